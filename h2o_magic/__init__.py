@@ -1,0 +1,1 @@
+"""Chat with a language model in notebook cells."""

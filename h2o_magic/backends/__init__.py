@@ -1,0 +1,103 @@
+"""What a server must be able to do for the session: the Backend protocol.
+
+A backend holds settings and may cache what a server remembers, but never the state of
+a running answer: several answers may stream from one backend at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from h2o_magic.events import Event
+from h2o_magic.messages import Message
+from h2o_magic.parameters import Value
+
+__all__ = ["Backend", "ChatRequest", "ModelInfo"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One question with everything that is needed to answer it.
+
+    Attributes
+    ----------
+    chat : str
+        Key of the chat that the question belongs to; a backend may keep one server
+        conversation for each key. The messages are the record, the server's memory is
+        only a cache of them.
+    model : str
+        Short name or id of the model.
+    messages : tuple of Message
+        The whole context, oldest first; system text first if there is any; the last
+        one is the question.
+    parameters : mapping
+        Generation parameters as :func:`h2o_magic.parameters.resolve` returns them.
+    strict : bool
+        True asks the server to refuse rather than to answer from demo weights.
+    """
+
+    chat: str
+    model: str
+    messages: tuple[Message, ...]
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A model that a server offers.
+
+    Attributes
+    ----------
+    name : str
+        The name to ask for it by.
+    weights : str
+        The weights that would answer, in words; empty if the server does not say.
+    demo : bool
+        True if built-in demo weights would answer.
+    size : int or None
+        Size of the weights, in bytes.
+    context : int or None
+        Context length, in tokens.
+    loaded : bool
+        True if the weights are in memory.
+    """
+
+    name: str
+    weights: str = ""
+    demo: bool = False
+    size: int | None = None
+    context: int | None = None
+    loaded: bool = False
+
+
+class Backend(Protocol):
+    """A server that answers chat requests."""
+
+    @property
+    def url(self) -> str:
+        """The server's address, without secrets."""
+
+    def stream(self, request: ChatRequest) -> Iterator[Event]:
+        """Yield the answer as it comes, ending with one ``Finished`` event.
+
+        Closing the iterator, or an exception raised into it, stops the server's work
+        on this answer.
+
+        Raises
+        ------
+        BackendError
+            If the answer does not come, or breaks off; text that came is in
+            ``partial``.
+        """
+
+    def models(self) -> list[ModelInfo]:
+        """Return what the server offers.
+
+        Raises
+        ------
+        BackendError
+            If it does not say.
+        """

@@ -1,0 +1,163 @@
+"""The one tree of errors that h2o_magic raises.
+
+::
+
+    H2OMagicError
+    ├── ConfigurationError      what the user gave cannot be used; nothing was sent
+    │   ├── ParameterError      a generation parameter: unknown name, wrong type, out of range
+    │   ├── MessagesError       a list of chat messages that no server would accept
+    │   └── MissingExtraError   an optional part of the package is not installed
+    ├── BackendError            the server, or the way to it, failed
+    │   ├── ConnectionFailedError   refused, unknown host, TLS, connection lost before an answer
+    │   ├── TimedOutError           a wait ran out: connect, first byte, between bytes, whole
+    │   ├── StatusError             an HTTP status other than success
+    │   │   └── RateLimitedError    429, with the seconds to wait where the server says so
+    │   ├── ProtocolError           an answer that is not what the protocol allows
+    │   ├── GenerationError         the server said that generating failed
+    │   └── IncompleteAnswerError   the stream ended without its final event
+    └── MisuseError             the program used an object wrongly (also a RuntimeError)
+
+A message says what was expected, what came, and what to do. No message ever holds a
+key, a token or a cookie.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BackendError",
+    "ConfigurationError",
+    "ConnectionFailedError",
+    "GenerationError",
+    "H2OMagicError",
+    "IncompleteAnswerError",
+    "MessagesError",
+    "MissingExtraError",
+    "MisuseError",
+    "ParameterError",
+    "ProtocolError",
+    "RateLimitedError",
+    "StatusError",
+    "TimedOutError",
+]
+
+
+class H2OMagicError(Exception):
+    """Base of everything that this package raises on purpose."""
+
+
+class ConfigurationError(H2OMagicError):
+    """What the user gave cannot be used; nothing was sent."""
+
+
+class ParameterError(ConfigurationError):
+    """A generation parameter is unknown, of the wrong type or out of range."""
+
+
+class MessagesError(ConfigurationError):
+    """A list of chat messages is empty, malformed or does not end with a question."""
+
+
+class MissingExtraError(ConfigurationError):
+    """An optional part of the package is needed and not installed."""
+
+    def __init__(self, purpose: str, extra: str) -> None:
+        super().__init__(
+            f"{purpose} needs the optional part {extra!r}, which is not installed: "
+            f'run `pip install "h2o-magic[{extra}]"`'
+        )
+
+
+class BackendError(H2OMagicError):
+    """The server, or the way to it, failed.
+
+    Attributes
+    ----------
+    partial : str
+        Answer text that had arrived before the failure; empty if none had.
+    """
+
+    def __init__(self, message: str, *, partial: str = "") -> None:
+        super().__init__(message)
+        self.partial = partial
+
+
+class ConnectionFailedError(BackendError):
+    """The server could not be reached, or the connection was lost before an answer."""
+
+
+class TimedOutError(BackendError):
+    """A wait ran out of time."""
+
+
+class StatusError(BackendError):
+    """The server answered with an HTTP status other than success.
+
+    Attributes
+    ----------
+    status : int
+        The HTTP status code.
+    server_message : str
+        The server's own words, shortened; empty if it sent none.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        server_message: str = "",
+        partial: str = "",
+    ) -> None:
+        super().__init__(message, partial=partial)
+        self.status = status
+        self.server_message = server_message
+
+
+class RateLimitedError(StatusError):
+    """The server asks to slow down (429).
+
+    Attributes
+    ----------
+    retry_after : float or None
+        Seconds to wait, where the server said so.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 429,
+        server_message: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, status=status, server_message=server_message)
+        self.retry_after = retry_after
+
+
+class ProtocolError(BackendError):
+    """The server's answer is not what its protocol allows."""
+
+
+class GenerationError(BackendError):
+    """The server reported that generating the answer failed.
+
+    Attributes
+    ----------
+    error_type : str
+        The server's class of the error (``validation``, ``overloaded``,
+        ``generation``, ...); empty if it gave none.
+    """
+
+    def __init__(
+        self, message: str, *, error_type: str = "", partial: str = ""
+    ) -> None:
+        super().__init__(message, partial=partial)
+        self.error_type = error_type
+
+
+class IncompleteAnswerError(BackendError):
+    """The stream ended without its final event, so the answer may lack its end."""
+
+
+class MisuseError(H2OMagicError, RuntimeError):
+    """The program used an object of this package in a way it does not allow."""

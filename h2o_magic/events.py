@@ -1,0 +1,98 @@
+"""What a backend yields while an answer comes: one class for each kind of event.
+
+The order is: any number of `TextDelta`, `ReasoningDelta` and `Replaced`, with `Source`
+and `Usage` anywhere between, then exactly one `Finished`. A backend that cannot end
+like this raises a :class:`~h2o_magic.errors.BackendError` instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+__all__ = [
+    "Event",
+    "FinishReason",
+    "Finished",
+    "ReasoningDelta",
+    "Replaced",
+    "Source",
+    "TextDelta",
+    "Usage",
+]
+
+#: Why an answer ended: the model was done, a stop text came, the token limit was
+#: reached, somebody stopped it, or the server did not say.
+FinishReason = Literal["end", "stop_text", "length", "stopped", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """Answer text to append to what is shown."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """Text of the model's reasoning, kept apart from the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """The whole answer so far: what was shown before it is void."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What really answers.
+
+    Attributes
+    ----------
+    model : str
+        The model's name as the server knows it.
+    weights : str
+        The weights that produce the text, in words fit for a reader; empty if the
+        server does not say.
+    demo : bool
+        True if built-in demo weights stand in for the model's own.
+    """
+
+    model: str
+    weights: str = ""
+    demo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How much was read and written, in tokens; None where the server does not say.
+
+    `dropped_turns` counts earlier turns that the server left out to fit its context.
+    """
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    dropped_turns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The answer has ended.
+
+    Attributes
+    ----------
+    text : str
+        The answer of record.
+    reason : FinishReason
+        Why it ended.
+    """
+
+    text: str
+    reason: FinishReason = "unknown"
+
+
+Event: TypeAlias = TextDelta | ReasoningDelta | Replaced | Source | Usage | Finished

@@ -1,0 +1,32 @@
+"""Find the known name that a mistyped one most resembles."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["did_you_mean"]
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a half sentence that helps with an unknown name.
+
+    Parameters
+    ----------
+    name
+        What was given.
+    known
+        The accepted names.
+
+    Returns
+    -------
+    str
+        ``"did you mean 'x'?"`` where one name is near, else ``"known: a, b, c"``.
+    """
+    candidates = list(known)
+    # Options are typed with dashes or underscores; both spellings are one name.
+    plain = {c.replace("-", "_").lower(): c for c in candidates}
+    near = difflib.get_close_matches(name.replace("-", "_").lower(), plain, 1, 0.5)
+    if near:
+        return f"did you mean {plain[near[0]]!r}?"
+    return f"known: {', '.join(sorted(candidates))}"
