@@ -105,7 +105,7 @@ DEFAULT_MODEL = "llama-13b"
 
 
 def find_model(name: str) -> CatalogueEntry | None:
-    """Return the entry known by the short name or service id `name`, if there is one."""
+    """Return the entry with the short name or service id `name`, or None."""
     if name in MODELS:
         return MODELS[name]
     return next((e for e in MODELS.values() if e.service_id == name), None)

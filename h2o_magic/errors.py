@@ -4,14 +4,14 @@
 
     H2OMagicError
     ├── ConfigurationError      what the user gave cannot be used; nothing was sent
-    │   ├── ParameterError      a generation parameter: unknown name, wrong type, out of range
+    │   ├── ParameterError      a generation parameter: unknown, wrong type, out of range
     │   ├── MessagesError       a list of chat messages that no server would accept
     │   └── MissingExtraError   an optional part of the package is not installed
     ├── BackendError            the server, or the way to it, failed
-    │   ├── ConnectionFailedError   refused, unknown host, TLS, connection lost before an answer
-    │   ├── TimedOutError           a wait ran out: connect, first byte, between bytes, whole
+    │   ├── ConnectionFailedError   refused, unknown host, TLS, lost before an answer
+    │   ├── TimedOutError           a wait ran out: connect, first byte, between bytes
     │   ├── StatusError             an HTTP status other than success
-    │   │   └── RateLimitedError    429, with the seconds to wait where the server says so
+    │   │   └── RateLimitedError    429, with the seconds to wait if the server says so
     │   ├── ProtocolError           an answer that is not what the protocol allows
     │   ├── GenerationError         the server said that generating failed
     │   └── IncompleteAnswerError   the stream ended without its final event
