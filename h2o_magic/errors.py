@@ -4,7 +4,7 @@
 
     H2OMagicError
     ├── ConfigurationError      what the user gave cannot be used; nothing was sent
-    │   ├── ParameterError      a generation parameter: unknown, wrong type, out of range
+    │   ├── ParameterError      a generation parameter: unknown, wrong type or range
     │   ├── MessagesError       a list of chat messages that no server would accept
     │   └── MissingExtraError   an optional part of the package is not installed
     ├── BackendError            the server, or the way to it, failed
