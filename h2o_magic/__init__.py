@@ -1,1 +1,49 @@
-"""Chat with a language model in notebook cells."""
+"""Chat with a language model in notebook cells.
+
+``%load_ext h2o_magic``, then cells that begin with ``%%h2o``. From Python,
+:func:`create_completion` asks a gpt-gm server, by default the local one.
+
+Importing this package, and loading the extension, import nothing heavy: what speaks
+HTTP is imported by the first question.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from h2o_magic.backends.gptgm import create_completion
+
+__all__ = [
+    "create_completion",
+    "load_ipython_extension",
+    "unload_ipython_extension",
+]
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Register the magics with `shell`: what ``%load_ext h2o_magic`` calls."""
+    from h2o_magic import extension  # noqa: PLC0415
+
+    extension.load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Leave `shell` as it was before: what ``%unload_ext h2o_magic`` calls."""
+    from h2o_magic import extension  # noqa: PLC0415
+
+    extension.unload(shell)
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("create_completion", "_create_completion"):
+        from h2o_magic.backends.gptgm import create_completion  # noqa: PLC0415
+
+        return create_completion
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415
+
+        return version("h2o-magic")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -90,7 +90,7 @@ class Parameter:
             value: object = self.kind(text) if self.kind in (int, float) else text
         except ValueError:
             value = text
-        return self.check((value,) if self.kind is tuple else value)
+        return self.check(value)
 
     def _convert(self, value: object) -> Value | None:
         if self.kind is bool:

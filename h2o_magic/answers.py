@@ -1,0 +1,190 @@
+"""An answer as it grows, and the facts about it when it has ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from h2o_magic.events import (
+    Event,
+    Finished,
+    FinishReason,
+    Replaced,
+    Source,
+    TextDelta,
+    Usage,
+)
+from h2o_magic.messages import TurnStatus
+from h2o_magic.parameters import Value
+
+__all__ = ["AnswerRecord", "Facts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known about an answer beside its text.
+
+    Attributes
+    ----------
+    model, weights : str
+        What really answered; `weights` is empty if the server did not say.
+    demo : bool
+        True if built-in demo weights stood in for the model's own.
+    server : str
+        Address of the server.
+    status : {"complete", "stopped", "failed"}
+        Whether the text is the whole answer.
+    finish_reason : FinishReason
+        Why it ended.
+    prompt_tokens, completion_tokens : int or None
+        Tokens read and written, where the server said so.
+    dropped_turns : int
+        Earlier turns that the server left out to fit its context.
+    seconds_to_first_token, seconds : float or None
+        From the question to the first text, and to the end.
+    parameters : mapping
+        The generation parameters that were sent.
+    """
+
+    model: str
+    weights: str = ""
+    demo: bool = False
+    server: str = ""
+    status: TurnStatus = "complete"
+    finish_reason: FinishReason = "unknown"
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    dropped_turns: int = 0
+    seconds_to_first_token: float | None = None
+    seconds: float = 0.0
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Speed of writing after the first token; None where it cannot be known."""
+        if self.seconds_to_first_token is None or not self.completion_tokens:
+            return None
+        writing = self.seconds - self.seconds_to_first_token
+        if self.completion_tokens < 2 or writing <= 0:
+            return None
+        return (self.completion_tokens - 1) / writing
+
+    def as_metadata(self) -> dict[str, Any]:
+        """Return the facts as JSON values, for an output's metadata."""
+
+        def rounded(number: float | None) -> float | None:
+            return None if number is None else round(number, 3)
+
+        return {
+            "model": self.model,
+            "weights": self.weights,
+            "demo": self.demo,
+            "server": self.server,
+            "status": self.status,
+            "finish_reason": self.finish_reason,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "dropped_turns": self.dropped_turns,
+            "seconds_to_first_token": rounded(self.seconds_to_first_token),
+            "seconds": rounded(self.seconds),
+            "tokens_per_second": rounded(self.tokens_per_second),
+            "parameters": {
+                name: list(value) if isinstance(value, tuple) else value
+                for name, value in self.parameters.items()
+            },
+        }
+
+
+class AnswerRecord:
+    """Accumulates the events of one answer.
+
+    Parameters
+    ----------
+    model
+        The model that was asked for; a `Source` event may correct it.
+    server
+        Address of the server, for the facts.
+    parameters
+        What was sent, for the facts.
+    clock
+        Returns seconds; only differences are used.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        server: str = "",
+        parameters: Mapping[str, Value] | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._clock = clock
+        self._started = clock()
+        self._first: float | None = None
+        self._ended: float | None = None
+        self._parts: list[str] = []
+        self._source = Source(model)
+        self._usage = Usage()
+        self._server = server
+        self._parameters = dict(parameters or {})
+        self._reason: FinishReason = "unknown"
+        self._status: TurnStatus = "failed"
+
+    @property
+    def text(self) -> str:
+        """The answer's text so far."""
+        return "".join(self._parts)
+
+    def add(self, event: Event) -> None:
+        """Take one event of the answer."""
+        match event:
+            case TextDelta(text):
+                self._mark_first(text)
+                self._parts.append(text)
+            case Replaced(text):
+                self._mark_first(text)
+                self._parts = [text]
+            case Source():
+                self._source = event
+            case Usage():
+                self._usage = event
+            case Finished(text, reason):
+                self._parts = [text]
+                self._reason = reason
+                self.end("stopped" if reason == "stopped" else "complete")
+            case _:
+                pass  # reasoning is shown, not kept
+
+    def end(self, status: TurnStatus) -> None:
+        """Note how the answer ended; the first call counts."""
+        if self._ended is None:
+            self._ended = self._clock()
+            self._status = status
+            if status == "stopped":
+                self._reason = "stopped"
+
+    @property
+    def facts(self) -> Facts:
+        """The facts so far; a running answer counts as failed until it has ended."""
+        ended = self._clock() if self._ended is None else self._ended
+        first = None if self._first is None else self._first - self._started
+        return Facts(
+            model=self._source.model,
+            weights=self._source.weights,
+            demo=self._source.demo,
+            server=self._server,
+            status=self._status,
+            finish_reason=self._reason,
+            prompt_tokens=self._usage.prompt_tokens,
+            completion_tokens=self._usage.completion_tokens,
+            dropped_turns=self._usage.dropped_turns,
+            seconds_to_first_token=first,
+            seconds=ended - self._started,
+            parameters=self._parameters,
+        )
+
+    def _mark_first(self, text: str) -> None:
+        if text and self._first is None:
+            self._first = self._clock()

@@ -1,0 +1,37 @@
+"""Where files of this package live on the user's machine.
+
+``H2O_MAGIC_HOME`` puts them all under one folder; else they go where the platform
+keeps such files (platformdirs).
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from pathlib import Path
+
+import platformdirs
+
+__all__ = ["log_file", "runtime_file"]
+
+_APP = "h2o_magic"
+
+
+def runtime_file() -> Path:
+    """Return the path of the file by which kernels find the local server.
+
+    It names the machine, since a home folder may be shared by several.
+    """
+    node = re.sub(r"[^A-Za-z0-9.-]", "_", platform.node()) or "localhost"
+    return _home(platformdirs.user_data_path(_APP)) / f"server-{node}.json"
+
+
+def log_file() -> Path:
+    """Return the path of the local server's log."""
+    return _home(platformdirs.user_log_path(_APP)) / "server.log"
+
+
+def _home(default: Path) -> Path:
+    home = os.environ.get("H2O_MAGIC_HOME")
+    return Path(home).expanduser() if home else default

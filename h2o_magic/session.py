@@ -1,0 +1,179 @@
+"""The notebook's session: its conversation, and asking on it.
+
+What magic and panel share. It knows no notebook: it takes a question with the id of
+the cell that asks, yields events, and keeps the turn however the answer ends.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+
+from h2o_magic.answers import AnswerRecord, Facts
+from h2o_magic.backends import Backend, ChatRequest, ModelInfo
+from h2o_magic.errors import BackendError, MessagesError
+from h2o_magic.events import Event
+from h2o_magic.messages import Conversation, Message, Turn, TurnStatus, system, user
+from h2o_magic.parameters import resolve
+
+__all__ = ["Answer", "NotebookSession"]
+
+
+class NotebookSession:
+    """One notebook's conversation with the models of a backend.
+
+    Parameters
+    ----------
+    backend
+        The server that answers. It may be replaced at any time (:attr:`backend`); the
+        conversation stays.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self._chat = uuid.uuid4().hex
+        self._conversation = Conversation()
+        self._lock = threading.Lock()
+
+    @property
+    def conversation(self) -> Conversation:
+        """The turns so far, as a frozen value."""
+        return self._conversation
+
+    def ask(
+        self,
+        question: str,
+        *,
+        model: str,
+        system_text: str = "",
+        parameters: Mapping[str, object] | None = None,
+        strict: bool = False,
+        cell: str | None = None,
+    ) -> Answer:
+        """Ask `question` after the turns before it, and return the coming answer.
+
+        Nothing is sent before the answer is iterated.
+
+        Parameters
+        ----------
+        question
+            The user's text; white space around it does not count.
+        model
+            Short name or id of the model.
+        system_text
+            Instruction to the model; empty for none.
+        parameters
+            Generation parameters by name; what is left out has its default.
+        strict
+            True: an error instead of an answer from demo weights.
+        cell
+            Id of the asking cell. Asking again under the same id replaces its turn.
+
+        Raises
+        ------
+        MessagesError
+            If the question is empty.
+        ParameterError
+            If a parameter is unknown or refused.
+        """
+        if not question.strip():
+            raise MessagesError("expected a question, got an empty one: write one")
+        history = self._conversation.before(cell).messages()
+        head: tuple[Message, ...] = (system(system_text),) if system_text else ()
+        request = ChatRequest(
+            chat=self._chat,
+            model=model,
+            messages=(*head, *history, user(question.strip())),
+            parameters=resolve(parameters or {}),
+            strict=strict,
+        )
+        turn = Turn(question.strip(), "", "failed", cell=cell, system=system_text)
+        return Answer(self, request, turn)
+
+    def reset(self) -> int:
+        """Forget the conversation and return how many turns it had."""
+        with self._lock:
+            count = len(self._conversation.turns)
+            self._conversation = Conversation()
+            self._chat = uuid.uuid4().hex
+        return count
+
+    def models(self) -> list[ModelInfo]:
+        """Return what the server offers.
+
+        Raises
+        ------
+        BackendError
+            If the server does not answer.
+        """
+        return self.backend.models()
+
+    def keep(self, turn: Turn) -> None:
+        """Put `turn` into the conversation, in its cell's place or at the end."""
+        with self._lock:
+            self._conversation = self._conversation.with_turn(turn)
+
+
+class Answer:
+    """An answer that comes: iterate it once, then read its text and facts.
+
+    Whatever ends the iteration, the text so far is kept as a turn of the session:
+    complete, ``stopped`` (the iterator was closed or interrupted) or ``failed``.
+    """
+
+    def __init__(self, session: NotebookSession, request: ChatRequest, turn: Turn):
+        self._session = session
+        self._request = request
+        self._turn = turn
+        self._record = AnswerRecord(request.model, parameters=request.parameters)
+
+    @property
+    def text(self) -> str:
+        """The answer's text so far."""
+        return self._record.text
+
+    @property
+    def facts(self) -> Facts:
+        """What is known about the answer so far."""
+        return self._record.facts
+
+    def __iter__(self) -> Iterator[Event]:
+        """Send the question and yield the answer's events.
+
+        Raises
+        ------
+        BackendError
+            If the answer does not come or breaks off.
+        """
+        backend, request = self._session.backend, self._request
+        self._record = AnswerRecord(
+            request.model, server=backend.url, parameters=request.parameters
+        )
+        status: TurnStatus = "stopped"
+        events = backend.stream(request)
+        try:
+            for event in events:
+                self._record.add(event)
+                yield event
+            status = "complete"
+        except BackendError:
+            status = "failed"
+            raise
+        finally:
+            close = getattr(events, "close", None)
+            if close is not None:
+                close()  # stops the server's work if the answer has not ended
+            self._record.end(status)
+            self._keep()
+
+    def _keep(self) -> None:
+        self._session.keep(
+            Turn(
+                self._turn.question,
+                self._record.text,
+                self._record.facts.status,
+                cell=self._turn.cell,
+                system=self._turn.system,
+            )
+        )
