@@ -179,12 +179,12 @@ def _refuse(parser: argparse.ArgumentParser, word: str) -> NoReturn:
 def _parser() -> _Parser:
     parser = _Parser(
         prog="%%h2o",
-        usage="%%h2o [options]   (the question stands on the lines below)\n"
-        "       %h2o ask [options] QUESTION",
+        usage="%%%%h2o [options]   (the question stands on the lines below)\n"
+        "       %%h2o ask [options] QUESTION",
         add_help=False,
         allow_abbrev=False,
         argument_default=None,
-        formatter_class=lambda prog: argparse.HelpFormatter(prog, 30, 88),
+        formatter_class=_help_format,
     )
     add = parser.add_argument_group("options").add_argument
     add("-m", "--model", metavar="NAME", help="the model; `%%h2o models` lists them")
@@ -205,6 +205,10 @@ def _parser() -> _Parser:
     for parameter in PARAMETERS.values():
         _add_parameter(generation, parameter)
     return parser
+
+
+def _help_format(prog: str) -> argparse.HelpFormatter:
+    return argparse.HelpFormatter(prog, max_help_position=30, width=88)
 
 
 def _add_parameter(group: argparse._ArgumentGroup, parameter: Parameter) -> None:
