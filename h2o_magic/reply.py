@@ -1,0 +1,150 @@
+"""A server's answer as it comes: status, headers, and a body that is read bit by bit."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, Protocol
+
+from h2o_magic.content_coding import ContentDecoder
+from h2o_magic.error_text import error_text
+from h2o_magic.errors import ConnectionFailedError, ProtocolError, TimedOutError
+from h2o_magic.timeouts import Timeouts
+from h2o_magic.wire import Cancellation
+
+__all__ = ["Reply"]
+
+_PIECE = 65536  # bytes asked for at once; what is there comes at once
+_LONGEST_DOCUMENT = 16 * 2**20  # bytes
+
+
+class _RawBody(Protocol):
+    """What is used of urllib3's response."""
+
+    def read1(self, amt: int, *, decode_content: bool) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
+Guard = Callable[[str], contextlib.AbstractContextManager[None]]
+
+
+class Reply:
+    """An answer whose body is still to be read. Close it, or use it in a ``with``.
+
+    Attributes
+    ----------
+    status : int
+        The HTTP status.
+    headers : mapping
+        The headers, by name in any case.
+    ended : bool
+        True once the server has properly ended the body.
+    """
+
+    def __init__(
+        self,
+        raw: _RawBody,
+        *,
+        status: int,
+        headers: Mapping[str, str],
+        what: str,
+        timeouts: Timeouts,
+        deadline: float,
+        cancellation: Cancellation,
+        guard: Guard,
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.ended = False
+        self._raw = raw
+        self._what = what
+        self._deadline = deadline
+        self._wait = (timeouts.first_byte, "first byte")
+        self._idle = timeouts.idle
+        self._cancellation = cancellation
+        self._guard = guard
+
+    def __enter__(self) -> Reply:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the body as it comes, decompressed.
+
+        Raises
+        ------
+        TimedOutError
+            If the first byte, the next byte or the end takes too long.
+        ConnectionFailedError
+            If the connection ends before the body does, or is cancelled.
+        """
+        decoder = ContentDecoder(self.headers.get("Content-Encoding", ""))
+        while data := self._read():
+            self._wait = (self._idle, "next byte")
+            if plain := decoder.feed(data):
+                yield plain
+        self.ended = True
+        self._cancellation.release()
+        if rest := decoder.flush():
+            yield rest
+
+    def hurry(self, seconds: float) -> None:
+        """Wait at most this long for each byte from now on."""
+        self._idle = min(self._idle, seconds)
+        self._wait = (self._idle, "end")
+
+    def read(self, limit: int) -> bytes:
+        """Return the first `limit` bytes of the body, or all if it is shorter."""
+        body = bytearray()
+        for data in self.chunks():
+            body += data
+            if len(body) >= limit:
+                break
+        return bytes(body[:limit])
+
+    def json(self) -> Any:
+        """Return the body as a JSON document.
+
+        Raises
+        ------
+        ProtocolError
+            If it is none, or larger than 16 MiB.
+        """
+        body = self.read(_LONGEST_DOCUMENT)
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError) as error:
+            raise ProtocolError(
+                f"{self._what}: expected JSON, got {error_text(body, limit=200)!r}"
+            ) from error
+
+    def close(self) -> None:
+        """Close the connection unless the body has ended. Any thread may call this."""
+        if not self.ended:
+            self._cancellation.shut_down()
+        self._raw.close()
+        self._cancellation.release()
+
+    def _read(self) -> bytes:
+        seconds, what = self._wait
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimedOutError(f"{self._what}: the answer took too long as a whole")
+        self._cancellation.limit(min(seconds, left))
+        with self._guard(f"{self._what}: waiting for the {what}"):
+            data = self._raw.read1(_PIECE, decode_content=False)
+        # A socket that was shut down looks like a body that ended.
+        if self._cancellation.cancelled:
+            raise ConnectionFailedError(f"{self._what}: cancelled")
+        return data

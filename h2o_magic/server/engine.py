@@ -1,0 +1,185 @@
+"""One loaded model: llama.cpp in this process, behind a small interface.
+
+The engine (xllamacpp) generates in-process. Its other abilities (tokenizing, applying a
+chat template) it offers only over HTTP, so it listens on a loopback port of its own;
+a random path prefix and key keep everybody else out.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import xllamacpp
+
+from h2o_magic.errors import ConfigurationError, GenerationError
+from h2o_magic.server.admission import Admission
+from h2o_magic.server.engine_stream import Chunk, Complete, failure, stream
+from h2o_magic.server.gguf_header import Header, read_header
+
+__all__ = ["Engine", "Room"]
+
+#: Tokens of input read at a time. Stopping takes effect between two batches, so a
+#: small one lets go sooner.
+_BATCH = 128
+_PROMPT_CACHE_MIB = 256
+_CALL_TIMEOUT = 60.0
+_REPORTS = {
+    "stream": True,
+    "logprobs": 1,
+    "timings_per_token": True,
+    "return_progress": True,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much an engine holds.
+
+    Attributes
+    ----------
+    slots : int
+        Answers written at once.
+    context : int
+        Tokens that one input and its answer share.
+    capacity : int
+        Tokens of context memory that all slots share; at least `context`.
+    """
+
+    slots: int
+    context: int
+    capacity: int
+
+
+class Engine:
+    """A model in memory. Making one loads it, and blocks for as long as that takes.
+
+    Parameters
+    ----------
+    path
+        The GGUF file.
+    room
+        Slots and context.
+    warm_up
+        Run the model once while loading, so that the first answer starts sooner.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file is no GGUF file, or the engine refuses it.
+    """
+
+    def __init__(self, path: Path, room: Room, *, warm_up: bool = False) -> None:
+        self.path = path
+        self.room = room
+        self.header: Header = read_header(path)
+        self._admission = Admission(room.slots, room.capacity)
+        self._key = secrets.token_urlsafe(32)
+        self._prefix = "/" + secrets.token_urlsafe(32)
+        self._server = self._load(warm_up)
+        self._address = urlsplit(self._server.listening_address).netloc
+        self._threads = ThreadPoolExecutor(room.slots, "generate")
+        capabilities = self._call("GET", "/props").get("chat_template_caps", {})
+        self.knows_system_role = bool(capabilities.get("supports_system_role", True))
+
+    @property
+    def busy_slots(self) -> int:
+        """How many answers are being written."""
+        return self._admission.inside
+
+    def tokenize(self, text: str, *, markers: bool) -> list[int]:
+        """Return the tokens of `text`.
+
+        With `markers` it is a whole prompt: control tokens written in it are read as
+        such, and it begins as the model wants. Without, it is plain text.
+        """
+        body = {"content": text, "add_special": markers, "parse_special": markers}
+        return cast(list[int], self._call("POST", "/tokenize", body)["tokens"])
+
+    def detokenize(self, tokens: Sequence[int]) -> str:
+        """Return the text of `tokens`."""
+        body = {"tokens": list(tokens)}
+        return cast(str, self._call("POST", "/detokenize", body)["content"])
+
+    def apply_template(self, messages: Sequence[Mapping[str, str]]) -> str:
+        """Return the prompt that the model's own chat template makes of `messages`."""
+        body = {"messages": list(messages)}
+        return cast(str, self._call("POST", "/apply-template", body)["prompt"])
+
+    async def generate(
+        self, prompt: Sequence[int], options: Mapping[str, Any]
+    ) -> AsyncIterator[Chunk]:
+        """Wait for a slot, then yield the answer to `prompt` as it is written.
+
+        Parameters
+        ----------
+        prompt
+            Tokens of the input.
+        options
+            Options in the engine's names; ``max_tokens`` is required.
+
+        Raises
+        ------
+        GenerationError
+            As :func:`h2o_magic.server.engine_stream.stream` does.
+        """
+        reserved = len(prompt) + options["max_tokens"]
+        await self._admission.enter(reserved)
+        chunks = stream(
+            self._complete,
+            {**options, "prompt": list(prompt), **_REPORTS},
+            threads=self._threads,
+            let_go=partial(self._admission.leave, reserved),
+        )
+        async for chunk in chunks:
+            yield chunk
+
+    def close(self) -> None:
+        """Unload the model. Blocks until the engine has let go of every answer."""
+        self._threads.shutdown(wait=True)
+        del self._server
+
+    @property
+    def _complete(self) -> Complete:
+        return cast(Complete, self._server.handle_completions)
+
+    def _load(self, warm_up: bool) -> Any:
+        params = xllamacpp.CommonParams()
+        params.model.path = str(self.path)
+        params.hostnames, params.port, params.n_threads_http = ["127.0.0.1"], 0, 2
+        params.api_keys, params.api_prefix = [self._key], self._prefix
+        params.cors_origins, params.ui, params.endpoint_slots = "", False, False
+        params.n_parallel, params.n_ctx = self.room.slots, self.room.capacity
+        params.kv_unified, params.cache_ram_mib = True, _PROMPT_CACHE_MIB
+        params.n_batch = params.n_ubatch = _BATCH
+        params.warmup, params.verbosity = warm_up, 1
+        try:
+            return xllamacpp.Server(params)
+        except RuntimeError as error:
+            raise ConfigurationError(
+                f"the engine cannot load {self.path.name}: a damaged file, an unknown "
+                "architecture or too little memory; the server's log says which"
+            ) from error
+
+    def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        connection = http.client.HTTPConnection(self._address, timeout=_CALL_TIMEOUT)
+        headers = {"Authorization": f"Bearer {self._key}"}
+        try:
+            connection.request(method, self._prefix + path, json.dumps(body), headers)
+            answer = connection.getresponse()
+            data: dict[str, Any] = json.loads(answer.read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise GenerationError(f"the engine does not answer: {error!r}") from error
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise failure(data)
+        return data

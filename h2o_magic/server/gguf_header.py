@@ -1,0 +1,190 @@
+"""Reads the head of a GGUF file: what a model is, before it is loaded.
+
+The layout is version 2 and 3 of the format description in ggml's ``docs/gguf.md``:
+magic, version, counts, then typed key-value pairs. Tensors are not looked at.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from h2o_magic.errors import ConfigurationError
+
+__all__ = ["Header", "read_header"]
+
+_MAGIC = b"GGUF"
+_VERSIONS = (2, 3)
+_STRING, _ARRAY = 8, 9
+_SCALARS = {
+    0: "<B",
+    1: "<b",
+    2: "<H",
+    3: "<h",
+    4: "<I",
+    5: "<i",
+    6: "<f",
+    7: "<?",
+    10: "<Q",
+    11: "<q",
+    12: "<d",
+}
+_CONTROL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the server needs to know of a model.
+
+    Attributes
+    ----------
+    architecture : str
+        ``llama``, ``falcon``, ...
+    context_length : int
+        Tokens of context the model was trained with.
+    cache_bytes_per_token : int
+        Memory that one token of context takes in the engine's cache, 16 bit, in bytes.
+    chat_template : str or None
+        The model's own template (Jinja), if it carries one.
+    tokens : tuple of str
+        The vocabulary, as stored (byte-level stand-ins are not decoded).
+    control_ids : frozenset of int
+        Tokens that steer and are not text: begin, end, turn markers.
+    end_id : int
+        The token that ends an answer.
+    """
+
+    architecture: str
+    context_length: int
+    cache_bytes_per_token: int
+    chat_template: str | None
+    tokens: tuple[str, ...]
+    control_ids: frozenset[int]
+    end_id: int
+
+    @property
+    def end_text(self) -> str:
+        """The end token's text, such as ``</s>``; empty if it has none."""
+        return self.tokens[self.end_id] if 0 <= self.end_id < len(self.tokens) else ""
+
+    @property
+    def control_texts(self) -> frozenset[str]:
+        """The texts of all control tokens."""
+        known = len(self.tokens)
+        return frozenset(self.tokens[i] for i in self.control_ids if i < known)
+
+
+def read_header(path: Path) -> Header:
+    """Return the header of the GGUF file at `path`.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file cannot be read or is no GGUF file of a known version.
+    """
+    try:
+        status = path.stat()
+        return _read(path, status.st_size, status.st_mtime_ns)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot read the weights {path}: {error.strerror}"
+        ) from error
+    except (ValueError, struct.error, KeyError, IndexError, TypeError) as error:
+        raise ConfigurationError(
+            f"expected a whole GGUF file, {path} is none ({error}): fetch it again"
+        ) from error
+
+
+@lru_cache(maxsize=32)
+def _read(path: Path, size: int, _modified: int) -> Header:
+    """Read the header of one state of the file; its size and time name the state."""
+    if size < len(_MAGIC):
+        raise ValueError("it is empty")
+    with (
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+    ):
+        return _header(_Reader(data).pairs())
+
+
+def _header(pairs: dict[str, Any]) -> Header:
+    architecture = pairs["general.architecture"]
+    kinds = pairs.get("tokenizer.ggml.token_type", ())
+    return Header(
+        architecture=architecture,
+        context_length=int(pairs[f"{architecture}.context_length"]),
+        cache_bytes_per_token=_cache_bytes(architecture, pairs),
+        chat_template=pairs.get("tokenizer.chat_template"),
+        tokens=tuple(pairs["tokenizer.ggml.tokens"]),
+        control_ids=frozenset(i for i, kind in enumerate(kinds) if kind == _CONTROL),
+        end_id=int(pairs.get("tokenizer.ggml.eos_token_id", -1)),
+    )
+
+
+def _cache_bytes(architecture: str, pairs: dict[str, Any]) -> int:
+    """Return layers x (keys + values) x width of all heads x 2 bytes."""
+
+    def number(key: str, default: int = 0) -> int:
+        value = pairs.get(f"{architecture}.{key}", default)
+        return int(max(value) if isinstance(value, list | tuple) else value)
+
+    heads = number("attention.head_count", 1)
+    width = number("embedding_length") // max(heads, 1)
+    key_value_heads = number("attention.head_count_kv", heads)
+    keys = number("attention.key_length", width)
+    values = number("attention.value_length", width)
+    return number("block_count") * key_value_heads * (keys + values) * 2
+
+
+class _Reader:
+    """Walks over the typed values at the head of a mapped file."""
+
+    def __init__(self, data: mmap.mmap) -> None:
+        self._data = data
+        self._place = 0
+
+    def pairs(self) -> dict[str, Any]:
+        magic = self._take(len(_MAGIC))
+        if magic != _MAGIC:
+            raise ValueError(f"it begins with {magic!r}")
+        version = self._scalar("<I")
+        if version not in _VERSIONS:
+            raise ValueError(f"its version is {version}")
+        self._scalar("<Q")  # the number of tensors
+        count = self._scalar("<Q")
+        return {self._string(): self._value(self._scalar("<I")) for _ in range(count)}
+
+    def _value(self, kind: int) -> Any:
+        if kind == _STRING:
+            return self._string()
+        if kind == _ARRAY:
+            return self._array()
+        return self._scalar(_SCALARS[kind])
+
+    def _array(self) -> Any:
+        kind = self._scalar("<I")
+        count = self._scalar("<Q")
+        if kind in (_STRING, _ARRAY):
+            return [self._value(kind) for _ in range(count)]
+        scalar = _SCALARS[kind][1]
+        return struct.unpack(
+            f"<{count}{scalar}", self._take(count * struct.calcsize(scalar))
+        )
+
+    def _string(self) -> str:
+        return self._take(self._scalar("<Q")).decode("utf-8", errors="replace")
+
+    def _scalar(self, form: str) -> Any:
+        return struct.unpack(form, self._take(struct.calcsize(form)))[0]
+
+    def _take(self, count: int) -> bytes:
+        end = self._place + count
+        if end > len(self._data):
+            raise ValueError("it is cut off")
+        taken = self._data[self._place : end]
+        self._place = end
+        return taken

@@ -1,0 +1,153 @@
+"""A real ipykernel in a process of its own, whose IOPub channel the tests read."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager
+
+from tests.stand_in import StandIn, stand_in
+
+TIMEOUT = 60
+
+
+@dataclass
+class Run:
+    """What one cell sent: its outputs as they stand at the end, and every message."""
+
+    status: str
+    messages: list[dict[str, Any]] = field(default_factory=list)
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [m["content"] for m in self.messages if m["msg_type"] == kind]
+
+    @property
+    def outputs(self) -> list[dict[str, Any]]:
+        """The outputs that a notebook would keep, after clearing and updating."""
+        shown: list[dict[str, Any]] = []
+        clear = False
+        for message in self.messages:
+            kind, content = message["msg_type"], message["content"]
+            if kind == "clear_output":
+                clear = content["wait"]
+                shown = shown if clear else []
+            elif kind == "update_display_data":
+                for output in shown:
+                    if output.get("transient") == content["transient"]:
+                        output.update(content)
+            elif kind in ("display_data", "stream", "error", "execute_result"):
+                shown = [] if clear else shown
+                clear = False
+                shown.append(dict(content))
+        return shown
+
+    @property
+    def stderr(self) -> str:
+        return "".join(s["text"] for s in self.of("stream") if s["name"] == "stderr")
+
+    @property
+    def markdown(self) -> str:
+        """The Markdown of the only output."""
+        (output,) = self.outputs
+        return str(output["data"]["text/markdown"])
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        (output,) = self.outputs
+        facts = output["metadata"]["h2o_magic"]
+        assert isinstance(facts, dict)
+        return facts
+
+
+class Notebook:
+    """Runs cells as a front end does."""
+
+    def __init__(self, manager: KernelManager, client: BlockingKernelClient) -> None:
+        self.manager = manager
+        self.client = client
+
+    def run(self, code: str, cell: str | None = None) -> Run:
+        return self.finish(self.start(code, cell))
+
+    def start(self, code: str, cell: str | None = None) -> str:
+        """Send a cell and return the request's id."""
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": False,
+            "stop_on_error": True,
+        }
+        metadata = {} if cell is None else {"cellId": cell}
+        message = self.client.session.msg("execute_request", content, metadata=metadata)
+        self.client.shell_channel.send(message)
+        return str(message["header"]["msg_id"])
+
+    def read(self, request: str, until: Callable[[Run], bool]) -> Run:
+        """Read IOPub until `until` holds."""
+        run = Run("")
+        deadline = time.monotonic() + TIMEOUT
+        while not until(run):
+            left = deadline - time.monotonic()
+            assert left > 0, f"waited in vain; got {run.messages}"
+            message = self.client.get_iopub_msg(timeout=left)
+            if message["parent_header"].get("msg_id") == request:
+                run.messages.append(message)
+        return run
+
+    def finish(self, request: str, run: Run | None = None) -> Run:
+        """Read to the end of the cell, and its reply."""
+        more = self.read(
+            request,
+            lambda r: {"execution_state": "idle"} in r.of("status"),
+        )
+        while True:
+            reply = self.client.get_shell_msg(timeout=TIMEOUT)
+            if reply["parent_header"].get("msg_id") == request:
+                break
+        earlier = run.messages if run else []
+        return Run(reply["content"]["status"], [*earlier, *more.messages])
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A place of its own for the local server's files."""
+    monkeypatch.setenv("H2O_MAGIC_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def notebook(home: Path) -> Iterator[Notebook]:
+    """A fresh kernel with nothing loaded."""
+    manager = KernelManager(kernel_name="python3")
+    manager.start_kernel(env=dict(os.environ))
+    client = manager.client()
+    client.start_channels()
+    client.wait_for_ready(timeout=TIMEOUT)
+    try:
+        yield Notebook(manager, client)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+        manager.cleanup_resources()
+
+
+@pytest.fixture
+def server() -> Iterator[StandIn]:
+    with stand_in() as state:
+        yield state
+
+
+@pytest.fixture
+def chat(notebook: Notebook, server: StandIn) -> Notebook:
+    """A kernel with the extension loaded, talking to the stand-in server."""
+    notebook.run(f"%load_ext h2o_magic\n%config H2OMagics.server = '{server.url}'")
+    return notebook

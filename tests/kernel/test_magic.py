@@ -1,0 +1,271 @@
+"""The magic in a real kernel, against a server whose answers the tests write."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from tests.kernel.conftest import Notebook
+from tests.stand_in import CUT, StandIn
+
+
+def test_a_cell_ends_as_one_markdown_output_with_its_facts(
+    chat: Notebook, server: StandIn
+) -> None:
+    server.script = ["# Hi", "\n\n", "There", "."]
+    run = chat.run("%%h2o --model falcon-7b\nhello", "c1")
+    assert run.status == "ok"
+    assert run.markdown.startswith("# Hi\n\nThere.\n\n<sub>falcon-7b")
+    assert "text/plain" in run.outputs[0]["data"]
+    assert run.facts["model"] == "falcon-7b"
+    assert run.facts["status"] == "complete"
+    assert run.facts["finish_reason"] == "end"
+    assert run.facts["parameters"]["temperature"] == 0.4
+
+
+def test_text_appears_before_the_answer_has_ended(
+    chat: Notebook, server: StandIn
+) -> None:
+    gate = threading.Event()
+    server.script = ["Once", " upon", gate, " a time"]
+    request = chat.start("%%h2o\nhello", "c1")
+    seen = chat.read(
+        request, lambda r: any("Once upon" in str(o["data"]) for o in r.outputs)
+    )
+    gate.set()
+    run = chat.finish(request, seen)
+    assert run.markdown.startswith("Once upon a time")
+
+
+def test_a_follow_up_sends_only_the_new_turn(chat: Notebook, server: StandIn) -> None:
+    chat.run("%%h2o\nfirst", "c1")
+    chat.run("%%h2o\nsecond", "c2")
+    asked = [b["inputs"] for b in server.bodies("/conversation/0") if b]
+    assert asked == ["first", "second"]
+    assert len(server.bodies("/settings")) == 1
+
+
+def test_running_a_cell_again_replaces_its_turn(
+    chat: Notebook, server: StandIn
+) -> None:
+    chat.run("%%h2o\nfirst", "c1")
+    chat.run("%%h2o\nsecond", "c2")
+    chat.run("%%h2o\nsecond, but better", "c2")
+    created = [b.get("messages") for b in server.bodies("/conversation") if "model" in b]
+    assert created[-1] == [
+        {"role": "user", "content": "first"},
+        {"role": "assistant", "content": "Hello world"},
+    ]
+    assert "2 turns" in chat.run("%h2o status").markdown
+
+
+def test_interrupt_keeps_the_text_marks_it_and_frees_the_kernel(
+    chat: Notebook, server: StandIn
+) -> None:
+    server.script = ["Half", " an", threading.Event()]
+    request = chat.start("%%h2o\nhello", "c1")
+    seen = chat.read(
+        request, lambda r: any("Half an" in str(o["data"]) for o in r.outputs)
+    )
+    chat.manager.interrupt_kernel()
+    run = chat.finish(request, seen)
+    assert run.status == "error"  # so that a Run All ends here
+    answer, error = run.outputs
+    assert answer["data"]["text/markdown"].startswith("Half an\n\n<sub>■ stopped")
+    assert answer["metadata"]["h2o_magic"]["status"] == "stopped"
+    assert error["traceback"] == ["Stopped. The answer so far is kept."]
+    assert server.stopped.wait(10)
+    assert chat.run("1 + 1").status == "ok"
+
+
+def test_after_an_interrupt_the_conversation_goes_on_without_the_half_answer(
+    chat: Notebook, server: StandIn
+) -> None:
+    server.script = ["Half", threading.Event()]
+    request = chat.start("%%h2o\nhello", "c1")
+    chat.read(request, lambda r: any("Half" in str(o["data"]) for o in r.outputs))
+    chat.manager.interrupt_kernel()
+    chat.finish(request)
+    server.script = ["Whole"]
+    server.stopped.clear()
+    run = chat.run("%%h2o\nand now?", "c2")
+    assert run.markdown.startswith("Whole")
+    assert server.bodies("/conversation/0")[-1]["inputs"] == "and now?"
+
+
+def test_an_answer_that_breaks_off_is_shown_marked_and_an_error(
+    chat: Notebook, server: StandIn
+) -> None:
+    server.script = ["Half", " an", CUT]
+    run = chat.run("%%h2o\nhello", "c1")
+    assert run.status == "error"
+    answer = run.outputs[0]
+    assert answer["data"]["text/markdown"].startswith("Half an\n\n<sub>■ broken off")
+    assert answer["metadata"]["h2o_magic"]["status"] == "failed"
+    assert run.stderr.startswith("UsageError: ")
+    assert run.stderr.count("\n") == 1
+
+
+def test_an_error_event_is_one_line_in_the_servers_words(
+    chat: Notebook, server: StandIn
+) -> None:
+    server.script = [
+        {"error": "Model is overloaded", "error_type": "overloaded"},
+        CUT,
+    ]
+    run = chat.run("%%h2o\nhello", "c1")
+    assert run.status == "error"
+    assert "Model is overloaded" in run.stderr
+    assert run.stderr.count("\n") == 1
+    assert [o for o in run.outputs if "data" in o] == []
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ("%%h2o --temprature 1\nhi", "did you mean '--temperature'?"),
+        ("%%h2o --temperature 0\nhi", "must be a number above 0"),
+        ("%%h2o\n   \n", "expected a question"),
+        ("%%h2o", "expected a question"),
+        ("%%h2o llama\nhi", "put the question on the lines below"),
+        ("%h2o mdels", "did you mean 'models'?"),
+        ("%h2o ask", "expected a question"),
+        ("%h2o status now", "takes nothing after it"),
+    ],
+)
+def test_a_user_error_is_one_line_and_nothing_is_sent(
+    chat: Notebook, server: StandIn, cell: str, words: str
+) -> None:
+    run = chat.run(cell)
+    assert run.status == "error"
+    assert run.stderr.startswith("UsageError: ")
+    assert words in run.stderr
+    assert run.stderr.count("\n") == 1
+    assert server.requests == []
+
+
+def test_a_refused_connection_says_what_to_do_in_one_line(chat: Notebook) -> None:
+    chat.run("%config H2OMagics.server = 'http://127.0.0.1:9'")
+    run = chat.run("%%h2o\nhello", "c1")
+    assert run.stderr.startswith("UsageError: ")
+    assert "127.0.0.1:9" in run.stderr
+    assert run.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("cell", ["%%h2o --help", "%h2o help", "%h2o", "%h2o ask -h"])
+def test_help_lists_options_and_subcommands_and_sends_nothing(
+    chat: Notebook, server: StandIn, cell: str
+) -> None:
+    run = chat.run(cell)
+    assert "--max-new-tokens" in run.markdown
+    assert "%h2o status" in run.markdown
+    assert server.requests == []
+
+
+def test_options_reach_the_request(chat: Notebook, server: StandIn) -> None:
+    chat.run(
+        "%%h2o -m falcon-40b -s 'Be brief.' --temperature 0.9 --seed 3 "
+        "--stop END --no-do-sample\nhi {not a variable} $HOME",
+        "c1",
+    )
+    created = [b for b in server.bodies("/conversation") if "model" in b]
+    assert created[-1]["model"] == "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-40b-v1"
+    assert created[-1]["messages"] == [{"role": "system", "content": "Be brief."}]
+    body = server.bodies("/conversation/0")[-1]
+    assert body["inputs"] == "hi {not a variable} $HOME"
+    sent = body["parameters"]
+    assert (sent["temperature"], sent["seed"], sent["stop"]) == (0.9, 3, ["END"])
+    assert sent["do_sample"] is False
+
+
+def test_settings_hold_for_later_cells(chat: Notebook, server: StandIn) -> None:
+    chat.run("%config H2OMagics.model = 'falcon-7b'")
+    chat.run("%config H2OMagics.system = 'Rhyme.'")
+    chat.run("%%h2o\nhello", "c1")
+    created = [b for b in server.bodies("/conversation") if "model" in b]
+    assert created[-1]["model"].endswith("falcon-7b-v3")
+    assert created[-1]["messages"][0]["content"] == "Rhyme."
+
+
+def test_a_line_answer_leaves_the_cells_other_outputs_alone(
+    chat: Notebook, server: StandIn
+) -> None:
+    server.script = ["Fine", "."]
+    run = chat.run("print('before')\n%h2o ask how's it \"going\"?", "c1")
+    before, answer = run.outputs
+    assert before["text"] == "before\n"
+    assert answer["data"]["text/markdown"].startswith("Fine.")
+    assert server.bodies("/conversation/0")[-1]["inputs"] == "how's it \"going\"?"
+
+
+def test_no_stream_shows_the_end_result_only(chat: Notebook, server: StandIn) -> None:
+    server.script = ["word "] * 200
+    run = chat.run("%%h2o --no-stream\nhello", "c1")
+    assert len(run.of("display_data")) == 1
+    assert run.of("update_display_data") == []
+    assert run.facts["status"] == "complete"
+
+
+def test_two_questions_in_one_cell_are_two_turns(chat: Notebook) -> None:
+    chat.run("%h2o ask one\n%h2o ask two", "c1")
+    chat.run("%h2o ask one\n%h2o ask two", "c1")
+    assert "2 turns" in chat.run("%h2o status").markdown
+
+
+def test_reset_begins_a_new_conversation(chat: Notebook, server: StandIn) -> None:
+    chat.run("%%h2o\nfirst", "c1")
+    assert "Forgot 1 turn:" in chat.run("%h2o reset").markdown
+    chat.run("%%h2o\nsecond", "c2")
+    created = [b for b in server.bodies("/conversation") if "model" in b]
+    assert "messages" not in created[-1] or created[-1]["messages"] == []
+
+
+def test_an_empty_answer_is_reported_as_such(chat: Notebook, server: StandIn) -> None:
+    server.script = []
+    run = chat.run("%%h2o\nhello", "c1")
+    assert run.status == "ok"
+    assert run.markdown.startswith("*(an empty answer)*")
+
+
+def test_loading_twice_reloading_and_unloading_leave_the_shell_as_found(
+    notebook: Notebook,
+) -> None:
+    probe = (
+        "ip = get_ipython()\n"
+        "sorted(c.__class__.__name__ for c in ip.configurables), "
+        "len(ip.events.callbacks['pre_run_cell']), "
+        "len(ip.input_transformers_cleanup), 'h2o' in ip.magics_manager.magics['line']"
+    )
+    before = notebook.run(probe).of("execute_result")[0]["data"]
+    notebook.run("%load_ext h2o_magic")
+    loaded = notebook.run(probe).of("execute_result")[0]["data"]
+    notebook.run("%load_ext h2o_magic")
+    notebook.run("%reload_ext h2o_magic")
+    assert notebook.run(probe).of("execute_result")[0]["data"] == loaded
+    notebook.run("%unload_ext h2o_magic")
+    assert notebook.run(probe).of("execute_result")[0]["data"] == before
+
+
+def test_a_long_answer_is_sent_linearly(chat: Notebook, server: StandIn) -> None:
+    paragraph = "All work and no play makes a dull answer. " * 8 + "\n\n"
+    words = [word + " " for word in (paragraph * 40).split(" ")]
+    server.script = words
+    run = chat.run("%%h2o\nhello", "c1")
+    size = sum(map(len, words))
+    sent = sum(
+        len(str(m["content"]["data"].get("text/markdown", "")))
+        for m in run.messages
+        if m["msg_type"] in ("display_data", "update_display_data")
+    )
+    assert sent <= 12 * size
+    assert len(run.outputs) == 1
+
+
+def test_at_most_thirty_outputs_are_on_screen_at_any_time(
+    chat: Notebook, server: StandIn
+) -> None:
+    server.script = ["| a | b |\n|---|---|\n", *["| 1 | 2 |\n"] * 4000]
+    run = chat.run("%%h2o\nhello", "c1")
+    created = len(run.of("display_data"))
+    assert created <= 31  # with the one at the end

@@ -1,0 +1,88 @@
+"""Writes tiny GGUF models with random weights, for tests that need odd weights.
+
+The text they produce means nothing; what matters is that the real engine loads and
+runs them. Every byte is a token, so token counts are byte counts plus specials, and
+answers hold broken multi-byte characters now and then.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gguf
+import numpy as np
+
+WIDTH, HEADS, FEED_FORWARD = 64, 4, 128
+SPECIALS = ("<|endoftext|>", "<|prompt|>", "<|answer|>")
+END_TOKEN = 256
+
+
+def _byte_alphabet() -> list[str]:
+    """Return GPT-2's printable stand-in for each of the 256 bytes."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    unprintable = [b for b in range(256) if b not in printable]
+    stand_ins = {b: chr(b) for b in printable}
+    stand_ins |= {b: chr(256 + i) for i, b in enumerate(unprintable)}
+    return [stand_ins[b] for b in range(256)]
+
+
+def _write_tokenizer(writer: gguf.GGUFWriter, template: str | None) -> int:
+    tokens = [*_byte_alphabet(), *SPECIALS, "he"]
+    normal, control = gguf.TokenType.NORMAL, gguf.TokenType.CONTROL
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(tokens)
+    writer.add_token_types([normal] * 256 + [control] * len(SPECIALS) + [normal])
+    writer.add_token_merges(["h e"])
+    writer.add_bos_token_id(END_TOKEN)
+    writer.add_eos_token_id(END_TOKEN)
+    writer.add_add_bos_token(False)
+    if template is not None:
+        writer.add_chat_template(template)
+    return len(tokens)
+
+
+def write_llama(
+    path: Path,
+    *,
+    template: str | None = None,
+    context: int = 4096,
+    seed: int = 0,
+    layers: int = 1,
+) -> Path:
+    """Write a Llama model of about 0.2 MB with random weights, and return `path`."""
+    writer = gguf.GGUFWriter(path, "llama")
+    vocabulary = _write_tokenizer(writer, template)
+    writer.add_context_length(context)
+    writer.add_embedding_length(WIDTH)
+    writer.add_block_count(layers)
+    writer.add_feed_forward_length(FEED_FORWARD)
+    writer.add_head_count(HEADS)
+    writer.add_head_count_kv(HEADS)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_vocab_size(vocabulary)
+    writer.add_rope_dimension_count(WIDTH // HEADS)
+    random = np.random.default_rng(seed)
+
+    def add(name: str, *shape: int) -> None:
+        ones = len(shape) == 1
+        tensor = np.ones(shape) if ones else random.normal(0, 0.3, shape)
+        writer.add_tensor(name, tensor.astype(np.float32))
+
+    add("token_embd.weight", vocabulary, WIDTH)
+    add("output_norm.weight", WIDTH)
+    add("output.weight", vocabulary, WIDTH)
+    for layer in range(layers):
+        block = f"blk.{layer}"
+        add(f"{block}.attn_norm.weight", WIDTH)
+        for part in ("attn_q", "attn_k", "attn_v", "attn_output"):
+            add(f"{block}.{part}.weight", WIDTH, WIDTH)
+        add(f"{block}.ffn_norm.weight", WIDTH)
+        add(f"{block}.ffn_gate.weight", FEED_FORWARD, WIDTH)
+        add(f"{block}.ffn_up.weight", FEED_FORWARD, WIDTH)
+        add(f"{block}.ffn_down.weight", WIDTH, FEED_FORWARD)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
