@@ -104,8 +104,6 @@ class AnswerRecord:
     ----------
     model
         The model that was asked for; a `Source` event may correct it.
-    server
-        Address of the server, for the facts.
     parameters
         What was sent, for the facts.
     clock
@@ -116,7 +114,6 @@ class AnswerRecord:
         self,
         model: str,
         *,
-        server: str = "",
         parameters: Mapping[str, Value] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -127,7 +124,6 @@ class AnswerRecord:
         self._parts: list[str] = []
         self._source = Source(model)
         self._usage = Usage()
-        self._server = server
         self._parameters = dict(parameters or {})
         self._reason: FinishReason = "unknown"
         self._status: TurnStatus = "failed"
@@ -174,7 +170,6 @@ class AnswerRecord:
             model=self._source.model,
             weights=self._source.weights,
             demo=self._source.demo,
-            server=self._server,
             status=self._status,
             finish_reason=self._reason,
             prompt_tokens=self._usage.prompt_tokens,

@@ -70,8 +70,6 @@ def _decompressor(announced: str, head: bytes) -> zlib._Decompress | None:
     if announced != "deflate":
         is_gzip = head.startswith(_GZIP_MAGIC)
         return zlib.decompressobj(_GZIP_WINDOW) if is_gzip else None
-    if head[0] & 0x0F == zlib.DEFLATED and int.from_bytes(head[:2], "big") % 31 == 0:
-        return zlib.decompressobj()
-    # "deflate" without the zlib header is seen too. Text never begins like that.
-    is_text = head[0] in b"\t\r\n" or 0x20 <= head[0] < 0x7F or head[0] == 0xEF
-    return None if is_text else zlib.decompressobj(-zlib.MAX_WBITS)
+    # The header of zlib (RFC 1950): method 8, and a checksum over both bytes.
+    is_zlib = head[0] & 0x0F == zlib.DEFLATED and (head[0] << 8 | head[1]) % 31 == 0
+    return zlib.decompressobj() if is_zlib else None

@@ -5,13 +5,14 @@ Pure: nothing is looked up or connected here.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from h2o_magic.errors import ConfigurationError
 
-__all__ = ["Endpoint", "check_base_url", "check_header_value"]
+__all__ = ["Endpoint", "check_base_url", "check_header_value", "is_loopback"]
 
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f\\]")
 
@@ -48,7 +49,7 @@ class Endpoint:
         return f"{type(self).__name__}({self.url!r}{token})"
 
 
-def check_base_url(url: str) -> str:
+def check_base_url(url: object) -> str:
     """Return a server's base URL without a slash at its end.
 
     Parameters
@@ -97,7 +98,7 @@ def _check_parts(parts: SplitResult, shown: str) -> None:
         raise ConfigurationError(f"expected a port from 1 to 65535, got {shown!r}")
 
 
-def check_header_value(what: str, value: str) -> str:
+def check_header_value(what: str, value: object) -> str:
     """Return `value` if it can stand in an HTTP header, without ever showing it.
 
     Raises
@@ -115,3 +116,11 @@ def check_header_value(what: str, value: str) -> str:
 
 def _without_user(url: object) -> str:
     return re.sub(r"//[^/]*@", "//***@", str(url))
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether `host` is this machine, by its name or address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import json
+import math
 import re
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -89,15 +90,14 @@ def retry_after(value: str | None, *, now: datetime | None = None) -> float | No
         seconds = float(value)
     except ValueError:
         seconds = _seconds_until(value, now or datetime.now(timezone.utc))
-    # The comparison is false for "not a number", which also says nothing.
-    return min(max(seconds, 0.0), _LONGEST_WAIT) if seconds == seconds else None
+    return None if math.isnan(seconds) else min(max(seconds, 0.0), _LONGEST_WAIT)
 
 
 def _seconds_until(date: str, now: datetime) -> float:
     try:
         then = parsedate_to_datetime(date)
     except (ValueError, TypeError):
-        return float("nan")
+        return math.nan
     if then.tzinfo is None:
         then = then.replace(tzinfo=timezone.utc)
     return (then - now).total_seconds()

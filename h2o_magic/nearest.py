@@ -25,8 +25,13 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """
     candidates = list(known)
     # Options are typed with dashes or underscores; both spellings are one name.
-    plain = {c.replace("-", "_").lower(): c for c in candidates}
-    near = difflib.get_close_matches(name.replace("-", "_").lower(), plain, 1, 0.5)
+    plain = {_plain(candidate): candidate for candidate in candidates}
+    begun = [p for p in plain if _plain(name) and p.startswith(_plain(name))]
+    near = begun or difflib.get_close_matches(_plain(name), plain, 1, 0.5)
     if near:
         return f"did you mean {plain[near[0]]!r}?"
     return f"known: {', '.join(sorted(candidates))}"
+
+
+def _plain(name: str) -> str:
+    return name.replace("-", "_").strip("_").lower()

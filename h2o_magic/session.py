@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from h2o_magic.answers import AnswerRecord, Facts
 from h2o_magic.backends import Backend, ChatRequest, ModelInfo
@@ -127,6 +128,7 @@ class Answer:
         self._request = request
         self._turn = turn
         self._record = AnswerRecord(request.model, parameters=request.parameters)
+        self._server = ""
 
     @property
     def text(self) -> str:
@@ -136,7 +138,7 @@ class Answer:
     @property
     def facts(self) -> Facts:
         """What is known about the answer so far."""
-        return self._record.facts
+        return replace(self._record.facts, server=self._server)
 
     def __iter__(self) -> Iterator[Event]:
         """Send the question and yield the answer's events.
@@ -147,13 +149,12 @@ class Answer:
             If the answer does not come or breaks off.
         """
         backend, request = self._session.backend, self._request
-        self._record = AnswerRecord(
-            request.model, server=backend.url, parameters=request.parameters
-        )
+        self._record = AnswerRecord(request.model, parameters=request.parameters)
         status: TurnStatus = "stopped"
         events = backend.stream(request)
         try:
             for event in events:
+                self._server = self._server or backend.url
                 self._record.add(event)
                 yield event
             status = "complete"

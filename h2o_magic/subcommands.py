@@ -84,9 +84,9 @@ def _pull(magics: H2OMagics, rest: str) -> None:
     if not rest:
         known = ", ".join(MODELS)
         raise ConfigurationError(f"%h2o pull: expected a model, one of {known}")
-    from h2o_magic.server import weights  # noqa: PLC0415
+    from h2o_magic.server.pull import pull  # noqa: PLC0415
 
-    path = weights.pull(rest)
+    path = pull(rest)
     done = f"{rest}: {path.name} is here; the next answer comes from it."
     show_markdown(magics.shell, done, done)
 

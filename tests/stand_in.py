@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+CONVERSATION = "0" * 24
 CUT = object()
 Step = str | threading.Event | dict[str, Any] | object
 
@@ -29,8 +30,14 @@ class StandIn:
         self.stopped = threading.Event()  # a client asked to stop
         self.details: dict[str, Any] = {"finish_reason": "eos_token"}
 
-    def bodies(self, path_part: str) -> list[Any]:
-        return [body for _, path, body in self.requests if path_part in path]
+    def bodies(self, path: str) -> list[Any]:
+        """What was posted to exactly `path`."""
+        return [b for verb, p, b in self.requests if (verb, p) == ("POST", path)]
+
+    @property
+    def asked(self) -> list[Any]:
+        """The bodies of the questions."""
+        return self.bodies(f"/conversation/{CONVERSATION}")
 
 
 @contextmanager
@@ -73,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/settings":
             self._json({"type": "redirect", "status": 303, "location": "/"})
         elif self.path == "/conversation":
-            reply: dict[str, Any] = {"conversationId": "0" * 24}
+            reply: dict[str, Any] = {"conversationId": CONVERSATION}
             if isinstance(body, dict) and "messages" in body:
                 reply["messages"] = len(body["messages"])
             self._json(reply)

@@ -3,101 +3,23 @@
 The noise never depends on the topic, so that style says nothing about the answer.
 """
 
+import json
 import random
 import re
 import string
+from pathlib import Path
+from typing import Any
 
 __all__ = ["augment"]
 
 HOW_DO_I = re.compile(r"^how (do|can|would|should) (i|you|we|one) ", re.IGNORECASE)
 WHAT_IS = re.compile(r"^(what is|what's|explain|what are|describe) ", re.IGNORECASE)
-HOW_OPENERS = (
-    "how do I|how can I|how to|how do you|how would I|how should I|what is the way to|"
-    "I want to|I need to|I'd like to|I would like to|is it possible to|can I|can one|"
-    "tell me how to|show me how to|explain how to|what do I do to|is there a way to|"
-    "any way to|could you tell me how to|what's the command to|what must I type to|"
-    "how does one|what is the best way to|I am trying to|I'm trying to|help me to|"
-    "can you tell me how to|do you know how to|let me|what should I do to|please tell "
-    "me how to|how might I|is there an option to|which command lets me|I wish to|"
-    "what do I have to do to|could I|how could I|where do I|can you|please"
-).split("|")
-WHAT_OPENERS = (
-    "what is|what's|explain|explain to me|describe|tell me about|what exactly is|"
-    "what do you know about|define|what are|what about|I want to know what is|"
-    "can you explain|could you tell me what is|please explain|meaning of"
-).split("|")
-PREFIXES = (
-    "hey|hi|hello|please|ok|okay|so|well|and|now|sorry|excuse me|quick question:|"
-    "question:|hm|um|tell me|just wondering,|but|one more thing:|actually|also|"
-    "by the way,|hey there,|good morning,|I wonder:|can you help?|next:|then"
-).split("|")
-SUFFIXES = (
-    "please|thanks|thank you|here|now|exactly|in jupyter|in the notebook|again|then|"
-    "with h2o_magic|with this|in this extension|for me|quickly|pls|if possible|"
-    "in general|by the way|today|right now|anyway|actually"
-).split("|")
-SYNONYMS = [
-    group.split("|")
-    for group in (
-        "show|display|print|see|view",
-        "answer|reply|response|output",
-        "answers|replies|responses|outputs",
-        "question|prompt|query",
-        "questions|prompts|queries",
-        "conversation|chat|dialogue|discussion",
-        "machine|computer|laptop|pc",
-        "stop|halt|end|quit",
-        "start|launch|begin|run",
-        "change|modify|alter|adjust",
-        "use|employ|utilize|work with",
-        "download|fetch|get|pull",
-        "option|flag|switch|argument",
-        "extension|plugin|add-on|magic",
-        "notebook|jupyter notebook|ipynb",
-        "big|large|huge",
-        "small|tiny|little",
-        "fast|quick|quickly",
-        "permanently|for good|forever|always",
-        "need|require",
-        "needed|required|necessary",
-        "default|standard|preset|usual",
-        "set|specify|configure|define",
-        "delete|remove|erase|wipe",
-        "limit|restrict|cap",
-        "choose|select|pick",
-        "list|show|give",
-        "all|every",
-        "forget|drop|clear",
-        "make|let|have",
-        "happens|occurs|will happen",
-        "crashes|dies|fails|breaks",
-        "possible|available|allowed",
-        "previous|earlier|last|former",
-        "install|set up|get",
-        "text|words|output",
-        "folder|directory",
-        "permanent|lasting",
-        "exact|precise",
-        "random|chance",
-        "write|type|enter|put",
-        "explain|describe",
-        "works|functions",
-        "want|wish|would like",
-        "another|a different|some other",
-        "maximum|max|most",
-        "shorter|briefer",
-        "server|service|backend",
-        "model|llm|language model|network",
-        "weights|model files",
-        "find|locate|look up",
-        "same|identical",
-    )
-]
-SYNONYM_OF = {word: group for group in SYNONYMS for word in group}
-DROPPABLE = frozenset(
-    "a an the of to in for on is are do does i it my this that with me can you be "
-    "and at by from so there please just how what".split()
+NOISE: dict[str, Any] = json.loads(
+    (Path(__file__).parent / "data" / "noise.json").read_text("utf-8")
 )
+OPENERS = ((HOW_DO_I, NOISE["how_openers"]), (WHAT_IS, NOISE["what_openers"]))
+SYNONYMS_OF = {word: group for group in NOISE["synonyms"] for word in group}
+SMALL_WORDS = frozenset(NOISE["small_words"])
 
 
 def augment(question: str, rng: random.Random) -> str:
@@ -120,15 +42,15 @@ def augment(question: str, rng: random.Random) -> str:
         at = rng.randrange(len(words))
         words[at] = _typo(words[at], rng)
     if rng.random() < 0.1:
-        words.insert(0, rng.choice(PREFIXES))
+        words.insert(0, rng.choice(NOISE["prefixes"]))
     if rng.random() < 0.08:
-        words.append(rng.choice(SUFFIXES))
+        words.append(rng.choice(NOISE["suffixes"]))
     return _case(_punctuation(" ".join(words), rng), rng)
 
 
 def _opener(text: str, rng: random.Random) -> str:
     """Begin a how or what question in another way."""
-    for pattern, openers in ((HOW_DO_I, HOW_OPENERS), (WHAT_IS, WHAT_OPENERS)):
+    for pattern, openers in OPENERS:
         match = pattern.match(text)
         if match:
             rest = text[match.end() :]
@@ -137,7 +59,7 @@ def _opener(text: str, rng: random.Random) -> str:
 
 
 def _synonym(word: str, rng: random.Random) -> str:
-    group = SYNONYM_OF.get(word.lower())
+    group = SYNONYMS_OF.get(word.lower())
     return rng.choice(group) if group and rng.random() < 0.4 else word
 
 
@@ -146,7 +68,7 @@ def _drop(words: list[str], rng: random.Random) -> list[str]:
     kept = [
         word
         for word in words
-        if rng.random() > (0.3 if word.lower() in DROPPABLE else 0.08)
+        if rng.random() > (0.3 if word.lower() in SMALL_WORDS else 0.08)
     ]
     return kept or words
 

@@ -41,10 +41,12 @@ CHAT_TEMPLATE = (
 )
 
 P_SYSTEM = 0.15
-P_OUTSIDE = 0.3
+P_OUTSIDE = 0.33
 P_WRITTEN = 0.6
 P_SECOND = 0.3
 P_LONE_SECOND = 0.02
+P_PASTE = 0.06
+P_FILLER = 0.06
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ class Sampler:
     def _single(self) -> Turn:
         rng = self._rng
         if rng.random() < P_OUTSIDE:
+            if rng.random() < P_PASTE:
+                return self._paste()
             written = rng.random() < P_WRITTEN
             outside = self._guide.outside
             question = (
@@ -113,6 +117,11 @@ class Sampler:
         if rng.random() < P_LONE_SECOND:
             return self._second(None, rng.choice(list(self._guide.seconds)))
         return self._about(rng.choice(self._guide.topics))
+
+    def _paste(self) -> Turn:
+        """Return a question of up to 25 pasted lines."""
+        lines = self._rng.choices(self._guide.pastes, k=self._rng.randint(1, 25))
+        return Turn("\n".join(lines), OUTSIDE, self._guide.answers[OUTSIDE])
 
     def _about(self, topic: str) -> Turn:
         rng = self._rng
@@ -141,6 +150,9 @@ class Sampler:
 
     def _turn(self, question: str, topic: str) -> Turn:
         noisy = augment(question, self._rng)
+        if self._rng.random() < P_FILLER:
+            parts = [self._rng.choice(self._guide.fillers), noisy]
+            noisy = " ".join(parts if self._rng.random() < 0.8 else parts[::-1])
         return Turn(noisy, topic, self._guide.answers[topic])
 
 

@@ -76,10 +76,12 @@ class Engine:
 
     def _ask(self, body: dict[str, Any]) -> dict[str, Any]:
         replies: list[Any] = []
-        # The callback returns True to cancel.
-        self._server.handle_chat_completions(
-            json.dumps(body), lambda reply: bool(replies.append(reply))
-        )
+
+        def keep(reply: Any) -> bool:
+            replies.append(reply)
+            return False  # True would cancel
+
+        self._server.handle_chat_completions(json.dumps(body), keep)
         reply = replies[-1]
         parsed = json.loads(reply) if isinstance(reply, str | bytes) else reply
         if "choices" not in parsed:

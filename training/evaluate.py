@@ -6,6 +6,7 @@ character; for an outside question that is the refusal.
 """
 
 import argparse
+import itertools
 import json
 import random
 import re
@@ -32,15 +33,16 @@ class Case:
 
     Attributes
     ----------
-    group
-        ``guide``, ``outside`` or ``dialogue``.
+    groups
+        What it counts for: ``guide``, ``outside`` or ``dialogue``; a question of the
+        guide also for ``unseen`` unless it happens to stand in the training data.
     messages
         The conversation, ending with the question.
     topic
         The topic of the expected answer.
     """
 
-    group: str
+    groups: tuple[str, ...]
     messages: tuple[Message, ...]
     topic: str
 
@@ -62,6 +64,7 @@ def cases(
         Whether a held-out system text comes first.
     """
     rng = random.Random(7)
+    seen = trained_questions(guide)
     systems = (DATA / "heldout_systems.txt").read_text("utf-8").splitlines()
 
     def before() -> list[Message]:
@@ -69,14 +72,18 @@ def cases(
         start = [_message("system", rng.choice(systems))] if system else []
         return start + [part for turn in drawn for part in _turn(guide, *turn)]
 
+    groups: tuple[str, ...]
     built = []
     for topic, question in heldout.questions:
         messages = (*before(), _message("user", question))
-        group = OUTSIDE if topic == OUTSIDE else "guide"
-        built.append(Case(group, messages, topic))
+        groups = (OUTSIDE,) if topic == OUTSIDE else ("guide",)
+        if topic != OUTSIDE and _plain(question) not in seen:
+            groups = ("guide", "unseen")
+        built.append(Case(groups, messages, topic))
     for first, question, kind, second in heldout.dialogues:
         messages = (*before(), *_turn(guide, first, question), _message("user", second))
-        built.append(Case("dialogue", messages, guide.second_answer(first, kind)))
+        answer = guide.second_answer(first, kind)
+        built.append(Case(("dialogue",), messages, answer))
     return built
 
 
@@ -109,9 +116,9 @@ def measure(
     total: Counter[str] = Counter()
     wrong = []
     for case, text in zip(built, texts, strict=True):
-        total[case.group] += 1
+        total.update(case.groups)
         if text.strip() == guide.answers[case.topic]:
-            right[case.group] += 1
+            right.update(case.groups)
             continue
         got = topic_of.get(text.strip(), "garbled")
         question = case.messages[-1]["content"]
@@ -121,11 +128,11 @@ def measure(
     return {**figures, "garbled": 100.0 * garbled / len(built)}, wrong
 
 
-def verbatim(guide: Guide, heldout: HeldOut) -> int:
-    """Count held-out questions that happen to stand in the written training data."""
-    written = {_plain(text) for texts in guide.phrasings.values() for text in texts}
-    written |= {_plain(text) for text in guide.outside}
-    return sum(_plain(question) in written for _, question in heldout.questions)
+def trained_questions(guide: Guide) -> set[str]:
+    """Return all questions of the training data, without case and punctuation."""
+    written = [*guide.phrasings.values(), *guide.seconds.values(), guide.outside]
+    drawn = (grammar.sentences() for grammar in guide.grammars.values())
+    return {_plain(text) for texts in itertools.chain(written, drawn) for text in texts}
 
 
 def _plain(text: str) -> str:
@@ -186,12 +193,15 @@ def main() -> None:
     guide, heldout = load_guide(), load_heldout()
     files = arguments.files or [OUTPUT / f"demo-{name}.gguf" for name in ARCHITECTURES]
     groups = Counter(topic == OUTSIDE for topic, _ in heldout.questions)
+    seen = trained_questions(guide)
     results: dict[str, Any] = {
         "held_out": {
             "guide": groups[False],
             "outside": groups[True],
             "dialogue": len(heldout.dialogues),
-            "verbatim_in_training": verbatim(guide, heldout),
+            "verbatim_in_training": sum(
+                _plain(question) in seen for _, question in heldout.questions
+            ),
         },
         "seeds": list(SEEDS),
         "default": DEFAULT,

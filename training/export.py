@@ -71,9 +71,9 @@ def _add_description(writer: gguf.GGUFWriter, model: LanguageModel) -> None:
 
 def _add_tokenizer(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:
     merges = json.loads(tokenizer.to_str())["model"]["merges"]
-    size = tokenizer.get_vocab_size()
-    tokens = [tokenizer.id_to_token(number) for number in range(size)]
-    end = tokenizer.token_to_id(END)
+    vocabulary = tokenizer.get_vocab()
+    tokens = sorted(vocabulary, key=vocabulary.__getitem__)
+    end = vocabulary[END]
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(tokens)

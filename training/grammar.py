@@ -4,19 +4,18 @@
 Alternations do not nest; an empty alternative is allowed.
 """
 
+import itertools
 import random
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 __all__ = ["Grammar", "parse_sections"]
 
 ALTERNATION = re.compile(r"\(([^()]*)\)")
 SLOT = re.compile(r"\{(\w+)\}")
-SYLLABLES = (
-    "ba be bi bo da de do fa fe fi ga go ka ke ki ko la le li lo ma me mi mo na ne "
-    "ni no pa pe po ra re ri ro sa se si so ta te ti to va ve vi wa xa zo zu sh st tr "
-    "pl gr th ch el er in on ur us ix ar an or en"
-).split()
+ONSETS = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "st", "tr")
+VOWELS = ("a", "e", "i", "o", "u", "er", "in", "ar", "en")
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,17 @@ class Grammar:
         line = SLOT.sub(lambda match: self._word(match[1], rng), line)
         return " ".join(line.split())
 
+    def sentences(self) -> Iterator[str]:
+        """Yield every sentence, with the slots unfilled."""
+        for line in self.lines:
+            parts = ALTERNATION.split(line)  # text, choices, text, choices, ..., text
+            choices = [
+                part.split("|") if number % 2 else [part]
+                for number, part in enumerate(parts)
+            ]
+            for chosen in itertools.product(*choices):
+                yield " ".join("".join(chosen).split())
+
     def _word(self, slot: str, rng: random.Random) -> str:
         words = self.slots.get(slot)
         return rng.choice(words) if words else made_up_word(rng)
@@ -48,7 +58,9 @@ class Grammar:
 
 def made_up_word(rng: random.Random) -> str:
     """Return a word that no one has seen, of two to four syllables."""
-    return "".join(rng.choices(SYLLABLES, k=rng.randint(2, 4)))
+    return "".join(
+        rng.choice(ONSETS) + rng.choice(VOWELS) for _ in range(rng.randint(2, 4))
+    )
 
 
 def parse_sections(text: str) -> dict[str, list[str]]:

@@ -39,6 +39,10 @@ class Guide:
         For each kind of second question: topic of the first turn to answer's topic.
     systems
         System texts, which must not change any answer.
+    fillers
+        Sentences that people say around a question.
+    pastes
+        Lines of code, data and prose, which people paste; all outside the guide.
     """
 
     answers: dict[str, str]
@@ -49,6 +53,8 @@ class Guide:
     seconds: dict[str, list[str]]
     followups: dict[str, dict[str, str]]
     systems: list[str]
+    fillers: list[str]
+    pastes: list[str]
 
     @property
     def topics(self) -> list[str]:
@@ -111,7 +117,9 @@ def load_guide() -> Guide:
         outside_grammar=Grammar(lines, words),
         seconds=seconds,
         followups=json.loads((DATA / "followups.json").read_text("utf-8")),
-        systems=(DATA / "systems.txt").read_text("utf-8").splitlines(),
+        systems=_lines("systems.txt"),
+        fillers=_lines("fillers.txt"),
+        pastes=_lines("pastes.txt"),
     )
 
 
@@ -129,6 +137,10 @@ def load_heldout() -> HeldOut:
 def _rows(name: str) -> list[dict[str, str]]:
     text = (DATA / name).read_text("utf-8")
     return [json.loads(line) for line in text.splitlines() if line.strip()]
+
+
+def _lines(name: str) -> list[str]:
+    return (DATA / name).read_text("utf-8").splitlines()
 
 
 def _sections(name: str) -> dict[str, list[str]]:

@@ -72,6 +72,8 @@ class LanguageModel(nn.Module):
         self.blk = nn.ModuleList(block(shape) for _ in range(shape.layers))
         self.output_norm = _norm(architecture, shape)
         cosines, sines = _rope_tables(shape)
+        self.cosines: Tensor
+        self.sines: Tensor
         self.register_buffer("cosines", cosines, persistent=False)
         self.register_buffer("sines", sines, persistent=False)
         self._initialize()

@@ -9,7 +9,7 @@ from training.augment import augment
 from training.conversation import SPECIAL_TOKENS
 from training.guide import Guide
 
-__all__ = ["VOCABULARY", "train_tokenizer", "with_dropout"]
+__all__ = ["VOCABULARY", "special_ids", "train_tokenizer", "with_dropout"]
 
 VOCABULARY = 2048
 # The pre-tokenizer that llama.cpp calls gpt-2.
@@ -49,6 +49,12 @@ def train_tokenizer(guide: Guide, *, seed: int) -> Tokenizer:
     return tokenizer
 
 
+def special_ids(tokenizer: Tokenizer) -> dict[str, int]:
+    """Return the ids of the special tokens."""
+    vocabulary = tokenizer.get_vocab()
+    return {token: vocabulary[token] for token in SPECIAL_TOKENS}
+
+
 def with_dropout(tokenizer: Tokenizer, dropout: float) -> Tokenizer:
     """Return a copy that leaves out merges at random, for noise in training."""
     copy = Tokenizer.from_str(tokenizer.to_str())
@@ -71,4 +77,4 @@ def _texts(guide: Guide, rng: random.Random) -> Iterator[str]:
         yield augment(guide.outside_grammar.sample(rng), rng)
     for seconds in guide.seconds.values():
         yield from seconds * 2
-    yield from guide.systems
+    yield from (*guide.systems, *guide.fillers, *guide.pastes)

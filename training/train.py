@@ -16,11 +16,11 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
 
-from training.conversation import END, SPECIAL_TOKENS, Sampler, token_ids
+from training.conversation import END, Sampler, token_ids
 from training.export import write_gguf
 from training.guide import Guide, load_guide
 from training.model import ARCHITECTURES, LanguageModel, Shape
-from training.tokenizer import train_tokenizer, with_dropout
+from training.tokenizer import special_ids, train_tokenizer, with_dropout
 
 __all__ = ["OUTPUT", "Batch", "Recipe", "batches", "loss_of", "train"]
 
@@ -76,13 +76,13 @@ class Recipe:
         answer, which decide the topic; conversations; whole answers.
     """
 
-    steps: int = 3000
+    steps: int = 1100
     warmup: int = 100
     rate: float = 4e-3
     decay: float = 0.05
     average: float = 0.995
     token_dropout: float = 0.15
-    threads: int = 2
+    threads: int = 1
     batch_tokens: int = 3000
     lessons: tuple[Lesson, ...] = (
         Lesson(0.40, (1, 1), 8),
@@ -107,7 +107,7 @@ def batches(
     rng = random.Random(seed)
     sampler = Sampler(guide, rng)
     noisy = with_dropout(tokenizer, 0.1)
-    special = {token: tokenizer.token_to_id(token) for token in SPECIAL_TOKENS}
+    special = special_ids(tokenizer)
     answers = {
         answer: list(tokenizer.encode(answer).ids) for answer in guide.answers.values()
     }
@@ -223,7 +223,7 @@ def train(
         rising = min(1.0, (step + 1) / recipe.warmup)
         rate = recipe.rate * min(rising, 1.0 - step / recipe.steps)
         loss = loss_of(model, next(source), penalized=coin.random() < 0.5)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:
             for group in optimizer.param_groups:
@@ -240,7 +240,8 @@ def train(
 
 def _optimizers(model: LanguageModel, recipe: Recipe) -> list[torch.optim.Optimizer]:
     """Muon for the matrices of the blocks, AdamW for the embedding and the norms."""
-    matrices, others = [], []
+    matrices: list[Tensor] = []
+    others: list[Tensor] = []
     for name, weight in model.named_parameters():
         inside = weight.dim() == 2 and name.startswith("blk.")
         (matrices if inside else others).append(weight)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import http.client
 import json
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -52,11 +53,14 @@ class Room:
         Tokens that one input and its answer share.
     capacity : int
         Tokens of context memory that all slots share; at least `context`.
+    threads : int or None
+        Threads that compute; None leaves it to the engine.
     """
 
     slots: int
     context: int
     capacity: int
+    threads: int | None = None
 
 
 class Engine:
@@ -116,7 +120,7 @@ class Engine:
 
     async def generate(
         self, prompt: Sequence[int], options: Mapping[str, Any]
-    ) -> AsyncIterator[Chunk]:
+    ) -> AsyncGenerator[Chunk, None]:
         """Wait for a slot, then yield the answer to `prompt` as it is written.
 
         Parameters
@@ -139,8 +143,9 @@ class Engine:
             threads=self._threads,
             let_go=partial(self._admission.leave, reserved),
         )
-        async for chunk in chunks:
-            yield chunk
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
 
     def close(self) -> None:
         """Unload the model. Blocks until the engine has let go of every answer."""
@@ -161,6 +166,9 @@ class Engine:
         params.kv_unified, params.cache_ram_mib = True, _PROMPT_CACHE_MIB
         params.n_batch = params.n_ubatch = _BATCH
         params.warmup, params.verbosity = warm_up, 1
+        if self.room.threads is not None:
+            params.cpuparams.n_threads = self.room.threads
+            params.cpuparams_batch.n_threads = self.room.threads
         try:
             return xllamacpp.Server(params)
         except RuntimeError as error:

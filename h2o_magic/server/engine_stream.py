@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -54,7 +54,7 @@ async def stream(
     *,
     threads: Executor,
     let_go: Callable[[], None],
-) -> AsyncIterator[Chunk]:
+) -> AsyncGenerator[Chunk, None]:
     """Yield an answer's chunks; the last one has a `finish`.
 
     Leaving early (closing the iterator, cancelling its task) stops the engine.

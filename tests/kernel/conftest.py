@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
-from tests.stand_in import StandIn, stand_in
+from tests.stand_in import StandIn
 
 TIMEOUT = 60
 
@@ -117,16 +118,9 @@ class Notebook:
         return Run(reply["content"]["status"], [*earlier, *more.messages])
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A place of its own for the local server's files."""
-    monkeypatch.setenv("H2O_MAGIC_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def notebook(home: Path) -> Iterator[Notebook]:
-    """A fresh kernel with nothing loaded."""
+@contextmanager
+def running_kernel() -> Iterator[Notebook]:
+    """Start a kernel, and end it by its own manager."""
     manager = KernelManager(kernel_name="python3")
     manager.start_kernel(env=dict(os.environ))
     client = manager.client()
@@ -141,9 +135,10 @@ def notebook(home: Path) -> Iterator[Notebook]:
 
 
 @pytest.fixture
-def server() -> Iterator[StandIn]:
-    with stand_in() as state:
-        yield state
+def notebook(home: Path) -> Iterator[Notebook]:
+    """A fresh kernel with nothing loaded."""
+    with running_kernel() as kernel:
+        yield kernel
 
 
 @pytest.fixture

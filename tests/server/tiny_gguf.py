@@ -7,6 +7,7 @@ answers hold broken multi-byte characters now and then.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import gguf
@@ -47,10 +48,13 @@ def write_llama(
     *,
     template: str | None = None,
     context: int = 4096,
-    seed: int = 0,
     layers: int = 1,
+    seed: int = 0,
 ) -> Path:
-    """Write a Llama model of about 0.2 MB with random weights, and return `path`."""
+    """Write a Llama model with random weights, 0.3 MB or more, and return `path`.
+
+    Its special tokens are never the most likely ones, so a greedy answer has no end.
+    """
     writer = gguf.GGUFWriter(path, "llama")
     vocabulary = _write_tokenizer(writer, template)
     writer.add_context_length(context)
@@ -62,27 +66,34 @@ def write_llama(
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_vocab_size(vocabulary)
     writer.add_rope_dimension_count(WIDTH // HEADS)
-    random = np.random.default_rng(seed)
-
-    def add(name: str, *shape: int) -> None:
-        ones = len(shape) == 1
-        tensor = np.ones(shape) if ones else random.normal(0, 0.3, shape)
+    for name, tensor in _tensors(vocabulary, layers, seed):
         writer.add_tensor(name, tensor.astype(np.float32))
-
-    add("token_embd.weight", vocabulary, WIDTH)
-    add("output_norm.weight", WIDTH)
-    add("output.weight", vocabulary, WIDTH)
-    for layer in range(layers):
-        block = f"blk.{layer}"
-        add(f"{block}.attn_norm.weight", WIDTH)
-        for part in ("attn_q", "attn_k", "attn_v", "attn_output"):
-            add(f"{block}.{part}.weight", WIDTH, WIDTH)
-        add(f"{block}.ffn_norm.weight", WIDTH)
-        add(f"{block}.ffn_gate.weight", FEED_FORWARD, WIDTH)
-        add(f"{block}.ffn_up.weight", FEED_FORWARD, WIDTH)
-        add(f"{block}.ffn_down.weight", WIDTH, FEED_FORWARD)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def _tensors(
+    vocabulary: int, layers: int, seed: int
+) -> Iterator[tuple[str, np.ndarray]]:
+    random = np.random.default_rng(seed)
+
+    def matrix(*shape: int) -> np.ndarray:
+        return random.normal(0, 0.3, shape)
+
+    output = matrix(vocabulary, WIDTH)
+    output[END_TOKEN : END_TOKEN + len(SPECIALS)] = 0
+    yield "token_embd.weight", matrix(vocabulary, WIDTH)
+    yield "output_norm.weight", np.ones(WIDTH)
+    yield "output.weight", output
+    for layer in range(layers):
+        block = f"blk.{layer}"
+        yield f"{block}.attn_norm.weight", np.ones(WIDTH)
+        for part in ("attn_q", "attn_k", "attn_v", "attn_output"):
+            yield f"{block}.{part}.weight", matrix(WIDTH, WIDTH)
+        yield f"{block}.ffn_norm.weight", np.ones(WIDTH)
+        yield f"{block}.ffn_gate.weight", matrix(FEED_FORWARD, WIDTH)
+        yield f"{block}.ffn_up.weight", matrix(FEED_FORWARD, WIDTH)
+        yield f"{block}.ffn_down.weight", matrix(WIDTH, FEED_FORWARD)

@@ -131,7 +131,6 @@ class _TLSPool(HTTPSConnectionPool):
     ConnectionCls = _WatchedTLS
 
 
-
 #: For ``PoolManager.pool_classes_by_scheme``.
 WATCHED_POOLS: dict[str, type[HTTPConnectionPool]] = {
     "http": _Pool,

@@ -1,24 +1,32 @@
-"""A server's answer as it comes: status, headers, and a body that is read bit by bit."""
+"""A server's answer as it comes: status, headers, and a body read bit by bit."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Protocol
 
 from h2o_magic.content_coding import ContentDecoder
-from h2o_magic.error_text import error_text
-from h2o_magic.errors import ConnectionFailedError, ProtocolError, TimedOutError
-from h2o_magic.timeouts import Timeouts
-from h2o_magic.wire import Cancellation
+from h2o_magic.error_text import error_text, retry_after
+from h2o_magic.errors import (
+    BackendError,
+    ConnectionFailedError,
+    ProtocolError,
+    RateLimitedError,
+    StatusError,
+    TimedOutError,
+)
+from h2o_magic.transport.failures import mapped
+from h2o_magic.transport.timeouts import Timeouts
+from h2o_magic.transport.wire import Cancellation
 
-__all__ = ["Reply"]
+__all__ = ["Reply", "status_error"]
 
 _PIECE = 65536  # bytes asked for at once; what is there comes at once
 _LONGEST_DOCUMENT = 16 * 2**20  # bytes
+_ERROR_BODY = 65536  # bytes read of an error answer
 
 
 class _RawBody(Protocol):
@@ -27,9 +35,6 @@ class _RawBody(Protocol):
     def read1(self, amt: int, *, decode_content: bool) -> bytes: ...
 
     def close(self) -> None: ...
-
-
-Guard = Callable[[str], contextlib.AbstractContextManager[None]]
 
 
 class Reply:
@@ -55,7 +60,6 @@ class Reply:
         timeouts: Timeouts,
         deadline: float,
         cancellation: Cancellation,
-        guard: Guard,
     ) -> None:
         self.status = status
         self.headers = headers
@@ -66,7 +70,6 @@ class Reply:
         self._wait = (timeouts.first_byte, "first byte")
         self._idle = timeouts.idle
         self._cancellation = cancellation
-        self._guard = guard
 
     def __enter__(self) -> Reply:
         return self
@@ -142,9 +145,33 @@ class Reply:
         if left <= 0:
             raise TimedOutError(f"{self._what}: the answer took too long as a whole")
         self._cancellation.limit(min(seconds, left))
-        with self._guard(f"{self._what}: waiting for the {what}"):
-            data = self._raw.read1(_PIECE, decode_content=False)
-        # A socket that was shut down looks like a body that ended.
-        if self._cancellation.cancelled:
+        try:
+            with mapped(f"{self._what}: waiting for the {what}"):
+                data = self._raw.read1(_PIECE, decode_content=False)
+        except Exception as error:
+            # A socket that is shut down while it is read fails in many ways.
+            if self._cancellation.cancelled:
+                raise ConnectionFailedError(f"{self._what}: cancelled") from error
+            raise
+        if self._cancellation.cancelled:  # ... or looks like a body that ended
             raise ConnectionFailedError(f"{self._what}: cancelled")
         return data
+
+
+def status_error(reply: Reply, what: str) -> StatusError:
+    """Return the error that an answer of this status stands for."""
+    try:
+        words = error_text(reply.read(_ERROR_BODY))
+    except BackendError:
+        words = ""  # the status is what counts
+    shown = f": {words}" if words else ""
+    if target := reply.headers.get("Location"):
+        # Its query may hold what is not for everybody's eyes.
+        shown = f", a redirect to {target.partition('?')[0][:200]!r}, not followed"
+    message = f"{what}: HTTP {reply.status}{shown}"
+    wait = retry_after(reply.headers.get("Retry-After"))
+    if reply.status == 429 or (reply.status == 503 and wait is not None):
+        return RateLimitedError(
+            message, status=reply.status, server_message=words, retry_after=wait
+        )
+    return StatusError(message, status=reply.status, server_message=words)

@@ -1,57 +1,27 @@
-"""One server over HTTP: requests, cookies, waits, and every error in our own words.
+"""Every error of the libraries underneath, in our own words and with its cause.
 
-The only module that imports ``requests``; its callers import it when they first need a
-server. A :class:`Transport` talks to one base URL and to nothing else: it follows no
-redirect, and gives cookies and the token to nobody but the configured origin.
+The only place where foreign errors are translated.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ipaddress
-import json as json_text
-import time
-from collections.abc import Container, Iterator, Mapping
-from functools import cache
-from http.cookiejar import DefaultCookiePolicy
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any
-from urllib.parse import urlencode, urlsplit
+import http.client
+from collections.abc import Iterator
 
 import requests
 import urllib3.exceptions as below
-from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
-from requests.cookies import get_cookie_header
 
-from h2o_magic.endpoint import Endpoint, check_base_url, check_header_value
-from h2o_magic.error_text import error_text, retry_after
 from h2o_magic.errors import (
     BackendError,
     ConfigurationError,
     ConnectionFailedError,
     H2OMagicError,
     ProtocolError,
-    RateLimitedError,
-    StatusError,
     TimedOutError,
 )
-from h2o_magic.reply import Reply
-from h2o_magic.timeouts import Timeouts
-from h2o_magic.wire import WATCHED_POOLS, Cancellation
 
-__all__ = [
-    "Cancellation",
-    "Endpoint",
-    "Reply",
-    "Timeouts",
-    "Transport",
-    "check_base_url",
-    "mapped",
-]
-
-_SUCCESS = range(200, 300)
-_ERROR_BODY = 65536  # bytes read of an error answer
+__all__ = ["mapped"]
 
 # Most specific first: the first row that fits names our error and says what happened.
 _FAILURES: tuple[tuple[type[Exception], type[H2OMagicError], str], ...] = (
@@ -79,10 +49,10 @@ _FAILURES: tuple[tuple[type[Exception], type[H2OMagicError], str], ...] = (
     (below.HTTPError, ConnectionFailedError, "the connection failed"),
     (TimeoutError, TimedOutError, "no answer in time"),
     (OSError, ConnectionFailedError, "the connection failed"),
-    # http.client and ssl raise these on a socket that was closed meanwhile.
-    (ValueError, ConnectionFailedError, "the connection was closed"),
-    (AttributeError, ConnectionFailedError, "the connection was closed"),
 )
+
+
+_WRAPPERS = (requests.RequestException, http.client.RemoteDisconnected)
 
 
 @contextlib.contextmanager
@@ -106,16 +76,16 @@ def mapped(what: str) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """Return the operating system's words for the deepest cause, if it has any."""
-    deepest, reason = error, ""
-    for _ in range(10):  # a cause may, by mistake, be its own
-        words = getattr(deepest, "strerror", None)
-        reason = words if isinstance(words, str) else reason
-        inner = getattr(deepest, "reason", None)
+    """Return the words of the deepest cause that the operating system reported."""
+    reason = ""
+    for _ in range(10):  # a chain of causes could be a ring
+        if isinstance(error, OSError) and not isinstance(error, _WRAPPERS):
+            reason = error.strerror or str(error)
+        inner = getattr(error, "reason", None)
         if not isinstance(inner, BaseException):
-            inner = next((a for a in deepest.args if isinstance(a, BaseException)), None)
-        following = inner or deepest.__cause__ or deepest.__context__
+            inner = next((a for a in error.args if isinstance(a, BaseException)), None)
+        following = inner or error.__cause__ or error.__context__
         if following is None:
             break
-        deepest = following
-    return f" ({reason})" if reason else ""
+        error = following
+    return f": {reason}" if reason else ""

@@ -1,0 +1,253 @@
+"""Servers that speak the gpt-gm protocol: chat-ui of summer 2023, and our own.
+
+:class:`GptGmBackend` answers the session's requests; :func:`create_completion` is the
+call of the original provider.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import uuid
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+
+from h2o_magic.backends import ChatRequest, ModelInfo
+from h2o_magic.backends.gptgm_calls import GptGmCalls
+from h2o_magic.backends.gptgm_completion import create_completion
+from h2o_magic.backends.gptgm_models import list_models
+from h2o_magic.backends.gptgm_prompt import first_turn_text
+from h2o_magic.backends.gptgm_repairs import DEFAULT_PATIENCE, Patience
+from h2o_magic.backends.gptgm_seat import Known, Place, Question, Seat
+from h2o_magic.backends.gptgm_turn import answer_events
+from h2o_magic.catalogue import find_model
+from h2o_magic.errors import ConfigurationError, MisuseError
+from h2o_magic.events import Event
+from h2o_magic.messages import parse_messages
+from h2o_magic.transport import DEFAULT_TIMEOUTS, Cancellation, Endpoint, Timeouts
+
+__all__ = ["AnswerStream", "GptGmBackend", "Patience", "create_completion"]
+
+_create_completion = create_completion
+
+_POLL = 0.1  # seconds between two looks whether waiting for a chat was cancelled
+
+
+class AnswerStream(Iterator[Event]):
+    """The events of one answer. Any thread may close it.
+
+    Iterating after `close` ends without a `Finished` event and without an error.
+    """
+
+    def __init__(
+        self, events: Generator[Event, None, None], cancellation: Cancellation
+    ) -> None:
+        self._events = events
+        self._cancellation = cancellation
+
+    def __next__(self) -> Event:
+        return next(self._events)
+
+    def close(self) -> None:
+        """Stop the answer, here and on the server, if it has not ended.
+
+        If another thread waits for the next event, its wait ends, and that thread
+        tells the server.
+        """
+        self._cancellation.cancel()
+        # ValueError: another thread is iterating it, which ends it now.
+        with contextlib.suppress(ValueError):
+            self._events.close()
+
+
+class GptGmBackend:
+    """A gpt-gm server, with one server conversation for each chat.
+
+    Parameters
+    ----------
+    url
+        The server's base URL.
+    token
+        Sent as ``Authorization: Bearer``.
+    connection
+        Instead of `url` and `token`, for a server that moves: called at the start of
+        every answer, and once more when the server is not reached.
+    share
+        True lets the server share the conversations with the models' authors.
+    timeouts
+        How long to wait, in seconds.
+    patience
+        How often to ask a busy server again, before the first token.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is not exactly one of `url` and `connection`, or one cannot be used.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        token: str | None = None,
+        connection: Callable[[], Endpoint] | None = None,
+        share: bool = False,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
+        patience: Patience = DEFAULT_PATIENCE,
+    ) -> None:
+        if (url is None) == (connection is None) or (url is None and token):
+            raise ConfigurationError("give a server's url and token, or a connection")
+        self._connection = connection or _fixed(Endpoint(url or "", token))
+        self._share = share
+        self._timeouts = timeouts
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._calls: GptGmCalls | None = None
+        self._chats: dict[str, _Chat] = {}
+
+    @property
+    def url(self) -> str:
+        """The server's address; asked for if nothing was sent to it yet."""
+        calls = self._calls
+        return calls.endpoint.url if calls else self._connection().url
+
+    def stream(self, request: ChatRequest) -> AnswerStream:
+        """Yield the answer as it comes, ending with one `Finished` event.
+
+        Only the question is sent where the server still has the rest of the chat;
+        otherwise its conversation is made again from the request's messages.
+
+        Raises
+        ------
+        MessagesError
+            At once, if the messages do not end with a question.
+        MisuseError
+            If this thread is still reading another answer of the same chat.
+        BackendError
+            If the answer does not come or breaks off; text that came is in
+            ``partial``.
+        """
+        parse_messages(request.messages)
+        cancellation = Cancellation()
+        return AnswerStream(self._answer(request, cancellation), cancellation)
+
+    def models(self) -> list[ModelInfo]:
+        """Return what the server offers, or the known models if it has no list.
+
+        Raises
+        ------
+        BackendError
+            If the server is not reached, or refuses to answer.
+        """
+        return list_models(self._connect(False))
+
+    def close(self) -> None:
+        """Delete the conversations on the server, and close the idle connections."""
+        with self._lock:
+            chats, self._chats = self._chats, {}
+            calls, self._calls = self._calls, None
+        for chat in chats.values():
+            if chat.known and chat.known.calls is calls:
+                calls.delete(chat.known.conversation)
+        if calls is not None:
+            calls.close()
+
+    def _answer(
+        self, request: ChatRequest, cancellation: Cancellation
+    ) -> Generator[Event, None, None]:
+        chat = self._chats.setdefault(request.chat, _Chat())
+        if not chat.enter(cancellation):
+            return
+        question = _question(request)
+        seat = Seat(
+            question,
+            self._connect,
+            pack=first_turn_text,
+            cancellation=cancellation,
+            known=chat.known,
+        )
+        chat.known = None  # until the server is known to have stored this turn
+
+        def stored(answer: str) -> None:
+            chat.known = seat.known_after(answer)
+            chat.tidy(seat.places[:-1])
+
+        try:
+            yield from answer_events(
+                seat,
+                question,
+                patience=self._patience,
+                cancellation=cancellation,
+                stored=stored,
+            )
+        finally:
+            if chat.known is None:
+                chat.leftovers += seat.places
+            chat.leave()
+
+    def _connect(self, again: bool) -> GptGmCalls:
+        with self._lock:
+            endpoint = self._connection()
+            calls = self._calls
+            if calls is None or again or calls.endpoint != endpoint:
+                if calls is not None:
+                    calls.close()
+                calls = GptGmCalls(endpoint, share=self._share, timeouts=self._timeouts)
+                self._calls = calls
+            return calls
+
+
+@dataclass
+class _Chat:
+    """What is kept of one chat between its turns."""
+
+    known: Known | None = None
+    leftovers: list[Place] = field(default_factory=list)
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+    _reader: int | None = None
+
+    def enter(self, cancellation: Cancellation) -> bool:
+        """Wait for the turn before; return False if cancelled meanwhile."""
+        if self._reader == threading.get_ident():
+            raise MisuseError(
+                "an answer of this chat is still being read: read it to its end or "
+                "close it before the next question"
+            )
+        while not self._turn.acquire(timeout=_POLL):
+            if cancellation.cancelled:
+                return False
+        self._reader = threading.get_ident()
+        return True
+
+    def leave(self) -> None:
+        """Let the next turn begin."""
+        self._reader = None
+        self._turn.release()
+
+    def tidy(self, places: list[Place]) -> None:
+        """Delete the conversations that this chat has left behind on its server."""
+        leftovers, self.leftovers = [*self.leftovers, *places], []
+        for place in leftovers:
+            if self.known and place.calls is self.known.calls:
+                place.calls.delete(place.conversation)
+
+
+def _fixed(endpoint: Endpoint) -> Callable[[], Endpoint]:
+    return lambda: endpoint
+
+
+def _question(request: ChatRequest) -> Question:
+    known = find_model(request.model)
+    return Question(
+        model=known.service_id if known else request.model,
+        messages=request.messages,
+        parameters={**request.parameters, "details": True},
+        options={
+            "id": str(uuid.uuid4()),
+            "response_id": str(uuid.uuid4()),
+            "is_retry": False,
+            "use_cache": False,
+            "web_search_id": "",
+            **({"strict": True} if request.strict else {}),
+        },
+    )

@@ -1,0 +1,189 @@
+"""Where a question to a gpt-gm server is asked: which conversation, with which text.
+
+A server that still has the chat gets the question alone. Otherwise the conversation is
+made again from our own transcript.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from h2o_magic.backends.gptgm_calls import GptGmCalls
+from h2o_magic.backends.gptgm_repairs import conversation_lost, terms_missing
+from h2o_magic.errors import BackendError, ConnectionFailedError, StatusError
+from h2o_magic.messages import Message, assistant
+from h2o_magic.parameters import Value
+from h2o_magic.transport import Cancellation
+
+__all__ = ["Known", "Place", "Question", "Seat"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a question is asked, and what is sent there as its text."""
+
+    calls: GptGmCalls
+    conversation: str
+    inputs: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A server conversation and the messages that the server has of it."""
+
+    calls: GptGmCalls
+    conversation: str
+    model: str
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, apart from where.
+
+    Attributes
+    ----------
+    model : str
+        Id of the model.
+    messages : tuple of Message
+        The whole context; the last one is the question.
+    parameters : mapping
+        Generation parameters, with those of the protocol only.
+    options : mapping
+        The ``options`` of the body.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    parameters: Mapping[str, Value]
+    options: Mapping[str, Any]
+
+    @property
+    def stop(self) -> tuple[str, ...]:
+        """The stop texts among the parameters."""
+        stop = self.parameters.get("stop", ())
+        return stop if isinstance(stop, tuple) else ()
+
+    def document(self, inputs: str, failure: BackendError | None) -> dict[str, Any]:
+        """Return the body of ``POST /conversation/{id}``.
+
+        Parameters
+        ----------
+        inputs
+            The text to send.
+        failure
+            Why the last try failed; None on the first.
+        """
+        options = dict(self.options)
+        if failure is not None:
+            options["is_retry"] = True
+        if isinstance(failure, StatusError) and failure.status == 503:
+            options["wait_for_model"] = True
+        return {
+            "inputs": inputs,
+            "parameters": {
+                name: list(value) if isinstance(value, tuple) else value
+                for name, value in self.parameters.items()
+            },
+            "stream": True,
+            "options": options,
+        }
+
+
+class Seat:
+    """Finds the place of one question, and keeps it while it holds.
+
+    Parameters
+    ----------
+    question
+        What is asked.
+    connect
+        Returns the session to use; True asks for a new one.
+    pack
+        Makes one text of all messages, for servers that take no history.
+    known
+        The server conversation of this chat, if there is one.
+    always_offer
+        True offers the history to the server even if it is empty, to learn whether it
+        takes one.
+    """
+
+    def __init__(
+        self,
+        question: Question,
+        connect: Callable[[bool], GptGmCalls],
+        *,
+        pack: Callable[[Sequence[Message]], str],
+        cancellation: Cancellation,
+        known: Known | None = None,
+        always_offer: bool = False,
+    ) -> None:
+        self._question = question
+        self._connect = connect
+        self._pack = pack
+        self._cancellation = cancellation
+        self._offer = always_offer
+        self._known = known
+        self.places: list[Place] = []
+
+    def find(self, failure: BackendError | None) -> Place:
+        """Return the place to ask at.
+
+        Parameters
+        ----------
+        failure
+            Why the last try failed; None on the first.
+        """
+        calls = self._connect(isinstance(failure, ConnectionFailedError))
+        if terms_missing(failure):
+            calls.forget_terms()
+        if conversation_lost(failure):
+            self._known = None
+        place = None if conversation_lost(failure) else self._kept(calls)
+        if place is None:
+            place = self._make(calls)
+            self.places.append(place)
+        else:
+            calls.accept_terms(self._question.model, self._cancellation)
+        return place
+
+    def known_after(self, answer: str) -> Known:
+        """Return what the server knows after it has stored the turn with `answer`."""
+        place, question = self.places[-1], self._question
+        messages = (*question.messages, assistant(answer))
+        return Known(place.calls, place.conversation, question.model, messages)
+
+    def _kept(self, calls: GptGmCalls) -> Place | None:
+        if self.places and self.places[-1].calls is calls:
+            return self.places[-1]
+        known, question = self._known, self._question
+        if (
+            known is None
+            or known.calls is not calls
+            or known.model != question.model
+            or _plain(known.messages) != _plain(question.messages[:-1])
+        ):
+            return None
+        self.places.append(
+            Place(calls, known.conversation, question.messages[-1].content)
+        )
+        return self.places[-1]
+
+    def _make(self, calls: GptGmCalls) -> Place:
+        *history, last = self._question.messages
+        calls.accept_terms(self._question.model, self._cancellation)
+        created = calls.create(
+            self._question.model,
+            history if history or self._offer else None,
+            self._cancellation,
+        )
+        packed = self._pack(self._question.messages)
+        inputs = last.content if created.has_history else packed
+        return Place(calls, created.id, inputs)
+
+
+def _plain(messages: Sequence[Message]) -> list[tuple[str, str]]:
+    """Return messages without what servers and notebooks trim."""
+    return [(message.role, message.content.strip()) for message in messages]

@@ -1,0 +1,107 @@
+"""The text of a gpt-gm answer: what of the tokens is shown, and when.
+
+Pure. Tokens are shown as they come, except an end that may turn out not to belong to
+the answer: the beginning of a stop text or an end marker, and white space. So what is
+shown never has to be taken back when the answer of record has those cut off.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+__all__ = ["END_MARKERS", "GrowingText", "clean", "join_surrogates"]
+
+#: Texts that end a turn of the gpt-gm models; special tokens, or plain text where the
+#: tokenizer does not know them.
+END_MARKERS = ("<|endoftext|>", "</s>", "<|prompt|>", "<|answer|>")
+
+_START_MARKER = "<|startoftext|>"
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class GrowingText:
+    """The visible text of a growing answer.
+
+    Parameters
+    ----------
+    stop
+        The stop texts of the request.
+    """
+
+    def __init__(self, stop: Iterable[str] = ()) -> None:
+        self._ends = (*stop, *END_MARKERS)
+        self._shown: list[str] = []
+        self._held = ""
+
+    @property
+    def shown(self) -> str:
+        """What was returned so far."""
+        return "".join(self._shown)
+
+    def add(self, text: str) -> str:
+        """Take the next token's text and return what can be shown now."""
+        text = self._held + text
+        if not self._shown:
+            text = text.lstrip()
+        keep = _undecided(text, self._ends)
+        self._held = text[keep:]
+        ready = join_surrogates(text[:keep])
+        if ready:
+            self._shown.append(ready)
+        return ready
+
+    def rest(self) -> str:
+        """Return what was held back; the answer has ended without its final event."""
+        rest, self._held = join_surrogates(self._held.rstrip()), ""
+        if rest:
+            self._shown.append(rest)
+        return rest
+
+
+def clean(text: str, stop: Iterable[str] = ()) -> str:
+    """Return an answer of record without markers, stop texts and outer white space.
+
+    Parameters
+    ----------
+    text
+        The server's ``generated_text``.
+    stop
+        The stop texts of the request. Each of them, and each end marker, is cut off
+        the end once.
+    """
+    text = join_surrogates(text).lstrip().removeprefix(_START_MARKER).lstrip()
+    ends = [end for end in (*stop, *END_MARKERS) if end.strip()]
+    while found := next((end for end in ends if _ends(text, end)), None):
+        text = text if text.endswith(found) else text.rstrip()
+        text = text.removesuffix(found)
+        ends.remove(found)
+    return text.rstrip()
+
+
+def join_surrogates(text: str) -> str:
+    r"""Join surrogate pairs that came apart, and replace halves that stay alone.
+
+    JSON may carry a character as two ``\uXXXX`` escapes, and a server may put them
+    into two tokens. A lone half cannot be printed or stored.
+    """
+    if not _SURROGATE.search(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _ends(text: str, end: str) -> bool:
+    return text.endswith(end) or text.rstrip().endswith(end)
+
+
+def _undecided(text: str, ends: tuple[str, ...]) -> int:
+    """Return where the part of `text` begins that may still be cut off its end."""
+    start = len(text)
+    if text and "\ud800" <= text[-1] <= "\udbff":
+        start -= 1  # the first half of a character
+    for end in ends:
+        for size in range(min(len(end), len(text)), 0, -1):
+            if text.endswith(end[:size]):
+                start = min(start, len(text) - size)
+                break
+    return len(text[:start].rstrip())

@@ -1,0 +1,111 @@
+"""The command ``h2o-magic``: serve, pull, models.
+
+The server is imported only by the commands that need it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from h2o_magic.errors import H2OMagicError, MissingExtraError
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    arguments
+        The command line without the program's name; None for the process's own.
+
+    Returns
+    -------
+    int
+        The exit status: 0, or 2 where the command could not be carried out.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except ImportError as error:
+        if (error.name or "").startswith("h2o_magic"):
+            raise
+        print(MissingExtraError("the local server", "local"), file=sys.stderr)  # noqa: T201
+        return 2
+    except H2OMagicError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="h2o-magic", description="The local server of h2o_magic, and its models."
+    )
+    version = importlib.metadata.version("h2o-magic")
+    parser.add_argument("--version", action="version", version=f"h2o-magic {version}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_serve(commands)
+    pull = commands.add_parser("pull", help="fetch a model's weights from the hub")
+    pull.add_argument(
+        "name", help="llama-13b, falcon-7b, ..., or owner/repository[:file.gguf]"
+    )
+    pull.set_defaults(command=_pull)
+    models = commands.add_parser("models", help="list the models and their weights")
+    models.set_defaults(command=_models)
+    return parser
+
+
+def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    serve = commands.add_parser(
+        "serve", help="run the server; notebooks start it by themselves"
+    )
+    add = serve.add_argument
+    add("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    add("--slots", type=int, default=4, help="answers written at once (default 4)")
+    add(
+        "--idle-minutes",
+        type=float,
+        default=15.0,
+        help="end after so long without a request (default 15, 0 = never)",
+    )
+    add("--runtime-file", type=Path, help="where to leave address and token")
+    add("--log-file", type=Path, help="where to write the log (default: stderr)")
+    serve.set_defaults(command=_serve)
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from h2o_magic.places import runtime_file  # noqa: PLC0415 - only here
+    from h2o_magic.server.serve import Settings, serve  # noqa: PLC0415 - the extra
+
+    serve(
+        Settings(
+            port=options.port,
+            slots=options.slots,
+            idle_minutes=options.idle_minutes,
+            runtime_file=options.runtime_file or runtime_file(),
+            log_file=options.log_file,
+        )
+    )
+
+
+def _pull(options: argparse.Namespace) -> None:
+    from h2o_magic.server.pull import pull  # noqa: PLC0415 - the extra
+
+    print(pull(options.name))  # noqa: T201
+
+
+def _models(_options: argparse.Namespace) -> None:
+    from h2o_magic.server.weights import known_weights  # noqa: PLC0415 - the extra
+
+    for weights in known_weights():
+        print(f"{weights.model:<14} {weights.label}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""Who may ask, and in which session.
+
+In this order: the address asked (``Host``), the token, the body's announced size, the
+page a form was sent from (``Referer``), the accepted terms. What passes is given its
+session, and every answer to it carries the session's cookie. No answer ever carries a
+CORS header, so no web page can read one.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from email.utils import formatdate
+from uuid import uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from h2o_magic.server.checks import check_body, check_host, check_referer, check_token
+from h2o_magic.server.conversations import Sessions
+from h2o_magic.server.replies import early_error
+
+__all__ = ["COOKIE", "Access"]
+
+COOKIE = "hf-chat"
+_YEAR = 365 * 24 * 3600
+_WITHOUT_TERMS = ("/settings", "/shutdown")
+
+
+class Access:
+    """ASGI middleware that lets only this user's own clients through.
+
+    Parameters
+    ----------
+    app
+        What is guarded.
+    token
+        The secret that each request but ``/health`` must carry.
+    sessions
+        Which sessions accepted the terms.
+    activity
+        Opened around each request that passes, ``/health`` excepted.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        token: str,
+        sessions: Sessions,
+        activity: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self._app = app
+        self._token = token
+        self._sessions = sessions
+        self._activity = activity
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse a request, or pass it on with its session in the state."""
+        headers = Headers(scope=scope)
+        session = _session(headers.get("cookie", "")) or str(uuid4())
+        public = scope["path"] == "/health"
+        refusal = check_host(headers)
+        if not public:
+            refusal = refusal or self._refusal(scope, headers, session)
+        if refusal is not None:
+            await refusal(scope, receive, send)
+        elif public:
+            await self._app(scope, receive, send)
+        else:
+            scope.setdefault("state", {})["session"] = session
+            with self._activity():
+                await self._app(scope, receive, _with_cookie(send, session))
+
+    def _refusal(self, scope: Scope, headers: Headers, session: str) -> Response | None:
+        return (
+            check_token(headers, self._token)
+            or check_body(scope, headers)
+            or check_referer(scope, headers)
+            or self._check_terms(scope, headers, session)
+        )
+
+    def _check_terms(
+        self, scope: Scope, headers: Headers, session: str
+    ) -> Response | None:
+        if scope["method"] in ("GET", "HEAD") or scope["path"] in _WITHOUT_TERMS:
+            return None
+        if self._sessions.has_accepted(session):
+            return None
+        message = "You need to accept the welcome modal first"
+        return early_error(message, 405, headers)
+
+
+def _session(cookie: str) -> str | None:
+    """Return the session's id: any value that the client sent, as the service did."""
+    value = cookie_parser(cookie).get(COOKIE, "")
+    return value if re.fullmatch(r"[!-:<-~]{1,256}", value) else None
+
+
+def _with_cookie(send: Send, session: str) -> Send:
+    expires = formatdate(time.time() + _YEAR, usegmt=True)
+    cookie = f"{COOKIE}={session}; Path=/; Expires={expires}; HttpOnly; SameSite=Lax"
+
+    async def send_with_cookie(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).append("set-cookie", cookie)
+        await send(message)
+
+    return send_with_cookie

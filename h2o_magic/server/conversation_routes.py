@@ -1,0 +1,191 @@
+"""Routes of the gpt-gm protocol about conversations (chat-ui of June 2023)."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import (
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+)
+from starlette.routing import Route
+
+from h2o_magic.catalogue import MODELS
+from h2o_magic.errors import MessagesError
+from h2o_magic.nearest import did_you_mean
+from h2o_magic.server import tgi
+from h2o_magic.server.bodies import read_json
+from h2o_magic.server.chat import answer, answer_at_once
+from h2o_magic.server.conversations import Conversation, Conversations
+from h2o_magic.server.history import parse_history
+from h2o_magic.server.models import Models
+from h2o_magic.server.replies import RouteError, error_page, preferred
+from h2o_magic.server.sampling import ValidationError, WrongTypeError, parse_sampling
+from h2o_magic.server.streaming import EventStream, while_connected
+from h2o_magic.server.turn_request import SchemaError, TurnRequest, parse_turn
+from h2o_magic.server.weights import Weights, find_weights
+
+__all__ = ["ConversationRoutes"]
+
+_LONGEST_TITLE = 100
+
+
+@dataclass
+class ConversationRoutes:
+    """Routes under ``/conversation``.
+
+    Attributes
+    ----------
+    conversations : Conversations
+        What was said.
+    models : Models
+        What answers.
+    """
+
+    conversations: Conversations
+    models: Models
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        one = "/conversation/{id}"
+        return [
+            Route("/conversation", self.go_home),
+            Route("/conversation", self.create, methods=["POST"]),
+            Route(one, self.generate, methods=["POST"]),
+            Route(one, self.rename, methods=["PATCH"]),
+            Route(one, self.delete, methods=["DELETE"]),
+            Route(f"{one}/stop-generating", self.stop, methods=["POST"]),
+        ]
+
+    async def go_home(self, _request: Request) -> Response:
+        """Redirect to the front page, as the old service does."""
+        return RedirectResponse("/", 302)
+
+    async def create(self, request: Request) -> Response:
+        """Begin a conversation; ours may bring its history along (``messages``)."""
+        body = await read_json(request)
+        model = body.get("model") if isinstance(body, dict) else None
+        if not isinstance(body, dict) or not isinstance(model, str):
+            raise _schema_error('expected {"model": "<id>"} as the body')
+        if body.get("fromShare"):
+            raise RouteError("Conversation not found", 404)
+        if await asyncio.to_thread(find_weights, model) is None:
+            raise _schema_error(
+                f"unknown model {model!r}: {did_you_mean(model, MODELS)}"
+            )
+        try:
+            history = parse_history(body["messages"]) if "messages" in body else None
+        except MessagesError as error:
+            return JSONResponse(tgi.error(str(error), "validation"), 422)
+        conversation = self.conversations.create(request.state.session, model)
+        reply: dict[str, Any] = {"conversationId": conversation.id}
+        if history is not None:
+            conversation.system = history.system
+            conversation.fill(history.messages)
+            reply["messages"] = len(body["messages"])
+        return JSONResponse(reply)
+
+    async def generate(self, request: Request) -> Response:
+        """Answer a question: a stream of events, or one JSON list."""
+        accept = request.headers.get("accept")
+        if accept and preferred(accept) == "html":
+            return _no_page_action()
+        conversation = self._find(request)
+        try:
+            turn = parse_turn(await read_json(request))
+        except SchemaError as error:
+            raise _schema_error(str(error)) from error
+        except WrongTypeError as error:
+            return PlainTextResponse(str(error), 422)
+        weights = await asyncio.to_thread(find_weights, conversation.model)
+        if weights is None or not weights.path.is_file():
+            raise RouteError("Model not available anymore", 410)
+        if turn.strict and weights.demo:
+            return JSONResponse(_weights_missing(weights), 422)
+        try:
+            events = self._events(conversation, weights, turn)
+        except WrongTypeError as error:
+            return PlainTextResponse(str(error), 422)
+        if turn.stream:
+            return EventStream(_encoded(events))
+        done = await while_connected(request.receive, answer_at_once(events))
+        # Stopped, or the client has gone: there is nothing to say, or nobody to hear.
+        return Response() if done is None else JSONResponse(*done)
+
+    async def rename(self, request: Request) -> Response:
+        """Give a conversation a title of 1 to 100 characters."""
+        conversation = self._find(request)
+        body = await read_json(request)
+        title = body.get("title") if isinstance(body, dict) else None
+        if not isinstance(title, str) or not 0 < len(title.strip()) <= _LONGEST_TITLE:
+            raise _schema_error(f"expected a title of 1 to {_LONGEST_TITLE} characters")
+        conversation.title = title.strip()
+        return Response()
+
+    async def delete(self, request: Request) -> Response:
+        """Forget a conversation; its running answer is stopped."""
+        self.conversations.delete(self._find(request))
+        return Response()
+
+    async def stop(self, request: Request) -> Response:
+        """Stop the conversation's running answer, as often as it is asked to."""
+        self._find(request).stop()
+        return Response()
+
+    def _find(self, request: Request) -> Conversation:
+        conversation_id = request.path_params["id"]
+        # MongoDB's ObjectId takes 24 hexadecimal digits or any 12 bytes.
+        digits = re.fullmatch(r"[0-9a-fA-F]{24}", conversation_id)
+        if not digits and len(conversation_id.encode()) != 12:
+            raise _schema_error("expected a conversation's id in the path")
+        found = self.conversations.find(request.state.session, conversation_id)
+        if found is None:
+            raise RouteError("Conversation not found", 404)
+        return found
+
+    def _events(
+        self, conversation: Conversation, weights: Weights, turn: TurnRequest
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        try:
+            sampling = parse_sampling(turn.parameters, stream=turn.stream)
+        except ValidationError as error:
+            return _only(tgi.error(str(error), "validation"))
+        return answer(self.models, conversation, weights, turn, sampling)
+
+
+async def _only(event: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+    yield event
+
+
+async def _encoded(
+    events: AsyncGenerator[dict[str, Any], None],
+) -> AsyncGenerator[bytes, None]:
+    async with aclosing(events):
+        async for event in events:
+            yield tgi.encode(event)
+
+
+def _schema_error(reason: str) -> RouteError:
+    return RouteError("Internal Error", 500, reason=reason)
+
+
+def _weights_missing(weights: Weights) -> dict[str, str]:
+    return tgi.error(
+        f"{weights.model} has no weights on this machine: run "
+        f"`%h2o pull {weights.model}`, or ask without --strict",
+        "weights_missing",
+    )
+
+
+def _no_page_action() -> Response:
+    response = error_page("POST method not allowed", 405)
+    response.headers["allow"] = "GET"
+    return response

@@ -1,0 +1,128 @@
+"""Generates one answer: prompt, engine, events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any
+
+from h2o_magic.server.engine import Engine
+from h2o_magic.server.fitting import answer_room, input_room
+from h2o_magic.server.models import Models
+from h2o_magic.server.prompts import RAW_MARKERS, Dialogue, Prompt, build_prompt
+from h2o_magic.server.sampling import Sampling
+from h2o_magic.server.tgi import TokenEvent
+from h2o_magic.server.transcript import Transcript
+from h2o_magic.server.weights import Weights
+
+__all__ = ["Question", "generate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Everything that an answer depends on.
+
+    Attributes
+    ----------
+    weights : Weights
+        What answers.
+    dialogue : Dialogue
+        System text, history and question.
+    sampling : Sampling
+        How to write.
+    details : bool
+        Let the last event say how the answer came about.
+    """
+
+    weights: Weights
+    dialogue: Dialogue
+    sampling: Sampling
+    details: bool
+
+
+async def generate(
+    models: Models, question: Question
+) -> AsyncGenerator[TokenEvent, None]:
+    """Yield the token events of an answer; the last has its `generated_text`.
+
+    Leaving early (closing the iterator, cancelling its task) stops the engine.
+
+    Raises
+    ------
+    ConfigurationError
+        If the weights cannot be loaded.
+    GenerationError
+        If the engine fails.
+    """
+    async with models.use(question.weights) as engine:
+        sampling = question.sampling
+        context = engine.room.context
+        room = input_room(context, sampling.max_new_tokens, sampling.truncate)
+        prompt = await asyncio.to_thread(build_prompt, engine, question.dialogue, room)
+        length = answer_room(context, len(prompt.tokens), sampling.max_new_tokens)
+        transcript = _transcript(engine, sampling, length)
+        chunks = engine.generate(prompt.tokens, _options(sampling, context, length))
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                events = transcript.add(chunk)
+                if transcript.reason is not None:
+                    events[-1] = _last(events[-1], transcript, question, prompt)
+                for event in events:
+                    yield event
+                if transcript.reason is not None:
+                    return
+
+
+def _transcript(engine: Engine, sampling: Sampling, length: int) -> Transcript:
+    raw = engine.header.chat_template is None
+    markers = (*RAW_MARKERS, engine.header.end_text) if raw else ()
+    return Transcript(
+        engine.header,
+        length,
+        stop=sampling.stop,
+        turn_markers=[marker for marker in markers if marker],
+    )
+
+
+def _options(sampling: Sampling, context: int, length: int) -> dict[str, Any]:
+    # Reading only the new part of a prompt rounds differently from reading all of it,
+    # so an answer that is to be repeated does without the prompt cache.
+    cached = not sampling.repeatable
+    return {
+        **sampling.engine_options,
+        "max_tokens": length,
+        # The penalty looks at the whole input and answer, as in the old engine.
+        "repeat_last_n": context,
+        "cache_prompt": cached,
+    }
+
+
+def _last(
+    event: TokenEvent, transcript: Transcript, question: Question, prompt: Prompt
+) -> TokenEvent:
+    whole = question.sampling.return_full_text
+    text = prompt.text + transcript.text if whole else transcript.text
+    details = _details(transcript, question, prompt) if question.details else None
+    return replace(
+        event, generated_text=text, details=details, answer=transcript.answer
+    )
+
+
+def _details(
+    transcript: Transcript, question: Question, prompt: Prompt
+) -> dict[str, Any]:
+    weights = question.weights
+    return {
+        "finish_reason": transcript.reason,
+        "generated_tokens": transcript.count,
+        "seed": question.sampling.seed,
+        "input_length": len(prompt.tokens),
+        "h2o_magic": {
+            "model": weights.model,
+            "weights": weights.label,
+            "demo": weights.demo,
+            "dropped_turns": prompt.dropped_turns,
+        },
+    }

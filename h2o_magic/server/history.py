@@ -1,0 +1,50 @@
+"""The history that a client brings along when it begins a conversation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from h2o_magic.errors import MessagesError
+from h2o_magic.messages import Message, parse_messages, user
+
+__all__ = ["History", "parse_history"]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """System text and earlier messages.
+
+    Attributes
+    ----------
+    system : str
+        Empty if there is none.
+    messages : tuple of Message
+        The user's and the model's, oldest first.
+    """
+
+    system: str
+    messages: tuple[Message, ...]
+
+
+def parse_history(items: object) -> History:
+    """Check the ``messages`` of ``POST /conversation``.
+
+    An empty list is a history without messages. A system message may come first.
+
+    Raises
+    ------
+    MessagesError
+        If an item is no message, or a system message comes after the others.
+    """
+    if not isinstance(items, list):
+        raise MessagesError(
+            f"expected `messages` to be a list, got {type(items).__name__}"
+        )
+    # What is checked there is a list to be answered; the question comes later here.
+    *messages, _ = parse_messages([*items, user("?")])
+    system = ""
+    if messages and messages[0].role == "system":
+        system = messages.pop(0).content
+    if any(message.role == "system" for message in messages):
+        raise MessagesError("expected a system message to be the first message")
+    return History(system, tuple(messages))

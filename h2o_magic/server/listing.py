@@ -1,0 +1,47 @@
+"""The list of models that ``GET /api/models`` gives."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.parameters import PARAMETERS
+from h2o_magic.server.gguf_header import read_header
+from h2o_magic.server.weights import Weights, known_weights
+
+__all__ = ["list_models"]
+
+
+def list_models(loaded: Collection[str]) -> list[dict[str, Any]]:
+    """Return every model that can be asked. Blocks: it looks into files.
+
+    Parameters
+    ----------
+    loaded
+        Names of the models in memory.
+    """
+    return [_describe(weights, loaded) for weights in known_weights()]
+
+
+def _describe(weights: Weights, loaded: Collection[str]) -> dict[str, Any]:
+    defaults = {p.name: p.default for p in PARAMETERS.values() if p.default is not None}
+    return {
+        "id": weights.model_id,
+        "name": weights.model,
+        "displayName": weights.model,
+        "weights": weights.label,
+        "demo": weights.demo,
+        "size": weights.path.stat().st_size if weights.path.exists() else None,
+        "context_length": _context_length(weights),
+        "loaded": weights.model in loaded,
+        "parameters": defaults,
+        "note": weights.note,
+    }
+
+
+def _context_length(weights: Weights) -> int | None:
+    try:
+        return read_header(weights.path).context_length
+    except ConfigurationError:
+        return None

@@ -1,0 +1,200 @@
+"""Turns a conversation into the prompt a model was trained on, and fits it.
+
+The chat template inside the weights wins. Weights without one get the raw format of
+H2O.ai's models: ``<|prompt|>Q<end><|answer|>A<end>...``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from h2o_magic.messages import Message, user
+from h2o_magic.server.fitting import turns_to_drop
+from h2o_magic.server.gguf_header import Header
+
+__all__ = [
+    "RAW_MARKERS",
+    "Dialogue",
+    "Prompt",
+    "PromptMaker",
+    "build_prompt",
+    "defuse",
+]
+
+#: What opens a turn in the raw format: the user's, the model's.
+RAW_MARKERS = _PROMPT, _ANSWER = ("<|prompt|>", "<|answer|>")
+#: Texts that a model may take for the beginning or end of a turn even where its
+#: vocabulary does not mark them as such.
+_KNOWN_MARKERS = frozenset({_PROMPT, _ANSWER, "<|endoftext|>", "</s>", "<s>"})
+_SHORTEST_MARKER = 3
+
+
+class PromptMaker(Protocol):
+    """The part of an engine that makes prompts."""
+
+    @property
+    def header(self) -> Header:
+        """What the model is."""
+
+    @property
+    def knows_system_role(self) -> bool:
+        """Whether its template has a place for system text."""
+
+    def tokenize(self, text: str, *, markers: bool) -> list[int]:
+        """Return the tokens of `text`."""
+
+    def detokenize(self, tokens: Sequence[int]) -> str:
+        """Return the text of `tokens`."""
+
+    def apply_template(self, messages: Sequence[dict[str, str]]) -> str:
+        """Return the prompt made of `messages`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """What an answer is asked for.
+
+    Attributes
+    ----------
+    system : str
+        The system text; may be empty.
+    history : tuple of Message
+        Earlier turns, oldest first: user and assistant messages.
+    question : str
+        The new user message.
+    """
+
+    system: str
+    history: tuple[Message, ...]
+    question: str
+
+    def turns(self) -> list[tuple[Message, ...]]:
+        """Return the history in turns: each begins with a user message."""
+        turns: list[tuple[Message, ...]] = []
+        for message in self.history:
+            if message.role == "user" or not turns:
+                turns.append((message,))
+            else:
+                turns[-1] = (*turns[-1], message)
+        return turns
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt that fits.
+
+    Attributes
+    ----------
+    text : str
+        As the model sees it.
+    tokens : list of int
+        The same in tokens.
+    dropped_turns : int
+        How many of the oldest turns were left out.
+    """
+
+    text: str
+    tokens: list[int]
+    dropped_turns: int
+
+
+def build_prompt(maker: PromptMaker, dialogue: Dialogue, room: int) -> Prompt:
+    """Return the prompt of `dialogue`, in at most `room` tokens. Blocks.
+
+    Oldest turns go first, whole. If the question alone is too long its beginning is
+    cut; if even that is not enough (system text as long as the room), the prompt's.
+    """
+    turns = dialogue.turns()
+
+    def without(dropped: int) -> str:
+        kept = [message for turn in turns[dropped:] for message in turn]
+        return _render(maker, dialogue.system, [*kept, user(dialogue.question)])
+
+    def length(dropped: int) -> int:
+        return len(_tokenize(maker, without(dropped)))
+
+    dropped = turns_to_drop(len(turns), length, room)
+    text = without(dropped)
+    tokens = _tokenize(maker, text)
+    if len(tokens) > room:
+        text, tokens = _cut_question(maker, dialogue, len(tokens) - room)
+    if len(tokens) > room:
+        tokens = tokens[-room:]
+        text = maker.detokenize(tokens)
+    return Prompt(text, tokens, dropped)
+
+
+def _cut_question(
+    maker: PromptMaker, dialogue: Dialogue, excess: int
+) -> tuple[str, list[int]]:
+    """Render the question without `excess` tokens of its beginning."""
+    question = maker.tokenize(dialogue.question, markers=False)
+    end = maker.detokenize(question[min(excess, len(question)) :])
+    text = _render(maker, dialogue.system, [user(end)])
+    return text, _tokenize(maker, text)
+
+
+def _tokenize(maker: PromptMaker, text: str) -> list[int]:
+    tokens = maker.tokenize(text, markers=True)
+    # A template may write the begin token that tokenizing puts there as well.
+    doubled = tokens[:1] == tokens[1:2] and tokens[:1] != []
+    return tokens[1:] if doubled and tokens[0] in maker.header.control_ids else tokens
+
+
+def _render(maker: PromptMaker, system: str, messages: Sequence[Message]) -> str:
+    markers = maker.header.control_texts | _KNOWN_MARKERS
+    safe = [Message(m.role, defuse(m.content, markers)) for m in messages]
+    safe_system = defuse(system, markers)
+    if maker.header.chat_template is None:
+        return _raw(_with_system_folded(safe_system, safe), maker.header.end_text)
+    if safe_system and maker.knows_system_role:
+        safe = [Message("system", safe_system), *safe]
+    else:
+        safe = _with_system_folded(safe_system, safe)
+    return maker.apply_template(
+        [{"role": m.role, "content": m.content} for m in _joined(safe)]
+    )
+
+
+def _with_system_folded(system: str, messages: Sequence[Message]) -> list[Message]:
+    """Put the system text at the head of the first user message."""
+    if not system:
+        return list(messages)
+    place = next(i for i, m in enumerate(messages) if m.role == "user")
+    first = user(f"{system}\n\n{messages[place].content}")
+    return [*messages[:place], first, *messages[place + 1 :]]
+
+
+def _joined(messages: Iterable[Message]) -> list[Message]:
+    """Join neighbours of one role: many templates refuse two in a row."""
+    joined: list[Message] = []
+    for message in messages:
+        if joined and joined[-1].role == message.role:
+            both = f"{joined[-1].content}\n\n{message.content}"
+            joined[-1] = Message(message.role, both)
+        else:
+            joined.append(message)
+    return joined
+
+
+def _raw(messages: Iterable[Message], end: str) -> str:
+    openers = {"user": _PROMPT, "assistant": _ANSWER}
+    turns = "".join(f"{openers[m.role]}{m.content}{end}" for m in messages)
+    return turns + _ANSWER
+
+
+def defuse(text: str, markers: Iterable[str]) -> str:
+    """Return `text` in which no marker can be mistaken for a real one.
+
+    A space goes behind the first character of each: readers still see what was meant,
+    the model's tokenizer sees no control token, so text cannot forge a turn.
+
+    >>> defuse("what is <|answer|>?", {"<|answer|>"})
+    'what is < |answer|>?'
+    """
+    telling = "|".join(re.escape(m) for m in markers if len(m) >= _SHORTEST_MARKER)
+    # Looking ahead and taking one character finds overlapping markers, too.
+    return re.sub(f"(?={telling})(.)", r"\1 ", text, flags=re.S) if telling else text

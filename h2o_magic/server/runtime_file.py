@@ -1,0 +1,78 @@
+"""The file by which a user's programs find the running server, and its token."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import secrets
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+__all__ = ["Runtime", "find_running"]
+
+_HEALTH_TIMEOUT = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What the file says.
+
+    Attributes
+    ----------
+    url : str
+        Where the server listens.
+    token : str
+        The secret that each request must carry; left out of the repr.
+    pid : int
+        The server's process.
+    instance : str
+        A random id of this run of the server.
+    version : str
+        Version of the package.
+    log : str or None
+        Path of the server's log, if it is a file.
+    """
+
+    url: str
+    token: str = field(repr=False)
+    pid: int
+    instance: str
+    version: str
+    log: str | None
+
+    def write(self, path: Path) -> None:
+        """Write the file at once and for this user only (mode 0600)."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with os.fdopen(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
+            json.dump(asdict(self), file)
+        os.replace(temporary, path)
+
+    def remove(self, path: Path) -> None:
+        """Remove the file, unless another server has put its own there."""
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            if json.loads(path.read_text("utf-8"))["instance"] == self.instance:
+                path.unlink()
+
+
+def find_running(path: Path) -> Runtime | None:
+    """Return the server that the file at `path` names, if it really answers."""
+    try:
+        runtime = Runtime(**json.loads(path.read_text("utf-8")))
+        parts = urlsplit(runtime.url)
+        connection = http.client.HTTPConnection(
+            parts.hostname or "", parts.port, timeout=_HEALTH_TIMEOUT
+        )
+        headers = {"Authorization": f"Bearer {runtime.token}"}
+        try:
+            connection.request("GET", "/health", headers=headers)
+            health = json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+    except (OSError, ValueError, TypeError, http.client.HTTPException):
+        return None
+    return runtime if health.get("instance") == runtime.instance else None

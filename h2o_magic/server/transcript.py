@@ -1,0 +1,127 @@
+"""Turns the engine's chunks into the old engine's token events; does no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from h2o_magic.server.engine_stream import Chunk
+from h2o_magic.server.gguf_header import Header
+from h2o_magic.server.tgi import TokenEvent
+
+__all__ = ["FinishReason", "Transcript"]
+
+FinishReason: TypeAlias = Literal["eos_token", "length", "stop_sequence"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """Where a stop text ended the answer, and how."""
+
+    end: int
+    reason: FinishReason
+
+
+class Transcript:
+    """An answer while it is written.
+
+    Parameters
+    ----------
+    header
+        The model, for its control tokens.
+    length
+        Tokens that the answer may have.
+    stop
+        Texts that end the answer and stay at its end, as in the old engine.
+    turn_markers
+        Texts with which a model begins somebody else's turn; they end the answer and
+        are cut off, as the end token is.
+
+    Attributes
+    ----------
+    text : str
+        The answer so far.
+    count : int
+        Its length in tokens.
+    reason : FinishReason or None
+        Why it ended; None while it goes on.
+    """
+
+    def __init__(
+        self,
+        header: Header,
+        length: int,
+        *,
+        stop: Iterable[str] = (),
+        turn_markers: Iterable[str] = (),
+    ) -> None:
+        self.text = ""
+        self.count = 0
+        self.reason: FinishReason | None = None
+        self._header = header
+        self._length = length
+        self._stop = tuple(stop)
+        self._turn_markers = tuple(turn_markers)
+        self._held: TokenEvent | None = None
+
+    @property
+    def answer(self) -> str:
+        """The text to remember: without the stop text, and without blanks behind it."""
+        text = self.text
+        for stop in self._stop if self.reason == "stop_sequence" else ():
+            if text.endswith(stop):
+                return text.removesuffix(stop).rstrip()
+        return text.rstrip()
+
+    def add(self, chunk: Chunk) -> list[TokenEvent]:
+        """Return the events that are due after `chunk`.
+
+        A token that may be the last one waits for the engine's next word, since the
+        last event carries both its token and the whole answer. The answer has ended
+        when `reason` is set; the last event returned is then its last.
+        """
+        self.count = chunk.count
+        if chunk.finish:
+            self.reason = "length" if chunk.finish == "length" else "eos_token"
+            nothing = TokenEvent(self._header.end_id, chunk.text, None, special=False)
+            self.text += chunk.text
+            return [self._held or nothing]
+        due = [self._held] if self._held else []
+        self._held = None
+        event = self._event(chunk)
+        may_be_last = event.special or chunk.count >= self._length
+        if may_be_last and self.reason is None:
+            self._held = event
+            return due
+        return [*due, event]
+
+    def _event(self, chunk: Chunk) -> TokenEvent:
+        special = chunk.token_id in self._header.control_ids and not chunk.text
+        text = self._header.tokens[chunk.token_id] if special else chunk.text
+        event = TokenEvent(chunk.token_id, text, chunk.logprob, special)
+        if special:
+            if text in self._turn_markers:
+                self.reason = "eos_token"
+            return event
+        before = len(self.text)
+        self.text += chunk.text
+        cut = self._find_cut(before)
+        if cut is None:
+            return event
+        self.text, self.reason = self.text[: cut.end], cut.reason
+        return replace(event, text=self.text[before:])
+
+    def _find_cut(self, before: int) -> _Cut | None:
+        """Find the stop text that ends first, among those the new text completed."""
+        cuts = [
+            _Cut(place + len(stop), "stop_sequence")
+            for stop in self._stop
+            if (place := self.text.find(stop, max(0, before - len(stop) + 1))) >= 0
+        ]
+        cuts += [
+            _Cut(place, "eos_token")
+            for marker in self._turn_markers
+            if (place := self.text.find(marker, max(0, before - len(marker) + 1))) >= 0
+        ]
+        return min(cuts, key=lambda cut: cut.end, default=None)

@@ -1,0 +1,142 @@
+"""Finds the weights of a model on this machine; the network is never asked.
+
+Weights are looked for in the Hugging Face hub's cache. A model of the catalogue whose
+weights are not there is answered for by the built-in demo weights of its architecture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from h2o_magic.catalogue import MODELS, CatalogueEntry, find_model
+
+__all__ = [
+    "DEMO_LABEL",
+    "PREFERRED",
+    "Weights",
+    "best_match",
+    "find_weights",
+    "known_weights",
+]
+
+DEMO_LABEL = "built-in demo weights"
+_DATA = Path(__file__).parent / "data"
+#: Quantizations to take, best first, where a repository holds several files.
+PREFERRED = ("*q4_k_m.gguf", "*q4_0.gguf", "*q8_0.gguf", "*.gguf")
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The weights that answer for a model.
+
+    Attributes
+    ----------
+    model : str
+        The short name, or the name that was asked for.
+    model_id : str
+        The id under which the service lists it.
+    path : Path
+        The GGUF file.
+    demo : bool
+        True if built-in demo weights stand in.
+    note : str
+        What a user should know; may be empty.
+    """
+
+    model: str
+    model_id: str
+    path: Path
+    demo: bool = False
+    note: str = ""
+
+    @property
+    def label(self) -> str:
+        """What answers, in words for a reader."""
+        return DEMO_LABEL if self.demo else self.path.name
+
+
+def find_weights(name: str) -> Weights | None:
+    """Return the weights that answer for `name`; None for an unknown model.
+
+    Parameters
+    ----------
+    name
+        A short name or service id of the catalogue, ``owner/repository`` or
+        ``owner/repository:file.gguf`` in the hub's cache, or the path of a GGUF file.
+    """
+    entry = find_model(name)
+    if entry is not None:
+        return _of_entry(entry)
+    path = _cached(name) or _given_path(name)
+    return Weights(name, name, path) if path else None
+
+
+def known_weights() -> list[Weights]:
+    """Return the weights for each model of the catalogue, then others in the cache."""
+    listed = [_of_entry(entry) for entry in MODELS.values()]
+    taken = {weights.path for weights in listed}
+    others = {
+        name: Weights(name, name, path)
+        for name, path in _cached_files()
+        if path not in taken
+    }
+    return [*listed, *others.values()]
+
+
+def _of_entry(entry: CatalogueEntry) -> Weights:
+    found = best_match(_files_of(entry.repository), entry.pattern)
+    demo = _DATA / f"demo-{entry.architecture}.gguf"
+    return Weights(
+        entry.name, entry.service_id, found or demo, demo=found is None, note=entry.note
+    )
+
+
+def _cached(name: str) -> Path | None:
+    repository, _, file = name.partition(":")
+    files = _files_of(repository)
+    if file:
+        return best_match(files, file)
+    matches = (best_match(files, pattern) for pattern in PREFERRED)
+    return next((path for path in matches if path), None)
+
+
+def _given_path(name: str) -> Path | None:
+    path = Path(name).expanduser()
+    given = path.suffix == ".gguf" and path.is_absolute() and path.is_file()
+    return path if given else None
+
+
+def best_match(files: list[Path], pattern: str) -> Path | None:
+    """Return the newest of `files` whose name fits the shell pattern, in any case."""
+    pattern = pattern.lower()
+    fitting = [path for path in files if fnmatchcase(path.name.lower(), pattern)]
+    return max(fitting, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def _cached_files() -> Iterator[tuple[str, Path]]:
+    """Yield name (``owner/repository:file``) and path of each cached GGUF file."""
+    for folder in sorted(_cache().glob("models--*--*")):
+        repository = folder.name.removeprefix("models--").replace("--", "/", 1)
+        for path in _files_of(repository):
+            yield f"{repository}:{path.name}", path
+
+
+def _files_of(repository: str) -> list[Path]:
+    """List a repository's whole GGUF files; a download under way is not among them.
+
+    The layout (``models--owner--name/snapshots/revision/file``, each file a link to
+    its content) is documented in huggingface_hub's "Understand caching".
+    """
+    if repository.count("/") != 1:
+        return []
+    folder = _cache() / f"models--{repository.replace('/', '--')}" / "snapshots"
+    return [path for path in folder.glob("*/**/*.gguf") if path.is_file()]
+
+
+def _cache() -> Path:
+    from huggingface_hub import constants  # noqa: PLC0415 - slow, and not always needed
+
+    return Path(constants.HF_HUB_CACHE)

@@ -1,0 +1,23 @@
+"""HTTP: requests, cookies, waits, and every error in our own words.
+
+The only part of the package that imports ``requests`` and ``urllib3``; its callers
+import it when they first need a server.
+"""
+
+from h2o_magic.endpoint import Endpoint, check_base_url
+from h2o_magic.transport.client import DEFAULT_TIMEOUTS, Transport
+from h2o_magic.transport.failures import mapped
+from h2o_magic.transport.reply import Reply
+from h2o_magic.transport.timeouts import Timeouts
+from h2o_magic.transport.wire import Cancellation
+
+__all__ = [
+    "DEFAULT_TIMEOUTS",
+    "Cancellation",
+    "Endpoint",
+    "Reply",
+    "Timeouts",
+    "Transport",
+    "check_base_url",
+    "mapped",
+]

@@ -1,0 +1,266 @@
+"""The way to one server: its base URL, its cookies, the requests to it.
+
+A :class:`Transport` talks to one base URL and to nothing else: it follows no redirect,
+and gives cookies and the token to nobody but the configured origin.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from http.cookiejar import DefaultCookiePolicy
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from requests.cookies import extract_cookies_to_jar, get_cookie_header
+
+from h2o_magic.endpoint import Endpoint, is_loopback
+from h2o_magic.errors import ConnectionFailedError
+from h2o_magic.transport.failures import mapped
+from h2o_magic.transport.reply import Reply, status_error
+from h2o_magic.transport.timeouts import Timeouts
+from h2o_magic.transport.wire import WATCHED_POOLS, Cancellation
+
+__all__ = ["DEFAULT_TIMEOUTS", "SUCCESS", "Transport"]
+
+SUCCESS = range(200, 300)
+DEFAULT_TIMEOUTS = Timeouts()
+
+
+class Transport:
+    """The way to one server: one base URL, one cookie jar, one pool of connections.
+
+    Several threads may use it at once.
+
+    Parameters
+    ----------
+    endpoint
+        Where the server is, and the token that it asks for.
+    timeouts
+        How long to wait.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, *, timeouts: Timeouts = DEFAULT_TIMEOUTS
+    ) -> None:
+        self.url = endpoint.url
+        parts = urlsplit(endpoint.url)
+        self.origin = f"{parts.scheme}://{parts.netloc}"
+        self._host = parts.hostname or ""
+        self._prefix = parts.path
+        self._timeouts = timeouts
+        self._session = requests.Session()
+        self._session.auth = _Bearer(endpoint.token)
+        # A server behind plain http may still call its cookie "Secure". It goes to
+        # the configured origin only, which is where it came from.
+        policy = DefaultCookiePolicy(secure_protocols=("http", "https"))
+        self._session.cookies.set_policy(policy)
+        self._adapter = _Adapter()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.url!r})"
+
+    def claim_https(self) -> bool:
+        """Name the origin as https from now on; return whether that is a change.
+
+        A chat-ui behind plain http believes that it is behind https, and refuses the
+        true origin (section 1.1 of the protocol notes).
+        """
+        plain, self.origin = self.origin, self.origin.replace("http://", "https://", 1)
+        return self.origin != plain
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        document: object = None,
+        again: object = None,
+        form: Mapping[str, str] | None = None,
+        accept: str = "application/json",
+        accepted: Container[int] = SUCCESS,
+        timeouts: Timeouts | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> Reply:
+        """Send a request and return the answer, whose body is still to be read.
+
+        A connection that the server closed while it was idle shows only when it is
+        used. Such a request is sent once more, over a new one.
+
+        Parameters
+        ----------
+        method, path
+            The HTTP method, and the path after the base URL, from its first slash on.
+        document
+            Sent as a JSON body.
+        again
+            What to send instead of `document` when the request is sent once more.
+        form
+            Sent as a form body.
+        accept
+            The ``Accept`` header.
+        accepted
+            The HTTP statuses that are no error.
+        timeouts
+            Instead of the transport's own.
+        cancellation
+            Ends the exchange from another thread.
+
+        Raises
+        ------
+        StatusError
+            If the status is not among the accepted, or is a redirect.
+        ConnectionFailedError
+            If the server is not reached, or ends the connection without an answer.
+        TimedOutError
+            If connecting or the answer's first byte takes too long.
+        """
+        exchange = _Exchange(
+            what=f"{method} {self.url}{path}",
+            timeouts=timeouts or self._timeouts,
+            cancellation=cancellation or Cancellation(),
+        )
+        body = _encode(document, form)
+        try:
+            reply = self._exchange(method, path, body, accept, exchange)
+        except ConnectionFailedError:
+            if not exchange.cancellation.reused or exchange.cancellation.cancelled:
+                raise
+            body = _encode(again or document, form)
+            reply = self._exchange(method, path, body, accept, exchange)
+        if reply.status not in accepted:
+            with reply:
+                raise status_error(reply, f"{method} {path}")
+        return reply
+
+    def close(self) -> None:
+        """Close the idle connections. The cookies stay, and it can be used again."""
+        self._adapter.close()
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        body: tuple[bytes | None, dict[str, str]],
+        accept: str,
+        exchange: _Exchange,
+    ) -> Reply:
+        data, headers = body
+        headers = {**self._headers(), **headers, "Accept": accept}
+        limits = exchange.timeouts
+        with mapped(exchange.what), exchange.cancellation.watching():
+            request = self._prepare(method, path, data, headers)
+            response = self._adapter.send(
+                request,
+                timeout=(limits.connect, limits.first_byte),
+                **self._environment(request),
+            )
+            extract_cookies_to_jar(  # type: ignore[no-untyped-call]
+                self._session.cookies, request, response.raw
+            )
+        return Reply(
+            response.raw,
+            status=response.status_code,
+            headers=response.headers,
+            what=exchange.what,
+            timeouts=limits,
+            deadline=exchange.deadline,
+            cancellation=exchange.cancellation,
+        )
+
+    def _headers(self) -> dict[str, str]:
+        return {
+            "User-Agent": _user_agent(),
+            "Origin": self.origin,
+            "Referer": f"{self.origin}{self._prefix}/",
+            "Accept-Encoding": "identity",
+        }
+
+    def _prepare(
+        self, method: str, path: str, data: bytes | None, headers: dict[str, str]
+    ) -> requests.PreparedRequest:
+        request = self._session.prepare_request(
+            requests.Request(method, self.url + path, headers=headers, data=data)
+        )
+        # The session makes this header by the usual policy; the jar knows better.
+        request.headers.pop("Cookie", None)
+        cookie = get_cookie_header(  # type: ignore[no-untyped-call]
+            self._session.cookies, request
+        )
+        if cookie is not None:
+            request.headers["Cookie"] = cookie
+        return request
+
+    def _environment(self, request: requests.PreparedRequest) -> dict[str, Any]:
+        """Return the proxies and certificates that the environment asks for."""
+        direct = {"no_proxy": self._host} if is_loopback(self._host) else {}
+        settings = self._session.merge_environment_settings(
+            request.url, direct, True, None, None
+        )
+        return dict(settings)
+
+
+class _Adapter(HTTPAdapter):
+    """The adapter of ``requests``, with connections that can be watched."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = WATCHED_POOLS
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = WATCHED_POOLS
+        return manager
+
+
+class _Bearer(AuthBase):
+    """Sends the token; without one, keeps ``requests`` from looking into ~/.netrc."""
+
+    def __init__(self, token: str | None) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._token is not None:
+            request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    what: str
+    timeouts: Timeouts
+    cancellation: Cancellation
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def deadline(self) -> float:
+        return self.started + self.timeouts.overall
+
+
+def _encode(
+    document: object, form: Mapping[str, str] | None
+) -> tuple[bytes | None, dict[str, str]]:
+    """Return a body and the header that says what it is."""
+    if form is not None:
+        kind = "application/x-www-form-urlencoded"
+        return urlencode(form).encode(), {"Content-Type": kind}
+    if document is None:
+        return None, {}
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    # Half a surrogate pair is no character and has no bytes.
+    return text.encode("utf-8", "replace"), {"Content-Type": "application/json"}
+
+
+@cache
+def _user_agent() -> str:
+    try:
+        return f"h2o-magic/{version('h2o-magic')}"
+    except PackageNotFoundError:
+        return "h2o-magic"

@@ -1,0 +1,438 @@
+"""The pure part: bytes of an answer to its events.
+
+Numbers in comments are those of section 4 of the protocol notes (edge cases), and of
+section 1.9 (defects of the original provider).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from h2o_magic.backends.gptgm_reader import AnswerReader
+from h2o_magic.backends.gptgm_stream import Interpreter
+from h2o_magic.errors import GenerationError, IncompleteAnswerError, ProtocolError
+from h2o_magic.events import Event, Finished, Replaced, Source, TextDelta, Usage
+from tests.backends.scripted import final, recorded_body, token
+
+
+def sse(*documents: Any) -> bytes:
+    return b"".join(b"data:%s\n\n" % json.dumps(d).encode() for d in documents)
+
+
+def read(*pieces: bytes, **kwargs: Any) -> list[Event]:
+    reader = AnswerReader(Interpreter(**kwargs))
+    out = [event for piece in pieces for event in reader.feed(piece)]
+    return [*out, *reader.flush(), reader.end()]
+
+
+def shown(events: list[Event]) -> str:
+    """What somebody who follows the events has in front of them before the end."""
+    text = ""
+    for event in events:
+        if isinstance(event, TextDelta):
+            text += event.text
+        if isinstance(event, Replaced):
+            text = event.text
+    return text
+
+
+def answer(*documents: Any, **kwargs: Any) -> tuple[str, str]:
+    """What was shown, and the answer of record."""
+    out = read(sse(*documents), **kwargs)
+    assert isinstance(out[-1], Finished)
+    assert sum(isinstance(event, Finished) for event in out) == 1
+    return shown(out), out[-1].text
+
+
+STREAMS = {
+    "generate-first-turn": "A Jupyter magic is a command that starts with `%`.",
+    "stream-emoji-empty-tokens": "Hi 👋 é 日本語",
+    "stream-split-bytes": "Hi 👋 é 日本語",
+    "stream-keep-alive-comments": "awake",
+    "stream-tricky-text": 'data: [DONE] <|endoftext|> }\ndata:{"x":1}\u2028 end',
+    "stream-length-last-token-text": "one two three",
+    "stream-stop-sequence": "Fine.",
+    "stream-empty-answer": "",
+    "stream-llama-eos": "Hello!",
+    "stream-details": "Hello!",
+    "stream-one-write": "A Jupyter magic is a command that starts with `%`.",
+    "stream-false": "A Jupyter magic is a command that starts with `%`.",
+    "content-encoding-false": "ok gzip",
+}
+
+
+@pytest.mark.parametrize(("case", "text"), STREAMS.items())
+def test_a_recording_cut_at_every_byte_is_the_same_answer(case: str, text: str) -> None:
+    body = recorded_body(case)
+    whole = read(body)
+    assert whole[-1] == Finished(text, "end" if case == "stream-details" else "unknown")
+    assert shown(whole) == text
+    for cut in range(len(body) + 1):
+        assert read(body[:cut], body[cut:]) == whole
+    assert read(*[body[i : i + 1] for i in range(len(body))]) == whole
+
+
+@pytest.mark.parametrize("case", ["generate-first-turn", "stream-emoji-empty-tokens"])
+def test_a_recording_that_ends_anywhere_is_never_passed_off_as_whole(case: str) -> None:
+    body = recorded_body(case)
+    text = STREAMS[case]
+    complete = body.rindex(b"}") + 1  # from here on only the line ends are missing
+    for cut in range(complete):
+        with pytest.raises((IncompleteAnswerError, ProtocolError)) as caught:
+            read(body[:cut])
+        assert text.startswith(caught.value.partial)
+    for cut in range(complete, len(body) + 1):
+        assert read(body[:cut])[-1] == Finished(text)
+
+
+def test_a_special_token_is_not_shown() -> None:  # 14
+    hidden = token("<|secret|>", special=True)
+    assert answer(token(" a"), hidden, token("b"), final(" ab")) == ("ab", "ab")
+
+
+@pytest.mark.parametrize("marker", ["<|endoftext|>", "</s>", "<s>", "<|im_end|>"])
+def test_end_markers_are_special_where_the_server_does_not_say(
+    marker: str,
+) -> None:  # 14
+    unmarked: dict[str, Any] = {"token": {"text": marker}}
+    assert answer(token(" a"), unmarked, token(" b"), final(" a b"))[0] == "a b"
+    unmarked["token"]["special"] = None
+    assert answer(token(" a"), unmarked, token(" b"), final(" a b"))[0] == "a b"
+
+
+def test_a_marker_that_is_not_special_is_text_and_ends_nothing() -> None:  # 11, 14, d10
+    tokens = [token(t) for t in (" a ", "</s>", " b ", "<|endoftext|>", " c")]
+    text = "a </s> b <|endoftext|> c"
+    assert answer(*tokens, final(" " + text)) == (text, text)
+
+
+def test_answer_text_with_protocol_words_comes_through() -> None:  # 11, d1
+    text = 'data: data:{"error":"x"}\n\ndata: [DONE] {"generated_text": "}"}\n:x'
+    tokens = [token(text[i : i + 3]) for i in range(0, len(text), 3)]
+    assert answer(*tokens, final(text)) == (text, text)
+
+
+def test_markers_glued_to_the_record_are_cut_off_once() -> None:  # 15
+    assert answer(final(" a</s><|endoftext|> \n"))[1] == "a"
+    assert answer(final("<|startoftext|> a</s></s>"))[1] == "a</s>"
+
+
+def test_stop_texts_are_cut_off_the_record_once() -> None:  # 15
+    record = "a STOP STOP"
+    assert answer(final(record), stop=("STOP",))[1] == "a STOP"
+    assert answer(final("a</s>STOP\n"), stop=("STOP",))[1] == "a"
+    assert answer(final("a User: "), stop=("User: ", "\n\n"))[1] == "a"
+
+
+def test_a_stop_text_split_over_tokens_is_never_shown() -> None:  # 16
+    out = read(
+        sse(token("a"), token(" S"), token("TO"), token("P"), final("a STOP")),
+        stop=("STOP",),
+    )
+    assert [e.text for e in out if isinstance(e, TextDelta)] == ["a"]
+    assert out[-1] == Finished("a")
+
+
+def test_what_only_began_like_a_stop_text_is_shown() -> None:  # 16
+    tokens = [token(t) for t in ("a", " S", "TO", "AST", " ST")]
+    assert answer(*tokens, final("a STOAST ST"), stop=("STOP",)) == (
+        "a STOAST ST",
+        "a STOAST ST",
+    )
+
+
+@pytest.mark.parametrize(
+    "tokens", [(" Hi",), (" ", "Hi"), ("\n", " \n", "", "  Hi"), ("  ", "\t", "Hi")]
+)
+def test_white_space_before_the_answer_is_dropped(
+    tokens: tuple[str, ...],
+) -> None:  # 17
+    spoken = [token(t) for t in tokens]
+    assert answer(*spoken, final("".join(tokens))) == ("Hi", "Hi")
+
+
+def test_white_space_at_the_end_is_never_shown() -> None:
+    out = read(sse(token("a "), token("\n"), token("\n"), final("a \n\n")))
+    assert out == [TextDelta("a"), Finished("a")]
+
+
+def test_a_record_that_goes_on_appends() -> None:  # 18
+    assert read(sse(token(" He"), final(" Hello")))[:2] == [
+        TextDelta("He"),
+        TextDelta("llo"),
+    ]
+
+
+def test_a_record_that_differs_replaces_once() -> None:  # 18
+    out = read(sse(token(" Helo"), token(" you"), final(" Hello you")))
+    assert [e for e in out if isinstance(e, Replaced)] == [Replaced("Hello you")]
+    assert out[-1] == Finished("Hello you")
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [[final("")], [token(""), final("")], [token("</s>", special=True), final(" ")]],
+)
+def test_an_empty_answer_is_an_answer(documents: list[Any]) -> None:  # 19
+    assert read(sse(*documents)) == [Finished("")]
+
+
+def test_a_prompt_before_the_record_is_cut_off() -> None:  # 20
+    body = recorded_body("stream-full-text")
+    out = read(body, question="And again")
+    assert (shown(out), out[-1]) == ("Hello!", Finished("Hello!"))
+    long = "word " * 3000
+    out = read(sse(token(" a"), final(f"<|prompt|>{long[-500:]}</s> a")), question=long)
+    assert out[-1] == Finished("a")
+
+
+def test_a_question_before_an_answer_without_tokens_is_cut_off() -> None:  # 20
+    body = json.dumps([{"generated_text": "Why? Because."}]).encode()
+    assert read(body, question="Why?")[-1] == Finished("Because.")
+
+
+def test_an_answer_that_repeats_the_question_keeps_it() -> None:  # 20
+    spoken = token(" Why? Why not?")
+    assert (
+        answer(spoken, final(" Why? Why not?"), question="Why?")[1] == "Why? Why not?"
+    )
+
+
+def test_the_prompt_stays_where_it_was_asked_for() -> None:  # 20
+    body = recorded_body("stream-full-text")
+    out = read(body, question="And again", full_text=True)
+    assert isinstance(out[-1], Finished)
+    assert out[-1].text.startswith("<|prompt|>Hello there</s>")
+    assert out[-1].text.endswith("Hello!")
+
+
+def test_the_last_token_may_be_text() -> None:  # 21
+    last = {**token(" end"), "generated_text": " the end"}
+    assert answer(token(" the"), last) == ("the end", "the end")
+
+
+def test_empty_and_padded_tokens_are_only_their_text() -> None:  # 22
+    tokens = [token(""), token(" a\0\0\0"), token(""), token("b\0")]
+    assert answer(*tokens, final(" ab")) == ("ab", "ab")
+
+
+def test_halves_of_a_character_in_two_tokens_are_joined() -> None:  # 22
+    out = read(sse(token("x \ud83d"), token("\ude00"), final("x \ud83d\ude00")))
+    assert [e.text for e in out if isinstance(e, TextDelta)] == ["x", " 😀"]
+    assert out[-1] == Finished("x 😀")
+
+
+def test_half_a_character_alone_is_replaced() -> None:  # 22
+    assert answer(token("a\ud83d"), token("b"), final("a\ud83db")) == ("a\ufffdb",) * 2
+    with pytest.raises(IncompleteAnswerError) as caught:
+        read(sse(token("a"), token("\ud83d")))
+    assert caught.value.partial == "a\ufffd"
+
+
+def test_a_final_event_without_a_token_ends_the_answer() -> None:  # 23
+    for last in ({"token": None, "generated_text": "a"}, {"generated_text": "a"}):
+        assert answer(token("a"), last) == ("a", "a")
+
+
+def test_tokens_without_the_other_keys_are_tokens() -> None:  # 23
+    assert answer(
+        {"token": {"text": "a"}}, {"token": {}}, {"token": 7}, final("a")
+    ) == (
+        "a",
+        "a",
+    )
+
+
+def test_lines_that_are_no_json_are_skipped() -> None:  # 12
+    body = b"data: <proxy>\n\n" + sse(token("a")) + b"data: {bad\n\n" + sse(final("a"))
+    assert read(body) == [TextDelta("a"), Finished("a")]
+
+
+def test_json_that_is_no_object_is_skipped() -> None:  # 13
+    body = b"data: null\n\ndata: 7\n\ndata: [1, null]\n\ndata: [DONE]\n\n"
+    assert read(body + sse(token("a"), final("a")))[-1] == Finished("a")
+
+
+def test_nesting_without_end_is_skipped() -> None:
+    body = b"data: " + b"[" * 100_000 + b"\n\n"
+    assert read(body + sse(final("a")))[-1] == Finished("a")
+
+
+def test_a_whole_answer_in_a_list_is_an_answer() -> None:  # 13, 28
+    assert read(b'[{"generated_text":" a"}]') == [TextDelta("a"), Finished("a")]
+    assert read(b' \n{"generated_text":" a"}\n')[-1] == Finished("a")
+    assert read(b'data: [{"generated_text": "a"}]\n\n')[-1] == Finished("a")
+
+
+@pytest.mark.parametrize("prefix", [b"", b"\xef\xbb\xbf", b"\r\n\n  ", b"\n" * 100_000])
+@pytest.mark.parametrize("body", [sse(final("a")), b'{"generated_text":"a"}'])
+def test_the_first_byte_tells_what_the_body_is(prefix: bytes, body: bytes) -> None:
+    assert read(prefix + body)[-1] == Finished("a")
+    if len(prefix) < 10:
+        wire = prefix + body
+        assert read(*[wire[i : i + 1] for i in range(len(wire))])[-1] == Finished("a")
+
+
+@pytest.mark.parametrize(
+    ("report", "words", "kind"),
+    [
+        ({"error": "Boom", "error_type": "generation"}, "Boom", "generation"),
+        ({"error": ["a", "b"]}, "a; b", ""),
+        ({"error": {"message": "Boom", "code": 500}}, "Boom", ""),
+        ({"error": {"code": 5}, "error_type": 7}, "without words", ""),
+    ],
+)
+def test_an_error_event_is_raised_with_its_words(
+    report: Any, words: str, kind: str
+) -> None:  # 24, d2
+    for before, partial in (([], ""), ([token(" a"), token(" b ")], "a b")):
+        with pytest.raises(GenerationError, match=words) as caught:
+            read(sse(*before, report))
+        assert (caught.value.error_type, caught.value.partial) == (kind, partial)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'event: error\ndata: {"error": {"message": "Boom"}}\n\n',
+        b'event: error\ndata: {"message": "Boom"}\n\n',
+        b"event: error\ndata: Boom\n\n",
+        b'error: {"code": 500, "message": "Boom"}\n\n',
+        b"error: Boom\n\n",
+        b'{"error": "Boom"}',
+        b'[{"error": "Boom"}]',
+    ],
+)
+def test_errors_are_errors_in_every_shape(body: bytes) -> None:  # 10, 24, 28
+    with pytest.raises(GenerationError, match="Boom"):
+        read(body)
+
+
+def test_an_error_that_is_null_is_none() -> None:
+    assert answer({**token("a"), "error": None}, final("a")) == ("a", "a")
+
+
+def test_an_end_without_the_final_event_keeps_the_text() -> None:  # 25
+    with pytest.raises(IncompleteAnswerError) as caught:
+        read(recorded_body("end-without-final"))
+    assert caught.value.partial == "This was cut"
+
+
+def test_done_without_the_final_event_is_no_end() -> None:  # 25
+    with pytest.raises(IncompleteAnswerError):
+        read(sse(token("a")) + b"data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize("body", [b"", b"\n\n", b":\n\n: ping\n\n", b"data:\n\n"])
+def test_an_empty_body_is_an_incomplete_answer(body: bytes) -> None:  # 29
+    error = ProtocolError if body.startswith(b"data") else IncompleteAnswerError
+    with pytest.raises(error):
+        read(body)
+
+
+@pytest.mark.parametrize(
+    "body", [b"<!DOCTYPE html><title>Log in</title>", b"\n <html>"]
+)
+def test_a_web_page_is_named_by_its_title_only(body: bytes) -> None:  # 27
+    with pytest.raises(ProtocolError, match="web page titled") as caught:
+        read(body)
+    assert "<" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Internal Error",
+        b'{"message":"Internal Error"}',
+        b'{"type":"status","status":"started"}\n{"type":"stream","token":"a"}\n',
+        b"data: Internal Error\n\n",
+        b"null",
+    ],
+)
+def test_what_is_no_answer_is_shown_in_a_snippet(body: bytes) -> None:  # 12, 28
+    with pytest.raises(ProtocolError, match=r"Internal Error|status|null"):
+        read(body)
+
+
+def test_a_snippet_is_short() -> None:  # 12
+    with pytest.raises(ProtocolError) as caught:
+        read(b"x" * 100_000)
+    assert len(str(caught.value)) < 400
+
+
+def test_a_document_without_end_is_given_up() -> None:
+    reader = AnswerReader(Interpreter())
+    with pytest.raises(ProtocolError, match="16 MiB"):
+        for _ in range(17):
+            reader.feed(b"[" + b" " * 2**20)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("eos_token", "end"),
+        ("length", "length"),
+        ("stop_sequence", "stop_text"),
+        ("else", "unknown"),
+        (None, "unknown"),
+        ([], "unknown"),
+    ],
+)
+def test_the_reason_of_the_end_is_told(said: Any, reason: str) -> None:
+    out = read(sse(final("a", {"finish_reason": said})))
+    assert isinstance(out[-1], Finished)
+    assert out[-1].reason == reason
+
+
+def test_details_tell_source_and_usage() -> None:
+    ours = {"model": "m", "weights": "w", "demo": True, "dropped_turns": 2}
+    details = {"generated_tokens": 4, "input_length": 9, "h2o_magic": ours}
+    assert read(sse(final("a", details))) == [
+        TextDelta("a"),
+        Source("m", "w", True),
+        Usage(9, 4, 2),
+        Finished("a"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        7,
+        [],
+        {"generated_tokens": "4", "input_length": -1, "h2o_magic": []},
+        {"generated_tokens": True, "h2o_magic": {"model": None, "dropped_turns": "2"}},
+    ],
+)
+def test_details_of_another_shape_tell_nothing(details: Any) -> None:
+    assert read(sse(final("a", details))) == [TextDelta("a"), Finished("a")]
+
+
+def test_what_follows_the_final_event_is_ignored() -> None:
+    body = sse(final("a"), token("b"), final("c"), {"error": "late"})
+    assert read(body) == [TextDelta("a"), Finished("a")]
+
+
+@given(
+    st.lists(st.sampled_from([" ", "a", "<", "</s", ">", "\n", "ST", "OP", "\ud83d"])),
+    st.sampled_from([(), ("STOP",), ("a\n", "<<")]),
+)
+def test_what_is_shown_is_the_record_whatever_the_tokens(
+    texts: list[str], stop: tuple[str, ...]
+) -> None:
+    out = read(sse(*map(token, texts), final("".join(texts))), stop=stop)
+    assert isinstance(out[-1], Finished)
+    assert shown(out) == out[-1].text
+    assert not any(isinstance(event, Replaced) for event in out)
+    out[-1].text.encode()
+
+
+@given(st.binary())
+def test_any_bytes_end_in_an_answer_or_in_our_errors(body: bytes) -> None:
+    with pytest.raises((IncompleteAnswerError, ProtocolError, GenerationError)):
+        read(body)

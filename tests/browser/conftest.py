@@ -1,0 +1,163 @@
+"""A real JupyterLab in a headless Chromium."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+TIMEOUT = 60
+SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
+
+expect.set_options(timeout=TIMEOUT * 1000)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        if os.environ.get("H2O_MAGIC_REQUIRE_BROWSER"):
+            pytest.fail("no chromium on the PATH, and H2O_MAGIC_REQUIRE_BROWSER is set")
+        pytest.skip("no chromium on the PATH")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Lab:
+    """A running JupyterLab and the folder that it serves."""
+
+    url: str
+    token: str
+    folder: Path
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    home = tmp_path_factory.mktemp("lab")
+    folder = home / "notebooks"
+    folder.mkdir()
+    settings = home / "settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    quiet = {"fetchNews": "false", "checkForUpdates": False}
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
+    token = secrets.token_hex(16)
+    environment = os.environ | {
+        "H2O_MAGIC_HOME": str(home / "h2o"),
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_TOKEN": token,
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+    }
+    options = [
+        "--no-browser",
+        "--allow-root",
+        "--ip=127.0.0.1",
+        "--port=0",
+        f"--ServerApp.root_dir={folder}",
+    ]
+    log = (home / "lab.log").open("wb")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "jupyterlab", *options],
+        env=environment,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        yield Lab(_wait_for_url(home / "runtime", process), token, folder)
+    finally:
+        process.terminate()
+        process.wait(TIMEOUT)
+        log.close()
+
+
+def _wait_for_url(runtime: Path, process: subprocess.Popen[bytes]) -> str:
+    deadline = time.monotonic() + TIMEOUT
+    while time.monotonic() < deadline and process.poll() is None:
+        for path in runtime.glob("jpserver-*.json"):
+            try:
+                return str(json.loads(path.read_text())["url"])
+            except (ValueError, KeyError):
+                pass  # half written
+        time.sleep(0.1)
+    raise AssertionError(f"JupyterLab did not start: {process.poll()}")
+
+
+class LabNotebook:
+    """A notebook that is open in the page."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    def cell(self, index: int) -> Locator:
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(index)
+
+    def output(self, index: int) -> Locator:
+        return self.cell(index).locator(".jp-Cell-outputArea")
+
+    def run(self, index: int) -> None:
+        """Select a cell and press the run button; returns when it has begun."""
+        self.cell(index).locator(".jp-InputArea-editor").click()
+        expect(self.cell(index)).to_contain_class("jp-mod-active")
+        command = "notebook:run-cell-and-select-next"
+        self.page.locator(f"[data-command='{command}'] >> nth=0").click()
+        prompt = self.cell(index).locator(".jp-InputArea-prompt")
+        expect(prompt).not_to_have_text("[ ]:")
+
+    def wait_idle(self, index: int) -> None:
+        prompt = self.cell(index).locator(".jp-InputArea-prompt")
+        expect(prompt).not_to_have_text("[ ]:")
+        expect(prompt).not_to_have_text("[*]:")
+
+    def screenshot(self, name: str) -> None:
+        SCREENSHOTS.mkdir(exist_ok=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1200, "height": 1000})
+    page = context.new_page()
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def open_notebook(lab: Lab, page: Page) -> Opener:
+    return Opener(lab, page)
+
+
+@dataclass
+class Opener:
+    lab: Lab
+    page: Page
+
+    def __call__(self, name: str, notebook: nbformat.NotebookNode) -> LabNotebook:
+        nbformat.write(notebook, self.lab.folder / name)
+        workspace = Path(name).stem
+        self.page.goto(
+            f"{self.lab.url}lab/workspaces/{workspace}/tree/{name}"
+            f"?token={self.lab.token}&reset"
+        )
+        opened = LabNotebook(self.page)
+        expect(opened.cell(0)).to_be_visible()
+        idle = self.page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+        expect(idle).to_be_attached()
+        return opened

@@ -1,0 +1,95 @@
+"""What a person sees in JupyterLab."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Opener
+from tests.stand_in import StandIn
+
+pytestmark = pytest.mark.browser
+
+QUICKSTART = Path(__file__).parents[2] / "notebooks" / "01_quickstart.ipynb"
+
+
+def chat_notebook(server: StandIn, *questions: str) -> nbformat.NotebookNode:
+    setup = f"%load_ext h2o_magic\n%config H2OMagics.server = '{server.url}'"
+    cells = [new_code_cell(source) for source in (setup, *questions)]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return new_notebook(cells=cells, metadata={"kernelspec": kernel})
+
+
+def test_the_quickstart_runs_from_top_to_bottom(open_notebook: Opener) -> None:
+    source = nbformat.read(QUICKSTART, as_version=4)
+    notebook = open_notebook("quickstart.ipynb", source)
+    page = notebook.page
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    code = [i for i, cell in enumerate(source.cells) if cell.cell_type == "code"]
+    notebook.cell(code[-1]).scroll_into_view_if_needed()
+    notebook.wait_idle(code[-1])
+    asked = [i for i in code if source.cells[i].source.startswith("%%h2o")]
+    for index in asked:
+        notebook.cell(index).scroll_into_view_if_needed()
+        expect(notebook.output(index).locator("sub")).to_contain_text("tokens/s")
+        expect(notebook.output(index)).to_contain_text("built-in demo weights")
+    notebook.cell(asked[0]).scroll_into_view_if_needed()
+    notebook.screenshot("quickstart-first-answer")
+    notebook.cell(asked[-1]).scroll_into_view_if_needed()
+    notebook.screenshot("quickstart-table")
+    notebook.cell(code[-2]).scroll_into_view_if_needed()
+    notebook.screenshot("quickstart-status")
+    notebook.cell(code[-1]).scroll_into_view_if_needed()
+    notebook.screenshot("quickstart-help")
+
+
+def test_text_grows_in_the_cell_while_it_streams(
+    open_notebook: Opener, server: StandIn
+) -> None:
+    gates = [threading.Event() for _ in range(4)]
+    server.script = [step for i, g in enumerate(gates) for step in (f"Part {i}. ", g)]
+    notebook = open_notebook("growing.ipynb", chat_notebook(server, "%%h2o\nhello"))
+    notebook.run(0)
+    notebook.run(1)
+    for i, gate in enumerate(gates):
+        expect(notebook.output(1)).to_contain_text(f"Part {i}.")
+        expect(notebook.output(1)).not_to_contain_text(f"Part {i + 1}.")
+        gate.set()
+    expect(notebook.output(1).locator("sub")).to_contain_text("llama-13b")
+    expect(notebook.output(1).locator(".jp-OutputArea-child")).to_have_count(1)
+
+
+def test_the_stop_button_keeps_the_text_and_frees_the_kernel(
+    open_notebook: Opener, server: StandIn
+) -> None:
+    server.script = ["Half an answer, ", "with `code`", threading.Event()]
+    cells = chat_notebook(server, "%%h2o\nhello", "6 * 7")
+    notebook = open_notebook("stopping.ipynb", cells)
+    notebook.run(0)
+    notebook.run(1)
+    expect(notebook.output(1)).to_contain_text("Half an answer")
+    notebook.screenshot("streaming")
+    notebook.page.locator("[data-command='notebook:interrupt-kernel'] >> nth=0").click()
+    expect(notebook.output(1)).to_contain_text("stopped, the answer is not whole")
+    expect(notebook.output(1)).to_contain_text("Half an answer, with code")
+    assert server.stopped.wait(10)
+    notebook.run(2)
+    expect(notebook.output(2)).to_contain_text("42")
+    notebook.screenshot("stopped")
+
+
+def test_a_mistyped_option_shows_one_line(
+    open_notebook: Opener, server: StandIn
+) -> None:
+    cells = chat_notebook(server, "%%h2o --temprature 1\nhello")
+    notebook = open_notebook("mistyped.ipynb", cells)
+    notebook.run(0)
+    notebook.run(1)
+    expect(notebook.output(1)).to_contain_text("did you mean '--temperature'?")
+    notebook.screenshot("usage-error")

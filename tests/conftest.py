@@ -1,0 +1,27 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.local import ended_at_exit
+from tests.stand_in import StandIn, stand_in
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A place of its own for the local server's files; a server there is ended."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("H2O_MAGIC_HOME", str(folder))
+    with ended_at_exit(folder):
+        yield folder
+
+
+@pytest.fixture
+def server() -> Iterator[StandIn]:
+    """A gpt-gm server whose answers the test writes."""
+    with stand_in() as state:
+        yield state

@@ -1,0 +1,194 @@
+"""The whole main job: real kernels, the real local server, the real engine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+
+from tests.kernel.conftest import Notebook, running_kernel
+from tests.local import runtime
+
+QUICKSTART = Path(__file__).parents[2] / "notebooks" / "01_quickstart.ipynb"
+
+
+def test_the_first_cell_starts_the_server_and_streams_real_tokens(
+    notebook: Notebook, home: Path
+) -> None:
+    notebook.run("%load_ext h2o_magic")
+    run = notebook.run("%%h2o\nWhat is h2o_magic?", "c1")
+    assert run.status == "ok", run.stderr
+    assert run.facts["model"] == "llama-13b"
+    assert run.facts["demo"] is True
+    assert run.facts["completion_tokens"] > 5
+    assert "built-in demo weights, `%h2o pull llama-13b`" in run.markdown
+    (path,) = home.glob("server-*.json")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_both_architectures_answer(notebook: Notebook) -> None:
+    notebook.run("%load_ext h2o_magic")
+    for model in ("llama-13b", "falcon-7b"):
+        run = notebook.run(f"%%h2o -m {model}\nHow do I stop an answer?", model)
+        assert run.status == "ok", run.stderr
+        assert run.facts["model"] == model
+        assert run.facts["completion_tokens"] > 5
+
+
+def test_a_follow_up_is_understood_from_the_turn_before_it(notebook: Notebook) -> None:
+    notebook.run("%load_ext h2o_magic")
+    notebook.run("%%h2o --no-do-sample\nWhat does the temperature do?", "c1")
+    run = notebook.run("%%h2o --no-do-sample\nAnd what is its default?", "c2")
+    assert "0.4" in run.markdown
+
+
+def test_a_killed_server_is_replaced_and_the_conversation_goes_on(
+    notebook: Notebook, home: Path
+) -> None:
+    notebook.run("%load_ext h2o_magic")
+    notebook.run("%%h2o --no-do-sample\nWhat does the temperature do?", "c1")
+    first = runtime(home)
+    os.kill(first["pid"], signal.SIGKILL)
+    run = notebook.run("%%h2o --no-do-sample\nAnd what is its default?", "c2")
+    assert run.status == "ok", run.stderr
+    assert "0.4" in run.markdown
+    assert runtime(home)["pid"] != first["pid"]
+
+
+def test_two_kernels_that_begin_at_once_share_one_server(
+    notebook: Notebook, home: Path
+) -> None:
+    with running_kernel() as other:
+        for kernel in (notebook, other):
+            kernel.run("%load_ext h2o_magic")
+        requests = [kernel.start("%%h2o\nhello") for kernel in (notebook, other)]
+        runs = [
+            kernel.finish(request)
+            for kernel, request in zip((notebook, other), requests, strict=True)
+        ]
+    assert [run.status for run in runs] == ["ok", "ok"]
+    assert {run.facts["server"] for run in runs} == {runtime(home)["url"]}
+
+
+def test_strict_refuses_demo_weights_in_one_line(notebook: Notebook) -> None:
+    notebook.run("%load_ext h2o_magic")
+    run = notebook.run("%%h2o --strict\nhello", "c1")
+    assert run.status == "error"
+    assert run.stderr.startswith("UsageError: ")
+    assert "%h2o pull llama-13b" in run.stderr
+    assert run.stderr.count("\n") == 1
+
+
+def test_interrupt_frees_the_servers_slot(notebook: Notebook) -> None:
+    notebook.run("%load_ext h2o_magic")
+    notebook.run("%%h2o\nhello", "c0")
+    request = notebook.start("%%h2o\nShow me a table of all parameters", "c1")
+    seen = notebook.read(request, lambda r: len(r.of("display_data")) >= 1)
+    notebook.manager.interrupt_kernel()
+    notebook.finish(request, seen)
+    notebook.run("from h2o_magic.embedded import running\nimport time")
+    free = notebook.run(
+        "for _ in range(100):\n"
+        "    if running().busy_slots == 0: break\n"
+        "    time.sleep(0.02)\n"
+        "running().busy_slots"
+    )
+    assert free.of("execute_result")[0]["data"]["text/plain"] == "0"
+
+
+def test_status_shows_the_server_its_log_and_no_token(
+    notebook: Notebook, home: Path
+) -> None:
+    notebook.run("%load_ext h2o_magic")
+    before = notebook.run("%h2o status").markdown
+    assert "not running" in before
+    notebook.run("%%h2o\nhello", "c1")
+    after = notebook.run("%h2o status").markdown
+    state = runtime(home)
+    assert state["url"] in after
+    assert str(state["pid"]) in after
+    assert "server.log" in after
+    assert state["token"] not in after
+    assert state["token"] not in (home / "server.log").read_text()
+
+
+def test_models_says_which_weights_would_answer(notebook: Notebook) -> None:
+    notebook.run("%load_ext h2o_magic")
+    listing = notebook.run("%h2o models").markdown
+    for name in ("llama-13b", "falcon-7b", "falcon-40b", "danube3-500m", "danube3-4b"):
+        assert f"`%h2o pull {name}`" in listing
+    assert "built-in demo weights" in listing
+
+
+def test_every_notebook_cell_runs_headless(home: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "quickstart.ipynb"
+    copy.write_bytes(QUICKSTART.read_bytes())
+    command = [sys.executable, "-m", "jupyter", "execute", "--inplace", str(copy)]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    notebook = nbformat.read(copy, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and cell.source.startswith("%%h2o"):
+            (output,) = cell.outputs
+            assert output.data["text/markdown"].strip()
+            assert output.metadata["h2o_magic"]["status"] == "complete"
+    exported = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "jupyter",
+            "nbconvert",
+            "--to=markdown",
+            "--stdout",
+            str(copy),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    assert b"built-in demo weights" in exported.stdout
+
+
+def test_a_terminal_prints_plainly(home: Path) -> None:
+    code = "%%h2o --no-do-sample\nWhat is h2o_magic?"
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "IPython",
+            "--colors=NoColor",
+            "--ext=h2o_magic",
+            "-c",
+            code,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert "h2o_magic" in done.stdout
+    assert "[llama-13b" in done.stdout
+    assert "<sub>" not in done.stdout
+    assert "text/markdown" not in done.stdout
+
+
+def test_loading_costs_no_http_client_no_widgets_and_few_modules(
+    notebook: Notebook,
+) -> None:
+    run = notebook.run(
+        "import sys\nbefore = set(sys.modules)\n%load_ext h2o_magic\n"
+        "sorted(set(sys.modules) - before)"
+    )
+    new = eval(run.of("execute_result")[0]["data"]["text/plain"])
+    assert len(new) <= 40
+    for name in (
+        "requests",
+        "ipywidgets",
+        "xllamacpp",
+        "starlette",
+        "h2o_magic.server",
+    ):
+        assert name not in new

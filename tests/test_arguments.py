@@ -1,0 +1,269 @@
+import re
+from collections.abc import Callable
+
+import pytest
+
+from h2o_magic.arguments import AskOptions, help_text, parse_ask, parse_cell_line
+from h2o_magic.errors import ConfigurationError, ParameterError
+from h2o_magic.parameters import PARAMETERS, Parameter
+
+# Options
+
+
+@pytest.mark.parametrize(
+    ("line", "options"),
+    [
+        ("", AskOptions()),
+        ("   ", AskOptions()),
+        ("--model falcon-7b", AskOptions(model="falcon-7b")),
+        ("-m falcon-7b", AskOptions(model="falcon-7b")),
+        ("--model=falcon-7b", AskOptions(model="falcon-7b")),
+        ("--system 'Be brief.'", AskOptions(system="Be brief.")),
+        ('-s "Don\'t guess."', AskOptions(system="Don't guess.")),
+        ('--system=""', AskOptions(system="")),
+        ("--strict", AskOptions(strict=True)),
+        ("--no-strict", AskOptions(strict=False)),
+        ("--stream", AskOptions(live=True)),
+        ("--no-stream", AskOptions(live=False)),
+        ("--help", AskOptions(help=True)),
+        ("-h", AskOptions(help=True)),
+        ("--temperature 0.7", AskOptions({"temperature": 0.7})),
+        ("--temperature=1", AskOptions({"temperature": 1.0})),
+        ("--top-p 0.9", AskOptions({"top_p": 0.9})),
+        ("--top-k 40", AskOptions({"top_k": 40})),
+        ("--typical-p 0.95", AskOptions({"typical_p": 0.95})),
+        ("--repetition-penalty 1.1", AskOptions({"repetition_penalty": 1.1})),
+        ("--max-new-tokens 64", AskOptions({"max_new_tokens": 64})),
+        ("--truncate 1000", AskOptions({"truncate": 1000})),
+        ("--do-sample", AskOptions({"do_sample": True})),
+        ("--no-do-sample", AskOptions({"do_sample": False})),
+        ("--seed 0", AskOptions({"seed": 0})),
+        ("--stop END", AskOptions({"stop": ("END",)})),
+        ("--stop a --stop 'b c'", AskOptions({"stop": ("a", "b c")})),
+        ("--return-full-text", AskOptions({"return_full_text": True})),
+        ("--no-return-full-text", AskOptions({"return_full_text": False})),
+        ("-m a --seed 1 -m b", AskOptions({"seed": 1}, model="b")),
+    ],
+)
+def test_an_option_has_its_effect_in_a_cell_and_on_a_line(
+    line: str, options: AskOptions
+) -> None:
+    assert parse_cell_line(line) == options
+    assert parse_ask(f"{line} Why?") == (options, "Why?")
+
+
+def test_the_values_are_of_the_parameters_type() -> None:
+    values = parse_cell_line("--temperature 1 --top-k 2 --stop a").parameters
+    assert [type(value) for value in values.values()] == [float, int, tuple]
+
+
+@pytest.mark.parametrize("parameter", PARAMETERS.values(), ids=lambda p: p.name)
+def test_every_parameter_has_an_option(parameter: Parameter) -> None:
+    given = {float: " 0.5", int: " 3", bool: "", tuple: " x"}[parameter.kind]
+    options = parse_cell_line(parameter.option + given)
+    assert list(options.parameters) == [parameter.name]
+
+
+# Refusals
+
+SEE_HELP = " (`%%h2o --help` lists all options)"
+
+
+@pytest.mark.parametrize("parse", [parse_cell_line, parse_ask])
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            "--temprature 1",
+            "%%h2o: unknown option --temprature: did you mean '--temperature'?",
+        ),
+        (
+            "--max_new_tokens 5",
+            "%%h2o: unknown option --max_new_tokens: did you mean '--max-new-tokens'?",
+        ),
+        (
+            "--max-tokens=5",
+            "%%h2o: unknown option --max-tokens: did you mean '--max-new-tokens'?",
+        ),
+        ("--temp 1", "%%h2o: unknown option --temp: did you mean '--temperature'?"),
+        (
+            "--model",
+            "%%h2o: argument -m/--model: expected one argument" + SEE_HELP,
+        ),
+        (
+            "--strict=yes",
+            "%%h2o: argument --strict/--no-strict: ignored explicit argument 'yes'"
+            + SEE_HELP,
+        ),
+        (
+            "--top-p 1",
+            "%%h2o --top-p: `top_p` must be > 0.0 and < 1.0, got 1.0",
+        ),
+        (
+            "--top-k many",
+            "%%h2o --top-k: `top_k` must be a whole number above 0, got 'many'",
+        ),
+        (
+            "--seed -1",
+            "%%h2o --seed: `seed` must be a whole number from 0 to 4294967294, got -1",
+        ),
+        (
+            "--stop ''",
+            f"%%h2o --stop: `stop` {PARAMETERS['stop'].rule}, got ['']",
+        ),
+    ],
+)
+def test_a_refusal_says_what_was_expected(
+    parse: Callable[[str], object], line: str, said: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse(line)
+    assert str(caught.value) == said
+
+
+def test_five_stop_texts_are_refused() -> None:
+    with pytest.raises(ParameterError, match="at most 4 texts"):
+        parse_cell_line(" ".join(f"--stop {c}" for c in "abcde"))
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999", "0", "-1", "''"])
+def test_no_temperature_that_json_or_a_server_refuses(value: str) -> None:
+    with pytest.raises(ParameterError, match="`temperature` must be a number above 0"):
+        parse_cell_line(f"--temperature={value}")
+
+
+@pytest.mark.parametrize("line", ["--system 'Be brief.", '--model "x'])
+def test_an_open_quote_is_explained(line: str) -> None:
+    for parse in (parse_cell_line, parse_ask):
+        with pytest.raises(ConfigurationError) as caught:
+            parse(line)
+        said = str(caught.value)
+        assert said.startswith("%%h2o: cannot read the options ")
+        assert said.endswith("(no closing quotation): put text with spaces into quotes")
+
+
+def test_a_question_on_the_cells_first_line_is_sent_below() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_cell_line("--seed 1 Why is the sky blue?")
+    assert str(caught.value) == (
+        "%%h2o: expected options, got 'Why': put the question on the lines below "
+        "(`--model NAME` chooses a model, `%h2o help` lists commands)"
+    )
+
+
+def test_an_apostrophe_on_the_cells_first_line_is_an_open_quote() -> None:
+    with pytest.raises(ConfigurationError, match="put text with spaces into quotes"):
+        parse_cell_line("what's up")
+
+
+def test_two_dashes_on_the_cells_first_line_end_no_options() -> None:
+    with pytest.raises(ConfigurationError, match="put the question on the lines below"):
+        parse_cell_line("-- Why?")
+
+
+# The question on a line
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "what's up",
+        'who said "hi"?',
+        "it's 5 o'clock",
+        "two  spaces   stay",
+        "a - b -- c --model d",
+        "- a list item",
+        "$HOME {x} \\n %d",
+        "日本語?",
+        "",
+    ],
+)
+def test_the_question_stands_as_it_was_typed(question: str) -> None:
+    assert parse_ask(question) == (AskOptions(), question)
+    assert parse_ask(f"  --seed 1   {question} ") == (
+        AskOptions({"seed": 1}),
+        question,
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "question"),
+    [
+        ("-- -5 + 3 is?", "-5 + 3 is?"),
+        ("-- --model is an option?", "--model is an option?"),
+        ("--seed 1 -- -x", "-x"),
+        ("--", ""),
+    ],
+)
+def test_two_dashes_end_the_options_of_a_line(line: str, question: str) -> None:
+    assert parse_ask(line)[1] == question
+
+
+def test_quotes_in_options_do_not_reach_into_the_question() -> None:
+    options, question = parse_ask("--system 'Be brief.' what's \"up")
+    assert (options.system, question) == ("Be brief.", "what's \"up")
+
+
+def test_a_value_glued_to_its_option_is_read() -> None:
+    options, question = parse_ask("-mfalcon-7b --system='Be brief.' Why?")
+    assert (options.model, options.system) == ("falcon-7b", "Be brief.")
+    assert question == "Why?"
+
+
+def test_help_is_wanted_also_with_a_question() -> None:
+    assert parse_ask("--help Why?") == (AskOptions(help=True), "Why?")
+
+
+# Help
+
+
+def help_of(parameter: Parameter) -> str:
+    """Return what the help says of a parameter, with single spaces."""
+    text = re.sub(r"\s+", " ", help_text())
+    start = text.index(f" {parameter.option}")
+    return text[start : start + 220]
+
+
+@pytest.mark.parametrize("parameter", PARAMETERS.values(), ids=lambda p: p.name)
+def test_the_help_names_every_parameter_with_its_default(parameter: Parameter) -> None:
+    said = help_of(parameter)
+    assert parameter.help in said
+    if parameter.default is not None:
+        default = str(parameter.default).lower()
+        assert f"{parameter.help} Default: {default}." in said
+    else:
+        assert f"{parameter.help} Default" not in said
+
+
+def test_the_help_names_the_other_options_and_both_ways_to_ask() -> None:
+    text = help_text()
+    for words in (
+        "usage: %%h2o [options]",
+        "%h2o ask [options] QUESTION",
+        "-m NAME, --model NAME",
+        "-s TEXT, --system TEXT",
+        "--strict, --no-strict",
+        "--stream, --no-stream",
+        "-h, --help",
+        "`%h2o models` lists them",
+    ):
+        assert words in text
+
+
+@pytest.mark.parametrize("columns", ["20", "400"])
+def test_the_help_does_not_depend_on_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    expected = help_text()
+    monkeypatch.setenv("COLUMNS", columns)
+    assert help_text() == expected
+    assert max(map(len, expected.splitlines())) <= 88
+
+
+def test_the_help_is_plain_also_where_colour_is_forced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # ipykernel sets FORCE_COLOR, and argparse obeys it since Python 3.14.
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b" not in help_text()

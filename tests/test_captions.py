@@ -1,0 +1,146 @@
+import pytest
+
+from h2o_magic.answers import Facts
+from h2o_magic.captions import answer_markdown, answer_plain, footer
+from h2o_magic.catalogue import MODELS
+
+DEMO = "built-in demo weights"
+
+
+def test_a_whole_answer_is_signed_by_its_model_and_weights() -> None:
+    assert footer(Facts("llama-13b", "q4.gguf")) == ["llama-13b", "q4.gguf"]
+
+
+def test_all_facts_stand_in_order() -> None:
+    facts = Facts(
+        "llama-13b",
+        "q4.gguf",
+        dropped_turns=2,
+        completion_tokens=2001,
+        seconds_to_first_token=0.256,
+        seconds=1.256,
+        finish_reason="end",
+    )
+    assert footer(facts) == [
+        "llama-13b",
+        "q4.gguf",
+        "2 earlier turns left out to fit",
+        "2001 tokens",
+        "first after 0.26 s",
+        "2,000 tokens/s",
+    ]
+
+
+def test_one_is_counted_in_the_singular() -> None:
+    phrases = footer(Facts("m", dropped_turns=1, completion_tokens=1))
+    assert phrases == ["m", "1 earlier turn left out to fit", "1 token"]
+
+
+def test_no_tokens_are_said_to_be_none() -> None:
+    assert footer(Facts("m", completion_tokens=0)) == ["m", "0 tokens"]
+
+
+def test_a_stopped_answer_says_first_that_it_is_not_whole() -> None:
+    facts = Facts("m", status="stopped", finish_reason="stopped")
+    assert footer(facts)[0] == "■ stopped, the answer is not whole"
+
+
+def test_a_failed_answer_says_first_why_it_is_not_whole() -> None:
+    facts = Facts("m", status="failed")
+    assert footer(facts, "the connection was lost")[0] == (
+        "■ broken off, the answer is not whole: the connection was lost"
+    )
+    assert footer(facts)[0] == (
+        "■ broken off, the answer is not whole: the server failed"
+    )
+
+
+def test_an_answer_at_the_token_limit_says_what_cut_it() -> None:
+    assert footer(Facts("m", finish_reason="length"))[0] == (
+        "■ cut off by the token limit, `--max-new-tokens` or the context"
+    )
+
+
+@pytest.mark.parametrize("reason", ["end", "stop_text", "unknown"])
+def test_another_end_of_a_whole_answer_is_not_worth_words(reason: str) -> None:
+    facts = Facts("m", finish_reason=reason)  # type: ignore[arg-type]
+    assert footer(facts) == ["m"]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_demo_weights_of_a_known_model_say_how_to_get_the_real_ones(name: str) -> None:
+    facts = Facts(name, DEMO, demo=True)
+    assert footer(facts) == [name, f"{DEMO}, `%h2o pull {name}` for the real ones"]
+
+
+def test_demo_weights_of_an_unknown_model_name_no_command() -> None:
+    assert footer(Facts("my-model", DEMO, demo=True)) == ["my-model", DEMO]
+
+
+@pytest.mark.parametrize("model", ["llama-13b", "my-model"])
+def test_demo_weights_are_said_even_where_the_server_does_not_describe_them(
+    model: str,
+) -> None:
+    phrases = footer(Facts(model, "", demo=True))
+    assert "demo" in " ".join(phrases)
+    assert not any(phrase.startswith(",") for phrase in phrases)
+
+
+# The whole answer
+
+
+def test_the_footer_stands_in_small_type_under_the_answer() -> None:
+    assert answer_markdown("Hello.\n\n", Facts("m", "w")) == (
+        "Hello.\n\n<sub>m · w</sub>"
+    )
+
+
+def test_the_plain_footer_stands_in_brackets_without_backticks() -> None:
+    facts = Facts("llama-13b", DEMO, demo=True)
+    assert answer_plain("Use `ls`.\n", facts) == (
+        f"Use `ls`.\n\n[llama-13b · {DEMO}, %h2o pull llama-13b for the real ones]"
+    )
+
+
+@pytest.mark.parametrize("text", ["", " \n\t\n"])
+def test_an_empty_answer_is_said_to_be_empty(text: str) -> None:
+    assert answer_markdown(text, Facts("m")) == "*(an empty answer)*\n\n<sub>m</sub>"
+    assert answer_plain(text, Facts("m")) == "(an empty answer)\n\n[m]"
+
+
+def test_the_footer_is_outside_code_that_the_answer_left_open() -> None:
+    facts = Facts("m", status="stopped")
+    assert answer_markdown("So:\n\n```python\nx = 1", facts) == (
+        "So:\n\n```python\nx = 1\n```\n\n"
+        "<sub>■ stopped, the answer is not whole · m</sub>"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```\nx\n```",
+        "~~~\n```\n~~~",
+        "- ```sh\n  ls\n  ```",
+        "1. ```sh\n   ls\n   ```\n2. done",
+    ],
+)
+def test_an_answer_with_closed_code_is_left_as_it_is(text: str) -> None:
+    assert answer_markdown(text, Facts("m")) == f"{text}\n\n<sub>m</sub>"
+
+
+def test_the_footer_is_outside_code_that_shows_a_fence() -> None:
+    text = "```md\n1. Do\n\n    ```sh\n    ls\n    ```\n"
+    assert answer_markdown(text, Facts("m")) == f"{text}```\n\n<sub>m</sub>"
+
+
+def test_the_problem_stays_on_the_footers_line() -> None:
+    facts = Facts("m", status="failed")
+    problem = "status 502:\n\n# Bad gateway\n"
+    assert answer_markdown("Hel", facts, problem).count("\n") == 2
+    assert answer_plain("Hel", facts, problem).count("\n") == 2
+
+
+def test_the_problem_cannot_write_html() -> None:
+    facts = Facts("m", status="failed")
+    assert "<img" not in answer_markdown("Hel", facts, "status 502: <img src=x>")

@@ -1,0 +1,87 @@
+import inspect
+import re
+
+import pytest
+
+from h2o_magic import errors
+from h2o_magic.errors import (
+    BackendError,
+    ConfigurationError,
+    GenerationError,
+    H2OMagicError,
+    MissingExtraError,
+    MisuseError,
+    RateLimitedError,
+    StatusError,
+)
+
+
+def drawn_tree() -> dict[str, str | None]:
+    """Return each class that the docstring draws, with the one it hangs from."""
+    tree: dict[str, str | None] = {}
+    path: list[str] = []
+    for line in inspect.getdoc(errors).splitlines():
+        match = re.match(r"    ([│├└─ ]*)(\w+Error)\b", line)
+        if match:
+            depth = len(match[1]) // 4
+            path[depth:] = [match[2]]
+            tree[match[2]] = path[depth - 1] if depth else None
+    return tree
+
+
+def test_the_tree_is_the_one_drawn_in_the_docstring() -> None:
+    defined = {
+        name: cls
+        for name, cls in inspect.getmembers(errors, inspect.isclass)
+        if cls.__module__ == errors.__name__
+    }
+    assert drawn_tree() == {
+        name: None if cls.__base__ is Exception else cls.__bases__[0].__name__
+        for name, cls in defined.items()
+    }
+
+
+def test_every_error_is_public_and_the_list_is_sorted() -> None:
+    assert errors.__all__ == sorted(drawn_tree())
+
+
+@pytest.mark.parametrize("name", errors.__all__)
+def test_every_error_is_caught_as_h2o_magic_error(name: str) -> None:
+    assert issubclass(getattr(errors, name), H2OMagicError)
+
+
+def test_misuse_is_a_runtime_error_and_no_other_branch_is() -> None:
+    assert issubclass(MisuseError, RuntimeError)
+    assert not issubclass(ConfigurationError, RuntimeError)
+    assert not issubclass(BackendError, RuntimeError)
+
+
+def test_a_missing_extra_says_what_to_run() -> None:
+    error = MissingExtraError("the local server", "local")
+    assert str(error) == (
+        "the local server needs the optional part 'local', which is not installed: "
+        'run `pip install "h2o-magic[local]"`'
+    )
+
+
+def test_a_backend_error_carries_the_text_that_had_arrived() -> None:
+    assert BackendError("lost", partial="Once upon").partial == "Once upon"
+    assert BackendError("lost").partial == ""
+
+
+def test_a_status_error_carries_the_status_and_the_servers_words() -> None:
+    error = StatusError("failed", status=502, server_message="bad gateway", partial="a")
+    assert (error.status, error.server_message) == (502, "bad gateway")
+    assert (str(error), error.partial) == ("failed", "a")
+
+
+def test_a_rate_limit_carries_the_seconds_to_wait() -> None:
+    error = RateLimitedError("slow down", retry_after=2.5)
+    assert (error.status, error.retry_after) == (429, 2.5)
+    assert RateLimitedError("slow down").retry_after is None
+
+
+def test_a_generation_error_carries_the_servers_class_of_it() -> None:
+    error = GenerationError("too long", error_type="validation", partial="a")
+    assert (error.error_type, error.partial) == ("validation", "a")
+    assert GenerationError("too long").error_type == ""

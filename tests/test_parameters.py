@@ -1,0 +1,381 @@
+import math
+import numbers
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+
+from h2o_magic.errors import ParameterError
+from h2o_magic.parameters import PARAMETERS, Parameter, resolve
+
+ALL = list(PARAMETERS.values())
+FLOATS = [p for p in ALL if p.kind is float]
+WHOLES = [p for p in ALL if p.kind is int]
+SWITCHES = [p for p in ALL if p.kind is bool]
+NUMBERS = FLOATS + WHOLES
+
+
+@numbers.Integral.register
+class Whole:
+    """A whole number of another library, as numpy.int64 is one."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def __int__(self) -> int:
+        return self.value
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+
+@numbers.Real.register
+class Single:
+    """A number of another library, as numpy.float32 is one."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def __float__(self) -> float:
+        return self.value
+
+
+def by_name(parameter: Parameter) -> str:
+    return parameter.name
+
+
+def names_it(parameter: Parameter) -> str:
+    return f"^`{parameter.name}` must be "
+
+
+# The table
+
+
+def test_the_table_holds_what_the_gpt_gm_client_knew() -> None:
+    assert list(PARAMETERS) == [
+        "temperature",
+        "top_p",
+        "top_k",
+        "typical_p",
+        "repetition_penalty",
+        "max_new_tokens",
+        "truncate",
+        "do_sample",
+        "seed",
+        "stop",
+        "return_full_text",
+    ]
+
+
+@pytest.mark.parametrize("parameter", ALL, ids=by_name)
+def test_a_parameter_has_a_known_kind_a_sentence_of_help_and_a_rule(
+    parameter: Parameter,
+) -> None:
+    assert parameter.kind in (float, int, bool, tuple)
+    assert parameter.help[0].isupper()
+    assert parameter.help.endswith(".")
+    assert parameter.rule.startswith("must be ")
+
+
+@pytest.mark.parametrize("parameter", ALL, ids=by_name)
+def test_a_default_passes_its_own_check(parameter: Parameter) -> None:
+    if parameter.default is not None:
+        assert parameter.check(parameter.default) == parameter.default
+        assert type(parameter.check(parameter.default)) is parameter.kind
+
+
+def test_an_option_is_the_name_with_dashes() -> None:
+    assert PARAMETERS["max_new_tokens"].option == "--max-new-tokens"
+    assert len({p.option for p in ALL}) == len(ALL)
+
+
+# Types
+
+
+@pytest.mark.parametrize("parameter", NUMBERS, ids=by_name)
+@pytest.mark.parametrize("value", [True, False])
+def test_a_bool_is_not_taken_for_a_number(parameter: Parameter, value: bool) -> None:
+    with pytest.raises(ParameterError, match=names_it(parameter)):
+        parameter.check(value)
+
+
+@pytest.mark.parametrize("parameter", NUMBERS, ids=by_name)
+@pytest.mark.parametrize("value", ["0.5", "1", "", None, [1], 1j, b"1"])
+def test_only_a_number_is_taken_for_a_number(
+    parameter: Parameter, value: object
+) -> None:
+    with pytest.raises(ParameterError, match=names_it(parameter)):
+        parameter.check(value)
+
+
+@pytest.mark.parametrize("parameter", NUMBERS, ids=by_name)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, Single(math.nan)])
+def test_what_json_cannot_write_is_refused(parameter: Parameter, value: float) -> None:
+    with pytest.raises(ParameterError, match=names_it(parameter)):
+        parameter.check(value)
+
+
+@pytest.mark.parametrize("parameter", FLOATS, ids=by_name)
+@pytest.mark.parametrize("value", [0.5, Fraction(1, 2), Single(0.5)])
+def test_a_number_of_another_library_becomes_a_plain_float(
+    parameter: Parameter, value: object
+) -> None:
+    assert parameter.check(value) == 0.5
+    assert type(parameter.check(value)) is float
+
+
+@pytest.mark.parametrize("value", [2, Whole(2)])
+def test_a_whole_number_is_taken_for_a_float(value: object) -> None:
+    checked = PARAMETERS["temperature"].check(value)
+    assert (checked, type(checked)) == (2.0, float)
+
+
+@pytest.mark.parametrize("parameter", WHOLES, ids=by_name)
+def test_a_whole_number_of_another_library_becomes_a_plain_int(
+    parameter: Parameter,
+) -> None:
+    assert parameter.check(Whole(7)) == 7
+    assert type(parameter.check(Whole(7))) is int
+
+
+@pytest.mark.parametrize("parameter", WHOLES, ids=by_name)
+@pytest.mark.parametrize("value", [1.0, 1.5, Fraction(4, 2), Single(1.0)])
+def test_a_float_is_not_taken_for_a_whole_number(
+    parameter: Parameter, value: object
+) -> None:
+    with pytest.raises(ParameterError, match=names_it(parameter)):
+        parameter.check(value)
+
+
+@pytest.mark.parametrize("parameter", FLOATS, ids=by_name)
+@pytest.mark.parametrize(
+    "value",
+    [10**400, Fraction(10**400), -(10**400)],
+    ids=["huge", "huge-fraction", "hugely-negative"],
+)
+def test_a_number_too_large_for_a_float_is_refused(
+    parameter: Parameter, value: object
+) -> None:
+    with pytest.raises(ParameterError, match=names_it(parameter)):
+        parameter.check(value)
+
+
+def test_a_decimal_is_refused_since_it_is_no_real_number_to_python() -> None:
+    with pytest.raises(ParameterError, match="`temperature` must be a number"):
+        PARAMETERS["temperature"].check(Decimal("0.5"))
+
+
+@pytest.mark.parametrize("parameter", SWITCHES, ids=by_name)
+@pytest.mark.parametrize("value", [True, False])
+def test_a_switch_takes_a_bool(parameter: Parameter, value: bool) -> None:
+    assert parameter.check(value) is value
+
+
+@pytest.mark.parametrize("parameter", SWITCHES, ids=by_name)
+@pytest.mark.parametrize("value", [0, 1, "true", "", None, [], 1.0])
+def test_a_switch_takes_nothing_else(parameter: Parameter, value: object) -> None:
+    with pytest.raises(ParameterError, match=names_it(parameter)):
+        parameter.check(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "texts"),
+    [
+        ("END", ("END",)),
+        (["a", "b"], ("a", "b")),
+        (("\n",), ("\n",)),
+        (["a", "b", "c", "d"], ("a", "b", "c", "d")),
+        ([], ()),
+    ],
+)
+def test_stop_takes_one_text_or_up_to_four(
+    value: object, texts: tuple[str, ...]
+) -> None:
+    assert PARAMETERS["stop"].check(value) == texts
+
+
+@pytest.mark.parametrize("value", ["", [""], ["a", 1], 1, None, list("abcde"), {"a"}])
+def test_stop_takes_nothing_else(value: object) -> None:
+    with pytest.raises(ParameterError, match=names_it(PARAMETERS["stop"])):
+        PARAMETERS["stop"].check(value)
+
+
+def test_a_checked_list_is_not_the_callers() -> None:
+    given = ["a"]
+    checked = PARAMETERS["stop"].check(given)
+    given.append("b")
+    assert checked == ("a",)
+
+
+# Ranges and messages
+
+TEMPERATURE = (
+    "`temperature` must be a number above 0 "
+    "(for the most likely words only, turn `do_sample` off)"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("temperature", 1e-9),
+        ("temperature", 100),
+        ("top_p", 0.999),
+        ("top_k", 1),
+        ("top_k", 2**31 - 1),
+        ("typical_p", 0.001),
+        ("repetition_penalty", 0.1),
+        ("max_new_tokens", 1),
+        ("truncate", 2**31 - 1),
+        ("seed", 0),
+        ("seed", 2**32 - 2),
+    ],
+)
+def test_the_ends_of_a_range_are_in_it(name: str, value: float) -> None:
+    assert PARAMETERS[name].check(value) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        (
+            "temperature",
+            0,
+            TEMPERATURE + ", got 0",
+        ),
+        ("top_p", 1.0, "`top_p` must be > 0.0 and < 1.0, got 1.0"),
+        ("top_p", 0, "`top_p` must be > 0.0 and < 1.0, got 0"),
+        ("top_k", 0, "`top_k` must be a whole number above 0, got 0"),
+        ("top_k", "50", "`top_k` must be a whole number above 0, got '50'"),
+        ("typical_p", 2, "`typical_p` must be > 0.0 and < 1.0, got 2"),
+        (
+            "repetition_penalty",
+            -0.5,
+            "`repetition_penalty` must be a number above 0, got -0.5",
+        ),
+        (
+            "max_new_tokens",
+            True,
+            "`max_new_tokens` must be a whole number above 0, got True",
+        ),
+        ("truncate", 2.5, "`truncate` must be a whole number above 0, got 2.5"),
+        ("do_sample", "yes", "`do_sample` must be true or false, got 'yes'"),
+        ("seed", -1, "`seed` must be a whole number from 0 to 4294967294, got -1"),
+        (
+            "seed",
+            2**32 - 1,
+            "`seed` must be a whole number from 0 to 4294967294, got 4294967295",
+        ),
+        (
+            "stop",
+            ["a", ""],
+            "`stop` must be at most 4 texts, none of them empty, got ['a', '']",
+        ),
+        (
+            "return_full_text",
+            1,
+            "`return_full_text` must be true or false, got 1",
+        ),
+    ],
+)
+def test_a_refusal_says_what_was_expected_and_what_came(
+    name: str, value: object, said: str
+) -> None:
+    with pytest.raises(ParameterError) as caught:
+        PARAMETERS[name].check(value)
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize("name", ["top_k", "max_new_tokens", "truncate"])
+def test_a_number_past_the_largest_is_refused(name: str) -> None:
+    with pytest.raises(ParameterError, match=f"^`{name}` "):
+        PARAMETERS[name].check(2**31)
+
+
+# Text of a command line
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("temperature", "0.7", 0.7),
+        ("temperature", "1", 1.0),
+        ("top_k", "40", 40),
+        ("seed", "0", 0),
+        ("stop", "END", ("END",)),
+    ],
+)
+def test_the_text_of_an_option_is_read(name: str, text: str, value: object) -> None:
+    parsed = PARAMETERS[name].parse(text)
+    assert (parsed, type(parsed)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("top_k", "many", "`top_k` must be a whole number above 0, got 'many'"),
+        ("top_k", "1.5", "`top_k` must be a whole number above 0, got '1.5'"),
+        ("top_k", "", "`top_k` must be a whole number above 0, got ''"),
+        ("top_p", "nan", "`top_p` must be > 0.0 and < 1.0, got nan"),
+        ("top_p", "half", "`top_p` must be > 0.0 and < 1.0, got 'half'"),
+        pytest.param("seed", "9" * 5000, None, id="more-digits-than-python-reads"),
+    ],
+)
+def test_a_text_that_stands_for_no_value_is_refused(
+    name: str, text: str, said: str | None
+) -> None:
+    with pytest.raises(ParameterError) as caught:
+        PARAMETERS[name].parse(text)
+    assert said is None or str(caught.value) == said
+
+
+# resolve
+
+
+def test_what_is_not_given_has_its_default_or_is_left_out() -> None:
+    assert resolve({}) == {
+        "temperature": 0.4,
+        "repetition_penalty": 1.2,
+        "max_new_tokens": 1024,
+        "truncate": 2048,
+        "do_sample": True,
+        "return_full_text": False,
+    }
+
+
+def test_given_values_come_in_the_tables_order() -> None:
+    resolved = resolve({"stop": "END", "top_k": 5, "temperature": 1})
+    assert list(resolved) == [name for name in PARAMETERS if name in resolved]
+    assert (resolved["stop"], resolved["top_k"]) == (("END",), 5)
+    assert resolved["temperature"] == 1.0
+
+
+@pytest.mark.parametrize("parameter", ALL, ids=by_name)
+def test_none_leaves_a_parameter_to_the_server(parameter: Parameter) -> None:
+    assert parameter.name not in resolve({parameter.name: None})
+
+
+def test_an_unknown_name_names_the_nearest() -> None:
+    with pytest.raises(ParameterError) as caught:
+        resolve({"temprature": 0.5})
+    assert str(caught.value) == (
+        "unknown parameter 'temprature': did you mean 'temperature'?"
+    )
+
+
+def test_an_unknown_name_is_refused_even_if_its_value_is_none() -> None:
+    with pytest.raises(ParameterError, match="unknown parameter 'best_of'"):
+        resolve({"best_of": None})
+
+
+def test_a_refused_value_is_named() -> None:
+    with pytest.raises(ParameterError, match=r"`top_p` must be .*, got 1$"):
+        resolve({"top_p": 1})
+
+
+def test_the_callers_mapping_is_not_changed() -> None:
+    given = {"temperature": None, "top_k": Whole(5), "stop": ["a"]}
+    before = dict(given)
+    resolve(given)
+    assert given == before
+    assert given["stop"] == ["a"]
