@@ -32,7 +32,7 @@ def footer(facts: Facts, problem: str = "") -> list[str]:
         tokens = "token" if facts.completion_tokens == 1 else "tokens"
         phrases.append(f"{facts.completion_tokens} {tokens}")
     if facts.seconds_to_first_token is not None:
-        phrases.append(f"first after {facts.seconds_to_first_token:.2f} s")
+        phrases.append(f"{facts.seconds_to_first_token:.2f} s to the first")
     if facts.tokens_per_second is not None:
         phrases.append(f"{facts.tokens_per_second:,.0f} tokens/s")
     return [phrase for phrase in phrases if phrase]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import token
+from tokenize import TokenInfo
 from typing import TYPE_CHECKING, Any
+
+from IPython.core.inputtransformer2 import EscapedCommand
 
 from h2o_magic.magics import H2OMagics
 
@@ -20,6 +24,7 @@ def load(shell: InteractiveShell) -> None:
     shell.register_magics(magics)
     shell.events.register("pre_run_cell", magics.on_cell)
     shell.input_transformers_cleanup.append(ask_without_body)
+    shell.input_transformer_manager.token_transformers.append(LineWithQuestionMark)
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -29,6 +34,7 @@ def unload(shell: InteractiveShell) -> None:
         return
     shell.events.unregister("pre_run_cell", magics.on_cell)
     shell.input_transformers_cleanup.remove(ask_without_body)
+    shell.input_transformer_manager.token_transformers.remove(LineWithQuestionMark)
     configurables: list[Any] = shell.configurables
     configurables.remove(magics)
     manager = shell.magics_manager
@@ -47,6 +53,26 @@ def ask_without_body(lines: list[str]) -> list[str]:
     if len(text) != 1 or text[0].split()[0] != "%%h2o":
         return lines
     return [text[0].replace("%%h2o", "%h2o ask", 1)]
+
+
+class LineWithQuestionMark(EscapedCommand):
+    """Keeps ``%h2o ask what is this?`` from being read as a request for IPython's help.
+
+    IPython takes any line that ends with a word and a question mark for ``word?``.
+    ``%h2o?`` alone still shows the magic's help.
+    """
+
+    priority = 1  # before IPython's own, which has 5
+
+    @classmethod
+    def find(cls, tokens_by_line: list[list[TokenInfo]]) -> LineWithQuestionMark | None:
+        """Return the place of the first ``%h2o`` line with more than its name."""
+        for tokens in tokens_by_line:
+            line = [t for t in tokens if t.type not in (token.INDENT, token.DEDENT)]
+            words = [t.string for t in line[:3]]
+            if words[:2] == ["%", "h2o"] and words[2:] and words[2].strip("?\n"):
+                return cls(line[0].start)
+        return None
 
 
 def _loaded(shell: InteractiveShell) -> H2OMagics | None:

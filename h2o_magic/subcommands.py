@@ -103,14 +103,17 @@ def _status(magics: H2OMagics, rest: str) -> None:
     turns = magics.session.conversation.turns
     whole = sum(turn.status == "complete" for turn in turns)
     rows = [
-        ["h2o_magic", _package_version()],
         *_server_rows(magics.server),
-        ["model", f"{magics.model} (`%config H2OMagics.model`)"],
-        ["system text", magics.system or "none (`%config H2OMagics.system`)"],
-        ["strict", f"{'on' if magics.strict else 'off'} (`%config H2OMagics.strict`)"],
-        ["conversation", f"{len(turns)} turns, {whole} of them whole"],
+        ["model", magics.model, _config("model")],
+        ["system text", magics.system or "none", _config("system")],
+        ["strict", "on" if magics.strict else "off", _config("strict")],
+        ["conversation", f"{len(turns)} turns, {whole} of them whole", "`%h2o reset`"],
     ]
-    _show_table(magics, ["", "h2o_magic status"], rows)
+    _show_table(magics, ["", f"h2o_magic {_package_version()}", "change it"], rows)
+
+
+def _config(trait: str) -> str:
+    return f"`%config H2OMagics.{trait} = ...`"
 
 
 def _version(magics: H2OMagics, rest: str) -> None:
@@ -155,19 +158,20 @@ def _no_arguments(name: str, rest: str) -> None:
 
 
 def _server_rows(server: str) -> list[list[str]]:
+    change = _config("server")
     if server:
-        return [["server", f"{server} (`%config H2OMagics.server`)"]]
+        return [["server", server, change]]
     from h2o_magic import embedded, places  # noqa: PLC0415
 
     state = embedded.running()
-    log = ["server's log", str(places.log_file())]
+    log = ["server's log", f"`{places.log_file()}`", ""]
     if state is None:
-        return [["server", "the local one, not running: a question starts it"], log]
-    where = f"the local one, {state.endpoint.url}, process {state.pid}"
+        return [["server", "local, not running: a question starts it", change], log]
+    where = f"local, `{state.endpoint.url}`, process {state.pid}"
     return [
-        ["server", f"{where}, up {state.uptime / 60:.0f} min"],
-        ["answers now", f"{state.busy_slots} of {state.slots} at once"],
-        ["in memory", ", ".join(state.loaded) or "no model yet"],
+        ["server", f"{where}, up {state.uptime / 60:.0f} min", change],
+        ["answering", f"{state.busy_slots} of {state.slots} answers at once", ""],
+        ["in memory", ", ".join(state.loaded) or "no model yet", ""],
         log,
     ]
 

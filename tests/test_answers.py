@@ -127,11 +127,10 @@ def test_counts_that_no_server_gave_are_unknown() -> None:
     assert facts.dropped_turns == 0
 
 
-def test_server_and_parameters_are_kept_apart_from_the_callers() -> None:
+def test_the_parameters_are_kept_apart_from_the_callers() -> None:
     sent = {"temperature": 0.4}
-    record = AnswerRecord("m", server="http://localhost", parameters=sent)
+    record = AnswerRecord("m", parameters=sent)
     sent["temperature"] = 1.0
-    assert record.facts.server == "http://localhost"
     assert record.facts.parameters == {"temperature": 0.4}
 
 

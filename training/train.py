@@ -273,8 +273,9 @@ def main() -> None:
     model, tokenizer = train(arguments.arch, load_guide(), recipe, seed=arguments.seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_gguf(path, model, tokenizer)
-    minutes = (time.monotonic() - began) / 60
-    print(f"{path}: {path.stat().st_size / 1e6:.2f} MB in {minutes:.1f} minutes")
+    minutes, busy = (time.monotonic() - began) / 60, time.process_time() / 60
+    size = path.stat().st_size / 1e6
+    print(f"{path}: {size:.2f} MB in {minutes:.1f} min, {busy:.1f} min of CPU time")
 
 
 if __name__ == "__main__":

@@ -57,7 +57,9 @@ class AnswerReader:
             return self._interpret(self._decoder.feed(data))
         self._body += data
         if not self._first:
-            self._body = self._begun()
+            if _BOM.startswith(self._body):
+                return []  # nothing yet, or a part of the byte order mark
+            self._body = self._body.removeprefix(_BOM).lstrip()
             self._first = bytes(self._body[:1])
             if self._is_stream():
                 return self._interpret(self._decoder.feed(bytes(self._body)))
@@ -113,12 +115,6 @@ class AnswerReader:
         except (ValueError, RecursionError):
             return []
         return self._interpreter.take(document)
-
-    def _begun(self) -> bytearray:
-        """Return the body from its first byte that tells on, or nothing yet."""
-        if _BOM.startswith(self._body):
-            return self._body
-        return self._body.removeprefix(_BOM).lstrip()
 
     def _complaint(self) -> str:
         if self._first == b"<":

@@ -40,8 +40,8 @@ class Interpreter:
     Parameters
     ----------
     question
-        The text that was sent. A server that puts the prompt before the answer of
-        record, though not asked to, is recognised by it.
+        What was asked. A server that puts the prompt before the answer of record,
+        though not asked to, is recognised by it.
     stop
         The stop texts of the request.
     full_text

@@ -73,8 +73,7 @@ def clean(text: str, stop: Iterable[str] = ()) -> str:
     text = join_surrogates(text).lstrip().removeprefix(_START_MARKER).lstrip()
     ends = [end for end in (*stop, *END_MARKERS) if end.strip()]
     while found := next((end for end in ends if _ends(text, end)), None):
-        text = text if text.endswith(found) else text.rstrip()
-        text = text.removesuffix(found)
+        text = _without(text, found)
         ends.remove(found)
     return text.rstrip()
 
@@ -90,18 +89,28 @@ def join_surrogates(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
+def _undecided(text: str, ends: tuple[str, ...]) -> int:
+    """Return where the part of `text` begins that may still be cut off its end."""
+    begun = max((_begun(text, end) for end in ends), default=0)
+    if text and "\ud800" <= text[-1] <= "\udbff":
+        begun = max(begun, 1)  # the first half of a character
+    text = text[: len(text) - begun]
+    while found := next(
+        (end for end in ends if end.strip() and _ends(text, end)), None
+    ):
+        text = _without(text, found)
+    return len(text.rstrip())
+
+
+def _begun(text: str, end: str) -> int:
+    """Return the length of the longest beginning of `end` that ends `text`."""
+    sizes = range(min(len(end), len(text)), 0, -1)
+    return next((size for size in sizes if text.endswith(end[:size])), 0)
+
+
 def _ends(text: str, end: str) -> bool:
     return text.endswith(end) or text.rstrip().endswith(end)
 
 
-def _undecided(text: str, ends: tuple[str, ...]) -> int:
-    """Return where the part of `text` begins that may still be cut off its end."""
-    start = len(text)
-    if text and "\ud800" <= text[-1] <= "\udbff":
-        start -= 1  # the first half of a character
-    for end in ends:
-        for size in range(min(len(end), len(text)), 0, -1):
-            if text.endswith(end[:size]):
-                start = min(start, len(text) - size)
-                break
-    return len(text[:start].rstrip())
+def _without(text: str, end: str) -> str:
+    return (text if text.endswith(end) else text.rstrip()).removesuffix(end)

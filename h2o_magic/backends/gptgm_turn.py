@@ -87,7 +87,7 @@ def _one_try(
     stored: Callable[[str], None],
 ) -> Iterator[Event]:
     interpreter = Interpreter(
-        question=place.inputs,
+        question=question.messages[-1].content,
         stop=question.stop,
         full_text=question.parameters.get("return_full_text") is True,
     )

@@ -20,7 +20,13 @@ from starlette.requests import cookie_parser
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from h2o_magic.server.checks import check_body, check_host, check_referer, check_token
+from h2o_magic.server.checks import (
+    PATIENCE,
+    check_body,
+    check_host,
+    check_referer,
+    check_token,
+)
 from h2o_magic.server.conversations import Sessions
 from h2o_magic.server.replies import early_error
 
@@ -68,6 +74,7 @@ class Access:
         if not public:
             refusal = refusal or self._refusal(scope, headers, session)
         if refusal is not None:
+            await _read_off(receive)
             await refusal(scope, receive, send)
         elif public:
             await self._app(scope, receive, send)
@@ -93,6 +100,15 @@ class Access:
             return None
         message = "You need to accept the welcome modal first"
         return early_error(message, 405, headers)
+
+
+async def _read_off(receive: Receive) -> None:
+    """Read a refused request's body: who is still sending hears no answer."""
+    read, more = 0, True
+    while more and read < PATIENCE:
+        message = await receive()
+        read += len(message.get("body", b""))
+        more = message.get("more_body", False)
 
 
 def _session(cookie: str) -> str | None:

@@ -6,7 +6,7 @@ import json
 
 from starlette.requests import ClientDisconnect, Request
 
-from h2o_magic.server.checks import body_limit
+from h2o_magic.server.checks import PATIENCE, body_limit
 from h2o_magic.server.replies import RouteError
 
 __all__ = ["read_body", "read_json"]
@@ -26,11 +26,14 @@ async def read_body(request: Request) -> bytes:
     body = bytearray()
     try:
         async for part in request.stream():
+            # Too much is read on for a while: who is still sending hears no answer.
             body += part
-            if len(body) > limit:
-                raise RouteError("Invalid request body", 413)
+            if len(body) > limit + PATIENCE:
+                break
     except ClientDisconnect as error:
         raise RouteError("Invalid request body", 400) from error
+    if len(body) > limit:
+        raise RouteError("Invalid request body", 413)
     return bytes(body)
 
 

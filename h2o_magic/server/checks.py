@@ -16,6 +16,7 @@ from starlette.types import Scope
 from h2o_magic.server.replies import early_error
 
 __all__ = [
+    "PATIENCE",
     "body_limit",
     "check_body",
     "check_host",
@@ -28,6 +29,8 @@ _LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 #: Largest body, in bytes: chat-ui's own limit, and ours where a history comes along.
 _BODY_LIMIT = 512 * 1024
 _HISTORY_LIMIT = 8 * 1024 * 1024
+#: How much of a refused body is read, in bytes, so that its sender gets to hear why.
+PATIENCE = 8 * 1024 * 1024
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 
 

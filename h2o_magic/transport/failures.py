@@ -47,6 +47,7 @@ _FAILURES: tuple[tuple[type[Exception], type[H2OMagicError], str], ...] = (
     (below.DecodeError, ProtocolError, "unreadable body"),
     (below.LocationValueError, ConfigurationError, "bad address"),
     (below.HTTPError, ConnectionFailedError, "the connection failed"),
+    (http.client.HTTPException, ConnectionFailedError, "the connection was lost"),
     (TimeoutError, TimedOutError, "no answer in time"),
     (OSError, ConnectionFailedError, "the connection failed"),
 )

@@ -142,9 +142,11 @@ class Reply:
     def _read(self) -> bytes:
         seconds, what = self._wait
         left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimedOutError(f"{self._what}: the answer took too long as a whole")
-        self._cancellation.limit(min(seconds, left))
+        if left < seconds:
+            seconds, what = left, "end, for too long as a whole"
+        if seconds <= 0:
+            raise TimedOutError(f"{self._what}: waiting for the {what}")
+        self._cancellation.limit(seconds)
         try:
             with mapped(f"{self._what}: waiting for the {what}"):
                 data = self._raw.read1(_PIECE, decode_content=False)

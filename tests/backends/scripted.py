@@ -78,8 +78,8 @@ def answer(
         lines.append("Transfer-Encoding: chunked")
         pieces = [b"%x\r\n%s\r\n" % (len(p), p) for p in pieces if p]
     elif end == "close":
-        lines.append("Connection: close")
-    else:
+        lines.append("Connection: close")  # and no length: the end is the end
+    elif "Content-Length" not in (headers or {}):
         lines.append(f"Content-Length: {sum(map(len, pieces))}")
     head = "\r\n".join([*lines, "", ""]).encode()
     terminal = b"0\r\n\r\n" if chunked and end not in ("cut", "hold") else b""
@@ -227,9 +227,9 @@ class ScriptedServer:
 
 
 def _read_request(stream: Any, number: int) -> Request | None:
-    line = stream.readline().decode()
-    if not line:
-        return None
+    line = stream.readline().decode("latin-1")
+    if not re.fullmatch(r"[A-Z]+ \S+ HTTP/1.1\r\n", line):
+        return None  # the end, or a client that speaks TLS
     method, path, _ = line.split(" ")
     headers: dict[str, str] = {}
     while line := stream.readline().decode("latin-1").strip():

@@ -54,7 +54,7 @@ STREAMS = {
     "stream-emoji-empty-tokens": "Hi 👋 é 日本語",
     "stream-split-bytes": "Hi 👋 é 日本語",
     "stream-keep-alive-comments": "awake",
-    "stream-tricky-text": 'data: [DONE] <|endoftext|> }\ndata:{"x":1}\u2028 end',
+    "stream-tricky-text": 'data: [DONE] <|endoftext|> }\n\ndata:{"x":1}\u2028 end',
     "stream-length-last-token-text": "one two three",
     "stream-stop-sequence": "Fine.",
     "stream-empty-answer": "",
@@ -367,9 +367,9 @@ def test_a_snippet_is_short() -> None:  # 12
 
 def test_a_document_without_end_is_given_up() -> None:
     reader = AnswerReader(Interpreter())
+    assert reader.feed(b"[" + b" " * (2**24 - 1)) == []
     with pytest.raises(ProtocolError, match="16 MiB"):
-        for _ in range(17):
-            reader.feed(b"[" + b" " * 2**20)
+        reader.feed(b" ")
 
 
 @pytest.mark.parametrize(

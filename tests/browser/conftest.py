@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -113,13 +114,23 @@ class LabNotebook:
         return self.cell(index).locator(".jp-Cell-outputArea")
 
     def run(self, index: int) -> None:
-        """Select a cell and press the run button; returns when it has begun."""
-        self.cell(index).locator(".jp-InputArea-editor").click()
-        expect(self.cell(index)).to_contain_class("jp-mod-active")
-        command = "notebook:run-cell-and-select-next"
-        self.page.locator(f"[data-command='{command}'] >> nth=0").click()
+        """Run a cell with the run button; returns when it has begun.
+
+        JupyterLab drops a run that comes before the kernel is connected, so the button
+        is pressed again until the cell's prompt shows that it was taken.
+        """
+        button = self.page.locator(
+            "[data-command='notebook:run-cell-and-select-next'] >> nth=0"
+        )
         prompt = self.cell(index).locator(".jp-InputArea-prompt")
-        expect(prompt).not_to_have_text("[ ]:")
+        deadline = time.monotonic() + TIMEOUT
+        while prompt.inner_text().strip() == "[ ]:":
+            assert time.monotonic() < deadline, "JupyterLab did not run the cell"
+            self.cell(index).locator(".jp-InputArea-editor").click()
+            expect(self.cell(index)).to_contain_class("jp-mod-active")
+            button.click()
+            with contextlib.suppress(AssertionError):
+                expect(prompt).not_to_have_text("[ ]:", timeout=2000)
 
     def wait_idle(self, index: int) -> None:
         prompt = self.cell(index).locator(".jp-InputArea-prompt")

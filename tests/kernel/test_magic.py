@@ -201,6 +201,30 @@ def test_a_line_answer_leaves_the_cells_other_outputs_alone(
     assert server.asked[-1]["inputs"] == 'how\'s it "going"?'
 
 
+@pytest.mark.parametrize(
+    ("cell", "asked"),
+    [
+        ("%h2o ask what is this?", "what is this?"),
+        ("%h2o ask what's this?", "what's this?"),
+        ("if True:\n    %h2o ask --seed 1 really??", "really??"),
+    ],
+)
+def test_a_question_mark_at_a_lines_end_is_no_call_for_ipythons_help(
+    chat: Notebook, server: StandIn, cell: str, asked: str
+) -> None:
+    assert chat.run(cell).status == "ok"
+    assert [b["inputs"] for b in server.asked] == [asked]
+
+
+def test_the_magics_own_help_and_text_in_strings_are_left_alone(
+    chat: Notebook, server: StandIn
+) -> None:
+    chat.run("%h2o?")
+    run = chat.run("text = '''\n%h2o ask why?\n'''\ntext")
+    assert run.of("execute_result")[0]["data"]["text/plain"] == r"'\n%h2o ask why?\n'"
+    assert server.requests == []
+
+
 def test_no_stream_shows_the_end_result_only(chat: Notebook, server: StandIn) -> None:
     server.script = ["word "] * 200
     run = chat.run("%%h2o --no-stream\nhello", "c1")

@@ -69,6 +69,7 @@ class Client:
         wanted: dict[str, str | None] = {
             "Accept": "application/json",
             "Authorization": f"Bearer {self.token}",
+            "Connection": "close",
             "Cookie": self.cookie,
         }
         if isinstance(body, dict | list):
@@ -116,12 +117,16 @@ class Client:
     def open_answer(
         self, conversation: str, text: str, **parameters: Any
     ) -> http.client.HTTPResponse:
-        return self.open("POST", f"/conversation/{conversation}", turn(text, parameters))
+        return self.open(
+            "POST", f"/conversation/{conversation}", turn(text, parameters)
+        )
 
     def ask(
         self, conversation: str, text: str, **parameters: Any
     ) -> list[dict[str, Any]]:
-        reply = self.call("POST", f"/conversation/{conversation}", turn(text, parameters))
+        reply = self.call(
+            "POST", f"/conversation/{conversation}", turn(text, parameters)
+        )
         assert reply.status == 200, reply
         return reply.events
 

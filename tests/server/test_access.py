@@ -70,7 +70,9 @@ def test_a_stream_has_no_cors_header_either(client: Client) -> None:
 
 def test_health_is_public_and_says_no_more_than_that(serving: Serving) -> None:
     for header in (None, "Bearer wrong"):
-        reply = serving.client().call("GET", "/health", headers={"Authorization": header})
+        reply = serving.client().call(
+            "GET", "/health", headers={"Authorization": header}
+        )
         assert (reply.status, reply.json) == (200, {"status": "ok"})
         assert "set-cookie" not in reply.headers
 
@@ -97,7 +99,9 @@ def test_the_cookie_suits_plain_http_on_loopback(client: Client) -> None:
 
 
 def test_a_cookie_value_that_could_break_headers_is_replaced(serving: Serving) -> None:
-    reply = serving.client().call("GET", "/", headers={"Cookie": "hf-chat=" + "x" * 999})
+    reply = serving.client().call(
+        "GET", "/", headers={"Cookie": "hf-chat=" + "x" * 999}
+    )
     assert "xxx" not in reply.headers["set-cookie"]
 
 
@@ -137,5 +141,6 @@ def test_nothing_secret_is_in_the_log(serving: Serving, client: Client) -> None:
     log = serving.log_file.read_text()
     assert serving.token not in log
     assert "the-secret-question" not in log
-    assert client.cookie and client.cookie.partition("=")[2] not in log
+    assert client.cookie
+    assert client.cookie.partition("=")[2] not in log
     assert serving.log_file.stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,166 @@
+"""How a server begins, is found, and ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from h2o_magic.cli import main
+from h2o_magic.server.runtime_file import Runtime, find_running
+from tests.server.client import until
+from tests.server.conftest import Serving, Start
+from tests.server.test_stopping import LONG
+
+
+def test_the_runtime_file_is_for_this_user_only(serving: Serving) -> None:
+    assert serving.runtime_file.stat().st_mode & 0o777 == 0o600
+    written = json.loads(serving.runtime_file.read_text())
+    assert set(written) == {"url", "token", "pid", "instance", "version", "log"}
+    assert len(serving.token) >= 43
+    assert [p.name for p in serving.runtime_file.parent.glob(".*")] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("models", [[], ["llama-13b"], ["llama-13b", "falcon-7b"]])
+def test_a_signal_ends_it_cleanly_whatever_is_loaded(
+    start: Start, number: signal.Signals, models: list[str]
+) -> None:
+    serving = start()
+    client = serving.client().accept_terms()
+    for model in models:
+        client.answer("hello", model, max_new_tokens=1)
+    serving.process.send_signal(number)
+    assert serving.wait() == 0
+    assert not serving.runtime_file.exists()
+    assert serving.log_file.read_text().endswith("ended\n")
+
+
+def test_a_signal_stops_running_answers(start: Start, endless: str) -> None:
+    serving = start()
+    client = serving.client().accept_terms()
+    with client.open_answer(client.converse(endless), "hi", **LONG) as answer:
+        answer.readline()
+        serving.process.terminate()
+        assert b'"generated_text":"' not in answer.read()
+    assert serving.wait() == 0
+
+
+def test_shutdown_ends_it(start: Start) -> None:
+    serving = start()
+    assert serving.client().call("POST", "/shutdown").status == 200
+    assert serving.wait() == 0
+    assert not serving.runtime_file.exists()
+
+
+def test_an_idle_server_ends_by_itself(start: Start) -> None:
+    serving = start("--idle-minutes", "0.005")
+    assert serving.wait() == 0
+    assert not serving.runtime_file.exists()
+
+
+def test_asking_for_its_health_keeps_no_server_alive(start: Start) -> None:
+    serving = start("--idle-minutes", "0.01")
+    while serving.process.poll() is None:
+        try:
+            serving.client().call("GET", "/health")
+        except OSError:
+            break
+    assert serving.wait() == 0
+
+
+def test_a_running_answer_is_not_idle(start: Start, endless: str) -> None:
+    serving = start("--idle-minutes", "0.005")
+    client = serving.client().accept_terms()
+    # This takes about a second, which is longer than the server may be idle.
+    last = client.answer("hi", endless, **LONG | {"max_new_tokens": 600})
+    assert last["details"]["finish_reason"] == "length"
+    assert serving.wait() == 0
+
+
+def test_a_killed_server_leaves_a_file_that_fools_nobody(start: Start) -> None:
+    serving = start()
+    assert find_running(serving.runtime_file) is not None
+    serving.process.kill()
+    serving.wait()
+    assert serving.runtime_file.exists()
+    assert find_running(serving.runtime_file) is None
+
+
+def test_another_servers_file_is_left_alone(start: Start) -> None:
+    serving = start()
+    other = Runtime("http://127.0.0.1:1", "t", 1, "another", "0", None)
+    other.write(serving.runtime_file)
+    serving.process.terminate()
+    serving.wait()
+    assert json.loads(serving.runtime_file.read_text())["instance"] == "another"
+
+
+def test_a_second_server_for_the_same_user_is_refused(
+    serving: Serving, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", "--runtime-file", str(serving.runtime_file)]) == 2
+    said = capsys.readouterr().err
+    assert f"process {serving.process.pid}" in said
+    assert serving.token not in said
+
+
+def test_a_port_that_is_taken_is_named(
+    serving: Serving, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = serving.url.rpartition(":")[2]
+    file = tmp_path / "runtime.json"
+    assert main(["serve", "--port", port, "--runtime-file", str(file)]) == 2
+    assert f"cannot listen on port {port}" in capsys.readouterr().err
+    assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"url": 3}', "not json"], ids=str
+)
+def test_an_odd_runtime_file_names_no_server(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "runtime.json"
+    path.write_text(text)
+    assert find_running(path) is None
+    assert find_running(tmp_path / "none.json") is None
+
+
+def test_the_token_is_not_in_the_repr() -> None:
+    assert "geheim" not in repr(Runtime("u", "geheim", 1, "i", "v", None))
+
+
+def test_the_token_is_on_no_command_line(serving: Serving) -> None:
+    command = Path(f"/proc/{serving.process.pid}/cmdline")
+    if not command.exists():
+        pytest.skip("this system does not show command lines as files")
+    assert serving.token.encode() not in command.read_bytes()
+
+
+def test_a_large_log_is_begun_anew(start: Start, tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    log.write_bytes(b"x" * 2**21)
+    serving = start("--log-file", str(log))
+    serving.process.terminate()
+    serving.wait()
+    # The last --log-file counts; what was written there is read from the file.
+    assert serving.log_file.read_text().endswith("ended\n")
+
+
+def test_it_listens_on_loopback_only(serving: Serving) -> None:
+    assert serving.url.startswith("http://127.0.0.1:")
+    pid = serving.process.pid
+    table = Path(f"/proc/{pid}/net/tcp")
+    if not table.exists():
+        pytest.skip("this system does not show sockets as a file")
+    sockets = {os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()}
+    rows = [row.split() for row in table.read_text().splitlines()[1:]]
+    listening = [r[1] for r in rows if r[3] == "0A" and f"socket:[{r[9]}]" in sockets]
+    assert listening
+    assert all(address.startswith("0100007F:") for address in listening)
+
+
+def test_its_last_words_are_in_the_log(serving: Serving) -> None:
+    until(lambda: "listens on http://127.0.0.1:" in serving.log_file.read_text())

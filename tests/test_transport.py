@@ -1,0 +1,666 @@
+"""Numbers in comments are those of section 4 of the protocol notes (edge cases)."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import urllib3.exceptions
+
+from h2o_magic.errors import (
+    ConfigurationError,
+    ConnectionFailedError,
+    H2OMagicError,
+    ProtocolError,
+    RateLimitedError,
+    StatusError,
+    TimedOutError,
+)
+from h2o_magic.transport import Cancellation, Endpoint, Timeouts, Transport, mapped
+from h2o_magic.transport.failures import _FAILURES
+from tests.backends.scripted import (
+    DROP,
+    Answer,
+    Script,
+    ScriptedServer,
+    answer,
+    document,
+    recorded,
+    serving,
+)
+
+
+@contextmanager
+def talking(
+    script: Script, *, token: str | None = None, path: str = "", **timeouts: float
+) -> Iterator[tuple[Transport, ScriptedServer]]:
+    with serving(script) as server:
+        endpoint = Endpoint(server.url + path, token)
+        transport = Transport(endpoint, timeouts=Timeouts(**timeouts))
+        try:
+            yield transport, server
+        finally:
+            transport.close()
+
+
+def always(reply: Answer) -> Script:
+    return lambda _: reply
+
+
+def in_turn(*replies: Answer) -> Script:
+    queue = list(replies)
+    return lambda _: queue.pop(0)
+
+
+def body(transport: Transport, **kwargs: Any) -> bytes:
+    with transport.send("GET", "/", **kwargs) as reply:
+        return b"".join(reply.chunks())
+
+
+# --- what is sent
+
+
+def test_each_request_names_origin_referer_agent_and_plain_encoding() -> None:
+    with talking(always(document(1)), path="/chat/") as (transport, server):
+        transport.send("POST", "/conversation", document={"é": 1}).close()
+        (sent,) = server.requests
+        assert sent.path == "/chat/conversation"
+        assert sent.headers["origin"] == server.url
+        assert sent.headers["referer"] == f"{server.url}/chat/"
+        assert sent.headers["user-agent"].startswith("h2o-magic/")
+        assert sent.headers["accept-encoding"] == "identity"  # 35
+        assert sent.headers["accept"] == "application/json"
+        assert sent.headers["content-type"] == "application/json"
+        assert sent.body == '{"é": 1}'.encode()
+        assert not any(name.startswith("sec-") for name in sent.headers)  # defect 12
+
+
+def test_a_form_says_that_it_is_one() -> None:
+    with talking(always(document(1))) as (transport, server):
+        transport.send("POST", "/settings", form={"a": "x/y é&"}).close()
+        kind = server.requests[0].headers["content-type"]
+        assert kind == "application/x-www-form-urlencoded"
+        assert server.requests[0].form == {"a": ["x/y é&"]}
+
+
+def test_a_post_without_a_body_has_no_content_type() -> None:
+    with talking(always(document(1))) as (transport, server):
+        transport.send("POST", "/stop-generating").close()
+        assert "content-type" not in server.requests[0].headers
+        assert server.requests[0].headers["content-length"] == "0"
+
+
+def test_half_a_character_can_be_sent() -> None:
+    with talking(always(document(1))) as (transport, server):
+        transport.send("POST", "/", document="a\ud83d").close()
+        assert server.requests[0].json == "a?"
+
+
+def test_a_number_that_json_does_not_have_is_not_sent() -> None:  # 45
+    with (
+        talking(always(document(1))) as (transport, server),
+        pytest.raises(ValueError, match="JSON"),
+    ):
+        transport.send("POST", "/", document=float("nan"))
+    assert server.requests == []
+
+
+def test_the_token_goes_along_and_is_shown_nowhere() -> None:
+    with talking(always(document({}, status=500)), token="tok-1") as (t, server):
+        with pytest.raises(StatusError) as caught:
+            t.send("GET", "/")
+        assert server.requests[0].headers["authorization"] == "Bearer tok-1"
+        assert "tok-1" not in f"{t!r}{caught.value!r}{caught.value}"
+
+
+def test_netrc_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login ada password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with talking(always(document(1))) as (transport, server):
+        transport.send("GET", "/").close()
+        assert "authorization" not in server.requests[0].headers
+    with talking(always(document(1)), token="tok-1") as (transport, server):
+        transport.send("GET", "/").close()
+        assert server.requests[0].headers["authorization"] == "Bearer tok-1"
+
+
+# --- cookies
+
+
+def cookies_sent(*headers: str) -> list[str | None]:
+    replies = [document(1, headers={"Set-Cookie": h} if h else {}) for h in headers]
+    with talking(in_turn(*replies, document(1))) as (transport, server):
+        for _ in range(len(headers) + 1):
+            transport.send("GET", "/").close()
+        return [request.headers.get("cookie") for request in server.requests]
+
+
+def test_a_secure_cookie_goes_back_over_plain_http() -> None:  # 33
+    cookie = "hf-chat=1; Path=/; HttpOnly; Secure; SameSite=None"
+    assert cookies_sent(cookie) == [None, "hf-chat=1"]
+
+
+def test_any_cookie_name_will_do_and_a_new_value_replaces_the_old() -> None:  # 33
+    sent = cookies_sent("h2o=1; Path=/; Secure", "", "h2o=2; Path=/; Secure")
+    assert sent == [None, "h2o=1", "h2o=1", "h2o=2"]
+
+
+def test_a_cookie_for_another_host_is_not_kept() -> None:  # 33
+    assert cookies_sent("a=1; Domain=example.org; Path=/") == [None, None]
+
+
+def test_two_transports_share_no_cookie() -> None:
+    with talking(always(recorded("settings-ok-json"))) as (one, server):
+        one.send("GET", "/").close()
+        other = Transport(Endpoint(server.url))
+        other.send("GET", "/").close()
+        other.close()
+        assert "cookie" not in server.requests[1].headers
+
+
+# --- redirects
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_reported_and_not_followed(status: int) -> None:  # 31
+    with serving(always(document(1))) as other:
+        target = f"{other.url}/login?state=secret"
+        reply = answer(b"", status=status, headers={"Location": target})
+        with talking(always(reply), token="tok-1") as (transport, _):
+            with pytest.raises(StatusError, match=f"{other.url}/login") as caught:
+                transport.send("POST", "/conversation", document={"a": "prompt"})
+            assert caught.value.status == status
+            assert "secret" not in str(caught.value)
+        assert other.requests == []
+
+
+def test_a_redirect_to_nowhere_is_only_reported() -> None:  # 31
+    reply = answer(b"", status=302, headers={"Location": "http://[bad"})
+    with talking(always(reply)) as (transport, _), pytest.raises(StatusError):
+        transport.send("GET", "/")
+
+
+def test_an_accepted_redirect_is_a_reply() -> None:
+    reply = answer(b"", status=303, headers={"Location": "/"})
+    with (
+        talking(always(reply)) as (transport, server),
+        transport.send("POST", "/settings", form={}, accepted=(200, 303)) as got,
+    ):
+        assert got.status == 303
+        assert server.calls() == ["POST /settings"]
+
+
+# --- error answers
+
+
+@pytest.mark.parametrize(
+    ("reply", "status", "words"),
+    [
+        (recorded("error-list-400"), 400, "Error in `parameters.temperature`"),
+        (recorded("login-required-401"), 401, "You have to be logged in."),
+        (recorded("login-required-401-text"), 401, "You have to be logged in."),
+        (recorded("settings-no-referer"), 403, "need to have a referer"),
+        (recorded("conversation-put"), 405, "PUT method not allowed"),
+        (recorded("body-too-large"), 413, "Invalid request body"),
+        (recorded("error-wrong-type-422-text"), 422, "Failed to deserialize"),
+        (recorded("settings-unknown-model"), 500, "Internal Error"),
+        (recorded("conversation-bad-model-no-accept"), 500, "Internal Error"),
+        (recorded("error-gateway-502-html"), 502, "502 Bad Gateway"),
+        (recorded("malformed-uri"), 400, "Malformed URI"),
+        (answer(b"", status=500), 500, ""),
+        (
+            answer(
+                gzip.compress(b'{"error": "zipped"}'),
+                status=500,
+                headers={"Content-Encoding": "gzip"},
+            ),
+            500,
+            "zipped",
+        ),
+        (answer(b"cut short", status=500, end="cut"), 500, ""),
+    ],
+)
+def test_an_error_answer_gives_its_status_and_words(
+    reply: Answer, status: int, words: str
+) -> None:  # 30
+    with talking(always(reply)) as (transport, _):
+        with pytest.raises(StatusError) as caught:
+            transport.send("POST", "/conversation", document={})
+        assert caught.value.status == status
+        assert words in caught.value.server_message
+        assert words in str(caught.value)
+        assert f"HTTP {status}" in str(caught.value)
+        assert "<" not in str(caught.value)
+
+
+def test_an_error_answer_is_read_up_to_a_limit() -> None:  # 30
+    flood = answer([b"x" * 65536] * 4, status=500, end="hold")
+    with talking(always(flood)) as (transport, server):
+        with pytest.raises(StatusError) as caught:
+            transport.send("GET", "/")
+        assert len(str(caught.value)) < 600
+        assert server.left.acquire(timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "kind", "seconds"),
+    [
+        (429, {}, RateLimitedError, None),
+        (429, {"Retry-After": "7"}, RateLimitedError, 7.0),
+        (503, {"Retry-After": "7"}, RateLimitedError, 7.0),
+        (503, {}, StatusError, None),
+        (429, {"Retry-After": "1000000"}, RateLimitedError, 3600.0),
+    ],
+)
+def test_the_wish_to_wait_is_told(
+    status: int, headers: dict[str, str], kind: type, seconds: float | None
+) -> None:  # 32
+    with talking(always(document({}, status=status, headers=headers))) as (t, _):
+        with pytest.raises(StatusError) as caught:
+            t.send("GET", "/")
+        assert type(caught.value) is kind
+        assert getattr(caught.value, "retry_after", None) == seconds
+
+
+# --- bodies
+
+
+def test_pieces_come_as_they_are_sent() -> None:  # 5
+    gate = threading.Event()
+    reply = answer([b"one", b"two"], gates={1: gate})
+    with talking(always(reply)) as (transport, _), transport.send("GET", "/") as got:
+        pieces = got.chunks()
+        assert next(pieces) == b"one"
+        gate.set()
+        assert b"".join(pieces) == b"two"
+        assert got.ended
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096])
+def test_a_body_is_the_same_however_the_network_cuts_it(size: int) -> None:  # 5
+    with talking(always(recorded("generate-first-turn").cut(size))) as (transport, _):
+        assert body(transport).endswith(b'`%`.","details":null}\n\n')
+
+
+def test_a_body_without_length_ends_with_the_connection() -> None:
+    gate = threading.Event()
+    reply = answer([b"one", b"two"], chunked=False, end="close", gates={1: gate})
+    with talking(always(reply)) as (transport, _), transport.send("GET", "/") as got:
+        pieces = got.chunks()
+        assert next(pieces) == b"one"
+        gate.set()
+        assert b"".join(pieces) == b"two"
+
+
+@pytest.mark.parametrize("status", [204, 200])
+def test_an_empty_body_is_empty(status: int) -> None:  # 29
+    with talking(always(answer(b"", status=status, chunked=False))) as (transport, _):
+        assert body(transport) == b""
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        answer(b"one", end="cut"),
+        answer(b"one", headers={"Content-Length": "9"}, chunked=False, end="close"),
+        Answer(
+            b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", (), "close"
+        ),
+    ],
+)
+def test_a_body_cut_off_is_a_lost_connection(reply: Answer) -> None:  # 26
+    with talking(always(reply)) as (transport, _):
+        with pytest.raises(ConnectionFailedError) as caught:
+            body(transport)
+        assert caught.value.__cause__ is not None
+
+
+def test_a_reset_is_a_lost_connection() -> None:  # 26
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def reset() -> None:
+            sock, _ = listener.accept()
+            sock.recv(65536)
+            sock.sendall(
+                b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none"
+            )
+            linger = b"\x01\x00\x00\x00\x00\x00\x00\x00"
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            sock.close()
+
+        thread = threading.Thread(target=reset)
+        thread.start()
+        transport = Transport(Endpoint(f"http://127.0.0.1:{listener.getsockname()[1]}"))
+        with pytest.raises(ConnectionFailedError):
+            body(transport)
+        thread.join()
+
+
+def test_a_compressed_body_is_decompressed_and_a_false_header_ignored() -> None:  # 35
+    zipped = answer(gzip.compress(b"text"), headers={"Content-Encoding": "gzip"})
+    false = recorded("content-encoding-false")
+    with talking(in_turn(zipped, false)) as (transport, _):
+        assert body(transport) == b"text"
+        assert body(transport).startswith(b"data:{")
+
+
+def test_a_document_that_is_no_json_is_a_protocol_error() -> None:
+    with (
+        talking(always(answer(b"<html><title>Log in</title>"))) as (transport, _),
+        transport.send("GET", "/") as reply,
+        pytest.raises(ProtocolError, match="Log in"),
+    ):
+        reply.json()
+
+
+# --- connections
+
+
+def test_a_connection_is_used_again() -> None:
+    with talking(always(document(1))) as (transport, server):
+        for _ in range(3):
+            with transport.send("GET", "/") as reply:
+                assert reply.json() == 1
+        assert [request.connection for request in server.requests] == [1, 1, 1]
+
+
+def test_an_idle_connection_that_died_is_replaced_unseen() -> None:
+    replies = in_turn(document(1), DROP, document(2))
+    with talking(replies) as (transport, server):
+        assert body(transport) == b"1"
+        with transport.send(
+            "POST", "/", document={"retry": False}, again={"retry": True}
+        ) as reply:
+            assert reply.json() == 2
+        assert [r.connection for r in server.requests] == [1, 1, 2]
+        assert [r.json for r in server.requests[1:]] == [
+            {"retry": False},
+            {"retry": True},
+        ]
+
+
+def test_a_dead_connection_is_replaced_once() -> None:
+    with talking(in_turn(document(1), DROP, DROP)) as (transport, server):
+        body(transport)
+        with pytest.raises(ConnectionFailedError):
+            transport.send("GET", "/")
+        assert len(server.requests) == 3
+
+
+def test_a_fresh_connection_without_an_answer_is_not_tried_again() -> None:
+    with talking(always(DROP)) as (transport, server):
+        with pytest.raises(ConnectionFailedError):
+            transport.send("GET", "/")
+        assert len(server.requests) == 1
+
+
+def test_an_answer_that_was_begun_is_never_asked_for_again() -> None:
+    replies = in_turn(document(1), answer(b"one", end="cut"), document(2))
+    with talking(replies) as (transport, server):
+        body(transport)
+        with pytest.raises(ConnectionFailedError):
+            body(transport)
+        assert len(server.requests) == 2
+
+
+def test_closing_a_reply_early_closes_its_connection() -> None:  # 38
+    flood = answer([b"one"], end="hold")
+    with talking(in_turn(flood, document(1))) as (transport, server):
+        with transport.send("GET", "/") as reply:
+            assert next(reply.chunks()) == b"one"
+        assert server.left.acquire(timeout=10)
+        assert body(transport) == b"1"
+        assert [request.connection for request in server.requests] == [1, 2]
+
+
+def test_nobody_there_says_so_with_the_address() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(ConnectionFailedError, match=f"127.0.0.1:{port}.*refused"):
+        Transport(Endpoint(f"http://127.0.0.1:{port}")).send("GET", "/")
+
+
+def test_a_server_without_tls_is_no_trusted_server() -> None:  # 42
+    with serving(always(document(1))) as server:
+        transport = Transport(Endpoint(server.url.replace("http", "https")))
+        with pytest.raises(ConnectionFailedError, match="TLS"):
+            transport.send("GET", "/")
+
+
+# --- waits
+
+
+@pytest.mark.parametrize(
+    ("timeouts", "reply", "words"),
+    [
+        ({"first_byte": 0.05}, Answer(b"", (), "hold"), "no answer in time"),
+        ({"first_byte": 0.05}, answer(b"", end="hold"), "first byte"),
+        ({"idle": 0.05}, answer(b"one", end="hold"), "next byte"),
+        (
+            {"idle": 0.05},
+            answer(b"one", chunked=False, headers={"Content-Length": "9"}, end="hold"),
+            "next byte",
+        ),
+    ],
+)
+def test_a_silent_server_is_given_up(
+    timeouts: dict[str, float], reply: Answer, words: str
+) -> None:  # 36
+    with talking(always(reply), **timeouts) as (transport, server):
+        with pytest.raises(TimedOutError, match=words):
+            body(transport)
+        assert server.left.acquire(timeout=10)
+
+
+def drip(seconds: float, **timeouts: float) -> int:
+    """Read keep-alives, each sent so long after the one before; return how many."""
+    gates = {i: threading.Event() for i in range(1, 5)}
+    seen = 0
+    try:
+        with (
+            talking(always(answer([b":\n\n"] * 5, gates=gates)), **timeouts) as (t, _),
+            t.send("GET", "/") as reply,
+        ):
+            for _ in reply.chunks():
+                seen += 1
+                time.sleep(seconds)
+                gates.get(seen, threading.Event()).set()
+    finally:
+        for gate in gates.values():
+            gate.set()
+    return seen
+
+
+def test_keep_alives_are_signs_of_life() -> None:  # 8, 36
+    assert drip(0.3, idle=1.0) == 5
+
+
+def test_keep_alives_do_not_prolong_the_overall_limit() -> None:  # 36
+    with pytest.raises(TimedOutError, match="as a whole"):
+        drip(0.1, overall=0.25)
+
+
+def test_a_hurried_reply_waits_less() -> None:
+    with (
+        talking(always(answer(b"one", end="hold"))) as (transport, _),
+        transport.send("GET", "/") as reply,
+    ):
+        pieces = reply.chunks()
+        next(pieces)
+        reply.hurry(0.05)
+        with pytest.raises(TimedOutError, match="end"):
+            next(pieces)
+
+
+@pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan"), "5", None, True])
+def test_a_wait_is_a_number_of_seconds_above_zero(value: Any) -> None:
+    with pytest.raises(ConfigurationError, match="idle timeout in seconds"):
+        Timeouts(idle=value)
+
+
+# --- cancellation
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Answer(b"", (), "hold"),
+        answer(b"one", end="hold"),
+        answer(b"one", chunked=False, headers={"Content-Length": "9"}, end="hold"),
+        Answer(b"HTTP/1.1 200 X\r\nConnection: close\r\n\r\none", (), "hold"),
+    ],
+)
+def test_another_thread_can_end_the_wait(reply: Answer) -> None:  # 37
+    with talking(always(reply)) as (transport, server):
+        cancellation = Cancellation()
+        ended: list[BaseException] = []
+
+        def wait() -> None:
+            try:
+                body(transport, cancellation=cancellation)
+            except BaseException as error:
+                ended.append(error)
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        while not server.requests:
+            time.sleep(0.001)
+        cancellation.cancel()
+        thread.join(timeout=10)
+        assert not thread.is_alive()
+        assert isinstance(ended[0], ConnectionFailedError)
+        assert server.left.acquire(timeout=10)
+
+
+def test_nothing_begins_after_a_cancellation() -> None:
+    cancellation = Cancellation()
+    cancellation.cancel()
+    with (
+        talking(always(answer(b"one", end="hold"))) as (transport, _),
+        pytest.raises(ConnectionFailedError),
+    ):
+        body(transport, cancellation=cancellation)
+
+
+def test_a_cancellation_ends_a_pause_too() -> None:
+    cancellation = Cancellation()
+    assert not cancellation.wait(0.001)
+    cancellation.cancel()
+    assert cancellation.wait(60)
+
+
+def test_ending_one_exchange_leaves_the_others_alone() -> None:
+    gate = threading.Event()
+    held = answer([b"one", b"two"], gates={1: gate})
+    with talking(in_turn(held, answer(b"x", end="hold"))) as (transport, _):
+        first = transport.send("GET", "/")
+        pieces = first.chunks()
+        next(pieces)
+        cancellation = Cancellation()
+        second = transport.send("GET", "/", cancellation=cancellation)
+        cancellation.cancel()
+        second.close()
+        gate.set()
+        assert list(pieces) == [b"two"]
+        first.close()
+
+
+# --- environment
+
+
+def test_a_proxy_is_never_used_for_this_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # 42
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with talking(always(document(1))) as (transport, server):
+        assert body(transport) == b"1"
+        named = Transport(Endpoint(f"http://localhost:{server.port}"))
+        assert body(named) == b"1"
+        named.close()
+
+
+def test_a_proxy_of_the_environment_is_used_for_other_machines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # 42
+    with serving(always(document(1))) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        transport = Transport(Endpoint("http://chat.example.org"))
+        assert body(transport) == b"1"
+        transport.close()
+        assert proxy.calls() == ["GET http://chat.example.org/"]
+
+
+def test_a_missing_certificate_file_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # 42
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
+    with pytest.raises(ConnectionFailedError, match=r"/nowhere/ca\.pem"):
+        Transport(Endpoint("https://127.0.0.1:1")).send("GET", "/")
+
+
+# --- the errors underneath
+
+
+def classes(module: Any, base: type) -> list[type]:
+    found = [c for c in vars(module).values() if isinstance(c, type)]
+    own = [c for c in found if c.__module__ == module.__name__]
+    return [c for c in own if issubclass(c, base) and not issubclass(c, Warning)]
+
+
+@pytest.mark.parametrize(
+    "foreign", classes(requests.exceptions, requests.RequestException)
+)
+def test_each_error_of_requests_is_mapped_by_a_row_of_its_own_kind(
+    foreign: type[Exception],
+) -> None:
+    # Signals of the caller's mistakes that this package cannot make.
+    general = {
+        requests.HTTPError,
+        requests.RequestException,
+        requests.exceptions.RetryError,
+        requests.exceptions.StreamConsumedError,
+        requests.exceptions.UnrewindableBodyError,
+    }
+    row = next(row for row in _FAILURES if issubclass(foreign, row[0]))
+    assert (row[0] is requests.RequestException) == (foreign in general)
+    assert issubclass(row[1], H2OMagicError)
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    classes(urllib3.exceptions, Exception),
+)
+def test_each_error_of_urllib3_is_mapped(foreign: type[Exception]) -> None:
+    # These two are raised for proxy settings, before anything is sent.
+    if foreign not in (
+        urllib3.exceptions.ProxySchemeUnsupported,
+        urllib3.exceptions.ProxySchemeUnknown,
+    ):
+        assert any(issubclass(foreign, row[0]) for row in _FAILURES)
+
+
+def test_the_most_specific_row_comes_first() -> None:
+    for index, (foreign, _, _) in enumerate(_FAILURES):
+        above = [row[0] for row in _FAILURES[:index]]
+        assert not any(issubclass(foreign, other) for other in above)
+
+
+def test_our_own_errors_and_bugs_pass_through_unchanged() -> None:
+    for error in (ProtocolError("x"), ZeroDivisionError("x")):
+        with pytest.raises(type(error)) as caught, mapped("trying"):
+            raise error
+        assert caught.value is error
