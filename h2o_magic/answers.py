@@ -133,6 +133,11 @@ class AnswerRecord:
         """The answer's text so far."""
         return "".join(self._parts)
 
+    @property
+    def ended(self) -> bool:
+        """Whether the end is known: a final event came, or :meth:`end` was called."""
+        return self._ended is not None
+
     def add(self, event: Event) -> None:
         """Take one event of the answer."""
         match event:

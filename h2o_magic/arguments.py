@@ -45,6 +45,8 @@ class AskOptions:
 class _Parser(argparse.ArgumentParser):
     """An argument parser that raises instead of ending the process."""
 
+    color: bool
+
     def error(self, message: str) -> NoReturn:
         raise ConfigurationError(f"%%h2o: {message} (`%%h2o --help` lists all options)")
 
@@ -186,6 +188,7 @@ def _parser() -> _Parser:
         argument_default=None,
         formatter_class=_help_format,
     )
+    parser.color = False  # Python 3.14 would colour it where the kernel asks for colour
     add = parser.add_argument_group("options").add_argument
     add("-m", "--model", metavar="NAME", help="the model; `%%h2o models` lists them")
     add("-s", "--system", metavar="TEXT", help="how the model is to answer")

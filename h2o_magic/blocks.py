@@ -3,7 +3,7 @@
 A live view that sends the whole text for every token sends the square of its length.
 This module cuts the text while it grows, so that a view sends each settled piece once
 and redraws only the tail. It holds no more than the unsettled end of the text, and
-reads every character once.
+the pieces do not depend on how the text was cut on its way here.
 
 The pieces are for the live view only: a piece of a long code block or table is closed
 and the next one opened again, so each can be shown alone.
@@ -19,35 +19,52 @@ __all__ = ["BlockSplitter", "close_fence"]
 #: Longest live piece of one block, in characters.
 PIECE_LIMIT = 1500
 
-_FENCE = re.compile(r"^[ \t]*(?P<mark>`{3,}|~{3,})(?P<info>[^\n]*)$")
+# A fence may stand on the line of a list's mark: ``- ```sh``.
+_FENCE = re.compile(
+    r"^(?P<indent>[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*)"
+    r"(?P<mark>`{3,}|~{3,})(?P<info>[^\n]*)$"
+)
 _TABLE_RULE = re.compile(
     r"^ {0,3}\|?[ \t]*:?-+:?[ \t]*(\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$"
 )
-_SENTENCE_END = re.compile(r"[.!?][)\"'*_]*\s+(?=\S)")
+# Only before a letter: the rest of a line must not look like the start of a block.
+_SENTENCE_END = re.compile(r"[.!?][)\"'*_]*\s+(?=[^\W\d_])")
+_WORD_END = re.compile(r"\s(?=[^\W\d_])")
 
 
 @dataclass(slots=True)
 class _Fence:
-    """An open code fence: its whole first line and its mark."""
+    """An open code fence: its indentation, its mark, and what follows that."""
 
-    opener: str
+    indent: str
     mark: str
+    info: str
 
     def closed_by(self, line: str) -> bool:
         text = line.strip()
-        return len(text) >= len(self.mark) and not text.strip(self.mark[0])
+        if len(text) < len(self.mark) or text.strip(self.mark[0]):
+            return False
+        indent = len(line) - len(line.lstrip())
+        return indent <= len(self.indent) + 3  # CommonMark 0.31, section 4.5
+
+    @property
+    def in_list(self) -> bool:
+        return bool(self.indent)
+
+    @property
+    def opener(self) -> str:
+        return f"{self.indent}{self.mark}{self.info}\n"
 
     @property
     def closer(self) -> str:
-        indent = self.opener[: len(self.opener) - len(self.opener.lstrip())]
-        return f"{indent}{self.mark}\n"
+        return f"{self.indent}{self.mark}\n"
 
 
 def _opened_fence(line: str) -> _Fence | None:
     match = _FENCE.match(line.rstrip("\r\n"))
     if match is None or ("`" in match["mark"] and "`" in match["info"]):
         return None
-    return _Fence(line.rstrip("\r\n") + "\n", match["mark"])
+    return _Fence(" " * len(match["indent"]), match["mark"], match["info"])
 
 
 def close_fence(text: str) -> str:
@@ -76,25 +93,21 @@ class BlockSplitter:
     def __init__(self) -> None:
         self._lines: list[str] = []  # complete lines of the unsettled block
         self._size = 0
+        self._begun = False  # one of the lines is not blank
+        self._blank = False  # the last of them is
         self._partial: list[str] = []  # the line that has no end yet, in parts
         self._partial_size = 0
+        self._line_cut = False  # the beginning of that line has settled
         self._fence: _Fence | None = None
-        self._reopen = ""  # what a piece needs before it: fence opener, table head
-        self._blank = False  # the block ends with a blank line
+        self._head = ""  # the first two lines of the table that is unsettled
+        self._reopen = ""  # what the next piece needs before it: fence opener, head
         self._settled: list[str] = []
 
     @property
     def tail(self) -> str:
         """The unsettled end of the text, as Markdown that can be shown alone."""
         body = "".join((*self._lines, *self._partial))
-        if not body.strip():
-            return ""
-        text = self._reopen + body
-        if self._fence is None:
-            return text
-        if self._fence.closed_by("".join(self._partial)):
-            return text  # the closing fence is here, only its line end is not
-        return text + ("" if text.endswith("\n") else "\n") + self._fence.closer
+        return close_fence(self._reopen + body) if body.strip() else ""
 
     def feed(self, text: str) -> list[str]:
         """Take more text and return the pieces that have settled, in order."""
@@ -103,7 +116,6 @@ class BlockSplitter:
         for part in rest:
             self._end_line()
             self._extend(part)
-        self._cut_long_line()
         settled, self._settled = self._settled, []
         return settled
 
@@ -111,77 +123,85 @@ class BlockSplitter:
         if part:
             self._partial.append(part)
             self._partial_size += len(part)
+        if self._partial_size > 2 * PIECE_LIMIT:
+            self._cut_long_line()
 
     def _end_line(self) -> None:
         line = "".join(self._partial) + "\n"
-        self._partial, self._partial_size = [], 0
         if self._fence is not None:
             self._add_code(line, self._fence)
+        elif self._line_cut:
+            self._add(line)
         else:
             self._add_prose(line)
+        self._partial, self._partial_size, self._line_cut = [], 0, False
         if self._size > PIECE_LIMIT:
             self._settle()
 
     def _add_code(self, line: str, fence: _Fence) -> None:
-        if not fence.closed_by(line):
+        if self._line_cut or not fence.closed_by(line):
             self._add(line)
             return
         self._fence = None
-        if self._reopen and not self._lines:  # all of it has settled: nothing to close
-            self._reopen = ""
-            return
-        self._add(line)
-        if self._reopen or fence.opener[0] in "`~":  # an indented one is in a list
-            self._settle()
+        if self._lines or not self._reopen:  # else all of it has settled and is closed
+            self._add(line)
+            if self._reopen or not fence.in_list:
+                self._settle()
         self._reopen = ""
 
     def _add_prose(self, line: str) -> None:
         if not line.strip():
-            self._blank = bool(self._lines)
-            self._add(line)
+            self._add_blank(line)
             return
         fence = _opened_fence(line)
-        starts_block = line[0] not in " \t" and (self._blank or fence is not None)
-        if starts_block and self._lines:
-            self._settle()
-            self._reopen = ""
+        starts_fence = fence is not None and not fence.in_list
+        if starts_fence or (self._blank and line[0] not in " \t"):
+            if self._begun:
+                self._settle()
+            self._head = self._reopen = ""
         self._blank = False
         self._fence = fence
         self._add(line)
         if len(self._lines) == 2 and _TABLE_RULE.match(line) and "|" in self._lines[0]:
-            self._reopen = "".join(self._lines)
-            self._lines, self._size = [], 0
+            self._head = "".join(self._lines)
+
+    def _add_blank(self, line: str) -> None:
+        self._head = ""  # a blank line ends a table
+        if self._begun:
+            self._blank = True
+            self._add(line)
+        elif not self._lines:  # one says as much as many
+            self._reopen = ""
+            self._add(line)
 
     def _add(self, line: str) -> None:
         self._lines.append(line)
         self._size += len(line)
+        self._begun = self._begun or not line.isspace()
 
     def _settle(self) -> None:
-        body = "".join(self._lines)
-        self._lines, self._size, self._blank = [], 0, False
-        if not (self._reopen + body).strip():
-            return
-        if self._fence is not None:
-            self._settled.append(self._reopen + body + self._fence.closer)
-            self._reopen = self._fence.opener
-        else:
-            self._settled.append(self._reopen + body)
+        self._settled.append(close_fence(self._reopen + "".join(self._lines)))
+        self._lines, self._size, self._begun, self._blank = [], 0, False, False
+        self._reopen = self._head if self._fence is None else self._fence.opener
 
     def _cut_long_line(self) -> None:
-        while self._partial_size > 2 * PIECE_LIMIT:
-            line = "".join(self._partial)
-            place = _cut_place(line, code=self._fence is not None)
-            self._add(line[:place] + ("\n" if self._fence is not None else ""))
-            self._partial, self._partial_size = [line[place:]], len(line) - place
+        line = "".join(self._partial)
+        start = 0
+        while len(line) - start > 2 * PIECE_LIMIT:
+            piece = line[start : start + PIECE_LIMIT]
+            if self._fence is None:
+                piece = piece[: _cut_place(piece)]
+            start += len(piece)
+            self._add(piece if self._fence is None else piece + "\n")
             self._settle()
+        self._partial, self._partial_size = [line[start:]], len(line) - start
+        self._line_cut = True
 
 
-def _cut_place(line: str, *, code: bool) -> int:
-    """Return where a long line is cut: after a sentence, a space, or anywhere."""
-    if code:
-        return PIECE_LIMIT
-    ends = [m.end() for m in _SENTENCE_END.finditer(line, 0, PIECE_LIMIT)]
-    if ends:
-        return ends[-1]
-    space = line.rfind(" ", 1, PIECE_LIMIT)
-    return space + 1 if space > 0 else PIECE_LIMIT
+def _cut_place(text: str) -> int:
+    """Return where a line is best cut: after a sentence, a word, or at the end."""
+    for end in (_SENTENCE_END, _WORD_END):
+        places = [match.end() for match in end.finditer(text)]
+        if places:
+            return places[-1]
+    return len(text)

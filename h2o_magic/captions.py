@@ -41,7 +41,8 @@ def footer(facts: Facts, problem: str = "") -> list[str]:
 def answer_markdown(text: str, facts: Facts, problem: str = "") -> str:
     """Return the whole answer as Markdown, with its footer in small type."""
     body = close_fence(text).rstrip() or "*(an empty answer)*"
-    return f"{body}\n\n<sub>{' · '.join(footer(facts, problem))}</sub>"
+    phrases = " · ".join(footer(facts, problem)).replace("<", "&lt;")
+    return f"{body}\n\n<sub>{phrases}</sub>"
 
 
 def answer_plain(text: str, facts: Facts, problem: str = "") -> str:
@@ -54,9 +55,8 @@ def _ending(facts: Facts, problem: str) -> str:
     if facts.status == "stopped":
         return "■ stopped, the answer is not whole"
     if facts.status == "failed":
-        return (
-            f"■ broken off, the answer is not whole: {problem or 'the server failed'}"
-        )
+        why = " ".join(problem.split()) or "the server failed"
+        return f"■ broken off, the answer is not whole: {why}"
     if facts.finish_reason == "length":
         return "■ cut off by the token limit, `--max-new-tokens` or the context"
     return ""
@@ -65,6 +65,7 @@ def _ending(facts: Facts, problem: str) -> str:
 def _weights(facts: Facts) -> str:
     if not facts.demo:
         return facts.weights
+    weights = facts.weights or "demo weights"
     if find_model(facts.model) is None:
-        return facts.weights
-    return f"{facts.weights}, `%h2o pull {facts.model}` for the real ones"
+        return weights
+    return f"{weights}, `%h2o pull {facts.model}` for the real ones"

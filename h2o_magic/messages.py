@@ -152,6 +152,12 @@ def parse_messages(items: Iterable[Message | Mapping[str, Any]]) -> tuple[Messag
     messages = tuple(_parse_message(i, item) for i, item in enumerate(items))
     if not messages:
         raise MessagesError("expected at least one message, got an empty list")
+    roles = [message.role for message in messages]
+    if "system" in roles[roles.count("system") :]:
+        raise MessagesError(
+            "expected system messages before all others, got one after a message "
+            "of another role: move it to the beginning"
+        )
     last = messages[-1]
     if last.role != "user":
         raise MessagesError(

@@ -20,7 +20,8 @@ class Pacer:
     """Limits how often `draw` is called.
 
     Use it as a context manager; on leaving, a request that still waits is dropped,
-    since whoever ends the view draws its last state.
+    since whoever ends the view draws its last state. An error of a draw is raised where
+    the draw was asked for; one on the pacer's own thread, by the next request.
 
     Parameters
     ----------
@@ -37,6 +38,7 @@ class Pacer:
         self._wake = threading.Condition()
         self._waiting = False
         self._closed = False
+        self._error: Exception | None = None
         self._next = 0.0
         # IPython finds the cell that output belongs to in the context.
         context = contextvars.copy_context()
@@ -49,6 +51,9 @@ class Pacer:
         with self._wake:
             if self._closed:
                 return
+            if self._error is not None:
+                error, self._error = self._error, None
+                raise error
             if time.monotonic() >= self._next:
                 self._draw_now()
             else:
@@ -87,4 +92,10 @@ class Pacer:
                 if delay > 0:
                     self._wake.wait(delay)
                 else:
-                    self._draw_now()
+                    self._draw_joined()
+
+    def _draw_joined(self) -> None:
+        try:
+            self._draw_now()
+        except Exception as error:
+            self._error = error

@@ -10,6 +10,7 @@ original gpt-gm client.
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -75,7 +76,12 @@ class Parameter:
         """
         checked = self._convert(value)
         if checked is None or not self._in_range(checked):
-            raise ParameterError(f"`{self.name}` {self.rule}, got {value!r}")
+            rule = self.rule
+            if isinstance(checked, int) and self.most and checked > self.most:
+                rule = f"must be at most {self.most}"
+            raise ParameterError(
+                f"`{self.name}` {rule}, got {reprlib.repr(value)}"
+            )
         return checked
 
     def parse(self, text: str) -> Value:
@@ -101,10 +107,7 @@ class Parameter:
             return None
         if self.kind is int:
             return int(value) if isinstance(value, Integral) else None
-        if not isinstance(value, Real):
-            return None
-        number = float(value)
-        return number if math.isfinite(number) else None
+        return _finite(value) if isinstance(value, Real) else None
 
     def _in_range(self, value: Value) -> bool:
         if isinstance(value, tuple):
@@ -118,6 +121,14 @@ class Parameter:
         )
 
 
+def _finite(value: Real) -> float | None:
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number past the largest float
+        return None
+    return number if math.isfinite(number) else None
+
+
 def _texts(value: object) -> tuple[str, ...] | None:
     if isinstance(value, str):
         value = (value,)
@@ -129,6 +140,7 @@ def _texts(value: object) -> tuple[str, ...] | None:
 
 
 _POSITIVE = "must be a number above 0"
+_LARGEST = 2**31 - 1
 _COUNT = "must be a whole number above 0"
 _FRACTION = "must be > 0.0 and < 1.0"
 
@@ -155,7 +167,7 @@ _TABLE = (
         "Sample from this many of the most likely tokens.",
         _COUNT,
         above=0,
-        most=2**31 - 1,
+        most=_LARGEST,
         unit="tokens",
     ),
     Parameter(
@@ -181,7 +193,7 @@ _TABLE = (
         _COUNT,
         default=1024,
         above=0,
-        most=2**31 - 1,
+        most=_LARGEST,
         unit="tokens",
     ),
     Parameter(
@@ -191,7 +203,7 @@ _TABLE = (
         _COUNT,
         default=2048,
         above=0,
-        most=2**31 - 1,
+        most=_LARGEST,
         unit="tokens",
     ),
     Parameter(

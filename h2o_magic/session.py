@@ -9,11 +9,12 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 
 from h2o_magic.answers import AnswerRecord, Facts
 from h2o_magic.backends import Backend, ChatRequest, ModelInfo
-from h2o_magic.errors import BackendError, MessagesError
+from h2o_magic.errors import IncompleteAnswerError, MessagesError, MisuseError
 from h2o_magic.events import Event
 from h2o_magic.messages import Conversation, Message, Turn, TurnStatus, system, user
 from h2o_magic.parameters import resolve
@@ -110,10 +111,14 @@ class NotebookSession:
         """
         return self.backend.models()
 
-    def keep(self, turn: Turn) -> None:
-        """Put `turn` into the conversation, in its cell's place or at the end."""
+    def keep(self, chat: str, turn: Turn) -> None:
+        """Put `turn` into the conversation, in its cell's place or at the end.
+
+        A turn of another chat, one that was reset since, is dropped.
+        """
         with self._lock:
-            self._conversation = self._conversation.with_turn(turn)
+            if chat == self._chat:
+                self._conversation = self._conversation.with_turn(turn)
 
 
 class Answer:
@@ -129,6 +134,7 @@ class Answer:
         self._turn = turn
         self._record = AnswerRecord(request.model, parameters=request.parameters)
         self._server = ""
+        self._asked = False
 
     @property
     def text(self) -> str:
@@ -147,34 +153,51 @@ class Answer:
         ------
         BackendError
             If the answer does not come or breaks off.
+        MisuseError
+            If it was iterated before: that would ask again.
         """
+        if self._asked:
+            raise MisuseError("an answer can be iterated once: ask again for another")
+        self._asked = True
         backend, request = self._session.backend, self._request
         self._record = AnswerRecord(request.model, parameters=request.parameters)
-        status: TurnStatus = "stopped"
-        events = backend.stream(request)
+        status: TurnStatus = "failed"
         try:
-            for event in events:
-                self._server = self._server or backend.url
-                self._record.add(event)
-                yield event
-            status = "complete"
-        except BackendError:
-            status = "failed"
+            with _closing(backend.stream(request)) as events:
+                for event in events:
+                    self._server = self._server or backend.url
+                    self._record.add(event)
+                    yield event
+            if not self._record.ended:
+                raise IncompleteAnswerError(
+                    "the answer ended without its final event", partial=self.text
+                )
+        except (GeneratorExit, KeyboardInterrupt):
+            status = "stopped"
             raise
         finally:
-            close = getattr(events, "close", None)
-            if close is not None:
-                close()  # stops the server's work if the answer has not ended
             self._record.end(status)
             self._keep()
 
     def _keep(self) -> None:
         self._session.keep(
+            self._request.chat,
             Turn(
                 self._turn.question,
                 self._record.text,
                 self._record.facts.status,
                 cell=self._turn.cell,
                 system=self._turn.system,
-            )
+            ),
         )
+
+
+@contextmanager
+def _closing(events: Iterator[Event]) -> Iterator[Iterator[Event]]:
+    """Close the iterator, if it can be: that stops the server's work on an answer."""
+    try:
+        yield events
+    finally:
+        close = getattr(events, "close", None)
+        if close is not None:
+            close()

@@ -15,7 +15,10 @@ def as_markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def as_text(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return the table as columns of plain text, without Markdown marks."""
-    plain = [[cell.replace("`", "") for cell in row] for row in [head, *rows]]
+    plain = [
+        [" ".join(cell.replace("`", "").split()) for cell in row]
+        for row in [head, *rows]
+    ]
     widths = [max(map(len, column)) for column in zip(*plain, strict=True)]
     return "\n".join(
         "  ".join(

@@ -26,7 +26,7 @@ def test_all_facts_stand_in_order() -> None:
         "q4.gguf",
         "2 earlier turns left out to fit",
         "2001 tokens",
-        "first after 0.26 s",
+        "0.26 s to the first",
         "2,000 tokens/s",
     ]
 

@@ -22,7 +22,7 @@ from h2o_magic.backends.gptgm_seat import Known, Place, Question, Seat
 from h2o_magic.backends.gptgm_turn import answer_events
 from h2o_magic.catalogue import find_model
 from h2o_magic.errors import ConfigurationError, MisuseError
-from h2o_magic.events import Event
+from h2o_magic.events import Event, Finished
 from h2o_magic.messages import parse_messages
 from h2o_magic.transport import DEFAULT_TIMEOUTS, Cancellation, Endpoint, Timeouts
 
@@ -147,8 +147,9 @@ class GptGmBackend:
             chats, self._chats = self._chats, {}
             calls, self._calls = self._calls, None
         for chat in chats.values():
-            if chat.known and chat.known.calls is calls:
-                calls.delete(chat.known.conversation)
+            for place in (*chat.leftovers, *filter(None, [chat.known])):
+                if place.calls is calls:
+                    place.calls.delete(place.conversation)
         if calls is not None:
             calls.close()
 
@@ -158,6 +159,17 @@ class GptGmBackend:
         chat = self._chats.setdefault(request.chat, _Chat())
         if not chat.enter(cancellation):
             return
+        try:
+            finished = yield from self._turn(chat, request, cancellation)
+        finally:
+            chat.leave()
+        # Told when the next turn may begin: who has the end may never ask for more.
+        if finished:
+            yield finished
+
+    def _turn(
+        self, chat: _Chat, request: ChatRequest, cancellation: Cancellation
+    ) -> Generator[Event, None, Finished | None]:
         question = _question(request)
         seat = Seat(
             question,
@@ -170,20 +182,27 @@ class GptGmBackend:
 
         def stored(answer: str) -> None:
             chat.known = seat.known_after(answer)
-            chat.tidy(seat.places[:-1])
+            chat.tidy(seat.leftovers())
 
+        finished: Finished | None = None
+        events = answer_events(
+            seat,
+            question,
+            patience=self._patience,
+            cancellation=cancellation,
+            stored=stored,
+        )
         try:
-            yield from answer_events(
-                seat,
-                question,
-                patience=self._patience,
-                cancellation=cancellation,
-                stored=stored,
-            )
+            for event in events:
+                if isinstance(event, Finished):
+                    finished = event
+                else:
+                    yield event
         finally:
+            events.close()
             if chat.known is None:
-                chat.leftovers += seat.places
-            chat.leave()
+                chat.leftovers += [*seat.leftovers(), *seat.places[-1:]]
+        return finished
 
     def _connect(self, again: bool) -> GptGmCalls:
         with self._lock:

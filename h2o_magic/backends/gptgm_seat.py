@@ -141,13 +141,22 @@ class Seat:
             calls.forget_terms()
         if conversation_lost(failure):
             self._known = None
-        place = None if conversation_lost(failure) else self._kept(calls)
+            self.places.clear()
+        place = self._kept(calls)
         if place is None:
             place = self._make(calls)
             self.places.append(place)
         else:
             calls.accept_terms(self._question.model, self._cancellation)
         return place
+
+    def leftovers(self) -> list[Place]:
+        """Return the places on the server that the turn has not ended at."""
+        old = self._known
+        used = {place.conversation for place in self.places}
+        if old is None or old.conversation in used:
+            return self.places[:-1]
+        return [Place(old.calls, old.conversation, ""), *self.places[:-1]]
 
     def known_after(self, answer: str) -> Known:
         """Return what the server knows after it has stored the turn with `answer`."""

@@ -36,7 +36,7 @@ def answer_events(
     patience: Patience,
     cancellation: Cancellation,
     stored: Callable[[str], None],
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Ask, and yield the answer's events, the last of them `Finished`.
 
     Parameters

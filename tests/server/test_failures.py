@@ -24,7 +24,7 @@ class Overbooked(Engine):
     """A real engine that lets in more answers than its memory can hold."""
 
     def __init__(self, path: Path, room: Room) -> None:
-        super().__init__(path, Room(room.slots, room.context, capacity=512))
+        super().__init__(path, Room(room.slots, room.context, capacity=256))
         self._admission = Admission(room.slots, 10**9)
 
 
@@ -79,7 +79,7 @@ def ends_of(client: Client, model: str, count: int) -> list[dict[str, Any]]:
 
 def test_an_engine_that_runs_out_of_memory_midway_says_so(endless: str) -> None:
     with served(Models(4, load=Overbooked)) as client:
-        errors = [end for end in ends_of(client, endless, 4) if "error" in end]
+        errors = [end for end in ends_of(client, endless, 2) if "error" in end]
         assert errors
         for error in errors:
             assert error["error_type"] == "generation"
@@ -127,8 +127,7 @@ def test_without_a_stream_a_failure_is_a_424(endless: str) -> None:
 
 
 def test_a_failed_turn_is_not_remembered(endless: str) -> None:
-    engines = iter([failing_at(5, ERROR)])
-    with served(Models(4, load=lambda path, room: next(engines)(path, room))) as client:
+    with served(Models(4, load=failing_at(5, ERROR))) as client:
         conversation = client.converse(endless)
         client.ask(conversation, "failed", **LONG)
         chosen = LONG | {"max_new_tokens": 1, "return_full_text": True}

@@ -118,9 +118,7 @@ def test_a_port_that_is_taken_is_named(
     assert not file.exists()
 
 
-@pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"url": 3}', "not json"], ids=str
-)
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"url": 3}', "not json"], ids=str)
 def test_an_odd_runtime_file_names_no_server(tmp_path: Path, text: str) -> None:
     path = tmp_path / "runtime.json"
     path.write_text(text)

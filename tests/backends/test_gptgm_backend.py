@@ -1,0 +1,806 @@
+"""One server conversation for each chat, and what happens when it is lost.
+
+Numbers in comments are those of section 4 of the protocol notes (edge cases).
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import pytest
+
+from h2o_magic.backends import Backend, ChatRequest
+from h2o_magic.backends.gptgm import GptGmBackend, Patience
+from h2o_magic.errors import (
+    BackendError,
+    ConfigurationError,
+    ConnectionFailedError,
+    IncompleteAnswerError,
+    MessagesError,
+    MisuseError,
+    ProtocolError,
+    RateLimitedError,
+    StatusError,
+    TimedOutError,
+)
+from h2o_magic.events import Event, Finished, Source, TextDelta, Usage
+from h2o_magic.messages import Message, assistant, system, user
+from h2o_magic.parameters import resolve
+from h2o_magic.transport import Endpoint, Timeouts
+from tests.backends.scripted import (
+    DROP,
+    Answer,
+    GptGmScript,
+    Request,
+    ScriptedServer,
+    answer,
+    document,
+    events,
+    final,
+    recorded,
+    serving,
+    token,
+)
+
+IDS = [
+    "6b0325b8a8e89309e9596fd6",
+    "6b0325b8a8e89309e9596fd7",
+    "6b0325b8a8e89309e9596fd8",
+]
+QUICK = Patience(tries=3, wait=0.001)
+
+
+def says(text: str) -> Answer:
+    return events(token(text), final(text))
+
+
+def created(index: int, **more: Any) -> Answer:
+    return document({"conversationId": IDS[index], **more})
+
+
+@contextmanager
+def chatting(
+    *generate: Answer, create: tuple[Answer, ...] = (), **kwargs: Any
+) -> Iterator[tuple[GptGmBackend, ScriptedServer, GptGmScript]]:
+    script = GptGmScript(*generate).then("create", *create)
+    kwargs.setdefault("patience", QUICK)
+    with serving(script) as server, closing(GptGmBackend(server.url, **kwargs)) as b:
+        yield b, server, script
+
+
+def request(*messages: Message, chat: str = "chat", **kwargs: Any) -> ChatRequest:
+    return ChatRequest(chat, "falcon-40b", messages, **kwargs)
+
+
+def ask(backend: GptGmBackend, *messages: Message, **kwargs: Any) -> str:
+    *_, last = backend.stream(request(*messages, **kwargs))
+    assert isinstance(last, Finished)
+    return last.text
+
+
+def steps(server: ScriptedServer) -> list[str]:
+    return [GptGmScript.step(r) for r in server.requests]
+
+
+def posts(server: ScriptedServer) -> list[Request]:
+    return [r for r in server.requests if GptGmScript.step(r) == "generate"]
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+FIRST = (user("One?"),)
+SECOND = (*FIRST, assistant("1"), user("Two?"))
+THIRD = (*SECOND, assistant("2"), user("Three?"))
+
+
+# --- the conversation on the server
+
+
+def test_it_is_a_backend() -> None:
+    backend: Backend = GptGmBackend("http://127.0.0.1:1/chat/")
+    assert backend.url == "http://127.0.0.1:1/chat"
+
+
+def test_the_first_turn_makes_a_session_and_a_conversation() -> None:
+    with chatting(says("1")) as (backend, server, _):
+        assert ask(backend, *FIRST) == "1"
+        settings, create, generate = server.requests
+        assert settings.form == {
+            "ethicsModalAccepted": ["true"],
+            "activeModel": ["h2oai/h2ogpt-gm-oasst1-en-2048-falcon-40b-v1"],
+        }
+        assert create.json == {"model": "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-40b-v1"}
+        assert generate.path == f"/conversation/{IDS[0]}"
+        assert generate.json["inputs"] == "One?"
+        assert generate.json["stream"] is True
+        assert "cookie" not in settings.headers
+        assert "cookie" in create.headers
+        assert "cookie" in generate.headers
+
+
+def test_the_next_turns_send_the_question_alone() -> None:
+    with chatting(says("1"), says("2"), says("3")) as (backend, server, _):
+        for messages in (FIRST, SECOND, THIRD):
+            ask(backend, *messages)
+        assert steps(server) == ["settings", "create", *["generate"] * 3]
+        assert [r.json["inputs"] for r in posts(server)] == ["One?", "Two?", "Three?"]
+
+
+def test_each_chat_has_a_conversation_of_its_own() -> None:
+    with chatting(create=(created(0), created(1))) as (backend, server, _):
+        ask(backend, *FIRST, chat="a")
+        ask(backend, *FIRST, chat="b")
+        assert [r.path[-24:] for r in posts(server)] == IDS[:2]
+        assert steps(server).count("settings") == 1
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        (user("One!"), assistant("1"), user("Two?")),
+        (user("One?"), assistant("one"), user("Two?")),
+        (system("Be short."), *SECOND),
+        (user("Two?"),),
+        (*SECOND, assistant("2"), user("Three?")),
+    ],
+)
+def test_a_changed_history_makes_the_conversation_again(
+    second: tuple[Message, ...],
+) -> None:
+    answers = (created(0), created(1, messages=len(second) - 1))
+    with chatting(says("1"), says("2"), create=answers) as (backend, server, _):
+        ask(backend, *FIRST)
+        ask(backend, *second)
+        create = server.asked("POST /conversation")[1].json
+        given = [(m["role"], m["content"]) for m in create.get("messages", [])]
+        assert given == [(m.role, m.content) for m in second[:-1]]
+        assert posts(server)[1].path[-24:] == IDS[1]
+        assert posts(server)[1].json["inputs"] == second[-1].content
+
+
+def test_another_model_makes_the_conversation_again() -> None:
+    answers = (created(0), created(1, messages=2))
+    with chatting(says("1"), says("2"), create=answers) as (backend, server, _):
+        ask(backend, *FIRST)
+        last = ChatRequest("chat", "some/other", SECOND)
+        assert [*backend.stream(last)][-1] == Finished("2")
+        assert server.asked("POST /conversation")[1].json["model"] == "some/other"
+
+
+def test_the_conversation_that_was_replaced_is_deleted() -> None:
+    answers = (created(0), created(1, messages=2))
+    with chatting(says("1"), says("2"), create=answers) as (backend, server, _):
+        ask(backend, *FIRST)
+        ask(backend, user("One!"), *SECOND[1:])
+        assert server.calls()[-1] == f"DELETE /conversation/{IDS[0]}"
+
+
+@pytest.mark.parametrize("acknowledged", [None, 1, "2", True, [1, 2]])
+def test_a_history_that_is_not_acknowledged_is_packed(acknowledged: Any) -> None:
+    reply = {} if acknowledged is None else {"messages": acknowledged}
+    with chatting(says("2"), create=(created(0, **reply),)) as (backend, server, _):
+        ask(backend, *SECOND)
+        (sent,) = posts(server)
+        assert sent.json["inputs"].endswith(
+            "\nuser: One?\nassistant: 1\nuser: Two?\nassistant:"
+        )
+        assert sent.json["inputs"].startswith("This is a conversation")
+
+
+def test_after_a_packed_turn_the_question_alone_is_sent() -> None:
+    with chatting(says("2"), says("3")) as (backend, server, _):
+        ask(backend, *SECOND)
+        ask(backend, *THIRD)
+        assert posts(server)[1].json["inputs"] == "Three?"
+
+
+def test_a_system_text_is_a_message_where_the_server_takes_messages() -> None:
+    with chatting(create=(created(0, messages=1),)) as (backend, server, _):
+        ask(backend, system("Be short."), user("One?"))
+        assert server.asked("POST /conversation")[0].json["messages"] == [
+            {"role": "system", "content": "Be short."}
+        ]
+        assert posts(server)[0].json["inputs"] == "One?"
+
+
+def test_a_system_text_is_folded_into_the_first_turn_elsewhere() -> None:
+    with chatting(says("1"), says("2")) as (backend, server, _):
+        ask(backend, system("Be short."), *FIRST)
+        ask(backend, system("Be short."), *SECOND)
+        sent = [r.json["inputs"] for r in posts(server)]
+        assert sent == ["Be short.\n\nOne?", "Two?"]
+        assert steps(server).count("create") == 1
+
+
+def test_the_caller_keeps_its_messages() -> None:  # defect 9
+    with chatting() as (backend, _, _):
+        messages = (system("Be short."), *SECOND)
+        ask(backend, *messages)
+        assert messages == (system("Be short."), *SECOND)
+
+
+def test_the_body_has_parameters_details_and_fresh_ids() -> None:
+    with chatting(says("1"), says("2")) as (backend, server, _):
+        given = resolve({"temperature": 0.7, "stop": ["END", "###"]})
+        ask(backend, *FIRST, parameters=given)
+        ask(backend, *SECOND, strict=True)
+        first, second = (r.json for r in posts(server))
+        assert first["parameters"] == {**given, "stop": ["END", "###"], "details": True}
+        assert set(first["options"]) == {
+            "id",
+            "response_id",
+            "is_retry",
+            "use_cache",
+            "web_search_id",
+        }
+        assert second["options"]["strict"] is True
+        ids = [b["options"][k] for b in (first, second) for k in ("id", "response_id")]
+        assert len({uuid.UUID(i) for i in ids}) == 4
+
+
+def test_source_and_usage_come_before_the_end() -> None:
+    ours = {"model": "m", "weights": "w", "demo": True, "dropped_turns": 1}
+    details = {"finish_reason": "length", "generated_tokens": 4, "h2o_magic": ours}
+    with chatting(events(token("a"), final("a", details))) as (backend, _, _):
+        assert list(backend.stream(request(*FIRST))) == [
+            TextDelta("a"),
+            Source("m", "w", True),
+            Usage(None, 4, 1),
+            Finished("a", "length"),
+        ]
+
+
+def test_sharing_is_off_unless_asked_for() -> None:  # defect 12
+    name = "shareConversationsWithModelAuthors"
+    for share in (False, True):
+        with chatting(share=share) as (backend, server, _):
+            ask(backend, *FIRST)
+            assert server.requests[0].form.get(name) == (["true"] if share else None)
+
+
+# --- the end of the body
+
+
+def test_the_end_is_told_only_after_the_end_of_the_body() -> None:
+    gate = threading.Event()
+    late = answer(
+        [b'data:{"generated_text":"1"}\n\n', b":\n\n"],
+        content_type="text/event-stream",
+        gates={1: gate},
+    )
+    with chatting(late, says("2")) as (backend, server, _):
+        stream = backend.stream(request(*FIRST))
+        assert next(stream) == TextDelta("1")
+        threading.Timer(0.05, gate.set).start()
+        assert next(stream) == Finished("1")
+        assert gate.is_set()
+        ask(backend, *SECOND)
+        assert posts(server)[1].json["inputs"] == "Two?"
+
+
+def test_a_cut_after_the_final_event_is_an_answer_on_an_unknown_conversation() -> None:
+    cut = events(token("1"), final("1"), end="cut")
+    answers = (created(0), created(1, messages=2))
+    with chatting(cut, says("2"), create=answers) as (backend, server, _):
+        assert ask(backend, *FIRST) == "1"
+        assert ask(backend, *SECOND) == "2"
+        assert steps(server).count("create") == 2
+        assert "stop" not in steps(server)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        recorded("end-cut"),
+        recorded("end-without-final"),
+        recorded("error-midway"),
+        events(token("1"), b"data:{}\n\n", end="cut"),
+    ],
+)
+def test_after_a_broken_answer_the_conversation_is_made_again(broken: Answer) -> None:
+    answers = (created(0), created(1))
+    with chatting(broken, says("1"), create=answers) as (backend, server, _):
+        with pytest.raises(BackendError):
+            ask(backend, *FIRST)
+        assert ask(backend, *FIRST) == "1"
+        assert posts(server)[1].path[-24:] == IDS[1]
+        assert f"DELETE /conversation/{IDS[0]}" in server.calls()
+
+
+def test_nothing_is_asked_again_after_the_first_token() -> None:
+    for broken in (
+        events(
+            token("1"), {"error": "Model is overloaded", "error_type": "overloaded"}
+        ),
+        events(token("1"), {"error": "x", "error_type": "generation"}),
+        events(token("1"), end="cut"),
+    ):
+        with chatting(broken) as (backend, server, _):
+            with pytest.raises(BackendError) as caught:
+                ask(backend, *FIRST)
+            assert caught.value.partial == "1"
+            assert steps(server).count("generate") == 1
+
+
+# --- repairs
+
+
+def test_a_lost_session_is_repaired_from_terms_to_history() -> None:  # 32, 33
+    """A new cookie shows as 405 first, and after the terms as 404."""
+    answers = (created(0), created(1, messages=2))
+    with chatting(says("1"), create=answers) as (backend, server, script):
+        ask(backend, *FIRST)
+        script.then(
+            "generate",
+            recorded("generate-no-cookie"),
+            recorded("generate-other-session"),
+            says("2"),
+        )
+        del server.requests[:]
+        assert ask(backend, *SECOND) == "2"
+        assert steps(server) == [
+            "generate",
+            "settings",
+            "generate",
+            "create",
+            "generate",
+        ]
+        sent = posts(server)
+        assert [r.json["options"]["is_retry"] for r in sent] == [False, True, True]
+        assert len({r.json["options"]["id"] for r in sent}) == 1
+
+
+def test_each_repair_is_made_once() -> None:  # 32
+    lost = recorded("generate-unknown-conversation")
+    with chatting(lost, lost, says("1")) as (backend, server, _):
+        with pytest.raises(StatusError, match="keeps losing this chat"):
+            ask(backend, *FIRST)
+        assert steps(server).count("generate") == 2
+
+
+def test_a_busy_server_is_asked_a_few_times() -> None:  # 32
+    busy = recorded("error-overloaded-429")
+    with chatting(busy, busy, says("1")) as (backend, server, _):
+        assert ask(backend, *FIRST) == "1"
+        assert steps(server).count("create") == 1
+    with chatting(*[busy] * 3, says("1")) as (backend, server, _):
+        with pytest.raises(RateLimitedError):
+            ask(backend, *FIRST)
+        assert steps(server).count("generate") == 3
+
+
+def test_a_loading_model_is_waited_for() -> None:
+    with chatting(recorded("error-loading-503"), says("1")) as (backend, server, _):
+        assert ask(backend, *FIRST) == "1"
+        first, second = (r.json["options"] for r in posts(server))
+        assert "wait_for_model" not in first
+        assert second["wait_for_model"] is True
+
+
+@pytest.mark.parametrize(("seconds", "tries"), [("0", 2), ("3000", 1)])
+def test_a_wish_to_wait_is_granted_if_it_is_short(
+    seconds: str, tries: int
+) -> None:  # 32
+    headers = {"Retry-After": seconds}
+    busy = document({"error": "Slow down"}, status=429, headers=headers)
+    with chatting(busy, says("1")) as (backend, server, _):
+        if tries == 2:
+            assert ask(backend, *FIRST) == "1"
+        else:
+            with pytest.raises(RateLimitedError, match="ask again in 3000 s"):
+                ask(backend, *FIRST)
+        assert steps(server).count("generate") == tries
+
+
+def test_a_server_behind_plain_http_gets_the_referer_it_wants() -> None:  # 33
+    script = GptGmScript().then("settings", recorded("no-origin-http-referer"))
+    with serving(script) as server, closing(GptGmBackend(server.url)) as backend:
+        ask(backend, *FIRST)
+        sent = [request.headers["referer"][:5] for request in server.requests]
+        assert sent == ["http:", "https", "https", "https"]
+        assert server.requests[-1].headers["origin"].startswith("https:")
+        assert "cookie" in server.requests[-1].headers
+
+
+def test_an_idle_connection_that_died_is_replaced_without_doubling_the_turn() -> None:
+    with chatting(says("1"), DROP, says("2")) as (backend, server, _):
+        ask(backend, *FIRST)
+        assert ask(backend, *SECOND) == "2"
+        sent = posts(server)
+        assert [r.json["options"]["is_retry"] for r in sent] == [False, False, True]
+        assert sent[1].json["options"]["id"] == sent[2].json["options"]["id"]
+        assert steps(server).count("create") == 1
+
+
+# --- a server that moves
+
+
+def test_the_connection_is_asked_for_every_answer_and_a_move_is_followed() -> None:
+    with serving(GptGmScript(says("1"))) as one:
+        new = GptGmScript(says("2")).then("create", created(1, messages=2))
+        with serving(new) as two:
+            places = [Endpoint(one.url, "t1"), Endpoint(two.url, "t2")]
+            backend = GptGmBackend(connection=lambda: places[0])
+            ask(backend, *FIRST)
+            assert backend.url == one.url
+            del places[0]
+            assert ask(backend, *SECOND) == "2"
+            assert backend.url == two.url
+            assert two.requests[-1].headers["authorization"] == "Bearer t2"
+            assert two.requests[1].json["messages"][0]["content"] == "One?"
+            assert "cookie" not in two.requests[0].headers
+            backend.close()
+
+
+def test_a_server_that_died_is_looked_for_once_more() -> None:
+    with serving(GptGmScript(says("1"))) as one:
+        url = one.url
+    with serving(GptGmScript(says("2")).then("create", created(1, messages=2))) as two:
+        places = [Endpoint(url), Endpoint(two.url)]
+        asked = []
+
+        def connection() -> Endpoint:
+            asked.append(1)
+            return places.pop(0) if len(places) > 1 else places[0]
+
+        with closing(GptGmBackend(connection=connection)) as backend:
+            assert ask(backend, *SECOND) == "2"
+        assert len(asked) == 2
+
+
+def test_a_server_that_died_during_the_chat_gets_it_anew() -> None:
+    with chatting(says("1"), DROP, says("2")) as (backend, server, script):
+        ask(backend, *FIRST)
+        script.queues["generate"][:0] = [DROP]
+        script.then("create", created(1, messages=2))
+        assert ask(backend, *SECOND) == "2"
+        assert steps(server).count("settings") == 2
+        assert posts(server)[-1].path[-24:] == IDS[1]
+
+
+def test_nobody_there_is_an_error_that_says_what_to_do() -> None:
+    with serving(GptGmScript()) as server:
+        url = server.url
+    with pytest.raises(ConnectionFailedError, match=r"refused.*check that a server"):
+        ask(GptGmBackend(url), *FIRST)
+
+
+def test_the_errors_of_the_connection_pass_through() -> None:
+    def connection() -> Endpoint:
+        raise ConfigurationError("no server installed")
+
+    with pytest.raises(ConfigurationError, match="no server installed"):
+        ask(GptGmBackend(connection=connection), *FIRST)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"url": "http://h", "connection": lambda: Endpoint("http://h")},
+        {"connection": lambda: Endpoint("http://h"), "token": "t"},
+        {"url": "h"},
+        {"url": ""},
+        {"url": "http://h", "token": "a\nb"},
+    ],
+)
+def test_an_address_is_checked_before_anything_is_sent(given: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError):
+        GptGmBackend(**given)
+
+
+# --- leaving an answer
+
+
+def slow(*texts: str) -> Answer:
+    return events(*map(token, texts), end="hold")
+
+
+def test_closing_an_answer_stops_the_server_and_forgets_the_conversation() -> (
+    None
+):  # 38
+    answers = (created(0), created(1))
+    with chatting(slow("a", "b"), says("1"), create=answers) as (backend, server, _):
+        stream = backend.stream(request(*FIRST))
+        assert next(stream) == TextDelta("a")
+        stream.close()
+        assert server.left.acquire(timeout=10)
+        assert server.calls()[-1] == f"POST /conversation/{IDS[0]}/stop-generating"
+        with pytest.raises(StopIteration):
+            next(stream)
+        assert ask(backend, *FIRST) == "1"
+        assert posts(server)[1].path[-24:] == IDS[1]
+
+
+def test_dropping_an_answer_stops_the_server() -> None:  # 38
+    with chatting(slow("a")) as (backend, server, _):
+        stream = backend.stream(request(*FIRST))
+        next(stream)
+        del stream
+        assert server.left.acquire(timeout=10)
+        assert steps(server)[-1] == "stop"
+
+
+def test_an_answer_never_begun_sends_nothing() -> None:
+    with chatting() as (backend, server, _):
+        backend.stream(request(*FIRST)).close()
+        assert server.requests == []
+        assert ask(backend, *FIRST)
+
+
+def test_closing_a_finished_answer_sends_nothing() -> None:
+    with chatting(says("1")) as (backend, server, _):
+        stream = backend.stream(request(*FIRST))
+        for event in stream:
+            if isinstance(event, Finished):
+                break
+        stream.close()
+        assert steps(server) == ["settings", "create", "generate"]
+        ask(backend, *SECOND)
+        assert steps(server).count("create") == 1
+
+
+def test_a_failing_stop_call_is_ignored() -> None:  # 37
+    for reply in (DROP, recorded("stop-unknown"), recorded("error-engine-down")):
+        with chatting(slow("a")) as (backend, _, script):
+            script.usual["stop"] = reply
+            stream = backend.stream(request(*FIRST))
+            next(stream)
+            stream.close()
+
+
+@pytest.mark.parametrize("where", ["create", "generate", "first token", "second token"])
+def test_another_thread_can_close_an_answer_that_is_waited_for(
+    where: str,
+) -> None:  # 37
+    silent = {"first token": events(b":\n\n", end="hold"), "second token": slow("a")}
+    with chatting(says("1")) as (backend, server, script):
+        step = where if where in ("create", "generate") else "generate"
+        script.queues[step] = [silent.get(where, Answer(b"", (), "hold"))]
+        stream = backend.stream(request(*FIRST))
+        got: list[Event] = []
+        thread = threading.Thread(target=lambda: got.extend(stream))
+        thread.start()
+        eventually(lambda: step in steps(server))
+        if where == "second token":
+            eventually(lambda: got)
+        stream.close()
+        thread.join(timeout=10)
+        assert not thread.is_alive()
+        assert got == ([TextDelta("a")] if where == "second token" else [])
+        assert server.left.acquire(timeout=10)
+        assert ("stop" in steps(server)) == (step == "generate")
+        script.queues.clear()
+        assert ask(backend, *FIRST)
+
+
+def test_closing_ends_a_pause_between_two_tries() -> None:
+    busy = recorded("error-overloaded-429")
+    with chatting(busy, patience=Patience(wait=100, longest_wait=200)) as (
+        b,
+        server,
+        _,
+    ):
+        stream = b.stream(request(*FIRST))
+        thread = threading.Thread(target=lambda: list(stream))
+        thread.start()
+        eventually(lambda: "generate" in steps(server))
+        stream.close()
+        thread.join(timeout=10)
+        assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("where", ["head", "first token", "second token"])
+def test_an_interrupt_while_waiting_stops_the_server(where: str) -> None:  # 37
+    silent = {"head": Answer(b"", (), "hold"), "first token": events(end="hold")}
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    old = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with chatting(silent.get(where, slow("a")), says("1")) as (backend, server, _):
+            stream = backend.stream(request(*FIRST))
+            if where == "second token":
+                assert next(stream) == TextDelta("a")
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            with pytest.raises(KeyboardInterrupt):
+                next(stream)
+            stream.close()
+            assert steps(server)[-1] == "stop"
+            assert server.left.acquire(timeout=10)
+            assert ask(backend, *FIRST) == "1"
+    finally:
+        signal.signal(signal.SIGALRM, old)
+
+
+def test_a_stall_keeps_the_text_and_stops_the_server() -> None:  # 36
+    with chatting(slow("a"), timeouts=Timeouts(idle=0.05)) as (backend, server, _):
+        with pytest.raises(TimedOutError) as caught:
+            ask(backend, *FIRST)
+        assert caught.value.partial == "a"
+        assert steps(server)[-1] == "stop"
+
+
+# --- several at once
+
+
+def test_turns_of_one_chat_wait_for_each_other() -> None:  # 39
+    gate = threading.Event()
+    held = events(token("1"), final("1"), gates={1: gate})
+    with chatting(held, says("2")) as (backend, server, _):
+        first = backend.stream(request(*FIRST))
+        assert next(first) == TextDelta("1")
+        got: list[str] = []
+        thread = threading.Thread(target=lambda: got.append(ask(backend, *SECOND)))
+        thread.start()
+        thread.join(timeout=0.3)
+        assert thread.is_alive()
+        assert len(posts(server)) == 1
+        gate.set()
+        list(first)
+        thread.join(timeout=10)
+        assert got == ["2"]
+
+
+def test_a_turn_that_waits_for_another_can_be_closed() -> None:
+    with chatting(slow("a")) as (backend, server, _):
+        first = backend.stream(request(*FIRST))
+        next(first)
+        second = backend.stream(request(*SECOND))
+        thread = threading.Thread(target=lambda: list(second))
+        thread.start()
+        second.close()
+        thread.join(timeout=10)
+        assert not thread.is_alive()
+        first.close()
+        assert len(posts(server)) == 1
+
+
+def test_asking_in_the_middle_of_an_answer_is_misuse_and_no_deadlock() -> None:
+    with chatting(slow("a")) as (backend, _, _):
+        first = backend.stream(request(*FIRST))
+        next(first)
+        with pytest.raises(MisuseError, match="still being read"):
+            ask(backend, *SECOND)
+        first.close()
+        assert ask(backend, *FIRST)
+
+
+def test_different_chats_answer_at_once() -> None:
+    gate = threading.Event()
+    held = events(token("1"), final("1"), gates={1: gate})
+    with chatting(held, says("2")) as (backend, _, _):
+        first = backend.stream(request(*FIRST, chat="a"))
+        next(first)
+        assert ask(backend, *FIRST, chat="b") == "2"
+        gate.set()
+        assert [*first][-1] == Finished("1")
+
+
+# --- what servers and users get wrong
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {},
+        {"conversationId": 7},
+        {"conversationId": None},
+        [],
+        None,
+        "x",
+        {"id": IDS[0]},
+    ],
+)
+def test_a_conversation_without_an_id_is_an_error(reply: Any) -> None:  # 34, defect 3
+    with chatting(create=(document(reply),)) as (backend, server, _):
+        with pytest.raises(ProtocolError, match="expected a conversationId, got"):
+            ask(backend, *FIRST)
+        assert "generate" not in steps(server)
+
+
+@pytest.mark.parametrize("bad", ["../settings", "a/b", "", "a b", "x" * 200, "é"])
+def test_an_id_that_could_lead_elsewhere_is_refused(bad: str) -> None:  # 43
+    with chatting(create=(document({"conversationId": bad}),)) as (backend, server, _):
+        with pytest.raises(ProtocolError):
+            ask(backend, *FIRST)
+        assert "generate" not in steps(server)
+
+
+def test_an_unusual_id_is_used_with_a_warning() -> None:  # 43
+    with chatting(create=(document({"conversationId": "abc-1"}),)) as (backend, s, _):
+        with pytest.warns(UserWarning, match="unusual conversation id 'abc-1'"):
+            ask(backend, *FIRST)
+        assert s.calls()[-1] == "POST /conversation/abc-1"
+
+
+@pytest.mark.parametrize(
+    "reply", [{"type": "failure"}, {"type": "error", "error": {}}, [], "ok", None]
+)
+def test_terms_count_as_accepted_only_when_the_server_says_so(reply: Any) -> None:
+    with chatting() as (backend, server, script):
+        script.usual["settings"] = document(reply)
+        with pytest.raises(ProtocolError, match="not accepted"):
+            ask(backend, *FIRST)
+        assert steps(server) == ["settings"]
+
+
+def test_a_web_page_instead_of_an_answer_is_told_by_its_title() -> None:  # 27
+    page = answer(b"<html><title>Log in</title>", content_type="text/html")
+    with (
+        chatting(page) as (backend, _, _),
+        pytest.raises(ProtocolError, match="'Log in'"),
+    ):
+        ask(backend, *FIRST)
+
+
+@pytest.mark.parametrize("status", [204, 202])
+def test_a_success_without_an_answer_is_an_error(status: int) -> None:  # 29
+    empty = answer(b"", status=status, chunked=False)
+    with chatting(empty) as (backend, _, _), pytest.raises(StatusError):
+        ask(backend, *FIRST)
+
+
+def test_an_empty_body_is_an_incomplete_answer() -> None:  # 29
+    with (
+        chatting(answer(b"", chunked=False)) as (backend, _, _),
+        pytest.raises(IncompleteAnswerError),
+    ):
+        ask(backend, *FIRST)
+
+
+@pytest.mark.parametrize(
+    "kind", ["TEXT/Event-Stream; charset=iso-8859-1", "text/plain", "text/html", None]
+)
+def test_any_content_type_will_do_and_the_text_is_utf8(kind: str | None) -> None:
+    """Edge cases 4 and 40, and defect 5."""
+    body = 'data:{"generated_text":"é日"}\n\n'.encode()
+    with chatting(answer(body, content_type=kind)) as (backend, _, _):
+        assert ask(backend, *FIRST) == "é日"
+
+
+@pytest.mark.parametrize(
+    "messages", [(), (assistant("a"),), (user(" \n"),), (user("a"), assistant("b"))]
+)
+def test_messages_without_a_question_are_refused_at_once(
+    messages: tuple[Message, ...],
+) -> None:  # 44
+    with pytest.raises(MessagesError):
+        GptGmBackend("http://127.0.0.1:1").stream(request(*messages))
+
+
+def test_a_cookie_that_changes_is_followed() -> None:  # 33
+    with chatting() as (backend, server, script):
+        headers = {"Set-Cookie": "hf-chat=new; Path=/; Secure"}
+        script.then("create", document({"conversationId": IDS[0]}, headers=headers))
+        ask(backend, *FIRST)
+        assert server.requests[1].headers["cookie"] != "hf-chat=new"
+        assert server.requests[2].headers["cookie"] == "hf-chat=new"
+
+
+def test_a_server_without_cookies_is_used_without() -> None:  # 33
+    with chatting() as (backend, server, script):
+        script.usual["settings"] = document({"type": "redirect"})
+        script.usual["create"] = document({"conversationId": IDS[0]})
+        ask(backend, *FIRST)
+        assert not any("cookie" in r.headers for r in server.requests)
+
+
+def test_closing_the_backend_deletes_its_conversations() -> None:
+    with chatting(create=(created(0), created(1))) as (backend, server, _):
+        ask(backend, *FIRST, chat="a")
+        ask(backend, *FIRST, chat="b")
+        backend.close()
+        assert server.calls()[-2:] == [f"DELETE /conversation/{i}" for i in IDS[:2]]

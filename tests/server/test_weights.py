@@ -1,0 +1,236 @@
+"""Which weights answer for a model, and what the list of models says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+import pytest
+from huggingface_hub import constants
+from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+
+from h2o_magic.catalogue import MODELS
+from h2o_magic.errors import ConfigurationError, ConnectionFailedError
+from h2o_magic.server.listing import list_models
+from h2o_magic.server.pull import pull
+from h2o_magic.server.weights import find_weights, known_weights
+from tests.server.client import Client, turn
+from tests.server.tiny_gguf import write_llama
+
+Cache = Callable[..., Path]
+
+
+@pytest.fixture
+def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
+    """Puts a file into an otherwise empty cache, where huggingface_hub would."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+
+    def put(repository: str, file: str, revision: str = "abc") -> Path:
+        folder = f"models--{repository.replace('/', '--')}/snapshots/{revision}"
+        path = tmp_path / folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return write_llama(path)
+
+    return put
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_without_its_own_weights_a_model_has_those_of_the_demo(
+    cached: Cache, name: str
+) -> None:
+    weights = find_weights(name)
+    assert weights is not None
+    assert weights.demo
+    assert weights.label == "built-in demo weights"
+    assert weights.path.name == f"demo-{MODELS[name].architecture}.gguf"
+    assert weights.path.is_file()
+    assert find_weights(MODELS[name].service_id) == weights
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_its_own_weights_in_the_cache_answer(cached: Cache, name: str) -> None:
+    entry = MODELS[name]
+    path = cached(entry.repository, entry.pattern.replace("*", "some-Model.").lower())
+    weights = find_weights(name)
+    assert weights is not None
+    assert (weights.path, weights.demo) == (path, False)
+    assert weights.label == path.name
+
+
+def test_another_quantization_is_not_its_own(cached: Cache) -> None:
+    cached(MODELS["llama-13b"].repository, "model.Q2_K.gguf")
+    weights = find_weights("llama-13b")
+    assert weights is not None
+    assert weights.demo
+
+
+def test_any_cached_repository_can_be_asked(cached: Cache) -> None:
+    small = cached("owner/repo", "m.q4_0.gguf")
+    best = cached("owner/repo", "folder/m.Q4_K_M.gguf")
+    assert find_weights("owner/repo").path == best  # type: ignore[union-attr]
+    assert find_weights("owner/repo:m.q4_0.gguf").path == small  # type: ignore[union-attr]
+    assert find_weights("owner/repo:none.gguf") is None
+    assert find_weights("owner/other") is None
+
+
+def test_a_file_can_be_asked_by_its_path(cached: Cache, tmp_path: Path) -> None:
+    path = write_llama(tmp_path / "mine.gguf")
+    assert find_weights(str(path)).path == path  # type: ignore[union-attr]
+    assert find_weights(str(tmp_path / "none.gguf")) is None
+    assert find_weights("mine.gguf") is None
+    assert find_weights("nothing") is None
+
+
+def test_the_list_has_the_catalogue_and_what_else_is_cached(cached: Cache) -> None:
+    own = MODELS["danube3-500m"]
+    cached(own.repository, own.pattern.replace("*", "d."))
+    cached("owner/repo", "m.gguf")
+    cached("owner/repo", "m.gguf", revision="older")
+    names = [weights.model for weights in known_weights()]
+    assert names == [*MODELS, "owner/repo:m.gguf"]
+    assert all(find_weights(name) for name in names)
+
+
+def test_the_list_says_what_answers(cached: Cache) -> None:
+    path = cached("owner/repo", "m.gguf")
+    first, *_, last = list_models({"llama-13b"})
+    assert first == {
+        "id": "h2oai/h2ogpt-gm-oasst1-en-2048-open-llama-13b",
+        "name": "llama-13b",
+        "displayName": "llama-13b",
+        "weights": "built-in demo weights",
+        "demo": True,
+        "size": find_weights("llama-13b").path.stat().st_size,  # type: ignore[union-attr]
+        "context_length": 1024,
+        "loaded": True,
+        "parameters": first["parameters"],
+        "note": MODELS["llama-13b"].note,
+    }
+    assert first["parameters"]["max_new_tokens"] == 1024
+    assert (last["id"], last["weights"]) == ("owner/repo:m.gguf", "m.gguf")
+    assert (last["demo"], last["loaded"]) == (False, False)
+    assert (last["size"], last["context_length"]) == (path.stat().st_size, 4096)
+
+
+def test_a_damaged_file_in_the_cache_does_not_break_the_list(cached: Cache) -> None:
+    cached("owner/repo", "m.gguf").write_bytes(b"broken")
+    assert list_models(())[-1]["context_length"] is None
+
+
+def test_the_route_lists_the_models(client: Client) -> None:
+    listed = client.call("GET", "/api/models").json
+    assert [model["name"] for model in listed] == list(MODELS)
+    client.answer("hello", "falcon-7b", max_new_tokens=1)
+    loaded = {m["name"]: m["loaded"] for m in client.call("GET", "/api/models").json}
+    assert loaded["falcon-7b"]
+    assert "falcon-7b" in client.call("GET", "/health").json["loaded"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_strict_refuses_demo_weights(client: Client, *, stream: bool) -> None:
+    path = f"/conversation/{client.converse()}"
+    body = turn("hi", {}, strict=True) | {"stream": stream}
+    reply = client.call("POST", path, body)
+    assert reply.status == 422
+    assert reply.json == {
+        "error": "llama-13b has no weights on this machine: run `%h2o pull llama-13b`, "
+        "or ask without --strict",
+        "error_type": "weights_missing",
+    }
+
+
+def test_strict_lets_real_weights_answer(client: Client, noisy: str) -> None:
+    path = f"/conversation/{client.converse(noisy)}"
+    body = turn("hi", {"max_new_tokens": 1}, strict=True)
+    details = client.call("POST", path, body).events[-1]["details"]
+    assert details["h2o_magic"]["demo"] is False
+    assert details["h2o_magic"]["weights"] == "noisy.gguf"
+
+
+class Hub:
+    """Stands in for the hub: a listing, and what was fetched."""
+
+    def __init__(self, files: list[str] | Exception) -> None:
+        self.files = files
+        self.fetched: list[tuple[str, str]] = []
+
+    def list_repo_files(self, _repository: str) -> list[str]:
+        if isinstance(self.files, Exception):
+            raise self.files
+        return self.files
+
+    def download(self, repository: str, file: str) -> str:
+        self.fetched.append((repository, file))
+        return f"/cache/{file}"
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Hub]:
+    def make(files: list[str] | Exception) -> Hub:
+        made = Hub(files)
+        monkeypatch.setattr(huggingface_hub, "HfApi", lambda: made)
+        monkeypatch.setattr(huggingface_hub, "hf_hub_download", made.download)
+        return made
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "file"),
+    [
+        ("llama-13b", ["README.md", "h.Q2_K.gguf", "h.Q4_K_M.gguf"], "h.Q4_K_M.gguf"),
+        ("falcon-7b", ["f-q8_0.gguf", "f-Q4_0.gguf"], "f-Q4_0.gguf"),
+        ("owner/repo", ["a.Q8_0.gguf", "a.q4_0.gguf"], "a.q4_0.gguf"),
+        ("owner/repo", ["only.gguf"], "only.gguf"),
+        ("owner/repo:B.gguf", ["a.gguf", "b.gguf"], "b.gguf"),
+    ],
+)
+def test_pull_fetches_the_file_that_fits(
+    hub: Callable[..., Hub], name: str, files: list[str], file: str
+) -> None:
+    made = hub(files)
+    assert pull(name) == Path("/cache") / file
+    repository = MODELS[name].repository if name in MODELS else "owner/repo"
+    assert made.fetched == [(repository, file)]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("lama-13b", "did you mean 'llama-13b'"),
+        ("a/b/c", "expected a model's name or owner/repository"),
+        ("/b", "expected a model's name or owner/repository"),
+        ("owner/repo", r"its GGUF files: none"),
+        ("owner/repo:x.gguf", r"has no file 'x.gguf'"),
+    ],
+)
+def test_pull_says_what_it_cannot_find(
+    hub: Callable[..., Hub], name: str, words: str
+) -> None:
+    hub(["README.md"])
+    with pytest.raises(ConfigurationError, match=words):
+        pull(name)
+
+
+def _http_error(kind: type[HfHubHTTPError]) -> HfHubHTTPError:
+    error: Any = kind.__new__(kind)
+    error.args = ("refused",)
+    error.response = None
+    return error  # type: ignore[no-any-return]
+
+
+def test_pull_says_that_a_repository_does_not_exist(hub: Callable[..., Hub]) -> None:
+    hub(_http_error(RepositoryNotFoundError))
+    with pytest.raises(ConfigurationError, match="has no public repository"):
+        pull("owner/repo")
+
+
+@pytest.mark.parametrize("error", [OSError("no route"), _http_error(HfHubHTTPError)])
+def test_pull_says_that_the_hub_cannot_be_reached(
+    hub: Callable[..., Hub], error: Exception
+) -> None:
+    hub(error)
+    with pytest.raises(ConnectionFailedError, match="cannot fetch owner/repo"):
+        pull("owner/repo")
