@@ -77,8 +77,8 @@ class Parameter:
         checked = self._convert(value)
         if checked is None or not self._in_range(checked):
             rule = self.rule
-            if isinstance(checked, int) and self.most and checked > self.most:
-                rule = f"must be at most {self.most}"
+            if rule == _COUNT and isinstance(checked, int) and checked > _LARGEST:
+                rule = f"must be at most {_LARGEST}"
             raise ParameterError(
                 f"`{self.name}` {rule}, got {reprlib.repr(value)}"
             )
