@@ -13,7 +13,7 @@ from h2o_magic.errors import ConfigurationError, ParameterError
 from h2o_magic.nearest import did_you_mean
 from h2o_magic.parameters import PARAMETERS, Parameter, Value
 
-__all__ = ["AskOptions", "help_text", "parse_ask", "parse_cell_line"]
+__all__ = ["AskOptions", "help_rows", "help_text", "parse_ask", "parse_cell_line"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,22 @@ def parse_ask(line: str) -> tuple[AskOptions, str]:
 def help_text() -> str:
     """Return the help on all options, as plain text."""
     return _parser().format_help()
+
+
+def help_rows() -> list[list[str]]:
+    """Return the help on all options as rows of option, meaning and default."""
+    rows = []
+    for action in _parser()._actions:
+        parameter = PARAMETERS.get(action.dest)
+        names = [
+            f"`{name} {action.metavar or ''}".rstrip() + "`"
+            for name in action.option_strings
+        ]
+        meaning = parameter.help if parameter else str(action.help).replace("%%", "%")
+        default = parameter.default if parameter else None
+        shown = "" if default is None else f"`{str(default).lower()}`"
+        rows.append([", ".join(names), meaning, shown])
+    return rows
 
 
 def _words(line: str) -> list[str]:

@@ -79,9 +79,7 @@ class Parameter:
             rule = self.rule
             if rule == _COUNT and isinstance(checked, int) and checked > _LARGEST:
                 rule = f"must be at most {_LARGEST}"
-            raise ParameterError(
-                f"`{self.name}` {rule}, got {reprlib.repr(value)}"
-            )
+            raise ParameterError(f"`{self.name}` {rule}, got {reprlib.repr(value)}")
         return checked
 
     def parse(self, text: str) -> Value:

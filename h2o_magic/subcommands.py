@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from h2o_magic import tables
-from h2o_magic.arguments import help_text
+from h2o_magic.arguments import help_rows, help_text
 from h2o_magic.catalogue import MODELS, find_model
 from h2o_magic.display import show_markdown
 from h2o_magic.errors import ConfigurationError
@@ -113,7 +113,7 @@ def _status(magics: H2OMagics, rest: str) -> None:
 
 
 def _config(trait: str) -> str:
-    return f"`%config H2OMagics.{trait} = ...`"
+    return f"`%config H2OMagics.{trait}`"
 
 
 def _version(magics: H2OMagics, rest: str) -> None:
@@ -147,7 +147,19 @@ def show_help(magics: H2OMagics) -> None:
         for command in SUBCOMMANDS.values()
     )
     text = f"{help_text().rstrip()}\n\nsubcommands:\n{lines}"
-    show_markdown(magics.shell, f"```text\n{text}\n```", text)
+    show_markdown(magics.shell, _help_markdown(), text)
+
+
+def _help_markdown() -> str:
+    commands = [["`%%h2o [options]`", "ask what stands on the lines below"]]
+    commands += [
+        [f"`%h2o {f'{command.name} {command.usage}'.strip()}`", command.help]
+        for command in SUBCOMMANDS.values()
+    ]
+    return (
+        f"{tables.as_markdown(['command', 'what it does'], commands)}\n\n"
+        f"{tables.as_markdown(['option', 'meaning', 'default'], help_rows())}"
+    )
 
 
 def _no_arguments(name: str, rest: str) -> None:

@@ -465,18 +465,16 @@ def drip(seconds: float, **timeouts: float) -> int:
     """Read keep-alives, each sent so long after the one before; return how many."""
     gates = {i: threading.Event() for i in range(1, 5)}
     seen = 0
-    try:
-        with (
-            talking(always(answer([b":\n\n"] * 5, gates=gates)), **timeouts) as (t, _),
-            t.send("GET", "/") as reply,
-        ):
-            for _ in reply.chunks():
+    script = always(answer([b":\n\n"] * 5, gates=gates))
+    with talking(script, **timeouts) as (transport, _):
+        try:
+            for _ in transport.send("GET", "/").chunks():
                 seen += 1
                 time.sleep(seconds)
                 gates.get(seen, threading.Event()).set()
-    finally:
-        for gate in gates.values():
-            gate.set()
+        finally:
+            for gate in gates.values():
+                gate.set()
     return seen
 
 

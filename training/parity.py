@@ -78,7 +78,7 @@ def difference(
     ours = model.logits(features)[0].log_softmax(-1)
     theirs = engine.first_probabilities([{"role": "user", "content": question}])
     ids = {tokenizer.decode([number]): number for number in range(len(ours))}
-    whole = {text for text in theirs if text in ids and "\ufffd" not in text}
+    whole = {text for text in theirs if text in ids and text and "\ufffd" not in text}
     pairs = ((ours[ids[text]].item(), theirs[text]) for text in whole)
     return max(abs(mine - value) for mine, value in pairs)
 

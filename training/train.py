@@ -8,7 +8,7 @@ import copy
 import random
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -59,8 +59,9 @@ class Recipe:
     ----------
     steps, warmup
         Optimizer steps, and those of them in which the learning rate rises.
-    rate
-        The highest learning rate; it falls in a straight line to zero.
+    rate, matrix_rate
+        The highest learning rates, of the embedding and the norms and of the blocks'
+        matrices; they fall in a straight line to zero.
     decay
         Weight decay.
     average
@@ -79,6 +80,7 @@ class Recipe:
     steps: int = 1100
     warmup: int = 100
     rate: float = 4e-3
+    matrix_rate: float = 4e-3
     decay: float = 0.05
     average: float = 0.995
     token_dropout: float = 0.15
@@ -90,6 +92,10 @@ class Recipe:
         Lesson(0.07, (1, 1), None),
         Lesson(0.18, (2, 7), None),
     )
+
+
+# Falcon's queries, keys and values are one large matrix, for which Muon's step is larger.
+RECIPES = {"llama": Recipe(matrix_rate=8e-3), "falcon": Recipe()}
 
 
 @dataclass(frozen=True)
@@ -221,13 +227,13 @@ def train(
     began, mean = time.monotonic(), 0.0
     for step in range(recipe.steps):
         rising = min(1.0, (step + 1) / recipe.warmup)
-        rate = recipe.rate * min(rising, 1.0 - step / recipe.steps)
+        slope = min(rising, 1.0 - step / recipe.steps)
         loss = loss_of(model, next(source), penalized=coin.random() < 0.5)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = slope * group["peak"]
             optimizer.step()
             optimizer.zero_grad()
         _average(averaged, model, min(recipe.average, step / (step + 10)))
@@ -246,9 +252,15 @@ def _optimizers(model: LanguageModel, recipe: Recipe) -> list[torch.optim.Optimi
         inside = weight.dim() == 2 and name.startswith("blk.")
         (matrices if inside else others).append(weight)
     muon = torch.optim.Muon(
-        matrices, weight_decay=recipe.decay, adjust_lr_fn="match_rms_adamw"
+        [{"params": matrices, "peak": recipe.matrix_rate}],
+        weight_decay=recipe.decay,
+        adjust_lr_fn="match_rms_adamw",
     )
-    adamw = torch.optim.AdamW(others, weight_decay=recipe.decay, betas=(0.9, 0.98))
+    adamw = torch.optim.AdamW(
+        [{"params": others, "peak": recipe.rate}],
+        weight_decay=recipe.decay,
+        betas=(0.9, 0.98),
+    )
     return [muon, adamw]
 
 
@@ -263,12 +275,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--arch", choices=ARCHITECTURES, required=True)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=Recipe.steps)
+    parser.add_argument("--steps", type=int, help="default: the recipe's")
     parser.add_argument("--threads", type=int, default=Recipe.threads)
     parser.add_argument("--output", type=Path, help="default: the package's data")
     arguments = parser.parse_args()
     path = arguments.output or OUTPUT / f"demo-{arguments.arch}.gguf"
-    recipe = Recipe(steps=arguments.steps, threads=arguments.threads)
+    recipe = replace(RECIPES[arguments.arch], threads=arguments.threads)
+    if arguments.steps is not None:
+        recipe = replace(recipe, steps=arguments.steps)
     began = time.monotonic()
     model, tokenizer = train(arguments.arch, load_guide(), recipe, seed=arguments.seed)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -146,12 +146,15 @@ class GptGmBackend:
         with self._lock:
             chats, self._chats = self._chats, {}
             calls, self._calls = self._calls, None
+        if calls is None:
+            return
         for chat in chats.values():
-            for place in (*chat.leftovers, *filter(None, [chat.known])):
-                if place.calls is calls:
-                    place.calls.delete(place.conversation)
-        if calls is not None:
-            calls.close()
+            left = [p.conversation for p in chat.leftovers if p.calls is calls]
+            if chat.known and chat.known.calls is calls:
+                left.append(chat.known.conversation)
+            for conversation in left:
+                calls.delete(conversation)
+        calls.close()
 
     def _answer(
         self, request: ChatRequest, cancellation: Cancellation

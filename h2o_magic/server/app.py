@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import cast
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -68,7 +69,7 @@ def build_app(
 
 def _no_route(routes: Sequence[Route], request: Request, error: Exception) -> Response:
     """Answer where there is no route, or none for the verb, as SvelteKit does."""
-    if not isinstance(error, HTTPException) or error.status_code != 405:
+    if cast(HTTPException, error).status_code != 405:
         return error_page("Not Found", 404)
     here = [r for r in routes if r.path_regex.match(request.url.path)]
     allowed = sorted({method for route in here for method in route.methods or ()})
@@ -76,9 +77,8 @@ def _no_route(routes: Sequence[Route], request: Request, error: Exception) -> Re
 
 
 def _refuse(request: Request, error: Exception) -> Response:
-    if not isinstance(error, RouteError):
-        raise error
-    return error.response(request.headers.get("accept"))
+    # Starlette's types do not say that a handler gets only what it was set for.
+    return cast(RouteError, error).response(request.headers.get("accept"))
 
 
 def _crash(_request: Request, _error: Exception) -> Response:

@@ -60,18 +60,20 @@ def has_token(headers: Headers, token: str) -> bool:
 
 def check_body(scope: Scope, headers: Headers) -> Response | None:
     """Refuse a path that cannot be decoded and a body that announces too much."""
-    raw_path = scope.get("raw_path") or b""
-    try:
-        unquote_to_bytes(raw_path).decode("utf-8")
-        malformed = re.search(rb"%(?![0-9A-Fa-f]{2})", raw_path)
-    except UnicodeDecodeError:
-        return PlainTextResponse("Malformed URI", 400)
-    if malformed:
+    if not _can_be_decoded(scope["raw_path"]):
         return PlainTextResponse("Malformed URI", 400)
     length = headers.get("content-length", "0")
     if length.isdecimal() and int(length) > body_limit(scope["path"]):
         return Response("Invalid request body", 413)
     return None
+
+
+def _can_be_decoded(raw_path: bytes) -> bool:
+    try:
+        unquote_to_bytes(raw_path).decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return not re.search(rb"%(?![0-9A-Fa-f]{2})", raw_path)
 
 
 def body_limit(path: str) -> int:

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 from h2o_magic.messages import Message, assistant, user
@@ -85,9 +85,7 @@ class Conversation:
     @contextmanager
     def stoppable(self) -> Iterator[None]:
         """Let :meth:`stop` cancel the current task inside the block."""
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("expected to run in a task")
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
         self._tasks.add(task)
         try:
             yield

@@ -173,8 +173,8 @@ class Engine:
             return xllamacpp.Server(params)
         except RuntimeError as error:
             raise ConfigurationError(
-                f"the engine cannot load {self.path.name}: a damaged file, an unknown "
-                "architecture or too little memory; the server's log says which"
+                f"the engine cannot load {self.path.name} (a damaged file, an unknown "
+                "architecture or chat template, too little memory): the log says which"
             ) from error
 
     def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:

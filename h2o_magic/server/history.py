@@ -29,7 +29,7 @@ class History:
 def parse_history(items: object) -> History:
     """Check the ``messages`` of ``POST /conversation``.
 
-    An empty list is a history without messages. A system message may come first.
+    An empty list is a history without messages. System messages come first, if any.
 
     Raises
     ------
@@ -42,9 +42,5 @@ def parse_history(items: object) -> History:
         )
     # What is checked there is a list to be answered; the question comes later here.
     *messages, _ = parse_messages([*items, user("?")])
-    system = ""
-    if messages and messages[0].role == "system":
-        system = messages.pop(0).content
-    if any(message.role == "system" for message in messages):
-        raise MessagesError("expected a system message to be the first message")
-    return History(system, tuple(messages))
+    system = [message.content for message in messages if message.role == "system"]
+    return History("\n\n".join(system), tuple(messages[len(system) :]))

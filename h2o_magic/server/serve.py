@@ -45,22 +45,22 @@ class Settings:
 
     Attributes
     ----------
+    runtime_file : Path
+        Where to leave address and token for this user's programs.
     port : int
         Port on 127.0.0.1; 0 takes a free one.
     slots : int
         Answers that one model writes at once.
     idle_minutes : float
         Minutes without a request after which the server ends; 0 for never.
-    runtime_file : Path or None
-        Where to leave address and token for this user's programs.
     log_file : Path or None
         Where to write the log; None for standard error.
     """
 
+    runtime_file: Path
     port: int = 0
     slots: int = 4
     idle_minutes: float = 15.0
-    runtime_file: Path | None = None
     log_file: Path | None = None
 
 
@@ -84,7 +84,8 @@ def serve(settings: Settings) -> None:
         version=importlib.metadata.version("h2o-magic"),
         log=str(settings.log_file) if settings.log_file else None,
     )
-    with listening, _end_signals_blocked(), _left_in(settings.runtime_file, runtime):
+    _block_end_signals()
+    with listening, _left_in(settings.runtime_file, runtime):
         _log.info("h2o_magic %s listens on %s", runtime.version, url)
         asyncio.run(_run(settings, runtime, listening))
     _log.info("ended")
@@ -124,15 +125,14 @@ async def _run(settings: Settings, runtime: Runtime, listening: socket.socket) -
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn without its signal handling: see `_end_signals_blocked`."""
+    """Uvicorn without its signal handling: see `_block_end_signals`."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _end_signals_blocked() -> Iterator[None]:
+def _block_end_signals() -> None:
     """Keep the signals that end us from every handler, for a thread to wait for them.
 
     The engine installs handlers of its own whenever it loads a model. A signal that is
@@ -140,7 +140,6 @@ def _end_signals_blocked() -> Iterator[None]:
     """
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, _END_SIGNALS)
-    yield
 
 
 def _call_at_signal(loop: asyncio.AbstractEventLoop, end: Callable[[], None]) -> None:
@@ -159,11 +158,8 @@ def _call_at_signal(loop: asyncio.AbstractEventLoop, end: Callable[[], None]) ->
 
 
 @contextmanager
-def _left_in(path: Path | None, runtime: Runtime) -> Iterator[None]:
+def _left_in(path: Path, runtime: Runtime) -> Iterator[None]:
     """Leave the runtime file at `path` for the length of the block."""
-    if path is None:
-        yield
-        return
     runtime.write(path)
     try:
         yield
@@ -171,8 +167,8 @@ def _left_in(path: Path | None, runtime: Runtime) -> Iterator[None]:
         runtime.remove(path)
 
 
-def _refuse_second(path: Path | None) -> None:
-    running = find_running(path) if path else None
+def _refuse_second(path: Path) -> None:
+    running = find_running(path)
     if running is not None:
         raise ConfigurationError(
             f"this user's server is running already: {running.url}, process "

@@ -53,9 +53,6 @@ _FAILURES: tuple[tuple[type[Exception], type[H2OMagicError], str], ...] = (
 )
 
 
-_WRAPPERS = (requests.RequestException, http.client.RemoteDisconnected)
-
-
 @contextlib.contextmanager
 def mapped(what: str) -> Iterator[None]:
     """Turn the errors of ``requests`` and ``urllib3`` into ours, keeping the cause.
@@ -76,11 +73,17 @@ def mapped(what: str) -> Iterator[None]:
         raise
 
 
+# Also an OSError, but without words of the operating system.
+_OUTER = requests.RequestException
+
+
 def _reason(error: BaseException) -> str:
     """Return the words of the deepest cause that the operating system reported."""
     reason = ""
     for _ in range(10):  # a chain of causes could be a ring
-        if isinstance(error, OSError) and not isinstance(error, _WRAPPERS):
+        if isinstance(error, http.client.RemoteDisconnected):
+            reason = "closed by the server before it answered"
+        elif isinstance(error, OSError) and not isinstance(error, _OUTER):
             reason = error.strerror or str(error)
         inner = getattr(error, "reason", None)
         if not isinstance(inner, BaseException):

@@ -210,10 +210,13 @@ class ScriptedServer:
             while request := _read_request(stream, number):
                 self.requests.append(request)
                 reply = self.script(request)
-                self._send(sock, reply)
-                if reply.end == "hold":
-                    stream.read(1)  # until the client leaves
-                    self.left.release()
+                try:
+                    self._send(sock, reply)
+                    if reply.end == "hold":
+                        stream.read(1)  # until the client leaves
+                finally:
+                    if reply.end == "hold":
+                        self.left.release()
                 if reply.end != "keep":
                     break
 
@@ -283,7 +286,7 @@ class GptGmScript:
 
 
 _STEPS = (
-    ("page", "GET", "/"),
+    ("page", "GET", "(/chat)?/"),
     ("settings", "POST", "(/chat)?/settings"),
     ("create", "POST", "(/chat)?/conversation"),
     ("generate", "POST", "(/chat)?/conversation/[^/]+"),

@@ -264,7 +264,7 @@ def test_an_unknown_name_is_refused_with_the_nearest(name: str, nearest: str) ->
 
 
 def test_a_name_like_no_other_is_refused_with_all_names() -> None:
-    with pytest.raises(ParameterError, match="known: base_url, .*web_search_id"):
+    with pytest.raises(ParameterError, match=r"known: base_url, .*web_search_id"):
         create_completion("llama-13b", HI, auth="x")
 
 

@@ -38,8 +38,8 @@ Start = Callable[..., Serving]
 
 def _start(folder: Path, *options: str) -> Serving:
     runtime, log = folder / "runtime.json", folder / "server.log"
-    command = [sys.executable, "-m", "h2o_magic.cli", "serve", *options]
-    command += ["--runtime-file", str(runtime), "--log-file", str(log)]
+    command = [sys.executable, "-m", "h2o_magic.cli", "serve"]
+    command += ["--runtime-file", str(runtime), "--log-file", str(log), *options]
     # Nobody's own weights take part: the hub's cache is an empty one.
     process = subprocess.Popen(
         command,

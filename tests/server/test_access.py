@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import pytest
 
@@ -125,8 +126,9 @@ def test_a_body_without_announced_size_is_counted(client: Client) -> None:
     chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
     headers = {"Transfer-Encoding": "chunked", "Content-Length": None}
     path = f"/conversation/{client.converse()}"
-    reply = client.call("POST", path, chunk * 9 + b"0\r\n\r\n", headers)
-    assert (reply.status, reply.json["message"]) == (413, "Invalid request body")
+    for count in (9, 140):
+        reply = client.call("POST", path, chunk * count + b"0\r\n\r\n", headers)
+        assert (reply.status, reply.json["message"]) == (413, "Invalid request body")
 
 
 def test_a_history_may_be_larger_than_a_question(client: Client) -> None:
@@ -134,6 +136,49 @@ def test_a_history_may_be_larger_than_a_question(client: Client) -> None:
     assert client.converse(messages=big)
     path = f"/conversation/{client.converse()}"
     assert client.call("POST", path, turn("x" * 600_000, {})).status == 413
+
+
+@pytest.mark.parametrize("path", ["/%FF", "/%", "/%zz", "/conversation/%C3"])
+def test_a_path_that_cannot_be_decoded_is_refused(client: Client, path: str) -> None:
+    reply = client.call("GET", path)
+    assert (reply.status, reply.body) == (400, b"Malformed URI")
+
+
+def test_an_unknown_path_is_a_page_that_says_so(client: Client) -> None:
+    reply = client.call("GET", "/nowhere")
+    assert (reply.status, reply.media_type) == (404, "text/html")
+
+
+@pytest.mark.parametrize("referer", ["nonsense", "http://[", "/settings"])
+def test_a_referer_that_is_no_url_breaks_it_as_it_broke_the_old_one(
+    serving: Serving, referer: str
+) -> None:
+    headers = {"Content-Type": FORM, "Referer": referer}
+    reply = serving.client().call("POST", "/settings", "a=b", headers)
+    assert (reply.status, reply.json) == (500, {"message": "Internal Error"})
+
+
+def test_terms_that_are_not_accepted_look_like_success_and_are_not(
+    serving: Serving,
+) -> None:
+    client = serving.client()
+    headers = {"Content-Type": FORM, "Referer": f"{client.url}/"}
+    reply = client.call("POST", "/settings", "ethicsModalAccepted=", headers)
+    assert reply.status == 200
+    client.cookie = reply.headers["set-cookie"].partition(";")[0]
+    body = {"model": "llama-13b"}
+    assert client.call("POST", "/conversation", body).status == 405
+
+
+def test_a_client_that_leaves_while_it_sends_does_no_harm(client: Client) -> None:
+    host, port = client.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(
+            f"POST /conversation HTTP/1.1\r\nHost: {host}\r\n"
+            f"Authorization: Bearer {client.token}\r\nCookie: {client.cookie}\r\n"
+            "Content-Length: 100\r\n\r\n{".encode()
+        )
+    assert client.converse()
 
 
 def test_nothing_secret_is_in_the_log(serving: Serving, client: Client) -> None:

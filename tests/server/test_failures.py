@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import threading
@@ -14,10 +15,12 @@ import pytest
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.admission import Admission
 from h2o_magic.server.engine import Engine, Room
+from h2o_magic.server.engine_stream import Chunk
 from h2o_magic.server.models import Models
-from tests.server.client import Client, turn
+from tests.server.client import Client, turn, until
 from tests.server.in_thread import served
 from tests.server.test_stopping import LONG
+from tests.server.tiny_gguf import write_llama
 
 
 class Overbooked(Engine):
@@ -84,7 +87,7 @@ def test_an_engine_that_runs_out_of_memory_midway_says_so(endless: str) -> None:
         for error in errors:
             assert error["error_type"] == "generation"
             assert error["error"].startswith("Request failed during generation: ")
-        assert client.busy_slots() == 0
+        until(lambda: client.busy_slots() == 0)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +110,7 @@ def test_a_failure_midway_is_the_last_event(
         assert all(event["generated_text"] is None for event in tokens)
         assert last["error_type"] == "generation"
         assert words in last["error"]
-        assert client.busy_slots() == 0
+        until(lambda: client.busy_slots() == 0)
 
 
 def test_a_failure_before_the_first_token_is_the_only_event(endless: str) -> None:
@@ -194,3 +197,42 @@ def test_the_engine_lets_nobody_else_in(noisy: str) -> None:
 def test_a_missing_file_names_itself(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot read the weights"):
         Engine(tmp_path / "none.gguf", Room(1, 1, 1))
+
+
+def test_a_template_that_refuses_is_an_error(client: Client, tmp_path: Path) -> None:
+    template = (
+        "{% for m in messages %}{% if m.content == 'hi' %}"
+        "{{ raise_exception('no talking') }}{% endif %}{{ m.content }}{% endfor %}"
+    )
+    path = write_llama(tmp_path / "mute.gguf", template=template)
+    (event,) = client.ask(client.converse(str(path)), "hi")
+    assert "no talking" in event["error"]
+
+
+def test_the_engines_stream_ends_with_the_reason(noisy: str) -> None:
+    engine = Engine(Path(noisy), Room(1, 512, 512))
+    options = {"max_tokens": 3, "temperature": 0.0}
+
+    async def chunks() -> list[Chunk]:
+        return [chunk async for chunk in engine.generate([1], options)]
+
+    *_, last = asyncio.run(chunks())
+    assert (last.count, last.finish, last.token_id) == (3, "length", -1)
+    engine.close()
+
+
+def test_an_engine_outlives_its_event_loop(noisy: str) -> None:
+    """As at the end of the server: a report comes and nobody is there to take it."""
+    engine = Engine(Path(noisy), Room(1, 512, 512))
+    options = {"max_tokens": 400, "temperature": 0.0}
+
+    async def first_chunk() -> None:
+        # The generator is kept, so that nothing but the loop's end ends it.
+        chunks.append(engine.generate([1], options))
+        await anext(chunks[0])
+
+    chunks: list[Any] = []
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(first_chunk())
+    loop.close()
+    engine.close()

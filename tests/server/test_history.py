@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -99,6 +100,13 @@ def test_only_a_system_text_can_be_brought_along(client: Client, noisy: str) -> 
     assert questions(ask(client, conversation, "one")) == ["Be kind.\n\none"]
 
 
+def test_several_system_texts_are_joined(client: Client, noisy: str) -> None:
+    texts = [{"role": "system", "content": text} for text in ("Be kind.", "Be brief.")]
+    conversation = client.converse(noisy, messages=texts)
+    prompt = ask(client, conversation, "one")
+    assert questions(prompt) == ["Be kind.\n\nBe brief.\n\none"]
+
+
 def test_an_empty_history_is_one(client: Client) -> None:
     body = {"model": "llama-13b", "messages": []}
     assert client.call("POST", "/conversation", body).json["messages"] == 0
@@ -177,6 +185,20 @@ def test_an_unknown_model_is_named_with_the_nearest(client: Client) -> None:
     assert reply.status == 500
     assert reply.json["message"] == "Internal Error"
     assert "did you mean 'llama-13b'" in reply.json["reason"]
+
+
+@pytest.mark.parametrize("body", [[], "x", 3, None], ids=str)
+def test_a_question_is_an_object(client: Client, body: Any) -> None:
+    path = f"/conversation/{client.converse()}"
+    reply = client.call("POST", path, json.dumps(body))
+    assert (reply.status, reply.json["message"]) == (500, "Internal Error")
+
+
+def test_parameters_are_an_object(client: Client) -> None:
+    body = {"inputs": "x", "options": {}, "parameters": [1]}
+    reply = client.call("POST", f"/conversation/{client.converse()}", body)
+    assert reply.status == 422
+    assert b"invalid type" in reply.body
 
 
 @pytest.mark.parametrize("body", [[], None, {}, {"model": 3}], ids=str)

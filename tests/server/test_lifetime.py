@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -143,8 +145,19 @@ def test_a_large_log_is_begun_anew(start: Start, tmp_path: Path) -> None:
     serving = start("--log-file", str(log))
     serving.process.terminate()
     serving.wait()
-    # The last --log-file counts; what was written there is read from the file.
-    assert serving.log_file.read_text().endswith("ended\n")
+    text = log.read_text()
+    assert "x" * 100 not in text
+    assert text.endswith("ended\n")
+
+
+def test_without_a_log_file_the_log_goes_to_standard_error(tmp_path: Path) -> None:
+    file = tmp_path / "runtime.json"
+    command = [sys.executable, "-m", "h2o_magic.cli", "serve"]
+    command += ["--idle-minutes", "0.001", "--runtime-file", str(file)]
+    run = subprocess.run(command, capture_output=True, check=True, timeout=20)
+    assert b"listens on http://127.0.0.1:" in run.stderr
+    assert run.stderr.endswith(b"ended\n")
+    assert run.stdout == b""
 
 
 def test_it_listens_on_loopback_only(serving: Serving) -> None:

@@ -117,6 +117,31 @@ def test_who_leaves_while_it_loads_leaves_it_loaded(
     asyncio.run(run())
 
 
+def test_who_leaves_while_it_fails_to_load_harms_nobody(
+    weights: dict[str, Weights],
+) -> None:
+    begin = threading.Event()
+
+    def load(_path: Path, _room: Room) -> Engine:
+        begin.wait(10)
+        raise ConfigurationError("broken")
+
+    async def use(models: Models) -> None:
+        async with models.use(weights["a"]):
+            pass
+
+    async def run() -> None:
+        models = Models(2, load=load)
+        first = asyncio.ensure_future(use(models))
+        await asyncio.sleep(0.02)
+        first.cancel()
+        begin.set()
+        with pytest.raises(ConfigurationError, match="broken"):
+            await use(models)
+
+    asyncio.run(run())
+
+
 def test_one_that_cannot_be_loaded_is_an_error_each_time(tmp_path: Path) -> None:
     path = tmp_path / "broken.gguf"
     path.write_bytes(b"broken")

@@ -44,6 +44,21 @@ def test_silence_is_filled_with_comments(monkeypatch: pytest.MonkeyPatch) -> Non
     assert sent[-1]["more_body"] is False
 
 
+def test_a_stream_that_speaks_needs_no_comments(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streaming, "_KEEP_ALIVE_SECONDS", 0.2)
+    sent: list[dict[str, Any]] = []
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        for _ in range(6):
+            yield b"data:1\n\n"
+            await asyncio.sleep(0.05)
+
+    asyncio.run(EventStream(events())({}, never, send_to(sent)))
+    assert b":\n\n" not in parts(sent)
+
+
 def test_the_head_says_event_stream() -> None:
     sent: list[dict[str, Any]] = []
 
@@ -82,6 +97,19 @@ def test_work_is_done_while_the_client_is_there() -> None:
         return 3
 
     assert asyncio.run(while_connected(never, work())) == 3
+
+
+def test_the_rest_of_a_body_is_no_leaving() -> None:
+    messages = iter([{"type": "http.request"}])
+
+    async def receive() -> dict[str, Any]:
+        return next(messages, None) or await never()
+
+    async def work() -> int:
+        await asyncio.sleep(0.01)
+        return 3
+
+    assert asyncio.run(while_connected(receive, work())) == 3
 
 
 def test_an_error_of_the_work_is_passed_on() -> None:

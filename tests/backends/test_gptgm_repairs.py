@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import pytest
+
+from h2o_magic.backends.gptgm_advice import explained
+from h2o_magic.backends.gptgm_prompt import conversation_text, first_turn_text
+from h2o_magic.backends.gptgm_repairs import Patience, Repairs
+from h2o_magic.errors import (
+    BackendError,
+    ConnectionFailedError,
+    GenerationError,
+    IncompleteAnswerError,
+    ProtocolError,
+    RateLimitedError,
+    StatusError,
+    TimedOutError,
+)
+from h2o_magic.messages import assistant, system, user
+
+
+def status(code: int, words: str = "") -> StatusError:
+    return StatusError("x", status=code, server_message=words)
+
+
+def limited(seconds: float | None, code: int = 429, words: str = "") -> StatusError:
+    return RateLimitedError("x", status=code, server_message=words, retry_after=seconds)
+
+
+ONCE = [
+    status(404, "Conversation not found"),
+    status(405, "You need to accept the welcome modal first"),
+    status(424, "Request failed during generation: x"),
+    GenerationError("x", error_type="generation"),
+    ConnectionFailedError("x"),
+]
+NEVER = [
+    status(400),
+    status(401),
+    status(403),
+    status(404, "Not found"),
+    status(405, "GET method not allowed"),
+    status(410),
+    status(413),
+    status(422),
+    status(500, "Internal Error"),
+    limited(None, words="You are sending too many messages. Try again later."),
+    limited(None, words="Exceeded number of messages before login"),
+    GenerationError("x", error_type="validation"),
+    GenerationError("x", error_type="incomplete_generation"),
+    TimedOutError("x"),
+    ProtocolError("x"),
+    IncompleteAnswerError("x"),
+]
+BUSY = [
+    status(502),
+    status(503),
+    status(504),
+    limited(None, words="Model is overloaded"),
+    GenerationError("x", error_type="overloaded"),
+]
+
+
+def ids(error: BackendError) -> str:
+    return f"{type(error).__name__}-{getattr(error, 'status', '')}"
+
+
+@pytest.mark.parametrize("error", ONCE, ids=ids)
+def test_what_can_be_repaired_is_repaired_once_and_at_once(error: BackendError) -> None:
+    repairs = Repairs()
+    assert [repairs.delay(error), repairs.delay(error)] == [0.0, None]
+
+
+@pytest.mark.parametrize("error", NEVER, ids=ids)
+def test_what_cannot_be_repaired_is_reported(error: BackendError) -> None:
+    assert Repairs().delay(error) is None
+
+
+@pytest.mark.parametrize("error", BUSY, ids=ids)
+def test_a_busy_server_is_asked_after_growing_waits(error: BackendError) -> None:
+    repairs = Repairs(Patience(tries=4, wait=1))
+    assert [repairs.delay(error) for _ in range(4)] == [1, 2, 4, None]
+    assert Repairs(Patience(tries=1)).delay(error) is None
+
+
+def test_a_different_failure_has_its_own_repair() -> None:
+    repairs = Repairs()
+    assert [repairs.delay(error) for error in ONCE[:3]] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("code", [429, 503])
+def test_the_servers_own_wait_is_kept_up_to_a_limit(code: int) -> None:
+    patience = Patience(tries=9, wait=1, longest_wait=20)
+    assert Repairs(patience).delay(limited(7, code)) == 7
+    assert Repairs(patience).delay(limited(21, code)) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (status(401), "login or another token"),
+        (status(403, "Invalid referer for POST request"), "another address"),
+        (status(404, "Not found"), "no gpt-gm server at this address"),
+        (status(404, "Conversation not found"), "keeps losing this chat"),
+        (status(405, "accept the welcome modal first"), "forgets who asks"),
+        (status(410), "no model 'm' any more; choose another"),
+        (status(413), "shorten it"),
+        (limited(None), "ask again in 60 s"),
+        (limited(7.4), "ask again in 7 s"),
+        (limited(None, words="Exceeded ... before login"), "limit for guests"),
+        (status(500), "does not have the model 'm'"),
+        (status(502), "in a minute"),
+        (status(503), "loads the model"),
+        (ConnectionFailedError("x"), "check that a server runs"),
+    ],
+)
+def test_an_error_says_what_to_do(error: BackendError, advice: str) -> None:
+    told = explained(error, model="m")
+    assert type(told) is type(error)
+    assert str(told).startswith("x: ")
+    assert advice in str(told)
+
+
+@pytest.mark.parametrize(
+    "error", [status(422, "Input validation error: y"), status(418, "y")]
+)
+def test_an_error_that_says_it_all_is_left_as_it_is(error: StatusError) -> None:
+    assert str(explained(error, model="m")) == "x"
+
+
+def test_advice_keeps_what_is_known_about_the_error() -> None:
+    told = explained(limited(7, words="y"), model="m")
+    assert isinstance(told, RateLimitedError)
+    assert (told.status, told.retry_after, told.server_message) == (429, 7, "y")
+    late = StatusError("x", status=500, server_message="y", partial="text")
+    assert explained(late, model="m").partial == "text"
+
+
+def test_all_messages_make_one_text() -> None:
+    text = conversation_text([system("S"), user("Q"), assistant("A"), user("R")])
+    assert text.endswith("\nsystem: S\nuser: Q\nassistant: A\nuser: R\nassistant:")
+
+
+def test_a_single_question_is_sent_as_it_is() -> None:
+    assert first_turn_text([user("Q")]) == "Q"
+    assert first_turn_text([system("S"), user("Q")]) == "S\n\nQ"
+    several = [user("Q"), assistant("A"), user("R")]
+    assert first_turn_text(several) == conversation_text(several)
