@@ -31,17 +31,24 @@ def test_at_least_forty_topics_have_twenty_five_phrasings_each() -> None:
     assert min(counts.values()) >= 25
 
 
-def test_the_held_out_questions_are_enough_and_were_not_trained_on() -> None:
-    heldout = lines("heldout.jsonl")
-    inside = [h for h in heldout if h["topic"] != "outside"]
-    assert len(inside) >= 120
-    assert len(heldout) - len(inside) >= 60
+def test_enough_held_out_questions_were_never_trained_on() -> None:
     trained = {
         plain(p["question"])
         for p in lines("phrasings_a.jsonl", "phrasings_b.jsonl", "outside.jsonl")
     }
-    shared = [h["question"] for h in heldout if plain(h["question"]) in trained]
-    assert len(shared) <= len(heldout) // 50, shared
+    unseen = [h for h in lines("heldout.jsonl") if plain(h["question"]) not in trained]
+    outside = [h for h in unseen if h["topic"] == "outside"]
+    assert len(unseen) - len(outside) >= 120
+    assert len(outside) >= 60
+
+
+def test_the_reported_rates_meet_the_bars_for_single_questions() -> None:
+    results = json.loads((DATA.parent / "results.json").read_text("utf-8"))
+    for model in results["models"].values():
+        for way in ("single, greedy", "single, default"):
+            figures = model["figures"][way]
+            assert figures["unseen"] >= 80
+            assert figures["outside"] >= 90
 
 
 def test_a_dozen_two_turn_dialogues_are_held_out() -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from h2o_magic.errors import (
     TimedOutError,
 )
 from h2o_magic.transport import Cancellation, Endpoint, Timeouts, Transport, mapped
+from h2o_magic.transport.client import _user_agent
 from h2o_magic.transport.failures import _FAILURES
 from tests.backends.scripted import (
     DROP,
@@ -353,6 +355,13 @@ def test_a_compressed_body_is_decompressed_and_a_false_header_ignored() -> None:
         assert body(transport).startswith(b"data:{")
 
 
+def test_only_the_beginning_of_a_body_can_be_read() -> None:
+    with talking(always(answer([b"one", b"two"], end="hold"))) as (transport, server):
+        with transport.send("GET", "/") as reply:
+            assert reply.read(4) == b"onet"
+        assert server.left.acquire(timeout=10)
+
+
 def test_a_document_that_is_no_json_is_a_protocol_error() -> None:
     with (
         talking(always(answer(b"<html><title>Log in</title>"))) as (transport, _),
@@ -662,3 +671,17 @@ def test_our_own_errors_and_bugs_pass_through_unchanged() -> None:
         with pytest.raises(type(error)) as caught, mapped("trying"):
             raise error
         assert caught.value is error
+
+
+def test_a_package_that_is_not_installed_still_names_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("h2o_magic.transport.client.version", missing)
+    _user_agent.cache_clear()
+    try:
+        assert _user_agent() == "h2o-magic"
+    finally:
+        _user_agent.cache_clear()

@@ -78,9 +78,7 @@ class AnswerReader:
         events = self._interpret(self._decoder.flush())
         if self._first in (b"{", b"["):
             events += self._document()
-        if not self._interpreter.said_end:
-            events += self._interpreter.end()
-        return events
+        return events + self._interpreter.rest()
 
     def end(self) -> Finished:
         """Return the end of the answer, after :meth:`flush`.
@@ -92,9 +90,8 @@ class AnswerReader:
         ProtocolError
             If the body is no answer at all.
         """
-        for event in self._interpreter.end():
-            if isinstance(event, Finished):
-                return event
+        if self._interpreter.finished:
+            return self._interpreter.finished
         body = _COMMENTS.sub(b"", self._body).strip()
         if body and not self._interpreter.understood:
             raise ProtocolError(self._complaint())

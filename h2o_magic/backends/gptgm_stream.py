@@ -66,6 +66,11 @@ class Interpreter:
         return self._finished.text if self._finished else self._text.shown
 
     @property
+    def finished(self) -> Finished | None:
+        """The end of the answer, once the final event has come."""
+        return self._finished
+
+    @property
     def said_end(self) -> bool:
         """True once the final event has come."""
         return self._finished is not None
@@ -106,14 +111,9 @@ class Interpreter:
             events += self._final(final, document.get("details"))
         return events
 
-    def end(self) -> list[Event]:
-        """Return what is left at the end of the stream.
-
-        The last one is `Finished` if and only if the final event has come.
-        """
-        if self._finished:
-            return [self._finished]
-        rest = self._text.rest()
+    def rest(self) -> list[Event]:
+        """Return the text that was held back, if the final event never came."""
+        rest = "" if self._finished else self._text.rest()
         return [TextDelta(rest)] if rest else []
 
     def _token(self, token: object) -> list[Event]:

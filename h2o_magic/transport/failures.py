@@ -73,8 +73,8 @@ def mapped(what: str) -> Iterator[None]:
         raise
 
 
-# Also an OSError, but without words of the operating system.
-_OUTER = requests.RequestException
+# Kinds of OSError whose own words add nothing.
+_WORDLESS = (requests.RequestException, TimeoutError)
 
 
 def _reason(error: BaseException) -> str:
@@ -83,7 +83,7 @@ def _reason(error: BaseException) -> str:
     for _ in range(10):  # a chain of causes could be a ring
         if isinstance(error, http.client.RemoteDisconnected):
             reason = "closed by the server before it answered"
-        elif isinstance(error, OSError) and not isinstance(error, _OUTER):
+        elif isinstance(error, OSError) and not isinstance(error, _WORDLESS):
             reason = error.strerror or str(error)
         inner = getattr(error, "reason", None)
         if not isinstance(inner, BaseException):
