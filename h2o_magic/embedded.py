@@ -24,8 +24,8 @@ from urllib.parse import urlsplit
 from filelock import FileLock, Timeout
 
 from h2o_magic import places
+from h2o_magic.endpoint import Endpoint
 from h2o_magic.errors import ConnectionFailedError, MissingExtraError
-from h2o_magic.transport import Endpoint
 
 __all__ = ["ServerState", "locate", "running"]
 

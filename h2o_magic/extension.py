@@ -32,6 +32,7 @@ def unload(shell: InteractiveShell) -> None:
     magics = _loaded(shell)
     if magics is None:
         return
+    magics.close()
     shell.events.unregister("pre_run_cell", magics.on_cell)
     shell.input_transformers_cleanup.remove(ask_without_body)
     shell.input_transformer_manager.token_transformers.remove(LineWithQuestionMark)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
-from traitlets import Bool, Unicode, observe
+from traitlets import Bool, Unicode, observe, validate
 
 from h2o_magic import captions
 from h2o_magic.arguments import AskOptions, parse_ask, parse_cell_line
@@ -19,6 +19,7 @@ from h2o_magic.events import Replaced, TextDelta
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
 
+    from h2o_magic.backends import Backend
     from h2o_magic.display import AnswerView
     from h2o_magic.session import Answer, NotebookSession
 
@@ -132,10 +133,23 @@ class H2OMagics(Magics):
         with view:
             _show(answer, view)
 
+    @validate("server")
+    def _check_server(self, proposal: dict[str, Any]) -> str:
+        from h2o_magic.endpoint import check_base_url  # noqa: PLC0415
+
+        with usage_errors():
+            return check_base_url(proposal["value"]) if proposal["value"] else ""
+
     @observe("server")
     def _on_server(self, change: dict[str, Any]) -> None:
         if self._session is not None:
+            self._session.close()
             self._session.backend = _backend(change["new"])
+
+    def close(self) -> None:
+        """Give back what the session holds; called when the extension is unloaded."""
+        if self._session is not None:
+            self._session.close()
 
     def on_cell(self, info: ExecutionInfo) -> None:
         """Note which cell runs, by IPython's ``pre_run_cell`` event."""
@@ -183,7 +197,7 @@ def _finish(answer: Answer, view: AnswerView, problem: str = "") -> None:
     )
 
 
-def _backend(server: str) -> Any:
+def _backend(server: str) -> Backend:
     from h2o_magic.backends.gptgm import GptGmBackend  # noqa: PLC0415
 
     if server:

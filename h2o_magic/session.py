@@ -101,6 +101,10 @@ class NotebookSession:
             self._chat = uuid.uuid4().hex
         return count
 
+    def close(self) -> None:
+        """Give back what the backend holds. The conversation stays."""
+        self.backend.close()
+
     def models(self) -> list[ModelInfo]:
         """Return what the server offers.
 

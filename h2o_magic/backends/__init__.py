@@ -101,3 +101,6 @@ class Backend(Protocol):
         BackendError
             If it does not say.
         """
+
+    def close(self) -> None:
+        """Give back what is held here and on the server; never raises."""

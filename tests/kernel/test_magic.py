@@ -134,6 +134,8 @@ def test_an_error_event_is_one_line_in_the_servers_words(
         ("%h2o mdels", "did you mean 'models'?"),
         ("%h2o ask", "expected a question"),
         ("%h2o status now", "expected nothing after it"),
+        ("%config H2OMagics.server = 'ftp://x'", "starts with http:// or https://"),
+        ("%config H2OMagics.server = 'http://me:pw@x'", "user name or password"),
     ],
 )
 def test_a_user_error_is_one_line_and_nothing_is_sent(
