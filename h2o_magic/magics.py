@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
-from traitlets import Bool, Unicode, observe, validate
+from traitlets import Bool, TraitError, Unicode, observe, validate
 
 from h2o_magic import captions
 from h2o_magic.arguments import AskOptions, parse_ask, parse_cell_line
 from h2o_magic.catalogue import DEFAULT_MODEL
-from h2o_magic.errors import BackendError, H2OMagicError
+from h2o_magic.errors import BackendError, ConfigurationError, H2OMagicError
 from h2o_magic.events import Replaced, TextDelta
 
 if TYPE_CHECKING:
@@ -137,8 +137,10 @@ class H2OMagics(Magics):
     def _check_server(self, proposal: dict[str, Any]) -> str:
         from h2o_magic.endpoint import check_base_url  # noqa: PLC0415
 
-        with usage_errors():
+        try:
             return check_base_url(proposal["value"]) if proposal["value"] else ""
+        except ConfigurationError as error:
+            raise TraitError(str(error)) from error  # traitlets then takes it back
 
     @observe("server")
     def _on_server(self, change: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 from h2o_magic.messages import Message, user
@@ -109,16 +110,14 @@ def build_prompt(maker: PromptMaker, dialogue: Dialogue, room: int) -> Prompt:
     """
     turns = dialogue.turns()
 
-    def without(dropped: int) -> str:
+    @cache
+    def without(dropped: int) -> tuple[str, list[int]]:
         kept = [message for turn in turns[dropped:] for message in turn]
-        return _render(maker, dialogue.system, [*kept, user(dialogue.question)])
+        question = user(dialogue.question)
+        return _render(maker, dialogue.system, [*kept, question])
 
-    def length(dropped: int) -> int:
-        return len(_tokenize(maker, without(dropped)))
-
-    dropped = turns_to_drop(len(turns), length, room)
-    text = without(dropped)
-    tokens = _tokenize(maker, text)
+    dropped = turns_to_drop(len(turns), lambda n: len(without(n)[1]), room)
+    text, tokens = without(dropped)
     if len(tokens) > room:
         text, tokens = _cut_question(maker, dialogue, len(tokens) - room)
     if len(tokens) > room:
@@ -133,7 +132,13 @@ def _cut_question(
     """Render the question without `excess` tokens of its beginning."""
     question = maker.tokenize(dialogue.question, markers=False)
     end = maker.detokenize(question[min(excess, len(question)) :])
-    text = _render(maker, dialogue.system, [user(end)])
+    return _render(maker, dialogue.system, [user(end)])
+
+
+def _render(
+    maker: PromptMaker, system: str, messages: Sequence[Message]
+) -> tuple[str, list[int]]:
+    text = _as_text(maker, system, messages)
     return text, _tokenize(maker, text)
 
 
@@ -144,7 +149,7 @@ def _tokenize(maker: PromptMaker, text: str) -> list[int]:
     return tokens[1:] if doubled and tokens[0] in maker.header.control_ids else tokens
 
 
-def _render(maker: PromptMaker, system: str, messages: Sequence[Message]) -> str:
+def _as_text(maker: PromptMaker, system: str, messages: Sequence[Message]) -> str:
     markers = maker.header.control_texts | _KNOWN_MARKERS
     safe = [Message(m.role, defuse(m.content, markers)) for m in messages]
     safe_system = defuse(system, markers)

@@ -140,14 +140,10 @@ def _check(parameter: Parameter, value: object) -> Value:
 
 def _rule(parameter: Parameter, value: object) -> str:
     name = f"`{parameter.name}`"
-    if isinstance(value, list):
-        if len(value) > (parameter.most or 0):
-            most = parameter.most
-            return f"{name} supports up to {most} stop sequences. Given: {len(value)}"
-        return f"{name} {parameter.rule}"
-    if parameter.below is not None:
-        return f"{name} must be > {parameter.above} and < {parameter.below}"
-    if parameter.above == 0:
+    most = parameter.most or 0
+    if isinstance(value, list) and len(value) > most:
+        return f"{name} supports up to {most} stop sequences. Given: {len(value)}"
+    if parameter.above == 0 and parameter.below is None:
         return f"{name} must be strictly positive"
     return f"{name} {parameter.rule}"
 

@@ -134,8 +134,6 @@ def test_an_error_event_is_one_line_in_the_servers_words(
         ("%h2o mdels", "did you mean 'models'?"),
         ("%h2o ask", "expected a question"),
         ("%h2o status now", "expected nothing after it"),
-        ("%config H2OMagics.server = 'ftp://x'", "starts with http:// or https://"),
-        ("%config H2OMagics.server = 'http://me:pw@x'", "user name or password"),
     ],
 )
 def test_a_user_error_is_one_line_and_nothing_is_sent(
@@ -147,6 +145,22 @@ def test_a_user_error_is_one_line_and_nothing_is_sent(
     assert words in run.stderr
     assert run.stderr.count("\n") == 1
     assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [("ftp://x", "starts with http:// or https://"), ("http://me:pw@x", "user name")],
+)
+def test_a_bad_server_address_is_refused_in_one_line_and_not_taken(
+    notebook: Notebook, address: str, words: str
+) -> None:
+    notebook.run("%load_ext h2o_magic")
+    run = notebook.run(f"%config H2OMagics.server = {address!r}")
+    assert words in run.stderr
+    assert "pw" not in run.stderr
+    assert run.stderr.count("\n") == 1
+    value = notebook.run("%config H2OMagics.server").of("execute_result")
+    assert value[0]["data"]["text/plain"] == "''"
 
 
 def test_a_refused_connection_says_what_to_do_in_one_line(chat: Notebook) -> None:
