@@ -59,15 +59,16 @@ class Recipe:
     ----------
     steps, warmup
         Optimizer steps, and those of them in which the learning rate rises.
-    rate, matrix_rate
-        The highest learning rates, of the embedding and the norms and of the blocks'
-        matrices; they fall in a straight line to zero.
+    rate
+        The highest learning rate; it falls in a straight line to zero.
     decay
         Weight decay.
     average
         Share of the old value in the moving average of the weights, per step.
     token_dropout
         Share of question texts that are cut into tokens with some merges left out.
+    pastes
+        Share of outside questions that are pasted text.
     threads
         CPU threads.
     batch_tokens
@@ -80,10 +81,10 @@ class Recipe:
     steps: int = 1100
     warmup: int = 100
     rate: float = 4e-3
-    matrix_rate: float = 4e-3
     decay: float = 0.05
     average: float = 0.995
     token_dropout: float = 0.15
+    pastes: float = 0.06
     threads: int = 1
     batch_tokens: int = 3000
     lessons: tuple[Lesson, ...] = (
@@ -94,9 +95,19 @@ class Recipe:
     )
 
 
-# Falcon's queries, keys and values are one large matrix, in which Muon's steps are
-# larger; Llama's are three and need a higher rate to become as sharp.
-RECIPES = {"llama": Recipe(matrix_rate=8e-3), "falcon": Recipe()}
+# Llama learns whole answers and long inputs more slowly: it gets more of both.
+RECIPES = {
+    "llama": Recipe(
+        pastes=0.15,
+        lessons=(
+            Lesson(0.33, (1, 1), 8),
+            Lesson(0.30, (2, 6), 10),
+            Lesson(0.08, (1, 1), None),
+            Lesson(0.29, (2, 7), None),
+        ),
+    ),
+    "falcon": Recipe(),
+}
 
 
 @dataclass(frozen=True)
@@ -112,7 +123,7 @@ def batches(
 ) -> Iterator[Batch]:
     """Yield batches without end, drawn by the recipe."""
     rng = random.Random(seed)
-    sampler = Sampler(guide, rng)
+    sampler = Sampler(guide, rng, pastes=recipe.pastes)
     noisy = with_dropout(tokenizer, 0.1)
     special = special_ids(tokenizer)
     answers = {
@@ -228,13 +239,13 @@ def train(
     began, mean = time.monotonic(), 0.0
     for step in range(recipe.steps):
         rising = min(1.0, (step + 1) / recipe.warmup)
-        slope = min(rising, 1.0 - step / recipe.steps)
+        rate = recipe.rate * min(rising, 1.0 - step / recipe.steps)
         loss = loss_of(model, next(source), penalized=coin.random() < 0.5)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = slope * group["peak"]
+                group["lr"] = rate
             optimizer.step()
             optimizer.zero_grad()
         _average(averaged, model, min(recipe.average, step / (step + 10)))
@@ -253,15 +264,9 @@ def _optimizers(model: LanguageModel, recipe: Recipe) -> list[torch.optim.Optimi
         inside = weight.dim() == 2 and name.startswith("blk.")
         (matrices if inside else others).append(weight)
     muon = torch.optim.Muon(
-        [{"params": matrices, "peak": recipe.matrix_rate}],
-        weight_decay=recipe.decay,
-        adjust_lr_fn="match_rms_adamw",
+        matrices, weight_decay=recipe.decay, adjust_lr_fn="match_rms_adamw"
     )
-    adamw = torch.optim.AdamW(
-        [{"params": others, "peak": recipe.rate}],
-        weight_decay=recipe.decay,
-        betas=(0.9, 0.98),
-    )
+    adamw = torch.optim.AdamW(others, weight_decay=recipe.decay, betas=(0.9, 0.98))
     return [muon, adamw]
 
 
