@@ -44,6 +44,8 @@ class Facts:
         Earlier turns that the server left out to fit its context.
     seconds_to_first_token, seconds : float or None
         From the question to the first text, and to the end.
+    writing_seconds : float or None
+        How long the engine was writing, by its own clock, where the server said so.
     parameters : mapping
         The generation parameters that were sent.
     """
@@ -59,11 +61,18 @@ class Facts:
     dropped_turns: int = 0
     seconds_to_first_token: float | None = None
     seconds: float = 0.0
+    writing_seconds: float | None = None
     parameters: Mapping[str, Value] = field(default_factory=dict)
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Speed of writing after the first token; None where it cannot be known."""
+        """Speed of writing; None where it cannot be known.
+
+        By the engine's clock if the server tells it, else from the first token's
+        arrival to the end.
+        """
+        if self.completion_tokens and self.writing_seconds:
+            return self.completion_tokens / self.writing_seconds
         if self.seconds_to_first_token is None or not self.completion_tokens:
             return None
         writing = self.seconds - self.seconds_to_first_token
@@ -180,6 +189,7 @@ class AnswerRecord:
             prompt_tokens=self._usage.prompt_tokens,
             completion_tokens=self._usage.completion_tokens,
             dropped_turns=self._usage.dropped_turns,
+            writing_seconds=self._usage.writing_seconds,
             seconds_to_first_token=first,
             seconds=ended - self._started,
             parameters=self._parameters,

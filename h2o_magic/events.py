@@ -72,11 +72,13 @@ class Usage:
     """How much was read and written, in tokens; None where the server does not say.
 
     `dropped_turns` counts earlier turns that the server left out to fit its context.
+    `writing_seconds` is how long the engine was writing, by its own clock.
     """
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     dropped_turns: int = 0
+    writing_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

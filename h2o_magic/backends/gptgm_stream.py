@@ -6,6 +6,7 @@ Pure. Section 1b of the protocol notes describes the stream.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -186,8 +187,13 @@ def _facts(details: Mapping[str, Any]) -> list[Event]:
         _count(details.get("input_length")),
         _count(details.get("generated_tokens")),
         _count(ours.get("dropped_turns")) or 0,
+        _seconds(ours.get("writing_seconds")),
     )
     return [*events, usage] if usage != Usage() else events
+
+
+def _seconds(value: object) -> float | None:
+    return value if isinstance(value, float) and 0 < value < math.inf else None
 
 
 def _count(value: object) -> int | None:

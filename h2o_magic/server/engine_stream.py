@@ -39,6 +39,8 @@ class Chunk:
         How many tokens the answer has so far.
     finish : {"stop", "length"} or None
         Why the answer ended; None while it goes on.
+    seconds : float
+        How long the engine has been writing, without reading the input.
     """
 
     text: str
@@ -46,6 +48,7 @@ class Chunk:
     logprob: float | None
     count: int
     finish: Literal["stop", "length"] | None = None
+    seconds: float = 0.0
 
 
 async def stream(
@@ -129,12 +132,14 @@ def _read(report: _Report) -> Chunk | None:
     if "prompt_progress" in report:
         return None
     choice = report["choices"][0]
+    seconds = report["timings"]["predicted_ms"] / 1000
     if choice["finish_reason"]:
         count = report["usage"]["completion_tokens"]
-        return Chunk(choice["text"], -1, None, count, choice["finish_reason"])
+        return Chunk(choice["text"], -1, None, count, choice["finish_reason"], seconds)
     token = choice["logprobs"]["content"][-1]
     count = report["timings"]["predicted_n"]
-    return Chunk(choice["text"], token["id"], token["logprob"], count)
+    text, logprob = choice["text"], token["logprob"]
+    return Chunk(text, token["id"], logprob, count, seconds=seconds)
 
 
 def failure(report: Mapping[str, Any]) -> GenerationError:

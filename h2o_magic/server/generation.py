@@ -124,5 +124,6 @@ def _details(
             "weights": weights.label,
             "demo": weights.demo,
             "dropped_turns": prompt.dropped_turns,
+            "writing_seconds": round(transcript.seconds, 6),
         },
     }

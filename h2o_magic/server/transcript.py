@@ -58,6 +58,7 @@ class Transcript:
     ) -> None:
         self.text = ""
         self.count = 0
+        self.seconds = 0.0
         self.reason: FinishReason | None = None
         self._header = header
         self._length = length
@@ -82,6 +83,7 @@ class Transcript:
         when `reason` is set; the last event returned is then its last.
         """
         self.count = chunk.count
+        self.seconds = chunk.seconds
         if chunk.finish:
             self.reason = "length" if chunk.finish == "length" else "eos_token"
             nothing = TokenEvent(self._header.end_id, chunk.text, None, special=False)
