@@ -24,8 +24,12 @@ SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
 expect.set_options(timeout=TIMEOUT * 1000)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A headless Chromium, ended with the module.
+
+    Playwright's event loop would be in the way of later tests that run one.
+    """
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         if os.environ.get("H2O_MAGIC_REQUIRE_BROWSER"):
@@ -49,7 +53,7 @@ class Lab:
     folder: Path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     home = tmp_path_factory.mktemp("lab")
     folder = home / "notebooks"
@@ -132,6 +136,17 @@ class LabNotebook:
             with contextlib.suppress(AssertionError):
                 expect(prompt).not_to_have_text("[ ]:", timeout=2000)
 
+    def run_all(self, first: int) -> None:
+        """Run all cells from the menu; returns when cell `first` has begun."""
+        prompt = self.cell(first).locator(".jp-InputArea-prompt")
+        deadline = time.monotonic() + TIMEOUT
+        while prompt.inner_text().strip() == "[ ]:":
+            assert time.monotonic() < deadline, "JupyterLab did not run the cells"
+            self.page.get_by_role("menuitem", name="Run", exact=True).click()
+            self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+            with contextlib.suppress(AssertionError):
+                expect(prompt).not_to_have_text("[ ]:", timeout=5000)
+
     def wait_idle(self, index: int) -> None:
         prompt = self.cell(index).locator(".jp-InputArea-prompt")
         expect(prompt).not_to_have_text("[ ]:")
@@ -165,7 +180,7 @@ class Opener:
         workspace = Path(name).stem
         self.page.goto(
             f"{self.lab.url}lab/workspaces/{workspace}/tree/{name}"
-            f"?token={self.lab.token}&reset"
+            f"?token={self.lab.token}"
         )
         opened = LabNotebook(self.page)
         expect(opened.cell(0)).to_be_visible()
