@@ -1,0 +1,182 @@
+"""The live views, drawn into IPython's own capturing publisher."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from IPython.core.displaypub import CapturingDisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+
+from h2o_magic import pacing
+from h2o_magic.display import (
+    FinalView,
+    SingleView,
+    StreamedView,
+    TerminalView,
+    make_view,
+)
+
+
+class Screen:
+    """What a notebook shows, from the messages that were published."""
+
+    def __init__(self, publisher: CapturingDisplayPublisher) -> None:
+        self._publisher = publisher
+        self.most = 0  # outputs at the same time
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        return list(self._publisher.outputs)
+
+    @property
+    def outputs(self) -> list[dict[str, Any]]:
+        shown: list[dict[str, Any]] = []
+        for message in self.messages:
+            if message.get("update"):
+                for output in shown:
+                    if output["transient"] == message["transient"]:
+                        output.update(data=message["data"])
+            else:
+                shown.append(dict(message))
+            self.most = max(self.most, len(shown))
+        return shown
+
+    @property
+    def text(self) -> str:
+        return "".join(output["data"]["text/markdown"] for output in self.outputs)
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
+    shell = InteractiveShell.instance()
+    publisher = CapturingDisplayPublisher(parent=shell)
+    monkeypatch.setattr(shell, "display_pub", publisher)
+    # Every request is drawn at once, so that a test sees each state.
+    monkeypatch.setattr(pacing.time, "monotonic", _ever_later())
+    yield Screen(publisher)
+    InteractiveShell.clear_instance()
+
+
+def _ever_later() -> Any:
+    clock = iter(range(0, 10**9, 3600))
+    return lambda: float(next(clock))
+
+
+PROSE = "\n\n".join(f"## Part {i}\n\n" + "Some words to read. " * 20 for i in range(40))
+
+
+def test_what_is_on_screen_is_always_the_whole_text_so_far(screen: Screen) -> None:
+    said = ""
+    with StreamedView("waiting") as view:
+        for start in range(0, len(PROSE), 211):
+            said += PROSE[start : start + 211]
+            view.write(PROSE[start : start + 211])
+            assert screen.text.split() == said.split()
+        assert screen.most <= 30
+
+
+def test_the_sign_of_life_gives_way_to_the_first_text(screen: Screen) -> None:
+    with StreamedView("llama-13b …") as view:
+        assert "llama-13b …" in screen.text
+        view.write("Hello")
+        assert screen.text == "Hello"
+
+
+def test_the_end_is_one_output_with_its_metadata(screen: Screen) -> None:
+    with StreamedView("waiting") as view:
+        view.write("Hello")
+        view.finish("**Hello**", "Hello", {"h2o_magic": {"model": "m"}})
+    last = screen.messages[-1]
+    assert last["data"] == {"text/markdown": "**Hello**", "text/plain": "Hello"}
+    assert last["metadata"] == {"h2o_magic": {"model": "m"}}
+
+
+def test_nothing_is_drawn_after_the_end(screen: Screen) -> None:
+    with StreamedView("waiting") as view:
+        view.write("Hello")
+        view.finish("Hello", "Hello", {})
+        count = len(screen.messages)
+        view.write(" again")
+    assert len(screen.messages) == count
+
+
+def test_replaced_text_starts_over(screen: Screen) -> None:
+    with StreamedView("waiting") as view:
+        view.write("Wrong. " * 3)
+        view.replace("Right.")
+        assert screen.text == "Right."
+
+
+def test_a_line_answer_is_one_output_from_the_beginning_to_the_end(
+    screen: Screen,
+) -> None:
+    with SingleView("waiting") as view:
+        view.write("Hello")
+        view.replace("Hi")
+        view.write(" there")
+        assert screen.text == "Hi there"
+        view.finish("Hi there!", "Hi there!", {})
+    assert [o["data"]["text/plain"] for o in screen.outputs] == ["Hi there!"]
+
+
+def test_a_view_that_is_cleared_shows_nothing(screen: Screen) -> None:
+    with SingleView("waiting") as view:
+        view.clear()
+    assert screen.text.strip() == ""
+
+
+def test_without_streaming_only_the_end_is_shown(screen: Screen) -> None:
+    with FinalView() as view:
+        view.write("Hello")
+        view.replace("Hi")
+        assert screen.messages == []
+        view.finish("Hi", "Hi", {})
+    assert len(screen.messages) == 1
+
+
+def test_a_terminal_prints_each_text_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with TerminalView(live=True) as view:
+        view.write("Hello")
+        view.write(" there")
+        view.finish("ignored", "Hello there\n\n[llama-13b]", {})
+    assert capsys.readouterr().out == "Hello there\n\n[llama-13b]\n"
+
+
+def test_a_terminal_prints_replaced_text_anew_only_if_it_differs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with TerminalView(live=True) as view:
+        view.write("Hello")
+        view.replace("Hello there")
+        view.replace("Good day")
+        view.finish("ignored", "Good day\n\n[m]", {})
+    assert capsys.readouterr().out == "Hello there\nGood day\n\n[m]\n"
+
+
+def test_a_terminal_is_not_steered_by_the_answer(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with TerminalView(live=True) as view:
+        view.write("a\x1b[2Jb\x07\r")
+        view.finish("", "a\x1b[2Jb\x07\r\n\n[m]", {})
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "\x07" not in out
+    assert "\r" not in out
+
+
+def test_a_terminal_without_streaming_prints_the_end(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with TerminalView(live=False) as view:
+        view.write("Hello")
+        assert capsys.readouterr().out == ""
+        view.finish("", "Hello\n\n[m]", {})
+    assert capsys.readouterr().out == "Hello\n\n[m]\n"
+
+
+def test_a_shell_without_a_kernel_is_a_terminal() -> None:
+    view = make_view(None, waiting="", owns_cell=True)
+    assert isinstance(view, TerminalView)
