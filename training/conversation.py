@@ -45,6 +45,7 @@ P_OUTSIDE = 0.33
 P_WRITTEN = 0.6
 P_SECOND = 0.3
 P_LONE_SECOND = 0.02
+P_PASTE = 0.06
 P_FILLER = 0.06
 
 
@@ -74,14 +75,11 @@ class Sampler:
         What to draw from.
     rng
         Source of all choices.
-    pastes
-        Share of outside questions that are pasted text.
     """
 
-    def __init__(self, guide: Guide, rng: random.Random, *, pastes: float) -> None:
+    def __init__(self, guide: Guide, rng: random.Random) -> None:
         self._guide = guide
         self._rng = rng
-        self._pastes = pastes
         # Topics with seconds of their own, drawn more often before such a question.
         self._firsts = {
             kind: [topic for topic in table if topic != "*"]
@@ -106,7 +104,7 @@ class Sampler:
     def _single(self) -> Turn:
         rng = self._rng
         if rng.random() < P_OUTSIDE:
-            if rng.random() < self._pastes:
+            if rng.random() < P_PASTE:
                 return self._paste()
             written = rng.random() < P_WRITTEN
             outside = self._guide.outside

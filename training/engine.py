@@ -17,6 +17,7 @@ Message = dict[str, str]
 DEFAULT: dict[str, Any] = {
     "temperature": 0.4,
     "repeat_penalty": 1.2,
+    "repeat_last_n": 1024,  # the whole context, as the server asks for
     "top_k": 0,
     "top_p": 1.0,
     "min_p": 0.0,

@@ -8,7 +8,7 @@ import copy
 import random
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -67,8 +67,6 @@ class Recipe:
         Share of the old value in the moving average of the weights, per step.
     token_dropout
         Share of question texts that are cut into tokens with some merges left out.
-    pastes
-        Share of outside questions that are pasted text.
     threads
         CPU threads.
     batch_tokens
@@ -84,7 +82,6 @@ class Recipe:
     decay: float = 0.05
     average: float = 0.995
     token_dropout: float = 0.15
-    pastes: float = 0.06
     threads: int = 1
     batch_tokens: int = 3000
     lessons: tuple[Lesson, ...] = (
@@ -93,21 +90,6 @@ class Recipe:
         Lesson(0.07, (1, 1), None),
         Lesson(0.18, (2, 7), None),
     )
-
-
-# Llama learns whole answers and long inputs more slowly: it gets more of both.
-RECIPES = {
-    "llama": Recipe(
-        pastes=0.15,
-        lessons=(
-            Lesson(0.33, (1, 1), 8),
-            Lesson(0.30, (2, 6), 10),
-            Lesson(0.08, (1, 1), None),
-            Lesson(0.29, (2, 7), None),
-        ),
-    ),
-    "falcon": Recipe(),
-}
 
 
 @dataclass(frozen=True)
@@ -123,7 +105,7 @@ def batches(
 ) -> Iterator[Batch]:
     """Yield batches without end, drawn by the recipe."""
     rng = random.Random(seed)
-    sampler = Sampler(guide, rng, pastes=recipe.pastes)
+    sampler = Sampler(guide, rng)
     noisy = with_dropout(tokenizer, 0.1)
     special = special_ids(tokenizer)
     answers = {
@@ -281,14 +263,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--arch", choices=ARCHITECTURES, required=True)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--steps", type=int, help="default: the recipe's")
+    parser.add_argument("--steps", type=int, default=Recipe.steps)
     parser.add_argument("--threads", type=int, default=Recipe.threads)
     parser.add_argument("--output", type=Path, help="default: the package's data")
     arguments = parser.parse_args()
     path = arguments.output or OUTPUT / f"demo-{arguments.arch}.gguf"
-    recipe = replace(RECIPES[arguments.arch], threads=arguments.threads)
-    if arguments.steps is not None:
-        recipe = replace(recipe, steps=arguments.steps)
+    recipe = Recipe(steps=arguments.steps, threads=arguments.threads)
     began = time.monotonic()
     model, tokenizer = train(arguments.arch, load_guide(), recipe, seed=arguments.seed)
     path.parent.mkdir(parents=True, exist_ok=True)
