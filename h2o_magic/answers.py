@@ -40,8 +40,9 @@ class Facts:
         Why it ended.
     prompt_tokens, completion_tokens : int or None
         Tokens read and written, where the server said so.
-    dropped_turns : int
-        Earlier turns that the server left out to fit its context.
+    dropped_turns, cut_tokens : int
+        Earlier turns that the server left out to fit its context, and tokens at the
+        question's beginning where that was not enough.
     seconds_to_first_token, seconds : float or None
         From the question to the first text, and to the end.
     writing_seconds : float or None
@@ -59,6 +60,7 @@ class Facts:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     dropped_turns: int = 0
+    cut_tokens: int = 0
     seconds_to_first_token: float | None = None
     seconds: float = 0.0
     writing_seconds: float | None = None
@@ -88,14 +90,15 @@ class Facts:
 
         return {
             "model": self.model,
-            "weights": self.weights,
-            "demo": self.demo,
+            "weights": self.weights or None,
+            "demo": self.demo if self.weights else None,
             "server": self.server,
             "status": self.status,
             "finish_reason": self.finish_reason,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             "dropped_turns": self.dropped_turns,
+            "cut_tokens": self.cut_tokens,
             "seconds_to_first_token": rounded(self.seconds_to_first_token),
             "seconds": rounded(self.seconds),
             "tokens_per_second": rounded(self.tokens_per_second),
@@ -189,6 +192,7 @@ class AnswerRecord:
             prompt_tokens=self._usage.prompt_tokens,
             completion_tokens=self._usage.completion_tokens,
             dropped_turns=self._usage.dropped_turns,
+            cut_tokens=self._usage.cut_tokens,
             writing_seconds=self._usage.writing_seconds,
             seconds_to_first_token=first,
             seconds=ended - self._started,

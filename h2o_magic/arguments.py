@@ -158,7 +158,7 @@ def _parse(words: Sequence[str]) -> tuple[AskOptions, list[str]]:
         model=found.model,
         system=found.system,
         strict=found.strict,
-        live=found.stream,
+        live=found.stream is not False,
         help=found.help,
     ), list(rest)
 
@@ -216,7 +216,6 @@ def _parser() -> _Parser:
     add(
         "--stream",
         action=argparse.BooleanOptionalAction,
-        default=True,
         help="show the answer while it comes (the default), or at its end",
     )
     add("-h", "--help", action="store_true", help="show this and send nothing")

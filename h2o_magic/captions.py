@@ -28,6 +28,8 @@ def footer(facts: Facts, problem: str = "") -> list[str]:
     if facts.dropped_turns:
         turns = "turn" if facts.dropped_turns == 1 else "turns"
         phrases.append(f"{facts.dropped_turns} earlier {turns} left out to fit")
+    if facts.cut_tokens:
+        phrases.append(f"the question's first {facts.cut_tokens} tokens left out")
     if facts.completion_tokens is not None:
         tokens = "token" if facts.completion_tokens == 1 else "tokens"
         phrases.append(f"{facts.completion_tokens} {tokens}")

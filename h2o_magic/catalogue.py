@@ -31,9 +31,6 @@ class CatalogueEntry:
         About how large that file is, in bytes.
     architecture : {"llama", "falcon"}
         Decides which built-in demo weights stand in for it.
-    prompt_end : str
-        The text that ends a turn in the model's raw prompt format, for weights that
-        carry no chat template of their own.
     note : str
         What a user should know about these weights; may be empty.
     """
@@ -44,7 +41,6 @@ class CatalogueEntry:
     pattern: str
     size: int
     architecture: Literal["llama", "falcon"]
-    prompt_end: str
     note: str = ""
 
 
@@ -56,7 +52,6 @@ _ENTRIES = (
         "*Q4_K_M.gguf",
         7_870_000_000,
         "llama",
-        "</s>",
         "H2O.ai's later 13B chat model; no GGUF of the 2023 checkpoint is known",
     ),
     CatalogueEntry(
@@ -66,7 +61,6 @@ _ENTRIES = (
         "*Q4_0.gguf",
         4_210_000_000,
         "falcon",
-        "<|endoftext|>",
     ),
     CatalogueEntry(
         "falcon-40b",
@@ -75,7 +69,6 @@ _ENTRIES = (
         "*Q4_0.gguf",
         23_800_000_000,
         "falcon",
-        "<|endoftext|>",
         "version 2 of the model",
     ),
     CatalogueEntry(
@@ -85,7 +78,6 @@ _ENTRIES = (
         "*Q4_K_M.gguf",
         318_000_000,
         "llama",
-        "</s>",
     ),
     CatalogueEntry(
         "danube3-4b",
@@ -94,7 +86,6 @@ _ENTRIES = (
         "*Q4_K_M.gguf",
         2_400_000_000,
         "llama",
-        "</s>",
     ),
 )
 

@@ -81,7 +81,8 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _serve(options: argparse.Namespace) -> None:
     from h2o_magic.places import runtime_file  # noqa: PLC0415 - only here
-    from h2o_magic.server.serve import Settings, serve  # noqa: PLC0415 - the extra
+    from h2o_magic.server.run_settings import Settings  # noqa: PLC0415 - the extra
+    from h2o_magic.server.serve import serve  # noqa: PLC0415 - the extra
 
     serve(
         Settings(

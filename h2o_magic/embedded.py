@@ -8,6 +8,7 @@ it. A file lock keeps two kernels from starting two servers at once.
 from __future__ import annotations
 
 import http.client
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -15,8 +16,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -25,14 +27,19 @@ from filelock import FileLock, Timeout
 
 from h2o_magic import places
 from h2o_magic.endpoint import Endpoint
-from h2o_magic.errors import ConnectionFailedError, MissingExtraError
+from h2o_magic.errors import (
+    ConfigurationError,
+    ConnectionFailedError,
+    MissingExtraError,
+)
 
-__all__ = ["ServerState", "locate", "running"]
+__all__ = ["ServerState", "installed", "locate", "running"]
 
 #: Seconds to wait for a new server to listen. It takes well under one; a cold disk on
 #: a busy machine may need many.
 START_TIMEOUT = 60.0
 _HEALTH_TIMEOUT = 5.0
+_END_TIMEOUT = 10.0
 
 # A started server outlives its starter. Its handle is kept, since dropping it would
 # warn about a child that still runs, and keeps the ended ones from staying zombies.
@@ -77,7 +84,9 @@ def running() -> ServerState | None:
         if health.get("instance") != runtime["instance"]:
             return None
     except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
-        return None
+        return None  # not there, not whole, or not answering
+    except ConfigurationError:
+        return None  # it names no address that can be used
     return ServerState(
         endpoint=endpoint,
         pid=health["pid"],
@@ -89,6 +98,11 @@ def running() -> ServerState | None:
     )
 
 
+def installed() -> bool:
+    """Return whether the local server can be started here."""
+    return importlib.util.find_spec("xllamacpp") is not None
+
+
 def locate() -> Endpoint:
     """Return the local server's address and token, starting the server if need be.
 
@@ -98,12 +112,46 @@ def locate() -> Endpoint:
         If the server is not installed.
     ConnectionFailedError
         If it does not start; the message says where its log is.
+    ConfigurationError
+        If its files cannot be written.
     """
     state = running()
-    if state is None:
+    if state is not None and not _outdated(state):
+        return state.endpoint
+    if not installed():
+        raise MissingExtraError("the local server", "local")
+    try:
         with _starting():
-            state = running() or _start()
-    return state.endpoint
+            state = running()
+            if state is not None and _outdated(state):
+                _end(state)
+                state = None
+            return (state or _start()).endpoint
+    except OSError as error:
+        raise ConfigurationError(
+            f"the local server's files cannot be written in "
+            f"{places.runtime_file().parent}: {error.strerror or error}; "
+            "set H2O_MAGIC_HOME to a folder of yours"
+        ) from error
+
+
+def _outdated(state: ServerState) -> bool:
+    """Return whether an idle server runs another version than this package's."""
+    return state.version != _version() and state.busy_slots == 0
+
+
+@cache
+def _version() -> str:
+    return importlib.metadata.version("h2o-magic")
+
+
+def _end(state: ServerState) -> None:
+    """Ask a server to end, and wait until it does not answer any more."""
+    with suppress(OSError, http.client.HTTPException):
+        _call(state.endpoint, "POST", "/shutdown")
+    deadline = time.monotonic() + _END_TIMEOUT
+    while running() is not None and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 @contextmanager
@@ -122,8 +170,6 @@ def _starting() -> Iterator[None]:
 
 
 def _start() -> ServerState:
-    if importlib.util.find_spec("xllamacpp") is None:
-        raise MissingExtraError("the local server", "local")
     process = _spawn()
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
@@ -190,6 +236,13 @@ def _health(endpoint: Endpoint) -> dict[str, Any]:
     This runs before every question, so it takes the standard library's bare client:
     about a millisecond on loopback.
     """
+    health = json.loads(_call(endpoint, "GET", "/health"))
+    if not isinstance(health, dict):
+        raise TypeError("expected an object")
+    return health
+
+
+def _call(endpoint: Endpoint, verb: str, path: str) -> bytes:
     parts = urlsplit(endpoint.url)
     if parts.hostname not in ("127.0.0.1", "::1", "localhost"):
         raise ValueError("not a loopback address")
@@ -198,10 +251,7 @@ def _health(endpoint: Endpoint) -> dict[str, Any]:
     )
     try:
         headers = {"Authorization": f"Bearer {endpoint.token}"}
-        connection.request("GET", "/health", headers=headers)
-        health = json.loads(connection.getresponse().read())
+        connection.request(verb, path, headers=headers)
+        return connection.getresponse().read()
     finally:
         connection.close()
-    if not isinstance(health, dict):
-        raise TypeError("expected an object")
-    return health

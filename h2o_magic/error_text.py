@@ -1,7 +1,8 @@
 """What a server says in an error answer: its words, and when to come back.
 
-Pure. Section 1.7 of the protocol notes lists the shapes of the bodies; they are tried
-in that order.
+Pure. Known are the shapes of chat-ui of June 2023, of text-generation-inference 0.9 and
+of the proxies before them (tests/recordings), and this package's own, which has a
+``reason``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import re
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
-__all__ = ["error_text", "html_title", "retry_after", "words_of"]
+__all__ = ["error_text", "html_title", "reason_of", "retry_after", "words_of"]
 
 _LONGEST_WAIT = 3600.0
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
@@ -35,22 +36,27 @@ def error_text(body: bytes, *, limit: int = 500) -> str:
     str
         Without control characters; empty if the body says nothing.
     """
-    text = body.decode("utf-8-sig", errors="replace").strip()
+    text = _text(body)
     if text.startswith("<"):
         return html_title(text, limit=limit)
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        return _one_line(text, limit)
-    if isinstance(document, list) and len(document) == 1:
-        document = document[0]
-    return _one_line(words_of(document) or text, limit)
+    return _one_line(words_of(_document(text)) or text, limit)
+
+
+def reason_of(body: bytes, *, limit: int = 500) -> str:
+    """Return the ``reason`` of an error answer's body, or an empty text without one.
+
+    A server of this package gives it where chat-ui only says ``Internal Error``. It
+    says it all, so nothing needs to be added to it.
+    """
+    return _one_line(_reason(_document(_text(body))), limit)
 
 
 def words_of(document: object) -> str:
     """Return the message in an error document, or an empty text if it holds none."""
     if not isinstance(document, dict):
         return ""
+    if reason := _reason(document):
+        return reason
     error = document.get("error")
     if isinstance(error, str):
         return error
@@ -91,6 +97,25 @@ def retry_after(value: str | None, *, now: datetime | None = None) -> float | No
     except ValueError:
         seconds = _seconds_until(value, now or datetime.now(timezone.utc))
     return None if math.isnan(seconds) else min(max(seconds, 0.0), _LONGEST_WAIT)
+
+
+def _text(body: bytes) -> str:
+    return body.decode("utf-8-sig", errors="replace").strip()
+
+
+def _document(text: str) -> object:
+    """Return the JSON document `text`, without a list around it; None if it is none."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    single = isinstance(document, list) and len(document) == 1
+    return document[0] if single else document
+
+
+def _reason(document: object) -> str:
+    reason = document.get("reason") if isinstance(document, dict) else None
+    return reason.strip() if isinstance(reason, str) else ""
 
 
 def _seconds_until(date: str, now: datetime) -> float:

@@ -17,6 +17,8 @@
     │   └── IncompleteAnswerError   the stream ended without its final event
     └── MisuseError             the program used an object wrongly (also a RuntimeError)
 
+and the one warning, :class:`DemoWeightsWarning`, which is no error.
+
 A message says what was expected, what came, and what to do. No message ever holds a
 key, a token or a cookie.
 """
@@ -27,6 +29,7 @@ __all__ = [
     "BackendError",
     "ConfigurationError",
     "ConnectionFailedError",
+    "DemoWeightsWarning",
     "GenerationError",
     "H2OMagicError",
     "IncompleteAnswerError",
@@ -161,3 +164,7 @@ class IncompleteAnswerError(BackendError):
 
 class MisuseError(H2OMagicError, RuntimeError):
     """The program used an object of this package in a way it does not allow."""
+
+
+class DemoWeightsWarning(UserWarning):
+    """Built-in demo weights have answered, since the model's own are not there."""

@@ -73,12 +73,14 @@ class Usage:
 
     `dropped_turns` counts earlier turns that the server left out to fit its context.
     `writing_seconds` is how long the engine was writing, by its own clock.
+    `cut_tokens` counts tokens at the question's beginning that were left out, too.
     """
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     dropped_turns: int = 0
     writing_seconds: float | None = None
+    cut_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,11 @@ def ask_without_body(lines: list[str]) -> list[str]:
     return [text[0].replace("%%h2o", "%h2o ask", 1)]
 
 
+# IPython leaves such transformers out when it asks whether a cell is complete: in a
+# terminal the first line of a ``%%h2o`` cell must wait for the lines below it.
+ask_without_body.has_side_effects = True  # type: ignore[attr-defined]
+
+
 class LineWithQuestionMark(EscapedCommand):
     """Keeps ``%h2o ask what is this?`` from being read as a request for IPython's help.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
@@ -13,7 +14,7 @@ from traitlets import Bool, TraitError, Unicode, observe, validate
 from h2o_magic import captions
 from h2o_magic.arguments import AskOptions, parse_ask, parse_cell_line
 from h2o_magic.catalogue import DEFAULT_MODEL
-from h2o_magic.errors import BackendError, ConfigurationError, H2OMagicError
+from h2o_magic.errors import ConfigurationError, H2OMagicError
 from h2o_magic.events import Replaced, TextDelta
 
 if TYPE_CHECKING:
@@ -43,6 +44,17 @@ def usage_errors() -> Iterator[None]:
         yield
     except H2OMagicError as error:
         raise UsageError(" ".join(str(error).split())) from error
+
+
+@contextmanager
+def interrupts() -> Iterator[None]:
+    """Turn an interrupt, wherever it comes, into one line that says what is left."""
+    try:
+        yield
+    except AnswerStopped:
+        raise
+    except KeyboardInterrupt:
+        raise AnswerStopped("Stopped before any text came.") from None
 
 
 @magics_class
@@ -80,9 +92,9 @@ class H2OMagics(Magics):
     @line_cell_magic
     def h2o(self, line: str, cell: str | None = None) -> None:
         """Ask a language model; ``%h2o help`` lists what it can do."""
-        from h2o_magic import subcommands  # noqa: PLC0415
+        with usage_errors(), interrupts():
+            from h2o_magic import subcommands  # noqa: PLC0415
 
-        with usage_errors():
             if cell is None:
                 subcommands.run(self, line)
                 return
@@ -115,7 +127,7 @@ class H2OMagics(Magics):
         """
         from h2o_magic.display import make_view  # noqa: PLC0415
 
-        model = options.model or self.model
+        model = _model(self.model if options.model is None else options.model)
         answer = self.session.ask(
             question,
             model=model,
@@ -178,13 +190,13 @@ def _show(answer: Answer, view: AnswerView) -> None:
                         view.replace(text)
                     case _:
                         pass
-    except BackendError as error:
-        if answer.text.strip():
-            _finish(answer, view, problem=str(error))
-        else:
+    except (Exception, KeyboardInterrupt) as error:
+        if not answer.text.strip():
             view.clear()
-        raise
-    except KeyboardInterrupt:
+            raise
+        if not isinstance(error, KeyboardInterrupt):
+            _finish(answer, view, problem=str(error))
+            raise
         _finish(answer, view)
         raise AnswerStopped("Stopped. The answer so far is kept.") from None
     _finish(answer, view)
@@ -197,6 +209,15 @@ def _finish(answer: Answer, view: AnswerView, problem: str = "") -> None:
         captions.answer_plain(text, facts, problem),
         {"h2o_magic": facts.as_metadata()},
     )
+
+
+def _model(name: str) -> str:
+    """Return the model to ask for; a weights file beside the notebook by its path.
+
+    The server runs in another folder, so a path must be whole.
+    """
+    path = Path(name).expanduser()
+    return str(path.resolve()) if path.suffix == ".gguf" and path.is_file() else name
 
 
 def _backend(server: str) -> Backend:

@@ -34,4 +34,4 @@ def log_file() -> Path:
 
 def _home(default: Path) -> Path:
     home = os.environ.get("H2O_MAGIC_HOME")
-    return Path(home).expanduser() if home else default
+    return Path(home).expanduser().absolute() if home else default

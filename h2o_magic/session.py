@@ -14,7 +14,12 @@ from dataclasses import replace
 
 from h2o_magic.answers import AnswerRecord, Facts
 from h2o_magic.backends import Backend, ChatRequest, ModelInfo
-from h2o_magic.errors import IncompleteAnswerError, MessagesError, MisuseError
+from h2o_magic.errors import (
+    ConfigurationError,
+    IncompleteAnswerError,
+    MessagesError,
+    MisuseError,
+)
 from h2o_magic.events import Event
 from h2o_magic.messages import Conversation, Message, Turn, TurnStatus, system, user
 from h2o_magic.parameters import resolve
@@ -74,11 +79,15 @@ class NotebookSession:
 
         Raises
         ------
+        ConfigurationError
+            If the model's name is empty.
         MessagesError
             If the question is empty.
         ParameterError
             If a parameter is unknown or refused.
         """
+        if not model.strip():
+            raise ConfigurationError("expected the name of a model, got an empty one")
         if not question.strip():
             raise MessagesError("expected a question, got an empty one: write one")
         history = self._conversation.before(cell).messages()
@@ -96,9 +105,10 @@ class NotebookSession:
     def reset(self) -> int:
         """Forget the conversation and return how many turns it had."""
         with self._lock:
-            count = len(self._conversation.turns)
+            count, ended = len(self._conversation.turns), self._chat
             self._conversation = Conversation()
             self._chat = uuid.uuid4().hex
+        self.backend.forget(ended)
         return count
 
     def close(self) -> None:

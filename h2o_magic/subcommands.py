@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from h2o_magic import tables
 from h2o_magic.arguments import help_rows, help_text
 from h2o_magic.catalogue import MODELS, find_model
 from h2o_magic.display import show_markdown
-from h2o_magic.errors import ConfigurationError
+from h2o_magic.errors import BackendError, ConfigurationError
 from h2o_magic.nearest import did_you_mean
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _models(magics: H2OMagics, rest: str) -> None:
     _no_arguments("models", rest)
     rows = [
         [
-            f"**{m.name}**" if m.name == magics.model else m.name,
+            f"{m.name} ✓" if m.name == magics.model else m.name,
             m.weights or "?",
             _size(m.size),
             "?" if m.context is None else f"{m.context:,} tokens",
@@ -104,12 +105,25 @@ def _status(magics: H2OMagics, rest: str) -> None:
     whole = sum(turn.status == "complete" for turn in turns)
     rows = [
         *_server_rows(magics.server),
-        ["model", magics.model, _config("model")],
+        ["model", _model_and_weights(magics), _config("model")],
         ["system text", magics.system or "none", _config("system")],
         ["strict", "on" if magics.strict else "off", _config("strict")],
         ["conversation", f"{len(turns)} turns, {whole} of them whole", "`%h2o reset`"],
     ]
     _show_table(magics, ["", f"h2o_magic {_package_version()}", "change it"], rows)
+
+
+def _model_and_weights(magics: H2OMagics) -> str:
+    """Return the model, and what answers for it if a server runs that can tell."""
+    from h2o_magic import embedded  # noqa: PLC0415
+
+    if not magics.server and embedded.running() is None:
+        return magics.model
+    with suppress(BackendError):
+        for model in magics.session.models():
+            if model.name == magics.model and model.weights:
+                return f"{magics.model}, answers from {model.weights}"
+    return magics.model
 
 
 def _config(trait: str) -> str:
@@ -177,6 +191,9 @@ def _server_rows(server: str) -> list[list[str]]:
 
     state = embedded.running()
     log = ["server's log", f"`{places.log_file()}`", ""]
+    if state is None and not embedded.installed():
+        missing = 'not installed: `pip install "h2o-magic[local]"`'
+        return [["server", missing, change]]
     if state is None:
         return [["server", "local, not running: a question starts it", change], log]
     where = f"local, `{state.endpoint.url}`, process {state.pid}"
@@ -196,7 +213,7 @@ def _package_version() -> str:
 
 def _show_table(magics: H2OMagics, head: list[str], rows: list[list[str]]) -> None:
     markdown, plain = tables.as_markdown(head, rows), tables.as_text(head, rows)
-    show_markdown(magics.shell, markdown, plain.replace("**", ""))
+    show_markdown(magics.shell, markdown, plain)
 
 
 def _size(size: int | None) -> str:

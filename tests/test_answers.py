@@ -223,6 +223,7 @@ def test_the_metadata_is_json() -> None:
         "prompt_tokens": 1,
         "completion_tokens": 11,
         "dropped_turns": 3,
+        "cut_tokens": 0,
         "seconds_to_first_token": 0.333,
         "seconds": 1.333,
         "tokens_per_second": 10.0,

@@ -144,3 +144,8 @@ def test_the_problem_stays_on_the_footers_line() -> None:
 def test_the_problem_cannot_write_html() -> None:
     facts = Facts("m", status="failed")
     assert "<img" not in answer_markdown("Hel", facts, "status 502: <img src=x>")
+
+
+def test_the_footer_says_that_the_questions_beginning_was_left_out() -> None:
+    facts = Facts("m", cut_tokens=7)
+    assert "the question's first 7 tokens left out" in footer(facts)

@@ -44,4 +44,3 @@ def test_an_entry_says_where_its_weights_are_and_how_large(
     assert repository
     assert entry.pattern.endswith(".gguf")
     assert entry.size > 10**8
-    assert entry.prompt_end

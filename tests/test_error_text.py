@@ -4,7 +4,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from h2o_magic.error_text import error_text, retry_after
+from h2o_magic.error_text import error_text, reason_of, retry_after
 from tests.backends.scripted import recorded_body
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)
@@ -20,6 +20,11 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)
         (b'{"type": "error", "error": {"message": "a"}}', "a"),
         (b'{"message": "a"}', "a"),
         (b'{"error": "a", "message": "b"}', "a"),
+        (b'{"message": "Internal Error", "reason": "a"}', "a"),
+        (b'{"message": "a", "reason": " "}', "a"),
+        (b'{"message": "a", "reason": 7}', "a"),
+        (b'{"type": "error", "error": {"message": "b"}, "reason": "a"}', "a"),
+        (b'{"error": "b", "reason": "a"}', "a"),
         (b'[{"error": "a"}]', "a"),
         (b"\xef\xbb\xbf plain\r\n  text ", "plain text"),
         (b"<html><title>Not&nbsp;here &amp; now</title><h1>x</h1>", "Not here & now"),
@@ -35,6 +40,22 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)
 )
 def test_the_words_of_each_shape_of_error_body(body: bytes, words: str) -> None:
     assert error_text(body) == words
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"message": "Internal Error", "reason": "a\\nb"}', "a b"),
+        (b'{"message": "Internal Error"}', ""),
+        (b'{"reason": 7}', ""),
+        (b"<html><title>reason</title>", ""),
+        (b"reason", ""),
+        (b"", ""),
+    ],
+)
+def test_a_reason_is_told_from_other_words(body: bytes, reason: str) -> None:
+    assert reason_of(body) == reason
+    assert len(reason_of(b'{"reason": "%s"}' % (b"x" * 999))) == 500
 
 
 def test_a_long_text_is_shortened() -> None:
@@ -70,5 +91,5 @@ def test_only_the_title_of_a_recorded_page_is_shown() -> None:
 )
 def test_retry_after_is_seconds_or_a_date_and_capped(
     value: str | None, seconds: float | None
-) -> None:  # 32
+) -> None:
     assert retry_after(value, now=NOW) == seconds

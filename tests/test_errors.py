@@ -7,6 +7,7 @@ from h2o_magic import errors
 from h2o_magic.errors import (
     BackendError,
     ConfigurationError,
+    DemoWeightsWarning,
     GenerationError,
     H2OMagicError,
     MissingExtraError,
@@ -33,7 +34,7 @@ def test_the_tree_is_the_one_drawn_in_the_docstring() -> None:
     defined = {
         name: cls
         for name, cls in inspect.getmembers(errors, inspect.isclass)
-        if cls.__module__ == errors.__name__
+        if cls.__module__ == errors.__name__ and not issubclass(cls, Warning)
     }
     assert drawn_tree() == {
         name: None if cls.__base__ is Exception else cls.__bases__[0].__name__
@@ -42,10 +43,14 @@ def test_the_tree_is_the_one_drawn_in_the_docstring() -> None:
 
 
 def test_every_error_is_public_and_the_list_is_sorted() -> None:
-    assert errors.__all__ == sorted(drawn_tree())
+    assert errors.__all__ == sorted([*drawn_tree(), "DemoWeightsWarning"])
 
 
-@pytest.mark.parametrize("name", errors.__all__)
+def test_the_warning_is_a_user_warning_and_no_error_of_the_tree() -> None:
+    assert DemoWeightsWarning.__bases__ == (UserWarning,)
+
+
+@pytest.mark.parametrize("name", drawn_tree())
 def test_every_error_is_caught_as_h2o_magic_error(name: str) -> None:
     assert issubclass(getattr(errors, name), H2OMagicError)
 

@@ -6,6 +6,7 @@ import pytest
 from h2o_magic.backends import Backend, ChatRequest, ModelInfo
 from h2o_magic.errors import (
     BackendError,
+    ConfigurationError,
     ConnectionFailedError,
     IncompleteAnswerError,
     MessagesError,
@@ -28,6 +29,8 @@ class ScriptedBackend:
         self.scripts = list(scripts)
         self.requests: list[ChatRequest] = []
         self.open = 0
+        self.forgotten: list[str] = []
+        self.closed = False
 
     def stream(self, request: ChatRequest) -> Iterator[Event]:
         self.requests.append(request)
@@ -43,6 +46,12 @@ class ScriptedBackend:
 
     def models(self) -> list[ModelInfo]:
         return [ModelInfo("llama-13b")]
+
+    def forget(self, chat: str) -> None:
+        self.forgotten.append(chat)
+
+    def close(self) -> None:
+        self.closed = True
 
 
 def saying(text: str) -> list[Step]:
@@ -348,6 +357,26 @@ def test_a_failed_run_of_a_cell_takes_the_place_of_the_good_one() -> None:
 
 
 # reset
+
+
+def test_reset_gives_back_the_chat_on_the_server() -> None:
+    session, backend = session_with()
+    answered(session, "Hi")
+    session.reset()
+    assert backend.forgotten == [backend.requests[0].chat]
+
+
+def test_closing_gives_back_what_the_backend_holds() -> None:
+    session, backend = session_with()
+    session.close()
+    assert backend.closed
+
+
+def test_an_empty_model_is_refused_before_anything_is_sent() -> None:
+    session, backend = session_with()
+    with pytest.raises(ConfigurationError, match="name of a model"):
+        session.ask("Hi", model=" ")
+    assert backend.requests == []
 
 
 def test_reset_forgets_the_turns_and_begins_a_new_chat() -> None:

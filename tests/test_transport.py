@@ -1,4 +1,4 @@
-"""Numbers in comments are those of section 4 of the protocol notes (edge cases)."""
+"""The transport against servers that misbehave, and against recorded answers."""
 
 from __future__ import annotations
 
@@ -78,11 +78,11 @@ def test_each_request_names_origin_referer_agent_and_plain_encoding() -> None:
         assert sent.headers["origin"] == server.url
         assert sent.headers["referer"] == f"{server.url}/chat/"
         assert sent.headers["user-agent"].startswith("h2o-magic/")
-        assert sent.headers["accept-encoding"] == "identity"  # 35
+        assert sent.headers["accept-encoding"] == "identity"
         assert sent.headers["accept"] == "application/json"
         assert sent.headers["content-type"] == "application/json"
         assert sent.body == '{"é": 1}'.encode()
-        assert not any(name.startswith("sec-") for name in sent.headers)  # defect 12
+        assert not any(name.startswith("sec-") for name in sent.headers)
 
 
 def test_a_form_says_that_it_is_one() -> None:
@@ -106,7 +106,7 @@ def test_half_a_character_can_be_sent() -> None:
         assert server.requests[0].json == "a?"
 
 
-def test_a_number_that_json_does_not_have_is_not_sent() -> None:  # 45
+def test_a_number_that_json_does_not_have_is_not_sent() -> None:
     with (
         talking(always(document(1))) as (transport, server),
         pytest.raises(ValueError, match="JSON"),
@@ -146,17 +146,17 @@ def cookies_sent(*headers: str) -> list[str | None]:
         return [request.headers.get("cookie") for request in server.requests]
 
 
-def test_a_secure_cookie_goes_back_over_plain_http() -> None:  # 33
+def test_a_secure_cookie_goes_back_over_plain_http() -> None:
     cookie = "hf-chat=1; Path=/; HttpOnly; Secure; SameSite=None"
     assert cookies_sent(cookie) == [None, "hf-chat=1"]
 
 
-def test_any_cookie_name_will_do_and_a_new_value_replaces_the_old() -> None:  # 33
+def test_any_cookie_name_will_do_and_a_new_value_replaces_the_old() -> None:
     sent = cookies_sent("h2o=1; Path=/; Secure", "", "h2o=2; Path=/; Secure")
     assert sent == [None, "h2o=1", "h2o=1", "h2o=2"]
 
 
-def test_a_cookie_for_another_host_is_not_kept() -> None:  # 33
+def test_a_cookie_for_another_host_is_not_kept() -> None:
     assert cookies_sent("a=1; Domain=example.org; Path=/") == [None, None]
 
 
@@ -173,7 +173,7 @@ def test_two_transports_share_no_cookie() -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_reported_and_not_followed(status: int) -> None:  # 31
+def test_a_redirect_is_reported_and_not_followed(status: int) -> None:
     with serving(always(document(1))) as other:
         target = f"{other.url}/login?state=secret"
         reply = answer(b"", status=status, headers={"Location": target})
@@ -185,7 +185,7 @@ def test_a_redirect_is_reported_and_not_followed(status: int) -> None:  # 31
         assert other.requests == []
 
 
-def test_a_redirect_to_nowhere_is_only_reported() -> None:  # 31
+def test_a_redirect_to_nowhere_is_only_reported() -> None:
     reply = answer(b"", status=302, headers={"Location": "http://[bad"})
     with talking(always(reply)) as (transport, _), pytest.raises(StatusError):
         transport.send("GET", "/")
@@ -233,7 +233,7 @@ def test_an_accepted_redirect_is_a_reply() -> None:
 )
 def test_an_error_answer_gives_its_status_and_words(
     reply: Answer, status: int, words: str
-) -> None:  # 30
+) -> None:
     with talking(always(reply)) as (transport, _):
         with pytest.raises(StatusError) as caught:
             transport.send("POST", "/conversation", document={})
@@ -244,7 +244,16 @@ def test_an_error_answer_gives_its_status_and_words(
         assert "<" not in str(caught.value)
 
 
-def test_an_error_answer_is_read_up_to_a_limit() -> None:  # 30
+def test_a_reason_of_the_server_is_the_whole_message() -> None:
+    body = {"message": "Internal Error", "reason": "unknown model 'x'"}
+    with talking(always(document(body, status=500))) as (transport, _):
+        with pytest.raises(StatusError) as caught:
+            transport.send("POST", "/conversation", document={})
+        assert str(caught.value) == caught.value.server_message == "unknown model 'x'"
+        assert caught.value.status == 500
+
+
+def test_an_error_answer_is_read_up_to_a_limit() -> None:
     flood = answer([b"x" * 65536] * 4, status=500, end="hold")
     with talking(always(flood)) as (transport, server):
         with pytest.raises(StatusError) as caught:
@@ -265,7 +274,7 @@ def test_an_error_answer_is_read_up_to_a_limit() -> None:  # 30
 )
 def test_the_wish_to_wait_is_told(
     status: int, headers: dict[str, str], kind: type, seconds: float | None
-) -> None:  # 32
+) -> None:
     with talking(always(document({}, status=status, headers=headers))) as (t, _):
         with pytest.raises(StatusError) as caught:
             t.send("GET", "/")
@@ -276,7 +285,7 @@ def test_the_wish_to_wait_is_told(
 # --- bodies
 
 
-def test_pieces_come_as_they_are_sent() -> None:  # 5
+def test_pieces_come_as_they_are_sent() -> None:
     gate = threading.Event()
     reply = answer([b"one", b"two"], gates={1: gate})
     with talking(always(reply)) as (transport, _), transport.send("GET", "/") as got:
@@ -288,7 +297,7 @@ def test_pieces_come_as_they_are_sent() -> None:  # 5
 
 
 @pytest.mark.parametrize("size", [1, 7, 4096])
-def test_a_body_is_the_same_however_the_network_cuts_it(size: int) -> None:  # 5
+def test_a_body_is_the_same_however_the_network_cuts_it(size: int) -> None:
     with talking(always(recorded("generate-first-turn").cut(size))) as (transport, _):
         assert body(transport).endswith(b'`%`.","details":null}\n\n')
 
@@ -304,7 +313,7 @@ def test_a_body_without_length_ends_with_the_connection() -> None:
 
 
 @pytest.mark.parametrize("status", [204, 200])
-def test_an_empty_body_is_empty(status: int) -> None:  # 29
+def test_an_empty_body_is_empty(status: int) -> None:
     with talking(always(answer(b"", status=status, chunked=False))) as (transport, _):
         assert body(transport) == b""
 
@@ -319,14 +328,14 @@ def test_an_empty_body_is_empty(status: int) -> None:  # 29
         ),
     ],
 )
-def test_a_body_cut_off_is_a_lost_connection(reply: Answer) -> None:  # 26
+def test_a_body_cut_off_is_a_lost_connection(reply: Answer) -> None:
     with talking(always(reply)) as (transport, _):
         with pytest.raises(ConnectionFailedError) as caught:
             body(transport)
         assert caught.value.__cause__ is not None
 
 
-def test_a_reset_is_a_lost_connection() -> None:  # 26
+def test_a_reset_is_a_lost_connection() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def reset() -> None:
@@ -347,7 +356,7 @@ def test_a_reset_is_a_lost_connection() -> None:  # 26
         thread.join()
 
 
-def test_a_compressed_body_is_decompressed_and_a_false_header_ignored() -> None:  # 35
+def test_a_compressed_body_is_decompressed_and_a_false_header_ignored() -> None:
     zipped = answer(gzip.compress(b"text"), headers={"Content-Encoding": "gzip"})
     false = recorded("content-encoding-false")
     with talking(in_turn(zipped, false)) as (transport, _):
@@ -421,7 +430,7 @@ def test_an_answer_that_was_begun_is_never_asked_for_again() -> None:
         assert len(server.requests) == 2
 
 
-def test_closing_a_reply_early_closes_its_connection() -> None:  # 38
+def test_closing_a_reply_early_closes_its_connection() -> None:
     flood = answer([b"one"], end="hold")
     with talking(in_turn(flood, document(1))) as (transport, server):
         with transport.send("GET", "/") as reply:
@@ -438,7 +447,7 @@ def test_nobody_there_says_so_with_the_address() -> None:
         Transport(Endpoint(f"http://127.0.0.1:{port}")).send("GET", "/")
 
 
-def test_a_server_without_tls_is_no_trusted_server() -> None:  # 42
+def test_a_server_without_tls_is_no_trusted_server() -> None:
     with serving(always(document(1))) as server:
         transport = Transport(Endpoint(server.url.replace("http", "https")))
         with pytest.raises(ConnectionFailedError, match="TLS"):
@@ -463,7 +472,7 @@ def test_a_server_without_tls_is_no_trusted_server() -> None:  # 42
 )
 def test_a_silent_server_is_given_up(
     timeouts: dict[str, float], reply: Answer, words: str
-) -> None:  # 36
+) -> None:
     with talking(always(reply), **timeouts) as (transport, server):
         with pytest.raises(TimedOutError, match=words):
             body(transport)
@@ -487,11 +496,11 @@ def drip(seconds: float, **timeouts: float) -> int:
     return seen
 
 
-def test_keep_alives_are_signs_of_life() -> None:  # 8, 36
+def test_keep_alives_are_signs_of_life() -> None:
     assert drip(0.3, idle=1.0) == 5
 
 
-def test_keep_alives_do_not_prolong_the_overall_limit() -> None:  # 36
+def test_keep_alives_do_not_prolong_the_overall_limit() -> None:
     with pytest.raises(TimedOutError, match="as a whole"):
         drip(0.1, overall=0.25)
 
@@ -526,7 +535,7 @@ def test_a_wait_is_a_number_of_seconds_above_zero(value: Any) -> None:
         Answer(b"HTTP/1.1 200 X\r\nConnection: close\r\n\r\none", (), "hold"),
     ],
 )
-def test_another_thread_can_end_the_wait(reply: Answer) -> None:  # 37
+def test_another_thread_can_end_the_wait(reply: Answer) -> None:
     with talking(always(reply)) as (transport, server):
         cancellation = Cancellation()
         ended: list[BaseException] = []
@@ -586,7 +595,7 @@ def test_ending_one_exchange_leaves_the_others_alone() -> None:
 
 def test_a_proxy_is_never_used_for_this_machine(
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # 42
+) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     monkeypatch.delenv("no_proxy", raising=False)
@@ -600,7 +609,7 @@ def test_a_proxy_is_never_used_for_this_machine(
 
 def test_a_proxy_of_the_environment_is_used_for_other_machines(
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # 42
+) -> None:
     with serving(always(document(1))) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         monkeypatch.delenv("no_proxy", raising=False)
@@ -613,7 +622,7 @@ def test_a_proxy_of_the_environment_is_used_for_other_machines(
 
 def test_a_missing_certificate_file_is_named(
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # 42
+) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
     with pytest.raises(ConnectionFailedError, match=r"/nowhere/ca\.pem"):
         Transport(Endpoint("https://127.0.0.1:1")).send("GET", "/")

@@ -102,5 +102,14 @@ class Backend(Protocol):
             If it does not say.
         """
 
+    def forget(self, chat: str) -> None:
+        """Give back what is held here and on the server for one chat; never raises.
+
+        Parameters
+        ----------
+        chat
+            Key of a chat that has ended. One that is not known is no error.
+        """
+
     def close(self) -> None:
         """Give back what is held here and on the server; never raises."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 
 from h2o_magic.backends import ChatRequest, ModelInfo
+from h2o_magic.backends.gptgm_arguments import check_kind, checked_messages
 from h2o_magic.backends.gptgm_calls import GptGmCalls
 from h2o_magic.backends.gptgm_completion import create_completion
 from h2o_magic.backends.gptgm_models import list_models
@@ -21,12 +22,17 @@ from h2o_magic.backends.gptgm_repairs import DEFAULT_PATIENCE, Patience
 from h2o_magic.backends.gptgm_seat import Known, Place, Question, Seat
 from h2o_magic.backends.gptgm_turn import answer_events
 from h2o_magic.catalogue import find_model
-from h2o_magic.errors import ConfigurationError, MisuseError
+from h2o_magic.errors import ConfigurationError, DemoWeightsWarning, MisuseError
 from h2o_magic.events import Event, Finished
-from h2o_magic.messages import parse_messages
 from h2o_magic.transport import DEFAULT_TIMEOUTS, Cancellation, Endpoint, Timeouts
 
-__all__ = ["AnswerStream", "GptGmBackend", "Patience", "create_completion"]
+__all__ = [
+    "AnswerStream",
+    "DemoWeightsWarning",
+    "GptGmBackend",
+    "Patience",
+    "create_completion",
+]
 
 _create_completion = create_completion
 
@@ -82,7 +88,8 @@ class GptGmBackend:
     Raises
     ------
     ConfigurationError
-        If there is not exactly one of `url` and `connection`, or one cannot be used.
+        If there is not exactly one of `url` and `connection`, or an argument cannot
+        be used.
     """
 
     def __init__(
@@ -95,9 +102,10 @@ class GptGmBackend:
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
         patience: Patience = DEFAULT_PATIENCE,
     ) -> None:
-        if (url is None) == (connection is None) or (url is None and token):
-            raise ConfigurationError("give a server's url and token, or a connection")
-        self._connection = connection or _fixed(Endpoint(url or "", token))
+        check_kind("share", share, bool)
+        check_kind("timeouts", timeouts, Timeouts)
+        check_kind("patience", patience, Patience)
+        self._connection = _connection(url, token, connection)
         self._share = share
         self._timeouts = timeouts
         self._patience = patience
@@ -127,7 +135,7 @@ class GptGmBackend:
             If the answer does not come or breaks off; text that came is in
             ``partial``.
         """
-        parse_messages(request.messages)
+        checked_messages(request.messages)
         cancellation = Cancellation()
         return AnswerStream(self._answer(request, cancellation), cancellation)
 
@@ -149,17 +157,25 @@ class GptGmBackend:
         if calls is None:
             return
         for chat in chats.values():
-            left = [p.conversation for p in chat.leftovers if p.calls is calls]
-            if chat.known and chat.known.calls is calls:
-                left.append(chat.known.conversation)
-            for conversation in left:
-                calls.delete(conversation)
+            chat.clear(calls)
         calls.close()
+
+    def forget(self, chat: str) -> None:
+        """Delete a chat's conversations on the server, if it can be done.
+
+        If its answer is still being read, that is done at the answer's end.
+        """
+        with self._lock:
+            ended, calls = self._chats.pop(chat, None), self._calls
+        if ended is not None:
+            ended.forgotten = True
+            ended.clear(calls)
 
     def _answer(
         self, request: ChatRequest, cancellation: Cancellation
     ) -> Generator[Event, None, None]:
-        chat = self._chats.setdefault(request.chat, _Chat())
+        with self._lock:
+            chat = self._chats.setdefault(request.chat, _Chat())
         if not chat.enter(cancellation):
             return
         try:
@@ -205,6 +221,8 @@ class GptGmBackend:
             events.close()
             if chat.known is None:
                 chat.leftovers += [*seat.leftovers(), *seat.places[-1:]]
+            if chat.forgotten:
+                chat.clear(self._calls)
         return finished
 
     def _connect(self, again: bool) -> GptGmCalls:
@@ -225,6 +243,7 @@ class _Chat:
 
     known: Known | None = None
     leftovers: list[Place] = field(default_factory=list)
+    forgotten: bool = False
     _turn: threading.Lock = field(default_factory=threading.Lock)
     _reader: int | None = None
 
@@ -253,9 +272,32 @@ class _Chat:
             if self.known and place.calls is self.known.calls:
                 place.calls.delete(place.conversation)
 
+    def clear(self, calls: GptGmCalls | None) -> None:
+        """Delete all conversations of this chat on the server of the session `calls`.
 
-def _fixed(endpoint: Endpoint) -> Callable[[], Endpoint]:
-    return lambda: endpoint
+        Those of other sessions have gone with them.
+        """
+        known, self.known = self.known, None
+        places, self.leftovers = self.leftovers, []
+        if known is not None:
+            places = [*places, Place(known.calls, known.conversation, "")]
+        for place in places:
+            if place.calls is calls:
+                place.calls.delete(place.conversation)
+
+
+def _connection(
+    url: str | None, token: str | None, connection: Callable[[], Endpoint] | None
+) -> Callable[[], Endpoint]:
+    """Return the one way to the server that was given."""
+    if connection is None and url is not None:
+        endpoint = Endpoint(url, token)
+        return lambda: endpoint
+    if connection is None or url is not None or token is not None:
+        raise ConfigurationError("give a server's url and token, or a connection")
+    if not callable(connection):
+        raise ConfigurationError(f"`connection` must be callable, got {connection!r}")
+    return connection
 
 
 def _question(request: ChatRequest) -> Question:

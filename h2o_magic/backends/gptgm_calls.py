@@ -1,8 +1,9 @@
 """The calls of the gpt-gm protocol, one method for each.
 
-Sections 1.2 to 1.6 of the protocol notes. A :class:`GptGmCalls` has one server session
-(its cookie) and remembers whether the terms were accepted in it. What to do about a
-failed call is decided elsewhere.
+The protocol is that of chat-ui of June 2023 (tests/recordings), with what servers of
+this package add. A :class:`GptGmCalls` has one server session (its cookie) and
+remembers whether the terms were accepted in it. What to do about a failed call is
+decided elsewhere.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from h2o_magic.errors import BackendError, ProtocolError, StatusError
+from h2o_magic.backends.gptgm_facts import source_of
+from h2o_magic.errors import H2OMagicError, ProtocolError, StatusError
+from h2o_magic.events import Source
 from h2o_magic.messages import Message
 from h2o_magic.transport import Cancellation, Endpoint, Reply, Timeouts, Transport
 
@@ -41,10 +44,13 @@ class Created:
         Its id.
     has_history : bool
         True if the server acknowledged the history that it was given.
+    source : Source or None
+        What will answer in it, if the server says so.
     """
 
     id: str
     has_history: bool
+    source: Source | None = None
 
 
 class GptGmCalls:
@@ -58,20 +64,24 @@ class GptGmCalls:
         True lets the server share the conversations with the models' authors.
     timeouts
         How long to wait.
+    page_first
+        True loads the start page before anything else, as a browser does; what the
+        server says to that means nothing.
     """
 
     def __init__(
-        self, endpoint: Endpoint, *, share: bool = False, timeouts: Timeouts
+        self,
+        endpoint: Endpoint,
+        *,
+        share: bool = False,
+        timeouts: Timeouts,
+        page_first: bool = False,
     ) -> None:
         self.endpoint = endpoint
         self._transport = Transport(endpoint, timeouts=timeouts)
         self._share = share
+        self._page_due = page_first
         self._terms_accepted = False
-
-    def open_page(self) -> None:
-        """Load the start page, as a browser does first; its errors mean nothing."""
-        with contextlib.suppress(StatusError):
-            self._transport.send("GET", "/", accept="*/*").close()
 
     def accept_terms(self, model: str, cancellation: Cancellation) -> None:
         """Accept the terms, if that is not yet done in this session.
@@ -90,6 +100,7 @@ class GptGmCalls:
         """
         if self._terms_accepted:
             return
+        self._open_page(cancellation)
         try:
             self._post_settings(model, cancellation)
         except StatusError as error:
@@ -106,7 +117,7 @@ class GptGmCalls:
     def create(
         self,
         model: str,
-        history: Iterable[Message] | None,
+        history: Iterable[Message],
         cancellation: Cancellation,
     ) -> Created:
         """Make a conversation.
@@ -116,8 +127,8 @@ class GptGmCalls:
         model
             Id of the model.
         history
-            The messages before the question. Servers of this package take them over;
-            others are not asked to if this is None, and do not say so if it is not.
+            The messages before the question, if there are any. Servers of this
+            package take them over and say so, and what answers; others ignore them.
         cancellation
             Ends the call from another thread.
 
@@ -126,19 +137,17 @@ class GptGmCalls:
         ProtocolError
             If the answer names no conversation.
         """
-        document: dict[str, Any] = {"model": model}
-        count = None
-        if history is not None:
-            messages = [{"role": m.role, "content": m.content} for m in history]
-            document["messages"] = messages
-            count = len(messages)
+        messages = [{"role": m.role, "content": m.content} for m in history]
+        document = {"model": model, "messages": messages}
         with self._transport.send(
             "POST", "/conversation", document=document, cancellation=cancellation
         ) as reply:
             answer = reply.json()
-        acknowledged = answer.get("messages") if isinstance(answer, dict) else None
-        is_count = isinstance(acknowledged, int) and not isinstance(acknowledged, bool)
-        return Created(_conversation_id(answer), is_count and acknowledged == count)
+        given = _conversation_id(answer)
+        taken = answer.get("messages")
+        is_count = isinstance(taken, int) and not isinstance(taken, bool)
+        has_history = is_count and taken == len(messages)
+        return Created(given, has_history, source_of(answer))
 
     def generate(
         self,
@@ -153,7 +162,7 @@ class GptGmCalls:
         conversation
             Id of the conversation.
         document
-            The body, as section 1.5 of the protocol notes has it.
+            The body, as :meth:`.gptgm_seat.Question.document` makes it.
         cancellation
             Ends the exchange from another thread.
         """
@@ -188,8 +197,17 @@ class GptGmCalls:
         self._transport.close()
 
     def _try(self, method: str, path: str) -> None:
-        with contextlib.suppress(BackendError):
+        with contextlib.suppress(H2OMagicError):
             self._transport.send(method, path, timeouts=_QUICK).close()
+
+    def _open_page(self, cancellation: Cancellation) -> None:
+        if not self._page_due:
+            return
+        with contextlib.suppress(StatusError):
+            self._transport.send(
+                "GET", "/", accept="*/*", cancellation=cancellation
+            ).close()
+        self._page_due = False
 
     def _post_settings(self, model: str, cancellation: Cancellation) -> None:
         form = {"ethicsModalAccepted": "true", "activeModel": model}

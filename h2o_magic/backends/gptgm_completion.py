@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, Literal, overload
 
+from h2o_magic.backends.gptgm_arguments import (
+    Messages,
+    check_kinds,
+    checked_messages,
+    checked_uuid,
+    refuse_unknown,
+    service_id,
+)
 from h2o_magic.backends.gptgm_calls import GptGmCalls
+from h2o_magic.backends.gptgm_demo import with_demo_warning
 from h2o_magic.backends.gptgm_prompt import conversation_text
 from h2o_magic.backends.gptgm_repairs import DEFAULT_PATIENCE, Patience
 from h2o_magic.backends.gptgm_seat import Question, Seat
 from h2o_magic.backends.gptgm_turn import answer_events
-from h2o_magic.catalogue import find_model
-from h2o_magic.errors import ConfigurationError, ParameterError
+from h2o_magic.errors import ConfigurationError
 from h2o_magic.events import Event, Finished, TextDelta
-from h2o_magic.messages import Message, parse_messages
-from h2o_magic.nearest import did_you_mean
 from h2o_magic.parameters import PARAMETERS, resolve
 from h2o_magic.transport import DEFAULT_TIMEOUTS, Cancellation, Endpoint, Timeouts
 
@@ -28,13 +34,12 @@ _OPTIONS = (
     "patience",
     "response_id",
     "share",
+    "strict",
     "timeouts",
     "token",
     "use_cache",
     "web_search_id",
 )
-
-Messages = Iterable[Message | Mapping[str, Any]]
 
 
 @overload
@@ -70,6 +75,7 @@ def create_completion(
     is_retry: bool = False,
     use_cache: bool = False,
     web_search_id: str = "",
+    strict: bool = False,
     **parameters: Any,
 ) -> Iterator[str] | str:
     """Ask a gpt-gm server and return its answer.
@@ -102,11 +108,17 @@ def create_completion(
     id, response_id
         UUIDs under which the server stores question and answer; None makes new ones.
     is_retry
-        True replaces the stored question `id` and what follows it.
+        True replaces the stored question `id` and what follows it. Since every call
+        makes a conversation of its own, it has no effect unless the server knows the
+        `id` all the same.
     use_cache
         True lets the engine answer from its cache.
     web_search_id
         Id of a finished web search on the server, whose summary the model is to read.
+    strict
+        True asks the server to refuse rather than to answer from demo weights. Without
+        it, built-in demo weights may answer in the model's name where its own are not
+        there; that is told by a `DemoWeightsWarning`, once for each model.
     **parameters
         Generation parameters of :data:`h2o_magic.parameters.PARAMETERS`, among them
         ``temperature`` (0.4), ``truncate`` (2048 tokens), ``max_new_tokens`` (1024
@@ -126,30 +138,40 @@ def create_completion(
         If an argument is unknown (the message names the nearest) or refused.
     MessagesError
         If the messages are none that a server would accept.
+    ConfigurationError
+        If the address or the token cannot be used.
     BackendError
         While iterating, or at once with ``stream=False``: if the answer does not come.
         One that ends without its final event is an ``IncompleteAnswerError``, after
         its tokens; the text so far is in ``partial``.
     """
-    _refuse_unknown(parameters)
+    refuse_unknown(parameters, (*PARAMETERS, *_OPTIONS))
+    check_kinds(bool, stream=stream, share=share, strict=strict)
+    check_kinds(bool, is_retry=is_retry, use_cache=use_cache)
+    check_kinds(str, web_search_id=web_search_id)
+    check_kinds(Timeouts, timeouts=timeouts)
+    check_kinds(Patience, patience=patience)
     if base_url is None and token is not None:
         raise ConfigurationError("a token belongs to a server: give base_url with it")
     endpoint = None if base_url is None else Endpoint(base_url, token)
     question = Question(
-        model=_service_id(model),
-        messages=parse_messages(messages),
+        model=service_id(model),
+        messages=checked_messages(messages),
         parameters=resolve(parameters),
         options={
-            "id": _uuid("id", id),
-            "response_id": _uuid("response_id", response_id),
-            "is_retry": _typed("is_retry", is_retry, bool),
-            "use_cache": _typed("use_cache", use_cache, bool),
-            "web_search_id": _typed("web_search_id", web_search_id, str),
+            "id": checked_uuid("id", id),
+            "response_id": checked_uuid("response_id", response_id),
+            "is_retry": is_retry,
+            "use_cache": use_cache,
+            "web_search_id": web_search_id,
+            **({"strict": True} if strict else {}),
         },
     )
     session = _OneSession(endpoint, share=share, timeouts=timeouts)
-    events = _events(session, question, patience)
-    return _tokens(events) if stream else _whole(events)
+    answer = _events(session, question, patience)
+    # The caller is two calls above the warning: above this function, or `_tokens`.
+    events = with_demo_warning(answer, stacklevel=3)
+    return _tokens(events) if stream else _text_of([*events])
 
 
 class _OneSession:
@@ -170,8 +192,8 @@ class _OneSession:
                 self._endpoint or _local_server(),
                 share=self._share,
                 timeouts=self._timeouts,
+                page_first=True,
             )
-            self._calls.open_page()
         return self._calls
 
     def close(self) -> None:
@@ -188,7 +210,6 @@ def _events(
         session.connect,
         pack=conversation_text,
         cancellation=cancellation,
-        always_offer=True,
     )
     try:
         yield from answer_events(
@@ -213,38 +234,9 @@ def _tokens(events: Generator[Event, None, None]) -> Iterator[str]:
         events.close()
 
 
-def _whole(events: Generator[Event, None, None]) -> str:
-    *_, last = events
+def _text_of(events: Sequence[Event]) -> str:
+    last = events[-1] if events else None
     return last.text if isinstance(last, Finished) else ""
-
-
-def _refuse_unknown(parameters: Mapping[str, object]) -> None:
-    known = (*PARAMETERS, *_OPTIONS)
-    for name in parameters:
-        if name not in known:
-            raise ParameterError(
-                f"unknown argument {name!r}: {did_you_mean(name, known)}"
-            )
-
-
-def _service_id(model: object) -> str:
-    if not isinstance(model, str) or not model.strip():
-        raise ParameterError(f"expected the name of a model, got {model!r}")
-    known = find_model(model)
-    return known.service_id if known else model
-
-
-def _uuid(name: str, value: str | uuid.UUID | None) -> str:
-    try:
-        return str(uuid.uuid4() if value is None else uuid.UUID(str(value)))
-    except ValueError:
-        raise ParameterError(f"`{name}` must be a UUID, got {value!r}") from None
-
-
-def _typed(name: str, value: object, kind: type) -> object:
-    if not isinstance(value, kind):
-        raise ParameterError(f"`{name}` must be a {kind.__name__}, got {value!r}")
-    return value
 
 
 def _local_server() -> Endpoint:

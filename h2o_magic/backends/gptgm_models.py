@@ -1,8 +1,8 @@
 """Which models a gpt-gm server offers.
 
 Servers of this package, and chat-ui from 2024, list them at ``/api/models``. Before
-that only the page data had them, in the encoding of devalue (section 1.6 of the
-protocol notes).
+that only the page data of SvelteKit had them, in the encoding of devalue
+(tests/recordings, ``data-json-root``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One text made of several messages, for servers that take no history.
 
-Pure. Section 1.8 of the protocol notes.
+Pure. Chat-ui of June 2023 takes a text and keeps its own history.
 """
 
 from __future__ import annotations

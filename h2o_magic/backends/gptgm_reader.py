@@ -96,7 +96,8 @@ class AnswerReader:
         if body and not self._interpreter.understood:
             raise ProtocolError(self._complaint())
         raise IncompleteAnswerError(
-            "the answer ended without its final event, so its end may be missing",
+            "the answer ended without its final event, so its end may be missing: "
+            "ask again",
             partial=self._interpreter.text,
         )
 

@@ -1,15 +1,17 @@
 """What may be tried again before the first token, and when.
 
-Pure. Section 1.7 of the protocol notes, and the rule that nothing is tried again once a
-token was shown.
+Pure. The failures are those of chat-ui of June 2023 and text-generation-inference 0.9
+(tests/recordings). Nothing is tried again once a token was shown.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from h2o_magic.errors import (
     BackendError,
+    ConfigurationError,
     ConnectionFailedError,
     GenerationError,
     RateLimitedError,
@@ -37,11 +39,27 @@ class Patience:
         Seconds before the second; doubled for each one after it.
     longest_wait : float
         The most seconds to wait once. A server that asks for more is not asked again.
+
+    Raises
+    ------
+    ConfigurationError
+        If `tries` is no whole number above 0, or a wait no number of seconds.
     """
 
     tries: int = 3
     wait: float = 1.0
     longest_wait: float = 20.0
+
+    def __post_init__(self) -> None:
+        if type(self.tries) is not int or self.tries < 1:
+            raise ConfigurationError(
+                f"expected the tries as a whole number above 0, got {self.tries!r}"
+            )
+        for name in ("wait", "longest_wait"):
+            wait = getattr(self, name)
+            number = isinstance(wait, int | float) and not isinstance(wait, bool)
+            if not number or not math.isfinite(wait) or wait < 0:
+                raise ConfigurationError(f"expected {name} in seconds, got {wait!r}")
 
 
 DEFAULT_PATIENCE = Patience()

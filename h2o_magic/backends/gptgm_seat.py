@@ -13,6 +13,7 @@ from typing import Any
 from h2o_magic.backends.gptgm_calls import GptGmCalls
 from h2o_magic.backends.gptgm_repairs import conversation_lost, terms_missing
 from h2o_magic.errors import BackendError, ConnectionFailedError, StatusError
+from h2o_magic.events import Source
 from h2o_magic.messages import Message, assistant
 from h2o_magic.parameters import Value
 from h2o_magic.transport import Cancellation
@@ -22,21 +23,23 @@ __all__ = ["Known", "Place", "Question", "Seat"]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a question is asked, and what is sent there as its text."""
+    """Where a question is asked, what is sent there as its text, and what answers."""
 
     calls: GptGmCalls
     conversation: str
     inputs: str
+    source: Source | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A server conversation and the messages that the server has of it."""
+    """A server conversation, the messages that the server has of it, what answers."""
 
     calls: GptGmCalls
     conversation: str
     model: str
     messages: tuple[Message, ...]
+    source: Source | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +108,6 @@ class Seat:
         Makes one text of all messages, for servers that take no history.
     known
         The server conversation of this chat, if there is one.
-    always_offer
-        True offers the history to the server even if it is empty, to learn whether it
-        takes one.
     """
 
     def __init__(
@@ -118,25 +118,34 @@ class Seat:
         pack: Callable[[Sequence[Message]], str],
         cancellation: Cancellation,
         known: Known | None = None,
-        always_offer: bool = False,
     ) -> None:
         self._question = question
         self._connect = connect
         self._pack = pack
         self._cancellation = cancellation
-        self._offer = always_offer
         self._known = known
         self.places: list[Place] = []
 
-    def find(self, failure: BackendError | None) -> Place:
-        """Return the place to ask at.
+    def connect(self, failure: BackendError | None) -> GptGmCalls:
+        """Return the session to ask in; nothing is sent for it.
 
         Parameters
         ----------
         failure
             Why the last try failed; None on the first.
         """
-        calls = self._connect(isinstance(failure, ConnectionFailedError))
+        return self._connect(isinstance(failure, ConnectionFailedError))
+
+    def find(self, calls: GptGmCalls, failure: BackendError | None) -> Place:
+        """Return the place to ask at.
+
+        Parameters
+        ----------
+        calls
+            The session to ask in.
+        failure
+            Why the last try failed; None on the first.
+        """
         if terms_missing(failure):
             calls.forget_terms()
         if conversation_lost(failure):
@@ -161,8 +170,13 @@ class Seat:
     def known_after(self, answer: str) -> Known:
         """Return what the server knows after it has stored the turn with `answer`."""
         place, question = self.places[-1], self._question
-        messages = (*question.messages, assistant(answer))
-        return Known(place.calls, place.conversation, question.model, messages)
+        return Known(
+            place.calls,
+            place.conversation,
+            question.model,
+            (*question.messages, assistant(answer)),
+            place.source,
+        )
 
     def _kept(self, calls: GptGmCalls) -> Place | None:
         if self.places and self.places[-1].calls is calls:
@@ -176,21 +190,22 @@ class Seat:
         ):
             return None
         self.places.append(
-            Place(calls, known.conversation, question.messages[-1].content)
+            Place(
+                calls,
+                known.conversation,
+                question.messages[-1].content,
+                known.source,
+            )
         )
         return self.places[-1]
 
     def _make(self, calls: GptGmCalls) -> Place:
         *history, last = self._question.messages
         calls.accept_terms(self._question.model, self._cancellation)
-        created = calls.create(
-            self._question.model,
-            history if history or self._offer else None,
-            self._cancellation,
-        )
+        created = calls.create(self._question.model, history, self._cancellation)
         packed = self._pack(self._question.messages)
         inputs = last.content if created.has_history else packed
-        return Place(calls, created.id, inputs)
+        return Place(calls, created.id, inputs, created.source)
 
 
 def _plain(messages: Sequence[Message]) -> list[tuple[str, str]]:

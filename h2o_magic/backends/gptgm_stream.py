@@ -1,28 +1,19 @@
 """The events of text-generation-inference, read as the events of one answer.
 
-Pure. Section 1b of the protocol notes describes the stream.
+Pure. The stream is that of text-generation-inference 0.9, as chat-ui passes it on.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
-from typing import Any
 
+from h2o_magic.backends.gptgm_facts import answer_facts
 from h2o_magic.backends.gptgm_text import GrowingText, clean, join_surrogates
 from h2o_magic.decoders import ServerSentEvent
 from h2o_magic.error_text import words_of
 from h2o_magic.errors import GenerationError
-from h2o_magic.events import (
-    Event,
-    Finished,
-    FinishReason,
-    Replaced,
-    Source,
-    TextDelta,
-    Usage,
-)
+from h2o_magic.events import Event, Finished, FinishReason, Replaced, TextDelta
 
 __all__ = ["Interpreter"]
 
@@ -142,7 +133,7 @@ class Interpreter:
             events.append(Replaced(record))
         elif len(record) > len(shown):
             events.append(TextDelta(record[len(shown) :]))
-        return events + _facts(details)
+        return events + answer_facts(details)
 
     def _without_prompt(self, generated: str) -> str:
         # The server wraps the question in a template that is not known here, but the
@@ -172,31 +163,3 @@ class Interpreter:
             error_type=kind if isinstance(kind, str) else "",
             partial=self.text,
         )
-
-
-def _facts(details: Mapping[str, Any]) -> list[Event]:
-    """Return what the details of the final event say about the answer."""
-    ours = details.get("h2o_magic")
-    ours = ours if isinstance(ours, dict) else {}
-    events: list[Event] = []
-    if isinstance(ours.get("model"), str):
-        weights = ours.get("weights")
-        named = weights if isinstance(weights, str) else ""
-        events.append(Source(ours["model"], named, ours.get("demo") is True))
-    usage = Usage(
-        _count(details.get("input_length")),
-        _count(details.get("generated_tokens")),
-        _count(ours.get("dropped_turns")) or 0,
-        _seconds(ours.get("writing_seconds")),
-    )
-    return [*events, usage] if usage != Usage() else events
-
-
-def _seconds(value: object) -> float | None:
-    return value if isinstance(value, float) and 0 < value < math.inf else None
-
-
-def _count(value: object) -> int | None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        return None
-    return value if value >= 0 else None

@@ -19,7 +19,7 @@ from h2o_magic.errors import (
     StatusError,
     TimedOutError,
 )
-from h2o_magic.events import Event, Finished
+from h2o_magic.events import Event, Finished, Source
 from h2o_magic.transport import Cancellation, Reply
 
 __all__ = ["answer_events"]
@@ -55,17 +55,20 @@ def answer_events(
     Raises
     ------
     BackendError
-        If the answer does not come or breaks off.
+        If the answer does not come or breaks off. An error of the function that says
+        where the server is, is passed on as it is.
     """
     repairs = Repairs(patience)
     failure: BackendError | None = None
     while True:
+        calls = seat.connect(failure)
+        place: Place | None = None
         told = False
         try:
-            place = seat.find(failure)
+            place = seat.find(calls, failure)
             document = question.document(place.inputs, failure)
             for event in _one_try(place, document, question, cancellation, stored):
-                told = True
+                told = told or not isinstance(event, Source)
                 yield event
             return
         except BackendError as error:
@@ -73,7 +76,8 @@ def answer_events(
                 return
             delay = None if told else repairs.delay(error)
             if delay is None:
-                raise explained(error, model=question.model) from error
+                naming = place is None
+                raise explained(error, model=question.model, naming=naming) from error
             failure = error
         if cancellation.wait(delay):
             return
@@ -86,6 +90,8 @@ def _one_try(
     cancellation: Cancellation,
     stored: Callable[[str], None],
 ) -> Iterator[Event]:
+    if place.source is not None:
+        yield place.source
     interpreter = Interpreter(
         question=question.messages[-1].content,
         stop=question.stop,
@@ -126,6 +132,6 @@ def _read(reply: Reply, interpreter: Interpreter) -> Generator[Event, None, Fini
         lost.partial = interpreter.text
         raise lost
     raise IncompleteAnswerError(
-        f"the answer broke off, so its end is missing: {lost}",
+        "the answer broke off, so its end is missing: ask again",
         partial=interpreter.text,
     ) from lost

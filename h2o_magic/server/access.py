@@ -30,9 +30,9 @@ from h2o_magic.server.checks import (
 from h2o_magic.server.conversations import Sessions
 from h2o_magic.server.replies import early_error
 
-__all__ = ["COOKIE", "Access"]
+__all__ = ["Access"]
 
-COOKIE = "hf-chat"
+_COOKIE = "hf-chat"
 _YEAR = 365 * 24 * 3600
 _WITHOUT_TERMS = ("/settings", "/shutdown")
 
@@ -113,13 +113,13 @@ async def _read_off(receive: Receive) -> None:
 
 def _session(cookie: str) -> str | None:
     """Return the session's id: any value that the client sent, as the service did."""
-    value = cookie_parser(cookie).get(COOKIE, "")
+    value = cookie_parser(cookie).get(_COOKIE, "")
     return value if re.fullmatch(r"[!-:<-~]{1,256}", value) else None
 
 
 def _with_cookie(send: Send, session: str) -> Send:
     expires = formatdate(time.time() + _YEAR, usegmt=True)
-    cookie = f"{COOKIE}={session}; Path=/; Expires={expires}; HttpOnly; SameSite=Lax"
+    cookie = f"{_COOKIE}={session}; Path=/; Expires={expires}; HttpOnly; SameSite=Lax"
 
     async def send_with_cookie(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -18,9 +18,7 @@ from starlette.responses import (
 )
 from starlette.routing import Route
 
-from h2o_magic.catalogue import MODELS
 from h2o_magic.errors import MessagesError
-from h2o_magic.nearest import did_you_mean
 from h2o_magic.server import tgi
 from h2o_magic.server.bodies import read_json
 from h2o_magic.server.chat import answer, answer_at_once
@@ -31,7 +29,7 @@ from h2o_magic.server.replies import RouteError, error_page, preferred
 from h2o_magic.server.sampling import ValidationError, WrongTypeError, parse_sampling
 from h2o_magic.server.streaming import EventStream, while_connected
 from h2o_magic.server.turn_request import SchemaError, TurnRequest, parse_turn
-from h2o_magic.server.weights import Weights, find_weights
+from h2o_magic.server.weights import Weights, find_weights, why_unknown
 
 __all__ = ["ConversationRoutes"]
 
@@ -70,17 +68,20 @@ class ConversationRoutes:
         return RedirectResponse("/", 302)
 
     async def create(self, request: Request) -> Response:
-        """Begin a conversation; ours may bring its history along (``messages``)."""
+        """Begin a conversation.
+
+        Ours may bring its history along (``messages``, perhaps an empty list); then the
+        reply says how much of it was taken, and what will answer.
+        """
         body = await read_json(request)
         model = body.get("model") if isinstance(body, dict) else None
         if not isinstance(body, dict) or not isinstance(model, str):
             raise _schema_error('expected {"model": "<id>"} as the body')
         if body.get("fromShare"):
             raise RouteError("Conversation not found", 404)
-        if await asyncio.to_thread(find_weights, model) is None:
-            raise _schema_error(
-                f"unknown model {model!r}: {did_you_mean(model, MODELS)}"
-            )
+        weights = await asyncio.to_thread(find_weights, model)
+        if weights is None:
+            raise _schema_error(await asyncio.to_thread(why_unknown, model))
         try:
             history = parse_history(body["messages"]) if "messages" in body else None
         except MessagesError as error:
@@ -91,6 +92,7 @@ class ConversationRoutes:
             conversation.system = history.system
             conversation.fill(history.messages)
             reply["messages"] = len(body["messages"])
+            reply["h2o_magic"] = weights.source
         return JSONResponse(reply)
 
     async def generate(self, request: Request) -> Response:
@@ -121,13 +123,12 @@ class ConversationRoutes:
         return Response() if done is None else JSONResponse(*done)
 
     async def rename(self, request: Request) -> Response:
-        """Give a conversation a title of 1 to 100 characters."""
-        conversation = self._find(request)
+        """Take a title of 1 to 100 characters; nothing here ever shows it."""
+        self._find(request)
         body = await read_json(request)
         title = body.get("title") if isinstance(body, dict) else None
         if not isinstance(title, str) or not 0 < len(title.strip()) <= _LONGEST_TITLE:
             raise _schema_error(f"expected a title of 1 to {_LONGEST_TITLE} characters")
-        conversation.title = title.strip()
         return Response()
 
     async def delete(self, request: Request) -> Response:

@@ -41,8 +41,6 @@ class Conversation:
         The model's name, as it was asked for.
     system : str
         System text; may be empty.
-    title : str
-        As the client named it.
     turn : asyncio.Lock
         Held while an answer is written: one at a time, in order of arrival.
     """
@@ -51,7 +49,6 @@ class Conversation:
     session: str
     model: str
     system: str = ""
-    title: str = "New Chat"
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _messages: list[_Stored] = field(default_factory=list)
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)

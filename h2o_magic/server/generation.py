@@ -113,17 +113,15 @@ def _last(
 def _details(
     transcript: Transcript, question: Question, prompt: Prompt
 ) -> dict[str, Any]:
-    weights = question.weights
     return {
         "finish_reason": transcript.reason,
         "generated_tokens": transcript.count,
         "seed": question.sampling.seed,
         "input_length": len(prompt.tokens),
         "h2o_magic": {
-            "model": weights.model,
-            "weights": weights.label,
-            "demo": weights.demo,
+            **question.weights.source,
             "dropped_turns": prompt.dropped_turns,
+            "cut_tokens": prompt.cut_tokens,
             "writing_seconds": round(transcript.seconds, 6),
         },
     }

@@ -42,8 +42,6 @@ class Header:
 
     Attributes
     ----------
-    architecture : str
-        ``llama``, ``falcon``, ...
     context_length : int
         Tokens of context the model was trained with.
     cache_bytes_per_token : int
@@ -58,7 +56,6 @@ class Header:
         The token that ends an answer.
     """
 
-    architecture: str
     context_length: int
     cache_bytes_per_token: int
     chat_template: str | None
@@ -115,7 +112,6 @@ def _header(pairs: dict[str, Any]) -> Header:
     architecture = pairs["general.architecture"]
     kinds = pairs.get("tokenizer.ggml.token_type", ())
     return Header(
-        architecture=architecture,
         context_length=int(pairs[f"{architecture}.context_length"]),
         cache_bytes_per_token=_cache_bytes(architecture, pairs),
         chat_template=pairs.get("tokenizer.chat_template"),

@@ -20,7 +20,6 @@ __all__ = [
     "RAW_MARKERS",
     "Dialogue",
     "Prompt",
-    "PromptMaker",
     "build_prompt",
     "defuse",
 ]
@@ -95,11 +94,14 @@ class Prompt:
         The same in tokens.
     dropped_turns : int
         How many of the oldest turns were left out.
+    cut_tokens : int
+        How many tokens of the question's beginning were left out after that.
     """
 
     text: str
     tokens: list[int]
     dropped_turns: int
+    cut_tokens: int
 
 
 def build_prompt(maker: PromptMaker, dialogue: Dialogue, room: int) -> Prompt:
@@ -118,21 +120,26 @@ def build_prompt(maker: PromptMaker, dialogue: Dialogue, room: int) -> Prompt:
 
     dropped = turns_to_drop(len(turns), lambda n: len(without(n)[1]), room)
     text, tokens = without(dropped)
-    if len(tokens) > room:
-        text, tokens = _cut_question(maker, dialogue, len(tokens) - room)
-    if len(tokens) > room:
-        tokens = tokens[-room:]
-        text = maker.detokenize(tokens)
-    return Prompt(text, tokens, dropped)
+    if len(tokens) <= room:
+        return Prompt(text, tokens, dropped, 0)
+    return _cut_question(maker, dialogue, len(tokens) - room, room)
 
 
 def _cut_question(
-    maker: PromptMaker, dialogue: Dialogue, excess: int
-) -> tuple[str, list[int]]:
-    """Render the question without `excess` tokens of its beginning."""
+    maker: PromptMaker, dialogue: Dialogue, excess: int, room: int
+) -> Prompt:
+    """Return the prompt without `excess` tokens of the question's beginning.
+
+    All earlier turns are left out already.
+    """
     question = maker.tokenize(dialogue.question, markers=False)
-    end = maker.detokenize(question[min(excess, len(question)) :])
-    return _render(maker, dialogue.system, [user(end)])
+    cut = min(excess, len(question))
+    end = maker.detokenize(question[cut:])
+    text, tokens = _render(maker, dialogue.system, [user(end)])
+    if len(tokens) > room:
+        tokens = tokens[-room:]
+        text = maker.detokenize(tokens)
+    return Prompt(text, tokens, len(dialogue.turns()), cut)
 
 
 def _render(

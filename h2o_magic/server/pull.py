@@ -7,8 +7,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from h2o_magic.catalogue import MODELS, find_model
-from h2o_magic.errors import ConfigurationError, ConnectionFailedError
+from h2o_magic.errors import ConfigurationError, MissingExtraError
 from h2o_magic.nearest import did_you_mean
+from h2o_magic.server.hub_errors import explain
 from h2o_magic.server.weights import PREFERRED
 
 __all__ = ["pull"]
@@ -29,27 +30,27 @@ def pull(name: str) -> Path:
     ------
     ConfigurationError
         If the name is unknown, or the repository has no such file.
+    MissingExtraError
+        If huggingface_hub is not installed.
     ConnectionFailedError
-        If the hub cannot be reached or refuses.
+        If the hub cannot be reached or refuses, or the disk is full.
     """
-    # Slow to import, and only this function goes to the network.
-    import huggingface_hub  # noqa: PLC0415
-    from huggingface_hub import errors  # noqa: PLC0415
-
     repository, patterns = _source(name)
     try:
-        files = huggingface_hub.HfApi().list_repo_files(repository)
-        file = _choose(repository, files, patterns)
+        # Slow to import, and only this function goes to the network.
+        import huggingface_hub  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingExtraError("downloading weights", "local") from error
+    try:
+        # Unlike `list_repo_files`, this asks once: offline is said at once.
+        listed = huggingface_hub.HfApi().model_info(repository).siblings or []
+    except Exception as error:
+        raise explain(repository, error) from error
+    file = _choose(repository, [sibling.rfilename for sibling in listed], patterns)
+    try:
         return Path(huggingface_hub.hf_hub_download(repository, file))
-    except errors.RepositoryNotFoundError as error:
-        raise ConfigurationError(
-            f"the Hugging Face hub has no public repository {repository!r}: "
-            "check its name, or log in with `hf auth login` if it is a private one"
-        ) from error
-    except (OSError, errors.HfHubHTTPError, errors.OfflineModeIsEnabled) as error:
-        raise ConnectionFailedError(
-            f"cannot fetch {repository} from the Hugging Face hub: {error}"
-        ) from error
+    except Exception as error:
+        raise explain(repository, error) from error
 
 
 def _source(name: str) -> tuple[str, Sequence[str]]:

@@ -50,7 +50,11 @@ class Runtime:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         with os.fdopen(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
             json.dump(asdict(self), file)
-        os.replace(temporary, path)
+        try:
+            os.replace(temporary, path)
+        except OSError:
+            temporary.unlink()
+            raise
 
     def remove(self, path: Path) -> None:
         """Remove the file, unless another server has put its own there."""

@@ -19,7 +19,7 @@ from h2o_magic.server.models import Models
 from h2o_magic.server.replies import front_page, preferred
 from h2o_magic.server.runtime_file import Runtime
 from h2o_magic.server.settings_form import parse_form
-from h2o_magic.server.weights import find_weights
+from h2o_magic.server.weights import find_weights, why_unknown
 
 __all__ = ["ServiceRoutes"]
 
@@ -71,12 +71,11 @@ class ServiceRoutes:
         body = await read_body(request)
         try:
             form = parse_form(body, request.headers.get("content-type", ""))
-            known = await asyncio.to_thread(_is_known, form.get("activeModel"))
-        except ValueError:
-            known = False
-        if not known:
-            error = {"type": "error", "error": {"message": "Internal Error"}}
-            return JSONResponse(error, 500)
+        except ValueError as error:
+            return _refused(str(error))
+        reason = await asyncio.to_thread(_why_refused, form.get("activeModel"))
+        if reason:
+            return _refused(reason)
         if form.get("ethicsModalAccepted"):
             self.sessions.accept(request.state.session)
         # A form without a Referer does not come this far.
@@ -111,5 +110,11 @@ class ServiceRoutes:
         return Response()
 
 
-def _is_known(model: str | None) -> bool:
-    return model is None or find_weights(model) is not None
+def _why_refused(model: str | None) -> str:
+    known = model is None or find_weights(model) is not None
+    return "" if known else why_unknown(model or "")
+
+
+def _refused(reason: str) -> Response:
+    error = {"type": "error", "error": {"message": "Internal Error"}, "reason": reason}
+    return JSONResponse(error, 500)

@@ -15,10 +15,7 @@ KEEP_ALIVE = b":\n\n"
 #: HTTP status of an error type, where the answer is not a stream.
 STATUS: Mapping[str, int] = {
     "validation": 422,
-    "weights_missing": 422,
     "generation": 424,
-    "overloaded": 429,
-    "incomplete_generation": 500,
 }
 
 

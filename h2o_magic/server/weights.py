@@ -10,19 +10,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from h2o_magic.catalogue import MODELS, CatalogueEntry, find_model
+from h2o_magic.nearest import did_you_mean
+from h2o_magic.server.given_path import given_file, why_no_file
 
 __all__ = [
-    "DEMO_LABEL",
     "PREFERRED",
     "Weights",
-    "best_match",
     "find_weights",
     "known_weights",
+    "why_unknown",
 ]
 
-DEMO_LABEL = "built-in demo weights"
+_DEMO_LABEL = "built-in demo weights"
 _DATA = Path(__file__).parent / "data"
 #: Quantizations to take, best first, where a repository holds several files.
 PREFERRED = ("*q4_k_m.gguf", "*q4_0.gguf", "*q8_0.gguf", "*.gguf")
@@ -55,7 +57,12 @@ class Weights:
     @property
     def label(self) -> str:
         """What answers, in words for a reader."""
-        return DEMO_LABEL if self.demo else self.path.name
+        return _DEMO_LABEL if self.demo else self.path.name
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """What answers, as it is said on the wire."""
+        return {"model": self.model, "weights": self.label, "demo": self.demo}
 
 
 def find_weights(name: str) -> Weights | None:
@@ -70,8 +77,13 @@ def find_weights(name: str) -> Weights | None:
     entry = find_model(name)
     if entry is not None:
         return _of_entry(entry)
-    path = _cached(name) or _given_path(name)
+    path = _cached(name) or given_file(name)
     return Weights(name, name, path) if path else None
+
+
+def why_unknown(name: str) -> str:
+    """Return why :func:`find_weights` finds nothing, and what to do."""
+    return why_no_file(name) or f"unknown model {name!r}: {did_you_mean(name, MODELS)}"
 
 
 def known_weights() -> list[Weights]:
@@ -87,7 +99,7 @@ def known_weights() -> list[Weights]:
 
 
 def _of_entry(entry: CatalogueEntry) -> Weights:
-    found = best_match(_files_of(entry.repository), entry.pattern)
+    found = _best_match(_files_of(entry.repository), entry.pattern)
     demo = _DATA / f"demo-{entry.architecture}.gguf"
     return Weights(
         entry.name, entry.service_id, found or demo, demo=found is None, note=entry.note
@@ -98,18 +110,12 @@ def _cached(name: str) -> Path | None:
     repository, _, file = name.partition(":")
     files = _files_of(repository)
     if file:
-        return best_match(files, file)
-    matches = (best_match(files, pattern) for pattern in PREFERRED)
+        return _best_match(files, file)
+    matches = (_best_match(files, pattern) for pattern in PREFERRED)
     return next((path for path in matches if path), None)
 
 
-def _given_path(name: str) -> Path | None:
-    path = Path(name).expanduser()
-    given = path.suffix == ".gguf" and path.is_absolute() and path.is_file()
-    return path if given else None
-
-
-def best_match(files: list[Path], pattern: str) -> Path | None:
+def _best_match(files: list[Path], pattern: str) -> Path | None:
     """Return the newest of `files` whose name fits the shell pattern, in any case."""
     pattern = pattern.lower()
     fitting = [path for path in files if fnmatchcase(path.name.lower(), pattern)]

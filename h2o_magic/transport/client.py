@@ -70,8 +70,8 @@ class Transport:
     def claim_https(self) -> bool:
         """Name the origin as https from now on; return whether that is a change.
 
-        A chat-ui behind plain http believes that it is behind https, and refuses the
-        true origin (section 1.1 of the protocol notes).
+        A chat-ui of June 2023 behind plain http believes that it is behind https, and
+        refuses the true origin (tests/recordings, ``no-origin-http-referer``).
         """
         plain, self.origin = self.origin, self.origin.replace("http://", "https://", 1)
         return self.origin != plain

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from h2o_magic.content_coding import ContentDecoder
-from h2o_magic.error_text import error_text, retry_after
+from h2o_magic.error_text import error_text, reason_of, retry_after
 from h2o_magic.errors import (
     BackendError,
     ConnectionFailedError,
@@ -161,16 +161,20 @@ class Reply:
 
 
 def status_error(reply: Reply, what: str) -> StatusError:
-    """Return the error that an answer of this status stands for."""
+    """Return the error that an answer of this status stands for.
+
+    Its message is the server's reason alone, if there is one.
+    """
     try:
-        words = error_text(reply.read(_ERROR_BODY))
+        body = reply.read(_ERROR_BODY)
     except BackendError:
-        words = ""  # the status is what counts
+        body = b""  # the status is what counts
+    words = error_text(body)
     shown = f": {words}" if words else ""
     if target := reply.headers.get("Location"):
         # Its query may hold what is not for everybody's eyes.
         shown = f", a redirect to {target.partition('?')[0][:200]!r}, not followed"
-    message = f"{what}: HTTP {reply.status}{shown}"
+    message = reason_of(body) or f"{what}: HTTP {reply.status}{shown}"
     wait = retry_after(reply.headers.get("Retry-After"))
     if reply.status == 429 or (reply.status == 503 and wait is not None):
         return RateLimitedError(

@@ -1,7 +1,4 @@
-"""One server conversation for each chat, and what happens when it is lost.
-
-Numbers in comments are those of section 4 of the protocol notes (edge cases).
-"""
+"""One server conversation for each chat, and what happens when it is lost."""
 
 from __future__ import annotations
 
@@ -120,7 +117,10 @@ def test_the_first_turn_makes_a_session_and_a_conversation() -> None:
             "ethicsModalAccepted": ["true"],
             "activeModel": ["h2oai/h2ogpt-gm-oasst1-en-2048-falcon-40b-v1"],
         }
-        assert create.json == {"model": "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-40b-v1"}
+        assert create.json == {
+            "model": "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-40b-v1",
+            "messages": [],
+        }
         assert generate.path == f"/conversation/{IDS[0]}"
         assert generate.json["inputs"] == "One?"
         assert generate.json["stream"] is True
@@ -223,7 +223,7 @@ def test_a_system_text_is_folded_into_the_first_turn_elsewhere() -> None:
         assert steps(server).count("create") == 1
 
 
-def test_the_caller_keeps_its_messages() -> None:  # defect 9
+def test_the_caller_keeps_its_messages() -> None:
     with chatting() as (backend, _, _):
         messages = (system("Be short."), *SECOND)
         ask(backend, *messages)
@@ -261,7 +261,56 @@ def test_source_and_usage_come_before_the_end() -> None:
         ]
 
 
-def test_sharing_is_off_unless_asked_for() -> None:  # defect 12
+OURS = {"model": "llama-13b", "weights": "built-in demo weights", "demo": True}
+DEMO = Source("llama-13b", "built-in demo weights", True)
+
+
+def test_what_answers_is_told_before_the_first_text_of_every_turn() -> None:
+    create = created(0, messages=0, h2o_magic=OURS)
+    with chatting(says("1"), says("2"), create=(create,)) as (backend, server, _):
+        for messages, text in ((FIRST, "1"), (SECOND, "2")):
+            heard = list(backend.stream(request(*messages)))
+            assert heard == [DEMO, TextDelta(text), Finished(text)]
+        assert steps(server).count("create") == 1
+
+
+def test_what_answers_is_told_before_an_answer_that_does_not_come() -> None:
+    for broken in (events(end="cut"), recorded("error-validation-422")):
+        with chatting(broken, create=(created(0, h2o_magic=OURS),)) as (backend, _, _):
+            stream = backend.stream(request(*FIRST))
+            assert next(stream) == DEMO
+            with pytest.raises(BackendError):
+                next(stream)
+
+
+def test_a_server_can_be_asked_again_after_it_said_what_answers() -> None:
+    busy = recorded("error-overloaded-429")
+    create = (created(0, h2o_magic=OURS),)
+    with chatting(busy, says("1"), create=create) as (backend, _, _):
+        heard = [*backend.stream(request(*FIRST))]
+        assert heard[0] == DEMO
+        assert heard[-1] == Finished("1")
+
+
+def test_closing_before_anything_was_asked_sends_no_stop() -> None:
+    create = (created(0, h2o_magic=OURS), created(1))
+    with chatting(says("1"), create=create) as (backend, server, _):
+        stream = backend.stream(request(*FIRST))
+        assert next(stream) == DEMO
+        stream.close()
+        assert steps(server) == ["settings", "create"]
+        assert ask(backend, *FIRST) == "1"
+        assert server.calls()[-1] == f"DELETE /conversation/{IDS[0]}"
+
+
+@pytest.mark.parametrize("ours", [None, 7, [], {}, {"model": 7, "demo": True}])
+def test_a_server_that_does_not_say_what_answers_is_no_error(ours: Any) -> None:
+    with chatting(says("1"), create=(created(0, h2o_magic=ours),)) as (backend, _, _):
+        heard = list(backend.stream(request(*FIRST)))
+        assert heard == [TextDelta("1"), Finished("1")]
+
+
+def test_sharing_is_off_unless_asked_for() -> None:
     name = "shareConversationsWithModelAuthors"
     for share in (False, True):
         with chatting(share=share) as (backend, server, _):
@@ -336,7 +385,7 @@ def test_nothing_is_asked_again_after_the_first_token() -> None:
 # --- repairs
 
 
-def test_a_lost_session_is_repaired_from_terms_to_history() -> None:  # 32, 33
+def test_a_lost_session_is_repaired_from_terms_to_history() -> None:
     """A new cookie shows as 405 first, and after the terms as 404."""
     answers = (created(0), created(1, messages=2))
     with chatting(says("1"), create=answers) as (backend, server, script):
@@ -361,7 +410,7 @@ def test_a_lost_session_is_repaired_from_terms_to_history() -> None:  # 32, 33
         assert len({r.json["options"]["id"] for r in sent}) == 1
 
 
-def test_each_repair_is_made_once() -> None:  # 32
+def test_each_repair_is_made_once() -> None:
     lost = recorded("generate-unknown-conversation")
     with chatting(lost, lost, says("1")) as (backend, server, _):
         with pytest.raises(StatusError, match="keeps losing this chat"):
@@ -369,7 +418,7 @@ def test_each_repair_is_made_once() -> None:  # 32
         assert steps(server).count("generate") == 2
 
 
-def test_a_busy_server_is_asked_a_few_times() -> None:  # 32
+def test_a_busy_server_is_asked_a_few_times() -> None:
     busy = recorded("error-overloaded-429")
     with chatting(busy, busy, says("1")) as (backend, server, _):
         assert ask(backend, *FIRST) == "1"
@@ -389,9 +438,7 @@ def test_a_loading_model_is_waited_for() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "tries"), [("0", 2), ("3000", 1)])
-def test_a_wish_to_wait_is_granted_if_it_is_short(
-    seconds: str, tries: int
-) -> None:  # 32
+def test_a_wish_to_wait_is_granted_if_it_is_short(seconds: str, tries: int) -> None:
     headers = {"Retry-After": seconds}
     busy = document({"error": "Slow down"}, status=429, headers=headers)
     with chatting(busy, says("1")) as (backend, server, _):
@@ -403,7 +450,7 @@ def test_a_wish_to_wait_is_granted_if_it_is_short(
         assert steps(server).count("generate") == tries
 
 
-def test_a_server_behind_plain_http_gets_the_referer_it_wants() -> None:  # 33
+def test_a_server_behind_plain_http_gets_the_referer_it_wants() -> None:
     script = GptGmScript().then("settings", recorded("no-origin-http-referer"))
     with serving(script) as server, closing(GptGmBackend(server.url)) as backend:
         ask(backend, *FIRST)
@@ -476,12 +523,46 @@ def test_nobody_there_is_an_error_that_says_what_to_do() -> None:
         ask(GptGmBackend(url), *FIRST)
 
 
-def test_the_errors_of_the_connection_pass_through() -> None:
-    def connection() -> Endpoint:
-        raise ConfigurationError("no server installed")
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConfigurationError("no server installed"),
+        ConnectionFailedError("the local server ended at once"),
+        TimedOutError("the local server sleeps"),
+        OSError("no file"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_the_errors_of_the_connection_pass_through_as_they_are(
+    error: Exception,
+) -> None:
+    asked = []
 
-    with pytest.raises(ConfigurationError, match="no server installed"):
+    def connection() -> Endpoint:
+        asked.append(1)
+        raise error
+
+    with pytest.raises(type(error)) as caught:
         ask(GptGmBackend(connection=connection), *FIRST)
+    assert caught.value is error
+    assert asked == [1]
+
+
+def test_a_server_that_died_and_does_not_start_again_is_told_in_its_own_words() -> None:
+    failure = ConnectionFailedError("the local server ended at once")
+    with serving(lambda _: DROP) as dead:
+        asked = []
+
+        def connection() -> Endpoint:
+            asked.append(1)
+            if len(asked) > 1:
+                raise failure
+            return Endpoint(dead.url)
+
+        with pytest.raises(ConnectionFailedError) as caught:
+            ask(GptGmBackend(connection=connection), *FIRST)
+    assert caught.value is failure
+    assert len(asked) == 2
 
 
 @pytest.mark.parametrize(
@@ -493,11 +574,32 @@ def test_the_errors_of_the_connection_pass_through() -> None:
         {"url": "h"},
         {"url": ""},
         {"url": "http://h", "token": "a\nb"},
+        {"url": "http://h", "token": 7},
+        {"url": 7},
+        {"url": 0, "token": "t"},
+        {"connection": "http://h"},
+        {"connection": lambda: Endpoint("http://h"), "token": ""},
     ],
 )
 def test_an_address_is_checked_before_anything_is_sent(given: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         GptGmBackend(**given)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("share", "false"),
+        ("share", 1),
+        ("share", None),
+        ("timeouts", 5),
+        ("timeouts", None),
+        ("patience", 3),
+    ],
+)
+def test_an_argument_of_another_type_is_refused_at_once(name: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"`{name}` must be a"):
+        GptGmBackend("http://127.0.0.1:1", **{name: value})
 
 
 # --- leaving an answer
@@ -507,9 +609,7 @@ def slow(*texts: str) -> Answer:
     return events(*map(token, texts), end="hold")
 
 
-def test_closing_an_answer_stops_the_server_and_forgets_the_conversation() -> (
-    None
-):  # 38
+def test_closing_an_answer_stops_the_server_and_forgets_the_conversation() -> None:
     answers = (created(0), created(1))
     with chatting(slow("a", "b"), says("1"), create=answers) as (backend, server, _):
         stream = backend.stream(request(*FIRST))
@@ -523,7 +623,7 @@ def test_closing_an_answer_stops_the_server_and_forgets_the_conversation() -> (
         assert posts(server)[1].path[-24:] == IDS[1]
 
 
-def test_dropping_an_answer_stops_the_server() -> None:  # 38
+def test_dropping_an_answer_stops_the_server() -> None:
     with chatting(slow("a")) as (backend, server, _):
         stream = backend.stream(request(*FIRST))
         next(stream)
@@ -551,7 +651,7 @@ def test_closing_a_finished_answer_sends_nothing() -> None:
         assert steps(server).count("create") == 1
 
 
-def test_a_failing_stop_call_is_ignored() -> None:  # 37
+def test_a_failing_stop_call_is_ignored() -> None:
     for reply in (DROP, recorded("stop-unknown"), recorded("error-engine-down")):
         with chatting(slow("a")) as (backend, _, script):
             script.usual["stop"] = reply
@@ -563,7 +663,7 @@ def test_a_failing_stop_call_is_ignored() -> None:  # 37
 @pytest.mark.parametrize("where", ["create", "generate", "first token", "second token"])
 def test_another_thread_can_close_an_answer_that_is_waited_for(
     where: str,
-) -> None:  # 37
+) -> None:
     silent = {"first token": events(b":\n\n", end="hold"), "second token": slow("a")}
     with chatting(says("1")) as (backend, server, script):
         step = where if where in ("create", "generate") else "generate"
@@ -602,7 +702,7 @@ def test_closing_ends_a_pause_between_two_tries() -> None:
 
 
 @pytest.mark.parametrize("where", ["head", "first token", "second token"])
-def test_an_interrupt_while_waiting_stops_the_server(where: str) -> None:  # 37
+def test_an_interrupt_while_waiting_stops_the_server(where: str) -> None:
     silent = {"head": Answer(b"", (), "hold"), "first token": events(end="hold")}
 
     def interrupt(*_: object) -> None:
@@ -625,7 +725,7 @@ def test_an_interrupt_while_waiting_stops_the_server(where: str) -> None:  # 37
         signal.signal(signal.SIGALRM, old)
 
 
-def test_a_stall_keeps_the_text_and_stops_the_server() -> None:  # 36
+def test_a_stall_keeps_the_text_and_stops_the_server() -> None:
     with chatting(slow("a"), timeouts=Timeouts(idle=0.05)) as (backend, server, _):
         with pytest.raises(TimedOutError) as caught:
             ask(backend, *FIRST)
@@ -636,7 +736,7 @@ def test_a_stall_keeps_the_text_and_stops_the_server() -> None:  # 36
 # --- several at once
 
 
-def test_turns_of_one_chat_wait_for_each_other() -> None:  # 39
+def test_turns_of_one_chat_wait_for_each_other() -> None:
     gate = threading.Event()
     held = events(token("1"), final("1"), gates={1: gate})
     with chatting(held, says("2")) as (backend, server, _):
@@ -704,7 +804,7 @@ def test_different_chats_answer_at_once() -> None:
         {"id": IDS[0]},
     ],
 )
-def test_a_conversation_without_an_id_is_an_error(reply: Any) -> None:  # 34, defect 3
+def test_a_conversation_without_an_id_is_an_error(reply: Any) -> None:
     with chatting(create=(document(reply),)) as (backend, server, _):
         with pytest.raises(ProtocolError, match="expected a conversationId, got"):
             ask(backend, *FIRST)
@@ -712,14 +812,14 @@ def test_a_conversation_without_an_id_is_an_error(reply: Any) -> None:  # 34, de
 
 
 @pytest.mark.parametrize("bad", ["../settings", "a/b", "", "a b", "x" * 200, "é"])
-def test_an_id_that_could_lead_elsewhere_is_refused(bad: str) -> None:  # 43
+def test_an_id_that_could_lead_elsewhere_is_refused(bad: str) -> None:
     with chatting(create=(document({"conversationId": bad}),)) as (backend, server, _):
         with pytest.raises(ProtocolError):
             ask(backend, *FIRST)
         assert "generate" not in steps(server)
 
 
-def test_an_unusual_id_is_used_with_a_warning() -> None:  # 43
+def test_an_unusual_id_is_used_with_a_warning() -> None:
     with chatting(create=(document({"conversationId": "abc-1"}),)) as (backend, s, _):
         with pytest.warns(UserWarning, match="unusual conversation id 'abc-1'"):
             ask(backend, *FIRST)
@@ -737,7 +837,7 @@ def test_terms_count_as_accepted_only_when_the_server_says_so(reply: Any) -> Non
         assert steps(server) == ["settings"]
 
 
-def test_a_web_page_instead_of_an_answer_is_told_by_its_title() -> None:  # 27
+def test_a_web_page_instead_of_an_answer_is_told_by_its_title() -> None:
     page = answer(b"<html><title>Log in</title>", content_type="text/html")
     with (
         chatting(page) as (backend, _, _),
@@ -747,13 +847,13 @@ def test_a_web_page_instead_of_an_answer_is_told_by_its_title() -> None:  # 27
 
 
 @pytest.mark.parametrize("status", [204, 202])
-def test_a_success_without_an_answer_is_an_error(status: int) -> None:  # 29
+def test_a_success_without_an_answer_is_an_error(status: int) -> None:
     empty = answer(b"", status=status, chunked=False)
     with chatting(empty) as (backend, _, _), pytest.raises(StatusError):
         ask(backend, *FIRST)
 
 
-def test_an_empty_body_is_an_incomplete_answer() -> None:  # 29
+def test_an_empty_body_is_an_incomplete_answer() -> None:
     with (
         chatting(answer(b"", chunked=False)) as (backend, _, _),
         pytest.raises(IncompleteAnswerError),
@@ -765,7 +865,6 @@ def test_an_empty_body_is_an_incomplete_answer() -> None:  # 29
     "kind", ["TEXT/Event-Stream; charset=iso-8859-1", "text/plain", "text/html", None]
 )
 def test_any_content_type_will_do_and_the_text_is_utf8(kind: str | None) -> None:
-    """Edge cases 4 and 40, and defect 5."""
     body = 'data:{"generated_text":"é日"}\n\n'.encode()
     with chatting(answer(body, content_type=kind)) as (backend, _, _):
         assert ask(backend, *FIRST) == "é日"
@@ -776,12 +875,12 @@ def test_any_content_type_will_do_and_the_text_is_utf8(kind: str | None) -> None
 )
 def test_messages_without_a_question_are_refused_at_once(
     messages: tuple[Message, ...],
-) -> None:  # 44
+) -> None:
     with pytest.raises(MessagesError):
         GptGmBackend("http://127.0.0.1:1").stream(request(*messages))
 
 
-def test_a_cookie_that_changes_is_followed() -> None:  # 33
+def test_a_cookie_that_changes_is_followed() -> None:
     with chatting() as (backend, server, script):
         headers = {"Set-Cookie": "hf-chat=new; Path=/; Secure"}
         script.then("create", document({"conversationId": IDS[0]}, headers=headers))
@@ -790,7 +889,7 @@ def test_a_cookie_that_changes_is_followed() -> None:  # 33
         assert server.requests[2].headers["cookie"] == "hf-chat=new"
 
 
-def test_a_server_without_cookies_is_used_without() -> None:  # 33
+def test_a_server_without_cookies_is_used_without() -> None:
     with chatting() as (backend, server, script):
         script.usual["settings"] = document({"type": "redirect"})
         script.usual["create"] = document({"conversationId": IDS[0]})
@@ -804,3 +903,116 @@ def test_closing_the_backend_deletes_its_conversations() -> None:
         ask(backend, *FIRST, chat="b")
         backend.close()
         assert server.calls()[-2:] == [f"DELETE /conversation/{i}" for i in IDS[:2]]
+
+
+# --- a chat that has ended
+
+
+def test_forgetting_a_chat_deletes_its_conversation_and_no_other() -> None:
+    with chatting(create=(created(0), created(1), created(2))) as (backend, server, _):
+        ask(backend, *FIRST, chat="a")
+        ask(backend, *FIRST, chat="b")
+        backend.forget("a")
+        assert server.calls()[-1] == f"DELETE /conversation/{IDS[0]}"
+        ask(backend, *FIRST, chat="a")
+        assert posts(server)[-1].path[-24:] == IDS[2]
+        assert steps(server).count("delete") == 1
+
+
+def test_forgetting_a_chat_deletes_what_its_broken_answers_left_behind() -> None:
+    with chatting(recorded("end-cut")) as (backend, server, _):
+        with pytest.raises(BackendError):
+            ask(backend, *FIRST)
+        backend.forget("chat")
+        assert server.calls()[-1] == f"DELETE /conversation/{IDS[0]}"
+
+
+@pytest.mark.parametrize("read_on", [True, False])
+def test_a_chat_forgotten_during_its_answer_is_deleted_at_the_end(
+    read_on: bool,
+) -> None:
+    with chatting(says("1")) as (backend, server, _):
+        stream = backend.stream(request(*FIRST))
+        next(stream)
+        backend.forget("chat")
+        assert "delete" not in steps(server)
+        if read_on:
+            assert [*stream][-1] == Finished("1")
+        stream.close()
+        assert server.calls()[-1] == f"DELETE /conversation/{IDS[0]}"
+
+
+def test_forgetting_a_chat_that_is_not_known_sends_nothing() -> None:
+    with chatting() as (backend, server, _):
+        backend.forget("never heard of")
+        assert server.requests == []
+
+
+@pytest.mark.parametrize("reply", [DROP, recorded("delete-again")])
+def test_forgetting_a_chat_never_raises(reply: Answer) -> None:
+    with chatting() as (backend, _, script):
+        ask(backend, *FIRST)
+        script.usual["delete"] = reply
+        backend.forget("chat")
+        backend.forget("chat")
+
+
+def test_a_chat_of_a_server_that_is_gone_is_forgotten_all_the_same() -> None:
+    with serving(GptGmScript()) as server:
+        backend = GptGmBackend(server.url)
+        ask(backend, *FIRST)
+    backend.forget("chat")
+    backend.close()
+
+
+# --- what the user reads
+
+
+def told(*generate: Answer, create: tuple[Answer, ...] = (), **kwargs: Any) -> str:
+    with chatting(*generate, create=create) as (backend, _, _):
+        with pytest.raises(BackendError) as caught:
+            ask(backend, *FIRST, **kwargs)
+        return str(caught.value)
+
+
+REASON = "unknown model 'lama-13b': did you mean 'llama-13b'"
+STRICT = (
+    "llama-13b has no weights on this machine: run `%h2o pull llama-13b`, or ask "
+    "without --strict"
+)
+
+
+def test_a_reason_is_all_that_is_told() -> None:
+    failed = document({"message": "Internal Error", "reason": REASON}, status=500)
+    assert told(create=(failed,)) == REASON
+    assert told(failed) == REASON
+    settings = {"type": "error", "error": {"message": "Internal Error"}}
+    with chatting() as (backend, _, script):
+        script.usual["settings"] = document(settings | {"reason": REASON}, status=500)
+        with pytest.raises(StatusError) as caught:
+            ask(backend, *FIRST)
+    assert str(caught.value) == REASON
+
+
+def test_a_model_is_suspected_only_where_it_was_named() -> None:
+    failed = document({"message": "Internal Error"}, status=500)
+    assert told(create=(failed,)).endswith(
+        "HTTP 500: Internal Error: perhaps it does not have the model "
+        "'h2oai/h2ogpt-gm-oasst1-en-2048-falcon-40b-v1'; see what it offers"
+    )
+    assert told(failed) == f"POST /conversation/{IDS[0]}: HTTP 500: Internal Error"
+    other = document({"message": "E11000 duplicate key"}, status=500)
+    assert told(create=(other,)).endswith("HTTP 500: E11000 duplicate key")
+
+
+def test_a_refusal_is_told_in_the_servers_words_alone() -> None:
+    refused = document({"error": STRICT, "error_type": "weights_missing"}, status=422)
+    assert told(refused, strict=True) == STRICT
+    assert told(recorded("error-validation-422")).startswith("Input validation error: ")
+
+
+@pytest.mark.parametrize("case", ["end-cut", "end-without-final"])
+def test_an_answer_that_breaks_off_says_what_to_do(case: str) -> None:
+    words = told(recorded(case))
+    assert words.endswith(": ask again")
+    assert "POST" not in words

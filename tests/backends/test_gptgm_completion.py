@@ -1,22 +1,22 @@
-"""`create_completion`, and the defects of the original provider that stay dead.
-
-Numbers in comments are those of section 1.9 of the protocol notes (defects).
-"""
+"""`create_completion`, and the defects of the original provider that stay dead."""
 
 from __future__ import annotations
 
 import inspect
 import uuid
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 import h2o_magic
-from h2o_magic.backends import gptgm
+from h2o_magic.backends import gptgm, gptgm_demo
 from h2o_magic.backends.gptgm import Patience, create_completion
 from h2o_magic.errors import (
     ConfigurationError,
+    ConnectionFailedError,
+    DemoWeightsWarning,
     GenerationError,
     IncompleteAnswerError,
     MessagesError,
@@ -28,6 +28,7 @@ from h2o_magic.parameters import PARAMETERS
 from h2o_magic.transport import Endpoint, Timeouts
 from tests.backends.scripted import (
     DROP,
+    Answer,
     GptGmScript,
     ScriptedServer,
     document,
@@ -82,7 +83,7 @@ def test_the_calls_come_in_the_order_of_the_protocol(host: ScriptedServer) -> No
         "POST /settings",
         "POST /conversation",
         f"POST /conversation/{ID}",
-        f"DELETE /conversation/{ID}",  # 11
+        f"DELETE /conversation/{ID}",
     ]
     jar = [request.headers.get("cookie") for request in host.requests]
     assert jar[0] is None
@@ -137,7 +138,7 @@ def test_a_server_that_takes_messages_gets_them_as_they_are(
     assert sent(host)["inputs"] == messages[-1]["content"]
 
 
-def test_tokens_come_as_they_arrive(host: ScriptedServer) -> None:  # 4
+def test_tokens_come_as_they_arrive(host: ScriptedServer) -> None:
     held = events(token("a"), token("b"), end="hold")
     host.script = GptGmScript(held)
     tokens = create_completion("falcon-40b", HI, base_url=host.url)
@@ -153,7 +154,7 @@ def test_tokens_come_as_they_arrive(host: ScriptedServer) -> None:  # 4
 
 def test_stream_false_gives_the_whole_text_and_true_its_tokens(
     host: ScriptedServer,
-) -> None:  # 4
+) -> None:
     tokens = create_completion("falcon-40b", HI, True, base_url=host.url)
     assert inspect.isgenerator(tokens)
     text = whole(host)
@@ -164,7 +165,7 @@ def test_stream_false_gives_the_whole_text_and_true_its_tokens(
 @pytest.mark.parametrize("name", MODEL_IDS)
 def test_short_names_stand_for_the_ids_of_the_service(
     name: str, host: ScriptedServer
-) -> None:  # 7, 8
+) -> None:
     for model in (name, MODEL_IDS[name]):
         create_completion(model, HI, False, base_url=host.url)
         settings = host.asked("POST /settings")[-1].form
@@ -172,13 +173,13 @@ def test_short_names_stand_for_the_ids_of_the_service(
         assert host.asked("POST /conversation")[-1].json["model"] == MODEL_IDS[name]
 
 
-def test_any_other_model_is_asked_for_by_its_name(host: ScriptedServer) -> None:  # 8
+def test_any_other_model_is_asked_for_by_its_name(host: ScriptedServer) -> None:
     create_completion("my/model", HI, False, base_url=host.url)
     assert host.asked("POST /conversation")[-1].json["model"] == "my/model"
 
 
 @pytest.mark.parametrize("model", ["", " ", None, 7])
-def test_no_model_is_an_error(model: Any) -> None:  # 8
+def test_no_model_is_an_error(model: Any) -> None:
     with pytest.raises(ParameterError, match="name of a model"):
         create_completion(model, HI, base_url="http://127.0.0.1:1")
 
@@ -199,7 +200,7 @@ VALUES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
-def test_each_parameter_is_honoured(name: str, host: ScriptedServer) -> None:  # 9
+def test_each_parameter_is_honoured(name: str, host: ScriptedServer) -> None:
     whole(host, **{name: VALUES[name]})
     assert sent(host)["parameters"][name] == VALUES[name]
 
@@ -217,6 +218,7 @@ def test_none_leaves_a_parameter_to_the_server(host: ScriptedServer) -> None:
         ("is_retry", True),
         ("use_cache", True),
         ("web_search_id", "6b0325b8a8e89309e9596fd6"),
+        ("strict", True),
     ],
 )
 def test_each_option_is_honoured(name: str, value: Any, host: ScriptedServer) -> None:
@@ -233,6 +235,14 @@ def test_each_option_is_honoured(name: str, value: Any, host: ScriptedServer) ->
         ("response_id", ""),
         ("is_retry", "false"),
         ("use_cache", 0),
+        ("strict", "false"),
+        ("share", "false"),
+        ("share", 1),
+        ("stream", "false"),
+        ("stream", None),
+        ("timeouts", 5),
+        ("timeouts", None),
+        ("patience", 3),
         ("web_search_id", None),
         ("temperature", 0),
         ("temperature", float("nan")),
@@ -243,7 +253,7 @@ def test_each_option_is_honoured(name: str, value: Any, host: ScriptedServer) ->
 )
 def test_a_wrong_value_is_refused_before_anything_is_sent(
     name: str, value: Any
-) -> None:  # edge case 45
+) -> None:
     with pytest.raises(ParameterError, match=f"`{name}`"):
         create_completion("llama-13b", HI, **{name: value})
 
@@ -269,14 +279,15 @@ def test_a_name_like_no_other_is_refused_with_all_names() -> None:
 
 
 @pytest.mark.parametrize(
-    "messages", [[], "Hi", {"role": "user"}, [{"role": "user", "content": None}]]
+    "messages",
+    [[], "Hi", {"role": "user"}, [{"role": "user", "content": None}], None, 7, [None]],
 )
 def test_wrong_messages_are_refused_before_anything_is_sent(messages: Any) -> None:
     with pytest.raises(MessagesError):
         create_completion("llama-13b", messages)
 
 
-def test_the_callers_messages_are_not_changed(host: ScriptedServer) -> None:  # 9
+def test_the_callers_messages_are_not_changed(host: ScriptedServer) -> None:
     messages = [dict(message) for message in DIALOGUE]
     whole(host, messages)
     assert messages == DIALOGUE
@@ -284,7 +295,7 @@ def test_the_callers_messages_are_not_changed(host: ScriptedServer) -> None:  # 
 
 def test_an_error_of_the_server_is_raised_in_its_words(
     host: ScriptedServer,
-) -> None:  # 2
+) -> None:
     host.script = GptGmScript(recorded("error-validation-in-stream"))
     with pytest.raises(
         GenerationError, match="`temperature` must be strictly positive"
@@ -293,7 +304,7 @@ def test_an_error_of_the_server_is_raised_in_its_words(
     assert host.calls()[-1] == f"DELETE /conversation/{ID}"
 
 
-def test_a_page_that_is_not_found_is_an_error(host: ScriptedServer) -> None:  # 3
+def test_a_page_that_is_not_found_is_an_error(host: ScriptedServer) -> None:
     host.script = script = GptGmScript()
     script.usual["settings"] = recorded("no-such-route")
     with pytest.raises(StatusError, match="there is no gpt-gm server") as caught:
@@ -307,42 +318,42 @@ def test_a_start_page_that_fails_does_no_harm(host: ScriptedServer) -> None:
     assert whole(host)
 
 
-def test_text_is_utf8_whatever_the_server_calls_it(host: ScriptedServer) -> None:  # 5
+def test_text_is_utf8_whatever_the_server_calls_it(host: ScriptedServer) -> None:
     kind = "text/event-stream"
     answer = events('data:{"generated_text":"é日"}'.encode(), content_type=kind)
     host.script = GptGmScript(answer)
     assert whole(host) == "é日"
 
 
-def test_the_last_line_may_end_without_a_line_end(host: ScriptedServer) -> None:  # 6
+def test_the_last_line_may_end_without_a_line_end(host: ScriptedServer) -> None:
     host.script = GptGmScript(events(b'data:{"generated_text":"a}"}'))
     assert whole(host) == "a}"
 
 
-def test_a_long_final_event_is_read(host: ScriptedServer) -> None:  # 6
+def test_a_long_final_event_is_read(host: ScriptedServer) -> None:
     text = "word " * 2**18
     host.script = GptGmScript(events(token("word"), final(text)))
     assert whole(host) == text.strip()
 
 
-def test_the_referer_is_the_servers_own_page(host: ScriptedServer) -> None:  # 7
+def test_the_referer_is_the_servers_own_page(host: ScriptedServer) -> None:
     whole(host)
     assert {r.headers["referer"] for r in host.requests} == {f"{host.url}/"}
 
 
-def test_stopping_looks_at_no_token_text(host: ScriptedServer) -> None:  # 10
+def test_stopping_looks_at_no_token_text(host: ScriptedServer) -> None:
     documents = [token(" a"), token("<|endoftext|>"), token(" b"), final(" a<|e|> b")]
     host.script = GptGmScript(events(*documents))
     assert "".join(create_completion("falcon-40b", HI, base_url=host.url)).endswith("b")
 
 
-def test_the_first_token_has_no_leading_space(host: ScriptedServer) -> None:  # 10
+def test_the_first_token_has_no_leading_space(host: ScriptedServer) -> None:
     tokens = create_completion("falcon-40b", HI, base_url=host.url)
     assert next(tokens) == "A"
     tokens.close()  # type: ignore[attr-defined]
 
 
-def test_the_session_is_closed_and_the_agent_honest(host: ScriptedServer) -> None:  # 12
+def test_the_session_is_closed_and_the_agent_honest(host: ScriptedServer) -> None:
     whole(host)
     agents = {request.headers["user-agent"] for request in host.requests}
     assert agents == {f"h2o-magic/{h2o_magic.__version__}"}
@@ -350,15 +361,13 @@ def test_the_session_is_closed_and_the_agent_honest(host: ScriptedServer) -> Non
 
 
 @pytest.mark.parametrize("share", [False, True])
-def test_sharing_is_off_unless_asked_for(
-    share: bool, host: ScriptedServer
-) -> None:  # 12
+def test_sharing_is_off_unless_asked_for(share: bool, host: ScriptedServer) -> None:
     whole(host, share=share)
     form = host.asked("POST /settings")[0].form
     assert ("shareConversationsWithModelAuthors" in form) == share
 
 
-def test_no_wait_is_without_end(host: ScriptedServer) -> None:  # 12
+def test_no_wait_is_without_end(host: ScriptedServer) -> None:
     host.script = GptGmScript(events(token("a"), end="hold"))
     tokens = create_completion(
         "falcon-40b", HI, base_url=host.url, timeouts=Timeouts(idle=0.05)
@@ -428,6 +437,23 @@ def test_the_default_server_is_the_local_one_with_its_token(
     assert {r.headers["authorization"] for r in host.requests} == {"Bearer tok-1"}
 
 
+def test_a_local_server_that_does_not_start_is_told_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+    failure = ConnectionFailedError("the local server ended at once")
+
+    def locate() -> Endpoint:
+        asked.append(1)
+        raise failure
+
+    monkeypatch.setattr("h2o_magic.embedded.locate", locate)
+    with pytest.raises(ConnectionFailedError) as caught:
+        create_completion("llama-13b", HI, False)
+    assert caught.value is failure
+    assert asked == [1]
+
+
 def test_the_local_server_is_looked_for_again_if_it_died(
     host: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -439,8 +465,100 @@ def test_the_local_server_is_looked_for_again_if_it_died(
 
 @pytest.mark.parametrize(
     "kwargs",
-    [{"token": "t"}, {"base_url": "x"}, {"base_url": "http://h", "token": "a\nb"}],
+    [
+        {"token": "t"},
+        {"base_url": "x"},
+        {"base_url": 7},
+        {"base_url": "http://h", "token": "a\nb"},
+        {"base_url": "http://h", "token": 7},
+    ],
 )
 def test_an_address_that_cannot_be_used_is_refused_at_once(kwargs: Any) -> None:
     with pytest.raises(ConfigurationError):
         create_completion("llama-13b", HI, **kwargs)
+
+
+# --- demo weights
+
+
+WARNING = (
+    "llama-13b: built-in demo weights answered; `h2o-magic pull llama-13b` fetches "
+    "the real ones, strict=True makes this an error"
+)
+
+
+def from_demo_weights(*generate: Answer, model: str = "llama-13b") -> GptGmScript:
+    ours = {"model": model, "weights": "built-in demo weights", "demo": True}
+    script = GptGmScript(*generate)
+    created = {"conversationId": ID, "messages": 0, "h2o_magic": ours}
+    script.usual["create"] = document(created)
+    return script
+
+
+@pytest.fixture
+def untold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No model was warned of yet, as in a process that begins."""
+    monkeypatch.setattr(gptgm_demo, "_told", set())
+
+
+@pytest.mark.usefixtures("untold")
+@pytest.mark.parametrize("stream", [False, True])
+def test_demo_weights_are_warned_of_once_for_each_model(
+    stream: bool, host: ScriptedServer
+) -> None:
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for model in ("llama-13b", "llama-13b", "falcon-7b"):
+            host.script = from_demo_weights(model=model)
+            list(create_completion(model, HI, stream, base_url=host.url))
+    assert [str(warning.message) for warning in told] == [
+        WARNING,
+        WARNING.replace("llama-13b", "falcon-7b"),
+    ]
+    assert {warning.category for warning in told} == {DemoWeightsWarning}
+    assert {warning.filename for warning in told} == {__file__}
+
+
+@pytest.mark.usefixtures("untold")
+def test_the_usual_filter_shows_the_warning(host: ScriptedServer) -> None:
+    host.script = from_demo_weights()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.resetwarnings()
+        whole(host)
+        whole(host)
+    assert [warning.category for warning in told] == [DemoWeightsWarning]
+
+
+@pytest.mark.usefixtures("untold")
+def test_a_warning_that_is_made_an_error_frees_the_server(
+    host: ScriptedServer,
+) -> None:
+    host.script = from_demo_weights()
+    for _ in range(2):  # it stays one
+        with pytest.raises(DemoWeightsWarning):
+            whole(host)
+        assert host.calls()[-1] == f"DELETE /conversation/{ID}"
+
+
+@pytest.mark.usefixtures("untold")
+def test_demo_weights_that_did_not_answer_are_not_warned_of(
+    host: ScriptedServer,
+) -> None:
+    host.script = from_demo_weights(recorded("error-validation-422"))
+    with pytest.raises(StatusError):
+        whole(host, strict=True)
+
+
+@pytest.mark.usefixtures("untold")
+def test_real_weights_are_not_warned_of(host: ScriptedServer) -> None:
+    ours = {"model": "llama-13b", "weights": "llama-13b.gguf", "demo": False}
+    host.script = script = GptGmScript()
+    script.usual["create"] = document({"conversationId": ID, "h2o_magic": ours})
+    assert whole(host)
+
+
+def test_what_the_wire_says_is_that_of_the_original_client_unless_strict(
+    host: ScriptedServer,
+) -> None:
+    whole(host)
+    assert "strict" not in sent(host)["options"]

@@ -25,6 +25,7 @@ from h2o_magic.transport import DEFAULT_TIMEOUTS, Endpoint
 
 LONG = resolve({"max_new_tokens": 400, "seed": 1, "repetition_penalty": 1.0})
 SHORT = resolve({"max_new_tokens": 20, "seed": 1})
+DEMO = "ignore::h2o_magic.errors.DemoWeightsWarning"
 
 
 class Local:
@@ -101,7 +102,7 @@ def prompt_tokens(events: list[Event]) -> int:
 
 def test_an_answer_says_what_really_answered(backend: GptGmBackend) -> None:
     events = ask(backend, user("What is a cell magic?"))
-    assert Source("llama-13b", "built-in demo weights", True) in events
+    assert events[0] == Source("llama-13b", "built-in demo weights", True)
     streamed = "".join(e.text for e in events if isinstance(e, TextDelta))
     assert streamed == text_of(events) != ""
 
@@ -136,9 +137,32 @@ def test_closing_an_answer_frees_the_slot(local: Local, backend: GptGmBackend) -
 
 
 def test_strict_is_refused_with_the_way_out(backend: GptGmBackend) -> None:
-    with pytest.raises(StatusError, match="%h2o pull llama-13b") as caught:
+    with pytest.raises(StatusError) as caught:
         ask(backend, user("Hi"), strict=True)
+    assert str(caught.value).startswith("llama-13b has no weights on this machine: ")
+    assert "%h2o pull llama-13b" in str(caught.value)
     assert caught.value.status == 422
+
+
+def test_a_model_that_nobody_knows_is_refused_with_the_nearest(
+    backend: GptGmBackend,
+) -> None:
+    request = ChatRequest("chat", "lama-13b", (user("Hi"),), SHORT)
+    with pytest.raises(StatusError) as caught:
+        list(backend.stream(request))
+    assert str(caught.value) == "unknown model 'lama-13b': did you mean 'llama-13b'?"
+    assert caught.value.status == 500
+
+
+def test_a_forgotten_chat_begins_anew(backend: GptGmBackend) -> None:
+    question = user("What is a cell magic?")
+    first = ask(backend, question)
+    backend.forget("chat")
+    again = ask(backend, question)
+    assert (text_of(again), prompt_tokens(again)) == (
+        text_of(first),
+        prompt_tokens(first),
+    )
 
 
 def test_the_models_are_listed_with_their_weights(backend: GptGmBackend) -> None:
@@ -158,6 +182,20 @@ def test_a_wrong_token_is_refused_with_a_reason(local: Local) -> None:
         ask(backend, user("Hi"))
 
 
+def test_create_completion_can_be_strict(local: Local) -> None:
+    endpoint = local.endpoint()
+    with pytest.raises(StatusError, match="llama-13b has no weights"):
+        create_completion(
+            "llama-13b",
+            [{"role": "user", "content": "Hi"}],
+            False,
+            base_url=endpoint.url,
+            token=endpoint.token,
+            strict=True,
+        )
+
+
+@pytest.mark.filterwarnings(DEMO)
 def test_create_completion_streams_from_it(local: Local) -> None:
     endpoint = local.endpoint()
     messages = [
@@ -176,6 +214,7 @@ def test_create_completion_streams_from_it(local: Local) -> None:
     eventually(lambda: local.busy() == 0)
 
 
+@pytest.mark.filterwarnings(DEMO)
 def test_leaving_create_completion_frees_the_slot(local: Local) -> None:
     endpoint = local.endpoint()
     tokens = create_completion(

@@ -48,10 +48,11 @@ USUAL = "A Jupyter magic is a command that starts with `%`."
 EMOJI = "Hi 👋 é 日本語"
 COUNT = " ".join(f"w{i}" for i in range(60))
 INTERNAL = Error(StatusError, "Internal Error: perhaps it does not have the model")
+FAILED = Error(StatusError, ": HTTP 500: Internal Error")
 REFERER = Error(StatusError, "referer", mended=True)
 NO_TERMS = Error(StatusError, "You need to accept the welcome modal", mended=True)
 LOST = Error(StatusError, "Conversation not found", mended=True)
-NO_LOGIN = Error(StatusError, "You have to be logged in.: the server wants a login")
+NO_LOGIN = Error(StatusError, "You have to be logged in: the server wants a login")
 VALIDATION = "Input validation error: `temperature` must be strictly positive"
 
 MET: dict[str, tuple[str, str | Error]] = {
@@ -104,21 +105,21 @@ MET: dict[str, tuple[str, str | Error]] = {
     "generate-second-turn": ("generate", "Your name is Ada."),
     "generate-minimal": ("generate", USUAL),
     "generate-no-accept": ("generate", EMOJI),
-    "generate-no-accept-error": ("generate", INTERNAL),
+    "generate-no-accept-error": ("generate", FAILED),
     "generate-accept-html": ("generate", Error(StatusError, "HTTP 405: ")),
-    "generate-missing-options": ("generate", INTERNAL),
-    "generate-id-not-uuid": ("generate", INTERNAL),
-    "generate-id-null": ("generate", INTERNAL),
-    "generate-is-retry-string": ("generate", INTERNAL),
-    "generate-empty-inputs": ("generate", INTERNAL),
-    "generate-no-inputs": ("generate", INTERNAL),
-    "generate-bool-inputs": ("generate", INTERNAL),
-    "generate-web-search-null": ("generate", INTERNAL),
+    "generate-missing-options": ("generate", FAILED),
+    "generate-id-not-uuid": ("generate", FAILED),
+    "generate-id-null": ("generate", FAILED),
+    "generate-is-retry-string": ("generate", FAILED),
+    "generate-empty-inputs": ("generate", FAILED),
+    "generate-no-inputs": ("generate", FAILED),
+    "generate-bool-inputs": ("generate", FAILED),
+    "generate-web-search-null": ("generate", FAILED),
     "generate-web-search-id": ("generate", USUAL),
-    "generate-web-search-unknown": ("generate", INTERNAL),
+    "generate-web-search-unknown": ("generate", FAILED),
     "generate-unknown-conversation": ("generate", LOST),
     "generate-unknown-conversation-html": ("generate", LOST),
-    "generate-malformed-id": ("generate", INTERNAL),
+    "generate-malformed-id": ("generate", FAILED),
     "generate-12-char-id": ("generate", LOST),
     "generate-other-session": ("generate", LOST),
     "generate-no-cookie": ("generate", NO_TERMS),
@@ -128,7 +129,7 @@ MET: dict[str, tuple[str, str | Error]] = {
     "retry-first-turn": ("generate", USUAL),
     "retry-unknown-id": ("generate", USUAL),
     "aug2023-generate": ("generate", USUAL),
-    "aug2023-missing-options": ("generate", INTERNAL),
+    "aug2023-missing-options": ("generate", FAILED),
     "body-too-large": ("generate", Error(StatusError, "shorten it")),
     "rate-limit-429": ("generate", Error(RateLimitedError, "ask again in 60 s")),
     "stream-emoji-empty-tokens": ("generate", EMOJI),
@@ -177,7 +178,7 @@ MET: dict[str, tuple[str, str | Error]] = {
         "generate",
         Error(StatusError, "is currently loading", mended=True),
     ),
-    "error-engine-down": ("generate", INTERNAL),
+    "error-engine-down": ("generate", FAILED),
     "error-gateway-502-html": (
         "generate",
         Error(StatusError, "502 Bad Gateway", mended=True),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from h2o_magic.backends.gptgm_advice import explained
@@ -7,6 +9,7 @@ from h2o_magic.backends.gptgm_prompt import conversation_text, first_turn_text
 from h2o_magic.backends.gptgm_repairs import Patience, Repairs
 from h2o_magic.errors import (
     BackendError,
+    ConfigurationError,
     ConnectionFailedError,
     GenerationError,
     IncompleteAnswerError,
@@ -107,24 +110,57 @@ def test_the_servers_own_wait_is_kept_up_to_a_limit(code: int) -> None:
         (limited(None), "ask again in 60 s"),
         (limited(7.4), "ask again in 7 s"),
         (limited(None, words="Exceeded ... before login"), "limit for guests"),
-        (status(500), "does not have the model 'm'"),
         (status(502), "in a minute"),
         (status(503), "loads the model"),
         (ConnectionFailedError("x"), "check that a server runs"),
+        (TimedOutError("x"), "ask again"),
     ],
 )
 def test_an_error_says_what_to_do(error: BackendError, advice: str) -> None:
     told = explained(error, model="m")
     assert type(told) is type(error)
-    assert str(told).startswith("x: ")
+    said = getattr(error, "server_message", "") or "x"
+    assert str(told).startswith(f"{said}: ")
     assert advice in str(told)
 
 
+def test_an_unknown_failure_is_blamed_on_the_model_only_where_it_was_named() -> None:
+    failed = status(500, "Internal Error")
+    blamed = explained(failed, model="m", naming=True)
+    assert str(blamed).startswith("x: perhaps it does not have the model 'm'; ")
+    assert explained(failed, model="m") is failed
+    other = status(500, "duplicate key")
+    assert explained(other, model="m", naming=True) is other
+
+
+def test_the_words_of_the_server_begin_the_message_where_they_are_understood() -> None:
+    refused = status(422, "Input validation error: y")
+    assert str(explained(refused, model="m")) == "Input validation error: y"
+    login = status(401, "You have to be logged in.")
+    assert str(explained(login, model="m")).startswith("You have to be logged in: the")
+
+
+def test_an_error_of_unknown_meaning_is_left_as_it_is() -> None:
+    for error in (status(418, "y"), status(500), ProtocolError("x")):
+        assert explained(error, model="m") is error
+
+
 @pytest.mark.parametrize(
-    "error", [status(422, "Input validation error: y"), status(418, "y")]
+    "values",
+    [
+        {"tries": 0},
+        {"tries": "3"},
+        {"tries": True},
+        {"wait": -1},
+        {"wait": "1"},
+        {"wait": True},
+        {"longest_wait": float("inf")},
+        {"longest_wait": None},
+    ],
 )
-def test_an_error_that_says_it_all_is_left_as_it_is(error: StatusError) -> None:
-    assert str(explained(error, model="m")) == "x"
+def test_patience_is_numbers(values: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="expected"):
+        Patience(**values)
 
 
 def test_advice_keeps_what_is_known_about_the_error() -> None:

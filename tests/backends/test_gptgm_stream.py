@@ -1,8 +1,4 @@
-"""The pure part: bytes of an answer to its events.
-
-Numbers in comments are those of section 4 of the protocol notes (edge cases), and of
-section 1.9 (defects of the original provider).
-"""
+"""The pure part: bytes of an answer to its events."""
 
 from __future__ import annotations
 
@@ -90,7 +86,7 @@ def test_a_recording_that_ends_anywhere_is_never_passed_off_as_whole(case: str) 
         assert read(body[:cut])[-1] == Finished(text)
 
 
-def test_a_special_token_is_not_shown() -> None:  # 14
+def test_a_special_token_is_not_shown() -> None:
     hidden = token("<|secret|>", special=True)
     assert answer(token(" a"), hidden, token("b"), final(" ab")) == ("ab", "ab")
 
@@ -98,38 +94,38 @@ def test_a_special_token_is_not_shown() -> None:  # 14
 @pytest.mark.parametrize("marker", ["<|endoftext|>", "</s>", "<s>", "<|im_end|>"])
 def test_end_markers_are_special_where_the_server_does_not_say(
     marker: str,
-) -> None:  # 14
+) -> None:
     unmarked: dict[str, Any] = {"token": {"text": marker}}
     assert answer(token(" a"), unmarked, token(" b"), final(" a b"))[0] == "a b"
     unmarked["token"]["special"] = None
     assert answer(token(" a"), unmarked, token(" b"), final(" a b"))[0] == "a b"
 
 
-def test_a_marker_that_is_not_special_is_text_and_ends_nothing() -> None:  # 11, 14, d10
+def test_a_marker_that_is_not_special_is_text_and_ends_nothing() -> None:
     tokens = [token(t) for t in (" a ", "</s>", " b ", "<|endoftext|>", " c")]
     text = "a </s> b <|endoftext|> c"
     assert answer(*tokens, final(" " + text)) == (text, text)
 
 
-def test_answer_text_with_protocol_words_comes_through() -> None:  # 11, d1
+def test_answer_text_with_protocol_words_comes_through() -> None:
     text = 'data: data:{"error":"x"}\n\ndata: [DONE] {"generated_text": "}"}\n:x'
     tokens = [token(text[i : i + 3]) for i in range(0, len(text), 3)]
     assert answer(*tokens, final(text)) == (text, text)
 
 
-def test_markers_glued_to_the_record_are_cut_off_once() -> None:  # 15
+def test_markers_glued_to_the_record_are_cut_off_once() -> None:
     assert answer(final(" a</s><|endoftext|> \n"))[1] == "a"
     assert answer(final("<|startoftext|> a</s></s>"))[1] == "a</s>"
 
 
-def test_stop_texts_are_cut_off_the_record_once() -> None:  # 15
+def test_stop_texts_are_cut_off_the_record_once() -> None:
     record = "a STOP STOP"
     assert answer(final(record), stop=("STOP",))[1] == "a STOP"
     assert answer(final("a</s>STOP\n"), stop=("STOP",))[1] == "a"
     assert answer(final("a User: "), stop=("User: ", "\n\n"))[1] == "a"
 
 
-def test_a_stop_text_split_over_tokens_is_never_shown() -> None:  # 16
+def test_a_stop_text_split_over_tokens_is_never_shown() -> None:
     out = read(
         sse(token("a"), token(" S"), token("TO"), token("P"), final("a STOP")),
         stop=("STOP",),
@@ -138,7 +134,7 @@ def test_a_stop_text_split_over_tokens_is_never_shown() -> None:  # 16
     assert out[-1] == Finished("a")
 
 
-def test_what_only_began_like_a_stop_text_is_shown() -> None:  # 16
+def test_what_only_began_like_a_stop_text_is_shown() -> None:
     tokens = [token(t) for t in ("a", " S", "TO", "AST", " ST")]
     assert answer(*tokens, final("a STOAST ST"), stop=("STOP",)) == (
         "a STOAST ST",
@@ -151,7 +147,7 @@ def test_what_only_began_like_a_stop_text_is_shown() -> None:  # 16
 )
 def test_white_space_before_the_answer_is_dropped(
     tokens: tuple[str, ...],
-) -> None:  # 17
+) -> None:
     spoken = [token(t) for t in tokens]
     assert answer(*spoken, final("".join(tokens))) == ("Hi", "Hi")
 
@@ -161,14 +157,14 @@ def test_white_space_at_the_end_is_never_shown() -> None:
     assert out == [TextDelta("a"), Finished("a")]
 
 
-def test_a_record_that_goes_on_appends() -> None:  # 18
+def test_a_record_that_goes_on_appends() -> None:
     assert read(sse(token(" He"), final(" Hello")))[:2] == [
         TextDelta("He"),
         TextDelta("llo"),
     ]
 
 
-def test_a_record_that_differs_replaces_once() -> None:  # 18
+def test_a_record_that_differs_replaces_once() -> None:
     out = read(sse(token(" Helo"), token(" you"), final(" Hello you")))
     assert [e for e in out if isinstance(e, Replaced)] == [Replaced("Hello you")]
     assert out[-1] == Finished("Hello you")
@@ -178,11 +174,11 @@ def test_a_record_that_differs_replaces_once() -> None:  # 18
     "documents",
     [[final("")], [token(""), final("")], [token("</s>", special=True), final(" ")]],
 )
-def test_an_empty_answer_is_an_answer(documents: list[Any]) -> None:  # 19
+def test_an_empty_answer_is_an_answer(documents: list[Any]) -> None:
     assert read(sse(*documents)) == [Finished("")]
 
 
-def test_a_prompt_before_the_record_is_cut_off() -> None:  # 20
+def test_a_prompt_before_the_record_is_cut_off() -> None:
     body = recorded_body("stream-full-text")
     out = read(body, question="And again")
     assert (shown(out), out[-1]) == ("Hello!", Finished("Hello!"))
@@ -191,19 +187,19 @@ def test_a_prompt_before_the_record_is_cut_off() -> None:  # 20
     assert out[-1] == Finished("a")
 
 
-def test_a_question_before_an_answer_without_tokens_is_cut_off() -> None:  # 20
+def test_a_question_before_an_answer_without_tokens_is_cut_off() -> None:
     body = json.dumps([{"generated_text": "Why? Because."}]).encode()
     assert read(body, question="Why?")[-1] == Finished("Because.")
 
 
-def test_an_answer_that_repeats_the_question_keeps_it() -> None:  # 20
+def test_an_answer_that_repeats_the_question_keeps_it() -> None:
     spoken = token(" Why? Why not?")
     assert (
         answer(spoken, final(" Why? Why not?"), question="Why?")[1] == "Why? Why not?"
     )
 
 
-def test_the_prompt_stays_where_it_was_asked_for() -> None:  # 20
+def test_the_prompt_stays_where_it_was_asked_for() -> None:
     body = recorded_body("stream-full-text")
     out = read(body, question="And again", full_text=True)
     assert isinstance(out[-1], Finished)
@@ -211,35 +207,35 @@ def test_the_prompt_stays_where_it_was_asked_for() -> None:  # 20
     assert out[-1].text.endswith("Hello!")
 
 
-def test_the_last_token_may_be_text() -> None:  # 21
+def test_the_last_token_may_be_text() -> None:
     last = {**token(" end"), "generated_text": " the end"}
     assert answer(token(" the"), last) == ("the end", "the end")
 
 
-def test_empty_and_padded_tokens_are_only_their_text() -> None:  # 22
+def test_empty_and_padded_tokens_are_only_their_text() -> None:
     tokens = [token(""), token(" a\0\0\0"), token(""), token("b\0")]
     assert answer(*tokens, final(" ab")) == ("ab", "ab")
 
 
-def test_halves_of_a_character_in_two_tokens_are_joined() -> None:  # 22
+def test_halves_of_a_character_in_two_tokens_are_joined() -> None:
     out = read(sse(token("x \ud83d"), token("\ude00"), final("x \ud83d\ude00")))
     assert [e.text for e in out if isinstance(e, TextDelta)] == ["x", " 😀"]
     assert out[-1] == Finished("x 😀")
 
 
-def test_half_a_character_alone_is_replaced() -> None:  # 22
+def test_half_a_character_alone_is_replaced() -> None:
     assert answer(token("a\ud83d"), token("b"), final("a\ud83db")) == ("a\ufffdb",) * 2
     with pytest.raises(IncompleteAnswerError) as caught:
         read(sse(token("a"), token("\ud83d")))
     assert caught.value.partial == "a\ufffd"
 
 
-def test_a_final_event_without_a_token_ends_the_answer() -> None:  # 23
+def test_a_final_event_without_a_token_ends_the_answer() -> None:
     for last in ({"token": None, "generated_text": "a"}, {"generated_text": "a"}):
         assert answer(token("a"), last) == ("a", "a")
 
 
-def test_tokens_without_the_other_keys_are_tokens() -> None:  # 23
+def test_tokens_without_the_other_keys_are_tokens() -> None:
     assert answer(
         {"token": {"text": "a"}}, {"token": {}}, {"token": 7}, final("a")
     ) == (
@@ -248,12 +244,12 @@ def test_tokens_without_the_other_keys_are_tokens() -> None:  # 23
     )
 
 
-def test_lines_that_are_no_json_are_skipped() -> None:  # 12
+def test_lines_that_are_no_json_are_skipped() -> None:
     body = b"data: <proxy>\n\n" + sse(token("a")) + b"data: {bad\n\n" + sse(final("a"))
     assert read(body) == [TextDelta("a"), Finished("a")]
 
 
-def test_json_that_is_no_object_is_skipped() -> None:  # 13
+def test_json_that_is_no_object_is_skipped() -> None:
     body = b"data: null\n\ndata: 7\n\ndata: [1, null]\n\ndata: [DONE]\n\n"
     assert read(body + sse(token("a"), final("a")))[-1] == Finished("a")
 
@@ -263,7 +259,7 @@ def test_nesting_without_end_is_skipped() -> None:
     assert read(body + sse(final("a")))[-1] == Finished("a")
 
 
-def test_a_whole_answer_in_a_list_is_an_answer() -> None:  # 13, 28
+def test_a_whole_answer_in_a_list_is_an_answer() -> None:
     assert read(b'[{"generated_text":" a"}]') == [TextDelta("a"), Finished("a")]
     assert read(b' \n{"generated_text":" a"}\n')[-1] == Finished("a")
     assert read(b'data: [{"generated_text": "a"}]\n\n')[-1] == Finished("a")
@@ -289,7 +285,7 @@ def test_the_first_byte_tells_what_the_body_is(prefix: bytes, body: bytes) -> No
 )
 def test_an_error_event_is_raised_with_its_words(
     report: Any, words: str, kind: str
-) -> None:  # 24, d2
+) -> None:
     for before, partial in (([], ""), ([token(" a"), token(" b ")], "a b")):
         with pytest.raises(GenerationError, match=words) as caught:
             read(sse(*before, report))
@@ -308,7 +304,7 @@ def test_an_error_event_is_raised_with_its_words(
         b'[{"error": "Boom"}]',
     ],
 )
-def test_errors_are_errors_in_every_shape(body: bytes) -> None:  # 10, 24, 28
+def test_errors_are_errors_in_every_shape(body: bytes) -> None:
     with pytest.raises(GenerationError, match="Boom"):
         read(body)
 
@@ -317,19 +313,19 @@ def test_an_error_that_is_null_is_none() -> None:
     assert answer({**token("a"), "error": None}, final("a")) == ("a", "a")
 
 
-def test_an_end_without_the_final_event_keeps_the_text() -> None:  # 25
+def test_an_end_without_the_final_event_keeps_the_text() -> None:
     with pytest.raises(IncompleteAnswerError) as caught:
         read(recorded_body("end-without-final"))
     assert caught.value.partial == "This was cut"
 
 
-def test_done_without_the_final_event_is_no_end() -> None:  # 25
+def test_done_without_the_final_event_is_no_end() -> None:
     with pytest.raises(IncompleteAnswerError):
         read(sse(token("a")) + b"data: [DONE]\n\n")
 
 
 @pytest.mark.parametrize("body", [b"", b"\n\n", b":\n\n: ping\n\n", b"data:\n\n"])
-def test_an_empty_body_is_an_incomplete_answer(body: bytes) -> None:  # 29
+def test_an_empty_body_is_an_incomplete_answer(body: bytes) -> None:
     error = ProtocolError if body.startswith(b"data") else IncompleteAnswerError
     with pytest.raises(error):
         read(body)
@@ -338,7 +334,7 @@ def test_an_empty_body_is_an_incomplete_answer(body: bytes) -> None:  # 29
 @pytest.mark.parametrize(
     "body", [b"<!DOCTYPE html><title>Log in</title>", b"\n <html>"]
 )
-def test_a_web_page_is_named_by_its_title_only(body: bytes) -> None:  # 27
+def test_a_web_page_is_named_by_its_title_only(body: bytes) -> None:
     with pytest.raises(ProtocolError, match="web page titled") as caught:
         read(body)
     assert "<" not in str(caught.value)
@@ -354,12 +350,12 @@ def test_a_web_page_is_named_by_its_title_only(body: bytes) -> None:  # 27
         b"null",
     ],
 )
-def test_what_is_no_answer_is_shown_in_a_snippet(body: bytes) -> None:  # 12, 28
+def test_what_is_no_answer_is_shown_in_a_snippet(body: bytes) -> None:
     with pytest.raises(ProtocolError, match=r"Internal Error|status|null"):
         read(body)
 
 
-def test_a_snippet_is_short() -> None:  # 12
+def test_a_snippet_is_short() -> None:
     with pytest.raises(ProtocolError) as caught:
         read(b"x" * 100_000)
     assert len(str(caught.value)) < 400
@@ -390,12 +386,13 @@ def test_the_reason_of_the_end_is_told(said: Any, reason: str) -> None:
 
 
 def test_details_tell_source_and_usage() -> None:
-    ours = {"model": "m", "weights": "w", "demo": True, "dropped_turns": 2}
+    ours = {"model": "m", "weights": "w", "demo": True}
+    ours |= {"dropped_turns": 2, "cut_tokens": 3}
     details = {"generated_tokens": 4, "input_length": 9, "h2o_magic": ours}
     assert read(sse(final("a", details))) == [
         TextDelta("a"),
         Source("m", "w", True),
-        Usage(9, 4, 2),
+        Usage(9, 4, 2, cut_tokens=3),
         Finished("a"),
     ]
 
@@ -407,6 +404,7 @@ def test_details_tell_source_and_usage() -> None:
         [],
         {"generated_tokens": "4", "input_length": -1, "h2o_magic": []},
         {"generated_tokens": True, "h2o_magic": {"model": None, "dropped_turns": "2"}},
+        {"h2o_magic": {"cut_tokens": -1, "writing_seconds": "1"}},
     ],
 )
 def test_details_of_another_shape_tell_nothing(details: Any) -> None:

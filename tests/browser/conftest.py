@@ -18,6 +18,8 @@ import nbformat
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from tests.local import ended_at_exit
+
 TIMEOUT = 60
 SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
 
@@ -86,7 +88,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         stderr=subprocess.STDOUT,
     )
     try:
-        yield Lab(_wait_for_url(home / "runtime", process), token, folder)
+        with ended_at_exit(home / "h2o"):
+            yield Lab(_wait_for_url(home / "runtime", process), token, folder)
     finally:
         process.terminate()
         process.wait(TIMEOUT)

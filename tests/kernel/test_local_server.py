@@ -112,8 +112,22 @@ def test_status_shows_the_server_its_log_and_no_token(
     assert state["url"] in after
     assert str(state["pid"]) in after
     assert "server.log" in after
+    assert "llama-13b, answers from built-in demo weights" in after
     assert state["token"] not in after
     assert state["token"] not in (home / "server.log").read_text()
+
+
+def test_without_the_server_installed_a_cell_says_what_to_install(
+    notebook: Notebook,
+) -> None:
+    notebook.run("import h2o_magic.embedded as e\ne.installed = lambda: False")
+    notebook.run("%load_ext h2o_magic")
+    run = notebook.run("%%h2o\nhello", "c1")
+    assert run.stderr.startswith("UsageError: ")
+    assert 'pip install "h2o-magic[local]"' in run.stderr
+    assert run.stderr.count("\n") == 1
+    assert [o for o in run.outputs if "data" in o] == []
+    assert 'pip install "h2o-magic[local]"' in notebook.run("%h2o status").markdown
 
 
 def test_models_says_which_weights_would_answer(notebook: Notebook) -> None:

@@ -81,6 +81,18 @@ def test_interrupt_keeps_the_text_marks_it_and_frees_the_kernel(
     assert chat.run("1 + 1").status == "ok"
 
 
+def test_an_interrupt_before_any_text_leaves_one_line(
+    chat: Notebook, server: StandIn
+) -> None:
+    server.script = [threading.Event()]
+    request = chat.start("%%h2o\nhello", "c1")
+    seen = chat.read(request, lambda r: len(r.of("display_data")) > 0)
+    chat.manager.interrupt_kernel()
+    run = chat.finish(request, seen)
+    (error,) = run.outputs
+    assert error["traceback"] == ["Stopped before any text came."]
+
+
 def test_after_an_interrupt_the_conversation_goes_on_without_the_half_answer(
     chat: Notebook, server: StandIn
 ) -> None:

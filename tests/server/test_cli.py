@@ -65,6 +65,52 @@ def test_without_the_extra_one_line_says_what_to_install(package: str) -> None:
     assert run.stderr.count(b"\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--port", "-1", "--port to be 0 (a free one) to 65535, got -1"),
+        ("--port", "65536", "got 65536"),
+        ("--slots", "0", "--slots to be 1 to 128, got 0"),
+        ("--slots", "129", "got 129"),
+        ("--idle-minutes", "-1", "--idle-minutes to be 0 (never) or more, got -1.0"),
+        ("--idle-minutes", "nan", "got nan"),
+        ("--idle-minutes", "inf", "got inf"),
+    ],
+)
+def test_a_number_out_of_its_range_is_one_line(
+    option: str,
+    value: str,
+    words: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "runtime.json"
+    assert main(["serve", f"--runtime-file={file}", f"{option}={value}"]) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("place", ["folder", "file/below"])
+@pytest.mark.parametrize("kind", ["runtime", "log"])
+def test_a_file_that_cannot_be_written_is_one_line(
+    kind: str, place: str, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    paths = {"runtime": tmp_path / "runtime.json", "log": tmp_path / "server.log"}
+    paths[kind] = tmp_path / place
+    command = [sys.executable, "-m", "h2o_magic.cli", "serve"]
+    command += [f"--{key}-file={path}" for key, path in paths.items()]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert run.stderr.count("\n") == 1
+    assert f"cannot write the {kind} file {tmp_path / place}: " in run.stderr
+    assert not (tmp_path / "runtime.json").exists()
+    assert list(tmp_path.glob(".*")) == []
+
+
 def test_a_defect_of_our_own_is_not_passed_off_as_a_missing_part(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
 
-from tests.server.client import Client, turn
+from h2o_magic.catalogue import MODELS
+from tests.server.client import FORM, Client, Reply, turn
 
 GREEDY = {"do_sample": False, "repetition_penalty": 1.0, "max_new_tokens": 3}
 
@@ -112,6 +115,32 @@ def test_an_empty_history_is_one(client: Client) -> None:
     assert client.call("POST", "/conversation", body).json["messages"] == 0
 
 
+def test_who_brings_a_history_hears_at_once_what_will_answer(
+    client: Client, noisy: str
+) -> None:
+    hello = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": ""}]
+    for model, messages, source in (
+        ("llama-13b", [], ("llama-13b", "built-in demo weights", True)),
+        (MODELS["falcon-7b"].service_id, hello, ("falcon-7b", "built-in demo", True)),
+        (noisy, hello, (noisy, "noisy.gguf", False)),
+    ):
+        body = {"model": model, "messages": messages}
+        reply = client.call("POST", "/conversation", body).json
+        assert list(reply) == ["conversationId", "messages", "h2o_magic"]
+        assert list(reply["h2o_magic"]) == ["model", "weights", "demo"]
+        name, weights, demo = source
+        assert reply["h2o_magic"]["model"] == name
+        assert reply["h2o_magic"]["weights"].startswith(weights)
+        assert reply["h2o_magic"]["demo"] is demo
+
+
+def test_what_was_said_to_answer_is_what_answers(client: Client) -> None:
+    body = {"model": "llama-13b", "messages": []}
+    said = client.call("POST", "/conversation", body).json
+    last = client.ask(said["conversationId"], "hi", max_new_tokens=1)[-1]
+    assert said["h2o_magic"].items() <= last["details"]["h2o_magic"].items()
+
+
 def test_without_messages_none_are_confirmed(client: Client) -> None:
     reply = client.call("POST", "/conversation", {"model": "llama-13b"})
     assert list(reply.json) == ["conversationId"]
@@ -157,6 +186,16 @@ def test_oldest_turns_are_dropped_and_the_system_text_stays(
     assert kept[-1] == "the question"
     assert len(kept) == 20 - dropped + 1
     assert last["details"]["input_length"] <= 700
+    assert last["details"]["h2o_magic"]["cut_tokens"] == 0
+
+
+def test_a_question_that_was_cut_is_said_to_be(client: Client, noisy: str) -> None:
+    # In these weights each of these letters is a token.
+    chosen = GREEDY | {"truncate": 100, "return_full_text": True}
+    last = client.ask(client.converse(noisy), "x" * 150, **chosen)[-1]
+    (seen,) = questions(last["generated_text"][: -len("<|answer|>")])
+    assert last["details"]["h2o_magic"]["cut_tokens"] == 150 - len(seen) > 0
+    assert last["details"]["h2o_magic"]["dropped_turns"] == 0
 
 
 def test_turn_markers_in_a_question_forge_no_turn(client: Client, noisy: str) -> None:
@@ -180,11 +219,64 @@ def test_sessions_do_not_see_each_other(client: Client) -> None:
         assert (reply.status, reply.json["message"]) == (404, "Conversation not found")
 
 
-def test_an_unknown_model_is_named_with_the_nearest(client: Client) -> None:
-    reply = client.call("POST", "/conversation", {"model": "lama-13b"})
+def settle(client: Client, model: str) -> Reply:
+    """Choose a model as the old service's page does: in its settings."""
+    form = urlencode({"ethicsModalAccepted": "true", "activeModel": model})
+    headers = {"Content-Type": FORM, "Referer": f"{client.url}/"}
+    return client.call("POST", "/settings", form, headers)
+
+
+@pytest.mark.parametrize("name", ["lama-13b", "LLAMA-13B", "Lama-13b"])
+def test_an_unknown_model_is_named_with_the_nearest(client: Client, name: str) -> None:
+    reply = client.call("POST", "/conversation", {"model": name})
     assert reply.status == 500
     assert reply.json["message"] == "Internal Error"
-    assert "did you mean 'llama-13b'" in reply.json["reason"]
+    reason = f"unknown model {name!r}: did you mean 'llama-13b'?"
+    assert reply.json["reason"] == reason
+    reply = settle(client, name)
+    assert (reply.status, reply.json["type"]) == (500, "error")
+    assert reply.json["reason"] == reason
+
+
+@pytest.mark.parametrize("form", ["activeModel=%FF", "activeModel="])
+def test_settings_that_cannot_be_used_say_why(client: Client, form: str) -> None:
+    headers = {"Content-Type": FORM, "Referer": f"{client.url}/"}
+    reply = client.call("POST", "/settings", form, headers)
+    assert reply.status == 500
+    assert reply.json["reason"]
+
+
+@pytest.mark.parametrize("path", ["mine.gguf", "weights/mine.gguf", "./a/b/mine.GGUF"])
+def test_a_relative_path_is_refused_with_the_reason(client: Client, path: str) -> None:
+    reply = client.call("POST", "/conversation", {"model": path})
+    assert reply.status == 500
+    assert repr(path) in reply.json["reason"]
+    assert "give an absolute path" in reply.json["reason"]
+    assert settle(client, path).json["reason"] == reply.json["reason"]
+
+
+def test_a_path_that_leads_nowhere_is_said_to(client: Client, tmp_path: Path) -> None:
+    # Too long for a path, a folder, and not there.
+    folder = tmp_path / "folder.gguf"
+    folder.mkdir()
+    for path in (folder, tmp_path / "none.gguf", tmp_path / ("x" * 999 + ".gguf")):
+        reply = client.call("POST", "/conversation", {"model": str(path)})
+        assert reply.status == 500
+        assert reply.json["reason"].startswith(f"there is no file {str(path)!r}")
+
+
+def test_a_file_that_is_no_gguf_is_said_not_to_be(
+    client: Client, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.bin"
+    path.write_bytes(b"")
+    reply = client.call("POST", "/conversation", {"model": str(path)})
+    assert "expected a GGUF file" in reply.json["reason"]
+
+
+def test_the_home_of_nobody_is_no_crash(client: Client) -> None:
+    reply = client.call("POST", "/conversation", {"model": "~no-such-user/m.gguf"})
+    assert "give an absolute path" in reply.json["reason"]
 
 
 @pytest.mark.parametrize("body", [[], "x", 3, None], ids=str)

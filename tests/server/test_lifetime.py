@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -39,6 +40,70 @@ def test_a_signal_ends_it_cleanly_whatever_is_loaded(
     assert serving.wait() == 0
     assert not serving.runtime_file.exists()
     assert serving.log_file.read_text().endswith("ended\n")
+
+
+STUCK = """
+import asyncio, sys
+from h2o_magic.cli import main
+from h2o_magic.server.models import Models
+
+async def never(models):
+    await asyncio.Event().wait()
+
+Models.close = never
+sys.exit(main(["serve", *sys.argv[1:]]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_a_server_that_is_stuck(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    file, log = tmp_path / "runtime.json", tmp_path / "server.log"
+    command = [sys.executable, "-c", STUCK, f"--runtime-file={file}"]
+    with subprocess.Popen([*command, f"--log-file={log}"]) as process:
+        until(lambda: file.exists() and "listens" in log.read_text())
+        process.send_signal(number)
+        until(lambda: f"got {number.name}" in log.read_text())
+        assert process.poll() is None
+        process.send_signal(number)
+        assert process.wait(timeout=20) == 128 + number
+    assert not file.exists()
+
+
+def in_a_terminal(*options: str, home: Path) -> str:
+    """Run a server that ends at once, and return what its terminal shows."""
+    pty = pytest.importorskip("pty")
+    terminal, stderr = pty.openpty()
+    command = [sys.executable, "-m", "h2o_magic.cli", "serve", *options]
+    subprocess.run(
+        [*command, "--idle-minutes=0.001", f"--log-file={home / 'server.log'}"],
+        env=os.environ | {"H2O_MAGIC_HOME": str(home)},
+        stderr=stderr,
+        check=True,
+    )
+    os.close(stderr)
+    shown = os.read(terminal, 10_000).decode()
+    os.close(terminal)
+    return shown.replace("\r\n", "\n")
+
+
+def test_who_starts_it_by_hand_is_told_where_it_is(tmp_path: Path) -> None:
+    shown = in_a_terminal(home=tmp_path)
+    assert re.fullmatch(
+        r"h2o_magic listens on http://127\.0\.0\.1:\d+ ; notebooks of this user find "
+        r"it by themselves; Ctrl-C ends it\n",
+        shown,
+    )
+
+
+def test_of_a_server_with_a_runtime_file_of_its_own_the_place_is_told(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "other.json"
+    shown = in_a_terminal(f"--runtime-file={file}", home=tmp_path)
+    assert f"address and token are in {file}; Ctrl-C ends it" in shown
+    assert shown.count("\n") == 1
 
 
 def test_a_signal_stops_running_answers(start: Start, endless: str) -> None:

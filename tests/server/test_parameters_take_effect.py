@@ -150,6 +150,7 @@ def test_details_say_what_answered(client: Client) -> None:
         "weights": "built-in demo weights",
         "demo": True,
         "dropped_turns": 0,
+        "cut_tokens": 0,
     }
 
 

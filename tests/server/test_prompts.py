@@ -114,6 +114,8 @@ def test_a_question_that_is_too_long_loses_its_beginning(raw: Engine) -> None:
     prompt = build_prompt(raw, Dialogue("Be kind.", HISTORY, question), 100)
     assert len(prompt.tokens) <= 100
     assert prompt.dropped_turns == 1
+    seen = prompt.text.partition("\n\n")[2].removesuffix("<|endoftext|><|answer|>")
+    assert prompt.cut_tokens == len(question) - len(seen)
     assert prompt.text.startswith("<|prompt|>Be kind.\n\nx")
     assert prompt.text.endswith(" end<|endoftext|><|answer|>")
 
@@ -121,7 +123,16 @@ def test_a_question_that_is_too_long_loses_its_beginning(raw: Engine) -> None:
 def test_a_system_text_that_is_too_long_is_cut_as_a_last_resort(raw: Engine) -> None:
     prompt = build_prompt(raw, Dialogue("s" * 500, (), "two"), 50)
     assert len(prompt.tokens) == 50
+    assert prompt.cut_tokens == len("two")
     assert prompt.text.endswith("<|answer|>")
+
+
+def test_what_fits_is_not_cut(raw: Engine) -> None:
+    whole = build_prompt(raw, Dialogue("Be kind.", HISTORY, "two"), 1000)
+    assert (whole.dropped_turns, whole.cut_tokens) == (0, 0)
+    room = len(whole.tokens) - 1
+    without_history = build_prompt(raw, Dialogue("Be kind.", HISTORY, "two"), room)
+    assert (without_history.dropped_turns, without_history.cut_tokens) == (1, 0)
 
 
 def test_cutting_inside_a_character_leaves_whole_ones(raw: Engine) -> None:

@@ -8,7 +8,7 @@ from h2o_magic.server.tgi import TokenEvent
 from h2o_magic.server.transcript import Transcript
 
 END, PROMPT = 0, 1
-HEADER = Header("llama", 1, 1, None, ("</s>", "<|prompt|>"), frozenset({0, 1}), 0)
+HEADER = Header(1, 1, None, ("</s>", "<|prompt|>"), frozenset({0, 1}), 0)
 
 
 def feed(transcript: Transcript, *texts: str, finish: str = "") -> list[TokenEvent]:

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import huggingface_hub
 import pytest
 from huggingface_hub import constants
-from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
 from h2o_magic.catalogue import MODELS
-from h2o_magic.errors import ConfigurationError, ConnectionFailedError
 from h2o_magic.server.listing import list_models
-from h2o_magic.server.pull import pull
 from h2o_magic.server.weights import find_weights, known_weights
 from tests.server.client import Client, turn
 from tests.server.tiny_gguf import write_llama
@@ -147,90 +142,3 @@ def test_strict_lets_real_weights_answer(client: Client, noisy: str) -> None:
     details = client.call("POST", path, body).events[-1]["details"]
     assert details["h2o_magic"]["demo"] is False
     assert details["h2o_magic"]["weights"] == "noisy.gguf"
-
-
-class Hub:
-    """Stands in for the hub: a listing, and what was fetched."""
-
-    def __init__(self, files: list[str] | Exception) -> None:
-        self.files = files
-        self.fetched: list[tuple[str, str]] = []
-
-    def list_repo_files(self, _repository: str) -> list[str]:
-        if isinstance(self.files, Exception):
-            raise self.files
-        return self.files
-
-    def download(self, repository: str, file: str) -> str:
-        self.fetched.append((repository, file))
-        return f"/cache/{file}"
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Hub]:
-    def make(files: list[str] | Exception) -> Hub:
-        made = Hub(files)
-        monkeypatch.setattr(huggingface_hub, "HfApi", lambda: made)
-        monkeypatch.setattr(huggingface_hub, "hf_hub_download", made.download)
-        return made
-
-    return make
-
-
-@pytest.mark.parametrize(
-    ("name", "files", "file"),
-    [
-        ("llama-13b", ["README.md", "h.Q2_K.gguf", "h.Q4_K_M.gguf"], "h.Q4_K_M.gguf"),
-        ("falcon-7b", ["f-q8_0.gguf", "f-Q4_0.gguf"], "f-Q4_0.gguf"),
-        ("owner/repo", ["a.Q8_0.gguf", "a.q4_0.gguf"], "a.q4_0.gguf"),
-        ("owner/repo", ["only.gguf"], "only.gguf"),
-        ("owner/repo:B.gguf", ["a.gguf", "b.gguf"], "b.gguf"),
-    ],
-)
-def test_pull_fetches_the_file_that_fits(
-    hub: Callable[..., Hub], name: str, files: list[str], file: str
-) -> None:
-    made = hub(files)
-    assert pull(name) == Path("/cache") / file
-    repository = MODELS[name].repository if name in MODELS else "owner/repo"
-    assert made.fetched == [(repository, file)]
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("lama-13b", "did you mean 'llama-13b'"),
-        ("a/b/c", "expected a model's name or owner/repository"),
-        ("/b", "expected a model's name or owner/repository"),
-        ("owner/repo", r"its GGUF files: none"),
-        ("owner/repo:x.gguf", r"has no file 'x.gguf'"),
-    ],
-)
-def test_pull_says_what_it_cannot_find(
-    hub: Callable[..., Hub], name: str, words: str
-) -> None:
-    hub(["README.md"])
-    with pytest.raises(ConfigurationError, match=words):
-        pull(name)
-
-
-def _http_error(kind: type[HfHubHTTPError]) -> HfHubHTTPError:
-    error: Any = kind.__new__(kind)
-    error.args = ("refused",)
-    error.response = None
-    return error  # type: ignore[no-any-return]
-
-
-def test_pull_says_that_a_repository_does_not_exist(hub: Callable[..., Hub]) -> None:
-    hub(_http_error(RepositoryNotFoundError))
-    with pytest.raises(ConfigurationError, match="has no public repository"):
-        pull("owner/repo")
-
-
-@pytest.mark.parametrize("error", [OSError("no route"), _http_error(HfHubHTTPError)])
-def test_pull_says_that_the_hub_cannot_be_reached(
-    hub: Callable[..., Hub], error: Exception
-) -> None:
-    hub(error)
-    with pytest.raises(ConnectionFailedError, match="cannot fetch owner/repo"):
-        pull("owner/repo")

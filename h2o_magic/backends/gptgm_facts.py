@@ -1,0 +1,55 @@
+"""What a server of this package says about itself: its ``h2o_magic`` objects.
+
+Pure. They stand in the reply to a new conversation and in the details of the final
+event; other servers send none.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from h2o_magic.events import Event, Source, Usage
+
+__all__ = ["answer_facts", "source_of"]
+
+
+def source_of(document: Mapping[str, Any]) -> Source | None:
+    """Return what answers, if `document` says so."""
+    ours = _ours(document)
+    model, weights = ours.get("model"), ours.get("weights")
+    if not isinstance(model, str):
+        return None
+    named = weights if isinstance(weights, str) else ""
+    return Source(model, named, ours.get("demo") is True)
+
+
+def answer_facts(details: Mapping[str, Any]) -> list[Event]:
+    """Return what the details of the final event say about the answer."""
+    ours = _ours(details)
+    source = source_of(details)
+    usage = Usage(
+        prompt_tokens=_count(details.get("input_length")),
+        completion_tokens=_count(details.get("generated_tokens")),
+        dropped_turns=_count(ours.get("dropped_turns")) or 0,
+        writing_seconds=_seconds(ours.get("writing_seconds")),
+        cut_tokens=_count(ours.get("cut_tokens")) or 0,
+    )
+    events: list[Event] = [] if source is None else [source]
+    return [*events, usage] if usage != Usage() else events
+
+
+def _ours(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    ours = document.get("h2o_magic")
+    return ours if isinstance(ours, dict) else {}
+
+
+def _seconds(value: object) -> float | None:
+    return value if isinstance(value, float) and 0 < value < math.inf else None
+
+
+def _count(value: object) -> int | None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if value >= 0 else None

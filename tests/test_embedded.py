@@ -1,0 +1,115 @@
+"""Finding and starting the local server: real processes, real files."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from h2o_magic import embedded, places
+from h2o_magic.errors import (
+    ConfigurationError,
+    ConnectionFailedError,
+    MissingExtraError,
+)
+from tests.local import runtime
+
+
+def test_no_server_runs_in_a_new_home(home: Path) -> None:
+    assert embedded.running() is None
+
+
+def test_the_second_call_finds_what_the_first_started(home: Path) -> None:
+    first = embedded.locate()
+    assert embedded.locate() == first
+    state = embedded.running()
+    assert state is not None
+    assert state.endpoint == first
+    assert state.pid == runtime(home)["pid"]
+    assert state.busy_slots == 0
+
+
+def test_the_runtime_file_and_the_log_are_the_users_alone(home: Path) -> None:
+    embedded.locate()
+    for path in (places.runtime_file(), places.log_file()):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"url": "http://127.0.0.1:9"}',
+        '{"url": "http://127.0.0.1:9", "token": "t", "instance": "i"}',
+        '{"url": "http://127.0.0.1:9", "token": "a b", "instance": "i"}',
+        '{"url": "http://example.org", "token": "t", "instance": "i"}',
+        '{"url": 3, "token": null, "instance": "i"}',
+    ],
+)
+def test_a_runtime_file_that_names_no_server_is_replaced(home: Path, text: str) -> None:
+    home.mkdir()
+    places.runtime_file().write_text(text)
+    assert embedded.running() is None
+    assert embedded.locate().url == runtime(home)["url"]
+
+
+def test_a_server_of_another_instance_is_not_trusted(home: Path) -> None:
+    embedded.locate()
+    path = places.runtime_file()
+    written = json.loads(path.read_text())
+    path.write_text(json.dumps(written | {"instance": "another"}))
+    assert embedded.running() is None
+    path.write_text(json.dumps(written))  # for the end of the test
+
+
+def test_an_idle_server_of_another_version_is_replaced(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedded.locate()
+    before = runtime(home)["pid"]
+    monkeypatch.setattr(embedded, "_version", lambda: "99.0")
+    embedded.locate()
+    assert runtime(home)["pid"] != before
+
+
+def test_a_relative_home_is_one_place_for_kernel_and_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("H2O_MAGIC_HOME", "here")
+    assert places.runtime_file().parent == tmp_path / "here"
+
+
+def test_a_home_that_cannot_be_written_is_one_clear_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("H2O_MAGIC_HOME", str(tmp_path / "file" / "home"))
+    with pytest.raises(ConfigurationError, match="set H2O_MAGIC_HOME to a folder"):
+        embedded.locate()
+
+
+def test_without_the_server_installed_the_extra_is_named(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "installed", lambda: False)
+    with pytest.raises(MissingExtraError, match=r'pip install "h2o-magic\[local\]"'):
+        embedded.locate()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
+def test_a_server_that_ends_at_once_is_an_error_with_its_last_words(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\necho first\necho the last words\nexit 3\n")
+    program.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(program))
+    with pytest.raises(ConnectionFailedError, match=r"exit status 3.*the last words"):
+        embedded.locate()

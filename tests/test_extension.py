@@ -1,0 +1,66 @@
+"""Loading into a shell, and how the shell reads cells from then on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+
+from h2o_magic.extension import load, unload
+from h2o_magic.magics import AnswerStopped, interrupts, usage_errors
+
+
+@pytest.fixture
+def shell() -> Iterator[InteractiveShell]:
+    shell = InteractiveShell.instance()
+    load(shell)
+    yield shell
+    unload(shell)
+    InteractiveShell.clear_instance()
+
+
+def test_a_terminal_waits_for_the_lines_below_the_first(
+    shell: InteractiveShell,
+) -> None:
+    status, _ = shell.check_complete("%%h2o --model llama-13b")
+    assert status == "incomplete"
+
+
+def test_a_cell_with_only_its_first_line_becomes_a_line(
+    shell: InteractiveShell,
+) -> None:
+    code = shell.transform_cell("%%h2o --help")
+    assert code == "get_ipython().run_line_magic('h2o', 'ask --help')\n"
+
+
+def test_a_cell_with_a_question_stays_a_cell(shell: InteractiveShell) -> None:
+    code = shell.transform_cell("%%h2o\nwhy?\n")
+    assert code == "get_ipython().run_cell_magic('h2o', '', 'why?\\n')\n"
+
+
+def test_other_magics_are_read_as_before(shell: InteractiveShell) -> None:
+    assert "run_cell_magic('time'" in shell.transform_cell("%%time\n1\n")
+    assert "pinfo" in shell.transform_cell("len?")
+    assert "pinfo" in shell.transform_cell("%h2o?")
+
+
+def test_an_interrupt_before_the_answer_is_one_line() -> None:
+    with pytest.raises(AnswerStopped) as stopped, interrupts():
+        raise KeyboardInterrupt
+    assert stopped.value._render_traceback_() == ["Stopped before any text came."]
+
+
+def test_a_users_error_is_exactly_ipythons_usage_error(
+    shell: InteractiveShell,
+) -> None:
+    with pytest.raises(UsageError) as error:
+        shell.run_line_magic("h2o", "ask")
+    assert type(error.value) is UsageError
+    assert "\n" not in str(error.value)
+
+
+def test_errors_of_others_are_left_as_they_are() -> None:
+    with pytest.raises(ZeroDivisionError), usage_errors():
+        _ = 1 / 0
