@@ -10,19 +10,19 @@ import contextlib
 import threading
 import uuid
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
 
 from h2o_magic.backends import ChatRequest, ModelInfo
 from h2o_magic.backends.gptgm_arguments import check_kind, checked_messages
 from h2o_magic.backends.gptgm_calls import GptGmCalls
+from h2o_magic.backends.gptgm_chat import Chat
 from h2o_magic.backends.gptgm_completion import create_completion
 from h2o_magic.backends.gptgm_models import list_models
 from h2o_magic.backends.gptgm_prompt import first_turn_text
 from h2o_magic.backends.gptgm_repairs import DEFAULT_PATIENCE, Patience
-from h2o_magic.backends.gptgm_seat import Known, Place, Question, Seat
+from h2o_magic.backends.gptgm_seat import Question, Seat
 from h2o_magic.backends.gptgm_turn import answer_events
 from h2o_magic.catalogue import find_model
-from h2o_magic.errors import ConfigurationError, DemoWeightsWarning, MisuseError
+from h2o_magic.errors import ConfigurationError, DemoWeightsWarning
 from h2o_magic.events import Event, Finished
 from h2o_magic.transport import DEFAULT_TIMEOUTS, Cancellation, Endpoint, Timeouts
 
@@ -35,8 +35,6 @@ __all__ = [
 ]
 
 _create_completion = create_completion
-
-_POLL = 0.1  # seconds between two looks whether waiting for a chat was cancelled
 
 
 class AnswerStream(Iterator[Event]):
@@ -111,7 +109,7 @@ class GptGmBackend:
         self._patience = patience
         self._lock = threading.Lock()
         self._calls: GptGmCalls | None = None
-        self._chats: dict[str, _Chat] = {}
+        self._chats: dict[str, Chat] = {}
 
     @property
     def url(self) -> str:
@@ -165,17 +163,16 @@ class GptGmBackend:
 
         If its answer is still being read, that is done at the answer's end.
         """
-        with self._lock:
-            ended, calls = self._chats.pop(chat, None), self._calls
+        # Without the lock: it is held while a server starts.
+        ended = self._chats.pop(chat, None)
         if ended is not None:
             ended.forgotten = True
-            ended.clear(calls)
+            ended.clear(self._calls)
 
     def _answer(
         self, request: ChatRequest, cancellation: Cancellation
     ) -> Generator[Event, None, None]:
-        with self._lock:
-            chat = self._chats.setdefault(request.chat, _Chat())
+        chat = self._chats.setdefault(request.chat, Chat())
         if not chat.enter(cancellation):
             return
         try:
@@ -187,7 +184,7 @@ class GptGmBackend:
             yield finished
 
     def _turn(
-        self, chat: _Chat, request: ChatRequest, cancellation: Cancellation
+        self, chat: Chat, request: ChatRequest, cancellation: Cancellation
     ) -> Generator[Event, None, Finished | None]:
         question = _question(request)
         seat = Seat(
@@ -235,55 +232,6 @@ class GptGmBackend:
                 calls = GptGmCalls(endpoint, share=self._share, timeouts=self._timeouts)
                 self._calls = calls
             return calls
-
-
-@dataclass
-class _Chat:
-    """What is kept of one chat between its turns."""
-
-    known: Known | None = None
-    leftovers: list[Place] = field(default_factory=list)
-    forgotten: bool = False
-    _turn: threading.Lock = field(default_factory=threading.Lock)
-    _reader: int | None = None
-
-    def enter(self, cancellation: Cancellation) -> bool:
-        """Wait for the turn before; return False if cancelled meanwhile."""
-        if self._reader == threading.get_ident():
-            raise MisuseError(
-                "an answer of this chat is still being read: read it to its end or "
-                "close it before the next question"
-            )
-        while not self._turn.acquire(timeout=_POLL):
-            if cancellation.cancelled:
-                return False
-        self._reader = threading.get_ident()
-        return True
-
-    def leave(self) -> None:
-        """Let the next turn begin."""
-        self._reader = None
-        self._turn.release()
-
-    def tidy(self, places: list[Place]) -> None:
-        """Delete the conversations that this chat has left behind on its server."""
-        leftovers, self.leftovers = [*self.leftovers, *places], []
-        for place in leftovers:
-            if self.known and place.calls is self.known.calls:
-                place.calls.delete(place.conversation)
-
-    def clear(self, calls: GptGmCalls | None) -> None:
-        """Delete all conversations of this chat on the server of the session `calls`.
-
-        Those of other sessions have gone with them.
-        """
-        known, self.known = self.known, None
-        places, self.leftovers = self.leftovers, []
-        if known is not None:
-            places = [*places, Place(known.calls, known.conversation, "")]
-        for place in places:
-            if place.calls is calls:
-                place.calls.delete(place.conversation)
 
 
 def _connection(

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["END_MARKERS", "GrowingText", "clean", "join_surrogates"]
+__all__ = ["GrowingText", "clean", "join_surrogates"]
 
-#: Texts that end a turn of the gpt-gm models; special tokens, or plain text where the
-#: tokenizer does not know them.
-END_MARKERS = ("<|endoftext|>", "</s>", "<|prompt|>", "<|answer|>")
+# Texts that end a turn of the gpt-gm models; special tokens, or plain text where the
+# tokenizer does not know them.
+_END_MARKERS = ("<|endoftext|>", "</s>", "<|prompt|>", "<|answer|>")
 
 _START_MARKER = "<|startoftext|>"
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -30,7 +30,7 @@ class GrowingText:
     """
 
     def __init__(self, stop: Iterable[str] = ()) -> None:
-        self._ends = (*stop, *END_MARKERS)
+        self._ends = (*stop, *_END_MARKERS)
         self._shown: list[str] = []
         self._held = ""
 
@@ -71,7 +71,7 @@ def clean(text: str, stop: Iterable[str] = ()) -> str:
         the end once.
     """
     text = join_surrogates(text).lstrip().removeprefix(_START_MARKER).lstrip()
-    ends = [end for end in (*stop, *END_MARKERS) if end.strip()]
+    ends = [end for end in (*stop, *_END_MARKERS) if end.strip()]
     while found := next((end for end in ends if _ends(text, end)), None):
         text = _without(text, found)
         ends.remove(found)

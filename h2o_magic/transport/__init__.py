@@ -4,7 +4,7 @@ The only part of the package that imports ``requests`` and ``urllib3``; its call
 import it when they first need a server.
 """
 
-from h2o_magic.endpoint import Endpoint, check_base_url
+from h2o_magic.endpoint import Endpoint
 from h2o_magic.transport.client import DEFAULT_TIMEOUTS, Transport
 from h2o_magic.transport.failures import mapped
 from h2o_magic.transport.reply import Reply
@@ -18,6 +18,5 @@ __all__ = [
     "Reply",
     "Timeouts",
     "Transport",
-    "check_base_url",
     "mapped",
 ]

@@ -28,9 +28,9 @@ from h2o_magic.transport.reply import Reply, status_error
 from h2o_magic.transport.timeouts import Timeouts
 from h2o_magic.transport.wire import WATCHED_POOLS, Cancellation
 
-__all__ = ["DEFAULT_TIMEOUTS", "SUCCESS", "Transport"]
+__all__ = ["DEFAULT_TIMEOUTS", "Transport"]
 
-SUCCESS = range(200, 300)
+_SUCCESS = range(200, 300)
 DEFAULT_TIMEOUTS = Timeouts()
 
 
@@ -85,7 +85,7 @@ class Transport:
         again: object = None,
         form: Mapping[str, str] | None = None,
         accept: str = "application/json",
-        accepted: Container[int] = SUCCESS,
+        accepted: Container[int] = _SUCCESS,
         timeouts: Timeouts | None = None,
         cancellation: Cancellation | None = None,
     ) -> Reply:

@@ -957,6 +957,26 @@ def test_forgetting_a_chat_never_raises(reply: Answer) -> None:
         backend.forget("chat")
 
 
+def test_forgetting_a_chat_does_not_wait_for_a_server_that_starts() -> None:
+    starting, gate = threading.Event(), threading.Event()
+    with serving(GptGmScript()) as server:
+
+        def connection() -> Endpoint:
+            starting.set()
+            assert gate.wait(10)
+            return Endpoint(server.url)
+
+        with closing(GptGmBackend(connection=connection)) as backend:
+            thread = threading.Thread(target=lambda: ask(backend, *FIRST))
+            thread.start()
+            assert starting.wait(10)
+            backend.forget("chat")
+            assert thread.is_alive()
+            gate.set()
+            thread.join(timeout=10)
+            assert server.calls()[-1].startswith("DELETE")
+
+
 def test_a_chat_of_a_server_that_is_gone_is_forgotten_all_the_same() -> None:
     with serving(GptGmScript()) as server:
         backend = GptGmBackend(server.url)
