@@ -36,6 +36,9 @@ REDRAW_BUDGET = 50_000
 class AnswerView(Protocol):
     """Where an answer appears while it comes. Use it as a context manager."""
 
+    def wait(self) -> None:
+        """Show that an answer is awaited."""
+
     def write(self, text: str) -> None:
         """Append text."""
 
@@ -108,6 +111,9 @@ class TerminalView:
     def clear(self) -> None:
         """Nothing was shown."""
 
+    def wait(self) -> None:
+        """Print nothing: it could not be taken back."""
+
     def write(self, text: str) -> None:
         """Print more text."""
         if self._live:
@@ -145,6 +151,9 @@ class FinalView:
 
     def clear(self) -> None:
         """Nothing was shown."""
+
+    def wait(self) -> None:
+        """Wait for the end."""
 
     def write(self, text: str) -> None:
         """Wait for the end."""
@@ -207,10 +216,13 @@ class SingleView(_PacedView):
         self._text = ""
 
     def __enter__(self) -> SingleView:
-        """Show the sign of life and begin to draw."""
-        self._output.draw(self._waiting)
+        """Begin to draw."""
         self._pacer.__enter__()
         return self
+
+    def wait(self) -> None:
+        """Show the sign of life; the first text need not wait after it."""
+        self._output.draw(self._waiting)
 
     def write(self, text: str) -> None:
         """Append text."""
@@ -249,10 +261,13 @@ class StreamedView(_PacedView):
         self._start_over()
 
     def __enter__(self) -> StreamedView:
-        """Show the sign of life and begin to draw."""
-        self._tail.draw(self._waiting)
+        """Begin to draw."""
         self._pacer.__enter__()
         return self
+
+    def wait(self) -> None:
+        """Show the sign of life; the first text need not wait after it."""
+        self._tail.draw(self._waiting)
 
     def write(self, text: str) -> None:
         """Append text."""

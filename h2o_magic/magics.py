@@ -181,6 +181,7 @@ class H2OMagics(Magics):
 def _show(answer: Answer, view: AnswerView) -> None:
     """Write an answer into its view, and end it there however it ends."""
     try:
+        view.wait()
         with closing(iter(answer)) as events:  # type: ignore[type-var]
             for event in events:
                 match event:

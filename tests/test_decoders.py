@@ -1,4 +1,4 @@
-"""Numbers in comments are those of section 4 of the protocol notes (edge cases)."""
+"""Numbers in comments are those of section 4 of the protocol (edge cases)."""
 
 from __future__ import annotations
 

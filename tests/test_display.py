@@ -79,6 +79,7 @@ def test_what_is_on_screen_is_always_the_whole_text_so_far(screen: Screen) -> No
 
 def test_the_sign_of_life_gives_way_to_the_first_text(screen: Screen) -> None:
     with StreamedView("llama-13b …") as view:
+        view.wait()
         assert "llama-13b …" in screen.text
         view.write("Hello")
         assert screen.text == "Hello"
@@ -123,6 +124,7 @@ def test_a_line_answer_is_one_output_from_the_beginning_to_the_end(
 
 def test_a_view_that_is_cleared_shows_nothing(screen: Screen) -> None:
     with SingleView("waiting") as view:
+        view.wait()
         view.clear()
     assert screen.text.strip() == ""
 
