@@ -1,4 +1,4 @@
-"""Numbers in comments are those of section 4 of the protocol (edge cases)."""
+"""Bytes to lines to events: the SSE standard's examples, and every cut."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def test_a_turns_system_text_is_not_sent_as_a_message() -> None:
     assert conversation.messages() == (user("1?"), assistant("1"))
 
 
-# parse_messages: edge case 44 of the protocol
+# parse_messages
 
 NO_LIST = 'expected a list of messages like [{"role": "user", "content": "Hi"}], got '
 NO_QUESTION = "expected the last message to be the user's question, got one of role "
