@@ -10,13 +10,8 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 
 from h2o_magic import pacing
-from h2o_magic.display import (
-    FinalView,
-    SingleView,
-    StreamedView,
-    TerminalView,
-    make_view,
-)
+from h2o_magic.display import FinalView, TerminalView, make_view
+from h2o_magic.live import SingleView, StreamedView
 
 
 class Screen:

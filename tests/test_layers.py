@@ -35,7 +35,16 @@ GROUND = {
     "tables",
 }
 #: What people touch. Nothing on the floors below imports it.
-TOP = {"arguments", "cli", "display", "extension", "magics", "panel", "subcommands"}
+TOP = {
+    "arguments",
+    "cli",
+    "display",
+    "extension",
+    "live",
+    "magics",
+    "panel",
+    "subcommands",
+}
 
 NOT_ON_THE_GROUND = {"IPython", "ipywidgets", "requests", "sqlite3", "urllib3"}
 
