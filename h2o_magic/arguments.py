@@ -99,7 +99,8 @@ def help_rows() -> list[list[str]]:
         ]
         meaning = parameter.help if parameter else str(action.help).replace("%%", "%")
         default = parameter.default if parameter else None
-        shown = "" if default is None else f"`{str(default).lower()}`"
+        unit = parameter.unit if parameter else ""
+        shown = "" if default is None else f"`{str(default).lower()}` {unit}".rstrip()
         rows.append([", ".join(names), meaning, shown])
     return rows
 

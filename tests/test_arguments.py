@@ -3,7 +3,13 @@ from collections.abc import Callable
 
 import pytest
 
-from h2o_magic.arguments import AskOptions, help_text, parse_ask, parse_cell_line
+from h2o_magic.arguments import (
+    AskOptions,
+    help_rows,
+    help_text,
+    parse_ask,
+    parse_cell_line,
+)
 from h2o_magic.errors import ConfigurationError, ParameterError
 from h2o_magic.parameters import PARAMETERS, Parameter
 
@@ -267,3 +273,10 @@ def test_the_help_is_plain_also_where_colour_is_forced(
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert "\x1b" not in help_text()
+
+
+def test_the_help_in_a_notebook_names_each_default_with_its_unit() -> None:
+    rows = {row[0]: row[1:] for row in help_rows()}
+    assert rows["`--max-new-tokens N`"] == ["The longest answer.", "`1024` tokens"]
+    assert rows["`--temperature X`"][1] == "`0.4`"
+    assert rows["`--seed N`"][1] == ""
