@@ -1,0 +1,323 @@
+"""The table of settings: what can be set for a notebook or a question, and how.
+
+Options, traits of ``%config`` and environment variables are all made from it. Its
+larger part, the generation parameters, comes from :mod:`h2o_magic.parameters`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import reprlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from h2o_magic.catalogue import DEFAULT_MODEL
+from h2o_magic.endpoint import check_base_url
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.nearest import did_you_mean
+from h2o_magic.parameters import PARAMETERS, Parameter, Value
+from h2o_magic.turns import MAIN
+
+__all__ = ["FORMATS", "PREFIX", "SETTINGS", "Setting"]
+
+#: What the names of this package's environment variables begin with.
+PREFIX = "H2O_MAGIC_"
+
+#: What an answer can be asked to be; the first is the default.
+FORMATS = ("markdown", "text", "code", "json", "table", "html", "math")
+
+_SWITCHES = {
+    **dict.fromkeys(("true", "1", "yes", "on"), True),
+    **dict.fromkeys(("false", "0", "no", "off"), False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting.
+
+    Attributes
+    ----------
+    name : str
+        The name in Python and in ``%config``.
+    kind : type
+        ``str``, ``bool``, ``int``, ``float``, or ``tuple`` for a list of texts.
+    help : str
+        One sentence for the reader of a help.
+    default : Value or None
+        What holds where nothing is set.
+    unit : str
+        What a number counts; empty for a plain number.
+    option : str
+        ``--max-turns``; empty if it cannot be given for one question.
+    metavar : str
+        What a help calls its value; empty for a switch.
+    optional : bool
+        True if None is a value of it. For a generation parameter that means: not
+        sent, the server decides.
+    choices : tuple of str
+        The only values, where they can be listed.
+    rule : callable
+        Returns a value that is not None as it is kept, or raises
+        ``ConfigurationError``.
+    """
+
+    name: str
+    kind: type
+    help: str
+    default: Value | None
+    unit: str = ""
+    option: str = ""
+    metavar: str = ""
+    optional: bool = False
+    choices: tuple[str, ...] = ()
+    rule: Callable[[object], Value] = field(kw_only=True, repr=False, compare=False)
+
+    @property
+    def variable(self) -> str:
+        """The environment's spelling: ``H2O_MAGIC_MAX_TURNS``."""
+        return PREFIX + self.name.upper()
+
+    def check(self, value: object) -> Value | None:
+        """Return `value` as a plain Python value of this setting's kind.
+
+        Raises
+        ------
+        ConfigurationError
+            If it is refused; ``ParameterError`` for numbers, switches and lists.
+        """
+        return None if value is None and self.optional else self.rule(value)
+
+    def parse(self, text: str) -> Value | None:
+        """Return the value that `text` of a command line or a variable stands for.
+
+        Switches are read from true, false, yes, no, on, off, 1 and 0; None is written
+        ``none``; a list is a JSON list of texts, and any other text is its only one.
+
+        Raises
+        ------
+        ConfigurationError
+            As :meth:`check` does.
+        """
+        if self.optional and text.strip().lower() == "none":
+            return None
+        return self.check(_read(self.kind, text))
+
+    def write(self, value: Value | None) -> str:
+        """Return `value` as the text that :meth:`parse` reads."""
+        if value is None:
+            return "none"
+        if isinstance(value, tuple):
+            return json.dumps(value, ensure_ascii=False)
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _read(kind: type, text: str) -> object:
+    """Return what `text` stands for, or the text itself where it is of no such kind."""
+    if kind is bool:
+        return _SWITCHES.get(text.strip().lower(), text)
+    if kind is tuple:
+        return _texts(text)
+    try:
+        return kind(text)
+    except ValueError:
+        return text
+
+
+def _texts(text: str) -> list[str]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return [text]
+    # `[1]` may be a text to stop at, as `[INST]` is: it is no list of texts.
+    listed = isinstance(found, list) and all(isinstance(word, str) for word in found)
+    return found if listed else [text]
+
+
+# What texts must be; numbers, switches and lists are checked by `Parameter`.
+
+_LONE = r"\ud800-\udfff"  # halves of characters, which cannot be sent
+_CHARACTER = rf"[^\x00-\x1f\x7f-\x9f\u2028\u2029{_LONE}]"  # no control character
+
+
+def _matching(name: str, pattern: str, words: str) -> Callable[[object], str]:
+    """Return the rule of a text that matches `pattern`, which `words` tell."""
+
+    def rule(value: object) -> str:
+        if not isinstance(value, str) or not re.fullmatch(pattern, value):
+            raise ConfigurationError(f"`{name}` {words}, got {reprlib.repr(value)}")
+        return value
+
+    return rule
+
+
+def _one_of(name: str, choices: tuple[str, ...]) -> Callable[[object], str]:
+    def rule(value: object) -> str:
+        if value not in choices or not isinstance(value, str):
+            meant = did_you_mean(str(value), choices)
+            raise ConfigurationError(
+                f"`{name}` must be one of {', '.join(choices)}, got "
+                f"{reprlib.repr(value)}: {meant}"
+            )
+        return value
+
+    return rule
+
+
+def _choice(name: str, option: str, choices: tuple[str, ...], help_: str) -> Setting:
+    """Return a setting that has one of a few values; the first is its default."""
+    return Setting(
+        name,
+        str,
+        help_,
+        choices[0],
+        option=option,
+        metavar="|".join(choices),
+        choices=choices,
+        rule=_one_of(name, choices),
+    )
+
+
+def _address(value: object) -> str:
+    if value == "":
+        return ""
+    try:
+        return check_base_url(value)
+    except ConfigurationError as error:
+        if not re.search(r"[@?#]", str(value)):
+            raise ConfigurationError(f"`server`: {error}") from None
+    raise ConfigurationError(
+        "`server` must be an address like https://chat.example.org, without user name, "
+        "password, '?' or '#' (what came is not shown: it may hold a secret)"
+    )
+
+
+_METAVARS = {int: "N", float: "X", tuple: "TEXT", bool: ""}
+_LARGEST = 2**31 - 1
+
+
+def _of(parameter: Parameter, *, optional: bool = False) -> Setting:
+    return Setting(
+        parameter.name,
+        parameter.kind,
+        parameter.help,
+        parameter.default,
+        parameter.unit,
+        parameter.option,
+        _METAVARS[parameter.kind],
+        optional=optional,
+        rule=parameter.check,
+    )
+
+
+_TABLE = (
+    Setting(
+        "model",
+        str,
+        "The model that answers; `%h2o models` lists them.",
+        DEFAULT_MODEL,
+        option="--model",
+        metavar="NAME",
+        rule=_matching(
+            "model",
+            rf"(?!\s){_CHARACTER}+(?<!\s)",
+            "must be the name of a model, without space at its ends",
+        ),
+    ),
+    Setting(
+        "system",
+        str,
+        "How the model is to answer; empty: as it likes.",
+        "",
+        option="--system",
+        metavar="TEXT",
+        rule=_matching("system", f"[^{_LONE}]*", "must be text"),
+    ),
+    Setting(
+        "server",
+        str,
+        "Address of a gpt-gm server; empty: the local one, started by need.",
+        "",
+        metavar="ADDRESS",
+        rule=_address,
+    ),
+    Setting(
+        "thread",
+        str,
+        "The thread of the conversation that a question belongs to.",
+        MAIN,
+        option="--thread",
+        metavar="NAME",
+        rule=_matching(
+            "thread",
+            # Footers show it: nothing that Markdown, HTML or a formula would act on.
+            r"\w(?:[\w .-]{0,58}[\w.-])?",
+            "must be a name of 1 to 60 letters, digits, spaces, '_', '.' and '-', "
+            "beginning with one of the first two",
+        ),
+    ),
+    Setting(
+        "notebook",
+        str,
+        "Name under which the conversation is kept; empty: the notebook's own file.",
+        "",
+        metavar="NAME",
+        rule=_matching("notebook", f"{_CHARACTER}*", "must be a name on one line"),
+    ),
+    _of(
+        Parameter(
+            "max_turns",
+            int,
+            "Send at most this many earlier turns; 0: no turn, none: as many as fit.",
+            f"must be none or a whole number from 0 to {_LARGEST}",
+            above=-1,
+            most=_LARGEST,
+            unit="turns",
+        ),
+        optional=True,
+    ),
+    _of(
+        Parameter(
+            "context",
+            int,
+            "The model's context length where the server does not say it.",
+            f"must be a whole number from 256 to {_LARGEST}",
+            default=4096,
+            above=255,
+            most=_LARGEST,
+            unit="tokens",
+        )
+    ),
+    _of(
+        Parameter(
+            "send_partial",
+            bool,
+            "Send stopped and broken-off answers as context, too.",
+            "must be true or false",
+            default=False,
+        )
+    ),
+    _of(
+        Parameter(
+            "strict",
+            bool,
+            "Refuse rather than answer from the built-in demo weights.",
+            "must be true or false",
+            default=False,
+        )
+    ),
+    _choice(
+        "format", "--as", FORMATS, "What the answer is to be, and how it is shown."
+    ),
+    _choice(
+        "reasoning",
+        "--reasoning",
+        ("collapse", "show", "hide"),
+        "What becomes of the reasoning that a model writes before its answer.",
+    ),
+    *(_of(parameter, optional=True) for parameter in PARAMETERS.values()),
+)
+
+#: All settings by name, in the order in which they are shown.
+SETTINGS: Mapping[str, Setting] = {setting.name: setting for setting in _TABLE}

@@ -1,0 +1,231 @@
+"""Changing the conversation: turns that come, go and are copied.
+
+All these functions take the database first, and a thread by its name. Each is one
+change of the notebook's history; updating a turn and erasing cannot be taken back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.store import history, rows, turns
+from h2o_magic.store.connection import Database
+from h2o_magic.turns import Thread, Turn, TurnStatus
+
+__all__ = [
+    "add",
+    "begin",
+    "drop",
+    "drop_cell",
+    "erase",
+    "fork",
+    "reset",
+    "restore",
+    "update",
+]
+
+_OF_NOTEBOOK = "thread IN (SELECT id FROM threads WHERE notebook = ?)"
+
+
+def begin(database: Database, thread: str, turn: Turn, of: turns.Place = None) -> Turn:
+    """Put a turn in the place of one, or at the end, and return it with its keys."""
+    thread_ = _thread(database, thread)
+    old, position = turns.place_of(database, thread_, of)
+    change = history.begin(database, "replace" if old else "ask", thread_)
+    if old:
+        _take_out(database, change, "id = ?", old)
+    else:
+        position = _end(database, thread_)
+    id_ = _insert(database, turn, (thread_, position, change, change))
+    number = 1 + turns.count_before(database, thread_, position)
+    return replace(turn, id=id_, sequence=change, number=number, outdated=False)
+
+
+def update(
+    database: Database,
+    id_: int,
+    *,
+    answer: str,
+    status: TurnStatus,
+    facts: Mapping[str, Any],
+    model: str | None,
+) -> None:
+    """Write what came of a question. Nothing happens if its turn is gone for good."""
+    database.execute(
+        "UPDATE turns SET answer = ?, status = ?, facts = ?, "
+        "model = coalesce(?, model) WHERE id = ?",
+        (rows.stored(answer), status, rows.as_facts(facts), rows.stored(model), id_),
+    )
+
+
+def restore(database: Database, thread: str, turn: Turn) -> None:
+    """Put a running turn that could not be taken over at the end, under its old id."""
+    thread_ = _thread(database, thread)
+    if database.value("SELECT 1 FROM turns WHERE id = ?", (turn.id,)) is None:
+        place = (thread_, _end(database, thread_), turn.sequence, None)
+        _insert(database, turn, place, turn.id)
+
+
+def drop(database: Database, thread: str, number: int) -> Turn:
+    """Take the turn of that number out, and return it.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is none.
+    """
+    turn, _ = turns.by_number(database, thread, number)
+    change = history.begin(database, "drop", turns.thread_id(database, thread))
+    _take_out(database, change, "id = ?", turn.id)
+    return turn
+
+
+def drop_cell(database: Database, thread: str | None, cell: str) -> bool:
+    """Take the turn of a cell out, in one thread or in all (None), as one change.
+
+    Return whether there was one.
+    """
+    found = turns.of_cell(database, thread, cell)
+    if not found:
+        return False
+    for thread_ in {thread_ for _, thread_ in found}:
+        history.purge(database, thread_)
+    change = history.note(database, "drop")
+    for id_, _ in found:
+        _take_out(database, change, "id = ?", id_)
+    return True
+
+
+def fork(database: Database, thread: str, new: str, at: int | None) -> int:
+    """Copy the turns up to number `at` (None: all) to a new thread; return how many.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is nothing to copy, `at` is no turn's number, or `new` has turns.
+    """
+    if taken := turns.count(database, new):
+        raise ConfigurationError(
+            f"expected a new thread's name, got {new}, which has {taken} turns: "
+            "choose another"
+        )
+    copied = turns.count(database, thread) if at is None else at
+    if at is None and not copied:
+        raise ConfigurationError(f"thread {thread} has no turns to copy: ask first")
+    _, last = turns.by_number(database, thread, copied)
+    thread_ = _thread(database, new)
+    change = history.begin(database, "fork", thread_)
+    database.execute(
+        f"INSERT INTO turns (thread, position, sequence, added, {rows.COLUMNS}) "
+        f"SELECT ?, position + ?, sequence, ?, {rows.COLUMNS} FROM turns "
+        "WHERE thread = ? AND live = 1 AND position <= ? ORDER BY position",
+        (
+            thread_,
+            _end(database, thread_),
+            change,
+            turns.thread_id(database, thread),
+            last,
+        ),
+    )
+    return copied
+
+
+def add(database: Database, threads: Sequence[Thread]) -> None:
+    """Add turns at the end of threads, as one change, with the same outdated marks."""
+    filled = [thread for thread in threads if thread.turns]
+    if not filled:
+        return
+    places = [(_thread(database, thread.name), thread.turns) for thread in filled]
+    for thread_, _ in places:
+        history.purge(database, thread_)
+    change = history.note(database, "import")
+    for thread_, new in places:
+        end = _end(database, thread_)
+        for position, turn in enumerate(new, end):
+            # Equal numbers mark nothing; 0 is less than that of any turn before it.
+            sequence = 0 if turn.outdated else change
+            _insert(database, turn, (thread_, position, sequence, change))
+
+
+def reset(database: Database, thread: str | None) -> int:
+    """Take all turns out of a thread, or of all (None); return how many there were."""
+    where, scope = _scope(database, thread)
+    if database.value(f"SELECT 1 FROM turns WHERE {where} AND live = 1", scope) is None:
+        return 0
+    change = history.begin(database, "reset", None if thread is None else scope[0])
+    return _take_out(database, change, where, *scope)
+
+
+def erase(database: Database, thread: str | None) -> int:
+    """Delete a thread, or all, for good; return how many turns there were."""
+    where, scope = _scope(database, thread)
+    there = f"SELECT count(*) FROM turns WHERE {where} AND live = 1"
+    count = int(database.value(there, scope))
+    database.execute(f"DELETE FROM turns WHERE {where}", scope)
+    of_notebook = (database.notebook,)
+    database.execute(
+        "DELETE FROM threads WHERE notebook = ? "
+        "AND NOT EXISTS (SELECT 1 FROM turns WHERE thread = threads.id)",
+        of_notebook,
+    )
+    database.execute(
+        "DELETE FROM changes WHERE notebook = ? "
+        "AND NOT EXISTS (SELECT 1 FROM turns WHERE added = changes.id) "
+        "AND NOT EXISTS (SELECT 1 FROM turns WHERE removed = changes.id)",
+        of_notebook,
+    )
+    # A change of no thread: from now on the notebook is not one that never had a turn,
+    # which would get a copy back from another that has its cells.
+    history.note(database, "erase")
+    return count
+
+
+def _thread(database: Database, name: str) -> int:
+    """Return a thread's id; makes the thread if need be."""
+    database.execute(
+        "INSERT OR IGNORE INTO threads (notebook, name) VALUES (?, ?)",
+        (database.notebook, rows.stored(name)),
+    )
+    return turns.thread_id(database, name)
+
+
+def _scope(database: Database, thread: str | None) -> tuple[str, tuple[int]]:
+    if thread is None:
+        return _OF_NOTEBOOK, (database.notebook,)
+    return "thread = ?", (turns.thread_id(database, thread),)
+
+
+def _take_out(database: Database, change: int, where: str, *scope: int) -> int:
+    return database.execute(
+        f"UPDATE turns SET live = 0, removed = ? WHERE {where} AND live = 1",
+        (change, *scope),
+    ).rowcount
+
+
+def _end(database: Database, thread: int) -> int:
+    """Return the first position after all turns, also those that were taken out."""
+    last = database.value(
+        "SELECT max((SELECT coalesce(max(position), 0) FROM turns"
+        "  WHERE thread = ? AND live = 0), (SELECT coalesce(max(position), 0)"
+        "  FROM turns WHERE thread = ? AND live = 1))",
+        (thread, thread),
+    )
+    return int(last) + 1
+
+
+def _insert(
+    database: Database,
+    turn: Turn,
+    place: tuple[int, int, int, int | None],
+    id_: int | None = None,
+) -> int:
+    """Add a row: thread, position, sequence, the change that adds it, and a turn."""
+    values = (id_, *place, *rows.as_columns(turn))
+    return database.insert(
+        f"INSERT INTO turns (id, thread, position, sequence, added, {rows.COLUMNS}) "
+        f"VALUES ({', '.join('?' * len(values))})",
+        values,
+    )

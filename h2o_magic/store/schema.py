@@ -1,0 +1,144 @@
+"""The tables, and the steps from one version of them to the next.
+
+A turn's row is never changed by a change of the conversation: it is taken out
+(``live`` 0) and can be put back. ``added`` and ``removed`` name the changes that put
+it in and took it out. It is live if the first is not taken back, and the second is, or
+there is none.
+
+Long texts stand last in a row, so that reading the columns before them is cheap.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from h2o_magic.errors import StoreError
+
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "is_current", "migrate"]
+
+#: Marks a file as ours (``PRAGMA application_id``): "H2Om".
+APPLICATION_ID = 0x48324F6D
+
+# AUTOINCREMENT: an id is never given twice, since a running answer holds its turn's id
+# even when the turn is gone, and since a change's id is its turns' sequence number.
+_VERSION_1 = (
+    """
+    CREATE TABLE notebooks (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        key TEXT NOT NULL UNIQUE,
+        cell TEXT,            -- the cell that loads the extension
+        file TEXT,            -- the notebook's own file
+        thread TEXT,          -- the current one
+        used REAL NOT NULL    -- seconds since 1970
+    )
+    """,
+    "CREATE INDEX notebooks_by_cell ON notebooks (cell) WHERE cell IS NOT NULL",
+    """
+    CREATE TABLE threads (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        notebook INTEGER NOT NULL REFERENCES notebooks ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        UNIQUE (notebook, name)
+    )
+    """,
+    """
+    CREATE TABLE changes (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        notebook INTEGER NOT NULL REFERENCES notebooks ON DELETE CASCADE,
+        kind TEXT NOT NULL,
+        everywhere INTEGER NOT NULL,        -- 1: a change of every thread
+        undone INTEGER NOT NULL DEFAULT 0   -- grows with each taking back
+    )
+    """,
+    "CREATE INDEX changes_of_notebook ON changes (notebook)",
+    """
+    CREATE TABLE turns (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        thread INTEGER NOT NULL REFERENCES threads ON DELETE CASCADE,
+        live INTEGER NOT NULL DEFAULT 1,
+        position INTEGER NOT NULL,
+        sequence INTEGER NOT NULL,
+        added INTEGER,
+        removed INTEGER,
+        begins INTEGER NOT NULL,
+        asked_at REAL NOT NULL,
+        status TEXT NOT NULL,
+        cell TEXT,
+        model TEXT NOT NULL,
+        system TEXT NOT NULL,
+        facts TEXT NOT NULL,
+        question TEXT NOT NULL,
+        answer TEXT NOT NULL
+    )
+    """,
+    # What counting, numbering, marking and listing need, so that they read no rows.
+    "CREATE INDEX turns_in_order ON turns (thread, live, position, asked_at)",
+    "CREATE INDEX turns_by_sequence ON turns (thread, live, sequence, position)",
+    "CREATE INDEX turns_by_status ON turns (thread, live, status)",
+    """
+    CREATE INDEX turns_of_cell ON turns (cell, thread, live, position)
+        WHERE cell IS NOT NULL
+    """,
+    """
+    CREATE INDEX turns_that_begin ON turns (thread, live, begins, position)
+        WHERE begins = 1
+    """,
+    "CREATE INDEX turns_added ON turns (added, thread) WHERE added IS NOT NULL",
+    "CREATE INDEX turns_removed ON turns (removed, thread) WHERE removed IS NOT NULL",
+)
+
+#: The statements that lead to version 1, to version 2 from there, and so on. Steps that
+#: were released are never edited.
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1,)
+
+
+def is_current(connection: sqlite3.Connection) -> bool:
+    """Return whether the tables are those of this version; writes nothing.
+
+    To be called in a transaction.
+
+    Raises
+    ------
+    StoreError
+        If the file is of a newer version, or another program's.
+    """
+    version = _pragma(connection, "user_version")
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            "the file was written by a newer version of this package",
+            "update it (`pip install -U h2o-magic`) and restart the kernel",
+            readable=False,
+        )
+    if not _is_ours(connection, version):
+        raise StoreError(
+            "the file is another program's database",
+            "move the file away and restart the kernel to begin a new one",
+            readable=False,
+        )
+    return version == len(MIGRATIONS)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Make the tables, or bring those of an older version up to date; all or nothing.
+
+    To be called in a transaction that writes.
+    """
+    if is_current(connection):  # another process may have been faster
+        return
+    for step in MIGRATIONS[_pragma(connection, "user_version") :]:
+        for statement in step:
+            connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def _is_ours(connection: sqlite3.Connection, version: int) -> bool:
+    if version:
+        return _pragma(connection, "application_id") == APPLICATION_ID
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    return bool(tables == 0)
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    (value,) = connection.execute(f"PRAGMA {name}").fetchone()
+    return int(value)
