@@ -1,0 +1,162 @@
+"""``.md``: a conversation to be read by people. It cannot be read back.
+
+Answers stand as they are, with exceptions that keep the document in order: their
+headings are moved below those of the document, code that was left open is closed,
+control characters are left out, and nothing acts where the document is shown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
+
+from h2o_magic.blocks import close_fence
+from h2o_magic.safe_markdown import harmless
+from h2o_magic.tables import printable
+from h2o_magic.turns import MAIN, Thread, Turn
+
+__all__ = ["write"]
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_MARKUP = re.compile(r"([\\`*_\[\]<>])")
+# A fence may stand on the line of a list's mark: ``- ```sh``.
+_FENCE = re.compile(r"[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(`{3,}(?!.*`)|~{3,})")
+_HEADING = re.compile(r"^( {0,3})(#{1,6})(?=[ \t]|$)")
+_UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*$")
+# What may stand above a line of dashes that underlines nothing.
+_NO_TITLE = re.compile(r"\s*$| {4}|\t| {0,3}(?:[-*+>#|]|\d{1,9}[.)][ \t])")
+
+_MARKS = {
+    "stopped": "■ stopped, the answer is not whole",
+    "failed": "■ broken off, the answer is not whole",
+    "incomplete": "■ incomplete, the answer's end was not seen",
+}
+
+
+def write(threads: Sequence[Thread]) -> str:
+    """Return `threads` as a Markdown document."""
+    if len(threads) == 1:
+        title = _title("Conversation", threads[0].name)
+        parts = [f"# {title}", *_turns(threads[0].turns, level=2)]
+    else:
+        parts = ["# Conversations"]
+        for thread in threads:
+            parts += [f"## {_inline(thread.name)}", *_turns(thread.turns, level=3)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _clean(text: str) -> str:
+    """Return `text` with line ends of one kind, and nothing that cannot be shown."""
+    return printable(_SURROGATE.sub(_escape, _LINE_END.sub("\n", text)))
+
+
+def _escape(match: re.Match[str]) -> str:
+    """Return a lone surrogate, which UTF-8 cannot hold, as its number."""
+    return f"\\u{ord(match[0]):04x}"
+
+
+def _title(word: str, name: str) -> str:
+    return word if name == MAIN else f"{word}: {_inline(name)}"
+
+
+def _inline(text: str) -> str:
+    return _MARKUP.sub(r"\\\1", " ".join(_clean(text).split()))
+
+
+def _turns(turns: Sequence[Turn], level: int) -> Iterator[str]:
+    system = ""
+    for place, turn in enumerate(turns, 1):
+        yield f"{'#' * level} Turn {turn.number or place}"
+        if turn.system != system:
+            system = turn.system
+            yield f"System text:\n\n{_quoted(system)}" if system else "No system text."
+        yield _quoted(turn.question)
+        yield _answer(turn.answer, level)
+        known = " · ".join(_line(turn))
+        yield from [f"<sub>{known}</sub>"] if known else []
+    if not turns:
+        yield "*(no turns)*"
+
+
+def _quoted(text: str) -> str:
+    """Return `text` as a block quote; what it opens ends with it."""
+    return "\n".join(f"> {line}".rstrip() for line in _clean(text).split("\n"))
+
+
+def _answer(text: str, level: int) -> str:
+    lines = harmless(close_fence(_clean(text))).rstrip().split("\n")
+    return "\n".join(_demoted(lines, level)).strip("\n") or "*(an empty answer)*"
+
+
+def _demoted(lines: Sequence[str], level: int) -> Iterator[str]:
+    """Yield the lines with their headings below those of `level`.
+
+    A heading that is a paragraph's only line with a line of dashes under it becomes
+    one with hashes; the few of more lines stand as they are.
+    """
+    fence = before = ""
+    underlined = False
+    for line, after in zip(lines, [*lines[1:], ""], strict=True):
+        inside, fence = bool(fence), _fence_after(fence, line)
+        if inside or fence:
+            yield line
+        elif underlined:
+            underlined = False
+        elif not before.strip() and _underlines(after, line):
+            underlined = True
+            yield f"{_hashes(level + (1 if '=' in after else 2))} {line.strip()}"
+        else:
+            yield _HEADING.sub(lambda m: m[1] + _hashes(level + len(m[2])), line, 1)
+        before = "" if inside or fence else line
+
+
+def _hashes(level: int) -> str:
+    return "#" * min(level, 6)
+
+
+def _underlines(line: str, title: str) -> bool:
+    """Tell whether `line` makes a heading of the paragraph `title`."""
+    return not _NO_TITLE.match(title) and _UNDERLINE.match(line) is not None
+
+
+def _fence_after(fence: str, line: str) -> str:
+    """Return the mark of the code fence that is open after `line`; empty for none."""
+    if not fence:
+        opened = _FENCE.match(line)
+        return opened[1] if opened else ""
+    mark = line.strip()
+    closes = len(mark) >= len(fence) and not mark.strip(fence[0])
+    return "" if closes else fence
+
+
+def _line(turn: Turn) -> list[str]:
+    """Return what is known about a turn, in short phrases."""
+    status = _MARKS.get(turn.status, "")
+    if turn.status == "complete" and turn.facts.get("finish_reason") == "length":
+        status = "■ cut off by the token limit"
+    phrases = [
+        status,
+        "a new conversation begins" if turn.begins else "",
+        "asked on an older answer" if turn.outdated else "",
+        _fact(turn, "model") or turn.model,
+        _fact(turn, "weights"),
+        _time(turn.asked_at),
+    ]
+    known = [" ".join(_clean(p).split()).replace("<", "&lt;") for p in phrases]
+    return [phrase for phrase in known if phrase]
+
+
+def _fact(turn: Turn, name: str) -> str:
+    value = turn.facts.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _time(seconds: float) -> str:
+    if not seconds:
+        return ""
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%MZ")
+    except (OverflowError, ValueError, OSError):  # past the calendar's years
+        return ""
