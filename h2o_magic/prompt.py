@@ -1,0 +1,185 @@
+"""A prompt that names values of the notebook: ``{name}``, ``{df.columns}``, ``{d[0]}``.
+
+Only a name that exists is replaced, and only where nothing but attributes and constant
+indexes follow it; everything else in braces stays as it stands, byte for byte, and so
+does all code. ``{{name}}`` of a name that exists gives ``{name}``. Values are put in by
+one pass, so braces in them mean nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.nearest import did_you_mean
+from h2o_magic.prompt_fields import Attribute, Field, Index, Step, fields, names_in
+
+__all__ = [
+    "Attribute",
+    "Field",
+    "Index",
+    "Inserted",
+    "Prompt",
+    "Step",
+    "expand",
+    "fields",
+    "names_in",
+]
+
+#: Names of an object that are looked at for one that resembles a mistyped one.
+_CANDIDATES = 2000
+_FEW = 12
+_LONG = 40
+
+_ERROR_LENGTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    """What was put into a prompt for a field.
+
+    Attributes
+    ----------
+    expression : str
+        What stood between the braces.
+    kind : str
+        The value's type.
+    characters : int
+        How long its text is.
+    """
+
+    expression: str
+    kind: str
+    characters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt as it is sent, and what was put into it."""
+
+    text: str
+    inserted: tuple[Inserted, ...] = ()
+
+
+def expand(
+    text: str,
+    lookup: Callable[[str], object],
+    show: Callable[[object, str], str],
+) -> Prompt:
+    """Put the values that a prompt names into it.
+
+    A value that is no string and whose text has several lines (a table, source) is set
+    on lines of its own.
+
+    Parameters
+    ----------
+    text
+        The prompt as it was written.
+    lookup
+        Returns the value of a name; raises KeyError for one that does not exist. It is
+        called once for each field.
+    show
+        Returns the text for a value and the expression that named it.
+
+    Returns
+    -------
+    Prompt
+        The new text; `text` itself where no name exists.
+
+    Raises
+    ------
+    ConfigurationError
+        If an attribute or an index of a name that exists cannot be had, or `show`
+        refuses the value.
+    """
+    parts: list[str] = []
+    inserted: list[Inserted] = []
+    end = 0
+    for field in fields(text):
+        try:
+            value = lookup(field.name)
+        except KeyError:
+            continue
+        if field.escaped:
+            new = field.text[1:-1]
+        else:
+            value = _follow(value, field)
+            new = show(value, field.expression)
+            inserted.append(Inserted(field.expression, type(value).__name__, len(new)))
+            if "\n" in new and not isinstance(value, str):
+                new = _on_its_own_lines(new, text, field)
+        parts += text[end : field.start], new
+        end = field.end
+    return Prompt("".join([*parts, text[end:]]), tuple(inserted))
+
+
+def _on_its_own_lines(new: str, text: str, field: Field) -> str:
+    line_end = text.find("\n", field.end)
+    before = text[text.rfind("\n", 0, field.start) + 1 : field.start].strip()
+    after = text[field.end : line_end if line_end >= 0 else None].strip()
+    above, below = "\n\n" if before else "", "\n\n" if after else ""
+    return f"{above}{new}{below}"
+
+
+def _follow(value: object, field: Field) -> object:
+    for step in field.path:
+        try:
+            value = _step(value, step)
+        except Exception as error:
+            problem = _problem(value, step, error)
+            raise ConfigurationError(f"`{field.text}`: {problem}") from error
+    return value
+
+
+def _step(value: object, step: Step) -> object:
+    if isinstance(step, Attribute):
+        return getattr(value, step.name)
+    return value[step.key]  # type: ignore[index]
+
+
+def _problem(value: object, step: Step, error: Exception) -> str:
+    kind = type(value).__name__
+    if isinstance(step, Attribute):
+        if isinstance(error, AttributeError) and not _is_there(value, step.name):
+            hint = _nearest(step.name, _attributes(value))
+            return f"{kind} has no attribute {step.name!r}{hint}"
+        return f"reading {step.name!r} raised {_in_one_line(error)}"
+    if isinstance(error, KeyError) and isinstance(value, Mapping):
+        return f"{kind} has no key {step.key!r}{_nearest(step.key, value)}"
+    return f"[{step.key!r}] raised {_in_one_line(error)}"
+
+
+def _is_there(value: object, name: str) -> bool:
+    """Return whether an attribute exists, so that its getter is what raised."""
+    missing = object()
+    return inspect.getattr_static(value, name, missing) is not missing
+
+
+def _attributes(value: object) -> list[str]:
+    try:
+        return [name for name in dir(value) if not name.startswith("_")]
+    except Exception:
+        return []
+
+
+def _nearest(name: int | str, known: Iterable[object]) -> str:
+    """Return what helps with a name, where something is near or little is known."""
+    names = [each for each in islice(known, _CANDIDATES) if isinstance(each, str)]
+    if not names or not isinstance(name, str):
+        return ""
+    hint = did_you_mean(name, [" ".join(each.split())[:_LONG] for each in names])
+    return f": {hint}" if "did you mean" in hint or len(names) <= _FEW else ""
+
+
+def _in_one_line(error: Exception) -> str:
+    try:
+        words = " ".join(str(error).split())
+    except Exception:
+        words = ""
+    name = type(error).__name__
+    if len(words) > _ERROR_LENGTH:
+        words = f"{words[:_ERROR_LENGTH]}…"
+    return f"{name}: {words}" if words else name

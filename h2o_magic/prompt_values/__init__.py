@@ -1,0 +1,197 @@
+"""Values of the notebook as text that a model can read, one function for all kinds.
+
+No package is imported for them: a table is told by its type's name, and shown by its
+own methods.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from h2o_magic.amounts import counted
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.prompt_values.arrays import (
+    array_summary,
+    array_text,
+    is_array,
+    is_scalar,
+)
+from h2o_magic.prompt_values.cutting import cut
+from h2o_magic.prompt_values.frames import frame_summary, frame_text, is_frame
+from h2o_magic.prompt_values.guard import Guard
+from h2o_magic.prompt_values.limits import Limits
+from h2o_magic.prompt_values.parts import describes_itself, is_from
+from h2o_magic.prompt_values.source import is_code, source_text
+from h2o_magic.prompt_values.structures import Printer, is_collection
+
+__all__ = ["Limits", "as_prompt"]
+
+_NO_ENVIRONMENT: Mapping[str, str] = MappingProxyType({})
+
+# The last name in ``config.keys['api_key'][0]``.
+_LAST_NAME = re.compile(r"([^\W\d]\w*|(?<=\[')[^']*(?=')|(?<=\[\")[^\"]*(?=\"))")
+
+_PICTURES = ("matplotlib", "PIL", "plotly", "altair", "bokeh", "graphviz")
+# What a value says that has nothing to say: ``<generator object f at 0x7f...>``.
+_ADDRESS = re.compile(r"<[^\n]{1,500}(?: at 0x[0-9A-Fa-f]+|\w object)>")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def as_prompt(
+    value: object,
+    expression: str,
+    *,
+    limits: Limits | None = None,
+    environment: Mapping[str, str] = _NO_ENVIRONMENT,
+) -> str:
+    """Return the text that stands for a value in a prompt.
+
+    Tables are Markdown with shape and types; arrays their shape, type and first values;
+    lists, mappings and records are written like Python's; exceptions with their
+    traceback; functions, classes and modules as their source. A string stands as it is.
+    What is too long is cut, with a note of what is left out.
+
+    Parameters
+    ----------
+    value
+        Any value of the notebook. It is only read.
+    expression
+        What named it in the prompt, for the errors: ``df.columns``.
+    limits
+        How much of it is shown.
+    environment
+        The process's environment; its keys and passwords are refused wherever they
+        stand in the value.
+
+    Raises
+    ------
+    ConfigurationError
+        If the value holds secrets, has no text that says anything, or its own methods
+        fail.
+    """
+    guard = Guard(expression, environment)
+    try:
+        guard.name(_last_name(expression), value)
+        if isinstance(value, str):
+            guard.text(value)
+        text = _text(value, _Job(expression, limits or Limits(), guard))
+        guard.text(text)
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        raise ConfigurationError(
+            f"`{{{expression}}}` cannot be written as text: {_in_words(error, value)}"
+        ) from error
+    # Half a character cannot be sent.
+    return _LONE_SURROGATE.sub("\ufffd", text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One value on its way into a prompt: what writes it needs to know."""
+
+    expression: str
+    limits: Limits
+    guard: Guard
+
+    @property
+    def printer(self) -> Printer:
+        return Printer(self.limits, self.guard, _summary)
+
+
+def _string(value: Any, job: _Job) -> str:
+    return cut(str.__str__(value), job.limits.characters)
+
+
+def _exception(value: Any, job: _Job) -> str:
+    text = "".join(traceback.format_exception(value)).rstrip("\n")
+    return cut(text, job.limits.characters)
+
+
+def _bytes(value: Any, job: _Job) -> str:
+    whole, limit = bytes(value), job.limits.text
+    left_out = len(whole) - limit
+    note = f"\n[… {counted(left_out, 'more byte')} left out …]" if left_out > 0 else ""
+    return f"{whole[:limit]!r}{note}"
+
+
+def _displayed(value: Any, job: _Job) -> str:
+    return cut(value.data, job.limits.characters)
+
+
+def _described(value: object, job: _Job) -> str:
+    text = str(value)
+    job.guard.hidden_in(text, getattr(value, "__dict__", {}))
+    return cut(text, job.limits.characters)
+
+
+def _is_displayed(value: object) -> bool:
+    """Return whether a value is text that IPython would show: HTML, Markdown, ..."""
+    return is_from(value, "IPython") and isinstance(getattr(value, "data", None), str)
+
+
+_BYTES = (bytes, bytearray, memoryview)
+
+#: THE kinds of values: how each is told, and how it is written. The first that fits.
+_KINDS: tuple[tuple[Callable[[object], bool], Callable[[Any, _Job], str]], ...] = (
+    (lambda value: isinstance(value, str), _string),
+    (lambda value: isinstance(value, BaseException), _exception),
+    (is_frame, lambda v, job: frame_text(v, job.limits, job.printer, job.guard)),
+    (is_code, lambda v, job: source_text(v, job.limits)),
+    (is_scalar, lambda v, _: str(v)),
+    (is_array, lambda v, job: array_text(v, job.limits, job.printer, job.guard)),
+    (is_collection, lambda v, job: job.printer.text(v)),
+    (lambda value: isinstance(value, _BYTES), _bytes),
+    (_is_displayed, _displayed),
+    (lambda value: describes_itself(value) and not _hidden(value), _described),
+)
+
+
+def _text(value: object, job: _Job) -> str:
+    for fits, write in _KINDS:
+        if fits(value) and not _ADDRESS.fullmatch(text := write(value, job)):
+            return text
+    name = job.expression
+    raise ConfigurationError(
+        f"`{{{name}}}` is {_kind(value)}, which has no text that says what is in it: "
+        f"name a part of it, like `{{{name}.name}}`, or a text made from it"
+    )
+
+
+def _hidden(value: object) -> bool:
+    """Return whether a value's own text says nothing of what is in it."""
+    if is_from(value, "polars", "LazyFrame"):
+        return True
+    return any(is_from(value, package) for package in _PICTURES)
+
+
+def _kind(value: object) -> str:
+    if any(is_from(value, package) for package in _PICTURES):
+        return f"a picture ({type(value).__name__})"
+    return f"a value of type {type(value).__qualname__}"
+
+
+def _summary(value: object) -> str:
+    if is_frame(value):
+        return frame_summary(value)
+    if is_scalar(value):
+        return str(value)
+    return array_summary(value) if is_array(value) else ""
+
+
+def _last_name(expression: str) -> str:
+    names = _LAST_NAME.findall(expression)
+    return names[-1] if names else ""
+
+
+def _in_words(error: Exception, value: object) -> str:
+    try:
+        words = " ".join(str(error).split())[:200]
+    except Exception:
+        words = ""
+    return f"{type(value).__name__} raised {type(error).__name__}: {words}".rstrip(": ")

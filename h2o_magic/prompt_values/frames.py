@@ -1,0 +1,216 @@
+"""Tables of pandas and polars as Markdown: shape, types, and the first rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from h2o_magic.amounts import counted
+from h2o_magic.prompt_values.cutting import cut_end, shown_float
+from h2o_magic.prompt_values.guard import Guard
+from h2o_magic.prompt_values.limits import Limits
+from h2o_magic.prompt_values.parts import is_from
+from h2o_magic.prompt_values.structures import Printer
+
+__all__ = ["frame_summary", "frame_text", "is_frame"]
+
+_PACKAGES = ("pandas", "polars")
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table's head, read from whatever it was.
+
+    Attributes
+    ----------
+    title : str
+        What it is: ``pandas DataFrame, 3 rows x 2 columns``.
+    dtypes : list of str
+        One for each column that is shown, without those of the index.
+    index : list of object
+        Names of the columns that the index takes.
+    columns : list of object
+        Names of the columns that are shown.
+    rows : list of sequences
+        The rows that are shown: first the index, then the values.
+    more_rows, more_columns : int
+        What is left out.
+    """
+
+    title: str
+    dtypes: list[str]
+    index: list[object]
+    columns: list[object]
+    rows: list[Sequence[object]]
+    more_rows: int = 0
+    more_columns: int = 0
+
+
+def is_frame(value: object) -> bool:
+    """Return whether a value is a table, or one column of it."""
+    return any(is_from(value, package, "DataFrame", "Series") for package in _PACKAGES)
+
+
+def frame_summary(value: object) -> str:
+    """Return a table in a few words, for the inside of a list."""
+    return f"<{_title(value)}>"
+
+
+def frame_text(value: object, limits: Limits, printer: Printer, guard: Guard) -> str:
+    """Return a table as Markdown, with its shape and types before it."""
+    read = _polars_table if is_from(value, "polars") else _pandas_table
+    table = read(cast(Any, value), limits)
+    names = [*table.index, *table.columns]
+    _check(table, names, guard)
+    title = f"{table.title}{_types(table, limits)}"
+    if not names:
+        return title
+    head = _line(_cell(_label(name), limits.cell) for name in names)
+    lines, left_out = _body(table, limits, printer)
+    note = _note(table.more_rows + left_out, table.more_columns)
+    rule = _line(["---"] * len(names))
+    return "\n".join([title, "", head, rule, *lines, *(["", note] if note else [])])
+
+
+def _types(table: _Table, limits: Limits) -> str:
+    if " Series, " in table.title:
+        return f"; dtype: {table.dtypes[0]}"
+    types = ", ".join(
+        f"{_label(name)} {dtype}"
+        for name, dtype in zip(table.columns, table.dtypes, strict=True)
+    )
+    return f"; dtypes: {cut_end(types, limits.text)}" if types else ""
+
+
+def _body(table: _Table, limits: Limits, printer: Printer) -> tuple[list[str], int]:
+    """Return the rows' lines, and how many there was no room for."""
+    lines: list[str] = []
+    room = limits.characters
+    for row in table.rows:
+        line = _line(
+            _cell(_shown(value, limits, printer), limits.cell) for value in row
+        )
+        room -= len(line)
+        if room < 0 and lines:
+            break
+        lines.append(line)
+    return lines, len(table.rows) - len(lines)
+
+
+def _check(table: _Table, names: list[object], guard: Guard) -> None:
+    """Refuse secrets in the columns, and in rows that name them by their index."""
+    guard.names(names)
+    for place, name in enumerate(names):
+        column = [row[place] for row in table.rows]
+        guard.column(name, column)
+        if place < 2:  # names stand before what they name
+            guard.names(column)
+    check = guard.entry if table.index else guard.pair
+    if len(table.index) == 1 or len(names) == 2:
+        for first, *values in table.rows:
+            for value in values:
+                check(first, value)
+
+
+def _pandas_table(value: Any, limits: Limits) -> _Table:
+    frame = value
+    if is_from(value, "pandas", "Series"):
+        frame = value.to_frame("value" if value.name is None else value.name)
+    shown = frame.iloc[: limits.rows, : limits.columns]
+    named = not _is_default(frame.index)
+    return _Table(
+        _title(value),
+        [str(dtype) for dtype in shown.dtypes],
+        _index_names(frame.index) if named else [],
+        list(shown.columns),
+        list(_pandas_rows(shown, named=named)),
+        len(frame) - len(shown),
+        frame.shape[1] - shown.shape[1],
+    )
+
+
+def _pandas_rows(frame: Any, *, named: bool) -> Iterator[Sequence[object]]:
+    if not frame.shape[1]:
+        yield from (_levels(label) for label in frame.index if named)
+        return
+    for row in frame.itertuples(index=named, name=None):
+        yield (*_levels(row[0]), *row[1:]) if named and frame.index.nlevels > 1 else row
+
+
+def _levels(label: object) -> tuple[object, ...]:
+    return label if isinstance(label, tuple) else (label,)
+
+
+def _is_default(index: Any) -> bool:
+    """Return whether an index only counts the rows."""
+    return (
+        type(index).__name__ == "RangeIndex"
+        and (index.start, index.step) == (0, 1)
+        and index.name is None
+    )
+
+
+def _index_names(index: Any) -> list[object]:
+    if index.nlevels == 1:
+        return ["index" if index.name is None else index.name]
+    return [
+        f"level {place}" if name is None else name
+        for place, name in enumerate(index.names)
+    ]
+
+
+def _polars_table(value: Any, limits: Limits) -> _Table:
+    frame = value
+    if is_from(value, "polars", "Series"):
+        frame = value.to_frame(value.name or "value")
+    shown = frame[: limits.rows, : limits.columns]
+    return _Table(
+        _title(value),
+        [str(dtype) for dtype in shown.dtypes],
+        [],
+        list(shown.columns),
+        shown.rows(),
+        frame.height - shown.height,
+        frame.width - shown.width,
+    )
+
+
+def _title(value: object) -> str:
+    shape = cast(Any, value).shape
+    package = next(each for each in _PACKAGES if is_from(value, each))
+    size = counted(shape[0], "row")
+    if len(shape) == 2:
+        return f"{package} DataFrame, {size} x {counted(shape[1], 'column')}"
+    return f"{package} Series, {size}"
+
+
+def _label(name: object) -> str:
+    return " / ".join(map(str, name)) if isinstance(name, tuple) else str(name)
+
+
+def _shown(value: object, limits: Limits, printer: Printer) -> str:
+    if isinstance(value, str):
+        return value[: limits.cell + 1] or '""'
+    if isinstance(value, float):
+        return shown_float(value)
+    if hasattr(value, "isoformat"):
+        return str(value)
+    return printer.cell(value, limits.cell)
+
+
+def _cell(text: str, limit: int) -> str:
+    """Return a text as it stands in a cell: on one line, with no bare pipe."""
+    text = cut_end(text, limit).replace("|", "\\|")
+    return text.replace("\r\n", "\\n").replace("\n", "\\n").replace("\r", "\\n")
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _note(rows: int, columns: int) -> str:
+    parts = [counted(rows, "more row")] if rows else []
+    if columns:
+        parts.append(counted(columns, "column" if rows else "more column"))
+    return f"… {' and '.join(parts)} left out" if parts else ""

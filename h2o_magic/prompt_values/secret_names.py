@@ -1,0 +1,163 @@
+"""Which names are those of secrets, and which texts look like one.
+
+The last word of a name says what it names: ``api_token`` is a token, ``token_count`` a
+count. Numbers and truth values under such a name are no secrets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Literal
+
+__all__ = ["holds_secret", "looks_random", "secrecy", "secret_shape", "unmasked"]
+
+#: How surely a name is a secret's. In a table's column, "maybe" needs values that look
+#: like secrets, too: a column of tokens may be one of words.
+Secrecy = Literal["surely", "maybe", "no"]
+
+# ``HFToken`` has two words, as ``hf_token`` has; ``getAPIKey`` has three.
+_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_A-Za-z]+")
+
+
+def _words_of(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Words after the one that counts which change nothing: ``password2``, ``api_key_prod``.
+_MEANINGLESS = _words_of(
+    "value text str string plain plaintext raw hash header b64 base64 hex env prod "
+    "production dev test staging old new current default"
+)
+_SURE = _words_of(
+    "password passwd passphrase passwort kennwort pwd secret credential apikey "
+    "authorization bearer privatekey secretkey accesskey authtoken accesstoken "
+    "apitoken"
+)
+_SURE_ENDS = ("password", "passwd", "passphrase", "passwort", "apikey", "privatekey")
+_MAYBE = _words_of("token cookie sessionid")
+
+# A key is a secret only with one of these before it; most keys are those of tables.
+_BEFORE_KEY = _words_of(
+    "api private secret access auth encryption encrypt signing ssh account master "
+    "fernet license openai anthropic azure hf huggingface mistral cohere gemini google "
+    "groq deepseek openrouter stripe github gitlab"
+)
+_BEFORE_PASS = _words_of("db smtp mail email user admin root mysql ftp http proxy")
+_BEFORE = {"key": _BEFORE_KEY, "pass": _BEFORE_PASS}
+# A token after one of these is one of a text, of a grammar or of a list's pages.
+_BEFORE_HARMLESS_TOKEN = _words_of(
+    "eos bos pad unk sep cls mask special stop start end first last next prev previous "
+    "page continuation word text image audio max min new num sub begin"
+)
+
+# Stand in the place of a secret, or describe one.
+_STAND_INS = _words_of(
+    "none null nan true false yes no string str text required optional hidden masked "
+    "redacted"
+)
+_MASK = re.compile(r"[\s*•·.…#_\-]+|[xX]{3,}|<[^<>]*>|\$?\{[^{}]*\}")
+
+_SHAPES = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"|\b(?:sk-[A-Za-z0-9_-]{20,}|hf_[A-Za-z0-9]{30,}|gh[pousr]_[A-Za-z0-9]{36,}"
+    r"|github_pat_[A-Za-z0-9_]{40,}|glpat-[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}"
+    r"|xox[abprs]-[A-Za-z0-9-]{20,}|AIza[0-9A-Za-z_-]{35})(?![A-Za-z0-9_-])"
+)
+
+#: How much of a value under a secret's name is looked through.
+_ITEMS = 50
+_DEPTH = 3
+
+
+def secrecy(name: object) -> Secrecy:
+    """Return how surely `name` is that of a secret."""
+    words = _words(name)
+    if not words:
+        return "no"
+    last, before = _singular(words[-1]), words[-2] if len(words) > 1 else ""
+    if last in _SURE or last.endswith(_SURE_ENDS) or before in _BEFORE.get(last, ()):
+        return "surely"
+    if last == "token" and words != ["token"]:
+        return _secrecy_of_token(words)
+    may_be = last in _MAYBE or words[-2:] == ["session", "id"]
+    return "maybe" if may_be else "no"
+
+
+def holds_secret(name: object, value: object) -> bool:
+    """Return whether what stands under a secret's name is one.
+
+    Texts that are empty, masked or describe what belongs there are none.
+    """
+    last = _words(name)[-1]
+    return _holds_secret(value, plural=last != _singular(last), depth=_DEPTH)
+
+
+def unmasked(text: str) -> bool:
+    """Return whether a text can be a secret, and is not what stands in for one."""
+    plain = text.strip()
+    stands_in = plain.lower().strip("<>[]()") in _STAND_INS
+    return bool(plain) and not stands_in and not _MASK.fullmatch(plain[:1000])
+
+
+def looks_random(text: str) -> bool:
+    """Return whether a text looks made by a machine: one word of letters and digits."""
+    return (
+        len(text) >= 16
+        and not re.search(r"\s", text)
+        and re.search(r"\d", text) is not None
+        and re.search(r"[A-Za-z]", text) is not None
+    )
+
+
+def secret_shape(text: str) -> str:
+    """Return the beginning of what has the shape of a known kind of key, or nothing."""
+    found = _SHAPES.search(text)
+    return found[0][:4] if found else ""
+
+
+def _holds_secret(value: object, *, plural: bool, depth: int) -> bool:
+    if isinstance(value, str):
+        return unmasked(value)
+    if isinstance(value, (bytes, bytearray)):
+        return bool(value)
+    return depth > 0 and any(
+        _holds_secret(each, plural=plural, depth=depth - 1)
+        for each in islice(_inner(value, plural=plural), _ITEMS)
+    )
+
+
+def _inner(value: object, *, plural: bool) -> Iterable[object]:
+    """Return what a collection under a secret's name holds.
+
+    A mapping under ``password`` describes one more often than that it holds one.
+    """
+    if isinstance(value, Mapping):
+        return value.values() if plural else ()
+    return value if isinstance(value, (list, tuple, set, frozenset)) else ()
+
+
+def _words(name: object) -> list[str]:
+    if isinstance(name, bytes):
+        name = name.decode("utf-8", "replace")
+    if not isinstance(name, str) or len(name) > 200:
+        return []
+    words = [word.lower() for word in _WORD.findall(name)]
+    while len(words) > 1 and (words[-1].isdigit() or words[-1] in _MEANINGLESS):
+        words.pop()
+    # An access key's id is handed out with the key.
+    return words[:-1] if words[-3:] == ["access", "key", "id"] else words
+
+
+def _singular(word: str) -> str:
+    return word[:-1] if word.endswith("s") and not word.endswith("ss") else word
+
+
+def _secrecy_of_token(words: list[str]) -> Secrecy:
+    if len(words) == 1 or words[-2] in _BEFORE_HARMLESS_TOKEN:
+        return "no"
+    # ``prompt_tokens`` are counted, ``access_tokens`` are secrets.
+    plural = words[-1] == "tokens"
+    secret = words[-2] in {"access", "api", "auth", "bearer", "refresh", "session"}
+    return "surely" if secret or not plural else "no"

@@ -1,0 +1,112 @@
+"""Functions, classes and modules as their source, or what stands in for it."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import linecache
+import types
+from collections.abc import Iterable
+from typing import Any
+
+from h2o_magic.prompt_values.cutting import cut, fenced
+from h2o_magic.prompt_values.limits import Limits
+
+__all__ = ["is_code", "source_text"]
+
+_CODE = (
+    type,
+    types.FunctionType,
+    types.MethodType,
+    types.BuiltinFunctionType,
+    types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+    types.MethodWrapperType,
+    types.ModuleType,
+)
+
+
+def is_code(value: object) -> bool:
+    """Return whether a value is a function, a class or a module."""
+    if isinstance(value, _CODE):
+        return True
+    # What functools.wraps, lru_cache and compilers of functions make.
+    return callable(value) and inspect.isfunction(getattr(value, "__wrapped__", None))
+
+
+def source_text(value: object, limits: Limits) -> str:
+    """Return the source as a block of code; else the signature and the docstring."""
+    source = _source(value)
+    return fenced(cut(source or _description(value), limits.characters), "python")
+
+
+def _source(value: Any) -> str:
+    try:
+        return inspect.cleandoc(f"\n{inspect.getsource(value)}")
+    except (OSError, TypeError, SyntaxError):
+        return _typed_class(value) if isinstance(value, type) else ""
+
+
+def _typed_class(kind: type) -> str:
+    """Return the source of a class that was typed into a cell, found among the cells.
+
+    Python finds such a class only from 3.13 on.
+    """
+    if kind.__module__ != "__main__":
+        return ""
+    for name in reversed(list(linecache.cache)):
+        lines = linecache.getlines(name)
+        if any(f"class {kind.__name__}" in line for line in lines):
+            found = _class_in("".join(lines), kind.__qualname__.split("."))
+            if found:
+                return found
+    return ""
+
+
+def _class_in(text: str, path: list[str]) -> str:
+    try:
+        nodes: Iterable[ast.AST] = [ast.parse(text)]
+    except SyntaxError:
+        return ""
+    node: ast.AST | None = None
+    for name in path:
+        node = next(
+            (
+                child
+                for parent in nodes
+                for child in reversed(list(ast.iter_child_nodes(parent)))
+                if isinstance(child, ast.ClassDef) and child.name == name
+            ),
+            None,
+        )
+        nodes = [node] if node is not None else []
+    if not isinstance(node, ast.ClassDef):
+        return ""
+    first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+    lines = text.splitlines(keepends=True)[first - 1 : node.end_lineno]
+    return inspect.cleandoc("\n" + "".join(lines))
+
+
+def _description(value: object) -> str:
+    """Return the first line of a definition, and the docstring in it."""
+    doc = inspect.getdoc(value) or ""
+    if isinstance(value, types.ModuleType):
+        return f"# module {value.__name__}\n{_docstring(doc, '')}"
+    word = "class" if isinstance(value, type) else "def"
+    name = getattr(value, "__qualname__", type(value).__name__)
+    head = f"{word} {name}{_signature(value)}:"
+    return f"{head}\n{_docstring(doc, '    ')}    ..."
+
+
+def _signature(value: Any) -> str:
+    try:
+        return str(inspect.signature(value))
+    except (ValueError, TypeError):
+        return "" if isinstance(value, type) else "(...)"
+
+
+def _docstring(doc: str, indent: str) -> str:
+    if not doc:
+        return ""
+    lines = f'"""{doc}\n"""' if "\n" in doc else f'"""{doc}"""'
+    return "".join(f"{indent}{line}".rstrip() + "\n" for line in lines.split("\n"))

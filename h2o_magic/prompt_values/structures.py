@@ -1,0 +1,290 @@
+"""Lists, mappings and records as text like Python's, built only as far as it is shown.
+
+A list of ten million items costs as much as one of a hundred.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import (
+    Callable,
+    ItemsView,
+    Iterable,
+    KeysView,
+    Mapping,
+    Set,
+    Sized,
+    ValuesView,
+)
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import cast
+
+from h2o_magic.amounts import counted
+from h2o_magic.prompt_values.cutting import cut_end
+from h2o_magic.prompt_values.guard import Guard
+from h2o_magic.prompt_values.limits import Limits
+from h2o_magic.prompt_values.parts import describes_itself, named_parts
+
+__all__ = ["Printer", "is_collection"]
+
+#: A collection whose text is no longer than this stands on one line.
+_WIDTH = 88
+#: Longest text of an item that shares its line with others.
+_SHORT = 40
+
+_COLLECTIONS = (list, tuple, Set, deque, Mapping, KeysView, ValuesView, ItemsView)
+
+_BRACKETS: dict[type, tuple[str, str]] = {
+    list: ("[", "]"),
+    tuple: ("(", ")"),
+    frozenset: ("frozenset({", "})"),
+}
+_SHORT_LEAVES = (bool, int, float, complex, type(None))
+
+
+@dataclass
+class _Node:
+    """A collection's text before it is set on one line or on several."""
+
+    opening: str
+    closing: str
+    parts: list[tuple[str, str | _Node]] = field(default_factory=list)
+
+    def one_line(self) -> str:
+        inner = ", ".join(
+            before + (part if isinstance(part, str) else part.one_line())
+            for before, part in self.parts
+        )
+        return f"{self.opening}{inner}{self.closing}"
+
+    def fits(self, room: int) -> bool:
+        return self._measured(room) >= 0
+
+    def _measured(self, room: int) -> int:
+        """Return what is left of the room on one line; negative as soon as nothing."""
+        room -= len(self.opening) + len(self.closing)
+        for before, part in self.parts:
+            if room < 0:
+                break
+            room -= len(before) + 2
+            room = room - len(part) if isinstance(part, str) else part._measured(room)
+        return room
+
+    def lines(self, indent: str = "") -> str:
+        if not self.parts or self.fits(_WIDTH - len(indent)):
+            return self.one_line()
+        deeper = f"{indent}  "
+        inner = self._filled_lines(deeper) or ",\n".join(
+            f"{deeper}{before}{part if isinstance(part, str) else part.lines(deeper)}"
+            for before, part in self.parts
+        )
+        return f"{self.opening}\n{inner}\n{indent}{self.closing}"
+
+    def _filled_lines(self, indent: str) -> str:
+        """Return short parts as many to a line as it holds; nothing for others."""
+        lines, line = [], indent
+        for before, part in self.parts:
+            if before or not isinstance(part, str) or len(part) > _SHORT:
+                return ""
+            if len(line) + len(part) > _WIDTH and line.strip():
+                lines.append(line.rstrip())
+                line = indent
+            line += f"{part}, "
+        return "\n".join([*lines, line.rstrip(", ")])
+
+
+def is_collection(value: object) -> bool:
+    """Return whether a value is written by its parts."""
+    return isinstance(value, _COLLECTIONS) or named_parts(value) is not None
+
+
+class Printer:
+    """Writes one value, with all that is inside it.
+
+    Parameters
+    ----------
+    limits
+        How much of it.
+    guard
+        Refuses secrets inside it.
+    summary
+        Returns a few words for a table or an array inside it, nothing for others.
+    """
+
+    def __init__(
+        self, limits: Limits, guard: Guard, summary: Callable[[object], str]
+    ) -> None:
+        self._limits = limits
+        self._guard = guard
+        self._summary = summary
+        self._left = limits.characters
+        self._around: set[int] = set()  # the collections that are being written
+
+    def text(self, value: object) -> str:
+        """Return a value's text, on several lines if it is long."""
+        node = self._node(value)
+        return node if isinstance(node, str) else node.lines()
+
+    def cell(self, value: object, room: int) -> str:
+        """Return a value's text on one line, built to about `room` characters."""
+        self._left = room
+        return self._one_line(value)
+
+    def _one_line(self, value: object) -> str:
+        node = self._node(value)
+        return node if isinstance(node, str) else node.one_line()
+
+    def _node(self, value: object) -> str | _Node:
+        named = None if isinstance(value, _SHORT_LEAVES) else named_parts(value)
+        if named is None and not isinstance(value, _COLLECTIONS):
+            leaf = self._leaf(value)
+            self._left -= len(leaf)
+            return leaf
+        if id(value) in self._around:
+            return "<itself>"
+        if len(self._around) >= self._limits.depth:
+            return "…"
+        self._around.add(id(value))
+        try:
+            return self._collection(value, named)
+        finally:
+            self._around.discard(id(value))
+
+    def _collection(
+        self, value: object, named: list[tuple[str, object]] | None
+    ) -> _Node:
+        if named is not None:
+            node = _Node(f"{type(value).__name__}(", ")")
+            return self._filled(node, named, len(named), "field", self._field)
+        if _is_environment(value) or _is_environment(getattr(value, "_mapping", None)):
+            raise self._guard.environment()
+        if isinstance(value, (Mapping, ItemsView)):
+            return self._mapping(value)
+        items = _in_order(cast(Iterable[object], value), self._limits.items)
+        self._check_names(items)
+        node = _Node(*_brackets(value))
+        self._filled(node, items, _length(value), "item", self._item)
+        if isinstance(value, tuple) and len(value) == 1:
+            node.closing = f",{node.closing}"
+        return node
+
+    def _mapping(
+        self, value: Mapping[object, object] | ItemsView[object, object]
+    ) -> _Node:
+        pairs = value.items() if isinstance(value, Mapping) else value
+        self._guard.names(name for name, _ in islice(pairs, self._limits.items))
+        node = _Node("{", "}")
+        return self._filled(node, pairs, len(value), "key", self._entry)
+
+    def _filled(
+        self,
+        node: _Node,
+        items: Iterable[object],
+        length: int,
+        noun: str,
+        part: Callable[[object], tuple[str, str | _Node]],
+    ) -> _Node:
+        for item in islice(iter(items), self._limits.items):
+            if self._left <= 0:
+                break
+            node.parts.append(part(item))
+            self._left -= len(node.parts[-1][0]) + 2
+        left_out = length - len(node.parts)
+        if left_out > 0:
+            note = counted(left_out, f"more {noun}")
+            node.parts.append(("", f"… {note} left out"))
+        return node
+
+    def _field(self, item: object) -> tuple[str, str | _Node]:
+        name, value = cast(tuple[str, object], item)
+        self._guard.entry(name, value)
+        return f"{name}=", self._node(value)
+
+    def _entry(self, item: object) -> tuple[str, str | _Node]:
+        name, value = cast(tuple[object, object], item)
+        self._guard.entry(name, value)
+        return f"{self._one_line(name)}: ", self._node(value)
+
+    def _item(self, item: object) -> tuple[str, str | _Node]:
+        self._guard.entry("", item)
+        if isinstance(item, tuple) and len(item) == 2:
+            self._guard.pair(*item)
+        return "", self._node(item)
+
+    def _check_names(self, items: Iterable[object]) -> None:
+        """Refuse the environment as a list of pairs, or of lines like ``A=1``."""
+        self._guard.names(
+            _first(item) for item in islice(iter(items), self._limits.items)
+        )
+
+    def _leaf(self, value: object) -> str:
+        if isinstance(value, enum.Enum):
+            return str(value)
+        if isinstance(value, str):
+            return self._string(str.__str__(value))
+        if isinstance(value, (bytes, bytearray)):
+            return _bytes(value, self._limits.text)
+        if summary := self._summary(value):
+            return summary
+        if isinstance(value, type) or not describes_itself(value):
+            return f"<{_named(value)}>"
+        text = repr(value)
+        self._guard.hidden_in(text, getattr(value, "__dict__", {}))
+        return cut_end(" ".join(text.split()), self._limits.text)
+
+    def _string(self, text: str) -> str:
+        limit = self._limits.text
+        if len(text) <= limit:
+            return repr(text)
+        return f"{text[:limit]!r}… {counted(len(text) - limit, 'more character')}"
+
+
+def _brackets(value: object) -> tuple[str, str]:
+    for kind, brackets in _BRACKETS.items():
+        if isinstance(value, kind):
+            return brackets
+    if isinstance(value, (Set, KeysView)):
+        return ("{", "}") if _length(value) else ("set(", ")")
+    return "[", "]"
+
+
+def _is_environment(value: object) -> bool:
+    """Return whether a value is `os.environ`, or made like it."""
+    return type(value).__qualname__ == "_Environ"
+
+
+def _in_order(items: Iterable[object], limit: int) -> Iterable[object]:
+    """Return a small set in order, so that a prompt is the same each time."""
+    if not isinstance(items, Set) or len(items) > limit:
+        return items
+    try:
+        return sorted(items)
+    except TypeError:
+        return items
+
+
+def _length(value: object) -> int:
+    return len(cast(Sized, value))
+
+
+def _first(item: object) -> object:
+    if isinstance(item, tuple) and len(item) == 2:
+        return item[0]
+    if isinstance(item, str):
+        return item[:100].partition("=")[0] if "=" in item[:100] else None
+    return None
+
+
+def _bytes(value: bytes | bytearray, limit: int) -> str:
+    shown = repr(bytes(value[:limit]))
+    left_out = len(value) - limit
+    return f"{shown}… {counted(left_out, 'more byte')}" if left_out > 0 else shown
+
+
+def _named(value: object) -> str:
+    """Return a class's name, or that of an object's class: the address says nothing."""
+    if isinstance(value, type):
+        return f"class {value.__qualname__}"
+    return f"{type(value).__qualname__} object"
