@@ -1,0 +1,117 @@
+"""The JSON in an answer: models put words and fences around what they were asked for.
+
+Pure. Looked for is, in this order: the whole text, a fenced block, and the longest
+object or list that stands in the prose.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from h2o_magic.errors import H2OMagicError
+from h2o_magic.fences import code_blocks
+
+__all__ = ["AnswerFormatError", "find_json"]
+
+_EXCERPT = 40  # characters on either side of the place
+_MOST_TRIES = 200  # openers that lead nowhere, of one text
+
+
+class AnswerFormatError(H2OMagicError, ValueError):
+    """An answer does not have the form that was asked for."""
+
+
+def find_json(text: str) -> Any:
+    """Return the value of the JSON in an answer.
+
+    Raises
+    ------
+    AnswerFormatError
+        If there is none, or it has a mistake; says where, and shows the place.
+    """
+    whole = text.strip()
+    failures: list[tuple[int, str]] = []
+    for start, candidate in _candidates(text, whole):
+        try:
+            return _parsed(candidate)
+        except ValueError as error:
+            failures.append(_place(error, start))
+        except RecursionError:
+            failures.append((start, "it is nested too deeply"))
+    found, failure = _embedded(text)
+    if found:
+        return found[0]
+    if whole[:1] not in ("{", "[", '"') and len(failures) > 1:
+        failures = failures[1:]
+    elif whole[:1] not in ("{", "[", '"') and failure is not None:
+        failures = [failure]
+    raise AnswerFormatError(_complaint(text, *failures[0]))
+
+
+def _candidates(text: str, whole: str) -> Iterator[tuple[int, str]]:
+    """Yield what may be JSON as a whole, with its place in `text`."""
+    yield text.find(whole), whole
+    blocks = code_blocks(text)
+    lines = text.splitlines(keepends=True)
+    for block in sorted(blocks, key=lambda block: not block.language.startswith("js")):
+        if block.strip():
+            yield len("".join(lines[: block.line - 1])), block.code
+
+
+def _parsed(text: str) -> Any:
+    return json.loads(text, parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _place(error: ValueError, start: int) -> tuple[int, str]:
+    if isinstance(error, json.JSONDecodeError):
+        return start + error.pos, error.msg[:1].lower() + error.msg[1:]
+    return start, str(error)
+
+
+def _embedded(text: str) -> tuple[list[Any], tuple[int, str] | None]:
+    """Return the longest object or list in `text`, or where looking got furthest."""
+    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+    best: tuple[int, Any] | None = None
+    failures: list[tuple[int, str]] = []
+    place = 0
+    while (place := _opener(text, place)) >= 0 and len(failures) < _MOST_TRIES:
+        try:
+            value, end = decoder.raw_decode(text, place)
+        except (ValueError, RecursionError) as error:
+            bad = error if isinstance(error, ValueError) else ValueError("too deep")
+            failures.append(_place(bad, 0))
+            place += 1
+        else:
+            if best is None or end - place > best[0]:
+                best = (end - place, value)
+            place = end
+    return [best[1]] if best else [], max(failures, default=None)
+
+
+def _opener(text: str, place: int) -> int:
+    found = [at for at in (text.find("{", place), text.find("[", place)) if at >= 0]
+    return min(found, default=-1)
+
+
+def _complaint(text: str, place: int, reason: str) -> str:
+    if not text.strip():
+        return "expected JSON as the answer, got an empty answer: ask again"
+    if not set(text) & set("{["):
+        shown = " ".join(text[: 2 * _EXCERPT].split())
+        return f"expected JSON as the answer, got text without any ({reason}): {shown}"
+    place = min(place, len(text))
+    line = text.count("\n", 0, place) + 1
+    column = place - (text.rfind("\n", 0, place) + 1) + 1
+    cut = "" if text[place:].strip() else ", where the answer ends: it may be cut off"
+    before, after = text[max(0, place - _EXCERPT) : place], text[place:][:_EXCERPT]
+    shown = " ".join(f"{before}⟨here⟩{after}".split())
+    return (
+        f"expected JSON in the answer; line {line}, column {column}: {reason}{cut}: "
+        f"{shown}"
+    )

@@ -1,0 +1,267 @@
+"""JSON schemas for answers: from what a user has, and what does not fit one.
+
+Pure but for :func:`load`, which reads a file. jsonschema is imported when it is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from h2o_magic.errors import ConfigurationError, MissingExtraError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+__all__ = ["as_schema", "load", "path_text", "problems"]
+
+_MOST_PROBLEMS = 10
+_LONGEST_VALUE = 60
+
+
+def as_schema(source: object) -> dict[str, Any]:
+    """Return the JSON schema that `source` stands for.
+
+    Parameters
+    ----------
+    source
+        A JSON schema as a mapping, a pydantic model class, a dataclass, a TypedDict,
+        or a type made of such (``list[Row]``).
+
+    Raises
+    ------
+    ConfigurationError
+        If it stands for none, or is not valid.
+    MissingExtraError
+        If jsonschema is not installed.
+    """
+    if isinstance(source, Mapping):
+        return _checked(_plain(source))
+    make = getattr(source, "model_json_schema", None)
+    if isinstance(source, type) and callable(make):
+        return _of_model(source, make)
+    from h2o_magic.type_schemas import schema_of_type  # noqa: PLC0415
+
+    return schema_of_type(source)
+
+
+def load(path: str | Path) -> dict[str, Any]:
+    """Return the JSON schema in a file.
+
+    Raises
+    ------
+    ConfigurationError
+        If it cannot be read, or is no valid schema.
+    """
+    try:
+        document = json.loads(Path(path).expanduser().read_text("utf-8-sig"))
+    except OSError as error:
+        reason = error.strerror or error
+        raise ConfigurationError(
+            f"cannot read the schema {path}: {reason}; give a file with a JSON schema"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(
+            f"expected JSON in the schema file {path}: {error}"
+        ) from error
+    if not isinstance(document, dict):
+        raise ConfigurationError(
+            f"expected a JSON object in the schema file {path}, got {_shown(document)}"
+        )
+    return _checked(document)
+
+
+def problems(value: object, schema: Mapping[str, Any]) -> list[str]:
+    """Return where a JSON value does not fit `schema`: one line each, 10 at most.
+
+    Raises
+    ------
+    ConfigurationError
+        If the schema refers to something that is not in it.
+    MissingExtraError
+        If jsonschema is not installed.
+    """
+    library = _jsonschema()
+    from referencing import Registry  # noqa: PLC0415
+    from referencing.exceptions import Unresolvable  # noqa: PLC0415
+
+    # An unresolvable reference comes in jsonschema's wrapper, which is one, too.
+    kind = _validator(library, schema)
+    # An empty registry: nothing that a schema refers to is ever fetched.
+    validator = kind(schema, format_checker=kind.FORMAT_CHECKER, registry=Registry())
+    try:
+        found = sorted(validator.iter_errors(value), key=_order)
+    except Unresolvable as error:
+        raise ConfigurationError(
+            f"the schema refers to something that is not in it: {error}"
+        ) from error
+    except RecursionError as error:
+        raise ConfigurationError("the schema refers to itself without end") from error
+    lines = [line for error in found for line in _lines(error)]
+    return list(dict.fromkeys(lines))[:_MOST_PROBLEMS]
+
+
+def path_text(path: Iterable[str | int]) -> str:
+    """Return the place of a value in words: ``rows[2].age``.
+
+    >>> path_text(["rows", 2, "first name"])
+    "rows[2]['first name']"
+    """
+    text = ""
+    for step in path:
+        if isinstance(step, str) and step.isidentifier():
+            text += f".{step}"
+        else:
+            text += f"[{step!r}]"
+    return text.removeprefix(".") or "the answer"
+
+
+def _jsonschema() -> ModuleType:
+    try:
+        return importlib.import_module("jsonschema")
+    except ImportError as error:
+        raise MissingExtraError("an answer with a schema", "json") from error
+
+
+def _validator(library: ModuleType, schema: Mapping[str, Any]) -> Any:
+    return library.validators.validator_for(
+        schema, default=library.Draft202012Validator
+    )
+
+
+def _plain(source: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return a copy of JSON values only."""
+    try:
+        copy = json.loads(json.dumps(dict(source), allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigurationError(
+            f"expected a JSON schema of JSON values: {error}"
+        ) from error
+    return dict(copy)
+
+
+def _checked(schema: dict[str, Any]) -> dict[str, Any]:
+    library = _jsonschema()
+    try:
+        _validator(library, schema).check_schema(schema)
+    except library.exceptions.SchemaError as error:
+        place = path_text(error.path) if error.path else "the schema"
+        raise ConfigurationError(
+            f"expected a valid JSON schema: {place}: {_reason(error)}"
+        ) from error
+    return schema
+
+
+def _of_model(model: type, make: Any) -> dict[str, Any]:
+    try:
+        return _checked(dict(make()))
+    except ConfigurationError:
+        raise
+    except Exception as error:  # whatever the model's own code raises
+        first = str(error).splitlines()[:1] or [repr(error)]
+        raise ConfigurationError(
+            f"{model.__name__} has no JSON schema: {first[0]}"
+        ) from error
+
+
+def _order(error: Any) -> list[tuple[bool, int, str]]:
+    steps = error.absolute_path
+    return [(isinstance(s, str), s if isinstance(s, int) else 0, str(s)) for s in steps]
+
+
+def _lines(error: Any) -> Iterator[str]:
+    """Yield one line for each thing that a report of jsonschema means."""
+    if error.validator in ("anyOf", "oneOf") and error.context:
+        yield from _branches(error)
+        return
+    yield f"{path_text(error.absolute_path)}: {_reason(error)}"
+
+
+def _branches(error: Any) -> Iterator[str]:
+    """Tell of the branch that fits best: the one whose problems lie deepest."""
+    here = len(error.absolute_path)
+    kinds = [e for e in error.context if e.validator == "type"]
+    at_once = [e for e in kinds if len(e.absolute_path) == here]
+    if len(at_once) == len(error.context):
+        wanted = " or ".join(dict.fromkeys(_types(e.validator_value) for e in at_once))
+        yield _line(error, f"expected {wanted}, got {_shown(error.instance)}")
+        return
+    outside = {e.schema_path[0] for e in at_once}
+    inside = [e for e in error.context if e.schema_path[0] not in outside]
+    branches: dict[Any, list[Any]] = {}
+    for inner in inside:
+        branches.setdefault(inner.schema_path[0], []).append(inner)
+    if not branches:
+        yield _line(error, _reason(error))
+        return
+    # Of equally many problems, a wrong constant tells that another branch was meant.
+    nearest = min(
+        branches.values(),
+        key=lambda errors: (any(e.validator == "const" for e in errors), len(errors)),
+    )
+    for inner in nearest:
+        yield from _lines(inner)
+
+
+def _line(error: Any, reason: str) -> str:
+    return f"{path_text(error.absolute_path)}: {reason}"
+
+
+def _reason(error: Any) -> str:
+    tell = _REASONS.get(error.validator)
+    if tell is None:
+        return _cut(error.message, 3 * _LONGEST_VALUE)
+    return tell(error.validator_value, error)
+
+
+def _misses(names: list[str], error: Any) -> str:
+    missing = [name for name in names if name not in error.instance]
+    # jsonschema reports each on its own; its message begins with the name.
+    own = [name for name in missing if error.message.startswith(repr(name))]
+    return f"misses {', '.join(map(repr, own or missing))}"
+
+
+def _got(wanted: str, error: Any) -> str:
+    return f"expected {wanted}, got {_shown(error.instance)}"
+
+
+def _counted(wanted: str, error: Any) -> str:
+    return f"expected {wanted}, got {len(error.instance)}"
+
+
+#: How a broken rule is told: its value in the schema, and jsonschema's report.
+_REASONS: Mapping[str, Callable[[Any, Any], str]] = {
+    "type": lambda rule, e: _got(_types(rule), e),
+    "enum": lambda rule, e: _got(f"one of {', '.join(map(_shown, rule))}", e),
+    "const": lambda rule, e: _got(_shown(rule), e),
+    "required": _misses,
+    "format": lambda rule, e: _got(f"the format {rule!r}", e),
+    "pattern": lambda rule, e: _got(f"text like {rule!r}", e),
+    "minItems": lambda rule, e: _counted(f"at least {rule} items", e),
+    "maxItems": lambda rule, e: _counted(f"at most {rule} items", e),
+    "minimum": lambda rule, e: _got(f"at least {rule}", e),
+    "maximum": lambda rule, e: _got(f"at most {rule}", e),
+}
+
+
+def _types(rule: object) -> str:
+    return " or ".join(map(str, rule)) if isinstance(rule, list) else str(rule)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "a list"
+    special = {None: "null", True: "true", False: "false"}
+    if value is None or isinstance(value, bool):
+        return special[value]
+    return _cut(repr(value), _LONGEST_VALUE)
+
+
+def _cut(text: str, limit: int) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

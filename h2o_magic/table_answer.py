@@ -1,0 +1,192 @@
+"""The table in an answer: columns and rows, from JSON or from Markdown.
+
+Pure. It is for `--as table`; what makes a DataFrame of it is elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from h2o_magic.fences import code_blocks, without_code
+from h2o_magic.json_answer import AnswerFormatError
+
+__all__ = ["TABLE_SCHEMA", "Table", "markdown_table", "rows_of"]
+
+#: Names of the columns, and the rows, each with one value for each column.
+Table: TypeAlias = tuple[list[str], list[list[Any]]]
+
+#: What is asked for where the user gives no schema: a list of flat objects.
+TABLE_SCHEMA: Mapping[str, Any] = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
+    },
+}
+
+_EXPECTED = (
+    "expected a table: a list of objects, an object of lists, or a list of lists "
+    "whose first is the head"
+)
+_RULE_CELL = re.compile(r":?-+:?")
+_CELL_END = re.compile(r"(?<!\\)\|")
+_WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})")
+_DECIMAL = re.compile(r"-?(0|[1-9]\d*)\.\d+([eE][-+]?\d+)?")
+
+
+def rows_of(value: object) -> Table:
+    """Return the table that a JSON value is.
+
+    Parameters
+    ----------
+    value
+        A list of objects (a key that one lacks is None there), an object of lists of
+        one length, a list of lists whose first is the head, an object with one such
+        inside, or a single flat object, which is one row.
+
+    Raises
+    ------
+    AnswerFormatError
+        If it is none of these.
+    """
+    if isinstance(value, list):
+        return _of_list(value)
+    if isinstance(value, dict) and value:
+        return _of_object(value)
+    raise AnswerFormatError(f"{_EXPECTED}, got {_kind(value)}")
+
+
+def markdown_table(text: str) -> Table | None:
+    """Return the first Markdown table in an answer; None if there is none.
+
+    Columns with nothing but numbers in them are read as numbers, empty cells as None.
+    """
+    for part in (without_code(text), *code_blocks(text)):
+        lines = part.splitlines()
+        for head, rule, place in zip(lines, lines[1:], range(len(lines)), strict=False):
+            columns, marks = _cells(head), _cells(rule)
+            if "|" in head and _is_rule(marks) and len(marks) == len(columns):
+                rows = _body(lines[place + 2 :], len(columns))
+                return _distinct(columns), _typed(rows)
+    return None
+
+
+def _of_list(items: list[Any]) -> Table:
+    if not items:
+        return [], []
+    if all(isinstance(item, dict) for item in items):
+        columns = list(dict.fromkeys(key for item in items for key in item))
+        return columns, [[item.get(name) for name in columns] for item in items]
+    if all(isinstance(item, list) for item in items):
+        return _of_lists(items)
+    if isinstance(items[0], dict | list):
+        odd = next(i for i, x in enumerate(items) if type(x) is not type(items[0]))
+        raise AnswerFormatError(f"{_EXPECTED}, got {_kind(items[odd])} as item {odd}")
+    raise AnswerFormatError(f"{_EXPECTED}, got a list with {_kind(items[0])}")
+
+
+def _of_lists(items: list[list[Any]]) -> Table:
+    head, *rows = items
+    if not head or not all(isinstance(name, str) for name in head):
+        raise AnswerFormatError(f"{_EXPECTED}, got a first list that names no columns")
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(head):
+            raise AnswerFormatError(
+                f"expected {len(head)} values in row {number}, got {len(row)}"
+            )
+    return _distinct(head), rows
+
+
+def _of_object(value: dict[str, Any]) -> Table:
+    lists = {name: item for name, item in value.items() if isinstance(item, list)}
+    tables = [item for item in lists.values() if _is_table(item)]
+    if len(tables) == 1:
+        return _of_list(tables[0])
+    if len(lists) == len(value) and not tables:
+        return _of_columns(lists)
+    if not lists and not any(isinstance(item, dict) for item in value.values()):
+        return list(value), [list(value.values())]
+    if len(tables) > 1:
+        raise AnswerFormatError(f"{_EXPECTED}, got an object with {len(tables)} tables")
+    inner = [item for item in value.values() if isinstance(item, dict)]
+    if len(value) == 1 and inner:
+        return rows_of(inner[0])
+    raise AnswerFormatError(f"{_EXPECTED}, got an object of other things")
+
+
+def _of_columns(columns: dict[str, list[Any]]) -> Table:
+    sizes = {name: len(column) for name, column in columns.items()}
+    if len(set(sizes.values())) > 1:
+        told = ", ".join(f"{name!r} {size}" for name, size in list(sizes.items())[:5])
+        raise AnswerFormatError(f"expected columns of one length, got {told}")
+    return list(columns), [list(row) for row in zip(*columns.values(), strict=True)]
+
+
+def _is_table(items: list[Any]) -> bool:
+    return bool(items) and all(isinstance(item, dict) for item in items)
+
+
+def _kind(value: object) -> str:
+    kinds: list[tuple[type, str]] = [
+        (dict, "an empty object" if value == {} else "an object"),
+        (list, "a list"),
+        (str, "text"),
+        (bool, "true or false"),
+        (int, "a number"),
+        (float, "a number"),
+    ]
+    return next((name for kind, name in kinds if isinstance(value, kind)), "null")
+
+
+def _cells(line: str) -> list[str]:
+    bare = line.strip().removeprefix("|")
+    parts = _CELL_END.split(bare)
+    if len(parts) > 1 and not parts[-1].strip():
+        parts.pop()
+    return [part.strip().replace("\\|", "|") for part in parts]
+
+
+def _is_rule(cells: Sequence[str]) -> bool:
+    return bool(cells) and all(_RULE_CELL.fullmatch(cell) for cell in cells)
+
+
+def _body(lines: Sequence[str], width: int) -> list[list[str]]:
+    """Return the cells of the rows up to a line that is none, in full rows."""
+    rows = []
+    for line in lines:
+        if not line.strip() or "|" not in line:
+            break
+        rows.append((_cells(line) + [""] * width)[:width])
+    return rows
+
+
+def _typed(rows: list[list[str]]) -> list[list[Any]]:
+    columns = [_column(list(column)) for column in zip(*rows, strict=True)]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _column(cells: list[str]) -> list[Any]:
+    filled = [cell for cell in cells if cell]
+    if filled and all(_WHOLE.fullmatch(cell) for cell in filled):
+        return [int(cell) if cell else None for cell in cells]
+    if filled and all(_WHOLE.fullmatch(c) or _DECIMAL.fullmatch(c) for c in filled):
+        return [float(cell) if cell else None for cell in cells]
+    return [cell or None for cell in cells]
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Return column names of which no two are the same, and none is empty."""
+    taken: set[str] = set()
+    result = []
+    for place, name in enumerate(names, 1):
+        base = name or f"column {place}"
+        free, number = base, 1
+        while free in taken:
+            number += 1
+            free = f"{base} {number}"
+        taken.add(free)
+        result.append(free)
+    return result
