@@ -1,0 +1,297 @@
+"""Prose of foreign Markdown, taken out of action: tags, targets, images, formulas.
+
+The renderers of notebooks differ in what they take for code and for a formula, and
+what one shows as code another may run. So nothing here relies on one reading: a mark
+that could begin a tag is changed in prose, in formulas and in code spans alike, each
+in the way that looks as before where it is what it seems to be.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Callable, Sequence
+
+from h2o_magic.safe_addresses import leads_safely
+
+__all__ = ["MATH", "is_calm", "safe_prose"]
+
+#: What may begin a formula; JupyterLab also takes ``@@1@@`` for the place of one.
+MATH = re.compile(r"\$|\\{2}[(\[]|\\begin\{|@@")
+
+_TAG = r"<(?=[A-Za-z/!?]|[ \t]*\Z)"
+_TOKEN = re.compile(
+    r"(?P<dollar>\\+\$|\$\$?)"
+    r"|(?P<bracket>\\{2,}[()\[\]])"
+    r"|(?P<environment>\\+(?:begin|end)\{[a-zA-Z]*\*?\})"
+    r"|(?P<ticks>\\?`+)"
+    r"|(?P<escape>\\[!-/:-@\[-`{-~])"
+    r"|(?P<image>(?:(?<!!)|(?<=\\!))!+\[)"
+    r"|(?P<target>\][(:])"
+    rf"|(?P<tag>{_TAG})"
+    r'|(?P<quote>")'
+    r"|(?P<tildes>~{3,})"
+)
+_CODE_AT_RISK = re.compile(
+    rf"{_TAG}|!\[|\][(:]|\$\$|\\{{2}}[(\[]|\\begin\{{|`{{3}}|~{{3}}|@@"
+)
+# A code span after any of these may be no code to another renderer.
+_UNCLEAR = re.compile(r"[`*_~\[\]<>\\$&@|{}^]")
+
+#: Tags without attributes that only change how their text looks.
+_PLAIN_TAG = re.compile(
+    r"<(sub|sup|kbd|code|mark|span|u)>[^<>`$\\\n\[\]\"]+</\1>"
+    # Alone on its line it would begin a block of HTML.
+    r"|(?:(?<=\S)|(?<=[\w,;!?|'] ))<br ?/?>",
+    re.IGNORECASE,
+)
+_AUTOLINK = re.compile(
+    r"<(?:https?://|mailto:)[\w.~:/?#@&()*+,;%=-]+>"
+    r"|<[\w.+-]+@[\w-]+(?:\.[\w-]+)+>",
+    re.IGNORECASE | re.ASCII,
+)
+_PICTURE = re.compile(
+    r"!\[[\w .,:;()-]*\]\(data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+\)"
+)
+_SHOWN_IMAGE = re.compile(r"!+\[([^\[\]]{0,1000})\](?=[(\[])")
+
+_TABLE = re.compile(r"^[ \t]*\|?[ \t]*:?-+:?[ \t]*\|", re.MULTILINE)
+
+_ENTITIES = str.maketrans(
+    {mark: f"&#{ord(mark)};" for mark in string.punctuation if mark not in ",;?'%/-="}
+)
+
+
+def is_calm(code: str) -> bool:
+    """Tell whether `code` may stand where a renderer could take it for prose."""
+    return _CODE_AT_RISK.search(code) is None and MATH.search(code) is None
+
+
+def safe_prose(text: str, *, clear: bool = True, formulas: bool = False) -> str:
+    """Return lines of Markdown between blank lines with nothing in them that acts.
+
+    Parameters
+    ----------
+    text
+        The lines; no block of fenced code is among them.
+    clear
+        False if what stands directly before may make a code span no code.
+    formulas
+        True if a formula may have begun before.
+    """
+    return _Prose(text, clear=clear, formulas=formulas).written()
+
+
+class _Prose:
+    def __init__(self, text: str, *, clear: bool, formulas: bool) -> None:
+        self._text = text
+        self._tokens = list(_TOKEN.finditer(text))
+        self._partners = _partners(self._tokens)
+        self._clear = clear
+        self._formulas = formulas
+        self._in_table = _TABLE.search(text) is not None
+        self._has_formulas = formulas or MATH.search(text) is not None
+        self._next = 0  # the token that is looked at next
+        self._place = 0  # everything before it is written
+
+    def written(self) -> str:
+        parts: list[str] = []
+        while self._next < len(self._tokens):
+            token = self._tokens[self._next]
+            if token.start() < self._place:  # it stands in what was written whole
+                self._next += 1
+                continue
+            parts.append(self._plain(token.start()))
+            self._place = token.end()
+            parts.append(_WRITERS[token.lastgroup or ""](self, token))
+            self._next += 1
+        parts.append(self._plain(len(self._text)))
+        return "".join(parts)
+
+    def _plain(self, end: int) -> str:
+        plain = self._text[self._place : end]
+        self._clear = self._clear and _UNCLEAR.search(plain) is None
+        return plain
+
+    def _partner(self) -> re.Match[str] | None:
+        """Return the token that closes this one, and go on after it."""
+        place = self._partners[self._next]
+        if place is None:
+            return None
+        self._next = place
+        self._place = self._tokens[place].end()
+        return self._tokens[place]
+
+    def formula(self, token: re.Match[str]) -> str:
+        self._clear = False
+        self._formulas = True
+        if not _closer(token):
+            return token[0]
+        first = self._next
+        last = self._partner()
+        if last is not None:
+            return token[0] + _calmed(self._within(first)) + last[0]
+        # nbconvert would look for its end beyond the paragraph, also in code.
+        return token[0] if token[0] == "$" else token[0].translate(_DEFUSED)
+
+    def _within(self, first: int) -> str:
+        """Return what stands between the marks of a formula, closed in itself.
+
+        Only the longer marks are looked for beyond the end of a paragraph. Those of a
+        short formula may enclose one that has no end.
+        """
+        place, parts = self._tokens[first].end(), []
+        inner = self._next if _is_long(self._tokens[first]) else first + 1
+        while inner < self._next:
+            token, partner = self._tokens[inner], self._partners[inner]
+            if _is_long(token) and partner is not None and partner < self._next:
+                inner = partner
+            elif _is_long(token):
+                parts.append(self._text[place : token.start()])
+                parts.append(token[0].translate(_DEFUSED))
+                place = token.end()
+            inner += 1
+        return "".join([*parts, self._text[place : self._tokens[self._next].start()]])
+
+    def code(self, token: re.Match[str]) -> str:
+        last = None if token[0].startswith("\\") else self._partner()
+        if last is None:
+            self._clear = False
+            return token[0].replace("`", "&#96;") if len(token[0]) > 2 else token[0]
+        content = self._text[token.end() : last.end() - len(token[0])]
+        if self._stays(content, len(token[0])):
+            return token[0] + content + token[0]
+        self._clear = False
+        return self._as_element(content)
+
+    def _stays(self, content: str, ticks: int) -> bool:
+        if self._has_formulas and '"' in content:
+            return False
+        if ticks < 3 and not _CODE_AT_RISK.search(content):
+            self._clear = self._clear and ticks == 1 and is_calm(content)
+            return True
+        plain = "\n" not in content and "\\" not in content and "~~~" not in content
+        return self._clear and ticks == 1 and plain and not self._has_formulas
+
+    def _as_element(self, content: str) -> str:
+        line = content.replace("\n", " ")
+        if line.strip(" ") and line[0] == line[-1] == " ":
+            line = line[1:-1]
+        if self._in_table:
+            line = line.replace("\\|", "|")
+        return f"<code>{line.translate(_ENTITIES)}</code>"
+
+    def escape(self, token: re.Match[str]) -> str:
+        self._clear = False
+        if token[0] == "\\<":
+            return "&lt;"
+        return self.quote(token) if token[0] == '\\"' else token[0]
+
+    def image(self, token: re.Match[str]) -> str:
+        self._clear = False
+        bangs = len(token[0]) - 1
+        before = "&#33;" * (bangs - 1)
+        picture = _PICTURE.match(self._text, token.end() - 2)
+        if picture is not None:
+            self._place = picture.end()
+            return before + picture[0]
+        shown = _SHOWN_IMAGE.match(self._text, token.start())
+        if shown is None:
+            return f"{before}&#33;["
+        return before + ("[" if shown[1].strip() else "[image")
+
+    def target(self, token: re.Match[str]) -> str:
+        self._clear = False
+        mark = token[0][1]
+        leads = leads_safely(self._text, token, quotes=not self._formulas)
+        return token[0] if leads else f"]&#{ord(mark)};"
+
+    def tag(self, token: re.Match[str]) -> str:
+        self._clear = False
+        for kept in (_PLAIN_TAG, _AUTOLINK):
+            found = kept.match(self._text, token.start())
+            if found is not None:
+                self._place = found.end()
+                return found[0]
+        return "&lt;"
+
+    def quote(self, token: re.Match[str]) -> str:
+        # JupyterLab puts a formula back where it was, also into a link's title: a
+        # quotation mark in it would end the title and begin another attribute.
+        return "&quot;" if self._formulas else token[0]
+
+    def tildes(self, token: re.Match[str]) -> str:
+        self._clear = False
+        return token[0].replace("~", "&#126;")
+
+
+_WRITERS: dict[str, Callable[[_Prose, re.Match[str]], str]] = {
+    "dollar": _Prose.formula,
+    "bracket": _Prose.formula,
+    "environment": _Prose.formula,
+    "ticks": _Prose.code,
+    "escape": _Prose.escape,
+    "image": _Prose.image,
+    "target": _Prose.target,
+    "tag": _Prose.tag,
+    "quote": _Prose.quote,
+    "tildes": _Prose.tildes,
+}
+
+_DEFUSED = str.maketrans({mark: f"&#{ord(mark)};" for mark in "$()[]{"})
+
+
+def _partners(tokens: Sequence[re.Match[str]]) -> list[int | None]:
+    """Return for each token where the next one stands that closes it."""
+    found: list[int | None] = [None] * len(tokens)
+    next_one: dict[str, int] = {}
+    for place in range(len(tokens) - 1, -1, -1):
+        token = tokens[place]
+        found[place] = next_one.get(_closer(token))
+        next_one[_name(token)] = place
+    return found
+
+
+def _name(token: re.Match[str]) -> str:
+    text = token[0]
+    match token.lastgroup:
+        case "ticks":
+            return text.lstrip("\\")
+        case "bracket":
+            return text[-1]
+        case "environment":
+            return text.lstrip("\\")
+        case _:
+            return text
+
+
+def _closer(token: re.Match[str]) -> str:
+    """Return the name of the token that closes this one; empty if it opens nothing."""
+    name = _name(token)
+    match token.lastgroup:
+        case "ticks":
+            return name
+        case "dollar":
+            return "" if name.startswith("\\") else name
+        case "bracket":
+            return {"(": ")", "[": "]"}.get(name, "")
+        case "environment":
+            return name.replace("begin", "end", 1) if name.startswith("begin") else ""
+        case _:
+            return ""
+
+
+def _is_long(token: re.Match[str]) -> bool:
+    """Tell whether a formula begins here that may run over the paragraph's end."""
+    return token[0] == "$$" or _closer(token).startswith(("]", "end"))
+
+
+def _calmed(formula: str) -> str:
+    """Return a formula that says the same and, taken for prose, does nothing."""
+    formula = (
+        re.sub("<(?=[A-Za-z/!?])", "< ", formula)
+        .replace("![", "! [")
+        .replace('"', "''")
+    )
+    formula = re.sub(r"\](?=[(:])", "] ", formula)
+    return re.sub("`{3,}", "'''", re.sub("~{3,}", "~ ~ ~", formula))

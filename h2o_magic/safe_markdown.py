@@ -1,0 +1,226 @@
+"""Foreign Markdown in which nothing acts: no script runs, and nothing is loaded.
+
+JupyterLab trusts the output of cells that were run, and then a tag in Markdown is a tag
+of the page. What a model writes is made harmless here before it is shown:
+
+- tags are shown as text, but for a few without attributes (``<br>``, ``<sub>``);
+- links lead to the web, to mail or to a file beside, and nowhere else;
+- an image becomes a link to it, since loading it would tell its server who reads.
+  Only an image that is written out in the text itself is shown.
+
+What is ordinary Markdown looks as before, and code stays as it is. Renderers do not
+agree on where code ends, so code with tags in it is kept where all of them agree: in a
+fence with blank lines around it and a mark that its text does not contain. The only
+fences in the result are those that are understood here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from h2o_magic.safe_inline import MATH, is_calm, safe_prose
+
+__all__ = ["harmless"]
+
+#: Quotations within quotations, until their marks are taken for text.
+_MOST_QUOTES = 4
+
+_FENCE = re.compile(
+    r"(?P<lead>[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*)"
+    r"(?P<mark>`{3,}(?=[^`]*\Z)|~{3,})(?P<info>.*)"
+)
+_QUOTE = re.compile(r" {0,3}> ?")
+_LATE_NUMBER = re.compile(r"(?:^|[ \t])0*(?!1[.)])\d+[.)][ \t]")
+_PLAIN_INFO = re.compile(r"[ \t]*[\w+#.{}-]*(?:[ \t]+[\w+#.,=:'{} -]*)?")
+# A diagram is drawn by a program of its own, which loads and styles what it is told.
+_ACTIVE_DIAGRAM = re.compile(
+    r"%%\{|^\s*---|url|import|//|script|click|href|img|<(?!br ?/?>)|&|[$\\@]",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def harmless(markdown: str) -> str:
+    """Return the same Markdown with everything taken out of action.
+
+    What is harmless already comes back as it is, so it can be applied twice. It takes
+    time in proportion to the text's length.
+
+    Parameters
+    ----------
+    markdown
+        A text, or a piece of one as `blocks.BlockSplitter` cuts it. Pieces give what
+        the whole gives, but for blank lines between them.
+    """
+    lines = markdown.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return "\n".join(_Writer().write(lines))
+
+
+@dataclass(slots=True)
+class _Code:
+    """A block of fenced code."""
+
+    indent: int
+    lead: str
+    mark: str
+    info: str
+    body: list[str] = field(default_factory=list)
+    closed: bool = False
+
+    @property
+    def text(self) -> str:
+        return "\n".join([self.info, *self.body])
+
+    def takes(self, line: str) -> bool:
+        """Take a line of the block; False if the line ends it and is none of it.
+
+        A list item ends with a line that is indented less, and its code with it.
+        """
+        line = _untabbed(line) if self.indent else line
+        if line.strip(" ") and not line.startswith(" " * self.indent):
+            return False
+        mark = line.strip()
+        indent = len(line) - len(line.lstrip(" "))
+        if (
+            indent <= self.indent + 3
+            and len(mark) >= len(self.mark)
+            and not mark.strip(self.mark[0])
+        ):
+            self.closed = True
+        else:
+            self.body.append(line)
+        return True
+
+    def lines(self) -> Iterator[str]:
+        """Yield the block with marks that nothing in it can be taken for."""
+        closer = rf"^ {{0,{self.indent + 3}}}({self.mark[0]}{{3,}})"
+        runs = re.findall(closer, "\n".join(self.body), re.MULTILINE)
+        mark = max([self.mark, *(run + self.mark[0] for run in runs)], key=len)
+        yield self.lead + mark + self._clean_info()
+        yield from self.body
+        yield " " * self.indent + mark
+
+    def _clean_info(self) -> str:
+        if self.info.strip().lower().startswith("mermaid"):
+            return "text" if _ACTIVE_DIAGRAM.search(self.text) else self.info
+        if _PLAIN_INFO.fullmatch(self.info):
+            return self.info
+        found = re.match(r"[ \t]*([\w+#.-]*)", self.info)
+        return found[1] if found else ""
+
+
+def _opened(line: str) -> _Code | None:
+    found = _FENCE.fullmatch(line)
+    if found is None:
+        return None
+    lead = found["lead"].expandtabs(4)
+    return _Code(len(lead), lead, found["mark"], found["info"])
+
+
+def _untabbed(line: str) -> str:
+    rest = line.lstrip(" \t")
+    return line[: len(line) - len(rest)].expandtabs(4) + rest
+
+
+class _Writer:
+    """Writes the blocks of a text one after the other.
+
+    Parameters
+    ----------
+    depth
+        How many quotations it stands in.
+    formulas
+        True if a formula may run through all of it, over the ends of its blocks.
+    """
+
+    def __init__(self, depth: int = 0, *, formulas: bool = False) -> None:
+        self._depth = depth
+        self._formulas = formulas
+        self._written: list[str] = []
+        self._prose: list[str] = []
+        self._apart = False  # what follows needs a blank line before it
+        self._lazy = False  # what follows may belong to a quotation's paragraph
+
+    def write(self, lines: list[str]) -> list[str]:
+        place = 0
+        while place < len(lines):
+            place = self._block(lines, place)
+        self._end_prose()
+        return self._written
+
+    def _block(self, lines: list[str], place: int) -> int:
+        """Write what begins at `place`; return where the next begins."""
+        line = lines[place]
+        if not line.strip(" \t"):
+            self._end_prose()
+            self._written.append(line)
+            self._apart = self._lazy = False
+            return place + 1
+        code = _opened(line)
+        if code is not None:
+            return self._code(code, lines, place)
+        if self._depth < _MOST_QUOTES and _QUOTE.match(line):
+            return self._quotation(lines, place)
+        self._prose.append(line)
+        return place + 1
+
+    def _code(self, code: _Code, lines: list[str], place: int) -> int:
+        end = place + 1
+        while end < len(lines) and not code.closed and code.takes(lines[end]):
+            end += 1
+        if not code.closed:
+            end -= _blank_at_end(code.body)
+        if self._formulas and not (is_calm(code.text) and '"' not in code.text):
+            self._prose += lines[place:end]
+            return end
+        self._end_prose()
+        calm = is_calm(code.text)
+        if not calm or _LATE_NUMBER.search(code.lead):
+            self._apart = True
+        self._put(list(code.lines()))
+        self._apart = not calm
+        # Indented so far it may be a paragraph's text, and that goes on.
+        self._lazy = code.indent > 3
+        return end
+
+    def _quotation(self, lines: list[str], place: int) -> int:
+        end = place
+        while end < len(lines) and _QUOTE.match(lines[end]):
+            end += 1
+        given = [_QUOTE.sub("", line, count=1) for line in lines[place:end]]
+        formulas = self._formulas or any(map(MATH.search, given))
+        self._end_prose()
+        inner = _Writer(self._depth + 1, formulas=formulas).write(given)
+        if inner == given:
+            self._put(lines[place:end])
+        else:
+            self._put([f"> {line}".rstrip(" ") for line in inner])
+        self._apart = formulas
+        self._lazy = True
+        return end
+
+    def _end_prose(self) -> None:
+        if not self._prose:
+            return
+        text = "\n".join(self._prose)
+        clear = not (self._formulas or self._lazy)
+        shown = safe_prose(text, clear=clear, formulas=self._formulas)
+        self._prose = []
+        self._put(shown.split("\n"))
+        self._apart = MATH.search(text) is not None
+
+    def _put(self, lines: list[str]) -> None:
+        if self._apart and self._written and self._written[-1].strip(" \t"):
+            self._written.append("")
+        self._written += lines
+        self._apart = self._lazy = False
+
+
+def _blank_at_end(body: list[str]) -> int:
+    """Take the blank lines off the end of a body; return how many there were."""
+    count = 0
+    while body and not body[-1].strip(" "):
+        body.pop()
+        count += 1
+    return count
