@@ -13,7 +13,7 @@ from h2o_magic.server.conversations import Conversation
 from h2o_magic.server.generation import Question, generate
 from h2o_magic.server.models import Models
 from h2o_magic.server.prompts import Dialogue
-from h2o_magic.server.sampling import Sampling
+from h2o_magic.server.sampling import Sampling, ValidationError
 from h2o_magic.server.turn_request import TurnRequest
 from h2o_magic.server.weights import Weights
 
@@ -39,7 +39,9 @@ async def answer(
         async with conversation.turn:
             history = conversation.history(request.retried)
             dialogue = Dialogue(conversation.system, history, request.inputs)
-            question = Question(weights, dialogue, sampling, request.details)
+            question = Question(
+                weights, dialogue, sampling, request.details, request.json_schema
+            )
             try:
                 async with aclosing(generate(models, question)) as events:
                     async for event in events:
@@ -74,6 +76,8 @@ def _store(conversation: Conversation, request: TurnRequest, text: str) -> None:
 
 def _failure(error: Exception) -> dict[str, Any]:
     """Return the event that ends a failed answer; a stream never just breaks off."""
+    if isinstance(error, ValidationError):
+        return tgi.error(str(error), "validation")
     expected = isinstance(error, ConfigurationError | GenerationError)
     _log.warning("an answer failed: %s", error, exc_info=not expected)
     reason = str(error) if expected else repr(error)

@@ -29,6 +29,7 @@ _LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 #: Largest body, in bytes: chat-ui's own limit, and ours where a history comes along.
 _BODY_LIMIT = 512 * 1024
 _HISTORY_LIMIT = 8 * 1024 * 1024
+_WITH_HISTORY = ("/conversation", "/api/tokenize")
 #: How much of a refused body is read, in bytes, so that its sender gets to hear why.
 PATIENCE = 8 * 1024 * 1024
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
@@ -78,7 +79,7 @@ def _can_be_decoded(raw_path: bytes) -> bool:
 
 def body_limit(path: str) -> int:
     """Return the largest body that a path takes, in bytes."""
-    return _HISTORY_LIMIT if path.rstrip("/") == "/conversation" else _BODY_LIMIT
+    return _HISTORY_LIMIT if path.rstrip("/") in _WITH_HISTORY else _BODY_LIMIT
 
 
 def check_referer(scope: Scope, headers: Headers) -> Response | None:

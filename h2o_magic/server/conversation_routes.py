@@ -92,7 +92,8 @@ class ConversationRoutes:
             conversation.system = history.system
             conversation.fill(history.messages)
             reply["messages"] = len(body["messages"])
-            reply["h2o_magic"] = weights.source
+            # Also that answers can be held to a JSON schema here.
+            reply["h2o_magic"] = {**weights.source, "json_schema": True}
         return JSONResponse(reply)
 
     async def generate(self, request: Request) -> Response:
@@ -105,8 +106,8 @@ class ConversationRoutes:
             turn = parse_turn(await read_json(request))
         except SchemaError as error:
             raise _schema_error(str(error)) from error
-        except WrongTypeError as error:
-            return PlainTextResponse(str(error), 422)
+        except (WrongTypeError, ValidationError) as error:
+            return _unusable(error)
         weights = await asyncio.to_thread(find_weights, conversation.model)
         if weights is None or not weights.path.is_file():
             raise RouteError("Model not available anymore", 410)
@@ -176,6 +177,12 @@ async def _encoded(
 
 def _schema_error(reason: str) -> RouteError:
     return RouteError("Internal Error", 500, reason=reason)
+
+
+def _unusable(error: WrongTypeError | ValidationError) -> Response:
+    if isinstance(error, WrongTypeError):
+        return PlainTextResponse(str(error), 422)
+    return JSONResponse(tgi.error(str(error), "validation"), 422)
 
 
 def _weights_missing(weights: Weights) -> dict[str, str]:

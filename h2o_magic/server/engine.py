@@ -7,6 +7,7 @@ a random path prefix and key keep everybody else out.
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import secrets
@@ -91,6 +92,7 @@ class Engine:
         self._server = self._load(warm_up)
         self._address = urlsplit(self._server.listening_address).netloc
         self._threads = ThreadPoolExecutor(room.slots, "generate")
+        self._obeyed: dict[bytes, bool] = {}
         capabilities = self._call("GET", "/props").get("chat_template_caps", {})
         self.knows_system_role = bool(capabilities.get("supports_system_role", True))
 
@@ -147,10 +149,39 @@ class Engine:
             async for chunk in chunks:
                 yield chunk
 
+    async def obeys(self, grammar: Mapping[str, Any]) -> bool:
+        """Whether the engine holds an answer to `grammar`, such as a JSON schema.
+
+        It does not say so: it is asked for one token, with all weight on the end token
+        as the first. Only a grammar that takes effect brings any text then.
+
+        Parameters
+        ----------
+        grammar
+            Options in the engine's names, which allow no empty answer.
+        """
+        key = hashlib.sha256(json.dumps(grammar).encode()).digest()
+        if key not in self._obeyed:
+            self._obeyed[key] = await self._brings_text(
+                {
+                    **grammar,
+                    "max_tokens": 1,
+                    "temperature": 0.0,
+                    "logit_bias": [[self.header.end_id, 1000]],
+                    "cache_prompt": False,
+                }
+            )
+        return self._obeyed[key]
+
     def close(self) -> None:
         """Unload the model. Blocks until the engine has let go of every answer."""
         self._threads.shutdown(wait=True)
         del self._server
+
+    async def _brings_text(self, options: Mapping[str, Any]) -> bool:
+        prompt = self.tokenize("?", markers=False)
+        async with aclosing(self.generate(prompt, options)) as chunks:
+            return "".join([chunk.text async for chunk in chunks]) != ""
 
     @property
     def _complete(self) -> Complete:

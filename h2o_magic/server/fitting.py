@@ -9,26 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable
 
-__all__ = ["answer_room", "input_room", "turns_to_drop"]
-
-
-def input_room(context: int, max_new_tokens: int, truncate: int | None) -> int:
-    """Return how many tokens the input may have.
-
-    At most half of the context is kept free for the answer, so that a long
-    `max_new_tokens` shortens the answer and not the question to nothing.
-
-    Parameters
-    ----------
-    context
-        Tokens of context that input and answer share.
-    max_new_tokens
-        The longest answer asked for, in tokens.
-    truncate
-        The longest input asked for, in tokens; None for no such wish.
-    """
-    room = context - min(max_new_tokens, context // 2)
-    return room if truncate is None else min(truncate, room)
+__all__ = ["answer_room", "turns_to_drop"]
 
 
 def answer_room(context: int, input_length: int, max_new_tokens: int) -> int:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
+from h2o_magic.context import input_room
+from h2o_magic.server.answer_schema import is_json, use_schema
 from h2o_magic.server.engine import Engine
-from h2o_magic.server.fitting import answer_room, input_room
+from h2o_magic.server.fitting import answer_room
 from h2o_magic.server.models import Models
 from h2o_magic.server.prompts import RAW_MARKERS, Dialogue, Prompt, build_prompt
 from h2o_magic.server.sampling import Sampling
@@ -34,12 +36,15 @@ class Question:
         How to write.
     details : bool
         Let the last event say how the answer came about.
+    schema : mapping or None
+        JSON schema that the answer is held to.
     """
 
     weights: Weights
     dialogue: Dialogue
     sampling: Sampling
     details: bool
+    schema: Mapping[str, Any] | None = None
 
 
 async def generate(
@@ -53,6 +58,8 @@ async def generate(
     ------
     ConfigurationError
         If the weights cannot be loaded.
+    ValidationError
+        If the engine cannot hold an answer to the schema.
     GenerationError
         If the engine fails.
     """
@@ -62,8 +69,11 @@ async def generate(
         room = input_room(context, sampling.max_new_tokens, sampling.truncate)
         prompt = await asyncio.to_thread(build_prompt, engine, question.dialogue, room)
         length = answer_room(context, len(prompt.tokens), sampling.max_new_tokens)
-        transcript = _transcript(engine, sampling, length)
-        chunks = engine.generate(prompt.tokens, _options(sampling, context, length))
+        transcript = _transcript(engine, question, length)
+        options = _options(sampling, context, length)
+        if question.schema is not None:
+            options |= await use_schema(engine, question.schema)
+        chunks = engine.generate(prompt.tokens, options)
         async with aclosing(chunks):
             async for chunk in chunks:
                 events = transcript.add(chunk)
@@ -75,13 +85,14 @@ async def generate(
                     return
 
 
-def _transcript(engine: Engine, sampling: Sampling, length: int) -> Transcript:
-    raw = engine.header.chat_template is None
+def _transcript(engine: Engine, question: Question, length: int) -> Transcript:
+    # An answer with a schema ends where that does: a marker in it is a text's part.
+    raw = engine.header.chat_template is None and question.schema is None
     markers = (*RAW_MARKERS, engine.header.end_text) if raw else ()
     return Transcript(
         engine.header,
         length,
-        stop=sampling.stop,
+        stop=question.sampling.stop,
         turn_markers=[marker for marker in markers if marker],
     )
 
@@ -123,5 +134,17 @@ def _details(
             "dropped_turns": prompt.dropped_turns,
             "cut_tokens": prompt.cut_tokens,
             "writing_seconds": round(transcript.seconds, 6),
+            **_about_schema(transcript, question),
         },
     }
+
+
+def _about_schema(transcript: Transcript, question: Question) -> dict[str, bool]:
+    """Say whether the answer was held to its schema, in the end, too.
+
+    The engine gives a schema up, with a word in its log, when it becomes too costly.
+    """
+    if question.schema is None:
+        return {}
+    whole = transcript.reason == "eos_token"
+    return {"json_schema": not whole or is_json(transcript.text)}

@@ -11,9 +11,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from h2o_magic.server.bodies import read_body
+from h2o_magic.errors import ConfigurationError, GenerationError, MessagesError
+from h2o_magic.server import tgi
+from h2o_magic.server.bodies import read_body, read_json
 from h2o_magic.server.checks import has_token
 from h2o_magic.server.conversations import Sessions
+from h2o_magic.server.counting import count_tokens, parse_dialogue
 from h2o_magic.server.listing import list_models
 from h2o_magic.server.models import Models
 from h2o_magic.server.replies import front_page, preferred
@@ -52,6 +55,7 @@ class ServiceRoutes:
             Route("/", self.root),
             Route("/settings", self.settings, methods=["POST"]),
             Route("/api/models", self.list_models),
+            Route("/api/tokenize", self.tokenize, methods=["POST"]),
             Route("/health", self.health),
             Route("/shutdown", self.shutdown, methods=["POST"]),
         ]
@@ -90,6 +94,28 @@ class ServiceRoutes:
         listed = await asyncio.to_thread(list_models, self.models.loaded)
         return JSONResponse(listed)
 
+    async def tokenize(self, request: Request) -> Response:
+        """Count the tokens that a model would read of ``messages``."""
+        body = await read_json(request)
+        asked = body if isinstance(body, dict) else {}
+        name = asked.get("model")
+        if not isinstance(name, str):
+            return _unusable(
+                'expected {"model": "<id>", "messages": [...]} as the body'
+            )
+        try:
+            dialogue = parse_dialogue(asked.get("messages"))
+        except MessagesError as error:
+            return _unusable(str(error))
+        weights = await asyncio.to_thread(find_weights, name)
+        if weights is None:
+            return _unusable(await asyncio.to_thread(why_unknown, name))
+        try:
+            tokens = await count_tokens(self.models, weights, dialogue)
+        except (ConfigurationError, GenerationError) as error:
+            return JSONResponse(tgi.error(str(error), "generation"), 424)
+        return JSONResponse({"tokens": tokens})
+
     async def health(self, request: Request) -> Response:
         """Say that the server is well; to those who have the token, how it is."""
         health: dict[str, object] = {"status": "ok"}
@@ -113,6 +139,10 @@ class ServiceRoutes:
 def _why_refused(model: str | None) -> str:
     known = model is None or find_weights(model) is not None
     return "" if known else why_unknown(model or "")
+
+
+def _unusable(reason: str) -> Response:
+    return JSONResponse(tgi.error(reason, "validation"), 422)
 
 
 def _refused(reason: str) -> Response:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.server.answer_schema import check_schema
 from h2o_magic.server.sampling import WrongTypeError
 
 __all__ = ["SchemaError", "TurnRequest", "parse_turn"]
@@ -37,6 +38,8 @@ class TurnRequest:
         Refuse to answer from demo weights.
     parameters : dict
         Generation parameters, unchecked.
+    json_schema : dict or None
+        JSON schema that the answer is to have. Ours: the old service had none.
     """
 
     inputs: str
@@ -47,6 +50,7 @@ class TurnRequest:
     details: bool
     strict: bool
     parameters: Mapping[str, Any]
+    json_schema: Mapping[str, Any] | None = None
 
 
 def parse_turn(body: object) -> TurnRequest:
@@ -58,6 +62,8 @@ def parse_turn(body: object) -> TurnRequest:
         Where the old service answered 500.
     WrongTypeError
         Where its engine answered 422 and plain text.
+    ValidationError
+        If the JSON schema cannot be one.
     """
     if not isinstance(body, dict):
         raise SchemaError("expected a JSON object as the body")
@@ -81,6 +87,7 @@ def parse_turn(body: object) -> TurnRequest:
         details=parameters.get("details") is True,
         strict=options.get("strict") is True,
         parameters=parameters,
+        json_schema=check_schema(options.get("json_schema")),
     )
 
 

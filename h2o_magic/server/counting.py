@@ -1,0 +1,47 @@
+"""Counts the tokens of a question with its history, as an answer would read them."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from h2o_magic.errors import MessagesError
+from h2o_magic.messages import parse_messages
+from h2o_magic.server.models import Models
+from h2o_magic.server.prompts import Dialogue, build_prompt
+from h2o_magic.server.weights import Weights
+
+__all__ = ["count_tokens", "parse_dialogue"]
+
+
+def parse_dialogue(items: object) -> Dialogue:
+    """Return the dialogue of a list of messages, whose last one is the question.
+
+    Raises
+    ------
+    MessagesError
+        If it is no such list.
+    """
+    if not isinstance(items, list):
+        raise MessagesError(
+            f"expected `messages` to be a list, got {type(items).__name__}"
+        )
+    *earlier, last = parse_messages(items)
+    system = [message.content for message in earlier if message.role == "system"]
+    history = tuple(earlier[len(system) :])
+    return Dialogue("\n\n".join(system), history, last.content.strip())
+
+
+async def count_tokens(models: Models, weights: Weights, dialogue: Dialogue) -> int:
+    """Return how many tokens the whole prompt has, whether it fits or not.
+
+    Raises
+    ------
+    ConfigurationError
+        If the weights cannot be loaded.
+    GenerationError
+        If the engine fails.
+    """
+    async with models.use(weights) as engine:
+        prompt = await asyncio.to_thread(build_prompt, engine, dialogue, sys.maxsize)
+    return len(prompt.tokens)
