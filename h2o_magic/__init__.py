@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from h2o_magic.backends.gptgm import create_completion
+    from h2o_magic.current import session
 
 __all__ = [
     "create_completion",
     "load_ipython_extension",
+    "session",
     "unload_ipython_extension",
 ]
 
@@ -42,6 +44,10 @@ def __getattr__(name: str) -> Any:
         from h2o_magic.backends.gptgm import create_completion  # noqa: PLC0415
 
         return create_completion
+    if name == "session":
+        from h2o_magic.current import session  # noqa: PLC0415
+
+        return session
     if name == "__version__":
         from importlib.metadata import version  # noqa: PLC0415
 

@@ -11,13 +11,14 @@ from h2o_magic.events import (
     Event,
     Finished,
     FinishReason,
+    ReasoningDelta,
     Replaced,
     Source,
     TextDelta,
     Usage,
 )
-from h2o_magic.messages import TurnStatus
 from h2o_magic.parameters import Value
+from h2o_magic.turns import TurnStatus
 
 __all__ = ["AnswerRecord", "Facts"]
 
@@ -34,7 +35,7 @@ class Facts:
         True if built-in demo weights stood in for the model's own.
     server : str
         Address of the server.
-    status : {"complete", "stopped", "failed"}
+    status : {"complete", "stopped", "failed", "incomplete"}
         Whether the text is the whole answer.
     finish_reason : FinishReason
         Why it ended.
@@ -43,6 +44,16 @@ class Facts:
     dropped_turns, cut_tokens : int
         Earlier turns that the server left out to fit its context, and tokens at the
         question's beginning where that was not enough.
+    thread : str
+        The thread it belongs to; empty if none.
+    history : bool
+        False if it was asked outside the conversation.
+    sent_turns, earlier_turns : int or None
+        How many of the turns before it the model has read, and how many there are.
+    unfinished_turns : int
+        How many of those were left out since their answers are not whole.
+    outdated_turns : int
+        How many turns after it were asked on the answer that it replaces.
     seconds_to_first_token, seconds : float or None
         From the question to the first text, and to the end.
     writing_seconds : float or None
@@ -61,6 +72,12 @@ class Facts:
     completion_tokens: int | None = None
     dropped_turns: int = 0
     cut_tokens: int = 0
+    thread: str = ""
+    history: bool = True
+    sent_turns: int | None = None
+    earlier_turns: int | None = None
+    unfinished_turns: int = 0
+    outdated_turns: int = 0
     seconds_to_first_token: float | None = None
     seconds: float = 0.0
     writing_seconds: float | None = None
@@ -99,6 +116,12 @@ class Facts:
             "completion_tokens": self.completion_tokens,
             "dropped_turns": self.dropped_turns,
             "cut_tokens": self.cut_tokens,
+            "thread": self.thread,
+            "history": self.history,
+            "sent_turns": self.sent_turns,
+            "earlier_turns": self.earlier_turns,
+            "unfinished_turns": self.unfinished_turns,
+            "outdated_turns": self.outdated_turns,
             "seconds_to_first_token": rounded(self.seconds_to_first_token),
             "seconds": rounded(self.seconds),
             "tokens_per_second": rounded(self.tokens_per_second),
@@ -134,6 +157,7 @@ class AnswerRecord:
         self._first: float | None = None
         self._ended: float | None = None
         self._parts: list[str] = []
+        self._reasoning: list[str] = []
         self._source = Source(model)
         self._usage = Usage()
         self._parameters = dict(parameters or {})
@@ -144,6 +168,11 @@ class AnswerRecord:
     def text(self) -> str:
         """The answer's text so far."""
         return "".join(self._parts)
+
+    @property
+    def reasoning(self) -> str:
+        """The reasoning's text so far, which is no part of the answer's."""
+        return "".join(self._reasoning)
 
     @property
     def ended(self) -> bool:
@@ -167,8 +196,8 @@ class AnswerRecord:
                 self._parts = [text]
                 self._reason = reason
                 self.end("stopped" if reason == "stopped" else "complete")
-            case _:
-                pass  # reasoning is shown, not kept
+            case ReasoningDelta(text):
+                self._reasoning.append(text)
 
     def end(self, status: TurnStatus) -> None:
         """Note how the answer ended; the first call counts."""

@@ -1,44 +1,63 @@
-"""The options of ``%%h2o`` and ``%h2o ask``: one parser, made from the table."""
+"""The options of ``%%h2o`` and ``%h2o ask``: one parser, made from the settings."""
 
 from __future__ import annotations
 
 import argparse
 import io
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from keyword import iskeyword
 from typing import NoReturn
 
-from h2o_magic.errors import ConfigurationError, ParameterError
+from h2o_magic.errors import ConfigurationError
 from h2o_magic.nearest import did_you_mean
-from h2o_magic.parameters import PARAMETERS, Parameter, Value
+from h2o_magic.parameters import PARAMETERS, Value
+from h2o_magic.settings import SETTINGS, Setting, of_a_question
 
 __all__ = ["AskOptions", "help_rows", "help_text", "parse_ask", "parse_cell_line"]
 
 
+_SHORT = {"model": ["-m"], "system": ["-s"]}
+
+
 @dataclass(frozen=True, slots=True)
 class AskOptions:
-    """What the options of one question say; None where an option was not given.
+    """What the options of one question say.
 
     Attributes
     ----------
-    parameters : dict
-        Generation parameters that were given.
-    model, system : str or None
-        As given.
-    strict : bool or None
-        As given.
+    settings : dict
+        The settings that were given, by name, checked.
+    history : bool
+        False if the question is asked outside the conversation.
+    new : bool
+        True if a new conversation begins with the question.
     live : bool
         False if the answer is to be shown at its end only.
+    raw : bool
+        True if names in braces are to stand as they are.
+    preview : bool
+        True if what would be sent is to be shown, and nothing sent.
+    out : str or None
+        The variable that is to hold the answer.
+    quiet : bool
+        True if ``_`` and ``Out`` are not to hold it.
+    schema : str or None
+        A variable or a file with the JSON schema that the answer is to fit.
     help : bool
         True if only help is wanted.
     """
 
-    parameters: dict[str, Value] = field(default_factory=dict)
-    model: str | None = None
-    system: str | None = None
-    strict: bool | None = None
+    settings: dict[str, Value | None] = field(default_factory=dict)
+    history: bool = True
+    new: bool = False
     live: bool = True
+    raw: bool = False
+    preview: bool = False
+    out: str | None = None
+    quiet: bool = False
+    schema: str | None = None
     help: bool = False
 
 
@@ -92,15 +111,14 @@ def help_rows() -> list[list[str]]:
     """Return the help on all options as rows of option, meaning and default."""
     rows = []
     for action in _parser()._actions:
-        parameter = PARAMETERS.get(action.dest)
+        setting = SETTINGS.get(action.dest)
         names = [
             f"`{name} {action.metavar or ''}".rstrip() + "`"
             for name in action.option_strings
         ]
-        meaning = parameter.help if parameter else str(action.help).replace("%%", "%")
-        default = parameter.default if parameter else None
-        unit = parameter.unit if parameter else ""
-        shown = "" if default is None else f"`{str(default).lower()}` {unit}".rstrip()
+        meaning = setting.help if setting else str(action.help).replace("%%", "%")
+        value, unit = _default(setting)
+        shown = f"`{value}` {unit}".rstrip() if value else ""
         rows.append([", ".join(names), meaning, shown])
     return rows
 
@@ -155,43 +173,61 @@ def _parse(words: Sequence[str]) -> tuple[AskOptions, list[str]]:
         if word.startswith("-") and word.lstrip("-"):
             _refuse(parser, word)
     return AskOptions(
-        parameters=_parameters(found),
-        model=found.model,
-        system=found.system,
-        strict=found.strict,
+        settings=_given(found),
+        history=found.history,
+        new=found.new,
         live=found.stream is not False,
+        raw=found.raw,
+        preview=found.preview,
+        out=_variable(found.out),
+        quiet=found.quiet,
+        schema=found.schema,
         help=found.help,
     ), list(rest)
 
 
-def _parameters(found: argparse.Namespace) -> dict[str, Value]:
-    """Return the checked generation parameters that were given."""
-    given: dict[str, Value] = {}
-    for name, parameter in PARAMETERS.items():
-        words = getattr(found, name)
+def _variable(name: str | None) -> str | None:
+    if name is not None and (not name.isidentifier() or iskeyword(name)):
+        raise ConfigurationError(
+            f"%%h2o --out: expected the name of a variable, got {name!r}"
+        )
+    return name
+
+
+def _given(found: argparse.Namespace) -> dict[str, Value | None]:
+    """Return the settings that were given, checked."""
+    given: dict[str, Value | None] = {}
+    for name, setting in SETTINGS.items():
+        words = getattr(found, name, None)
         if words is None:
             continue
         try:
-            given[name] = (
-                parameter.parse(words)
-                if isinstance(words, str)
-                else parameter.check(words)
-            )
-        except ParameterError as error:
-            raise ParameterError(f"%%h2o {parameter.option}: {error}") from error
+            given[name] = _value(setting, words)
+        except ConfigurationError as error:
+            raise type(error)(f"%%h2o {setting.option}: {error}") from error
     return given
 
 
+def _value(setting: Setting, words: bool | str | list[str]) -> Value | None:
+    """Return what the words mean; one word alone may stand for a list, or for none."""
+    if isinstance(words, list) and len(words) == 1:
+        words = words[0]
+    return setting.parse(words) if isinstance(words, str) else setting.check(words)
+
+
 def _refuse(parser: argparse.ArgumentParser, word: str) -> NoReturn:
+    option = word.partition("=")[0]
+    name = option.lstrip("-").replace("-", "_")
+    if name in SETTINGS and not SETTINGS[name].option:
+        of_a_question(name)  # says how it is set
     known = [
         name
         for action in parser._actions
         for name in action.option_strings
         if name.startswith("--")
     ]
-    name = word.partition("=")[0]
     raise ConfigurationError(
-        f"%%h2o: unknown option {name}: {did_you_mean(name, known)}"
+        f"%%h2o: unknown option {option}: {did_you_mean(option, known)}"
     )
 
 
@@ -206,23 +242,13 @@ def _parser() -> _Parser:
         formatter_class=_help_format,
     )
     parser.color = False  # Python 3.14 would colour it where the kernel asks for colour
-    add = parser.add_argument_group("options").add_argument
-    add("-m", "--model", metavar="NAME", help="the model; `%%h2o models` lists them")
-    add("-s", "--system", metavar="TEXT", help="how the model is to answer")
-    add(
-        "--strict",
-        action=argparse.BooleanOptionalAction,
-        help="refuse rather than answer from built-in demo weights",
+    options = parser.add_argument_group("options")
+    _add_settings(options, [name for name in SETTINGS if name not in PARAMETERS])
+    _add_switches(options)
+    generation = parser.add_argument_group(
+        "generation parameters", "The value `none` leaves one to the server."
     )
-    add(
-        "--stream",
-        action=argparse.BooleanOptionalAction,
-        help="show the answer while it comes (the default), or at its end",
-    )
-    add("-h", "--help", action="store_true", help="show this and send nothing")
-    generation = parser.add_argument_group("generation parameters")
-    for parameter in PARAMETERS.values():
-        _add_parameter(generation, parameter)
+    _add_settings(generation, PARAMETERS)
     return parser
 
 
@@ -230,19 +256,76 @@ def _help_format(prog: str) -> argparse.HelpFormatter:
     return argparse.HelpFormatter(prog, max_help_position=30, width=88)
 
 
-def _add_parameter(group: argparse._ArgumentGroup, parameter: Parameter) -> None:
-    text = parameter.help
-    if parameter.default is not None:
-        text += f" Default: {str(parameter.default).lower()}."
-    text = text.replace("%", "%%")
-    if parameter.kind is bool:
-        group.add_argument(
-            parameter.option, action=argparse.BooleanOptionalAction, help=text
-        )
-        return
-    group.add_argument(
-        parameter.option,
-        action="append" if parameter.kind is tuple else "store",
-        metavar={int: "N", float: "X", tuple: "TEXT"}[parameter.kind],
-        help=text,
+def _add_settings(group: argparse._ArgumentGroup, names: Iterable[str]) -> None:
+    for setting in (SETTINGS[name] for name in names):
+        value, unit = _default(setting)
+        default = f" Default: {value} {unit}".rstrip() + "." if value else ""
+        text = (setting.help + default).replace("%", "%%")
+        options = [*_SHORT.get(setting.name, ()), setting.option]
+        if not setting.option:
+            continue
+        if setting.kind is bool:
+            group.add_argument(
+                *options,
+                dest=setting.name,
+                action=argparse.BooleanOptionalAction,
+                help=text,
+            )
+        else:
+            action = "append" if setting.kind is tuple else "store"
+            group.add_argument(
+                *options,
+                dest=setting.name,
+                action=action,
+                metavar=setting.metavar,
+                help=text,
+            )
+
+
+def _add_switches(group: argparse._ArgumentGroup) -> None:
+    place = group.add_mutually_exclusive_group()
+    place.add_argument(
+        "--no-history",
+        dest="history",
+        action="store_false",
+        help="Ask outside the conversation: nothing of it is sent, and it is not kept.",
     )
+    place.add_argument(
+        "--new",
+        action="store_true",
+        help="Begin a new conversation with this question.",
+    )
+    group.add_argument(
+        "--stream",
+        action=argparse.BooleanOptionalAction,
+        help="Show the answer while it comes (the default), or at its end.",
+    )
+    group.add_argument(
+        "-o", "--out", metavar="NAME", help="Keep the answer in this variable."
+    )
+    group.add_argument(
+        "--quiet", action="store_true", help="Keep it out of `_` and `Out`."
+    )
+    group.add_argument(
+        "--schema",
+        metavar="NAME|FILE",
+        help="The JSON schema that the answer is to fit: a variable, or a file.",
+    )
+    group.add_argument(
+        "--raw", action="store_true", help="Let names in braces stand as they are."
+    )
+    group.add_argument(
+        "--preview",
+        action="store_true",
+        help="Show what would be sent, and send nothing.",
+    )
+    group.add_argument(
+        "-h", "--help", action="store_true", help="Show this and send nothing."
+    )
+
+
+def _default(setting: Setting | None) -> tuple[str, str]:
+    """Return a default's text and unit; two empty ones where there is no default."""
+    if setting is None or setting.default in (None, ""):
+        return "", ""
+    return setting.write(setting.default), setting.unit

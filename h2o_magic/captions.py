@@ -5,8 +5,11 @@ from __future__ import annotations
 from h2o_magic.answers import Facts
 from h2o_magic.blocks import close_fence
 from h2o_magic.catalogue import find_model
+from h2o_magic.safe_inline import safe_prose
+from h2o_magic.safe_markdown import harmless
+from h2o_magic.turns import MAIN
 
-__all__ = ["answer_markdown", "answer_plain", "footer"]
+__all__ = ["answer_markdown", "answer_plain", "footer", "reasoning_markdown"]
 
 
 def footer(facts: Facts, problem: str = "") -> list[str]:
@@ -24,10 +27,7 @@ def footer(facts: Facts, problem: str = "") -> list[str]:
     list of str
         Short phrases, the most important first. Code is in backticks.
     """
-    phrases = [_ending(facts, problem), facts.model, _weights(facts)]
-    if facts.dropped_turns:
-        turns = "turn" if facts.dropped_turns == 1 else "turns"
-        phrases.append(f"{facts.dropped_turns} earlier {turns} left out to fit")
+    phrases = [_ending(facts, problem), facts.model, _weights(facts), *_place(facts)]
     if facts.cut_tokens:
         phrases.append(f"the question's first {facts.cut_tokens} tokens left out")
     if facts.completion_tokens is not None:
@@ -40,11 +40,31 @@ def footer(facts: Facts, problem: str = "") -> list[str]:
     return [phrase for phrase in phrases if phrase]
 
 
-def answer_markdown(text: str, facts: Facts, problem: str = "") -> str:
-    """Return the whole answer as Markdown, with its footer in small type."""
-    body = close_fence(text).rstrip() or "*(an empty answer)*"
-    phrases = " · ".join(footer(facts, problem)).replace("<", "&lt;")
-    return f"{body}\n\n<sub>{phrases}</sub>"
+def answer_markdown(
+    text: str,
+    facts: Facts,
+    problem: str = "",
+    *,
+    reasoning: str = "",
+    reasoning_mode: str = "collapse",
+) -> str:
+    """Return the whole answer as Markdown in which nothing acts, with its footer.
+
+    Parameters
+    ----------
+    text, facts
+        The answer, and what is known about it.
+    problem
+        Why it is not whole, where it failed.
+    reasoning
+        What the model has written of its reasoning.
+    reasoning_mode
+        ``collapse``, ``show`` or ``hide``.
+    """
+    body = harmless(close_fence(text)).rstrip() or "*(an empty answer)*"
+    phrases = safe_prose(" · ".join(footer(facts, problem)).replace("<", "&lt;"))
+    parts = [reasoning_markdown(reasoning, reasoning_mode), body]
+    return "\n\n".join([*filter(None, parts), f"<sub>{phrases}</sub>"])
 
 
 def answer_plain(text: str, facts: Facts, problem: str = "") -> str:
@@ -53,15 +73,66 @@ def answer_plain(text: str, facts: Facts, problem: str = "") -> str:
     return f"{body}\n\n[{' · '.join(footer(facts, problem)).replace('`', '')}]"
 
 
+def reasoning_markdown(text: str, mode: str) -> str:
+    """Return a model's reasoning as Markdown; empty if there is none to show.
+
+    Parameters
+    ----------
+    text
+        The reasoning.
+    mode : {"collapse", "show", "hide"}
+        Folded under a line to click on, as a quotation, or not at all.
+    """
+    shown = harmless(close_fence(text)).strip("\n")
+    if mode == "hide" or not shown.strip():
+        return ""
+    if mode == "collapse":
+        return f"<details><summary>Reasoning</summary>\n\n{shown}\n\n</details>"
+    lines = ["**Reasoning**", "", *shown.split("\n")]
+    # Once more: in a quotation, code and formulas may end elsewhere.
+    return harmless("\n".join(f"> {line}".rstrip() for line in lines))
+
+
 def _ending(facts: Facts, problem: str) -> str:
     if facts.status == "stopped":
         return "■ stopped, the answer is not whole"
+    if facts.status == "incomplete":
+        return "■ incomplete, nobody saw its end"
     if facts.status == "failed":
         why = " ".join(problem.split()) or "the server failed"
         return f"■ broken off, the answer is not whole: {why}"
     if facts.finish_reason == "length":
         return "■ cut off by the token limit, `--max-new-tokens` or the context"
     return ""
+
+
+def _place(facts: Facts) -> list[str]:
+    """Return what there is to say about the answer's place in the conversation."""
+    phrases = []
+    if not facts.history:
+        phrases.append("outside the conversation")
+    elif facts.thread not in ("", MAIN):
+        phrases.append(f"thread {facts.thread}")
+    sent, earlier = facts.sent_turns, facts.earlier_turns
+    if sent is not None and earlier is not None:
+        if sent < earlier:
+            phrases.append(f"sent {sent} of {_turns(earlier)}{_not_whole(facts)}")
+    elif facts.dropped_turns:
+        phrases.append(f"{_turns(facts.dropped_turns, 'earlier ')} left out to fit")
+    if facts.outdated_turns:
+        turns = _turns(facts.outdated_turns, "later ")
+        verb = "was" if facts.outdated_turns == 1 else "were"
+        phrases.append(f"{turns} {verb} asked on an older answer")
+    return phrases
+
+
+def _not_whole(facts: Facts) -> str:
+    """Return how many turns were left out for another reason than room."""
+    return f", {facts.unfinished_turns:,} not whole" if facts.unfinished_turns else ""
+
+
+def _turns(count: int, kind: str = "") -> str:
+    return f"{count:,} {kind}{'turn' if count == 1 else 'turns'}"
 
 
 def _weights(facts: Facts) -> str:

@@ -9,6 +9,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import publish_display_data
 
 from h2o_magic.live import SingleView, StreamedView
+from h2o_magic.tables import printable
 
 __all__ = ["AnswerView", "FinalView", "TerminalView", "make_view", "show_markdown"]
 
@@ -25,8 +26,8 @@ class AnswerView(Protocol):
     def replace(self, text: str) -> None:
         """Show `text` in place of everything that was written."""
 
-    def finish(self, markdown: str, plain: str, metadata: dict[str, Any]) -> None:
-        """Show the end result, after which the view is done."""
+    def finish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        """Show the end result, by media type, after which the view is done."""
 
     def clear(self) -> None:
         """Take the sign of life away: no text came, and none will."""
@@ -66,7 +67,7 @@ def show_markdown(shell: InteractiveShell | None, markdown: str, plain: str) -> 
     if hasattr(shell, "kernel"):
         publish_display_data({"text/markdown": markdown, "text/plain": plain})
     else:
-        _print(plain + "\n")
+        _print(printable(plain) + "\n")
 
 
 def _print(text: str) -> None:
@@ -97,26 +98,21 @@ class TerminalView:
     def write(self, text: str) -> None:
         """Print more text."""
         if self._live:
-            _print(_printable(text))
+            _print(printable(text))
             self._shown += text
 
     def replace(self, text: str) -> None:
         """Print the text anew, or what it adds to the printed one."""
         if self._live:
             added = text.removeprefix(self._shown)
-            _print(_printable(added if len(added) < len(text) else f"\n{text}"))
+            _print(printable(added if len(added) < len(text) else f"\n{text}"))
             self._shown = text
 
-    def finish(self, markdown: str, plain: str, metadata: dict[str, Any]) -> None:  # noqa: ARG002
+    def finish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:  # noqa: ARG002
         """Print what the end result has beyond the printed text."""
         shown = self._shown.strip()
-        rest = plain.lstrip()
-        _print(_printable(rest.removeprefix(shown) if shown else rest) + "\n")
-
-
-def _printable(text: str) -> str:
-    """Return `text` without control characters that could steer a terminal."""
-    return "".join(c for c in text if c in "\n\t" or (c.isprintable() or ord(c) > 0x9F))
+        rest = str(data["text/plain"]).lstrip()
+        _print(printable(rest.removeprefix(shown) if shown else rest) + "\n")
 
 
 class FinalView:
@@ -141,7 +137,6 @@ class FinalView:
     def replace(self, text: str) -> None:
         """Wait for the end."""
 
-    def finish(self, markdown: str, plain: str, metadata: dict[str, Any]) -> None:
+    def finish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
         """Show the end result."""
-        data = {"text/markdown": markdown, "text/plain": plain}
         publish_display_data(data, metadata=metadata)

@@ -15,6 +15,7 @@
     │   ├── ProtocolError           an answer that is not what the protocol allows
     │   ├── GenerationError         the server said that generating failed
     │   └── IncompleteAnswerError   the stream ended without its final event
+    ├── StoreError              the file that keeps the conversations cannot be used
     └── MisuseError             the program used an object wrongly (also a RuntimeError)
 
 and the one warning, :class:`DemoWeightsWarning`, which is no error.
@@ -40,6 +41,7 @@ __all__ = [
     "ProtocolError",
     "RateLimitedError",
     "StatusError",
+    "StoreError",
     "TimedOutError",
 ]
 
@@ -160,6 +162,26 @@ class GenerationError(BackendError):
 
 class IncompleteAnswerError(BackendError):
     """The stream ended without its final event, so the answer may lack its end."""
+
+
+class StoreError(H2OMagicError):
+    """The file that keeps the conversations cannot be used, or no longer.
+
+    Attributes
+    ----------
+    what : str
+        What happened.
+    remedy : str
+        What the user can do about it.
+    readable : bool
+        False if the file is none that this version could read.
+    """
+
+    def __init__(self, what: str, remedy: str, *, readable: bool = True) -> None:
+        super().__init__(f"{what}: {remedy}")
+        self.what = what
+        self.remedy = remedy
+        self.readable = readable
 
 
 class MisuseError(H2OMagicError, RuntimeError):

@@ -60,11 +60,14 @@ class Source:
         server does not say.
     demo : bool
         True if built-in demo weights stand in for the model's own.
+    schema : bool
+        True if the server holds the answer to the JSON schema of the request.
     """
 
     model: str
     weights: str = ""
     demo: bool = False
+    schema: bool = False
 
 
 @dataclass(frozen=True, slots=True)

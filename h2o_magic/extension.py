@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 import token
+from collections.abc import Callable
 from tokenize import TokenInfo
 from typing import TYPE_CHECKING, Any
 
+from IPython.core.error import UsageError
 from IPython.core.inputtransformer2 import EscapedCommand
+from traitlets import TraitError
 
+from h2o_magic import current, failures
 from h2o_magic.magics import H2OMagics
 
 if TYPE_CHECKING:
+    from IPython.core.completer import CompletionContext
     from IPython.core.interactiveshell import InteractiveShell
 
 __all__ = ["load", "unload"]
@@ -20,11 +26,23 @@ def load(shell: InteractiveShell) -> None:
     """Register the magics, once; a second call changes nothing."""
     if _loaded(shell) is not None:
         return
-    magics = H2OMagics(shell)
+    try:
+        magics = H2OMagics(shell, current=current.of(shell))
+    except TraitError as error:  # a setting in ipython_config.py
+        raise UsageError(" ".join(str(error).split())) from error
     shell.register_magics(magics)
     shell.events.register("pre_run_cell", magics.on_cell)
+    shell.events.register("post_run_cell", magics.on_cell_end)
+    shell.events.register("post_run_cell", failures.of(shell).note)
+    magics.errors = failures.of(shell).tracebacks
+    shell.Completer.custom_matchers.append(completing(shell))
     shell.input_transformers_cleanup.append(ask_without_body)
     shell.input_transformer_manager.token_transformers.append(LineWithQuestionMark)
+    for problem in magics.settings.problems:
+        sys.stderr.write(f"h2o_magic: {problem}\n")
+    if _in_a_cell(shell):
+        with magics.speaking():
+            magics.welcome()
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -32,8 +50,14 @@ def unload(shell: InteractiveShell) -> None:
     magics = _loaded(shell)
     if magics is None:
         return
-    magics.close()
+    current.end(shell)
+    magics.leave()
     shell.events.unregister("pre_run_cell", magics.on_cell)
+    shell.events.unregister("post_run_cell", magics.on_cell_end)
+    shell.events.unregister("post_run_cell", failures.of(shell).note)
+    failures.end(shell)
+    matchers = shell.Completer.custom_matchers
+    matchers[:] = [m for m in matchers if not getattr(m, "completes_h2o", False)]
     shell.input_transformers_cleanup.remove(ask_without_body)
     shell.input_transformer_manager.token_transformers.remove(LineWithQuestionMark)
     configurables: list[Any] = shell.configurables
@@ -42,6 +66,27 @@ def unload(shell: InteractiveShell) -> None:
     manager.registry.pop(type(magics).__name__, None)
     for kind in ("line", "cell"):
         manager.magics[kind].pop("h2o", None)
+
+
+def completing(shell: InteractiveShell) -> Callable[[CompletionContext], Any]:
+    """Return the matcher that completes ``h2o`` cells and lines.
+
+    What it needs is imported when the text at the cursor first names h2o.
+    """
+
+    def complete_h2o(context: CompletionContext) -> Any:
+        if "%h2o" not in context.full_text:
+            return {"completions": []}
+        from h2o_magic.completion import complete  # noqa: PLC0415
+
+        return complete(shell, context)
+
+    matcher: Any = complete_h2o
+    matcher.completes_h2o = True
+    matcher.matcher_api_version = 2
+    matcher.matcher_identifier = "h2o_magic"
+    matcher.matcher_priority = 1000  # first, so that it can keep others out
+    return complete_h2o
 
 
 def ask_without_body(lines: list[str]) -> list[str]:
@@ -79,6 +124,15 @@ class LineWithQuestionMark(EscapedCommand):
             if words[:2] == ["%", "h2o"] and words[2:] and words[2].strip("?\n"):
                 return cls(line[0].start)
         return None
+
+
+def _in_a_cell(shell: InteractiveShell) -> bool:
+    """Tell whether a cell loads the extension, and not the kernel at its start.
+
+    Only a cell tells which notebook it is; otherwise the first ``%%h2o`` does.
+    """
+    get_parent = getattr(getattr(shell, "kernel", None), "get_parent", None)
+    return get_parent is not None and bool(get_parent())
 
 
 def _loaded(shell: InteractiveShell) -> H2OMagics | None:

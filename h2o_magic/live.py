@@ -19,6 +19,7 @@ from IPython.display import clear_output, publish_display_data
 
 from h2o_magic.blocks import BlockSplitter
 from h2o_magic.pacing import Pacer
+from h2o_magic.safe_markdown import harmless
 
 __all__ = ["SingleView", "StreamedView"]
 
@@ -38,23 +39,23 @@ class _Output:
         self._id = uuid.uuid4().hex
         self._drawn: str | None = None
 
-    def draw(
-        self, markdown: str, plain: str = "", metadata: dict[str, Any] | None = None
-    ) -> int:
+    def draw(self, markdown: str) -> int:
         """Show `markdown`; return 1 if a message was needed, else 0."""
         if markdown == (self._drawn or ""):
             return 0
-        data = {"text/markdown": markdown}
-        if plain:
-            data["text/plain"] = plain
+        self.show({"text/markdown": harmless(markdown)}, {})
+        self._drawn = markdown
+        return 1
+
+    def show(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        """Show something by its media types."""
         publish_display_data(
             data,
-            metadata=metadata or {},
+            metadata=metadata,
             transient={"display_id": self._id},
             update=self._drawn is not None,
         )
-        self._drawn = markdown
-        return 1
+        self._drawn = ""
 
 
 class _PacedView:
@@ -98,10 +99,10 @@ class SingleView(_PacedView):
         self._text = text
         self._pacer.request()
 
-    def finish(self, markdown: str, plain: str, metadata: dict[str, Any]) -> None:
+    def finish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
         """Turn the output into the end result."""
         self._pacer.__exit__(None, None, None)
-        self._output.draw(markdown, plain, metadata)
+        self._output.show(data, metadata)
 
     def clear(self) -> None:
         """Empty the output."""
@@ -143,11 +144,10 @@ class StreamedView(_PacedView):
         self._news.append((True, text))
         self._pacer.request()
 
-    def finish(self, markdown: str, plain: str, metadata: dict[str, Any]) -> None:
+    def finish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
         """Replace all outputs by the end result."""
         self._pacer.__exit__(None, None, None)
         clear_output(wait=True)
-        data = {"text/markdown": markdown, "text/plain": plain}
         publish_display_data(data, metadata=metadata)
 
     def clear(self) -> None:

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
-from traitlets import Bool, TraitError, Unicode, observe, validate
 
-from h2o_magic import captions
+from h2o_magic import places
 from h2o_magic.arguments import AskOptions, parse_ask, parse_cell_line
-from h2o_magic.catalogue import DEFAULT_MODEL
 from h2o_magic.errors import ConfigurationError, H2OMagicError
 from h2o_magic.events import Replaced, TextDelta
+from h2o_magic.traits import SettingsTraits
 
 if TYPE_CHECKING:
-    from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
+    from IPython.core.interactiveshell import (
+        ExecutionInfo,
+        ExecutionResult,
+        InteractiveShell,
+    )
 
-    from h2o_magic.backends import Backend
+    from h2o_magic.asking import Answer
+    from h2o_magic.current import Current
     from h2o_magic.display import AnswerView
-    from h2o_magic.session import Answer, NotebookSession
+    from h2o_magic.ended import Ended
+    from h2o_magic.notebook import NotebookSession
+    from h2o_magic.preview import Preview
 
 __all__ = ["AnswerStopped", "H2OMagics"]
 
@@ -58,43 +66,40 @@ def interrupts() -> Iterator[None]:
 
 
 @magics_class
-class H2OMagics(Magics):
-    """Chat with a language model: ``%%h2o`` cells and the ``%h2o`` line."""
+class H2OMagics(SettingsTraits, Magics):
+    """Chat with a language model: ``%%h2o`` cells and the ``%h2o`` line.
 
-    model = Unicode(DEFAULT_MODEL, help="The model that answers.").tag(config=True)
-    system = Unicode("", help="How the model is to answer; empty: as it likes.").tag(
-        config=True
-    )
-    strict = Bool(
-        default_value=False,
-        help="Refuse rather than answer from the built-in demo weights.",
-    ).tag(config=True)
-    server = Unicode(
-        "", help="Address of a gpt-gm server; empty: the local one, started by need."
-    ).tag(config=True)
+    Parameters
+    ----------
+    shell
+        The shell that they are registered with.
+    current
+        The notebook's settings and session.
+    """
 
-    def __init__(self, shell: InteractiveShell, **kwargs: Any) -> None:
-        super().__init__(shell, **kwargs)
-        self._session: NotebookSession | None = None
-        self._cell = _running_cell(shell)
-        self._asked = 0
+    def __init__(
+        self, shell: InteractiveShell, *, current: Current, **kwargs: Any
+    ) -> None:
+        super().__init__(shell, settings=current.settings, **kwargs)
+        self._current = current
+        self._said: list[str] = []
+        self._welcomed = False
+        self.errors: Mapping[int, str] = {}
+        current.say = self._said.append
 
     @property
     def session(self) -> NotebookSession:
         """The notebook's session, made when it is first needed."""
-        if self._session is None:
-            from h2o_magic.session import NotebookSession  # noqa: PLC0415
-
-            self._session = NotebookSession(_backend(self.server))
-        return self._session
+        return self._current.session
 
     @no_var_expand
     @line_cell_magic
     def h2o(self, line: str, cell: str | None = None) -> None:
         """Ask a language model; ``%h2o help`` lists what it can do."""
-        with usage_errors(), interrupts():
+        with self.speaking(), usage_errors(), interrupts():
             from h2o_magic import subcommands  # noqa: PLC0415
 
+            self.welcome()
             if cell is None:
                 subcommands.run(self, line)
                 return
@@ -114,8 +119,12 @@ class H2OMagics(Magics):
         else:
             self.ask(options, question, owns_cell=False)
 
-    def ask(self, options: AskOptions, question: str, *, owns_cell: bool) -> None:
-        """Ask `question` and show the answer as it comes.
+    def ask(
+        self, options: AskOptions, question: str, *, owns_cell: bool
+    ) -> Answer | None:
+        """Ask `question`, show the answer as it comes, and return it.
+
+        None if only a preview was wanted.
 
         Raises
         ------
@@ -125,61 +134,153 @@ class H2OMagics(Magics):
         AnswerStopped
             If the user interrupts.
         """
-        from h2o_magic.display import make_view  # noqa: PLC0415
+        text = question if options.raw else self._expanded(question)
+        settings: dict[str, Any] = {
+            **options.settings,
+            "history": options.history,
+            "schema": self._schema(options.schema),
+        }
+        if options.preview:
+            self._preview(self.session.preview(text, **settings))
+            return None
+        answer = self.session.ask(text, new=options.new, **settings)
+        self._show(answer, options, owns_cell=owns_cell)
+        return answer
 
-        model = _model(self.model if options.model is None else options.model)
-        answer = self.session.ask(
-            question,
-            model=model,
-            system_text=self.system if options.system is None else options.system,
-            parameters=options.parameters,
-            strict=self.strict if options.strict is None else options.strict,
-            cell=self._next_key(),
+    def retry(self, options: AskOptions) -> None:
+        """Ask the last question again in its turn's place, and show the answer.
+
+        Raises
+        ------
+        H2OMagicError, AnswerStopped
+            As :meth:`ask` does.
+        """
+        if options.new or not options.history:
+            raise ConfigurationError(
+                "%h2o retry: it asks again from the turn's own place: leave out "
+                f"`{'--new' if options.new else '--no-history'}`"
+            )
+        for name in ("raw", "preview", "schema"):
+            if getattr(options, name):
+                raise ConfigurationError(
+                    f"%h2o retry: it asks the same again: leave out `--{name}`"
+                )
+        answer = self.session.retry(**cast(Any, options.settings))
+        self._show(answer, options, owns_cell=False)
+
+    def welcome(self) -> None:
+        """Say once what of the conversation is back, if anything is."""
+        if self._welcomed:
+            return
+        self._welcomed = True
+        if not places.store_file().exists():
+            return
+        self._current.settle()
+        from h2o_magic.display import show_markdown  # noqa: PLC0415
+        from h2o_magic.welcome import welcome  # noqa: PLC0415
+
+        session = self.session
+        how, origin = session.record.came_from or ("", "")
+        last = session.turns(last=1)
+        line = welcome(
+            session.threads(),
+            current=session.thread,
+            copied_from=origin if how == "copied" else "",
+            incomplete=bool(last) and last[0].status == "incomplete",
         )
-        view = make_view(
-            self.shell,
-            waiting=f"{model} …",
-            owns_cell=owns_cell,
-            live=options.live,
-        )
-        with view:
-            _show(answer, view)
-
-    @validate("server")
-    def _check_server(self, proposal: dict[str, Any]) -> str:
-        from h2o_magic.endpoint import check_base_url  # noqa: PLC0415
-
-        try:
-            return check_base_url(proposal["value"]) if proposal["value"] else ""
-        except ConfigurationError as error:
-            raise TraitError(str(error)) from error  # traitlets then takes it back
-
-    @observe("server")
-    def _on_server(self, change: dict[str, Any]) -> None:
-        if self._session is not None:
-            self._session.close()
-            self._session.backend = _backend(change["new"])
-
-    def close(self) -> None:
-        """Give back what the session holds; called when the extension is unloaded."""
-        if self._session is not None:
-            self._session.close()
+        if line:
+            show_markdown(self.shell, line, line.replace("`", ""))
 
     def on_cell(self, info: ExecutionInfo) -> None:
         """Note which cell runs, by IPython's ``pre_run_cell`` event."""
-        self._cell = info.cell_id
-        self._asked = 0
+        self._current.cell.begin(info.cell_id)
 
-    def _next_key(self) -> str | None:
-        """Return the key of the next turn: the cell's id, numbered from the second."""
-        self._asked += 1
-        if self._cell is None or self._asked == 1:
-            return self._cell
-        return f"{self._cell}#{self._asked}"
+    def on_cell_end(self, result: ExecutionResult) -> None:
+        """Let go of what the cell no longer asks, by its ``post_run_cell`` event."""
+        if result.success:
+            self._current.take_out_what_is_not_asked_any_more()
+
+    def _show(self, answer: Answer, options: AskOptions, *, owns_cell: bool) -> None:
+        from h2o_magic.display import make_view  # noqa: PLC0415
+        from h2o_magic.ended import Ended  # noqa: PLC0415
+        from h2o_magic.rendering import AnswerError  # noqa: PLC0415
+
+        view = make_view(
+            self.shell,
+            waiting=f"{answer.question.model} …",
+            owns_cell=owns_cell,
+            live=options.live,
+        )
+        ended = Ended(answer)
+        try:
+            with view:
+                _show(ended, view)
+        finally:
+            self._keep(ended, options)
+        if answer.question.format == "code":
+            self._offer_code(answer)
+        if ended.error:
+            raise AnswerError(ended.error)
+
+    def _keep(self, ended: Ended, options: AskOptions) -> None:
+        """Keep an answer as a value, however it ended."""
+        if not ended.answer.messages or self.shell is None:
+            return
+        value = ended.value()
+        if options.out is not None:
+            self.shell.user_ns[options.out] = value
+        if not options.quiet:
+            self.shell.displayhook.update_user_ns(value)  # type: ignore[no-untyped-call]
+
+    def _offer_code(self, answer: Answer) -> None:
+        from h2o_magic.fences import code_blocks  # noqa: PLC0415
+        from h2o_magic.next_cell import offer  # noqa: PLC0415
+
+        blocks = code_blocks(answer.text)
+        if blocks:
+            offer(self.shell, "\n\n".join(block.code.rstrip() for block in blocks))
+
+    def _expanded(self, question: str) -> str:
+        """Return the question with the names in braces as text."""
+        if "{" not in question or self.shell is None:
+            return question
+        from h2o_magic.names import names_of  # noqa: PLC0415
+        from h2o_magic.prompt import expand  # noqa: PLC0415
+        from h2o_magic.prompt_values import as_prompt  # noqa: PLC0415
+
+        show = partial(as_prompt, environment=os.environ)
+        return expand(question, names_of(self.shell, self.errors), show).text
+
+    def _schema(self, named: str | None) -> object:
+        """Return what `--schema` names: a variable of the user, else a file."""
+        if named is None or self.shell is None:
+            return None
+        if named in self.shell.user_ns:
+            return self.shell.user_ns[named]
+        from h2o_magic.schemas import load  # noqa: PLC0415
+
+        return load(named)
+
+    def _preview(self, preview: Preview) -> None:
+        from h2o_magic import preview_view as view  # noqa: PLC0415
+        from h2o_magic.display import show_markdown  # noqa: PLC0415
+
+        markdown, plain = view.preview_markdown(preview), view.preview_plain(preview)
+        show_markdown(self.shell, markdown, plain)
+
+    @contextmanager
+    def speaking(self) -> Iterator[None]:
+        """Say at the end what went wrong aside: an answer's end clears the cell."""
+        try:
+            yield
+        finally:
+            while self._said:
+                sys.stderr.write(f"h2o_magic: {self._said.pop(0)}\n")
 
 
-def _show(answer: Answer, view: AnswerView) -> None:
+def _show(ended: Ended, view: AnswerView) -> None:
     """Write an answer into its view, and end it there however it ends."""
+    answer = ended.answer
     try:
         view.wait()
         with closing(iter(answer)) as events:  # type: ignore[type-var]
@@ -192,50 +293,14 @@ def _show(answer: Answer, view: AnswerView) -> None:
                     case _:
                         pass
     except (Exception, KeyboardInterrupt) as error:
+        ended.problem = str(error) or type(error).__name__
         if not answer.text.strip():
             view.clear()
             raise
         if not isinstance(error, KeyboardInterrupt):
-            _finish(answer, view, problem=str(error))
+            ended.show(view)
             raise
-        _finish(answer, view)
+        ended.problem = ""
+        ended.show(view)
         raise AnswerStopped("Stopped. The answer so far is kept.") from None
-    _finish(answer, view)
-
-
-def _finish(answer: Answer, view: AnswerView, problem: str = "") -> None:
-    text, facts = answer.text, answer.facts
-    view.finish(
-        captions.answer_markdown(text, facts, problem),
-        captions.answer_plain(text, facts, problem),
-        {"h2o_magic": facts.as_metadata()},
-    )
-
-
-def _model(name: str) -> str:
-    """Return the model to ask for; a weights file beside the notebook by its path.
-
-    The server runs in another folder, so a path must be whole.
-    """
-    path = Path(name).expanduser()
-    return str(path.resolve()) if path.suffix == ".gguf" and path.is_file() else name
-
-
-def _backend(server: str) -> Backend:
-    from h2o_magic.backends.gptgm import GptGmBackend  # noqa: PLC0415
-
-    if server:
-        return GptGmBackend(server)
-    from h2o_magic.embedded import locate  # noqa: PLC0415
-
-    return GptGmBackend(connection=locate)
-
-
-def _running_cell(shell: InteractiveShell) -> str | None:
-    """Return the id of the cell that loads the extension, whose event has passed."""
-    get_parent: Callable[[], dict[str, Any]] | None
-    get_parent = getattr(getattr(shell, "kernel", None), "get_parent", None)
-    if get_parent is None:
-        return None
-    cell = get_parent().get("metadata", {}).get("cellId")
-    return cell if isinstance(cell, str) else None
+    ended.show(view)

@@ -1,24 +1,16 @@
-"""Chat messages, turns and conversations: frozen values, equal when their content is.
-
-A :class:`Message` is what travels to a server. A :class:`Turn` is one question with
-its answer, as the notebook keeps it. A :class:`Conversation` is an ordered tuple of
-turns; "changing" one makes a new one.
-"""
+"""Chat messages, as they travel to a server: frozen values."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
 from h2o_magic.errors import MessagesError
 
 __all__ = [
-    "Conversation",
     "Message",
     "Role",
-    "Turn",
-    "TurnStatus",
     "assistant",
     "parse_messages",
     "system",
@@ -26,7 +18,6 @@ __all__ = [
 ]
 
 Role = Literal["system", "user", "assistant"]
-TurnStatus = Literal["complete", "stopped", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,69 +49,6 @@ def user(content: str) -> Message:
 def assistant(content: str) -> Message:
     """Make a message of the model."""
     return Message("assistant", content)
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One question and what came of it.
-
-    Attributes
-    ----------
-    question : str
-        The user's text.
-    answer : str
-        The answer's text so far; may be partial, see `status`.
-    status : {"complete", "stopped", "failed"}
-        How the answer ended. Only complete turns are sent as context.
-    cell : str or None
-        Id of the notebook cell that asked; None where the front end has no ids.
-    system : str
-        The system text the question was asked under.
-    """
-
-    question: str
-    answer: str
-    status: TurnStatus = "complete"
-    cell: str | None = None
-    system: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """An ordered tuple of turns, at most one for each cell."""
-
-    turns: tuple[Turn, ...] = ()
-
-    def before(self, cell: str | None) -> Conversation:
-        """Return the turns that a question of `cell` is asked after.
-
-        A cell that has no turn yet asks after all of them; one that has asks again
-        from its own place.
-        """
-        place = self._place(cell)
-        return self if place is None else replace(self, turns=self.turns[:place])
-
-    def with_turn(self, turn: Turn) -> Conversation:
-        """Return a conversation in which `turn` took its cell's place, or was added."""
-        place = self._place(turn.cell)
-        if place is None:
-            return replace(self, turns=(*self.turns, turn))
-        turns = (*self.turns[:place], turn, *self.turns[place + 1 :])
-        return replace(self, turns=turns)
-
-    def messages(self) -> tuple[Message, ...]:
-        """Return the complete turns as alternating user and assistant messages."""
-        return tuple(
-            message
-            for turn in self.turns
-            if turn.status == "complete" and turn.answer
-            for message in (user(turn.question), assistant(turn.answer))
-        )
-
-    def _place(self, cell: str | None) -> int | None:
-        if cell is None:
-            return None
-        return next((i for i, t in enumerate(self.turns) if t.cell == cell), None)
 
 
 def parse_messages(items: Iterable[Message | Mapping[str, Any]]) -> tuple[Message, ...]:

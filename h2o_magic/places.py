@@ -13,7 +13,7 @@ from pathlib import Path
 
 import platformdirs
 
-__all__ = ["log_file", "runtime_file"]
+__all__ = ["log_file", "runtime_file", "store_file"]
 
 _APP = "h2o_magic"
 
@@ -25,6 +25,11 @@ def runtime_file() -> Path:
     """
     node = re.sub(r"[^A-Za-z0-9.-]", "_", platform.node()) or "localhost"
     return _home(platformdirs.user_data_path(_APP)) / f"server-{node}.json"
+
+
+def store_file() -> Path:
+    """Return the path of the file that keeps this user's conversations."""
+    return _home(platformdirs.user_data_path(_APP)) / "conversations.sqlite3"
 
 
 def log_file() -> Path:

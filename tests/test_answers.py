@@ -14,7 +14,7 @@ from h2o_magic.events import (
     TextDelta,
     Usage,
 )
-from h2o_magic.messages import TurnStatus
+from h2o_magic.turns import TurnStatus
 
 
 class Clock:
@@ -207,6 +207,10 @@ def test_the_metadata_is_json() -> None:
         prompt_tokens=1,
         completion_tokens=11,
         dropped_turns=3,
+        thread="ideas",
+        sent_turns=2,
+        earlier_turns=5,
+        outdated_turns=1,
         seconds_to_first_token=1 / 3,
         seconds=4 / 3,
         parameters={"stop": ("a", "b"), "temperature": 0.4, "do_sample": True},
@@ -224,6 +228,12 @@ def test_the_metadata_is_json() -> None:
         "completion_tokens": 11,
         "dropped_turns": 3,
         "cut_tokens": 0,
+        "thread": "ideas",
+        "history": True,
+        "sent_turns": 2,
+        "earlier_turns": 5,
+        "unfinished_turns": 0,
+        "outdated_turns": 1,
         "seconds_to_first_token": 0.333,
         "seconds": 1.333,
         "tokens_per_second": 10.0,

@@ -1,5 +1,7 @@
 import re
+import shlex
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,9 @@ from h2o_magic.arguments import (
     parse_cell_line,
 )
 from h2o_magic.errors import ConfigurationError, ParameterError
-from h2o_magic.parameters import PARAMETERS, Parameter
+from h2o_magic.parameters import PARAMETERS
+from h2o_magic.settings import SETTINGS, Setting, Settings
+from tests.setting_values import WITH_OPTION, accepted, each_option, refused
 
 # Options
 
@@ -21,14 +25,14 @@ from h2o_magic.parameters import PARAMETERS, Parameter
     [
         ("", AskOptions()),
         ("   ", AskOptions()),
-        ("--model falcon-7b", AskOptions(model="falcon-7b")),
-        ("-m falcon-7b", AskOptions(model="falcon-7b")),
-        ("--model=falcon-7b", AskOptions(model="falcon-7b")),
-        ("--system 'Be brief.'", AskOptions(system="Be brief.")),
-        ('-s "Don\'t guess."', AskOptions(system="Don't guess.")),
-        ('--system=""', AskOptions(system="")),
-        ("--strict", AskOptions(strict=True)),
-        ("--no-strict", AskOptions(strict=False)),
+        ("--model falcon-7b", AskOptions({"model": "falcon-7b"})),
+        ("-m falcon-7b", AskOptions({"model": "falcon-7b"})),
+        ("--model=falcon-7b", AskOptions({"model": "falcon-7b"})),
+        ("--system 'Be brief.'", AskOptions({"system": "Be brief."})),
+        ('-s "Don\'t guess."', AskOptions({"system": "Don't guess."})),
+        ('--system=""', AskOptions({"system": ""})),
+        ("--strict", AskOptions({"strict": True})),
+        ("--no-strict", AskOptions({"strict": False})),
         ("--stream", AskOptions(live=True)),
         ("--no-stream", AskOptions(live=False)),
         ("--help", AskOptions(help=True)),
@@ -46,9 +50,22 @@ from h2o_magic.parameters import PARAMETERS, Parameter
         ("--seed 0", AskOptions({"seed": 0})),
         ("--stop END", AskOptions({"stop": ("END",)})),
         ("--stop a --stop 'b c'", AskOptions({"stop": ("a", "b c")})),
+        ("--stop a --stop none", AskOptions({"stop": ("a", "none")})),
+        ("""--stop '["a", "b"]'""", AskOptions({"stop": ("a", "b")})),
+        ("--stop none", AskOptions({"stop": None})),
+        ("--temperature none", AskOptions({"temperature": None})),
+        ("--thread 'side talk'", AskOptions({"thread": "side talk"})),
+        ("--max-turns 0", AskOptions({"max_turns": 0})),
+        ("--max-turns none", AskOptions({"max_turns": None})),
+        ("--context 8192", AskOptions({"context": 8192})),
+        ("--send-partial", AskOptions({"send_partial": True})),
+        ("--no-send-partial", AskOptions({"send_partial": False})),
+        ("--no-history", AskOptions(history=False)),
+        ("--new", AskOptions(new=True)),
+        ("--new --thread x", AskOptions({"thread": "x"}, new=True)),
         ("--return-full-text", AskOptions({"return_full_text": True})),
         ("--no-return-full-text", AskOptions({"return_full_text": False})),
-        ("-m a --seed 1 -m b", AskOptions({"seed": 1}, model="b")),
+        ("-m a --seed 1 -m b", AskOptions({"seed": 1, "model": "b"})),
     ],
 )
 def test_an_option_has_its_effect_in_a_cell_and_on_a_line(
@@ -59,15 +76,36 @@ def test_an_option_has_its_effect_in_a_cell_and_on_a_line(
 
 
 def test_the_values_are_of_the_parameters_type() -> None:
-    values = parse_cell_line("--temperature 1 --top-k 2 --stop a").parameters
+    values = parse_cell_line("--temperature 1 --top-k 2 --stop a").settings
     assert [type(value) for value in values.values()] == [float, int, tuple]
 
 
-@pytest.mark.parametrize("parameter", PARAMETERS.values(), ids=lambda p: p.name)
-def test_every_parameter_has_an_option(parameter: Parameter) -> None:
-    given = {float: " 0.5", int: " 3", bool: "", tuple: " x"}[parameter.kind]
-    options = parse_cell_line(parameter.option + given)
-    assert list(options.parameters) == [parameter.name]
+def given(setting: Setting, value: Any) -> str:
+    """Return the option that gives a setting this value."""
+    if setting.kind is bool:
+        return setting.option if value else f"--no-{setting.option[2:]}"
+    return f"{setting.option}={shlex.quote(setting.write(value))}"
+
+
+@each_option
+def test_every_setting_of_a_question_has_an_option(setting: Setting) -> None:
+    for value in accepted(setting):
+        options = parse_cell_line(given(setting, value))
+        assert options == AskOptions({setting.name: value})
+
+
+@each_option
+def test_what_was_not_given_is_not_in_the_options(setting: Setting) -> None:
+    assert setting.name not in parse_cell_line("").settings
+
+
+@each_option
+def test_an_option_comes_before_what_is_set(setting: Setting) -> None:
+    environment, config, option = accepted(setting)
+    settings = Settings({setting.variable: setting.write(environment)})
+    settings.set(setting.name, config, "%config")
+    options = parse_cell_line(given(setting, option))
+    assert settings.merged(options.settings)[setting.name] == option
 
 
 # Refusals
@@ -117,6 +155,50 @@ SEE_HELP = " (`%%h2o --help` lists all options)"
             "--stop ''",
             f"%%h2o --stop: `stop` {PARAMETERS['stop'].rule}, got ['']",
         ),
+        (
+            "--stop a --stop ''",
+            f"%%h2o --stop: `stop` {PARAMETERS['stop'].rule}, got ['a', '']",
+        ),
+        (
+            "--max-turns=-1",
+            (
+                "%%h2o --max-turns: `max_turns` must be none or a whole number "
+                "from 0 to 2147483647, got -1"
+            ),
+        ),
+        (
+            "--context none",
+            (
+                "%%h2o --context: `context` must be a whole number from 256 to "
+                "2147483647, got 'none'"
+            ),
+        ),
+        (
+            "--model ''",
+            (
+                "%%h2o --model: `model` must be the name of a model, without space at "
+                "its ends, got ''"
+            ),
+        ),
+        (
+            "--max-turn 4",
+            "%%h2o: unknown option --max-turn: did you mean '--max-turns'?",
+        ),
+        (
+            "--history",
+            "%%h2o: unknown option --history: did you mean '--no-history'?",
+        ),
+        (
+            "--new --no-history",
+            "%%h2o: argument --no-history: not allowed with argument --new" + SEE_HELP,
+        ),
+        (
+            "--server=https://host",
+            (
+                "`server` holds for the notebook, not for one question: set it with "
+                "`%config H2OMagics.server` or H2O_MAGIC_SERVER"
+            ),
+        ),
     ],
 )
 def test_a_refusal_says_what_was_expected(
@@ -125,6 +207,19 @@ def test_a_refusal_says_what_was_expected(
     with pytest.raises(ConfigurationError) as caught:
         parse(line)
     assert str(caught.value) == said
+
+
+@each_option
+def test_a_refused_value_is_refused_in_one_line_that_names_the_option(
+    setting: Setting,
+) -> None:
+    text = setting.write(refused(setting))
+    with pytest.raises(ConfigurationError) as caught:
+        parse_cell_line(f"{setting.option}={shlex.quote(text)}")
+    said = str(caught.value)
+    assert said.startswith("%%h2o")
+    assert setting.option in said
+    assert len(said.splitlines()) == 1
 
 
 def test_five_stop_texts_are_refused() -> None:
@@ -207,12 +302,13 @@ def test_two_dashes_end_the_options_of_a_line(line: str, question: str) -> None:
 
 def test_quotes_in_options_do_not_reach_into_the_question() -> None:
     options, question = parse_ask("--system 'Be brief.' what's \"up")
-    assert (options.system, question) == ("Be brief.", "what's \"up")
+    assert options == AskOptions({"system": "Be brief."})
+    assert question == "what's \"up"
 
 
 def test_a_value_glued_to_its_option_is_read() -> None:
     options, question = parse_ask("-mfalcon-7b --system='Be brief.' Why?")
-    assert (options.model, options.system) == ("falcon-7b", "Be brief.")
+    assert options == AskOptions({"model": "falcon-7b", "system": "Be brief."})
     assert question == "Why?"
 
 
@@ -223,22 +319,41 @@ def test_help_is_wanted_also_with_a_question() -> None:
 # Help
 
 
-def help_of(parameter: Parameter) -> str:
-    """Return what the help says of a parameter, with single spaces."""
+def help_of(setting: Setting) -> str:
+    """Return what the help says of a setting, with single spaces."""
     text = re.sub(r"\s+", " ", help_text())
-    start = text.index(f" {parameter.option}")
+    start = text.index(f" {setting.option}")
     return text[start : start + 220]
 
 
-@pytest.mark.parametrize("parameter", PARAMETERS.values(), ids=lambda p: p.name)
-def test_the_help_names_every_parameter_with_its_default(parameter: Parameter) -> None:
-    said = help_of(parameter)
-    assert parameter.help in said
-    if parameter.default is not None:
-        default = str(parameter.default).lower()
-        assert f"{parameter.help} Default: {default}." in said
+@each_option
+def test_the_help_names_every_setting_with_its_default(setting: Setting) -> None:
+    said = help_of(setting)
+    assert setting.help in said
+    if setting.default not in (None, ""):
+        default = f"{setting.write(setting.default)} {setting.unit}".rstrip()
+        assert f"{setting.help} Default: {default}." in said
     else:
-        assert f"{parameter.help} Default" not in said
+        assert f"{setting.help} Default" not in said
+
+
+@each_option
+def test_the_help_in_a_notebook_names_every_setting(setting: Setting) -> None:
+    (row,) = [row for row in help_rows() if f"`{setting.option}" in row[0]]
+    assert row[1] == setting.help
+    if setting.kind is bool:
+        assert f"`--no-{setting.option[2:]}`" in row[0]
+
+
+def test_the_help_names_the_settings_before_the_generation_parameters() -> None:
+    text = help_text()
+    options, generation = text.split("\ngeneration parameters:\n")
+    for setting in WITH_OPTION:
+        part = generation if setting.name in PARAMETERS else options
+        assert f"{setting.option} " in part or f"{setting.option}," in part
+    assert "The value `none` leaves one to the server." in generation
+    without = set(SETTINGS.values()) - set(WITH_OPTION)
+    assert not any(f"--{setting.name}" in text for setting in without)
 
 
 def test_the_help_names_the_other_options_and_both_ways_to_ask() -> None:
@@ -249,6 +364,8 @@ def test_the_help_names_the_other_options_and_both_ways_to_ask() -> None:
         "--model NAME",  # Python 3.13 writes "-m, --model NAME"
         "--system TEXT",
         "--strict, --no-strict",
+        "--no-history",
+        "--new ",
         "--stream, --no-stream",
         "-h, --help",
         "`%h2o models` lists them",
@@ -279,4 +396,7 @@ def test_the_help_in_a_notebook_names_each_default_with_its_unit() -> None:
     rows = {row[0]: row[1:] for row in help_rows()}
     assert rows["`--max-new-tokens N`"] == ["The longest answer.", "`1024` tokens"]
     assert rows["`--temperature X`"][1] == "`0.4`"
+    assert rows["`--context N`"][1] == "`4096` tokens"
+    assert rows["`-m NAME`, `--model NAME`"][1] == "`llama-13b`"
     assert rows["`--seed N`"][1] == ""
+    assert rows["`--new`"] == ["Begin a new conversation with this question.", ""]

@@ -1,7 +1,12 @@
 import pytest
 
 from h2o_magic.answers import Facts
-from h2o_magic.captions import answer_markdown, answer_plain, footer
+from h2o_magic.captions import (
+    answer_markdown,
+    answer_plain,
+    footer,
+    reasoning_markdown,
+)
 from h2o_magic.catalogue import MODELS
 
 DEMO = "built-in demo weights"
@@ -149,3 +154,100 @@ def test_the_problem_cannot_write_html() -> None:
 def test_the_footer_says_that_the_questions_beginning_was_left_out() -> None:
     facts = Facts("m", cut_tokens=7)
     assert "the question's first 7 tokens left out" in footer(facts)
+
+
+@pytest.mark.parametrize(
+    ("sent", "earlier", "phrase"),
+    [
+        (12, 40, "sent 12 of 40 turns"),
+        (0, 1, "sent 0 of 1 turn"),
+        (1, 1200, "sent 1 of 1,200 turns"),
+    ],
+)
+def test_a_context_that_is_not_whole_says_how_much_was_sent(
+    sent: int, earlier: int, phrase: str
+) -> None:
+    # What the server dropped is in the count already.
+    facts = Facts("m", sent_turns=sent, earlier_turns=earlier, dropped_turns=1)
+    assert footer(facts) == ["m", phrase]
+
+
+def test_turns_that_are_not_whole_are_not_taken_for_a_lack_of_room() -> None:
+    facts = Facts("m", sent_turns=1, earlier_turns=5, unfinished_turns=4)
+    assert footer(facts) == ["m", "sent 1 of 5 turns, 4 not whole"]
+
+
+@pytest.mark.parametrize("count", [0, 7])
+def test_a_whole_context_goes_without_saying(count: int) -> None:
+    assert footer(Facts("m", sent_turns=count, earlier_turns=count)) == ["m"]
+
+
+def test_a_thread_is_named_unless_it_is_the_first() -> None:
+    assert footer(Facts("m", thread="ideas")) == ["m", "thread ideas"]
+    assert footer(Facts("m", thread="main")) == ["m"]
+
+
+def test_a_question_outside_the_conversation_says_so() -> None:
+    assert footer(Facts("m", history=False)) == ["m", "outside the conversation"]
+
+
+def test_turns_asked_on_the_older_answer_are_counted() -> None:
+    assert footer(Facts("m", outdated_turns=1)) == [
+        "m",
+        "1 later turn was asked on an older answer",
+    ]
+    assert footer(Facts("m", outdated_turns=2)) == [
+        "m",
+        "2 later turns were asked on an older answer",
+    ]
+
+
+def test_an_answer_whose_end_nobody_saw_says_so_first() -> None:
+    assert footer(Facts("m", status="incomplete"))[0] == (
+        "■ incomplete, nobody saw its end"
+    )
+
+
+# What a model writes
+
+
+def test_an_answer_is_shown_harmless_and_kept_plain_as_it_is() -> None:
+    text = "<img src=x onerror=f()>"
+    assert answer_markdown(text, Facts("m")).startswith("&lt;img")
+    assert answer_plain(text, Facts("m")).startswith(text)
+
+
+def test_a_problem_and_a_model_name_can_load_nothing() -> None:
+    facts = Facts("![m](https://x.org)", status="failed")
+    shown = answer_markdown("Hel", facts, "502 ![p](https://x.org)")
+    assert "![" not in shown
+
+
+def test_reasoning_is_folded_above_the_answer() -> None:
+    shown = answer_markdown("So.", Facts("m"), reasoning="1. *a*\n\n```py\nx")
+    assert shown == (
+        "<details><summary>Reasoning</summary>\n\n"
+        "1. *a*\n\n```py\nx\n```\n\n</details>\n\n"
+        "So.\n\n<sub>m</sub>"
+    )
+
+
+def test_reasoning_is_quoted_or_hidden_where_that_is_wanted() -> None:
+    assert reasoning_markdown("a\n\n    b", "show") == (
+        "> **Reasoning**\n>\n> a\n>\n>     b"
+    )
+    assert reasoning_markdown("a", "hide") == ""
+
+
+@pytest.mark.parametrize("mode", ["collapse", "show", "hide"])
+def test_no_reasoning_takes_no_place(mode: str) -> None:
+    assert reasoning_markdown(" \n", mode) == ""
+
+
+@pytest.mark.parametrize("mode", ["collapse", "show"])
+def test_reasoning_is_harmless_and_stays_in_its_place(mode: str) -> None:
+    shown = reasoning_markdown("</details><img src=x>\n\n> ```\n> </details>", mode)
+    assert shown.count("</details>") - shown.count("> </details>") == (
+        mode == "collapse"
+    )
+    assert "<img" not in shown

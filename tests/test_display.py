@@ -83,7 +83,10 @@ def test_the_sign_of_life_gives_way_to_the_first_text(screen: Screen) -> None:
 def test_the_end_is_one_output_with_its_metadata(screen: Screen) -> None:
     with StreamedView("waiting") as view:
         view.write("Hello")
-        view.finish("**Hello**", "Hello", {"h2o_magic": {"model": "m"}})
+        view.finish(
+            {"text/markdown": "**Hello**", "text/plain": "Hello"},
+            {"h2o_magic": {"model": "m"}},
+        )
     last = screen.messages[-1]
     assert last["data"] == {"text/markdown": "**Hello**", "text/plain": "Hello"}
     assert last["metadata"] == {"h2o_magic": {"model": "m"}}
@@ -92,7 +95,7 @@ def test_the_end_is_one_output_with_its_metadata(screen: Screen) -> None:
 def test_nothing_is_drawn_after_the_end(screen: Screen) -> None:
     with StreamedView("waiting") as view:
         view.write("Hello")
-        view.finish("Hello", "Hello", {})
+        view.finish({"text/markdown": "Hello", "text/plain": "Hello"}, {})
         count = len(screen.messages)
         view.write(" again")
     assert len(screen.messages) == count
@@ -113,7 +116,7 @@ def test_a_line_answer_is_one_output_from_the_beginning_to_the_end(
         view.replace("Hi")
         view.write(" there")
         assert screen.text == "Hi there"
-        view.finish("Hi there!", "Hi there!", {})
+        view.finish({"text/markdown": "Hi there!", "text/plain": "Hi there!"}, {})
     assert [o["data"]["text/plain"] for o in screen.outputs] == ["Hi there!"]
 
 
@@ -129,7 +132,7 @@ def test_without_streaming_only_the_end_is_shown(screen: Screen) -> None:
         view.write("Hello")
         view.replace("Hi")
         assert screen.messages == []
-        view.finish("Hi", "Hi", {})
+        view.finish({"text/markdown": "Hi", "text/plain": "Hi"}, {})
     assert len(screen.messages) == 1
 
 
@@ -137,7 +140,9 @@ def test_a_terminal_prints_each_text_once(capsys: pytest.CaptureFixture[str]) ->
     with TerminalView(live=True) as view:
         view.write("Hello")
         view.write(" there")
-        view.finish("ignored", "Hello there\n\n[llama-13b]", {})
+        view.finish(
+            {"text/markdown": "ignored", "text/plain": "Hello there\n\n[llama-13b]"}, {}
+        )
     assert capsys.readouterr().out == "Hello there\n\n[llama-13b]\n"
 
 
@@ -148,7 +153,7 @@ def test_a_terminal_prints_replaced_text_anew_only_if_it_differs(
         view.write("Hello")
         view.replace("Hello there")
         view.replace("Good day")
-        view.finish("ignored", "Good day\n\n[m]", {})
+        view.finish({"text/markdown": "ignored", "text/plain": "Good day\n\n[m]"}, {})
     assert capsys.readouterr().out == "Hello there\nGood day\n\n[m]\n"
 
 
@@ -157,7 +162,7 @@ def test_a_terminal_is_not_steered_by_the_answer(
 ) -> None:
     with TerminalView(live=True) as view:
         view.write("a\x1b[2Jb\x07\r")
-        view.finish("", "a\x1b[2Jb\x07\r\n\n[m]", {})
+        view.finish({"text/markdown": "", "text/plain": "a\x1b[2Jb\x07\r\n\n[m]"}, {})
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert "\x07" not in out
@@ -170,7 +175,7 @@ def test_a_terminal_without_streaming_prints_the_end(
     with TerminalView(live=False) as view:
         view.write("Hello")
         assert capsys.readouterr().out == ""
-        view.finish("", "Hello\n\n[m]", {})
+        view.finish({"text/markdown": "", "text/plain": "Hello\n\n[m]"}, {})
     assert capsys.readouterr().out == "Hello\n\n[m]\n"
 
 

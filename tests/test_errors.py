@@ -14,6 +14,7 @@ from h2o_magic.errors import (
     MisuseError,
     RateLimitedError,
     StatusError,
+    StoreError,
 )
 
 
@@ -90,3 +91,13 @@ def test_a_generation_error_carries_the_servers_class_of_it() -> None:
     error = GenerationError("too long", error_type="validation", partial="a")
     assert (error.error_type, error.partial) == ("validation", "a")
     assert GenerationError("too long").error_type == ""
+
+
+def test_a_store_error_says_what_happened_and_what_to_do() -> None:
+    error = StoreError("the disk is full", "make room")
+    assert (error.what, error.remedy, error.readable) == (
+        "the disk is full",
+        "make room",
+        True,
+    )
+    assert str(error) == "the disk is full: make room"

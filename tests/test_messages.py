@@ -7,9 +7,7 @@ import pytest
 
 from h2o_magic.errors import MessagesError
 from h2o_magic.messages import (
-    Conversation,
     Message,
-    Turn,
     assistant,
     parse_messages,
     system,
@@ -26,89 +24,6 @@ def test_the_builders_name_who_speaks() -> None:
 def test_a_message_cannot_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
         user("a").content = "b"  # type: ignore[misc]
-
-
-# Conversation
-
-
-def told(*answers: str) -> Conversation:
-    """Return a conversation with a turn for each answer, in cells a, b, c, ..."""
-    turns = (Turn(f"{a}?", a, cell=c) for a, c in zip(answers, "abcdef", strict=False))
-    return Conversation(tuple(turns))
-
-
-def test_a_question_of_a_new_cell_is_asked_after_all_turns() -> None:
-    conversation = told("1", "2")
-    assert conversation.before("new") == conversation
-
-
-def test_a_question_without_a_cell_is_asked_after_all_turns() -> None:
-    conversation = Conversation((Turn("1?", "1"), Turn("2?", "2")))
-    assert conversation.before(None) == conversation
-
-
-def test_a_cell_that_is_run_again_asks_from_its_own_place() -> None:
-    conversation = told("1", "2", "3")
-    assert conversation.before("b") == told("1")
-    assert conversation.before("a") == Conversation()
-
-
-def test_a_turn_of_a_new_cell_is_added_at_the_end() -> None:
-    assert told("1").with_turn(Turn("2?", "2", cell="b")) == told("1", "2")
-
-
-def test_a_turn_of_a_known_cell_takes_its_place() -> None:
-    again = Turn("other?", "other", cell="b")
-    before = told("1", "2", "3")
-    assert before.with_turn(again).turns == (before.turns[0], again, before.turns[2])
-
-
-def test_running_a_cell_twice_never_makes_two_turns() -> None:
-    conversation = told("1", "2")
-    for answer in ("again", "and again"):
-        conversation = conversation.with_turn(Turn("1?", answer, cell="a"))
-    assert [turn.answer for turn in conversation.turns] == ["and again", "2"]
-
-
-def test_turns_without_a_cell_are_always_added() -> None:
-    conversation = Conversation()
-    for answer in ("1", "2", "2"):
-        conversation = conversation.with_turn(Turn("same?", answer))
-    assert [turn.answer for turn in conversation.turns] == ["1", "2", "2"]
-
-
-def test_with_turn_leaves_the_conversation_it_was_called_on() -> None:
-    conversation = told("1")
-    conversation.with_turn(Turn("1?", "other", cell="a"))
-    assert conversation == told("1")
-
-
-def test_complete_turns_are_sent_as_alternating_messages() -> None:
-    assert told("1", "2").messages() == (
-        user("1?"),
-        assistant("1"),
-        user("2?"),
-        assistant("2"),
-    )
-
-
-@pytest.mark.parametrize(
-    "left_out",
-    [
-        Turn("q", "half an ans", "stopped"),
-        Turn("q", "half an ans", "failed"),
-        Turn("q", "", "failed"),
-        Turn("q", "", "complete"),
-    ],
-)
-def test_only_whole_answers_are_sent_as_context(left_out: Turn) -> None:
-    conversation = Conversation((left_out, Turn("2?", "2")))
-    assert conversation.messages() == (user("2?"), assistant("2"))
-
-
-def test_a_turns_system_text_is_not_sent_as_a_message() -> None:
-    conversation = Conversation((Turn("1?", "1", system="Be brief."),))
-    assert conversation.messages() == (user("1?"), assistant("1"))
 
 
 # parse_messages

@@ -9,6 +9,7 @@ def test_the_public_names_are_these() -> None:
     assert h2o_magic.__all__ == [
         "create_completion",
         "load_ipython_extension",
+        "session",
         "unload_ipython_extension",
     ]
 

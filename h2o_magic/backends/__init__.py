@@ -6,9 +6,9 @@ a running answer: several answers may stream from one backend at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from h2o_magic.events import Event
 from h2o_magic.messages import Message
@@ -36,6 +36,9 @@ class ChatRequest:
         Generation parameters as :func:`h2o_magic.parameters.resolve` returns them.
     strict : bool
         True asks the server to refuse rather than to answer from demo weights.
+    schema : mapping or None
+        JSON schema of the answer. A server that can holds the answer to it, and its
+        `Source` event says so; others never see it.
     """
 
     chat: str
@@ -43,6 +46,7 @@ class ChatRequest:
     messages: tuple[Message, ...]
     parameters: Mapping[str, Value] = field(default_factory=dict)
     strict: bool = False
+    schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,27 @@ class Backend(Protocol):
         ------
         BackendError
             If it does not say.
+        """
+
+    def count_tokens(self, model: str, messages: Sequence[Message]) -> int | None:
+        """Return how many tokens `model` would read of `messages`.
+
+        Parameters
+        ----------
+        model
+            Short name or id of the model.
+        messages
+            The whole context, the question last.
+
+        Returns
+        -------
+        int or None
+            None if the server cannot count them.
+
+        Raises
+        ------
+        BackendError
+            If the server is not reached, or refuses these.
         """
 
     def forget(self, chat: str) -> None:

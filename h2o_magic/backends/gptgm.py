@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import threading
 import uuid
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 from h2o_magic.backends import ChatRequest, ModelInfo
 from h2o_magic.backends.gptgm_arguments import check_kind, checked_messages
 from h2o_magic.backends.gptgm_calls import GptGmCalls
 from h2o_magic.backends.gptgm_chat import Chat
 from h2o_magic.backends.gptgm_completion import create_completion
+from h2o_magic.backends.gptgm_counting import count_tokens
 from h2o_magic.backends.gptgm_models import list_models
 from h2o_magic.backends.gptgm_prompt import first_turn_text
 from h2o_magic.backends.gptgm_repairs import DEFAULT_PATIENCE, Patience
@@ -24,6 +25,7 @@ from h2o_magic.backends.gptgm_turn import answer_events
 from h2o_magic.catalogue import find_model
 from h2o_magic.errors import ConfigurationError, DemoWeightsWarning
 from h2o_magic.events import Event, Finished
+from h2o_magic.messages import Message
 from h2o_magic.transport import DEFAULT_TIMEOUTS, Cancellation, Endpoint, Timeouts
 
 __all__ = [
@@ -147,6 +149,21 @@ class GptGmBackend:
         """
         return list_models(self._connect(False))
 
+    def count_tokens(self, model: str, messages: Sequence[Message]) -> int | None:
+        """Return how many tokens the model would read of `messages`.
+
+        Returns
+        -------
+        int or None
+            None if the server is none of this package, which alone can count.
+
+        Raises
+        ------
+        BackendError
+            If the server is not reached, or cannot count these.
+        """
+        return count_tokens(self._connect(False), _model_id(model), messages)
+
     def close(self) -> None:
         """Delete the conversations on the server, and close the idle connections."""
         with self._lock:
@@ -249,9 +266,8 @@ def _connection(
 
 
 def _question(request: ChatRequest) -> Question:
-    known = find_model(request.model)
     return Question(
-        model=known.service_id if known else request.model,
+        model=_model_id(request.model),
         messages=request.messages,
         parameters={**request.parameters, "details": True},
         options={
@@ -262,4 +278,10 @@ def _question(request: ChatRequest) -> Question:
             "web_search_id": "",
             **({"strict": True} if request.strict else {}),
         },
+        schema=request.schema,
     )
+
+
+def _model_id(name: str) -> str:
+    known = find_model(name)
+    return known.service_id if known else name

@@ -192,6 +192,11 @@ class GptGmCalls:
         with self._transport.send("GET", path) as reply:
             return reply.json()
 
+    def post(self, path: str, document: object) -> Any:
+        """Return the JSON document that answers `document`, sent to `path`."""
+        with self._transport.send("POST", path, document=document) as reply:
+            return reply.json()
+
     def close(self) -> None:
         """Close the idle connections."""
         self._transport.close()

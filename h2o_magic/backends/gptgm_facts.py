@@ -16,13 +16,18 @@ __all__ = ["answer_facts", "source_of"]
 
 
 def source_of(document: Mapping[str, Any]) -> Source | None:
-    """Return what answers, if `document` says so."""
+    """Return what answers, if `document` says so.
+
+    In the reply to a new conversation, its `schema` says that the server can hold
+    answers to a JSON schema; in the final event, that it did.
+    """
     ours = _ours(document)
     model, weights = ours.get("model"), ours.get("weights")
     if not isinstance(model, str):
         return None
     named = weights if isinstance(weights, str) else ""
-    return Source(model, named, ours.get("demo") is True)
+    demo, schema = ours.get("demo") is True, ours.get("json_schema") is True
+    return Source(model, named, demo, schema)
 
 
 def answer_facts(details: Mapping[str, Any]) -> list[Event]:

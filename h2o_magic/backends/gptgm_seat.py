@@ -7,7 +7,7 @@ made again from our own transcript.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from h2o_magic.backends.gptgm_calls import GptGmCalls
@@ -29,6 +29,11 @@ class Place:
     conversation: str
     inputs: str
     source: Source | None = None
+
+    @property
+    def takes_schema(self) -> bool:
+        """Whether the server said that it can hold answers to a JSON schema."""
+        return self.source is not None and self.source.schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +61,15 @@ class Question:
         Generation parameters, with those of the protocol only.
     options : mapping
         The ``options`` of the body.
+    schema : mapping or None
+        JSON schema of the answer; sent only to servers that can use it.
     """
 
     model: str
     messages: tuple[Message, ...]
     parameters: Mapping[str, Value]
     options: Mapping[str, Any]
+    schema: Mapping[str, Any] | None = None
 
     @property
     def stop(self) -> tuple[str, ...]:
@@ -69,23 +77,32 @@ class Question:
         stop = self.parameters.get("stop", ())
         return stop if isinstance(stop, tuple) else ()
 
-    def document(self, inputs: str, failure: BackendError | None) -> dict[str, Any]:
+    def source(self, place: Place) -> Source | None:
+        """Return what answers at `place`, and whether it is held to the schema."""
+        if place.source is None:
+            return None
+        held = place.takes_schema and self.schema is not None
+        return replace(place.source, schema=held)
+
+    def document(self, place: Place, failure: BackendError | None) -> dict[str, Any]:
         """Return the body of ``POST /conversation/{id}``.
 
         Parameters
         ----------
-        inputs
-            The text to send.
+        place
+            Where it is asked, and with which text.
         failure
             Why the last try failed; None on the first.
         """
         options = dict(self.options)
         if failure is not None:
             options["is_retry"] = True
+        if self.schema is not None and place.takes_schema:
+            options["json_schema"] = dict(self.schema)
         if isinstance(failure, StatusError) and failure.status == 503:
             options["wait_for_model"] = True
         return {
-            "inputs": inputs,
+            "inputs": place.inputs,
             "parameters": {
                 name: list(value) if isinstance(value, tuple) else value
                 for name, value in self.parameters.items()

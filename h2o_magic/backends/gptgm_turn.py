@@ -66,7 +66,7 @@ def answer_events(
         told = False
         try:
             place = seat.find(calls, failure)
-            document = question.document(place.inputs, failure)
+            document = question.document(place, failure)
             for event in _one_try(place, document, question, cancellation, stored):
                 told = told or not isinstance(event, Source)
                 yield event
@@ -90,8 +90,9 @@ def _one_try(
     cancellation: Cancellation,
     stored: Callable[[str], None],
 ) -> Iterator[Event]:
-    if place.source is not None:
-        yield place.source
+    source = question.source(place)
+    if source is not None:
+        yield source
     interpreter = Interpreter(
         question=question.messages[-1].content,
         stop=question.stop,

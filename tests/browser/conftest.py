@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -48,11 +49,12 @@ def browser() -> Iterator[Browser]:
 
 @dataclass
 class Lab:
-    """A running JupyterLab and the folder that it serves."""
+    """A running JupyterLab, the folder that it serves, and H2O_MAGIC_HOME there."""
 
     url: str
     token: str
     folder: Path
+    home: Path
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +91,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     )
     try:
         with ended_at_exit(home / "h2o"):
-            yield Lab(_wait_for_url(home / "runtime", process), token, folder)
+            url = _wait_for_url(home / "runtime", process)
+            yield Lab(url, token, folder, home / "h2o")
     finally:
         process.terminate()
         process.wait(TIMEOUT)
@@ -138,6 +141,35 @@ class LabNotebook:
             button.click()
             with contextlib.suppress(AssertionError):
                 expect(prompt).not_to_have_text("[ ]:", timeout=2000)
+
+    def run_to_end(self, index: int) -> None:
+        """Run a cell for the first time, and wait for its end.
+
+        JupyterLab forgets a run that it had taken when its kernel is connected anew.
+        """
+        prompt = self.cell(index).locator(".jp-InputArea-prompt")
+        for _ in range(3):
+            self.run(index)
+            with contextlib.suppress(AssertionError):
+                expect(prompt).to_have_text(re.compile(r"\[\d+\]:"), timeout=20_000)
+                return
+        raise AssertionError("JupyterLab did not run the cell to its end")
+
+    def run_again(self, index: int) -> None:
+        """Run a cell that has run before, and wait for its end."""
+        prompt = self.cell(index).locator(".jp-InputArea-prompt")
+        before = prompt.inner_text()
+        deadline = time.monotonic() + TIMEOUT
+        while prompt.inner_text() == before:
+            assert time.monotonic() < deadline, "JupyterLab did not run the cell"
+            prompt.click()
+            expect(self.cell(index)).to_contain_class("jp-mod-active")
+            self.page.locator(
+                "[data-command='notebook:run-cell-and-select-next'] >> nth=0"
+            ).click()
+            with contextlib.suppress(AssertionError):
+                expect(prompt).not_to_have_text(before, timeout=2000)
+        self.wait_idle(index)
 
     def run_all(self, first: int) -> None:
         """Run all cells from the menu; returns when cell `first` has begun."""

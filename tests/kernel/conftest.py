@@ -60,6 +60,12 @@ class Run:
         return str(output["data"]["text/markdown"])
 
     @property
+    def plain(self) -> str:
+        """The plain text of the only output."""
+        (output,) = self.outputs
+        return str(output["data"]["text/plain"])
+
+    @property
     def facts(self) -> dict[str, Any]:
         (output,) = self.outputs
         facts = output["metadata"]["h2o_magic"]
@@ -119,10 +125,10 @@ class Notebook:
 
 
 @contextmanager
-def running_kernel() -> Iterator[Notebook]:
-    """Start a kernel, and end it by its own manager."""
+def running_kernel(**environ: str) -> Iterator[Notebook]:
+    """Start a kernel with more in its environment; its own manager ends it."""
     manager = KernelManager(kernel_name="python3")
-    manager.start_kernel(env=dict(os.environ))
+    manager.start_kernel(env={**os.environ, **environ})
     client = manager.client()
     client.start_channels()
     client.wait_for_ready(timeout=TIMEOUT)

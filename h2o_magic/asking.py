@@ -1,0 +1,342 @@
+"""One question on its way: what is sent, and the answer that comes back."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from h2o_magic.answers import AnswerRecord, Facts
+from h2o_magic.autosave import Autosave
+from h2o_magic.backends import Backend, ChatRequest
+from h2o_magic.errors import (
+    GenerationError,
+    IncompleteAnswerError,
+    MisuseError,
+    StatusError,
+)
+from h2o_magic.events import Event, Finished, ReasoningDelta, Replaced, TextDelta
+from h2o_magic.messages import Message
+from h2o_magic.parameters import Value
+from h2o_magic.reasoning import Part, ThinkSplitter, apart
+from h2o_magic.shapes import instruction
+from h2o_magic.table_answer import TABLE_SCHEMA
+from h2o_magic.turns import Turn, TurnStatus
+
+__all__ = ["Answer", "Asker", "Question", "Started"]
+
+#: What an answer of a format fits, where the user gives no schema.
+_GRAMMARS: Mapping[str, Mapping[str, Any]] = {
+    "json": {"type": ["object", "array"]},
+    "table": TABLE_SCHEMA,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question, checked, with everything that it is asked under.
+
+    Attributes
+    ----------
+    text, model, system : str
+        As they are sent.
+    thread : str
+        The thread it belongs to.
+    cell : str or None
+        Key of the asking cell, whose earlier turn it replaces.
+    replaces : int
+        Id of a turn that it replaces instead, where that has no cell; 0 for none.
+    parameters : mapping
+        Generation parameters, with the defaults.
+    strict : bool
+        True refuses demo weights.
+    history : bool
+        False asks outside the conversation: nothing of it is sent, nothing is kept.
+    begins : bool
+        True begins a new conversation.
+    max_turns : int or None
+        Most earlier turns to send; None for as many as fit.
+    context : int
+        The model's context in tokens, if the server does not say it.
+    send_partial : bool
+        True sends answers that are not whole as context, too.
+    format : str
+        What the answer is asked to be.
+    reasoning : str
+        What becomes of the reasoning where the answer is shown.
+    schema : mapping or None
+        The JSON schema that the answer is to fit.
+    """
+
+    text: str
+    model: str
+    thread: str
+    system: str = ""
+    cell: str | None = None
+    replaces: int = 0
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    strict: bool = False
+    history: bool = True
+    begins: bool = False
+    max_turns: int | None = None
+    context: int = 4096
+    send_partial: bool = False
+    format: str = "markdown"
+    reasoning: str = "collapse"
+    schema: Mapping[str, Any] | None = None
+
+    @property
+    def grammar(self) -> Mapping[str, Any] | None:
+        """What a server that can holds the answer to; None for free text."""
+        return self.schema or _GRAMMARS.get(self.format)
+
+    @property
+    def told(self) -> str:
+        """The system text with what the model is told about the answer's form."""
+        form = instruction(self.format, self.schema)
+        return "\n\n".join(filter(None, (self.system, form)))
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A question that is about to be sent.
+
+    Attributes
+    ----------
+    request : ChatRequest
+        What goes to the backend.
+    backend : Backend
+        Where it goes.
+    turn : Turn or None
+        The turn that stands for it in the record; None outside the conversation.
+    sent, earlier, unfinished : int
+        How many turns before it are sent, how many there are, and how many of those
+        were left out since their answers are not whole.
+    outdated : int
+        How many turns after it were asked on the answer that it replaces.
+    """
+
+    request: ChatRequest
+    backend: Backend
+    turn: Turn | None = None
+    sent: int = 0
+    earlier: int = 0
+    unfinished: int = 0
+    outdated: int = 0
+
+
+class Asker(Protocol):
+    """What an answer needs of the session."""
+
+    def start(self, question: Question) -> Started:
+        """Choose the context and note the question in the record."""
+
+    def save(self, started: Started, text: str, facts: Facts) -> None:
+        """Keep the text so far."""
+
+    def end(self, started: Started, text: str, facts: Facts) -> None:
+        """Keep the answer as it ended."""
+
+
+class Answer:
+    """An answer that comes: iterate it once, or read it, then look at text and facts.
+
+    Nothing is sent before. Whatever ends the iteration, the text so far is kept as a
+    turn of the session: complete, ``stopped`` (the iterator was closed or interrupted,
+    or :meth:`stop` called) or ``failed``.
+    """
+
+    def __init__(self, asker: Asker, question: Question) -> None:
+        self.question = question
+        self._asker = asker
+        self._record = AnswerRecord(question.model, parameters=question.parameters)
+        self._started: Started | None = None
+        self._events: Iterator[Event] | None = None
+        self._server = ""
+        self._stopping = False
+
+    @property
+    def text(self) -> str:
+        """The answer's text so far."""
+        return self._record.text
+
+    @property
+    def reasoning(self) -> str:
+        """What the model has written of its reasoning, apart from the answer."""
+        return self._record.reasoning
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What was sent; empty before."""
+        return self._started.request.messages if self._started else ()
+
+    @property
+    def facts(self) -> Facts:
+        """What is known about the answer so far."""
+        facts = replace(self._record.facts, server=self._server)
+        started = self._started
+        if started is None or started.turn is None:
+            return replace(facts, history=self.question.history)
+        return replace(
+            facts,
+            thread=self.question.thread,
+            sent_turns=max(started.sent - facts.dropped_turns, 0),
+            earlier_turns=started.earlier,
+            unfinished_turns=started.unfinished,
+            outdated_turns=started.outdated,
+        )
+
+    def read(self) -> str:
+        """Ask, wait for the end, and return the whole text.
+
+        Raises
+        ------
+        BackendError
+            If the answer does not come or breaks off.
+        MisuseError
+            If it was asked before.
+        """
+        for _ in self:
+            pass
+        return self.text
+
+    def stop(self) -> None:
+        """Stop the answer, from any thread; what came of it is kept."""
+        self._stopping = True
+        close = getattr(self._events, "close", None)
+        if close is not None:
+            with contextlib.suppress(ValueError):  # another thread is waiting in it
+                close()
+
+    def __iter__(self) -> Iterator[Event]:
+        """Send the question and yield the answer's events.
+
+        Raises
+        ------
+        BackendError
+            If the answer does not come or breaks off.
+        MisuseError
+            If it was iterated before: that would ask again.
+        """
+        if self._started is not None:
+            raise MisuseError("an answer can be iterated once: ask again for another")
+        self._started = started = self._asker.start(self.question)
+        self._record = AnswerRecord(
+            self.question.model, parameters=self.question.parameters
+        )
+        status: TurnStatus = "failed"
+        autosave = Autosave(self._save)
+        try:
+            with _closing(self._stream(started)) as events:
+                for event in _thought_apart(events):
+                    self._server = self._server or started.backend.url
+                    self._record.add(event)
+                    autosave.touch()
+                    yield event
+                    if self._stopping:
+                        break
+            if self._stopping:
+                status = "stopped"
+            elif not self._record.ended:
+                raise IncompleteAnswerError(
+                    "the answer ended without its final event", partial=self.text
+                )
+        except (GeneratorExit, KeyboardInterrupt):
+            status = "stopped"
+            raise
+        finally:
+            self._record.end(status)
+            _whatever_comes(lambda: self._end(started, autosave))
+
+    def __repr__(self) -> str:
+        """Say how far it is; the text itself may be long."""
+        if self._started is None:
+            return "<Answer: not asked yet, iterate it or call read()>"
+        return f"<Answer: {self.facts.status}, {len(self.text)} characters>"
+
+    def _stream(self, started: Started) -> Iterator[Event]:
+        """Yield an answer's events; without the schema if the server cannot hold to it.
+
+        The model was told of the schema in words, too.
+        """
+        backend, request = started.backend, started.request
+        try:
+            with _closing(backend.stream(request)) as self._events:
+                yield from self._events
+        except (StatusError, GenerationError) as error:
+            if request.schema is None or error.partial or not _refuses_schema(error):
+                raise
+            bare = replace(request, schema=None)
+            with _closing(backend.stream(bare)) as self._events:
+                yield from self._events
+
+    def _end(self, started: Started, autosave: Autosave) -> None:
+        autosave.close()
+        self._asker.end(started, self.text, self.facts)
+
+    def _save(self) -> None:
+        if self._started is not None:
+            self._asker.save(self._started, self.text, self.facts)
+
+
+def _refuses_schema(error: StatusError | GenerationError) -> bool:
+    if isinstance(error, StatusError):
+        return error.status == 422
+    return error.error_type == "validation"
+
+
+def _thought_apart(events: Iterator[Event]) -> Iterator[Event]:
+    """Set the reasoning apart that a model writes in tags before its answer."""
+    splitter = ThinkSplitter()
+    for event in events:
+        match event:
+            case TextDelta(text):
+                yield from map(_delta, splitter.feed(text))
+            case Replaced(text):
+                splitter = ThinkSplitter()
+                yield Replaced("")
+                yield from map(_delta, splitter.feed(text))
+            case Finished(text, reason):
+                yield from map(_delta, splitter.end())
+                yield Finished(apart(text)[1], reason)
+            case _:
+                yield event
+
+
+def _delta(part: Part) -> Event:
+    kind, text = part
+    return TextDelta(text) if kind == "text" else ReasoningDelta(text)
+
+
+def _whatever_comes(work: Callable[[], None]) -> None:
+    """Do something to its end: an interrupt comes only to the main thread."""
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        thread.join()
+    finally:
+        thread.join()
+    if failures:
+        raise failures[0]
+
+
+@contextmanager
+def _closing(events: Iterator[Event]) -> Iterator[Iterator[Event]]:
+    """Close the iterator, if it can be: that stops the server's work on an answer."""
+    try:
+        yield events
+    finally:
+        close = getattr(events, "close", None)
+        if close is not None:
+            close()

@@ -1,0 +1,230 @@
+"""The values that options and subcommands take, as far as they can be known.
+
+What a server or the store must be asked for is asked in the background, so that no
+completion waits longer than :data:`WAIT`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from h2o_magic import current
+from h2o_magic.catalogue import MODELS
+from h2o_magic.completion.words import Offer
+from h2o_magic.formats import FORMATS
+from h2o_magic.setting_table import Setting
+
+if TYPE_CHECKING:
+    from h2o_magic.backends import Backend
+
+__all__ = ["WAIT", "Values", "in_time", "models_of", "visible"]
+
+#: Seconds that a completion waits at most for a server or the store.
+WAIT = 0.15
+#: Seconds for which the list of a server's models is not asked for again.
+_KEPT = 30.0
+
+_T = TypeVar("_T")
+
+_models: dict[str, tuple[float, tuple[str, ...]]] = {}
+_asking: set[str] = set()
+
+
+class Values:
+    """What may stand as a value, in one shell.
+
+    Parameters
+    ----------
+    shell
+        The shell whose settings, names and folder count.
+    """
+
+    def __init__(self, shell: Any) -> None:
+        self.namespace: Mapping[str, Any] = visible(shell)
+        self._current = current.of(shell)
+
+    def of_option(
+        self,
+        names: tuple[str, ...],
+        setting: Setting | None,
+        metavar: str,
+        begun: str,
+    ) -> Iterator[Offer]:
+        """Yield values of an option.
+
+        Parameters
+        ----------
+        names
+            Its spellings.
+        setting
+            The setting that it gives, if it gives one.
+        metavar
+            What a help calls its value.
+        begun
+            The value so far, without quotes.
+        """
+        if setting is None:
+            if "--thread" in names:
+                yield from self._threads()
+            elif "FILE" in metavar.split("|"):
+                yield from self._schemas() if "NAME" in metavar else ()
+                yield from files(begun, (".json",) if "NAME" in metavar else ())
+        elif setting.name == "model":
+            yield from self._models()
+            yield from files(begun, (".gguf",)) if begun else ()
+        elif setting.name == "thread":
+            yield from self._threads()
+        else:
+            yield from _of_setting(setting)
+
+    def of_place(self, place: str, begun: str, command: str) -> Iterator[Offer]:
+        """Yield what may stand in a place of a subcommand.
+
+        Parameters
+        ----------
+        place
+            Its word in the usage line: ``FILE``, ``NAME``, ``MODEL``.
+        begun
+            The value so far, without quotes.
+        command
+            The subcommand.
+        """
+        if place == "FILE":
+            reads = command == "import"
+            suffixes = (s for s, f in FORMATS.items() if f.read or not reads)
+            yield from files(begun, tuple(suffixes))
+        elif place == "NAME":
+            yield from self._threads()
+        elif place == "MODEL":
+            yield from (Offer(name, "model") for name in MODELS)
+
+    def _models(self) -> Iterator[Offer]:
+        settings = self._current.settings
+        names = models_of(str(settings["server"]))
+        chosen = str(settings["model"])
+        more = () if chosen in names else (chosen,)
+        yield from (Offer(name, "model") for name in (*names, *more))
+
+    def _threads(self) -> Iterator[Offer]:
+        name = str(self._current.settings["thread"])
+        session = self._current.made  # a completion is no reason to make one
+        names: Iterable[str] = ()
+        if session is not None:
+            names = in_time(lambda: [info.name for info in session.threads()], [])
+        yield from (Offer(n, "thread") for n in dict.fromkeys([*names, name]))
+
+    def _schemas(self) -> Iterator[Offer]:
+        for name, value in sorted(self.namespace.items()):
+            if not name.startswith("_") and isinstance(value, dict | type):
+                yield Offer(name, "class" if isinstance(value, type) else "instance")
+
+
+def visible(shell: Any) -> dict[str, Any]:
+    """Return the user's names: not those that IPython has put there."""
+    hidden = shell.user_ns_hidden
+    return {
+        name: value
+        for name, value in tuple(shell.user_ns.items())
+        if isinstance(name, str) and (name not in hidden or hidden[name] is not value)
+    }
+
+
+def _of_setting(setting: Setting) -> Iterator[Offer]:
+    """Yield the values that a setting's row in the table tells."""
+    if setting.choices:
+        yield from (Offer(choice, "value") for choice in setting.choices)
+    elif setting.kind in (int, float):
+        known = dict.fromkeys([setting.default, *([None] if setting.optional else [])])
+        for value in known:
+            if value is not None or setting.optional:
+                yield Offer(setting.write(value), "value")
+
+
+def files(begun: str, suffixes: tuple[str, ...] = ()) -> list[Offer]:
+    """Return files, and folders with a slash, that begin as a path does.
+
+    Parameters
+    ----------
+    begun
+        The path so far.
+    suffixes
+        The endings of the files that are wanted; none for all.
+    """
+    folder, name = os.path.split(begun)
+    head = begun[: len(begun) - len(name)]
+    found = []
+    with suppress(OSError, ValueError):
+        for entry in os.scandir(os.path.expanduser(folder) or "."):
+            hidden = entry.name.startswith(".") and not name.startswith(".")
+            if hidden or not entry.name.lower().startswith(name.lower()):
+                continue
+            if entry.is_dir():
+                found.append(Offer(f"{head}{entry.name}/", "path"))
+            elif not suffixes or entry.name.lower().endswith(suffixes):
+                found.append(Offer(head + entry.name, "path"))
+    return sorted(found)
+
+
+def models_of(server: str) -> tuple[str, ...]:
+    """Return the names of a server's models, or the known ones until it has answered.
+
+    No server is started.
+
+    Parameters
+    ----------
+    server
+        Its address; empty for the local one.
+    """
+    asked, names = _models.get(server, (0.0, ()))
+    fresh = names and time.monotonic() - asked < _KEPT
+    if not fresh and server not in _asking:
+        _asking.add(server)
+        in_time(lambda: _ask(server), None)
+    return _models.get(server, (0.0, tuple(MODELS)))[1]
+
+
+def in_time(work: Callable[[], _T], otherwise: _T) -> _T:
+    """Return what `work` returns, or `otherwise` if that fails or takes too long.
+
+    It runs in a thread of its own, to its end even if nobody waits for it any more.
+    """
+    found: list[_T] = []
+
+    def run() -> None:
+        with suppress(Exception):
+            found.append(work())
+
+    thread = threading.Thread(target=run, daemon=True, name="h2o_magic-completion")
+    thread.start()
+    thread.join(WAIT)
+    return found[0] if found else otherwise
+
+
+def _ask(server: str) -> None:
+    try:
+        backend = _backend(server)
+        if backend is not None:
+            with closing(backend):
+                names = tuple(model.name for model in backend.models())
+            _models[server] = (time.monotonic(), names)
+    finally:
+        _asking.discard(server)
+
+
+def _backend(server: str) -> Backend | None:
+    """Return a way to a server of its own; None if the local one does not run."""
+    from h2o_magic.backends.gptgm import GptGmBackend  # noqa: PLC0415
+
+    if server:
+        return GptGmBackend(server)
+    from h2o_magic import embedded  # noqa: PLC0415
+
+    state = embedded.running()
+    if state is None:
+        return None
+    return GptGmBackend(connection=lambda: state.endpoint)

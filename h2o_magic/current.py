@@ -1,0 +1,178 @@
+"""The running notebook's one session, shared by magics, panel and Python code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from h2o_magic import places
+from h2o_magic.cells import RunningCell
+from h2o_magic.identity import Identity, identify
+from h2o_magic.settings import Settings
+from h2o_magic.turns import Thread
+
+if TYPE_CHECKING:
+    from h2o_magic.notebook import NotebookSession
+    from h2o_magic.record import Record
+
+__all__ = ["Current", "end", "of", "session"]
+
+
+class Current:
+    """What one notebook has one of: its settings, and its session.
+
+    Parameters
+    ----------
+    shell
+        The IPython shell; None in a program without one.
+
+    Attributes
+    ----------
+    settings : Settings
+        The settings in force.
+    cell : RunningCell
+        The cell that runs, and what it asks.
+    say : callable
+        Takes one line that the user must read, from any thread.
+    """
+
+    def __init__(self, shell: Any = None) -> None:
+        self.settings = Settings(os.environ)
+        self.cell = RunningCell(shell)
+        self.say: Callable[[str], None] = _warn
+        self._shell = shell
+        self._key = ""
+        self._session: NotebookSession | None = None
+        self.settings.watch(self._on_setting)
+
+    @property
+    def session(self) -> NotebookSession:
+        """The session; it is made when it is first needed."""
+        if self._session is None:
+            from h2o_magic.notebook import NotebookSession  # noqa: PLC0415
+
+            identity = self._identify()
+            self._session = NotebookSession(
+                record=self._record(identity),
+                settings=self.settings,
+                cells=self.cell.next_key,
+            )
+        return self._session
+
+    @property
+    def made(self) -> NotebookSession | None:
+        """The session if it is made, for those who do not need it."""
+        return self._session
+
+    def settle(self) -> None:
+        """Go to the notebook's own conversation, if only now the notebook is known.
+
+        A session may be made when the kernel starts, before any cell runs. What was
+        asked since comes along.
+        """
+        identity = self._identify()
+        session = self._session
+        if session is None or identity is None or not self._key.startswith("kernel:"):
+            return
+        if identity.key != self._key:
+            asked = [Thread(t.name, session.turns(t.name)) for t in session.threads()]
+            session.record = self._record(identity)
+            if asked:
+                session.record.add(asked)
+
+    def take_out_what_is_not_asked_any_more(self) -> None:
+        """Take out the turns of the cell that has run which it no longer asks for.
+
+        It was edited: it asks less, or elsewhere. A cell that asks nothing at all keeps
+        its turns, as a deleted one does.
+        """
+        key = self.cell.key
+        if self._session is None or key is None or not self.cell.has_asked:
+            return
+        asked, record = self.cell.asked, self._session.record
+        for thread, old in record.keys_of_cell(key):
+            if (thread, old) not in asked:
+                record.drop_cell(thread, old)
+
+    def close(self) -> None:
+        """Give back what the session holds; the settings stay."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def _identify(self) -> Identity | None:
+        kernel = getattr(self._shell, "kernel", None)
+        return identify(
+            name=str(self.settings["notebook"]),
+            # Programs started from a notebook inherit its variables: a kernel counts.
+            environ=os.environ if kernel is not None else {},
+            namespace=getattr(self._shell, "user_ns", {}),
+            cell=self.cell.id,
+            connection_file=getattr(
+                getattr(kernel, "parent", None), "connection_file", ""
+            ),
+        )
+
+    def _record(self, identity: Identity | None) -> Record:
+        from h2o_magic.record import Record  # noqa: PLC0415
+
+        self._key = identity.key if identity else ""
+        if identity is None:
+            return Record(None, "")
+        return Record(
+            places.store_file(),
+            identity.key,
+            cell=identity.cell,
+            file=identity.file,
+            on_trouble=self._report,
+        )
+
+    def _report(self, line: str) -> None:
+        self.say(line)  # who says it may change
+
+    def _on_setting(self, name: str) -> None:
+        if name == "notebook" and self._session is not None:
+            self._session.record = self._record(self._identify())
+
+
+_current: weakref.WeakKeyDictionary[Any, Current] = weakref.WeakKeyDictionary()
+_without_shell: list[Current] = []
+
+
+def of(shell: Any) -> Current:
+    """Return what belongs to `shell`; None stands for a program without one."""
+    if shell is None:
+        if not _without_shell:
+            _without_shell.append(Current())
+        return _without_shell[0]
+    if shell not in _current:
+        _current[shell] = Current(shell)
+    return _current[shell]
+
+
+def end(shell: Any) -> None:
+    """Give back what belongs to `shell`; its settings stay."""
+    if shell in _current:
+        _current[shell].close()
+
+
+def session() -> NotebookSession:
+    """Return the running notebook's session; in a plain program, the program's.
+
+    It is the one that the magics use: what is asked here is in their history, and what
+    cells ask is in :meth:`~h2o_magic.notebook.NotebookSession.turns`.
+    """
+    shell = None
+    if "IPython" in sys.modules:
+        from IPython.core.getipython import get_ipython  # noqa: PLC0415
+
+        shell = get_ipython()
+    return of(shell).session
+
+
+def _warn(line: str) -> None:
+    warnings.warn(line, stacklevel=2)

@@ -1,0 +1,72 @@
+"""An answer that has ended: shown as its format wants it, and as a value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from h2o_magic.asking import Answer
+from h2o_magic.rendering import Rendered, render
+
+if TYPE_CHECKING:
+    from h2o_magic.display import AnswerView
+
+__all__ = ["Ended"]
+
+
+class Ended:
+    """What becomes of an answer at its end.
+
+    Parameters
+    ----------
+    answer
+        The answer; it may still be coming.
+
+    Attributes
+    ----------
+    problem : str
+        Why it is not whole, where it failed.
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.problem = ""
+        self._rendered = Rendered({})
+
+    @property
+    def error(self) -> str:
+        """How it is not what it was asked to be; empty if it is, or is not whole."""
+        return self._rendered.error
+
+    def show(self, view: AnswerView) -> None:
+        """Show it at its end."""
+        self._rendered = render(self.answer, self.problem)
+        metadata = {"h2o_magic": self.answer.facts.as_metadata()}
+        view.finish(self._rendered.data, metadata)
+
+    def value(self) -> object:
+        """Return it as a value: a text that knows its facts, or a table's DataFrame."""
+        from h2o_magic.result import AnswerText  # noqa: PLC0415
+
+        answer = self.answer
+        text = AnswerText.of(
+            answer.text,
+            answer.facts,
+            answer.messages,
+            error=self.problem or self.error,
+            reasoning=answer.reasoning,
+        )
+        if answer.question.format == "table" and self._rendered.value is not None:
+            return _data_frame(self._rendered.value, text)
+        return text
+
+
+def _data_frame(table: Any, text: str) -> object:
+    """Return columns and rows as a DataFrame where pandas is there, else the text."""
+    try:
+        import pandas as pd  # noqa: PLC0415
+    except ImportError:
+        return text
+    columns, rows = table
+    frame = pd.DataFrame(rows, columns=columns)
+    frame.attrs["h2o_magic"] = str(text)
+    return frame

@@ -1,0 +1,213 @@
+"""Sends a question with the context that fits, and keeps what comes back."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from h2o_magic.answers import Facts
+from h2o_magic.asking import Question, Started
+from h2o_magic.backends import Backend, ChatRequest
+from h2o_magic.context import Chosen, choose, estimate, input_room
+from h2o_magic.limits import ModelLimits
+from h2o_magic.messages import Message, system, user
+from h2o_magic.record import Record
+from h2o_magic.turns import Turn
+
+__all__ = ["Exchange"]
+
+#: Every model holds this much; for less no server is asked what its model holds.
+_SMALLEST_CONTEXT = 512
+
+
+class Exchange:
+    """Questions out, answers into the record.
+
+    Parameters
+    ----------
+    record
+        Where the turns are kept; it may be replaced.
+    connect
+        Returns the backend; called when one is first needed.
+    backend
+        The backend to begin with, if there is one.
+    """
+
+    def __init__(
+        self,
+        record: Record,
+        connect: Callable[[], Backend],
+        backend: Backend | None = None,
+    ) -> None:
+        self.record = record
+        self._connect = connect
+        self._backend = backend
+        self._limits: ModelLimits | None = None
+        self._chats: dict[str, str] = {}
+        self._lock = threading.RLock()
+
+    @property
+    def backend(self) -> Backend:
+        """The server that answers."""
+        if self._backend is None:
+            self._backend = self._connect()
+        return self._backend
+
+    @backend.setter
+    def backend(self, backend: Backend) -> None:
+        self._backend = backend
+        self._limits = None
+
+    def disconnect(self) -> None:
+        """Give the backend back; the next question connects anew."""
+        backend, self._backend = self._backend, None
+        self._limits = None
+        if backend is not None:
+            backend.close()
+
+    def forget(self, threads: Iterable[str] | None = None) -> None:
+        """Let the server forget what it holds of some threads; None for all."""
+        with self._lock:
+            names = list(self._chats if threads is None else threads)
+            chats = [self._chats.pop(name, None) for name in names]
+        for chat in chats:
+            if chat is not None and self._backend is not None:
+                self._backend.forget(chat)
+
+    def start(self, question: Question) -> Started:
+        """Choose the context of a question, and note the question in the record."""
+        with self._lock:
+            prepared = self.prepare(question)
+            if question.history:
+                turn = self.record.begin(
+                    question.thread, _turn(question), _place(question)
+                )
+                return replace(prepared, turn=turn)
+            if question.cell is not None:
+                self.record.drop_cell(question.thread, question.cell)
+        return prepared
+
+    def prepare(self, question: Question) -> Started:
+        """Choose the context of a question; nothing is noted, nothing sent."""
+        head = (system(question.told),) if question.told else ()
+        if not question.history:
+            messages = (*head, user(question.text))
+            return Started(_request(question, uuid.uuid4().hex, messages), self.backend)
+        record, thread, place = self.record, question.thread, _place(question)
+        chosen, earlier = Chosen(), 0
+        if not question.begins:
+            chosen = self._choose(question, lambda: record.before(thread, place), head)
+            earlier = record.count_since_start(thread, place)
+        history = [
+            message
+            for turn in chosen.turns
+            for message in turn.messages(partial=question.send_partial)
+        ]
+        chat = self._chats.setdefault(thread, uuid.uuid4().hex)
+        return Started(
+            _request(question, chat, (*head, *history, user(question.text))),
+            self.backend,
+            sent=len(chosen.turns),
+            earlier=earlier,
+            unfinished=chosen.unfinished,
+            outdated=record.count_after(thread, place),
+        )
+
+    def save(self, started: Started, text: str, facts: Facts) -> None:
+        """Keep the text of an answer that is still coming."""
+        if started.turn is not None:
+            self.record.update(
+                started.turn.id,
+                answer=text,
+                status="incomplete",
+                facts=replace(facts, status="incomplete").as_metadata(),
+            )
+
+    def end(self, started: Started, text: str, facts: Facts) -> None:
+        """Keep an answer as it ended."""
+        request = started.request
+        if started.turn is None:
+            started.backend.forget(request.chat)
+        else:
+            self.record.update(
+                started.turn.id,
+                answer=text,
+                status=facts.status,
+                facts=facts.as_metadata(),
+            )
+        whole = not facts.dropped_turns and not facts.cut_tokens
+        if whole and facts.prompt_tokens and self._limits is not None:
+            self._limits.learn(request.model, request.messages, facts.prompt_tokens)
+
+    def _choose(
+        self,
+        question: Question,
+        before: Callable[[], Iterable[Turn]],
+        head: tuple[Message, ...],
+    ) -> Chosen:
+        """Choose the turns to send; ask for the model's context only if it counts."""
+        limits = self._model_limits()
+        rate = limits.rate(question.model)
+        given = estimate((*head, user(question.text)), rate)
+
+        def within(context: int) -> Chosen:
+            return choose(
+                before(),
+                room=_input_room(question, context) - given,
+                rate=rate,
+                max_turns=question.max_turns,
+                partial=question.send_partial,
+            )
+
+        chosen = within(_SMALLEST_CONTEXT)
+        if not chosen.full:
+            return chosen
+        return within(limits.context(question.model) or question.context)
+
+    def _model_limits(self) -> ModelLimits:
+        if self._limits is None:
+            self._limits = ModelLimits(self.backend)
+        return self._limits
+
+
+def _place(question: Question) -> str | int | None:
+    """Return what the question's turn is found by, if it has been asked before."""
+    return question.replaces or question.cell
+
+
+def _input_room(question: Question, context: int) -> int:
+    most = question.parameters.get("max_new_tokens")
+    truncate = question.parameters.get("truncate")
+    return input_room(
+        context,
+        most if isinstance(most, int) else 0,
+        truncate if isinstance(truncate, int) else None,
+    )
+
+
+def _request(
+    question: Question, chat: str, messages: tuple[Message, ...]
+) -> ChatRequest:
+    return ChatRequest(
+        chat=chat,
+        model=question.model,
+        messages=messages,
+        parameters=question.parameters,
+        strict=question.strict,
+        schema=question.grammar,
+    )
+
+
+def _turn(question: Question) -> Turn:
+    return Turn(
+        question.text,
+        status="incomplete",
+        cell=question.cell,
+        system=question.system,
+        model=question.model,
+        begins=question.begins,
+        asked_at=time.time(),
+    )

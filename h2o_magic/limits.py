@@ -1,0 +1,50 @@
+"""What the models of a server can hold, as far as it says or has shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from h2o_magic.backends import Backend
+from h2o_magic.context import CAUTIOUS, bytes_per_token
+from h2o_magic.errors import BackendError
+from h2o_magic.messages import Message
+
+__all__ = ["ModelLimits"]
+
+
+class ModelLimits:
+    """Context lengths and token rates of one server's models.
+
+    Parameters
+    ----------
+    backend
+        The server. It is asked once, when a length is first wanted.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._contexts: dict[str, int] | None = None
+        self._rates: dict[str, float] = {}
+
+    def context(self, model: str) -> int | None:
+        """Return a model's context length in tokens; None if the server is silent."""
+        if self._contexts is None:
+            self._contexts = self._ask()
+        return self._contexts.get(model)
+
+    def rate(self, model: str) -> float:
+        """Return about how many bytes of UTF-8 a token of the model has."""
+        return self._rates.get(model, CAUTIOUS)
+
+    def learn(self, model: str, messages: Iterable[Message], tokens: int) -> None:
+        """Take a server's count of the tokens of `messages` for the model's rate."""
+        rate = bytes_per_token(messages, tokens)
+        if rate is not None:
+            self._rates[model] = rate
+
+    def _ask(self) -> dict[str, int]:
+        try:
+            models = self._backend.models()
+        except BackendError:
+            return {}  # the question itself will show what is wrong
+        return {m.name: m.context for m in models if m.context}

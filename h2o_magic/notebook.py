@@ -1,0 +1,556 @@
+"""The notebook's session: its conversation, and asking on it.
+
+What magic, panel and Python code share. It knows no notebook: it takes a question with
+the key of the cell that asks, and keeps the turn however the answer ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePath
+from typing import Any, cast
+
+from h2o_magic.asking import Answer, Question
+from h2o_magic.backends import Backend, ModelInfo
+from h2o_magic.backends.connect import connect as connect_to
+from h2o_magic.errors import ConfigurationError, MessagesError
+from h2o_magic.exchange import Exchange
+from h2o_magic.expecting import expect
+from h2o_magic.parameters import PARAMETERS, resolve
+from h2o_magic.preview import Preview, preview
+from h2o_magic.record import Record
+from h2o_magic.setting_table import SETTINGS
+from h2o_magic.settings import Settings, find_setting
+from h2o_magic.turns import Change, Thread, ThreadInfo, Turn, TurnStatus
+
+__all__ = ["KEPT", "RUNNING", "Answer", "NotebookSession"]
+
+
+class _Running:
+    """Stands for the key of the cell that runs."""
+
+    def __repr__(self) -> str:
+        return "RUNNING"
+
+
+#: The default of `cell`: the cell that runs.
+RUNNING = _Running()
+
+#: Where a setting comes from that is kept with the notebook.
+KEPT = "this notebook"
+
+
+class NotebookSession:
+    """One notebook's conversation with the models of a server.
+
+    Everything that the magics do is a method here. ``h2o_magic.session()`` returns the
+    session of the running notebook.
+
+    Parameters
+    ----------
+    backend
+        The server that answers, until the setting ``server`` is changed; None for the
+        one that the setting names.
+    record
+        Where the turns are kept; None keeps them in memory.
+    settings
+        The settings in force; None for the defaults.
+    connect
+        Makes a backend of the setting ``server``.
+    cells
+        Returns the key of the running cell's next turn in a thread, or None without
+        one; it is told None for a question outside the conversation.
+
+    Examples
+    --------
+    >>> import h2o_magic
+    >>> session = h2o_magic.session()
+    >>> session.ask("How do I reset?", temperature=0.2).read()  # doctest: +SKIP
+    'Run `%h2o reset`.'
+    """
+
+    def __init__(
+        self,
+        backend: Backend | None = None,
+        *,
+        record: Record | None = None,
+        settings: Settings | None = None,
+        connect: Callable[[str], Backend] = connect_to,
+        cells: Callable[[str | None], str | None] = lambda _: None,
+    ) -> None:
+        self._cells = cells
+        self.settings = Settings() if settings is None else settings
+        self._exchange = Exchange(
+            Record(None, "") if record is None else record,
+            lambda: connect(str(self.settings["server"])),
+            backend,
+        )
+        self._go_to_kept_thread()
+        self.settings.watch(self._on_setting)
+
+    @property
+    def backend(self) -> Backend:
+        """The server that answers. Another may take its place; the turns stay."""
+        return self._exchange.backend
+
+    @backend.setter
+    def backend(self, backend: Backend) -> None:
+        self._exchange.backend = backend
+
+    @property
+    def record(self) -> Record:
+        """Where the turns are kept."""
+        return self._exchange.record
+
+    @record.setter
+    def record(self, record: Record) -> None:
+        self._exchange.record.close()
+        self._exchange.record = record
+        self._exchange.forget()
+        self._go_to_kept_thread()
+
+    @property
+    def thread(self) -> str:
+        """The name of the thread that is asked where no other is named."""
+        return str(self.settings["thread"])
+
+    @thread.setter
+    def thread(self, name: str) -> None:
+        self.settings.set("thread", name, KEPT)
+
+    def configure(self, **settings: object) -> None:
+        """Change settings, by the names that ``%config H2OMagics`` lists.
+
+        Raises
+        ------
+        ConfigurationError
+            If a name is unknown or a value is refused; then none is changed.
+        """
+        for name, value in settings.items():
+            find_setting(name).check(value)
+        for name, value in settings.items():
+            self.settings.set(name, value, "Python")
+
+    # Asking
+
+    def ask(
+        self,
+        question: str,
+        *,
+        cell: str | _Running | None = RUNNING,
+        history: bool = True,
+        new: bool = False,
+        schema: object = None,
+        **options: object,
+    ) -> Answer:
+        """Ask `question` after the turns before it, and return the coming answer.
+
+        Nothing is sent before the answer is iterated, or read.
+
+        Parameters
+        ----------
+        question
+            The user's text; white space around it does not count.
+        cell
+            Key of the asking cell; by default that of the cell that runs, None for no
+            cell. Asking again under the same key replaces its turn.
+        history
+            False asks outside the conversation: nothing of it is sent, and the turn is
+            not kept. A turn of a `cell` that is given is taken out.
+        new
+            True begins a new conversation with this question.
+        schema
+            What the answer is to fit: a JSON schema, a pydantic model, a dataclass.
+        **options
+            Settings for this question only: ``model``, ``system``, ``thread``,
+            ``max_turns``, ``temperature``, ... None leaves a parameter to the server.
+
+        Raises
+        ------
+        ConfigurationError
+            If an option is unknown or refused.
+        MessagesError
+            If the question is empty.
+        """
+        if new and not history:
+            raise ConfigurationError(
+                "expected `new` or `history=False`, got both: a question outside the "
+                "conversation cannot begin one"
+            )
+        return Answer(
+            self._exchange,
+            self._question(
+                question,
+                options,
+                cell=cell,
+                history=history,
+                begins=new,
+                schema=_as_schema(schema),
+            ),
+        )
+
+    def preview(
+        self,
+        question: str,
+        *,
+        history: bool = True,
+        schema: object = None,
+        **options: object,
+    ) -> Preview:
+        """Return what :meth:`ask` would send; nothing is sent for an answer.
+
+        The server may be asked to count the tokens.
+
+        Raises
+        ------
+        ConfigurationError, MessagesError
+            As :meth:`ask` does.
+        """
+        asked = self._question(
+            question, options, cell=None, history=history, schema=_as_schema(schema)
+        )
+        return preview(self._exchange.prepare(asked))
+
+    def retry(self, *, thread: str | None = None, **options: object) -> Answer:
+        """Ask a thread's last question again, in the place of its turn.
+
+        Parameters
+        ----------
+        thread
+            Name of the thread; None for the current one.
+        **options
+            Settings that are to differ from those it was asked under.
+
+        Raises
+        ------
+        ConfigurationError
+            If the thread has no turn, or an option is unknown or refused.
+        """
+        name = self._name(thread)
+        turns = self.record.turns(name, last=1)
+        if not turns:
+            raise ConfigurationError(
+                f"thread {name} has no turn to try again: ask something first"
+            )
+        (turn,) = turns
+        question = self._question(
+            turn.question,
+            {**_asked_under(turn), **options, "thread": name},
+            cell=turn.cell,
+            replaces=turn.id,
+            begins=turn.begins,
+        )
+        return Answer(self._exchange, question)
+
+    # The conversation
+
+    def turns(
+        self, thread: str | None = None, *, last: int | None = None
+    ) -> tuple[Turn, ...]:
+        """Return the turns of a thread in order, or only its `last` ones.
+
+        Parameters
+        ----------
+        thread
+            Name of the thread; None for the current one.
+        last
+            How many at most, counted from the end; None for all.
+        """
+        expect("how many turns", last, int, optional=True)
+        return self.record.turns(self._name(thread), last=last)
+
+    def counts(self, thread: str | None = None) -> Mapping[TurnStatus, int]:
+        """Return how many turns a thread has, by how their answers ended."""
+        return self.record.counts(self._name(thread))
+
+    def turn(self, number: int, thread: str | None = None) -> Turn:
+        """Return one turn by its number, which begins at 1.
+
+        Raises
+        ------
+        ConfigurationError
+            If the thread has no such turn.
+        """
+        expect("a turn's number", number, int)
+        return self.record.turn(self._name(thread), number)
+
+    def threads(self) -> tuple[ThreadInfo, ...]:
+        """Return the threads that have turns, in the order in which they began."""
+        return self.record.threads()
+
+    def fork(
+        self, new: str, *, at: int | None = None, thread: str | None = None
+    ) -> int:
+        """Copy a thread's turns, as far as number `at`, into a new thread.
+
+        Parameters
+        ----------
+        new
+            Name of a thread without turns.
+        at
+            Number of the last turn to copy; None for all.
+        thread
+            Name of the thread to copy from; None for the current one.
+
+        Returns
+        -------
+        int
+            How many turns were copied.
+
+        Raises
+        ------
+        ConfigurationError
+            If `new` is taken or no name, or there is nothing to copy.
+        """
+        expect("a turn's number", at, int, optional=True)
+        return self.record.fork(self._name(thread), self._name(new), at)
+
+    def reset(
+        self,
+        thread: str | None = None,
+        *,
+        everything: bool = False,
+        erase: bool = False,
+    ) -> int:
+        """Forget a thread's turns, and return how many it had.
+
+        Parameters
+        ----------
+        thread
+            Name of the thread; None for the current one.
+        everything
+            True forgets all threads of the notebook.
+        erase
+            True also erases them from the disk, so that :meth:`undo` cannot bring them
+            back.
+        """
+        name = self._name(thread)
+        count = self.record.reset(None if everything else name, erase=erase)
+        self._exchange.forget(None if everything else [name])
+        return count
+
+    def drop(self, number: int, thread: str | None = None) -> Turn:
+        """Take one turn out of a thread, and return it.
+
+        Raises
+        ------
+        ConfigurationError
+            If the thread has no such turn.
+        """
+        expect("a turn's number", number, int)
+        return self.record.drop(self._name(thread), number)
+
+    def undo(self, thread: str | None = None) -> Change | None:
+        """Take the last change to a thread back, and say what it was.
+
+        A question asked, or asked again, a reset, a drop, a fork, an import. None if
+        there is nothing to take back.
+        """
+        return self.record.undo(self._name(thread))
+
+    def redo(self, thread: str | None = None) -> Change | None:
+        """Make the change again that was taken back last; None if there is none."""
+        return self.record.redo(self._name(thread))
+
+    # To and from files
+
+    def export_text(
+        self, suffix: str, *, thread: str | None = None, everything: bool = False
+    ) -> str:
+        """Return a thread as the text of a file.
+
+        Parameters
+        ----------
+        suffix
+            ``.md``, ``.json``, ``.jsonl`` or ``.ipynb``.
+        thread
+            Name of the thread; None for the current one.
+        everything
+            True for all threads of the notebook.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such format, or no turn.
+        """
+        from h2o_magic import transfer  # noqa: PLC0415
+
+        return transfer.as_text(suffix, self._threads(thread, everything))
+
+    def export(
+        self,
+        path: str | Path,
+        *,
+        thread: str | None = None,
+        everything: bool = False,
+        overwrite: bool = False,
+    ) -> int:
+        """Write a thread to a file, and return how many turns were written.
+
+        Parameters
+        ----------
+        path
+            The file; its suffix says the format.
+        thread, everything
+            As for :meth:`export_text`.
+        overwrite
+            True replaces a file that is there.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such format, no turn, or the file cannot be written.
+        """
+        from h2o_magic import transfer  # noqa: PLC0415
+
+        expect("a file's path", path, str | PurePath)
+        threads = self._threads(thread, everything)
+        return transfer.write(path, threads, overwrite=overwrite)
+
+    def import_file(
+        self, path: str | Path, *, thread: str | None = None
+    ) -> tuple[Thread, ...]:
+        """Read conversations from a file into threads of their own.
+
+        Parameters
+        ----------
+        path
+            A file that :meth:`export` wrote as ``.json``, ``.jsonl`` or ``.ipynb``, or
+            another of these kinds: OpenAI messages, or a notebook with ``%%h2o`` cells.
+        thread
+            Name of a thread without turns that takes the file's only conversation;
+            None keeps the file's names, with a number behind those that are taken.
+
+        Returns
+        -------
+        tuple of Thread
+            The threads as they are now named.
+
+        Raises
+        ------
+        ConfigurationError
+            If the file cannot be read or is none of these. Then nothing is changed.
+        """
+        from h2o_magic import transfer  # noqa: PLC0415
+
+        expect("a file's path", path, str | PurePath)
+        name = None if thread is None else self._name(thread)
+        taken = {info.name for info in self.threads()}
+        threads = transfer.named(transfer.read(path), taken, name)
+        self.record.add(threads)
+        return threads
+
+    # The server
+
+    def models(self) -> list[ModelInfo]:
+        """Return what the server offers.
+
+        Raises
+        ------
+        BackendError
+            If the server does not answer.
+        """
+        return self.backend.models()
+
+    def close(self) -> None:
+        """Give back what backend and record hold. The conversation stays."""
+        self._exchange.disconnect()
+        self.record.close()
+
+    def _question(
+        self,
+        text: str,
+        options: Mapping[str, object],
+        *,
+        cell: str | _Running | None,
+        history: bool = True,
+        begins: bool = False,
+        replaces: int = 0,
+        schema: Mapping[str, Any] | None = None,
+    ) -> Question:
+        expect("a question", text, str)
+        if not text.strip():
+            raise MessagesError("expected a question, got an empty one: write one")
+        settings = self.settings.merged(options)
+        parameters = resolve({name: settings[name] for name in PARAMETERS})
+        if isinstance(cell, _Running):
+            cell = self._cells(str(settings["thread"]) if history else None)
+        expect("the key of a cell", cell, str, optional=True)
+        settings["model"] = _whole_path(str(settings["model"]))
+        return Question(
+            text=text.strip(),
+            schema=schema,
+            cell=cell,
+            replaces=replaces,
+            history=history,
+            begins=begins,
+            parameters=parameters,
+            **{name: cast(Any, settings[name]) for name in _OF_A_QUESTION},
+        )
+
+    def _threads(self, thread: str | None, everything: bool) -> tuple[Thread, ...]:
+        """Return the threads to export; there is at least one turn in them."""
+        name = self._name(thread)
+        names = [t.name for t in self.threads()] if everything else [name]
+        threads = tuple(Thread(n, self.turns(n)) for n in names)
+        if not any(t.turns for t in threads):
+            where = "the conversation" if everything else f"thread {name}"
+            raise ConfigurationError(f"{where} has no turn to export: ask something")
+        return threads
+
+    def _name(self, thread: str | None) -> str:
+        return self.thread if thread is None else str(SETTINGS["thread"].check(thread))
+
+    def _go_to_kept_thread(self) -> None:
+        """Go to the thread that the notebook was left in, if nobody chose another."""
+        kept = self.record.thread
+        if kept and not self.settings.chosen("thread"):
+            self.settings.set("thread", kept, KEPT)
+
+    def _on_setting(self, name: str) -> None:
+        if name == "server":
+            self._exchange.disconnect()
+        elif name == "thread":
+            self.record.thread = self.thread
+
+
+#: The settings that a question takes along as they are.
+_OF_A_QUESTION = (
+    "model",
+    "system",
+    "thread",
+    "strict",
+    "max_turns",
+    "context",
+    "send_partial",
+    "format",
+    "reasoning",
+)
+
+
+def _as_schema(source: object) -> dict[str, Any] | None:
+    if source is None:
+        return None
+    from h2o_magic.schemas import as_schema  # noqa: PLC0415
+
+    return as_schema(source)
+
+
+def _whole_path(model: str) -> str:
+    """Return the model to ask for; a weights file beside the notebook by its path.
+
+    The server runs in another folder, so a path must be whole.
+    """
+    path = Path(model).expanduser()
+    return str(path.resolve()) if path.suffix == ".gguf" and path.is_file() else model
+
+
+def _asked_under(turn: Turn) -> dict[str, object]:
+    """Return the settings that a turn was asked under, as far as they are known."""
+    options: dict[str, object] = {"system": turn.system}
+    if turn.model:
+        options["model"] = turn.model
+    sent = turn.facts.get("parameters")
+    if isinstance(sent, Mapping):
+        options |= {name: sent.get(name) for name in PARAMETERS}
+    return options

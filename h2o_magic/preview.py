@@ -1,0 +1,64 @@
+"""What would be sent, before it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from h2o_magic.asking import Started
+from h2o_magic.context import estimate
+from h2o_magic.errors import BackendError
+from h2o_magic.messages import Message
+from h2o_magic.parameters import Value
+
+__all__ = ["Preview", "preview"]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a question would send.
+
+    Attributes
+    ----------
+    model : str
+        The model that would be asked.
+    messages : tuple of Message
+        All that it would read, oldest first.
+    parameters : mapping
+        The generation parameters.
+    tokens : int
+        How many tokens the messages have.
+    counted : bool
+        True if the server has counted them, False for an estimate.
+    sent, earlier : int
+        How many of the turns before it would be sent, and how many there are.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    parameters: Mapping[str, Value]
+    tokens: int
+    counted: bool
+    sent: int = 0
+    earlier: int = 0
+
+
+def preview(prepared: Started) -> Preview:
+    """Return what a prepared question would send, with its tokens counted."""
+    request = prepared.request
+    count = getattr(prepared.backend, "count_tokens", None)
+    tokens: int | None = None
+    if count is not None:
+        try:
+            tokens = count(request.model, request.messages)
+        except BackendError:
+            tokens = None  # to ask is what shows that the server is not there
+    return Preview(
+        request.model,
+        request.messages,
+        request.parameters,
+        estimate(request.messages) if tokens is None else tokens,
+        tokens is not None,
+        prepared.sent,
+        prepared.earlier,
+    )

@@ -1,0 +1,42 @@
+"""What would be sent, as it is shown: exactly, and without acting."""
+
+from __future__ import annotations
+
+import re
+
+from h2o_magic.amounts import counted
+from h2o_magic.preview import Preview
+from h2o_magic.tables import literal, printable
+
+__all__ = ["preview_markdown", "preview_plain"]
+
+
+def preview_markdown(preview: Preview) -> str:
+    """Return a preview as Markdown: each message as it stands, then the rest."""
+    parts = []
+    for message in preview.messages:
+        longest = max(map(len, re.findall(r"`+", message.content)), default=0)
+        fence = "`" * max(3, longest + 1)
+        parts.append(f"**{message.role}**\n\n{fence}text\n{message.content}\n{fence}")
+    about = " · ".join(literal(phrase) for phrase in _about(preview))
+    return "\n\n".join([*parts, f"<sub>{about}</sub>"])
+
+
+def preview_plain(preview: Preview) -> str:
+    """Return a preview as plain text."""
+    parts = [f"{m.role}:\n{m.content}" for m in preview.messages]
+    return printable("\n\n".join([*parts, f"[{' · '.join(_about(preview))}]"]))
+
+
+def _about(preview: Preview) -> list[str]:
+    how = "counted by the server" if preview.counted else "an estimate"
+    phrases = [
+        "nothing was sent",
+        preview.model,
+        f"{counted(preview.tokens, 'token')}, {how}",
+    ]
+    if preview.sent < preview.earlier:
+        earlier = counted(preview.earlier, "turn")
+        phrases.append(f"{preview.sent:,} of {earlier} would be sent")
+    phrases += [f"{name} {value}" for name, value in preview.parameters.items()]
+    return phrases

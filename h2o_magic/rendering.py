@@ -1,0 +1,154 @@
+"""An ended answer as it is shown and as a value, by the format that was asked for."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from h2o_magic import captions, tables
+from h2o_magic.answers import Facts
+from h2o_magic.asking import Answer
+from h2o_magic.errors import ConfigurationError, H2OMagicError
+
+__all__ = ["AnswerError", "Rendered", "render"]
+
+
+class AnswerError(ConfigurationError):
+    """An answer is not what it was asked to be. It is shown as it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What is shown at the end of an answer.
+
+    Attributes
+    ----------
+    data : dict
+        What is shown, by media type.
+    value : object
+        What the answer holds, where that is more than its text: JSON, rows of a table.
+    error : str
+        How it is not what it was asked to be; empty if it is.
+    """
+
+    data: dict[str, Any]
+    value: object = None
+    error: str = ""
+
+
+def render(answer: Answer, problem: str = "") -> Rendered:
+    """Return how an ended answer is shown.
+
+    Parameters
+    ----------
+    answer
+        Read to its end.
+    problem
+        Why it is not whole, where it failed.
+    """
+    question, facts = answer.question, answer.facts
+    whole = facts.status == "complete" and not problem
+    special = _SPECIAL.get(_format(answer)) if whole else None
+    if special is None:
+        return Rendered(_markdown(answer.text, answer, problem))
+    try:
+        return special(answer.text, facts, answer)
+    except H2OMagicError as error:
+        kind = question.format if question.format != "markdown" else "json"
+        said = f"the answer is no {kind} as it was asked for: {error}"
+        return Rendered(_markdown(answer.text, answer, said), error=said)
+
+
+def _format(answer: Answer) -> str:
+    """Return the format in force: a schema makes JSON of what is not said."""
+    question = answer.question
+    if question.schema is not None and question.format == "markdown":
+        return "json"
+    return question.format
+
+
+def _markdown(text: str, answer: Answer, problem: str = "") -> dict[str, Any]:
+    facts = answer.facts
+    return {
+        "text/markdown": captions.answer_markdown(
+            text,
+            facts,
+            problem,
+            reasoning=answer.reasoning,
+            reasoning_mode=answer.question.reasoning,
+        ),
+        "text/plain": captions.answer_plain(text, facts, problem),
+    }
+
+
+def _as_text(text: str, facts: Facts, _: Answer) -> Rendered:
+    return Rendered({"text/plain": captions.answer_plain(text, facts)})
+
+
+def _as_json(text: str, _: Facts, answer: Answer) -> Rendered:
+    value = _value(text, answer)
+    written = json.dumps(value, ensure_ascii=False, indent=2)
+    longest = max(map(len, re.findall(r"`+", written)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return Rendered(_markdown(f"{fence}json\n{written}\n{fence}", answer), value)
+
+
+def _as_table(text: str, _: Facts, answer: Answer) -> Rendered:
+    from h2o_magic.table_answer import markdown_table, rows_of  # noqa: PLC0415
+
+    written = markdown_table(text) if answer.question.schema is None else None
+    columns, rows = written or rows_of(_value(text, answer))
+    cells = [[tables.Verbatim(_cell(cell)) for cell in row] for row in rows]
+    table = tables.as_markdown([tables.Verbatim(c) for c in columns], cells)
+    data = _markdown(table, answer)
+    plain = tables.as_text([tables.Verbatim(c) for c in columns], cells)
+    data["text/plain"] = captions.answer_plain(plain, answer.facts)
+    return Rendered(data, (columns, rows))
+
+
+def _as_html(text: str, facts: Facts, _: Answer) -> Rendered:
+    from h2o_magic.fences import code_blocks  # noqa: PLC0415
+    from h2o_magic.frames import sandboxed  # noqa: PLC0415
+
+    blocks = [block for block in code_blocks(text) if block.language in ("html", "")]
+    html = str(blocks[0].code if blocks else text)
+    plain = captions.answer_plain(text, facts)
+    return Rendered({"text/html": sandboxed(html), "text/plain": plain})
+
+
+def _as_math(text: str, _: Facts, answer: Answer) -> Rendered:
+    formula = text.strip()
+    if "$" not in formula and not formula.startswith(("\\[", "\\(", "```")):
+        formula = f"$$\n{formula}\n$$"
+    return Rendered(_markdown(formula, answer))
+
+
+_SPECIAL: dict[str, Callable[[str, Facts, Answer], Rendered]] = {
+    "text": _as_text,
+    "json": _as_json,
+    "table": _as_table,
+    "html": _as_html,
+    "math": _as_math,
+}
+
+
+def _value(text: str, answer: Answer) -> object:
+    """Return the JSON value of an answer, which fits the schema."""
+    from h2o_magic.json_answer import find_json  # noqa: PLC0415
+    from h2o_magic.schemas import problems  # noqa: PLC0415
+
+    value = find_json(text)
+    schema = answer.question.schema
+    found = problems(value, schema) if schema is not None else []
+    if found:
+        raise AnswerError("; ".join(found))
+    return value
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

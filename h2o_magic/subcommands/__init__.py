@@ -1,0 +1,228 @@
+"""The subcommands of ``%h2o``: one function each, found by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from h2o_magic import tables
+from h2o_magic.arguments import help_rows, help_text
+from h2o_magic.display import show_markdown
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.nearest import did_you_mean
+from h2o_magic.subcommands import (
+    conversation,
+    files,
+    fixing,
+    reading,
+    server,
+    status,
+    threads,
+    usage,
+)
+from h2o_magic.subcommands.showing import say
+from h2o_magic.subcommands.usage import Given
+
+if TYPE_CHECKING:
+    from h2o_magic.magics import H2OMagics
+
+_SYNONYMS = {
+    "": "help",
+    "--help": "help",
+    "-h": "help",
+    "--version": "version",
+    "error": "fix",
+}
+
+__all__ = ["SUBCOMMANDS", "Subcommand", "find", "run", "show_help"]
+
+
+@dataclass(frozen=True, slots=True)
+class Subcommand:
+    """One subcommand of ``%h2o``.
+
+    Attributes
+    ----------
+    name, usage : str
+        The word that is typed, and what may follow it; see `subcommands.usage`.
+    help : str
+        What it does, in a few words.
+    run : callable
+        Takes the magics and what was given; raises ``H2OMagicError``.
+    free : bool
+        True if it reads the rest of the line itself.
+    """
+
+    name: str
+    usage: str
+    help: str
+    run: Callable[[H2OMagics, Given], None]
+    free: bool = False
+
+
+def run(magics: H2OMagics, line: str) -> None:
+    """Run the subcommand that `line` begins with; without one, show help.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such subcommand, or what follows it is refused.
+    """
+    name, *more = line.split(maxsplit=1)[:2] or [""]
+    rest = "".join(more).strip()
+    command = find(name)
+    if command is None:
+        raise ConfigurationError(
+            f"%h2o: unknown subcommand {name!r}: {did_you_mean(name, SUBCOMMANDS)} "
+            "(to ask on a line: `%h2o ask QUESTION`)"
+        )
+    if command.free:
+        command.run(magics, Given(command.name, rest))
+    elif {"-h", "--help"} & set(rest.split()):
+        say(magics, f"`{_typed(command)}`: {command.help}.")
+    else:
+        command.run(magics, usage.read(command.name, command.usage, rest))
+
+
+def find(name: str) -> Subcommand | None:
+    """Return the subcommand with this name or synonym; None if there is none."""
+    return SUBCOMMANDS.get(_SYNONYMS.get(name, name))
+
+
+def _ask(magics: H2OMagics, given: Given) -> None:
+    magics.ask_line(given.rest)
+
+
+def _version(magics: H2OMagics, _: Given) -> None:
+    from importlib.metadata import version  # noqa: PLC0415
+
+    say(magics, "h2o_magic {version}", version=version("h2o-magic"))
+
+
+def _help(magics: H2OMagics, _: Given) -> None:
+    show_help(magics)
+
+
+_GROUPS = {
+    "asking": (
+        Subcommand("ask", "[options] QUESTION", "ask on a line", _ask, free=True),
+        Subcommand(
+            "retry",
+            "[options]",
+            "ask the last question again, in its place",
+            conversation.retry,
+            free=True,
+        ),
+        Subcommand(
+            "fix",
+            "[options]",
+            "explain the last error, and offer the corrected cell",
+            fixing.fix,
+            free=True,
+        ),
+    ),
+    "the conversation": (
+        Subcommand(
+            "history",
+            "[--thread NAME] [--last N] [--full]",
+            "the turns so far",
+            reading.history,
+        ),
+        Subcommand("show", "N [--thread NAME]", "one turn whole", reading.show),
+        Subcommand(
+            "undo", "[--thread NAME]", "take the last change back", conversation.undo
+        ),
+        Subcommand(
+            "redo",
+            "[--thread NAME]",
+            "make a change again that was taken back",
+            conversation.redo,
+        ),
+        Subcommand("drop", "N [--thread NAME]", "take one turn out", conversation.drop),
+        Subcommand(
+            "reset",
+            "[--thread NAME | --all] [--erase]",
+            "forget the turns and begin anew; --erase: from the disk too",
+            conversation.reset,
+        ),
+        Subcommand(
+            "export",
+            "FILE [--thread NAME | --all] [--overwrite]",
+            "write the turns to a .md, .json, .jsonl or .ipynb file",
+            files.export,
+        ),
+        Subcommand(
+            "import",
+            "FILE [--thread NAME]",
+            "read turns from a .json, .jsonl or .ipynb file",
+            files.import_,
+        ),
+    ),
+    "threads: conversations side by side": (
+        Subcommand("threads", "", "all threads of this notebook", threads.threads),
+        Subcommand(
+            "thread",
+            "[NAME]",
+            "go to a thread, old or new; without NAME: say which is current",
+            threads.thread,
+        ),
+        Subcommand(
+            "fork",
+            "NEW [--at N] [--thread NAME]",
+            "copy turns 1 to N into a new thread, and go there",
+            threads.fork,
+        ),
+    ),
+    "models, server and help": (
+        Subcommand(
+            "status", "", "what runs, where, and with which settings", status.status
+        ),
+        Subcommand(
+            "models", "", "the models, and which weights would answer", server.models
+        ),
+        Subcommand(
+            "pull", "MODEL", "download a model's real weights", server.pull, free=True
+        ),
+        Subcommand("help", "", "this list, and the options of a question", _help),
+        Subcommand("version", "", "the version of this package", _version),
+    ),
+}
+
+#: Every subcommand by name, in the order in which help lists them.
+SUBCOMMANDS: Mapping[str, Subcommand] = {
+    command.name: command for group in _GROUPS.values() for command in group
+}
+
+
+def show_help(magics: H2OMagics) -> None:
+    """Show the subcommands and the options; nothing is sent."""
+    plain = "\n".join([help_text().rstrip(), *_plain_groups()]).replace("`", "")
+    show_markdown(magics.shell, _help_markdown(), plain)
+
+
+def _plain_groups() -> Iterator[str]:
+    for title, group in _GROUPS.items():
+        yield f"\n{title}:"
+        for command in group:
+            typed = f"  {_typed(command)}"
+            # As argparse does it: help goes below where the usage is long.
+            yield f"{typed:<29} {command.help}" if len(typed) < 29 else typed
+            if len(typed) >= 29:
+                yield f"{'':<29} {command.help}"
+
+
+def _help_markdown() -> str:
+    commands = [["`%%h2o [options]`", "ask what stands on the lines below"]]
+    for title, group in _GROUPS.items():
+        if title != "asking":
+            commands.append([f"**{title}**", ""])
+        commands += [[f"`{_typed(command)}`", command.help] for command in group]
+    return (
+        f"{tables.as_markdown(['command', 'what it does'], commands)}\n\n"
+        f"{tables.as_markdown(['option', 'meaning', 'default'], help_rows())}"
+    )
+
+
+def _typed(command: Subcommand) -> str:
+    return f"%h2o {command.name} {command.usage}".rstrip()

@@ -1,0 +1,192 @@
+"""``%h2o fix``: explains the last error and offers the corrected cell."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from h2o_magic import failures
+from h2o_magic.arguments import AskOptions, parse_ask
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.failures import Failure
+from h2o_magic.next_cell import offer
+from h2o_magic.subcommands.showing import say
+from h2o_magic.subcommands.usage import Given
+
+if TYPE_CHECKING:
+    from h2o_magic.asking import Answer
+    from h2o_magic.magics import H2OMagics
+
+__all__ = ["fix", "question_about"]
+
+_ASKED = (
+    "A cell of my Jupyter notebook failed. Explain in a few sentences what went wrong, "
+    "and why. Then write the whole corrected cell in one fenced block that begins with "
+    "```python. Change no more than is needed."
+)
+#: Values that are described, and characters of each: they help, the error counts.
+_VALUES = 12
+_CHARACTERS = 1_500
+#: Shortest text of a secret variable that is taken out wherever it stands.
+_SHORTEST = 6
+
+_NO_ERROR = (
+    "There is no error to explain: run the cell that fails, then `%h2o fix` again."
+)
+_PYTHON = ("", "python", "python3", "py", "ipython", "ipython3")
+
+
+def fix(magics: H2OMagics, given: Given) -> None:
+    """Explain the last error, and offer the corrected cell below."""
+    options, extra = parse_ask(given.rest)
+    if options.help:
+        say(magics, "`%h2o fix [options]`: options are those of `%h2o ask`.")
+        return
+    _refuse(options, extra)
+    shell = magics.shell
+    failure = None if shell is None else failures.of(shell).last
+    if shell is None or failure is None:
+        say(magics, _NO_ERROR)
+        return
+    question = question_about(failure, shell.user_ns)
+    said = f"{failure.error}: {failure.message}".rstrip(": ")
+    say(magics, "About `{cell}`: `{error}`", cell=failure.cell, error=said)
+    settings = {**options.settings, "format": "markdown"}
+    answer = _ask(magics, replace(options, settings=settings, raw=True), question)
+    if answer is not None:
+        _offer(magics, answer, failure)
+
+
+def question_about(failure: Failure, namespace: dict[str, Any]) -> str:
+    """Return what is asked about a failure.
+
+    Parameters
+    ----------
+    failure
+        The failure.
+    namespace
+        The user's variables. Those that the cell names go into the question as they are
+        now, but for those that may hold secrets.
+
+    Raises
+    ------
+    ConfigurationError
+        If the cell or its traceback holds a secret itself.
+    """
+    source = _hide(failure.source, namespace)
+    traceback = _hide(failure.traceback, namespace)
+    number = failure.number or ""
+    parts = [
+        _ASKED,
+        f"The cell{'' if failure.whole else ', without its middle'}:",
+        _fenced(_checked(source, f"In[{number}]"), "python"),
+        "The error:",
+        _fenced(_checked(traceback, f"Err[{number}]"), "text"),
+    ]
+    values = list(_values(failure, namespace))
+    if values:
+        parts += ["Variables that the cell names, as they are now:", *values]
+    return "\n\n".join(parts)
+
+
+def _refuse(options: AskOptions, extra: str) -> None:
+    if extra:
+        raise ConfigurationError(
+            f"%h2o fix: expected options, got {extra!r}: it asks about the last error "
+            "(to ask something else: `%h2o ask QUESTION`)"
+        )
+    given = "--as" if "format" in options.settings else "--schema"
+    if "format" in options.settings or options.schema is not None:
+        raise ConfigurationError(
+            "%h2o fix: its answer is text with the corrected cell in it: leave out "
+            f"`{given}`"
+        )
+
+
+def _ask(magics: H2OMagics, options: AskOptions, question: str) -> Answer | None:
+    """Ask, in the conversation, so that one can ask on; say if it was stopped."""
+    from h2o_magic.magics import AnswerStopped  # noqa: PLC0415
+
+    try:
+        return magics.ask(options, question, owns_cell=False)
+    except AnswerStopped as stopped:
+        raise AnswerStopped(f"{stopped} No corrected cell is offered.") from None
+
+
+def _offer(magics: H2OMagics, answer: Answer, failure: Failure) -> None:
+    """Put the answer's code into a new cell, or say why not."""
+    from h2o_magic.fences import code_blocks  # noqa: PLC0415
+
+    blocks = code_blocks(answer.text)
+    code = next((b.code for b in blocks if b.language in _PYTHON), "").strip("\n")
+    if answer.facts.finish_reason == "length":
+        say(
+            magics,
+            "No corrected cell is offered: the answer was cut at its length "
+            "(`--max-new-tokens N` allows more).",
+        )
+    elif not code.strip():
+        say(magics, "No corrected cell is offered: the answer has no code.")
+    elif code.strip() == failure.source.strip():
+        say(
+            magics, "No corrected cell is offered: the answer's is the one that failed."
+        )
+    else:
+        offer(magics.shell, code)
+        where = "in the cell below" if hasattr(magics.shell, "kernel") else "below"
+        say(magics, f"The corrected cell is {where}; it has not been run.")
+
+
+def _values(failure: Failure, namespace: dict[str, Any]) -> Iterator[str]:
+    """Yield a part of the question for each variable that the cell names."""
+    names = [name for name in failure.names if name in namespace]
+    for name in names[:_VALUES]:
+        try:
+            text = _as_prompt(namespace[name], name)
+        except ConfigurationError:
+            yield f"`{name}`: left out, it may hold a secret or cannot be shown."
+        else:
+            kind = type(namespace[name]).__name__
+            yield f"`{name}` ({kind}):\n\n{_fenced(_hide(text, namespace), 'text')}"
+    if len(names) > _VALUES:
+        yield f"And {len(names) - _VALUES} more, left out."
+
+
+def _as_prompt(value: object, name: str) -> str:
+    from h2o_magic.prompt_values import Limits, as_prompt  # noqa: PLC0415
+
+    limits = Limits(
+        rows=8, columns=20, cell=80, items=20, text=200, characters=_CHARACTERS
+    )
+    return as_prompt(value, name, limits=limits, environment=os.environ)
+
+
+def _checked(text: str, expression: str) -> str:
+    """Return a text if it holds no secret that can be told by its looks."""
+    from h2o_magic.prompt_values import as_prompt  # noqa: PLC0415
+
+    return as_prompt(text, expression, environment=os.environ)
+
+
+def _hide(text: str, namespace: dict[str, Any]) -> str:
+    """Return a text without the values of variables whose names say they are secret."""
+    from h2o_magic.prompt_values.secret_names import (  # noqa: PLC0415
+        holds_secret,
+        secrecy,
+    )
+
+    for name, value in tuple(namespace.items()):
+        secret = isinstance(value, str) and len(value) >= _SHORTEST
+        if secret and secrecy(name) != "no" and holds_secret(name, value):
+            text = text.replace(value, "***")
+    return text
+
+
+def _fenced(text: str, language: str) -> str:
+    """Return a text as a code block that nothing in it can end."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text.strip(chr(10))}\n{fence}"

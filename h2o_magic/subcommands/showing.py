@@ -1,0 +1,62 @@
+"""How a subcommand answers: a sentence or a table, in Markdown and in plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from h2o_magic import tables
+from h2o_magic.display import show_markdown
+
+if TYPE_CHECKING:
+    from h2o_magic.magics import H2OMagics
+
+__all__ = ["filled", "say", "show_table"]
+
+
+def say(magics: H2OMagics, sentence: str, /, **texts: str) -> None:
+    """Show a sentence; see :func:`filled`."""
+    show_markdown(magics.shell, *filled(sentence, **texts))
+
+
+def filled(sentence: str, /, **texts: str) -> tuple[str, str]:
+    """Return a sentence as Markdown and as plain text.
+
+    Parameters
+    ----------
+    sentence
+        Markdown with places for texts in braces, also in its code. The plain form has
+        no backticks but those of the texts.
+    **texts
+        What stands in the places: names and other texts of the user, shown as they are.
+    """
+    plain = {name: tables.one_line(text) for name, text in texts.items()}
+    return _markdown(sentence, texts), sentence.replace("`", "").format(**plain)
+
+
+def show_table(
+    magics: H2OMagics,
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    below: Sequence[tuple[str, str]] = (),
+) -> None:
+    """Show a table, and below it sentences in both forms, each for itself."""
+    markdown = [tables.as_markdown(head, rows), *(note for note, _ in below)]
+    plain = [tables.as_text(head, rows), *([""] if below else [])]
+    plain += [note for _, note in below]
+    show_markdown(magics.shell, "\n\n".join(markdown), "\n".join(plain))
+
+
+def _markdown(sentence: str, texts: dict[str, str]) -> str:
+    """Fill the places of a sentence, those in its code too."""
+    shown = {name: tables.literal(text) for name, text in texts.items()}
+    plain = {name: tables.one_line(text) for name, text in texts.items()}
+    parts = sentence.split("`")
+    parts[::2] = [part.format(**shown) for part in parts[::2]]
+    parts[1::2] = [_code(part.format(**plain)) for part in parts[1::2]]
+    return "".join(parts)
+
+
+def _code(text: str) -> str:
+    """Return `text` as code; in Markdown's own code no backtick can stand."""
+    return f"<code>{tables.literal(text)}</code>" if "`" in text else f"`{text}`"

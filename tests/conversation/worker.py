@@ -1,0 +1,116 @@
+"""A kernel's stand-in: a process with a session, told by a pipe what to do.
+
+It can be killed at any moment. Its backend says what the test tells it to say.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from h2o_magic.backends import ChatRequest, ModelInfo
+from h2o_magic.errors import BackendError, ConfigurationError
+from h2o_magic.events import Event, Finished, TextDelta
+from h2o_magic.notebook import NotebookSession
+from h2o_magic.record import Record
+
+
+@dataclass
+class ToldBackend:
+    """Answers what it was told: whole, stopped, broken off, or never ending."""
+
+    answer: str = ""
+    ending: str = "complete"
+    said: threading.Event = field(default_factory=threading.Event)
+    sent: list[tuple[str, str]] = field(default_factory=list)
+    url: str = "http://told"
+
+    def stream(self, request: ChatRequest) -> Iterator[Event]:
+        self.sent = [(m.role, m.content) for m in request.messages]
+        yield TextDelta(self.answer)
+        self.said.set()
+        if self.ending == "incomplete":
+            threading.Event().wait()
+        if self.ending == "failed":
+            raise BackendError("broken off")
+        yield Finished(self.answer, "stopped" if self.ending == "stopped" else "end")
+
+    def models(self) -> list[ModelInfo]:
+        return []
+
+    def forget(self, chat: str) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class Kernel:
+    """What the test can ask for, one method each."""
+
+    def __init__(self, path: str) -> None:
+        self.backend = ToldBackend()
+        self.troubles: list[str] = []
+        record = Record(
+            Path(path), "file:/home/ann/chat.ipynb", on_trouble=self.troubles.append
+        )
+        self.session = NotebookSession(self.backend, record=record)
+
+    def ask(self, question: str, answer: str, ending: str, **options: Any) -> Any:
+        """Ask, and return what was sent; an answer that never ends goes on aside."""
+        backend = self.backend
+        backend.answer, backend.ending = answer, ending
+        backend.said.clear()
+        coming = self.session.ask(question, context=100_000, truncate=None, **options)
+        return self._read(coming, ending)
+
+    def retry(self, answer: str, thread: str) -> Any:
+        backend = self.backend
+        backend.answer, backend.ending = answer, "complete"
+        coming = self.session.retry(context=100_000, truncate=None, thread=thread)
+        return self._read(coming, "complete")
+
+    def _read(self, coming: Any, ending: str) -> list[tuple[str, str]]:
+        if ending == "incomplete":
+            threading.Thread(target=coming.read, daemon=True).start()
+            assert self.backend.said.wait(30)
+            return self.backend.sent
+        try:
+            coming.read()
+        except BackendError:
+            assert ending == "failed"
+        return self.backend.sent
+
+    def state(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Return every thread's turns."""
+        assert self.troubles == []
+        return {
+            info.name: [
+                (t.number, t.question, t.answer, t.status, t.cell, t.begins, t.outdated)
+                for t in self.session.turns(info.name)
+            ]
+            for info in self.session.threads()
+        }
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """Call a method of the session that only says what it did."""
+        try:
+            return getattr(self.session, name)(*args, **kwargs)
+        except ConfigurationError as error:
+            return str(error)
+
+
+def serve(pipe: Connection, path: str) -> None:
+    """Do what comes through the pipe until it is closed."""
+    kernel = Kernel(path)
+    while True:
+        try:
+            name, args, kwargs = pipe.recv()
+        except EOFError:
+            kernel.session.close()
+            return
+        pipe.send(getattr(kernel, name)(*args, **kwargs))

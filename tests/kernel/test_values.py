@@ -1,0 +1,240 @@
+"""What goes into a cell and what comes out of it, in a real kernel."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.conftest import Notebook
+from tests.stand_in import CUT, StandIn
+
+
+def value(chat: Notebook, expression: str) -> str:
+    """Return what an expression is worth in the kernel."""
+    run = chat.run(f"print(({expression}))")
+    assert run.status == "ok", run.outputs
+    return "".join(s["text"] for s in run.of("stream")).rstrip("\n")
+
+
+def asked(server: StandIn) -> str:
+    return str(server.asked[-1]["inputs"])
+
+
+# Names in braces
+
+
+def test_a_name_in_braces_is_its_value(chat: Notebook, server: StandIn) -> None:
+    chat.run("rows = [3, 4]\nclass Box: size = 7\nbox = Box()")
+    chat.run("%%h2o\nAdd {rows[0]} and {box.size}.", "c1")
+    assert asked(server) == "Add 3 and 7."
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        '{"rows": {"a": 1}}',
+        "{unknown} {rows!r} {rows:>3} {rows + 1} { rows } {len} {exit}",
+        "`{rows}` and\n```\n{rows}\n```",
+        "${rows_} \\frac{a}{b}",
+    ],
+)
+def test_all_other_braces_come_through_as_they_are(
+    chat: Notebook, server: StandIn, prompt: str
+) -> None:
+    chat.run("rows = [3, 4]")
+    chat.run(f"%%h2o\n{prompt}", "c1")
+    assert asked(server) == prompt
+
+
+def test_raw_and_double_braces_leave_a_name_as_it_stands(
+    chat: Notebook, server: StandIn
+) -> None:
+    chat.run("rows = [3, 4]")
+    chat.run("%%h2o --raw\n{rows} {{rows}}", "c1")
+    assert asked(server) == "{rows} {{rows}}"
+    chat.run("%%h2o\n{{rows}} {{x}}", "c1")
+    assert asked(server) == "{rows} {{x}}"
+
+
+def test_earlier_inputs_outputs_and_errors_can_be_named(
+    chat: Notebook, server: StandIn
+) -> None:
+    chat.run("6 * 7")
+    number = int(value(chat, "max(Out)"))
+    chat.run("1 / 0")
+    prompt = f"{{Out[{number}]}}|{{In[{number}]}}|{{Err[{number + 2}]}}"
+    chat.run(f"%%h2o\n{prompt}", "c1")
+    out, source, error = asked(server).split("|", 2)
+    assert (out, source.strip()) == ("42", "6 * 7")
+    assert "ZeroDivisionError" in error
+
+
+def test_a_secret_is_refused_and_nothing_is_sent(
+    chat: Notebook, server: StandIn
+) -> None:
+    chat.run("import os\nenv = os.environ")
+    run = chat.run("%%h2o\nWhat is in {env}?", "c1")
+    assert run.status == "error"
+    assert "env" in run.stderr
+    assert server.asked == []
+
+
+# Preview
+
+
+def test_a_preview_shows_all_that_would_be_sent_and_sends_nothing(
+    chat: Notebook, server: StandIn
+) -> None:
+    chat.run("%%h2o\nfirst", "c1")
+    chat.run("rows = [3, 4]")
+    run = chat.run('%%h2o --preview --system "Be brief." --seed 7\nAdd {rows}.', "c2")
+    for words in ("Be brief.", "first", "Hello world", "3", "nothing was sent"):
+        assert words in run.markdown
+    assert "an estimate" in run.plain
+    assert "seed 7" in run.plain
+    assert [b["inputs"] for b in server.asked] == ["first"]
+    assert "1 turn," in chat.run("%h2o status").plain
+
+
+# Answers as values
+
+
+def test_an_answer_is_kept_as_a_text_that_knows_itself(
+    chat: Notebook, server: StandIn
+) -> None:
+    server.script = ["Use:\n", "```python\nprint(1)\n```"]
+    chat.run("%%h2o --out answer --seed 7\nhello", "c1")
+    assert value(chat, "answer[:4]") == "Use:"
+    assert value(chat, "answer.code[0].language, answer.complete, answer.model") == (
+        "('python', True, 'llama-13b')"
+    )
+    assert value(chat, "answer.messages[-1]['content']") == "hello"
+
+
+def test_out_and_the_underscore_hold_it_unless_it_is_quiet(
+    chat: Notebook, server: StandIn
+) -> None:
+    chat.run("'before'")
+    chat.run("%%h2o --quiet\nhello", "c1")
+    assert value(chat, "_") == "before"
+    run = chat.run("%%h2o\nhello", "c1")
+    assert len(run.outputs) == 1  # it is not shown twice
+    assert value(chat, "_") == "Hello world"
+    assert value(chat, "In[max(Out)].splitlines()[0][:6]") == "get_ip"
+    assert value(chat, "Out[max(Out)]") == "Hello world"
+
+
+def test_a_stopped_answer_is_kept_as_a_value_too(
+    chat: Notebook, server: StandIn
+) -> None:
+    server.script = ["Half", threading.Event()]
+    request = chat.start("%%h2o --out answer\nhello", "c1")
+    seen = chat.read(
+        request, lambda r: any("Half" in str(o["data"]) for o in r.outputs)
+    )
+    chat.manager.interrupt_kernel()
+    chat.finish(request, seen)
+    assert value(chat, "answer, answer.complete, answer.finish_reason") == (
+        "('Half', False, 'stopped')"
+    )
+
+
+def test_an_answer_that_broke_off_says_why(chat: Notebook, server: StandIn) -> None:
+    server.script = ["Half", CUT]
+    chat.run("%%h2o --out answer\nhello", "c1")
+    assert value(chat, "answer, answer.complete") == "('Half', False)"
+    assert value(chat, "bool(answer.error)") == "True"
+
+
+@pytest.mark.parametrize("name", ["2x", "a.b", "class", "a b"])
+def test_what_is_no_variable_is_refused(chat: Notebook, name: str) -> None:
+    run = chat.run(f"%%h2o --out '{name}'\nhello", "c1")
+    assert "expected the name of a variable" in run.stderr
+
+
+# Formats
+
+
+def test_json_is_parsed_shown_and_checked(
+    chat: Notebook, server: StandIn, tmp_path: Path
+) -> None:
+    schema = {"type": "object", "properties": {"age": {"type": "integer"}}}
+    file = tmp_path / "person.json"
+    file.write_text(json.dumps(schema))
+    server.script = ['Sure: {"age": ', "36}"]
+    run = chat.run(f"%%h2o --as json --schema '{file}' --out who\nhow old?", "c1")
+    assert run.status == "ok", run.stderr
+    assert '"age": 36' in run.markdown
+    assert value(chat, "who.json()['age'] + 1") == "37"
+    server.script = ['{"age": "old"}']
+    run = chat.run(f"%%h2o --as json --schema '{file}' --out who\nhow old?", "c1")
+    assert run.status == "error"
+    assert "age" in run.stderr
+    assert value(chat, "who") == '{"age": "old"}'
+    assert value(chat, "bool(who.error)") == "True"
+
+
+def test_a_schema_may_be_a_variable(chat: Notebook, server: StandIn) -> None:
+    chat.run("from dataclasses import dataclass\n@dataclass\nclass P:\n    age: int")
+    server.script = ['{"age": 3}']
+    run = chat.run("%%h2o --schema P\nhow old?", "c1")
+    assert '"age": 3' in run.markdown
+    system = server.bodies("/conversation")[-1]
+    assert "JSON schema" in json.dumps(system)
+
+
+def test_a_table_is_a_data_frame(chat: Notebook, server: StandIn) -> None:
+    pytest.importorskip("pandas")
+    server.script = ['[{"name": "a|b", "n": 1}, {"name": "c", "n": 2}]']
+    run = chat.run("%%h2o --as table --out df\ntable", "c1")
+    assert "| name | n |" in run.markdown
+    assert value(chat, "int(df.n.sum()), list(df.columns)") == "(3, ['name', 'n'])"
+
+
+def test_text_is_plain(chat: Notebook, server: StandIn) -> None:
+    server.script = ["**not bold**"]
+    run = chat.run("%%h2o --as text\nhello", "c1")
+    (output,) = run.outputs
+    assert set(output["data"]) == {"text/plain"}
+
+
+def test_code_comes_into_the_next_cell_and_is_not_run(
+    chat: Notebook, server: StandIn
+) -> None:
+    server.script = ["So:\n```python\nleft = 1\n```\nThat is it."]
+    request = chat.start("%%h2o --as code\nhello", "c1")
+    run = chat.finish(request)
+    assert "That is it." in run.markdown
+    assert value(chat, "'left' in globals()") == "False"
+
+
+def test_html_is_in_a_frame_that_can_run_nothing(
+    chat: Notebook, server: StandIn
+) -> None:
+    server.script = ["<b>hi</b><script>alert(1)</script>"]
+    run = chat.run("%%h2o --as html\nhello", "c1")
+    (output,) = run.outputs
+    html = output["data"]["text/html"]
+    assert "<iframe" in html
+    assert "allow-scripts" not in html
+    assert "<script>" not in html
+
+
+def test_an_unknown_format_is_refused_with_the_nearest(chat: Notebook) -> None:
+    run = chat.run("%%h2o --as jsn\nhello", "c1")
+    assert "did you mean 'json'" in run.stderr
+
+
+def test_reasoning_is_kept_apart(chat: Notebook, server: StandIn) -> None:
+    server.script = ["<thi", "nk>hm, hm", "</think>", "Yes."]
+    run = chat.run("%%h2o --out answer\nhello", "c1")
+    assert value(chat, "answer") == "Yes."
+    assert value(chat, "answer.reasoning") == "hm, hm"
+    assert "<details>" in run.markdown
+    assert "hm, hm" in run.markdown
+    run = chat.run("%%h2o --reasoning hide\nhello", "c1")
+    assert "hm" not in run.markdown
+    assert "Yes." in run.markdown
