@@ -51,6 +51,8 @@ class Question:
         Id of a turn that it replaces instead, where that has no cell; 0 for none.
     parameters : mapping
         Generation parameters, with the defaults.
+    chosen : frozenset of str
+        Names of the parameters that the user chose.
     strict : bool
         True refuses demo weights.
     history : bool
@@ -78,6 +80,7 @@ class Question:
     cell: str | None = None
     replaces: int = 0
     parameters: Mapping[str, Value] = field(default_factory=dict)
+    chosen: frozenset[str] = frozenset()
     strict: bool = False
     history: bool = True
     begins: bool = False

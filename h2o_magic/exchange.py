@@ -196,6 +196,7 @@ def _request(
         model=question.model,
         messages=messages,
         parameters=question.parameters,
+        chosen=question.chosen,
         strict=question.strict,
         schema=question.grammar,
     )

@@ -6,7 +6,7 @@ the key of the cell that asks, and keeps the turn however the answer ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path, PurePath
 from typing import Any, cast
 
@@ -239,6 +239,7 @@ class NotebookSession:
             cell=turn.cell,
             replaces=turn.id,
             begins=turn.begins,
+            again=frozenset(_asked_under(turn)) - frozenset(options),
         )
         return Answer(self._exchange, question)
 
@@ -466,8 +467,10 @@ class NotebookSession:
         history: bool = True,
         begins: bool = False,
         replaces: int = 0,
+        again: frozenset[str] = frozenset(),
         schema: Mapping[str, Any] | None = None,
     ) -> Question:
+        """Check a question. `again` names options that are those of an earlier one."""
         expect("a question", text, str)
         if not text.strip():
             raise MessagesError("expected a question, got an empty one: write one")
@@ -485,7 +488,20 @@ class NotebookSession:
             history=history,
             begins=begins,
             parameters=parameters,
+            chosen=self._chosen(settings, options.keys() - again),
             **{name: cast(Any, settings[name]) for name in _OF_A_QUESTION},
+        )
+
+    def _chosen(
+        self, values: Mapping[str, object], given: Collection[str]
+    ) -> frozenset[str]:
+        """Return the names of the parameters that are no mere defaults."""
+        return frozenset(
+            name
+            for name in PARAMETERS
+            if name in given
+            or self.settings.chosen(name)
+            or values[name] != SETTINGS[name].default
         )
 
     def _threads(self, thread: str | None, everything: bool) -> tuple[Thread, ...]:

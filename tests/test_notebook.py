@@ -946,3 +946,18 @@ def test_a_preview_sends_nothing_and_keeps_nothing() -> None:
     assert (shown.parameters["seed"], shown.counted, shown.sent) == (7, False, 1)
     assert len(backend.requests) == 1
     assert len(session.turns()) == 1
+
+
+def test_a_request_tells_what_the_user_chose_from_mere_defaults() -> None:
+    session, backend = session_with()
+    session.configure(top_k=40)
+    session.ask("q", temperature=0.4, cell=None).read()
+    assert backend.requests[-1].parameters["repetition_penalty"] == 1.2
+    assert backend.requests[-1].chosen == {"top_k", "temperature"}
+
+
+def test_a_retry_makes_no_choice_of_a_default() -> None:
+    session, backend = session_with()
+    session.ask("q", top_p=0.5, cell=None).read()
+    session.retry(seed=1).read()
+    assert backend.requests[-1].chosen == {"top_p", "seed"}

@@ -34,6 +34,10 @@ class ChatRequest:
         one is the question.
     parameters : mapping
         Generation parameters as :func:`h2o_magic.parameters.resolve` returns them.
+    chosen : frozenset of str
+        Names of the parameters that the user chose. The others are this package's
+        defaults: a server that cannot take one goes without it, while it must refuse
+        a chosen one rather than drop it.
     strict : bool
         True asks the server to refuse rather than to answer from demo weights.
     schema : mapping or None
@@ -45,6 +49,7 @@ class ChatRequest:
     model: str
     messages: tuple[Message, ...]
     parameters: Mapping[str, Value] = field(default_factory=dict)
+    chosen: frozenset[str] = frozenset()
     strict: bool = False
     schema: Mapping[str, Any] | None = None
 
