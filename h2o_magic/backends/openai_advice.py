@@ -112,11 +112,7 @@ def _message(error: StatusError, asked: Asked) -> str:
     if advice and error.status in (400, 404, 422, 500):
         return f"{said.rstrip('.')}: {advice}"
     if error.status in (400, 404) and asked.model and _NO_MODEL.search(said):
-        names = list(asked.names())
-        hint = did_you_mean(asked.model, names) if names else f"it says: {said}"
-        if len(names) > _MOST_NAMES and hint.startswith("known"):
-            hint = f"it offers {len(names)} others"
-        return f"the server has no model {asked.model!r}: {hint}"
+        return _about_model(said, asked)
     for status, words, meaning in _ADVICE:
         if status == error.status and words in said.lower():
             told = meaning.format(url=asked.url, model=asked.model, later=_later(error))
@@ -132,6 +128,17 @@ def _about_request(said: str, asked: Asked) -> str:
     if asked.body is not None and field in asked.body.chosen:
         return f"leave out `{asked.body.origins[field]}`, or give it another value"
     return _TOO_LONG if _CONTEXT.search(said) else ""
+
+
+def _about_model(said: str, asked: Asked) -> str:
+    """Return what to do where the server says that it has no such model."""
+    names = list(asked.names())
+    if asked.model in names:
+        return f"{said.rstrip('.')}: the server lists the model, its log may say why"
+    hint = did_you_mean(asked.model, names) if names else f"it says: {said}"
+    if len(names) > _MOST_NAMES and hint.startswith("known"):
+        hint = f"it offers {len(names)} others"
+    return f"the server has no model {asked.model!r}: {hint}"
 
 
 def _later(error: StatusError) -> str:
