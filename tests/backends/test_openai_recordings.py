@@ -404,5 +404,5 @@ def test_reasoning_is_kept_apart(host: ScriptedServer) -> None:
     recording = load("xllamacpp/stream_reasoning")
     play(host, recording)
     outcome = ask(host, recording)
-    assert outcome.joined(ReasoningDelta).startswith("the user asks – 日本")
+    assert outcome.joined(ReasoningDelta).startswith("the user asks \u2013 日本")
     assert outcome.events[-1] == Finished("Press stop.", "end")
