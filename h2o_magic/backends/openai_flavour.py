@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
 
-__all__ = ["Flavour", "enforces_schemas", "entries_of", "flavour_of"]
+__all__ = ["Flavour", "entries_of", "flavour_of"]
 
 #: "standard" is a server of which nothing is known but the dialect.
 Flavour: TypeAlias = Literal[
@@ -36,7 +36,6 @@ _OWNERS: dict[str, Flavour] = {
     "organization_owner": "lmstudio",
     "h2o_magic": "h2o_magic",
 }
-_ENFORCING: frozenset[Flavour] = frozenset({"vllm", "llamacpp", "ollama", "lmstudio"})
 
 
 def entries_of(document: object) -> Iterator[dict[str, Any]]:
@@ -52,11 +51,3 @@ def flavour_of(document: object) -> Flavour:
     """Return the flavour of the server that gave this list of models."""
     owners = (str(entry.get("owned_by")).lower() for entry in entries_of(document))
     return next((_OWNERS[owner] for owner in owners if owner in _OWNERS), "standard")
-
-
-def enforces_schemas(flavour: Flavour) -> bool:
-    """Return whether it is known to hold answers to a schema, or else to refuse it.
-
-    Servers of this package say it themselves, with each answer.
-    """
-    return flavour in _ENFORCING

@@ -10,10 +10,11 @@ from h2o_magic.backends import ChatRequest
 from h2o_magic.backends.gptgm_repairs import Patience
 from h2o_magic.backends.openai_advice import Asked, explained
 from h2o_magic.backends.openai_calls import OpenAICalls
-from h2o_magic.backends.openai_flavour import enforces_schemas, entries_of
+from h2o_magic.backends.openai_flavour import entries_of
 from h2o_magic.backends.openai_reader import AnswerReader
 from h2o_magic.backends.openai_repairs import Repairs
 from h2o_magic.backends.openai_request import Body, asks_for_flavour, make_body
+from h2o_magic.backends.openai_schema import holds_to
 from h2o_magic.backends.openai_stream import Interpreter
 from h2o_magic.errors import BackendError, ConnectionFailedError, TimedOutError
 from h2o_magic.events import Event, Source
@@ -89,11 +90,11 @@ def _first_body(
 def _one_try(
     calls: OpenAICalls, request: ChatRequest, body: Body, cancellation: Cancellation
 ) -> Iterator[Event]:
-    held = "response_format" in body.document
+    schema = request.schema
     stop = request.parameters.get("stop", ())
     interpreter = Interpreter(
         stop=stop if isinstance(stop, tuple) else (),
-        schema=held and enforces_schemas(calls.flavour(cancellation)),
+        schema=schema is not None and holds_to(schema, calls.flavour(cancellation)),
     )
     # The body is closed by whatever ends this; that stops the server's work.
     with calls.ask(body.document, cancellation) as reply:

@@ -14,6 +14,7 @@ from h2o_magic.backends import Backend, ChatRequest, ModelInfo
 from h2o_magic.backends.gptgm_repairs import Patience
 from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.backends.openai_address import split_address
+from h2o_magic.backends.openai_schema import holds_to
 from h2o_magic.errors import (
     BackendError,
     ConfigurationError,
@@ -487,6 +488,26 @@ def test_a_schema_is_sent_and_relied_on_where_it_is_enforced() -> None:
                 "type": "json_schema",
                 "json_schema": {"name": "answer", "schema": SCHEMA, "strict": True},
             }
+
+
+@pytest.mark.parametrize(
+    ("schema", "held"),
+    [
+        ({"type": ["object", "array"]}, True),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {"enum": [1]}}, "title": "T"}, True),
+        ({"properties": {"not": {"type": "null"}}, "required": ["not"]}, True),
+        ({"items": {"additionalProperties": {"anyOf": [{"const": 1}, True]}}}, True),
+        ({"items": {"anyOf": [{"not": {}}]}}, False),
+        ({"properties": {"a": {"pattern": "a"}}}, False),
+        ({"additionalProperties": {"if": {}}}, False),
+        (None, False),
+    ],
+)
+def test_a_schema_is_held_to_if_all_in_it_is_known_to_be(
+    schema: Any, held: bool
+) -> None:
+    assert holds_to(schema, "llamacpp") is held
+    assert holds_to(schema, "standard") is False
 
 
 @pytest.mark.parametrize(
