@@ -6,12 +6,12 @@ call of the original provider.
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import uuid
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 from h2o_magic.backends import ChatRequest, ModelInfo
+from h2o_magic.backends.answer_stream import AnswerStream
 from h2o_magic.backends.gptgm_arguments import check_kind, checked_messages
 from h2o_magic.backends.gptgm_calls import GptGmCalls
 from h2o_magic.backends.gptgm_chat import Chat
@@ -37,33 +37,6 @@ __all__ = [
 ]
 
 _create_completion = create_completion
-
-
-class AnswerStream(Iterator[Event]):
-    """The events of one answer. Any thread may close it.
-
-    Iterating after `close` ends without a `Finished` event and without an error.
-    """
-
-    def __init__(
-        self, events: Generator[Event, None, None], cancellation: Cancellation
-    ) -> None:
-        self._events = events
-        self._cancellation = cancellation
-
-    def __next__(self) -> Event:
-        return next(self._events)
-
-    def close(self) -> None:
-        """Stop the answer, here and on the server, if it has not ended.
-
-        If another thread waits for the next event, its wait ends, and that thread
-        tells the server.
-        """
-        self._cancellation.cancel()
-        # ValueError: another thread is iterating it, which ends it now.
-        with contextlib.suppress(ValueError):
-            self._events.close()
 
 
 class GptGmBackend:
