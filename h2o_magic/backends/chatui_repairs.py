@@ -6,7 +6,7 @@ not at all after a 429 that names no time: refused messages count towards its li
 
 from __future__ import annotations
 
-from h2o_magic.backends.gptgm_repairs import Patience
+from h2o_magic.backends.gptgm_repairs import Patience, terms_missing
 from h2o_magic.backends.gptgm_repairs import Repairs as BusyRepairs
 from h2o_magic.errors import BackendError, StatusError
 
@@ -45,6 +45,8 @@ class Repairs:
         kept
             True if the conversation is one of an earlier question.
         """
+        if terms_missing(error):
+            return None  # a server of 2023, which needs another protocol
         if not conversation_lost(error, kept=kept):
             return self._busy.delay(error)
         again, self._made_again = not self._made_again, True
