@@ -22,7 +22,7 @@ _BOM = b"\xef\xbb\xbf"
 # Only these three end a line. str.splitlines() knows many more, and they are legal
 # inside the JSON strings that travel in the lines.
 _LINE_END = re.compile(rb"\r\n|\n|\r")
-_JSON_BLANKS = re.compile(r"[ \t]*")
+_JSON_BLANKS = " \t"
 _JSON = json.JSONDecoder()
 
 
@@ -174,14 +174,14 @@ class ObjectDecoder:
 def _objects(lines: Iterable[bytes]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for line in lines:
-        text, place = line.decode("utf-8", errors="replace"), 0
+        text, place = line.decode("utf-8", errors="replace").strip(_JSON_BLANKS), 0
         try:
-            while True:
-                blanks = _JSON_BLANKS.match(text, place)
-                start = blanks.end() if blanks else place
-                value, place = _JSON.raw_decode(text, start)
+            while place < len(text):
+                value, place = _JSON.raw_decode(text, place)
                 if isinstance(value, dict):
                     found.append(value)
+                while place < len(text) and text[place] in _JSON_BLANKS:
+                    place += 1
         except (ValueError, RecursionError):
-            continue  # the end of the line, or no JSON from here on
+            continue  # no JSON from here on
     return found

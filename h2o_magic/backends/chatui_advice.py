@@ -42,7 +42,6 @@ _ADVICE = (
     (403, "origin", "the server is known by another address; use that one"),
     (404, "not found", "the server keeps losing this chat; ask it later"),
     (405, "modal", "a chat-ui of 2023; it speaks the gpt-gm protocol, so use that"),
-    (405, "", _NOT_HERE),
     (410, "", "the server has no model {model!r} any more; choose another"),
     (413, "", "the question with its history is too long for this server; shorten it"),
     (429, "number of conversations", "see them on the server's page"),
