@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote
@@ -19,7 +19,13 @@ from urllib.parse import quote
 from h2o_magic.backends.chatui_advice import telling
 from h2o_magic.backends.chatui_messages import StoredTree, created_root, stored_tree
 from h2o_magic.backends.chatui_token import Credential
-from h2o_magic.errors import H2OMagicError, ProtocolError, StatusError
+from h2o_magic.backends.taking_turns import TakingTurns
+from h2o_magic.errors import (
+    ConnectionFailedError,
+    H2OMagicError,
+    ProtocolError,
+    StatusError,
+)
 from h2o_magic.transport import Cancellation, Endpoint, Reply, Timeouts, Transport
 
 __all__ = ["ChatUICalls", "Created"]
@@ -64,6 +70,8 @@ class ChatUICalls:
         if credential.cookie is not None:
             self._transport.keep_cookie(*credential.cookie)
         self._form: Literal["parts", "document"] | None = None
+        self._first = TakingTurns()
+        self._begun = False
 
     def create(self, model: str, preprompt: str, cancellation: Cancellation) -> Created:
         """Make a conversation.
@@ -86,6 +94,7 @@ class ChatUICalls:
         document = {"model": model, **({"preprompt": preprompt} if preprompt else {})}
         with (
             telling(known=self._known, model=model, naming=True),
+            self._in_session(cancellation),
             self._transport.send(
                 "POST", "/conversation", document=document, cancellation=cancellation
             ) as reply,
@@ -179,6 +188,24 @@ class ChatUICalls:
     def close(self) -> None:
         """Close the idle connections."""
         self._transport.close()
+
+    @contextlib.contextmanager
+    def _in_session(self, cancellation: Cancellation) -> Iterator[None]:
+        """Let the call that begins the session be alone.
+
+        Each call without a cookie begins one of its own, and the last would be kept:
+        the conversations of the others would be lost.
+        """
+        if self._begun:
+            yield
+            return
+        if not self._first.enter(cancellation):
+            raise ConnectionFailedError("cancelled")
+        try:
+            yield
+            self._begun = True
+        finally:
+            self._first.leave()
 
     def _get(self, path: str, cancellation: Cancellation) -> Any:
         with self._transport.send("GET", path, cancellation=cancellation) as reply:

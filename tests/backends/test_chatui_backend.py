@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -30,6 +32,7 @@ from h2o_magic.errors import (
 )
 from h2o_magic.events import Event, Finished, Replaced, TextDelta
 from h2o_magic.messages import Message, assistant, system, user
+from h2o_magic.notebook import NotebookSession
 from h2o_magic.parameters import resolve
 from h2o_magic.transport import Timeouts
 from tests.backends.chatui_server import (
@@ -769,6 +772,30 @@ def test_another_thread_can_close_an_answer_that_is_waited_for(where: str) -> No
         assert ask(backend, *FIRST) == "1"
 
 
+@pytest.mark.parametrize("where", ["head", "first token", "second token"])
+def test_an_interrupt_while_waiting_stops_the_server(where: str) -> None:
+    silent = {"head": Answer(b"", (), "hold"), "first token": lines(ALIVE, end="hold")}
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    old = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with chatting(None, silent.get(where, slow("a"))) as (backend, server, _):
+            stream = backend.stream(request(*FIRST))
+            if where == "second token":
+                assert next(stream) == TextDelta("a")
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            with pytest.raises(KeyboardInterrupt):
+                next(stream)
+            stream.close()
+            assert steps(server)[-1] == "stop"
+            assert server.left.acquire(timeout=10)
+            assert ask(backend, *FIRST) == "1"
+    finally:
+        signal.signal(signal.SIGALRM, old)
+
+
 def test_closing_ends_a_pause_between_two_tries() -> None:
     busy = document({}, status=503)
     patience = Patience(wait=100, longest_wait=200)
@@ -805,6 +832,36 @@ def test_several_chats_answer_at_once_and_share_no_state() -> None:
             gates[name].set()
             rest = list(streams[name])
             assert rest == [TextDelta(name), Finished(name * 2)]
+
+
+def test_chats_that_begin_at_once_share_one_session() -> None:
+    gate = threading.Event()
+
+    def serve(request: Request) -> Answer:
+        reply = script(request)
+        first = step(request) == "create" and len(script.conversations) == 1
+        return replace(reply, gates={0: gate}) if first else reply
+
+    script = ChatUIScript()
+    with serving(serve) as server, closing(ChatUIBackend(server.url)) as backend:
+        got: list[str] = []
+        threads = [
+            threading.Thread(
+                target=lambda n=n: got.append(ask(backend, *FIRST, chat=n))
+            )
+            for n in "abc"
+        ]
+        threads[0].start()
+        eventually(lambda: steps(server) == ["create"])
+        for thread in threads[1:]:
+            thread.start()
+        time.sleep(0.05)
+        gate.set()
+        for thread in threads:
+            thread.join(timeout=10)
+        assert got == ["1", "1", "1"]
+        assert steps(server).count("create") == 3
+        assert len({made.session for made in script.conversations.values()}) == 1
 
 
 def test_turns_of_one_chat_wait_for_each_other() -> None:
@@ -955,6 +1012,26 @@ def test_the_model_sees_only_the_branch_that_is_asked_in() -> None:
         assert ask(backend, user("b")) == "2 seen"
         more = (user("b"), assistant("2 seen"), user("c"))
         assert ask(backend, *more) == "4 seen"
+
+
+def test_a_notebook_talks_to_it_and_keeps_the_reasoning_apart() -> None:
+    def thinks(dialogue: Dialogue) -> str:
+        return f"<think>Hm.</think>\n\n{len(dialogue)} messages"
+
+    with chatting(ChatUIScript(says=thinks)) as (backend, server, script):
+        session = NotebookSession(backend)
+        session.settings.set("model", "tiny-llama")
+        first = session.ask("One?", cell="a")
+        assert (first.read(), first.reasoning) == ("2 messages", "Hm.")
+        assert session.ask("Two?", cell="b").read() == "4 messages"
+        assert session.ask("Zwei?", cell="b").read() == "4 messages"
+        assert session.ask("Three?", cell="c").read() == "6 messages"
+        assert [text for role, text in script.seen[-1] if role == "user"] == [
+            "One?",
+            "Zwei?",
+            "Three?",
+        ]
+        assert steps(server).count("create") == 1
 
 
 def test_the_scripted_server_says_what_it_was_told() -> None:
