@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from h2o_magic.backends import ChatRequest, ModelInfo
-from h2o_magic.backends.gptgm import AnswerStream
+from h2o_magic.backends.answer_stream import AnswerStream
 from h2o_magic.backends.gptgm_arguments import check_kind, checked_messages
 from h2o_magic.backends.gptgm_repairs import DEFAULT_PATIENCE, Patience
 from h2o_magic.backends.openai_advice import Asked, explained
