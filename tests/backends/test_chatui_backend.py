@@ -14,7 +14,7 @@ import pytest
 
 from h2o_magic.backends import Backend, ChatRequest, ModelInfo
 from h2o_magic.backends.chatui import ChatUIBackend
-from h2o_magic.backends.gptgm_repairs import Patience
+from h2o_magic.backends.patience import Patience
 from h2o_magic.errors import (
     BackendError,
     ConfigurationError,
@@ -545,7 +545,7 @@ def test_a_stall_keeps_the_text_and_stops_the_server() -> None:
 def test_the_end_of_the_body_is_waited_for_a_little_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("h2o_magic.backends.chatui_turn._END_GRACE", 0.1)
+    monkeypatch.setattr("h2o_magic.backends.chatui.turn._END_GRACE", 0.1)
     endless = lines(STARTED, token("a"), final("a"), end="hold")
     with chatting(None, endless) as (backend, server, _):
         got: list[str] = []

@@ -18,9 +18,9 @@ import pytest
 
 from h2o_magic.backends import ChatRequest
 from h2o_magic.backends.chatui import ChatUIBackend
-from h2o_magic.backends.chatui_reader import AnswerReader
-from h2o_magic.backends.chatui_stream import Interpreter
-from h2o_magic.backends.gptgm_repairs import Patience
+from h2o_magic.backends.chatui.reader import AnswerReader
+from h2o_magic.backends.chatui.stream import Interpreter
+from h2o_magic.backends.patience import Patience
 from h2o_magic.errors import (
     BackendError,
     GenerationError,

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from h2o_magic.backends.chatui_messages import (
+from h2o_magic.backends.chatui.messages import (
     Asked,
     answer_id,
     created_root,
     stored_tree,
 )
-from h2o_magic.backends.chatui_reader import AnswerReader
-from h2o_magic.backends.chatui_stream import Interpreter
-from h2o_magic.backends.chatui_token import Credential
+from h2o_magic.backends.chatui.reader import AnswerReader
+from h2o_magic.backends.chatui.stream import Interpreter
+from h2o_magic.backends.chatui.token import Credential
 from h2o_magic.errors import (
     ConfigurationError,
     GenerationError,

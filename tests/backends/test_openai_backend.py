@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from h2o_magic.backends import Backend, ChatRequest, ModelInfo
-from h2o_magic.backends.gptgm_repairs import Patience
 from h2o_magic.backends.openai import OpenAIBackend
-from h2o_magic.backends.openai_address import split_address
-from h2o_magic.backends.openai_schema import holds_to
+from h2o_magic.backends.openai.address import split_address
+from h2o_magic.backends.openai.schema import holds_to
+from h2o_magic.backends.patience import Patience
 from h2o_magic.errors import (
     BackendError,
     ConfigurationError,

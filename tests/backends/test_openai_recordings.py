@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from h2o_magic.backends import ChatRequest
-from h2o_magic.backends.gptgm_repairs import Patience
 from h2o_magic.backends.openai import OpenAIBackend
-from h2o_magic.backends.openai_reader import AnswerReader
-from h2o_magic.backends.openai_stream import Interpreter
+from h2o_magic.backends.openai.reader import AnswerReader
+from h2o_magic.backends.openai.stream import Interpreter
+from h2o_magic.backends.patience import Patience
 from h2o_magic.errors import (
     BackendError,
     ConnectionFailedError,
