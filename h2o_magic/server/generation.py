@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -48,11 +48,22 @@ class Question:
 
 
 async def generate(
-    models: Models, question: Question
+    models: Models,
+    question: Question,
+    read: Callable[[Prompt], None] = lambda _: None,
 ) -> AsyncGenerator[TokenEvent, None]:
     """Yield the token events of an answer; the last has its `generated_text`.
 
     Leaving early (closing the iterator, cancelling its task) stops the engine.
+
+    Parameters
+    ----------
+    models
+        What answers.
+    question
+        What it answers.
+    read
+        Called with the prompt before the engine reads it; may refuse it by raising.
 
     Raises
     ------
@@ -68,6 +79,7 @@ async def generate(
         context = engine.room.context
         room = input_room(context, sampling.max_new_tokens, sampling.truncate)
         prompt = await asyncio.to_thread(build_prompt, engine, question.dialogue, room)
+        read(prompt)
         length = answer_room(context, len(prompt.tokens), sampling.max_new_tokens)
         transcript = _transcript(engine, question, length)
         options = _options(sampling, context, length)

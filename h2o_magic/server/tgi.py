@@ -16,6 +16,7 @@ KEEP_ALIVE = b":\n\n"
 STATUS: Mapping[str, int] = {
     "validation": 422,
     "generation": 424,
+    "overloaded": 429,
 }
 
 

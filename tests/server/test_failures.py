@@ -169,7 +169,7 @@ def test_an_unforeseen_error_in_a_route_is_a_500_and_not_the_end(
 
     with served(Models(4)) as client:
         with monkeypatch.context() as patched:
-            patched.setattr("h2o_magic.server.conversation_routes.find_weights", crash)
+            patched.setattr("h2o_magic.server.offer.find_weights", crash)
             reply = client.call("POST", "/conversation", {"model": "llama-13b"})
             assert (reply.status, reply.json) == (500, {"message": "Internal Error"})
         assert client.converse()
