@@ -38,6 +38,8 @@ class Question:
         Let the last event say how the answer came about.
     schema : mapping or None
         JSON schema that the answer is held to.
+    text_only : bool
+        The events need neither ids nor log probabilities of tokens.
     """
 
     weights: Weights
@@ -45,6 +47,7 @@ class Question:
     sampling: Sampling
     details: bool
     schema: Mapping[str, Any] | None = None
+    text_only: bool = False
 
 
 async def generate(
@@ -85,7 +88,9 @@ async def generate(
         options = _options(sampling, context, length)
         if question.schema is not None:
             options |= await use_schema(engine, question.schema)
-        chunks = engine.generate(prompt.tokens, options)
+        # Without a template, a turn's mark may be a token that is no text.
+        text_only = question.text_only and engine.header.chat_template is not None
+        chunks = engine.generate(prompt.tokens, options, text_only=text_only)
         async with aclosing(chunks):
             async for chunk in chunks:
                 events = transcript.add(chunk)

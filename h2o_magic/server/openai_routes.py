@@ -31,6 +31,8 @@ from h2o_magic.server.weights import Weights
 
 __all__ = ["OpenAIRoutes"]
 
+#: How long a look for weights may take, in seconds, for it not to need a thread.
+_QUICK = 0.001
 _TOLD = ("weights", "demo", "context_length", "size", "loaded")
 
 
@@ -52,6 +54,7 @@ class OpenAIRoutes:
     offer: Offer
     line: Line
     _created: int = field(default_factory=lambda: int(time.time()))
+    _last_look: float = field(default=_QUICK, init=False)
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -101,7 +104,12 @@ class OpenAIRoutes:
     ) -> AsyncGenerator[TokenEvent, None]:
         """Yield the answer's events, and take them down."""
         question = Question(
-            weights, asked.dialogue, asked.sampling, details=True, schema=asked.schema
+            weights,
+            asked.dialogue,
+            asked.sampling,
+            details=True,
+            schema=asked.schema,
+            text_only=True,
         )
         events = generate(self.models, question, _reader(asked, facts))
         with self.line.stoppable():
@@ -111,7 +119,11 @@ class OpenAIRoutes:
                     yield event
 
     async def _find(self, name: str) -> Weights:
-        weights = await asyncio.to_thread(self.offer.find, name)
+        # A thread and back takes longer than a look into a folder that is at hand.
+        if self._last_look < _QUICK:
+            weights = self._look(name)
+        else:
+            weights = await asyncio.to_thread(self._look, name)
         if weights is None or not weights.path.is_file():
             raise OpenAIError(
                 await asyncio.to_thread(self.offer.why_unknown, name),
@@ -120,6 +132,12 @@ class OpenAIRoutes:
                 code="model_not_found",
             )
         return weights
+
+    def _look(self, name: str) -> Weights | None:
+        began = time.perf_counter()
+        found = self.offer.find(name)
+        self._last_look = time.perf_counter() - began
+        return found
 
     async def _listed(
         self, weights: list[Weights] | None = None

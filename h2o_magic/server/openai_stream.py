@@ -36,20 +36,24 @@ async def chunks(
     beginning of one is held back until more is known.
     """
     held = HeldText([*asked.sampling.stop, *_MARKS])
-    opening = shape.begin()
+    unsent = shape.begin()
+    opening = True
     async with aclosing(events):
         async for event in events:
             if event.generated_text is not None:
                 break
             text = "" if event.special else held.add(event.text)
             if text:
-                yield opening + shape.text(text)
-                opening = b""
+                unsent += shape.text(text)
+                opening = False
+            if not (opening or event.more):
+                yield unsent
+                unsent = b""
     rest = held.rest(_text(event, asked))
     details: dict[str, Any] = dict(event.details or {})
     yield b"".join(
         [
-            opening,
+            unsent,
             shape.text(rest) if rest else b"",
             shape.end(details),
             shape.usage(details) if asked.include_usage else b"",

@@ -41,6 +41,9 @@ class TokenEvent:
     answer : str
         What to remember of the answer, in the last event: without the prompt and
         without a stop text. Not part of the wire.
+    more : bool
+        The next event follows at once, so that both may be sent together. Not part of
+        the wire.
     """
 
     token_id: int
@@ -50,6 +53,7 @@ class TokenEvent:
     generated_text: str | None = None
     details: Mapping[str, Any] | None = None
     answer: str = ""
+    more: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return the event's object as it stands in the stream."""

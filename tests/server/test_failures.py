@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -185,7 +186,9 @@ def test_an_engine_that_has_gone_is_an_error(noisy: str) -> None:
 def test_the_engine_lets_nobody_else_in(noisy: str) -> None:
     engine = Engine(Path(noisy), Room(1, 512, 512))
     for path in ("/", "/health", "/models", "/v1/models", "/props", "/completion"):
-        connection = http.client.HTTPConnection(engine._address)
+        connection = http.client.HTTPConnection(
+            urlsplit(engine._server.listening_address).netloc
+        )
         connection.request("GET", path, headers={"Origin": "https://example.org"})
         answer = connection.getresponse()
         assert answer.status in (401, 404), path
