@@ -84,10 +84,6 @@ def _failure(error: Exception) -> dict[str, Any]:
     if isinstance(error, ValidationError):
         return tgi.error(str(error), "validation")
     expected = isinstance(error, ConfigurationError | GenerationError)
-    _log.warning(
-        "an answer failed: %s",
-        error if expected else type(error).__name__,
-        exc_info=not expected,
-    )
+    _log.warning("an answer failed", exc_info=error)
     reason = str(error) if expected else repr(error)
     return tgi.error(f"Request failed during generation: {reason}", "generation")

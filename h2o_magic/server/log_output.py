@@ -1,8 +1,8 @@
 """Where the server's log goes, how its lines look, and what the engine prints.
 
 Each of our lines is a JSON object. No prompt, answer, token or key stands in one: of an
-error that is not ours, the log has the kind and the place and not its words, which may
-repeat what it was given. The engine prints lines of its own between them.
+error the log has the kind and the place, and its words only where they are about the
+server's own files and settings. The engine prints lines of its own between them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from h2o_magic.errors import ConfigurationError, H2OMagicError
+from h2o_magic.errors import ConfigurationError, MessagesError, ParameterError
 
 __all__ = ["JsonLines", "open_log", "start_log"]
 
@@ -80,7 +80,11 @@ class JsonLines(logging.Formatter):
 
 def _kind(error: BaseException) -> str:
     name = type(error).__name__
-    return f"{name}: {error}" if isinstance(error, H2OMagicError) else name
+    # What is wrong with a client's words repeats them; the engine does so as well.
+    about_us = isinstance(error, ConfigurationError) and not isinstance(
+        error, ParameterError | MessagesError
+    )
+    return f"{name}: {error}" if about_us else name
 
 
 def _places(error: BaseException) -> list[str]:

@@ -95,10 +95,9 @@ def as_openai(error: Exception) -> OpenAIError:
         )
     if isinstance(error, ValidationError):
         return OpenAIError(str(error), param="response_format", code="invalid_value")
+    _log.warning("an answer failed", exc_info=error)
     if isinstance(error, ConfigurationError | GenerationError):
-        _log.warning("an answer failed: %s", error)
         return OpenAIError(str(error), 500, code="generation_failed")
-    _log.error("an answer failed", exc_info=error)
     return OpenAIError("Internal Error", 500, code="internal_error")
 
 
