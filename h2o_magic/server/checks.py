@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from ipaddress import ip_address
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from starlette.datastructures import Headers
@@ -29,7 +30,6 @@ __all__ = [
     "has_token",
 ]
 
-_LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 _FOREIGN = "This server answers to local addresses only"
 #: Largest body, in bytes: chat-ui's own limit, and ours where a history comes along.
 _BODY_LIMIT = 512 * 1024
@@ -92,11 +92,12 @@ def check_openai(
 
 
 def _is_local(headers: Headers) -> bool:
+    # A page that comes in by a name of its own has a name, not an address, here.
     try:
-        host = urlsplit(f"//{headers.get('host', '')}").hostname
+        host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
-    return host in _LOCAL_HOSTS
 
 
 def _announces_too_much(scope: Scope, headers: Headers) -> bool:

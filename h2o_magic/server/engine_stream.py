@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 #: returns True to stop. It blocks until the answer has ended.
 Complete: TypeAlias = Callable[[str, Callable[[str], bool]], object]
 
-_GATHER_SECONDS = 0.005
+_GATHER_SECONDS = 0.01
 
 #: In a report of progress in reading the input, which brings no text; in a text, the
 #: quotes would have backslashes. The engine asks us then whether it is to go on.
