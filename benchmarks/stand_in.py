@@ -78,9 +78,12 @@ class StandIn:
         try:
             for count in range(1, options["max_tokens"] + 1):
                 due = began + count / self._rate
-                await asyncio.sleep(max(0.0, due - time.monotonic()))
+                if (early := due - time.monotonic()) > 0:
+                    await asyncio.sleep(early)
                 token = -1 if text_only else 300
-                yield Chunk(f" w{count}", token, None, count)
+                # As with the real engine: what is there already is taken together.
+                more = due + 1 / self._rate <= time.monotonic()
+                yield Chunk(f" w{count}", token, None, count, more=more)
             yield Chunk("", -1, None, options["max_tokens"], "length")
         finally:
             self._admission.leave(reserved)
