@@ -253,7 +253,7 @@ class H2OMagics(SettingsTraits, Magics):
         from h2o_magic.prompt import expand  # noqa: PLC0415
         from h2o_magic.prompt_values import as_prompt  # noqa: PLC0415
 
-        show = partial(as_prompt, environment=os.environ)
+        show = partial(as_prompt, environment=os.environ, variables=self.shell.user_ns)
         return expand(question, names_of(self.shell, self.errors), show).text
 
     def _schema(self, named: str | None) -> object:

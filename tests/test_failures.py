@@ -15,7 +15,6 @@ from IPython.core.interactiveshell import (
 )
 
 from h2o_magic import failures
-from h2o_magic.errors import ConfigurationError
 from h2o_magic.extension import load, unload
 from h2o_magic.failures import Failure
 from h2o_magic.next_cell import offer
@@ -214,12 +213,31 @@ def test_secrets_of_variables_are_not_sent() -> None:
     assert "ValueError: *** is wrong" in asked
 
 
-def test_secrets_of_the_environment_are_refused(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_secrets_of_the_environment_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SERVICE_TOKEN", "qwertzuiop-4711-asdf")
-    with pytest.raises(ConfigurationError, match="SERVICE_TOKEN"):
-        question_about(failure_of("f('qwertzuiop-4711-asdf')"), {})
+    secret = "qwertzuiop-4711-asdf"
+    asked = question_about(failure_of(f"f('{secret}')", traceback=f"E: {secret}!"), {})
+    assert secret not in asked
+    assert "f('***')" in asked
+    assert "E: ***!" in asked
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["log_in(api_key='hunter2-hunter2')", "get('postgres://ada:hunter2-hunter2@db')"],
+)
+def test_what_looks_like_a_secret_is_masked(source: str) -> None:
+    asked = question_about(failure_of(source), {})
+    assert source.replace("hunter2-hunter2", "***") in asked
+
+
+def test_the_current_folder_is_no_secret(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PWD", str(tmp_path))
+    traceback = f'File "{tmp_path}/shop.py", line 2'
+    asked = question_about(failure_of("f()", traceback=traceback), {})
+    assert traceback in asked
 
 
 def test_values_are_short_and_few() -> None:

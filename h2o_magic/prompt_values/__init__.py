@@ -25,13 +25,14 @@ from h2o_magic.prompt_values.cutting import cut
 from h2o_magic.prompt_values.frames import frame_summary, frame_text, is_frame
 from h2o_magic.prompt_values.guard import Guard
 from h2o_magic.prompt_values.limits import Limits
-from h2o_magic.prompt_values.parts import describes_itself, is_from
+from h2o_magic.prompt_values.parts import attributes, describes_itself, is_from
 from h2o_magic.prompt_values.source import is_code, source_text
 from h2o_magic.prompt_values.structures import Printer, is_collection
 
 __all__ = ["Limits", "as_prompt"]
 
 _NO_ENVIRONMENT: Mapping[str, str] = MappingProxyType({})
+_NO_VARIABLES: Mapping[str, object] = MappingProxyType({})
 
 # The last name in ``config.keys['api_key'][0]``.
 _LAST_NAME = re.compile(r"([^\W\d]\w*|(?<=\[')[^']*(?=')|(?<=\[\")[^\"]*(?=\"))")
@@ -48,6 +49,7 @@ def as_prompt(
     *,
     limits: Limits | None = None,
     environment: Mapping[str, str] = _NO_ENVIRONMENT,
+    variables: Mapping[str, object] = _NO_VARIABLES,
 ) -> str:
     """Return the text that stands for a value in a prompt.
 
@@ -67,6 +69,8 @@ def as_prompt(
     environment
         The process's environment; its keys and passwords are refused wherever they
         stand in the value.
+    variables
+        The notebook's variables; so are theirs.
 
     Raises
     ------
@@ -74,7 +78,7 @@ def as_prompt(
         If the value holds secrets, has no text that says anything, or its own methods
         fail.
     """
-    guard = Guard(expression, environment)
+    guard = Guard(expression, environment, variables)
     try:
         guard.name(_last_name(expression), value)
         if isinstance(value, str):
@@ -126,7 +130,7 @@ def _displayed(value: Any, job: _Job) -> str:
 
 def _described(value: object, job: _Job) -> str:
     text = str(value)
-    job.guard.hidden_in(text, getattr(value, "__dict__", {}))
+    job.guard.hidden_in(text, attributes(value))
     return cut(text, job.limits.characters)
 
 

@@ -10,24 +10,19 @@ from h2o_magic.prompt_values.secret_names import (
     holds_secret,
     looks_random,
     secrecy,
-    secret_shape,
     unmasked,
+)
+from h2o_magic.prompt_values.secret_texts import (
+    USUAL_VARIABLES,
+    of_environment,
+    of_notebook,
+    secrets_in,
 )
 
 __all__ = ["Guard", "is_secret_type"]
 
-# Every process has some of these, and nothing else has several.
-_USUAL = (
-    "PATH HOME USER SHELL PWD OLDPWD LANG TERM LOGNAME HOSTNAME SHLVL TMPDIR DISPLAY "
-    "VIRTUAL_ENV PYTHONPATH MPLBACKEND USERPROFILE USERNAME APPDATA LOCALAPPDATA TEMP "
-    "SYSTEMROOT SYSTEMDRIVE COMSPEC WINDIR PATHEXT PROGRAMFILES COMPUTERNAME"
-)
-_USUAL_VARIABLES = frozenset(_USUAL.split())
 _ENOUGH = 3
 _LOOKED_AT = 1000
-
-#: Shortest value of an environment variable that is searched for in a text.
-_SHORTEST = 8
 
 _SECRET_TYPES = {"SecretStr", "SecretBytes", "Secret"}
 
@@ -41,11 +36,19 @@ class Guard:
         What named the value, for the errors.
     environment
         The process's environment; its secrets are recognised wherever they stand.
+    variables
+        The notebook's variables; so are theirs.
     """
 
-    def __init__(self, expression: str, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        expression: str,
+        environment: Mapping[str, str],
+        variables: Mapping[str, object],
+    ) -> None:
         self._expression = expression
         self._environment = environment
+        self._known = [*of_environment(environment), *of_notebook(variables)]
 
     def name(self, name: str, value: object) -> None:
         """Check a value that goes in under its own name."""
@@ -84,7 +87,7 @@ class Guard:
     def names(self, names: Iterable[object]) -> None:
         """Check that the names of a value's parts are not those of the environment."""
         given = {name for name in islice(names, _LOOKED_AT) if isinstance(name, str)}
-        usual = given & _USUAL_VARIABLES
+        usual = given & USUAL_VARIABLES
         shared = len(given & self._environment.keys()) if self._environment else 0
         if len(usual) >= _ENOUGH or (shared >= 5 and shared * 2 >= len(given)):
             raise self.environment()
@@ -106,12 +109,13 @@ class Guard:
                 self.entry(name, value)
 
     def text(self, text: str) -> None:
-        """Check a text for secrets of the environment and for keys of known shapes."""
-        for name, value in self._environment.items():
-            if len(value) >= _SHORTEST and secrecy(name) != "no" and _in(value, text):
-                raise self._refusal(f"it holds the environment's {name}")
-        if shape := secret_shape(text):
-            raise self._refusal(f"it holds a key ({shape}…)")
+        """Check a text for secrets that are known, or that look like one."""
+        for found in secrets_in(text, self._known):
+            raise ConfigurationError(
+                f"`{{{self._expression}}}` was not put into the prompt: it holds "
+                f"{found.what}. Leave it out, or write what you mean to send into the "
+                "prompt yourself"
+            )
 
     def _refusal(self, why: str) -> ConfigurationError:
         return ConfigurationError(
@@ -129,11 +133,6 @@ def is_secret_type(value: object) -> bool:
         and kind.__module__.partition(".")[0] in {"pydantic", "starlette", "prefect"}
         for kind in lineage
     )
-
-
-def _in(secret: str, text: str) -> bool:
-    """Return whether a text is a secret or holds one that is no ordinary word."""
-    return text.strip() == secret or (not secret.isalpha() and secret in text)
 
 
 def _quoted(name: object) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import types
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
-__all__ = ["describes_itself", "is_from", "named_parts"]
+__all__ = ["attributes", "describes_itself", "is_from", "named_parts"]
 
 Parts = list[tuple[str, object]]
 
@@ -29,6 +31,17 @@ def is_from(value: object, package: str, *names: str) -> bool:
         and (not names or kind.__name__ in names)
         for kind in type(value).__mro__
     )
+
+
+def attributes(value: object) -> dict[str, object]:
+    """Return what an object keeps under names, also in its slots."""
+    kept: dict[str, object] = {}
+    for kind in type(value).__mro__:
+        for name, member in vars(kind).items():
+            if isinstance(member, types.MemberDescriptorType):
+                with suppress(AttributeError):  # nothing is kept there
+                    kept[name] = member.__get__(value, kind)
+    return kept | dict(getattr(value, "__dict__", {}))
 
 
 def describes_itself(value: object) -> bool:

@@ -6,12 +6,13 @@ count. Numbers and truth values under such a name are no secrets.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Literal
 
-__all__ = ["holds_secret", "looks_random", "secrecy", "secret_shape", "unmasked"]
+__all__ = ["holds_secret", "looks_random", "secrecy", "stands_in", "unmasked"]
 
 #: How surely a name is a secret's. In a table's column, "maybe" needs values that look
 #: like secrets, too: a column of tokens may be one of words.
@@ -59,11 +60,14 @@ _STAND_INS = _words_of(
 )
 _MASK = re.compile(r"[\s*•·.…#_\-]+|[xX]{3,}|<[^<>]*>|\$?\{[^{}]*\}")
 
-_SHAPES = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
-    r"|\b(?:sk-[A-Za-z0-9_-]{20,}|hf_[A-Za-z0-9]{30,}|gh[pousr]_[A-Za-z0-9]{36,}"
-    r"|github_pat_[A-Za-z0-9_]{40,}|glpat-[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}"
-    r"|xox[abprs]-[A-Za-z0-9-]{20,}|AIza[0-9A-Za-z_-]{35})(?![A-Za-z0-9_-])"
+# What documentation writes where a secret belongs, in words and in signs.
+_PLACEHOLDER_WORDS = _words_of(
+    "your yours example sample placeholder changeme dummy fake insert replace "
+    "replaceme here todo"
+)
+_PLACEHOLDER = re.compile(
+    r"\.{3}|…|\*{3}|[xX]{4}"
+    r"|^(?:\$[A-Z_][A-Z0-9_]*|\$[a-z_]+|\$[({].*|%\(?\w*\)?[sd]|%[A-Za-z_]+%|<.*|\{.*)$"
 )
 
 #: How much of a value under a secret's name is looked through.
@@ -91,14 +95,29 @@ def holds_secret(name: object, value: object) -> bool:
     Texts that are empty, masked or describe what belongs there are none.
     """
     last = _words(name)[-1]
+    if last == "pwd" and isinstance(value, str) and os.path.isabs(value):
+        return False  # the current folder, as a shell names it
     return _holds_secret(value, plural=last != _singular(last), depth=_DEPTH)
 
 
 def unmasked(text: str) -> bool:
     """Return whether a text can be a secret, and is not what stands in for one."""
     plain = text.strip()
-    stands_in = plain.lower().strip("<>[]()") in _STAND_INS
-    return bool(plain) and not stands_in and not _MASK.fullmatch(plain[:1000])
+    stand_in = plain.lower().strip("<>[]()") in _STAND_INS
+    return bool(plain) and not stand_in and not _MASK.fullmatch(plain[:1000])
+
+
+def stands_in(text: str) -> bool:
+    """Return whether a text stands for a secret in code or documentation.
+
+    ``your-api-key``, ``sk-...``, ``$API_KEY``, ``%s``.
+    """
+    words = (word.lower() for word in _WORD.findall(text[:1000]))
+    return (
+        not unmasked(text)
+        or _PLACEHOLDER.search(text) is not None
+        or not _PLACEHOLDER_WORDS.isdisjoint(words)
+    )
 
 
 def looks_random(text: str) -> bool:
@@ -109,12 +128,6 @@ def looks_random(text: str) -> bool:
         and re.search(r"\d", text) is not None
         and re.search(r"[A-Za-z]", text) is not None
     )
-
-
-def secret_shape(text: str) -> str:
-    """Return the beginning of what has the shape of a known kind of key, or nothing."""
-    found = _SHAPES.search(text)
-    return found[0][:4] if found else ""
 
 
 def _holds_secret(value: object, *, plural: bool, depth: int) -> bool:

@@ -25,7 +25,7 @@ from h2o_magic.amounts import counted
 from h2o_magic.prompt_values.cutting import cut_end
 from h2o_magic.prompt_values.guard import Guard
 from h2o_magic.prompt_values.limits import Limits
-from h2o_magic.prompt_values.parts import describes_itself, named_parts
+from h2o_magic.prompt_values.parts import attributes, describes_itself, named_parts
 
 __all__ = ["Printer", "is_collection"]
 
@@ -231,7 +231,7 @@ class Printer:
         if isinstance(value, type) or not describes_itself(value):
             return f"<{_named(value)}>"
         text = repr(value)
-        self._guard.hidden_in(text, getattr(value, "__dict__", {}))
+        self._guard.hidden_in(text, attributes(value))
         return cut_end(" ".join(text.split()), self._limits.text)
 
     def _string(self, text: str) -> str:

@@ -33,6 +33,8 @@ _CHARACTERS = 1_500
 #: Shortest text of a secret variable that is taken out wherever it stands.
 _SHORTEST = 6
 
+_HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
+
 _NO_ERROR = (
     "There is no error to explain: run the cell that fails, then `%h2o fix` again."
 )
@@ -69,22 +71,16 @@ def question_about(failure: Failure, namespace: dict[str, Any]) -> str:
         The failure.
     namespace
         The user's variables. Those that the cell names go into the question as they are
-        now, but for those that may hold secrets.
-
-    Raises
-    ------
-    ConfigurationError
-        If the cell or its traceback holds a secret itself.
+        now, but for those that may hold secrets; secrets elsewhere are masked.
     """
     source = _hide(failure.source, namespace)
     traceback = _hide(failure.traceback, namespace)
-    number = failure.number or ""
     parts = [
         _ASKED,
         f"The cell{'' if failure.whole else ', without its middle'}:",
-        _fenced(_checked(source, f"In[{number}]"), "python"),
+        _fenced(source, "python"),
         "The error:",
-        _fenced(_checked(traceback, f"Err[{number}]"), "text"),
+        _fenced(traceback, "text"),
     ]
     values = list(_values(failure, namespace))
     if values:
@@ -164,25 +160,27 @@ def _as_prompt(value: object, name: str) -> str:
     return as_prompt(value, name, limits=limits, environment=os.environ)
 
 
-def _checked(text: str, expression: str) -> str:
-    """Return a text if it holds no secret that can be told by its looks."""
-    from h2o_magic.prompt_values import as_prompt  # noqa: PLC0415
-
-    return as_prompt(text, expression, environment=os.environ)
-
-
 def _hide(text: str, namespace: dict[str, Any]) -> str:
-    """Return a text without the values of variables whose names say they are secret."""
+    """Return a text with ``***`` in the place of its secrets.
+
+    Those are the values of variables whose names say they are secret, and what looks
+    like a secret itself.
+    """
     from h2o_magic.prompt_values.secret_names import (  # noqa: PLC0415
         holds_secret,
         secrecy,
+    )
+    from h2o_magic.prompt_values.secret_texts import (  # noqa: PLC0415
+        masked,
+        of_environment,
     )
 
     for name, value in tuple(namespace.items()):
         secret = isinstance(value, str) and len(value) >= _SHORTEST
         if secret and secrecy(name) != "no" and holds_secret(name, value):
             text = text.replace(value, "***")
-    return text
+    text = masked(text, of_environment(os.environ))
+    return _HALF_A_CHARACTER.sub("\ufffd", text)  # which cannot be sent
 
 
 def _fenced(text: str, language: str) -> str:

@@ -82,6 +82,35 @@ def test_a_secret_is_refused_and_nothing_is_sent(
     assert server.asked == []
 
 
+@pytest.mark.parametrize("prompt", ["{In[2]}", "{In}", "{log_in}", "{note}"])
+def test_a_secret_that_a_cell_set_goes_out_by_no_way(
+    chat: Notebook, server: StandIn, prompt: str
+) -> None:
+    chat.run(
+        "api_key = 'hunter2-hunter2'\nnote = 'use hunter2-hunter2'\n"
+        "def log_in(key='hunter2-hunter2'): pass"
+    )
+    run = chat.run(f"%%h2o\n{prompt}", "c1")
+    assert "was not put into the prompt" in run.stderr
+    assert "hunter2" not in run.stderr
+    assert server.asked == []
+
+
+def test_paths_in_the_current_folder_are_no_secrets(
+    chat: Notebook, server: StandIn, tmp_path: Path
+) -> None:
+    (tmp_path / "shop.py").write_text("def price(item):\n    return item['price']\n")
+    chat.run(f"%cd -q {tmp_path}\nimport os, sys\nos.environ['PWD'] = os.getcwd()")
+    chat.run("from pathlib import Path\npath = Path.cwd() / 'data.csv'")
+    chat.run("sys.path.insert(0, os.getcwd())\nimport shop\nshop.price({})")
+    run = chat.run("%%h2o\nRead {path}: {Err[4]}", "c1")
+    assert run.status == "ok", run.stderr
+    assert f"Read {tmp_path}/data.csv" in asked(server)
+    assert f'File "{tmp_path}/shop.py", line 2' in asked(server)
+    assert chat.run("%h2o fix").status == "ok"
+    assert f'File "{tmp_path}/shop.py", line 2' in asked(server)
+
+
 # Preview
 
 

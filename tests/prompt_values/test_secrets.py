@@ -6,6 +6,7 @@ import os
 from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.prompt_values import as_prompt
 from h2o_magic.prompt_values.secret_names import secrecy
+from h2o_magic.prompt_values.secret_texts import Known, masked
 
 SECRET = "hunter2"
 
@@ -43,6 +45,16 @@ class Client:
 
     def __repr__(self) -> str:
         return f"Client({self._token})"
+
+
+class Slotted:
+    __slots__ = ("__weakref__", "other", "token")
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+    def __repr__(self) -> str:
+        return f"Slotted({self.token})"
 
 
 SECRET_NAMES = [
@@ -154,6 +166,8 @@ CARRIERS: list[Callable[[str], object]] = [
     lambda s: [("Authorization", f"Bearer {s}")],
     Client,
     lambda s: [Client(s)],
+    Slotted,
+    lambda s: [Slotted(s)],
     lambda s: pd.DataFrame({"user": ["ada"], "password": [s]}),
     lambda s: pd.DataFrame({("login", "password"): [s]}).droplevel(0, axis=1),
     lambda s: pd.DataFrame({"n": [1]}, index=pd.Index([s], name="password")),
@@ -329,3 +343,213 @@ def test_a_key_of_a_known_shape_is_refused(text: str) -> None:
 )
 def test_a_word_like_the_beginning_of_a_key_passes(text: str) -> None:
     assert as_prompt(text, "text") == text
+
+
+# Folders and files, which are no secrets
+
+
+@pytest.fixture
+def at_work(tmp_path: Path) -> dict[str, str]:
+    """The environment of a process in a folder of its own."""
+    key = tmp_path / "key.json"
+    key.touch()
+    return {
+        "PWD": str(tmp_path),
+        "OLDPWD": str(tmp_path.parent),
+        "GOOGLE_APPLICATION_CREDENTIALS": str(key),
+        "SSL_CREDENTIALS": "/not/there/key.pem",
+        "MY_CREDENTIALS": str(tmp_path),
+    }
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda folder: folder / "data.csv",
+        lambda folder: str(folder / "data.csv"),
+        str,
+        lambda folder: {"data": str(folder / "data.csv")},
+        lambda folder: pd.DataFrame({"path": [folder / "a.csv", folder / "b.csv"]}),
+        lambda folder: f'File "{folder}/shop.py", line 2, in price',
+        lambda folder: f"reads {folder}/key.json and /not/there/key.pem",
+    ],
+)
+def test_a_path_in_the_current_folder_is_no_secret(
+    made: Callable[[Path], object], at_work: dict[str, str], tmp_path: Path
+) -> None:
+    variables = {"pwd": str(tmp_path), "credentials": str(tmp_path)}
+    text = as_prompt(made(tmp_path), "it", environment=at_work, variables=variables)
+    assert str(tmp_path) in text
+
+
+def test_the_current_folder_may_be_named(tmp_path: Path) -> None:
+    assert as_prompt(str(tmp_path), "os.environ['PWD']") == str(tmp_path)
+    assert as_prompt(str(tmp_path), "pwd") == str(tmp_path)
+    with pytest.raises(ConfigurationError):
+        as_prompt(SECRET, "pwd")
+    with pytest.raises(ConfigurationError):
+        as_prompt({"GOOGLE_APPLICATION_CREDENTIALS": "/key.json"}, "config")
+
+
+# Secrets that a text gives a name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "OPENAI_API_KEY=foobarbaz1234\nDB_PASSWORD=hunter2hunter",
+        "DB_PASSWORD=hunterhunter",
+        "DB_PASSWORD=password123",
+        "export DB_PASSWORD=hunter2hunter\n",
+        "api_key = 'hunter2hunter2'",
+        'def f(api_key="hunter2secretvalue"):',
+        'def f(api_key: str = "hunter2secretvalue"):',
+        '{"password": "hunter2!"}',
+        "password: hunter2hunter",
+        "password = hunter2hunter",
+        "Authorization: Bearer abc123def456",
+        '"Authorization": "Bearer abc123def456"',
+        "https://example.org/?api_key=abc123def456&x=1",
+        'os.environ["API_KEY"] = "hunter2hunter2"',
+        "--api-key=abc123def456",
+        "self.api_key = 'abc-def-1'",
+        "hf_token = 'ab12cd34ef56ab12cd34'",
+        "token=4f1c9e0a7b2d4e6f8a1b",
+        'password="correct-horse-battery"',
+        'password="correcthorsebatterystaple"',
+        "x-api-key: 9a8b7c6d5e",
+        "if password == 'hunter2!x':",
+        "secret: p@ssw0rd!x",
+        ["import os\nAPI_KEY=foobarbaz1234\nx"],
+        ["api_key = 'hunter2hunter2'"],
+        ["api_key = 'hunter2hunter2'; name = \"ada\""],
+    ],
+)
+def test_a_secret_that_a_text_names_is_refused(text: object) -> None:
+    with pytest.raises(ConfigurationError, match="looks like the secret of") as caught:
+        as_prompt(text, "In[3]")
+    assert "hunter2" not in str(caught.value)
+    assert "['name']" not in str(caught.value)  # a text has no part that could be named
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "token: str",
+        "password=None",
+        "key = value",
+        "api_key=os.environ['API_KEY']",
+        'api_key=os.environ["DB_PASSWORD_2"]',
+        "api_key=...",
+        "api_key=<your key>",
+        'api_key="<your key>"',
+        "password: ***",
+        'password="********"',
+        "api_key=api_key",
+        "f(password=password2)",
+        "password: Optional[str] = None",
+        'api_key: str = Field(default="")',
+        "self.password = password",
+        "password = self._password_1",
+        "password: at least 8 characters",
+        '"password": {"type": "string", "minLength": 12}',
+        'password = getpass.getpass("Password: ")',
+        "token = tokens[0]",
+        "for token in doc: count += 1",
+        '"token": "##ization"',
+        'api_key="your-api-key-1234"',
+        'api_key = "sk-..."',
+        'api_key="sk-xxxxxxxx"',
+        'f"api_key={api_key}"',
+        '{"Authorization": f"Bearer {token2}"}',
+        "password=%s",
+        "password=$DB_PASSWORD",
+        "password=${DB_PASSWORD}",
+        "TOKEN=$(cat token1234.txt)",
+        "tokenizer.pad_token = tokenizer.eos_token",
+        "secret = secrets.token_hex(16)",
+        "credentials=/home/ada/key1.json",
+        "private_key = rsa.generate_private_key(65537)",
+        "authorization: https://auth.example.org/v2",
+        '"password": "Passwort"',
+        '"password": "Enter your password 1"',
+        "if password == expected1:",
+        "token: 12345678",
+        "session_id = session.id",
+        "password_field = 'user_password'",
+        "api_key=settings.API_KEY_2",
+        "credentials: 2024-05-01",
+        "max_tokens=1024",
+        "GITHUB_TOKEN: ${{ secrets.GITHUB_TOKEN }}",
+        "PWD=/home/ada/work1",
+        "client = OpenAI(api_key=key1)",
+        "postgres://user:password@localhost/db",
+        "postgres://ada:***@db/x",
+        "postgres://ada:{password}@db/x",
+        "http://localhost:8888/tree?x=a@b",
+    ],
+)
+def test_a_text_that_only_speaks_of_a_secret_passes(text: str) -> None:
+    assert as_prompt(text, "text") == text
+
+
+def test_a_default_in_the_source_of_a_function_is_refused() -> None:
+    def ask(question: str, api_key: str = "hunter2secretvalue") -> str:
+        return question + api_key
+
+    with pytest.raises(ConfigurationError, match="the secret of api_key"):
+        as_prompt(ask, "ask")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "postgres://bob:hunter2pass@db/x",
+        {"url": "postgres://bob:hunter2pass@db/x"},
+        "redis://:hunter2@cache:6379",
+    ],
+)
+def test_an_address_with_a_password_is_refused(value: object) -> None:
+    with pytest.raises(ConfigurationError, match="an address with a password"):
+        as_prompt(value, "os.environ['DATABASE_URL']")
+
+
+# Secrets in variables of the notebook
+
+
+VARIABLES: dict[str, object] = {
+    "api_key": "hunter2-hunter2",
+    "password": "swordfishes",
+    "token": "##ization",
+    "my_token": "ab12cd34ef56ab12cd34",
+    "rows": [1, 2],
+}
+
+
+@pytest.mark.parametrize(
+    "value", ["say hunter2-hunter2 to it", ["ab12cd34ef56ab12cd34"], "swordfishes"]
+)
+def test_a_secret_of_the_notebook_is_refused_wherever_it_stands(value: object) -> None:
+    with pytest.raises(ConfigurationError, match="it holds the value of ") as caught:
+        as_prompt(value, "it", variables=VARIABLES)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["two swordfishes", "the ##ization of words"])
+def test_words_that_are_values_of_such_variables_pass(value: str) -> None:
+    assert as_prompt(value, "it", variables=VARIABLES) == value
+
+
+# Masking
+
+
+def test_masking_takes_every_secret_out_and_nothing_else() -> None:
+    known = [Known("a secret", "hunter2-hunter2")]
+    text = (
+        "a hunter2-hunter2 b\napi_key='hunter2-hunter2'\npostgres://x:pa55w0rd@h/\n"
+        "-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----\nend"
+    )
+    assert (
+        masked(text, known) == "a *** b\napi_key='***'\npostgres://x:***@h/\n***\nend"
+    )
+    assert "hunter2" not in repr(known)
