@@ -11,6 +11,7 @@ from keyword import iskeyword
 from typing import NoReturn
 
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.names import owned_by_shell
 from h2o_magic.nearest import did_you_mean
 from h2o_magic.parameters import PARAMETERS, Value
 from h2o_magic.settings import SETTINGS, Setting, of_a_question
@@ -190,6 +191,11 @@ def _variable(name: str | None) -> str | None:
     if name is not None and (not name.isidentifier() or iskeyword(name)):
         raise ConfigurationError(
             f"%%h2o --out: expected the name of a variable, got {name!r}"
+        )
+    if name is not None and owned_by_shell(name):
+        raise ConfigurationError(
+            f"%%h2o --out: expected a name of your own, got {name!r}, which IPython "
+            "uses itself: choose another"
         )
     return name
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 from h2o_magic.answers import Facts
 from h2o_magic.blocks import close_fence
 from h2o_magic.catalogue import find_model
@@ -9,7 +11,13 @@ from h2o_magic.safe_inline import safe_prose
 from h2o_magic.safe_markdown import harmless
 from h2o_magic.turns import MAIN
 
-__all__ = ["answer_markdown", "answer_plain", "footer", "reasoning_markdown"]
+__all__ = [
+    "answer_markdown",
+    "answer_plain",
+    "footer",
+    "reasoning_html",
+    "reasoning_markdown",
+]
 
 
 def footer(facts: Facts, problem: str = "") -> list[str]:
@@ -67,10 +75,30 @@ def answer_markdown(
     return "\n\n".join([*filter(None, parts), f"<sub>{phrases}</sub>"])
 
 
-def answer_plain(text: str, facts: Facts, problem: str = "") -> str:
-    """Return the whole answer as plain text, with its footer in brackets."""
-    body = text.rstrip() or "(an empty answer)"
-    return f"{body}\n\n[{' · '.join(footer(facts, problem)).replace('`', '')}]"
+def answer_plain(
+    text: str,
+    facts: Facts,
+    problem: str = "",
+    *,
+    reasoning: str = "",
+    reasoning_mode: str = "collapse",
+) -> str:
+    """Return the whole answer as plain text, with its footer in brackets.
+
+    Parameters
+    ----------
+    text, facts, problem, reasoning
+        As for :func:`answer_markdown`.
+    reasoning_mode
+        Only with ``show`` the reasoning is there, since no plain text can be folded. It
+        stands behind the answer, which a terminal has printed by then.
+    """
+    parts = [text.rstrip() or "(an empty answer)"]
+    if reasoning_mode == "show" and reasoning.strip():
+        lines = reasoning.strip("\n").split("\n")
+        parts.append("\n".join(f"> {line}".rstrip() for line in ["Reasoning:", *lines]))
+    phrases = " · ".join(footer(facts, problem)).replace("`", "")
+    return "\n\n".join([*parts, f"[{phrases}]"])
 
 
 def reasoning_markdown(text: str, mode: str) -> str:
@@ -91,6 +119,24 @@ def reasoning_markdown(text: str, mode: str) -> str:
     lines = ["**Reasoning**", "", *shown.split("\n")]
     # Once more: in a quotation, code and formulas may end elsewhere.
     return harmless("\n".join(f"> {line}".rstrip() for line in lines))
+
+
+def reasoning_html(text: str, mode: str) -> str:
+    """Return a model's reasoning as HTML that shows it letter by letter.
+
+    Parameters
+    ----------
+    text, mode
+        As for :func:`reasoning_markdown`.
+    """
+    if mode == "hide" or not text.strip():
+        return ""
+    opened = " open" if mode == "show" else ""
+    shown = html.escape(text.strip("\n"))
+    return (
+        f"<details{opened}><summary>Reasoning</summary>"
+        f'<pre style="white-space: pre-wrap">{shown}</pre></details>'
+    )
 
 
 def _ending(facts: Facts, problem: str) -> str:

@@ -80,6 +80,14 @@ class RunningCell:
         self._numbers[thread] += 1
         return _numbered(key, self._numbers[thread])
 
+    def coming_key(self, thread: str, history: bool = True) -> str | None:
+        """Return what :meth:`next_key` would, and count nothing."""
+        key = self.key
+        main = threading.current_thread() is threading.main_thread()
+        if key is None or not history or not main:
+            return None
+        return _numbered(key, self._numbers[thread] + 1)
+
     def begin(self, cell: str | None) -> None:
         """Note which cell begins to run, as IPython's ``pre_run_cell`` event says.
 

@@ -62,6 +62,7 @@ class Current:
                 record=self._record(identity),
                 settings=self.settings,
                 cells=self.cell.next_key,
+                coming_cells=self.cell.coming_key,
             )
         return self._session
 

@@ -37,6 +37,13 @@ class Ended:
         """How it is not what it was asked to be; empty if it is, or is not whole."""
         return self._rendered.error
 
+    @property
+    def code(self) -> str:
+        """The code that it offers for a cell; empty where there is none."""
+        value = self._rendered.value
+        asked = self.answer.question.format == "code"
+        return value if asked and isinstance(value, str) else ""
+
     def show(self, view: AnswerView) -> None:
         """Show it at its end."""
         self._rendered = render(self.answer, self.problem)
@@ -52,12 +59,20 @@ class Ended:
             answer.text,
             answer.facts,
             answer.messages,
-            error=self.problem or self.error,
+            error=self.problem or self.error or _stopped(answer),
             reasoning=answer.reasoning,
         )
         if answer.question.format == "table" and self._rendered.value is not None:
             return _data_frame(self._rendered.value, text)
         return text
+
+
+def _stopped(answer: Answer) -> str:
+    if answer.facts.status != "stopped":
+        return ""
+    if not answer.text.strip():
+        return "stopped by the user before any text came"
+    return "stopped by the user: the answer is not whole"
 
 
 def _data_frame(table: Any, text: str) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 
 from h2o_magic.errors import H2OMagicError
+from h2o_magic.names import is_the_shells
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
@@ -86,13 +88,16 @@ class Failures:
         self.last: Failure | None = None
         self.tracebacks: dict[int, str] = {}
         self._shell = weakref.ref(shell)
+        # Python keeps the last error that was shown, so this holds on to nothing more.
+        self._last_shown: object = getattr(sys, "last_value", None)
         before = getattr(shell, "last_execution_result", None)
         if before is not None:
             self.note(before)
 
     def note(self, result: ExecutionResult) -> None:
         """Remember a cell that failed, by IPython's ``post_run_cell`` event."""
-        error = result.error_before_exec or result.error_in_exec
+        shown = self._shown()
+        error = result.error_before_exec or result.error_in_exec or shown
         shell = self._shell()
         if shell is None or not isinstance(error, Exception) or _is_ours(error):
             return
@@ -110,6 +115,14 @@ class Failures:
             self.tracebacks[failure.number] = failure.traceback
             while len(self.tracebacks) > _KEPT:
                 del self.tracebacks[next(iter(self.tracebacks))]
+
+    def _shown(self) -> object:
+        """Return the error that was shown since the last call, if one was.
+
+        A value whose repr fails makes a cell red, though the cell did not fail.
+        """
+        before, self._last_shown = self._last_shown, getattr(sys, "last_value", None)
+        return None if self._last_shown is before else self._last_shown
 
 
 _failures: weakref.WeakKeyDictionary[Any, Failures] = weakref.WeakKeyDictionary()
@@ -172,11 +185,11 @@ def _cell_name(shell: InteractiveShell, file: str) -> str | None:
 
 def _names_in(shell: InteractiveShell, source: str) -> Iterator[str]:
     """Yield the user's variables that stand in a cell, in its order."""
-    space, hidden = shell.user_ns, shell.user_ns_hidden
+    space = shell.user_ns
     for name in dict.fromkeys(_identifiers(source)):
-        value = space.get(name, hidden)
-        known = value is not hidden and hidden.get(name, hidden) is not value
-        if known and not name.startswith("_") and not isinstance(value, ModuleType):
+        known = name in space and not is_the_shells(shell, name)
+        shown = known and not name.startswith("_")
+        if shown and not isinstance(space[name], ModuleType):
             yield name
 
 

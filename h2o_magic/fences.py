@@ -8,7 +8,7 @@ container's end.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 __all__ = ["CodeBlock", "code_blocks", "without_code"]
@@ -52,6 +52,12 @@ class CodeBlock(str):
         """The code as a plain text."""
         return str(self)
 
+    def fenced(self) -> str:
+        """Return it as a code block of Markdown."""
+        longest = max(map(len, re.findall(r"[`~]+", self)), default=0)
+        fence = "`" * max(3, longest + 1)
+        return f"{fence}{self.language}\n{self.code}\n{fence}"
+
     def __getnewargs__(self) -> tuple[str, str, int]:  # type: ignore[override]
         return self.language, str(self), self.line
 
@@ -61,9 +67,23 @@ def code_blocks(markdown: str) -> tuple[CodeBlock, ...]:
     return tuple(part for part in _parts(markdown) if isinstance(part, CodeBlock))
 
 
-def without_code(markdown: str) -> str:
-    """Return `markdown` without its fenced code blocks: the prose alone."""
-    lines = [part for part in _parts(markdown) if not isinstance(part, CodeBlock)]
+def without_code(markdown: str, blocks: Collection[CodeBlock] | None = None) -> str:
+    """Return `markdown` without its fenced code blocks: the prose alone.
+
+    Parameters
+    ----------
+    markdown
+        The text.
+    blocks
+        Those of its :func:`code_blocks` that are left out; None for all.
+    """
+    left_out = None if blocks is None else {block.line for block in blocks}
+    lines = []
+    for part in _parts(markdown):
+        if not isinstance(part, CodeBlock):
+            lines.append(part)
+        elif left_out is not None and part.line not in left_out:
+            lines.append(part.fenced())
     return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()
 
 

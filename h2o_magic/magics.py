@@ -139,12 +139,13 @@ class H2OMagics(SettingsTraits, Magics):
         settings: dict[str, Any] = {
             **options.settings,
             "history": options.history,
+            "new": options.new,
             "schema": self._schema(options.schema),
         }
         if options.preview:
             self._preview(self.session.preview(text, **settings))
             return None
-        answer = self.session.ask(text, new=options.new, **settings)
+        answer = self.session.ask(text, **settings)
         self._show(answer, options, owns_cell=owns_cell)
         return answer
 
@@ -208,6 +209,7 @@ class H2OMagics(SettingsTraits, Magics):
     def _show(self, answer: Answer, options: AskOptions, *, owns_cell: bool) -> None:
         from h2o_magic.display import make_view  # noqa: PLC0415
         from h2o_magic.ended import Ended  # noqa: PLC0415
+        from h2o_magic.next_cell import offer  # noqa: PLC0415
         from h2o_magic.rendering import AnswerError  # noqa: PLC0415
 
         view = make_view(
@@ -222,8 +224,8 @@ class H2OMagics(SettingsTraits, Magics):
                 _show(ended, view)
         finally:
             self._keep(ended, options)
-        if answer.question.format == "code":
-            self._offer_code(answer)
+        if ended.code:
+            offer(self.shell, ended.code)
         if ended.error:
             raise AnswerError(ended.error)
 
@@ -236,14 +238,6 @@ class H2OMagics(SettingsTraits, Magics):
             self.shell.user_ns[options.out] = value
         if not options.quiet:
             self.shell.displayhook.update_user_ns(value)  # type: ignore[no-untyped-call]
-
-    def _offer_code(self, answer: Answer) -> None:
-        from h2o_magic.fences import code_blocks  # noqa: PLC0415
-        from h2o_magic.next_cell import offer  # noqa: PLC0415
-
-        blocks = code_blocks(answer.text)
-        if blocks:
-            offer(self.shell, "\n\n".join(block.code.rstrip() for block in blocks))
 
     def _expanded(self, question: str) -> str:
         """Return the question with the names in braces as text."""
@@ -297,15 +291,17 @@ def _show(ended: Ended, view: AnswerView) -> None:
                         view.replace(text)
                     case _:
                         pass
-    except (Exception, KeyboardInterrupt) as error:
-        ended.problem = str(error) or type(error).__name__
+    except KeyboardInterrupt:
         if not answer.text.strip():
             view.clear()
             raise
-        if not isinstance(error, KeyboardInterrupt):
-            ended.show(view)
-            raise
-        ended.problem = ""
         ended.show(view)
         raise AnswerStopped("Stopped. The answer so far is kept.") from None
+    except Exception as error:
+        ended.problem = str(error) or type(error).__name__
+        if answer.text.strip():
+            ended.show(view)
+        else:
+            view.clear()
+        raise
     ended.show(view)

@@ -1,13 +1,63 @@
-"""Code into a new cell below, for the user to read and to run."""
+"""The code of an answer in a new cell below, for the user to read and to run."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["offer"]
+    from h2o_magic.asking import Answer
+    from h2o_magic.fences import CodeBlock
+
+__all__ = ["CellCode", "code_for_cell", "offer", "where"]
+
+_PYTHON = ("python", "python3", "py", "ipython", "ipython3")
+
+
+@dataclass(frozen=True, slots=True)
+class CellCode:
+    """The code of an answer that can stand in a cell.
+
+    Attributes
+    ----------
+    blocks : tuple of CodeBlock
+        The blocks of code; none where there is nothing to offer.
+    why_not : str
+        Why there is none, in words.
+    """
+
+    blocks: tuple[CodeBlock, ...] = ()
+    why_not: str = ""
+
+    @property
+    def text(self) -> str:
+        """The cell's text."""
+        return "\n\n".join(block.code.strip("\n") for block in self.blocks)
+
+
+def code_for_cell(answer: Answer) -> CellCode:
+    """Return the Python code of an ended answer.
+
+    Those blocks that say that they are Python; if none does, the first that says
+    nothing.
+    """
+    from h2o_magic.fences import code_blocks  # noqa: PLC0415
+
+    if answer.facts.finish_reason == "length":
+        return CellCode(
+            why_not="the answer was cut at its length (`--max-new-tokens N` allows "
+            "more)"
+        )
+    blocks = [block for block in code_blocks(answer.text) if block.strip()]
+    python = [block for block in blocks if block.language in _PYTHON]
+    python = python or [block for block in blocks if not block.language][:1]
+    if python:
+        return CellCode(tuple(python))
+    return CellCode(
+        why_not=f"the answer has no code{' that says it is Python' if blocks else ''}"
+    )
 
 
 def offer(shell: InteractiveShell | None, code: str) -> None:
@@ -24,3 +74,8 @@ def offer(shell: InteractiveShell | None, code: str) -> None:
     """
     if shell is not None:
         shell.set_next_input(code, replace=False)
+
+
+def where(shell: InteractiveShell | None) -> str:
+    """Return where code is offered, in words."""
+    return "in the cell below" if hasattr(shell, "kernel") else "below"

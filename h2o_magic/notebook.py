@@ -60,6 +60,8 @@ class NotebookSession:
     cells
         Returns the key of the running cell's next turn in a thread, or None without
         one; it is told False for a question outside the conversation.
+    coming_cells
+        Returns the same for a question that is not asked yet, and counts nothing.
 
     Examples
     --------
@@ -77,8 +79,10 @@ class NotebookSession:
         settings: Settings | None = None,
         connect: Callable[[str], Backend] = connect_to,
         cells: Callable[[str, bool], str | None] = lambda *_: None,
+        coming_cells: Callable[[str, bool], str | None] = lambda *_: None,
     ) -> None:
         self._cells = cells
+        self._coming_cells = coming_cells
         self.settings = Settings() if settings is None else settings
         self._exchange = Exchange(
             Record(None, "") if record is None else record,
@@ -172,11 +176,6 @@ class NotebookSession:
         MessagesError
             If the question is empty.
         """
-        if new and not history:
-            raise ConfigurationError(
-                "expected `new` or `history=False`, got both: a question outside the "
-                "conversation cannot begin one"
-            )
         return Answer(
             self._exchange,
             self._question(
@@ -193,13 +192,16 @@ class NotebookSession:
         self,
         question: str,
         *,
+        cell: str | _Running | None = RUNNING,
         history: bool = True,
+        new: bool = False,
         schema: object = None,
         **options: object,
     ) -> Preview:
         """Return what :meth:`ask` would send; nothing is sent for an answer.
 
-        The server may be asked to count the tokens.
+        The server may be asked to count the tokens. The parameters are those of
+        :meth:`ask`.
 
         Raises
         ------
@@ -207,7 +209,13 @@ class NotebookSession:
             As :meth:`ask` does.
         """
         asked = self._question(
-            question, options, cell=None, history=history, schema=_as_schema(schema)
+            question,
+            options,
+            cell=cell,
+            cells=self._coming_cells,
+            history=history,
+            begins=new,
+            schema=_as_schema(schema),
         )
         return preview(self._exchange.prepare(asked))
 
@@ -474,6 +482,7 @@ class NotebookSession:
         options: Mapping[str, object],
         *,
         cell: str | _Running | None,
+        cells: Callable[[str, bool], str | None] | None = None,
         history: bool = True,
         begins: bool = False,
         replaces: int = 0,
@@ -484,10 +493,15 @@ class NotebookSession:
         expect("a question", text, str)
         if not text.strip():
             raise MessagesError("expected a question, got an empty one: write one")
+        if begins and not history:
+            raise ConfigurationError(
+                "expected `new` or `history=False`, got both: a question outside the "
+                "conversation cannot begin one"
+            )
         settings = self.settings.merged(options)
         parameters = resolve({name: settings[name] for name in PARAMETERS})
         if isinstance(cell, _Running):
-            cell = self._cells(str(settings["thread"]), history)
+            cell = (cells or self._cells)(str(settings["thread"]), history)
         expect("the key of a cell", cell, str, optional=True)
         settings["model"] = _whole_path(str(settings["model"]))
         return Question(

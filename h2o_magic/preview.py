@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from h2o_magic.asking import Started
 from h2o_magic.context import estimate
@@ -32,6 +33,8 @@ class Preview:
         True if the server has counted them, False for an estimate.
     sent, earlier : int
         How many of the turns before it would be sent, and how many there are.
+    schema : mapping or None
+        The JSON schema that goes along: the answer's grammar, where the server has one.
     """
 
     model: str
@@ -41,6 +44,7 @@ class Preview:
     counted: bool
     sent: int = 0
     earlier: int = 0
+    schema: Mapping[str, Any] | None = None
 
 
 def preview(prepared: Started) -> Preview:
@@ -61,4 +65,5 @@ def preview(prepared: Started) -> Preview:
         tokens is not None,
         prepared.sent,
         prepared.earlier,
+        request.schema,
     )

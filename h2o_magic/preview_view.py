@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from h2o_magic.amounts import counted
@@ -11,13 +12,14 @@ from h2o_magic.tables import literal, printable
 __all__ = ["preview_markdown", "preview_plain"]
 
 
+_SCHEMA = "schema, the answer's grammar where the server has one"
+
+
 def preview_markdown(preview: Preview) -> str:
     """Return a preview as Markdown: each message as it stands, then the rest."""
-    parts = []
-    for message in preview.messages:
-        longest = max(map(len, re.findall(r"`+", message.content)), default=0)
-        fence = "`" * max(3, longest + 1)
-        parts.append(f"**{message.role}**\n\n{fence}text\n{message.content}\n{fence}")
+    parts = [f"**{m.role}**\n\n{_fenced(m.content, 'text')}" for m in preview.messages]
+    if preview.schema is not None:
+        parts.append(f"**{_SCHEMA}**\n\n{_fenced(_schema(preview), 'json')}")
     about = " · ".join(literal(phrase) for phrase in _about(preview))
     return "\n\n".join([*parts, f"<sub>{about}</sub>"])
 
@@ -25,7 +27,20 @@ def preview_markdown(preview: Preview) -> str:
 def preview_plain(preview: Preview) -> str:
     """Return a preview as plain text."""
     parts = [f"{m.role}:\n{m.content}" for m in preview.messages]
+    if preview.schema is not None:
+        parts.append(f"{_SCHEMA}:\n{_schema(preview)}")
     return printable("\n\n".join([*parts, f"[{' · '.join(_about(preview))}]"]))
+
+
+def _schema(preview: Preview) -> str:
+    return json.dumps(preview.schema, ensure_ascii=False, indent=2)
+
+
+def _fenced(text: str, language: str) -> str:
+    """Return a text as a code block that nothing in it can end."""
+    longest = max(map(len, re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
 
 
 def _about(preview: Preview) -> list[str]:

@@ -9,6 +9,7 @@ one pass, so braces in them mean nothing.
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -137,6 +138,9 @@ def _follow(value: object, field: Field) -> object:
 def _step(value: object, step: Step) -> object:
     if isinstance(step, Attribute):
         return getattr(value, step.name)
+    made = hasattr(type(value), "__missing__") and not isinstance(value, Counter)
+    if made and isinstance(value, Mapping) and step.key not in value:
+        raise KeyError(step.key)  # a defaultdict would make the key
     return value[step.key]  # type: ignore[index]
 
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from h2o_magic import captions, tables
-from h2o_magic.answers import Facts
 from h2o_magic.asking import Answer
+from h2o_magic.blocks import close_fence
 from h2o_magic.errors import ConfigurationError, H2OMagicError
+from h2o_magic.next_cell import code_for_cell
 
 __all__ = ["AnswerError", "Rendered", "render"]
 
@@ -29,7 +30,8 @@ class Rendered:
     data : dict
         What is shown, by media type.
     value : object
-        What the answer holds, where that is more than its text: JSON, rows of a table.
+        What the answer holds, where that is more than its text: JSON, rows of a table,
+        code for a cell.
     error : str
         How it is not what it was asked to be; empty if it is.
     """
@@ -55,7 +57,7 @@ def render(answer: Answer, problem: str = "") -> Rendered:
     if special is None:
         return Rendered(_markdown(answer.text, answer, problem))
     try:
-        return special(answer.text, facts, answer)
+        return special(answer.text, answer)
     except H2OMagicError as error:
         kind = question.format if question.format != "markdown" else "json"
         said = f"the answer is no {kind} as it was asked for: {error}"
@@ -80,15 +82,44 @@ def _markdown(text: str, answer: Answer, problem: str = "") -> dict[str, Any]:
             reasoning=answer.reasoning,
             reasoning_mode=answer.question.reasoning,
         ),
-        "text/plain": captions.answer_plain(text, facts, problem),
+        "text/plain": _plain(text, answer, problem),
     }
 
 
-def _as_text(text: str, facts: Facts, _: Answer) -> Rendered:
-    return Rendered({"text/plain": captions.answer_plain(text, facts)})
+def _plain(text: str, answer: Answer, problem: str = "") -> str:
+    return captions.answer_plain(
+        text,
+        answer.facts,
+        problem,
+        reasoning=answer.reasoning,
+        reasoning_mode=answer.question.reasoning,
+    )
 
 
-def _as_json(text: str, _: Facts, answer: Answer) -> Rendered:
+def _as_text(text: str, answer: Answer) -> Rendered:
+    return Rendered({"text/plain": _plain(text, answer)})
+
+
+def _as_code(text: str, answer: Answer) -> Rendered:
+    """Return the answer without the code that is offered below; all where none is."""
+    from h2o_magic.fences import without_code  # noqa: PLC0415
+
+    code = code_for_cell(answer)
+    if code.blocks:
+        text = without_code(text, code.blocks)
+        note = plain = "The code is in the cell below; it has not been run."
+    else:
+        note = f"No code is offered below: {code.why_not}."
+        plain = note.replace("`", "")
+    data = _markdown(
+        "\n\n".join(filter(None, (close_fence(text), f"*{note}*"))), answer
+    )
+    # A terminal has printed all of it by then.
+    data["text/plain"] = _plain(f"{answer.text.rstrip()}\n\n{plain}", answer)
+    return Rendered(data, code.text)
+
+
+def _as_json(text: str, answer: Answer) -> Rendered:
     value = _value(text, answer)
     written = json.dumps(value, ensure_ascii=False, indent=2)
     longest = max(map(len, re.findall(r"`+", written)), default=0)
@@ -96,38 +127,42 @@ def _as_json(text: str, _: Facts, answer: Answer) -> Rendered:
     return Rendered(_markdown(f"{fence}json\n{written}\n{fence}", answer), value)
 
 
-def _as_table(text: str, _: Facts, answer: Answer) -> Rendered:
+def _as_table(text: str, answer: Answer) -> Rendered:
     from h2o_magic.table_answer import markdown_table, rows_of  # noqa: PLC0415
 
     written = markdown_table(text) if answer.question.schema is None else None
     columns, rows = written or rows_of(_value(text, answer))
+    if not columns:
+        return Rendered(_markdown("(an empty table)", answer), (columns, rows))
     cells = [[tables.Verbatim(_cell(cell)) for cell in row] for row in rows]
     table = tables.as_markdown([tables.Verbatim(c) for c in columns], cells)
     data = _markdown(table, answer)
     plain = tables.as_text([tables.Verbatim(c) for c in columns], cells)
-    data["text/plain"] = captions.answer_plain(plain, answer.facts)
+    data["text/plain"] = _plain(plain, answer)
     return Rendered(data, (columns, rows))
 
 
-def _as_html(text: str, facts: Facts, _: Answer) -> Rendered:
+def _as_html(text: str, answer: Answer) -> Rendered:
     from h2o_magic.fences import code_blocks  # noqa: PLC0415
     from h2o_magic.frames import sandboxed  # noqa: PLC0415
 
     blocks = [block for block in code_blocks(text) if block.language in ("html", "")]
     html = str(blocks[0].code if blocks else text)
-    plain = captions.answer_plain(text, facts)
-    return Rendered({"text/html": sandboxed(html), "text/plain": plain})
+    thought = captions.reasoning_html(answer.reasoning, answer.question.reasoning)
+    shown = f"{thought}{sandboxed(html)}"
+    return Rendered({"text/html": shown, "text/plain": _plain(text, answer)})
 
 
-def _as_math(text: str, _: Facts, answer: Answer) -> Rendered:
+def _as_math(text: str, answer: Answer) -> Rendered:
     formula = text.strip()
     if "$" not in formula and not formula.startswith(("\\[", "\\(", "```")):
         formula = f"$$\n{formula}\n$$"
     return Rendered(_markdown(formula, answer))
 
 
-_SPECIAL: dict[str, Callable[[str, Facts, Answer], Rendered]] = {
+_SPECIAL: dict[str, Callable[[str, Answer], Rendered]] = {
     "text": _as_text,
+    "code": _as_code,
     "json": _as_json,
     "table": _as_table,
     "html": _as_html,

@@ -63,6 +63,11 @@ def markdown_table(text: str) -> Table | None:
     """Return the first Markdown table in an answer; None if there is none.
 
     Columns with nothing but numbers in them are read as numbers, empty cells as None.
+
+    Raises
+    ------
+    AnswerFormatError
+        If a row has more cells than the head.
     """
     for part in (without_code(text), *code_blocks(text)):
         lines = part.splitlines()
@@ -156,10 +161,15 @@ def _is_rule(cells: Sequence[str]) -> bool:
 def _body(lines: Sequence[str], width: int) -> list[list[str]]:
     """Return the cells of the rows up to a line that is none, in full rows."""
     rows = []
-    for line in lines:
+    for number, line in enumerate(lines, 1):
         if not line.strip() or "|" not in line:
             break
-        rows.append((_cells(line) + [""] * width)[:width])
+        cells = _cells(line)
+        if any(cells[width:]):
+            raise AnswerFormatError(
+                f"expected {width} values in row {number}, got {len(cells)}"
+            )
+        rows.append((cells + [""] * width)[:width])
     return rows
 
 

@@ -105,10 +105,28 @@ def _attributes(begun: str, owner: object) -> list[Offer]:
     if owner is _Unknown:
         return []
     names = [
-        name for name in dir(owner) if name.isidentifier() and _is_shown(name, begun)
+        name
+        for name in _names_in(owner)
+        if isinstance(name, str) and name.isidentifier() and _is_shown(name, begun)
     ]
     offers = [Offer(name, _kind(_static(owner, name))) for name in sorted(names)]
     return sorted(offers, key=lambda offer: offer.kind in ("function", "class"))
+
+
+def _names_in(owner: object) -> set[str]:
+    """Return the names of an object's attributes.
+
+    As ``dir`` would, but for a ``__dir__`` of the user's own, which may take any time.
+    """
+    if _is_trusted(owner):
+        return set(dir(owner))
+    kinds = type.__dict__["__mro__"].__get__(
+        owner if isinstance(owner, type) else type(owner)
+    )
+    names = {name for kind in kinds for name in vars(kind)}
+    with suppress(AttributeError):  # it has slots only
+        names |= set(object.__getattribute__(owner, "__dict__"))
+    return names
 
 
 def _keys(typed: str, owner: object, after: str) -> list[Offer]:

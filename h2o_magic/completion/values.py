@@ -17,6 +17,7 @@ from h2o_magic import current
 from h2o_magic.catalogue import MODELS
 from h2o_magic.completion.words import Offer
 from h2o_magic.formats import FORMATS
+from h2o_magic.names import is_the_shells
 from h2o_magic.setting_table import Setting
 
 if TYPE_CHECKING:
@@ -126,11 +127,10 @@ class Values:
 
 def visible(shell: Any) -> dict[str, Any]:
     """Return the user's names: not those that IPython has put there."""
-    hidden = shell.user_ns_hidden
     return {
         name: value
         for name, value in tuple(shell.user_ns.items())
-        if isinstance(name, str) and (name not in hidden or hidden[name] is not value)
+        if isinstance(name, str) and not is_the_shells(shell, name)
     }
 
 

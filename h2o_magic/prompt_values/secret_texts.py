@@ -47,7 +47,7 @@ _SHAPES = re.compile(
     re.DOTALL,
 )
 #: The password in an address: ``postgres://ada:PASSWORD@host``.
-_ADDRESS = re.compile(r"://[^\s/:@'\"]{0,200}:(?P<password>[^\s/@'\"]{1,500})@")
+_ADDRESS = re.compile(r"://[^\s/:@'\"\[]{0,200}:(?P<password>[^\s/@'\"]{1,500})@")
 _PASSWORD_WORDS = {"pass", "passwd", "password", "pwd", "pw", "secret", "key", "token"}
 
 

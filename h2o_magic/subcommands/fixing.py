@@ -12,7 +12,7 @@ from h2o_magic import failures
 from h2o_magic.arguments import AskOptions, parse_ask
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.failures import Failure
-from h2o_magic.next_cell import offer
+from h2o_magic.next_cell import code_for_cell, offer, where
 from h2o_magic.subcommands.showing import say
 from h2o_magic.subcommands.usage import Given
 
@@ -38,7 +38,6 @@ _HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 _NO_ERROR = (
     "There is no error to explain: run the cell that fails, then `%h2o fix` again."
 )
-_PYTHON = ("", "python", "python3", "py", "ipython", "ipython3")
 
 
 def fix(magics: H2OMagics, given: Given) -> None:
@@ -114,26 +113,16 @@ def _ask(magics: H2OMagics, options: AskOptions, question: str) -> Answer | None
 
 def _offer(magics: H2OMagics, answer: Answer, failure: Failure) -> None:
     """Put the answer's code into a new cell, or say why not."""
-    from h2o_magic.fences import code_blocks  # noqa: PLC0415
-
-    blocks = code_blocks(answer.text)
-    code = next((b.code for b in blocks if b.language in _PYTHON), "").strip("\n")
-    if answer.facts.finish_reason == "length":
-        say(
-            magics,
-            "No corrected cell is offered: the answer was cut at its length "
-            "(`--max-new-tokens N` allows more).",
-        )
-    elif not code.strip():
-        say(magics, "No corrected cell is offered: the answer has no code.")
-    elif code.strip() == failure.source.strip():
-        say(
-            magics, "No corrected cell is offered: the answer's is the one that failed."
-        )
-    else:
-        offer(magics.shell, code)
-        where = "in the cell below" if hasattr(magics.shell, "kernel") else "below"
-        say(magics, f"The corrected cell is {where}; it has not been run.")
+    found = code_for_cell(answer)
+    why_not = found.why_not
+    code = found.blocks[0].code.strip("\n") if found.blocks else ""
+    if code and code.strip() == failure.source.strip():
+        why_not = "the answer's is the one that failed"
+    if why_not:
+        say(magics, f"No corrected cell is offered: {why_not}.")
+        return
+    offer(magics.shell, code)
+    say(magics, f"The corrected cell is {where(magics.shell)}; it has not been run.")
 
 
 def _values(failure: Failure, namespace: dict[str, Any]) -> Iterator[str]:
