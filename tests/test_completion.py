@@ -353,13 +353,27 @@ def test_looking_at_a_value_runs_none_of_its_code(shell: InteractiveShell) -> No
     assert careful.read == 0
 
 
-def test_a_value_that_cannot_be_looked_at_has_nothing(shell: InteractiveShell) -> None:
-    class Hostile:
+def test_a_dir_of_the_users_own_is_not_run(shell: InteractiveShell) -> None:
+    class Slow:
+        runs = 0
+
+        def __init__(self) -> None:
+            self.size = 3
+
         def __dir__(self) -> list[str]:
+            Slow.runs += 1
             raise RuntimeError
 
-    shell.user_ns["hostile"] = Hostile()
-    assert texts(shell, "%%h2o\n{hostile.|") == []
+    shell.user_ns["slow"] = Slow()
+    assert texts(shell, "%%h2o\n{slow.|") == ["runs", "size"]
+    assert texts(shell, "%%h2o\n{slow.s|") == ["size"]
+    assert Slow.runs == 0
+
+
+def test_names_of_startup_files_are_the_users(shell: InteractiveShell) -> None:
+    shell.user_ns["rate"] = shell.user_ns_hidden["rate"] = 3
+    assert texts(shell, "%%h2o\n{rat|") == ["rate"]
+    assert texts(shell, "%%h2o\n{get_ipy|") == []
 
 
 def test_keys_are_offered_as_they_are_written(shell: InteractiveShell) -> None:

@@ -175,6 +175,34 @@ def test_an_error_from_before_the_extension_was_loaded_is_known(
     assert last.error == "ZeroDivisionError"
 
 
+BROKEN = "class Broken:\n    def __repr__(self):\n        raise ValueError('torn')\n"
+
+
+def test_a_value_that_cannot_be_displayed_is_a_failure(shell: InteractiveShell) -> None:
+    run(shell, "1 / 0")
+    failure = run(shell, f"{BROKEN}Broken()")
+    assert (failure.error, failure.message) == ("ValueError", "torn")
+    assert "raise ValueError('torn')" in failure.traceback
+    assert failure.source.endswith("Broken()")
+    assert run(shell, "'fine'") is failure  # the same error is not seen twice
+
+
+def test_an_error_shown_before_the_extension_was_loaded_is_no_cells(
+    shell: InteractiveShell,
+) -> None:
+    unload(shell)
+    shell.run_cell(f"{BROKEN}Broken()", store_history=True)
+    shell.run_cell("1", store_history=True)
+    load(shell)
+    shell.run_cell("2", store_history=True)
+    assert failures.of(shell).last is None
+
+
+def test_variables_of_startup_files_are_told(shell: InteractiveShell) -> None:
+    shell.user_ns["rate"] = shell.user_ns_hidden["rate"] = 0
+    assert run(shell, "1 / rate; exit").names == ("rate",)
+
+
 # The question
 
 

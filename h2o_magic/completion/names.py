@@ -11,7 +11,7 @@ import re
 import types
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from h2o_magic import prompt
 from h2o_magic.completion.place import Prompt
@@ -113,17 +113,15 @@ def _attributes(begun: str, owner: object) -> list[Offer]:
     return sorted(offers, key=lambda offer: offer.kind in ("function", "class"))
 
 
-def _names_in(owner: object) -> set[str]:
+def _names_in(owner: object) -> set[object]:
     """Return the names of an object's attributes.
 
-    As ``dir`` would, but for a ``__dir__`` of the user's own, which may take any time.
+    As ``dir`` does, but for a ``__dir__`` of the user's own, which may take any time.
     """
     if _is_trusted(owner):
         return set(dir(owner))
-    kinds = type.__dict__["__mro__"].__get__(
-        owner if isinstance(owner, type) else type(owner)
-    )
-    names = {name for kind in kinds for name in vars(kind)}
+    kind = cast(type, owner) if issubclass(type(owner), type) else type(owner)
+    names: set[object] = {name for each in type.mro(kind) for name in vars(each)}
     with suppress(AttributeError):  # it has slots only
         names |= set(object.__getattribute__(owner, "__dict__"))
     return names
