@@ -400,3 +400,12 @@ def test_the_help_in_a_notebook_names_each_default_with_its_unit() -> None:
     assert rows["`-m NAME`, `--model NAME`"][1] == "`llama-13b`"
     assert rows["`--seed N`"][1] == ""
     assert rows["`--new`"] == ["Begin a new conversation with this question.", ""]
+
+
+@pytest.mark.parametrize(
+    "name", ["In", "Out", "_", "__", "_i", "_12", "_i3", "_oh", "exit", "get_ipython"]
+)
+def test_an_answer_takes_no_name_of_ipythons_own(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="IPython uses itself"):
+        parse_cell_line(f"--out {name}")
+    assert parse_cell_line(f"--out {name}_x").out == f"{name}_x"

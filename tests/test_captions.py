@@ -5,6 +5,7 @@ from h2o_magic.captions import (
     answer_markdown,
     answer_plain,
     footer,
+    reasoning_html,
     reasoning_markdown,
 )
 from h2o_magic.catalogue import MODELS
@@ -251,3 +252,21 @@ def test_reasoning_is_harmless_and_stays_in_its_place(mode: str) -> None:
         mode == "collapse"
     )
     assert "<img" not in shown
+
+
+def test_reasoning_stands_behind_a_plain_answer_where_it_is_to_be_shown() -> None:
+    def shown(mode: str) -> str:
+        return answer_plain(
+            "So.", Facts("m"), reasoning="a\n\nb\n", reasoning_mode=mode
+        )
+
+    assert shown("show") == "So.\n\n> Reasoning:\n> a\n>\n> b\n\n[m]"
+    assert shown("collapse") == shown("hide") == "So.\n\n[m]"
+
+
+def test_reasoning_as_html_is_text_only() -> None:
+    folded = reasoning_html("<b>a</b>", "collapse")
+    assert folded.startswith("<details><summary>")
+    assert "&lt;b&gt;a&lt;/b&gt;</pre>" in folded
+    assert reasoning_html("a", "show").startswith("<details open>")
+    assert reasoning_html("a", "hide") == reasoning_html(" ", "show") == ""

@@ -102,3 +102,17 @@ def test_a_shell_without_a_kernel_names_the_cell_by_its_event() -> None:
     assert cell.next_key("main") == "a"
     cell.begin(None)
     assert cell.next_key("main") is None
+
+
+def test_the_coming_key_is_the_next_one_and_is_not_counted() -> None:
+    cell, kernel = running("a")
+    for _ in range(3):
+        coming = cell.coming_key("main")
+        assert coming == cell.coming_key("main") == cell.next_key("main")
+    assert cell.coming_key("ideas") == "a"
+    assert cell.asked == {("main", "a"), ("main", "a#2"), ("main", "a#3")}
+    kernel.serve("again", "a")
+    assert cell.coming_key("main") == "a"
+    assert cell.coming_key(None) is None
+    assert not cell.has_asked
+    assert RunningCell(None).coming_key("main") is None

@@ -90,3 +90,11 @@ def test_any_code_comes_out_as_it_went_in(
 def test_no_text_breaks_it(text: str) -> None:
     assert all(isinstance(block, CodeBlock) for block in code_blocks(text))
     without_code(text)
+
+
+def test_some_blocks_may_be_kept_in_the_prose() -> None:
+    text = "A\n\n```python\n1\n```\n\nB\n\n- ~~~~bash\n  ls ```\n  ~~~~\n\nC"
+    python, _ = code_blocks(text)
+    kept = without_code(text, [python])
+    assert kept == "A\n\nB\n\n````bash\nls ```\n````\n\nC"
+    assert without_code(text, []).count("```python\n1\n```") == 1

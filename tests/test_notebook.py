@@ -948,6 +948,47 @@ def test_a_preview_sends_nothing_and_keeps_nothing() -> None:
     assert len(session.turns()) == 1
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"new": True},
+        {"history": False},
+        {"cell": "first"},
+        {"cell": "first", "new": True},
+        {"cell": None},
+        {"schema": {"type": "object"}, "format": "json"},
+        {"format": "table", "temperature": 0.9},
+        {"thread": "other", "system": "Be brief.", "max_turns": 1},
+    ],
+)
+def test_a_preview_is_what_the_next_question_sends(options: dict[str, Any]) -> None:
+    backend = ScriptedBackend()
+    keys = iter(["first", "second", "third", "first"])
+    session = NotebookSession(
+        backend, cells=lambda _: next(keys), coming_cells=lambda _: "first"
+    )
+    for question in ("1?", "2?", "3?"):  # the last cell is the first one again
+        session.ask(question).read()
+    turns = session.turns()
+    shown = session.preview("4?", **options)
+    assert session.turns() == turns
+    assert len(backend.requests) == 3
+    session.ask("4?", **options).read()
+    sent = backend.requests[-1]
+    assert shown.messages == sent.messages
+    assert shown.parameters == sent.parameters
+    assert shown.schema == sent.schema
+    assert shown.model == sent.model
+
+
+def test_a_preview_cannot_begin_outside_the_conversation() -> None:
+    session, _ = session_with()
+    for ask in (session.ask, session.preview):
+        with pytest.raises(ConfigurationError, match="got both"):
+            ask("1?", new=True, history=False)
+
+
 def test_a_request_tells_what_the_user_chose_from_mere_defaults() -> None:
     session, backend = session_with()
     session.configure(top_k=40)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import keyword
-from collections import namedtuple
+from collections import ChainMap, Counter, defaultdict, namedtuple
 from collections.abc import Mapping
 
 import pytest
@@ -352,6 +352,18 @@ def test_a_path_that_cannot_be_followed_is_a_clear_error(
 def test_a_key_error_of_an_index_is_an_error_and_no_unknown_name() -> None:
     with pytest.raises(ConfigurationError):
         expanded("{x1['none']}")
+
+
+def test_reading_a_key_that_is_not_there_makes_none() -> None:
+    made = defaultdict(list, {"a": [1]})
+    lookup = {"made": made, "both": ChainMap(made), "few": Counter("a")}.__getitem__
+    assert (
+        expand("{made['a'][0]} {few['b']}", lookup, lambda v, _: str(v)).text == "1 0"
+    )
+    for name in ("made", "both"):
+        with pytest.raises(ConfigurationError, match="has no key 'q': known: a"):
+            expand(f"{{{name}['q']}}", lookup, lambda v, _: str(v))
+    assert made == {"a": [1]}
 
 
 def test_an_error_lists_no_endless_names() -> None:

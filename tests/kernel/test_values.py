@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.kernel.conftest import Notebook
+from tests.kernel.conftest import TIMEOUT, Notebook, Run, running_kernel
 from tests.stand_in import CUT, StandIn
 
 
@@ -128,6 +129,32 @@ def test_a_preview_shows_all_that_would_be_sent_and_sends_nothing(
     assert "1 turn," in chat.run("%h2o status").plain
 
 
+def test_a_preview_shows_what_the_same_cell_would_then_send(
+    chat: Notebook, server: StandIn
+) -> None:
+    for number, question in enumerate(("tea", "coffee", "juice")):
+        chat.run(f"%%h2o\n{question}", f"c{number}")
+    for options, cell, hidden in (
+        ("--new", "c9", ("tea", "coffee", "juice")),
+        ("", "c1", ("coffee", "juice")),
+    ):
+        shown = chat.run(f"%%h2o --preview {options}\nmilk", cell).plain
+        chat.run(f"%%h2o {options} --out answer\nmilk", cell)
+        sent = value(chat, "repr([m['content'] for m in answer.messages])")
+        assert [w for w in hidden if w in shown or w in sent] == []
+        assert ("tea" in shown) == ("tea" in sent)
+        chat.run("%h2o undo")
+
+
+def test_a_preview_shows_the_schema_that_goes_along(chat: Notebook) -> None:
+    chat.run("form = {'type': 'object', 'required': ['age']}")
+    run = chat.run("%%h2o --preview --schema form\nhow old?", "c1")
+    assert "grammar" in run.markdown
+    assert '"required": [\n    "age"' in run.markdown
+    assert '"required": [\n    "age"' in run.plain
+    assert "grammar" not in chat.run("%%h2o --preview\nhow old?", "c1").markdown
+
+
 # Answers as values
 
 
@@ -169,6 +196,22 @@ def test_a_stopped_answer_is_kept_as_a_value_too(
     assert value(chat, "answer, answer.complete, answer.finish_reason") == (
         "('Half', False, 'stopped')"
     )
+    assert value(chat, "answer.error") == (
+        "stopped by the user: the answer is not whole"
+    )
+
+
+def test_an_answer_that_was_stopped_before_its_text_says_so(
+    chat: Notebook, server: StandIn
+) -> None:
+    server.script = [threading.Event()]
+    request = chat.start("%%h2o --out answer\nhello", "c1")
+    seen = chat.read(request, lambda r: bool(r.of("display_data")))
+    while not server.asked:
+        time.sleep(0.01)
+    chat.manager.interrupt_kernel()
+    chat.finish(request, seen)
+    assert value(chat, "answer.error") == "stopped by the user before any text came"
 
 
 def test_an_answer_that_broke_off_says_why(chat: Notebook, server: StandIn) -> None:
@@ -240,6 +283,75 @@ def test_code_comes_into_the_next_cell_and_is_not_run(
     assert value(chat, "'left' in globals()") == "False"
 
 
+def coded(chat: Notebook, server: StandIn, *script: str) -> tuple[Run, list[str]]:
+    """Ask for code, and return the run with the cells that it offers."""
+    server.script = script
+    request = chat.start("%%h2o --as code --out answer\nhello", "c1")
+    run = chat.read(request, lambda r: {"execution_state": "idle"} in r.of("status"))
+    while True:
+        reply = chat.client.get_shell_msg(timeout=TIMEOUT)
+        if reply["parent_header"].get("msg_id") == request:
+            break
+    return run, [p["text"] for p in reply["content"]["payload"]]
+
+
+def test_only_python_comes_into_the_next_cell(chat: Notebook, server: StandIn) -> None:
+    run, cells = coded(
+        chat,
+        server,
+        "Set it:\n```python\na = 1\n```\nThen\n```bash\nrm -rf /\n```\n"
+        "and\n```py\nb = 2\n```\nwhich gives\n```\n3\n```\n",
+    )
+    assert cells == ["a = 1\n\nb = 2"]
+    assert "a = 1" not in run.markdown
+    assert "b = 2" not in run.markdown
+    assert "```bash\nrm -rf /\n```" in run.markdown
+    assert "*The code is in the cell below; it has not been run.*" in run.markdown
+    assert value(chat, "[b.language for b in answer.code]") == (
+        "['python', 'bash', 'py', '']"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("a = 1", "the answer has no code."),
+        ("```bash\nls\n```", "no code that says it is Python."),
+    ],
+)
+def test_where_no_code_is_offered_a_line_says_why(
+    chat: Notebook, server: StandIn, text: str, why: str
+) -> None:
+    run, cells = coded(chat, server, text)
+    assert cells == []
+    assert text in run.markdown
+    assert "No code is offered below: " in run.markdown
+    assert why in run.markdown
+    assert why in run.plain
+
+
+def test_code_that_was_cut_is_not_offered(chat: Notebook, server: StandIn) -> None:
+    server.details = {"finish_reason": "length"}
+    run, cells = coded(chat, server, "So:\n```python\nprint(")
+    assert cells == []
+    assert "print(" in run.markdown
+    assert "cut at its length (`--max-new-tokens N` allows more)" in run.markdown
+
+
+def test_an_empty_table_is_said_to_be_empty(chat: Notebook, server: StandIn) -> None:
+    pytest.importorskip("pandas")
+    server.script = ["[]"]
+    run = chat.run("%%h2o --as table --out df\ntable", "c1")
+    assert run.markdown.startswith("(an empty table)")
+    assert value(chat, "df.shape") == "(0, 0)"
+
+
+def test_a_row_that_is_too_long_is_an_error(chat: Notebook, server: StandIn) -> None:
+    server.script = ["| a | b |\n|---|---|\n| 1 | 2 | 3 |"]
+    run = chat.run("%%h2o --as table\ntable", "c1")
+    assert "expected 2 values in row 1, got 3" in run.stderr
+
+
 def test_html_is_in_a_frame_that_can_run_nothing(
     chat: Notebook, server: StandIn
 ) -> None:
@@ -267,3 +379,31 @@ def test_reasoning_is_kept_apart(chat: Notebook, server: StandIn) -> None:
     run = chat.run("%%h2o --reasoning hide\nhello", "c1")
     assert "hm" not in run.markdown
     assert "Yes." in run.markdown
+    for form, kind in (("text", "text/plain"), ("html", "text/html")):
+        run = chat.run(f"%%h2o --as {form} --reasoning show\nhello", "c1")
+        (output,) = run.outputs
+        assert "hm, hm" in output["data"][kind]
+        assert "Yes." in output["data"][kind]
+
+
+def test_variables_of_startup_files_can_be_named(
+    home: Path, server: StandIn, tmp_path: Path
+) -> None:
+    startup = tmp_path / "ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "00.py").write_text("rate = 3\n")
+    with running_kernel(IPYTHONDIR=str(startup.parents[1])) as kernel:
+        kernel.run("%load_ext h2o_magic")
+        kernel.run(f"%config H2OMagics.server = '{server.url}'")
+        kernel.run("%%h2o\n{rate} {exit} {get_ipython}", "c1")
+    assert asked(server) == "3 {exit} {get_ipython}"
+
+
+def test_a_cell_whose_value_cannot_be_displayed_can_be_fixed(
+    chat: Notebook, server: StandIn
+) -> None:
+    chat.run("1 / 0")
+    chat.run("class Broken:\n    def __repr__(self):\n        raise ValueError('torn')")
+    chat.run("Broken()")
+    chat.run("%h2o fix")
+    assert "ValueError: torn" in asked(server)
