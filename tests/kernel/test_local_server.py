@@ -13,7 +13,9 @@ import nbformat
 from tests.kernel.conftest import Notebook, running_kernel
 from tests.local import runtime
 
-QUICKSTART = Path(__file__).parents[2] / "notebooks" / "01_quickstart.ipynb"
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+QUICKSTART = NOTEBOOKS / "01_quickstart.ipynb"
+DATA = NOTEBOOKS / "03_data.ipynb"
 
 
 def test_the_first_cell_starts_the_server_and_streams_real_tokens(
@@ -164,6 +166,39 @@ def test_every_notebook_cell_runs_headless(home: Path, tmp_path: Path) -> None:
         timeout=120,
     )
     assert b"built-in demo weights" in exported.stdout
+
+
+def test_the_notebook_on_data_runs_headless_and_says_what_it_shows(
+    home: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "data.ipynb"
+    copy.write_bytes(DATA.read_bytes())
+    command = [sys.executable, "-m", "jupyter", "execute", "--inplace", str(copy)]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    cells = [c for c in nbformat.read(copy, as_version=4).cells if "outputs" in c]
+    failed = [c for c in cells if any(o.output_type == "error" for o in c.outputs)]
+    assert [c.metadata.tags for c in failed] == [["raises-exception"]]
+    shown = {
+        c.source: "\n".join(
+            str(o.data.get("text/markdown", o.data.get("text/plain")))
+            for o in c.outputs
+            if "data" in o
+        )
+        for c in cells
+    }
+
+    def below(part: str) -> str:
+        return next(text for source, text in shown.items() if part in source)
+
+    assert "pandas DataFrame, 3 rows x 3 columns" in below("--preview")
+    for city in ("Oslo", "Lima", "Cairo"):
+        assert f"| {city} | " in below("--as table")
+        assert city in below("cities.merge")
+    assert "The code is in the cell below" in below("--as code")
+    assert "create_completion" in below("--as code")
+    assert "KeyError: 'rain'" in below("%h2o fix")
+    assert "corrected cell" in below("%h2o fix")
+    assert "True,\n 'llama-13b'" in below("answer.upper()")
 
 
 def test_a_terminal_prints_plainly(home: Path) -> None:
