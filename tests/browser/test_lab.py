@@ -15,7 +15,9 @@ from tests.stand_in import StandIn
 
 pytestmark = pytest.mark.browser
 
-QUICKSTART = Path(__file__).parents[2] / "notebooks" / "01_quickstart.ipynb"
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+QUICKSTART = NOTEBOOKS / "01_quickstart.ipynb"
+DATA = NOTEBOOKS / "03_data.ipynb"
 
 
 def chat_notebook(server: StandIn, *questions: str) -> nbformat.NotebookNode:
@@ -45,6 +47,26 @@ def test_the_quickstart_runs_from_top_to_bottom(open_notebook: Opener) -> None:
     notebook.screenshot("quickstart-status")
     notebook.cell(code[-1]).scroll_into_view_if_needed()
     notebook.screenshot("quickstart-help")
+
+
+def test_the_notebook_on_data_runs_from_top_to_bottom(open_notebook: Opener) -> None:
+    source = nbformat.read(DATA, as_version=4)
+    notebook = open_notebook("data.ipynb", source)
+    code = [i for i, cell in enumerate(source.cells) if cell.cell_type == "code"]
+    offers = next(i for i in code if "--as code" in source.cells[i].source)
+    notebook.run_all(code[0])
+    for index in code:
+        place = index + (index > offers)  # the answer's code is a cell of its own
+        notebook.cell(place).scroll_into_view_if_needed()
+        notebook.wait_idle(place)
+        fails = "raises-exception" in source.cells[index].metadata.get("tags", [])
+        for sign in () if fails else ("Traceback", "UsageError"):
+            expect(notebook.output(place)).not_to_contain_text(sign)
+        notebook.screenshot(f"data-{index:02d}")
+    notebook.cell(offers + 1).scroll_into_view_if_needed()
+    expect(notebook.cell(offers + 1)).to_contain_text("create_completion(")
+    prompt = notebook.cell(offers + 1).locator(".jp-InputArea-prompt")
+    expect(prompt).to_have_text("[ ]:")
 
 
 def test_text_grows_in_the_cell_while_it_streams(
