@@ -107,7 +107,8 @@ def _as_code(text: str, answer: Answer) -> Rendered:
     code = code_for_cell(answer)
     if code.blocks:
         text = without_code(text, code.blocks)
-        note = plain = "The code is in the cell below; it has not been run."
+        note = "The code is in the cell below; it has not been run."
+        plain = "The code is in the next cell; it has not been run."
     else:
         note = f"No code is offered below: {code.why_not}."
         plain = note.replace("`", "")

@@ -14,6 +14,9 @@ import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 
+# Else a completion's thread may import requests while pytest's filters of warnings
+# change under it.
+import h2o_magic.backends.gptgm  # noqa: F401
 from h2o_magic import current
 from h2o_magic.arguments import help_rows
 from h2o_magic.catalogue import MODELS

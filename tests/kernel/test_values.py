@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -384,6 +387,20 @@ def test_reasoning_is_kept_apart(chat: Notebook, server: StandIn) -> None:
         (output,) = run.outputs
         assert "hm, hm" in output["data"][kind]
         assert "Yes." in output["data"][kind]
+
+
+def test_reasoning_is_shown_in_a_terminal(home: Path, server: StandIn) -> None:
+    server.script = ["<think>hm, hm</think>", "Yes."]
+    command = [sys.executable, "-m", "IPython", "--colors=NoColor", "--ext=h2o_magic"]
+    done = subprocess.run(
+        [*command, "-c", "%%h2o --reasoning show\nhello"],
+        env={**os.environ, "H2O_MAGIC_SERVER": server.url},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=True,
+    )
+    assert done.stdout.startswith("Yes.\n\n> Reasoning:\n> hm, hm\n\n[llama-13b")
 
 
 def test_variables_of_startup_files_can_be_named(
