@@ -113,6 +113,6 @@ def test_the_coming_key_is_the_next_one_and_is_not_counted() -> None:
     assert cell.asked == {("main", "a"), ("main", "a#2"), ("main", "a#3")}
     kernel.serve("again", "a")
     assert cell.coming_key("main") == "a"
-    assert cell.coming_key(None) is None
-    assert not cell.has_asked
+    assert cell.coming_key("main", history=False) is None
+    assert cell.threads == frozenset()
     assert RunningCell(None).coming_key("main") is None

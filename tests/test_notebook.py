@@ -966,7 +966,7 @@ def test_a_preview_is_what_the_next_question_sends(options: dict[str, Any]) -> N
     backend = ScriptedBackend()
     keys = iter(["first", "second", "third", "first"])
     session = NotebookSession(
-        backend, cells=lambda _: next(keys), coming_cells=lambda _: "first"
+        backend, cells=lambda *_: next(keys), coming_cells=lambda *_: "first"
     )
     for question in ("1?", "2?", "3?"):  # the last cell is the first one again
         session.ask(question).read()
