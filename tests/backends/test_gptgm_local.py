@@ -177,7 +177,7 @@ def test_a_wrong_token_is_refused_with_a_reason(local: Local) -> None:
     url = local.endpoint().url
     with (
         closing(GptGmBackend(url, token="wrong")) as backend,
-        pytest.raises(StatusError, match="wants a login or another token"),
+        pytest.raises(StatusError, match="wants a key, or another one"),
     ):
         ask(backend, user("Hi"))
 

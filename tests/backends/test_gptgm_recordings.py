@@ -53,7 +53,7 @@ FAILED = Error(StatusError, ": HTTP 500: Internal Error")
 REFERER = Error(StatusError, "referer", mended=True)
 NO_TERMS = Error(StatusError, "You need to accept the welcome modal", mended=True)
 LOST = Error(StatusError, "Conversation not found", mended=True)
-NO_LOGIN = Error(StatusError, "You have to be logged in: the server wants a login")
+NO_LOGIN = Error(StatusError, "You have to be logged in: the server wants a key")
 VALIDATION = "Input validation error: `temperature` must be strictly positive"
 
 MET: dict[str, tuple[str, str | Error]] = {

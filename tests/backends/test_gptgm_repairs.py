@@ -101,7 +101,7 @@ def test_the_servers_own_wait_is_kept_up_to_a_limit(code: int) -> None:
 @pytest.mark.parametrize(
     ("error", "advice"),
     [
-        (status(401), "login or another token"),
+        (status(401), "%h2o connect http://h --key-env VAR"),
         (status(403, "Invalid referer for POST request"), "another address"),
         (status(404, "Not found"), "no gpt-gm server at this address"),
         (status(404, "Conversation not found"), "keeps losing this chat"),
@@ -118,7 +118,7 @@ def test_the_servers_own_wait_is_kept_up_to_a_limit(code: int) -> None:
     ],
 )
 def test_an_error_says_what_to_do(error: BackendError, advice: str) -> None:
-    told = explained(error, model="m")
+    told = explained(error, url="http://h", model="m")
     assert type(told) is type(error)
     said = getattr(error, "server_message", "") or "x"
     assert str(told).startswith(f"{said}: ")
@@ -127,23 +127,28 @@ def test_an_error_says_what_to_do(error: BackendError, advice: str) -> None:
 
 def test_an_unknown_failure_is_blamed_on_the_model_only_where_it_was_named() -> None:
     failed = status(500, "Internal Error")
-    blamed = explained(failed, model="m", naming=True)
+    blamed = explained(failed, url="http://h", model="m", naming=True)
     assert str(blamed).startswith("x: perhaps it does not have the model 'm'; ")
-    assert explained(failed, model="m") is failed
+    assert explained(failed, url="http://h", model="m") is failed
     other = status(500, "duplicate key")
-    assert explained(other, model="m", naming=True) is other
+    assert explained(other, url="http://h", model="m", naming=True) is other
 
 
 def test_the_words_of_the_server_begin_the_message_where_they_are_understood() -> None:
     refused = status(422, "Input validation error: y")
-    assert str(explained(refused, model="m")) == "Input validation error: y"
+    assert (
+        str(explained(refused, url="http://h", model="m"))
+        == "Input validation error: y"
+    )
     login = status(401, "You have to be logged in.")
-    assert str(explained(login, model="m")).startswith("You have to be logged in: the")
+    assert str(explained(login, url="http://h", model="m")).startswith(
+        "You have to be logged in: the"
+    )
 
 
 def test_an_error_of_unknown_meaning_is_left_as_it_is() -> None:
     for error in (status(418, "y"), status(500), ProtocolError("x")):
-        assert explained(error, model="m") is error
+        assert explained(error, url="http://h", model="m") is error
 
 
 @pytest.mark.parametrize(
@@ -165,11 +170,11 @@ def test_patience_is_numbers(values: dict[str, Any]) -> None:
 
 
 def test_advice_keeps_what_is_known_about_the_error() -> None:
-    told = explained(limited(7, words="y"), model="m")
+    told = explained(limited(7, words="y"), url="http://h", model="m")
     assert isinstance(told, RateLimitedError)
     assert (told.status, told.retry_after, told.server_message) == (429, 7, "y")
     late = StatusError("x", status=500, server_message="y", partial="text")
-    assert explained(late, model="m").partial == "text"
+    assert explained(late, url="http://h", model="m").partial == "text"
 
 
 def test_all_messages_make_one_text() -> None:

@@ -13,13 +13,15 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 from urllib.parse import quote
 
-from h2o_magic.backends.chatui.advice import telling
+from h2o_magic.backends.chatui.advice import explained
 from h2o_magic.backends.chatui.messages import StoredTree, created_root, stored_tree
 from h2o_magic.backends.chatui.token import Credential
 from h2o_magic.backends.taking_turns import TakingTurns
+from h2o_magic.backends.telling import telling
 from h2o_magic.errors import (
     ConnectionFailedError,
     H2OMagicError,
@@ -93,7 +95,7 @@ class ChatUICalls:
         """
         document = {"model": model, **({"preprompt": preprompt} if preprompt else {})}
         with (
-            telling(known=self._known, model=model, naming=True),
+            self._telling(model=model, naming=True),
             self._in_session(cancellation),
             self._transport.send(
                 "POST", "/conversation", document=document, cancellation=cancellation
@@ -116,7 +118,7 @@ class ChatUICalls:
             If it says none.
         """
         path = quote(conversation, safe="")
-        with telling(known=self._known):
+        with self._telling():
             try:
                 found = self._get(f"/api/v2/conversations/{path}", cancellation)
             except StatusError as error:
@@ -148,7 +150,7 @@ class ChatUICalls:
             The conversation's model, for the words of a failure.
         """
         path = _path(conversation)
-        with telling(known=self._known, model=model):
+        with self._telling(model=model):
             try:
                 reply = self._ask(path, document, cancellation, self._form or "parts")
             except StatusError as error:
@@ -182,12 +184,20 @@ class ChatUICalls:
 
     def get(self, path: str) -> Any:
         """Return the JSON document at `path`."""
-        with telling(known=self._known):
+        with self._telling():
             return self._get(path, Cancellation())
 
     def close(self) -> None:
         """Close the idle connections."""
         self._transport.close()
+
+    def _telling(
+        self, *, model: str = "", naming: bool = False
+    ) -> contextlib.AbstractContextManager[None]:
+        """Return a block whose failures say what to do about them."""
+        return telling(
+            partial(explained, known=self._known, model=model, naming=naming)
+        )
 
     @contextlib.contextmanager
     def _in_session(self, cancellation: Cancellation) -> Iterator[None]:

@@ -11,6 +11,7 @@ from h2o_magic.backends.chatui.repairs import Repairs
 from h2o_magic.backends.chatui.seat import Place, Seat
 from h2o_magic.backends.chatui.stream import Interpreter
 from h2o_magic.backends.patience import Patience
+from h2o_magic.backends.telling import LATE
 from h2o_magic.errors import (
     BackendError,
     ConnectionFailedError,
@@ -143,10 +144,7 @@ class Turn:
         if lost is None or interpreter.said_end:
             return reader.end()
         if isinstance(lost, TimedOutError):
-            raise TimedOutError(
-                f"{lost}: ask again, or look whether the server is busy",
-                partial=interpreter.text,
-            ) from lost
+            raise TimedOutError(f"{lost}: {LATE}", partial=interpreter.text) from lost
         raise IncompleteAnswerError(
             "the answer broke off, so its end is missing: ask again",
             partial=interpreter.text,

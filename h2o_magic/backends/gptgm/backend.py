@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 
 from h2o_magic.backends import ChatRequest, ModelInfo
 from h2o_magic.backends.answer_stream import AnswerStream
 from h2o_magic.backends.arguments import check_kind, checked_messages
+from h2o_magic.backends.gptgm.advice import explained
 from h2o_magic.backends.gptgm.calls import GptGmCalls
 from h2o_magic.backends.gptgm.chat import Chat
 from h2o_magic.backends.gptgm.counting import count_tokens
@@ -17,6 +19,7 @@ from h2o_magic.backends.gptgm.prompt import first_turn_text
 from h2o_magic.backends.gptgm.seat import Question, Seat
 from h2o_magic.backends.gptgm.turn import answer_events
 from h2o_magic.backends.patience import DEFAULT_PATIENCE, Patience
+from h2o_magic.backends.telling import telling
 from h2o_magic.catalogue import find_model
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.events import Event, Finished
@@ -107,7 +110,9 @@ class GptGmBackend:
         BackendError
             If the server is not reached, or refuses to answer.
         """
-        return list_models(self._connect(False))
+        calls = self._connect(False)
+        with telling(partial(explained, url=calls.endpoint.url)):
+            return list_models(calls)
 
     def count_tokens(self, model: str, messages: Sequence[Message]) -> int | None:
         """Return how many tokens the model would read of `messages`.
@@ -122,7 +127,9 @@ class GptGmBackend:
         BackendError
             If the server is not reached, or cannot count these.
         """
-        return count_tokens(self._connect(False), _model_id(model), messages)
+        calls, named = self._connect(False), _model_id(model)
+        with telling(partial(explained, url=calls.endpoint.url, model=named)):
+            return count_tokens(calls, named, messages)
 
     def close(self) -> None:
         """Delete the conversations on the server, and close the idle connections."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from h2o_magic.backends.gptgm.advice import explained
@@ -11,6 +12,7 @@ from h2o_magic.backends.gptgm.repairs import Repairs
 from h2o_magic.backends.gptgm.seat import Place, Question, Seat
 from h2o_magic.backends.gptgm.stream import Interpreter
 from h2o_magic.backends.patience import Patience
+from h2o_magic.backends.telling import telling
 from h2o_magic.errors import (
     BackendError,
     ConnectionFailedError,
@@ -77,8 +79,15 @@ def answer_events(
                 return
             delay = None if told else repairs.delay(error)
             if delay is None:
-                naming = place is None
-                raise explained(error, model=question.model, naming=naming) from error
+                with telling(
+                    partial(
+                        explained,
+                        url=calls.endpoint.url,
+                        model=question.model,
+                        naming=place is None,
+                    )
+                ):
+                    raise
             failure = error
         if cancellation.wait(delay):
             return

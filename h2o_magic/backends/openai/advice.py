@@ -1,7 +1,6 @@
 """How a failure of an OpenAI-compatible server is told to the user, and what to do.
 
-Pure. What the failures of seven servers look like is in tests/recordings/openai. Where
-the meaning is known, the server's words begin the message.
+Pure. What the failures of seven servers look like is in tests/recordings/openai.
 """
 
 from __future__ import annotations
@@ -11,43 +10,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from h2o_magic.backends.openai.request import Body
-from h2o_magic.errors import (
-    BackendError,
-    ConnectionFailedError,
-    GenerationError,
-    RateLimitedError,
-    StatusError,
-    TimedOutError,
+from h2o_magic.backends.telling import (
+    ADDRESS,
+    COMMON,
+    KEY,
+    TOO_LONG,
+    Row,
+    advised,
+    told,
 )
+from h2o_magic.errors import BackendError, GenerationError, StatusError
 from h2o_magic.nearest import did_you_mean
 
 __all__ = ["Asked", "explained"]
 
-_UNREACHABLE = "check that a server runs at this address"
-_LATE = "ask again, or look whether the server is busy"
-_KEY = "the server wants a key, or another one: `%h2o connect {url} --key-env VAR`"
-_TOO_LONG = (
-    "the question with its history is too long for the model: shorten it, or send "
-    "fewer earlier turns"
+_ADVICE: tuple[Row, ...] = (
+    (400, "no connected db", KEY),  # LiteLLM without a database, for a wrong key
+    (400, "", ""),
+    (405, "", ADDRESS),
+    (422, "", ""),
+    (500, "", "the server failed; its log may say why"),
+    *COMMON,
 )
-_ADDRESS = "there is no OpenAI-compatible server at this address; check it and its path"
-_LOG = "the server failed; its log may say why"
-
-# Status, words in the server's message (in lower case), advice; the first that fits.
-_ADVICE = (
-    (400, "no connected db", _KEY),  # LiteLLM without a database, for a wrong key
-    (401, "", _KEY),
-    (403, "", _KEY),
-    (404, "", _ADDRESS),
-    (405, "", _ADDRESS),
-    (413, "", _TOO_LONG),
-    (429, "", "ask again {later}"),
-    (500, "", _LOG),
-    (502, "", "the server behind it is down or starting; ask again in a minute"),
-    (503, "", "the server is busy or loads the model; ask again in a minute"),
-    (504, "", "the server behind it is too slow or down; ask again later"),
-)
-_REFUSED = frozenset({400, 422})
 _CONTEXT = re.compile(
     r"exceeds? the available context|maximum context length|context[_ ]?length[_ ]"
     r"exceed|exceed_context|contextwindowexceeded|context window",
@@ -93,17 +77,11 @@ def explained(error: BackendError, asked: Asked) -> BackendError:
     asked
         What was asked.
     """
-    if isinstance(error, ConnectionFailedError):
-        return ConnectionFailedError(f"{error}: {_UNREACHABLE}", partial=error.partial)
-    if isinstance(error, TimedOutError):
-        return TimedOutError(f"{error}: {_LATE}", partial=error.partial)
-    if isinstance(error, StatusError):
-        return _with_message(error, _message(error, asked))
     if isinstance(error, GenerationError) and not error.partial:
         advice = _about_request(str(error), asked)
         if advice:
             return GenerationError(f"{error}: {advice}", error_type=error.error_type)
-    return error
+    return told(error, lambda refusal: _message(refusal, asked))
 
 
 def _message(error: StatusError, asked: Asked) -> str:
@@ -113,13 +91,11 @@ def _message(error: StatusError, asked: Asked) -> str:
         return f"{said.rstrip('.')}: {advice}"
     if error.status in (400, 404) and asked.model and _NO_MODEL.search(said):
         return _about_model(said, asked)
-    for status, words, meaning in _ADVICE:
-        if status == error.status and words in said.lower():
-            told = meaning.format(url=asked.url, model=asked.model, later=_later(error))
-            if error.status == 500 and asked.model:  # transformers serve
-                told += f" (perhaps it does not have {asked.model!r})"
-            return f"{said.rstrip('.') or error}: {told}"
-    return str(error) if error.status not in _REFUSED or not said else said
+    kind = "OpenAI-compatible server"
+    message = advised(error, _ADVICE, url=asked.url, model=asked.model, kind=kind)
+    if error.status == 500 and asked.model:  # transformers serve
+        message += f" (perhaps it does not have {asked.model!r})"
+    return message
 
 
 def _about_request(said: str, asked: Asked) -> str:
@@ -127,7 +103,7 @@ def _about_request(said: str, asked: Asked) -> str:
     field = asked.body.refused(said) if asked.body is not None else None
     if asked.body is not None and field in asked.body.chosen:
         return f"leave out `{asked.body.origins[field]}`, or give it another value"
-    return _TOO_LONG if _CONTEXT.search(said) else ""
+    return TOO_LONG if _CONTEXT.search(said) else ""
 
 
 def _about_model(said: str, asked: Asked) -> str:
@@ -139,24 +115,3 @@ def _about_model(said: str, asked: Asked) -> str:
     if len(names) > _MOST_NAMES and hint.startswith("known"):
         hint = f"it offers {len(names)} others"
     return f"the server has no model {asked.model!r}: {hint}"
-
-
-def _later(error: StatusError) -> str:
-    wait = error.retry_after if isinstance(error, RateLimitedError) else None
-    return "later" if wait is None else f"in {wait:.0f} s"
-
-
-def _with_message(error: StatusError, message: str) -> StatusError:
-    if isinstance(error, RateLimitedError):
-        return RateLimitedError(
-            message,
-            status=error.status,
-            server_message=error.server_message,
-            retry_after=error.retry_after,
-        )
-    return StatusError(
-        message,
-        status=error.status,
-        server_message=error.server_message,
-        partial=error.partial,
-    )

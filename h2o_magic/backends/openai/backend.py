@@ -7,6 +7,7 @@ Serve, LM Studio, LiteLLM, FastChat, ``transformers serve``, and our own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from h2o_magic.backends import ChatRequest, ModelInfo
 from h2o_magic.backends.answer_stream import AnswerStream
@@ -17,8 +18,8 @@ from h2o_magic.backends.openai.counting import count_tokens
 from h2o_magic.backends.openai.models import models_of
 from h2o_magic.backends.openai.turn import answer_events
 from h2o_magic.backends.patience import DEFAULT_PATIENCE, Patience
+from h2o_magic.backends.telling import telling
 from h2o_magic.endpoint import check_base_url
-from h2o_magic.errors import BackendError
 from h2o_magic.messages import Message
 from h2o_magic.transport import DEFAULT_TIMEOUTS, Cancellation, Timeouts
 
@@ -98,10 +99,8 @@ class OpenAIBackend:
         BackendError
             If it does not say.
         """
-        try:
+        with telling(partial(explained, asked=Asked(self.url))):
             return models_of(self._calls.models())
-        except BackendError as error:
-            raise explained(error, Asked(self.url)) from error
 
     def count_tokens(self, model: str, messages: Sequence[Message]) -> int | None:
         """Return how many tokens the model would read of `messages`.
@@ -117,10 +116,8 @@ class OpenAIBackend:
         BackendError
             If the server is not reached, or refuses these.
         """
-        try:
+        with telling(partial(explained, asked=Asked(self.url, model))):
             return count_tokens(self._calls, model, messages)
-        except BackendError as error:
-            raise explained(error, Asked(self.url, model)) from error
 
     def forget(self, chat: str) -> None:
         """Do nothing: neither this nor the server keeps anything of a chat."""

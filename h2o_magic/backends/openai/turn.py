@@ -16,6 +16,7 @@ from h2o_magic.backends.openai.request import Body, asks_for_flavour, make_body
 from h2o_magic.backends.openai.schema import holds_to
 from h2o_magic.backends.openai.stream import Interpreter
 from h2o_magic.backends.patience import Patience
+from h2o_magic.backends.telling import telling
 from h2o_magic.errors import BackendError, ConnectionFailedError, TimedOutError
 from h2o_magic.events import Event, Source
 from h2o_magic.transport import Cancellation, Reply, Timeouts
@@ -73,7 +74,8 @@ def answer_events(
             repair = None if told else repairs.after(error, body)
             if repair is None:
                 asked = Asked(calls.url, request.model, body, partial(_names, calls))
-                raise explained(error, asked) from error
+                with telling(partial(explained, asked=asked)):
+                    raise
             body = repair.body
         if cancellation.wait(repair.delay):
             return
