@@ -363,9 +363,9 @@ def test_a_snippet_is_short() -> None:
 
 def test_a_document_without_end_is_given_up() -> None:
     reader = AnswerReader(Interpreter())
-    assert reader.feed(b"[" + b" " * (2**24 - 1)) == []
+    assert list(reader.feed(b"[" + b" " * (2**24 - 1))) == []
     with pytest.raises(ProtocolError, match="16 MiB"):
-        reader.feed(b" ")
+        list(reader.feed(b" "))
 
 
 @pytest.mark.parametrize(

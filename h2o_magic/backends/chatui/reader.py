@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from h2o_magic.backends.chatui.stream import Interpreter
+from h2o_magic.backends.event_body import complaint
 from h2o_magic.decoders import ObjectDecoder
-from h2o_magic.error_text import error_text, html_title
 from h2o_magic.errors import IncompleteAnswerError, ProtocolError
 from h2o_magic.events import Event, Finished
 
 __all__ = ["AnswerReader"]
 
+_EXPECTED = "an answer of chat-ui since 2024 (JSON lines)"
+_HINT = "check which protocol the server speaks"
 _SNIPPET = 400  # bytes of an unusable answer that its error shows
 
 
@@ -41,7 +43,7 @@ class AnswerReader:
         Raises
         ------
         GenerationError, StatusError
-            As :meth:`.Interpreter.feed` does.
+            As :meth:`.Interpreter.feed` does; what came before is yielded first.
         """
         self._beginning += data[: _SNIPPET - len(self._beginning)]
         for update in self._decoder.feed(data):
@@ -71,22 +73,9 @@ class AnswerReader:
         if self._interpreter.finished:
             return self._interpreter.finished
         if self._beginning.strip() and not self._interpreter.understood:
-            raise ProtocolError(self._complaint())
+            raise ProtocolError(complaint(self._beginning, _EXPECTED, _HINT))
         raise IncompleteAnswerError(
             "the answer ended without its final update, so its end may be missing: "
             "ask again",
             partial=self._interpreter.text,
-        )
-
-    def _complaint(self) -> str:
-        start = self._beginning.lstrip()
-        if start.startswith(b"<"):
-            title = html_title(start.decode("utf-8", errors="replace"))
-            return (
-                f"expected an answer, got a web page titled {title!r}: check the "
-                "server's address, and whether it asks for a login"
-            )
-        return (
-            "expected an answer of chat-ui since 2024 (JSON lines), got "
-            f"{error_text(start, limit=200)!r}: check which protocol the server speaks"
         )

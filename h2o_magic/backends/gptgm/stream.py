@@ -6,7 +6,7 @@ Pure. The stream is that of text-generation-inference 0.9, as chat-ui passes it 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from h2o_magic.backends.gptgm.text import GrowingText, clean
 from h2o_magic.backends.own_facts import answer_facts
@@ -68,23 +68,25 @@ class Interpreter:
         """True once the final event has come."""
         return self._finished is not None
 
-    def feed(self, event: ServerSentEvent) -> list[Event]:
-        """Take one event of the stream and return what it means.
+    def feed(self, event: ServerSentEvent) -> Iterator[Event]:
+        """Take one event of the stream and yield what it means.
 
         Raises
         ------
         GenerationError
-            If it reports an error; the text so far is in ``partial``.
+            If it reports an error, after the text that was held back; the text so far
+            is in ``partial``.
         """
         if event.error is not None or event.event == "error":
-            self._fail(event.error or event.data)
+            yield from self._fail(event.error or event.data)
         try:
-            return self.take(json.loads(event.data))
+            document = json.loads(event.data)
         except (ValueError, RecursionError):
-            return []  # "[DONE]", a proxy's words, an event cut off
+            return  # "[DONE]", a proxy's words, an event cut off
+        yield from self.take(document)
 
-    def take(self, document: object) -> list[Event]:
-        """Take one JSON document of the answer and return what it means.
+    def take(self, document: object) -> Iterator[Event]:
+        """Take one JSON document of the answer and yield what it means.
 
         Raises
         ------
@@ -92,36 +94,36 @@ class Interpreter:
             If it reports an error.
         """
         if isinstance(document, list):  # a server that did not stream
-            parts = [self.take(item) for item in document if isinstance(item, dict)]
-            return [event for part in parts for event in part]
+            for item in document:
+                if isinstance(item, dict):
+                    yield from self.take(item)
         if not isinstance(document, dict) or self.said_end:
-            return []
+            return
         if document.get("error"):
-            self._fail(document)
-        events = self._token(document.get("token"))
+            yield from self._fail(document)
+        yield from self._token(document.get("token"))
         final = document.get("generated_text")
         if isinstance(final, str):
-            events += self._final(final, document.get("details"))
-        return events
+            yield from self._final(final, document.get("details"))
 
-    def rest(self) -> list[Event]:
-        """Return the text that was held back, if the final event never came."""
-        rest = "" if self._finished else self._text.rest()
-        return [TextDelta(rest)] if rest else []
+    def rest(self) -> Iterator[Event]:
+        """Yield the text that was held back, if the final event never came."""
+        if not self._finished and (rest := self._text.rest()):
+            yield TextDelta(rest)
 
-    def _token(self, token: object) -> list[Event]:
+    def _token(self, token: object) -> Iterator[Event]:
         if not isinstance(token, dict) or not isinstance(token.get("text"), str):
-            return []
+            return
         self.understood = True
         text = token["text"].rstrip("\0")
         special = token.get("special")
         if text in _SPECIAL if special is None else special:
-            return []
+            return
         self._tokens.append(text)
-        ready = self._text.add(text)
-        return [TextDelta(ready)] if ready else []
+        if ready := self._text.add(text):
+            yield TextDelta(ready)
 
-    def _final(self, generated: str, details: object) -> list[Event]:
+    def _final(self, generated: str, details: object) -> Iterator[Event]:
         self.understood = True
         details = details if isinstance(details, dict) else {}
         record = generated if self._full_text else self._without_prompt(generated)
@@ -129,12 +131,11 @@ class Interpreter:
         reason = _REASONS.get(str(details.get("finish_reason")), "unknown")
         shown = self._text.shown
         self._finished = Finished(record, reason)
-        events: list[Event] = []
         if not record.startswith(shown):
-            events.append(Replaced(record))
+            yield Replaced(record)
         elif len(record) > len(shown):
-            events.append(TextDelta(record[len(shown) :]))
-        return events + answer_facts(details)
+            yield TextDelta(record[len(shown) :])
+        yield from answer_facts(details)
 
     def _without_prompt(self, generated: str) -> str:
         # The server wraps the question in a template that is not known here, but the
@@ -149,7 +150,9 @@ class Interpreter:
             return generated.removeprefix(self._question)
         return generated
 
-    def _fail(self, report: object) -> None:
+    def _fail(self, report: object) -> Iterator[Event]:
+        if self.said_end:
+            return  # the answer is whole
         if isinstance(report, str):
             try:
                 report = json.loads(report)
@@ -158,7 +161,7 @@ class Interpreter:
         details = report if isinstance(report, dict) else {}
         kind = details.get("error_type")
         words = words_of(details) or "the server reported an error without words"
-        self._text.rest()
+        yield from self.rest()
         raise GenerationError(
             join_surrogates(words),
             error_type=kind if isinstance(kind, str) else "",

@@ -102,10 +102,11 @@ class Interpreter:
         Raises
         ------
         GenerationError
-            If it reports an error; the text so far is in ``partial``.
+            If it reports an error, after the text that was held back; the text so far
+            is in ``partial``.
         """
         if event.error is not None or event.event == "error":
-            self._fail(event.error or event.data)
+            yield from self._fail(event.error or event.data)
         if event.data.strip() == "[DONE]":
             self.said_done = True
             return
@@ -133,7 +134,7 @@ class Interpreter:
         if not isinstance(document, dict):
             return
         if (report := _report(document)) is not None:
-            self._fail(report)
+            yield from self._fail(report)
         if not isinstance(document.get("choices"), list):
             return
         self.chunks += 1
@@ -182,13 +183,14 @@ class Interpreter:
         else:
             self._reason = _REASONS.get(reason, "unknown")
 
-    def _fail(self, report: object) -> None:
+    def _fail(self, report: object) -> Iterator[Event]:
         if self.said_end:
             return  # the answer is whole
         body = report if isinstance(report, str) else json.dumps(report)
         words = error_text(body.encode("utf-8", "replace")) or _WORDLESS
         kind = report.get("error") if isinstance(report, dict) else None
         kind = kind.get("type") or kind.get("code") if isinstance(kind, dict) else None
+        yield from self.rest()
         raise GenerationError(
             join_surrogates(words),
             error_type=kind if isinstance(kind, str) else "",
