@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from h2o_magic.errors import ConfigurationError
+from h2o_magic.errors import BackendError, ConfigurationError, RateLimitedError
 
-__all__ = ["DEFAULT_PATIENCE", "Patience"]
+__all__ = ["DEFAULT_PATIENCE", "Patience", "Waits", "names_a_wait"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +46,41 @@ class Patience:
 
 
 DEFAULT_PATIENCE = Patience()
+
+
+class Waits:
+    """The waits for a busy server, for one question.
+
+    Parameters
+    ----------
+    patience
+        How often to ask it.
+    """
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._busy = 0
+
+    def after(self, error: BackendError) -> float | None:
+        """Return the seconds after which to ask again, or None to give up.
+
+        Parameters
+        ----------
+        error
+            What the busy server said; a time in it counts instead of our own.
+        """
+        self._busy += 1
+        if self._busy >= self._patience.tries:
+            return None
+        wait = self._patience.wait * 2 ** (self._busy - 1)
+        if isinstance(error, RateLimitedError) and error.retry_after is not None:
+            wait = error.retry_after
+        return wait if wait <= self._patience.longest_wait else None
+
+
+def names_a_wait(error: BackendError) -> bool:
+    """Return whether the server said when to come back.
+
+    A limit of questions a minute does not pass within seconds, unless it says so.
+    """
+    return isinstance(error, RateLimitedError) and error.retry_after is not None

@@ -6,12 +6,11 @@ Pure. The failures are those of chat-ui of June 2023 and text-generation-inferen
 
 from __future__ import annotations
 
-from h2o_magic.backends.patience import DEFAULT_PATIENCE, Patience
+from h2o_magic.backends.patience import DEFAULT_PATIENCE, Patience, Waits, names_a_wait
 from h2o_magic.errors import (
     BackendError,
     ConnectionFailedError,
     GenerationError,
-    RateLimitedError,
     StatusError,
 )
 
@@ -35,9 +34,8 @@ class Repairs:
     """
 
     def __init__(self, patience: Patience = DEFAULT_PATIENCE) -> None:
-        self._patience = patience
+        self._waits = Waits(patience)
         self._done: set[str] = set()
-        self._busy = 0
 
     def delay(self, error: BackendError) -> float | None:
         """Return the seconds after which to try again, or None to give up.
@@ -48,21 +46,12 @@ class Repairs:
             The failure of the last try, which came before any token.
         """
         if _is_busy(error):
-            return self._next_wait(error)
+            return self._waits.after(error)
         kind = _repairable(error)
         if kind is None or kind in self._done:
             return None
         self._done.add(kind)
         return 0.0
-
-    def _next_wait(self, error: BackendError) -> float | None:
-        self._busy += 1
-        if self._busy >= self._patience.tries:
-            return None
-        wait = self._patience.wait * 2 ** (self._busy - 1)
-        if isinstance(error, RateLimitedError) and error.retry_after is not None:
-            wait = error.retry_after
-        return wait if wait <= self._patience.longest_wait else None
 
 
 def conversation_lost(error: BackendError | None) -> bool:
@@ -101,8 +90,5 @@ def _is_busy(error: BackendError) -> bool:
         return error.error_type == "overloaded"
     if not isinstance(error, StatusError) or error.status not in _BUSY_STATUSES:
         return False
-    # Limits of messages a minute, or before a login, do not pass within seconds.
-    asked_to_wait = (
-        isinstance(error, RateLimitedError) and error.retry_after is not None
-    )
-    return error.status != 429 or asked_to_wait or "overloaded" in error.server_message
+    waits = names_a_wait(error) or "overloaded" in error.server_message
+    return error.status != 429 or waits

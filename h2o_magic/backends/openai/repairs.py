@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from h2o_magic.backends.openai.request import Body
-from h2o_magic.backends.patience import Patience
+from h2o_magic.backends.patience import Patience, Waits, names_a_wait
 from h2o_magic.errors import (
     BackendError,
     GenerationError,
-    RateLimitedError,
     StatusError,
 )
 
@@ -50,8 +49,7 @@ class Repairs:
     """
 
     def __init__(self, patience: Patience) -> None:
-        self._patience = patience
-        self._busy = 0
+        self._waits = Waits(patience)
         self._mended = 0
 
     def after(self, error: BackendError, body: Body | None) -> Repair | None:
@@ -65,7 +63,7 @@ class Repairs:
             What was sent then.
         """
         if _is_busy(error):
-            delay = self._next_wait(error)
+            delay = self._waits.after(error)
             return None if delay is None else Repair(body, delay)
         mended = body.mended(_refusal(error)) if body is not None else None
         if mended is None or self._mended == _MOST_MENDED:
@@ -73,24 +71,11 @@ class Repairs:
         self._mended += 1
         return Repair(mended)
 
-    def _next_wait(self, error: BackendError) -> float | None:
-        self._busy += 1
-        if self._busy >= self._patience.tries:
-            return None
-        wait = self._patience.wait * 2 ** (self._busy - 1)
-        if isinstance(error, RateLimitedError) and error.retry_after is not None:
-            wait = error.retry_after
-        return wait if wait <= self._patience.longest_wait else None
-
 
 def _is_busy(error: BackendError) -> bool:
     if not isinstance(error, StatusError):
         return False
-    # A limit of questions a minute does not pass within seconds, unless it says so.
-    asked_to_wait = (
-        isinstance(error, RateLimitedError) and error.retry_after is not None
-    )
-    return error.status in _BUSY or (error.status == 429 and asked_to_wait)
+    return error.status in _BUSY or (error.status == 429 and names_a_wait(error))
 
 
 def _refusal(error: BackendError) -> str:
