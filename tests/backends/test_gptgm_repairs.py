@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from h2o_magic.backends.gptgm.advice import explained
-from h2o_magic.backends.gptgm.prompt import conversation_text, first_turn_text
 from h2o_magic.backends.gptgm.repairs import Repairs
+from h2o_magic.backends.packing import conversation_text, first_turn_text
 from h2o_magic.backends.patience import Patience
 from h2o_magic.errors import (
     BackendError,

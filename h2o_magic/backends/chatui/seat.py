@@ -15,7 +15,7 @@ from h2o_magic.backends.chatui.calls import ChatUICalls, Created
 from h2o_magic.backends.chatui.messages import Asked, answer_id
 from h2o_magic.backends.chatui.repairs import conversation_lost
 from h2o_magic.backends.chatui.tree import Tree
-from h2o_magic.backends.gptgm.prompt import first_turn_text
+from h2o_magic.backends.packing import first_turn_text
 from h2o_magic.errors import BackendError, ProtocolError, RateLimitedError, StatusError
 from h2o_magic.messages import Message, assistant
 from h2o_magic.transport import Cancellation

@@ -15,9 +15,9 @@ from h2o_magic.backends.gptgm.calls import GptGmCalls
 from h2o_magic.backends.gptgm.chat import Chat
 from h2o_magic.backends.gptgm.counting import count_tokens
 from h2o_magic.backends.gptgm.models import list_models
-from h2o_magic.backends.gptgm.prompt import first_turn_text
 from h2o_magic.backends.gptgm.seat import Question, Seat
 from h2o_magic.backends.gptgm.turn import answer_events
+from h2o_magic.backends.packing import first_turn_text
 from h2o_magic.backends.patience import DEFAULT_PATIENCE, Patience
 from h2o_magic.backends.telling import telling
 from h2o_magic.catalogue import find_model

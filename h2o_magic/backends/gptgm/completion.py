@@ -10,9 +10,9 @@ from h2o_magic.backends.arguments import Messages, check_kinds, checked_messages
 from h2o_magic.backends.gptgm.arguments import checked_uuid, refuse_unknown, service_id
 from h2o_magic.backends.gptgm.calls import GptGmCalls
 from h2o_magic.backends.gptgm.demo import with_demo_warning
-from h2o_magic.backends.gptgm.prompt import conversation_text
 from h2o_magic.backends.gptgm.seat import Question, Seat
 from h2o_magic.backends.gptgm.turn import answer_events
+from h2o_magic.backends.packing import conversation_text
 from h2o_magic.backends.patience import DEFAULT_PATIENCE, Patience
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.events import Event, Finished, TextDelta
