@@ -31,6 +31,7 @@ from h2o_magic.errors import ConnectionFailedError
 from h2o_magic.transport.failures import mapped
 from h2o_magic.transport.multipart import multipart
 from h2o_magic.transport.reply import Reply, status_error
+from h2o_magic.transport.secrecy import Secrets
 from h2o_magic.transport.timeouts import Timeouts
 from h2o_magic.transport.wire import WATCHED_POOLS, Cancellation
 
@@ -197,6 +198,7 @@ class Transport:
             timeouts=limits,
             deadline=exchange.deadline,
             cancellation=exchange.cancellation,
+            secrets=Secrets(request.headers),
         )
 
     def _headers(self) -> dict[str, str]:

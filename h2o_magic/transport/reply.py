@@ -19,6 +19,7 @@ from h2o_magic.errors import (
     TimedOutError,
 )
 from h2o_magic.transport.failures import mapped
+from h2o_magic.transport.secrecy import Secrets
 from h2o_magic.transport.timeouts import Timeouts
 from h2o_magic.transport.wire import Cancellation
 
@@ -40,6 +41,8 @@ class _RawBody(Protocol):
 class Reply:
     """An answer whose body is still to be read. Close it, or use it in a ``with``.
 
+    Errors that leave such a block show no secret, though the server may repeat it.
+
     Attributes
     ----------
     status : int
@@ -60,6 +63,7 @@ class Reply:
         timeouts: Timeouts,
         deadline: float,
         cancellation: Cancellation,
+        secrets: Secrets,
     ) -> None:
         self.status = status
         self.headers = headers
@@ -70,6 +74,7 @@ class Reply:
         self._wait = (timeouts.first_byte, "first byte")
         self._idle = timeouts.idle
         self._cancellation = cancellation
+        self._secrets = secrets
 
     def __enter__(self) -> Reply:
         return self
@@ -81,6 +86,8 @@ class Reply:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+        if isinstance(error, BackendError):
+            self._secrets.hide(error)
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the body as it comes, decompressed.

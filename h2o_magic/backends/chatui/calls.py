@@ -11,10 +11,10 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 from h2o_magic.backends.chatui.advice import explained
@@ -38,6 +38,7 @@ _ACCEPT_STREAM = "application/json, application/jsonl;q=0.9, text/event-stream;q
 _ANSWER_STATUSES = (200,)
 _QUICK = Timeouts(connect=2, first_byte=2, idle=2, overall=4)
 _SAFE_ID = re.compile(r"[0-9A-Za-z_-]{1,128}")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +103,12 @@ class ChatUICalls:
             ) as reply,
         ):
             answer = reply.json()
-        given = answer.get("conversationId") if isinstance(answer, dict) else None
-        if not isinstance(given, str) or not _SAFE_ID.fullmatch(given):
-            raise ProtocolError(
-                f"POST /conversation: expected a conversationId, got {answer!r:.200}"
-            )
+            given = answer.get("conversationId") if isinstance(answer, dict) else None
+            if not isinstance(given, str) or not _SAFE_ID.fullmatch(given):
+                raise ProtocolError(
+                    "POST /conversation: expected a conversationId, got "
+                    f"{answer!r:.200}"
+                )
         return Created(given, created_root(answer))
 
     def stored(self, conversation: str, cancellation: Cancellation) -> StoredTree:
@@ -120,13 +122,14 @@ class ChatUICalls:
         path = quote(conversation, safe="")
         with self._telling():
             try:
-                found = self._get(f"/api/v2/conversations/{path}", cancellation)
+                return self._get(
+                    f"/api/v2/conversations/{path}", stored_tree, cancellation
+                )
             except StatusError as error:
                 if error.status != 404:
                     raise
                 # Before June 2025 there is no such route.
-                found = self._get(f"/api/conversation/{path}", cancellation)
-        return stored_tree(found)
+                return self._get(f"/api/conversation/{path}", stored_tree, cancellation)
 
     def generate(
         self,
@@ -182,10 +185,10 @@ class ChatUICalls:
         """Delete a conversation on the server; a failure is ignored."""
         self._try("DELETE", _path(conversation))
 
-    def get(self, path: str) -> Any:
-        """Return the JSON document at `path`."""
+    def get(self, path: str, read: Callable[[object], _T]) -> _T:
+        """Return what `read` makes of the JSON document at `path`."""
         with self._telling():
-            return self._get(path, Cancellation())
+            return self._get(path, read, Cancellation())
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -217,9 +220,11 @@ class ChatUICalls:
         finally:
             self._first.leave()
 
-    def _get(self, path: str, cancellation: Cancellation) -> Any:
+    def _get(
+        self, path: str, read: Callable[[object], _T], cancellation: Cancellation
+    ) -> _T:
         with self._transport.send("GET", path, cancellation=cancellation) as reply:
-            return reply.json()
+            return read(reply.json())
 
     def _ask(
         self,

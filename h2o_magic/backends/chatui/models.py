@@ -26,7 +26,7 @@ def list_models(calls: ChatUICalls) -> list[ModelInfo]:
     failure: BackendError | None = None
     for path in _PATHS:
         try:
-            return models_of(calls.get(path))
+            return calls.get(path, models_of)
         except StatusError as error:
             if error.status != 404:
                 raise

@@ -143,7 +143,7 @@ class GptGmCalls:
             "POST", "/conversation", document=document, cancellation=cancellation
         ) as reply:
             answer = reply.json()
-        given = _conversation_id(answer)
+            given = _conversation_id(answer)
         taken = answer.get("messages")
         is_count = isinstance(taken, int) and not isinstance(taken, bool)
         has_history = is_count and taken == len(messages)
@@ -229,9 +229,11 @@ class GptGmCalls:
             if reply.status == 303:
                 return
             answer = reply.json()
-        kind = answer.get("type") if isinstance(answer, dict) else None
-        if kind not in ("redirect", "success"):
-            raise ProtocolError(f"POST /settings: not accepted, got {answer!r:.200}")
+            kind = answer.get("type") if isinstance(answer, dict) else None
+            if kind not in ("redirect", "success"):
+                raise ProtocolError(
+                    f"POST /settings: not accepted, got {answer!r:.200}"
+                )
 
 
 def _conversation_id(answer: object) -> str:

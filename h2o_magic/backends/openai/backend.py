@@ -100,7 +100,7 @@ class OpenAIBackend:
             If it does not say.
         """
         with telling(partial(explained, asked=Asked(self.url))):
-            return models_of(self._calls.models())
+            return self._calls.models(read=models_of)
 
     def count_tokens(self, model: str, messages: Sequence[Message]) -> int | None:
         """Return how many tokens the model would read of `messages`.

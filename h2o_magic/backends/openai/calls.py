@@ -7,8 +7,8 @@ elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from h2o_magic.backends.openai.address import split_address
 from h2o_magic.backends.openai.flavour import Flavour, flavour_of
@@ -20,6 +20,7 @@ __all__ = ["OpenAICalls"]
 # Some servers answer with a document although a stream was asked for.
 _ACCEPT_STREAM = "text/event-stream, application/json;q=0.9"
 _ANSWER_STATUSES = (200,)
+_T = TypeVar("_T")
 # Statuses of a list of models that a second question would not change.
 _NO_LIST = frozenset({400, 401, 403, 404, 405, 500, 501})
 
@@ -67,14 +68,17 @@ class OpenAICalls:
         self,
         cancellation: Cancellation | None = None,
         *,
+        read: Callable[[object], _T],
         timeouts: Timeouts | None = None,
-    ) -> Any:
-        """Return the list of models, as the server gives it.
+    ) -> _T:
+        """Return what `read` makes of the list of models, as the server gives it.
 
         Parameters
         ----------
         cancellation
             Ends the call from another thread.
+        read
+            Takes the document; what it raises shows no key.
         timeouts
             Instead of the usual ones.
         """
@@ -82,8 +86,8 @@ class OpenAICalls:
             "GET", f"{self._api}/models", cancellation=cancellation, timeouts=timeouts
         ) as reply:
             document = reply.json()
-        self._flavour = flavour_of(document)
-        return document
+            self._flavour = flavour_of(document)
+            return read(document)
 
     def flavour(self, cancellation: Cancellation | None = None) -> Flavour:
         """Return what the server is; its list of models is asked for that once.
@@ -100,7 +104,7 @@ class OpenAICalls:
         """
         if self._flavour is None:
             try:
-                self.models(cancellation)
+                self.models(cancellation, read=flavour_of)
             except ProtocolError:
                 self._flavour = "standard"
             except StatusError as error:

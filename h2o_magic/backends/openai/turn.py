@@ -149,6 +149,7 @@ def _limit(
 def _names(calls: OpenAICalls) -> list[str]:
     """Return the names of the server's models; none if it does not say at once."""
     try:
-        return [entry["id"] for entry in entries_of(calls.models(timeouts=_QUICK))]
+        entries = calls.models(read=entries_of, timeouts=_QUICK)
+        return [entry["id"] for entry in entries]
     except BackendError:
         return []
