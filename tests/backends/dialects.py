@@ -1,0 +1,326 @@
+"""Each dialect's wire, for laws that hold for all backends.
+
+A test says what a server answers in words that all dialects have: tokens, an end, a
+failure. The table at the end says what is different, and why.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from h2o_magic.backends import Backend, ChatRequest
+from h2o_magic.backends.chatui import ChatUIBackend
+from h2o_magic.backends.chatui import reader as chatui_reader
+from h2o_magic.backends.chatui import stream as chatui_stream
+from h2o_magic.backends.gptgm import GptGmBackend
+from h2o_magic.backends.gptgm import reader as gptgm_reader
+from h2o_magic.backends.gptgm import stream as gptgm_stream
+from h2o_magic.backends.openai import OpenAIBackend
+from h2o_magic.backends.openai import reader as openai_reader
+from h2o_magic.backends.openai import stream as openai_stream
+from h2o_magic.backends.patience import Patience
+from h2o_magic.errors import BackendError
+from h2o_magic.events import Event, Finished
+from h2o_magic.messages import user
+from tests.backends import chatui_server, scripted
+from tests.backends.scripted import (
+    Answer,
+    GptGmScript,
+    Request,
+    Script,
+    ScriptedServer,
+    answer,
+    document,
+    serving,
+)
+
+QUICK = Patience(tries=3, wait=0.001)
+SECRET = "s3cret-of-the-user"
+
+
+class Reader(Protocol):
+    def feed(self, data: bytes) -> Iterable[Event]: ...
+
+    def flush(self) -> Iterable[Event]: ...
+
+    def end(self) -> Finished: ...
+
+
+@dataclass(frozen=True, repr=False)
+class Dialect:
+    """One protocol.
+
+    Attributes
+    ----------
+    name : str
+        For the names of the tests.
+    make : callable
+        Makes the backend of an address.
+    token, end, failure : callable
+        The documents that say a piece of text; that the answer is whole, and which it
+        is; that it failed, in some words.
+    frame : callable
+        The bytes of one document in a stream, of its JSON.
+    question : callable
+        The text that a request asks; None if it is another call.
+    others : callable
+        Makes the script for all calls but the question.
+    reader : callable
+        Makes the pure reader of a body.
+    key : str
+        `SECRET`, as this dialect takes it.
+    how_to_give_a_key : str
+        What an error says about that.
+    unsayable : mapping
+        Parameters that the dialect cannot express, with a value for each.
+    takes_all : str
+        Why there are none.
+    takes_stop : bool
+        False where the server's settings decide about stop texts.
+    an_error_can_follow_the_end : str
+        Why an error after the end counts, where it does.
+    models_call : str
+        The path of the list of models.
+    models : Answer
+        A list with the model ``tiny``.
+    no_list_is_no_error : str
+        Why a server without a list of models is none, where that is so.
+    """
+
+    name: str
+    make: Callable[..., Backend]
+    token: Callable[[str], Any]
+    end: Callable[[str], list[Any]]
+    failure: Callable[[str], Any]
+    frame: Callable[[bytes], bytes]
+    question: Callable[[Request], str | None]
+    others: Callable[[], Script]
+    reader: Callable[[], Reader]
+    key: str
+    how_to_give_a_key: str
+    unsayable: Mapping[str, Any]
+    takes_all: str
+    takes_stop: bool
+    an_error_can_follow_the_end: str
+    models_call: str
+    models: Answer
+    no_list_is_no_error: str
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def pieces(self, *documents: Any, ascii_only: bool = True) -> list[bytes]:
+        """The bytes of documents in a stream; a bytes object stands for its JSON."""
+        return [
+            self.frame(
+                d
+                if isinstance(d, bytes)
+                else json.dumps(d, ensure_ascii=ascii_only).encode()
+            )
+            for d in documents
+        ]
+
+    def whole(self, *tokens: str) -> list[Any]:
+        """The documents of a whole answer."""
+        return [*map(self.token, tokens), *self.end("".join(tokens))]
+
+    def says(self, *tokens: str, **kwargs: Any) -> Answer:
+        """A whole answer, a document to a send."""
+        return self.stream(*self.pieces(*self.whole(*tokens)), **kwargs)
+
+    def begins(self, *tokens: str, **kwargs: Any) -> Answer:
+        """The beginning of an answer; `end` says what comes of it."""
+        return self.stream(*self.pieces(*map(self.token, tokens)), **kwargs)
+
+    def stream(self, *pieces: bytes, **kwargs: Any) -> Answer:
+        return answer(list(pieces), content_type="text/event-stream", **kwargs)
+
+    def script(self, *queued: Answer, then: Script | None = None) -> Script:
+        """Answers to questions, in turn, and then by `then`; else it says "ok"."""
+        waiting, others = list(queued), self.others()
+
+        def reply(request: Request) -> Answer:
+            if self.question(request) is None:
+                return others(request)
+            if waiting:
+                return waiting.pop(0)
+            return then(request) if then else self.says("o", "k")
+
+        return reply
+
+    @contextmanager
+    def answering(
+        self, *queued: Answer, then: Script | None = None, **options: Any
+    ) -> Iterator[tuple[Backend, ScriptedServer]]:
+        """A backend and its server, which gives these answers to questions."""
+        with self.refusing(self.script(*queued, then=then), **options) as both:
+            yield both
+
+    @contextmanager
+    def refusing(
+        self, script: Script, **options: Any
+    ) -> Iterator[tuple[Backend, ScriptedServer]]:
+        """A backend and its server, which answers every call by `script`."""
+        options = {"patience": QUICK, "token": self.key, **options}
+        with (
+            serving(script) as server,
+            closing(self.make(server.url, **options)) as backend,
+        ):
+            yield backend, server
+
+    def questions(self, server: ScriptedServer) -> list[str]:
+        """The questions that a server was asked."""
+        asked = map(self.question, list(server.requests))
+        return [text for text in asked if text is not None]
+
+    def read(self, *pieces: bytes) -> tuple[list[Event], BackendError | None]:
+        """Read a body in these pieces: what came of it, and the failure at its end."""
+        reader, got = self.reader(), []
+        try:
+            for piece in pieces:
+                got.extend(_each(reader.feed(piece), into=got))
+            got.extend(_each(reader.flush(), into=got))
+            got.append(reader.end())
+        except BackendError as error:
+            return got, error
+        return got, None
+
+
+def _each(events: Iterable[Event], *, into: list[Event]) -> list[Event]:
+    """Put events where they are kept one by one, since there may be an error after."""
+    for event in events:
+        into.append(event)
+    return []
+
+
+def request(text: str = "Hi", chat: str = "chat", **more: Any) -> ChatRequest:
+    return ChatRequest(chat, "tiny", (user(text),), **more)
+
+
+def _event(text: bytes) -> bytes:
+    return b"data: %s\n\n" % text
+
+
+def _line(text: bytes) -> bytes:
+    return text + b"\n"
+
+
+# gpt-gm
+
+
+def _gptgm_question(request: Request) -> str | None:
+    asks = GptGmScript.step(request) == "generate"
+    return request.json["inputs"] if asks else None
+
+
+def _gptgm_others() -> Script:
+    script = GptGmScript()
+
+    def reply(request: Request) -> Answer:
+        if script.step(request) == "create":
+            return document({"conversationId": uuid.uuid4().hex[:24]})
+        if request.path == GPTGM.models_call:
+            return GPTGM.models
+        return script(request)
+
+    return reply
+
+
+GPTGM = Dialect(
+    "gptgm",
+    make=GptGmBackend,
+    token=scripted.token,
+    end=lambda text: [scripted.final(text)],
+    failure=lambda words: {"error": words, "error_type": "validation"},
+    frame=_event,
+    question=_gptgm_question,
+    others=_gptgm_others,
+    reader=lambda: gptgm_reader.AnswerReader(gptgm_stream.Interpreter()),
+    key=SECRET,
+    how_to_give_a_key="--key-env",
+    unsayable={},
+    takes_all="the table of parameters is that of this protocol",
+    takes_stop=True,
+    an_error_can_follow_the_end="",
+    models_call="/api/models",
+    models=document([{"id": "tiny"}]),
+    no_list_is_no_error="chat-ui of 2023 has none; it offers the models that are known",
+)
+
+
+# OpenAI
+
+
+def _chunk(text: str | None, finish: str | None = None) -> dict[str, Any]:
+    delta = {} if text is None else {"content": text}
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return {"object": "chat.completion.chunk", "choices": [choice], "model": "tiny"}
+
+
+def _openai_question(request: Request) -> str | None:
+    asks = request.path.endswith("/chat/completions")
+    return request.json["messages"][-1]["content"] if asks else None
+
+
+OPENAI = Dialect(
+    "openai",
+    make=OpenAIBackend,
+    token=_chunk,
+    end=lambda _: [_chunk(None, "stop"), b"[DONE]"],
+    failure=lambda words: {"error": {"message": words}},
+    frame=_event,
+    question=_openai_question,
+    others=lambda: lambda _: OPENAI.models,
+    reader=lambda: openai_reader.AnswerReader(openai_stream.Interpreter()),
+    key=SECRET,
+    how_to_give_a_key="--key-env",
+    unsayable={"top_k": 5, "typical_p": 0.5, "truncate": 9, "return_full_text": True},
+    takes_all="",
+    takes_stop=True,
+    an_error_can_follow_the_end="",
+    models_call="/v1/models",
+    models=document({"data": [{"id": "tiny", "owned_by": "nobody"}]}),
+    no_list_is_no_error="",
+)
+
+
+# chat-ui
+
+
+def _chatui_question(request: Request) -> str | None:
+    asks = chatui_server.step(request) == "generate"
+    return chatui_server.question(request)["inputs"] if asks else None
+
+
+def _chatui_others() -> Script:
+    script = chatui_server.ChatUIScript()
+    return lambda r: CHATUI.models if r.path == CHATUI.models_call else script(r)
+
+
+CHATUI = Dialect(
+    "chatui",
+    make=ChatUIBackend,
+    token=chatui_server.token,
+    end=lambda text: [chatui_server.final(text), chatui_server.FINISHED],
+    failure=chatui_server.failed,
+    frame=_line,
+    question=_chatui_question,
+    others=_chatui_others,
+    reader=lambda: chatui_reader.AnswerReader(chatui_stream.Interpreter()),
+    key=f"hf-chat={SECRET}",
+    how_to_give_a_key="hf-chat=",
+    unsayable={"temperature": 0.5, "stop": ("x",), "max_new_tokens": 9, "seed": 1},
+    takes_all="",
+    takes_stop=False,
+    an_error_can_follow_the_end="chat-ui of 2023 to 2024 ends a failed answer, too",
+    models_call="/api/models",
+    models=document([{"id": "tiny"}]),
+    no_list_is_no_error="",
+)
+
+DIALECTS = (GPTGM, OPENAI, CHATUI)
