@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Generator
 from dataclasses import dataclass, field
 
 from h2o_magic.errors import MisuseError
+from h2o_magic.events import Event, Finished
 from h2o_magic.transport import Cancellation
 
-__all__ = ["TakingTurns"]
+__all__ = ["TakingTurns", "in_turn"]
 
 _POLL = 0.1  # seconds between two looks whether waiting for a chat was cancelled
 
@@ -43,3 +45,43 @@ class TakingTurns:
         """Let the next turn begin."""
         self._reader = None
         self._turn.release()
+
+
+def in_turn(
+    chat: TakingTurns,
+    events: Generator[Event, None, None],
+    cancellation: Cancellation,
+) -> Generator[Event, None, None]:
+    """Yield the events of an answer, when it is its turn in the chat.
+
+    Parameters
+    ----------
+    chat
+        What the answer uses alone.
+    events
+        The answer; not begun before its turn, and at its end when the next begins.
+    cancellation
+        Ends the wait, without an event.
+
+    Raises
+    ------
+    MisuseError
+        As :meth:`TakingTurns.enter` does.
+    """
+    if not chat.enter(cancellation):
+        return
+    finished: Finished | None = None
+    try:
+        for event in events:
+            if isinstance(event, Finished):
+                finished = event
+            else:
+                yield event
+    finally:
+        try:
+            events.close()
+        finally:
+            chat.leave()
+    # Told when the next turn may begin: who has the end may never ask for more.
+    if finished:
+        yield finished

@@ -14,6 +14,7 @@ from h2o_magic.backends.chatui.seat import Question, Seat
 from h2o_magic.backends.chatui.token import Credential
 from h2o_magic.backends.chatui.turn import Turn
 from h2o_magic.backends.patience import DEFAULT_PATIENCE, Patience
+from h2o_magic.backends.taking_turns import in_turn
 from h2o_magic.errors import ParameterError
 from h2o_magic.events import Event, Finished
 from h2o_magic.messages import Message
@@ -95,7 +96,9 @@ class ChatUIBackend:
         checked_messages(request.messages)
         _refuse_chosen(request.chosen)
         cancellation = Cancellation()
-        return AnswerStream(self._answer(request, cancellation), cancellation)
+        chat = self._chats.setdefault(request.chat, Chat())
+        turn = self._turn(chat, request, cancellation)
+        return AnswerStream(in_turn(chat, turn, cancellation), cancellation)
 
     def models(self) -> list[ModelInfo]:
         """Return what the server offers.
@@ -127,27 +130,13 @@ class ChatUIBackend:
             self.forget(chat)
         self._calls.close()
 
-    def _answer(
-        self, request: ChatRequest, cancellation: Cancellation
-    ) -> Generator[Event, None, None]:
-        chat = self._chats.setdefault(request.chat, Chat())
-        if not chat.enter(cancellation):
-            return
-        try:
-            finished = yield from self._turn(chat, request, cancellation)
-        finally:
-            chat.leave()
-        # Told when the next turn may begin: who has the end may never ask for more.
-        if finished:
-            yield finished
-
     def _turn(
         self, chat: Chat, request: ChatRequest, cancellation: Cancellation
-    ) -> Generator[Event, None, Finished | None]:
+    ) -> Generator[Event, None, None]:
         question = Question(request.model, request.messages)
         seat = Seat(question, self._calls, cancellation, chat.tree)
         chat.tree = None
-        finished: Finished | None = None
+        finished = False
         turn = Turn(
             seat,
             self._calls,
@@ -159,14 +148,11 @@ class ChatUIBackend:
         events = turn.events()
         try:
             for event in events:
-                if isinstance(event, Finished):
-                    finished = event
-                else:
-                    yield event
+                finished = isinstance(event, Finished)
+                yield event
         finally:
             events.close()
-            chat.end_turn(seat, self._calls, tidy=finished is not None)
-        return finished
+            chat.end_turn(seat, self._calls, tidy=finished)
 
 
 def _refuse_chosen(chosen: frozenset[str]) -> None:

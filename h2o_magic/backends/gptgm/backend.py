@@ -19,10 +19,11 @@ from h2o_magic.backends.gptgm.seat import Question, Seat
 from h2o_magic.backends.gptgm.turn import answer_events
 from h2o_magic.backends.packing import first_turn_text
 from h2o_magic.backends.patience import DEFAULT_PATIENCE, Patience
+from h2o_magic.backends.taking_turns import in_turn
 from h2o_magic.backends.telling import telling
 from h2o_magic.catalogue import find_model
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.events import Event, Finished
+from h2o_magic.events import Event
 from h2o_magic.messages import Message
 from h2o_magic.transport import DEFAULT_TIMEOUTS, Cancellation, Endpoint, Timeouts
 
@@ -100,7 +101,9 @@ class GptGmBackend:
         """
         checked_messages(request.messages)
         cancellation = Cancellation()
-        return AnswerStream(self._answer(request, cancellation), cancellation)
+        chat = self._chats.setdefault(request.chat, Chat())
+        turn = self._turn(chat, request, cancellation)
+        return AnswerStream(in_turn(chat, turn, cancellation), cancellation)
 
     def models(self) -> list[ModelInfo]:
         """Return what the server offers, or the known models if it has no list.
@@ -153,23 +156,9 @@ class GptGmBackend:
             ended.forgotten = True
             ended.clear(self._calls)
 
-    def _answer(
-        self, request: ChatRequest, cancellation: Cancellation
-    ) -> Generator[Event, None, None]:
-        chat = self._chats.setdefault(request.chat, Chat())
-        if not chat.enter(cancellation):
-            return
-        try:
-            finished = yield from self._turn(chat, request, cancellation)
-        finally:
-            chat.leave()
-        # Told when the next turn may begin: who has the end may never ask for more.
-        if finished:
-            yield finished
-
     def _turn(
         self, chat: Chat, request: ChatRequest, cancellation: Cancellation
-    ) -> Generator[Event, None, Finished | None]:
+    ) -> Generator[Event, None, None]:
         question = _question(request)
         seat = Seat(
             question,
@@ -184,27 +173,19 @@ class GptGmBackend:
             chat.known = seat.known_after(answer)
             chat.tidy(seat.leftovers())
 
-        finished: Finished | None = None
-        events = answer_events(
-            seat,
-            question,
-            patience=self._patience,
-            cancellation=cancellation,
-            stored=stored,
-        )
         try:
-            for event in events:
-                if isinstance(event, Finished):
-                    finished = event
-                else:
-                    yield event
+            yield from answer_events(
+                seat,
+                question,
+                patience=self._patience,
+                cancellation=cancellation,
+                stored=stored,
+            )
         finally:
-            events.close()
             if chat.known is None:
                 chat.leftovers += [*seat.leftovers(), *seat.places[-1:]]
             if chat.forgotten:
                 chat.clear(self._calls)
-        return finished
 
     def _connect(self, again: bool) -> GptGmCalls:
         with self._lock:
