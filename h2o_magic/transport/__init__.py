@@ -5,14 +5,15 @@ import it when they first need a server.
 """
 
 from h2o_magic.endpoint import Endpoint
-from h2o_magic.transport.client import DEFAULT_TIMEOUTS, Transport
+from h2o_magic.transport.client import Transport
 from h2o_magic.transport.failures import mapped
 from h2o_magic.transport.reply import Reply
-from h2o_magic.transport.timeouts import Timeouts
+from h2o_magic.transport.timeouts import DEFAULT_TIMEOUTS, QUICK, Timeouts
 from h2o_magic.transport.wire import Cancellation
 
 __all__ = [
     "DEFAULT_TIMEOUTS",
+    "QUICK",
     "Cancellation",
     "Endpoint",
     "Reply",

@@ -32,14 +32,13 @@ from h2o_magic.transport.failures import mapped
 from h2o_magic.transport.multipart import multipart
 from h2o_magic.transport.reply import Reply, status_error
 from h2o_magic.transport.secrecy import Secrets
-from h2o_magic.transport.timeouts import Timeouts
+from h2o_magic.transport.timeouts import DEFAULT_TIMEOUTS, Timeouts
 from h2o_magic.transport.wire import WATCHED_POOLS, Cancellation
 
-__all__ = ["DEFAULT_TIMEOUTS", "Transport"]
+__all__ = ["Transport"]
 
 _SUCCESS = range(200, 300)
 _PORT = re.compile(r":[0-9]+$")
-DEFAULT_TIMEOUTS = Timeouts()
 
 
 class Transport:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 from h2o_magic.errors import ConfigurationError
 
-__all__ = ["Timeouts"]
+__all__ = ["DEFAULT_TIMEOUTS", "QUICK", "Timeouts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +46,8 @@ class Timeouts:
                     f"expected the {field.name} timeout in seconds, above 0, "
                     f"got {value!r}"
                 )
+
+
+DEFAULT_TIMEOUTS = Timeouts()
+#: For a call that only helps: nobody waits for it, and its failure changes nothing.
+QUICK = Timeouts(connect=2, first_byte=2, idle=2, overall=4)

@@ -28,7 +28,14 @@ from h2o_magic.errors import (
     ProtocolError,
     StatusError,
 )
-from h2o_magic.transport import Cancellation, Endpoint, Reply, Timeouts, Transport
+from h2o_magic.transport import (
+    QUICK,
+    Cancellation,
+    Endpoint,
+    Reply,
+    Timeouts,
+    Transport,
+)
 
 __all__ = ["ChatUICalls", "Created"]
 
@@ -36,7 +43,6 @@ __all__ = ["ChatUICalls", "Created"]
 # a page, and SvelteKit would take the request for an action of that page.
 _ACCEPT_STREAM = "application/json, application/jsonl;q=0.9, text/event-stream;q=0.8"
 _ANSWER_STATUSES = (200,)
-_QUICK = Timeouts(connect=2, first_byte=2, idle=2, overall=4)
 _SAFE_ID = re.compile(r"[0-9A-Za-z_-]{1,128}")
 _T = TypeVar("_T")
 
@@ -257,7 +263,7 @@ class ChatUICalls:
     def _try(self, method: str, path: str, document: object = None) -> None:
         with contextlib.suppress(H2OMagicError):
             self._transport.send(
-                method, path, document=document, timeouts=_QUICK
+                method, path, document=document, timeouts=QUICK
             ).close()
 
 

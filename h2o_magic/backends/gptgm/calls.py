@@ -20,7 +20,14 @@ from h2o_magic.backends.own_facts import source_of
 from h2o_magic.errors import H2OMagicError, ProtocolError, StatusError
 from h2o_magic.events import Source
 from h2o_magic.messages import Message
-from h2o_magic.transport import Cancellation, Endpoint, Reply, Timeouts, Transport
+from h2o_magic.transport import (
+    QUICK,
+    Cancellation,
+    Endpoint,
+    Reply,
+    Timeouts,
+    Transport,
+)
 
 __all__ = ["Created", "GptGmCalls"]
 
@@ -29,7 +36,6 @@ __all__ = ["Created", "GptGmCalls"]
 _ACCEPT_STREAM = "application/json, text/event-stream;q=0.9"
 _REDIRECT_OR_OK = (200, 303)
 _ANSWER_STATUSES = (200,)
-_QUICK = Timeouts(connect=2, first_byte=2, idle=2, overall=4)
 _ID = re.compile(r"[0-9a-f]{24}")
 _SAFE_ID = re.compile(r"[0-9A-Za-z_-]{1,128}")
 
@@ -203,7 +209,7 @@ class GptGmCalls:
 
     def _try(self, method: str, path: str) -> None:
         with contextlib.suppress(H2OMagicError):
-            self._transport.send(method, path, timeouts=_QUICK).close()
+            self._transport.send(method, path, timeouts=QUICK).close()
 
     def _open_page(self, cancellation: Cancellation) -> None:
         if not self._page_due:

@@ -19,7 +19,7 @@ from h2o_magic.backends.patience import Patience
 from h2o_magic.backends.telling import telling
 from h2o_magic.errors import BackendError, ConnectionFailedError, TimedOutError
 from h2o_magic.events import Event, Source
-from h2o_magic.transport import Cancellation, Reply, Timeouts
+from h2o_magic.transport import QUICK, Cancellation, Reply, Timeouts
 
 __all__ = ["answer_events"]
 
@@ -27,7 +27,6 @@ __all__ = ["answer_events"]
 # after the word that nothing more comes.
 _COUNTS_GRACE = 5.0
 _END_GRACE = 1.0
-_QUICK = Timeouts(connect=2, first_byte=2, idle=2, overall=4)
 
 
 def answer_events(
@@ -149,7 +148,7 @@ def _limit(
 def _names(calls: OpenAICalls) -> list[str]:
     """Return the names of the server's models; none if it does not say at once."""
     try:
-        entries = calls.models(read=entries_of, timeouts=_QUICK)
+        entries = calls.models(read=entries_of, timeouts=QUICK)
         return [entry["id"] for entry in entries]
     except BackendError:
         return []
