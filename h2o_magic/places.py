@@ -13,7 +13,14 @@ from pathlib import Path
 
 import platformdirs
 
-__all__ = ["log_file", "runtime_file", "store_file"]
+__all__ = [
+    "aliases_file",
+    "log_file",
+    "model_lists_file",
+    "runtime_file",
+    "servers_file",
+    "store_file",
+]
 
 _APP = "h2o_magic"
 
@@ -30,6 +37,21 @@ def runtime_file() -> Path:
 def store_file() -> Path:
     """Return the path of the file that keeps this user's conversations."""
     return _home(platformdirs.user_data_path(_APP)) / "conversations.sqlite3"
+
+
+def servers_file() -> Path:
+    """Return the path of the file that keeps the servers this user has connected to."""
+    return _home(platformdirs.user_config_path(_APP)) / "servers.json"
+
+
+def aliases_file() -> Path:
+    """Return the path of the file that keeps this user's names for models."""
+    return _home(platformdirs.user_config_path(_APP)) / "aliases.json"
+
+
+def model_lists_file() -> Path:
+    """Return the path of the file that keeps the servers' last lists of models."""
+    return _home(platformdirs.user_cache_path(_APP)) / "model-lists.json"
 
 
 def log_file() -> Path:

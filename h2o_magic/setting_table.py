@@ -19,13 +19,18 @@ from h2o_magic.nearest import did_you_mean
 from h2o_magic.parameters import PARAMETERS, Parameter, Value
 from h2o_magic.turns import MAIN
 
-__all__ = ["FORMATS", "PREFIX", "SETTINGS", "Setting"]
+__all__ = ["FORMATS", "LOCAL", "PREFIX", "SERVER_NAME", "SETTINGS", "Setting"]
 
 #: What the names of this package's environment variables begin with.
 PREFIX = "H2O_MAGIC_"
 
 #: What an answer can be asked to be; the first is the default.
 FORMATS = ("markdown", "text", "code", "json", "table", "html", "math")
+
+#: The name of the local server.
+LOCAL = "local"
+#: What other servers can be called: nothing that an address or Markdown could be.
+SERVER_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}"
 
 _SWITCHES = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
@@ -179,9 +184,12 @@ def _choice(name: str, option: str, choices: tuple[str, ...], help_: str) -> Set
     )
 
 
-def _address(value: object) -> str:
-    if value == "":
+def _server(value: object) -> str:
+    """Return an address, the name of a server, or nothing for the local one."""
+    if value in ("", LOCAL):
         return ""
+    if isinstance(value, str) and re.fullmatch(SERVER_NAME, value):
+        return value
     try:
         return check_base_url(value)
     except ConfigurationError as error:
@@ -237,10 +245,11 @@ _TABLE = (
     Setting(
         "server",
         str,
-        "Address of a gpt-gm server; empty: the local one, started by need.",
+        "Address of a server, or its name in `%h2o connect`; empty or local: the "
+        "local one, started by need.",
         "",
-        metavar="ADDRESS",
-        rule=_address,
+        metavar="SERVER",
+        rule=_server,
     ),
     Setting(
         "thread",

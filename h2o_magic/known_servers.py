@@ -1,0 +1,241 @@
+"""The servers that this user has connected to, by name. No key is among what is kept.
+
+One entry: a name, an address, the dialect spoken there, and where the key comes from.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import re
+import warnings
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from h2o_magic.backends.dialects import DIALECTS
+from h2o_magic.endpoint import check_base_url, is_loopback
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.keys import NO_KEY, KeySource
+from h2o_magic.nearest import did_you_mean
+from h2o_magic.private_file import PrivateFile
+from h2o_magic.setting_table import LOCAL, SERVER_NAME
+
+__all__ = [
+    "KnownServer",
+    "KnownServers",
+    "same_server",
+    "suggested_name",
+    "unknown_name",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownServer:
+    """A server by its address, and what is known of it.
+
+    Attributes
+    ----------
+    name : str
+        What the user calls it; empty for one that is not kept.
+    url : str
+        Its base URL.
+    dialect : str
+        One of `DIALECTS`; empty if it is still to be found out.
+    key : KeySource
+        Where its key comes from.
+
+    Raises
+    ------
+    ConfigurationError
+        If one of these cannot be.
+    """
+
+    name: str
+    url: str
+    dialect: str = ""
+    key: KeySource = NO_KEY
+
+    def __post_init__(self) -> None:
+        if self.name:
+            _check_name(self.name)
+        object.__setattr__(self, "url", check_base_url(self.url))
+        if self.dialect not in ("", *DIALECTS):
+            raise ConfigurationError(
+                f"expected a dialect, one of {', '.join(DIALECTS)}, got "
+                f"{self.dialect!r}: {did_you_mean(str(self.dialect), DIALECTS)}"
+            )
+
+
+class KnownServers:
+    """The servers that are known by name.
+
+    Parameters
+    ----------
+    path
+        The file that keeps them; None keeps them in memory.
+    say
+        Takes one line that the user must read.
+    """
+
+    def __init__(
+        self, path: Path | None = None, say: Callable[[str], None] = warnings.warn
+    ) -> None:
+        self._file = PrivateFile(
+            path, what="known servers", load=_load, dump=_dump, say=say
+        )
+
+    def all(self) -> tuple[KnownServer, ...]:
+        """Return them in the order in which they became known."""
+        return tuple(self._file.read().values())
+
+    def find(self, server: str) -> KnownServer | None:
+        """Return the server with this name or address; None if there is none."""
+        known = self._file.read()
+        at = (entry for entry in known.values() if same_server(entry.url, server))
+        return known.get(server) or next(at, None)
+
+    def keep(self, server: KnownServer, *, hint: str = "") -> KnownServer:
+        """Keep a server, in the place of what was known of its address.
+
+        Parameters
+        ----------
+        server
+            The server; without a name it gets one.
+        hint
+            What a server of this machine is called then, which its host does not say.
+
+        Returns
+        -------
+        KnownServer
+            With its name.
+
+        Raises
+        ------
+        ConfigurationError
+            If another server has the name, or the file cannot be written.
+        """
+        kept: list[KnownServer] = []
+
+        def put(known: dict[str, KnownServer]) -> dict[str, KnownServer]:
+            others = {
+                name: entry
+                for name, entry in known.items()
+                if not same_server(entry.url, server.url)
+            }
+            name = server.name or _free_name(server, hint, others)
+            named = replace(server, name=name)
+            _refuse_taken(named, known)
+            kept.append(named)
+            # It stays in its place, if it keeps its name.
+            stay = {n: e for n, e in known.items() if n in others or n == named.name}
+            return {**stay, named.name: named}
+
+        self._file.change(put)
+        return kept[-1]
+
+    def refuse_taken(self, server: KnownServer) -> None:
+        """Refuse a name that another server has.
+
+        Raises
+        ------
+        ConfigurationError
+            If it is so.
+        """
+        _refuse_taken(server, self._file.read())
+
+    def forget(self, name: str) -> KnownServer:
+        """Forget a server, and return what was known of it.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is none of this name, or the file cannot be written.
+        """
+        gone: list[KnownServer] = []
+
+        def drop(known: dict[str, KnownServer]) -> dict[str, KnownServer]:
+            if name not in known:
+                raise unknown_name(name, known)
+            gone.append(known.pop(name))
+            return known
+
+        self._file.change(drop)
+        return gone[-1]
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(SERVER_NAME, name) or name == LOCAL:
+        raise ConfigurationError(
+            "a server's name has 1 to 40 letters, digits, '_' and '-', begins with "
+            f"one of the first two, and is not {LOCAL!r}; got {name!r:.60}"
+        )
+
+
+def same_server(one: str, other: str) -> bool:
+    """Return whether two addresses are the same server's, with ``/v1`` or without."""
+    return _root(one) == _root(other)
+
+
+def unknown_name(name: str, known: Iterable[str]) -> ConfigurationError:
+    """Return the error for a name that no server has."""
+    return ConfigurationError(
+        f"no server is known as {name!r}: {did_you_mean(name, [*known, LOCAL])} "
+        "(`%h2o connect` lists them, `%h2o connect http://HOST:PORT` adds one)"
+    )
+
+
+def _root(url: str) -> str:
+    from h2o_magic.backends.openai.address import split_address  # noqa: PLC0415
+
+    try:
+        return split_address(url)[0]
+    except ConfigurationError:
+        return url  # a name
+
+
+def _refuse_taken(server: KnownServer, known: Mapping[str, KnownServer]) -> None:
+    other = known.get(server.name)
+    if other is not None and not same_server(other.url, server.url):
+        raise ConfigurationError(
+            f"{other.name} is the name of {other.url}: choose another, or forget that "
+            f"one with `%h2o connect {other.name} --forget`"
+        )
+
+
+def suggested_name(url: str, hint: str) -> str:
+    """Return what a server can be called: after its host, or `hint` on this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        ipaddress.ip_address(host)
+        words = f"server-{host}"
+    except ValueError:
+        words = host.partition(".")[0]
+    words = hint if is_loopback(host) else words
+    name = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:30].rstrip("-")
+    return name if name not in ("", LOCAL) else "server"
+
+
+def _free_name(server: KnownServer, hint: str, taken: Container[str]) -> str:
+    """Return the suggested name, with a number behind it if others have it."""
+    name = suggested_name(server.url, hint or server.dialect)
+    numbered = (f"{name}-{number}" for number in itertools.count(2))
+    return next(n for n in itertools.chain([name], numbered) if n not in taken)
+
+
+def _load(name: str, value: Any) -> KnownServer:
+    kind: Any
+    ((kind, where),) = value.get("key", {"none": ""}).items()
+    server = KnownServer(name, value["url"], value["dialect"], KeySource(kind, where))
+    if not name or not server.dialect:
+        raise ValueError("it has no name, or no dialect")
+    return server
+
+
+def _dump(server: KnownServer) -> dict[str, Any]:
+    kept: dict[str, Any] = {"url": server.url, "dialect": server.dialect}
+    if server.key.kind != "none":
+        kept["key"] = {server.key.kind: server.key.name}
+    return kept
