@@ -69,7 +69,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._note()
-        self._reply(200, "text/html", b"<p>chat</p>")
+        if self.path == "/__data.json":  # a page without a list of models
+            self._json({"type": "data", "nodes": [{"type": "data", "data": [{}]}]})
+        else:
+            self._reply(200, "text/html", b"<p>chat</p>")
 
     def do_DELETE(self) -> None:
         self._note()

@@ -1,30 +1,62 @@
-"""From a server's address to the backend that speaks with it."""
+"""From a server's dialect, address and key to the backend that speaks with it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from h2o_magic.backends import Backend
 
-__all__ = ["connect"]
+__all__ = ["connect", "local"]
 
 
-def connect(server: str = "") -> Backend:
+def connect(dialect: str, url: str, token: str | None = None) -> Backend:
     """Return a backend for a server; nothing is sent before it is used.
 
     Parameters
     ----------
-    server
-        Address of a server that speaks the gpt-gm protocol; empty for the local one,
-        which is started by need.
+    dialect
+        A name in :data:`~h2o_magic.backends.dialects.DIALECTS`.
+    url
+        The server's address.
+    token
+        Its key, if it wants one.
 
     Raises
     ------
     ConfigurationError
-        If the address cannot be used.
+        If the address or the key cannot be used.
     """
-    from h2o_magic.backends.gptgm import GptGmBackend  # noqa: PLC0415
+    return _BACKENDS[dialect](url, token)
 
-    if server:
-        return GptGmBackend(server)
+
+def local() -> Backend:
+    """Return a backend for this user's local server, which is started by need."""
+    from h2o_magic.backends.gptgm import GptGmBackend  # noqa: PLC0415
     from h2o_magic.embedded import locate  # noqa: PLC0415
 
     return GptGmBackend(connection=locate)
+
+
+def _gptgm(url: str, token: str | None) -> Backend:
+    from h2o_magic.backends.gptgm import GptGmBackend  # noqa: PLC0415
+
+    return GptGmBackend(url, token=token)
+
+
+def _chatui(url: str, token: str | None) -> Backend:
+    from h2o_magic.backends.chatui import ChatUIBackend  # noqa: PLC0415
+
+    return ChatUIBackend(url, token=token)
+
+
+def _openai(url: str, token: str | None) -> Backend:
+    from h2o_magic.backends.openai import OpenAIBackend  # noqa: PLC0415
+
+    return OpenAIBackend(url, token=token)
+
+
+_BACKENDS: dict[str, Callable[[str, str | None], Backend]] = {
+    "gpt-gm": _gptgm,
+    "chat-ui": _chatui,
+    "openai": _openai,
+}

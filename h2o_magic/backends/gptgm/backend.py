@@ -56,6 +56,8 @@ class GptGmBackend:
         be used.
     """
 
+    dialect = "gpt-gm"
+
     def __init__(
         self,
         url: str | None = None,
