@@ -174,6 +174,15 @@ def test_the_token_goes_along_and_is_shown_nowhere() -> None:
         assert "tok-1" not in f"{t!r}{caught.value!r}{caught.value}"
 
 
+def test_a_token_that_the_server_sends_back_is_not_in_the_error() -> None:
+    reply = document({"error": f"{'x' * 490}, got tok-1"}, status=401)
+    with talking(always(reply), token="tok-1") as (t, _):
+        with pytest.raises(StatusError) as caught:
+            t.send("GET", "/")
+        assert "got ***" in caught.value.server_message
+        assert "tok-1" not in str(caught.value)
+
+
 def test_netrc_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("default login ada password secret\n")

@@ -171,15 +171,18 @@ class Reply:
         return data
 
 
-def status_error(reply: Reply, what: str) -> StatusError:
+def status_error(reply: Reply, what: str, *, secret: str | None = None) -> StatusError:
     """Return the error that an answer of this status stands for.
 
-    Its message is the server's reason alone, if there is one.
+    Its message is the server's reason alone, if there is one. The `secret`, which some
+    servers send back when they refuse it, is not in it.
     """
     try:
         body = reply.read(_ERROR_BODY)
     except BackendError:
         body = b""  # the status is what counts
+    if secret:
+        body = body.replace(secret.encode(), b"***")
     words = error_text(body)
     shown = f": {words}" if words else ""
     if target := reply.headers.get("Location"):
