@@ -1,7 +1,8 @@
 """Chat with a language model in notebook cells.
 
 ``%load_ext h2o_magic``, then cells that begin with ``%%h2o``. From Python,
-:func:`create_completion` asks a gpt-gm server, by default the local one.
+:func:`session` is the notebook's conversation, :func:`connect` lets another server
+answer, and :func:`create_completion` asks a gpt-gm server without a conversation.
 
 Importing this package, and loading the extension, import nothing heavy: what speaks
 HTTP is imported by the first question.
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from h2o_magic.backends.gptgm import create_completion
-    from h2o_magic.current import session
+    from h2o_magic.current import connect, session
 
 __all__ = [
+    "connect",
     "create_completion",
     "load_ipython_extension",
     "session",
@@ -44,10 +46,10 @@ def __getattr__(name: str) -> Any:
         from h2o_magic.backends.gptgm import create_completion  # noqa: PLC0415
 
         return create_completion
-    if name == "session":
-        from h2o_magic.current import session  # noqa: PLC0415
+    if name in ("connect", "session"):
+        from h2o_magic import current  # noqa: PLC0415
 
-        return session
+        return getattr(current, name)
     if name == "__version__":
         from importlib.metadata import version  # noqa: PLC0415
 

@@ -57,6 +57,8 @@ class Question:
         Generation parameters, with the defaults.
     chosen : frozenset of str
         Names of the parameters that the user chose.
+    model_chosen : bool
+        False if nobody chose the model, so that a server's own may take its place.
     strict : bool
         True refuses demo weights.
     history : bool
@@ -85,6 +87,7 @@ class Question:
     replaces: int = 0
     parameters: Mapping[str, Value] = field(default_factory=dict)
     chosen: frozenset[str] = frozenset()
+    model_chosen: bool = True
     strict: bool = False
     history: bool = True
     begins: bool = False
@@ -232,7 +235,7 @@ class Answer:
             raise MisuseError("an answer can be iterated once: ask again for another")
         self._started = started = self._asker.start(self.question)
         self._record = AnswerRecord(
-            self.question.model, parameters=self.question.parameters
+            started.request.model, parameters=self.question.parameters
         )
         status: TurnStatus = "failed"
         autosave = Autosave(self._save)

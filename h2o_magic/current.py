@@ -8,6 +8,7 @@ import sys
 import warnings
 import weakref
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from h2o_magic import places
@@ -18,10 +19,13 @@ from h2o_magic.turns import Thread, ThreadInfo
 from h2o_magic.welcome import welcome
 
 if TYPE_CHECKING:
+    from h2o_magic.aliases import Aliases
+    from h2o_magic.connecting import Connected
     from h2o_magic.notebook import NotebookSession
     from h2o_magic.record import Record
+    from h2o_magic.servers import Servers
 
-__all__ = ["Current", "end", "of", "session"]
+__all__ = ["Current", "connect", "end", "of", "session"]
 
 
 class Current:
@@ -61,10 +65,26 @@ class Current:
             self._session = NotebookSession(
                 record=self._record(identity),
                 settings=self.settings,
+                servers=self.servers,
+                aliases=self.aliases,
                 cells=self.cell.next_key,
                 coming_cells=self.cell.coming_key,
             )
         return self._session
+
+    @cached_property
+    def servers(self) -> Servers:
+        """The user's servers, and the keys that this kernel was told."""
+        from h2o_magic.servers import Servers  # noqa: PLC0415
+
+        return Servers.of_user(self._report)
+
+    @cached_property
+    def aliases(self) -> Aliases:
+        """The user's names for models."""
+        from h2o_magic.aliases import Aliases  # noqa: PLC0415
+
+        return Aliases(places.aliases_file(), self._report)
 
     @property
     def made(self) -> NotebookSession | None:
@@ -207,6 +227,30 @@ def session() -> NotebookSession:
 
         shell = get_ipython()
     return of(shell).session
+
+
+def connect(
+    server: str,
+    *,
+    name: str = "",
+    dialect: str = "auto",
+    key_env: str = "",
+    key_ring: str = "",
+    key_prompt: bool = False,
+) -> Connected:
+    """Let another server answer in the running notebook, and keep it under a name.
+
+    The parameters, and the errors that are raised, are those of
+    :meth:`~h2o_magic.notebook.NotebookSession.connect`.
+    """
+    return session().connect(
+        server,
+        name=name,
+        dialect=dialect,
+        key_env=key_env,
+        key_ring=key_ring,
+        key_prompt=key_prompt,
+    )
 
 
 def _warn(line: str) -> None:

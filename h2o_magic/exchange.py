@@ -32,6 +32,8 @@ class Exchange:
         Where the turns are kept; it may be replaced.
     connect
         Returns the backend; called when one is first needed.
+    model
+        Returns the model to ask where the user has chosen none.
     backend
         The backend to begin with, if there is one.
     """
@@ -40,10 +42,12 @@ class Exchange:
         self,
         record: Record,
         connect: Callable[[], Backend],
+        model: Callable[[], str],
         backend: Backend | None = None,
     ) -> None:
         self.record = record
         self._connect = connect
+        self._model = model
         self._backend = backend
         self._limits: ModelLimits | None = None
         self._chats: dict[str, str] = {}
@@ -80,6 +84,7 @@ class Exchange:
     def start(self, question: Question) -> Started:
         """Choose the context of a question, and note the question in the record."""
         with self._lock:
+            question = self._settled(question)
             prepared = self.prepare(question)
             if question.history:
                 turn = self.record.begin(
@@ -92,6 +97,7 @@ class Exchange:
 
     def prepare(self, question: Question) -> Started:
         """Choose the context of a question; nothing is noted, nothing sent."""
+        question = self._settled(question)
         head = (system(question.told),) if question.told else ()
         if not question.history:
             messages = (*head, user(question.text))
@@ -141,6 +147,12 @@ class Exchange:
         whole = not facts.dropped_turns and not facts.cut_tokens
         if whole and facts.prompt_tokens and self._limits is not None:
             self._limits.learn(request.model, request.messages, facts.prompt_tokens)
+
+    def _settled(self, question: Question) -> Question:
+        """Return a question with a model: the server may have to say which it has."""
+        if question.model_chosen:
+            return question
+        return replace(question, model=self._model(), model_chosen=True)
 
     def _choose(
         self,

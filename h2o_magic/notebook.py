@@ -7,19 +7,33 @@ the key of the cell that asks, and keeps the turn however the answer ends.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any, cast
 
+from h2o_magic import model_choice
+from h2o_magic.aliases import Aliases
 from h2o_magic.asking import Answer, Question
 from h2o_magic.backends import Backend, ModelInfo
-from h2o_magic.backends.connect import connect as connect_to
-from h2o_magic.errors import ConfigurationError, MessagesError
+from h2o_magic.connecting import Connected, connected
+from h2o_magic.errors import (
+    BackendError,
+    ConfigurationError,
+    ConnectionFailedError,
+    MessagesError,
+    TimedOutError,
+)
 from h2o_magic.exchange import Exchange
 from h2o_magic.expecting import expect
+from h2o_magic.keys import key_source
+from h2o_magic.known_servers import KnownServer, same_server
+from h2o_magic.model_lists import Listed
 from h2o_magic.parameters import PARAMETERS, resolve
 from h2o_magic.preview import Preview, preview
 from h2o_magic.record import Record
-from h2o_magic.setting_table import SETTINGS
+from h2o_magic.servers import Servers
+from h2o_magic.setting_table import LOCAL, SETTINGS
 from h2o_magic.settings import Settings, find_setting
 from h2o_magic.turns import Change, Thread, ThreadInfo, Turn, TurnStatus
 
@@ -38,6 +52,8 @@ RUNNING = _Running()
 
 #: Where a setting comes from that is kept with the notebook.
 KEPT = "this notebook"
+#: Where the server comes from that the session has connected to.
+_CONNECT = "connect"
 
 
 class NotebookSession:
@@ -45,6 +61,15 @@ class NotebookSession:
 
     Everything that the magics do is a method here. ``h2o_magic.session()`` returns the
     session of the running notebook.
+
+    Attributes
+    ----------
+    settings : Settings
+        The settings in force.
+    servers : Servers
+        The servers that are known, and looked for.
+    aliases : Aliases
+        The user's names for models.
 
     Parameters
     ----------
@@ -55,8 +80,12 @@ class NotebookSession:
         Where the turns are kept; None keeps them in memory.
     settings
         The settings in force; None for the defaults.
+    servers
+        The servers that can be connected to; None for none but by their addresses.
+    aliases
+        The user's names for models; None for none.
     connect
-        Makes a backend of the setting ``server``.
+        Makes a backend of the setting ``server``; None for what `servers` knows.
     cells
         Returns the key of the running cell's next turn in a thread, or None without
         one; it is told False for a question outside the conversation.
@@ -77,18 +106,25 @@ class NotebookSession:
         *,
         record: Record | None = None,
         settings: Settings | None = None,
-        connect: Callable[[str], Backend] = connect_to,
+        servers: Servers | None = None,
+        aliases: Aliases | None = None,
+        connect: Callable[[str], Backend] | None = None,
         cells: Callable[[str, bool], str | None] = lambda *_: None,
         coming_cells: Callable[[str, bool], str | None] = lambda *_: None,
     ) -> None:
         self._cells = cells
         self._coming_cells = coming_cells
         self.settings = Settings() if settings is None else settings
+        self.servers = Servers() if servers is None else servers
+        self.aliases = Aliases() if aliases is None else aliases
+        connect = self.servers.backend if connect is None else connect
         self._exchange = Exchange(
             Record(None, "") if record is None else record,
             lambda: connect(str(self.settings["server"])),
+            self._model_at_hand,
             backend,
         )
+        self._settled = backend is not None
         self._go_to_kept_thread()
         self.settings.watch(self._on_setting)
 
@@ -461,6 +497,76 @@ class NotebookSession:
 
     # The server
 
+    def connect(
+        self,
+        server: str,
+        *,
+        name: str = "",
+        dialect: str = "auto",
+        key_env: str = "",
+        key_ring: str = "",
+        key_prompt: bool = False,
+    ) -> Connected:
+        """Go to a server, and keep it under a name.
+
+        If that fails, the session stays where it is.
+
+        Parameters
+        ----------
+        server
+            An address, the name of a known server, or ``local``.
+        name
+            What to call it; empty for its name, or one after its address.
+        dialect
+            ``gpt-gm``, ``chat-ui``, ``openai``, or ``auto`` to find it out.
+        key_env, key_ring, key_prompt
+            Where its key is: a variable of the environment, a service in the system's
+            keyring, or with the user, who is asked for it. None of them for what is
+            known of the server, or no key.
+
+        Raises
+        ------
+        ConfigurationError
+            If an argument is refused, or the key is missing.
+        BackendError
+            If the server does not answer, or refuses the key.
+        """
+        expect("a server", server, str)
+        key = key_source(key_env=key_env, key_ring=key_ring, key_prompt=key_prompt)
+        if server in ("", LOCAL):
+            if name or key or dialect != "auto":
+                raise ConfigurationError(
+                    "the local server has its name, its dialect and its key: give none"
+                )
+            self.settings.set("server", "", _CONNECT)
+            return connected(None, str(self.settings["model"]), "")
+        reached = self.servers.reach(server, name=name, dialect=dialect, key=key)
+        self._exchange.disconnect()
+        where = reached.server.name or reached.server.url
+        self.settings.set("server", where, _CONNECT)
+        self.backend = reached.backend
+        models = reached.models or ()
+        model_choice.settle(self.settings, models, where)
+        self._settled = True
+        model = self._model()
+        return connected(reached, model, model_choice.lacking(model, models))
+
+    def forget_server(self, name: str) -> KnownServer:
+        """Forget a known server, by name or address, and return what was known of it.
+
+        A session that is on it goes to the local one.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is none.
+        """
+        gone = self.servers.forget(name)
+        current = str(self.settings["server"])
+        if current == gone.name or same_server(current, gone.url):
+            self.settings.set("server", "", _CONNECT)
+        return gone
+
     def models(self) -> list[ModelInfo]:
         """Return what the server offers.
 
@@ -469,7 +575,25 @@ class NotebookSession:
         BackendError
             If the server does not answer.
         """
-        return self.backend.models()
+        models = self.backend.models()
+        self.servers.lists.keep(self._address(), models)
+        return models
+
+    def listed_models(self) -> Listed:
+        """Return what the server offers, or offered when it answered last.
+
+        Raises
+        ------
+        BackendError
+            If the server does not answer, and never has.
+        """
+        try:
+            return Listed(tuple(self.models()))
+        except (ConnectionFailedError, TimedOutError) as error:
+            last = self.servers.lists.find(self._address())
+            if last is None:
+                raise
+            return replace(last, problem=str(error))
 
     def close(self) -> None:
         """Give back what backend and record hold. The conversation stays."""
@@ -503,7 +627,7 @@ class NotebookSession:
         if isinstance(cell, _Running):
             cell = (cells or self._cells)(str(settings["thread"]), history)
         expect("the key of a cell", cell, str, optional=True)
-        settings["model"] = _whole_path(str(settings["model"]))
+        settings["model"] = self._model(str(settings["model"]))
         return Question(
             text=text.strip(),
             schema=schema,
@@ -513,8 +637,28 @@ class NotebookSession:
             begins=begins,
             parameters=parameters,
             chosen=self._chosen(settings, options.keys() - again),
+            model_chosen="model" in options or model_choice.is_chosen(self.settings),
             **{name: cast(Any, settings[name]) for name in _OF_A_QUESTION},
         )
+
+    def _model(self, name: str | None = None) -> str:
+        """Return the model that a name stands for; None for the current one's."""
+        current = str(self.settings["model"]) if name is None else name
+        return _whole_path(self.aliases.model(current))
+
+    def _model_at_hand(self) -> str:
+        """Return the current model; a server that is new here may lend its first."""
+        server = str(self.settings["server"])
+        if server and not self._settled:
+            backend = self.backend
+            with suppress(BackendError):  # the question itself will show what is wrong
+                model_choice.settle(self.settings, backend.models(), server)
+                self._settled = True
+        return self._model()
+
+    def _address(self) -> str:
+        server = str(self.settings["server"])
+        return self.servers.find(server).url if server else LOCAL
 
     def _chosen(
         self, values: Mapping[str, object], given: Collection[str]
@@ -550,6 +694,8 @@ class NotebookSession:
     def _on_setting(self, name: str) -> None:
         if name == "server":
             self._exchange.disconnect()
+            model_choice.give_back(self.settings)
+            self._settled = False
         elif name == "thread":
             self.record.thread = self.thread
 

@@ -17,14 +17,18 @@ from IPython.core.interactiveshell import InteractiveShell
 # Else a completion's thread may import requests while pytest's filters of warnings
 # change under it.
 import h2o_magic.backends.gptgm  # noqa: F401
-from h2o_magic import current
+from h2o_magic import current, places
 from h2o_magic.arguments import help_rows
+from h2o_magic.backends.dialects import DIALECTS
 from h2o_magic.catalogue import MODELS
 from h2o_magic.completion import values
 from h2o_magic.completion.words import Offer, fitting, split
 from h2o_magic.extension import load, unload
+from h2o_magic.keys import KeySource
+from h2o_magic.known_servers import KnownServer, KnownServers
 from h2o_magic.setting_table import SETTINGS
 from h2o_magic.subcommands import SUBCOMMANDS
+from tests.backends.scripted import Answer, Request, answer, document, serving
 from tests.stand_in import StandIn
 
 ALL_MODELS = list(MODELS)
@@ -263,6 +267,65 @@ def test_pull_knows_the_models_that_can_be_pulled(shell: InteractiveShell) -> No
 
 def test_an_unknown_subcommand_has_nothing(shell: InteractiveShell) -> None:
     assert texts(shell, "%h2o nix |") == []
+
+
+# Servers and aliases
+
+
+def test_known_servers_are_offered(shell: InteractiveShell) -> None:
+    known = KnownServers(places.servers_file())
+    known.keep(KnownServer("lab", "http://lab", "openai"))
+    known.keep(KnownServer("laptop", "http://laptop", "chat-ui"))
+    assert texts(shell, "%h2o connect |") == [
+        *("lab", "laptop", "local"),
+        *("--name", "--dialect", "--key-env", "--key-ring", "--key-prompt"),
+        *("--forget", "--scan"),
+    ]
+    assert completions(shell, "%h2o connect lap|") == [("lap", "laptop")]
+    assert texts(shell, "%h2o connect lab --fo|") == ["--forget"]
+
+
+def test_dialects_and_variables_with_keys_are_offered(
+    shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert texts(shell, "%h2o connect http://a --dialect |") == ["auto", *DIALECTS]
+    monkeypatch.setenv("H2OTEST_API_KEY", "geheim")
+    monkeypatch.setenv("H2OTEST_COLOUR", "green")
+    assert texts(shell, "%h2o connect lab --key-env H2OTEST|") == ["H2OTEST_API_KEY"]
+    assert texts(shell, "%h2o connect lab --name |") == []
+
+
+def test_aliases_are_offered_where_a_model_is(shell: InteractiveShell) -> None:
+    current.of(shell).aliases.set("fast", "falcon-7b")
+    assert completions(shell, "%%h2o --model fas|\nhi") == [("fas", "fast")]
+    assert completions(shell, "%h2o alias f|") == [("f", "fast=")]
+    assert texts(shell, "%h2o alias quick=falcon|") == [
+        "quick=falcon-7b",
+        "quick=falcon-40b",
+    ]
+    assert "fast=fast" not in texts(shell, "%h2o alias fast=|")
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_known_servers_models_are_offered_with_its_key(
+    shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(values, "WAIT", 30)
+    monkeypatch.setenv("LAB_KEY", "geheim")
+    listed = document({"data": [{"id": "qwen"}]})
+
+    def script(request: Request) -> Answer:
+        key = request.headers.get("authorization") == "Bearer geheim"
+        return listed if key and request.path == "/v1/models" else answer(status=401)
+
+    with serving(script) as server:
+        source = KeySource("env", "LAB_KEY")
+        entry = KnownServer("lab", server.url, "openai", source)
+        KnownServers(places.servers_file()).keep(entry)
+        use(shell, "lab")
+        assert texts(shell, "%%h2o --model |") == ["qwen", "llama-13b"]
+        assert server.calls() == ["GET /v1/models"]
+        use(shell, "")
 
 
 # Files

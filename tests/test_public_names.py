@@ -7,6 +7,7 @@ import h2o_magic
 
 def test_the_public_names_are_these() -> None:
     assert h2o_magic.__all__ == [
+        "connect",
         "create_completion",
         "load_ipython_extension",
         "session",

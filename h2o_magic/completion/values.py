@@ -14,11 +14,13 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from h2o_magic import current
+from h2o_magic.backends.dialects import DIALECTS
 from h2o_magic.catalogue import MODELS
 from h2o_magic.completion.words import Offer
 from h2o_magic.formats import FORMATS
 from h2o_magic.names import is_the_shells
-from h2o_magic.setting_table import Setting
+from h2o_magic.prompt_values.secret_names import secrecy
+from h2o_magic.setting_table import LOCAL, Setting
 
 if TYPE_CHECKING:
     from h2o_magic.backends import Backend
@@ -72,6 +74,10 @@ class Values:
         if setting is None:
             if "--thread" in names:
                 yield from self._threads()
+            elif metavar == "DIALECT":
+                yield from (Offer(name, "value") for name in ("auto", *DIALECTS))
+            elif metavar == "VAR":
+                yield from (Offer(name, "value") for name in _key_variables())
             elif "FILE" in metavar.split("|"):
                 yield from self._schemas() if "NAME" in metavar else ()
                 yield from files(begun, (".json",) if "NAME" in metavar else ())
@@ -103,13 +109,47 @@ class Values:
             yield from self._threads()
         elif place == "MODEL":
             yield from (Offer(name, "model") for name in MODELS)
+        elif place == "SERVER":
+            yield from self._servers()
+        elif place == "NAME=MODEL":
+            yield from self._of_alias(begun)
 
     def _models(self) -> Iterator[Offer]:
         settings = self._current.settings
-        names = models_of(str(settings["server"]))
-        chosen = str(settings["model"])
-        more = () if chosen in names else (chosen,)
-        yield from (Offer(name, "model") for name in (*names, *more))
+        server = str(settings["server"])
+        names = models_of(server, lambda: self._backend(server))
+        offered = dict.fromkeys([*names, *self._aliases(), str(settings["model"])])
+        yield from (Offer(name, "model") for name in offered)
+
+    def _of_alias(self, begun: str) -> Iterator[Offer]:
+        """Yield the user's names, and behind the equals sign the models."""
+        name, equals, _ = begun.partition("=")
+        if equals:
+            models = [offer.text for offer in self._models() if offer.text != name]
+            yield from (Offer(f"{name}={model}", "model") for model in models)
+        else:
+            yield from (Offer(f"{alias}=", "model") for alias in self._aliases())
+
+    def _aliases(self) -> list[str]:
+        return in_time(lambda: list(self._current.aliases.all()), [])
+
+    def _servers(self) -> Iterator[Offer]:
+        servers = self._current.servers
+        none: list[str] = []
+        names = in_time(lambda: [server.name for server in servers.known()], none)
+        yield from (Offer(name, "server") for name in [*names, LOCAL])
+
+    def _backend(self, server: str) -> Backend | None:
+        """Return a way to a server of its own; None if the local one does not run."""
+        if server:
+            return self._current.servers.backend(server)
+        from h2o_magic import embedded  # noqa: PLC0415
+        from h2o_magic.backends.gptgm import GptGmBackend  # noqa: PLC0415
+
+        state = embedded.running()
+        if state is None:
+            return None
+        return GptGmBackend(connection=lambda: state.endpoint)
 
     def _threads(self) -> Iterator[Offer]:
         name = str(self._current.settings["thread"])
@@ -170,21 +210,21 @@ def files(begun: str, suffixes: tuple[str, ...] = ()) -> list[Offer]:
     return sorted(found)
 
 
-def models_of(server: str) -> tuple[str, ...]:
+def models_of(server: str, connect: Callable[[], Backend | None]) -> tuple[str, ...]:
     """Return the names of a server's models, or the known ones until it has answered.
-
-    No server is started.
 
     Parameters
     ----------
     server
-        Its address; empty for the local one.
+        Its name or address; empty for the local one.
+    connect
+        Returns a way to it, to be closed again; None if there is none now.
     """
     asked, names = _models.get(server, (0.0, ()))
     fresh = names and time.monotonic() - asked < _KEPT
     if not fresh and server not in _asking:
         _asking.add(server)
-        in_time(lambda: _ask(server), None)
+        in_time(lambda: _ask(server, connect), None)
     return _models.get(server, (0.0, tuple(MODELS)))[1]
 
 
@@ -205,9 +245,9 @@ def in_time(work: Callable[[], _T], otherwise: _T) -> _T:
     return found[0] if found else otherwise
 
 
-def _ask(server: str) -> None:
+def _ask(server: str, connect: Callable[[], Backend | None]) -> None:
     try:
-        backend = _backend(server)
+        backend = connect()
         if backend is not None:
             with closing(backend):
                 names = tuple(model.name for model in backend.models())
@@ -216,15 +256,6 @@ def _ask(server: str) -> None:
         _asking.discard(server)
 
 
-def _backend(server: str) -> Backend | None:
-    """Return a way to a server of its own; None if the local one does not run."""
-    from h2o_magic.backends.gptgm import GptGmBackend  # noqa: PLC0415
-
-    if server:
-        return GptGmBackend(server)
-    from h2o_magic import embedded  # noqa: PLC0415
-
-    state = embedded.running()
-    if state is None:
-        return None
-    return GptGmBackend(connection=lambda: state.endpoint)
+def _key_variables() -> list[str]:
+    """Return the variables of the environment that may hold a key, by their names."""
+    return sorted(name for name in os.environ if secrecy(name) != "no")

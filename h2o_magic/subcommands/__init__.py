@@ -12,6 +12,8 @@ from h2o_magic.display import show_markdown
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.nearest import did_you_mean
 from h2o_magic.subcommands import (
+    aliases,
+    connecting,
     conversation,
     files,
     fixing,
@@ -177,6 +179,20 @@ _GROUPS = {
     "models, server and help": (
         Subcommand(
             "status", "", "what runs, where, and with which settings", status.status
+        ),
+        Subcommand(
+            "connect",
+            "[SERVER] [--name NAME] [--dialect DIALECT] [--key-env VAR | "
+            "--key-ring SERVICE | --key-prompt] [--forget | --scan]",
+            "go to a server: its address, its name, or local; alone: list the known "
+            "ones; --scan: look for some on this machine",
+            connecting.connect,
+        ),
+        Subcommand(
+            "alias",
+            "[NAME=MODEL]",
+            "a name of yours for a model; NAME= takes it away; alone: list them",
+            aliases.alias,
         ),
         Subcommand(
             "models", "", "the models, and which weights would answer", server.models

@@ -2,36 +2,50 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
-from h2o_magic.amounts import size_in_words
+from h2o_magic.amounts import duration_in_words, size_in_words
 from h2o_magic.catalogue import MODELS, find_model
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.subcommands.showing import say, show_table
+from h2o_magic.subcommands.showing import filled, say, show_table
 from h2o_magic.subcommands.usage import Given
+from h2o_magic.tables import Verbatim
 
 if TYPE_CHECKING:
     from h2o_magic.magics import H2OMagics
+    from h2o_magic.model_lists import Listed
 
 __all__ = ["models", "pull"]
 
 
 def models(magics: H2OMagics, _: Given) -> None:
     """List the models, the current one marked."""
-    current = magics.session.settings["model"]
+    session = magics.session
+    current = session.aliases.model(str(session.settings["model"]))
+    listed = session.listed_models()
     rows = [
         [
-            f"{m.name} ✓" if m.name == current else m.name,
-            m.weights or "?",
+            Verbatim(f"{m.name} ✓" if m.name == current else m.name),
+            Verbatim(m.weights or "?"),
             "?" if m.size is None else size_in_words(m.size),
             "?" if m.context is None else f"{m.context:,} tokens",
             "in memory" if m.loaded else "",
             f"`%h2o pull {m.name}`" if m.demo and find_model(m.name) else "",
         ]
-        for m in magics.session.models()
+        for m in listed.models
     ]
     head = ["model", "answers from", "size", "context", "", "real weights"]
-    show_table(magics, head, rows)
+    show_table(magics, head, rows, [_age(listed)] if listed.problem else [])
+
+
+def _age(listed: Listed) -> tuple[str, str]:
+    """Say that the server does not answer, and how old its list is."""
+    age = duration_in_words(time.time() - listed.at)
+    return filled(
+        f"The server does not answer; this is its list of {age} ago ({{why}}).",
+        why=listed.problem,
+    )
 
 
 def pull(magics: H2OMagics, given: Given) -> None:

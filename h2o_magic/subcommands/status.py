@@ -7,7 +7,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from h2o_magic.amounts import counted
-from h2o_magic.errors import BackendError
+from h2o_magic.backends.dialects import DIALECTS
+from h2o_magic.errors import BackendError, ConfigurationError
 from h2o_magic.listing import cut
 from h2o_magic.parameters import PARAMETERS, Value
 from h2o_magic.settings import SETTINGS, Setting, Settings
@@ -39,7 +40,7 @@ def status(magics: H2OMagics, _: Given) -> None:
     """Show what runs, where, and with which settings."""
     session = magics.session
     rows = [
-        *_server_rows(session.settings),
+        *_server_rows(session),
         ["model", _model_and_weights(session), session.settings.origin("model")],
         *_setting_rows(session.settings),
         *_conversation_rows(session),
@@ -47,10 +48,11 @@ def status(magics: H2OMagics, _: Given) -> None:
     show_table(magics, ["", "value", "from"], rows, list(_notes(session)))
 
 
-def _server_rows(settings: Settings) -> list[list[str]]:
-    address, origin = settings["server"], settings.origin("server")
-    if address:
-        return [["server", Verbatim(address), origin]]
+def _server_rows(session: NotebookSession) -> list[list[str]]:
+    server = str(session.settings["server"])
+    origin = session.settings.origin("server")
+    if server:
+        return _other_server_rows(session, server, origin)
     from h2o_magic import embedded  # noqa: PLC0415
 
     state = embedded.running()
@@ -69,17 +71,35 @@ def _server_rows(settings: Settings) -> list[list[str]]:
     ]
 
 
+def _other_server_rows(
+    session: NotebookSession, server: str, origin: str
+) -> list[list[str]]:
+    try:
+        known = session.servers.find(server)
+    except ConfigurationError as error:
+        return [["server", Verbatim(error), origin]]
+    named = f"{known.name}, {known.url}" if known.name else known.url
+    dialect = DIALECTS.get(known.dialect, "found out by the first question")
+    return [
+        ["server", Verbatim(named), origin],
+        ["dialect", dialect, ""],
+        ["key", Verbatim(known.key), ""],
+    ]
+
+
 def _model_and_weights(session: NotebookSession) -> str:
     """Return the model, and what answers for it if a server runs that can tell."""
     from h2o_magic import embedded  # noqa: PLC0415
 
-    chosen = str(session.settings["model"])
+    named = str(session.settings["model"])
+    chosen = session.aliases.model(named)
+    shown = chosen if chosen == named else f"{named} → {chosen}"
     if session.settings["server"] or embedded.running() is not None:
-        with suppress(BackendError):
+        with suppress(BackendError, ConfigurationError):
             for model in session.models():
                 if model.name == chosen and model.weights:
-                    return Verbatim(f"{chosen}, answers from {model.weights}")
-    return Verbatim(chosen)
+                    return Verbatim(f"{shown}, answers from {model.weights}")
+    return Verbatim(shown)
 
 
 def _setting_rows(settings: Settings) -> list[list[str]]:

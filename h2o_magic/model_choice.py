@@ -1,0 +1,67 @@
+"""Which model is current on a server where the user has chosen none.
+
+A server without the default model lends its first one. The setting says so in its
+origin, and gives it back when another server takes its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from h2o_magic.backends import ModelInfo
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.nearest import did_you_mean
+from h2o_magic.settings import Settings
+
+__all__ = ["give_back", "is_chosen", "lacking", "settle"]
+
+_LENT = "the first of "
+
+
+def is_chosen(settings: Settings) -> bool:
+    """Return whether the user has chosen a model."""
+    return settings.chosen("model") and not is_lent(settings)
+
+
+def is_lent(settings: Settings) -> bool:
+    """Return whether the current model is one that a server lends."""
+    return settings.origin("model").startswith(_LENT)
+
+
+def settle(settings: Settings, models: Sequence[ModelInfo], server: str) -> None:
+    """Make a server's first model current, if it has not the one that nobody chose.
+
+    Parameters
+    ----------
+    settings
+        The settings, of which ``model`` may change.
+    models
+        What the server offers.
+    server
+        Its name or address, for the origin.
+    """
+    if is_chosen(settings):
+        return
+    give_back(settings)
+    names = [model.name for model in models]
+    if settings["model"] in names:
+        return
+    for name in names:
+        with suppress(ConfigurationError):  # a name that no setting can hold
+            settings.set("model", name, f"{_LENT}{server}")
+            return
+
+
+def give_back(settings: Settings) -> None:
+    """Go back to the default model, if a server's is current."""
+    if is_lent(settings):
+        settings.unset("model")
+
+
+def lacking(model: str, models: Sequence[ModelInfo]) -> str:
+    """Return what is amiss with a model that a server does not list, or nothing."""
+    names = [listed.name for listed in models]
+    if model in names or not names:
+        return ""
+    return f"it does not list {model}: {did_you_mean(model, names)}"

@@ -1,0 +1,72 @@
+"""What answers on this machine, on the ports that servers usually have.
+
+Only 127.0.0.1 is asked, and only when the user says so.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+
+from h2o_magic.backends.detect import Found, detect
+from h2o_magic.endpoint import Endpoint
+from h2o_magic.errors import BackendError
+from h2o_magic.known_servers import suggested_name
+from h2o_magic.transport import Timeouts
+
+__all__ = ["PORTS", "Answering", "scan"]
+
+#: vLLM and others; SGLang; Ollama; llama.cpp and TGI; LM Studio; h2oGPT; chat-ui and
+#: TGI in containers; LiteLLM; chat-ui in development.
+PORTS = (8000, 8001, 30000, 11434, 8080, 1234, 5000, 5001, 3000, 4000, 5173)
+
+_HERE = "127.0.0.1"
+_OPEN = 0.3  # seconds to wait for a port to open
+_TIMEOUTS = Timeouts(connect=1, first_byte=2, idle=1, overall=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """A server that answers.
+
+    Attributes
+    ----------
+    url : str
+        Its address.
+    found : Found
+        What it is.
+    name : str
+        What it could be called.
+    """
+
+    url: str
+    found: Found
+    name: str
+
+
+def scan(ports: Iterable[int] = PORTS) -> tuple[Answering, ...]:
+    """Ask this machine's ports, all at once, what answers there.
+
+    Parameters
+    ----------
+    ports
+        The ports, in the order of the result.
+    """
+    listed = tuple(ports)
+    with ThreadPoolExecutor(max_workers=max(len(listed), 1)) as pool:
+        return tuple(filter(None, pool.map(_look, listed)))
+
+
+def _look(port: int) -> Answering | None:
+    try:
+        socket.create_connection((_HERE, port), _OPEN).close()
+    except OSError:
+        return None
+    url = f"http://{_HERE}:{port}"
+    with suppress(BackendError):
+        found = detect(Endpoint(url), timeouts=_TIMEOUTS)
+        return Answering(url, found, suggested_name(url, found.engine or found.dialect))
+    return None

@@ -1,0 +1,122 @@
+"""``%h2o connect``: which server answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from h2o_magic.backends.dialects import DIALECTS
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.known_servers import KnownServer, same_server
+from h2o_magic.setting_table import LOCAL
+from h2o_magic.subcommands.showing import filled, say, show_table
+from h2o_magic.subcommands.usage import Given
+from h2o_magic.tables import Verbatim
+
+if TYPE_CHECKING:
+    from h2o_magic.magics import H2OMagics
+
+__all__ = ["connect"]
+
+_OPTIONS = ("--name", "--dialect", "--key-env", "--key-ring", "--key-prompt")
+
+
+def connect(magics: H2OMagics, given: Given) -> None:
+    """Go to a server, forget one, look for some, or list the known ones."""
+    server = given.text("SERVER")
+    for switch in ("--forget", "--scan"):
+        others = [option for option in _OPTIONS if option in given]
+        if switch in given and others:
+            raise ConfigurationError(
+                f"%h2o connect: {switch} takes nothing more: leave out {others[0]}"
+            )
+    if "--scan" in given:
+        _refuse_server(server)
+        _scan(magics)
+    elif server is None:
+        _refuse_options(given)
+        _list(magics)
+    elif "--forget" in given:
+        gone = magics.session.forget_server(server)
+        say(magics, "Forgotten: {name} ({url}).", name=gone.name, url=gone.url)
+    else:
+        _go(magics, server, given)
+
+
+def _go(magics: H2OMagics, server: str, given: Given) -> None:
+    connected = magics.session.connect(
+        server,
+        name=given.text("--name") or "",
+        dialect=given.text("--dialect") or "auto",
+        key_env=given.text("--key-env") or "",
+        key_ring=given.text("--key-ring") or "",
+        key_prompt="--key-prompt" in given,
+    )
+    first, second = str(connected).split("\n")
+    say(magics, "{first}\n\n{second}", first=first, second=second)
+
+
+def _refuse_server(server: str | None) -> None:
+    if server is not None:
+        raise ConfigurationError(
+            "%h2o connect: --scan looks on this machine only: leave out the server"
+        )
+
+
+def _refuse_options(given: Given) -> None:
+    if given.texts:
+        raise ConfigurationError(
+            f"%h2o connect: expected SERVER with {next(iter(given.texts))}, got "
+            "nothing: an address or a known server's name"
+        )
+
+
+def _list(magics: H2OMagics) -> None:
+    current = str(magics.session.settings["server"])
+    known = list(magics.session.servers.known())
+    rows = [
+        [
+            f"{LOCAL} ✓" if not current else LOCAL,
+            "this machine, started by need",
+            DIALECTS["gpt-gm"],
+            "its own",
+        ]
+    ]
+    rows += [_row(server, current) for server in known]
+    if current and not any("✓" in row[0] for row in rows):
+        rows.append(_row_of_unknown(magics, current))
+    note = filled("`%h2o connect http://HOST:PORT` goes to another, and keeps it.")
+    show_table(magics, ["server", "address", "dialect", "key"], rows, [note])
+
+
+def _row_of_unknown(magics: H2OMagics, current: str) -> list[str]:
+    """Return the row of a current server that is not kept, or is no longer."""
+    try:
+        return _row(magics.session.servers.find(current), current)
+    except ConfigurationError:
+        return [Verbatim(f"{current} ✓"), "not known any more", "?", "?"]
+
+
+def _row(server: KnownServer, current: str) -> list[str]:
+    is_current = current == server.name or same_server(server.url, current)
+    return [
+        Verbatim(f"{server.name} ✓".lstrip() if is_current else server.name),
+        Verbatim(server.url),
+        DIALECTS.get(server.dialect, "?"),
+        Verbatim(server.key),
+    ]
+
+
+def _scan(magics: H2OMagics) -> None:
+    found = magics.session.servers.scan()
+    if not found:
+        say(magics, "No server answers on the usual ports of this machine.")
+        return
+    rows = [
+        [
+            Verbatim(one.url),
+            Verbatim(f"{one.found}, wants a key" if one.found.refused else one.found),
+            f"`%h2o connect {one.url} --name {one.name}`",
+        ]
+        for one in found
+    ]
+    show_table(magics, ["address", "what answers", "to go there"], rows)

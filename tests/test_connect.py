@@ -1,0 +1,944 @@
+"""Going to a server: from the session, over real sockets, and by the magic."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from IPython.core.displaypub import CapturingDisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+
+import h2o_magic
+from h2o_magic import current, places, scanning, subcommands
+from h2o_magic.aliases import Aliases
+from h2o_magic.amounts import duration_in_words
+from h2o_magic.backends import Backend, ModelInfo
+from h2o_magic.errors import (
+    BackendError,
+    ConfigurationError,
+    ConnectionFailedError,
+    H2OMagicError,
+    ProtocolError,
+    StatusError,
+)
+from h2o_magic.keys import Keys
+from h2o_magic.known_servers import KnownServers
+from h2o_magic.notebook import NotebookSession
+from h2o_magic.servers import Servers
+from h2o_magic.settings import Settings
+from h2o_magic.transport import Endpoint, Transport
+from tests.backends.replayed import NOTHING, replayed, routes
+from tests.backends.scripted import (
+    Answer,
+    Request,
+    answer,
+    document,
+    serving,
+)
+from tests.test_notebook import ScriptedBackend
+from tests.test_subcommands import rows, shown
+
+KEY = "geheim-0123456789abcdef"
+VLLM = replayed("openai/vllm_api_server/models")
+
+
+def vllm(*models: str) -> Answer:
+    entries = [{"id": m, "owned_by": "vllm", "max_model_len": 4096} for m in models]
+    return document({"object": "list", "data": entries})
+
+
+def openai_server(*models: str, key: str | None = None, saying: str = "Yes.") -> Any:
+    """Return the script of a small OpenAI-compatible server."""
+
+    def script(request: Request) -> Answer:
+        given = request.headers.get("authorization")
+        if request.path.startswith("/v1/") and key and given != f"Bearer {key}":
+            return replayed("openai/vllm_api_server/auth_none_models")
+        if request.path == "/v1/models":
+            return vllm(*models)
+        if request.path == "/v1/chat/completions":
+            delta = {"index": 0, "delta": {"content": saying}, "finish_reason": "stop"}
+            chunk = {"model": request.json["model"], "choices": [delta]}
+            event = f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n".encode()
+            return answer(event, content_type="text/event-stream")
+        return NOTHING
+
+    return script
+
+
+@dataclass
+class Asked:
+    """Answers the question for a key, and counts."""
+
+    key: str = KEY
+    prompts: list[str] = field(default_factory=list)
+
+    def __call__(self, prompt: str) -> str:
+        self.prompts.append(prompt)
+        return self.key
+
+
+@dataclass
+class Desk:
+    """A session with files of its own."""
+
+    folder: Path
+    environ: dict[str, str] = field(default_factory=dict)
+    ask: Asked = field(default_factory=Asked)
+    said: list[str] = field(default_factory=list)
+
+    def session(self, environ: Mapping[str, str] | None = None) -> NotebookSession:
+        """Return a new kernel's session."""
+        servers = Servers(
+            KnownServers(self.folder / "servers.json", self.said.append),
+            keys=Keys(self.environ, ask=self.ask),
+        )
+        settings = Settings(environ)
+        aliases = Aliases(self.folder / "aliases.json", self.said.append)
+        return NotebookSession(settings=settings, servers=servers, aliases=aliases)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path / "home")
+
+
+@pytest.fixture
+def session(desk: Desk) -> Iterator[NotebookSession]:
+    session = desk.session()
+    yield session
+    session.close()
+
+
+def model(session: NotebookSession) -> tuple[object, str]:
+    return session.settings["model"], session.settings.origin("model")
+
+
+# Going there
+
+
+def test_an_address_is_enough(session: NotebookSession) -> None:
+    with serving(openai_server("qwen", "phi")) as server:
+        connected = session.connect(server.url)
+        assert str(connected) == (
+            f"Connected to vllm ({server.url}): OpenAI-compatible (vLLM), 2 models "
+            "(known by: GET /v1/models answered 200).\nModel: qwen."
+        )
+        assert (connected.dialect, connected.models) == ("openai", ("qwen", "phi"))
+        assert session.settings["server"] == "vllm"
+        assert session.settings.origin("server") == "connect"
+        assert session.ask("Hi").read() == "Yes."
+        asked = server.asked("POST /v1/chat/completions")[0]
+        assert asked.json["model"] == "qwen"
+        session.close()
+
+
+def test_a_known_server_is_gone_back_to_by_name_in_another_kernel(
+    desk: Desk, session: NotebookSession
+) -> None:
+    with serving(openai_server("qwen")) as server:
+        session.connect(f"{server.url}/v1", name="lab")
+        other = desk.session()
+        before = len(server.requests)
+        connected = other.connect("lab")
+        assert connected.url == f"{server.url}/v1"
+        assert "known by" not in str(connected)  # nobody asked what it is
+        assert len(server.requests) == before + 1
+        for kernel in (session, other):
+            kernel.close()
+
+
+def test_each_dialect_is_connected_to(session: NotebookSession) -> None:
+    chat = {
+        "/api/models": replayed("chat-ui/api-models"),
+        "/api/v2/models": replayed("chat-ui/api-v2-models"),
+    }
+    old = {"/__data.json": replayed("gpt-gm/data-json-root")}
+    with serving(routes(chat)) as new, serving(routes(old)) as older:
+        assert session.connect(new.url).dialect == "chat-ui"
+        assert session.backend.dialect == "chat-ui"
+        assert session.connect(older.url).dialect == "gpt-gm"
+        assert session.backend.dialect == "gpt-gm"
+        session.close()
+
+
+def test_another_server_at_a_known_address_is_found_out(
+    session: NotebookSession,
+) -> None:
+    with serving(openai_server("qwen")) as server:
+        session.connect(server.url, name="lab")
+        server.script = routes({"/api/models": replayed("chat-ui/api-models")})
+        assert session.connect("lab").dialect == "chat-ui"
+        (known,) = session.servers.known()
+        assert known.dialect == "chat-ui"
+        session.close()
+
+
+def test_a_dialect_that_is_named_is_not_found_out(session: NotebookSession) -> None:
+    with serving(openai_server("qwen")) as server:
+        session.connect(server.url, dialect="openai")
+        assert server.calls() == ["GET /v1/models"]
+        with pytest.raises(ConfigurationError, match="did you mean 'openai'"):
+            session.connect(server.url, dialect="opnai")
+        session.close()
+
+
+def test_a_server_without_a_list_of_models_can_be_named(
+    session: NotebookSession,
+) -> None:
+    with serving(lambda _: NOTHING) as server:
+        connected = session.connect(server.url, dialect="openai", name="lab")
+        assert "it does not list its models" in str(connected)
+        assert connected.model == "llama-13b"
+        assert session.connect("lab").dialect == "openai"  # and goes on so
+        session.close()
+
+
+@pytest.mark.parametrize(
+    "reply", [NOTHING, answer(b"<p>hi</p>", content_type="text/html")]
+)
+def test_where_nothing_fits_the_session_stays(
+    session: NotebookSession, reply: Answer
+) -> None:
+    with serving(lambda _: reply) as server, pytest.raises(ProtocolError):
+        session.connect(server.url)
+    assert session.settings["server"] == ""
+    assert session.servers.known() == ()
+
+
+def test_where_nobody_answers_the_session_stays(session: NotebookSession) -> None:
+    with serving(openai_server("qwen")) as server:
+        session.connect(server.url, name="lab")
+        url = server.url
+    backend = session.backend
+    with pytest.raises(ConnectionFailedError):
+        session.connect("http://127.0.0.1:1")
+    assert session.settings["server"] == "lab"
+    assert session.backend is backend
+    assert [known.url for known in session.servers.known()] == [url]
+
+
+@pytest.mark.parametrize(
+    ("server", "words"),
+    [
+        ("nowhere", "no server is known as 'nowhere'"),
+        ("http://user:geheim@host", "user name or password"),
+        ("ftp://host/", "starts with http"),
+        ("http://[::1/", "is no server address"),
+        ("http://host/?key=geheim", "has no '\\?'"),
+    ],
+)
+def test_what_is_no_server(session: NotebookSession, server: str, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        session.connect(server)
+    assert "geheim" not in str(caught.value).replace("key=geheim", "")
+
+
+def test_a_name_that_is_taken_is_refused_before_anything_is_sent(
+    session: NotebookSession,
+) -> None:
+    with serving(openai_server("a")) as one, serving(openai_server("b")) as other:
+        session.connect(one.url, name="lab")
+        with pytest.raises(ConfigurationError, match="lab is the name of"):
+            session.connect(other.url, name="lab", key_prompt=True)
+        assert other.requests == []
+        session.close()
+
+
+def test_a_server_that_cannot_be_kept_is_used_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    desk = Desk(tmp_path / "file")
+    session = desk.session()
+    with serving(openai_server("qwen")) as server:
+        connected = session.connect(server.url, name="lab")
+        assert "cannot be written" in str(connected)
+        assert session.settings["server"] == "lab"
+        session.configure(server="")
+        session.configure(server="lab")
+        assert session.ask("Hi").read() == "Yes."
+        session.close()
+
+
+def test_an_ipv6_address_is_connected_to(session: NotebookSession) -> None:
+    reached: list[tuple[str, str, str | None]] = []
+
+    def make(*given: Any) -> Backend:
+        reached.append(given)
+        return cast(Backend, ScriptedBackend())
+
+    session.servers = Servers(make=make)
+    session.connect("http://[::1]:8000/below/", dialect="openai")
+    assert reached == [("openai", "http://[::1]:8000/below", None)]
+
+
+# The local one
+
+
+def test_local_is_gone_back_to(session: NotebookSession) -> None:
+    with serving(openai_server("qwen")) as server:
+        session.connect(server.url)
+        connected = session.connect("local")
+        assert str(connected) == (
+            "Connected to local: the local server, started by need.\nModel: llama-13b."
+        )
+        assert session.settings["server"] == ""
+        assert model(session) == ("llama-13b", "default")
+
+
+def test_the_local_server_takes_no_key(session: NotebookSession) -> None:
+    with pytest.raises(ConfigurationError, match="has its name"):
+        session.connect("local", key_env="K")
+
+
+# Which model is current
+
+
+def test_a_server_lends_its_first_model_where_nobody_has_chosen_one(
+    session: NotebookSession,
+) -> None:
+    with (
+        serving(openai_server("qwen", "phi")) as one,
+        serving(openai_server("a", "llama-13b")) as two,
+    ):
+        session.connect(one.url, name="one")
+        assert model(session) == ("qwen", "the first of one")
+        session.connect(two.url, name="two")
+        assert model(session) == ("llama-13b", "default")
+        session.connect("one")
+        session.configure(server="")
+        assert model(session) == ("llama-13b", "default")
+
+
+def test_a_chosen_model_stays_and_its_lack_is_told(session: NotebookSession) -> None:
+    session.configure(model="qwen-7b")
+    with serving(openai_server("phi", "qwen-72b")) as server:
+        connected = session.connect(server.url)
+        assert model(session) == ("qwen-7b", "Python")
+        assert connected.notes == (
+            "It does not list qwen-7b: did you mean 'qwen-72b'?",
+        )
+        assert session.ask("Hi", model="any/id:at-all").read() == "Yes."
+        asked = server.asked("POST /v1/chat/completions")[0]
+        assert asked.json["model"] == "any/id:at-all"
+        session.close()
+
+
+def test_a_name_that_no_setting_can_hold_is_not_lent(session: NotebookSession) -> None:
+    with serving(openai_server(" bad\n", "good")) as server:
+        assert session.connect(server.url).model == "good"
+        session.close()
+
+
+@pytest.mark.parametrize("way", ["setting", "environment"])
+def test_a_server_that_is_set_is_found_out_at_the_first_question(
+    desk: Desk, way: str
+) -> None:
+    with serving(openai_server("qwen")) as server:
+        environ = {"H2O_MAGIC_SERVER": server.url} if way == "environment" else {}
+        session = desk.session(environ)
+        session.configure(server=server.url)
+        coming = session.ask("Hi")
+        assert server.requests == []
+        assert coming.read() == "Yes."
+        assert coming.facts.model == "qwen"
+        assert model(session) == ("qwen", f"the first of {server.url}")
+        (turn,) = session.turns()
+        assert turn.model == "qwen"
+        detected = server.calls().count("GET /api/models")
+        session.configure(server="")
+        session.configure(server=server.url)
+        session.ask("Hi").read()
+        assert server.calls().count("GET /api/models") == detected == 1
+        assert session.servers.known() == ()
+        session.close()
+
+
+def test_a_set_server_that_wants_a_key_says_how(session: NotebookSession) -> None:
+    with serving(openai_server("qwen", key=KEY)) as server:
+        session.configure(server=server.url)
+        with pytest.raises(StatusError, match="--key-env VAR") as caught:
+            session.ask("Hi").read()
+        assert server.url in str(caught.value)
+        assert session.turns() == ()
+
+
+def test_a_preview_names_the_model_that_would_answer(session: NotebookSession) -> None:
+    with serving(openai_server("qwen")) as server:
+        session.configure(server=server.url)
+        assert session.preview("Hi").model == "qwen"
+        session.close()
+
+
+# Keys
+
+
+def everything(desk: Desk, session: NotebookSession) -> str:
+    """Return all that a user could see or that is stored."""
+    files = [p for p in desk.folder.rglob("*") if p.is_file()]
+    texts = [p.read_bytes().decode("utf-8", "replace") for p in files]
+    things = (session.servers, session.servers.keys, session.backend, *desk.said)
+    return "\n".join([*texts, *map(repr, things), *map(repr, session.servers.known())])
+
+
+def test_a_key_of_the_environment_is_read_at_each_connection(desk: Desk) -> None:
+    session = desk.session()
+    with serving(openai_server("qwen", key=KEY)) as server:
+        with pytest.raises(StatusError, match="wants a key"):
+            session.connect(server.url, name="lab")
+        with pytest.raises(ConfigurationError, match="LAB_KEY is not set"):
+            session.connect(server.url, name="lab", key_env="LAB_KEY")
+        desk.environ["LAB_KEY"] = "wrong"
+        with pytest.raises(StatusError, match=r"refuses the key \(LAB_KEY in the"):
+            session.connect(server.url, name="lab", key_env="LAB_KEY")
+        assert session.servers.known() == ()
+        desk.environ["LAB_KEY"] = KEY
+        connected = session.connect(server.url, name="lab", key_env="LAB_KEY")
+        assert session.ask("Hi").read() == "Yes."
+        assert KEY not in everything(desk, session) + str(connected) + repr(connected)
+        other = desk.session()
+        other.configure(server="lab")
+        assert other.ask("Hi").read() == "Yes."
+        for kernel in (session, other):
+            kernel.close()
+
+
+def test_a_key_that_is_asked_for_is_asked_once_for_a_kernel(desk: Desk) -> None:
+    session = desk.session()
+    with serving(openai_server("qwen", key=KEY)) as server:
+        session.connect(server.url, name="lab", key_prompt=True)
+        session.connect("local")
+        session.connect("lab")
+        session.configure(server=server.url)
+        assert session.ask("Hi").read() == "Yes."
+        assert desk.ask.prompts == [f"Key for {server.url}: "]
+        assert KEY not in everything(desk, session)
+        session.close()
+
+        fresh = desk.session()
+        fresh.configure(server="lab")
+        with pytest.raises(ConfigurationError, match="not held in this kernel"):
+            fresh.ask("Hi").read()
+        fresh.connect("lab")
+        assert len(desk.ask.prompts) == 2
+        assert fresh.ask("Hi").read() == "Yes."
+        fresh.close()
+
+
+def test_a_key_that_was_refused_is_asked_for_anew(desk: Desk) -> None:
+    session = desk.session()
+    desk.ask.key = "wrong-geheim"
+    with serving(openai_server("qwen", key=KEY)) as server:
+        with pytest.raises(StatusError, match="refuses the key") as caught:
+            session.connect(server.url, key_prompt=True)
+        assert "geheim" not in str(caught.value)
+        desk.ask.key = KEY
+        session.connect(server.url, key_prompt=True)
+        assert len(desk.ask.prompts) == 2
+        session.close()
+
+
+def test_a_key_goes_to_the_server_it_was_given_for_only(desk: Desk) -> None:
+    session = desk.session()
+    desk.environ["LAB_KEY"] = KEY
+    with (
+        serving(openai_server("qwen", key=KEY)) as mine,
+        serving(openai_server("phi")) as other,
+    ):
+        session.connect(mine.url, name="lab", key_env="LAB_KEY")
+        session.connect(other.url)
+        session.ask("Hi").read()
+        session.close()
+        assert all("authorization" not in r.headers for r in other.requests)
+        # A redirect is not followed, whether to the models or at a question.
+        away = answer(b"", status=307, headers={"Location": f"{other.url}/v1/models"})
+        count = len(other.requests)
+        mine.script = lambda _: away
+        with pytest.raises(BackendError, match="redirect"):
+            session.connect("lab")
+        session.configure(server="lab", model="qwen")
+        with pytest.raises(BackendError, match="redirect"):
+            session.ask("Hi").read()
+        assert len(other.requests) == count
+        session.close()
+
+
+def test_a_known_servers_key_is_kept_until_another_is_given(desk: Desk) -> None:
+    session = desk.session()
+    desk.environ.update(OLD=KEY, NEW=KEY)
+    with serving(openai_server("qwen", key=KEY)) as server:
+        session.connect(server.url, name="lab", key_env="OLD")
+        session.connect(server.url)
+        (known,) = session.servers.known()
+        assert (known.name, known.key.name) == ("lab", "OLD")
+        session.connect("lab", key_env="NEW")
+        (known,) = session.servers.known()
+        assert known.key.name == "NEW"
+        session.close()
+
+
+# Forgetting
+
+
+def test_the_current_server_is_forgotten_and_left(session: NotebookSession) -> None:
+    with serving(openai_server("qwen")) as server:
+        session.connect(server.url, name="lab")
+        assert session.forget_server(f"{server.url}/v1").name == "lab"
+    assert session.settings["server"] == ""
+    assert model(session) == ("llama-13b", "default")
+    with pytest.raises(ConfigurationError, match="no server is known as 'lab'"):
+        session.connect("lab")
+
+
+def test_a_name_that_is_gone_is_told_at_the_question(
+    desk: Desk, session: NotebookSession
+) -> None:
+    session.configure(server="lab")
+    with pytest.raises(ConfigurationError, match="no server is known as 'lab'"):
+        session.ask("Hi").read()
+    assert session.turns() == ()
+
+
+# Lists of models
+
+
+def test_the_last_list_stands_in_for_a_server_that_does_not_answer(
+    session: NotebookSession,
+) -> None:
+    with serving(openai_server("qwen", "phi")) as server:
+        session.connect(server.url)
+        assert session.listed_models().problem == ""
+        session.close()
+    listed = session.listed_models()
+    assert [m.name for m in listed.models] == ["qwen", "phi"]
+    assert "GET http" in listed.problem
+    with pytest.raises(ConnectionFailedError):
+        session.models()
+    session.close()
+
+
+def test_without_a_last_list_the_failure_is_told(session: NotebookSession) -> None:
+    session.servers = Servers()
+    session.configure(server="http://127.0.0.1:1")
+    with pytest.raises(ConnectionFailedError):
+        session.listed_models()
+
+
+def test_a_refusal_is_no_silence(session: NotebookSession) -> None:
+    backend = ScriptedBackend()
+    session.backend = cast(Backend, backend)
+    session.listed_models()
+
+    def refuse() -> list[ModelInfo]:
+        raise StatusError("no", status=403)
+
+    backend.models = refuse  # type: ignore[method-assign]
+    with pytest.raises(StatusError):
+        session.listed_models()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (-1, "0 seconds"),
+        (1.9, "1 second"),
+        (59, "59 seconds"),
+        (60, "1 minute"),
+        (7199, "1 hour"),
+        (200_000, "2 days"),
+    ],
+)
+def test_a_duration_in_words(seconds: float, words: str) -> None:
+    assert duration_in_words(seconds) == words
+
+
+# Aliases
+
+
+def test_an_alias_stands_for_its_model_wherever_one_is_named(
+    session: NotebookSession,
+) -> None:
+    with serving(openai_server("qwen/72b", "phi")) as server:
+        session.connect(server.url)
+        session.aliases.set("fast", "phi")
+        session.ask("Hi", model="fast").read()
+        session.configure(model="fast")
+        session.ask("Hi").read()
+        asked = server.asked("POST /v1/chat/completions")
+        assert [request.json["model"] for request in asked] == ["phi", "phi"]
+        assert [turn.model for turn in session.turns()] == ["phi", "phi"]
+        session.connect(server.url)
+        assert session.settings["model"] == "fast"
+        session.close()
+
+
+def test_aliases_are_kept(desk: Desk) -> None:
+    aliases = desk.session().aliases
+    assert aliases.set("fast", "phi") == "phi"
+    assert aliases.set("quick", "fast") == "phi"  # followed now
+    aliases.set("fast", "qwen")
+    again = desk.session().aliases
+    assert again.all() == {"fast": "qwen", "quick": "phi"}
+    assert again.remove("fast") == "qwen"
+    assert again.model("fast") == "fast"
+    with pytest.raises(ConfigurationError, match="did you mean 'quick'"):
+        again.remove("quik")
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "words"),
+    [
+        ("llama-13b", "phi", "is the name of a model"),
+        ("a b", "phi", "an alias has 1 to 40"),
+        ("", "phi", "an alias has 1 to 40"),
+        ("fast", "fast", "cannot stand for itself"),
+        ("fast", " x", "`model` must be the name of a model"),
+    ],
+)
+def test_what_is_no_alias(
+    session: NotebookSession, name: str, target: str, words: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        session.aliases.set(name, target)
+
+
+# The magic
+
+
+@dataclass
+class Bench:
+    """What the subcommands see of the magics, and what they showed."""
+
+    session: NotebookSession
+    publisher: Any
+    shell: Any = field(default_factory=lambda: SimpleNamespace(kernel=None))
+
+    def run(self, line: str) -> dict[str, str]:
+        before = len(self.publisher.outputs)
+        subcommands.run(cast(Any, self), line)
+        (output,) = self.publisher.outputs[before:]
+        return cast(dict[str, str], output["data"])
+
+    def plain(self, line: str) -> str:
+        return self.run(line)["text/plain"]
+
+    def rows(self, line: str) -> list[list[str]]:
+        return rows(self.run(line)["text/markdown"])
+
+    def refused(self, line: str) -> str:
+        with pytest.raises(H2OMagicError) as error:
+            subcommands.run(cast(Any, self), line)
+        assert "\n" not in str(error.value)
+        return str(error.value)
+
+
+@pytest.fixture
+def bench(
+    session: NotebookSession, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> Iterator[Bench]:
+    shell = InteractiveShell.instance()
+    publisher = CapturingDisplayPublisher(parent=shell)
+    monkeypatch.setattr(shell, "display_pub", publisher)
+    yield Bench(session, publisher)
+    InteractiveShell.clear_instance()
+
+
+def test_connecting_says_in_two_lines_what_was_found(bench: Bench) -> None:
+    with serving(openai_server("qwen", "phi")) as server:
+        said = bench.plain(f"connect {server.url} --name lab").split("\n")
+        assert said[0].startswith(f"Connected to lab ({server.url}): OpenAI-comp")
+        assert said[-1] == "Model: qwen."
+        assert bench.rows("connect") == [
+            ["local", "this machine, started by need", "gpt-gm", "its own"],
+            ["lab ✓", server.url, "OpenAI-compatible", "no key"],
+        ]
+        assert bench.plain("connect local").startswith("Connected to local")
+        assert bench.rows("connect")[0][0] == "local ✓"
+        bench.session.configure(server="http://127.0.0.1:1")
+        assert bench.rows("connect")[-1] == ["✓", "http://127.0.0.1:1", "?", "no key"]
+        said = [bench.plain("connect lab --forget")]
+        assert said == [f"Forgotten: lab ({server.url})."]
+        assert len(bench.rows("connect")) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("connect --name lab", "expected SERVER with --name, got nothing"),
+        ("connect --forget", "expected SERVER with --forget, got nothing"),
+        ("connect lab --forget --name x", "--forget takes nothing more: leave out --n"),
+        ("connect --scan --key-prompt", "--scan takes nothing more"),
+        ("connect lab --scan", "--scan looks on this machine only"),
+        ("connect lab --forget --scan", "exclude each other"),
+        ("connect lab --key-env A --key-prompt", "exclude each other"),
+        ("connect lab --dialct openai", "did you mean '--dialect'?"),
+        ("connect lab", "no server is known as 'lab'"),
+        ("connect http://a --key-env sk-0123456789abcdefghij", "not shown"),
+        ("alias fast", "expected NAME=MODEL, got 'fast'"),
+        ("alias fast=", "'fast' is no alias: there is none"),
+    ],
+)
+def test_what_is_typed_wrongly_is_one_line(bench: Bench, line: str, words: str) -> None:
+    said = bench.refused(line)
+    assert words in said
+    assert "sk-0123" not in said
+
+
+def test_an_alias_is_made_listed_and_taken_away(bench: Bench) -> None:
+    assert "No aliases." in bench.plain("alias")
+    assert bench.plain("alias fast=llama-13b") == "fast → llama-13b."
+    assert bench.rows("alias") == [["fast", "llama-13b"]]
+    bench.session.configure(model="fast")
+    status = {row[0]: row[1:] for row in bench.rows("status")}
+    assert status["model"] == ["fast → llama-13b", "Python"]
+    assert bench.plain("alias fast=") == "fast does not stand for llama-13b now."
+
+
+def test_models_come_from_the_last_list_with_its_age(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(openai_server("qwen", "phi")) as server:
+        bench.run(f"connect {server.url}")
+        listed = bench.rows("models")
+        assert [row[0] for row in listed] == ["qwen ✓", "phi"]
+        assert listed[0][3] == "4,096 tokens"
+        bench.session.close()
+    now = __import__("time").time() + 7300
+    monkeypatch.setattr("h2o_magic.subcommands.server.time.time", lambda: now)
+    output = bench.run("models")
+    assert [row[0] for row in rows(output["text/markdown"])][:2] == ["qwen ✓", "phi"]
+    assert "does not answer; this is its list of 2 hours ago" in output["text/plain"]
+
+
+def test_status_says_the_server_its_dialect_and_where_the_key_is(
+    bench: Bench, desk: Desk
+) -> None:
+    desk.environ["LAB_KEY"] = KEY
+    with serving(openai_server("qwen", key=KEY)) as server:
+        bench.run(f"connect {server.url} --name lab --key-env LAB_KEY")
+        output = bench.run("status")
+        status = {row[0]: row[1:] for row in rows(output["text/markdown"])}
+        assert status["server"] == [f"lab, {server.url}", "connect"]
+        assert status["dialect"] == ["OpenAI-compatible", ""]
+        assert status["key"] == ["LAB_KEY in the environment", ""]
+        assert status["model"] == ["qwen", "the first of lab"]
+        assert KEY not in str(output)
+        bench.session.close()
+    bench.session.configure(server="http://127.0.0.1:1")
+    status = {row[0]: row[1:] for row in bench.rows("status")}
+    assert status["server"] == ["http://127.0.0.1:1", "Python"]
+    assert status["dialect"][0] == "found out by the first question"
+    bench.session.configure(server="gone")
+    assert bench.rows("connect")[-1][:2] == ["gone ✓", "not known any more"]
+    assert "no server is known as" in shown(bench.rows("status")[0][1])
+
+
+# Looking on this machine
+
+
+def test_a_scan_finds_what_answers_and_offers_a_line_for_each(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked = openai_server("phi", key=KEY)
+    with (
+        serving(openai_server("qwen")) as one,
+        serving(locked) as two,
+        serving(lambda _: NOTHING) as three,
+    ):
+        ports = (one.port, 1, two.port, three.port)
+        monkeypatch.setattr(scanning.scan, "__defaults__", (ports,))
+        found = bench.rows("connect --scan")
+        assert found == [
+            [
+                one.url,
+                "OpenAI-compatible (vLLM), 1 model",
+                f"%h2o connect {one.url} --name vllm".join("``"),
+            ],
+            [
+                two.url,
+                "OpenAI-compatible, wants a key",
+                f"%h2o connect {two.url} --name openai".join("``"),
+            ],
+        ]
+        assert {r.method for s in (one, two, three) for r in s.requests} == {"GET"}
+        assert bench.session.servers.known() == ()
+
+
+def test_a_scan_that_finds_nothing_says_so(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scanning.scan, "__defaults__", ((1,),))
+    assert bench.plain("connect --scan") == (
+        "No server answers on the usual ports of this machine."
+    )
+
+
+def test_a_scan_asks_no_other_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def create_connection(address: Any, *_: Any) -> Any:
+        asked.append(address)
+        raise OSError
+
+    monkeypatch.setattr(scanning.socket, "create_connection", create_connection)
+    assert scanning.scan() == ()
+    assert {host for host, _ in asked} == {"127.0.0.1"}
+    assert {port for _, port in asked} >= {8000, 11434, 8080, 1234, 5000, 5001, 3000}
+
+
+# From Python
+
+
+def test_the_package_connects_the_running_notebook(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(current, "_without_shell", [])
+    monkeypatch.setenv("LAB_KEY", KEY)
+    with serving(openai_server("qwen", key=KEY)) as server:
+        connected = h2o_magic.connect(server.url, name="lab", key_env="LAB_KEY")
+        assert connected.models == ("qwen",)
+        session = h2o_magic.session()
+        assert session.ask("Hi", history=False).read() == "Yes."
+        session.aliases.set("q", "qwen")
+        session.close()
+    assert [known.name for known in Servers.of_user().known()] == ["lab"]
+    kept = "".join(p.read_text("utf-8") for p in home.glob("*.json"))
+    assert '"env": "LAB_KEY"' in kept
+    assert KEY not in kept
+    assert places.model_lists_file().exists()
+
+
+# The way there
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return a certificate authority's file, and a certificate of it with its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl to make a certificate with")
+    folder = tmp_path_factory.mktemp("tls")
+
+    def openssl(*words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+
+    new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    authority = ["-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test authority"]
+    openssl("req", "-x509", *new, *authority, "-days", "30")
+    openssl("req", *new, "-keyout", "key.pem", "-out", "csr", "-subj", "/CN=localhost")
+    (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30"]
+    openssl("x509", "-req", "-in", "csr", *signed, "-extfile", "names", "-out", "crt")
+    (folder / "both.pem").write_bytes(
+        (folder / "crt").read_bytes() + (folder / "key.pem").read_bytes()
+    )
+    return folder / "ca.pem", folder / "both.pem"
+
+
+class _Models(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        body = json.dumps({"data": [{"id": "qwen", "owned_by": "vllm"}]}).encode()
+        self.send_response(200 if self.path == "/v1/models" else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class _Quiet(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """A client that trusts nobody breaks the handshake off."""
+
+
+@pytest.fixture
+def https(certificate: tuple[Path, Path]) -> Iterator[str]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate[1])
+    server = _Quiet(("127.0.0.1", 0), _Models)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield f"https://localhost:{server.server_address[1]}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_certificate_is_checked(session: NotebookSession, https: str) -> None:
+    with pytest.raises(ConnectionFailedError, match="certificate") as caught:
+        session.connect(https)
+    assert "\n" not in str(caught.value)
+    assert session.servers.known() == ()
+
+
+def test_a_bundle_of_the_environment_is_trusted(
+    session: NotebookSession,
+    https: str,
+    certificate: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
+    assert session.connect(https).models == ("qwen",)
+    session.close()
+
+
+def test_a_proxy_is_used_for_other_machines(
+    session: NotebookSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+
+    def proxy(request: Request) -> Answer:
+        path = request.path.removeprefix("http://gpu.example.org")
+        return openai_server("qwen")(Request(request.method, path, {}, b"", 1))
+
+    with serving(proxy) as server:
+        monkeypatch.setenv("http_proxy", server.url)
+        assert session.connect("http://gpu.example.org").server == "gpu"
+        assert set(server.calls()) == {
+            "GET http://gpu.example.org/api/models",
+            "GET http://gpu.example.org/v1/models",
+        }
+        session.close()
+
+
+def test_a_proxy_is_asked_for_a_tunnel_and_sees_no_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    asked: list[str] = []
+
+    class Proxy(BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            asked.append(f"{self.path} {self.headers}")
+            self.send_error(403)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        monkeypatch.setenv(
+            "https_proxy", f"http://127.0.0.1:{server.server_address[1]}"
+        )
+        transport = Transport(Endpoint("https://gpu.example.org", KEY))
+        with pytest.raises(ConnectionFailedError) as caught:
+            transport.send("GET", "/v1/models")
+        transport.close()
+        server.shutdown()
+        thread.join()
+    assert len(asked) == 1
+    assert asked[0].startswith("gpu.example.org:443 ")
+    assert KEY not in asked[0] + str(caught.value)
