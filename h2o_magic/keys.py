@@ -15,7 +15,8 @@ from typing import Any, Literal, get_args
 
 from h2o_magic.endpoint import check_header_value
 from h2o_magic.errors import ConfigurationError, MissingExtraError
-from h2o_magic.prompt_values.secret_names import looks_random, secret_shape
+from h2o_magic.prompt_values.secret_names import looks_random
+from h2o_magic.prompt_values.secret_texts import secrets_in
 
 __all__ = ["NO_KEY", "KeySource", "Keys", "key_source"]
 
@@ -28,7 +29,7 @@ _USER = "h2o-magic"
 def _looks_like_a_key(name: str) -> bool:
     """Return whether a name is rather a key, given in its place by mistake."""
     long = len(name) >= 20 and looks_random(name) and not name.isupper()
-    return bool(secret_shape(name)) or long
+    return long or any(secrets_in(name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,8 +175,8 @@ def test_the_token_goes_along_and_is_shown_nowhere() -> None:
 
 
 def test_a_token_that_the_server_sends_back_is_not_in_the_error() -> None:
-    reply = document({"error": f"{'x' * 490}, got tok-1"}, status=401)
-    with talking(always(reply), token="tok-1") as (t, _):
+    reply = document({"error": f"{'x' * 490}, got tok-12"}, status=401)
+    with talking(always(reply), token="tok-12") as (t, _):
         with pytest.raises(StatusError) as caught:
             t.send("GET", "/")
         assert "got ***" in caught.value.server_message

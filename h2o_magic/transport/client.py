@@ -58,7 +58,6 @@ class Transport:
         self, endpoint: Endpoint, *, timeouts: Timeouts = DEFAULT_TIMEOUTS
     ) -> None:
         self.url = endpoint.url
-        self._token = endpoint.token
         parts = urlsplit(endpoint.url)
         self.origin = f"{parts.scheme}://{parts.netloc}"
         self._host = parts.hostname or ""
@@ -162,7 +161,7 @@ class Transport:
             reply = self._exchange(method, path, body, accept, exchange)
         if reply.status not in accepted:
             with reply:
-                raise status_error(reply, f"{method} {path}", secret=self._token)
+                raise status_error(reply, f"{method} {path}")
         return reply
 
     def close(self) -> None:

@@ -51,6 +51,8 @@ class Reply:
         The headers, by name in any case.
     ended : bool
         True once the server has properly ended the body.
+    secrets : Secrets
+        What must not be seen of the request.
     """
 
     def __init__(
@@ -68,13 +70,13 @@ class Reply:
         self.status = status
         self.headers = headers
         self.ended = False
+        self.secrets = secrets
         self._raw = raw
         self._what = what
         self._deadline = deadline
         self._wait = (timeouts.first_byte, "first byte")
         self._idle = timeouts.idle
         self._cancellation = cancellation
-        self._secrets = secrets
 
     def __enter__(self) -> Reply:
         return self
@@ -87,7 +89,7 @@ class Reply:
     ) -> None:
         self.close()
         if isinstance(error, BackendError):
-            self._secrets.hide(error)
+            self.secrets.hide(error)
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the body as it comes, decompressed.
@@ -171,18 +173,16 @@ class Reply:
         return data
 
 
-def status_error(reply: Reply, what: str, *, secret: str | None = None) -> StatusError:
+def status_error(reply: Reply, what: str) -> StatusError:
     """Return the error that an answer of this status stands for.
 
-    Its message is the server's reason alone, if there is one. The `secret`, which some
-    servers send back when they refuse it, is not in it.
+    Its message is the server's reason alone, if there is one.
     """
     try:
         body = reply.read(_ERROR_BODY)
     except BackendError:
         body = b""  # the status is what counts
-    if secret:
-        body = body.replace(secret.encode(), b"***")
+    body = reply.secrets.mask(body)  # here, since words are cut to a length
     words = error_text(body)
     shown = f": {words}" if words else ""
     if target := reply.headers.get("Location"):

@@ -25,6 +25,12 @@ class Secrets:
         found = {v for v in _values(headers) if len(v) >= _SHORTEST}
         self._values = sorted(found, key=len, reverse=True)
 
+    def mask(self, body: bytes) -> bytes:
+        """Return what a server sent without the secrets."""
+        for value in self._values:
+            body = body.replace(value.encode(), _SHOWN.encode())
+        return body
+
     def hide(self, error: BackendError) -> None:
         """Take the secrets out of the words of an error, but not of an answer's text.
 
