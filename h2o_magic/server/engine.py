@@ -11,10 +11,9 @@ import hashlib
 import http.client
 import json
 import secrets
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -26,6 +25,7 @@ from h2o_magic.errors import ConfigurationError, GenerationError
 from h2o_magic.server.admission import Admission
 from h2o_magic.server.engine_stream import Chunk, Complete, failure, stream
 from h2o_magic.server.gguf_header import Header, read_header
+from h2o_magic.server.room import Room
 
 __all__ = ["Engine", "Room"]
 
@@ -40,28 +40,6 @@ _REPORTS = {
     "timings_per_token": True,
     "return_progress": True,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """How much an engine holds.
-
-    Attributes
-    ----------
-    slots : int
-        Answers written at once.
-    context : int
-        Tokens that one input and its answer share.
-    capacity : int
-        Tokens of context memory that all slots share; at least `context`.
-    threads : int or None
-        Threads that compute; None leaves it to the engine.
-    """
-
-    slots: int
-    context: int
-    capacity: int
-    threads: int | None = None
 
 
 class Engine:
@@ -93,6 +71,9 @@ class Engine:
         self._address = urlsplit(self._server.listening_address).netloc
         self._threads = ThreadPoolExecutor(room.slots, "generate")
         self._obeyed: dict[bytes, bool] = {}
+        # Answered by the engine's loop, which so has begun: ending an engine whose loop
+        # had not was seen to wait for ever.
+        self._send("GET", "/metrics")
         capabilities = self._call("GET", "/props").get("chat_template_caps", {})
         self.knows_system_role = bool(capabilities.get("supports_system_role", True))
 
@@ -121,7 +102,11 @@ class Engine:
         return cast(str, self._call("POST", "/apply-template", body)["prompt"])
 
     async def generate(
-        self, prompt: Sequence[int], options: Mapping[str, Any]
+        self,
+        prompt: Sequence[int],
+        options: Mapping[str, Any],
+        *,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> AsyncGenerator[Chunk, None]:
         """Wait for a slot, then yield the answer to `prompt` as it is written.
 
@@ -131,6 +116,8 @@ class Engine:
             Tokens of the input.
         options
             Options in the engine's names; ``max_tokens`` is required.
+        tell
+            Told in words what is waited for, and an empty text when it has come.
 
         Raises
         ------
@@ -138,7 +125,10 @@ class Engine:
             As :func:`h2o_magic.server.engine_stream.stream` does.
         """
         reserved = len(prompt) + options["max_tokens"]
+        if not self._admission.free(reserved):
+            tell("waiting for a free slot")
         await self._admission.enter(reserved)
+        tell("")
         chunks = stream(
             self._complete,
             {**options, "prompt": list(prompt), **_REPORTS},
@@ -193,6 +183,7 @@ class Engine:
         params.hostnames, params.port, params.n_threads_http = ["127.0.0.1"], 0, 2
         params.api_keys, params.api_prefix = [self._key], self._prefix
         params.cors_origins, params.ui, params.endpoint_slots = "", False, False
+        params.endpoint_metrics = True
         params.n_parallel, params.n_ctx = self.room.slots, self.room.capacity
         params.kv_unified, params.cache_ram_mib = True, _PROMPT_CACHE_MIB
         params.n_batch = params.n_ubatch = _BATCH
@@ -209,16 +200,23 @@ class Engine:
             ) from error
 
     def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        status, answer = self._send(method, path, body)
+        try:
+            data: dict[str, Any] = json.loads(answer)
+        except ValueError as error:
+            raise GenerationError(f"the engine does not answer: {error!r}") from error
+        if status != 200:
+            raise failure(data)
+        return data
+
+    def _send(self, method: str, path: str, body: object = None) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection(self._address, timeout=_CALL_TIMEOUT)
         headers = {"Authorization": f"Bearer {self._key}"}
         try:
             connection.request(method, self._prefix + path, json.dumps(body), headers)
             answer = connection.getresponse()
-            data: dict[str, Any] = json.loads(answer.read())
-        except (OSError, http.client.HTTPException, ValueError) as error:
+            return answer.status, answer.read()
+        except (OSError, http.client.HTTPException) as error:
             raise GenerationError(f"the engine does not answer: {error!r}") from error
         finally:
             connection.close()
-        if answer.status != 200:
-            raise failure(data)
-        return data

@@ -29,6 +29,8 @@ class Settings:
         Answers that one model writes at once.
     idle_minutes : float
         Minutes without a request after which the server ends; 0 for never.
+    memory : int or None
+        Memory for all models together, in bytes; None for a share of the machine's.
     log_file : Path or None
         Where to write the log; None for standard error.
     """
@@ -37,6 +39,7 @@ class Settings:
     port: int = 0
     slots: int = 4
     idle_minutes: float = 15.0
+    memory: int | None = None
     log_file: Path | None = None
 
 

@@ -90,7 +90,7 @@ def _greet(settings: Settings, runtime: Runtime) -> None:
 
 
 async def _run(settings: Settings, runtime: Runtime, listening: socket.socket) -> None:
-    models = Models(settings.slots)
+    models = Models(settings.slots, memory=settings.memory)
     conversations = Conversations()
     idle = IdleTimer(settings.idle_minutes * 60)
     server: _Server
