@@ -13,7 +13,14 @@ from h2o_magic.backends.gptgm_text import GrowingText, clean, join_surrogates
 from h2o_magic.decoders import ServerSentEvent
 from h2o_magic.error_text import words_of
 from h2o_magic.errors import GenerationError
-from h2o_magic.events import Event, Finished, FinishReason, Replaced, TextDelta
+from h2o_magic.events import (
+    Event,
+    Finished,
+    FinishReason,
+    Notice,
+    Replaced,
+    TextDelta,
+)
 
 __all__ = ["Interpreter"]
 
@@ -23,6 +30,7 @@ _REASONS: Mapping[str, FinishReason] = {
     "stop_sequence": "stop_text",
 }
 # Special tokens by their text, for servers that do not say which are special.
+_LONGEST_NOTICE = 200
 _SPECIAL = {"<|endoftext|>", "</s>", "<s>", "<|startoftext|>", "<|im_end|>"}
 
 
@@ -97,7 +105,8 @@ class Interpreter:
             return []
         if document.get("error"):
             self._fail(document)
-        events = self._token(document.get("token"))
+        events = _notice(document.get("h2o_magic"))
+        events += self._token(document.get("token"))
         final = document.get("generated_text")
         if isinstance(final, str):
             events += self._final(final, document.get("details"))
@@ -163,3 +172,9 @@ class Interpreter:
             error_type=kind if isinstance(kind, str) else "",
             partial=self.text,
         )
+
+
+def _notice(said: object) -> list[Event]:
+    """Return what a server of this package says before the answer begins."""
+    words = said.get("notice") if isinstance(said, dict) else None
+    return [Notice(words[:_LONGEST_NOTICE])] if isinstance(words, str) else []

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -56,6 +57,7 @@ class ServiceRoutes:
             Route("/settings", self.settings, methods=["POST"]),
             Route("/api/models", self.list_models),
             Route("/api/tokenize", self.tokenize, methods=["POST"]),
+            Route("/api/unload", self.unload, methods=["POST"]),
             Route("/health", self.health),
             Route("/shutdown", self.shutdown, methods=["POST"]),
         ]
@@ -116,6 +118,15 @@ class ServiceRoutes:
             return JSONResponse(tgi.error(str(error), "generation"), 424)
         return JSONResponse({"tokens": tokens})
 
+    async def unload(self, request: Request) -> Response:
+        """Let go of the models in ``paths``; say which of them are in use, and stay."""
+        body = await read_json(request)
+        paths = body.get("paths") if isinstance(body, dict) else None
+        if not isinstance(paths, list) or not all(isinstance(p, str) for p in paths):
+            return _unusable('expected {"paths": ["<file>", ...]} as the body')
+        stay = [path for path in paths if not await self.models.unload(Path(path))]
+        return JSONResponse({"in_use": stay})
+
     async def health(self, request: Request) -> Response:
         """Say that the server is well; to those who have the token, how it is."""
         health: dict[str, object] = {"status": "ok"}
@@ -127,6 +138,8 @@ class ServiceRoutes:
                 "busy_slots": self.models.busy_slots,
                 "slots": self.models.slots,
                 "loaded": self.models.loaded,
+                "memory": self.models.memory,
+                "memory_taken": self.models.memory_taken,
             }
         return JSONResponse(health)
 

@@ -1,19 +1,19 @@
-"""``%h2o models`` and ``%h2o pull``: what a server can answer with."""
+"""``%h2o models``: what a server can answer with."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from h2o_magic import tables
 from h2o_magic.amounts import size_in_words
-from h2o_magic.catalogue import MODELS, find_model
-from h2o_magic.errors import ConfigurationError
-from h2o_magic.subcommands.showing import say, show_table
+from h2o_magic.catalogue import find_model
+from h2o_magic.subcommands.showing import show_table
 from h2o_magic.subcommands.usage import Given
 
 if TYPE_CHECKING:
     from h2o_magic.magics import H2OMagics
 
-__all__ = ["models", "pull"]
+__all__ = ["models"]
 
 
 def models(magics: H2OMagics, _: Given) -> None:
@@ -25,26 +25,11 @@ def models(magics: H2OMagics, _: Given) -> None:
             m.weights or "?",
             "?" if m.size is None else size_in_words(m.size),
             "?" if m.context is None else f"{m.context:,} tokens",
+            tables.Verbatim(m.licence),
             "in memory" if m.loaded else "",
             f"`%h2o pull {m.name}`" if m.demo and find_model(m.name) else "",
         ]
         for m in magics.session.models()
     ]
-    head = ["model", "answers from", "size", "context", "", "real weights"]
+    head = ["model", "answers from", "size", "context", "licence", "", "real weights"]
     show_table(magics, head, rows)
-
-
-def pull(magics: H2OMagics, given: Given) -> None:
-    """Download a model's real weights."""
-    if not given.rest:
-        known = ", ".join(MODELS)
-        raise ConfigurationError(f"%h2o pull: expected a model, one of {known}")
-    from h2o_magic.server.pull import pull as download  # noqa: PLC0415
-
-    path = download(given.rest)
-    say(
-        magics,
-        "{model}: {file} is here; the next answer comes from it.",
-        model=given.rest,
-        file=path.name,
-    )
