@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from h2o_magic.server.engine import Engine
+from h2o_magic.server.gguf_header import read_header
 from h2o_magic.server.probe import probe
 from h2o_magic.server.room import Room
 
@@ -24,6 +25,7 @@ def load(path: Path, room: Room) -> Engine:
     ConfigurationError
         If the engine cannot load it; says why.
     """
+    read_header(path)  # says best what is wrong with a file that is no model at all
     state = _state(path)
     if path.parent != _OWN and state not in _proven:
         probe(path)

@@ -21,12 +21,15 @@ __all__ = ["probe"]
 
 _REFUSED = 3
 _LONGEST = 300
-#: The engine's words for why it cannot load a file, most telling first.
-_REASONS = (
-    re.compile(r"error loading model: (?:error loading model \w+: )?(.+)"),
-    re.compile(r"(?:gguf_init_from_\w+|llama_model_load\w*|srv +\w+): (.+)"),
-    re.compile(r"(GGML_ASSERT\(.+\) failed)"),
+#: The engine's words for why it refuses a file, most telling first, and for why it
+#: broke down. Lines that only say that something failed are passed over.
+_REFUSALS = (
+    re.compile(r"gguf_init_from_\w+: (?!failed to read)(.+)"),
+    re.compile(
+        r"error loading model: (?:error loading model \w+: )?(?!.*failed to load)(.+)"
+    ),
 )
+_BREAKDOWN = re.compile(r"(GGML_ASSERT\(.+\) failed)")
 
 
 def probe(path: Path) -> None:
@@ -58,12 +61,13 @@ def probe(path: Path) -> None:
 def _reason(said: str, status: int) -> str:
     if status == -getattr(signal, "SIGKILL", 0):
         return "it was killed while loading, most likely for want of memory"
-    for pattern in _REASONS:
+    broke = status != _REFUSED
+    for pattern in (_BREAKDOWN,) if broke else _REFUSALS:
         found: list[str] = pattern.findall(said)
         if found:
             words = " ".join(found[-1].split())[:_LONGEST]
-            return words if status == _REFUSED else f"it breaks down over it, {words}"
-    return "it does not say why" if status == _REFUSED else "it breaks down over it"
+            return f"it breaks down over it, {words}" if broke else words
+    return "it breaks down over it" if broke else "it does not say why"
 
 
 def _load(path: str) -> bool:
