@@ -228,14 +228,12 @@ def test_a_terminal_takes_a_notice_back(monkeypatch: pytest.MonkeyPatch) -> None
         assert terminal.line == "Hello"
         view.notice("late")
         assert terminal.line == "Hello"
-    for end in ("clear", "finish"):
+    for ended in (TerminalView.clear, lambda view: view.finish({"text/plain": ""}, {})):
+        terminal.write("\n")
         with TerminalView(live=True) as view:
             view.notice("waiting")
-            if end == "clear":
-                view.clear()
-            else:
-                view.finish({"text/plain": ""}, {})
-            assert terminal.line == ("Hello" if end == "clear" else "")
+            ended(view)
+        assert terminal.line == ""
 
 
 def test_a_file_gets_no_notices(capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,7 +38,7 @@ def test_models_lists_what_answers(
     assert main(["models"]) == 0
     head, first, *_ = capsys.readouterr().out.splitlines()
     assert head.split() == ["model", "answers", "from", "size", "licence"]
-    assert first.split() == ["llama-13b", "built-in", "demo", "weights", "2.2", "MB"]
+    assert first.split() == ["llama-13b", "built-in", "demo", "weights", "2.4", "MB"]
 
 
 def test_pull_takes_a_file_as_it_is(
@@ -147,7 +147,7 @@ def test_a_file_that_cannot_be_written_is_one_line(
 def test_a_defect_of_our_own_is_not_passed_off_as_a_missing_part(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "h2o_magic.server.weights", None)
+    monkeypatch.setitem(sys.modules, "h2o_magic.server.listing", None)
     with pytest.raises(ModuleNotFoundError):
         main(["models"])
 

@@ -245,11 +245,11 @@ def test_its_last_words_are_in_the_log(serving: Serving) -> None:
 
 
 def test_the_memory_that_was_given_is_the_models(start: Start, noisy: str) -> None:
-    serving = start("--memory", "700KB")
+    serving = start("--memory", "400KB")
     client = serving.client().accept_terms()
-    assert client.call("GET", "/health").json["memory"] == 700_000
+    assert client.call("GET", "/health").json["memory"] == 400_000
     (event,) = client.ask(client.converse(noisy), "hi")
-    assert "the models may have 700 KB" in event["error"]
+    assert "the models may have 400 KB" in event["error"]
     assert client.answer("hi", max_new_tokens=1)["generated_text"]
 
 
