@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +34,9 @@ _GRAMMARS: Mapping[str, Mapping[str, Any]] = {
     "json": {"type": ["object", "array"]},
     "table": TABLE_SCHEMA,
 }
+
+#: What the servers of all dialects call a schema that they do not take.
+_SCHEMA_WORDS = re.compile(r"response_format|json_schema|schema|grammar", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,8 +291,10 @@ class Answer:
 
 def _refuses_schema(error: StatusError | GenerationError) -> bool:
     if isinstance(error, StatusError):
-        return error.status == 422
-    return error.error_type == "validation"
+        # 500: llama_cpp.server's status for a field that it does not know.
+        named = _SCHEMA_WORDS.search(error.server_message) is not None
+        return error.status == 422 or (error.status in (400, 500) and named)
+    return error.error_type == "validation" or bool(_SCHEMA_WORDS.search(str(error)))
 
 
 def _thought_apart(events: Iterator[Event]) -> Iterator[Event]:

@@ -28,8 +28,8 @@ class RunningCell:
         self._kernel = uuid.uuid4().hex
         self._request = ""
         self._id: str | None = None
+        self._open = 0  # how many cells run, one within the other
         self._numbers: Counter[str] = Counter()
-        self._outside = False
 
     @property
     def id(self) -> str | None:
@@ -43,10 +43,10 @@ class RunningCell:
         return cell_key(self.id, self._kernel)
 
     @property
-    def has_asked(self) -> bool:
-        """Whether the cell has asked anything since it runs, also outside."""
+    def threads(self) -> frozenset[str]:
+        """The threads in which the cell has asked since it runs, also outside."""
         self._look()
-        return bool(self._numbers) or self._outside
+        return frozenset(self._numbers)
 
     @property
     def asked(self) -> frozenset[tuple[str, str]]:
@@ -58,7 +58,7 @@ class RunningCell:
             for number in range(1, count + 1)
         )
 
-    def next_key(self, thread: str | None) -> str | None:
+    def next_key(self, thread: str, history: bool = True) -> str | None:
         """Return the key of the cell's next turn in a thread.
 
         Further questions of a cell are numbered. What other threads of the program ask
@@ -67,27 +67,38 @@ class RunningCell:
         Parameters
         ----------
         thread
-            The conversation's thread; None for a question outside of it.
+            The conversation's thread.
+        history
+            False for a question outside the conversation, which has no key.
         """
         key = self.key
         if key is None or threading.current_thread() is not threading.main_thread():
             return None
-        if thread is None:
-            self._outside = True
+        if not history:
+            self._numbers[thread] += 0  # it has asked in the thread all the same
             return None
         self._numbers[thread] += 1
         return _numbered(key, self._numbers[thread])
 
     def begin(self, cell: str | None) -> None:
-        """Note which cell begins to run, as IPython's ``pre_run_cell`` event says."""
+        """Note which cell begins to run, as IPython's ``pre_run_cell`` event says.
+
+        A cell that runs within another, by ``run_cell`` or ``%run``, is a part of it.
+        """
         self._look()
+        self._open += 1
+        if self._open > 1 and self._request and cell is None:
+            return
         if cell is not None or not self._request:
             self._id = cell
-        self._clear()
-
-    def _clear(self) -> None:
+        self._open = 1
         self._numbers.clear()
-        self._outside = False
+
+    def end(self) -> bool:
+        """Note that a cell has ended; return whether it was the outermost."""
+        self._look()
+        self._open = max(self._open - 1, 0)
+        return self._open == 0
 
     def _look(self) -> None:
         """Read from the request that is served which cell runs."""
@@ -97,7 +108,8 @@ class RunningCell:
             self._request = request
             cell = parent.get("metadata", {}).get("cellId")
             self._id = cell if isinstance(cell, str) else None
-            self._clear()
+            self._open = 0
+            self._numbers.clear()
 
 
 def _numbered(key: str, number: int) -> str:

@@ -73,13 +73,28 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "serve", help="run the server; notebooks start it by themselves"
     )
     add = serve.add_argument
-    add("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    add("--host", default="127.0.0.1", help="name or address to listen on")
+    add("--port", type=int, default=0, help="port; 0 takes a free one")
     add("--slots", type=int, default=4, help="answers written at once (default 4)")
+    add("--queue", type=int, default=64, help="answers that may wait (default 64)")
     add(
         "--idle-minutes",
         type=float,
-        default=15.0,
-        help="end after so long without a request (default 15, 0 = never)",
+        help="end after so long without a request, 0 = never (default 15; with a "
+        "token file 0)",
+    )
+    add(
+        "--grace",
+        type=float,
+        help="seconds that answers may take to end after a signal (default 0; with a "
+        "token file 30)",
+    )
+    add("--models", help="the only models to offer: NAME[,NAME...]")
+    add(
+        "--token-file",
+        type=Path,
+        help="share the server with others, who know this file's token; it must be "
+        "readable by you only",
     )
     add(
         "--memory",
@@ -97,13 +112,22 @@ def _serve(options: argparse.Namespace) -> None:
     from h2o_magic.server.run_settings import Settings  # noqa: PLC0415 - the extra
     from h2o_magic.server.serve import serve  # noqa: PLC0415 - the extra
 
+    shared = options.token_file is not None
+    idle = options.idle_minutes
+    grace = options.grace
+    own_file = None if shared else runtime_file()
     serve(
         Settings(
+            host=options.host,
             port=options.port,
             slots=options.slots,
-            idle_minutes=options.idle_minutes,
+            queue=options.queue,
+            idle_minutes=(0.0 if shared else 15.0) if idle is None else idle,
             memory=options.memory,
-            runtime_file=options.runtime_file or runtime_file(),
+            grace=(30.0 if shared else 0.0) if grace is None else grace,
+            models=None if options.models is None else _names(options.models),
+            token_file=options.token_file,
+            runtime_file=options.runtime_file or own_file,
             log_file=options.log_file,
         )
     )
@@ -116,6 +140,10 @@ def _size(text: str) -> int:
         return parse_size(text)
     except H2OMagicError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))
 
 
 def _pull(options: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import warnings
@@ -13,7 +14,8 @@ from h2o_magic import places
 from h2o_magic.cells import RunningCell
 from h2o_magic.identity import Identity, identify
 from h2o_magic.settings import Settings
-from h2o_magic.turns import Thread
+from h2o_magic.turns import Thread, ThreadInfo
+from h2o_magic.welcome import welcome
 
 if TYPE_CHECKING:
     from h2o_magic.notebook import NotebookSession
@@ -76,26 +78,24 @@ class Current:
         """
         identity = self._identify()
         session = self._session
-        if session is None or identity is None or not self._key.startswith("kernel:"):
+        if session is None or identity is None or not self._passes:
             return
         if identity.key != self._key:
-            asked = [Thread(t.name, session.turns(t.name)) for t in session.threads()]
-            session.record = self._record(identity)
-            if asked:
-                session.record.add(asked)
+            self._move(session, identity)
 
     def take_out_what_is_not_asked_any_more(self) -> None:
         """Take out the turns of the cell that has run which it no longer asks for.
 
-        It was edited: it asks less, or elsewhere. A cell that asks nothing at all keeps
-        its turns, as a deleted one does.
+        It was edited: it asks less in a thread than it did. A thread in which it has
+        not asked keeps its turns: they may be another's, copied by a fork or from a
+        file. A cell that asks nothing at all keeps them as a deleted one does.
         """
-        key = self.cell.key
-        if self._session is None or key is None or not self.cell.has_asked:
+        key, threads = self.cell.key, self.cell.threads
+        if self._session is None or key is None or not threads:
             return
         asked, record = self.cell.asked, self._session.record
         for thread, old in record.keys_of_cell(key):
-            if (thread, old) not in asked:
+            if thread in threads and (thread, old) not in asked:
                 record.drop_cell(thread, old)
 
     def close(self) -> None:
@@ -135,8 +135,35 @@ class Current:
         self.say(line)  # who says it may change
 
     def _on_setting(self, name: str) -> None:
-        if name == "notebook" and self._session is not None:
-            self._session.record = self._record(self._identify())
+        session = self._session
+        if name != "notebook" or session is None:
+            return
+        identity = self._identify()
+        if identity is not None and self._passes:
+            back = self._move(session, identity)
+        else:
+            session.record = self._record(identity)
+            back = session.threads()
+        if line := welcome(back, current=session.thread):
+            self.say(line.replace("`", ""))
+
+    @property
+    def _passes(self) -> bool:
+        """Whether the conversation belongs to no notebook, and so does not last."""
+        return not self._key or self._key.startswith("kernel:")
+
+    def _move(
+        self, session: NotebookSession, identity: Identity
+    ) -> tuple[ThreadInfo, ...]:
+        """Go to a notebook's conversation, with what was asked without one.
+
+        Return the threads that it had before.
+        """
+        asked = [Thread(t.name, session.turns(t.name)) for t in session.threads()]
+        session.record = self._record(identity)
+        back = session.threads()
+        session.record.add(asked)
+        return back
 
 
 _current: weakref.WeakKeyDictionary[Any, Current] = weakref.WeakKeyDictionary()
@@ -158,6 +185,13 @@ def end(shell: Any) -> None:
     """Give back what belongs to `shell`; its settings stay."""
     if shell in _current:
         _current[shell].close()
+
+
+@atexit.register
+def _end_all() -> None:
+    """Close the files: closed, a store is one file, which can be copied."""
+    for found in [*_current.values(), *_without_shell]:
+        found.close()
 
 
 def session() -> NotebookSession:

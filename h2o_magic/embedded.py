@@ -7,13 +7,16 @@ it. A file lock keeps two kernels from starting two servers at once.
 
 from __future__ import annotations
 
+import atexit
 import http.client
 import importlib.metadata
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -33,7 +36,7 @@ from h2o_magic.errors import (
     MissingExtraError,
 )
 
-__all__ = ["ServerState", "installed", "locate", "running", "unload"]
+__all__ = ["ServerState", "installed", "locate", "log_file", "running", "unload"]
 
 #: Seconds to wait for a new server to listen. It takes well under one; a cold disk on
 #: a busy machine may need many.
@@ -44,6 +47,10 @@ _END_TIMEOUT = 10.0
 # A started server outlives its starter. Its handle is kept, since dropping it would
 # warn about a child that still runs, and keeps the ended ones from staying zombies.
 _started: list[subprocess.Popen[bytes]] = []
+
+# Where the files of a server are whose user's own folder cannot be written. Only this
+# process finds that server, and so ends it.
+_aside: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +85,7 @@ class ServerState:
 def running() -> ServerState | None:
     """Return the local server that runs, or None; starts nothing."""
     try:
-        runtime = json.loads(places.runtime_file().read_text("utf-8"))
+        runtime = json.loads(_runtime_file().read_text("utf-8"))
         endpoint = Endpoint(runtime["url"], runtime["token"])
         health = _health(endpoint)
         if health.get("instance") != runtime["instance"]:
@@ -121,17 +128,36 @@ def locate() -> Endpoint:
     if not installed():
         raise MissingExtraError("the local server", "local")
     try:
-        with _starting():
-            state = running()
-            if state is not None and _outdated(state):
-                _end(state)
-                state = None
-            return (state or _start()).endpoint
+        return _found_or_started().endpoint
+    except OSError as error:
+        return _start_aside(error).endpoint
+
+
+def _found_or_started() -> ServerState:
+    with _starting():
+        state = running()
+        if state is not None and _outdated(state):
+            _end(state)
+            state = None
+        return state or _start()
+
+
+def _start_aside(why: OSError) -> ServerState:
+    """Start a server whose files are in a temporary folder, since others cannot be.
+
+    A conversation goes on, if only in memory, where nothing can be written.
+    """
+    global _aside  # noqa: PLW0603 - it is a fact about this process
+    folder = _runtime_file().parent
+    try:
+        if _aside is None:
+            _aside = Path(tempfile.mkdtemp(prefix="h2o_magic-"))
+            atexit.register(_end_aside, _aside)
+        return _found_or_started()
     except OSError as error:
         raise ConfigurationError(
-            f"the local server's files cannot be written in "
-            f"{places.runtime_file().parent}: {error.strerror or error}; "
-            "set H2O_MAGIC_HOME to a folder of yours"
+            f"the local server's files cannot be written in {folder}: "
+            f"{why.strerror or why}; set H2O_MAGIC_HOME to a folder of yours"
         ) from error
 
 
@@ -153,6 +179,24 @@ def unload(paths: Sequence[Path]) -> None:
             raise ConfigurationError(
                 "the model is answering right now: stop its answers first, or wait"
             )
+
+
+def _end_aside(folder: Path) -> None:
+    state = running()
+    if state is not None:
+        _end(state)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def log_file() -> Path:
+    """Return the path of the log of the server that this process starts."""
+    path = places.log_file()
+    return path if _aside is None else _aside / path.name
+
+
+def _runtime_file() -> Path:
+    path = places.runtime_file()
+    return path if _aside is None else _aside / path.name
 
 
 def _outdated(state: ServerState) -> bool:
@@ -177,7 +221,7 @@ def _end(state: ServerState) -> None:
 @contextmanager
 def _starting() -> Iterator[None]:
     """Hold the lock under which one kernel starts the server."""
-    path = places.runtime_file().with_suffix(".lock")
+    path = _runtime_file().with_suffix(".lock")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(path, timeout=START_TIMEOUT):
@@ -185,7 +229,7 @@ def _starting() -> Iterator[None]:
     except Timeout:
         raise ConnectionFailedError(
             f"another kernel has been starting the local server for "
-            f"{START_TIMEOUT:.0f} s and is not done: see {places.log_file()}"
+            f"{START_TIMEOUT:.0f} s and is not done: see {log_file()}"
         ) from None
 
 
@@ -199,22 +243,22 @@ def _start() -> ServerState:
         if process.poll() is not None:
             raise ConnectionFailedError(
                 f"the local server ended at once (exit status {process.returncode}): "
-                f"{_last_line(places.log_file())} (log: {places.log_file()})"
+                f"{_last_line(log_file())} (log: {log_file()})"
             )
         time.sleep(0.02)
     process.kill()
     raise ConnectionFailedError(
         f"the local server did not listen within {START_TIMEOUT:.0f} s: "
-        f"see {places.log_file()}"
+        f"see {log_file()}"
     )
 
 
 def _spawn() -> subprocess.Popen[bytes]:
     for ended in [p for p in _started if p.poll() is not None]:
         _started.remove(ended)
-    log = places.log_file()
+    log = log_file()
     command = [sys.executable, "-m", "h2o_magic.cli", "serve"]
-    command += ["--runtime-file", str(places.runtime_file()), "--log-file", str(log)]
+    command += ["--runtime-file", str(_runtime_file()), "--log-file", str(log)]
     with _open_private(log) as output:
         process = subprocess.Popen(  # noqa: S603 - our own program
             command,

@@ -1,8 +1,8 @@
 """What a server says in an error answer: its words, and when to come back.
 
-Pure. Known are the shapes of chat-ui of June 2023, of text-generation-inference 0.9 and
-of the proxies before them (tests/recordings), and this package's own, which has a
-``reason``.
+Pure. Known are the shapes of chat-ui of June 2023, of text-generation-inference 0.9, of
+the proxies before them and of seven OpenAI-compatible servers (tests/recordings), and
+this package's own, which has a ``reason``.
 """
 
 from __future__ import annotations
@@ -55,17 +55,12 @@ def words_of(document: object) -> str:
     """Return the message in an error document, or an empty text if it holds none."""
     if not isinstance(document, dict):
         return ""
-    if reason := _reason(document):
-        return reason
-    error = document.get("error")
-    if isinstance(error, str):
-        return error
-    if isinstance(error, list):
-        return "; ".join(part for part in error if isinstance(part, str))
-    message = error.get("message") if isinstance(error, dict) else None
-    if message is None:
-        message = document.get("message")
-    return message if isinstance(message, str) else ""
+    detail = document.get("detail")  # FastAPI's
+    if isinstance(detail, list):
+        said = "; ".join(filter(None, map(_fault, detail)))
+    else:
+        said = detail if isinstance(detail, str) else _said(detail)
+    return _said(document) or said
 
 
 def html_title(page: str, *, limit: int = 500) -> str:
@@ -116,6 +111,34 @@ def _document(text: str) -> object:
 def _reason(document: object) -> str:
     reason = document.get("reason") if isinstance(document, dict) else None
     return reason.strip() if isinstance(reason, str) else ""
+
+
+def _said(document: object) -> str:
+    """Return the message of an error document, whatever `detail` it may have."""
+    if not isinstance(document, dict):
+        return ""
+    if reason := _reason(document):
+        return reason
+    error, message = document.get("error"), document.get("message")
+    if isinstance(error, list):
+        error = "; ".join(part for part in error if isinstance(part, str))
+    if isinstance(error, dict):
+        # A message may be empty (FastChat), and then the code says it.
+        words = (error.get(name) for name in ("message", "code", "type"))
+        error = next((word for word in words if word and isinstance(word, str)), "")
+    if isinstance(error, str) and error:
+        return error
+    return message if isinstance(message, str) else ""
+
+
+def _fault(fault: object) -> str:
+    """Return what FastAPI says of one fault in a request, and of which field."""
+    words = fault.get("msg") if isinstance(fault, dict) else fault
+    if not isinstance(words, str):
+        return ""
+    place = fault.get("loc") if isinstance(fault, dict) else None
+    parts = map(str, place) if isinstance(place, list | tuple) else ()
+    return ": ".join(filter(None, [".".join(parts), words]))
 
 
 def _seconds_until(date: str, now: datetime) -> float:

@@ -99,7 +99,7 @@ class H2OMagics(SettingsTraits, Magics):
         with self.speaking(), usage_errors(), interrupts():
             from h2o_magic import subcommands  # noqa: PLC0415
 
-            self.welcome()
+            said = self.welcome()
             if cell is None:
                 subcommands.run(self, line)
                 return
@@ -107,7 +107,8 @@ class H2OMagics(SettingsTraits, Magics):
             if options.help:
                 subcommands.show_help(self)
             else:
-                self.ask(options, cell, owns_cell=True)
+                # An answer that owns its cell would clear the welcome away.
+                self.ask(options, cell, owns_cell=not said)
 
     def ask_line(self, text: str) -> None:
         """Ask what stands on the rest of a line, after options."""
@@ -168,13 +169,13 @@ class H2OMagics(SettingsTraits, Magics):
         answer = self.session.retry(**cast(Any, options.settings))
         self._show(answer, options, owns_cell=False)
 
-    def welcome(self) -> None:
-        """Say once what of the conversation is back, if anything is."""
+    def welcome(self) -> bool:
+        """Say once what of the conversation is back; return whether anything is."""
         if self._welcomed:
-            return
+            return False
         self._welcomed = True
         if not places.store_file().exists():
-            return
+            return False
         self._current.settle()
         from h2o_magic.display import show_markdown  # noqa: PLC0415
         from h2o_magic.welcome import welcome  # noqa: PLC0415
@@ -190,6 +191,7 @@ class H2OMagics(SettingsTraits, Magics):
         )
         if line:
             show_markdown(self.shell, line, line.replace("`", ""))
+        return bool(line)
 
     def on_cell(self, info: ExecutionInfo) -> None:
         """Note which cell runs, by IPython's ``pre_run_cell`` event."""
@@ -197,7 +199,10 @@ class H2OMagics(SettingsTraits, Magics):
 
     def on_cell_end(self, result: ExecutionResult) -> None:
         """Let go of what the cell no longer asks, by its ``post_run_cell`` event."""
-        if result.success:
+        info = result.info
+        blank = info is None or not (info.raw_cell or "").strip()
+        # A blank cell had no ``pre_run_cell`` event.
+        if not blank and self._current.cell.end() and result.success:
             self._current.take_out_what_is_not_asked_any_more()
 
     def _show(self, answer: Answer, options: AskOptions, *, owns_cell: bool) -> None:

@@ -62,7 +62,7 @@ class NotebookSession:
         Makes a backend of the setting ``server``.
     cells
         Returns the key of the running cell's next turn in a thread, or None without
-        one; it is told None for a question outside the conversation.
+        one; it is told False for a question outside the conversation.
 
     Examples
     --------
@@ -79,7 +79,7 @@ class NotebookSession:
         record: Record | None = None,
         settings: Settings | None = None,
         connect: Callable[[str], Backend] = connect_to,
-        cells: Callable[[str | None], str | None] = lambda _: None,
+        cells: Callable[[str, bool], str | None] = lambda *_: None,
     ) -> None:
         self._cells = cells
         self.settings = Settings() if settings is None else settings
@@ -283,7 +283,12 @@ class NotebookSession:
         return self.record.threads()
 
     def fork(
-        self, new: str, *, at: int | None = None, thread: str | None = None
+        self,
+        new: str,
+        *,
+        at: int | None = None,
+        thread: str | None = None,
+        overwrite: bool = False,
     ) -> int:
         """Copy a thread's turns, as far as number `at`, into a new thread.
 
@@ -295,6 +300,8 @@ class NotebookSession:
             Number of the last turn to copy; None for all.
         thread
             Name of the thread to copy from; None for the current one.
+        overwrite
+            True takes out the turns that `new` has.
 
         Returns
         -------
@@ -307,7 +314,10 @@ class NotebookSession:
             If `new` is taken or no name, or there is nothing to copy.
         """
         expect("a turn's number", at, int, optional=True)
-        return self.record.fork(self._name(thread), self._name(new), at)
+        name = self._name(new)
+        count = self.record.fork(self._name(thread), name, at, overwrite=overwrite)
+        self._exchange.forget([name])
+        return count
 
     def reset(
         self,
@@ -523,7 +533,7 @@ class NotebookSession:
         settings = self.settings.merged(options)
         parameters = resolve({name: settings[name] for name in PARAMETERS})
         if isinstance(cell, _Running):
-            cell = self._cells(str(settings["thread"]) if history else None)
+            cell = self._cells(str(settings["thread"]), history)
         expect("the key of a cell", cell, str, optional=True)
         settings["model"] = _whole_path(str(settings["model"]))
         return Question(

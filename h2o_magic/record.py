@@ -230,7 +230,9 @@ class Record:
         """Return the threads that have turns, in order of creation."""
         return self._keeper.read(turns.list_threads)
 
-    def fork(self, thread: str, new: str, at: int | None) -> int:
+    def fork(
+        self, thread: str, new: str, at: int | None, *, overwrite: bool = False
+    ) -> int:
         """Copy the first turns of a thread to a new one, and return how many.
 
         Parameters
@@ -241,13 +243,15 @@ class Record:
             The new thread's name.
         at
             Number of the last turn to copy; None for all.
+        overwrite
+            True takes out what the new thread has.
 
         Raises
         ------
         ConfigurationError
             If there is nothing to copy, `at` is no turn's number, or `new` has turns.
         """
-        return self._keeper.write(changes.fork, thread, new, at)
+        return self._keeper.write(changes.fork, thread, new, at, overwrite=overwrite)
 
     def reset(self, thread: str | None, *, erase: bool = False) -> int:
         """Take all turns out of a thread, and return how many there were.

@@ -28,7 +28,8 @@ def welcome(
     copied_from
         Path of the notebook that this one is a copy of; empty if it is none.
     incomplete
-        True if the current thread's last answer was cut short when its kernel died.
+        True if the current thread's last answer has no end: its kernel died, or is
+        still writing it.
     """
     count = sum(thread.turns for thread in threads)
     if not count:
@@ -43,7 +44,8 @@ def welcome(
     if current != MAIN:
         came += f", thread `{current}` goes on"
     cut = (
-        "The last answer was cut short: `%h2o retry` asks it again. "
+        "The last answer is not whole, unless another kernel is still writing it: "
+        "`%h2o retry` asks it again. "
         if incomplete
         else ""
     )

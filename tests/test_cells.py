@@ -62,14 +62,29 @@ def test_without_an_id_there_is_no_key() -> None:
     assert RunningCell(None).next_key("main") is None
 
 
-def test_a_question_outside_is_asked_and_has_no_key() -> None:
+def test_a_question_outside_has_no_key_but_a_thread() -> None:
     cell, kernel = running("a")
-    assert not cell.has_asked
-    assert cell.next_key(None) is None
-    assert cell.has_asked
+    assert cell.threads == frozenset()
+    assert cell.next_key("main", history=False) is None
+    assert cell.threads == {"main"}
     assert cell.asked == frozenset()
     kernel.serve("again", "a")
-    assert not cell.has_asked
+    assert cell.threads == frozenset()
+
+
+def test_a_cell_within_a_cell_is_a_part_of_it() -> None:
+    cell, _ = running("a")
+    cell.begin("a")
+    keys = [cell.next_key("main")]
+    for _ in range(2):
+        cell.begin(None)
+        keys.append(cell.next_key("main"))
+        assert not cell.end()
+    assert keys == ["a", "a#2", "a#3"]
+    assert cell.end()
+    cell.begin("a")
+    assert cell.next_key("main") == "a"
+    assert cell.end()
 
 
 def test_what_another_thread_of_the_program_asks_belongs_to_no_cell() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import stat
 import sys
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
@@ -92,11 +94,35 @@ def test_a_relative_home_is_one_place_for_kernel_and_server(
     assert places.runtime_file().parent == tmp_path / "here"
 
 
-def test_a_home_that_cannot_be_written_is_one_clear_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def unwritable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home that cannot be made."""
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv("H2O_MAGIC_HOME", str(tmp_path / "file" / "home"))
+    home = tmp_path / "file" / "home"
+    monkeypatch.setenv("H2O_MAGIC_HOME", str(home))
+    monkeypatch.setattr(embedded, "_aside", None)
+    monkeypatch.setattr(atexit, "register", lambda *_: None)
+    return home
+
+
+def test_where_nothing_can_be_written_a_server_starts_aside(unwritable: Path) -> None:
+    endpoint = embedded.locate()
+    folder = embedded.log_file().parent
+    try:
+        assert embedded.locate() == endpoint
+        assert embedded.log_file().exists()
+        assert not unwritable.exists()
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    finally:
+        embedded._end_aside(folder)
+    assert embedded.running() is None
+    assert not folder.exists()
+
+
+def test_no_folder_at_all_is_one_clear_line(
+    unwritable: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(unwritable))
     with pytest.raises(ConfigurationError, match="set H2O_MAGIC_HOME to a folder"):
         embedded.locate()
 

@@ -6,8 +6,11 @@ import gzip
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email import policy
+from email.parser import BytesParser
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
@@ -28,9 +31,11 @@ from h2o_magic.errors import (
 from h2o_magic.transport import Cancellation, Endpoint, Timeouts, Transport, mapped
 from h2o_magic.transport.client import _user_agent
 from h2o_magic.transport.failures import _FAILURES
+from h2o_magic.transport.multipart import multipart
 from tests.backends.scripted import (
     DROP,
     Answer,
+    Request,
     Script,
     ScriptedServer,
     answer,
@@ -91,6 +96,52 @@ def test_a_form_says_that_it_is_one() -> None:
         kind = server.requests[0].headers["content-type"]
         assert kind == "application/x-www-form-urlencoded"
         assert server.requests[0].form == {"a": ["x/y é&"]}
+
+
+def parts_of(request: Request) -> dict[str, bytes]:
+    """The parts of a body, read by Python's own mail parser."""
+    kind = request.headers["content-type"]
+    head = f"Content-Type: {kind}\r\n\r\n".encode()
+    message = BytesParser(policy=policy.HTTP).parsebytes(head + request.body)
+    return {
+        str(part.get_param("name", header="content-disposition")): part.get_payload(
+            decode=True
+        )
+        for part in message.iter_parts()
+    }
+
+
+PARTS = {"data": '{"é": "👋\u2028"}', "b": "one\r\ntwo\n\r\n--three--\r\n", "c": ""}
+
+
+def test_parts_are_sent_byte_for_byte() -> None:
+    with talking(always(document(1))) as (transport, server):
+        transport.send("POST", "/conversation/1", parts=PARTS).close()
+        (sent,) = server.requests
+        kind, _, boundary = sent.headers["content-type"].partition("; boundary=")
+        assert kind == "multipart/form-data"
+        expected = "".join(
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'
+            f"{text}\r\n"
+            for name, text in PARTS.items()
+        )
+        assert sent.body == f"{expected}--{boundary}--\r\n".encode()
+        assert list(parts_of(sent)) == list(PARTS)
+        assert parts_of(sent)["data"] == PARTS["data"].encode()
+
+
+def test_the_boundary_of_parts_is_not_in_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken, free = uuid.UUID(int=1), uuid.UUID(int=2)
+    ids = iter([taken, taken, free])
+    monkeypatch.setattr(uuid, "uuid4", lambda: next(ids))
+    body, kind = multipart({"data": f"--h2o-{taken.hex}--"})
+    assert kind == f"multipart/form-data; boundary=h2o-{free.hex}"
+    assert body.count(free.hex.encode()) == 2
+
+
+def test_the_name_of_a_part_cannot_end_its_line() -> None:
+    body, _ = multipart({'a"\r\nX: 1': "\ud83d"})
+    assert b'name="a%22%0D%0AX: 1"\r\n\r\n?\r\n' in body
 
 
 def test_a_post_without_a_body_has_no_content_type() -> None:
@@ -167,6 +218,22 @@ def test_two_transports_share_no_cookie() -> None:
         other.send("GET", "/").close()
         other.close()
         assert "cookie" not in server.requests[1].headers
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_cookie_that_was_given_goes_along_until_the_server_replaces_it(
+    host: str,
+) -> None:
+    new = {"Set-Cookie": "hf-chat=new; Path=/; Secure; HttpOnly"}
+    with serving(in_turn(document(1), document(1, headers=new), document(1))) as server:
+        transport = Transport(Endpoint(f"http://{host}:{server.port}/chat"))
+        transport.keep_cookie("hf-chat", "given")
+        for _ in range(3):
+            transport.send("GET", "/").close()
+        transport.close()
+        sent = [request.headers["cookie"] for request in server.requests]
+        assert sent == ["hf-chat=given", "hf-chat=given", "hf-chat=new"]
+        assert "given" not in repr(transport)
 
 
 # --- redirects

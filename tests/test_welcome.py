@@ -33,7 +33,9 @@ def test_a_copy_says_whose_turns_it_has() -> None:
 
 def test_an_answer_that_was_cut_short_is_named_with_its_cure() -> None:
     line = welcome([MAIN], incomplete=True)
-    assert "The last answer was cut short: `%h2o retry` asks it again. " in line
+    assert (
+        "is not whole, unless another kernel is still writing it: `%h2o retry`" in line
+    )
 
 
 def test_it_is_one_line() -> None:

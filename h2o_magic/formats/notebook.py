@@ -19,8 +19,10 @@ not in the output's facts is not known then.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from h2o_magic.formats.answer_output import (
@@ -72,10 +74,14 @@ def write(threads: Sequence[Thread]) -> str:
     ConfigurationError
         If facts are not JSON values.
     """
-    taken = {"h2o-load"}
-    cells = [_code_cell("h2o-load", "%load_ext h2o_magic", {}, [])]
+    made = _made_ids(threads)
+    load = next(made)
+    taken = {load}
+    cells = [_code_cell(load, "%load_ext h2o_magic", {}, [])]
     for thread in threads:
-        cells += [_turn_cell(turn, thread.name, taken) for turn in thread.turns]
+        for turn in thread.turns:
+            key = _id(turn.cell, made, taken)
+            cells.append(_turn_cell(key, turn, thread.name))
     names = [thread.name for thread in threads]
     metadata = {
         _KEY: {**signature(), "threads": names},
@@ -156,19 +162,26 @@ def _code_cell(
     }
 
 
-def _turn_cell(turn: Turn, thread: str, taken: set[str]) -> dict[str, Any]:
-    key = _new_id(turn.cell, taken)
+def _turn_cell(key: str, turn: Turn, thread: str) -> dict[str, Any]:
     metadata = {_KEY: {"thread": thread, **describe(turn, *_IN_CELL)}}
     return _code_cell(key, write_source(turn, thread), metadata, [write_output(turn)])
 
 
-def _new_id(wanted: str | None, taken: set[str]) -> str:
+def _made_ids(threads: Sequence[Thread]) -> Iterator[str]:
+    """Yield ids for cells without one, which no other conversation's cells have.
+
+    A conversation that is exported again gets the same.
+    """
+    asked = [(t.question, t.answer, t.asked_at) for each in threads for t in each.turns]
+    mark = hashlib.sha256(repr(asked).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return (f"h2o-{mark}-{number}" for number in count())
+
+
+def _id(wanted: str | None, made: Iterator[str], taken: set[str]) -> str:
     """Return the cell's own key if a notebook can have it, else a made one."""
     key = wanted or ""
-    number = len(taken)
     while key in taken or not _CELL_ID.fullmatch(key):
-        key = f"h2o-{number}"
-        number += 1
+        key = next(made)
     taken.add(key)
     return key
 

@@ -13,11 +13,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from h2o_magic.server import tgi
 from h2o_magic.server.access import Access
 from h2o_magic.server.conversation_routes import ConversationRoutes
 from h2o_magic.server.conversations import Conversations, Sessions
 from h2o_magic.server.lifetime import IdleTimer
+from h2o_magic.server.line import RETRY_AFTER, Line, OverloadedError
+from h2o_magic.server.metrics import Metrics
 from h2o_magic.server.models import Models
+from h2o_magic.server.offer import Offer
+from h2o_magic.server.openai_errors import OpenAIError, as_openai, is_openai
+from h2o_magic.server.openai_routes import OpenAIRoutes
+from h2o_magic.server.records import Records
 from h2o_magic.server.replies import RouteError, error_page, method_not_allowed
 from h2o_magic.server.runtime_file import Runtime
 from h2o_magic.server.service_routes import ServiceRoutes
@@ -30,8 +37,12 @@ def build_app(
     models: Models,
     conversations: Conversations,
     *,
+    line: Line,
     idle: IdleTimer,
-    end: Callable[[], None],
+    end: Callable[[], None] | None,
+    is_ending: Callable[[], bool] = lambda: False,
+    offer: Offer = Offer(),  # noqa: B008 - a frozen value
+    local: bool = True,
 ) -> Starlette:
     """Put the application together.
 
@@ -43,25 +54,44 @@ def build_app(
         What answers.
     conversations
         Where it keeps what was said.
+    line
+        How many answers may be under way.
     idle
         Is told of every request.
     end
-        Ends the server; called by ``POST /shutdown``.
+        Ends the server; called by ``POST /shutdown``. None if no client may do that.
+    is_ending
+        Whether nothing new may begin any more.
+    offer
+        Which models can be asked for.
+    local
+        Whether only this machine can reach the server.
     """
-    sessions = Sessions()
+    sessions, metrics = Sessions(), Metrics()
+    service = ServiceRoutes(
+        runtime, models, sessions, offer, line, metrics, is_ending, end
+    )
     routes = [
-        *ServiceRoutes(runtime, models, sessions, end).routes(),
-        *ConversationRoutes(conversations, models).routes(),
+        *service.routes(),
+        *ConversationRoutes(conversations, models, offer, line).routes(),
+        *OpenAIRoutes(models, offer, line).routes(),
     ]
     access = Middleware(
-        Access, token=runtime.token, sessions=sessions, activity=idle.activity
+        Access,
+        token=runtime.token,
+        sessions=sessions,
+        activity=idle.activity,
+        local=local,
+        is_ending=is_ending,
     )
     return Starlette(
         routes=routes,
-        middleware=[access],
+        middleware=[Middleware(Records, routes=routes, metrics=metrics), access],
         exception_handlers={
             HTTPException: partial(_no_route, routes),
             RouteError: _refuse,
+            OpenAIError: _refuse,
+            OverloadedError: _refuse,
             Exception: _crash,
         },
     )
@@ -69,17 +99,30 @@ def build_app(
 
 def _no_route(routes: Sequence[Route], request: Request, error: Exception) -> Response:
     """Answer where there is no route, or none for the verb, as SvelteKit does."""
-    if cast(HTTPException, error).status_code != 405:
+    path, status = request.url.path, cast(HTTPException, error).status_code
+    here = [r for r in routes if r.path_regex.match(path)]
+    allowed = ", ".join(sorted({m for route in here for m in route.methods or ()}))
+    if is_openai(path):
+        words = f"expected one of the methods {allowed}" if here else "unknown path"
+        refusal = OpenAIError(f"{words}, got {request.method} {path[:200]}", status)
+        refusal.headers = {"Allow": allowed} if here else None
+        return refusal.response()
+    if status != 405:
         return error_page("Not Found", 404)
-    here = [r for r in routes if r.path_regex.match(request.url.path)]
-    allowed = sorted({method for route in here for method in route.methods or ()})
-    return method_not_allowed(request.method, ", ".join(allowed))
+    return method_not_allowed(request.method, allowed)
 
 
 def _refuse(request: Request, error: Exception) -> Response:
+    if is_openai(request.url.path):
+        return as_openai(error).response()
+    if isinstance(error, OverloadedError):
+        overloaded = tgi.error("Model is overloaded", "overloaded")
+        return JSONResponse(overloaded, tgi.STATUS["overloaded"], RETRY_AFTER)
     # Starlette's types do not say that a handler gets only what it was set for.
     return cast(RouteError, error).response(request.headers.get("accept"))
 
 
-def _crash(_request: Request, _error: Exception) -> Response:
+def _crash(request: Request, error: Exception) -> Response:
+    if is_openai(request.url.path):
+        return as_openai(error).response()
     return JSONResponse({"message": "Internal Error"}, 500)

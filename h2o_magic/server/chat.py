@@ -10,6 +10,7 @@ from typing import Any
 from h2o_magic.errors import ConfigurationError, GenerationError
 from h2o_magic.server import tgi
 from h2o_magic.server.conversations import Conversation
+from h2o_magic.server.facts import Facts
 from h2o_magic.server.generation import Question, generate
 from h2o_magic.server.models import Models
 from h2o_magic.server.prompts import Dialogue
@@ -28,6 +29,8 @@ async def answer(
     weights: Weights,
     request: TurnRequest,
     sampling: Sampling,
+    *,
+    facts: Facts,
 ) -> AsyncGenerator[dict[str, Any], None]:
     """Yield an answer's events as JSON objects; a failure is the last event.
 
@@ -43,8 +46,10 @@ async def answer(
                 weights, dialogue, sampling, request.details, request.json_schema
             )
             try:
-                async with aclosing(generate(models, question)) as events:
+                answering = generate(models, question, facts.note_prompt)
+                async with aclosing(answering) as events:
                     async for event in events:
+                        facts.note(event)
                         if event.generated_text is not None:
                             _store(conversation, request, event.answer)
                         yield event.as_json()
@@ -79,6 +84,6 @@ def _failure(error: Exception) -> dict[str, Any]:
     if isinstance(error, ValidationError):
         return tgi.error(str(error), "validation")
     expected = isinstance(error, ConfigurationError | GenerationError)
-    _log.warning("an answer failed: %s", error, exc_info=not expected)
+    _log.warning("an answer failed", exc_info=error)
     reason = str(error) if expected else repr(error)
     return tgi.error(f"Request failed during generation: {reason}", "generation")

@@ -1,18 +1,22 @@
 """The checks that come before every route: each returns a refusal, or None.
 
 They know no session; see :mod:`h2o_magic.server.access`, which runs them in order.
+Those of the old service's routes speak its words; :func:`check_openai` is all that
+comes before a route of the OpenAI API, which has neither cookies nor forms.
 """
 
 from __future__ import annotations
 
 import hmac
 import re
+from ipaddress import ip_address
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Scope
 
+from h2o_magic.server.openai_errors import OpenAIError
 from h2o_magic.server.replies import early_error
 
 __all__ = [
@@ -20,16 +24,17 @@ __all__ = [
     "body_limit",
     "check_body",
     "check_host",
+    "check_openai",
     "check_referer",
     "check_token",
     "has_token",
 ]
 
-_LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+_FOREIGN = "This server answers to local addresses only"
 #: Largest body, in bytes: chat-ui's own limit, and ours where a history comes along.
 _BODY_LIMIT = 512 * 1024
 _HISTORY_LIMIT = 8 * 1024 * 1024
-_WITH_HISTORY = ("/conversation", "/api/tokenize")
+_WITH_HISTORY = ("/conversation", "/api/tokenize", "/v1/chat/completions")
 #: How much of a refused body is read, in bytes, so that its sender gets to hear why.
 PATIENCE = 8 * 1024 * 1024
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
@@ -37,13 +42,7 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plai
 
 def check_host(headers: Headers) -> Response | None:
     """Refuse requests that a web page sent under a name of its own (DNS rebinding)."""
-    try:
-        host = urlsplit(f"//{headers.get('host', '')}").hostname
-    except ValueError:
-        host = None
-    if host in _LOCAL_HOSTS:
-        return None
-    return early_error("This server answers to local addresses only", 403, headers)
+    return None if _is_local(headers) else early_error(_FOREIGN, 403, headers)
 
 
 def check_token(headers: Headers, token: str) -> Response | None:
@@ -63,10 +62,47 @@ def check_body(scope: Scope, headers: Headers) -> Response | None:
     """Refuse a path that cannot be decoded and a body that announces too much."""
     if not _can_be_decoded(scope["raw_path"]):
         return PlainTextResponse("Malformed URI", 400)
-    length = headers.get("content-length", "0")
-    if length.isdecimal() and int(length) > body_limit(scope["path"]):
+    if _announces_too_much(scope, headers):
         return Response("Invalid request body", 413)
     return None
+
+
+def check_openai(
+    scope: Scope, headers: Headers, token: str, *, local: bool
+) -> Response | None:
+    """Refuse, in the shape of the OpenAI API, what its routes should never see."""
+    if local and not _is_local(headers):
+        return OpenAIError(_FOREIGN, 403, code="foreign_host").response()
+    if not has_token(headers, token):
+        return OpenAIError(
+            "expected the server's token as `Authorization: Bearer <token>`",
+            401,
+            code="invalid_api_key",
+        ).response()
+    if not _can_be_decoded(scope["raw_path"]):
+        return OpenAIError("expected a path that can be decoded").response()
+    if _announces_too_much(scope, headers):
+        limit = body_limit(scope["path"])
+        return OpenAIError(
+            f"expected a body of at most {limit} bytes: shorten the messages",
+            413,
+            code="request_too_large",
+        ).response()
+    return None
+
+
+def _is_local(headers: Headers) -> bool:
+    # A page that comes in by a name of its own has a name, not an address, here.
+    try:
+        host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _announces_too_much(scope: Scope, headers: Headers) -> bool:
+    length = headers.get("content-length", "0")
+    return length.isdecimal() and int(length) > body_limit(scope["path"])
 
 
 def _can_be_decoded(raw_path: bytes) -> bool:
@@ -82,8 +118,13 @@ def body_limit(path: str) -> int:
     return _HISTORY_LIMIT if path.rstrip("/") in _WITH_HISTORY else _BODY_LIMIT
 
 
-def check_referer(scope: Scope, headers: Headers) -> Response | None:
-    """Refuse a form that another site's page sent (chat-ui ``hooks.server.ts``)."""
+def check_referer(
+    scope: Scope, headers: Headers, *, any_scheme: bool = False
+) -> Response | None:
+    """Refuse a form that another site's page sent (chat-ui ``hooks.server.ts``).
+
+    With `any_scheme`, the page may have come over TLS, which a proxy took off.
+    """
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if scope["method"] != "POST" or kind not in _FORMS:
         return None
@@ -97,6 +138,7 @@ def check_referer(scope: Scope, headers: Headers) -> Response | None:
         parts = urlsplit("")
     if not parts.scheme or not parts.netloc:  # the old service broke on that, too
         return JSONResponse({"message": "Internal Error"}, 500)
-    if (parts.scheme, parts.netloc) != ("http", headers.get("host")):
+    schemes = ("http", "https") if any_scheme else ("http",)
+    if parts.scheme not in schemes or parts.netloc != headers.get("host"):
         return early_error("Invalid referer for POST request", 403, headers)
     return None

@@ -23,13 +23,16 @@ from h2o_magic.server import tgi
 from h2o_magic.server.bodies import read_json
 from h2o_magic.server.chat import answer, answer_at_once
 from h2o_magic.server.conversations import Conversation, Conversations
+from h2o_magic.server.facts import Facts, facts_of
 from h2o_magic.server.history import parse_history
+from h2o_magic.server.line import Line
 from h2o_magic.server.models import Models
+from h2o_magic.server.offer import Offer
 from h2o_magic.server.replies import RouteError, error_page, preferred
 from h2o_magic.server.sampling import ValidationError, WrongTypeError, parse_sampling
 from h2o_magic.server.streaming import EventStream, while_connected
 from h2o_magic.server.turn_request import SchemaError, TurnRequest, parse_turn
-from h2o_magic.server.weights import Weights, find_weights, why_unknown
+from h2o_magic.server.weights import Weights
 
 __all__ = ["ConversationRoutes"]
 
@@ -46,10 +49,16 @@ class ConversationRoutes:
         What was said.
     models : Models
         What answers.
+    offer : Offer
+        Which models can be asked for.
+    line : Line
+        Who may come.
     """
 
     conversations: Conversations
     models: Models
+    offer: Offer
+    line: Line
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -79,9 +88,9 @@ class ConversationRoutes:
             raise _schema_error('expected {"model": "<id>"} as the body')
         if body.get("fromShare"):
             raise RouteError("Conversation not found", 404)
-        weights = await asyncio.to_thread(find_weights, model)
+        weights = await asyncio.to_thread(self.offer.find, model)
         if weights is None:
-            raise _schema_error(await asyncio.to_thread(why_unknown, model))
+            raise _schema_error(await asyncio.to_thread(self.offer.why_unknown, model))
         try:
             history = parse_history(body["messages"]) if "messages" in body else None
         except MessagesError as error:
@@ -108,13 +117,16 @@ class ConversationRoutes:
             raise _schema_error(str(error)) from error
         except (WrongTypeError, ValidationError) as error:
             return _unusable(error)
-        weights = await asyncio.to_thread(find_weights, conversation.model)
+        weights = await asyncio.to_thread(self.offer.find, conversation.model)
         if weights is None or not weights.path.is_file():
             raise RouteError("Model not available anymore", 410)
         if turn.strict and weights.demo:
             return JSONResponse(_weights_missing(weights), 422)
+        facts = facts_of(request)
+        facts.model = weights.model
+        facts.at_end.enter_context(self.line.place(weights.path))
         try:
-            events = self._events(conversation, weights, turn)
+            events = self._events(conversation, weights, turn, facts)
         except WrongTypeError as error:
             return PlainTextResponse(str(error), 422)
         if turn.stream:
@@ -154,13 +166,17 @@ class ConversationRoutes:
         return found
 
     def _events(
-        self, conversation: Conversation, weights: Weights, turn: TurnRequest
+        self,
+        conversation: Conversation,
+        weights: Weights,
+        turn: TurnRequest,
+        facts: Facts,
     ) -> AsyncGenerator[dict[str, Any], None]:
         try:
             sampling = parse_sampling(turn.parameters, stream=turn.stream)
         except ValidationError as error:
             return _only(tgi.error(str(error), "validation"))
-        return answer(self.models, conversation, weights, turn, sampling)
+        return answer(self.models, conversation, weights, turn, sampling, facts=facts)
 
 
 async def _only(event: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -20,7 +21,14 @@ _log = logging.getLogger(__name__)
 #: returns True to stop. It blocks until the answer has ended.
 Complete: TypeAlias = Callable[[str, Callable[[str], bool]], object]
 
-_Report: TypeAlias = Mapping[str, Any] | Exception
+_GATHER_SECONDS = 0.01
+
+#: In a report of progress in reading the input, which brings no text; in a text, the
+#: quotes would have backslashes. The engine asks us then whether it is to go on.
+_PROGRESS = '"prompt_progress":'
+
+#: JSON, or what went wrong.
+_Report: TypeAlias = str | Exception
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +40,20 @@ class Chunk:
     text : str
         Whole characters only; empty for a control token.
     token_id : int
-        The last token of that text; -1 in a chunk that only ends the answer.
+        The last token of that text; -1 in a chunk that only ends the answer, and where
+        the engine was not asked for tokens.
     logprob : float or None
         Its log probability.
     count : int
-        How many tokens the answer has so far.
+        How many tokens the answer has so far; a little less where the engine was not
+        asked for tokens, until the last chunk.
     finish : {"stop", "length"} or None
         Why the answer ended; None while it goes on.
     seconds : float
-        How long the engine has been writing, without reading the input.
+        How long the engine has been writing, without reading the input; 0 if it does
+        not say.
+    more : bool
+        The next chunk is there already, so that a writer may send both at once.
     """
 
     text: str
@@ -49,6 +62,7 @@ class Chunk:
     count: int
     finish: Literal["stop", "length"] | None = None
     seconds: float = 0.0
+    more: bool = False
 
 
 async def stream(
@@ -82,24 +96,53 @@ async def stream(
     run = _Run(asyncio.get_running_loop())
     future = run.loop.run_in_executor(threads, run.work, complete, json.dumps(request))
     future.add_done_callback(lambda _: let_go())
+    count = 0
     try:
         while True:
-            chunk = _read(await run.reports.get())
-            if chunk is not None:
-                yield chunk
-                if chunk.finish:
-                    return
+            report = await run.next()
+            if isinstance(report, Exception):
+                raise report
+            chunk = _read(report, count, more=bool(run.reports))
+            count = chunk.count
+            yield chunk
+            if chunk.finish:
+                return
     finally:
         run.left = True
 
 
 class _Run:
-    """One call of the engine, seen from both sides."""
+    """One call of the engine, seen from both sides.
+
+    Waking the event loop, and all that it does for one event, costs a good part of the
+    time in which a small model writes a token. So where tokens come faster than one
+    can read, those of a few milliseconds are taken together; a slow model's are taken
+    as they come, and the first one always is.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self.reports: asyncio.Queue[_Report] = asyncio.Queue()
+        self.reports: deque[_Report] = deque()
         self.left = False
+        self._there = asyncio.Event()
+        self._awaited = False
+        self._taken = -_GATHER_SECONDS
+
+    async def next(self) -> _Report:
+        """Wait for the engine's next report."""
+        if not self.reports and self.loop.time() - self._taken < _GATHER_SECONDS:
+            await asyncio.sleep(_GATHER_SECONDS)
+        while not self.reports:
+            self._there.clear()
+            self._awaited = True
+            # One may have come in between, and its thread did not know that we wait.
+            if not self.reports:
+                await self._there.wait()
+            self._awaited = False
+        report = self.reports.popleft()
+        if not self.reports:
+            self._taken = self.loop.time()
+        return report
 
     def work(self, complete: Complete, request: str) -> None:
         """Run in the engine's thread until the answer has ended."""
@@ -112,34 +155,41 @@ class _Run:
         self._send(end)
 
     def _take(self, report: str) -> bool:
-        if not self.left:
-            self._send(json.loads(report))
+        if not (self.left or _PROGRESS in report):
+            self._send(report)
         return self.left
 
     def _send(self, report: _Report) -> None:
+        self.reports.append(report)
+        if not self._awaited:
+            return
+        self._awaited = False  # waking once is enough
         try:
-            self.loop.call_soon_threadsafe(self.reports.put_nowait, report)
+            self.loop.call_soon_threadsafe(self._there.set)
         except RuntimeError:  # the loop is closed: the server is ending
             self.left = True
 
 
-def _read(report: _Report) -> Chunk | None:
-    """Return what a report says; None for progress in reading the input."""
-    if isinstance(report, Exception):
-        raise report
+def _read(text: str, count: int, *, more: bool) -> Chunk:
+    """Return what a report says.
+
+    `count` is how many tokens there were before, `more` whether reports wait.
+    """
+    report = json.loads(text)
     if "choices" not in report:
         raise failure(report)
-    if "prompt_progress" in report:
-        return None
     choice = report["choices"][0]
-    seconds = report["timings"]["predicted_ms"] / 1000
+    timings = report.get("timings", {})
+    seconds = timings.get("predicted_ms", 0.0) / 1000
     if choice["finish_reason"]:
         count = report["usage"]["completion_tokens"]
         return Chunk(choice["text"], -1, None, count, choice["finish_reason"], seconds)
+    if choice["logprobs"] is None:
+        return Chunk(choice["text"], -1, None, count + 1, more=more)
     token = choice["logprobs"]["content"][-1]
-    count = report["timings"]["predicted_n"]
+    count = timings["predicted_n"]
     text, logprob = choice["text"], token["logprob"]
-    return Chunk(text, token["id"], logprob, count, seconds=seconds)
+    return Chunk(text, token["id"], logprob, count, seconds=seconds, more=more)
 
 
 def failure(report: Mapping[str, Any]) -> GenerationError:

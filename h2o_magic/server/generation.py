@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -39,6 +39,8 @@ class Question:
         Let the last event say how the answer came about.
     schema : mapping or None
         JSON schema that the answer is held to.
+    text_only : bool
+        The events need neither ids nor log probabilities of tokens.
     """
 
     weights: Weights
@@ -46,16 +48,28 @@ class Question:
     sampling: Sampling
     details: bool
     schema: Mapping[str, Any] | None = None
+    text_only: bool = False
 
 
 async def generate(
-    models: Models, question: Question
+    models: Models,
+    question: Question,
+    read: Callable[[Prompt], None] = lambda _: None,
 ) -> AsyncGenerator[TokenEvent, None]:
     """Yield the token events of an answer; the last has its `generated_text`.
 
     Before them may come notices: what is waited for, where it takes a while.
 
     Leaving early (closing the iterator, cancelling its task) stops the engine.
+
+    Parameters
+    ----------
+    models
+        What answers.
+    question
+        What it answers.
+    read
+        Called with the prompt before the engine reads it; may refuse it by raising.
 
     Raises
     ------
@@ -73,24 +87,32 @@ async def generate(
         async with aclosing(waiting.during(lending)) as said:
             async for words in said:
                 yield notice(words)
-        async with aclosing(_answer(await lending, question, waiting)) as events:
+        async with aclosing(_answer(await lending, question, waiting, read)) as events:
             async for event in events:
                 yield event
 
 
 async def _answer(
-    engine: Engine, question: Question, waiting: Waiting
+    engine: Engine,
+    question: Question,
+    waiting: Waiting,
+    read: Callable[[Prompt], None],
 ) -> AsyncGenerator[TokenEvent, None]:
     sampling = question.sampling
     context = engine.room.context
     room = input_room(context, sampling.max_new_tokens, sampling.truncate)
     prompt = await asyncio.to_thread(build_prompt, engine, question.dialogue, room)
+    read(prompt)
     length = answer_room(context, len(prompt.tokens), sampling.max_new_tokens)
     transcript = _transcript(engine, question, length)
     options = _options(sampling, context, length)
     if question.schema is not None:
         options |= await use_schema(engine, question.schema)
-    chunks = engine.generate(prompt.tokens, options, tell=waiting.say)
+    # Without a template, a turn's mark may be a token that is no text.
+    text_only = question.text_only and engine.header.chat_template is not None
+    chunks = engine.generate(
+        prompt.tokens, options, text_only=text_only, tell=waiting.say
+    )
     async with aclosing(chunks):
         first = asyncio.ensure_future(anext(chunks))
         async with aclosing(waiting.during(first)) as said:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from h2o_magic.errors import ConfigurationError
@@ -13,15 +13,20 @@ from h2o_magic.server.weights import Weights, known_weights
 __all__ = ["list_models"]
 
 
-def list_models(loaded: Collection[str]) -> list[dict[str, Any]]:
+def list_models(
+    loaded: Collection[str], known: Iterable[Weights] | None = None
+) -> list[dict[str, Any]]:
     """Return every model that can be asked. Blocks: it looks into files.
 
     Parameters
     ----------
     loaded
         Names of the models in memory.
+    known
+        What can be asked; None for everything on this machine.
     """
-    return [_describe(weights, loaded) for weights in known_weights()]
+    listed = known_weights() if known is None else known
+    return [_describe(weights, loaded) for weights in listed]
 
 
 def _describe(weights: Weights, loaded: Collection[str]) -> dict[str, Any]:

@@ -1,14 +1,23 @@
-"""Where the server's log goes, and what the engine prints."""
+"""Where the server's log goes, how its lines look, and what the engine prints.
+
+Each of our lines is a JSON object. No prompt, answer, token or key stands in one: of an
+error the log has the kind and the place, and its words only where they are about the
+server's own files and settings. The engine prints lines of its own between them.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import traceback
+from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
-from h2o_magic.errors import ConfigurationError
+from h2o_magic.errors import ConfigurationError, MessagesError, ParameterError
 
-__all__ = ["open_log", "start_log"]
+__all__ = ["JsonLines", "open_log", "start_log"]
 
 _LARGEST_LOG = 2**20
 
@@ -42,6 +51,42 @@ def start_log(file: int | None) -> None:
         os.dup2(file, 1)
         os.dup2(file, 2)
         os.close(file)
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: ``time`` (UTC), ``level``, ``event``, and its fields.
+
+    The fields are the mapping ``fields`` that a record was given as ``extra``.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, timezone.utc).isoformat(
+                timespec="milliseconds"
+            ),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info and record.exc_info[1] is not None:
+            line["error"] = _kind(record.exc_info[1])
+            line["at"] = _places(record.exc_info[1])
+        return json.dumps(line)
+
+
+def _kind(error: BaseException) -> str:
+    name = type(error).__name__
+    # What is wrong with a client's words repeats them; the engine does so as well.
+    about_us = isinstance(error, ConfigurationError) and not isinstance(
+        error, ParameterError | MessagesError
     )
+    return f"{name}: {error}" if about_us else name
+
+
+def _places(error: BaseException) -> list[str]:
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]

@@ -13,7 +13,7 @@ from pathlib import Path
 from h2o_magic.amounts import size_in_words
 from h2o_magic.server.engine import Engine
 from h2o_magic.server.loading import load
-from h2o_magic.server.room import Room, default_memory, memory_of, room_for
+from h2o_magic.server.room import TINY_FILE, Room, default_memory, memory_of, room_for
 from h2o_magic.server.weights import Weights
 
 __all__ = ["Models"]
@@ -159,7 +159,8 @@ class Models:
         path = weights.path
         room, memory = await asyncio.to_thread(self._plan, weights)
         await self._make_room(memory, tell)
-        tell(f"loading {weights.model}, {size_in_words(weights.size)}")
+        if weights.size >= TINY_FILE:  # a smaller one is there in a moment
+            tell(f"loading {weights.model}, {size_in_words(weights.size)}")
         _log.info("loading %s for %s, %s", path, weights.model, size_in_words(memory))
         self._coming = path
         try:

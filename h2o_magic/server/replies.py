@@ -17,6 +17,8 @@ __all__ = [
     "preferred",
 ]
 
+_OWN = "The local server of h2o_magic, for this user only"
+
 
 class RouteError(Exception):
     """A route refuses.
@@ -97,13 +99,14 @@ def method_not_allowed(method: str, allow: str) -> Response:
     return PlainTextResponse(f"{method} method not allowed", 405, {"allow": allow})
 
 
-def front_page(version: str) -> Response:
+def front_page(version: str, *, shared: bool = False) -> Response:
     """Return the page that says what this server is."""
+    whose = "A shared server of h2o_magic" if shared else _OWN
     return HTMLResponse(
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8" />'
         "<title>h2o_magic</title></head><body>"
         f"<h1>h2o_magic {escape(version)}</h1>"
-        "<p>The local server of h2o_magic, for this user only. In a notebook: "
+        f"<p>{whose}. In a notebook: "
         "<code>%load_ext h2o_magic</code>, then a cell that begins with "
         "<code>%%h2o</code>. <code>%h2o models</code> lists what can answer.</p>"
         "</body></html>\n"

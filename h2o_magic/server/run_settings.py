@@ -13,6 +13,7 @@ __all__ = ["Settings", "check"]
 _LAST_PORT = 65535
 #: The engine ends the process if it is asked for more.
 _MOST_SLOTS = 128
+_LONGEST_QUEUE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,26 +22,48 @@ class Settings:
 
     Attributes
     ----------
-    runtime_file : Path
-        Where to leave address and token for this user's programs.
+    runtime_file : Path or None
+        Where to leave address and token for this user's programs; None for a server
+        whose clients know its token from elsewhere.
+    host : str
+        Name or address to listen on.
     port : int
-        Port on 127.0.0.1; 0 takes a free one.
+        Port; 0 takes a free one.
     slots : int
         Answers that one model writes at once.
+    queue : int
+        Answers that may wait, for all models together.
     idle_minutes : float
         Minutes without a request after which the server ends; 0 for never.
     memory : int or None
         Memory for all models together, in bytes; None for a share of the machine's.
+    grace : float
+        Seconds that running answers may take to end after the first signal.
+    models : tuple of str or None
+        The only models that can be asked for; None for all that are known.
+    token_file : Path or None
+        Holds the token of a server that is shared with others; None for the user's
+        own, which makes one up.
     log_file : Path or None
         Where to write the log; None for standard error.
     """
 
-    runtime_file: Path
+    runtime_file: Path | None
+    host: str = "127.0.0.1"
     port: int = 0
     slots: int = 4
+    queue: int = 64
     idle_minutes: float = 15.0
     memory: int | None = None
+    grace: float = 0.0
+    models: tuple[str, ...] | None = None
+    token_file: Path | None = None
     log_file: Path | None = None
+
+    @property
+    def shared(self) -> bool:
+        """Whether the server is for others, too."""
+        return self.token_file is not None
 
 
 def check(settings: Settings) -> None:
@@ -55,9 +78,23 @@ def check(settings: Settings) -> None:
         raise _error("port", f"0 (a free one) to {_LAST_PORT}", settings.port)
     if not 1 <= settings.slots <= _MOST_SLOTS:
         raise _error("slots", f"1 to {_MOST_SLOTS}", settings.slots)
-    minutes = settings.idle_minutes
-    if not (math.isfinite(minutes) and minutes >= 0):
-        raise _error("idle-minutes", "0 (never) or more", minutes)
+    if not 0 <= settings.queue <= _LONGEST_QUEUE:
+        raise _error("queue", f"0 to {_LONGEST_QUEUE}", settings.queue)
+    if not _is_length(settings.idle_minutes):
+        raise _error("idle-minutes", "0 (never) or more", settings.idle_minutes)
+    if not _is_length(settings.grace):
+        raise _error("grace", "0 or more seconds", settings.grace)
+    if not settings.host.strip():
+        raise ConfigurationError("expected --host to be a name or address, got none")
+    if settings.shared and settings.runtime_file is not None:
+        raise ConfigurationError(
+            "expected --runtime-file or --token-file, got both: a shared server leaves "
+            "no file for this user's notebooks, which have a server of their own"
+        )
+
+
+def _is_length(value: float) -> bool:
+    return math.isfinite(value) and value >= 0
 
 
 def _error(option: str, expected: str, got: float) -> ConfigurationError:

@@ -1,4 +1,10 @@
-"""Runs the server: socket, log, signals, runtime file, and its end."""
+"""Runs the server: socket, log, signals, runtime file, and its end.
+
+There are two kinds. The user's own server is found by notebooks through its runtime
+file, makes up its token, and ends when nobody has asked it for a while. A shared server
+(one with a token file) is for others, too: it leaves no runtime file, so it takes
+nobody's own server's place, and runs until a signal ends it.
+"""
 
 from __future__ import annotations
 
@@ -15,26 +21,30 @@ from pathlib import Path
 from uuid import uuid4
 
 import uvicorn
+from starlette.applications import Starlette
 
 from h2o_magic import places
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.app import build_app
 from h2o_magic.server.conversations import Conversations
 from h2o_magic.server.end_signals import block_end_signals, call_at_signal
+from h2o_magic.server.ending import Ending
 from h2o_magic.server.lifetime import IdleTimer
+from h2o_magic.server.line import Line
+from h2o_magic.server.listening import is_loopback, listen, url_of
 from h2o_magic.server.log_output import open_log, start_log
 from h2o_magic.server.models import Models
+from h2o_magic.server.offer import Offer
 from h2o_magic.server.run_settings import Settings, check
 from h2o_magic.server.runtime_file import Runtime, find_running
+from h2o_magic.server.token_file import read_token
 
-__all__ = ["serve"]
+__all__ = ["http_config", "serve"]
 
 _log = logging.getLogger(__name__)
 
-_HOST = "127.0.0.1"
-_BACKLOG = 128
 #: Seconds that open connections get at the end, once their answers were stopped.
-_GRACE = 2
+_LAST_WORDS = 2
 
 
 def serve(settings: Settings) -> None:
@@ -43,30 +53,68 @@ def serve(settings: Settings) -> None:
     Raises
     ------
     ConfigurationError
-        If a setting is out of its range, the port is taken, a file cannot be written,
-        or the runtime file names a server that runs.
+        If a setting is out of its range, a model is unknown, the port is taken, other
+        machines could reach it without a token of the operator's choice, a file cannot
+        be used, or the runtime file names a server that runs.
     """
     check(settings)
-    _refuse_second(settings.runtime_file)
+    offer = _offer(settings)
+    token = read_token(settings.token_file) if settings.token_file else None
+    if settings.runtime_file:
+        _refuse_second(settings.runtime_file)
     with ExitStack() as kept:
-        listening = kept.enter_context(_listen(settings.port))
+        listening = kept.enter_context(listen(settings.host, settings.port))
+        _refuse_open(settings, listening)
         log = open_log(settings.log_file) if settings.log_file else None
-        runtime = _runtime(settings, listening)
+        runtime = _runtime(settings, listening, token)
         # Who is ended by a signal leaves no file behind.
         block_end_signals()
-        kept.enter_context(_left_in(settings.runtime_file, runtime))
+        if settings.runtime_file:
+            kept.enter_context(_left_in(settings.runtime_file, runtime))
         # From here on nothing that is said reaches a terminal, if there is a log file.
         _greet(settings, runtime)
         start_log(log)
         _log.info("h2o_magic %s listens on %s", runtime.version, runtime.url)
-        asyncio.run(_run(settings, runtime, listening))
+        asyncio.run(_run(settings, runtime, listening, offer))
     _log.info("ended")
 
 
-def _runtime(settings: Settings, listening: socket.socket) -> Runtime:
+def http_config(app: Starlette) -> uvicorn.Config:
+    """Return how `app` is served over HTTP."""
+    return uvicorn.Config(
+        app,
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_LAST_WORDS,
+    )
+
+
+def _offer(settings: Settings) -> Offer:
+    if settings.models is not None:
+        return Offer.of_names(settings.models)
+    return Offer(paths=not settings.shared)
+
+
+def _refuse_open(settings: Settings, listening: socket.socket) -> None:
+    if not settings.shared and not is_loopback(listening):
+        raise ConfigurationError(
+            f"expected --token-file with --host {settings.host}, since other machines "
+            "can reach that address: write one with `openssl rand -hex 32 > FILE; "
+            "chmod 600 FILE`, or leave --host out"
+        )
+
+
+def _runtime(
+    settings: Settings, listening: socket.socket, token: str | None
+) -> Runtime:
     return Runtime(
-        url="http://{}:{}".format(*listening.getsockname()),
-        token=secrets.token_urlsafe(32),
+        url=url_of(listening),
+        token=token or secrets.token_urlsafe(32),
         pid=os.getpid(),
         instance=str(uuid4()),
         version=importlib.metadata.version("h2o-magic"),
@@ -78,47 +126,52 @@ def _greet(settings: Settings, runtime: Runtime) -> None:
     """Say hello to who started the server by hand."""
     if not sys.stderr.isatty():
         return
-    found = (
-        "notebooks of this user find it by themselves"
-        if settings.runtime_file == places.runtime_file()
-        else f"address and token are in {settings.runtime_file}"
-    )
+    if settings.shared:
+        found = f"clients need the token in {settings.token_file}"
+    elif settings.runtime_file == places.runtime_file():
+        found = "notebooks of this user find it by themselves"
+    else:
+        found = f"address and token are in {settings.runtime_file}"
     print(  # noqa: T201
         f"h2o_magic listens on {runtime.url} ; {found}; Ctrl-C ends it",
         file=sys.stderr,
     )
 
 
-async def _run(settings: Settings, runtime: Runtime, listening: socket.socket) -> None:
+async def _run(
+    settings: Settings, runtime: Runtime, listening: socket.socket, offer: Offer
+) -> None:
     models = Models(settings.slots, memory=settings.memory)
     conversations = Conversations()
+    line = Line(settings.slots, settings.queue)
     idle = IdleTimer(settings.idle_minutes * 60)
     server: _Server
 
     def end() -> None:
         server.should_exit = True
         conversations.stop_all()
+        line.stop_all()
 
     def force(number: int) -> None:
-        runtime.remove(settings.runtime_file)
+        if settings.runtime_file:
+            runtime.remove(settings.runtime_file)
         os._exit(128 + number)
 
-    app = build_app(runtime, models, conversations, idle=idle, end=end)
-    server = _Server(
-        uvicorn.Config(
-            app,
-            loop="asyncio",
-            http="h11",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=_GRACE,
-        )
+    ending = Ending(line, settings.grace, end)
+    app = build_app(
+        runtime,
+        models,
+        conversations,
+        line=line,
+        idle=idle,
+        end=None if settings.shared else ending.at_once,
+        is_ending=lambda: ending.begun,
+        offer=offer,
+        local=is_loopback(listening),
     )
-    call_at_signal(asyncio.get_running_loop(), end, force)
-    timer = asyncio.ensure_future(idle.run(end))
+    server = _Server(http_config(app))
+    call_at_signal(asyncio.get_running_loop(), ending.begin, force)
+    timer = asyncio.ensure_future(idle.run(ending.at_once))
     try:
         await server.serve(sockets=[listening])
     finally:
@@ -156,19 +209,3 @@ def _refuse_second(path: Path) -> None:
             f"this user's server is running already: {running.url}, process "
             f"{running.pid}: use that one, or end its process first"
         )
-
-
-def _listen(port: int) -> socket.socket:
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    if sys.platform != "win32":  # there it would share the port with another program
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((_HOST, port))
-    except OSError as error:
-        listening.close()
-        raise ConfigurationError(
-            f"cannot listen on port {port}: {error.strerror}; "
-            "choose another, or 0 for a free one"
-        ) from error
-    listening.listen(_BACKLOG)
-    return listening

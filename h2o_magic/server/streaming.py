@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing, suppress
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from h2o_magic.server.tgi import KEEP_ALIVE
 
-__all__ = ["EventStream", "while_connected"]
+__all__ = ["EventStream", "Failure", "while_connected"]
 
 _T = TypeVar("_T")
 _KEEP_ALIVE_SECONDS = 15.0
+#: How long the status of a stream waits for its first event, where a failure before
+#: that has a status of its own.
+_PATIENCE_SECONDS = 5.0
+
+
+class Failure(Protocol):
+    """How a failed answer is said, as an answer of its own or in a stream."""
+
+    def response(self) -> Response:
+        """Return it as an answer of its own."""
+
+    def events(self) -> bytes:
+        """Return it as the end of a stream that has begun."""
 
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, _T]) -> _T | None:
@@ -51,9 +64,21 @@ class EventStream(Response):
     ----------
     events
         The encoded events. It is closed when the stream ends, in whatever way.
+    failure
+        Says how an error of `events` is told. The head of the stream then waits for
+        the first event, 5 s at most, so that an error before that is an answer of its
+        own with a status. Without it, `events` must tell of its errors itself.
+    stopped
+        What a stream ends with that was stopped; nothing if None.
     """
 
-    def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
+    def __init__(
+        self,
+        events: AsyncGenerator[bytes, None],
+        *,
+        failure: Callable[[Exception], Failure] | None = None,
+        stopped: Failure | None = None,
+    ) -> None:
         self.status_code = 200
         self.background = None
         self.init_headers(
@@ -64,26 +89,50 @@ class EventStream(Response):
             }
         )
         self._events = events
+        self._failure = failure
+        self._stopped = stopped
+        self._begun = False
         self._spoke = time.monotonic()
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream."""
-        start = {"type": "http.response.start", "status": self.status_code}
-        await send({**start, "headers": self.raw_headers})
+        if self._failure is None:
+            await self._begin(send)
         pulse = asyncio.ensure_future(self._keep_alive(send))
         try:
-            await while_connected(receive, self._send_events(send))
+            whole = await while_connected(receive, self._send_events(send))
+            failed = None if whole else self._stopped
+        except Exception as error:
+            if self._failure is None:
+                raise
+            failed = self._failure(error)
         finally:
             pulse.cancel()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        if failed is not None and not self._begun:
+            await failed.response()(scope, receive, send)
+            return
+        await self._begin(send)
+        last = b"" if failed is None else failed.events()
+        await send({"type": "http.response.body", "body": last, "more_body": False})
 
-    async def _send_events(self, send: Send) -> None:
+    async def _begin(self, send: Send) -> None:
+        if not self._begun:
+            self._begun = True
+            start = {"type": "http.response.start", "status": self.status_code}
+            await send({**start, "headers": self.raw_headers})
+
+    async def _send_events(self, send: Send) -> bool:
         async with aclosing(self._events) as events:
             async for event in events:
                 self._spoke = time.monotonic()
+                await self._begin(send)
                 await _send_part(send, event)
+        return True
 
     async def _keep_alive(self, send: Send) -> None:
+        if not self._begun:
+            await asyncio.sleep(_PATIENCE_SECONDS)
+            await self._begin(send)
         while True:
             silence = time.monotonic() - self._spoke
             await asyncio.sleep(_KEEP_ALIVE_SECONDS - silence)

@@ -16,6 +16,7 @@ KEEP_ALIVE = b":\n\n"
 STATUS: Mapping[str, int] = {
     "validation": 422,
     "generation": 424,
+    "overloaded": 429,
 }
 
 
@@ -42,6 +43,9 @@ class TokenEvent:
         without a stop text. Not part of the wire.
     notice : str or None
         What is done before the answer begins, for a reader; see :func:`notice`.
+    more : bool
+        The next event follows at once, so that both may be sent together. Not part of
+        the wire.
     """
 
     token_id: int
@@ -52,6 +56,7 @@ class TokenEvent:
     details: Mapping[str, Any] | None = None
     answer: str = ""
     notice: str | None = None
+    more: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return the event's object as it stands in the stream."""

@@ -101,7 +101,9 @@ class Transcript:
     def _event(self, chunk: Chunk) -> TokenEvent:
         special = chunk.token_id in self._header.control_ids and not chunk.text
         text = self._header.tokens[chunk.token_id] if special else chunk.text
-        event = TokenEvent(chunk.token_id, text, chunk.logprob, special)
+        event = TokenEvent(
+            chunk.token_id, text, chunk.logprob, special, more=chunk.more
+        )
         if special:
             if text in self._turn_markers:
                 self.reason = "eos_token"

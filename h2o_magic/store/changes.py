@@ -99,18 +99,30 @@ def drop_cell(database: Database, thread: str | None, cell: str) -> bool:
     return True
 
 
-def fork(database: Database, thread: str, new: str, at: int | None) -> int:
+def fork(
+    database: Database,
+    thread: str,
+    new: str,
+    at: int | None,
+    *,
+    overwrite: bool = False,
+) -> int:
     """Copy the turns up to number `at` (None: all) to a new thread; return how many.
+
+    With `overwrite` they take the place of the turns that it has.
 
     Raises
     ------
     ConfigurationError
-        If there is nothing to copy, `at` is no turn's number, or `new` has turns.
+        If there is nothing to copy, `at` is no turn's number, or `new` has turns, or
+        is the same thread.
     """
-    if taken := turns.count(database, new):
+    taken = turns.count(database, new)
+    if taken and (not overwrite or new == thread):
         raise ConfigurationError(
             f"expected a new thread's name, got {new}, which has {taken} turns: "
             "choose another"
+            + ("" if new == thread else ", or overwrite it (`--overwrite`)")
         )
     copied = turns.count(database, thread) if at is None else at
     if at is None and not copied:
@@ -118,6 +130,7 @@ def fork(database: Database, thread: str, new: str, at: int | None) -> int:
     _, last = turns.by_number(database, thread, copied)
     thread_ = _thread(database, new)
     change = history.begin(database, "fork", thread_)
+    _take_out(database, change, "thread = ?", thread_)
     database.execute(
         f"INSERT INTO turns (thread, position, sequence, added, {rows.COLUMNS}) "
         f"SELECT ?, position + ?, sequence, ?, {rows.COLUMNS} FROM turns "

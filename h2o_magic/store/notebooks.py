@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from h2o_magic.notebook_file import cell_ids
+from h2o_magic.notebook_file import cell_sources
 from h2o_magic.store import rows
 from h2o_magic.store.connection import Database
 from h2o_magic.store.origins import KERNELS, CameFrom, find_origin, has_begun, take
@@ -28,9 +28,10 @@ def enter(
 ) -> CameFrom | None:
     """Make a notebook the one that the queries mean.
 
-    A notebook that never had a turn, but one of whose cells is known, was another one
-    before: it takes over that one's conversation if its file is gone, and a copy of it
-    if not. One that has none of the cells that it had is a new one under an old name.
+    A notebook that never had a turn, but whose cells are known, was another one before
+    (see `origins`): it takes over that one's conversation if its file is gone, and a
+    copy of it if not. One that has none of the cells that it had is a new one under an
+    old name.
 
     Parameters
     ----------
@@ -112,8 +113,7 @@ def _find_origin(
     """
     if has_begun(database, notebook):
         return 0
-    cells = (cell_ids(file) if file else None) or frozenset()
-    return find_origin(database, cells if cell is None else cells | {cell})
+    return find_origin(database, cell, cell_sources(file) if file else None)
 
 
 def _is_same(
@@ -125,8 +125,8 @@ def _is_same(
     """
     if cell is None or file is None or _has_cell(database, notebook, cell):
         return True
-    seen, ids = _cells(database, notebook), cell_ids(file)
-    return not seen or ids is None or bool(ids & seen)
+    seen, sources = _cells(database, notebook), cell_sources(file)
+    return not seen or sources is None or bool(sources.keys() & seen)
 
 
 def _has_cell(database: Database, notebook: int, cell: str) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import chain
 
+from h2o_magic.notebook_file import could_ask
 from h2o_magic.store import rows
 from h2o_magic.store.connection import Database
 
@@ -36,18 +38,35 @@ def has_begun(database: Database, notebook: int) -> bool:
     return database.value(sql, [notebook]) is not None
 
 
-def find_origin(database: Database, cells: Iterable[str]) -> int:
-    """Return the notebook that was used last of those that have one of these cells.
+def find_origin(
+    database: Database, cell: str | None, sources: Mapping[str, str] | None
+) -> int:
+    """Return the notebook that this one was before, or is a copy of; 0 without one.
 
-    It has the cell that loaded the extension, or one that has asked: a cell's second
-    question has the key ``id#2``. Without such a notebook, 0.
+    A cell's id alone proves little, for some programs number the cells of every
+    notebook they make alike. Where the file is known, a cell of it must ask what the
+    other notebook's cell of that id has asked; most such cells win, then the notebook
+    that was used last. Without the file, the cell that loads the extension decides.
+
+    Parameters
+    ----------
+    database
+        Where to look.
+    cell
+        Id of the cell that loads the extension.
+    sources
+        The sources of the file's cells by id; None if the file does not tell.
     """
-    keys = [(rows.stored(cell), *rows.numbered(cell)) for cell in cells]
-    found = (
-        _used_last(database, keys[start : start + _CELLS_AT_ONCE])
-        for start in range(0, len(keys), _CELLS_AT_ONCE)
-    )
-    return max(found, default=(0.0, 0))[1]
+    if sources is None:
+        return 0 if cell is None else _used_last(database, cell)
+    found: Counter[tuple[float, int]] = Counter()
+    ids = list(sources)
+    for start in range(0, len(ids), _CELLS_AT_ONCE):
+        found += _asking_alike(database, ids[start : start + _CELLS_AT_ONCE], sources)
+    if not found:
+        return 0
+    (_, origin), _ = max(found.items(), key=lambda item: (item[1], item[0]))
+    return origin
 
 
 def take(
@@ -86,23 +105,45 @@ def take(
     return origin, ("renamed", old)
 
 
-def _used_last(
-    database: Database, keys: Sequence[tuple[str | bytes | None, ...]]
-) -> tuple[float, int]:
-    """Return when the notebook was used that was used last, and its id."""
+def _used_last(database: Database, cell: str) -> int:
+    """Return the notebook used last that has a cell, as its loader or as one that asks.
+
+    A cell's second question has the key ``id#2``.
+    """
+    found = database.value(
+        f"SELECT id FROM notebooks WHERE NOT ({KERNELS}) AND {_BEGUN} AND id IN ("
+        "  SELECT id FROM notebooks WHERE cell = ? UNION ALL"
+        "  SELECT notebook FROM threads JOIN turns ON thread = threads.id"
+        "  WHERE turns.cell = ? OR (turns.cell > ? AND turns.cell < ?)) "
+        "ORDER BY used DESC LIMIT 1",
+        (*[rows.stored(cell)] * 2, *rows.numbered(cell)),
+    )
+    return found or 0
+
+
+def _asking_alike(
+    database: Database, cells: Sequence[str], sources: Mapping[str, str]
+) -> Counter[tuple[float, int]]:
+    """Count the cells that ask the same, by when a notebook was used, and its id."""
+    keys = [(rows.stored(cell), *rows.numbered(cell)) for cell in cells]
     places = ", ".join(["(?, ?, ?)"] * len(keys))
     found = database.execute(
-        f"WITH seen (cell, low, high) AS (VALUES {places}) "
-        f"SELECT used, id FROM notebooks WHERE NOT ({KERNELS}) AND {_BEGUN} AND id IN ("
-        "  SELECT notebooks.id FROM seen CROSS JOIN notebooks USING (cell) UNION ALL"
-        "  SELECT notebook FROM threads WHERE id IN ("
-        "    SELECT thread FROM seen CROSS JOIN turns USING (cell) UNION ALL"
-        "    SELECT thread FROM seen CROSS JOIN turns"
-        "    ON turns.cell > low AND turns.cell < high)) "
-        "ORDER BY used DESC LIMIT 1",
+        f"WITH seen (id, low, high) AS (VALUES {places}), asked AS ("
+        "  SELECT seen.id, thread, question FROM seen"
+        "  CROSS JOIN turns ON turns.cell = seen.id UNION"
+        "  SELECT seen.id, thread, question FROM seen"
+        "  CROSS JOIN turns ON turns.cell > low AND turns.cell < high) "
+        "SELECT asked.id, question, used, notebooks.id FROM asked "
+        "JOIN threads ON threads.id = asked.thread "
+        f"JOIN notebooks ON notebooks.id = notebook WHERE NOT ({KERNELS})",
         [*chain(*keys)],
-    ).fetchone()
-    return found or (0.0, 0)
+    )
+    alike = {
+        (rows.as_text(cell), used, notebook)
+        for cell, question, used, notebook in found
+        if could_ask(sources[rows.as_text(cell)], rows.as_text(question))
+    }
+    return Counter((used, notebook) for _, used, notebook in alike)
 
 
 def _copy(database: Database, origin: int, notebook: int) -> None:

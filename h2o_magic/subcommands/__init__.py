@@ -170,7 +170,7 @@ _GROUPS = {
         ),
         Subcommand(
             "fork",
-            "NEW [--at N] [--thread NAME]",
+            "NEW [--at N] [--thread NAME] [--overwrite]",
             "copy turns 1 to N into a new thread, and go there",
             threads.fork,
         ),

@@ -51,10 +51,10 @@ def _server_rows(settings: Settings) -> list[list[str]]:
     address, origin = settings["server"], settings.origin("server")
     if address:
         return [["server", Verbatim(address), origin]]
-    from h2o_magic import embedded, places  # noqa: PLC0415
+    from h2o_magic import embedded  # noqa: PLC0415
 
     state = embedded.running()
-    log = ["server's log", f"`{places.log_file()}`", ""]
+    log = ["server's log", f"`{embedded.log_file()}`", ""]
     if state is None and not embedded.installed():
         missing = 'not installed: `pip install "h2o-magic[local]"`'
         return [["server", missing, origin]]

@@ -42,7 +42,12 @@ def fork(magics: H2OMagics, given: Given) -> None:
     """Copy the beginning of a thread into a new one, and go there."""
     session, new = magics.session, given["NEW"]
     source = named_thread(magics, given)
-    count = session.fork(new, at=given.number("--at"), thread=source)
+    count = session.fork(
+        new,
+        at=given.number("--at"),
+        thread=source,
+        overwrite="--overwrite" in given,
+    )
     session.thread = new
     say(
         magics,

@@ -7,6 +7,7 @@ and gives cookies and the token to nobody but the configured origin.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
@@ -19,11 +20,16 @@ from urllib.parse import urlencode, urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
-from requests.cookies import extract_cookies_to_jar, get_cookie_header
+from requests.cookies import (
+    create_cookie,
+    extract_cookies_to_jar,
+    get_cookie_header,
+)
 
 from h2o_magic.endpoint import Endpoint, is_loopback
 from h2o_magic.errors import ConnectionFailedError
 from h2o_magic.transport.failures import mapped
+from h2o_magic.transport.multipart import multipart
 from h2o_magic.transport.reply import Reply, status_error
 from h2o_magic.transport.timeouts import Timeouts
 from h2o_magic.transport.wire import WATCHED_POOLS, Cancellation
@@ -31,6 +37,7 @@ from h2o_magic.transport.wire import WATCHED_POOLS, Cancellation
 __all__ = ["DEFAULT_TIMEOUTS", "Transport"]
 
 _SUCCESS = range(200, 300)
+_PORT = re.compile(r":[0-9]+$")
 DEFAULT_TIMEOUTS = Timeouts()
 
 
@@ -76,6 +83,20 @@ class Transport:
         plain, self.origin = self.origin, self.origin.replace("http://", "https://", 1)
         return self.origin != plain
 
+    def keep_cookie(self, name: str, value: str) -> None:
+        """Send a cookie to this server until the server replaces it.
+
+        Parameters
+        ----------
+        name, value
+            As they stand in the ``Cookie`` header.
+        """
+        host = _PORT.sub("", urlsplit(self.url).netloc)
+        # The jar's own name for a host without a dot.
+        domain = host if "." in host else f"{host}.local"
+        cookie = create_cookie(name, value, domain=domain)  # type: ignore[no-untyped-call]
+        self._session.cookies.set_cookie(cookie)
+
     def send(
         self,
         method: str,
@@ -84,6 +105,7 @@ class Transport:
         document: object = None,
         again: object = None,
         form: Mapping[str, str] | None = None,
+        parts: Mapping[str, str] | None = None,
         accept: str = "application/json",
         accepted: Container[int] = _SUCCESS,
         timeouts: Timeouts | None = None,
@@ -104,6 +126,8 @@ class Transport:
             What to send instead of `document` when the request is sent once more.
         form
             Sent as a form body.
+        parts
+            Sent as the text fields of a ``multipart/form-data`` body.
         accept
             The ``Accept`` header.
         accepted
@@ -127,13 +151,13 @@ class Transport:
             timeouts=timeouts or self._timeouts,
             cancellation=cancellation or Cancellation(),
         )
-        body = _encode(document, form)
+        body = _encode(document, form, parts)
         try:
             reply = self._exchange(method, path, body, accept, exchange)
         except ConnectionFailedError:
             if not exchange.cancellation.reused or exchange.cancellation.cancelled:
                 raise
-            body = _encode(again or document, form)
+            body = _encode(again or document, form, parts)
             reply = self._exchange(method, path, body, accept, exchange)
         if reply.status not in accepted:
             with reply:
@@ -245,9 +269,14 @@ class _Exchange:
 
 
 def _encode(
-    document: object, form: Mapping[str, str] | None
+    document: object,
+    form: Mapping[str, str] | None,
+    parts: Mapping[str, str] | None,
 ) -> tuple[bytes | None, dict[str, str]]:
     """Return a body and the header that says what it is."""
+    if parts is not None:
+        data, kind = multipart(parts)
+        return data, {"Content-Type": kind}
     if form is not None:
         kind = "application/x-www-form-urlencoded"
         return urlencode(form).encode(), {"Content-Type": kind}

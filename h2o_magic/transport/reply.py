@@ -107,6 +107,10 @@ class Reply:
         self._idle = min(self._idle, seconds)
         self._wait = (self._idle, "end")
 
+    def allow(self, seconds: float, what: str) -> None:
+        """Wait at most this long for the next byte; `what` names it in an error."""
+        self._wait = (seconds, what)
+
     def read(self, limit: int) -> bytes:
         """Return the first `limit` bytes of the body, or all if it is shorter."""
         body = bytearray()

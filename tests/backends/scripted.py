@@ -119,19 +119,19 @@ def final(text: str, details: Any = None) -> dict[str, Any]:
     return {"token": special, "generated_text": text, "details": details}
 
 
-def load(case: str) -> dict[str, Any]:
-    recording: dict[str, Any] = json.loads((RECORDINGS / f"{case}.json").read_text())
+def load(case: str, folder: Path = RECORDINGS) -> dict[str, Any]:
+    recording: dict[str, Any] = json.loads((folder / f"{case}.json").read_text())
     return recording
 
 
-def recorded_body(case: str) -> bytes:
-    chunks = load(case)["response"]["chunks"]
+def recorded_body(case: str, folder: Path = RECORDINGS) -> bytes:
+    chunks = load(case, folder)["response"]["chunks"]
     return b"".join(base64.b64decode(data) for _, data in chunks)
 
 
-def recorded(case: str) -> Answer:
+def recorded(case: str, folder: Path = RECORDINGS) -> Answer:
     """A recorded answer, byte for byte."""
-    response = load(case)["response"]
+    response = load(case, folder)["response"]
     headers = response["headers"]
     lines = [f"HTTP/1.1 {response['status']} X", *(f"{k}: {v}" for k, v in headers)]
     head = ("\r\n".join([*lines, "", ""])).encode("latin-1")

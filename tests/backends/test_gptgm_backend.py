@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from h2o_magic.backends import Backend, ChatRequest
-from h2o_magic.backends.gptgm import GptGmBackend, Patience
+from h2o_magic.backends.gptgm import GptGmBackend
+from h2o_magic.backends.patience import Patience
 from h2o_magic.errors import (
     BackendError,
     ConfigurationError,

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 import h2o_magic
-from h2o_magic.backends import gptgm, gptgm_demo
-from h2o_magic.backends.gptgm import Patience, create_completion
+from h2o_magic.backends import gptgm
+from h2o_magic.backends.gptgm import create_completion
+from h2o_magic.backends.gptgm import demo as gptgm_demo
+from h2o_magic.backends.patience import Patience
 from h2o_magic.errors import (
     ConfigurationError,
     ConnectionFailedError,

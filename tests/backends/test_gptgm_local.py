@@ -16,7 +16,7 @@ import pytest
 
 from h2o_magic.backends import ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend, create_completion
-from h2o_magic.backends.gptgm_calls import GptGmCalls
+from h2o_magic.backends.gptgm.calls import GptGmCalls
 from h2o_magic.errors import StatusError
 from h2o_magic.events import Event, Finished, Source, TextDelta, Usage
 from h2o_magic.messages import Message, assistant, system, user

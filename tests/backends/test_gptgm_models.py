@@ -8,7 +8,7 @@ import pytest
 
 from h2o_magic.backends import ModelInfo
 from h2o_magic.backends.gptgm import GptGmBackend
-from h2o_magic.backends.gptgm_models import models_of_api, models_of_page, unflatten
+from h2o_magic.backends.gptgm.models import models_of_api, models_of_page, unflatten
 from h2o_magic.errors import ConnectionFailedError, ProtocolError, StatusError
 from tests.backends.scripted import (
     Answer,

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import pytest
 
 from h2o_magic.backends import ChatRequest
-from h2o_magic.backends.gptgm import GptGmBackend, Patience, create_completion
+from h2o_magic.backends.gptgm import GptGmBackend, create_completion
+from h2o_magic.backends.patience import Patience
 from h2o_magic.errors import (
     BackendError,
     GenerationError,

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from h2o_magic.backends.gptgm_advice import explained
-from h2o_magic.backends.gptgm_prompt import conversation_text, first_turn_text
-from h2o_magic.backends.gptgm_repairs import Patience, Repairs
+from h2o_magic.backends.gptgm.advice import explained
+from h2o_magic.backends.gptgm.prompt import conversation_text, first_turn_text
+from h2o_magic.backends.gptgm.repairs import Repairs
+from h2o_magic.backends.patience import Patience
 from h2o_magic.errors import (
     BackendError,
     ConfigurationError,

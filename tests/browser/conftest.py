@@ -24,6 +24,17 @@ from tests.local import ended_at_exit
 TIMEOUT = 60
 SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
 
+#: Whether the open notebook's kernel answers. JupyterLab drops what is run before, or
+#: takes it and forgets it.
+CONNECTED = """async () => {
+  const context = window.jupyterapp?.shell.currentWidget?.context;
+  const session = context?.sessionContext;
+  if (!session?.session?.kernel) return false;
+  await Promise.all([context.ready, session.ready, session.session.kernel.info]);
+  const kernel = session.session?.kernel;
+  return kernel?.connectionStatus === "connected" && kernel.status === "idle";
+}"""
+
 expect.set_options(timeout=TIMEOUT * 1000)
 
 
@@ -80,6 +91,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         "--allow-root",
         "--ip=127.0.0.1",
         "--port=0",
+        "--LabApp.expose_app_in_browser=True",
         f"--ServerApp.root_dir={folder}",
     ]
     log = (home / "lab.log").open("wb")
@@ -221,4 +233,5 @@ class Opener:
         expect(opened.cell(0)).to_be_visible()
         idle = self.page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")
         expect(idle).to_be_attached()
+        self.page.wait_for_function(CONNECTED, timeout=TIMEOUT * 1000)
         return opened

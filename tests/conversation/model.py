@@ -75,6 +75,14 @@ class Model:
         self._change("replace" if old else "ask", {thread}, {turn}, {old} - {None})
         return turn
 
+    def leave(self, cell: str, asked: dict[str, int]) -> None:
+        """Take out what a cell has asked more than so many times in these threads."""
+        for thread in sorted(asked, key=self._began):
+            for turn in self.turns(thread):
+                name, _, number = (turn.cell or "").partition("#")
+                if name == cell and int(number or 1) > asked[thread]:
+                    self.remove(turn)
+
     def remove(self, turn: ModelTurn) -> None:
         self._change("drop", {turn.thread}, set(), {turn})
 
@@ -133,6 +141,10 @@ class Model:
                 (number, t.question, t.answer, t.status, t.cell, t.begins, old)
             )
         return listed
+
+    def _began(self, thread: str) -> int:
+        """Return in which order the threads began: changes are made in that order."""
+        return list(self._ever).index(thread) if thread in self._ever else -1
 
     def _next(self, thread: str) -> int:
         self._ever[thread] = self._ever.get(thread, 0) + 1

@@ -139,6 +139,39 @@ class Conversation(RuleBasedStateMachine):
         if old is not None:
             self.model.remove(old)
 
+    @rule(
+        cell=st.sampled_from(["c1", "c2", "c3"]),
+        asked=st.lists(st.tuples(TEXTS, THREADS, st.booleans()), max_size=3),
+        second=st.booleans(),
+    )
+    def run_cell(
+        self, cell: str, asked: list[tuple[str, str, bool]], second: bool
+    ) -> None:
+        """A cell asks as often as it likes: what it asked more before goes."""
+        questions = [(self.question(), *one) for one in asked]
+        sent = self.kernel(second)("run_cell", cell, questions)
+        keys: dict[str, int] = {thread: 0 for _, _, thread, _ in questions}
+        for (question, answer, thread, history), messages in zip(
+            questions, sent, strict=True
+        ):
+            if not history:
+                assert messages == [("user", question)]
+                continue
+            keys[thread] += 1
+            key = cell if keys[thread] == 1 else f"{cell}#{keys[thread]}"
+            old = self.model.of_cell(thread, key)
+            context = self.model.context(thread, old, None)
+            assert messages == [*context, ("user", question)]
+            self.model.ask(
+                thread,
+                old,
+                question=question,
+                answer=answer,
+                status="complete",
+                cell=key,
+            )
+        self.model.leave(cell, keys)
+
     @rule(thread=THREADS, answer=TEXTS)
     def retry(self, thread: str, answer: str) -> None:
         turns = self.model.turns(thread)

@@ -1,22 +1,24 @@
 """A kernel's stand-in: a process with a session, told by a pipe what to do.
 
-It can be killed at any moment. Its backend says what the test tells it to say.
+It can be killed at any moment. Its backend says what the test tells it to say. Its
+session is the one of a shell, whose cells are run as ipykernel runs them.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from h2o_magic.backends import ChatRequest, ModelInfo
+from h2o_magic.current import Current
 from h2o_magic.errors import BackendError, ConfigurationError
 from h2o_magic.events import Event, Finished, TextDelta
-from h2o_magic.notebook import NotebookSession
-from h2o_magic.record import Record
 
 
 @dataclass
@@ -53,12 +55,42 @@ class Kernel:
     """What the test can ask for, one method each."""
 
     def __init__(self, path: str) -> None:
+        os.environ["H2O_MAGIC_HOME"] = str(Path(path).parent)
         self.backend = ToldBackend()
         self.troubles: list[str] = []
-        record = Record(
-            Path(path), "file:/home/ann/chat.ipynb", on_trouble=self.troubles.append
+        self.request: dict[str, Any] = {}
+        self.requests = 0
+        shell = SimpleNamespace(
+            kernel=SimpleNamespace(get_parent=lambda: self.request),
+            user_ns={"__vsc_ipynb_file__": "/home/ann/chat.ipynb"},
         )
-        self.session = NotebookSession(self.backend, record=record)
+        self.current = Current(shell)
+        self.current.say = self.troubles.append
+        self.session = self.current.session
+        self.session.backend = self.backend
+
+    def run_cell(self, cell: str, asked: list[tuple[str, str, str, bool]]) -> Any:
+        """Run a cell that asks; return what was sent with each question.
+
+        Parameters
+        ----------
+        cell
+            The cell's id.
+        asked
+            Question, answer, thread, and whether it is one of the conversation.
+        """
+        self.requests += 1
+        header = {"msg_id": f"request {self.requests}"}
+        self.request = {"header": header, "metadata": {"cellId": cell}}
+        self.current.cell.begin(cell)
+        sent = [
+            self.ask(question, answer, "complete", thread=thread, history=history)
+            for question, answer, thread, history in asked
+        ]
+        if self.current.cell.end():
+            self.current.take_out_what_is_not_asked_any_more()
+        self.request = {}
+        return sent
 
     def ask(self, question: str, answer: str, ending: str, **options: Any) -> Any:
         """Ask, and return what was sent; an answer that never ends goes on aside."""

@@ -165,12 +165,20 @@ def test_the_speed_of_writing_is_shown_as_it_was() -> None:
 
 
 def test_a_cell_keeps_its_id_where_a_notebook_can_have_it() -> None:
-    keys = ["good-Id_1", "good-Id_1", "a#2", None, "x" * 65, "", "h2o-load", "h2o-3"]
+    keys = ["good-Id_1", "good-Id_1", "a#2", None, "x" * 65, "", "good-Id_2"]
     book = notebook(*(Turn("A?", "B.", cell=key) for key in keys))
     ids = [cell["id"] for cell in book["cells"]]
-    assert ids[:2] == ["h2o-load", "good-Id_1"]
+    assert [ids[1], ids[-1]] == ["good-Id_1", "good-Id_2"]
     assert len(set(ids)) == len(ids)
     assert [t.cell for t in read_back(book)[0].turns] == keys
+
+
+def test_made_ids_are_of_one_conversation_alone() -> None:
+    once, again = notebook(Turn("A?", "B.")), notebook(Turn("A?", "B."))
+    other = notebook(Turn("A?", "C."))
+    ids, same, others = ([c["id"] for c in b["cells"]] for b in (once, again, other))
+    assert ids == same
+    assert not set(ids) & set(others)
 
 
 # An exported notebook that people have worked in

@@ -125,10 +125,10 @@ class Notebook:
 
 
 @contextmanager
-def running_kernel(**environ: str) -> Iterator[Notebook]:
+def running_kernel(*arguments: str, **environ: str) -> Iterator[Notebook]:
     """Start a kernel with more in its environment; its own manager ends it."""
     manager = KernelManager(kernel_name="python3")
-    manager.start_kernel(env={**os.environ, **environ})
+    manager.start_kernel(env={**os.environ, **environ}, extra_arguments=list(arguments))
     client = manager.client()
     client.start_channels()
     client.wait_for_ready(timeout=TIMEOUT)

@@ -239,7 +239,7 @@ def test_a_cell_that_asks_by_python_replaces_its_turns_too(
     assert [turn.question for turn in found] == ["0?", "1?"]
 
 
-def test_a_cell_that_was_edited_to_ask_less_or_elsewhere_leaves_no_ghosts(
+def test_a_cell_that_was_edited_to_ask_less_leaves_no_ghosts(
     home: Path, tmp_path: Path, server: StandIn
 ) -> None:
     path = tmp_path / "chat.ipynb"
@@ -255,13 +255,101 @@ def test_a_cell_that_was_edited_to_ask_less_or_elsewhere_leaves_no_ghosts(
 
         assert (asked("main"), asked("side")) == (["a", "d", "e", "last"], ["b"])
         kernel.run("%h2o ask a\n%h2o ask e", "c1")
+        assert (asked("main"), asked("side")) == (["a", "e", "last"], ["b"])
+        kernel.run("%%h2o --no-history --thread side\nlast", "c1")
         assert (asked("main"), asked("side")) == (["a", "e", "last"], [])
-        kernel.run("%%h2o --thread side\nlast", "c2")
-        assert (asked("main"), asked("side")) == (["a", "e"], ["last"])
         kernel.run("%%h2o --no-history\nlast", "c2")
-        assert (asked("main"), asked("side")) == (["a", "e"], [])
-        kernel.run("%h2o undo --thread side", "c3")
-        assert asked("side") == ["last"]
+        assert asked("main") == ["a", "e"]
+        kernel.run("%h2o undo", "c3")
+        assert asked("main") == ["a", "e", "last"]
+
+
+def test_a_cell_that_is_run_again_touches_no_other_thread(
+    home: Path, tmp_path: Path, server: StandIn
+) -> None:
+    path, file = tmp_path / "chat.ipynb", tmp_path / "chat.json"
+    with running_kernel(JPY_SESSION_NAME=str(path)) as kernel:
+        load(kernel, server)
+        for cell in ("a", "b", "c"):
+            kernel.run(f"%%h2o\n{cell}", cell)
+        record = record_of(home, path)
+
+        def asked(thread: str) -> str:
+            return "".join(turn.question for turn in record.turns(thread))
+
+        kernel.run("%h2o fork ideas --at 2", "d")
+        kernel.run("%%h2o\nB", "b")
+        assert (asked("main"), asked("ideas")) == ("abc", "aB")
+        kernel.run("%h2o thread main", "e")
+        kernel.run("%%h2o\nbb", "b")
+        assert (asked("main"), asked("ideas")) == ("abbc", "aB")
+        kernel.run(f"%h2o export {file}\n%h2o import {file}", "f")
+        kernel.run("%%h2o\ncc", "c")
+        assert (asked("main"), asked("main-2")) == ("abbcc", "abbc")
+        record.close()
+
+
+def test_what_a_cell_runs_within_it_is_a_part_of_it(
+    home: Path, tmp_path: Path, server: StandIn
+) -> None:
+    path = tmp_path / "chat.ipynb"
+    code = (
+        "for q in {!r}.split():\n"
+        "    get_ipython().run_cell('')\n"
+        "    get_ipython().run_cell('%h2o ask ' + q)"
+    )
+    with running_kernel(JPY_SESSION_NAME=str(path)) as kernel:
+        load(kernel, server)
+        record = record_of(home, path)
+        for questions in ("one two three", "one two three", "two three"):
+            kernel.run(code.format(questions), "c1")
+            found = [turn.question for turn in record.turns("main")]
+            assert found == questions.split()
+        record.close()
+
+
+def test_a_welcome_stays_where_the_kernel_itself_loads_the_extension(
+    home: Path, tmp_path: Path, server: StandIn
+) -> None:
+    path = tmp_path / "chat.ipynb"
+    there = {"JPY_SESSION_NAME": str(path), "H2O_MAGIC_SERVER": server.url}
+    for number in range(2):
+        with running_kernel("--ext=h2o_magic", **there) as kernel:
+            shown = kernel.run("%%h2o\nhello", "c1").outputs
+            assert len(shown) == 1 + number
+            assert "Hello world" in shown[-1]["data"]["text/markdown"]
+    assert "1 turn of this notebook's" in shown[0]["data"]["text/markdown"]
+
+
+def test_a_kernel_that_ends_leaves_one_file(
+    home: Path, tmp_path: Path, server: StandIn
+) -> None:
+    with running_kernel(JPY_SESSION_NAME=str(tmp_path / "chat.ipynb")) as kernel:
+        load(kernel, server)
+        kernel.run("%%h2o\nhello", "c1")
+        kernel.client.shutdown()
+        kernel.manager.finish_shutdown()
+    (file,) = home.glob("conversations.sqlite3*")
+    assert b"hello" in file.read_bytes()
+
+
+def test_a_name_that_is_given_later_takes_the_conversation_along(
+    home: Path, server: StandIn
+) -> None:
+    name = "%config H2OMagics.notebook = 'my course'"
+    with running_kernel() as kernel:
+        load(kernel, server)
+        kernel.run("%%h2o\nfirst")
+        kernel.run(name)
+        assert kernel.run("%%h2o\nsecond").stderr == ""
+    with running_kernel() as kernel:
+        load(kernel, server)
+        kernel.run("%%h2o\nthird")
+        kernel.run(name)
+        said = kernel.run("%%h2o\nfourth").stderr
+        assert "2 turns of this notebook's conversation are back" in said
+    found = Record(home / "conversations.sqlite3", "name:my course").turns("main")
+    assert [t.question for t in found] == ["first", "second", "third", "fourth"]
 
 
 def test_a_run_that_fails_takes_nothing_out(

@@ -62,7 +62,17 @@ class Client:
         body: Any = None,
         headers: Mapping[str, str | None] | None = None,
     ) -> http.client.HTTPResponse:
-        """Send a request and return the answer once its head is there.
+        """Send a request and return the answer once its head is there."""
+        return self.start(method, path, body, headers).getresponse()
+
+    def start(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: Mapping[str, str | None] | None = None,
+    ) -> http.client.HTTPConnection:
+        """Send a request.
 
         A header given as None is left out.
         """
@@ -87,7 +97,7 @@ class Client:
             if value is not None:
                 connection.putheader(name, value)
         connection.endheaders(data)
-        return connection.getresponse()
+        return connection
 
     def call(
         self,

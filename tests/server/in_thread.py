@@ -13,13 +13,14 @@ import uvicorn
 from h2o_magic.server.app import build_app
 from h2o_magic.server.conversations import Conversations
 from h2o_magic.server.lifetime import IdleTimer
+from h2o_magic.server.line import Line
 from h2o_magic.server.models import Models
 from h2o_magic.server.runtime_file import Runtime
 from tests.server.client import Client, until
 
 
 @contextmanager
-def served(models: Models) -> Iterator[Client]:
+def served(models: Models, *, queue: int = 64) -> Iterator[Client]:
     """Serve `models` from a thread, and yield a session that accepted the terms."""
     listening = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -29,7 +30,10 @@ def served(models: Models) -> Iterator[Client]:
     def end() -> None:
         server.should_exit = True
 
-    app = build_app(runtime, models, Conversations(), idle=IdleTimer(0), end=end)
+    line = Line(models.slots, queue)
+    app = build_app(
+        runtime, models, Conversations(), line=line, idle=IdleTimer(0), end=end
+    )
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
 
     async def run() -> None:

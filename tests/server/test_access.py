@@ -34,7 +34,9 @@ def test_a_token_that_is_no_ascii_is_refused_and_breaks_nothing(
     assert reply.status == 401
 
 
-@pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "[::1]", "LOCALHOST"])
+@pytest.mark.parametrize(
+    "name", ["127.0.0.1", "localhost", "[::1]", "LOCALHOST", "127.0.0.2"]
+)
 @pytest.mark.parametrize("port", ["", ":1", ":8888"])
 def test_local_names_are_served(serving: Serving, name: str, port: str) -> None:
     reply = serving.client().call("GET", "/", headers={"Host": name + port})

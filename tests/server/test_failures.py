@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -169,7 +170,7 @@ def test_an_unforeseen_error_in_a_route_is_a_500_and_not_the_end(
 
     with served(Models(4)) as client:
         with monkeypatch.context() as patched:
-            patched.setattr("h2o_magic.server.conversation_routes.find_weights", crash)
+            patched.setattr("h2o_magic.server.offer.find_weights", crash)
             reply = client.call("POST", "/conversation", {"model": "llama-13b"})
             assert (reply.status, reply.json) == (500, {"message": "Internal Error"})
         assert client.converse()
@@ -185,7 +186,9 @@ def test_an_engine_that_has_gone_is_an_error(noisy: str) -> None:
 def test_the_engine_lets_nobody_else_in(noisy: str) -> None:
     engine = Engine(Path(noisy), Room(1, 512, 512))
     for path in ("/", "/health", "/models", "/v1/models", "/props", "/completion"):
-        connection = http.client.HTTPConnection(engine._address)
+        connection = http.client.HTTPConnection(
+            urlsplit(engine._server.listening_address).netloc
+        )
         connection.request("GET", path, headers={"Origin": "https://example.org"})
         answer = connection.getresponse()
         assert answer.status in (401, 404), path

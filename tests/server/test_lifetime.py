@@ -41,7 +41,8 @@ def test_a_signal_ends_it_cleanly_whatever_is_loaded(
     serving.process.send_signal(number)
     assert serving.wait() == 0
     assert not serving.runtime_file.exists()
-    assert serving.log_file.read_text().endswith("ended\n")
+    last = serving.log_file.read_text().splitlines()[-1]
+    assert json.loads(last)["event"] == "ended"
 
 
 STUCK = """
@@ -214,7 +215,7 @@ def test_a_large_log_is_begun_anew(start: Start, tmp_path: Path) -> None:
     serving.wait()
     text = log.read_text()
     assert "x" * 100 not in text
-    assert text.endswith("ended\n")
+    assert text.endswith('"event": "ended"}\n')
 
 
 def test_without_a_log_file_the_log_goes_to_standard_error(tmp_path: Path) -> None:
@@ -223,7 +224,7 @@ def test_without_a_log_file_the_log_goes_to_standard_error(tmp_path: Path) -> No
     command += ["--idle-minutes", "0.001", "--runtime-file", str(file)]
     run = subprocess.run(command, capture_output=True, check=True, timeout=20)
     assert b"listens on http://127.0.0.1:" in run.stderr
-    assert run.stderr.endswith(b"ended\n")
+    assert run.stderr.endswith(b'"event": "ended"}\n')
     assert run.stdout == b""
 
 

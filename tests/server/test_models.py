@@ -93,7 +93,10 @@ def test_who_was_not_used_for_longest_makes_room_and_demos_stay(
     asyncio.run(run())
 
 
-def test_one_in_use_is_not_taken_away(weights: dict[str, Weights]) -> None:
+def test_one_in_use_is_not_taken_away(
+    weights: dict[str, Weights], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("h2o_magic.server.models.TINY_FILE", 0)
     said: list[str] = []
 
     async def run() -> None:

@@ -23,8 +23,9 @@ ONE = {"max_new_tokens": 1, "temperature": 0.1}
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is kept quiet for a moment first."""
+    """Nothing is kept quiet for a moment first, and no model counts as tiny."""
     monkeypatch.setattr(waiting, "QUIET", 0.0)
+    monkeypatch.setattr("h2o_magic.server.models.TINY_FILE", 0)
 
 
 @pytest.fixture

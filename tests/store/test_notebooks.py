@@ -152,15 +152,46 @@ def test_other_cells_tell_nothing(store: Store, cell: str | None) -> None:
     assert store.found(record) == (None, [])
 
 
-@pytest.mark.parametrize("kept", ["loader", "cell"])
-@pytest.mark.parametrize("cell", ["new", None])
-def test_any_cell_of_the_file_tells_where_a_notebook_comes_from(
-    store: Store, kept: str, cell: str | None
+@pytest.mark.parametrize("asked", ["cell", "cell#2"])
+@pytest.mark.parametrize("cell", ["new", "loader", None])
+def test_any_cell_that_asked_tells_where_a_notebook_comes_from(
+    store: Store, asked: str, cell: str | None
 ) -> None:
-    store.made("a.ipynb", "loader", "cell#2")
-    with_cells(store, "b.ipynb", "first", kept, "last")
+    store.made("a.ipynb", "loader", asked)
+    with_cells(store, "b.ipynb", "first", "cell", "last")
     record = store.open("b.ipynb", cell, "b.ipynb")
     assert store.found(record) == (("copied", "a.ipynb"), ["asked in a.ipynb"])
+
+
+def test_a_cell_of_the_same_name_that_asks_something_else_tells_nothing(
+    store: Store,
+) -> None:
+    store.made("a.ipynb", "cell-1", "cell-2")
+    with_cells(store, "b.ipynb", "cell-1", "cell-2", source="%%h2o\nsomething else")
+    record = store.open("b.ipynb", "cell-1", "b.ipynb")
+    assert store.found(record) == (None, [])
+
+
+def test_the_cell_that_loads_the_extension_alone_tells_nothing(store: Store) -> None:
+    store.made("a.ipynb", "loader", "asked")
+    with_cells(store, "b.ipynb", "loader", "another")
+    record = store.open("b.ipynb", "loader", "b.ipynb")
+    assert store.found(record) == (None, [])
+
+
+def test_the_notebook_with_most_cells_that_ask_the_same_is_the_origin(
+    store: Store,
+) -> None:
+    for key, cells in (("a.ipynb", "123"), ("b.ipynb", "1")):
+        record = store.open(key)
+        for cell in cells:
+            store.ask(record, f"asked in {cell}", cell)
+        record.close()
+    source = "asked in 1, asked in 2, asked in 3"
+    with_cells(store, "c.ipynb", "1", "2", "3", source=source)
+    record = store.open("c.ipynb", "new", "c.ipynb")
+    assert record.came_from == ("copied", "a.ipynb")  # though b was used last
+    record.close()
 
 
 def test_a_cell_in_a_long_file_tells_too(store: Store) -> None:
@@ -261,7 +292,7 @@ def test_a_notebook_with_turns_is_opened_without_reading_its_file(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[Path] = []
-    monkeypatch.setattr(notebooks, "cell_ids", read.append)
+    monkeypatch.setattr(notebooks, "cell_sources", read.append)
     store.made("a.ipynb", "loader", "asked")
     assert read == [store.folder / "a.ipynb"]
     for cell in ("loader", "asked", None):
@@ -331,8 +362,10 @@ def test_a_kernel_that_runs_while_its_notebook_is_renamed_goes_on_in_it(
     running.close()
 
 
-def with_cells(store: Store, file: str, *ids: str) -> None:
-    cells = [{"id": id_, "cell_type": "code", "source": ""} for id_ in ids]
+def with_cells(
+    store: Store, file: str, *ids: str, source: str = "%%h2o\nasked in a.ipynb"
+) -> None:
+    cells = [{"id": id_, "cell_type": "code", "source": source} for id_ in ids]
     (store.folder / file).write_text(json.dumps({"cells": cells}))
 
 

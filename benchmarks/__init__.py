@@ -1,0 +1,1 @@
+"""Measurements of h2o_magic on this machine; no part of the package."""

@@ -1,0 +1,130 @@
+"""Our server beside the engine's own: what going through ours costs.
+
+Both run the demo weights with the same engine settings and samplers, each in a process
+of its own, and are asked in turn, one after the other, round after round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+from benchmarks.bars import Bar
+from benchmarks.processes import Address, own_server, started
+from benchmarks.sse_client import Heard, ask
+
+__all__ = ["measure"]
+
+_SLOTS = 4
+_LONG = 400
+_SHORT_ASKS = 10
+_LEAST_RATIO = 0.85
+_MOST_LATER_MS = 3.0
+#: Wild enough that few answers end before their limit.
+_WILD = {"temperature": 50.0}
+#: What our server asks of the engine, in the engine's words.
+_ENGINE = {
+    "cache_prompt": False,
+    "top_k": 0,
+    "top_p": 1.0,
+    "min_p": 0.0,
+    "samplers": ["penalties", "temperature", "top_k", "top_p", "typ_p"],
+}
+
+#: Where a server is, and what to add to each request.
+_Server: TypeAlias = tuple[Address, dict[str, Any]]
+_Measuring: TypeAlias = Callable[[Address, int, dict[str, Any]], Awaitable[float]]
+
+
+def _body(index: int, **more: Any) -> dict[str, Any]:
+    question = f"How do I choose a model, and what is number {index}?"
+    return {
+        "model": "llama-13b",
+        "messages": [{"role": "user", "content": question}],
+        "seed": index,
+        **more,
+    }
+
+
+async def _rate(
+    server: Address, number: int, more: dict[str, Any], *, streams: int
+) -> float:
+    """Return tokens per second of all streams, from the first token to the last."""
+    bodies = [
+        _body(number * streams + i, max_tokens=_LONG, **_WILD, **more)
+        for i in range(streams)
+    ]
+    heard = await asyncio.gather(*(ask(server.url, server.key, b) for b in bodies))
+    _check(heard)
+    took = max(h.times[-1] for h in heard) - min(h.times[0] for h in heard)
+    return sum(h.tokens for h in heard) / took
+
+
+async def _first_token_ms(server: Address, number: int, more: dict[str, Any]) -> float:
+    """Return the time to the first token of a short answer."""
+    body = _body(number, max_tokens=3, temperature=0, **more)
+    heard = await ask(server.url, server.key, body)
+    _check([heard])
+    return (heard.times[0] - heard.asked) * 1000
+
+
+def _check(heard: Sequence[Heard]) -> None:
+    for h in heard:
+        if h.status != 200 or not h.whole or not h.times:
+            raise RuntimeError(f"a stream failed: {h}")
+
+
+async def measure(rounds: int) -> list[Bar]:
+    """Measure both servers in turn, that many times."""
+    async with (
+        started("benchmarks.engine_server", "--slots", str(_SLOTS)) as engine,
+        own_server(_SLOTS) as ours,
+    ):
+        servers: list[_Server] = [(engine, _ENGINE), (ours, {})]
+        for server, more in servers:
+            await _rate(server, 0, more, streams=_SLOTS)
+        one, four, first = [], [], []
+        for number in range(1, rounds + 1):
+            one.append(await _in_turn(servers, number, partial(_rate, streams=1)))
+            four.append(await _in_turn(servers, number, partial(_rate, streams=_SLOTS)))
+            for ask_number in range(number * _SHORT_ASKS, (number + 1) * _SHORT_ASKS):
+                first.append(await _in_turn(servers, ask_number, _first_token_ms))
+    return [
+        _ratio("tokens/s of the engine's own, 1 stream", one),
+        _ratio(f"tokens/s of the engine's own, {_SLOTS} streams", four),
+        _later(first),
+    ]
+
+
+async def _in_turn(
+    servers: Sequence[_Server], number: int, measuring: _Measuring
+) -> list[float]:
+    """Return the figures of the engine's server and of ours, measured in turn."""
+    figures = {}
+    for place in (0, 1) if number % 2 else (1, 0):
+        server, more = servers[place]
+        figures[place] = await measuring(server, number, more)
+    return [figures[0], figures[1]]
+
+
+def _ratio(name: str, pairs: list[list[float]]) -> Bar:
+    ratio = statistics.median(ours / engine for engine, ours in pairs)
+    return Bar(name, ratio, "ratio", least=_LEAST_RATIO, note=_note(pairs, "tokens/s"))
+
+
+def _later(pairs: list[list[float]]) -> Bar:
+    later = statistics.median(ours - engine for engine, ours in pairs)
+    note = _note(pairs, "ms")
+    return Bar("first token later", later, "ms", most=_MOST_LATER_MS, note=note)
+
+
+def _note(pairs: list[list[float]], unit: str) -> str:
+    """Tell the medians of both, and how far the rounds lie apart."""
+    engine, ours = (
+        f"{statistics.median(figures):.4g} ({min(figures):.4g} to {max(figures):.4g})"
+        for figures in zip(*pairs, strict=True)
+    )
+    return f"{len(pairs)} pairs: engine {engine}, ours {ours} {unit}"

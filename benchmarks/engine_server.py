@@ -1,0 +1,30 @@
+"""The engine's own HTTP server, with the engine set up as our server sets it up."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import threading
+from pathlib import Path
+
+import h2o_magic.server
+from h2o_magic.server.engine import Engine
+from h2o_magic.server.room import default_memory, room_for
+
+
+def main() -> None:
+    """Serve until the process is ended; print the address first."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--slots", type=int, required=True)
+    options = parser.parse_args()
+    folder = Path(h2o_magic.server.__file__).parent / "data"
+    path = folder / "demo-llama.gguf"
+    engine = Engine(path, room_for(path, options.slots, default_memory()))
+    # An engine listens for our own calls; what it says there is llama.cpp's server.
+    url = f"{engine._server.listening_address}{engine._prefix}/v1/chat/completions"
+    print(json.dumps({"url": url, "key": engine._key}), flush=True)
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""The iterator that a backend hands out for one answer."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Iterator
+
+from h2o_magic.events import Event
+from h2o_magic.transport import Cancellation
+
+__all__ = ["AnswerStream"]
+
+
+class AnswerStream(Iterator[Event]):
+    """The events of one answer. Any thread may close it.
+
+    Iterating after `close` ends without a `Finished` event and without an error.
+    """
+
+    def __init__(
+        self, events: Generator[Event, None, None], cancellation: Cancellation
+    ) -> None:
+        self._events = events
+        self._cancellation = cancellation
+
+    def __next__(self) -> Event:
+        return next(self._events)
+
+    def close(self) -> None:
+        """Stop the answer, here and on the server, if it has not ended.
+
+        If another thread waits for the next event, its wait ends, and that thread
+        tells the server.
+        """
+        self._cancellation.cancel()
+        # ValueError: another thread is iterating it, which ends it now.
+        with contextlib.suppress(ValueError):
+            self._events.close()

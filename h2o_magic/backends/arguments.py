@@ -1,0 +1,50 @@
+"""Checks of what a caller gives a backend, before anything is sent.
+
+Python would take the text ``"false"`` for true, and a number for a text that is only
+missed much later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from h2o_magic.errors import MessagesError, ParameterError
+from h2o_magic.messages import Message, parse_messages
+
+__all__ = ["Messages", "check_kind", "check_kinds", "checked_messages"]
+
+Messages = Iterable[Message | Mapping[str, Any]]
+
+
+def check_kind(name: str, value: object, kind: type) -> None:
+    """Refuse a value of another type.
+
+    Raises
+    ------
+    ParameterError
+        If `value` is no `kind`.
+    """
+    if not isinstance(value, kind):
+        raise ParameterError(f"`{name}` must be a {kind.__name__}, got {value!r}")
+
+
+def check_kinds(kind: type, **values: object) -> None:
+    """Refuse the first of the named values that is no `kind`, as :func:`check_kind`."""
+    for name, value in values.items():
+        check_kind(name, value, kind)
+
+
+def checked_messages(messages: Messages) -> tuple[Message, ...]:
+    """Return chat messages as values, as :func:`h2o_magic.messages.parse_messages`.
+
+    Raises
+    ------
+    MessagesError
+        If they are none that a server would accept.
+    """
+    if not isinstance(messages, Iterable):
+        raise MessagesError(
+            f"expected a list of messages, got {type(messages).__name__}"
+        )
+    return parse_messages(messages)

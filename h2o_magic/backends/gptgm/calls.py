@@ -1,0 +1,252 @@
+"""The calls of the gpt-gm protocol, one method for each.
+
+The protocol is that of chat-ui of June 2023 (tests/recordings), with what servers of
+this package add. A :class:`GptGmCalls` has one server session (its cookie) and
+remembers whether the terms were accepted in it. What to do about a failed call is
+decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from h2o_magic.backends.own_facts import source_of
+from h2o_magic.errors import H2OMagicError, ProtocolError, StatusError
+from h2o_magic.events import Source
+from h2o_magic.messages import Message
+from h2o_magic.transport import Cancellation, Endpoint, Reply, Timeouts, Transport
+
+__all__ = ["Created", "GptGmCalls"]
+
+# Errors as JSON, streams as they are. Never HTML: the path of a conversation also has
+# a page, and SvelteKit would take the request for an action of that page.
+_ACCEPT_STREAM = "application/json, text/event-stream;q=0.9"
+_REDIRECT_OR_OK = (200, 303)
+_ANSWER_STATUSES = (200,)
+_QUICK = Timeouts(connect=2, first_byte=2, idle=2, overall=4)
+_ID = re.compile(r"[0-9a-f]{24}")
+_SAFE_ID = re.compile(r"[0-9A-Za-z_-]{1,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A new server conversation.
+
+    Attributes
+    ----------
+    id : str
+        Its id.
+    has_history : bool
+        True if the server acknowledged the history that it was given.
+    source : Source or None
+        What will answer in it, if the server says so.
+    """
+
+    id: str
+    has_history: bool
+    source: Source | None = None
+
+
+class GptGmCalls:
+    """One session with a gpt-gm server.
+
+    Parameters
+    ----------
+    endpoint
+        Where the server is.
+    share
+        True lets the server share the conversations with the models' authors.
+    timeouts
+        How long to wait.
+    page_first
+        True loads the start page before anything else, as a browser does; what the
+        server says to that means nothing.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        share: bool = False,
+        timeouts: Timeouts,
+        page_first: bool = False,
+    ) -> None:
+        self.endpoint = endpoint
+        self._transport = Transport(endpoint, timeouts=timeouts)
+        self._share = share
+        self._page_due = page_first
+        self._terms_accepted = False
+
+    def accept_terms(self, model: str, cancellation: Cancellation) -> None:
+        """Accept the terms, if that is not yet done in this session.
+
+        Parameters
+        ----------
+        model
+            Id of the model that is to be active in the web page of this session.
+        cancellation
+            Ends the call from another thread.
+
+        Raises
+        ------
+        StatusError
+            If the server refuses. Among others it knows no such model.
+        """
+        if self._terms_accepted:
+            return
+        self._open_page(cancellation)
+        try:
+            self._post_settings(model, cancellation)
+        except StatusError as error:
+            foreign = error.status == 403 and "referer" in error.server_message.lower()
+            if not (foreign and self._transport.claim_https()):
+                raise
+            self._post_settings(model, cancellation)
+        self._terms_accepted = True
+
+    def forget_terms(self) -> None:
+        """Accept the terms again at the next opportunity."""
+        self._terms_accepted = False
+
+    def create(
+        self,
+        model: str,
+        history: Iterable[Message],
+        cancellation: Cancellation,
+    ) -> Created:
+        """Make a conversation.
+
+        Parameters
+        ----------
+        model
+            Id of the model.
+        history
+            The messages before the question, if there are any. Servers of this
+            package take them over and say so, and what answers; others ignore them.
+        cancellation
+            Ends the call from another thread.
+
+        Raises
+        ------
+        ProtocolError
+            If the answer names no conversation.
+        """
+        messages = [{"role": m.role, "content": m.content} for m in history]
+        document = {"model": model, "messages": messages}
+        with self._transport.send(
+            "POST", "/conversation", document=document, cancellation=cancellation
+        ) as reply:
+            answer = reply.json()
+        given = _conversation_id(answer)
+        taken = answer.get("messages")
+        is_count = isinstance(taken, int) and not isinstance(taken, bool)
+        has_history = is_count and taken == len(messages)
+        return Created(given, has_history, source_of(answer))
+
+    def generate(
+        self,
+        conversation: str,
+        document: Mapping[str, Any],
+        cancellation: Cancellation,
+    ) -> Reply:
+        """Send a question and return the answer, whose body is still to be read.
+
+        Parameters
+        ----------
+        conversation
+            Id of the conversation.
+        document
+            The body, as :meth:`.seat.Question.document` makes it.
+        cancellation
+            Ends the exchange from another thread.
+        """
+        # The server may have stored the turn before the connection was lost. As a
+        # retry of the same message id, it replaces that turn.
+        again = {**document, "options": {**document["options"], "is_retry": True}}
+        return self._transport.send(
+            "POST",
+            _path(conversation),
+            document=document,
+            again=again,
+            accept=_ACCEPT_STREAM,
+            accepted=_ANSWER_STATUSES,
+            cancellation=cancellation,
+        )
+
+    def stop(self, conversation: str) -> None:
+        """Ask the server to stop generating; a failure is ignored."""
+        self._try("POST", f"{_path(conversation)}/stop-generating")
+
+    def delete(self, conversation: str) -> None:
+        """Delete a conversation on the server; a failure is ignored."""
+        self._try("DELETE", _path(conversation))
+
+    def get(self, path: str) -> Any:
+        """Return the JSON document at `path`."""
+        with self._transport.send("GET", path) as reply:
+            return reply.json()
+
+    def post(self, path: str, document: object) -> Any:
+        """Return the JSON document that answers `document`, sent to `path`."""
+        with self._transport.send("POST", path, document=document) as reply:
+            return reply.json()
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._transport.close()
+
+    def _try(self, method: str, path: str) -> None:
+        with contextlib.suppress(H2OMagicError):
+            self._transport.send(method, path, timeouts=_QUICK).close()
+
+    def _open_page(self, cancellation: Cancellation) -> None:
+        if not self._page_due:
+            return
+        with contextlib.suppress(StatusError):
+            self._transport.send(
+                "GET", "/", accept="*/*", cancellation=cancellation
+            ).close()
+        self._page_due = False
+
+    def _post_settings(self, model: str, cancellation: Cancellation) -> None:
+        form = {"ethicsModalAccepted": "true", "activeModel": model}
+        # Until August 2023 the text "false" meant yes. Left out, it always means no.
+        if self._share:
+            form["shareConversationsWithModelAuthors"] = "true"
+        with self._transport.send(
+            "POST",
+            "/settings",
+            form=form,
+            accepted=_REDIRECT_OR_OK,
+            cancellation=cancellation,
+        ) as reply:
+            if reply.status == 303:
+                return
+            answer = reply.json()
+        kind = answer.get("type") if isinstance(answer, dict) else None
+        if kind not in ("redirect", "success"):
+            raise ProtocolError(f"POST /settings: not accepted, got {answer!r:.200}")
+
+
+def _conversation_id(answer: object) -> str:
+    given = answer.get("conversationId") if isinstance(answer, dict) else None
+    if not isinstance(given, str) or not _SAFE_ID.fullmatch(given):
+        raise ProtocolError(
+            f"POST /conversation: expected a conversationId, got {answer!r:.200}"
+        )
+    if not _ID.fullmatch(given):
+        warnings.warn(
+            f"unusual conversation id {given!r}: expected 24 hexadecimal digits",
+            stacklevel=2,
+        )
+    return given
+
+
+def _path(conversation: str) -> str:
+    return f"/conversation/{quote(conversation, safe='')}"

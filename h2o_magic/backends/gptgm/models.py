@@ -1,0 +1,122 @@
+"""Which models a gpt-gm server offers.
+
+Servers of this package, and chat-ui from 2024, list them at ``/api/models``. Before
+that only the page data of SvelteKit had them, in the encoding of devalue
+(tests/recordings, ``data-json-root``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from h2o_magic.backends import ModelInfo
+from h2o_magic.backends.gptgm.calls import GptGmCalls
+from h2o_magic.catalogue import MODELS, find_model
+from h2o_magic.errors import ProtocolError, StatusError
+
+__all__ = ["list_models", "models_of_api", "models_of_page", "unflatten"]
+
+# A refusal to answer at all is not a missing list.
+_REFUSED = (401, 403, 429)
+_DEEPEST = 64
+
+
+def list_models(calls: GptGmCalls) -> list[ModelInfo]:
+    """Return the server's models, or the known ones if it has no list.
+
+    Raises
+    ------
+    BackendError
+        If the server is not reached, or refuses to answer.
+    """
+    for path, read in (
+        ("/api/models", models_of_api),
+        ("/__data.json", models_of_page),
+    ):
+        try:
+            models = read(calls.get(path))
+        except StatusError as error:
+            if error.status in _REFUSED:
+                raise
+        except ProtocolError:
+            pass
+        else:
+            if models:
+                return models
+    return [ModelInfo(m.name) for m in MODELS.values() if m.service_id != m.name]
+
+
+def models_of_api(document: object) -> list[ModelInfo]:
+    """Return the models of an answer of ``/api/models``, or none."""
+    return [
+        _model(entry)
+        for entry in (document if isinstance(document, list) else [])
+        if isinstance(entry, dict) and isinstance(entry.get("id"), str)
+    ]
+
+
+def models_of_page(document: object) -> list[ModelInfo]:
+    """Return the models of an answer of ``/__data.json``, or none."""
+    nodes = document.get("nodes") if isinstance(document, dict) else None
+    for node in nodes if isinstance(nodes, list) else []:
+        if isinstance(node, dict) and isinstance(node.get("data"), list):
+            page = unflatten(node["data"])
+            if isinstance(page, dict) and "models" in page:
+                return models_of_api(page["models"])
+    return []
+
+
+def unflatten(flat: list[Any]) -> Any:
+    """Return the value that devalue flattened to the list `flat`.
+
+    Index 0 is the root; whole numbers inside lists and mappings are indices, negative
+    ones stand for values that JSON does not have (here None), and a list that begins
+    with a text is a value of that type. Values that contain themselves become None.
+
+    Raises
+    ------
+    ProtocolError
+        If an index leads nowhere, or the nesting is deeper than 64.
+    """
+    made: dict[int, Any] = {}
+
+    def value_at(index: object, depth: int) -> Any:
+        if not isinstance(index, int) or isinstance(index, bool):
+            raise ProtocolError(f"page data: expected an index, got {index!r:.50}")
+        if index < 0:
+            return None
+        if index >= len(flat) or depth > _DEEPEST:
+            raise ProtocolError(f"page data: the index {index} leads nowhere")
+        if index not in made:
+            made[index] = None  # what a value that contains itself finds there
+            made[index] = value_of(flat[index], depth + 1)
+        return made[index]
+
+    def value_of(value: Any, depth: int) -> Any:
+        if isinstance(value, dict):
+            return {name: value_at(item, depth) for name, item in value.items()}
+        if not isinstance(value, list):
+            return value
+        if value and isinstance(value[0], str):
+            return value[1] if len(value) == 2 else None
+        return [value_at(item, depth) for item in value]
+
+    return value_at(0, 0) if flat else None
+
+
+def _model(entry: dict[str, Any]) -> ModelInfo:
+    known = find_model(entry["id"])
+    weights, licence = entry.get("weights"), entry.get("license")
+    return ModelInfo(
+        name=known.name if known else entry["id"],
+        weights=weights if isinstance(weights, str) else "",
+        demo=entry.get("demo") is True,
+        size=_count(entry.get("size")),
+        context=_count(entry.get("context_length")),
+        loaded=entry.get("loaded") is True,
+        licence=licence if isinstance(licence, str) else "",
+    )
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,181 @@
+"""The events of text-generation-inference, read as the events of one answer.
+
+Pure. The stream is that of text-generation-inference 0.9, as chat-ui passes it on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from h2o_magic.backends.gptgm.text import GrowingText, clean
+from h2o_magic.backends.own_facts import answer_facts
+from h2o_magic.backends.surrogates import join_surrogates
+from h2o_magic.decoders import ServerSentEvent
+from h2o_magic.error_text import words_of
+from h2o_magic.errors import GenerationError
+from h2o_magic.events import (
+    Event,
+    Finished,
+    FinishReason,
+    Notice,
+    Replaced,
+    TextDelta,
+)
+
+__all__ = ["Interpreter"]
+
+_REASONS: Mapping[str, FinishReason] = {
+    "eos_token": "end",
+    "length": "length",
+    "stop_sequence": "stop_text",
+}
+# Special tokens by their text, for servers that do not say which are special.
+_LONGEST_NOTICE = 200
+_SPECIAL = {"<|endoftext|>", "</s>", "<s>", "<|startoftext|>", "<|im_end|>"}
+
+
+class Interpreter:
+    """Turn server-sent events into the events of one answer.
+
+    Parameters
+    ----------
+    question
+        What was asked. A server that puts the prompt before the answer of record,
+        though not asked to, is recognised by it.
+    stop
+        The stop texts of the request.
+    full_text
+        True if the prompt before the answer was asked for.
+    """
+
+    def __init__(
+        self, *, question: str = "", stop: tuple[str, ...] = (), full_text: bool = False
+    ) -> None:
+        self._question = question.strip()
+        self._stop = stop
+        self._full_text = full_text
+        self._text = GrowingText(stop)
+        self._tokens: list[str] = []
+        self._finished: Finished | None = None
+        #: True once something of the stream was a token or an answer.
+        self.understood = False
+
+    @property
+    def text(self) -> str:
+        """The answer's text so far; that of record once it has come."""
+        return self._finished.text if self._finished else self._text.shown
+
+    @property
+    def finished(self) -> Finished | None:
+        """The end of the answer, once the final event has come."""
+        return self._finished
+
+    @property
+    def said_end(self) -> bool:
+        """True once the final event has come."""
+        return self._finished is not None
+
+    def feed(self, event: ServerSentEvent) -> list[Event]:
+        """Take one event of the stream and return what it means.
+
+        Raises
+        ------
+        GenerationError
+            If it reports an error; the text so far is in ``partial``.
+        """
+        if event.error is not None or event.event == "error":
+            self._fail(event.error or event.data)
+        try:
+            return self.take(json.loads(event.data))
+        except (ValueError, RecursionError):
+            return []  # "[DONE]", a proxy's words, an event cut off
+
+    def take(self, document: object) -> list[Event]:
+        """Take one JSON document of the answer and return what it means.
+
+        Raises
+        ------
+        GenerationError
+            If it reports an error.
+        """
+        if isinstance(document, list):  # a server that did not stream
+            parts = [self.take(item) for item in document if isinstance(item, dict)]
+            return [event for part in parts for event in part]
+        if not isinstance(document, dict) or self.said_end:
+            return []
+        if document.get("error"):
+            self._fail(document)
+        events = _notice(document.get("h2o_magic"))
+        events += self._token(document.get("token"))
+        final = document.get("generated_text")
+        if isinstance(final, str):
+            events += self._final(final, document.get("details"))
+        return events
+
+    def rest(self) -> list[Event]:
+        """Return the text that was held back, if the final event never came."""
+        rest = "" if self._finished else self._text.rest()
+        return [TextDelta(rest)] if rest else []
+
+    def _token(self, token: object) -> list[Event]:
+        if not isinstance(token, dict) or not isinstance(token.get("text"), str):
+            return []
+        self.understood = True
+        text = token["text"].rstrip("\0")
+        special = token.get("special")
+        if text in _SPECIAL if special is None else special:
+            return []
+        self._tokens.append(text)
+        ready = self._text.add(text)
+        return [TextDelta(ready)] if ready else []
+
+    def _final(self, generated: str, details: object) -> list[Event]:
+        self.understood = True
+        details = details if isinstance(details, dict) else {}
+        record = generated if self._full_text else self._without_prompt(generated)
+        record = clean(record, self._stop)
+        reason = _REASONS.get(str(details.get("finish_reason")), "unknown")
+        shown = self._text.shown
+        self._finished = Finished(record, reason)
+        events: list[Event] = []
+        if not record.startswith(shown):
+            events.append(Replaced(record))
+        elif len(record) > len(shown):
+            events.append(TextDelta(record[len(shown) :]))
+        return events + answer_facts(details)
+
+    def _without_prompt(self, generated: str) -> str:
+        # The server wraps the question in a template that is not known here, but the
+        # tokens are never preceded by the prompt, and the question's end is in it.
+        asked = self._question[-200:]
+        generated = join_surrogates(generated)
+        answer = join_surrogates("".join(self._tokens))
+        before = generated.removesuffix(answer) if answer.strip() else ""
+        if asked and asked in before:
+            return answer
+        if not answer.strip() and self._question:
+            return generated.removeprefix(self._question)
+        return generated
+
+    def _fail(self, report: object) -> None:
+        if isinstance(report, str):
+            try:
+                report = json.loads(report)
+            except (ValueError, RecursionError):
+                report = {"error": report}
+        details = report if isinstance(report, dict) else {}
+        kind = details.get("error_type")
+        words = words_of(details) or "the server reported an error without words"
+        self._text.rest()
+        raise GenerationError(
+            join_surrogates(words),
+            error_type=kind if isinstance(kind, str) else "",
+            partial=self.text,
+        )
+
+
+def _notice(said: object) -> list[Event]:
+    """Return what a server of this package says before the answer begins."""
+    words = said.get("notice") if isinstance(said, dict) else None
+    return [Notice(words[:_LONGEST_NOTICE])] if isinstance(words, str) else []

@@ -1,0 +1,37 @@
+"""The address of an OpenAI-compatible server, taken apart.
+
+Pure. Users give it with or without the version segment that the API lives under.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from h2o_magic.endpoint import check_base_url
+
+__all__ = ["split_address"]
+
+_VERSION = re.compile(r"/v\d+[a-z0-9]*")
+
+
+def split_address(url: object) -> tuple[str, str]:
+    """Return a server's root, and the path of the API below it.
+
+    Parameters
+    ----------
+    url
+        As for :func:`h2o_magic.endpoint.check_base_url`. Where its path ends in a
+        version segment such as ``/v1``, the API is there; else it is at ``/v1``.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is no address of a server.
+    """
+    base = check_base_url(url)
+    path = urlsplit(base).path
+    segment = path[path.rfind("/") :] if path else ""
+    if _VERSION.fullmatch(segment):
+        return base.removesuffix(segment), segment
+    return base, "/v1"

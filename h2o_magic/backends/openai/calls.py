@@ -1,0 +1,121 @@
+"""The calls of the OpenAI dialect, one method for each.
+
+The dialect is that of ``POST /v1/chat/completions`` and ``GET /v1/models``, as seven
+servers speak it (tests/recordings/openai). What to do about a failed call is decided
+elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from h2o_magic.backends.openai.address import split_address
+from h2o_magic.backends.openai.flavour import Flavour, flavour_of
+from h2o_magic.errors import ProtocolError, StatusError
+from h2o_magic.transport import Cancellation, Endpoint, Reply, Timeouts, Transport
+
+__all__ = ["OpenAICalls"]
+
+# Some servers answer with a document although a stream was asked for.
+_ACCEPT_STREAM = "text/event-stream, application/json;q=0.9"
+_ANSWER_STATUSES = (200,)
+# Statuses of a list of models that a second question would not change.
+_NO_LIST = frozenset({400, 401, 403, 404, 405, 500, 501})
+
+
+class OpenAICalls:
+    """The way to one OpenAI-compatible server. Several threads may use it at once.
+
+    Parameters
+    ----------
+    url
+        The server's address, as :func:`.address.split_address` takes it.
+    token
+        The key; sent as ``Authorization: Bearer``. None or an empty one is not sent.
+    timeouts
+        How long to wait.
+    """
+
+    def __init__(self, url: str, token: str | None, timeouts: Timeouts) -> None:
+        root, self._api = split_address(url)
+        self.url = url
+        self.timeouts = timeouts
+        self._transport = Transport(Endpoint(root, token or None), timeouts=timeouts)
+        self._flavour: Flavour | None = None
+
+    def ask(self, document: Mapping[str, Any], cancellation: Cancellation) -> Reply:
+        """Send a question and return the answer, whose body is still to be read.
+
+        Parameters
+        ----------
+        document
+            The body, as :class:`.request.Body` has it.
+        cancellation
+            Ends the exchange from another thread.
+        """
+        return self._transport.send(
+            "POST",
+            f"{self._api}/chat/completions",
+            document=document,
+            accept=_ACCEPT_STREAM,
+            accepted=_ANSWER_STATUSES,
+            cancellation=cancellation,
+        )
+
+    def models(
+        self,
+        cancellation: Cancellation | None = None,
+        *,
+        timeouts: Timeouts | None = None,
+    ) -> Any:
+        """Return the list of models, as the server gives it.
+
+        Parameters
+        ----------
+        cancellation
+            Ends the call from another thread.
+        timeouts
+            Instead of the usual ones.
+        """
+        with self._transport.send(
+            "GET", f"{self._api}/models", cancellation=cancellation, timeouts=timeouts
+        ) as reply:
+            document = reply.json()
+        self._flavour = flavour_of(document)
+        return document
+
+    def flavour(self, cancellation: Cancellation | None = None) -> Flavour:
+        """Return what the server is; its list of models is asked for that once.
+
+        Parameters
+        ----------
+        cancellation
+            Ends the call from another thread.
+
+        Raises
+        ------
+        BackendError
+            If the server is not reached, or busy.
+        """
+        if self._flavour is None:
+            try:
+                self.models(cancellation)
+            except ProtocolError:
+                self._flavour = "standard"
+            except StatusError as error:
+                if error.status not in _NO_LIST:
+                    raise
+        return self._flavour or "standard"
+
+    def post(self, path: str, document: object) -> Any:
+        """Return the JSON document that answers `document`, sent to the root's `path`.
+
+        Those calls are no part of the API, and so not below its version.
+        """
+        with self._transport.send("POST", path, document=document) as reply:
+            return reply.json()
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._transport.close()

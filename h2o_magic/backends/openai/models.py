@@ -1,0 +1,74 @@
+"""What an OpenAI-compatible server says of its models.
+
+Pure. Only ``id`` is in the API; context lengths and sizes are what vLLM, llama.cpp,
+LM Studio, hosted services and servers of this package add to it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from h2o_magic.backends import ModelInfo
+from h2o_magic.backends.openai.flavour import entries_of
+from h2o_magic.errors import ProtocolError
+
+__all__ = ["models_of"]
+
+_CONTEXT = (
+    "max_model_len",
+    "loaded_context_length",
+    "context_length",
+    "context_window",
+    "max_context_length",
+)
+_META_CONTEXT = ("n_ctx", "n_ctx_train")  # llama.cpp; what it uses, what it could
+_WEIGHTS = ("weights", "quantization")
+#: Servers that list what they have in memory, unless they say otherwise.
+_LOADED = ("vllm", "llamacpp")
+
+
+def models_of(document: object) -> list[ModelInfo]:
+    """Return the models of an answer of ``GET /models``; entries without id are none.
+
+    Raises
+    ------
+    ProtocolError
+        If it is no such answer.
+    """
+    data = document.get("data") if isinstance(document, dict) else document
+    if not isinstance(data, list):
+        raise ProtocolError(
+            f"GET /models: expected a list of models in `data`, got {document!r:.200}: "
+            "check that the address is that of an OpenAI-compatible server"
+        )
+    return [_model(entry) for entry in entries_of(document)]
+
+
+def _model(entry: dict[str, Any]) -> ModelInfo:
+    meta = entry.get("meta")
+    meta = meta if isinstance(meta, dict) else {}
+    weights = [*map(entry.get, _WEIGHTS), meta.get("ftype")]
+    return ModelInfo(
+        name=entry["id"],
+        weights=next((w for w in weights if isinstance(w, str)), ""),
+        demo=entry.get("demo") is True,
+        size=_first_count([meta.get("size"), entry.get("size")]),
+        context=_first_count(
+            [*map(entry.get, _CONTEXT), *map(meta.get, _META_CONTEXT)]
+        ),
+        loaded=_loaded(entry),
+    )
+
+
+def _loaded(entry: dict[str, Any]) -> bool:
+    status = entry.get("status")  # llama.cpp with several models
+    state = status.get("value") if isinstance(status, dict) else entry.get("state")
+    if isinstance(state, str):  # LM Studio, too
+        return state == "loaded"
+    if isinstance(entry.get("loaded"), bool):
+        return entry["loaded"] is True
+    return entry.get("owned_by") in _LOADED
+
+
+def _first_count(values: list[Any]) -> int | None:
+    return next((v for v in values if type(v) is int and v > 0), None)

@@ -1,0 +1,213 @@
+"""The chunks of a chat completion, read as the events of one answer.
+
+Pure. The stream is that of ``POST /v1/chat/completions`` with ``"stream": true``, as
+seven servers write it (tests/recordings/openai), and as others are documented to.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from h2o_magic.backends.openai.facts import AnswerFacts
+from h2o_magic.backends.openai.text import GrowingText
+from h2o_magic.backends.surrogates import join_surrogates
+from h2o_magic.decoders import ServerSentEvent
+from h2o_magic.error_text import error_text
+from h2o_magic.errors import BackendError, GenerationError, IncompleteAnswerError
+from h2o_magic.events import (
+    Event,
+    Finished,
+    FinishReason,
+    ReasoningDelta,
+    TextDelta,
+    Usage,
+)
+
+__all__ = ["Interpreter"]
+
+_REASONS: Mapping[str, FinishReason] = {
+    "stop": "end",
+    "eos": "end",
+    "eos_token": "end",  # text-generation-inference
+    "stop_sequence": "stop_text",
+    "length": "length",
+}
+#: Ends after which the text is not the answer, in words.
+_NO_ANSWER = {
+    "content_filter": "the server's content filter ended the answer",
+    "tool_calls": "the model asked for a tool to be called, and there is none here",
+    "function_call": "the model asked for a function to be called, and there is none",
+}
+_BROKEN = frozenset({"abort", "cancelled", "error"})
+#: DeepSeek, llama.cpp and older vLLM; Ollama, LM Studio and newer vLLM.
+_REASONING = ("reasoning_content", "reasoning")
+_WORDLESS = "the server reported an error without words"
+
+
+class Interpreter:
+    """Turn server-sent events into the events of one answer.
+
+    Parameters
+    ----------
+    stop
+        The stop texts of the request.
+    schema
+        True if the server holds the answer to the schema of the request.
+    """
+
+    def __init__(self, *, stop: tuple[str, ...] = (), schema: bool = False) -> None:
+        self._text = GrowingText(stop)
+        self._reasoning = GrowingText()
+        self._facts = AnswerFacts(schema=schema)
+        self._reason: FinishReason | None = None
+        self._broken: BackendError | None = None
+        #: How many chunks of a chat completion came.
+        self.chunks = 0
+        #: True once the server said that nothing more comes.
+        self.said_done = False
+
+    @property
+    def text(self) -> str:
+        """The answer's text so far."""
+        return self._text.shown
+
+    @property
+    def spoke(self) -> bool:
+        """True once text of the answer or of the reasoning came."""
+        return bool(self._text.shown or self._reasoning.shown)
+
+    @property
+    def said_end(self) -> bool:
+        """True once the server said why the answer ended."""
+        return self._reason is not None or self._broken is not None
+
+    def finished(self) -> Finished | None:
+        """Return the end of the answer; None if the server never said it.
+
+        Raises
+        ------
+        BackendError
+            If it ended in a way that leaves it without an end.
+        """
+        if self._broken is not None:
+            self._broken.partial = self.text
+            raise self._broken
+        return None if self._reason is None else Finished(self.text, self._reason)
+
+    def feed(self, event: ServerSentEvent) -> Iterator[Event]:
+        """Take one event of the stream and yield what it means.
+
+        Raises
+        ------
+        GenerationError
+            If it reports an error; the text so far is in ``partial``.
+        """
+        if event.error is not None or event.event == "error":
+            self._fail(event.error or event.data)
+        if event.data.strip() == "[DONE]":
+            self.said_done = True
+            return
+        try:
+            document = json.loads(event.data)
+        except (ValueError, RecursionError):
+            return  # a proxy's words, an event cut off
+        yield from self.take(document)
+
+    def take(self, document: object, *, whole: bool = False) -> Iterator[Event]:
+        """Take one JSON document of the answer and yield what it means.
+
+        Parameters
+        ----------
+        document
+            A chunk, or the answer of a server that did not stream.
+        whole
+            True for the latter, which needs no word that it has ended.
+
+        Raises
+        ------
+        GenerationError
+            If it reports an error.
+        """
+        if not isinstance(document, dict):
+            return
+        if (report := _report(document)) is not None:
+            self._fail(report)
+        if not isinstance(document.get("choices"), list):
+            return
+        self.chunks += 1
+        if (source := self._facts.source(document)) is not None:
+            yield source
+        self._facts.note_usage(document)
+        for choice in document["choices"]:
+            # Others than the first were not asked for; one answer is enough.
+            if isinstance(choice, dict) and not choice.get("index"):
+                yield from self._choice(choice, whole)
+
+    def rest(self) -> Iterator[Event]:
+        """Yield what was held back, and the counts; nothing more comes."""
+        if rest := self._reasoning.rest():
+            yield ReasoningDelta(rest)
+        if rest := self._text.rest():
+            yield TextDelta(rest)
+        if self._facts.usage != Usage():
+            yield self._facts.usage
+
+    def _choice(self, choice: Mapping[str, Any], whole: bool) -> Iterator[Event]:
+        if self.said_end:
+            return
+        delta = choice.get("delta")
+        delta = delta if isinstance(delta, dict) else choice.get("message")
+        if isinstance(delta, dict):
+            thought = next(filter(None, map(_text, map(delta.get, _REASONING))), "")
+            if ready := self._reasoning.add(thought):
+                yield ReasoningDelta(ready)
+            content = _text(delta.get("content")) or _text(delta.get("refusal"))
+            if ready := self._text.add(content):
+                yield TextDelta(ready)
+        reason = choice.get("finish_reason")
+        if (isinstance(reason, str) and reason) or whole:
+            self._end(str(reason), choice.get("stop_reason"))
+
+    def _end(self, reason: str, stop_reason: object) -> None:
+        if reason in _NO_ANSWER:
+            self._broken = GenerationError(_NO_ANSWER[reason], error_type=reason)
+        elif reason in _BROKEN:
+            self._broken = IncompleteAnswerError(
+                "the server broke the answer off, so its end is missing: ask again"
+            )
+        elif self._text.stopped or isinstance(stop_reason, str):  # vLLM's is a text
+            self._reason = "stop_text"
+        else:
+            self._reason = _REASONS.get(reason, "unknown")
+
+    def _fail(self, report: object) -> None:
+        if self.said_end:
+            return  # the answer is whole
+        body = report if isinstance(report, str) else json.dumps(report)
+        words = error_text(body.encode("utf-8", "replace")) or _WORDLESS
+        kind = report.get("error") if isinstance(report, dict) else None
+        kind = kind.get("type") or kind.get("code") if isinstance(kind, dict) else None
+        raise GenerationError(
+            join_surrogates(words),
+            error_type=kind if isinstance(kind, str) else "",
+            partial=self.text,
+        )
+
+
+def _report(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the error that a document reports, in the shape of an error answer."""
+    if document.get("error_code"):  # FastChat's worker
+        return {"error": document.get("text")}
+    told = document.get("error") or document.get("object") == "error"
+    whole_answer = "choices" in document or not document.get("detail")
+    return document if told or not whole_answer else None
+
+
+def _text(content: object) -> str:
+    """Return the text of a content: a text, or a list with parts of text."""
+    if isinstance(content, list):
+        parts = (part.get("text") for part in content if isinstance(part, dict))
+        return "".join(part for part in parts if isinstance(part, str))
+    return content if isinstance(content, str) else ""

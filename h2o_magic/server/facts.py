@@ -1,0 +1,69 @@
+"""What is known of one request while it is served: for its log line and the metrics."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from starlette.requests import Request
+
+if TYPE_CHECKING:
+    from h2o_magic.server.prompts import Prompt
+    from h2o_magic.server.tgi import TokenEvent
+
+__all__ = ["Facts", "facts_of"]
+
+
+@dataclass
+class Facts:
+    """Counts and names, never what was said.
+
+    Attributes
+    ----------
+    id : str
+        Random; stands in the log and in the answer's ``X-Request-Id``.
+    model : str or None
+        What answers; None where nothing does.
+    read, written : int
+        Tokens of the input and of the answer, as far as they got.
+    first_token : float or None
+        Seconds from the request to the first token.
+    at_end : ExitStack
+        Closed when the request has ended, in whatever way.
+    """
+
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    model: str | None = None
+    read: int = 0
+    written: int = 0
+    first_token: float | None = None
+    at_end: ExitStack = field(default_factory=ExitStack, repr=False)
+    _began: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the request came."""
+        return time.monotonic() - self._began
+
+    def note_prompt(self, prompt: Prompt) -> None:
+        """Take down that the engine reads `prompt`."""
+        self.read = len(prompt.tokens)
+
+    def note(self, event: TokenEvent) -> None:
+        """Take down that a token came; what is said before is none."""
+        if event.notice is not None:
+            return
+        if self.first_token is None:
+            self.first_token = self.seconds
+        self.written += 1
+        if event.details is not None:
+            # The engine's own count: an event may complete more than one token.
+            self.written = event.details["generated_tokens"]
+
+
+def facts_of(request: Request) -> Facts:
+    """Return the facts of a request, which :class:`.records.Records` put there."""
+    return cast(Facts, request.state.facts)

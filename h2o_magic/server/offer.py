@@ -1,0 +1,91 @@
+"""Which models a server lets itself be asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from h2o_magic.catalogue import find_model
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.nearest import did_you_mean
+from h2o_magic.server.given_path import given_file
+from h2o_magic.server.weights import (
+    Weights,
+    find_weights,
+    known_weights,
+    why_unknown,
+)
+
+__all__ = ["Offer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The models that can be asked for. Everything here blocks: it looks into files.
+
+    Attributes
+    ----------
+    names : tuple of str or None
+        The only ones, as `find_weights` takes them; None for all that are known.
+    paths : bool
+        Also let a client name any GGUF file by its path, where there are no `names`.
+        That is for the user's own programs: it says which files there are.
+    """
+
+    names: tuple[str, ...] | None = None
+    paths: bool = True
+
+    @classmethod
+    def of_names(cls, names: Sequence[str]) -> Offer:
+        """Return an offer of these models only.
+
+        Raises
+        ------
+        ConfigurationError
+            If one of them is unknown.
+        """
+        for name in names:
+            if not name:
+                raise ConfigurationError(
+                    "expected --models to be names with commas between them, got an "
+                    "empty name"
+                )
+            if find_weights(name) is None:
+                raise ConfigurationError(f"--models: {why_unknown(name)}")
+        return cls(tuple(_plain(name) for name in names), paths=False)
+
+    def find(self, name: str) -> Weights | None:
+        """Return the weights that answer for `name`; None if it is not offered."""
+        if self.names is not None:
+            return find_weights(_plain(name)) if _plain(name) in self.names else None
+        if self.paths:
+            return find_weights(name)
+        return find_weights(name) if self._is_known(name) else None
+
+    def why_unknown(self, name: str) -> str:
+        """Return why :meth:`find` finds nothing, and what to do."""
+        if self.names is None and self.paths:
+            return why_unknown(name)
+        listed = [weights.model for weights in self.listed()]
+        return f"unknown model {name[:200]!r}: {did_you_mean(name, listed)}"
+
+    def listed(self) -> list[Weights]:
+        """Return the weights of every model that is listed."""
+        if self.names is None:
+            return known_weights()
+        found = (find_weights(name) for name in self.names)
+        return [weights for weights in found if weights is not None]
+
+    def _is_known(self, name: str) -> bool:
+        if find_model(name) is not None:
+            return True
+        found = find_weights(name)
+        known = {weights.path for weights in known_weights()}
+        in_cache = found is not None and found.path in known
+        return in_cache and given_file(name) is None
+
+
+def _plain(name: str) -> str:
+    """Return the one name of a model that has two: the short one."""
+    entry = find_model(name)
+    return entry.name if entry else name

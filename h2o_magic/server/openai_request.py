@@ -1,0 +1,158 @@
+"""The body of ``POST /v1/chat/completions``, checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from h2o_magic.errors import ParameterError
+from h2o_magic.server.answer_schema import check_schema
+from h2o_magic.server.openai_errors import OpenAIError
+from h2o_magic.server.openai_messages import dialogue_of
+from h2o_magic.server.openai_options import options_of, sampling_of
+from h2o_magic.server.prompts import Dialogue
+from h2o_magic.server.sampling import Sampling
+
+__all__ = ["ChatCompletion", "parse_completion"]
+
+_FORMATS = ("text", "json_object", "json_schema")
+
+
+@dataclass(frozen=True, slots=True)
+class ChatCompletion:
+    """What a client asks for.
+
+    Attributes
+    ----------
+    model : str
+        The name of the model.
+    dialogue : Dialogue
+        What was said.
+    sampling : Sampling
+        How to write.
+    schema : mapping or None
+        JSON schema that the answer is held to.
+    stream : bool
+        Send chunks as they come; else one JSON answer.
+    include_usage : bool
+        Count the tokens in a chunk at the end of a stream.
+    strict : bool
+        Refuse to answer from demo weights.
+    """
+
+    model: str
+    dialogue: Dialogue
+    sampling: Sampling
+    schema: Mapping[str, Any] | None
+    stream: bool
+    include_usage: bool
+    strict: bool
+
+
+def parse_completion(body: bytes) -> ChatCompletion:
+    """Check a request's body.
+
+    Raises
+    ------
+    OpenAIError
+        If it is none that can be answered as it asks; the message says what to change.
+    """
+    try:
+        asked: object = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise OpenAIError(f"expected JSON as the body: {error}") from error
+    if not isinstance(asked, dict):
+        raise OpenAIError(f"expected a JSON object, got {type(asked).__name__}")
+    model = asked.get("model")
+    if not isinstance(model, str) or not model:
+        raise OpenAIError(
+            "expected `model` to name one of GET /v1/models", param="model"
+        )
+    options = options_of(asked)
+    stream = _flag(asked, "stream")
+    return ChatCompletion(
+        model=model,
+        dialogue=dialogue_of(asked.get("messages")),
+        sampling=sampling_of(options, stream=stream),
+        schema=_schema(asked.get("response_format")),
+        stream=stream,
+        include_usage=_include_usage(asked.get("stream_options"), stream=stream),
+        strict=_flag(asked, "strict"),
+    )
+
+
+def _flag(asked: Mapping[str, Any], name: str, place: str = "") -> bool:
+    value = asked.get(name)
+    if not isinstance(value, bool | None):
+        raise OpenAIError(
+            f"expected `{place}{name}` to be true or false, got {type(value).__name__}",
+            param=place + name,
+        )
+    return bool(value)
+
+
+def _include_usage(options: object, *, stream: bool) -> bool:
+    if options is None:
+        return False
+    known = ("include_usage", "include_obfuscation")
+    if not isinstance(options, dict) or not set(options) <= set(known):
+        raise OpenAIError(
+            f"expected `stream_options` to be an object with {' or '.join(known)}",
+            param="stream_options",
+        )
+    if not stream:
+        raise OpenAIError(
+            "expected no `stream_options` without `stream`: leave them out",
+            param="stream_options",
+        )
+    if _flag(options, "include_obfuscation", "stream_options."):
+        raise OpenAIError(
+            "`stream_options.include_obfuscation` is not supported: leave it out",
+            param="stream_options.include_obfuscation",
+        )
+    return _flag(options, "include_usage", "stream_options.")
+
+
+def _schema(given: object) -> Mapping[str, Any] | None:
+    """Return the schema that a ``response_format`` stands for; None for any text."""
+    if given is None:
+        return None
+    kind = given.get("type") if isinstance(given, dict) else None
+    if not isinstance(given, dict) or kind not in _FORMATS:
+        raise OpenAIError(
+            f"expected `response_format` to be an object whose type is one of "
+            f"{', '.join(_FORMATS)}",
+            param="response_format",
+        )
+    foreign = sorted(set(given) - {"type", "json_schema"})
+    if foreign or ("json_schema" in given) != (kind == "json_schema"):
+        raise OpenAIError(
+            "expected `response_format` to have a `json_schema` where that is its "
+            f"type, and nothing else beside `type`, got {', '.join(sorted(given))}",
+            param="response_format",
+        )
+    if kind == "json_schema":
+        return _named_schema(given["json_schema"])
+    return {"type": "object"} if kind == "json_object" else None
+
+
+def _named_schema(named: object) -> Mapping[str, Any]:
+    place = "response_format.json_schema"
+    known = {"name", "schema", "strict", "description"}
+    if not isinstance(named, dict) or not set(named) <= known:
+        raise OpenAIError(
+            f"expected `{place}` to be an object with {', '.join(sorted(known))}",
+            param=place,
+        )
+    try:
+        schema = check_schema(named.get("schema"))
+    except ParameterError as error:
+        raise OpenAIError(str(error), param=f"{place}.schema") from error
+    if schema is None:
+        raise OpenAIError(
+            f"expected `{place}.schema` to be a JSON schema, got none",
+            param=f"{place}.schema",
+        )
+    return schema

@@ -1,0 +1,174 @@
+"""Routes of the OpenAI API: the models, and chat completions."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from h2o_magic.server.bodies import read_body
+from h2o_magic.server.facts import Facts, facts_of
+from h2o_magic.server.generation import Question, generate
+from h2o_magic.server.line import Line
+from h2o_magic.server.listing import list_models
+from h2o_magic.server.models import Models
+from h2o_magic.server.offer import Offer
+from h2o_magic.server.openai_answer import CompletionShape
+from h2o_magic.server.openai_errors import OpenAIError, as_openai
+from h2o_magic.server.openai_request import ChatCompletion, parse_completion
+from h2o_magic.server.openai_stream import ENDING, chunks, whole_answer
+from h2o_magic.server.prompts import Prompt
+from h2o_magic.server.streaming import EventStream, while_connected
+from h2o_magic.server.tgi import TokenEvent
+from h2o_magic.server.weights import Weights
+
+__all__ = ["OpenAIRoutes"]
+
+#: How long a look for weights may take, in seconds, for it not to need a thread.
+_QUICK = 0.001
+_TOLD = ("weights", "demo", "context_length", "size", "loaded")
+
+
+@dataclass
+class OpenAIRoutes:
+    """Routes under ``/v1``.
+
+    Attributes
+    ----------
+    models : Models
+        What answers.
+    offer : Offer
+        Which models can be asked for.
+    line : Line
+        Who may come.
+    """
+
+    models: Models
+    offer: Offer
+    line: Line
+    _created: int = field(default_factory=lambda: int(time.time()))
+    _last_look: float = field(default=_QUICK, init=False)
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            Route("/v1/models", self.list_models),
+            Route("/v1/models/{id:path}", self.show_model),
+            Route("/v1/chat/completions", self.complete, methods=["POST"]),
+        ]
+
+    async def list_models(self, _request: Request) -> Response:
+        """List what can answer."""
+        return JSONResponse({"object": "list", "data": await self._listed()})
+
+    async def show_model(self, request: Request) -> Response:
+        """Describe one model, by any of its names."""
+        weights = await self._find(request.path_params["id"])
+        listed = await self._listed()
+        found = (model for model in listed if model["id"] == weights.model)
+        model = next(found, None) or (await self._listed([weights]))[0]
+        return JSONResponse(model)
+
+    async def complete(self, request: Request) -> Response:
+        """Answer ``messages``: a stream of chunks, or one JSON object."""
+        asked = parse_completion(await read_body(request))
+        weights = await self._find(asked.model)
+        if asked.strict and weights.demo:
+            raise OpenAIError(
+                f"{weights.model} has no weights on the server: run "
+                f"`h2o-magic pull {weights.model}` there, or ask without `strict`",
+                param="strict",
+                code="weights_missing",
+            )
+        facts = facts_of(request)
+        facts.model = weights.model
+        facts.at_end.enter_context(self.line.place(weights.path))
+        events = self._events(weights, asked, facts)
+        shape = CompletionShape(weights)
+        if asked.stream:
+            parts = chunks(events, shape, asked)
+            return EventStream(parts, failure=as_openai, stopped=ENDING)
+        whole = whole_answer(events, shape, asked)
+        done = await while_connected(request.receive, whole)
+        return ENDING.response() if done is None else JSONResponse(done)
+
+    async def _events(
+        self, weights: Weights, asked: ChatCompletion, facts: Facts
+    ) -> AsyncGenerator[TokenEvent, None]:
+        """Yield the answer's events, and take them down."""
+        question = Question(
+            weights,
+            asked.dialogue,
+            asked.sampling,
+            details=True,
+            schema=asked.schema,
+            text_only=True,
+        )
+        events = generate(self.models, question, _reader(asked, facts))
+        with self.line.stoppable():
+            async with aclosing(events):
+                async for event in events:
+                    facts.note(event)
+                    yield event
+
+    async def _find(self, name: str) -> Weights:
+        # A thread and back takes longer than a look into a folder that is at hand.
+        if self._last_look < _QUICK:
+            weights = self._look(name)
+        else:
+            weights = await asyncio.to_thread(self._look, name)
+        if weights is None or not weights.path.is_file():
+            raise OpenAIError(
+                await asyncio.to_thread(self.offer.why_unknown, name),
+                404,
+                param="model",
+                code="model_not_found",
+            )
+        return weights
+
+    def _look(self, name: str) -> Weights | None:
+        began = time.perf_counter()
+        found = self.offer.find(name)
+        self._last_look = time.perf_counter() - began
+        return found
+
+    async def _listed(
+        self, weights: list[Weights] | None = None
+    ) -> list[dict[str, Any]]:
+        known = weights or await asyncio.to_thread(self.offer.listed)
+        models = await asyncio.to_thread(list_models, self.models.loaded, known)
+        return [
+            {
+                "id": model["name"],
+                "object": "model",
+                "created": self._created,
+                "owned_by": "h2o_magic",
+                **{key: model[key] for key in _TOLD},
+            }
+            for model in models
+        ]
+
+
+def _reader(asked: ChatCompletion, facts: Facts) -> Callable[[Prompt], None]:
+    """Return what looks at the prompt before the engine reads it."""
+
+    def read(prompt: Prompt) -> None:
+        left_out = prompt.dropped_turns or prompt.cut_tokens
+        if left_out and asked.sampling.truncate is None:
+            raise OpenAIError(
+                "the messages do not fit into the model's context beside an answer "
+                f"of {asked.sampling.max_new_tokens} tokens: shorten them, ask for a "
+                "smaller `max_tokens`, or let the oldest go with `truncate` (tokens)",
+                param="messages",
+                code="context_length_exceeded",
+            )
+        facts.note_prompt(prompt)
+
+    return read

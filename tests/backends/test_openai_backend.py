@@ -1,0 +1,790 @@
+"""The backend for OpenAI-compatible servers, over real sockets."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import pytest
+
+from h2o_magic.backends import Backend, ChatRequest, ModelInfo
+from h2o_magic.backends.openai import OpenAIBackend
+from h2o_magic.backends.openai.address import split_address
+from h2o_magic.backends.openai.schema import holds_to
+from h2o_magic.backends.patience import Patience
+from h2o_magic.errors import (
+    BackendError,
+    ConfigurationError,
+    ConnectionFailedError,
+    GenerationError,
+    IncompleteAnswerError,
+    MessagesError,
+    ParameterError,
+    ProtocolError,
+    RateLimitedError,
+    StatusError,
+    TimedOutError,
+)
+from h2o_magic.events import Event, Finished, Source, TextDelta
+from h2o_magic.messages import assistant, system, user
+from h2o_magic.notebook import NotebookSession
+from h2o_magic.parameters import PARAMETERS, resolve
+from h2o_magic.transport import Timeouts
+from tests.backends.recorded_openai import load
+from tests.backends.scripted import (
+    Answer,
+    Request,
+    ScriptedServer,
+    answer,
+    document,
+    events,
+    serving,
+)
+from tests.backends.test_openai_shapes import DONE, chunk, said
+
+HI = (user("Hi"),)
+ANSWER = [said("Hel", model="m"), said("lo"), chunk({}, "stop"), DONE]
+
+
+class OpenAIScript:
+    """A server of the dialect: queued answers first, then the usual one."""
+
+    def __init__(self, *queued: Answer, owner: str = "nobody") -> None:
+        self.queued = list(queued)
+        entry = {"id": "m", "object": "model", "owned_by": owner}
+        self.models = document({"object": "list", "data": [entry]})
+        self.others: dict[str, Answer] = {}
+
+    def __call__(self, request: Request) -> Answer:
+        if request.path.endswith("/models"):
+            return self.models
+        if request.path in self.others:
+            return self.others[request.path]
+        return self.queued.pop(0) if self.queued else events(*ANSWER)
+
+
+@contextmanager
+def backend_of(
+    script: Callable[[Request], Answer], path: str = "", **options: Any
+) -> Iterator[tuple[OpenAIBackend, ScriptedServer]]:
+    with serving(script) as server:
+        backend = OpenAIBackend(server.url + path, **options)
+        with closing(backend):
+            yield backend, server
+
+
+def request(given: dict[str, object] | None = None, **more: Any) -> ChatRequest:
+    """A request as the session makes it: defaults, and what the user chose."""
+    given = given or {}
+    return ChatRequest("chat", "m", HI, resolve(given), frozenset(given), **more)
+
+
+def asked(server: ScriptedServer) -> list[dict[str, Any]]:
+    return [r.json for r in server.requests if r.path.endswith("/chat/completions")]
+
+
+def refusal(words: str, status: int = 400) -> Answer:
+    return document({"error": {"message": words}}, status=status)
+
+
+# The question
+
+
+def test_it_is_a_backend_of_this_dialect() -> None:
+    backend: Backend = OpenAIBackend("http://127.0.0.1:1/v1")
+    assert OpenAIBackend.dialect == "openai"
+    assert backend.url == "http://127.0.0.1:1/v1"
+    backend.forget("chat")
+    backend.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "root", "api"),
+    [
+        ("http://h", "http://h", "/v1"),
+        ("http://h/", "http://h", "/v1"),
+        ("http://h/v1/", "http://h", "/v1"),
+        ("https://h:8/a/b", "https://h:8/a/b", "/v1"),
+        ("https://h/openai/v1", "https://h/openai", "/v1"),
+        ("https://h/api/v3", "https://h/api", "/v3"),
+        ("https://h/v1beta", "https://h", "/v1beta"),
+        ("http://v1", "http://v1", "/v1"),
+        ("http://[::1]:8000/v1", "http://[::1]:8000", "/v1"),
+        ("http://h/v", "http://h/v", "/v1"),
+    ],
+)
+def test_an_address_has_its_version_or_gets_one(url: str, root: str, api: str) -> None:
+    assert split_address(url) == (root, api)
+
+
+@pytest.mark.parametrize("path", ["", "/", "/v1", "/some/where/v1", "/v2"])
+def test_the_question_goes_below_the_version(path: str) -> None:
+    with backend_of(OpenAIScript(), path) as (backend, server):
+        list(backend.stream(request()))
+        prefix = path.strip("/") or "v1"
+        assert server.calls() == [f"POST /{prefix}/chat/completions"]
+
+
+def test_the_whole_context_is_sent_with_a_question() -> None:
+    messages = (system("Be short."), user("a"), assistant("b"), user("Größe?"))
+    with backend_of(OpenAIScript(), token="k") as (backend, server):
+        given = ChatRequest("chat", "some/model", messages, resolve({}))
+        assert list(backend.stream(given))[-1] == Finished("Hello", "end")
+        (sent,) = server.requests
+        assert sent.headers["authorization"] == "Bearer k"
+        assert sent.headers["content-type"] == "application/json"
+        assert sent.json == {
+            "model": "some/model",
+            "messages": [
+                {"role": "system", "content": "Be short."},
+                {"role": "user", "content": "a"},
+                {"role": "assistant", "content": "b"},
+                {"role": "user", "content": "Größe?"},
+            ],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "temperature": 0.4,
+            "max_tokens": 1024,
+        }
+
+
+@pytest.mark.parametrize("token", [None, ""])
+def test_no_key_is_no_header(token: str | None) -> None:
+    with backend_of(OpenAIScript(), token=token) as (backend, server):
+        list(backend.stream(request()))
+        assert "authorization" not in server.requests[0].headers
+
+
+def test_a_key_is_never_shown() -> None:
+    with backend_of(OpenAIScript(refusal("no", 401)), token="top-secret-key") as (
+        backend,
+        server,
+    ):
+        with pytest.raises(StatusError) as caught:
+            list(backend.stream(request()))
+        assert "top-secret-key" not in repr(caught.value) + repr(vars(backend))
+        assert f"`%h2o connect {server.url} --key-env VAR`" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "messages", [(), (user(" "),), (user("a"), assistant("b")), (system("a"),)]
+)
+def test_messages_without_a_question_are_refused_at_once(messages: Any) -> None:
+    with backend_of(OpenAIScript()) as (backend, server):
+        with pytest.raises(MessagesError):
+            backend.stream(ChatRequest("chat", "m", messages))
+        assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"url": "ftp://h"}, {"url": "http://u:p@h"}, {"token": "a\nb"}, {"patience": 3}],
+)
+def test_what_cannot_be_used_is_refused_at_once(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError):
+        OpenAIBackend(**{"url": "http://127.0.0.1:1", **options})
+
+
+# Parameters
+
+STANDARD = {
+    "temperature": ({"temperature": 0.7}, {"temperature": 0.7}),
+    "top_p": ({"top_p": 0.9}, {"top_p": 0.9}),
+    "max_new_tokens": ({"max_new_tokens": 5}, {"max_tokens": 5}),
+    "seed": ({"seed": 7}, {"seed": 7}),
+    "stop": ({"stop": ("a", "b")}, {"stop": ["a", "b"]}),
+    "do_sample": ({"do_sample": False}, {"temperature": 0}),
+}
+EXTRA = {"top_k": 5, "typical_p": 0.5, "repetition_penalty": 1.5, "truncate": 100}
+#: What servers call the parameters that are not in the API; "" where they have none.
+OWN = {
+    "nobody": ("", "", "", ""),
+    "library": ("", "", "", ""),
+    "vllm": ("top_k", "", "repetition_penalty", "truncate_prompt_tokens"),
+    "llamacpp": ("top_k", "typical_p", "repeat_penalty", ""),
+    "me": ("top_k", "", "repeat_penalty", ""),
+    "fastchat": ("top_k", "", "", ""),
+    "H2O.ai": ("top_k", "", "repetition_penalty", ""),
+    "organization_owner": ("top_k", "", "repeat_penalty", ""),
+    "h2o_magic": ("top_k", "typical_p", "repetition_penalty", "truncate"),
+}
+
+
+def test_each_parameter_is_in_this_file() -> None:
+    assert {*STANDARD, *EXTRA, "return_full_text"} == set(PARAMETERS)
+
+
+@pytest.mark.parametrize("name", STANDARD)
+def test_a_standard_parameter_is_sent_without_another_question(name: str) -> None:
+    given, expected = STANDARD[name]
+    with backend_of(OpenAIScript()) as (backend, server):
+        list(backend.stream(request(dict(given))))
+        (sent,) = asked(server)
+        assert {field: sent[field] for field in expected} == expected
+        more = {"top_p", "seed", "stop", *EXTRA} - expected.keys()
+        assert more.isdisjoint(sent)
+        assert len(server.requests) == (2 if name == "seed" else 1)
+
+
+def test_no_sampling_means_temperature_0_whatever_the_temperature() -> None:
+    with backend_of(OpenAIScript()) as (backend, server):
+        list(backend.stream(request({"do_sample": False, "temperature": 0.9})))
+        list(backend.stream(request({"do_sample": True, "temperature": 0.9})))
+        assert [sent["temperature"] for sent in asked(server)] == [0, 0.9]
+
+
+@pytest.mark.parametrize("owner", OWN)
+@pytest.mark.parametrize("name", EXTRA)
+def test_what_the_api_lacks_goes_where_it_is_known_or_is_refused(
+    name: str, owner: str
+) -> None:
+    field = OWN[owner][list(EXTRA).index(name)]
+    with backend_of(OpenAIScript(owner=owner)) as (backend, server):
+        answering = backend.stream(request({name: EXTRA[name]}))
+        if field:
+            list(answering)
+            assert asked(server)[0][field] == EXTRA[name]
+        else:
+            with pytest.raises(ParameterError) as caught:
+                list(answering)
+            assert f"`{name}` cannot be sent to {server.url}" in str(caught.value)
+            assert "leave it out" in str(caught.value)
+            assert asked(server) == []
+
+
+def test_a_default_that_cannot_be_said_is_left_out_in_silence() -> None:
+    with backend_of(OpenAIScript(owner="llamacpp")) as (backend, server):
+        list(backend.stream(request()))
+        assert server.calls() == ["POST /v1/chat/completions"]
+        assert EXTRA.keys().isdisjoint(asked(server)[0])
+        assert "repeat_penalty" not in asked(server)[0]
+
+
+def test_a_seed_that_would_be_ignored_is_refused() -> None:
+    with backend_of(OpenAIScript(owner="fastchat")) as (backend, server):
+        with pytest.raises(ParameterError, match="`seed`"):
+            list(backend.stream(request({"seed": 1})))
+        assert asked(server) == []
+
+
+def test_the_prompt_cannot_be_had_before_the_answer() -> None:
+    with backend_of(OpenAIScript()) as (backend, server):
+        with pytest.raises(ParameterError, match="`return_full_text`"):
+            list(backend.stream(request({"return_full_text": True})))
+        assert server.requests == []
+        list(backend.stream(request({"return_full_text": False})))
+        assert "return_full_text" not in asked(server)[0]
+
+
+def test_what_the_server_is_is_asked_once() -> None:
+    with backend_of(OpenAIScript(owner="vllm")) as (backend, server):
+        for _ in range(3):
+            list(backend.stream(request({"top_k": 3})))
+        assert server.calls().count("GET /v1/models") == 1
+
+
+@pytest.mark.parametrize(
+    "models",
+    [refusal("", 404), refusal("", 401), answer(b"<html>"), document({"data": None})],
+)
+def test_a_server_without_a_list_is_asked_all_the_same(models: Answer) -> None:
+    script = OpenAIScript()
+    script.models = models
+    with backend_of(script) as (backend, server):
+        list(backend.stream(request({"seed": 3})))
+        assert asked(server)[0]["seed"] == 3
+
+
+def test_only_our_own_server_is_told_to_refuse_demo_weights() -> None:
+    for owner, told in (("h2o_magic", True), ("vllm", None)):
+        with backend_of(OpenAIScript(owner=owner)) as (backend, server):
+            list(backend.stream(request(strict=True)))
+            assert asked(server)[0].get("strict") is told
+
+
+# Refusals, and asking again
+
+
+def test_without_counts_if_the_server_does_not_know_how() -> None:
+    words = "Unexpected fields in the request: {'stream_options'}"
+    script = OpenAIScript(document({"detail": words}, status=422))
+    with backend_of(script) as (backend, server):
+        assert list(backend.stream(request()))[-1] == Finished("Hello", "end")
+        assert ["stream_options" in sent for sent in asked(server)] == [True, False]
+
+
+def test_a_default_that_is_refused_is_left_out() -> None:
+    recorded = load("vllm_api_server/temperature_range").answer()
+    with backend_of(OpenAIScript(recorded)) as (backend, server):
+        assert list(backend.stream(request()))[-1] == Finished("Hello", "end")
+        assert [sent.get("temperature") for sent in asked(server)] == [0.4, None]
+
+
+def test_each_refused_default_is_left_out_once() -> None:
+    fields = ("stream_options", "temperature", "max_tokens")
+    script = OpenAIScript(*[refusal(f"unknown: {name}") for name in fields])
+    with backend_of(script) as (backend, server):
+        list(backend.stream(request()))
+        sent = [set(body) & set(fields) for body in asked(server)]
+        assert [len(left) for left in sent] == [3, 2, 1, 0]
+
+
+def test_a_refusal_that_goes_on_is_told() -> None:
+    script = OpenAIScript(*[refusal("unknown: temperature")] * 5)
+    with backend_of(script) as (backend, server):
+        with pytest.raises(StatusError, match="unknown: temperature"):
+            list(backend.stream(request()))
+        assert len(asked(server)) == 2
+
+
+def test_a_refused_choice_of_the_user_is_named_and_not_dropped() -> None:
+    recorded = load("vllm_api_server/temperature_range").answer()
+    with backend_of(OpenAIScript(recorded)) as (backend, server):
+        with pytest.raises(StatusError, match="leave out `temperature`") as caught:
+            list(backend.stream(request({"temperature": 99.0})))
+        assert "temperature must be in" in str(caught.value)
+        assert len(asked(server)) == 1
+
+
+def test_a_choice_is_named_by_our_name_for_it() -> None:
+    recorded = load("vllm_api_server/context_fill_stream").answer()
+    with (
+        backend_of(OpenAIScript(recorded)) as (backend, _),
+        pytest.raises(StatusError, match="leave out `max_new_tokens`"),
+    ):
+        list(backend.stream(request({"max_new_tokens": 100_000})))
+
+
+@pytest.mark.parametrize("chosen", [{}, {"max_new_tokens": 9}])
+def test_the_newer_name_of_the_length_is_used_where_it_must_be(
+    chosen: dict[str, object],
+) -> None:
+    words = (
+        "Unsupported parameter: 'max_tokens' is not supported with this model. "
+        "Use 'max_completion_tokens' instead."
+    )
+    with backend_of(OpenAIScript(refusal(words))) as (backend, server):
+        list(backend.stream(request(chosen)))
+        last = asked(server)[-1]
+        assert last["max_completion_tokens"] == chosen.get("max_new_tokens", 1024)
+        assert "max_tokens" not in last
+
+
+def test_a_default_length_that_does_not_fit_the_context_is_left_out() -> None:
+    words = (
+        "This model's maximum context length is 512 tokens. However, you requested "
+        "1030 tokens (6 in the messages, 1024 in the completion)."
+    )
+    with backend_of(OpenAIScript(refusal(words))) as (backend, server):
+        list(backend.stream(request()))
+        assert ["max_tokens" in sent for sent in asked(server)] == [True, False]
+    script = OpenAIScript(refusal(words), refusal(words))
+    with (
+        backend_of(script) as (backend, _),
+        pytest.raises(StatusError, match="too long for the model"),
+    ):
+        list(backend.stream(request()))
+
+
+def test_a_server_that_loads_is_waited_for() -> None:
+    loading = load("xllamacpp/loading_chat").answer()
+    patience = Patience(tries=3, wait=0.0)
+    script = OpenAIScript(loading, loading)
+    with backend_of(script, patience=patience) as (backend, server):
+        assert list(backend.stream(request()))[-1] == Finished("Hello", "end")
+        assert len(asked(server)) == 3
+
+
+def test_patience_ends() -> None:
+    loading = load("xllamacpp/loading_chat").answer()
+    script = OpenAIScript(*[loading] * 9)
+    with backend_of(script, patience=Patience(2, 0.0)) as (backend, server):
+        with pytest.raises(StatusError, match=r"Loading model: .* in a minute"):
+            list(backend.stream(request()))
+        assert len(asked(server)) == 2
+
+
+def test_a_limit_is_waited_for_only_if_it_says_how_long() -> None:
+    later = answer(b"{}", status=429, headers={"Retry-After": "0"})
+    with backend_of(OpenAIScript(later)) as (backend, server):
+        list(backend.stream(request()))
+        assert len(asked(server)) == 2
+    for header, words in (({}, "ask again later"), ({"Retry-After": "99"}, "in 99 s")):
+        limit = answer(b'{"error": "slow"}', status=429, headers=header)
+        with backend_of(OpenAIScript(limit)) as (backend, server):
+            with pytest.raises(RateLimitedError, match=f"slow: .*{words}"):
+                list(backend.stream(request()))
+            assert len(asked(server)) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 413, 500, 504])
+def test_other_failures_are_told_at_once(status: int) -> None:
+    with backend_of(OpenAIScript(refusal("no", status))) as (backend, server):
+        with pytest.raises(StatusError, match=r"^no: ") as caught:
+            list(backend.stream(request()))
+        assert caught.value.status == status
+        assert len(asked(server)) == 1
+
+
+def test_nothing_is_asked_again_once_text_came() -> None:
+    report = {"error": {"message": "temperature too high", "code": 400}}
+    with backend_of(OpenAIScript(events(said("par"), report))) as (backend, server):
+        with pytest.raises(GenerationError, match="too high") as caught:
+            list(backend.stream(request()))
+        assert caught.value.partial == "par"
+        assert len(asked(server)) == 1
+
+
+def test_the_text_before_an_error_in_the_same_piece_is_shown() -> None:
+    parts = events(said("par"), {"error": "bad"}).pieces
+    words = [piece.split(b"\r\n", 1)[1].removesuffix(b"\r\n") for piece in parts]
+    both = answer(b"".join(words), content_type="text/event-stream")
+    with backend_of(OpenAIScript(both)) as (backend, _):
+        answering = backend.stream(request())
+        assert next(answering) == TextDelta("par")
+        with pytest.raises(GenerationError, match="bad"):
+            next(answering)
+
+
+def test_an_unknown_model_is_named_with_the_nearest() -> None:
+    recorded = load("vllm_api_server/unknown_model").answer()
+    with backend_of(OpenAIScript(recorded)) as (backend, server):
+        asking = ChatRequest("chat", "mm", HI)
+        with pytest.raises(StatusError, match="no model 'mm': did you mean 'm'"):
+            list(backend.stream(asking))
+        assert server.calls()[-1] == "GET /v1/models"
+
+
+def test_a_redirect_is_not_followed() -> None:
+    there = answer(b"", status=307, headers={"Location": "http://other.example/v1"})
+    with backend_of(OpenAIScript(there), token="k") as (backend, server):
+        with pytest.raises(StatusError, match=r"redirect to 'http://other\.example"):
+            list(backend.stream(request()))
+        assert len(server.requests) == 1
+
+
+def test_a_server_that_is_not_there_is_told_with_advice() -> None:
+    with (
+        closing(OpenAIBackend("http://127.0.0.1:1")) as backend,
+        pytest.raises(ConnectionFailedError, match="check that a server runs"),
+    ):
+        list(backend.stream(request()))
+
+
+# Schemas
+
+SCHEMA = {"type": "object"}
+
+
+def test_a_schema_is_sent_and_relied_on_where_it_is_enforced() -> None:
+    for owner, enforced in (("vllm", True), ("llamacpp", True), ("nobody", False)):
+        with backend_of(OpenAIScript(owner=owner)) as (backend, server):
+            came = list(backend.stream(request(schema=SCHEMA)))
+            assert came[0] == Source("m", schema=enforced)
+            assert asked(server)[0]["response_format"] == {
+                "type": "json_schema",
+                "json_schema": {"name": "answer", "schema": SCHEMA, "strict": True},
+            }
+
+
+@pytest.mark.parametrize(
+    ("schema", "held"),
+    [
+        ({"type": ["object", "array"]}, True),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {"enum": [1]}}, "title": "T"}, True),
+        ({"properties": {"not": {"type": "null"}}, "required": ["not"]}, True),
+        ({"items": {"additionalProperties": {"anyOf": [{"const": 1}, True]}}}, True),
+        ({"items": {"anyOf": [{"not": {}}]}}, False),
+        ({"properties": {"a": {"pattern": "a"}}}, False),
+        ({"additionalProperties": {"if": {}}}, False),
+        (None, False),
+    ],
+)
+def test_a_schema_is_held_to_if_all_in_it_is_known_to_be(
+    schema: Any, held: bool
+) -> None:
+    assert holds_to(schema, "llamacpp") is held
+    assert holds_to(schema, "standard") is False
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        "xllamacpp/json_schema_bad",
+        "llama_cpp_server/json_schema_stream",
+        "vllm_api_server/json_schema_bad",
+        "vllm_api_server/response_format_unknown",
+        "litellm_proxy/json_schema_bad",
+    ],
+)
+def test_a_refused_schema_is_told_in_words_instead(refused: str) -> None:
+    with backend_of(OpenAIScript(load(refused).answer())) as (backend, server):
+        session = NotebookSession(backend)
+        assert session.ask("?", schema=SCHEMA).read() == "Hello"
+        sent = asked(server)
+        assert ["response_format" in body for body in sent] == [True, False]
+        assert '{"type": "object"}' in sent[-1]["messages"][0]["content"]
+
+
+def test_another_refusal_is_no_refusal_of_the_schema() -> None:
+    with backend_of(OpenAIScript(refusal("out of memory", 500))) as (backend, server):
+        session = NotebookSession(backend)
+        with pytest.raises(StatusError, match="out of memory"):
+            session.ask("?", schema=SCHEMA).read()
+        assert len(asked(server)) == 1
+
+
+# Waits
+
+
+def pinging() -> Iterator[bytes]:
+    """Yield pings for as long as the client listens."""
+    while True:
+        yield b"8\r\n: ping\n\n\r\n"
+        time.sleep(0.01)
+
+
+def endless(*first: Any) -> Answer:
+    begun = events(*first, end="hold")
+    pieces: Any = (piece for part in (begun.pieces, pinging()) for piece in part)
+    return Answer(begun.head, pieces, "close")
+
+
+def test_pings_alone_keep_nobody_waiting() -> None:
+    waits = Timeouts(first_byte=0.2, idle=60)
+    with backend_of(OpenAIScript(endless()), timeouts=waits) as (backend, _):
+        with pytest.raises(TimedOutError, match="waiting for the first words") as late:
+            list(backend.stream(request()))
+        assert late.value.partial == ""
+
+
+def test_pings_after_some_text_keep_nobody_waiting_either() -> None:
+    waits = Timeouts(first_byte=0.2, idle=60)
+    script = OpenAIScript(endless(said("par")))
+    with backend_of(script, timeouts=waits) as (backend, _):
+        with pytest.raises(TimedOutError, match="waiting for the next words") as late:
+            list(backend.stream(request()))
+        assert late.value.partial == "par"
+
+
+def test_a_stalled_stream_keeps_its_text() -> None:
+    stalled = events(said("par"), end="hold")
+    waits = Timeouts(first_byte=60, idle=0.1)
+    with backend_of(OpenAIScript(stalled), timeouts=waits) as (backend, _):
+        with pytest.raises(TimedOutError, match=r"next byte.*ask again") as caught:
+            list(backend.stream(request()))
+        assert caught.value.partial == "par"
+
+
+def test_a_server_that_named_itself_has_the_long_wait_for_its_first_text() -> None:
+    gate = threading.Event()
+    slow = events(chunk({"role": "assistant"}), said("a", "stop"), gates={1: gate})
+    waits = Timeouts(first_byte=30, idle=0.05)
+    with backend_of(OpenAIScript(slow), timeouts=waits) as (backend, _):
+        timer = threading.Timer(0.3, gate.set)
+        timer.start()
+        assert list(backend.stream(request()))[-1] == Finished("a", "end")
+        timer.join()
+
+
+def test_a_server_that_holds_the_connection_after_done_delays_little() -> None:
+    held = events(*ANSWER, end="hold")
+    with backend_of(OpenAIScript(held)) as (backend, server):
+        assert list(backend.stream(request()))[-1] == Finished("Hello", "end")
+        assert server.left.acquire(timeout=10)
+
+
+# Leaving
+
+
+def test_another_thread_may_close_an_answer_that_is_waited_for() -> None:
+    with backend_of(OpenAIScript(events(said("a"), end="hold"))) as (backend, server):
+        answering = backend.stream(request())
+        came: list[Event] = []
+        first = threading.Event()
+
+        def listen() -> None:
+            for event in answering:
+                came.append(event)
+                first.set()
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        assert first.wait(10)
+        answering.close()
+        thread.join(10)
+        assert not thread.is_alive()
+        assert came == [TextDelta("a")]
+        assert server.left.acquire(timeout=10)
+
+
+def test_a_closed_or_forgotten_answer_closes_its_connection_at_once() -> None:
+    with backend_of(OpenAIScript(events(said("a"), end="hold"))) as (backend, server):
+        answering = backend.stream(request())
+        assert next(answering) == TextDelta("a")
+        answering.close()
+        assert server.left.acquire(timeout=10)
+        assert list(answering) == []
+
+
+def test_an_answer_closed_before_it_began_sends_nothing() -> None:
+    with backend_of(OpenAIScript()) as (backend, server):
+        backend.stream(request()).close()
+        assert server.requests == []
+
+
+def test_a_wait_for_a_busy_server_can_be_ended() -> None:
+    loading = load("xllamacpp/loading_chat").answer()
+    script = OpenAIScript(*[loading] * 9)
+    with backend_of(script, patience=Patience(9, 15.0)) as (backend, server):
+        answering = backend.stream(request())
+        timer = threading.Timer(0.2, answering.close)
+        timer.start()
+        assert list(answering) == []
+        timer.join()
+        assert len(asked(server)) == 1
+
+
+def test_answers_of_one_backend_know_nothing_of_each_other() -> None:
+    def script(request: Request) -> Answer:
+        word = request.json["messages"][-1]["content"]
+        gates = {1: gate} if word == "slow" else {}
+        parts = [said(word, model=word), said(word), chunk({}, "stop"), DONE]
+        return events(*parts, gates=gates)
+
+    gate = threading.Event()
+    with backend_of(script) as (backend, _):
+        slow = backend.stream(ChatRequest("chat", "m", (user("slow"),)))
+        first = [next(slow), next(slow)]
+        quick = list(backend.stream(ChatRequest("chat", "m", (user("quick"),))))
+        assert quick[-1] == Finished("quickquick", "end")
+        gate.set()
+        assert [*first, *slow] == [
+            Source("slow"),
+            TextDelta("slow"),
+            TextDelta("slow"),
+            Finished("slowslow", "end"),
+        ]
+
+
+def test_one_connection_serves_one_answer_after_the_other() -> None:
+    with backend_of(OpenAIScript()) as (backend, server):
+        for _ in range(3):
+            list(backend.stream(request()))
+        assert {r.connection for r in server.requests} == {1}
+
+
+def test_a_server_that_is_killed_midway_leaves_the_text() -> None:
+    cut = events(said("par"), end="cut")
+    with (
+        backend_of(OpenAIScript(cut)) as (backend, _),
+        pytest.raises(IncompleteAnswerError, match="broke off") as caught,
+    ):
+        list(backend.stream(request()))
+    assert caught.value.partial == "par"
+
+
+# Models and counts
+
+
+def test_models_are_told_with_what_servers_add() -> None:
+    entries = [
+        {"id": "a", "owned_by": "vllm", "max_model_len": 4096},
+        {"id": "b", "meta": {"n_ctx_train": 8192, "n_ctx": 2048, "size": 7}},
+        {"id": "c", "meta": None, "context_length": 5, "owned_by": "llamacpp"},
+        {"id": "d", "status": {"value": "unloaded"}, "owned_by": "llamacpp"},
+        {"id": "e", "state": "loaded", "max_context_length": 9, "quantization": "Q4"},
+        {"id": "f", "context_window": 6, "loaded": True, "weights": "w", "demo": True},
+        {"id": "g", "context_length": "many", "meta": {"size": -1, "ftype": "Q8_0"}},
+        {"object": "model"},
+        {"id": ""},
+        {"id": 5},
+        None,
+    ]
+    script = OpenAIScript()
+    script.models = document({"object": "list", "data": entries})
+    with backend_of(script) as (backend, _):
+        assert backend.models() == [
+            ModelInfo("a", context=4096, loaded=True),
+            ModelInfo("b", context=2048, size=7),
+            ModelInfo("c", context=5, loaded=True),
+            ModelInfo("d"),
+            ModelInfo("e", "Q4", context=9, loaded=True),
+            ModelInfo("f", "w", demo=True, context=6, loaded=True),
+            ModelInfo("g", "Q8_0"),
+        ]
+
+
+def test_a_bare_list_of_models_is_one() -> None:
+    script = OpenAIScript()
+    script.models = document([{"id": "a"}])
+    with backend_of(script) as (backend, _):
+        assert backend.models() == [ModelInfo("a")]
+
+
+@pytest.mark.parametrize("odd", [{"models": []}, {"data": "x"}, 5, "x", None])
+def test_what_is_no_list_of_models_is_an_error(odd: Any) -> None:
+    script = OpenAIScript()
+    script.models = document(odd)
+    with backend_of(script) as (backend, _), pytest.raises(ProtocolError, match="data"):
+        backend.models()
+
+
+def counting(owner: str, **others: Any) -> OpenAIScript:
+    script = OpenAIScript(owner=owner)
+    script.others = {f"/{k.replace('__', '/')}": document(v) for k, v in others.items()}
+    return script
+
+
+def test_vllm_counts_messages() -> None:
+    script = counting("vllm", tokenize={"count": 14, "max_model_len": 512})
+    with backend_of(script, "/v1") as (backend, server):
+        assert backend.count_tokens("m", HI) == 14
+        (sent,) = server.asked("POST /tokenize")
+        items = [{"role": "user", "content": "Hi"}]
+        assert sent.json == {"model": "m", "messages": items}
+
+
+def test_llama_cpp_counts_the_prompt_that_it_makes() -> None:
+    script = counting(
+        "llamacpp", **{"apply-template": {"prompt": "<s>Hi"}}, tokenize={"tokens": [1]}
+    )
+    with backend_of(script) as (backend, server):
+        assert backend.count_tokens("m", HI) == 1
+        (sent,) = server.asked("POST /tokenize")
+        assert sent.json["content"] == "<s>Hi"
+        assert sent.json["parse_special"] is True
+
+
+def test_our_own_server_counts_messages() -> None:
+    script = counting("h2o_magic", api__tokenize={"tokens": 3})
+    with backend_of(script) as (backend, _):
+        assert backend.count_tokens("m", HI) == 3
+
+
+def test_messages_are_not_sent_to_servers_that_cannot_count() -> None:
+    with backend_of(OpenAIScript(owner="library")) as (backend, server):
+        assert backend.count_tokens("m", HI) is None
+        assert server.calls() == ["GET /v1/models"]
+
+
+@pytest.mark.parametrize("odd", [{}, {"count": -1}, {"count": True}, [], "x"])
+def test_a_count_that_is_none_is_none(odd: Any) -> None:
+    with backend_of(counting("vllm", tokenize=odd)) as (backend, _):
+        assert backend.count_tokens("m", HI) is None
+
+
+def test_a_call_that_is_not_let_through_counts_nothing() -> None:
+    script = OpenAIScript(owner="vllm")
+    script.others = {"/tokenize": refusal("Not Found", 404)}
+    with backend_of(script) as (backend, _):
+        assert backend.count_tokens("m", HI) is None
+    script.others = {"/tokenize": refusal("too long: maximum context length", 400)}
+    with (
+        backend_of(script) as (backend, _),
+        pytest.raises(BackendError, match="too long for the model"),
+    ):
+        backend.count_tokens("m", HI)

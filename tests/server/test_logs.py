@@ -1,0 +1,149 @@
+"""The log is JSON lines about requests, and never what was said in them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import Any
+
+import pytest
+
+from h2o_magic.errors import (
+    ConfigurationError,
+    GenerationError,
+    MessagesError,
+    ParameterError,
+)
+from h2o_magic.server.log_output import JsonLines
+from tests.server.client import Client, turn, until
+from tests.server.conftest import Serving, Start
+from tests.server.test_openai_routes import CHAT, body
+
+MARKER = "xyzzy-plugh-4711"
+
+
+@pytest.fixture(scope="module")
+def logging_server(start: Start) -> Serving:
+    return start()
+
+
+def lines(serving: Serving) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in serving.log_file.read_text().splitlines()]
+
+
+def requests(serving: Serving, route: str) -> list[dict[str, Any]]:
+    return [line for line in lines(serving) if line.get("route") == route]
+
+
+def test_a_request_is_one_line_that_says_how_it_went(logging_server: Serving) -> None:
+    reply = logging_server.client().call("POST", CHAT, body())
+    until(lambda: requests(logging_server, CHAT) != [])
+    line = requests(logging_server, CHAT)[-1]
+    assert line["event"] == "request"
+    assert line["level"] == "info"
+    assert line["time"].endswith("+00:00")
+    assert (line["method"], line["status"]) == ("POST", 200)
+    assert line["model"] == "llama-13b"
+    assert line["tokens_written"] == 24
+    assert line["tokens_read"] == reply.json["usage"]["prompt_tokens"]
+    assert 0 < line["first_token_seconds"] <= line["seconds"]
+    assert line["request"] == reply.headers["x-request-id"]
+
+
+def test_an_answer_that_was_left_has_the_tokens_it_got_to(
+    logging_server: Serving, endless: str
+) -> None:
+    client = logging_server.client()
+    before = len(requests(logging_server, CHAT))
+    with client.open("POST", CHAT, body(endless, stream=True, max_tokens=8000)) as left:
+        left.readline()
+    until(lambda: len(requests(logging_server, CHAT)) > before)
+    line = requests(logging_server, CHAT)[-1]
+    assert 0 < line["tokens_written"] < 8000
+    assert line["tokens_read"] > 0
+
+
+def test_the_checks_for_health_fill_no_log(logging_server: Serving) -> None:
+    client = logging_server.client()
+    for path in ("/health", "/metrics"):
+        assert client.call("GET", path).status == 200
+    assert [p for p in ("/health", "/metrics") if requests(logging_server, p)] == []
+
+
+def say_it_everywhere(client: Client) -> None:
+    """Put the marker wherever a client can put text."""
+    said = [{"role": "user", "content": f"Say {MARKER} again"}]
+    named = {"name": MARKER, "schema": {"const": MARKER}}
+    schema = {"type": "json_schema", "json_schema": named}
+    many: list[dict[str, Any]] = [
+        {"messages": said},
+        {"messages": said, "stream": True},
+        {"messages": said, "response_format": schema},
+        {"messages": said, "user": MARKER},
+        {"messages": said, "stop": [MARKER]},
+        {"messages": said, MARKER: 1},
+        {"messages": [{"role": MARKER, "content": MARKER}]},
+        {"messages": [{"role": "user", "content": f"{MARKER} \ud83d"}]},
+        {"messages": [{"role": "user", "content": MARKER * 3000}]},
+        {"messages": said, "model": MARKER},
+        {"messages": said, "seed": MARKER},
+    ]
+    for given in many:
+        client.call("POST", CHAT, {**body(), **given})
+    client.call("POST", CHAT, f'{{"{MARKER}')
+    client.call("GET", f"/v1/models/{MARKER}")
+    client.call("GET", f"/{MARKER}?{MARKER}={MARKER}")
+    client.call("GET", "/", headers={"Authorization": f"Bearer {MARKER}"})
+    client.call("GET", "/", headers={"User-Agent": MARKER, "Referer": MARKER})
+    with_history = client.converse(messages=[*said, *answered(), *said, *answered()])
+    client.ask(with_history, f"And {MARKER}?", max_new_tokens=3, stop=[MARKER])
+    client.call("POST", f"/conversation/{with_history}", turn(f"{MARKER} \ud83d", {}))
+
+
+def answered() -> list[dict[str, str]]:
+    return [{"role": "assistant", "content": f"It is {MARKER}."}]
+
+
+def test_nothing_that_was_said_is_in_the_log(logging_server: Serving) -> None:
+    client = logging_server.client().accept_terms()
+    say_it_everywhere(client)
+    log = logging_server.log_file.read_text()
+    assert log.count(CHAT) > 10
+    assert MARKER not in log
+    assert "Interrupt a running answer" not in log
+    assert logging_server.token not in log
+
+
+def record(error: Exception) -> dict[str, Any]:
+    try:
+        raise error
+    except Exception:
+        failed = logging.LogRecord(
+            "x", logging.ERROR, "f.py", 1, "it %s", ("failed",), sys.exc_info()
+        )
+    line = JsonLines().format(failed)
+    assert "\n" not in line
+    found = json.loads(line)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_of_a_foreign_error_the_kind_and_the_place_are_logged_not_its_words() -> None:
+    line = record(ValueError(f"cannot use {MARKER}"))
+    assert line["error"] == "ValueError"
+    assert "test_logs.py" in line["at"][-1]
+    assert MARKER not in json.dumps(line)
+    assert (line["event"], line["level"]) == ("it failed", "error")
+
+
+def test_words_about_the_servers_own_matters_are_kept() -> None:
+    line = record(ConfigurationError("no room"))
+    assert line["error"] == "ConfigurationError: no room"
+
+
+@pytest.mark.parametrize("kind", [GenerationError, ParameterError, MessagesError])
+def test_words_that_may_repeat_what_a_client_sent_are_not(
+    kind: type[Exception],
+) -> None:
+    assert record(kind(f"cannot parse {MARKER}"))["error"] == kind.__name__
