@@ -158,9 +158,10 @@ class ServiceRoutes:
                 "busy_slots": self.models.busy_slots,
                 "slots": self.models.slots,
                 "loaded": self.models.loaded,
-                "memory": self.models.memory,
-                "memory_taken": self.models.memory_taken,
             }
+            if self.end:
+                health["memory"] = self.models.memory
+                health["memory_taken"] = self.models.memory_taken
         # A balancer that sees 503 sends its requests elsewhere.
         return JSONResponse(health, 503 if ending else 200)
 
