@@ -82,7 +82,7 @@ def _load(path: str) -> bool:
     # Weights rearranged for speed would be copies; here the file itself is enough.
     params.no_extra_bufts = True
     try:
-        # Kept until the process ends: letting go of one that just began can hang.
+        # Kept, so that nobody lets go of it before the process ends.
         globals()["_loaded"] = xllamacpp.Server(params)
     except RuntimeError:
         return False
@@ -90,6 +90,7 @@ def _load(path: str) -> bool:
 
 
 if __name__ == "__main__":
-    status = 0 if _load(sys.argv[1]) else _REFUSED
-    sys.stderr.flush()
-    os._exit(status)
+    if not _load(sys.argv[1]):
+        sys.exit(_REFUSED)  # in order, so that all of the engine's words come out
+    # Not in order: letting go of an engine that just began can wait for ever.
+    os._exit(0)
