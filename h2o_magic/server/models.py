@@ -141,6 +141,10 @@ class Models:
     async def _lend(self, weights: Weights, tell: _Tell) -> _Held:
         held = self._held.get(weights.path)
         if held is None or (self._crowded and not held.demo):
+            if self._coming == weights.path:
+                self._say_loading(weights, tell)
+            elif self._change[weights.demo].locked():
+                tell("waiting for another model to be loaded")
             async with self._change[weights.demo]:
                 held = self._held.get(weights.path) or await self._bring(weights, tell)
         held.names.add(weights.model)
@@ -159,8 +163,7 @@ class Models:
         path = weights.path
         room, memory = await asyncio.to_thread(self._plan, weights)
         await self._make_room(memory, tell)
-        if weights.size >= TINY_FILE:  # a smaller one is there in a moment
-            tell(f"loading {weights.model}, {size_in_words(weights.size)}")
+        self._say_loading(weights, tell)
         _log.info("loading %s for %s, %s", path, weights.model, size_in_words(memory))
         self._coming = path
         try:
@@ -169,6 +172,10 @@ class Models:
             self._coming = None
         self._held[path] = _Held(engine, memory, weights.demo)
         return self._held[path]
+
+    def _say_loading(self, weights: Weights, tell: _Tell) -> None:
+        if weights.size >= TINY_FILE:  # a smaller one is there in a moment
+            tell(f"loading {weights.model}, {size_in_words(weights.size)}")
 
     def _plan(self, weights: Weights) -> tuple[Room, int]:
         """Return what the engine should hold, and what of the budget that takes."""

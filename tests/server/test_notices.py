@@ -18,6 +18,8 @@ from tests.server.client import Client, read_events, turn, until
 from tests.server.in_thread import served
 from tests.server.tiny_gguf import write_llama
 
+#: An answer that goes on for seconds, of the model that never comes to an end.
+LONG = {"max_new_tokens": 8000, "temperature": 0.1}
 ONE = {"max_new_tokens": 1, "temperature": 0.1}
 
 
@@ -92,35 +94,55 @@ def test_what_is_there_in_a_moment_is_not_announced(
     assert notices(events) == []
 
 
+def test_who_asks_for_a_model_that_is_being_loaded_is_told(
+    a: str, tmp_path: Path
+) -> None:
+    b = str(write_llama(tmp_path / "b.gguf"))
+    gate = Gate()
+    with served(Models(1, gate.load)) as client:
+        said = []
+        with client.open_answer(client.converse(a), "hi", **ONE) as first:
+            until(gate.at_it.is_set)
+            for model in (a, b):
+                with client.open_answer(client.converse(model), "hi", **ONE) as other:
+                    said += notices(read_events(other.readline() + b"\n\n"))
+            gate.open.set()
+            first.read()
+    assert said[0].startswith(f"loading {a}, ")
+    assert said[1] == "waiting for another model to be loaded"
+
+
 def test_waiting_for_a_slot_is_said_and_taken_back(endless: str) -> None:
-    with served(Models(1)) as client:
-        long = {"max_new_tokens": 8000, "temperature": 0.1}
-        with client.open_answer(client.converse(endless), "hi", **long) as first:
-            assert first.read(5) == b"data:"
-            with client.open_answer(client.converse(endless), "hi", **ONE) as second:
-                line = second.readline()
-                first.close()
-                events = read_events(line + second.read())
+    models = Models(1)
+    with (
+        served(models) as client,
+        client.open_answer(client.converse(endless), "hi", **LONG) as first,
+    ):
+        until(lambda: models.busy_slots == 1)
+        with client.open_answer(client.converse(endless), "hi", **ONE) as second:
+            line = second.readline()
+            first.close()
+            events = read_events(line + second.read())
     said = notices(events)
-    assert "waiting for a free slot" in said
+    assert said[0] == "waiting for a free slot"
+    assert set(said[1:]) <= {""}
     assert events[-1]["generated_text"] is not None
 
 
-def test_waiting_for_memory_names_who_has_it(a: str, tmp_path: Path) -> None:
-    b = str(write_llama(tmp_path / "b.gguf", layers=1))
-    path = Path(a)
+def test_waiting_for_memory_names_who_has_it(endless: str, tmp_path: Path) -> None:
+    b = str(write_llama(tmp_path / "b.gguf"))
+    path = Path(endless)
     models = Models(1, memory=memory_of(path, room_for(path, 1, 2**40)))
     with served(models) as client:
-        long = {"max_new_tokens": 2000, "temperature": 0.1}
-        with client.open_answer(client.converse(a), "hi", **long) as first:
-            assert first.read(5) == b"data:"
+        with client.open_answer(client.converse(endless), "hi", **LONG) as first:
+            until(lambda: models.busy_slots == 1)
             with client.open_answer(client.converse(b), "hi", **ONE) as second:
                 line = second.readline()
-                assert client.call("GET", "/health").json["loaded"] == [a]
+                assert client.call("GET", "/health").json["loaded"] == [endless]
                 first.close()
                 events = read_events(line + second.read())
         health = client.call("GET", "/health").json
-    assert f"waiting for memory that {a} uses" in notices(events)
+    assert notices(events)[0] == f"waiting for memory that {endless} uses"
     assert health["loaded"] == [b]
     assert 0 < health["memory_taken"] <= health["memory"] == models.memory
 
