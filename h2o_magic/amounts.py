@@ -1,8 +1,25 @@
-"""Counts and sizes in words."""
+"""Counts, sizes and times in words, and sizes read from words."""
 
 from __future__ import annotations
 
-__all__ = ["counted", "duration_in_words", "size_in_words"]
+import math
+import re
+
+from h2o_magic.errors import ConfigurationError
+
+__all__ = [
+    "counted",
+    "duration_in_words",
+    "parse_size",
+    "size_in_words",
+    "time_in_words",
+]
+
+_UNITS: dict[str, int] = {
+    **{letter: 1000**power for power, letter in enumerate("KMGT", start=1)},
+    **{f"{letter}I": 1024**power for power, letter in enumerate("KMGT", start=1)},
+}
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]I?)B?", re.IGNORECASE)
 
 
 def counted(number: int, noun: str) -> str:
@@ -25,3 +42,37 @@ def duration_in_words(seconds: float) -> str:
         if seconds >= length:
             return counted(int(seconds // length), unit)
     return counted(max(int(seconds), 0), "second")
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes that a size in words stands for.
+
+    Parameters
+    ----------
+    text
+        A number with a unit: ``KB``, ``MB``, ``GB``, ``TB`` count in thousands,
+        ``KiB``, ``MiB``, ``GiB``, ``TiB`` in 1,024s. ``8GB``, ``7.5 GiB``, ``500M``.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is no size.
+    """
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise ConfigurationError(
+            f"expected a size with its unit, such as 8GB, 7.5GiB or 500MB, got {text!r}"
+        )
+    number, unit = found.groups()
+    return round(float(number) * _UNITS[unit.upper()])
+
+
+def time_in_words(seconds: float) -> str:
+    """Return a time in words, no finer than is of use: ``40 s``, ``3 min``, ``2 h``."""
+    if seconds < 59.5:
+        return f"{max(1, math.ceil(seconds))} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"

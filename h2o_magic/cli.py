@@ -1,4 +1,4 @@
-"""The command ``h2o-magic``: serve, pull, models.
+"""The command ``h2o-magic``: serve, pull, models, rm.
 
 The server is imported only by the commands that need it.
 """
@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0, or 2 where the command could not be carried out.
+        The exit status: 0; 2 where the command could not be carried out, 130 where it
+        was interrupted.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -40,6 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except H2OMagicError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 2
+    except KeyboardInterrupt as stopped:
+        print(*stopped.args, file=sys.stderr)  # noqa: T201
+        return 130
     return 0
 
 
@@ -58,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     pull.set_defaults(command=_pull)
     models = commands.add_parser("models", help="list the models and their weights")
     models.set_defaults(command=_models)
+    remove = commands.add_parser("rm", help="remove a model's downloaded weights")
+    remove.add_argument("name", help="as for pull")
+    remove.set_defaults(command=_remove)
     return parser
 
 
@@ -89,6 +96,12 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="share the server with others, who know this file's token; it must be "
         "readable by you only",
     )
+    add(
+        "--memory",
+        type=_size,
+        help="memory for all models together, weights and contexts: 8GB, 7.5GiB, 500MB "
+        "(default: three quarters of this machine's)",
+    )
     add("--runtime-file", type=Path, help="where to leave address and token")
     add("--log-file", type=Path, help="where to write the log (default: stderr)")
     serve.set_defaults(command=_serve)
@@ -110,6 +123,7 @@ def _serve(options: argparse.Namespace) -> None:
             slots=options.slots,
             queue=options.queue,
             idle_minutes=(0.0 if shared else 15.0) if idle is None else idle,
+            memory=options.memory,
             grace=(30.0 if shared else 0.0) if grace is None else grace,
             models=None if options.models is None else _names(options.models),
             token_file=options.token_file,
@@ -119,21 +133,56 @@ def _serve(options: argparse.Namespace) -> None:
     )
 
 
+def _size(text: str) -> int:
+    from h2o_magic.amounts import parse_size  # noqa: PLC0415 - only here
+
+    try:
+        return parse_size(text)
+    except H2OMagicError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(","))
 
 
 def _pull(options: argparse.Namespace) -> None:
+    from h2o_magic.pull_view import TerminalPull  # noqa: PLC0415 - only here
     from h2o_magic.server.pull import pull  # noqa: PLC0415 - the extra
 
-    print(pull(options.name))  # noqa: T201
+    view = TerminalPull(options.name, sys.stderr, "h2o-magic pull")
+    file = Path(options.name)
+    name = str(file.resolve()) if file.is_file() else options.name
+    try:
+        print(pull(name, view.tell).path)  # noqa: T201
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(view.stopped()) from None
 
 
 def _models(_options: argparse.Namespace) -> None:
-    from h2o_magic.server.weights import known_weights  # noqa: PLC0415 - the extra
+    from h2o_magic import tables  # noqa: PLC0415 - only here
+    from h2o_magic.amounts import size_in_words  # noqa: PLC0415 - only here
+    from h2o_magic.server.listing import list_models  # noqa: PLC0415 - the extra
 
-    for weights in known_weights():
-        print(f"{weights.model:<14} {weights.label}")  # noqa: T201
+    rows = [
+        [
+            tables.Verbatim(model["name"]),
+            tables.Verbatim(model["weights"]),
+            size_in_words(model["size"]) if model["size"] is not None else "?",
+            tables.Verbatim(model["license"]),
+        ]
+        for model in list_models(())
+    ]
+    print(tables.as_text(["model", "answers from", "size", "licence"], rows))  # noqa: T201
+
+
+def _remove(options: argparse.Namespace) -> None:
+    from h2o_magic import embedded  # noqa: PLC0415 - only here
+    from h2o_magic.amounts import size_in_words  # noqa: PLC0415 - only here
+    from h2o_magic.server.removal import remove  # noqa: PLC0415 - the extra
+
+    freed = remove(options.name, embedded.unload)
+    print(f"{options.name}: removed, {size_in_words(freed)} are free again")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -14,11 +14,19 @@ from h2o_magic.tables import printable
 __all__ = ["AnswerView", "FinalView", "TerminalView", "make_view", "show_markdown"]
 
 
+#: Columns of a terminal's line that a notice takes at most: a longer one would go on
+#: on a second line, which cannot be taken back.
+_LONGEST_NOTICE = 78
+
+
 class AnswerView(Protocol):
     """Where an answer appears while it comes. Use it as a context manager."""
 
     def wait(self) -> None:
         """Show that an answer is awaited."""
+
+    def notice(self, text: str) -> None:
+        """Show what is being done before the first text; empty takes it back."""
 
     def write(self, text: str) -> None:
         """Append text."""
@@ -81,6 +89,7 @@ class TerminalView:
     def __init__(self, *, live: bool) -> None:
         self._live = live
         self._shown = ""
+        self._notice = ""
 
     def __enter__(self) -> TerminalView:
         """Begin."""
@@ -90,19 +99,35 @@ class TerminalView:
         """Nothing is held."""
 
     def clear(self) -> None:
-        """Nothing was shown."""
+        """Take back what was said; no text was shown."""
+        self._take_back()
 
     def wait(self) -> None:
-        """Print nothing: it could not be taken back."""
+        """Print nothing: who waits for long is told by a notice."""
+
+    def notice(self, text: str) -> None:
+        """Print it on a line that can be taken back; in a file it could not be."""
+        if self._shown or not sys.stdout.isatty():
+            return
+        self._take_back()
+        self._notice = printable(" ".join(text.split()))[:_LONGEST_NOTICE]
+        _print(self._notice)
+
+    def _take_back(self) -> None:
+        if self._notice:
+            _print("\r" + " " * len(self._notice) + "\r")
+            self._notice = ""
 
     def write(self, text: str) -> None:
         """Print more text."""
+        self._take_back()
         if self._live:
             _print(printable(text))
             self._shown += text
 
     def replace(self, text: str) -> None:
         """Print the text anew, or what it adds to the printed one."""
+        self._take_back()
         if self._live:
             added = text.removeprefix(self._shown)
             _print(printable(added if len(added) < len(text) else f"\n{text}"))
@@ -110,6 +135,7 @@ class TerminalView:
 
     def finish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:  # noqa: ARG002
         """Print what the end result has beyond the printed text."""
+        self._take_back()
         shown = self._shown.strip()
         rest = str(data["text/plain"]).lstrip()
         _print(printable(rest.removeprefix(shown) if shown else rest) + "\n")
@@ -129,6 +155,9 @@ class FinalView:
         """Nothing was shown."""
 
     def wait(self) -> None:
+        """Wait for the end."""
+
+    def notice(self, text: str) -> None:
         """Wait for the end."""
 
     def write(self, text: str) -> None:

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -36,7 +36,7 @@ from h2o_magic.errors import (
     MissingExtraError,
 )
 
-__all__ = ["ServerState", "installed", "locate", "log_file", "running"]
+__all__ = ["ServerState", "installed", "locate", "log_file", "running", "unload"]
 
 #: Seconds to wait for a new server to listen. It takes well under one; a cold disk on
 #: a busy machine may need many.
@@ -159,6 +159,26 @@ def _start_aside(why: OSError) -> ServerState:
             f"the local server's files cannot be written in {folder}: "
             f"{why.strerror or why}; set H2O_MAGIC_HOME to a folder of yours"
         ) from error
+
+
+def unload(paths: Sequence[Path]) -> None:
+    """Let the local server, if one runs, let go of the models in these files.
+
+    Raises
+    ------
+    ConfigurationError
+        If one of them is answering right now.
+    """
+    state = running()
+    if state is None:
+        return
+    with suppress(OSError, ValueError, http.client.HTTPException):
+        asked = {"paths": [str(path) for path in paths]}
+        answer = json.loads(_call(state.endpoint, "POST", "/api/unload", asked))
+        if isinstance(answer, dict) and answer.get("in_use"):
+            raise ConfigurationError(
+                "the model is answering right now: stop its answers first, or wait"
+            )
 
 
 def _end_aside(folder: Path) -> None:
@@ -286,7 +306,7 @@ def _health(endpoint: Endpoint) -> dict[str, Any]:
     return health
 
 
-def _call(endpoint: Endpoint, verb: str, path: str) -> bytes:
+def _call(endpoint: Endpoint, verb: str, path: str, document: object = None) -> bytes:
     parts = urlsplit(endpoint.url)
     if parts.hostname not in ("127.0.0.1", "::1", "localhost"):
         raise ValueError("not a loopback address")
@@ -295,7 +315,10 @@ def _call(endpoint: Endpoint, verb: str, path: str) -> bytes:
     )
     try:
         headers = {"Authorization": f"Bearer {endpoint.token}"}
-        connection.request(verb, path, headers=headers)
+        body = None if document is None else json.dumps(document)
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        connection.request(verb, path, body, headers)
         return connection.getresponse().read()
     finally:
         connection.close()

@@ -1,8 +1,8 @@
 """What a backend yields while an answer comes: one class for each kind of event.
 
-The order is: any number of `TextDelta`, `ReasoningDelta` and `Replaced`, with `Source`
-and `Usage` anywhere between, then exactly one `Finished`. A backend that cannot end
-like this raises a :class:`~h2o_magic.errors.BackendError` instead.
+The order is: any number of `TextDelta`, `ReasoningDelta` and `Replaced`, with `Source`,
+`Notice` and `Usage` anywhere between, then exactly one `Finished`. A backend that
+cannot end like this raises a :class:`~h2o_magic.errors.BackendError` instead.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ __all__ = [
     "Event",
     "FinishReason",
     "Finished",
+    "Notice",
     "ReasoningDelta",
     "Replaced",
     "Source",
@@ -43,6 +44,16 @@ class ReasoningDelta:
 @dataclass(frozen=True, slots=True)
 class Replaced:
     """The whole answer so far: what was shown before it is void."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What the server is doing before the answer begins; no part of the answer.
+
+    The text is the server's, for a reader; empty if there is nothing to say any more.
+    """
 
     text: str
 
@@ -102,4 +113,6 @@ class Finished:
     reason: FinishReason = "unknown"
 
 
-Event: TypeAlias = TextDelta | ReasoningDelta | Replaced | Source | Usage | Finished
+Event: TypeAlias = (
+    TextDelta | ReasoningDelta | Replaced | Notice | Source | Usage | Finished
+)

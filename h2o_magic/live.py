@@ -20,8 +20,9 @@ from IPython.display import clear_output, publish_display_data
 from h2o_magic.blocks import BlockSplitter
 from h2o_magic.pacing import Pacer
 from h2o_magic.safe_markdown import harmless
+from h2o_magic.tables import literal
 
-__all__ = ["SingleView", "StreamedView"]
+__all__ = ["Output", "SingleView", "StreamedView"]
 
 #: Seconds of quiet after each message to the notebook: at most 14 messages a second.
 MESSAGE_INTERVAL = 0.07
@@ -32,7 +33,7 @@ RECENT_SHARE = 10
 REDRAW_BUDGET = 50_000
 
 
-class _Output:
+class Output:
     """One output of a cell that can be redrawn."""
 
     def __init__(self) -> None:
@@ -62,8 +63,14 @@ class _PacedView:
     """What the live views share: a pacer, and a sign of life before the first text."""
 
     def __init__(self, draw: Callable[[], int], waiting: str) -> None:
+        self._awaited = waiting
         self._waiting = f"<sub>{waiting}</sub>"
         self._pacer = Pacer(draw, MESSAGE_INTERVAL)
+
+    def notice(self, text: str) -> None:
+        """Show what is being done in place of the sign of life; empty: that again."""
+        self._waiting = f"<sub>{literal(text) or self._awaited}</sub>"
+        self._pacer.request()
 
     def __exit__(self, *_: object) -> None:
         self._pacer.__exit__(None, None, None)
@@ -77,7 +84,7 @@ class SingleView(_PacedView):
 
     def __init__(self, waiting: str) -> None:
         super().__init__(self._draw, waiting)
-        self._output = _Output()
+        self._output = Output()
         self._text = ""
 
     def __enter__(self) -> SingleView:
@@ -158,9 +165,9 @@ class StreamedView(_PacedView):
     def _start_over(self) -> None:
         self._splitter = BlockSplitter()
         self._size = 0
-        self._recent: _Output | None = None
+        self._recent: Output | None = None
         self._recent_text = ""
-        self._tail = _Output()
+        self._tail = Output()
 
     def _draw(self) -> int:
         cost = 0
@@ -191,7 +198,7 @@ class StreamedView(_PacedView):
 
     def _promote_tail(self, piece: str) -> int:
         self._recent, self._recent_text = self._tail, piece
-        self._tail = _Output()
+        self._tail = Output()
         return self._recent.draw(piece)
 
 

@@ -15,7 +15,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from h2o_magic import places
 from h2o_magic.arguments import AskOptions, parse_ask, parse_cell_line
 from h2o_magic.errors import ConfigurationError, H2OMagicError
-from h2o_magic.events import Replaced, TextDelta
+from h2o_magic.events import Notice, Replaced, TextDelta
 from h2o_magic.traits import SettingsTraits
 
 if TYPE_CHECKING:
@@ -289,6 +289,8 @@ def _show(ended: Ended, view: AnswerView) -> None:
                         view.write(text)
                     case Replaced(text):
                         view.replace(text)
+                    case Notice(text):
+                        view.notice(text)
                     case _:
                         pass
     except KeyboardInterrupt:

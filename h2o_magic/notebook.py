@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePath
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from h2o_magic import model_choice
 from h2o_magic.aliases import Aliases
@@ -36,6 +36,9 @@ from h2o_magic.servers import Servers
 from h2o_magic.setting_table import LOCAL, SETTINGS
 from h2o_magic.settings import Settings, find_setting
 from h2o_magic.turns import Change, Thread, ThreadInfo, Turn, TurnStatus
+
+if TYPE_CHECKING:
+    from h2o_magic.fetching import FetchEvent
 
 __all__ = ["KEPT", "RUNNING", "Answer", "NotebookSession"]
 
@@ -594,6 +597,49 @@ class NotebookSession:
             if last is None:
                 raise
             return replace(last, problem=str(error))
+
+    def pull(
+        self, model: str, tell: Callable[[FetchEvent], None] = lambda _: None
+    ) -> Path:
+        """Download a model's weights from the Hugging Face hub, and return their path.
+
+        The next answer of the model comes from them. What an interrupted download left
+        is used by the next.
+
+        Parameters
+        ----------
+        model
+            A known model's name, ``owner/repository`` or ``owner/repository:file``.
+        tell
+            Told how it goes: events of `h2o_magic.fetching`.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such model, or it does not fit on this machine.
+        ConnectionFailedError
+            If the hub cannot be reached or refuses.
+        """
+        from h2o_magic.server.pull import pull  # noqa: PLC0415
+
+        expect("a model's name", model, str)
+        return pull(_whole_path(model), tell).path
+
+    def remove_weights(self, model: str) -> int:
+        """Remove a model's downloaded weights, and return how many bytes were freed.
+
+        A local server that holds them lets go of them first.
+
+        Raises
+        ------
+        ConfigurationError
+            If nothing of it is in the hub's cache, or it is answering right now.
+        """
+        from h2o_magic import embedded  # noqa: PLC0415
+        from h2o_magic.server.removal import remove  # noqa: PLC0415
+
+        expect("a model's name", model, str)
+        return remove(_whole_path(model), embedded.unload)
 
     def close(self) -> None:
         """Give back what backend and record hold. The conversation stays."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -182,3 +183,63 @@ def test_a_terminal_without_streaming_prints_the_end(
 def test_a_shell_without_a_kernel_is_a_terminal() -> None:
     view = make_view(None, waiting="", owns_cell=True)
     assert isinstance(view, TerminalView)
+
+
+@pytest.mark.parametrize("view_class", [StreamedView, SingleView])
+def test_a_notice_takes_the_place_of_the_sign_of_life(
+    screen: Screen, view_class: type[StreamedView | SingleView]
+) -> None:
+    with view_class("llama-13b …") as view:
+        view.wait()
+        view.notice("loading *llama-13b*, 7.9 GB")
+        assert screen.text == "<sub>loading &#42;llama-13b&#42;, 7&#46;9 GB</sub>"
+        view.notice("")
+        assert screen.text == "<sub>llama-13b …</sub>"
+        view.notice("waiting")
+        view.write("Hello")
+        assert screen.text == "Hello"
+        view.notice("late")
+        assert screen.text == "Hello"
+
+
+class Tty(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+    @property
+    def line(self) -> str:
+        """What stands on the last line, as a terminal draws it."""
+        drawn = ""
+        for piece in self.getvalue().rpartition("\n")[2].split("\r"):
+            drawn = piece + drawn[len(piece) :]
+        return drawn.rstrip()
+
+
+def test_a_terminal_takes_a_notice_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Tty()
+    monkeypatch.setattr("sys.stdout", terminal)
+    with TerminalView(live=True) as view:
+        view.notice("loading llama-13b,\x1b[2J 7.9 GB" + "!" * 100)
+        assert terminal.line.startswith("loading llama-13b,[2J 7.9 GB!")
+        assert len(terminal.line) < 80
+        view.notice("waiting")
+        assert terminal.line == "waiting"
+        view.write("Hello")
+        assert terminal.line == "Hello"
+        view.notice("late")
+        assert terminal.line == "Hello"
+    for ended in (TerminalView.clear, lambda view: view.finish({"text/plain": ""}, {})):
+        terminal.write("\n")
+        with TerminalView(live=True) as view:
+            view.notice("waiting")
+            ended(view)
+        assert terminal.line == ""
+
+
+def test_a_file_gets_no_notices(capsys: pytest.CaptureFixture[str]) -> None:
+    with TerminalView(live=True) as view:
+        view.notice("waiting")
+        view.write("Hello")
+    assert capsys.readouterr().out == "Hello"
+    with FinalView() as final:
+        final.notice("waiting")

@@ -8,17 +8,23 @@ import os
 import stat
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from h2o_magic import embedded, places
+from h2o_magic.backends import ChatRequest
+from h2o_magic.backends.gptgm import GptGmBackend
 from h2o_magic.errors import (
     ConfigurationError,
     ConnectionFailedError,
     MissingExtraError,
 )
+from h2o_magic.events import TextDelta
+from h2o_magic.messages import user
 from tests.local import runtime
+from tests.server.tiny_gguf import write_llama
 
 
 def test_no_server_runs_in_a_new_home(home: Path) -> None:
@@ -139,3 +145,38 @@ def test_a_server_that_ends_at_once_is_an_error_with_its_last_words(
     monkeypatch.setattr(sys, "executable", str(program))
     with pytest.raises(ConnectionFailedError, match=r"exit status 3.*the last words"):
         embedded.locate()
+
+
+def test_nothing_has_to_let_go_where_no_server_runs(home: Path) -> None:
+    embedded.unload([Path("/m.gguf")])
+    assert embedded.running() is None
+
+
+def test_the_server_lets_go_of_a_model(home: Path, tmp_path: Path) -> None:
+    path = write_llama(tmp_path / "m.gguf")
+    with closing(GptGmBackend(connection=embedded.locate)) as backend:
+        assert backend.count_tokens(str(path), [user("hi")])
+    state = embedded.running()
+    assert state is not None
+    assert state.loaded == (str(path),)
+    embedded.unload([path])
+    state = embedded.running()
+    assert state is not None
+    assert state.loaded == ()
+
+
+def test_a_model_that_is_answering_stays(home: Path, tmp_path: Path) -> None:
+    path = write_llama(tmp_path / "m.gguf", context=8192, layers=8)
+    request = ChatRequest(
+        "chat",
+        str(path),
+        (user("hi"),),
+        parameters={"max_new_tokens": 8000, "temperature": 0.1},
+    )
+    with closing(GptGmBackend(connection=embedded.locate)) as backend:
+        answer = backend.stream(request)
+        # The first text: before it, notices may come.
+        next(event for event in answer if isinstance(event, TextDelta))
+        with pytest.raises(ConfigurationError, match="is answering right now"):
+            embedded.unload([path])
+        answer.close()

@@ -6,13 +6,14 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from huggingface_hub import constants
 from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -21,6 +22,8 @@ from h2o_magic.arguments import AskOptions
 from h2o_magic.backends import ChatRequest, ModelInfo
 from h2o_magic.errors import ConfigurationError, StoreError
 from h2o_magic.events import Event, Finished, TextDelta, Usage
+from h2o_magic.fetching import Progress
+from h2o_magic.magics import AnswerStopped
 from h2o_magic.notebook import NotebookSession
 from h2o_magic.record import Record
 from h2o_magic.settings import SETTINGS, Settings
@@ -867,6 +870,50 @@ def test_the_model_in_force_is_marked(bench: Bench) -> None:
 
 def test_pull_without_a_model_names_them(bench: Bench) -> None:
     assert "expected a model, one of llama-13b" in bench.refused("pull")
+
+
+def test_rm_without_a_model_names_them(bench: Bench) -> None:
+    assert "%h2o rm: expected a model, one of llama-13b" in bench.refused("rm")
+
+
+def test_rm_says_what_is_free_again(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    path = tmp_path / "models--owner--repo/snapshots/a/m.gguf"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x" * 64_000)
+    assert bench.plain("rm owner/repo") == "owner/repo: removed, 64 KB are free again."
+    assert not path.exists()
+    assert "nothing to remove" in bench.refused("rm owner/repo")
+
+
+def test_pull_of_a_file_beside_the_notebook_says_that_it_is_one(
+    bench: Bench, tmp_path: Path
+) -> None:
+    (tmp_path / "my model.gguf").touch()
+    assert bench.plain("pull my model.gguf") == (
+        "my model.gguf: my model.gguf is a file on this machine: use it as it is, "
+        "nothing to fetch."
+    )
+
+
+def test_an_interrupted_pull_is_one_line_that_says_how_to_go_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: object, tell: Callable[[object], None]) -> None:
+        tell(Progress(5, 10))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench.session, "pull", interrupt)
+    with pytest.raises(AnswerStopped, match="`%h2o pull llama-13b` goes on from there"):
+        bench.run("pull llama-13b")
+    assert "50 %" in bench.publisher.outputs[-1]["data"]["text/plain"]
+
+
+def test_models_name_the_licence_as_it_stands(bench: Bench) -> None:
+    bench.backend.models = lambda: [ModelInfo("m", licence="a*b")]  # type: ignore[method-assign]
+    assert "| a&#42;b |" in bench.run("models")
 
 
 def test_version_is_the_packages(bench: Bench) -> None:

@@ -72,6 +72,8 @@ class ModelInfo:
         Context length, in tokens.
     loaded : bool
         True if the weights are in memory.
+    licence : str
+        The licence that the weights name; empty if they name none.
     """
 
     name: str
@@ -80,6 +82,7 @@ class ModelInfo:
     size: int | None = None
     context: int | None = None
     loaded: bool = False
+    licence: str = ""
 
 
 class Backend(Protocol):

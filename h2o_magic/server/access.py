@@ -45,7 +45,7 @@ __all__ = ["Access"]
 
 _COOKIE = "hf-chat"
 _YEAR = 365 * 24 * 3600
-_WITHOUT_TERMS = ("/settings", "/shutdown", "/api/tokenize")
+_WITHOUT_TERMS = ("/settings", "/shutdown", "/api/tokenize", "/api/unload")
 _ENDING = "The server is ending; ask again later"
 
 

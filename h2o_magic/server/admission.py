@@ -35,10 +35,15 @@ class Admission:
         """How many slots are taken."""
         return self._inside
 
+    def free(self, tokens: int) -> bool:
+        """Whether who wants `tokens` of memory would be let in at once."""
+        nobody_waits = not self._first_in_line.locked()
+        return nobody_waits and self._has(tokens)
+
     async def enter(self, tokens: int) -> None:
         """Wait for a slot and for `tokens` of memory, and take them."""
         async with self._first_in_line:
-            while self._free_slots < 1 or self._free_tokens < tokens:
+            while not self._has(tokens):
                 self._somebody_left.clear()
                 await self._somebody_left.wait()
             self._change(1, tokens)
@@ -47,6 +52,9 @@ class Admission:
         """Give a slot and `tokens` of memory back."""
         self._change(-1, -tokens)
         self._somebody_left.set()
+
+    def _has(self, tokens: int) -> bool:
+        return self._free_slots >= 1 and self._free_tokens >= tokens
 
     def _change(self, slots: int, tokens: int) -> None:
         self._inside += slots

@@ -10,10 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -25,6 +24,7 @@ from h2o_magic.server.admission import Admission
 from h2o_magic.server.engine_calls import EngineCalls
 from h2o_magic.server.engine_stream import Chunk, Complete, stream
 from h2o_magic.server.gguf_header import Header, read_header
+from h2o_magic.server.room import Room
 
 __all__ = ["Engine", "Room"]
 
@@ -36,28 +36,6 @@ _PROMPT_CACHE_MIB = 256
 _TEXT = {"stream": True, "return_progress": True}
 #: What the old service told of each token; it costs the engine a fifth of its speed.
 _TOKENS = {**_TEXT, "logprobs": 1, "timings_per_token": True}
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """How much an engine holds.
-
-    Attributes
-    ----------
-    slots : int
-        Answers written at once.
-    context : int
-        Tokens that one input and its answer share.
-    capacity : int
-        Tokens of context memory that all slots share; at least `context`.
-    threads : int or None
-        Threads that compute; None leaves it to the engine.
-    """
-
-    slots: int
-    context: int
-    capacity: int
-    threads: int | None = None
 
 
 class Engine:
@@ -90,6 +68,9 @@ class Engine:
         self._calls = EngineCalls(listening, self._prefix, self._key)
         self._threads = ThreadPoolExecutor(room.slots, "generate")
         self._obeyed: dict[bytes, bool] = {}
+        # Answered by the engine's loop, which so has begun: ending an engine whose loop
+        # had not was seen to wait for ever.
+        self._calls.wake("/metrics")
         capabilities = self._calls.call("GET", "/props").get("chat_template_caps", {})
         self.knows_system_role = bool(capabilities.get("supports_system_role", True))
 
@@ -123,6 +104,7 @@ class Engine:
         options: Mapping[str, Any],
         *,
         text_only: bool = False,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> AsyncGenerator[Chunk, None]:
         """Wait for a slot, then yield the answer to `prompt` as it is written.
 
@@ -134,6 +116,8 @@ class Engine:
             Options in the engine's names; ``max_tokens`` is required.
         text_only
             Do without the ids and log probabilities of tokens.
+        tell
+            Told in words what is waited for, and an empty text when it has come.
 
         Raises
         ------
@@ -141,7 +125,10 @@ class Engine:
             As :func:`h2o_magic.server.engine_stream.stream` does.
         """
         reserved = len(prompt) + options["max_tokens"]
+        if not self._admission.free(reserved):
+            tell("waiting for a free slot")
         await self._admission.enter(reserved)
+        tell("")
         chunks = stream(
             self._complete,
             {**options, "prompt": list(prompt), **(_TEXT if text_only else _TOKENS)},
@@ -197,6 +184,7 @@ class Engine:
         params.hostnames, params.port, params.n_threads_http = ["127.0.0.1"], 0, 2
         params.api_keys, params.api_prefix = [self._key], self._prefix
         params.cors_origins, params.ui, params.endpoint_slots = "", False, False
+        params.endpoint_metrics = True
         params.n_parallel, params.n_ctx = self.room.slots, self.room.capacity
         params.kv_unified, params.cache_ram_mib = True, _PROMPT_CACHE_MIB
         params.n_batch = params.n_ubatch = _BATCH

@@ -54,13 +54,8 @@ class EngineCalls:
         GenerationError
             If the engine does not answer, or answers with an error.
         """
-        data = json.dumps(body).encode()
-        head = (
-            f"{method} {self._prefix}{path} HTTP/1.1\r\n{self._headers}"
-            f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
-        )
         try:
-            status, text = self._ask(head.encode() + data)
+            status, text = self._ask(self._request(method, path, body))
             value: dict[str, Any] = json.loads(text)
         except (OSError, ValueError) as error:
             raise GenerationError(f"the engine does not answer: {error!r}") from error
@@ -68,9 +63,30 @@ class EngineCalls:
             raise failure(value)
         return value
 
+    def wake(self, path: str) -> None:
+        """Make a call whose answer, whatever it is, only shows that there is one.
+
+        Raises
+        ------
+        GenerationError
+            If the engine does not answer.
+        """
+        try:
+            self._ask(self._request("GET", path, None))
+        except (OSError, ValueError) as error:
+            raise GenerationError(f"the engine does not answer: {error!r}") from error
+
     def close(self) -> None:
         """Close the connection."""
         self._keep(None)
+
+    def _request(self, method: str, path: str, body: object) -> bytes:
+        data = json.dumps(body).encode()
+        head = (
+            f"{method} {self._prefix}{path} HTTP/1.1\r\n{self._headers}"
+            f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+        )
+        return head.encode() + data
 
     def _ask(self, request: bytes) -> tuple[int, bytes]:
         kept = self._swap(None)

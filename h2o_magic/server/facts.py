@@ -53,7 +53,9 @@ class Facts:
         self.read = len(prompt.tokens)
 
     def note(self, event: TokenEvent) -> None:
-        """Take down that a token came."""
+        """Take down that a token came; what is said before is none."""
+        if event.notice is not None:
+            return
         if self.first_token is None:
             self.first_token = self.seconds
         self.written += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,8 +15,9 @@ from h2o_magic.server.fitting import answer_room
 from h2o_magic.server.models import Models
 from h2o_magic.server.prompts import RAW_MARKERS, Dialogue, Prompt, build_prompt
 from h2o_magic.server.sampling import Sampling
-from h2o_magic.server.tgi import TokenEvent
+from h2o_magic.server.tgi import TokenEvent, notice
 from h2o_magic.server.transcript import Transcript
+from h2o_magic.server.waiting import Waiting
 from h2o_magic.server.weights import Weights
 
 __all__ = ["Question", "generate"]
@@ -57,6 +58,8 @@ async def generate(
 ) -> AsyncGenerator[TokenEvent, None]:
     """Yield the token events of an answer; the last has its `generated_text`.
 
+    Before them may come notices: what is waited for, where it takes a while.
+
     Leaving early (closing the iterator, cancelling its task) stops the engine.
 
     Parameters
@@ -77,29 +80,54 @@ async def generate(
     GenerationError
         If the engine fails.
     """
-    async with models.use(question.weights) as engine:
-        sampling = question.sampling
-        context = engine.room.context
-        room = input_room(context, sampling.max_new_tokens, sampling.truncate)
-        prompt = await asyncio.to_thread(build_prompt, engine, question.dialogue, room)
-        read(prompt)
-        length = answer_room(context, len(prompt.tokens), sampling.max_new_tokens)
-        transcript = _transcript(engine, question, length)
-        options = _options(sampling, context, length)
-        if question.schema is not None:
-            options |= await use_schema(engine, question.schema)
-        # Without a template, a turn's mark may be a token that is no text.
-        text_only = question.text_only and engine.header.chat_template is not None
-        chunks = engine.generate(prompt.tokens, options, text_only=text_only)
-        async with aclosing(chunks):
-            async for chunk in chunks:
-                events = transcript.add(chunk)
-                if transcript.reason is not None:
-                    events[-1] = _last(events[-1], transcript, question, prompt)
-                for event in events:
-                    yield event
-                if transcript.reason is not None:
-                    return
+    waiting = Waiting()
+    async with AsyncExitStack() as kept:
+        lent = models.use(question.weights, tell=waiting.say)
+        lending = asyncio.ensure_future(kept.enter_async_context(lent))
+        async with aclosing(waiting.during(lending)) as said:
+            async for words in said:
+                yield notice(words)
+        async with aclosing(_answer(await lending, question, waiting, read)) as events:
+            async for event in events:
+                yield event
+
+
+async def _answer(
+    engine: Engine,
+    question: Question,
+    waiting: Waiting,
+    read: Callable[[Prompt], None],
+) -> AsyncGenerator[TokenEvent, None]:
+    sampling = question.sampling
+    context = engine.room.context
+    room = input_room(context, sampling.max_new_tokens, sampling.truncate)
+    prompt = await asyncio.to_thread(build_prompt, engine, question.dialogue, room)
+    read(prompt)
+    length = answer_room(context, len(prompt.tokens), sampling.max_new_tokens)
+    transcript = _transcript(engine, question, length)
+    options = _options(sampling, context, length)
+    if question.schema is not None:
+        options |= await use_schema(engine, question.schema)
+    # Without a template, a turn's mark may be a token that is no text.
+    text_only = question.text_only and engine.header.chat_template is not None
+    chunks = engine.generate(
+        prompt.tokens, options, text_only=text_only, tell=waiting.say
+    )
+    async with aclosing(chunks):
+        first = asyncio.ensure_future(anext(chunks))
+        async with aclosing(waiting.during(first)) as said:
+            async for words in said:
+                yield notice(words)
+        chunk = await first
+        while True:
+            events = transcript.add(chunk)
+            if transcript.reason is not None:
+                events[-1] = _last(events[-1], transcript, question, prompt)
+            for event in events:
+                yield event
+            if transcript.reason is not None:
+                return
+            chunk = await anext(chunks)
 
 
 def _transcript(engine: Engine, question: Question, length: int) -> Transcript:

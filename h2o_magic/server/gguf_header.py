@@ -34,6 +34,10 @@ _SCALARS = {
     12: "<d",
 }
 _CONTROL = 3
+#: Far more than any model has; a file that announces more is damaged. Without a limit,
+#: gigabytes of zeros would be read as as many empty texts.
+_MOST_PAIRS = 2**16
+_MOST_ITEMS = 2**24
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ class Header:
         Tokens that steer and are not text: begin, end, turn markers.
     end_id : int
         The token that ends an answer.
+    licence : str
+        The licence that the file names; empty if it names none.
     """
 
     context_length: int
@@ -62,6 +68,7 @@ class Header:
     tokens: tuple[str, ...]
     control_ids: frozenset[int]
     end_id: int
+    licence: str = ""
 
     @property
     def end_text(self) -> str:
@@ -118,6 +125,7 @@ def _header(pairs: dict[str, Any]) -> Header:
         tokens=tuple(pairs["tokenizer.ggml.tokens"]),
         control_ids=frozenset(i for i, kind in enumerate(kinds) if kind == _CONTROL),
         end_id=int(pairs.get("tokenizer.ggml.eos_token_id", -1)),
+        licence=str(pairs.get("general.license", "")),
     )
 
 
@@ -151,7 +159,7 @@ class _Reader:
         if version not in _VERSIONS:
             raise ValueError(f"its version is {version}")
         self._scalar("<Q")  # the number of tensors
-        count = self._scalar("<Q")
+        count = self._count(_MOST_PAIRS)
         return {self._string(): self._value(self._scalar("<I")) for _ in range(count)}
 
     def _value(self, kind: int) -> Any:
@@ -163,16 +171,24 @@ class _Reader:
 
     def _array(self) -> Any:
         kind = self._scalar("<I")
-        count = self._scalar("<Q")
-        if kind in (_STRING, _ARRAY):
-            return [self._value(kind) for _ in range(count)]
+        if kind == _ARRAY:
+            raise ValueError("it has lists in lists")
+        count = self._count(_MOST_ITEMS)
+        if kind == _STRING:
+            return [self._string() for _ in range(count)]
         scalar = _SCALARS[kind][1]
         return struct.unpack(
             f"<{count}{scalar}", self._take(count * struct.calcsize(scalar))
         )
 
+    def _count(self, most: int) -> int:
+        count = int(self._scalar("<Q"))
+        if count > most:
+            raise ValueError(f"it announces {count:,} entries")
+        return count
+
     def _string(self) -> str:
-        return self._take(self._scalar("<Q")).decode("utf-8", errors="replace")
+        return self._take(self._count(_MOST_ITEMS)).decode("utf-8", errors="replace")
 
     def _scalar(self, form: str) -> Any:
         return struct.unpack(form, self._take(struct.calcsize(form)))[0]

@@ -38,7 +38,7 @@ def explain(repository: str, error: Exception) -> H2OMagicError:
         return _disk_full(repository)
     return ConnectionFailedError(
         f"cannot fetch {repository} from the Hugging Face hub: "
-        + (_how_to_log_in(status, denied) or _first_line(cause))
+        + (_what_to_do(status, denied) or _first_line(cause))
     )
 
 
@@ -51,12 +51,18 @@ def _not_found(repository: str) -> ConfigurationError:
 
 def _disk_full(repository: str) -> ConnectionFailedError:
     return ConnectionFailedError(
-        f"the disk is full, so {repository} was not fetched whole: make room, or set "
-        "HF_HUB_CACHE to a folder with room, then pull again"
+        f"the disk is full, so {repository} was not fetched whole: make room and pull "
+        "again, which goes on where it stopped, or set HF_HUB_CACHE to a folder with "
+        "room"
     )
 
 
-def _how_to_log_in(status: int | None, denied: bool) -> str:
+def _what_to_do(status: int | None, denied: bool) -> str:
+    if status == 429:
+        return (
+            "it is asked too often from here; wait a few minutes and pull again, which "
+            "goes on where it stopped, or set HF_TOKEN, with which more is allowed"
+        )
     if denied:
         return (
             "it is open only to those who were granted access; ask for that on its "

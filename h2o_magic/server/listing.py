@@ -7,7 +7,7 @@ from typing import Any
 
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.parameters import PARAMETERS
-from h2o_magic.server.gguf_header import read_header
+from h2o_magic.server.gguf_header import Header, read_header
 from h2o_magic.server.weights import Weights, known_weights
 
 __all__ = ["list_models"]
@@ -30,6 +30,7 @@ def list_models(
 
 
 def _describe(weights: Weights, loaded: Collection[str]) -> dict[str, Any]:
+    header = _header(weights)
     defaults = {p.name: p.default for p in PARAMETERS.values() if p.default is not None}
     return {
         "id": weights.model_id,
@@ -37,16 +38,17 @@ def _describe(weights: Weights, loaded: Collection[str]) -> dict[str, Any]:
         "displayName": weights.model,
         "weights": weights.label,
         "demo": weights.demo,
-        "size": weights.path.stat().st_size if weights.path.exists() else None,
-        "context_length": _context_length(weights),
+        "size": weights.size if weights.path.exists() else None,
+        "context_length": header.context_length if header else None,
+        "license": header.licence if header and not weights.demo else "",
         "loaded": weights.model in loaded,
         "parameters": defaults,
         "note": weights.note,
     }
 
 
-def _context_length(weights: Weights) -> int | None:
+def _header(weights: Weights) -> Header | None:
     try:
-        return read_header(weights.path).context_length
+        return read_header(weights.path)
     except ConfigurationError:
         return None

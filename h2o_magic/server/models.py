@@ -1,35 +1,49 @@
-"""The models in memory: loaded at first use, one big one at a time."""
+"""The models in memory: loaded at first use, let go when others need their room."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from h2o_magic.server.engine import Engine, Room
-from h2o_magic.server.gguf_header import read_header
+from h2o_magic.amounts import size_in_words
+from h2o_magic.server.engine import Engine
+from h2o_magic.server.loading import load
+from h2o_magic.server.room import TINY_FILE, Room, default_memory, memory_of, room_for
 from h2o_magic.server.weights import Weights
 
-__all__ = ["Models", "room_for"]
+__all__ = ["Models"]
 
 _log = logging.getLogger(__name__)
 
-#: The longest context that is set up, in tokens, whatever a model could take.
-_LONGEST_CONTEXT = 8192
-#: Memory for the context of all slots together, in bytes, where one needs less.
-_CACHE_MEMORY = 4 * 2**30
-#: Size of a file, in bytes, below which one thread computes.
-_TINY_FILE = 64 * 2**20
+#: More than demo weights take, in bytes.
+_DEMO_MEMORY = 2**30
+
+_Tell = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class _Held:
+    """A model in memory."""
+
+    engine: Engine
+    memory: int
+    demo: bool
+    names: set[str] = field(default_factory=set)
+    users: int = 0
+    used: float = 0.0
 
 
 class Models:
-    """Loads engines and hands them out.
+    """Loads engines and hands them out, within a budget of memory.
 
-    The demo weights stay in memory once loaded (a few MB). Of others there is one at a
-    time: asking for another waits until nobody uses the first, then takes its place.
+    The demo weights stay in memory once loaded and do not count (a few MB). Of the
+    others, those that nobody uses make room for new ones, the one that was not used for
+    longest first; a new one waits until there is room.
 
     Parameters
     ----------
@@ -37,111 +51,162 @@ class Models:
         Answers that one engine writes at once.
     load
         Makes an engine of a file; blocks. Exchanged by tests.
+    memory
+        Memory for weights and contexts of all models together, in bytes; None for a
+        share of the machine's.
     """
 
     def __init__(
-        self, slots: int, load: Callable[[Path, Room], Engine] | None = None
+        self,
+        slots: int,
+        load: Callable[[Path, Room], Engine] = load,
+        *,
+        memory: int | None = None,
     ) -> None:
         self.slots = slots
-        self._load = load or Engine
-        self._engines: dict[Path, Engine] = {}
-        self._names: dict[Path, set[str]] = {}
-        self._demos: set[Path] = set()
-        self._users: Counter[Path] = Counter()
-        self._change = asyncio.Lock()
+        self.memory = default_memory() if memory is None else memory
+        self._load = load
+        self._held: dict[Path, _Held] = {}
+        # Held while a model of the kind is brought or taken away, in order of arrival.
+        self._change = {demo: asyncio.Lock() for demo in (True, False)}
+        self._coming: Path | None = None
+        self._leaving = 0
         self._released = asyncio.Event()
+        # Whether somebody waits for room: then nobody goes on using what is there past
+        # who waits, who would never get it.
+        self._crowded = False
 
     @property
     def busy_slots(self) -> int:
         """How many answers are being written, by all engines."""
-        return sum(engine.busy_slots for engine in self._engines.values())
+        return sum(held.engine.busy_slots for held in self._held.values())
 
     @property
     def loaded(self) -> list[str]:
         """The names under which the models in memory were asked for."""
-        return sorted(name for path in self._engines for name in self._names[path])
+        return sorted(name for held in self._held.values() for name in held.names)
+
+    @property
+    def memory_taken(self) -> int:
+        """Memory that is taken of the budget, in bytes."""
+        return self._leaving + sum(held.memory for held in self._held.values())
 
     @asynccontextmanager
-    async def use(self, weights: Weights) -> AsyncIterator[Engine]:
+    async def use(
+        self, weights: Weights, *, tell: _Tell = lambda _: None
+    ) -> AsyncIterator[Engine]:
         """Lend the engine of `weights`, loading it first if need be.
+
+        Parameters
+        ----------
+        weights
+            What is to answer.
+        tell
+            Told in words what is waited for, and an empty text when it has come.
 
         Raises
         ------
         ConfigurationError
-            If it cannot be loaded. Whatever was in memory before may be gone then.
+            If it cannot be loaded, or can never fit. Other models may have been let go
+            of for it.
         """
-        lending = asyncio.ensure_future(self._lend(weights))
+        lending = asyncio.ensure_future(self._lend(weights, tell))
         try:
             # Who asked may leave while the model loads; it is kept for the next.
-            engine = await asyncio.shield(lending)
+            held = await asyncio.shield(lending)
         except asyncio.CancelledError:
-            lending.add_done_callback(lambda done: self._take_back(weights.path, done))
+            lending.add_done_callback(self._take_back)
             raise
+        tell("")
         try:
-            yield engine
+            yield held.engine
         finally:
-            self._take_back(weights.path, lending)
+            self._take_back(lending)
+
+    async def unload(self, path: Path) -> bool:
+        """Let go of the model at `path`; False if it is in use, and so stays."""
+        held = self._held.get(path)
+        if path == self._coming or (held is not None and held.users):
+            return False
+        if held is not None:
+            await self._let_go(path)
+        return True
 
     async def close(self) -> None:
         """Unload everything. Waits until the engines have let go of their answers."""
-        async with self._change:
-            for path in list(self._engines):
-                await self._unload(path)
+        async with self._change[True], self._change[False]:
+            for path in list(self._held):
+                await self._let_go(path)
 
-    async def _lend(self, weights: Weights) -> Engine:
-        async with self._change:
-            engine = self._engines.get(weights.path) or await self._bring(weights)
-            self._names[weights.path].add(weights.model)
-            self._users[weights.path] += 1
-            return engine
+    async def _lend(self, weights: Weights, tell: _Tell) -> _Held:
+        held = self._held.get(weights.path)
+        if held is None or (self._crowded and not held.demo):
+            if self._coming == weights.path:
+                self._say_loading(weights, tell)
+            elif self._change[weights.demo].locked():
+                tell("waiting for another model to be loaded")
+            async with self._change[weights.demo]:
+                held = self._held.get(weights.path) or await self._bring(weights, tell)
+        held.names.add(weights.model)
+        held.users += 1
+        return held
 
-    def _take_back(self, path: Path, lending: asyncio.Future[Engine]) -> None:
+    def _take_back(self, lending: asyncio.Future[_Held]) -> None:
         if lending.cancelled() or lending.exception() is not None:
             return
-        self._users[path] -= 1
+        held = lending.result()
+        held.users -= 1
+        held.used = time.monotonic()
         self._released.set()
 
-    async def _bring(self, weights: Weights) -> Engine:
-        if not weights.demo:
-            for path in set(self._engines) - self._demos:
-                await self._until_unused(path)
-                await self._unload(path)
-        _log.info("loading %s for %s", weights.path, weights.model)
-        room = room_for(weights.path, self.slots)
-        engine = await asyncio.to_thread(self._load, weights.path, room)
-        self._engines[weights.path] = engine
-        self._names[weights.path] = set()
+    async def _bring(self, weights: Weights, tell: _Tell) -> _Held:
+        path = weights.path
+        room, memory = await asyncio.to_thread(self._plan, weights)
+        await self._make_room(memory, tell)
+        self._say_loading(weights, tell)
+        _log.info("loading %s for %s, %s", path, weights.model, size_in_words(memory))
+        self._coming = path
+        try:
+            engine = await asyncio.to_thread(self._load, path, room)
+        finally:
+            self._coming = None
+        self._held[path] = _Held(engine, memory, weights.demo)
+        return self._held[path]
+
+    def _say_loading(self, weights: Weights, tell: _Tell) -> None:
+        if weights.size >= TINY_FILE:  # a smaller one is there in a moment
+            tell(f"loading {weights.model}, {size_in_words(weights.size)}")
+
+    def _plan(self, weights: Weights) -> tuple[Room, int]:
+        """Return what the engine should hold, and what of the budget that takes."""
         if weights.demo:
-            self._demos.add(weights.path)
-        return engine
+            return room_for(weights.path, self.slots, _DEMO_MEMORY), 0
+        room = room_for(weights.path, self.slots, self.memory)
+        return room, memory_of(weights.path, room)
 
-    async def _until_unused(self, path: Path) -> None:
-        while self._users[path]:
+    async def _make_room(self, memory: int, tell: _Tell) -> None:
+        """Let go of models that nobody uses until `memory` is free; wait if need be."""
+        while memory and self.memory_taken + memory > self.memory:
+            there = {path: held for path, held in self._held.items() if not held.demo}
+            idle = [path for path, held in there.items() if not held.users]
+            if idle:
+                await self._let_go(min(idle, key=lambda path: there[path].used))
+                continue
+            names = sorted(name for held in there.values() for name in held.names)
+            tell(f"waiting for memory that {' and '.join(names) or 'another'} uses")
             self._released.clear()
-            await self._released.wait()
+            self._crowded = True
+            try:
+                await self._released.wait()
+            finally:
+                self._crowded = False
 
-    async def _unload(self, path: Path) -> None:
-        engine = self._engines.pop(path)
+    async def _let_go(self, path: Path) -> None:
+        held = self._held.pop(path)
         _log.info("unloading %s", path)
-        await asyncio.to_thread(engine.close)
-
-
-def room_for(path: Path, slots: int) -> Room:
-    """Return how much an engine of the model at `path` should hold.
-
-    Each slot gets a whole context where the memory for that stays below 4 GiB; bigger
-    models get as many whole contexts as fit, at least one, for the slots to share.
-
-    Raises
-    ------
-    ConfigurationError
-        If the file is no GGUF file.
-    """
-    header = read_header(path)
-    context = min(header.context_length, _LONGEST_CONTEXT)
-    per_context = max(context * header.cache_bytes_per_token, 1)
-    contexts = max(1, min(slots, _CACHE_MEMORY // per_context))
-    # Threads that wait for each other cost a tiny model more than they bring: on two
-    # busy cores, two of them were seen to be 50 times slower than one.
-    threads = 1 if path.stat().st_size < _TINY_FILE else None
-    return Room(slots, context, contexts * context, threads)
+        self._leaving += held.memory
+        try:
+            await asyncio.to_thread(held.engine.close)
+        finally:
+            self._leaving -= held.memory
+            self._released.set()

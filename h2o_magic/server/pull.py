@@ -2,76 +2,221 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 
+from h2o_magic.amounts import size_in_words
 from h2o_magic.catalogue import MODELS, find_model
-from h2o_magic.errors import ConfigurationError, MissingExtraError
+from h2o_magic.errors import ConfigurationError, H2OMagicError
+from h2o_magic.fetching import Fetched, FetchEvent, Plan, Progress
 from h2o_magic.nearest import did_you_mean
+from h2o_magic.server.download import already, download
+from h2o_magic.server.given_path import given_file, why_no_file
+from h2o_magic.server.hub import (
+    RemoteFile,
+    Repository,
+    library,
+    locate,
+    look_up,
+    place,
+)
 from h2o_magic.server.hub_errors import explain
-from h2o_magic.server.weights import PREFERRED
+from h2o_magic.server.machine import memory_of_machine
+from h2o_magic.server.room import default_memory
+from h2o_magic.server.split_files import is_later_part, part_names, whole_name
+from h2o_magic.server.weights import PREFERRED, cache
 
 __all__ = ["pull"]
 
+#: Largest file, in bytes, that the hub gives over plain HTTP.
+_LARGEST = 50_000_000_000
 
-def pull(name: str) -> Path:
-    """Download the weights of a model, with a progress bar, and return their path.
 
-    What is already there is not fetched again, and a download that broke off goes on
-    where it stopped.
+def pull(name: str, tell: Callable[[FetchEvent], None] = lambda _: None) -> Fetched:
+    """Download the weights of a model, and return where they are.
+
+    What is already there is not fetched again, and a download that broke off, or was
+    interrupted, goes on where it stopped. Weights that are split come whole.
 
     Parameters
     ----------
     name
-        A name of the catalogue, ``owner/repository`` or ``owner/repository:file.gguf``.
+        A name of the catalogue, ``owner/repository`` or ``owner/repository:file.gguf``,
+        or the path of a GGUF file, for which nothing is to be done.
+    tell
+        Told how it goes; called often.
 
     Raises
     ------
     ConfigurationError
-        If the name is unknown, or the repository has no such file.
+        If the name is unknown, the repository has no such file, or disk or memory of
+        this machine are too small.
     MissingExtraError
         If huggingface_hub is not installed.
     ConnectionFailedError
-        If the hub cannot be reached or refuses, or the disk is full.
+        If the hub cannot be reached or refuses, the weights came damaged, or the disk
+        is full.
     """
-    repository, patterns = _source(name)
-    try:
-        # Slow to import, and only this function goes to the network.
-        import huggingface_hub  # noqa: PLC0415
-    except ImportError as error:
-        raise MissingExtraError("downloading weights", "local") from error
-    try:
-        # Unlike `list_repo_files`, this asks once: offline is said at once.
-        listed = huggingface_hub.HfApi().model_info(repository).siblings or []
-    except Exception as error:
-        raise explain(repository, error) from error
-    file = _choose(repository, [sibling.rfilename for sibling in listed], patterns)
-    try:
-        return Path(huggingface_hub.hf_hub_download(repository, file))
-    except Exception as error:
-        raise explain(repository, error) from error
+    own = given_file(name)
+    if own is not None:
+        fetched = Fetched(own, "local")
+    else:
+        repository, patterns = source_of(name)
+        library()
+        try:
+            fetched = _fetch(repository, patterns, tell)
+        except H2OMagicError:
+            raise
+        except Exception as error:
+            raise explain(repository, error) from error
+    tell(fetched)
+    return fetched
 
 
-def _source(name: str) -> tuple[str, Sequence[str]]:
+def source_of(name: str) -> tuple[str, Sequence[str]]:
+    """Return the repository of a model and the patterns of its file, best first.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is no model's name.
+    """
     entry = find_model(name)
     if entry is not None:
         return entry.repository, (entry.pattern,)
     repository, _, file = name.partition(":")
     if repository.count("/") != 1 or not all(repository.split("/")):
         raise ConfigurationError(
-            f"expected a model's name or owner/repository, got {name!r}: "
+            why_no_file(name)
+            or f"expected a model's name or owner/repository, got {name!r}: "
             f"{did_you_mean(name, MODELS)}"
         )
     return repository, (file,) if file else PREFERRED
 
 
-def _choose(repository: str, files: Sequence[str], patterns: Sequence[str]) -> str:
+def _fetch(
+    name: str, patterns: Sequence[str], tell: Callable[[FetchEvent], None]
+) -> Fetched:
+    repository = look_up(name)
+    first = _choose(repository, patterns)
+    files = [locate(repository, part) for part in _parts(repository, first)]
+    checked = all(file.sha256 for file in files)
+    if all(file.blob.exists() for file in files):
+        return Fetched(_placed(files), "there")
+    plan = _plan(repository, files)
+    tell(plan)
+    done = 0
+    for file in files:
+        _download(repository, file, _Counted(done, plan.size, tell))
+        done += file.size
+    return Fetched(_placed(files), "fetched", checked)
+
+
+def _download(
+    repository: Repository, file: RemoteFile, tell: Callable[[int, bool], None]
+) -> None:
+    if not file.blob.exists():
+        download(file, tell, partial(locate, repository, file.name))
+
+
+class _Counted:
+    """Turns the bytes of one file into the progress of all."""
+
+    def __init__(
+        self, before: int, total: int, tell: Callable[[FetchEvent], None]
+    ) -> None:
+        self._before = before
+        self._total = total
+        self._tell = tell
+
+    def __call__(self, done: int, checking: bool) -> None:
+        self._tell(Progress(self._before + done, self._total, checking))
+
+
+def _placed(files: Sequence[RemoteFile]) -> Path:
+    """Return where the first file is, once all are in their places."""
+    first, *_ = [place(file) for file in files]
+    return first
+
+
+def _choose(repository: Repository, patterns: Sequence[str]) -> str:
+    """Return the name of the file to fetch; of a split one the first part."""
+    firsts = sorted(file for file in repository.files if not is_later_part(file))
     for pattern in patterns:
-        fitting = sorted(f for f in files if fnmatchcase(f.lower(), pattern.lower()))
-        if fitting:
-            return fitting[0]
-    there = ", ".join(f for f in files if f.endswith(".gguf")) or "none"
+        for file in firsts:
+            names = {file, whole_name(file), file.rpartition("/")[2]}
+            names.add(whole_name(file.rpartition("/")[2]))
+            if any(fnmatchcase(n.lower(), pattern.lower()) for n in names):
+                return file
+    there = ", ".join(whole_name(f) for f in firsts if f.endswith(".gguf")) or "none"
     raise ConfigurationError(
-        f"{repository} has no file {patterns[0]!r}; its GGUF files: {there}"
+        f"{repository.name} has no file {patterns[0]!r}; its GGUF files: {there}"
     )
+
+
+def _parts(repository: Repository, first: str) -> tuple[str, ...]:
+    parts = part_names(first)
+    missing = [part for part in parts if part not in repository.files]
+    if missing:
+        raise ConfigurationError(
+            f"{repository.name} lacks {', '.join(missing)}, parts of {first}: "
+            "take another file"
+        )
+    return parts
+
+
+def _plan(repository: Repository, files: Sequence[RemoteFile]) -> Plan:
+    """Return what is going to be fetched.
+
+    Raises
+    ------
+    ConfigurationError
+        If it cannot come here, or never be loaded here.
+    """
+    size, there = sum(file.size for file in files), sum(map(already, files))
+    name = whole_name(files[0].name)
+    free = shutil.disk_usage(_existing(cache())).free
+    by_hand = f"`hf download {repository.name} {files[0].name}` fetches it all the same"
+    if max(file.size for file in files) > _LARGEST:
+        raise ConfigurationError(
+            f"{name} is {size_in_words(size)} in one file, more than the hub gives "
+            f"over plain HTTP: {by_hand}"
+        )
+    if size - there > free:
+        raise ConfigurationError(
+            f"{name} needs {size_in_words(size - there)} on the disk of {cache()}, "
+            f"where {size_in_words(free)} are free: make room, or set HF_HUB_CACHE to "
+            "a folder with room before the notebook starts"
+        )
+    machine = memory_of_machine()
+    if machine is not None and size > machine:
+        raise ConfigurationError(
+            f"{name} can never be loaded here: it takes {size_in_words(size)} of "
+            f"memory, this machine has {size_in_words(machine)}; take a smaller one "
+            f"({by_hand})"
+        )
+    warning = ""
+    if size > default_memory():
+        warning = (
+            f"this is more than the {size_in_words(default_memory())} that the local "
+            "server takes by itself: `h2o-magic serve --memory` gives it more"
+        )
+    return Plan(
+        file=name,
+        repository=repository.name,
+        size=size,
+        there=there,
+        licence=repository.licence,
+        folder=cache(),
+        free=free,
+        machine=machine,
+        warning=warning,
+    )
+
+
+def _existing(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that is there."""
+    return next(path for path in (folder, *folder.parents) if path.exists())

@@ -35,6 +35,8 @@ class Settings:
         Answers that may wait, for all models together.
     idle_minutes : float
         Minutes without a request after which the server ends; 0 for never.
+    memory : int or None
+        Memory for all models together, in bytes; None for a share of the machine's.
     grace : float
         Seconds that running answers may take to end after the first signal.
     models : tuple of str or None
@@ -52,6 +54,7 @@ class Settings:
     slots: int = 4
     queue: int = 64
     idle_minutes: float = 15.0
+    memory: int | None = None
     grace: float = 0.0
     models: tuple[str, ...] | None = None
     token_file: Path | None = None

@@ -141,7 +141,7 @@ def _greet(settings: Settings, runtime: Runtime) -> None:
 async def _run(
     settings: Settings, runtime: Runtime, listening: socket.socket, offer: Offer
 ) -> None:
-    models = Models(settings.slots)
+    models = Models(settings.slots, memory=settings.memory)
     conversations = Conversations()
     line = Line(settings.slots, settings.queue)
     idle = IdleTimer(settings.idle_minutes * 60)

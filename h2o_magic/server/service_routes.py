@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -68,6 +69,7 @@ class ServiceRoutes:
             Route("/settings", self.settings, methods=["POST"]),
             Route("/api/models", self.list_models),
             Route("/api/tokenize", self.tokenize, methods=["POST"]),
+            Route("/api/unload", self.unload, methods=["POST"]),
             Route("/health", self.health),
             Route("/metrics", self.show_metrics),
             Route("/shutdown", self.shutdown, methods=["POST"]),
@@ -130,6 +132,18 @@ class ServiceRoutes:
             return JSONResponse(tgi.error(str(error), "generation"), 424)
         return JSONResponse({"tokens": tokens})
 
+    async def unload(self, request: Request) -> Response:
+        """Let go of the models in ``paths``; say which of them are in use, and stay."""
+        if self.end is None:
+            message = "This server is shared: its models are no matter of one client's"
+            return early_error(message, 403, request.headers)
+        body = await read_json(request)
+        paths = body.get("paths") if isinstance(body, dict) else None
+        if not isinstance(paths, list) or not all(isinstance(p, str) for p in paths):
+            return _unusable('expected {"paths": ["<file>", ...]} as the body')
+        stay = [path for path in paths if not await self.models.unload(Path(path))]
+        return JSONResponse({"in_use": stay})
+
     async def health(self, request: Request) -> Response:
         """Say that the server is well; to those who have the token, how it is."""
         ending = self.is_ending()
@@ -145,6 +159,9 @@ class ServiceRoutes:
                 "slots": self.models.slots,
                 "loaded": self.models.loaded,
             }
+            if self.end:
+                health["memory"] = self.models.memory
+                health["memory_taken"] = self.models.memory_taken
         # A balancer that sees 503 sends its requests elsewhere.
         return JSONResponse(health, 503 if ending else 200)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["KEEP_ALIVE", "STATUS", "TokenEvent", "encode", "error"]
+__all__ = ["KEEP_ALIVE", "STATUS", "TokenEvent", "encode", "error", "notice"]
 
 #: A comment line; says on a silent stream that the server is alive.
 KEEP_ALIVE = b":\n\n"
@@ -41,6 +41,8 @@ class TokenEvent:
     answer : str
         What to remember of the answer, in the last event: without the prompt and
         without a stop text. Not part of the wire.
+    notice : str or None
+        What is done before the answer begins, for a reader; see :func:`notice`.
     more : bool
         The next event follows at once, so that both may be sent together. Not part of
         the wire.
@@ -53,16 +55,29 @@ class TokenEvent:
     generated_text: str | None = None
     details: Mapping[str, Any] | None = None
     answer: str = ""
+    notice: str | None = None
     more: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return the event's object as it stands in the stream."""
         token = {"id": self.token_id, "text": self.text}
-        return {
+        event: dict[str, Any] = {
             "token": {**token, "logprob": self.logprob, "special": self.special},
             "generated_text": self.generated_text,
             "details": self.details,
         }
+        if self.notice is not None:
+            event["h2o_magic"] = {"notice": self.notice}
+        return event
+
+
+def notice(words: str) -> TokenEvent:
+    """Return the event that tells a client what is being done; empty takes it back.
+
+    Ours: the old engine had none. It is a special token without text, which its
+    clients skip, also those that take a token in each event for granted.
+    """
+    return TokenEvent(-1, "", None, special=True, notice=words)
 
 
 def error(message: str, error_type: str) -> dict[str, str]:

@@ -15,10 +15,14 @@ from typing import Any
 from h2o_magic.catalogue import MODELS, CatalogueEntry, find_model
 from h2o_magic.nearest import did_you_mean
 from h2o_magic.server.given_path import given_file, why_no_file
+from h2o_magic.server.split_files import is_later_part, part_names, whole_name
 
 __all__ = [
     "PREFERRED",
     "Weights",
+    "cache",
+    "cache_folder",
+    "cached_files",
     "find_weights",
     "known_weights",
     "why_unknown",
@@ -41,7 +45,7 @@ class Weights:
     model_id : str
         The id under which the service lists it.
     path : Path
-        The GGUF file.
+        The GGUF file; the first one of weights that are split.
     demo : bool
         True if built-in demo weights stand in.
     note : str
@@ -57,7 +61,17 @@ class Weights:
     @property
     def label(self) -> str:
         """What answers, in words for a reader."""
-        return _DEMO_LABEL if self.demo else self.path.name
+        return _DEMO_LABEL if self.demo else whole_name(self.path.name)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files of the weights, in order."""
+        return tuple(self.path.with_name(name) for name in part_names(self.path.name))
+
+    @property
+    def size(self) -> int:
+        """Size of the weights, in bytes; what is missing does not count."""
+        return sum(file.stat().st_size for file in self.files if file.exists())
 
     @property
     def source(self) -> dict[str, Any]:
@@ -115,19 +129,32 @@ def _cached(name: str) -> Path | None:
     return next((path for path in matches if path), None)
 
 
+def cached_files(repository: str, pattern: str = "*.gguf") -> list[Path]:
+    """Return a repository's files in the cache whose names fit the shell pattern.
+
+    Of a split model it is the first part, and the name is that of the whole. A download
+    that is not whole is not among them.
+    """
+    return [path for path in _files_of(repository) if _fits(path, pattern)]
+
+
+def _fits(path: Path, pattern: str) -> bool:
+    names = {path.name.lower(), whole_name(path.name).lower()}
+    return any(fnmatchcase(name, pattern.lower()) for name in names)
+
+
 def _best_match(files: list[Path], pattern: str) -> Path | None:
     """Return the newest of `files` whose name fits the shell pattern, in any case."""
-    pattern = pattern.lower()
-    fitting = [path for path in files if fnmatchcase(path.name.lower(), pattern)]
+    fitting = [path for path in files if _fits(path, pattern)]
     return max(fitting, key=lambda path: path.stat().st_mtime, default=None)
 
 
 def _cached_files() -> Iterator[tuple[str, Path]]:
     """Yield name (``owner/repository:file``) and path of each cached GGUF file."""
-    for folder in sorted(_cache().glob("models--*--*")):
+    for folder in sorted(cache().glob("models--*--*")):
         repository = folder.name.removeprefix("models--").replace("--", "/", 1)
         for path in _files_of(repository):
-            yield f"{repository}:{path.name}", path
+            yield f"{repository}:{whole_name(path.name)}", path
 
 
 def _files_of(repository: str) -> list[Path]:
@@ -138,11 +165,21 @@ def _files_of(repository: str) -> list[Path]:
     """
     if repository.count("/") != 1:
         return []
-    folder = _cache() / f"models--{repository.replace('/', '--')}" / "snapshots"
-    return [path for path in folder.glob("*/**/*.gguf") if path.is_file()]
+    found = (cache_folder(repository) / "snapshots").glob("*/**/*.gguf")
+    return [path for path in found if not is_later_part(path.name) and _is_whole(path)]
 
 
-def _cache() -> Path:
+def _is_whole(path: Path) -> bool:
+    return all(path.with_name(name).is_file() for name in part_names(path.name))
+
+
+def cache_folder(repository: str) -> Path:
+    """Return the folder in the hub's cache that keeps a repository's files."""
+    return cache() / f"models--{repository.replace('/', '--')}"
+
+
+def cache() -> Path:
+    """Return the hub's cache: where weights are downloaded to."""
     from huggingface_hub import constants  # noqa: PLC0415 - slow, and not always needed
 
     return Path(constants.HF_HUB_CACHE)

@@ -22,6 +22,7 @@ from h2o_magic.subcommands import (
     status,
     threads,
     usage,
+    weights,
 )
 from h2o_magic.subcommands.showing import say
 from h2o_magic.subcommands.usage import Given
@@ -198,7 +199,14 @@ _GROUPS = {
             "models", "", "the models, and which weights would answer", server.models
         ),
         Subcommand(
-            "pull", "MODEL", "download a model's real weights", server.pull, free=True
+            "pull", "MODEL", "download a model's real weights", weights.pull, free=True
+        ),
+        Subcommand(
+            "rm",
+            "MODEL",
+            "remove a model's downloaded weights",
+            weights.remove,
+            free=True,
         ),
         Subcommand("help", "", "this list, and the options of a question", _help),
         Subcommand("version", "", "the version of this package", _version),

@@ -1,4 +1,4 @@
-"""``%h2o models`` and ``%h2o pull``: what a server can answer with."""
+"""``%h2o models``: what a server can answer with."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from h2o_magic.amounts import duration_in_words, size_in_words
-from h2o_magic.catalogue import MODELS, find_model
-from h2o_magic.errors import ConfigurationError
-from h2o_magic.subcommands.showing import filled, say, show_table
+from h2o_magic.catalogue import find_model
+from h2o_magic.subcommands.showing import filled, show_table
 from h2o_magic.subcommands.usage import Given
 from h2o_magic.tables import Verbatim
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from h2o_magic.magics import H2OMagics
     from h2o_magic.model_lists import Listed
 
-__all__ = ["models", "pull"]
+__all__ = ["models"]
 
 
 def models(magics: H2OMagics, _: Given) -> None:
@@ -30,12 +29,13 @@ def models(magics: H2OMagics, _: Given) -> None:
             Verbatim(m.weights or "?"),
             "?" if m.size is None else size_in_words(m.size),
             "?" if m.context is None else f"{m.context:,} tokens",
+            Verbatim(m.licence),
             "in memory" if m.loaded else "",
             f"`%h2o pull {m.name}`" if m.demo and find_model(m.name) else "",
         ]
         for m in listed.models
     ]
-    head = ["model", "answers from", "size", "context", "", "real weights"]
+    head = ["model", "answers from", "size", "context", "licence", "", "real weights"]
     show_table(magics, head, rows, [_age(listed)] if listed.problem else [])
 
 
@@ -45,20 +45,4 @@ def _age(listed: Listed) -> tuple[str, str]:
     return filled(
         f"The server does not answer; this is its list of {age} ago ({{why}}).",
         why=listed.problem,
-    )
-
-
-def pull(magics: H2OMagics, given: Given) -> None:
-    """Download a model's real weights."""
-    if not given.rest:
-        known = ", ".join(MODELS)
-        raise ConfigurationError(f"%h2o pull: expected a model, one of {known}")
-    from h2o_magic.server.pull import pull as download  # noqa: PLC0415
-
-    path = download(given.rest)
-    say(
-        magics,
-        "{model}: {file} is here; the next answer comes from it.",
-        model=given.rest,
-        file=path.name,
     )

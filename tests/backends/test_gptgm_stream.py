@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from h2o_magic.backends.gptgm.reader import AnswerReader
 from h2o_magic.backends.gptgm.stream import Interpreter
 from h2o_magic.errors import GenerationError, IncompleteAnswerError, ProtocolError
-from h2o_magic.events import Event, Finished, Replaced, Source, TextDelta, Usage
+from h2o_magic.events import (
+    Event,
+    Finished,
+    Notice,
+    Replaced,
+    Source,
+    TextDelta,
+    Usage,
+)
 from tests.backends.scripted import final, recorded_body, token
 
 
@@ -434,3 +442,20 @@ def test_what_is_shown_is_the_record_whatever_the_tokens(
 def test_any_bytes_end_in_an_answer_or_in_our_errors(body: bytes) -> None:
     with pytest.raises((IncompleteAnswerError, ProtocolError, GenerationError)):
         read(body)
+
+
+def test_a_notice_is_an_event_and_no_text() -> None:
+    words = "loading llama-13b, 7.9 GB"
+    said = {**token("", special=True), "h2o_magic": {"notice": words}}
+    gone = {**token("", special=True), "h2o_magic": {"notice": ""}}
+    events = read(sse(said, gone, token("Hello"), final("Hello")))
+    assert events[:3] == [Notice(words), Notice(""), TextDelta("Hello")]
+    assert isinstance(events[-1], Finished)
+    assert events[-1].text == "Hello"
+
+
+def test_a_notice_is_cut_and_what_is_none_is_nothing() -> None:
+    long = {"h2o_magic": {"notice": "x" * 10_000}}
+    odd = [{"h2o_magic": {"notice": 1}}, {"h2o_magic": "notice"}, {"h2o_magic": {}}]
+    events = read(sse(long, *odd, token("Hello"), final("Hello")))
+    assert events[:2] == [Notice("x" * 200), TextDelta("Hello")]

@@ -36,16 +36,49 @@ def test_models_lists_what_answers(
 ) -> None:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     assert main(["models"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split(maxsplit=1) == ["llama-13b", "built-in demo weights"]
+    head, first, *_ = capsys.readouterr().out.splitlines()
+    assert head.split() == ["model", "answers", "from", "size", "licence"]
+    assert first.split() == ["llama-13b", "built-in", "demo", "weights", "2.4", "MB"]
 
 
-def test_pull_prints_where_the_weights_are(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_pull_takes_a_file_as_it_is(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("h2o_magic.server.pull.pull", Path)
-    assert main(["pull", "somewhere"]) == 0
-    assert capsys.readouterr().out == "somewhere\n"
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "mine.gguf"
+    path.touch()
+    assert main(["pull", "mine.gguf"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == f"{path.resolve()}\n"
+    assert "use it as it is, nothing to fetch" in shown.err
+
+
+def test_rm_says_what_is_free_again(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("H2O_MAGIC_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    path = tmp_path / "models--owner--repo/snapshots/a/m.gguf"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x" * 64_000)
+    assert main(["rm", "owner/repo"]) == 0
+    assert capsys.readouterr().out == "owner/repo: removed, 64 KB are free again\n"
+    assert not path.exists()
+    assert main(["rm", "owner/repo"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("size", ["8", "lots", "-1GB"])
+def test_memory_that_is_no_size_is_explained(
+    size: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["serve", f"--memory={size}"])
+    assert "such as 8GB, 7.5GiB or 500MB" in capsys.readouterr().err
 
 
 def test_an_unknown_model_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,7 +147,7 @@ def test_a_file_that_cannot_be_written_is_one_line(
 def test_a_defect_of_our_own_is_not_passed_off_as_a_missing_part(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "h2o_magic.server.weights", None)
+    monkeypatch.setitem(sys.modules, "h2o_magic.server.listing", None)
     with pytest.raises(ModuleNotFoundError):
         main(["models"])
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from h2o_magic.cli import main
+from h2o_magic.server.machine import memory_of_machine
+from h2o_magic.server.room import default_memory
 from h2o_magic.server.runtime_file import Runtime, find_running
 from tests.server.client import until
 from tests.server.conftest import Serving, Start
@@ -241,3 +243,18 @@ def test_it_listens_on_loopback_only(serving: Serving) -> None:
 
 def test_its_last_words_are_in_the_log(serving: Serving) -> None:
     until(lambda: "listens on http://127.0.0.1:" in serving.log_file.read_text())
+
+
+def test_the_memory_that_was_given_is_the_models(start: Start, noisy: str) -> None:
+    serving = start("--memory", "400KB")
+    client = serving.client().accept_terms()
+    assert client.call("GET", "/health").json["memory"] == 400_000
+    (event,) = client.ask(client.converse(noisy), "hi")
+    assert "the models may have 400 KB" in event["error"]
+    assert client.answer("hi", max_new_tokens=1)["generated_text"]
+
+
+def test_the_models_get_a_share_of_the_machine(serving: Serving) -> None:
+    memory = serving.client().call("GET", "/health").json["memory"]
+    assert memory == default_memory()
+    assert memory < (memory_of_machine() or 0)

@@ -1,24 +1,49 @@
-"""Models in memory: demos stay, of others there is one."""
+"""Models in memory: as many as the budget holds, and how much each may take."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.engine import Engine, Room
-from h2o_magic.server.models import Models, room_for
+from h2o_magic.server.models import Models
+from h2o_magic.server.room import memory_of, room_for
 from h2o_magic.server.weights import Weights
 from tests.server.tiny_gguf import write_llama
+
+NAMES = ("a", "b", "c", "demo")
+PLENTY = 2**40
+
+
+async def use(
+    models: Models, weights: Weights, tell: Callable[[str], None] = lambda _: None
+) -> None:
+    async with models.use(weights, tell=tell):
+        pass
+
+
+def need(weights: Weights) -> int:
+    """Return the memory that a model takes with two slots."""
+    return memory_of(weights.path, room_for(weights.path, 2, PLENTY))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    for _ in range(2000):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("it never came to hold")
 
 
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("weights")
-    return {name: write_llama(folder / f"{name}.gguf") for name in ("a", "b", "demo")}
+    return {name: write_llama(folder / f"{name}.gguf") for name in NAMES}
 
 
 @pytest.fixture
@@ -40,35 +65,142 @@ def test_a_model_is_loaded_once(weights: dict[str, Weights]) -> None:
     asyncio.run(run())
 
 
-def test_another_big_one_takes_the_place_and_demos_stay(
-    weights: dict[str, Weights],
-) -> None:
+def test_models_that_fit_together_stay(weights: dict[str, Weights]) -> None:
     async def run() -> None:
-        models = Models(2)
+        models = Models(2, memory=2 * need(weights["a"]))
         for name in ("a", "demo", "b"):
             async with models.use(weights[name]):
                 pass
-        assert models.loaded == ["b", "demo"]
+        assert models.loaded == ["a", "b", "demo"]
+        assert models.memory_taken == 2 * need(weights["a"])
+        await models.close()
+        assert models.memory_taken == 0
+
+    asyncio.run(run())
+
+
+def test_who_was_not_used_for_longest_makes_room_and_demos_stay(
+    weights: dict[str, Weights],
+) -> None:
+    async def run() -> None:
+        models = Models(2, memory=2 * need(weights["a"]))
+        for name in ("a", "b", "demo", "a", "c"):
+            async with models.use(weights[name]):
+                pass
+        assert models.loaded == ["a", "c", "demo"]
         await models.close()
 
     asyncio.run(run())
 
 
-def test_one_in_use_is_not_taken_away(weights: dict[str, Weights]) -> None:
-    async def use(models: Models, name: str) -> None:
-        async with models.use(weights[name]):
-            pass
+def test_one_in_use_is_not_taken_away(
+    weights: dict[str, Weights], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("h2o_magic.server.models.TINY_FILE", 0)
+    said: list[str] = []
 
     async def run() -> None:
-        models = Models(2)
+        models = Models(2, memory=need(weights["a"]))
         async with models.use(weights["a"]):
-            other = asyncio.ensure_future(use(models, "b"))
-            await asyncio.sleep(0.05)
+            other = asyncio.ensure_future(use(models, weights["b"], said.append))
+            await until(lambda: bool(said))
             assert models.loaded == ["a"]
-            assert not other.done()
+            # Demo weights do not wait with it.
+            await use(models, weights["demo"])
         await other
-        assert models.loaded == ["b"]
+        assert models.loaded == ["b", "demo"]
         await models.close()
+
+    asyncio.run(run())
+    waiting, loading, taken_back = said
+    assert waiting == "waiting for memory that a uses"
+    assert loading.startswith("loading b, ")
+    assert taken_back == ""
+
+
+def test_two_that_do_not_fit_are_never_held_together(
+    weights: dict[str, Weights],
+) -> None:
+    """However many ask for them at once, and each gets what it asked for."""
+    held: set[Path] = set()
+    most: list[int] = []
+
+    class Counted(Engine):
+        def close(self) -> None:
+            super().close()
+            held.discard(self.path)
+
+    def load(path: Path, room: Room) -> Engine:
+        held.add(path)
+        most.append(len(held))
+        return Counted(path, room)
+
+    async def ask(models: Models, wanted: Weights) -> None:
+        async with models.use(wanted) as engine:
+            assert engine.path == wanted.path
+            await asyncio.sleep(0)
+
+    async def run() -> None:
+        models = Models(2, load, memory=need(weights["a"]))
+        asked = [weights["ab"[number % 2]] for number in range(12)]
+        await asyncio.gather(*(ask(models, wanted) for wanted in asked))
+        await models.close()
+
+    asyncio.run(run())
+    assert set(most) == {1}
+
+
+def test_who_waits_for_room_is_not_passed_by(weights: dict[str, Weights]) -> None:
+    order: list[str] = []
+
+    async def ask(models: Models, name: str) -> None:
+        async with models.use(weights[name]):
+            order.append(name)
+
+    async def run() -> None:
+        models = Models(2, memory=need(weights["a"]))
+        async with models.use(weights["a"]):
+            first = asyncio.ensure_future(ask(models, "b"))
+            await until(lambda: models._crowded)
+            second = asyncio.ensure_future(ask(models, "a"))
+            await asyncio.sleep(0.01)
+            assert order == []
+        await asyncio.gather(first, second)
+        await models.close()
+
+    asyncio.run(run())
+    assert order == ["b", "a"]
+
+
+def test_a_model_that_can_never_fit_is_refused_with_the_figures(
+    weights: dict[str, Weights],
+) -> None:
+    async def run() -> None:
+        models = Models(2, memory=400_000)
+        with pytest.raises(ConfigurationError) as caught:
+            await use(models, weights["a"])
+        # The file, and the shortest context of use: 1,024 tokens of 256 bytes.
+        size = weights["a"].size + 1024 * 256
+        assert str(caught.value) == (
+            f"a.gguf can never fit: it takes {size / 1e3:.0f} KB of memory, weights "
+            "and context, and the models may have 400 KB: take a smaller one, or give "
+            "more with `h2o-magic serve --memory`"
+        )
+        await use(models, weights["demo"])
+        await models.close()
+
+    asyncio.run(run())
+
+
+def test_one_in_use_cannot_be_unloaded(weights: dict[str, Weights]) -> None:
+    async def run() -> None:
+        models = Models(2)
+        path = weights["a"].path
+        assert await models.unload(path)
+        async with models.use(weights["a"]):
+            assert not await models.unload(path)
+        assert await models.unload(path)
+        assert models.loaded == []
 
     asyncio.run(run())
 
@@ -95,16 +227,12 @@ def test_who_leaves_while_it_loads_leaves_it_loaded(
         begin.wait(10)
         return Engine(path, room)
 
-    async def use(models: Models) -> None:
-        async with models.use(weights["a"]):
-            pass
-
     async def run() -> None:
-        models = Models(2, load=load)
-        first = asyncio.ensure_future(use(models))
+        models = Models(2, load, memory=need(weights["a"]))
+        first = asyncio.ensure_future(use(models, weights["a"]))
         await asyncio.sleep(0.02)
         first.cancel()
-        second = asyncio.ensure_future(use(models))
+        second = asyncio.ensure_future(use(models, weights["a"]))
         await asyncio.sleep(0.02)
         begin.set()
         await second
@@ -126,18 +254,14 @@ def test_who_leaves_while_it_fails_to_load_harms_nobody(
         begin.wait(10)
         raise ConfigurationError("broken")
 
-    async def use(models: Models) -> None:
-        async with models.use(weights["a"]):
-            pass
-
     async def run() -> None:
-        models = Models(2, load=load)
-        first = asyncio.ensure_future(use(models))
+        models = Models(2, load)
+        first = asyncio.ensure_future(use(models, weights["a"]))
         await asyncio.sleep(0.02)
         first.cancel()
         begin.set()
         with pytest.raises(ConfigurationError, match="broken"):
-            await use(models)
+            await use(models, weights["a"])
 
     asyncio.run(run())
 
@@ -159,12 +283,12 @@ def test_one_that_cannot_be_loaded_is_an_error_each_time(tmp_path: Path) -> None
 
 def test_a_small_model_gets_a_whole_context_for_each_slot(tmp_path: Path) -> None:
     path = write_llama(tmp_path / "m.gguf", context=2048)
-    assert room_for(path, 4) == Room(4, 2048, 8192, threads=1)
+    assert room_for(path, 4, PLENTY) == Room(4, 2048, 8192, threads=1)
 
 
 def test_a_long_context_is_not_set_up_whole(tmp_path: Path) -> None:
     path = write_llama(tmp_path / "m.gguf", context=10**6)
-    assert room_for(path, 2) == Room(2, 8192, 16384, threads=1)
+    assert room_for(path, 2, PLENTY) == Room(2, 8192, 16384, threads=1)
 
 
 def test_the_slots_of_a_big_model_share_memory(
@@ -172,8 +296,27 @@ def test_the_slots_of_a_big_model_share_memory(
 ) -> None:
     path = write_llama(tmp_path / "m.gguf", context=1000)
     # A token takes 1 layer x 64 wide x keys and values x 2 bytes = 256 bytes.
-    monkeypatch.setattr("h2o_magic.server.models._CACHE_MEMORY", 600_000)
-    monkeypatch.setattr("h2o_magic.server.models._TINY_FILE", 0)
-    assert room_for(path, 4) == Room(4, 1000, 2000, threads=None)
-    monkeypatch.setattr("h2o_magic.server.models._CACHE_MEMORY", 1)
-    assert room_for(path, 4).capacity == 1000
+    monkeypatch.setattr("h2o_magic.server.room._CACHE_MEMORY", 600_000)
+    monkeypatch.setattr("h2o_magic.server.room.TINY_FILE", 0)
+    assert room_for(path, 4, PLENTY) == Room(4, 1000, 2000, threads=None)
+    monkeypatch.setattr("h2o_magic.server.room._CACHE_MEMORY", 1)
+    assert room_for(path, 4, PLENTY).capacity == 1000
+
+
+def test_where_memory_is_short_slots_share_and_then_the_context_is_shorter(
+    tmp_path: Path,
+) -> None:
+    path = write_llama(tmp_path / "m.gguf", context=4096)
+    size = path.stat().st_size
+    assert room_for(path, 4, size + 2 * 4096 * 256) == Room(4, 4096, 8192, 1)
+    assert room_for(path, 4, size + 3000 * 256) == Room(4, 3000, 3000, 1)
+    assert room_for(path, 4, size + 1024 * 256) == Room(4, 1024, 1024, 1)
+    with pytest.raises(ConfigurationError, match="can never fit"):
+        room_for(path, 4, size + 1023 * 256)
+
+
+def test_what_a_room_takes_is_within_the_memory_it_was_made_for(tmp_path: Path) -> None:
+    path = write_llama(tmp_path / "m.gguf", context=4096)
+    least = path.stat().st_size + 1024 * 256
+    for memory in range(least, least + 6_000_000, 99_991):
+        assert memory_of(path, room_for(path, 4, memory)) <= memory

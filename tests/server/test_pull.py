@@ -3,56 +3,65 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections import namedtuple
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import SimpleNamespace
 
 import huggingface_hub
 import pytest
+from huggingface_hub import constants
 
 from h2o_magic.catalogue import MODELS
 from h2o_magic.errors import (
     ConfigurationError,
     ConnectionFailedError,
+    H2OMagicError,
     MissingExtraError,
 )
+from h2o_magic.fetching import Fetched, FetchEvent, Plan, Progress
+from h2o_magic.server import download
 from h2o_magic.server.pull import pull
+from h2o_magic.server.weights import find_weights
+from tests.server.client import until
+from tests.server.hub import Hub, running_hub
+
+FILE = bytes(range(256)) * 2000
+REPOSITORY = "owner/repo"
 
 
-class Hub:
-    """Stands in for the hub: a listing, and what was fetched."""
-
-    def __init__(self, files: list[str], failure: Exception | None) -> None:
-        self.files = files
-        self.failure = failure
-        self.fetched: list[tuple[str, str]] = []
-
-    def model_info(self, _repository: str) -> SimpleNamespace:
-        siblings = [SimpleNamespace(rfilename=file) for file in self.files]
-        return SimpleNamespace(siblings=siblings)
-
-    def download(self, repository: str, file: str) -> str:
-        if self.failure:
-            raise self.failure
-        self.fetched.append((repository, file))
-        return f"/cache/{file}"
+@pytest.fixture(scope="module")
+def running() -> Iterator[Hub]:
+    with running_hub() as hub:
+        yield hub
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Hub]:
-    def make(files: list[str], failure: Exception | None = None) -> Hub:
-        made = Hub(files, failure)
-        monkeypatch.setattr(huggingface_hub, "HfApi", lambda: made)
-        monkeypatch.setattr(huggingface_hub, "hf_hub_download", made.download)
-        return made
+def hub(running: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A hub of the test's own, with an empty cache, and no waiting between tries."""
+    monkeypatch.setattr(constants, "ENDPOINT", running.url)
+    template = running.url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(download, "_PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    running.repositories.clear()
+    for asked in running.asked.values():
+        asked.clear()
+    yield running
+    huggingface_hub.close_session()
 
-    return make
+
+def parts(cache: Path) -> list[Path]:
+    return list(cache.glob("hub/**/*.incomplete"))
+
+
+# What is fetched
 
 
 @pytest.mark.parametrize(
@@ -62,16 +71,87 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Hub]:
         ("falcon-7b", ["f-q8_0.gguf", "f-Q4_0.gguf"], "f-Q4_0.gguf"),
         ("owner/repo", ["a.Q8_0.gguf", "a.q4_0.gguf"], "a.q4_0.gguf"),
         ("owner/repo", ["only.gguf"], "only.gguf"),
+        ("owner/repo", ["below/only.gguf"], "only.gguf"),
         ("owner/repo:B.gguf", ["a.gguf", "b.gguf"], "b.gguf"),
+        ("owner/repo:b.gguf", ["a.gguf", "below/b.gguf"], "b.gguf"),
     ],
 )
-def test_pull_fetches_the_file_that_fits(
-    hub: Callable[..., Hub], name: str, files: list[str], file: str
+def test_pull_fetches_the_file_that_fits_and_it_answers(
+    hub: Hub, name: str, files: list[str], file: str
 ) -> None:
-    made = hub(files)
-    assert pull(name) == Path("/cache") / file
-    repository = MODELS[name].repository if name in MODELS else "owner/repo"
-    assert made.fetched == [(repository, file)]
+    repository = MODELS[name].repository if name in MODELS else REPOSITORY
+    hub.add(repository, {f: f.encode() for f in files})
+    fetched = pull(name)
+    assert (fetched.path.name, fetched.how, fetched.checked) == (file, "fetched", True)
+    assert fetched.path.read_bytes().decode().rpartition("/")[2] == file
+    weights = find_weights(name)
+    assert weights is not None
+    assert (weights.path, weights.demo) == (fetched.path, False)
+
+
+def test_other_tools_find_it_in_the_hubs_cache(hub: Hub) -> None:
+    hub.add(REPOSITORY, {"m.gguf": FILE})
+    path = pull(REPOSITORY).path
+    assert huggingface_hub.try_to_load_from_cache(REPOSITORY, "m.gguf") == str(path)
+    found = huggingface_hub.scan_cache_dir(constants.HF_HUB_CACHE)
+    assert [repo.size_on_disk for repo in found.repos] == [len(FILE)]
+    assert not found.warnings
+
+
+def test_what_is_told_comes_in_order_and_ends_whole(hub: Hub, tmp_path: Path) -> None:
+    hub.add(REPOSITORY, {"m.gguf": FILE}, licence="llama2")
+    told: list[FetchEvent] = []
+    fetched = pull(REPOSITORY, told.append)
+    plan, *progress, last = told
+    assert isinstance(plan, Plan)
+    assert (plan.file, plan.repository, plan.licence) == (
+        "m.gguf",
+        REPOSITORY,
+        "llama2",
+    )
+    assert (plan.size, plan.there) == (len(FILE), 0)
+    assert plan.folder == tmp_path / "hub"
+    assert plan.free > 0
+    assert {type(event) for event in progress} == {Progress}
+    assert progress[-1] == Progress(len(FILE), len(FILE))
+    assert last == fetched == Fetched(fetched.path, "fetched", checked=True)
+
+
+def test_what_is_here_is_not_fetched_again(hub: Hub) -> None:
+    hub.add(REPOSITORY, {"m.gguf": FILE})
+    path = pull(REPOSITORY).path
+    told: list[FetchEvent] = []
+    assert pull(REPOSITORY, told.append) == Fetched(path, "there", checked=False)
+    assert told == [Fetched(path, "there")]
+    assert len(hub.ranges()) == 1
+
+
+def test_a_file_of_the_user_is_used_as_it_is(hub: Hub, tmp_path: Path) -> None:
+    path = tmp_path / "mine.gguf"
+    path.touch()
+    assert pull(str(path)) == Fetched(path, "local")
+    assert hub.asked["hub"] == []
+
+
+def test_weights_that_are_split_come_whole(hub: Hub) -> None:
+    names = [f"m-Q4_0-0000{n}-of-00003.gguf" for n in (1, 2, 3)]
+    hub.add(REPOSITORY, {name: FILE[n:] for n, name in enumerate(reversed(names))})
+    told: list[FetchEvent] = []
+    fetched = pull(REPOSITORY, told.append)
+    assert fetched.path.name == names[0]
+    weights = find_weights(REPOSITORY)
+    assert weights is not None
+    assert [file.name for file in weights.files] == names
+    assert weights.size == 3 * len(FILE) - 3
+    assert told[-2] == Progress(weights.size, weights.size)
+    assert isinstance(told[0], Plan)
+    assert (told[0].file, told[0].size) == ("m-Q4_0.gguf", weights.size)
+
+
+def test_split_weights_that_lack_a_part_are_refused(hub: Hub) -> None:
+    hub.add(REPOSITORY, {"m-00001-of-00002.gguf": FILE})
+    with pytest.raises(ConfigurationError, match=r"lacks m-00002-of-00002\.gguf"):
+        pull(REPOSITORY)
 
 
 @pytest.mark.parametrize(
@@ -79,48 +159,17 @@ def test_pull_fetches_the_file_that_fits(
     [
         ("lama-13b", "did you mean 'llama-13b'"),
         ("a/b/c", "expected a model's name or owner/repository"),
-        ("/b", "expected a model's name or owner/repository"),
+        ("/b", "there is no file '/b'"),
+        ("m.gguf", "give an absolute path"),
         ("owner/repo", r"its GGUF files: none"),
         ("owner/repo:x.gguf", r"has no file 'x.gguf'"),
+        ("own er/repo", "expected owner/repository"),
     ],
 )
-def test_pull_says_what_it_cannot_find(
-    hub: Callable[..., Hub], name: str, words: str
-) -> None:
-    hub(["README.md"])
+def test_pull_says_what_it_cannot_find(hub: Hub, name: str, words: str) -> None:
+    hub.add(REPOSITORY, {"README.md": b""})
     with pytest.raises(ConfigurationError, match=words):
         pull(name)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        OSError(errno.ENOSPC, "No space left on device"),
-        RuntimeError("Data processing error: No space left on device (os error 28)"),
-    ],
-)
-def test_pull_says_that_the_disk_is_full(
-    hub: Callable[..., Hub], error: Exception
-) -> None:
-    hub(["m.gguf"], error)
-    with pytest.raises(ConnectionFailedError, match="the disk is full"):
-        pull("owner/repo")
-
-
-def test_pull_gives_the_first_line_of_an_unforeseen_failure(
-    hub: Callable[..., Hub],
-) -> None:
-    hub(["m.gguf"], RuntimeError("\n\n  odd  \nmore"))
-    with pytest.raises(ConnectionFailedError, match=r"hub: odd$"):
-        pull("owner/repo")
-    hub(["m.gguf"], RuntimeError())
-    with pytest.raises(ConnectionFailedError, match=r"hub: RuntimeError$"):
-        pull("owner/repo")
-
-
-def test_pull_refuses_a_name_that_no_repository_can_have() -> None:
-    with pytest.raises(ConfigurationError, match="expected owner/repository"):
-        pull("own er/repo")
 
 
 def test_pull_without_the_library_says_what_to_install(
@@ -131,136 +180,362 @@ def test_pull_without_the_library_says_what_to_install(
         pull("llama-13b")
 
 
-#: Status and error code with which the loopback hub answers, by repository.
-REFUSALS = {
-    "gated": (403, "GatedRepo"),
-    "gated-without-token": (401, "GatedRepo"),
-    "forbidden": (403, ""),
-    "missing": (404, "RepoNotFound"),
-    "hidden": (401, "RepoNotFound"),
-    "broken": (500, ""),
-}
-FILE = b"GGUF and more"
+# Broken ways
 
 
-class HubHandler(BaseHTTPRequestHandler):
-    """A hub whose repositories hold one file, or refuse."""
-
-    def do_GET(self) -> None:
-        parts = self.path.split("/")
-        listing = parts[1] == "api"
-        name = parts[4] if listing else parts[2]
-        if self.headers.get("Authorization") == "Bearer hf_wrong":
-            self.send_error(401)
-        elif name in REFUSALS:
-            self.refuse(*REFUSALS[name])
-        elif name == "gated-files" and not listing:
-            self.refuse(403, "GatedRepo")
-        elif name == "lost-files" and not listing:
-            self.refuse(404, "EntryNotFound")
-        elif listing:
-            listed = {"id": f"owner/{name}", "siblings": [{"rfilename": "m.gguf"}]}
-            self.give(json.dumps(listed).encode())
-        else:
-            self.give(FILE)
-
-    do_HEAD = do_GET  # noqa: N815 - the library's name
-
-    def refuse(self, status: int, code: str) -> None:
-        self.send_response(status)
-        if code:
-            self.send_header("X-Error-Code", code)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def give(self, body: bytes) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("ETag", '"0123"')
-        self.send_header("X-Repo-Commit", "4" * 40)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
+def test_a_connection_that_breaks_off_is_taken_up_where_it_broke(hub: Hub) -> None:
+    remote = hub.add(REPOSITORY, {"m.gguf": FILE})
+    # More cuts than tries in a row: each brought something.
+    remote.cuts = [1000 * n for n in range(1, 9)]
+    assert pull(REPOSITORY).path.read_bytes() == FILE
+    assert hub.ranges() == [None, *(f"bytes={1000 * n}-" for n in range(1, 9))]
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    """A hub on the loopback."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), HubHandler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def test_a_way_that_stays_broken_is_given_up_and_what_came_is_kept(
+    hub: Hub, tmp_path: Path
+) -> None:
+    remote = hub.add(REPOSITORY, {"m.gguf": FILE})
+    remote.cuts = [5000] * 5
+    with pytest.raises(ConnectionFailedError, match="cannot fetch owner/repo"):
+        pull(REPOSITORY)
+    assert len(hub.ranges()) == 4
+    (part,) = parts(tmp_path)
+    assert part.read_bytes() == FILE[:5000]
+    told: list[FetchEvent] = []
+    remote.cuts = []
+    assert pull(REPOSITORY, told.append).path.read_bytes() == FILE
+    assert hub.ranges()[-1] == "bytes=5000-"
+    assert parts(tmp_path) == []
+    plan, checking, *_ = told
+    assert isinstance(plan, Plan)
+    assert plan.there == 5000
+    assert "5 KB are here from an earlier download, which goes on" in plan.lines
+    assert checking == Progress(5000, len(FILE), checking=True)
 
 
-def run_pull(
-    name: str, endpoint: str, cache: Path, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """Run `h2o-magic pull` in a process that knows no other hub and no token."""
-    kept = {key: value for key, value in os.environ.items() if key != "HF_TOKEN"}
-    kept |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(cache), "NO_PROXY": "127.0.0.1"}
-    return subprocess.run(
-        [sys.executable, "-m", "h2o_magic.cli", "pull", name],
-        env=kept | {"HF_HUB_DISABLE_PROGRESS_BARS": "1"} | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_a_server_without_ranges_sends_everything_again(hub: Hub) -> None:
+    remote = hub.add(REPOSITORY, {"m.gguf": FILE})
+    remote.cuts, remote.ranges = [5000], False
+    assert pull(REPOSITORY).path.read_bytes() == FILE
 
 
-def test_pull_fetches_from_a_real_hub(endpoint: str, tmp_path: Path) -> None:
-    done = run_pull("owner/open", endpoint, tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert Path(done.stdout.strip()).read_bytes() == FILE
+def test_a_part_that_is_too_long_is_thrown_away(hub: Hub, tmp_path: Path) -> None:
+    remote = hub.add(REPOSITORY, {"m.gguf": FILE})
+    remote.cuts = [5000] * 5
+    with pytest.raises(ConnectionFailedError):
+        pull(REPOSITORY)
+    remote.cuts = []
+    (part,) = parts(tmp_path)
+    part.write_bytes(FILE + b"more")
+    assert pull(REPOSITORY).path.read_bytes() == FILE
+
+
+@pytest.mark.parametrize("began", [False, True])
+def test_a_wrong_checksum_is_said_and_nothing_is_kept(
+    hub: Hub, tmp_path: Path, *, began: bool
+) -> None:
+    remote = hub.add(REPOSITORY, {"m.gguf": FILE})
+    if began:
+        remote.cuts = [5000] * 5
+        with pytest.raises(ConnectionFailedError):
+            pull(REPOSITORY)
+        remote.cuts = []
+    remote.damaged = True
+    with pytest.raises(ConnectionFailedError, match=r"its checksum is not the hub's"):
+        pull(REPOSITORY)
+    assert [
+        p for p in tmp_path.rglob("*") if p.is_file() and p.stat().st_size > 999
+    ] == []
+    remote.damaged = False
+    assert pull(REPOSITORY).path.read_bytes() == FILE
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_refusal_that_may_pass_is_tried_again(hub: Hub, status: int) -> None:
+    remote = hub.add(REPOSITORY, {"m.gguf": FILE})
+    remote.content_refusals = [(status, {}), (status, {"Retry-After": "0"})]
+    assert pull(REPOSITORY).path.read_bytes() == FILE
+    assert len(hub.ranges()) == 3
 
 
 @pytest.mark.parametrize(
-    ("repository", "words"),
+    ("refusals", "asked", "words"),
     [
-        ("gated", "set HF_TOKEN"),
-        ("gated-without-token", "set HF_TOKEN"),
-        ("gated-files", "set HF_TOKEN"),
-        ("forbidden", "set HF_TOKEN"),
-        ("missing", "has no public repository 'owner/missing'"),
-        ("hidden", "has no public repository 'owner/hidden'"),
-        ("lost-files", "or not the file"),
-        ("broken", "500"),
+        ([(429, {})] * 4, 4, "wait a few minutes and pull again"),
+        ([(429, {"Retry-After": "600"})], 1, "wait a few minutes and pull again"),
+        ([(502, {})] * 4, 4, "502"),
+        ([(404, {})], 1, "or not the file"),
+        ([(403, {})], 1, "granted access"),
     ],
 )
-def test_a_refusal_of_the_hub_is_one_line(
-    endpoint: str, tmp_path: Path, repository: str, words: str
+def test_a_refusal_that_does_not_pass_is_said(
+    hub: Hub, refusals: list[tuple[int, dict[str, str]]], asked: int, words: str
 ) -> None:
-    done = run_pull(f"owner/{repository}", endpoint, tmp_path)
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1, done.stderr
-    assert words in done.stderr
+    remote = hub.add(REPOSITORY, {"m.gguf": FILE})
+    remote.content_refusals = list(refusals)
+    with pytest.raises(H2OMagicError, match=words):
+        pull(REPOSITORY)
+    assert len(hub.ranges()) == asked
 
 
-def test_a_token_that_the_hub_refuses_is_named(endpoint: str, tmp_path: Path) -> None:
-    done = run_pull("owner/open", endpoint, tmp_path, HF_TOKEN="hf_wrong")
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1, done.stderr
-    assert "HF_TOKEN" in done.stderr
-    assert "hf_wrong" not in done.stderr
+def test_two_downloads_of_a_file_do_not_write_over_each_other(hub: Hub) -> None:
+    remote = hub.add(REPOSITORY, {"m.gguf": FILE})
+    remote.hold, remote.cuts = threading.Event(), [1000]
+    done: list[Fetched] = []
+    first = threading.Thread(target=lambda: done.append(pull(REPOSITORY)))
+    first.start()
+    until(lambda: len(hub.ranges()) == 1)
+    with pytest.raises(ConnectionFailedError, match="another program is downloading"):
+        pull(REPOSITORY)
+    remote.hold.set()
+    first.join()
+    assert done[0].path.read_bytes() == FILE
+
+
+# The token
+
+
+def test_the_token_goes_to_the_hub_and_to_nobody_else(hub: Hub) -> None:
+    hub.add(REPOSITORY, {"m.gguf": FILE})
+    pull(REPOSITORY)
+    assert {token for *_, token in hub.asked["hub"]} == {"Bearer hf_secret"}
+    assert {token for *_, token in hub.asked["contents"]} == {None}
+
+
+def test_no_message_holds_the_token(hub: Hub) -> None:
+    remote = hub.add(REPOSITORY, {"m.gguf": FILE})
+    remote.cuts = [0] * 9
+    with pytest.raises(ConnectionFailedError) as caught:
+        pull(REPOSITORY)
+    assert "hf_secret" not in str(caught.value)
+    file = download.RemoteFile("o/r", "n", "u", "e", 1, None, {"authorization": "x y"})
+    assert "x y" not in repr(file)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "words"),
+    [
+        (403, "GatedRepo", "set HF_TOKEN"),
+        (401, "GatedRepo", "set HF_TOKEN"),
+        (403, "", "set HF_TOKEN"),
+        (404, "RepoNotFound", "has no public repository 'owner/repo'"),
+        (401, "RepoNotFound", "has no public repository 'owner/repo'"),
+        (429, "", "wait a few minutes"),
+        (500, "", "500"),
+    ],
+)
+def test_a_refusal_of_the_hub_says_what_to_do(
+    hub: Hub, status: int, code: str, words: str
+) -> None:
+    hub.add(REPOSITORY, {"m.gguf": FILE}).refusal = (status, code)
+    with pytest.raises(H2OMagicError) as caught:
+        pull(REPOSITORY)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "words"),
+    [((403, "GatedRepo"), "set HF_TOKEN"), ((404, "EntryNotFound"), "or not the file")],
+)
+def test_files_that_are_refused_are_said_before_anything_is_told(
+    hub: Hub, refusal: tuple[int, str], words: str
+) -> None:
+    hub.add(REPOSITORY, {"m.gguf": FILE}).files_refusal = refusal
+    told: list[FetchEvent] = []
+    with pytest.raises(H2OMagicError, match=words):
+        pull(REPOSITORY, told.append)
+    assert told == []
+
+
+# Room on this machine
+
+
+Usage = namedtuple("Usage", "total used free")
+
+
+def test_a_disk_that_is_too_small_is_said_before(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    hub.add(REPOSITORY, {"m.gguf": FILE})
+    monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(9, 9, 100_000))
+    with pytest.raises(ConfigurationError) as caught:
+        pull(REPOSITORY)
+    assert str(caught.value) == (
+        f"m.gguf needs 512 KB on the disk of {tmp_path / 'hub'}, where 100 KB are "
+        "free: make room, or set HF_HUB_CACHE to a folder with room before the "
+        "notebook starts"
+    )
+    assert hub.ranges() == []
+
+
+def test_what_is_here_already_needs_no_room(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote = hub.add(REPOSITORY, {"m.gguf": FILE})
+    remote.cuts = [len(FILE) - 1000] * 5
+    with pytest.raises(ConnectionFailedError):
+        pull(REPOSITORY)
+    remote.cuts = []
+    monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(9, 9, 1000))
+    assert pull(REPOSITORY).how == "fetched"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")
+def test_a_disk_that_fills_up_is_said_and_the_way_on(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.add(REPOSITORY, {"m.gguf": FILE})
+    append = download._Part.append
+
+    def append_until_full(part: download._Part, data: bytes) -> None:
+        if part.size:
+            with Path("/dev/full").open("wb", buffering=0) as full:
+                full.write(data)
+        append(part, data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(download._Part, "append", append_until_full)
+        with pytest.raises(
+            ConnectionFailedError,
+            match=r"the disk is full, .* goes on where it stopped",
+        ):
+            pull(REPOSITORY)
+    assert hub.ranges() == [None]
+    assert pull(REPOSITORY).path.read_bytes() == FILE
+    assert str(hub.ranges()[-1]).startswith("bytes=")
+
+
+def test_a_quota_that_is_used_up_is_a_full_disk(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.add(REPOSITORY, {"m.gguf": FILE})
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    monkeypatch.setattr(download._Part, "append", fail)
+    with pytest.raises(ConnectionFailedError, match="the disk is full"):
+        pull(REPOSITORY)
+
+
+def test_little_memory_is_a_warning_and_far_too_little_a_refusal(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.add(REPOSITORY, {"m.gguf": FILE})
+
+    def with_memory(size: int) -> None:
+        for module in ("pull", "room"):
+            name = f"h2o_magic.server.{module}.memory_of_machine"
+            monkeypatch.setattr(name, lambda: size)
+
+    with_memory(500_000)
+    with pytest.raises(ConfigurationError) as caught:
+        pull(REPOSITORY)
+    assert "can never be loaded here: it takes 512 KB of memory, this machine has " in (
+        str(caught.value)
+    )
+    told: list[FetchEvent] = []
+    with_memory(600_000)
+    pull(REPOSITORY, told.append)
+    assert isinstance(told[0], Plan)
+    assert told[0].lines[-2:] == (
+        "loading it takes 512 KB of 600 KB of memory, and more for the context",
+        (
+            "this is more than the 450 KB that the local server takes by itself: "
+            "`h2o-magic serve --memory` gives it more"
+        ),
+    )
+
+
+def test_a_file_beyond_plain_http_names_the_way(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.add(REPOSITORY, {"m.gguf": FILE})
+    monkeypatch.setattr("h2o_magic.server.pull._LARGEST", 1000)
+    with pytest.raises(ConfigurationError, match=r"`hf download owner/repo m.gguf`"):
+        pull(REPOSITORY)
+
+
+# The command
+
+
+def start_pull(
+    name: str, endpoint: str, cache: Path, **environment: str
+) -> subprocess.Popen[str]:
+    """Run `h2o-magic pull` in a process that knows no other hub and no token."""
+    kept = {key: value for key, value in os.environ.items() if key != "HF_TOKEN"}
+    kept |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(cache), "NO_PROXY": "127.0.0.1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "h2o_magic.cli", "pull", name],
+        env=kept | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_the_command_says_all_and_prints_the_path(hub: Hub, tmp_path: Path) -> None:
+    hub.add(REPOSITORY, {"m.gguf": FILE}, licence="apache-2.0")
+    with start_pull(REPOSITORY, hub.url, tmp_path) as command:
+        out, said = command.communicate()
+    assert command.returncode == 0, said
+    assert Path(out.strip()).read_bytes() == FILE
+    lines = said.splitlines()
+    assert lines[0] == "m.gguf, 512 KB, from owner/repo"
+    assert lines[1] == "licence: apache-2.0"
+    assert lines[-1] == "owner/repo: m.gguf is here, its checksum is right"
+    assert "100 % · 512 KB of 512 KB" in lines[-2]
+
+
+def test_an_interrupted_command_says_how_to_go_on_and_goes_on(
+    hub: Hub, tmp_path: Path
+) -> None:
+    remote = hub.add(REPOSITORY, {"m.gguf": FILE})
+    remote.hold, remote.cuts = threading.Event(), [200_000]
+    with start_pull(REPOSITORY, hub.url, tmp_path) as command:
+        until(lambda: any(p.stat().st_size > 100_000 for p in parts(tmp_path)))
+        command.send_signal(signal.SIGINT)
+        _, said = command.communicate()
+    assert command.returncode == 130
+    *_, last = said.splitlines()
+    assert last == (
+        "Stopped. What came is kept: `h2o-magic pull owner/repo` goes on from there."
+    )
+    remote.hold.set()
+    remote.hold = None
+    (part,) = parts(tmp_path)
+    here = part.stat().st_size
+    with start_pull(REPOSITORY, hub.url, tmp_path) as command:
+        out, said = command.communicate()
+    assert Path(out.strip()).read_bytes() == FILE
+    assert hub.ranges()[-1] == f"bytes={here}-"
+    assert "are here from an earlier download, which goes on" in said
+
+
+def test_a_token_that_the_hub_refuses_is_named(hub: Hub, tmp_path: Path) -> None:
+    with start_pull(REPOSITORY, hub.url, tmp_path, HF_TOKEN="hf_wrong") as command:
+        _, said = command.communicate()
+    assert command.returncode == 2
+    assert said.count("\n") == 1, said
+    assert "HF_TOKEN" in said
+    assert "hf_wrong" not in said
 
 
 def test_a_hub_that_cannot_be_reached_is_one_line(tmp_path: Path) -> None:
     """It is asked once: each further try would be a line, too."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), HubHandler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
         closed = f"http://127.0.0.1:{server.server_port}"
-    done = run_pull("owner/open", closed, tmp_path)
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1, done.stderr
-    assert "cannot fetch owner/open from the Hugging Face hub: " in done.stderr
+    with start_pull("owner/open", closed, tmp_path) as command:
+        _, said = command.communicate()
+    assert command.returncode == 2
+    assert said.count("\n") == 1, said
+    assert "cannot fetch owner/open from the Hugging Face hub: " in said
 
 
-def test_offline_mode_is_one_line(endpoint: str, tmp_path: Path) -> None:
-    done = run_pull("owner/open", endpoint, tmp_path, HF_HUB_OFFLINE="1")
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1, done.stderr
-    assert "HF_HUB_OFFLINE" in done.stderr
+def test_offline_mode_is_one_line(hub: Hub, tmp_path: Path) -> None:
+    with start_pull(REPOSITORY, hub.url, tmp_path, HF_HUB_OFFLINE="1") as command:
+        _, said = command.communicate()
+    assert command.returncode == 2
+    assert said.count("\n") == 1, said
+    assert "HF_HUB_OFFLINE" in said

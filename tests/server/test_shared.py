@@ -347,10 +347,15 @@ def test_no_client_can_end_it(team: Shared) -> None:
     assert team.client.call("GET", "/health").json["status"] == "ok"
 
 
+def test_no_client_can_take_a_model_from_the_others(team: Shared) -> None:
+    asked = {"paths": ["/m.gguf"]}
+    assert team.client.call("POST", "/api/unload", asked).status == 403
+
+
 def test_health_tells_a_team_nothing_of_the_machine(team: Shared) -> None:
     health = team.client.call("GET", "/health").json
     assert {"version", "uptime", "slots", "loaded"} < set(health)
-    assert not {"pid", "log", "instance"} & set(health)
+    assert not {"pid", "log", "instance", "memory"} & set(health)
     page = team.client.call("GET", "/").body.decode()
     assert "for this user only" not in page
 

@@ -99,6 +99,7 @@ def test_the_list_says_what_answers(cached: Cache) -> None:
         "demo": True,
         "size": find_weights("llama-13b").path.stat().st_size,  # type: ignore[union-attr]
         "context_length": 1024,
+        "license": "",
         "loaded": True,
         "parameters": first["parameters"],
         "note": MODELS["llama-13b"].note,
@@ -107,6 +108,31 @@ def test_the_list_says_what_answers(cached: Cache) -> None:
     assert (last["id"], last["weights"]) == ("owner/repo:m.gguf", "m.gguf")
     assert (last["demo"], last["loaded"]) == (False, False)
     assert (last["size"], last["context_length"]) == (path.stat().st_size, 4096)
+
+
+def test_weights_that_are_split_are_one_model(cached: Cache) -> None:
+    whole = MODELS["llama-13b"]
+    for name in ("m.Q4_K_M-00001-of-00002.gguf", "m.Q4_K_M-00002-of-00002.gguf"):
+        path = cached(whole.repository, name)
+        cached("owner/repo", name)
+    first = path.with_name("m.Q4_K_M-00001-of-00002.gguf")
+    weights = find_weights("llama-13b")
+    assert weights is not None
+    assert (weights.path, weights.label) == (first, "m.Q4_K_M.gguf")
+    assert weights.files == (first, path)
+    assert weights.size == first.stat().st_size + path.stat().st_size
+    assert known_weights()[-1].model == "owner/repo:m.Q4_K_M.gguf"
+    assert find_weights("owner/repo:m.Q4_K_M.gguf").size == weights.size  # type: ignore[union-attr]
+
+
+def test_weights_of_which_a_part_is_missing_are_not_there(cached: Cache) -> None:
+    cached("owner/repo", "m-00001-of-00002.gguf")
+    assert find_weights("owner/repo") is None
+
+
+def test_the_licence_that_a_file_names_is_listed(cached: Cache) -> None:
+    write_llama(cached("owner/repo", "m.gguf"), licence="apache-2.0")
+    assert list_models(())[-1]["license"] == "apache-2.0"
 
 
 def test_a_damaged_file_in_the_cache_does_not_break_the_list(cached: Cache) -> None:

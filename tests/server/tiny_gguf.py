@@ -50,6 +50,7 @@ def write_llama(
     context: int = 4096,
     layers: int = 1,
     seed: int = 0,
+    licence: str | None = None,
 ) -> Path:
     """Write a Llama model with random weights, 0.3 MB or more, and return `path`.
 
@@ -57,6 +58,8 @@ def write_llama(
     """
     writer = gguf.GGUFWriter(path, "llama")
     vocabulary = _write_tokenizer(writer, template)
+    if licence is not None:
+        writer.add_license(licence)
     writer.add_context_length(context)
     writer.add_embedding_length(WIDTH)
     writer.add_block_count(layers)

@@ -106,7 +106,7 @@ def unflatten(flat: list[Any]) -> Any:
 
 def _model(entry: dict[str, Any]) -> ModelInfo:
     known = find_model(entry["id"])
-    weights = entry.get("weights")
+    weights, licence = entry.get("weights"), entry.get("license")
     return ModelInfo(
         name=known.name if known else entry["id"],
         weights=weights if isinstance(weights, str) else "",
@@ -114,6 +114,7 @@ def _model(entry: dict[str, Any]) -> ModelInfo:
         size=_count(entry.get("size")),
         context=_count(entry.get("context_length")),
         loaded=entry.get("loaded") is True,
+        licence=licence if isinstance(licence, str) else "",
     )
 
 

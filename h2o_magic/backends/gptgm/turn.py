@@ -22,7 +22,7 @@ from h2o_magic.errors import (
     StatusError,
     TimedOutError,
 )
-from h2o_magic.events import Event, Finished, Source
+from h2o_magic.events import Event, Finished, Notice, Source
 from h2o_magic.transport import Cancellation, Reply
 
 __all__ = ["answer_events"]
@@ -71,7 +71,7 @@ def answer_events(
             place = seat.find(calls, failure)
             document = question.document(place, failure)
             for event in _one_try(place, document, question, cancellation, stored):
-                told = told or not isinstance(event, Source)
+                told = told or not isinstance(event, Source | Notice)
                 yield event
             return
         except BackendError as error:

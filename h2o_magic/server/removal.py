@@ -1,0 +1,101 @@
+"""Removes downloaded weights from the Hugging Face hub's cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.server.given_path import given_file
+from h2o_magic.server.pull import source_of
+from h2o_magic.server.split_files import part_names
+from h2o_magic.server.weights import PREFERRED, cache, cache_folder, cached_files
+
+__all__ = ["remove"]
+
+
+def remove(name: str, unload: Callable[[Sequence[Path]], None]) -> int:
+    """Remove the weights of a model, and return how many bytes that freed.
+
+    Of a repository only GGUF files are removed: those that answer under the name, of
+    all revisions, all parts, and what broken downloads of the repository left.
+
+    Parameters
+    ----------
+    name
+        A name of the catalogue, ``owner/repository`` (all its GGUF files) or
+        ``owner/repository:file.gguf``.
+    unload
+        Called with the files before they go: lets go of those in memory.
+
+    Raises
+    ------
+    ConfigurationError
+        If nothing of it is in the cache, a file cannot be removed, or `unload` refuses.
+    """
+    if given_file(name) is not None:
+        raise ConfigurationError(
+            f"{name} is a file of yours and not in the hub's cache: delete it yourself"
+        )
+    repository, patterns = source_of(name)
+    pattern = "*.gguf" if patterns is PREFERRED else patterns[0]
+    firsts = cached_files(repository, pattern)
+    files = [f.with_name(part) for f in firsts for part in part_names(f.name)]
+    left = _left_over(repository)
+    if not files and not left:
+        raise ConfigurationError(
+            f"{name} has no downloaded weights in {cache()}: nothing to remove (the "
+            "built-in demo weights are a part of the package)"
+        )
+    unload(firsts)
+    try:
+        return _remove_files(files) + sum(map(_remove_left_over, left))
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot remove {error.filename}: {error.strerror}; close what uses it"
+        ) from error
+
+
+def _remove_files(files: Sequence[Path]) -> int:
+    """Remove entries of snapshots, and each content that no other entry names."""
+    freed = 0
+    for file in files:
+        # Not `resolve`: a blob can itself be a link, into a store that others use.
+        blob = file.parent / file.readlink() if file.is_symlink() else file
+        size = blob.lstat().st_size if blob.exists() else 0
+        file.unlink()
+        if blob != file and not _named_elsewhere(blob, file):
+            blob.unlink(missing_ok=True)
+        if not blob.exists():
+            freed += size
+        with suppress(OSError):
+            file.parent.rmdir()  # if nothing else is in it
+    return freed
+
+
+def _named_elsewhere(blob: Path, file: Path) -> bool:
+    repository = next(p for p in file.parents if p.parent.name == "snapshots").parent
+    entries = (p for p in repository.rglob("*") if p.is_symlink())
+    return any(p.parent.joinpath(p.readlink()).name == blob.name for p in entries)
+
+
+def _left_over(repository: str) -> list[Path]:
+    """Return what broken downloads of a repository left."""
+    return list((cache_folder(repository) / "blobs").glob("*.incomplete"))
+
+
+def _remove_left_over(part: Path) -> int:
+    """Remove it unless its download is under way, and return how much that freed."""
+    folder = cache() / ".locks" / part.parent.parent.name
+    folder.mkdir(parents=True, exist_ok=True)
+    etag = part.name.partition(".")[0]
+    try:
+        with FileLock(folder / f"{etag}.lock", timeout=0):
+            size = part.stat().st_size
+            part.unlink()
+            return size
+    except (Timeout, FileNotFoundError):
+        return 0

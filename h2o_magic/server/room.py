@@ -1,0 +1,121 @@
+"""How much a model holds at once, and the memory that takes: arithmetic, no engine.
+
+Counted are the weights, which are kept in memory whole, and the context's cache. What
+the engine needs beside them is small, and left to the share that nobody is given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from h2o_magic.amounts import size_in_words
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.server.gguf_header import read_header
+from h2o_magic.server.machine import memory_of_machine
+from h2o_magic.server.split_files import part_names, whole_name
+
+__all__ = ["TINY_FILE", "Room", "default_memory", "file_size", "memory_of", "room_for"]
+
+#: The longest context that is set up, in tokens, whatever a model could take, and the
+#: shortest that is still of use where memory is short.
+_LONGEST_CONTEXT = 8192
+_SHORTEST_CONTEXT = 1024
+#: Memory for the context of all slots together, in bytes, where one needs less.
+_CACHE_MEMORY = 4 * 2**30
+#: Size of a file, in bytes, below which one thread computes.
+TINY_FILE = 64 * 2**20
+#: The share of the machine's memory that models get; the rest is the notebooks' and
+#: the system's. Where the machine does not say, it is taken for a small one.
+_SHARE = 0.75
+_SMALL_MACHINE = 8 * 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much an engine holds.
+
+    Attributes
+    ----------
+    slots : int
+        Answers written at once.
+    context : int
+        Tokens that one input and its answer share.
+    capacity : int
+        Tokens of context memory that all slots share; at least `context`.
+    threads : int or None
+        Threads that compute; None leaves it to the engine.
+    """
+
+    slots: int
+    context: int
+    capacity: int
+    threads: int | None = None
+
+
+def default_memory() -> int:
+    """Return the memory that models get where nobody says, in bytes."""
+    return int((memory_of_machine() or _SMALL_MACHINE) * _SHARE)
+
+
+def file_size(path: Path) -> int:
+    """Return the size of a model's weights, of all parts of a split one, in bytes."""
+    return sum(path.with_name(name).stat().st_size for name in part_names(path.name))
+
+
+def memory_of(path: Path, room: Room) -> int:
+    """Return the memory, in bytes, that the model at `path` takes with `room`."""
+    return file_size(path) + room.capacity * read_header(path).cache_bytes_per_token
+
+
+def room_for(path: Path, slots: int, memory: int) -> Room:
+    """Return how much an engine of the model at `path` should hold.
+
+    Each slot gets a whole context where the memory for that stays below 4 GiB; bigger
+    models get as many whole contexts as fit, at least one, for the slots to share.
+    Where not even one fits, it is shortened.
+
+    Parameters
+    ----------
+    path
+        The GGUF file.
+    slots
+        Answers written at once.
+    memory
+        The memory for all models together, in bytes.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file is no GGUF file, or the model can never fit.
+    """
+    header = read_header(path)
+    size = _size_of_whole(path)
+    per_token = max(header.cache_bytes_per_token, 1)
+    longest = min(header.context_length, _LONGEST_CONTEXT)
+    shortest = min(longest, _SHORTEST_CONTEXT)
+    left = memory - size
+    if left < shortest * per_token:
+        raise ConfigurationError(
+            f"{whole_name(path.name)} can never fit: it takes "
+            f"{size_in_words(size + shortest * per_token)} of memory, weights and "
+            f"context, and the models may have {size_in_words(memory)}: take a smaller "
+            "one, or give more with `h2o-magic serve --memory`"
+        )
+    context = max(shortest, min(longest, left // per_token))
+    contexts = min(_CACHE_MEMORY, left) // (context * per_token)
+    capacity = max(1, min(slots, contexts)) * context
+    # Threads that wait for each other cost a tiny model more than they bring: on two
+    # busy cores, two of them were seen to be 50 times slower than one.
+    threads = 1 if size < TINY_FILE else None
+    return Room(slots, context, capacity, threads)
+
+
+def _size_of_whole(path: Path) -> int:
+    try:
+        return file_size(path)
+    except FileNotFoundError as error:
+        raise ConfigurationError(
+            f"{path.name} is one part of a split model, and {error.filename} is not "
+            "there: all parts belong into one folder"
+        ) from error

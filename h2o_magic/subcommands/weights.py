@@ -1,0 +1,51 @@
+"""``%h2o pull`` and ``%h2o rm``: the weights on this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from h2o_magic.amounts import size_in_words
+from h2o_magic.catalogue import MODELS
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.subcommands.showing import say
+from h2o_magic.subcommands.usage import Given
+
+if TYPE_CHECKING:
+    from h2o_magic.magics import H2OMagics
+
+__all__ = ["pull", "remove"]
+
+
+def pull(magics: H2OMagics, given: Given) -> None:
+    """Download a model's real weights."""
+    from h2o_magic.magics import AnswerStopped  # noqa: PLC0415 - which imports this
+    from h2o_magic.pull_view import make_pull_view  # noqa: PLC0415
+
+    model = _model(given)
+    view = make_pull_view(magics.shell, model)
+    try:
+        magics.session.pull(model, view.tell)
+    except KeyboardInterrupt:
+        raise AnswerStopped(view.stopped()) from None
+
+
+def remove(magics: H2OMagics, given: Given) -> None:
+    """Remove a model's downloaded weights."""
+    model = _model(given)
+    freed = magics.session.remove_weights(model)
+    say(
+        magics,
+        "{model}: removed, {size} are free again.",
+        model=model,
+        size=size_in_words(freed),
+    )
+
+
+def _model(given: Given) -> str:
+    """Return the rest of the line: a path may have blanks in it."""
+    if not given.rest:
+        raise ConfigurationError(
+            f"%h2o {given.command}: expected a model, one of {', '.join(MODELS)}, "
+            "owner/repository or owner/repository:file.gguf"
+        )
+    return given.rest

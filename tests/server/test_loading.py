@@ -1,0 +1,207 @@
+"""Foreign and broken files: one clear line, and the server lives on."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import gguf
+import pytest
+
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.server import loading
+from h2o_magic.server.loading import load
+from h2o_magic.server.models import Models
+from h2o_magic.server.room import Room
+from h2o_magic.server.split_files import is_later_part, part_names, whole_name
+from h2o_magic.server.weights import find_weights
+from tests.server.client import Client, turn
+from tests.server.conftest import Start
+from tests.server.in_thread import served
+from tests.server.tiny_gguf import write_llama
+
+ROOM = Room(1, 256, 256, 1)
+
+
+def damaged(path: Path, change: Callable[[bytes], bytes]) -> Path:
+    path.write_bytes(change(write_llama(path).read_bytes()))
+    return path
+
+
+def with_architecture(name: str) -> Callable[[bytes], bytes]:
+    return lambda whole: whole.replace(b"llama", name.encode())
+
+
+def with_a_token_twice(whole: bytes) -> bytes:
+    """Such a file ends the engine's process."""
+    return whole.replace(b"\x01\0\0\0\0\0\0\0!\x01", b"\x01\0\0\0\0\0\0\0#\x01")
+
+
+def with_count(place: int, count: int) -> Callable[[bytes], bytes]:
+    return lambda whole: whole[:place] + struct.pack("<Q", count) + whole[place + 8 :]
+
+
+BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "empty": (lambda _: b"", "it is empty"),
+    "other": (lambda _: b"<html>not found</html>", "it begins with b'<htm'"),
+    "old": (lambda w: w[:4] + b"\1\0\0\0" + w[8:], "its version is 1"),
+    "big-endian": (lambda w: w[:4] + b"\0\0\0\3" + w[8:], "its version is 50331648"),
+    "cut-in-the-head": (lambda w: w[:900], "it is cut off"),
+    "cut-in-the-tensors": (lambda w: w[:-1000], "not within the file bounds"),
+    "many-pairs": (with_count(16, 2**60), "it announces 1,152,921,504,606,846,976"),
+    "many-tensors": (with_count(8, 2**60), "number of tensors is 1152921504606846976"),
+    "foreign": (with_architecture("mamba"), "expected a whole GGUF file|cannot load"),
+    "unknown": (with_architecture("zzzzz"), "unknown model architecture: 'zzzzz'"),
+    "twice": (with_a_token_twice, "it breaks down over it, GGML_ASSERT"),
+    "no-layers": (
+        lambda w: w.replace(b"block_count\x04\0\0\0\x01", b"block_count\x04\0\0\0\xff"),
+        "the engine cannot load",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_file_is_refused_in_one_line_that_says_why(
+    kind: str, tmp_path: Path
+) -> None:
+    change, words = BROKEN[kind]
+    path = damaged(tmp_path / f"{kind}.gguf", change)
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        load(path, ROOM)
+    assert "\n" not in str(caught.value)
+    assert path.name in str(caught.value)
+
+
+def test_the_server_lives_on_and_answers_from_others(
+    start: Start, tmp_path: Path
+) -> None:
+    serving = start("--idle-minutes", "0")
+    client = serving.client().accept_terms()
+    for kind, (change, _) in BROKEN.items():
+        path = damaged(tmp_path / f"{kind}.gguf", change)
+        *_, event = client.ask(client.converse(str(path)), "hi", max_new_tokens=1)
+        assert path.name in event["error"], kind
+    assert client.answer("hi", max_new_tokens=1)["generated_text"]
+    assert serving.process.poll() is None
+
+
+def test_a_folder_is_no_model(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "folder.gguf").mkdir()
+    reply = client.call("POST", "/conversation", {"model": f"{tmp_path}/folder.gguf"})
+    assert reply.status == 500
+    assert "there is no file" in reply.json["reason"]
+
+
+def test_a_file_is_tried_elsewhere_once_and_again_when_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[Path] = []
+    monkeypatch.setattr(loading, "probe", tried.append)
+    path = write_llama(tmp_path / "m.gguf")
+    for _ in range(2):
+        load(path, ROOM).close()
+    assert tried == [path]
+    write_llama(path, layers=2)
+    load(path, ROOM).close()
+    assert tried == [path, path]
+
+
+def test_the_packages_own_weights_are_not_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loading, "probe", lambda _: pytest.fail("it was tried"))
+    weights = find_weights("llama-13b")
+    assert weights is not None
+    load(weights.path, ROOM).close()
+
+
+def test_an_engine_can_be_let_go_at_once(tmp_path: Path) -> None:
+    """Letting go of one whose loop has not begun waits for ever."""
+    path = write_llama(tmp_path / "m.gguf")
+    for _ in range(30):
+        load(path, ROOM).close()
+
+
+# Split weights
+
+
+def write_split(folder: Path) -> list[Path]:
+    """Write a model in several files, as `gguf-split` does, and return them."""
+    whole = gguf.GGUFReader(write_llama(folder / "whole.gguf"))
+    tensors = whole.tensors
+    halves = (tensors[:5], tensors[5:])
+    paths = []
+    for number, half in enumerate(halves):
+        path = folder / f"m-0000{number + 1}-of-00002.gguf"
+        writer = gguf.GGUFWriter(path, "llama")
+        if number == 0:
+            _copy_pairs(whole, writer)
+        writer.add_uint16("split.no", number)
+        writer.add_uint16("split.count", 2)
+        writer.add_int32("split.tensors.count", len(tensors))
+        for tensor in half:
+            writer.add_tensor(tensor.name, tensor.data)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        paths.append(path)
+    return paths
+
+
+def _copy_pairs(source: gguf.GGUFReader, writer: gguf.GGUFWriter) -> None:
+    for name, entry in source.fields.items():
+        if not name.startswith("GGUF.") and name != "general.architecture":
+            kind = entry.types[0]
+            inner = entry.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
+            writer.add_key_value(name, entry.contents(), kind, inner)
+
+
+def test_split_weights_answer(tmp_path: Path) -> None:
+    first, _ = write_split(tmp_path)
+    with served(Models(1)) as client:
+        last = client.answer("hi", str(first), max_new_tokens=3, temperature=0.1)
+    assert last["details"]["generated_tokens"] == 3
+    assert last["details"]["h2o_magic"]["weights"] == "m.gguf"
+
+
+def test_split_weights_of_which_a_part_is_missing_say_which(tmp_path: Path) -> None:
+    first, second = write_split(tmp_path)
+    second.unlink()
+    with served(Models(1)) as client:
+        *_, event = client.ask(client.converse(str(first)), "hi")
+    assert "m-00002-of-00002.gguf is not there" in event["error"]
+
+
+def test_the_names_of_parts() -> None:
+    assert whole_name("m-00002-of-00003.gguf") == "m.gguf"
+    assert whole_name("m.gguf") == "m.gguf"
+    assert part_names("m.gguf") == ("m.gguf",)
+    assert part_names("m-00002-of-00002.gguf") == (
+        "m-00001-of-00002.gguf",
+        "m-00002-of-00002.gguf",
+    )
+    names = ["m-00001-of-00002.gguf", "m-00002-of-00002.gguf", "m-2-of-2.gguf"]
+    assert [is_later_part(name) for name in names] == [False, True, False]
+
+
+def test_the_unload_route_says_what_stays(client: Client, noisy: str) -> None:
+    client.answer("hi", noisy, max_new_tokens=1)
+    assert noisy in client.call("GET", "/health").json["loaded"]
+    asked = {"paths": [noisy, "/not/there.gguf"]}
+    assert client.call("POST", "/api/unload", asked).json == {"in_use": []}
+    assert noisy not in client.call("GET", "/health").json["loaded"]
+    for body in ([], {"paths": "x"}, {"paths": [1]}):
+        assert client.call("POST", "/api/unload", body).status == 422
+
+
+def test_a_model_that_is_answering_is_not_unloaded(
+    client: Client, endless: str
+) -> None:
+    body = turn("hi", {"max_new_tokens": 4000, "temperature": 0.1})
+    path = f"/conversation/{client.converse(endless)}"
+    with client.open("POST", path, body) as answer:
+        assert answer.read(5) == b"data:"
+        reply = client.call("POST", "/api/unload", {"paths": [endless]})
+        assert reply.json == {"in_use": [endless]}

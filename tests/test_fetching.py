@@ -1,0 +1,52 @@
+"""The words for a download."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from h2o_magic.fetching import Fetched, Progress, Speed, bar, progress_words
+
+
+def test_the_speed_is_that_of_the_last_seconds() -> None:
+    speed = Speed()
+    assert speed.add(0, 0) is None
+    assert speed.add(1, 1000) == 1000
+    for second in range(2, 40):
+        measured = speed.add(second, 1000 + 5000 * (second - 1))
+    assert measured == 5000
+
+
+def test_a_download_that_stands_still_has_no_speed() -> None:
+    speed = Speed()
+    assert [speed.add(now, 700) for now in range(5)] == [None] * 5
+
+
+@pytest.mark.parametrize(
+    ("done", "speed", "words"),
+    [
+        (0, None, "0 % · 0 bytes of 7.9 GB"),
+        (2_449_000_000, 31e6, "31 % · 2.4 GB of 7.9 GB · 31.0 MB/s · 3 min left"),
+        (7_900_000_000, 31e6, "100 % · 7.9 GB of 7.9 GB · 31.0 MB/s"),
+    ],
+)
+def test_progress_is_said_in_words(done: int, speed: float | None, words: str) -> None:
+    assert progress_words(Progress(done, 7_900_000_000), speed) == words
+
+
+def test_reading_what_is_here_is_not_called_a_download() -> None:
+    words = progress_words(Progress(50, 100, checking=True), 1e9)
+    assert words == "50 % · checking what is here already"
+
+
+def test_a_bar_is_as_long_as_it_is_asked_to_be() -> None:
+    bars = [bar(Progress(done, 7), 10) for done in range(8)]
+    assert {len(drawn) for drawn in bars} == {10}
+    assert (bars[0], bars[-1]) == ("░" * 10, "█" * 10)
+    assert bar(Progress(0, 0), 3) == "░░░"
+
+
+def test_only_what_was_compared_is_called_right() -> None:
+    assert Fetched(Path("m"), "fetched", checked=True).words.endswith("is right")
+    assert Fetched(Path("m"), "fetched").words == "is here"
