@@ -11,7 +11,7 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -69,11 +69,19 @@ class StandIn:
         return "\n".join(message["content"] for message in messages)
 
     async def generate(
-        self, prompt: Sequence[int], options: Mapping[str, Any], *, text_only: bool
+        self,
+        prompt: Sequence[int],
+        options: Mapping[str, Any],
+        *,
+        text_only: bool = False,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> AsyncGenerator[Chunk, None]:
         """Yield a word each ``1 / rate`` seconds; who is late catches up."""
         reserved = len(prompt) + options["max_tokens"]
+        if not self._admission.free(reserved):
+            tell("waiting for a free slot")
         await self._admission.enter(reserved)
+        tell("")
         began = time.monotonic()
         try:
             for count in range(1, options["max_tokens"] + 1):
