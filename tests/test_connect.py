@@ -700,7 +700,7 @@ def test_an_alias_is_made_listed_and_taken_away(bench: Bench) -> None:
     bench.session.configure(model="fast")
     status = {row[0]: row[1:] for row in bench.rows("status")}
     assert status["model"] == ["fast → llama-13b", "Python"]
-    assert bench.plain("alias fast=") == "fast does not stand for llama-13b now."
+    assert bench.plain("alias fast=") == "fast no longer stands for llama-13b."
 
 
 def test_models_come_from_the_last_list_with_its_age(

@@ -33,7 +33,7 @@ def alias(magics: H2OMagics, given: Given) -> None:
         say(magics, "{name} → {model}.", name=name, model=target)
     else:
         target = aliases.remove(name)
-        say(magics, "{name} does not stand for {model} now.", name=name, model=target)
+        say(magics, "{name} no longer stands for {model}.", name=name, model=target)
 
 
 def _list(magics: H2OMagics) -> None:

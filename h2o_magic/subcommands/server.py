@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from h2o_magic.amounts import duration_in_words, size_in_words
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from h2o_magic.model_lists import Listed
 
 __all__ = ["models"]
+
+_HEAD = ("model", "answers from", "size", "context", "licence", "", "real weights")
+_ALWAYS = 4  # columns that are shown although nothing stands in them
 
 
 def models(magics: H2OMagics, _: Given) -> None:
@@ -35,8 +39,16 @@ def models(magics: H2OMagics, _: Given) -> None:
         ]
         for m in listed.models
     ]
-    head = ["model", "answers from", "size", "context", "licence", "", "real weights"]
+    head, rows = _filled(_HEAD, rows)
     show_table(magics, head, rows, [_age(listed)] if listed.problem else [])
+
+
+def _filled(
+    head: Sequence[str], rows: Sequence[Sequence[str]]
+) -> tuple[list[str], list[list[str]]]:
+    """Return a table without the later columns in which nothing stands."""
+    kept = [i for i in range(len(head)) if i < _ALWAYS or any(row[i] for row in rows)]
+    return [head[i] for i in kept], [[row[i] for i in kept] for row in rows]
 
 
 def _age(listed: Listed) -> tuple[str, str]:

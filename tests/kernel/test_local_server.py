@@ -16,6 +16,7 @@ from tests.local import runtime
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 QUICKSTART = NOTEBOOKS / "01_quickstart.ipynb"
 DATA = NOTEBOOKS / "03_data.ipynb"
+SERVERS = NOTEBOOKS / "04_servers.ipynb"
 
 
 def test_the_first_cell_starts_the_server_and_streams_real_tokens(
@@ -199,6 +200,27 @@ def test_the_notebook_on_data_runs_headless_and_says_what_it_shows(
     assert "KeyError: 'rain'" in below("%h2o fix")
     assert "corrected cell" in below("%h2o fix")
     assert "True,\n 'llama-13b'" in below("answer.upper()")
+
+
+def test_the_notebook_on_servers_runs_headless_and_leaves_nothing_behind(
+    home: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "servers.ipynb"
+    copy.write_bytes(SERVERS.read_bytes())
+    offline = os.environ | {
+        "HF_HUB_CACHE": str(tmp_path / "hub"),
+        "HF_HUB_OFFLINE": "1",
+    }
+    command = [sys.executable, "-m", "jupyter", "execute", "--inplace", str(copy)]
+    subprocess.run(command, check=True, capture_output=True, timeout=300, env=offline)
+    cells = [c for c in nbformat.read(copy, as_version=4).cells if "outputs" in c]
+    assert not [o for c in cells for o in c.outputs if o.output_type == "error"]
+    (refused,) = cells[-1].outputs  # in one line, which is no traceback
+    assert "offline mode" in refused.text
+    shown = "\n".join(str(o) for c in cells for o in c.outputs)
+    assert "OpenAI-compatible (h2o_magic), 2 models" in shown
+    assert "the same answer: True" in shown
+    assert "team" not in (home / "servers.json").read_text()
 
 
 def test_a_terminal_prints_plainly(home: Path) -> None:
