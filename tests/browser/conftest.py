@@ -208,6 +208,12 @@ class LabNotebook:
 def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1200, "height": 1000})
     page = context.new_page()
+    # On a busy machine JupyterLab may ask something of its own, such as about a server
+    # that did not answer in time.
+    page.add_locator_handler(
+        page.locator(".jp-Dialog"),
+        lambda asked: asked.locator(".jp-mod-accept").click(),
+    )
     yield page
     context.close()
 
