@@ -14,6 +14,7 @@ from h2o_magic.answers import AnswerRecord, Facts
 from h2o_magic.autosave import Autosave
 from h2o_magic.backends import Backend, ChatRequest
 from h2o_magic.errors import (
+    ConfigurationError,
     GenerationError,
     IncompleteAnswerError,
     MisuseError,
@@ -147,8 +148,10 @@ class Asker(Protocol):
     def save(self, started: Started, text: str, facts: Facts) -> None:
         """Keep the text so far."""
 
-    def end(self, started: Started, text: str, facts: Facts) -> None:
-        """Keep the answer as it ended."""
+    def end(
+        self, started: Started, text: str, facts: Facts, *, unsent: bool = False
+    ) -> None:
+        """Keep the answer as it ended; `unsent` if the question was refused here."""
 
 
 class Answer:
@@ -238,6 +241,7 @@ class Answer:
             started.request.model, parameters=self.question.parameters
         )
         status: TurnStatus = "failed"
+        unsent = False
         autosave = Autosave(self._save)
         try:
             with _closing(self._stream(started)) as events:
@@ -257,9 +261,12 @@ class Answer:
         except (GeneratorExit, KeyboardInterrupt):
             status = "stopped"
             raise
+        except ConfigurationError:
+            unsent = True
+            raise
         finally:
             self._record.end(status)
-            _whatever_comes(lambda: self._end(started, autosave))
+            _whatever_comes(lambda: self._end(started, autosave, unsent))
 
     def __repr__(self) -> str:
         """Say how far it is; the text itself may be long."""
@@ -283,9 +290,9 @@ class Answer:
             with _closing(backend.stream(bare)) as self._events:
                 yield from self._events
 
-    def _end(self, started: Started, autosave: Autosave) -> None:
+    def _end(self, started: Started, autosave: Autosave, unsent: bool) -> None:
         autosave.close()
-        self._asker.end(started, self.text, self.facts)
+        self._asker.end(started, self.text, self.facts, unsent=unsent)
 
     def _save(self) -> None:
         if self._started is not None:

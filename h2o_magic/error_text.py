@@ -11,6 +11,7 @@ import html
 import json
 import math
 import re
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
@@ -124,11 +125,20 @@ def _said(document: object) -> str:
         error = "; ".join(part for part in error if isinstance(part, str))
     if isinstance(error, dict):
         # A message may be empty (FastChat), and then the code says it.
-        words = (error.get(name) for name in ("message", "code", "type"))
-        error = next((word for word in words if word and isinstance(word, str)), "")
+        error = _named(error)
     if isinstance(error, str) and error:
         return error
     return message if isinstance(message, str) else ""
+
+
+def _named(error: Mapping[str, object]) -> str:
+    """Return the words of an OpenAI error, with the field that it is about."""
+    words = (error.get(name) for name in ("message", "code", "type"))
+    said = next((word for word in words if word and isinstance(word, str)), "")
+    field = error.get("param")
+    if not said or not isinstance(field, str) or not field or field in said:
+        return said
+    return f"{said} (`{field}`)"
 
 
 def _fault(fault: object) -> str:

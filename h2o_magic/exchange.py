@@ -132,12 +132,21 @@ class Exchange:
                 facts=replace(facts, status="incomplete").as_metadata(),
             )
 
-    def end(self, started: Started, text: str, facts: Facts) -> None:
-        """Keep an answer as it ended."""
+    def end(
+        self, started: Started, text: str, facts: Facts, *, unsent: bool = False
+    ) -> None:
+        """Keep an answer as it ended.
+
+        A question that was not sent is not kept. One of which nothing came takes no
+        answer away: the turn that it replaced stands there again.
+        """
         request = started.request
+        nothing = not text and facts.status in ("failed", "stopped")
         if started.turn is None:
             started.backend.forget(request.chat)
-        else:
+        elif not nothing or not self.record.withdraw(
+            started.turn.id, if_replaced=not unsent
+        ):
             self.record.update(
                 started.turn.id,
                 answer=text,
@@ -165,10 +174,12 @@ class Exchange:
         rate = limits.rate(question.model)
         given = estimate((*head, user(question.text)), rate)
 
+        dialect = getattr(self.backend, "dialect", "gpt-gm")
+
         def within(context: int) -> Chosen:
             return choose(
                 before(),
-                room=_input_room(question, context) - given,
+                room=_input_room(question, context, dialect) - given,
                 rate=rate,
                 max_turns=question.max_turns,
                 partial=question.send_partial,
@@ -190,9 +201,11 @@ def _place(question: Question) -> str | int | None:
     return question.replaces or question.cell
 
 
-def _input_room(question: Question, context: int) -> int:
+def _input_room(question: Question, context: int, dialect: str) -> int:
     most = question.parameters.get("max_new_tokens")
     truncate = question.parameters.get("truncate")
+    if dialect != "gpt-gm" and "truncate" not in question.chosen:
+        truncate = None  # the default is for gpt-gm, and is sent to no other server
     return input_room(
         context,
         most if isinstance(most, int) else 0,

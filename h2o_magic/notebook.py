@@ -709,13 +709,16 @@ class NotebookSession:
     def _chosen(
         self, values: Mapping[str, object], given: Collection[str]
     ) -> frozenset[str]:
-        """Return the names of the parameters that are no mere defaults."""
+        """Return the names of the parameters that are sent and no mere defaults."""
         return frozenset(
             name
             for name in PARAMETERS
-            if name in given
-            or self.settings.chosen(name)
-            or values[name] != SETTINGS[name].default
+            if values[name] is not None
+            and (
+                name in given
+                or self.settings.chosen(name)
+                or values[name] != SETTINGS[name].default
+            )
         )
 
     def _threads(self, thread: str | None, everything: bool) -> tuple[Thread, ...]:

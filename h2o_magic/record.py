@@ -139,6 +139,32 @@ class Record:
             if status != "incomplete":
                 self._keeper.running.pop(id, None)
 
+    def withdraw(
+        self,
+        id: int,  # noqa: A002 - named as the turn's attribute
+        *,
+        if_replaced: bool = False,
+    ) -> bool:
+        """Take a question back as if it had never been asked.
+
+        Parameters
+        ----------
+        id
+            The turn's, as :meth:`begin` gave it. The turn that it replaced comes back.
+        if_replaced
+            True does so only if it replaced one.
+
+        Returns
+        -------
+        bool
+            Whether that was done; a turn that was taken out since stays out.
+        """
+        with self._keeper.holding():
+            done = self._keeper.write(changes.withdraw, id, if_replaced=if_replaced)
+            if done:
+                self._keeper.running.pop(id, None)
+            return done
+
     def drop(self, thread: str, number: int) -> Turn:
         """Take the turn of that number out, and return it.
 

@@ -4,7 +4,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from h2o_magic.error_text import error_text, reason_of, retry_after
+from h2o_magic.error_text import error_text, reason_of, retry_after, words_of
 from tests.backends.scripted import recorded_body
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)
@@ -103,3 +103,10 @@ def test_retry_after_is_seconds_or_a_date_and_capped(
     value: str | None, seconds: float | None
 ) -> None:
     assert retry_after(value, now=NOW) == seconds
+
+
+def test_the_field_that_an_error_is_about_is_named_once() -> None:
+    error: dict[str, object] = {"message": "Not supported.", "param": "temperature"}
+    assert words_of({"error": error}) == "Not supported. (`temperature`)"
+    error["message"] = "temperature is not supported."
+    assert words_of({"error": error}) == "temperature is not supported."

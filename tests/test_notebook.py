@@ -367,15 +367,13 @@ def test_an_answer_without_its_final_event_is_not_passed_off_as_whole() -> None:
     assert kept(session) == (Turn("Hi", "Hel", "failed"),)
 
 
-def test_a_failed_run_of_a_cell_takes_the_place_of_the_good_one() -> None:
+def test_a_run_of_a_cell_of_which_nothing_came_leaves_the_good_one() -> None:
     session, _ = session_with(saying("One."), [BackendError("down")])
     answered(session, "1?", cell="a")
     with pytest.raises(BackendError, match="down"):
         answered(session, "1?", cell="a")
-    assert kept(session) == (Turn("1?", "", "failed", cell="a"),)
-
-
-# reset
+    (turn,) = session.turns()
+    assert (turn.question, turn.answer, turn.status) == ("1?", "One.", "complete")
 
 
 def test_reset_gives_back_the_chat_on_the_server() -> None:
@@ -1002,3 +1000,79 @@ def test_a_retry_makes_no_choice_of_a_default() -> None:
     session.ask("q", top_p=0.5, cell=None).read()
     session.retry(seed=1).read()
     assert backend.requests[-1].chosen == {"top_p", "seed"}
+
+
+class Refusing(ScriptedBackend):
+    """Refuses a parameter before it sends anything, as other dialects do."""
+
+    dialect = "openai"
+
+    def stream(self, request: ChatRequest) -> Iterator[Event]:
+        if "top_k" in request.chosen:
+            raise ParameterError("`top_k` cannot be sent: leave it out")
+        return super().stream(request)
+
+
+def test_a_question_that_was_not_sent_leaves_no_trace() -> None:
+    backend = Refusing(saying("One."), saying("Two."))
+    session = NotebookSession(backend)
+    session.ask("1?", cell="a").read()
+    before = session.turns()
+    with pytest.raises(ParameterError):
+        session.ask("2?", top_k=5, cell="b").read()
+    with pytest.raises(ParameterError):
+        session.retry(top_k=5).read()
+    with pytest.raises(ParameterError):
+        session.ask("edited?", top_k=5, cell="a").read()
+    assert session.turns() == before
+    assert session.retry().read() == "Two."
+    change = session.undo()
+    assert change is not None
+    assert change.kind == "replace"
+    assert session.turns() == before
+
+
+@pytest.mark.parametrize(
+    "failure", [BackendError("down"), KeyboardInterrupt(), ConnectionFailedError("no")]
+)
+def test_a_question_of_which_nothing_came_takes_no_answer_away(
+    failure: BaseException,
+) -> None:
+    session, _ = session_with(saying("One."), [failure], [failure])
+    session.ask("1?", cell="a").read()
+    before = session.turns()
+    with pytest.raises(type(failure)):
+        session.ask("1?", cell="a").read()
+    assert session.turns() == before
+    with pytest.raises(type(failure)):
+        session.ask("2?", cell="b").read()  # this one is there to be tried again
+    assert [turn.question for turn in session.turns()] == ["1?", "2?"]
+    assert session.turns()[1].status in ("failed", "stopped")
+
+
+def test_a_failed_answer_with_text_takes_the_place_of_the_old_one() -> None:
+    session, _ = session_with(saying("One."), [TextDelta("Half"), BackendError("down")])
+    session.ask("1?", cell="a").read()
+    with pytest.raises(BackendError):
+        session.ask("1?", cell="a").read()
+    assert [(t.answer, t.status) for t in session.turns()] == [("Half", "failed")]
+
+
+def test_a_default_that_is_not_sent_makes_no_room_smaller() -> None:
+    class Large(Refusing):
+        def models(self) -> list[ModelInfo]:
+            return [ModelInfo("llama-13b", context=131_072)]
+
+    backend = Large(*(saying("word " * 900) for _ in range(4)))
+    session = NotebookSession(backend)
+    for number in range(4):
+        session.ask(f"{number} " + "word " * 900, cell=None).read()
+    assert [len(request.messages) for request in backend.requests] == [1, 3, 5, 7]
+
+
+def test_a_parameter_that_was_set_to_none_is_no_choice() -> None:
+    session, backend = session_with()
+    session.configure(top_k=5)
+    session.configure(top_k=None)
+    session.ask("q", temperature=None, cell=None).read()
+    assert backend.requests[-1].chosen == frozenset()

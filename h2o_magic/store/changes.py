@@ -25,6 +25,7 @@ __all__ = [
     "reset",
     "restore",
     "update",
+    "withdraw",
 ]
 
 _OF_NOTEBOOK = "thread IN (SELECT id FROM threads WHERE notebook = ?)"
@@ -59,6 +60,21 @@ def update(
         "model = coalesce(?, model) WHERE id = ?",
         (rows.stored(answer), status, rows.as_facts(facts), rows.stored(model), id_),
     )
+
+
+def withdraw(database: Database, id_: int, *, if_replaced: bool) -> bool:
+    """Take a question back as if it had never been asked; return whether that was done.
+
+    The turn that it replaced stands there again. Nothing is done if it was taken out
+    since, or, with `if_replaced`, if it replaced none.
+    """
+    sql = "SELECT added FROM turns WHERE id = ? AND live = 1"
+    change = database.value(sql, [id_])
+    sql = "SELECT 1 FROM turns WHERE removed = ?"
+    if change is None or (if_replaced and database.value(sql, [change]) is None):
+        return False
+    history.withdraw(database, change)
+    return True
 
 
 def restore(database: Database, thread: str, turn: Turn) -> None:

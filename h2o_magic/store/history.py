@@ -13,7 +13,7 @@ from h2o_magic.store import rows, turns
 from h2o_magic.store.connection import Database
 from h2o_magic.turns import Change, ChangeKind
 
-__all__ = ["KEPT", "begin", "note", "purge", "redo", "undo"]
+__all__ = ["KEPT", "begin", "note", "purge", "redo", "undo", "withdraw"]
 
 #: How many changes of a notebook can be taken back.
 KEPT = 200
@@ -73,6 +73,16 @@ def undo(database: Database, thread: str) -> Change | None:
 def redo(database: Database, thread: str) -> Change | None:
     """Make the change that was taken back last again; None if there is none."""
     return _toggle(database, thread, "undone > 0 ORDER BY undone DESC", "0")
+
+
+def withdraw(database: Database, change: int) -> None:
+    """Take a change back as if it had never been made: it cannot be made again."""
+    database.execute(
+        "UPDATE turns SET live = NOT EXISTS"
+        " (SELECT 1 FROM changes WHERE id = added AND undone > 0) WHERE removed = ?",
+        [change],
+    )
+    _forget(database, change, undone=True)
 
 
 def _toggle(database: Database, thread: str, which: str, undone: str) -> Change | None:

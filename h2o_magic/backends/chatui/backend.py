@@ -160,5 +160,5 @@ def _refuse_chosen(chosen: frozenset[str]) -> None:
         names = ", ".join(f"`{name}`" for name in sorted(chosen))
         raise ParameterError(
             f"a chat-ui server takes no generation parameters, got {names}: leave that "
-            "out, or ask a server of another kind"
+            "out, set it to None where it is a setting, or ask a server of another kind"
         )

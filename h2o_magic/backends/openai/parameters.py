@@ -105,7 +105,7 @@ def fields_of(
     if parameters.get("return_full_text") is True:
         raise ParameterError(
             f"`return_full_text` cannot be had from {server}: an OpenAI-compatible "
-            "server sends the answer alone; leave it out"
+            "server sends the answer alone; leave it out, or set it to None"
         )
     if parameters.get("do_sample") is False:
         # The API's word for the most likely token each time.
@@ -118,5 +118,5 @@ def _unknown(name: str, flavour: Flavour, server: str) -> ParameterError:
     which = "an OpenAI-compatible server" if flavour == "standard" else flavour
     return ParameterError(
         f"`{name}` cannot be sent to {server}: {which} is not known to obey it; "
-        "leave it out"
+        "leave it out, or set it to None where it is a setting"
     )
