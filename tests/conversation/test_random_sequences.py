@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,10 @@ from tests.conversation.worker import serve
 # Kernels are forked from a process that has everything imported: they start at once.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.conversation.worker"])
+
+# A process that is killed loses nothing of a file in memory, as on a disk; and it need
+# not wait for the disk.
+IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 THREADS = st.sampled_from(["main", "main", "ideas", "side"])
 CELLS = st.sampled_from([None, "c1", "c2", "c3"])
@@ -64,7 +69,7 @@ class Conversation(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
+        self.folder = tempfile.TemporaryDirectory(dir=IN_MEMORY)
         self.path = Path(self.folder.name) / "store" / "conversations.sqlite3"
         self.model = Model()
         self.kernels = [RemoteKernel(self.path)]

@@ -15,6 +15,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+# What a session imports when it is made: kernels that are forked have it already.
+import h2o_magic.connecting
+import h2o_magic.notebook
+import h2o_magic.record
+import h2o_magic.servers  # noqa: F401
 from h2o_magic.backends import ChatRequest, ModelInfo
 from h2o_magic.current import Current
 from h2o_magic.errors import BackendError, ConfigurationError
