@@ -145,13 +145,14 @@ class Speed:
 
 def bar(progress: Progress, width: int) -> str:
     """Return a bar of `width` characters."""
-    full = width * progress.done // max(progress.total, 1)
+    full = min(width * progress.done // max(progress.total, 1), width)
     return "█" * full + "░" * (width - full)
 
 
 def progress_words(progress: Progress, speed: float | None) -> str:
     """Return how far it is: ``31 % · 2.4 GB of 7.9 GB · 31.0 MB/s · 3 min left``."""
-    done, total = progress.done, progress.total
+    total = progress.total
+    done = min(progress.done, total)
     if progress.checking:
         return f"{100 * done // max(total, 1)} % · checking what is here already"
     parts = [

@@ -47,6 +47,12 @@ def test_a_bar_is_as_long_as_it_is_asked_to_be() -> None:
     assert bar(Progress(0, 0), 3) == "░░░"
 
 
+def test_no_more_than_all_is_ever_shown() -> None:
+    assert bar(Progress(30, 10), 4) == "████"
+    assert progress_words(Progress(30, 10), None).startswith("100 % · 10 bytes of 10")
+    assert progress_words(Progress(30, 10, True), None).startswith("100 % · ")
+
+
 def test_only_what_was_compared_is_called_right() -> None:
     assert Fetched(Path("m"), "fetched", checked=True).words.endswith("is right")
     assert Fetched(Path("m"), "fetched").words == "is here"

@@ -98,8 +98,8 @@ def download(file: RemoteFile, tell: _Tell, locate: Callable[[], RemoteFile]) ->
     Raises
     ------
     ConnectionFailedError
-        If the checksum is wrong (nothing is kept then), or another program is
-        downloading the file.
+        If the checksum is wrong or more came than was announced (nothing is kept
+        then), or another program is downloading the file.
     OSError
         If it cannot be written; what came is kept.
     Exception
@@ -112,6 +112,10 @@ def download(file: RemoteFile, tell: _Tell, locate: Callable[[], RemoteFile]) ->
         with _Part(file.part) as part:
             part.read(file.size, tell)
             _fetch_the_rest(part, file, tell, locate)
+            whole = part.size == file.size
+        if not whole:
+            file.part.unlink()
+            raise _too_much(file)
         if file.sha256 is not None and part.digest.hexdigest() != file.sha256:
             file.part.unlink()
             raise ConnectionFailedError(
@@ -169,10 +173,20 @@ def _one_try(part: _Part, file: RemoteFile, tell: _Tell) -> None:
         if part.size and reply.status_code != 206:
             part.empty()  # the server sends everything again
         for data in reply.iter_bytes():
+            if part.size + len(data) > file.size:
+                part.empty()
+                raise _too_much(file)
             part.append(data)
             tell(part.size, False)
     if part.size < file.size:
         raise _Short(f"{part.size} of {file.size} bytes came")
+
+
+def _too_much(file: RemoteFile) -> ConnectionFailedError:
+    return ConnectionFailedError(
+        f"the hub sent more of {file.name} than the {file.size:,} bytes that it "
+        "announced, so what came was thrown away: pull again"
+    )
 
 
 def _may_pass(error: Exception) -> bool:

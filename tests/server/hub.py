@@ -27,7 +27,8 @@ class Remote:
 
     `refusal` is the status and error code of every answer; `file_refusals` those of the
     next answers to a GET of a content, each used once. `cuts` are places, counted from
-    the beginning of the file, where the next answers break off.
+    the beginning of the file, where the next answers break off. `more` are bytes that a
+    content has beyond those that were announced; without `checksums` none is told.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
@@ -38,6 +39,8 @@ class Remote:
     cuts: list[int] = field(default_factory=list)
     ranges: bool = True
     damaged: bool = False
+    checksums: bool = True
+    more: int = 0
     hold: threading.Event | None = None
 
 
@@ -104,7 +107,9 @@ class _Handler(BaseHTTPRequestHandler):
             {
                 "rfilename": file,
                 "size": len(content),
-                "lfs": {"sha256": _sha256(content), "size": 1, "pointerSize": 1},
+                "lfs": {"sha256": _sha256(content), "size": 1, "pointerSize": 1}
+                if remote.checksums
+                else None,
             }
             for file, content in remote.files.items()
         ]
@@ -121,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
         content = remote.files[file]
         headers = {
             "X-Repo-Commit": COMMIT,
-            "X-Linked-Etag": f'"{_sha256(content)}"',
+            "X-Linked-Etag": f'"{_sha256(content)[: 64 if remote.checksums else 40]}"',
             "X-Linked-Size": str(len(content)),
             "Location": f"{self.hub.contents_url}/{name}/{file}",
         }
@@ -135,6 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
         content = remote.files[file]
         if remote.damaged:
             content = bytes(reversed(content))
+        content += bytes(remote.more)
         begin, status, headers = 0, 200, {}
         if remote.ranges and (asked := self.headers.get("Range")):
             begin = int(asked.removeprefix("bytes=").removesuffix("-"))

@@ -250,6 +250,25 @@ def test_a_wrong_checksum_is_said_and_nothing_is_kept(
     assert pull(REPOSITORY).path.read_bytes() == FILE
 
 
+@pytest.mark.parametrize("checksums", [True, False])
+@pytest.mark.parametrize("began", [False, True])
+def test_more_than_the_hub_announced_is_refused_and_thrown_away(
+    hub: Hub, tmp_path: Path, *, checksums: bool, began: bool
+) -> None:
+    remote = hub.add(REPOSITORY, {"m.gguf": FILE})
+    remote.checksums, remote.more = checksums, 50_000_000
+    remote.cuts = [5000] if began else []
+    told: list[FetchEvent] = []
+    with pytest.raises(ConnectionFailedError, match="than the 512,000 bytes that it"):
+        pull(REPOSITORY, told.append)
+    assert max(e.done for e in told if isinstance(e, Progress)) <= len(FILE)
+    assert sum(part.stat().st_size for part in parts(tmp_path)) == 0
+    assert len(hub.ranges()) == 1 + began
+    remote.more = 0
+    fetched = pull(REPOSITORY)
+    assert (fetched.path.read_bytes(), fetched.checked) == (FILE, checksums)
+
+
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_refusal_that_may_pass_is_tried_again(hub: Hub, status: int) -> None:
     remote = hub.add(REPOSITORY, {"m.gguf": FILE})
