@@ -25,6 +25,7 @@ from h2o_magic.server.engine_calls import EngineCalls
 from h2o_magic.server.engine_stream import Chunk, Complete, stream
 from h2o_magic.server.gguf_header import Header, read_header
 from h2o_magic.server.room import Room
+from h2o_magic.server.weights import is_fixed
 
 __all__ = ["Engine", "Room"]
 
@@ -181,6 +182,9 @@ class Engine:
     def _load(self, warm_up: bool) -> Any:
         params = xllamacpp.CommonParams()
         params.model.path = str(self.path)
+        if not is_fixed(self.path):
+            # Who writes into a file that is mapped ends the process (SIGBUS).
+            params.load_mode = xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_NONE
         params.hostnames, params.port, params.n_threads_http = ["127.0.0.1"], 0, 2
         params.api_keys, params.api_prefix = [self._key], self._prefix
         params.cors_origins, params.ui, params.endpoint_slots = "", False, False

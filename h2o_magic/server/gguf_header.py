@@ -6,12 +6,12 @@ magic, version, counts, then typed key-value pairs. Tensors are not looked at.
 
 from __future__ import annotations
 
-import mmap
+import os
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from h2o_magic.errors import ConfigurationError
 
@@ -92,7 +92,7 @@ def read_header(path: Path) -> Header:
     """
     try:
         status = path.stat()
-        return _read(path, status.st_size, status.st_mtime_ns)
+        return _read(path, status.st_size, status.st_mtime_ns, status.st_ino)
     except OSError as error:
         raise ConfigurationError(
             f"cannot read the weights {path}: {error.strerror}"
@@ -104,15 +104,13 @@ def read_header(path: Path) -> Header:
 
 
 @lru_cache(maxsize=32)
-def _read(path: Path, size: int, _modified: int) -> Header:
-    """Read the header of one state of the file; its size and time name the state."""
+def _read(path: Path, size: int, _modified: int, _inode: int) -> Header:
+    """Read the header of one state of the file; the other numbers name the state."""
     if size < len(_MAGIC):
         raise ValueError("it is empty")
-    with (
-        path.open("rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
-    ):
-        return _header(_Reader(data).pairs())
+    # Not mapped: who cut the file off meanwhile would end the process (SIGBUS).
+    with path.open("rb") as file:
+        return _header(_Reader(file).pairs())
 
 
 def _header(pairs: dict[str, Any]) -> Header:
@@ -145,11 +143,12 @@ def _cache_bytes(architecture: str, pairs: dict[str, Any]) -> int:
 
 
 class _Reader:
-    """Walks over the typed values at the head of a mapped file."""
+    """Walks over the typed values at the head of a file."""
 
-    def __init__(self, data: mmap.mmap) -> None:
-        self._data = data
-        self._place = 0
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        #: Bytes of the file that are not read yet.
+        self._left = os.fstat(file.fileno()).st_size
 
     def pairs(self) -> dict[str, Any]:
         magic = self._take(len(_MAGIC))
@@ -194,9 +193,9 @@ class _Reader:
         return struct.unpack(form, self._take(struct.calcsize(form)))[0]
 
     def _take(self, count: int) -> bytes:
-        end = self._place + count
-        if end > len(self._data):
+        # Asked first: a read makes room for all that it is asked for.
+        taken = self._file.read(count) if count <= self._left else b""
+        if len(taken) < count:
             raise ValueError("it is cut off")
-        taken = self._data[self._place : end]
-        self._place = end
+        self._left -= count
         return taken

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from h2o_magic.server.engine import Engine
+from h2o_magic.server.file_state import FileState, state_of
 from h2o_magic.server.gguf_header import read_header
 from h2o_magic.server.probe import probe
 from h2o_magic.server.room import Room
@@ -12,9 +13,8 @@ from h2o_magic.server.room import Room
 __all__ = ["load"]
 
 _OWN = Path(__file__).parent / "data"
-_State = tuple[Path, int, int]
 
-_proven: set[_State] = set()
+_proven: set[FileState] = set()
 
 
 def load(path: Path, room: Room) -> Engine:
@@ -26,13 +26,8 @@ def load(path: Path, room: Room) -> Engine:
         If the engine cannot load it; says why.
     """
     read_header(path)  # says best what is wrong with a file that is no model at all
-    state = _state(path)
+    state = state_of(path)
     if path.parent != _OWN and state not in _proven:
         probe(path)
         _proven.add(state)
     return Engine(path, room)
-
-
-def _state(path: Path) -> _State:
-    status = path.stat()
-    return path, status.st_size, status.st_mtime_ns

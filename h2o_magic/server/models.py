@@ -12,6 +12,7 @@ from pathlib import Path
 
 from h2o_magic.amounts import size_in_words
 from h2o_magic.server.engine import Engine
+from h2o_magic.server.file_state import FileState, state_of
 from h2o_magic.server.loading import load
 from h2o_magic.server.room import TINY_FILE, Room, default_memory, memory_of, room_for
 from h2o_magic.server.weights import Weights
@@ -43,7 +44,8 @@ class Models:
 
     The demo weights stay in memory once loaded and do not count (a few MB). Of the
     others, those that nobody uses make room for new ones, the one that was not used for
-    longest first; a new one waits until there is room.
+    longest first; a new one waits until there is room. A file that was exchanged under
+    its path is another model: whoever asks from then on gets that one.
 
     Parameters
     ----------
@@ -66,7 +68,7 @@ class Models:
         self.slots = slots
         self.memory = default_memory() if memory is None else memory
         self._load = load
-        self._held: dict[Path, _Held] = {}
+        self._held: dict[FileState, _Held] = {}
         # Held while a model of the kind is brought or taken away, in order of arrival.
         self._change = {demo: asyncio.Lock() for demo in (True, False)}
         self._coming: Path | None = None
@@ -125,28 +127,27 @@ class Models:
 
     async def unload(self, path: Path) -> bool:
         """Let go of the model at `path`; False if it is in use, and so stays."""
-        held = self._held.get(path)
-        if path == self._coming or (held is not None and held.users):
+        if path == self._coming or any(h.users for h in self._of_path(path).values()):
             return False
-        if held is not None:
-            await self._let_go(path)
+        await self._retire(path)
         return True
 
     async def close(self) -> None:
         """Unload everything. Waits until the engines have let go of their answers."""
         async with self._change[True], self._change[False]:
-            for path in list(self._held):
-                await self._let_go(path)
+            for state in list(self._held):
+                await self._let_go(state)
 
     async def _lend(self, weights: Weights, tell: _Tell) -> _Held:
-        held = self._held.get(weights.path)
+        held = self._held.get(state_of(weights.path))
         if held is None or (self._crowded and not held.demo):
             if self._coming == weights.path:
                 self._say_loading(weights, tell)
             elif self._change[weights.demo].locked():
                 tell("waiting for another model to be loaded")
             async with self._change[weights.demo]:
-                held = self._held.get(weights.path) or await self._bring(weights, tell)
+                held = self._held.get(state_of(weights.path))
+                held = held or await self._bring(weights, tell)
         held.names.add(weights.model)
         held.users += 1
         return held
@@ -161,6 +162,9 @@ class Models:
 
     async def _bring(self, weights: Weights, tell: _Tell) -> _Held:
         path = weights.path
+        await self._retire(path)
+        # Of before it is read: what changes meanwhile is loaded anew the next time.
+        state = state_of(path)
         room, memory = await asyncio.to_thread(self._plan, weights)
         await self._make_room(memory, tell)
         self._say_loading(weights, tell)
@@ -170,8 +174,8 @@ class Models:
             engine = await asyncio.to_thread(self._load, path, room)
         finally:
             self._coming = None
-        self._held[path] = _Held(engine, memory, weights.demo)
-        return self._held[path]
+        self._held[state] = _Held(engine, memory, weights.demo)
+        return self._held[state]
 
     def _say_loading(self, weights: Weights, tell: _Tell) -> None:
         if weights.size >= TINY_FILE:  # a smaller one is there in a moment
@@ -187,10 +191,10 @@ class Models:
     async def _make_room(self, memory: int, tell: _Tell) -> None:
         """Let go of models that nobody uses until `memory` is free; wait if need be."""
         while memory and self.memory_taken + memory > self.memory:
-            there = {path: held for path, held in self._held.items() if not held.demo}
-            idle = [path for path, held in there.items() if not held.users]
+            there = {state: held for state, held in self._held.items() if not held.demo}
+            idle = [state for state, held in there.items() if not held.users]
             if idle:
-                await self._let_go(min(idle, key=lambda path: there[path].used))
+                await self._let_go(min(idle, key=lambda state: there[state].used))
                 continue
             names = sorted(name for held in there.values() for name in held.names)
             tell(f"waiting for memory that {' and '.join(names) or 'another'} uses")
@@ -201,9 +205,18 @@ class Models:
             finally:
                 self._crowded = False
 
-    async def _let_go(self, path: Path) -> None:
-        held = self._held.pop(path)
-        _log.info("unloading %s", path)
+    def _of_path(self, path: Path) -> dict[FileState, _Held]:
+        return {state: held for state, held in self._held.items() if state[0] == path}
+
+    async def _retire(self, path: Path) -> None:
+        """Let go of what was loaded from `path`; what is in use goes when it can."""
+        for state, held in self._of_path(path).items():
+            if not held.users and state in self._held:
+                await self._let_go(state)
+
+    async def _let_go(self, state: FileState) -> None:
+        held = self._held.pop(state)
+        _log.info("unloading %s", state[0])
         self._leaving += held.memory
         try:
             await asyncio.to_thread(held.engine.close)

@@ -6,6 +6,7 @@ weights are not there is answered for by the built-in demo weights of its archit
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -24,6 +25,7 @@ __all__ = [
     "cache_folder",
     "cached_files",
     "find_weights",
+    "is_fixed",
     "known_weights",
     "why_unknown",
 ]
@@ -110,6 +112,15 @@ def known_weights() -> list[Weights]:
         if path not in taken
     }
     return [*listed, *others.values()]
+
+
+def is_fixed(path: Path) -> bool:
+    """Whether nobody writes into the file: it is of the hub's cache, or our own.
+
+    There a file is exchanged as a whole; what holds the old one keeps it.
+    """
+    absolute = Path(os.path.abspath(path))  # unlike `resolve`, follows no links
+    return any(absolute.is_relative_to(folder) for folder in (cache(), _DATA))
 
 
 def _of_entry(entry: CatalogueEntry) -> Weights:

@@ -86,6 +86,26 @@ def test_the_server_lives_on_and_answers_from_others(
     assert serving.process.poll() is None
 
 
+def test_a_file_that_is_written_over_while_it_answers_ends_nothing(
+    start: Start, tmp_path: Path
+) -> None:
+    """Were it mapped, the first look at a page that is gone would end the server."""
+    path = write_llama(tmp_path / "m.gguf", context=8192, layers=8)
+    serving = start("--idle-minutes", "0")
+    client = serving.client().accept_terms()
+    body = turn("hi", {"max_new_tokens": 300, "temperature": 0.1})
+    with client.open("POST", f"/conversation/{client.converse(str(path))}", body) as it:
+        assert it.read(5) == b"data:"
+        path.write_bytes(b"")
+        assert b'"generated_text":' in it.read()
+    *_, event = client.ask(client.converse(str(path)), "hi", max_new_tokens=1)
+    assert "it is empty" in event["error"]
+    write_llama(path, layers=1)
+    last = client.answer("hi", str(path), max_new_tokens=1, temperature=0.1)
+    assert last["details"]["generated_tokens"] == 1
+    assert serving.process.poll() is None
+
+
 def test_a_folder_is_no_model(client: Client, tmp_path: Path) -> None:
     (tmp_path / "folder.gguf").mkdir()
     reply = client.call("POST", "/conversation", {"model": f"{tmp_path}/folder.gguf"})

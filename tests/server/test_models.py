@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -61,6 +62,36 @@ def test_a_model_is_loaded_once(weights: dict[str, Weights]) -> None:
         assert models.loaded == ["a"]
         await models.close()
         assert models.loaded == []
+
+    asyncio.run(run())
+
+
+def test_a_file_that_was_exchanged_answers_from_then_on(tmp_path: Path) -> None:
+    path = write_llama(tmp_path / "m.gguf")
+    wanted = Weights("m", "m", path)
+
+    async def run() -> None:
+        models = Models(2)
+        async with models.use(wanted) as first, models.use(wanted) as same:
+            assert first is same
+            # As long as before, and with its time: only the file is another one.
+            other = write_llama(tmp_path / "other.gguf", seed=1)
+            times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+            os.utime(other, ns=times)
+            other.replace(path)
+            async with models.use(wanted) as second:
+                assert second is not first
+                assert models.memory_taken == 2 * need(wanted)
+            assert not await models.unload(path)
+            # Who still uses the old one keeps it.
+            assert first.tokenize("he", markers=False)
+        write_llama(path, layers=2)
+        async with models.use(wanted) as third:
+            assert third.header.cache_bytes_per_token == 2 * 64 * 2 * 2
+            assert models.memory_taken == need(wanted)
+        assert await models.unload(path)
+        assert models.memory_taken == 0
+        await models.close()
 
     asyncio.run(run())
 
