@@ -33,11 +33,14 @@ class Repository:
         The names of its files, each with its sha256 if the hub says it, else None.
     licence : str
         As its card names it; empty if it does not.
+    sizes : mapping
+        The size of each file in bytes; 0 if the hub does not say it.
     """
 
     name: str
     files: Mapping[str, str | None]
     licence: str
+    sizes: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,7 @@ def look_up(repository: str) -> Repository:
         repository,
         {s.rfilename: getattr(s.lfs, "sha256", None) for s in siblings},
         _licence(card),
+        {s.rfilename: s.size or 0 for s in siblings},
     )
 
 

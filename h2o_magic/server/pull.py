@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from h2o_magic.errors import ConfigurationError, H2OMagicError
 from h2o_magic.fetching import Fetched, FetchEvent, Plan, Progress
 from h2o_magic.nearest import did_you_mean
 from h2o_magic.server.download import already, download
+from h2o_magic.server.file_choice import PREFERRED, best, is_pattern
 from h2o_magic.server.given_path import given_file, why_no_file
 from h2o_magic.server.hub import (
     RemoteFile,
@@ -27,7 +27,7 @@ from h2o_magic.server.hub_errors import explain
 from h2o_magic.server.machine import memory_of_machine
 from h2o_magic.server.room import default_memory
 from h2o_magic.server.split_files import is_later_part, part_names, whole_name
-from h2o_magic.server.weights import PREFERRED, cache
+from h2o_magic.server.weights import cache
 
 __all__ = ["pull"]
 
@@ -94,7 +94,15 @@ def source_of(name: str) -> tuple[str, Sequence[str]]:
             or f"expected a model's name or owner/repository, got {name!r}: "
             f"{did_you_mean(name, MODELS)}"
         )
+    if file and not is_pattern(file) and not _is_gguf(file):
+        raise ConfigurationError(
+            f"expected a GGUF file, whose name ends in .gguf, got {file!r}"
+        )
     return repository, (file,) if file else PREFERRED
+
+
+def _is_gguf(name: str) -> bool:
+    return name.lower().endswith(".gguf")
 
 
 def _fetch(
@@ -144,14 +152,17 @@ def _placed(files: Sequence[RemoteFile]) -> Path:
 
 def _choose(repository: Repository, patterns: Sequence[str]) -> str:
     """Return the name of the file to fetch; of a split one the first part."""
-    firsts = sorted(file for file in repository.files if not is_later_part(file))
-    for pattern in patterns:
-        for file in firsts:
-            names = {file, whole_name(file), file.rpartition("/")[2]}
-            names.add(whole_name(file.rpartition("/")[2]))
-            if any(fnmatchcase(n.lower(), pattern.lower()) for n in names):
-                return file
-    there = ", ".join(whole_name(f) for f in firsts if f.endswith(".gguf")) or "none"
+    firsts = [f for f in sorted(repository.files) if _is_gguf(f)]
+    firsts = [file for file in firsts if not is_later_part(file)]
+    whole = [f for f in firsts if all(p in repository.files for p in part_names(f))]
+    # Of one that lacks a part it is said which.
+    for names in (whole, firsts):
+        sizes = {
+            n: sum(repository.sizes.get(p, 0) for p in part_names(n)) for n in names
+        }
+        if chosen := best(sizes, patterns):
+            return chosen
+    there = ", ".join(map(whole_name, firsts)) or "none"
     raise ConfigurationError(
         f"{repository.name} has no file {patterns[0]!r}; its GGUF files: {there}"
     )

@@ -9,10 +9,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.server.file_choice import PREFERRED
 from h2o_magic.server.given_path import given_file
 from h2o_magic.server.pull import source_of
 from h2o_magic.server.split_files import part_names
-from h2o_magic.server.weights import PREFERRED, cache, cache_folder, cached_files
+from h2o_magic.server.weights import cache, cache_folder, cached_files
 
 __all__ = ["remove"]
 
@@ -41,7 +42,7 @@ def remove(name: str, unload: Callable[[Sequence[Path]], None]) -> int:
             f"{name} is a file of yours and not in the hub's cache: delete it yourself"
         )
     repository, patterns = source_of(name)
-    pattern = "*.gguf" if patterns is PREFERRED else patterns[0]
+    pattern = None if patterns is PREFERRED else patterns[0]
     firsts = cached_files(repository, pattern)
     files = [f.with_name(part) for f in firsts for part in part_names(f.name)]
     left = _left_over(repository)

@@ -7,19 +7,18 @@ weights are not there is answered for by the built-in demo weights of its archit
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from h2o_magic.catalogue import MODELS, CatalogueEntry, find_model
 from h2o_magic.nearest import did_you_mean
+from h2o_magic.server.file_choice import PREFERRED, best, fitting
 from h2o_magic.server.given_path import given_file, why_no_file
 from h2o_magic.server.split_files import is_later_part, part_names, whole_name
 
 __all__ = [
-    "PREFERRED",
     "Weights",
     "cache",
     "cache_folder",
@@ -32,8 +31,6 @@ __all__ = [
 
 _DEMO_LABEL = "built-in demo weights"
 _DATA = Path(__file__).parent / "data"
-#: Quantizations to take, best first, where a repository holds several files.
-PREFERRED = ("*q4_k_m.gguf", "*q4_0.gguf", "*q8_0.gguf", "*.gguf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +121,7 @@ def is_fixed(path: Path) -> bool:
 
 
 def _of_entry(entry: CatalogueEntry) -> Weights:
-    found = _best_match(_files_of(entry.repository), entry.pattern)
+    found = _best_of(entry.repository, (entry.pattern,))
     demo = _DATA / f"demo-{entry.architecture}.gguf"
     return Weights(
         entry.name, entry.service_id, found or demo, demo=found is None, note=entry.note
@@ -133,51 +130,54 @@ def _of_entry(entry: CatalogueEntry) -> Weights:
 
 def _cached(name: str) -> Path | None:
     repository, _, file = name.partition(":")
-    files = _files_of(repository)
-    if file:
-        return _best_match(files, file)
-    matches = (_best_match(files, pattern) for pattern in PREFERRED)
-    return next((path for path in matches if path), None)
+    return _best_of(repository, (file,) if file else PREFERRED)
 
 
-def cached_files(repository: str, pattern: str = "*.gguf") -> list[Path]:
-    """Return a repository's files in the cache whose names fit the shell pattern.
+def cached_files(repository: str, pattern: str | None = None) -> list[Path]:
+    """Return a repository's cached GGUF files that a name or pattern is meant for.
 
     Of a split model it is the first part, and the name is that of the whole. A download
-    that is not whole is not among them.
+    that is not whole is not among them. Without `pattern` it is all of them.
     """
-    return [path for path in _files_of(repository) if _fits(path, pattern)]
+    files = _files_of(repository)
+    fit = set(files.values() if pattern is None else fitting(files.values(), pattern))
+    return [path for path, name in files.items() if name in fit]
 
 
-def _fits(path: Path, pattern: str) -> bool:
-    names = {path.name.lower(), whole_name(path.name).lower()}
-    return any(fnmatchcase(name, pattern.lower()) for name in names)
-
-
-def _best_match(files: list[Path], pattern: str) -> Path | None:
-    """Return the newest of `files` whose name fits the shell pattern, in any case."""
-    fitting = [path for path in files if _fits(path, pattern)]
-    return max(fitting, key=lambda path: path.stat().st_mtime, default=None)
+def _best_of(repository: str, patterns: Sequence[str]) -> Path | None:
+    """Return the file that fits best, of its newest revision."""
+    files = _files_of(repository)
+    oldest_first = sorted(files, key=lambda path: path.stat().st_mtime)
+    newest = {files[path]: path for path in oldest_first}
+    sizes = {name: Weights(name, name, path).size for name, path in newest.items()}
+    chosen = best(sizes, patterns)
+    return newest[chosen] if chosen else None
 
 
 def _cached_files() -> Iterator[tuple[str, Path]]:
     """Yield name (``owner/repository:file``) and path of each cached GGUF file."""
     for folder in sorted(cache().glob("models--*--*")):
         repository = folder.name.removeprefix("models--").replace("--", "/", 1)
-        for path in _files_of(repository):
-            yield f"{repository}:{whole_name(path.name)}", path
+        for path, name in _files_of(repository).items():
+            yield f"{repository}:{whole_name(name)}", path
 
 
-def _files_of(repository: str) -> list[Path]:
-    """List a repository's whole GGUF files; a download under way is not among them.
+def _files_of(repository: str) -> dict[Path, str]:
+    """Return a repository's whole GGUF files, each with its name in the repository.
+
+    A download under way is not among them.
 
     The layout (``models--owner--name/snapshots/revision/file``, each file a link to
     its content) is documented in huggingface_hub's "Understand caching".
     """
     if repository.count("/") != 1:
-        return []
-    found = (cache_folder(repository) / "snapshots").glob("*/**/*.gguf")
-    return [path for path in found if not is_later_part(path.name) and _is_whole(path)]
+        return {}
+    snapshots = cache_folder(repository) / "snapshots"
+    return {
+        path: PurePath(*path.relative_to(snapshots).parts[1:]).as_posix()
+        for path in snapshots.glob("*/**/*.gguf")
+        if not is_later_part(path.name) and _is_whole(path)
+    }
 
 
 def _is_whole(path: Path) -> bool:

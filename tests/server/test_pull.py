@@ -74,6 +74,18 @@ def parts(cache: Path) -> list[Path]:
         ("owner/repo", ["below/only.gguf"], "only.gguf"),
         ("owner/repo:B.gguf", ["a.gguf", "b.gguf"], "b.gguf"),
         ("owner/repo:b.gguf", ["a.gguf", "below/b.gguf"], "b.gguf"),
+        ("owner/repo:below/b.gguf", ["b.gguf", "below/b.gguf"], "below/b.gguf"),
+        ("owner/repo:b.gguf", ["b.gguf", "below/b.gguf"], "b.gguf"),
+        # Beside the preferred ones the smallest; here a longer name is a larger file.
+        ("owner/repo", ["m-Q5_K_M.gguf", "m-BF16-large.gguf"], "m-Q5_K_M.gguf"),
+        ("owner/repo", ["m-F16-large.gguf", "mmproj-F16.gguf"], "m-F16-large.gguf"),
+        ("owner/repo", ["m.imatrix.gguf", "long-m-F16.gguf"], "long-m-F16.gguf"),
+        ("owner/repo", ["mmproj-Q8_0.gguf", "m-Q8_0.gguf"], "m-Q8_0.gguf"),
+        (
+            "owner/repo:mmproj-F16.gguf",
+            ["m.gguf", "mmproj-F16.gguf"],
+            "mmproj-F16.gguf",
+        ),
     ],
 )
 def test_pull_fetches_the_file_that_fits_and_it_answers(
@@ -82,8 +94,9 @@ def test_pull_fetches_the_file_that_fits_and_it_answers(
     repository = MODELS[name].repository if name in MODELS else REPOSITORY
     hub.add(repository, {f: f.encode() for f in files})
     fetched = pull(name)
-    assert (fetched.path.name, fetched.how, fetched.checked) == (file, "fetched", True)
-    assert fetched.path.read_bytes().decode().rpartition("/")[2] == file
+    assert (fetched.how, fetched.checked) == ("fetched", True)
+    assert fetched.path.as_posix().endswith(f"/{file}")
+    assert f"/{fetched.path.read_bytes().decode()}".endswith(f"/{file}")
     weights = find_weights(name)
     assert weights is not None
     assert (weights.path, weights.demo) == (fetched.path, False)
@@ -148,6 +161,13 @@ def test_weights_that_are_split_come_whole(hub: Hub) -> None:
     assert (told[0].file, told[0].size) == ("m-Q4_0.gguf", weights.size)
 
 
+def test_a_name_that_two_folders_hold_is_asked_for_with_its_folder(hub: Hub) -> None:
+    hub.add(REPOSITORY, {"a/m.gguf": b"a", "b/m.gguf": b"b"})
+    with pytest.raises(ConfigurationError, match=r"files: a/m\.gguf, b/m\.gguf"):
+        pull(f"{REPOSITORY}:m.gguf")
+    assert pull(f"{REPOSITORY}:b/m.gguf").path.read_bytes() == b"b"
+
+
 def test_split_weights_that_lack_a_part_are_refused(hub: Hub) -> None:
     hub.add(REPOSITORY, {"m-00001-of-00002.gguf": FILE})
     with pytest.raises(ConfigurationError, match=r"lacks m-00002-of-00002\.gguf"):
@@ -163,6 +183,8 @@ def test_split_weights_that_lack_a_part_are_refused(hub: Hub) -> None:
         ("m.gguf", "give an absolute path"),
         ("owner/repo", r"its GGUF files: none"),
         ("owner/repo:x.gguf", r"has no file 'x.gguf'"),
+        ("owner/repo:README.md", "expected a GGUF file, .* got 'README.md'"),
+        ("owner/repo:*.md", r"its GGUF files: none"),
         ("own er/repo", "expected owner/repository"),
     ],
 )

@@ -87,6 +87,20 @@ def test_one_file_of_a_repository_goes(cache: Path) -> None:
     assert files(cache) == {"a.gguf", "a.gguf1"}
 
 
+def test_a_file_in_a_folder_goes_under_its_name(cache: Path) -> None:
+    put(cache, "owner/repo", "a/m.gguf", 1)
+    put(cache, "owner/repo", "b/m.gguf", 2)
+    with pytest.raises(ConfigurationError, match="nothing to remove"):
+        remove("owner/repo:m.gguf", nothing)
+    assert remove("owner/repo:b/m.gguf", nothing) == 2
+    assert remove("owner/repo:m.gguf", nothing) == 1
+
+
+def test_all_of_a_repository_is_also_what_is_no_model(cache: Path) -> None:
+    put(cache, "owner/repo", "mmproj-F16.gguf", 3)
+    assert remove("owner/repo", nothing) == 3
+
+
 def test_a_content_that_another_entry_names_stays(cache: Path) -> None:
     entry = put(cache, "owner/repo", "a.gguf", 50)
     entry.with_name("copy.gguf").symlink_to(entry.readlink())

@@ -70,6 +70,26 @@ def test_any_cached_repository_can_be_asked(cached: Cache) -> None:
     assert find_weights("owner/other") is None
 
 
+def test_of_what_is_cached_the_smallest_model_answers(cached: Cache) -> None:
+    cached("owner/repo", "mmproj-F16.gguf")
+    assert find_weights("owner/repo") is None
+    assert find_weights("owner/repo:mmproj-F16.gguf") is not None
+    write_llama(cached("owner/repo", "a-BF16.gguf"), layers=3)
+    small = cached("owner/repo", "m-Q5_K_M.gguf")
+    assert find_weights("owner/repo").path == small  # type: ignore[union-attr]
+
+
+def test_a_file_in_a_folder_has_the_name_with_the_folder(cached: Cache) -> None:
+    paths = {name: cached("o/r", name) for name in ("a/m.gguf", "b/m.gguf", "b/n.gguf")}
+    listed = {weights.model: weights.path for weights in known_weights()}
+    for name, path in paths.items():
+        assert listed[f"o/r:{name}"] == path
+        assert find_weights(f"o/r:{name}").path == path  # type: ignore[union-attr]
+    assert find_weights("o/r:n.gguf").path == paths["b/n.gguf"]  # type: ignore[union-attr]
+    # It could be either.
+    assert find_weights("o/r:m.gguf") is None
+
+
 def test_a_file_can_be_asked_by_its_path(cached: Cache, tmp_path: Path) -> None:
     path = write_llama(tmp_path / "mine.gguf")
     assert find_weights(str(path)).path == path  # type: ignore[union-attr]

@@ -1,0 +1,73 @@
+"""Which file of a repository is meant by a name, or best where none is named. Pure.
+
+Names are relative to the repository, with ``/``; of split weights the first part's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from h2o_magic.server.split_files import whole_name
+
+__all__ = ["ANY", "PREFERRED", "best", "fitting", "is_pattern"]
+
+ANY = "*.gguf"
+#: Quantizations to take, best first, where a repository holds several files.
+PREFERRED = ("*q4_k_m.gguf", "*q4_0.gguf", "*q8_0.gguf", ANY)
+#: What no model's file is called: a part that sees images, and what quantizing needs.
+_ASIDE = ("mmproj", "imatrix")
+
+
+def best(sizes: Mapping[str, int], patterns: Sequence[str]) -> str | None:
+    """Return the name that fits the first of `patterns` that any fits.
+
+    Where any file will do, it is the smallest; else the first by name.
+
+    Parameters
+    ----------
+    sizes
+        Bytes of the whole weights, by name.
+    patterns
+        Names or shell patterns, best first.
+    """
+    for pattern in patterns:
+        found = fitting(sorted(sizes), pattern)
+        if found:
+            return min(found, key=sizes.__getitem__) if pattern == ANY else found[0]
+    return None
+
+
+def fitting(names: Iterable[str], pattern: str) -> list[str]:
+    """Return the names that a name or shell pattern, in any case, is meant for.
+
+    The folders may be left out where that leaves no doubt. Files that are no models
+    must be named.
+    """
+    wanted = pattern.lower()
+    every = list(names)
+    if not any(word in wanted for word in _ASIDE):
+        every = [name for name in every if not _is_aside(name)]
+    found = [name for name in every if _fits(name, wanted)]
+    if found:
+        return found
+    below = [name for name in every if _fits(_base(name), wanted)]
+    return below if is_pattern(pattern) or len(set(below)) <= 1 else []
+
+
+def is_pattern(name: str) -> bool:
+    """Whether `name` can stand for several files."""
+    return any(character in name for character in "*?[")
+
+
+def _fits(name: str, wanted: str) -> bool:
+    names = {name.lower(), whole_name(name).lower()}
+    return wanted in names or any(fnmatchcase(n, wanted) for n in names)
+
+
+def _is_aside(name: str) -> bool:
+    return any(word in _base(name).lower() for word in _ASIDE)
+
+
+def _base(name: str) -> str:
+    return name.rpartition("/")[2]
