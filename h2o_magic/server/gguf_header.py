@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.tables import one_line
 
 __all__ = ["Header", "read_header"]
 
@@ -37,7 +38,20 @@ _CONTROL = 3
 #: Far more than any model has; a file that announces more is damaged. Without a limit,
 #: gigabytes of zeros would be read as as many empty texts.
 _MOST_PAIRS = 2**16
-_MOST_ITEMS = 2**24
+#: Entries of all lists together.
+_MOST_TEXTS = 2**21
+_MOST_NUMBERS = 2**22
+_LONGEST_TEXT = 2**24
+#: Also far beyond any model: tokens, layers, heads, widths; and memory of one token.
+_LARGEST = 2**31
+_LARGEST_TOKEN = 2**32
+#: Bytes that each kind takes at least; a text begins with its length.
+_TEXT_SIZE = 8
+_PAIR_SIZE = 8 + 4 + 1
+#: Architectures that GGUF files have, but that are no language models by themselves.
+_NO_CHAT = frozenset({"clip", "imatrix", "controlvector"})
+_NO_PROPER_TYPES = frozenset({"mmproj", "imatrix", "adapter"})
+_LONGEST_WORDS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +111,10 @@ def read_header(path: Path) -> Header:
         raise ConfigurationError(
             f"cannot read the weights {path}: {error.strerror}"
         ) from error
-    except (ValueError, struct.error, KeyError, IndexError, TypeError) as error:
+    except (ValueError, struct.error, LookupError, TypeError, ArithmeticError) as error:
+        said = one_line(str(error))[:_LONGEST_WORDS]
         raise ConfigurationError(
-            f"expected a whole GGUF file, {path} is none ({error}): fetch it again"
+            f"expected a whole GGUF file, {path} is none ({said}): fetch it again"
         ) from error
 
 
@@ -110,36 +125,64 @@ def _read(path: Path, size: int, _modified: int, _inode: int) -> Header:
         raise ValueError("it is empty")
     # Not mapped: who cut the file off meanwhile would end the process (SIGBUS).
     with path.open("rb") as file:
-        return _header(_Reader(file).pairs())
+        return _header(path, _Reader(file).pairs())
 
 
-def _header(pairs: dict[str, Any]) -> Header:
-    architecture = pairs["general.architecture"]
+def _header(path: Path, pairs: dict[str, Any]) -> Header:
+    architecture = str(pairs["general.architecture"])
+    _refuse_no_chat(path, architecture, pairs)
     kinds = pairs.get("tokenizer.ggml.token_type", ())
+    template = pairs.get("tokenizer.chat_template")
     return Header(
-        context_length=int(pairs[f"{architecture}.context_length"]),
+        context_length=_number(pairs, f"{architecture}.context_length"),
         cache_bytes_per_token=_cache_bytes(architecture, pairs),
-        chat_template=pairs.get("tokenizer.chat_template"),
-        tokens=tuple(pairs["tokenizer.ggml.tokens"]),
+        chat_template=None if template is None else str(template),
+        tokens=tuple(map(str, pairs["tokenizer.ggml.tokens"])),
         control_ids=frozenset(i for i, kind in enumerate(kinds) if kind == _CONTROL),
         end_id=int(pairs.get("tokenizer.ggml.eos_token_id", -1)),
         licence=str(pairs.get("general.license", "")),
     )
 
 
+def _refuse_no_chat(path: Path, architecture: str, pairs: dict[str, Any]) -> None:
+    """Say of a whole file that is no language model what it is."""
+    kind = str(pairs.get("general.type", "model"))
+    if architecture in _NO_CHAT or kind in _NO_PROPER_TYPES:
+        said = f"architecture {architecture!r}, type {kind!r}"[:_LONGEST_WORDS]
+        raise ConfigurationError(
+            f"{path} is no chat model but something that belongs to one ({said}): "
+            "name the model's own file"
+        )
+
+
 def _cache_bytes(architecture: str, pairs: dict[str, Any]) -> int:
     """Return layers x (keys + values) x width of all heads x 2 bytes."""
 
-    def number(key: str, default: int = 0) -> int:
-        value = pairs.get(f"{architecture}.{key}", default)
-        return int(max(value) if isinstance(value, list | tuple) else value)
+    def number(key: str, default: int | None = None) -> int:
+        # A model without attention names 0 heads.
+        least = 0 if key.startswith("attention.") else 1
+        return _number(pairs, f"{architecture}.{key}", default, least)
 
     heads = number("attention.head_count", 1)
     width = number("embedding_length") // max(heads, 1)
     key_value_heads = number("attention.head_count_kv", heads)
     keys = number("attention.key_length", width)
     values = number("attention.value_length", width)
-    return number("block_count") * key_value_heads * (keys + values) * 2
+    size = number("block_count") * key_value_heads * (keys + values) * 2
+    if size > _LARGEST_TOKEN:
+        raise ValueError(f"one token would take {size:,} bytes of memory")
+    return size
+
+
+def _number(
+    pairs: dict[str, Any], key: str, default: int | None = None, least: int = 1
+) -> int:
+    """Return a count, checked; the largest where each layer has its own."""
+    value = pairs[key] if default is None else pairs.get(key, default)
+    number = int(max(value) if isinstance(value, list | tuple) else value)
+    if not least <= number <= _LARGEST:
+        raise ValueError(f"its {key} is {number}")
+    return number
 
 
 class _Reader:
@@ -149,6 +192,8 @@ class _Reader:
         self._file = file
         #: Bytes of the file that are not read yet.
         self._left = os.fstat(file.fileno()).st_size
+        self._texts = _MOST_TEXTS
+        self._numbers = _MOST_NUMBERS
 
     def pairs(self) -> dict[str, Any]:
         magic = self._take(len(_MAGIC))
@@ -158,7 +203,7 @@ class _Reader:
         if version not in _VERSIONS:
             raise ValueError(f"its version is {version}")
         self._scalar("<Q")  # the number of tensors
-        count = self._count(_MOST_PAIRS)
+        count = self._count(_MOST_PAIRS, _PAIR_SIZE)
         return {self._string(): self._value(self._scalar("<I")) for _ in range(count)}
 
     def _value(self, kind: int) -> Any:
@@ -172,22 +217,28 @@ class _Reader:
         kind = self._scalar("<I")
         if kind == _ARRAY:
             raise ValueError("it has lists in lists")
-        count = self._count(_MOST_ITEMS)
         if kind == _STRING:
+            count = self._count(self._texts, _TEXT_SIZE)
+            self._texts -= count
             return [self._string() for _ in range(count)]
         scalar = _SCALARS[kind][1]
-        return struct.unpack(
-            f"<{count}{scalar}", self._take(count * struct.calcsize(scalar))
-        )
+        size = struct.calcsize(f"<{scalar}")
+        count = self._count(self._numbers, size)
+        self._numbers -= count
+        return struct.unpack(f"<{count}{scalar}", self._take(count * size))
 
-    def _count(self, most: int) -> int:
+    def _count(self, most: int, size: int) -> int:
+        """Read how many entries follow, each of at least `size` bytes."""
         count = int(self._scalar("<Q"))
         if count > most:
             raise ValueError(f"it announces {count:,} entries")
+        if count * size > self._left:
+            raise ValueError("it is cut off")
         return count
 
     def _string(self) -> str:
-        return self._take(self._count(_MOST_ITEMS)).decode("utf-8", errors="replace")
+        length = self._count(_LONGEST_TEXT, 1)
+        return self._take(length).decode("utf-8", errors="replace")
 
     def _scalar(self, form: str) -> Any:
         return struct.unpack(form, self._take(struct.calcsize(form)))[0]

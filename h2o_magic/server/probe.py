@@ -16,6 +16,7 @@ from pathlib import Path
 
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.split_files import whole_name
+from h2o_magic.tables import one_line
 
 __all__ = ["probe"]
 
@@ -65,7 +66,7 @@ def _reason(said: str, status: int) -> str:
     for pattern in (_BREAKDOWN,) if broke else _REFUSALS:
         found: list[str] = pattern.findall(said)
         if found:
-            words = " ".join(found[-1].split())[:_LONGEST]
+            words = one_line(found[-1])[:_LONGEST]
             return f"it breaks down over it, {words}" if broke else words
     return "it breaks down over it" if broke else "it does not say why"
 

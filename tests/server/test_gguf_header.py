@@ -8,9 +8,13 @@ from pathlib import Path
 
 import gguf
 import pytest
+from huggingface_hub import constants
 
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.server import gguf_header
 from h2o_magic.server.gguf_header import read_header
+from h2o_magic.server.listing import list_models
+from h2o_magic.server.probe import probe
 from h2o_magic.server.weights import find_weights
 from tests.server.tiny_gguf import write_llama
 
@@ -61,6 +65,88 @@ def test_a_new_file_of_the_same_name_is_read_anew(tmp_path: Path) -> None:
     write_llama(path, context=20)
     os.utime(path, ns=(1, 1))
     assert read_header(path).context_length == 20
+
+
+CONTEXT = b"llama.context_length"
+INFINITE = struct.pack("<If", 6, float("inf"))
+LIES: dict[str, tuple[bytes, bytes, str]] = {
+    "infinite": (CONTEXT, INFINITE, "cannot convert float infinity"),
+    "no-context": (CONTEXT, struct.pack("<II", 4, 0), "context_length is 0"),
+    "negative": (CONTEXT, struct.pack("<Ii", 5, -1), "context_length is -1"),
+    "endless": (CONTEXT, struct.pack("<II", 4, 2**32 - 1), "context_length is 42949"),
+    "no-width": (b"llama.embedding_length", struct.pack("<II", 4, 0), "length is 0"),
+    "no-layers": (b"llama.block_count", struct.pack("<II", 4, 0), "count is 0"),
+    "heads": (b"attention.head_count", struct.pack("<Ii", 5, -4), "head_count is -4"),
+    "deep": (b"llama.block_count", struct.pack("<II", 4, 2**31), "one token would"),
+    "no-end": (b"tokenizer.ggml.eos_token_id", INFINITE, "float infinity"),
+}
+
+
+@pytest.mark.parametrize("kind", LIES)
+def test_numbers_that_no_model_has_are_refused_and_break_no_list(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, value, words = LIES[kind]
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    path = tmp_path / "models--o--r/snapshots/a/m.gguf"
+    path.parent.mkdir(parents=True)
+    whole = write_llama(path).read_bytes()
+    place = whole.index(key) + len(key)
+    path.write_bytes(whole[:place] + value + whole[place + 8 :])
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        read_header(path)
+    assert "expected a whole GGUF file" in str(caught.value)
+    assert list_models(())[-1]["context_length"] is None
+
+
+def test_a_part_of_a_model_is_called_that(tmp_path: Path) -> None:
+    path = tmp_path / "mmproj.gguf"
+    writer = gguf.GGUFWriter(path, "clip")
+    writer.add_type("mmproj")
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    with pytest.raises(ConfigurationError, match=r"no chat model .*'clip'") as caught:
+        read_header(path)
+    assert "fetch it again" not in str(caught.value)
+
+
+@pytest.mark.parametrize("texts", [2**24, 2**20])
+def test_a_file_that_announces_more_than_it_holds_is_not_read_through(
+    tmp_path: Path, texts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "m.gguf"
+    head = struct.pack("<4sIQQQ1sIIQ", b"GGUF", 3, 0, 1, 1, b"k", 9, 8, texts)
+    with path.open("wb") as file:
+        file.write(head)
+        file.truncate(len(head) + (8 * texts if texts == 2**24 else 8 * texts - 1))
+    taken: list[int] = []
+    take = gguf_header._Reader._take
+
+    def counted(reader: gguf_header._Reader, count: int) -> bytes:
+        taken.append(count)
+        return take(reader, count)
+
+    monkeypatch.setattr(gguf_header._Reader, "_take", counted)
+    with pytest.raises(ConfigurationError, match=r"it announces 16,777|it is cut off"):
+        read_header(path)
+    assert len(taken) < 20
+
+
+def test_no_message_holds_what_steers_a_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "m.gguf"
+    whole = write_llama(path).read_bytes().replace(b"llama", b"l\x1b[1m")
+    place = whole.index(b"context_length") + len("context_length")
+    path.write_bytes(whole[:place] + struct.pack("<II", 4, 0) + whole[place + 8 :])
+    with pytest.raises(ConfigurationError, match="context_length is 0") as caught:
+        read_header(path)
+    assert str(caught.value).isprintable()
+    path.write_bytes(whole)
+    with pytest.raises(
+        ConfigurationError, match="unknown model architecture"
+    ) as caught:
+        probe(path)
+    assert str(caught.value).isprintable()
 
 
 def test_widths_may_differ_from_layer_to_layer(tmp_path: Path) -> None:
