@@ -151,12 +151,16 @@ def _pull(options: argparse.Namespace) -> None:
     from h2o_magic.server.pull import pull  # noqa: PLC0415 - the extra
 
     view = TerminalPull(options.name, sys.stderr, "h2o-magic pull")
-    file = Path(options.name)
-    name = str(file.resolve()) if file.is_file() else options.name
     try:
-        print(pull(name, view.tell).path)  # noqa: T201
+        print(pull(_whole_path(options.name), view.tell).path)  # noqa: T201
     except KeyboardInterrupt:
         raise KeyboardInterrupt(view.stopped()) from None
+
+
+def _whole_path(name: str) -> str:
+    """Return the absolute path of a file that is there; any other name as it is."""
+    file = Path(name)
+    return str(file.resolve()) if file.is_file() else name
 
 
 def _models(_options: argparse.Namespace) -> None:
@@ -181,7 +185,7 @@ def _remove(options: argparse.Namespace) -> None:
     from h2o_magic.amounts import size_in_words  # noqa: PLC0415 - only here
     from h2o_magic.server.removal import remove  # noqa: PLC0415 - the extra
 
-    freed = remove(options.name, embedded.unload)
+    freed = remove(_whole_path(options.name), embedded.unload)
     print(f"{options.name}: removed, {size_in_words(freed)} are free again")  # noqa: T201
 
 

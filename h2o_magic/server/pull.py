@@ -27,7 +27,7 @@ from h2o_magic.server.hub_errors import explain
 from h2o_magic.server.machine import memory_of_machine
 from h2o_magic.server.room import default_memory
 from h2o_magic.server.split_files import is_later_part, part_names, whole_name
-from h2o_magic.server.weights import cache
+from h2o_magic.server.weights import cache, find_weights
 
 __all__ = ["pull"]
 
@@ -38,8 +38,9 @@ _LARGEST = 50_000_000_000
 def pull(name: str, tell: Callable[[FetchEvent], None] = lambda _: None) -> Fetched:
     """Download the weights of a model, and return where they are.
 
-    What is already there is not fetched again, and a download that broke off, or was
-    interrupted, goes on where it stopped. Weights that are split come whole.
+    What is already there is not fetched again, and the hub not asked for it; a download
+    that broke off, or was interrupted, goes on where it stopped. Weights that are split
+    come whole.
 
     Parameters
     ----------
@@ -61,19 +62,27 @@ def pull(name: str, tell: Callable[[FetchEvent], None] = lambda _: None) -> Fetc
         is full.
     """
     own = given_file(name)
-    if own is not None:
-        fetched = Fetched(own, "local")
-    else:
-        repository, patterns = source_of(name)
-        library()
-        try:
-            fetched = _fetch(repository, patterns, tell)
-        except H2OMagicError:
-            raise
-        except Exception as error:
-            raise explain(repository, error) from error
+    fetched = Fetched(own, "local") if own else _here(name) or _ask_hub(name, tell)
     tell(fetched)
     return fetched
+
+
+def _here(name: str) -> Fetched | None:
+    """Return the weights that answer under the name already, without the hub."""
+    library()
+    weights = find_weights(name)
+    whole = weights is not None and not weights.demo
+    return Fetched(weights.path, "there") if weights and whole else None
+
+
+def _ask_hub(name: str, tell: Callable[[FetchEvent], None]) -> Fetched:
+    repository, patterns = source_of(name)
+    try:
+        return _fetch(repository, patterns, tell)
+    except H2OMagicError:
+        raise
+    except Exception as error:
+        raise explain(repository, error) from error
 
 
 def source_of(name: str) -> tuple[str, Sequence[str]]:

@@ -35,7 +35,8 @@ def remove(name: str, unload: Callable[[Sequence[Path]], None]) -> int:
     Raises
     ------
     ConfigurationError
-        If nothing of it is in the cache, a file cannot be removed, or `unload` refuses.
+        If nothing of it is in the cache, or only a download that is under way, a file
+        cannot be removed, or `unload` refuses.
     """
     if given_file(name) is not None:
         raise ConfigurationError(
@@ -53,11 +54,17 @@ def remove(name: str, unload: Callable[[Sequence[Path]], None]) -> int:
         )
     unload(firsts)
     try:
-        return _remove_files(files) + sum(map(_remove_left_over, left))
+        freed = _remove_files(files)
+        parts = [_remove_left_over(part) for part in left]
     except OSError as error:
         raise ConfigurationError(
             f"cannot remove {error.filename}: {error.strerror}; close what uses it"
         ) from error
+    if not files and all(part is None for part in parts):
+        raise ConfigurationError(
+            f"{name} is being downloaded right now: interrupt that first, or wait"
+        )
+    return freed + sum(part or 0 for part in parts)
 
 
 def _remove_files(files: Sequence[Path]) -> int:
@@ -88,8 +95,8 @@ def _left_over(repository: str) -> list[Path]:
     return list((cache_folder(repository) / "blobs").glob("*.incomplete"))
 
 
-def _remove_left_over(part: Path) -> int:
-    """Remove it unless its download is under way, and return how much that freed."""
+def _remove_left_over(part: Path) -> int | None:
+    """Return how much removing it freed; None where its download is under way."""
     folder = cache() / ".locks" / part.parent.parent.name
     folder.mkdir(parents=True, exist_ok=True)
     etag = part.name.partition(".")[0]
@@ -98,5 +105,7 @@ def _remove_left_over(part: Path) -> int:
             size = part.stat().st_size
             part.unlink()
             return size
-    except (Timeout, FileNotFoundError):
+    except Timeout:
+        return None
+    except FileNotFoundError:  # somebody else was faster
         return 0

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.server.room import default_memory, room_for
+from h2o_magic.server.weights import find_weights
 
 __all__ = ["Settings", "check"]
 
@@ -67,12 +69,12 @@ class Settings:
 
 
 def check(settings: Settings) -> None:
-    """Check the numbers.
+    """Check the numbers, and that each of the only models fits into the memory.
 
     Raises
     ------
     ConfigurationError
-        If one is out of its range.
+        If a number is out of its range, or a model can never fit.
     """
     if not 0 <= settings.port <= _LAST_PORT:
         raise _error("port", f"0 (a free one) to {_LAST_PORT}", settings.port)
@@ -91,6 +93,10 @@ def check(settings: Settings) -> None:
             "expected --runtime-file or --token-file, got both: a shared server leaves "
             "no file for this user's notebooks, which have a server of their own"
         )
+    memory = default_memory() if settings.memory is None else settings.memory
+    for weights in map(find_weights, settings.models or ()):
+        if weights is not None and not weights.demo:
+            room_for(weights.path, settings.slots, memory)
 
 
 def _is_length(value: float) -> bool:

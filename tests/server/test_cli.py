@@ -10,6 +10,7 @@ import pytest
 from huggingface_hub import constants
 
 from h2o_magic.cli import main
+from tests.server.tiny_gguf import write_llama
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,6 +71,28 @@ def test_rm_says_what_is_free_again(
     assert not path.exists()
     assert main(["rm", "owner/repo"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_rm_leaves_a_file_of_the_user_alone_also_by_its_relative_path(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.gguf").touch()
+    assert main(["rm", "mine.gguf"]) == 2
+    assert "mine.gguf is a file of yours" in capsys.readouterr().err
+    assert (tmp_path / "mine.gguf").exists()
+
+
+def test_a_model_that_can_never_fit_is_refused_at_the_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_llama(tmp_path / "m.gguf", context=8192, layers=8)
+    assert main(["serve", "--memory", "1MB", "--models", f"llama-13b,{path}"]) == 2
+    said = capsys.readouterr().err
+    assert "m.gguf can never fit: it takes " in said
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize("size", ["8", "lots", "-1GB"])

@@ -139,6 +139,18 @@ def test_what_is_here_is_not_fetched_again(hub: Hub) -> None:
     assert len(hub.ranges()) == 1
 
 
+@pytest.mark.parametrize("name", [REPOSITORY, f"{REPOSITORY}:m.gguf", "llama-13b"])
+def test_what_is_here_needs_no_hub(hub: Hub, name: str) -> None:
+    own = MODELS["llama-13b"].repository
+    for repository, file in ((REPOSITORY, "m.gguf"), (own, "m.Q4_K_M.gguf")):
+        hub.add(repository, {file: FILE})
+    path = pull(name).path
+    hub.repositories.clear()
+    asked = len(hub.asked["hub"])
+    assert pull(name) == Fetched(path, "there")
+    assert len(hub.asked["hub"]) == asked
+
+
 def test_a_file_of_the_user_is_used_as_it_is(hub: Hub, tmp_path: Path) -> None:
     path = tmp_path / "mine.gguf"
     path.touch()

@@ -125,7 +125,10 @@ def test_a_download_that_is_under_way_is_left_alone(cache: Path) -> None:
     locks.mkdir(parents=True)
     with FileLock(locks / "abc.lock"):
         assert remove("owner/repo", nothing) == 5
+        with pytest.raises(ConfigurationError, match="is being downloaded right now"):
+            remove("owner/repo", nothing)
         assert part.exists()
+    assert remove("owner/repo", nothing) == 1
 
 
 def test_files_without_links_go(cache: Path) -> None:
