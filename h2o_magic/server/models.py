@@ -86,7 +86,7 @@ class Models:
     @property
     def loaded(self) -> list[str]:
         """The names under which the models in memory were asked for."""
-        return sorted(name for held in self._held.values() for name in held.names)
+        return sorted({name for held in self._held.values() for name in held.names})
 
     @property
     def memory_taken(self) -> int:

@@ -82,6 +82,7 @@ def test_a_file_that_was_exchanged_answers_from_then_on(tmp_path: Path) -> None:
             async with models.use(wanted) as second:
                 assert second is not first
                 assert models.memory_taken == 2 * need(wanted)
+                assert models.loaded == ["m"]
             assert not await models.unload(path)
             # Who still uses the old one keeps it.
             assert first.tokenize("he", markers=False)
