@@ -233,7 +233,7 @@ def connect(
     server: str,
     *,
     name: str = "",
-    dialect: str = "auto",
+    dialect: str = "",
     key_env: str = "",
     key_ring: str = "",
     key_prompt: bool = False,

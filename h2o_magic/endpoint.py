@@ -88,7 +88,7 @@ def _check_parts(parts: SplitResult, shown: str) -> None:
     if "@" in parts.netloc:
         raise ConfigurationError(
             f"a server address must not hold a user name or password ({shown!r}): "
-            "give the key as the token"
+            "give the key apart from it (`--key-env VAR`, in Python `token=...`)"
         )
     if parts.query or parts.fragment:
         raise ConfigurationError(

@@ -505,7 +505,7 @@ class NotebookSession:
         server: str,
         *,
         name: str = "",
-        dialect: str = "auto",
+        dialect: str = "",
         key_env: str = "",
         key_ring: str = "",
         key_prompt: bool = False,
@@ -521,7 +521,8 @@ class NotebookSession:
         name
             What to call it; empty for its name, or one after its address.
         dialect
-            ``gpt-gm``, ``chat-ui``, ``openai``, or ``auto`` to find it out.
+            ``gpt-gm``, ``chat-ui``, ``openai``, or ``auto`` to find it out anew; empty
+            for what is known, or else finding it out.
         key_env, key_ring, key_prompt
             Where its key is: a variable of the environment, a service in the system's
             keyring, or with the user, who is asked for it. None of them for what is
@@ -537,7 +538,7 @@ class NotebookSession:
         expect("a server", server, str)
         key = key_source(key_env=key_env, key_ring=key_ring, key_prompt=key_prompt)
         if server in ("", LOCAL):
-            if name or key or dialect != "auto":
+            if name or key or dialect:
                 raise ConfigurationError(
                     "the local server has its name, its dialect and its key: give none"
                 )

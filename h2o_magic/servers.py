@@ -6,6 +6,7 @@ dialects that were found out. A server is looked at only when it is used.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["Reached", "Servers"]
 
 _REFUSED = (401, 403)
+#: A host and a port, without what goes before them.
+_ADDRESS = re.compile(r"[\w.-]+:\d+(/.*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,11 @@ class Servers:
         for entry in self._here:
             if entry.name == server or same_server(entry.url, server):
                 return entry
+        if _ADDRESS.fullmatch(server):
+            raise ConfigurationError(
+                "expected an address that begins with http:// or https://, got "
+                f"{server}: write http://{server}"
+            )
         if "/" not in server:
             raise unknown_name(server, [entry.name for entry in self.known()])
         return KnownServer("", server)
@@ -159,7 +167,7 @@ class Servers:
         server: str,
         *,
         name: str = "",
-        dialect: str = "auto",
+        dialect: str = "",
         key: KeySource | None = None,
     ) -> Reached:
         """Connect to a server, and keep it under a name.
@@ -174,7 +182,8 @@ class Servers:
         name
             What to call it; empty for its name, or one after its address.
         dialect
-            What it speaks; ``auto`` for what is known, or else finding it out.
+            What it speaks; ``auto`` finds it out, also of a known one; empty for what
+            is known, or else finding it out.
         key
             Where its key comes from; None for what is known, or else no key. A key
             that the user is to be asked for is asked for now.
@@ -190,14 +199,15 @@ class Servers:
         entry = replace(
             entry,
             name=name or entry.name,
-            dialect=entry.dialect if dialect == "auto" else dialect,
+            dialect={"": entry.dialect, "auto": ""}.get(dialect, dialect),
             key=entry.key if key is None else key,
         )
         self._known.refuse_taken(entry)
         if entry.key.kind == "prompt" and (key or not self.keys.holds(entry.url)):
             self.keys.ask(entry.url)
         try:
-            return self._kept(*self._reached(entry, sure=dialect != "auto"))
+            forced = dialect not in ("", "auto")
+            return self._kept(*self._reached(entry, forced=forced))
         except StatusError as error:
             if error.status in _REFUSED:
                 self.keys.drop(entry.url)
@@ -226,28 +236,36 @@ class Servers:
 
         return scan()
 
-    def _reached(self, entry: KnownServer, *, sure: bool) -> tuple[Reached, str]:
+    def _reached(
+        self, entry: KnownServer, *, forced: bool = False
+    ) -> tuple[Reached, str]:
         """Reach a server; return it, and a name for it if it has none.
 
-        If its dialect is not `sure` and gives no list of models, another server may
-        have taken its address: it is found out anew.
+        A dialect that is `forced` must not be another than it is found to speak. If a
+        known one gives no list of models, another server may have taken its address:
+        it is found out anew.
         """
         token = self.keys.read(entry.key, entry.url)
         what, how, engine = DIALECTS.get(entry.dialect, ""), "", ""
+        listed = sure = forced
         if not entry.dialect:
             entry, found = self._looked_at(entry, token)
             what, how, engine, sure = found.kind, found.how, found.engine, True
+        elif forced:
+            listed = _agreed(entry, token)
         backend = self._make(entry.dialect, entry.url, token)
         try:
             models = _models_of(backend, entry)
         except BaseException:
             backend.close()
             raise
+        if forced and not listed and entry.dialect == "gpt-gm":
+            models = None  # those are the known ones, which the server never named
         if models is not None:
             self.lists.keep(entry.url, models)
         elif not sure:
             with suppress(ProtocolError):  # then it is what it was, without a list
-                other = self._reached(replace(entry, dialect=""), sure=False)
+                other = self._reached(replace(entry, dialect=""))
                 backend.close()
                 return other
         return Reached(entry, backend, models, what, how), engine
@@ -274,6 +292,30 @@ class Servers:
             return replace(reached, problem=str(error))
 
 
+def _agreed(entry: KnownServer, token: str | None) -> bool:
+    """Return whether a server was found to speak what it is said to speak.
+
+    Raises
+    ------
+    ConfigurationError
+        If it was found to speak something else.
+    """
+    from h2o_magic.backends.detect import detect  # noqa: PLC0415
+
+    try:
+        found = detect(Endpoint(entry.url, token))
+    except ProtocolError:
+        return False  # it may be one that shows no list
+    # A server of this package speaks two, and has them at one address.
+    both = found.engine == "h2o_magic" and entry.dialect in ("gpt-gm", "openai")
+    if found.dialect != entry.dialect and not both:
+        raise ConfigurationError(
+            f"expected a server that speaks {entry.dialect} at {entry.url}, found "
+            f"{found} ({found.how}): leave `--dialect` out, or name {found.dialect}"
+        )
+    return True
+
+
 def _models_of(backend: Backend, entry: KnownServer) -> tuple[ModelInfo, ...] | None:
     """Return a server's models; None if it has no list of them."""
     try:
@@ -295,7 +337,6 @@ def _refusal(what: str, entry: KnownServer, status: int) -> StatusError:
     else:
         said = f"refuses the key ({entry.key}): check it, or name another, as in"
     return StatusError(
-        f"{what} at {entry.url} {said} "
-        f"`%h2o connect {entry.name or entry.url} --key-env VAR`",
+        f"{what} at {entry.url} {said} `%h2o connect {entry.url} --key-env VAR`",
         status=status,
     )

@@ -184,10 +184,15 @@ def test_another_server_at_a_known_address_is_found_out(
         session.close()
 
 
-def test_a_dialect_that_is_named_is_not_found_out(session: NotebookSession) -> None:
+def test_a_dialect_that_is_named_must_be_the_servers(session: NotebookSession) -> None:
     with serving(openai_server("qwen")) as server:
-        session.connect(server.url, dialect="openai")
-        assert server.calls() == ["GET /v1/models"]
+        session.connect(server.url, dialect="openai", name="lab")
+        known = session.servers.known()
+        for other in ("gpt-gm", "chat-ui"):
+            with pytest.raises(ConfigurationError, match="found OpenAI-compatible"):
+                session.connect(server.url, dialect=other)
+        assert session.servers.known() == known
+        assert session.connect("lab", dialect="auto").dialect == "openai"
         with pytest.raises(ConfigurationError, match="did you mean 'openai'"):
             session.connect(server.url, dialect="opnai")
         session.close()
@@ -269,7 +274,25 @@ def test_a_server_that_cannot_be_kept_is_used_all_the_same(tmp_path: Path) -> No
         session.close()
 
 
-def test_an_ipv6_address_is_connected_to(session: NotebookSession) -> None:
+def test_a_list_that_the_server_never_gave_is_none(session: NotebookSession) -> None:
+    with serving(lambda _: NOTHING) as server:
+        connected = session.connect(server.url, dialect="gpt-gm")
+        assert "it does not list its models" in str(connected)
+        session.close()
+
+
+def test_an_address_without_its_beginning_is_told_so(session: NotebookSession) -> None:
+    with pytest.raises(ConfigurationError, match="write http://localhost:8000"):
+        session.connect("localhost:8000")
+
+
+def test_an_ipv6_address_is_connected_to(
+    session: NotebookSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing_found(_: Endpoint) -> None:
+        raise ProtocolError("nothing")
+
+    monkeypatch.setattr("h2o_magic.backends.detect.detect", nothing_found)
     reached: list[tuple[str, str, str | None]] = []
 
     def make(*given: Any) -> Backend:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Generator, Iterator
 
 from h2o_magic.events import Event
@@ -22,9 +23,11 @@ class AnswerStream(Iterator[Event]):
     ) -> None:
         self._events = events
         self._cancellation = cancellation
+        self._iterating = threading.RLock()
 
     def __next__(self) -> Event:
-        return next(self._events)
+        with self._iterating:
+            return next(self._events)
 
     def close(self) -> None:
         """Stop the answer, here and on the server, if it has not ended.
@@ -33,6 +36,11 @@ class AnswerStream(Iterator[Event]):
         tells the server.
         """
         self._cancellation.cancel()
-        # ValueError: another thread is iterating it, which ends it now.
-        with contextlib.suppress(ValueError):
-            self._events.close()
+        if not self._iterating.acquire(blocking=False):
+            return  # another thread is iterating it, which ends it now
+        try:
+            # ValueError: this thread is in the middle of it.
+            with contextlib.suppress(ValueError):
+                self._events.close()
+        finally:
+            self._iterating.release()

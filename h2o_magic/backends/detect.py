@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from h2o_magic.amounts import counted
+from h2o_magic.backends.chatui.token import Credential
 from h2o_magic.backends.dialects import DIALECTS
 from h2o_magic.backends.engines import engine_of
 from h2o_magic.backends.gptgm.models import models_of_page
@@ -123,7 +124,11 @@ def detect(endpoint: Endpoint, *, timeouts: Timeouts = _TIMEOUTS) -> Found:
     ]
     if root != endpoint.url:
         routes.insert(0, routes.pop(1))  # who writes /v1 means it
-    with closing(Transport(Endpoint(root, endpoint.token), timeouts=timeouts)) as way:
+    # The cookie of a chat-ui's session is no key, and must not be taken for one.
+    given = Credential.of(endpoint.token)
+    with closing(Transport(Endpoint(root, given.bearer), timeouts=timeouts)) as way:
+        if given.cookie is not None:
+            way.keep_cookie(*given.cookie)
         for path, judge in routes:
             heard.append(_ask(way, path, endpoint.token, first=not heard))
             found = judge(heard[-1], heard[:-1])
@@ -185,12 +190,12 @@ def _openai(heard: _Heard, before: Sequence[_Heard]) -> Found | None:
     if heard.refused and heard.words == _LOGIN:
         return _found("gpt-gm", heard)
     document = heard.document
-    if not isinstance(document, dict):
-        return None
-    if heard.status == 200 and isinstance(document.get("data"), list):
+    if heard.status == 200 and _is_list(document):
         count = len(list(entries_of(document)))
         engine = engine_of(document, heard.server)
         return _found("openai", heard, engine=engine, models=count)
+    if not isinstance(document, dict):
+        return None
     alone = not any(other.refused for other in before)
     error = document.get("error")
     # The shape of OpenAI's errors; a missing route can have it, too.
@@ -200,6 +205,18 @@ def _openai(heard: _Heard, before: Sequence[_Heard]) -> Found | None:
     ):
         return _found("openai", heard, engine=engine_of(None, heard.server))
     return None
+
+
+def _is_list(document: object) -> bool:
+    """Return whether a document is a list of models; one of none may have no data."""
+    if isinstance(document, dict):
+        data = document.get("data")
+        return isinstance(data, list) or (data is None and _says_list(document))
+    return any(True for _ in entries_of(document))
+
+
+def _says_list(document: dict[str, Any]) -> bool:
+    return document.get("object") == "list" and "data" in document
 
 
 def _page(heard: _Heard, before: Sequence[_Heard]) -> Found | None:

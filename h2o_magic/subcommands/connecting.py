@@ -46,7 +46,7 @@ def _go(magics: H2OMagics, server: str, given: Given) -> None:
     connected = magics.session.connect(
         server,
         name=given.text("--name") or "",
-        dialect=given.text("--dialect") or "auto",
+        dialect=given.text("--dialect") or "",
         key_env=given.text("--key-env") or "",
         key_ring=given.text("--key-ring") or "",
         key_prompt="--key-prompt" in given,

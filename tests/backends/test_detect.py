@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from h2o_magic import embedded
 from h2o_magic.backends.detect import Found, detect
+from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.endpoint import Endpoint
 from h2o_magic.errors import ConnectionFailedError, ProtocolError, TimedOutError
 from h2o_magic.transport import Timeouts
@@ -218,7 +220,7 @@ def test_what_was_tried_is_told_in_one_line() -> None:
         answer(b"[]"),
         answer(b"[1, null]"),
         answer(b'{"data": "x"}'),
-        answer(b'{"data": null, "object": "list"}'),
+        answer(b'{"data": null}'),
         answer(b'{"type": "data"}'),
         answer(b"[" * 100_000),
         answer(b""),
@@ -291,3 +293,32 @@ def test_a_route_that_breaks_off_is_one_that_does_not_fit() -> None:
         "/__data.json": replayed("gpt-gm/data-json-root"),
     }
     assert looked_at(routes(answers))[0].dialect == "gpt-gm"
+
+
+@pytest.mark.parametrize(
+    ("body", "models"),
+    [
+        (b'{"data": null, "object": "list"}', 0),
+        (b'{"data": [], "object": "list"}', 0),
+        (b'[{"id": "a"}, {"id": "b"}]', 2),
+    ],
+)
+def test_a_list_of_models_may_be_empty_or_bare(body: bytes, models: int) -> None:
+    def script(request: Request) -> Answer:
+        return answer(body) if request.path == "/v1/models" else NOTHING
+
+    with serving(script) as server:
+        found = detect(Endpoint(server.url))
+        assert (found.dialect, found.models) == ("openai", models)
+        with closing(OpenAIBackend(server.url)) as backend:
+            assert len(backend.models()) == models
+
+
+def test_the_cookie_of_a_session_is_no_bearer_token() -> None:
+    with serving(lambda _: NOTHING) as server:
+        with pytest.raises(ProtocolError):
+            detect(Endpoint(server.url, "hf-chat=secret-cookie"))
+        assert len(server.requests) == 3
+        for request in server.requests:
+            assert "authorization" not in request.headers
+            assert request.headers["cookie"] == "hf-chat=secret-cookie"

@@ -12,7 +12,8 @@ __all__ = ["explained"]
 
 _LOGIN = (
     "the server wants a login: log in with a browser, and give the cookie of that "
-    "session as the token, in the form name=value (hf-chat=...)"
+    "session as the key (`%h2o connect URL --key-env VAR`), in the form "
+    "name=value (hf-chat=...)"
 )
 _OTHER_LOGIN = (
     "the server does not take this token as a login, or no longer: log in with a "

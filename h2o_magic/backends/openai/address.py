@@ -12,6 +12,8 @@ from h2o_magic.endpoint import check_base_url
 
 __all__ = ["split_address"]
 
+#: What an address ends with that was taken from an example.
+_ROUTE = re.compile(r"(?<=/)(?:chat/completions|completions|models)$")
 _VERSION = re.compile(r"/v\d+[a-z0-9]*")
 
 
@@ -29,7 +31,7 @@ def split_address(url: object) -> tuple[str, str]:
     ConfigurationError
         If it is no address of a server.
     """
-    base = check_base_url(url)
+    base = _ROUTE.sub("", check_base_url(url))
     path = urlsplit(base).path
     segment = path[path.rfind("/") :] if path else ""
     if _VERSION.fullmatch(segment):

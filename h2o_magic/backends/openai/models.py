@@ -36,6 +36,8 @@ def models_of(document: object) -> list[ModelInfo]:
         If it is no such answer.
     """
     data = document.get("data") if isinstance(document, dict) else document
+    if data is None and isinstance(document, dict) and document.get("object") == "list":
+        return []  # a server without any model (Ollama)
     if not isinstance(data, list):
         raise ProtocolError(
             f"GET /models: expected a list of models in `data`, got {document!r:.200}: "
