@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import cast
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from h2o_magic.errors import ConfigurationError, GenerationError
 from h2o_magic.server import tgi
 from h2o_magic.server.access import Access
 from h2o_magic.server.conversation_routes import ConversationRoutes
@@ -28,8 +30,11 @@ from h2o_magic.server.records import Records
 from h2o_magic.server.replies import RouteError, error_page, method_not_allowed
 from h2o_magic.server.runtime_file import Runtime
 from h2o_magic.server.service_routes import ServiceRoutes
+from h2o_magic.server.streaming import ClientLeftError, Unheard
 
 __all__ = ["build_app"]
+
+_log = logging.getLogger(__name__)
 
 
 def build_app(
@@ -92,6 +97,10 @@ def build_app(
             RouteError: _refuse,
             OpenAIError: _refuse,
             OverloadedError: _refuse,
+            # Expected ones: they are no crash, of which the log would have a traceback.
+            ConfigurationError: _fail,
+            GenerationError: _fail,
+            ClientLeftError: lambda _request, _error: Unheard(),
             Exception: _crash,
         },
     )
@@ -120,6 +129,13 @@ def _refuse(request: Request, error: Exception) -> Response:
         return JSONResponse(overloaded, tgi.STATUS["overloaded"], RETRY_AFTER)
     # Starlette's types do not say that a handler gets only what it was set for.
     return cast(RouteError, error).response(request.headers.get("accept"))
+
+
+def _fail(request: Request, error: Exception) -> Response:
+    if is_openai(request.url.path):
+        return as_openai(error).response()
+    _log.warning("a request failed", exc_info=error)
+    return JSONResponse({"message": "Internal Error"}, 500)
 
 
 def _crash(request: Request, error: Exception) -> Response:

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from h2o_magic.server.tgi import KEEP_ALIVE
 
-__all__ = ["EventStream", "Failure", "while_connected"]
+__all__ = ["ClientLeftError", "EventStream", "Failure", "Unheard", "while_connected"]
 
 _T = TypeVar("_T")
 _KEEP_ALIVE_SECONDS = 15.0
@@ -32,13 +32,29 @@ class Failure(Protocol):
         """Return it as the end of a stream that has begun."""
 
 
+class ClientLeftError(Exception):
+    """The client left before its answer was whole; nobody hears an answer now."""
+
+
+class Unheard(Response):
+    """The answer to a client that left: nothing is sent."""
+
+    async def __call__(self, _scope: Scope, _receive: Receive, _send: Send) -> None:
+        """Send nothing."""
+
+
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, _T]) -> _T | None:
     """Run `work`, and cancel it when the client leaves.
 
     Returns
     -------
     object or None
-        What `work` returned; None if it was cancelled, by us or by a stop.
+        What `work` returned; None if a stop cancelled it.
+
+    Raises
+    ------
+    ClientLeftError
+        If the client left first.
     """
     task = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_disconnected(receive))
@@ -47,8 +63,11 @@ async def while_connected(receive: Receive, work: Coroutine[Any, Any, _T]) -> _T
     finally:
         gone.cancel()
         task.cancel()
+    left = gone.done() and not gone.cancelled()
     with suppress(asyncio.CancelledError):
         return await task
+    if left:
+        raise ClientLeftError
     return None
 
 
@@ -102,6 +121,8 @@ class EventStream(Response):
         try:
             whole = await while_connected(receive, self._send_events(send))
             failed = None if whole else self._stopped
+        except ClientLeftError:
+            return
         except Exception as error:
             if self._failure is None:
                 raise

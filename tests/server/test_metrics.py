@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+import socket
 
 import pytest
 
 from h2o_magic.server.facts import Facts
 from h2o_magic.server.metrics import Metrics
-from tests.server.client import Client
+from tests.server.client import Client, until
 from tests.server.conftest import Serving, Start
 from tests.server.test_openai_routes import CHAT, body
 
@@ -103,3 +105,25 @@ def test_who_leaves_before_an_answer_is_counted_as_that() -> None:
     metrics.take("/x", 499, Facts())
     text = metrics.render(running=0, under_way=0, loaded=())
     assert 'h2o_magic_requests_total{route="/x",status="499"} 1\n' in text
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_that_leaves_early_is_one_that_left_and_not_sent_away(
+    stream: bool, start: Start, endless: str
+) -> None:
+    client = start("--slots=1").client()
+    asked = body(endless, stream=True, max_tokens=8000)
+    with client.open("POST", CHAT, asked) as writing:
+        writing.readline()
+        host, port = client.url.removeprefix("http://").split(":")
+        text = json.dumps(body(endless, stream=stream, max_tokens=8000))
+        with socket.create_connection((host, int(port))) as leaving:
+            leaving.sendall(
+                f"POST {CHAT} HTTP/1.1\r\nHost: {host}\r\n"
+                f"Authorization: Bearer {client.token}\r\n"
+                f"Content-Length: {len(text)}\r\n\r\n{text}".encode()
+            )
+            until(lambda: read(client)["streams_waiting"] == 1)
+        left = f'requests_total{{route="{CHAT}",status="499"}}'
+        until(lambda: read(client).get(left) == 1)
+    assert read(client)['refused_total{why="ending"}'] == 0
