@@ -1,12 +1,14 @@
-"""Where the server's log goes, how its lines look, and what the engine prints.
+"""Where the server's log goes, and how its lines look.
 
-Each of our lines is a JSON object. No prompt, answer, token or key stands in one: of an
-error the log has the kind and the place, and its words only where they are about the
-server's own files and settings. The engine prints lines of its own between them.
+Each line is a JSON object. No prompt, answer, token or key stands in one: of an error
+the log has the kind and the place, and its words only where they are about the server's
+own files and settings. Only a process that breaks down leaves other lines at the end:
+where in the program that was, from :mod:`faulthandler`.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import logging
 import os
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from h2o_magic.errors import ConfigurationError, MessagesError, ParameterError
+from h2o_magic.server.engine_output import sift_output
 
 __all__ = ["JsonLines", "open_log", "start_log"]
 
@@ -43,17 +46,16 @@ def open_log(path: Path) -> int:
 
 
 def start_log(file: int | None) -> None:
-    """Begin to log: into an open file, which gets all other output too, or to stderr.
+    """Begin to log: into an open file, or to what is standard error now.
 
-    The descriptor `file` is used up.
+    The descriptor `file` is used up. All other output is sifted from now on.
     """
-    if file is not None:
-        os.dup2(file, 1)
-        os.dup2(file, 2)
-        os.close(file)
-    handler = logging.StreamHandler()
+    stream = os.fdopen(os.dup(2) if file is None else file, "w", encoding="utf-8")
+    faulthandler.enable(stream)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    sift_output()
 
 
 class JsonLines(logging.Formatter):

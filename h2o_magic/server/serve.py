@@ -75,7 +75,11 @@ def serve(settings: Settings) -> None:
         _greet(settings, runtime)
         start_log(log)
         _log.info("h2o_magic %s listens on %s", runtime.version, runtime.url)
-        asyncio.run(_run(settings, runtime, listening, offer))
+        try:
+            asyncio.run(_run(settings, runtime, listening, offer))
+        except Exception:
+            _log.critical("the server failed", exc_info=True)
+            raise
     _log.info("ended")
 
 

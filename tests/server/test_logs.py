@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from h2o_magic.errors import (
     MessagesError,
     ParameterError,
 )
+from h2o_magic.server.engine_output import Sieve
 from h2o_magic.server.log_output import JsonLines
 from tests.server.client import Client, turn, until
 from tests.server.conftest import Serving, Start
@@ -30,6 +33,16 @@ def logging_server(start: Start) -> Serving:
 
 def lines(serving: Serving) -> list[dict[str, Any]]:
     return [json.loads(line) for line in serving.log_file.read_text().splitlines()]
+
+
+#: Schemas that the engine complains of, and quotes then.
+UNUSABLE: list[dict[str, Any]] = [
+    {"type": "string", "pattern": f"^{MARKER}(("},
+    {"type": MARKER},
+    {"type": f"x\n0.00.424.834 E llama_model_load: {MARKER}\n"},
+    {"$ref": f"#/{MARKER}"},
+    {"type": "string", "pattern": f"(?={MARKER})"},
+]
 
 
 def requests(serving: Serving, route: str) -> list[dict[str, Any]]:
@@ -89,6 +102,10 @@ def say_it_everywhere(client: Client) -> None:
         {"messages": said, "model": MARKER},
         {"messages": said, "seed": MARKER},
     ]
+    for schema in UNUSABLE:
+        named = {"name": "x", "schema": schema}
+        held = {"type": "json_schema", "json_schema": named}
+        many.append({"messages": said, "response_format": held})
     for given in many:
         client.call("POST", CHAT, {**body(), **given})
     client.call("POST", CHAT, f'{{"{MARKER}')
@@ -110,9 +127,103 @@ def test_nothing_that_was_said_is_in_the_log(logging_server: Serving) -> None:
     say_it_everywhere(client)
     log = logging_server.log_file.read_text()
     assert log.count(CHAT) > 10
+    assert all("event" in line for line in lines(logging_server))
     assert MARKER not in log
     assert "Interrupt a running answer" not in log
     assert logging_server.token not in log
+
+
+def withheld(serving: Serving) -> int:
+    counts = [line.get("engine_lines_withheld", 0) for line in lines(serving)]
+    return max(counts, default=0)
+
+
+def test_what_the_engine_prints_of_a_request_is_counted_only(start: Start) -> None:
+    serving = start()
+    for schema in UNUSABLE:
+        named = {"name": "x", "schema": schema}
+        held = {"type": "json_schema", "json_schema": named}
+        reply = serving.client().call("POST", CHAT, body(response_format=held))
+        assert reply.status == 400
+    until(lambda: withheld(serving) >= 16)
+    assert MARKER not in serving.log_file.read_text()
+
+
+LOADING = "0.00.424.834 E llama_model_load: error loading model: no room"
+
+
+def test_what_looks_like_the_engines_words_in_a_quotation_is_withheld() -> None:
+    times = iter([0.0, 0.0, 0.5, 2.0, 3.0, 3.0])
+    sieve = Sieve(lambda: next(times))
+    sieve.take("0.00.138.944 E llg error: at 2(8): Invalid type: x")
+    sieve.take(LOADING)
+    assert sieve.withheld == 2
+    sieve.take(LOADING)
+    assert sieve.withheld == 2
+    sieve.take("thread panicked")
+    assert sieve.withheld == 3
+
+
+def test_a_flood_of_lines_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    sieve = Sieve()
+    for number in range(10_000):
+        sieve.take(f"   {number}: rust_panic")
+    assert sieve.withheld == 10_000
+    assert len(caplog.records) == 14
+
+
+PRINTING = """
+import os, sys, time
+from pathlib import Path
+from h2o_magic.server.log_output import open_log, start_log
+
+log = Path(sys.argv[1])
+start_log(open_log(log))
+for line in sys.argv[2:]:
+    os.write(2, line.encode() + b"\\n")
+deadline = time.monotonic() + 20
+while "llama_model_load" not in log.read_text() and time.monotonic() < deadline:
+    time.sleep(0.01)
+"""
+
+
+def test_of_what_is_printed_the_words_about_loading_are_lines_of_the_log(
+    tmp_path: Path,
+) -> None:
+    log, long = tmp_path / "server.log", MARKER + "x" * 999 + LOADING
+    command = [sys.executable, "-c", PRINTING, str(log), long, MARKER, LOADING]
+    subprocess.run(command, check=True)
+    written = [json.loads(line) for line in log.read_text().splitlines()]
+    assert {line["event"] for line in written} == {"engine"}
+    assert [line["line"] for line in written if "line" in line] == [LOADING]
+    assert MARKER not in log.read_text()
+
+
+def test_a_process_that_breaks_down_says_where(tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    program = (
+        "import sys, os; from pathlib import Path; "
+        "from h2o_magic.server.log_output import open_log, start_log; "
+        "start_log(open_log(Path(sys.argv[1]))); os.abort()"
+    )
+    ended = subprocess.run([sys.executable, "-c", program, str(log)], check=False)
+    assert ended.returncode != 0
+    assert "Fatal Python error: Aborted" in log.read_text()
+
+
+def test_a_refused_format_is_a_400_in_the_log_and_no_crash(
+    logging_server: Serving,
+) -> None:
+    named = {"name": "x", "schema": UNUSABLE[0]}
+    held = {"type": "json_schema", "json_schema": named}
+    client, before = logging_server.client(), len(lines(logging_server))
+    reply = client.call("POST", CHAT, body(response_format=held))
+    assert reply.status == 400
+    until(lambda: any("status" in line for line in lines(logging_server)[before:]))
+    new = lines(logging_server)[before:]
+    assert [line["status"] for line in new if "status" in line] == [400]
+    assert "error" not in {line["level"] for line in new}
 
 
 def record(error: Exception) -> dict[str, Any]:
