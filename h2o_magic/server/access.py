@@ -16,10 +16,11 @@ The routes of the OpenAI API and ``/metrics`` have no session: no cookie, no ter
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from email.utils import formatdate
 from uuid import uuid4
 
@@ -46,6 +47,8 @@ __all__ = ["Access"]
 _COOKIE = "hf-chat"
 _YEAR = 365 * 24 * 3600
 _WITHOUT_TERMS = ("/settings", "/shutdown", "/api/tokenize", "/api/unload")
+#: How long a refused request's body is waited for.
+_READING_OFF_SECONDS = 3.0
 _ENDING = "The server is ending; ask again later"
 
 
@@ -148,12 +151,20 @@ class Access:
 
 
 async def _read_off(receive: Receive) -> None:
-    """Read a refused request's body: who is still sending hears no answer."""
-    read, more = 0, True
-    while more and read < PATIENCE:
-        message = await receive()
-        read += len(message.get("body", b""))
-        more = message.get("more_body", False)
+    """Read a refused request's body, for a while: who is still sending hears no answer.
+
+    Who announced a body and sends none hears it late, but keeps nothing open.
+    """
+
+    async def read() -> None:
+        count, more = 0, True
+        while more and count < PATIENCE:
+            message = await receive()
+            count += len(message.get("body", b""))
+            more = message.get("more_body", False)
+
+    with suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(read(), _READING_OFF_SECONDS)
 
 
 def _session(cookie: str) -> str | None:

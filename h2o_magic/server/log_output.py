@@ -20,9 +20,11 @@ from typing import Any
 from h2o_magic.errors import ConfigurationError, MessagesError, ParameterError
 from h2o_magic.server.engine_output import sift_output
 
-__all__ = ["JsonLines", "open_log", "start_log"]
+__all__ = ["JsonLines", "Seldom", "open_log", "start_log"]
 
 _LARGEST_LOG = 2**20
+_SELDOM_SECONDS = 60.0
+_MOST_KINDS = 100
 
 
 def open_log(path: Path) -> int:
@@ -55,7 +57,33 @@ def start_log(file: int | None) -> None:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    for foreign in ("asyncio", "uvicorn.error"):
+        logging.getLogger(foreign).addFilter(Seldom())
     sift_output()
+
+
+class Seldom(logging.Filter):
+    """Lets the first line of a message through, and the same one again after a minute.
+
+    What others log can be brought about as often as a client likes; and of an error it
+    may tell the words, below the first line.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether `record` is logged."""
+        first = record.getMessage().partition("\n")[0]
+        record.msg, record.args = first, None
+        last = self._last.get(first)
+        if last is not None and record.created - last < _SELDOM_SECONDS:
+            return False
+        if len(self._last) >= _MOST_KINDS:
+            self._last.clear()
+        self._last[first] = record.created
+        return True
 
 
 class JsonLines(logging.Formatter):

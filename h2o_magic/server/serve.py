@@ -26,6 +26,7 @@ from starlette.applications import Starlette
 from h2o_magic import places
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.app import build_app
+from h2o_magic.server.connections import Connection, raise_limit
 from h2o_magic.server.conversations import Conversations
 from h2o_magic.server.end_signals import block_end_signals, call_at_signal
 from h2o_magic.server.ending import Ending
@@ -45,6 +46,8 @@ _log = logging.getLogger(__name__)
 
 #: Seconds that open connections get at the end, once their answers were stopped.
 _LAST_WORDS = 2
+#: How many connections are accepted before any of them is looked at.
+_BACKLOG = 128
 
 
 def serve(settings: Settings) -> None:
@@ -69,6 +72,7 @@ def serve(settings: Settings) -> None:
         runtime = _runtime(settings, listening, token)
         # Who is ended by a signal leaves no file behind.
         block_end_signals()
+        raise_limit()
         if settings.runtime_file:
             kept.enter_context(_left_in(settings.runtime_file, runtime))
         # From here on nothing that is said reaches a terminal, if there is a log file.
@@ -88,7 +92,8 @@ def http_config(app: Starlette) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="asyncio",
-        http="h11",
+        http=Connection,
+        backlog=_BACKLOG,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -1,0 +1,102 @@
+"""How many connections there may be, and how long one may say nothing whole.
+
+Uvicorn has no time limit for a request's head, and counts connections only where a head
+came. So whoever reaches the port could take every descriptor, without any token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import suppress
+from typing import cast
+
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+__all__ = ["Connection", "raise_limit"]
+
+_MOST = 1000
+
+
+def raise_limit() -> None:
+    """Let this process open as many files as the system lets it."""
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415 - not there on Windows
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS calls a limit infinite that is not
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _most_connections() -> int:
+    """Return how many connections leave descriptors for weights and all else."""
+    if sys.platform == "win32":
+        return _MOST
+    import resource  # noqa: PLC0415 - not there on Windows
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST if soft == resource.RLIM_INFINITY else min(_MOST, soft // 2)
+
+
+class Connection(H11Protocol):
+    """A connection that is closed when no whole head of a request comes in time.
+
+    Where there are too many, the one goes that has been without a request longest; the
+    new one, if all have one.
+    """
+
+    #: Seconds for a head to come, from the connection or the head's first bytes on.
+    head_seconds = 10.0
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(  # type: ignore[override]
+        self, transport: asyncio.Transport
+    ) -> None:
+        """Take a connection in, and let another go if there are too many."""
+        super().connection_made(transport)
+        self._expect_head()
+        if len(self.connections) > _most_connections():
+            idle = [c for c in self.connections if isinstance(c, Connection) and c.idle]
+            min(idle, key=lambda c: c.waits_until).transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes in, and wait no longer for a head that is whole."""
+        super().data_received(data)
+        if not self.idle:
+            self._expect_nothing()
+        elif self._late is None:
+            self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing any more."""
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being answered, or read beyond its head."""
+        if self.transport.is_closing():
+            return False
+        # Uvicorn's types do not say that there is none before the first request.
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return cycle is None or cycle.response_complete
+
+    @property
+    def waits_until(self) -> float:
+        """When the head is late; 0 between two requests, where none is begun."""
+        return 0.0 if self._late is None else self._late.when()
+
+    def _expect_head(self) -> None:
+        self._late = self.loop.call_later(self.head_seconds, self._close_if_idle)
+
+    def _expect_nothing(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _close_if_idle(self) -> None:
+        self._late = None
+        if self.idle:
+            self.transport.close()
