@@ -53,9 +53,13 @@ def check_token(headers: Headers, token: str) -> Response | None:
 
 
 def has_token(headers: Headers, token: str) -> bool:
-    """Whether a request carries the server's token; takes equally long for any."""
-    given = headers.get("authorization", "").encode("utf-8", "replace")
-    return hmac.compare_digest(given, f"Bearer {token}".encode())
+    """Whether a request carries the server's token; takes equally long for any.
+
+    The word before it may have any case (RFC 9110, 11.1).
+    """
+    scheme, _, given = headers.get("authorization", "").partition(" ")
+    known = hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())
+    return known and scheme.lower() == "bearer"
 
 
 def check_body(scope: Scope, headers: Headers) -> Response | None:

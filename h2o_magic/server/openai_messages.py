@@ -18,13 +18,15 @@ _ROLES = {
     "user": "user",
     "assistant": "assistant",
 }
+_KNOWN = ("role", "content", "name")
 
 
 def dialogue_of(items: object) -> Dialogue:
     """Return the dialogue of ``messages``; the last one must be the user's question.
 
     ``developer`` is the newer word for ``system``; both come before the others. The
-    content is text, or a list of parts of type ``text``, which are joined.
+    content is text, or a list of parts of type ``text``, which are joined. A ``name``
+    has no effect, since no template here has a place for it.
 
     Raises
     ------
@@ -48,12 +50,14 @@ def _message(place: str, item: object) -> dict[str, str]:
         raise _error(f"one of {', '.join(_ROLES)}", role, f"{place}.role")
     for key, value in item.items():
         # What stands in an answer of the API may be sent back as it came: empty.
-        if key not in ("role", "content") and value not in (None, [], {}, ""):
+        if key not in _KNOWN and value not in (None, [], {}, ""):
             raise OpenAIError(
                 f"{place}.{key} would change the answer and is not supported: "
                 "leave it out",
                 param=f"{place}.{key}",
             )
+    if not isinstance(item.get("name"), str | None):
+        raise _error("text", item["name"], f"{place}.name")
     return {"role": _ROLES[role], "content": _content(place, item.get("content"))}
 
 

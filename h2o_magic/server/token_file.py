@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import sys
 from pathlib import Path
 
@@ -21,18 +22,25 @@ def read_token(path: Path) -> str:
     Raises
     ------
     ConfigurationError
-        If it cannot be read, others may read it, too, or it holds no token of at
-        least 16 printable ASCII characters. No message repeats what it holds.
+        If it cannot be read or is no regular file, others may read it, too, or it
+        holds no token of at least 16 printable ASCII characters. No message repeats
+        what it holds.
     """
     try:
-        with open(path, "rb") as file:
+        # Who opens a pipe waits for its writer else.
+        with open(path, "rb", opener=_open_at_once) as file:
             mode = os.fstat(file.fileno()).st_mode
-            held = file.read(_LARGEST_FILE)
+            held = file.read(_LARGEST_FILE) if stat.S_ISREG(mode) else b""
     except OSError as error:
         raise ConfigurationError(
             f"cannot read the token file {path}: {error.strerror}; write one with "
             f"`openssl rand -hex 32 > {path}; chmod 600 {path}`"
         ) from error
+    if not stat.S_ISREG(mode):
+        raise ConfigurationError(
+            f"expected the token file {path} to be a regular file, got a pipe or "
+            "device: write the token into a file"
+        )
     if mode & 0o077 and sys.platform != "win32":
         raise ConfigurationError(
             f"expected the token file {path} to be readable by you only, got mode "
@@ -45,3 +53,7 @@ def read_token(path: Path) -> str:
             f"printable ASCII characters, got {len(token)} characters that do not do"
         )
     return token
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -20,6 +20,17 @@ def test_without_the_token_nothing_is_said(
     assert (reply.status, reply.json) == (401, {"error": "You have to be logged in."})
 
 
+@pytest.mark.parametrize("word", ["bearer", "BEARER", "Bearer"])
+@pytest.mark.parametrize("path", ["/", "/v1/models"])
+def test_the_word_before_the_token_may_have_any_case(
+    serving: Serving, word: str, path: str
+) -> None:
+    client = serving.client()
+    for given, status in ((word, 200), (f"{word}s", 401), (f"{word} ", 401)):
+        headers = {"Authorization": f"{given} {client.token}"}
+        assert client.call("GET", path, headers=headers).status == status
+
+
 def test_without_json_headers_the_refusal_is_text(serving: Serving) -> None:
     headers = {"Authorization": None, "Accept": "*/*"}
     reply = serving.client().call("POST", "/settings", "a=b", headers)

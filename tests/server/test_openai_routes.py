@@ -216,6 +216,14 @@ def test_a_developer_is_the_system_and_history_counts(bare: Client) -> None:
     assert read({"role": "user", "content": "Hi"}, said) > read()
 
 
+def test_the_name_of_who_speaks_changes_nothing(bare: Client) -> None:
+    named = [{**message, "name": "Ann"} for message in QUESTION]
+    with_name, without = ask(bare, messages=named), ask(bare, messages=QUESTION)
+    assert with_name.status == 200
+    assert with_name.json["choices"] == without.json["choices"]
+    assert with_name.json["usage"] == without.json["usage"]
+
+
 def test_what_an_answer_holds_can_be_sent_back_as_it_came(bare: Client) -> None:
     asked = {"role": "user", "content": "Hi", "name": None}
     said = {"role": "assistant", "content": "Hello.", "refusal": None, "tool_calls": []}
@@ -242,8 +250,13 @@ def test_what_an_answer_holds_can_be_sent_back_as_it_came(bare: Client) -> None:
             "got int",
         ),
         (
-            [{"role": "user", "content": "x", "name": "Ann"}],
+            [{"role": "user", "content": "x", "name": 7}],
             "messages[0].name",
+            "to be text, got int",
+        ),
+        (
+            [{"role": "user", "content": "x", "audio": {"id": "a"}}],
+            "messages[0].audio",
             "would change the answer",
         ),
         (

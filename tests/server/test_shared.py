@@ -140,6 +140,19 @@ def test_a_token_that_is_too_short_or_no_word_is_refused_unseen(
     assert not text.strip() or text.strip() not in said
 
 
+def test_a_pipe_as_token_file_is_refused_and_not_waited_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("this system has no named pipes")
+    os.mkfifo(tmp_path / "token", 0o600)
+    for path in (tmp_path / "token", tmp_path):
+        assert main(["serve", f"--token-file={path}"]) == 2
+    said = capsys.readouterr().err
+    assert "to be a regular file" in said
+    assert said.count("\n") == 2
+
+
 def test_a_missing_token_file_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
