@@ -18,6 +18,17 @@ settings.register_profile(
 settings.load_profile("shared")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the tests of a file run in one process, and all with a browser in one.
+
+    Two JupyterLabs with their browsers at once are too much for two processors.
+    """
+    for item in items:
+        browser = item.get_closest_marker("browser") is not None
+        group = "browser" if browser else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A place of its own for the local server's files; a server there is ended."""

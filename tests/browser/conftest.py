@@ -210,10 +210,8 @@ def page(browser: Browser) -> Iterator[Page]:
     page = context.new_page()
     # On a busy machine JupyterLab may ask something of its own, such as about a server
     # that did not answer in time.
-    page.add_locator_handler(
-        page.locator(".jp-Dialog"),
-        lambda asked: asked.locator(".jp-mod-accept").click(),
-    )
+    accept = page.locator(".jp-Dialog .jp-mod-accept").first
+    page.add_locator_handler(accept, lambda button: button.click(), no_wait_after=True)
     yield page
     context.close()
 
