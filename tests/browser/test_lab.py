@@ -75,7 +75,7 @@ def test_text_grows_in_the_cell_while_it_streams(
     gates = [threading.Event() for _ in range(4)]
     server.script = [step for i, g in enumerate(gates) for step in (f"Part {i}. ", g)]
     notebook = open_notebook("growing.ipynb", chat_notebook(server, "%%h2o\nhello"))
-    notebook.run(0)
+    notebook.run_to_end(0)
     notebook.run(1)
     for i, gate in enumerate(gates):
         expect(notebook.output(1)).to_contain_text(f"Part {i}.")
@@ -91,7 +91,7 @@ def test_the_stop_button_keeps_the_text_and_frees_the_kernel(
     server.script = ["Half an answer, ", "with `code`", threading.Event()]
     cells = chat_notebook(server, "%%h2o\nhello", "6 * 7")
     notebook = open_notebook("stopping.ipynb", cells)
-    notebook.run(0)
+    notebook.run_to_end(0)
     notebook.run(1)
     expect(notebook.output(1)).to_contain_text("Half an answer")
     notebook.screenshot("streaming")
@@ -109,7 +109,7 @@ def test_a_mistyped_option_shows_one_line(
 ) -> None:
     cells = chat_notebook(server, "%%h2o --temprature 1\nhello")
     notebook = open_notebook("mistyped.ipynb", cells)
-    notebook.run(0)
+    notebook.run_to_end(0)
     notebook.run(1)
     expect(notebook.output(1)).to_contain_text("did you mean '--temperature'?")
     notebook.screenshot("usage-error")
