@@ -35,6 +35,9 @@ CONNECTED = """async () => {
   return kernel?.connectionStatus === "connected" && kernel.status === "idle";
 }"""
 
+#: The prompt of a cell that has run.
+ENDED = re.compile(r"\[\d+\]:")
+
 expect.set_options(timeout=TIMEOUT * 1000)
 
 
@@ -163,7 +166,7 @@ class LabNotebook:
         for _ in range(3):
             self.run(index)
             with contextlib.suppress(AssertionError):
-                expect(prompt).to_have_text(re.compile(r"\[\d+\]:"), timeout=20_000)
+                expect(prompt).to_have_text(ENDED, timeout=20_000)
                 return
         raise AssertionError("JupyterLab did not run the cell to its end")
 
@@ -183,16 +186,25 @@ class LabNotebook:
                 expect(prompt).not_to_have_text(before, timeout=2000)
         self.wait_idle(index)
 
-    def run_all(self, first: int) -> None:
-        """Run all cells from the menu; returns when cell `first` has begun."""
-        prompt = self.cell(first).locator(".jp-InputArea-prompt")
-        deadline = time.monotonic() + TIMEOUT
-        while prompt.inner_text().strip() == "[ ]:":
-            assert time.monotonic() < deadline, "JupyterLab did not run the cells"
+    def run_all(self, cells: list[int]) -> None:
+        """Run all cells from the menu, and wait until each of `cells` has ended.
+
+        JupyterLab drops a run that comes before the kernel is connected, and forgets
+        what it had taken when the kernel is connected anew: the menu is used again, a
+        few times at most, when cells wait and none runs.
+        """
+        prompts = [self.cell(cell).locator(".jp-InputArea-prompt") for cell in cells]
+        for _ in range(5):
             self.page.get_by_role("menuitem", name="Run", exact=True).click()
             self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-            with contextlib.suppress(AssertionError):
-                expect(prompt).not_to_have_text("[ ]:", timeout=5000)
+            idle_for = 0
+            while idle_for < 5:
+                texts = [(prompt.text_content() or "").strip() for prompt in prompts]
+                if all(ENDED.fullmatch(text) for text in texts):
+                    return
+                idle_for = 0 if "[*]:" in texts else idle_for + 1
+                self.page.wait_for_timeout(1000)
+        raise AssertionError(f"JupyterLab did not run all cells: {texts}")
 
     def wait_idle(self, index: int) -> None:
         prompt = self.cell(index).locator(".jp-InputArea-prompt")

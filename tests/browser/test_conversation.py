@@ -175,9 +175,8 @@ def test_the_conversation_notebook_runs_from_top_to_bottom(
     source = nbformat.read(NOTEBOOK, as_version=4)
     notebook = open_notebook("02_conversation.ipynb", source)
     code = [i for i, cell in enumerate(source.cells) if cell.cell_type == "code"]
-    notebook.run_all(code[0])
+    notebook.run_all(code)
     for index in code:
         notebook.cell(index).scroll_into_view_if_needed()
-        notebook.wait_idle(index)
         expect(notebook.output(index)).not_to_contain_text("Error")
         notebook.screenshot(f"conversation-{index:02d}")

@@ -31,9 +31,7 @@ def test_the_quickstart_runs_from_top_to_bottom(open_notebook: Opener) -> None:
     source = nbformat.read(QUICKSTART, as_version=4)
     notebook = open_notebook("quickstart.ipynb", source)
     code = [i for i, cell in enumerate(source.cells) if cell.cell_type == "code"]
-    notebook.run_all(code[0])
-    notebook.cell(code[-1]).scroll_into_view_if_needed()
-    notebook.wait_idle(code[-1])
+    notebook.run_all(code)
     asked = [i for i in code if source.cells[i].source.startswith("%%h2o")]
     for index in asked:
         notebook.cell(index).scroll_into_view_if_needed()
@@ -54,7 +52,8 @@ def test_the_notebook_on_data_runs_from_top_to_bottom(open_notebook: Opener) -> 
     notebook = open_notebook("data.ipynb", source)
     code = [i for i, cell in enumerate(source.cells) if cell.cell_type == "code"]
     offers = next(i for i in code if "--as code" in source.cells[i].source)
-    notebook.run_all(code[0])
+    notebook.run_to_end(code[0])
+    notebook.run_all([index for index in code if index <= offers])
     for index in code:
         place = index + (index > offers)  # the answer's code is a cell of its own
         notebook.cell(place).scroll_into_view_if_needed()
