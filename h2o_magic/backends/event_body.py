@@ -60,7 +60,9 @@ class EventBody:
             self._body = self._body.removeprefix(_BOM).lstrip()
             self._first = bytes(self._body[:1])
             if self._is_stream():
-                return self._decoder.feed(bytes(self._body))
+                events = self._decoder.feed(bytes(self._body))
+                del self._body[_SNIPPET:]
+                return events
         if len(self._body) > _LONGEST_DOCUMENT:
             raise ProtocolError("the answer is a document of more than 16 MiB")
         return []

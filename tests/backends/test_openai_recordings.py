@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from h2o_magic.backends import ChatRequest
+from h2o_magic.backends.event_body import EventBody
 from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.backends.openai.reader import AnswerReader
 from h2o_magic.backends.openai.stream import Interpreter
@@ -117,13 +119,6 @@ ALL = recordings()
 LISTS = [name for name, r in ALL.items() if r.call == LIST]
 ASKED = [name for name, r in ALL.items() if r.call != LIST]
 STREAMS = [name for name, r in ALL.items() if r.cell.stream]
-#: Streams that are cut in two at every single point; the others at many.
-CUT_EVERYWHERE = {
-    f"{server}/{case}"
-    for server in {r.server for r in ALL.values()}
-    for case in ("stream_max1", "backend_killed", "error_mid_stream")
-    if server != "h2ogpt_openai_server" or case != "stream_max1"  # 7 kB of usage
-} & set(STREAMS)
 
 
 @dataclass
@@ -233,28 +228,47 @@ def test_a_stream_may_come_byte_by_byte(name: str) -> None:
     assert read(singly, recording).comparable() == whole.comparable()
 
 
-def cuts(name: str, body: bytes) -> Iterator[int]:
-    """Yield where a body is cut in two.
+def clone(reader: Any) -> Any:
+    """Copy an object and the objects in it."""
+    twin = object.__new__(type(reader))
+    for name, value in vars(reader).items():
+        inner = clone(value) if hasattr(value, "__dict__") else copy(value)
+        setattr(twin, name, inner)
+    return twin
 
-    Inside each character of several bytes, around each line's end, and at every k-th
-    point, with k = 1 for short bodies and those of `CUT_EVERYWHERE`: reading is
-    quadratic in this, and between two line ends all points are alike.
-    """
-    step = 1 if name in CUT_EVERYWHERE else max(1, len(body) // 40)
-    special = {i for i, byte in enumerate(body) if 0x80 <= byte < 0xC0}
-    for end in re.finditer(rb"\r?\n", body):
-        special |= {end.start(), end.start() + 1, end.end()}
-    yield from sorted(special | set(range(1, len(body), step)))
+
+def state(reader: Any) -> dict[str, Any]:
+    """Return all that decides what an object does next."""
+    return {
+        name: state(value) if hasattr(value, "__dict__") else value
+        for name, value in vars(reader).items()
+    }
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_a_stream_may_be_cut_in_two_anywhere(name: str) -> None:
-    recording = load(name)
-    body = recording.body
-    whole = read([body], recording).comparable()
-    for place in cuts(name, body):
-        halves = read([body[:place], body[place:]], recording)
-        assert halves.comparable() == whole, place
+def test_a_stream_cut_at_every_byte_gives_the_same_events(name: str) -> None:
+    """For each line and each cut of it, the same events and the same state follow.
+
+    So whatever comes next is read alike, and any number of cuts makes no difference.
+    The events go to one `Interpreter` one by one, which sees nothing of the pieces.
+    """
+    body = load(name).body
+    lines, whole = EventBody(), EventBody().feed(body)
+    place, came = 0, []
+    for line in re.findall(rb"[^\n]*\n|[^\n]+", body):
+        before = clone(lines)
+        events = lines.feed(line)
+        after = state(lines)
+        for cut in range(1, len(line)):
+            twin = clone(before)
+            assert twin.feed(line[:cut]) + twin.feed(line[cut:]) == events
+            assert state(twin) == after
+        came += events
+        place += len(line)
+        at_once = EventBody()
+        assert at_once.feed(body[:place]) == came
+        assert state(at_once) == after
+    assert came == whole
 
 
 @pytest.fixture(scope="module")
