@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from h2o_magic.backends import ModelInfo
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.nearest import did_you_mean
 from h2o_magic.settings import Settings
 
-__all__ = ["give_back", "is_chosen", "lacking", "settle"]
+__all__ = ["give_back", "is_chosen", "lacking", "settle", "whole_path"]
 
 _LENT = "the first of "
 
@@ -65,3 +66,12 @@ def lacking(model: str, models: Sequence[ModelInfo]) -> str:
     if model in names or not names:
         return ""
     return f"it does not list {model}: {did_you_mean(model, names)}"
+
+
+def whole_path(model: str) -> str:
+    """Return the model to ask for; a weights file beside the notebook by its path.
+
+    The server runs in another folder, so a path must be whole.
+    """
+    path = Path(model).expanduser()
+    return str(path.resolve()) if path.suffix == ".gguf" and path.is_file() else model

@@ -1,0 +1,146 @@
+"""From words and options to a question, checked and with all it is asked under."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+from h2o_magic import model_choice
+from h2o_magic.asking import Question
+from h2o_magic.errors import ConfigurationError, MessagesError
+from h2o_magic.expecting import expect
+from h2o_magic.parameters import PARAMETERS, resolve
+from h2o_magic.setting_table import SETTINGS
+from h2o_magic.settings import Settings
+from h2o_magic.turns import Turn
+
+__all__ = ["Posing"]
+
+#: The settings that a question takes along as they are.
+_OF_A_QUESTION = (
+    "model",
+    "system",
+    "thread",
+    "strict",
+    "max_turns",
+    "context",
+    "send_partial",
+    "format",
+    "reasoning",
+)
+
+
+class Posing:
+    """Makes questions under the settings in force.
+
+    Parameters
+    ----------
+    settings
+        The settings in force.
+    model
+        Returns the model that a name stands for.
+    """
+
+    def __init__(self, settings: Settings, model: Callable[[str], str]) -> None:
+        self._settings = settings
+        self._model = model
+
+    def question(
+        self,
+        text: str,
+        options: Mapping[str, object],
+        *,
+        history: bool = True,
+        begins: bool = False,
+        schema: object = None,
+    ) -> Question:
+        """Return a question of no cell, checked.
+
+        The parameters are those of `NotebookSession.ask`, which says `new` for
+        `begins`.
+
+        Raises
+        ------
+        ConfigurationError
+            If an option is unknown or refused.
+        MessagesError
+            If the text is empty.
+        """
+        grammar = _as_schema(schema)
+        text = _not_empty(text)
+        if begins and not history:
+            raise ConfigurationError(
+                "expected `new` or `history=False`, got both: a question outside the "
+                "conversation cannot begin one"
+            )
+        question = self._under(text, options, options.keys())
+        return replace(question, history=history, begins=begins, schema=grammar)
+
+    def again(self, turn: Turn, thread: str, options: Mapping[str, object]) -> Question:
+        """Return the question of a turn of `thread` once more, for the turn's place.
+
+        `options` are those that are to differ from what it was asked under.
+        """
+        question = self._under(
+            _not_empty(turn.question),
+            {**_asked_under(turn), **options, "thread": thread},
+            {*options, "thread"},
+        )
+        return replace(question, cell=turn.cell, replaces=turn.id, begins=turn.begins)
+
+    def _under(
+        self, text: str, options: Mapping[str, object], given: Collection[str]
+    ) -> Question:
+        """Return a question under `options`, of which the user has `given` some."""
+        settings = self._settings.merged(options)
+        settings["model"] = self._model(str(settings["model"]))
+        return Question(
+            text=text,
+            parameters=resolve({name: settings[name] for name in PARAMETERS}),
+            chosen=self._chosen(settings, given),
+            model_chosen="model" in options or model_choice.is_chosen(self._settings),
+            **{name: cast(Any, settings[name]) for name in _OF_A_QUESTION},
+        )
+
+    def _chosen(
+        self, values: Mapping[str, object], given: Collection[str]
+    ) -> frozenset[str]:
+        """Return the names of the parameters that are sent and no mere defaults."""
+        return frozenset(
+            name
+            for name in PARAMETERS
+            if values[name] is not None
+            and (
+                name in given
+                or self._settings.chosen(name)
+                or values[name] != SETTINGS[name].default
+            )
+        )
+
+
+def _not_empty(text: str) -> str:
+    """Return a question's text without white space around it."""
+    expect("a question", text, str)
+    if not text.strip():
+        raise MessagesError("expected a question, got an empty one: write one")
+    return text.strip()
+
+
+def _as_schema(source: object) -> dict[str, Any] | None:
+    if source is None:
+        return None
+    from h2o_magic.schemas import as_schema  # noqa: PLC0415
+
+    return as_schema(source)
+
+
+def _asked_under(turn: Turn) -> dict[str, object]:
+    """Return the settings that a turn was asked under, as far as they are known."""
+    options: dict[str, object] = {"system": turn.system}
+    if turn.model:
+        options["model"] = turn.model
+    sent = turn.facts.get("parameters")
+    if isinstance(sent, Mapping):
+        options |= {name: sent.get(name) for name in PARAMETERS}
+    return options

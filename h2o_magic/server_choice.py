@@ -1,0 +1,141 @@
+"""Which server answers, and what models it has."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+from h2o_magic import model_choice
+from h2o_magic.aliases import Aliases
+from h2o_magic.backends import ModelInfo
+from h2o_magic.connecting import Connected, connected
+from h2o_magic.errors import (
+    BackendError,
+    ConfigurationError,
+    ConnectionFailedError,
+    TimedOutError,
+)
+from h2o_magic.exchange import Exchange
+from h2o_magic.keys import KeySource
+from h2o_magic.known_servers import KnownServer, same_server
+from h2o_magic.model_lists import Listed
+from h2o_magic.servers import Servers
+from h2o_magic.setting_table import LOCAL
+from h2o_magic.settings import Settings
+
+__all__ = ["ServerChoice"]
+
+#: Where the server comes from that the session has connected to.
+_CONNECT = "connect"
+
+
+class ServerChoice:
+    """The setting ``server``, and what follows from it.
+
+    Attributes
+    ----------
+    servers : Servers
+        The servers that are known, and looked for.
+    aliases : Aliases
+        The user's names for models.
+
+    Parameters
+    ----------
+    exchange
+        Holds the backend, and gives it back when the setting changes.
+    settings
+        The settings in force, of which ``server`` and ``model`` may change.
+    servers, aliases
+        The attributes; others may take their place.
+    settled
+        True if the current model is not to be looked for on the server.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        settings: Settings,
+        servers: Servers,
+        aliases: Aliases,
+        *,
+        settled: bool,
+    ) -> None:
+        self._exchange = exchange
+        self._settings = settings
+        self.servers = servers
+        self.aliases = aliases
+        self._settled = settled
+        settings.watch(self._on_setting)
+
+    def connect(
+        self, server: str, *, name: str, dialect: str, key: KeySource | None
+    ) -> Connected:
+        """Go to a server, and keep it; `server` and the others may be empty."""
+        if server in ("", LOCAL):
+            if name or key or dialect:
+                raise ConfigurationError(
+                    "the local server has its name, its dialect and its key: give none"
+                )
+            self._settings.set("server", "", _CONNECT)
+            return connected(None, str(self._settings["model"]), "")
+        reached = self.servers.reach(server, name=name, dialect=dialect, key=key)
+        self._exchange.disconnect()
+        where = reached.server.name or reached.server.url
+        self._settings.set("server", where, _CONNECT)
+        self._exchange.backend = reached.backend
+        models = reached.models or ()
+        model_choice.settle(self._settings, models, where)
+        self._settled = True
+        model = self._current_model()
+        return connected(reached, model, model_choice.lacking(model, models))
+
+    def forget(self, name: str) -> KnownServer:
+        """Forget a known server; whoever is on it goes to the local one."""
+        gone = self.servers.forget(name)
+        current = str(self._settings["server"])
+        if current == gone.name or same_server(current, gone.url):
+            self._settings.set("server", "", _CONNECT)
+        return gone
+
+    def models(self) -> list[ModelInfo]:
+        """Return what the server offers, and keep the list."""
+        models = self._exchange.backend.models()
+        self.servers.lists.keep(self._address(), models)
+        return models
+
+    def listed_models(self) -> Listed:
+        """Return what the server offers, or offered when it answered last."""
+        try:
+            return Listed(tuple(self.models()))
+        except (ConnectionFailedError, TimedOutError) as error:
+            last = self.servers.lists.find(self._address())
+            if last is None:
+                raise
+            return replace(last, problem=str(error))
+
+    def model(self, name: str) -> str:
+        """Return the model that a name stands for."""
+        return model_choice.whole_path(self.aliases.model(name))
+
+    def model_at_hand(self) -> str:
+        """Return the current model; a server that is new here may lend its first."""
+        server = str(self._settings["server"])
+        if server and not self._settled:
+            backend = self._exchange.backend
+            with suppress(BackendError):  # the question itself will show what is wrong
+                model_choice.settle(self._settings, backend.models(), server)
+                self._settled = True
+        return self._current_model()
+
+    def _current_model(self) -> str:
+        return self.model(str(self._settings["model"]))
+
+    def _address(self) -> str:
+        server = str(self._settings["server"])
+        return self.servers.find(server).url if server else LOCAL
+
+    def _on_setting(self, name: str) -> None:
+        if name == "server":
+            self._exchange.disconnect()
+            model_choice.give_back(self._settings)
+            self._settled = False
