@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from keyword import iskeyword
@@ -13,6 +11,7 @@ from typing import NoReturn
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.names import owned_by_shell
 from h2o_magic.nearest import did_you_mean
+from h2o_magic.option_words import leading_options, words_of
 from h2o_magic.parameters import PARAMETERS, Value
 from h2o_magic.settings import SETTINGS, Setting, of_a_question
 
@@ -79,7 +78,7 @@ def parse_cell_line(line: str) -> AskOptions:
     ConfigurationError
         If something on the line is not an option, or its value is refused.
     """
-    options, rest = _parse(_words(line))
+    options, rest = _parse(words_of(line))
     if rest:
         raise ConfigurationError(
             f"%%h2o: expected options, got {rest[0]!r}: put the question on the lines "
@@ -98,7 +97,13 @@ def parse_ask(line: str) -> tuple[AskOptions, str]:
     ConfigurationError
         If an option is unknown or its value is refused.
     """
-    words, question = _leading_options(line)
+    takes_value = {
+        name
+        for action in _parser()._actions
+        if action.nargs is None
+        for name in action.option_strings
+    }
+    words, question = leading_options(line, takes_value)
     options, _ = _parse(words)
     return options, question
 
@@ -122,49 +127,6 @@ def help_rows() -> list[list[str]]:
         shown = f"`{value}` {unit}".rstrip() if value else ""
         rows.append([", ".join(names), meaning, shown])
     return rows
-
-
-def _words(line: str) -> list[str]:
-    try:
-        return shlex.split(line)
-    except ValueError as error:
-        raise ConfigurationError(
-            f"%%h2o: cannot read the options {line.strip()!r} "
-            f"({str(error).lower()}): put text with spaces into quotes"
-        ) from error
-
-
-def _leading_options(line: str) -> tuple[list[str], str]:
-    """Split a line into the words of its leading options and the rest."""
-    takes_value = {
-        name
-        for action in _parser()._actions
-        if action.nargs is None
-        for name in action.option_strings
-    }
-    words: list[str] = []
-    rest = line.strip()
-    while rest.startswith("-") and rest[1:2].strip():
-        word, rest = _next_word(rest)
-        if word == "--":
-            break
-        words.append(word)
-        if word in takes_value and rest:
-            value, rest = _next_word(rest)
-            words.append(value)
-    return words, rest
-
-
-def _next_word(text: str) -> tuple[str, str]:
-    stream = io.StringIO(text)
-    lexer = shlex.shlex(stream, posix=True)
-    lexer.whitespace_split = True
-    lexer.commenters = ""
-    try:
-        word = lexer.get_token()
-    except ValueError:
-        return _words(text)[0], ""  # raises the error that explains it
-    return word or "", stream.read().lstrip()
 
 
 def _parse(words: Sequence[str]) -> tuple[AskOptions, list[str]]:

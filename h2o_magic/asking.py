@@ -1,18 +1,17 @@
-"""One question on its way: what is sent, and the answer that comes back."""
+"""The answer to a question: it sends the question when it is first read."""
 
 from __future__ import annotations
 
 import contextlib
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Protocol
 
 from h2o_magic.answers import AnswerRecord, Facts
 from h2o_magic.autosave import Autosave
-from h2o_magic.backends import Backend, ChatRequest
 from h2o_magic.errors import (
     ConfigurationError,
     GenerationError,
@@ -20,123 +19,16 @@ from h2o_magic.errors import (
     MisuseError,
     StatusError,
 )
-from h2o_magic.events import Event, Finished, ReasoningDelta, Replaced, TextDelta
+from h2o_magic.events import Event
 from h2o_magic.messages import Message
-from h2o_magic.parameters import Value
-from h2o_magic.reasoning import Part, ThinkSplitter, apart
-from h2o_magic.shapes import instruction
-from h2o_magic.table_answer import TABLE_SCHEMA
-from h2o_magic.turns import Turn, TurnStatus
+from h2o_magic.question import Question, Started
+from h2o_magic.reasoning import thought_apart
+from h2o_magic.turns import TurnStatus
 
-__all__ = ["Answer", "Asker", "Question", "Started"]
-
-#: What an answer of a format fits, where the user gives no schema.
-_GRAMMARS: Mapping[str, Mapping[str, Any]] = {
-    "json": {"type": ["object", "array"]},
-    "table": TABLE_SCHEMA,
-}
+__all__ = ["Answer", "Asker"]
 
 #: What the servers of all dialects call a schema that they do not take.
 _SCHEMA_WORDS = re.compile(r"response_format|json_schema|schema|grammar", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A question, checked, with everything that it is asked under.
-
-    Attributes
-    ----------
-    text, model, system : str
-        As they are sent.
-    thread : str
-        The thread it belongs to.
-    cell : str or None
-        Key of the asking cell, whose earlier turn it replaces.
-    replaces : int
-        Id of a turn that it replaces instead, where that has no cell; 0 for none.
-    parameters : mapping
-        Generation parameters, with the defaults.
-    chosen : frozenset of str
-        Names of the parameters that the user chose.
-    model_chosen : bool
-        False if nobody chose the model, so that a server's own may take its place.
-    strict : bool
-        True refuses demo weights.
-    history : bool
-        False asks outside the conversation: nothing of it is sent, nothing is kept.
-    begins : bool
-        True begins a new conversation.
-    max_turns : int or None
-        Most earlier turns to send; None for as many as fit.
-    context : int
-        The model's context in tokens, if the server does not say it.
-    send_partial : bool
-        True sends answers that are not whole as context, too.
-    format : str
-        What the answer is asked to be.
-    reasoning : str
-        What becomes of the reasoning where the answer is shown.
-    schema : mapping or None
-        The JSON schema that the answer is to fit.
-    """
-
-    text: str
-    model: str
-    thread: str
-    system: str = ""
-    cell: str | None = None
-    replaces: int = 0
-    parameters: Mapping[str, Value] = field(default_factory=dict)
-    chosen: frozenset[str] = frozenset()
-    model_chosen: bool = True
-    strict: bool = False
-    history: bool = True
-    begins: bool = False
-    max_turns: int | None = None
-    context: int = 4096
-    send_partial: bool = False
-    format: str = "markdown"
-    reasoning: str = "collapse"
-    schema: Mapping[str, Any] | None = None
-
-    @property
-    def grammar(self) -> Mapping[str, Any] | None:
-        """What a server that can holds the answer to; None for free text."""
-        return self.schema or _GRAMMARS.get(self.format)
-
-    @property
-    def told(self) -> str:
-        """The system text with what the model is told about the answer's form."""
-        form = instruction(self.format, self.schema)
-        return "\n\n".join(filter(None, (self.system, form)))
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A question that is about to be sent.
-
-    Attributes
-    ----------
-    request : ChatRequest
-        What goes to the backend.
-    backend : Backend
-        Where it goes.
-    turn : Turn or None
-        The turn that stands for it in the record; None outside the conversation.
-    sent, earlier, unfinished : int
-        How many turns before it are sent, how many there are, and how many of those
-        were left out since their answers are not whole.
-    outdated : int
-        How many turns after it were asked on the answer that it replaces.
-    """
-
-    request: ChatRequest
-    backend: Backend
-    turn: Turn | None = None
-    sent: int = 0
-    earlier: int = 0
-    unfinished: int = 0
-    outdated: int = 0
 
 
 class Asker(Protocol):
@@ -245,7 +137,7 @@ class Answer:
         autosave = Autosave(self._save)
         try:
             with _closing(self._stream(started)) as events:
-                for event in _thought_apart(events):
+                for event in thought_apart(events):
                     self._server = self._server or started.backend.url
                     self._record.add(event)
                     autosave.touch()
@@ -305,29 +197,6 @@ def _refuses_schema(error: StatusError | GenerationError) -> bool:
         named = _SCHEMA_WORDS.search(error.server_message) is not None
         return error.status == 422 or (error.status in (400, 500) and named)
     return error.error_type == "validation" or bool(_SCHEMA_WORDS.search(str(error)))
-
-
-def _thought_apart(events: Iterator[Event]) -> Iterator[Event]:
-    """Set the reasoning apart that a model writes in tags before its answer."""
-    splitter = ThinkSplitter()
-    for event in events:
-        match event:
-            case TextDelta(text):
-                yield from map(_delta, splitter.feed(text))
-            case Replaced(text):
-                splitter = ThinkSplitter()
-                yield Replaced("")
-                yield from map(_delta, splitter.feed(text))
-            case Finished(text, reason):
-                yield from map(_delta, splitter.end())
-                yield Finished(apart(text)[1], reason)
-            case _:
-                yield event
-
-
-def _delta(part: Part) -> Event:
-    kind, text = part
-    return TextDelta(text) if kind == "text" else ReasoningDelta(text)
 
 
 def _whatever_comes(work: Callable[[], None]) -> None:

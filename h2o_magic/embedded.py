@@ -12,19 +12,13 @@ import http.client
 import importlib.metadata
 import importlib.util
 import json
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import IO, Any
-from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
@@ -35,51 +29,19 @@ from h2o_magic.errors import (
     ConnectionFailedError,
     MissingExtraError,
 )
+from h2o_magic.local_service import ServerState, call, state_of
+from h2o_magic.spawning import last_line, spawn
 
-__all__ = ["ServerState", "installed", "locate", "log_file", "running", "unload"]
+__all__ = ["installed", "locate", "log_file", "running", "unload"]
 
 #: Seconds to wait for a new server to listen. It takes well under one; a cold disk on
 #: a busy machine may need many.
 START_TIMEOUT = 60.0
-_HEALTH_TIMEOUT = 5.0
 _END_TIMEOUT = 10.0
-
-# A started server outlives its starter. Its handle is kept, since dropping it would
-# warn about a child that still runs, and keeps the ended ones from staying zombies.
-_started: list[subprocess.Popen[bytes]] = []
 
 # Where the files of a server are whose user's own folder cannot be written. Only this
 # process finds that server, and so ends it.
 _aside: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ServerState:
-    """A local server that runs and answers.
-
-    Attributes
-    ----------
-    endpoint : Endpoint
-        Its address and token.
-    pid : int
-        Its process.
-    version : str
-        Version of the package it runs.
-    uptime : float
-        Seconds since it began to listen.
-    slots, busy_slots : int
-        How many answers it writes at once, and how many it is writing now.
-    loaded : tuple of str
-        Models in memory.
-    """
-
-    endpoint: Endpoint
-    pid: int
-    version: str
-    uptime: float
-    slots: int
-    busy_slots: int
-    loaded: tuple[str, ...]
 
 
 def running() -> ServerState | None:
@@ -87,22 +49,11 @@ def running() -> ServerState | None:
     try:
         runtime = json.loads(_runtime_file().read_text("utf-8"))
         endpoint = Endpoint(runtime["url"], runtime["token"])
-        health = _health(endpoint)
-        if health.get("instance") != runtime["instance"]:
-            return None
+        return state_of(endpoint, runtime["instance"])
     except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
         return None  # not there, not whole, or not answering
     except ConfigurationError:
         return None  # it names no address that can be used
-    return ServerState(
-        endpoint=endpoint,
-        pid=health["pid"],
-        version=health["version"],
-        uptime=health["uptime"],
-        slots=health["slots"],
-        busy_slots=health["busy_slots"],
-        loaded=tuple(health["loaded"]),
-    )
 
 
 def installed() -> bool:
@@ -174,7 +125,7 @@ def unload(paths: Sequence[Path]) -> None:
         return
     with suppress(OSError, ValueError, http.client.HTTPException):
         asked = {"paths": [str(path) for path in paths]}
-        answer = json.loads(_call(state.endpoint, "POST", "/api/unload", asked))
+        answer = json.loads(call(state.endpoint, "POST", "/api/unload", asked))
         if isinstance(answer, dict) and answer.get("in_use"):
             raise ConfigurationError(
                 "the model is answering right now: stop its answers first, or wait"
@@ -212,7 +163,7 @@ def _version() -> str:
 def _end(state: ServerState) -> None:
     """Ask a server to end, and wait until it does not answer any more."""
     with suppress(OSError, http.client.HTTPException):
-        _call(state.endpoint, "POST", "/shutdown")
+        call(state.endpoint, "POST", "/shutdown")
     deadline = time.monotonic() + _END_TIMEOUT
     while running() is not None and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -234,7 +185,7 @@ def _starting() -> Iterator[None]:
 
 
 def _start() -> ServerState:
-    process = _spawn()
+    process = spawn(_runtime_file(), log_file())
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
         state = running()
@@ -243,7 +194,7 @@ def _start() -> ServerState:
         if process.poll() is not None:
             raise ConnectionFailedError(
                 f"the local server ended at once (exit status {process.returncode}): "
-                f"{_last_line(log_file())} (log: {log_file()})"
+                f"{last_line(log_file())} (log: {log_file()})"
             )
         time.sleep(0.02)
     process.kill()
@@ -251,74 +202,3 @@ def _start() -> ServerState:
         f"the local server did not listen within {START_TIMEOUT:.0f} s: "
         f"see {log_file()}"
     )
-
-
-def _spawn() -> subprocess.Popen[bytes]:
-    for ended in [p for p in _started if p.poll() is not None]:
-        _started.remove(ended)
-    log = log_file()
-    command = [sys.executable, "-m", "h2o_magic.cli", "serve"]
-    command += ["--runtime-file", str(_runtime_file()), "--log-file", str(log)]
-    with _open_private(log) as output:
-        process = subprocess.Popen(  # noqa: S603 - our own program
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=log.parent,
-            **_detached(),
-        )
-    _started.append(process)
-    return process
-
-
-def _detached() -> dict[str, Any]:
-    """Return what keeps the child alive when the kernel is interrupted or ends."""
-    if sys.platform == "win32":
-        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS
-        return {"creationflags": flags}
-    return {"start_new_session": True}
-
-
-def _open_private(path: Path) -> IO[bytes]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    return os.fdopen(descriptor, "ab")
-
-
-def _last_line(log: Path) -> str:
-    try:
-        lines = log.read_text("utf-8", errors="replace").strip().splitlines()
-    except OSError:
-        return "it left no log"
-    return lines[-1] if lines else "its log is empty"
-
-
-def _health(endpoint: Endpoint) -> dict[str, Any]:
-    """Ask the server for its state, on a connection of its own.
-
-    This runs before every question, so it takes the standard library's bare client:
-    about a millisecond on loopback.
-    """
-    health = json.loads(_call(endpoint, "GET", "/health"))
-    if not isinstance(health, dict):
-        raise TypeError("expected an object")
-    return health
-
-
-def _call(endpoint: Endpoint, verb: str, path: str, document: object = None) -> bytes:
-    parts = urlsplit(endpoint.url)
-    if parts.hostname not in ("127.0.0.1", "::1", "localhost"):
-        raise ValueError("not a loopback address")
-    connection = http.client.HTTPConnection(
-        parts.hostname, parts.port, timeout=_HEALTH_TIMEOUT
-    )
-    try:
-        headers = {"Authorization": f"Bearer {endpoint.token}"}
-        body = None if document is None else json.dumps(document)
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        connection.request(verb, path, body, headers)
-        return connection.getresponse().read()
-    finally:
-        connection.close()

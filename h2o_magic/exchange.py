@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from h2o_magic.answers import Facts
-from h2o_magic.asking import Question, Started
 from h2o_magic.backends import Backend, ChatRequest
 from h2o_magic.context import Chosen, choose, estimate, input_room
 from h2o_magic.limits import ModelLimits
 from h2o_magic.messages import Message, system, user
+from h2o_magic.question import Question, Started
 from h2o_magic.record import Record
 from h2o_magic.turns import Turn
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from h2o_magic.aliases import Aliases
-from h2o_magic.asking import Answer, Question
+from h2o_magic.asking import Answer
 from h2o_magic.backends import Backend, ModelInfo
 from h2o_magic.connecting import Connected
 from h2o_magic.conversation import Conversation
@@ -25,6 +25,7 @@ from h2o_magic.model_choice import whole_path
 from h2o_magic.model_lists import Listed
 from h2o_magic.posing import Posing
 from h2o_magic.preview import Preview, preview
+from h2o_magic.question import Question
 from h2o_magic.record import Record
 from h2o_magic.server_choice import ServerChoice
 from h2o_magic.servers import Servers

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any, cast
 
 from h2o_magic import model_choice
-from h2o_magic.asking import Question
 from h2o_magic.errors import ConfigurationError, MessagesError
 from h2o_magic.expecting import expect
 from h2o_magic.parameters import PARAMETERS, resolve
+from h2o_magic.question import Question
 from h2o_magic.setting_table import SETTINGS
 from h2o_magic.settings import Settings
 from h2o_magic.turns import Turn

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
-__all__ = ["Part", "ThinkSplitter", "apart"]
+from h2o_magic.events import Event, Finished, ReasoningDelta, Replaced, TextDelta
+
+__all__ = ["Part", "ThinkSplitter", "apart", "thought_apart"]
 
 #: What a piece of text belongs to, and the piece.
 Part: TypeAlias = tuple[Literal["text", "reasoning"], str]
@@ -95,3 +98,26 @@ def apart(text: str) -> tuple[str, str]:
     parts = [*splitter.feed(text), *splitter.end()]
     reasoning = "".join(piece for kind, piece in parts if kind == "reasoning")
     return reasoning, "".join(piece for kind, piece in parts if kind == "text")
+
+
+def thought_apart(events: Iterator[Event]) -> Iterator[Event]:
+    """Yield an answer's events, the reasoning in their texts as events of its own."""
+    splitter = ThinkSplitter()
+    for event in events:
+        match event:
+            case TextDelta(text):
+                yield from map(_delta, splitter.feed(text))
+            case Replaced(text):
+                splitter = ThinkSplitter()
+                yield Replaced("")
+                yield from map(_delta, splitter.feed(text))
+            case Finished(text, reason):
+                yield from map(_delta, splitter.end())
+                yield Finished(apart(text)[1], reason)
+            case _:
+                yield event
+
+
+def _delta(part: Part) -> Event:
+    kind, text = part
+    return TextDelta(text) if kind == "text" else ReasoningDelta(text)

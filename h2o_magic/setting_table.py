@@ -6,23 +6,19 @@ larger part, the generation parameters, comes from :mod:`h2o_magic.parameters`.
 
 from __future__ import annotations
 
-import json
 import re
 import reprlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 from h2o_magic.catalogue import DEFAULT_MODEL
 from h2o_magic.endpoint import check_base_url
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.nearest import did_you_mean
-from h2o_magic.parameters import PARAMETERS, Parameter, Value
+from h2o_magic.parameters import PARAMETERS, Parameter
+from h2o_magic.setting import Setting
 from h2o_magic.turns import MAIN
 
-__all__ = ["FORMATS", "LOCAL", "PREFIX", "SERVER_NAME", "SETTINGS", "Setting"]
-
-#: What the names of this package's environment variables begin with.
-PREFIX = "H2O_MAGIC_"
+__all__ = ["FORMATS", "LOCAL", "SERVER_NAME", "SETTINGS"]
 
 #: What an answer can be asked to be; the first is the default.
 FORMATS = ("markdown", "text", "code", "json", "table", "html", "math")
@@ -31,114 +27,6 @@ FORMATS = ("markdown", "text", "code", "json", "table", "html", "math")
 LOCAL = "local"
 #: What other servers can be called: nothing that an address or Markdown could be.
 SERVER_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}"
-
-_SWITCHES = {
-    **dict.fromkeys(("true", "1", "yes", "on"), True),
-    **dict.fromkeys(("false", "0", "no", "off"), False),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One setting.
-
-    Attributes
-    ----------
-    name : str
-        The name in Python and in ``%config``.
-    kind : type
-        ``str``, ``bool``, ``int``, ``float``, or ``tuple`` for a list of texts.
-    help : str
-        One sentence for the reader of a help.
-    default : Value or None
-        What holds where nothing is set.
-    unit : str
-        What a number counts; empty for a plain number.
-    option : str
-        ``--max-turns``; empty if it cannot be given for one question.
-    metavar : str
-        What a help calls its value; empty for a switch.
-    optional : bool
-        True if None is a value of it. For a generation parameter that means: not
-        sent, the server decides.
-    choices : tuple of str
-        The only values, where they can be listed.
-    rule : callable
-        Returns a value that is not None as it is kept, or raises
-        ``ConfigurationError``.
-    """
-
-    name: str
-    kind: type
-    help: str
-    default: Value | None
-    unit: str = ""
-    option: str = ""
-    metavar: str = ""
-    optional: bool = False
-    choices: tuple[str, ...] = ()
-    rule: Callable[[object], Value] = field(kw_only=True, repr=False, compare=False)
-
-    @property
-    def variable(self) -> str:
-        """The environment's spelling: ``H2O_MAGIC_MAX_TURNS``."""
-        return PREFIX + self.name.upper()
-
-    def check(self, value: object) -> Value | None:
-        """Return `value` as a plain Python value of this setting's kind.
-
-        Raises
-        ------
-        ConfigurationError
-            If it is refused; ``ParameterError`` for numbers, switches and lists.
-        """
-        return None if value is None and self.optional else self.rule(value)
-
-    def parse(self, text: str) -> Value | None:
-        """Return the value that `text` of a command line or a variable stands for.
-
-        Switches are read from true, false, yes, no, on, off, 1 and 0; None is written
-        ``none``; a list is a JSON list of texts, and any other text is its only one.
-
-        Raises
-        ------
-        ConfigurationError
-            As :meth:`check` does.
-        """
-        if self.optional and text.strip().lower() == "none":
-            return None
-        return self.check(_read(self.kind, text))
-
-    def write(self, value: Value | None) -> str:
-        """Return `value` as the text that :meth:`parse` reads."""
-        if value is None:
-            return "none"
-        if isinstance(value, tuple):
-            return json.dumps(value, ensure_ascii=False)
-        return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _read(kind: type, text: str) -> object:
-    """Return what `text` stands for, or the text itself where it is of no such kind."""
-    if kind is bool:
-        return _SWITCHES.get(text.strip().lower(), text)
-    if kind is tuple:
-        return _texts(text)
-    try:
-        return kind(text)
-    except ValueError:
-        return text
-
-
-def _texts(text: str) -> list[str]:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return [text]
-    # `[1]` may be a text to stop at, as `[INST]` is: it is no list of texts.
-    listed = isinstance(found, list) and all(isinstance(word, str) for word in found)
-    return found if listed else [text]
-
 
 # What texts must be; numbers, switches and lists are checked by `Parameter`.
 

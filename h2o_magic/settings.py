@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.nearest import did_you_mean
 from h2o_magic.parameters import PARAMETERS, Value
-from h2o_magic.setting_table import PREFIX, SETTINGS, Setting
+from h2o_magic.setting import PREFIX, Setting
+from h2o_magic.setting_table import SETTINGS
 
 __all__ = ["SETTINGS", "Setting", "Settings", "find_setting", "of_a_question"]
 

@@ -20,7 +20,8 @@ from h2o_magic.completion.words import Offer
 from h2o_magic.formats import FORMATS
 from h2o_magic.names import is_the_shells
 from h2o_magic.prompt_values.secret_names import secrecy
-from h2o_magic.setting_table import LOCAL, Setting
+from h2o_magic.setting import Setting
+from h2o_magic.setting_table import LOCAL
 
 if TYPE_CHECKING:
     from h2o_magic.backends import Backend

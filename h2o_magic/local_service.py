@@ -1,0 +1,99 @@
+"""What a local server is asked beside questions, over loopback."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from h2o_magic.endpoint import Endpoint
+
+__all__ = ["ServerState", "call", "state_of"]
+
+#: Seconds to wait for an answer.
+_TIMEOUT = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """A local server that runs and answers.
+
+    Attributes
+    ----------
+    endpoint : Endpoint
+        Its address and token.
+    pid : int
+        Its process.
+    version : str
+        Version of the package it runs.
+    uptime : float
+        Seconds since it began to listen.
+    slots, busy_slots : int
+        How many answers it writes at once, and how many it is writing now.
+    loaded : tuple of str
+        Models in memory.
+    """
+
+    endpoint: Endpoint
+    pid: int
+    version: str
+    uptime: float
+    slots: int
+    busy_slots: int
+    loaded: tuple[str, ...]
+
+
+def state_of(endpoint: Endpoint, instance: str) -> ServerState | None:
+    """Return what the server at an address says of itself.
+
+    This runs before every question, so it takes the standard library's bare client:
+    about a millisecond on loopback.
+
+    Parameters
+    ----------
+    endpoint
+        Its address and token.
+    instance
+        What its runtime file calls it; None is returned if another answers.
+
+    Raises
+    ------
+    OSError, http.client.HTTPException
+        If it does not answer.
+    KeyError, TypeError, ValueError
+        If it is no such server.
+    """
+    health = json.loads(call(endpoint, "GET", "/health"))
+    if not isinstance(health, dict):
+        raise TypeError("expected an object")
+    if health.get("instance") != instance:
+        return None
+    return ServerState(
+        endpoint=endpoint,
+        pid=health["pid"],
+        version=health["version"],
+        uptime=health["uptime"],
+        slots=health["slots"],
+        busy_slots=health["busy_slots"],
+        loaded=tuple(health["loaded"]),
+    )
+
+
+def call(endpoint: Endpoint, verb: str, path: str, document: object = None) -> bytes:
+    """Send one request, on a connection of its own, and return the answer's body."""
+    parts = urlsplit(endpoint.url)
+    if parts.hostname not in ("127.0.0.1", "::1", "localhost"):
+        raise ValueError("not a loopback address")
+    connection = http.client.HTTPConnection(
+        parts.hostname, parts.port, timeout=_TIMEOUT
+    )
+    try:
+        headers = {"Authorization": f"Bearer {endpoint.token}"}
+        body = None if document is None else json.dumps(document)
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        connection.request(verb, path, body, headers)
+        return connection.getresponse().read()
+    finally:
+        connection.close()

@@ -1,0 +1,120 @@
+"""A question on its way, before and when it is sent: frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from h2o_magic.backends import Backend, ChatRequest
+from h2o_magic.parameters import Value
+from h2o_magic.shapes import instruction
+from h2o_magic.table_answer import TABLE_SCHEMA
+from h2o_magic.turns import Turn
+
+__all__ = ["Question", "Started"]
+
+#: What an answer of a format fits, where the user gives no schema.
+_GRAMMARS: Mapping[str, Mapping[str, Any]] = {
+    "json": {"type": ["object", "array"]},
+    "table": TABLE_SCHEMA,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question, checked, with everything that it is asked under.
+
+    Attributes
+    ----------
+    text, model, system : str
+        As they are sent.
+    thread : str
+        The thread it belongs to.
+    cell : str or None
+        Key of the asking cell, whose earlier turn it replaces.
+    replaces : int
+        Id of a turn that it replaces instead, where that has no cell; 0 for none.
+    parameters : mapping
+        Generation parameters, with the defaults.
+    chosen : frozenset of str
+        Names of the parameters that the user chose.
+    model_chosen : bool
+        False if nobody chose the model, so that a server's own may take its place.
+    strict : bool
+        True refuses demo weights.
+    history : bool
+        False asks outside the conversation: nothing of it is sent, nothing is kept.
+    begins : bool
+        True begins a new conversation.
+    max_turns : int or None
+        Most earlier turns to send; None for as many as fit.
+    context : int
+        The model's context in tokens, if the server does not say it.
+    send_partial : bool
+        True sends answers that are not whole as context, too.
+    format : str
+        What the answer is asked to be.
+    reasoning : str
+        What becomes of the reasoning where the answer is shown.
+    schema : mapping or None
+        The JSON schema that the answer is to fit.
+    """
+
+    text: str
+    model: str
+    thread: str
+    system: str = ""
+    cell: str | None = None
+    replaces: int = 0
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    chosen: frozenset[str] = frozenset()
+    model_chosen: bool = True
+    strict: bool = False
+    history: bool = True
+    begins: bool = False
+    max_turns: int | None = None
+    context: int = 4096
+    send_partial: bool = False
+    format: str = "markdown"
+    reasoning: str = "collapse"
+    schema: Mapping[str, Any] | None = None
+
+    @property
+    def grammar(self) -> Mapping[str, Any] | None:
+        """What a server that can holds the answer to; None for free text."""
+        return self.schema or _GRAMMARS.get(self.format)
+
+    @property
+    def told(self) -> str:
+        """The system text with what the model is told about the answer's form."""
+        form = instruction(self.format, self.schema)
+        return "\n\n".join(filter(None, (self.system, form)))
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A question that is about to be sent.
+
+    Attributes
+    ----------
+    request : ChatRequest
+        What goes to the backend.
+    backend : Backend
+        Where it goes.
+    turn : Turn or None
+        The turn that stands for it in the record; None outside the conversation.
+    sent, earlier, unfinished : int
+        How many turns before it are sent, how many there are, and how many of those
+        were left out since their answers are not whole.
+    outdated : int
+        How many turns after it were asked on the answer that it replaces.
+    """
+
+    request: ChatRequest
+    backend: Backend
+    turn: Turn | None = None
+    sent: int = 0
+    earlier: int = 0
+    unfinished: int = 0
+    outdated: int = 0
