@@ -56,6 +56,10 @@ class StandIn:
         """How many answers are being written."""
         return self._admission.inside
 
+    def at_hand(self, tokens: int) -> bool:
+        """Whether an answer need not wait."""
+        return self._admission.free(tokens)
+
     def tokenize(self, text: str, *, markers: bool) -> list[int]:
         """Take each word for a token."""
         return list(range(len(text.split()) + markers))
@@ -70,20 +74,20 @@ class StandIn:
 
     async def generate(
         self,
-        prompt: Sequence[int],
-        options: Mapping[str, Any],
+        request: Callable[[], Mapping[str, Any]],
+        tokens: int,
         *,
         text_only: bool = False,
         tell: Callable[[str], None] = lambda _: None,
     ) -> AsyncGenerator[Chunk, None]:
         """Yield a word each ``1 / rate`` seconds; who is late catches up."""
-        reserved = len(prompt) + options["max_tokens"]
-        if not self._admission.free(reserved):
+        if not self.at_hand(tokens):
             tell("waiting for a free slot")
-        await self._admission.enter(reserved)
+        await self._admission.enter(tokens)
         tell("")
-        began = time.monotonic()
         try:
+            options = await asyncio.to_thread(request)
+            began = time.monotonic()
             for count in range(1, options["max_tokens"] + 1):
                 due = began + count / self._rate
                 if (early := due - time.monotonic()) > 0:
@@ -94,7 +98,7 @@ class StandIn:
                 yield Chunk(f" w{count}", token, None, count, more=more)
             yield Chunk("", -1, None, options["max_tokens"], "length")
         finally:
-            self._admission.leave(reserved)
+            self._admission.leave(tokens)
 
     def close(self) -> None:
         """Have nothing to unload."""

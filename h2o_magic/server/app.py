@@ -76,10 +76,11 @@ def build_app(
     service = ServiceRoutes(
         runtime, models, sessions, offer, line, metrics, is_ending, end
     )
+    # The first one that fits is taken, so what must be quick comes first.
     routes = [
-        *service.routes(),
-        *ConversationRoutes(conversations, models, offer, line).routes(),
         *OpenAIRoutes(models, offer, line).routes(),
+        *ConversationRoutes(conversations, models, offer, line).routes(),
+        *service.routes(),
     ]
     access = Middleware(
         Access,

@@ -1,7 +1,7 @@
-"""How many connections there may be, and how long one may say nothing whole.
+"""How many connections there may be, and how long and large a request's head.
 
-Uvicorn has no time limit for a request's head, and counts connections only where a head
-came. So whoever reaches the port could take every descriptor, without any token.
+Uvicorn limits neither with httptools, and counts connections only where a head came. So
+whoever reaches the port could take every descriptor or all memory, without any token.
 """
 
 from __future__ import annotations
@@ -11,11 +11,16 @@ import sys
 from contextlib import suppress
 from typing import cast
 
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import (
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 __all__ = ["Connection", "raise_limit"]
 
 _MOST = 1000
+#: The largest head of a request, in bytes, as far as its end is not there.
+_LARGEST_HEAD = 64 * 1024
 
 
 def raise_limit() -> None:
@@ -39,7 +44,7 @@ def _most_connections() -> int:
     return _MOST if soft == resource.RLIM_INFINITY else min(_MOST, soft // 2)
 
 
-class Connection(H11Protocol):
+class Connection(HttpToolsProtocol):
     """A connection that is closed when no whole head of a request comes in time.
 
     Where there are too many, the one goes that has been without a request longest; the
@@ -50,6 +55,8 @@ class Connection(H11Protocol):
     head_seconds = 10.0
 
     _late: asyncio.TimerHandle | None = None
+    _head_open = False
+    _head_bytes = 0
 
     def connection_made(  # type: ignore[override]
         self, transport: asyncio.Transport
@@ -64,10 +71,24 @@ class Connection(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes in, and wait no longer for a head that is whole."""
         super().data_received(data)
+        self._head_bytes += len(data)
+        too_large = self._head_open and self._head_bytes > _LARGEST_HEAD
+        if too_large and not self.transport.is_closing():
+            self.send_400_response("The head of the request is too large.")
         if not self.idle:
             self._expect_nothing()
         elif self._late is None:
             self._expect_head()
+
+    def on_message_begin(self) -> None:
+        """Begin to count the bytes of a head."""
+        super().on_message_begin()
+        self._head_open, self._head_bytes = True, 0
+
+    def on_headers_complete(self) -> None:
+        """Answer the request whose head is whole."""
+        self._head_open = False
+        super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""

@@ -80,6 +80,10 @@ class Engine:
         """How many answers are being written."""
         return self._admission.inside
 
+    def at_hand(self, tokens: int) -> bool:
+        """Whether an answer that takes `tokens` of the context need not wait."""
+        return self._admission.free(tokens)
+
     def tokenize(self, text: str, *, markers: bool) -> list[int]:
         """Return the tokens of `text`.
 
@@ -101,20 +105,22 @@ class Engine:
 
     async def generate(
         self,
-        prompt: Sequence[int],
-        options: Mapping[str, Any],
+        request: Callable[[], Mapping[str, Any]],
+        tokens: int,
         *,
         text_only: bool = False,
         tell: Callable[[str], None] = lambda _: None,
     ) -> AsyncGenerator[Chunk, None]:
-        """Wait for a slot, then yield the answer to `prompt` as it is written.
+        """Wait for a slot, then yield an answer as it is written.
 
         Parameters
         ----------
-        prompt
-            Tokens of the input.
-        options
-            Options in the engine's names; ``max_tokens`` is required.
+        request
+            Makes what is asked, in the engine's names, once there is a slot:
+            ``prompt`` (tokens), ``max_tokens`` and other options. It may block, and
+            what it raises is raised here.
+        tokens
+            How much of the context the input and its answer take at most.
         text_only
             Do without the ids and log probabilities of tokens.
         tell
@@ -125,16 +131,16 @@ class Engine:
         GenerationError
             As :func:`h2o_magic.server.engine_stream.stream` does.
         """
-        reserved = len(prompt) + options["max_tokens"]
-        if not self._admission.free(reserved):
+        if not self.at_hand(tokens):
             tell("waiting for a free slot")
-        await self._admission.enter(reserved)
+        await self._admission.enter(tokens)
         tell("")
+        told = _TEXT if text_only else _TOKENS
         chunks = stream(
             self._complete,
-            {**options, "prompt": list(prompt), **(_TEXT if text_only else _TOKENS)},
+            lambda: {**request(), **told},
             threads=self._threads,
-            let_go=partial(self._admission.leave, reserved),
+            let_go=partial(self._admission.leave, tokens),
         )
         async with aclosing(chunks):
             async for chunk in chunks:
@@ -171,8 +177,10 @@ class Engine:
         del self._server
 
     async def _brings_text(self, options: Mapping[str, Any]) -> bool:
-        prompt = self.tokenize("?", markers=False)
-        async with aclosing(self.generate(prompt, options)) as chunks:
+        def request() -> dict[str, Any]:
+            return {**options, "prompt": self.tokenize("?", markers=False)}
+
+        async with aclosing(self.generate(request, self.room.context)) as chunks:
             return "".join([chunk.text async for chunk in chunks]) != ""
 
     @property

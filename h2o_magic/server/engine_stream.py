@@ -67,7 +67,7 @@ class Chunk:
 
 async def stream(
     complete: Complete,
-    request: Mapping[str, Any],
+    request: Callable[[], Mapping[str, Any]],
     *,
     threads: Executor,
     let_go: Callable[[], None],
@@ -81,7 +81,8 @@ async def stream(
     complete
         The engine's call.
     request
-        The completion request, in the engine's words.
+        Makes the completion request, in the engine's words; runs in the same thread as
+        the call, and may block. What it raises is raised here.
     threads
         Where the call runs; it must have a free thread.
     let_go
@@ -94,7 +95,7 @@ async def stream(
         If the engine reports an error, or ends without saying why.
     """
     run = _Run(asyncio.get_running_loop())
-    future = run.loop.run_in_executor(threads, run.work, complete, json.dumps(request))
+    future = run.loop.run_in_executor(threads, run.work, complete, request)
     future.add_done_callback(lambda _: let_go())
     count = 0
     try:
@@ -144,11 +145,17 @@ class _Run:
             self._taken = self.loop.time()
         return report
 
-    def work(self, complete: Complete, request: str) -> None:
+    def work(self, complete: Complete, make: Callable[[], Mapping[str, Any]]) -> None:
         """Run in the engine's thread until the answer has ended."""
+        try:
+            request = json.dumps(make())
+        except Exception as error:
+            self._send(error)
+            return
         end = GenerationError("the engine ended the answer without saying why")
         try:
-            complete(request, self._take)
+            if not self.left:
+                complete(request, self._take)
         except Exception as error:
             _log.exception("the engine's call failed")
             end.__cause__ = error

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from h2o_magic.context import input_room
 from h2o_magic.server.answer_schema import is_json, use_schema
 from h2o_magic.server.engine import Engine
+from h2o_magic.server.engine_stream import Chunk
 from h2o_magic.server.fitting import answer_room
 from h2o_magic.server.models import Models
 from h2o_magic.server.prompts import RAW_MARKERS, Dialogue, Prompt, build_prompt
@@ -69,7 +71,8 @@ async def generate(
     question
         What it answers.
     read
-        Called with the prompt before the engine reads it; may refuse it by raising.
+        Called in some thread with the prompt before the engine reads it; may refuse it
+        by raising.
 
     Raises
     ------
@@ -83,13 +86,23 @@ async def generate(
     waiting = Waiting()
     async with AsyncExitStack() as kept:
         lent = models.use(question.weights, tell=waiting.say)
-        lending = asyncio.ensure_future(kept.enter_async_context(lent))
-        async with aclosing(waiting.during(lending)) as said:
-            async for words in said:
-                yield notice(words)
+        lending: Awaitable[Engine] = kept.enter_async_context(lent)
+        if not models.at_hand(question.weights):
+            lending = asyncio.ensure_future(lending)
+            async with aclosing(waiting.during(lending)) as said:
+                async for words in said:
+                    yield notice(words)
         async with aclosing(_answer(await lending, question, waiting, read)) as events:
             async for event in events:
                 yield event
+
+
+@dataclass(frozen=True, slots=True)
+class _Input:
+    """A prompt, and how many tokens the answer to it may have."""
+
+    prompt: Prompt
+    length: int
 
 
 async def _answer(
@@ -98,27 +111,35 @@ async def _answer(
     waiting: Waiting,
     read: Callable[[Prompt], None],
 ) -> AsyncGenerator[TokenEvent, None]:
-    sampling = question.sampling
-    context = engine.room.context
-    room = input_room(context, sampling.max_new_tokens, sampling.truncate)
-    prompt = await asyncio.to_thread(build_prompt, engine, question.dialogue, room)
-    read(prompt)
-    length = answer_room(context, len(prompt.tokens), sampling.max_new_tokens)
-    transcript = _transcript(engine, question, length)
-    options = _options(sampling, context, length)
-    if question.schema is not None:
-        options |= await use_schema(engine, question.schema)
+    schema = question.schema
+    grammar = {} if schema is None else await use_schema(engine, schema)
+
+    @cache
+    def made() -> _Input:
+        return _input(engine, question, read)
+
+    def request() -> dict[str, Any]:
+        return {**_request(question.sampling, engine.room.context, made()), **grammar}
+
+    tokens = engine.room.context
+    if engine.room.shared or not engine.at_hand(tokens):
+        # How much of the memory it needs decides when it can begin.
+        whole = await asyncio.to_thread(made)
+        tokens = len(whole.prompt.tokens) + whole.length
     # Without a template, a turn's mark may be a token that is no text.
     text_only = question.text_only and engine.header.chat_template is not None
-    chunks = engine.generate(
-        prompt.tokens, options, text_only=text_only, tell=waiting.say
-    )
+    chunks = engine.generate(request, tokens, text_only=text_only, tell=waiting.say)
     async with aclosing(chunks):
-        first = asyncio.ensure_future(anext(chunks))
-        async with aclosing(waiting.during(first)) as said:
-            async for words in said:
-                yield notice(words)
+        first: Awaitable[Chunk] = anext(chunks)
+        # Watching takes longer than a small model takes for a token.
+        if waiting.spoke or not engine.at_hand(tokens):
+            first = asyncio.ensure_future(first)
+            async with aclosing(waiting.during(first)) as said:
+                async for words in said:
+                    yield notice(words)
         chunk = await first
+        prompt = made().prompt
+        transcript = _transcript(engine, question, made().length)
         while True:
             events = transcript.add(chunk)
             if transcript.reason is not None:
@@ -128,6 +149,18 @@ async def _answer(
             if transcript.reason is not None:
                 return
             chunk = await anext(chunks)
+
+
+def _input(
+    engine: Engine, question: Question, read: Callable[[Prompt], None]
+) -> _Input:
+    """Return what the engine is to read. Blocks."""
+    sampling, context = question.sampling, engine.room.context
+    room = input_room(context, sampling.max_new_tokens, sampling.truncate)
+    prompt = build_prompt(engine, question.dialogue, room)
+    read(prompt)
+    most = sampling.max_new_tokens
+    return _Input(prompt, answer_room(context, len(prompt.tokens), most))
 
 
 def _transcript(engine: Engine, question: Question, length: int) -> Transcript:
@@ -142,13 +175,14 @@ def _transcript(engine: Engine, question: Question, length: int) -> Transcript:
     )
 
 
-def _options(sampling: Sampling, context: int, length: int) -> dict[str, Any]:
+def _request(sampling: Sampling, context: int, whole: _Input) -> dict[str, Any]:
     # Reading only the new part of a prompt rounds differently from reading all of it,
     # so an answer that is to be repeated does without the prompt cache.
     cached = not sampling.repeatable
     return {
         **sampling.engine_options,
-        "max_tokens": length,
+        "prompt": whole.prompt.tokens,
+        "max_tokens": whole.length,
         # The penalty looks at the whole input and answer, as in the old engine.
         "repeat_last_n": context,
         "cache_prompt": cached,

@@ -38,6 +38,11 @@ class _Held:
     users: int = 0
     used: float = 0.0
 
+    def lend(self, weights: Weights) -> None:
+        """Count one more user, who asked for `weights`."""
+        self.users += 1
+        self.names.add(weights.model)
+
 
 class Models:
     """Loads engines and hands them out, within a budget of memory.
@@ -93,6 +98,10 @@ class Models:
         """Memory that is taken of the budget, in bytes."""
         return self._leaving + sum(held.memory for held in self._held.values())
 
+    def at_hand(self, weights: Weights) -> bool:
+        """Whether who asks for the engine of `weights` now need not wait."""
+        return self._at_hand(weights) is not None
+
     @asynccontextmanager
     async def use(
         self, weights: Weights, *, tell: _Tell = lambda _: None
@@ -112,18 +121,22 @@ class Models:
             If it cannot be loaded, or can never fit. Other models may have been let go
             of for it.
         """
-        lending = asyncio.ensure_future(self._lend(weights, tell))
-        try:
-            # Who asked may leave while the model loads; it is kept for the next.
-            held = await asyncio.shield(lending)
-        except asyncio.CancelledError:
-            lending.add_done_callback(self._take_back)
-            raise
-        tell("")
+        held = self._at_hand(weights)
+        if held is None:
+            lending = asyncio.ensure_future(self._lend(weights, tell))
+            try:
+                # Who asked may leave while the model loads; it is kept for the next.
+                held = await asyncio.shield(lending)
+            except asyncio.CancelledError:
+                lending.add_done_callback(self._take_back_unused)
+                raise
+            tell("")
+        else:
+            held.lend(weights)
         try:
             yield held.engine
         finally:
-            self._take_back(lending)
+            self._take_back(held)
 
     async def unload(self, path: Path) -> bool:
         """Let go of the model at `path`; False if it is in use, and so stays."""
@@ -138,24 +151,26 @@ class Models:
             for state in list(self._held):
                 await self._let_go(state)
 
-    async def _lend(self, weights: Weights, tell: _Tell) -> _Held:
+    def _at_hand(self, weights: Weights) -> _Held | None:
         held = self._held.get(state_of(weights.path))
-        if held is None or (self._crowded and not held.demo):
-            if self._coming == weights.path:
-                self._say_loading(weights, tell)
-            elif self._change[weights.demo].locked():
-                tell("waiting for another model to be loaded")
-            async with self._change[weights.demo]:
-                held = self._held.get(state_of(weights.path))
-                held = held or await self._bring(weights, tell)
-        held.names.add(weights.model)
-        held.users += 1
+        return None if held and self._crowded and not held.demo else held
+
+    async def _lend(self, weights: Weights, tell: _Tell) -> _Held:
+        if self._coming == weights.path:
+            self._say_loading(weights, tell)
+        elif self._change[weights.demo].locked():
+            tell("waiting for another model to be loaded")
+        async with self._change[weights.demo]:
+            held = self._held.get(state_of(weights.path))
+            held = held or await self._bring(weights, tell)
+        held.lend(weights)
         return held
 
-    def _take_back(self, lending: asyncio.Future[_Held]) -> None:
-        if lending.cancelled() or lending.exception() is not None:
-            return
-        held = lending.result()
+    def _take_back_unused(self, lending: asyncio.Future[_Held]) -> None:
+        if not lending.cancelled() and lending.exception() is None:
+            self._take_back(lending.result())
+
+    def _take_back(self, held: _Held) -> None:
         held.users -= 1
         held.used = time.monotonic()
         self._released.set()

@@ -59,9 +59,9 @@ class OpenAIRoutes:
     def routes(self) -> list[Route]:
         """Return the routes."""
         return [
+            Route("/v1/chat/completions", self.complete, methods=["POST"]),
             Route("/v1/models", self.list_models),
             Route("/v1/models/{id:path}", self.show_model),
-            Route("/v1/chat/completions", self.complete, methods=["POST"]),
         ]
 
     async def list_models(self, _request: Request) -> Response:

@@ -52,6 +52,11 @@ class Room:
     capacity: int
     threads: int | None = None
 
+    @property
+    def shared(self) -> bool:
+        """Whether the slots share memory that is less than a whole context for each."""
+        return self.capacity < self.slots * self.context
+
 
 def default_memory() -> int:
     """Return the memory that models get where nobody says, in bytes."""

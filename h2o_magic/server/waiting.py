@@ -20,6 +20,11 @@ class Waiting:
         self._said = ""
         self._news = asyncio.Event()
 
+    @property
+    def spoke(self) -> bool:
+        """Whether who waits was told anything that is not taken back."""
+        return self._said != ""
+
     def say(self, words: str) -> None:
         """Say what is being done now; an empty text takes it back."""
         self._words = words

@@ -70,6 +70,12 @@ def test_a_head_that_does_not_end_is_not_waited_for(serving: Serving) -> None:
         assert slow.recv(1) == b""
 
 
+def test_a_head_that_grows_without_end_is_refused(serving: Serving) -> None:
+    with socket.create_connection(address(serving.client()), timeout=30) as greedy:
+        greedy.sendall(HALF + b"x" * 70_000)
+        assert greedy.recv(1000).startswith(b"HTTP/1.1 400 ")
+
+
 def test_the_server_may_open_what_the_system_lets_it(serving: Serving) -> None:
     limits = Path(f"/proc/{serving.process.pid}/limits")
     if not limits.exists():

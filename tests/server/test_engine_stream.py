@@ -35,7 +35,7 @@ async def heard(complete: Complete, pause: asyncio.Event | None = None) -> list[
     with ThreadPoolExecutor(1) as threads:
         chunks = []
         async for chunk in stream(
-            complete, {}, threads=threads, let_go=lambda: let_go.append(True)
+            complete, dict, threads=threads, let_go=lambda: let_go.append(True)
         ):
             chunks.append(chunk)
             if pause is not None:
@@ -107,7 +107,7 @@ def test_who_leaves_is_told_to_the_engine_at_its_next_report() -> None:
 
     async def run() -> None:
         with ThreadPoolExecutor(1) as threads:
-            chunks = stream(complete, {}, threads=threads, let_go=lambda: None)
+            chunks = stream(complete, dict, threads=threads, let_go=lambda: None)
             await anext(chunks)
             await chunks.aclose()
             left.set()
@@ -124,3 +124,18 @@ def test_an_end_without_a_reason_is_an_error(reports: list[str]) -> None:
 
     with pytest.raises(GenerationError, match="no room" if reports else "without say"):
         asyncio.run(heard(complete))
+
+
+def test_an_error_in_making_the_request_is_passed_on_and_lets_the_slot_go() -> None:
+    def refuse() -> dict[str, object]:
+        raise GenerationError("too long")
+
+    async def run() -> None:
+        gone = asyncio.Event()
+        with ThreadPoolExecutor(1) as threads:
+            chunks = stream(lambda *_: None, refuse, threads=threads, let_go=gone.set)
+            with pytest.raises(GenerationError, match="too long"):
+                await anext(chunks)
+            await gone.wait()
+
+    asyncio.run(run())

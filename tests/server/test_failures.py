@@ -214,10 +214,10 @@ def test_a_template_that_refuses_is_an_error(client: Client, tmp_path: Path) -> 
 
 def test_the_engines_stream_ends_with_the_reason(noisy: str) -> None:
     engine = Engine(Path(noisy), Room(1, 512, 512))
-    options = {"max_tokens": 3, "temperature": 0.0}
+    request = {"prompt": [1], "max_tokens": 3, "temperature": 0.0}
 
     async def chunks() -> list[Chunk]:
-        return [chunk async for chunk in engine.generate([1], options)]
+        return [chunk async for chunk in engine.generate(lambda: request, 512)]
 
     *_, last = asyncio.run(chunks())
     assert (last.count, last.finish, last.token_id) == (3, "length", -1)
@@ -227,11 +227,11 @@ def test_the_engines_stream_ends_with_the_reason(noisy: str) -> None:
 def test_an_engine_outlives_its_event_loop(noisy: str) -> None:
     """As at the end of the server: a report comes and nobody is there to take it."""
     engine = Engine(Path(noisy), Room(1, 512, 512))
-    options = {"max_tokens": 400, "temperature": 0.0}
+    request = {"prompt": [1], "max_tokens": 400, "temperature": 0.0}
 
     async def first_chunk() -> None:
         # The generator is kept, so that nothing but the loop's end ends it.
-        chunks.append(engine.generate([1], options))
+        chunks.append(engine.generate(lambda: request, 512))
         await anext(chunks[0])
 
     chunks: list[Any] = []
