@@ -185,8 +185,10 @@ def _remove(options: argparse.Namespace) -> None:
     from h2o_magic.amounts import size_in_words  # noqa: PLC0415 - only here
     from h2o_magic.server.removal import remove  # noqa: PLC0415 - the extra
 
-    freed = remove(_whole_path(options.name), embedded.unload)
-    print(f"{options.name}: removed, {size_in_words(freed)} are free again")  # noqa: T201
+    stays: list[str] = []
+    freed = remove(_whole_path(options.name), embedded.unload, stays.append)
+    words = [f"removed, {size_in_words(freed)} are free again", *stays]
+    print(f"{options.name}: {'; '.join(words)}")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -47,6 +47,8 @@ class Plan:
         Memory of this machine, in bytes.
     warning : str
         What speaks against using them here; may be empty.
+    newer : bool
+        True if an older version is here, which answers until this one is whole.
     """
 
     file: str
@@ -58,6 +60,7 @@ class Plan:
     free: int
     machine: int | None = None
     warning: str = ""
+    newer: bool = False
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -70,6 +73,8 @@ class Plan:
             f"into {self.folder}, where {free} are free",
             f"loading it takes {size}{memory} of memory, and more for the context",
         ]
+        if self.newer:
+            lines.append("it is newer than the one here, which answers until then")
         if self.there:
             lines.append(
                 f"{size_in_words(self.there)} are here from an earlier download, which "
@@ -107,11 +112,14 @@ class Fetched:
         Fetched now, found in the cache, or a file of the user's own.
     checked : bool
         True if its checksum was compared with the hub's.
+    newest : bool
+        True if the hub says that it has no newer version.
     """
 
     path: Path
     how: Literal["fetched", "there", "local"]
     checked: bool = False
+    newest: bool = True
 
     @property
     def words(self) -> str:
@@ -119,7 +127,8 @@ class Fetched:
         if self.how == "local":
             return "is a file on this machine: use it as it is, nothing to fetch"
         if self.how == "there":
-            return "is here already, whole"
+            unknown = "; whether the hub has a newer version is not known"
+            return f"is here already, whole{'' if self.newest else unknown}"
         return f"is here{', its checksum is right' if self.checked else ''}"
 
 

@@ -357,10 +357,19 @@ class NotebookSession(Conversation):
         expect("a model's name", model, str)
         return pull(whole_path(model), tell).path
 
-    def remove_weights(self, model: str) -> int:
+    def remove_weights(
+        self, model: str, tell: Callable[[str], None] = lambda _: None
+    ) -> int:
         """Remove a model's downloaded weights, and return how many bytes were freed.
 
         A local server that holds them lets go of them first.
+
+        Parameters
+        ----------
+        model
+            As for :meth:`pull`.
+        tell
+            Told in words what of it stays, such as a download under way.
 
         Raises
         ------
@@ -371,7 +380,7 @@ class NotebookSession(Conversation):
         from h2o_magic.server.removal import remove  # noqa: PLC0415
 
         expect("a model's name", model, str)
-        return remove(whole_path(model), embedded.unload)
+        return remove(whole_path(model), embedded.unload, tell)
 
     def close(self) -> None:
         """Give back what backend and record hold. The conversation stays."""

@@ -32,7 +32,6 @@ __all__ = ["Engine", "Room"]
 #: Tokens of input read at a time. Stopping takes effect between two batches, so a
 #: small one lets go sooner.
 _BATCH = 128
-_PROMPT_CACHE_MIB = 256
 #: Reports of progress come even while the input is read, so that a stop takes effect.
 _TEXT = {"stream": True, "return_progress": True}
 #: What the old service told of each token; it costs the engine a fifth of its speed.
@@ -198,7 +197,8 @@ class Engine:
         params.cors_origins, params.ui, params.endpoint_slots = "", False, False
         params.endpoint_metrics = True
         params.n_parallel, params.n_ctx = self.room.slots, self.room.capacity
-        params.kv_unified, params.cache_ram_mib = True, _PROMPT_CACHE_MIB
+        params.kv_unified = True
+        params.cache_ram_mib = self.room.prompt_cache // 2**20
         params.n_batch = params.n_ubatch = _BATCH
         params.warmup, params.verbosity = warm_up, 1
         if self.room.threads is not None:

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 
 from h2o_magic.server.split_files import whole_name
 
-__all__ = ["ANY", "PREFERRED", "best", "fitting", "is_pattern"]
+__all__ = ["ANY", "PREFERRED", "best", "fitting", "is_aside", "is_pattern"]
 
 ANY = "*.gguf"
 #: Quantizations to take, best first, where a repository holds several files.
@@ -47,12 +47,17 @@ def fitting(names: Iterable[str], pattern: str) -> list[str]:
     wanted = pattern.lower()
     every = list(names)
     if not any(word in wanted for word in _ASIDE):
-        every = [name for name in every if not _is_aside(name)]
+        every = [name for name in every if not is_aside(name)]
     found = [name for name in every if _fits(name, wanted)]
     if found:
         return found
     below = [name for name in every if _fits(_base(name), wanted)]
     return below if is_pattern(pattern) or len(set(below)) <= 1 else []
+
+
+def is_aside(name: str) -> bool:
+    """Whether a file is no model: only who names it gets it."""
+    return any(word in _base(name).lower() for word in _ASIDE)
 
 
 def is_pattern(name: str) -> bool:
@@ -63,10 +68,6 @@ def is_pattern(name: str) -> bool:
 def _fits(name: str, wanted: str) -> bool:
     names = {name.lower(), whole_name(name).lower()}
     return wanted in names or any(fnmatchcase(n, wanted) for n in names)
-
-
-def _is_aside(name: str) -> bool:
-    return any(word in _base(name).lower() for word in _ASIDE)
 
 
 def _base(name: str) -> str:

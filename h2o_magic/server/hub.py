@@ -98,10 +98,14 @@ def library() -> Any:
     return huggingface_hub
 
 
-def look_up(repository: str) -> Repository:
-    """Ask what a repository holds; raises what huggingface_hub raises."""
+def look_up(repository: str, *, timeout: float | None = None) -> Repository:
+    """Ask what a repository holds; raises what huggingface_hub raises.
+
+    With a `timeout`, in seconds, no longer is waited for the answer.
+    """
     # Unlike `list_repo_files`, this asks once: offline is said at once.
-    info = library().HfApi().model_info(repository, files_metadata=True)
+    ask = library().HfApi().model_info
+    info = ask(repository, files_metadata=True, timeout=timeout)
     siblings = info.siblings or []
     card = getattr(info, "card_data", None) or {}
     return Repository(

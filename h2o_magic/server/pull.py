@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from h2o_magic.amounts import size_in_words
 from h2o_magic.catalogue import MODELS, find_model
@@ -27,10 +29,14 @@ from h2o_magic.server.hub_errors import explain
 from h2o_magic.server.machine import memory_of_machine
 from h2o_magic.server.room import default_memory
 from h2o_magic.server.split_files import is_later_part, part_names, whole_name
-from h2o_magic.server.weights import cache, find_weights
+from h2o_magic.server.weights import cache, cached_name, find_weights
 
 __all__ = ["pull"]
 
+_log = logging.getLogger(__name__)
+
+#: Seconds to wait for the hub's word about what is here already.
+_PATIENCE = 5.0
 #: Largest file, in bytes, that the hub gives over plain HTTP.
 _LARGEST = 50_000_000_000
 
@@ -38,9 +44,9 @@ _LARGEST = 50_000_000_000
 def pull(name: str, tell: Callable[[FetchEvent], None] = lambda _: None) -> Fetched:
     """Download the weights of a model, and return where they are.
 
-    What is already there is not fetched again, and the hub not asked for it; a download
-    that broke off, or was interrupted, goes on where it stopped. Weights that are split
-    come whole.
+    What is already there is fetched again only where the hub has a newer version; that
+    a hub which does not answer may have one is no error. A download that broke off, or
+    was interrupted, goes on where it stopped. Weights that are split come whole.
 
     Parameters
     ----------
@@ -62,23 +68,51 @@ def pull(name: str, tell: Callable[[FetchEvent], None] = lambda _: None) -> Fetc
         is full.
     """
     own = given_file(name)
-    fetched = Fetched(own, "local") if own else _here(name) or _ask_hub(name, tell)
+    fetched = Fetched(own, "local") if own else _ask_hub(name, tell)
     tell(fetched)
     return fetched
 
 
-def _here(name: str) -> Fetched | None:
-    """Return the weights that answer under the name already, without the hub."""
-    library()
-    weights = find_weights(name)
-    whole = weights is not None and not weights.demo
-    return Fetched(weights.path, "there") if weights and whole else None
-
-
 def _ask_hub(name: str, tell: Callable[[FetchEvent], None]) -> Fetched:
+    library()
+    here = find_weights(name)
+    if here is not None and not here.demo:
+        return _renew(here.path, tell)
     repository, patterns = source_of(name)
+    with _explaining(repository):
+        found = look_up(repository)
+        files = _located(found, _choose(found, patterns))
+        return _bring(found, files, tell)
+
+
+def _renew(here: Path, tell: Callable[[FetchEvent], None]) -> Fetched:
+    """Return the weights that are here, or the newer ones that the hub has of them."""
+    repository, name = cached_name(here)
     try:
-        return _fetch(repository, patterns, tell)
+        found = look_up(repository, timeout=_PATIENCE)
+        known = all(part in found.files for part in part_names(name))
+        files = _located(found, name) if known else []
+    except Exception as error:  # what is here is whole, and needs no hub
+        _log.info("the hub does not say what it has of %s: %s", repository, error)
+        return Fetched(here, "there", newest=False)
+    if all(_is_here(file, here) for file in files):
+        return Fetched(here, "there")
+    with _explaining(repository):
+        return _bring(found, files, tell, newer=True)
+
+
+def _is_here(file: RemoteFile, here: Path) -> bool:
+    """Whether a file of the model at `here` is the hub's."""
+    own = here.with_name(PurePosixPath(file.name).name)
+    # A cache without links has no content that is named by its checksum.
+    same = not own.is_symlink() and own.stat().st_size == file.size
+    return file.blob.exists() or same
+
+
+@contextmanager
+def _explaining(repository: str) -> Iterator[None]:
+    try:
+        yield
     except H2OMagicError:
         raise
     except Exception as error:
@@ -114,16 +148,22 @@ def _is_gguf(name: str) -> bool:
     return name.lower().endswith(".gguf")
 
 
-def _fetch(
-    name: str, patterns: Sequence[str], tell: Callable[[FetchEvent], None]
+def _located(repository: Repository, first: str) -> list[RemoteFile]:
+    return [locate(repository, part) for part in _parts(repository, first)]
+
+
+def _bring(
+    repository: Repository,
+    files: Sequence[RemoteFile],
+    tell: Callable[[FetchEvent], None],
+    *,
+    newer: bool = False,
 ) -> Fetched:
-    repository = look_up(name)
-    first = _choose(repository, patterns)
-    files = [locate(repository, part) for part in _parts(repository, first)]
+    """Bring what is not here of the files of a model; `newer` than what is, if so."""
     checked = all(file.sha256 for file in files)
     if all(file.blob.exists() for file in files):
         return Fetched(_placed(files), "there")
-    plan = _plan(repository, files)
+    plan = _plan(repository, files, newer=newer)
     tell(plan)
     done = 0
     for file in files:
@@ -188,7 +228,7 @@ def _parts(repository: Repository, first: str) -> tuple[str, ...]:
     return parts
 
 
-def _plan(repository: Repository, files: Sequence[RemoteFile]) -> Plan:
+def _plan(repository: Repository, files: Sequence[RemoteFile], *, newer: bool) -> Plan:
     """Return what is going to be fetched.
 
     Raises
@@ -234,6 +274,7 @@ def _plan(repository: Repository, files: Sequence[RemoteFile]) -> Plan:
         free=free,
         machine=machine,
         warning=warning,
+        newer=newer,
     )
 
 

@@ -18,7 +18,11 @@ from h2o_magic.server.weights import cache, cache_folder, cached_files
 __all__ = ["remove"]
 
 
-def remove(name: str, unload: Callable[[Sequence[Path]], None]) -> int:
+def remove(
+    name: str,
+    unload: Callable[[Sequence[Path]], None],
+    tell: Callable[[str], None] = lambda _: None,
+) -> int:
     """Remove the weights of a model, and return how many bytes that freed.
 
     Of a repository only GGUF files are removed: those that answer under the name, of
@@ -31,6 +35,8 @@ def remove(name: str, unload: Callable[[Sequence[Path]], None]) -> int:
         ``owner/repository:file.gguf``.
     unload
         Called with the files before they go: lets go of those in memory.
+    tell
+        Told in words, at the end, what of it stays.
 
     Raises
     ------
@@ -64,6 +70,8 @@ def remove(name: str, unload: Callable[[Sequence[Path]], None]) -> int:
         raise ConfigurationError(
             f"{name} is being downloaded right now: interrupt that first, or wait"
         )
+    if None in parts:
+        tell(f"a download from {repository} is under way, and goes on")
     return freed + sum(part or 0 for part in parts)
 
 

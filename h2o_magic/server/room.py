@@ -1,7 +1,8 @@
 """How much a model holds at once, and the memory that takes: arithmetic, no engine.
 
-Counted are the weights, which are kept in memory whole, and the context's cache. What
-the engine needs beside them is small, and left to the share that nobody is given.
+Counted are the weights, which are kept in memory whole, the context's cache, and the
+cache of earlier prompts. What the engine needs beside them is small, and left to the
+share that nobody is given.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ _LONGEST_CONTEXT = 8192
 _SHORTEST_CONTEXT = 1024
 #: Memory for the context of all slots together, in bytes, where one needs less.
 _CACHE_MEMORY = 4 * 2**30
+#: Memory for earlier prompts whose slots others took, in bytes.
+_PROMPT_CACHE = 256 * 2**20
 #: Size of a file, in bytes, below which one thread computes.
 TINY_FILE = 64 * 2**20
 #: The share of the machine's memory that models get; the rest is the notebooks' and
@@ -45,12 +48,15 @@ class Room:
         Tokens of context memory that all slots share; at least `context`.
     threads : int or None
         Threads that compute; None leaves it to the engine.
+    prompt_cache : int
+        Memory for earlier prompts whose slots others took, in bytes; 0 for none.
     """
 
     slots: int
     context: int
     capacity: int
     threads: int | None = None
+    prompt_cache: int = 0
 
     @property
     def shared(self) -> bool:
@@ -70,7 +76,8 @@ def file_size(path: Path) -> int:
 
 def memory_of(path: Path, room: Room) -> int:
     """Return the memory, in bytes, that the model at `path` takes with `room`."""
-    return file_size(path) + room.capacity * read_header(path).cache_bytes_per_token
+    context = room.capacity * read_header(path).cache_bytes_per_token
+    return file_size(path) + context + room.prompt_cache
 
 
 def room_for(path: Path, slots: int, memory: int) -> Room:
@@ -113,7 +120,11 @@ def room_for(path: Path, slots: int, memory: int) -> Room:
     # Threads that wait for each other cost a tiny model more than they bring: on two
     # busy cores, two of them were seen to be 50 times slower than one.
     threads = 1 if size < TINY_FILE else None
-    return Room(slots, context, capacity, threads)
+    taken = capacity * per_token
+    # The engine keeps one prompt whatever its size, so there is room for the longest.
+    cache = min(_PROMPT_CACHE, taken, left - taken)
+    cache = cache if cache >= context * per_token else 0
+    return Room(slots, context, capacity, threads, cache)
 
 
 def _size_of_whole(path: Path) -> int:

@@ -32,7 +32,7 @@ from h2o_magic.server.end_signals import block_end_signals, call_at_signal
 from h2o_magic.server.ending import Ending
 from h2o_magic.server.lifetime import IdleTimer
 from h2o_magic.server.line import Line
-from h2o_magic.server.listening import is_loopback, listen, url_of
+from h2o_magic.server.listening import Place, resolve, url_of
 from h2o_magic.server.log_output import open_log, start_log
 from h2o_magic.server.models import Models
 from h2o_magic.server.offer import Offer
@@ -63,11 +63,12 @@ def serve(settings: Settings) -> None:
     check(settings)
     offer = _offer(settings)
     token = read_token(settings.token_file) if settings.token_file else None
+    place = resolve(settings.host, settings.port)
+    _refuse_open(settings, place)
     if settings.runtime_file:
         _refuse_second(settings.runtime_file)
     with ExitStack() as kept:
-        listening = kept.enter_context(listen(settings.host, settings.port))
-        _refuse_open(settings, listening)
+        listening = kept.enter_context(place.listen())
         log = open_log(settings.log_file) if settings.log_file else None
         runtime = _runtime(settings, listening, token)
         # Who is ended by a signal leaves no file behind.
@@ -80,7 +81,7 @@ def serve(settings: Settings) -> None:
         start_log(log)
         _log.info("h2o_magic %s listens on %s", runtime.version, runtime.url)
         try:
-            asyncio.run(_run(settings, runtime, listening, offer))
+            asyncio.run(_run(settings, runtime, listening, offer, place.is_loopback))
         except Exception:
             _log.critical("the server failed", exc_info=True)
             raise
@@ -109,8 +110,8 @@ def _offer(settings: Settings) -> Offer:
     return Offer(paths=not settings.shared)
 
 
-def _refuse_open(settings: Settings, listening: socket.socket) -> None:
-    if not settings.shared and not is_loopback(listening):
+def _refuse_open(settings: Settings, place: Place) -> None:
+    if not settings.shared and not place.is_loopback:
         raise ConfigurationError(
             f"expected --token-file with --host {settings.host}, since other machines "
             "can reach that address: write one with `openssl rand -hex 32 > FILE; "
@@ -148,7 +149,11 @@ def _greet(settings: Settings, runtime: Runtime) -> None:
 
 
 async def _run(
-    settings: Settings, runtime: Runtime, listening: socket.socket, offer: Offer
+    settings: Settings,
+    runtime: Runtime,
+    listening: socket.socket,
+    offer: Offer,
+    local: bool,
 ) -> None:
     models = Models(settings.slots, memory=settings.memory)
     conversations = Conversations()
@@ -176,7 +181,7 @@ async def _run(
         end=None if settings.shared else ending.at_once,
         is_ending=lambda: ending.begun,
         offer=offer,
-        local=is_loopback(listening),
+        local=local,
     )
     server = _Server(http_config(app))
     call_at_signal(asyncio.get_running_loop(), ending.begin, force)

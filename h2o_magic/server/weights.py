@@ -14,7 +14,7 @@ from typing import Any
 
 from h2o_magic.catalogue import MODELS, CatalogueEntry, find_model
 from h2o_magic.nearest import did_you_mean
-from h2o_magic.server.file_choice import PREFERRED, best, fitting
+from h2o_magic.server.file_choice import PREFERRED, best, fitting, is_aside
 from h2o_magic.server.given_path import given_file, why_no_file
 from h2o_magic.server.split_files import is_later_part, part_names, whole_name
 
@@ -23,6 +23,7 @@ __all__ = [
     "cache",
     "cache_folder",
     "cached_files",
+    "cached_name",
     "find_weights",
     "is_fixed",
     "known_weights",
@@ -144,6 +145,12 @@ def cached_files(repository: str, pattern: str | None = None) -> list[Path]:
     return [path for path, name in files.items() if name in fit]
 
 
+def cached_name(path: Path) -> tuple[str, str]:
+    """Return the repository of a file in the hub's cache, and its name there."""
+    folder, _, _, *names = path.relative_to(cache()).parts
+    return _repository(folder), PurePath(*names).as_posix()
+
+
 def _best_of(repository: str, patterns: Sequence[str]) -> Path | None:
     """Return the file that fits best, of its newest revision."""
     files = _files_of(repository)
@@ -155,11 +162,12 @@ def _best_of(repository: str, patterns: Sequence[str]) -> Path | None:
 
 
 def _cached_files() -> Iterator[tuple[str, Path]]:
-    """Yield name (``owner/repository:file``) and path of each cached GGUF file."""
+    """Yield name (``owner/repository:file``) and path of each cached model."""
     for folder in sorted(cache().glob("models--*--*")):
-        repository = folder.name.removeprefix("models--").replace("--", "/", 1)
+        repository = _repository(folder.name)
         for path, name in _files_of(repository).items():
-            yield f"{repository}:{whole_name(name)}", path
+            if not is_aside(name):
+                yield f"{repository}:{whole_name(name)}", path
 
 
 def _files_of(repository: str) -> dict[Path, str]:
@@ -178,6 +186,10 @@ def _files_of(repository: str) -> dict[Path, str]:
         for path in snapshots.glob("*/**/*.gguf")
         if not is_later_part(path.name) and _is_whole(path)
     }
+
+
+def _repository(folder: str) -> str:
+    return folder.removeprefix("models--").replace("--", "/", 1)
 
 
 def _is_whole(path: Path) -> bool:

@@ -32,13 +32,10 @@ def pull(magics: H2OMagics, given: Given) -> None:
 def remove(magics: H2OMagics, given: Given) -> None:
     """Remove a model's downloaded weights."""
     model = _model(given)
-    freed = magics.session.remove_weights(model)
-    say(
-        magics,
-        "{model}: removed, {size} are free again.",
-        model=model,
-        size=size_in_words(freed),
-    )
+    stays: list[str] = []
+    freed = magics.session.remove_weights(model, stays.append)
+    words = "; ".join([f"removed, {size_in_words(freed)} are free again", *stays])
+    say(magics, "{model}: {words}.", model=model, words=words)
 
 
 def _model(given: Given) -> str:

@@ -41,6 +41,7 @@ class Remote:
     damaged: bool = False
     checksums: bool = True
     more: int = 0
+    commit: str = COMMIT
     hold: threading.Event | None = None
 
 
@@ -125,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         content = remote.files[file]
         headers = {
-            "X-Repo-Commit": COMMIT,
+            "X-Repo-Commit": remote.commit,
             "X-Linked-Etag": f'"{_sha256(content)[: 64 if remote.checksums else 40]}"',
             "X-Linked-Size": str(len(content)),
             "Location": f"{self.hub.contents_url}/{name}/{file}",

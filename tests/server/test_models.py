@@ -315,12 +315,14 @@ def test_one_that_cannot_be_loaded_is_an_error_each_time(tmp_path: Path) -> None
 
 def test_a_small_model_gets_a_whole_context_for_each_slot(tmp_path: Path) -> None:
     path = write_llama(tmp_path / "m.gguf", context=2048)
-    assert room_for(path, 4, PLENTY) == Room(4, 2048, 8192, threads=1)
+    cache = 8192 * 256
+    assert room_for(path, 4, PLENTY) == Room(4, 2048, 8192, 1, cache)
 
 
 def test_a_long_context_is_not_set_up_whole(tmp_path: Path) -> None:
     path = write_llama(tmp_path / "m.gguf", context=10**6)
-    assert room_for(path, 2, PLENTY) == Room(2, 8192, 16384, threads=1)
+    cache = 16384 * 256
+    assert room_for(path, 2, PLENTY) == Room(2, 8192, 16384, 1, cache)
 
 
 def test_the_slots_of_a_big_model_share_memory(
@@ -330,7 +332,7 @@ def test_the_slots_of_a_big_model_share_memory(
     # A token takes 1 layer x 64 wide x keys and values x 2 bytes = 256 bytes.
     monkeypatch.setattr("h2o_magic.server.room._CACHE_MEMORY", 600_000)
     monkeypatch.setattr("h2o_magic.server.room.TINY_FILE", 0)
-    assert room_for(path, 4, PLENTY) == Room(4, 1000, 2000, threads=None)
+    assert room_for(path, 4, PLENTY) == Room(4, 1000, 2000, None, 2000 * 256)
     monkeypatch.setattr("h2o_magic.server.room._CACHE_MEMORY", 1)
     assert room_for(path, 4, PLENTY).capacity == 1000
 
@@ -345,6 +347,17 @@ def test_where_memory_is_short_slots_share_and_then_the_context_is_shorter(
     assert room_for(path, 4, size + 1024 * 256) == Room(4, 1024, 1024, 1)
     with pytest.raises(ConfigurationError, match="can never fit"):
         room_for(path, 4, size + 1023 * 256)
+
+
+def test_earlier_prompts_are_kept_where_the_longest_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_llama(tmp_path / "m.gguf", context=4096)
+    context, size = 4096 * 256, path.stat().st_size
+    assert room_for(path, 1, size + 2 * context).prompt_cache == context
+    assert room_for(path, 1, size + 2 * context - 1).prompt_cache == 0
+    monkeypatch.setattr("h2o_magic.server.room._PROMPT_CACHE", context - 1)
+    assert room_for(path, 1, PLENTY).prompt_cache == 0
 
 
 def test_what_a_room_takes_is_within_the_memory_it_was_made_for(tmp_path: Path) -> None:

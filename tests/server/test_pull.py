@@ -146,9 +146,36 @@ def test_what_is_here_needs_no_hub(hub: Hub, name: str) -> None:
         hub.add(repository, {file: FILE})
     path = pull(name).path
     hub.repositories.clear()
-    asked = len(hub.asked["hub"])
-    assert pull(name) == Fetched(path, "there")
-    assert len(hub.asked["hub"]) == asked
+    there = pull(name)
+    assert there == Fetched(path, "there", newest=False)
+    assert "whether the hub has a newer version is not known" in there.words
+
+
+def test_a_newer_version_is_told_and_fetched_and_answers(hub: Hub) -> None:
+    hub.add(REPOSITORY, {"m.gguf": FILE})
+    old = pull(REPOSITORY).path
+    hub.add(REPOSITORY, {"m.gguf": FILE[1:]}).commit = "5" * 40
+    told: list[FetchEvent] = []
+    new = pull(REPOSITORY, told.append)
+    assert (new.how, new.checked, new.path.read_bytes()) == ("fetched", True, FILE[1:])
+    assert isinstance(told[0], Plan)
+    assert "it is newer than the one here, which answers until then" in told[0].lines
+    weights = find_weights(REPOSITORY)
+    assert weights is not None
+    assert weights.path == new.path != old
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_new_revision_with_the_same_file_is_not_fetched(
+    hub: Hub, linked: bool
+) -> None:
+    remote = hub.add(REPOSITORY, {"m.gguf": FILE})
+    path = pull(REPOSITORY).path
+    if not linked:  # as on Windows
+        path.resolve().rename(path)
+    remote.commit = "5" * 40
+    assert pull(REPOSITORY) == Fetched(path, "there")
+    assert len(hub.ranges()) == 1
 
 
 def test_a_file_of_the_user_is_used_as_it_is(hub: Hub, tmp_path: Path) -> None:

@@ -124,7 +124,9 @@ def test_a_download_that_is_under_way_is_left_alone(cache: Path) -> None:
     locks = cache / ".locks" / folder.name
     locks.mkdir(parents=True)
     with FileLock(locks / "abc.lock"):
-        assert remove("owner/repo", nothing) == 5
+        stays: list[str] = []
+        assert remove("owner/repo", nothing, stays.append) == 5
+        assert stays == ["a download from owner/repo is under way, and goes on"]
         with pytest.raises(ConfigurationError, match="is being downloaded right now"):
             remove("owner/repo", nothing)
         assert part.exists()

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from h2o_magic.cli import main
-from h2o_magic.server.listening import is_loopback, listen, url_of
+from h2o_magic.server.listening import resolve, url_of
 from h2o_magic.server.token_file import read_token
 from tests.server.client import FORM, Client, Reply, until
+from tests.server.conftest import Serving
 from tests.server.test_openai_routes import CHAT, body, error, sse
 
 TOKEN = "the-team's-own-token-0815"
@@ -178,9 +179,19 @@ def test_other_machines_get_in_only_with_a_token_file(
     assert not file.exists()
 
 
+def test_the_missing_token_is_told_before_the_server_that_runs(
+    serving: Serving, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = f"--runtime-file={serving.runtime_file}"
+    assert main(["serve", file]) == 2
+    assert "is running already" in capsys.readouterr().err
+    assert main(["serve", "--host", "0.0.0.0", file]) == 2
+    assert "expected --token-file" in capsys.readouterr().err
+
+
 def _needs_address(host: str) -> None:
     try:
-        listen(host, 0).close()
+        resolve(host, 0).listen().close()
     except Exception as missing:
         pytest.skip(str(missing))
 
@@ -218,14 +229,15 @@ def test_addresses_are_known_for_what_they_are(
     host: str, url: str, loopback: bool
 ) -> None:
     _needs_address(host)
-    with listen(host, 0) as listening:
+    place = resolve(host, 0)
+    with place.listen() as listening:
         assert url_of(listening).startswith(url)
-        assert is_loopback(listening) is loopback
+    assert place.is_loopback is loopback
 
 
 def test_all_addresses_of_version_6_are_those_of_version_4_as_well() -> None:
     _needs_address("::")
-    with listen("::", 0) as listening:
+    with resolve("::", 0).listen() as listening:
         port = listening.getsockname()[1]
         socket.create_connection(("127.0.0.1", port)).close()
 

@@ -74,6 +74,7 @@ def test_of_what_is_cached_the_smallest_model_answers(cached: Cache) -> None:
     cached("owner/repo", "mmproj-F16.gguf")
     assert find_weights("owner/repo") is None
     assert find_weights("owner/repo:mmproj-F16.gguf") is not None
+    assert not any("mmproj" in weights.model for weights in known_weights())
     write_llama(cached("owner/repo", "a-BF16.gguf"), layers=3)
     small = cached("owner/repo", "m-Q5_K_M.gguf")
     assert find_weights("owner/repo").path == small  # type: ignore[union-attr]
