@@ -114,7 +114,6 @@ class Record:
         answer: str,
         status: TurnStatus,
         facts: Mapping[str, Any],
-        model: str | None = None,
     ) -> None:
         """Write what came of a question, also if its turn was taken out since.
 
@@ -124,17 +123,10 @@ class Record:
             The turn's, as :meth:`begin` gave it.
         answer, status, facts
             As the turn has them.
-        model
-            The model that was asked for; None leaves it as it is.
         """
         with self._keeper.holding():
             self._keeper.write(
-                changes.update,
-                id,
-                answer=answer,
-                status=status,
-                facts=facts,
-                model=model,
+                changes.update, id, answer=answer, status=status, facts=facts
             )
             if status != "incomplete":
                 self._keeper.running.pop(id, None)
@@ -226,9 +218,9 @@ class Record:
             if len(page) < _PAGE:
                 return
 
-    def count(self, thread: str, *, before: str | None = None) -> int:
-        """Return how many turns a thread has, or has before that of a cell."""
-        return self._keeper.read(turns.count, thread, before)
+    def count(self, thread: str) -> int:
+        """Return how many turns a thread has."""
+        return self._keeper.read(turns.count, thread)
 
     def counts(self, thread: str) -> Mapping[TurnStatus, int]:
         """Return how many turns of a thread ended in which way, also those with 0."""

@@ -52,13 +52,11 @@ def update(
     answer: str,
     status: TurnStatus,
     facts: Mapping[str, Any],
-    model: str | None,
 ) -> None:
     """Write what came of a question. Nothing happens if its turn is gone for good."""
     database.execute(
-        "UPDATE turns SET answer = ?, status = ?, facts = ?, "
-        "model = coalesce(?, model) WHERE id = ?",
-        (rows.stored(answer), status, rows.as_facts(facts), rows.stored(model), id_),
+        "UPDATE turns SET answer = ?, status = ?, facts = ? WHERE id = ?",
+        (rows.stored(answer), status, rows.as_facts(facts), id_),
     )
 
 

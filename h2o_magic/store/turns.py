@@ -159,10 +159,9 @@ def by_number(database: Database, thread: str, number: int) -> tuple[Turn, int]:
     return _marked(database, thread_, found[0], [found])[0], found[0]
 
 
-def count(database: Database, thread: str, of: Place = None) -> int:
-    """Return how many turns stand before one; all of the thread without it."""
-    thread_ = thread_id(database, thread)
-    return count_before(database, thread_, place_of(database, thread_, of)[1])
+def count(database: Database, thread: str) -> int:
+    """Return how many turns a thread has."""
+    return count_before(database, thread_id(database, thread), END)
 
 
 def counts(database: Database, thread: str) -> Mapping[TurnStatus, int]:

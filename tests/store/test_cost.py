@@ -49,7 +49,6 @@ def ask(record: Record, cell: str) -> None:
     """Do what one question does."""
     assert record.thread is None
     assert len([*islice(record.before("main", cell), 20)]) == 20
-    record.count("main", before=cell)
     record.count_since_start("main", cell)
     record.count_after("main", cell)
     turn = record.begin("main", Turn("new", status="incomplete", cell=cell))

@@ -551,12 +551,12 @@ def test_a_running_turn_goes_on_in_its_place(tmp_path: Path) -> None:
     running = told.record.begin("main", Turn("running", status="incomplete"))
     told.ask("last")
     path.unlink()
-    told.record.update(running.id, answer="a", status="complete", facts={}, model="m")
-    found = [(t.question, t.answer, t.model) for t in told.record.turns("main")]
+    told.record.update(running.id, answer="a", status="complete", facts={})
+    found = [(t.question, t.answer) for t in told.record.turns("main")]
     assert found == [
-        ("first", "answer", ""),
-        ("running", "a", "m"),
-        ("last", "answer", ""),
+        ("first", "answer"),
+        ("running", "a"),
+        ("last", "answer"),
     ]
     told.record.close()
 
