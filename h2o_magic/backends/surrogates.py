@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["join_surrogates"]
+__all__ = ["ends_in_half", "join_surrogates"]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -18,3 +18,8 @@ def join_surrogates(text: str) -> str:
     if not _SURROGATE.search(text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def ends_in_half(text: str) -> bool:
+    """Return whether a text ends with the first half of a character."""
+    return "\ud800" <= text[-1:] <= "\udbff"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from h2o_magic.backends.surrogates import join_surrogates
+from h2o_magic.backends.surrogates import ends_in_half, join_surrogates
 from h2o_magic.error_text import words_of
 from h2o_magic.errors import (
     BackendError,
@@ -103,7 +103,7 @@ class Interpreter:
 
     def _stream(self, token: str) -> list[Event]:
         text = self._held + token.rstrip(_PADDING)
-        ready = text[:-1] if "\ud800" <= text[-1:] <= "\udbff" else text
+        ready = text[:-1] if ends_in_half(text) else text
         ready = ready.rstrip()
         self._held = text[len(ready) :]
         if not ready:

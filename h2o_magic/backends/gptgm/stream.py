@@ -91,20 +91,23 @@ class Interpreter:
             document = json.loads(event.data)
         except (ValueError, RecursionError):
             return  # "[DONE]", a proxy's words, an event cut off
-        yield from self.take(document)
+        yield from self._take(document)
 
-    def take(self, document: object) -> Iterator[Event]:
-        """Take one JSON document of the answer and yield what it means.
+    def take_whole(self, document: object) -> Iterator[Event]:
+        """Take the answer of a server that did not stream; None where it did.
 
         Raises
         ------
         GenerationError
             If it reports an error.
         """
+        yield from self._take(document)
+
+    def _take(self, document: object) -> Iterator[Event]:
         if isinstance(document, list):  # a server that did not stream
             for item in document:
                 if isinstance(item, dict):
-                    yield from self.take(item)
+                    yield from self._take(item)
         if not isinstance(document, dict) or self.said_end:
             return
         if document.get("error"):

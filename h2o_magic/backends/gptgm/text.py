@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from h2o_magic.backends.surrogates import join_surrogates
+from h2o_magic.backends.stop_texts import begun
+from h2o_magic.backends.surrogates import ends_in_half, join_surrogates
 
 __all__ = ["GrowingText", "clean"]
 
@@ -80,21 +81,15 @@ def clean(text: str, stop: Iterable[str] = ()) -> str:
 
 def _undecided(text: str, ends: tuple[str, ...]) -> int:
     """Return where the part of `text` begins that may still be cut off its end."""
-    begun = max((_begun(text, end) for end in ends), default=0)
-    if text and "\ud800" <= text[-1] <= "\udbff":
-        begun = max(begun, 1)  # the first half of a character
-    text = text[: len(text) - begun]
+    held = max((begun(text, end) for end in ends), default=0)
+    if ends_in_half(text):
+        held = max(held, 1)
+    text = text[: len(text) - held]
     while found := next(
         (end for end in ends if end.strip() and _ends(text, end)), None
     ):
         text = _without(text, found)
     return len(text.rstrip())
-
-
-def _begun(text: str, end: str) -> int:
-    """Return the length of the longest beginning of `end` that ends `text`."""
-    sizes = range(min(len(end), len(text)), 0, -1)
-    return next((size for size in sizes if text.endswith(end[:size])), 0)
 
 
 def _ends(text: str, end: str) -> bool:

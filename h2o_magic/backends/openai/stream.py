@@ -114,23 +114,21 @@ class Interpreter:
             document = json.loads(event.data)
         except (ValueError, RecursionError):
             return  # a proxy's words, an event cut off
-        yield from self.take(document)
+        yield from self._take(document)
 
-    def take(self, document: object, *, whole: bool = False) -> Iterator[Event]:
-        """Take one JSON document of the answer and yield what it means.
+    def take_whole(self, document: object) -> Iterator[Event]:
+        """Take the answer of a server that did not stream; None where it did.
 
-        Parameters
-        ----------
-        document
-            A chunk, or the answer of a server that did not stream.
-        whole
-            True for the latter, which needs no word that it has ended.
+        It needs no word that it has ended.
 
         Raises
         ------
         GenerationError
             If it reports an error.
         """
+        yield from self._take(document, whole=True)
+
+    def _take(self, document: object, *, whole: bool = False) -> Iterator[Event]:
         if not isinstance(document, dict):
             return
         if (report := _report(document)) is not None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from h2o_magic.backends.surrogates import join_surrogates
+from h2o_magic.backends.stop_texts import begun
+from h2o_magic.backends.surrogates import ends_in_half, join_surrogates
 
 __all__ = ["GrowingText"]
 
@@ -61,11 +62,5 @@ class GrowingText:
 
     def _undecided(self, text: str) -> int:
         """Return the length of the end of `text` that is not to be shown yet."""
-        half = 1 if text and "\ud800" <= text[-1] <= "\udbff" else 0
-        return max((_begun(text, stop) for stop in self._stop), default=0) or half
-
-
-def _begun(text: str, stop: str) -> int:
-    """Return the length of the longest beginning of `stop` that ends `text`."""
-    sizes = range(min(len(stop) - 1, len(text)), 0, -1)
-    return next((size for size in sizes if text.endswith(stop[:size])), 0)
+        held = max((begun(text, stop) for stop in self._stop), default=0)
+        return held or int(ends_in_half(text))
