@@ -167,16 +167,8 @@ class Record:
         """
         return self._keeper.write(changes.drop, thread, number)
 
-    def drop_cell(self, thread: str | None, cell: str) -> bool:
-        """Take the turn of a cell out, and return whether there was one.
-
-        Parameters
-        ----------
-        thread
-            The thread's name; None for all threads, as one change.
-        cell
-            The key of the cell.
-        """
+    def drop_cell(self, thread: str, cell: str) -> bool:
+        """Take the turn of a cell out, by its key, and return whether there was one."""
         return self._keeper.write(changes.drop_cell, thread, cell)
 
     def turns(self, thread: str, *, last: int | None = None) -> tuple[Turn, ...]:

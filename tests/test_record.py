@@ -200,26 +200,10 @@ def test_a_cells_turns_are_of_its_notebook_only(tmp_path: Path) -> None:
     other = Record(tmp_path / "store.db", "another")
     for one in (record, other):
         ask(one, "a")
-    assert other.drop_cell(None, "a")
+    assert other.drop_cell("main", "a")
     assert (record.keys_of_cell("a"), other.keys_of_cell("a")) == ((("main", "a"),), ())
     record.close()
     other.close()
-
-
-def test_a_cell_is_taken_out_of_all_threads_as_one_change(record: Record) -> None:
-    ask(record, "a", "b")
-    ask(record, "a", "c", thread="other")
-    ask(record, "c", thread="third")
-    record.undo("third")
-    assert record.drop_cell(None, "a")
-    assert not record.drop_cell(None, "a")
-    assert (questions(record), questions(record, "other")) == ("b", "c")
-    dropped = Change("drop", ("main", "other"), 2)
-    assert record.undo("main") == dropped
-    assert record.redo("other") == dropped
-    assert record.undo("other") == dropped
-    assert (questions(record), questions(record, "other")) == ("a b", "a c")
-    assert record.redo("third") == Change("ask", ("third",), 1)
 
 
 def test_a_turn_is_found_by_its_id_too(record: Record) -> None:

@@ -97,19 +97,14 @@ def drop(database: Database, thread: str, number: int) -> Turn:
     return turn
 
 
-def drop_cell(database: Database, thread: str | None, cell: str) -> bool:
-    """Take the turn of a cell out, in one thread or in all (None), as one change.
-
-    Return whether there was one.
-    """
-    found = turns.of_cell(database, thread, cell)
-    if not found:
+def drop_cell(database: Database, thread: str, cell: str) -> bool:
+    """Take the turn of a cell out, and return whether there was one."""
+    thread_ = turns.thread_id(database, thread)
+    id_, _ = turns.place_of(database, thread_, cell)
+    if not id_:
         return False
-    for thread_ in {thread_ for _, thread_ in found}:
-        history.purge(database, thread_)
-    change = history.note(database, "drop")
-    for id_, _ in found:
-        _take_out(database, change, "id = ?", id_)
+    change = history.begin(database, "drop", thread_)
+    _take_out(database, change, "id = ?", id_)
     return True
 
 

@@ -28,7 +28,6 @@ __all__ = [
     "keys_of_cell",
     "last",
     "list_threads",
-    "of_cell",
     "page",
     "place_of",
     "position_of",
@@ -71,19 +70,6 @@ def place_of(database: Database, thread: int, of: Place) -> tuple[int, int]:
 def position_of(database: Database, thread: str, of: Place) -> int:
     """Return the position of a turn, or :data:`END` without one."""
     return place_of(database, thread_id(database, thread), of)[1]
-
-
-def of_cell(database: Database, thread: str | None, cell: str) -> list[tuple[int, int]]:
-    """Return a cell's turns in a thread, or in all (None), each as id and thread."""
-    if thread is not None:
-        thread_ = thread_id(database, thread)
-        id_, _ = place_of(database, thread_, cell)
-        return [(id_, thread_)] if id_ else []
-    return database.execute(
-        "SELECT id, thread FROM turns WHERE cell = ? AND live = 1 "
-        "AND thread IN (SELECT id FROM threads WHERE notebook = ?)",
-        (rows.stored(cell), database.notebook),
-    ).fetchall()
 
 
 def keys_of_cell(database: Database, cell: str) -> tuple[tuple[str, str], ...]:

@@ -64,7 +64,6 @@ def others(record: Record, cell: str) -> None:
     assert record.redo("main")
     assert record.keys_of_cell(cell)
     assert record.drop_cell("main", cell)
-    assert record.drop_cell(None, "cell 70")
     assert record.undo("main")
     assert sum(record.counts("main").values()) >= COUNT - 2
     assert len(record.threads()) == 2
