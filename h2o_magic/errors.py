@@ -87,11 +87,35 @@ class BackendError(H2OMagicError):
 
 
 class ConnectionFailedError(BackendError):
-    """The server could not be reached, or the connection was lost before an answer."""
+    """The server could not be reached, or the connection was lost before an answer.
+
+    Attributes
+    ----------
+    why : str
+        Why there is no connection: ``refused``, ``unknown host``, ``certificate``,
+        ``expired``, ``other name``, ``no TLS``, ``bundle`` or ``proxy``; empty if it
+        is none of these.
+    """
+
+    def __init__(self, message: str, *, why: str = "", partial: str = "") -> None:
+        super().__init__(message, partial=partial)
+        self.why = why
 
 
 class TimedOutError(BackendError):
-    """A wait ran out of time."""
+    """A wait ran out of time.
+
+    Attributes
+    ----------
+    connecting : bool
+        True if it was the wait for the connection.
+    """
+
+    def __init__(
+        self, message: str, *, connecting: bool = False, partial: str = ""
+    ) -> None:
+        super().__init__(message, partial=partial)
+        self.connecting = connecting
 
 
 class StatusError(BackendError):

@@ -543,7 +543,7 @@ def test_the_last_list_stands_in_for_a_server_that_does_not_answer(
         session.close()
     listed = session.listed_models()
     assert [m.name for m in listed.models] == ["qwen", "phi"]
-    assert "GET http" in listed.problem
+    assert "no connection to http" in listed.problem
     with pytest.raises(ConnectionFailedError):
         session.models()
     session.close()

@@ -18,6 +18,7 @@ import json
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from h2o_magic.amounts import counted
@@ -27,6 +28,7 @@ from h2o_magic.backends.engines import engine_of
 from h2o_magic.backends.gptgm.models import models_of_page
 from h2o_magic.backends.openai.address import split_address
 from h2o_magic.backends.openai.flavour import entries_of
+from h2o_magic.backends.telling import telling, told
 from h2o_magic.endpoint import Endpoint
 from h2o_magic.error_text import error_text
 from h2o_magic.errors import BackendError, ProtocolError
@@ -130,25 +132,26 @@ def detect(endpoint: Endpoint, *, timeouts: Timeouts = _TIMEOUTS) -> Found:
         if given.cookie is not None:
             way.keep_cookie(*given.cookie)
         for path, judge in routes:
-            heard.append(_ask(way, path, endpoint.token, first=not heard))
+            heard.append(_ask(way, path, first=not heard))
             found = judge(heard[-1], heard[:-1])
             if found is not None:
                 return found
     raise ProtocolError(_nothing(endpoint, heard))
 
 
-def _ask(way: Transport, path: str, token: str | None, *, first: bool) -> _Heard:
+def _ask(way: Transport, path: str, *, first: bool) -> _Heard:
     try:
         with way.send("GET", path, accepted=range(100, 600)) as reply:
-            return _heard(path, reply, token)
+            return _heard(path, reply)
     except BackendError as error:
-        if first:
-            raise  # there is nobody, or it is too slow for all
-        return _Heard(path, 0, words=_shown(str(error), token))
+        if first:  # there is nobody, or it is too slow for all
+            with telling(partial(told, refusal=str)):
+                raise
+        return _Heard(path, 0, words=_cut(str(error)))
 
 
-def _heard(path: str, reply: Reply, token: str | None) -> _Heard:
-    body = reply.read(_LARGEST)
+def _heard(path: str, reply: Reply) -> _Heard:
+    body = reply.secrets.mask(reply.read(_LARGEST))
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -158,13 +161,12 @@ def _heard(path: str, reply: Reply, token: str | None) -> _Heard:
         # Its query may hold what is not for everybody's eyes.
         words = f"a redirect to {target.partition('?')[0]!r}, not followed"
     server = reply.headers.get("Server", "")
-    return _Heard(path, reply.status, document, _shown(words, token), server)
+    shown = _cut(reply.secrets.without(words))
+    return _Heard(path, reply.status, document, shown, server)
 
 
-def _shown(text: str, token: str | None) -> str:
-    """Return a server's words, cut, without the key that it may have sent back."""
-    plain = text.replace(token, "***") if token else text
-    return plain if len(plain) <= _SHOWN else f"{plain[: _SHOWN - 1]}…"
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
 def _listed(heard: _Heard, _: Sequence[_Heard]) -> Found | None:

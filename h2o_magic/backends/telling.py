@@ -39,8 +39,42 @@ TOO_LONG = (
     "fewer earlier turns"
 )
 LATE = "ask again, or look whether the server is busy"
-ADDRESS = "there is no {kind} at this address; check it and its path"
+ADDRESS = "there is no {kind} at {url}; check it and its path"
 _UNREACHABLE = "check that a server runs at this address"
+_FAR = (
+    "check that a server runs there, that the address is right, and whether a VPN is "
+    "needed"
+)
+
+#: What to do where there is no connection, by the words of `ConnectionFailedError`.
+_REMEDIES = {
+    "refused": (
+        "check that a server runs there, and its port (`%h2o connect --scan` looks on "
+        "this machine)"
+    ),
+    "unknown host": "check how the host is spelled, and that this machine is online",
+    "certificate": (
+        "if you trust that server, name the file with its certificate, or its "
+        "authority's: `%env REQUESTS_CA_BUNDLE=/path/to/ca.pem`"
+    ),
+    "expired": "who runs the server must renew it",
+    "other name": "use the name that the certificate is for",
+    "no TLS": "write http:// if the server has none",
+    "bundle": "let REQUESTS_CA_BUNDLE name a file that is there",
+    "proxy": (
+        "check the proxy that the environment names (HTTP_PROXY, HTTPS_PROXY), or "
+        "except the host from it with NO_PROXY"
+    ),
+}
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_REDIRECTED = (
+    "expected an answer: connect to where it leads, if you trust that, or give the key "
+    "that the server wants (`%h2o connect {url} --key-env VAR`)"
+)
+_ODD = "expected an answer with status 200: check that the {kind} itself is at {url}"
+_REFUSED = "expected an answer: check that the {kind} is at {url}"
+_BROKEN = "the server failed; its log may say why"
 
 #: What holds for every server, after what is known of its kind.
 COMMON: tuple[Row, ...] = (
@@ -82,11 +116,23 @@ def advised(
     wait = usual_wait if wait is None else wait
     later = "later" if wait is None else f"in {wait:.0f} s"
     for status, words, advice in rows:
-        if status == error.status and words in said.lower():
+        if status == error.status and words in said.lower() and (said or advice):
             hint = advice.format(later=later, **facts)
             start = said.rstrip(".") if hint else said
             return ": ".join(filter(None, [start or str(error), hint]))
-    return str(error)
+    hint = _of_any(error.status, said).format(**facts)
+    return f"{error}: {hint}" if hint else str(error)
+
+
+def _of_any(status: int, said: str) -> str:
+    """Return what to do about a status of which nothing more is known."""
+    if status in _REDIRECTS:
+        return _REDIRECTED
+    if status < 400:
+        return _ODD
+    if said:
+        return ""  # the server's own words are better
+    return _REFUSED if status < 500 else _BROKEN
 
 
 def told(error: BackendError, refusal: Callable[[StatusError], str]) -> BackendError:
@@ -102,9 +148,15 @@ def told(error: BackendError, refusal: Callable[[StatusError], str]) -> BackendE
         Returns the message of an HTTP status.
     """
     if isinstance(error, ConnectionFailedError):
-        return ConnectionFailedError(f"{error}: {_UNREACHABLE}", partial=error.partial)
+        remedy = _REMEDIES.get(error.why, _UNREACHABLE)
+        return ConnectionFailedError(
+            f"{error}: {remedy}", why=error.why, partial=error.partial
+        )
     if isinstance(error, TimedOutError):
-        return TimedOutError(f"{error}: {LATE}", partial=error.partial)
+        remedy = _FAR if error.connecting else LATE
+        return TimedOutError(
+            f"{error}: {remedy}", connecting=error.connecting, partial=error.partial
+        )
     if isinstance(error, StatusError):
         message = refusal(error)
         return error if message == str(error) else _with_message(error, message)

@@ -161,7 +161,7 @@ class Transport:
             reply = self._exchange(method, path, body, accept, exchange)
         if reply.status not in accepted:
             with reply:
-                raise status_error(reply, f"{method} {path}")
+                raise status_error(reply, exchange.what)
         return reply
 
     def close(self) -> None:
@@ -179,7 +179,13 @@ class Transport:
         data, headers = body
         headers = {**self._headers(), **headers, "Accept": accept}
         limits = exchange.timeouts
-        with mapped(exchange.what), exchange.cancellation.watching():
+        way = mapped(
+            exchange.what,
+            server=self.url,
+            connect=limits.connect,
+            read=limits.first_byte,
+        )
+        with way, exchange.cancellation.watching():
             request = self._prepare(method, path, data, headers)
             response = self._adapter.send(
                 request,

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-from collections.abc import Iterator
+import socket
+import ssl
+from collections.abc import Iterator, Sequence
 
 import requests
 import urllib3.exceptions as below
@@ -25,8 +27,8 @@ __all__ = ["mapped"]
 
 # Most specific first: the first row that fits names our error and says what happened.
 _FAILURES: tuple[tuple[type[Exception], type[H2OMagicError], str], ...] = (
-    (requests.ConnectTimeout, TimedOutError, "could not connect in time"),
-    (requests.Timeout, TimedOutError, "no answer in time"),
+    (requests.ConnectTimeout, TimedOutError, "could not connect {wait}"),
+    (requests.Timeout, TimedOutError, "no answer {wait}"),
     (requests.exceptions.ProxyError, ConnectionFailedError, "the proxy failed"),
     (requests.exceptions.SSLError, ConnectionFailedError, "no trusted TLS connection"),
     (requests.ConnectionError, ConnectionFailedError, "no connection"),
@@ -41,55 +43,119 @@ _FAILURES: tuple[tuple[type[Exception], type[H2OMagicError], str], ...] = (
     (requests.exceptions.URLRequired, ConfigurationError, "bad address"),
     (requests.exceptions.InvalidHeader, ConfigurationError, "bad header"),
     (requests.exceptions.RequestException, BackendError, "the request failed"),
-    (below.ReadTimeoutError, TimedOutError, "no answer in time"),
+    (below.ReadTimeoutError, TimedOutError, "no answer {wait}"),
     (below.ProtocolError, ConnectionFailedError, "the connection was lost"),
     (below.SSLError, ConnectionFailedError, "the TLS connection was lost"),
     (below.DecodeError, ProtocolError, "unreadable body"),
     (below.LocationValueError, ConfigurationError, "bad address"),
     (below.HTTPError, ConnectionFailedError, "the connection failed"),
     (http.client.HTTPException, ConnectionFailedError, "the connection was lost"),
-    (TimeoutError, TimedOutError, "no answer in time"),
+    (TimeoutError, TimedOutError, "no answer {wait}"),
     (OSError, ConnectionFailedError, "the connection failed"),
 )
 
 
+# Why there is no connection, by the operating system's own kinds of error.
+_WHYS: tuple[tuple[type[BaseException], str], ...] = (
+    (requests.exceptions.ProxyError, "proxy"),
+    (ConnectionRefusedError, "refused"),
+    (socket.gaierror, "unknown host"),
+)
+# What OpenSSL says of a certificate, by its number (X509_V_ERR_...).
+_OF_CERTIFICATES = {10: "expired", 62: "other name", 64: "other name"}
+# What it says of an answer that is no TLS.
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
+# What requests says where REQUESTS_CA_BUNDLE names no file.
+_NO_BUNDLE = "TLS CA certificate bundle"
+
+
 @contextlib.contextmanager
-def mapped(what: str) -> Iterator[None]:
+def mapped(
+    what: str, *, server: str = "", connect: float = 0, read: float = 0
+) -> Iterator[None]:
     """Turn the errors of ``requests`` and ``urllib3`` into ours, keeping the cause.
 
     Parameters
     ----------
     what
         What was tried, for the message.
+    server
+        The address that is connected to; empty if there is a connection already.
+    connect, read
+        Seconds that are waited for the connection, and for the answer; 0 if that is
+        not told.
     """
     try:
         yield
     except H2OMagicError:
         raise
     except Exception as error:
-        for foreign, ours, words in _FAILURES:
-            if isinstance(error, foreign):
-                raise ours(f"{what}: {words}{_reason(error)}") from error
-        raise
+        row = next((row for row in _FAILURES if isinstance(error, row[0])), None)
+        if row is None:
+            raise
+        _, kind, words = row
+        causes = _causes(error)
+        why = _why(causes) if server else ""
+        if server and isinstance(error, requests.ConnectTimeout):
+            text = f"no connection to {server} {_within(connect)}"
+            raise TimedOutError(text, connecting=True) from error
+        if why and kind is ConnectionFailedError:
+            text = f"no connection to {server}{_reason(causes)}"
+            raise ConnectionFailedError(text, why=why) from error
+        text = words.format(wait=_within(read))
+        raise kind(f"{what}: {text}{_reason(causes)}") from error
 
 
-# Kinds of OSError whose own words add nothing.
-_WORDLESS = (requests.RequestException, TimeoutError)
+def _within(seconds: float) -> str:
+    if not seconds:
+        return "in time"
+    return f"within {seconds:.0f} s" if seconds >= 10 else f"within {seconds:.2g} s"
 
 
-def _reason(error: BaseException) -> str:
-    """Return the words of the deepest cause that the operating system reported."""
-    reason = ""
-    for _ in range(10):  # a chain of causes could be a ring
-        if isinstance(error, http.client.RemoteDisconnected):
-            reason = "closed by the server before it answered"
-        elif isinstance(error, OSError) and not isinstance(error, _WORDLESS):
-            reason = error.strerror or str(error)
+def _causes(error: BaseException) -> list[BaseException]:
+    """Return an error, its cause, the cause of that, and so on."""
+    causes = [error]
+    while len(causes) < 10:  # they could be a ring
+        error = causes[-1]
         inner = getattr(error, "reason", None)
         if not isinstance(inner, BaseException):
             inner = next((a for a in error.args if isinstance(a, BaseException)), None)
         following = inner or error.__cause__ or error.__context__
         if following is None:
             break
-        error = following
+        causes.append(following)
+    return causes
+
+
+def _why(causes: Sequence[BaseException]) -> str:
+    """Return why there is no connection, in a word of `ConnectionFailedError`."""
+    for kind, why in _WHYS:
+        if any(isinstance(cause, kind) for cause in causes):
+            return why
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return _OF_CERTIFICATES.get(cause.verify_code, "certificate")
+        if isinstance(cause, ssl.SSLError) and cause.reason in _NO_TLS:
+            return "no TLS"
+        if isinstance(cause, OSError) and _NO_BUNDLE in str(cause):
+            return "bundle"
+    return ""
+
+
+# Kinds of OSError whose own words add nothing.
+_WORDLESS = (requests.RequestException, TimeoutError)
+
+
+def _reason(causes: Sequence[BaseException]) -> str:
+    """Return the words of the deepest cause that the operating system reported."""
+    reason = ""
+    for error in causes:
+        if isinstance(error, http.client.RemoteDisconnected):
+            reason = "closed by the server before it answered"
+        elif isinstance(error, ssl.SSLCertVerificationError) and error.verify_message:
+            reason = f"its certificate is not trusted ({error.verify_message})"
+        elif isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
+            reason = "what answers there is no TLS"
+        elif isinstance(error, OSError) and not isinstance(error, _WORDLESS):
+            reason = error.strerror or str(error)
     return f": {reason}" if reason else ""

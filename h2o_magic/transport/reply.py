@@ -16,7 +16,6 @@ from h2o_magic.errors import (
     ProtocolError,
     RateLimitedError,
     StatusError,
-    TimedOutError,
 )
 from h2o_magic.transport.failures import mapped
 from h2o_magic.transport.secrecy import Secrets
@@ -74,8 +73,9 @@ class Reply:
         self._raw = raw
         self._what = what
         self._deadline = deadline
-        self._wait = (timeouts.first_byte, "first byte")
+        self._timeouts = timeouts
         self._idle = timeouts.idle
+        self.allow(timeouts.first_byte, "first byte")
         self._cancellation = cancellation
 
     def __enter__(self) -> Reply:
@@ -103,7 +103,7 @@ class Reply:
         """
         decoder = ContentDecoder(self.headers.get("Content-Encoding", ""))
         while data := self._read():
-            self._wait = (self._idle, "next byte")
+            self.allow(self._idle, "next byte")
             if plain := decoder.feed(data):
                 yield plain
         self.ended = True
@@ -114,11 +114,19 @@ class Reply:
     def hurry(self, seconds: float) -> None:
         """Wait at most this long for each byte from now on."""
         self._idle = min(self._idle, seconds)
-        self._wait = (self._idle, "end")
+        self.allow(self._idle, "end")
 
-    def allow(self, seconds: float, what: str) -> None:
-        """Wait at most this long for the next byte; `what` names it in an error."""
-        self._wait = (seconds, what)
+    def allow(self, seconds: float, what: str, *, of: float | None = None) -> None:
+        """Wait at most this long for the next byte.
+
+        Parameters
+        ----------
+        seconds
+            How long; it may be what is left of a longer wait, which is then `of`.
+        what
+            What is waited for, for an error.
+        """
+        self._wait = (seconds, what, seconds if of is None else of)
 
     def read(self, limit: int) -> bytes:
         """Return the first `limit` bytes of the body, or all if it is shorter."""
@@ -129,8 +137,14 @@ class Reply:
                 break
         return bytes(body[:limit])
 
-    def json(self) -> Any:
+    def json(self, *, cleaned: bool = False) -> Any:
         """Return the body as a JSON document.
+
+        Parameters
+        ----------
+        cleaned
+            True takes the request's secrets out of it, which a server may repeat: for
+            what is listed and kept.
 
         Raises
         ------
@@ -139,7 +153,8 @@ class Reply:
         """
         body = self.read(_LONGEST_DOCUMENT)
         try:
-            return json.loads(body)
+            document = json.loads(body)
+            return self.secrets.cleaned(document) if cleaned else document
         except (ValueError, RecursionError) as error:
             raise ProtocolError(
                 f"{self._what}: expected JSON, got {error_text(body, limit=200)!r}"
@@ -153,15 +168,15 @@ class Reply:
         self._cancellation.release()
 
     def _read(self) -> bytes:
-        seconds, what = self._wait
+        seconds, what, whole = self._wait
         left = self._deadline - time.monotonic()
         if left < seconds:
-            seconds, what = left, "end, for too long as a whole"
-        if seconds <= 0:
-            raise TimedOutError(f"{self._what}: waiting for the {what}")
-        self._cancellation.limit(seconds)
+            seconds, what, whole = left, "end", self._timeouts.overall
         try:
-            with mapped(f"{self._what}: waiting for the {what}"):
+            with mapped(f"{self._what}: waiting for the {what}", read=whole):
+                if seconds <= 0:
+                    raise TimeoutError
+                self._cancellation.limit(seconds)
                 data = self._raw.read1(_PIECE, decode_content=False)
         except Exception as error:
             # A socket that is shut down while it is read fails in many ways.

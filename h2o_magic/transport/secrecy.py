@@ -1,8 +1,9 @@
-"""What must not be seen in an error, although a server repeats it: key and cookies."""
+"""What must not be seen, although a server repeats it: key and cookies."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from h2o_magic.errors import BackendError, StatusError
 
@@ -31,6 +32,25 @@ class Secrets:
             body = body.replace(value.encode(), _SHOWN.encode())
         return body
 
+    def without(self, text: str) -> str:
+        """Return a text without the secrets."""
+        for value in self._values:
+            text = text.replace(value, _SHOWN)
+        return text
+
+    def cleaned(self, document: Any) -> Any:
+        """Return a JSON document without the secrets in its texts."""
+        if isinstance(document, str):
+            return self.without(document)
+        if isinstance(document, list):
+            return [self.cleaned(item) for item in document]
+        if isinstance(document, dict):
+            return {
+                self.without(name): self.cleaned(item)
+                for name, item in document.items()
+            }
+        return document
+
     def hide(self, error: BackendError) -> None:
         """Take the secrets out of the words of an error, but not of an answer's text.
 
@@ -40,16 +60,10 @@ class Secrets:
             An error with words of the server in it. It is changed.
         """
         error.args = tuple(
-            self._without(word) if isinstance(word, str) else word
-            for word in error.args
+            self.without(word) if isinstance(word, str) else word for word in error.args
         )
         if isinstance(error, StatusError):
-            error.server_message = self._without(error.server_message)
-
-    def _without(self, text: str) -> str:
-        for value in self._values:
-            text = text.replace(value, _SHOWN)
-        return text
+            error.server_message = self.without(error.server_message)
 
 
 def _values(headers: Mapping[str, str]) -> Iterator[str]:

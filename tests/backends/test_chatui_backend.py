@@ -956,7 +956,7 @@ def test_unlisted_models_are_left_out_and_the_context_is_told() -> None:
 
 
 def test_a_server_without_a_list_is_no_chat_ui() -> None:
-    with pytest.raises(StatusError, match="there is no chat-ui at this address"):
+    with pytest.raises(StatusError, match="there is no chat-ui at http://127"):
         models(PAGE)
     with pytest.raises(ProtocolError, match="list of models"):
         models(document({"object": "list"}))
@@ -979,7 +979,7 @@ def test_a_list_that_wants_a_login_says_so(reply: Answer) -> None:
             document({"message": "Invalid request"}, status=400),
             "'tiny-llama'",
         ),
-        ("create", PAGE, "there is no chat-ui at this address"),
+        ("create", PAGE, "there is no chat-ui at http://127"),
         ("create", document({"message": "modal first"}, status=405), "gpt-gm protocol"),
         ("create", document({"conversationId": "../x"}), "expected a conversationId"),
         ("create", document([1]), "expected a conversationId"),

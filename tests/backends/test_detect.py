@@ -275,9 +275,11 @@ def test_the_key_goes_along_and_is_not_shown_when_the_server_sends_it_back() -> 
 
 def test_nobody_there_is_told_after_one_try() -> None:
     with serving(lambda _: NOTHING) as server:
-        url = server.url
-    with pytest.raises(ConnectionFailedError, match="GET http"):
+        url = f"{server.url}/lab"
+    with pytest.raises(ConnectionFailedError) as caught:
         detect(Endpoint(url))
+    assert str(caught.value).startswith(f"no connection to {url}: Connection refused: ")
+    assert "`%h2o connect --scan` looks on this machine" in str(caught.value)
 
 
 def test_a_silent_server_is_told_after_one_try() -> None:

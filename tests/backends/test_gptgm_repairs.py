@@ -103,7 +103,7 @@ def test_the_servers_own_wait_is_kept_up_to_a_limit(code: int) -> None:
     [
         (status(401), "%h2o connect http://h --key-env VAR"),
         (status(403, "Invalid referer for POST request"), "another address"),
-        (status(404, "Not found"), "no gpt-gm server at this address"),
+        (status(404, "Not found"), "no gpt-gm server at http://h; check it"),
         (status(404, "Conversation not found"), "keeps losing this chat"),
         (status(405, "accept the welcome modal first"), "forgets who asks"),
         (status(410), "no model 'm' any more; choose another"),
@@ -113,6 +113,10 @@ def test_the_servers_own_wait_is_kept_up_to_a_limit(code: int) -> None:
         (limited(None, words="Exceeded ... before login"), "limit for guests"),
         (status(502), "in a minute"),
         (status(503), "loads the model"),
+        (status(500), "its log may say why"),
+        (status(204), "status 200: check that the gpt-gm server itself is at http://h"),
+        (status(302), "connect to where it leads, if you trust that"),
+        (status(418), "check that the gpt-gm server is at http://h"),
         (ConnectionFailedError("x"), "check that a server runs"),
         (TimedOutError("x"), "ask again"),
     ],
@@ -147,7 +151,7 @@ def test_the_words_of_the_server_begin_the_message_where_they_are_understood() -
 
 
 def test_an_error_of_unknown_meaning_is_left_as_it_is() -> None:
-    for error in (status(418, "y"), status(500), ProtocolError("x")):
+    for error in (status(418, "y"), status(500, "y"), ProtocolError("x")):
         assert explained(error, url="http://h", model="m") is error
 
 

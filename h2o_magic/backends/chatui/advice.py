@@ -44,7 +44,12 @@ _USUAL_WAIT = 60.0  # seconds; chat-ui counts the messages of the last minute
 
 
 def explained(
-    error: BackendError, *, known: bool, model: str = "", naming: bool = False
+    error: BackendError,
+    *,
+    url: str,
+    known: bool,
+    model: str = "",
+    naming: bool = False,
 ) -> BackendError:
     """Return `error` as it is told, or itself if there is nothing better to say.
 
@@ -52,6 +57,8 @@ def explained(
     ----------
     error
         The failure that is reported.
+    url
+        The server's address.
     known
         True if the user has given a token or a cookie.
     model
@@ -67,7 +74,7 @@ def explained(
             return f"{error}: {_MOVED if moved else login}"
         if error.status == 400 and naming:
             return f"{error.server_message or error}: {_NAMING.format(model=model)}"
-        facts = {"login": login, "model": model, "kind": "chat-ui"}
+        facts = {"url": url, "login": login, "model": model, "kind": "chat-ui"}
         return advised(error, _ADVICE, usual_wait=_USUAL_WAIT, **facts)
 
     return told(error, refusal)

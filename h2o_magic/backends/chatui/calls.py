@@ -192,9 +192,9 @@ class ChatUICalls:
         self._try("DELETE", _path(conversation))
 
     def get(self, path: str, read: Callable[[object], _T]) -> _T:
-        """Return what `read` makes of the JSON document at `path`."""
+        """Return what `read` makes of the document at `path`; no secret is in it."""
         with self._telling():
-            return self._get(path, read, Cancellation())
+            return self._get(path, read, Cancellation(), cleaned=True)
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -205,7 +205,13 @@ class ChatUICalls:
     ) -> contextlib.AbstractContextManager[None]:
         """Return a block whose failures say what to do about them."""
         return telling(
-            partial(explained, known=self._known, model=model, naming=naming)
+            partial(
+                explained,
+                url=self.url,
+                known=self._known,
+                model=model,
+                naming=naming,
+            )
         )
 
     @contextlib.contextmanager
@@ -227,10 +233,15 @@ class ChatUICalls:
             self._first.leave()
 
     def _get(
-        self, path: str, read: Callable[[object], _T], cancellation: Cancellation
+        self,
+        path: str,
+        read: Callable[[object], _T],
+        cancellation: Cancellation,
+        *,
+        cleaned: bool = False,
     ) -> _T:
         with self._transport.send("GET", path, cancellation=cancellation) as reply:
-            return read(reply.json())
+            return read(reply.json(cleaned=cleaned))
 
     def _ask(
         self,

@@ -194,9 +194,9 @@ class GptGmCalls:
         self._try("DELETE", _path(conversation))
 
     def get(self, path: str) -> Any:
-        """Return the JSON document at `path`."""
+        """Return the JSON document at `path`, with no secret in it."""
         with self._transport.send("GET", path) as reply:
-            return reply.json()
+            return reply.json(cleaned=True)
 
     def post(self, path: str, document: object) -> Any:
         """Return the JSON document that answers `document`, sent to `path`."""

@@ -71,7 +71,7 @@ class OpenAICalls:
         read: Callable[[object], _T],
         timeouts: Timeouts | None = None,
     ) -> _T:
-        """Return what `read` makes of the list of models, as the server gives it.
+        """Return what `read` makes of the list of models; no secret is in it.
 
         Parameters
         ----------
@@ -85,7 +85,7 @@ class OpenAICalls:
         with self._transport.send(
             "GET", f"{self._api}/models", cancellation=cancellation, timeouts=timeouts
         ) as reply:
-            document = reply.json()
+            document = reply.json(cleaned=True)
             self._flavour = flavour_of(document)
             return read(document)
 

@@ -140,9 +140,9 @@ def _limit(
     else:
         left = max(timeouts.first_byte - silence, 0.0)
         if not interpreter.spoke:
-            reply.allow(left, "first words")
+            reply.allow(left, "first words", of=timeouts.first_byte)
         elif left < timeouts.idle:
-            reply.allow(left, "next words")
+            reply.allow(left, "next words", of=timeouts.first_byte)
 
 
 def _names(calls: OpenAICalls) -> list[str]:
