@@ -89,21 +89,33 @@ def mapped(
         yield
     except H2OMagicError:
         raise
-    except Exception as error:
-        row = next((row for row in _FAILURES if isinstance(error, row[0])), None)
-        if row is None:
-            raise
-        _, kind, words = row
-        causes = _causes(error)
-        why = _why(causes) if server else ""
-        if server and isinstance(error, requests.ConnectTimeout):
-            text = f"no connection to {server} {_within(connect)}"
-            raise TimedOutError(text, connecting=True) from error
-        if why and kind is ConnectionFailedError:
-            text = f"no connection to {server}{_reason(causes)}"
-            raise ConnectionFailedError(text, why=why) from error
-        text = words.format(wait=_within(read))
-        raise kind(f"{what}: {text}{_reason(causes)}") from error
+    except tuple(foreign for foreign, _, _ in _FAILURES) as error:
+        # No name here may hold an error: errors hold this frame, and what is in such a
+        # ring stays open for long.
+        raise (
+            (_without_connection(error, server, connect) if server else None)
+            or _ours(error, what, read)
+        ) from error
+
+
+def _without_connection(
+    error: Exception, server: str, connect: float
+) -> BackendError | None:
+    """Return what to raise if there is no connection, and it is known why."""
+    if isinstance(error, requests.ConnectTimeout):
+        text = f"no connection to {server} {_within(connect)}"
+        return TimedOutError(text, connecting=True)
+    causes = _causes(error)
+    if why := _why(causes):
+        text = f"no connection to {server}{_reason(causes)}"
+        return ConnectionFailedError(text, why=why)
+    return None
+
+
+def _ours(error: Exception, what: str, read: float) -> H2OMagicError:
+    _, kind, words = next(row for row in _FAILURES if isinstance(error, row[0]))
+    text = words.format(wait=_within(read))
+    return kind(f"{what}: {text}{_reason(_causes(error))}")
 
 
 def _within(seconds: float) -> str:
