@@ -9,9 +9,12 @@ from h2o_magic.amounts import counted
 from h2o_magic.setting_table import LOCAL
 
 if TYPE_CHECKING:
-    from h2o_magic.servers import Reached
+    from h2o_magic.reaching import Reached
 
-__all__ = ["Connected", "connected"]
+__all__ = ["NO_MODEL", "Connected", "connected"]
+
+#: What to do about a server whose list of models is empty.
+NO_MODEL = "load or pull one there first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class Connected:
         The model that is current now.
     notes : tuple of str
         What the user should know, a sentence each.
+    formerly : str
+        The name that it had until now; empty if it had none, or has it still.
     """
 
     server: str
@@ -43,11 +48,13 @@ class Connected:
     models: tuple[str, ...] = ()
     model: str = ""
     notes: tuple[str, ...] = ()
+    formerly: str = ""
 
     def __str__(self) -> str:
         """Say it in a line or two."""
         where = f" ({self.url})" if self.url not in ("", self.server) else ""
-        lines = [f"Connected to {self.server}{where}: {self.what}."]
+        before = f", formerly {self.formerly}" if self.formerly else ""
+        lines = [f"Connected to {self.server}{where}{before}: {self.what}."]
         lines.append(" ".join([f"Model: {self.model}.", *self.notes]))
         return "\n".join(lines)
 
@@ -69,7 +76,8 @@ def connected(reached: Reached | None, model: str, amiss: str) -> Connected:
     names = tuple(listed.name for listed in reached.models or ())
     has = "it does not list its models"
     if reached.models is not None:
-        has = counted(len(names), "model")
+        has = counted(len(names), "model") if names else "it lists no model"
+        amiss = amiss if names else NO_MODEL
     how = f" (known by: {reached.how})" if reached.how else ""
     problems = filter(None, [amiss, reached.problem])
     return Connected(
@@ -80,6 +88,7 @@ def connected(reached: Reached | None, model: str, amiss: str) -> Connected:
         models=names,
         model=model,
         notes=tuple(map(_sentence, problems)),
+        formerly=reached.formerly,
     )
 
 

@@ -32,6 +32,10 @@ __all__ = [
 ]
 
 
+#: Names that an error lists.
+_MOST_NAMES = 5
+
+
 @dataclass(frozen=True, slots=True)
 class KnownServer:
     """A server by its address, and what is known of it.
@@ -182,7 +186,8 @@ def same_server(one: str, other: str) -> bool:
 def unknown_name(name: str, known: Iterable[str]) -> ConfigurationError:
     """Return the error for a name that no server has."""
     return ConfigurationError(
-        f"no server is known as {name!r}: {did_you_mean(name, [*known, LOCAL])} "
+        f"no server is known as {name!r}: "
+        f"{did_you_mean(name, [*known, LOCAL], most=_MOST_NAMES)} "
         "(`%h2o connect` lists them, `%h2o connect http://HOST:PORT` adds one)"
     )
 

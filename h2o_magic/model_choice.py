@@ -18,6 +18,7 @@ from h2o_magic.settings import Settings
 __all__ = ["give_back", "is_chosen", "lacking", "settle", "whole_path"]
 
 _LENT = "the first of "
+_MOST_NAMES = 5  # of models, in a sentence
 
 
 def is_chosen(settings: Settings) -> bool:
@@ -65,7 +66,7 @@ def lacking(model: str, models: Sequence[ModelInfo]) -> str:
     names = [listed.name for listed in models]
     if model in names or not names:
         return ""
-    return f"it does not list {model}: {did_you_mean(model, names)}"
+    return f"it does not list {model}: {did_you_mean(model, names, most=_MOST_NAMES)}"
 
 
 def whole_path(model: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 __all__ = ["did_you_mean"]
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str], *, most: int | None = None) -> str:
     """Return a half sentence that helps with an unknown name.
 
     Parameters
@@ -17,11 +17,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         What was given.
     known
         The accepted names.
+    most
+        How many of them are named at most, those that are most like it; None for all.
 
     Returns
     -------
     str
-        ``"did you mean 'x'?"`` where one name is near, else ``"known: a, b, c"``.
+        ``"did you mean 'x'?"`` where one name is near, else ``"known: a, b, c"`` or
+        ``"known: a, b and 7 others"``.
     """
     candidates = list(known)
     # Options are typed with dashes or underscores; both spellings are one name.
@@ -30,7 +33,17 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     near = begun or difflib.get_close_matches(_plain(name), plain, 1, 0.5)
     if near:
         return f"did you mean {plain[near[0]]!r}?"
+    if most is not None and len(candidates) > most:
+        plain_name = _plain(name)
+        likest = sorted(candidates, key=lambda c: _likeness(plain_name, c))[-most:]
+        rest = len(candidates) - most
+        others = "1 other" if rest == 1 else f"{rest} others"
+        return f"known: {', '.join(sorted(likest))} and {others}"
     return f"known: {', '.join(sorted(candidates))}"
+
+
+def _likeness(plain: str, candidate: str) -> float:
+    return difflib.SequenceMatcher(None, plain, _plain(candidate)).ratio()
 
 
 def _plain(name: str) -> str:

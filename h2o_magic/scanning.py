@@ -8,16 +8,15 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 
 from h2o_magic.backends.detect import Found, detect
 from h2o_magic.endpoint import Endpoint
-from h2o_magic.errors import BackendError
+from h2o_magic.errors import BackendError, TimedOutError
 from h2o_magic.known_servers import suggested_name
 from h2o_magic.transport import Timeouts
 
-__all__ = ["PORTS", "Answering", "scan"]
+__all__ = ["PORTS", "OpenPort", "scan"]
 
 #: vLLM and others; SGLang; Ollama; llama.cpp and TGI; LM Studio; h2oGPT; chat-ui and
 #: TGI in containers; LiteLLM; chat-ui in development.
@@ -29,25 +28,28 @@ _TIMEOUTS = Timeouts(connect=1, first_byte=2, idle=1, overall=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Answering:
-    """A server that answers.
+class OpenPort:
+    """A port that is open.
 
     Attributes
     ----------
     url : str
         Its address.
-    found : Found
-        What it is.
+    found : Found or None
+        The server that answers there; None if none does that is known.
     name : str
-        What it could be called.
+        What that could be called.
+    why : str
+        Why none is found, in a few words.
     """
 
     url: str
-    found: Found
-    name: str
+    found: Found | None = None
+    name: str = ""
+    why: str = ""
 
 
-def scan(ports: Iterable[int] = PORTS) -> tuple[Answering, ...]:
+def scan(ports: Iterable[int] = PORTS) -> tuple[OpenPort, ...]:
     """Ask this machine's ports, all at once, what answers there.
 
     Parameters
@@ -60,13 +62,16 @@ def scan(ports: Iterable[int] = PORTS) -> tuple[Answering, ...]:
         return tuple(filter(None, pool.map(_look, listed)))
 
 
-def _look(port: int) -> Answering | None:
+def _look(port: int) -> OpenPort | None:
     try:
         socket.create_connection((_HERE, port), _OPEN).close()
     except OSError:
         return None
     url = f"http://{_HERE}:{port}"
-    with suppress(BackendError):
+    try:
         found = detect(Endpoint(url), timeouts=_TIMEOUTS)
-        return Answering(url, found, suggested_name(url, found.engine or found.dialect))
-    return None
+    except TimedOutError:
+        return OpenPort(url, why=f"no answer within {_TIMEOUTS.first_byte:g} s")
+    except BackendError:
+        return OpenPort(url, why="something else answers")
+    return OpenPort(url, found, suggested_name(url, found.engine or found.dialect))

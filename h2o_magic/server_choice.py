@@ -77,7 +77,7 @@ class ServerChoice:
                     "the local server has its name, its dialect and its key: give none"
                 )
             self._settings.set("server", "", _CONNECT)
-            return connected(None, str(self._settings["model"]), "")
+            return connected(None, self._current_model(), "")
         reached = self.servers.reach(server, name=name, dialect=dialect, key=key)
         self._exchange.disconnect()
         where = reached.server.name or reached.server.url

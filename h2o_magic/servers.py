@@ -1,4 +1,4 @@
-"""The servers that can answer: found by name or address, and connected to.
+"""The servers that can answer: found by name or address, connected to, forgotten.
 
 What is needed for that is put together here: the known servers, their keys, and the
 dialects that were found out. A server is looked at only when it is used.
@@ -9,17 +9,15 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from h2o_magic import places
-from h2o_magic.backends import Backend, ModelInfo
+from h2o_magic.backends import Backend
 from h2o_magic.backends import connect as backends
-from h2o_magic.backends.dialects import DIALECTS
-from h2o_magic.endpoint import Endpoint, check_base_url
-from h2o_magic.errors import ConfigurationError, ProtocolError, StatusError
-from h2o_magic.keys import NO_KEY, Keys, KeySource
+from h2o_magic.endpoint import check_base_url
+from h2o_magic.errors import ConfigurationError, StatusError
+from h2o_magic.keys import Keys, KeySource
 from h2o_magic.known_servers import (
     KnownServer,
     KnownServers,
@@ -27,44 +25,15 @@ from h2o_magic.known_servers import (
     unknown_name,
 )
 from h2o_magic.model_lists import ModelLists
+from h2o_magic.reaching import REFUSED, Make, Reached, looked_at, reached
 
 if TYPE_CHECKING:
-    from h2o_magic.backends.detect import Found
-    from h2o_magic.scanning import Answering
+    from h2o_magic.scanning import OpenPort
 
-__all__ = ["Reached", "Servers"]
+__all__ = ["Servers"]
 
-_REFUSED = (401, 403)
 #: A host and a port, without what goes before them.
 _ADDRESS = re.compile(r"[\w.-]+:\d+(/.*)?")
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """A server that was reached.
-
-    Attributes
-    ----------
-    server : KnownServer
-        What is known of it now.
-    backend : Backend
-        The way to it.
-    models : tuple of ModelInfo or None
-        What it offers; None if it does not say.
-    what : str
-        What it was found to be, in words; of a known one, its dialect.
-    how : str
-        The answer that it was known by; empty if it was not asked what it is.
-    problem : str
-        Why it is not kept for other notebooks; empty if it is.
-    """
-
-    server: KnownServer
-    backend: Backend
-    models: tuple[ModelInfo, ...] | None
-    what: str
-    how: str = ""
-    problem: str = ""
 
 
 class Servers:
@@ -88,7 +57,7 @@ class Servers:
         *,
         keys: Keys | None = None,
         lists: ModelLists | None = None,
-        make: Callable[[str, str, str | None], Backend] = backends.connect,
+        make: Make = backends.connect,
     ) -> None:
         self.keys = Keys() if keys is None else keys
         self.lists = ModelLists() if lists is None else lists
@@ -158,7 +127,7 @@ class Servers:
         entry = self.find(server)
         token = self.keys.read(entry.key, entry.url)
         if not entry.dialect:
-            entry, _ = self._looked_at(entry, token)
+            entry, _ = looked_at(entry, token)
             self._here.append(entry)
         return self._make(entry.dialect, entry.url, token)
 
@@ -178,7 +147,9 @@ class Servers:
         Parameters
         ----------
         server
-            An address, or the name of a known server.
+            An address, or the name of a known server. An address with a version
+            segment such as ``/v1`` is that of an OpenAI-compatible API, also where
+            something else is known to be.
         name
             What to call it; empty for its name, or one after its address.
         dialect
@@ -195,7 +166,9 @@ class Servers:
         BackendError
             If the server does not answer, or refuses the key.
         """
-        entry = self.find(server if "/" not in server else check_base_url(server))
+        url = check_base_url(server) if "/" in server else ""
+        known = self.find(url or server)
+        entry = _as_written(known, url) if url else known
         entry = replace(
             entry,
             name=name or entry.name,
@@ -205,13 +178,18 @@ class Servers:
         self._known.refuse_taken(entry)
         if entry.key.kind == "prompt" and (key or not self.keys.holds(entry.url)):
             self.keys.ask(entry.url)
+        token = self.keys.read(entry.key, entry.url)
+        forced = dialect not in ("", "auto")
         try:
-            forced = dialect not in ("", "auto")
-            return self._kept(*self._reached(entry, forced=forced))
+            found = reached(entry, token, self._make, forced=forced)
         except StatusError as error:
-            if error.status in _REFUSED:
+            if error.status in REFUSED:
                 self.keys.drop(entry.url)
             raise
+        if found.models is not None:
+            self.lists.keep(entry.url, found.models)
+        formerly = known.name if known.name != entry.name else ""
+        return self._kept(replace(found, formerly=formerly))
 
     def forget(self, name: str) -> KnownServer:
         """Forget a known server, by name or address; return what was known of it.
@@ -227,7 +205,7 @@ class Servers:
         self._here = [e for e in self._here if not same_server(e.url, entry.url)]
         return entry
 
-    def scan(self) -> tuple[Answering, ...]:
+    def scan(self) -> tuple[OpenPort, ...]:
         """Ask this machine, on the ports that servers usually have, what answers.
 
         No other machine is asked, and nothing is kept.
@@ -236,107 +214,26 @@ class Servers:
 
         return scan()
 
-    def _reached(
-        self, entry: KnownServer, *, forced: bool = False
-    ) -> tuple[Reached, str]:
-        """Reach a server; return it, and a name for it if it has none.
-
-        A dialect that is `forced` must not be another than it is found to speak. If a
-        known one gives no list of models, another server may have taken its address:
-        it is found out anew.
-        """
-        token = self.keys.read(entry.key, entry.url)
-        what, how, engine = DIALECTS.get(entry.dialect, ""), "", ""
-        listed = sure = forced
-        if not entry.dialect:
-            entry, found = self._looked_at(entry, token)
-            what, how, engine, sure = found.kind, found.how, found.engine, True
-        elif forced:
-            listed = _agreed(entry, token)
-        backend = self._make(entry.dialect, entry.url, token)
-        try:
-            models = _models_of(backend, entry)
-        except BaseException:
-            backend.close()
-            raise
-        if forced and not listed and entry.dialect == "gpt-gm":
-            models = None  # those are the known ones, which the server never named
-        if models is not None:
-            self.lists.keep(entry.url, models)
-        elif not sure:
-            with suppress(ProtocolError):  # then it is what it was, without a list
-                other = self._reached(replace(entry, dialect=""))
-                backend.close()
-                return other
-        return Reached(entry, backend, models, what, how), engine
-
-    def _looked_at(
-        self, entry: KnownServer, token: str | None
-    ) -> tuple[KnownServer, Found]:
-        """Find out a server's dialect."""
-        from h2o_magic.backends.detect import detect  # noqa: PLC0415
-
-        found = detect(Endpoint(entry.url, token))
-        if found.refused:
-            raise _refusal(found.kind, entry, 401)
-        return replace(entry, dialect=found.dialect), found
-
-    def _kept(self, reached: Reached, hint: str) -> Reached:
+    def _kept(self, found: Reached) -> Reached:
         """Keep a server; one that cannot be is known in this kernel."""
-        entry = reached.server
+        entry = found.server
         self._here = [e for e in self._here if not same_server(e.url, entry.url)]
         try:
-            return replace(reached, server=self._known.keep(entry, hint=hint))
+            return replace(found, server=self._known.keep(entry, hint=found.engine))
         except ConfigurationError as error:
             self._here.append(entry)
-            return replace(reached, problem=str(error))
+            return replace(found, problem=str(error))
 
 
-def _agreed(entry: KnownServer, token: str | None) -> bool:
-    """Return whether a server was found to speak what it is said to speak.
+def _as_written(entry: KnownServer, url: str) -> KnownServer:
+    """Return what is known of a server, if its address is written so.
 
-    Raises
-    ------
-    ConfigurationError
-        If it was found to speak something else.
+    Who writes a version segment means the OpenAI-compatible API that is there.
     """
-    from h2o_magic.backends.detect import detect  # noqa: PLC0415
+    from h2o_magic.backends.openai.address import split_address  # noqa: PLC0415
 
-    try:
-        found = detect(Endpoint(entry.url, token))
-    except ProtocolError:
-        return False  # it may be one that shows no list
-    # A server of this package speaks two, and has them at one address.
-    both = found.engine == "h2o_magic" and entry.dialect in ("gpt-gm", "openai")
-    if found.dialect != entry.dialect and not both:
-        raise ConfigurationError(
-            f"expected a server that speaks {entry.dialect} at {entry.url}, found "
-            f"{found} ({found.how}): leave `--dialect` out, or name {found.dialect}"
-        )
-    return True
-
-
-def _models_of(backend: Backend, entry: KnownServer) -> tuple[ModelInfo, ...] | None:
-    """Return a server's models; None if it has no list of them."""
-    try:
-        return tuple(backend.models())
-    except ProtocolError:
-        return None
-    except StatusError as error:
-        if error.status in _REFUSED:
-            raise _refusal(DIALECTS[entry.dialect], entry, error.status) from None
-        if error.status in (404, 405, 501):
-            return None
-        raise
-
-
-def _refusal(what: str, entry: KnownServer, status: int) -> StatusError:
-    """Return the error for a server that does not take the key, or wants one."""
-    if entry.key == NO_KEY:
-        said = "wants a key: name the variable that it is in, as in"
-    else:
-        said = f"refuses the key ({entry.key}): check it, or name another, as in"
-    return StatusError(
-        f"{what} at {entry.url} {said} `%h2o connect {entry.url} --key-env VAR`",
-        status=status,
-    )
+    root, version = split_address(url)
+    same = entry.dialect == "openai" and split_address(entry.url)[1] == version
+    if url == root or same:
+        return entry
+    return replace(entry, url=url, dialect="")

@@ -7,6 +7,7 @@ completion waits longer than :data:`WAIT`.
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,7 +20,6 @@ from h2o_magic.catalogue import MODELS
 from h2o_magic.completion.words import Offer
 from h2o_magic.formats import FORMATS
 from h2o_magic.names import is_the_shells
-from h2o_magic.prompt_values.secret_names import secrecy
 from h2o_magic.setting import Setting
 from h2o_magic.setting_table import LOCAL
 
@@ -32,6 +32,9 @@ __all__ = ["WAIT", "Values", "in_time", "models_of", "visible"]
 WAIT = 0.15
 #: Seconds for which the list of a server's models is not asked for again.
 _KEPT = 30.0
+
+#: What stands in the name of a variable that holds a key.
+_KEY = re.compile("KEY|TOKEN|SECRET|PASS", re.IGNORECASE)
 
 _T = TypeVar("_T")
 
@@ -259,4 +262,4 @@ def _ask(server: str, connect: Callable[[], Backend | None]) -> None:
 
 def _key_variables() -> list[str]:
     """Return the variables of the environment that may hold a key, by their names."""
-    return sorted(name for name in os.environ if secrecy(name) != "no")
+    return sorted(name for name in os.environ if _KEY.search(name))

@@ -8,7 +8,7 @@ from h2o_magic.backends.dialects import DIALECTS
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.known_servers import KnownServer, same_server
 from h2o_magic.setting_table import LOCAL
-from h2o_magic.subcommands.showing import filled, say, show_table
+from h2o_magic.subcommands.showing import filled, say, say_all, show_table
 from h2o_magic.subcommands.usage import Given
 from h2o_magic.tables import Verbatim
 
@@ -36,8 +36,7 @@ def connect(magics: H2OMagics, given: Given) -> None:
         _refuse_options(given)
         _list(magics)
     elif "--forget" in given:
-        gone = magics.session.forget_server(server)
-        say(magics, "Forgotten: {name} ({url}).", name=gone.name, url=gone.url)
+        _forget(magics, server)
     else:
         _go(magics, server, given)
 
@@ -53,6 +52,14 @@ def _go(magics: H2OMagics, server: str, given: Given) -> None:
     )
     first, second = str(connected).split("\n")
     say(magics, "{first}\n\n{second}", first=first, second=second)
+
+
+def _forget(magics: H2OMagics, server: str) -> None:
+    before = magics.session.settings["server"]
+    gone = magics.session.forget_server(server)
+    now = magics.session.settings["server"]
+    left = "" if now == before else " The local server answers from now on."
+    say(magics, "Forgotten: {name} ({url})." + left, name=gone.name, url=gone.url)
 
 
 def _refuse_server(server: str | None) -> None:
@@ -107,16 +114,23 @@ def _row(server: KnownServer, current: str) -> list[str]:
 
 
 def _scan(magics: H2OMagics) -> None:
-    found = magics.session.servers.scan()
-    if not found:
-        say(magics, "No server answers on the usual ports of this machine.")
-        return
+    ports = magics.session.servers.scan()
     rows = [
         [
-            Verbatim(one.url),
-            Verbatim(f"{one.found}, wants a key" if one.found.refused else one.found),
-            f"`%h2o connect {one.url} --name {one.name}`",
+            Verbatim(port.url),
+            Verbatim(f"{found}, wants a key" if found.refused else found),
+            f"`%h2o connect {port.url} --name {port.name}`",
         ]
-        for one in found
+        for port in ports
+        if (found := port.found) is not None
     ]
-    show_table(magics, ["address", "what answers", "to go there"], rows)
+    others = [
+        filled("Open, but no known server: {url} ({why}).", url=port.url, why=port.why)
+        for port in ports
+        if port.found is None
+    ]
+    if rows:
+        show_table(magics, ["address", "what answers", "to go there"], rows, others)
+    else:
+        none = filled("No server answers on the usual ports of this machine.")
+        say_all(magics, [none, *others])

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from h2o_magic.amounts import duration_in_words, size_in_words
 from h2o_magic.catalogue import find_model
-from h2o_magic.subcommands.showing import filled, show_table
+from h2o_magic.connecting import NO_MODEL
+from h2o_magic.subcommands.showing import filled, say_all, show_table
 from h2o_magic.subcommands.usage import Given
 from h2o_magic.tables import Verbatim
 
@@ -39,8 +40,12 @@ def models(magics: H2OMagics, _: Given) -> None:
         ]
         for m in listed.models
     ]
+    below = [_age(listed)] if listed.problem else []
+    if not rows:
+        say_all(magics, [filled(f"The server lists no model: {NO_MODEL}."), *below])
+        return
     head, rows = _filled(_HEAD, rows)
-    show_table(magics, head, rows, [_age(listed)] if listed.problem else [])
+    show_table(magics, head, rows, below)
 
 
 def _filled(

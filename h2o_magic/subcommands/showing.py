@@ -11,12 +11,18 @@ from h2o_magic.display import show_markdown
 if TYPE_CHECKING:
     from h2o_magic.magics import H2OMagics
 
-__all__ = ["filled", "say", "show_table"]
+__all__ = ["filled", "say", "say_all", "show_table"]
 
 
 def say(magics: H2OMagics, sentence: str, /, **texts: str) -> None:
     """Show a sentence; see :func:`filled`."""
     show_markdown(magics.shell, *filled(sentence, **texts))
+
+
+def say_all(magics: H2OMagics, sentences: Sequence[tuple[str, str]]) -> None:
+    """Show sentences in both forms, each for itself."""
+    markdown, plain = zip(*sentences, strict=True)
+    show_markdown(magics.shell, "\n\n".join(markdown), "\n".join(plain))
 
 
 def filled(sentence: str, /, **texts: str) -> tuple[str, str]:
