@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from h2o_magic import places
 from h2o_magic.cells import RunningCell
-from h2o_magic.errors import ConfigurationError
 from h2o_magic.identity import Identity, identify
 from h2o_magic.settings import Settings
 from h2o_magic.turns import Thread, ThreadInfo
@@ -157,8 +156,6 @@ class Current:
         self.say(line)  # who says it may change
 
     def _on_setting(self, name: str) -> None:
-        if name == "server":
-            self._look_up(str(self.settings["server"]))
         session = self._session
         if name != "notebook" or session is None:
             return
@@ -170,14 +167,6 @@ class Current:
             back = session.threads()
         if line := welcome(back, current=session.thread):
             self.say(line.replace("`", ""))
-
-    def _look_up(self, server: str) -> None:
-        """Say at once if no server has the name; an address is one without that."""
-        if server and "/" not in server:
-            try:
-                self.servers.find(server)
-            except ConfigurationError as error:
-                self.say(str(error))
 
     @property
     def _passes(self) -> bool:

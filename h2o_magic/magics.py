@@ -92,6 +92,11 @@ class H2OMagics(SettingsTraits, Magics):
         """The notebook's session, made when it is first needed."""
         return self._current.session
 
+    def refuse(self, name: str, value: object) -> None:
+        """Refuse the name of a server that is not known; nothing is sent."""
+        if name == "server" and value and "/" not in str(value):
+            self._current.servers.find(str(value))
+
     @no_var_expand
     @line_cell_magic
     def h2o(self, line: str, cell: str | None = None) -> None:

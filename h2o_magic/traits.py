@@ -132,7 +132,9 @@ class SettingsTraits(Configurable):
         """
         given = config.get(type(self).__name__, Config())
         try:
-            checked = {name: _check(self, name, given[name]) for name in given}
+            checked = {
+                name: _check(self, name, given[name], now=True) for name in given
+            }
         except TraitError:
             # The shell gets the same object next, keeps what is in it, and would hand
             # the refused value out again when the extension is loaded anew.
@@ -142,6 +144,15 @@ class SettingsTraits(Configurable):
         # since: it does where that has a list with `append`. Nothing here needs it.
         for name, value in checked.items():
             setattr(self, name, value)
+
+    def refuse(self, name: str, value: object) -> None:
+        """Refuse what ``%config`` gives, if it has the right form but cannot be now.
+
+        Raises
+        ------
+        ConfigurationError
+            If it is so.
+        """
 
     def leave(self) -> None:
         """Follow the settings no longer."""
@@ -161,9 +172,14 @@ class SettingsTraits(Configurable):
             self._source = before
 
 
-def _check(owner: SettingsTraits, name: str, value: object) -> object:
+def _check(
+    owner: SettingsTraits, name: str, value: object, *, now: bool = False
+) -> object:
     try:
-        return find_setting(name).check(value)
+        checked = find_setting(name).check(value)
+        if now:
+            owner.refuse(name, checked)
+        return checked
     except ConfigurationError as error:
         raise TraitError(f"{type(owner).__name__}.{name}: {error}") from error
 

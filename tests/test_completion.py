@@ -290,8 +290,13 @@ def test_dialects_and_variables_with_keys_are_offered(
 ) -> None:
     assert texts(shell, "%h2o connect http://a --dialect |") == ["auto", *DIALECTS]
     monkeypatch.setenv("H2OTEST_API_KEY", "geheim")
+    monkeypatch.setenv("H2OTEST_LAB_KEY", "geheim")
     monkeypatch.setenv("H2OTEST_COLOUR", "green")
-    assert texts(shell, "%h2o connect lab --key-env H2OTEST|") == ["H2OTEST_API_KEY"]
+    monkeypatch.setenv("H2OTEST_PWD", "/home")
+    assert texts(shell, "%h2o connect lab --key-env H2OTEST|") == [
+        "H2OTEST_API_KEY",
+        "H2OTEST_LAB_KEY",
+    ]
     assert texts(shell, "%h2o connect lab --name |") == []
 
 

@@ -33,10 +33,11 @@ from h2o_magic.errors import (
 )
 from h2o_magic.keys import Keys
 from h2o_magic.known_servers import KnownServers
+from h2o_magic.model_lists import ModelLists
 from h2o_magic.notebook import NotebookSession
 from h2o_magic.servers import Servers
 from h2o_magic.settings import Settings
-from h2o_magic.transport import Endpoint, Transport
+from h2o_magic.transport import Endpoint, Timeouts, Transport
 from tests.backends.replayed import NOTHING, replayed, routes
 from tests.backends.scripted import (
     Answer,
@@ -260,6 +261,35 @@ def test_a_name_that_is_taken_is_refused_before_anything_is_sent(
         session.close()
 
 
+def test_a_server_that_gets_another_name_says_which_it_had(
+    session: NotebookSession,
+) -> None:
+    with serving(openai_server("qwen")) as server:
+        session.connect(server.url, name="lab")
+        assert "formerly" not in str(session.connect(server.url, name="lab"))
+        connected = session.connect(server.url, name="gpu")
+        assert f"gpu ({server.url}), formerly lab: " in str(connected)
+        session.close()
+
+
+def test_a_version_segment_means_the_api_that_is_there(
+    session: NotebookSession,
+) -> None:
+    both = {
+        "/api/models": replayed("chat-ui/api-models"),
+        "/v1/models": vllm("qwen"),
+        "/v2/models": vllm("qwen"),
+    }
+    with serving(routes(both)) as server:
+        assert session.connect(server.url, name="lab").dialect == "chat-ui"
+        for address in (f"{server.url}/v1", f"{server.url}/v2"):
+            connected = session.connect(address)
+            assert (connected.dialect, connected.url) == ("openai", address)
+        (known,) = session.servers.known()
+        assert (known.name, known.url) == ("lab", f"{server.url}/v2")
+        session.close()
+
+
 def test_a_server_that_cannot_be_kept_is_used_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     desk = Desk(tmp_path / "file")
@@ -316,6 +346,14 @@ def test_local_is_gone_back_to(session: NotebookSession) -> None:
         )
         assert session.settings["server"] == ""
         assert model(session) == ("llama-13b", "default")
+
+
+def test_the_local_server_is_told_with_the_model_behind_an_alias(
+    session: NotebookSession,
+) -> None:
+    session.aliases.set("fast", "falcon-7b")
+    session.configure(model="fast")
+    assert session.connect("local").model == "falcon-7b"
 
 
 def test_the_local_server_takes_no_key(session: NotebookSession) -> None:
@@ -509,6 +547,26 @@ def test_a_known_servers_key_is_kept_until_another_is_given(desk: Desk) -> None:
         session.close()
 
 
+def test_a_key_that_stands_in_a_models_name_is_neither_shown_nor_kept(
+    desk: Desk,
+) -> None:
+    session = desk.session()
+    desk.environ["LAB_KEY"] = KEY
+    session.servers.lists = ModelLists(desk.folder / "lists.json")
+    chat = {"/api/models": document([{"id": f"a-{KEY}"}])}
+    with (
+        serving(openai_server(f"a-{KEY}", key=KEY)) as one,
+        serving(routes(chat)) as two,
+    ):
+        for url in (one.url, two.url):
+            connected = session.connect(url, key_env="LAB_KEY")
+            assert connected.models == ("a-***",)
+            assert [m.name for m in session.listed_models().models] == ["a-***"]
+            assert KEY not in str(connected) + everything(desk, session)
+        session.close()
+    assert "a-***" in (desk.folder / "lists.json").read_text()
+
+
 # Forgetting
 
 
@@ -691,6 +749,10 @@ def test_connecting_says_in_two_lines_what_was_found(bench: Bench) -> None:
         said = [bench.plain("connect lab --forget")]
         assert said == [f"Forgotten: lab ({server.url})."]
         assert len(bench.rows("connect")) == 2
+        bench.run(f"connect {server.url} --name lab")
+        assert bench.plain("connect lab --forget") == (
+            f"Forgotten: lab ({server.url}). The local server answers from now on."
+        )
 
 
 @pytest.mark.parametrize(
@@ -765,6 +827,28 @@ def test_status_says_the_server_its_dialect_and_where_the_key_is(
     assert "no server is known as" in shown(bench.rows("status")[0][1])
 
 
+def test_an_empty_list_of_models_is_put_into_words(bench: Bench) -> None:
+    with serving(openai_server()) as server:
+        said = bench.plain(f"connect {server.url} --dialect openai")
+        assert "it lists no model" in said
+        assert "Load or pull one there first." in said
+        assert bench.plain("models") == (
+            "The server lists no model: load or pull one there first."
+        )
+        bench.session.close()
+
+
+def test_status_says_which_defaults_a_server_does_not_get(bench: Bench) -> None:
+    with serving(openai_server("qwen")) as server:
+        bench.run(f"connect {server.url}")
+        bench.session.configure(repetition_penalty=1.1)
+        status = {row[0]: row[1] for row in bench.rows("status")}
+        bench.session.close()
+    assert status["truncate"] == "not sent to this server"
+    assert status["repetition_penalty"] == "1.1"
+    assert status["temperature"] == "0.4"
+
+
 # Looking on this machine
 
 
@@ -776,11 +860,18 @@ def test_a_scan_finds_what_answers_and_offers_a_line_for_each(
         serving(openai_server("qwen")) as one,
         serving(locked) as two,
         serving(lambda _: NOTHING) as three,
+        serving(lambda _: Answer(b"", end="hold")) as four,
     ):
-        ports = (one.port, 1, two.port, three.port)
+        quick = Timeouts(first_byte=0.1)
+        monkeypatch.setattr(scanning, "_TIMEOUTS", quick)
+        ports = (one.port, 1, two.port, three.port, four.port)
         monkeypatch.setattr(scanning.scan, "__defaults__", (ports,))
-        found = bench.rows("connect --scan")
-        assert found == [
+        output = bench.run("connect --scan")
+        assert output["text/plain"].split("\n")[-2:] == [
+            f"Open, but no known server: {three.url} (something else answers).",
+            f"Open, but no known server: {four.url} (no answer within 0.1 s).",
+        ]
+        assert rows(output["text/markdown"])[:2] == [
             [
                 one.url,
                 "OpenAI-compatible (vLLM), 1 model",
@@ -898,9 +989,12 @@ def https(certificate: tuple[Path, Path]) -> Iterator[str]:
 
 
 def test_a_certificate_is_checked(session: NotebookSession, https: str) -> None:
-    with pytest.raises(ConnectionFailedError, match="certificate") as caught:
-        session.connect(https)
-    assert "\n" not in str(caught.value)
+    with pytest.raises(ConnectionFailedError, match="REQUESTS_CA_BUNDLE") as caught:
+        session.connect(f"{https}/lab")
+    assert f"no connection to {https}/lab: its certificate is not" in str(caught.value)
+    session.configure(server=https)
+    with pytest.raises(ConnectionFailedError, match="REQUESTS_CA_BUNDLE"):
+        session.ask("Hi").read()
     assert session.servers.known() == ()
 
 

@@ -153,6 +153,16 @@ def test_a_server_is_forgotten(known: KnownServers) -> None:
         known.forget("chta")
 
 
+def test_an_unknown_name_is_told_with_the_five_likest(known: KnownServers) -> None:
+    for n in range(30):
+        known.keep(KnownServer(f"gpu-{n}", f"http://host-{n}", "openai"))
+    with pytest.raises(ConfigurationError) as caught:
+        known.forget("zz9")
+    assert "known: gpu-19, gpu-28, gpu-29, gpu-9, local and 26 others" in str(
+        caught.value
+    )
+
+
 # The file
 
 

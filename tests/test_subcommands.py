@@ -781,7 +781,7 @@ def test_status_shows_every_setting_with_its_origin(bench: Bench) -> None:
     assert listed["max_turns"] == ["4 turns", "H2O_MAGIC_MAX_TURNS"]
     assert listed["system"] == ["Be *brief*.", "Python"]
     assert listed["temperature"] == ["the server decides", "Python"]
-    assert listed["context"] == ["4,096 tokens", "default"]
+    assert listed["context"] == ["4,096 tokens, unless the server says it", "default"]
     assert listed["strict"] == ["off", "default"]
     assert listed["notebook"] == ["the notebook's own file", "default"]
     assert listed["thread"] == ["main", "default"]

@@ -555,6 +555,21 @@ def test_a_silent_server_is_given_up(
         assert server.left.acquire(timeout=10)
 
 
+def test_a_host_that_takes_no_connection_is_told_with_the_seconds() -> None:
+    with socket.socket() as full, socket.socket() as one, socket.socket() as two:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for waiting in (one, two):  # the queue is full then
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        url = f"http://127.0.0.1:{full.getsockname()[1]}/lab"
+        transport = Transport(Endpoint(url), timeouts=Timeouts(connect=0.1))
+        with pytest.raises(TimedOutError) as caught:
+            transport.send("GET", "/")
+        assert str(caught.value) == f"no connection to {url} within 0.1 s"
+        assert caught.value.connecting
+
+
 def drip(seconds: float, **timeouts: float) -> int:
     """Read keep-alives, each sent so long after the one before; return how many."""
     gates = {i: threading.Event() for i in range(1, 5)}

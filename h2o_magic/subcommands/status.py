@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["status"]
 
+_UNSENT = "not sent to this server"
+_ONLY = {"context": ", unless the server says it"}  # when a value counts
+
 #: What no value means, and what an empty text does.
 _NONE = {"max_turns": "as many as fit"}
 _EMPTY = {"system": "none", "notebook": "the notebook's own file"}
@@ -42,7 +45,7 @@ def status(magics: H2OMagics, _: Given) -> None:
     rows = [
         *_server_rows(session),
         ["model", _model_and_weights(session), session.settings.origin("model")],
-        *_setting_rows(session.settings),
+        *_setting_rows(session.settings, _unsent(session)),
         *_conversation_rows(session),
     ]
     show_table(magics, ["", "value", "from"], rows, list(_notes(session)))
@@ -102,13 +105,34 @@ def _model_and_weights(session: NotebookSession) -> str:
     return Verbatim(shown)
 
 
-def _setting_rows(settings: Settings) -> list[list[str]]:
+def _unsent(session: NotebookSession) -> frozenset[str]:
+    """Return the parameters that the server does not get where nobody chose them."""
+    server = str(session.settings["server"])
+    if not server:
+        return frozenset()
+    try:
+        dialect = session.servers.find(server).dialect
+    except ConfigurationError:
+        return frozenset()
+    from h2o_magic.backends.openai.parameters import WITHOUT_DEFAULT  # noqa: PLC0415
+
+    # A chat-ui takes no parameter at all.
+    unsent = {"openai": WITHOUT_DEFAULT, "chat-ui": frozenset(PARAMETERS)}
+    names = unsent.get(dialect, frozenset())
+    return frozenset(name for name in names if not session.settings.chosen(name))
+
+
+def _setting_rows(settings: Settings, unsent: frozenset[str]) -> list[list[str]]:
     """Return a row for each setting that has none yet.
 
     A generation parameter that nobody has set and that has no default is left out.
     """
     return [
-        [name, _value(setting, settings[name]), settings.origin(name)]
+        [
+            name,
+            _UNSENT if name in unsent else _value(setting, settings[name]),
+            settings.origin(name),
+        ]
         for name, setting in SETTINGS.items()
         if name not in ("server", "model")
         and (
@@ -128,7 +152,8 @@ def _value(setting: Setting, value: Value | None) -> str:
         return cut(", ".join(map(repr, value)))
     if isinstance(value, str):
         return cut(value) if value else _EMPTY.get(setting.name, "none")
-    return f"{value:,} {setting.unit}" if setting.unit else str(value)
+    shown = f"{value:,} {setting.unit}" if setting.unit else str(value)
+    return shown + _ONLY.get(setting.name, "")
 
 
 def _conversation_rows(session: NotebookSession) -> list[list[str]]:

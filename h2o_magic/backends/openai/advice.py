@@ -42,7 +42,7 @@ _NO_MODEL = re.compile(
     r"|(invalid|unknown|no such|not a valid) model|model_not_found|your model\b",
     re.IGNORECASE | re.DOTALL,
 )
-_MOST_NAMES = 20
+_MOST_NAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def _about_model(said: str, asked: Asked) -> str:
     names = list(asked.names())
     if asked.model in names:
         return f"{said.rstrip('.')}: the server lists the model, its log may say why"
-    hint = did_you_mean(asked.model, names) if names else f"it says: {said}"
-    if len(names) > _MOST_NAMES and hint.startswith("known"):
-        hint = f"it offers {len(names)} others"
+    hint = f"it says: {said}"
+    if names:
+        hint = did_you_mean(asked.model, names, most=_MOST_NAMES)
     return f"the server has no model {asked.model!r}: {hint}"

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 
 from h2o_magic.backends.openai.flavour import Flavour
 from h2o_magic.errors import ParameterError
-from h2o_magic.parameters import Value
+from h2o_magic.parameters import PARAMETERS, Value
 
-__all__ = ["SENT_DEFAULTS", "fields_of", "needs_flavour"]
+__all__ = ["SENT_DEFAULTS", "WITHOUT_DEFAULT", "fields_of", "needs_flavour"]
 
 #: Names on the wire that every server of the dialect has.
 _STANDARD: Mapping[str, str] = {
@@ -55,6 +55,8 @@ _OWN: Mapping[Flavour, Mapping[str, str | None]] = {
 SENT_DEFAULTS = frozenset({"temperature", "max_new_tokens"})
 #: Said without a field of its own.
 _ELSEWHERE = frozenset({"do_sample", "return_full_text"})
+#: Not sent where nobody chose them.
+WITHOUT_DEFAULT = frozenset(PARAMETERS) - SENT_DEFAULTS - _ELSEWHERE
 
 
 def needs_flavour(chosen: frozenset[str]) -> bool:
