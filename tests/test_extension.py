@@ -8,6 +8,7 @@ import pytest
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
+from h2o_magic import current
 from h2o_magic.extension import load, unload
 from h2o_magic.magics import AnswerStopped, interrupts, usage_errors
 
@@ -44,6 +45,16 @@ def test_other_magics_are_read_as_before(shell: InteractiveShell) -> None:
     assert "run_cell_magic('time'" in shell.transform_cell("%%time\n1\n")
     assert "pinfo" in shell.transform_cell("len?")
     assert "pinfo" in shell.transform_cell("%h2o?")
+
+
+def test_config_refuses_a_server_that_nobody_knows(
+    shell: InteractiveShell, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = current.of(shell).settings["server"]
+    shell.run_line_magic("config", "H2OMagics.server = 'lba'")
+    (said,) = [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
+    assert said.startswith("H2OMagics.server: no server is known as 'lba': ")
+    assert current.of(shell).settings["server"] == before
 
 
 def test_an_interrupt_before_the_answer_is_one_line() -> None:

@@ -333,14 +333,6 @@ def test_config_takes_what_the_setting_takes(
     assert type(getattr(magics, name)) is type(value)
 
 
-def test_config_refuses_a_server_that_nobody_knows(shell: Shell) -> None:
-    magics = shell.load()
-    shell.config("H2OMagics.server = 'lba'")
-    (said,) = shell.errors
-    assert "no server is known as 'lba'" in str(said)
-    assert magics.settings["server"] == ""
-
-
 # Settings and traits are one
 
 
