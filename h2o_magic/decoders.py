@@ -39,11 +39,15 @@ class ServerSentEvent:
     error : str or None
         The value of a field named ``error``, which is not in the standard; some
         versions of llama.cpp report failures so.
+    comment : bool
+        True for a comment that holds a JSON object: it is no event, and only a server
+        of this package says something in it.
     """
 
     lines: tuple[str, ...] = ()
     event: str = "message"
     error: str | None = None
+    comment: bool = False
 
     @property
     def data(self) -> str:
@@ -98,7 +102,8 @@ class EventDecoder:
     """Make server-sent events of bytes.
 
     Text is UTF-8, whatever the server calls it; bytes that are not are replaced.
-    Comments, empty events and the fields ``id`` and ``retry`` are dropped.
+    Comments without a JSON object, empty events and the fields ``id`` and ``retry`` are
+    dropped.
     """
 
     def __init__(self) -> None:
@@ -127,7 +132,9 @@ class EventDecoder:
             value = value.removeprefix(" ")
             if not line or (name == "data" and self._starts_next(value)):
                 events += self._dispatch()
-            if name == "data":
+            if not name and value.startswith("{"):
+                events.append(ServerSentEvent((value,), comment=True))
+            elif name == "data":
                 self._data.append(value)
             elif name == "event":
                 self._event = value

@@ -127,6 +127,13 @@ def test_comments_blank_lines_and_empty_events_mean_nothing() -> None:  # 8
     assert data(b":\n\n: ping\n\n\n\ndata:\n\ndata: x\n\n:\n") == ["x"]
 
 
+def test_a_comment_with_an_object_is_kept_apart_from_the_events() -> None:
+    assert decode(b'data: x\n: {"a": 1}\n\n') == [
+        ServerSentEvent(('{"a": 1}',), comment=True),
+        ServerSentEvent(("x",)),
+    ]
+
+
 def test_data_lines_of_one_event_are_joined() -> None:  # 9
     assert data(b"data: YHOO\ndata: +2\ndata: 10\n\n") == ["YHOO\n+2\n10"]
     assert data(b'data: {\ndata: "a": [{}\ndata: ,{}]}\n\n') == ['{\n"a": [{}\n,{}]}']

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
 
 from h2o_magic.backends.event_body import EventBody
+from h2o_magic.backends.own_facts import comment_notices
 from h2o_magic.decoders import ServerSentEvent
 from h2o_magic.events import Event
 
@@ -55,7 +56,7 @@ class EventReader(Generic[_I]):
             If the body is a document of more than 16 MiB.
         """
         for event in self._body.feed(data):
-            yield from self._interpreter.feed(event)
+            yield from self._read(event)
 
     def flush(self) -> Iterator[Event]:
         """Yield what the end of the body, or a cut, leaves to be shown.
@@ -66,6 +67,11 @@ class EventReader(Generic[_I]):
             If the body is a document that reports an error.
         """
         for event in self._body.flush():
-            yield from self._interpreter.feed(event)
+            yield from self._read(event)
         yield from self._interpreter.take_whole(self._body.document())
         yield from self._interpreter.rest()
+
+    def _read(self, event: ServerSentEvent) -> Iterator[Event]:
+        if event.comment:
+            return iter(comment_notices(event.data))
+        return self._interpreter.feed(event)

@@ -1,18 +1,22 @@
 """What a server of this package says about itself: its ``h2o_magic`` objects.
 
-Pure. They stand in the reply to a new conversation and in the details of the final
-event; other servers send none.
+Pure. They stand in the reply to a new conversation, in the details of the final event,
+and in what comes before the answer; other servers send none.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
 
-from h2o_magic.events import Event, Source, Usage
+from h2o_magic.events import Event, Notice, Source, Usage
 
-__all__ = ["answer_facts", "source_of"]
+__all__ = ["answer_facts", "comment_notices", "notices_of", "source_of"]
+
+#: Characters of a notice that are shown.
+_LONGEST_NOTICE = 200
 
 
 def source_of(document: Mapping[str, Any]) -> Source | None:
@@ -43,6 +47,21 @@ def answer_facts(details: Mapping[str, Any]) -> list[Event]:
     )
     events: list[Event] = [] if source is None else [source]
     return [*events, usage] if usage != Usage() else events
+
+
+def comment_notices(text: str) -> list[Event]:
+    """Return what a comment in a stream of events says, as :func:`notices_of`."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    return notices_of(document) if isinstance(document, dict) else []
+
+
+def notices_of(document: Mapping[str, Any]) -> list[Event]:
+    """Return what the server says that it does before the answer begins."""
+    words = _ours(document).get("notice")
+    return [Notice(words[:_LONGEST_NOTICE])] if isinstance(words, str) else []
 
 
 def _ours(document: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -32,6 +33,8 @@ async def chunks(
 ) -> AsyncGenerator[bytes, None]:
     """Yield the events of a stream, from the role to ``[DONE]``.
 
+    Before them may come comments, which clients skip: what is waited for.
+
     Neither a stop text nor a mark of the model's is part of the answer here, so the
     beginning of one is held back until more is known.
     """
@@ -40,6 +43,9 @@ async def chunks(
     opening = True
     async with aclosing(events):
         async for event in events:
+            if event.notice is not None:
+                yield _notice(event.notice)
+                continue
             if event.generated_text is not None:
                 break
             text = "" if event.special else held.add(event.text)
@@ -71,6 +77,11 @@ async def whole_answer(
     async with aclosing(events):
         *_, last = [event async for event in events]
     return shape.whole(_text(last, asked), dict(last.details or {}))
+
+
+def _notice(words: str) -> bytes:
+    """Return a comment that tells our own client what is being done."""
+    return f": {json.dumps({'h2o_magic': {'notice': words}})}\n\n".encode()
 
 
 def _text(last: TokenEvent, asked: ChatCompletion) -> str:

@@ -86,7 +86,8 @@ class EventStream(Response):
     failure
         Says how an error of `events` is told. The head of the stream then waits for
         the first event, 5 s at most, so that an error before that is an answer of its
-        own with a status. Without it, `events` must tell of its errors itself.
+        own with a status; a comment is no event. Without it, `events` must tell of its
+        errors itself.
     stopped
         What a stream ends with that was stopped; nothing if None.
     """
@@ -111,6 +112,7 @@ class EventStream(Response):
         self._failure = failure
         self._stopped = stopped
         self._begun = False
+        self._comment = b""
         self._spoke = time.monotonic()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -141,11 +143,17 @@ class EventStream(Response):
             self._begun = True
             start = {"type": "http.response.start", "status": self.status_code}
             await send({**start, "headers": self.raw_headers})
+            if self._comment:
+                await _send_part(send, self._comment)
 
     async def _send_events(self, send: Send) -> bool:
         async with aclosing(self._events) as events:
             async for event in events:
                 self._spoke = time.monotonic()
+                is_comment = event.startswith(b":")
+                self._comment = event if is_comment else b""
+                if is_comment and not self._begun:
+                    continue
                 await self._begin(send)
                 await _send_part(send, event)
         return True

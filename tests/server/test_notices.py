@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from h2o_magic.backends import ChatRequest
+from h2o_magic.backends.openai import OpenAIBackend
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.events import Finished, Notice
+from h2o_magic.messages import user
+from h2o_magic.parameters import resolve
 from h2o_magic.server import waiting
 from h2o_magic.server.engine import Engine
 from h2o_magic.server.models import Models
@@ -110,6 +118,39 @@ def test_who_asks_for_a_model_that_is_being_loaded_is_told(
             first.read()
     assert said[0].startswith(f"loading {a}, ")
     assert said[1] == "waiting for another model to be loaded"
+
+
+def test_our_own_client_is_told_in_the_openai_dialect(
+    a: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("h2o_magic.server.streaming._PATIENCE_SECONDS", 0.0)
+    gate = Gate()
+    with (
+        served(Models(1, gate.load)) as client,
+        closing(OpenAIBackend(client.url, token="token")) as backend,
+    ):
+        parameters = resolve({"max_new_tokens": 1})
+        asked = ChatRequest("chat", a, (user("hi"),), parameters)
+        with closing(backend.stream(asked)) as stream:
+            first = next(stream)
+            gate.open.set()
+            *_, last = stream
+    assert first == Notice(f"loading {a}, {Path(a).stat().st_size / 1e3:.0f} KB")
+    assert isinstance(last, Finished)
+
+
+def test_what_cannot_be_loaded_still_has_its_status(tmp_path: Path) -> None:
+    def refuse(_path: Path, _room: Room) -> Engine:
+        time.sleep(0.1)  # so that its loading is said before
+        raise ConfigurationError("it is broken")
+
+    file = write_llama(tmp_path / "a.gguf")
+    message = {"role": "user", "content": "hi"}
+    body = {"model": str(file), "messages": [message], "stream": True}
+    with served(Models(1, refuse)) as client:
+        reply = client.call("POST", "/v1/chat/completions", body)
+    assert reply.status == 500
+    assert reply.json["error"]["message"] == "it is broken"
 
 
 def test_waiting_for_a_slot_is_said_and_taken_back(endless: str) -> None:

@@ -9,19 +9,12 @@ import json
 from collections.abc import Iterator, Mapping
 
 from h2o_magic.backends.gptgm.text import GrowingText, clean
-from h2o_magic.backends.own_facts import answer_facts
+from h2o_magic.backends.own_facts import answer_facts, notices_of
 from h2o_magic.backends.surrogates import join_surrogates
 from h2o_magic.decoders import ServerSentEvent
 from h2o_magic.error_text import words_of
 from h2o_magic.errors import GenerationError
-from h2o_magic.events import (
-    Event,
-    Finished,
-    FinishReason,
-    Notice,
-    Replaced,
-    TextDelta,
-)
+from h2o_magic.events import Event, Finished, FinishReason, Replaced, TextDelta
 
 __all__ = ["Interpreter"]
 
@@ -31,7 +24,6 @@ _REASONS: Mapping[str, FinishReason] = {
     "stop_sequence": "stop_text",
 }
 # Special tokens by their text, for servers that do not say which are special.
-_LONGEST_NOTICE = 200
 _SPECIAL = {"<|endoftext|>", "</s>", "<s>", "<|startoftext|>", "<|im_end|>"}
 
 
@@ -112,7 +104,7 @@ class Interpreter:
             return
         if document.get("error"):
             yield from self._fail(document)
-        yield from _notice(document.get("h2o_magic"))
+        yield from notices_of(document)
         yield from self._token(document.get("token"))
         final = document.get("generated_text")
         if isinstance(final, str):
@@ -179,9 +171,3 @@ class Interpreter:
             error_type=kind if isinstance(kind, str) else "",
             partial=self.text,
         )
-
-
-def _notice(said: object) -> list[Event]:
-    """Return what a server of this package says before the answer begins."""
-    words = said.get("notice") if isinstance(said, dict) else None
-    return [Notice(words[:_LONGEST_NOTICE])] if isinstance(words, str) else []
