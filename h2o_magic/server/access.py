@@ -93,7 +93,7 @@ class Access:
         headers = Headers(scope=scope)
         path = scope["path"]
         with_session = not is_openai(path) and path != "/metrics"
-        session = _session(headers.get("cookie", "")) or str(uuid4())
+        session = _session(headers.get("cookie", "")) if with_session else ""
         refusal = self._refusal(scope, headers, session)
         if refusal is not None:
             await _read_off(receive)
@@ -167,10 +167,10 @@ async def _read_off(receive: Receive) -> None:
         await asyncio.wait_for(read(), _READING_OFF_SECONDS)
 
 
-def _session(cookie: str) -> str | None:
+def _session(cookie: str) -> str:
     """Return the session's id: any value that the client sent, as the service did."""
     value = cookie_parser(cookie).get(_COOKIE, "")
-    return value if re.fullmatch(r"[!-:<-~]{1,256}", value) else None
+    return value if re.fullmatch(r"[!-:<-~]{1,256}", value) else str(uuid4())
 
 
 def _with_cookie(send: Send, session: str) -> Send:
