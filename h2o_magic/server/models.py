@@ -100,7 +100,7 @@ class Models:
 
     def at_hand(self, weights: Weights) -> bool:
         """Whether who asks for the engine of `weights` now need not wait."""
-        return self._at_hand(weights) is not None
+        return self._ready(weights) is not None
 
     @asynccontextmanager
     async def use(
@@ -121,7 +121,7 @@ class Models:
             If it cannot be loaded, or can never fit. Other models may have been let go
             of for it.
         """
-        held = self._at_hand(weights)
+        held = self._ready(weights)
         if held is None:
             lending = asyncio.ensure_future(self._lend(weights, tell))
             try:
@@ -151,7 +151,7 @@ class Models:
             for state in list(self._held):
                 await self._let_go(state)
 
-    def _at_hand(self, weights: Weights) -> _Held | None:
+    def _ready(self, weights: Weights) -> _Held | None:
         held = self._held.get(state_of(weights.path))
         return None if held and self._crowded and not held.demo else held
 
