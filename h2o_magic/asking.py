@@ -19,11 +19,12 @@ from h2o_magic.errors import (
     MisuseError,
     StatusError,
 )
-from h2o_magic.events import Event
+from h2o_magic.events import Event, Notice
 from h2o_magic.messages import Message
 from h2o_magic.question import Question, Started
 from h2o_magic.reasoning import thought_apart
-from h2o_magic.turns import TurnStatus
+from h2o_magic.turns import Turn, TurnStatus
+from h2o_magic.waiting_line import Ticket, WaitingLine
 
 __all__ = ["Answer", "Asker"]
 
@@ -34,8 +35,17 @@ _SCHEMA_WORDS = re.compile(r"response_format|json_schema|schema|grammar", re.IGN
 class Asker(Protocol):
     """What an answer needs of the session."""
 
-    def start(self, question: Question) -> Started:
-        """Choose the context and note the question in the record."""
+    def line(self, question: Question) -> WaitingLine[Answer]:
+        """Return where those wait who ask in the question's thread."""
+
+    def prepare(self, question: Question) -> Started:
+        """Choose the context."""
+
+    def begin(self, question: Question, prepared: Started) -> Started:
+        """Note the question in the record."""
+
+    def grew(self, started: Started, answer: Answer) -> None:
+        """Tell of an event of the answer."""
 
     def save(self, started: Started, text: str, facts: Facts) -> None:
         """Keep the text so far."""
@@ -51,7 +61,8 @@ class Answer:
 
     Nothing is sent before. Whatever ends the iteration, the text so far is kept as a
     turn of the session: complete, ``stopped`` (the iterator was closed or interrupted,
-    or :meth:`stop` called) or ``failed``.
+    or :meth:`stop` called) or ``failed``. Answers of one thread of the conversation
+    come one after the other, in the order in which they were asked for, whoever asks.
     """
 
     def __init__(self, asker: Asker, question: Question) -> None:
@@ -61,7 +72,24 @@ class Answer:
         self._started: Started | None = None
         self._events: Iterator[Event] | None = None
         self._server = ""
+        self._ticket: Ticket[Answer] | None = None
         self._stopping = False
+
+    @property
+    def turn(self) -> Turn | None:
+        """The turn that stands for it, as it is now; None before it is asked.
+
+        Also None outside the conversation.
+        """
+        if self._started is None or self._started.turn is None:
+            return None
+        status = self.facts.status if self._record.ended else "incomplete"
+        return replace(
+            self._started.turn,
+            answer=self.text,
+            status=status,
+            facts=replace(self.facts, status=status).as_metadata(),
+        )
 
     @property
     def text(self) -> str:
@@ -109,8 +137,13 @@ class Answer:
         return self.text
 
     def stop(self) -> None:
-        """Stop the answer, from any thread; what came of it is kept."""
+        """Stop the answer, from any thread; what came of it is kept.
+
+        One that waits for another to end, or is not yet iterated, is then not asked.
+        """
         self._stopping = True
+        if self._ticket is not None:
+            self._ticket.give_up()
         close = getattr(self._events, "close", None)
         if close is not None:
             with contextlib.suppress(ValueError):  # another thread is waiting in it
@@ -124,23 +157,39 @@ class Answer:
         BackendError
             If the answer does not come or breaks off.
         MisuseError
-            If it was iterated before: that would ask again.
+            If it was iterated before: that would ask again. Or if an answer of the same
+            thread of the conversation is still being iterated by this one of Python.
         """
-        if self._started is not None:
+        if self._ticket is not None:
             raise MisuseError("an answer can be iterated once: ask again for another")
-        self._started = started = self._asker.start(self.question)
-        self._record = AnswerRecord(
-            started.request.model, parameters=self.question.parameters
-        )
+        self._ticket = ticket = Ticket(self._asker.line(self.question), self)
+        try:
+            if not ticket.take():
+                yield Notice(
+                    f"Waiting for the answer before it in {self.question.thread} …"
+                )
+                ticket.wait()
+            if self._stopping:
+                self._record.end("stopped")
+            else:
+                yield from self._asked(ticket)
+        finally:
+            ticket.leave()
+
+    def _asked(self, ticket: Ticket[Answer]) -> Iterator[Event]:
+        """Ask now that it is its turn, and leave the line when the answer is kept."""
+        prepared = self._asker.prepare(self.question)
         status: TurnStatus = "failed"
         unsent = False
         autosave = Autosave(self._save)
         try:
-            with _closing(self._stream(started)) as events:
+            _whatever_comes(lambda: self._begin(prepared))
+            with _closing(self._stream(prepared)) as events:
                 for event in thought_apart(events):
-                    self._server = self._server or started.backend.url
+                    self._server = self._server or prepared.backend.url
                     self._record.add(event)
                     autosave.touch()
+                    self._tell()
                     yield event
                     if self._stopping:
                         break
@@ -158,12 +207,13 @@ class Answer:
             raise
         finally:
             self._record.end(status)
-            _whatever_comes(lambda: self._end(started, autosave, unsent))
+            _whatever_comes(lambda: self._end(ticket, autosave, unsent))
 
     def __repr__(self) -> str:
         """Say how far it is; the text itself may be long."""
         if self._started is None:
-            return "<Answer: not asked yet, iterate it or call read()>"
+            how = "iterate it or call read()" if self._ticket is None else "waiting"
+            return f"<Answer: not asked yet, {how}>"
         return f"<Answer: {self.facts.status}, {len(self.text)} characters>"
 
     def _stream(self, started: Started) -> Iterator[Event]:
@@ -174,7 +224,8 @@ class Answer:
         backend, request = started.backend, started.request
         try:
             with _closing(backend.stream(request)) as self._events:
-                yield from self._events
+                if not self._stopping:  # else nobody would close it
+                    yield from self._events
         except (StatusError, GenerationError) as error:
             if request.schema is None or error.partial or not _refuses_schema(error):
                 raise
@@ -182,9 +233,23 @@ class Answer:
             with _closing(backend.stream(bare)) as self._events:
                 yield from self._events
 
-    def _end(self, started: Started, autosave: Autosave, unsent: bool) -> None:
-        autosave.close()
-        self._asker.end(started, self.text, self.facts, unsent=unsent)
+    def _begin(self, prepared: Started) -> None:
+        self._started = started = self._asker.begin(self.question, prepared)
+        self._record = AnswerRecord(
+            started.request.model, parameters=self.question.parameters
+        )
+
+    def _tell(self) -> None:
+        if self._started is not None:
+            self._asker.grew(self._started, self)
+
+    def _end(self, ticket: Ticket[Answer], autosave: Autosave, unsent: bool) -> None:
+        try:
+            autosave.close()
+            if self._started is not None:
+                self._asker.end(self._started, self.text, self.facts, unsent=unsent)
+        finally:
+            ticket.leave()
 
     def _save(self) -> None:
         if self._started is not None:
@@ -201,6 +266,9 @@ def _refuses_schema(error: StatusError | GenerationError) -> bool:
 
 def _whatever_comes(work: Callable[[], None]) -> None:
     """Do something to its end: an interrupt comes only to the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        work()
+        return
     failures: list[BaseException] = []
 
     def run() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.exchange import Exchange
 from h2o_magic.expecting import expect
+from h2o_magic.feed import Changed
 from h2o_magic.record import Record
 from h2o_magic.setting_table import SETTINGS
 from h2o_magic.settings import Settings
@@ -52,6 +53,7 @@ class Conversation:
         self._exchange.record = record
         self._exchange.forget()
         self._go_to_kept_thread()
+        self.changed(None)
 
     @property
     def thread(self) -> str:
@@ -61,6 +63,13 @@ class Conversation:
     @thread.setter
     def thread(self, name: str) -> None:
         self.settings.set("thread", name, _KEPT)
+
+    def changed(self, thread: str | None) -> None:
+        """Tell who listens that a thread's turns are others now; None for all threads'.
+
+        The methods here do so themselves; only who changes the `record` has to.
+        """
+        self._exchange.feed.tell(Changed(thread))
 
     def turns(
         self, thread: str | None = None, *, last: int | None = None
@@ -131,6 +140,7 @@ class Conversation:
         name = self._name(new)
         count = self.record.fork(self._name(thread), name, at, overwrite=overwrite)
         self._exchange.forget([name])
+        self.changed(name)
         return count
 
     def reset(
@@ -155,6 +165,7 @@ class Conversation:
         name = self._name(thread)
         count = self.record.reset(None if everything else name, erase=erase)
         self._exchange.forget(None if everything else [name])
+        self.changed(None if everything else name)
         return count
 
     def drop(self, number: int, thread: str | None = None) -> Turn:
@@ -166,7 +177,10 @@ class Conversation:
             If the thread has no such turn.
         """
         expect("a turn's number", number, int)
-        return self.record.drop(self._name(thread), number)
+        name = self._name(thread)
+        turn = self.record.drop(name, number)
+        self.changed(name)
+        return turn
 
     def undo(self, thread: str | None = None) -> Change | None:
         """Take the last change to a thread back, and say what it was.
@@ -174,11 +188,11 @@ class Conversation:
         A question asked, or asked again, a reset, a drop, a fork, an import. None if
         there is nothing to take back.
         """
-        return self.record.undo(self._name(thread))
+        return self._told(self.record.undo(self._name(thread)))
 
     def redo(self, thread: str | None = None) -> Change | None:
         """Make the change again that was taken back last; None if there is none."""
-        return self.record.redo(self._name(thread))
+        return self._told(self.record.redo(self._name(thread)))
 
     # To and from files
 
@@ -266,7 +280,14 @@ class Conversation:
         taken = {info.name for info in self.threads()}
         threads = transfer.named(transfer.read(path), taken, name)
         self.record.add(threads)
+        for added in threads:
+            self.changed(added.name)
         return threads
+
+    def _told(self, change: Change | None) -> Change | None:
+        for thread in change.threads if change else ():
+            self.changed(thread)
+        return change
 
     def _threads(self, thread: str | None, everything: bool) -> tuple[Thread, ...]:
         """Return the threads to export; there is at least one turn in them."""

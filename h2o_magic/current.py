@@ -118,6 +118,7 @@ class Current:
         for thread, old in record.keys_of_cell(key):
             if thread in threads and (thread, old) not in asked:
                 record.drop_cell(thread, old)
+                self._session.changed(thread)
 
     def close(self) -> None:
         """Give back what the session holds; the settings stay."""
@@ -184,6 +185,7 @@ class Current:
         session.record = self._record(identity)
         back = session.threads()
         session.record.add(asked)
+        session.changed(None)
         return back
 
 

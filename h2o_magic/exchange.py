@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from h2o_magic.answers import Facts
+from h2o_magic.asking import Answer
 from h2o_magic.backends import Backend, ChatRequest
 from h2o_magic.context import Chosen, choose, estimate, input_room
+from h2o_magic.feed import Began, Changed, Ended, Feed, Grew
 from h2o_magic.limits import ModelLimits
 from h2o_magic.messages import Message, system, user
 from h2o_magic.question import Question, Started
 from h2o_magic.record import Record
 from h2o_magic.turns import Turn
+from h2o_magic.waiting_line import WaitingLine
 
 __all__ = ["Exchange"]
 
@@ -25,6 +28,11 @@ _SMALLEST_CONTEXT = 512
 
 class Exchange:
     """Questions out, answers into the record.
+
+    Attributes
+    ----------
+    feed : Feed
+        Tells of each question and answer.
 
     Parameters
     ----------
@@ -46,11 +54,13 @@ class Exchange:
         backend: Backend | None = None,
     ) -> None:
         self.record = record
+        self.feed = Feed()
         self._connect = connect
         self._model = model
         self._backend = backend
         self._limits: ModelLimits | None = None
         self._chats: dict[str, str] = {}
+        self._lines: dict[str, WaitingLine[Answer]] = {}
         self._lock = threading.RLock()
 
     @property
@@ -81,22 +91,35 @@ class Exchange:
             if chat is not None and self._backend is not None:
                 self._backend.forget(chat)
 
-    def start(self, question: Question) -> Started:
-        """Choose the context of a question, and note the question in the record."""
-        with self._lock:
-            question = self._settled(question)
-            prepared = self.prepare(question)
-            if question.history:
-                turn = self.record.begin(
-                    question.thread, _turn(question), _place(question)
-                )
-                return replace(prepared, turn=turn)
-            if question.cell is not None:
-                self.record.drop_cell(question.thread, question.cell)
+    def line(self, question: Question) -> WaitingLine[Answer]:
+        """Return where those wait who ask in a thread; outside of it nobody does."""
+        if not question.history:
+            return WaitingLine()
+        return self._lines.setdefault(question.thread, WaitingLine())
+
+    def coming(self, thread: str) -> tuple[Answer, ...]:
+        """Return the answers of a thread that are being asked for, in their order."""
+        line = self._lines.get(thread)
+        return line.holders if line else ()
+
+    def begin(self, question: Question, prepared: Started) -> Started:
+        """Note a question in the record."""
+        thread = question.thread
+        if question.history:
+            turn = _turn(question, prepared.request.model)
+            turn = self.record.begin(thread, turn, _place(question))
+            self.feed.tell(Began(thread, turn))
+            return replace(prepared, turn=turn, thread=thread)
+        if question.cell is not None and self.record.drop_cell(thread, question.cell):
+            self.feed.tell(Changed(thread))
         return prepared
 
     def prepare(self, question: Question) -> Started:
         """Choose the context of a question; nothing is noted, nothing sent."""
+        with self._lock:  # what is asked of the server first is asked once
+            return self._prepared(question)
+
+    def _prepared(self, question: Question) -> Started:
         question = self._settled(question)
         head = (system(question.told),) if question.told else ()
         if not question.history:
@@ -132,30 +155,46 @@ class Exchange:
                 facts=replace(facts, status="incomplete").as_metadata(),
             )
 
+    def grew(self, started: Started, answer: Answer) -> None:
+        """Tell that more of an answer is there."""
+        if started.turn is not None:
+            self.feed.tell(Grew(started.thread, started.turn.id, answer))
+
     def end(
         self, started: Started, text: str, facts: Facts, *, unsent: bool = False
     ) -> None:
-        """Keep an answer as it ended.
+        """Keep an answer as it ended, and tell of it.
 
         A question that was not sent is not kept. One of which nothing came takes no
         answer away: the turn that it replaced stands there again.
         """
-        request = started.request
-        nothing = not text and facts.status in ("failed", "stopped")
-        if started.turn is None:
+        request, turn = started.request, started.turn
+        if turn is None:
             started.backend.forget(request.chat)
-        elif not nothing or not self.record.withdraw(
-            started.turn.id, if_replaced=not unsent
-        ):
-            self.record.update(
-                started.turn.id,
-                answer=text,
-                status=facts.status,
-                facts=facts.as_metadata(),
+        else:
+            turn = replace(
+                turn, answer=text, status=facts.status, facts=facts.as_metadata()
             )
+            kept = True
+            try:
+                kept = self._keep(turn, unsent)
+            finally:
+                self.feed.tell(Ended(started.thread, turn))
+                if not kept:
+                    self.feed.tell(Changed(started.thread))
         whole = not facts.dropped_turns and not facts.cut_tokens
         if whole and facts.prompt_tokens and self._limits is not None:
             self._limits.learn(request.model, request.messages, facts.prompt_tokens)
+
+    def _keep(self, turn: Turn, unsent: bool) -> bool:
+        """Keep a turn whose answer has ended; return whether it stays."""
+        nothing = not turn.answer and turn.status in ("failed", "stopped")
+        if nothing and self.record.withdraw(turn.id, if_replaced=not unsent):
+            return False
+        self.record.update(
+            turn.id, answer=turn.answer, status=turn.status, facts=turn.facts
+        )
+        return True
 
     def _settled(self, question: Question) -> Question:
         """Return a question with a model: the server may have to say which it has."""
@@ -227,13 +266,13 @@ def _request(
     )
 
 
-def _turn(question: Question) -> Turn:
+def _turn(question: Question, model: str) -> Turn:
     return Turn(
         question.text,
         status="incomplete",
         cell=question.cell,
         system=question.system,
-        model=question.model,
+        model=model,
         begins=question.begins,
         asked_at=time.time(),
     )

@@ -15,7 +15,6 @@ from h2o_magic.aliases import Aliases
 from h2o_magic.asking import Answer
 from h2o_magic.backends import Backend, ModelInfo
 from h2o_magic.connecting import Connected
-from h2o_magic.conversation import Conversation
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.exchange import Exchange
 from h2o_magic.expecting import expect
@@ -23,6 +22,7 @@ from h2o_magic.keys import key_source
 from h2o_magic.known_servers import KnownServer
 from h2o_magic.model_choice import whole_path
 from h2o_magic.model_lists import Listed
+from h2o_magic.ongoing import OngoingConversation
 from h2o_magic.posing import Posing
 from h2o_magic.preview import Preview, preview
 from h2o_magic.question import Question
@@ -48,7 +48,7 @@ class _Running:
 RUNNING = _Running()
 
 
-class NotebookSession(Conversation):
+class NotebookSession(OngoingConversation):
     """One notebook's conversation with the models of a server.
 
     Everything that the magics do is a method here. ``h2o_magic.session()`` returns the
@@ -111,7 +111,6 @@ class NotebookSession(Conversation):
             lambda: self._choice.model_at_hand(),  # noqa: PLW0108 - made below
             backend,
         )
-        super().__init__(exchange, settings)
         self._choice = ServerChoice(
             exchange,
             settings,
@@ -119,7 +118,7 @@ class NotebookSession(Conversation):
             Aliases() if aliases is None else aliases,
             settled=backend is not None,
         )
-        self._posing = Posing(settings, self._choice.model)
+        super().__init__(exchange, settings, Posing(settings, self._choice.model))
 
     @property
     def servers(self) -> Servers:
@@ -381,11 +380,6 @@ class NotebookSession(Conversation):
 
         expect("a model's name", model, str)
         return remove(whole_path(model), embedded.unload, tell)
-
-    def close(self) -> None:
-        """Give back what backend and record hold. The conversation stays."""
-        self._exchange.disconnect()
-        self.record.close()
 
 
 def _of_cell(

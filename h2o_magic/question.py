@@ -104,6 +104,8 @@ class Started:
         Where it goes.
     turn : Turn or None
         The turn that stands for it in the record; None outside the conversation.
+    thread : str
+        The thread that the turn is in.
     sent, earlier, unfinished : int
         How many turns before it are sent, how many there are, and how many of those
         were left out since their answers are not whole.
@@ -114,6 +116,7 @@ class Started:
     request: ChatRequest
     backend: Backend
     turn: Turn | None = None
+    thread: str = ""
     sent: int = 0
     earlier: int = 0
     unfinished: int = 0

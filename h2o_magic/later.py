@@ -1,0 +1,102 @@
+"""Asking in the background: a thread for each answer that nobody reads meanwhile."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from h2o_magic.asking import Answer
+from h2o_magic.turns import Turn
+
+__all__ = ["Asked", "Background"]
+
+#: Seconds that answers get to end when the session closes.
+_FAREWELL = 2.0
+
+
+class Asked:
+    """A question that is being asked in the background.
+
+    Attributes
+    ----------
+    answer : Answer
+        What comes, as it grows. It must not be iterated.
+    error : BaseException or None
+        Why it failed, once it has ended.
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.error: BaseException | None = None
+        self._ended = threading.Event()
+
+    @property
+    def turn(self) -> Turn | None:
+        """The turn as it stands; None while it waits for an answer before it."""
+        return self.answer.turn
+
+    @property
+    def ended(self) -> bool:
+        """Whether the answer has ended, in whatever way."""
+        return self._ended.is_set()
+
+    def stop(self) -> None:
+        """Stop it, from any thread; what came of it is kept.
+
+        A question that still waits is not asked, and leaves no turn.
+        """
+        self.answer.stop()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the end, and return whether it came.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait at most; None for as long as it takes.
+        """
+        return self._ended.wait(timeout)
+
+    def __repr__(self) -> str:
+        """Say how far it is."""
+        return f"<Asked: {self.answer!r}>"
+
+
+class Background:
+    """The questions that are being asked in threads of their own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[Asked] = set()
+
+    def ask(self, answer: Answer) -> Asked:
+        """Begin to read `answer`."""
+        asked = Asked(answer)
+        with self._lock:
+            self._running.add(asked)
+        # A daemon: a kernel that is ended does not wait for a long answer.
+        name = f"h2o_magic answer in {answer.question.thread}"
+        threading.Thread(
+            target=self._run, args=(asked,), name=name, daemon=True
+        ).start()
+        return asked
+
+    def close(self) -> None:
+        """Stop all, and wait a little until what came of them is kept."""
+        with self._lock:
+            running = tuple(self._running)
+        for asked in running:
+            asked.stop()
+        deadline = time.monotonic() + _FAREWELL
+        for asked in running:
+            asked.wait(max(deadline - time.monotonic(), 0.0))
+
+    def _run(self, asked: Asked) -> None:
+        try:
+            asked.answer.read()
+        except BaseException as error:
+            asked.error = error
+        finally:
+            with self._lock:
+                self._running.discard(asked)
+            asked._ended.set()
