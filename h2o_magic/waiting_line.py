@@ -44,7 +44,7 @@ class Ticket(Generic[T]):
         self.holder = holder
         self._line = line
         self._awake = threading.Event()
-        self._thread = 0
+        self._thread: threading.Thread | None = None
 
     def take(self) -> bool:
         """Go to the end of the line; return whether one is served at once.
@@ -54,10 +54,10 @@ class Ticket(Generic[T]):
         MisuseError
             If this thread itself holds a place before it: it would wait for ever.
         """
-        self._thread = threading.get_ident()
+        self._thread = threading.current_thread()
         line = self._line
         with line._lock:
-            if any(ticket._thread == self._thread for ticket in line._tickets):
+            if any(ticket._thread is self._thread for ticket in line._tickets):
                 raise MisuseError(
                     "an answer of this conversation is still being read here: read it "
                     "to its end or close it before the next question"

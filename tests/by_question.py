@@ -1,0 +1,60 @@
+"""A server of the OpenAI dialect whose answer depends on the question."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from tests.backends.scripted import (
+    Answer,
+    Request,
+    ScriptedServer,
+    document,
+    events,
+    serving,
+)
+from tests.backends.test_openai_shapes import DONE, chunk, said
+
+#: The last step of an answer that goes on until the client leaves.
+ENDLESS = object()
+
+#: A text is sent, an Event is waited for.
+Steps = Sequence[str | threading.Event | object]
+
+
+@contextmanager
+def answering(answers: Mapping[str, Steps]) -> Iterator[ScriptedServer]:
+    """Serve answers by question; another question is answered with ``re: `` and it."""
+
+    def script(request: Request) -> Answer:
+        if request.path.endswith("/models"):
+            return document({"object": "list", "data": [{"id": "m"}]})
+        if not request.path.endswith("/chat/completions"):
+            return document({}, status=404)
+        question = request.json["messages"][-1]["content"]
+        return _answer(answers.get(question, [f"re: {question}"]))
+
+    with serving(script) as server:
+        yield server
+
+
+def questions(server: ScriptedServer) -> list[str]:
+    """Return what was asked, in order."""
+    return [
+        request.json["messages"][-1]["content"]
+        for request in server.requests
+        if request.path.endswith("/chat/completions")
+    ]
+
+
+def _answer(steps: Steps) -> Answer:
+    texts = [step for step in steps if isinstance(step, str)]
+    gates: dict[int, threading.Event] = {}
+    for index, step in enumerate(steps):
+        if isinstance(step, threading.Event):
+            gates[sum(isinstance(s, str) for s in steps[:index])] = step
+    documents = [said(text, model="m") for text in texts]
+    if steps and steps[-1] is ENDLESS:
+        return events(*documents, gates=gates, end="hold")
+    return events(*documents, chunk({}, "stop"), DONE, gates=gates)

@@ -1,0 +1,347 @@
+"""A conversation while it goes on, over real sockets."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from h2o_magic.backends.openai import OpenAIBackend
+from h2o_magic.errors import ConfigurationError, MessagesError, MisuseError
+from h2o_magic.events import Notice
+from h2o_magic.feed import Began, Changed, Configured, Ended, Grew, News
+from h2o_magic.notebook import NotebookSession
+from h2o_magic.record import Record
+from tests.backends.scripted import ScriptedServer
+from tests.by_question import ENDLESS, Steps, answering, questions
+
+
+@contextmanager
+def chatting(
+    answers: Mapping[str, Steps] | None = None, record: Record | None = None
+) -> Iterator[tuple[NotebookSession, ScriptedServer]]:
+    with answering(answers or {}) as server:
+        session = NotebookSession(OpenAIBackend(server.url), record=record)
+        with closing(session):
+            yield session, server
+
+
+class Listener:
+    """Keeps what it is told, and wakes who waits for something."""
+
+    def __init__(self, session: NotebookSession) -> None:
+        self.told: list[News] = []
+        self._changed = threading.Condition()
+        self.end = session.listen(self)
+
+    def __call__(self, news: News) -> None:
+        with self._changed:
+            self.told.append(news)
+            self._changed.notify_all()
+
+    def wait_for(self, holds: Callable[[list[News]], object]) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: holds(self.told), 10), self.told
+
+    def kinds(self) -> list[str]:
+        """Return the kinds in order, the same kind in a row once."""
+        names = [type(news).__name__ for news in self.told]
+        return [n for i, n in enumerate(names) if i == 0 or names[i - 1] != n]
+
+
+def grown(text: str) -> Callable[[list[News]], object]:
+    """Return whether an answer has grown to a text."""
+    return lambda told: any(
+        isinstance(news, Grew) and news.answer.text == text for news in told
+    )
+
+
+# Listening
+
+
+def test_a_listener_is_told_how_a_question_began_grew_and_ended() -> None:
+    with chatting({"Hi": ["Hel", "lo"]}) as (session, _):
+        listener = Listener(session)
+        session.ask("Hi", thread="t").read()
+    assert listener.kinds() == ["Began", "Grew", "Ended"]
+    first, last = listener.told[0], listener.told[-1]
+    assert isinstance(first, Began)
+    assert isinstance(last, Ended)
+    assert (first.thread, first.turn.question, first.turn.answer) == ("t", "Hi", "")
+    assert (last.turn.answer, last.turn.status) == ("Hello", "complete")
+    assert last.turn.facts["model"] == "m"
+    grew = [news for news in listener.told if isinstance(news, Grew)]
+    assert {news.turn_id for news in grew} == {first.turn.id} == {last.turn.id}
+
+
+def test_what_is_asked_outside_the_conversation_is_told_nobody() -> None:
+    with chatting() as (session, _):
+        listener = Listener(session)
+        session.ask("Hi", history=False).read()
+    assert listener.told == []
+
+
+def test_a_listener_is_told_of_every_other_change() -> None:
+    with chatting() as (session, _):
+        session.ask("Hi").read()
+        listener = Listener(session)
+
+        def told(change: Callable[[], object]) -> list[News]:
+            listener.told.clear()
+            change()
+            return listener.told[:]
+
+        assert told(lambda: session.fork("copy")) == [Changed("copy")]
+        assert told(lambda: session.undo("copy")) == [Changed("copy")]
+        assert told(lambda: session.redo("copy")) == [Changed("copy")]
+        assert told(lambda: session.redo("copy")) == []
+        assert told(lambda: session.drop(1)) == [Changed("main")]
+        assert told(session.reset) == [Changed("main")]
+        assert told(lambda: session.reset(everything=True)) == [Changed(None)]
+        assert told(lambda: session.configure(seed=1)) == [Configured("seed")]
+        assert told(lambda: session.configure(seed=1)) == []
+        session.thread = "copy"
+        assert listener.told == [Configured("thread")]
+
+
+def test_an_import_is_told_for_each_of_its_threads(tmp_path: Path) -> None:
+    with chatting() as (session, _):
+        session.ask("Hi").read()
+        session.ask("Ho", thread="t").read()
+        session.export(tmp_path / "all.json", everything=True)
+        listener = Listener(session)
+        names = [thread.name for thread in session.import_file(tmp_path / "all.json")]
+        assert listener.told == [Changed(name) for name in names]
+        assert len(names) == 2
+
+
+def test_a_listener_that_raises_disturbs_neither_the_answer_nor_the_others() -> None:
+    def careless(news: News) -> None:
+        raise ValueError(news)
+
+    with chatting({"Hi": ["Hello"]}) as (session, _):
+        session.listen(careless)
+        listener = Listener(session)
+        assert session.ask("Hi").read() == "Hello"
+        assert listener.kinds() == ["Began", "Grew", "Ended"]
+
+
+def test_who_has_ended_listening_hears_nothing_more() -> None:
+    with chatting() as (session, _):
+        ended, goes_on = Listener(session), Listener(session)
+        ended.end()
+        ended.end()
+        session.ask("Hi").read()
+        assert ended.told == []
+        assert goes_on.kinds() == ["Began", "Grew", "Ended"]
+
+
+def test_no_lock_is_held_while_a_listener_is_told() -> None:
+    with chatting({"Hi": ["Hel", "lo"]}) as (session, _):
+        looked: list[int] = []
+
+        def look() -> None:
+            session.preview("what would be sent", thread="else")
+            looked.append(len(session.turns()) + len(session.coming()))
+
+        def listener(_: News) -> None:
+            other = threading.Thread(target=look)  # a lock that is held stops it
+            other.start()
+            other.join(10)
+            looked.append(-1 if other.is_alive() else 0)
+
+        session.listen(listener)
+        session.ask("Hi").read()
+        assert set(looked) == {0, 2}
+
+
+def test_a_listener_may_stop_the_answer_that_it_is_told_of() -> None:
+    with chatting({"Hi": ["Hel", "lo", ENDLESS]}) as (session, server):
+
+        def stop_at_hello(news: News) -> None:
+            if isinstance(news, Grew) and news.answer.text == "Hello":
+                news.answer.stop()
+
+        session.listen(stop_at_hello)
+        assert session.ask("Hi").read() == "Hello"
+        assert session.turn(1).status == "stopped"
+        assert server.left.acquire(timeout=10)
+
+
+def test_a_refused_question_ends_as_one_that_is_not_kept() -> None:
+    with chatting() as (session, _):
+        session.ask("Hi", cell="c").read()
+        session.backend = OpenAIBackend("http://127.0.0.1:1")
+        listener = Listener(session)
+        asked = session.ask_later("Hi again", cell="c")
+        assert asked.wait(30)
+        assert asked.error is not None
+        assert listener.kinds() == ["Began", "Ended", "Changed"]
+        assert [turn.question for turn in session.turns()] == ["Hi"]
+
+
+# In the background
+
+
+def test_a_question_in_the_background_is_answered_while_others_go_on() -> None:
+    gate = threading.Event()
+    with chatting({"long": ["Once", gate, " more"]}) as (session, _):
+        listener = Listener(session)
+        asked = session.ask_later("long", thread="a")
+        listener.wait_for(grown("Once"))
+        assert session.ask("short", thread="b").read() == "re: short"
+        assert not asked.ended
+        assert asked.turn is not None
+        assert (asked.turn.answer, asked.turn.status) == ("Once", "incomplete")
+        gate.set()
+        assert asked.wait(10)
+        assert asked.error is None
+        assert session.turn(1, "a") == asked.turn
+        assert asked.turn.status == "complete"
+
+
+def test_eight_answers_come_at_once() -> None:
+    gates = {f"q{number}": threading.Event() for number in range(8)}
+    answers: dict[str, Steps] = {q: [q, g, "!"] for q, g in gates.items()}
+    with chatting(answers) as (session, _):
+        listener = Listener(session)
+        asked = [session.ask_later(question, thread=question) for question in gates]
+        for question in gates:  # each has begun, and none has ended
+            listener.wait_for(grown(question))
+        for gate in reversed(gates.values()):
+            gate.set()
+        assert all(one.wait(10) for one in asked)
+        assert [one.answer.text for one in asked] == [f"{q}!" for q in gates]
+
+
+def test_answers_of_one_thread_come_one_after_the_other() -> None:
+    gate = threading.Event()
+    with chatting({"first": ["Once", gate]}) as (session, server):
+        listener = Listener(session)
+        first = session.ask_later("first")
+        listener.wait_for(grown("Once"))
+        others = [session.ask_later(f"q{number}") for number in range(3)]
+        waiting = [first.answer, *(one.answer for one in others)]
+        while session.coming() != tuple(waiting):
+            pass
+        assert others[0].turn is None
+        gate.set()
+        assert all(one.wait(10) for one in others)
+        assert questions(server) == ["first", "q0", "q1", "q2"]
+        context = [m["content"] for m in server.requests[-1].json["messages"]]
+        assert context == ["first", "Once", "q0", "re: q0", "q1", "re: q1", "q2"]
+        assert session.coming() == ()
+
+
+def test_who_must_wait_for_another_answer_is_told_so() -> None:
+    gate = threading.Event()
+    with chatting({"first": ["Once", gate]}) as (session, _):
+        listener = Listener(session)
+        session.ask_later("first")
+        listener.wait_for(grown("Once"))
+        events = iter(session.ask("second"))
+        notice = next(events)
+        assert notice == Notice("Waiting for the answer before it in main …")
+        gate.set()
+        assert not any(isinstance(event, Notice) for event in events)
+        assert [turn.question for turn in session.turns()] == ["first", "second"]
+
+
+def test_a_waiting_question_that_is_stopped_is_never_asked() -> None:
+    gate = threading.Event()
+    with chatting({"first": ["Once", gate]}) as (session, server):
+        listener = Listener(session)
+        first = session.ask_later("first")
+        listener.wait_for(grown("Once"))
+        second, third = session.ask_later("second"), session.ask_later("third")
+        second.stop()
+        assert second.wait(10)
+        assert (second.turn, second.error) == (None, None)
+        assert second.answer.facts.status == "stopped"
+        gate.set()
+        assert first.wait(10)
+        assert third.wait(10)
+        assert questions(server) == ["first", "third"]
+
+
+def test_stopping_a_thread_stops_what_is_written_and_what_waits_there() -> None:
+    answers: dict[str, Steps] = {"here": ["a", ENDLESS], "there": ["b", ENDLESS]}
+    with chatting(answers) as (session, server):
+        listener = Listener(session)
+        here = session.ask_later("here", thread="x")
+        there = session.ask_later("there", thread="y")
+        listener.wait_for(grown("a"))
+        listener.wait_for(grown("b"))
+        waits = session.ask_later("waits", thread="x")
+        while len(session.coming("x")) < 2:
+            pass
+        assert session.stop("x") == 2
+        assert here.wait(10)
+        assert waits.wait(10)
+        assert not there.ended
+        assert [(t.answer, t.status) for t in session.turns("x")] == [("a", "stopped")]
+        assert "waits" not in questions(server)
+        assert session.stop() == 0
+
+
+def test_an_answer_that_is_stopped_before_its_first_token_ends_at_once() -> None:
+    with chatting({"Hi": [ENDLESS]}) as (session, _):
+        listener = Listener(session)
+        asked = session.ask_later("Hi")
+        listener.wait_for(lambda told: any(isinstance(n, Began) for n in told))
+        asked.stop()  # wherever it is between being noted and being written
+        assert asked.wait(10)
+        assert asked.error is None
+        assert session.turn(1).status == "stopped"
+
+
+def test_one_thread_of_python_cannot_wait_for_its_own_answer() -> None:
+    with chatting({"Hi": ["a", "b"]}) as (session, _):
+        answer = iter(session.ask("Hi"))
+        next(answer)
+        with pytest.raises(MisuseError, match="still being read here"):
+            session.ask("Ho").read()
+        assert session.ask("Ho", history=False).read() == "re: Ho"
+        assert session.ask("Ho", thread="else").read() == "re: Ho"
+        answer.close()  # type: ignore[attr-defined]
+        assert session.ask("Ho").read() == "re: Ho"
+
+
+def test_asking_in_a_turns_place_keeps_its_cell_and_marks_what_follows() -> None:
+    with chatting() as (session, server):
+        session.ask("one", cell="c1").read()
+        session.ask("two", cell="c2").read()
+        first = session.turn(1)
+        assert session.ask_later("better", replaces=first).wait(10)
+        one, two = session.turns()
+        assert (one.question, one.cell, one.number) == ("better", "c1", 1)
+        assert (two.question, two.outdated) == ("two", True)
+        assert len(server.requests[-1].json["messages"]) == 1
+
+
+@pytest.mark.parametrize("question", ["", "  "])
+def test_a_question_that_cannot_be_asked_is_refused_at_once(question: str) -> None:
+    with chatting() as (session, server):
+        with pytest.raises(MessagesError):
+            session.ask_later(question)
+        with pytest.raises(ConfigurationError, match="temprature"):
+            session.ask_later("Hi", temprature=1)
+        assert server.requests == []
+
+
+def test_closing_the_session_keeps_what_came_of_its_background_answers(
+    tmp_path: Path,
+) -> None:
+    record = Record(tmp_path / "turns.sqlite3", "notebook")
+    with chatting({"Hi": ["Half", ENDLESS]}, record) as (session, server):
+        listener = Listener(session)
+        asked = session.ask_later("Hi")
+        listener.wait_for(grown("Half"))
+        session.close()
+        assert asked.ended
+        assert server.left.acquire(timeout=10)
+    (turn,) = Record(tmp_path / "turns.sqlite3", "notebook").turns("main")
+    assert (turn.answer, turn.status) == ("Half", "stopped")
