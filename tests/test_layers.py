@@ -60,6 +60,7 @@ GROUND = {
     "tables",
     "turns",
     "type_schemas",
+    "waiting_line",
     "welcome",
 }
 #: What people touch. Nothing on the floors below imports it.
