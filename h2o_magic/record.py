@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from h2o_magic.store import changes, history, notebooks, turns
+from h2o_magic.store import changes, history, notebooks, turns, versions
 from h2o_magic.store.keeper import Keeper
 from h2o_magic.store.turns import Place
-from h2o_magic.turns import Change, Thread, ThreadInfo, Turn, TurnStatus
+from h2o_magic.turns import Change, Thread, ThreadInfo, Turn, TurnStatus, Versions
 
 __all__ = ["Record"]
 
@@ -282,6 +282,36 @@ class Record:
         if erase:
             return self._keeper.erase(thread)
         return self._keeper.write(changes.reset, thread)
+
+    def versions(self, thread: str, number: int) -> Versions:
+        """Return what was asked and answered in a turn's place.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such turn.
+        """
+        return self._keeper.read(versions.of, thread, number)
+
+    def version_counts(self, thread: str) -> Mapping[int, tuple[int, int]]:
+        """Return for each turn with versions, by its id, which is chosen, of how many.
+
+        A turn that was asked once is not among them.
+        """
+        return self._keeper.read(versions.counts, thread)
+
+    def choose(self, thread: str, number: int, version: int) -> Turn:
+        """Put another version in a turn's place, and return it.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such turn or version, or this process still writes the
+            turn's answer.
+        """
+        with self._keeper.holding():
+            running = self._keeper.running
+            return self._keeper.write(changes.choose, thread, number, version, running)
 
     def undo(self, thread: str) -> Change | None:
         """Take the last change of a thread back, and return it; None without one."""

@@ -21,6 +21,7 @@ __all__ = [
     "ThreadInfo",
     "Turn",
     "TurnStatus",
+    "Versions",
     "marked",
 ]
 
@@ -32,8 +33,8 @@ MAIN = "main"
 TurnStatus = Literal["complete", "stopped", "failed", "incomplete"]
 
 #: What can be taken back: a question asked, or asked again from its place; a reset;
-#: a turn taken out; turns that came by a fork or from a file.
-ChangeKind = Literal["ask", "replace", "reset", "drop", "fork", "import"]
+#: a turn taken out; turns that came by a fork or from a file; another version chosen.
+ChangeKind = Literal["ask", "replace", "reset", "drop", "fork", "import", "choose"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,22 @@ class Thread:
 
     name: str
     turns: tuple[Turn, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """What was asked and answered in one turn's place.
+
+    Attributes
+    ----------
+    turns : tuple of Turn
+        The versions, oldest first, all with the turn's number.
+    chosen : int
+        Which of them stands in the thread, from 1.
+    """
+
+    turns: tuple[Turn, ...]
+    chosen: int
 
 
 @dataclass(frozen=True, slots=True)

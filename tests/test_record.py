@@ -213,10 +213,13 @@ def test_a_turn_is_found_by_its_id_too(record: Record) -> None:
     assert [t.question for t in record.before("main", c.id)] == ["b2", "a"]
     assert record.count_after("main", a.id) == 2
     assert record.count_since_start("main", c.id) == 2
-    assert record.count_after("main", b.id) == 0  # it was replaced
-    assert record.begin("main", Turn("d"), b.id).number == 4
+    assert record.count_after("main", b.id) == 1  # what is in its place now counts
+    assert record.begin("main", Turn("b3"), b.id).number == 2
+    record.drop("main", 2)
+    assert record.count_after("main", b.id) == 0
+    assert record.begin("main", Turn("d"), b.id).number == 3
     record.begin("other", Turn("x"), a.id)  # a turn of another thread is none here
-    assert (questions(record), questions(record, "other")) == ("a b2 c d", "x")
+    assert (questions(record), questions(record, "other")) == ("a c d", "x")
 
 
 # Threads

@@ -6,18 +6,19 @@ change of the notebook's history; updating a turn and erasing cannot be taken ba
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.store import history, rows, turns
+from h2o_magic.store import history, rows, turns, versions
 from h2o_magic.store.connection import Database
 from h2o_magic.turns import Thread, Turn, TurnStatus
 
 __all__ = [
     "add",
     "begin",
+    "choose",
     "drop",
     "drop_cell",
     "erase",
@@ -81,6 +82,41 @@ def restore(database: Database, thread: str, turn: Turn) -> None:
     if database.value("SELECT 1 FROM turns WHERE id = ?", (turn.id,)) is None:
         place = (thread_, _end(database, thread_), turn.sequence, None)
         _insert(database, turn, place, turn.id)
+
+
+def choose(
+    database: Database, thread: str, number: int, version: int, running: Container[int]
+) -> Turn:
+    """Put a version of a turn in its place, and return it.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such turn or version, or the turn is one of the `running`.
+    """
+    turn, position = turns.by_number(database, thread, number)
+    slot = turns.thread_id(database, thread), position
+    origins, chosen = versions.origins(database, *slot)
+    if not 1 <= version <= len(origins):
+        raise ConfigurationError(
+            f"turn {number} of thread {thread} has {len(origins)} "
+            f"answer{'' if len(origins) == 1 else 's'}, there is no answer {version}"
+        )
+    origin = origins[version - 1]
+    if origin == chosen:
+        return turn
+    if turn.id in running:
+        raise ConfigurationError(
+            f"turn {number} of thread {thread} is still being answered: stop that "
+            "first, or wait"
+        )
+    change = history.begin(database, "choose", slot[0])
+    old = rows.read(database, versions.row_of(database, *slot, origin))
+    sequence = versions.sequence_of(database, *slot, origin)
+    _take_out(database, change, "id = ?", turn.id)
+    place = (*slot, change if sequence is None else sequence, change)
+    _insert(database, replace(old, cell=turn.cell), place, origin=origin)
+    return turns.by_number(database, thread, number)[0]
 
 
 def drop(database: Database, thread: str, number: int) -> Turn:
@@ -243,11 +279,13 @@ def _insert(
     turn: Turn,
     place: tuple[int, int, int, int | None],
     id_: int | None = None,
+    origin: int | None = None,
 ) -> int:
     """Add a row: thread, position, sequence, the change that adds it, and a turn."""
-    values = (id_, *place, *rows.as_columns(turn))
+    values = (id_, origin, *place, *rows.as_columns(turn))
     return database.insert(
-        f"INSERT INTO turns (id, thread, position, sequence, added, {rows.COLUMNS}) "
+        "INSERT INTO turns"
+        f" (id, origin, thread, position, sequence, added, {rows.COLUMNS}) "
         f"VALUES ({', '.join('?' * len(values))})",
         values,
     )

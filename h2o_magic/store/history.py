@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import Literal
 
-from h2o_magic.store import rows, turns
+from h2o_magic.store import rows, turns, versions
 from h2o_magic.store.connection import Database
 from h2o_magic.turns import Change, ChangeKind
 
@@ -17,6 +17,9 @@ __all__ = ["KEPT", "begin", "note", "purge", "redo", "undo", "withdraw"]
 
 #: How many changes of a notebook can be taken back.
 KEPT = 200
+
+#: The changes after which the turns that they took out are versions of those there.
+_VERSIONS = ("replace", "choose")
 
 _TOUCHES = (
     "(everywhere = 1"
@@ -132,9 +135,16 @@ def _trim(database: Database) -> None:
 
 def _forget(database: Database, change: int, *, undone: bool) -> None:
     """Delete a change and the turns that only it could bring back."""
+    kind = database.value("SELECT kind FROM changes WHERE id = ?", [change])
+    database.execute("DELETE FROM changes WHERE id = ?", [change])
     if undone:
         database.execute("DELETE FROM turns WHERE added = ?", [change])
         database.execute("UPDATE turns SET removed = NULL WHERE removed = ?", [change])
+    elif kind in _VERSIONS:
+        versions.prune(database, change)
     else:
-        database.execute("DELETE FROM turns WHERE removed = ?", [change])
-    database.execute("DELETE FROM changes WHERE id = ?", [change])
+        database.execute(
+            "DELETE FROM turns WHERE (thread, position) IN"
+            " (SELECT thread, position FROM turns WHERE removed = ?)",
+            [change],
+        )

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from h2o_magic.store.connection import Database
 from h2o_magic.turns import Turn
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "as_text",
     "as_turn",
     "numbered",
+    "read",
     "stored",
 ]
 
@@ -63,6 +65,12 @@ def as_turn(columns: Sequence[Any]) -> Turn:
         sequence=sequence,
         id=id_,
     )
+
+
+def read(database: Database, id_: int) -> Turn:
+    """Return the turn of a row that is there; it has no number."""
+    sql = f"SELECT id, sequence, {COLUMNS} FROM turns WHERE id = ?"
+    return as_turn(database.execute(sql, [id_]).fetchone())
 
 
 def stored(text: str | None) -> str | bytes | None:

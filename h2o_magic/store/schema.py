@@ -87,9 +87,15 @@ _VERSION_1 = (
     "CREATE INDEX turns_removed ON turns (removed, thread) WHERE removed IS NOT NULL",
 )
 
+# The turn whose copy a row is, when a version of it was chosen; NULL: it is no copy.
+_VERSION_2 = (
+    "ALTER TABLE turns ADD COLUMN origin INTEGER",
+    "CREATE INDEX turns_by_place ON turns (thread, position, live, origin, added)",
+)
+
 #: The statements that lead to version 1, to version 2 from there, and so on. Steps that
 #: were released are never edited.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1,)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
 
 
 def is_current(connection: sqlite3.Connection) -> bool:

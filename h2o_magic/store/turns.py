@@ -55,14 +55,19 @@ def thread_id(database: Database, name: str) -> int:
 def place_of(database: Database, thread: int, of: Place) -> tuple[int, int]:
     """Return id and position of a turn, or 0 and :data:`END` without one.
 
-    A cell has two turns only if a reset of all threads was taken back from another
-    thread after it had asked anew; the later one counts.
+    The id of a turn that was asked again since finds what stands in its place now. A
+    cell has two turns only if a reset of all threads was taken back from another thread
+    after it had asked anew; the later one counts.
     """
-    column, key = ("id", of) if isinstance(of, int) else ("cell", rows.stored(of))
+    if isinstance(of, int):
+        where = "position = (SELECT position FROM turns WHERE id = ? AND thread = ?)"
+        keys: tuple[Any, ...] = (of, thread)
+    else:
+        where, keys = "cell = ?", (rows.stored(of),)
     found = database.execute(
-        f"SELECT id, position FROM turns WHERE {column} = ? AND thread = ? "
-        "AND live = 1 ORDER BY position DESC LIMIT 1",
-        (key, thread),
+        f"SELECT id, position FROM turns WHERE {where} AND {_LIVE} "
+        "ORDER BY position DESC LIMIT 1",
+        (*keys, thread),
     ).fetchone()
     return found or (0, END)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import sqlite3
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,20 @@ class Row:
     slot: int
     turn: Turn
     sequence: int
+    made: int
+    origin: Row | None = None
+
+    @property
+    def first(self) -> Row:
+        """The row whose copy this is, or itself."""
+        return self.origin or self
 
 
 @dataclass
 class Done:
     """A change: which rows it added and which it took out."""
 
+    at: int
     kind: str
     threads: set[str]
     added: list[Row]
@@ -58,10 +66,44 @@ class Model:
         return sorted(rows, key=lambda row: row.slot)
 
     def do(self, kind: str, threads: set[str], added: Any, removed: Any) -> None:
+        self.purge(threads)
+        self.changes.append(Done(self.clock, kind, threads, added, removed))
+
+    def purge(self, threads: set[str]) -> None:
         self.changes = [
             c for c in self.changes if not (c.undone and c.threads & threads)
         ]
-        self.changes.append(Done(kind, threads, added, removed))
+
+    def versions(self, row: Row) -> list[list[Row]]:
+        """Return the versions in a row's place, each with its copies, oldest first."""
+        found: dict[int, list[Row]] = {}
+        for row_ in (r for c in self.changes if not c.undone for r in c.added):
+            if (row_.thread, row_.slot) == (row.thread, row.slot):
+                found.setdefault(row_.first.made, []).append(row_)
+        return [found[made] for made in sorted(found)]
+
+    def choose(self, row: Row, version: list[Row]) -> None:
+        now = self.tick()
+        self.purge({row.thread})
+        kept = [c for c in self.changes if not c.undone]
+
+        def was_there(time: int) -> bool:
+            """Whether the version stood in its place at a time."""
+            for copy_ in version:
+                start = next(c.at for c in kept if copy_ in c.added)
+                ends = [c.at for c in kept if any(copy_ is r for r in c.removed)]
+                if start <= time and all(time < end for end in ends):
+                    return True
+            return False
+
+        old = min(copy_.sequence for copy_ in version)
+        later = [r.sequence for r in self.live(row.thread) if r.slot > row.slot]
+        fits = all(time <= old or was_there(time) for time in later)
+        last = max(version, key=lambda r: r.made)
+        turn = replace(last.turn, cell=row.turn.cell)
+        sequence = old if fits else now
+        chosen = Row(row.thread, row.slot, turn, sequence, now, last.first)
+        self.do("choose", {row.thread}, [chosen], [row])
 
     def tick(self) -> int:
         self.clock += 1
@@ -76,10 +118,12 @@ class Model:
             self.created.append(thread)
 
     def begin(self, thread: str, turn: Turn) -> Row:
+        return self.put(thread, turn, self.of_cell(thread, turn.cell))
+
+    def put(self, thread: str, turn: Turn, old: Row | None) -> Row:
         self.enter(thread)
-        old = self.of_cell(thread, turn.cell)
         now = self.tick()
-        row = Row(thread, old.slot if old else now, turn, now)
+        row = Row(thread, old.slot if old else now, turn, now, now)
         kind = "replace" if old else "ask"
         self.do(kind, {thread}, [row], [old] if old else [])
         return row
@@ -91,20 +135,25 @@ class Model:
     def fork(self, thread: str, new: str, at: int) -> None:
         self.enter(new)
         rows = [
-            Row(new, self.tick(), r.turn, r.sequence) for r in self.live(thread)[:at]
+            Row(new, self.tick(), r.turn, r.sequence, self.tick())
+            for r in self.live(thread)[:at]
         ]
         self.do("fork", {new}, rows, [])
 
     def add(self, name: str, turns: tuple[Turn, ...]) -> None:
         self.enter(name)
         now = self.tick()
-        rows = [Row(name, self.tick(), t, 0 if t.outdated else now) for t in turns]
+        rows = [
+            Row(name, self.tick(), t, 0 if t.outdated else now, self.tick())
+            for t in turns
+        ]
         self.do("import", {name}, rows, [])
 
     def reset(self, thread: str | None) -> int:
         names = set(THREADS) if thread is None else {thread}
         rows = [row for name in names for row in self.live(name)]
         if rows:
+            self.tick()
             self.do("reset", names, [], rows)
         return len(rows)
 
@@ -234,6 +283,36 @@ class Pair:
             count = self.model.erase(thread)
             assert self.record.reset(thread, erase=True) == count
 
+    def choose(self, thread: str, _cell: str | None, other: int) -> None:
+        rows = self.model.live(thread)
+        number, version = 1 + other % 4, 1 + other // 7 % 4
+        if number > len(rows):
+            with pytest.raises(ConfigurationError, match=f"no turn {number}"):
+                self.record.choose(thread, number, version)
+            return
+        row = rows[number - 1]
+        found = self.model.versions(row)
+        if version > len(found):
+            with pytest.raises(ConfigurationError, match=f"no answer {version}"):
+                self.record.choose(thread, number, version)
+            return
+        if row not in found[version - 1]:
+            self.model.choose(row, found[version - 1])
+        chosen = self.record.choose(thread, number, version)
+        assert shown(chosen) == self.model.turns(thread)[number - 1]
+
+    def ask_in_place(self, thread: str, _cell: str | None, other: int) -> None:
+        """Ask in the place of a turn, by the id of any version that it has had."""
+        here = [(id_, row) for id_, row in self.begun if row.thread == thread]
+        if not here:
+            return
+        id_, old = here[other % len(here)]
+        self.steps += 1
+        turn = Turn(f"q{self.steps}", cell=old.turn.cell)
+        there = [r for r in self.model.live(thread) if r.slot == old.slot]
+        row = self.model.put(thread, turn, there[0] if there else None)
+        self.begun.append((self.record.begin(thread, turn, id_).id, row))
+
     def undo(self, thread: str, _cell: str | None, _other: int) -> None:
         assert self.record.undo(thread) == self.model.undo(thread)
 
@@ -254,6 +333,7 @@ class Pair:
             assert [shown(t) for t in last] == expected[-2:]
             assert self.record.count(name) == len(expected)
             assert sum(self.record.counts(name).values()) == len(expected)
+            self.check_versions(name)
             for cell in CELLS:
                 self.check_cell(name, cell, expected)
             if expected:
@@ -261,6 +341,20 @@ class Pair:
         found = [(t.name, t.turns, t.first_question) for t in self.record.threads()]
         order = self.model.created
         assert found == sorted(created, key=lambda info: order.index(info[0]))
+
+    def check_versions(self, name: str) -> None:
+        several = {}
+        for number, row in enumerate(self.model.live(name), 1):
+            versions = self.model.versions(row)
+            chosen = next(i for i, v in enumerate(versions, 1) if row in v)
+            found = self.record.versions(name, number)
+            assert found.chosen == chosen
+            assert [t.question for t in found.turns] == [
+                copies[-1].turn.question for copies in versions
+            ]
+            if len(versions) > 1:
+                several[found.turns[chosen - 1].id] = chosen, len(versions)
+        assert self.record.version_counts(name) == several
 
     def check_cell(
         self, name: str, cell: str | None, expected: list[tuple[Any, ...]]
@@ -280,7 +374,7 @@ class Pair:
 STEPS = [
     *(Pair.ask, Pair.ask, Pair.ask, Pair.undo, Pair.undo, Pair.redo, Pair.redo),
     *(Pair.update, Pair.drop, Pair.drop_cell, Pair.fork, Pair.add, Pair.reset),
-    *(Pair.erase, Pair.reopen),
+    *(Pair.erase, Pair.reopen, Pair.choose, Pair.choose, Pair.ask_in_place),
 ]
 SEQUENCE = st.lists(
     st.tuples(
