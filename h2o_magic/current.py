@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from h2o_magic.aliases import Aliases
     from h2o_magic.connecting import Connected
     from h2o_magic.notebook import NotebookSession
+    from h2o_magic.presets import Presets
     from h2o_magic.record import Record
     from h2o_magic.servers import Servers
 
@@ -67,6 +68,7 @@ class Current:
                 settings=self.settings,
                 servers=self.servers,
                 aliases=self.aliases,
+                presets=self.presets,
                 cells=self.cell.next_key,
                 coming_cells=self.cell.coming_key,
             )
@@ -85,6 +87,13 @@ class Current:
         from h2o_magic.aliases import Aliases  # noqa: PLC0415
 
         return Aliases(places.aliases_file(), self._report)
+
+    @cached_property
+    def presets(self) -> Presets:
+        """The presets of parameters, the user's own among them."""
+        from h2o_magic.presets import Presets  # noqa: PLC0415
+
+        return Presets(places.presets_file(), self._report)
 
     @property
     def made(self) -> NotebookSession | None:

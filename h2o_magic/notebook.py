@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from h2o_magic.aliases import Aliases
 from h2o_magic.asking import Answer
 from h2o_magic.backends import Backend, ModelInfo
+from h2o_magic.branching import BranchingConversation
+from h2o_magic.configuring import Configuring
 from h2o_magic.connecting import Connected
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.exchange import Exchange
@@ -22,14 +24,14 @@ from h2o_magic.keys import key_source
 from h2o_magic.known_servers import KnownServer
 from h2o_magic.model_choice import whole_path
 from h2o_magic.model_lists import Listed
-from h2o_magic.ongoing import OngoingConversation
 from h2o_magic.posing import Posing
+from h2o_magic.presets import Presets
 from h2o_magic.preview import Preview, preview
 from h2o_magic.question import Question
 from h2o_magic.record import Record
 from h2o_magic.server_choice import ServerChoice
 from h2o_magic.servers import Servers
-from h2o_magic.settings import Settings, find_setting
+from h2o_magic.settings import Settings
 
 if TYPE_CHECKING:
     from h2o_magic.fetching import FetchEvent
@@ -48,7 +50,7 @@ class _Running:
 RUNNING = _Running()
 
 
-class NotebookSession(OngoingConversation):
+class NotebookSession(BranchingConversation, Configuring):
     """One notebook's conversation with the models of a server.
 
     Everything that the magics do is a method here. ``h2o_magic.session()`` returns the
@@ -72,6 +74,8 @@ class NotebookSession(OngoingConversation):
         The servers that can be connected to; None for none but by their addresses.
     aliases
         The user's names for models; None for none.
+    presets
+        The presets of parameters; None for the built-in ones.
     connect
         Makes a backend of the setting ``server``; None for what `servers` knows.
     cells
@@ -96,12 +100,14 @@ class NotebookSession(OngoingConversation):
         settings: Settings | None = None,
         servers: Servers | None = None,
         aliases: Aliases | None = None,
+        presets: Presets | None = None,
         connect: Callable[[str], Backend] | None = None,
         cells: Callable[[str, bool], str | None] = lambda *_: None,
         coming_cells: Callable[[str, bool], str | None] = lambda *_: None,
     ) -> None:
         self._cells = cells
         self._coming_cells = coming_cells
+        self._presets = Presets() if presets is None else presets
         settings = Settings() if settings is None else settings
         servers = Servers() if servers is None else servers
         connect = servers.backend if connect is None else connect
@@ -146,19 +152,6 @@ class NotebookSession(OngoingConversation):
     @backend.setter
     def backend(self, backend: Backend) -> None:
         self._exchange.backend = backend
-
-    def configure(self, **settings: object) -> None:
-        """Change settings, by the names that ``%config H2OMagics`` lists.
-
-        Raises
-        ------
-        ConfigurationError
-            If a name is unknown or a value is refused; then none is changed.
-        """
-        for name, value in settings.items():
-            find_setting(name).check(value)
-        for name, value in settings.items():
-            self.settings.set(name, value, "Python")
 
     # Asking
 

@@ -12,10 +12,11 @@ from h2o_magic.expecting import expect
 from h2o_magic.feed import Configured, News
 from h2o_magic.later import Asked, Background
 from h2o_magic.posing import Posing
+from h2o_magic.question import Question
 from h2o_magic.settings import Settings
 from h2o_magic.turns import Turn
 
-__all__ = ["OngoingConversation"]
+__all__ = ["OngoingConversation", "in_place_of"]
 
 
 class OngoingConversation(Conversation):
@@ -36,6 +37,7 @@ class OngoingConversation(Conversation):
         super().__init__(exchange, settings)
         self._posing = posing
         self._background = Background()
+        self._drafts: dict[str, str] = {}
         settings.watch(lambda name: exchange.feed.tell(Configured(name)))
 
     def ask_later(
@@ -80,14 +82,10 @@ class OngoingConversation(Conversation):
             begins=new,
             schema=schema,
         )
-        asked = replace(asked, cell=cell)
         if replaces is not None:
-            asked = replace(
-                asked,
-                cell=replaces.cell if cell is None else cell,
-                replaces=replaces.id,
-                begins=new or replaces.begins,
-            )
+            asked = in_place_of(replaces, asked)
+        if cell is not None:
+            asked = replace(asked, cell=cell)
         return self._background.ask(Answer(self._exchange, asked))
 
     def coming(self, thread: str | None = None) -> tuple[Answer, ...]:
@@ -132,6 +130,18 @@ class OngoingConversation(Conversation):
         """
         return self._exchange.feed.listen(callback)
 
+    def draft(self, thread: str | None = None) -> str:
+        """Return what was begun to be written for a thread; empty if nothing was."""
+        return self._drafts.get(self._name(thread), "")
+
+    def keep_draft(self, thread: str | None, text: str) -> None:
+        """Keep what is being written for a thread, until the kernel ends.
+
+        It is kept in memory only, and told nobody.
+        """
+        expect("a draft", text, str)
+        self._drafts[self._name(thread)] = text
+
     def close(self) -> None:
         """Give back what backend and record hold. The conversation stays.
 
@@ -140,3 +150,13 @@ class OngoingConversation(Conversation):
         self._background.close()
         self._exchange.disconnect()
         self.record.close()
+
+
+def in_place_of(turn: Turn, question: Question) -> Question:
+    """Return a question that takes the place and the cell of a turn."""
+    return replace(
+        question,
+        cell=turn.cell,
+        replaces=turn.id,
+        begins=question.begins or turn.begins,
+    )

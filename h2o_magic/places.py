@@ -17,6 +17,7 @@ __all__ = [
     "aliases_file",
     "log_file",
     "model_lists_file",
+    "presets_file",
     "runtime_file",
     "servers_file",
     "store_file",
@@ -47,6 +48,11 @@ def servers_file() -> Path:
 def aliases_file() -> Path:
     """Return the path of the file that keeps this user's names for models."""
     return _home(platformdirs.user_config_path(_APP)) / "aliases.json"
+
+
+def presets_file() -> Path:
+    """Return the path of the file that keeps this user's presets of parameters."""
+    return _home(platformdirs.user_config_path(_APP)) / "presets.json"
 
 
 def model_lists_file() -> Path:

@@ -311,6 +311,13 @@ def test_aliases_are_offered_where_a_model_is(shell: InteractiveShell) -> None:
     assert "fast=fast" not in texts(shell, "%h2o alias fast=|")
 
 
+def test_presets_are_offered_where_one_is_named(shell: InteractiveShell) -> None:
+    current.of(shell).presets.save("mine", {"seed": 1})
+    assert texts(shell, "%h2o preset pre|") == ["precise"]
+    assert texts(shell, "%h2o preset --remove mi|") == ["mine"]
+    assert texts(shell, "%h2o preset --save mi|") == []
+
+
 @pytest.mark.usefixtures("asked")
 def test_a_known_servers_models_are_offered_with_its_key(
     shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch

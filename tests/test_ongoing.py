@@ -345,3 +345,16 @@ def test_closing_the_session_keeps_what_came_of_its_background_answers(
         assert server.left.acquire(timeout=10)
     (turn,) = Record(tmp_path / "turns.sqlite3", "notebook").turns("main")
     assert (turn.answer, turn.status) == ("Half", "stopped")
+
+
+def test_a_draft_is_kept_for_each_thread_and_in_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "turns.sqlite3"
+    with chatting(record=Record(path, "notebook")) as (session, _):
+        listener = Listener(session)
+        session.keep_draft(None, "a secret thought")
+        session.keep_draft("else", "another")
+        assert session.draft() == session.draft("main") == "a secret thought"
+        assert (session.draft("else"), session.draft("new")) == ("another", "")
+        assert listener.told == []
+        session.ask("Hi").read()
+        assert b"secret" not in path.read_bytes()

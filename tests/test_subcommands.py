@@ -448,6 +448,59 @@ def test_an_answer_that_was_replaced_comes_back(bench: Bench) -> None:
     assert bench.session.turn(1).answer == "New."
 
 
+def test_the_answers_of_a_turn_are_listed_and_one_is_put_in_its_place(
+    bench: Bench,
+) -> None:
+    bench.backend.texts = ["Old.", "New."]
+    bench.ask("1", cell="a")
+    assert [row[:3] for row in rows(bench.run("answers 1"))] == [["1 ✓", "1", "Old."]]
+    bench.ask("one?", cell="a")
+    listed = bench.run("answers 1")
+    assert [row[:3] for row in rows(listed)] == [
+        ["1", "1", "Old."],
+        ["2 ✓", "one?", "New."],
+    ]
+    assert "`%h2o answers 1 --use N` puts another in its place." in listed
+    assert bench.run("answers 1 --use 1") == (
+        "Turn 1 of main is now answer 1: “1”. `%h2o undo` takes it back."
+    )
+    assert bench.questions() == ["1"]
+    assert bench.run("undo") == "The answer that main had before is back."
+    assert bench.questions() == ["one?"]
+    assert bench.run("redo") == "The other answer is in main again."
+    assert bench.questions() == ["1"]
+    assert "there is no answer 3" in bench.refused("answers 1 --use 3")
+
+
+def test_the_answers_of_another_threads_turn_are_put_there(bench: Bench) -> None:
+    bench.ask("1", "2", thread="my ideas", cell="a")
+    said = bench.run("answers 1 --thread 'my ideas' --use 1")
+    assert said.endswith("`%h2o undo --thread 'my ideas'` takes it back.")
+    assert bench.questions("my ideas") == ["1"]
+
+
+def test_a_preset_is_used_kept_listed_and_forgotten(bench: Bench) -> None:
+    said = shown(bench.run("preset precise"))
+    assert said.startswith("precise: temperature=0.1 top_p=0.9. Cells and")
+    status = [row for row in rows(bench.run("status")) if row[0] == "temperature"]
+    assert status == [["temperature", "0.1", "preset precise"]]
+    bench.session.configure(seed=7)
+    bench.run("preset --save mine")
+    bench.run("preset balanced")
+    bench.session.configure(seed=None)
+    assert [row[0] for row in rows(bench.run("preset"))] == [
+        "precise",
+        "balanced ✓",
+        "creative",
+        "mine",
+    ]
+    bench.run("preset mine")
+    assert (bench.session.settings["seed"], bench.session.preset) == (7, "precise")
+    bench.run("preset --remove mine")
+    assert "did you mean" in bench.refused("preset precsie")
+    assert "exclude each other" in bench.refused("preset --save a --remove b")
+
+
 def test_a_copy_is_taken_back(bench: Bench) -> None:
     bench.ask("1", "2")
     bench.run("fork b")

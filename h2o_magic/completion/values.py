@@ -80,6 +80,8 @@ class Values:
                 yield from self._threads()
             elif metavar == "DIALECT":
                 yield from (Offer(name, "value") for name in ("auto", *DIALECTS))
+            elif metavar == "PRESET":
+                yield from self._presets()
             elif metavar == "VAR":
                 yield from (Offer(name, "value") for name in _key_variables())
             elif "FILE" in metavar.split("|"):
@@ -99,7 +101,7 @@ class Values:
         Parameters
         ----------
         place
-            Its word in the usage line: ``FILE``, ``NAME``, ``MODEL``.
+            Its word in the usage line: ``FILE``, ``NAME``, ``MODEL``, ``PRESET``.
         begun
             The value so far, without quotes.
         command
@@ -113,6 +115,8 @@ class Values:
             yield from self._threads()
         elif place == "MODEL":
             yield from (Offer(name, "model") for name in MODELS)
+        elif place == "PRESET":
+            yield from self._presets()
         elif place == "SERVER":
             yield from self._servers()
         elif place == "NAME=MODEL":
@@ -136,6 +140,11 @@ class Values:
 
     def _aliases(self) -> list[str]:
         return in_time(lambda: list(self._current.aliases.all()), [])
+
+    def _presets(self) -> Iterator[Offer]:
+        none: list[str] = []
+        names = in_time(lambda: list(self._current.presets.all()), none)
+        yield from (Offer(name, "value") for name in names)
 
     def _servers(self) -> Iterator[Offer]:
         servers = self._current.servers

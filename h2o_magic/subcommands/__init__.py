@@ -13,10 +13,12 @@ from h2o_magic.errors import ConfigurationError
 from h2o_magic.nearest import did_you_mean
 from h2o_magic.subcommands import (
     aliases,
+    answers,
     connecting,
     conversation,
     files,
     fixing,
+    presets,
     reading,
     server,
     status,
@@ -134,6 +136,12 @@ _GROUPS = {
         ),
         Subcommand("show", "N [--thread NAME]", "one turn whole", reading.show),
         Subcommand(
+            "answers",
+            "N [--use N] [--thread NAME]",
+            "what was asked and answered in a turn's place; --use: put one there",
+            answers.answers,
+        ),
+        Subcommand(
             "undo", "[--thread NAME]", "take the last change back", conversation.undo
         ),
         Subcommand(
@@ -194,6 +202,13 @@ _GROUPS = {
             "[NAME=MODEL]",
             "a name of yours for a model; NAME= takes it away; alone: list them",
             aliases.alias,
+        ),
+        Subcommand(
+            "preset",
+            "[PRESET] [--save NAME | --remove PRESET]",
+            "parameters under a name: precise, balanced, creative, yours; alone: list "
+            "them; --save: keep those in force",
+            presets.preset,
         ),
         Subcommand(
             "models", "", "the models, and which weights would answer", server.models

@@ -49,6 +49,10 @@ _SAID: dict[ChangeKind, tuple[str, str]] = {
         "Took what came from a file out of {threads}: {turns}.",
         "What came from a file is in {threads} again: {turns}.",
     ),
+    "choose": (
+        "The answer that {threads} had before is back.",
+        "The other answer is in {threads} again.",
+    ),
 }
 
 

@@ -1,0 +1,43 @@
+"""``%h2o answers``: what was asked and answered in one turn's place."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from h2o_magic.listing import TURN_HEAD, cut, turn_rows
+from h2o_magic.subcommands.showing import filled, say, show_table
+from h2o_magic.subcommands.threads import named_thread
+from h2o_magic.subcommands.usage import Given
+
+if TYPE_CHECKING:
+    from h2o_magic.magics import H2OMagics
+
+__all__ = ["answers"]
+
+
+def answers(magics: H2OMagics, given: Given) -> None:
+    """List the versions of a turn, or put one in its place."""
+    session, number = magics.session, int(given["N"])
+    name, use = named_thread(magics, given), given.number("--use")
+    elsewhere = " --thread {typed}" if name != session.thread else ""
+    typed = shlex.quote(name)
+    if use is not None:
+        turn = session.choose_version(number, use, name)
+        said = (
+            f"Turn {number} of {{name}} is now answer {use}: “{{question}}”. "
+            f"`%h2o undo{elsewhere}` takes it back."
+        )
+        question = cut(turn.question)
+        say(magics, said, name=name, question=question, typed=typed)
+        return
+    found = session.versions(number, name)
+    rows = turn_rows(found.turns, datetime.now())
+    for version, row in enumerate(rows, 1):
+        row[0] = f"{version} ✓" if version == found.chosen else str(version)
+    below = []
+    if len(rows) > 1:
+        said = f"`%h2o answers {number} --use N{elsewhere}` puts another in its place."
+        below.append(filled(said, typed=typed))
+    show_table(magics, TURN_HEAD, rows, below)

@@ -1,0 +1,136 @@
+"""Generation parameters under a name."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.feed import Configured, News
+from h2o_magic.notebook import NotebookSession
+from h2o_magic.parameters import PARAMETERS
+from h2o_magic.presets import BUILT_IN, Presets
+from h2o_magic.settings import Settings
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "settings" / "presets.json"
+
+
+@pytest.fixture
+def session(path: Path) -> NotebookSession:
+    return NotebookSession(presets=Presets(path))
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_a_built_in_preset_fits_the_table(name: str) -> None:
+    for parameter, value in BUILT_IN[name].items():
+        assert value is None or PARAMETERS[parameter].check(value) == value
+    assert BUILT_IN[name].keys() == BUILT_IN["balanced"].keys()
+
+
+def test_a_preset_sets_what_it_names_and_says_where_it_is_from(
+    session: NotebookSession,
+) -> None:
+    told: list[News] = []
+    session.configure(max_new_tokens=77)
+    session.listen(told.append)
+    session.use_preset("precise")
+    assert session.settings["temperature"] == BUILT_IN["precise"]["temperature"]
+    assert session.settings.origin("temperature") == "preset precise"
+    assert session.settings["max_new_tokens"] == 77
+    assert told == [Configured("temperature"), Configured("top_p")]
+    assert session.preset == "precise"
+
+
+def test_the_balanced_preset_chooses_nothing_so_that_servers_defaults_hold(
+    session: NotebookSession,
+) -> None:
+    assert session.preset == "balanced"
+    session.use_preset("creative")
+    session.use_preset("balanced")
+    assert not session.settings.chosen("temperature")
+    assert not session.settings.chosen("top_p")
+    session.configure(temperature=0.77)
+    assert session.preset == ""
+
+
+def test_a_preset_goes_before_the_environment() -> None:
+    session = NotebookSession(
+        settings=Settings({"H2O_MAGIC_TEMPERATURE": "0.9", "H2O_MAGIC_TOP_P": "0.5"})
+    )
+    session.use_preset("balanced")
+    assert session.settings["temperature"] == PARAMETERS["temperature"].default
+    assert session.settings["top_p"] is None
+    assert session.settings.origin("top_p") == "preset balanced"
+
+
+def test_what_is_saved_comes_back_whole_in_another_kernel(
+    session: NotebookSession, path: Path
+) -> None:
+    session.configure(temperature=0.9, seed=3, stop=["END", "\n"], truncate=None)
+    session.save_preset("mine")
+    other = NotebookSession(presets=Presets(path))
+    other.configure(top_k=5)
+    other.use_preset("mine")
+    assert other.settings.parameters() == session.settings.parameters()
+    assert other.settings.origin("seed") == "preset mine"
+    assert list(other.presets()) == [*BUILT_IN, "mine"]
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    other.remove_preset("mine")
+    assert list(session.presets()) == list(BUILT_IN)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("", "a preset's name has 1 to 40"),
+        ("a b", "a preset's name has 1 to 40"),
+        ("precise", "is built in: choose another name"),
+    ],
+)
+def test_what_is_no_name_is_refused(
+    session: NotebookSession, name: str, words: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        session.save_preset(name)
+
+
+def test_a_preset_that_is_not_there_is_refused_with_the_nearest(
+    session: NotebookSession,
+) -> None:
+    with pytest.raises(ConfigurationError, match="did you mean 'precise'"):
+        session.use_preset("precize")
+    with pytest.raises(ConfigurationError, match="you have none"):
+        session.remove_preset("mine")
+    with pytest.raises(ConfigurationError, match="built in: it stays"):
+        session.remove_preset("precise")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"temperature": -1},
+        {"warmth": 1},
+        {"seed": 1.5},
+        ["temperature"],
+        "hot",
+        {"stop": [1]},
+    ],
+)
+def test_a_damaged_entry_is_kept_aside_and_the_others_stay(
+    path: Path, entry: object
+) -> None:
+    path.parent.mkdir()
+    entries = {"good": {"seed": 1}, "bad": entry}
+    path.write_text(json.dumps({"version": 1, "entries": entries}))
+    said: list[str] = []
+    presets = Presets(path, said.append)
+    assert list(presets.all()) == [*BUILT_IN, "good"]
+    assert len(said) == 1
+    assert "presets" in said[0]
