@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Protocol
@@ -24,6 +23,7 @@ from h2o_magic.messages import Message
 from h2o_magic.question import Question, Started
 from h2o_magic.reasoning import thought_apart
 from h2o_magic.turns import Turn, TurnStatus
+from h2o_magic.uninterrupted import uninterrupted
 from h2o_magic.waiting_line import Ticket, WaitingLine
 
 __all__ = ["Answer", "Asker"]
@@ -183,7 +183,8 @@ class Answer:
         unsent = False
         autosave = Autosave(self._save)
         try:
-            _whatever_comes(lambda: self._begin(prepared))
+            with uninterrupted():
+                self._begin(prepared)
             with _closing(self._stream(prepared)) as events:
                 for event in thought_apart(events):
                     self._server = self._server or prepared.backend.url
@@ -206,8 +207,9 @@ class Answer:
             unsent = True
             raise
         finally:
-            self._record.end(status)
-            _whatever_comes(lambda: self._end(ticket, autosave, unsent))
+            with uninterrupted():
+                self._record.end(status)
+                self._end(ticket, autosave, unsent)
 
     def __repr__(self) -> str:
         """Say how far it is; the text itself may be long."""
@@ -262,29 +264,6 @@ def _refuses_schema(error: StatusError | GenerationError) -> bool:
         named = _SCHEMA_WORDS.search(error.server_message) is not None
         return error.status == 422 or (error.status in (400, 500) and named)
     return error.error_type == "validation" or bool(_SCHEMA_WORDS.search(str(error)))
-
-
-def _whatever_comes(work: Callable[[], None]) -> None:
-    """Do something to its end: an interrupt comes only to the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        work()
-        return
-    failures: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            work()
-        except BaseException as error:
-            failures.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        thread.join()
-    finally:
-        thread.join()
-    if failures:
-        raise failures[0]
 
 
 @contextmanager

@@ -60,6 +60,7 @@ GROUND = {
     "tables",
     "turns",
     "type_schemas",
+    "uninterrupted",
     "waiting_line",
     "welcome",
 }

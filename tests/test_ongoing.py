@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -181,6 +182,26 @@ def test_a_refused_question_ends_as_one_that_is_not_kept() -> None:
         assert asked.error is not None
         assert listener.kinds() == ["Began", "Ended", "Changed"]
         assert [turn.question for turn in session.turns()] == ["Hi"]
+
+
+@pytest.mark.parametrize("moment", [Began, Grew, Ended])
+def test_an_interrupt_at_any_moment_leaves_a_turn_that_has_ended(
+    moment: type[News],
+) -> None:
+    with chatting({"Hi": ["Hel", "lo"]}) as (session, _):
+        listener = Listener(session)
+
+        def interrupt(news: News) -> None:
+            if isinstance(news, moment):
+                signal.raise_signal(signal.SIGINT)
+
+        end = session.listen(interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            session.ask("Hi").read()
+        end()
+        assert session.turn(1).status == ("complete" if moment is Ended else "stopped")
+        assert listener.kinds()[-1] == "Ended"
+        assert session.ask("Ho").read() == "re: Ho"  # it blocks nobody
 
 
 # In the background
