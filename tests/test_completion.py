@@ -29,6 +29,7 @@ from h2o_magic.known_servers import KnownServer, KnownServers
 from h2o_magic.setting_table import SETTINGS
 from h2o_magic.subcommands import SUBCOMMANDS
 from tests.backends.scripted import Answer, Request, answer, document, serving
+from tests.shells import ipython
 from tests.stand_in import StandIn
 
 ALL_MODELS = list(MODELS)
@@ -36,12 +37,11 @@ ALL_MODELS = list(MODELS)
 
 @pytest.fixture(params=[True, False], ids=["jedi", "no-jedi"])
 def shell(request: pytest.FixtureRequest, home: Path) -> Iterator[InteractiveShell]:
-    shell = InteractiveShell.instance()
-    shell.Completer.use_jedi = request.param
-    load(shell)
-    yield shell
-    unload(shell)
-    InteractiveShell.clear_instance()
+    with ipython() as shell:
+        shell.Completer.use_jedi = request.param
+        load(shell)
+        yield shell
+        unload(shell)
 
 
 def completions(shell: InteractiveShell, text: str) -> list[tuple[str, str]]:

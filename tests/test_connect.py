@@ -16,7 +16,6 @@ from typing import Any, cast
 
 import pytest
 from IPython.core.displaypub import CapturingDisplayPublisher
-from IPython.core.interactiveshell import InteractiveShell
 
 import h2o_magic
 from h2o_magic import current, places, scanning, subcommands
@@ -46,6 +45,7 @@ from tests.backends.scripted import (
     document,
     serving,
 )
+from tests.shells import ipython
 from tests.test_notebook import ScriptedBackend
 from tests.test_subcommands import rows, shown
 
@@ -726,11 +726,10 @@ class Bench:
 def bench(
     session: NotebookSession, monkeypatch: pytest.MonkeyPatch, home: Path
 ) -> Iterator[Bench]:
-    shell = InteractiveShell.instance()
-    publisher = CapturingDisplayPublisher(parent=shell)
-    monkeypatch.setattr(shell, "display_pub", publisher)
-    yield Bench(session, publisher)
-    InteractiveShell.clear_instance()
+    with ipython() as shell:
+        publisher = CapturingDisplayPublisher(parent=shell)
+        monkeypatch.setattr(shell, "display_pub", publisher)
+        yield Bench(session, publisher)
 
 
 def test_connecting_says_in_two_lines_what_was_found(bench: Bench) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from IPython.core.displaypub import CapturingDisplayPublisher
-from IPython.core.interactiveshell import InteractiveShell
 
 from h2o_magic import pacing
 from h2o_magic.display import FinalView, TerminalView, make_view
 from h2o_magic.live import SingleView, StreamedView
+from tests.shells import ipython
 
 
 class Screen:
@@ -46,13 +46,12 @@ class Screen:
 
 @pytest.fixture
 def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
-    shell = InteractiveShell.instance()
-    publisher = CapturingDisplayPublisher(parent=shell)
-    monkeypatch.setattr(shell, "display_pub", publisher)
-    # Every request is drawn at once, so that a test sees each state.
-    monkeypatch.setattr(pacing.time, "monotonic", _ever_later())
-    yield Screen(publisher)
-    InteractiveShell.clear_instance()
+    with ipython() as shell:
+        publisher = CapturingDisplayPublisher(parent=shell)
+        monkeypatch.setattr(shell, "display_pub", publisher)
+        # Every request is drawn at once, so that a test sees each state.
+        monkeypatch.setattr(pacing.time, "monotonic", _ever_later())
+        yield Screen(publisher)
 
 
 def _ever_later() -> Any:

@@ -11,15 +11,15 @@ from IPython.core.interactiveshell import InteractiveShell
 from h2o_magic import current
 from h2o_magic.extension import load, unload
 from h2o_magic.magics import AnswerStopped, interrupts, usage_errors
+from tests.shells import ipython
 
 
 @pytest.fixture
 def shell() -> Iterator[InteractiveShell]:
-    shell = InteractiveShell.instance()
-    load(shell)
-    yield shell
-    unload(shell)
-    InteractiveShell.clear_instance()
+    with ipython() as shell:
+        load(shell)
+        yield shell
+        unload(shell)
 
 
 def test_a_terminal_waits_for_the_lines_below_the_first(

@@ -19,15 +19,15 @@ from h2o_magic.extension import load, unload
 from h2o_magic.failures import Failure
 from h2o_magic.next_cell import offer
 from h2o_magic.subcommands.fixing import question_about
+from tests.shells import ipython
 
 
 @pytest.fixture
 def shell(home: Path) -> Iterator[InteractiveShell]:
-    shell = InteractiveShell.instance()
-    load(shell)
-    yield shell
-    unload(shell)
-    InteractiveShell.clear_instance()
+    with ipython() as shell:
+        load(shell)
+        yield shell
+        unload(shell)
 
 
 def run(shell: InteractiveShell, code: str) -> Failure:

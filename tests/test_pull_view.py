@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from IPython.core.displaypub import CapturingDisplayPublisher
-from IPython.core.interactiveshell import InteractiveShell
 
 from h2o_magic.fetching import Fetched, FetchEvent, Plan, Progress
 from h2o_magic.pull_view import NotebookPull, TerminalPull, make_pull_view
+from tests.shells import ipython
 
 SIZE = 10_000_000
 PLAN = Plan("m*.gguf", "o/r", SIZE, 0, "mit", Path("/cache"), 10**12, 10**10)
@@ -39,11 +39,10 @@ def ticking(step: float) -> Callable[[], float]:
 
 @pytest.fixture
 def published(monkeypatch: pytest.MonkeyPatch) -> Iterator[CapturingDisplayPublisher]:
-    shell = InteractiveShell.instance()
-    publisher = CapturingDisplayPublisher(parent=shell)
-    monkeypatch.setattr(shell, "display_pub", publisher)
-    yield publisher
-    InteractiveShell.clear_instance()
+    with ipython() as shell:
+        publisher = CapturingDisplayPublisher(parent=shell)
+        monkeypatch.setattr(shell, "display_pub", publisher)
+        yield publisher
 
 
 def test_a_notebook_gets_two_messages_a_second_in_one_output(

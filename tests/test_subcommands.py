@@ -15,7 +15,6 @@ from typing import Any, cast
 import pytest
 from huggingface_hub import constants
 from IPython.core.displaypub import CapturingDisplayPublisher
-from IPython.core.interactiveshell import InteractiveShell
 
 from h2o_magic import subcommands
 from h2o_magic.arguments import AskOptions
@@ -31,6 +30,7 @@ from h2o_magic.subcommands import SUBCOMMANDS
 from h2o_magic.subcommands.showing import filled
 from h2o_magic.subcommands.usage import read
 from h2o_magic.turns import Turn
+from tests.shells import ipython
 
 
 class ScriptedBackend:
@@ -108,11 +108,10 @@ class Bench:
 
 @pytest.fixture
 def publisher(monkeypatch: pytest.MonkeyPatch) -> Iterator[CapturingDisplayPublisher]:
-    shell = InteractiveShell.instance()
-    publisher = CapturingDisplayPublisher(parent=shell)
-    monkeypatch.setattr(shell, "display_pub", publisher)
-    yield publisher
-    InteractiveShell.clear_instance()
+    with ipython() as shell:
+        publisher = CapturingDisplayPublisher(parent=shell)
+        monkeypatch.setattr(shell, "display_pub", publisher)
+        yield publisher
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from h2o_magic.errors import ConfigurationError
 from h2o_magic.settings import SETTINGS, Setting, Settings
 from h2o_magic.traits import SettingsTraits
 from tests.setting_values import accepted, each_setting, refused
+from tests.shells import ipython
 
 
 @magics_class
@@ -62,9 +63,8 @@ class Shell:
 
 @pytest.fixture
 def shell(caplog: pytest.LogCaptureFixture) -> Iterator[Shell]:
-    config = Config({"HistoryManager": {"enabled": False}})
-    yield Shell(InteractiveShell.instance(config=config), caplog)
-    InteractiveShell.clear_instance()
+    with ipython() as shell:
+        yield Shell(shell, caplog)
 
 
 def state(settings: Settings, name: str) -> tuple[object, str]:
