@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from h2o_magic.amounts import counted
 from h2o_magic.setting_table import LOCAL
+from h2o_magic.tables import literal
 
 if TYPE_CHECKING:
     from h2o_magic.reaching import Reached
@@ -57,6 +58,13 @@ class Connected:
         lines = [f"Connected to {self.server}{where}{before}: {self.what}."]
         lines.append(" ".join([f"Model: {self.model}.", *self.notes]))
         return "\n".join(lines)
+
+    def _repr_markdown_(self) -> str:
+        # What a notebook shows of `h2o_magic.connect(...)`.
+        return "\n\n".join(map(literal, str(self).split("\n")))
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        printer.text(str(self))
 
 
 def connected(reached: Reached | None, model: str, amiss: str) -> Connected:

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import pytest
 from IPython.core.displaypub import CapturingDisplayPublisher
+from IPython.core.formatters import DisplayFormatter
 
 import h2o_magic
 from h2o_magic import current, places, scanning, subcommands
@@ -730,6 +731,17 @@ def bench(
         publisher = CapturingDisplayPublisher(parent=shell)
         monkeypatch.setattr(shell, "display_pub", publisher)
         yield Bench(session, publisher)
+
+
+def test_a_notebook_shows_a_connection_from_python_as_the_magic_does(
+    session: NotebookSession,
+) -> None:
+    with serving(openai_server("<b>qwen</b>")) as server:
+        connection = session.connect(server.url, name="lab")
+    shown, _ = DisplayFormatter().format(connection)
+    assert shown["text/plain"] == str(connection)
+    assert shown["text/markdown"].startswith("Connected to lab ")
+    assert "<b>" not in shown["text/markdown"]
 
 
 def test_connecting_says_in_two_lines_what_was_found(bench: Bench) -> None:

@@ -15,6 +15,7 @@ __all__ = ["explain"]
 
 _NO_SPACE = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 _LONGEST = 300
+_AGAIN = "look at the network (HF_ENDPOINT names a mirror), then pull again"
 
 
 def explain(repository: str, error: Exception) -> H2OMagicError:
@@ -38,7 +39,7 @@ def explain(repository: str, error: Exception) -> H2OMagicError:
         return _disk_full(repository)
     return ConnectionFailedError(
         f"cannot fetch {repository} from the Hugging Face hub: "
-        + (_what_to_do(status, denied) or _first_line(cause))
+        + (_what_to_do(status, denied) or f"{_first_line(cause)}; {_AGAIN}")
     )
 
 
