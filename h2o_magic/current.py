@@ -173,6 +173,7 @@ class Current:
         if identity is not None and self._passes:
             back = self._move(session, identity)
         else:
+            session.stop_background()
             session.record = self._record(identity)
             back = session.threads()
         if line := welcome(back, current=session.thread):
@@ -190,6 +191,7 @@ class Current:
 
         Return the threads that it had before.
         """
+        session.stop_background()  # what came of its answers comes along
         asked = [Thread(t.name, session.turns(t.name)) for t in session.threads()]
         session.record = self._record(identity)
         back = session.threads()

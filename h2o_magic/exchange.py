@@ -102,14 +102,19 @@ class Exchange:
         line = self._lines.get(thread)
         return line.holders if line else ()
 
+    def coming_threads(self) -> tuple[str, ...]:
+        """Return the threads in which answers are being asked for."""
+        return tuple(name for name, line in tuple(self._lines.items()) if line.holders)
+
     def begin(self, question: Question, prepared: Started) -> Started:
         """Note a question in the record."""
         thread = question.thread
         if question.history:
             turn = _turn(question, prepared.request.model)
-            turn = self.record.begin(thread, turn, _place(question))
+            record = self.record
+            turn = record.begin(thread, turn, _place(question))
             self.feed.tell(Began(thread, turn))
-            return replace(prepared, turn=turn, thread=thread)
+            return replace(prepared, turn=turn, record=record, thread=thread)
         if question.cell is not None and self.record.drop_cell(thread, question.cell):
             self.feed.tell(Changed(thread))
         return prepared
@@ -147,8 +152,8 @@ class Exchange:
 
     def save(self, started: Started, text: str, facts: Facts) -> None:
         """Keep the text of an answer that is still coming."""
-        if started.turn is not None:
-            self.record.update(
+        if started.turn is not None and started.record is not None:
+            started.record.update(
                 started.turn.id,
                 answer=text,
                 status="incomplete",
@@ -169,7 +174,7 @@ class Exchange:
         answer away: the turn that it replaced stands there again.
         """
         request, turn = started.request, started.turn
-        if turn is None:
+        if turn is None or started.record is None:
             started.backend.forget(request.chat)
         else:
             turn = replace(
@@ -177,7 +182,7 @@ class Exchange:
             )
             kept = True
             try:
-                kept = self._keep(turn, unsent)
+                kept = _keep(started.record, turn, unsent)
             finally:
                 self.feed.tell(Ended(started.thread, turn))
                 if not kept:
@@ -185,16 +190,6 @@ class Exchange:
         whole = not facts.dropped_turns and not facts.cut_tokens
         if whole and facts.prompt_tokens and self._limits is not None:
             self._limits.learn(request.model, request.messages, facts.prompt_tokens)
-
-    def _keep(self, turn: Turn, unsent: bool) -> bool:
-        """Keep a turn whose answer has ended; return whether it stays."""
-        nothing = not turn.answer and turn.status in ("failed", "stopped")
-        if nothing and self.record.withdraw(turn.id, if_replaced=not unsent):
-            return False
-        self.record.update(
-            turn.id, answer=turn.answer, status=turn.status, facts=turn.facts
-        )
-        return True
 
     def _settled(self, question: Question) -> Question:
         """Return a question with a model: the server may have to say which it has."""
@@ -233,6 +228,15 @@ class Exchange:
         if self._limits is None:
             self._limits = ModelLimits(self.backend)
         return self._limits
+
+
+def _keep(record: Record, turn: Turn, unsent: bool) -> bool:
+    """Keep a turn whose answer has ended; return whether it stays."""
+    nothing = not turn.answer and turn.status in ("failed", "stopped")
+    if nothing and record.withdraw(turn.id, if_replaced=not unsent):
+        return False
+    record.update(turn.id, answer=turn.answer, status=turn.status, facts=turn.facts)
+    return True
 
 
 def _place(question: Question) -> str | int | None:

@@ -76,9 +76,15 @@ class Background:
             self._running.add(asked)
         # A daemon: a kernel that is ended does not wait for a long answer.
         name = f"h2o_magic answer in {answer.question.thread}"
-        threading.Thread(
+        thread = threading.Thread(
             target=self._run, args=(asked,), name=name, daemon=True
-        ).start()
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no thread left
+            with self._lock:
+                self._running.discard(asked)
+            raise
         return asked
 
     def close(self) -> None:

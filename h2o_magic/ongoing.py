@@ -9,7 +9,7 @@ from h2o_magic.asking import Answer
 from h2o_magic.conversation import Conversation
 from h2o_magic.exchange import Exchange
 from h2o_magic.expecting import expect
-from h2o_magic.feed import Configured, News
+from h2o_magic.feed import Changed, Configured, News
 from h2o_magic.later import Asked, Background
 from h2o_magic.posing import Posing
 from h2o_magic.question import Question
@@ -23,7 +23,8 @@ class OngoingConversation(Conversation):
     """A conversation in which several answers may be on their way.
 
     Those of different threads come at once; those of one thread one after the other,
-    in the order in which they were asked for, be it by cells or in the background.
+    in the order in which they were asked for, be it by cells or in the background. An
+    answer whose turn is taken out while it is written is stopped.
 
     Parameters
     ----------
@@ -39,6 +40,7 @@ class OngoingConversation(Conversation):
         self._background = Background()
         self._drafts: dict[str, str] = {}
         settings.watch(lambda name: exchange.feed.tell(Configured(name)))
+        exchange.feed.listen(self._stop_what_is_gone)
 
     def ask_later(
         self,
@@ -142,14 +144,33 @@ class OngoingConversation(Conversation):
         expect("a draft", text, str)
         self._drafts[self._name(thread)] = text
 
+    def stop_background(self) -> None:
+        """Stop all answers in the background, and wait until they are kept.
+
+        It waits two seconds at most.
+        """
+        self._background.close()
+
     def close(self) -> None:
         """Give back what backend and record hold. The conversation stays.
 
         Answers in the background are stopped first; what came of them is kept.
         """
-        self._background.close()
+        self.stop_background()
         self._exchange.disconnect()
         self.record.close()
+
+    def _stop_what_is_gone(self, news: News) -> None:
+        """Stop the answers whose turns a change has taken out."""
+        if not isinstance(news, Changed):
+            return
+        changed = news.thread
+        threads = self._exchange.coming_threads() if changed is None else (changed,)
+        for thread in threads:
+            for answer in self._exchange.coming(thread)[:1]:
+                turn = answer.turn
+                if turn is not None and not self.record.is_there(turn.id):
+                    answer.stop()
 
 
 def in_place_of(turn: Turn, question: Question) -> Question:

@@ -8,6 +8,7 @@ from typing import Any
 
 from h2o_magic.backends import Backend, ChatRequest
 from h2o_magic.parameters import Value
+from h2o_magic.record import Record
 from h2o_magic.shapes import instruction
 from h2o_magic.table_answer import TABLE_SCHEMA
 from h2o_magic.turns import Turn
@@ -104,6 +105,8 @@ class Started:
         Where it goes.
     turn : Turn or None
         The turn that stands for it in the record; None outside the conversation.
+    record : Record or None
+        The record that the turn is in, whatever the session's is by now.
     thread : str
         The thread that the turn is in.
     sent, earlier, unfinished : int
@@ -116,6 +119,7 @@ class Started:
     request: ChatRequest
     backend: Backend
     turn: Turn | None = None
+    record: Record | None = None
     thread: str = ""
     sent: int = 0
     earlier: int = 0

@@ -193,6 +193,10 @@ class Record:
         """
         return self._keeper.read(turns.by_number, thread, number)[0]
 
+    def is_there(self, id: int) -> bool:  # noqa: A002 - named as the turn's attribute
+        """Return whether a turn stands in its thread: nothing has taken it out."""
+        return self._keeper.read(turns.is_live, id)
+
     def before(self, thread: str, of: Place) -> Iterator[Turn]:
         """Yield the turns before one, the newest first, read as they are needed.
 

@@ -16,6 +16,7 @@ from h2o_magic.events import Notice
 from h2o_magic.feed import Began, Changed, Configured, Ended, Grew, News
 from h2o_magic.notebook import NotebookSession
 from h2o_magic.record import Record
+from h2o_magic.turns import Turn
 from tests.backends.scripted import ScriptedServer
 from tests.by_question import ENDLESS, Steps, answering, questions
 
@@ -366,6 +367,59 @@ def test_closing_the_session_keeps_what_came_of_its_background_answers(
         assert server.left.acquire(timeout=10)
     (turn,) = Record(tmp_path / "turns.sqlite3", "notebook").turns("main")
     assert (turn.answer, turn.status) == ("Half", "stopped")
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_an_answer_whose_turn_is_taken_out_is_stopped_and_holds_nobody_up(
+    everything: bool,
+) -> None:
+    with chatting({"Hi": ["Half", ENDLESS]}) as (session, server):
+        listener = Listener(session)
+        asked = session.ask_later("Hi")
+        listener.wait_for(grown("Half"))
+        waits = session.ask_later("then?")
+        assert session.reset(everything=everything) == 1
+        assert asked.wait(10)
+        assert server.left.acquire(timeout=10)
+        assert waits.wait(10)
+        assert [turn.question for turn in session.turns()] == ["then?"]
+        session.undo()
+        session.undo()
+        (back,) = session.turns()
+        assert (back.question, back.answer, back.status) == ("Hi", "Half", "stopped")
+
+
+def test_a_change_elsewhere_stops_no_answer() -> None:
+    gate = threading.Event()
+    with chatting({"Hi": ["Half", gate]}) as (session, _):
+        session.ask("first").read()
+        listener = Listener(session)
+        asked = session.ask_later("Hi")
+        listener.wait_for(grown("Half"))
+        session.drop(1)
+        session.undo()
+        session.reset("else")
+        session.fork("copy", at=1)
+        gate.set()
+        assert asked.wait(10)
+        assert session.turn(2).status == "complete"
+
+
+def test_an_answer_is_kept_in_the_record_in_which_it_was_asked(tmp_path: Path) -> None:
+    path = tmp_path / "turns.sqlite3"
+    old, gate = Record(path, "old"), threading.Event()
+    with chatting({"Hi": ["Half", gate, " done"]}, old) as (session, _):
+        listener = Listener(session)
+        reading = threading.Thread(target=session.ask("Hi").read)
+        reading.start()
+        listener.wait_for(grown("Half"))
+        session.record = Record(None, "")
+        session.record.begin("main", Turn("another", "its answer"))
+        gate.set()
+        reading.join(10)
+        assert [turn.answer for turn in session.turns()] == ["its answer"]
+    (turn,) = Record(path, "old").turns("main")
+    assert (turn.question, turn.answer[:4]) == ("Hi", "Half")
 
 
 def test_a_draft_is_kept_for_each_thread_and_in_no_file(tmp_path: Path) -> None:

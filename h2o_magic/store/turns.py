@@ -25,6 +25,7 @@ __all__ = [
     "count_before",
     "count_since_start",
     "counts",
+    "is_live",
     "keys_of_cell",
     "last",
     "list_threads",
@@ -89,6 +90,12 @@ def keys_of_cell(database: Database, cell: str) -> tuple[tuple[str, str], ...]:
         (database.notebook, rows.stored(cell), *rows.numbered(cell)),
     )
     return tuple((rows.as_text(name), rows.as_text(key)) for name, key in found)
+
+
+def is_live(database: Database, id_: int) -> bool:
+    """Return whether a turn stands in its thread."""
+    sql = "SELECT 1 FROM turns WHERE id = ? AND live = 1"
+    return database.value(sql, [id_]) is not None
 
 
 def page(
