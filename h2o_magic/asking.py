@@ -11,7 +11,9 @@ from typing import Protocol
 
 from h2o_magic.answers import AnswerRecord, Facts
 from h2o_magic.autosave import Autosave
+from h2o_magic.backends import Backend, ChatRequest
 from h2o_magic.errors import (
+    BackendError,
     ConfigurationError,
     GenerationError,
     IncompleteAnswerError,
@@ -203,6 +205,10 @@ class Answer:
         except (GeneratorExit, KeyboardInterrupt):
             status = "stopped"
             raise
+        except BackendError:
+            if not self._stopping:
+                raise
+            status = "stopped"  # what a server says to that is no matter
         except ConfigurationError:
             unsent = True
             raise
@@ -225,14 +231,15 @@ class Answer:
         """
         backend, request = started.backend, started.request
         try:
-            with _closing(backend.stream(request)) as self._events:
-                if not self._stopping:  # else nobody would close it
-                    yield from self._events
+            yield from self._sent(backend, request)
         except (StatusError, GenerationError) as error:
             if request.schema is None or error.partial or not _refuses_schema(error):
                 raise
-            bare = replace(request, schema=None)
-            with _closing(backend.stream(bare)) as self._events:
+            yield from self._sent(backend, replace(request, schema=None))
+
+    def _sent(self, backend: Backend, request: ChatRequest) -> Iterator[Event]:
+        with _closing(backend.stream(request)) as self._events:
+            if not self._stopping:  # else nobody would close it
                 yield from self._events
 
     def _begin(self, prepared: Started) -> None:

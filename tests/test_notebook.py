@@ -1,4 +1,5 @@
 import contextlib
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -192,6 +193,22 @@ def test_a_new_backend_goes_on_with_the_conversation() -> None:
     session.backend = other = ScriptedBackend()
     answered(session, "2?")
     assert other.requests[0].messages == (user("1?"), assistant("One."), user("2?"))
+
+
+def test_what_a_server_says_to_a_stop_makes_the_answer_no_failure() -> None:
+    class TouchyBackend(ScriptedBackend):
+        def stream(self, request: ChatRequest) -> Iterator[Event]:
+            return itertools.chain(super().stream(request))  # it cannot be closed
+
+    session = NotebookSession(
+        TouchyBackend([TextDelta("Half"), ConnectionFailedError("reset by peer")])
+    )
+    answer = session.ask("Hi", model="llama-13b")
+    events = iter(answer)
+    assert next(events) == TextDelta("Half")
+    answer.stop()
+    assert list(events) == []
+    assert (answer.text, session.turn(1).status) == ("Half", "stopped")
 
 
 # What comes back
