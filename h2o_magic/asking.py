@@ -40,6 +40,9 @@ class Asker(Protocol):
     def line(self, question: Question) -> WaitingLine[Answer]:
         """Return where those wait who ask in the question's thread."""
 
+    def waits(self, question: Question) -> None:
+        """Tell that a question waits for others, or does so no more."""
+
     def prepare(self, question: Question) -> Started:
         """Choose the context."""
 
@@ -74,7 +77,8 @@ class Answer:
         self._started: Started | None = None
         self._events: Iterator[Event] | None = None
         self._server = ""
-        self._ticket: Ticket[Answer] | None = None
+        self._ticket = Ticket(asker.line(question), self)
+        self._iterated = False
         self._stopping = False
 
     @property
@@ -144,8 +148,7 @@ class Answer:
         One that waits for another to end, or is not yet iterated, is then not asked.
         """
         self._stopping = True
-        if self._ticket is not None:
-            self._ticket.give_up()
+        self._ticket.give_up()
         close = getattr(self._events, "close", None)
         if close is not None:
             with contextlib.suppress(ValueError):  # another thread is waiting in it
@@ -162,23 +165,43 @@ class Answer:
             If it was iterated before: that would ask again. Or if an answer of the same
             thread of the conversation is still being iterated by this one of Python.
         """
-        if self._ticket is not None:
+        if self._iterated:
             raise MisuseError("an answer can be iterated once: ask again for another")
-        self._ticket = ticket = Ticket(self._asker.line(self.question), self)
+        self._iterated = True
+        waited = False
         try:
-            if not ticket.take():
+            self.line_up()
+            if not self._ticket.served:
+                waited = True
+                self._asker.waits(self.question)
                 yield Notice(
                     f"Waiting for the answer before it in {self.question.thread} …"
                 )
-                ticket.wait()
+                self._ticket.wait()
             if self._stopping:
                 self._record.end("stopped")
             else:
-                yield from self._asked(ticket)
+                yield from self._asked()
         finally:
-            ticket.leave()
+            self._ticket.leave()
+            if waited and self._started is None:
+                self._asker.waits(self.question)
 
-    def _asked(self, ticket: Ticket[Answer]) -> Iterator[Event]:
+    def line_up(self) -> None:
+        """Take its place among the answers of its thread, if it has none yet.
+
+        Iterating does so. Who does it before must iterate, in the same thread of
+        Python: the others wait for that.
+
+        Raises
+        ------
+        MisuseError
+            As iterating does.
+        """
+        if not self._ticket.taken:
+            self._ticket.take()
+
+    def _asked(self) -> Iterator[Event]:
         """Ask now that it is its turn, and leave the line when the answer is kept."""
         prepared = self._asker.prepare(self.question)
         status: TurnStatus = "failed"
@@ -215,12 +238,12 @@ class Answer:
         finally:
             with uninterrupted():
                 self._record.end(status)
-                self._end(ticket, autosave, unsent)
+                self._end(autosave, unsent)
 
     def __repr__(self) -> str:
         """Say how far it is; the text itself may be long."""
         if self._started is None:
-            how = "iterate it or call read()" if self._ticket is None else "waiting"
+            how = "waiting" if self._iterated else "iterate it or call read()"
             return f"<Answer: not asked yet, {how}>"
         return f"<Answer: {self.facts.status}, {len(self.text)} characters>"
 
@@ -252,13 +275,13 @@ class Answer:
         if self._started is not None:
             self._asker.grew(self._started, self)
 
-    def _end(self, ticket: Ticket[Answer], autosave: Autosave, unsent: bool) -> None:
+    def _end(self, autosave: Autosave, unsent: bool) -> None:
         try:
             autosave.close()
             if self._started is not None:
                 self._asker.end(self._started, self.text, self.facts, unsent=unsent)
         finally:
-            ticket.leave()
+            self._ticket.leave()
 
     def _save(self) -> None:
         if self._started is not None:

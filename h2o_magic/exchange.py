@@ -12,7 +12,7 @@ from h2o_magic.answers import Facts
 from h2o_magic.asking import Answer
 from h2o_magic.backends import Backend, ChatRequest
 from h2o_magic.context import Chosen, choose, estimate, input_room
-from h2o_magic.feed import Began, Changed, Ended, Feed, Grew
+from h2o_magic.feed import Began, Changed, Ended, Feed, Grew, Waits
 from h2o_magic.limits import ModelLimits
 from h2o_magic.messages import Message, system, user
 from h2o_magic.question import Question, Started
@@ -105,6 +105,10 @@ class Exchange:
     def coming_threads(self) -> tuple[str, ...]:
         """Return the threads in which answers are being asked for."""
         return tuple(name for name, line in tuple(self._lines.items()) if line.holders)
+
+    def waits(self, question: Question) -> None:
+        """Tell that other questions wait in a thread than before."""
+        self.feed.tell(Waits(question.thread))
 
     def begin(self, question: Question, prepared: Started) -> Started:
         """Note a question in the record."""

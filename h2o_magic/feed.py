@@ -15,10 +15,17 @@ from typing import TypeAlias
 from h2o_magic.asking import Answer
 from h2o_magic.turns import Turn
 
-__all__ = ["Began", "Changed", "Configured", "Ended", "Feed", "Grew", "News"]
+__all__ = ["Began", "Changed", "Configured", "Ended", "Feed", "Grew", "News", "Waits"]
 
 _log = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())  # else it would be written into a cell
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """A question waits for the answers before it in a thread, or gave that up."""
+
+    thread: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,7 @@ class Configured:
     setting: str
 
 
-News: TypeAlias = Began | Grew | Ended | Changed | Configured
+News: TypeAlias = Waits | Began | Grew | Ended | Changed | Configured
 
 
 class Feed:

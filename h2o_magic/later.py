@@ -70,14 +70,14 @@ class Background:
         self._running: set[Asked] = set()
 
     def ask(self, answer: Answer) -> Asked:
-        """Begin to read `answer`."""
-        asked = Asked(answer)
+        """Begin to read `answer`; its place in its thread's line is taken at once."""
+        asked, lined_up = Asked(answer), threading.Event()
         with self._lock:
             self._running.add(asked)
         # A daemon: a kernel that is ended does not wait for a long answer.
         name = f"h2o_magic answer in {answer.question.thread}"
         thread = threading.Thread(
-            target=self._run, args=(asked,), name=name, daemon=True
+            target=self._run, args=(asked, lined_up), name=name, daemon=True
         )
         try:
             thread.start()
@@ -85,6 +85,7 @@ class Background:
             with self._lock:
                 self._running.discard(asked)
             raise
+        lined_up.wait()
         return asked
 
     def close(self) -> None:
@@ -97,12 +98,15 @@ class Background:
         for asked in running:
             asked.wait(max(deadline - time.monotonic(), 0.0))
 
-    def _run(self, asked: Asked) -> None:
+    def _run(self, asked: Asked, lined_up: threading.Event) -> None:
         try:
+            asked.answer.line_up()
+            lined_up.set()
             asked.answer.read()
         except BaseException as error:
             asked.error = error
         finally:
+            lined_up.set()
             with self._lock:
                 self._running.discard(asked)
             asked._ended.set()

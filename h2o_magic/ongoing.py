@@ -121,9 +121,9 @@ class OngoingConversation(Conversation):
         Parameters
         ----------
         callback
-            Takes a value of `h2o_magic.feed`: ``Began``, ``Grew``, ``Ended``,
-            ``Changed`` or ``Configured``. What other kernels do to the same notebook
-            is not told.
+            Takes a value of `h2o_magic.feed`: ``Waits``, ``Began``, ``Grew``,
+            ``Ended``, ``Changed`` or ``Configured``. What other kernels do to the same
+            notebook is not told.
 
         Returns
         -------

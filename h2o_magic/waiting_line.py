@@ -46,8 +46,18 @@ class Ticket(Generic[T]):
         self._awake = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def take(self) -> bool:
-        """Go to the end of the line; return whether one is served at once.
+    @property
+    def served(self) -> bool:
+        """Whether one is the first in the line."""
+        return self._line._tickets[:1] == (self,)
+
+    @property
+    def taken(self) -> bool:
+        """Whether :meth:`take` has been called."""
+        return self._thread is not None
+
+    def take(self) -> None:
+        """Go to the end of the line.
 
         Raises
         ------
@@ -63,7 +73,8 @@ class Ticket(Generic[T]):
                     "to its end or close it before the next question"
                 )
             line._tickets += (self,)
-            return line._tickets[0] is self
+            if line._tickets[0] is self:
+                self._awake.set()
 
     def wait(self) -> None:
         """Wait until one is served, or :meth:`give_up` is called."""

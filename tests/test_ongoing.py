@@ -13,7 +13,7 @@ import pytest
 from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.errors import ConfigurationError, MessagesError, MisuseError
 from h2o_magic.events import Notice
-from h2o_magic.feed import Began, Changed, Configured, Ended, Grew, News
+from h2o_magic.feed import Began, Changed, Configured, Ended, Grew, News, Waits
 from h2o_magic.notebook import NotebookSession
 from h2o_magic.record import Record
 from h2o_magic.turns import Turn
@@ -247,8 +247,7 @@ def test_answers_of_one_thread_come_one_after_the_other() -> None:
         listener.wait_for(grown("Once"))
         others = [session.ask_later(f"q{number}") for number in range(3)]
         waiting = [first.answer, *(one.answer for one in others)]
-        while session.coming() != tuple(waiting):
-            pass
+        assert session.coming() == tuple(waiting)
         assert others[0].turn is None
         gate.set()
         assert all(one.wait(10) for one in others)
@@ -279,8 +278,10 @@ def test_a_waiting_question_that_is_stopped_is_never_asked() -> None:
         first = session.ask_later("first")
         listener.wait_for(grown("Once"))
         second, third = session.ask_later("second"), session.ask_later("third")
+        listener.wait_for(lambda told: told.count(Waits("main")) == 2)
         second.stop()
         assert second.wait(10)
+        assert listener.told[-1] == Waits("main")
         assert (second.turn, second.error) == (None, None)
         assert second.answer.facts.status == "stopped"
         gate.set()
@@ -298,8 +299,7 @@ def test_stopping_a_thread_stops_what_is_written_and_what_waits_there() -> None:
         listener.wait_for(grown("a"))
         listener.wait_for(grown("b"))
         waits = session.ask_later("waits", thread="x")
-        while len(session.coming("x")) < 2:
-            pass
+        assert len(session.coming("x")) == 2
         assert session.stop("x") == 2
         assert here.wait(10)
         assert waits.wait(10)

@@ -12,10 +12,9 @@ def waiting(line: WaitingLine[str], name: str, served: list[str]) -> threading.T
 
     def stand() -> None:
         ticket = Ticket(line, name)
-        at_once = ticket.take()
+        ticket.take()
         taken.set()
-        if not at_once:
-            ticket.wait()
+        ticket.wait()
         served.append(name)
         ticket.leave()
 
@@ -29,7 +28,8 @@ def test_those_who_wait_are_served_in_the_order_of_their_coming() -> None:
     line: WaitingLine[str] = WaitingLine()
     served: list[str] = []
     first = Ticket(line, "first")
-    assert first.take()
+    first.take()
+    assert first.served
     names = [str(number) for number in range(20)]
     threads = [waiting(line, name, served) for name in names]
     assert line.holders == ("first", *names)
@@ -61,7 +61,7 @@ def test_giving_up_ends_the_wait_from_another_thread() -> None:
     line: WaitingLine[str] = WaitingLine()
     first, second = Ticket(line, "first"), Ticket(line, "second")
     first.take()
-    other = threading.Thread(target=lambda: (second.take(), second.wait()))
+    other = threading.Thread(target=lambda: [second.take(), second.wait()])
     other.start()
     second.give_up()
     other.join(10)
