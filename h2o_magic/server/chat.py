@@ -38,7 +38,7 @@ async def answer(
     turn is stored just before its last event is yielded: who has seen that event finds
     the turn in the history, and a turn that was stopped or failed is not there.
     """
-    with conversation.stoppable():
+    with conversation.stopping.stoppable():
         async with conversation.turn:
             history = conversation.history(request.retried)
             dialogue = Dialogue(conversation.system, history, request.inputs)

@@ -151,7 +151,7 @@ class ConversationRoutes:
 
     async def stop(self, request: Request) -> Response:
         """Stop the conversation's running answer, as often as it is asked to."""
-        self._find(request).stop()
+        self._find(request).stopping.stop()
         return Response()
 
     def _find(self, request: Request) -> Conversation:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
 from uuid import uuid4
 
 from h2o_magic.messages import Message, assistant, user
+from h2o_magic.server.stopping import Stopping
 
 __all__ = ["Conversation", "Conversations", "Sessions"]
 
@@ -43,6 +42,8 @@ class Conversation:
         System text; may be empty.
     turn : asyncio.Lock
         Held while an answer is written: one at a time, in order of arrival.
+    stopping : Stopping
+        Ends the answer being written, and those waiting for their turn.
     """
 
     id: str
@@ -50,8 +51,8 @@ class Conversation:
     model: str
     system: str = ""
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    stopping: Stopping = field(default_factory=Stopping)
     _messages: list[_Stored] = field(default_factory=list)
-    _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def fill(self, messages: Sequence[Message]) -> None:
         """Take over a history that was made elsewhere."""
@@ -78,21 +79,6 @@ class Conversation:
             _Stored(question_id or str(uuid4()), user(question)),
             _Stored(answer_id or str(uuid4()), assistant(answer)),
         ]
-
-    @contextmanager
-    def stoppable(self) -> Iterator[None]:
-        """Let :meth:`stop` cancel the current task inside the block."""
-        task = cast("asyncio.Task[Any]", asyncio.current_task())
-        self._tasks.add(task)
-        try:
-            yield
-        finally:
-            self._tasks.discard(task)
-
-    def stop(self) -> None:
-        """Cancel the answer being written, and those waiting for their turn."""
-        for task in list(self._tasks):
-            task.cancel()
 
     def _cut(self, retried: str | None) -> int:
         places = (i for i, stored in enumerate(self._messages) if stored.id == retried)
@@ -124,13 +110,13 @@ class Conversations:
 
     def delete(self, conversation: Conversation) -> None:
         """Stop and forget a conversation."""
-        conversation.stop()
+        conversation.stopping.stop()
         self._by_id.pop(conversation.id, None)
 
     def stop_all(self) -> None:
         """Stop every answer being written."""
         for conversation in self._by_id.values():
-            conversation.stop()
+            conversation.stopping.stop()
 
 
 class Sessions:

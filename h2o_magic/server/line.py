@@ -10,7 +10,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+
+from h2o_magic.server.stopping import Stopping
 
 __all__ = ["RETRY_AFTER", "Line", "OverloadedError"]
 
@@ -25,6 +26,11 @@ class OverloadedError(Exception):
 class Line:
     """Counts answers from the request to their end.
 
+    Attributes
+    ----------
+    stopping : Stopping
+        Ends those that are under way, when the server goes.
+
     Parameters
     ----------
     slots
@@ -37,7 +43,7 @@ class Line:
         self._slots = slots
         self._queue = queue
         self._under_way: Counter[Hashable] = Counter()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self.stopping = Stopping()
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -67,21 +73,6 @@ class Line:
             self._under_way += Counter()  # drops the zeros
             if not self.under_way:
                 self._empty.set()
-
-    @contextmanager
-    def stoppable(self) -> Iterator[None]:
-        """Let :meth:`stop_all` cancel the current task inside the block."""
-        task = cast("asyncio.Task[Any]", asyncio.current_task())
-        self._tasks.add(task)
-        try:
-            yield
-        finally:
-            self._tasks.discard(task)
-
-    def stop_all(self) -> None:
-        """Cancel what is being done inside :meth:`stoppable`."""
-        for task in list(self._tasks):
-            task.cancel()
 
     async def until_empty(self) -> None:
         """Wait until no answer is under way."""

@@ -112,7 +112,7 @@ class OpenAIRoutes:
             text_only=True,
         )
         events = generate(self.models, question, _reader(asked, facts))
-        with self.line.stoppable():
+        with self.line.stopping.stoppable():
             async with aclosing(events):
                 async for event in events:
                     facts.note(event)

@@ -165,7 +165,7 @@ async def _run(
     def end() -> None:
         server.should_exit = True
         conversations.stop_all()
-        line.stop_all()
+        line.stopping.stop()
 
     def force(number: int) -> None:
         if settings.runtime_file:

@@ -40,8 +40,8 @@ def test_deleting_twice_is_no_error() -> None:
 def test_only_a_task_can_be_stopped() -> None:
     async def run() -> None:
         conversation = Conversations().create("s", "m")
-        with conversation.stoppable():
-            conversation.stop()
+        with conversation.stopping.stoppable():
+            conversation.stopping.stop()
             await asyncio.sleep(1)
 
     with pytest.raises(asyncio.CancelledError):

@@ -60,14 +60,14 @@ def test_stopping_cancels_what_may_be_stopped() -> None:
         line = Line(slots=1, queue=0)
 
         async def answer() -> None:
-            with line.stoppable():
+            with line.stopping.stoppable():
                 await asyncio.Event().wait()
 
         task = asyncio.ensure_future(answer())
         await asyncio.sleep(0)
-        line.stop_all()
+        line.stopping.stop()
         with pytest.raises(asyncio.CancelledError):
             await task
-        line.stop_all()
+        line.stopping.stop()
 
     asyncio.run(run())
