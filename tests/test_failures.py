@@ -25,6 +25,8 @@ from tests.shells import ipython
 @pytest.fixture
 def shell(home: Path) -> Iterator[InteractiveShell]:
     with ipython() as shell:
+        # IPython's own drawing of a traceback takes seconds with all tests' modules.
+        shell.InteractiveTB.set_mode("Minimal")
         load(shell)
         yield shell
         unload(shell)
