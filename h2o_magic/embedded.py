@@ -30,6 +30,7 @@ from h2o_magic.errors import (
     MissingExtraError,
 )
 from h2o_magic.local_service import ServerState, call, state_of
+from h2o_magic.processes import lives
 from h2o_magic.spawning import last_line, spawn
 
 __all__ = ["installed", "locate", "log_file", "running", "unload"]
@@ -45,11 +46,24 @@ _aside: Path | None = None
 
 
 def running() -> ServerState | None:
-    """Return the local server that runs, or None; starts nothing."""
+    """Return the local server that runs and answers, or None; starts nothing."""
+    found = _found()
+    return found if isinstance(found, ServerState) else None
+
+
+def _found() -> ServerState | Endpoint | None:
+    """Return the local server that runs; only its address if it does not answer now.
+
+    While the engine loads a large model, nothing else may run in the server's process.
+    A second server beside it would load the model once more.
+    """
     try:
         runtime = json.loads(_runtime_file().read_text("utf-8"))
         endpoint = Endpoint(runtime["url"], runtime["token"])
-        return state_of(endpoint, runtime["instance"])
+        try:
+            return state_of(endpoint, runtime["instance"])
+        except TimeoutError:
+            return endpoint if lives(runtime["pid"]) else None
     except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
         return None  # not there, not whole, or not answering
     except ConfigurationError:
@@ -73,27 +87,31 @@ def locate() -> Endpoint:
     ConfigurationError
         If its files cannot be written.
     """
-    state = running()
-    if state is not None and not _outdated(state):
-        return state.endpoint
+    found = _found()
+    if found is not None and not _outdated(found):
+        return _endpoint(found)
     if not installed():
         raise MissingExtraError("the local server", "local")
     try:
-        return _found_or_started().endpoint
+        return _found_or_started()
     except OSError as error:
-        return _start_aside(error).endpoint
+        return _start_aside(error)
 
 
-def _found_or_started() -> ServerState:
+def _found_or_started() -> Endpoint:
     with _starting():
-        state = running()
-        if state is not None and _outdated(state):
-            _end(state)
-            state = None
-        return state or _start()
+        found = _found()
+        if isinstance(found, ServerState) and _outdated(found):
+            _end(found)
+            found = None
+        return _endpoint(found or _start())
 
 
-def _start_aside(why: OSError) -> ServerState:
+def _endpoint(found: ServerState | Endpoint) -> Endpoint:
+    return found.endpoint if isinstance(found, ServerState) else found
+
+
+def _start_aside(why: OSError) -> Endpoint:
     """Start a server whose files are in a temporary folder, since others cannot be.
 
     A conversation goes on, if only in memory, where nothing can be written.
@@ -150,9 +168,13 @@ def _runtime_file() -> Path:
     return path if _aside is None else _aside / path.name
 
 
-def _outdated(state: ServerState) -> bool:
+def _outdated(found: ServerState | Endpoint) -> bool:
     """Return whether an idle server runs another version than this package's."""
-    return state.version != _version() and state.busy_slots == 0
+    return (
+        isinstance(found, ServerState)
+        and found.version != _version()
+        and found.busy_slots == 0
+    )
 
 
 @cache

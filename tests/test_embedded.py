@@ -5,7 +5,9 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import signal
 import stat
+import subprocess
 import sys
 import tempfile
 from contextlib import closing
@@ -13,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from h2o_magic import embedded, places
+from h2o_magic import embedded, local_service, places
 from h2o_magic.backends import ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend
 from h2o_magic.errors import (
@@ -39,6 +41,27 @@ def test_the_second_call_finds_what_the_first_started(home: Path) -> None:
     assert state.endpoint == first
     assert state.pid == runtime(home)["pid"]
     assert state.busy_slots == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGSTOP there")
+def test_a_server_that_is_silent_for_a_while_gets_no_second_beside_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = embedded.locate()
+    monkeypatch.setattr(local_service, "_TIMEOUT", 0.2)
+    pid = runtime(home)["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert embedded.running() is None
+        assert embedded.locate() == first
+        command = [sys.executable, "-m", "h2o_magic.cli", "serve"]
+        command += ["--runtime-file", str(places.runtime_file())]
+        second = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert second.returncode == 2
+        assert "is running already" in second.stderr
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert runtime(home)["pid"] == pid
 
 
 def test_the_runtime_file_and_the_log_are_the_users_alone(home: Path) -> None:

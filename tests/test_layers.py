@@ -42,6 +42,7 @@ GROUND = {
     "option_words",
     "parameters",
     "places",
+    "processes",
     "prompt",
     "prompt_fields",
     "prompt_values",

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from h2o_magic.processes import lives
+
 __all__ = ["Runtime", "find_running"]
 
 _HEALTH_TIMEOUT = 2.0
@@ -64,7 +66,11 @@ class Runtime:
 
 
 def find_running(path: Path) -> Runtime | None:
-    """Return the server that the file at `path` names, if it really answers."""
+    """Return the server that the file at `path` names, if it is there.
+
+    One that takes the connection and is silent counts: it is busy, as while it loads a
+    large model.
+    """
     try:
         runtime = Runtime(**json.loads(path.read_text("utf-8")))
         parts = urlsplit(runtime.url)
@@ -77,6 +83,8 @@ def find_running(path: Path) -> Runtime | None:
             health = json.loads(connection.getresponse().read())
         finally:
             connection.close()
+    except TimeoutError:
+        return runtime if lives(runtime.pid) else None
     except (OSError, ValueError, TypeError, http.client.HTTPException):
         return None
     return runtime if health.get("instance") == runtime.instance else None
