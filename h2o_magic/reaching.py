@@ -137,7 +137,7 @@ def _agreed(server: KnownServer, token: str | None) -> bool:
     from h2o_magic.backends.detect import detect  # noqa: PLC0415
 
     try:
-        found = detect(Endpoint(server.url, token))
+        found = detect(Endpoint(server.url, token), expected=server.dialect)
     except ProtocolError:
         return False  # it may be one that shows no list
     # A server of this package speaks two, and has them at one address.

@@ -273,6 +273,20 @@ def test_a_server_that_gets_another_name_says_which_it_had(
         session.close()
 
 
+def test_a_server_of_two_dialects_is_taken_by_the_one_that_is_named(
+    session: NotebookSession,
+) -> None:
+    both = {
+        "/api/models": replayed("chat-ui/api-models"),
+        "/v1/models": vllm("qwen"),
+    }
+    with serving(routes(both)) as server:
+        for dialect in ("openai", "chat-ui"):
+            connected = session.connect(server.url, dialect=dialect)
+            assert connected.dialect == dialect
+        session.close()
+
+
 def test_a_version_segment_means_the_api_that_is_there(
     session: NotebookSession,
 ) -> None:
@@ -320,7 +334,7 @@ def test_an_address_without_its_beginning_is_told_so(session: NotebookSession) -
 def test_an_ipv6_address_is_connected_to(
     session: NotebookSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def nothing_found(_: Endpoint) -> None:
+    def nothing_found(_: Endpoint, **_options: Any) -> None:
         raise ProtocolError("nothing")
 
     monkeypatch.setattr("h2o_magic.backends.detect.detect", nothing_found)

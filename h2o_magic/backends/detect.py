@@ -100,13 +100,17 @@ class _Heard:
         return f"GET {self.path}: {', '.join(said)}"
 
 
-def detect(endpoint: Endpoint, *, timeouts: Timeouts = _TIMEOUTS) -> Found:
+def detect(
+    endpoint: Endpoint, *, expected: str = "", timeouts: Timeouts = _TIMEOUTS
+) -> Found:
     """Find out which dialect a server speaks.
 
     Parameters
     ----------
     endpoint
         Its address, with ``/v1`` at its end or without, and its key if it has one.
+    expected
+        The dialect that it is said to speak: some servers speak more than one.
     timeouts
         How long to wait for each answer.
 
@@ -124,8 +128,8 @@ def detect(endpoint: Endpoint, *, timeouts: Timeouts = _TIMEOUTS) -> Found:
         (f"{version}/models", _openai),
         ("/__data.json", _page),
     ]
-    if root != endpoint.url:
-        routes.insert(0, routes.pop(1))  # who writes /v1 means it
+    if expected == "openai" or root != endpoint.url:  # who writes /v1 means it
+        routes.insert(0, routes.pop(1))
     # The cookie of a chat-ui's session is no key, and must not be taken for one.
     given = Credential.of(endpoint.token)
     with closing(Transport(Endpoint(root, given.bearer), timeouts=timeouts)) as way:

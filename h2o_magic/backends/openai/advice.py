@@ -93,7 +93,8 @@ def _message(error: StatusError, asked: Asked) -> str:
         return _about_model(said, asked)
     kind = "OpenAI-compatible server"
     message = advised(error, _ADVICE, url=asked.url, model=asked.model, kind=kind)
-    if error.status == 500 and asked.model:  # transformers serve
+    # What transformers serve says of a model that it does not have.
+    if error.status == 500 and asked.model and asked.model not in asked.names():
         message += f" (perhaps it does not have {asked.model!r})"
     return message
 
