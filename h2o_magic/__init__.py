@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from h2o_magic.backends.gptgm import create_completion
+    from h2o_magic.chat_panel import panel
     from h2o_magic.current import connect, session
 
 __all__ = [
     "connect",
     "create_completion",
     "load_ipython_extension",
+    "panel",
     "session",
     "unload_ipython_extension",
 ]
@@ -50,6 +52,10 @@ def __getattr__(name: str) -> Any:
         from h2o_magic import current  # noqa: PLC0415
 
         return getattr(current, name)
+    if name == "panel":
+        from h2o_magic.chat_panel import panel  # noqa: PLC0415
+
+        return panel
     if name == "__version__":
         from importlib.metadata import version  # noqa: PLC0415
 

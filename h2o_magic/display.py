@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -11,7 +14,14 @@ from IPython.display import publish_display_data
 from h2o_magic.live import SingleView, StreamedView
 from h2o_magic.tables import printable
 
-__all__ = ["AnswerView", "FinalView", "TerminalView", "make_view", "show_markdown"]
+__all__ = [
+    "AnswerView",
+    "FinalView",
+    "TerminalView",
+    "make_view",
+    "show_markdown",
+    "shown_by",
+]
 
 
 #: Columns of a terminal's line that a notice takes at most: a longer one would go on
@@ -70,9 +80,26 @@ def make_view(
     return StreamedView(waiting) if owns_cell else SingleView(waiting)
 
 
+#: Takes the Markdown that would be shown, where somebody else shows it.
+_taker: ContextVar[Callable[[str], None] | None] = ContextVar("taker", default=None)
+
+
+@contextmanager
+def shown_by(taker: Callable[[str], None]) -> Iterator[None]:
+    """Give `taker` what :func:`show_markdown` is to show meanwhile in this thread."""
+    token = _taker.set(taker)
+    try:
+        yield
+    finally:
+        _taker.reset(token)
+
+
 def show_markdown(shell: InteractiveShell | None, markdown: str, plain: str) -> None:
     """Show a text once, as Markdown in a notebook and plainly in a terminal."""
-    if hasattr(shell, "kernel"):
+    taker = _taker.get()
+    if taker is not None:
+        taker(markdown)
+    elif hasattr(shell, "kernel"):
         publish_display_data({"text/markdown": markdown, "text/plain": plain})
     else:
         _print(printable(plain) + "\n")

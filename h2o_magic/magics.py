@@ -140,7 +140,7 @@ class H2OMagics(SettingsTraits, Magics):
         AnswerStopped
             If the user interrupts.
         """
-        text = question if options.raw else self._expanded(question)
+        text = question if options.raw else self.expanded(question)
         settings: dict[str, Any] = {
             **options.settings,
             "history": options.history,
@@ -244,8 +244,14 @@ class H2OMagics(SettingsTraits, Magics):
         if not options.quiet:
             self.shell.displayhook.update_user_ns(value)  # type: ignore[no-untyped-call]
 
-    def _expanded(self, question: str) -> str:
-        """Return the question with the names in braces as text."""
+    def expanded(self, question: str) -> str:
+        """Return a question with its names in braces as text.
+
+        Raises
+        ------
+        ConfigurationError
+            If one is unknown, or its value may hold a secret.
+        """
         if "{" not in question or self.shell is None:
             return question
         from h2o_magic.names import names_of  # noqa: PLC0415

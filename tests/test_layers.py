@@ -69,6 +69,7 @@ GROUND = {
 TOP = {
     "arguments",
     "cells",
+    "chat_panel",
     "cli",
     "completion",
     "current",
@@ -80,7 +81,6 @@ TOP = {
     "magics",
     "names",
     "next_cell",
-    "panel",
     "preview_view",
     "pull_view",
     "rendering",
@@ -211,7 +211,14 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], list[st
     return by_import, by_load
 
 
-HEAVY = ("requests", "urllib3", "ipywidgets", "h2o_magic.server", "xllamacpp")
+HEAVY = (
+    "requests",
+    "urllib3",
+    "ipywidgets",
+    "anywidget",
+    "h2o_magic.server",
+    "xllamacpp",
+)
 
 
 def test_loading_the_extension_imports_nothing_heavy(

@@ -105,6 +105,12 @@ def _version(magics: H2OMagics, _: Given) -> None:
     say(magics, "h2o_magic {version}", version=version("h2o-magic"))
 
 
+def _panel(magics: H2OMagics, _: Given) -> None:
+    from h2o_magic.chat_panel import Panel  # noqa: PLC0415
+
+    Panel(magics).show()
+
+
 def _help(magics: H2OMagics, _: Given) -> None:
     show_help(magics)
 
@@ -126,6 +132,7 @@ _GROUPS = {
             fixing.fix,
             free=True,
         ),
+        Subcommand("panel", "", "a chat on the same conversation", _panel),
     ),
     "the conversation": (
         Subcommand(

@@ -1,0 +1,87 @@
+"""``%h2o panel``: a chat beside the cells, on the notebook's own conversation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets
+from IPython.core.getipython import get_ipython
+from IPython.display import publish_display_data
+
+from h2o_magic import extension
+from h2o_magic.chat_panel.chat import Chat
+from h2o_magic.chat_panel.shell import NotebookShell
+from h2o_magic.chat_panel.view import View
+from h2o_magic.errors import MisuseError
+from h2o_magic.magics import H2OMagics
+
+__all__ = ["Panel", "panel"]
+
+
+class Panel:
+    """A chat panel. It shows itself where it is a cell's last value.
+
+    Parameters
+    ----------
+    magics
+        The magics of the notebook, whose session it shows.
+
+    Raises
+    ------
+    MisuseError
+        If there is no notebook around.
+    """
+
+    def __init__(self, magics: H2OMagics) -> None:
+        shell: Any = magics.shell
+        if not hasattr(shell, "kernel"):
+            raise MisuseError("a panel needs a notebook: open one in JupyterLab")
+        self._chat = Chat()
+        self._controls = ipywidgets.VBox()
+        self._box = ipywidgets.Box([self._controls, self._chat])
+        self._box.add_class("h2o-panel")
+        self._view = View(
+            magics.session,
+            self._chat.say,
+            NotebookShell(magics),
+            root=self._box.model_id,
+        )
+        self._chat.on_msg(lambda _, message, __: self._view.receive(message))
+
+    def show(self) -> None:
+        """Show it below the cell that runs."""
+        data: dict[str, Any] = {
+            "text/plain": "The chat panel of h2o_magic: run the cell to open it.",
+            "application/vnd.jupyter.widget-view+json": {
+                "version_major": 2,
+                "version_minor": 0,
+                "model_id": self._box.model_id,
+            },
+        }
+        publish_display_data(data)
+
+    def close(self) -> None:
+        """Take the panel out of the page; the conversation stays."""
+        self._view.close()
+        for widget in (self._box, self._controls, self._chat):
+            widget.close()
+
+    def _ipython_display_(self) -> None:
+        self.show()
+
+
+def panel() -> Panel:
+    """Return a chat panel on the notebook's conversation, for its cell to show.
+
+    Several may be open at once. The extension is loaded if it is not yet.
+
+    Raises
+    ------
+    MisuseError
+        If there is no notebook.
+    """
+    shell: Any = get_ipython()
+    if shell is None:
+        raise MisuseError("a panel needs a notebook: open one in JupyterLab")
+    extension.load(shell)
+    return Panel(shell.magics_manager.registry[H2OMagics.__name__])

@@ -1,0 +1,101 @@
+"""A growing answer as the little that a view needs to go on with it.
+
+Settled pieces of the text are made into HTML and sent once. Of the tail, which is made
+anew each time, only what differs from the last one is sent. So the traffic grows with
+the text, and not with its square.
+"""
+
+from __future__ import annotations
+
+from os.path import commonprefix
+from typing import Any
+
+from h2o_magic.asking import Answer
+from h2o_magic.blocks import BlockSplitter
+from h2o_magic.chat_panel.html import as_html
+
+__all__ = ["Growth", "Running", "Step"]
+
+#: How much of the last tail's HTML stays, in UTF-16 units, and what follows it.
+Step = tuple[int, str]
+
+
+class Growth:
+    """Follows one answer's text."""
+
+    def __init__(self) -> None:
+        self._text = self._tail = ""
+        self._splitter = BlockSplitter()
+
+    def to(self, text: str) -> tuple[list[Step], bool]:
+        """Return what leads a view from the text before to `text`.
+
+        Returns
+        -------
+        list of Step
+            One for each piece that has settled, and one for the tail; the first goes on
+            from the last tail, each other one from nothing. Empty if nothing is new.
+        bool
+            True if the view has to begin anew, since the text before was replaced.
+        """
+        if text == self._text:
+            return [], False
+        replaced = not text.startswith(self._text)
+        if replaced:
+            self._text = self._tail = ""
+            self._splitter = BlockSplitter()
+        added, self._text = text[len(self._text) :], text
+        pieces = [*self._splitter.feed(added), self._splitter.tail]
+        steps = []
+        for piece in pieces:
+            html = as_html(piece)
+            steps.append(_step(self._tail, html))
+            self._tail = ""
+        self._tail = html
+        return steps, replaced
+
+
+class Running:
+    """An answer that is being written, and how far the views have it.
+
+    Attributes
+    ----------
+    thread : str
+        The thread that it belongs to.
+    answer : Answer or None
+        The answer; None before it has grown.
+    """
+
+    def __init__(self, thread: str) -> None:
+        self.thread = thread
+        self.answer: Answer | None = None
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Have the next step lead from nothing to what is there."""
+        self._growth = Growth()
+        self._thought = 0  # characters of the reasoning that were sent
+        self._fresh = True
+
+    def step(self) -> dict[str, Any]:
+        """Return what the views need to go on, as JSON values; empty if nothing."""
+        if self.answer is None:
+            return {}
+        pieces, replaced = self._growth.to(self.answer.text)
+        if replaced:
+            self._thought, self._fresh = 0, True
+        step: dict[str, Any] = {"p": pieces} if pieces else {}
+        thought = self.answer.reasoning
+        if len(thought) > self._thought and self.answer.question.reasoning != "hide":
+            step["t"] = thought[self._thought :]
+            self._thought = len(thought)
+        if step and self._fresh:
+            step["x"], self._fresh = 1, False
+        return step
+
+
+def _step(before: str, html: str) -> Step:
+    same = commonprefix([before, html])  # noqa: RUF071 - no paths
+    # JavaScript counts a character beyond U+FFFF as two.
+    keep = len(same.encode("utf-16-le", "surrogatepass")) // 2
+    return keep, html[len(same) :]

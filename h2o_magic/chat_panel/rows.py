@@ -1,0 +1,83 @@
+"""A turn as the chat view shows it: JSON values, with its texts as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from h2o_magic.blocks import close_fence
+from h2o_magic.chat_panel.html import as_html
+from h2o_magic.tables import one_line
+from h2o_magic.turns import Turn
+
+__all__ = ["row_of"]
+
+_MARKS = {
+    "stopped": "Stopped: the answer is not whole",
+    "failed": "Broken off: the answer is not whole",
+    "incomplete": "Incomplete: nobody saw its end",
+}
+
+
+def row_of(
+    turn: Turn,
+    *,
+    live: bool = False,
+    versions: tuple[int, int] = (1, 1),
+    problem: str = "",
+) -> dict[str, Any]:
+    """Return what a view needs to show a turn.
+
+    Parameters
+    ----------
+    turn
+        Numbered and marked.
+    live
+        True while its answer is being written: then that comes in pieces.
+    versions
+        Which of its versions it is, from 1, and how many there are.
+    problem
+        Why its answer failed, where that is known.
+    """
+    return {
+        "id": turn.id,
+        "n": turn.number,
+        "question": turn.question,
+        "q": as_html(turn.question, breaks=True),
+        "answer": "" if live else turn.answer,
+        "a": "" if live else as_html(close_fence(turn.answer)),
+        "s": turn.status,
+        "m": "" if live else _mark(turn, problem),
+        "f": "" if live else " · ".join(_facts(turn)),
+        "v": versions,
+        "cell": turn.cell is not None,
+        "live": live,
+    }
+
+
+def _mark(turn: Turn, problem: str) -> str:
+    """Return what is amiss with an answer, in words."""
+    if turn.status == "failed" and problem:
+        return f"Broken off: {one_line(problem)}"
+    if turn.status in _MARKS:
+        return _MARKS[turn.status]
+    if turn.facts.get("finish_reason") == "length":
+        return "Cut off by the token limit"
+    return "Asked on an older answer" if turn.outdated else ""
+
+
+def _facts(turn: Turn) -> Iterator[str]:
+    facts = turn.facts
+    for name in ("model", "weights"):
+        if isinstance(facts.get(name), str) and facts[name]:
+            yield one_line(facts[name])
+        elif name == "model" and turn.model:
+            yield one_line(turn.model)
+    for name, form in (
+        ("seconds", "{:,.1f} s"),
+        ("completion_tokens", "{:,} tokens"),
+        ("tokens_per_second", "{:,.0f} tokens/s"),
+    ):
+        value = facts.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            yield form.format(value)

@@ -1,0 +1,83 @@
+"""What the panel needs of the notebook around it: its names, and its subcommands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from h2o_magic import subcommands
+from h2o_magic.completion import lines, names
+from h2o_magic.completion.place import Command, Prompt
+from h2o_magic.completion.values import Values, visible
+from h2o_magic.display import shown_by
+from h2o_magic.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from h2o_magic.magics import H2OMagics
+
+__all__ = ["NotebookShell"]
+
+#: What only a cell can do, and why.
+_CELLS_ONLY = {
+    "panel": "this is the panel",
+    "pull": "a download shows in a cell how far it is: run `%h2o pull MODEL` there",
+    "fix": "the corrected cell comes below the one that asks: run `%h2o fix` there",
+    "ask": "ask here without a command",
+    "retry": "use “Ask again” below the answer",
+}
+
+
+class NotebookShell:
+    """The notebook that a panel is in.
+
+    Parameters
+    ----------
+    magics
+        The magics that are loaded.
+    """
+
+    def __init__(self, magics: H2OMagics) -> None:
+        self._magics = magics
+
+    def expand(self, question: str) -> str:
+        """Return a question with its names in braces as text.
+
+        Raises
+        ------
+        ConfigurationError
+            If one is unknown, or its value may hold a secret.
+        """
+        return self._magics.expanded(question)
+
+    def complete(self, before: str, after: str) -> tuple[str, list[tuple[str, str]]]:
+        """Return what of a word stands before the cursor, and what it may become.
+
+        Parameters
+        ----------
+        before, after
+            The text before the cursor and behind it. One that begins with ``/`` is a
+            subcommand.
+        """
+        shell: Any = self._magics.shell
+        if before.startswith("/"):
+            place = Command(before[1:], after)
+            fragment, offers = lines.on_command(place, Values(shell))
+            offers = [o for o in offers if o.text not in _CELLS_ONLY]
+        else:
+            fragment, offers = names.in_braces(Prompt(before, after), visible(shell))
+        return fragment, [(offer.text, offer.kind) for offer in offers]
+
+    def command(self, line: str) -> str:
+        """Run a subcommand of ``%h2o``, and return what it says, as Markdown.
+
+        Raises
+        ------
+        H2OMagicError
+            If there is none, it is one of a cell, or it fails.
+        """
+        name = line.split(maxsplit=1)[0] if line.split() else ""
+        if name in _CELLS_ONLY:
+            raise ConfigurationError(f"/{name}: {_CELLS_ONLY[name]}")
+        said: list[str] = []
+        with shown_by(said.append):
+            subcommands.run(self._magics, line)
+        return "\n\n".join(said)

@@ -1,0 +1,365 @@
+"""What the panel's views are told of a conversation, and what they may do to it.
+
+It knows no widget: messages of JSON values go out by a function, and come in by
+:meth:`View.receive`. All views of a panel get all messages, but for those that name the
+one that has asked. A thread of its own tells them what happens, so no answer ever waits
+for a view.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+from functools import cache
+from typing import Any, Protocol
+
+from h2o_magic.chat_panel.growth import Running
+from h2o_magic.chat_panel.html import as_html
+from h2o_magic.chat_panel.rows import row_of
+from h2o_magic.errors import ConfigurationError, H2OMagicError
+from h2o_magic.feed import Began, Changed, Configured, Ended, Grew, News
+from h2o_magic.later import Asked
+from h2o_magic.notebook import NotebookSession
+from h2o_magic.turns import Turn
+
+__all__ = ["Shell", "View"]
+
+#: Seconds between two steps of an answer: ten a second look fluent.
+INTERVAL = 0.1
+#: How many of the last turns come with the first message, to be seen at once.
+_AT_ONCE = 8
+_MOST_OFFERS = 100
+
+_WELCOME = """
+### Ask a question
+
+It goes on with the notebook's conversation: what cells ask comes here, and what is
+asked here is in the history that cells see.
+"""
+
+
+class Shell(Protocol):
+    """What a view needs of the notebook around it."""
+
+    def expand(self, question: str) -> str:
+        """Return a question with its names in braces as text."""
+
+    def complete(self, before: str, after: str) -> tuple[str, list[tuple[str, str]]]:
+        """Return what stands before the cursor, and what it may become."""
+
+    def command(self, line: str) -> str:
+        """Run a subcommand of ``%h2o``, and return what it says, as Markdown."""
+
+
+class View:
+    """Tells views of a session's conversation, and does what they ask for.
+
+    Parameters
+    ----------
+    session
+        The notebook's session.
+    send
+        Sends one message to all views; called from any thread.
+    shell
+        The notebook around.
+    controls
+        Shows the controls, or hides them.
+    """
+
+    def __init__(
+        self,
+        session: NotebookSession,
+        send: Callable[[dict[str, Any]], None],
+        shell: Shell,
+        *,
+        root: str = "",
+        controls: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        self._session = session
+        self._send = send
+        self._shell = shell
+        self._root = root
+        self._show_controls = controls
+        self._controls = False
+        self._lock = threading.RLock()
+        self._running: dict[int, Running] = {}
+        self._problems: dict[int, str] = {}
+        self._drafts: dict[str, str] = {}
+        self._news: deque[News] = deque()
+        self._wake = threading.Event()
+        self._closed = False
+        self._end_listening = session.listen(self._hear)
+        threading.Thread(
+            target=self._tell_all, name="h2o_magic-panel", daemon=True
+        ).start()
+
+    def close(self) -> None:
+        """Tell nothing any more."""
+        self._end_listening()
+        self._closed = True
+        self._wake.set()
+
+    def receive(self, message: Mapping[str, Any]) -> None:
+        """Do what a view asks for; trouble is said in that view."""
+        view = str(message.get("view", ""))
+        do = _ACTIONS.get(str(message.get("do")))
+        if do is None:
+            return
+        try:
+            do(self, view, message)
+        except H2OMagicError as error:
+            self._refuse(view, error, message)
+
+    # What views ask for
+
+    def _open(self, view: str, _: Mapping[str, Any]) -> None:
+        with self._lock:
+            self._send_state()
+            self._send_thread(to=view)
+            for running in self._running.values():
+                running.begin_anew()  # this view has nothing of it
+        self._wake.set()
+
+    def _rows(self, view: str, message: Mapping[str, Any]) -> None:
+        with self._lock:
+            self._send_rows(set(message["ids"]), to=view)
+
+    def _ask(self, view: str, message: Mapping[str, Any]) -> None:
+        text = str(message["text"]).strip()
+        self._keep_draft(view, "")
+        if text.startswith("/") and "id" not in message:
+            self._command(view, text[1:], message)
+            return
+        turn = self._turn(message) if "id" in message else None
+        question = self._shell.expand(text)
+        self._follow(self._session.ask_later(question, replaces=turn), view, message)
+
+    def _regenerate(self, view: str, message: Mapping[str, Any]) -> None:
+        turn = self._turn(message)
+        asked = self._session.ask_later(turn.question, replaces=turn)
+        self._follow(asked, view, message)
+
+    def _stop(self, *_: object) -> None:
+        self._session.stop()
+
+    def _drop(self, view: str, message: Mapping[str, Any]) -> None:
+        number = self._turn(message).number
+        self._session.drop(number)
+        self._tell(view, "undoable", text=f"Turn {number} was deleted.")
+
+    def _undo(self, view: str, _: Mapping[str, Any]) -> None:
+        change = self._session.undo()
+        said = "There is nothing to take back." if change is None else "It is back."
+        self._tell(view, "said", text=said)
+
+    def _go_to_thread(self, _: str, message: Mapping[str, Any]) -> None:
+        self._session.thread = str(message["name"])
+
+    def _draft(self, view: str, message: Mapping[str, Any]) -> None:
+        self._keep_draft(view, str(message["text"]))
+
+    def _complete(self, view: str, message: Mapping[str, Any]) -> None:
+        before, after = str(message["before"]), str(message["after"])
+        fragment, offers = self._shell.complete(before, after)
+        self._tell(
+            view,
+            "complete",
+            n=message["n"],
+            **{"from": len(fragment), "offers": offers[:_MOST_OFFERS]},
+        )
+
+    def _preview(self, view: str, message: Mapping[str, Any]) -> None:
+        from h2o_magic.preview_view import preview_markdown  # noqa: PLC0415
+
+        question = self._shell.expand(str(message["text"]))
+        preview = self._session.preview(question, cell=None)
+        self._note(view, "What would be sent", preview_markdown(preview))
+
+    def _ping(self, view: str, _: Mapping[str, Any]) -> None:
+        self._tell(view, "pong")
+
+    def _toggle_controls(self, *_: object) -> None:
+        self._controls = not self._controls
+        self._show_controls(self._controls)
+        with self._lock:
+            self._send_state()
+
+    def _command(self, view: str, line: str, message: Mapping[str, Any]) -> None:
+        def run() -> None:
+            try:
+                self._note(view, f"/{line}", self._shell.command(line))
+            except H2OMagicError as error:
+                self._refuse(view, error, message)
+
+        threading.Thread(target=run, name="h2o_magic-command", daemon=True).start()
+
+    # What happens
+
+    def _hear(self, news: News) -> None:
+        self._news.append(news)
+        self._wake.set()
+
+    def _tell_all(self) -> None:
+        while not self._closed:
+            self._wake.wait()
+            self._wake.clear()
+            with self._lock:
+                while self._news:
+                    self._take(self._news.popleft())
+                grown = self._send_growth()
+            if grown:
+                threading.Event().wait(INTERVAL)
+
+    def _take(self, news: News) -> None:
+        match news:
+            case Began(thread, turn):
+                self._running[turn.id] = Running(thread)
+                if thread == self._session.thread:
+                    self._send_thread(began=turn.id)
+            case Grew(_, turn_id, answer):
+                if turn_id in self._running:
+                    self._running[turn_id].answer = answer
+                return
+            case Ended(thread, turn):
+                self._running.pop(turn.id, None)
+                if thread == self._session.thread:
+                    self._send_rows({turn.id})
+            case Changed(thread):
+                if thread in (None, self._session.thread):
+                    self._send_thread(began=0)
+            case Configured("thread"):
+                self._send_thread()
+        self._send_state()
+
+    def _send_growth(self) -> bool:
+        """Send what running answers have grown by; return whether anything did."""
+        current = self._session.thread
+        grown = [
+            {"is": "grew", "id": turn_id, **step}
+            for turn_id, running in self._running.items()
+            if running.thread == current and (step := running.step())
+        ]
+        for message in grown:
+            self._send(message)
+        return bool(grown)
+
+    def _follow(self, asked: Asked, view: str, message: Mapping[str, Any]) -> None:
+        """Say it in a view if a question fails."""
+
+        def wait() -> None:
+            asked.wait()
+            error = asked.error
+            if error is None:
+                return
+            turn = asked.turn
+            with self._lock:
+                kept = turn is not None and any(t.id == turn.id for t in self._turns())
+                if turn is not None and kept:
+                    self._problems[turn.id] = str(error)
+                    self._send_rows({turn.id})
+            self._refuse(view, error, {} if kept else message)
+
+        threading.Thread(target=wait, name="h2o_magic-asked", daemon=True).start()
+        with self._lock:
+            self._send_state()
+
+    # Telling
+
+    def _tell(self, view: str, kind: str, **more: Any) -> None:
+        self._send({"is": kind, "to": view, **more})
+
+    def _note(
+        self, view: str, title: str, markdown: str, *, error: bool = False
+    ) -> None:
+        html = as_html(markdown)
+        self._tell(view, "note", title=title, html=html, error=error)
+
+    def _refuse(
+        self, view: str, error: BaseException, message: Mapping[str, Any]
+    ) -> None:
+        text = " ".join(str(error).split()) or type(error).__name__
+        self._tell(view, "refused", text=text, question=str(message.get("text", "")))
+
+    def _send_state(self) -> None:
+        session = self._session
+        current = session.thread
+        threads = [info.name for info in session.threads()]
+        server = str(session.settings["server"]) or "local server"
+        waiting = [answer for answer in session.coming() if answer.turn is None]
+        state = {
+            "thread": current,
+            "threads": threads if current in threads else [*threads, current],
+            "about": f"{session.settings['model']} · {server}",
+            "running": [i for i, r in self._running.items() if r.thread == current],
+            "waiting": [answer.question.text for answer in waiting],
+            "reasoning": session.settings["reasoning"],
+            "controls": self._controls,
+            "root": self._root,
+            "welcome": _welcome(),
+        }
+        self._send({"is": "state", "state": state})
+
+    def _send_thread(self, *, to: str = "", began: int | None = None) -> None:
+        """Send the order of the turns.
+
+        `began` is the turn that has just begun, or 0 if others are not as they were;
+        None opens the thread with its last turns.
+        """
+        turns = self._turns()
+        ids = [turn.id for turn in turns]
+        message: dict[str, Any] = {"is": "thread", "ids": ids, "to": to}
+        if began is None:
+            message["draft"] = self._drafts.get(self._session.thread, "")
+            shown = turns[-_AT_ONCE:]
+        else:
+            message["stale"] = True
+            message["refresh"] = not began or ids[-1:] != [began]
+            shown = tuple(turn for turn in turns if turn.id == began)
+        self._send(message | {"rows": [self._row(turn) for turn in shown]})
+
+    def _send_rows(self, ids: Collection[int], *, to: str = "") -> None:
+        rows = [self._row(turn) for turn in self._turns() if turn.id in ids]
+        self._send({"is": "rows", "to": to, "rows": rows})
+
+    def _row(self, turn: Turn) -> dict[str, Any]:
+        return row_of(
+            turn,
+            live=turn.id in self._running,
+            problem=self._problems.get(turn.id, ""),
+        )
+
+    def _turns(self) -> tuple[Turn, ...]:
+        return self._session.turns()
+
+    def _turn(self, message: Mapping[str, Any]) -> Turn:
+        for turn in self._turns():
+            if turn.id == message["id"]:
+                return turn
+        raise ConfigurationError("this turn is not in the thread any more")
+
+    def _keep_draft(self, view: str, text: str) -> None:
+        self._drafts[self._session.thread] = text
+        self._send({"is": "draft", "text": text, "from": view})
+
+
+_ACTIONS: Mapping[str, Callable[[View, str, Mapping[str, Any]], None]] = {
+    "open": View._open,
+    "rows": View._rows,
+    "ask": View._ask,
+    "regenerate": View._regenerate,
+    "stop": View._stop,
+    "drop": View._drop,
+    "undo": View._undo,
+    "thread": View._go_to_thread,
+    "draft": View._draft,
+    "complete": View._complete,
+    "preview": View._preview,
+    "ping": View._ping,
+    "controls": View._toggle_controls,
+}
+
+
+@cache
+def _welcome() -> str:
+    return as_html(_WELCOME)
