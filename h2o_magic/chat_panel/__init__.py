@@ -10,6 +10,7 @@ from IPython.display import publish_display_data
 
 from h2o_magic import extension
 from h2o_magic.chat_panel.chat import Chat
+from h2o_magic.chat_panel.controls import Controls
 from h2o_magic.chat_panel.shell import NotebookShell
 from h2o_magic.chat_panel.view import View
 from h2o_magic.errors import MisuseError
@@ -36,15 +37,19 @@ class Panel:
         shell: Any = magics.shell
         if not hasattr(shell, "kernel"):
             raise MisuseError("a panel needs a notebook: open one in JupyterLab")
+        notebook = NotebookShell(magics)
         self._chat = Chat()
-        self._controls = ipywidgets.VBox()
-        self._box = ipywidgets.Box([self._controls, self._chat])
+        self._controls = Controls(magics.session, notebook.choices)
+        split = ipywidgets.Box([self._controls.box, self._chat])
+        split.add_class("h2o-split")
+        self._box = ipywidgets.Box([split])
         self._box.add_class("h2o-panel")
         self._view = View(
             magics.session,
             self._chat.say,
-            NotebookShell(magics),
+            notebook,
             root=self._box.model_id,
+            controls=self._controls,
         )
         self._chat.on_msg(lambda _, message, __: self._view.receive(message))
 
@@ -63,8 +68,8 @@ class Panel:
     def close(self) -> None:
         """Take the panel out of the page; the conversation stays."""
         self._view.close()
-        for widget in (self._box, self._controls, self._chat):
-            widget.close()
+        self._box.close()
+        self._chat.close()
 
     def _ipython_display_(self) -> None:
         self.show()

@@ -10,6 +10,7 @@ from h2o_magic.completion.place import Command, Prompt
 from h2o_magic.completion.values import Values, visible
 from h2o_magic.display import shown_by
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.setting_table import SETTINGS
 
 if TYPE_CHECKING:
     from h2o_magic.magics import H2OMagics
@@ -65,6 +66,15 @@ class NotebookShell:
         else:
             fragment, offers = names.in_braces(Prompt(before, after), visible(shell))
         return fragment, [(offer.text, offer.kind) for offer in offers]
+
+    def choices(self, setting: str) -> list[str]:
+        """Return the values of a setting that are known: of model, server or thread."""
+        values = Values(self._magics.shell)
+        if setting == "server":
+            offers = values.of_place("SERVER", "", "connect")
+        else:
+            offers = values.of_option((), SETTINGS[setting], "NAME", "")
+        return [offer.text for offer in offers]
 
     def command(self, line: str) -> str:
         """Run a subcommand of ``%h2o``, and return what it says, as Markdown.

@@ -52,6 +52,16 @@ class Shell(Protocol):
         """Run a subcommand of ``%h2o``, and return what it says, as Markdown."""
 
 
+class Controls(Protocol):
+    """The settings as controls beside a view."""
+
+    def show(self, shown: bool) -> None:
+        """Show the controls with what holds now, or hide them."""
+
+    def refresh(self, name: str) -> None:
+        """Show a setting's value as it is now."""
+
+
 class View:
     """Tells views of a session's conversation, and does what they ask for.
 
@@ -63,8 +73,10 @@ class View:
         Sends one message to all views; called from any thread.
     shell
         The notebook around.
+    root
+        The id of the widget that stands for the panel in the cell's output.
     controls
-        Shows the controls, or hides them.
+        The settings' controls; None without any.
     """
 
     def __init__(
@@ -74,14 +86,14 @@ class View:
         shell: Shell,
         *,
         root: str = "",
-        controls: Callable[[bool], None] = lambda _: None,
+        controls: Controls | None = None,
     ) -> None:
         self._session = session
         self._send = send
         self._shell = shell
         self._root = root
-        self._show_controls = controls
-        self._controls = False
+        self._controls = controls
+        self._controls_shown = False
         self._lock = threading.RLock()
         self._running: dict[int, Running] = {}
         self._problems: dict[int, str] = {}
@@ -180,8 +192,9 @@ class View:
         self._tell(view, "pong")
 
     def _toggle_controls(self, *_: object) -> None:
-        self._controls = not self._controls
-        self._show_controls(self._controls)
+        self._controls_shown = not self._controls_shown
+        if self._controls is not None:
+            self._controls.show(self._controls_shown)
         with self._lock:
             self._send_state()
 
@@ -228,8 +241,11 @@ class View:
             case Changed(thread):
                 if thread in (None, self._session.thread):
                     self._send_thread(began=0)
-            case Configured("thread"):
-                self._send_thread()
+            case Configured(setting):
+                if setting == "thread":
+                    self._send_thread()
+                if self._controls is not None and self._controls_shown:
+                    self._controls.refresh(setting)
         self._send_state()
 
     def _send_growth(self) -> bool:
@@ -294,7 +310,7 @@ class View:
             "running": [i for i, r in self._running.items() if r.thread == current],
             "waiting": [answer.question.text for answer in waiting],
             "reasoning": session.settings["reasoning"],
-            "controls": self._controls,
+            "controls": self._controls_shown,
             "root": self._root,
             "welcome": _welcome(),
         }
