@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import ipywidgets
@@ -12,6 +13,7 @@ from h2o_magic import extension
 from h2o_magic.chat_panel.chat import Chat
 from h2o_magic.chat_panel.controls import Controls
 from h2o_magic.chat_panel.shell import NotebookShell
+from h2o_magic.chat_panel.transcript import transcript
 from h2o_magic.chat_panel.view import View
 from h2o_magic.errors import MisuseError
 from h2o_magic.magics import H2OMagics
@@ -50,7 +52,10 @@ class Panel:
             notebook,
             root=self._box.model_id,
             controls=self._controls,
+            keep=self._keep,
         )
+        self._session = magics.session
+        self._transcript = uuid.uuid4().hex
         self._chat.on_msg(lambda _, message, __: self._view.receive(message))
 
     def show(self) -> None:
@@ -64,12 +69,21 @@ class Panel:
             },
         }
         publish_display_data(data)
+        self._publish(transcript(self._session.turns()), update=False)
 
     def close(self) -> None:
         """Take the panel out of the page; the conversation stays."""
         self._view.close()
         self._box.close()
         self._chat.close()
+
+    def _keep(self, data: dict[str, str]) -> None:
+        self._publish(data, update=True)
+
+    def _publish(self, data: dict[str, str], *, update: bool) -> None:
+        """Show the transcript below the panel, which hides it while it is there."""
+        shown = {"display_id": self._transcript}
+        publish_display_data(data, transient=shown, update=update)
 
     def _ipython_display_(self) -> None:
         self.show()

@@ -98,11 +98,15 @@ class Log {
       "Jump to latest",
     );
     this.box.addEventListener("scroll", () => this.onScroll(), { passive: true });
+    for (const kind of ["wheel", "touchmove", "keydown", "pointerdown"]) {
+      this.box.addEventListener(kind, () => { this.moved = performance.now(); }, { passive: true });
+    }
+    this.moved = -1e9;
     this.sight = new IntersectionObserver((seen) => this.onSight(seen), {
       root: this.box,
       rootMargin: `${NEAR}px 0px`,
     });
-    this.size = new ResizeObserver(() => this.stuck && this.toEnd());
+    this.size = new ResizeObserver(() => this.onSize());
     this.size.observe(this.list);
     this.size.observe(this.box);
   }
@@ -117,15 +121,28 @@ class Log {
     return article && this.turns.get(Number(article.dataset.id));
   }
 
+  /** Stay at the end, unless the reader goes up: what has grown or shrunk is no reader. */
   onScroll() {
-    const rest = this.box.scrollHeight - this.box.scrollTop - this.box.clientHeight;
-    this.stuck = rest < 30;
+    const { scrollTop, scrollHeight, clientHeight } = this.box;
+    const up = scrollHeight === this.height && scrollTop < this.top;
+    if (scrollHeight - scrollTop - clientHeight < 30) this.stuck = true;
+    else if (up || performance.now() - this.moved < 400) this.stuck = false;
+    this.top = scrollTop;
+    this.height = scrollHeight;
     this.jump.hidden = this.stuck;
+  }
+
+  onSize() {
+    this.chat.fit();
+    if (this.stuck) this.toEnd();
   }
 
   toEnd() {
     this.stuck = true;
+    this.jump.hidden = true;
     this.box.scrollTop = this.box.scrollHeight;
+    this.top = this.box.scrollTop;
+    this.height = this.box.scrollHeight;
   }
 
   onSight(seen) {
@@ -440,6 +457,7 @@ class Composer {
     this.area.style.height = `${this.area.scrollHeight + 2}px`;
     this.refresh();
     if (!told) return;
+    this.typed = true; // and the kernel does not know yet
     this.offers.ask();
     clearTimeout(this.timer);
     if (!this.editing) this.timer = setTimeout(() => this.keep(), 400);
@@ -545,47 +563,52 @@ class Chat {
     el.classList.add("h2o-view");
     el.append(this.root);
     this.onMessage = (message) => this.receive(message);
-    this.onComm = () => this.ping();
-    this.onDocumentKey = (event) => this.guard(event);
+    this.onComm = () => this.send("ping"); // which fails if the kernel is gone
     model.on("msg:custom", this.onMessage);
     model.on("comm_live_update", this.onComm);
-    window.addEventListener("keydown", this.onDocumentKey, true);
-    this.send("open");
+    this.send("open", { keeps: Boolean(this.context?.model?.cells) });
+  }
+
+  /** The open notebook, where the front end shows it to its widgets (JupyterLab, Notebook 7). */
+  get context() {
+    return this.model.widget_manager?.context;
   }
 
   end() {
     clearTimeout(this.waiting);
     if (this.composer.timer) this.composer.keep();
-    window.removeEventListener("keydown", this.onDocumentKey, true);
     this.model.off("msg:custom", this.onMessage);
     this.model.off("comm_live_update", this.onComm);
     this.log.end();
   }
 
-  /** Keys without Control are ours here, and no shortcuts of the notebook. */
-  guard(event) {
-    if (!this.root.contains(event.target)) return;
-    this.root.toggleAttribute("data-lm-suppress-shortcuts", !(event.ctrlKey || event.metaKey));
-  }
-
   onKey(event) {
-    event.stopPropagation();
+    // Keys without Control are no shortcuts of the notebook here.
+    if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
     if (event.key === "Escape" && event.target !== this.composer.area && this.state.running?.length) this.send("stop");
   }
 
   send(what, more = {}) {
-    this.model.send({ do: what, view: this.view, ...more });
     clearTimeout(this.waiting);
+    try {
+      this.model.send({ do: what, view: this.view, ...more });
+    } catch {
+      this.lost();
+      return;
+    }
     this.waiting = setTimeout(() => this.unanswered(), WAIT);
   }
 
-  ping() {
-    this.pinged = true;
-    this.send("ping");
+  /** In a tab of its own the panel fills the tab. */
+  fit() {
+    const tab = this.root.closest(".jp-LinkedOutputView");
+    if (!tab) return;
+    if (!this.docked) this.log.size.observe(tab);
+    this.docked = true;
+    this.root.style.height = `${Math.max(300, tab.clientHeight - 24)}px`;
   }
 
   unanswered() {
-    if (this.pinged) return this.lost();
     this.say("Waiting for the kernel: it is busy.");
   }
 
@@ -594,6 +617,7 @@ class Chat {
     this.alive = false;
     this.root.classList.add("h2o-lost");
     this.root.classList.remove("h2o-alive");
+    this.composer.area.placeholder = "Run this cell again to go on: the conversation is kept.";
     this.composer.refresh();
     this.say("The kernel was restarted. Run this cell again to go on: the conversation is kept.");
   }
@@ -607,9 +631,8 @@ class Chat {
   receive(message) {
     if (message.to && message.to !== this.view) return;
     clearTimeout(this.waiting);
-    this.pinged = false;
     if (this.status.textContent.startsWith("Waiting for the kernel")) this.say("");
-    this.root.classList.add("h2o-alive");
+    this.root.classList.toggle("h2o-alive", this.alive);
     this[`on_${message.is}`]?.(message);
   }
 
@@ -631,7 +654,7 @@ class Chat {
     if (!stale) this.log.stuck = true;
     this.log.order(ids, refresh);
     for (const row of rows) this.log.show(row);
-    if (draft != null) this.composer.set(draft);
+    if (draft != null && !this.composer.typed) this.composer.set(draft);
     if (this.log.stuck) this.log.toEnd();
   }
 
@@ -644,7 +667,8 @@ class Chat {
   }
 
   on_draft({ text, from }) {
-    if (from !== this.view && !this.composer.editing && document.activeElement !== this.composer.area) this.composer.set(text);
+    if (from === this.view) this.composer.typed = Boolean(this.composer.timer);
+    else if (!this.composer.editing && document.activeElement !== this.composer.area) this.composer.set(text);
   }
 
   on_complete(message) {
@@ -677,6 +701,14 @@ class Chat {
     this.toasting = setTimeout(() => { this.toast.hidden = true; }, 12000);
   }
 
+  /** Put the transcript into the output below the panel's, where no other view has. */
+  on_transcript({ data }) {
+    const found = outputOf(this.context, this.state.root);
+    const output = found?.outputs.get(found.at + 1);
+    if (!output || output.data["text/markdown"] === data["text/markdown"]) return;
+    found.outputs.set(found.at + 1, { output_type: "display_data", data, metadata: {} });
+  }
+
   on_said({ text }) {
     this.say(text);
   }
@@ -693,26 +725,28 @@ class Chat {
 
   /** Put code into a new cell below the panel's, where the front end lets a page do so. */
   async insert(code) {
-    if (insertBelow(this.model.widget_manager?.context, this.state.root, code)) this.say("Inserted a cell below. It was not run.");
+    const found = outputOf(this.context, this.state.root);
+    if (found?.notebook.sharedModel?.insertCell) {
+      const cell = { cell_type: "code", source: code, metadata: {} };
+      found.notebook.sharedModel.insertCell(found.place + 1, cell);
+      this.say("Inserted a cell below. It was not run.");
+    }
     else if (await copied(code)) this.say("This front end lets no page insert a cell: the code is in the clipboard instead.");
     else this.say("This front end lets no page insert a cell, nor copy: select the code and press Ctrl+C.");
   }
 }
 
-/** Insert a code cell below the one that shows the widget `root`; JupyterLab's notebook model. */
-function insertBelow(context, root, code) {
+/** Find the output that shows the widget `root`, in JupyterLab's model of a notebook. */
+function outputOf(context, root) {
   const notebook = context?.model;
-  if (!notebook?.sharedModel?.insertCell) return false;
-  for (let place = 0; place < notebook.cells.length; place += 1) {
+  for (let place = 0; place < (notebook?.cells?.length ?? 0); place += 1) {
     const { outputs } = notebook.cells.get(place);
     for (let at = 0; at < (outputs?.length ?? 0); at += 1) {
       const shown = outputs.get(at).data["application/vnd.jupyter.widget-view+json"];
-      if (shown?.model_id !== root) continue;
-      notebook.sharedModel.insertCell(place + 1, { cell_type: "code", source: code, metadata: {} });
-      return true;
+      if (shown?.model_id === root) return { notebook, place, outputs, at };
     }
   }
-  return false;
+  return null;
 }
 
 export default {

@@ -9,6 +9,7 @@ for a view.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
@@ -17,6 +18,7 @@ from typing import Any, Protocol
 from h2o_magic.chat_panel.growth import Running
 from h2o_magic.chat_panel.html import as_html
 from h2o_magic.chat_panel.rows import row_of
+from h2o_magic.chat_panel.transcript import transcript
 from h2o_magic.errors import ConfigurationError, H2OMagicError
 from h2o_magic.feed import Began, Changed, Configured, Ended, Grew, News
 from h2o_magic.later import Asked
@@ -27,6 +29,8 @@ __all__ = ["Shell", "View"]
 
 #: Seconds between two steps of an answer: ten a second look fluent.
 INTERVAL = 0.1
+#: Seconds of quiet after which the transcript is put into the notebook.
+KEEP_AFTER = 1.0
 #: How many of the last turns come with the first message, to be seen at once.
 _AT_ONCE = 8
 _MOST_OFFERS = 100
@@ -77,6 +81,8 @@ class View:
         The id of the widget that stands for the panel in the cell's output.
     controls
         The settings' controls; None without any.
+    keep
+        Puts the transcript into the notebook, by media type, where no page does so.
     """
 
     def __init__(
@@ -87,6 +93,7 @@ class View:
         *,
         root: str = "",
         controls: Controls | None = None,
+        keep: Callable[[dict[str, str]], None] = lambda _: None,
     ) -> None:
         self._session = session
         self._send = send
@@ -94,6 +101,9 @@ class View:
         self._root = root
         self._controls = controls
         self._controls_shown = False
+        self._keep = keep
+        self._kept_by_page = False
+        self._keep_at: float | None = None  # by the monotonic clock
         self._lock = threading.RLock()
         self._running: dict[int, Running] = {}
         self._problems: dict[int, str] = {}
@@ -125,8 +135,10 @@ class View:
 
     # What views ask for
 
-    def _open(self, view: str, _: Mapping[str, Any]) -> None:
+    def _open(self, view: str, message: Mapping[str, Any]) -> None:
         with self._lock:
+            self._kept_by_page = self._kept_by_page or bool(message.get("keeps"))
+            self._keep_soon()
             self._send_state()
             self._send_thread(to=view)
             for running in self._running.values():
@@ -215,14 +227,16 @@ class View:
 
     def _tell_all(self) -> None:
         while not self._closed:
-            self._wake.wait()
+            late = self._keep_at
+            self._wake.wait(None if late is None else max(late - time.monotonic(), 0))
             self._wake.clear()
             with self._lock:
                 while self._news:
                     self._take(self._news.popleft())
                 grown = self._send_growth()
+                self._keep_transcript()
             if grown:
-                threading.Event().wait(INTERVAL)
+                time.sleep(INTERVAL)
 
     def _take(self, news: News) -> None:
         match news:
@@ -246,7 +260,22 @@ class View:
                     self._send_thread()
                 if self._controls is not None and self._controls_shown:
                     self._controls.refresh(setting)
+        self._keep_soon()
         self._send_state()
+
+    def _keep_soon(self) -> None:
+        self._keep_at = time.monotonic() + KEEP_AFTER
+
+    def _keep_transcript(self) -> None:
+        """Put the transcript into the notebook when it has been quiet for a while."""
+        if self._keep_at is None or time.monotonic() < self._keep_at or self._running:
+            return
+        self._keep_at = None
+        data = transcript(self._turns())
+        if self._kept_by_page:
+            self._send({"is": "transcript", "data": data})
+        else:
+            self._keep(data)
 
     def _send_growth(self) -> bool:
         """Send what running answers have grown by; return whether anything did."""

@@ -1,0 +1,43 @@
+"""The conversation as an output that needs no widget, for saved notebooks."""
+
+from __future__ import annotations
+
+from h2o_magic.amounts import counted
+from h2o_magic.listing import turn_markdown, turn_plain
+from h2o_magic.turns import Turn
+
+__all__ = ["transcript"]
+
+#: At most as many of the last turns, and as many characters: it is in the notebook's
+#: file, and the page renders it.
+_TURNS = 100
+_CHARACTERS = 60_000
+
+
+def transcript(turns: tuple[Turn, ...]) -> dict[str, str]:
+    """Return a thread's last turns by media type, as Markdown and as plain text.
+
+    Nothing in it acts where it is shown.
+
+    Parameters
+    ----------
+    turns
+        All turns of the thread, numbered and marked.
+    """
+    shown: list[Turn] = []
+    size = 0
+    for turn in reversed(turns[-_TURNS:]):
+        size += len(turn.question) + len(turn.answer)
+        if shown and size > _CHARACTERS:
+            break
+        shown.insert(0, turn)
+    left_out = len(turns) - len(shown)
+    before = [f"({counted(left_out, 'earlier turn')} left out)"] if left_out else []
+    if not shown:
+        before = ["(no turn yet)"]
+    markdown = [*(f"*{line}*" for line in before), *map(turn_markdown, shown)]
+    plain = [*before, *map(turn_plain, shown)]
+    return {
+        "text/markdown": "\n\n---\n\n".join(markdown),
+        "text/plain": "\n\n".join(plain),
+    }
