@@ -11,7 +11,7 @@ __all__ = ["transcript"]
 #: At most as many of the last turns, and as many characters: it is in the notebook's
 #: file, and the page renders it.
 _TURNS = 100
-_CHARACTERS = 60_000
+_CHARACTERS = 20_000
 
 
 def transcript(turns: tuple[Turn, ...]) -> dict[str, str]:
