@@ -98,8 +98,8 @@ class Log {
       "Jump to latest",
     );
     this.box.addEventListener("scroll", () => this.onScroll(), { passive: true });
-    for (const kind of ["wheel", "touchmove", "keydown", "pointerdown"]) {
-      this.box.addEventListener(kind, () => { this.moved = performance.now(); }, { passive: true });
+    for (const kind of ["wheel", "touchmove", "keydown", "pointermove"]) {
+      this.box.addEventListener(kind, (event) => this.onMove(event), { passive: true });
     }
     this.moved = -1e9;
     this.sight = new IntersectionObserver((seen) => this.onSight(seen), {
@@ -130,6 +130,12 @@ class Log {
     this.top = scrollTop;
     this.height = scrollHeight;
     this.jump.hidden = this.stuck;
+  }
+
+  /** Note when the reader moves the page, be it by the scroll bar, whose target is the box. */
+  onMove(event) {
+    const drags = event.buttons && event.target === this.box;
+    if (event.type !== "pointermove" || drags) this.moved = performance.now();
   }
 
   onSize() {
@@ -355,11 +361,13 @@ class Offers {
     const before = value.slice(0, selectionStart);
     if (!/^\/[^\n]*$|\{[^{}\n]*$/.test(before)) return this.close();
     this.asked += 1;
+    this.text = before;
     this.composer.chat.send("complete", { before, after: value.slice(selectionStart), n: this.asked });
   }
 
   show({ n, from, offers }) {
-    if (n !== this.asked) return;
+    if (n !== this.asked || !this.current) return;
+    if (offers.length === 1 && this.text.endsWith(offers[0][0])) return this.close();
     this.from = from;
     this.list.replaceChildren(
       ...offers.map(([text, kind], place) =>
@@ -393,9 +401,15 @@ class Offers {
     this.composer.onInput();
   }
 
+  /** Whether they belong to what stands before the cursor now. */
+  get current() {
+    const { value, selectionStart } = this.composer.area;
+    return value.slice(0, selectionStart) === this.text;
+  }
+
   /** Whether a key was meant for the list. */
   takesKey(event) {
-    if (!this.open) return false;
+    if (!this.open || !this.current) return false;
     if (event.key === "ArrowDown") this.point(this.place + 1);
     else if (event.key === "ArrowUp") this.point(this.place - 1);
     else if (event.key === "Escape") this.close();
@@ -526,6 +540,7 @@ class Composer {
     const edited = this.editing?.id;
     if (this.editing) this.leave();
     else this.set("");
+    this.chat.say("");
     this.chat.log.toEnd();
     this.chat.send("ask", { text, ...(edited ? { id: edited } : {}) });
   }
@@ -645,9 +660,18 @@ class Chat {
     this.about.title = state.server;
     this.settings.setAttribute("aria-expanded", String(state.controls));
     put(this.log.empty, state.welcome);
+    this.nameSliders();
     this.composer.refresh();
     if (before.running?.length && !state.running.length) this.say("The answer has ended.", true);
     else if (!before.running?.length && state.running.length) this.say("An answer is being written.", true);
+  }
+
+  /** The handles of ipywidgets' sliders have no name of their own. */
+  nameSliders() {
+    const sliders = this.root.closest(".h2o-panel")?.querySelectorAll(".widget-slider") ?? [];
+    for (const slider of sliders) {
+      slider.querySelector(".noUi-handle")?.setAttribute("aria-label", slider.querySelector("label").textContent);
+    }
   }
 
   on_thread({ ids, rows, draft, stale, refresh }) {
@@ -697,7 +721,7 @@ class Chat {
     const back = make("button", { type: "button", class: "h2o-text-button", click: () => { this.toast.hidden = true; this.send("undo"); } }, "Undo");
     this.toast.replaceChildren(make("span", {}, text), back);
     this.toast.hidden = false;
-    this.say(text);
+    this.say(text, true);
     this.toasting = setTimeout(() => { this.toast.hidden = true; }, 12000);
   }
 

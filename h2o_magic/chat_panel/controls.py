@@ -14,7 +14,9 @@ import ipywidgets
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.notebook import NotebookSession
 from h2o_magic.parameters import PARAMETERS, Parameter
-from h2o_magic.setting_table import LOCAL, SETTINGS, Setting
+from h2o_magic.presets import BUILT_IN
+from h2o_magic.setting import Setting
+from h2o_magic.setting_table import LOCAL, SETTINGS
 
 __all__ = ["Controls"]
 
@@ -29,6 +31,8 @@ _NOTHING = {
     "seed": "a new one each time",
     "stop": "no text",
 }
+
+_LABELS = "136px"
 
 _UNSET = "h2o-unset"
 _REFUSED = "h2o-refused-value"
@@ -60,7 +64,9 @@ class Controls:
             name: _Row(SETTINGS[name], self._change, self._reset)
             for name in (*_CHOSEN, *PARAMETERS)
         }
-        self.box = ipywidgets.VBox([row.box for row in self._rows.values()])
+        self._presets = _Presets(session)
+        rows = [row.box for row in self._rows.values()]
+        self.box = ipywidgets.VBox([self._presets.box, *rows])
         self.box.add_class("h2o-controls")
         self.box.layout.display = "none"
 
@@ -73,6 +79,8 @@ class Controls:
 
     def refresh(self, name: str) -> None:
         """Show a setting's value as it is now."""
+        if name in PARAMETERS:
+            self._presets.refresh()
         row = self._rows.get(name)
         if row is None:
             return
@@ -82,6 +90,9 @@ class Controls:
         row.show(settings[name], chosen=settings.chosen(name))
 
     def _change(self, setting: Setting, value: object) -> None:
+        """Change a setting, unless its control only shows what holds already."""
+        if setting.check(value) == self._session.settings[setting.name]:
+            return
         if setting.name == "thread":
             self._session.thread = str(value)
         else:
@@ -90,6 +101,89 @@ class Controls:
     def _reset(self, setting: Setting) -> None:
         self._session.settings.unset(setting.name)
         self.refresh(setting.name)
+
+
+class _Presets:
+    """The presets: one to choose, and buttons that save and remove the user's own."""
+
+    def __init__(self, session: NotebookSession) -> None:
+        self._session = session
+        self._choice = ipywidgets.Dropdown(
+            description="preset",
+            tooltip="Values of the parameters below, by one name.",
+            style={"description_width": _LABELS},
+        )
+        self._name = ipywidgets.Text(
+            description="save as",
+            placeholder="a name for these values, then Enter",
+            continuous_update=False,
+            style={"description_width": _LABELS},
+        )
+        self._save = _button("save", "Save these parameters as a preset")
+        self._remove = _button("trash", "Remove this preset")
+        self._why = _why()
+        line = ipywidgets.HBox([self._choice, self._save, self._remove])
+        line.add_class("h2o-control")
+        self.box = ipywidgets.VBox([line, self._name, self._why])
+        self._name.layout.display = "none"
+        self._choice.observe(self._on_choice, "value")
+        self._name.observe(self._on_name, "value")
+        self._save.on_click(lambda _: self._ask_for_name(True))
+        self._remove.on_click(lambda _: self._try(self._remove_chosen))
+
+    def refresh(self) -> None:
+        """Show which presets there are, and which is in force."""
+        names, current = list(self._session.presets()), self._session.preset
+        options = (("(your own values)", ""), *((name, name) for name in names))
+        if self._choice.options != options:
+            self._choice.options = options
+        self._choice.value = current
+        own = current not in ("", *BUILT_IN)
+        self._remove.layout.visibility = "visible" if own else "hidden"
+
+    def _on_choice(self, change: Any) -> None:
+        if change["new"] not in ("", self._session.preset):
+            self._try(lambda: self._session.use_preset(change["new"]))
+
+    def _on_name(self, change: Any) -> None:
+        if change["new"]:
+            self._try(lambda: self._session.save_preset(change["new"].strip()))
+            self._ask_for_name(False)
+
+    def _ask_for_name(self, asked: bool) -> None:
+        self._name.value = ""
+        self._name.layout.display = "" if asked else "none"
+
+    def _remove_chosen(self) -> None:
+        self._session.remove_preset(self._choice.value)
+
+    def _try(self, change: Callable[[], None]) -> None:
+        try:
+            change()
+        except ConfigurationError as error:
+            _say(self._why, str(error))
+        else:
+            _say(self._why, "")
+        self.refresh()
+
+
+def _button(icon: str, words: str) -> Any:
+    made = ipywidgets.Button(icon=icon, tooltip=words)
+    made.add_class("h2o-reset")
+    return made
+
+
+def _why() -> Any:
+    """Return the line that says why a value was refused."""
+    made = ipywidgets.Label()
+    made.add_class("h2o-why")
+    made.layout.display = "none"
+    return made
+
+
+def _say(line: Any, text: str) -> None:
+    line.value = text.replace("`", "")
+    line.layout.display = "" if text else "none"
 
 
 class _Row:
@@ -103,7 +197,6 @@ class _Row:
     ) -> None:
         self._setting = setting
         self._change = change
-        self._showing = False
         self.control = _control(setting)
         default = "" if setting.default is None else setting.write(setting.default)
         self._reset = ipywidgets.Button(
@@ -122,16 +215,12 @@ class _Row:
 
     def show(self, value: object, *, chosen: bool) -> None:
         """Show a value; `chosen` tells whether it is not the default."""
-        self._showing = True
-        try:
-            self._say("")
-            if value is None and not isinstance(self.control, ipywidgets.Text):
-                self.control.add_class(_UNSET)
-            else:
-                self.control.remove_class(_UNSET)
-                self.control.value = self._shown(value)
-        finally:
-            self._showing = False
+        self._say("")
+        if value is None and not isinstance(self.control, ipywidgets.Text):
+            self.control.add_class(_UNSET)
+        else:
+            self.control.remove_class(_UNSET)
+            self.control.value = self._shown(value)
         self._reset.layout.visibility = "visible" if chosen else "hidden"
 
     def _shown(self, value: Any) -> object:
@@ -144,8 +233,6 @@ class _Row:
         return "" if value in (None, ()) else self._setting.write(value)
 
     def _on_change(self, change: Any) -> None:
-        if self._showing:
-            return
         try:
             self._change(self._setting, self._value(change["new"]))
         except ConfigurationError as error:
@@ -159,8 +246,7 @@ class _Row:
         return shown
 
     def _say(self, why: str) -> None:
-        self._why.value = why
-        self._why.layout.display = "" if why else "none"
+        _say(self._why, why)
         (self.control.add_class if why else self.control.remove_class)(_REFUSED)
 
 
@@ -173,7 +259,7 @@ def _control(setting: Setting) -> Any:
     shared: dict[str, Any] = {
         "description": _title(setting),
         "tooltip": setting.help,
-        "style": {"description_width": "136px"},
+        "style": {"description_width": _LABELS},
     }
     if setting.choices:
         return ipywidgets.Dropdown(options=setting.choices, **shared)

@@ -212,6 +212,20 @@ def _heading(
     return str(renderer.renderToken(tokens, place, options, env))
 
 
+def _head_cell(
+    renderer: RendererHTML,
+    tokens: Sequence[Token],
+    place: int,
+    options: OptionsDict,
+    env: EnvType,
+) -> str:
+    """Make a cell of a table's head that says nothing no head of its column."""
+    beside = tokens[place + 1] if tokens[place].nesting > 0 else tokens[place - 1]
+    if not beside.content:
+        tokens[place].tag = "td"
+    return str(renderer.renderToken(tokens, place, options, env))
+
+
 def _link(
     renderer: RendererHTML,
     tokens: Sequence[Token],
@@ -245,6 +259,8 @@ _RULES: Mapping[str, Callable[..., str]] = {
     "html_inline": _plain_tag,
     "fence": _code,
     "code_block": _code,
+    "th_open": _head_cell,
+    "th_close": _head_cell,
     "link_open": _link,
     "heading_open": _heading,
     "heading_close": _heading,

@@ -62,7 +62,7 @@ class NotebookShell:
         if before.startswith("/"):
             place = Command(before[1:], after)
             fragment, offers = lines.on_command(place, Values(shell))
-            offers = [o for o in offers if o.text not in _CELLS_ONLY]
+            offers = sorted(o for o in offers if o.text not in _CELLS_ONLY)
         else:
             fragment, offers = names.in_braces(Prompt(before, after), visible(shell))
         return fragment, [(offer.text, offer.kind) for offer in offers]

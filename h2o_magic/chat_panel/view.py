@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache
 from typing import Any, Protocol
 
@@ -107,7 +107,6 @@ class View:
         self._lock = threading.RLock()
         self._running: dict[int, Running] = {}
         self._problems: dict[int, str] = {}
-        self._drafts: dict[str, str] = {}
         self._news: deque[News] = deque()
         self._wake = threading.Event()
         self._closed = False
@@ -155,20 +154,25 @@ class View:
         if text.startswith("/") and "id" not in message:
             self._command(view, text[1:], message)
             return
-        turn = self._turn(message) if "id" in message else None
         question = self._shell.expand(text)
-        self._follow(self._session.ask_later(question, replaces=turn), view, message)
+        if "id" in message:
+            asked = self._session.edit(self._number(message), question)
+        else:
+            asked = self._session.ask_later(question)
+        self._follow(asked, view, message)
 
     def _regenerate(self, view: str, message: Mapping[str, Any]) -> None:
-        turn = self._turn(message)
-        asked = self._session.ask_later(turn.question, replaces=turn)
+        asked = self._session.regenerate(self._number(message))
         self._follow(asked, view, message)
+
+    def _version(self, _: str, message: Mapping[str, Any]) -> None:
+        self._session.choose_version(self._number(message), int(message["to"]))
 
     def _stop(self, *_: object) -> None:
         self._session.stop()
 
     def _drop(self, view: str, message: Mapping[str, Any]) -> None:
-        number = self._turn(message).number
+        number = self._number(message)
         self._session.drop(number)
         self._tell(view, "undoable", text=f"Turn {number} was deleted.")
 
@@ -355,36 +359,41 @@ class View:
         ids = [turn.id for turn in turns]
         message: dict[str, Any] = {"is": "thread", "ids": ids, "to": to}
         if began is None:
-            message["draft"] = self._drafts.get(self._session.thread, "")
+            message["draft"] = self._session.draft()
             shown = turns[-_AT_ONCE:]
         else:
             message["stale"] = True
             message["refresh"] = not began or ids[-1:] != [began]
             shown = tuple(turn for turn in turns if turn.id == began)
-        self._send(message | {"rows": [self._row(turn) for turn in shown]})
+        self._send(message | {"rows": self._as_rows(shown)})
 
     def _send_rows(self, ids: Collection[int], *, to: str = "") -> None:
-        rows = [self._row(turn) for turn in self._turns() if turn.id in ids]
+        rows = self._as_rows(turn for turn in self._turns() if turn.id in ids)
         self._send({"is": "rows", "to": to, "rows": rows})
 
-    def _row(self, turn: Turn) -> dict[str, Any]:
-        return row_of(
-            turn,
-            live=turn.id in self._running,
-            problem=self._problems.get(turn.id, ""),
-        )
+    def _as_rows(self, turns: Iterable[Turn]) -> list[dict[str, Any]]:
+        versions = self._session.version_counts()
+        return [
+            row_of(
+                turn,
+                live=turn.id in self._running,
+                versions=versions.get(turn.id, (1, 1)),
+                problem=self._problems.get(turn.id, ""),
+            )
+            for turn in turns
+        ]
 
     def _turns(self) -> tuple[Turn, ...]:
         return self._session.turns()
 
-    def _turn(self, message: Mapping[str, Any]) -> Turn:
+    def _number(self, message: Mapping[str, Any]) -> int:
         for turn in self._turns():
             if turn.id == message["id"]:
-                return turn
+                return turn.number
         raise ConfigurationError("this turn is not in the thread any more")
 
     def _keep_draft(self, view: str, text: str) -> None:
-        self._drafts[self._session.thread] = text
+        self._session.keep_draft(None, text)
         self._send({"is": "draft", "text": text, "from": view})
 
 
@@ -393,6 +402,7 @@ _ACTIONS: Mapping[str, Callable[[View, str, Mapping[str, Any]], None]] = {
     "rows": View._rows,
     "ask": View._ask,
     "regenerate": View._regenerate,
+    "version": View._version,
     "stop": View._stop,
     "drop": View._drop,
     "undo": View._undo,

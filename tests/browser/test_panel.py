@@ -1,0 +1,360 @@
+"""The chat panel, as a person uses it in JupyterLab."""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import Any
+
+import nbformat
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from nbconvert import HTMLExporter
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import LabNotebook, Opener
+from tests.browser.test_conversation import questions
+from tests.browser.test_injections import Watch, canary
+from tests.browser.test_lab import chat_notebook
+from tests.injections import INJECTIONS, injection
+from tests.stand_in import StandIn
+
+pytestmark = pytest.mark.browser
+
+ANSWER = [
+    "Here is **some** text, and $a^2$.\n\n",
+    "```python\nprint('from the panel')\n```\n\n",
+    "| a | b |\n|---|---|\n| 1 | 2 |\n",
+]
+
+#: 2,000 messages, put into the record as a file's would be.
+MANY = """
+import h2o_magic
+from h2o_magic.turns import Thread, Turn
+answer = "Some **words**, and\\n\\n```python\\nprint(1)\\n```\\n"
+many = [Turn(f"Question {n}?", f"Answer {n}. " + answer) for n in range(1000)]
+h2o_magic.session().record.add([Thread("main", tuple(many))])
+"""
+
+
+class Panel:
+    """A panel that is open in a page."""
+
+    def __init__(self, place: Locator) -> None:
+        self.place = place
+        self.composer = place.get_by_label("Message")
+        self.turns = place.get_by_role("article")
+        self.status = place.get_by_role("status")
+
+    def ask(self, question: str) -> None:
+        self.composer.fill(question)
+        self.composer.press("Enter")
+
+    def turn(self, number: int) -> Locator:
+        return self.place.get_by_role("article", name=f"Turn {number}", exact=True)
+
+    def press(self, name: str) -> None:
+        """Press a button that may only be seen with the pointer near."""
+        button = self.place.get_by_role("button", name=name, exact=True)
+        button.focus()
+        button.press("Enter")
+
+
+def opened(
+    open_notebook: Opener, server: StandIn, name: str, *cells: str
+) -> tuple[LabNotebook, Panel]:
+    """Open a notebook, run its cells in order, and return the panel of the last."""
+    source = chat_notebook(server, *cells, "%h2o panel")
+    notebook = open_notebook(name, source)
+    last = len(cells) + 1
+    for index in range(last + 1):
+        notebook.run_to_end(index)
+    panel = Panel(notebook.output(last).locator(".h2o-panel"))
+    expect(panel.composer).to_be_enabled()
+    return notebook, panel
+
+
+def set_theme(page: Page, name: str) -> None:
+    page.evaluate(
+        "name => jupyterapp.commands.execute('apputils:change-theme', {theme: name})",
+        f"JupyterLab {name}",
+    )
+    expect(page.locator("body")).to_have_attribute(
+        "data-jp-theme-light", "true" if name == "Light" else "false"
+    )
+
+
+def violations(page: Page) -> list[tuple[str, str]]:
+    """Return what axe-core finds wrong in the panel."""
+    found: dict[str, Any] = Axe().run(page, context=".h2o-panel").response
+    return [
+        (violation["id"], node["failureSummary"])
+        for violation in found["violations"]
+        for node in violation["nodes"]
+    ]
+
+
+def test_cell_and_panel_share_a_conversation_and_text_grows_until_it_is_stopped(
+    open_notebook: Opener, server: StandIn
+) -> None:
+    go_on = threading.Event()
+    notebook, panel = opened(
+        open_notebook, server, "panel-chat.ipynb", "%%h2o\nAsked by a cell?"
+    )
+    expect(panel.turn(1)).to_contain_text("Asked by a cell?")
+    server.script = [*ANSWER, go_on, "The end."]
+    panel.ask("Asked in the panel?")
+    expect(panel.turn(2)).to_contain_text("from the panel")
+    expect(panel.turn(2).locator("math")).to_be_visible()
+    expect(panel.turn(2)).not_to_contain_text("The end.")
+    notebook.screenshot("panel-growing")
+    go_on.set()
+    expect(panel.turn(2)).to_contain_text("The end.")
+    expect(panel.turn(2).locator(".h2o-code .nb")).to_have_text("print")
+    expect(panel.turn(2).locator(".h2o-facts")).to_contain_text("llama-13b")
+    asked = questions(open_notebook.lab, "panel-chat.ipynb")
+    assert asked == ["Asked by a cell?", "Asked in the panel?"]
+
+    never = threading.Event()
+    server.script = ["Only a part", never]
+    panel.ask("What will be stopped?")
+    expect(panel.turn(3)).to_contain_text("Only a part")
+    panel.composer.press("Escape")
+    expect(panel.turn(3)).to_contain_text("Stopped: the answer is not whole")
+    expect(panel.turn(3)).to_contain_text("Only a part")
+    never.set()
+
+
+def test_the_panel_answers_while_a_cell_runs_and_an_interrupt_stops_only_the_cell(
+    open_notebook: Opener, server: StandIn
+) -> None:
+    go_on = threading.Event()
+    busy = "import time\nprint('busy')\ntime.sleep(120)"
+    source = chat_notebook(server, "%h2o panel", busy)
+    notebook = open_notebook("panel-busy.ipynb", source)
+    notebook.run_to_end(0)
+    notebook.run_to_end(1)
+    panel = Panel(notebook.output(1).locator(".h2o-panel"))
+    notebook.run(2)
+    expect(notebook.output(2)).to_contain_text("busy")
+    server.script = ["While it runs. ", go_on, "And after it."]
+    panel.ask("Are you there?")
+    expect(panel.turn(1)).to_contain_text("While it runs.")
+    notebook.page.locator("[data-command='notebook:interrupt-kernel'] >> nth=0").click()
+    expect(notebook.output(2)).to_contain_text("KeyboardInterrupt")
+    go_on.set()
+    expect(panel.turn(1)).to_contain_text("And after it.")
+    expect(panel.turn(1)).not_to_contain_text("Stopped")
+
+
+def test_a_question_is_edited_its_answer_asked_again_and_its_versions_are_kept(
+    open_notebook: Opener, server: StandIn
+) -> None:
+    _, panel = opened(open_notebook, server, "panel-versions.ipynb")
+    server.script = ["The first answer."]
+    panel.ask("Which one?")
+    expect(panel.turn(1)).to_contain_text("The first answer.")
+    expect(panel.turn(1).locator(".h2o-facts")).to_be_visible()
+    server.script = ["The second answer."]
+    panel.composer.press("ArrowUp")
+    expect(panel.composer).to_have_value("Which one?")
+    panel.ask("Which other one?")
+    expect(panel.turn(1)).to_contain_text("The second answer.")
+    expect(panel.turn(1)).to_contain_text("2 of 2")
+    panel.press("Earlier version of turn 1")
+    expect(panel.turn(1)).to_contain_text("The first answer.")
+    expect(panel.turn(1)).to_contain_text("1 of 2")
+    server.script = ["The third answer."]
+    panel.press("Ask turn 1 again")
+    expect(panel.turn(1)).to_contain_text("The third answer.")
+    expect(panel.turn(1)).to_contain_text("3 of 3")
+    panel.press("Delete turn 1")
+    expect(panel.turns).to_have_count(0)
+    panel.press("Undo")
+    expect(panel.turn(1)).to_contain_text("The third answer.")
+
+
+def test_code_goes_into_a_new_cell_below_or_into_the_clipboard(
+    open_notebook: Opener, server: StandIn
+) -> None:
+    page = open_notebook.page
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    notebook, panel = opened(open_notebook, server, "panel-code.ipynb")
+    server.script = ANSWER
+    panel.ask("Some code?")
+    panel.press("Insert the code into a new cell below")
+    expect(panel.status).to_have_text("Inserted a cell below. It was not run.")
+    expect(notebook.cell(2)).to_contain_text("print('from the panel')")
+    notebook.run_to_end(2)
+    expect(notebook.output(2)).to_have_text("from the panel")
+    panel.press("Copy the answer of turn 1")
+    expect(panel.status).to_have_text("Copied the answer.")
+    assert page.evaluate("navigator.clipboard.readText()") == "".join(ANSWER)
+
+
+def test_the_composer_completes_names_and_commands_previews_and_breaks_lines(
+    open_notebook: Opener, server: StandIn
+) -> None:
+    _, panel = opened(
+        open_notebook, server, "panel-composer.ipynb", "measured = [3, 4]"
+    )
+    offers = panel.place.get_by_role("listbox", name="Completions")
+    panel.composer.press_sequentially("What is {measu")
+    expect(offers).to_contain_text("measured")
+    panel.composer.press("Tab")
+    panel.composer.press_sequentially("}?")
+    expect(panel.composer).to_have_value("What is {measured}?")
+    panel.press("Preview what is sent")
+    note = panel.place.get_by_role("group", name="What would be sent")
+    expect(note).to_contain_text("What is [3, 4]?")
+    panel.composer.press("Shift+Enter")
+    assert server.asked == []
+    panel.ask("/thread ideas")
+    expect(panel.place.get_by_label("Thread", exact=True)).to_have_value("ideas")
+    panel.ask("/thrad")
+    expect(panel.status).to_contain_text("did you mean 'thread'?")
+    expect(panel.composer).to_have_value("/thrad")
+
+
+def test_controls_change_the_next_question_and_what_cells_see(
+    open_notebook: Opener, server: StandIn
+) -> None:
+    notebook, panel = opened(open_notebook, server, "panel-controls.ipynb", "1 + 1")
+    panel.press("Settings")
+    temperature = panel.place.get_by_label("temperature")
+    temperature.fill("0.9")
+    temperature.press("Tab")
+    panel.ask("How warm?")
+    expect(panel.turn(1).locator(".h2o-facts")).to_be_visible()
+    assert server.asked[-1]["parameters"]["temperature"] == 0.9
+    panel.ask("/status")
+    row = panel.place.get_by_role("row", name=re.compile("^temperature"))
+    expect(row).to_have_text(re.compile(r"0\.9\s*panel"))
+    panel.press("temperature: the default, 0.4")
+    expect(temperature).to_have_value("0.4")
+    top_k = panel.place.get_by_label("top k")
+    top_k.fill("many")
+    top_k.press("Tab")
+    expect(panel.place).to_contain_text("top_k must be a whole number above 0")
+    panel.place.get_by_label("preset", exact=True).select_option("creative")
+    expect(temperature).to_have_value("1")
+    notebook.screenshot("panel-controls")
+
+
+def test_two_views_stay_in_step_and_a_reload_brings_all_back(
+    open_notebook: Opener, server: StandIn
+) -> None:
+    notebook, panel = opened(open_notebook, server, "panel-views.ipynb")
+    page = notebook.page
+    panel.ask("In both?")
+    expect(panel.turn(1).locator(".h2o-facts")).to_be_visible()
+    panel.place.click(button="right", position={"x": 300, "y": 250})
+    page.get_by_text("Create New View for Cell Output").click()
+    docked = Panel(page.locator(".jp-LinkedOutputView .h2o-panel"))
+    expect(docked.turn(1)).to_contain_text("In both?")
+    server.script = ANSWER
+    docked.ask("And this?")
+    for view in (panel, docked):
+        expect(view.turn(2)).to_contain_text("from the panel")
+    panel.composer.fill("A draft that")
+    expect(docked.composer).to_have_value("A draft that")
+    page.locator("[data-command='docmanager:save'] >> nth=0").click()
+    expect(page.locator(".lm-TabBar-tab.jp-mod-current.jp-mod-dirty")).to_have_count(0)
+    page.reload()
+    panel = Panel(notebook.output(1).locator(".h2o-panel"))
+    expect(panel.turn(2)).to_contain_text("from the panel")
+    expect(panel.composer).to_have_value("A draft that")
+
+
+def test_a_restarted_kernel_is_told_and_a_saved_notebook_has_the_transcript(
+    open_notebook: Opener, server: StandIn
+) -> None:
+    notebook, panel = opened(open_notebook, server, "panel-saved.ipynb")
+    page = notebook.page
+    server.script = ANSWER
+    panel.ask("What is kept?")
+    expect(panel.turn(1).locator(".h2o-facts")).to_be_visible()
+    page.wait_for_function(
+        "() => [...jupyterapp.shell.currentWidget.context.model.cells.get(1)"
+        ".outputs.toJSON()].some(o => `${o.data['text/markdown']}`.includes('kept?'))"
+    )
+    expect(notebook.output(1)).not_to_contain_text("Turn 1")
+    page.locator("[data-command='docmanager:save'] >> nth=0").click()
+    expect(page.locator(".lm-TabBar-tab.jp-mod-current.jp-mod-dirty")).to_have_count(0)
+    saved = nbformat.read(open_notebook.lab.folder / "panel-saved.ipynb", as_version=4)
+    assert "widgets" not in saved.metadata
+    html, _ = HTMLExporter().from_notebook_node(saved)
+    assert "What is kept?" in html
+    assert "<strong>some</strong>" in html
+    page.evaluate(
+        "() => jupyterapp.shell.currentWidget.context.sessionContext.restartKernel()"
+    )
+    expect(panel.status).to_contain_text("Run this cell again to go on")
+    expect(panel.composer).to_be_disabled()
+
+
+def test_two_thousand_messages_are_built_only_where_they_are_seen(
+    open_notebook: Opener, server: StandIn
+) -> None:
+    notebook, panel = opened(open_notebook, server, "panel-many.ipynb", MANY)
+    expect(panel.turn(1000)).to_contain_text("Answer 999.")
+    built = panel.place.locator(".h2o-question")
+    assert built.count() < 40
+    log = panel.place.get_by_role("log")
+    for place in (0.5, 0.0, 0.25):
+        log.evaluate("(box, at) => { box.scrollTop = box.scrollHeight * at }", place)
+        notebook.page.wait_for_function(
+            "() => { const box = document.querySelector('.h2o-log');"
+            " const at = box.getBoundingClientRect();"
+            " const under = document.elementFromPoint(at.x + 99, at.y + 99);"
+            " return under?.closest('.h2o-turn')?.querySelector('.h2o-question') }"
+        )
+    assert built.count() < 200
+    server.script = ["A new answer."]
+    panel.place.get_by_text("Jump to latest").click()
+    expect(panel.turn(1000)).to_be_visible()
+    log.hover()
+    notebook.page.mouse.wheel(0, -3000)
+    expect(panel.place.get_by_text("Jump to latest")).to_be_visible()
+
+
+def test_it_is_accessible_in_light_and_dark_narrow_and_wide(
+    open_notebook: Opener, server: StandIn
+) -> None:
+    page = open_notebook.page
+    notebook, panel = opened(open_notebook, server, "panel-axe.ipynb", "%%h2o\nA cell?")
+    server.script = [*ANSWER, "[A link](https://example.org), `code`.\n\n> Quoted."]
+    for question in ("One?", "Another, with `code`?"):
+        panel.ask(question)
+        expect(panel.place.locator(".h2o-facts")).not_to_have_count(0)
+        expect(panel.place.locator(".h2o-running")).to_have_count(0)
+    panel.ask("/status")
+    panel.press("Settings")
+    for theme in ("Light", "Dark"):
+        set_theme(page, theme)
+        for width in (900, 1600):
+            page.set_viewport_size({"width": width, "height": 1000})
+            panel.composer.fill("")
+            panel.composer.press_sequentially("/th")
+            expect(panel.place.get_by_role("option")).not_to_have_count(0)
+            assert violations(page) == []
+            notebook.screenshot(f"panel-{theme.lower()}-{width}")
+    set_theme(page, "Light")
+
+
+def test_nothing_that_a_model_writes_acts_in_the_panel(
+    open_notebook: Opener, server: StandIn
+) -> None:
+    with canary() as (site, asked):
+        watch = Watch(open_notebook.page)
+        _, panel = opened(open_notebook, server, "panel-injections.ipynb")
+        each = [injection(number, site) for number in range(len(INJECTIONS))]
+        server.script = ["\n\nNext:\n\n".join(each), "\n\nThe end."]
+        panel.ask("What can you do?")
+        expect(panel.turn(1)).to_contain_text("The end.")
+        expect(panel.turn(1).locator(".h2o-facts")).to_be_visible()
+        active = panel.place.locator(".h2o-md").locator(
+            "script, iframe, object, embed, form, style, link, base, meta, svg, img"
+        )
+        assert active.count() == 0
+        assert (watch.ran, asked, watch.events) == (set(), [], [])
