@@ -7,7 +7,7 @@ from typing import Any
 
 import anywidget
 
-__all__ = ["Chat"]
+__all__ = ["Chat", "answer_while_cells_run"]
 
 _HERE = Path(__file__).parent
 
@@ -21,6 +21,22 @@ class Chat(anywidget.AnyWidget):
     _esm = (_HERE / "chat.js").read_text("utf-8")
     _css = (_HERE / "chat.css").read_text("utf-8")
 
+    def __init__(self) -> None:
+        super().__init__()
+        answer_while_cells_run(self)
+
     def say(self, message: dict[str, Any]) -> None:
-        """Send a message of JSON values to all views."""
+        """Send a message of JSON values to all views, from any thread."""
         self.send(message)
+        answer_while_cells_run(self)
+
+
+def answer_while_cells_run(widget: Any) -> None:
+    """Have what a page sends to a widget go to the subshell that the page names.
+
+    JupyterLab names one of its own for widgets, which answers while a cell runs. But
+    ipykernel 7.4 prefers the one that has used the widget last, which is the cells' own
+    where a thread of ours has.
+    """
+    if widget.comm is not None:  # it is not closed
+        vars(widget.comm).pop("_reply_subshell_id", None)

@@ -11,6 +11,7 @@ from typing import Any
 
 import ipywidgets
 
+from h2o_magic.chat_panel.chat import answer_while_cells_run
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.notebook import NotebookSession
 from h2o_magic.parameters import PARAMETERS, Parameter
@@ -140,6 +141,8 @@ class _Presets:
         self._choice.value = current
         own = current not in ("", *BUILT_IN)
         self._remove.layout.visibility = "visible" if own else "hidden"
+        for widget in (self._choice, self._name, self._save, self._remove):
+            answer_while_cells_run(widget)
 
     def _on_choice(self, change: Any) -> None:
         if change["new"] not in ("", self._session.preset):
@@ -222,6 +225,8 @@ class _Row:
             self.control.remove_class(_UNSET)
             self.control.value = self._shown(value)
         self._reset.layout.visibility = "visible" if chosen else "hidden"
+        for widget in (self.control, self._reset):
+            answer_while_cells_run(widget)
 
     def _shown(self, value: Any) -> object:
         if not isinstance(self.control, ipywidgets.Text):
