@@ -624,7 +624,8 @@ class Chat {
   }
 
   unanswered() {
-    this.say("Waiting for the kernel: it is busy.");
+    if (this.answered) this.say("Waiting for the kernel: it is busy.");
+    else this.say("Waiting for the kernel. Where there is none, the conversation stands below.");
   }
 
   /** The kernel that held the conversation is gone. */
@@ -646,6 +647,7 @@ class Chat {
   receive(message) {
     if (message.to && message.to !== this.view) return;
     clearTimeout(this.waiting);
+    this.answered = true;
     if (this.status.textContent.startsWith("Waiting for the kernel")) this.say("");
     this.root.classList.toggle("h2o-alive", this.alive);
     this[`on_${message.is}`]?.(message);

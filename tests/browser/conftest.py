@@ -47,14 +47,21 @@ def browser() -> Iterator[Browser]:
 
     Playwright's event loop would be in the way of later tests that run one.
     """
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
+    with chromium() as browser:
+        yield browser
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    """Run a headless Chromium; skip the test where there is none."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
         if os.environ.get("H2O_MAGIC_REQUIRE_BROWSER"):
             pytest.fail("no chromium on the PATH, and H2O_MAGIC_REQUIRE_BROWSER is set")
         pytest.skip("no chromium on the PATH")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=chromium,
+            executable_path=path,
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
         )
         yield browser
@@ -73,7 +80,13 @@ class Lab:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    home = tmp_path_factory.mktemp("lab")
+    with running_lab(tmp_path_factory.mktemp("lab")) as lab:
+        yield lab
+
+
+@contextlib.contextmanager
+def running_lab(home: Path) -> Iterator[Lab]:
+    """Run a JupyterLab whose files are all in `home`."""
     folder = home / "notebooks"
     folder.mkdir()
     settings = home / "settings" / "@jupyterlab" / "apputils-extension"

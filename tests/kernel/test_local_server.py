@@ -17,6 +17,7 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 QUICKSTART = NOTEBOOKS / "01_quickstart.ipynb"
 DATA = NOTEBOOKS / "03_data.ipynb"
 SERVERS = NOTEBOOKS / "04_servers.ipynb"
+PANEL = NOTEBOOKS / "05_panel.ipynb"
 
 
 def test_the_first_cell_starts_the_server_and_streams_real_tokens(
@@ -221,6 +222,22 @@ def test_the_notebook_on_servers_runs_headless_and_leaves_nothing_behind(
     assert "OpenAI-compatible (h2o_magic), 2 models" in shown
     assert "the same answer: True" in shown
     assert "team" not in (home / "servers.json").read_text()
+
+
+def test_the_notebook_on_the_panel_runs_headless_and_holds_the_conversation(
+    home: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "panel.ipynb"
+    copy.write_bytes(PANEL.read_bytes())
+    command = [sys.executable, "-m", "jupyter", "execute", "--inplace", str(copy)]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    cells = {c.id: c for c in nbformat.read(copy, as_version=4).cells}
+    outputs = [o for c in cells.values() for o in c.get("outputs", ())]
+    assert not [o for o in outputs if o.output_type == "error"]
+    widget, transcript = cells["panel"].outputs
+    assert "application/vnd.jupyter.widget-view+json" in widget.data
+    assert "How do I keep a model for all cells?" in transcript.data["text/markdown"]
+    assert "How do I keep a model for all cells?" in transcript.data["text/plain"]
 
 
 def test_a_terminal_prints_plainly(home: Path) -> None:
