@@ -169,10 +169,10 @@ def _one_answer(page: Page, paced: _Paced, received: list[int]) -> list[Bar]:
     page.get_by_label("Message").fill("A long answer?")
     page.get_by_label("Message").press("Enter")
     page.wait_for_function("() => window.bench.ended", timeout=120_000)
-    page.wait_for_timeout(3000)  # the transcript is put into the notebook
+    page.wait_for_timeout(3000)  # the transcript comes
     found = page.evaluate("() => window.bench")
     seconds = len(paced) / paced.rate
-    text = "".join(paced)
+    text = "".join(paced.tokens)
     return [
         Bar("done after the server", found["ended"] - paced.ended, "s", most=0.3),
         Bar("visible updates", len(found["seen"]) / seconds, "a second", least=8),

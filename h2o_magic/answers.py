@@ -11,6 +11,7 @@ from h2o_magic.events import (
     Event,
     Finished,
     FinishReason,
+    Notice,
     ReasoningDelta,
     Replaced,
     Source,
@@ -158,6 +159,7 @@ class AnswerRecord:
         self._ended: float | None = None
         self._parts: list[str] = []
         self._reasoning: list[str] = []
+        self._notice = ""
         self._source = Source(model)
         self._usage = Usage()
         self._parameters = dict(parameters or {})
@@ -173,6 +175,11 @@ class AnswerRecord:
     def reasoning(self) -> str:
         """The reasoning's text so far, which is no part of the answer's."""
         return "".join(self._reasoning)
+
+    @property
+    def notice(self) -> str:
+        """What the server is doing before the first text; empty if it did not say."""
+        return "" if self._parts else self._notice
 
     @property
     def ended(self) -> bool:
@@ -198,6 +205,8 @@ class AnswerRecord:
                 self.end("stopped" if reason == "stopped" else "complete")
             case ReasoningDelta(text):
                 self._reasoning.append(text)
+            case Notice(text):
+                self._notice = text
 
     def end(self, status: TurnStatus) -> None:
         """Note how the answer ended; the first call counts."""

@@ -108,6 +108,11 @@ class Answer:
         return self._record.reasoning
 
     @property
+    def notice(self) -> str:
+        """What the server is doing before the first text; empty if it did not say."""
+        return self._record.notice
+
+    @property
     def messages(self) -> tuple[Message, ...]:
         """What was sent; empty before."""
         return self._started.request.messages if self._started else ()

@@ -77,11 +77,12 @@ class Panel:
         self._box.close()
         self._chat.close()
 
-    def _keep(self, data: dict[str, str]) -> None:
-        self._publish(data, update=True)
+    def _keep(self, markdown: str) -> None:
+        self._publish(markdown, update=True)
 
-    def _publish(self, data: dict[str, str], *, update: bool) -> None:
+    def _publish(self, markdown: str, *, update: bool) -> None:
         """Show the transcript below the panel, which hides it while it is there."""
+        data = {"text/markdown": markdown, "text/plain": markdown}
         shown = {"display_id": self._transcript}
         publish_display_data(data, transient=shown, update=update)
 

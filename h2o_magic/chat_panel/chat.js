@@ -84,12 +84,14 @@ class Log {
     this.stuck = true; // at the end, and staying there
     this.wanted = new Set();
     this.list = make("div", { class: "h2o-list" });
+    this.waiting = make("div", { class: "h2o-list h2o-waiting" });
     this.empty = make("div", { class: "h2o-empty" });
     this.box = make(
       "div",
       { class: "h2o-log", role: "log", "aria-label": "Conversation", "aria-live": "off", tabindex: "0" },
       this.empty,
       this.list,
+      this.waiting,
     );
     this.jump = make(
       "button",
@@ -140,6 +142,16 @@ class Log {
 
   onSize() {
     this.chat.fit();
+    if (this.stuck) this.toEnd();
+  }
+
+  /** Show the questions that wait for the answer before them. */
+  queue(texts) {
+    this.waiting.replaceChildren(
+      ...texts.map((text) =>
+        make("div", { class: "h2o-question" }, make("div", { class: "h2o-md" }, text), make("div", { class: "h2o-actions" }, "waits for the answer before it")),
+      ),
+    );
     if (this.stuck) this.toEnd();
   }
 
@@ -222,12 +234,31 @@ class Log {
   show(row) {
     const turn = this.turns.get(row.id);
     if (!turn) return;
+    if (row.a === null && !turn.row?.live) {
+      if (turn.near) this.want(row.id); // it was not here while it grew
+      return;
+    }
     const thought = turn.thought;
     turn.row = row;
     turn.article.style.height = "";
+    if (row.a === null) return this.finish(turn);
     this.build(turn);
     if (thought && !row.live) turn.body.before(thought);
     turn.thought = row.live ? turn.thought : null;
+  }
+
+  /** Mark an answer that has grown to its end here. */
+  finish(turn) {
+    for (const piece of [...turn.body.children]) piece.replaceWith(...piece.childNodes);
+    this.dress(turn.body);
+    turn.foot.replaceChildren(...this.foot(turn, `turn ${turn.row.n}`));
+    turn.thought = null;
+    this.mark(turn);
+  }
+
+  mark({ article, row }) {
+    article.classList.toggle("h2o-running", Boolean(row.live));
+    article.classList.toggle("h2o-unfinished", !row.live && row.s !== "complete");
   }
 
   build(turn) {
@@ -236,14 +267,13 @@ class Log {
     const question = make("div", { class: "h2o-md" });
     put(question, row.q);
     turn.body = make("div", { class: "h2o-md h2o-body" });
-    turn.tail = "";
     if (row.live) this.begin(turn);
     else put(turn.body, row.a || '<p class="h2o-none">(an empty answer)</p>');
     if (!row.live) this.dress(turn.body);
+    turn.foot = make("footer", { class: "h2o-foot" }, ...this.foot(turn, about));
     const chat = this.chat;
     article.setAttribute("aria-label", `Turn ${row.n}`);
-    article.classList.toggle("h2o-running", Boolean(row.live));
-    article.classList.toggle("h2o-unfinished", !row.live && row.s !== "complete");
+    this.mark(turn);
     article.replaceChildren(
       make(
         "div",
@@ -258,7 +288,7 @@ class Log {
           button("remove", `Delete ${about}`, () => chat.send("drop", { id: row.id })),
         ),
       ),
-      make("div", { class: "h2o-answer" }, turn.body, make("footer", { class: "h2o-foot" }, ...this.foot(turn, about))),
+      make("div", { class: "h2o-answer" }, turn.body, turn.foot),
     );
   }
 
@@ -487,7 +517,7 @@ class Composer {
     const empty = !this.area.value.trim();
     this.go.disabled = empty || !this.chat.alive;
     this.preview.hidden = empty || this.area.value.startsWith("/");
-    this.stop.hidden = !this.chat.state.running?.length;
+    this.stop.hidden = !this.chat.busy;
     this.area.disabled = !this.chat.alive;
   }
 
@@ -500,7 +530,7 @@ class Composer {
     } else if (event.key === "Escape") {
       event.preventDefault();
       if (this.editing) this.leave();
-      else if (this.chat.state.running?.length) this.chat.send("stop");
+      else if (this.chat.busy) this.chat.send("stop");
     } else if (event.key === "ArrowUp" && !this.area.value) {
       const { last } = this.chat.log;
       if (last?.row && !last.row.live) {
@@ -581,7 +611,9 @@ class Chat {
     this.onComm = () => this.send("ping"); // which fails if the kernel is gone
     model.on("msg:custom", this.onMessage);
     model.on("comm_live_update", this.onComm);
-    this.send("open", { keeps: Boolean(this.context?.model?.cells) });
+    this.onSaveState = (_, state) => this.onSave(state);
+    this.context?.saveState?.connect(this.onSaveState);
+    this.send("open", { keeps: Boolean(this.context?.saveState) });
   }
 
   /** The open notebook, where the front end shows it to its widgets (JupyterLab, Notebook 7). */
@@ -594,13 +626,14 @@ class Chat {
     if (this.composer.timer) this.composer.keep();
     this.model.off("msg:custom", this.onMessage);
     this.model.off("comm_live_update", this.onComm);
+    this.context?.saveState?.disconnect(this.onSaveState);
     this.log.end();
   }
 
   onKey(event) {
     // Keys without Control are no shortcuts of the notebook here.
     if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
-    if (event.key === "Escape" && event.target !== this.composer.area && this.state.running?.length) this.send("stop");
+    if (event.key === "Escape" && event.target !== this.composer.area && this.busy) this.send("stop");
   }
 
   send(what, more = {}) {
@@ -638,6 +671,11 @@ class Chat {
     this.say("The kernel was restarted. Run this cell again to go on: the conversation is kept.");
   }
 
+  /** Whether there is something to stop. */
+  get busy() {
+    return Boolean(this.state.running?.length || this.state.waiting?.length);
+  }
+
   /** Say something; `heard` is not to be seen, since the page shows it anyway. */
   say(text, heard = false) {
     this.status.textContent = text;
@@ -661,8 +699,8 @@ class Chat {
     this.about.textContent = state.about;
     this.about.title = state.server;
     this.settings.setAttribute("aria-expanded", String(state.controls));
-    put(this.log.empty, state.welcome);
     this.nameSliders();
+    this.log.queue(state.waiting);
     this.composer.refresh();
     if (before.running?.length && !state.running.length) this.say("The answer has ended.", true);
     else if (!before.running?.length && state.running.length) this.say("An answer is being written.", true);
@@ -676,7 +714,8 @@ class Chat {
     }
   }
 
-  on_thread({ ids, rows, draft, stale, refresh }) {
+  on_thread({ ids, rows, draft, stale, refresh, welcome }) {
+    if (welcome) put(this.log.empty, welcome);
     if (!stale) this.log.stuck = true;
     this.log.order(ids, refresh);
     for (const row of rows) this.log.show(row);
@@ -727,12 +766,25 @@ class Chat {
     this.toasting = setTimeout(() => { this.toast.hidden = true; }, 12000);
   }
 
-  /** Put the transcript into the output below the panel's, where no other view has. */
-  on_transcript({ data }) {
+  /** Take the transcript, which goes into the notebook when that is saved. */
+  on_transcript({ markdown }) {
+    this.transcript = markdown;
+    const output = this.transcriptOutput()?.output;
+    if (output && output.data["text/markdown"] !== markdown) this.context.model.dirty = true;
+  }
+
+  /** The output below the panel's, in JupyterLab's model of the notebook. */
+  transcriptOutput() {
     const found = outputOf(this.context, this.state.root);
     const output = found?.outputs.get(found.at + 1);
-    if (!output || output.data["text/markdown"] === data["text/markdown"]) return;
-    found.outputs.set(found.at + 1, { output_type: "display_data", data, metadata: {} });
+    return output && { output, set: (value) => found.outputs.set(found.at + 1, value) };
+  }
+
+  onSave(state) {
+    const found = state === "started" && this.transcript && this.transcriptOutput();
+    if (!found || found.output.data["text/markdown"] === this.transcript) return;
+    const data = { "text/markdown": this.transcript, "text/plain": this.transcript };
+    found.set({ output_type: "display_data", data, metadata: {} });
   }
 
   on_said({ text }) {

@@ -26,6 +26,12 @@ class Growth:
     def __init__(self) -> None:
         self._text = self._tail = ""
         self._splitter = BlockSplitter()
+        self._settled: list[str] = []
+
+    @property
+    def html(self) -> str:
+        """What a view shows that has taken all steps."""
+        return "".join((*self._settled, self._tail))
 
     def to(self, text: str) -> tuple[list[Step], bool]:
         """Return what leads a view from the text before to `text`.
@@ -44,14 +50,13 @@ class Growth:
         if replaced:
             self._text = self._tail = ""
             self._splitter = BlockSplitter()
+            self._settled = []
         added, self._text = text[len(self._text) :], text
         pieces = [*self._splitter.feed(added), self._splitter.tail]
-        steps = []
-        for piece in pieces:
-            html = as_html(piece)
-            steps.append(_step(self._tail, html))
-            self._tail = ""
-        self._tail = html
+        made = [as_html(piece) for piece in pieces]
+        steps = [_step(self._tail, made[0]), *((0, html) for html in made[1:])]
+        self._tail = made.pop()
+        self._settled += made
         return steps, replaced
 
 
@@ -75,7 +80,13 @@ class Running:
         """Have the next step lead from nothing to what is there."""
         self._growth = Growth()
         self._thought = 0  # characters of the reasoning that were sent
+        self._notice = ""
         self._fresh = True
+
+    @property
+    def html(self) -> str:
+        """What a view shows of the answer that has taken all steps."""
+        return self._growth.html
 
     def step(self) -> dict[str, Any]:
         """Return what the views need to go on, as JSON values; empty if nothing."""
@@ -89,6 +100,8 @@ class Running:
         if len(thought) > self._thought and self.answer.question.reasoning != "hide":
             step["t"] = thought[self._thought :]
             self._thought = len(thought)
+        if self.answer.notice != self._notice:
+            step["w"] = self._notice = self.answer.notice
         if step and self._fresh:
             step["x"], self._fresh = 1, False
         return step

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from h2o_magic.amounts import counted
-from h2o_magic.listing import turn_markdown, turn_plain
+from h2o_magic.listing import turn_markdown
 from h2o_magic.turns import Turn
 
 __all__ = ["transcript"]
@@ -14,8 +14,8 @@ _TURNS = 100
 _CHARACTERS = 20_000
 
 
-def transcript(turns: tuple[Turn, ...]) -> dict[str, str]:
-    """Return a thread's last turns by media type, as Markdown and as plain text.
+def transcript(turns: tuple[Turn, ...]) -> str:
+    """Return a thread's last turns as Markdown, which is also its own plain text.
 
     Nothing in it acts where it is shown.
 
@@ -32,12 +32,7 @@ def transcript(turns: tuple[Turn, ...]) -> dict[str, str]:
             break
         shown.insert(0, turn)
     left_out = len(turns) - len(shown)
-    before = [f"({counted(left_out, 'earlier turn')} left out)"] if left_out else []
+    before = [f"*({counted(left_out, 'earlier turn')} left out)*"] if left_out else []
     if not shown:
-        before = ["(no turn yet)"]
-    markdown = [*(f"*{line}*" for line in before), *map(turn_markdown, shown)]
-    plain = [*before, *map(turn_plain, shown)]
-    return {
-        "text/markdown": "\n\n---\n\n".join(markdown),
-        "text/plain": "\n\n".join(plain),
-    }
+        before = ["*(no turn yet)*"]
+    return "\n\n---\n\n".join([*before, *map(turn_markdown, shown)])

@@ -27,8 +27,8 @@ from h2o_magic.turns import Turn
 
 __all__ = ["Shell", "View"]
 
-#: Seconds between two steps of an answer: ten a second look fluent.
-INTERVAL = 0.1
+#: Seconds between two steps of an answer: nine a second look fluent.
+INTERVAL = 0.108
 #: Seconds of quiet after which the transcript is put into the notebook.
 KEEP_AFTER = 1.0
 #: How many of the last turns come with the first message, to be seen at once.
@@ -82,7 +82,7 @@ class View:
     controls
         The settings' controls; None without any.
     keep
-        Puts the transcript into the notebook, by media type, where no page does so.
+        Puts the transcript into the notebook, where no page does so.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class View:
         *,
         root: str = "",
         controls: Controls | None = None,
-        keep: Callable[[dict[str, str]], None] = lambda _: None,
+        keep: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._session = session
         self._send = send
@@ -253,9 +253,9 @@ class View:
                     self._running[turn_id].answer = answer
                 return
             case Ended(thread, turn):
-                self._running.pop(turn.id, None)
+                running = self._running.pop(turn.id, None)
                 if thread == self._session.thread:
-                    self._send_rows({turn.id})
+                    self._send_end(turn, running)
             case Changed(thread):
                 if thread in (None, self._session.thread):
                     self._send_thread(began=0)
@@ -275,11 +275,11 @@ class View:
         if self._keep_at is None or time.monotonic() < self._keep_at or self._running:
             return
         self._keep_at = None
-        data = transcript(self._turns())
+        markdown = transcript(self._turns())
         if self._kept_by_page:
-            self._send({"is": "transcript", "data": data})
+            self._send({"is": "transcript", "markdown": markdown})
         else:
-            self._keep(data)
+            self._keep(markdown)
 
     def _send_growth(self) -> bool:
         """Send what running answers have grown by; return whether anything did."""
@@ -345,7 +345,6 @@ class View:
             "reasoning": session.settings["reasoning"],
             "controls": self._controls_shown,
             "root": self._root,
-            "welcome": _welcome(),
         }
         self._send({"is": "state", "state": state})
 
@@ -360,6 +359,7 @@ class View:
         message: dict[str, Any] = {"is": "thread", "ids": ids, "to": to}
         if began is None:
             message["draft"] = self._session.draft()
+            message["welcome"] = _welcome()
             shown = turns[-_AT_ONCE:]
         else:
             message["stale"] = True
@@ -370,6 +370,15 @@ class View:
     def _send_rows(self, ids: Collection[int], *, to: str = "") -> None:
         rows = self._as_rows(turn for turn in self._turns() if turn.id in ids)
         self._send({"is": "rows", "to": to, "rows": rows})
+
+    def _send_end(self, turn: Turn, running: Running | None) -> None:
+        """Send a row that has ended; without its answer where the views have that."""
+        step = {} if running is None else running.step()
+        for row in self._as_rows(t for t in self._turns() if t.id == turn.id):
+            if running is not None and running.html == row["a"]:
+                self._send({"is": "grew", "id": turn.id, **step})
+                row["a"] = None
+            self._send({"is": "rows", "rows": [row]})
 
     def _as_rows(self, turns: Iterable[Turn]) -> list[dict[str, Any]]:
         versions = self._session.version_counts()

@@ -1,0 +1,155 @@
+"""What views are told, and what they may do, without a page."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from h2o_magic.chat_panel.view import View
+from h2o_magic.notebook import NotebookSession
+from h2o_magic.settings import Settings
+from tests.stand_in import StandIn
+
+
+class Shell:
+    """A notebook with one name and one command."""
+
+    def expand(self, question: str) -> str:
+        return question.replace("{x}", "42")
+
+    def complete(self, before: str, _: str) -> tuple[str, list[tuple[str, str]]]:
+        return before[-1:], [("x", "int")]
+
+    def command(self, line: str) -> str:
+        return f"`{line}` was run."
+
+
+class Page:
+    """The messages that a page gets, and what it says."""
+
+    def __init__(self, server: StandIn) -> None:
+        settings = Settings()
+        settings.set("server", server.url)
+        self.session = NotebookSession(settings=settings)
+        self.got: queue.Queue[dict[str, Any]] = queue.Queue()
+        self.view = View(self.session, self.got.put, Shell())
+
+    def say(self, what: str, **more: Any) -> None:
+        self.view.receive({"do": what, "view": "here", **more})
+
+    def wait_for(self, kind: str, **parts: Any) -> dict[str, Any]:
+        """Return the next message of a kind that has these parts."""
+        while True:
+            message = self.got.get(timeout=20)
+            if message["is"] == kind and parts.items() <= message.items():
+                return message
+
+    def ended_row(self) -> dict[str, Any]:
+        """Return the next row of an answer that has ended."""
+        while True:
+            for row in self.wait_for("rows")["rows"]:
+                if not row["live"]:
+                    return dict(row)
+
+
+@pytest.fixture
+def page(server: StandIn) -> Iterator[Page]:
+    page = Page(server)
+    yield page
+    page.view.close()
+    page.session.close()
+
+
+def test_a_question_begins_grows_and_ends(page: Page, server: StandIn) -> None:
+    go_on = threading.Event()
+    server.script = ["Some *text*. ", go_on, "More."]
+    page.say("ask", text="What is {x}?")
+    (row,) = page.wait_for("thread", stale=True)["rows"]
+    assert (row["question"], row["live"], row["a"]) == ("What is 42?", True, "")
+    grew = page.wait_for("grew", id=row["id"])
+    assert "<em>text</em>" in grew["p"][0][1]
+    go_on.set()
+    row = page.ended_row()
+    assert row["answer"] == "Some *text*. More."
+    assert row["a"] is None  # the page has it
+    page.say("rows", ids=[row["id"]])
+    assert page.ended_row()["a"] == "<p>Some <em>text</em>. More.</p>\n"
+    assert row["f"].startswith("llama-13b")
+
+
+def test_a_page_that_comes_later_gets_all_that_has_grown(
+    page: Page, server: StandIn
+) -> None:
+    go_on = threading.Event()
+    server.script = ["Before. ", go_on, "After."]
+    page.say("ask", text="What?")
+    page.wait_for("grew")
+    page.say("open")
+    assert page.wait_for("thread", to="here")["rows"][0]["live"]
+    grew = page.wait_for("grew", x=1)
+    assert "Before." in grew["p"][0][1]
+    go_on.set()
+    assert page.ended_row()["answer"] == "Before. After."
+
+
+def test_a_stopped_answer_is_kept_and_marked(page: Page, server: StandIn) -> None:
+    never = threading.Event()
+    server.script = ["A part", never]
+    page.say("ask", text="What?")
+    page.wait_for("grew")
+    page.say("stop")
+    row = page.ended_row()
+    assert (row["answer"], row["s"]) == ("A part", "stopped")
+    assert row["m"] == "Stopped: the answer is not whole"
+
+
+def test_a_question_that_waits_is_told_and_not_asked_when_stopped(
+    page: Page, server: StandIn
+) -> None:
+    never = threading.Event()
+    server.script = ["A part", never]
+    page.say("ask", text="First?")
+    page.wait_for("grew")
+    page.say("ask", text="Second?")
+    while page.wait_for("state")["state"]["waiting"] != ["Second?"]:
+        pass
+    page.say("stop")
+    assert page.ended_row()["question"] == "First?"
+    assert [turn.question for turn in page.session.turns()] == ["First?"]
+
+
+def test_what_is_refused_is_told_to_the_page_that_asked(page: Page) -> None:
+    page.session.configure(server="http://127.0.0.1:9")
+    page.say("ask", text="Is anybody there?")
+    refused = page.wait_for("refused", to="here")
+    assert "127.0.0.1:9" in refused["text"]
+    page.say("regenerate", id=12345)
+    assert "not in the thread any more" in page.wait_for("refused")["text"]
+
+
+def test_a_slash_runs_a_command_and_a_draft_is_kept(page: Page) -> None:
+    page.say("draft", text="begun")
+    assert page.session.draft() == "begun"
+    page.say("ask", text="/status")
+    note = page.wait_for("note", to="here")
+    assert note["html"] == "<p><code>status</code> was run.</p>\n"
+    assert page.session.draft() == ""
+
+
+def test_a_long_thread_is_opened_with_its_last_turns_only(
+    page: Page, server: StandIn
+) -> None:
+    from h2o_magic.turns import Thread, Turn  # noqa: PLC0415
+
+    turns = [Turn(f"Question {number}?", "Yes.") for number in range(50)]
+    page.session.record.add([Thread("main", tuple(turns))])
+    page.say("open")
+    opened = page.wait_for("thread", to="here")
+    assert len(opened["ids"]) == 50
+    assert [row["n"] for row in opened["rows"]] == list(range(43, 51))
+    page.say("rows", ids=opened["ids"][:2])
+    assert [row["n"] for row in page.wait_for("rows")["rows"]] == [1, 2]
