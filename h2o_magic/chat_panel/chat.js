@@ -623,6 +623,7 @@ class Chat {
 
   end() {
     clearTimeout(this.waiting);
+    this.naming?.disconnect();
     if (this.composer.timer) this.composer.keep();
     this.model.off("msg:custom", this.onMessage);
     this.model.off("comm_live_update", this.onComm);
@@ -708,10 +709,15 @@ class Chat {
 
   /** The handles of ipywidgets' sliders have no name of their own. */
   nameSliders() {
-    const sliders = this.root.closest(".h2o-panel")?.querySelectorAll(".widget-slider") ?? [];
-    for (const slider of sliders) {
-      slider.querySelector(".noUi-handle")?.setAttribute("aria-label", slider.querySelector("label").textContent);
-    }
+    const controls = this.root.closest(".h2o-panel")?.querySelector(".h2o-controls");
+    if (!controls || this.naming) return;
+    this.naming = new MutationObserver(() => {
+      for (const slider of controls.querySelectorAll(".widget-slider")) {
+        const handle = slider.querySelector(".noUi-handle:not([aria-label])");
+        handle?.setAttribute("aria-label", slider.querySelector("label").textContent);
+      }
+    });
+    this.naming.observe(controls, { childList: true, subtree: true });
   }
 
   on_thread({ ids, rows, draft, stale, refresh, welcome }) {

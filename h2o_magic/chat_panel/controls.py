@@ -61,18 +61,15 @@ class Controls:
     ) -> None:
         self._session = session
         self._choices = choices
-        self._rows = {
-            name: _Row(SETTINGS[name], self._change, self._reset)
-            for name in (*_CHOSEN, *PARAMETERS)
-        }
-        self._presets = _Presets(session)
-        rows = [row.box for row in self._rows.values()]
-        self.box = ipywidgets.VBox([self._presets.box, *rows])
+        self._rows: dict[str, _Row] = {}
+        self.box = ipywidgets.VBox()
         self.box.add_class("h2o-controls")
         self.box.layout.display = "none"
 
     def show(self, shown: bool) -> None:
         """Show the controls with what holds now, or hide them."""
+        if shown and not self._rows:
+            self._make()
         if shown:
             for name in self._rows:
                 self.refresh(name)
@@ -80,15 +77,25 @@ class Controls:
 
     def refresh(self, name: str) -> None:
         """Show a setting's value as it is now."""
-        if name in PARAMETERS:
-            self._presets.refresh()
         row = self._rows.get(name)
         if row is None:
             return
+        if name in PARAMETERS:
+            self._presets.refresh()
         if isinstance(row.control, ipywidgets.Combobox):
             row.control.options = tuple(dict.fromkeys(self._choices(name)))
         settings = self._session.settings
         row.show(settings[name], chosen=settings.chosen(name))
+
+    def _make(self) -> None:
+        """Make the controls when they are first shown: they are many widgets."""
+        self._presets = _Presets(self._session)
+        self._rows = {
+            name: _Row(SETTINGS[name], self._change, self._reset)
+            for name in (*_CHOSEN, *PARAMETERS)
+        }
+        rows = [row.box for row in self._rows.values()]
+        self.box.children = [self._presets.box, *rows]
 
     def _change(self, setting: Setting, value: object) -> None:
         """Change a setting, unless its control only shows what holds already."""
