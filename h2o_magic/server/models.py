@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from h2o_magic.amounts import size_in_words
+from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.engine import Engine
 from h2o_magic.server.file_state import FileState, state_of
 from h2o_magic.server.loading import load
+from h2o_magic.server.probe import end_probes
 from h2o_magic.server.room import TINY_FILE, Room, default_memory, memory_of, room_for
 from h2o_magic.server.weights import Weights
 
@@ -78,6 +80,7 @@ class Models:
         self._change = {demo: asyncio.Lock() for demo in (True, False)}
         self._coming: Path | None = None
         self._leaving = 0
+        self._closed = False
         self._released = asyncio.Event()
         # Whether somebody waits for room: then nobody goes on using what is there past
         # who waits, who would never get it.
@@ -146,7 +149,12 @@ class Models:
         return True
 
     async def close(self) -> None:
-        """Unload everything. Waits until the engines have let go of their answers."""
+        """Unload everything. Waits until the engines have let go of their answers.
+
+        Nothing is loaded from then on; what is being tried is given up.
+        """
+        self._closed = True
+        end_probes()
         async with self._change[True], self._change[False]:
             for state in list(self._held):
                 await self._let_go(state)
@@ -176,6 +184,8 @@ class Models:
         self._released.set()
 
     async def _bring(self, weights: Weights, tell: _Tell) -> _Held:
+        if self._closed:
+            raise ConfigurationError("the server is ending: ask again when it is back")
         path = weights.path
         await self._retire(path)
         # Of before it is read: what changes meanwhile is loaded anew the next time.

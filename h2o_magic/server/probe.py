@@ -2,23 +2,43 @@
 
 The engine checks much of what a file says, but not all: some foreign files make it end
 the process (a vocabulary with the same token twice was seen to). It is better to lose
-a process that does nothing else than the server with everybody's answers.
+a process that does nothing else than the server with everybody's answers. The chat
+template is a program of its own, which the engine runs while it loads: with limits of
+time and memory here, so that the server, where the engine stops everything else while
+it loads, only ever runs one that ends soon.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.server.gguf_header import read_header
+from h2o_magic.server.room import file_size
 from h2o_magic.server.split_files import whole_name
 from h2o_magic.tables import one_line
 
-__all__ = ["probe"]
+__all__ = ["end_probes", "probe"]
+
+#: Seconds that loading may take: these, and one more for so many bytes.
+_SECONDS = 60.0
+_BYTES_PER_SECOND = 50_000_000
+#: Seconds of computing that the chat template may take; real ones take less than one.
+_TEMPLATE_SECONDS = 5.0
+#: Memory beside the file, in bytes; for the chat template without the file.
+_HEADROOM = 4 * 2**30
+_TEMPLATE_HEADROOM = 2 * 2**30
+#: Of `prctl` (Linux): the signal that comes when who started the process has ended.
+_PARENT_DEATH_SIGNAL = 1
+_SMALL = Path(__file__).parent / "data" / "demo-llama.gguf"
 
 _REFUSED = 3
 _LONGEST = 300
@@ -30,39 +50,88 @@ _REFUSALS = (
         r"error loading model: (?:error loading model \w+: )?(?!.*failed to load)(.+)"
     ),
 )
+#: The same for a chat template that it cannot run.
+_TEMPLATE = re.compile(
+    r"^Error: (.+)|common_chat_templates_init: error: (.+)"
+    r"|chat template parsing error: (?!std::exception|.*failed: $)(.+)",
+    re.M,
+)
 _BREAKDOWN = re.compile(r"(GGML_ASSERT\(.+\) failed)")
 
 
-def probe(path: Path) -> None:
+_running: set[subprocess.Popen[bytes]] = set()
+
+
+def probe(
+    path: Path,
+    *,
+    seconds: float | None = None,
+    template_seconds: float = _TEMPLATE_SECONDS,
+    template_memory: int = _TEMPLATE_HEADROOM,
+) -> None:
     """Load the model at `path` and let go of it, elsewhere. Blocks.
+
+    Parameters
+    ----------
+    path
+        The GGUF file.
+    seconds
+        How long that may take; None for a limit that grows with the file.
+    template_seconds
+        Seconds of computing that its chat template may take.
+    template_memory
+        Memory that this may take, in bytes, with all of the process.
 
     Raises
     ------
     ConfigurationError
-        If the engine refuses it, or breaks down over it; says why.
+        If the engine refuses it, breaks down over it, or takes too long or too much
+        memory; says why.
     """
-    done = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-m", "h2o_magic.server.probe", str(path)],
+    size = file_size(path)
+    limit = _SECONDS + size / _BYTES_PER_SECOND if seconds is None else seconds
+    limits = (size + _HEADROOM, template_seconds, template_memory)
+    given = [str(path), *map(str, limits)]
+    child = subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, "-m", "h2o_magic.server.probe", *given],
         # Without this the engine calls a debugger when it breaks down.
         env=os.environ | {"GGML_NO_BACKTRACE": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        check=False,
     )
-    if done.returncode == 0:
-        return
-    said = done.stderr.decode("utf-8", "replace")
+    _running.add(child)
+    try:
+        _, said = child.communicate(timeout=limit)
+        if child.returncode == 0:
+            return
+        why = _reason(said.decode("utf-8", "replace"), child.returncode)
+    except subprocess.TimeoutExpired:
+        why = f"that takes more than {limit:.0f} s"
+    finally:
+        child.kill()
+        child.communicate()
+        _running.discard(child)
     raise ConfigurationError(
-        f"the engine cannot load {whole_name(path.name)}: "
-        f"{_reason(said, done.returncode)}: take another file"
+        f"the engine cannot load {whole_name(path.name)}: {why}: take another file"
     )
+
+
+def end_probes() -> None:
+    """End those that are under way; who waits for one is told that it was killed."""
+    for child in list(_running):
+        child.kill()
 
 
 def _reason(said: str, status: int) -> str:
+    if status == -getattr(signal, "SIGPROF", 0):
+        return "its chat template takes too long"
     if status == -getattr(signal, "SIGKILL", 0):
         return "it was killed while loading, most likely for want of memory"
     broke = status != _REFUSED
+    if template := _TEMPLATE.search(said):
+        words = one_line(template[template.lastindex or 0])[:_LONGEST]
+        return f"its chat template is broken, {words}"
     for pattern in (_BREAKDOWN,) if broke else _REFUSALS:
         found: list[str] = pattern.findall(said)
         if found:
@@ -71,27 +140,79 @@ def _reason(said: str, status: int) -> str:
     return "it breaks down over it" if broke else "it does not say why"
 
 
-def _load(path: str) -> bool:
+def _limit_memory(size: int) -> None:
+    """Let this process have no more than `size` bytes of its own, where that works.
+
+    What is mapped from a file does not count.
+    """
+    with suppress(ImportError, OSError, ValueError):  # Windows; a lower limit is set
+        import resource  # noqa: PLC0415 - not on every platform
+
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (size, hard))
+
+
+def _limit_computing(seconds: float) -> None:
+    """End this process after `seconds` of computing, where that works; 0 for never.
+
+    By the system's hand: while the engine loads, nothing of Python runs.
+    """
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
+def _end_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+
+
+def _load(path: Path, template: str | None = None) -> bool:
     """Load a model with as little beside the weights as can be."""
     import xllamacpp  # noqa: PLC0415 - only the child needs it
 
     params = xllamacpp.CommonParams()
-    params.model.path = path
+    params.model.path = str(path)
+    if template is not None:
+        params.chat_template = template
     params.hostnames, params.port, params.ui = ["127.0.0.1"], 0, False
     params.n_parallel, params.n_ctx, params.n_batch = 1, 64, 32
     params.warmup, params.cache_ram_mib, params.verbosity = False, 0, 1
+    # As many threads as there are cores would count as memory, and have nothing to do.
+    params.n_threads_http = params.cpuparams.n_threads = 2
     # Weights rearranged for speed would be copies; here the file itself is enough.
     params.no_extra_bufts = True
     try:
-        # Kept, so that nobody lets go of it before the process ends.
-        globals()["_loaded"] = xllamacpp.Server(params)
+        _loaded.append(xllamacpp.Server(params))
     except RuntimeError:
         return False
     return True
 
 
+#: Kept, so that nobody lets go of them before the process ends.
+_loaded: list[Any] = []
+
+
+def _try(
+    path: Path, memory: int, template_seconds: float, template_memory: int
+) -> bool:
+    """Run the template on small weights first, where loading takes no time."""
+    _end_with_parent()
+    import xllamacpp  # noqa: F401, PLC0415 - only the child needs it; costs seconds
+
+    template = read_header(path).chat_template
+    if template:
+        _limit_memory(template_memory)
+        _limit_computing(template_seconds)
+        if not _load(_SMALL, template):
+            return False
+        _limit_computing(0)
+    _limit_memory(memory)
+    return _load(path)
+
+
 if __name__ == "__main__":
-    if not _load(sys.argv[1]):
+    _path, _memory, _seconds, _most = sys.argv[1:]
+    if not _try(Path(_path), int(_memory), float(_seconds), int(_most)):
         sys.exit(_REFUSED)  # in order, so that all of the engine's words come out
     # Not in order: letting go of an engine that just began can wait for ever.
     os._exit(0)

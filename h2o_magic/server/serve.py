@@ -36,6 +36,7 @@ from h2o_magic.server.listening import Place, resolve, url_of
 from h2o_magic.server.log_output import open_log, start_log
 from h2o_magic.server.models import Models
 from h2o_magic.server.offer import Offer
+from h2o_magic.server.probe import end_probes
 from h2o_magic.server.run_settings import Settings, check
 from h2o_magic.server.runtime_file import Runtime, find_running
 from h2o_magic.server.token_file import read_token
@@ -168,6 +169,7 @@ async def _run(
         line.stopping.stop()
 
     def force(number: int) -> None:
+        end_probes()
         if settings.runtime_file:
             runtime.remove(settings.runtime_file)
         os._exit(128 + number)

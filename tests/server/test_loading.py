@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import struct
+import sys
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import gguf
@@ -11,12 +15,14 @@ import pytest
 
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server import loading
+from h2o_magic.server import probe as probing
 from h2o_magic.server.loading import load
 from h2o_magic.server.models import Models
+from h2o_magic.server.probe import end_probes, probe
 from h2o_magic.server.room import Room
 from h2o_magic.server.split_files import is_later_part, part_names, whole_name
 from h2o_magic.server.weights import find_weights
-from tests.server.client import Client, turn
+from tests.server.client import Client, turn, until
 from tests.server.conftest import Start
 from tests.server.in_thread import served
 from tests.server.tiny_gguf import write_llama
@@ -71,6 +77,92 @@ def test_a_broken_file_is_refused_in_one_line_that_says_why(
         load(path, ROOM)
     assert "\n" not in str(caught.value)
     assert path.name in str(caught.value)
+
+
+ENDLESS = "{% for i in range(1000000000) %}{% endfor %}"
+GREEDY = "{% set ns = namespace(x='x' * 100000) %}" + ENDLESS.replace(
+    "%}{%", "%}{% set ns.x = ns.x ~ ns.x %}{%"
+)
+GOT = "got SIGTERM"
+TEMPLATES = {
+    "endless": (ENDLESS, "its chat template takes too long"),
+    "syntax": ("{{ messages", "its chat template is broken, .*Expected }}"),
+    "unlike": ("{% for x in %}", "template is broken, Unexpected token: %}"),
+    "raises": ("{{ raise_exception('no way') }}", "broken, Jinja Exception: no way"),
+}
+
+
+@pytest.mark.parametrize("kind", TEMPLATES)
+def test_a_chat_template_that_does_not_end_or_work_is_refused_with_the_reason(
+    kind: str, tmp_path: Path
+) -> None:
+    template, words = TEMPLATES[kind]
+    path = write_llama(tmp_path / f"{kind}.gguf", template=template)
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        probe(path, template_seconds=1)
+    assert "\n" not in str(caught.value)
+    assert path.name in str(caught.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing limits it")
+def test_a_chat_template_that_takes_too_much_memory_is_refused(tmp_path: Path) -> None:
+    path = write_llama(tmp_path / "m.gguf", template=GREEDY)
+    with pytest.raises(ConfigurationError, match=r"its chat template .*bad_alloc"):
+        probe(path, template_seconds=1000, template_memory=100 * 2**20)
+
+
+def test_loading_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
+    path = write_llama(tmp_path / "m.gguf", template=ENDLESS)
+    with pytest.raises(ConfigurationError, match="takes more than 1 s: take another"):
+        probe(path, seconds=1)
+    assert not probing._running
+
+
+def test_what_is_being_tried_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    path = write_llama(tmp_path / "m.gguf", template=ENDLESS)
+    failed: list[ConfigurationError] = []
+
+    def try_it() -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            probe(path, template_seconds=1000)
+        failed.append(caught.value)
+
+    trying = threading.Thread(target=try_it)
+    trying.start()
+    until(lambda: bool(probing._running))
+    end_probes()
+    trying.join(20)
+    assert "it was killed" in str(failed[0])
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at processes")
+@pytest.mark.parametrize("signals", [1, 2])
+def test_a_signal_ends_a_server_that_tries_an_endless_file_and_the_try_too(
+    signals: int, start: Start, tmp_path: Path
+) -> None:
+    path = write_llama(tmp_path / "m.gguf", template=ENDLESS)
+    serving = start("--idle-minutes", "0", "--grace", "0" if signals == 1 else "99")
+    client = serving.client().accept_terms()
+    body = turn("hi", {"max_new_tokens": 1})
+    with client.open("POST", f"/conversation/{client.converse(str(path))}", body) as it:
+        until(lambda: bool(tries_of(path)))
+        for number in range(signals):
+            serving.process.send_signal(signal.SIGTERM)
+            until(lambda n=number: serving.log_file.read_text().count(GOT) > n)
+        assert serving.wait() == (0 if signals == 1 else 128 + signal.SIGTERM)
+        it.close()
+    until(lambda: not tries_of(path))
+
+
+def tries_of(path: Path) -> list[str]:
+    """Return the processes that try the file."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = process.read_bytes().decode().split("\0")
+            if str(path) in words and "h2o_magic.server.probe" in words:
+                found.append(process.parent.name)
+    return found
 
 
 def test_the_server_lives_on_and_answers_from_others(
