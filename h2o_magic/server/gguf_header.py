@@ -50,6 +50,23 @@ _TEXT_SIZE = 8
 _PAIR_SIZE = 8 + 4 + 1
 #: Architectures that GGUF files have, but that are no language models by themselves.
 _NO_CHAT = frozenset({"clip", "imatrix", "controlvector"})
+#: Those that read text and write none.
+_ENCODERS = frozenset(
+    {
+        "bert",
+        "eurobert",
+        "gemma-embedding",
+        "jina-bert-v2",
+        "jina-bert-v3",
+        "modern-bert",
+        "neo-bert",
+        "nomic-bert",
+        "nomic-bert-moe",
+        "t5encoder",
+    }
+)
+#: What every language model says of itself, after its architecture's name.
+_NEEDED = ("context_length", "embedding_length", "block_count")
 _NO_PROPER_TYPES = frozenset({"mmproj", "imatrix", "adapter"})
 _LONGEST_WORDS = 100
 
@@ -145,13 +162,25 @@ def _header(path: Path, pairs: dict[str, Any]) -> Header:
 
 
 def _refuse_no_chat(path: Path, architecture: str, pairs: dict[str, Any]) -> None:
-    """Say of a whole file that is no language model what it is."""
+    """Say of a whole file that is no language model, or none we know, what it is."""
     kind = str(pairs.get("general.type", "model"))
     if architecture in _NO_CHAT or kind in _NO_PROPER_TYPES:
         said = f"architecture {architecture!r}, type {kind!r}"[:_LONGEST_WORDS]
         raise ConfigurationError(
             f"{path} is no chat model but something that belongs to one ({said}): "
             "name the model's own file"
+        )
+    named = repr(architecture[:_LONGEST_WORDS])
+    causal = pairs.get(f"{architecture}.attention.causal", True)
+    if architecture in _ENCODERS or not causal:
+        raise ConfigurationError(
+            f"{path} is no chat model: its architecture {named} makes embeddings, and "
+            "writes no text: take another file"
+        )
+    if any(f"{architecture}.{key}" not in pairs for key in _NEEDED):
+        raise ConfigurationError(
+            f"{path} is of the architecture {named}, which the engine does not know "
+            "as a language model's: take another file"
         )
 
 

@@ -111,6 +111,30 @@ def test_a_part_of_a_model_is_called_that(tmp_path: Path) -> None:
     assert "fetch it again" not in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", ["bert", "llama"])
+def test_a_model_for_embeddings_is_called_that(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "m.gguf"
+    writer = gguf.GGUFWriter(path, kind)
+    if kind == "llama":
+        writer.add_causal_attention(False)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    with pytest.raises(ConfigurationError, match=f"no chat model.*'{kind}' makes"):
+        read_header(path)
+
+
+def test_an_unknown_architecture_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "m.gguf"
+    whole = write_llama(path).read_bytes()
+    path.write_bytes(whole.replace(b"llama", b"zzzzz", 1))
+    with pytest.raises(
+        ConfigurationError, match="architecture 'zzzzz', which the engine does not know"
+    ) as caught:
+        read_header(path)
+    assert "fetch it again" not in str(caught.value)
+
+
 @pytest.mark.parametrize("texts", [2**24, 2**20])
 def test_a_file_that_announces_more_than_it_holds_is_not_read_through(
     tmp_path: Path, texts: int, monkeypatch: pytest.MonkeyPatch
