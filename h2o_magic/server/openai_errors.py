@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from h2o_magic.errors import ConfigurationError, GenerationError
 from h2o_magic.server.line import RETRY_AFTER, OverloadedError
 from h2o_magic.server.replies import RouteError
+from h2o_magic.server.room import NeverFitsError
 from h2o_magic.server.sampling import ValidationError
 
 __all__ = ["DONE", "OpenAIError", "as_openai", "is_openai"]
@@ -24,6 +25,12 @@ _TYPES = {
     401: "authentication_error",
     403: "permission_error",
     429: "rate_limit_error",
+}
+
+#: What no repetition helps against is 400: after 500, clients ask again.
+_REFUSALS: dict[type[Exception], tuple[str, str]] = {
+    ValidationError: ("response_format", "invalid_value"),
+    NeverFitsError: ("model", "model_too_large"),
 }
 
 
@@ -93,8 +100,9 @@ def as_openai(error: Exception) -> OpenAIError:
             code="rate_limit_exceeded",
             headers=RETRY_AFTER,
         )
-    if isinstance(error, ValidationError):
-        return OpenAIError(str(error), param="response_format", code="invalid_value")
+    for kind, (param, code) in _REFUSALS.items():
+        if isinstance(error, kind):
+            return OpenAIError(str(error), param=param, code=code)
     _log.warning("an answer failed", exc_info=error)
     if isinstance(error, ConfigurationError | GenerationError):
         return OpenAIError(str(error), 500, code="generation_failed")

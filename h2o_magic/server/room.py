@@ -16,7 +16,15 @@ from h2o_magic.server.gguf_header import read_header
 from h2o_magic.server.machine import memory_of_machine
 from h2o_magic.server.split_files import part_names, whole_name
 
-__all__ = ["TINY_FILE", "Room", "default_memory", "file_size", "memory_of", "room_for"]
+__all__ = [
+    "TINY_FILE",
+    "NeverFitsError",
+    "Room",
+    "default_memory",
+    "file_size",
+    "memory_of",
+    "room_for",
+]
 
 #: The longest context that is set up, in tokens, whatever a model could take, and the
 #: shortest that is still of use where memory is short.
@@ -32,6 +40,10 @@ TINY_FILE = 64 * 2**20
 #: the system's. Where the machine does not say, it is taken for a small one.
 _SHARE = 0.75
 _SMALL_MACHINE = 8 * 2**30
+
+
+class NeverFitsError(ConfigurationError):
+    """A model takes more memory than all models together may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +110,10 @@ def room_for(path: Path, slots: int, memory: int) -> Room:
 
     Raises
     ------
+    NeverFitsError
+        If the model can never fit.
     ConfigurationError
-        If the file is no GGUF file, or the model can never fit.
+        If the file is no GGUF file.
     """
     header = read_header(path)
     size = _size_of_whole(path)
@@ -108,7 +122,7 @@ def room_for(path: Path, slots: int, memory: int) -> Room:
     shortest = min(longest, _SHORTEST_CONTEXT)
     left = memory - size
     if left < shortest * per_token:
-        raise ConfigurationError(
+        raise NeverFitsError(
             f"{whole_name(path.name)} can never fit: it takes "
             f"{size_in_words(size + shortest * per_token)} of memory, weights and "
             f"context, and the models may have {size_in_words(memory)}: take a smaller "

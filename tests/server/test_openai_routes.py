@@ -513,6 +513,16 @@ def test_weights_that_cannot_be_loaded_are_a_500(bare: Client, tmp_path: Any) ->
         assert found["type"] == "server_error"
 
 
+def test_a_model_that_can_never_fit_is_a_400_that_nobody_repeats(noisy: str) -> None:
+    with served(Models(4, memory=1000)) as client:
+        for streamed in (False, True):
+            found = error(ask(client, model=noisy, stream=streamed), 400)
+            assert (found["param"], found["code"]) == ("model", "model_too_large")
+            assert "can never fit" in found["message"]
+        *_, event = client.ask(client.converse(noisy), "hi")
+        assert "can never fit" in event["error"]
+
+
 def test_an_unforeseen_failure_in_mid_stream_is_an_event_then_done(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
