@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.tables import one_line
 
-__all__ = ["Header", "read_header"]
+__all__ = ["FETCH_AGAIN", "Header", "read_header"]
 
 _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
@@ -69,6 +69,8 @@ _ENCODERS = frozenset(
 _NEEDED = ("context_length", "embedding_length", "block_count")
 _NO_PROPER_TYPES = frozenset({"mmproj", "imatrix", "adapter"})
 _LONGEST_WORDS = 100
+#: How the words about a damaged file end; not meant for who has just fetched it.
+FETCH_AGAIN = ": fetch it again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ def read_header(path: Path) -> Header:
     except (ValueError, struct.error, LookupError, TypeError, ArithmeticError) as error:
         said = one_line(str(error))[:_LONGEST_WORDS]
         raise ConfigurationError(
-            f"expected a whole GGUF file, {path} is none ({said}): fetch it again"
+            f"expected a whole GGUF file, {path} is none ({said}){FETCH_AGAIN}"
         ) from error
 
 

@@ -16,6 +16,7 @@ from h2o_magic.fetching import Fetched, FetchEvent, Plan, Progress
 from h2o_magic.nearest import did_you_mean
 from h2o_magic.server.download import already, download
 from h2o_magic.server.file_choice import PREFERRED, best, is_pattern
+from h2o_magic.server.gguf_header import FETCH_AGAIN, read_header
 from h2o_magic.server.given_path import given_file, why_no_file
 from h2o_magic.server.hub import (
     RemoteFile,
@@ -59,8 +60,9 @@ def pull(name: str, tell: Callable[[FetchEvent], None] = lambda _: None) -> Fetc
     Raises
     ------
     ConfigurationError
-        If the name is unknown, the repository has no such file, or disk or memory of
-        this machine are too small.
+        If the name is unknown, the repository has no such file, disk or memory of this
+        machine are too small, or what the hub has is no model that could answer (which
+        then stays in the cache, and is not listed).
     MissingExtraError
         If huggingface_hub is not installed.
     ConnectionFailedError
@@ -69,8 +71,21 @@ def pull(name: str, tell: Callable[[FetchEvent], None] = lambda _: None) -> Fetc
     """
     own = given_file(name)
     fetched = Fetched(own, "local") if own else _ask_hub(name, tell)
+    if not own:
+        _refuse_unusable(fetched.path)
     tell(fetched)
     return fetched
+
+
+def _refuse_unusable(path: Path) -> None:
+    try:
+        read_header(path)
+    except ConfigurationError as error:
+        why = str(error).removesuffix(FETCH_AGAIN)
+        raise ConfigurationError(
+            f"{whole_name(path.name)} is here as the hub has it, but cannot answer: "
+            f"{why}; take another file"
+        ) from error
 
 
 def _ask_hub(name: str, tell: Callable[[FetchEvent], None]) -> Fetched:

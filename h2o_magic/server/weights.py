@@ -13,8 +13,10 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from h2o_magic.catalogue import MODELS, CatalogueEntry, find_model
+from h2o_magic.errors import ConfigurationError
 from h2o_magic.nearest import did_you_mean
 from h2o_magic.server.file_choice import PREFERRED, best, fitting, is_aside
+from h2o_magic.server.gguf_header import read_header
 from h2o_magic.server.given_path import given_file, why_no_file
 from h2o_magic.server.split_files import is_later_part, part_names, whole_name
 
@@ -101,15 +103,26 @@ def why_unknown(name: str) -> str:
 
 
 def known_weights() -> list[Weights]:
-    """Return the weights for each model of the catalogue, then others in the cache."""
+    """Return the weights for each model of the catalogue, then others in the cache.
+
+    Files that are no chat model are not among them.
+    """
     listed = [_of_entry(entry) for entry in MODELS.values()]
     taken = {weights.path for weights in listed}
     others = {
         name: Weights(name, name, path)
         for name, path in _cached_files()
-        if path not in taken
+        if path not in taken and _can_answer(path)
     }
     return [*listed, *others.values()]
+
+
+def _can_answer(path: Path) -> bool:
+    try:
+        read_header(path)
+    except ConfigurationError:
+        return False
+    return True
 
 
 def is_fixed(path: Path) -> bool:

@@ -18,6 +18,7 @@ import pytest
 from huggingface_hub import constants
 
 from h2o_magic.catalogue import MODELS
+from h2o_magic.cli import main
 from h2o_magic.errors import (
     ConfigurationError,
     ConnectionFailedError,
@@ -26,10 +27,13 @@ from h2o_magic.errors import (
 )
 from h2o_magic.fetching import Fetched, FetchEvent, Plan, Progress
 from h2o_magic.server import download
+from h2o_magic.server import pull as pulling
+from h2o_magic.server.gguf_header import read_header
 from h2o_magic.server.pull import pull
-from h2o_magic.server.weights import find_weights
+from h2o_magic.server.weights import find_weights, known_weights
 from tests.server.client import until
 from tests.server.hub import Hub, running_hub
+from tests.server.tiny_gguf import write_llama
 
 FILE = bytes(range(256)) * 2000
 REPOSITORY = "owner/repo"
@@ -50,6 +54,8 @@ def hub(running: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(download, "_PAUSES", (0.0, 0.0, 0.0))
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    # How bytes travel is no matter of what is in them; one test looks at that.
+    monkeypatch.setattr(pulling, "read_header", lambda _: None)
     running.repositories.clear()
     for asked in running.asked.values():
         asked.clear()
@@ -183,6 +189,21 @@ def test_a_file_of_the_user_is_used_as_it_is(hub: Hub, tmp_path: Path) -> None:
     path.touch()
     assert pull(str(path)) == Fetched(path, "local")
     assert hub.asked["hub"] == []
+
+
+def test_what_is_no_model_is_told_so_and_not_listed(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pulling, "read_header", read_header)
+    hub.add(REPOSITORY, {"m.gguf": b"<html>not found</html>"})
+    for _ in ("fetched", "there"):
+        assert main(["pull", REPOSITORY]) == 2
+        said = capsys.readouterr()
+        *_, line = said.err.splitlines()
+        assert "m.gguf is here as the hub has it, but cannot answer: " in line
+        assert "it begins with b'<htm'" in line
+        assert said.out == ""
+    assert [weights.model for weights in known_weights()] == list(MODELS)
 
 
 def test_weights_that_are_split_come_whole(hub: Hub) -> None:
@@ -555,12 +576,22 @@ def start_pull(
     )
 
 
-def test_the_command_says_all_and_prints_the_path(hub: Hub, tmp_path: Path) -> None:
-    hub.add(REPOSITORY, {"m.gguf": FILE}, licence="apache-2.0")
+@pytest.fixture
+def model(tmp_path: Path) -> bytes:
+    """The bytes of a file that begins as a model does, as many as FILE has."""
+    return (
+        write_llama(tmp_path / "whole.gguf").read_bytes().ljust(len(FILE))[: len(FILE)]
+    )
+
+
+def test_the_command_says_all_and_prints_the_path(
+    hub: Hub, tmp_path: Path, model: bytes
+) -> None:
+    hub.add(REPOSITORY, {"m.gguf": model}, licence="apache-2.0")
     with start_pull(REPOSITORY, hub.url, tmp_path) as command:
         out, said = command.communicate()
     assert command.returncode == 0, said
-    assert Path(out.strip()).read_bytes() == FILE
+    assert Path(out.strip()).read_bytes() == model
     lines = said.splitlines()
     assert lines[0] == "m.gguf, 512 KB, from owner/repo"
     assert lines[1] == "licence: apache-2.0"
@@ -569,9 +600,9 @@ def test_the_command_says_all_and_prints_the_path(hub: Hub, tmp_path: Path) -> N
 
 
 def test_an_interrupted_command_says_how_to_go_on_and_goes_on(
-    hub: Hub, tmp_path: Path
+    hub: Hub, tmp_path: Path, model: bytes
 ) -> None:
-    remote = hub.add(REPOSITORY, {"m.gguf": FILE})
+    remote = hub.add(REPOSITORY, {"m.gguf": model})
     remote.hold, remote.cuts = threading.Event(), [200_000]
     with start_pull(REPOSITORY, hub.url, tmp_path) as command:
         until(lambda: any(p.stat().st_size > 100_000 for p in parts(tmp_path)))
@@ -588,7 +619,7 @@ def test_an_interrupted_command_says_how_to_go_on_and_goes_on(
     here = part.stat().st_size
     with start_pull(REPOSITORY, hub.url, tmp_path) as command:
         out, said = command.communicate()
-    assert Path(out.strip()).read_bytes() == FILE
+    assert Path(out.strip()).read_bytes() == model
     assert hub.ranges()[-1] == f"bytes={here}-"
     assert "are here from an earlier download, which goes on" in said
 

@@ -156,9 +156,13 @@ def test_the_licence_that_a_file_names_is_listed(cached: Cache) -> None:
     assert list_models(())[-1]["license"] == "apache-2.0"
 
 
-def test_a_damaged_file_in_the_cache_does_not_break_the_list(cached: Cache) -> None:
+def test_a_damaged_file_in_the_cache_is_not_listed(cached: Cache) -> None:
     cached("owner/repo", "m.gguf").write_bytes(b"broken")
-    assert list_models(())[-1]["context_length"] is None
+    own = MODELS["llama-13b"]
+    cached(own.repository, own.pattern.replace("*", "m.")).write_bytes(b"broken")
+    listed = list_models(())
+    assert [model["name"] for model in listed] == list(MODELS)
+    assert listed[0]["context_length"] is None
 
 
 def test_the_route_lists_the_models(client: Client) -> None:
