@@ -224,6 +224,35 @@ def test_a_model_that_can_never_fit_is_refused_with_the_figures(
     asyncio.run(run())
 
 
+def test_who_still_waits_when_all_is_unloaded_gets_nothing_loaded(
+    weights: dict[str, Weights],
+) -> None:
+    begin = threading.Event()
+    loads: list[Path] = []
+
+    def load(path: Path, room: Room) -> Engine:
+        loads.append(path)
+        begin.wait(10)
+        return Engine(path, room)
+
+    async def run() -> None:
+        models = Models(2, load)
+        first = asyncio.ensure_future(use(models, weights["a"]))
+        second = asyncio.ensure_future(use(models, weights["b"]))
+        await until(lambda: loads == [weights["a"].path])
+        closing = asyncio.ensure_future(models.close())
+        await asyncio.sleep(0.02)
+        begin.set()
+        await first
+        with pytest.raises(ConfigurationError, match="the server is ending"):
+            await second
+        await closing
+        assert loads == [weights["a"].path]
+        assert models.loaded == []
+
+    asyncio.run(run())
+
+
 def test_one_in_use_cannot_be_unloaded(weights: dict[str, Weights]) -> None:
     async def run() -> None:
         models = Models(2)
