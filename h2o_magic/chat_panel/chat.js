@@ -531,6 +531,7 @@ class Composer {
       event.preventDefault();
       if (this.editing) this.leave();
       else if (this.chat.busy) this.chat.send("stop");
+      else this.chat.closeOverlay();
     } else if (event.key === "ArrowUp" && !this.area.value) {
       const { last } = this.chat.log;
       if (last?.row && !last.row.live) {
@@ -591,7 +592,7 @@ class Chat {
     this.composer = new Composer(this);
     this.threads = make("select", { class: "h2o-threads", "aria-label": "Thread", change: () => this.send("thread", { name: this.threads.value }) });
     this.about = make("span", { class: "h2o-about" });
-    this.settings = button("settings", "Settings", () => this.send("controls"), { "aria-expanded": "false" });
+    this.settings = button("settings", "Settings", () => this.showControls(!this.state.controls), { "aria-expanded": "false" });
     this.status = make("div", { class: "h2o-status", role: "status", "aria-live": "polite" });
     this.notes = make("div", { class: "h2o-notes" });
     this.toast = make("div", { class: "h2o-toast", hidden: "" });
@@ -609,6 +610,8 @@ class Chat {
     el.append(this.root);
     this.onMessage = (message) => this.receive(message);
     this.onComm = () => this.send("ping"); // which fails if the kernel is gone
+    this.onPress = (event) => this.onOutside(event);
+    document.addEventListener("pointerdown", this.onPress, true);
     model.on("msg:custom", this.onMessage);
     model.on("comm_live_update", this.onComm);
     this.onSaveState = (_, state) => this.onSave(state);
@@ -624,6 +627,7 @@ class Chat {
   end() {
     clearTimeout(this.waiting);
     this.naming?.disconnect();
+    document.removeEventListener("pointerdown", this.onPress, true);
     if (this.composer.timer) this.composer.keep();
     this.model.off("msg:custom", this.onMessage);
     this.model.off("comm_live_update", this.onComm);
@@ -634,7 +638,42 @@ class Chat {
   onKey(event) {
     // Keys without Control are no shortcuts of the notebook here.
     if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
-    if (event.key === "Escape" && event.target !== this.composer.area && this.busy) this.send("stop");
+    if (event.key !== "Escape" || event.target === this.composer.area) return;
+    if (!this.closeOverlay() && this.busy) this.send("stop");
+  }
+
+  /** The settings, which ipywidgets shows beside this view or over it. */
+  get controls() {
+    return this.root.closest(".h2o-panel")?.querySelector(".h2o-controls");
+  }
+
+  showControls(shown) {
+    this.send("controls", { shown });
+  }
+
+  /** Whether the settings lie over this view: narrow views have no room beside it. */
+  get overlaid() {
+    const { controls } = this;
+    return Boolean(this.state.controls && controls?.offsetParent && getComputedStyle(controls).position === "absolute");
+  }
+
+  /** Close the settings where they lie over the chat; return whether they did. */
+  closeOverlay() {
+    if (!this.overlaid) return false;
+    this.showControls(false);
+    this.settings.focus();
+    return true;
+  }
+
+  /** A press outside closes the settings, but where it gives something else the focus. */
+  onOutside({ target }) {
+    const inside = this.controls?.contains(target) || this.settings.contains(target);
+    if (inside || !this.overlaid) return;
+    this.showControls(false);
+    setTimeout(() => {
+      const focused = document.activeElement;
+      if (!focused || focused === document.body || this.log.box === focused || this.controls.contains(focused)) this.settings.focus();
+    });
   }
 
   send(what, more = {}) {
@@ -700,17 +739,21 @@ class Chat {
     this.about.textContent = state.about;
     this.about.title = state.server;
     this.settings.setAttribute("aria-expanded", String(state.controls));
-    this.nameSliders();
+    this.followControls();
     this.log.queue(state.waiting);
     this.composer.refresh();
     if (before.running?.length && !state.running.length) this.say("The answer has ended.", true);
     else if (!before.running?.length && state.running.length) this.say("An answer is being written.", true);
   }
 
-  /** The handles of ipywidgets' sliders have no name of their own. */
-  nameSliders() {
-    const controls = this.root.closest(".h2o-panel")?.querySelector(".h2o-controls");
+  /** Escape closes the settings; and the handles of ipywidgets' sliders get a name. */
+  followControls() {
+    const { controls } = this;
     if (!controls || this.naming) return;
+    const onKey = (event) => {
+      if (event.key === "Escape" && this.closeOverlay()) event.stopPropagation();
+    };
+    controls.addEventListener("keydown", onKey, true); // ipywidgets' texts keep their keys
     this.naming = new MutationObserver(() => {
       for (const slider of controls.querySelectorAll(".widget-slider")) {
         const handle = slider.querySelector(".noUi-handle:not([aria-label])");
@@ -811,7 +854,7 @@ class Chat {
   async insert(code) {
     const found = outputOf(this.context, this.state.root);
     if (found?.notebook.sharedModel?.insertCell) {
-      const cell = { cell_type: "code", source: code, metadata: {} };
+      const cell = { cell_type: "code", source: code, metadata: { trusted: true } }; // no output yet
       found.notebook.sharedModel.insertCell(found.place + 1, cell);
       this.say("Inserted a cell below. It was not run.");
     }

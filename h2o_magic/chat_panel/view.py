@@ -207,8 +207,8 @@ class View:
     def _ping(self, view: str, _: Mapping[str, Any]) -> None:
         self._tell(view, "pong")
 
-    def _toggle_controls(self, *_: object) -> None:
-        self._controls_shown = not self._controls_shown
+    def _show_controls(self, _: str, message: Mapping[str, Any]) -> None:
+        self._controls_shown = bool(message["shown"])
         if self._controls is not None:
             self._controls.show(self._controls_shown)
         with self._lock:
@@ -420,7 +420,7 @@ _ACTIONS: Mapping[str, Callable[[View, str, Mapping[str, Any]], None]] = {
     "complete": View._complete,
     "preview": View._preview,
     "ping": View._ping,
-    "controls": View._toggle_controls,
+    "controls": View._show_controls,
 }
 
 

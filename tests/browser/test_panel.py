@@ -241,6 +241,54 @@ def test_controls_change_the_next_question_and_what_cells_see(
     notebook.screenshot("panel-controls")
 
 
+def test_a_preset_is_saved_and_removed_and_settings_over_the_chat_are_closed(
+    open_notebook: Opener, server: StandIn
+) -> None:
+    notebook, panel = opened(open_notebook, server, "panel-presets.ipynb")
+    notebook.page.set_viewport_size({"width": 900, "height": 1000})
+    settings = panel.place.get_by_role("button", name="Settings", exact=True)
+    temperature = panel.place.get_by_label("temperature")
+    preset = panel.place.get_by_label("preset", exact=True)
+    settings.click()
+    temperature.fill("0.7")
+    temperature.press("Tab")
+    panel.place.get_by_title("Save these parameters as a preset").click()
+    name = panel.place.get_by_label("save as", exact=True)
+    name.fill("mine")
+    name.press("Enter")
+    expect(preset).to_have_value("mine")
+    preset.select_option("precise")
+    expect(temperature).not_to_have_value("0.7")
+    preset.select_option("mine")
+    expect(temperature).to_have_value("0.7")
+    panel.place.get_by_title("Remove this preset").click()
+    expect(preset).to_have_value("(your own values)")
+    expect(preset.get_by_text("mine", exact=True)).to_have_count(0)
+
+    never = threading.Event()
+    server.script = ["Only a part", never]
+    panel.ask("What goes on?")
+    expect(panel.turn(1)).to_contain_text("Only a part")
+    temperature.press("Escape")
+    expect(temperature).to_be_hidden()
+    expect(settings).to_be_focused()
+    settings.click()
+    expect(temperature).to_be_visible()
+    panel.place.get_by_role("log").click(position={"x": 20, "y": 300})
+    expect(temperature).to_be_hidden()
+    expect(settings).to_be_focused()
+    expect(panel.turn(1)).not_to_contain_text("Stopped")
+    settings.click()
+    expect(temperature).to_be_visible()
+    panel.composer.focus()
+    panel.composer.press("Escape")
+    expect(panel.turn(1)).to_contain_text("Stopped")
+    expect(temperature).to_be_visible()
+    panel.composer.press("Escape")
+    expect(temperature).to_be_hidden()
+    never.set()
+
+
 def test_two_views_stay_in_step_and_a_reload_brings_all_back(
     open_notebook: Opener, server: StandIn
 ) -> None:
