@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from h2o_magic.notebook import NotebookSession
     from h2o_magic.preview import Preview
 
-__all__ = ["AnswerStopped", "H2OMagics"]
+__all__ = ["AnswerStopped", "H2OMagics", "retry_settings"]
 
 
 class AnswerStopped(KeyboardInterrupt):
@@ -40,6 +40,27 @@ class AnswerStopped(KeyboardInterrupt):
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]
+
+
+def retry_settings(options: AskOptions) -> dict[str, Any]:
+    """Return the settings that differ where a turn is asked again.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is an option that only a new question may have.
+    """
+    if options.new or not options.history:
+        raise ConfigurationError(
+            "%h2o retry: it asks again from the turn's own place: leave out "
+            f"`{'--new' if options.new else '--no-history'}`"
+        )
+    for name in ("raw", "preview", "schema"):
+        if getattr(options, name):
+            raise ConfigurationError(
+                f"%h2o retry: it asks the same again: leave out `--{name}`"
+            )
+    return dict(options.settings)
 
 
 @contextmanager
@@ -162,17 +183,7 @@ class H2OMagics(SettingsTraits, Magics):
         H2OMagicError, AnswerStopped
             As :meth:`ask` does.
         """
-        if options.new or not options.history:
-            raise ConfigurationError(
-                "%h2o retry: it asks again from the turn's own place: leave out "
-                f"`{'--new' if options.new else '--no-history'}`"
-            )
-        for name in ("raw", "preview", "schema"):
-            if getattr(options, name):
-                raise ConfigurationError(
-                    f"%h2o retry: it asks the same again: leave out `--{name}`"
-                )
-        answer = self.session.retry(**cast(Any, options.settings))
+        answer = self.session.retry(**retry_settings(options))
         self._show(answer, options, owns_cell=False)
 
     def welcome(self) -> bool:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from h2o_magic import subcommands
+from h2o_magic.arguments import parse_ask
 from h2o_magic.completion import lines, names
 from h2o_magic.completion.place import Command, Prompt
 from h2o_magic.completion.values import Values, visible
 from h2o_magic.display import shown_by
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.magics import H2OMagics, retry_settings
 from h2o_magic.setting_table import SETTINGS
 
 if TYPE_CHECKING:
-    from h2o_magic.magics import H2OMagics
+    from h2o_magic.later import Asked
 
 __all__ = ["NotebookShell"]
 
@@ -23,7 +25,6 @@ _CELLS_ONLY = {
     "pull": "a download shows in a cell how far it is: run `%h2o pull MODEL` there",
     "fix": "the corrected cell comes below the one that asks: run `%h2o fix` there",
     "ask": "ask here without a command",
-    "retry": "use “Ask again” below the answer",
 }
 
 
@@ -75,6 +76,29 @@ class NotebookShell:
         else:
             offers = values.of_option((), SETTINGS[setting], "NAME", "")
         return [offer.text for offer in offers]
+
+    def ask_by_command(self, line: str) -> Asked | None:
+        """Ask what a subcommand asks in the background; None if it asks nothing.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no turn to ask again, or an option is refused.
+        """
+        name, _, rest = line.partition(" ")
+        if name != "retry":
+            return None
+        options, extra = parse_ask(rest)
+        if options.help:
+            return None
+        if extra:
+            raise ConfigurationError(f"/retry: expected options, got {extra!r}")
+        settings = retry_settings(options)
+        session = self._magics.session
+        number = len(session.turns(settings.get("thread")))
+        if not number:
+            raise ConfigurationError("there is no turn to ask again: ask something")
+        return session.regenerate(number, **settings)
 
     def command(self, line: str) -> str:
         """Run a subcommand of ``%h2o``, and return what it says, as Markdown.

@@ -52,6 +52,9 @@ class Shell(Protocol):
     def complete(self, before: str, after: str) -> tuple[str, list[tuple[str, str]]]:
         """Return what stands before the cursor, and what it may become."""
 
+    def ask_by_command(self, line: str) -> Asked | None:
+        """Ask what a subcommand asks in the background; None if it asks nothing."""
+
     def command(self, line: str) -> str:
         """Run a subcommand of ``%h2o``, and return what it says, as Markdown."""
 
@@ -152,7 +155,11 @@ class View:
         text = str(message["text"]).strip()
         self._keep_draft(view, "")
         if text.startswith("/") and "id" not in message:
-            self._command(view, text[1:], message)
+            asked = self._shell.ask_by_command(text[1:])
+            if asked is None:
+                self._command(view, text[1:], message)
+            else:
+                self._follow(asked, view, message)
             return
         question = self._shell.expand(text)
         if "id" in message:

@@ -168,10 +168,15 @@ def test_a_question_is_edited_its_answer_asked_again_and_its_versions_are_kept(
     panel.press("Ask turn 1 again")
     expect(panel.turn(1)).to_contain_text("The third answer.")
     expect(panel.turn(1)).to_contain_text("3 of 3")
+    server.script = ["The fourth answer."]
+    panel.ask("/retry --temperature 0.9")
+    expect(panel.turn(1)).to_contain_text("The fourth answer.")
+    expect(panel.turn(1)).to_contain_text("4 of 4")
+    assert server.asked[-1]["parameters"]["temperature"] == 0.9
     panel.press("Delete turn 1")
     expect(panel.turns).to_have_count(0)
     panel.press("Undo")
-    expect(panel.turn(1)).to_contain_text("The third answer.")
+    expect(panel.turn(1)).to_contain_text("The fourth answer.")
 
 
 def test_code_goes_into_a_new_cell_below_or_into_the_clipboard(

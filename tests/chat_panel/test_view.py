@@ -24,6 +24,9 @@ class Shell:
     def complete(self, before: str, _: str) -> tuple[str, list[tuple[str, str]]]:
         return before[-1:], [("x", "int")]
 
+    def ask_by_command(self, _: str) -> None:
+        return None
+
     def command(self, line: str) -> str:
         return f"`{line}` was run."
 
