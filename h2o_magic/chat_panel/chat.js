@@ -724,9 +724,7 @@ class Chat {
 
   receive(message) {
     if (message.to && message.to !== this.view) return;
-    clearTimeout(this.waiting);
     this.answered = true;
-    if (this.status.textContent.startsWith("Waiting for the kernel")) this.say("");
     this.root.classList.toggle("h2o-alive", this.alive);
     this[`on_${message.is}`]?.(message);
   }
@@ -840,7 +838,11 @@ class Chat {
     this.say(text);
   }
 
-  on_pong() {}
+  /** What was sent last has been taken: other messages come while the kernel is busy, too. */
+  on_taken() {
+    clearTimeout(this.waiting);
+    if (this.status.textContent.startsWith("Waiting for the kernel")) this.say("");
+  }
 
   edit(turn) {
     this.composer.edit(turn);

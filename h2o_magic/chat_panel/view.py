@@ -125,7 +125,10 @@ class View:
         self._wake.set()
 
     def receive(self, message: Mapping[str, Any]) -> None:
-        """Do what a view asks for; trouble is said in that view."""
+        """Do what a view asks for; trouble is said in that view.
+
+        The view is told in any case, so that it knows whether the kernel listens.
+        """
         view = str(message.get("view", ""))
         do = _ACTIONS.get(str(message.get("do")))
         if do is None:
@@ -134,6 +137,7 @@ class View:
             do(self, view, message)
         except H2OMagicError as error:
             self._refuse(view, error, message)
+        self._tell(view, "taken")
 
     # What views ask for
 
@@ -211,8 +215,8 @@ class View:
         preview = self._session.preview(question, cell=None)
         self._note(view, "What would be sent", preview_markdown(preview))
 
-    def _ping(self, view: str, _: Mapping[str, Any]) -> None:
-        self._tell(view, "pong")
+    def _ping(self, *_: object) -> None:
+        """Do nothing; that this was taken is what the view wants to know."""
 
     def _show_controls(self, _: str, message: Mapping[str, Any]) -> None:
         self._controls_shown = bool(message["shown"])

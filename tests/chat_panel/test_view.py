@@ -132,6 +132,7 @@ def test_what_is_refused_is_told_to_the_page_that_asked(page: Page) -> None:
     assert "127.0.0.1:9" in refused["text"]
     page.say("regenerate", id=12345)
     assert "not in the thread any more" in page.wait_for("refused")["text"]
+    page.wait_for("taken", to="here")
 
 
 def test_a_slash_runs_a_command_and_a_draft_is_kept(page: Page) -> None:
