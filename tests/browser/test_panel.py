@@ -319,6 +319,52 @@ def test_two_views_stay_in_step_and_a_reload_brings_all_back(
     expect(panel.composer).to_have_value("A draft that")
 
 
+def test_two_panels_show_what_a_cell_and_a_panel_ask_at_once_in_order(
+    open_notebook: Opener, server: StandIn
+) -> None:
+    first_goes_on, second_goes_on = threading.Event(), threading.Event()
+    source = chat_notebook(
+        server,
+        "%h2o panel",
+        "%h2o panel",
+        "%%h2o\nIn the cell?",
+        "%config H2OMagics.reasoning = 'show'",
+    )
+    notebook = open_notebook("panel-order.ipynb", source)
+    for index in (0, 1, 2, 4):
+        notebook.run_to_end(index)
+    first, second = (
+        Panel(notebook.output(index).locator(".h2o-panel")) for index in (1, 2)
+    )
+    server.script = ["<think>Let me see.</think>A part. ", first_goes_on, "The rest."]
+    first.ask("In the panel?")
+    for panel in (first, second):
+        expect(panel.turn(1)).to_contain_text("A part.")
+        expect(panel.turn(1).locator("details[open]")).to_contain_text("Let me see.")
+    notebook.run(3)
+    expect(first.place.locator(".h2o-waiting")).to_contain_text("In the cell?")
+    expect(second.place.locator(".h2o-waiting")).to_contain_text("In the cell?")
+    assert len(server.asked) == 1
+    server.script = ["The cell's ", second_goes_on, "answer."]
+    first_goes_on.set()
+    for panel in (first, second):
+        expect(panel.turn(1)).to_contain_text("The rest.")
+        expect(panel.turn(2)).to_contain_text("The cell's")
+    second.ask("Last, in the other panel?")
+    expect(first.place.locator(".h2o-waiting")).to_contain_text("Last, in the other")
+    server.script = ["The last answer."]
+    second_goes_on.set()
+    notebook.wait_idle(3)
+    for panel in (first, second):
+        expect(panel.turn(3)).to_contain_text("The last answer.")
+        expect(panel.turns).to_have_count(3)
+    assert questions(open_notebook.lab, "panel-order.ipynb") == [
+        "In the panel?",
+        "In the cell?",
+        "Last, in the other panel?",
+    ]
+
+
 def test_a_restarted_kernel_is_told_and_a_saved_notebook_has_the_transcript(
     open_notebook: Opener, server: StandIn
 ) -> None:
