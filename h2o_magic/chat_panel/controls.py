@@ -276,7 +276,7 @@ def _control(setting: Setting) -> Any:
     if setting.choices:
         return ipywidgets.Dropdown(options=setting.choices, **shared)
     if setting.kind is bool:
-        return ipywidgets.Checkbox(indent=False, **shared)
+        return ipywidgets.Checkbox(**shared)
     if setting.kind is float or (setting.kind is int and setting.default is not None):
         return _number(PARAMETERS[setting.name], shared)
     shared["continuous_update"] = False
