@@ -8,10 +8,12 @@ for a view.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any, Protocol
 
@@ -19,6 +21,7 @@ from h2o_magic.chat_panel.growth import Running
 from h2o_magic.chat_panel.html import as_html
 from h2o_magic.chat_panel.rows import row_of
 from h2o_magic.chat_panel.transcript import transcript
+from h2o_magic.chat_panel.wire import sendable
 from h2o_magic.errors import ConfigurationError, H2OMagicError
 from h2o_magic.feed import Began, Changed, Configured, Ended, Grew, News
 from h2o_magic.later import Asked
@@ -26,6 +29,9 @@ from h2o_magic.notebook import NotebookSession
 from h2o_magic.turns import Turn
 
 __all__ = ["Shell", "View"]
+
+_log = logging.getLogger(__name__)
+_log.addHandler(logging.NullHandler())  # else it would be written into a cell
 
 #: Seconds between two steps of an answer: nine a second look fluent.
 INTERVAL = 0.108
@@ -99,7 +105,7 @@ class View:
         keep: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._session = session
-        self._send = send
+        self._send_raw = send
         self._shell = shell
         self._root = root
         self._controls = controls
@@ -129,6 +135,7 @@ class View:
 
         The view is told in any case, so that it knows whether the kernel listens.
         """
+        message = sendable(message)
         view = str(message.get("view", ""))
         do = _ACTIONS.get(str(message.get("do")))
         if do is None:
@@ -147,13 +154,12 @@ class View:
             self._keep_soon()
             self._send_state()
             self._send_thread(to=view)
-            for running in self._running.values():
-                running.begin_anew()  # this view has nothing of it
         self._wake.set()
 
     def _rows(self, view: str, message: Mapping[str, Any]) -> None:
         with self._lock:
             self._send_rows(set(message["ids"]), to=view)
+        self._wake.set()
 
     def _ask(self, view: str, message: Mapping[str, Any]) -> None:
         text = str(message["text"]).strip()
@@ -245,13 +251,24 @@ class View:
             late = self._keep_at
             self._wake.wait(None if late is None else max(late - time.monotonic(), 0))
             self._wake.clear()
-            with self._lock:
-                while self._news:
-                    self._take(self._news.popleft())
-                grown = self._send_growth()
-                self._keep_transcript()
+            try:
+                grown = self._tell_news()
+            except Exception as error:
+                _log.exception("the panel could not show what happened")
+                with suppress(Exception):
+                    self._refuse("", error, {})
+                grown = True
             if grown:
                 time.sleep(INTERVAL)
+
+    def _tell_news(self) -> bool:
+        """Tell what has happened; return whether an answer has grown."""
+        with self._lock:
+            while self._news:
+                self._take(self._news.popleft())
+            grown = self._send_growth()
+            self._keep_transcript()
+        return grown
 
     def _take(self, news: News) -> None:
         match news:
@@ -326,6 +343,9 @@ class View:
 
     # Telling
 
+    def _send(self, message: dict[str, Any]) -> None:
+        self._send_raw(sendable(message))
+
     def _tell(self, view: str, kind: str, **more: Any) -> None:
         self._send({"is": kind, "to": view, **more})
 
@@ -393,6 +413,11 @@ class View:
 
     def _as_rows(self, turns: Iterable[Turn]) -> list[dict[str, Any]]:
         versions = self._session.version_counts()
+        turns = tuple(turns)
+        for turn in turns:
+            if turn.id in self._running:
+                # A row has nothing of a growing answer: all of it comes once more.
+                self._running[turn.id].begin_anew()
         return [
             row_of(
                 turn,

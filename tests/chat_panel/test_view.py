@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from h2o_magic.chat_panel.view import View
 from h2o_magic.notebook import NotebookSession
 from h2o_magic.settings import Settings
+from h2o_magic.turns import Thread, Turn
 from tests.stand_in import StandIn
 
 
@@ -157,3 +159,50 @@ def test_a_long_thread_is_opened_with_its_last_turns_only(
     assert [row["n"] for row in opened["rows"]] == list(range(43, 51))
     page.say("rows", ids=opened["ids"][:2])
     assert [row["n"] for row in page.wait_for("rows")["rows"]] == [1, 2]
+
+
+def test_who_leaves_a_thread_and_comes_back_has_all_of_the_growing_answer(
+    page: Page, server: StandIn
+) -> None:
+    gates = [threading.Event(), threading.Event()]
+    server.script = ["First part.\n\n", gates[0], "Second part.\n\n", gates[1], "End."]
+    page.say("ask", text="hello")
+    page.wait_for("grew")
+    page.say("thread", name="other")
+    page.wait_for("thread", ids=[])
+    gates[0].set()
+    page.say("thread", name="main")
+    opened = page.wait_for("thread")
+    assert opened["rows"][0]["live"]
+    text = ""
+    while "Second part." not in text:
+        step = page.wait_for("grew")
+        text = "" if step.get("x") else text
+        text += "".join(html for _, html in step["p"])
+    assert "First part." in text
+    gates[1].set()
+    assert page.ended_row()["answer"].endswith("End.")
+
+
+def test_half_a_character_that_is_typed_or_written_harms_nothing(
+    page: Page, server: StandIn
+) -> None:
+    server.script = ["An \\ud800 answer."]
+    page.say("ask", text="lone \ud800 surrogate")
+    assert page.ended_row()["question"] == "lone \ufffd surrogate"
+    page.session.record.add([Thread("odd", (Turn("half \udfff", "of \ud83d"),))])
+    page.say("thread", name="odd")
+    (row,) = page.wait_for("thread", to="")["rows"]
+    assert json.dumps(row, ensure_ascii=False).encode()
+
+
+def test_what_cannot_be_shown_is_told_and_the_next_is_shown(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("h2o_magic.chat_panel.view.row_of", lambda *_, **__: 1 // 0)
+    page.say("ask", text="hello")
+    assert "division" in page.wait_for("refused")["text"]
+    monkeypatch.undo()
+    page.say("ask", text="again")
+    while page.ended_row()["question"] != "again":
+        pass
