@@ -84,7 +84,7 @@ def _find_plain_tag(state: StateInline, silent: bool) -> bool:
     opened: list[str] = state.env.setdefault("opened", [])
     if closes and opened[-1:] != [name]:
         return False
-    if not (closes or name == "br" or f"</{name}>" in state.src[found.end() :].lower()):
+    if not (closes or name == "br" or _last_end(state, name) >= found.end()):
         return False
     if not silent:
         if closes:
@@ -94,6 +94,15 @@ def _find_plain_tag(state: StateInline, silent: bool) -> bool:
         state.push("html_inline", "", 0).content = f"<{closes}{name}>"
     state.pos = found.end()
     return True
+
+
+def _last_end(state: StateInline, name: str) -> int:
+    """Return where a tag ends for the last time; -1 if it does nowhere."""
+    known: dict[str, dict[str, int]] = state.env.setdefault("last_ends", {})
+    if state.src not in known:  # looked for once, or many tags would take long
+        tags = _PLAIN_TAG.finditer(state.src)
+        known[state.src] = {tag[2].lower(): tag.start() for tag in tags if tag[1]}
+    return known[state.src].get(name, -1)
 
 
 def _find_formula(state: StateInline, silent: bool) -> bool:

@@ -1,5 +1,7 @@
 import re
+import sys
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
@@ -147,3 +149,26 @@ def test_headings_stand_below_those_of_the_page() -> None:
 def test_tags_of_the_packages_own_texts_are_tags() -> None:
     assert as_html("<sub>a · `b`</sub>") == "<p><sub>a · <code>b</code></sub></p>\n"
     assert "&lt;sub&gt;" in as_html("<sub>never closed")
+
+
+def test_many_tags_that_never_end_are_not_each_looked_for_in_the_whole_text() -> None:
+    text = "<sub>" * 500
+    lowered = 0
+
+    def count(_: object, event: str, called: Any) -> None:
+        nonlocal lowered
+        if event == "c_call" and called.__name__ == "lower":
+            lowered += len(called.__self__)
+
+    sys.setprofile(count)
+    try:
+        html = as_html(text)
+    finally:
+        sys.setprofile(None)
+    assert html.count("&lt;sub&gt;") == 500
+    assert 0 < lowered <= len(text)
+
+
+def test_a_tag_is_one_only_before_its_last_end() -> None:
+    html = as_html("<sub>a</SUB> <sub>b")
+    assert html == "<p><sub>a</sub> &lt;sub&gt;b</p>\n"
