@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["did_you_mean"]
+__all__ = ["did_you_mean", "nearest"]
 
 
 def did_you_mean(name: str, known: Iterable[str], *, most: int | None = None) -> str:
@@ -27,12 +27,9 @@ def did_you_mean(name: str, known: Iterable[str], *, most: int | None = None) ->
         ``"known: a, b and 7 others"``.
     """
     candidates = list(known)
-    # Options are typed with dashes or underscores; both spellings are one name.
-    plain = {_plain(candidate): candidate for candidate in candidates}
-    begun = [p for p in plain if _plain(name) and p.startswith(_plain(name))]
-    near = begun or difflib.get_close_matches(_plain(name), plain, 1, 0.5)
-    if near:
-        return f"did you mean {plain[near[0]]!r}?"
+    near = nearest(name, candidates)
+    if near is not None:
+        return f"did you mean {near!r}?"
     if most is not None and len(candidates) > most:
         plain_name = _plain(name)
         likest = sorted(candidates, key=lambda c: _likeness(plain_name, c))[-most:]
@@ -40,6 +37,15 @@ def did_you_mean(name: str, known: Iterable[str], *, most: int | None = None) ->
         others = "1 other" if rest == 1 else f"{rest} others"
         return f"known: {', '.join(sorted(likest))} and {others}"
     return f"known: {', '.join(sorted(candidates))}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that `name` begins or resembles most; None if none does."""
+    # Options are typed with dashes or underscores; both spellings are one name.
+    plain = {_plain(candidate): candidate for candidate in known}
+    begun = [p for p in plain if _plain(name) and p.startswith(_plain(name))]
+    near = begun or difflib.get_close_matches(_plain(name), plain, 1, 0.5)
+    return plain[near[0]] if near else None
 
 
 def _likeness(plain: str, candidate: str) -> float:

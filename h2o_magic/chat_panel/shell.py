@@ -12,6 +12,7 @@ from h2o_magic.completion.values import Values, visible
 from h2o_magic.display import shown_by
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.magics import H2OMagics, retry_settings
+from h2o_magic.nearest import did_you_mean, nearest
 from h2o_magic.setting_table import SETTINGS
 
 if TYPE_CHECKING:
@@ -77,6 +78,16 @@ class NotebookShell:
             offers = values.of_option((), SETTINGS[setting], "NAME", "")
         return [offer.text for offer in offers]
 
+    def is_command(self, line: str) -> bool:
+        """Return whether a line begins with a subcommand, or with one mistyped.
+
+        A path such as ``usr/bin/python`` does not.
+        """
+        name = _first_word(line)
+        if subcommands.find(name) is not None:
+            return True
+        return "/" not in name and nearest(name, subcommands.SUBCOMMANDS) is not None
+
     def ask_by_command(self, line: str) -> Asked | None:
         """Ask what a subcommand asks in the background; None if it asks nothing.
 
@@ -108,10 +119,20 @@ class NotebookShell:
         H2OMagicError
             If there is none, it is one of a cell, or it fails.
         """
-        name = line.split(maxsplit=1)[0] if line.split() else ""
+        name = _first_word(line)
         if name in _CELLS_ONLY:
             raise ConfigurationError(f"/{name}: {_CELLS_ONLY[name]}")
+        if subcommands.find(name) is None:
+            hint = did_you_mean(name, subcommands.SUBCOMMANDS)
+            raise ConfigurationError(
+                f"/{name}: no such command: {hint} "
+                "(to ask it as a question, put a space before it)"
+            )
         said: list[str] = []
         with shown_by(said.append):
             subcommands.run(self._magics, line)
         return "\n\n".join(said)
+
+
+def _first_word(line: str) -> str:
+    return line.split(maxsplit=1)[0] if line.split() else ""

@@ -58,6 +58,9 @@ class Shell(Protocol):
     def complete(self, before: str, after: str) -> tuple[str, list[tuple[str, str]]]:
         """Return what stands before the cursor, and what it may become."""
 
+    def is_command(self, line: str) -> bool:
+        """Return whether a line begins with a subcommand, or with one mistyped."""
+
     def ask_by_command(self, line: str) -> Asked | None:
         """Ask what a subcommand asks in the background; None if it asks nothing."""
 
@@ -162,16 +165,18 @@ class View:
         self._wake.set()
 
     def _ask(self, view: str, message: Mapping[str, Any]) -> None:
-        text = str(message["text"]).strip()
+        text = str(message["text"])
         self._keep_draft(view, "")
-        if text.startswith("/") and "id" not in message:
-            asked = self._shell.ask_by_command(text[1:])
+        line = text[1:].strip()
+        slash = text.startswith("/") and "id" not in message
+        if slash and self._shell.is_command(line):
+            asked = self._shell.ask_by_command(line)
             if asked is None:
-                self._command(view, text[1:], message)
+                self._command(view, line, message)
             else:
                 self._follow(asked, view, message)
             return
-        question = self._shell.expand(text)
+        question = self._shell.expand(text.strip())
         if "id" in message:
             asked = self._session.edit(self._number(message), question)
         else:

@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from h2o_magic.chat_panel.shell import NotebookShell
 from h2o_magic.chat_panel.view import View
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.magics import H2OMagics
 from h2o_magic.notebook import NotebookSession
 from h2o_magic.settings import Settings
 from h2o_magic.turns import Thread, Turn
@@ -25,6 +28,9 @@ class Shell:
 
     def complete(self, before: str, _: str) -> tuple[str, list[tuple[str, str]]]:
         return before[-1:], [("x", "int")]
+
+    def is_command(self, line: str) -> bool:
+        return line == "status"
 
     def ask_by_command(self, _: str) -> None:
         return None
@@ -144,6 +150,41 @@ def test_a_slash_runs_a_command_and_a_draft_is_kept(page: Page) -> None:
     note = page.wait_for("note", to="here")
     assert note["html"] == "<p><code>status</code> was run.</p>\n"
     assert page.session.draft() == ""
+
+
+@pytest.mark.parametrize("text", ["/usr/bin/python is missing, why?", " /status"])
+def test_a_slash_that_begins_no_command_or_has_a_space_before_it_is_asked(
+    page: Page, server: StandIn, text: str
+) -> None:
+    server.script = ["Because."]
+    page.say("ask", text=text)
+    assert page.ended_row()["question"] == text.strip()
+
+
+@pytest.mark.parametrize(
+    ("line", "is_command"),
+    [
+        ("status", True),
+        ("", True),
+        ("--version", True),
+        ("panel", True),
+        ("histroy --last 2", True),
+        ("usr/bin/python is missing, why?", False),
+        ("status/code is what?", False),
+        ("/ is a comment in which languages?", False),
+        ("xyzzy", False),
+    ],
+)
+def test_a_command_begins_with_the_name_of_one_or_nearly(
+    line: str, is_command: bool
+) -> None:
+    assert NotebookShell(H2OMagics.__new__(H2OMagics)).is_command(line) is is_command
+
+
+def test_a_mistyped_command_is_told_with_the_nearest_and_the_way_to_ask_it() -> None:
+    shell = NotebookShell(H2OMagics.__new__(H2OMagics))
+    with pytest.raises(ConfigurationError, match=r"'history'.*put a space before it"):
+        shell.command("histroy")
 
 
 def test_a_long_thread_is_opened_with_its_last_turns_only(
