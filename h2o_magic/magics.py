@@ -255,8 +255,16 @@ class H2OMagics(SettingsTraits, Magics):
         if not options.quiet:
             self.shell.displayhook.update_user_ns(value)  # type: ignore[no-untyped-call]
 
-    def expanded(self, question: str) -> str:
+    def expanded(self, question: str, *, earlier: str = "") -> str:
         """Return a question with its names in braces as text.
+
+        Parameters
+        ----------
+        question
+            As it was written.
+        earlier
+            The question as it was sent before it was edited; what stands in braces in
+            it stays as it stands.
 
         Raises
         ------
@@ -270,7 +278,8 @@ class H2OMagics(SettingsTraits, Magics):
         from h2o_magic.prompt_values import as_prompt  # noqa: PLC0415
 
         show = partial(as_prompt, environment=os.environ, variables=self.shell.user_ns)
-        return expand(question, names_of(self.shell, self.errors), show).text
+        names = names_of(self.shell, self.errors)
+        return expand(question, names, show, earlier=earlier).text
 
     def _schema(self, named: str | None) -> object:
         """Return what `--schema` names: a variable of the user, else a file."""

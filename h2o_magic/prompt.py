@@ -69,6 +69,8 @@ def expand(
     text: str,
     lookup: Callable[[str], object],
     show: Callable[[object, str], str],
+    *,
+    earlier: str = "",
 ) -> Prompt:
     """Put the values that a prompt names into it.
 
@@ -84,6 +86,9 @@ def expand(
         called once for each field.
     show
         Returns the text for a value and the expression that named it.
+    earlier
+        What `text` was before it was edited, with values in it. What stands in braces
+        there stays as it stands: it may be part of a value.
 
     Returns
     -------
@@ -100,6 +105,8 @@ def expand(
     inserted: list[Inserted] = []
     end = 0
     for field in fields(text):
+        if field.text in earlier:
+            continue
         try:
             value = lookup(field.name)
         except KeyError:

@@ -187,6 +187,13 @@ def test_double_braces_are_the_escape_of_a_name_that_exists(
     assert expanded(prompt) == sent
 
 
+@pytest.mark.parametrize("earlier", ["{a}", "say `{a}`", "{{a}}"])
+def test_what_stood_in_braces_before_an_edit_stays(earlier: str) -> None:
+    expanded = expand("{a} {b}", VALUES.__getitem__, show, earlier=earlier)
+    assert expanded.text == "{a} two"
+    assert [inserted.expression for inserted in expanded.inserted] == ["b"]
+
+
 def test_an_escaped_field_is_not_read() -> None:
     assert expanded("{{reading.broken}}") == "{reading.broken}"
 

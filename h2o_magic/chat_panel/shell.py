@@ -41,15 +41,23 @@ class NotebookShell:
     def __init__(self, magics: H2OMagics) -> None:
         self._magics = magics
 
-    def expand(self, question: str) -> str:
+    def expand(self, question: str, *, earlier: str = "") -> str:
         """Return a question with its names in braces as text.
+
+        Parameters
+        ----------
+        question
+            As it was written.
+        earlier
+            The question as it was sent before it was edited; what stands in braces in
+            it stays as it stands.
 
         Raises
         ------
         ConfigurationError
             If one is unknown, or its value may hold a secret.
         """
-        return self._magics.expanded(question)
+        return self._magics.expanded(question, earlier=earlier)
 
     def complete(self, before: str, after: str) -> tuple[str, list[tuple[str, str]]]:
         """Return what of a word stands before the cursor, and what it may become.

@@ -52,8 +52,11 @@ asked here is in the history that cells see.
 class Shell(Protocol):
     """What a view needs of the notebook around it."""
 
-    def expand(self, question: str) -> str:
-        """Return a question with its names in braces as text."""
+    def expand(self, question: str, *, earlier: str = "") -> str:
+        """Return a question with its names in braces as text.
+
+        What stands in braces in `earlier`, the question before it was edited, stays.
+        """
 
     def complete(self, before: str, after: str) -> tuple[str, list[tuple[str, str]]]:
         """Return what stands before the cursor, and what it may become."""
@@ -167,21 +170,27 @@ class View:
     def _ask(self, view: str, message: Mapping[str, Any]) -> None:
         text = str(message["text"])
         self._keep_draft(view, "")
+        if "id" in message:
+            self._follow(self._edited(message), view, message)
+            return
         line = text[1:].strip()
-        slash = text.startswith("/") and "id" not in message
-        if slash and self._shell.is_command(line):
+        if text.startswith("/") and self._shell.is_command(line):
             asked = self._shell.ask_by_command(line)
             if asked is None:
                 self._command(view, line, message)
             else:
                 self._follow(asked, view, message)
             return
-        question = self._shell.expand(text.strip())
-        if "id" in message:
-            asked = self._session.edit(self._number(message), question)
-        else:
-            asked = self._session.ask_later(question)
+        asked = self._session.ask_later(self._shell.expand(text.strip()))
         self._follow(asked, view, message)
+
+    def _edited(self, message: Mapping[str, Any]) -> Asked:
+        """Ask an edited question; one that is as it was is sent as it stands."""
+        turn, text = self._turn(message), str(message["text"])
+        if _as_typed(text) == _as_typed(turn.question):
+            return self._session.regenerate(turn.number)
+        question = self._shell.expand(text.strip(), earlier=turn.question)
+        return self._session.edit(turn.number, question)
 
     def _regenerate(self, view: str, message: Mapping[str, Any]) -> None:
         asked = self._session.regenerate(self._number(message))
@@ -437,9 +446,12 @@ class View:
         return self._session.turns()
 
     def _number(self, message: Mapping[str, Any]) -> int:
+        return self._turn(message).number
+
+    def _turn(self, message: Mapping[str, Any]) -> Turn:
         for turn in self._turns():
             if turn.id == message["id"]:
-                return turn.number
+                return turn
         raise ConfigurationError("this turn is not in the thread any more")
 
     def _keep_draft(self, view: str, text: str) -> None:
@@ -463,6 +475,11 @@ _ACTIONS: Mapping[str, Callable[[View, str, Mapping[str, Any]], None]] = {
     "ping": View._ping,
     "controls": View._show_controls,
 }
+
+
+def _as_typed(question: str) -> str:
+    """Return a question as it comes from a page, whose texts have only line feeds."""
+    return question.replace("\r\n", "\n").replace("\r", "\n").strip()
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -15,16 +15,20 @@ from h2o_magic.chat_panel.view import View
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.magics import H2OMagics
 from h2o_magic.notebook import NotebookSession
+from h2o_magic.prompt import expand
 from h2o_magic.settings import Settings
 from h2o_magic.turns import Thread, Turn
 from tests.stand_in import StandIn
 
 
 class Shell:
-    """A notebook with one name and one command."""
+    """A notebook with three names and one command."""
 
-    def expand(self, question: str) -> str:
-        return question.replace("{x}", "42")
+    VALUES: Mapping[str, object] = {"x": 42, "data": "use {x}\r\nhere", "y": 7}
+
+    def expand(self, question: str, *, earlier: str = "") -> str:
+        value = self.VALUES.__getitem__
+        return expand(question, value, lambda v, _: str(v), earlier=earlier).text
 
     def complete(self, before: str, _: str) -> tuple[str, list[tuple[str, str]]]:
         return before[-1:], [("x", "int")]
@@ -150,6 +154,23 @@ def test_a_slash_runs_a_command_and_a_draft_is_kept(page: Page) -> None:
     note = page.wait_for("note", to="here")
     assert note["html"] == "<p><code>status</code> was run.</p>\n"
     assert page.session.draft() == ""
+
+
+def test_what_a_value_has_in_braces_stays_when_its_question_is_edited(
+    page: Page, server: StandIn
+) -> None:
+    server.script = ["Yes."]
+    page.say("ask", text="Hi {data}, {{x}}")
+    sent = "Hi use {x}\r\nhere, {x}"
+    row = page.ended_row()
+    assert row["question"] == sent
+    shown = sent.replace("\r\n", "\n")  # as a page's field gives it back
+    page.say("ask", text=shown, id=row["id"])
+    row = page.ended_row()
+    assert (row["question"], row["v"]) == (sent, [2, 2])
+    page.say("ask", text=f"{shown} and {{y}}", id=row["id"])
+    row = page.ended_row()
+    assert (row["question"], row["v"]) == (f"{shown} and 7", [3, 3])
 
 
 @pytest.mark.parametrize("text", ["/usr/bin/python is missing, why?", " /status"])
