@@ -33,7 +33,9 @@ _ADDRESS = re.compile(r"(?:https?://|mailto:)\S+", re.IGNORECASE)
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+")
 _LANGUAGE = re.compile(r"[\w+#.-]{1,30}")
 
-_PLAIN_TAG = re.compile(r"<(/?)(sub|sup|kbd|code|mark|span|u)>|<br ?/?>", re.IGNORECASE)
+_PLAIN_TAG = re.compile(
+    r"<(/?)(sub|sup|kbd|code|mark|span|u)>|<br ?/?>", re.IGNORECASE | re.ASCII
+)
 
 # A dollar sign with a space or a digit beside it may be a price.
 _DOLLARS = re.compile(r"\$(?![\s$])((?:\\[^\n]|[^$\\])+)(?<!\s)\$(?!\d)")

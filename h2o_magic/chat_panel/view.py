@@ -188,7 +188,7 @@ class View:
         """Ask an edited question; one that is as it was is sent as it stands."""
         turn, text = self._turn(message), str(message["text"])
         if _as_typed(text) == _as_typed(turn.question):
-            return self._session.regenerate(turn.number)
+            return self._session.edit(turn.number, turn.question)
         question = self._shell.expand(text.strip(), earlier=turn.question)
         return self._session.edit(turn.number, question)
 
@@ -231,7 +231,8 @@ class View:
     def _preview(self, view: str, message: Mapping[str, Any]) -> None:
         from h2o_magic.preview_view import preview_markdown  # noqa: PLC0415
 
-        question = self._shell.expand(str(message["text"]))
+        earlier = self._turn(message).question if "id" in message else ""
+        question = self._shell.expand(str(message["text"]), earlier=earlier)
         preview = self._session.preview(question, cell=None)
         self._note(view, "What would be sent", preview_markdown(preview))
 
