@@ -739,6 +739,7 @@ class Chat {
     this.settings.setAttribute("aria-expanded", String(state.controls));
     this.followControls();
     this.log.queue(state.waiting);
+    if (state.undoable !== this.dropped) this.toast.hidden = true;
     this.composer.refresh();
     if (before.running?.length && !state.running.length) this.say("The answer has ended.", true);
     else if (!before.running?.length && state.running.length) this.say("An answer is being written.", true);
@@ -804,9 +805,10 @@ class Chat {
     if (error) this.say(body.textContent);
   }
 
-  on_undoable({ text }) {
+  on_undoable({ id, text }) {
     clearTimeout(this.toasting);
-    const back = make("button", { type: "button", class: "h2o-text-button", click: () => { this.toast.hidden = true; this.send("undo"); } }, "Undo");
+    this.dropped = id;
+    const back = make("button", { type: "button", class: "h2o-text-button", click: () => { this.toast.hidden = true; this.send("undo", { id }); } }, "Undo");
     this.toast.replaceChildren(make("span", {}, text), back);
     this.toast.hidden = false;
     this.say(text, true);

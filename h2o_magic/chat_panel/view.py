@@ -122,6 +122,7 @@ class View:
         self._lock = threading.RLock()
         self._running: dict[int, Running] = {}
         self._problems: dict[int, str] = {}
+        self._dropped: tuple[int, tuple[Turn, ...]] | None = None  # turn, what is left
         self._news: deque[News] = deque()
         self._wake = threading.Event()
         self._closed = False
@@ -203,14 +204,28 @@ class View:
         self._session.stop()
 
     def _drop(self, view: str, message: Mapping[str, Any]) -> None:
-        number = self._number(message)
-        self._session.drop(number)
-        self._tell(view, "undoable", text=f"Turn {number} was deleted.")
+        number, turn_id = self._number(message), int(message["id"])
+        with self._lock:
+            self._session.drop(number)
+            self._dropped = turn_id, self._turns()
+        text = f"Turn {number} was deleted."
+        self._tell(view, "undoable", id=turn_id, text=text)
 
-    def _undo(self, view: str, _: Mapping[str, Any]) -> None:
-        change = self._session.undo()
-        said = "There is nothing to take back." if change is None else "It is back."
-        self._tell(view, "said", text=said)
+    def _undo(self, view: str, message: Mapping[str, Any]) -> None:
+        with self._lock:
+            if message["id"] != self._undoable():
+                raise ConfigurationError(
+                    "the conversation has changed since: ask `/undo` to take its last "
+                    "change back"
+                )
+            self._session.undo()
+        self._tell(view, "said", text="It is back.")
+
+    def _undoable(self) -> int:
+        """Return which turn's deletion is the thread's last change; 0 for none."""
+        if self._dropped is not None and self._dropped[1] != self._turns():
+            self._dropped = None
+        return self._dropped[0] if self._dropped is not None else 0
 
     def _go_to_thread(self, _: str, message: Mapping[str, Any]) -> None:
         self._session.thread = str(message["name"])
@@ -389,6 +404,7 @@ class View:
             "running": [i for i, r in self._running.items() if r.thread == current],
             "waiting": [answer.question.text for answer in waiting],
             "reasoning": session.settings["reasoning"],
+            "undoable": self._undoable(),
             "controls": self._controls_shown,
             "root": self._root,
         }

@@ -177,6 +177,11 @@ def test_a_question_is_edited_its_answer_asked_again_and_its_versions_are_kept(
     expect(panel.turns).to_have_count(0)
     panel.press("Undo")
     expect(panel.turn(1)).to_contain_text("The fourth answer.")
+    panel.press("Delete turn 1")
+    expect(panel.place.get_by_role("button", name="Undo")).to_be_visible()
+    panel.ask("What is new?")
+    expect(panel.turn(1)).to_contain_text("What is new?")
+    expect(panel.place.get_by_role("button", name="Undo")).to_be_hidden()
 
 
 def test_code_goes_into_a_new_cell_below_or_into_the_clipboard(

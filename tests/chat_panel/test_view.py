@@ -268,3 +268,25 @@ def test_what_cannot_be_shown_is_told_and_the_next_is_shown(
     page.say("ask", text="again")
     while page.ended_row()["question"] != "again":
         pass
+
+
+def test_undo_takes_back_the_deletion_that_it_was_offered_for_and_nothing_else(
+    page: Page,
+) -> None:
+    for question in ("First?", "Second?"):
+        page.say("ask", text=question)
+        page.ended_row()
+    first, second = (turn.id for turn in page.session.turns())
+    page.say("drop", id=second)
+    page.wait_for("undoable", id=second)
+    page.say("undo", id=second)
+    assert [turn.id for turn in page.session.turns()] == [first, second]
+
+    page.say("drop", id=second)
+    page.say("ask", text="Third?")
+    page.ended_row()
+    assert page.wait_for("state")["state"]["undoable"] == 0
+    page.say("undo", id=second)
+    assert "has changed since" in page.wait_for("refused")["text"]
+    questions = [turn.question for turn in page.session.turns()]
+    assert questions == ["First?", "Third?"]
