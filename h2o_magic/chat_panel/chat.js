@@ -7,6 +7,7 @@
 const WAIT = 1500; // ms without a reply until the view says that it waits
 const KEPT = 60; // turns that stay built when they are out of sight
 const GUESS = 160; // px, the height of a turn that was never shown
+const TWICE = 500; // ms within which a second Delete is of the same double click
 const NEAR = 900; // px beyond the edges that count as in sight
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -285,7 +286,7 @@ class Log {
           row.cell ? make("span", { class: "h2o-from", title: "Asked by a cell" }, "cell") : null,
           button("edit", `Edit the question of ${about} and ask again`, () => chat.edit(turn)),
           button("copy", `Copy the question of ${about}`, () => chat.copy(row.question, "question")),
-          button("remove", `Delete ${about}`, () => chat.send("drop", { id: row.id })),
+          button("remove", `Delete ${about}`, () => chat.remove(row.id)),
         ),
       ),
       make("div", { class: "h2o-answer" }, turn.body, turn.foot),
@@ -808,11 +809,17 @@ class Chat {
   on_undoable({ id, text }) {
     clearTimeout(this.toasting);
     this.dropped = id;
-    const back = make("button", { type: "button", class: "h2o-text-button", click: () => { this.toast.hidden = true; this.send("undo", { id }); } }, "Undo");
+    const back = make("button", { type: "button", class: "h2o-text-button", click: () => this.undo(id) }, "Undo");
     this.toast.replaceChildren(make("span", {}, text), back);
     this.toast.hidden = false;
     this.say(text, true);
     this.toasting = setTimeout(() => { this.toast.hidden = true; }, 12000);
+  }
+
+  undo(id) {
+    this.toast.hidden = true;
+    this.removed = null; // what comes back may be deleted at once
+    this.send("undo", { id });
   }
 
   /** Take the transcript, which goes into the notebook when that is saved. */
@@ -848,6 +855,14 @@ class Chat {
 
   edit(turn) {
     this.composer.edit(turn);
+  }
+
+  /** Delete a turn; a double click's second one would meet the next turn's button. */
+  remove(id) {
+    const now = performance.now();
+    if (now - (this.removed ?? -TWICE) < TWICE) return;
+    this.removed = now;
+    this.send("drop", { id });
   }
 
   async copy(text, what) {

@@ -36,6 +36,12 @@ many = [Turn(f"Question {n}?", f"Answer {n}. " + answer) for n in range(1000)]
 h2o_magic.session().record.add([Thread("main", tuple(many))])
 """
 
+#: A double click whose second click meets the next turn's button.
+TWICE_DELETED = """first => {
+  for (const turn of [first, first.nextElementSibling])
+    turn.querySelector('[aria-label^="Delete"]').click();
+}"""
+
 
 class Panel:
     """A panel that is open in a page."""
@@ -182,6 +188,11 @@ def test_a_question_is_edited_its_answer_asked_again_and_its_versions_are_kept(
     panel.ask("What is new?")
     expect(panel.turn(1)).to_contain_text("What is new?")
     expect(panel.place.get_by_role("button", name="Undo")).to_be_hidden()
+    panel.ask("What is newer?")
+    expect(panel.turn(2)).to_contain_text("The fourth answer.")
+    panel.turn(1).evaluate(TWICE_DELETED)
+    expect(panel.turns).to_have_count(1)
+    expect(panel.turn(1)).to_contain_text("What is newer?")
 
 
 def test_code_goes_into_a_new_cell_below_or_into_the_clipboard(
