@@ -13,6 +13,9 @@ __all__ = ["transcript"]
 _TURNS = 100
 _CHARACTERS = 20_000
 
+#: A front end shows no widget whose kernel is gone, and does not say what to do.
+_HEAD = "*The chat as it was saved. Run this cell to go on with it.*"
+
 
 def transcript(turns: tuple[Turn, ...]) -> str:
     """Return a thread's last turns as Markdown, which is also its own plain text.
@@ -32,7 +35,9 @@ def transcript(turns: tuple[Turn, ...]) -> str:
             break
         shown.insert(0, turn)
     left_out = len(turns) - len(shown)
-    before = [f"*({counted(left_out, 'earlier turn')} left out)*"] if left_out else []
+    before = [_HEAD]
+    if left_out:
+        before.append(f"*({counted(left_out, 'earlier turn')} left out)*")
     if not shown:
-        before = ["*(no turn yet)*"]
+        before.append("*(no turn yet)*")
     return "\n\n---\n\n".join([*before, *map(turn_markdown, shown)])

@@ -401,6 +401,7 @@ def test_a_restarted_kernel_is_told_and_a_saved_notebook_has_the_transcript(
     assert "widgets" not in saved.metadata
     html, _ = HTMLExporter().from_notebook_node(saved)
     assert "What is kept?" in html
+    assert "Run this cell to go on with it." in html
     assert "<strong>some</strong>" in html
     page.evaluate(
         "() => jupyterapp.shell.currentWidget.context.sessionContext.restartKernel()"
