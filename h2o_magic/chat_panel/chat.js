@@ -257,6 +257,12 @@ class Log {
     this.mark(turn);
   }
 
+  /** Nothing that grows or waits here will go on. */
+  stopped() {
+    this.queue([]);
+    for (const article of this.list.querySelectorAll(".h2o-running")) article.classList.remove("h2o-running");
+  }
+
   mark({ article, row }) {
     article.classList.toggle("h2o-running", Boolean(row.live));
     article.classList.toggle("h2o-unfinished", !row.live && row.s !== "complete");
@@ -707,6 +713,9 @@ class Chat {
     this.alive = false;
     this.root.classList.add("h2o-lost");
     this.root.classList.remove("h2o-alive");
+    this.state = { ...this.state, running: [], waiting: [] };
+    this.log.stopped();
+    this.toast.hidden = true;
     this.composer.area.placeholder = "Run this cell again to go on: the conversation is kept.";
     this.composer.refresh();
     this.say("The kernel was restarted. Run this cell again to go on: the conversation is kept.");

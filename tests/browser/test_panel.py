@@ -42,6 +42,14 @@ TWICE_DELETED = """first => {
     turn.querySelector('[aria-label^="Delete"]').click();
 }"""
 
+#: How many widgets say that they are disconnected, and how many show so by an icon.
+BROKEN_LINKS = """panel => {
+  const all = [panel, ...panel.querySelectorAll('*')];
+  const found = all.filter(e => e.classList.contains('jupyter-widgets-disconnected'));
+  const shown = found.filter(e => getComputedStyle(e, '::before').content !== 'none');
+  return {disconnected: found.length, shown: shown.length};
+}"""
+
 
 class Panel:
     """A panel that is open in a page."""
@@ -403,11 +411,27 @@ def test_a_restarted_kernel_is_told_and_a_saved_notebook_has_the_transcript(
     assert "What is kept?" in html
     assert "Run this cell to go on with it." in html
     assert "<strong>some</strong>" in html
+    never = threading.Event()
+    server.script = ["A part", never]
+    panel.press("Delete turn 1")
+    panel.press("Undo")
+    panel.ask("What will be cut off?")
+    expect(panel.turn(2)).to_contain_text("A part")
+    panel.ask("What waits?")
+    panel.press("Delete turn 1")
+    expect(panel.place.get_by_role("button", name="Undo")).to_be_visible()
     page.evaluate(
         "() => jupyterapp.shell.currentWidget.context.sessionContext.restartKernel()"
     )
     expect(panel.status).to_contain_text("Run this cell again to go on")
     expect(panel.composer).to_be_disabled()
+    for name in ("Stop the answer (Esc)", "Undo"):
+        expect(panel.place.get_by_role("button", name=name)).to_be_hidden()
+    expect(panel.place.locator(".h2o-running, .h2o-waiting > *")).to_have_count(0)
+    icons = panel.place.evaluate(BROKEN_LINKS)
+    assert (icons["disconnected"] > 0, icons["shown"]) == (True, 0)
+    notebook.screenshot("panel-lost")
+    never.set()
 
 
 def test_two_thousand_messages_are_built_only_where_they_are_seen(
