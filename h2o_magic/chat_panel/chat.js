@@ -483,7 +483,7 @@ class Composer {
     this.banner = make("div", { class: "h2o-banner", hidden: "" });
     this.stop = button("stop", "Stop the answer (Esc)", () => chat.send("stop"), { class: "h2o-round h2o-stop", hidden: "" });
     this.go = button("send", "Send (Enter)", () => this.send(), { class: "h2o-round", disabled: "" });
-    this.preview = button("eye", "Preview what is sent", () => chat.send("preview", { text: this.area.value }), { hidden: "" });
+    this.preview = button("eye", "Preview what is sent", () => this.previewed(), { hidden: "" });
     const hint = make(
       "span",
       { class: "h2o-hint" },
@@ -583,9 +583,17 @@ class Composer {
     this.chat.send("ask", { text, ...(edited ? { id: edited } : {}) });
   }
 
-  /** Take a question back that was refused. */
-  refused(text) {
-    if (!this.area.value) this.set(text);
+  previewed() {
+    const id = this.editing?.id;
+    this.chat.send("preview", { text: this.area.value, ...(id ? { id } : {}) });
+  }
+
+  /** Take a question back that was refused, and go on editing if it was an edit. */
+  refused(text, id) {
+    if (this.area.value || !text) return;
+    const turn = this.chat.log.turns.get(id);
+    if (turn?.row) this.edit(turn);
+    this.set(text);
   }
 }
 
@@ -798,8 +806,8 @@ class Chat {
     this.composer.offers.show(message);
   }
 
-  on_refused({ text, question }) {
-    this.composer.refused(question);
+  on_refused({ text, question, id }) {
+    this.composer.refused(question, id);
     this.say(text);
     this.root.classList.add("h2o-refused");
     setTimeout(() => this.root.classList.remove("h2o-refused"), 4000);

@@ -389,7 +389,8 @@ class View:
         self, view: str, error: BaseException, message: Mapping[str, Any]
     ) -> None:
         text = " ".join(str(error).split()) or type(error).__name__
-        self._tell(view, "refused", text=text, question=str(message.get("text", "")))
+        asked = {"question": str(message.get("text", "")), "id": message.get("id")}
+        self._tell(view, "refused", text=text, **asked)
 
     def _send_state(self) -> None:
         session = self._session

@@ -290,3 +290,11 @@ def test_undo_takes_back_the_deletion_that_it_was_offered_for_and_nothing_else(
     assert "has changed since" in page.wait_for("refused")["text"]
     questions = [turn.question for turn in page.session.turns()]
     assert questions == ["First?", "Third?"]
+
+
+def test_an_edit_that_is_refused_comes_back_as_that_edit(page: Page) -> None:
+    page.say("ask", text="hello")
+    row = page.ended_row()
+    page.say("ask", text=" ", id=row["id"])
+    refused = page.wait_for("refused")
+    assert (refused["question"], refused["id"]) == (" ", row["id"])
