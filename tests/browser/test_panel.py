@@ -67,6 +67,11 @@ class Panel:
     def turn(self, number: int) -> Locator:
         return self.place.get_by_role("article", name=f"Turn {number}", exact=True)
 
+    def wait_for_end(self, number: int, text: str) -> None:
+        """Wait until a turn's answer has this text, and its end."""
+        expect(self.turn(number)).to_contain_text(text)
+        expect(self.turn(number).locator(".h2o-facts")).to_be_visible()
+
     def press(self, name: str) -> None:
         """Press a button that may only be seen with the pointer near."""
         button = self.place.get_by_role("button", name=name, exact=True)
@@ -167,24 +172,23 @@ def test_a_question_is_edited_its_answer_asked_again_and_its_versions_are_kept(
     _, panel = opened(open_notebook, server, "panel-versions.ipynb")
     server.script = ["The first answer."]
     panel.ask("Which one?")
-    expect(panel.turn(1)).to_contain_text("The first answer.")
-    expect(panel.turn(1).locator(".h2o-facts")).to_be_visible()
+    panel.wait_for_end(1, "The first answer.")
     server.script = ["The second answer."]
     panel.composer.press("ArrowUp")
     expect(panel.composer).to_have_value("Which one?")
     panel.ask("Which other one?")
-    expect(panel.turn(1)).to_contain_text("The second answer.")
+    panel.wait_for_end(1, "The second answer.")
     expect(panel.turn(1)).to_contain_text("2 of 2")
     panel.press("Earlier version of turn 1")
     expect(panel.turn(1)).to_contain_text("The first answer.")
     expect(panel.turn(1)).to_contain_text("1 of 2")
     server.script = ["The third answer."]
     panel.press("Ask turn 1 again")
-    expect(panel.turn(1)).to_contain_text("The third answer.")
+    panel.wait_for_end(1, "The third answer.")
     expect(panel.turn(1)).to_contain_text("3 of 3")
     server.script = ["The fourth answer."]
     panel.ask("/retry --temperature 0.9")
-    expect(panel.turn(1)).to_contain_text("The fourth answer.")
+    panel.wait_for_end(1, "The fourth answer.")
     expect(panel.turn(1)).to_contain_text("4 of 4")
     assert server.asked[-1]["parameters"]["temperature"] == 0.9
     panel.press("Delete turn 1")
@@ -195,9 +199,10 @@ def test_a_question_is_edited_its_answer_asked_again_and_its_versions_are_kept(
     expect(panel.place.get_by_role("button", name="Undo")).to_be_visible()
     panel.ask("What is new?")
     expect(panel.turn(1)).to_contain_text("What is new?")
+    panel.wait_for_end(1, "The fourth answer.")
     expect(panel.place.get_by_role("button", name="Undo")).to_be_hidden()
     panel.ask("What is newer?")
-    expect(panel.turn(2)).to_contain_text("The fourth answer.")
+    panel.wait_for_end(2, "The fourth answer.")
     panel.turn(1).evaluate(TWICE_DELETED)
     expect(panel.turns).to_have_count(1)
     expect(panel.turn(1)).to_contain_text("What is newer?")
