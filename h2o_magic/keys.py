@@ -163,6 +163,7 @@ class Keys:
         """
         try:
             key = self._ask(f"Key for {url}: ")
+        # A front end without input raises ipykernel's kind of NotImplementedError.
         except (EOFError, NotImplementedError, OSError):
             raise ConfigurationError(
                 f"the key for {url} cannot be asked for here: take it from a variable "

@@ -42,20 +42,9 @@ class NotebookShell:
         self._magics = magics
 
     def expand(self, question: str, *, earlier: str = "") -> str:
-        """Return a question with its names in braces as text.
+        """Return a question with its names in braces as text, as in a cell.
 
-        Parameters
-        ----------
-        question
-            As it was written.
-        earlier
-            The question as it was sent before it was edited; what stands in braces in
-            it stays as it stands.
-
-        Raises
-        ------
-        ConfigurationError
-            If one is unknown, or its value may hold a secret.
+        See :meth:`h2o_magic.magics.H2OMagics.expanded`.
         """
         return self._magics.expanded(question, earlier=earlier)
 

@@ -95,10 +95,10 @@ class InTurn(Sequence[Any]):
     @overload
     def __getitem__(self, place: slice) -> Sequence[Any]: ...
     def __getitem__(self, place: int | slice) -> Any:
-        raise NotImplementedError
+        raise NotImplementedError  # the server only iterates its script
 
     def __len__(self) -> int:
-        raise NotImplementedError
+        raise NotImplementedError  # as above
 
 
 @contextmanager
