@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 
-from benchmarks import beside_engine, many_streams
 from benchmarks.bars import Bar, table
+from benchmarks.server import beside_engine, many_streams
 
 
 def test_a_figure_is_held_to_its_bar() -> None:

@@ -6,8 +6,8 @@ import asyncio
 import statistics
 
 from benchmarks.bars import Bar
-from benchmarks.processes import started
-from benchmarks.sse_client import ask
+from benchmarks.server.processes import started
+from benchmarks.server.sse_client import ask
 
 __all__ = ["measure"]
 
@@ -25,7 +25,7 @@ async def measure(streams: int, *, rate: int = 20, tokens: int = 200) -> list[Ba
         Tokens per second of each, and how many it has.
     """
     options = ["--slots", str(streams), "--rate", str(rate)]
-    async with started("benchmarks.stand_in", *options) as server:
+    async with started("benchmarks.server.stand_in", *options) as server:
         body = {
             "model": "llama-13b",
             "messages": [{"role": "user", "content": "Write."}],

@@ -16,6 +16,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Page, WebSocket, expect
 
 from benchmarks.bars import Bar
+from benchmarks.parts import Options
 from tests.browser.conftest import LabNotebook, Opener, chromium, running_lab
 from tests.stand_in import stand_in
 
@@ -123,7 +124,7 @@ class _Paced(Sequence[Any]):
         return self.tokens[place]
 
 
-def measure(tokens: int = 2000, rate: float = 200) -> list[Bar]:
+def measure(_options: Options, tokens: int = 2000, rate: float = 200) -> list[Bar]:
     """Return the figures of one answer, and of a long conversation."""
     home = Path(tempfile.mkdtemp(prefix="h2o-panel-"))
     with running_lab(home) as lab, chromium() as browser, stand_in() as server:

@@ -13,8 +13,8 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from benchmarks.bars import Bar
-from benchmarks.processes import Address, own_server, started
-from benchmarks.sse_client import Heard, ask
+from benchmarks.server.processes import Address, own_server, started
+from benchmarks.server.sse_client import Heard, ask
 
 __all__ = ["measure"]
 
@@ -80,7 +80,7 @@ def _check(heard: Sequence[Heard]) -> None:
 async def measure(rounds: int) -> list[Bar]:
     """Measure both servers in turn, that many times."""
     async with (
-        started("benchmarks.engine_server", "--slots", str(_SLOTS)) as engine,
+        started("benchmarks.server.engine_server", "--slots", str(_SLOTS)) as engine,
         own_server(_SLOTS) as ours,
     ):
         servers: list[_Server] = [(engine, _ENGINE), (ours, {})]

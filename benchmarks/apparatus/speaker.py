@@ -1,0 +1,222 @@
+"""A stand-in server that costs nothing: it says ready-made answers.
+
+The question tells what to say: "Say 2000 tokens of prose at 200 a second.", or without
+a speed, as fast as the socket takes it. It speaks gpt-gm and the OpenAI dialect, and
+tells at ``/said`` when it has sent what, since only it knows.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal, TypeAlias
+from urllib.request import urlopen
+
+from benchmarks.apparatus.answers import answer
+
+__all__ = ["Speaker", "body_parts", "question", "speaking"]
+
+Dialect: TypeAlias = Literal["gpt-gm", "openai"]
+
+_CONVERSATION = "0" * 24
+_QUESTION = re.compile(r"Say (\d+) tokens of (\w+)(?: at (\d+) a second)?\.")
+_MODEL = "llama-13b"
+_LAST_CHUNK = b"0\r\n\r\n"
+
+
+def question(shape: str, tokens: int, rate: int = 0) -> str:
+    """Return the question that makes it say this.
+
+    Parameters
+    ----------
+    shape, tokens
+        As of :func:`benchmarks.apparatus.answers.answer`.
+    rate
+        Tokens a second; 0 for as fast as they are taken.
+    """
+    return f"Say {tokens} tokens of {shape}{f' at {rate} a second' * bool(rate)}."
+
+
+@cache
+def body_parts(dialect: Dialect, shape: str, tokens: int) -> tuple[bytes, ...]:
+    """Return the events of an answer, a token each, and what ends it."""
+    said = answer(shape, tokens)
+    if dialect == "openai":
+        head = _openai_event({"role": "assistant", "content": ""})
+        texts = [_openai_event({"content": token}) for token in said]
+        end = _openai_event({}, "stop", completion_tokens=tokens)
+        texts[0] = head + texts[0]
+        return tuple(map(_chunk, (*texts, end, b"data: [DONE]\n\n")))
+    end = _gptgm_event("</s>", special=True, generated_text="".join(said))
+    return tuple(map(_chunk, (*map(_gptgm_event, said), end)))
+
+
+def _chunk(data: bytes) -> bytes:
+    """Return a chunk of HTTP: the servers of use send one for each event."""
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+def _openai_event(
+    delta: dict[str, str], finish: str | None = None, **usage: int
+) -> bytes:
+    event = {
+        "id": "chatcmpl-0",
+        "object": "chat.completion.chunk",
+        "created": 1795000000,
+        "model": _MODEL,
+        "choices": [
+            {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+        ],
+    }
+    if usage:
+        event["usage"] = {"prompt_tokens": 9, **usage}
+    return b"data: " + json.dumps(event).encode() + b"\n\n"
+
+
+def _gptgm_event(
+    text: str, *, special: bool = False, generated_text: str | None = None
+) -> bytes:
+    details = None
+    if generated_text is not None:
+        details = {"finish_reason": "eos_token", "generated_tokens": 1, "seed": None}
+    event = {
+        "token": {"id": 300, "text": text, "logprob": -0.1, "special": special},
+        "generated_text": generated_text,
+        "details": details,
+    }
+    return b"data:" + json.dumps(event).encode() + b"\n\n"
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A running one: its address, for gpt-gm as it is and with ``/v1`` for OpenAI's."""
+
+    url: str
+
+    def said(self) -> list[dict[str, Any]]:
+        """Return what it has said, and when it sent its first and last token.
+
+        Each has ``asked``, ``first`` and ``last``, by ``time.time()``; the last is 0
+        while it speaks.
+        """
+        with urlopen(f"{self.url}/said") as answer:
+            said: list[dict[str, Any]] = json.load(answer)
+        return said
+
+
+@contextmanager
+def speaking() -> Iterator[Speaker]:
+    """Run the server in a process of its own."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process:
+        try:
+            yield Speaker(json.loads(process.stdout.readline())["url"])
+        finally:
+            process.stdin.close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Speaker
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        """Answer what a client asks before its question."""
+        if self.path == "/said":
+            self._json(self.server.said)
+        elif self.path == "/v1/models":
+            self._json({"object": "list", "data": [{"id": _MODEL, "object": "model"}]})
+        elif self.path == "/__data.json":  # of gpt-gm: a page without models
+            self._json({"type": "data", "nodes": [{"type": "data", "data": [{}]}]})
+        else:
+            self._reply(404, "text/plain", b"")
+
+    def do_POST(self) -> None:
+        """Answer a question, or what a client of gpt-gm asks around it."""
+        body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
+        if self.path == "/settings":
+            self._json({"type": "redirect", "status": 303, "location": "/"})
+        elif self.path == "/conversation":
+            self._json({"conversationId": _CONVERSATION})
+        elif self.path == "/v1/chat/completions":
+            asked = json.loads(body)["messages"][-1]["content"]
+            self._say("openai", asked)
+        elif self.path == f"/conversation/{_CONVERSATION}":
+            self._say("gpt-gm", json.loads(body)["inputs"])
+        else:
+            self._json({})
+
+    def _say(self, dialect: Dialect, asked: str) -> None:
+        found = _QUESTION.findall(asked)
+        tokens, shape, rate = found[-1] if found else ("5", "prose", "")
+        parts = body_parts(dialect, shape, int(tokens))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.flush()
+        said = {"asked": asked, "first": time.time(), "last": 0.0}
+        self.server.said.append(said)
+        try:
+            self._send(parts, int(rate or 0))
+        except OSError:
+            self.close_connection = True  # the client went away
+            return
+        said["last"] = time.time()
+
+    def _send(self, parts: Sequence[bytes], rate: int) -> None:
+        if not rate:
+            self.wfile.write(b"".join((*parts, _LAST_CHUNK)))
+            return
+        began = time.monotonic()
+        for number, part in enumerate(parts):
+            time.sleep(max(began + number / rate - time.monotonic(), 0))
+            self.wfile.write(part)
+        self.wfile.write(_LAST_CHUNK)
+
+    def _json(self, value: object) -> None:
+        self._reply(200, "application/json", json.dumps(value).encode())
+
+    def _reply(self, status: int, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class _Speaker(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.said: list[dict[str, Any]] = []
+
+
+def main() -> None:
+    """Serve until standard input ends; print the address first."""
+    server = _Speaker()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}"
+    print(json.dumps({"url": url}), flush=True)
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

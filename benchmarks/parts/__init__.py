@@ -1,0 +1,67 @@
+"""What is measured, one module for each part of the product.
+
+Each has ``measure(options) -> Iterable[Bar]``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from benchmarks.bars import Bar
+
+__all__ = ["PARTS", "Options", "run"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says of all parts.
+
+    Attributes
+    ----------
+    rounds : int
+        How often what is compared is measured in turn; the median counts.
+    peers : bool
+        Whether other packages are installed, each in an environment of its own, and
+        measured beside this one.
+    streams : int
+        How many streams at once the local server is to serve.
+    """
+
+    rounds: int = 7
+    peers: bool = False
+    streams: int = 500
+
+
+#: The parts by name, in the order in which all of them run, and what each measures.
+PARTS = {
+    "loading": "%load_ext in a running kernel",
+    "flood": "an answer as fast as the socket gives it: kernel time",
+    "iopub": "what goes over IOPub: bytes, messages, the worst shapes",
+    "delay": "from the server's first token to the first text on IOPub",
+    "lab": "a cell in JupyterLab: what is seen, and when",
+    "starting": "from a fresh kernel to the first text",
+    "memory": "the kernel's memory after many answers",
+    "side_by_side": "eight answers at once",
+    "long_conversation": "a thousand turns in the store and on screen",
+    "slow_link": "the server behind a slow link",
+    "package": "the size of the wheel, and what an installation adds",
+    "panel": "the chat panel in JupyterLab",
+    "local_server": "the local server beside its engine, and with many streams",
+}
+
+
+def run(part: str, options: Options) -> Iterable[Bar]:
+    """Measure a part.
+
+    Parameters
+    ----------
+    part
+        A name of :data:`PARTS`.
+    options
+        Of the command line.
+    """
+    module = importlib.import_module(f"benchmarks.parts.{part}")
+    bars: Iterable[Bar] = module.measure(options)
+    return bars

@@ -1,0 +1,74 @@
+"""An answer as fast as the socket gives it: how long the kernel works.
+
+Beside it, in the same kernel and in turn, the least that a client of the OpenAI
+dialect must do: read the same body with bare ``requests`` and give each event to
+``json.loads``.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+
+from benchmarks.apparatus.answers import answer
+from benchmarks.apparatus.kernel import CellRun, Kernel, talking_kernel
+from benchmarks.apparatus.speaker import question, speaking
+from benchmarks.bars import Bar
+from benchmarks.parts import Options
+
+__all__ = ["measure"]
+
+_TOKENS = 8000
+_MOST_OF_BARE = 1.5
+_BARE = """
+def bare(address, question):
+    import json
+    import requests
+    body = {"model": "llama-13b", "stream": True, "messages": [
+        {"role": "user", "content": question}]}
+    texts, rest = [], b""
+    with requests.post(address, json=body, stream=True) as answer:
+        for data in answer.iter_content(None):
+            *events, rest = (rest + data).split(b"\\n\\n")
+            for event in events:
+                if event.startswith(b"data: {"):
+                    delta = json.loads(event[6:])["choices"][0]["delta"]
+                    texts.append(delta.get("content", ""))
+    return len("".join(texts))
+"""
+
+
+def measure(options: Options) -> Iterator[Bar]:
+    """Yield the ratio for each shape and dialect, and what they were made of."""
+    with speaking() as speaker:
+        for dialect, end in (("OpenAI", "/v1"), ("gpt-gm", "")):
+            with talking_kernel(speaker.url + end) as kernel:
+                kernel.run(_BARE)
+                for shape in ("prose", "mixed"):
+                    pairs = _pairs(kernel, speaker.url, shape, options.rounds)
+                    yield from _bars(f"{shape}, {dialect}", pairs)
+
+
+def _pairs(
+    kernel: Kernel, url: str, shape: str, rounds: int
+) -> list[tuple[CellRun, CellRun]]:
+    asked = question(shape, _TOKENS)
+    address = f"{url}/v1/chat/completions"
+    size = len("".join(answer(shape, _TOKENS)))
+    pairs = []
+    for _ in range(rounds + 1):
+        ours = kernel.run(f"%%h2o\n{asked}")
+        bare = kernel.run(f"assert bare({address!r}, {asked!r}) == {size}")
+        pairs.append((ours, bare))
+    return pairs[1:]  # the first one imports
+
+
+def _bars(what: str, pairs: list[tuple[CellRun, CellRun]]) -> Iterator[Bar]:
+    ours = statistics.median(pair[0].cpu for pair in pairs) * 1000
+    bare = statistics.median(pair[1].cpu for pair in pairs) * 1000
+    note = f"{len(pairs)} pairs: {ours:.0f} ms and {bare:.0f} ms of the processor"
+    ratio = statistics.median(ours.cpu / bare.cpu for ours, bare in pairs)
+    name = f"{_TOKENS} tokens of {what}: kernel time"
+    yield Bar(name, ratio, "x bare", most=_MOST_OF_BARE, note=note)
+    by_clock = statistics.median(ours.seconds / bare.seconds for ours, bare in pairs)
+    yield Bar(f"{_TOKENS} tokens of {what}: by the clock", by_clock, "x bare")

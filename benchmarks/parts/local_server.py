@@ -1,0 +1,19 @@
+"""The local server beside its engine's own, and with many streams."""
+
+from __future__ import annotations
+
+import asyncio
+
+from benchmarks.bars import Bar
+from benchmarks.parts import Options
+from benchmarks.server import beside_engine, many_streams
+
+__all__ = ["measure"]
+
+
+def measure(options: Options) -> list[Bar]:
+    """Return the figures of both."""
+    return [
+        *asyncio.run(many_streams.measure(options.streams)),
+        *asyncio.run(beside_engine.measure(options.rounds)),
+    ]
