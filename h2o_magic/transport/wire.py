@@ -16,6 +16,8 @@ from typing import Any
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from h2o_magic.transport.response import BlockResponse
+
 __all__ = ["WATCHED_POOLS", "Cancellation"]
 
 
@@ -97,6 +99,7 @@ _current: ContextVar[Cancellation | None] = ContextVar("_current", default=None)
 class _Watched(HTTPConnection):
     """A connection that shows its socket before it waits for an answer."""
 
+    response_class = BlockResponse
     answered = False
 
     def connect(self) -> None:

@@ -1,0 +1,75 @@
+"""The chunked transfer coding of HTTP/1.1, decoded in blocks of any size.
+
+Pure and incremental: bytes go in as they come from the network, cut anywhere; the body
+comes out. Many chunks in one block cost little more than one, which is why this is not
+left to :mod:`http.client`: servers send each token of an answer as a chunk of its own.
+
+The coding is that of RFC 9112, section 7.1. As :mod:`http.client` does, it takes a bare
+line feed for the end of a line, and drops extensions and trailers.
+"""
+
+from __future__ import annotations
+
+__all__ = ["ChunkDecoder"]
+
+#: Bytes of the longest line that is taken: of a size with its extensions, a trailer.
+_LONGEST_LINE = 65536
+
+
+class ChunkDecoder:
+    """Takes a chunked body apart.
+
+    Attributes
+    ----------
+    ended : bool
+        True once the body has ended with its last chunk and its trailers.
+    """
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._rest = b""  # what is no whole line yet
+        self._left = 0  # bytes of the chunk that are still to come
+        self._closing = False  # the line end after a chunk's bytes is to come
+        self._trailing = False  # the last chunk came
+
+    def feed(self, data: bytes) -> bytes:
+        """Take the next bytes and return those of the body in them.
+
+        Raises
+        ------
+        ValueError
+            If they are not in this coding.
+        """
+        pieces: list[bytes] = []
+        data = self._rest + data
+        place, end = 0, len(data)
+        while place < end and not self.ended:
+            if self._left:
+                piece = data[place : place + self._left]
+                pieces.append(piece)
+                place += len(piece)
+                self._left -= len(piece)
+                self._closing = not self._left
+                continue
+            line_end = data.find(b"\n", place)
+            if line_end < 0:
+                break
+            self._take_line(data[place:line_end].rstrip(b"\r"))
+            place = line_end + 1
+        self._rest = b"" if self.ended else data[place:]
+        if len(self._rest) > _LONGEST_LINE:
+            raise ValueError("a line of the chunked coding is too long")
+        return b"".join(pieces)
+
+    def _take_line(self, line: bytes) -> None:
+        if self._closing:
+            if line:
+                raise ValueError(f"expected the end of a chunk, got {line[:20]!r}")
+            self._closing = False
+        elif self._trailing:
+            self.ended = not line
+        else:
+            size = int(line.partition(b";")[0], 16)
+            if size < 0:
+                raise ValueError(f"a chunk of {size} bytes")
+            self._left, self._trailing = size, not size
