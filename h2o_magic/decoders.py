@@ -13,8 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = ["EventDecoder", "LineDecoder", "ObjectDecoder", "ServerSentEvent"]
 
@@ -26,8 +25,7 @@ _JSON_BLANKS = " \t"
 _JSON = json.JSONDecoder()
 
 
-@dataclass(frozen=True, slots=True)
-class ServerSentEvent:
+class ServerSentEvent(NamedTuple):
     """One server-sent event.
 
     Attributes
@@ -76,12 +74,12 @@ class LineDecoder:
         if not data:
             return []
         self._ended_with_cr = data.endswith(b"\r")
-        first, *others = _LINE_END.split(data)
-        self._pending += first
-        lines = []
-        for piece in others:
-            lines.append(self._take())
-            self._pending += piece
+        lines = _LINE_END.split(data) if b"\r" in data else data.split(b"\n")
+        self._pending += lines[0]
+        if len(lines) == 1:
+            return []
+        lines[0] = self._take()
+        self._pending += lines.pop()
         return lines
 
     def flush(self) -> list[bytes]:
@@ -127,15 +125,17 @@ class EventDecoder:
     def _read(self, lines: list[bytes]) -> list[ServerSentEvent]:
         events: list[ServerSentEvent] = []
         for raw in lines:
-            line = raw.decode("utf-8", errors="replace")
-            name, _, value = line.partition(":")
+            if not raw:
+                self._dispatch(events)
+                continue
+            name, _, value = raw.decode("utf-8", errors="replace").partition(":")
             value = value.removeprefix(" ")
-            if not line or (name == "data" and self._starts_next(value)):
-                events += self._dispatch()
-            if not name and value.startswith("{"):
-                events.append(ServerSentEvent((value,), comment=True))
-            elif name == "data":
+            if name == "data":
+                if self._data and self._starts_next(value):
+                    self._dispatch(events)
                 self._data.append(value)
+            elif not name and value.startswith("{"):
+                events.append(ServerSentEvent((value,), comment=True))
             elif name == "event":
                 self._event = value
             elif name == "error":
@@ -146,16 +146,15 @@ class EventDecoder:
         # Some servers leave out the blank line between events (llama.cpp issue
         # 14268). No JSON text has these two brackets next to each other without a
         # comma, so here one JSON text ends and another begins.
-        previous = self._data[-1].rstrip() if self._data else ""
+        previous = self._data[-1].rstrip()
         return previous.endswith(("}", "]")) and value.lstrip().startswith(("{", "["))
 
-    def _dispatch(self) -> list[ServerSentEvent]:
-        event = ServerSentEvent(
-            tuple(self._data), self._event or "message", self._error
-        )
+    def _dispatch(self, events: list[ServerSentEvent]) -> None:
+        """Add the event that has ended, if it says something."""
+        lines, kind, error = tuple(self._data), self._event, self._error
         self._data, self._event, self._error = [], "", None
-        says_something = event.data or event.error is not None or event.event == "error"
-        return [event] if says_something else []
+        if len(lines) > 1 or any(lines) or error is not None or kind == "error":
+            events.append(ServerSentEvent(lines, kind or "message", error))
 
 
 class ObjectDecoder:

@@ -5,7 +5,9 @@ Pure: bytes go in, cut anywhere; events of :mod:`h2o_magic.events` come out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import attrgetter
 from typing import Generic, Protocol, TypeVar
 
 from h2o_magic.backends.event_body import EventBody
@@ -19,8 +21,11 @@ __all__ = ["EventReader", "Interprets"]
 class Interprets(Protocol):
     """What reads the events of one dialect, and keeps the answer."""
 
-    def feed(self, event: ServerSentEvent) -> Iterator[Event]:
-        """Take one event of the stream and yield what it means."""
+    def feed(self, events: Iterable[ServerSentEvent]) -> Iterator[Event]:
+        """Take events of the stream, that came together, and yield what they mean.
+
+        Text in neighbouring ones may be yielded as one.
+        """
 
     def take_whole(self, document: object) -> Iterator[Event]:
         """Take the only document of a body; None where it is a stream."""
@@ -55,8 +60,7 @@ class EventReader(Generic[_I]):
         ProtocolError
             If the body is a document of more than 16 MiB.
         """
-        for event in self._body.feed(data):
-            yield from self._read(event)
+        yield from self._read(self._body.feed(data))
 
     def flush(self) -> Iterator[Event]:
         """Yield what the end of the body, or a cut, leaves to be shown.
@@ -66,12 +70,14 @@ class EventReader(Generic[_I]):
         GenerationError
             If the body is a document that reports an error.
         """
-        for event in self._body.flush():
-            yield from self._read(event)
+        yield from self._read(self._body.flush())
         yield from self._interpreter.take_whole(self._body.document())
         yield from self._interpreter.rest()
 
-    def _read(self, event: ServerSentEvent) -> Iterator[Event]:
-        if event.comment:
-            return iter(comment_notices(event.data))
-        return self._interpreter.feed(event)
+    def _read(self, events: list[ServerSentEvent]) -> Iterator[Event]:
+        for is_comment, run in groupby(events, attrgetter("comment")):
+            if is_comment:
+                for comment in run:
+                    yield from comment_notices(comment.data)
+            else:
+                yield from self._interpreter.feed(run)

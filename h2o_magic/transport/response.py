@@ -28,25 +28,19 @@ class BlockResponse(HTTPResponse):
         IncompleteRead
             If the body breaks off, or is not chunked as it says.
         """
-        if not self.chunked or n <= 0:
+        if not self.chunked or n <= 0 or self.isclosed():
             return super().read1(n)
-        while self.fp is not None:
+        data = b""
+        while not data and not self._chunks.ended:
             block = self.fp.read1(n)
             try:
                 data = self._chunks.feed(block)
             except ValueError as error:
-                self._end()
+                self.close()
                 raise IncompleteRead(b"") from error
-            if self._chunks.ended:
-                self._end()
-            elif not block:
-                self._end()
+            if not block and not self._chunks.ended:
+                self.close()
                 raise IncompleteRead(b"")
-            if data:
-                return data
-        return b""
-
-    def _end(self) -> None:
-        fp, self.fp = self.fp, None
-        if fp is not None:
-            fp.close()
+        if self._chunks.ended:
+            self.close()  # which lets go of the connection, not of its socket
+        return data

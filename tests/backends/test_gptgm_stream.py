@@ -21,6 +21,7 @@ from h2o_magic.events import (
     TextDelta,
     Usage,
 )
+from tests.backends.joined import joined
 from tests.backends.scripted import final, recorded_body, token
 
 
@@ -73,12 +74,12 @@ STREAMS = {
 @pytest.mark.parametrize(("case", "text"), STREAMS.items())
 def test_a_recording_cut_at_every_byte_is_the_same_answer(case: str, text: str) -> None:
     body = recorded_body(case)
-    whole = read(body)
+    whole = joined(read(body))
     assert whole[-1] == Finished(text, "end" if case == "stream-details" else "unknown")
     assert shown(whole) == text
     for cut in range(len(body) + 1):
-        assert read(body[:cut], body[cut:]) == whole
-    assert read(*[body[i : i + 1] for i in range(len(body))]) == whole
+        assert joined(read(body[:cut], body[cut:])) == whole
+    assert joined(read(*[body[i : i + 1] for i in range(len(body))])) == whole
 
 
 @pytest.mark.parametrize("case", ["generate-first-turn", "stream-emoji-empty-tokens"])
@@ -226,7 +227,8 @@ def test_empty_and_padded_tokens_are_only_their_text() -> None:
 
 
 def test_halves_of_a_character_in_two_tokens_are_joined() -> None:
-    out = read(sse(token("x \ud83d"), token("\ude00"), final("x \ud83d\ude00")))
+    first, second = sse(token("x \ud83d")), sse(token("\ude00"))
+    out = read(first, second, sse(final("x \ud83d\ude00")))
     assert [e.text for e in out if isinstance(e, TextDelta)] == ["x", " 😀"]
     assert out[-1] == Finished("x 😀")
 

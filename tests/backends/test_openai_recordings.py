@@ -39,6 +39,7 @@ from h2o_magic.events import (
     Usage,
 )
 from h2o_magic.messages import user
+from tests.backends.joined import joined
 from tests.backends.recorded_openai import (
     Reading,
     Recording,
@@ -137,7 +138,7 @@ class Outcome:
     def comparable(self) -> tuple[Any, ...]:
         error = self.error
         told = None if error is None else (type(error), str(error), error.partial)
-        return self.events, told
+        return joined(self.events), told
 
 
 def read(pieces: Iterable[bytes], recording: Recording) -> Outcome:

@@ -397,3 +397,18 @@ def test_a_large_event_and_many_in_one_piece_are_read() -> None:
     large = "x" * 2**20
     events = read(sse(said(large), *[said("y")] * 1000, chunk({}, "stop")))
     assert end(events).text == large + "y" * 1000
+
+
+def test_what_a_chunk_says_beside_its_text_is_heard_also_if_it_is_said_again() -> None:
+    thought = chunk({"content": "", "reasoning_content": "hm"})
+    refused = chunk({"content": "", "refusal": "no"})
+    body = sse(said("a"), said("a"), thought, thought, refused, refused)
+    events = read(sse(body, said("", "stop")))
+    texts = "".join(e.text for e in events if isinstance(e, TextDelta))
+    thoughts = "".join(e.text for e in events if isinstance(e, ReasoningDelta))
+    assert (texts, thoughts) == ("aanono", "hmhm")
+
+
+def test_chunks_that_differ_in_their_text_alone_are_one_event() -> None:
+    events = read(sse(said("a"), said("b"), said("c"), said("d", "stop"), said("e")))
+    assert [e.text for e in events if isinstance(e, TextDelta)] == ["a", "bc", "d"]

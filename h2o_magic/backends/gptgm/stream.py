@@ -6,7 +6,8 @@ Pure. The stream is that of text-generation-inference 0.9, as chat-ui passes it 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeGuard
 
 from h2o_magic.backends.gptgm.text import GrowingText, clean
 from h2o_magic.backends.own_facts import answer_facts, notices_of
@@ -68,22 +69,44 @@ class Interpreter:
         """True once the final event has come."""
         return self._finished is not None
 
-    def feed(self, event: ServerSentEvent) -> Iterator[Event]:
-        """Take one event of the stream and yield what it means.
+    def feed(self, events: Iterable[ServerSentEvent]) -> Iterator[Event]:
+        """Take events that came together and yield what they mean.
+
+        The texts of neighbouring tokens are yielded as one.
 
         Raises
         ------
         GenerationError
-            If it reports an error, after the text that was held back; the text so far
+            If one reports an error, after the text that was held back; the text so far
             is in ``partial``.
         """
-        if event.error is not None or event.event == "error":
-            yield from self._fail(event.error or event.data)
-        try:
-            document = json.loads(event.data)
-        except (ValueError, RecursionError):
-            return  # "[DONE]", a proxy's words, an event cut off
-        yield from self._take(document)
+        texts: list[str] = []
+        for event in events:
+            failed = event.error is not None or event.event == "error"
+            document = _document(event)
+            if not failed and self._is_token_alone(document):
+                texts.append(self._token(document["token"]))
+                continue
+            yield from self._grow(texts)
+            if failed:
+                yield from self._fail(event.error or event.data)
+            yield from self._take(document)
+        yield from self._grow(texts)
+
+    def _is_token_alone(self, document: Any) -> TypeGuard[dict[str, Any]]:
+        return (
+            isinstance(document, dict)
+            and "token" in document
+            and document.get("generated_text") is None
+            and not document.get("error")
+            and "h2o_magic" not in document
+            and self._finished is None
+        )
+
+    def _grow(self, texts: list[str]) -> Iterator[Event]:
+        if texts and (ready := self._text.add("".join(texts))):
+            yield TextDelta(ready)
+        texts.clear()
 
     def take_whole(self, document: object) -> Iterator[Event]:
         """Take the answer of a server that did not stream; None where it did.
@@ -105,7 +128,7 @@ class Interpreter:
         if document.get("error"):
             yield from self._fail(document)
         yield from notices_of(document)
-        yield from self._token(document.get("token"))
+        yield from self._grow([self._token(document.get("token"))])
         final = document.get("generated_text")
         if isinstance(final, str):
             yield from self._final(final, document.get("details"))
@@ -115,17 +138,17 @@ class Interpreter:
         if not self._finished and (rest := self._text.rest()):
             yield TextDelta(rest)
 
-    def _token(self, token: object) -> Iterator[Event]:
+    def _token(self, token: object) -> str:
+        """Return what a token adds to the answer."""
         if not isinstance(token, dict) or not isinstance(token.get("text"), str):
-            return
+            return ""
         self.understood = True
-        text = token["text"].rstrip("\0")
+        text: str = token["text"].rstrip("\0")
         special = token.get("special")
         if text in _SPECIAL if special is None else special:
-            return
+            return ""
         self._tokens.append(text)
-        if ready := self._text.add(text):
-            yield TextDelta(ready)
+        return text
 
     def _final(self, generated: str, details: object) -> Iterator[Event]:
         self.understood = True
@@ -171,3 +194,10 @@ class Interpreter:
             error_type=kind if isinstance(kind, str) else "",
             partial=self.text,
         )
+
+
+def _document(event: ServerSentEvent) -> object:
+    try:
+        return json.loads(event.data)
+    except (ValueError, RecursionError):
+        return None  # "[DONE]", a proxy's words, an event cut off

@@ -7,7 +7,7 @@ seven servers write it (tests/recordings/openai), and as others are documented t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from h2o_magic.backends.openai.facts import AnswerFacts
@@ -63,6 +63,7 @@ class Interpreter:
         self._facts = AnswerFacts(schema=schema)
         self._reason: FinishReason | None = None
         self._broken: BackendError | None = None
+        self._last: dict[str, Any] | None = None  # the last chunk, without its text
         #: How many chunks of a chat completion came.
         self.chunks = 0
         #: True once the server said that nothing more comes.
@@ -96,25 +97,60 @@ class Interpreter:
             raise self._broken
         return None if self._reason is None else Finished(self.text, self._reason)
 
-    def feed(self, event: ServerSentEvent) -> Iterator[Event]:
-        """Take one event of the stream and yield what it means.
+    def feed(self, events: Iterable[ServerSentEvent]) -> Iterator[Event]:
+        """Take events that came together and yield what they mean.
+
+        Most chunks are like the one before in all but their text. What else they say
+        is known then, and the texts of neighbouring ones are yielded as one.
 
         Raises
         ------
         GenerationError
-            If it reports an error, after the text that was held back; the text so far
+            If one reports an error, after the text that was held back; the text so far
             is in ``partial``.
         """
+        texts: list[str] = []
+        for event in events:
+            document = self._document(event)
+            text = self._text_alone(document)
+            if text is not None:
+                texts.append(text)
+                continue
+            if texts:
+                yield from self._grow(texts)
+            if event.error is not None or event.event == "error":
+                yield from self._fail(event.error or event.data)
+            yield from self._take(document)
+        yield from self._grow(texts)
+
+    def _document(self, event: ServerSentEvent) -> object:
         if event.error is not None or event.event == "error":
-            yield from self._fail(event.error or event.data)
-        if event.data.strip() == "[DONE]":
-            self.said_done = True
-            return
+            self._last = None
         try:
-            document = json.loads(event.data)
-        except (ValueError, RecursionError):
-            return  # a proxy's words, an event cut off
-        yield from self._take(document)
+            return json.loads(event.data)
+        except (ValueError, RecursionError):  # a proxy's words, an event cut off
+            self.said_done = self.said_done or event.data.strip() == "[DONE]"
+            return None
+
+    def _text_alone(self, document: object) -> str | None:
+        """Return the text of a chunk that is otherwise like the last; else None."""
+        if self._last is None or not isinstance(document, dict):
+            return None
+        try:
+            delta = document["choices"][0]["delta"]
+            text, delta["content"] = delta["content"], ""
+        except (LookupError, TypeError):
+            return None
+        if isinstance(text, str) and document == self._last:
+            return text
+        delta["content"] = text
+        return None
+
+    def _grow(self, texts: list[str]) -> Iterator[Event]:
+        self.chunks += len(texts)
+        if ready := self._text.add("".join(texts)):
+            yield TextDelta(ready)
+        texts.clear()
 
     def take_whole(self, document: object) -> Iterator[Event]:
         """Take the answer of a server that did not stream; None where it did.
@@ -143,6 +179,7 @@ class Interpreter:
             # Others than the first were not asked for; one answer is enough.
             if isinstance(choice, dict) and not choice.get("index"):
                 yield from self._choice(choice, whole)
+        self._last = None if self.said_end else _without_text(document)
 
     def rest(self) -> Iterator[Event]:
         """Yield what was held back, and the counts; nothing more comes."""
@@ -203,6 +240,19 @@ def _report(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
     told = document.get("error") or document.get("object") == "error"
     whole_answer = "choices" in document or not document.get("detail")
     return document if told or not whole_answer else None
+
+
+def _without_text(chunk: dict[str, Any]) -> dict[str, Any] | None:
+    """Return a chunk without its text, if it says nothing else that could recur."""
+    choices = chunk["choices"]
+    if len(choices) != 1 or not isinstance(choices[0], dict) or choices[0].get("index"):
+        return None
+    delta = choices[0].get("delta")
+    if not isinstance(delta, dict) or not isinstance(delta.get("content"), str):
+        return None
+    if any(value for name, value in delta.items() if name not in ("role", "content")):
+        return None  # such as reasoning: the same again would be more of it
+    return {**chunk, "choices": [{**choices[0], "delta": {**delta, "content": ""}}]}
 
 
 def _text(content: object) -> str:
