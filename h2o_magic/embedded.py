@@ -20,8 +20,6 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from h2o_magic import places
 from h2o_magic.endpoint import Endpoint
 from h2o_magic.errors import (
@@ -29,6 +27,7 @@ from h2o_magic.errors import (
     ConnectionFailedError,
     MissingExtraError,
 )
+from h2o_magic.file_lock import LockTimeoutError, file_lock
 from h2o_magic.local_service import ServerState, call, state_of
 from h2o_magic.processes import lives
 from h2o_magic.spawning import last_line, spawn
@@ -194,12 +193,12 @@ def _end(state: ServerState) -> None:
 @contextmanager
 def _starting() -> Iterator[None]:
     """Hold the lock under which one kernel starts the server."""
-    path = _runtime_file().with_suffix(".lock")
+    path = _runtime_file().with_suffix(".mutex")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(path, timeout=START_TIMEOUT):
+        with file_lock(path, timeout=START_TIMEOUT):
             yield
-    except Timeout:
+    except LockTimeoutError:
         raise ConnectionFailedError(
             f"another kernel has been starting the local server for "
             f"{START_TIMEOUT:.0f} s and is not done: see {log_file()}"

@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from h2o_magic import places, private_file
 from h2o_magic.backends import ModelInfo
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.file_lock import file_lock
 from h2o_magic.keys import KeySource
 from h2o_magic.known_servers import KnownServer, KnownServers, suggested_name
 from h2o_magic.model_lists import ModelLists
@@ -261,7 +261,7 @@ def test_another_writer_is_waited_for_and_then_given_up(
 ) -> None:
     known.keep(LAB)
     monkeypatch.setattr(private_file, "_PATIENCE", 0.1)
-    with FileLock(path.with_name("servers.json.lock")):
+    with file_lock(path.with_name("servers.json.mutex"), timeout=0):
         assert known.all() == (LAB,)  # reading waits for nobody
         with pytest.raises(ConfigurationError, match="another kernel has held"):
             known.keep(CHAT)
