@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ class Bar:
     name : str
         What was measured.
     value : float
-        The figure.
+        The figure; not a number if it could not be measured here, as the note says.
     unit : str
         What it counts; "ratio" for a share of something measured in the same run.
     least, most : float or None
@@ -41,8 +42,9 @@ class Bar:
         return low and (self.most is None or self.value <= self.most)
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything as plain values."""
-        return {**vars(self), "met": self.met}
+        """Return everything as plain values; None for what could not be measured."""
+        value = None if math.isnan(self.value) else self.value
+        return {**vars(self), "value": value, "met": self.met}
 
 
 def table(bars: Iterable[Bar]) -> str:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -200,10 +201,23 @@ def _value(replied: Mapping[str, Any], name: str) -> Any:
 
 
 @contextmanager
-def running_kernel(**environ: str) -> Iterator[Kernel]:
-    """Start a kernel with more in its environment; it ends with the context."""
+def running_kernel(
+    python: Path | None = None, folder: Path | None = None, /, **environ: str
+) -> Iterator[Kernel]:
+    """Start a kernel with more in its environment; it ends with the context.
+
+    Parameters
+    ----------
+    python
+        The interpreter that runs it; this one if not given.
+    folder
+        Its working folder, from which it can import; this one's if not given.
+    """
     manager = KernelManager(kernel_name="python3")
-    manager.start_kernel(env=os.environ | environ)
+    spec = manager.kernel_spec
+    if python is not None and spec is not None:
+        spec.argv = [str(python), *spec.argv[1:]]
+    manager.start_kernel(env=os.environ | environ, cwd=str(folder or Path.cwd()))
     client = manager.client()
     client.start_channels()
     client.wait_for_ready(timeout=_PATIENCE)

@@ -1,0 +1,140 @@
+"""``%load_ext`` in a running kernel: how long it takes, and how many modules it brings.
+
+The time is taken in the kernel, around the magic. Each figure is of a kernel that has
+just started. Peers are loaded in the same run, in turn, each in its own environment;
+beside them this package too, from its wheel.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeAlias
+
+from benchmarks.apparatus.environments import (
+    Environment,
+    InstallationError,
+    built_wheel,
+    environment,
+)
+from benchmarks.apparatus.kernel import Kernel, running_kernel
+from benchmarks.bars import Bar
+from benchmarks.parts import Options
+
+__all__ = ["measure"]
+
+_FEWEST = 5  # rounds
+_MOST_MILLISECONDS = 40
+_MOST_MODULES = 40
+_LEAST_TIMES_FASTER = 50
+
+_MEASURED = """
+import sys, time
+names = set(sys.modules)
+began = time.perf_counter()
+{load}
+seconds = time.perf_counter() - began
+modules = len(set(sys.modules) - names)
+"""
+_EXTENSION = 'get_ipython().run_line_magic("load_ext", "{}")'
+_OURS = _EXTENSION.format("h2o_magic")
+
+#: The peers: what is installed, and what loads it.
+_PEERS = {
+    "chatlab==2.1.1": "import chatlab",
+    "jupyter_ai_magics==2.31.7": _EXTENSION.format("jupyter_ai_magics"),
+    "jupyter_ai_magic_commands==0.0.4": _EXTENSION.format("jupyter_ai_magic_commands"),
+}
+
+_Start: TypeAlias = Callable[[], AbstractContextManager[Kernel]]
+
+
+@dataclass(frozen=True)
+class _Load:
+    milliseconds: float
+    modules: int
+
+
+def measure(options: Options) -> Iterator[Bar]:
+    """Yield this package's figures, and with peers theirs and the ratio."""
+    rounds = max(options.rounds, _FEWEST)
+    loads = _measured({"%load_ext h2o_magic": (running_kernel, _OURS)}, rounds)
+    for name, loaded in loads.items():
+        yield from _bars(name, loaded, held=True)
+    if options.peers:
+        with ExitStack() as stack:
+            candidates, absent = _installed(stack)
+            yield from _beside(_measured(candidates, rounds), absent)
+
+
+def _installed(stack: ExitStack) -> tuple[dict[str, tuple[_Start, str]], list[str]]:
+    """Return what is measured, this package first, and what cannot be installed."""
+    wheel = built_wheel(Path(stack.enter_context(TemporaryDirectory())))
+    wanted = {"h2o_magic's wheel": (str(wheel), _OURS)}
+    wanted |= {peer: (peer, load) for peer, load in _PEERS.items()}
+    found: dict[str, tuple[_Start, str]] = {}
+    absent = []
+    for name, (requirement, load) in wanted.items():
+        try:
+            place: Environment = stack.enter_context(
+                environment(requirement, "ipykernel")
+            )
+        except InstallationError as error:
+            absent.append(f"{name} ({error})")
+        else:
+            found[name] = (place.kernel, load)
+    return found, absent
+
+
+def _measured(
+    candidates: Mapping[str, tuple[_Start, str]], rounds: int
+) -> dict[str, list[_Load]]:
+    """Load each in a new kernel, in turn; the first round only warms the disk."""
+    loads: dict[str, list[_Load]] = {name: [] for name in candidates}
+    for _ in range(rounds + 1):
+        for name, (start, load) in candidates.items():
+            with start() as kernel:
+                kernel.run(_MEASURED.format(load=load))
+                seconds, modules = kernel.evaluate("(seconds, modules)")
+                loads[name].append(_Load(seconds * 1000, modules))
+    return {name: found[1:] for name, found in loads.items()}
+
+
+def _bars(name: str, loads: list[_Load], *, held: bool) -> Iterator[Bar]:
+    times = [load.milliseconds for load in loads]
+    note = f"{len(loads)} kernels: {min(times):.1f} to {max(times):.1f} ms"
+    most, few = (_MOST_MILLISECONDS, _MOST_MODULES) if held else (None, None)
+    yield Bar(f"{name}: time", statistics.median(times), "ms", most=most, note=note)
+    modules = statistics.median(load.modules for load in loads)
+    yield Bar(f"{name}: new modules", modules, "modules", most=few)
+
+
+def _beside(loads: Mapping[str, list[_Load]], absent: list[str]) -> Iterator[Bar]:
+    (ours, own), *peers = loads.items()
+    yield from _bars(ours, own, held=True)
+    for name, found in peers:
+        yield from _bars(name, found, held=False)
+    medians = {
+        name: statistics.median(load.milliseconds for load in found)
+        for name, found in loads.items()
+    }
+    if not peers:
+        note = "no peer can be installed here: " + ", ".join(absent)
+        yield Bar("times faster than the fastest peer", float("nan"), "x", note=note)
+        return
+    fastest = min((name for name, _ in peers), key=medians.__getitem__)
+    note = f"{fastest}: {medians[fastest]:.0f} ms, and {medians[ours]:.1f} ms"
+    if absent:
+        note += f"; not installed here: {', '.join(absent)}"
+    ratio = medians[fastest] / medians[ours]
+    yield Bar(
+        "times faster than the fastest peer",
+        ratio,
+        "x",
+        least=_LEAST_TIMES_FASTER,
+        note=note,
+    )
