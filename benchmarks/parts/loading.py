@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeAlias
@@ -62,7 +63,12 @@ class _Load:
 def measure(options: Options) -> Iterator[Bar]:
     """Yield this package's figures, and with peers theirs and the ratio."""
     rounds = max(options.rounds, _FEWEST)
-    loads = _measured({"%load_ext h2o_magic": (running_kernel, _OURS)}, rounds)
+    with TemporaryDirectory() as bytecode:
+        # A checkout's is there after its first use, but not if it is never written.
+        start = partial(
+            running_kernel, PYTHONDONTWRITEBYTECODE="", PYTHONPYCACHEPREFIX=bytecode
+        )
+        loads = _measured({"%load_ext h2o_magic": (start, _OURS)}, rounds)
     for name, loaded in loads.items():
         yield from _bars(name, loaded, held=True)
     if options.peers:
