@@ -2,7 +2,8 @@
 
 Beside it, in the same kernel and in turn, the least that a client of the OpenAI
 dialect must do: read the same body with bare ``requests`` and give each event to
-``json.loads``.
+``json.loads``. With peers, chatlab gives the same answer, in a kernel of an environment
+of its own; it takes so long that it does so only twice.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import statistics
 from collections.abc import Iterator
 
 from benchmarks.apparatus.answers import answer
+from benchmarks.apparatus.environments import InstallationError, environment
 from benchmarks.apparatus.kernel import CellRun, Kernel, talking_kernel
 from benchmarks.apparatus.speaker import question, speaking
 from benchmarks.bars import Bar
@@ -20,6 +22,9 @@ __all__ = ["measure"]
 
 _TOKENS = 8000
 _MOST_OF_BARE = 1.5
+_CHATLAB = "chatlab==2.1.1"
+_CHATLABS_ROUNDS = 2
+_LEAST_TIMES_FASTER = 20
 _BARE = """
 def bare(address, question):
     import json
@@ -47,6 +52,8 @@ def measure(options: Options) -> Iterator[Bar]:
                 for shape in ("prose", "mixed"):
                     pairs = _pairs(kernel, speaker.url, shape, options.rounds)
                     yield from _bars(f"{shape}, {dialect}", pairs)
+        if options.peers:
+            yield from _beside_chatlab(speaker.url)
 
 
 def _pairs(
@@ -72,3 +79,49 @@ def _bars(what: str, pairs: list[tuple[CellRun, CellRun]]) -> Iterator[Bar]:
     yield Bar(name, ratio, "x bare", most=_MOST_OF_BARE, note=note)
     by_clock = statistics.median(ours.seconds / bare.seconds for ours, bare in pairs)
     yield Bar(f"{_TOKENS} tokens of {what}: by the clock", by_clock, "x bare")
+
+
+def _beside_chatlab(url: str) -> Iterator[Bar]:
+    """Have both give an answer of prose, in turn."""
+    what = f"{_TOKENS} tokens of prose, OpenAI: times faster than chatlab"
+    try:
+        with (
+            environment(_CHATLAB, "ipykernel") as place,
+            place.kernel() as theirs,
+            talking_kernel(f"{url}/v1") as ours,
+        ):
+            pairs = _pairs_with_chatlab(ours, theirs, url)
+    except InstallationError as error:
+        note = f"not measured: chatlab cannot be installed here ({error})"
+        yield Bar(what, float("nan"), "x", note=note)
+        return
+    own, peer = (
+        statistics.median(run.cpu for run in runs) for runs in zip(*pairs, strict=True)
+    )
+    note = (
+        f"{len(pairs)} rounds, since chatlab is slow: "
+        f"{own * 1000:.0f} ms and {peer * 1000:.0f} ms of the processor"
+    )
+    yield Bar(what, peer / own, "x", least=_LEAST_TIMES_FASTER, note=note)
+    for name, run in zip(("h2o_magic", "chatlab"), pairs[-1], strict=True):
+        text = len("".join(answer("prose", _TOKENS)))
+        note = f"{run.size / 1e6:.2f} MB, {len(run.messages)} messages"
+        what = f"{_TOKENS} tokens of prose, {name}: bytes on IOPub"
+        yield Bar(what, run.size / text, "x text", note=note)
+
+
+def _pairs_with_chatlab(
+    ours: Kernel, theirs: Kernel, url: str
+) -> list[tuple[CellRun, CellRun]]:
+    theirs.run("import chatlab")
+    chat = f"chatlab.Chat(base_url={url + '/v1'!r}, api_key='x', model='llama-13b')"
+    pairs = []
+    for tokens in (5, *[_TOKENS] * _CHATLABS_ROUNDS):
+        asked = question("prose", tokens)
+        own = ours.run(f"%%h2o\n{asked}")
+        peer = theirs.run(f"chat = {chat}\nawait chat.submit({asked!r})")
+        said = theirs.evaluate("chat.messages[-1]['content']")
+        if said != "".join(answer("prose", tokens)):
+            raise RuntimeError(f"chatlab kept another answer than was sent: {said!r}")
+        pairs.append((own, peer))
+    return pairs[1:]  # the first one imports
