@@ -15,8 +15,6 @@ from h2o_magic import places
 from h2o_magic.cells import RunningCell
 from h2o_magic.identity import Identity, identify
 from h2o_magic.settings import Settings
-from h2o_magic.turns import Thread, ThreadInfo
-from h2o_magic.welcome import welcome
 
 if TYPE_CHECKING:
     from h2o_magic.aliases import Aliases
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from h2o_magic.presets import Presets
     from h2o_magic.record import Record
     from h2o_magic.servers import Servers
+    from h2o_magic.turns import ThreadInfo
 
 __all__ = ["Current", "connect", "end", "of", "session"]
 
@@ -169,6 +168,8 @@ class Current:
         session = self._session
         if name != "notebook" or session is None:
             return
+        from h2o_magic.welcome import welcome  # noqa: PLC0415
+
         identity = self._identify()
         if identity is not None and self._passes:
             back = self._move(session, identity)
@@ -191,6 +192,8 @@ class Current:
 
         Return the threads that it had before.
         """
+        from h2o_magic.turns import Thread  # noqa: PLC0415
+
         session.stop_background()  # what came of its answers comes along
         asked = [Thread(t.name, session.turns(t.name)) for t in session.threads()]
         session.record = self._record(identity)

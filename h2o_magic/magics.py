@@ -15,7 +15,6 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from h2o_magic import places
 from h2o_magic.arguments import AskOptions, parse_ask, parse_cell_line
 from h2o_magic.errors import ConfigurationError, H2OMagicError
-from h2o_magic.events import Notice, Replaced, TextDelta
 from h2o_magic.traits import SettingsTraits
 
 if TYPE_CHECKING:
@@ -313,6 +312,8 @@ def _show(ended: Ended, view: AnswerView) -> None:
     answer = ended.answer
     try:
         view.wait()
+        from h2o_magic.events import Notice, Replaced, TextDelta  # noqa: PLC0415
+
         with closing(iter(answer)) as events:  # type: ignore[type-var]
             for event in events:
                 match event:

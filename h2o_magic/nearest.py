@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 __all__ = ["did_you_mean", "nearest"]
@@ -44,11 +43,17 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     # Options are typed with dashes or underscores; both spellings are one name.
     plain = {_plain(candidate): candidate for candidate in known}
     begun = [p for p in plain if _plain(name) and p.startswith(_plain(name))]
-    near = begun or difflib.get_close_matches(_plain(name), plain, 1, 0.5)
+    if begun:
+        return plain[begun[0]]
+    import difflib  # noqa: PLC0415 - only for a mistake: `%load_ext` makes none
+
+    near = difflib.get_close_matches(_plain(name), plain, 1, 0.5)
     return plain[near[0]] if near else None
 
 
 def _likeness(plain: str, candidate: str) -> float:
+    import difflib  # noqa: PLC0415
+
     return difflib.SequenceMatcher(None, plain, _plain(candidate)).ratio()
 
 

@@ -16,15 +16,16 @@ from h2o_magic.errors import ConfigurationError
 from h2o_magic.nearest import did_you_mean
 from h2o_magic.parameters import PARAMETERS, Parameter
 from h2o_magic.setting import Setting
-from h2o_magic.turns import MAIN
 
-__all__ = ["FORMATS", "LOCAL", "SERVER_NAME", "SETTINGS"]
+__all__ = ["FORMATS", "LOCAL", "MAIN", "SERVER_NAME", "SETTINGS"]
 
 #: What an answer can be asked to be; the first is the default.
 FORMATS = ("markdown", "text", "code", "json", "table", "html", "math")
 
 #: The name of the local server.
 LOCAL = "local"
+#: The name of the thread that a notebook begins with.
+MAIN = "main"
 #: What other servers can be called: nothing that an address or Markdown could be.
 SERVER_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}"
 

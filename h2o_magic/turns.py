@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from h2o_magic.messages import Message, assistant, user
+from h2o_magic.setting_table import MAIN
 
 __all__ = [
     "MAIN",
@@ -24,9 +25,6 @@ __all__ = [
     "Versions",
     "marked",
 ]
-
-#: The name of the thread that a notebook begins with.
-MAIN = "main"
 
 #: How an answer ended; ``incomplete`` is one whose end nobody saw: it is still being
 #: written, or the process that wrote it died.
