@@ -69,7 +69,9 @@ def measure(_options: Options) -> Iterator[Bar]:
         page.on("websocket", on_socket)
         for shape, tokens, rate in (("mixed", 2000, 200), ("code", 8000, 400)):
             _open(opener, f"{shape}.ipynb", speaker.url)
-            yield from _one_answer(page, speaker, shape, tokens, rate, received)
+            yield from _one_answer(
+                page, speaker, received, shape=shape, tokens=tokens, rate=rate
+            )
         notebook = _open(opener, "many.ipynb", speaker.url, _MANY, show=False)
         yield from _long_conversation(page, notebook)
 
@@ -95,10 +97,11 @@ def _open(
 def _one_answer(
     page: Page,
     speaker: Speaker,
+    received: list[int],
+    *,
     shape: str,
     tokens: int,
     rate: int,
-    received: list[int],
 ) -> Iterator[Bar]:
     page.wait_for_timeout(3000)  # JupyterLab's own start is over
     note_growth(page, ".h2o-log", ".h2o-turn .h2o-body", ".h2o-code-head")
