@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+from benchmarks.apparatus.watching import Watched
 from benchmarks.bars import Bar, table
 from benchmarks.server import beside_engine, many_streams
 
@@ -24,6 +25,17 @@ def test_the_table_names_what_was_missed() -> None:
     assert slow.split() == ["slow", "0.5", "ratio", ">=", "0.85", "MISSED"]
     assert fast.split() == ["fast", "1", "ms", "<=", "3", "met"]
     assert json.loads(json.dumps(bars[0].as_json()))["met"] is False
+
+
+def test_of_what_a_page_shows_only_what_came_in_the_time_counts() -> None:
+    frames = [(9.0, 0), (10.5, 20), (11.0, 15), (11.5, 30), (12.2, 40), (13.0, 40)]
+    tasks = [(9.5, 300.0), (11.0, 60.0), (11.5, 80.0), (12.1, 200.0)]
+    seen = Watched(frames, tasks, most=3)
+    assert seen.letters == 40
+    assert seen.whole == 12.2
+    assert seen.updates(10.0, 12.0) == 1.0
+    assert seen.longest_task(10.0, 12.0) == 80.0
+    assert seen.longest_task(14.0, 15.0) == 0
 
 
 def test_many_streams_are_all_whole_and_their_gaps_measured() -> None:
