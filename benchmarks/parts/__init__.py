@@ -43,6 +43,7 @@ PARTS = {
     "starting": "from a fresh kernel to the first text",
     "memory": "the kernel's memory after many answers",
     "side_by_side": "eight answers at once",
+    "long_conversation": "a thousand turns in the store and on screen",
     "package": "the size of the wheel, and what an installation adds",
     "panel": "the chat panel in JupyterLab",
     "local_server": "the local server beside its engine, and with many streams",
