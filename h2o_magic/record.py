@@ -6,7 +6,7 @@ with what could still be read, and says why once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +182,17 @@ class Record:
             How many of the last ones at most; None for all.
         """
         return self._keeper.read(turns.last, thread, last)
+
+    def ids(self, thread: str) -> tuple[int, ...]:
+        """Return the ids of a thread's turns in order: far cheaper than the turns."""
+        return self._keeper.read(turns.ids, thread)
+
+    def with_ids(self, thread: str, ids: Iterable[int]) -> tuple[Turn, ...]:
+        """Return those of a thread's turns that have these ids, in order.
+
+        Ids that no turn there has do not count.
+        """
+        return self._keeper.read(turns.with_ids, thread, ids)
 
     def turn(self, thread: str, number: int) -> Turn:
         """Return a thread's turn of that number, from 1.

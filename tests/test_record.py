@@ -93,6 +93,12 @@ def test_marks_and_numbers_of_the_last_turns_are_those_of_all(record: Record) ->
         found = record.turns("main", last=last)
         expected = all_turns[-last:] if last else []
         assert [(t.number, t.question, t.outdated) for t in found] == expected
+    ids = record.ids("main")
+    assert ids == tuple(turn.id for turn in record.turns("main"))
+    some = dice.sample(ids, 20)
+    expected_turns = tuple(t for t in record.turns("main") if t.id in some)
+    assert record.with_ids("main", [*some, max(ids) + 1]) == expected_turns
+    assert record.with_ids("other", some) == ()
     newest_first = [
         (t.number, t.question, t.outdated) for t in record.before("main", "")
     ]

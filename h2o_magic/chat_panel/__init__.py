@@ -13,7 +13,7 @@ from h2o_magic import extension
 from h2o_magic.chat_panel.chat import Chat
 from h2o_magic.chat_panel.controls import Controls
 from h2o_magic.chat_panel.shell import NotebookShell
-from h2o_magic.chat_panel.transcript import transcript
+from h2o_magic.chat_panel.transcript import MOST_TURNS, transcript
 from h2o_magic.chat_panel.view import View
 from h2o_magic.errors import MisuseError
 from h2o_magic.magics import H2OMagics
@@ -69,7 +69,8 @@ class Panel:
             },
         }
         publish_display_data(data)
-        self._publish(transcript(self._session.turns()), update=False)
+        turns = self._session.turns(last=MOST_TURNS)
+        self._publish(transcript(turns), update=False)
 
     def close(self) -> None:
         """Take the panel out of the page; the conversation stays."""

@@ -6,11 +6,11 @@ from h2o_magic.amounts import counted
 from h2o_magic.listing import turn_markdown
 from h2o_magic.turns import Turn
 
-__all__ = ["transcript"]
+__all__ = ["MOST_TURNS", "transcript"]
 
 #: At most as many of the last turns, and as many characters: it is in the notebook's
 #: file, and the page renders it.
-_TURNS = 100
+MOST_TURNS = 100
 _CHARACTERS = 20_000
 
 #: A front end shows no widget whose kernel is gone, and does not say what to do.
@@ -25,16 +25,17 @@ def transcript(turns: tuple[Turn, ...]) -> str:
     Parameters
     ----------
     turns
-        All turns of the thread, numbered and marked.
+        The last turns of the thread, numbered and marked; more than
+        :data:`MOST_TURNS` do not count.
     """
     shown: list[Turn] = []
     size = 0
-    for turn in reversed(turns[-_TURNS:]):
+    for turn in reversed(turns[-MOST_TURNS:]):
         size += len(turn.question) + len(turn.answer)
         if shown and size > _CHARACTERS:
             break
         shown.insert(0, turn)
-    left_out = len(turns) - len(shown)
+    left_out = shown[0].number - 1 if shown else 0
     before = [_HEAD]
     if left_out:
         before.append(f"*({counted(left_out, 'earlier turn')} left out)*")

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from h2o_magic.chat_panel.growth import Running
 from h2o_magic.chat_panel.html import as_html
 from h2o_magic.chat_panel.rows import row_of
-from h2o_magic.chat_panel.transcript import transcript
+from h2o_magic.chat_panel.transcript import MOST_TURNS, transcript
 from h2o_magic.chat_panel.wire import sendable
 from h2o_magic.errors import ConfigurationError, H2OMagicError
 from h2o_magic.feed import Began, Changed, Configured, Ended, Grew, News
@@ -333,7 +333,7 @@ class View:
         if self._keep_at is None or time.monotonic() < self._keep_at or self._running:
             return
         self._keep_at = None
-        markdown = transcript(self._turns())
+        markdown = transcript(self._session.turns(last=MOST_TURNS))
         if self._kept_by_page:
             self._send({"is": "transcript", "markdown": markdown})
         else:
@@ -361,7 +361,7 @@ class View:
                 return
             turn = asked.turn
             with self._lock:
-                kept = turn is not None and any(t.id == turn.id for t in self._turns())
+                kept = turn is not None and bool(self._with_ids({turn.id}))
                 if turn is not None and kept:
                     self._problems[turn.id] = str(error)
                     self._send_rows({turn.id})
@@ -417,27 +417,26 @@ class View:
         `began` is the turn that has just begun, or 0 if others are not as they were;
         None opens the thread with its last turns.
         """
-        turns = self._turns()
-        ids = [turn.id for turn in turns]
+        ids = self._session.record.ids(self._session.thread)
         message: dict[str, Any] = {"is": "thread", "ids": ids, "to": to}
         if began is None:
             message["draft"] = self._session.draft()
             message["welcome"] = _welcome()
-            shown = turns[-_AT_ONCE:]
+            shown = self._session.turns(last=_AT_ONCE)
         else:
             message["stale"] = True
-            message["refresh"] = not began or ids[-1:] != [began]
-            shown = tuple(turn for turn in turns if turn.id == began)
+            message["refresh"] = not began or ids[-1:] != (began,)
+            shown = self._with_ids({began})
         self._send(message | {"rows": self._as_rows(shown)})
 
     def _send_rows(self, ids: Collection[int], *, to: str = "") -> None:
-        rows = self._as_rows(turn for turn in self._turns() if turn.id in ids)
+        rows = self._as_rows(self._with_ids(ids))
         self._send({"is": "rows", "to": to, "rows": rows})
 
     def _send_end(self, turn: Turn, running: Running | None) -> None:
         """Send a row that has ended; without its answer where the views have that."""
         step = {} if running is None else running.step()
-        for row in self._as_rows(t for t in self._turns() if t.id == turn.id):
+        for row in self._as_rows(self._with_ids({turn.id})):
             if running is not None and running.html == row["a"]:
                 self._send({"is": "grew", "id": turn.id, **step})
                 row["a"] = None
@@ -463,13 +462,15 @@ class View:
     def _turns(self) -> tuple[Turn, ...]:
         return self._session.turns()
 
+    def _with_ids(self, ids: Iterable[int]) -> tuple[Turn, ...]:
+        return self._session.record.with_ids(self._session.thread, ids)
+
     def _number(self, message: Mapping[str, Any]) -> int:
         return self._turn(message).number
 
     def _turn(self, message: Mapping[str, Any]) -> Turn:
-        for turn in self._turns():
-            if turn.id == message["id"]:
-                return turn
+        for turn in self._with_ids({message["id"]}):
+            return turn
         raise ConfigurationError("this turn is not in the thread any more")
 
     def _keep_draft(self, view: str, text: str) -> None:

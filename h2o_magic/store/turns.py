@@ -6,7 +6,7 @@ that of a thread that does not exist, and has no turns.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from operator import index
 from typing import Any, TypeAlias, get_args
@@ -25,6 +25,7 @@ __all__ = [
     "count_before",
     "count_since_start",
     "counts",
+    "ids",
     "is_live",
     "keys_of_cell",
     "last",
@@ -33,6 +34,7 @@ __all__ = [
     "place_of",
     "position_of",
     "thread_id",
+    "with_ids",
 ]
 
 #: What a turn is found by: the key of its cell, its id, or None for no turn.
@@ -155,6 +157,28 @@ def by_number(database: Database, thread: str, number: int) -> tuple[Turn, int]:
             f"thread {thread} has {turns}, there is no turn {number}"
         )
     return _marked(database, thread_, found[0], [found])[0], found[0]
+
+
+def ids(database: Database, thread: str) -> tuple[int, ...]:
+    """Return the ids of a thread's turns, in order."""
+    sql = f"SELECT id FROM turns WHERE {_LIVE} ORDER BY position"
+    found = database.execute(sql, [thread_id(database, thread)])
+    return tuple(id_ for (id_,) in found)
+
+
+def with_ids(
+    database: Database, thread: str, wanted: Iterable[int]
+) -> tuple[Turn, ...]:
+    """Return those of a thread's turns that have one of some ids, in order."""
+    thread_ = thread_id(database, thread)
+    sql = f"SELECT position, id, sequence, {rows.COLUMNS} FROM turns WHERE id = ?"
+    found = [
+        row
+        for id_ in set(wanted)
+        for row in database.execute(f"{sql} AND {_LIVE}", (id_, thread_))
+    ]
+    found.sort(key=lambda row: row[0])
+    return tuple(_marked(database, thread_, row[0], [row])[0] for row in found)
 
 
 def count(database: Database, thread: str) -> int:

@@ -223,6 +223,25 @@ def test_a_long_thread_is_opened_with_its_last_turns_only(
     assert [row["n"] for row in page.wait_for("rows")["rows"]] == [1, 2]
 
 
+def test_an_answer_in_a_long_thread_makes_the_panel_read_its_turn_only(
+    page: Page, server: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from h2o_magic.store import rows  # noqa: PLC0415
+    from h2o_magic.turns import Thread, Turn  # noqa: PLC0415
+
+    turns = [Turn(f"Question {number}?", "Yes.") for number in range(500)]
+    page.session.record.add([Thread("main", tuple(turns))])
+    page.session.settings.set("max_turns", 0)
+    read: list[object] = []
+    as_turn = rows.as_turn
+    monkeypatch.setattr(rows, "as_turn", lambda row: read.append(row) or as_turn(row))
+    server.script = ["Yes", "."]
+    page.say("ask", text="One more?")
+    ended = page.wait_for("rows")["rows"][0]
+    assert (ended["n"], ended["s"]) == (501, "complete")
+    assert 0 < len(read) < 50  # a page of them to choose the context from
+
+
 def test_who_leaves_a_thread_and_comes_back_has_all_of_the_growing_answer(
     page: Page, server: StandIn
 ) -> None:
