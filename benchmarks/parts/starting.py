@@ -26,7 +26,7 @@ from benchmarks.parts import Options
 __all__ = ["measure"]
 
 _LEAST_ROUNDS = 5
-_NEXT_CELLS = 3
+_NEXT_CELLS = 10
 _MOST_COLD_S = 2.0
 _MOST_WARM_MS = 150.0
 _MOST_NEXT_MS = 60.0
