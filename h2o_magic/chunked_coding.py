@@ -23,10 +23,13 @@ class ChunkDecoder:
     ----------
     ended : bool
         True once the body has ended with its last chunk and its trailers.
+    broken : str
+        What is wrong with the bytes, once something is; else empty.
     """
 
     def __init__(self) -> None:
         self.ended = False
+        self.broken = ""
         self._rest = b""  # what is no whole line yet
         self._left = 0  # bytes of the chunk that are still to come
         self._closing = False  # the line end after a chunk's bytes is to come
@@ -35,15 +38,17 @@ class ChunkDecoder:
     def feed(self, data: bytes) -> bytes:
         """Take the next bytes and return those of the body in them.
 
+        Where they are broken, those before that are returned first.
+
         Raises
         ------
         ValueError
-            If they are not in this coding.
+            If nothing comes before what is not in this coding.
         """
         pieces: list[bytes] = []
         data = self._rest + data
         place, end = 0, len(data)
-        while place < end and not self.ended:
+        while place < end and not self.ended and not self.broken:
             if self._left:
                 piece = data[place : place + self._left]
                 pieces.append(piece)
@@ -54,22 +59,28 @@ class ChunkDecoder:
             line_end = data.find(b"\n", place)
             if line_end < 0:
                 break
-            self._take_line(data[place:line_end].rstrip(b"\r"))
+            self.broken = self._take_line(data[place:line_end].rstrip(b"\r"))
             place = line_end + 1
         self._rest = b"" if self.ended else data[place:]
         if len(self._rest) > _LONGEST_LINE:
-            raise ValueError("a line of the chunked coding is too long")
+            self.broken = self.broken or "a line is too long"
+        if self.broken and not pieces:
+            raise ValueError(f"no chunked coding: {self.broken}")
         return b"".join(pieces)
 
-    def _take_line(self, line: bytes) -> None:
+    def _take_line(self, line: bytes) -> str:
+        """Take a line; return what is wrong with it."""
         if self._closing:
-            if line:
-                raise ValueError(f"expected the end of a chunk, got {line[:20]!r}")
             self._closing = False
-        elif self._trailing:
+            return f"a chunk is followed by {line[:20]!r}" if line else ""
+        if self._trailing:
             self.ended = not line
-        else:
+            return ""
+        try:
             size = int(line.partition(b";")[0], 16)
-            if size < 0:
-                raise ValueError(f"a chunk of {size} bytes")
-            self._left, self._trailing = size, not size
+        except ValueError:
+            size = -1
+        if size < 0:
+            return f"{line[:20]!r} is no size"
+        self._left, self._trailing = size, not size
+        return ""

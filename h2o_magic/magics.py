@@ -309,11 +309,15 @@ class H2OMagics(SettingsTraits, Magics):
 
 def _show(ended: Ended, view: AnswerView) -> None:
     """Write an answer into its view, and end it there however it ends."""
+    from h2o_magic.events import (  # noqa: PLC0415 - `%load_ext` needs none of them
+        Notice,
+        Replaced,
+        TextDelta,
+    )
+
     answer = ended.answer
     try:
         view.wait()
-        from h2o_magic.events import Notice, Replaced, TextDelta  # noqa: PLC0415
-
         with closing(iter(answer)) as events:  # type: ignore[type-var]
             for event in events:
                 match event:

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from nbformat.v4 import new_code_cell, new_notebook
-
 from benchmarks.apparatus.answers import answer
+from benchmarks.apparatus.notebooks import notebook
 from benchmarks.apparatus.speaker import Speaker, question, speaking
 from benchmarks.apparatus.watching import Watched, letters, note_growth, noted
 from benchmarks.bars import Bar
@@ -28,7 +27,7 @@ __all__ = ["measure"]
 _LATEST = 0.3  # seconds
 _OUTPUTS = 30
 _EXCEEDED = re.compile(r"IOPub \w+ rate exceeded")
-_LONG_ROUNDS = 3
+_LONG_ROUNDS = 5
 _OUTPUT = ".jp-Cell[data-windowed-list-index='1'] .jp-OutputArea-output"
 _SHUT_DOWN = (
     "() => window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()"
@@ -112,24 +111,19 @@ def measure(options: Options) -> Iterator[Bar]:
 
 def _round(opener: Opener, name: str, speaker: Speaker, task: _Task) -> _Round:
     page = opener.page
-    sources = (
+    made = notebook(
         f"%load_ext h2o_magic\n%config H2OMagics.server = '{speaker.url}/v1'",
         f"%%h2o\n{question(task.shape, task.tokens, task.rate)}",
     )
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    made = new_notebook(
-        cells=[new_code_cell(source) for source in sources],
-        metadata={"kernelspec": kernel},
-    )
-    notebook = opener(name, made)
-    notebook.run_to_end(0)
+    opened = opener(name, made)
+    opened.run_to_end(0)
     page.wait_for_timeout(2000)  # JupyterLab's own start is over
     note_growth(page, ".jp-Notebook", _OUTPUT, f"{_OUTPUT} sub")
-    notebook.run(1)
-    notebook.wait_idle(1)
+    opened.run(1)
+    opened.wait_idle(1)
     page.wait_for_timeout(1000)  # the last is drawn
     said, seen = speaker.said()[-1], noted(page)
-    shown = notebook.output(1).inner_text()
+    shown = opened.output(1).inner_text()
     page.evaluate(_SHUT_DOWN)
     if seen.letters < 0.9 * letters("".join(answer(task.shape, task.tokens))):
         raise RuntimeError(f"not the whole answer is shown: {shown[-500:]}")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from benchmarks.apparatus.answers import answer
 from benchmarks.apparatus.kernel import Kernel, talking_kernel
+from benchmarks.apparatus.notebooks import turns_cell
 from benchmarks.apparatus.speaker import Speaker, question, speaking
 from benchmarks.bars import Bar
 from benchmarks.parts import Options
@@ -28,15 +29,6 @@ _MOST_LATER = 10  # ms
 _LEAST_ROUNDS = 9
 #: Seconds after which a panel has told all, also what is to be saved of it.
 _QUIET = 1.6
-
-#: Turns put into the record as a file's would be.
-_TURNS = """
-import h2o_magic
-from h2o_magic.turns import Thread, Turn
-text = "Some **words**, and\\n\\n```python\\nprint(1)\\n```\\n"
-turns = [Turn(f"Question {{n}}?", f"Answer {{n}}. " + text) for n in range({count})]
-h2o_magic.session().record.add([Thread("main", tuple(turns))])
-"""
 
 
 @dataclass(frozen=True)
@@ -70,7 +62,7 @@ def _conversation(
 ) -> Kernel:
     kernel = stack.enter_context(talking_kernel(f"{speaker.url}/v1"))
     kernel.run(f"%config H2OMagics.max_turns = {_SENT_TURNS}")
-    kernel.run(_TURNS.format(count=turns))
+    kernel.run(turns_cell(turns))
     if panel:
         kernel.run("%h2o panel")
     return kernel

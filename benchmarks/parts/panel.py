@@ -9,10 +9,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Page, WebSocket, expect
 
 from benchmarks.apparatus.answers import answer
+from benchmarks.apparatus.notebooks import notebook, turns_cell
 from benchmarks.apparatus.speaker import Speaker, question, speaking
 from benchmarks.apparatus.watching import note_growth, noted
 from benchmarks.bars import Bar
@@ -20,15 +20,6 @@ from benchmarks.parts import Options
 from tests.browser.conftest import LabNotebook, Opener, chromium, running_lab
 
 __all__ = ["measure"]
-
-#: 2,000 messages, put into the record as a file's would be.
-_MANY = """
-import h2o_magic
-from h2o_magic.turns import Thread, Turn
-answer = "Some **words**, and\\n\\n```python\\nprint(1)\\n```\\n"
-many = [Turn(f"Question {n}?", f"Answer {n}. " + answer) for n in range(1000)]
-h2o_magic.session().record.add([Thread("main", tuple(many))])
-"""
 
 _OPENING = """() => {
   window.opening = { built: 0, shown: 0 };
@@ -72,8 +63,9 @@ def measure(_options: Options) -> Iterator[Bar]:
             yield from _one_answer(
                 page, speaker, received, shape=shape, tokens=tokens, rate=rate
             )
-        notebook = _open(opener, "many.ipynb", speaker.url, _MANY, show=False)
-        yield from _long_conversation(page, notebook)
+        many = turns_cell(1000)
+        opened = _open(opener, "many.ipynb", speaker.url, many, show=False)
+        yield from _long_conversation(page, opened)
 
 
 def _open(
@@ -81,17 +73,12 @@ def _open(
 ) -> LabNotebook:
     setup = f"%load_ext h2o_magic\n%config H2OMagics.server = '{url}'"
     sources = [setup, *cells, "%h2o panel"]
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    made = new_notebook(
-        cells=[new_code_cell(source) for source in sources],
-        metadata={"kernelspec": kernel},
-    )
-    notebook = opener(name, made)
+    opened = opener(name, notebook(*sources))
     for index in range(len(sources) - (not show)):
-        notebook.run_to_end(index)
+        opened.run_to_end(index)
     if show:
         expect(opener.page.get_by_label("Message")).to_be_enabled()
-    return notebook
+    return opened
 
 
 def _one_answer(
@@ -124,9 +111,9 @@ def _one_answer(
     yield Bar(f"{what}bytes on the wire", sum(received) / size, "x text", most=12)
 
 
-def _long_conversation(page: Page, notebook: LabNotebook) -> Iterator[Bar]:
+def _long_conversation(page: Page, opened: LabNotebook) -> Iterator[Bar]:
     page.evaluate(_OPENING)
-    notebook.run_to_end(2)
+    opened.run_to_end(2)
     page.wait_for_function("() => window.opening.shown", timeout=60_000)
     opening = page.evaluate("() => window.opening")
     built = page.locator(".h2o-question").count()
@@ -134,8 +121,8 @@ def _long_conversation(page: Page, notebook: LabNotebook) -> Iterator[Bar]:
     page.get_by_role("log").hover()
     page.mouse.wheel(0, -100)
     frames = page.evaluate(_SCROLL)
-    opened = opening["shown"] - opening["built"]
-    yield Bar("2,000 messages open in", opened, "ms", most=1000)
+    took = opening["shown"] - opening["built"]
+    yield Bar("2,000 messages open in", took, "ms", most=1000)
     yield Bar("turns built then", built, "of 1000")
     yield Bar("frame while scrolling, median", frames[len(frames) // 2], "ms", most=34)
     yield Bar("frame while scrolling, 95 %", frames[int(len(frames) * 0.95)], "ms")

@@ -32,7 +32,7 @@ class BlockResponse(HTTPResponse):
             return super().read1(n)
         data = b""
         while not data and not self._chunks.ended:
-            block = self.fp.read1(n)
+            block = b"" if self._chunks.broken else self.fp.read1(n)
             try:
                 data = self._chunks.feed(block)
             except ValueError as error:

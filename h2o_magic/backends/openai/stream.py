@@ -77,7 +77,7 @@ class Interpreter:
     @property
     def spoke(self) -> bool:
         """True once text of the answer or of the reasoning came."""
-        return bool(self._text.shown or self._reasoning.shown)
+        return self._text.begun or self._reasoning.begun
 
     @property
     def said_end(self) -> bool:

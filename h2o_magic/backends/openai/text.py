@@ -34,6 +34,11 @@ class GrowingText:
         self.stopped = False
 
     @property
+    def begun(self) -> bool:
+        """Whether something was returned: cheap, however much it was."""
+        return bool(self._shown)
+
+    @property
     def shown(self) -> str:
         """What was returned so far."""
         return "".join(self._shown)
