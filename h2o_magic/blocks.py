@@ -121,10 +121,18 @@ class BlockSplitter:
 
     def _extend(self, part: str) -> None:
         if part:
+            if self._blank and not self._partial:
+                self._begin_line(part)
             self._partial.append(part)
             self._partial_size += len(part)
         if self._partial_size > 2 * PIECE_LIMIT:
             self._cut_long_line()
+
+    def _begin_line(self, part: str) -> None:
+        """Settle what stands before a blank line if its first character ends it."""
+        if self._fence is None and self._begun and not part[0].isspace():
+            self._settle()
+            self._head = self._reopen = ""
 
     def _end_line(self) -> None:
         line = "".join(self._partial) + "\n"

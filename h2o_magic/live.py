@@ -1,11 +1,12 @@
 """The live views of a notebook: an answer drawn while it grows.
 
 How a long answer streams without sending its text again for every token: outputs of
-the cell are *sealed* (never touched again), one is *recent* (settled blocks are merged
-into it until it is full, then it is sealed) and the last is the *tail*, the unfinished
-block, the only one that is redrawn all the time. JupyterLab shows at most 50 outputs of
-a cell, so full means a share of the answer. At the end all give way to one output with
-the whole answer, which needs no widget and reads well on GitHub.
+the cell are *sealed* (never touched again), one is *recent*, and the last is the
+*tail*, the only one that is redrawn all the time: the unfinished block, and the few
+before it. When those are enough, recent takes them in, or, if it is full, is sealed,
+and the tail becomes recent, so that most draws send one message. JupyterLab shows at
+most 50 outputs of a cell, so full means a share of the answer. At the end all give way
+to one output with the whole answer, which needs no widget and reads well on GitHub.
 """
 
 from __future__ import annotations
@@ -24,11 +25,16 @@ from h2o_magic.tables import literal
 
 __all__ = ["Output", "SingleView", "StreamedView"]
 
-#: Seconds of quiet after each message to the notebook: at most 14 messages a second.
+#: Seconds from draw to draw, so that nine or ten a second are seen, and the least for
+#: each message: at most 14 a second.
+DRAW_INTERVAL = 0.105
 MESSAGE_INTERVAL = 0.07
-#: A recent output is sealed at this many characters, or this share of the answer.
-RECENT_LIMIT = 3000
-RECENT_SHARE = 10
+#: Characters of settled blocks that leave the tail. A message has some 600 bytes beside
+#: its text: fewer would save little. With the answer's length it grows by a share.
+TAIL_LIMIT = 500
+TAIL_SHARE = 60
+#: Share of the answer that a recent output holds before it is sealed.
+RECENT_SHARE = 8
 #: Most characters a second that redrawing a whole answer may send.
 REDRAW_BUDGET = 50_000
 
@@ -37,7 +43,7 @@ class Output:
     """One output of a cell that can be redrawn."""
 
     def __init__(self) -> None:
-        self._id = uuid.uuid4().hex
+        self._id = uuid.uuid4().hex[:12]  # it is in each message
         self._drawn: str | None = None
 
     def draw(self, markdown: str) -> int:
@@ -62,10 +68,10 @@ class Output:
 class _PacedView:
     """What the live views share: a pacer, and a sign of life before the first text."""
 
-    def __init__(self, draw: Callable[[], int], waiting: str) -> None:
+    def __init__(self, draw: Callable[[], float], waiting: str) -> None:
         self._awaited = waiting
         self._waiting = f"<sub>{waiting}</sub>"
-        self._pacer = Pacer(draw, MESSAGE_INTERVAL)
+        self._pacer = Pacer(draw)
 
     def notice(self, text: str) -> None:
         """Show what is being done in place of the sign of life; empty: that again."""
@@ -116,10 +122,10 @@ class SingleView(_PacedView):
         self._pacer.__exit__(None, None, None)
         self._output.draw(" ")
 
-    def _draw(self) -> int:
+    def _draw(self) -> float:
         text = self._text
         sent = self._output.draw(text if text.strip() else self._waiting)
-        return sent + int(len(text) / REDRAW_BUDGET / MESSAGE_INTERVAL)
+        return _rest(sent) + sent * len(text) / REDRAW_BUDGET
 
 
 class StreamedView(_PacedView):
@@ -168,40 +174,51 @@ class StreamedView(_PacedView):
         self._recent: Output | None = None
         self._recent_text = ""
         self._tail = Output()
+        self._settled = ""  # what of the tail's text will not change
 
-    def _draw(self) -> int:
-        cost = 0
+    def _draw(self) -> float:
+        cleared = self._take_news()
+        if len(self._settled) > TAIL_LIMIT + self._size // TAIL_SHARE:
+            return _rest(cleared + self._move_settled())
+        text = _joined(self._settled, self._splitter.tail)
+        return _rest(cleared + self._tail.draw(text or self._placeholder()))
+
+    def _take_news(self) -> int:
+        """Cut what has come; return 1 if that needed a message, to clear the cell."""
+        sent = 0
         while self._news:
             anew, text = self._news.popleft()
             if anew:
                 self._start_over()
                 clear_output(wait=True)
-                cost += 1
+                sent += 1
             self._size += len(text)
-            cost += sum(self._place(piece) for piece in self._splitter.feed(text))
-        if self._recent is not None:
-            cost += self._recent.draw(self._recent_text)
-        return cost + self._tail.draw(self._splitter.tail or self._placeholder())
+            for piece in self._splitter.feed(text):
+                self._settled = _joined(self._settled, piece)
+        return sent
 
     def _placeholder(self) -> str:
         return "" if self._recent is not None else self._waiting
 
-    def _place(self, piece: str) -> int:
-        """Merge a settled piece into the recent output, or make the tail the recent."""
-        if self._recent is None:
-            return self._promote_tail(piece)
-        merged = self._recent_text + _joined(self._recent_text, piece)
-        if len(merged) <= max(RECENT_LIMIT, self._size // RECENT_SHARE):
+    def _move_settled(self) -> int:
+        """Take the settled text out of the tail; return the messages it needed."""
+        settled, self._settled = self._settled, ""
+        merged = _joined(self._recent_text, settled)
+        if self._recent is not None and len(merged) <= self._size // RECENT_SHARE:
             self._recent_text = merged
-            return 0
-        return self._recent.draw(self._recent_text) + self._promote_tail(piece)
-
-    def _promote_tail(self, piece: str) -> int:
-        self._recent, self._recent_text = self._tail, piece
+            return self._recent.draw(merged) + self._tail.draw(self._splitter.tail)
+        self._recent, self._recent_text = self._tail, settled
         self._tail = Output()
-        return self._recent.draw(piece)
+        if self._splitter.tail:
+            self._pacer.again()
+        return self._recent.draw(settled)
 
 
-def _joined(before: str, piece: str) -> str:
-    """Return `piece` with the line end it needs to stand after `before`."""
-    return piece if before.endswith("\n") else f"\n\n{piece}"
+def _joined(before: str, after: str) -> str:
+    """Return two texts as one, with the line end that the second needs."""
+    return before + after if before[-1:] in ("", "\n") else f"{before}\n\n{after}"
+
+
+def _rest(messages: int) -> float:
+    """Return the seconds of quiet after so many messages."""
+    return max(DRAW_INTERVAL, messages * MESSAGE_INTERVAL) if messages else 0

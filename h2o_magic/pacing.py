@@ -26,15 +26,12 @@ class Pacer:
     Parameters
     ----------
     draw
-        Draws the current state and returns what it cost, in messages. It is never
-        called twice at once.
-    interval
-        Seconds to wait for each message that was sent.
+        Draws the current state and returns how many seconds of quiet the viewer needs
+        after it, 0 if nothing was sent. It is never called twice at once.
     """
 
-    def __init__(self, draw: Callable[[], int], interval: float) -> None:
+    def __init__(self, draw: Callable[[], float]) -> None:
         self._draw = draw
-        self._interval = interval
         self._wake = threading.Condition()
         self._waiting = False
         self._closed = False
@@ -60,6 +57,11 @@ class Pacer:
                 self._waiting = True
                 self._wake.notify()
 
+    def again(self) -> None:
+        """From within a draw that has left something out: draw once more, soon."""
+        self._waiting = True
+        self._wake.notify()
+
     def __enter__(self) -> Pacer:
         """Start the thread that draws joined requests."""
         self._thread.start()
@@ -79,8 +81,8 @@ class Pacer:
 
     def _draw_now(self) -> None:
         self._waiting = False
-        cost = self._draw()
-        self._next = time.monotonic() + cost * self._interval
+        rest = self._draw()
+        self._next = time.monotonic() + rest
 
     def _run(self) -> None:
         with self._wake:

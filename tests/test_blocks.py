@@ -176,8 +176,9 @@ def test_a_paragraph_settles_when_the_next_block_begins() -> None:
     splitter = BlockSplitter()
     assert splitter.feed("One.\n\n") == []
     assert splitter.tail == "One.\n\n"
-    assert splitter.feed("T") == []
-    assert splitter.feed("wo.\n") == ["One.\n\n"]
+    assert splitter.feed("T") == ["One.\n\n"]
+    assert splitter.tail == "T"
+    assert splitter.feed("wo.\n") == []
     assert splitter.tail == "Two.\n"
 
 
@@ -190,8 +191,8 @@ def test_code_settles_when_its_fence_closes() -> None:
 
 def test_a_list_item_waits_for_what_is_indented_under_it() -> None:
     pieces, tail = split(["- one\n\n  more\n\n- two\n\nEnd"])
-    assert pieces == ["- one\n\n  more\n\n"]
-    assert tail == "- two\n\nEnd"
+    assert pieces == ["- one\n\n  more\n\n", "- two\n\n"]
+    assert tail == "End"
 
 
 def test_the_tail_of_open_code_is_closed() -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any
 
 import pytest
@@ -13,6 +17,24 @@ from h2o_magic import pacing
 from h2o_magic.display import FinalView, TerminalView, make_view
 from h2o_magic.live import SingleView, StreamedView
 from tests.shells import ipython
+
+
+def outputs_of(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the outputs that stand there after some messages."""
+    shown: list[dict[str, Any]] = []
+    for message in messages:
+        if message.get("update"):
+            for output in shown:
+                if output["transient"] == message["transient"]:
+                    output.update(data=message["data"])
+        else:
+            shown.append(dict(message))
+    return shown
+
+
+def text_of(outputs: list[dict[str, Any]]) -> str:
+    """Return all their text."""
+    return "".join(output["data"]["text/markdown"] for output in outputs)
 
 
 class Screen:
@@ -28,20 +50,13 @@ class Screen:
 
     @property
     def outputs(self) -> list[dict[str, Any]]:
-        shown: list[dict[str, Any]] = []
-        for message in self.messages:
-            if message.get("update"):
-                for output in shown:
-                    if output["transient"] == message["transient"]:
-                        output.update(data=message["data"])
-            else:
-                shown.append(dict(message))
-            self.most = max(self.most, len(shown))
+        shown = outputs_of(self.messages)
+        self.most = max(self.most, len(shown))
         return shown
 
     @property
     def text(self) -> str:
-        return "".join(output["data"]["text/markdown"] for output in self.outputs)
+        return text_of(self.outputs)
 
 
 @pytest.fixture
@@ -50,26 +65,57 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
         publisher = CapturingDisplayPublisher(parent=shell)
         monkeypatch.setattr(shell, "display_pub", publisher)
         # Every request is drawn at once, so that a test sees each state.
-        monkeypatch.setattr(pacing.time, "monotonic", _ever_later())
+        monkeypatch.setattr(pacing, "time", EverLater())
         yield Screen(publisher)
 
 
-def _ever_later() -> Any:
-    clock = iter(range(0, 10**9, 3600))
-    return lambda: float(next(clock))
+class EverLater:
+    """A clock on which an hour passes between two looks at it."""
+
+    def __init__(self) -> None:
+        self._hours = count()
+
+    def monotonic(self) -> float:
+        return 3600.0 * next(self._hours)
 
 
-PROSE = "\n\n".join(f"## Part {i}\n\n" + "Some words to read. " * 20 for i in range(40))
+PATIENCE = 60  # seconds to wait for another thread before a test gives up
+PROSE = "\n\n".join(
+    f"## Part {part}\n\n" + " ".join(f"{part}w{word}" for word in range(80))
+    for part in range(40)
+)
 
 
-def test_what_is_on_screen_is_always_the_whole_text_so_far(screen: Screen) -> None:
+def soon(condition: Callable[[], bool]) -> bool:
+    """Wait for what the pacer's thread does."""
+    end = time.monotonic() + PATIENCE
+    while not condition() and time.monotonic() < end:
+        threading.Event().wait(0.001)
+    return condition()
+
+
+def test_each_text_is_on_screen_without_another_one_after_it(screen: Screen) -> None:
     said = ""
     with StreamedView("waiting") as view:
         for start in range(0, len(PROSE), 211):
             said += PROSE[start : start + 211]
             view.write(PROSE[start : start + 211])
-            assert screen.text.split() == said.split()
+            words = said.split()
+            assert soon(lambda words=words: screen.text.split() == words)  # type: ignore[misc]
         assert screen.most <= 30
+
+
+def test_a_word_that_was_on_screen_stays_there(screen: Screen) -> None:
+    with StreamedView("waiting") as view:
+        for words in re.split(r"(?<=[16] )", PROSE):  # no draw shows half a word
+            view.write(words)
+        assert soon(lambda: screen.text.split() == PROSE.split())
+    messages = screen.messages
+    before: set[str] = set()
+    for number in range(1, len(messages)):
+        words = set(text_of(outputs_of(messages[:number])).split())
+        assert before <= words
+        before = words
 
 
 def test_the_sign_of_life_gives_way_to_the_first_text(screen: Screen) -> None:

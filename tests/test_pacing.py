@@ -27,18 +27,18 @@ class Clock:
 class Drawing:
     """Counts its draws; a test can wait for each."""
 
-    def __init__(self, cost: int = 1) -> None:
-        self.cost = cost
+    def __init__(self, rest: float = INTERVAL) -> None:
+        self.rest = rest
         self.state = 0
         self.drawn: list[int] = []
         self.threads: set[threading.Thread] = set()
         self._done = threading.Semaphore(0)
 
-    def __call__(self) -> int:
+    def __call__(self) -> float:
         self.drawn.append(self.state)
         self.threads.add(threading.current_thread())
         self._done.release()
-        return self.cost
+        return self.rest
 
     def wait(self) -> None:
         assert self._done.acquire(timeout=PATIENCE)
@@ -57,7 +57,7 @@ def pacer_threads() -> list[threading.Thread]:
 
 def test_the_first_request_draws_at_once(clock: Clock) -> None:
     draw = Drawing()
-    with Pacer(draw, INTERVAL) as pacer:
+    with Pacer(draw) as pacer:
         pacer.request()
         assert draw.drawn == [0]
     assert draw.threads == {threading.current_thread()}
@@ -65,7 +65,7 @@ def test_the_first_request_draws_at_once(clock: Clock) -> None:
 
 def test_without_a_request_nothing_is_drawn() -> None:
     draw = Drawing()
-    with Pacer(draw, 0):
+    with Pacer(draw):
         pass
     assert draw.drawn == []
 
@@ -74,7 +74,7 @@ def test_many_requests_within_the_interval_make_one_draw_at_its_end(
     clock: Clock,
 ) -> None:
     draw = Drawing()
-    with Pacer(draw, INTERVAL) as pacer:
+    with Pacer(draw) as pacer:
         for state in range(1000):
             draw.state = state
             pacer.request()
@@ -88,7 +88,7 @@ def test_many_requests_within_the_interval_make_one_draw_at_its_end(
 
 def test_a_joined_draw_needs_no_further_request(clock: Clock) -> None:
     draw = Drawing()
-    with Pacer(draw, INTERVAL) as pacer:
+    with Pacer(draw) as pacer:
         pacer.request()
         pacer.request()
         draw.wait()
@@ -100,7 +100,7 @@ def test_a_joined_draw_needs_no_further_request(clock: Clock) -> None:
 
 def test_a_request_after_the_interval_draws_at_once(clock: Clock) -> None:
     draw = Drawing()
-    with Pacer(draw, INTERVAL) as pacer:
+    with Pacer(draw) as pacer:
         for _ in range(3):
             pacer.request()
             clock.now += INTERVAL
@@ -108,9 +108,9 @@ def test_a_request_after_the_interval_draws_at_once(clock: Clock) -> None:
     assert draw.threads == {threading.current_thread()}
 
 
-def test_a_draw_that_cost_more_messages_rests_longer(clock: Clock) -> None:
-    draw = Drawing(cost=5)
-    with Pacer(draw, INTERVAL) as pacer:
+def test_a_draw_that_needs_more_rest_gets_it(clock: Clock) -> None:
+    draw = Drawing(rest=5 * INTERVAL)
+    with Pacer(draw) as pacer:
         pacer.request()
         clock.now = 4 * INTERVAL
         pacer.request()
@@ -122,16 +122,33 @@ def test_a_draw_that_cost_more_messages_rests_longer(clock: Clock) -> None:
 
 
 def test_a_draw_that_sent_nothing_needs_no_rest(clock: Clock) -> None:
-    draw = Drawing(cost=0)
-    with Pacer(draw, INTERVAL) as pacer:
+    draw = Drawing(rest=0)
+    with Pacer(draw) as pacer:
         for _ in range(5):
             pacer.request()
     assert len(draw.drawn) == 5
 
 
+def test_a_draw_that_left_something_out_is_followed_by_one_more(clock: Clock) -> None:
+    draw = Drawing()
+
+    def draw_in_two() -> float:
+        if not draw.drawn:
+            pacer.again()
+        return draw()
+
+    with Pacer(draw_in_two) as pacer:
+        pacer.request()
+        draw.wait()
+        assert len(draw.drawn) == 1  # not before the viewer has rested
+        clock.now += INTERVAL
+        draw.wait()
+        assert len(draw.drawn) == 2
+
+
 def test_after_the_end_nothing_is_drawn_and_the_thread_is_gone(clock: Clock) -> None:
     draw = Drawing()
-    with Pacer(draw, INTERVAL) as pacer:
+    with Pacer(draw) as pacer:
         assert len(pacer_threads()) == 1
         pacer.request()
         pacer.request()  # waits, and is dropped
@@ -143,7 +160,7 @@ def test_after_the_end_nothing_is_drawn_and_the_thread_is_gone(clock: Clock) -> 
 
 def test_the_thread_is_gone_also_after_an_error_in_the_block() -> None:
     def interrupted() -> None:
-        with Pacer(Drawing(), INTERVAL):
+        with Pacer(Drawing()):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -152,7 +169,7 @@ def test_the_thread_is_gone_also_after_an_error_in_the_block() -> None:
 
 
 def test_it_may_be_ended_twice() -> None:
-    pacer = Pacer(Drawing(), INTERVAL)
+    pacer = Pacer(Drawing())
     with pacer:
         pacer.__exit__(None, None, None)
     assert pacer_threads() == []
@@ -162,16 +179,16 @@ def test_draws_never_overlap() -> None:
     busy = threading.Lock()
     overlaps: list[threading.Thread] = []
 
-    def draw() -> int:
+    def draw() -> float:
         if not busy.acquire(blocking=False):
             overlaps.append(threading.current_thread())
-            return 1
+            return 1e-6
         for _ in range(100):
             threading.Event().wait(0)  # lets the other threads run
         busy.release()
-        return 1
+        return 1e-6
 
-    with Pacer(draw, 1e-6) as pacer:
+    with Pacer(draw) as pacer:
         asking = [threading.Thread(target=ask_often(pacer)) for _ in range(4)]
         for thread in asking:
             thread.start()
@@ -194,11 +211,11 @@ def test_a_joined_draw_sees_the_context_of_the_cell(clock: Clock) -> None:
     seen: list[str] = []
     counted = Drawing()
 
-    def draw() -> int:
+    def draw() -> float:
         seen.append(cell.get())
         return counted()
 
-    with Pacer(draw, INTERVAL) as pacer:
+    with Pacer(draw) as pacer:
         pacer.request()
         pacer.request()
         counted.wait()
@@ -217,16 +234,16 @@ class FailingOnce(Drawing):
         super().__init__()
         self._which = which
 
-    def __call__(self) -> int:
-        cost = super().__call__()
+    def __call__(self) -> float:
+        rest = super().__call__()
         if len(self.drawn) == self._which:
             raise ValueError("cannot draw")
-        return cost
+        return rest
 
 
 def test_an_error_of_a_draw_reaches_who_asked_for_it(clock: Clock) -> None:
     draw = FailingOnce(1)
-    with Pacer(draw, INTERVAL) as pacer:
+    with Pacer(draw) as pacer:
         with pytest.raises(ValueError, match="cannot draw"):
             pacer.request()
         pacer.request()
@@ -240,7 +257,7 @@ def test_an_error_of_a_joined_draw_reaches_the_next_who_asks(clock: Clock) -> No
     draw = FailingOnce(2)
 
     def draw_twice_and_ask() -> None:
-        with Pacer(draw, INTERVAL) as pacer:
+        with Pacer(draw) as pacer:
             pacer.request()
             pacer.request()
             draw.wait()
