@@ -281,6 +281,7 @@ class View:
             late = self._keep_at
             self._wake.wait(None if late is None else max(late - time.monotonic(), 0))
             self._wake.clear()
+            begun = time.monotonic()
             try:
                 grown = self._tell_news()
             except Exception as error:
@@ -288,8 +289,9 @@ class View:
                 with suppress(Exception):
                     self._refuse("", error, {})
                 grown = True
-            if grown:
-                time.sleep(INTERVAL)
+            if grown:  # as much rest as work at least: cells run beside this
+                took = time.monotonic() - begun
+                time.sleep(max(INTERVAL - took, took))
 
     def _tell_news(self) -> bool:
         """Tell what has happened; return whether an answer has grown."""
