@@ -5,7 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 
+import pytest
+
+from benchmarks.apparatus.growth import Shown, longest_pause, seen_apart, shown_of
+from benchmarks.apparatus.kernel import IOPubMessage
 from benchmarks.apparatus.watching import Watched
+from benchmarks.apparatus.windows import most_within
 from benchmarks.bars import Bar, table
 from benchmarks.server import beside_engine, many_streams
 
@@ -36,6 +41,78 @@ def test_of_what_a_page_shows_only_what_came_in_the_time_counts() -> None:
     assert seen.updates(10.0, 12.0) == 1.0
     assert seen.longest_task(10.0, 12.0) == 80.0
     assert seen.longest_task(14.0, 15.0) == 0
+
+
+def test_the_worst_second_is_found_wherever_it_begins() -> None:
+    came = [(0.0, 5), (0.75, 6), (1.5, 20), (1.625, 1), (1.75, 40), (9.0, 60)]
+    assert most_within(came) == 61  # the last of it is a second behind the 6
+    assert most_within((when, 1) for when, _ in came) == 3
+    assert most_within(came, 2.0) == 72
+    assert most_within(came[:2]) == 11
+    assert most_within([]) == 0
+
+
+def _draw(when: float, output: str, markdown: str, *, again: bool) -> IOPubMessage:
+    content = {
+        "data": {"text/markdown": markdown},
+        "transient": {"display_id": output} if output else {},
+    }
+    kind = "update_display_data" if again else "display_data"
+    return IOPubMessage(when, len(markdown), kind, content)
+
+
+def _cleared(when: float) -> IOPubMessage:
+    return IOPubMessage(when, 9, "clear_output", {"wait": True})
+
+
+_SAID = """Look:
+
+```python
+first = 1
+second = 2
+```
+
+| a | b |
+|---|---|
+| 1 | 2 |
+"""
+
+
+def test_of_an_answer_that_grows_in_several_outputs_each_letter_counts_once() -> None:
+    messages = [
+        _draw(0, "one", "<sub>waiting</sub>", again=False),
+        _draw(1, "one", "Look:\n\n```python\nfirst = 1\n```\n", again=True),
+        _draw(2, "two", "```python\nsec\n```\n", again=False),  # goes on in the block
+        _draw(3, "one", "Look:\n\n```python\nfirst = 1\nsec\n```\n", again=True),
+        _draw(4, "two", "```python\nond = 2\n```\n", again=True),
+        _draw(5, "three", "| a | b |\n|---|---|\n", again=False),
+        _draw(6, "four", "| a | b |\n|---|---|\n| 1 |", again=False),
+        _cleared(7),
+        _draw(8, "", f"{_SAID}\n<sub>a footer</sub>", again=False),
+    ]
+    lengths = [("Lookpythonfirst1", 1), ("sec", 2), ("ond2", 4), ("ab", 5), ("1", 6)]
+    letters = 0
+    for (text, when), shown in zip(
+        [*lengths, ("2", 8)], shown_of(_SAID, messages), strict=True
+    ):
+        letters += len(text)
+        assert shown == Shown(when, letters)
+
+
+def test_an_answer_of_which_some_was_never_shown_is_not_measured() -> None:
+    gap = [
+        _draw(1, "one", "Look:\n", again=False),
+        _draw(2, "two", "```python\nsecond = 2\n```\n", again=False),
+    ]
+    with pytest.raises(RuntimeError, match="10 of 27 letters"):
+        shown_of(_SAID, gap)
+
+
+def test_what_comes_within_a_frame_is_seen_as_one_update() -> None:
+    grown = [Shown(1.0, 5), Shown(1.001, 9), Shown(1.25, 10), Shown(1.5, 12)]
+    assert seen_apart(grown) == [grown[0], *grown[2:]]
+    assert longest_pause(grown[2:]) == 0.25
+    assert longest_pause(grown[:1]) == 0
 
 
 def test_many_streams_are_all_whole_and_their_gaps_measured() -> None:

@@ -17,7 +17,7 @@ import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
-__all__ = ["CellRun", "Kernel", "running_kernel", "talking_kernel"]
+__all__ = ["CellRun", "IOPubMessage", "Kernel", "running_kernel", "talking_kernel"]
 
 _PATIENCE = 120  # seconds
 _DISPLAYS = {"display_data", "update_display_data"}
