@@ -9,10 +9,13 @@ import pytest
 
 from benchmarks.apparatus.growth import Shown, longest_pause, seen_apart, shown_of
 from benchmarks.apparatus.kernel import IOPubMessage
+from benchmarks.apparatus.speaker import PATHS, speaking
 from benchmarks.apparatus.watching import Watched
 from benchmarks.apparatus.windows import most_within
 from benchmarks.bars import Bar, table
 from benchmarks.server import beside_engine, many_streams
+from h2o_magic.backends.detect import detect
+from h2o_magic.endpoint import Endpoint
 
 
 def test_a_figure_is_held_to_its_bar() -> None:
@@ -113,6 +116,15 @@ def test_what_comes_within_a_frame_is_seen_as_one_update() -> None:
     assert seen_apart(grown) == [grown[0], *grown[2:]]
     assert longest_pause(grown[2:]) == 0.25
     assert longest_pause(grown[:1]) == 0
+
+
+def test_the_stand_in_is_taken_for_each_dialect_where_it_speaks_it() -> None:
+    with speaking() as speaker:
+        found = {
+            spoken: detect(Endpoint(speaker.url + path)).dialect
+            for spoken, path in PATHS.items()
+        }
+    assert found == {"OpenAI": "openai", "gpt-gm": "gpt-gm"}
 
 
 def test_many_streams_are_all_whole_and_their_gaps_measured() -> None:

@@ -1,8 +1,9 @@
 """A stand-in server that costs nothing: it says ready-made answers.
 
 The question tells what to say: "Say 2000 tokens of prose at 200 a second.", or without
-a speed, as fast as the socket takes it. It speaks gpt-gm and the OpenAI dialect, and
-tells at ``/said`` when it has sent what, since only it knows.
+a speed, as fast as the socket takes it. It speaks gpt-gm and the OpenAI dialect, each
+below a path of its own: one server would be taken for one or the other. It tells at
+``/said`` when it has sent what, since only it knows.
 """
 
 from __future__ import annotations
@@ -23,11 +24,24 @@ from urllib.request import urlopen
 
 from benchmarks.apparatus.answers import answer
 
-__all__ = ["Speaker", "body_parts", "question", "speaking"]
+__all__ = [
+    "CONVERSATION",
+    "PATHS",
+    "Dialect",
+    "Speaker",
+    "body_parts",
+    "question",
+    "speaking",
+]
 
-Dialect: TypeAlias = Literal["gpt-gm", "openai"]
+Dialect: TypeAlias = Literal["gpt-gm", "OpenAI"]
 
-_CONVERSATION = "0" * 24
+#: Where each dialect is spoken, behind the server's address.
+PATHS: dict[Dialect, str] = {"OpenAI": "/v1", "gpt-gm": "/gpt-gm"}
+#: The id of each conversation of gpt-gm.
+CONVERSATION = "0" * 24
+
+_OPENAI, _GPTGM = PATHS["OpenAI"], PATHS["gpt-gm"]
 _QUESTION = re.compile(r"Say (\d+) tokens of (\w+)(?: at (\d+) a second)?\.")
 _MODEL = "llama-13b"
 _LAST_CHUNK = b"0\r\n\r\n"
@@ -50,7 +64,7 @@ def question(shape: str, tokens: int, rate: int = 0) -> str:
 def body_parts(dialect: Dialect, shape: str, tokens: int) -> tuple[bytes, ...]:
     """Return the events of an answer, a token each, and what ends it."""
     said = answer(shape, tokens)
-    if dialect == "openai":
+    if dialect == "OpenAI":
         head = _openai_event({"role": "assistant", "content": ""})
         texts = [_openai_event({"content": token}) for token in said]
         end = _openai_event({}, "stop", completion_tokens=tokens)
@@ -98,7 +112,7 @@ def _gptgm_event(
 
 @dataclass(frozen=True)
 class Speaker:
-    """A running one: its address, for gpt-gm as it is and with ``/v1`` for OpenAI's."""
+    """A running one: its address, behind which come :data:`PATHS`."""
 
     url: str
 
@@ -140,9 +154,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer what a client asks before its question."""
         if self.path == "/said":
             self._json(self.server.said)
-        elif self.path == "/v1/models":
+        elif self.path == f"{_OPENAI}/models":
             self._json({"object": "list", "data": [{"id": _MODEL, "object": "model"}]})
-        elif self.path == "/__data.json":  # of gpt-gm: a page without models
+        elif self.path == f"{_GPTGM}/__data.json":  # a page without models
             self._json({"type": "data", "nodes": [{"type": "data", "data": [{}]}]})
         else:
             self._reply(404, "text/plain", b"")
@@ -150,14 +164,14 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answer a question, or what a client of gpt-gm asks around it."""
         body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
-        if self.path == "/settings":
+        if self.path == f"{_GPTGM}/settings":
             self._json({"type": "redirect", "status": 303, "location": "/"})
-        elif self.path == "/conversation":
-            self._json({"conversationId": _CONVERSATION})
-        elif self.path == "/v1/chat/completions":
+        elif self.path == f"{_GPTGM}/conversation":
+            self._json({"conversationId": CONVERSATION})
+        elif self.path == f"{_OPENAI}/chat/completions":
             asked = json.loads(body)["messages"][-1]["content"]
-            self._say("openai", asked)
-        elif self.path == f"/conversation/{_CONVERSATION}":
+            self._say("OpenAI", asked)
+        elif self.path == f"{_GPTGM}/conversation/{CONVERSATION}":
             self._say("gpt-gm", json.loads(body)["inputs"])
         else:
             self._json({})

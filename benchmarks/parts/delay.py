@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from benchmarks.apparatus.answers import answer
 from benchmarks.apparatus.kernel import Kernel, talking_kernel
-from benchmarks.apparatus.speaker import Speaker, question, speaking
+from benchmarks.apparatus.speaker import PATHS, Speaker, question, speaking
 from benchmarks.bars import Bar
 from benchmarks.parts import Options
 
@@ -28,8 +28,8 @@ def measure(options: Options) -> Iterator[Bar]:
     """Yield the median delay of each dialect, with its range."""
     questions = max(options.rounds, _LEAST_QUESTIONS)
     with speaking() as speaker:
-        for dialect, end in (("OpenAI", "/v1"), ("gpt-gm", "")):
-            with talking_kernel(speaker.url + end) as kernel:
+        for dialect, path in PATHS.items():
+            with talking_kernel(speaker.url + path) as kernel:
                 _delay(kernel, speaker)  # the first one imports
                 delays = [_delay(kernel, speaker) for _ in range(questions)]
             yield Bar(

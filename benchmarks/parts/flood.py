@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from benchmarks.apparatus.answers import answer
 from benchmarks.apparatus.environments import InstallationError, environment
 from benchmarks.apparatus.kernel import CellRun, Kernel, talking_kernel
-from benchmarks.apparatus.speaker import question, speaking
+from benchmarks.apparatus.speaker import PATHS, question, speaking
 from benchmarks.bars import Bar
 from benchmarks.parts import Options
 
@@ -46,8 +46,8 @@ def bare(address, question):
 def measure(options: Options) -> Iterator[Bar]:
     """Yield the ratio for each shape and dialect, and what they were made of."""
     with speaking() as speaker:
-        for dialect, end in (("OpenAI", "/v1"), ("gpt-gm", "")):
-            with talking_kernel(speaker.url + end) as kernel:
+        for dialect, path in PATHS.items():
+            with talking_kernel(speaker.url + path) as kernel:
                 kernel.run(_BARE)
                 for shape in ("prose", "mixed"):
                     pairs = _pairs(kernel, speaker.url, shape, options.rounds)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmarks.apparatus.kernel import Kernel, talking_kernel
-from benchmarks.apparatus.speaker import question, speaking
+from benchmarks.apparatus.speaker import PATHS, question, speaking
 from benchmarks.bars import Bar
 from benchmarks.parts import Options
 
@@ -23,9 +23,9 @@ _MOST_MB = 10.0
 def measure(options: Options) -> Iterator[Bar]:  # noqa: ARG001 - one count is enough
     """Yield what the kernel has grown by, for each shape and dialect."""
     with speaking() as speaker:
-        for dialect, end in (("OpenAI", "/v1"), ("gpt-gm", "")):
+        for dialect, path in PATHS.items():
             for shape in ("prose", "mixed"):
-                with talking_kernel(speaker.url + end) as kernel:
+                with talking_kernel(speaker.url + path) as kernel:
                     sizes = _sizes(kernel, f"%%h2o\n{question(shape, _TOKENS)}")
                 yield Bar(
                     f"{_ANSWERS} answers of {_TOKENS} tokens, {shape}, {dialect}",
