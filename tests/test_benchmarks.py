@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import socketserver
+import threading
+from collections.abc import Iterator
 
 import pytest
 
 from benchmarks.apparatus.growth import Shown, longest_pause, seen_apart, shown_of
 from benchmarks.apparatus.kernel import IOPubMessage
+from benchmarks.apparatus.link import Pace, slow_link
 from benchmarks.apparatus.speaker import PATHS, speaking
 from benchmarks.apparatus.watching import Watched
 from benchmarks.apparatus.windows import most_within
 from benchmarks.bars import Bar, table
+from benchmarks.parts.slow_link import behind
 from benchmarks.server import beside_engine, many_streams
 from h2o_magic.backends.detect import detect
 from h2o_magic.endpoint import Endpoint
@@ -125,6 +131,80 @@ def test_the_stand_in_is_taken_for_each_dialect_where_it_speaks_it() -> None:
             for spoken, path in PATHS.items()
         }
     assert found == {"OpenAI": "openai", "gpt-gm": "gpt-gm"}
+
+
+def test_what_is_sent_arrives_after_what_was_sent_before_it_at_the_links_rate() -> None:
+    pace = Pace(delay=0.5, rate=1024)
+    assert pace.arrival(10.0, 256) == 10.75  # a quarter to set out, a half on its way
+    assert pace.arrival(10.0, 1024) == 11.75  # sets out behind the first
+    assert pace.arrival(10.5, 512) == 12.25  # and so does what is sent meanwhile
+    assert pace.arrival(10.5, 0) == 12.25  # an end passes nothing
+    assert pace.arrival(20.0, 1024) == 21.5  # nothing is saved up while it rests
+
+
+class _Repeat(socketserver.StreamRequestHandler):
+    """Says twice, at the end, what it was told."""
+
+    def handle(self) -> None:
+        told = self.rfile.read()
+        self.wfile.write(told + told)
+
+
+@pytest.fixture
+def repeater() -> Iterator[str]:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Repeat) as server:
+        thread = threading.Thread(target=server.serve_forever, args=[0.01])
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def _address(url: str) -> tuple[str, int]:
+    return "127.0.0.1", int(url.rsplit(":", 1)[1])
+
+
+def test_all_passes_a_link_both_ways_and_it_notes_what_came_when(repeater: str) -> None:
+    told = bytes(range(256)) * 1000
+    with slow_link(repeater, delay=0.001, rate=1e9) as link:
+        with socket.create_connection(_address(link.url)) as client:
+            client.sendall(told)
+            client.shutdown(socket.SHUT_WR)
+            with client.makefile("rb") as answer:
+                assert answer.read() == told + told
+        arrivals = link.arrivals(told[-1000:] + told)
+        with pytest.raises(ValueError, match="has not come"):
+            link.arrivals(told * 3)
+        link.forget()
+        with pytest.raises(ValueError, match="has not come"):
+            link.arrivals(told)
+    assert arrivals == sorted(arrivals)
+    assert arrivals[-1][1] == len(told) + 1000
+    assert len(arrivals) > len(told) // 1460  # in packets, not in one piece
+
+
+def test_a_link_ends_with_its_connections(repeater: str) -> None:
+    with slow_link(repeater, delay=60, rate=1) as link:
+        client = socket.create_connection(_address(link.url))
+        client.sendall(b"never arrives")
+    with client:
+        try:
+            came = client.recv(1)
+        except ConnectionResetError:
+            came = b""
+    assert came == b""
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(_address(link.url))
+    assert "slow-link" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_each_token_is_late_by_what_lies_between_its_last_byte_and_its_text() -> None:
+    tokens = ["One ", "- ", "two ", "three"]
+    parts = [b"12345678", b"1234", b"12345678", b"12345678", b"end"]
+    # The third token's last byte comes with the second packet, the others' with theirs.
+    arrivals = [(1.0, 10), (2.0, 20), (3.0, 31)]
+    grown = [Shown(1.25, 3), Shown(3.5, 11)]
+    assert behind(tokens, parts, arrivals, grown) == [250.0, 1500.0, 500.0]
 
 
 def test_many_streams_are_all_whole_and_their_gaps_measured() -> None:

@@ -45,6 +45,7 @@ PARTS = {
     "memory": "the kernel's memory after many answers",
     "side_by_side": "eight answers at once",
     "long_conversation": "a thousand turns in the store and on screen",
+    "slow_link": "text over 100 ms and 1 Mbit/s between server and kernel",
     "package": "the size of the wheel, and what an installation adds",
     "panel": "the chat panel in JupyterLab",
     "local_server": "the local server beside its engine, and with many streams",
