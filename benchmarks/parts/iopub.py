@@ -1,10 +1,9 @@
 """What an answer costs on IOPub: bytes and messages, and how often text still comes.
 
-Every byte of every message of the cell counts, also those in which ipykernel says that
-the cell runs, and the last one, which brings the whole answer once more. Only the
-number of messages leaves out what ipykernel says of any cell, however empty. "In any
-second" is the worst second, wherever it begins: so it is defined for an answer that
-takes less than one, which then lies in it with its whole.
+Every message of the cell counts, also the three that ipykernel sends for any cell, and
+the last one, which brings the whole answer once more. "In any second" is the worst
+second, wherever it begins: so it is defined for an answer that takes less than one,
+which then lies in it with its whole.
 """
 
 from __future__ import annotations
@@ -33,8 +32,6 @@ _LEAST_UPDATES = 2  # a second
 #: Rounds of an answer that takes 10 s or more: bytes vary by a few in a hundred.
 _LONG_ROUNDS = 5
 _LONG = 10  # seconds
-#: What ipykernel says of every cell.
-_OF_ANY_CELL = {"status", "execute_input"}
 
 
 @dataclass(frozen=True)
@@ -82,9 +79,8 @@ class _Cost:
     burst, burst_before_end : float
         Most bytes in any second: of all messages, and without the last, which brings
         the whole answer at once.
-    messages, most_messages, most_of_all : float
-        How many messages, and the most of them in any second; and the most with those
-        that ipykernel sends for any cell.
+    messages, most_messages : float
+        How many messages, and the most of them in any second.
     updates : float
         How often a second more text was seen, from the server's first token to the
         cell's last output.
@@ -100,7 +96,6 @@ class _Cost:
     burst_before_end: float
     messages: float
     most_messages: float
-    most_of_all: float
     updates: float
     pause: float
     seconds: float
@@ -129,15 +124,13 @@ def _cost(kernel: Kernel, speaker: Speaker, task: _Task) -> _Cost:
     grown = seen_apart(shown_of(task.said, run.messages))
     last = run.shown[-1]
     seconds: float = last.time - speaker.said()[-1]["first"]
-    ours = [each.time for each in run.messages if each.kind not in _OF_ANY_CELL]
     return _Cost(
         times=run.size / len(task.said.encode()),
         size=run.size,
         burst=_burst(run),
         burst_before_end=_burst(run, without=last.time),
-        messages=len(ours),
-        most_messages=most_within((time, 1) for time in ours),
-        most_of_all=most_within((each.time, 1) for each in run.messages),
+        messages=len(run.messages),
+        most_messages=most_within((each.time, 1) for each in run.messages),
         updates=len(grown) / seconds,
         pause=longest_pause(grown),
         seconds=seconds,
@@ -171,10 +164,7 @@ def _bars(task: _Task, costs: Sequence[_Cost]) -> Iterator[Bar]:
         _median(costs, "most_messages"),
         "messages",
         most=_MOST_MESSAGES,
-        note=(
-            f"{_median(costs, 'messages'):.0f} in {_median(costs, 'seconds'):.2f} s; "
-            f"{_median(costs, 'most_of_all'):.0f} in any second with ipykernel's own"
-        ),
+        note=f"{_median(costs, 'messages'):.0f} in {_median(costs, 'seconds'):.2f} s",
     )
 
 
