@@ -85,7 +85,8 @@ class _Round:
         How often a second more text was seen, from the first byte to the last.
     later : float
         How many ms later than the bare reader had all, all was shown, each counted
-        from the server's first token.
+        from the server's first token; less than 0 where much follows the last token,
+        as the whole text once more in gpt-gm.
     link : float
         Seconds that the bare reader took.
     """
