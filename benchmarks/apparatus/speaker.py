@@ -25,12 +25,12 @@ from urllib.request import urlopen
 from benchmarks.apparatus.answers import answer
 
 __all__ = [
-    "CONVERSATION",
     "PATHS",
     "Dialect",
     "Speaker",
     "body_parts",
     "question",
+    "request",
     "speaking",
 ]
 
@@ -38,8 +38,7 @@ Dialect: TypeAlias = Literal["gpt-gm", "OpenAI"]
 
 #: Where each dialect is spoken, behind the server's address.
 PATHS: dict[Dialect, str] = {"OpenAI": "/v1", "gpt-gm": "/gpt-gm"}
-#: The id of each conversation of gpt-gm.
-CONVERSATION = "0" * 24
+_CONVERSATION = "0" * 24
 
 _OPENAI, _GPTGM = PATHS["OpenAI"], PATHS["gpt-gm"]
 _QUESTION = re.compile(r"Say (\d+) tokens of (\w+)(?: at (\d+) a second)?\.")
@@ -58,6 +57,15 @@ def question(shape: str, tokens: int, rate: int = 0) -> str:
         Tokens a second; 0 for as fast as they are taken.
     """
     return f"Say {tokens} tokens of {shape}{f' at {rate} a second' * bool(rate)}."
+
+
+def request(dialect: Dialect, asked: str) -> tuple[str, dict[str, Any]]:
+    """Return where, behind the server's address, and with what JSON it is asked."""
+    if dialect == "OpenAI":
+        messages = [{"role": "user", "content": asked}]
+        body = {"model": _MODEL, "stream": True, "messages": messages}
+        return f"{_OPENAI}/chat/completions", body
+    return f"{_GPTGM}/conversation/{_CONVERSATION}", {"inputs": asked}
 
 
 @cache
@@ -167,11 +175,11 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == f"{_GPTGM}/settings":
             self._json({"type": "redirect", "status": 303, "location": "/"})
         elif self.path == f"{_GPTGM}/conversation":
-            self._json({"conversationId": CONVERSATION})
+            self._json({"conversationId": _CONVERSATION})
         elif self.path == f"{_OPENAI}/chat/completions":
             asked = json.loads(body)["messages"][-1]["content"]
             self._say("OpenAI", asked)
-        elif self.path == f"{_GPTGM}/conversation/{CONVERSATION}":
+        elif self.path == f"{_GPTGM}/conversation/{_CONVERSATION}":
             self._say("gpt-gm", json.loads(body)["inputs"])
         else:
             self._json({})

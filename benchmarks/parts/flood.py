@@ -1,9 +1,9 @@
 """An answer as fast as the socket gives it: how long the kernel works.
 
-Beside it, in the same kernel and in turn, the least that a client of the OpenAI
-dialect must do: read the same body with bare ``requests`` and give each event to
-``json.loads``. With peers, chatlab gives the same answer, in a kernel of an environment
-of its own; it takes so long that it does so only twice.
+Beside it, in the same kernel and in turn, the least that a client of the dialect must
+do: read the same body with bare ``requests`` and give each event to ``json.loads``.
+With peers, chatlab gives the same answer, in a kernel of an environment of its own; it
+takes so long that it does so only twice.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from benchmarks.apparatus.answers import answer
 from benchmarks.apparatus.environments import InstallationError, environment
 from benchmarks.apparatus.kernel import CellRun, Kernel, talking_kernel
-from benchmarks.apparatus.speaker import PATHS, question, speaking
+from benchmarks.apparatus.speaker import PATHS, Dialect, question, request, speaking
 from benchmarks.bars import Bar
 from benchmarks.parts import Options
 
@@ -26,21 +26,24 @@ _CHATLAB = "chatlab==2.1.1"
 _CHATLABS_ROUNDS = 2
 _LEAST_TIMES_FASTER = 20
 _BARE = """
-def bare(address, question):
+def bare(address, body):
     import json
     import requests
-    body = {"model": "llama-13b", "stream": True, "messages": [
-        {"role": "user", "content": question}]}
     texts, rest = [], b""
     with requests.post(address, json=body, stream=True) as answer:
         for data in answer.iter_content(None):
             *events, rest = (rest + data).split(b"\\n\\n")
             for event in events:
-                if event.startswith(b"data: {"):
-                    delta = json.loads(event[6:])["choices"][0]["delta"]
-                    texts.append(delta.get("content", ""))
+                if event.endswith(b"}"):
+                    said = json.loads(event[event.index(b"{"):])
+                    texts.append({text})
     return len("".join(texts))
 """
+#: The text of an event, by dialect.
+_TEXT: dict[Dialect, str] = {
+    "OpenAI": 'said["choices"][0]["delta"].get("content", "")',
+    "gpt-gm": '"" if said["token"]["special"] else said["token"]["text"]',
+}
 
 
 def measure(options: Options) -> Iterator[Bar]:
@@ -48,24 +51,25 @@ def measure(options: Options) -> Iterator[Bar]:
     with speaking() as speaker:
         for dialect, path in PATHS.items():
             with talking_kernel(speaker.url + path) as kernel:
-                kernel.run(_BARE)
+                kernel.run(_BARE.replace("{text}", _TEXT[dialect]))
                 for shape in ("prose", "mixed"):
-                    pairs = _pairs(kernel, speaker.url, shape, options.rounds)
+                    asked = question(shape, _TOKENS)
+                    where, body = request(dialect, asked)
+                    reading = f"bare({speaker.url + where!r}, {body!r})"
+                    pairs = _pairs(kernel, asked, reading, shape, options.rounds)
                     yield from _bars(f"{shape}, {dialect}", pairs)
         if options.peers:
             yield from _beside_chatlab(speaker.url)
 
 
 def _pairs(
-    kernel: Kernel, url: str, shape: str, rounds: int
+    kernel: Kernel, asked: str, reading: str, shape: str, rounds: int
 ) -> list[tuple[CellRun, CellRun]]:
-    asked = question(shape, _TOKENS)
-    address = f"{url}/v1/chat/completions"
     size = len("".join(answer(shape, _TOKENS)))
     pairs = []
     for _ in range(rounds + 1):
         ours = kernel.run(f"%%h2o\n{asked}")
-        bare = kernel.run(f"assert bare({address!r}, {asked!r}) == {size}")
+        bare = kernel.run(f"assert {reading} == {size}")
         pairs.append((ours, bare))
     return pairs[1:]  # the first one imports
 

@@ -21,12 +21,12 @@ from benchmarks.apparatus.growth import Shown, letters_of, seen_apart, shown_of
 from benchmarks.apparatus.kernel import Kernel, talking_kernel
 from benchmarks.apparatus.link import Link, slow_link
 from benchmarks.apparatus.speaker import (
-    CONVERSATION,
     PATHS,
     Dialect,
     Speaker,
     body_parts,
     question,
+    request,
     speaking,
 )
 from benchmarks.bars import Bar
@@ -134,14 +134,8 @@ def _round(kernel: Kernel, speaker: Speaker, link: Link, task: _Task) -> _Round:
 
 def _read_bare(url: str, task: _Task) -> None:
     """Ask over the link and read the answer, no more."""
-    if task.dialect == "OpenAI":
-        path = "chat/completions"
-        asked: object = {"messages": [{"role": "user", "content": task.asked}]}
-    else:
-        path = f"conversation/{CONVERSATION}"
-        asked = {"inputs": task.asked}
-    address = f"{url}{PATHS[task.dialect]}/{path}"
-    with urlopen(Request(address, json.dumps(asked).encode())) as reply:
+    path, asked = request(task.dialect, task.asked)
+    with urlopen(Request(url + path, json.dumps(asked).encode())) as reply:
         while reply.read1():
             pass
 
