@@ -30,6 +30,42 @@ def test_chunks_of_any_bytes_come_out(chunks: list[bytes], data: st.DataObject) 
     assert decode(*pieces) == (b"".join(chunks), True)
 
 
+#: What a chunked body may be made of, well or badly.
+PARTS = [
+    b"5\r\nHello\r\n",
+    b"0005\r\nWorld\r\n",
+    b"A\r\n0123456789\r\n",
+    b"a\n0123456789\n",
+    b"2;name=value\r\n\r\n\r\n",
+    b" 3 \r\nabc\r\n",
+    b"1_0\r\n0123456789abcdef\r\n",
+    b"+1\r\nx\r\n",
+    b"000000000001\r\nx\r\n",
+    b"3\r\nlonger\r\n",
+    b"9\r\nshort\r\n",
+    b"\r\n",
+    b"no size\r\n",
+    b"0\r\n",
+]
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=8))
+def test_many_chunks_at_once_say_what_they_say_byte_by_byte(parts: list[bytes]) -> None:
+    def told(*pieces: bytes) -> tuple[bytes, bool, str]:
+        decoder, body = ChunkDecoder(), b""
+        for piece in pieces:
+            try:
+                body += decoder.feed(piece)
+            except ValueError:
+                break
+            if decoder.broken:
+                break
+        return body, decoder.ended, decoder.broken
+
+    body = b"".join(parts)
+    assert told(body) == told(*[bytes([byte]) for byte in body])
+
+
 def test_what_is_there_of_a_chunk_comes_at_once() -> None:
     assert decode(b"10\r\nhalf of") == (b"half of", False)
 
