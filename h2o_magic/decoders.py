@@ -66,6 +66,11 @@ class LineDecoder:
         self._first = True
         self._ended_with_cr = False
 
+    @property
+    def between_lines(self) -> bool:
+        """True if no part of a line has come, and none of a line end is left."""
+        return not self._pending and not self._ended_with_cr
+
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes and return the lines they complete."""
         if self._ended_with_cr and data:
@@ -109,6 +114,12 @@ class EventDecoder:
         self._data: list[str] = []
         self._event = ""
         self._error: str | None = None
+
+    @property
+    def between_events(self) -> bool:
+        """True if no part of an event has come."""
+        begun = self._data or self._event or self._error is not None
+        return self._lines.between_lines and not begun
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
         """Take the next bytes and return the events they complete."""

@@ -42,6 +42,11 @@ class EventBody:
         """True if it is more than white space and comments."""
         return bool(_COMMENTS.sub(b"", self._body).strip())
 
+    @property
+    def between_events(self) -> bool:
+        """True if it is a stream of which no part of an event has come."""
+        return self._is_stream() and self._decoder.between_events
+
     def feed(self, data: bytes) -> list[ServerSentEvent]:
         """Take the next bytes and return the events they complete.
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeGuard
+from typing import Any, ClassVar, TypeGuard
 
+from h2o_magic.backends.event_frame import Places
 from h2o_magic.backends.gptgm.text import GrowingText, clean
 from h2o_magic.backends.own_facts import answer_facts, notices_of
 from h2o_magic.backends.surrogates import join_surrogates
@@ -41,6 +42,10 @@ class Interpreter:
     full_text
         True if the prompt before the answer was asked for.
     """
+
+    places: ClassVar[Places] = Places(
+        ("token", "text"), numbers=(("token", "id"), ("token", "logprob"))
+    )
 
     def __init__(
         self, *, question: str = "", stop: tuple[str, ...] = (), full_text: bool = False
@@ -102,6 +107,20 @@ class Interpreter:
             and "h2o_magic" not in document
             and self._finished is None
         )
+
+    def is_text_alone(self, document: dict[str, Any]) -> bool:
+        """Tell whether an event, if it came now, would be a token that is shown."""
+        if not self._is_token_alone(document):
+            return False
+        token = document["token"]
+        return isinstance(token, dict) and token.get("special") is False
+
+    def take_texts(self, texts: list[str]) -> Iterator[Event]:
+        """Take the texts of such tokens and yield what they mean, as :meth:`feed`."""
+        self.understood = True
+        texts = [text.rstrip("\0") for text in texts]
+        self._tokens += texts
+        yield from self._grow(texts)
 
     def _grow(self, texts: list[str]) -> Iterator[Event]:
         if texts and (ready := self._text.add("".join(texts))):

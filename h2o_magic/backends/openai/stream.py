@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
+from h2o_magic.backends.event_frame import Places
 from h2o_magic.backends.openai.facts import AnswerFacts
 from h2o_magic.backends.openai.text import GrowingText
 from h2o_magic.backends.surrogates import join_surrogates
@@ -56,6 +57,8 @@ class Interpreter:
     schema
         True if the server holds the answer to the schema of the request.
     """
+
+    places: ClassVar[Places] = Places(("choices", 0, "delta", "content"))
 
     def __init__(self, *, stop: tuple[str, ...] = (), schema: bool = False) -> None:
         self._text = GrowingText(stop)
@@ -145,6 +148,18 @@ class Interpreter:
             return text
         delta["content"] = text
         return None
+
+    def is_text_alone(self, document: dict[str, Any]) -> bool:
+        """Tell whether a chunk, if it came now, would be like the last but its text."""
+        text = self._text_alone(document)
+        if text is None:
+            return False
+        document["choices"][0]["delta"]["content"] = text
+        return True
+
+    def take_texts(self, texts: list[str]) -> Iterator[Event]:
+        """Take the texts of such chunks and yield what they mean, as :meth:`feed`."""
+        yield from self._grow(texts)
 
     def _grow(self, texts: list[str]) -> Iterator[Event]:
         self.chunks += len(texts)
