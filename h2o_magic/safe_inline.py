@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 
 from h2o_magic.safe_addresses import leads_safely
 
 __all__ = ["MATH", "is_calm", "safe_prose"]
 
-#: What may begin a formula; JupyterLab also takes ``@@1@@`` for the place of one.
-MATH = re.compile(r"\$|\\{2}[(\[]|\\begin\{|@@")
+#: What may begin a formula; JupyterLab also takes ``@@1@@`` for the place of one. It
+#: begins with a set of characters, since the text between those is then passed quickly.
+MATH = re.compile(r"[$\\@](?:(?<=\$)|(?<=\\)(?:\\[(\[]|begin\{)|(?<=@)@)")
 
+# What every token below begins with: the text between is passed quickly.
+_MARK = re.compile(r'[\\$`!\]<"~]')
 _TAG = r"<(?=[A-Za-z/!?]|[ \t]*\Z)"
 _TOKEN = re.compile(
     r"(?P<dollar>\\+\$|\$\$?)"
@@ -85,14 +89,17 @@ def safe_prose(text: str, *, clear: bool = True, formulas: bool = False) -> str:
 class _Prose:
     def __init__(self, text: str, *, clear: bool, formulas: bool) -> None:
         self._text = text
-        self._tokens = list(_TOKEN.finditer(text))
+        self._tokens = list(_tokens(text))
         self._partners = _partners(self._tokens)
         self._clear = clear
         self._formulas = formulas
-        self._in_table = _TABLE.search(text) is not None
         self._has_formulas = formulas or MATH.search(text) is not None
         self._next = 0  # the token that is looked at next
         self._place = 0  # everything before it is written
+
+    @cached_property
+    def _in_table(self) -> bool:
+        return _TABLE.search(self._text) is not None
 
     def written(self) -> str:
         parts: list[str] = []
@@ -239,6 +246,16 @@ _WRITERS: dict[str, Callable[[_Prose, re.Match[str]], str]] = {
 }
 
 _DEFUSED = str.maketrans({mark: f"&#{ord(mark)};" for mark in "$()[]{"})
+
+
+def _tokens(text: str) -> Iterator[re.Match[str]]:
+    """Yield what `_TOKEN` finds in a text, in order."""
+    place = 0
+    while (mark := _MARK.search(text, place)) is not None:
+        token = _TOKEN.match(text, mark.start())
+        place = mark.end() if token is None else token.end()
+        if token is not None:
+            yield token
 
 
 def _partners(tokens: Sequence[re.Match[str]]) -> list[int | None]:
