@@ -79,7 +79,8 @@ def body_parts(dialect: Dialect, shape: str, tokens: int) -> tuple[bytes, ...]:
         texts[0] = head + texts[0]
         return tuple(map(_chunk, (*texts, end, b"data: [DONE]\n\n")))
     end = _gptgm_event("</s>", special=True, generated_text="".join(said))
-    return tuple(map(_chunk, (*map(_gptgm_event, said), end)))
+    texts = [_gptgm_event(token, number) for number, token in enumerate(said)]
+    return tuple(map(_chunk, (*texts, end)))
 
 
 def _chunk(data: bytes) -> bytes:
@@ -105,13 +106,19 @@ def _openai_event(
 
 
 def _gptgm_event(
-    text: str, *, special: bool = False, generated_text: str | None = None
+    text: str,
+    number: int = 0,
+    *,
+    special: bool = False,
+    generated_text: str | None = None,
 ) -> bytes:
     details = None
     if generated_text is not None:
         details = {"finish_reason": "eos_token", "generated_tokens": 1, "seed": None}
+    # The numbers are others for each token, as a model's are.
+    named = {"id": 300 + number * 7919 % 31000, "text": text}
     event = {
-        "token": {"id": 300, "text": text, "logprob": -0.1, "special": special},
+        "token": {**named, "logprob": -(number % 997) / 311, "special": special},
         "generated_text": generated_text,
         "details": details,
     }
