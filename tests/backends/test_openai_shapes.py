@@ -412,3 +412,25 @@ def test_what_a_chunk_says_beside_its_text_is_heard_also_if_it_is_said_again() -
 def test_chunks_that_differ_in_their_text_alone_are_one_event() -> None:
     events = read(sse(said("a"), said("b"), said("c"), said("d", "stop"), said("e")))
     assert [e.text for e in events if isinstance(e, TextDelta)] == ["a", "bc", "d"]
+
+
+def test_counts_that_grow_with_each_chunk_are_noted_and_cut_no_text() -> None:
+    chunks = [
+        said(
+            text,
+            id=f"chatcmpl-{number}",
+            created=number,
+            obfuscation="x" * number,
+            usage={"prompt_tokens": 3, "completion_tokens": number},
+        )
+        for number, text in enumerate("abcdefghijkl")
+    ]
+    # The first chunk says all of it; those that came together with it follow.
+    for size, count in ((1, 12), (2, 7), (12, 2)):
+        parts = [chunks[at : at + size] for at in range(0, len(chunks), size)]
+        events = read([*(sse(*part) for part in parts), sse(chunk({}, "stop"))])
+        texts = [e.text for e in events if isinstance(e, TextDelta)]
+        assert "".join(texts) == "abcdefghijkl"
+        assert len(texts) == count
+        assert Usage(3, 11) in events
+        assert end(events).text == "abcdefghijkl"

@@ -44,6 +44,8 @@ _NO_ANSWER = {
 _BROKEN = frozenset({"abort", "cancelled", "error"})
 #: DeepSeek, llama.cpp and older vLLM; Ollama, LM Studio and newer vLLM.
 _REASONING = ("reasoning_content", "reasoning")
+#: What chunks say anew each time: what nobody reads, and counts, which are noted.
+_VARIED = {"created", "id", "obfuscation", "system_fingerprint", "timings", "usage"}
 _WORDLESS = "the server reported an error without words"
 
 
@@ -103,8 +105,8 @@ class Interpreter:
     def feed(self, events: Iterable[ServerSentEvent]) -> Iterator[Event]:
         """Take events that came together and yield what they mean.
 
-        Most chunks are like the one before in all but their text. What else they say
-        is known then, and the texts of neighbouring ones are yielded as one.
+        Most chunks are like the one before in all but their text and counts. What else
+        they say is known then, and the texts of neighbouring ones are yielded as one.
 
         Raises
         ------
@@ -135,8 +137,11 @@ class Interpreter:
             self.said_done = self.said_done or event.data.strip() == "[DONE]"
             return None
 
-    def _text_alone(self, document: object) -> str | None:
-        """Return the text of a chunk that is otherwise like the last; else None."""
+    def _text_alone(self, document: object, *, counted: bool = True) -> str | None:
+        """Return the text of a chunk that is otherwise like the last; else None.
+
+        Its counts may differ if it is `counted`, and are noted then.
+        """
         if self._last is None or not isinstance(document, dict):
             return None
         try:
@@ -144,14 +149,18 @@ class Interpreter:
             text, delta["content"] = delta["content"], ""
         except (LookupError, TypeError):
             return None
-        if isinstance(text, str) and document == self._last:
-            return text
+        if isinstance(text, str):
+            if document == self._last:
+                return text
+            if counted and _is_like(document, self._last):
+                self._facts.note_usage(document)
+                return text
         delta["content"] = text
         return None
 
     def is_text_alone(self, document: dict[str, Any]) -> bool:
         """Tell whether a chunk, if it came now, would be like the last but its text."""
-        text = self._text_alone(document)
+        text = self._text_alone(document, counted=False)
         if text is None:
             return False
         document["choices"][0]["delta"]["content"] = text
@@ -268,6 +277,15 @@ def _without_text(chunk: dict[str, Any]) -> dict[str, Any] | None:
     if any(value for name, value in delta.items() if name not in ("role", "content")):
         return None  # such as reasoning: the same again would be more of it
     return {**chunk, "choices": [{**choices[0], "delta": {**delta, "content": ""}}]}
+
+
+def _is_like(chunk: dict[str, Any], last: dict[str, Any]) -> bool:
+    """Tell whether two chunks say the same beside their counts."""
+    said, before = (
+        {name: value for name, value in each.items() if name not in _VARIED}
+        for each in (chunk, last)
+    )
+    return said == before
 
 
 def _text(content: object) -> str:
