@@ -8,9 +8,11 @@ import socket
 import socketserver
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from benchmarks import __main__
 from benchmarks.apparatus.growth import Shown, longest_pause, seen_apart, shown_of
 from benchmarks.apparatus.kernel import IOPubMessage
 from benchmarks.apparatus.link import Pace, slow_link
@@ -18,6 +20,7 @@ from benchmarks.apparatus.speaker import PATHS, speaking
 from benchmarks.apparatus.watching import Watched
 from benchmarks.apparatus.windows import most_within
 from benchmarks.bars import Bar, table
+from benchmarks.parts import Options
 from benchmarks.parts.slow_link import behind
 from benchmarks.server import beside_engine, many_streams
 from h2o_magic.backends.detect import detect
@@ -39,6 +42,29 @@ def test_the_table_names_what_was_missed() -> None:
     assert slow.split() == ["slow", "0.5", "ratio", ">=", "0.85", "MISSED"]
     assert fast.split() == ["fast", "1", "ms", "<=", "3", "met"]
     assert json.loads(json.dumps(bars[0].as_json()))["met"] is False
+
+
+def test_a_part_that_fails_leaves_its_figures_and_the_other_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(part: str, _: Options) -> Iterator[Bar]:
+        yield Bar(f"a figure of {part}", 1.0, "ms", most=2.0)
+        if part == "delay":
+            raise RuntimeError("no server")
+
+    path = tmp_path / "figures.json"
+    monkeypatch.setattr(__main__, "run", run)
+    monkeypatch.setattr(
+        "sys.argv", ["benchmarks", "delay", "memory", "--json", str(path)]
+    )
+    assert __main__.main() == 1
+    delay, memory = json.loads(path.read_text())["parts"]
+    assert delay["failed"] == "RuntimeError: no server"
+    assert [bar["name"] for bar in delay["bars"]] == ["a figure of delay"]
+    assert (memory["failed"], memory["bars"][0]["met"]) == ("", True)
+    assert "FAILED after 1 figures: RuntimeError: no server" in capsys.readouterr().out
+    monkeypatch.setattr("sys.argv", ["benchmarks", "memory"])
+    assert __main__.main() == 0
 
 
 def test_of_what_a_page_shows_only_what_came_in_the_time_counts() -> None:

@@ -1,11 +1,16 @@
-"""The notebooks that are opened, and the cell that makes a conversation long."""
+"""The notebooks that are opened and left, and a cell that makes a conversation long."""
 
 from __future__ import annotations
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
+from playwright.sync_api import Page
 
-__all__ = ["notebook", "turns_cell"]
+__all__ = ["notebook", "shut_down", "turns_cell"]
+
+_SHUT_DOWN = (
+    "() => window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()"
+)
 
 _TURNS = """
 import h2o_magic
@@ -29,3 +34,8 @@ def notebook(*cells: str) -> NotebookNode:
 def turns_cell(count: int) -> str:
     """Return a cell that puts so many turns into the record, as a file's would be."""
     return _TURNS.format(count=count)
+
+
+def shut_down(page: Page) -> None:
+    """End the kernel of the notebook that is open in a page of JupyterLab."""
+    page.evaluate(_SHUT_DOWN)

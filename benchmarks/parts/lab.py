@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 
 from benchmarks.apparatus.answers import answer
-from benchmarks.apparatus.notebooks import notebook
+from benchmarks.apparatus.notebooks import notebook, shut_down
 from benchmarks.apparatus.speaker import Speaker, question, speaking
 from benchmarks.apparatus.watching import Watched, letters, note_growth, noted
 from benchmarks.bars import Bar
@@ -28,9 +28,6 @@ _OUTPUTS = 30
 _EXCEEDED = re.compile(r"IOPub \w+ rate exceeded")
 _LONG_ROUNDS = 5
 _OUTPUT = ".jp-Cell[data-windowed-list-index='1'] .jp-OutputArea-output"
-_SHUT_DOWN = (
-    "() => window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()"
-)
 
 
 @dataclass(frozen=True)
@@ -125,7 +122,7 @@ def _round(opener: Opener, name: str, speaker: Speaker, task: _Task) -> _Round:
     page.wait_for_timeout(1000)  # the last is drawn
     said, seen = speaker.said()[-1], noted(page)
     shown = opened.output(1).inner_text()
-    page.evaluate(_SHUT_DOWN)
+    shut_down(page)
     if seen.letters < 0.9 * letters("".join(answer(task.shape, task.tokens))):
         raise RuntimeError(f"not the whole answer is shown: {shown[-500:]}")
     if _EXCEEDED.search(shown):

@@ -5,22 +5,25 @@ What the page shows, and what comes over its sockets, is noted in a headless Chr
 
 from __future__ import annotations
 
+import statistics
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Page, WebSocket, expect
 
 from benchmarks.apparatus.answers import answer
-from benchmarks.apparatus.notebooks import notebook, turns_cell
+from benchmarks.apparatus.notebooks import notebook, shut_down, turns_cell
 from benchmarks.apparatus.speaker import Speaker, question, speaking
-from benchmarks.apparatus.watching import note_growth, noted
+from benchmarks.apparatus.watching import Watched, note_growth, noted
 from benchmarks.bars import Bar
 from benchmarks.parts import Options
 from tests.browser.conftest import LabNotebook, Opener, chromium, running_lab
 
 __all__ = ["measure"]
 
+_MOST_ROUNDS = 5  # each takes half a minute
 _OPENING = """() => {
   window.opening = { built: 0, shown: 0 };
   new MutationObserver(() => {
@@ -45,7 +48,27 @@ _SCROLL = """async () => {
 }"""
 
 
-def measure(_options: Options) -> Iterator[Bar]:
+@dataclass(frozen=True)
+class _Round:
+    """One answer as it was seen, and what it cost.
+
+    Attributes
+    ----------
+    first, last : float
+        When the server sent its first and its last token.
+    seen : Watched
+        What the page showed.
+    received : int
+        Bytes that came over the page's sockets to the kernel.
+    """
+
+    first: float
+    last: float
+    seen: Watched
+    received: int
+
+
+def measure(options: Options) -> Iterator[Bar]:
     """Yield the figures of two answers, and of a long conversation."""
     home = Path(tempfile.mkdtemp(prefix="h2o-panel-"))
     with running_lab(home) as lab, chromium() as browser, speaking() as speaker:
@@ -59,10 +82,14 @@ def measure(_options: Options) -> Iterator[Bar]:
 
         page.on("websocket", on_socket)
         for shape, tokens, rate in (("mixed", 2000, 200), ("code", 8000, 400)):
-            _open(opener, f"{shape}.ipynb", speaker.url)
-            yield from _one_answer(
-                page, speaker, received, shape=shape, tokens=tokens, rate=rate
-            )
+            rounds = []
+            for number in range(min(options.rounds, _MOST_ROUNDS)):
+                _open(opener, f"{shape}-{number}.ipynb", speaker.url)
+                asked = question(shape, tokens, rate)
+                rounds.append(_one_answer(page, speaker, received, asked))
+                shut_down(page)
+            size = len("".join(answer(shape, tokens)).encode())
+            yield from _bars(f"{tokens} tokens of {shape} at {rate}/s: ", rounds, size)
         many = turns_cell(1000)
         opened = _open(opener, "many.ipynb", speaker.url, many, show=False)
         yield from _long_conversation(page, opened)
@@ -82,33 +109,55 @@ def _open(
 
 
 def _one_answer(
-    page: Page,
-    speaker: Speaker,
-    received: list[int],
-    *,
-    shape: str,
-    tokens: int,
-    rate: int,
-) -> Iterator[Bar]:
+    page: Page, speaker: Speaker, received: list[int], asked: str
+) -> _Round:
     page.wait_for_timeout(3000)  # JupyterLab's own start is over
     note_growth(page, ".h2o-log", ".h2o-turn .h2o-body", ".h2o-code-head")
     received.clear()
-    page.get_by_label("Message").fill(question(shape, tokens, rate))
+    page.get_by_label("Message").fill(asked)
     page.get_by_label("Message").press("Enter")
     expect(page.locator(".h2o-facts")).to_be_visible()
     page.wait_for_timeout(3000)  # the transcript comes
-    seen, said = noted(page), speaker.said()[-1]
-    first, last = said["first"], said["last"]
-    size = len("".join(answer(shape, tokens)).encode())
-    what = f"{tokens} tokens of {shape} at {rate}/s: "
-    yield Bar(f"{what}last text after the server's", seen.whole - last, "s", most=0.3)
-    updates = seen.updates(first, last)
-    yield Bar(f"{what}visible updates", updates, "a second", least=8)
-    longest = seen.longest_task(first, last)
-    yield Bar(f"{what}longest task while it streams", longest, "ms", most=100)
-    last_task = seen.longest_task(last, float("inf"))
-    yield Bar(f"{what}longest task of the last drawing", last_task, "ms")
-    yield Bar(f"{what}bytes on the wire", sum(received) / size, "x text", most=12)
+    said = speaker.said()[-1]
+    return _Round(said["first"], said["last"], noted(page), sum(received))
+
+
+def _bars(what: str, rounds: Sequence[_Round], size: int) -> Iterator[Bar]:
+    """Yield the medians of an answer of `size` bytes, and the worst of each figure."""
+
+    def bar(
+        name: str,
+        unit: str,
+        figure: Callable[[_Round], float],
+        *,
+        least: float | None = None,
+        most: float | None = None,
+    ) -> Bar:
+        figures = [figure(one) for one in rounds]
+        worst = max(figures) if least is None else min(figures)
+        note = f"{len(rounds)} rounds, the worst {worst:.3g}"
+        return Bar(what + name, statistics.median(figures), unit, least, most, note)
+
+    late = "last text after the server's"
+    yield bar(late, "s", lambda one: one.seen.whole - one.last, most=0.3)
+    yield bar(
+        "visible updates",
+        "a second",
+        lambda one: one.seen.updates(one.first, one.last),
+        least=8,
+    )
+    yield bar(
+        "longest task while it streams",
+        "ms",
+        lambda one: one.seen.longest_task(one.first, one.last),
+        most=100,
+    )
+    yield bar(
+        "longest task of the last drawing",
+        "ms",
+        lambda one: one.seen.longest_task(one.last, float("inf")),
+    )
+    yield bar("bytes on the wire", "x text", lambda one: one.received / size, most=12)
 
 
 def _long_conversation(page: Page, opened: LabNotebook) -> Iterator[Bar]:
