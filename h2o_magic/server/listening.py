@@ -45,7 +45,10 @@ class Place:
         ConfigurationError
             If it is no address of this machine, or the port is taken.
         """
-        listening = socket.socket(self.family, socket.SOCK_STREAM)
+        # With the protocol named, asyncio lets its connections send each write at once.
+        # Without, Nagle's algorithm holds an answer's first event back until the
+        # client has acknowledged the head: some 40 ms on Linux.
+        listening = socket.socket(self.family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         if sys.platform != "win32":  # there it would share the port
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import resource
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from h2o_magic.server.listening import resolve
 from h2o_magic.server.log_output import Seldom
 from tests.server.client import Client, until
 from tests.server.conftest import Serving
@@ -95,3 +97,22 @@ def test_what_others_log_again_and_again_is_logged_seldom() -> None:
         if seldom.filter(record):
             passed.append(record.getMessage())
     assert passed == ["no more files"] * 3
+
+
+def test_what_the_server_writes_waits_for_no_acknowledgement() -> None:
+    async def option_of_a_connection() -> int:
+        options: asyncio.Queue[int] = asyncio.Queue()
+
+        def note(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            accepted = writer.get_extra_info("socket")
+            options.put_nowait(
+                accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            )
+            writer.close()
+
+        listening = resolve("127.0.0.1", 0).listen()
+        async with await asyncio.start_server(note, sock=listening):
+            with socket.create_connection(listening.getsockname()):
+                return await options.get()
+
+    assert asyncio.run(option_of_a_connection())
