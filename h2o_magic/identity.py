@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 __all__ = ["Identity", "cell_key", "identify"]
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):  # sooner made than a dataclass: `%load_ext` waits
     """What a conversation is kept under.
 
     Attributes

@@ -13,7 +13,6 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from h2o_magic import places
-from h2o_magic.arguments import AskOptions, parse_ask, parse_cell_line
 from h2o_magic.errors import ConfigurationError, H2OMagicError
 from h2o_magic.traits import SettingsTraits
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
         InteractiveShell,
     )
 
+    from h2o_magic.arguments import AskOptions
     from h2o_magic.asking import Answer
     from h2o_magic.current import Current
     from h2o_magic.display import AnswerView
@@ -122,26 +122,28 @@ class H2OMagics(SettingsTraits, Magics):
     def h2o(self, line: str, cell: str | None = None) -> None:
         """Ask a language model; ``%h2o help`` lists what it can do."""
         with self.speaking(), usage_errors(), interrupts():
-            from h2o_magic import subcommands  # noqa: PLC0415
-
             said = self.welcome()
             if cell is None:
+                from h2o_magic import subcommands  # noqa: PLC0415
+
                 subcommands.run(self, line)
                 return
+            from h2o_magic.arguments import parse_cell_line  # noqa: PLC0415
+
             options = parse_cell_line(line)
             if options.help:
-                subcommands.show_help(self)
+                self._show_help()
             else:
                 # An answer that owns its cell would clear the welcome away.
                 self.ask(options, cell, owns_cell=not said)
 
     def ask_line(self, text: str) -> None:
         """Ask what stands on the rest of a line, after options."""
-        from h2o_magic import subcommands  # noqa: PLC0415
+        from h2o_magic.arguments import parse_ask  # noqa: PLC0415
 
         options, question = parse_ask(text)
         if options.help:
-            subcommands.show_help(self)
+            self._show_help()
         else:
             self.ask(options, question, owns_cell=False)
 
@@ -220,6 +222,11 @@ class H2OMagics(SettingsTraits, Magics):
         # A blank cell had no ``pre_run_cell`` event.
         if not blank and self._current.cell.end() and result.success:
             self._current.take_out_what_is_not_asked_any_more()
+
+    def _show_help(self) -> None:
+        from h2o_magic import subcommands  # noqa: PLC0415 - a question needs none
+
+        subcommands.show_help(self)
 
     def _show(self, answer: Answer, options: AskOptions, *, owns_cell: bool) -> None:
         from h2o_magic.display import make_view  # noqa: PLC0415

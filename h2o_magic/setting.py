@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from h2o_magic.parameters import Value
 
@@ -19,8 +19,7 @@ _SWITCHES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):  # sooner made than a dataclass: `%load_ext` waits
     """One setting.
 
     Attributes
@@ -33,6 +32,9 @@ class Setting:
         One sentence for the reader of a help.
     default : Value or None
         What holds where nothing is set.
+    rule : callable
+        Returns a value that is not None as it is kept, or raises
+        ``ConfigurationError``.
     unit : str
         What a number counts; empty for a plain number.
     option : str
@@ -44,21 +46,18 @@ class Setting:
         sent, the server decides.
     choices : tuple of str
         The only values, where they can be listed.
-    rule : callable
-        Returns a value that is not None as it is kept, or raises
-        ``ConfigurationError``.
     """
 
     name: str
     kind: type
     help: str
     default: Value | None
+    rule: Callable[[object], Value]
     unit: str = ""
     option: str = ""
     metavar: str = ""
     optional: bool = False
     choices: tuple[str, ...] = ()
-    rule: Callable[[object], Value] = field(kw_only=True, repr=False, compare=False)
 
     @property
     def variable(self) -> str:

@@ -11,7 +11,6 @@ import reprlib
 from collections.abc import Callable, Mapping
 
 from h2o_magic.catalogue import DEFAULT_MODEL
-from h2o_magic.endpoint import check_base_url
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.nearest import did_you_mean
 from h2o_magic.parameters import PARAMETERS, Parameter
@@ -66,10 +65,10 @@ def _choice(name: str, option: str, choices: tuple[str, ...], help_: str) -> Set
         str,
         help_,
         choices[0],
+        _one_of(name, choices),
         option=option,
         metavar="|".join(choices),
         choices=choices,
-        rule=_one_of(name, choices),
     )
 
 
@@ -79,6 +78,8 @@ def _server(value: object) -> str:
         return ""
     if isinstance(value, str) and re.fullmatch(SERVER_NAME, value):
         return value
+    from h2o_magic.endpoint import check_base_url  # noqa: PLC0415 - few set an address
+
     try:
         return check_base_url(value)
     except ConfigurationError as error:
@@ -100,11 +101,11 @@ def _of(parameter: Parameter, *, optional: bool = False) -> Setting:
         parameter.kind,
         parameter.help,
         parameter.default,
+        parameter.check,
         parameter.unit,
         parameter.option,
         _METAVARS[parameter.kind],
         optional=optional,
-        rule=parameter.check,
     )
 
 

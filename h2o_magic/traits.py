@@ -110,7 +110,8 @@ class SettingsTraits(Configurable):
         self.settings = settings
         self._source = _CONFIG
         for name in SETTINGS:
-            self._follow(name)
+            if settings[name] != SETTINGS[name].default:  # a trait has the same
+                self._follow(name)
         _refuse_lists_to_come(type(self).__name__, getattr(shell, "config", {}))
         try:
             with self._given_by(_FILE):

@@ -16,7 +16,7 @@ from IPython.core.interactiveshell import (
 
 from h2o_magic import failures
 from h2o_magic.extension import load, unload
-from h2o_magic.failures import Failure
+from h2o_magic.failed_cell import Failure
 from h2o_magic.next_cell import offer
 from h2o_magic.subcommands.fixing import question_about
 from tests.shells import ipython

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from h2o_magic import failures
 from h2o_magic.arguments import AskOptions, parse_ask
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.failures import Failure
+from h2o_magic.failed_cell import Failure
 from h2o_magic.next_cell import code_for_cell, offer, where
 from h2o_magic.subcommands.showing import say
 from h2o_magic.subcommands.usage import Given
