@@ -65,7 +65,7 @@ class Current:
             self._session = NotebookSession(
                 record=self._record(identity),
                 settings=self.settings,
-                servers=self.servers,
+                servers=lambda: self.servers,
                 aliases=self.aliases,
                 presets=self.presets,
                 cells=self.cell.next_key,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from h2o_magic.asking import Answer
-from h2o_magic.rendering import Rendered, render
 
 if TYPE_CHECKING:
     from h2o_magic.display import AnswerView
+    from h2o_magic.rendering import Rendered
 
 __all__ = ["Ended"]
 
@@ -30,25 +30,30 @@ class Ended:
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
         self.problem = ""
-        self._rendered = Rendered({})
+        self._rendered: Rendered | None = None
 
     @property
     def error(self) -> str:
         """How it is not what it was asked to be; empty if it is, or is not whole."""
-        return self._rendered.error
+        return self._rendered.error if self._rendered else ""
 
     @property
     def code(self) -> str:
         """The code that it offers for a cell; empty where there is none."""
-        value = self._rendered.value
         asked = self.answer.question.format == "code"
-        return value if asked and isinstance(value, str) else ""
+        return self._value if asked and isinstance(self._value, str) else ""
+
+    @property
+    def _value(self) -> Any:
+        return self._rendered.value if self._rendered else None
 
     def show(self, view: AnswerView) -> None:
         """Show it at its end."""
-        self._rendered = render(self.answer, self.problem)
+        from h2o_magic.rendering import render  # noqa: PLC0415 - the text comes first
+
+        self._rendered = rendered = render(self.answer, self.problem)
         metadata = {"h2o_magic": self.answer.facts.as_metadata()}
-        view.finish(self._rendered.data, metadata)
+        view.finish(rendered.data, metadata)
 
     def value(self) -> object:
         """Return it as a value: a text that knows its facts, or a table's DataFrame."""
@@ -62,8 +67,8 @@ class Ended:
             error=self.problem or self.error or _stopped(answer),
             reasoning=answer.reasoning,
         )
-        if answer.question.format == "table" and self._rendered.value is not None:
-            return _data_frame(self._rendered.value, text)
+        if answer.question.format == "table" and self._value is not None:
+            return _data_frame(self._value, text)
         return text
 
 

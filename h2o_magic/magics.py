@@ -231,8 +231,6 @@ class H2OMagics(SettingsTraits, Magics):
     def _show(self, answer: Answer, options: AskOptions, *, owns_cell: bool) -> None:
         from h2o_magic.display import make_view  # noqa: PLC0415
         from h2o_magic.ended import Ended  # noqa: PLC0415
-        from h2o_magic.next_cell import offer  # noqa: PLC0415
-        from h2o_magic.rendering import AnswerError  # noqa: PLC0415
 
         view = make_view(
             self.shell,
@@ -247,8 +245,12 @@ class H2OMagics(SettingsTraits, Magics):
         finally:
             self._keep(ended, options)
         if ended.code:
+            from h2o_magic.next_cell import offer  # noqa: PLC0415
+
             offer(self.shell, ended.code)
         if ended.error:
+            from h2o_magic.rendering import AnswerError  # noqa: PLC0415
+
             raise AnswerError(ended.error)
 
     def _keep(self, ended: Ended, options: AskOptions) -> None:

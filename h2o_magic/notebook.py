@@ -16,25 +16,25 @@ from h2o_magic.asking import Answer
 from h2o_magic.backends import Backend, ModelInfo
 from h2o_magic.branching import BranchingConversation
 from h2o_magic.configuring import Configuring
-from h2o_magic.connecting import Connected
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.exchange import Exchange
 from h2o_magic.expecting import expect
-from h2o_magic.keys import key_source
-from h2o_magic.known_servers import KnownServer
 from h2o_magic.model_choice import whole_path
-from h2o_magic.model_lists import Listed
 from h2o_magic.posing import Posing
 from h2o_magic.presets import Presets
-from h2o_magic.preview import Preview, preview
 from h2o_magic.question import Question
 from h2o_magic.record import Record
 from h2o_magic.server_choice import ServerChoice
-from h2o_magic.servers import Servers
 from h2o_magic.settings import Settings
 
+# What most questions do without, and the first answer would wait for.
 if TYPE_CHECKING:
+    from h2o_magic.connecting import Connected
     from h2o_magic.fetching import FetchEvent
+    from h2o_magic.known_servers import KnownServer
+    from h2o_magic.model_lists import Listed
+    from h2o_magic.preview import Preview
+    from h2o_magic.servers import Servers
 
 __all__ = ["RUNNING", "Answer", "NotebookSession"]
 
@@ -71,13 +71,15 @@ class NotebookSession(BranchingConversation, Configuring):
     settings
         The settings in force; None for the defaults.
     servers
-        The servers that can be connected to; None for none but by their addresses.
+        Returns the servers that can be connected to, when they are first needed; None
+        for none but by their addresses.
     aliases
         The user's names for models; None for none.
     presets
         The presets of parameters; None for the built-in ones.
     connect
-        Makes a backend of the setting ``server``; None for what `servers` knows.
+        Makes a backend of the setting ``server``; None for the local server and what
+        `servers` knows.
     cells
         Returns the key of the running cell's next turn in a thread, or None without
         one; it is told False for a question outside the conversation.
@@ -98,7 +100,7 @@ class NotebookSession(BranchingConversation, Configuring):
         *,
         record: Record | None = None,
         settings: Settings | None = None,
-        servers: Servers | None = None,
+        servers: Callable[[], Servers] | None = None,
         aliases: Aliases | None = None,
         presets: Presets | None = None,
         connect: Callable[[str], Backend] | None = None,
@@ -109,18 +111,16 @@ class NotebookSession(BranchingConversation, Configuring):
         self._coming_cells = coming_cells
         self._presets = Presets() if presets is None else presets
         settings = Settings() if settings is None else settings
-        servers = Servers() if servers is None else servers
-        connect = servers.backend if connect is None else connect
         exchange = Exchange(
             Record(None, "") if record is None else record,
-            lambda: connect(str(settings["server"])),
+            lambda: (connect or self._choice.backend)(str(settings["server"])),
             lambda: self._choice.model_at_hand(),  # noqa: PLW0108 - made below
             backend,
         )
         self._choice = ServerChoice(
             exchange,
             settings,
-            servers,
+            _no_servers if servers is None else servers,
             Aliases() if aliases is None else aliases,
             settled=backend is not None,
         )
@@ -222,6 +222,8 @@ class NotebookSession(BranchingConversation, Configuring):
         asked = self._posing.question(
             question, options, history=history, begins=new, schema=schema
         )
+        from h2o_magic.preview import preview  # noqa: PLC0415
+
         asked = _of_cell(asked, cell, self._coming_cells)
         return preview(self._exchange.prepare(asked))
 
@@ -286,6 +288,8 @@ class NotebookSession(BranchingConversation, Configuring):
         BackendError
             If the server does not answer, or refuses the key.
         """
+        from h2o_magic.keys import key_source  # noqa: PLC0415
+
         expect("a server", server, str)
         key = key_source(key_env=key_env, key_ring=key_ring, key_prompt=key_prompt)
         return self._choice.connect(server, name=name, dialect=dialect, key=key)
@@ -373,6 +377,12 @@ class NotebookSession(BranchingConversation, Configuring):
 
         expect("a model's name", model, str)
         return remove(whole_path(model), embedded.unload, tell)
+
+
+def _no_servers() -> Servers:
+    from h2o_magic.servers import Servers  # noqa: PLC0415
+
+    return Servers()
 
 
 def _of_cell(

@@ -10,16 +10,11 @@ from h2o_magic.backends import Backend, ChatRequest
 from h2o_magic.parameters import Value
 from h2o_magic.record import Record
 from h2o_magic.shapes import instruction
-from h2o_magic.table_answer import TABLE_SCHEMA
 from h2o_magic.turns import Turn
 
 __all__ = ["Question", "Started"]
 
-#: What an answer of a format fits, where the user gives no schema.
-_GRAMMARS: Mapping[str, Mapping[str, Any]] = {
-    "json": {"type": ["object", "array"]},
-    "table": TABLE_SCHEMA,
-}
+_ANY_JSON: Mapping[str, Any] = {"type": ["object", "array"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +79,13 @@ class Question:
     @property
     def grammar(self) -> Mapping[str, Any] | None:
         """What a server that can holds the answer to; None for free text."""
-        return self.schema or _GRAMMARS.get(self.format)
+        if self.schema:
+            return self.schema
+        if self.format == "table":
+            from h2o_magic.table_answer import TABLE_SCHEMA  # noqa: PLC0415 - seldom
+
+            return TABLE_SCHEMA
+        return _ANY_JSON if self.format == "json" else None
 
     @property
     def told(self) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from h2o_magic import model_choice
 from h2o_magic.aliases import Aliases
-from h2o_magic.backends import ModelInfo
-from h2o_magic.connecting import Connected, connected
+from h2o_magic.backends import Backend, ModelInfo
+from h2o_magic.backends.connect import local
 from h2o_magic.errors import (
     BackendError,
     ConfigurationError,
@@ -16,12 +18,16 @@ from h2o_magic.errors import (
     TimedOutError,
 )
 from h2o_magic.exchange import Exchange
-from h2o_magic.keys import KeySource
-from h2o_magic.known_servers import KnownServer, same_server
-from h2o_magic.model_lists import Listed
-from h2o_magic.servers import Servers
 from h2o_magic.setting_table import LOCAL
 from h2o_magic.settings import Settings
+
+# Who asks the local server only needs none of these, and the first answer waits.
+if TYPE_CHECKING:
+    from h2o_magic.connecting import Connected
+    from h2o_magic.keys import KeySource
+    from h2o_magic.known_servers import KnownServer
+    from h2o_magic.model_lists import Listed
+    from h2o_magic.servers import Servers
 
 __all__ = ["ServerChoice"]
 
@@ -34,8 +40,6 @@ class ServerChoice:
 
     Attributes
     ----------
-    servers : Servers
-        The servers that are known, and looked for.
     aliases : Aliases
         The user's names for models.
 
@@ -45,8 +49,10 @@ class ServerChoice:
         Holds the backend, and gives it back when the setting changes.
     settings
         The settings in force, of which ``server`` and ``model`` may change.
-    servers, aliases
-        The attributes; others may take their place.
+    servers
+        Returns the servers that are known; called when they are first needed.
+    aliases
+        The attribute; others may take its place.
     settled
         True if the current model is not to be looked for on the server.
     """
@@ -55,22 +61,40 @@ class ServerChoice:
         self,
         exchange: Exchange,
         settings: Settings,
-        servers: Servers,
+        servers: Callable[[], Servers],
         aliases: Aliases,
         *,
         settled: bool,
     ) -> None:
         self._exchange = exchange
         self._settings = settings
-        self.servers = servers
+        self._make_servers = servers
+        self._servers: Servers | None = None
         self.aliases = aliases
         self._settled = settled
         settings.watch(self._on_setting)
+
+    @property
+    def servers(self) -> Servers:
+        """The servers that are known, and looked for."""
+        if self._servers is None:
+            self._servers = self._make_servers()
+        return self._servers
+
+    @servers.setter
+    def servers(self, servers: Servers) -> None:
+        self._servers = servers
+
+    def backend(self, server: str) -> Backend:
+        """Return the way to a server; empty for the local one."""
+        return self.servers.backend(server) if server else local()
 
     def connect(
         self, server: str, *, name: str, dialect: str, key: KeySource | None
     ) -> Connected:
         """Go to a server, and keep it; `server` and the others may be empty."""
+        from h2o_magic.connecting import connected  # noqa: PLC0415
+
         if server in ("", LOCAL):
             if name or key or dialect:
                 raise ConfigurationError(
@@ -91,6 +115,8 @@ class ServerChoice:
 
     def forget(self, name: str) -> KnownServer:
         """Forget a known server; whoever is on it goes to the local one."""
+        from h2o_magic.known_servers import same_server  # noqa: PLC0415
+
         gone = self.servers.forget(name)
         current = str(self._settings["server"])
         if current == gone.name or same_server(current, gone.url):
@@ -105,6 +131,8 @@ class ServerChoice:
 
     def listed_models(self) -> Listed:
         """Return what the server offers, or offered when it answered last."""
+        from h2o_magic.model_lists import Listed  # noqa: PLC0415
+
         try:
             return Listed(tuple(self.models()))
         except (ConnectionFailedError, TimedOutError) as error:

@@ -113,7 +113,7 @@ class Servers:
         Parameters
         ----------
         server
-            Its name or address; empty for the local one, which is started by need.
+            Its name or address.
 
         Raises
         ------
@@ -122,8 +122,6 @@ class Servers:
         BackendError
             If its dialect must be found out and cannot.
         """
-        if not server:
-            return backends.local()
         entry = self.find(server)
         token = self.keys.read(entry.key, entry.url)
         if not entry.dialect:

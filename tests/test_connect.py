@@ -107,7 +107,9 @@ class Desk:
         )
         settings = Settings(environ)
         aliases = Aliases(self.folder / "aliases.json", self.said.append)
-        return NotebookSession(settings=settings, servers=servers, aliases=aliases)
+        return NotebookSession(
+            settings=settings, servers=lambda: servers, aliases=aliases
+        )
 
 
 @pytest.fixture
