@@ -29,8 +29,10 @@ from h2o_magic.errors import (
     TimedOutError,
 )
 from h2o_magic.transport import Cancellation, Endpoint, Timeouts, Transport, mapped
+from h2o_magic.transport.by_requests import RequestsWay
 from h2o_magic.transport.client import _user_agent
 from h2o_magic.transport.failures import _FAILURES
+from h2o_magic.transport.loopback import LoopbackWay
 from h2o_magic.transport.multipart import multipart
 from tests.backends.scripted import (
     DROP,
@@ -43,6 +45,19 @@ from tests.backends.scripted import (
     recorded,
     serving,
 )
+
+
+@pytest.fixture(autouse=True, params=["loopback", "requests"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each of the two ways to a server in turn, wherever plain HTTP would do."""
+
+    def way_to(url: str) -> LoopbackWay | RequestsWay:
+        plain = url.startswith(("http://127.0.0.1", "http://localhost"))
+        loopback = plain and request.param == "loopback"
+        return LoopbackWay(url) if loopback else RequestsWay(url)
+
+    monkeypatch.setattr("h2o_magic.transport.client.way_to", way_to)
+    return str(request.param)
 
 
 @contextmanager
@@ -577,10 +592,11 @@ def drip(seconds: float, **timeouts: float) -> int:
     script = always(answer([b":\n\n"] * 5, gates=gates))
     with talking(script, **timeouts) as (transport, _):
         try:
-            for _ in transport.send("GET", "/").chunks():
-                seen += 1
-                time.sleep(seconds)
-                gates.get(seen, threading.Event()).set()
+            with transport.send("GET", "/") as reply:
+                for _ in reply.chunks():
+                    seen += 1
+                    time.sleep(seconds)
+                    gates.get(seen, threading.Event()).set()
         finally:
             for gate in gates.values():
                 gate.set()

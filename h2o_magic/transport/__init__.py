@@ -1,15 +1,15 @@
 """HTTP: requests, cookies, waits, and every error in our own words.
 
-The only part of the package that imports ``requests`` and ``urllib3``; its callers
-import it when they first need a server.
+The only part of the package that imports ``requests`` and ``urllib3``, and only for a
+server that is not on this machine.
 """
 
 from h2o_magic.endpoint import Endpoint
+from h2o_magic.transport.cancellation import Cancellation
 from h2o_magic.transport.client import Transport
 from h2o_magic.transport.failures import mapped
 from h2o_magic.transport.reply import Reply
 from h2o_magic.transport.timeouts import DEFAULT_TIMEOUTS, QUICK, Timeouts
-from h2o_magic.transport.wire import Cancellation
 
 __all__ = [
     "DEFAULT_TIMEOUTS",

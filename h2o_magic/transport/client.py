@@ -7,38 +7,26 @@ and gives cookies and the token to nobody but the configured origin.
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-import requests
-from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
-from requests.cookies import (
-    create_cookie,
-    extract_cookies_to_jar,
-    get_cookie_header,
-)
-
-from h2o_magic.endpoint import Endpoint, is_loopback
+from h2o_magic.endpoint import Endpoint
 from h2o_magic.errors import ConnectionFailedError
+from h2o_magic.transport.cancellation import Cancellation
 from h2o_magic.transport.failures import mapped
 from h2o_magic.transport.multipart import multipart
 from h2o_magic.transport.reply import Reply, status_error
 from h2o_magic.transport.secrecy import Secrets
 from h2o_magic.transport.timeouts import DEFAULT_TIMEOUTS, Timeouts
-from h2o_magic.transport.wire import WATCHED_POOLS, Cancellation
+from h2o_magic.transport.ways import way_to
 
 __all__ = ["Transport"]
 
 _SUCCESS = range(200, 300)
-_PORT = re.compile(r":[0-9]+$")
 
 
 class Transport:
@@ -60,16 +48,10 @@ class Transport:
         self.url = endpoint.url
         parts = urlsplit(endpoint.url)
         self.origin = f"{parts.scheme}://{parts.netloc}"
-        self._host = parts.hostname or ""
         self._prefix = parts.path
         self._timeouts = timeouts
-        self._session = requests.Session()
-        self._session.auth = _Bearer(endpoint.token)
-        # A server behind plain http may still call its cookie "Secure". It goes to
-        # the configured origin only, which is where it came from.
-        policy = DefaultCookiePolicy(secure_protocols=("http", "https"))
-        self._session.cookies.set_policy(policy)
-        self._adapter = _Adapter()
+        self._token = endpoint.token
+        self._way = way_to(endpoint.url)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"
@@ -91,11 +73,7 @@ class Transport:
         name, value
             As they stand in the ``Cookie`` header.
         """
-        host = _PORT.sub("", urlsplit(self.url).netloc)
-        # The jar's own name for a host without a dot.
-        domain = host if "." in host else f"{host}.local"
-        cookie = create_cookie(name, value, domain=domain)  # type: ignore[no-untyped-call]
-        self._session.cookies.set_cookie(cookie)
+        self._way.keep_cookie(name, value)
 
     def send(
         self,
@@ -166,7 +144,7 @@ class Transport:
 
     def close(self) -> None:
         """Close the idle connections. The cookies stay, and it can be used again."""
-        self._adapter.close()
+        self._way.close()
 
     def _exchange(
         self,
@@ -186,81 +164,35 @@ class Transport:
             read=limits.first_byte,
         )
         with way, exchange.cancellation.watching():
-            request = self._prepare(method, path, data, headers)
-            response = self._adapter.send(
-                request,
-                timeout=(limits.connect, limits.first_byte),
-                **self._environment(request),
-            )
-            extract_cookies_to_jar(  # type: ignore[no-untyped-call]
-                self._session.cookies, request, response.raw
+            answered = self._way.send(
+                method,
+                path,
+                data,
+                headers,
+                connect=limits.connect,
+                first_byte=limits.first_byte,
             )
         return Reply(
-            response.raw,
-            status=response.status_code,
-            headers=response.headers,
+            answered.raw,
+            status=answered.status,
+            headers=answered.headers,
             what=exchange.what,
             timeouts=limits,
             deadline=exchange.deadline,
             cancellation=exchange.cancellation,
-            secrets=Secrets(request.headers),
+            secrets=Secrets(answered.sent),
         )
 
     def _headers(self) -> dict[str, str]:
-        return {
+        headers = {
             "User-Agent": _user_agent(),
             "Origin": self.origin,
             "Referer": f"{self.origin}{self._prefix}/",
             "Accept-Encoding": "identity",
         }
-
-    def _prepare(
-        self, method: str, path: str, data: bytes | None, headers: dict[str, str]
-    ) -> requests.PreparedRequest:
-        request = self._session.prepare_request(
-            requests.Request(method, self.url + path, headers=headers, data=data)
-        )
-        # The session makes this header by the usual policy; the jar knows better.
-        request.headers.pop("Cookie", None)
-        cookie = get_cookie_header(  # type: ignore[no-untyped-call]
-            self._session.cookies, request
-        )
-        if cookie is not None:
-            request.headers["Cookie"] = cookie
-        return request
-
-    def _environment(self, request: requests.PreparedRequest) -> dict[str, Any]:
-        """Return the proxies and certificates that the environment asks for."""
-        direct = {"no_proxy": self._host} if is_loopback(self._host) else {}
-        settings = self._session.merge_environment_settings(
-            request.url, direct, True, None, None
-        )
-        return dict(settings)
-
-
-class _Adapter(HTTPAdapter):
-    """The adapter of ``requests``, with connections that can be watched."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = WATCHED_POOLS
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = WATCHED_POOLS
-        return manager
-
-
-class _Bearer(AuthBase):
-    """Sends the token; without one, keeps ``requests`` from looking into ~/.netrc."""
-
-    def __init__(self, token: str | None) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if self._token is not None:
-            request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
+            headers["Authorization"] = f"Bearer {self._token}"
+        return headers
 
 
 @dataclass(frozen=True, slots=True)

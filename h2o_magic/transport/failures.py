@@ -10,57 +10,41 @@ import http.client
 import socket
 import ssl
 from collections.abc import Iterator, Sequence
-
-import requests
-import urllib3.exceptions as below
+from typing import TypeAlias
 
 from h2o_magic.errors import (
     BackendError,
-    ConfigurationError,
     ConnectionFailedError,
     H2OMagicError,
-    ProtocolError,
     TimedOutError,
 )
 
-__all__ = ["mapped"]
+__all__ = ["ConnectTimeoutError", "Row", "know", "mapped"]
+
+#: An error underneath, ours that it becomes, and what happened, in words.
+Row: TypeAlias = tuple[type[Exception], type[H2OMagicError], str]
+
+
+class ConnectTimeoutError(TimeoutError):
+    """Connecting took too long, where Python itself does not tell that apart."""
+
 
 # Most specific first: the first row that fits names our error and says what happened.
-_FAILURES: tuple[tuple[type[Exception], type[H2OMagicError], str], ...] = (
-    (requests.ConnectTimeout, TimedOutError, "could not connect {wait}"),
-    (requests.Timeout, TimedOutError, "no answer {wait}"),
-    (requests.exceptions.ProxyError, ConnectionFailedError, "the proxy failed"),
-    (requests.exceptions.SSLError, ConnectionFailedError, "no trusted TLS connection"),
-    (requests.ConnectionError, ConnectionFailedError, "no connection"),
-    (requests.exceptions.ChunkedEncodingError, ConnectionFailedError, "cut off"),
-    (requests.exceptions.ContentDecodingError, ProtocolError, "unreadable body"),
-    (requests.exceptions.InvalidJSONError, ProtocolError, "unreadable JSON"),
-    (requests.TooManyRedirects, ProtocolError, "too many redirects"),
-    (requests.exceptions.InvalidProxyURL, ConfigurationError, "bad proxy address"),
-    (requests.exceptions.InvalidURL, ConfigurationError, "bad address"),
-    (requests.exceptions.MissingSchema, ConfigurationError, "bad address"),
-    (requests.exceptions.InvalidSchema, ConfigurationError, "bad address"),
-    (requests.exceptions.URLRequired, ConfigurationError, "bad address"),
-    (requests.exceptions.InvalidHeader, ConfigurationError, "bad header"),
-    (requests.exceptions.RequestException, BackendError, "the request failed"),
-    (below.ReadTimeoutError, TimedOutError, "no answer {wait}"),
-    (below.ProtocolError, ConnectionFailedError, "the connection was lost"),
-    (below.SSLError, ConnectionFailedError, "the TLS connection was lost"),
-    (below.DecodeError, ProtocolError, "unreadable body"),
-    (below.LocationValueError, ConfigurationError, "bad address"),
-    (below.HTTPError, ConnectionFailedError, "the connection failed"),
+_FAILURES: list[Row] = [
     (http.client.HTTPException, ConnectionFailedError, "the connection was lost"),
     (TimeoutError, TimedOutError, "no answer {wait}"),
     (OSError, ConnectionFailedError, "the connection failed"),
-)
+]
 
 
 # Why there is no connection, by the operating system's own kinds of error.
-_WHYS: tuple[tuple[type[BaseException], str], ...] = (
-    (requests.exceptions.ProxyError, "proxy"),
+_WHYS: list[tuple[type[BaseException], str]] = [
     (ConnectionRefusedError, "refused"),
     (socket.gaierror, "unknown host"),
-)
+]
+_CONNECT_TIMEOUTS: list[type[Exception]] = [ConnectTimeoutError]
+# Kinds of OSError whose own words add nothing.
+_WORDLESS: list[type[Exception]] = [TimeoutError]
 # What OpenSSL says of a certificate, by its number (X509_V_ERR_...).
 _OF_CERTIFICATES = {10: "expired", 62: "other name", 64: "other name"}
 # What it says of an answer that is no TLS.
@@ -69,11 +53,33 @@ _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LO
 _NO_BUNDLE = "TLS CA certificate bundle"
 
 
+def know(
+    rows: Sequence[Row],
+    *,
+    connect_timeout: type[Exception],
+    proxy: type[Exception],
+    base: type[Exception],
+) -> None:
+    """Translate the errors of a library, too; its way calls this when it is imported.
+
+    Parameters
+    ----------
+    rows
+        Its errors, the most specific first; they go before Python's own.
+    connect_timeout, proxy, base
+        Those of connecting too long, of a proxy, and of all that are also ``OSError``.
+    """
+    _FAILURES[:0] = rows
+    _WHYS.insert(0, (proxy, "proxy"))
+    _CONNECT_TIMEOUTS.append(connect_timeout)
+    _WORDLESS.append(base)
+
+
 @contextlib.contextmanager
 def mapped(
     what: str, *, server: str = "", connect: float = 0, read: float = 0
 ) -> Iterator[None]:
-    """Turn the errors of ``requests`` and ``urllib3`` into ours, keeping the cause.
+    """Turn the errors of what is underneath into ours, keeping the cause.
 
     Parameters
     ----------
@@ -102,7 +108,7 @@ def _without_connection(
     error: Exception, server: str, connect: float
 ) -> BackendError | None:
     """Return what to raise if there is no connection, and it is known why."""
-    if isinstance(error, requests.ConnectTimeout):
+    if isinstance(error, tuple(_CONNECT_TIMEOUTS)):
         text = f"no connection to {server} {_within(connect)}"
         return TimedOutError(text, connecting=True)
     causes = _causes(error)
@@ -154,10 +160,6 @@ def _why(causes: Sequence[BaseException]) -> str:
     return ""
 
 
-# Kinds of OSError whose own words add nothing.
-_WORDLESS = (requests.RequestException, TimeoutError)
-
-
 def _reason(causes: Sequence[BaseException]) -> str:
     """Return the words of the deepest cause that the operating system reported."""
     reason = ""
@@ -168,6 +170,6 @@ def _reason(causes: Sequence[BaseException]) -> str:
             reason = f"its certificate is not trusted ({error.verify_message})"
         elif isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
             reason = "what answers there is no TLS"
-        elif isinstance(error, OSError) and not isinstance(error, _WORDLESS):
+        elif isinstance(error, OSError) and not isinstance(error, tuple(_WORDLESS)):
             reason = error.strerror or str(error)
     return f": {reason}" if reason else ""

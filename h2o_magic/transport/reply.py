@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 from h2o_magic.content_coding import ContentDecoder
 from h2o_magic.error_text import error_text, reason_of, retry_after
@@ -17,24 +17,17 @@ from h2o_magic.errors import (
     RateLimitedError,
     StatusError,
 )
+from h2o_magic.transport.cancellation import Cancellation
 from h2o_magic.transport.failures import mapped
 from h2o_magic.transport.secrecy import Secrets
 from h2o_magic.transport.timeouts import Timeouts
-from h2o_magic.transport.wire import Cancellation
+from h2o_magic.transport.ways import RawBody
 
 __all__ = ["Reply", "status_error"]
 
 _PIECE = 65536  # bytes asked for at once; what is there comes at once
 _LONGEST_DOCUMENT = 16 * 2**20  # bytes
 _ERROR_BODY = 65536  # bytes read of an error answer
-
-
-class _RawBody(Protocol):
-    """What is used of urllib3's response."""
-
-    def read1(self, amt: int, *, decode_content: bool) -> bytes: ...
-
-    def close(self) -> None: ...
 
 
 class Reply:
@@ -56,7 +49,7 @@ class Reply:
 
     def __init__(
         self,
-        raw: _RawBody,
+        raw: RawBody,
         *,
         status: int,
         headers: Mapping[str, str],
@@ -177,7 +170,7 @@ class Reply:
                 if seconds <= 0:
                     raise TimeoutError
                 self._cancellation.limit(seconds)
-                data = self._raw.read1(_PIECE, decode_content=False)
+                data = self._raw.read1(_PIECE)
         except Exception as error:
             # A socket that is shut down while it is read fails in many ways.
             if self._cancellation.cancelled:

@@ -1,0 +1,172 @@
+"""The way to a server on this machine, by Python's own HTTP client."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Mapping
+from http.cookiejar import Cookie, CookieJar
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import Request
+
+from h2o_magic.transport.cancellation import Watched
+from h2o_magic.transport.cookies import any_scheme, domain_of
+from h2o_magic.transport.failures import ConnectTimeoutError
+from h2o_magic.transport.ways import Answered
+
+__all__ = ["LoopbackWay"]
+
+
+class LoopbackWay:
+    """Connections without TLS, proxies or redirects.
+
+    Parameters
+    ----------
+    url
+        The server's base URL.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._url = url
+        self._host = parts.hostname or ""
+        self._port = parts.port
+        self._prefix = parts.path
+        self._cookies = CookieJar(any_scheme())
+        self._idle: list[_Connection] = []
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        data: bytes | None,
+        headers: Mapping[str, str],
+        *,
+        connect: float,
+        first_byte: float,
+    ) -> Answered:
+        """Send a request, over an idle connection if there is one that lives."""
+        jar, asked = self._cookies, Request(self._url + path)  # noqa: S310 - plain HTTP
+        jar.add_cookie_header(asked)
+        cookie = asked.get_header("Cookie")
+        sent = dict(headers) if cookie is None else {**headers, "Cookie": cookie}
+        connection = self._connection(connect)
+        try:
+            connection.wait_at_most(first_byte)
+            connection.request(method, self._prefix + path, data, sent)
+            response = connection.getresponse()
+        except BaseException:
+            connection.close()
+            raise
+        jar.extract_cookies(response, asked)
+        body = _Body(response, connection, self._idle)
+        return Answered(body, response.status, response.headers, sent)
+
+    def keep_cookie(self, name: str, value: str) -> None:
+        """Send a cookie until the server replaces it."""
+        self._cookies.set_cookie(_cookie(name, value, domain_of(self._url)))
+
+    def close(self) -> None:
+        """Close the idle connections; the cookies stay."""
+        while (connection := _last_of(self._idle)) is not None:
+            connection.close()
+
+    def _connection(self, seconds: float) -> _Connection:
+        while (idle := _last_of(self._idle)) is not None:
+            if idle.lives:
+                return idle
+            idle.close()
+        made = _Connection(self._host, self._port, timeout=seconds)
+        try:
+            made.connect()
+        except TimeoutError as error:
+            raise ConnectTimeoutError(*error.args) from error
+        return made
+
+
+class _Connection(Watched, http.client.HTTPConnection):
+    @property
+    def lives(self) -> bool:
+        """Whether the server has not closed it while it was idle."""
+        if self.sock is None:
+            return False
+        try:
+            self.sock.settimeout(0)
+            self.sock.recv(1)  # nothing can come before the next request
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def wait_at_most(self, seconds: float) -> None:
+        """Wait at most this long for each byte from now on."""
+        if self.sock is not None:
+            self.sock.settimeout(seconds)
+
+
+class _Body:
+    """An answer's body, whose connection is idle again after its end."""
+
+    def __init__(
+        self,
+        response: http.client.HTTPResponse,
+        connection: _Connection,
+        idle: list[_Connection],
+    ) -> None:
+        self._response = response
+        self._connection: _Connection | None = connection
+        self._idle = idle
+        self._ended = False
+
+    def read1(self, amt: int, /) -> bytes:
+        """Return some of the body; none at its end."""
+        try:
+            data = self._response.read1(amt)
+            if not data and self._response.length:  # http.client does not look
+                raise http.client.IncompleteRead(data, self._response.length)
+        except BaseException:
+            self.close()
+            raise
+        if not data:
+            self._ended = True
+            self.close()
+        return data
+
+    def close(self) -> None:
+        """Keep the connection if the body has ended, else close it."""
+        connection, self._connection = self._connection, None
+        self._response.close()
+        if connection is None:
+            return
+        if self._ended and not self._response.will_close:
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+
+def _last_of(idle: list[_Connection]) -> _Connection | None:
+    try:
+        return idle.pop()
+    except IndexError:  # another thread may have taken it
+        return None
+
+
+def _cookie(name: str, value: str, domain: str) -> Cookie:
+    """Return a cookie of one host, for all its paths, until the program ends."""
+    unset: dict[str, Any] = dict.fromkeys(("port", "expires", "comment", "comment_url"))
+    return Cookie(
+        version=0,
+        name=name,
+        value=value,
+        port_specified=False,
+        domain=domain,
+        domain_specified=bool(domain),
+        domain_initial_dot=False,
+        path="/",
+        path_specified=True,
+        secure=False,
+        discard=True,
+        rest={},
+        **unset,
+    )
