@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import socket
 import threading
@@ -480,6 +481,15 @@ def test_a_connection_is_used_again() -> None:
             with transport.send("GET", "/") as reply:
                 assert reply.json() == 1
         assert [request.connection for request in server.requests] == [1, 1, 1]
+
+
+def test_a_forgotten_transport_leaves_no_connection_open() -> None:
+    with talking(always(document(1))) as (transport, server):
+        forgotten = Transport(Endpoint(server.url))
+        body(forgotten)
+        del forgotten
+        gc.collect()  # pytest is told of a socket that nobody closed
+        assert body(transport) == b"1"
 
 
 def test_an_idle_connection_that_died_is_replaced_unseen() -> None:

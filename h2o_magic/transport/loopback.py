@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import weakref
 from collections.abc import Mapping
 from http.cookiejar import Cookie, CookieJar
 from typing import Any
@@ -34,6 +35,7 @@ class LoopbackWay:
         self._prefix = parts.path
         self._cookies = CookieJar(any_scheme())
         self._idle: list[_Connection] = []
+        weakref.finalize(self, _close_all, self._idle)
 
     def send(
         self,
@@ -68,8 +70,7 @@ class LoopbackWay:
 
     def close(self) -> None:
         """Close the idle connections; the cookies stay."""
-        while (connection := _last_of(self._idle)) is not None:
-            connection.close()
+        _close_all(self._idle)
 
     def _connection(self, seconds: float) -> _Connection:
         while (idle := _last_of(self._idle)) is not None:
@@ -150,6 +151,11 @@ def _last_of(idle: list[_Connection]) -> _Connection | None:
         return idle.pop()
     except IndexError:  # another thread may have taken it
         return None
+
+
+def _close_all(idle: list[_Connection]) -> None:
+    while (connection := _last_of(idle)) is not None:
+        connection.close()
 
 
 def _cookie(name: str, value: str, domain: str) -> Cookie:
