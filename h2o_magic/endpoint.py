@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.values import dataclass
 
 __all__ = ["Endpoint", "check_base_url", "check_header_value", "is_loopback"]
 

@@ -62,6 +62,7 @@ GROUND = {
     "turns",
     "type_schemas",
     "uninterrupted",
+    "values",
     "waiting_line",
     "welcome",
 }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.values import dataclass
 
 __all__ = ["DEFAULT_TIMEOUTS", "QUICK", "Timeouts"]
 
