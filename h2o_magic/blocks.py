@@ -6,7 +6,8 @@ and redraws only the tail. It holds no more than the unsettled end of the text, 
 the pieces do not depend on how the text was cut on its way here.
 
 The pieces are for the live view only: a piece of a long code block or table is closed
-and the next one opened again, so each can be shown alone.
+and the next one opened again, so each can be shown alone. Two that are shown together
+are joined without that.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["BlockSplitter", "close_fence"]
+__all__ = ["BlockSplitter", "Piece", "close_fence", "joined"]
 
 #: Longest live piece of one block, in characters.
 PIECE_LIMIT = 1500
@@ -83,6 +84,44 @@ def close_fence(text: str) -> str:
     return text + ("" if text.endswith("\n") else "\n") + fence.closer
 
 
+class Piece(str):
+    """A piece of Markdown that can be shown alone.
+
+    Attributes
+    ----------
+    head
+        Its beginning that says again how the block began of which it is a part: the
+        line that opens a fence, or the first two lines of a table.
+    foot
+        Its end that was added to close a fence that goes on.
+    """
+
+    head: str = ""
+    foot: str = ""
+
+    @classmethod
+    def of(cls, body: str, head: str) -> Piece:
+        """Return what can be shown alone of a block's part that has no head."""
+        open_ended = head + body
+        piece = cls(close_fence(open_ended))
+        piece.head, piece.foot = head, piece[len(open_ended) :]
+        return piece
+
+
+def joined(before: Piece, after: Piece) -> Piece:
+    """Return two neighbouring pieces as one; a block that was cut is whole again."""
+    if not before:
+        return after
+    if not after:
+        return before
+    if after.head:
+        piece = Piece(before.removesuffix(before.foot) + after[len(after.head) :])
+    else:
+        piece = Piece(before + after)
+    piece.head, piece.foot = before.head, after.foot
+    return piece
+
+
 class BlockSplitter:
     """Cuts growing Markdown into settled pieces and a live tail.
 
@@ -101,15 +140,15 @@ class BlockSplitter:
         self._fence: _Fence | None = None
         self._head = ""  # the first two lines of the table that is unsettled
         self._reopen = ""  # what the next piece needs before it: fence opener, head
-        self._settled: list[str] = []
+        self._settled: list[Piece] = []
 
     @property
-    def tail(self) -> str:
+    def tail(self) -> Piece:
         """The unsettled end of the text, as Markdown that can be shown alone."""
         body = "".join((*self._lines, *self._partial))
-        return close_fence(self._reopen + body) if body.strip() else ""
+        return Piece.of(body, self._reopen) if body.strip() else Piece()
 
-    def feed(self, text: str) -> list[str]:
+    def feed(self, text: str) -> list[Piece]:
         """Take more text and return the pieces that have settled, in order."""
         first, *rest = text.split("\n")
         self._extend(first)
@@ -188,7 +227,7 @@ class BlockSplitter:
         self._begun = self._begun or not line.isspace()
 
     def _settle(self) -> None:
-        self._settled.append(close_fence(self._reopen + "".join(self._lines)))
+        self._settled.append(Piece.of("".join(self._lines), self._reopen))
         self._lines, self._size, self._begun, self._blank = [], 0, False, False
         self._reopen = self._head if self._fence is None else self._fence.opener
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from IPython.display import clear_output, publish_display_data
 
-from h2o_magic.blocks import BlockSplitter
+from h2o_magic.blocks import BlockSplitter, Piece, joined
 from h2o_magic.pacing import Pacer
 from h2o_magic.safe_markdown import harmless
 from h2o_magic.tables import literal
@@ -46,9 +46,14 @@ class Output:
         self._id = uuid.uuid4().hex[:12]  # it is in each message
         self._drawn: str | None = None
 
+    @property
+    def drawn(self) -> str:
+        """The Markdown that it shows."""
+        return self._drawn or ""
+
     def draw(self, markdown: str) -> int:
         """Show `markdown`; return 1 if a message was needed, else 0."""
-        if markdown == (self._drawn or ""):
+        if markdown == self.drawn:
             return 0
         self.show({"text/markdown": harmless(markdown)}, {})
         self._drawn = markdown
@@ -172,15 +177,15 @@ class StreamedView(_PacedView):
         self._splitter = BlockSplitter()
         self._size = 0
         self._recent: Output | None = None
-        self._recent_text = ""
+        self._recent_text = Piece()
         self._tail = Output()
-        self._settled = ""  # what of the tail's text will not change
+        self._settled = Piece()  # what of the tail's text will not change
 
     def _draw(self) -> float:
         cleared = self._take_news()
         if len(self._settled) > TAIL_LIMIT + self._size // TAIL_SHARE:
             return _rest(cleared + self._move_settled())
-        text = _joined(self._settled, self._splitter.tail)
+        text = joined(self._settled, self._splitter.tail)
         return _rest(cleared + self._tail.draw(text or self._placeholder()))
 
     def _take_news(self) -> int:
@@ -194,7 +199,7 @@ class StreamedView(_PacedView):
                 sent += 1
             self._size += len(text)
             for piece in self._splitter.feed(text):
-                self._settled = _joined(self._settled, piece)
+                self._settled = joined(self._settled, piece)
         return sent
 
     def _placeholder(self) -> str:
@@ -202,21 +207,20 @@ class StreamedView(_PacedView):
 
     def _move_settled(self) -> int:
         """Take the settled text out of the tail; return the messages it needed."""
-        settled, self._settled = self._settled, ""
-        merged = _joined(self._recent_text, settled)
+        settled, self._settled = self._settled, Piece()
+        merged = joined(self._recent_text, settled)
         if self._recent is not None and len(merged) <= self._size // RECENT_SHARE:
             self._recent_text = merged
             return self._recent.draw(merged) + self._tail.draw(self._splitter.tail)
         self._recent, self._recent_text = self._tail, settled
         self._tail = Output()
+        if len(settled) < len(
+            self._recent.drawn
+        ):  # of a long line
+            return self._tail.draw(self._splitter.tail) + self._recent.draw(settled)
         if self._splitter.tail:
             self._pacer.again()
         return self._recent.draw(settled)
-
-
-def _joined(before: str, after: str) -> str:
-    """Return two texts as one, with the line end that the second needs."""
-    return before + after if before[-1:] in ("", "\n") else f"{before}\n\n{after}"
 
 
 def _rest(messages: int) -> float:

@@ -1,12 +1,14 @@
 import re
 from collections.abc import Iterable, Iterator
+from functools import reduce
+from itertools import zip_longest
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from h2o_magic import blocks
-from h2o_magic.blocks import BlockSplitter, close_fence
+from h2o_magic.blocks import BlockSplitter, Piece, close_fence, joined
 
 LIMIT = blocks.PIECE_LIMIT
 
@@ -163,6 +165,26 @@ def test_a_long_text_is_cut(text: str) -> None:
 def test_a_settled_piece_is_never_empty() -> None:
     for text in CORPUS.values():
         assert all(piece.strip() for piece in split([text])[0])
+
+
+@by_key({key: text for key, text in CORPUS.items() if key != "long line of code"})
+def test_pieces_that_are_joined_are_the_text_again(text: str) -> None:
+    splitter = BlockSplitter()
+    whole = reduce(joined, [*splitter.feed(text), splitter.tail], Piece())
+    assert visible(whole) == visible(close_fence(text))
+
+
+def test_pieces_joined_two_by_two_are_joined_the_same() -> None:
+    for text in LONG.values():
+        splitter = BlockSplitter()
+        pieces = [*splitter.feed(text), splitter.tail]
+        pairs = [
+            joined(first, second)
+            for first, second in zip_longest(
+                pieces[::2], pieces[1::2], fillvalue=Piece()
+            )
+        ]
+        assert reduce(joined, pairs) == reduce(joined, pieces)
 
 
 def test_no_text_makes_no_piece_and_no_tail() -> None:

@@ -105,17 +105,49 @@ def test_each_text_is_on_screen_without_another_one_after_it(screen: Screen) -> 
         assert screen.most <= 30
 
 
-def test_a_word_that_was_on_screen_stays_there(screen: Screen) -> None:
+WORDS = [f"w{word}" for word in range(1500)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PROSE,
+        " ".join(WORDS),
+        "```\n" + "\n".join(WORDS) + "\n```\n",
+        "| a | b |\n|---|---|\n" + "".join(f"| {word} | b |\n" for word in WORDS),
+    ],
+    ids=["prose", "paragraph", "code", "table"],
+)
+def test_a_word_that_was_on_screen_stays_there(screen: Screen, text: str) -> None:
+    def shown(messages: list[dict[str, Any]]) -> set[str]:
+        return set(re.findall(r"\w+", text_of(outputs_of(messages))))
+
+    every = set(re.findall(r"\w+", text))
     with StreamedView("waiting") as view:
-        for words in re.split(r"(?<=[16] )", PROSE):  # no draw shows half a word
+        for words in re.split(r"(?<=[05][\s])", text):  # no draw shows half a word
             view.write(words)
-        assert soon(lambda: screen.text.split() == PROSE.split())
+        assert soon(lambda: shown(screen.messages) == every)
     messages = screen.messages
     before: set[str] = set()
     for number in range(1, len(messages)):
-        words = set(text_of(outputs_of(messages[:number])).split())
+        words = shown(messages[:number])
         assert before <= words
         before = words
+
+
+def test_a_long_table_and_long_code_have_one_beginning_in_each_output(
+    screen: Screen,
+) -> None:
+    for opener, line in (("```py", "{}"), ("| a | b |\n|---|---|", "| {} | b |")):
+        with StreamedView("waiting") as view:
+            view.write(opener + "\n")
+            for number in range(2000):
+                view.write(line.format(number) + "\n")
+            outputs = [output["data"]["text/markdown"] for output in screen.outputs]
+            view.clear()
+        texts = [text for text in outputs if opener in text]
+        assert len(texts) > 5
+        assert all(text.count(opener) == 1 for text in texts)
 
 
 def test_the_sign_of_life_gives_way_to_the_first_text(screen: Screen) -> None:
