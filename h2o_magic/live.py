@@ -34,7 +34,7 @@ MESSAGE_INTERVAL = 0.07
 TAIL_LIMIT = 500
 TAIL_SHARE = 60
 #: Share of the answer that a recent output holds before it is sealed.
-RECENT_SHARE = 8
+RECENT_SHARE = 7
 #: Most characters a second that redrawing a whole answer may send.
 REDRAW_BUDGET = 50_000
 
