@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+import statistics
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = ["Bar", "table"]
@@ -13,6 +14,8 @@ __all__ = ["Bar", "table"]
 @dataclass(frozen=True)
 class Bar:
     """One figure.
+
+    :meth:`median` and :meth:`worst` make it of what rounds gave.
 
     Attributes
     ----------
@@ -26,6 +29,13 @@ class Bar:
         The bar; None for none.
     note : str
         What it was made of.
+    samples : tuple of float
+        What each round gave, in the unit of the figure; for a ratio or a difference,
+        that of each round. Empty where there are no rounds.
+    beside : mapping of str to float
+        What a ratio or a difference was made of in the same run, by whose it is: this
+        package's figure and its limit's or peer's, medians of the rounds. Times are in
+        seconds, sizes in bytes, speeds in tokens a second.
     """
 
     name: str
@@ -34,16 +44,45 @@ class Bar:
     least: float | None = None
     most: float | None = None
     note: str = ""
+    samples: tuple[float, ...] = ()
+    beside: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def median(
+        cls, name: str, samples: Iterable[float], unit: str, **others: Any
+    ) -> Bar:
+        """Return the median of the rounds; `others` are further attributes."""
+        given = tuple(samples)
+        return cls(name, statistics.median(given), unit, samples=given, **others)
+
+    @classmethod
+    def worst(
+        cls, name: str, samples: Iterable[float], unit: str, **others: Any
+    ) -> Bar:
+        """Return the worst of the rounds, for a bar that must never be missed.
+
+        It is the least where `others`, further attributes, have a bar `least`.
+        """
+        given = tuple(samples)
+        worst = max(given) if others.get("least") is None else min(given)
+        return cls(name, worst, unit, samples=given, **others)
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is a figure."""
+        return not math.isnan(self.value)
 
     @property
     def met(self) -> bool:
-        """Whether the figure keeps to the bar."""
+        """Whether there is a figure, and it keeps to the bar."""
+        if not self.measured:
+            return False
         low = self.least is None or self.value >= self.least
         return low and (self.most is None or self.value <= self.most)
 
     def as_json(self) -> dict[str, Any]:
         """Return everything as plain values; None for what could not be measured."""
-        value = None if math.isnan(self.value) else self.value
+        value = self.value if self.measured else None
         return {**vars(self), "value": value, "met": self.met}
 
 
@@ -53,11 +92,19 @@ def table(bars: Iterable[Bar]) -> str:
     for bar in bars:
         limit = "" if bar.least is None else f">= {bar.least:g}"
         limit = limit if bar.most is None else f"<= {bar.most:g}"
-        verdict = "" if not limit else "met" if bar.met else "MISSED"
-        rows.append((bar.name, f"{bar.value:.3g} {bar.unit}", limit, verdict, bar.note))
+        figure = f"{bar.value:.3g} {bar.unit}"
+        rows.append((bar.name, figure, limit, _verdict(bar), bar.note))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = (
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         for row in rows
     )
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _verdict(bar: Bar) -> str:
+    if not bar.measured:
+        return "NOT MEASURED"
+    if bar.least is None and bar.most is None:
+        return ""
+    return "met" if bar.met else "MISSED"

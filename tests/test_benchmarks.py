@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import socket
 import socketserver
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from benchmarks import __main__
+from benchmarks.apparatus.environments import InstallationError
 from benchmarks.apparatus.growth import Shown, longest_pause, seen_apart, shown_of
 from benchmarks.apparatus.kernel import IOPubMessage
 from benchmarks.apparatus.link import Pace, slow_link
@@ -20,7 +23,7 @@ from benchmarks.apparatus.speaker import PATHS, speaking
 from benchmarks.apparatus.watching import Watched
 from benchmarks.apparatus.windows import most_within
 from benchmarks.bars import Bar, table
-from benchmarks.parts import Options
+from benchmarks.parts import Options, flood, loading, package
 from benchmarks.parts.slow_link import behind
 from benchmarks.server import beside_engine, many_streams
 from h2o_magic.backends.detect import detect
@@ -42,6 +45,67 @@ def test_the_table_names_what_was_missed() -> None:
     assert slow.split() == ["slow", "0.5", "ratio", ">=", "0.85", "MISSED"]
     assert fast.split() == ["fast", "1", "ms", "<=", "3", "met"]
     assert json.loads(json.dumps(bars[0].as_json()))["met"] is False
+
+
+def test_what_was_not_measured_is_not_met_with_a_bar_or_without() -> None:
+    peer = Bar("times faster", math.nan, "x", least=50, note="it cannot be installed")
+    bare = Bar("time of a peer", math.nan, "ms")
+    for bar in (peer, bare):
+        assert not bar.met
+        written = json.loads(json.dumps(bar.as_json()))
+        assert (written["value"], written["met"]) == (None, False)
+        assert "NOT MEASURED" in table([bar])
+    assert ">= 50" in table([peer])
+    assert "it cannot be installed" in table([peer])
+
+
+@contextmanager
+def _not_installed(*_: str) -> Iterator[None]:
+    raise InstallationError("no such host")
+    yield
+
+
+def test_a_peer_that_cannot_be_installed_leaves_its_bar(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for part in (flood, package):
+        monkeypatch.setattr(part, "environment", _not_installed)
+    (chatlab,) = flood._beside_chatlab("http://127.0.0.1:9")
+    assert (chatlab.met, chatlab.least) == (False, 20)
+    added = package._added(Path("h2o_magic.whl"))
+    assert (added.met, added.most) == (False, 9)
+    for bar in (chatlab, added):
+        assert "no such host" in bar.note
+
+
+def test_of_peers_that_cannot_be_installed_each_has_its_row() -> None:
+    own = {"h2o_magic's wheel": [loading._Load(10.0, 5), loading._Load(12.0, 5)]}
+    peer = {"a peer": [loading._Load(500.0, 90), loading._Load(720.0, 90)]}
+    *_, absent, ratio = loading._beside(own | peer, {"another": "no such host"})
+    assert (absent.name, absent.met) == ("another: time", False)
+    assert "no such host" in absent.note
+    assert ratio.met
+    assert ratio.samples == (50.0, 60.0)
+    assert ratio.beside == {"h2o_magic's wheel": 0.011, "a peer": 0.61}
+    *_, ratio = loading._beside(own, {"another": "no such host"})
+    assert (ratio.met, ratio.least) == (False, 50)
+
+
+def test_a_bar_that_is_always_to_be_kept_is_judged_by_the_worst_round() -> None:
+    longest = Bar.worst("longest task", (40.0, 120.0, 60.0), "ms", most=100)
+    updates = Bar.worst("updates", [9.0, 7.5, 8.0], "a second", least=8)
+    middle = Bar.median("late", (each for each in (5.0, 1.0, 2.0)), "ms", most=2)
+    assert [bar.value for bar in (longest, updates, middle)] == [120.0, 7.5, 2.0]
+    assert [bar.met for bar in (longest, updates, middle)] == [False, False, True]
+
+
+def test_the_figures_of_the_rounds_and_of_the_limit_are_written() -> None:
+    beside = {"h2o_magic": 0.058, "bare": 0.119}
+    bar = Bar.median("kernel time", [0.5, 0.4, 0.6], "x bare", beside=beside)
+    written = json.loads(json.dumps(bar.as_json()))
+    assert written["samples"] == [0.5, 0.4, 0.6]
+    assert written["beside"] == beside
+    assert table([bar]) == table([Bar("kernel time", 0.5, "x bare")])
 
 
 def test_a_part_that_fails_leaves_its_figures_and_the_other_parts(

@@ -8,6 +8,7 @@ takes so long that it does so only twice.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterator
 
@@ -75,14 +76,27 @@ def _pairs(
 
 
 def _bars(what: str, pairs: list[tuple[CellRun, CellRun]]) -> Iterator[Bar]:
-    ours = statistics.median(pair[0].cpu for pair in pairs) * 1000
-    bare = statistics.median(pair[1].cpu for pair in pairs) * 1000
-    note = f"{len(pairs)} pairs: {ours:.0f} ms and {bare:.0f} ms of the processor"
-    ratio = statistics.median(ours.cpu / bare.cpu for ours, bare in pairs)
-    name = f"{_TOKENS} tokens of {what}: kernel time"
-    yield Bar(name, ratio, "x bare", most=_MOST_OF_BARE, note=note)
-    by_clock = statistics.median(ours.seconds / bare.seconds for ours, bare in pairs)
-    yield Bar(f"{_TOKENS} tokens of {what}: by the clock", by_clock, "x bare")
+    own = statistics.median(ours.cpu for ours, _ in pairs)
+    least = statistics.median(bare.cpu for _, bare in pairs)
+    made_of = f"{own * 1000:.0f} ms and {least * 1000:.0f} ms of the processor"
+    note = f"{len(pairs)} pairs: {made_of}"
+    yield Bar.median(
+        f"{_TOKENS} tokens of {what}: kernel time",
+        (ours.cpu / bare.cpu for ours, bare in pairs),
+        "x bare",
+        most=_MOST_OF_BARE,
+        note=note,
+        beside={"h2o_magic": own, "bare": least},
+    )
+    yield Bar.median(
+        f"{_TOKENS} tokens of {what}: by the clock",
+        (ours.seconds / bare.seconds for ours, bare in pairs),
+        "x bare",
+        beside={
+            "h2o_magic": statistics.median(ours.seconds for ours, _ in pairs),
+            "bare": statistics.median(bare.seconds for _, bare in pairs),
+        },
+    )
 
 
 def _beside_chatlab(url: str) -> Iterator[Bar]:
@@ -97,7 +111,7 @@ def _beside_chatlab(url: str) -> Iterator[Bar]:
             pairs = _pairs_with_chatlab(ours, theirs, url)
     except InstallationError as error:
         note = f"not measured: chatlab cannot be installed here ({error})"
-        yield Bar(what, float("nan"), "x", note=note)
+        yield Bar(what, math.nan, "x", least=_LEAST_TIMES_FASTER, note=note)
         return
     own, peer = (
         statistics.median(run.cpu for run in runs) for runs in zip(*pairs, strict=True)
@@ -106,12 +120,21 @@ def _beside_chatlab(url: str) -> Iterator[Bar]:
         f"{len(pairs)} rounds, since chatlab is slow: "
         f"{own * 1000:.0f} ms and {peer * 1000:.0f} ms of the processor"
     )
-    yield Bar(what, peer / own, "x", least=_LEAST_TIMES_FASTER, note=note)
+    yield Bar(
+        what,
+        peer / own,
+        "x",
+        least=_LEAST_TIMES_FASTER,
+        note=note,
+        samples=tuple(theirs.cpu / ours.cpu for ours, theirs in pairs),
+        beside={"h2o_magic": own, "chatlab": peer},
+    )
     for name, run in zip(("h2o_magic", "chatlab"), pairs[-1], strict=True):
         text = len("".join(answer("prose", _TOKENS)))
         note = f"{run.size / 1e6:.2f} MB, {len(run.messages)} messages"
         what = f"{_TOKENS} tokens of prose, {name}: bytes on IOPub"
-        yield Bar(what, run.size / text, "x text", note=note)
+        beside = {name: run.size, "text": text}
+        yield Bar(what, run.size / text, "x text", note=note, beside=beside)
 
 
 def _pairs_with_chatlab(

@@ -7,6 +7,7 @@ beside them this package too, from its wheel.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
@@ -17,7 +18,6 @@ from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
 from benchmarks.apparatus.environments import (
-    Environment,
     InstallationError,
     built_wheel,
     environment,
@@ -77,22 +77,22 @@ def measure(options: Options) -> Iterator[Bar]:
             yield from _beside(_measured(candidates, rounds), absent)
 
 
-def _installed(stack: ExitStack) -> tuple[dict[str, tuple[_Start, str]], list[str]]:
-    """Return what is measured, this package first, and what cannot be installed."""
+def _installed(
+    stack: ExitStack,
+) -> tuple[dict[str, tuple[_Start, str]], dict[str, str]]:
+    """Return what is measured, this package first, and why other peers are not."""
+
+    def kernel(requirement: str) -> _Start:
+        return stack.enter_context(environment(requirement, "ipykernel")).kernel
+
     wheel = built_wheel(Path(stack.enter_context(TemporaryDirectory())))
-    wanted = {"h2o_magic's wheel": (str(wheel), _OURS)}
-    wanted |= {peer: (peer, load) for peer, load in _PEERS.items()}
-    found: dict[str, tuple[_Start, str]] = {}
-    absent = []
-    for name, (requirement, load) in wanted.items():
+    found = {"h2o_magic's wheel": (kernel(str(wheel)), _OURS)}
+    absent = {}
+    for peer, load in _PEERS.items():
         try:
-            place: Environment = stack.enter_context(
-                environment(requirement, "ipykernel")
-            )
+            found[peer] = (kernel(peer), load)
         except InstallationError as error:
-            absent.append(f"{name} ({error})")
-        else:
-            found[name] = (place.kernel, load)
+            absent[peer] = str(error)
     return found, absent
 
 
@@ -114,33 +114,43 @@ def _bars(name: str, loads: list[_Load], *, held: bool) -> Iterator[Bar]:
     times = [load.milliseconds for load in loads]
     note = f"{len(loads)} kernels: {min(times):.1f} to {max(times):.1f} ms"
     most, few = (_MOST_MILLISECONDS, _MOST_MODULES) if held else (None, None)
-    yield Bar(f"{name}: time", statistics.median(times), "ms", most=most, note=note)
-    modules = statistics.median(load.modules for load in loads)
-    yield Bar(f"{name}: new modules", modules, "modules", most=few)
+    yield Bar.median(f"{name}: time", times, "ms", most=most, note=note)
+    modules = (load.modules for load in loads)
+    yield Bar.median(f"{name}: new modules", modules, "modules", most=few)
 
 
-def _beside(loads: Mapping[str, list[_Load]], absent: list[str]) -> Iterator[Bar]:
+def _beside(
+    loads: Mapping[str, list[_Load]], absent: Mapping[str, str]
+) -> Iterator[Bar]:
     (ours, own), *peers = loads.items()
     yield from _bars(ours, own, held=True)
     for name, found in peers:
         yield from _bars(name, found, held=False)
+    for name, reason in absent.items():
+        note = f"not measured: it cannot be installed here ({reason})"
+        yield Bar(f"{name}: time", math.nan, "ms", note=note)
     medians = {
         name: statistics.median(load.milliseconds for load in found)
         for name, found in loads.items()
     }
+    what = "times faster than the fastest peer"
     if not peers:
-        note = "no peer can be installed here: " + ", ".join(absent)
-        yield Bar("times faster than the fastest peer", float("nan"), "x", note=note)
+        note = "not measured: no peer can be installed here"
+        yield Bar(what, math.nan, "x", least=_LEAST_TIMES_FASTER, note=note)
         return
-    fastest = min((name for name, _ in peers), key=medians.__getitem__)
+    fastest, its = min(peers, key=lambda peer: medians[peer[0]])
     note = f"{fastest}: {medians[fastest]:.0f} ms, and {medians[ours]:.1f} ms"
     if absent:
         note += f"; not installed here: {', '.join(absent)}"
-    ratio = medians[fastest] / medians[ours]
     yield Bar(
-        "times faster than the fastest peer",
-        ratio,
+        what,
+        medians[fastest] / medians[ours],
         "x",
         least=_LEAST_TIMES_FASTER,
         note=note,
+        samples=tuple(
+            theirs.milliseconds / mine.milliseconds
+            for mine, theirs in zip(own, its, strict=True)
+        ),
+        beside={name: each / 1000 for name, each in medians.items()},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,6 @@ def _added(wheel: Path) -> Bar:
             added = lab.missing(str(wheel))
     except InstallationError as error:
         note = f"not measured: pip cannot install JupyterLab here ({error})"
-        return Bar(name, float("nan"), "packages", note=note)
+        return Bar(name, math.nan, "packages", most=_MOST_PACKAGES, note=note)
     note = ", ".join(sorted(added))
     return Bar(name, len(added), "packages", most=_MOST_PACKAGES, note=note)
