@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bars import Bar, table
-from benchmarks.parts import PARTS, Options, run
+from benchmarks.parts import LEAST_ROUNDS, MOST_ROUNDS, PARTS, Options, run
 
 
 def _measured(part: str, options: Options) -> dict[str, Any]:
@@ -49,8 +49,16 @@ def _arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help="what to measure")
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--rounds", type=_count, default=7, help="rounds (default 7)")
+    parser.add_argument("--json", type=_path, help="write the figures to this file")
+    parser.add_argument(
+        "--rounds",
+        type=_count,
+        default=7,
+        help="rounds that a median is of (default 7; fewer than 5 tell little); "
+        f"at least {_each(LEAST_ROUNDS)}; at most {_each(MOST_ROUNDS)}, for answers "
+        "that take long; one in memory, package and for the local server's many "
+        "streams",
+    )
     parser.add_argument(
         "--peers",
         action="store_true",
@@ -67,6 +75,24 @@ def _arguments() -> argparse.Namespace:
         if part not in PARTS:
             parser.error(f"no part {part!r}; there are {', '.join(PARTS)}")
     return arguments
+
+
+def _each(rounds: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} in {part}" for part, count in rounds.items())
+
+
+def _path(text: str) -> Path:
+    """Return a file that can be written: to find out at the end would be too late."""
+    path = Path(text)
+    there = path.exists()
+    try:
+        path.open("a").close()
+    except OSError as error:
+        reason = f"cannot write {text}: {error.strerror}"
+        raise argparse.ArgumentTypeError(reason) from error
+    if not there:
+        path.unlink()
+    return path
 
 
 def _count(text: str) -> int:

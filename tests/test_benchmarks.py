@@ -16,14 +16,27 @@ import pytest
 
 from benchmarks import __main__
 from benchmarks.apparatus.environments import InstallationError
-from benchmarks.apparatus.growth import Shown, longest_pause, seen_apart, shown_of
+from benchmarks.apparatus.growth import (
+    Shown,
+    longest_pause,
+    seen_apart,
+    shown_of,
+    taken_away,
+)
 from benchmarks.apparatus.kernel import IOPubMessage
 from benchmarks.apparatus.link import Pace, slow_link
 from benchmarks.apparatus.speaker import PATHS, speaking
-from benchmarks.apparatus.watching import Watched
+from benchmarks.apparatus.watching import Shrunk, Watched
 from benchmarks.apparatus.windows import most_within
 from benchmarks.bars import Bar, table
-from benchmarks.parts import Options, flood, loading, package
+from benchmarks.parts import (
+    LEAST_ROUNDS,
+    MOST_ROUNDS,
+    Options,
+    flood,
+    loading,
+    package,
+)
 from benchmarks.parts.slow_link import behind
 from benchmarks.server import beside_engine, many_streams
 from h2o_magic.backends.detect import detect
@@ -131,6 +144,38 @@ def test_a_part_that_fails_leaves_its_figures_and_the_other_parts(
     assert __main__.main() == 0
 
 
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured = []
+    monkeypatch.setattr(__main__, "run", lambda part, _: measured.append(part) or [])
+    (tmp_path / "file").touch()
+    for name in ("absent/figures.json", "file/figures.json", "."):
+        path = tmp_path / name
+        monkeypatch.setattr("sys.argv", ["benchmarks", "delay", "--json", str(path)])
+        with pytest.raises(SystemExit, match="2"):
+            __main__.main()
+        assert f"argument --json: cannot write {path}: " in capsys.readouterr().err
+    assert not measured
+    path = tmp_path / "figures.json"
+    monkeypatch.setattr("sys.argv", ["benchmarks", "no part", "--json", str(path)])
+    with pytest.raises(SystemExit, match="2"):
+        __main__.main()
+    assert not path.exists()
+
+
+def test_the_help_tells_of_each_part_that_has_rounds_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["benchmarks", "--help"])
+    with pytest.raises(SystemExit, match="0"):
+        __main__.main()
+    told = " ".join(capsys.readouterr().out.split())
+    assert "default 7" in told
+    for part, count in (LEAST_ROUNDS | MOST_ROUNDS).items():
+        assert f"{count} in {part}" in told
+
+
 def test_of_what_a_page_shows_only_what_came_in_the_time_counts() -> None:
     frames = [(9.0, 0), (10.5, 20), (11.0, 15), (11.5, 30), (12.2, 40), (13.0, 40)]
     tasks = [(9.5, 300.0), (11.0, 60.0), (11.5, 80.0), (12.1, 200.0)]
@@ -140,6 +185,14 @@ def test_of_what_a_page_shows_only_what_came_in_the_time_counts() -> None:
     assert seen.updates(10.0, 12.0) == 1.0
     assert seen.longest_task(10.0, 12.0) == 80.0
     assert seen.longest_task(14.0, 15.0) == 0
+
+
+def test_a_frame_that_shows_less_counts_until_as_much_is_there_again() -> None:
+    frames = [(9.0, 90), (10.5, 20), (11.0, 15), (11.2, 18), (11.5, 20), (12.2, 0)]
+    seen = Watched(frames, [], most=3)
+    assert seen.shrunk(10.0, 12.0) == Shrunk(frames=2, letters=5)
+    assert seen.shrunk(10.0, 13.0) == Shrunk(frames=3, letters=20)
+    assert seen.shrunk(11.0, 12.0) == Shrunk(frames=0, letters=0)
 
 
 def test_the_worst_second_is_found_wherever_it_begins() -> None:
@@ -205,6 +258,26 @@ def test_an_answer_of_which_some_was_never_shown_is_not_measured() -> None:
     ]
     with pytest.raises(RuntimeError, match="10 of 27 letters"):
         shown_of(_SAID, gap)
+
+
+def test_what_is_taken_away_counts_but_not_what_goes_to_another_output() -> None:
+    said = "One two three four.\n"
+    moved = [
+        _draw(1, "one", "One two", again=False),
+        _draw(2, "two", "three", again=False),
+        _draw(3, "one", "One two three", again=True),  # it stands in both
+        _draw(4, "two", "fo", again=True),
+    ]
+    assert taken_away(said, moved) == []
+    cut = [
+        *moved[:2],
+        _draw(3, "two", "", again=True),
+        _draw(4, "two", "th", again=True),
+        _draw(5, "two", "three four.", again=True),
+        _cleared(6),
+        _draw(7, "", said, again=False),
+    ]
+    assert taken_away(said, cut) == [5, 3]
 
 
 def test_what_comes_within_a_frame_is_seen_as_one_update() -> None:

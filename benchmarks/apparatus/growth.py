@@ -15,7 +15,14 @@ from itertools import pairwise
 
 from benchmarks.apparatus.kernel import IOPubMessage
 
-__all__ = ["Shown", "letters_of", "longest_pause", "seen_apart", "shown_of"]
+__all__ = [
+    "Shown",
+    "letters_of",
+    "longest_pause",
+    "seen_apart",
+    "shown_of",
+    "taken_away",
+]
 
 #: What comes within a frame of a page, in seconds, is seen at once.
 _FRAME = 1 / 60
@@ -64,16 +71,36 @@ def shown_of(said: str, messages: Sequence[IOPubMessage]) -> list[Shown]:
     wanted = letters_of(said)
     grown: list[Shown] = []
     for when, lines in _standing(messages):
-        letters = 0
-        for line in lines:
-            if wanted.startswith(line, letters):
-                letters += len(line)
+        letters = _in_order(wanted, lines)
         if letters > (grown[-1].letters if grown else 0):
             grown.append(Shown(when, letters))
     shown = grown[-1].letters if grown else 0
     if shown < len(wanted):
         raise RuntimeError(f"{shown} of {len(wanted)} letters and digits were shown")
     return grown
+
+
+def taken_away(said: str, messages: Sequence[IOPubMessage]) -> list[int]:
+    """Return how many letters are missing after each message that takes some away.
+
+    So it is where fewer stand in all outputs than had been shown of the answer before.
+    What goes from one output to another stands in both for the time between the two
+    messages, and so takes nothing away.
+
+    Parameters
+    ----------
+    said, messages
+        As of :func:`shown_of`.
+    """
+    wanted = letters_of(said)
+    shown = 0
+    missing = []
+    for _, lines in _standing(messages):
+        standing = sum(map(len, lines))
+        if standing < shown:
+            missing.append(shown - standing)
+        shown = max(shown, _in_order(wanted, lines))
+    return missing
 
 
 def seen_apart(grown: Sequence[Shown]) -> list[Shown]:
@@ -89,6 +116,15 @@ def seen_apart(grown: Sequence[Shown]) -> list[Shown]:
 def longest_pause(grown: Sequence[Shown]) -> float:
     """Return the most seconds from one of them to the next."""
     return max((b.time - a.time for a, b in pairwise(grown)), default=0.0)
+
+
+def _in_order(wanted: str, lines: Sequence[str]) -> int:
+    """Return how many of the wanted letters the lines show, without a gap."""
+    letters = 0
+    for line in lines:
+        if wanted.startswith(line, letters):
+            letters += len(line)
+    return letters
 
 
 def _standing(

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from playwright.sync_api import Page
 
-__all__ = ["Watched", "letters", "note_growth", "noted"]
+__all__ = ["Shrunk", "Watched", "letters", "note_growth", "noted"]
 
 #: Chromium's own clock may drift from the system's: both are read here, together.
 _WATCH = """({ box, texts, left_out }) => {
@@ -39,6 +39,14 @@ _WATCH = """({ box, texts, left_out }) => {
     childList: true, subtree: true, characterData: true,
   });
 }"""
+
+
+@dataclass(frozen=True)
+class Shrunk:
+    """How many frames showed less than one before them, by how many letters at most."""
+
+    frames: int
+    letters: int
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,21 @@ class Watched:
             for (_, before), (when, size) in pairwise(self.frames)
         )
         return grown / (last - first)
+
+    def shrunk(self, first: float, last: float) -> Shrunk:
+        """Return what was seen from `first` to `last` of text that went away.
+
+        Each frame counts until as much is there as before, which is seen as one flicker
+        or more.
+        """
+        most = 0
+        gone = []
+        for when, size in self.frames:
+            if first <= when <= last:
+                most = max(most, size)
+                if size < most:
+                    gone.append(most - size)
+        return Shrunk(len(gone), max(gone, default=0))
 
     def longest_task(self, first: float, last: float) -> float:
         """Return the milliseconds of the longest task that began between two times.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from benchmarks.bars import Bar
 
-__all__ = ["PARTS", "Options", "run"]
+__all__ = ["LEAST_ROUNDS", "MOST_ROUNDS", "PARTS", "Options", "run"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class Options:
     Attributes
     ----------
     rounds : int
-        How often what is compared is measured in turn; the median counts.
+        How often what is compared is measured in turn; the median counts. Some parts
+        have their own least or most: :data:`LEAST_ROUNDS`, :data:`MOST_ROUNDS`.
     peers : bool
         Whether other packages are installed, each in an environment of its own, and
         measured beside this one.
@@ -49,6 +50,17 @@ PARTS = {
     "package": "the size of the wheel, and what an installation adds",
     "panel": "the chat panel in JupyterLab",
     "local_server": "the local server beside its engine, and with many streams",
+}
+
+#: The least rounds of parts whose figures are short, and vary.
+LEAST_ROUNDS = {"loading": 5, "delay": 15, "starting": 5, "long_conversation": 9}
+#: The most of those with answers that take long; lab and iopub ask others more often.
+MOST_ROUNDS = {
+    "iopub": 5,
+    "lab": 5,
+    "slow_link": 5,
+    "panel": 5,
+    "flood of chatlab": 2,
 }
 
 

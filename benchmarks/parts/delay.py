@@ -7,20 +7,19 @@ them lie the socket, the kernel's reading and drawing, and ZeroMQ.
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator
 
 from benchmarks.apparatus.answers import answer
 from benchmarks.apparatus.kernel import Kernel, talking_kernel
 from benchmarks.apparatus.speaker import PATHS, Speaker, question, speaking
 from benchmarks.bars import Bar
-from benchmarks.parts import Options
+from benchmarks.parts import LEAST_ROUNDS, Options
 
 __all__ = ["measure"]
 
 _TOKENS = 40
 _RATE = 200
-_LEAST_QUESTIONS = 15
+_LEAST_QUESTIONS = LEAST_ROUNDS["delay"]
 _MOST_MS = 20.0
 
 
@@ -32,9 +31,9 @@ def measure(options: Options) -> Iterator[Bar]:
             with talking_kernel(speaker.url + path) as kernel:
                 _delay(kernel, speaker)  # the first one imports
                 delays = [_delay(kernel, speaker) for _ in range(questions)]
-            yield Bar(
+            yield Bar.median(
                 f"first token to first text, {dialect}",
-                statistics.median(delays),
+                delays,
                 "ms",
                 most=_MOST_MS,
                 note=f"{questions} questions: {min(delays):.1f} to {max(delays):.1f}",

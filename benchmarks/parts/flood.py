@@ -17,14 +17,14 @@ from benchmarks.apparatus.environments import InstallationError, environment
 from benchmarks.apparatus.kernel import CellRun, Kernel, talking_kernel
 from benchmarks.apparatus.speaker import PATHS, Dialect, question, request, speaking
 from benchmarks.bars import Bar
-from benchmarks.parts import Options
+from benchmarks.parts import MOST_ROUNDS, Options
 
 __all__ = ["measure"]
 
 _TOKENS = 8000
 _MOST_OF_BARE = 1.5
 _CHATLAB = "chatlab==2.1.1"
-_CHATLABS_ROUNDS = 2
+_CHATLABS_ROUNDS = MOST_ROUNDS["flood of chatlab"]
 _LEAST_TIMES_FASTER = 20
 _BARE = """
 def bare(address, body):

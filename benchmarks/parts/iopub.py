@@ -13,12 +13,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarks.apparatus.answers import answer
-from benchmarks.apparatus.growth import longest_pause, seen_apart, shown_of
+from benchmarks.apparatus.growth import (
+    longest_pause,
+    seen_apart,
+    shown_of,
+    taken_away,
+)
 from benchmarks.apparatus.kernel import CellRun, Kernel, talking_kernel
 from benchmarks.apparatus.speaker import Speaker, question, speaking
 from benchmarks.apparatus.windows import most_within
 from benchmarks.bars import Bar
-from benchmarks.parts import Options
+from benchmarks.parts import MOST_ROUNDS, Options
 
 __all__ = ["measure"]
 
@@ -30,7 +35,7 @@ _MOST_KB = 200  # a second
 _MOST_TIMES = 40
 _LEAST_UPDATES = 2  # a second
 #: Rounds of an answer that takes 10 s or more: bytes vary by a few in a hundred.
-_LONG_ROUNDS = 5
+_LONG_ROUNDS = MOST_ROUNDS["iopub"]
 _LONG = 10  # seconds
 
 
@@ -88,6 +93,10 @@ class _Cost:
         Most seconds without more text.
     seconds : float
         From the server's first token to the cell's last output.
+    shrunk : int
+        How many messages left fewer letters than had been shown before.
+    missing : int
+        The most letters that were missing then.
     """
 
     times: float
@@ -99,6 +108,8 @@ class _Cost:
     updates: float
     pause: float
     seconds: float
+    shrunk: int
+    missing: int
 
 
 def measure(options: Options) -> Iterator[Bar]:
@@ -124,6 +135,7 @@ def _cost(kernel: Kernel, speaker: Speaker, task: _Task) -> _Cost:
     grown = seen_apart(shown_of(task.said, run.messages))
     last = run.shown[-1]
     seconds: float = last.time - speaker.said()[-1]["first"]
+    missing = taken_away(task.said, run.messages)
     return _Cost(
         times=run.size / len(task.said.encode()),
         size=run.size,
@@ -134,6 +146,8 @@ def _cost(kernel: Kernel, speaker: Speaker, task: _Task) -> _Cost:
         updates=len(grown) / seconds,
         pause=longest_pause(grown),
         seconds=seconds,
+        shrunk=len(missing),
+        missing=max(missing, default=0),
     )
 
 
@@ -142,55 +156,82 @@ def _burst(run: CellRun, *, without: float = float("inf")) -> float:
     return most_within(sizes)
 
 
+def _figures(costs: Sequence[_Cost], name: str) -> list[float]:
+    return [getattr(cost, name) for cost in costs]
+
+
 def _median(costs: Sequence[_Cost], name: str) -> float:
-    figures: list[float] = [getattr(cost, name) for cost in costs]
-    return statistics.median(figures)
+    return statistics.median(_figures(costs, name))
 
 
 def _bars(task: _Task, costs: Sequence[_Cost]) -> Iterator[Bar]:
-    times = [cost.times for cost in costs]
-    yield Bar(
+    times = _figures(costs, "times")
+    size = _median(costs, "size")
+    yield Bar.median(
         f"{task}: bytes on IOPub",
-        statistics.median(times),
+        times,
         "x text",
         most=task.times,
-        note=(
-            f"median of {len(costs)}, {max(times):.1f} at most; "
-            f"{_median(costs, 'size') / 1e3:.0f} kB"
-        ),
+        note=f"median of {len(costs)}, {max(times):.1f} at most; {size / 1e3:.0f} kB",
+        beside={"iopub": size, "text": len(task.said.encode())},
     )
-    yield Bar(
+    yield Bar.worst(
         f"{task}: on IOPub in any second",
-        _median(costs, "most_messages"),
+        _figures(costs, "most_messages"),
         "messages",
         most=_MOST_MESSAGES,
-        note=f"{_median(costs, 'messages'):.0f} in {_median(costs, 'seconds'):.2f} s",
+        note=(
+            f"median {_median(costs, 'most_messages'):.0f}; "
+            f"{_median(costs, 'messages'):.0f} in {_median(costs, 'seconds'):.2f} s"
+        ),
     )
 
 
 def _worst_bars(shape: str, found: dict[_Task, list[_Cost]]) -> Iterator[Bar]:
-    """Yield the worse of the speeds, for each bar."""
+    """Yield the worse of the speeds, for each bar: of its medians or of its rounds."""
     what = f"8000 tokens of {shape}"
-    rows = (
+    text = len(next(iter(found)).said.encode())
+    never = (
         ("bytes on IOPub in any second", "burst", "kB", 1e3, _MOST_KB),
         ("the same without the last message", "burst_before_end", "kB", 1e3, None),
-        ("bytes on IOPub", "times", "x text", 1, _MOST_TIMES),
+        ("messages that showed less", "shrunk", "messages", 1, 0),
     )
-    for name, figure, unit, per, most in rows:
-        medians = {task: _median(costs, figure) / per for task, costs in found.items()}
+    for name, figure, unit, per, most in never:
+        rounds = {
+            task: [each / per for each in _figures(costs, figure)]
+            for task, costs in found.items()
+        }
         note = "; ".join(
-            f"{_speed(task)}: {each:.3g}" for task, each in medians.items()
+            f"{_speed(task)}: {max(each):.3g}, median {statistics.median(each):.3g}"
+            for task, each in rounds.items()
         )
-        worst = max(medians.values())
-        yield Bar(f"{what}: {name}", worst, unit, most=most, note=note)
-    medians = {task: _median(costs, "updates") for task, costs in found.items()}
+        if figure == "shrunk":
+            gone = max(max(_figures(costs, "missing")) for costs in found.values())
+            note += f"; by {gone:.0f} letters at most"
+        worse = max(rounds.values(), key=max)
+        yield Bar.worst(f"{what}: {name}", worse, unit, most=most, note=note)
+    times = {task: _figures(costs, "times") for task, costs in found.items()}
+    task, worse = max(times.items(), key=lambda item: statistics.median(item[1]))
+    yield Bar.median(
+        f"{what}: bytes on IOPub",
+        worse,
+        "x text",
+        most=_MOST_TIMES,
+        note="; ".join(
+            f"{_speed(task)}: {statistics.median(each):.3g}"
+            for task, each in times.items()
+        ),
+        beside={"iopub": _median(found[task], "size"), "text": text},
+    )
+    updates = {task: _figures(costs, "updates") for task, costs in found.items()}
     note = "; ".join(
-        f"{_speed(task)}: {medians[task]:.3g}, pause of {_median(costs, 'pause'):.2f} s"
+        f"{_speed(task)}: {statistics.median(updates[task]):.3g}, "
+        f"pause of {_median(costs, 'pause'):.2f} s"
         for task, costs in found.items()
     )
-    yield Bar(
+    yield Bar.median(
         f"{what}: more text seen",
-        min(medians.values()),
+        min(updates.values(), key=statistics.median),
         "a second",
         least=_LEAST_UPDATES,
         note=note,

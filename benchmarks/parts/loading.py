@@ -24,11 +24,11 @@ from benchmarks.apparatus.environments import (
 )
 from benchmarks.apparatus.kernel import Kernel, running_kernel
 from benchmarks.bars import Bar
-from benchmarks.parts import Options
+from benchmarks.parts import LEAST_ROUNDS, Options
 
 __all__ = ["measure"]
 
-_FEWEST = 5  # rounds
+_LEAST_ROUNDS = LEAST_ROUNDS["loading"]
 _MOST_MILLISECONDS = 40
 _MOST_MODULES = 40
 _LEAST_TIMES_FASTER = 50
@@ -62,7 +62,7 @@ class _Load:
 
 def measure(options: Options) -> Iterator[Bar]:
     """Yield this package's figures, and with peers theirs and the ratio."""
-    rounds = max(options.rounds, _FEWEST)
+    rounds = max(options.rounds, _LEAST_ROUNDS)
     with TemporaryDirectory() as bytecode:
         # A checkout's is there after its first use, but not if it is never written.
         start = partial(

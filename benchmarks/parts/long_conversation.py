@@ -17,7 +17,7 @@ from benchmarks.apparatus.kernel import Kernel, talking_kernel
 from benchmarks.apparatus.notebooks import turns_cell
 from benchmarks.apparatus.speaker import Speaker, question, speaking
 from benchmarks.bars import Bar
-from benchmarks.parts import Options
+from benchmarks.parts import LEAST_ROUNDS, Options
 
 __all__ = ["measure"]
 
@@ -26,7 +26,7 @@ _MANY = 1000
 _TOKENS = 5
 _SENT_TURNS = 4
 _MOST_LATER = 10  # ms
-_LEAST_ROUNDS = 9
+_LEAST_ROUNDS = LEAST_ROUNDS["long_conversation"]
 #: Seconds after which a panel has told all, also what is to be saved of it.
 _QUIET = 1.6
 
@@ -95,11 +95,19 @@ def _bars(pairs: Sequence[tuple[_Asking, _Asking]], panel: bool) -> Iterator[Bar
         few, many = (
             [getattr(one, name) for one in side] for side in zip(*pairs, strict=True)
         )
-        later = statistics.median(b - a for a, b in zip(few, many, strict=True))
+        later = [b - a for a, b in zip(few, many, strict=True)]
         note = (
             f"medians of {len(pairs)}: {statistics.median(many):.1f} ms, with {_FEW} "
             f"{statistics.median(few):.1f} ms"
         )
-        yield Bar(
-            f"{_MANY} turns, {where}, {what}: more", later, "ms", None, most, note
+        yield Bar.median(
+            f"{_MANY} turns, {where}, {what}: more",
+            later,
+            "ms",
+            most=most,
+            note=note,
+            beside={
+                f"{turns} turns": statistics.median(took) / 1000
+                for turns, took in ((_FEW, few), (_MANY, many))
+            },
         )

@@ -32,8 +32,10 @@ def measure(options: Options) -> Iterator[Bar]:  # noqa: ARG001 - one count is e
                     sizes[-1] - sizes[0],
                     "MB more",
                     most=_MOST_MB,
-                    note=f"{sizes[0]:.1f} MB after the first, {sizes[9]:.1f} after "
-                    f"10, {sizes[49]:.1f} after 50, {sizes[-1]:.1f} after {_ANSWERS}",
+                    note=f"one run; {sizes[0]:.1f} MB after the first, "
+                    f"{sizes[9]:.1f} after 10, {sizes[49]:.1f} after 50, "
+                    f"{sizes[-1]:.1f} after {_ANSWERS}",
+                    beside={"first": sizes[0] * 1e6, "last": sizes[-1] * 1e6},
                 )
 
 

@@ -136,17 +136,17 @@ def _bars(rounds: Sequence[_Round], background: bool) -> Iterator[Bar]:
     note = f"{len(rounds)} rounds of {_STREAMS} x {_TOKENS} tokens at {_RATE}/s"
     behind = [each for one in rounds for each in one.behind]
     middle = statistics.median(behind) * 1000
-    yield Bar(
+    yield Bar.worst(
         f"{what}: the last to end, after the server",
-        max(behind),
+        behind,
         "s",
         most=_MOST_BEHIND,
         note=f"{note}; median {middle:.0f} ms",
     )
     shares = [one.share for one in rounds]
-    yield Bar(
+    yield Bar.median(
         f"{what}: processor",
-        statistics.median(shares),
+        shares,
         "cores",
         most=_MOST_OF_A_CORE,
         note=f"median, {min(shares):.2f} to {max(shares):.2f}",
@@ -154,7 +154,8 @@ def _bars(rounds: Sequence[_Round], background: bool) -> Iterator[Bar]:
     if background:
         updates = [len(one.seen) / (one.last - one.first) for one in rounds]
         name = f"{what}: growth sent to the panel"
-        yield Bar(name, min(updates), "a second", least=_LEAST_UPDATES, note="worst")
+        least = _LEAST_UPDATES
+        yield Bar.worst(name, updates, "a second", least=least, note="worst")
         late = [one.seen[-1] - one.last for one in rounds]
         name = f"{what}: the panel's end, after the server"
-        yield Bar(name, max(late), "s", most=_MOST_LATE, note="worst")
+        yield Bar.worst(name, late, "s", most=_MOST_LATE, note="worst")

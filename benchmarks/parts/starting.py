@@ -21,11 +21,11 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.apparatus.kernel import CellRun, Kernel, running_kernel
 from benchmarks.bars import Bar
-from benchmarks.parts import Options
+from benchmarks.parts import LEAST_ROUNDS, Options
 
 __all__ = ["measure"]
 
-_LEAST_ROUNDS = 5
+_LEAST_ROUNDS = LEAST_ROUNDS["starting"]
 _NEXT_CELLS = 10
 _MOST_COLD_S = 2.0
 _MOST_WARM_MS = 150.0
@@ -60,24 +60,24 @@ def measure(options: Options) -> Iterator[Bar]:
         count = max(options.rounds, _LEAST_ROUNDS)
         rounds = [_round(bytecode) for _ in range(count)]
     cold, warm = zip(*rounds, strict=True)
-    yield Bar(
+    yield Bar.median(
         "%load_ext and first text, server not running",
-        statistics.median(start.whole for start in cold) / 1000,
+        (start.whole / 1000 for start in cold),
         "s",
         most=_MOST_COLD_S,
         note=_parts(cold),
     )
-    yield Bar(
+    yield Bar.median(
         "%load_ext and first text, server running",
-        statistics.median(start.whole for start in warm),
+        (start.whole for start in warm),
         "ms",
         most=_MOST_WARM_MS,
         note=_parts(warm),
     )
     others = [delay for start in warm for delay in start.others]
-    yield Bar(
+    yield Bar.median(
         "next cells to first text",
-        statistics.median(others),
+        others,
         "ms",
         most=_MOST_NEXT_MS,
         note=f"{len(others)} cells: {min(others):.0f} to {max(others):.0f}",

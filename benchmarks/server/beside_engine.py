@@ -111,14 +111,30 @@ async def _in_turn(
 
 
 def _ratio(name: str, pairs: list[list[float]]) -> Bar:
-    ratio = statistics.median(ours / engine for engine, ours in pairs)
-    return Bar(name, ratio, "ratio", least=_LEAST_RATIO, note=_note(pairs, "tokens/s"))
+    return Bar.median(
+        name,
+        (ours / engine for engine, ours in pairs),
+        "ratio",
+        least=_LEAST_RATIO,
+        note=_note(pairs, "tokens/s"),
+        beside=_medians(pairs, 1),
+    )
 
 
 def _later(pairs: list[list[float]]) -> Bar:
-    later = statistics.median(ours - engine for engine, ours in pairs)
-    note = _note(pairs, "ms")
-    return Bar("first token later", later, "ms", most=_MOST_LATER_MS, note=note)
+    return Bar.median(
+        "first token later",
+        (ours - engine for engine, ours in pairs),
+        "ms",
+        most=_MOST_LATER_MS,
+        note=_note(pairs, "ms"),
+        beside=_medians(pairs, 1000),
+    )
+
+
+def _medians(pairs: list[list[float]], per: int) -> dict[str, float]:
+    engine, ours = (statistics.median(figures) for figures in zip(*pairs, strict=True))
+    return {"engine": engine / per, "h2o_magic": ours / per}
 
 
 def _note(pairs: list[list[float]], unit: str) -> str:
