@@ -187,12 +187,13 @@ def test_of_what_a_page_shows_only_what_came_in_the_time_counts() -> None:
     assert seen.longest_task(14.0, 15.0) == 0
 
 
-def test_a_frame_that_shows_less_counts_until_as_much_is_there_again() -> None:
-    frames = [(9.0, 90), (10.5, 20), (11.0, 15), (11.2, 18), (11.5, 20), (12.2, 0)]
-    seen = Watched(frames, [], most=3)
-    assert seen.shrunk(10.0, 12.0) == Shrunk(frames=2, letters=5)
-    assert seen.shrunk(10.0, 13.0) == Shrunk(frames=3, letters=20)
-    assert seen.shrunk(11.0, 12.0) == Shrunk(frames=0, letters=0)
+def test_text_that_goes_away_counts_but_not_what_stood_there_twice() -> None:
+    twice = [(9.0, 90), (9.1, 20), (9.2, 40), (9.3, 25), (9.4, 30)]
+    assert Watched(twice[1:], [], most=3).shrunk(9.0, 10.0) == Shrunk(0, 0)
+    gone = [*twice, (9.5, 40), (9.6, 12), (9.7, 45), (9.8, 50), (9.9, 44)]
+    seen = Watched(gone, [], most=3)
+    assert seen.shrunk(9.25, 9.65) == Shrunk(frames=1, letters=18)
+    assert seen.shrunk(9.25, 10.0) == Shrunk(frames=2, letters=18)
 
 
 def test_the_worst_second_is_found_wherever_it_begins() -> None:

@@ -43,7 +43,7 @@ _WATCH = """({ box, texts, left_out }) => {
 
 @dataclass(frozen=True)
 class Shrunk:
-    """How many frames showed less than one before them, by how many letters at most."""
+    """In how many frames text had gone away, and how many letters of it at most."""
 
     frames: int
     letters: int
@@ -93,18 +93,20 @@ class Watched:
         return grown / (last - first)
 
     def shrunk(self, first: float, last: float) -> Shrunk:
-        """Return what was seen from `first` to `last` of text that went away.
+        """Return the frames, from `first` to `last`, in which text had gone away.
 
-        Each frame counts until as much is there as before, which is seen as one flicker
-        or more.
+        They showed less than each of the two before them. One alone may have shown too
+        much: what goes from one output to another stands in both until the second of
+        the two messages is drawn.
         """
-        most = 0
-        gone = []
-        for when, size in self.frames:
-            if first <= when <= last:
-                most = max(most, size)
-                if size < most:
-                    gone.append(most - size)
+        sizes = [size for _, size in self.frames]
+        gone = [
+            min(earlier, before) - size
+            for earlier, before, (when, size) in zip(
+                sizes, sizes[1:], self.frames[2:], strict=False
+            )
+            if first <= when <= last and size < min(earlier, before)
+        ]
         return Shrunk(len(gone), max(gone, default=0))
 
     def longest_task(self, first: float, last: float) -> float:

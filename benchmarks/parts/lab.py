@@ -46,14 +46,14 @@ class _Task:
     latest: float | None = 0.3  # seconds
     updates: float = 8  # a second
     longest: float | None = 100  # ms
-    shrinks: int | None = 0  # frames with fewer letters than one before them
+    shrinks: int | None = 0  # frames in which text had gone away
 
     def __str__(self) -> str:
         return f"{self.tokens} tokens of {self.shape} at {self.rate}/s"
 
 
-#: In mixed Markdown some frames must show less: a link's address stands there as text
-#: until its last bracket has come.
+#: In mixed Markdown a frame may show less: a link's address stands there as text until
+#: its last bracket has come.
 _TASKS = (
     _Task("prose", 2000, 200),
     _Task("mixed", 2000, 200, shrinks=None),
@@ -91,7 +91,7 @@ class _Round:
 
     @property
     def shrunk(self) -> Shrunk:
-        """The frames that showed less, until the whole text stayed."""
+        """The frames that showed less, until the whole text stood there."""
         return self.seen.shrunk(self.first, self.seen.whole)
 
     @property
