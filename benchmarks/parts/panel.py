@@ -137,7 +137,7 @@ def _bars(what: str, rounds: Sequence[_Round], size: int) -> Iterator[Bar]:
         least: float | None = None,
         most: float | None = None,
         never: bool = False,
-        size: int | None = None,
+        text: int | None = None,
     ) -> Bar:
         figures = [figure(one) for one in rounds]
         middle = statistics.median(figures)
@@ -150,7 +150,7 @@ def _bars(what: str, rounds: Sequence[_Round], size: int) -> Iterator[Bar]:
             least=least,
             most=most,
             note=f"{len(rounds)} rounds, {other}",
-            beside={} if size is None else {"wire": middle * size, "text": size},
+            beside={} if text is None else {"wire": middle * text, "text": text},
         )
 
     late = "last text after the server's"
@@ -178,7 +178,7 @@ def _bars(what: str, rounds: Sequence[_Round], size: int) -> Iterator[Bar]:
         "x text",
         lambda one: one.received / size,
         most=12,
-        size=size,
+        text=size,
     )
 
 
