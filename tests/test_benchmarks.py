@@ -83,7 +83,7 @@ def test_a_peer_that_cannot_be_installed_leaves_its_bar(
 ) -> None:
     for part in (flood, package):
         monkeypatch.setattr(part, "environment", _not_installed)
-    (chatlab,) = flood._beside_chatlab("http://127.0.0.1:9")
+    (chatlab,) = flood._beside_chatlab("http://127.0.0.1:9", 5)
     assert (chatlab.met, chatlab.least) == (False, 20)
     added = package._added(Path("h2o_magic.whl"))
     assert (added.met, added.most) == (False, 9)

@@ -60,7 +60,7 @@ MOST_ROUNDS = {
     "lab": 5,
     "slow_link": 5,
     "panel": 5,
-    "flood of chatlab": 2,
+    "flood of chatlab": 5,
 }
 
 
