@@ -456,6 +456,32 @@ def test_a_compressed_body_is_decompressed_and_a_false_header_ignored() -> None:
         assert body(transport).startswith(b"data:{")
 
 
+@pytest.mark.parametrize("status", [401, 413, 429])
+def test_an_answer_before_the_end_of_a_large_body_is_read(status: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+        used: list[bytes] = []
+
+        def refuse() -> None:
+            for _ in range(2):
+                sock, _ = listener.accept()
+                with sock:
+                    used.append(sock.recv(1000)[:4])
+                    head = f"HTTP/1.1 {status} X\r\nContent-Length: 8\r\n\r\n"
+                    sock.sendall(head.encode() + b"too much")
+
+        thread = threading.Thread(target=refuse, daemon=True)
+        thread.start()
+        transport = Transport(Endpoint(f"http://127.0.0.1:{listener.getsockname()[1]}"))
+        for _ in range(2):
+            with pytest.raises(StatusError, match="too much") as caught:
+                transport.send("POST", "/", document="x" * 30_000_000)
+            assert caught.value.status == status
+        thread.join()
+        transport.close()
+        assert used == [b"POST", b"POST"]  # one each: nothing is sent twice
+
+
 def test_only_the_beginning_of_a_body_can_be_read() -> None:
     with talking(always(answer([b"one", b"two"], end="hold"))) as (transport, server):
         with transport.send("GET", "/") as reply:
