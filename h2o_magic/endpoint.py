@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from urllib.parse import SplitResult, urlsplit
+import string
+from urllib.parse import SplitResult, quote, urlsplit
 
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.values import dataclass
@@ -50,13 +51,14 @@ class Endpoint:
 
 
 def check_base_url(url: object) -> str:
-    """Return a server's base URL without a slash at its end.
+    """Return a server's base URL without a slash at its end, its path in ASCII.
 
     Parameters
     ----------
     url
         ``http://`` or ``https://``, a host (a name, an IPv4 address or an IPv6 address
-        in brackets), and optionally a port and a path prefix, which is kept.
+        in brackets), and optionally a port and a path prefix, which is kept; what is
+        not ASCII in it is percent-encoded.
 
     Raises
     ------
@@ -72,11 +74,13 @@ def check_base_url(url: object) -> str:
     try:
         parts = urlsplit(url.strip())
         parts.port  # noqa: B018 - reading it checks it
+        # What is ASCII stays: its percent signs are those of an encoded path.
+        path = quote(parts.path.rstrip("/"), safe=string.punctuation)
     except ValueError as error:
         raise ConfigurationError(f"{shown!r} is no server address: {error}") from None
     _check_parts(parts, shown)
     host = parts.netloc.lower()
-    return f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
+    return f"{parts.scheme}://{host}{path}"
 
 
 def _check_parts(parts: SplitResult, shown: str) -> None:

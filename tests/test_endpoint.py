@@ -15,6 +15,9 @@ from h2o_magic.errors import ConfigurationError
         ("http://chat.example.org/chat/", "http://chat.example.org/chat"),
         ("HTTP://127.0.0.1:8080", "http://127.0.0.1:8080"),
         ("http://[::1]:8080/a/b", "http://[::1]:8080/a/b"),
+        ("http://127.0.0.1:1/ä/ł/", "http://127.0.0.1:1/%C3%A4/%C5%82"),
+        ("http://127.0.0.1:1/%C3%A4/%c5%82ł", "http://127.0.0.1:1/%C3%A4/%c5%82%C5%82"),
+        ("http://127.0.0.1:1/a~(b);c=d,e+f", "http://127.0.0.1:1/a~(b);c=d,e+f"),
     ],
 )
 def test_a_base_url_keeps_prefix_and_port_and_loses_its_last_slash(
@@ -44,6 +47,7 @@ def test_a_base_url_keeps_prefix_and_port_and_loses_its_last_slash(
         "http://host\r\nX: y",
         "http://ho st",
         "http://host\\path",
+        "http://host/\ud83d",
         None,
         8080,
     ],
