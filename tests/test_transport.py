@@ -53,7 +53,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Each of the two ways to a server in turn, wherever plain HTTP would do."""
 
     def way_to(url: str) -> LoopbackWay | RequestsWay:
-        plain = url.startswith(("http://127.0.0.1", "http://localhost"))
+        plain = url.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]"))
         loopback = plain and request.param == "loopback"
         return LoopbackWay(url) if loopback else RequestsWay(url)
 
@@ -104,6 +104,35 @@ def test_each_request_names_origin_referer_agent_and_plain_encoding() -> None:
         assert sent.headers["content-type"] == "application/json"
         assert sent.body == '{"é": 1}'.encode()
         assert not any(name.startswith("sec-") for name in sent.headers)
+
+
+@pytest.mark.parametrize("path", ["/ł/ä", "/%C5%82/%C3%A4"])
+def test_a_path_of_other_letters_is_encoded_once(path: str) -> None:
+    with talking(always(document(1)), path=path) as (transport, server):
+        transport.send("GET", "/conversation").close()
+        (sent,) = server.requests
+        assert sent.path == "/%C5%82/%C3%A4/conversation"
+        assert sent.headers["referer"] == f"{server.url}/%C5%82/%C3%A4/"
+
+
+@pytest.mark.parametrize("host", ["[::1]", "127.0.0.1", "localhost"])
+def test_an_address_without_a_port_means_port_80(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(always(document(1))) as server:
+        looked_up: list[tuple[object, object]] = []
+
+        def getaddrinfo(host: object, port: object, *_: Any) -> list[Any]:
+            looked_up.append((host, port))
+            there = ("127.0.0.1", server.port)
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", there)]
+
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+        transport = Transport(Endpoint(f"http://{host}"))
+        assert body(transport) == b"1"
+        transport.close()
+        assert looked_up == [(host.strip("[]"), 80)]
+        assert server.requests[0].headers["host"] == host
 
 
 def test_a_form_says_that_it_is_one() -> None:
@@ -516,6 +545,27 @@ def test_a_forgotten_transport_leaves_no_connection_open() -> None:
         del forgotten
         gc.collect()  # pytest is told of a socket that nobody closed
         assert body(transport) == b"1"
+
+
+def test_an_answer_that_outlives_its_transport_closes_its_connection() -> None:
+    with talking(always(document(1))) as (_, server):
+        forgotten = Transport(Endpoint(server.url))
+        reply = forgotten.send("GET", "/")
+        del forgotten
+        gc.collect()
+        assert reply.json() == 1
+        del reply
+        gc.collect()  # pytest is told of a socket that nobody closed
+
+
+def test_ten_idle_connections_are_kept() -> None:
+    with talking(always(document(1))) as (transport, server):
+        for _ in range(2):
+            replies = [transport.send("GET", "/") for _ in range(12)]
+            assert [reply.json() for reply in replies] == [1] * 12
+        seen = {request.connection for request in server.requests}
+        assert seen == set(range(1, 15))
+        assert len({r.connection for r in server.requests[12:]} & set(range(13))) == 10
 
 
 def test_an_idle_connection_that_died_is_replaced_unseen() -> None:

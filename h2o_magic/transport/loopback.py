@@ -19,6 +19,8 @@ from h2o_magic.transport.ways import Answered
 
 __all__ = ["LoopbackWay"]
 
+_MOST_IDLE = 10  # connections, as requests keeps
+
 
 class LoopbackWay:
     """Connections without TLS, proxies or redirects.
@@ -33,11 +35,11 @@ class LoopbackWay:
         parts = urlsplit(url)
         self._url = url
         self._host = parts.hostname or ""
-        self._port = parts.port
+        self._port = parts.port or http.client.HTTP_PORT
         self._prefix = parts.path
         self._cookies = CookieJar(any_scheme())
-        self._idle: list[_Connection] = []
-        weakref.finalize(self, _close_all, self._idle)
+        self._idle = _Idle()
+        weakref.finalize(self, self._idle.end)
 
     def send(
         self,
@@ -71,10 +73,10 @@ class LoopbackWay:
 
     def close(self) -> None:
         """Close the idle connections; the cookies stay."""
-        _close_all(self._idle)
+        self._idle.close()
 
     def _connection(self, seconds: float) -> _Connection:
-        while (idle := _last_of(self._idle)) is not None:
+        while (idle := self._idle.take()) is not None:
             if idle.lives:
                 return idle
             idle.close()
@@ -136,7 +138,7 @@ class _Body:
         self,
         response: http.client.HTTPResponse,
         connection: _Connection,
-        idle: list[_Connection],
+        idle: _Idle,
     ) -> None:
         self._response = response
         self._connection: _Connection | None = connection
@@ -164,21 +166,45 @@ class _Body:
         if connection is None:
             return
         if self._ended and not self._response.will_close:
-            self._idle.append(connection)
+            self._idle.keep(connection)
         else:
             connection.close()
 
 
-def _last_of(idle: list[_Connection]) -> _Connection | None:
-    try:
-        return idle.pop()
-    except IndexError:  # another thread may have taken it
-        return None
+class _Idle:
+    """The connections that wait for a next request, as long as somebody may make one.
 
+    Without a lock: the end may come in the midst of anything, by the garbage collector.
+    """
 
-def _close_all(idle: list[_Connection]) -> None:
-    while (connection := _last_of(idle)) is not None:
-        connection.close()
+    def __init__(self) -> None:
+        self._connections: list[_Connection] = []
+        self._ended = False
+
+    def take(self, which: int = -1) -> _Connection | None:
+        """Return one that is idle no longer, the last that was used."""
+        try:
+            return self._connections.pop(which)
+        except IndexError:  # another thread may have taken it
+            return None
+
+    def keep(self, connection: _Connection) -> None:
+        """Let one wait, and close the oldest if there are too many."""
+        self._connections.append(connection)
+        while len(self._connections) > _MOST_IDLE and (oldest := self.take(0)):
+            oldest.close()
+        if self._ended:
+            self.close()
+
+    def close(self) -> None:
+        """Close those that wait now."""
+        while (connection := self.take()) is not None:
+            connection.close()
+
+    def end(self) -> None:
+        """Close them, and each that comes back later."""
+        self._ended = True
+        self.close()
 
 
 def _cookie(name: str, value: str, domain: str) -> Cookie:
