@@ -4,19 +4,32 @@
 classes are made before a kernel's first answer, and it waits for them. Here only
 ``__init__`` is compiled: what compares, shows and protects the fields is the same for
 all classes. For modules that the first answer needs; others take ``dataclasses``.
+
+Not done: other options of the class than ``repr``, fields with ``init=False`` or a
+``hash``, and ``InitVar``; each is a TypeError. A class without a docstring gets none.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import reprlib
+import sys
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 __all__ = ["dataclass"]
 
-_UNSET: Any = object()
+
+class _Unset:
+    """Stands in a signature for what a default factory makes."""
+
+    def __repr__(self) -> str:
+        return "<factory>"
+
+
+_UNSET: Any = _Unset()
+_INIT_VAR: Any = dataclasses._FIELD_INITVAR  # type: ignore[attr-defined]
 
 
 def _dataclass(
@@ -33,17 +46,45 @@ def _dataclass(
         True; for others this is of no use.
     repr
         False keeps the class's own way to show itself.
+
+    Raises
+    ------
+    TypeError
+        For what :func:`dataclasses.dataclass` refuses, and for what is not done here.
     """
     if not (frozen and slots):
         raise TypeError("expected frozen=True and slots=True")
 
     def made(cls: type) -> type:
+        space, doc = vars(cls), cls.__doc__
+        for name in ("__setattr__", "__delattr__"):
+            if name in space:
+                raise TypeError(f"cannot overwrite {name} in class {cls.__name__}")
         methods = _METHODS if repr else _METHODS - {"__repr__"}
-        own = vars(cls).keys() & methods
-        cls = dataclasses.dataclass(cls, init=False, repr=False, eq=False, slots=True)
-        for name in methods - own:
+        missing = methods - space.keys()
+        if "__eq__" in space and space["__hash__"] is None:
+            missing |= {"__hash__"}  # Python made it None, not the class's author
+        own_init = "__init__" in space
+        # Without a docstring, the signature would be found out, which takes long.
+        cls.__doc__ = doc or cls.__name__
+        cls = dataclasses.dataclass(
+            cls,
+            init=False,
+            repr=False,
+            eq=False,
+            slots=True,
+            # It compiles two methods, but who inherits must be as frozen as its base.
+            frozen=dataclasses.is_dataclass(cls),
+        )
+        cls.__doc__ = doc
+        _check_fields(cls)
+        for name in missing:
             setattr(cls, name, _SHARED[name])
-        cls.__init__ = _init_of(cls)  # type: ignore[misc]
+        if not own_init:
+            cls.__init__ = _init_of(cls)  # type: ignore[misc]
+        parameters = cls.__dataclass_params__  # type: ignore[attr-defined]
+        parameters.init = parameters.eq = parameters.frozen = True
+        parameters.repr = repr
         return cls
 
     return made
@@ -55,29 +96,62 @@ else:
     dataclass = _dataclass
 
 
+def _check_fields(cls: Any) -> None:
+    for field in cls.__dataclass_fields__.values():
+        if not field.init or field.hash is not None or field._field_type is _INIT_VAR:
+            raise TypeError(
+                f"expected a field without init, hash and InitVar, got {field.name!r} "
+                f"in {cls.__name__}: take dataclasses.dataclass"
+            )
+
+
 def _init_of(cls: type) -> Callable[..., None]:
     """Return the compiled ``__init__`` of a class with fields."""
-    space: dict[str, Any] = {"_set": object.__setattr__, "_unset": _UNSET}
+    # Names of this kind can be those of no field.
+    given: dict[str, Any] = {"__set__": object.__setattr__, "__unset__": _UNSET}
     plain: list[str] = []
     by_name: list[str] = []
     lines: list[str] = []
-    for field in dataclasses.fields(cls):
+    annotations: dict[str, Any] = {}
+    fields = dataclasses.fields(cls)
+    itself = "__self__" if any(field.name == "self" for field in fields) else "self"
+    optional = ""
+    for field in fields:
         name = value = parameter = field.name
+        annotations[name] = field.type
         if field.default is not dataclasses.MISSING:
-            space[f"_default_{name}"] = field.default
-            parameter = f"{name}=_default_{name}"
+            given[f"__default_{name}__"] = field.default
+            parameter = f"{name}=__default_{name}__"
         elif field.default_factory is not dataclasses.MISSING:
-            space[f"_make_{name}"] = field.default_factory
-            parameter = f"{name}=_unset"
-            value = f"_make_{name}() if {name} is _unset else {name}"
-        (by_name if field.kw_only else plain).append(parameter)
-        lines.append(f" _set(self, {name!r}, {value})")
+            given[f"__make_{name}__"] = field.default_factory
+            parameter = f"{name}=__unset__"
+            value = f"__make_{name}__() if {name} is __unset__ else {name}"
+        elif optional and not field.kw_only:
+            raise TypeError(f"{name!r} has no default, but {optional!r} before it has")
+        if field.kw_only:
+            by_name.append(parameter)
+        else:
+            plain.append(parameter)
+            optional = name if parameter != name else ""
+        lines.append(f"  __set__({itself}, {name!r}, {value})")
     if hasattr(cls, "__post_init__"):
-        lines.append(" self.__post_init__()")
-    given = ", ".join(["self", *plain, *(["*", *by_name] if by_name else [])])
-    exec("\n".join([f"def __init__({given}):", *(lines or [" pass"])]), space)  # noqa: S102
-    made: Callable[..., None] = space["__init__"]
+        lines.append(f"  {itself}.__post_init__()")
+    taken = ", ".join([itself, *plain, *(["*", *by_name] if by_name else [])])
+    source = "\n".join(
+        [
+            f"def make({', '.join(given)}):",
+            f" def __init__({taken}):",
+            *(lines or ["  pass"]),
+            " return __init__",
+        ]
+    )
+    # In the class's module, where the names of its annotations mean something.
+    module = sys.modules.get(cls.__module__)
+    made_here: dict[str, Any] = {}
+    exec(source, vars(module) if module else {}, made_here)  # noqa: S102
+    made: Callable[..., None] = made_here["make"](**given)
     made.__qualname__ = f"{cls.__qualname__}.__init__"
+    made.__annotations__ = {**annotations, "return": None}
     return made
 
 
@@ -110,8 +184,22 @@ def _repr(self: Any) -> str:
     return f"{self.__class__.__qualname__}({', '.join(shown)})"
 
 
-def _refuse(self: Any, name: str, value: object = None) -> NoReturn:  # noqa: ARG001
-    raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+def _is_frozen(value: Any, name: str) -> bool:
+    """Whether an attribute is a field, or the class has nothing but fields."""
+    fields: dict[str, object] = value.__dataclass_fields__
+    return name in fields or "__dataclass_fields__" in vars(type(value))
+
+
+def _set_attribute(self: Any, name: str, value: object) -> None:
+    if _is_frozen(self, name):
+        raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+    object.__setattr__(self, name, value)
+
+
+def _delete_attribute(self: Any, name: str) -> None:
+    if _is_frozen(self, name):
+        raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+    object.__delattr__(self, name)
 
 
 def _get_state(self: Any) -> list[object]:
@@ -127,8 +215,8 @@ _SHARED: dict[str, Any] = {
     "__eq__": _eq,
     "__hash__": _hash,
     "__repr__": _repr,
-    "__setattr__": _refuse,
-    "__delattr__": _refuse,
+    "__setattr__": _set_attribute,
+    "__delattr__": _delete_attribute,
     "__getstate__": _get_state,
     "__setstate__": _set_state,
 }

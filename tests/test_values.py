@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
 import pickle
+import typing
 from collections.abc import Callable
 from dataclasses import field, fields, replace
 from typing import Any
@@ -30,6 +32,42 @@ def made_by(dataclass: Any) -> Any:
             return self.x + self.y
 
     return Point
+
+
+def inheriting(base: Any, *, frozen: bool) -> Any:
+    @dataclasses.dataclass(frozen=frozen)
+    class Inherits(base):  # type: ignore[misc]
+        more: int = 0
+
+    return Inherits
+
+
+def maker_of(made: Any) -> Any:
+    return values.dataclass if made is QUICK else dataclasses.dataclass
+
+
+def own_way(made: Any) -> Any:
+    @maker_of(made)(frozen=True, slots=True)
+    class Same:
+        """One that is equal to all."""
+
+        x: int
+
+        def __eq__(self, other: object) -> bool:
+            return True
+
+    return Same
+
+
+def badly_ordered(made: Any) -> Any:
+    @maker_of(made)(frozen=True, slots=True)
+    class Bad:
+        """One whose second field must be given, but not its first."""
+
+        x: int = 0
+        y: int  # type: ignore[misc]
+
+    return Bad
 
 
 QUICK, USUAL = made_by(values.dataclass), made_by(dataclasses.dataclass)
@@ -63,6 +101,14 @@ class Checked:
         lambda c: dataclasses.asdict(c(1)),
         lambda c: hasattr(c(1), "__dict__"),
         lambda c: c(1).names is c(1).names,
+        lambda c: str(inspect.signature(c)),
+        lambda c: typing.get_type_hints(c.__init__),
+        lambda c: (c.__init__.__module__, c.__init__.__qualname__),
+        lambda c: repr(c.__dataclass_params__),
+        lambda c: repr(inheriting(c, frozen=True)(1, more=2)),
+        lambda c: hash(inheriting(c, frozen=True)(1, names=())),
+        lambda c: hash(own_way(c)(1)) == hash(own_way(c)(1)),
+        lambda c: own_way(c)(1) == own_way(c)(2),
     ],
 )
 def test_they_do_the_same(call: Callable[[Any], object]) -> None:
@@ -78,6 +124,8 @@ def test_they_do_the_same(call: Callable[[Any], object]) -> None:
         lambda c: setattr(c(1), "x", 2),
         lambda c: delattr(c(1), "x"),
         lambda c: hash(c(1)),
+        lambda c: inheriting(c, frozen=False),
+        lambda c: badly_ordered(c),
     ],
 )
 def test_they_refuse_the_same(call: Callable[[Any], object]) -> None:
@@ -116,3 +164,29 @@ def test_a_way_to_show_itself_is_kept() -> None:
 
     assert repr(Secret("k")) == "Secret(***)"
     assert Secret("k") == Secret("k")
+
+
+@pytest.mark.parametrize(
+    ("annotation", "given"),
+    [
+        ("int", field(default=1, init=False)),
+        ("int", field(default=1, hash=False)),
+        ("dataclasses.InitVar[int]", 1),
+    ],
+)
+def test_what_is_not_done_is_refused(annotation: str, given: Any) -> None:
+    space = {"__annotations__": {"x": annotation}, "x": given, "__module__": __name__}
+    with pytest.raises(TypeError, match="'x'"):
+        values.dataclass(frozen=True, slots=True)(type("Point", (), space))
+
+
+def test_one_can_inherit_from_another() -> None:
+    @values.dataclass(frozen=True, slots=True)
+    class More(Checked):
+        """One with a field more."""
+
+        self: int = 0
+
+    assert repr(More(1, 2)).endswith("More(above=1, self=2)")
+    with pytest.raises(ValueError, match="not above 0"):
+        More(0)
