@@ -66,7 +66,8 @@ def _dataclass(
             missing |= {"__hash__"}  # Python made it None, not the class's author
         own_init = "__init__" in space
         # Without a docstring, the signature would be found out, which takes long.
-        cls.__doc__ = doc or cls.__name__
+        if doc is None:
+            cls.__doc__ = cls.__name__
         cls = dataclasses.dataclass(
             cls,
             init=False,
@@ -76,7 +77,8 @@ def _dataclass(
             # It compiles two methods, but who inherits must be as frozen as its base.
             frozen=dataclasses.is_dataclass(cls),
         )
-        cls.__doc__ = doc
+        if doc is None:
+            cls.__doc__ = None
         _check_fields(cls)
         for name in missing:
             setattr(cls, name, _SHARED[name])
