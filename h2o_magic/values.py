@@ -7,6 +7,8 @@ all classes. For modules that the first answer needs; others take ``dataclasses`
 
 Not done: other options of the class than ``repr``, fields with ``init=False`` or a
 ``hash``, and ``InitVar``; each is a TypeError. A class without a docstring gets none.
+``get_type_hints`` of an ``__init__`` does not know what its module defines below the
+class; of the class it does.
 """
 
 from __future__ import annotations
@@ -109,8 +111,11 @@ def _check_fields(cls: Any) -> None:
 
 def _init_of(cls: type) -> Callable[..., None]:
     """Return the compiled ``__init__`` of a class with fields."""
-    # Names of this kind can be those of no field.
-    given: dict[str, Any] = {"__set__": object.__setattr__, "__unset__": _UNSET}
+    # A copy of the module's names, for those of its annotations; what it defines later
+    # is not there. To make a closure in the module itself takes a sixth longer.
+    module = sys.modules.get(cls.__module__)
+    space: dict[str, Any] = dict(vars(module)) if module else {}
+    space["__set__"], space["__unset__"] = object.__setattr__, _UNSET
     plain: list[str] = []
     by_name: list[str] = []
     lines: list[str] = []
@@ -122,10 +127,10 @@ def _init_of(cls: type) -> Callable[..., None]:
         name = value = parameter = field.name
         annotations[name] = field.type
         if field.default is not dataclasses.MISSING:
-            given[f"__default_{name}__"] = field.default
+            space[f"__default_{name}__"] = field.default
             parameter = f"{name}=__default_{name}__"
         elif field.default_factory is not dataclasses.MISSING:
-            given[f"__make_{name}__"] = field.default_factory
+            space[f"__make_{name}__"] = field.default_factory
             parameter = f"{name}=__unset__"
             value = f"__make_{name}__() if {name} is __unset__ else {name}"
         elif optional and not field.kw_only:
@@ -135,23 +140,13 @@ def _init_of(cls: type) -> Callable[..., None]:
         else:
             plain.append(parameter)
             optional = name if parameter != name else ""
-        lines.append(f"  __set__({itself}, {name!r}, {value})")
+        lines.append(f" __set__({itself}, {name!r}, {value})")
     if hasattr(cls, "__post_init__"):
-        lines.append(f"  {itself}.__post_init__()")
+        lines.append(f" {itself}.__post_init__()")
     taken = ", ".join([itself, *plain, *(["*", *by_name] if by_name else [])])
-    source = "\n".join(
-        [
-            f"def make({', '.join(given)}):",
-            f" def __init__({taken}):",
-            *(lines or ["  pass"]),
-            " return __init__",
-        ]
-    )
-    # In the class's module, where the names of its annotations mean something.
-    module = sys.modules.get(cls.__module__)
-    made_here: dict[str, Any] = {}
-    exec(source, vars(module) if module else {}, made_here)  # noqa: S102
-    made: Callable[..., None] = made_here["make"](**given)
+    source = "\n".join([f"def __init__({taken}):", *(lines or [" pass"])])
+    exec(source, space)  # noqa: S102
+    made: Callable[..., None] = space["__init__"]
     made.__qualname__ = f"{cls.__qualname__}.__init__"
     made.__annotations__ = {**annotations, "return": None}
     return made
