@@ -1,13 +1,15 @@
 """A stand-in server that costs nothing: it says ready-made answers.
 
 The question tells what to say: "Say 2000 tokens of prose at 200 a second.", or without
-a speed, as fast as the socket takes it. It speaks gpt-gm and the OpenAI dialect, each
+a speed, as fast as the socket takes it. "Say 2000 varied tokens of prose." makes each
+event differ from the next in more than its text, as those of some servers do. It speaks gpt-gm and the OpenAI dialect, each
 below a path of its own: one server would be taken for one or the other. It tells at
 ``/said`` when it has sent what, since only it knows.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import subprocess
@@ -41,12 +43,12 @@ PATHS: dict[Dialect, str] = {"OpenAI": "/v1", "gpt-gm": "/gpt-gm"}
 _CONVERSATION = "0" * 24
 
 _OPENAI, _GPTGM = PATHS["OpenAI"], PATHS["gpt-gm"]
-_QUESTION = re.compile(r"Say (\d+) tokens of (\w+)(?: at (\d+) a second)?\.")
+_QUESTION = re.compile(r"Say (\d+) (varied )?tokens of (\w+)(?: at (\d+) a second)?\.")
 _MODEL = "llama-13b"
 _LAST_CHUNK = b"0\r\n\r\n"
 
 
-def question(shape: str, tokens: int, rate: int = 0) -> str:
+def question(shape: str, tokens: int, rate: int = 0, *, varied: bool = False) -> str:
     """Return the question that makes it say this.
 
     Parameters
@@ -55,8 +57,12 @@ def question(shape: str, tokens: int, rate: int = 0) -> str:
         As of :func:`benchmarks.apparatus.answers.answer`.
     rate
         Tokens a second; 0 for as fast as they are taken.
+    varied
+        True if each event is to say something anew beside its text, as of
+        :func:`body_parts`.
     """
-    return f"Say {tokens} tokens of {shape}{f' at {rate} a second' * bool(rate)}."
+    what = f"{'varied ' * varied}tokens of {shape}"
+    return f"Say {tokens} {what}{f' at {rate} a second' * bool(rate)}."
 
 
 def request(dialect: Dialect, asked: str) -> tuple[str, dict[str, Any]]:
@@ -69,18 +75,42 @@ def request(dialect: Dialect, asked: str) -> tuple[str, dict[str, Any]]:
 
 
 @cache
-def body_parts(dialect: Dialect, shape: str, tokens: int) -> tuple[bytes, ...]:
-    """Return the events of an answer, a token each, and what ends it."""
+def body_parts(
+    dialect: Dialect, shape: str, tokens: int, *, varied: bool = False
+) -> tuple[bytes, ...]:
+    """Return the events of an answer, a token each, and what ends it.
+
+    If they are `varied`, each says what is another thing in the next: in the OpenAI
+    dialect the counts so far (vLLM's ``continuous_usage_stats``) and an
+    ``obfuscation`` of another length (OpenAI itself); in gpt-gm the event's ``index``
+    (newer text-generation-inference).
+    """
     said = answer(shape, tokens)
     if dialect == "OpenAI":
         head = _openai_event({"role": "assistant", "content": ""})
-        texts = [_openai_event({"content": token}) for token in said]
-        end = _openai_event({}, "stop", completion_tokens=tokens)
+        texts = [
+            _openai_event({"content": token}, **(_varied(number) if varied else {}))
+            for number, token in enumerate(said, 1)
+        ]
+        end = _openai_event({}, "stop", usage=_usage(tokens))
         texts[0] = head + texts[0]
         return tuple(map(_chunk, (*texts, end, b"data: [DONE]\n\n")))
     end = _gptgm_event("</s>", special=True, generated_text="".join(said))
-    texts = [_gptgm_event(token, number) for number, token in enumerate(said)]
+    texts = [
+        _gptgm_event(token, number, indexed=varied) for number, token in enumerate(said)
+    ]
     return tuple(map(_chunk, (*texts, end)))
+
+
+def _varied(number: int) -> dict[str, Any]:
+    """Return what the chunk of a token says beside its text."""
+    letters = base64.b64encode(number.to_bytes(9, "big") + bytes(3)).decode()
+    return {"usage": _usage(number), "obfuscation": letters[number * 7 % 16 :]}
+
+
+def _usage(tokens: int) -> dict[str, int]:
+    counts = {"prompt_tokens": 9, "total_tokens": 9 + tokens}
+    return {**counts, "completion_tokens": tokens}
 
 
 def _chunk(data: bytes) -> bytes:
@@ -89,7 +119,7 @@ def _chunk(data: bytes) -> bytes:
 
 
 def _openai_event(
-    delta: dict[str, str], finish: str | None = None, **usage: int
+    delta: dict[str, str], finish: str | None = None, **more: object
 ) -> bytes:
     event = {
         "id": "chatcmpl-0",
@@ -99,9 +129,8 @@ def _openai_event(
         "choices": [
             {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
         ],
+        **more,
     }
-    if usage:
-        event["usage"] = {"prompt_tokens": 9, **usage}
     return b"data: " + json.dumps(event).encode() + b"\n\n"
 
 
@@ -110,6 +139,7 @@ def _gptgm_event(
     number: int = 0,
     *,
     special: bool = False,
+    indexed: bool = False,
     generated_text: str | None = None,
 ) -> bytes:
     details = None
@@ -118,6 +148,7 @@ def _gptgm_event(
     # The numbers are others for each token, as a model's are.
     named = {"id": 300 + number * 7919 % 31000, "text": text}
     event = {
+        **({"index": number + 1} if indexed else {}),
         "token": {**named, "logprob": -(number % 997) / 311, "special": special},
         "generated_text": generated_text,
         "details": details,
@@ -193,8 +224,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _say(self, dialect: Dialect, asked: str) -> None:
         found = _QUESTION.findall(asked)
-        tokens, shape, rate = found[-1] if found else ("5", "prose", "")
-        parts = body_parts(dialect, shape, int(tokens))
+        tokens, varied, shape, rate = found[-1] if found else ("5", "", "prose", "")
+        parts = body_parts(dialect, shape, int(tokens), varied=bool(varied))
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")

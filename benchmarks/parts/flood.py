@@ -2,6 +2,7 @@
 
 Beside it, in the same kernel and in turn, the least that a client of the dialect must
 do: read the same body with bare ``requests`` and give each event to ``json.loads``.
+A varied answer has events that differ in more than their texts.
 With peers, chatlab gives the same answer, in a kernel of an environment of its own; it
 takes so long, 25 s, that it does so less often.
 """
@@ -22,6 +23,8 @@ from benchmarks.parts import MOST_ROUNDS, Options
 __all__ = ["measure"]
 
 _TOKENS = 8000
+#: The shape of each answer, and whether its events are varied.
+_ANSWERS = (("prose", False), ("mixed", False), ("mixed", True))
 _MOST_OF_BARE = 1.5
 _CHATLAB = "chatlab==2.1.1"
 _CHATLABS_ROUNDS = MOST_ROUNDS["flood of chatlab"]
@@ -53,12 +56,13 @@ def measure(options: Options) -> Iterator[Bar]:
         for dialect, path in PATHS.items():
             with talking_kernel(speaker.url + path) as kernel:
                 kernel.run(_BARE.replace("{text}", _TEXT[dialect]))
-                for shape in ("prose", "mixed"):
-                    asked = question(shape, _TOKENS)
+                for shape, varied in _ANSWERS:
+                    asked = question(shape, _TOKENS, varied=varied)
                     where, body = request(dialect, asked)
                     reading = f"bare({speaker.url + where!r}, {body!r})"
                     pairs = _pairs(kernel, asked, reading, shape, options.rounds)
-                    yield from _bars(f"{shape}, {dialect}", pairs)
+                    what = f"{'varied ' * varied}{shape}, {dialect}"
+                    yield from _bars(what, pairs)
         if options.peers:
             rounds = min(options.rounds, _CHATLABS_ROUNDS)
             yield from _beside_chatlab(speaker.url, rounds)

@@ -1,7 +1,9 @@
 """A long conversation: whether asking costs the same with 1,000 turns as with ten.
 
 Two kernels side by side are asked in turn, each time by a new cell, so that each
-asking adds a turn to both. Both send the same turns before the question.
+asking adds a turn to both. What of them is sent is chosen by the default settings: the
+last ones, as many as there is room for. The panel that is open here has no page;
+``panel`` measures one that has.
 """
 
 from __future__ import annotations
@@ -24,7 +26,6 @@ __all__ = ["measure"]
 _FEW = 10
 _MANY = 1000
 _TOKENS = 5
-_SENT_TURNS = 4
 _MOST_LATER = 10  # ms
 _LEAST_ROUNDS = LEAST_ROUNDS["long_conversation"]
 #: Seconds after which a panel has told all, also what is to be saved of it.
@@ -61,7 +62,6 @@ def _conversation(
     stack: ExitStack, speaker: Speaker, turns: int, panel: bool
 ) -> Kernel:
     kernel = stack.enter_context(talking_kernel(f"{speaker.url}/v1"))
-    kernel.run(f"%config H2OMagics.max_turns = {_SENT_TURNS}")
     kernel.run(turns_cell(turns))
     if panel:
         kernel.run("%h2o panel")
