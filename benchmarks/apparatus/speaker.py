@@ -2,9 +2,9 @@
 
 The question tells what to say: "Say 2000 tokens of prose at 200 a second.", or without
 a speed, as fast as the socket takes it. "Say 2000 varied tokens of prose." makes each
-event differ from the next in more than its text, as those of some servers do. It speaks gpt-gm and the OpenAI dialect, each
-below a path of its own: one server would be taken for one or the other. It tells at
-``/said`` when it has sent what, since only it knows.
+event differ from the next in more than its text, as those of some servers do. It speaks
+gpt-gm and the OpenAI dialect, each below a path of its own: one server would be taken
+for one or the other. It tells at ``/said`` when it has sent what, since only it knows.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 r"""What neighbouring events of a stream have around their texts.
 
 Pure. Servers send each token as an event of its own, and nearly all of them say the
-same around its text, to the letter: their *frame*. Where many come at once it would
-cost most of the time to read it again and again. Once it is known, the texts are found
-by what stands between them, and all of them are read as one JSON document.
+same around its text, but for ids and counts: their *frame*. Where many come at once it
+would cost most of the time to read it again and again. Once it is known, the texts are
+found by what stands between them, and all of them are read as one JSON document.
 
 This takes nothing on trust. A place in a frame is found by putting a mark there and
 reading the event again; and that the texts are JSON strings, which end where the frame
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -36,6 +36,11 @@ _LONGEST = 4096
 
 _LITERAL = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*')
 _NUMBER = rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?"
+#: A string without escapes; an event with one there is not in the frame.
+_STRING = rb'"[^"\\\x00-\x1f]*"'
+#: Counts and times above nothing, with as many digits as computers write.
+_COUNT = rb"[1-9][0-9]{0,14}"
+_TIME = rb"(?=[0.]*[1-9])(?:0|[1-9][0-9]{0,14})\.[0-9]{1,20}"
 _MARK = "\0mark"
 
 
@@ -47,12 +52,15 @@ class Places:
     ----------
     text : tuple
         The way to the text in an event's document.
-    numbers : tuple of tuples
-        The ways to numbers that nobody reads.
+    unread : tuple of tuples
+        The ways to numbers and strings that nobody reads.
+    counts : tuple of tuples
+        The ways to objects with counts, of which the last ones hold.
     """
 
     text: Path
-    numbers: tuple[Path, ...] = ()
+    unread: tuple[Path, ...] = ()
+    counts: tuple[Path, ...] = ()
 
 
 class Frame:
@@ -71,8 +79,12 @@ class Frame:
         One of the events, to its end.
     document, end
         As above.
-    text, numbers
-        Where in it the inside of its text stands, and the numbers that may differ.
+    text
+        Where in it the inside of its text stands.
+    varied
+        Where else it may differ, and the pattern of what may stand there.
+    counted
+        True if it has counts: of events in a row the last is to be read as any other.
     """
 
     def __init__(
@@ -82,12 +94,14 @@ class Frame:
         end: bytes,
         *,
         text: Span,
-        numbers: Sequence[Span],
+        varied: Mapping[Span, bytes],
+        counted: bool,
     ) -> None:
         self.document = document
         self.end = end
-        before = _pattern(raw, (0, text[0]), numbers)
-        after = _pattern(raw, (text[1], len(raw)), numbers)
+        self._counted = counted
+        before = _pattern(raw, (0, text[0]), varied)
+        after = _pattern(raw, (text[1], len(raw)), varied)
         self._before = re.compile(before)
         self._after = re.compile(after)
         self._between = re.compile(after + before)
@@ -120,14 +134,23 @@ class Frame:
         document = _document(raw) if len(raw) <= _LONGEST else None
         if document is None or not is_text_alone(document):
             return None
-        text = _span(raw, document, places.text)
+        spans = _spans(raw, document)
+        text = spans.pop(places.text, None)
         if text is None:
             return None
-        numbers = [_span(raw, document, path) for path in places.numbers]
-        return cls(raw, document, end, text=text, numbers=[*filter(None, numbers)])
+        varied = {
+            span: pattern
+            for path, span in spans.items()
+            if (pattern := _varied(path, raw[slice(*span)], places)) is not None
+        }
+        inside = text[0] + 1, text[1] - 1
+        counted = any(_is_in(path, places.counts) for path in spans)
+        return cls(raw, document, end, text=inside, varied=varied, counted=counted)
 
     def texts(self, data: bytes) -> tuple[list[str], int]:
         """Return the texts of the events at the beginning of `data` that are in it.
+
+        The last of them is left if they have counts: those that hold are read there.
 
         Parameters
         ----------
@@ -153,7 +176,11 @@ class Frame:
             texts = _strings([*written, last[: closed.start()]])
         if closed is None or texts is None:
             return [], 0
-        return texts, end - len(last) + closed.end()
+        if not self._counted:
+            return texts, end - len(last) + closed.end()
+        if len(texts) == 1:
+            return [], 0
+        return texts[:-1], data.rfind(self.end, 0, end - len(last)) + len(self.end)
 
 
 def _strings(written: list[bytes]) -> list[str] | None:
@@ -185,36 +212,59 @@ def _document(raw: bytes) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
-def _span(raw: bytes, document: dict[str, Any], path: Path) -> Span | None:
-    """Return where in an event the value stands that a path leads to.
-
-    Of a text, its inside; None of what is neither text nor number.
-    """
-    marked: Any = deepcopy(document)
-    holder = marked
-    try:
-        for step in path[:-1]:
-            holder = holder[step]
-        holder[path[-1]] = _MARK
-    except (LookupError, TypeError):
-        return None
-    if marked == document:
-        return None  # the mark would not be seen
+def _spans(raw: bytes, document: dict[str, Any]) -> dict[Path, Span]:
+    """Return where in an event the strings and numbers of its document stand."""
+    spans: dict[Path, Span] = {}
     mark = json.dumps(_MARK).encode()
     for literal in _LITERAL.finditer(raw):
         begin, end = literal.span()
-        if _document(raw[:begin] + mark + raw[end:]) == marked:
-            quotes = raw.startswith(b'"', begin)
-            return begin + quotes, end - quotes
+        marked = _document(raw[:begin] + mark + raw[end:])
+        paths = [] if marked is None or marked == document else [*_marks(marked)]
+        if len(paths) == 1 and _with_mark(document, paths[0]) == marked:
+            spans[paths[0]] = begin, end
+    return spans
+
+
+def _marks(value: object, path: Path = ()) -> Iterator[Path]:
+    """Yield the ways to the marks in a value."""
+    if value == _MARK:
+        yield path
+    items = value.items() if isinstance(value, dict) else ()
+    for step, inner in enumerate(value) if isinstance(value, list) else items:
+        yield from _marks(inner, (*path, step))
+
+
+def _with_mark(document: dict[str, Any], path: Path) -> dict[str, Any]:
+    holder: Any = (marked := deepcopy(document))
+    for step in path[:-1]:
+        holder = holder[step]
+    holder[path[-1]] = _MARK
+    return marked
+
+
+def _is_in(path: Path, wholes: Sequence[Path]) -> bool:
+    """Tell whether a path leads to one of some values, or into it."""
+    return any(path[: len(whole)] == whole for whole in wholes)
+
+
+def _varied(path: Path, literal: bytes, places: Places) -> bytes | None:
+    """Return a pattern of what may stand for a literal; None if nothing else may.
+
+    A count may be only one that its reader would take as well, as it takes the last.
+    """
+    if _is_in(path, places.unread):
+        return _STRING if literal.startswith(b'"') else _NUMBER
+    if _is_in(path, places.counts):
+        return next((p for p in (_COUNT, _TIME) if re.fullmatch(p, literal)), None)
     return None
 
 
-def _pattern(raw: bytes, part: Span, numbers: Sequence[Span]) -> bytes:
-    """Return a pattern for a part of an event in which some numbers may differ."""
+def _pattern(raw: bytes, part: Span, varied: Mapping[Span, bytes]) -> bytes:
+    """Return a pattern for a part of an event that may differ in some places."""
     place, end = part
     parts = []
-    for first, last in sorted(numbers):
+    for (first, last), pattern in sorted(varied.items()):
         if place <= first and last <= end:
-            parts += [re.escape(raw[place:first]), _NUMBER]
+            parts += [re.escape(raw[place:first]), pattern]
             place = last
     return b"".join([*parts, re.escape(raw[place:end])])

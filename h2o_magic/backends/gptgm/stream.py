@@ -44,7 +44,9 @@ class Interpreter:
     """
 
     places: ClassVar[Places] = Places(
-        ("token", "text"), numbers=(("token", "id"), ("token", "logprob"))
+        ("token", "text"),
+        # newer servers number their events
+        unread=(("token", "id"), ("token", "logprob"), ("index",)),
     )
 
     def __init__(

@@ -45,7 +45,9 @@ _BROKEN = frozenset({"abort", "cancelled", "error"})
 #: DeepSeek, llama.cpp and older vLLM; Ollama, LM Studio and newer vLLM.
 _REASONING = ("reasoning_content", "reasoning")
 #: What chunks say anew each time: what nobody reads, and counts, which are noted.
-_VARIED = {"created", "id", "obfuscation", "system_fingerprint", "timings", "usage"}
+_UNREAD = ("created", "id", "obfuscation", "system_fingerprint")
+_COUNTS = ("timings", "usage")
+_VARIED = {*_UNREAD, *_COUNTS}
 _WORDLESS = "the server reported an error without words"
 
 
@@ -60,7 +62,11 @@ class Interpreter:
         True if the server holds the answer to the schema of the request.
     """
 
-    places: ClassVar[Places] = Places(("choices", 0, "delta", "content"))
+    places: ClassVar[Places] = Places(
+        ("choices", 0, "delta", "content"),
+        unread=tuple((name,) for name in _UNREAD),
+        counts=tuple((name,) for name in _COUNTS),
+    )
 
     def __init__(self, *, stop: tuple[str, ...] = (), schema: bool = False) -> None:
         self._text = GrowingText(stop)
@@ -137,10 +143,10 @@ class Interpreter:
             self.said_done = self.said_done or event.data.strip() == "[DONE]"
             return None
 
-    def _text_alone(self, document: object, *, counted: bool = True) -> str | None:
+    def _text_alone(self, document: object, *, noted: bool = True) -> str | None:
         """Return the text of a chunk that is otherwise like the last; else None.
 
-        Its counts may differ if it is `counted`, and are noted then.
+        Its counts may differ, and are noted unless it is only looked at.
         """
         if self._last is None or not isinstance(document, dict):
             return None
@@ -152,15 +158,17 @@ class Interpreter:
         if isinstance(text, str):
             if document == self._last:
                 return text
-            if counted and _is_like(document, self._last):
-                self._facts.note_usage(document)
+            if _is_like(document, self._last):
+                if noted:
+                    self._facts.note_usage(document)
+                    self._last = document  # the same counts again say nothing new
                 return text
         delta["content"] = text
         return None
 
     def is_text_alone(self, document: dict[str, Any]) -> bool:
         """Tell whether a chunk, if it came now, would be like the last but its text."""
-        text = self._text_alone(document, counted=False)
+        text = self._text_alone(document, noted=False)
         if text is None:
             return False
         document["choices"][0]["delta"]["content"] = text
