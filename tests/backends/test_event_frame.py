@@ -17,7 +17,7 @@ from h2o_magic.backends.gptgm import stream as gptgm_stream
 from h2o_magic.backends.openai import reader as openai_reader
 from h2o_magic.backends.openai import stream as openai_stream
 from h2o_magic.errors import BackendError
-from h2o_magic.events import Event
+from h2o_magic.events import Event, Usage
 from tests.backends.joined import joined
 
 
@@ -306,3 +306,18 @@ def test_no_frame_is_made_of_anything_else(data: bytes) -> None:
 def test_no_frame_is_made_of_an_event_that_says_more() -> None:
     data = framed(*['{"text": "hi"}'] * 8)
     assert Frame.of(data, PLACES, lambda _: False) is None
+
+
+@pytest.mark.parametrize("counts", [(2, 3, 4), (4, 3, 4), (2, 2, 9), (9, 9, 2)])
+def test_the_last_counts_hold_also_where_many_are_taken_at_once(
+    counts: tuple[int, ...],
+) -> None:
+    events = [
+        varied_openai_event("x", usage={"completion_tokens": count})
+        for count in counts
+        for _ in range(20)
+    ]
+    reader = OpenAIReader()
+    said, _ = told(reader, *(b"".join(events[n : n + 10]) for n in range(0, 60, 10)))
+    assert reader.taken
+    assert [e.completion_tokens for e in said if isinstance(e, Usage)] == [counts[-1]]
