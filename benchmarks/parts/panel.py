@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Page, WebSocket, expect
+from playwright.sync_api import Browser, Page, WebSocket, expect
 
 from benchmarks.apparatus.answers import answer
 from benchmarks.apparatus.notebooks import notebook, shut_down, turns_cell
@@ -19,7 +19,7 @@ from benchmarks.apparatus.speaker import Speaker, question, speaking
 from benchmarks.apparatus.watching import Watched, note_growth, noted
 from benchmarks.bars import Bar
 from benchmarks.parts import MOST_ROUNDS, Options
-from tests.browser.conftest import LabNotebook, Opener, chromium, running_lab
+from tests.browser.conftest import Lab, LabNotebook, Opener, chromium, running_lab
 
 __all__ = ["measure"]
 
@@ -45,6 +45,38 @@ _SCROLL = """async () => {
     last = performance.now();
   }
   return times.sort((a, b) => a - b);
+}"""
+
+_LEAST_ASKINGS = 9
+_FEW, _MANY = 10, 1000
+_MOST_LATER = 10  # ms
+
+#: Notes of each question from its Enter on when a frame first has text of its answer,
+#: and its facts. The turn that is last at the Enter is not of this question.
+_NOTE_ASKINGS = """() => {
+  const box = document.querySelector(".h2o-log");
+  const newest = () => box.querySelector(".h2o-turn").parentElement.lastElementChild;
+  let asked = false;
+  let before = null;
+  const look = () => {
+    asked = false;
+    const { asking } = window;
+    const turn = newest();
+    if (!asking || turn === before) return;
+    const told = performance.now() - asking.sent;
+    if (turn.querySelector(".h2o-body")?.textContent.trim()) asking.first ||= told;
+    if (turn.querySelector(".h2o-facts")) asking.end ||= told;
+  };
+  new MutationObserver(() => {
+    if (asked) return;
+    asked = true;
+    requestAnimationFrame(look);
+  }).observe(box, { childList: true, subtree: true, characterData: true });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    before = newest();
+    window.asking = { sent: performance.now(), first: 0, end: 0 };
+  }, { capture: true });
 }"""
 
 
@@ -93,6 +125,10 @@ def measure(options: Options) -> Iterator[Bar]:
         many = turns_cell(1000)
         opened = _open(opener, "many.ipynb", speaker.url, many, show=False)
         yield from _long_conversation(page, opened)
+        shut_down(page)
+        page.close()
+        rounds_of_askings = max(options.rounds, _LEAST_ASKINGS)
+        yield from _askings(lab, browser, speaker, rounds_of_askings)
 
 
 def _open(
@@ -197,3 +233,39 @@ def _long_conversation(page: Page, opened: LabNotebook) -> Iterator[Bar]:
     yield Bar("turns built then", built, "of 1000")
     yield Bar("frame while scrolling, median", frames[len(frames) // 2], "ms", most=34)
     yield Bar("frame while scrolling, 95 %", frames[int(len(frames) * 0.95)], "ms")
+
+
+def _askings(
+    lab: Lab, browser: Browser, speaker: Speaker, rounds: int
+) -> Iterator[Bar]:
+    """Ask in turn where few and where many turns are open; compare what it takes."""
+    context = browser.new_context(viewport={"width": 1200, "height": 1000})
+    pages = [context.new_page(), context.new_page()]
+    for page, turns in zip(pages, (_FEW, _MANY), strict=True):
+        page.bring_to_front()
+        name = f"asking-{turns}.ipynb"
+        _open(Opener(lab, page), name, speaker.url, turns_cell(turns))
+        expect(page.locator(".h2o-turn .h2o-body").last).to_be_visible()
+        page.wait_for_timeout(3000)  # JupyterLab's own start is over
+        page.evaluate(_NOTE_ASKINGS)
+    pairs = [[_asking(page) for page in pages] for _ in range(rounds + 1)][1:]
+    for name, what in (("first", "first text"), ("end", "facts")):
+        few, many = ([one[name] for one in side] for side in zip(*pairs, strict=True))
+        later = statistics.median(b - a for a, b in zip(few, many, strict=True))
+        note = (
+            f"medians of {rounds}: {statistics.median(many):.0f} ms, with {_FEW} "
+            f"{statistics.median(few):.0f} ms; each to the next frame (16.7 ms)"
+        )
+        asked = f"asking with {_MANY} turns open, Enter to {what}: more"
+        yield Bar(asked, later, "ms", most=_MOST_LATER, note=note)
+
+
+def _asking(page: Page) -> dict[str, float]:
+    page.bring_to_front()
+    page.get_by_label("Message").fill(question("prose", 5))
+    page.wait_for_timeout(500)
+    page.get_by_label("Message").press("Enter")
+    page.wait_for_function("() => window.asking?.end", timeout=60_000)
+    page.wait_for_timeout(2000)  # the transcript comes
+    noted: dict[str, float] = page.evaluate("() => window.asking")
+    return noted
