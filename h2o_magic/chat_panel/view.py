@@ -125,6 +125,7 @@ class View:
         self._dropped: tuple[int, tuple[Turn, ...]] | None = None  # turn, what is left
         self._news: deque[News] = deque()
         self._wake = threading.Event()
+        self._ended = threading.Event()
         self._closed = False
         self._end_listening = session.listen(self._hear)
         threading.Thread(
@@ -135,6 +136,7 @@ class View:
         """Tell nothing any more."""
         self._end_listening()
         self._closed = True
+        self._ended.set()
         self._wake.set()
 
     def receive(self, message: Mapping[str, Any]) -> None:
@@ -274,6 +276,8 @@ class View:
 
     def _hear(self, news: News) -> None:
         self._news.append(news)
+        if isinstance(news, Ended):
+            self._ended.set()
         self._wake.set()
 
     def _tell_all(self) -> None:
@@ -281,6 +285,7 @@ class View:
             late = self._keep_at
             self._wake.wait(None if late is None else max(late - time.monotonic(), 0))
             self._wake.clear()
+            self._ended.clear()
             begun = time.monotonic()
             try:
                 grown = self._tell_news()
@@ -291,7 +296,8 @@ class View:
                 grown = True
             if grown:  # as much rest as work at least: cells run beside this
                 took = time.monotonic() - begun
-                time.sleep(max(INTERVAL - took, took))
+                time.sleep(took)
+                self._ended.wait(max(INTERVAL - 2 * took, 0))  # an end is told at once
 
     def _tell_news(self) -> bool:
         """Tell what has happened; return whether an answer has grown."""

@@ -111,6 +111,18 @@ def test_a_page_that_comes_later_gets_all_that_has_grown(
     assert page.ended_row()["answer"] == "Before. After."
 
 
+def test_an_end_does_not_wait_for_the_next_step(
+    page: Page, server: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("h2o_magic.chat_panel.view.INTERVAL", 3600)
+    go_on = threading.Event()
+    server.script = ["Some. ", go_on, "More."]
+    page.say("ask", text="What?")
+    page.wait_for("grew")
+    go_on.set()
+    assert page.ended_row()["answer"] == "Some. More."
+
+
 def test_a_stopped_answer_is_kept_and_marked(page: Page, server: StandIn) -> None:
     never = threading.Event()
     server.script = ["A part", never]
