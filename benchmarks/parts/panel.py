@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, WebSocket, expect
+from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
 
 from benchmarks.apparatus.answers import answer
 from benchmarks.apparatus.notebooks import notebook, shut_down, turns_cell
@@ -242,6 +242,9 @@ def _askings(
     context = browser.new_context(viewport={"width": 1200, "height": 1000})
     pages = [context.new_page(), context.new_page()]
     for page, turns in zip(pages, (_FEW, _MANY), strict=True):
+        # On a busy machine JupyterLab may ask something of its own.
+        accept = page.locator(".jp-Dialog .jp-mod-accept").first
+        page.add_locator_handler(accept, Locator.click, no_wait_after=True)
         page.bring_to_front()
         name = f"asking-{turns}.ipynb"
         _open(Opener(lab, page), name, speaker.url, turns_cell(turns))
