@@ -214,9 +214,7 @@ class StreamedView(_PacedView):
             return self._recent.draw(merged) + self._tail.draw(self._splitter.tail)
         self._recent, self._recent_text = self._tail, settled
         self._tail = Output()
-        if len(settled) < len(
-            self._recent.drawn
-        ):  # of a long line
+        if len(settled) < len(self._recent.drawn):  # of a long line
             return self._tail.draw(self._splitter.tail) + self._recent.draw(settled)
         if self._splitter.tail:
             self._pacer.again()
