@@ -238,7 +238,10 @@ def _read_request(stream: Any, number: int) -> Request | None:
     while line := stream.readline().decode("latin-1").strip():
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
-    body = stream.read(int(headers.get("content-length", 0)))
+    size = int(headers.get("content-length", 0))
+    body = stream.read(size)
+    if len(body) < size:
+        return None  # the client was stopped between the head and the body
     return Request(method, path, headers, body, number)
 
 
