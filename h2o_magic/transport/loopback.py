@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import http.client
+import threading
 import weakref
 from collections.abc import Mapping
-from http.cookiejar import Cookie, CookieJar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from urllib.request import Request
 
 from h2o_magic.transport.cancellation import Watched
-from h2o_magic.transport.cookies import any_scheme, domain_of
 from h2o_magic.transport.failures import ConnectTimeoutError
 from h2o_magic.transport.ways import Answered
+
+if TYPE_CHECKING:
+    from h2o_magic.transport.cookies import Cookies
 
 __all__ = ["LoopbackWay"]
 
@@ -37,7 +38,8 @@ class LoopbackWay:
         self._host = parts.hostname or ""
         self._port = parts.port or http.client.HTTP_PORT
         self._prefix = parts.path
-        self._cookies = CookieJar(any_scheme())
+        self._cookies: Cookies | None = None  # most servers here have none
+        self._making = threading.Lock()
         self._idle = _Idle()
         weakref.finalize(self, self._idle.end)
 
@@ -52,9 +54,7 @@ class LoopbackWay:
         first_byte: float,
     ) -> Answered:
         """Send a request, over an idle connection if there is one that lives."""
-        jar, asked = self._cookies, Request(self._url + path)  # noqa: S310 - plain HTTP
-        jar.add_cookie_header(asked)
-        cookie = asked.get_header("Cookie")
+        cookie = self._cookies.header(path) if self._cookies else None
         sent = dict(headers) if cookie is None else {**headers, "Cookie": cookie}
         connection = self._connection(connect)
         try:
@@ -63,17 +63,27 @@ class LoopbackWay:
         except BaseException:
             connection.close()
             raise
-        jar.extract_cookies(response, asked)
+        if "Set-Cookie" in response.headers:
+            self._jar().take(response, path)
         body = _Body(response, connection, self._idle)
         return Answered(body, response.status, response.headers, sent)
 
     def keep_cookie(self, name: str, value: str) -> None:
         """Send a cookie until the server replaces it."""
-        self._cookies.set_cookie(_cookie(name, value, domain_of(self._url)))
+        self._jar().keep(name, value)
 
     def close(self) -> None:
         """Close the idle connections; the cookies stay."""
         self._idle.close()
+
+    def _jar(self) -> Cookies:
+        # What it needs takes 8 ms to import, and a kernel's first answer would wait.
+        from h2o_magic.transport.cookies import Cookies  # noqa: PLC0415
+
+        with self._making:
+            if self._cookies is None:
+                self._cookies = Cookies(self._url)
+            return self._cookies
 
     def _connection(self, seconds: float) -> _Connection:
         while (idle := self._idle.take()) is not None:
@@ -205,23 +215,3 @@ class _Idle:
         """Close them, and each that comes back later."""
         self._ended = True
         self.close()
-
-
-def _cookie(name: str, value: str, domain: str) -> Cookie:
-    """Return a cookie of one host, for all its paths, until the program ends."""
-    unset: dict[str, Any] = dict.fromkeys(("port", "expires", "comment", "comment_url"))
-    return Cookie(
-        version=0,
-        name=name,
-        value=value,
-        port_specified=False,
-        domain=domain,
-        domain_specified=bool(domain),
-        domain_initial_dot=False,
-        path="/",
-        path_specified=True,
-        secure=False,
-        discard=True,
-        rest={},
-        **unset,
-    )
