@@ -13,8 +13,6 @@ import string
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
-from h2o_magic.safe_addresses import leads_safely
-
 __all__ = ["MATH", "is_calm", "safe_prose"]
 
 #: What may begin a formula; JupyterLab also takes ``@@1@@`` for the place of one. It
@@ -210,6 +208,8 @@ class _Prose:
     def target(self, token: re.Match[str]) -> str:
         self._clear = False
         mark = token[0][1]
+        from h2o_magic.safe_addresses import leads_safely  # noqa: PLC0415 - few link
+
         leads = leads_safely(self._text, token, quotes=not self._formulas)
         return token[0] if leads else f"]&#{ord(mark)};"
 

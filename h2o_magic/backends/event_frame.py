@@ -16,10 +16,10 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from h2o_magic.decoders import EventDecoder
+from h2o_magic.values import dataclass
 
 __all__ = ["Frame", "Places"]
 
@@ -44,7 +44,7 @@ _TIME = rb"(?=[0.]*[1-9])(?:0|[1-9][0-9]{0,14})\.[0-9]{1,20}"
 _MARK = "\0mark"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Places:
     """Where events may differ and still mean nothing but a text.
 
