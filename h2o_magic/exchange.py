@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import tee
 
 from h2o_magic.answers import Facts
 from h2o_magic.asking import Answer
@@ -137,7 +138,7 @@ class Exchange:
         record, thread, place = self.record, question.thread, _place(question)
         chosen, earlier = Chosen(), 0
         if not question.begins:
-            chosen = self._choose(question, lambda: record.before(thread, place), head)
+            chosen = self._choose(question, record.before(thread, place), head)
             earlier = record.count_since_start(thread, place)
         history = [
             message
@@ -204,7 +205,7 @@ class Exchange:
     def _choose(
         self,
         question: Question,
-        before: Callable[[], Iterable[Turn]],
+        before: Iterable[Turn],
         head: tuple[Message, ...],
     ) -> Chosen:
         """Choose the turns to send; ask for the model's context only if it counts."""
@@ -214,19 +215,20 @@ class Exchange:
 
         dialect = getattr(self.backend, "dialect", "gpt-gm")
 
-        def within(context: int) -> Chosen:
+        def within(context: int, turns: Iterable[Turn]) -> Chosen:
             return choose(
-                before(),
+                turns,
                 room=_input_room(question, context, dialect) - given,
                 rate=rate,
                 max_turns=question.max_turns,
                 partial=question.send_partial,
             )
 
-        chosen = within(_SMALLEST_CONTEXT)
+        first, again = tee(before)  # what the first has read is not read again
+        chosen = within(_SMALLEST_CONTEXT, first)
         if not chosen.full:
             return chosen
-        return within(limits.context(question.model) or question.context)
+        return within(limits.context(question.model) or question.context, again)
 
     def _model_limits(self) -> ModelLimits:
         if self._limits is None:
