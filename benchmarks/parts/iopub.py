@@ -68,6 +68,8 @@ _TASKS = (
     _Task("mixed", 8000, 0, times=8),
     _Task("prose", 2000, 200, times=12),
     _Task("mixed", 2000, 200, times=12),
+    _Task("prose", 8000, 200, times=12),
+    _Task("mixed", 8000, 200, times=12),
 )
 
 
