@@ -5,8 +5,8 @@ the cell are *sealed* (never touched again), one is *recent*, and the last is th
 *tail*, the only one that is redrawn all the time: the unfinished block, and the few
 before it. When those are enough, recent takes them in, or, if it is full, is sealed,
 and the tail becomes recent, so that most draws send one message. JupyterLab shows at
-most 50 outputs of a cell, so full means a share of the answer. At the end all give way
-to one output with the whole answer, which needs no widget and reads well on GitHub.
+most 50 outputs of a cell, so full means a share of a long answer. At the end all give
+way to one output with the whole answer, which needs no widget and reads well on GitHub.
 """
 
 from __future__ import annotations
@@ -25,16 +25,19 @@ from h2o_magic.tables import literal
 
 __all__ = ["Output", "SingleView", "StreamedView"]
 
-#: Seconds from draw to draw, so that nine or ten a second are seen, and the least for
+#: Seconds from draw to draw, so that about nine a second are seen, and the least for
 #: each message: at most 14 a second.
-DRAW_INTERVAL = 0.105
+DRAW_INTERVAL = 0.112
 MESSAGE_INTERVAL = 0.07
 #: Characters of settled blocks that leave the tail. A message has some 600 bytes beside
 #: its text: fewer would save little. With the answer's length it grows by a share.
 TAIL_LIMIT = 500
-TAIL_SHARE = 60
-#: Share of the answer that a recent output holds before it is sealed.
-RECENT_SHARE = 7
+TAIL_SHARE = 300
+#: Characters that a recent output holds before it is sealed: so many, or a share of the
+#: answer. It is sent again for each tail it takes in, so a long answer costs the less
+#: the smaller they are, and a short one should leave it outputs: `benchmarks iopub`.
+RECENT_LIMIT = 1500
+RECENT_SHARE = 11
 #: Most characters a second that redrawing a whole answer may send.
 REDRAW_BUDGET = 50_000
 
@@ -209,7 +212,8 @@ class StreamedView(_PacedView):
         """Take the settled text out of the tail; return the messages it needed."""
         settled, self._settled = self._settled, Piece()
         merged = joined(self._recent_text, settled)
-        if self._recent is not None and len(merged) <= self._size // RECENT_SHARE:
+        full = max(RECENT_LIMIT, self._size // RECENT_SHARE)
+        if self._recent is not None and len(merged) <= full:
             self._recent_text = merged
             return self._recent.draw(merged) + self._tail.draw(self._splitter.tail)
         self._recent, self._recent_text = self._tail, settled
