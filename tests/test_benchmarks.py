@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__
+from benchmarks.apparatus.answers import answer
 from benchmarks.apparatus.environments import InstallationError
 from benchmarks.apparatus.growth import (
     Shown,
+    letters_of,
     longest_pause,
     seen_apart,
     shown_of,
@@ -259,6 +261,13 @@ def test_an_answer_of_which_some_was_never_shown_is_not_measured() -> None:
     ]
     with pytest.raises(RuntimeError, match="10 of 27 letters"):
         shown_of(_SAID, gap)
+
+
+@pytest.mark.parametrize("shape", ["prose", "paragraph", "code", "table", "lists"])
+def test_no_part_of_an_answer_stands_in_it_twice(shape: str) -> None:
+    text = letters_of("".join(answer(shape, 8000)))
+    parts = [text[start : start + 120] for start in range(0, len(text) - 120, 7)]
+    assert len(set(parts)) == len(parts)
 
 
 def test_what_is_taken_away_counts_but_not_what_goes_to_another_output() -> None:

@@ -40,8 +40,20 @@ def total(values: list[float]) -> float:
 """
 
 
+def _sentence(name: str, which: int) -> str:
+    """Return a sentence that no other is like.
+
+    While text goes from one output to another it stands in both. If what follows it
+    were the same, that would be counted as more of the answer.
+    """
+    return f"{_SENTENCES[which % 4][:-1]} ({name})."
+
+
 def _prose(part: int) -> str:
-    return " ".join(_SENTENCES[(part + n) % 4] for n in range(2 + part % 4)) + "\n\n"
+    sentences = (
+        _sentence(f"{part + 1}.{n + 1}", part + n) for n in range(2 + part % 4)
+    )
+    return " ".join(sentences) + "\n\n"
 
 
 def _mixed(part: int) -> str:
@@ -54,7 +66,7 @@ def _code(part: int) -> str:
 
 
 def _paragraph(part: int) -> str:
-    return _SENTENCES[part % 4] + " "
+    return _sentence(str(part + 1), part) + " "
 
 
 def _table(part: int) -> str:
