@@ -24,12 +24,13 @@ from tests.browser.conftest import Lab, LabNotebook, Opener, chromium, running_l
 __all__ = ["measure"]
 
 _MOST_ROUNDS = MOST_ROUNDS["panel"]  # each takes half a minute
-_OPENING = """() => {
+_LAST = ".h2o-section:last-child > .h2o-turn:last-child"
+_OPENING = """(newest) => {
   window.opening = { built: 0, shown: 0 };
   new MutationObserver(() => {
     const { opening } = window;
     if (document.querySelector(".h2o-chat")) opening.built ||= performance.now();
-    const last = document.querySelector(".h2o-turn:last-child .h2o-facts");
+    const last = document.querySelector(`${newest} .h2o-facts`);
     if (last) opening.shown ||= performance.now();
   }).observe(document.body, { childList: true, subtree: true });
 }"""
@@ -53,9 +54,9 @@ _MOST_LATER = 10  # ms
 
 #: Notes of each question from its Enter on when a frame first has text of its answer,
 #: and its facts. The turn that is last at the Enter is not of this question.
-_NOTE_ASKINGS = """() => {
+_NOTE_ASKINGS = """(last) => {
   const box = document.querySelector(".h2o-log");
-  const newest = () => box.querySelector(".h2o-turn").parentElement.lastElementChild;
+  const newest = () => box.querySelector(last);
   let asked = false;
   let before = null;
   const look = () => {
@@ -219,7 +220,7 @@ def _bars(what: str, rounds: Sequence[_Round], size: int) -> Iterator[Bar]:
 
 
 def _long_conversation(page: Page, opened: LabNotebook) -> Iterator[Bar]:
-    page.evaluate(_OPENING)
+    page.evaluate(_OPENING, _LAST)
     opened.run_to_end(2)
     page.wait_for_function("() => window.opening.shown", timeout=60_000)
     opening = page.evaluate("() => window.opening")
@@ -250,7 +251,7 @@ def _askings(
         _open(Opener(lab, page), name, speaker.url, turns_cell(turns))
         expect(page.locator(".h2o-turn .h2o-body").last).to_be_visible()
         page.wait_for_timeout(3000)  # JupyterLab's own start is over
-        page.evaluate(_NOTE_ASKINGS)
+        page.evaluate(_NOTE_ASKINGS, _LAST)
     pairs = [[_asking(page) for page in pages] for _ in range(rounds + 1)][1:]
     for name, what in (("first", "first text"), ("end", "facts")):
         few, many = ([one[name] for one in side] for side in zip(*pairs, strict=True))

@@ -6,9 +6,10 @@
 
 const WAIT = 1500; // ms without a reply until the view says that it waits
 const KEPT = 60; // turns that stay built when they are out of sight
+const SECTION = 40; // turns that get their elements together
 const GUESS = 160; // px, the height of a turn that was never shown
 const TWICE = 500; // ms within which a second Delete is of the same double click
-const NEAR = 900; // px beyond the edges that count as in sight
+const NEAR = 900; // px beyond the edges that count as in sight; twice that for sections
 const SVG = "http://www.w3.org/2000/svg";
 
 const ICONS = {
@@ -77,11 +78,59 @@ async function copied(text) {
   }
 }
 
-/** The turns: one `article` each, built when it comes near to what is seen. */
+/**
+ * Some turns that follow each other. Far from what is seen they have no elements, only
+ * a height: with a thousand of them in the page each frame would take longer.
+ */
+class Section {
+  constructor(log) {
+    this.log = log;
+    this.turns = [];
+    this.open = false;
+    this.near = false;
+    this.box = make("div", { class: "h2o-section" });
+  }
+
+  /** Take the turns that are here now, in their order. */
+  hold(turns) {
+    this.turns = turns;
+    if (this.open) this.place();
+    else this.close();
+  }
+
+  close() {
+    this.open = false;
+    for (const turn of this.turns) this.log.discard(turn);
+    this.box.style.height = `${this.turns.reduce((sum, turn) => sum + turn.height, 0)}px`;
+  }
+
+  show() {
+    if (this.open) return;
+    this.open = true;
+    this.box.style.height = "";
+    this.place();
+  }
+
+  place() {
+    let before = null;
+    for (const turn of this.turns) {
+      const article = turn.article ?? this.log.frame(turn);
+      const place = before ? before.nextSibling : this.box.firstChild;
+      if (article !== place) this.box.insertBefore(article, place);
+      before = article;
+    }
+  }
+}
+
+/**
+ * The turns. One that comes near to what is seen gets its row from the kernel and is
+ * built in its `article`, which those of an open section have.
+ */
 class Log {
   constructor(chat) {
     this.chat = chat;
-    this.turns = new Map(); // id → {id, article, row, live}
+    this.turns = new Map(); // id → {id, article, row, near, height}
+    this.sections = [];
     this.stuck = true; // at the end, and staying there
     this.wanted = new Set();
     this.list = make("div", { class: "h2o-list" });
@@ -109,6 +158,10 @@ class Log {
       root: this.box,
       rootMargin: `${NEAR}px 0px`,
     });
+    this.far = new IntersectionObserver((seen) => this.onFar(seen), {
+      root: this.box,
+      rootMargin: `${2 * NEAR}px 0px`,
+    });
     this.size = new ResizeObserver(() => this.onSize());
     this.size.observe(this.list);
     this.size.observe(this.box);
@@ -116,12 +169,12 @@ class Log {
 
   end() {
     this.sight.disconnect();
+    this.far.disconnect();
     this.size.disconnect();
   }
 
   get last() {
-    const article = this.list.lastElementChild;
-    return article && this.turns.get(Number(article.dataset.id));
+    return this.sections.at(-1)?.turns.at(-1);
   }
 
   /** Stay at the end, unless the reader goes up: what has grown or shrunk is no reader. */
@@ -174,19 +227,51 @@ class Log {
     this.letGo();
   }
 
+  onFar(seen) {
+    for (const { target, isIntersecting } of seen) {
+      const section = this.sections.find(({ box }) => box === target);
+      if (!section) continue;
+      section.near = isIntersecting;
+      if (isIntersecting) section.show();
+    }
+    this.letGo();
+  }
+
   /** Take apart what was built and is far away; its height stays. */
   letGo() {
-    const far = [...this.turns.values()].filter((turn) => turn.row && !turn.near && !turn.row.live);
+    const open = this.sections.filter((section) => section.open);
+    const far = open.flatMap(({ turns }) => turns.filter(({ row, near }) => row && !near && !row.live));
     for (const turn of far.slice(0, Math.max(0, far.length - KEPT))) {
       if (turn.article.contains(document.activeElement)) continue;
       this.fold(turn);
     }
+    for (const section of open) {
+      const empty = !section.near && section !== this.sections.at(-1);
+      if (empty && !section.turns.some(({ row }) => row)) section.close();
+    }
   }
 
   fold(turn) {
-    turn.article.style.height = `${turn.article.offsetHeight}px`;
+    turn.height = turn.article.offsetHeight;
+    turn.article.style.height = `${turn.height}px`;
     turn.article.replaceChildren();
     turn.row = null;
+  }
+
+  /** Make the element of a turn that is not built. */
+  frame(turn) {
+    turn.article = make("article", { class: "h2o-turn", "data-id": turn.id });
+    turn.article.style.height = `${turn.height}px`;
+    this.sight.observe(turn.article);
+    return turn.article;
+  }
+
+  /** Take a turn's element away. */
+  discard(turn) {
+    if (!turn.article) return;
+    this.sight.unobserve(turn.article);
+    turn.article.remove();
+    Object.assign(turn, { article: null, row: null, near: false });
   }
 
   want(id) {
@@ -204,37 +289,58 @@ class Log {
     const kept = new Set(ids);
     for (const [id, turn] of this.turns) {
       if (kept.has(id)) continue;
-      this.sight.unobserve(turn.article);
-      turn.article.remove();
+      this.discard(turn);
       this.turns.delete(id);
     }
-    let before = null;
-    for (const id of ids) {
-      const turn = this.turns.get(id) ?? this.add(id);
-      const place = before ? before.nextSibling : this.list.firstChild;
-      if (turn.article !== place) this.list.insertBefore(turn.article, place);
-      before = turn.article;
-      if (!refresh || !turn.row || turn.row.live) continue;
-      if (turn.near) this.want(id);
+    const turns = ids.map((id) => this.turns.get(id) ?? this.add(id));
+    const count = Math.ceil(turns.length / SECTION);
+    for (const section of this.sections.splice(count)) this.remove(section);
+    for (let at = 0; at < count; at += 1) {
+      const section = this.sections[at] ?? this.begin();
+      section.hold(turns.slice(at * SECTION, (at + 1) * SECTION));
+    }
+    this.sections.at(-1)?.show();
+    for (const turn of refresh ? turns : []) {
+      if (!turn.row || turn.row.live) continue;
+      if (turn.near) this.want(turn.id);
       else this.fold(turn);
     }
     this.empty.hidden = ids.length > 0;
-    this.count = ids.length;
+  }
+
+  /** Take one more turn at the end; return false if there are not `count` then. */
+  append(id, count) {
+    if (this.turns.has(id) || this.turns.size + 1 !== count) return false;
+    const last = this.sections.at(-1);
+    const section = last && last.turns.length < SECTION ? last : this.begin();
+    section.hold([...section.turns, this.add(id)]);
+    section.show();
+    this.empty.hidden = true;
+    return true;
   }
 
   add(id) {
-    const article = make("article", { class: "h2o-turn", "data-id": id });
-    article.style.height = `${GUESS}px`;
-    const turn = { id, article, row: null, near: false };
+    const turn = { id, article: null, row: null, near: false, height: GUESS };
     this.turns.set(id, turn);
-    this.list.append(article);
-    this.sight.observe(article);
     return turn;
+  }
+
+  begin() {
+    const section = new Section(this);
+    this.sections.push(section);
+    this.list.append(section.box);
+    this.far.observe(section.box);
+    return section;
+  }
+
+  remove(section) {
+    this.far.unobserve(section.box);
+    section.box.remove();
   }
 
   show(row) {
     const turn = this.turns.get(row.id);
-    if (!turn) return;
+    if (!turn?.article) return;
     if (row.a === null && !turn.row?.live) {
       if (turn.near) this.want(row.id); // it was not here while it grew
       return;
@@ -274,7 +380,7 @@ class Log {
     const question = make("div", { class: "h2o-md" });
     put(question, row.q);
     turn.body = make("div", { class: "h2o-md h2o-body" });
-    if (row.live) this.begin(turn);
+    if (row.live) this.start(turn);
     else put(turn.body, row.a || '<p class="h2o-none">(an empty answer)</p>');
     if (!row.live) this.dress(turn.body);
     turn.foot = make("footer", { class: "h2o-foot" }, ...this.foot(turn, about));
@@ -339,7 +445,7 @@ class Log {
     }
   }
 
-  begin(turn) {
+  start(turn) {
     turn.tail = "";
     turn.last = make("div", { class: "h2o-tail" });
     turn.body.replaceChildren(turn.last);
@@ -351,7 +457,7 @@ class Log {
   grow({ id, p: pieces, x: anew, t: thought, w: notice }) {
     const turn = this.turns.get(id);
     if (!turn?.row?.live || !turn.body) return;
-    if (anew) this.begin(turn);
+    if (anew) this.start(turn);
     if (thought) this.think(turn, thought);
     if (notice != null) turn.article.querySelector(".h2o-notice").textContent = notice;
     (pieces ?? []).forEach(([keep, added], place) => {
@@ -786,6 +892,13 @@ class Chat {
     this.log.order(ids, refresh);
     for (const row of rows) this.log.show(row);
     if (draft != null && !this.composer.typed) this.composer.set(draft);
+    if (this.log.stuck) this.log.toEnd();
+  }
+
+  /** Take a turn that begins after all others, of which there are `count` then. */
+  on_began({ id, count, rows }) {
+    if (!this.log.append(id, count)) return this.send("order");
+    for (const row of rows) this.log.show(row);
     if (this.log.stuck) this.log.toEnd();
   }
 

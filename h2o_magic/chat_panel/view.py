@@ -123,6 +123,7 @@ class View:
         self._running: dict[int, Running] = {}
         self._problems: dict[int, str] = {}
         self._dropped: tuple[int, tuple[Turn, ...]] | None = None  # turn, what is left
+        self._told = 0  # how many turns the views know of
         self._news: deque[News] = deque()
         self._wake = threading.Event()
         self._ended = threading.Event()
@@ -169,6 +170,10 @@ class View:
         with self._lock:
             self._send_rows(set(message["ids"]), to=view)
         self._wake.set()
+
+    def _order(self, view: str, _: Mapping[str, Any]) -> None:
+        with self._lock:
+            self._send_thread(to=view, began=0)
 
     def _ask(self, view: str, message: Mapping[str, Any]) -> None:
         text = str(message["text"])
@@ -313,7 +318,7 @@ class View:
             case Began(thread, turn):
                 self._running[turn.id] = Running(thread)
                 if thread == self._session.thread:
-                    self._send_thread(began=turn.id)
+                    self._send_beginning(turn)
             case Grew(_, turn_id, answer):
                 if turn_id in self._running:
                     self._running[turn_id].answer = answer
@@ -426,6 +431,7 @@ class View:
         None opens the thread with its last turns.
         """
         ids = self._session.record.ids(self._session.thread)
+        self._told = len(ids)
         message: dict[str, Any] = {"is": "thread", "ids": ids, "to": to}
         if began is None:
             message["draft"] = self._session.draft()
@@ -436,6 +442,19 @@ class View:
             message["refresh"] = not began or ids[-1:] != (began,)
             shown = self._with_ids({began})
         self._send(message | {"rows": self._as_rows(shown)})
+
+    def _send_beginning(self, turn: Turn) -> None:
+        """Send a turn that begins; the order of all only if it is not simply one more.
+
+        So the thousandth costs no more than the tenth.
+        """
+        count = self._session.record.count(self._session.thread)
+        if not turn.number == self._told + 1 == count:
+            self._send_thread(began=turn.id)
+            return
+        self._told = count
+        rows = self._as_rows(self._with_ids({turn.id}))
+        self._send({"is": "began", "id": turn.id, "count": count, "rows": rows})
 
     def _send_rows(self, ids: Collection[int], *, to: str = "") -> None:
         rows = self._as_rows(self._with_ids(ids))
@@ -489,6 +508,7 @@ class View:
 _ACTIONS: Mapping[str, Callable[[View, str, Mapping[str, Any]], None]] = {
     "open": View._open,
     "rows": View._rows,
+    "order": View._order,
     "ask": View._ask,
     "regenerate": View._regenerate,
     "version": View._version,

@@ -449,6 +449,7 @@ def test_two_thousand_messages_are_built_only_where_they_are_seen(
     expect(panel.turn(1000)).to_contain_text("Answer 999.")
     built = panel.place.locator(".h2o-question")
     assert built.count() < 40
+    assert panel.turns.count() < 150  # each element costs each frame something
     log = panel.place.get_by_role("log")
     for place in (0.5, 0.0, 0.25):
         log.evaluate("(box, at) => { box.scrollTop = box.scrollHeight * at }", place)
@@ -459,9 +460,13 @@ def test_two_thousand_messages_are_built_only_where_they_are_seen(
             " return under?.closest('.h2o-turn')?.querySelector('.h2o-question') }"
         )
     assert built.count() < 200
-    server.script = ["A new answer."]
+    assert panel.turns.count() < 400
     panel.place.get_by_text("Jump to latest").click()
     expect(panel.turn(1000)).to_be_visible()
+    server.script = ["A new answer."]
+    panel.ask("A new question?")
+    expect(panel.turn(1001)).to_contain_text("A new answer.")
+    expect(panel.turn(1001)).to_be_in_viewport()
     log.hover()
     notebook.page.mouse.wheel(0, -3000)
     expect(panel.place.get_by_text("Jump to latest")).to_be_visible()

@@ -83,7 +83,7 @@ def test_a_question_begins_grows_and_ends(page: Page, server: StandIn) -> None:
     go_on = threading.Event()
     server.script = ["Some *text*. ", go_on, "More."]
     page.say("ask", text="What is {x}?")
-    (row,) = page.wait_for("thread", stale=True)["rows"]
+    (row,) = page.wait_for("began", count=1)["rows"]
     assert (row["question"], row["live"], row["a"]) == ("What is 42?", True, "")
     grew = page.wait_for("grew", id=row["id"])
     assert "<em>text</em>" in grew["p"][0][1]
@@ -94,6 +94,36 @@ def test_a_question_begins_grows_and_ends(page: Page, server: StandIn) -> None:
     page.say("rows", ids=[row["id"]])
     assert page.ended_row()["a"] == "<p>Some <em>text</em>. More.</p>\n"
     assert row["f"].startswith("llama-13b")
+
+
+def test_a_turn_at_the_end_is_told_without_the_others(
+    page: Page, server: StandIn
+) -> None:
+    turns = tuple(Turn(f"Question {n}?", "An answer.") for n in range(1000))
+    page.session.record.add([Thread("main", turns)])
+    page.say("open")
+    assert len(page.wait_for("thread", to="here")["ids"]) == 1000
+    for count in (1001, 1002):
+        server.script = ["New."]
+        page.say("ask", text="What?")
+        began = page.wait_for("began")
+        assert (began["count"], began["rows"][0]["n"]) == (count, count)
+        assert len(json.dumps(began)) < 1000
+        page.ended_row()
+
+
+def test_a_turn_in_the_place_of_another_is_told_with_the_order(
+    page: Page, server: StandIn
+) -> None:
+    server.script = ["One."]
+    page.say("ask", text="What?")
+    row = page.ended_row()
+    server.script = ["Two."]
+    page.say("regenerate", id=row["id"])
+    told = page.wait_for("thread", refresh=False)
+    assert told["ids"] == [told["rows"][0]["id"]] != [row["id"]]
+    page.say("order")
+    assert page.wait_for("thread", to="here", refresh=True)["ids"] == told["ids"]
 
 
 def test_a_page_that_comes_later_gets_all_that_has_grown(
