@@ -53,7 +53,13 @@ PARTS = {
 }
 
 #: The least rounds of parts whose figures are short, and vary.
-LEAST_ROUNDS = {"loading": 5, "delay": 15, "starting": 5, "long_conversation": 9}
+LEAST_ROUNDS = {
+    "loading": 5,
+    "delay": 15,
+    "starting": 5,
+    "long_conversation": 9,
+    "asking in panel": 25,  # seen to a frame of 17 ms
+}
 #: The most of those with answers that take long; lab and iopub ask others more often.
 MOST_ROUNDS = {
     "iopub": 5,
