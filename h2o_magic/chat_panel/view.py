@@ -1,9 +1,8 @@
-"""What the panel's views are told of a conversation, and what they may do to it.
+"""What the panel's views may do to a conversation, and when they are told of it.
 
 It knows no widget: messages of JSON values go out by a function, and come in by
-:meth:`View.receive`. All views of a panel get all messages, but for those that name the
-one that has asked. A thread of its own tells them what happens, so no answer ever waits
-for a view.
+:meth:`View.receive`. A thread of its own tells the views what happens, so no answer
+ever waits for one.
 """
 
 from __future__ import annotations
@@ -12,14 +11,12 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import cache
 from typing import Any, Protocol
 
 from h2o_magic.chat_panel.growth import Running
-from h2o_magic.chat_panel.html import as_html
-from h2o_magic.chat_panel.rows import row_of
+from h2o_magic.chat_panel.telling import Telling
 from h2o_magic.chat_panel.transcript import MOST_TURNS, transcript
 from h2o_magic.chat_panel.wire import sendable
 from h2o_magic.errors import ConfigurationError, H2OMagicError
@@ -37,16 +34,7 @@ _log.addHandler(logging.NullHandler())  # else it would be written into a cell
 INTERVAL = 0.108
 #: Seconds of quiet after which the transcript is put into the notebook.
 KEEP_AFTER = 1.0
-#: How many of the last turns come with the first message, to be seen at once.
-_AT_ONCE = 8
 _MOST_OFFERS = 100
-
-_WELCOME = """
-### Ask a question
-
-It goes on with the notebook's conversation: what cells ask comes here, and what is
-asked here is in the history that cells see.
-"""
 
 
 class Shell(Protocol):
@@ -111,19 +99,13 @@ class View:
         keep: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._session = session
-        self._send_raw = send
+        self._telling = Telling(session, send, root)
         self._shell = shell
-        self._root = root
         self._controls = controls
-        self._controls_shown = False
         self._keep = keep
         self._kept_by_page = False
         self._keep_at: float | None = None  # by the monotonic clock
         self._lock = threading.RLock()
-        self._running: dict[int, Running] = {}
-        self._problems: dict[int, str] = {}
-        self._dropped: tuple[int, tuple[Turn, ...]] | None = None  # turn, what is left
-        self._told = 0  # how many turns the views know of
         self._news: deque[News] = deque()
         self._wake = threading.Event()
         self._ended = threading.Event()
@@ -153,8 +135,8 @@ class View:
         try:
             do(self, view, message)
         except H2OMagicError as error:
-            self._refuse(view, error, message)
-        self._tell(view, "taken")
+            self._telling.refuse(view, error, message)
+        self._telling.tell(view, "taken")
 
     # What views ask for
 
@@ -162,18 +144,18 @@ class View:
         with self._lock:
             self._kept_by_page = self._kept_by_page or bool(message.get("keeps"))
             self._keep_soon()
-            self._send_state()
-            self._send_thread(to=view)
+            self._telling.state()
+            self._telling.thread(to=view)
         self._wake.set()
 
     def _rows(self, view: str, message: Mapping[str, Any]) -> None:
         with self._lock:
-            self._send_rows(set(message["ids"]), to=view)
+            self._telling.rows(set(message["ids"]), to=view)
         self._wake.set()
 
     def _order(self, view: str, _: Mapping[str, Any]) -> None:
         with self._lock:
-            self._send_thread(to=view, began=0)
+            self._telling.thread(to=view, began=0)
 
     def _ask(self, view: str, message: Mapping[str, Any]) -> None:
         text = str(message["text"])
@@ -214,25 +196,19 @@ class View:
         number, turn_id = self._number(message), int(message["id"])
         with self._lock:
             self._session.drop(number)
-            self._dropped = turn_id, self._turns()
+            self._telling.deleted(turn_id)
         text = f"Turn {number} was deleted."
-        self._tell(view, "undoable", id=turn_id, text=text)
+        self._telling.tell(view, "undoable", id=turn_id, text=text)
 
     def _undo(self, view: str, message: Mapping[str, Any]) -> None:
         with self._lock:
-            if message["id"] != self._undoable():
+            if message["id"] != self._telling.undoable():
                 raise ConfigurationError(
                     "the conversation has changed since: ask `/undo` to take its last "
                     "change back"
                 )
             self._session.undo()
-        self._tell(view, "said", text="It is back.")
-
-    def _undoable(self) -> int:
-        """Return which turn's deletion is the thread's last change; 0 for none."""
-        if self._dropped is not None and self._dropped[1] != self._turns():
-            self._dropped = None
-        return self._dropped[0] if self._dropped is not None else 0
+        self._telling.tell(view, "said", text="It is back.")
 
     def _go_to_thread(self, _: str, message: Mapping[str, Any]) -> None:
         self._session.thread = str(message["name"])
@@ -243,7 +219,7 @@ class View:
     def _complete(self, view: str, message: Mapping[str, Any]) -> None:
         before, after = str(message["before"]), str(message["after"])
         fragment, offers = self._shell.complete(before, after)
-        self._tell(
+        self._telling.tell(
             view,
             "complete",
             n=message["n"],
@@ -256,24 +232,24 @@ class View:
         earlier = self._turn(message).question if "id" in message else ""
         question = self._shell.expand(str(message["text"]), earlier=earlier)
         preview = self._session.preview(question, cell=None)
-        self._note(view, "What would be sent", preview_markdown(preview))
+        self._telling.note(view, "What would be sent", preview_markdown(preview))
 
     def _ping(self, *_: object) -> None:
         """Do nothing; that this was taken is what the view wants to know."""
 
     def _show_controls(self, _: str, message: Mapping[str, Any]) -> None:
-        self._controls_shown = bool(message["shown"])
+        self._telling.controls_shown = bool(message["shown"])
         if self._controls is not None:
-            self._controls.show(self._controls_shown)
+            self._controls.show(self._telling.controls_shown)
         with self._lock:
-            self._send_state()
+            self._telling.state()
 
     def _command(self, view: str, line: str, message: Mapping[str, Any]) -> None:
         def run() -> None:
             try:
-                self._note(view, f"/{line}", self._shell.command(line))
+                self._telling.note(view, f"/{line}", self._shell.command(line))
             except H2OMagicError as error:
-                self._refuse(view, error, message)
+                self._telling.refuse(view, error, message)
 
         threading.Thread(target=run, name="h2o_magic-command", daemon=True).start()
 
@@ -297,7 +273,7 @@ class View:
             except Exception as error:
                 _log.exception("the panel could not show what happened")
                 with suppress(Exception):
-                    self._refuse("", error, {})
+                    self._telling.refuse("", error, {})
                 grown = True
             if grown:  # as much rest as work at least: cells run beside this
                 took = time.monotonic() - begun
@@ -309,60 +285,52 @@ class View:
         with self._lock:
             while self._news:
                 self._take(self._news.popleft())
-            grown = self._send_growth()
+            grown = self._telling.growth()
             self._keep_transcript()
         return grown
 
     def _take(self, news: News) -> None:
         match news:
             case Began(thread, turn):
-                self._running[turn.id] = Running(thread)
+                self._telling.running[turn.id] = Running(thread)
                 if thread == self._session.thread:
-                    self._send_beginning(turn)
+                    self._telling.beginning(turn)
             case Grew(_, turn_id, answer):
-                if turn_id in self._running:
-                    self._running[turn_id].answer = answer
+                if turn_id in self._telling.running:
+                    self._telling.running[turn_id].answer = answer
                 return
             case Ended(thread, turn):
-                running = self._running.pop(turn.id, None)
+                running = self._telling.running.pop(turn.id, None)
                 if thread == self._session.thread:
-                    self._send_end(turn, running)
+                    self._telling.end(turn, running)
             case Changed(thread):
                 if thread in (None, self._session.thread):
-                    self._send_thread(began=0)
+                    self._telling.thread(began=0)
             case Configured(setting):
                 if setting == "thread":
-                    self._send_thread()
-                if self._controls is not None and self._controls_shown:
+                    self._telling.thread()
+                if self._controls is not None and self._telling.controls_shown:
                     self._controls.refresh(setting)
         self._keep_soon()
-        self._send_state()
+        self._telling.state()
 
     def _keep_soon(self) -> None:
         self._keep_at = time.monotonic() + KEEP_AFTER
 
     def _keep_transcript(self) -> None:
         """Put the transcript into the notebook when it has been quiet for a while."""
-        if self._keep_at is None or time.monotonic() < self._keep_at or self._running:
+        if (
+            self._keep_at is None
+            or time.monotonic() < self._keep_at
+            or self._telling.running
+        ):
             return
         self._keep_at = None
         markdown = transcript(self._session.turns(last=MOST_TURNS))
         if self._kept_by_page:
-            self._send({"is": "transcript", "markdown": markdown})
+            self._telling.transcript(markdown)
         else:
             self._keep(markdown)
-
-    def _send_growth(self) -> bool:
-        """Send what running answers have grown by; return whether anything did."""
-        current = self._session.thread
-        grown = [
-            {"is": "grew", "id": turn_id, **step}
-            for turn_id, running in self._running.items()
-            if running.thread == current and (step := running.step())
-        ]
-        for message in grown:
-            self._send(message)
-        return bool(grown)
 
     def _follow(self, asked: Asked, view: str, message: Mapping[str, Any]) -> None:
         """Say it in a view if a question fails."""
@@ -374,135 +342,27 @@ class View:
                 return
             turn = asked.turn
             with self._lock:
-                kept = turn is not None and bool(self._with_ids({turn.id}))
+                kept = turn is not None and bool(self._telling.turns_with({turn.id}))
                 if turn is not None and kept:
-                    self._problems[turn.id] = str(error)
-                    self._send_rows({turn.id})
-            self._refuse(view, error, {} if kept else message)
+                    self._telling.problems[turn.id] = str(error)
+                    self._telling.rows({turn.id})
+            self._telling.refuse(view, error, {} if kept else message)
 
         threading.Thread(target=wait, name="h2o_magic-asked", daemon=True).start()
         with self._lock:
-            self._send_state()
-
-    # Telling
-
-    def _send(self, message: dict[str, Any]) -> None:
-        self._send_raw(sendable(message))
-
-    def _tell(self, view: str, kind: str, **more: Any) -> None:
-        self._send({"is": kind, "to": view, **more})
-
-    def _note(
-        self, view: str, title: str, markdown: str, *, error: bool = False
-    ) -> None:
-        html = as_html(markdown)
-        self._tell(view, "note", title=title, html=html, error=error)
-
-    def _refuse(
-        self, view: str, error: BaseException, message: Mapping[str, Any]
-    ) -> None:
-        text = " ".join(str(error).split()) or type(error).__name__
-        asked = {"question": str(message.get("text", "")), "id": message.get("id")}
-        self._tell(view, "refused", text=text, **asked)
-
-    def _send_state(self) -> None:
-        session = self._session
-        current = session.thread
-        threads = [info.name for info in session.threads()]
-        server = str(session.settings["server"]) or "local server"
-        waiting = [answer for answer in session.coming() if answer.turn is None]
-        state = {
-            "thread": current,
-            "threads": threads if current in threads else [*threads, current],
-            "about": f"{session.settings['model']} · {server}",
-            "running": [i for i, r in self._running.items() if r.thread == current],
-            "waiting": [answer.question.text for answer in waiting],
-            "reasoning": session.settings["reasoning"],
-            "undoable": self._undoable(),
-            "controls": self._controls_shown,
-            "root": self._root,
-        }
-        self._send({"is": "state", "state": state})
-
-    def _send_thread(self, *, to: str = "", began: int | None = None) -> None:
-        """Send the order of the turns.
-
-        `began` is the turn that has just begun, or 0 if others are not as they were;
-        None opens the thread with its last turns.
-        """
-        ids = self._session.record.ids(self._session.thread)
-        self._told = len(ids)
-        message: dict[str, Any] = {"is": "thread", "ids": ids, "to": to}
-        if began is None:
-            message["draft"] = self._session.draft()
-            message["welcome"] = _welcome()
-            shown = self._session.turns(last=_AT_ONCE)
-        else:
-            message["stale"] = True
-            message["refresh"] = not began or ids[-1:] != (began,)
-            shown = self._with_ids({began})
-        self._send(message | {"rows": self._as_rows(shown)})
-
-    def _send_beginning(self, turn: Turn) -> None:
-        """Send a turn that begins; the order of all only if it is not simply one more.
-
-        So the thousandth costs no more than the tenth.
-        """
-        count = self._session.record.count(self._session.thread)
-        if not turn.number == self._told + 1 == count:
-            self._send_thread(began=turn.id)
-            return
-        self._told = count
-        rows = self._as_rows(self._with_ids({turn.id}))
-        self._send({"is": "began", "id": turn.id, "count": count, "rows": rows})
-
-    def _send_rows(self, ids: Collection[int], *, to: str = "") -> None:
-        rows = self._as_rows(self._with_ids(ids))
-        self._send({"is": "rows", "to": to, "rows": rows})
-
-    def _send_end(self, turn: Turn, running: Running | None) -> None:
-        """Send a row that has ended; without its answer where the views have that."""
-        step = {} if running is None else running.step()
-        for row in self._as_rows(self._with_ids({turn.id})):
-            if running is not None and running.html == row["a"]:
-                self._send({"is": "grew", "id": turn.id, **step})
-                row["a"] = None
-            self._send({"is": "rows", "rows": [row]})
-
-    def _as_rows(self, turns: Iterable[Turn]) -> list[dict[str, Any]]:
-        versions = self._session.version_counts()
-        turns = tuple(turns)
-        for turn in turns:
-            if turn.id in self._running:
-                # A row has nothing of a growing answer: all of it comes once more.
-                self._running[turn.id].begin_anew()
-        return [
-            row_of(
-                turn,
-                live=turn.id in self._running,
-                versions=versions.get(turn.id, (1, 1)),
-                problem=self._problems.get(turn.id, ""),
-            )
-            for turn in turns
-        ]
-
-    def _turns(self) -> tuple[Turn, ...]:
-        return self._session.turns()
-
-    def _with_ids(self, ids: Iterable[int]) -> tuple[Turn, ...]:
-        return self._session.record.with_ids(self._session.thread, ids)
+            self._telling.state()
 
     def _number(self, message: Mapping[str, Any]) -> int:
         return self._turn(message).number
 
     def _turn(self, message: Mapping[str, Any]) -> Turn:
-        for turn in self._with_ids({message["id"]}):
+        for turn in self._telling.turns_with({message["id"]}):
             return turn
         raise ConfigurationError("this turn is not in the thread any more")
 
     def _keep_draft(self, view: str, text: str) -> None:
         self._session.keep_draft(None, text)
-        self._send({"is": "draft", "text": text, "from": view})
+        self._telling.draft(text, view)
 
 
 _ACTIONS: Mapping[str, Callable[[View, str, Mapping[str, Any]], None]] = {
@@ -527,8 +387,3 @@ _ACTIONS: Mapping[str, Callable[[View, str, Mapping[str, Any]], None]] = {
 def _as_typed(question: str) -> str:
     """Return a question as it comes from a page, whose texts have only line feeds."""
     return question.replace("\r\n", "\n").replace("\r", "\n").strip()
-
-
-@cache
-def _welcome() -> str:
-    return as_html(_WELCOME)

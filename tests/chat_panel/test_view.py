@@ -322,7 +322,7 @@ def test_half_a_character_that_is_typed_or_written_harms_nothing(
 def test_what_cannot_be_shown_is_told_and_the_next_is_shown(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("h2o_magic.chat_panel.view.row_of", lambda *_, **__: 1 // 0)
+    monkeypatch.setattr("h2o_magic.chat_panel.telling.row_of", lambda *_, **__: 1 // 0)
     page.say("ask", text="hello")
     assert "division" in page.wait_for("refused")["text"]
     monkeypatch.undo()
