@@ -5,8 +5,9 @@ the cell are *sealed* (never touched again), one is *recent*, and the last is th
 *tail*, the only one that is redrawn all the time: the unfinished block, and the few
 before it. When those are enough, recent takes them in, or, if it is full, is sealed,
 and the tail becomes recent, so that most draws send one message. JupyterLab shows at
-most 50 outputs of a cell, so full means a share of a long answer. At the end all give
-way to one output with the whole answer, which needs no widget and reads well on GitHub.
+most 50 outputs of a cell, so full means a share of a long answer, and a larger one the
+more there are. At the end all give way to one output with the whole answer, which needs
+no widget and reads well on GitHub.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ TAIL_SHARE = 300
 #: the smaller they are, and a short one should leave it outputs: `benchmarks iopub`.
 RECENT_LIMIT = 1500
 RECENT_SHARE = 11
+#: Outputs that a cell never has more of, and most characters a second of one.
+MOST_OUTPUTS = 50
+MOST_CHARACTERS = 200_000
 #: Most characters a second that redrawing a whole answer may send.
 REDRAW_BUDGET = 50_000
 
@@ -179,6 +183,7 @@ class StreamedView(_PacedView):
     def _start_over(self) -> None:
         self._splitter = BlockSplitter()
         self._size = 0
+        self._sealed = 0  # how many
         self._recent: Output | None = None
         self._recent_text = Piece()
         self._tail = Output()
@@ -187,7 +192,8 @@ class StreamedView(_PacedView):
     def _draw(self) -> float:
         cleared = self._take_news()
         if len(self._settled) > TAIL_LIMIT + self._size // TAIL_SHARE:
-            return _rest(cleared + self._move_settled())
+            rest = _rest(cleared + self._move_settled())
+            return max(rest, len(self._recent_text) / MOST_CHARACTERS)
         text = joined(self._settled, self._splitter.tail)
         return _rest(cleared + self._tail.draw(text or self._placeholder()))
 
@@ -212,10 +218,11 @@ class StreamedView(_PacedView):
         """Take the settled text out of the tail; return the messages it needed."""
         settled, self._settled = self._settled, Piece()
         merged = joined(self._recent_text, settled)
-        full = max(RECENT_LIMIT, self._size // RECENT_SHARE)
-        if self._recent is not None and len(merged) <= full:
-            self._recent_text = merged
-            return self._recent.draw(merged) + self._tail.draw(self._splitter.tail)
+        if self._recent is not None:
+            if len(merged) <= self._full():
+                self._recent_text = merged
+                return self._recent.draw(merged) + self._tail.draw(self._splitter.tail)
+            self._sealed += 1
         self._recent, self._recent_text = self._tail, settled
         self._tail = Output()
         if len(settled) < len(self._recent.drawn):  # of a long line
@@ -223,6 +230,12 @@ class StreamedView(_PacedView):
         if self._splitter.tail:
             self._pacer.again()
         return self._recent.draw(settled)
+
+    def _full(self) -> int:
+        """Return how many characters recent may hold: at last, all that comes."""
+        room = MOST_OUTPUTS - self._sealed - 2  # beside recent and the tail
+        share = max(1, min(RECENT_SHARE, room // 2))
+        return max(RECENT_LIMIT, self._size // share)
 
 
 def _rest(messages: int) -> float:

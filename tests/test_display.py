@@ -105,6 +105,16 @@ def test_each_text_is_on_screen_without_another_one_after_it(screen: Screen) -> 
         assert screen.most <= 30
 
 
+def test_jupyterlab_shows_all_outputs_of_an_answer_of_any_size(screen: Screen) -> None:
+    size = 0
+    with StreamedView("waiting") as view:
+        while size < 300_000:  # no output takes in two of these
+            lines = max(1500, size // 11) // 95
+            view.write(("word " * 11 + "\n") * lines + "\n")
+            size += 56 * lines + 1
+        assert 20 < len(screen.outputs) <= 50
+
+
 WORDS = [f"w{word}" for word in range(1500)]
 
 

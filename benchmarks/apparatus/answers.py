@@ -17,25 +17,25 @@ _SENTENCES = (
     "What is drawn anew costs its whole text again, however little of it has changed.",
 )
 
-_MIXED = """## Part {}
+_MIXED = """## Part {0}
 
 Some words with *stress*, `code` and a [link](https://example.org), as answers have
-them, and a second sentence that makes the paragraph somewhat longer than its heading.
+them {0}, and a second sentence that makes paragraph {0} longer than its heading.
 
-- one thing, and
-- another one
+- one thing {0}, and
+- another one {0}
 
 ```python
-def total(values: list[float]) -> float:
-    result = 0.0
+def total_{0}(values: list[float]) -> float:
+    result_{0} = 0.0
     for value in values:
-        result += value
-    return result
+        result_{0} += value
+    return result_{0}
 ```
 
 | name | value |
 |------|-------|
-| a    | 1     |
+| a    | {0}   |
 
 """
 

@@ -92,9 +92,9 @@ class Section {
   }
 
   /** Take the turns that are here now, in their order. */
-  hold(turns) {
+  hold(turns, open = this.open) {
     this.turns = turns;
-    if (this.open) this.place();
+    if (open) this.show();
     else this.close();
   }
 
@@ -105,13 +105,8 @@ class Section {
   }
 
   show() {
-    if (this.open) return;
     this.open = true;
     this.box.style.height = "";
-    this.place();
-  }
-
-  place() {
     let before = null;
     for (const turn of this.turns) {
       const article = turn.article ?? this.log.frame(turn);
@@ -232,7 +227,7 @@ class Log {
       const section = this.sections.find(({ box }) => box === target);
       if (!section) continue;
       section.near = isIntersecting;
-      if (isIntersecting) section.show();
+      if (isIntersecting && !section.open) section.show();
     }
     this.letGo();
   }
@@ -252,7 +247,7 @@ class Log {
   }
 
   fold(turn) {
-    turn.height = turn.article.offsetHeight;
+    turn.height = turn.article.offsetHeight || turn.height; // 0 where the panel is hidden
     turn.article.style.height = `${turn.height}px`;
     turn.article.replaceChildren();
     turn.row = null;
@@ -269,6 +264,7 @@ class Log {
   /** Take a turn's element away. */
   discard(turn) {
     if (!turn.article) return;
+    if (turn.row) turn.height = turn.article.offsetHeight || turn.height;
     this.sight.unobserve(turn.article);
     turn.article.remove();
     Object.assign(turn, { article: null, row: null, near: false });
@@ -297,9 +293,9 @@ class Log {
     for (const section of this.sections.splice(count)) this.remove(section);
     for (let at = 0; at < count; at += 1) {
       const section = this.sections[at] ?? this.begin();
-      section.hold(turns.slice(at * SECTION, (at + 1) * SECTION));
+      // What comes with the order is shown at once, on both sides of the last border.
+      section.hold(turns.slice(at * SECTION, (at + 1) * SECTION), section.open || at >= count - 2);
     }
-    this.sections.at(-1)?.show();
     for (const turn of refresh ? turns : []) {
       if (!turn.row || turn.row.live) continue;
       if (turn.near) this.want(turn.id);
@@ -308,13 +304,12 @@ class Log {
     this.empty.hidden = ids.length > 0;
   }
 
-  /** Take one more turn at the end; return false if there are not `count` then. */
-  append(id, count) {
-    if (this.turns.has(id) || this.turns.size + 1 !== count) return false;
+  /** Take one more turn; return false if it does not follow what is last here. */
+  append(id, after, count) {
+    if (this.turns.size + 1 !== count || (this.last?.id ?? 0) !== after) return false;
     const last = this.sections.at(-1);
     const section = last && last.turns.length < SECTION ? last : this.begin();
-    section.hold([...section.turns, this.add(id)]);
-    section.show();
+    section.hold([...section.turns, this.add(id)], true);
     this.empty.hidden = true;
     return true;
   }
@@ -887,6 +882,7 @@ class Chat {
   }
 
   on_thread({ ids, rows, draft, stale, refresh, welcome }) {
+    this.ordered = true;
     if (welcome) put(this.log.empty, welcome);
     if (!stale) this.log.stuck = true;
     this.log.order(ids, refresh);
@@ -895,9 +891,14 @@ class Chat {
     if (this.log.stuck) this.log.toEnd();
   }
 
-  /** Take a turn that begins after all others, of which there are `count` then. */
-  on_began({ id, count, rows }) {
-    if (!this.log.append(id, count)) return this.send("order");
+  /** Take a turn that begins after all others; with it there are `count`. */
+  on_began({ id, after, count, rows }) {
+    if (!this.ordered) return; // the order is on its way
+    if (!this.log.append(id, after, count)) {
+      this.ordered = false;
+      this.send("order");
+      return;
+    }
     for (const row of rows) this.log.show(row);
     if (this.log.stuck) this.log.toEnd();
   }

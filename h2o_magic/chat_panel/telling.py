@@ -65,7 +65,7 @@ class Telling:
         self.problems: dict[int, str] = {}
         self.controls_shown = False
         self._deleted: tuple[int, tuple[Turn, ...]] | None = None  # turn, what is left
-        self._known = 0  # how many turns the views know of
+        self._known, self._last = 0, 0  # how many turns the views know, the last's id
 
     def tell(self, view: str, kind: str, **more: Any) -> None:
         """Tell one view; all if it has no name."""
@@ -121,7 +121,7 @@ class Telling:
         None opens the thread with its last turns.
         """
         ids = self._session.record.ids(self._session.thread)
-        self._known = len(ids)
+        self._known, self._last = len(ids), ids[-1] if ids else 0
         message: dict[str, Any] = {"is": "thread", "ids": ids, "to": to}
         if began is None:
             message["draft"] = self._session.draft()
@@ -142,9 +142,10 @@ class Telling:
         if not turn.number == self._known + 1 == count:
             self.thread(began=turn.id)
             return
-        self._known = count
+        after, self._known, self._last = self._last, count, turn.id
         rows = self._as_rows(self.turns_with({turn.id}))
-        self._send({"is": "began", "id": turn.id, "count": count, "rows": rows})
+        order = {"id": turn.id, "after": after, "count": count}
+        self._send({"is": "began", **order, "rows": rows})
 
     def rows(self, ids: Collection[int], *, to: str = "") -> None:
         """Tell what some turns show."""

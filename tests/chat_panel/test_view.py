@@ -102,12 +102,15 @@ def test_a_turn_at_the_end_is_told_without_the_others(
     turns = tuple(Turn(f"Question {n}?", "An answer.") for n in range(1000))
     page.session.record.add([Thread("main", turns)])
     page.say("open")
-    assert len(page.wait_for("thread", to="here")["ids"]) == 1000
+    ids = page.wait_for("thread", to="here")["ids"]
+    assert len(ids) == 1000
     for count in (1001, 1002):
         server.script = ["New."]
         page.say("ask", text="What?")
         began = page.wait_for("began")
         assert (began["count"], began["rows"][0]["n"]) == (count, count)
+        assert began["after"] == ids[-1]
+        ids.append(began["id"])
         assert len(json.dumps(began)) < 1000
         page.ended_row()
 
