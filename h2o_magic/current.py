@@ -52,6 +52,7 @@ class Current:
         self.say: Callable[[str], None] = _warn
         self._shell = shell
         self._key = ""
+        self._record: Record | None = None
         self._session: NotebookSession | None = None
         self.settings.watch(self._on_setting)
 
@@ -61,9 +62,8 @@ class Current:
         if self._session is None:
             from h2o_magic.notebook import NotebookSession  # noqa: PLC0415
 
-            identity = self._identify()
             self._session = NotebookSession(
-                record=self._record(identity),
+                record=self.record,
                 settings=self.settings,
                 servers=lambda: self.servers,
                 aliases=self.aliases,
@@ -72,6 +72,15 @@ class Current:
                 coming_cells=self.cell.coming_key,
             )
         return self._session
+
+    @property
+    def record(self) -> Record:
+        """Where the notebook's turns are kept; to look there needs no session."""
+        if self._session is not None:
+            return self._session.record
+        if self._record is None:
+            self._record = self._record_of(self._identify())
+        return self._record
 
     @cached_property
     def servers(self) -> Servers:
@@ -131,8 +140,11 @@ class Current:
     def close(self) -> None:
         """Give back what the session holds; the settings stay."""
         session, self._session = self._session, None
+        record, self._record = self._record, None
         if session is not None:
             session.close()
+        elif record is not None:
+            record.close()
 
     def _identify(self) -> Identity | None:
         kernel = getattr(self._shell, "kernel", None)
@@ -147,7 +159,7 @@ class Current:
             ),
         )
 
-    def _record(self, identity: Identity | None) -> Record:
+    def _record_of(self, identity: Identity | None) -> Record:
         from h2o_magic.record import Record  # noqa: PLC0415
 
         self._key = identity.key if identity else ""
@@ -166,7 +178,10 @@ class Current:
 
     def _on_setting(self, name: str) -> None:
         session = self._session
-        if name != "notebook" or session is None:
+        if name != "notebook":
+            return
+        if session is None:
+            self.close()  # what was looked into may be another notebook's
             return
         from h2o_magic.welcome import welcome  # noqa: PLC0415
 
@@ -175,7 +190,7 @@ class Current:
             back = self._move(session, identity)
         else:
             session.stop_background()
-            session.record = self._record(identity)
+            session.record = self._record_of(identity)
             back = session.threads()
         if line := welcome(back, current=session.thread):
             self.say(line.replace("`", ""))
@@ -196,7 +211,7 @@ class Current:
 
         session.stop_background()  # what came of its answers comes along
         asked = [Thread(t.name, session.turns(t.name)) for t in session.threads()]
-        session.record = self._record(identity)
+        session.record = self._record_of(identity)
         back = session.threads()
         session.record.add(asked)
         session.changed(None)

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import publish_display_data
 
-from h2o_magic.live import SingleView, StreamedView
 from h2o_magic.tables import printable
 
 __all__ = [
@@ -77,6 +76,8 @@ def make_view(
         return TerminalView(live=live)
     if not live:
         return FinalView()
+    from h2o_magic.live import SingleView, StreamedView  # noqa: PLC0415 - to say a line
+
     return StreamedView(waiting) if owns_cell else SingleView(waiting)
 
 

@@ -195,15 +195,22 @@ class H2OMagics(SettingsTraits, Magics):
         if not places.store_file().exists():
             return False
         self._current.settle()
+        record = self._current.record  # all that is needed to see whether there is any
+        threads = record.threads()
+        if not threads:
+            return False
         from h2o_magic.display import show_markdown  # noqa: PLC0415
         from h2o_magic.welcome import welcome  # noqa: PLC0415
 
-        session = self.session
-        how, origin = session.record.came_from or ("", "")
-        last = session.turns(last=1)
+        how, origin = record.came_from or ("", "")
+        kept = None if self.settings.chosen("thread") else record.thread
+        thread = str(self.settings["thread"])
+        if kept not in (None, thread):
+            thread = self.session.thread  # which goes there
+        last = record.turns(thread, last=1)
         line = welcome(
-            session.threads(),
-            current=session.thread,
+            threads,
+            current=thread,
             copied_from=origin if how == "copied" else "",
             incomplete=bool(last) and last[0].status == "incomplete",
         )

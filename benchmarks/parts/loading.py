@@ -23,6 +23,7 @@ from benchmarks.apparatus.environments import (
     environment,
 )
 from benchmarks.apparatus.kernel import Kernel, running_kernel
+from benchmarks.apparatus.notebooks import turns_cell
 from benchmarks.bars import Bar
 from benchmarks.parts import LEAST_ROUNDS, Options
 
@@ -63,12 +64,23 @@ class _Load:
 def measure(options: Options) -> Iterator[Bar]:
     """Yield this package's figures, and with peers theirs and the ratio."""
     rounds = max(options.rounds, _LEAST_ROUNDS)
-    with TemporaryDirectory() as bytecode:
+    with (
+        TemporaryDirectory() as bytecode,
+        TemporaryDirectory() as empty,
+        TemporaryDirectory() as home,
+    ):
         # A checkout's is there after its first use, but not if it is never written.
         start = partial(
             running_kernel, PYTHONDONTWRITEBYTECODE="", PYTHONPYCACHEPREFIX=bytecode
         )
-        loads = _measured({"%load_ext h2o_magic": (start, _OURS)}, rounds)
+        back = partial(start, H2O_MAGIC_HOME=home, H2O_MAGIC_NOTEBOOK="loading")
+        with back() as kernel:
+            kernel.run("%load_ext h2o_magic\n" + turns_cell(10))
+        candidates: dict[str, tuple[_Start, str]] = {
+            "%load_ext h2o_magic": (partial(start, H2O_MAGIC_HOME=empty), _OURS),
+            "the same where a conversation is back": (back, _OURS),
+        }
+        loads = _measured(candidates, rounds)
     for name, loaded in loads.items():
         yield from _bars(name, loaded, held=True)
     if options.peers:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import pytest
 
 from tests.kernel.conftest import Notebook, running_kernel
 from tests.local import runtime
@@ -263,13 +264,18 @@ def test_a_terminal_prints_plainly(home: Path) -> None:
     assert "text/markdown" not in done.stdout
 
 
-def test_loading_costs_no_http_client_no_widgets_and_few_modules(
-    notebook: Notebook,
-) -> None:
-    run = notebook.run(
-        "import sys\nbefore = set(sys.modules)\n%load_ext h2o_magic\n"
-        "sorted(set(sys.modules) - before)"
-    )
+@pytest.mark.parametrize("back", [False, True], ids=["nothing", "a conversation"])
+def test_loading_costs_no_http_client_no_widgets_and_few_modules(*, back: bool) -> None:
+    if back:
+        with running_kernel(H2O_MAGIC_NOTEBOOK="again") as notebook:
+            notebook.run("%load_ext h2o_magic")
+            notebook.run("%%h2o --max-new-tokens 5\nWhat is h2o_magic?")
+    with running_kernel(H2O_MAGIC_NOTEBOOK="again") as notebook:
+        run = notebook.run(
+            "import sys\nbefore = set(sys.modules)\n%load_ext h2o_magic\n"
+            "sorted(set(sys.modules) - before)"
+        )
+    assert ("is back" in str(run.outputs)) == back
     new = eval(run.of("execute_result")[0]["data"]["text/plain"])
     assert len(new) <= 40
     for name in (
