@@ -265,12 +265,15 @@ def test_a_terminal_prints_plainly(home: Path) -> None:
 
 
 @pytest.mark.parametrize("back", [False, True], ids=["nothing", "a conversation"])
-def test_loading_costs_no_http_client_no_widgets_and_few_modules(*, back: bool) -> None:
+def test_loading_costs_no_http_client_no_widgets_and_few_modules(
+    tmp_path: Path, *, back: bool
+) -> None:
+    its = str(tmp_path)  # no other test's notebook has this name
     if back:
-        with running_kernel(H2O_MAGIC_NOTEBOOK="again") as notebook:
+        with running_kernel(H2O_MAGIC_NOTEBOOK=its) as notebook:
             notebook.run("%load_ext h2o_magic")
             notebook.run("%%h2o --max-new-tokens 5\nWhat is h2o_magic?")
-    with running_kernel(H2O_MAGIC_NOTEBOOK="again") as notebook:
+    with running_kernel(H2O_MAGIC_NOTEBOOK=its) as notebook:
         run = notebook.run(
             "import sys\nbefore = set(sys.modules)\n%load_ext h2o_magic\n"
             "sorted(set(sys.modules) - before)"
