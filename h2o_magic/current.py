@@ -177,12 +177,9 @@ class Current:
         self.say(line)  # who says it may change
 
     def _on_setting(self, name: str) -> None:
-        session = self._session
-        if name != "notebook":
+        if name != "notebook" or (self._session is None and self._record is None):
             return
-        if session is None:
-            self.close()  # what was looked into may be another notebook's
-            return
+        session = self.session
         from h2o_magic.welcome import welcome  # noqa: PLC0415
 
         identity = self._identify()

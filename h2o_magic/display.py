@@ -76,7 +76,7 @@ def make_view(
         return TerminalView(live=live)
     if not live:
         return FinalView()
-    from h2o_magic.live import SingleView, StreamedView  # noqa: PLC0415 - to say a line
+    from h2o_magic.live import SingleView, StreamedView  # noqa: PLC0415 - a line needs none
 
     return StreamedView(waiting) if owns_cell else SingleView(waiting)
 

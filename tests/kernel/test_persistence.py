@@ -373,3 +373,19 @@ def test_a_reload_leaves_the_settings_and_where_they_came_from(
     status = notebook.run("%h2o status").plain
     (line,) = [line for line in status.splitlines() if line.startswith("temperature")]
     assert line.split() == ["temperature", "0.9", "%config"]
+
+
+@pytest.mark.usefixtures("home")
+def test_a_name_that_is_given_before_the_first_question_says_what_is_back(
+    server: StandIn,
+) -> None:
+    name = "%config H2OMagics.notebook = 'my course'"
+    with running_kernel() as kernel:
+        load(kernel, server)
+        kernel.run(name)
+        kernel.run("%%h2o\nfirst")
+    with running_kernel() as kernel:
+        load(kernel, server)
+        kernel.run(name)
+        said = kernel.run("%%h2o\nsecond").stderr
+        assert "1 turn of this notebook's conversation is back" in said
