@@ -956,8 +956,13 @@ class Chat {
   /** Take the transcript, which goes into the notebook when that is saved. */
   on_transcript({ markdown }) {
     this.transcript = markdown;
-    const output = this.transcriptOutput()?.output;
-    if (output && output.data["text/markdown"] !== markdown) this.context.model.dirty = true;
+    this.toBeSaved();
+  }
+
+  /** Mark the notebook as not saved where its file does not hold the transcript. */
+  toBeSaved() {
+    const output = this.transcript && this.transcriptOutput()?.output;
+    if (output && output.data["text/markdown"] !== this.transcript) this.context.model.dirty = true;
   }
 
   /** The output below the panel's, in JupyterLab's model of the notebook. */
@@ -968,6 +973,8 @@ class Chat {
   }
 
   onSave(state) {
+    // A save that ends makes the notebook clean, whatever came while it went on.
+    if (state === "completed") this.toBeSaved();
     const found = state === "started" && this.transcript && this.transcriptOutput();
     if (!found || found.output.data["text/markdown"] === this.transcript) return;
     const data = { "text/markdown": this.transcript, "text/plain": this.transcript };

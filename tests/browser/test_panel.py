@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from nbconvert import HTMLExporter
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import LabNotebook, Opener
 from tests.browser.test_conversation import questions
@@ -48,6 +48,13 @@ BROKEN_LINKS = """panel => {
   const found = all.filter(e => e.classList.contains('jupyter-widgets-disconnected'));
   const shown = found.filter(e => getComputedStyle(e, '::before').content !== 'none');
   return {disconnected: found.length, shown: shown.length};
+}"""
+
+#: Lets `window.saved` be settled when the next save ends.
+WATCH_SAVE = """() => {
+  const saves = jupyterapp.shell.currentWidget.context.saveState;
+  const ends = done => saves.connect((_, state) => state === 'completed' && done());
+  window.saved = new Promise(ends);
 }"""
 
 
@@ -91,6 +98,21 @@ def opened(
     panel = Panel(notebook.output(last).locator(".h2o-panel"))
     expect(panel.composer).to_be_enabled()
     return notebook, panel
+
+
+def tab_of(page: Page) -> Locator:
+    """Return the notebook's tab, which tells whether all of it is saved."""
+    return page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab", has_text=".ipynb")
+
+
+def click_save(page: Page) -> None:
+    page.locator("[data-command='docmanager:save'] >> nth=0").click()
+
+
+def save(page: Page) -> None:
+    """Save the notebook, and wait until it is."""
+    click_save(page)
+    expect(tab_of(page)).not_to_contain_class("jp-mod-dirty")
 
 
 def set_theme(page: Page, name: str) -> None:
@@ -331,24 +353,58 @@ def test_two_views_stay_in_step_and_a_reload_brings_all_back(
 ) -> None:
     notebook, panel = opened(open_notebook, server, "panel-views.ipynb")
     page = notebook.page
+    save(page)
     panel.ask("In both?")
     expect(panel.turn(1).locator(".h2o-facts")).to_be_visible()
     panel.place.click(button="right", position={"x": 300, "y": 250})
     page.get_by_text("Create New View for Cell Output").click()
     docked = Panel(page.locator(".jp-LinkedOutputView .h2o-panel"))
     expect(docked.turn(1)).to_contain_text("In both?")
+    expect(tab_of(page)).to_contain_class("jp-mod-dirty")  # by the transcript
+    save(page)
     server.script = ANSWER
     docked.ask("And this?")
     for view in (panel, docked):
         expect(view.turn(2)).to_contain_text("from the panel")
     panel.composer.fill("A draft that")
     expect(docked.composer).to_have_value("A draft that")
-    page.locator("[data-command='docmanager:save'] >> nth=0").click()
-    expect(page.locator(".lm-TabBar-tab.jp-mod-current.jp-mod-dirty")).to_have_count(0)
+    expect(tab_of(page)).to_contain_class("jp-mod-dirty")
+    save(page)
     page.reload()
     panel = Panel(notebook.output(1).locator(".h2o-panel"))
     expect(panel.turn(2)).to_contain_text("from the panel")
     expect(panel.composer).to_have_value("A draft that")
+
+
+def test_what_comes_while_a_notebook_is_saved_is_still_to_be_saved(
+    open_notebook: Opener, server: StandIn
+) -> None:
+    notebook, panel = opened(open_notebook, server, "panel-slow-save.ipynb")
+    page = notebook.page
+    save(page)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if route.request.method == "PUT" and not held:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/api/contents/panel-slow-save.ipynb*", hold)
+    with page.expect_request(lambda request: request.method == "PUT"):
+        click_save(page)
+    server.script = ANSWER
+    panel.ask("While it is saved?")
+    expect(panel.turn(1).locator(".h2o-facts")).to_be_visible()
+    expect(tab_of(page)).to_contain_class("jp-mod-dirty")
+    page.evaluate(WATCH_SAVE)
+    held[0].continue_()
+    page.evaluate("() => window.saved")
+    path = open_notebook.lab.folder / "panel-slow-save.ipynb"
+    assert "While it is" not in path.read_text()
+    expect(tab_of(page)).to_contain_class("jp-mod-dirty")
+    save(page)
+    assert "While it is" in path.read_text()
 
 
 def test_two_panels_show_what_a_cell_and_a_panel_ask_at_once_in_order(
@@ -402,17 +458,13 @@ def test_a_restarted_kernel_is_told_and_a_saved_notebook_has_the_transcript(
 ) -> None:
     notebook, panel = opened(open_notebook, server, "panel-saved.ipynb")
     page = notebook.page
-    save = page.locator("[data-command='docmanager:save'] >> nth=0")
-    tab = page.locator(".lm-TabBar-tab.jp-mod-current")
-    save.click()
-    expect(tab).not_to_contain_class("jp-mod-dirty")
+    save(page)
     server.script = ANSWER
     panel.ask("What is kept?")
     expect(panel.turn(1).locator(".h2o-facts")).to_be_visible()
-    expect(tab).to_contain_class("jp-mod-dirty")
+    expect(tab_of(page)).to_contain_class("jp-mod-dirty")
     expect(notebook.output(1).get_by_text("Turn 1")).to_be_hidden()
-    save.click()
-    expect(tab).not_to_contain_class("jp-mod-dirty")
+    save(page)
     saved = nbformat.read(open_notebook.lab.folder / "panel-saved.ipynb", as_version=4)
     assert "widgets" not in saved.metadata
     html, _ = HTMLExporter().from_notebook_node(saved)
