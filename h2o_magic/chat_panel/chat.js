@@ -675,6 +675,7 @@ class Composer {
     if (!text.trim() || !this.chat.alive) return;
     this.offers.close();
     clearTimeout(this.timer);
+    this.timer = null;
     this.sent = text;
     const edited = this.editing?.id;
     if (this.editing) this.leave();
@@ -922,6 +923,7 @@ class Chat {
 
   on_refused({ text, question, id }) {
     this.composer.refused(question, id);
+    clearTimeout(this.waiting); // else it would say in this place that it waits
     this.say(text);
     this.root.classList.add("h2o-refused");
     setTimeout(() => this.root.classList.remove("h2o-refused"), 4000);

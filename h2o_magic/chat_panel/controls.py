@@ -6,6 +6,7 @@ question, be it asked in the panel or by a cell.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -61,6 +62,9 @@ class Controls:
     ) -> None:
         self._session = session
         self._choices = choices
+        # What is chosen in a page comes in its thread, what others change in another:
+        # an old value that is shown meanwhile would be chosen in its turn.
+        self._lock = threading.RLock()
         self._rows: dict[str, _Row] = {}
         self.box = ipywidgets.VBox()
         self.box.add_class("h2o-controls")
@@ -68,28 +72,30 @@ class Controls:
 
     def show(self, shown: bool) -> None:
         """Show the controls with what holds now, or hide them."""
-        if shown and not self._rows:
-            self._make()
-        if shown:
-            for name in self._rows:
-                self.refresh(name)
-        self.box.layout.display = "" if shown else "none"
+        with self._lock:
+            if shown and not self._rows:
+                self._make()
+            if shown:
+                for name in self._rows:
+                    self.refresh(name)
+            self.box.layout.display = "" if shown else "none"
 
     def refresh(self, name: str) -> None:
         """Show a setting's value as it is now."""
         row = self._rows.get(name)
         if row is None:
             return
-        if name in PARAMETERS:
-            self._presets.refresh()
-        if isinstance(row.control, ipywidgets.Combobox):
-            row.control.options = tuple(dict.fromkeys(self._choices(name)))
-        settings = self._session.settings
-        row.show(settings[name], chosen=settings.chosen(name))
+        with self._lock:
+            if name in PARAMETERS:
+                self._presets.refresh()
+            if isinstance(row.control, ipywidgets.Combobox):
+                row.control.options = tuple(dict.fromkeys(self._choices(name)))
+            settings = self._session.settings
+            row.show(settings[name], chosen=settings.chosen(name))
 
     def _make(self) -> None:
         """Make the controls when they are first shown: they are many widgets."""
-        self._presets = _Presets(self._session)
+        self._presets = _Presets(self._session, self._lock)
         self._rows = {
             name: _Row(SETTINGS[name], self._change, self._reset)
             for name in (*_CHOSEN, *PARAMETERS)
@@ -99,23 +105,26 @@ class Controls:
 
     def _change(self, setting: Setting, value: object) -> None:
         """Change a setting, unless its control only shows what holds already."""
-        if setting.check(value) == self._session.settings[setting.name]:
-            return
-        if setting.name == "thread":
-            self._session.thread = str(value)
-        else:
-            self._session.settings.set(setting.name, value, PANEL)
+        with self._lock:
+            if setting.check(value) == self._session.settings[setting.name]:
+                return
+            if setting.name == "thread":
+                self._session.thread = str(value)
+            else:
+                self._session.settings.set(setting.name, value, PANEL)
 
     def _reset(self, setting: Setting) -> None:
-        self._session.settings.unset(setting.name)
-        self.refresh(setting.name)
+        with self._lock:
+            self._session.settings.unset(setting.name)
+            self.refresh(setting.name)
 
 
 class _Presets:
     """The presets: one to choose, and buttons that save and remove the user's own."""
 
-    def __init__(self, session: NotebookSession) -> None:
+    def __init__(self, session: NotebookSession, lock: threading.RLock) -> None:
         self._session = session
+        self._lock = lock
         self._choice = ipywidgets.Dropdown(
             description="preset",
             tooltip="Values of the parameters below, by one name.",
@@ -152,7 +161,9 @@ class _Presets:
             answer_while_cells_run(widget)
 
     def _on_choice(self, change: Any) -> None:
-        if change["new"] not in ("", self._session.preset):
+        with self._lock:
+            if change["new"] in ("", self._session.preset):
+                return
             self._try(lambda: self._session.use_preset(change["new"]))
 
     def _on_name(self, change: Any) -> None:
@@ -168,13 +179,14 @@ class _Presets:
         self._session.remove_preset(self._choice.value)
 
     def _try(self, change: Callable[[], None]) -> None:
-        try:
-            change()
-        except ConfigurationError as error:
-            _say(self._why, str(error))
-        else:
-            _say(self._why, "")
-        self.refresh()
+        with self._lock:
+            try:
+                change()
+            except ConfigurationError as error:
+                _say(self._why, str(error))
+            else:
+                _say(self._why, "")
+            self.refresh()
 
 
 def _button(icon: str, words: str) -> Any:

@@ -64,7 +64,7 @@ class Telling:
         self.running: dict[int, Running] = {}
         self.problems: dict[int, str] = {}
         self.controls_shown = False
-        self._deleted: tuple[int, tuple[Turn, ...]] | None = None  # turn, what is left
+        self._deleted: tuple[int, tuple[int, ...]] | None = None  # turn, what is left
         self._known, self._last = 0, 0  # how many turns the views know, the last's id
 
     def tell(self, view: str, kind: str, **more: Any) -> None:
@@ -120,7 +120,7 @@ class Telling:
         `began` is the turn that has just begun, or 0 if others are not as they were;
         None opens the thread with its last turns.
         """
-        ids = self._session.record.ids(self._session.thread)
+        ids = self._ids()
         self._known, self._last = len(ids), ids[-1] if ids else 0
         message: dict[str, Any] = {"is": "thread", "ids": ids, "to": to}
         if began is None:
@@ -174,18 +174,25 @@ class Telling:
             self._send({"is": "rows", "rows": [row]})
 
     def deleted(self, turn_id: int) -> None:
-        """Note that a turn was taken out, which can be undone until others change."""
-        self._deleted = turn_id, self._session.turns()
+        """Note that a turn was taken out, which can be undone until others change.
+
+        An answer that grows or ends changes none: whatever does gives a turn another
+        id, or takes one out.
+        """
+        self._deleted = turn_id, self._ids()
 
     def undoable(self) -> int:
         """Return which turn's deletion is the thread's last change; 0 for none."""
-        if self._deleted is not None and self._deleted[1] != self._session.turns():
+        if self._deleted is not None and self._deleted[1] != self._ids():
             self._deleted = None
         return self._deleted[0] if self._deleted is not None else 0
 
     def turns_with(self, ids: Iterable[int]) -> tuple[Turn, ...]:
         """Return those of the current thread's turns that have these ids, in order."""
         return self._session.record.with_ids(self._session.thread, ids)
+
+    def _ids(self) -> tuple[int, ...]:
+        return self._session.record.ids(self._session.thread)
 
     def _send(self, message: dict[str, Any]) -> None:
         self._send_raw(sendable(message))

@@ -59,7 +59,7 @@ class Page:
     def wait_for(self, kind: str, **parts: Any) -> dict[str, Any]:
         """Return the next message of a kind that has these parts."""
         while True:
-            message = self.got.get(timeout=20)
+            message = self.got.get(timeout=60)
             if message["is"] == kind and parts.items() <= message.items():
                 return message
 
@@ -274,6 +274,8 @@ def test_an_answer_in_a_long_thread_makes_the_panel_read_its_turn_only(
     from h2o_magic.store import rows  # noqa: PLC0415
     from h2o_magic.turns import Thread, Turn  # noqa: PLC0415
 
+    # The transcript, which reads more, would come where this takes over a second.
+    monkeypatch.setattr("h2o_magic.chat_panel.view.KEEP_AFTER", 3600)
     turns = [Turn(f"Question {number}?", "Yes.") for number in range(500)]
     page.session.record.add([Thread("main", tuple(turns))])
     page.session.settings.set("max_turns", 0)
@@ -332,6 +334,27 @@ def test_what_cannot_be_shown_is_told_and_the_next_is_shown(
     page.say("ask", text="again")
     while page.ended_row()["question"] != "again":
         pass
+
+
+def test_a_deletion_can_be_undone_though_another_answer_has_gone_on(
+    page: Page, server: StandIn
+) -> None:
+    page.say("ask", text="First?")
+    page.ended_row()
+    go_on = threading.Event()
+    server.script = ["A part", go_on, " and the rest."]
+    page.say("ask", text="Second?")
+    page.wait_for("grew")
+    first, second = (turn.id for turn in page.session.turns())
+    page.say("drop", id=first)
+    page.wait_for("undoable", id=first)
+    go_on.set()
+    page.ended_row()
+    assert page.wait_for("state")["state"]["undoable"] == first
+    page.say("undo", id=first)
+    turns = [(turn.id, turn.answer) for turn in page.session.turns()]
+    assert turns[0][0] == first
+    assert turns[1] == (second, "A part and the rest.")
 
 
 def test_undo_takes_back_the_deletion_that_it_was_offered_for_and_nothing_else(
