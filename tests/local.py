@@ -34,7 +34,7 @@ def ended_at_exit(home: Path) -> Iterator[Path]:
 
 
 def wait_until_gone(path: Path) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while path.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not path.exists()

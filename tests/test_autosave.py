@@ -1,6 +1,7 @@
 import threading
 
 from h2o_magic.autosave import Autosave
+from tests.server.client import until
 
 
 def test_a_change_is_saved_though_no_other_follows() -> None:
@@ -52,8 +53,13 @@ def test_after_it_is_closed_nothing_is_saved() -> None:
     saves: list[int] = []
     autosave = Autosave(lambda: saves.append(1), every=30)
     autosave.touch()
+    timer = autosave._timer
+    assert timer is not None
     autosave.close()
     autosave.touch()
+    assert autosave._timer is timer
+    timer.join(20)  # it would fire after 30 seconds
+    assert not timer.is_alive()
     assert saves == []
 
 
@@ -76,6 +82,8 @@ def test_closing_waits_for_a_save_under_way() -> None:
 
     closing = threading.Thread(target=close)
     closing.start()
+    until(lambda: autosave._closed)
+    assert steps == []
     go_on.set()
     closing.join(30)
     assert steps == ["saved", "closed"]

@@ -18,7 +18,7 @@ def test_a_turn_is_asked_again_under_what_it_was_asked_under() -> None:
         session.ask("one", cell="c1", seed=5, system="Be brief.").read()
         session.ask("two", cell="c2").read()
         session.configure(system="Be long.")
-        assert session.regenerate(1, temperature=0.9).wait(10)
+        assert session.regenerate(1, temperature=0.9).wait(60)
         body = server.requests[-1].json
         assert [m["content"] for m in body["messages"]] == ["Be brief.", "one"]
         assert (body["seed"], body["temperature"]) == (5, 0.9)
@@ -32,7 +32,7 @@ def test_another_question_in_a_turns_place_is_asked_under_the_present_settings()
     with chatting() as (session, server):
         session.ask("one", thread="t", cell="c1", system="Be brief.").read()
         session.ask("two", thread="t", cell="c2").read()
-        assert session.edit(2, "2", "t", seed=5).wait(10)
+        assert session.edit(2, "2", "t", seed=5).wait(60)
         body = server.requests[-1].json
         assert [m["content"] for m in body["messages"]] == ["one", "re: one", "2"]
         assert body["seed"] == 5
@@ -46,7 +46,7 @@ def test_the_versions_of_a_turn_are_there_to_choose_from() -> None:
     with chatting() as (session, _):
         session.ask("one", cell="c1").read()
         assert session.version_counts() == {}
-        session.edit(1, "ONE").wait(10)
+        session.edit(1, "ONE").wait(60)
         session.ask("uno", cell="c1").read()  # a cell that is run again makes one, too
         found = session.versions(1)
         assert [turn.question for turn in found.turns] == ["one", "ONE", "uno"]
@@ -63,7 +63,7 @@ def test_the_versions_of_a_turn_are_there_to_choose_from() -> None:
 def test_the_chosen_version_is_what_later_questions_follow_on() -> None:
     with chatting() as (session, server):
         session.ask("one", cell="c1").read()
-        session.edit(1, "ONE").wait(10)
+        session.edit(1, "ONE").wait(60)
         session.choose_version(1, 1)
         session.ask("two").read()
         sent = [m["content"] for m in server.requests[-1].json["messages"]]
@@ -80,7 +80,7 @@ def test_a_version_cannot_be_left_while_it_is_written() -> None:
         with pytest.raises(ConfigurationError, match="still being answered"):
             session.choose_version(1, 1)
         gate.set()
-        assert asked.wait(10)
+        assert asked.wait(60)
         assert session.choose_version(1, 1).question == "one"
 
 
@@ -93,8 +93,8 @@ def test_asking_twice_in_a_place_that_is_being_written_makes_two_versions() -> N
         listener.wait_for(grown("Once"))
         second = session.edit(1, "again")  # it waits, and its place is replaced
         gate.set()
-        assert first.wait(10)
-        assert second.wait(10)
+        assert first.wait(60)
+        assert second.wait(60)
         assert questions(server) == ["one", "slow", "again"]
         versions = session.versions(1).turns
         assert [turn.question for turn in versions] == ["one", "slow", "again"]

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import _thread
+import signal
 import subprocess
 import sys
 import threading
@@ -114,9 +114,14 @@ def test_a_thread_that_gave_up_takes_the_lock_from_nobody(path: Path) -> None:
     assert "LockTimeoutError" in taken.stderr
 
 
-def test_an_interrupt_ends_the_waiting(path: Path) -> None:
+def test_an_interrupt_ends_the_waiting(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_seconds: float) -> None:
+        signal.raise_signal(signal.SIGINT)
+
     with held_by_another(path):
-        threading.Timer(0.1, _thread.interrupt_main).start()
+        monkeypatch.setattr("h2o_magic.file_lock.time.sleep", interrupted)
         with pytest.raises(KeyboardInterrupt), file_lock(path, timeout=60):
             pytest.fail("two hold it")
 

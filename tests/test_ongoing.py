@@ -46,7 +46,7 @@ class Listener:
 
     def wait_for(self, holds: Callable[[list[News]], object]) -> None:
         with self._changed:
-            assert self._changed.wait_for(lambda: holds(self.told), 10), self.told
+            assert self._changed.wait_for(lambda: holds(self.told), 60), self.told
 
     def kinds(self) -> list[str]:
         """Return the kinds in order, the same kind in a row once."""
@@ -152,7 +152,7 @@ def test_no_lock_is_held_while_a_listener_is_told() -> None:
         def listener(_: News) -> None:
             other = threading.Thread(target=look)  # a lock that is held stops it
             other.start()
-            other.join(10)
+            other.join(60)
             looked.append(-1 if other.is_alive() else 0)
 
         session.listen(listener)
@@ -170,7 +170,7 @@ def test_a_listener_may_stop_the_answer_that_it_is_told_of() -> None:
         session.listen(stop_at_hello)
         assert session.ask("Hi").read() == "Hello"
         assert session.turn(1).status == "stopped"
-        assert server.left.acquire(timeout=10)
+        assert server.left.acquire(timeout=60)
 
 
 def test_a_refused_question_ends_as_one_that_is_not_kept() -> None:
@@ -219,7 +219,7 @@ def test_a_question_in_the_background_is_answered_while_others_go_on() -> None:
         assert asked.turn is not None
         assert (asked.turn.answer, asked.turn.status) == ("Once", "incomplete")
         gate.set()
-        assert asked.wait(10)
+        assert asked.wait(60)
         assert asked.error is None
         assert session.turn(1, "a") == asked.turn
         assert asked.turn.status == "complete"
@@ -235,7 +235,7 @@ def test_eight_answers_come_at_once() -> None:
             listener.wait_for(grown(question))
         for gate in reversed(gates.values()):
             gate.set()
-        assert all(one.wait(10) for one in asked)
+        assert all(one.wait(60) for one in asked)
         assert [one.answer.text for one in asked] == [f"{q}!" for q in gates]
 
 
@@ -250,7 +250,7 @@ def test_answers_of_one_thread_come_one_after_the_other() -> None:
         assert session.coming() == tuple(waiting)
         assert others[0].turn is None
         gate.set()
-        assert all(one.wait(10) for one in others)
+        assert all(one.wait(60) for one in others)
         assert questions(server) == ["first", "q0", "q1", "q2"]
         context = [m["content"] for m in server.requests[-1].json["messages"]]
         assert context == ["first", "Once", "q0", "re: q0", "q1", "re: q1", "q2"]
@@ -280,13 +280,13 @@ def test_a_waiting_question_that_is_stopped_is_never_asked() -> None:
         second, third = session.ask_later("second"), session.ask_later("third")
         listener.wait_for(lambda told: told.count(Waits("main")) == 2)
         second.stop()
-        assert second.wait(10)
+        assert second.wait(60)
         assert listener.told[-1] == Waits("main")
         assert (second.turn, second.error) == (None, None)
         assert second.answer.facts.status == "stopped"
         gate.set()
-        assert first.wait(10)
-        assert third.wait(10)
+        assert first.wait(60)
+        assert third.wait(60)
         assert questions(server) == ["first", "third"]
 
 
@@ -301,8 +301,8 @@ def test_stopping_a_thread_stops_what_is_written_and_what_waits_there() -> None:
         waits = session.ask_later("waits", thread="x")
         assert len(session.coming("x")) == 2
         assert session.stop("x") == 2
-        assert here.wait(10)
-        assert waits.wait(10)
+        assert here.wait(60)
+        assert waits.wait(60)
         assert not there.ended
         assert [(t.answer, t.status) for t in session.turns("x")] == [("a", "stopped")]
         assert "waits" not in questions(server)
@@ -315,7 +315,7 @@ def test_an_answer_that_is_stopped_before_its_first_token_ends_at_once() -> None
         asked = session.ask_later("Hi")
         listener.wait_for(lambda told: any(isinstance(n, Began) for n in told))
         asked.stop()  # wherever it is between being noted and being written
-        assert asked.wait(10)
+        assert asked.wait(60)
         assert asked.error is None
         assert session.turn(1).status == "stopped"
 
@@ -337,7 +337,7 @@ def test_asking_in_a_turns_place_keeps_its_cell_and_marks_what_follows() -> None
         session.ask("one", cell="c1").read()
         session.ask("two", cell="c2").read()
         first = session.turn(1)
-        assert session.ask_later("better", replaces=first).wait(10)
+        assert session.ask_later("better", replaces=first).wait(60)
         one, two = session.turns()
         assert (one.question, one.cell, one.number) == ("better", "c1", 1)
         assert (two.question, two.outdated) == ("two", True)
@@ -355,8 +355,9 @@ def test_a_question_that_cannot_be_asked_is_refused_at_once(question: str) -> No
 
 
 def test_closing_the_session_keeps_what_came_of_its_background_answers(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("h2o_magic.later._FAREWELL", 60)
     record = Record(tmp_path / "turns.sqlite3", "notebook")
     with chatting({"Hi": ["Half", ENDLESS]}, record) as (session, server):
         listener = Listener(session)
@@ -364,7 +365,7 @@ def test_closing_the_session_keeps_what_came_of_its_background_answers(
         listener.wait_for(grown("Half"))
         session.close()
         assert asked.ended
-        assert server.left.acquire(timeout=10)
+        assert server.left.acquire(timeout=60)
     (turn,) = Record(tmp_path / "turns.sqlite3", "notebook").turns("main")
     assert (turn.answer, turn.status) == ("Half", "stopped")
 
@@ -379,9 +380,9 @@ def test_an_answer_whose_turn_is_taken_out_is_stopped_and_holds_nobody_up(
         listener.wait_for(grown("Half"))
         waits = session.ask_later("then?")
         assert session.reset(everything=everything) == 1
-        assert asked.wait(10)
-        assert server.left.acquire(timeout=10)
-        assert waits.wait(10)
+        assert asked.wait(60)
+        assert server.left.acquire(timeout=60)
+        assert waits.wait(60)
         assert [turn.question for turn in session.turns()] == ["then?"]
         session.undo()
         session.undo()
@@ -401,7 +402,7 @@ def test_a_change_elsewhere_stops_no_answer() -> None:
         session.reset("else")
         session.fork("copy", at=1)
         gate.set()
-        assert asked.wait(10)
+        assert asked.wait(60)
         assert session.turn(2).status == "complete"
 
 
@@ -416,7 +417,7 @@ def test_an_answer_is_kept_in_the_record_in_which_it_was_asked(tmp_path: Path) -
         session.record = Record(None, "")
         session.record.begin("main", Turn("another", "its answer"))
         gate.set()
-        reading.join(10)
+        reading.join(60)
         assert [turn.answer for turn in session.turns()] == ["its answer"]
     (turn,) = Record(path, "old").turns("main")
     assert (turn.question, turn.answer[:4]) == ("Hi", "Half")

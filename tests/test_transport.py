@@ -380,7 +380,7 @@ def test_an_error_answer_is_read_up_to_a_limit() -> None:
         with pytest.raises(StatusError) as caught:
             transport.send("GET", "/")
         assert len(str(caught.value)) < 600
-        assert server.left.acquire(timeout=10)
+        assert server.left.acquire(timeout=60)
 
 
 @pytest.mark.parametrize(
@@ -515,7 +515,7 @@ def test_only_the_beginning_of_a_body_can_be_read() -> None:
     with talking(always(answer([b"one", b"two"], end="hold"))) as (transport, server):
         with transport.send("GET", "/") as reply:
             assert reply.read(4) == b"onet"
-        assert server.left.acquire(timeout=10)
+        assert server.left.acquire(timeout=60)
 
 
 def test_a_document_that_is_no_json_is_a_protocol_error() -> None:
@@ -612,7 +612,7 @@ def test_closing_a_reply_early_closes_its_connection() -> None:
     with talking(in_turn(flood, document(1))) as (transport, server):
         with transport.send("GET", "/") as reply:
             assert next(reply.chunks()) == b"one"
-        assert server.left.acquire(timeout=10)
+        assert server.left.acquire(timeout=60)
         assert body(transport) == b"1"
         assert [request.connection for request in server.requests] == [1, 2]
 
@@ -653,7 +653,7 @@ def test_a_silent_server_is_given_up(
     with talking(always(reply), **timeouts) as (transport, server):
         with pytest.raises(TimedOutError, match=words):
             body(transport)
-        assert server.left.acquire(timeout=10)
+        assert server.left.acquire(timeout=60)
 
 
 def test_a_host_that_takes_no_connection_is_told_with_the_seconds() -> None:
@@ -744,10 +744,10 @@ def test_another_thread_can_end_the_wait(reply: Answer) -> None:
         while not server.requests:
             time.sleep(0.001)
         cancellation.cancel()
-        thread.join(timeout=10)
+        thread.join(timeout=60)
         assert not thread.is_alive()
         assert isinstance(ended[0], ConnectionFailedError)
-        assert server.left.acquire(timeout=10)
+        assert server.left.acquire(timeout=60)
 
 
 def test_nothing_begins_after_a_cancellation() -> None:

@@ -20,7 +20,7 @@ def waiting(line: WaitingLine[str], name: str, served: list[str]) -> threading.T
 
     thread = threading.Thread(target=stand)
     thread.start()
-    assert taken.wait(10)
+    assert taken.wait(60)
     return thread
 
 
@@ -61,10 +61,12 @@ def test_giving_up_ends_the_wait_from_another_thread() -> None:
     line: WaitingLine[str] = WaitingLine()
     first, second = Ticket(line, "first"), Ticket(line, "second")
     first.take()
-    other = threading.Thread(target=lambda: [second.take(), second.wait()])
+    taken = threading.Event()
+    other = threading.Thread(target=lambda: [second.take(), taken.set(), second.wait()])
     other.start()
+    assert taken.wait(60)
     second.give_up()
-    other.join(10)
+    other.join(60)
     assert not other.is_alive()
     assert line.holders == ("first", "second")
 

@@ -189,7 +189,7 @@ class ScriptedServer:
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
         for thread in list(self._threads):
-            thread.join(timeout=10)
+            thread.join(timeout=60)
             assert not thread.is_alive()
 
     def _listen(self) -> None:
@@ -224,7 +224,9 @@ class ScriptedServer:
         sock.sendall(reply.head)
         for index, piece in enumerate(reply.pieces):
             if index in reply.gates:
-                assert reply.gates[index].wait(10)
+                while not reply.gates[index].wait(0.05):
+                    if self._closing:
+                        return
             sock.sendall(piece)
         sock.sendall(reply.terminal)
 

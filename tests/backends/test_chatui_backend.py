@@ -551,8 +551,8 @@ def test_the_end_of_the_body_is_waited_for_a_little_only(
         got: list[str] = []
         thread = threading.Thread(target=lambda: got.append(ask(backend, *FIRST)))
         thread.start()
-        assert server.left.acquire(timeout=10)
-        thread.join(timeout=10)
+        assert server.left.acquire(timeout=60)
+        thread.join(timeout=60)
         assert got == ["a"]
         assert "stop" not in steps(server)
 
@@ -708,7 +708,7 @@ def test_closing_a_later_answer_stops_the_server_where_the_reader_was() -> None:
         stream = backend.stream(request(*SECOND))
         assert next(stream) == TextDelta("a👋")
         stream.close()
-        assert server.left.acquire(timeout=10)
+        assert server.left.acquire(timeout=60)
         *_, generate, stop = server.requests
         assert stop.path == f"{generate.path}/stop-generating"
         generation = question(generate)["generationId"]
@@ -770,10 +770,10 @@ def test_another_thread_can_close_an_answer_that_is_waited_for(where: str) -> No
         if where == "second token":
             eventually(lambda: got)
         stream.close()
-        thread.join(timeout=10)
+        thread.join(timeout=60)
         assert not thread.is_alive()
         assert got == ([TextDelta("a")] if where == "second token" else [])
-        assert server.left.acquire(timeout=10)
+        assert server.left.acquire(timeout=60)
         assert ("stop" in steps(server)) == (name == "generate")
         assert ask(backend, *FIRST) == "1"
 
@@ -796,7 +796,7 @@ def test_an_interrupt_while_waiting_stops_the_server(where: str) -> None:
                 next(stream)
             stream.close()
             assert steps(server)[-1] == "stop"
-            assert server.left.acquire(timeout=10)
+            assert server.left.acquire(timeout=60)
             assert ask(backend, *FIRST) == "1"
     finally:
         signal.signal(signal.SIGALRM, old)
@@ -811,7 +811,7 @@ def test_closing_ends_a_pause_between_two_tries() -> None:
         thread.start()
         eventually(lambda: "generate" in steps(server))
         stream.close()
-        thread.join(timeout=10)
+        thread.join(timeout=60)
         assert not thread.is_alive()
 
 
@@ -866,7 +866,7 @@ def test_chats_that_begin_at_once_share_one_session() -> None:
         time.sleep(0.05)
         gate.set()
         for thread in threads:
-            thread.join(timeout=10)
+            thread.join(timeout=60)
         assert got == ["1", "1", "1"]
         assert steps(server).count("create") == 3
         assert len({made.session for made in script.conversations.values()}) == 1
@@ -883,7 +883,7 @@ def test_turns_of_one_chat_wait_for_each_other() -> None:
             ask(backend, *FIRST)
         assert len(posts(server)) == 1
         stream.close()
-        thread.join(timeout=10)
+        thread.join(timeout=60)
         assert got == ["1"]
 
 

@@ -477,7 +477,7 @@ def test_leaving_an_answer_stops_the_server(
     while shown(events) != CASES[name].outcome:
         events.append(next(answer))
     answer.close()
-    assert host.left.acquire(timeout=10)
+    assert host.left.acquire(timeout=60)
     assert steps(host) == ["create", "generate", "stop"]
     point = {"generationId": GENERATION, "seenContentLength": len(shown(events))}
     assert host.requests[-1].json == point

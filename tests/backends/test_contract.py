@@ -236,7 +236,7 @@ def test_closing_ends_the_connection_and_the_answer(dialect: Dialect) -> None:
         stream = backend.stream(request())
         assert _text_of(stream) == TextDelta("a")
         stream.close()
-        assert server.left.acquire(timeout=10)
+        assert server.left.acquire(timeout=60)
         assert list(stream) == []
         stream.close()
         assert _whole(backend) == "ok"
@@ -249,7 +249,7 @@ def test_an_answer_that_is_dropped_ends_the_connection(dialect: Dialect) -> None
         _text_of(stream)
         del stream
         gc.collect()
-        assert server.left.acquire(timeout=10)
+        assert server.left.acquire(timeout=60)
         assert _whole(backend) == "ok"
 
 
@@ -275,12 +275,12 @@ def test_another_thread_can_close_an_answer_that_is_waited_for(
         expected = "a" if where == "second token" else ""
         eventually(lambda: dialect.questions(server) and shown(got) == expected)
         stream.close()
-        thread.join(timeout=10)
+        thread.join(timeout=60)
         assert not thread.is_alive()
         assert raised == []
         assert shown(got) == expected
         assert not any(isinstance(event, Finished) for event in got)
-        assert server.left.acquire(timeout=10)
+        assert server.left.acquire(timeout=60)
         assert _whole(backend) == "ok"
 
 
@@ -299,7 +299,7 @@ def test_an_interrupt_ends_the_connection_and_is_passed_on(
         ring(0.2)
         with pytest.raises(KeyboardInterrupt):
             list(stream)
-        assert server.left.acquire(timeout=10)
+        assert server.left.acquire(timeout=60)
         assert list(stream) == []
         assert _whole(backend) == "ok"
 
@@ -314,7 +314,7 @@ def test_a_pause_between_two_tries_can_be_left(dialect: Dialect) -> None:
         thread.start()
         eventually(lambda: dialect.questions(server))
         stream.close()
-        thread.join(timeout=10)
+        thread.join(timeout=60)
         assert not thread.is_alive()
         assert shown(got) == ""
         assert len(dialect.questions(server)) == 1
@@ -375,7 +375,7 @@ def test_a_silent_server_is_not_waited_for_for_ever(
         assert isinstance(error, TimedOutError)
         assert "look whether the server is busy" in str(error)
         assert error.partial == shown(got) == ("a" if where == "second token" else "")
-        assert server.left.acquire(timeout=10)
+        assert server.left.acquire(timeout=60)
         assert _whole(backend) == "ok"
 
 
@@ -605,7 +605,7 @@ def test_answers_of_two_chats_do_not_mix(dialect: Dialect) -> None:
 
 @of_each
 def test_eight_at_once_are_eight_whole_answers(dialect: Dialect) -> None:
-    together = threading.Barrier(8, timeout=10)
+    together = threading.Barrier(8, timeout=60)
 
     def echo(request: Request) -> Answer:
         together.wait()  # so that all of them are under way
@@ -621,7 +621,7 @@ def test_eight_at_once_are_eight_whole_answers(dialect: Dialect) -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(timeout=20)
+            thread.join(timeout=60)
             assert not thread.is_alive()
         assert got == {
             n: "".join(f"{n}{i} " for i in range(20)) + "." for n in "abcdefgh"

@@ -616,7 +616,7 @@ def test_closing_an_answer_stops_the_server_and_forgets_the_conversation() -> No
         stream = backend.stream(request(*FIRST))
         assert next(stream) == TextDelta("a")
         stream.close()
-        assert server.left.acquire(timeout=10)
+        assert server.left.acquire(timeout=60)
         assert server.calls()[-1] == f"POST /conversation/{IDS[0]}/stop-generating"
         with pytest.raises(StopIteration):
             next(stream)
@@ -629,7 +629,7 @@ def test_dropping_an_answer_stops_the_server() -> None:
         stream = backend.stream(request(*FIRST))
         next(stream)
         del stream
-        assert server.left.acquire(timeout=10)
+        assert server.left.acquire(timeout=60)
         assert steps(server)[-1] == "stop"
 
 
@@ -677,10 +677,10 @@ def test_another_thread_can_close_an_answer_that_is_waited_for(
         if where == "second token":
             eventually(lambda: got)
         stream.close()
-        thread.join(timeout=10)
+        thread.join(timeout=60)
         assert not thread.is_alive()
         assert got == ([TextDelta("a")] if where == "second token" else [])
-        assert server.left.acquire(timeout=10)
+        assert server.left.acquire(timeout=60)
         assert ("stop" in steps(server)) == (step == "generate")
         script.queues.clear()
         assert ask(backend, *FIRST)
@@ -698,7 +698,7 @@ def test_closing_ends_a_pause_between_two_tries() -> None:
         thread.start()
         eventually(lambda: "generate" in steps(server))
         stream.close()
-        thread.join(timeout=10)
+        thread.join(timeout=60)
         assert not thread.is_alive()
 
 
@@ -720,7 +720,7 @@ def test_an_interrupt_while_waiting_stops_the_server(where: str) -> None:
                 next(stream)
             stream.close()
             assert steps(server)[-1] == "stop"
-            assert server.left.acquire(timeout=10)
+            assert server.left.acquire(timeout=60)
             assert ask(backend, *FIRST) == "1"
     finally:
         signal.signal(signal.SIGALRM, old)
@@ -751,7 +751,7 @@ def test_turns_of_one_chat_wait_for_each_other() -> None:
         assert len(posts(server)) == 1
         gate.set()
         list(first)
-        thread.join(timeout=10)
+        thread.join(timeout=60)
         assert got == ["2"]
 
 
@@ -763,7 +763,7 @@ def test_a_turn_that_waits_for_another_can_be_closed() -> None:
         thread = threading.Thread(target=lambda: list(second))
         thread.start()
         second.close()
-        thread.join(timeout=10)
+        thread.join(timeout=60)
         assert not thread.is_alive()
         first.close()
         assert len(posts(server)) == 1
@@ -964,17 +964,17 @@ def test_forgetting_a_chat_does_not_wait_for_a_server_that_starts() -> None:
 
         def connection() -> Endpoint:
             starting.set()
-            assert gate.wait(10)
+            assert gate.wait(60)
             return Endpoint(server.url)
 
         with closing(GptGmBackend(connection=connection)) as backend:
             thread = threading.Thread(target=lambda: ask(backend, *FIRST))
             thread.start()
-            assert starting.wait(10)
+            assert starting.wait(60)
             backend.forget("chat")
             assert thread.is_alive()
             gate.set()
-            thread.join(timeout=10)
+            thread.join(timeout=60)
             assert server.calls()[-1].startswith("DELETE")
 
 

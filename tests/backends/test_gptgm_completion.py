@@ -148,7 +148,7 @@ def test_tokens_come_as_they_arrive(host: ScriptedServer) -> None:
     while came != "ab":
         came += next(tokens)
     tokens.close()  # type: ignore[attr-defined]
-    assert host.left.acquire(timeout=10)
+    assert host.left.acquire(timeout=60)
     assert host.calls()[-2:] == [
         f"POST /conversation/{ID}/stop-generating",
         f"DELETE /conversation/{ID}",

@@ -48,7 +48,7 @@ class Local:
     def end(self) -> None:
         if self._process:
             self._process.terminate()
-            self._process.wait(timeout=20)
+            self._process.wait(timeout=60)
 
     def endpoint(self) -> Endpoint:
         written = json.loads(self._runtime.read_text())

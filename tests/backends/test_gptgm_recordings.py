@@ -388,7 +388,7 @@ def test_leaving_an_answer_stops_the_server_whatever_it_says(
         assert isinstance(event, TextDelta)
         shown += event.text
     answer.close()
-    assert host.left.acquire(timeout=10)
+    assert host.left.acquire(timeout=60)
     steps = [GptGmScript.step(r) for r in host.requests[before:]]
     assert steps == ["settings", "create", "generate", "stop"]
     backend.close()

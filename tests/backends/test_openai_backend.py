@@ -594,7 +594,7 @@ def test_a_server_that_holds_the_connection_after_done_delays_little() -> None:
     held = events(*ANSWER, end="hold")
     with backend_of(OpenAIScript(held)) as (backend, server):
         assert list(backend.stream(request()))[-1] == Finished("Hello", "end")
-        assert server.left.acquire(timeout=10)
+        assert server.left.acquire(timeout=60)
 
 
 # Leaving
@@ -613,12 +613,12 @@ def test_another_thread_may_close_an_answer_that_is_waited_for() -> None:
 
         thread = threading.Thread(target=listen)
         thread.start()
-        assert first.wait(10)
+        assert first.wait(60)
         answering.close()
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
         assert came == [TextDelta("a")]
-        assert server.left.acquire(timeout=10)
+        assert server.left.acquire(timeout=60)
 
 
 def test_a_closed_or_forgotten_answer_closes_its_connection_at_once() -> None:
@@ -626,7 +626,7 @@ def test_a_closed_or_forgotten_answer_closes_its_connection_at_once() -> None:
         answering = backend.stream(request())
         assert next(answering) == TextDelta("a")
         answering.close()
-        assert server.left.acquire(timeout=10)
+        assert server.left.acquire(timeout=60)
         assert list(answering) == []
 
 

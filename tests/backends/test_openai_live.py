@@ -213,5 +213,5 @@ def test_another_thread_stops_an_answer(endless: str) -> None:
         thread = threading.Thread(target=answer.close)
         thread.start()
         assert not any(isinstance(event, Finished) for event in answer)
-        thread.join(10)
+        thread.join(60)
         until(lambda: busy_slots(endless) == 0)

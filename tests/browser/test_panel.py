@@ -50,11 +50,9 @@ BROKEN_LINKS = """panel => {
   return {disconnected: found.length, shown: shown.length};
 }"""
 
-#: Lets `window.saved` be settled when the next save ends.
-WATCH_SAVE = """() => {
-  const saves = jupyterapp.shell.currentWidget.context.saveState;
-  const ends = done => saves.connect((_, state) => state === 'completed' && done());
-  window.saved = new Promise(ends);
+#: Saves the notebook; `window.saving` is settled when that has ended.
+BEGIN_SAVING = """() => {
+  window.saving = jupyterapp.commands.execute('docmanager:save');
 }"""
 
 
@@ -66,6 +64,7 @@ class Panel:
         self.composer = place.get_by_label("Message")
         self.turns = place.get_by_role("article")
         self.status = place.get_by_role("status")
+        self.stop = place.get_by_role("button", name="Stop the answer (Esc)")
 
     def ask(self, question: str) -> None:
         self.composer.fill(question)
@@ -75,9 +74,14 @@ class Panel:
         return self.place.get_by_role("article", name=f"Turn {number}", exact=True)
 
     def wait_for_end(self, number: int, text: str) -> None:
-        """Wait until a turn's answer has this text, and its end."""
+        """Wait until a turn's answer has this text, and its end, and none goes on."""
         expect(self.turn(number)).to_contain_text(text)
         expect(self.turn(number).locator(".h2o-facts")).to_be_visible()
+        expect(self.stop).to_be_hidden()
+
+    def wait_until_open(self) -> None:
+        """Wait until the kernel has told the view what there is."""
+        expect(self.place.locator(".h2o-about")).not_to_be_empty()
 
     def press(self, name: str) -> None:
         """Press a button that may only be seen with the pointer near."""
@@ -96,7 +100,7 @@ def opened(
     for index in range(last + 1):
         notebook.run_to_end(index)
     panel = Panel(notebook.output(last).locator(".h2o-panel"))
-    expect(panel.composer).to_be_enabled()
+    panel.wait_until_open()
     return notebook, panel
 
 
@@ -105,13 +109,9 @@ def tab_of(page: Page) -> Locator:
     return page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab", has_text=".ipynb")
 
 
-def click_save(page: Page) -> None:
-    page.locator("[data-command='docmanager:save'] >> nth=0").click()
-
-
 def save(page: Page) -> None:
-    """Save the notebook, and wait until it is."""
-    click_save(page)
+    """Save the notebook, checkpoint and all: JupyterLab ignores who saves meanwhile."""
+    page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
     expect(tab_of(page)).not_to_contain_class("jp-mod-dirty")
 
 
@@ -176,6 +176,7 @@ def test_the_panel_answers_while_a_cell_runs_and_an_interrupt_stops_only_the_cel
     notebook.run_to_end(0)
     notebook.run_to_end(1)
     panel = Panel(notebook.output(1).locator(".h2o-panel"))
+    panel.wait_until_open()
     notebook.run(2)
     expect(notebook.output(2)).to_contain_text("busy")
     server.script = ["While it runs. ", go_on, "And after it."]
@@ -184,7 +185,7 @@ def test_the_panel_answers_while_a_cell_runs_and_an_interrupt_stops_only_the_cel
     notebook.page.locator("[data-command='notebook:interrupt-kernel'] >> nth=0").click()
     expect(notebook.output(2)).to_contain_text("KeyboardInterrupt")
     go_on.set()
-    expect(panel.turn(1)).to_contain_text("And after it.")
+    panel.wait_for_end(1, "And after it.")
     expect(panel.turn(1)).not_to_contain_text("Stopped")
 
 
@@ -230,6 +231,10 @@ def test_a_question_is_edited_its_answer_asked_again_and_its_versions_are_kept(
     panel.turn(1).evaluate(TWICE_DELETED)
     expect(panel.turns).to_have_count(1)
     expect(panel.turn(1)).to_contain_text("What is newer?")
+    panel.ask("What is newest?")
+    panel.wait_for_end(2, "The fourth answer.")
+    asked = questions(open_notebook.lab, "panel-versions.ipynb")
+    assert asked == ["What is newer?", "What is newest?"]
 
 
 def test_code_goes_into_a_new_cell_below_or_into_the_clipboard(
@@ -267,12 +272,13 @@ def test_the_composer_completes_names_and_commands_previews_and_breaks_lines(
     note = panel.place.get_by_role("group", name="What would be sent")
     expect(note).to_contain_text("What is [3, 4]?")
     panel.composer.press("Shift+Enter")
-    assert server.asked == []
+    expect(panel.composer).to_have_value("What is {measured}?\n")
     panel.ask("/thread ideas")
     expect(panel.place.get_by_label("Thread", exact=True)).to_have_value("ideas")
     panel.ask("/thrad")
     expect(panel.status).to_contain_text("did you mean 'thread'?")
     expect(panel.composer).to_have_value("/thrad")
+    assert server.asked == []
 
 
 def test_controls_change_the_next_question_and_what_cells_see(
@@ -317,7 +323,7 @@ def test_a_preset_is_saved_and_removed_and_settings_over_the_chat_are_closed(
     name.press("Enter")
     expect(preset).to_have_value("mine")
     preset.select_option("precise")
-    expect(temperature).not_to_have_value("0.7")
+    expect(temperature).to_have_value("0.1")
     preset.select_option("mine")
     expect(temperature).to_have_value("0.7")
     panel.place.get_by_title("Remove this preset").click()
@@ -330,18 +336,24 @@ def test_a_preset_is_saved_and_removed_and_settings_over_the_chat_are_closed(
     expect(panel.turn(1)).to_contain_text("Only a part")
     temperature.press("Escape")
     expect(temperature).to_be_hidden()
+    expect(settings).to_have_attribute("aria-expanded", "false")
     expect(settings).to_be_focused()
     settings.click()
     expect(temperature).to_be_visible()
+    expect(settings).to_have_attribute("aria-expanded", "true")
     panel.place.get_by_role("log").click(position={"x": 20, "y": 300})
     expect(temperature).to_be_hidden()
+    expect(settings).to_have_attribute("aria-expanded", "false")
     expect(settings).to_be_focused()
     expect(panel.turn(1)).not_to_contain_text("Stopped")
     settings.click()
     expect(temperature).to_be_visible()
+    expect(settings).to_have_attribute("aria-expanded", "true")
+    assert not server.stopped.is_set()
     panel.composer.focus()
     panel.composer.press("Escape")
     expect(panel.turn(1)).to_contain_text("Stopped")
+    expect(panel.stop).to_be_hidden()
     expect(temperature).to_be_visible()
     panel.composer.press("Escape")
     expect(temperature).to_be_hidden()
@@ -392,14 +404,13 @@ def test_what_comes_while_a_notebook_is_saved_is_still_to_be_saved(
 
     page.route("**/api/contents/panel-slow-save.ipynb*", hold)
     with page.expect_request(lambda request: request.method == "PUT"):
-        click_save(page)
+        page.evaluate(BEGIN_SAVING)
     server.script = ANSWER
     panel.ask("While it is saved?")
     expect(panel.turn(1).locator(".h2o-facts")).to_be_visible()
     expect(tab_of(page)).to_contain_class("jp-mod-dirty")
-    page.evaluate(WATCH_SAVE)
     held[0].continue_()
-    page.evaluate("() => window.saved")
+    page.evaluate("() => window.saving")
     path = open_notebook.lab.folder / "panel-slow-save.ipynb"
     assert "While it is" not in path.read_text()
     expect(tab_of(page)).to_contain_class("jp-mod-dirty")
@@ -463,8 +474,10 @@ def test_a_restarted_kernel_is_told_and_a_saved_notebook_has_the_transcript(
     panel.ask("What is kept?")
     expect(panel.turn(1).locator(".h2o-facts")).to_be_visible()
     expect(tab_of(page)).to_contain_class("jp-mod-dirty")
-    expect(notebook.output(1).get_by_text("Turn 1")).to_be_hidden()
     save(page)
+    transcript = notebook.output(1).locator(".jp-RenderedMarkdown")
+    expect(transcript).to_contain_text("What is kept?")
+    expect(transcript).to_be_hidden()
     saved = nbformat.read(open_notebook.lab.folder / "panel-saved.ipynb", as_version=4)
     assert "widgets" not in saved.metadata
     html, _ = HTMLExporter().from_notebook_node(saved)
@@ -521,6 +534,7 @@ def test_two_thousand_messages_are_built_only_where_they_are_seen(
     panel.ask("A new question?")
     expect(panel.turn(1001)).to_contain_text("A new answer.")
     expect(panel.turn(1001)).to_be_in_viewport()
+    panel.wait_for_end(1001, "A new answer.")
     log.hover()
     notebook.page.mouse.wheel(0, -3000)
     expect(panel.place.get_by_text("Jump to latest")).to_be_visible()
@@ -532,19 +546,21 @@ def test_it_is_accessible_in_light_and_dark_narrow_and_wide(
     page = open_notebook.page
     notebook, panel = opened(open_notebook, server, "panel-axe.ipynb", "%%h2o\nA cell?")
     server.script = [*ANSWER, "[A link](https://example.org), `code`.\n\n> Quoted."]
-    for question in ("One?", "Another, with `code`?"):
+    for number, question in enumerate(("One?", "Another, with `code`?"), 2):
         panel.ask(question)
-        expect(panel.place.locator(".h2o-facts")).not_to_have_count(0)
-        expect(panel.place.locator(".h2o-running")).to_have_count(0)
+        panel.wait_for_end(number, "Quoted.")
     panel.ask("/status")
+    expect(panel.place.get_by_role("group", name="/status")).to_be_visible()
     panel.press("Settings")
+    expect(panel.place.get_by_label("temperature")).to_be_visible()
     for theme in ("Light", "Dark"):
         set_theme(page, theme)
         for width in (900, 1600):
             page.set_viewport_size({"width": width, "height": 1000})
             panel.composer.fill("")
             panel.composer.press_sequentially("/th")
-            expect(panel.place.get_by_role("option")).not_to_have_count(0)
+            offers = panel.place.get_by_role("listbox", name="Completions")
+            expect(offers.get_by_role("option")).not_to_have_count(0)
             assert violations(page) == []
             notebook.screenshot(f"panel-{theme.lower()}-{width}")
     set_theme(page, "Light")

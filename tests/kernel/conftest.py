@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -127,17 +128,22 @@ class Notebook:
 @contextmanager
 def running_kernel(*arguments: str, **environ: str) -> Iterator[Notebook]:
     """Start a kernel with more in its environment; its own manager ends it."""
-    manager = KernelManager(kernel_name="python3")
-    manager.start_kernel(env={**os.environ, **environ}, extra_arguments=list(arguments))
-    client = manager.client()
-    client.start_channels()
-    client.wait_for_ready(timeout=TIMEOUT)
-    try:
-        yield Notebook(manager, client)
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
-        manager.cleanup_resources()
+    own = ["--HistoryManager.hist_file=:memory:", *arguments]  # not one for all
+    # Ports that are chosen before the kernel takes them may be another's by then.
+    with tempfile.TemporaryDirectory(prefix="h2o-") as sockets:
+        manager = KernelManager(
+            kernel_name="python3", transport="ipc", ip=f"{sockets}/kernel"
+        )
+        manager.start_kernel(env={**os.environ, **environ}, extra_arguments=own)
+        client = manager.client()
+        client.start_channels()
+        client.wait_for_ready(timeout=TIMEOUT)
+        try:
+            yield Notebook(manager, client)
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)
+            manager.cleanup_resources()
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def chatting(
 
 
 def wait_for(record: Record, answer: str, thread: str = "main") -> Turn:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         for turn in record.turns(thread):
             if turn.answer == answer:
@@ -123,8 +123,9 @@ def test_a_kernel_that_is_shut_down_keeps_its_background_answer(
     with chatting({"aside": ["Half", ENDLESS]}, path) as (kernel, record):
         kernel.run("asked = session.ask_later('aside')")
         wait_for(record, "Half")
+        kernel.run("import h2o_magic.later\nh2o_magic.later._FAREWELL = 60")
         kernel.client.shutdown()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while kernel.manager.is_alive():
             assert time.monotonic() < deadline
             time.sleep(0.05)

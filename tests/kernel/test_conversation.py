@@ -168,6 +168,7 @@ def test_the_history_marks_answers_that_are_not_whole(
 ) -> None:
     server.script = ["Half", " an", CUT]
     chat.run("%%h2o\nbroken", "c1")
+    assert server.stopped.wait(60)
     server.stopped.clear()  # which the client asked for when the line was cut
     server.script = ["Half", threading.Event()]
     request = chat.start("%%h2o\nstopped", "c2")

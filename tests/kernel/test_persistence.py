@@ -328,7 +328,7 @@ def test_a_kernel_that_ends_leaves_one_file(
         load(kernel, server)
         kernel.run("%%h2o\nhello", "c1")
         kernel.client.shutdown()
-        kernel.manager.finish_shutdown()
+        kernel.manager.finish_shutdown(waittime=120)
     (file,) = home.glob("conversations.sqlite3*")
     assert b"hello" in file.read_bytes()
 

@@ -157,7 +157,7 @@ def turn(text: str, parameters: Mapping[str, Any], **options: Any) -> dict[str, 
     return {**body, "options": {"use_cache": False, **options}}
 
 
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Wait until `condition` holds; fail when it does not come to hold."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -30,7 +30,7 @@ class Serving:
         return Client(self.url, self.token)
 
     def wait(self) -> int:
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=60)
 
 
 Start = Callable[..., Serving]

@@ -158,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content[begin:end])
         self.wfile.flush()
         if remote.hold is not None:
-            remote.hold.wait(20)
+            remote.hold.wait(60)
         if end < len(content):
             self.close_connection = True
 

@@ -38,7 +38,7 @@ def narrow(tmp_path: Path) -> Iterator[tuple[Client, Path]]:
         yield Client(written["url"], written["token"]), log
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def address(client: Client) -> tuple[str, int]:

@@ -182,7 +182,7 @@ log = Path(sys.argv[1])
 start_log(open_log(log))
 for line in sys.argv[2:]:
     os.write(2, line.encode() + b"\\n")
-deadline = time.monotonic() + 20
+deadline = time.monotonic() + 60
 while "llama_model_load" not in log.read_text() and time.monotonic() < deadline:
     time.sleep(0.01)
 """

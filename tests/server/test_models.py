@@ -232,7 +232,7 @@ def test_who_still_waits_when_all_is_unloaded_gets_nothing_loaded(
 
     def load(path: Path, room: Room) -> Engine:
         loads.append(path)
-        begin.wait(10)
+        begin.wait(60)
         return Engine(path, room)
 
     async def run() -> None:
@@ -285,13 +285,13 @@ def test_who_leaves_while_it_loads_leaves_it_loaded(
 
     def load(path: Path, room: Room) -> Engine:
         loads.append(path)
-        begin.wait(10)
+        begin.wait(60)
         return Engine(path, room)
 
     async def run() -> None:
         models = Models(2, load, memory=need(weights["a"]))
         first = asyncio.ensure_future(use(models, weights["a"]))
-        await asyncio.sleep(0.02)
+        await until(lambda: bool(loads))
         first.cancel()
         second = asyncio.ensure_future(use(models, weights["a"]))
         await asyncio.sleep(0.02)
@@ -309,16 +309,17 @@ def test_who_leaves_while_it_loads_leaves_it_loaded(
 def test_who_leaves_while_it_fails_to_load_harms_nobody(
     weights: dict[str, Weights],
 ) -> None:
-    begin = threading.Event()
+    loading, begin = threading.Event(), threading.Event()
 
     def load(_path: Path, _room: Room) -> Engine:
-        begin.wait(10)
+        loading.set()
+        begin.wait(60)
         raise ConfigurationError("broken")
 
     async def run() -> None:
         models = Models(2, load)
         first = asyncio.ensure_future(use(models, weights["a"]))
-        await asyncio.sleep(0.02)
+        await until(loading.is_set)
         first.cancel()
         begin.set()
         with pytest.raises(ConfigurationError, match="broken"):

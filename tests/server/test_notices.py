@@ -56,7 +56,7 @@ class Gate:
 
     def load(self, path: Path, room: Room) -> Engine:
         self.at_it.set()
-        self.open.wait(20)
+        self.open.wait(60)
         return Engine(path, room)
 
 

@@ -406,10 +406,10 @@ def own(share: Share, endless: str) -> Callable[..., Shared]:
 def test_after_a_signal_answers_end_and_nothing_new_begins(
     own: Callable[..., Shared], endless: str, number: signal.Signals
 ) -> None:
-    shared = own()
+    shared = own("--grace", "600")
     client = Client(shared.client.url, TOKEN).accept_terms()
     conversation = client.converse()
-    with client.open("POST", CHAT, long_stream(endless, 1000)) as answer:
+    with client.open("POST", CHAT, long_stream(endless, 4000)) as answer:
         answer.readline()
         shared.process.send_signal(number)
         until(lambda: client.call("GET", "/health").status == 503)
@@ -426,7 +426,7 @@ def test_after_a_signal_answers_end_and_nothing_new_begins(
         *_, finish, done = sse(b"data: {}\n" + answer.read())
     assert done == "[DONE]"
     assert json.loads(finish)["choices"][0]["finish_reason"] == "length"
-    assert shared.process.wait(20) == 0
+    assert shared.process.wait(60) == 0
     events = [json.loads(line)["event"] for line in shared.log.splitlines()]
     assert "waiting for answers" in events
     assert "stopping answers" not in events
@@ -444,7 +444,7 @@ def test_when_the_grace_is_over_answers_are_stopped_and_say_so(
         *_, last, done = sse(b"data: {}\n" + answer.read())
     assert json.loads(last)["error"]["code"] == "server_ending"
     assert done == "[DONE]"
-    assert shared.process.wait(20) == 0
+    assert shared.process.wait(60) == 0
     assert "stopping answers" in shared.log
 
 
@@ -462,7 +462,7 @@ def test_an_answer_at_once_that_is_stopped_is_a_503(
     shared.process.terminate()
     thread.join()
     assert error(replies[0], 503)["code"] == "server_ending"
-    assert shared.process.wait(20) == 0
+    assert shared.process.wait(60) == 0
 
 
 def test_a_second_signal_ends_it_at_once(
@@ -475,7 +475,7 @@ def test_a_second_signal_ends_it_at_once(
         until(lambda: "waiting for answers" in shared.log)
         assert shared.process.poll() is None
         shared.process.terminate()
-        assert shared.process.wait(20) == 128 + signal.SIGTERM
+        assert shared.process.wait(60) == 128 + signal.SIGTERM
 
 
 def test_without_answers_it_ends_at_the_first_signal(
@@ -483,7 +483,7 @@ def test_without_answers_it_ends_at_the_first_signal(
 ) -> None:
     shared = own("--grace", "600")
     shared.process.terminate()
-    assert shared.process.wait(20) == 0
+    assert shared.process.wait(60) == 0
     assert "waiting for answers" not in shared.log
 
 
@@ -492,7 +492,7 @@ def test_who_waits_for_a_slot_at_a_signal_is_answered_still(
 ) -> None:
     shared = own("--slots", "1", "--grace", "600")
     client = shared.client
-    with client.open("POST", CHAT, long_stream(endless, 600)) as answer:
+    with client.open("POST", CHAT, long_stream(endless, 4000)) as answer:
         answer.readline()
         waiting = client.start("POST", CHAT, body(endless, max_tokens=3))
         until(lambda: "waiting 1" in client.call("GET", "/metrics").body.decode())
@@ -500,7 +500,7 @@ def test_who_waits_for_a_slot_at_a_signal_is_answered_still(
         answer.read()
         with waiting.getresponse() as second:
             assert json.loads(second.read())["usage"]["completion_tokens"] == 3
-    assert shared.process.wait(20) == 0
+    assert shared.process.wait(60) == 0
 
 
 def test_a_running_answer_can_be_stopped_while_the_server_ends(
@@ -517,7 +517,7 @@ def test_a_running_answer_can_be_stopped_while_the_server_ends(
         path = f"/conversation/{conversation}/stop-generating"
         assert client.call("POST", path).status == 200
         answer.read()
-    assert shared.process.wait(20) == 0
+    assert shared.process.wait(60) == 0
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_five_streams_with_four_slots_all_end(client: Client, endless: str) -> N
     assert sorted(last) == sorted(conversations)
     for event in last.values():
         assert event["details"]["generated_tokens"] == 300
-    assert max(seen) <= 4
+    assert max(seen, default=0) <= 4
     until(lambda: client.busy_slots() == 0)
 
 

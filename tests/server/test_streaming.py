@@ -47,11 +47,11 @@ def test_silence_is_filled_with_comments(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_stream_that_speaks_needs_no_comments(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(streaming, "_KEEP_ALIVE_SECONDS", 0.2)
+    monkeypatch.setattr(streaming, "_KEEP_ALIVE_SECONDS", 1.0)
     sent: list[dict[str, Any]] = []
 
     async def events() -> AsyncGenerator[bytes, None]:
-        for _ in range(6):
+        for _ in range(30):  # longer than that in all
             yield b"data:1\n\n"
             await asyncio.sleep(0.05)
 

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -302,11 +303,11 @@ def test_a_file_that_another_program_keeps_locked(
 
 
 HOLDER = """
-import sqlite3, sys, threading
+import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1])
 connection.execute("BEGIN IMMEDIATE")
 print("locked", flush=True)
-threading.Event().wait(0.3)
+sys.stdin.read()
 """
 
 
@@ -314,13 +315,22 @@ def test_a_kernel_waits_for_another_that_writes(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     filled(path, 3)
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLDER, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     with holder:
+        assert holder.stdin is not None
         assert holder.stdout is not None
         assert holder.stdout.readline() == "locked\n"
         told = Told(path)
-        told.ask("waited")
+        asking = threading.Thread(target=told.ask, args=("waited",))
+        asking.start()
+        asking.join(0.3)
+        assert asking.is_alive()
+        holder.stdin.close()
+        asking.join(60)
     assert told.record.trouble == ""
     assert told.record.count("main") == 4
     told.record.close()
