@@ -46,8 +46,11 @@ def as_columns(turn: Turn) -> tuple[Any, ...]:
     )
 
 
-def as_turn(columns: Sequence[Any]) -> Turn:
-    """Return the turn of a row of id, sequence and then :data:`COLUMNS`."""
+def as_turn(columns: Sequence[Any], *, number: int = 0, outdated: bool = False) -> Turn:
+    """Return the turn of a row of id, sequence and then :data:`COLUMNS`.
+
+    Its number and whether it is outdated are not in the row, but of its thread.
+    """
     id_, sequence, status, cell, system, model, begins, asked_at, facts, *texts = (
         columns
     )
@@ -64,6 +67,8 @@ def as_turn(columns: Sequence[Any]) -> Turn:
         facts=_read_facts(facts),
         sequence=sequence,
         id=id_,
+        number=number,
+        outdated=outdated,
     )
 
 

@@ -7,7 +7,6 @@ that of a thread that does not exist, and has no turns.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from operator import index
 from typing import Any, TypeAlias, get_args
 
@@ -252,10 +251,11 @@ def _marked(
     latest = _latest_before(database, thread, first)
     turns = []
     for _, *columns in found:
-        turn = rows.as_turn(columns)
         number += 1
-        turns.append(replace(turn, number=number, outdated=turn.sequence < latest))
-        latest = max(latest, turn.sequence)
+        sequence = columns[1]
+        outdated = sequence < latest
+        turns.append(rows.as_turn(columns, number=number, outdated=outdated))
+        latest = max(latest, sequence)
     return tuple(turns)
 
 

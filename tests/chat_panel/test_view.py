@@ -281,7 +281,11 @@ def test_an_answer_in_a_long_thread_makes_the_panel_read_its_turn_only(
     page.session.settings.set("max_turns", 0)
     read: list[object] = []
     as_turn = rows.as_turn
-    monkeypatch.setattr(rows, "as_turn", lambda row: read.append(row) or as_turn(row))
+    monkeypatch.setattr(
+        rows,
+        "as_turn",
+        lambda *row, **marks: read.append(row) or as_turn(*row, **marks),
+    )
     server.script = ["Yes", "."]
     page.say("ask", text="One more?")
     ended = page.wait_for("rows")["rows"][0]
