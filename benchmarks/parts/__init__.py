@@ -64,6 +64,7 @@ LEAST_ROUNDS = {
 MOST_ROUNDS = {
     "iopub": 5,
     "lab": 5,
+    "memory": 5,
     "slow_link": 5,
     "panel": 5,
     "flood of chatlab": 5,

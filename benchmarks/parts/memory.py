@@ -6,12 +6,13 @@ what it shows of each (``Out``, its history), as it does for every cell.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import statistics
+from collections.abc import Iterator, Sequence
 
-from benchmarks.apparatus.kernel import Kernel, talking_kernel
+from benchmarks.apparatus.kernel import talking_kernel
 from benchmarks.apparatus.speaker import PATHS, question, speaking
 from benchmarks.bars import Bar
-from benchmarks.parts import Options
+from benchmarks.parts import MOST_ROUNDS, Options
 
 __all__ = ["measure"]
 
@@ -20,30 +21,42 @@ _ANSWERS = 100
 _MOST_MB = 10.0
 
 
-def measure(options: Options) -> Iterator[Bar]:  # noqa: ARG001 - one count is enough
-    """Yield what the kernel has grown by, for each shape and dialect."""
+def measure(options: Options) -> Iterator[Bar]:
+    """Yield what a kernel has grown by at most, for each shape and dialect."""
+    rounds = min(options.rounds, MOST_ROUNDS["memory"])
     with speaking() as speaker:
         for dialect, path in PATHS.items():
             for shape in ("prose", "mixed"):
-                with talking_kernel(speaker.url + path) as kernel:
-                    sizes = _sizes(kernel, f"%%h2o\n{question(shape, _TOKENS)}")
-                yield Bar(
-                    f"{_ANSWERS} answers of {_TOKENS} tokens, {shape}, {dialect}",
-                    sizes[-1] - sizes[0],
-                    "MB more",
-                    most=_MOST_MB,
-                    note=f"one run; {sizes[0]:.1f} MB after the first, "
-                    f"{sizes[9]:.1f} after 10, {sizes[49]:.1f} after 50, "
-                    f"{sizes[-1]:.1f} after {_ANSWERS}",
-                    beside={"first": sizes[0] * 1e6, "last": sizes[-1] * 1e6},
-                )
+                runs = [_sizes(speaker.url + path, shape) for _ in range(rounds)]
+                yield _grown(f"{shape}, {dialect}", runs)
 
 
-def _sizes(kernel: Kernel, cell: str) -> list[float]:
-    """Return the resident memory of the kernel's process after each answer, in MB."""
+def _grown(what: str, runs: Sequence[Sequence[float]]) -> Bar:
+    """Return what the kernels grew by, of their sizes after each answer."""
+    grown = [sizes[-1] - sizes[0] for sizes in runs]
+    first, tenth, fiftieth, last = (
+        statistics.median(sizes[answers - 1] for sizes in runs)
+        for answers in (1, 10, 50, _ANSWERS)
+    )
+    return Bar.worst(
+        f"{_ANSWERS} answers of {_TOKENS} tokens, {what}",
+        grown,
+        "MB more",
+        most=_MOST_MB,
+        note=f"{len(runs)} kernels, median {statistics.median(grown):.1f}; medians "
+        f"{first:.1f} MB after the first, {tenth:.1f} after 10, {fiftieth:.1f} after "
+        f"50, {last:.1f} after {_ANSWERS}",
+        beside={"first": first * 1e6, "last": last * 1e6},
+    )
+
+
+def _sizes(server: str, shape: str) -> list[float]:
+    """Return the resident memory of a new kernel's process after each answer, in MB."""
+    cell = f"%%h2o\n{question(shape, _TOKENS)}"
     sizes = []
-    for _ in range(_ANSWERS):
-        kernel.run(cell)
-        size = kernel.evaluate("__import__('psutil').Process().memory_info().rss")
-        sizes.append(size / 1e6)
+    with talking_kernel(server) as kernel:
+        for _ in range(_ANSWERS):
+            kernel.run(cell)
+            size = kernel.evaluate("__import__('psutil').Process().memory_info().rss")
+            sizes.append(size / 1e6)
     return sizes

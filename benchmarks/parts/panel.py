@@ -25,7 +25,7 @@ __all__ = ["measure"]
 
 _MOST_ROUNDS = MOST_ROUNDS["panel"]  # each takes half a minute
 _LAST = ".h2o-section:last-child > .h2o-turn:last-child"
-_OPENING = """(newest) => {
+_NOTE_OPENING = """(newest) => {
   window.opening = { built: 0, shown: 0 };
   new MutationObserver(() => {
     const { opening } = window;
@@ -45,7 +45,7 @@ _SCROLL = """async () => {
     times.push(performance.now() - last);
     last = performance.now();
   }
-  return times.sort((a, b) => a - b);
+  return times;
 }"""
 
 #: Jupyter's server leaves Nagle's algorithm on: at times it holds a message back until
@@ -114,6 +114,29 @@ class _Round:
     received: int
 
 
+@dataclass(frozen=True)
+class _Opening:
+    """A long conversation as it was opened, and scrolled through.
+
+    Attributes
+    ----------
+    took : float
+        Milliseconds from the panel's first element to its last turn.
+    built : int
+        How many turns had elements of their own then.
+    frames : list of float
+        Milliseconds of each frame while it was scrolled, in order of length.
+    """
+
+    took: float
+    built: int
+    frames: list[float]
+
+    def frame(self, share: float) -> float:
+        """Return what a share of the frames took at most, in milliseconds."""
+        return self.frames[int(len(self.frames) * share)]
+
+
 def measure(options: Options) -> Iterator[Bar]:
     """Yield the figures of two answers, and of a long conversation."""
     home = Path(tempfile.mkdtemp(prefix="h2o-panel-"))
@@ -136,10 +159,13 @@ def measure(options: Options) -> Iterator[Bar]:
                 shut_down(page)
             size = len("".join(answer(shape, tokens)).encode())
             yield from _bars(f"{tokens} tokens of {shape} at {rate}/s: ", rounds, size)
-        many = turns_cell(1000)
-        opened = _open(opener, "many.ipynb", speaker.url, many, show=False)
-        yield from _long_conversation(page, opened)
-        shut_down(page)
+        openings = []
+        for number in range(min(options.rounds, _MOST_ROUNDS)):
+            cells = (speaker.url, turns_cell(_MANY))
+            opened = _open(opener, f"many-{number}.ipynb", *cells, show=False)
+            openings.append(_opening(page, opened))
+            shut_down(page)
+        yield from _long_conversation(openings)
         page.close()
     yield from _askings(max(options.rounds, _LEAST_ASKINGS))
 
@@ -231,8 +257,9 @@ def _bars(what: str, rounds: Sequence[_Round], size: int) -> Iterator[Bar]:
     )
 
 
-def _long_conversation(page: Page, opened: LabNotebook) -> Iterator[Bar]:
-    page.evaluate(_OPENING, _LAST)
+def _opening(page: Page, opened: LabNotebook) -> _Opening:
+    """Open the panel on the turns, and scroll through them."""
+    page.evaluate(_NOTE_OPENING, _LAST)
     opened.run_to_end(2)
     page.wait_for_function("() => window.opening.shown", timeout=60_000)
     opening = page.evaluate("() => window.opening")
@@ -240,12 +267,26 @@ def _long_conversation(page: Page, opened: LabNotebook) -> Iterator[Bar]:
     page.wait_for_timeout(2000)
     page.get_by_role("log").hover()
     page.mouse.wheel(0, -100)
-    frames = page.evaluate(_SCROLL)
-    took = opening["shown"] - opening["built"]
-    yield Bar("2,000 messages open in", took, "ms", most=1000)
-    yield Bar("turns built then", built, "of 1000")
-    yield Bar("frame while scrolling, median", frames[len(frames) // 2], "ms", most=34)
-    yield Bar("frame while scrolling, 95 %", frames[int(len(frames) * 0.95)], "ms")
+    frames = sorted(page.evaluate(_SCROLL))
+    return _Opening(opening["shown"] - opening["built"], built, frames)
+
+
+def _long_conversation(openings: Sequence[_Opening]) -> Iterator[Bar]:
+    def bar(
+        name: str,
+        unit: str,
+        figure: Callable[[_Opening], float],
+        most: float | None = None,
+    ) -> Bar:
+        figures = [figure(one) for one in openings]
+        note = f"{len(figures)} rounds, the worst {max(figures):.3g}"
+        return Bar.median(name, figures, unit, most=most, note=note)
+
+    yield bar("2,000 messages open in", "ms", lambda one: one.took, 1000)
+    yield bar("turns built then", f"of {_MANY}", lambda one: one.built)
+    scrolling = "frame while scrolling, "
+    yield bar(scrolling + "median", "ms", lambda one: one.frame(0.5), 34)
+    yield bar(scrolling + "95 %", "ms", lambda one: one.frame(0.95))
 
 
 def _askings(rounds: int) -> Iterator[Bar]:
