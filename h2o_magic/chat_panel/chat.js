@@ -174,9 +174,9 @@ class Log {
 
   /** Stay at the end, unless the reader goes up: what has grown or shrunk is no reader. */
   onScroll() {
-    const { scrollTop, scrollHeight, clientHeight } = this.box;
+    const { scrollTop, scrollHeight } = this.box;
     const up = scrollHeight === this.height && scrollTop < this.top;
-    if (scrollHeight - scrollTop - clientHeight < 30) this.stuck = true;
+    if (this.endIsSeen) this.stuck = true;
     else if (up || performance.now() - this.moved < 400) this.stuck = false;
     this.top = scrollTop;
     this.height = scrollHeight;
@@ -191,7 +191,12 @@ class Log {
 
   onSize() {
     this.chat.fit();
-    if (this.stuck) this.toEnd();
+    if (this.stuck || this.endIsSeen) this.toEnd(); // what shrinks may not scroll any more
+  }
+
+  get endIsSeen() {
+    const { scrollTop, scrollHeight, clientHeight } = this.box;
+    return scrollHeight - scrollTop - clientHeight < 30;
   }
 
   /** Show the questions that wait for the answer before them. */

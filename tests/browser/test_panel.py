@@ -493,6 +493,7 @@ def test_a_restarted_kernel_is_told_and_a_saved_notebook_has_the_transcript(
     panel.ask("What waits?")
     panel.press("Delete turn 1")
     expect(panel.place.get_by_role("button", name="Undo")).to_be_visible()
+    expect(panel.place.get_by_text("Jump to latest")).to_be_hidden()  # all is seen
     page.evaluate(
         "() => jupyterapp.shell.currentWidget.context.sessionContext.restartKernel()"
     )
