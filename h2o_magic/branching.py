@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from h2o_magic.asking import Answer
 from h2o_magic.expecting import expect
@@ -83,13 +83,13 @@ class BranchingConversation(OngoingConversation):
         return self.record.versions(self._name(thread), number)
 
     def version_counts(
-        self, thread: str | None = None
+        self, thread: str | None = None, *, of: Collection[int] | None = None
     ) -> Mapping[int, tuple[int, int]]:
         """Return which version is chosen, and of how many, by the ids of turns.
 
-        Turns that were asked once are left out.
+        Turns that were asked once are left out. With ids, `of` these turns only.
         """
-        return self.record.version_counts(self._name(thread))
+        return self.record.version_counts(self._name(thread), of)
 
     def choose_version(
         self, number: int, version: int, thread: str | None = None

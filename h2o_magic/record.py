@@ -6,7 +6,14 @@ with what could still be read, and says why once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from pathlib import Path
 from typing import Any
 
@@ -255,6 +262,10 @@ class Record:
         """Return the threads that have turns, in order of creation."""
         return self._keeper.read(turns.list_threads)
 
+    def thread_names(self) -> tuple[str, ...]:
+        """Return the names of :meth:`threads`, without reading their turns."""
+        return self._keeper.read(turns.thread_names)
+
     def fork(
         self, thread: str, new: str, at: int | None, *, overwrite: bool = False
     ) -> int:
@@ -308,12 +319,15 @@ class Record:
         """
         return self._keeper.read(versions.of, thread, number)
 
-    def version_counts(self, thread: str) -> Mapping[int, tuple[int, int]]:
+    def version_counts(
+        self, thread: str, of: Collection[int] | None = None
+    ) -> Mapping[int, tuple[int, int]]:
         """Return for each turn with versions, by its id, which is chosen, of how many.
 
-        A turn that was asked once is not among them.
+        A turn that was asked once is not among them. With ids, `of` these turns only,
+        which costs less.
         """
-        return self._keeper.read(versions.counts, thread)
+        return self._keeper.read(versions.counts, thread, of)
 
     def choose(self, thread: str, number: int, version: int) -> Turn:
         """Put another version in a turn's place, and return it.

@@ -98,7 +98,7 @@ class Telling:
         """Tell what is beside the turns."""
         session = self._session
         current = session.thread
-        threads = [info.name for info in session.threads()]
+        threads = list(session.record.thread_names())
         server = str(session.settings["server"]) or "local server"
         waiting = [answer for answer in session.coming() if answer.turn is None]
         state = {
@@ -198,8 +198,8 @@ class Telling:
         self._send_raw(sendable(message))
 
     def _as_rows(self, turns: Iterable[Turn]) -> list[dict[str, Any]]:
-        versions = self._session.version_counts()
         turns = tuple(turns)
+        versions = self._session.version_counts(of=[turn.id for turn in turns])
         for turn in turns:
             if turn.id in self.running:
                 # A row has nothing of a growing answer: all of it comes once more.

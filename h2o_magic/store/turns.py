@@ -33,6 +33,7 @@ __all__ = [
     "place_of",
     "position_of",
     "thread_id",
+    "thread_names",
     "with_ids",
 ]
 
@@ -241,6 +242,16 @@ def list_threads(database: Database) -> tuple[ThreadInfo, ...]:
         ThreadInfo(rows.as_text(name), turns, rows.as_text(question), asked)
         for name, turns, question, asked in found
     )
+
+
+def thread_names(database: Database) -> tuple[str, ...]:
+    """Return the names of :func:`list_threads`; more turns cost no more."""
+    found = database.execute(
+        "SELECT name FROM threads WHERE notebook = ? AND EXISTS "
+        "(SELECT 1 FROM turns WHERE thread = threads.id AND live = 1) ORDER BY id",
+        (database.notebook,),
+    )
+    return tuple(rows.as_text(name) for (name,) in found)
 
 
 def _marked(

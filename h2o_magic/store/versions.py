@@ -7,7 +7,7 @@ like any other. Rows outlive the changes that took them out, the last :data:`KEP
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -52,13 +52,22 @@ def of(database: Database, thread: str, number: int) -> Versions:
     return Versions(tuple(versions), found.index(chosen) + 1)
 
 
-def counts(database: Database, thread: str) -> Mapping[int, tuple[int, int]]:
-    """Return for turns with several versions, by id, which is chosen, of how many."""
+def counts(
+    database: Database, thread: str, of: Collection[int] | None = None
+) -> Mapping[int, tuple[int, int]]:
+    """Return for turns with several versions, by id, which is chosen, of how many.
+
+    Those with the ids `of`, or all of the thread; few cost less.
+    """
+    which, ids = "GROUP BY position HAVING count(*) > 1", tuple(of or ())
+    if of is not None:
+        which = f"AND id IN ({', '.join('?' * len(ids))})"
+    thread_ = turns.thread_id(database, thread)
     found = database.execute(
         f"SELECT position, {_ORIGIN}, live, id FROM turns WHERE thread = ? "
         f"AND {_THERE} AND position IN (SELECT position FROM turns WHERE thread = ? "
-        "GROUP BY position HAVING count(*) > 1) ORDER BY position, 2, live",
-        [turns.thread_id(database, thread)] * 2,
+        f"{which}) ORDER BY position, 2, live",
+        (thread_, thread_, *ids),
     )
     result = {}
     for _, slot in groupby(found.fetchall(), lambda row: row[0]):

@@ -341,6 +341,7 @@ class Pair:
         found = [(t.name, t.turns, t.first_question) for t in self.record.threads()]
         order = self.model.created
         assert found == sorted(created, key=lambda info: order.index(info[0]))
+        assert self.record.thread_names() == tuple(name for name, *_ in found)
 
     def check_versions(self, name: str) -> None:
         several = {}
@@ -355,6 +356,9 @@ class Pair:
             if len(versions) > 1:
                 several[found.turns[chosen - 1].id] = chosen, len(versions)
         assert self.record.version_counts(name) == several
+        half = self.record.ids(name)[::2]
+        some = {id_: several[id_] for id_ in half if id_ in several}
+        assert self.record.version_counts(name, half) == some
 
     def check_cell(
         self, name: str, cell: str | None, expected: list[tuple[Any, ...]]
