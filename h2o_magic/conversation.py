@@ -277,7 +277,7 @@ class Conversation:
 
         expect("a file's path", path, str | PurePath)
         name = None if thread is None else self._name(thread)
-        taken = {info.name for info in self.threads()}
+        taken = set(self.record.thread_names())
         threads = transfer.named(transfer.read(path), taken, name)
         self.record.add(threads)
         for added in threads:
@@ -292,7 +292,7 @@ class Conversation:
     def _threads(self, thread: str | None, everything: bool) -> tuple[Thread, ...]:
         """Return the threads to export; there is at least one turn in them."""
         name = self._name(thread)
-        names = [t.name for t in self.threads()] if everything else [name]
+        names = self.record.thread_names() if everything else (name,)
         threads = tuple(Thread(n, self.turns(n)) for n in names)
         if not any(t.turns for t in threads):
             where = "the conversation" if everything else f"thread {name}"

@@ -169,7 +169,7 @@ class Values:
         session = self._current.made  # a completion is no reason to make one
         names: Iterable[str] = ()
         if session is not None:
-            names = in_time(lambda: [info.name for info in session.threads()], [])
+            names = in_time(session.record.thread_names, ())
         yield from (Offer(n, "thread") for n in dict.fromkeys([*names, name]))
 
     def _schemas(self) -> Iterator[Offer]:

@@ -68,7 +68,7 @@ def named_thread(magics: H2OMagics, given: Given) -> str:
     session, name = magics.session, given.text("--thread")
     if name is None or name == session.thread:
         return session.thread
-    known = [info.name for info in session.threads()]
+    known = session.record.thread_names()
     if name not in known:
         raise ConfigurationError(
             f"%h2o {given.command}: there is no thread {name!r}: "

@@ -237,6 +237,18 @@ class LabNotebook:
         expect(prompt).not_to_have_text("[ ]:")
         expect(prompt).not_to_have_text("[*]:")
 
+    @property
+    def tab(self) -> Locator:
+        """The notebook's tab, which tells whether all of it is saved."""
+        return self.page.locator(
+            ".lm-DockPanel-tabBar .lm-TabBar-tab", has_text=".ipynb"
+        )
+
+    def save(self) -> None:
+        """Save it, checkpoint and all: JupyterLab ignores who saves meanwhile."""
+        self.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
+        expect(self.tab).not_to_contain_class("jp-mod-dirty")
+
     def screenshot(self, name: str) -> None:
         SCREENSHOTS.mkdir(exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png")

@@ -51,9 +51,7 @@ def call(lab: Lab, verb: str, path: str, body: dict[str, Any] | None = None) -> 
 
 def shut_down(notebook: LabNotebook, lab: Lab) -> None:
     """Save a notebook, and end its kernel as "Close and Shut Down" does."""
-    notebook.page.keyboard.press("Control+s")
-    dirty = notebook.page.locator(".lm-TabBar-tab.jp-mod-current.jp-mod-dirty")
-    expect(dirty).to_have_count(0)
+    notebook.save()
     notebook.page.goto("about:blank")
     for session in call(lab, "GET", "sessions"):
         call(lab, "DELETE", f"sessions/{session['id']}")

@@ -204,8 +204,7 @@ def settle(page: Page, site: str, asked: list[str]) -> None:
 def reopen(notebook: LabNotebook) -> None:
     """Save the notebook and show it anew: its outputs are trusted, as they were run."""
     page = notebook.page
-    page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
-    expect(page.locator(".jp-mod-dirty")).to_have_count(0)
+    notebook.save()
     rendered = page.locator(".jp-RenderedMarkdown, .jp-RenderedHTMLCommon")
     before = rendered.count()
     page.reload()

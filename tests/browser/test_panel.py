@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from nbconvert import HTMLExporter
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, Request, Route, expect
 
 from tests.browser.conftest import LabNotebook, Opener
 from tests.browser.test_conversation import questions
@@ -102,17 +102,6 @@ def opened(
     panel = Panel(notebook.output(last).locator(".h2o-panel"))
     panel.wait_until_open()
     return notebook, panel
-
-
-def tab_of(page: Page) -> Locator:
-    """Return the notebook's tab, which tells whether all of it is saved."""
-    return page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab", has_text=".ipynb")
-
-
-def save(page: Page) -> None:
-    """Save the notebook, checkpoint and all: JupyterLab ignores who saves meanwhile."""
-    page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
-    expect(tab_of(page)).not_to_contain_class("jp-mod-dirty")
 
 
 def set_theme(page: Page, name: str) -> None:
@@ -365,23 +354,23 @@ def test_two_views_stay_in_step_and_a_reload_brings_all_back(
 ) -> None:
     notebook, panel = opened(open_notebook, server, "panel-views.ipynb")
     page = notebook.page
-    save(page)
+    notebook.save()
     panel.ask("In both?")
     expect(panel.turn(1).locator(".h2o-facts")).to_be_visible()
     panel.place.click(button="right", position={"x": 300, "y": 250})
     page.get_by_text("Create New View for Cell Output").click()
     docked = Panel(page.locator(".jp-LinkedOutputView .h2o-panel"))
     expect(docked.turn(1)).to_contain_text("In both?")
-    expect(tab_of(page)).to_contain_class("jp-mod-dirty")  # by the transcript
-    save(page)
+    expect(notebook.tab).to_contain_class("jp-mod-dirty")  # by the transcript
+    notebook.save()
     server.script = ANSWER
     docked.ask("And this?")
     for view in (panel, docked):
         expect(view.turn(2)).to_contain_text("from the panel")
     panel.composer.fill("A draft that")
     expect(docked.composer).to_have_value("A draft that")
-    expect(tab_of(page)).to_contain_class("jp-mod-dirty")
-    save(page)
+    expect(notebook.tab).to_contain_class("jp-mod-dirty")
+    notebook.save()
     page.reload()
     panel = Panel(notebook.output(1).locator(".h2o-panel"))
     expect(panel.turn(2)).to_contain_text("from the panel")
@@ -393,28 +382,31 @@ def test_what_comes_while_a_notebook_is_saved_is_still_to_be_saved(
 ) -> None:
     notebook, panel = opened(open_notebook, server, "panel-slow-save.ipynb")
     page = notebook.page
-    save(page)
+    notebook.save()
     held: list[Route] = []
 
+    def is_save(request: Request) -> bool:
+        return request.method == "PUT" and "panel-slow-save.ipynb" in request.url
+
     def hold(route: Route) -> None:
-        if route.request.method == "PUT" and not held:
+        if is_save(route.request) and not held:
             held.append(route)
         else:
             route.continue_()
 
     page.route("**/api/contents/panel-slow-save.ipynb*", hold)
-    with page.expect_request(lambda request: request.method == "PUT"):
+    with page.expect_request(is_save):
         page.evaluate(BEGIN_SAVING)
     server.script = ANSWER
     panel.ask("While it is saved?")
     expect(panel.turn(1).locator(".h2o-facts")).to_be_visible()
-    expect(tab_of(page)).to_contain_class("jp-mod-dirty")
+    expect(notebook.tab).to_contain_class("jp-mod-dirty")
     held[0].continue_()
     page.evaluate("() => window.saving")
     path = open_notebook.lab.folder / "panel-slow-save.ipynb"
     assert "While it is" not in path.read_text()
-    expect(tab_of(page)).to_contain_class("jp-mod-dirty")
-    save(page)
+    expect(notebook.tab).to_contain_class("jp-mod-dirty")
+    notebook.save()
     assert "While it is" in path.read_text()
 
 
@@ -469,12 +461,12 @@ def test_a_restarted_kernel_is_told_and_a_saved_notebook_has_the_transcript(
 ) -> None:
     notebook, panel = opened(open_notebook, server, "panel-saved.ipynb")
     page = notebook.page
-    save(page)
+    notebook.save()
     server.script = ANSWER
     panel.ask("What is kept?")
     expect(panel.turn(1).locator(".h2o-facts")).to_be_visible()
-    expect(tab_of(page)).to_contain_class("jp-mod-dirty")
-    save(page)
+    expect(notebook.tab).to_contain_class("jp-mod-dirty")
+    notebook.save()
     transcript = notebook.output(1).locator(".jp-RenderedMarkdown")
     expect(transcript).to_contain_text("What is kept?")
     expect(transcript).to_be_hidden()
