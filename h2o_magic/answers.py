@@ -35,6 +35,10 @@ class Facts:
         What really answered; `weights` is empty if the server did not say.
     demo : bool
         True if built-in demo weights stood in for the model's own.
+    stands_in_for : str
+        The model that was asked for, where another stood in for it; else empty.
+    demo_told : bool
+        True if an earlier answer of the session said that demo weights answer.
     server : str
         Address of the server.
     status : {"complete", "stopped", "failed", "incomplete"}
@@ -67,6 +71,8 @@ class Facts:
     model: str
     weights: str = ""
     demo: bool = False
+    stands_in_for: str = ""
+    demo_told: bool = False
     server: str = ""
     status: TurnStatus = "complete"
     finish_reason: FinishReason = "unknown"
@@ -111,6 +117,7 @@ class Facts:
             "model": self.model,
             "weights": self.weights or None,
             "demo": self.demo if self.weights else None,
+            "stands_in_for": self.stands_in_for or None,
             "server": self.server,
             "status": self.status,
             "finish_reason": self.finish_reason,
@@ -226,6 +233,7 @@ class AnswerRecord:
             model=self._source.model,
             weights=self._source.weights,
             demo=self._source.demo,
+            stands_in_for=self._source.stands_in_for,
             status=self._status,
             finish_reason=self._reason,
             prompt_tokens=self._usage.prompt_tokens,

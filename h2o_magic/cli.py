@@ -1,4 +1,4 @@
-"""The command ``h2o-magic``: serve, pull, models, rm.
+"""The command ``h2o-magic``: ask, serve, pull, models, rm.
 
 The server is imported only by the commands that need it.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from h2o_magic.errors import H2OMagicError, MissingExtraError
 
@@ -27,10 +28,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0; 2 where the command could not be carried out, 130 where it
-        was interrupted.
+        The exit status: 0; 2 where the command could not be carried out (of ``ask``:
+        1), 130 where it was interrupted.
     """
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if words[:1] == ["ask"]:  # whose options are those of cells
+        from h2o_magic.terminal_ask import ask  # noqa: PLC0415 - only here
+
+        return ask(words[1:])
+    options = _parser().parse_args(words)
     try:
         options.command(options)
     except ImportError as error:
@@ -49,15 +55,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="h2o-magic", description="The local server of h2o_magic, and its models."
+        prog="h2o-magic",
+        description="Ask a language model; its local server and models.",
     )
     version = importlib.metadata.version("h2o-magic")
     parser.add_argument("--version", action="version", version=f"h2o-magic {version}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands.add_parser("ask", help="ask a question, options as in %%%%h2o cells")
     _add_serve(commands)
-    pull = commands.add_parser("pull", help="fetch a model's weights from the hub")
+    pull = commands.add_parser("pull", help="fetch a model's weights")
     pull.add_argument(
-        "name", help="llama-13b, falcon-7b, ..., or owner/repository[:file.gguf]"
+        "name", help="smollm2-135m, llama-13b, ..., or owner/repository[:file.gguf]"
     )
     pull.set_defaults(command=_pull)
     models = commands.add_parser("models", help="list the models and their weights")
@@ -165,19 +173,28 @@ def _whole_path(name: str) -> str:
 
 def _models(_options: argparse.Namespace) -> None:
     from h2o_magic import tables  # noqa: PLC0415 - only here
-    from h2o_magic.amounts import size_in_words  # noqa: PLC0415 - only here
     from h2o_magic.server.listing import list_models  # noqa: PLC0415 - the extra
 
     rows = [
         [
             tables.Verbatim(model["name"]),
-            tables.Verbatim(model["weights"]),
-            size_in_words(model["size"]) if model["size"] is not None else "?",
-            tables.Verbatim(model["license"]),
+            *_weights_row(model),
         ]
         for model in list_models(())
     ]
     print(tables.as_text(["model", "answers from", "size", "licence"], rows))  # noqa: T201
+
+
+def _weights_row(model: Mapping[str, Any]) -> list[str]:
+    """Return what answers for a model, its size, and its licence."""
+    from h2o_magic import tables  # noqa: PLC0415 - only here
+    from h2o_magic.amounts import size_in_words  # noqa: PLC0415 - only here
+    from h2o_magic.catalogue import title_of  # noqa: PLC0415 - only here
+
+    if model["answered_by"]:
+        return [f"{title_of(model['answered_by'])} stands in", "", ""]
+    size = "?" if model["size"] is None else size_in_words(model["size"])
+    return [tables.Verbatim(model["weights"]), size, tables.Verbatim(model["license"])]
 
 
 def _remove(options: argparse.Namespace) -> None:

@@ -26,6 +26,8 @@ key, a token or a cookie.
 
 from __future__ import annotations
 
+import re
+
 __all__ = [
     "BackendError",
     "ConfigurationError",
@@ -67,9 +69,22 @@ class MissingExtraError(ConfigurationError):
 
     def __init__(self, purpose: str, extra: str) -> None:
         super().__init__(
-            f"{purpose} needs the optional part {extra!r}, which is not installed: "
-            f'run `pip install "h2o-magic[{extra}]"`'
+            f"{purpose} needs packages that are not installed: run "
+            f"`pip install {' '.join(_packages(extra))}`"
         )
+
+
+def _packages(extra: str) -> list[str]:
+    """Return what an extra brings, as pip takes it.
+
+    Nothing of this name is on a package index, so the packages are named themselves.
+    """
+    from importlib.metadata import requires  # noqa: PLC0415 - an error is being made
+
+    marked = [line.partition(";") for line in requires("h2o-magic") or ()]
+    of = re.compile(rf"""extra\s*==\s*['"]{extra}['"]""")
+    found = [name.strip() for name, _, marker in marked if of.search(marker)]
+    return [f'"{name}"' if re.search(r"[<>=]", name) else name for name in found]
 
 
 class BackendError(H2OMagicError):
@@ -213,4 +228,4 @@ class MisuseError(H2OMagicError, RuntimeError):
 
 
 class DemoWeightsWarning(UserWarning):
-    """Built-in demo weights have answered, since the model's own are not there."""
+    """Other weights have answered, since the model's own are not there."""

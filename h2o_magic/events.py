@@ -74,12 +74,15 @@ class Source:
         True if built-in demo weights stand in for the model's own.
     schema : bool
         True if the server holds the answer to the JSON schema of the request.
+    stands_in_for : str
+        The model that was asked for, where another answers; else empty.
     """
 
     model: str
     weights: str = ""
     demo: bool = False
     schema: bool = False
+    stands_in_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import tee
+from typing import cast
 
 from h2o_magic.answers import Facts
 from h2o_magic.asking import Answer
@@ -16,6 +17,7 @@ from h2o_magic.context import Chosen, choose, estimate, input_room
 from h2o_magic.feed import Began, Changed, Ended, Feed, Grew, Waits
 from h2o_magic.limits import ModelLimits
 from h2o_magic.messages import Message, system, user
+from h2o_magic.parameters import DEFAULT_LENGTH, PARAMETERS
 from h2o_magic.question import Question, Started
 from h2o_magic.record import Record
 from h2o_magic.turns import Turn
@@ -63,6 +65,7 @@ class Exchange:
         self._chats: dict[str, str] = {}
         self._lines: dict[str, WaitingLine[Answer]] = {}
         self._lock = threading.RLock()
+        self._demo_told = False
 
     @property
     def backend(self) -> Backend:
@@ -134,7 +137,11 @@ class Exchange:
         head = (system(question.told),) if question.told else ()
         if not question.history:
             messages = (*head, user(question.text))
-            return Started(_request(question, uuid.uuid4().hex, messages), self.backend)
+            return Started(
+                _request(question, uuid.uuid4().hex, messages),
+                self.backend,
+                demo_told=self._demo_told,
+            )
         record, thread, place = self.record, question.thread, _place(question)
         chosen, earlier = Chosen(), 0
         if not question.begins:
@@ -152,7 +159,8 @@ class Exchange:
             sent=len(chosen.turns),
             earlier=earlier,
             unfinished=chosen.unfinished,
-            outdated=record.count_after(thread, place),
+            outdated=record.count_outdated_by(thread, place),
+            demo_told=self._demo_told,
         )
 
     def save(self, started: Started, text: str, facts: Facts) -> None:
@@ -179,6 +187,7 @@ class Exchange:
         answer away: the turn that it replaced stands there again.
         """
         request, turn = started.request, started.turn
+        self._demo_told = self._demo_told or facts.demo
         if turn is None or started.record is None:
             started.backend.forget(request.chat)
         else:
@@ -251,15 +260,9 @@ def _place(question: Question) -> str | int | None:
 
 
 def _input_room(question: Question, context: int, dialect: str) -> int:
-    most = question.parameters.get("max_new_tokens")
-    truncate = question.parameters.get("truncate")
-    if dialect != "gpt-gm" and "truncate" not in question.chosen:
-        truncate = None  # the default is for gpt-gm, and is sent to no other server
-    return input_room(
-        context,
-        most if isinstance(most, int) else 0,
-        truncate if isinstance(truncate, int) else None,
-    )
+    most = question.parameters.get("max_new_tokens", DEFAULT_LENGTH)
+    truncate = PARAMETERS["truncate"].service_default if dialect == "gpt-gm" else None
+    return input_room(context, cast(int, most), cast("int | None", truncate))
 
 
 def _request(
@@ -270,7 +273,6 @@ def _request(
         model=question.model,
         messages=messages,
         parameters=question.parameters,
-        chosen=question.chosen,
         strict=question.strict,
         schema=question.grammar,
     )

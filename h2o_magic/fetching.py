@@ -49,6 +49,8 @@ class Plan:
         What speaks against using them here; may be empty.
     newer : bool
         True if an older version is here, which answers until this one is whole.
+    resumes : bool
+        True if an interrupted download is kept, and goes on the next time.
     """
 
     file: str
@@ -61,6 +63,7 @@ class Plan:
     machine: int | None = None
     warning: str = ""
     newer: bool = False
+    resumes: bool = True
 
     @property
     def lines(self) -> tuple[str, ...]:

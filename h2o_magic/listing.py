@@ -149,7 +149,7 @@ def _notes(turn: Turn) -> list[str]:
     ending = {"stopped": "stopped", "failed": "broken off", "incomplete": "incomplete"}
     notes = [
         "new" if turn.begins else "",
-        "on an older answer" if turn.outdated else "",
+        "asked before an earlier answer changed" if turn.outdated else "",
         ending.get(turn.status, ""),
     ]
     return [note for note in notes if note]
@@ -161,7 +161,7 @@ def _circumstances(turn: Turn) -> list[str]:
     phrases = [
         f"asked {asked:%Y-%m-%d %H:%M}" if asked else "",
         "a new conversation begins here" if turn.begins else "",
-        "asked on an older answer" if turn.outdated else "",
+        "asked before an earlier answer changed" if turn.outdated else "",
         f"system text: {cut(turn.system)}" if turn.system else "",
     ]
     return [phrase for phrase in phrases if phrase]
@@ -182,13 +182,13 @@ def _line(text: str) -> str:
 _KINDS = {
     "weights": str,
     "demo": bool,
+    "stands_in_for": str,
     "completion_tokens": int,
     "dropped_turns": int,
     "cut_tokens": int,
     "sent_turns": int,
     "earlier_turns": int,
     "unfinished_turns": int,
-    "seconds_to_first_token": float,
     "seconds": float,
 }
 #: Counts and seconds are below this, or they are none.

@@ -236,12 +236,14 @@ class H2OMagics(SettingsTraits, Magics):
         subcommands.show_help(self)
 
     def _show(self, answer: Answer, options: AskOptions, *, owns_cell: bool) -> None:
+        from h2o_magic.captions import model_name  # noqa: PLC0415
         from h2o_magic.display import make_view  # noqa: PLC0415
         from h2o_magic.ended import Ended  # noqa: PLC0415
 
+        asked = model_name(answer.question.model)
         view = make_view(
             self.shell,
-            waiting=f"{answer.question.model} …",
+            waiting=f"{asked} …" if answer.question.model_chosen else "…",
             owns_cell=owns_cell,
             live=options.live,
         )

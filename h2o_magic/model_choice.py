@@ -1,7 +1,8 @@
 """Which model is current on a server where the user has chosen none.
 
-A server without the default model lends its first one. The setting says so in its
-origin, and gives it back when another server takes its place.
+A server of this package says which model is its best; another one without the default
+model lends its first. The setting says so in its origin, and gives it back when another
+server takes its place.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from h2o_magic.errors import ConfigurationError
 from h2o_magic.nearest import did_you_mean
 from h2o_magic.settings import Settings
 
-__all__ = ["give_back", "is_chosen", "lacking", "settle", "whole_path"]
+__all__ = ["adopt", "give_back", "is_chosen", "lacking", "settle", "whole_path"]
 
-_LENT = "the first of "
+_FIRST, _BEST = "the first of ", "the best on "
 _MOST_NAMES = 5  # of models, in a sentence
 
 
@@ -28,7 +29,7 @@ def is_chosen(settings: Settings) -> bool:
 
 def is_lent(settings: Settings) -> bool:
     """Return whether the current model is one that a server lends."""
-    return settings.origin("model").startswith(_LENT)
+    return settings.origin("model").startswith((_FIRST, _BEST))
 
 
 def settle(settings: Settings, models: Sequence[ModelInfo], server: str) -> None:
@@ -51,8 +52,31 @@ def settle(settings: Settings, models: Sequence[ModelInfo], server: str) -> None
         return
     for name in names:
         with suppress(ConfigurationError):  # a name that no setting can hold
-            settings.set("model", name, f"{_LENT}{server}")
+            settings.set("model", name, f"{_FIRST}{server}")
             return
+
+
+def adopt(settings: Settings, name: str, server: str) -> None:
+    """Make the model current that a server says it answers with where nobody chose.
+
+    Parameters
+    ----------
+    settings
+        The settings, of which ``model`` may change.
+    name
+        The model.
+    server
+        The server's name, for the origin.
+    """
+    origin = f"{_BEST}{server}"
+    if is_chosen(settings) or (name, origin) == (
+        settings["model"],
+        settings.origin("model"),
+    ):
+        return
+    give_back(settings)
+    if name != settings["model"]:
+        settings.set("model", name, origin)
 
 
 def give_back(settings: Settings) -> None:

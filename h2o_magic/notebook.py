@@ -7,6 +7,7 @@ the key of the cell that asks, and keeps the turn however the answer ends.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from h2o_magic.asking import Answer
 from h2o_magic.backends import Backend, ModelInfo
 from h2o_magic.branching import BranchingConversation
 from h2o_magic.configuring import Configuring
-from h2o_magic.errors import ConfigurationError
+from h2o_magic.errors import BackendError, ConfigurationError
 from h2o_magic.exchange import Exchange
 from h2o_magic.expecting import expect
 from h2o_magic.model_choice import whole_path
@@ -316,6 +317,19 @@ class NotebookSession(BranchingConversation, Configuring):
         """
         return self._choice.models()
 
+    def current_model(self) -> ModelInfo | None:
+        """Return what the server says of the model that would answer; None if nothing.
+
+        A local server that does not run is not started for that.
+        """
+        from h2o_magic import embedded  # noqa: PLC0415
+
+        if not self.settings["server"] and embedded.running() is None:
+            return None
+        with suppress(BackendError, ConfigurationError):
+            return self._choice.current_model()
+        return None
+
     def listed_models(self) -> Listed:
         """Return what the server offers, or offered when it answered last.
 
@@ -329,7 +343,7 @@ class NotebookSession(BranchingConversation, Configuring):
     def pull(
         self, model: str, tell: Callable[[FetchEvent], None] = lambda _: None
     ) -> Path:
-        """Download a model's weights from the Hugging Face hub, and return their path.
+        """Download a model's weights from where they are, and return their path.
 
         The next answer of the model comes from them. What an interrupted download left
         is used by the next.

@@ -1,10 +1,12 @@
 """The table of generation parameters, and the checks made from it.
 
-This is the only place where a parameter's name, type, range, default and help stand.
-The magic's options, the panel's controls, the request body, the server's checks and
-the documentation are all made from it. Ranges and their wording follow
-text-generation-inference 0.9, the engine of the gpt-gm service; defaults follow the
-original gpt-gm client.
+This is the only place where a parameter's name, type, range and help stand. The magic's
+options, the panel's controls, the request body, the server's checks and the
+documentation are all made from it. Ranges and their wording follow
+text-generation-inference 0.9, the engine of the gpt-gm service.
+
+A parameter that nobody set is not sent: the model's own value counts. Only the gpt-gm
+dialect has documented defaults, those of its original client.
 """
 
 from __future__ import annotations
@@ -18,7 +20,15 @@ from typing import NamedTuple, TypeAlias
 from h2o_magic.errors import ParameterError
 from h2o_magic.nearest import did_you_mean
 
-__all__ = ["PARAMETERS", "Parameter", "Value", "resolve"]
+__all__ = [
+    "CHAT_PARAMETERS",
+    "DEFAULT_LENGTH",
+    "PARAMETERS",
+    "Parameter",
+    "Value",
+    "checked",
+    "resolve",
+]
 
 Value: TypeAlias = float | int | bool | str | tuple[str, ...]
 
@@ -36,25 +46,31 @@ class Parameter(NamedTuple):  # made in a fifth of a dataclass's time: `%load_ex
         One sentence for the reader of ``--help``.
     rule : str
         The range in words, as a server says it: ``must be strictly positive``.
-    default : Value or None
-        None means: not sent, the server decides.
+    service_default : Value or None
+        What the gpt-gm dialect sends where nobody set it; None for nothing.
     above, below : float or None
         Exclusive bounds of a number.
+    least : float or None
+        The smallest allowed number.
     most : int or None
-        The largest allowed integer, or the longest allowed list.
+        The largest allowed number, or the longest allowed list.
     unit : str
         What a number counts; empty for a plain number.
+    gptgm_only : bool
+        True if only `create_completion` takes it: no other dialect has it.
     """
 
     name: str
     kind: type
     help: str
     rule: str
-    default: Value | None = None
+    service_default: Value | None = None
     above: float | None = None
     below: float | None = None
+    least: float | None = None
     most: int | None = None
     unit: str = ""
+    gptgm_only: bool = False
 
     @property
     def option(self) -> str:
@@ -113,6 +129,7 @@ class Parameter(NamedTuple):  # made in a fifth of a dataclass's time: `%load_ex
         return (
             (self.above is None or value > self.above)
             and (self.below is None or value < self.below)
+            and (self.least is None or value >= self.least)
             and (self.most is None or value <= self.most)
         )
 
@@ -138,6 +155,9 @@ def _texts(value: object) -> tuple[str, ...] | None:
 _POSITIVE = "must be a number above 0"
 _LARGEST = 2**31 - 1
 _COUNT = "must be a whole number above 0"
+#: The length of an answer, in tokens, for which nobody set one: that of the gpt-gm
+#: service, and of the local server, whose small models repeat themselves.
+DEFAULT_LENGTH = 1024
 _FRACTION = "must be > 0.0 and < 1.0"
 
 _TABLE = (
@@ -145,17 +165,17 @@ _TABLE = (
         "temperature",
         float,
         "How varied the wording is: low is focused, high is free.",
-        _POSITIVE + " (for the most likely words only, turn `do_sample` off)",
-        default=0.4,
-        above=0,
+        "must be a number, 0 or above (0 takes the most likely word each time)",
+        service_default=0.4,
+        least=0,
     ),
     Parameter(
         "top_p",
         float,
-        "Sample from the fewest tokens whose probabilities add up to this.",
-        _FRACTION,
+        "Sample from the fewest tokens whose probabilities add up to this; 1.0 is off.",
+        "must be > 0.0 and <= 1.0",
         above=0,
-        below=1,
+        most=1,
     ),
     Parameter(
         "top_k",
@@ -179,7 +199,7 @@ _TABLE = (
         float,
         "Make words that were just used less likely; 1.0 is off.",
         _POSITIVE,
-        default=1.2,
+        service_default=1.2,
         above=0,
     ),
     Parameter(
@@ -187,7 +207,7 @@ _TABLE = (
         int,
         "The longest answer.",
         _COUNT,
-        default=1024,
+        service_default=DEFAULT_LENGTH,
         above=0,
         most=_LARGEST,
         unit="tokens",
@@ -197,24 +217,25 @@ _TABLE = (
         int,
         "Read at most this much of the input, keeping its end.",
         _COUNT,
-        default=2048,
+        service_default=2048,
         above=0,
         most=_LARGEST,
         unit="tokens",
+        gptgm_only=True,
     ),
     Parameter(
         "do_sample",
         bool,
         "Sample; off takes the most likely token each time.",
         "must be true or false",
-        default=True,
+        service_default=True,
     ),
     Parameter(
         "seed",
         int,
         "Repeat a sampled answer: the same seed gives the same text.",
         f"must be a whole number from 0 to {2**32 - 2}",
-        above=-1,
+        least=0,
         most=2**32 - 2,
     ),
     Parameter(
@@ -229,22 +250,64 @@ _TABLE = (
         bool,
         "Put the prompt, as the model saw it, before the answer.",
         "must be true or false",
-        default=False,
+        service_default=False,
+        gptgm_only=True,
     ),
 )
 
 #: All generation parameters by name, in the order in which they are shown.
 PARAMETERS: Mapping[str, Parameter] = {p.name: p for p in _TABLE}
 
+#: Those that a question of a conversation can be given, whatever server answers.
+CHAT_PARAMETERS: Mapping[str, Parameter] = {
+    p.name: p for p in _TABLE if not p.gptgm_only
+}
+
+#: What has no meaning where the most likely token is taken each time.
+_OF_SAMPLING = ("temperature", "top_p", "top_k", "typical_p")
+
+
+def checked(given: Mapping[str, object]) -> dict[str, Value]:
+    """Return the parameters that were set, checked, in the table's order.
+
+    Parameters
+    ----------
+    given
+        Values by parameter name; None leaves a parameter out.
+
+    Raises
+    ------
+    ParameterError
+        If a name is unknown (the message names the nearest), a value is refused, or
+        `do_sample` contradicts a temperature of 0.
+    """
+    for name in given:
+        if name not in PARAMETERS:
+            raise ParameterError(
+                f"unknown parameter {name!r}: {did_you_mean(name, PARAMETERS)}"
+            )
+    values = {
+        parameter.name: parameter.check(given[parameter.name])
+        for parameter in PARAMETERS.values()
+        if given.get(parameter.name) is not None
+    }
+    if values.get("temperature") == 0 and values.get("do_sample") is True:
+        raise ParameterError(
+            "`temperature` 0 takes the most likely token each time, and `do_sample` "
+            "true wants another: leave one of them out"
+        )
+    return values
+
 
 def resolve(given: Mapping[str, object]) -> dict[str, Value]:
-    """Check given parameters and complete them with the defaults.
+    """Check given parameters and complete them with the gpt-gm service's defaults.
 
     Parameters
     ----------
     given
         Values by parameter name. None leaves a parameter out, also one that has a
-        default, so that the server's own default holds.
+        default, so that the server's own default holds. A temperature of 0 becomes
+        ``do_sample`` false, which is the service's word for it.
 
     Returns
     -------
@@ -254,16 +317,16 @@ def resolve(given: Mapping[str, object]) -> dict[str, Value]:
     Raises
     ------
     ParameterError
-        If a name is unknown (the message names the nearest) or a value is refused.
+        As :func:`checked` does.
     """
-    for name in given:
-        if name not in PARAMETERS:
-            raise ParameterError(
-                f"unknown parameter {name!r}: {did_you_mean(name, PARAMETERS)}"
-            )
-    resolved = {}
-    for parameter in PARAMETERS.values():
-        value = given.get(parameter.name, parameter.default)
-        if value is not None:
-            resolved[parameter.name] = parameter.check(value)
-    return resolved
+    chosen = checked(given)
+    values = {
+        name: chosen.get(name, parameter.service_default)
+        for name, parameter in PARAMETERS.items()
+        if name in chosen or given.get(name, parameter.service_default) is not None
+    }
+    if values.get("top_p") == 1:  # its engine has no word for that but none
+        del values["top_p"]
+    if chosen.get("temperature") == 0:
+        values |= {"do_sample": False, **dict.fromkeys(_OF_SAMPLING)}
+    return {name: value for name, value in values.items() if value is not None}

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
 from h2o_magic import model_choice
 from h2o_magic.errors import ConfigurationError, MessagesError
 from h2o_magic.expecting import expect
-from h2o_magic.parameters import PARAMETERS, resolve
+from h2o_magic.parameters import CHAT_PARAMETERS, checked
 from h2o_magic.question import Question
-from h2o_magic.setting_table import SETTINGS
 from h2o_magic.settings import Settings
 from h2o_magic.turns import Turn
 
@@ -74,7 +73,7 @@ class Posing:
                 "expected `new` or `history=False`, got both: a question outside the "
                 "conversation cannot begin one"
             )
-        question = self._under(text, options, options.keys())
+        question = self._under(text, options)
         return replace(question, history=history, begins=begins, schema=grammar)
 
     def again(self, turn: Turn, thread: str, options: Mapping[str, object]) -> Question:
@@ -85,37 +84,18 @@ class Posing:
         question = self._under(
             _not_empty(turn.question),
             {**_asked_under(turn), **options, "thread": thread},
-            {*options, "thread"},
         )
         return replace(question, cell=turn.cell, replaces=turn.id, begins=turn.begins)
 
-    def _under(
-        self, text: str, options: Mapping[str, object], given: Collection[str]
-    ) -> Question:
-        """Return a question under `options`, of which the user has `given` some."""
+    def _under(self, text: str, options: Mapping[str, object]) -> Question:
+        """Return a question under `options`."""
         settings = self._settings.merged(options)
         settings["model"] = self._model(str(settings["model"]))
         return Question(
             text=text,
-            parameters=resolve({name: settings[name] for name in PARAMETERS}),
-            chosen=self._chosen(settings, given),
+            parameters=checked({name: settings[name] for name in CHAT_PARAMETERS}),
             model_chosen="model" in options or model_choice.is_chosen(self._settings),
             **{name: cast(Any, settings[name]) for name in _OF_A_QUESTION},
-        )
-
-    def _chosen(
-        self, values: Mapping[str, object], given: Collection[str]
-    ) -> frozenset[str]:
-        """Return the names of the parameters that are sent and no mere defaults."""
-        return frozenset(
-            name
-            for name in PARAMETERS
-            if values[name] is not None
-            and (
-                name in given
-                or self._settings.chosen(name)
-                or values[name] != SETTINGS[name].default
-            )
         )
 
 
@@ -137,10 +117,10 @@ def _as_schema(source: object) -> dict[str, Any] | None:
 
 def _asked_under(turn: Turn) -> dict[str, object]:
     """Return the settings that a turn was asked under, as far as they are known."""
-    options: dict[str, object] = {"system": turn.system}
+    options: dict[str, object] = {"system": turn.system} if turn.system else {}
     if turn.model:
         options["model"] = turn.model
     sent = turn.facts.get("parameters")
     if isinstance(sent, Mapping):
-        options |= {name: sent.get(name) for name in PARAMETERS}
+        options |= {name: sent.get(name) for name in CHAT_PARAMETERS}
     return options

@@ -10,7 +10,7 @@ from typing import Any
 
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.nearest import did_you_mean
-from h2o_magic.parameters import PARAMETERS, Value
+from h2o_magic.parameters import CHAT_PARAMETERS, PARAMETERS, Value
 from h2o_magic.private_file import PrivateFile
 from h2o_magic.setting_table import SETTINGS
 from h2o_magic.settings import Settings
@@ -25,12 +25,10 @@ Preset = Mapping[str, Value | None]
 
 def _varied(temperature: float | None = None, top_p: float | None = None) -> Preset:
     """Return how varied the wording is, by the two that every kind of server takes."""
-    if temperature is None:
-        return {name: PARAMETERS[name].default for name in ("temperature", "top_p")}
     return {"temperature": temperature, "top_p": top_p}
 
 
-#: The presets of this package; ``balanced`` has the defaults.
+#: The presets of this package; ``balanced`` leaves both to the model.
 BUILT_IN: Mapping[str, Preset] = {
     "precise": _varied(0.1, 0.9),
     "balanced": _varied(),
@@ -72,7 +70,7 @@ class Presets:
                 f"there is no preset {name!r:.60}: {did_you_mean(name, known)}"
             )
         for parameter, value in known[name].items():
-            if value == PARAMETERS[parameter].default:
+            if value is None:
                 settings.unset(parameter)  # so that it counts as nobody's choice
             if settings[parameter] != value:
                 settings.set(parameter, value, f"preset {name}")
@@ -129,7 +127,7 @@ def _load(name: str, values: Any) -> Preset:
     unknown = values.keys() - PARAMETERS.keys()
     if unknown:
         raise ValueError("no parameters")
-    return {p: SETTINGS[p].check(value) for p, value in values.items()}
+    return {p: SETTINGS[p].check(values[p]) for p in CHAT_PARAMETERS if p in values}
 
 
 def _dump(preset: Preset) -> object:

@@ -77,12 +77,13 @@ class NotebookPull:
         self._output = Output()
         self._head: tuple[str, ...] = ()
         self._last = ""
+        self._resumes = True
 
     def tell(self, event: FetchEvent) -> None:
         """Show how it goes."""
         match event:
             case Plan():
-                self._head = event.lines
+                self._head, self._resumes = event.lines, event.resumes
                 self._draw("beginning")
             case Progress():
                 words = self._paced.words(event)
@@ -96,7 +97,7 @@ class NotebookPull:
     def stopped(self) -> str:
         """Show that it was interrupted, and return how to go on."""
         self._draw(f"stopped: {self._last}" if self._last else "stopped")
-        return _how_to_go_on(f"%h2o pull {self._model}")
+        return _how_to_go_on(f"%h2o pull {self._model}", resumes=self._resumes)
 
     def _draw(self, line: str) -> None:
         self._last = line
@@ -135,11 +136,13 @@ class TerminalPull:
         self._terminal = stream.isatty()
         self._drawn = 0
         self._tenths = 0
+        self._resumes = True
 
     def tell(self, event: FetchEvent) -> None:
         """Show how it goes."""
         match event:
             case Plan():
+                self._resumes = event.resumes
                 self._line(*event.lines)
             case Progress():
                 self._progress(event)
@@ -150,7 +153,8 @@ class TerminalPull:
         """End the line, and return how to go on."""
         if self._drawn:
             self._line()
-        return _how_to_go_on(f"{self._command} {self._model}")
+        command = f"{self._command} {self._model}"
+        return _how_to_go_on(command, resumes=self._resumes)
 
     def _progress(self, event: Progress) -> None:
         words = self._paced.words(event)
@@ -175,5 +179,7 @@ class TerminalPull:
         self._stream.flush()
 
 
-def _how_to_go_on(command: str) -> str:
-    return f"Stopped. What came is kept: `{command}` goes on from there."
+def _how_to_go_on(command: str, *, resumes: bool) -> str:
+    if not resumes:
+        return f"Stopped: `{command}` starts over."
+    return f"Stopped. The partial download is kept: `{command}` resumes it."

@@ -33,9 +33,7 @@ class Question:
     replaces : int
         Id of a turn that it replaces instead, where that has no cell; 0 for none.
     parameters : mapping
-        Generation parameters, with the defaults.
-    chosen : frozenset of str
-        Names of the parameters that the user chose.
+        The generation parameters that somebody set.
     model_chosen : bool
         False if nobody chose the model, so that a server's own may take its place.
     strict : bool
@@ -65,7 +63,6 @@ class Question:
     cell: str | None = None
     replaces: int = 0
     parameters: Mapping[str, Value] = field(default_factory=dict)
-    chosen: frozenset[str] = frozenset()
     model_chosen: bool = True
     strict: bool = False
     history: bool = True
@@ -115,7 +112,10 @@ class Started:
         How many turns before it are sent, how many there are, and how many of those
         were left out since their answers are not whole.
     outdated : int
-        How many turns after it were asked on the answer that it replaces.
+        How many turns after it become outdated: those asked on the answer that it
+        replaces, unless they were outdated before.
+    demo_told : bool
+        True if an earlier answer has said that demo weights answer.
     """
 
     request: ChatRequest
@@ -127,3 +127,4 @@ class Started:
     earlier: int = 0
     unfinished: int = 0
     outdated: int = 0
+    demo_told: bool = False

@@ -240,9 +240,9 @@ class Record:
         """Return how many turns of a thread ended in which way, also those with 0."""
         return self._keeper.read(turns.counts, thread)
 
-    def count_after(self, thread: str, of: Place) -> int:
-        """Return how many turns stand after one; 0 without it."""
-        return self._keeper.read(turns.count_after, thread, of)
+    def count_outdated_by(self, thread: str, of: Place) -> int:
+        """Return how many turns become outdated if one is asked again."""
+        return self._keeper.read(turns.count_outdated_by, thread, of)
 
     def count_since_start(self, thread: str, of: Place) -> int:
         """Count the turns before one, back to the nearest that `begins`."""

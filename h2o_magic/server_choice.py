@@ -33,6 +33,8 @@ __all__ = ["ServerChoice"]
 
 #: Where the server comes from that the session has connected to.
 _CONNECT = "connect"
+#: What the local server is called where a model comes from it.
+_HERE = "this machine"
 
 
 class ServerChoice:
@@ -109,6 +111,10 @@ class ServerChoice:
         self._exchange.backend = reached.backend
         models = reached.models or ()
         model_choice.settle(self._settings, models, where)
+        with suppress(BackendError):  # which has just answered
+            best = reached.backend.model()
+            if best is not None:
+                model_choice.adopt(self._settings, best.name, where)
         self._settled = True
         model = self._current_model()
         return connected(reached, model, model_choice.lacking(model, models))
@@ -129,6 +135,17 @@ class ServerChoice:
         self.servers.lists.keep(self._address(), models)
         return models
 
+    def current_model(self) -> ModelInfo | None:
+        """Return what the server says of the model that would answer; None if nothing.
+
+        Raises
+        ------
+        BackendError
+            If the server does not answer.
+        """
+        name = self.model_at_hand()
+        return self._exchange.backend.model(name)
+
     def listed_models(self) -> Listed:
         """Return what the server offers, or offered when it answered last."""
         from h2o_magic.model_lists import Listed  # noqa: PLC0415
@@ -146,14 +163,23 @@ class ServerChoice:
         return model_choice.whole_path(self.aliases.model(name))
 
     def model_at_hand(self) -> str:
-        """Return the current model; a server that is new here may lend its first."""
+        """Return the current model; where nobody chose one, that which a server lends.
+
+        The local server is asked each time, since weights may have been pulled since.
+        """
         server = str(self._settings["server"])
-        if server and not self._settled:
-            backend = self._exchange.backend
+        if not self._settled and not model_choice.is_chosen(self._settings):
             with suppress(BackendError):  # the question itself will show what is wrong
-                model_choice.settle(self._settings, backend.models(), server)
-                self._settled = True
+                self._settle(self._exchange.backend, server)
+                self._settled = bool(server)
         return self._current_model()
+
+    def _settle(self, backend: Backend, server: str) -> None:
+        if server:
+            model_choice.settle(self._settings, backend.models(), server)
+        best = backend.model()
+        if best is not None:
+            model_choice.adopt(self._settings, best.name, server or _HERE)
 
     def _current_model(self) -> str:
         return self.model(str(self._settings["model"]))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from h2o_magic.catalogue import DEFAULT_MODEL
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.nearest import did_you_mean
-from h2o_magic.parameters import PARAMETERS, Parameter
+from h2o_magic.parameters import CHAT_PARAMETERS, Parameter, Value
 from h2o_magic.setting import Setting
 
 __all__ = ["FORMATS", "LOCAL", "MAIN", "SERVER_NAME", "SETTINGS"]
@@ -95,12 +95,14 @@ _METAVARS = {int: "N", float: "X", tuple: "TEXT", bool: ""}
 _LARGEST = 2**31 - 1
 
 
-def _of(parameter: Parameter, *, optional: bool = False) -> Setting:
+def _of(
+    parameter: Parameter, default: Value | None = None, *, optional: bool = False
+) -> Setting:
     return Setting(
         parameter.name,
         parameter.kind,
         parameter.help,
-        parameter.default,
+        default,
         parameter.check,
         parameter.unit,
         parameter.option,
@@ -126,7 +128,7 @@ _TABLE = (
     Setting(
         "system",
         str,
-        "How the model is to answer; empty: as it likes.",
+        "How the model is to answer; empty: what is recommended for it, if anything.",
         "",
         option="--system",
         metavar="TEXT",
@@ -170,7 +172,7 @@ _TABLE = (
             int,
             "Send at most this many earlier turns; 0: no turn, none: as many as fit.",
             f"must be none or a whole number from 0 to {_LARGEST}",
-            above=-1,
+            least=0,
             most=_LARGEST,
             unit="turns",
         ),
@@ -182,11 +184,11 @@ _TABLE = (
             int,
             "The model's context length where the server does not say it.",
             f"must be a whole number from 256 to {_LARGEST}",
-            default=4096,
-            above=255,
+            least=256,
             most=_LARGEST,
             unit="tokens",
-        )
+        ),
+        4096,
     ),
     _of(
         Parameter(
@@ -194,17 +196,17 @@ _TABLE = (
             bool,
             "Send stopped and broken-off answers as context, too.",
             "must be true or false",
-            default=False,
-        )
+        ),
+        False,
     ),
     _of(
         Parameter(
             "strict",
             bool,
-            "Refuse rather than answer from the built-in demo weights.",
+            "Refuse rather than let another model or the demo weights answer.",
             "must be true or false",
-            default=False,
-        )
+        ),
+        False,
     ),
     _choice(
         "format", "--as", FORMATS, "What the answer is to be, and how it is shown."
@@ -215,7 +217,7 @@ _TABLE = (
         ("collapse", "show", "hide"),
         "What becomes of the reasoning that a model writes before its answer.",
     ),
-    *(_of(parameter, optional=True) for parameter in PARAMETERS.values()),
+    *(_of(parameter, optional=True) for parameter in CHAT_PARAMETERS.values()),
 )
 
 #: All settings by name, in the order in which they are shown.

@@ -12,16 +12,30 @@ from collections.abc import Callable, Iterator, Mapping
 
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.nearest import did_you_mean
-from h2o_magic.parameters import PARAMETERS, Value
+from h2o_magic.parameters import CHAT_PARAMETERS, PARAMETERS, Value
 from h2o_magic.setting import PREFIX, Setting
 from h2o_magic.setting_table import SETTINGS
 
-__all__ = ["SETTINGS", "Setting", "Settings", "find_setting", "of_a_question"]
+__all__ = [
+    "SETTINGS",
+    "Setting",
+    "Settings",
+    "find_setting",
+    "of_a_question",
+    "origin_in_words",
+]
 
 #: Variables of this package that are no setting's: folders, and what tests need.
 _OTHER_VARIABLES = {f"{PREFIX}HOME", f"{PREFIX}REQUIRE_BROWSER"}
 
 _DEFAULT = "default"
+#: Who set a value, for a reader; other origins are words already.
+_WORDS = {
+    "%config": "you, by %config",
+    "Python": "you, from Python",
+    "panel": "you, in the panel",
+    "connect": "you, by %h2o connect",
+}
 
 
 class Settings:
@@ -92,7 +106,7 @@ class Settings:
 
     def parameters(self) -> dict[str, Value | None]:
         """Return the generation parameters; None for one that is not to be sent."""
-        return {name: self[name] for name in PARAMETERS}
+        return {name: self[name] for name in CHAT_PARAMETERS}
 
     def merged(self, options: Mapping[str, object]) -> dict[str, Value | None]:
         """Return all settings, with what is given for one question over them.
@@ -149,6 +163,11 @@ class Settings:
                 yield f"{setting.variable} is ignored: {error}"
 
 
+def origin_in_words(origin: str) -> str:
+    """Return where a value comes from, as :meth:`Settings.origin` tells it."""
+    return _WORDS.get(origin, origin)
+
+
 def find_setting(name: str) -> Setting:
     """Return the setting with the name `name`.
 
@@ -160,9 +179,15 @@ def find_setting(name: str) -> Setting:
     try:
         return SETTINGS[name]
     except KeyError:
+        pass
+    if name in PARAMETERS:
         raise ConfigurationError(
-            f"unknown setting {name!r}: {did_you_mean(name, SETTINGS)}"
-        ) from None
+            f"`{name}` belongs to the gpt-gm protocol and is not a setting: "
+            f"`h2o_magic.create_completion(..., {name}=...)` takes it"
+        )
+    raise ConfigurationError(
+        f"unknown setting {name!r}: {did_you_mean(name, SETTINGS)}"
+    )
 
 
 def of_a_question(name: str) -> Setting:

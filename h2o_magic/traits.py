@@ -12,7 +12,7 @@ from traitlets.config import Config, Configurable
 from traitlets.config.loader import LazyConfigValue
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.parameters import PARAMETERS
+from h2o_magic.parameters import CHAT_PARAMETERS
 from h2o_magic.settings import SETTINGS, Setting, Settings, find_setting
 
 __all__ = ["SettingsTraits"]
@@ -71,7 +71,7 @@ def _help(setting: Setting) -> str:
     parts = [
         setting.help,
         f"Unit: {setting.unit}." if setting.unit else "",
-        "None: the server decides." if setting.name in PARAMETERS else "",
+        "None: the model's own." if setting.name in CHAT_PARAMETERS else "",
         f"Default: {setting.default!r}.",
         f"Environment: {setting.variable}{how}.",
     ]

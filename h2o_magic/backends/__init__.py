@@ -34,11 +34,9 @@ class ChatRequest:
         The whole context, oldest first; system text first if there is any; the last
         one is the question.
     parameters : mapping
-        Generation parameters as :func:`h2o_magic.parameters.resolve` returns them.
-    chosen : frozenset of str
-        Names of the parameters that the user chose. The others are this package's
-        defaults: a server that cannot take one goes without it, while it must refuse
-        a chosen one rather than drop it.
+        The generation parameters that somebody set, as
+        :func:`h2o_magic.parameters.checked` returns them. A backend must refuse one
+        that its server cannot be told, rather than drop it.
     strict : bool
         True asks the server to refuse rather than to answer from demo weights.
     schema : mapping or None
@@ -50,7 +48,6 @@ class ChatRequest:
     model: str
     messages: tuple[Message, ...]
     parameters: Mapping[str, Value] = field(default_factory=dict)
-    chosen: frozenset[str] = frozenset()
     strict: bool = False
     schema: Mapping[str, Any] | None = None
 
@@ -75,6 +72,12 @@ class ModelInfo:
         True if the weights are in memory.
     licence : str
         The licence that the weights name; empty if they name none.
+    answered_by : str
+        Another model that answers for it, since its own weights are not there.
+    system : str
+        The system text that is recommended for it, and used where nobody set one.
+    sampling : mapping
+        By the names of parameters: its own value, and where that comes from.
     """
 
     name: str
@@ -84,6 +87,9 @@ class ModelInfo:
     context: int | None = None
     loaded: bool = False
     licence: str = ""
+    answered_by: str = ""
+    system: str = ""
+    sampling: Mapping[str, tuple[Value, str]] = field(default_factory=dict)
 
 
 class Backend(Protocol):
@@ -113,6 +119,21 @@ class Backend(Protocol):
         ------
         BackendError
             If it does not say.
+        """
+
+    def model(self, name: str = "") -> ModelInfo | None:
+        """Return what the server says of one model; None if nothing.
+
+        Parameters
+        ----------
+        name
+            The model's name; empty for the one that answers where nobody chose one,
+            which only servers of this package tell.
+
+        Raises
+        ------
+        BackendError
+            If it is not reached.
         """
 
     def count_tokens(self, model: str, messages: Sequence[Message]) -> int | None:

@@ -6,13 +6,20 @@ missed much later.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from h2o_magic.errors import MessagesError, ParameterError
+from h2o_magic.endpoint import Endpoint
+from h2o_magic.errors import ConfigurationError, MessagesError, ParameterError
 from h2o_magic.messages import Message, parse_messages
 
-__all__ = ["Messages", "check_kind", "check_kinds", "checked_messages"]
+__all__ = [
+    "Messages",
+    "check_kind",
+    "check_kinds",
+    "checked_messages",
+    "one_connection",
+]
 
 Messages = Iterable[Message | Mapping[str, Any]]
 
@@ -48,3 +55,23 @@ def checked_messages(messages: Messages) -> tuple[Message, ...]:
             f"expected a list of messages, got {type(messages).__name__}"
         )
     return parse_messages(messages)
+
+
+def one_connection(
+    url: str | None, token: str | None, connection: Callable[[], Endpoint] | None
+) -> Callable[[], Endpoint]:
+    """Return what says where the server is, of the one way that was given.
+
+    Raises
+    ------
+    ConfigurationError
+        If none or both were given, or they cannot be used.
+    """
+    if connection is None and url is not None:
+        endpoint = Endpoint(url, token)
+        return lambda: endpoint
+    if connection is None or url is not None or token is not None:
+        raise ConfigurationError("give a server's url and token, or a connection")
+    if not callable(connection):
+        raise ConfigurationError(f"`connection` must be callable, got {connection!r}")
+    return connection

@@ -31,10 +31,10 @@ def connect(dialect: str, url: str, token: str | None = None) -> Backend:
 
 def local() -> Backend:
     """Return a backend for this user's local server, which is started by need."""
-    from h2o_magic.backends.gptgm import GptGmBackend  # noqa: PLC0415
+    from h2o_magic.backends.openai import OpenAIBackend  # noqa: PLC0415
     from h2o_magic.embedded import locate  # noqa: PLC0415
 
-    return GptGmBackend(connection=locate)
+    return OpenAIBackend(connection=locate)
 
 
 def _gptgm(url: str, token: str | None) -> Backend:

@@ -31,7 +31,8 @@ def source_of(document: Mapping[str, Any]) -> Source | None:
         return None
     named = weights if isinstance(weights, str) else ""
     demo, schema = ours.get("demo") is True, ours.get("json_schema") is True
-    return Source(model, named, demo, schema)
+    asked = ours.get("stands_in_for")
+    return Source(model, named, demo, schema, asked if isinstance(asked, str) else "")
 
 
 def answer_facts(details: Mapping[str, Any]) -> list[Event]:

@@ -12,13 +12,15 @@ from typing import Any
 
 import ipywidgets
 
+from h2o_magic.backends import ModelInfo
 from h2o_magic.chat_panel.chat import answer_while_cells_run
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.notebook import NotebookSession
-from h2o_magic.parameters import PARAMETERS, Parameter
+from h2o_magic.parameters import CHAT_PARAMETERS, Parameter, Value
 from h2o_magic.presets import BUILT_IN
 from h2o_magic.setting import Setting
 from h2o_magic.setting_table import LOCAL, SETTINGS
+from h2o_magic.settings import origin_in_words
 
 __all__ = ["Controls"]
 
@@ -29,6 +31,8 @@ _CHOSEN = ("model", "server", "thread", "system", "max_turns", "reasoning")
 
 #: What no value means.
 _NOTHING = {
+    "model": "the best on this machine",
+    "system": "none",
     "max_turns": "as many as fit",
     "seed": "a new one each time",
     "stop": "no text",
@@ -37,6 +41,7 @@ _NOTHING = {
 _LABELS = "136px"
 
 _UNSET = "h2o-unset"
+_OWN = "h2o-own"
 _REFUSED = "h2o-refused-value"
 
 
@@ -66,6 +71,7 @@ class Controls:
         # an old value that is shown meanwhile would be chosen in its turn.
         self._lock = threading.RLock()
         self._rows: dict[str, _Row] = {}
+        self._info: ModelInfo | None = None
         self.box = ipywidgets.VBox()
         self.box.add_class("h2o-controls")
         self.box.layout.display = "none"
@@ -76,8 +82,11 @@ class Controls:
             if shown and not self._rows:
                 self._make()
             if shown:
+                self._ask()
                 for name in self._rows:
-                    self.refresh(name)
+                    self._offer(name)
+                    self._show(name)
+                self._presets.refresh()
             self.box.layout.display = "" if shown else "none"
 
     def refresh(self, name: str) -> None:
@@ -86,19 +95,50 @@ class Controls:
         if row is None:
             return
         with self._lock:
-            if name in PARAMETERS:
+            if name in CHAT_PARAMETERS:
                 self._presets.refresh()
-            if isinstance(row.control, ipywidgets.Combobox):
-                row.control.options = tuple(dict.fromkeys(self._choices(name)))
-            settings = self._session.settings
-            row.show(settings[name], chosen=settings.chosen(name))
+            self._offer(name)
+            if name in ("model", "server"):
+                self._ask()
+                for other in self._rows.keys() - {"model", "server"}:
+                    self._show(other)
+            self._show(name)
+
+    def _show(self, name: str) -> None:
+        settings = self._session.settings
+        chosen = settings.chosen(name)
+        self._rows[name].show(
+            settings[name],
+            chosen=chosen,
+            origin=origin_in_words(settings.origin(name)),
+            own=self._own(name),
+        )
+
+    def _ask(self) -> None:
+        """Ask the local server about its model; others could keep the panel waiting."""
+        local = not self._session.settings["server"]
+        self._info = self._session.current_model() if local else None
+
+    def _own(self, name: str) -> tuple[Value, str] | None:
+        """Return the model's own value of a setting, and where it comes from."""
+        if self._info is None:
+            return None
+        if name == "system" and self._info.system:
+            return self._info.system, f"recommended for {self._info.name}"
+        return self._info.sampling.get(name)
+
+    def _offer(self, name: str) -> None:
+        """Offer the values that are known now, where a setting has such a list."""
+        control = self._rows[name].control
+        if isinstance(control, ipywidgets.Combobox):
+            control.options = tuple(dict.fromkeys(self._choices(name)))
 
     def _make(self) -> None:
         """Make the controls when they are first shown: they are many widgets."""
         self._presets = _Presets(self._session, self._lock)
         self._rows = {
             name: _Row(SETTINGS[name], self._change, self._reset)
-            for name in (*_CHOSEN, *PARAMETERS)
+            for name in (*_CHOSEN, *CHAT_PARAMETERS)
         }
         rows = [row.box for row in self._rows.values()]
         self.box.children = [self._presets.box, *rows]
@@ -219,37 +259,73 @@ class _Row:
     ) -> None:
         self._setting = setting
         self._change = change
+        self._showing = False
         self.control = _control(setting)
         default = "" if setting.default is None else setting.write(setting.default)
         self._reset = ipywidgets.Button(
             icon="undo",
-            tooltip=f"{_title(setting)}: the default, {default or 'nothing'}",
+            tooltip=f"{_title(setting)}: {default or 'not set'} again",
         )
         self._reset.add_class("h2o-reset")
         self._reset.on_click(lambda _: reset(setting))
         self._why = ipywidgets.Label()
         self._why.add_class("h2o-why")
         self._why.layout.display = "none"
+        self._origin = ipywidgets.Label()
+        self._origin.add_class("h2o-origin")
         line = ipywidgets.HBox([self.control, self._reset])
         line.add_class("h2o-control")
-        self.box = ipywidgets.VBox([line, self._why])
+        self.box = ipywidgets.VBox([line, self._origin, self._why])
         self.control.observe(self._on_change, "value")
 
-    def show(self, value: object, *, chosen: bool) -> None:
-        """Show a value; `chosen` tells whether it is not the default."""
+    def show(
+        self, value: object, *, chosen: bool, origin: str, own: tuple[Value, str] | None
+    ) -> None:
+        """Show a value and where it comes from.
+
+        Parameters
+        ----------
+        value
+            What is set; None or an empty text where nothing is.
+        chosen
+            Whether somebody set it.
+        origin
+            Who, in words.
+        own
+            What counts where nothing is set, and where that comes from, if known.
+        """
         self._say("")
-        if value is None and not isinstance(self.control, ipywidgets.Text):
-            self.control.add_class(_UNSET)
+        if value in (None, "") and own is not None:
+            shown, said = own
+        else:
+            shown, said = None, origin if chosen else ""
+        _say(self._origin, said)
+        if hasattr(self.control, "placeholder"):
+            nothing = _NOTHING.get(self._setting.name, "the model's own")
+            self.control.placeholder = nothing if shown is None else str(shown)
+            self._put(self._shown(value))
+        elif value is None:
+            (self.control.remove_class if own else self.control.add_class)(_UNSET)
+            (self.control.add_class if own else self.control.remove_class)(_OWN)
+            if shown is not None:
+                self._put(shown)
         else:
             self.control.remove_class(_UNSET)
-            self.control.value = self._shown(value)
+            self.control.remove_class(_OWN)
+            self._put(value)
         self._reset.layout.visibility = "visible" if chosen else "hidden"
         for widget in (self.control, self._reset):
             answer_while_cells_run(widget)
 
+    def _put(self, value: object) -> None:
+        """Let the control show a value, which so is nobody's choice."""
+        self._showing = True
+        try:
+            self.control.value = value
+        finally:
+            self._showing = False
+
     def _shown(self, value: Any) -> object:
-        if not isinstance(self.control, ipywidgets.Text):
-            return value
         if self._setting.name == "server":
             return value or LOCAL
         if isinstance(value, tuple) and len(value) == 1:
@@ -257,6 +333,8 @@ class _Row:
         return "" if value in (None, ()) else self._setting.write(value)
 
     def _on_change(self, change: Any) -> None:
+        if self._showing:
+            return
         try:
             self._change(self._setting, self._value(change["new"]))
         except ConfigurationError as error:
@@ -265,7 +343,7 @@ class _Row:
             self._say("")
 
     def _value(self, shown: object) -> object:
-        if isinstance(shown, str) and self._setting.kind in (int, tuple):
+        if isinstance(shown, str) and self._setting.kind in (int, float, tuple):
             return self._setting.parse(shown.strip() or "none")
         return shown
 
@@ -289,28 +367,18 @@ def _control(setting: Setting) -> Any:
         return ipywidgets.Dropdown(options=setting.choices, **shared)
     if setting.kind is bool:
         return ipywidgets.Checkbox(**shared)
-    if setting.kind is float or (setting.kind is int and setting.default is not None):
-        return _number(PARAMETERS[setting.name], shared)
     shared["continuous_update"] = False
+    parameter = CHAT_PARAMETERS.get(setting.name)
+    if parameter is not None and _is_share(parameter):
+        # From 0 to 1, and neither where that is refused.
+        most = 1.0 if parameter.most == 1 else 0.99
+        return ipywidgets.FloatSlider(
+            value=0.5, min=0.01, max=most, step=0.01, **shared
+        )
     if setting.name == "system":
-        return ipywidgets.Textarea(placeholder="as it likes", rows=3, **shared)
-    if setting.kind is str:
-        return ipywidgets.Combobox(**shared)
-    nothing = _NOTHING.get(setting.name, "the server decides")
-    return ipywidgets.Text(placeholder=nothing, **shared)
+        return ipywidgets.Textarea(rows=3, **shared)
+    return (ipywidgets.Combobox if setting.kind is str else ipywidgets.Text)(**shared)
 
 
-def _number(parameter: Parameter, shared: dict[str, Any]) -> Any:
-    if parameter.kind is int:
-        return ipywidgets.BoundedIntText(min=1, max=parameter.most, step=64, **shared)
-    if parameter.above is None or parameter.below is None:
-        return ipywidgets.FloatText(value=1.0, step=0.1, **shared)
-    step = (parameter.below - parameter.above) / 100
-    return ipywidgets.FloatSlider(
-        value=(parameter.above + parameter.below) / 2,
-        min=parameter.above + step,
-        max=parameter.below - step,
-        step=step,
-        continuous_update=False,
-        **shared,
-    )
+def _is_share(parameter: Parameter) -> bool:
+    return parameter.above == 0 and 1 in (parameter.below, parameter.most)

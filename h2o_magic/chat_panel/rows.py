@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from h2o_magic.blocks import close_fence
+from h2o_magic.captions import model_name, seconds_in_words
 from h2o_magic.chat_panel.html import as_html
 from h2o_magic.tables import one_line
 from h2o_magic.turns import Turn
@@ -63,21 +64,20 @@ def _mark(turn: Turn, problem: str) -> str:
         return _MARKS[turn.status]
     if turn.facts.get("finish_reason") == "length":
         return "Cut off by the token limit"
-    return "Asked on an older answer" if turn.outdated else ""
+    return "Asked before an earlier answer changed" if turn.outdated else ""
 
 
 def _facts(turn: Turn) -> Iterator[str]:
+    """Yield model, tokens and seconds, as the footer of a cell does."""
     facts = turn.facts
-    for name in ("model", "weights"):
-        if isinstance(facts.get(name), str) and facts[name]:
-            yield one_line(facts[name])
-        elif name == "model" and turn.model:
-            yield one_line(turn.model)
-    for name, form in (
-        ("seconds", "{:,.1f} s"),
-        ("completion_tokens", "{:,} tokens"),
-        ("tokens_per_second", "{:,.0f} tokens/s"),
-    ):
-        value = facts.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            yield form.format(value)
+    told = map(facts.get, ("model", "weights", "stands_in_for"))
+    model, weights, asked = (one_line(v) if isinstance(v, str) else "" for v in told)
+    name = model_name(model or one_line(turn.model), weights)
+    if name:
+        demo = " (demo)" if facts.get("demo") is True else ""
+        yield f"{name}{demo} for {asked}" if asked else f"{name}{demo}"
+    tokens, seconds = facts.get("completion_tokens"), facts.get("seconds")
+    if type(tokens) is int:
+        yield f"{tokens:,} {'token' if tokens == 1 else 'tokens'}"
+    if isinstance(seconds, int | float) and not isinstance(seconds, bool):
+        yield seconds_in_words(seconds)

@@ -46,6 +46,7 @@ _KNOWN: Mapping[str, tuple[type, ...]] = {
     "model": (str,),
     "weights": (str,),
     "demo": (bool,),
+    "stands_in_for": (str,),
     "finish_reason": (str,),
     "completion_tokens": _COUNT,
     "dropped_turns": _COUNT,

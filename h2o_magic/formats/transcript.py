@@ -139,7 +139,7 @@ def _line(turn: Turn) -> list[str]:
     phrases = [
         status,
         "a new conversation begins" if turn.begins else "",
-        "asked on an older answer" if turn.outdated else "",
+        "asked before an earlier answer changed" if turn.outdated else "",
         _fact(turn, "model") or turn.model,
         _fact(turn, "weights"),
         _time(turn.asked_at),

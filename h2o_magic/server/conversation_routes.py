@@ -120,7 +120,7 @@ class ConversationRoutes:
         weights = await asyncio.to_thread(self.offer.find, conversation.model)
         if weights is None or not weights.path.is_file():
             raise RouteError("Model not available anymore", 410)
-        if turn.strict and weights.demo:
+        if turn.strict and (weights.demo or weights.stands_in_for):
             return JSONResponse(_weights_missing(weights), 422)
         facts = facts_of(request)
         facts.model = weights.model
@@ -202,9 +202,10 @@ def _unusable(error: WrongTypeError | ValidationError) -> Response:
 
 
 def _weights_missing(weights: Weights) -> dict[str, str]:
+    name = weights.listed_as
     return tgi.error(
-        f"{weights.model} has no weights on this machine: run "
-        f"`%h2o pull {weights.model}`, or ask without --strict",
+        f"{name} has no weights on this machine: run `%h2o pull {name}`, or ask "
+        "without --strict",
         "weights_missing",
     )
 

@@ -29,7 +29,8 @@ def parse_dialogue(items: object) -> Dialogue:
     *earlier, last = parse_messages(items)
     system = [message.content for message in earlier if message.role == "system"]
     history = tuple(earlier[len(system) :])
-    return Dialogue("\n\n".join(system), history, last.content.strip())
+    text = "\n\n".join(system) if system else None
+    return Dialogue(text, history, last.content.strip())
 
 
 async def count_tokens(models: Models, weights: Weights, dialogue: Dialogue) -> int:

@@ -16,7 +16,7 @@ from h2o_magic.server.engine_stream import Chunk
 from h2o_magic.server.fitting import answer_room
 from h2o_magic.server.models import Models
 from h2o_magic.server.prompts import RAW_MARKERS, Dialogue, Prompt, build_prompt
-from h2o_magic.server.sampling import Sampling
+from h2o_magic.server.sampling import Sampling, engine_options
 from h2o_magic.server.tgi import TokenEvent, notice
 from h2o_magic.server.transcript import Transcript
 from h2o_magic.server.waiting import Waiting
@@ -119,7 +119,7 @@ async def _answer(
         return _input(engine, question, read)
 
     def request() -> dict[str, Any]:
-        return {**_request(question.sampling, engine.room.context, made()), **grammar}
+        return {**_request(engine, question, made()), **grammar}
 
     tokens = engine.room.context
     if engine.room.shared or not engine.at_hand(tokens):
@@ -175,16 +175,24 @@ def _transcript(engine: Engine, question: Question, length: int) -> Transcript:
     )
 
 
-def _request(sampling: Sampling, context: int, whole: _Input) -> dict[str, Any]:
+def _request(engine: Engine, question: Question, whole: _Input) -> dict[str, Any]:
+    sampling = question.sampling
+    # The engine applies what the model's file says by itself, where it is not told.
+    recommended = {
+        name: value
+        for name, value in question.weights.recommended.items()
+        if name not in engine.header.sampling
+    }
     # Reading only the new part of a prompt rounds differently from reading all of it,
     # so an answer that is to be repeated does without the prompt cache.
     cached = not sampling.repeatable
+    options = {**engine_options(recommended), **sampling.engine_options}
+    if options.get("repeat_last_n") == -1:  # which is no number to its interface
+        options["repeat_last_n"] = engine.room.context
     return {
-        **sampling.engine_options,
+        **options,
         "prompt": whole.prompt.tokens,
         "max_tokens": whole.length,
-        # The penalty looks at the whole input and answer, as in the old engine.
-        "repeat_last_n": context,
         "cache_prompt": cached,
     }
 

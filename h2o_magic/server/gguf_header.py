@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -67,6 +68,20 @@ _ENCODERS = frozenset(
 )
 #: What every language model says of itself, after its architecture's name.
 _NEEDED = ("context_length", "embedding_length", "block_count")
+#: Keys of a model's own parameters, and our names where they are not the same.
+_SAMPLING = {
+    "temp": "temperature",
+    "top_k": "top_k",
+    "top_p": "top_p",
+    "min_p": "min_p",
+    "penalty_repeat": "repetition_penalty",
+    "penalty_last_n": "penalty_last_n",
+    "mirostat": "mirostat",
+    "mirostat_tau": "mirostat_tau",
+    "mirostat_eta": "mirostat_eta",
+    "xtc_probability": "xtc_probability",
+    "xtc_threshold": "xtc_threshold",
+}
 _NO_PROPER_TYPES = frozenset({"mmproj", "imatrix", "adapter"})
 _LONGEST_WORDS = 100
 #: How the words about a damaged file end; not meant for who has just fetched it.
@@ -93,6 +108,9 @@ class Header:
         The token that ends an answer.
     licence : str
         The licence that the file names; empty if it names none.
+    sampling : mapping
+        The file's own parameters (``general.sampling.*``), by our names. The engine
+        applies them, and others that we have no name for, by itself.
     """
 
     context_length: int
@@ -102,6 +120,7 @@ class Header:
     control_ids: frozenset[int]
     end_id: int
     licence: str = ""
+    sampling: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def end_text(self) -> str:
@@ -160,7 +179,22 @@ def _header(path: Path, pairs: dict[str, Any]) -> Header:
         control_ids=frozenset(i for i, kind in enumerate(kinds) if kind == _CONTROL),
         end_id=int(pairs.get("tokenizer.ggml.eos_token_id", -1)),
         licence=str(pairs.get("general.license", "")),
+        sampling=_sampling(pairs),
     )
+
+
+def _sampling(pairs: dict[str, Any]) -> dict[str, float]:
+    """Return what llama.cpp's ``common_init_sampler_from_model`` reads, as numbers."""
+    values = {
+        name: pairs[f"general.sampling.{key}"]
+        for key, name in _SAMPLING.items()
+        if f"general.sampling.{key}" in pairs
+    }
+    # A 32-bit 0.6 is 0.60000002 in 64.
+    return {
+        name: float(f"{value:.7g}") if isinstance(value, float) else int(value)
+        for name, value in values.items()
+    }
 
 
 def _refuse_no_chat(path: Path, architecture: str, pairs: dict[str, Any]) -> None:

@@ -6,11 +6,18 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.parameters import PARAMETERS
+from h2o_magic.parameters import DEFAULT_LENGTH, PARAMETERS
 from h2o_magic.server.gguf_header import Header, read_header
 from h2o_magic.server.weights import Weights, known_weights
 
 __all__ = ["list_models"]
+
+#: What the gpt-gm protocol's clients send where nobody set anything.
+_SERVICE_DEFAULTS = {
+    p.name: p.service_default
+    for p in PARAMETERS.values()
+    if p.service_default is not None
+}
 
 
 def list_models(
@@ -31,19 +38,28 @@ def list_models(
 
 def _describe(weights: Weights, loaded: Collection[str]) -> dict[str, Any]:
     header = _header(weights)
-    defaults = {p.name: p.default for p in PARAMETERS.values() if p.default is not None}
     return {
         "id": weights.model_id,
-        "name": weights.model,
-        "displayName": weights.model,
+        "name": weights.listed_as,
+        "displayName": weights.listed_as,
         "weights": weights.label,
         "demo": weights.demo,
+        "answered_by": weights.model if weights.stands_in_for else None,
         "size": weights.size if weights.path.exists() else None,
         "context_length": header.context_length if header else None,
         "license": header.licence if header and not weights.demo else "",
         "loaded": weights.model in loaded,
-        "parameters": defaults,
+        "parameters": _SERVICE_DEFAULTS,
+        "sampling": _sampling(weights) if header else {},
+        "system": weights.system,
         "note": weights.note,
+    }
+
+
+def _sampling(weights: Weights) -> dict[str, dict[str, Any]]:
+    own = weights.sampling | {"max_new_tokens": (DEFAULT_LENGTH, "the local server")}
+    return {
+        name: {"value": value, "from": origin} for name, (value, origin) in own.items()
     }
 
 

@@ -10,6 +10,7 @@ from h2o_magic.errors import ConfigurationError
 from h2o_magic.nearest import did_you_mean
 from h2o_magic.server.given_path import given_file
 from h2o_magic.server.weights import (
+    DEFAULT,
     Weights,
     find_weights,
     known_weights,
@@ -30,13 +31,16 @@ class Offer:
     paths : bool
         Also let a client name any GGUF file by its path, where there are no `names`.
         That is for the user's own programs: it says which files there are.
+    memory : int or None
+        What all models together may take, in bytes; None for a share of the machine's.
     """
 
     names: tuple[str, ...] | None = None
     paths: bool = True
+    memory: int | None = None
 
     @classmethod
-    def of_names(cls, names: Sequence[str]) -> Offer:
+    def of_names(cls, names: Sequence[str], memory: int | None = None) -> Offer:
         """Return an offer of these models only.
 
         Raises
@@ -52,28 +56,31 @@ class Offer:
                 )
             if find_weights(name) is None:
                 raise ConfigurationError(f"--models: {why_unknown(name)}")
-        return cls(tuple(_plain(name) for name in names), paths=False)
+        return cls(tuple(_plain(name) for name in names), paths=False, memory=memory)
 
     def find(self, name: str) -> Weights | None:
         """Return the weights that answer for `name`; None if it is not offered."""
+        if self.names is not None and name == DEFAULT:
+            return max(self.listed(), key=_own_first)
         if self.names is not None:
-            return find_weights(_plain(name)) if _plain(name) in self.names else None
-        if self.paths:
-            return find_weights(name)
-        return find_weights(name) if self._is_known(name) else None
+            offered = _plain(name) in self.names
+            return find_weights(_plain(name), self.memory) if offered else None
+        if self.paths or name == DEFAULT or self._is_known(name):
+            return find_weights(name, self.memory)
+        return None
 
     def why_unknown(self, name: str) -> str:
         """Return why :meth:`find` finds nothing, and what to do."""
         if self.names is None and self.paths:
             return why_unknown(name)
-        listed = [weights.model for weights in self.listed()]
+        listed = [weights.listed_as for weights in self.listed()]
         return f"unknown model {name[:200]!r}: {did_you_mean(name, listed)}"
 
     def listed(self) -> list[Weights]:
         """Return the weights of every model that is listed."""
         if self.names is None:
-            return known_weights()
-        found = (find_weights(name) for name in self.names)
+            return known_weights(self.memory)
+        found = (find_weights(name, self.memory) for name in self.names)
         return [weights for weights in found if weights is not None]
 
     def _is_known(self, name: str) -> bool:
@@ -89,3 +96,8 @@ def _plain(name: str) -> str:
     """Return the one name of a model that has two: the short one."""
     entry = find_model(name)
     return entry.name if entry else name
+
+
+def _own_first(weights: Weights) -> tuple[bool, bool, int]:
+    """Return what the best weights have most of: real, the model's own, large."""
+    return (not weights.demo, not weights.stands_in_for, weights.size)

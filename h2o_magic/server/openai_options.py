@@ -1,10 +1,10 @@
 """The options of a chat completion: each takes effect, means nothing, or is refused.
 
-What is left out has the meaning that it has in the OpenAI API: sampled at temperature
-1, from all tokens, without a penalty, from another seed each time. Two are otherwise:
-an absent ``max_tokens`` is the 1024 of :mod:`h2o_magic.parameters`, since an answer
-reserves its memory before it begins; and nothing of the messages is ever left out
-unless ``truncate`` is given. ``null`` is the same as absent.
+What is left out is the model's own: what its file says, else what its makers recommend,
+else what the engine does. Only the length has a default of ours, since an answer
+reserves its memory before it begins. Nothing of the messages is ever left out unless
+``truncation`` is ``auto`` (the word of OpenAI's Responses API). ``null`` is the same as
+absent.
 """
 
 from __future__ import annotations
@@ -14,23 +14,29 @@ from typing import Any
 
 from h2o_magic.errors import ParameterError
 from h2o_magic.nearest import did_you_mean
-from h2o_magic.parameters import PARAMETERS
+from h2o_magic.parameters import CHAT_PARAMETERS, checked
 from h2o_magic.server.openai_errors import OpenAIError
-from h2o_magic.server.sampling import Sampling, parse_sampling
 
-__all__ = ["options_of", "sampling_of"]
+__all__ = ["options_of"]
 
-#: Our parameter for each field; those of one name come first. (``return_full_text`` is
-#: none: an answer of this API is the answer alone.)
+#: Our parameter for each field; those of one name come first.
 _NAMES = {
-    **{name: name for name in PARAMETERS if name != "return_full_text"},
+    **{name: name for name in CHAT_PARAMETERS},
     "max_tokens": "max_new_tokens",
     "max_completion_tokens": "max_new_tokens",
 }
 _LENGTHS = ("max_tokens", "max_completion_tokens", "max_new_tokens")
 #: Fields that other modules read.
 _ELSEWHERE = frozenset(
-    {"messages", "model", "response_format", "stream", "stream_options", "strict"}
+    {
+        "messages",
+        "model",
+        "response_format",
+        "stream",
+        "stream_options",
+        "strict",
+        "truncation",
+    }
 )
 
 
@@ -89,17 +95,15 @@ def options_of(body: Mapping[str, Any]) -> dict[str, Any]:
             f"expected one length of the answer, got {sorted(lengths)} in "
             f"{', '.join(name for name in _LENGTHS if name in given)}: give one of them"
         )
-    options: dict[str, Any] = {"temperature": 1.0}
-    for name, value in given.items():
-        if name in _NAMES and not _is_off(name, value):
-            options[_NAMES[name]] = _checked(name, value)
-    return _with_temperature(options, given)
-
-
-def sampling_of(options: Mapping[str, Any], *, stream: bool) -> Sampling:
-    """Return how an answer with these `options` is to be written."""
-    whole = {**options, "return_full_text": False}
-    return parse_sampling(whole, stream=stream)
+    options = {
+        _NAMES[name]: _checked(name, value)
+        for name, value in given.items()
+        if name in _NAMES and value != []
+    }
+    try:
+        return checked(options)
+    except ParameterError as error:  # each by itself is right
+        raise OpenAIError(str(error), param="do_sample") from error
 
 
 def _check_field(name: str, value: object) -> None:
@@ -127,34 +131,10 @@ def _countable(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_off(name: str, value: object) -> bool:
-    """Whether the value is the API's word for no such thing."""
-    if isinstance(value, bool):
-        return False
-    return (name, value) in (("top_p", 1), ("temperature", 0)) or value == []
-
-
 def _checked(name: str, value: object) -> object:
     ours = _NAMES[name]
     try:
-        return PARAMETERS[ours].check(value)
+        return CHAT_PARAMETERS[ours].check(value)
     except ParameterError as error:
         message = str(error).replace(f"`{ours}`", f"`{name}`", 1)
         raise OpenAIError(message, param=name, code="invalid_value") from error
-
-
-def _with_temperature(
-    options: dict[str, Any], given: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Let temperature 0 mean: the most likely token each time."""
-    if given.get("temperature") != 0 or isinstance(given["temperature"], bool):
-        return options
-    if given.get("do_sample") is True:
-        raise OpenAIError(
-            "`temperature` 0 takes the most likely token each time, and `do_sample` "
-            "true wants another: give one of them",
-            param="do_sample",
-        )
-    warpers = {"temperature", "top_p", "top_k", "typical_p"}
-    rest = {name: value for name, value in options.items() if name not in warpers}
-    return {**rest, "do_sample": False}

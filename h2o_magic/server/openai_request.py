@@ -11,9 +11,9 @@ from h2o_magic.errors import ParameterError
 from h2o_magic.server.answer_schema import check_schema
 from h2o_magic.server.openai_errors import OpenAIError
 from h2o_magic.server.openai_messages import dialogue_of
-from h2o_magic.server.openai_options import options_of, sampling_of
+from h2o_magic.server.openai_options import options_of
 from h2o_magic.server.prompts import Dialogue
-from h2o_magic.server.sampling import Sampling
+from h2o_magic.server.sampling import Sampling, own_sampling
 
 __all__ = ["ChatCompletion", "parse_completion"]
 
@@ -39,7 +39,9 @@ class ChatCompletion:
     include_usage : bool
         Count the tokens in a chunk at the end of a stream.
     strict : bool
-        Refuse to answer from demo weights.
+        Refuse to answer from other weights than the model's own.
+    truncated : bool
+        Leave out what does not fit into the context: the oldest turns first.
     """
 
     model: str
@@ -49,6 +51,7 @@ class ChatCompletion:
     stream: bool
     include_usage: bool
     strict: bool
+    truncated: bool
 
 
 def parse_completion(body: bytes) -> ChatCompletion:
@@ -75,12 +78,22 @@ def parse_completion(body: bytes) -> ChatCompletion:
     return ChatCompletion(
         model=model,
         dialogue=dialogue_of(asked.get("messages")),
-        sampling=sampling_of(options, stream=stream),
+        sampling=own_sampling(options),
         schema=_schema(asked.get("response_format")),
         stream=stream,
         include_usage=_include_usage(asked.get("stream_options"), stream=stream),
         strict=_flag(asked, "strict"),
+        truncated=_truncation(asked.get("truncation")),
     )
+
+
+def _truncation(value: object) -> bool:
+    if value not in (None, "auto", "disabled"):
+        raise OpenAIError(
+            f"expected `truncation` to be auto or disabled, got {value!r:.60}",
+            param="truncation",
+        )
+    return value == "auto"
 
 
 def _flag(asked: Mapping[str, Any], name: str, place: str = "") -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from starlette.requests import Request
@@ -33,7 +33,17 @@ __all__ = ["OpenAIRoutes"]
 
 #: How long a look for weights may take, in seconds, for it not to need a thread.
 _QUICK = 0.001
-_TOLD = ("weights", "demo", "context_length", "size", "loaded")
+_TOLD = (
+    "weights",
+    "demo",
+    "answered_by",
+    "context_length",
+    "size",
+    "license",
+    "loaded",
+    "sampling",
+    "system",
+)
 
 
 @dataclass
@@ -71,19 +81,17 @@ class OpenAIRoutes:
     async def show_model(self, request: Request) -> Response:
         """Describe one model, by any of its names."""
         weights = await self._find(request.path_params["id"])
-        listed = await self._listed()
-        found = (model for model in listed if model["id"] == weights.model)
-        model = next(found, None) or (await self._listed([weights]))[0]
-        return JSONResponse(model)
+        return JSONResponse((await self._listed([weights]))[0])
 
     async def complete(self, request: Request) -> Response:
         """Answer ``messages``: a stream of chunks, or one JSON object."""
         asked = parse_completion(await read_body(request))
         weights = await self._find(asked.model)
-        if asked.strict and weights.demo:
+        if asked.strict and (weights.demo or weights.stands_in_for):
+            name = weights.listed_as
             raise OpenAIError(
-                f"{weights.model} has no weights on the server: run "
-                f"`h2o-magic pull {weights.model}` there, or ask without `strict`",
+                f"{name} has no weights on the server: run `h2o-magic pull {name}` "
+                "there, or ask without `strict`",
                 param="strict",
                 code="weights_missing",
             )
@@ -103,9 +111,12 @@ class OpenAIRoutes:
         self, weights: Weights, asked: ChatCompletion, facts: Facts
     ) -> AsyncGenerator[TokenEvent, None]:
         """Yield the answer's events, and take them down."""
+        dialogue = asked.dialogue
+        if dialogue.system is None and weights.system:
+            dialogue = replace(dialogue, system=weights.system)
         question = Question(
             weights,
-            asked.dialogue,
+            dialogue,
             asked.sampling,
             details=True,
             schema=asked.schema,
@@ -161,11 +172,11 @@ def _reader(asked: ChatCompletion, facts: Facts) -> Callable[[Prompt], None]:
 
     def read(prompt: Prompt) -> None:
         left_out = prompt.dropped_turns or prompt.cut_tokens
-        if left_out and asked.sampling.truncate is None:
+        if left_out and not asked.truncated:
             raise OpenAIError(
                 "the messages do not fit into the model's context beside an answer "
                 f"of {asked.sampling.max_new_tokens} tokens: shorten them, ask for a "
-                "smaller `max_tokens`, or let the oldest go with `truncate` (tokens)",
+                "smaller `max_tokens`, or let the oldest go with `truncation` auto",
                 param="messages",
                 code="context_length_exceeded",
             )

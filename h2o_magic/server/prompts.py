@@ -59,15 +59,15 @@ class Dialogue:
 
     Attributes
     ----------
-    system : str
-        The system text; may be empty.
+    system : str or None
+        The system text; None if the client sent none, not even an empty one.
     history : tuple of Message
         Earlier turns, oldest first: user and assistant messages.
     question : str
         The new user message.
     """
 
-    system: str
+    system: str | None
     history: tuple[Message, ...]
     question: str
 
@@ -116,7 +116,7 @@ def build_prompt(maker: PromptMaker, dialogue: Dialogue, room: int) -> Prompt:
     def without(dropped: int) -> tuple[str, list[int]]:
         kept = [message for turn in turns[dropped:] for message in turn]
         question = user(dialogue.question)
-        return _render(maker, dialogue.system, [*kept, question])
+        return _render(maker, dialogue.system or "", [*kept, question])
 
     dropped = turns_to_drop(len(turns), lambda n: len(without(n)[1]), room)
     text, tokens = without(dropped)
@@ -135,7 +135,7 @@ def _cut_question(
     question = maker.tokenize(dialogue.question, markers=False)
     cut = min(excess, len(question))
     end = maker.detokenize(question[cut:])
-    text, tokens = _render(maker, dialogue.system, [user(end)])
+    text, tokens = _render(maker, dialogue.system or "", [user(end)])
     if len(tokens) > room:
         tokens = tokens[-room:]
         text = maker.detokenize(tokens)

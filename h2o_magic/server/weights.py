@@ -1,38 +1,52 @@
 """Finds the weights of a model on this machine; the network is never asked.
 
-Weights are looked for in the Hugging Face hub's cache. A model of the catalogue whose
-weights are not there is answered for by the built-in demo weights of its architecture.
+Weights are looked for in the Hugging Face hub's cache, where those from a package lie,
+too. A model of the catalogue whose weights are not there is answered for by the best
+real ones that are, else by the built-in demo weights of its architecture.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache as cache_of
 from pathlib import Path, PurePath
 from typing import Any
 
-from h2o_magic.catalogue import MODELS, CatalogueEntry, find_model
+from h2o_magic.catalogue import DEFAULT_MODEL, MODELS, CatalogueEntry, find_model
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.nearest import did_you_mean
 from h2o_magic.server.file_choice import PREFERRED, best, fitting, is_aside
 from h2o_magic.server.gguf_header import read_header
 from h2o_magic.server.given_path import given_file, why_no_file
+from h2o_magic.server.room import default_memory, room_for
 from h2o_magic.server.split_files import is_later_part, part_names, whole_name
 
 __all__ = [
+    "DEFAULT",
     "Weights",
+    "best_real",
     "cache",
     "cache_folder",
     "cached_files",
     "cached_name",
+    "default_weights",
     "find_weights",
     "is_fixed",
     "known_weights",
     "why_unknown",
 ]
 
+#: What a client asks for that leaves the choice to the server.
+DEFAULT = "default"
+
 _DEMO_LABEL = "built-in demo weights"
+#: How a file's name ends that says how its weights are quantised.
+_QUANTISED = re.compile(r"[.\-_](?=(?:I?Q\d\w*|BF16|F16|F32|FP16)$)", re.IGNORECASE)
+#: What the demo weights were made for and are measured with (training/README.md).
+_DEMO_SAMPLING = {"temperature": 0.4, "repetition_penalty": 1.2, "penalty_last_n": -1}
 _DATA = Path(__file__).parent / "data"
 
 
@@ -43,7 +57,7 @@ class Weights:
     Attributes
     ----------
     model : str
-        The short name, or the name that was asked for.
+        The short name of what answers, or the name that was asked for.
     model_id : str
         The id under which the service lists it.
     path : Path
@@ -52,6 +66,8 @@ class Weights:
         True if built-in demo weights stand in.
     note : str
         What a user should know; may be empty.
+    stands_in_for : str
+        The model that was asked for, where this one stands in for it; else empty.
     """
 
     model: str
@@ -59,11 +75,47 @@ class Weights:
     path: Path
     demo: bool = False
     note: str = ""
+    stands_in_for: str = ""
+
+    @property
+    def listed_as(self) -> str:
+        """The model's short name in a list of what can be asked for."""
+        return self.stands_in_for or self.model
 
     @property
     def label(self) -> str:
-        """What answers, in words for a reader."""
-        return _DEMO_LABEL if self.demo else whole_name(self.path.name)
+        """What answers, in words for a reader: ``SmolLM2-135M-Instruct Q4_1``."""
+        if self.demo:
+            return _DEMO_LABEL
+        return _QUANTISED.sub(" ", whole_name(self.path.name).removesuffix(".gguf"))
+
+    @property
+    def sampling(self) -> dict[str, tuple[float, str]]:
+        """The parameters that count where nobody sets one, and where they are from.
+
+        Raises
+        ------
+        ConfigurationError
+            If the file cannot be read.
+        """
+        own = read_header(self.path).sampling
+        told = {name: (value, "the model's file") for name, value in own.items()}
+        by = "recommended for " + ("the demo weights" if self.demo else self.model)
+        return {n: (value, by) for n, value in self.recommended.items()} | told
+
+    @property
+    def recommended(self) -> Mapping[str, float]:
+        """The parameters that the catalogue recommends."""
+        if self.demo:
+            return _DEMO_SAMPLING
+        entry = find_model(self.model)
+        return entry.sampling if entry else {}
+
+    @property
+    def system(self) -> str:
+        """The system text that the catalogue recommends; may be empty."""
+        entry = None if self.demo else find_model(self.model)
+        return entry.system if entry else ""
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -78,21 +130,29 @@ class Weights:
     @property
     def source(self) -> dict[str, Any]:
         """What answers, as it is said on the wire."""
-        return {"model": self.model, "weights": self.label, "demo": self.demo}
+        stands_in = {"stands_in_for": self.stands_in_for} if self.stands_in_for else {}
+        told = {"model": self.model, "weights": self.label, "demo": self.demo}
+        return {**told, **stands_in}
 
 
-def find_weights(name: str) -> Weights | None:
+def find_weights(name: str, memory: int | None = None) -> Weights | None:
     """Return the weights that answer for `name`; None for an unknown model.
 
     Parameters
     ----------
     name
         A short name or service id of the catalogue, ``owner/repository`` or
-        ``owner/repository:file.gguf`` in the hub's cache, or the path of a GGUF file.
+        ``owner/repository:file.gguf`` in the hub's cache, the path of a GGUF file, or
+        ``default``.
+    memory
+        What all models together may take, in bytes, for a model that stands in for
+        another; None for a share of the machine's.
     """
+    if name == DEFAULT:
+        return default_weights(memory)
     entry = find_model(name)
     if entry is not None:
-        return _of_entry(entry)
+        return _of_entry(entry, lambda: best_real(memory))
     path = _cached(name) or given_file(name)
     return Weights(name, name, path) if path else None
 
@@ -102,12 +162,48 @@ def why_unknown(name: str) -> str:
     return why_no_file(name) or f"unknown model {name!r}: {did_you_mean(name, MODELS)}"
 
 
-def known_weights() -> list[Weights]:
+def default_weights(memory: int | None = None) -> Weights:
+    """Return the weights that answer where nobody chose a model.
+
+    The best real ones that fit into `memory`, else those of the default model.
+    """
+    return best_real(memory) or _of_entry(MODELS[DEFAULT_MODEL], lambda: None)
+
+
+def best_real(memory: int | None = None) -> Weights | None:
+    """Return the largest real weights here that fit into memory; None without any.
+
+    Only those count that are known to be made for a chat: they are of the catalogue,
+    or bring a chat template.
+
+    Parameters
+    ----------
+    memory
+        What all models together may take, in bytes; None for a share of the machine's.
+    """
+    there = [w for w in map(_real, MODELS.values()) if w is not None]
+    taken = {weights.path for weights in there}
+    others = [Weights(n, n, path) for n, path in _cached_files() if path not in taken]
+    budget = default_memory() if memory is None else memory
+    # Largest first: the headers of those that are too small are never read.
+    for weights in sorted((*there, *others), key=lambda w: w.size, reverse=True):
+        try:
+            room_for(weights.path, 1, budget)
+            template = read_header(weights.path).chat_template
+        except ConfigurationError:  # too large, or no chat model at all
+            continue
+        if template is not None or weights.path in taken:
+            return weights
+    return None
+
+
+def known_weights(memory: int | None = None) -> list[Weights]:
     """Return the weights for each model of the catalogue, then others in the cache.
 
     Files that are no chat model are not among them.
     """
-    listed = [_of_entry(entry) for entry in MODELS.values()]
+    best = cache_of(lambda: best_real(memory))
+    listed = [_of_entry(entry, best) for entry in MODELS.values()]
     taken = {weights.path for weights in listed}
     others = {
         name: Weights(name, name, path)
@@ -134,12 +230,23 @@ def is_fixed(path: Path) -> bool:
     return any(absolute.is_relative_to(folder) for folder in (cache(), _DATA))
 
 
-def _of_entry(entry: CatalogueEntry) -> Weights:
-    found = _best_of(entry.repository, (entry.pattern,))
+def _of_entry(entry: CatalogueEntry, stand_in: Callable[[], Weights | None]) -> Weights:
+    if (real := _real(entry)) is not None:
+        return real
+    if (other := stand_in()) is not None:
+        return replace(
+            other, model_id=entry.service_id, note=entry.note, stands_in_for=entry.name
+        )
     demo = _DATA / f"demo-{entry.architecture}.gguf"
-    return Weights(
-        entry.name, entry.service_id, found or demo, demo=found is None, note=entry.note
-    )
+    return Weights(entry.name, entry.service_id, demo, demo=True, note=entry.note)
+
+
+def _real(entry: CatalogueEntry) -> Weights | None:
+    """Return a model's own weights, if they are here."""
+    found = _best_of(entry.source.repository, (entry.source.pattern,))
+    if found is None:
+        return None
+    return Weights(entry.name, entry.service_id, found, note=entry.note)
 
 
 def _cached(name: str) -> Path | None:

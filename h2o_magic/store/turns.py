@@ -20,8 +20,8 @@ __all__ = [
     "Place",
     "by_number",
     "count",
-    "count_after",
     "count_before",
+    "count_outdated_by",
     "count_since_start",
     "counts",
     "ids",
@@ -195,14 +195,23 @@ def counts(database: Database, thread: str) -> Mapping[TurnStatus, int]:
     return {**dict.fromkeys(get_args(TurnStatus), 0), **dict(found)}
 
 
-def count_after(database: Database, thread: str, of: Place) -> int:
-    """Return how many turns stand after one; 0 without it."""
-    position = position_of(database, thread, of)
-    found = database.value(
-        f"SELECT count(*) FROM turns WHERE {_LIVE} AND position > ?",
-        (thread_id(database, thread), position),
+def count_outdated_by(database: Database, thread: str, of: Place) -> int:
+    """Return how many turns become outdated if one is asked again.
+
+    They are those after it that are not outdated now.
+    """
+    thread_, position = thread_id(database, thread), position_of(database, thread, of)
+    latest = _latest_before(database, thread_, position + 1)
+    found = database.execute(
+        f"SELECT sequence FROM turns WHERE {_LIVE} AND position > ? AND sequence >= ? "
+        "ORDER BY position",
+        (thread_, position, latest),
     )
-    return int(found)
+    outdated = 0
+    for (sequence,) in found:
+        if sequence >= latest:
+            outdated, latest = outdated + 1, sequence
+    return outdated
 
 
 def count_since_start(database: Database, thread: str, of: Place) -> int:

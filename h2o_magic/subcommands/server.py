@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from h2o_magic.amounts import duration_in_words, size_in_words
-from h2o_magic.catalogue import find_model
+from h2o_magic.catalogue import find_model, title_of
 from h2o_magic.connecting import NO_MODEL
 from h2o_magic.subcommands.showing import filled, say_all, show_table
 from h2o_magic.subcommands.usage import Given
 from h2o_magic.tables import Verbatim
 
 if TYPE_CHECKING:
+    from h2o_magic.backends import ModelInfo
     from h2o_magic.magics import H2OMagics
     from h2o_magic.model_lists import Listed
 
@@ -31,12 +32,12 @@ def models(magics: H2OMagics, _: Given) -> None:
     rows = [
         [
             Verbatim(f"{m.name} ✓" if m.name == current else m.name),
-            Verbatim(m.weights or "?"),
-            "?" if m.size is None else size_in_words(m.size),
-            "?" if m.context is None else f"{m.context:,} tokens",
-            Verbatim(m.licence),
-            "in memory" if m.loaded else "",
-            f"`%h2o pull {m.name}`" if m.demo and find_model(m.name) else "",
+            Verbatim(_answers_from(m)),
+            _unless(m, "?" if m.size is None else size_in_words(m.size)),
+            _unless(m, "?" if m.context is None else f"{m.context:,} tokens"),
+            Verbatim(_unless(m, m.licence)),
+            "in memory" if m.loaded and not m.answered_by else "",
+            f"`%h2o pull {m.name}`" if _is_missing(m) else "",
         ]
         for m in listed.models
     ]
@@ -46,6 +47,21 @@ def models(magics: H2OMagics, _: Given) -> None:
         return
     head, rows = _filled(_HEAD, rows)
     show_table(magics, head, rows, below)
+
+
+def _answers_from(model: ModelInfo) -> str:
+    if model.answered_by:
+        return f"{title_of(model.answered_by)} stands in"
+    return model.weights or "?"
+
+
+def _unless(model: ModelInfo, text: str) -> str:
+    """Return what is said of a model's own weights; nothing where others stand in."""
+    return "" if model.answered_by else text
+
+
+def _is_missing(model: ModelInfo) -> bool:
+    return bool(model.demo or model.answered_by) and find_model(model.name) is not None
 
 
 def _filled(

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from h2o_magic.amounts import counted
 from h2o_magic.backends.dialects import DIALECTS
-from h2o_magic.errors import BackendError, ConfigurationError
+from h2o_magic.catalogue import title_of
+from h2o_magic.errors import ConfigurationError, MissingExtraError
 from h2o_magic.listing import cut
-from h2o_magic.parameters import PARAMETERS, Value
-from h2o_magic.settings import SETTINGS, Setting, Settings
+from h2o_magic.parameters import CHAT_PARAMETERS, Value
+from h2o_magic.settings import SETTINGS, Setting, Settings, origin_in_words
 from h2o_magic.subcommands.showing import filled, show_table
 from h2o_magic.subcommands.usage import Given
 from h2o_magic.tables import Verbatim
 
 if TYPE_CHECKING:
+    from h2o_magic.backends import ModelInfo
     from h2o_magic.magics import H2OMagics
     from h2o_magic.notebook import NotebookSession
 
 __all__ = ["status"]
 
-_UNSENT = "not sent to this server"
 _ONLY = {"context": ", unless the server says it"}  # when a value counts
 
 #: What no value means, and what an empty text does.
@@ -42,10 +42,11 @@ _CHANGE = (
 def status(magics: H2OMagics, _: Given) -> None:
     """Show what runs, where, and with which settings."""
     session = magics.session
+    info = session.current_model()
     rows = [
         *_server_rows(session),
-        ["model", _model_and_weights(session), session.settings.origin("model")],
-        *_setting_rows(session.settings, _unsent(session)),
+        _model_row(session, info),
+        *_setting_rows(session.settings, info),
         *_conversation_rows(session),
     ]
     show_table(magics, ["", "value", "from"], rows, list(_notes(session)))
@@ -53,7 +54,7 @@ def status(magics: H2OMagics, _: Given) -> None:
 
 def _server_rows(session: NotebookSession) -> list[list[str]]:
     server = str(session.settings["server"])
-    origin = session.settings.origin("server")
+    origin = origin_in_words(session.settings.origin("server"))
     if server:
         return _other_server_rows(session, server, origin)
     from h2o_magic import embedded  # noqa: PLC0415
@@ -61,8 +62,7 @@ def _server_rows(session: NotebookSession) -> list[list[str]]:
     state = embedded.running()
     log = ["server's log", f"`{embedded.log_file()}`", ""]
     if state is None and not embedded.installed():
-        missing = 'not installed: `pip install "h2o-magic[local]"`'
-        return [["server", missing, origin]]
+        return [["server", str(MissingExtraError("the local server", "local")), origin]]
     if state is None:
         return [["server", "local, not running: a question starts it", origin], log]
     where = f"local, `{state.endpoint.url}`, process {state.pid}"
@@ -90,57 +90,35 @@ def _other_server_rows(
     ]
 
 
-def _model_and_weights(session: NotebookSession) -> str:
-    """Return the model, and what answers for it if a server runs that can tell."""
-    from h2o_magic import embedded  # noqa: PLC0415
-
+def _model_row(session: NotebookSession, info: ModelInfo | None) -> list[str]:
+    """Return the model, what answers for it where that is known, and who chose it."""
     named = str(session.settings["model"])
     chosen = session.aliases.model(named)
     shown = chosen if chosen == named else f"{named} → {chosen}"
-    if session.settings["server"] or embedded.running() is not None:
-        with suppress(BackendError, ConfigurationError):
-            for model in session.models():
-                if model.name == chosen and model.weights:
-                    return Verbatim(f"{shown}, answers from {model.weights}")
-    return Verbatim(shown)
+    if info is not None and info.answered_by:
+        shown += f", not here: {title_of(info.answered_by)} answers"
+    elif info is not None and info.weights:
+        shown += f", {info.weights}"
+    return ["model", Verbatim(shown), origin_in_words(session.settings.origin("model"))]
 
 
-def _unsent(session: NotebookSession) -> frozenset[str]:
-    """Return the parameters that the server does not get where nobody chose them."""
-    server = str(session.settings["server"])
-    if not server:
-        return frozenset()
-    try:
-        dialect = session.servers.find(server).dialect
-    except ConfigurationError:
-        return frozenset()
-    from h2o_magic.backends.openai.parameters import WITHOUT_DEFAULT  # noqa: PLC0415
+def _setting_rows(settings: Settings, info: ModelInfo | None) -> Iterator[list[str]]:
+    """Yield a row for each setting that has none yet.
 
-    # A chat-ui takes no parameter at all.
-    unsent = {"openai": WITHOUT_DEFAULT, "chat-ui": frozenset(PARAMETERS)}
-    names = unsent.get(dialect, frozenset())
-    return frozenset(name for name in names if not session.settings.chosen(name))
-
-
-def _setting_rows(settings: Settings, unsent: frozenset[str]) -> list[list[str]]:
-    """Return a row for each setting that has none yet.
-
-    A generation parameter that nobody has set and that has no default is left out.
+    A generation parameter that nobody has set has the model's own value, where that is
+    known, and is left out otherwise: nothing is sent of it.
     """
-    return [
-        [
-            name,
-            _UNSENT if name in unsent else _value(setting, settings[name]),
-            settings.origin(name),
-        ]
-        for name, setting in SETTINGS.items()
-        if name not in ("server", "model")
-        and (
-            name not in PARAMETERS
-            or settings[name] is not None
-            or settings.chosen(name)
-        )
-    ]
+    for name, setting in SETTINGS.items():
+        if name in ("server", "model"):
+            continue
+        value, origin = settings[name], origin_in_words(settings.origin(name))
+        if name == "system" and not value and info is not None and info.system:
+            yield [name, cut(info.system), f"recommended for {info.name}"]
+        elif name not in CHAT_PARAMETERS or value is not None:
+            yield [name, _value(setting, value), origin]
+        elif info is not None and name in info.sampling:
+            own, by = info.sampling[name]
+            yield [name, _value(setting, own), by]
 
 
 def _value(setting: Setting, value: Value | None) -> str:

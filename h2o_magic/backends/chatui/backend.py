@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 
 from h2o_magic.backends import ChatRequest, ModelInfo
 from h2o_magic.backends.answer_stream import AnswerStream
@@ -86,7 +86,7 @@ class ChatUIBackend:
         MessagesError
             At once, if the messages do not end with a question.
         ParameterError
-            At once, if the user chose a generation parameter.
+            At once, if a generation parameter was set.
         MisuseError
             If this thread is still reading another answer of the same chat.
         BackendError
@@ -94,7 +94,7 @@ class ChatUIBackend:
             ``partial``.
         """
         checked_messages(request.messages)
-        _refuse_chosen(request.chosen)
+        _refuse_parameters(request.parameters)
         cancellation = Cancellation()
         chat = self._chats.setdefault(request.chat, Chat())
         turn = self._turn(chat, request, cancellation)
@@ -109,6 +109,16 @@ class ChatUIBackend:
             If the server is not reached, or does not say.
         """
         return list_models(self._calls)
+
+    def model(self, name: str = "") -> ModelInfo | None:
+        """Return what the server says of one model; None if nothing.
+
+        Raises
+        ------
+        BackendError
+            If the server is not reached, or refuses to answer.
+        """
+        return next((m for m in self.models() if m.name == name), None)
 
     def count_tokens(self, model: str, messages: Sequence[Message]) -> int | None:  # noqa: ARG002
         """Return None: a chat-ui cannot count tokens."""
@@ -155,9 +165,9 @@ class ChatUIBackend:
             chat.end_turn(seat, self._calls, tidy=finished)
 
 
-def _refuse_chosen(chosen: frozenset[str]) -> None:
-    if chosen:
-        names = ", ".join(f"`{name}`" for name in sorted(chosen))
+def _refuse_parameters(parameters: Collection[str]) -> None:
+    if parameters:
+        names = ", ".join(f"`{name}`" for name in sorted(parameters))
         raise ParameterError(
             f"a chat-ui server takes no generation parameters, got {names}: leave that "
             "out, set it to None where it is a setting, or ask a server of another kind"

@@ -9,7 +9,7 @@ from functools import partial
 
 from h2o_magic.backends import ChatRequest, ModelInfo
 from h2o_magic.backends.answer_stream import AnswerStream
-from h2o_magic.backends.arguments import check_kind, checked_messages
+from h2o_magic.backends.arguments import check_kind, checked_messages, one_connection
 from h2o_magic.backends.gptgm.advice import explained
 from h2o_magic.backends.gptgm.calls import GptGmCalls
 from h2o_magic.backends.gptgm.chat import Chat
@@ -22,9 +22,9 @@ from h2o_magic.backends.patience import DEFAULT_PATIENCE, Patience
 from h2o_magic.backends.taking_turns import in_turn
 from h2o_magic.backends.telling import telling
 from h2o_magic.catalogue import find_model
-from h2o_magic.errors import ConfigurationError
 from h2o_magic.events import Event
 from h2o_magic.messages import Message
+from h2o_magic.parameters import resolve
 from h2o_magic.transport import DEFAULT_TIMEOUTS, Cancellation, Endpoint, Timeouts
 
 __all__ = ["GptGmBackend"]
@@ -71,7 +71,7 @@ class GptGmBackend:
         check_kind("share", share, bool)
         check_kind("timeouts", timeouts, Timeouts)
         check_kind("patience", patience, Patience)
-        self._connection = _connection(url, token, connection)
+        self._connection = one_connection(url, token, connection)
         self._share = share
         self._timeouts = timeouts
         self._patience = patience
@@ -118,6 +118,16 @@ class GptGmBackend:
         calls = self._connect(False)
         with telling(partial(explained, url=calls.endpoint.url)):
             return list_models(calls)
+
+    def model(self, name: str = "") -> ModelInfo | None:
+        """Return what the server says of one model; None if nothing.
+
+        Raises
+        ------
+        BackendError
+            If the server is not reached, or refuses to answer.
+        """
+        return next((m for m in self.models() if m.name == name), None)
 
     def count_tokens(self, model: str, messages: Sequence[Message]) -> int | None:
         """Return how many tokens the model would read of `messages`.
@@ -201,25 +211,11 @@ class GptGmBackend:
             return calls
 
 
-def _connection(
-    url: str | None, token: str | None, connection: Callable[[], Endpoint] | None
-) -> Callable[[], Endpoint]:
-    """Return the one way to the server that was given."""
-    if connection is None and url is not None:
-        endpoint = Endpoint(url, token)
-        return lambda: endpoint
-    if connection is None or url is not None or token is not None:
-        raise ConfigurationError("give a server's url and token, or a connection")
-    if not callable(connection):
-        raise ConfigurationError(f"`connection` must be callable, got {connection!r}")
-    return connection
-
-
 def _question(request: ChatRequest) -> Question:
     return Question(
         model=_model_id(request.model),
         messages=request.messages,
-        parameters={**request.parameters, "details": True},
+        parameters={**resolve(request.parameters), "details": True},
         options={
             "id": str(uuid.uuid4()),
             "response_id": str(uuid.uuid4()),

@@ -102,7 +102,7 @@ def _message(error: StatusError, asked: Asked) -> str:
 def _about_request(said: str, asked: Asked) -> str:
     """Return what to change in the request, if the server's words tell that."""
     field = asked.body.refused(said) if asked.body is not None else None
-    if asked.body is not None and field in asked.body.chosen:
+    if asked.body is not None and field is not None and field in asked.body.origins:
         return f"leave out `{asked.body.origins[field]}`, or give it another value"
     return TOO_LONG if _CONTEXT.search(said) else ""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from h2o_magic.backends.openai.address import split_address
 from h2o_magic.backends.openai.flavour import Flavour, flavour_of
@@ -36,14 +37,22 @@ class OpenAICalls:
         The key; sent as ``Authorization: Bearer``. None or an empty one is not sent.
     timeouts
         How long to wait.
+    flavour
+        What the server is; None to find it out when it counts.
     """
 
-    def __init__(self, url: str, token: str | None, timeouts: Timeouts) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str | None,
+        timeouts: Timeouts,
+        flavour: Flavour | None = None,
+    ) -> None:
         root, self._api = split_address(url)
         self.url = url
         self.timeouts = timeouts
         self._transport = Transport(Endpoint(root, token or None), timeouts=timeouts)
-        self._flavour: Flavour | None = None
+        self.known_flavour = flavour
 
     def ask(self, document: Mapping[str, Any], cancellation: Cancellation) -> Reply:
         """Send a question and return the answer, whose body is still to be read.
@@ -86,8 +95,14 @@ class OpenAICalls:
             "GET", f"{self._api}/models", cancellation=cancellation, timeouts=timeouts
         ) as reply:
             document = reply.json(cleaned=True)
-            self._flavour = flavour_of(document)
+            self.known_flavour = flavour_of(document)
             return read(document)
+
+    def model(self, name: str) -> Any:
+        """Return what the server says of one model, as a JSON document."""
+        path = f"{self._api}/models/{quote(name, safe='')}"
+        with self._transport.send("GET", path) as reply:
+            return reply.json(cleaned=True)
 
     def flavour(self, cancellation: Cancellation | None = None) -> Flavour:
         """Return what the server is; its list of models is asked for that once.
@@ -102,15 +117,15 @@ class OpenAICalls:
         BackendError
             If the server is not reached, or busy.
         """
-        if self._flavour is None:
+        if self.known_flavour is None:
             try:
                 self.models(cancellation, read=flavour_of)
             except ProtocolError:
-                self._flavour = "standard"
+                self.known_flavour = "standard"
             except StatusError as error:
                 if error.status not in _NO_LIST:
                     raise
-        return self._flavour or "standard"
+        return self.known_flavour or "standard"
 
     def post(self, path: str, document: object) -> Any:
         """Return the JSON document that answers `document`, sent to the root's `path`.

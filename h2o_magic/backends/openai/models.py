@@ -6,13 +6,15 @@ LM Studio, hosted services and servers of this package add to it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from h2o_magic.backends import ModelInfo
 from h2o_magic.backends.openai.flavour import entries_of
 from h2o_magic.errors import ProtocolError
+from h2o_magic.parameters import Value
 
-__all__ = ["models_of"]
+__all__ = ["model_of", "models_of"]
 
 _CONTEXT = (
     "max_model_len",
@@ -43,10 +45,11 @@ def models_of(document: object) -> list[ModelInfo]:
             f"GET /models: expected a list of models in `data`, got {document!r:.200}: "
             "check that the address is that of an OpenAI-compatible server"
         )
-    return [_model(entry) for entry in entries_of(document)]
+    return [model_of(entry) for entry in entries_of(document)]
 
 
-def _model(entry: dict[str, Any]) -> ModelInfo:
+def model_of(entry: Mapping[str, Any]) -> ModelInfo:
+    """Return what an entry that names a model says of it."""
     meta = entry.get("meta")
     meta = meta if isinstance(meta, dict) else {}
     weights = [*map(entry.get, _WEIGHTS), meta.get("ftype")]
@@ -59,10 +62,28 @@ def _model(entry: dict[str, Any]) -> ModelInfo:
             [*map(entry.get, _CONTEXT), *map(meta.get, _META_CONTEXT)]
         ),
         loaded=_loaded(entry),
+        licence=_text(entry.get("license")),
+        answered_by=_text(entry.get("answered_by")),
+        system=_text(entry.get("system")),
+        sampling=_sampling(entry.get("sampling")),
     )
 
 
-def _loaded(entry: dict[str, Any]) -> bool:
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _sampling(told: object) -> dict[str, tuple[Value, str]]:
+    """Return the model's own parameters: those of this package's server."""
+    rows = told.items() if isinstance(told, dict) else ()
+    return {
+        name: (row["value"], _text(row.get("from")))
+        for name, row in rows
+        if isinstance(row, dict) and isinstance(row.get("value"), int | float)
+    }
+
+
+def _loaded(entry: Mapping[str, Any]) -> bool:
     status = entry.get("status")  # llama.cpp with several models
     state = status.get("value") if isinstance(status, dict) else entry.get("state")
     if isinstance(state, str):  # LM Studio, too

@@ -8,13 +8,13 @@ llama-cpp-python and FastChat 0.2.36, and the servers' documentation.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from h2o_magic.backends.openai.flavour import Flavour
 from h2o_magic.errors import ParameterError
-from h2o_magic.parameters import PARAMETERS, Value
+from h2o_magic.parameters import Value
 
-__all__ = ["SENT_DEFAULTS", "WITHOUT_DEFAULT", "fields_of", "needs_flavour"]
+__all__ = ["fields_of", "needs_flavour"]
 
 #: Names on the wire that every server of the dialect has.
 _STANDARD: Mapping[str, str] = {
@@ -27,11 +27,7 @@ _STANDARD: Mapping[str, str] = {
 #: What else a flavour has, and (None) what it lacks although it is standard.
 _OWN: Mapping[Flavour, Mapping[str, str | None]] = {
     "standard": {},
-    "vllm": {
-        "top_k": "top_k",
-        "repetition_penalty": "repetition_penalty",
-        "truncate": "truncate_prompt_tokens",
-    },
+    "vllm": {"top_k": "top_k", "repetition_penalty": "repetition_penalty"},
     "llamacpp": {
         "top_k": "top_k",
         "typical_p": "typical_p",
@@ -47,39 +43,24 @@ _OWN: Mapping[Flavour, Mapping[str, str | None]] = {
         "top_k": "top_k",
         "typical_p": "typical_p",
         "repetition_penalty": "repetition_penalty",
-        "truncate": "truncate",
     },
 }
-#: Defaults that are sent. The others fit the models of the gpt-gm service: a penalty,
-#: or a cut at 2048 tokens, that nobody asked for would harm those of other servers.
-SENT_DEFAULTS = frozenset({"temperature", "max_new_tokens"})
-#: Said without a field of its own.
-_ELSEWHERE = frozenset({"do_sample", "return_full_text"})
-#: Not sent where nobody chose them.
-WITHOUT_DEFAULT = frozenset(PARAMETERS) - SENT_DEFAULTS - _ELSEWHERE
 
 
-def needs_flavour(chosen: frozenset[str]) -> bool:
-    """Return whether it depends on the flavour how the `chosen` parameters are sent."""
-    differing = {name for own in _OWN.values() for name in own}
-    return not chosen.isdisjoint(differing)
+def needs_flavour(parameters: Collection[str]) -> bool:
+    """Return whether it depends on the flavour how these `parameters` are sent."""
+    return any(name in parameters for own in _OWN.values() for name in own)
 
 
 def fields_of(
-    parameters: Mapping[str, Value],
-    chosen: frozenset[str],
-    *,
-    flavour: Flavour,
-    server: str,
+    parameters: Mapping[str, Value], *, flavour: Flavour, server: str
 ) -> dict[str, tuple[str, Value]]:
     """Return the fields of a request by the parameter that each stands for.
 
     Parameters
     ----------
     parameters
-        As :func:`h2o_magic.parameters.resolve` returns them.
-    chosen
-        Names of those that the user chose.
+        What somebody set, as :func:`h2o_magic.parameters.checked` returns it.
     flavour
         What the server is.
     server
@@ -93,26 +74,21 @@ def fields_of(
     Raises
     ------
     ParameterError
-        If the server cannot be told one that the user chose.
+        If the server cannot be told one of them.
     """
     names = {**_STANDARD, **_OWN[flavour]}
     fields: dict[str, tuple[str, Value]] = {}
     for name, value in parameters.items():
+        if name == "do_sample":
+            continue
         wire = names.get(name)
         if wire is None:
-            if name in chosen and name not in _ELSEWHERE:
-                raise _unknown(name, flavour, server)
-        elif name in chosen or name in SENT_DEFAULTS:
-            fields[name] = (wire, value)
-    if parameters.get("return_full_text") is True:
-        raise ParameterError(
-            f"`return_full_text` cannot be had from {server}: an OpenAI-compatible "
-            "server sends the answer alone; leave it out, or set it to None"
-        )
+            raise _unknown(name, flavour, server)
+        fields[name] = (wire, value)
     if parameters.get("do_sample") is False:
         # The API's word for the most likely token each time.
-        fields["do_sample"] = ("temperature", 0)
         fields.pop("temperature", None)
+        fields["do_sample"] = ("temperature", 0)
     return fields
 
 

@@ -1,7 +1,7 @@
 """The body of a question to an OpenAI-compatible server, and what may go from it.
 
-Pure. A body knows which of its fields the user chose: the others are left out where a
-server refuses them.
+Pure. A parameter is there only if somebody set it, so none is left out afterwards; only
+the wish for token counts is, where a server refuses it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ __all__ = ["Body", "asks_for_flavour", "make_body"]
 _USAGE = "stream_options"
 _LENGTH, _NEW_LENGTH = "max_tokens", "max_completion_tokens"
 _INSTEAD = re.compile(r"\bmax_completion_tokens\b\W{0,3}\s*instead")
-#: How older versions of vLLM name the length of the answer.
-_LENGTH_IN_WORDS = "in the completion"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +32,15 @@ class Body:
         The JSON document that is sent.
     origins : mapping
         The parameter that each field stands for, where it stands for one.
-    chosen : frozenset of str
-        The fields that stand for what the user chose.
     """
 
     document: Mapping[str, Any]
     origins: Mapping[str, str]
-    chosen: frozenset[str]
 
     def refused(self, words: str) -> str | None:
-        """Return the field that a server's refusal names, if it was sent.
-
-        Of several, the first that the user did not choose.
-        """
+        """Return the field that a server's refusal names, if it was sent."""
         fields = [f for f in (_USAGE, *self.origins) if f in self.document]
-        named = [f for f in fields if re.search(rf"\b{f}\b", words)]
-        spare = _LENGTH in fields and _LENGTH not in self.chosen
-        if spare and _LENGTH_IN_WORDS in words:
-            named.append(_LENGTH)
-        return min(named, key=self.chosen.__contains__, default=None)
+        return next((f for f in fields if re.search(rf"\b{f}\b", words)), None)
 
     def mended(self, words: str) -> Body | None:
         """Return the body that a server which says `words` may take, if there is one.
@@ -65,7 +53,7 @@ class Body:
         field = self.refused(words)
         if field == _LENGTH and _INSTEAD.search(words):
             return self._renamed(field, _NEW_LENGTH)
-        if field is None or field in self.chosen:
+        if field != _USAGE:
             return None
         kept = {name: v for name, v in self.document.items() if name != field}
         return replace(self, document=kept)
@@ -77,14 +65,13 @@ class Body:
         return Body(
             {rename(name): value for name, value in self.document.items()},
             {rename(name): value for name, value in self.origins.items()},
-            frozenset(map(rename, self.chosen)),
         )
 
 
 def asks_for_flavour(request: ChatRequest) -> bool:
     """Return whether what is sent depends on the flavour of the server."""
     held = request.schema is not None
-    return held or request.strict or needs_flavour(request.chosen)
+    return held or request.strict or needs_flavour(request.parameters)
 
 
 def make_body(request: ChatRequest, flavour: Flavour, server: str) -> Body:
@@ -102,11 +89,9 @@ def make_body(request: ChatRequest, flavour: Flavour, server: str) -> Body:
     Raises
     ------
     ParameterError
-        If the server cannot be told a parameter that the user chose.
+        If the server cannot be told a parameter that somebody set.
     """
-    fields = fields_of(
-        request.parameters, request.chosen, flavour=flavour, server=server
-    )
+    fields = fields_of(request.parameters, flavour=flavour, server=server)
     document: dict[str, Any] = {
         "model": request.model,
         "messages": [{"role": m.role, "content": m.content} for m in request.messages],
@@ -117,11 +102,10 @@ def make_body(request: ChatRequest, flavour: Flavour, server: str) -> Body:
     if request.schema is not None:
         named = {"name": "answer", "schema": request.schema, "strict": True}
         document["response_format"] = {"type": "json_schema", "json_schema": named}
-    # Only servers of this package have demo weights to refuse.
-    if request.strict and flavour == "h2o_magic":
-        document["strict"] = True
-    return Body(
-        document,
-        {wire: name for name, (wire, _) in fields.items()},
-        frozenset(w for name, (w, _) in fields.items() if name in request.chosen),
-    )
+    if flavour == "h2o_magic":
+        # What this package's own server has beyond the API: it counts tokens exactly,
+        # and so leaves out the oldest turns where the estimate here was too low.
+        document["truncation"] = "auto"
+        if request.strict:
+            document["strict"] = True
+    return Body(document, {wire: name for name, (wire, _) in fields.items()})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 
 from h2o_magic.backends import ChatRequest
@@ -30,7 +30,7 @@ _END_GRACE = 1.0
 
 
 def answer_events(
-    calls: OpenAICalls,
+    connect: Callable[[bool], OpenAICalls],
     request: ChatRequest,
     *,
     patience: Patience,
@@ -40,8 +40,9 @@ def answer_events(
 
     Parameters
     ----------
-    calls
-        The way to the server.
+    connect
+        Returns the way to the server; told True where the last one led to nobody. It
+        is asked once more only if it then returns another.
     request
         What is asked.
     patience
@@ -52,12 +53,13 @@ def answer_events(
     Raises
     ------
     ParameterError
-        If the server cannot be told a parameter that the user chose.
+        If the server cannot be told a parameter that somebody set.
     BackendError
         If the answer does not come or breaks off.
     """
     repairs = Repairs(patience)
     body: Body | None = None
+    calls, moved = connect(False), False
     while True:
         told = False
         try:
@@ -70,6 +72,10 @@ def answer_events(
         except BackendError as error:
             if cancellation.cancelled:
                 return
+            lost = isinstance(error, ConnectionFailedError) and not (told or moved)
+            if lost and (other := connect(True)) is not calls:
+                calls, moved = other, True
+                continue
             repair = None if told else repairs.after(error, body)
             if repair is None:
                 asked = Asked(calls.url, request.model, body, partial(_names, calls))
@@ -83,8 +89,9 @@ def answer_events(
 def _first_body(
     calls: OpenAICalls, request: ChatRequest, cancellation: Cancellation
 ) -> Body:
-    known = asks_for_flavour(request)
-    flavour = calls.flavour(cancellation) if known else "standard"
+    flavour = calls.known_flavour or "standard"
+    if asks_for_flavour(request):
+        flavour = calls.flavour(cancellation)
     return make_body(request, flavour, calls.url)
 
 
