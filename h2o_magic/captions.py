@@ -170,10 +170,7 @@ def _ending(facts: Facts, problem: str) -> str:
     if facts.finish_reason == "length":
         count = facts.completion_tokens
         place = f"after {_tokens(count)}" if count else "at the token limit"
-        return (
-            f"■ cut off {place}: `%h2o ask Go on.` continues, `--max-new-tokens` sets "
-            "another limit"
-        )
+        return f"■ cut off {place}: `%h2o ask Go on.` continues"
     return ""
 
 
@@ -222,8 +219,13 @@ def _who(facts: Facts) -> Iterator[str]:
         yield f"{name} (demo)"
     else:
         yield f"{name}, built-in demo weights"
-        yield f"`%h2o pull {REAL_MODEL}` brings a real model"
+        if _is_here(facts.server):
+            yield f"`%h2o pull {REAL_MODEL}` brings a real model"
 
 
 def _is_here(server: str) -> bool:
-    return (urlsplit(server).hostname or "") in ("", "127.0.0.1", "::1", "localhost")
+    try:
+        host = urlsplit(server).hostname or ""
+    except ValueError:  # a file can say anything
+        return False
+    return host in ("", "127.0.0.1", "::1", "localhost")

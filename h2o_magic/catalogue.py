@@ -11,8 +11,11 @@ from typing import Literal, NamedTuple, TypeAlias
 
 __all__ = [
     "DEFAULT_MODEL",
+    "DEMO_MODEL",
+    "DEMO_SAMPLING",
     "MODELS",
     "REAL_MODEL",
+    "BuiltIn",
     "CatalogueEntry",
     "Hub",
     "Package",
@@ -76,7 +79,19 @@ class Package(NamedTuple):
         return self.member.rpartition("/")[2]
 
 
-Source: TypeAlias = Hub | Package
+class BuiltIn(NamedTuple):
+    """Weights that this package brings.
+
+    Attributes
+    ----------
+    file : str
+        Their name.
+    """
+
+    file: str
+
+
+Source: TypeAlias = Hub | Package | BuiltIn
 
 
 class CatalogueEntry(NamedTuple):  # sooner made than a dataclass: `%load_ext` waits
@@ -88,7 +103,7 @@ class CatalogueEntry(NamedTuple):  # sooner made than a dataclass: `%load_ext` w
         The short name that users type.
     service_id : str
         The id under which the gpt-gm service knew it; the short name if it did not.
-    source : Hub or Package
+    source : Hub, Package or BuiltIn
         Where its weights are from.
     size : int
         About how large that file is, in bytes.
@@ -119,6 +134,9 @@ class CatalogueEntry(NamedTuple):  # sooner made than a dataclass: `%load_ext` w
 #: Greedy, with a penalty on all that came before: as the cards of the H2O.ai models of
 #: 2023 ask them.
 _GM_CARD = {"temperature": 0.0, "repetition_penalty": 1.2, "penalty_last_n": -1}
+
+#: Of the built-in demo weights, whatever model they stand in for.
+DEMO_SAMPLING = {"temperature": 0.4, "repetition_penalty": 1.2, "penalty_last_n": -1}
 
 _ENTRIES = (
     CatalogueEntry(
@@ -190,12 +208,26 @@ _ENTRIES = (
         "llama",
         sampling={"temperature": 0.0},
     ),
+    CatalogueEntry(
+        "demo",
+        "demo",
+        BuiltIn("demo-llama.gguf"),
+        2_370_000,
+        "llama",
+        # What they were made for and are measured with (training/README.md).
+        sampling=DEMO_SAMPLING,
+        title="Built-in demo",
+        note="knows the guide to this product, and nothing else",
+    ),
 )
 
 #: Known models by short name, in the order in which they are shown.
 MODELS: Mapping[str, CatalogueEntry] = {entry.name: entry for entry in _ENTRIES}
 
 DEFAULT_MODEL = "llama-13b"
+
+#: The demo weights by a name of their own.
+DEMO_MODEL = "demo"
 
 #: The smallest model with real weights, which comes from the package index.
 REAL_MODEL = "smollm2-135m"

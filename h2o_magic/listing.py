@@ -183,6 +183,7 @@ _KINDS = {
     "weights": str,
     "demo": bool,
     "stands_in_for": str,
+    "server": str,
     "completion_tokens": int,
     "dropped_turns": int,
     "cut_tokens": int,
@@ -205,9 +206,6 @@ def _facts(turn: Turn) -> Facts:
     }
     if said.get("finish_reason") in get_args(FinishReason):
         known["finish_reason"] = said["finish_reason"]
-    speed, tokens = said.get("tokens_per_second"), known.get("completion_tokens")
-    if speed and tokens and _is_of_kind(speed, float):
-        known["writing_seconds"] = tokens / speed
     model = said.get("model")
     return Facts(
         str(model) if model else turn.model or "model unknown",

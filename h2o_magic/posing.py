@@ -117,7 +117,7 @@ def _as_schema(source: object) -> dict[str, Any] | None:
 
 def _asked_under(turn: Turn) -> dict[str, object]:
     """Return the settings that a turn was asked under, as far as they are known."""
-    options: dict[str, object] = {"system": turn.system} if turn.system else {}
+    options: dict[str, object] = {"system": turn.system}
     if turn.model:
         options["model"] = turn.model
     sent = turn.facts.get("parameters")

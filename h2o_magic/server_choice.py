@@ -132,6 +132,7 @@ class ServerChoice:
     def models(self) -> list[ModelInfo]:
         """Return what the server offers, and keep the list."""
         models = self._exchange.backend.models()
+        self.model_at_hand()  # so that the list can mark the one that would answer
         self.servers.lists.keep(self._address(), models)
         return models
 

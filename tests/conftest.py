@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +13,21 @@ from hypothesis import HealthCheck, settings
 from tests.local import ended_at_exit
 from tests.stand_in import StandIn, stand_in
 
+# Weights that a developer has pulled must never answer in a test. huggingface_hub reads
+# this when it is imported, and so do the servers that tests start.
+_hub = tempfile.TemporaryDirectory(prefix="hub-", ignore_cleanup_errors=True)
+os.environ["HF_HUB_CACHE"] = _hub.name
+
 # The machine may be busy: properties are checked by what holds, not by how fast.
 settings.register_profile(
     "shared", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("shared")
+
+
+def pytest_unconfigure() -> None:
+    """Remove the hub's cache of this process, whatever tests have put there."""
+    _hub.cleanup()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

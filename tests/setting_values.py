@@ -43,7 +43,7 @@ def passes(check: Callable[[object], object], value: object) -> bool:
 def accepted(setting: Setting) -> tuple[Any, Any, Any]:
     """Return three values, each unlike the one before; the first unlike the default."""
     if setting.kind is bool:
-        return (not setting.default, setting.default, not setting.default)
+        return (not setting.default, bool(setting.default), not setting.default)
     if setting.choices:
         first, second = setting.choices[1:3]
         return (first, second, first)

@@ -115,6 +115,15 @@ def test_the_model_that_was_asked_for_stands_until_the_server_says_another() -> 
     )
 
 
+def test_a_model_that_stands_in_for_another_says_for_which() -> None:
+    record = record_of([Source("smollm2-135m", "Q4", stands_in_for="llama-13b")])
+    assert (record.facts.model, record.facts.stands_in_for) == (
+        "smollm2-135m",
+        "llama-13b",
+    )
+    assert record_of([Source("smollm2-135m", "Q4")]).facts.stands_in_for == ""
+
+
 def test_the_servers_counts_are_kept() -> None:
     facts = record_of([Usage(12, 34, dropped_turns=2)]).facts
     assert (facts.prompt_tokens, facts.completion_tokens) == (12, 34)
@@ -201,6 +210,7 @@ def test_the_metadata_is_json() -> None:
         "llama-13b",
         weights="demo",
         demo=True,
+        stands_in_for="falcon-7b",
         server="http://127.0.0.1:1",
         status="stopped",
         finish_reason="stopped",
@@ -221,6 +231,7 @@ def test_the_metadata_is_json() -> None:
         "model": "llama-13b",
         "weights": "demo",
         "demo": True,
+        "stands_in_for": "falcon-7b",
         "server": "http://127.0.0.1:1",
         "status": "stopped",
         "finish_reason": "stopped",
@@ -245,4 +256,5 @@ def test_what_is_unknown_is_none_in_the_metadata() -> None:
     metadata = Facts("m").as_metadata()
     assert metadata["tokens_per_second"] is None
     assert metadata["seconds_to_first_token"] is None
+    assert metadata["stands_in_for"] is None
     assert metadata["parameters"] == {}

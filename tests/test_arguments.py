@@ -13,7 +13,7 @@ from h2o_magic.arguments import (
     parse_cell_line,
 )
 from h2o_magic.errors import ConfigurationError, ParameterError
-from h2o_magic.parameters import PARAMETERS
+from h2o_magic.parameters import CHAT_PARAMETERS, PARAMETERS
 from h2o_magic.settings import SETTINGS, Setting, Settings
 from tests.setting_values import WITH_OPTION, accepted, each_option, refused
 
@@ -39,12 +39,13 @@ from tests.setting_values import WITH_OPTION, accepted, each_option, refused
         ("-h", AskOptions(help=True)),
         ("--temperature 0.7", AskOptions({"temperature": 0.7})),
         ("--temperature=1", AskOptions({"temperature": 1.0})),
+        ("--temperature 0", AskOptions({"temperature": 0.0})),
         ("--top-p 0.9", AskOptions({"top_p": 0.9})),
+        ("--top-p 1", AskOptions({"top_p": 1.0})),
         ("--top-k 40", AskOptions({"top_k": 40})),
         ("--typical-p 0.95", AskOptions({"typical_p": 0.95})),
         ("--repetition-penalty 1.1", AskOptions({"repetition_penalty": 1.1})),
         ("--max-new-tokens 64", AskOptions({"max_new_tokens": 64})),
-        ("--truncate 1000", AskOptions({"truncate": 1000})),
         ("--do-sample", AskOptions({"do_sample": True})),
         ("--no-do-sample", AskOptions({"do_sample": False})),
         ("--seed 0", AskOptions({"seed": 0})),
@@ -63,8 +64,6 @@ from tests.setting_values import WITH_OPTION, accepted, each_option, refused
         ("--no-history", AskOptions(history=False)),
         ("--new", AskOptions(new=True)),
         ("--new --thread x", AskOptions({"thread": "x"}, new=True)),
-        ("--return-full-text", AskOptions({"return_full_text": True})),
-        ("--no-return-full-text", AskOptions({"return_full_text": False})),
         ("-m a --seed 1 -m b", AskOptions({"seed": 1, "model": "b"})),
     ],
 )
@@ -140,8 +139,8 @@ SEE_HELP = " (`%%h2o --help` lists all options)"
             + SEE_HELP,
         ),
         (
-            "--top-p 1",
-            "%%h2o --top-p: `top_p` must be > 0.0 and < 1.0, got 1.0",
+            "--top-p 1.1",
+            "%%h2o --top-p: `top_p` must be > 0.0 and <= 1.0, got 1.1",
         ),
         (
             "--top-k many",
@@ -199,6 +198,29 @@ SEE_HELP = " (`%%h2o --help` lists all options)"
                 "`%config H2OMagics.server` or H2O_MAGIC_SERVER"
             ),
         ),
+        (
+            "--truncate 1000",
+            (
+                "`truncate` belongs to the gpt-gm protocol and is not a setting: "
+                "`h2o_magic.create_completion(..., truncate=...)` takes it"
+            ),
+        ),
+        (
+            "--return-full-text",
+            (
+                "`return_full_text` belongs to the gpt-gm protocol and is not a "
+                "setting: `h2o_magic.create_completion(..., return_full_text=...)` "
+                "takes it"
+            ),
+        ),
+        (
+            "--no-return-full-text",
+            (
+                "`return_full_text` belongs to the gpt-gm protocol and is not a "
+                "setting: `h2o_magic.create_completion(..., return_full_text=...)` "
+                "takes it"
+            ),
+        ),
     ],
 )
 def test_a_refusal_says_what_was_expected(
@@ -227,9 +249,9 @@ def test_five_stop_texts_are_refused() -> None:
         parse_cell_line(" ".join(f"--stop {c}" for c in "abcde"))
 
 
-@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999", "0", "-1", "''"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999", "-0.1", "-1", "''"])
 def test_no_temperature_that_json_or_a_server_refuses(value: str) -> None:
-    with pytest.raises(ParameterError, match="`temperature` must be a number above 0"):
+    with pytest.raises(ParameterError, match="`temperature` must be a number, 0 or ab"):
         parse_cell_line(f"--temperature={value}")
 
 
@@ -351,7 +373,10 @@ def test_the_help_names_the_settings_before_the_generation_parameters() -> None:
     for setting in WITH_OPTION:
         part = generation if setting.name in PARAMETERS else options
         assert f"{setting.option} " in part or f"{setting.option}," in part
-    assert "The value `none` leaves one to the server." in generation
+    assert "Without one, the model's own value counts" in generation
+    assert "so it does with the value `none`" in generation
+    assert "--truncate" not in text
+    assert "--return-full-text" not in text
     without = set(SETTINGS.values()) - set(WITH_OPTION)
     assert not any(f"--{setting.name}" in text for setting in without)
 
@@ -394,12 +419,16 @@ def test_the_help_is_plain_also_where_colour_is_forced(
 
 def test_the_help_in_a_notebook_names_each_default_with_its_unit() -> None:
     rows = {row[0]: row[1:] for row in help_rows()}
-    assert rows["`--max-new-tokens N`"] == ["The longest answer.", "`1024` tokens"]
-    assert rows["`--temperature X`"][1] == "`0.4`"
     assert rows["`--context N`"][1] == "`4096` tokens"
     assert rows["`-m NAME`, `--model NAME`"][1] == "`llama-13b`"
     assert rows["`--seed N`"][1] == ""
     assert rows["`--new`"] == ["Begin a new conversation with this question.", ""]
+
+
+@pytest.mark.parametrize("name", CHAT_PARAMETERS)
+def test_a_generation_parameter_has_no_default_but_the_models_own(name: str) -> None:
+    rows = {row[0].split(" ")[0].strip("`,"): row[1:] for row in help_rows()}
+    assert rows[CHAT_PARAMETERS[name].option] == [CHAT_PARAMETERS[name].help, ""]
 
 
 @pytest.mark.parametrize(

@@ -7,21 +7,26 @@ from h2o_magic.captions import (
     footer,
     reasoning_html,
     reasoning_markdown,
+    seconds_in_words,
 )
-from h2o_magic.catalogue import MODELS
+from h2o_magic.catalogue import MODELS, title_of
 
 DEMO = "built-in demo weights"
+LOCAL = "http://127.0.0.1:8000"
 
 
-def test_a_whole_answer_is_signed_by_its_model_and_weights() -> None:
-    assert footer(Facts("llama-13b", "q4.gguf")) == ["llama-13b", "q4.gguf"]
+def test_a_whole_answer_is_signed_by_its_model() -> None:
+    assert footer(Facts("llama-13b", "llama Q4_K_M")) == ["llama-13b"]
 
 
 def test_all_facts_stand_in_order() -> None:
     facts = Facts(
         "llama-13b",
-        "q4.gguf",
+        "llama Q4_K_M",
+        thread="ideas",
         dropped_turns=2,
+        outdated_turns=1,
+        cut_tokens=7,
         completion_tokens=2001,
         seconds_to_first_token=0.256,
         seconds=1.256,
@@ -29,12 +34,65 @@ def test_all_facts_stand_in_order() -> None:
     )
     assert footer(facts) == [
         "llama-13b",
-        "q4.gguf",
+        "thread ideas",
         "2 earlier turns left out to fit",
-        "2001 tokens",
-        "0.26 s to the first",
-        "2,000 tokens/s",
+        "1 later turn was asked before this answer changed",
+        "the question's first 7 tokens left out",
+        "2,001 tokens",
+        "1.3 s",
     ]
+
+
+def test_the_usual_footer_is_model_tokens_and_seconds() -> None:
+    facts = Facts(
+        "smollm2-135m",
+        "SmolLM2-135M-Instruct Q4_1",
+        sent_turns=1,
+        earlier_turns=1,
+        completion_tokens=42,
+        seconds_to_first_token=0.1,
+        seconds=1.31,
+    )
+    assert " · ".join(footer(facts)) == "SmolLM2-135M · 42 tokens · 1.3 s"
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_known_model_is_called_by_its_title(name: str) -> None:
+    assert footer(Facts(name)) == [title_of(name)]
+    assert footer(Facts(MODELS[name].service_id)) == [title_of(name)]
+
+
+def test_an_unknown_model_is_called_by_its_name() -> None:
+    assert footer(Facts("owner/repository", "Other Q8_0")) == ["owner/repository"]
+
+
+@pytest.mark.parametrize("path", ["/home/me/Own.Q4_0.gguf", "own.gguf", "C:\\A.GGUF"])
+def test_a_model_that_is_asked_for_by_its_file_is_called_by_its_weights(
+    path: str,
+) -> None:
+    assert footer(Facts(path, "Own Q4_0")) == ["Own Q4_0"]
+    assert footer(Facts(path)) == [path]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.04, "0.04 s"),
+        (0.1, "0.1 s"),
+        (1.25, "1.2 s"),
+        (59.96, "60.0 s"),
+        (1234.56, "1,234.6 s"),
+    ],
+)
+def test_short_times_have_two_digits_and_long_ones_are_grouped(
+    seconds: float, words: str
+) -> None:
+    assert seconds_in_words(seconds) == words
+    assert footer(Facts("m", seconds=seconds)) == ["m", words]
+
+
+def test_an_answer_without_a_known_time_names_none() -> None:
+    assert footer(Facts("m", seconds=0, completion_tokens=3)) == ["m", "3 tokens"]
 
 
 def test_one_is_counted_in_the_singular() -> None:
@@ -61,10 +119,20 @@ def test_a_failed_answer_says_first_why_it_is_not_whole() -> None:
     )
 
 
-def test_an_answer_at_the_token_limit_says_what_cut_it() -> None:
-    assert footer(Facts("m", finish_reason="length"))[0] == (
-        "■ cut off by the token limit, `--max-new-tokens` or the context"
-    )
+@pytest.mark.parametrize(
+    ("tokens", "place"),
+    [
+        (1024, "after 1,024 tokens"),
+        (1, "after 1 token"),
+        (0, "at the token limit"),
+        (None, "at the token limit"),
+    ],
+)
+def test_an_answer_that_was_cut_off_says_first_where_and_how_to_go_on(
+    tokens: int | None, place: str
+) -> None:
+    facts = Facts("m", finish_reason="length", completion_tokens=tokens)
+    assert footer(facts)[0] == f"■ cut off {place}: `%h2o ask Go on.` continues"
 
 
 @pytest.mark.parametrize("reason", ["end", "stop_text", "unknown"])
@@ -73,38 +141,70 @@ def test_another_end_of_a_whole_answer_is_not_worth_words(reason: str) -> None:
     assert footer(facts) == ["m"]
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_demo_weights_of_a_known_model_say_how_to_get_the_real_ones(name: str) -> None:
-    facts = Facts(name, DEMO, demo=True)
-    assert footer(facts) == [name, f"{DEMO}, `%h2o pull {name}` for the real ones"]
-
-
-def test_demo_weights_of_an_unknown_model_name_no_command() -> None:
-    assert footer(Facts("my-model", DEMO, demo=True)) == ["my-model", DEMO]
-
-
-@pytest.mark.parametrize("model", ["llama-13b", "my-model"])
-def test_demo_weights_are_said_even_where_the_server_does_not_describe_them(
-    model: str,
+@pytest.mark.parametrize("weights", [DEMO, ""])
+@pytest.mark.parametrize("model", [*MODELS, "my-model"])
+def test_the_first_answer_of_demo_weights_says_what_they_are_and_how_to_get_real_ones(
+    model: str, weights: str
 ) -> None:
-    phrases = footer(Facts(model, "", demo=True))
-    assert "demo" in " ".join(phrases)
-    assert not any(phrase.startswith(",") for phrase in phrases)
+    assert footer(Facts(model, weights, demo=True, completion_tokens=3)) == [
+        f"{title_of(model)}, built-in demo weights",
+        "`%h2o pull smollm2-135m` brings a real model",
+        "3 tokens",
+    ]
+
+
+def test_later_answers_of_demo_weights_are_only_marked() -> None:
+    facts = Facts("llama-13b", DEMO, demo=True, demo_told=True, completion_tokens=3)
+    assert footer(facts) == ["llama-13b (demo)", "3 tokens"]
+
+
+def test_what_an_earlier_answer_said_of_demo_weights_says_nothing_of_a_real_model() -> (
+    None
+):
+    assert footer(Facts("llama-13b", "llama Q4_0", demo_told=True)) == ["llama-13b"]
+
+
+@pytest.mark.parametrize(
+    ("server", "place"),
+    [
+        ("", "this machine"),
+        (LOCAL, "this machine"),
+        ("http://localhost:1", "this machine"),
+        ("http://[::1]:8000", "this machine"),
+        ("https://models.example.org", "the server"),
+        ("http://127.0.0.1.example.org", "the server"),
+    ],
+)
+def test_a_model_that_stands_in_says_for_which_and_where_that_is_not(
+    server: str, place: str
+) -> None:
+    facts = Facts(
+        "smollm2-135m",
+        "SmolLM2-135M-Instruct Q4_1",
+        stands_in_for="llama-13b",
+        server=server,
+        seconds=1.3,
+    )
+    assert footer(facts) == [
+        f"SmolLM2-135M answered: llama-13b is not on {place}",
+        "1.3 s",
+    ]
 
 
 # The whole answer
 
 
 def test_the_footer_stands_in_small_type_under_the_answer() -> None:
-    assert answer_markdown("Hello.\n\n", Facts("m", "w")) == (
-        "Hello.\n\n<sub>m · w</sub>"
+    assert answer_markdown("Hello.\n\n", Facts("m", completion_tokens=2)) == (
+        "Hello.\n\n<sub>m · 2 tokens</sub>"
     )
 
 
 def test_the_plain_footer_stands_in_brackets_without_backticks() -> None:
     facts = Facts("llama-13b", DEMO, demo=True)
     assert answer_plain("Use `ls`.\n", facts) == (
-        f"Use `ls`.\n\n[llama-13b · {DEMO}, %h2o pull llama-13b for the real ones]"
+        "Use `ls`.\n\n[llama-13b, built-in demo weights · %h2o pull smollm2-135m "
+        "brings a real model]"
     )
 
 
@@ -192,20 +292,20 @@ def test_a_question_outside_the_conversation_says_so() -> None:
     assert footer(Facts("m", history=False)) == ["m", "outside the conversation"]
 
 
-def test_turns_asked_on_the_older_answer_are_counted() -> None:
+def test_turns_asked_before_the_answer_changed_are_counted() -> None:
     assert footer(Facts("m", outdated_turns=1)) == [
         "m",
-        "1 later turn was asked on an older answer",
+        "1 later turn was asked before this answer changed",
     ]
     assert footer(Facts("m", outdated_turns=2)) == [
         "m",
-        "2 later turns were asked on an older answer",
+        "2 later turns were asked before this answer changed",
     ]
 
 
-def test_an_answer_whose_end_nobody_saw_says_so_first() -> None:
+def test_an_answer_whose_end_is_missing_says_so_first() -> None:
     assert footer(Facts("m", status="incomplete"))[0] == (
-        "■ incomplete, nobody saw its end"
+        "■ incomplete, its end is missing"
     )
 
 

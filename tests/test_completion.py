@@ -104,8 +104,12 @@ def test_a_settings_choices_are_offered(shell: InteractiveShell, setting: Any) -
     assert texts(shell, f"%%h2o {setting.option} |") == list(setting.choices)
 
 
-def test_a_parameter_can_be_left_to_the_server(shell: InteractiveShell) -> None:
-    assert texts(shell, "%%h2o --temperature |") == ["0.4", "none"]
+def test_a_parameter_can_be_left_to_the_model(shell: InteractiveShell) -> None:
+    assert texts(shell, "%%h2o --temperature |") == ["none"]
+
+
+def test_the_default_of_a_setting_is_offered(shell: InteractiveShell) -> None:
+    assert texts(shell, "%%h2o --context |") == ["4096"]
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,34 @@ def openai_server(*models: str, key: str | None = None, saying: str = "Yes.") ->
     return script
 
 
+def own_server(best: str, *models: str) -> Any:
+    """Return the script of a server of this package that says which model is best."""
+
+    def described(name: str) -> dict[str, Any]:
+        return {
+            "id": name,
+            "owned_by": "h2o_magic",
+            "weights": f"{name} Q4_1",
+            "answered_by": best if name not in models else None,
+            "sampling": {
+                "temperature": {"value": 0.2, "from": f"recommended for {best}"},
+                "top_k": {"value": 40, "from": "the model's file"},
+            },
+            "system": "Be correct.",
+        }
+
+    def script(request: Request) -> Answer:
+        if request.path == "/v1/models":
+            listed = [described(name) for name in ("llama-13b", *models)]
+            return document({"object": "list", "data": listed})
+        if request.path.startswith("/v1/models/"):
+            name = request.path.rpartition("/")[2]
+            return document(described(best if name == "default" else name))
+        return openai_server(*models)(request)
+
+    return script
+
+
 @dataclass
 class Asked:
     """Answers the question for a key, and counts."""
@@ -395,6 +423,35 @@ def test_a_server_lends_its_first_model_where_nobody_has_chosen_one(
         session.connect("one")
         session.configure(server="")
         assert model(session) == ("llama-13b", "default")
+
+
+def test_a_server_of_this_package_lends_its_best_model(
+    desk: Desk, session: NotebookSession
+) -> None:
+    with (
+        serving(own_server("smollm2-135m", "smollm2-135m")) as team,
+        serving(openai_server("qwen")) as other,
+    ):
+        connected = session.connect(team.url, name="team")
+        assert connected.model == "smollm2-135m"
+        assert model(session) == ("smollm2-135m", "the best on team")
+        assert session.ask("Hi").read() == "Yes."
+        session.connect(other.url, name="other")
+        assert model(session) == ("qwen", "the first of other")
+        session.connect("team")
+        assert model(session) == ("smollm2-135m", "the best on team")
+        again = desk.session({"H2O_MAGIC_SERVER": "team"})
+        again.ask("Hi").read()
+        assert model(again) == ("smollm2-135m", "the best on team")
+        for request in team.asked("POST /v1/chat/completions"):
+            assert request.json["model"] == "smollm2-135m"
+        session.configure(server="")
+        assert model(session) == ("llama-13b", "default")
+        session.configure(model="llama-13b")
+        session.connect("team")
+        assert model(session) == ("llama-13b", "Python")
+        for kernel in (session, again):
+            kernel.close()
 
 
 def test_a_chosen_model_stays_and_its_lack_is_told(session: NotebookSession) -> None:
@@ -811,7 +868,7 @@ def test_an_alias_is_made_listed_and_taken_away(bench: Bench) -> None:
     assert bench.rows("alias") == [["fast", "llama-13b"]]
     bench.session.configure(model="fast")
     status = {row[0]: row[1:] for row in bench.rows("status")}
-    assert status["model"] == ["fast → llama-13b", "Python"]
+    assert status["model"] == ["fast → llama-13b", "you, from Python"]
     assert bench.plain("alias fast=") == "fast no longer stands for llama-13b."
 
 
@@ -839,7 +896,7 @@ def test_status_says_the_server_its_dialect_and_where_the_key_is(
         bench.run(f"connect {server.url} --name lab --key-env LAB_KEY")
         output = bench.run("status")
         status = {row[0]: row[1:] for row in rows(output["text/markdown"])}
-        assert status["server"] == [f"lab, {server.url}", "connect"]
+        assert status["server"] == [f"lab, {server.url}", "you, by %h2o connect"]
         assert status["dialect"] == ["OpenAI-compatible", ""]
         assert status["key"] == ["LAB_KEY in the environment", ""]
         assert status["model"] == ["qwen", "the first of lab"]
@@ -847,7 +904,7 @@ def test_status_says_the_server_its_dialect_and_where_the_key_is(
         bench.session.close()
     bench.session.configure(server="http://127.0.0.1:1")
     status = {row[0]: row[1:] for row in bench.rows("status")}
-    assert status["server"] == ["http://127.0.0.1:1", "Python"]
+    assert status["server"] == ["http://127.0.0.1:1", "you, from Python"]
     assert status["dialect"][0] == "found out by the first question"
     bench.session.configure(server="gone")
     assert bench.rows("connect")[-1][:2] == ["gone ✓", "not known any more"]
@@ -865,15 +922,42 @@ def test_an_empty_list_of_models_is_put_into_words(bench: Bench) -> None:
         bench.session.close()
 
 
-def test_status_says_which_defaults_a_server_does_not_get(bench: Bench) -> None:
+def test_status_names_no_parameter_that_is_not_sent_and_not_known(bench: Bench) -> None:
     with serving(openai_server("qwen")) as server:
         bench.run(f"connect {server.url}")
-        bench.session.configure(repetition_penalty=1.1)
-        status = {row[0]: row[1] for row in bench.rows("status")}
+        bench.session.configure(repetition_penalty=1.1, temperature=0)
+        status = {row[0]: row[1:] for row in bench.rows("status")}
         bench.session.close()
-    assert status["truncate"] == "not sent to this server"
-    assert status["repetition_penalty"] == "1.1"
-    assert status["temperature"] == "0.4"
+    assert status["repetition_penalty"] == ["1.1", "you, from Python"]
+    assert status["temperature"] == ["0.0", "you, from Python"]
+    assert not status.keys() & {"top_p", "max_new_tokens", "do_sample", "truncate"}
+    assert status["system"] == ["none", "default"]
+
+
+def test_status_says_what_counts_where_nobody_set_it_and_where_that_is_from(
+    bench: Bench,
+) -> None:
+    with serving(own_server("smollm2-135m", "smollm2-135m")) as server:
+        bench.run(f"connect {server.url} --name team")
+        status = {row[0]: row[1:] for row in bench.rows("status")}
+        assert status["model"] == [
+            "smollm2-135m, smollm2-135m Q4_1",
+            "the best on team",
+        ]
+        assert status["temperature"] == ["0.2", "recommended for smollm2-135m"]
+        assert status["top_k"] == ["40 tokens", "the model's file"]
+        assert status["system"] == ["Be correct.", "recommended for smollm2-135m"]
+        bench.session.configure(temperature=0.7, system="Be brief.")
+        status = {row[0]: row[1:] for row in bench.rows("status")}
+        assert status["temperature"] == ["0.7", "you, from Python"]
+        assert status["system"] == ["Be brief.", "you, from Python"]
+        bench.session.configure(model="llama-13b")
+        status = {row[0]: row[1:] for row in bench.rows("status")}
+        assert status["model"] == [
+            "llama-13b, not here: SmolLM2-135M answers",
+            "you, from Python",
+        ]
+        bench.session.close()
 
 
 # Looking on this machine

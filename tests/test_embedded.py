@@ -150,11 +150,11 @@ def test_no_folder_at_all_is_one_clear_line(
         embedded.locate()
 
 
-def test_without_the_server_installed_the_extra_is_named(
+def test_without_the_server_installed_its_packages_are_named(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedded, "installed", lambda: False)
-    with pytest.raises(MissingExtraError, match=r'pip install "h2o-magic\[local\]"'):
+    with pytest.raises(MissingExtraError, match=r"run `pip install .*xllamacpp=="):
         embedded.locate()
 
 

@@ -1,5 +1,6 @@
 import inspect
 import re
+import shlex
 
 import pytest
 
@@ -62,12 +63,40 @@ def test_misuse_is_a_runtime_error_and_no_other_branch_is() -> None:
     assert not issubclass(BackendError, RuntimeError)
 
 
-def test_a_missing_extra_says_what_to_run() -> None:
-    error = MissingExtraError("the local server", "local")
-    assert str(error) == (
-        "the local server needs the optional part 'local', which is not installed: "
-        'run `pip install "h2o-magic[local]"`'
-    )
+@pytest.mark.parametrize(
+    ("extra", "packages"),
+    [
+        (
+            "local",
+            {
+                "filelock",
+                "httptools",
+                "huggingface-hub",
+                "starlette",
+                "uvicorn",
+                "xllamacpp",
+            },
+        ),
+        ("json", {"jsonschema"}),
+        ("keyring", {"keyring"}),
+    ],
+)
+def test_a_missing_extra_says_which_packages_to_install(
+    extra: str, packages: set[str]
+) -> None:
+    purpose, _, command = str(MissingExtraError("this", extra)).partition(": run ")
+    assert purpose == "this needs packages that are not installed"
+    assert command.startswith("`pip install ")
+    assert command.endswith("`")
+    words = shlex.split(command.strip("`"))[2:]
+    assert {re.split("[<>=]", word)[0] for word in words} == packages
+    # A shell takes < and > for its own, where they stand outside quotes.
+    assert not set("<>=") & set(re.sub('"[^"]*"', "", command))
+
+
+def test_a_missing_extra_needs_nothing_of_ours_from_a_package_index() -> None:
+    for extra in ("local", "json", "keyring", "lab"):
+        assert "h2o-magic" not in str(MissingExtraError("this", extra))
 
 
 def test_a_backend_error_carries_the_text_that_had_arrived() -> None:

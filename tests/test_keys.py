@@ -115,7 +115,7 @@ def test_a_keyring_that_fails_is_one_line(ring: Ring, error: Exception) -> None:
     assert "geheim" not in said
 
 
-def test_without_the_package_the_extra_is_named(
+def test_without_the_package_it_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     real = builtins.__import__
@@ -126,7 +126,7 @@ def test_without_the_package_the_extra_is_named(
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(MissingExtraError, match=r"h2o-magic\[keyring\]"):
+    with pytest.raises(MissingExtraError, match=r"run `pip install .*keyring"):
         Keys({}).read(KeySource("keyring", "lab"), URL)
 
 

@@ -87,6 +87,7 @@ TOP = {
     "pull_view",
     "rendering",
     "subcommands",
+    "terminal_ask",
     "traits",
 }
 

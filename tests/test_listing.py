@@ -66,10 +66,10 @@ def test_what_is_cut_off_is_told_even_if_it_follows_white_space_only() -> None:
         ({"status": "failed"}, "broken off"),
         ({"status": "incomplete"}, "incomplete"),
         ({"begins": True}, "new"),
-        ({"outdated": True}, "on an older answer"),
+        ({"outdated": True}, "asked before an earlier answer changed"),
         (
             {"begins": True, "outdated": True, "status": "stopped"},
-            "new, on an older answer, stopped",
+            "new, asked before an earlier answer changed, stopped",
         ),
     ],
 )
@@ -82,7 +82,11 @@ def test_what_is_to_be_known_of_a_turn_is_noted(
 
 def test_a_turn_after_one_that_was_asked_again_is_noted() -> None:
     turns = marked([turn(sequence=3), turn(sequence=2), turn(sequence=4)])
-    assert [row[-1] for row in turn_rows(turns, NOW)] == ["", "on an older answer", ""]
+    assert [row[-1] for row in turn_rows(turns, NOW)] == [
+        "",
+        "asked before an earlier answer changed",
+        "",
+    ]
 
 
 # Times
@@ -131,7 +135,7 @@ def test_a_whole_turn_is_its_question_quoted_its_answer_and_its_footer() -> None
         "**Turn 3** · asked 2026-03-02 14&#58;30\n\n"
         "> Why?\n\n"
         "# So\n\n- it *is*\n\n"
-        "<sub>llama-13b · q4.gguf · 7 tokens</sub>"
+        "<sub>llama-13b · 7 tokens</sub>"
     )
 
 
@@ -142,7 +146,7 @@ def test_a_whole_turn_as_plain_text_says_the_same() -> None:
         "Turn 3, asked 2026-03-02 14:30, a new conversation begins here\n\n"
         "> Why?\n>\n> Tell `me`.\n\n"
         "So.\n\n"
-        "[llama-13b · q4.gguf · 7 tokens]"
+        "[llama-13b · 7 tokens]"
     )
 
 
@@ -164,7 +168,7 @@ def test_a_question_shows_as_it_was_typed() -> None:
         ({"status": "stopped"}, "■ stopped, the answer is not whole"),
         ({"status": "failed"}, "■ broken off, the answer is not whole"),
         ({"status": "incomplete"}, "incomplete"),
-        ({"outdated": True}, "asked on an older answer"),
+        ({"outdated": True}, "asked before an earlier answer changed"),
         ({"begins": True}, "a new conversation begins here"),
         ({"system": "Be brief."}, "system text: Be brief."),
     ],
@@ -209,9 +213,23 @@ def test_a_kept_turn_has_the_footer_that_its_answer_had() -> None:
     assert "sent 2 of 9 turns, 3 not whole" in turn_plain(kept)
 
 
-def test_the_engines_own_writing_speed_is_kept() -> None:
-    facts = Facts("m", completion_tokens=10, seconds=9.0, writing_seconds=0.5)
-    assert "20 tokens/s" in turn_plain(turn(facts=facts.as_metadata()))
+def test_a_kept_turn_says_which_model_stood_in_for_which() -> None:
+    facts = Facts("smollm2-135m", "SmolLM2 Q4_1", stands_in_for="llama-13b")
+    assert turn_plain(turn(facts=facts.as_metadata())).endswith(
+        "[SmolLM2-135M answered: llama-13b is not on this machine]"
+    )
+
+
+@pytest.mark.parametrize("server", ["https://models.example.org", "http://["])
+def test_a_kept_turn_says_that_it_was_another_machines_server(server: str) -> None:
+    facts = Facts("smollm2-135m", stands_in_for="llama-13b", server=server)
+    shown = turn_plain(turn(facts=facts.as_metadata()))
+    assert "llama-13b is not on the server" in shown
+
+
+def test_a_kept_turn_of_demo_weights_says_so() -> None:
+    facts = Facts("llama-13b", "built-in demo weights", demo=True)
+    assert "built-in demo weights" in turn_plain(turn(facts=facts.as_metadata()))
 
 
 def test_without_facts_the_footer_names_the_model_that_was_asked() -> None:

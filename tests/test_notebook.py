@@ -57,6 +57,9 @@ class ScriptedBackend:
     def models(self) -> list[ModelInfo]:
         return [ModelInfo("llama-13b")]
 
+    def model(self, name: str = "") -> ModelInfo | None:
+        return next((m for m in self.models() if m.name == name), None)
+
     def forget(self, chat: str) -> None:
         self.forgotten.append(chat)
 
@@ -114,10 +117,35 @@ def test_a_question_is_sent_with_the_settings_it_was_asked_under() -> None:
     (request,) = backend.requests
     assert request.messages == (system("Be brief."), user("Hi"))
     assert (request.model, request.strict) == ("falcon-7b", True)
-    assert request.parameters["temperature"] == 1.0
-    assert request.parameters["seed"] == 7
-    assert request.parameters["truncate"] == 2048
-    assert "max_new_tokens" not in request.parameters
+    assert request.parameters == {"temperature": 1.0, "seed": 7}
+
+
+def test_nothing_that_nobody_set_is_sent() -> None:
+    session, backend = session_with()
+    answered(session, "Hi")
+    assert backend.requests[0].parameters == {}
+    session.configure(top_k=40, top_p=0.9)
+    session.use_preset("balanced")
+    session.ask("Hi", seed=0, top_k=None).read()
+    assert backend.requests[1].parameters == {"seed": 0}
+    session.use_preset("precise")
+    session.ask("Hi").read()
+    assert backend.requests[2].parameters == {
+        "temperature": 0.1,
+        "top_p": 0.9,
+        "top_k": 40,
+    }
+
+
+@pytest.mark.parametrize("name", ["truncate", "return_full_text"])
+def test_what_only_gpt_gm_has_is_no_option_of_a_question(name: str) -> None:
+    session, backend = session_with()
+    for use in (session.ask, session.preview):
+        with pytest.raises(ConfigurationError, match="belongs to the gpt-gm protocol"):
+            use("Hi", **{name: 1})
+    with pytest.raises(ConfigurationError, match="belongs to the gpt-gm protocol"):
+        session.configure(**{name: 1})
+    assert backend.requests == []
 
 
 def test_without_system_text_no_system_message_is_sent() -> None:
@@ -138,7 +166,9 @@ def test_an_empty_question_is_refused_before_it_is_sent(question: str) -> None:
 def test_a_refused_parameter_is_refused_before_it_is_sent() -> None:
     session, backend = session_with()
     with pytest.raises(ParameterError, match="top_p"):
-        session.ask("Hi", model="llama-13b", top_p=1)
+        session.ask("Hi", model="llama-13b", top_p=1.1)
+    with pytest.raises(ParameterError, match="leave one of them out"):
+        session.ask("Hi", model="llama-13b", temperature=0, do_sample=True)
     assert backend.requests == []
     assert session.turns() == ()
 
@@ -491,6 +521,17 @@ def test_turns_after_one_that_is_asked_again_are_marked() -> None:
     assert not any(turn.outdated for turn in session.turns())
 
 
+def test_that_turns_became_outdated_is_told_by_the_answer_that_made_them_so() -> None:
+    session, _ = session_with()
+    told = []
+    for cell in "abcbba":
+        answer = session.ask(f"{cell}?", cell=cell)
+        list(answer)
+        told.append(answer.facts.outdated_turns)
+    assert told == [0, 0, 0, 1, 0, 1]
+    assert [turn.outdated for turn in session.turns()] == [False, True, True]
+
+
 def test_a_reset_can_be_taken_back_and_made_again() -> None:
     session, backend = session_with(saying("One."))
     answered(session, "1?")
@@ -572,6 +613,8 @@ def test_a_cell_that_goes_outside_takes_its_turn_out() -> None:
 class HoldingBackend(ScriptedBackend):
     """Says how much its model holds, and counts how often it is asked."""
 
+    dialect = "gpt-gm"
+
     def __init__(self, context: int | None) -> None:
         super().__init__()
         self.context = context
@@ -609,7 +652,8 @@ def test_a_servers_silence_leaves_it_to_the_setting() -> None:
     session = with_long_turns(backend, 6)
     list(session.ask("more?", context=2048))
     assert len(backend.requests[-1].messages) == 5
-    list(session.ask("more?", context=100_000, truncate=None))
+    backend.dialect = "openai"  # gpt-gm reads no more than its `truncate` says
+    list(session.ask("more?", context=100_000))
     assert len(backend.requests[-1].messages) == 15
 
 
@@ -1004,19 +1048,12 @@ def test_a_preview_cannot_begin_outside_the_conversation() -> None:
             ask("1?", new=True, history=False)
 
 
-def test_a_request_tells_what_the_user_chose_from_mere_defaults() -> None:
-    session, backend = session_with()
-    session.configure(top_k=40)
-    session.ask("q", temperature=0.4, cell=None).read()
-    assert backend.requests[-1].parameters["repetition_penalty"] == 1.2
-    assert backend.requests[-1].chosen == {"top_k", "temperature"}
-
-
-def test_a_retry_makes_no_choice_of_a_default() -> None:
+def test_a_retry_sets_nothing_that_was_not_set() -> None:
     session, backend = session_with()
     session.ask("q", top_p=0.5, cell=None).read()
+    session.configure(top_k=7)
     session.retry(seed=1).read()
-    assert backend.requests[-1].chosen == {"top_p", "seed"}
+    assert backend.requests[-1].parameters == {"top_p": 0.5, "seed": 1}
 
 
 class Refusing(ScriptedBackend):
@@ -1025,7 +1062,7 @@ class Refusing(ScriptedBackend):
     dialect = "openai"
 
     def stream(self, request: ChatRequest) -> Iterator[Event]:
-        if "top_k" in request.chosen:
+        if "top_k" in request.parameters:
             raise ParameterError("`top_k` cannot be sent: leave it out")
         return super().stream(request)
 
@@ -1075,21 +1112,134 @@ def test_a_failed_answer_with_text_takes_the_place_of_the_old_one() -> None:
     assert [(t.answer, t.status) for t in session.turns()] == [("Half", "failed")]
 
 
-def test_a_default_that_is_not_sent_makes_no_room_smaller() -> None:
-    class Large(Refusing):
+def test_only_gpt_gm_makes_the_room_smaller_by_its_truncate() -> None:
+    class Large(ScriptedBackend):
         def models(self) -> list[ModelInfo]:
             return [ModelInfo("llama-13b", context=131_072)]
 
-    backend = Large(*(saying("word " * 900) for _ in range(4)))
-    session = NotebookSession(backend)
-    for number in range(4):
-        session.ask(f"{number} " + "word " * 900, cell=None).read()
-    assert [len(request.messages) for request in backend.requests] == [1, 3, 5, 7]
+    def sent(dialect: str) -> list[int]:
+        backend = Large(*(saying("word " * 900) for _ in range(4)))
+        backend.dialect = dialect  # type: ignore[attr-defined]
+        session = NotebookSession(backend)
+        for number in range(4):
+            session.ask(f"{number} " + "word " * 900, cell=None).read()
+        return [len(request.messages) for request in backend.requests]
+
+    assert sent("openai") == [1, 3, 5, 7]
+    assert sent("gpt-gm") == [1, 1, 1, 1]
 
 
-def test_a_parameter_that_was_set_to_none_is_no_choice() -> None:
+def test_a_parameter_that_was_set_to_none_is_not_sent() -> None:
     session, backend = session_with()
     session.configure(top_k=5)
     session.configure(top_k=None)
     session.ask("q", temperature=None, cell=None).read()
-    assert backend.requests[-1].chosen == frozenset()
+    assert backend.requests[-1].parameters == {}
+
+
+# What answers
+
+
+DEMO = Source("llama-13b", "built-in demo weights", demo=True)
+
+
+def test_only_the_first_answer_of_demo_weights_tells_what_they_are() -> None:
+    real = Source("llama-13b", "llama Q4_0")
+    session, _ = session_with(
+        [real, *saying("0.")],
+        [DEMO, *saying("1.")],
+        [DEMO, *saying("2.")],
+        [DEMO, *saying("3.")],
+    )
+    told = []
+    for options in ({}, {"history": False}, {}, {"history": False}):
+        answer = session.ask("?", **options)
+        answer.read()
+        told.append((answer.facts.demo, answer.facts.demo_told))
+    assert told == [(False, False), (True, False), (True, True), (True, True)]
+
+
+def test_a_model_that_stood_in_is_in_the_facts_and_in_the_record() -> None:
+    other = Source("smollm2-135m", "SmolLM2 Q4_1", stands_in_for="llama-13b")
+    session, _ = session_with([other, *saying("Yes.")])
+    answer = session.ask("?", model="llama-13b")
+    answer.read()
+    assert (answer.facts.model, answer.facts.stands_in_for) == (
+        "smollm2-135m",
+        "llama-13b",
+    )
+    (turn,) = session.turns()
+    assert turn.model == "llama-13b"  # a retry asks for it again
+    assert turn.facts["stands_in_for"] == "llama-13b"
+
+
+class WithBest(ScriptedBackend):
+    """A server that says which of its models is the best."""
+
+    best = "smollm2-135m"
+
+    def model(self, name: str = "") -> ModelInfo | None:
+        return ModelInfo(name or self.best, system=f"for {name or self.best}")
+
+
+def of_local(backend: Backend) -> NotebookSession:
+    """Return a session whose local server is reached by `backend`."""
+    return NotebookSession(connect=lambda _: backend)
+
+
+def model_and_origin(session: NotebookSession) -> tuple[object, str]:
+    return session.settings["model"], session.settings.origin("model")
+
+
+def test_where_nobody_chose_a_model_the_best_one_here_answers() -> None:
+    backend = WithBest()
+    session = of_local(backend)
+    session.ask("1?").read()
+    assert model_and_origin(session) == ("smollm2-135m", "the best on this machine")
+    backend.best = "danube3-4b"  # it was pulled meanwhile
+    session.ask("2?").read()
+    assert model_and_origin(session) == ("danube3-4b", "the best on this machine")
+    backend.best = "llama-13b"  # all were removed
+    session.ask("3?").read()
+    assert model_and_origin(session) == ("llama-13b", "default")
+    assert [request.model for request in backend.requests] == [
+        "smollm2-135m",
+        "danube3-4b",
+        "llama-13b",
+    ]
+
+
+def test_a_model_that_somebody_chose_is_asked_for_whatever_is_here() -> None:
+    backend = WithBest()
+    session = of_local(backend)
+    session.ask("1?", model="falcon-7b").read()
+    session.configure(model="llama-13b")
+    session.ask("2?").read()
+    assert [request.model for request in backend.requests] == ["falcon-7b", "llama-13b"]
+    assert model_and_origin(session) == ("llama-13b", "Python")
+
+
+def test_a_server_that_does_not_say_what_is_best_does_not_hold_a_question_up() -> None:
+    class Silent(ScriptedBackend):
+        def model(self, name: str = "") -> ModelInfo | None:
+            raise ConnectionFailedError(f"refused to tell of {name!r}")
+
+    backend = Silent()
+    session = of_local(backend)
+    assert session.ask("1?").read() == "Yes."
+    assert [request.model for request in backend.requests] == ["llama-13b"]
+
+
+def test_the_current_model_is_described_by_the_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session = of_local(WithBest())
+    monkeypatch.setattr("h2o_magic.embedded.running", lambda: None)
+    assert session.current_model() is None  # nothing is started to find it out
+    monkeypatch.setattr("h2o_magic.embedded.running", object)
+    found = session.current_model()
+    assert found == ModelInfo("smollm2-135m", system="for smollm2-135m")
+    session.configure(model="falcon-7b")
+    found = session.current_model()
+    assert found is not None
+    assert found.name == "falcon-7b"

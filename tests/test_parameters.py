@@ -1,12 +1,23 @@
 import math
 import numbers
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 
 import pytest
 
 from h2o_magic.errors import ParameterError
-from h2o_magic.parameters import PARAMETERS, Parameter, resolve
+from h2o_magic.parameters import (
+    CHAT_PARAMETERS,
+    DEFAULT_LENGTH,
+    PARAMETERS,
+    Parameter,
+    Value,
+    checked,
+    resolve,
+)
+
+Check = Callable[[dict[str, object]], dict[str, Value]]
 
 ALL = list(PARAMETERS.values())
 FLOATS = [p for p in ALL if p.kind is float]
@@ -77,11 +88,18 @@ def test_a_parameter_has_a_known_kind_a_sentence_of_help_and_a_rule(
     assert parameter.rule.startswith("must be ")
 
 
+def test_a_question_of_a_conversation_takes_all_but_two_of_gpt_gm() -> None:
+    assert list(CHAT_PARAMETERS) == [
+        name for name in PARAMETERS if name not in ("truncate", "return_full_text")
+    ]
+
+
 @pytest.mark.parametrize("parameter", ALL, ids=by_name)
-def test_a_default_passes_its_own_check(parameter: Parameter) -> None:
-    if parameter.default is not None:
-        assert parameter.check(parameter.default) == parameter.default
-        assert type(parameter.check(parameter.default)) is parameter.kind
+def test_a_default_of_the_service_passes_its_own_check(parameter: Parameter) -> None:
+    default = parameter.service_default
+    if default is not None:
+        assert parameter.check(default) == default
+        assert type(parameter.check(default)) is parameter.kind
 
 
 def test_an_option_is_the_name_with_dashes() -> None:
@@ -126,8 +144,8 @@ def test_a_number_of_another_library_becomes_a_plain_float(
 
 @pytest.mark.parametrize("value", [2, Whole(2)])
 def test_a_whole_number_is_taken_for_a_float(value: object) -> None:
-    checked = PARAMETERS["temperature"].check(value)
-    assert (checked, type(checked)) == (2.0, float)
+    taken = PARAMETERS["temperature"].check(value)
+    assert (taken, type(taken)) == (2.0, float)
 
 
 @pytest.mark.parametrize("parameter", WHOLES, ids=by_name)
@@ -202,25 +220,26 @@ def test_stop_takes_nothing_else(value: object) -> None:
 
 def test_a_checked_list_is_not_the_callers() -> None:
     given = ["a"]
-    checked = PARAMETERS["stop"].check(given)
+    taken = PARAMETERS["stop"].check(given)
     given.append("b")
-    assert checked == ("a",)
+    assert taken == ("a",)
 
 
 # Ranges and messages
 
 TEMPERATURE = (
-    "`temperature` must be a number above 0 "
-    "(for the most likely words only, turn `do_sample` off)"
+    "`temperature` must be a number, 0 or above "
+    "(0 takes the most likely word each time)"
 )
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("temperature", 1e-9),
+        ("temperature", 0),
         ("temperature", 100),
-        ("top_p", 0.999),
+        ("top_p", 0.001),
+        ("top_p", 1),
         ("top_k", 1),
         ("top_k", 2**31 - 1),
         ("typical_p", 0.001),
@@ -240,11 +259,11 @@ def test_the_ends_of_a_range_are_in_it(name: str, value: float) -> None:
     [
         (
             "temperature",
-            0,
-            TEMPERATURE + ", got 0",
+            -1e-9,
+            TEMPERATURE + ", got -1e-09",
         ),
-        ("top_p", 1.0, "`top_p` must be > 0.0 and < 1.0, got 1.0"),
-        ("top_p", 0, "`top_p` must be > 0.0 and < 1.0, got 0"),
+        ("top_p", 1.001, "`top_p` must be > 0.0 and <= 1.0, got 1.001"),
+        ("top_p", 0, "`top_p` must be > 0.0 and <= 1.0, got 0"),
         ("top_k", 0, "`top_k` must be a whole number above 0, got 0"),
         ("top_k", "50", "`top_k` must be a whole number above 0, got '50'"),
         ("typical_p", 2, "`typical_p` must be > 0.0 and < 1.0, got 2"),
@@ -316,8 +335,8 @@ def test_the_text_of_an_option_is_read(name: str, text: str, value: object) -> N
         ("top_k", "many", "`top_k` must be a whole number above 0, got 'many'"),
         ("top_k", "1.5", "`top_k` must be a whole number above 0, got '1.5'"),
         ("top_k", "", "`top_k` must be a whole number above 0, got ''"),
-        ("top_p", "nan", "`top_p` must be > 0.0 and < 1.0, got nan"),
-        ("top_p", "half", "`top_p` must be > 0.0 and < 1.0, got 'half'"),
+        ("top_p", "nan", "`top_p` must be > 0.0 and <= 1.0, got nan"),
+        ("top_p", "half", "`top_p` must be > 0.0 and <= 1.0, got 'half'"),
         pytest.param("seed", "9" * 5000, None, id="more-digits-than-python-reads"),
     ],
 )
@@ -329,10 +348,39 @@ def test_a_text_that_stands_for_no_value_is_refused(
     assert said is None or str(caught.value) == said
 
 
-# resolve
+# What was set
 
 
-def test_what_is_not_given_has_its_default_or_is_left_out() -> None:
+def test_what_nobody_set_is_not_there() -> None:
+    assert checked({}) == {}
+    assert checked(dict.fromkeys(PARAMETERS)) == {}
+    assert checked({"seed": 0, "stop": None}) == {"seed": 0}
+
+
+@pytest.mark.parametrize("greedy", [{}, {"do_sample": False}, {"do_sample": None}])
+def test_a_temperature_of_0_is_kept_as_what_was_set(greedy: dict[str, object]) -> None:
+    given = {"temperature": 0, "top_p": 1, "seed": 3, **greedy}
+    taken = {name: value for name, value in greedy.items() if value is not None}
+    assert checked(given) == {"temperature": 0.0, "top_p": 1.0, "seed": 3, **taken}
+
+
+@pytest.mark.parametrize("check", [checked, resolve])
+def test_a_temperature_of_0_and_sampling_contradict_each_other(
+    check: Check,
+) -> None:
+    with pytest.raises(ParameterError) as caught:
+        check({"temperature": 0, "do_sample": True})
+    assert str(caught.value) == (
+        "`temperature` 0 takes the most likely token each time, and `do_sample` true "
+        "wants another: leave one of them out"
+    )
+
+
+# What is sent to the gpt-gm service
+
+
+def test_what_is_not_given_has_the_services_default_or_is_left_out() -> None:
+    assert DEFAULT_LENGTH == 1024
     assert resolve({}) == {
         "temperature": 0.4,
         "repetition_penalty": 1.2,
@@ -343,8 +391,24 @@ def test_what_is_not_given_has_its_default_or_is_left_out() -> None:
     }
 
 
-def test_given_values_come_in_the_tables_order() -> None:
-    resolved = resolve({"stop": "END", "top_k": 5, "temperature": 1})
+def test_a_temperature_of_0_is_told_to_the_service_as_no_sampling() -> None:
+    sent = resolve({"temperature": 0, "top_p": 0.9, "top_k": 5, "typical_p": 0.5})
+    assert sent == {
+        "repetition_penalty": 1.2,
+        "max_new_tokens": 1024,
+        "truncate": 2048,
+        "do_sample": False,
+        "return_full_text": False,
+    }
+
+
+def test_a_top_p_of_1_is_not_told_to_the_service_which_has_no_word_for_it() -> None:
+    assert resolve({"top_p": 1}) == resolve({})
+
+
+@pytest.mark.parametrize("check", [checked, resolve])
+def test_given_values_come_in_the_tables_order(check: Check) -> None:
+    resolved = check({"stop": "END", "top_k": 5, "temperature": 1})
     assert list(resolved) == [name for name in PARAMETERS if name in resolved]
     assert (resolved["stop"], resolved["top_k"]) == (("END",), 5)
     assert resolved["temperature"] == 1.0
@@ -355,27 +419,31 @@ def test_none_leaves_a_parameter_to_the_server(parameter: Parameter) -> None:
     assert parameter.name not in resolve({parameter.name: None})
 
 
-def test_an_unknown_name_names_the_nearest() -> None:
+@pytest.mark.parametrize("check", [checked, resolve])
+def test_an_unknown_name_names_the_nearest(check: Check) -> None:
     with pytest.raises(ParameterError) as caught:
-        resolve({"temprature": 0.5})
+        check({"temprature": 0.5})
     assert str(caught.value) == (
         "unknown parameter 'temprature': did you mean 'temperature'?"
     )
 
 
-def test_an_unknown_name_is_refused_even_if_its_value_is_none() -> None:
+@pytest.mark.parametrize("check", [checked, resolve])
+def test_an_unknown_name_is_refused_even_if_its_value_is_none(check: Check) -> None:
     with pytest.raises(ParameterError, match="unknown parameter 'best_of'"):
-        resolve({"best_of": None})
+        check({"best_of": None})
 
 
-def test_a_refused_value_is_named() -> None:
-    with pytest.raises(ParameterError, match=r"`top_p` must be .*, got 1$"):
-        resolve({"top_p": 1})
+@pytest.mark.parametrize("check", [checked, resolve])
+def test_a_refused_value_is_named(check: Check) -> None:
+    with pytest.raises(ParameterError, match=r"`top_p` must be .*, got 2$"):
+        check({"top_p": 2})
 
 
-def test_the_callers_mapping_is_not_changed() -> None:
+@pytest.mark.parametrize("check", [checked, resolve])
+def test_the_callers_mapping_is_not_changed(check: Check) -> None:
     given = {"temperature": None, "top_k": Whole(5), "stop": ["a"]}
     before = dict(given)
-    resolve(given)
+    check(given)
     assert given == before
     assert given["stop"] == ["a"]

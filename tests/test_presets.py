@@ -12,7 +12,7 @@ import pytest
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.feed import Configured, News
 from h2o_magic.notebook import NotebookSession
-from h2o_magic.parameters import PARAMETERS
+from h2o_magic.parameters import CHAT_PARAMETERS
 from h2o_magic.presets import BUILT_IN, Presets
 from h2o_magic.settings import Settings
 
@@ -30,7 +30,7 @@ def session(path: Path) -> NotebookSession:
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_a_built_in_preset_fits_the_table(name: str) -> None:
     for parameter, value in BUILT_IN[name].items():
-        assert value is None or PARAMETERS[parameter].check(value) == value
+        assert value is None or CHAT_PARAMETERS[parameter].check(value) == value
     assert BUILT_IN[name].keys() == BUILT_IN["balanced"].keys()
 
 
@@ -48,9 +48,10 @@ def test_a_preset_sets_what_it_names_and_says_where_it_is_from(
     assert session.preset == "precise"
 
 
-def test_the_balanced_preset_chooses_nothing_so_that_servers_defaults_hold(
+def test_the_balanced_preset_leaves_all_to_the_model(
     session: NotebookSession,
 ) -> None:
+    assert set(BUILT_IN["balanced"].values()) == {None}
     assert session.preset == "balanced"
     session.use_preset("creative")
     session.use_preset("balanced")
@@ -65,15 +66,16 @@ def test_a_preset_goes_before_the_environment() -> None:
         settings=Settings({"H2O_MAGIC_TEMPERATURE": "0.9", "H2O_MAGIC_TOP_P": "0.5"})
     )
     session.use_preset("balanced")
-    assert session.settings["temperature"] == PARAMETERS["temperature"].default
+    assert session.settings["temperature"] is None
     assert session.settings["top_p"] is None
+    assert session.settings.origin("temperature") == "preset balanced"
     assert session.settings.origin("top_p") == "preset balanced"
 
 
 def test_what_is_saved_comes_back_whole_in_another_kernel(
     session: NotebookSession, path: Path
 ) -> None:
-    session.configure(temperature=0.9, seed=3, stop=["END", "\n"], truncate=None)
+    session.configure(temperature=0.9, seed=3, stop=["END", "\n"], top_p=None)
     session.save_preset("mine")
     other = NotebookSession(presets=Presets(path))
     other.configure(top_k=5)
@@ -84,6 +86,17 @@ def test_what_is_saved_comes_back_whole_in_another_kernel(
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
     other.remove_preset("mine")
     assert list(session.presets()) == list(BUILT_IN)
+
+
+def test_a_preset_of_an_earlier_version_keeps_what_can_still_be_set(
+    session: NotebookSession, path: Path
+) -> None:
+    path.parent.mkdir()
+    mine = {"seed": 1, "truncate": 2048, "return_full_text": False, "top_p": None}
+    path.write_text(json.dumps({"version": 1, "entries": {"mine": mine}}))
+    assert session.presets()["mine"] == {"seed": 1, "top_p": None}
+    session.use_preset("mine")
+    assert session.settings["seed"] == 1
 
 
 @pytest.mark.parametrize(

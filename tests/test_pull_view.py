@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def test_an_interrupted_one_says_how_far_it_came(
     for event in list(events(20))[:11]:
         view.tell(event)
     assert view.stopped() == (
-        "Stopped. What came is kept: `%h2o pull o/r` goes on from there."
+        "Stopped. The partial download is kept: `%h2o pull o/r` resumes it."
     )
     plain = published.outputs[-1]["data"]["text/plain"]
     assert "stopped: " in plain
@@ -136,6 +137,19 @@ def test_an_interrupted_terminal_ends_its_line() -> None:
         view.tell(event)
     assert "`h2o-magic pull o/r`" in view.stopped()
     assert terminal.getvalue().endswith("\n")
+
+
+def test_what_keeps_no_part_of_a_download_says_that_it_starts_over(
+    published: CapturingDisplayPublisher,
+) -> None:
+    plan = replace(PLAN, resumes=False)
+    for view, command in (
+        (NotebookPull("m"), "%h2o pull m"),
+        (TerminalPull("m", io.StringIO(), "h2o-magic pull"), "h2o-magic pull m"),
+    ):
+        view.tell(plan)
+        view.tell(Progress(SIZE // 2, SIZE))
+        assert view.stopped() == f"Stopped: `{command}` starts over."
 
 
 def test_outside_a_notebook_it_is_the_terminals() -> None:

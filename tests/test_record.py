@@ -34,6 +34,14 @@ def questions(record: Record, thread: str = "main") -> str:
     return " ".join(turn.question for turn in record.turns(thread))
 
 
+def marks(record: Record) -> str:
+    return "".join("o" if turn.outdated else "." for turn in record.turns("main"))
+
+
+def outdated_by(record: Record, cells: str) -> list[int]:
+    return [record.count_outdated_by("main", cell) for cell in cells]
+
+
 def test_a_turn_gets_its_keys(record: Record) -> None:
     first = record.begin("main", Turn("a"))
     second = record.begin("other", Turn("b"))
@@ -139,11 +147,26 @@ def test_counts_are_taken_around_a_cells_turn(record: Record) -> None:
     record.begin("main", Turn("c", cell="c", begins=True))
     ask(record, "d", "e")
     assert record.count("main") == 5
-    assert [record.count_after("main", c) for c in "abcdex"] == [4, 3, 2, 1, 0, 0]
+    assert outdated_by(record, "abcdex") == [4, 3, 2, 1, 0, 0]
     since = [record.count_since_start("main", c) for c in "abcdex"]
     assert since == [0, 1, 2, 1, 2, 3]
-    assert record.count_after("main", None) == 0
+    assert record.count_outdated_by("main", None) == 0
     assert [t.question for t in record.before("main", "c")] == ["b", "a"]
+
+
+def test_a_turn_becomes_outdated_once(record: Record) -> None:
+    ask(record, "a", "b", "c")
+    ask(record, "b")
+    assert marks(record) == "..o"
+    assert outdated_by(record, "abc") == [1, 0, 0]  # c is outdated already
+    ask(record, "a")
+    assert marks(record) == ".oo"
+    assert outdated_by(record, "abc") == [0, 0, 0]
+    ask(record, "c")  # on the new answers of a, and the old one of b
+    assert marks(record) == ".o."
+    assert outdated_by(record, "abc") == [1, 1, 0]
+    record.undo("main")
+    assert outdated_by(record, "abc") == [0, 0, 0]
 
 
 def test_turns_are_counted_by_how_they_ended(record: Record) -> None:
@@ -217,12 +240,13 @@ def test_a_turn_is_found_by_its_id_too(record: Record) -> None:
     again = record.begin("main", Turn("b2"), b.id)
     assert (again.number, questions(record)) == (2, "a b2 c")
     assert [t.question for t in record.before("main", c.id)] == ["b2", "a"]
-    assert record.count_after("main", a.id) == 2
+    assert record.count_outdated_by("main", a.id) == 1  # c is outdated already
     assert record.count_since_start("main", c.id) == 2
-    assert record.count_after("main", b.id) == 1  # what is in its place now counts
+    record.undo("main")
+    assert record.count_outdated_by("main", again.id) == 1  # what is in its place now
     assert record.begin("main", Turn("b3"), b.id).number == 2
     record.drop("main", 2)
-    assert record.count_after("main", b.id) == 0
+    assert record.count_outdated_by("main", b.id) == 0
     assert record.begin("main", Turn("d"), b.id).number == 3
     record.begin("other", Turn("x"), a.id)  # a turn of another thread is none here
     assert (questions(record), questions(record, "other")) == ("a c d", "x")

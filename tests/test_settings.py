@@ -8,8 +8,14 @@ from hypothesis import strategies as st
 
 from h2o_magic.catalogue import DEFAULT_MODEL
 from h2o_magic.errors import ConfigurationError, ParameterError
-from h2o_magic.parameters import PARAMETERS
-from h2o_magic.settings import SETTINGS, Setting, Settings
+from h2o_magic.parameters import CHAT_PARAMETERS, PARAMETERS
+from h2o_magic.settings import (
+    SETTINGS,
+    Setting,
+    Settings,
+    find_setting,
+    origin_in_words,
+)
 from tests.setting_values import ALL, accepted, each_option, each_setting, refused
 
 # The table
@@ -28,7 +34,7 @@ def test_the_table_holds_what_can_be_set() -> None:
         "strict",
         "format",
         "reasoning",
-        *PARAMETERS,
+        *CHAT_PARAMETERS,
     ]
 
 
@@ -71,11 +77,36 @@ def test_server_and_notebook_are_no_options() -> None:
     assert without == ["server", "notebook"]
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
+@pytest.mark.parametrize("name", CHAT_PARAMETERS)
 def test_a_generation_parameter_is_as_in_its_own_table(name: str) -> None:
     setting, parameter = SETTINGS[name], PARAMETERS[name]
-    for what in ("kind", "help", "default", "unit", "option"):
+    for what in ("kind", "help", "unit", "option"):
         assert getattr(setting, what) == getattr(parameter, what)
+
+
+@pytest.mark.parametrize("name", CHAT_PARAMETERS)
+def test_a_generation_parameter_that_nobody_set_has_no_value(name: str) -> None:
+    assert (SETTINGS[name].default, SETTINGS[name].optional) == (None, True)
+    assert (Settings()[name], Settings().chosen(name)) == (None, False)
+
+
+@pytest.mark.parametrize("name", ["truncate", "return_full_text"])
+def test_what_only_gpt_gm_has_is_no_setting_and_says_where_it_belongs(
+    name: str,
+) -> None:
+    settings = Settings()
+    for use in (
+        lambda: settings[name],
+        lambda: settings.set(name, 1, "Python"),
+        lambda: settings.merged({name: 1}),
+        lambda: find_setting(name),
+    ):
+        with pytest.raises(ConfigurationError) as caught:
+            use()
+        assert str(caught.value) == (
+            f"`{name}` belongs to the gpt-gm protocol and is not a setting: "
+            f"`h2o_magic.create_completion(..., {name}=...)` takes it"
+        )
 
 
 def test_the_defaults() -> None:
@@ -93,7 +124,7 @@ def test_the_defaults() -> None:
         "format": "markdown",
         "reasoning": "collapse",
     }
-    assert settings.parameters() == {p.name: p.default for p in PARAMETERS.values()}
+    assert settings.parameters() == dict.fromkeys(CHAT_PARAMETERS)
 
 
 # Values
@@ -328,7 +359,7 @@ def test_an_empty_variable_is_one_that_is_not_set(setting: Setting) -> None:
 
 def test_a_refusal_in_the_environment_says_what_was_expected() -> None:
     assert Settings({"H2O_MAGIC_TOP_P": "2"}).problems == (
-        "H2O_MAGIC_TOP_P is ignored: `top_p` must be > 0.0 and < 1.0, got 2.0",
+        "H2O_MAGIC_TOP_P is ignored: `top_p` must be > 0.0 and <= 1.0, got 2.0",
     )
 
 
@@ -427,6 +458,22 @@ def test_whoever_watches_is_told_what_has_changed_and_nothing_else() -> None:
     assert seen == [6, 5]
 
 
+@pytest.mark.parametrize(
+    ("origin", "words"),
+    [
+        ("default", "default"),
+        ("%config", "you, by %config"),
+        ("Python", "you, from Python"),
+        ("panel", "you, in the panel"),
+        ("connect", "you, by %h2o connect"),
+        ("H2O_MAGIC_SEED", "H2O_MAGIC_SEED"),
+        ("preset precise", "preset precise"),
+    ],
+)
+def test_who_set_a_value_can_be_said_in_words(origin: str, words: str) -> None:
+    assert origin_in_words(origin) == words
+
+
 # One question's options over them
 
 
@@ -463,4 +510,4 @@ def test_what_holds_for_the_notebook_is_no_option(name: str) -> None:
 
 def test_a_refused_parameter_is_a_parameter_error() -> None:
     with pytest.raises(ParameterError):
-        Settings().merged({"top_p": 1})
+        Settings().merged({"top_p": 2})

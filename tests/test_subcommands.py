@@ -19,6 +19,7 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from h2o_magic import subcommands
 from h2o_magic.arguments import AskOptions
 from h2o_magic.backends import ChatRequest, ModelInfo
+from h2o_magic.catalogue import MODELS
 from h2o_magic.errors import ConfigurationError, StoreError
 from h2o_magic.events import Event, Finished, TextDelta, Usage
 from h2o_magic.fetching import Progress
@@ -51,6 +52,9 @@ class ScriptedBackend:
 
     def models(self) -> list[ModelInfo]:
         return [ModelInfo("llama-13b", size=7_900_000_000), ModelInfo("falcon-7b")]
+
+    def model(self, name: str = "") -> ModelInfo | None:
+        return next((m for m in self.models() if m.name == name), None)
 
     def forget(self, chat: str) -> None:
         """It holds nothing."""
@@ -604,7 +608,8 @@ def test_the_history_notes_what_a_run_out_of_order_left(bench: Bench) -> None:
     bench.ask("3", cell="c", new=True)
     bench.ask("1 again", cell="a")
     notes = [row[-1] for row in rows(bench.run("history"))]
-    assert notes == ["", "on an older answer", "new, on an older answer"]
+    outdated = "asked before an earlier answer changed"
+    assert notes == ["", outdated, f"new, {outdated}"]
 
 
 def test_a_long_history_shows_the_last_turns_and_says_where_the_others_are(
@@ -828,11 +833,12 @@ def test_status_shows_every_setting_with_its_origin(bench: Bench) -> None:
     bench.session = NotebookSession(
         bench.backend, record=bench.session.record, settings=settings
     )
-    bench.session.configure(system="Be *brief*.", temperature=None)
+    bench.session.configure(system="Be *brief*.", temperature=None, seed=0)
     listed = {row[0]: row[1:] for row in rows(bench.run("status"))}
     assert listed["max_turns"] == ["4 turns", "H2O_MAGIC_MAX_TURNS"]
-    assert listed["system"] == ["Be *brief*.", "Python"]
-    assert listed["temperature"] == ["the server decides", "Python"]
+    assert listed["system"] == ["Be *brief*.", "you, from Python"]
+    assert listed["seed"] == ["0", "you, from Python"]
+    assert "temperature" not in listed  # nothing is sent of it
     assert listed["context"] == ["4,096 tokens, unless the server says it", "default"]
     assert listed["strict"] == ["off", "default"]
     assert listed["notebook"] == ["the notebook's own file", "default"]
@@ -921,11 +927,13 @@ def test_the_model_in_force_is_marked(bench: Bench) -> None:
 
 
 def test_pull_without_a_model_names_them(bench: Bench) -> None:
-    assert "expected a model, one of llama-13b" in bench.refused("pull")
+    said = bench.refused("pull")
+    assert f"expected a model, one of {', '.join(MODELS)}, owner/repository" in said
 
 
 def test_rm_without_a_model_names_them(bench: Bench) -> None:
-    assert "%h2o rm: expected a model, one of llama-13b" in bench.refused("rm")
+    said = bench.refused("rm")
+    assert f"%h2o rm: expected a model, one of {', '.join(MODELS)}, owner/" in said
 
 
 def test_rm_says_what_is_free_again(
@@ -958,9 +966,46 @@ def test_an_interrupted_pull_is_one_line_that_says_how_to_go_on(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(bench.session, "pull", interrupt)
-    with pytest.raises(AnswerStopped, match="`%h2o pull llama-13b` goes on from there"):
+    with pytest.raises(AnswerStopped, match="`%h2o pull llama-13b` resumes it"):
         bench.run("pull llama-13b")
     assert "50 %" in bench.publisher.outputs[-1]["data"]["text/plain"]
+
+
+def test_a_model_that_is_not_here_says_what_stands_in_and_how_to_get_it(
+    bench: Bench,
+) -> None:
+    small = ModelInfo("smollm2-135m", "SmolLM2 Q4_1", size=98_362_432, context=8192)
+    missing = ModelInfo(
+        "llama-13b",
+        "SmolLM2 Q4_1",
+        size=98_362_432,
+        context=8192,
+        loaded=True,
+        licence="apache-2.0",
+        answered_by="smollm2-135m",
+    )
+    demo = ModelInfo("falcon-7b", "built-in demo weights", demo=True)
+    other = ModelInfo("o/r:m.gguf", "m Q4_0", demo=True)
+    bench.backend.models = lambda: [small, missing, demo, other]  # type: ignore[method-assign]
+    listed = {row[0].removesuffix(" ✓"): row[1:] for row in rows(bench.run("models"))}
+    assert listed["smollm2-135m"][:3] == ["SmolLM2 Q4_1", "98.4 MB", "8,192 tokens"]
+    assert [cell for cell in listed["llama-13b"] if cell] == [
+        "SmolLM2-135M stands in",
+        "`%h2o pull llama-13b`",
+    ]
+    assert listed["falcon-7b"][-1] == "`%h2o pull falcon-7b`"
+    assert listed["o/r:m.gguf"][-1] == ""  # no name that pull knows
+
+
+def test_status_names_the_packages_that_the_local_server_lacks(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("h2o_magic.embedded.installed", lambda: False)
+    listed = {row[0]: row[1:] for row in rows(bench.run("status"))}
+    said = listed["server"][0]
+    assert said.startswith("the local server needs packages that are not installed")
+    assert "pip install" in said
+    assert "xllamacpp==" in said
 
 
 def test_models_name_the_licence_as_it_stands(bench: Bench) -> None:

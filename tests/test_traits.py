@@ -235,10 +235,17 @@ def test_a_value_that_config_refuses_changes_nothing(
         ("strict = 1", "`strict` must be true or false, got 1"),
         ("top_k = True", "`top_k` must be a whole number above 0, got True"),
         ("top_k = 5.0", "`top_k` must be a whole number above 0, got 5.0"),
-        ("top_p = True", "`top_p` must be > 0.0 and < 1.0, got True"),
-        ("top_p = '0.5'", "`top_p` must be > 0.0 and < 1.0, got '0.5'"),
+        ("top_p = True", "`top_p` must be > 0.0 and <= 1.0, got True"),
+        ("top_p = '0.5'", "`top_p` must be > 0.0 and <= 1.0, got '0.5'"),
         ("system = None", "`system` must be text, got None"),
         ("temprature = 1", "unknown setting 'temprature': did you mean 'temperature'?"),
+        (
+            "truncate = 1000",
+            (
+                "`truncate` belongs to the gpt-gm protocol and is not a setting: "
+                "`h2o_magic.create_completion(..., truncate=...)` takes it"
+            ),
+        ),
     ],
 )
 def test_what_config_says_of_a_refused_value(
@@ -462,7 +469,7 @@ def test_config_in_a_real_kernel(tmp_path: Path) -> None:
         assert run("%config H2OMagics.temperature = None") == ("", "")
         _, refusal = run("%config H2OMagics.top_p = 5")
         assert refusal.splitlines() == [
-            "ERROR:root:H2OMagics.top_p: `top_p` must be > 0.0 and < 1.0, got 5"
+            "ERROR:root:H2OMagics.top_p: `top_p` must be > 0.0 and <= 1.0, got 5"
         ]
         told = json.loads(run(TELL)[0])
     finally:

@@ -23,24 +23,19 @@ _LONG = 400
 _SHORT_ASKS = 10
 _LEAST_RATIO = 0.85
 _MOST_LATER_MS = 3.0
-#: Wild enough that few answers end before their limit.
-_WILD = {"temperature": 50.0}
-#: What our server asks of the engine, in the engine's words.
-_ENGINE = {
-    "cache_prompt": False,
-    "top_k": 0,
-    "top_p": 1.0,
-    "min_p": 0.0,
-    "samplers": ["penalties", "temperature", "top_k", "top_p", "typ_p"],
-}
+#: The question with the longest answer, which both write word for word.
+_TABLE = "Show me a table of the generation parameters"
+_GREEDY = {"temperature": 0}
+#: What our server asks of the engine for the demo weights, in the engine's words.
+_ENGINE = {"cache_prompt": False, "repeat_penalty": 1.2, "repeat_last_n": 1024}
 
 #: Where a server is, and what to add to each request.
 _Server: TypeAlias = tuple[Address, dict[str, Any]]
 _Measuring: TypeAlias = Callable[[Address, int, dict[str, Any]], Awaitable[float]]
 
 
-def _body(index: int, **more: Any) -> dict[str, Any]:
-    question = f"How do I choose a model, and what is number {index}?"
+def _body(index: int, question: str = "", **more: Any) -> dict[str, Any]:
+    question = question or f"How do I choose a model, and what is number {index}?"
     return {
         "model": "llama-13b",
         "messages": [{"role": "user", "content": question}],
@@ -54,7 +49,7 @@ async def _rate(
 ) -> float:
     """Return tokens per second of all streams, from the first token to the last."""
     bodies = [
-        _body(number * streams + i, max_tokens=_LONG, **_WILD, **more)
+        _body(number * streams + i, _TABLE, max_tokens=_LONG, **_GREEDY, **more)
         for i in range(streams)
     ]
     heard = await asyncio.gather(*(ask(server.url, server.key, b) for b in bodies))

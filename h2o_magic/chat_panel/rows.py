@@ -16,7 +16,7 @@ __all__ = ["row_of"]
 _MARKS = {
     "stopped": "Stopped: the answer is not whole",
     "failed": "Broken off: the answer is not whole",
-    "incomplete": "Incomplete: nobody saw its end",
+    "incomplete": "Incomplete: its end is missing",
 }
 
 

@@ -47,6 +47,7 @@ _KNOWN: Mapping[str, tuple[type, ...]] = {
     "weights": (str,),
     "demo": (bool,),
     "stands_in_for": (str,),
+    "server": (str,),
     "finish_reason": (str,),
     "completion_tokens": _COUNT,
     "dropped_turns": _COUNT,
@@ -57,7 +58,6 @@ _KNOWN: Mapping[str, tuple[type, ...]] = {
     "earlier_turns": _COUNT,
     "unfinished_turns": _COUNT,
     "outdated_turns": _COUNT,
-    "seconds_to_first_token": _NUMBER,
     "seconds": _NUMBER,
 }
 
@@ -178,7 +178,7 @@ def _captioned(turn: Turn) -> Facts | None:
     }
     if "model" not in known or not all(map(_fits, known, known.values())):
         return None
-    return Facts(**known, status=turn.status, writing_seconds=_writing(turn.facts))
+    return Facts(**known, status=turn.status)
 
 
 def _fits(name: str, value: object) -> bool:
@@ -186,11 +186,3 @@ def _fits(name: str, value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, _NUMBER):
         return isinstance(value, bool) == (bool in kinds) and isinstance(value, kinds)
     return isinstance(value, kinds) and 0 <= value <= _MOST
-
-
-def _writing(facts: Mapping[str, Any]) -> float | None:
-    """Return the seconds of writing, which facts tell as tokens a second."""
-    speed, tokens = facts.get("tokens_per_second"), facts.get("completion_tokens")
-    if not (isinstance(speed, _NUMBER) and isinstance(tokens, int)):
-        return None
-    return tokens / speed if 0 < speed <= _MOST else None

@@ -120,7 +120,7 @@ class ConversationRoutes:
         weights = await asyncio.to_thread(self.offer.find, conversation.model)
         if weights is None or not weights.path.is_file():
             raise RouteError("Model not available anymore", 410)
-        if turn.strict and (weights.demo or weights.stands_in_for):
+        if turn.strict and not weights.own:
             return JSONResponse(_weights_missing(weights), 422)
         facts = facts_of(request)
         facts.model = weights.model

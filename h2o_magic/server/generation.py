@@ -187,7 +187,9 @@ def _request(engine: Engine, question: Question, whole: _Input) -> dict[str, Any
     # so an answer that is to be repeated does without the prompt cache.
     cached = not sampling.repeatable
     options = {**engine_options(recommended), **sampling.engine_options}
-    if options.get("repeat_last_n") == -1:  # which is no number to its interface
+    # -1 means all of it, which the engine understands neither from us nor from a file.
+    own_last_n = engine.header.sampling.get("penalty_last_n")
+    if options.get("repeat_last_n", own_last_n) == -1:
         options["repeat_last_n"] = engine.room.context
     return {
         **options,

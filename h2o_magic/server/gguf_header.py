@@ -6,6 +6,7 @@ magic, version, counts, then typed key-value pairs. Tensors are not looked at.
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 from collections.abc import Mapping
@@ -186,14 +187,13 @@ def _header(path: Path, pairs: dict[str, Any]) -> Header:
 def _sampling(pairs: dict[str, Any]) -> dict[str, float]:
     """Return what llama.cpp's ``common_init_sampler_from_model`` reads, as numbers."""
     values = {
-        name: pairs[f"general.sampling.{key}"]
-        for key, name in _SAMPLING.items()
-        if f"general.sampling.{key}" in pairs
+        name: pairs.get(f"general.sampling.{key}") for key, name in _SAMPLING.items()
     }
     # A 32-bit 0.6 is 0.60000002 in 64.
     return {
         name: float(f"{value:.7g}") if isinstance(value, float) else int(value)
         for name, value in values.items()
+        if isinstance(value, int | float) and math.isfinite(value)
     }
 
 

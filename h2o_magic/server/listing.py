@@ -43,7 +43,7 @@ def _describe(weights: Weights, loaded: Collection[str]) -> dict[str, Any]:
         "name": weights.listed_as,
         "displayName": weights.listed_as,
         "weights": weights.label,
-        "demo": weights.demo,
+        "demo": weights.demo_stands_in,
         "answered_by": weights.model if weights.stands_in_for else None,
         "size": weights.size if weights.path.exists() else None,
         "context_length": header.context_length if header else None,

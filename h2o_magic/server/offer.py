@@ -61,7 +61,7 @@ class Offer:
     def find(self, name: str) -> Weights | None:
         """Return the weights that answer for `name`; None if it is not offered."""
         if self.names is not None and name == DEFAULT:
-            return max(self.listed(), key=_own_first)
+            return max(self.listed(), key=_own_first, default=None)
         if self.names is not None:
             offered = _plain(name) in self.names
             return find_weights(_plain(name), self.memory) if offered else None

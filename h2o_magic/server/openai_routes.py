@@ -87,11 +87,13 @@ class OpenAIRoutes:
         """Answer ``messages``: a stream of chunks, or one JSON object."""
         asked = parse_completion(await read_body(request))
         weights = await self._find(asked.model)
-        if asked.strict and (weights.demo or weights.stands_in_for):
+        if asked.strict and not weights.own:
             name = weights.listed_as
+            here, pull = "the server", f"`h2o-magic pull {name}` there"
+            if self.offer.paths:  # it is the user's own
+                here, pull = "this machine", f"`%h2o pull {name}`"
             raise OpenAIError(
-                f"{name} has no weights on the server: run `h2o-magic pull {name}` "
-                "there, or ask without `strict`",
+                f"{name} is not on {here}: run {pull}, or ask without `strict`",
                 param="strict",
                 code="weights_missing",
             )

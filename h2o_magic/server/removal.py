@@ -8,6 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from h2o_magic.catalogue import BuiltIn, find_model
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.file_choice import PREFERRED
 from h2o_magic.server.given_path import given_file
@@ -48,6 +49,9 @@ def remove(
         raise ConfigurationError(
             f"{name} is a file of yours and not in the hub's cache: delete it yourself"
         )
+    entry = find_model(name)
+    if entry is not None and isinstance(entry.source, BuiltIn):
+        raise ConfigurationError(f"{name} is built in: there is nothing to remove")
     repository, patterns = source_of(name)
     pattern = None if patterns is PREFERRED else patterns[0]
     firsts = cached_files(repository, pattern)

@@ -135,6 +135,7 @@ def _as_of_old(
         "min_p": 0.0,
         "repeat_penalty": values.get("repetition_penalty", 1.0),
         "samplers": ["penalties", "temperature", "top_k", "top_p", "typ_p"],
+        "mirostat": 0,
         # The penalty looks at the whole input and answer, as in the old engine.
         "repeat_last_n": -1,
     }
@@ -159,8 +160,9 @@ def own_sampling(values: Mapping[str, Any]) -> Sampling:
     """
     greedy = values.get("do_sample") is False or values.get("temperature") == 0
     options = engine_options(values)
-    if greedy:
-        options["temperature"] = 0.0
+    if greedy:  # whatever other samplers the model's file asks for
+        options |= {"temperature": 0.0, "samplers": ["penalties", "temperature"]}
+        options["mirostat"] = 0
     return Sampling(
         max_new_tokens=values.get("max_new_tokens", DEFAULT_LENGTH),
         truncate=values.get("truncate"),
@@ -194,7 +196,8 @@ def _rule(parameter: Parameter, value: object) -> str:
     most = parameter.most or 0
     if isinstance(value, list) and len(value) > most:
         return f"{name} supports up to {most} stop sequences. Given: {len(value)}"
-    if parameter.above == 0 and parameter.below is None:
+    fraction = parameter.below is not None or parameter.most == 1
+    if parameter.above == 0 and not fraction:
         return f"{name} must be strictly positive"
     return f"{name} {parameter.rule}"
 

@@ -15,7 +15,15 @@ from functools import cache as cache_of
 from pathlib import Path, PurePath
 from typing import Any
 
-from h2o_magic.catalogue import DEFAULT_MODEL, MODELS, CatalogueEntry, find_model
+from h2o_magic.catalogue import (
+    DEFAULT_MODEL,
+    DEMO_MODEL,
+    DEMO_SAMPLING,
+    MODELS,
+    BuiltIn,
+    CatalogueEntry,
+    find_model,
+)
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.nearest import did_you_mean
 from h2o_magic.server.file_choice import PREFERRED, best, fitting, is_aside
@@ -45,8 +53,6 @@ DEFAULT = "default"
 _DEMO_LABEL = "built-in demo weights"
 #: How a file's name ends that says how its weights are quantised.
 _QUANTISED = re.compile(r"[.\-_](?=(?:I?Q\d\w*|BF16|F16|F32|FP16)$)", re.IGNORECASE)
-#: What the demo weights were made for and are measured with (training/README.md).
-_DEMO_SAMPLING = {"temperature": 0.4, "repetition_penalty": 1.2, "penalty_last_n": -1}
 _DATA = Path(__file__).parent / "data"
 
 
@@ -63,7 +69,7 @@ class Weights:
     path : Path
         The GGUF file; the first one of weights that are split.
     demo : bool
-        True if built-in demo weights stand in.
+        True if these are the built-in demo weights.
     note : str
         What a user should know; may be empty.
     stands_in_for : str
@@ -76,6 +82,16 @@ class Weights:
     demo: bool = False
     note: str = ""
     stands_in_for: str = ""
+
+    @property
+    def own(self) -> bool:
+        """Whether these are the weights that the model's name stands for."""
+        return not self.stands_in_for and (not self.demo or self.model == DEMO_MODEL)
+
+    @property
+    def demo_stands_in(self) -> bool:
+        """Whether built-in demo weights answer in the place of the model's own."""
+        return self.demo and not self.own
 
     @property
     def listed_as(self) -> str:
@@ -107,7 +123,7 @@ class Weights:
     def recommended(self) -> Mapping[str, float]:
         """The parameters that the catalogue recommends."""
         if self.demo:
-            return _DEMO_SAMPLING
+            return DEMO_SAMPLING
         entry = find_model(self.model)
         return entry.sampling if entry else {}
 
@@ -131,7 +147,7 @@ class Weights:
     def source(self) -> dict[str, Any]:
         """What answers, as it is said on the wire."""
         stands_in = {"stands_in_for": self.stands_in_for} if self.stands_in_for else {}
-        told = {"model": self.model, "weights": self.label, "demo": self.demo}
+        told = {"model": self.model, "weights": self.label, "demo": self.demo_stands_in}
         return {**told, **stands_in}
 
 
@@ -181,7 +197,8 @@ def best_real(memory: int | None = None) -> Weights | None:
     memory
         What all models together may take, in bytes; None for a share of the machine's.
     """
-    there = [w for w in map(_real, MODELS.values()) if w is not None]
+    known = (entry for entry in MODELS.values() if entry.name != DEMO_MODEL)
+    there = [w for w in map(_own, known) if w is not None]
     taken = {weights.path for weights in there}
     others = [Weights(n, n, path) for n, path in _cached_files() if path not in taken]
     budget = default_memory() if memory is None else memory
@@ -204,7 +221,7 @@ def known_weights(memory: int | None = None) -> list[Weights]:
     """
     best = cache_of(lambda: best_real(memory))
     listed = [_of_entry(entry, best) for entry in MODELS.values()]
-    taken = {weights.path for weights in listed}
+    taken = {weights.path for weights in listed if not weights.stands_in_for}
     others = {
         name: Weights(name, name, path)
         for name, path in _cached_files()
@@ -231,8 +248,8 @@ def is_fixed(path: Path) -> bool:
 
 
 def _of_entry(entry: CatalogueEntry, stand_in: Callable[[], Weights | None]) -> Weights:
-    if (real := _real(entry)) is not None:
-        return real
+    if (own := _own(entry)) is not None:
+        return own
     if (other := stand_in()) is not None:
         return replace(
             other, model_id=entry.service_id, note=entry.note, stands_in_for=entry.name
@@ -241,8 +258,11 @@ def _of_entry(entry: CatalogueEntry, stand_in: Callable[[], Weights | None]) -> 
     return Weights(entry.name, entry.service_id, demo, demo=True, note=entry.note)
 
 
-def _real(entry: CatalogueEntry) -> Weights | None:
+def _own(entry: CatalogueEntry) -> Weights | None:
     """Return a model's own weights, if they are here."""
+    if isinstance(entry.source, BuiltIn):
+        path = _DATA / entry.source.file
+        return Weights(entry.name, entry.service_id, path, demo=True, note=entry.note)
     found = _best_of(entry.source.repository, (entry.source.pattern,))
     if found is None:
         return None

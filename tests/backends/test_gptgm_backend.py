@@ -233,11 +233,20 @@ def test_the_caller_keeps_its_messages() -> None:
 
 def test_the_body_has_parameters_details_and_fresh_ids() -> None:
     with chatting(says("1"), says("2")) as (backend, server, _):
-        given = resolve({"temperature": 0.7, "stop": ["END", "###"]})
+        given = {"temperature": 0.7, "stop": ("END", "###")}
         ask(backend, *FIRST, parameters=given)
         ask(backend, *SECOND, strict=True)
         first, second = (r.json for r in posts(server))
-        assert first["parameters"] == {**given, "stop": ["END", "###"], "details": True}
+        assert first["parameters"] == {
+            **resolve(given),
+            "stop": ["END", "###"],
+            "details": True,
+        }
+        assert (
+            first["parameters"].items()
+            >= {"truncate": 2048, "temperature": 0.7}.items()
+        )
+        assert second["parameters"] == {**resolve({}), "details": True}
         assert set(first["options"]) == {
             "id",
             "response_id",

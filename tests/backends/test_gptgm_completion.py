@@ -208,6 +208,25 @@ def test_each_parameter_is_honoured(name: str, host: ScriptedServer) -> None:
     assert sent(host)["parameters"][name] == VALUES[name]
 
 
+def test_temperature_0_is_said_in_the_words_of_the_service(
+    host: ScriptedServer,
+) -> None:
+    whole(host, temperature=0, top_p=0.9, top_k=5, typical_p=0.5, seed=3)
+    parameters = sent(host)["parameters"]
+    assert (parameters["do_sample"], parameters["seed"]) == (False, 3)
+    assert {"temperature", "top_p", "top_k", "typical_p"}.isdisjoint(parameters)
+
+
+def test_temperature_0_and_a_wish_to_sample_are_refused() -> None:
+    with pytest.raises(ParameterError, match="`do_sample` true wants another"):
+        create_completion("llama-13b", HI, temperature=0, do_sample=True)
+
+
+def test_top_p_1_which_the_service_refuses_is_not_sent(host: ScriptedServer) -> None:
+    whole(host, top_p=1)
+    assert "top_p" not in sent(host)["parameters"]
+
+
 def test_none_leaves_a_parameter_to_the_server(host: ScriptedServer) -> None:
     whole(host, temperature=None)
     assert "temperature" not in sent(host)["parameters"]
@@ -247,7 +266,7 @@ def test_each_option_is_honoured(name: str, value: Any, host: ScriptedServer) ->
         ("timeouts", None),
         ("patience", 3),
         ("web_search_id", None),
-        ("temperature", 0),
+        ("temperature", -0.1),
         ("temperature", float("nan")),
         ("temperature", "0.4"),
         ("max_new_tokens", True),
@@ -485,8 +504,8 @@ def test_an_address_that_cannot_be_used_is_refused_at_once(kwargs: Any) -> None:
 
 
 WARNING = (
-    "llama-13b: built-in demo weights answered; `h2o-magic pull llama-13b` fetches "
-    "the real ones, strict=True makes this an error"
+    "built-in demo weights answered: llama-13b is not on this machine; `h2o-magic pull "
+    "llama-13b` fetches it, strict=True makes this an error"
 )
 
 
@@ -520,6 +539,24 @@ def test_demo_weights_are_warned_of_once_for_each_model(
     ]
     assert {warning.category for warning in told} == {DemoWeightsWarning}
     assert {warning.filename for warning in told} == {__file__}
+
+
+@pytest.mark.usefixtures("untold")
+def test_another_model_that_stands_in_is_warned_of_by_the_name_that_was_asked_for(
+    host: ScriptedServer,
+) -> None:
+    ours = {"model": "smollm2-135m", "weights": "w", "stands_in_for": "falcon-7b"}
+    host.script = script = GptGmScript()
+    script.usual["create"] = document({"conversationId": ID, "h2o_magic": ours})
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        whole(host)
+        whole(host)
+    (warning,) = told
+    assert str(warning.message) == (
+        "SmolLM2-135M answered: falcon-7b is not on this machine; `h2o-magic pull "
+        "falcon-7b` fetches it, strict=True makes this an error"
+    )
 
 
 @pytest.mark.usefixtures("untold")

@@ -20,11 +20,10 @@ from h2o_magic.backends.gptgm.calls import GptGmCalls
 from h2o_magic.errors import StatusError
 from h2o_magic.events import Event, Finished, Source, TextDelta, Usage
 from h2o_magic.messages import Message, assistant, system, user
-from h2o_magic.parameters import resolve
 from h2o_magic.transport import DEFAULT_TIMEOUTS, Endpoint
 
-LONG = resolve({"max_new_tokens": 400, "seed": 1, "repetition_penalty": 1.0})
-SHORT = resolve({"max_new_tokens": 20, "seed": 1})
+LONG = {"max_new_tokens": 400, "seed": 1, "repetition_penalty": 1.0}
+SHORT = {"max_new_tokens": 20, "seed": 1}
 DEMO = "ignore::h2o_magic.errors.DemoWeightsWarning"
 
 

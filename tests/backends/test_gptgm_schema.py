@@ -13,12 +13,11 @@ from h2o_magic.backends.gptgm import GptGmBackend
 from h2o_magic.errors import ConnectionFailedError, GenerationError, StatusError
 from h2o_magic.events import Event, Finished, Source, Usage
 from h2o_magic.messages import system, user
-from h2o_magic.parameters import resolve
 from tests.backends.scripted import Answer, GptGmScript, answer, document, serving
 from tests.backends.test_gptgm_local import Local
 
 QUESTION = (user("Which cities?"),)
-PARAMETERS = resolve({"max_new_tokens": 60, "seed": 1})
+PARAMETERS = {"max_new_tokens": 60, "seed": 1}
 SCHEMA = {"type": "array", "items": {"enum": ["Ulm", "Köln"]}, "maxItems": 3}
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -31,10 +32,11 @@ from h2o_magic.errors import (
 from h2o_magic.events import Event, Finished, Source, TextDelta
 from h2o_magic.messages import assistant, system, user
 from h2o_magic.notebook import NotebookSession
-from h2o_magic.parameters import PARAMETERS, resolve
-from h2o_magic.transport import Timeouts
+from h2o_magic.parameters import CHAT_PARAMETERS, PARAMETERS, checked
+from h2o_magic.transport import Endpoint, Timeouts
 from tests.backends.recorded_openai import load
 from tests.backends.scripted import (
+    DROP,
     Answer,
     Request,
     ScriptedServer,
@@ -77,9 +79,8 @@ def backend_of(
 
 
 def request(given: dict[str, object] | None = None, **more: Any) -> ChatRequest:
-    """A request as the session makes it: defaults, and what the user chose."""
-    given = given or {}
-    return ChatRequest("chat", "m", HI, resolve(given), frozenset(given), **more)
+    """A request as the session makes it: with what somebody set, and nothing else."""
+    return ChatRequest("chat", "m", HI, checked(given or {}), **more)
 
 
 def asked(server: ScriptedServer) -> list[dict[str, Any]]:
@@ -131,7 +132,7 @@ def test_the_question_goes_below_the_version(path: str) -> None:
 def test_the_whole_context_is_sent_with_a_question() -> None:
     messages = (system("Be short."), user("a"), assistant("b"), user("Größe?"))
     with backend_of(OpenAIScript(), token="k") as (backend, server):
-        given = ChatRequest("chat", "some/model", messages, resolve({}))
+        given = ChatRequest("chat", "some/model", messages)
         assert list(backend.stream(given))[-1] == Finished("Hello", "end")
         (sent,) = server.requests
         assert sent.headers["authorization"] == "Bearer k"
@@ -146,8 +147,6 @@ def test_the_whole_context_is_sent_with_a_question() -> None:
             ],
             "stream": True,
             "stream_options": {"include_usage": True},
-            "temperature": 0.4,
-            "max_tokens": 1024,
         }
 
 
@@ -198,23 +197,26 @@ STANDARD = {
     "stop": ({"stop": ("a", "b")}, {"stop": ["a", "b"]}),
     "do_sample": ({"do_sample": False}, {"temperature": 0}),
 }
-EXTRA = {"top_k": 5, "typical_p": 0.5, "repetition_penalty": 1.5, "truncate": 100}
+EXTRA = {"top_k": 5, "typical_p": 0.5, "repetition_penalty": 1.5}
 #: What servers call the parameters that are not in the API; "" where they have none.
 OWN = {
-    "nobody": ("", "", "", ""),
-    "library": ("", "", "", ""),
-    "vllm": ("top_k", "", "repetition_penalty", "truncate_prompt_tokens"),
-    "llamacpp": ("top_k", "typical_p", "repeat_penalty", ""),
-    "me": ("top_k", "", "repeat_penalty", ""),
-    "fastchat": ("top_k", "", "", ""),
-    "H2O.ai": ("top_k", "", "repetition_penalty", ""),
-    "organization_owner": ("top_k", "", "repeat_penalty", ""),
-    "h2o_magic": ("top_k", "typical_p", "repetition_penalty", "truncate"),
+    "nobody": ("", "", ""),
+    "library": ("", "", ""),
+    "vllm": ("top_k", "", "repetition_penalty"),
+    "llamacpp": ("top_k", "typical_p", "repeat_penalty"),
+    "me": ("top_k", "", "repeat_penalty"),
+    "fastchat": ("top_k", "", ""),
+    "H2O.ai": ("top_k", "", "repetition_penalty"),
+    "organization_owner": ("top_k", "", "repeat_penalty"),
+    "h2o_magic": ("top_k", "typical_p", "repetition_penalty"),
 }
+#: What no server of the dialect is told.
+FOREIGN = {"truncate": 100, "return_full_text": True}
 
 
 def test_each_parameter_is_in_this_file() -> None:
-    assert {*STANDARD, *EXTRA, "return_full_text"} == set(PARAMETERS)
+    assert {*STANDARD, *EXTRA} == set(CHAT_PARAMETERS)
+    assert {*STANDARD, *EXTRA, *FOREIGN} == set(PARAMETERS)
 
 
 @pytest.mark.parametrize("name", STANDARD)
@@ -223,17 +225,23 @@ def test_a_standard_parameter_is_sent_without_another_question(name: str) -> Non
     with backend_of(OpenAIScript()) as (backend, server):
         list(backend.stream(request(dict(given))))
         (sent,) = asked(server)
-        assert {field: sent[field] for field in expected} == expected
-        more = {"top_p", "seed", "stop", *EXTRA} - expected.keys()
-        assert more.isdisjoint(sent)
+        always = {"model", "messages", "stream", "stream_options"}
+        assert {field: sent[field] for field in sent.keys() - always} == expected
         assert len(server.requests) == (2 if name == "seed" else 1)
 
 
 def test_no_sampling_means_temperature_0_whatever_the_temperature() -> None:
-    with backend_of(OpenAIScript()) as (backend, server):
-        list(backend.stream(request({"do_sample": False, "temperature": 0.9})))
-        list(backend.stream(request({"do_sample": True, "temperature": 0.9})))
-        assert [sent["temperature"] for sent in asked(server)] == [0, 0.9]
+    cases = [
+        ({"do_sample": False, "temperature": 0.9}, 0),
+        ({"do_sample": True, "temperature": 0.9}, 0.9),
+        ({"temperature": 0}, 0),
+        ({"do_sample": False, "temperature": 0}, 0),
+        ({"do_sample": True}, None),
+    ]
+    for given, sent in cases:
+        with backend_of(OpenAIScript()) as (backend, server):
+            list(backend.stream(request(dict(given))))
+            assert [body.get("temperature") for body in asked(server)] == [sent]
 
 
 @pytest.mark.parametrize("owner", OWN)
@@ -255,12 +263,13 @@ def test_what_the_api_lacks_goes_where_it_is_known_or_is_refused(
             assert asked(server) == []
 
 
-def test_a_default_that_cannot_be_said_is_left_out_in_silence() -> None:
-    with backend_of(OpenAIScript(owner="llamacpp")) as (backend, server):
+@pytest.mark.parametrize("owner", OWN)
+def test_what_nobody_set_is_not_sent(owner: str) -> None:
+    with backend_of(OpenAIScript(owner=owner)) as (backend, server):
         list(backend.stream(request()))
         assert server.calls() == ["POST /v1/chat/completions"]
-        assert EXTRA.keys().isdisjoint(asked(server)[0])
-        assert "repeat_penalty" not in asked(server)[0]
+        (sent,) = asked(server)
+        assert sent.keys() == {"model", "messages", "stream", "stream_options"}
 
 
 def test_a_seed_that_would_be_ignored_is_refused() -> None:
@@ -270,13 +279,13 @@ def test_a_seed_that_would_be_ignored_is_refused() -> None:
         assert asked(server) == []
 
 
-def test_the_prompt_cannot_be_had_before_the_answer() -> None:
-    with backend_of(OpenAIScript()) as (backend, server):
-        with pytest.raises(ParameterError, match="`return_full_text`"):
-            list(backend.stream(request({"return_full_text": True})))
-        assert server.requests == []
-        list(backend.stream(request({"return_full_text": False})))
-        assert "return_full_text" not in asked(server)[0]
+@pytest.mark.parametrize("owner", OWN)
+@pytest.mark.parametrize("name", FOREIGN)
+def test_what_belongs_to_another_protocol_is_refused(name: str, owner: str) -> None:
+    with backend_of(OpenAIScript(owner=owner)) as (backend, server):
+        with pytest.raises(ParameterError, match=f"`{name}` cannot be sent"):
+            list(backend.stream(request({name: FOREIGN[name]})))
+        assert asked(server) == []
 
 
 def test_what_the_server_is_is_asked_once() -> None:
@@ -298,11 +307,23 @@ def test_a_server_without_a_list_is_asked_all_the_same(models: Answer) -> None:
         assert asked(server)[0]["seed"] == 3
 
 
-def test_only_our_own_server_is_told_to_refuse_demo_weights() -> None:
+def test_only_our_own_server_is_told_to_refuse_other_weights() -> None:
     for owner, told in (("h2o_magic", True), ("vllm", None)):
         with backend_of(OpenAIScript(owner=owner)) as (backend, server):
             list(backend.stream(request(strict=True)))
             assert asked(server)[0].get("strict") is told
+
+
+@pytest.mark.parametrize("owner", OWN)
+def test_only_our_own_server_is_told_to_leave_out_what_does_not_fit(owner: str) -> None:
+    """It is not asked what it is for that: the word goes along once it is known."""
+    expected = "auto" if owner == "h2o_magic" else None
+    with backend_of(OpenAIScript(owner=owner)) as (backend, server):
+        list(backend.stream(request()))
+        backend.models()
+        list(backend.stream(request()))
+        told = [sent.get("truncation") for sent in asked(server)]
+        assert told == [None, expected]
 
 
 # Refusals, and asking again
@@ -316,26 +337,23 @@ def test_without_counts_if_the_server_does_not_know_how() -> None:
         assert ["stream_options" in sent for sent in asked(server)] == [True, False]
 
 
-def test_a_default_that_is_refused_is_left_out() -> None:
-    recorded = load("vllm_api_server/temperature_range").answer()
-    with backend_of(OpenAIScript(recorded)) as (backend, server):
-        assert list(backend.stream(request()))[-1] == Finished("Hello", "end")
-        assert [sent.get("temperature") for sent in asked(server)] == [0.4, None]
-
-
-def test_each_refused_default_is_left_out_once() -> None:
-    fields = ("stream_options", "temperature", "max_tokens")
-    script = OpenAIScript(*[refusal(f"unknown: {name}") for name in fields])
+@pytest.mark.parametrize("name", STANDARD.keys() - {"do_sample"})
+def test_only_the_wish_for_counts_is_ever_left_out(name: str) -> None:
+    given, expected = STANDARD[name]
+    (field,) = expected
+    words = ["unknown: stream_options", f"unknown: {field}"]
+    script = OpenAIScript(*map(refusal, words))
     with backend_of(script) as (backend, server):
-        list(backend.stream(request()))
-        sent = [set(body) & set(fields) for body in asked(server)]
-        assert [len(left) for left in sent] == [3, 2, 1, 0]
+        with pytest.raises(StatusError, match=f"leave out `{name}`"):
+            list(backend.stream(request(dict(given))))
+        sent = [{"stream_options", field} & body.keys() for body in asked(server)]
+        assert sent == [{"stream_options", field}, {field}]
 
 
 def test_a_refusal_that_goes_on_is_told() -> None:
-    script = OpenAIScript(*[refusal("unknown: temperature")] * 5)
+    script = OpenAIScript(*[refusal("unknown: stream_options")] * 5)
     with backend_of(script) as (backend, server):
-        with pytest.raises(StatusError, match="unknown: temperature"):
+        with pytest.raises(StatusError, match="unknown: stream_options"):
             list(backend.stream(request()))
         assert len(asked(server)) == 2
 
@@ -358,35 +376,33 @@ def test_a_choice_is_named_by_our_name_for_it() -> None:
         list(backend.stream(request({"max_new_tokens": 100_000})))
 
 
-@pytest.mark.parametrize("chosen", [{}, {"max_new_tokens": 9}])
-def test_the_newer_name_of_the_length_is_used_where_it_must_be(
-    chosen: dict[str, object],
-) -> None:
+def test_the_newer_name_of_the_length_is_used_where_it_must_be() -> None:
     words = (
         "Unsupported parameter: 'max_tokens' is not supported with this model. "
         "Use 'max_completion_tokens' instead."
     )
     with backend_of(OpenAIScript(refusal(words))) as (backend, server):
-        list(backend.stream(request(chosen)))
-        last = asked(server)[-1]
-        assert last["max_completion_tokens"] == chosen.get("max_new_tokens", 1024)
-        assert "max_tokens" not in last
+        list(backend.stream(request({"max_new_tokens": 9})))
+        first, last = asked(server)
+        assert last.pop("max_completion_tokens") == first.pop("max_tokens") == 9
+        assert last == first
+    again = refusal("max_completion_tokens is too large: 9")
+    with backend_of(OpenAIScript(refusal(words), again)) as (backend, server):
+        with pytest.raises(StatusError, match="leave out `max_new_tokens`"):
+            list(backend.stream(request({"max_new_tokens": 9})))
+        assert len(asked(server)) == 2
 
 
-def test_a_default_length_that_does_not_fit_the_context_is_left_out() -> None:
+def test_what_does_not_fit_the_context_is_too_long() -> None:
     words = (
         "This model's maximum context length is 512 tokens. However, you requested "
-        "1030 tokens (6 in the messages, 1024 in the completion)."
+        "1030 tokens (1030 in the messages, 0 in the completion)."
     )
-    with backend_of(OpenAIScript(refusal(words))) as (backend, server):
-        list(backend.stream(request()))
-        assert ["max_tokens" in sent for sent in asked(server)] == [True, False]
-    script = OpenAIScript(refusal(words), refusal(words))
-    with (
-        backend_of(script) as (backend, _),
-        pytest.raises(StatusError, match="too long for the model"),
-    ):
-        list(backend.stream(request()))
+    script = OpenAIScript(refusal(words))
+    with backend_of(script) as (backend, server):
+        with pytest.raises(StatusError, match="too long for the model"):
+            list(backend.stream(request()))
+        assert len(asked(server)) == 1
 
 
 def test_a_server_that_loads_is_waited_for() -> None:
@@ -472,6 +488,129 @@ def test_a_server_that_is_not_there_is_told_with_advice() -> None:
         pytest.raises(ConnectionFailedError, match="check that a server runs"),
     ):
         list(backend.stream(request()))
+
+
+# A server that moves: this user's own
+
+
+def test_the_connection_is_asked_for_every_answer_and_a_move_is_followed() -> None:
+    with serving(OpenAIScript()) as one, serving(OpenAIScript()) as two:
+        places = [Endpoint(one.url, "t1"), Endpoint(two.url, "t2")]
+        with closing(OpenAIBackend(connection=lambda: places[0])) as backend:
+            assert backend.url == one.url
+            list(backend.stream(request()))
+            del places[0]
+            list(backend.stream(request()))
+            backend.models()
+            assert backend.url == two.url
+        assert len(asked(one)) == len(asked(two)) == 1
+        tokens = [r.headers["authorization"] for r in (*one.requests, *two.requests)]
+        assert tokens == ["Bearer t1", "Bearer t2", "Bearer t2"]
+
+
+def test_a_server_that_stays_keeps_its_connection() -> None:
+    with serving(OpenAIScript()) as server:
+        with closing(OpenAIBackend(connection=lambda: Endpoint(server.url))) as backend:
+            for _ in range(3):
+                list(backend.stream(request()))
+        assert {r.connection for r in server.requests} == {1}
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_a_server_that_died_is_looked_for_once_more(elsewhere: bool) -> None:
+    """It may come back where it was: whoever starts it chooses the port."""
+    with serving(OpenAIScript(DROP)) as one, serving(OpenAIScript()) as two:
+        places = [Endpoint(one.url), Endpoint((two if elsewhere else one).url)]
+        looked = []
+
+        def connection() -> Endpoint:
+            looked.append(1)
+            return places[min(len(looked), 2) - 1]
+
+        with closing(OpenAIBackend(connection=connection)) as backend:
+            assert list(backend.stream(request()))[-1] == Finished("Hello", "end")
+        assert len(looked) == 2
+        assert len(asked(two)) == elsewhere
+
+
+def test_a_server_that_stays_dead_is_an_error_after_one_more_look() -> None:
+    looked = []
+
+    def connection() -> Endpoint:
+        looked.append(1)
+        return Endpoint("http://127.0.0.1:1")
+
+    with (
+        closing(OpenAIBackend(connection=connection)) as backend,
+        pytest.raises(ConnectionFailedError, match="check that a server runs"),
+    ):
+        list(backend.stream(request()))
+    assert len(looked) == 2
+
+
+def test_a_server_that_is_lost_once_text_came_is_not_asked_again() -> None:
+    script = OpenAIScript(events(said("par"), end="cut"))
+    with serving(script) as server:
+        connection = partial(Endpoint, server.url)
+        with (
+            closing(OpenAIBackend(connection=connection)) as backend,
+            pytest.raises(IncompleteAnswerError) as caught,
+        ):
+            list(backend.stream(request()))
+        assert caught.value.partial == "par"
+        assert len(asked(server)) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConfigurationError("no server installed"),
+        ConnectionFailedError("the local server ended at once"),
+        TimedOutError("the local server sleeps"),
+        OSError("no file"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("dead_first", [False, True])
+def test_the_errors_of_the_connection_pass_through_as_they_are(
+    error: Exception, dead_first: bool
+) -> None:
+    places = [Endpoint("http://127.0.0.1:1")] * dead_first
+
+    def connection() -> Endpoint:
+        if places:
+            return places.pop()
+        raise error
+
+    backend = OpenAIBackend(connection=connection)
+    with pytest.raises(type(error)) as caught:
+        list(backend.stream(request()))
+    assert caught.value is error
+
+
+def test_what_moves_is_a_server_of_this_package_and_is_not_asked_what_it_is() -> None:
+    with serving(OpenAIScript()) as server:
+        with closing(OpenAIBackend(connection=lambda: Endpoint(server.url))) as backend:
+            list(backend.stream(request({"top_k": 3, "seed": 1}, strict=True)))
+        assert server.calls() == ["POST /v1/chat/completions"]
+        (sent,) = asked(server)
+        more = {"truncation": "auto", "strict": True, "top_k": 3, "seed": 1}
+        assert sent.items() >= more.items()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"url": "http://127.0.0.1:1", "connection": lambda: None},
+        {"token": "t", "connection": lambda: None},
+        {"token": "t"},
+        {"connection": "http://127.0.0.1:1"},
+    ],
+)
+def test_there_is_one_way_to_the_server(given: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError):
+        OpenAIBackend(**given)
 
 
 # Schemas
@@ -699,6 +838,19 @@ def test_models_are_told_with_what_servers_add() -> None:
         {"id": "e", "state": "loaded", "max_context_length": 9, "quantization": "Q4"},
         {"id": "f", "context_window": 6, "loaded": True, "weights": "w", "demo": True},
         {"id": "g", "context_length": "many", "meta": {"size": -1, "ftype": "Q8_0"}},
+        {
+            "id": "h",
+            "answered_by": "a",
+            "license": "mit",
+            "system": "Be short.",
+            "sampling": {
+                "temperature": {"value": 0.2, "from": "the model's file"},
+                "top_k": {"value": 5},
+                "top_p": {"value": "much"},
+                "min_p": 0.1,
+            },
+        },
+        {"id": "i", "answered_by": None, "license": 3, "system": [], "sampling": []},
         {"object": "model"},
         {"id": ""},
         {"id": 5},
@@ -715,6 +867,14 @@ def test_models_are_told_with_what_servers_add() -> None:
             ModelInfo("e", "Q4", context=9, loaded=True),
             ModelInfo("f", "w", demo=True, context=6, loaded=True),
             ModelInfo("g", "Q8_0"),
+            ModelInfo(
+                "h",
+                answered_by="a",
+                licence="mit",
+                system="Be short.",
+                sampling={"temperature": (0.2, "the model's file"), "top_k": (5, "")},
+            ),
+            ModelInfo("i"),
         ]
 
 
@@ -731,6 +891,40 @@ def test_what_is_no_list_of_models_is_an_error(odd: Any) -> None:
     script.models = document(odd)
     with backend_of(script) as (backend, _), pytest.raises(ProtocolError, match="data"):
         backend.models()
+
+
+def test_another_server_is_asked_for_its_list_where_a_model_is_named() -> None:
+    with backend_of(OpenAIScript(owner="vllm")) as (backend, server):
+        assert backend.model("m") == ModelInfo("m", loaded=True)
+        assert backend.model("n") is None
+        assert set(server.calls()) == {"GET /v1/models"}
+
+
+def test_of_another_server_nobody_knows_what_answers_where_nobody_chose() -> None:
+    with backend_of(OpenAIScript(owner="vllm")) as (backend, server):
+        assert backend.model() is None
+        assert server.calls() == []
+        backend.models()
+        assert backend.model() is None
+
+
+def test_a_server_of_this_package_says_which_model_answers() -> None:
+    script = OpenAIScript(owner="h2o_magic")
+    best = {"id": "s", "weights": "S Q4_1", "system": "Be short."}
+    script.others = {
+        "/v1/models/default": document(best),
+        "/v1/models/o%2Fr%3Am.gguf": document({"id": "o/r:m.gguf", "loaded": True}),
+        "/v1/models/x": refusal("unknown model 'x': did you mean 's'?", 404),
+        "/v1/models/odd": document(["odd"]),
+    }
+    with backend_of(script) as (backend, server):
+        assert backend.model() is None  # it is not known yet what the server is
+        backend.models()
+        assert backend.model() == ModelInfo("s", "S Q4_1", system="Be short.")
+        assert backend.model("o/r:m.gguf") == ModelInfo("o/r:m.gguf", loaded=True)
+        assert backend.model("odd") is None
+        with pytest.raises(StatusError, match="did you mean"):
+            backend.model("x")
 
 
 def counting(owner: str, **others: Any) -> OpenAIScript:

@@ -20,7 +20,7 @@ from h2o_magic.errors import ParameterError, StatusError
 from h2o_magic.events import Event, Finished, Source, TextDelta, Usage
 from h2o_magic.messages import assistant, system, user
 from h2o_magic.notebook import NotebookSession
-from h2o_magic.parameters import resolve
+from h2o_magic.parameters import checked
 from tests.server.client import until
 from tests.server.tiny_gguf import write_llama
 
@@ -69,8 +69,7 @@ def endless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def request(messages: Any = HI, /, schema: Any = None, **given: Any) -> ChatRequest:
-    chosen = frozenset(given)
-    return ChatRequest("chat", "tiny", messages, resolve(given), chosen, schema=schema)
+    return ChatRequest("chat", "tiny", messages, checked(given), schema=schema)
 
 
 def busy_slots(url: str) -> int:

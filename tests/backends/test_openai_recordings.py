@@ -297,7 +297,6 @@ def ask(host: ScriptedServer, recording: Recording) -> Outcome:
         recording.model,
         (user("Hi"),),
         parameters=parameters,
-        chosen=frozenset(parameters),
     )
     outcome = Outcome()
     try:

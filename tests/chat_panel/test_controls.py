@@ -3,12 +3,136 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from h2o_magic.backends import ModelInfo
 from h2o_magic.chat_panel.controls import Controls
 from h2o_magic.notebook import NotebookSession
+from h2o_magic.parameters import CHAT_PARAMETERS
 from h2o_magic.settings import Settings
+
+SMALL = ModelInfo(
+    "smollm2-135m",
+    system="Be correct.",
+    sampling={
+        "temperature": (0.2, "recommended for smollm2-135m"),
+        "top_p": (0.9, "the model's file"),
+        "min_p": (0.05, "the model's file"),
+    },
+)
+
+
+class Panel:
+    """The controls of a session whose server tells of its model."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, info: ModelInfo | None) -> None:
+        self.info = info
+        self.asked = 0
+        monkeypatch.setattr(NotebookSession, "current_model", lambda _: self.tell())
+        self.session = NotebookSession(settings=Settings())
+        self.controls = Controls(self.session, lambda _: ())
+        self.session.settings.watch(self.controls.refresh)
+        self.controls.show(True)
+
+    def tell(self) -> ModelInfo | None:
+        self.asked += 1
+        return self.info
+
+    def row(self, name: str) -> Any:
+        return self.controls._rows[name]
+
+    def shown(self, name: str) -> tuple[object, str]:
+        """Return what a row shows where nothing is typed, and where it is from."""
+        row = self.row(name)
+        value = row.control.value
+        if value == "" and hasattr(row.control, "placeholder"):
+            value = row.control.placeholder
+        return value, row._origin.value
+
+
+@pytest.fixture
+def panel(home: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Panel]:
+    panel = Panel(monkeypatch, SMALL)
+    yield panel
+    panel.session.close()
+
+
+def test_what_nobody_set_shows_the_models_own_value_and_where_that_is_from(
+    panel: Panel,
+) -> None:
+    assert panel.shown("temperature") == ("0.2", "recommended for smollm2-135m")
+    assert panel.shown("top_p") == (0.9, "the model's file")
+    assert panel.shown("system") == ("Be correct.", "recommended for smollm2-135m")
+    assert panel.shown("top_k") == ("the model's own", "")
+    assert panel.session.settings.parameters() == dict.fromkeys(CHAT_PARAMETERS)
+    assert "h2o-own" in panel.row("top_p").control._dom_classes
+    assert "h2o-unset" in panel.row("do_sample").control._dom_classes
+    assert panel.row("top_p")._reset.layout.visibility == "hidden"
+
+
+def test_what_somebody_set_shows_who_did_until_it_is_taken_back(panel: Panel) -> None:
+    panel.row("top_p").control.value = 0.5
+    assert panel.session.settings["top_p"] == 0.5
+    assert panel.shown("top_p") == (0.5, "you, in the panel")
+    panel.session.configure(temperature=0, system="Be brief.")
+    assert panel.shown("temperature") == ("0.0", "you, from Python")
+    assert panel.shown("system") == ("Be brief.", "you, from Python")
+    panel.session.use_preset("precise")
+    assert panel.shown("temperature") == ("0.1", "preset precise")
+    for name in ("top_p", "temperature", "system"):
+        assert panel.row(name)._reset.layout.visibility == "visible"
+        panel.row(name)._reset.click()
+    assert panel.shown("temperature") == ("0.2", "recommended for smollm2-135m")
+    assert panel.shown("top_p") == (0.9, "the model's file")
+    assert panel.shown("system") == ("Be correct.", "recommended for smollm2-135m")
+
+
+def test_another_model_shows_its_own_values(panel: Panel) -> None:
+    panel.info = ModelInfo("falcon-7b", sampling={"top_k": (10, "the model's file")})
+    panel.session.configure(model="falcon-7b")
+    assert panel.shown("top_k") == ("10", "the model's file")
+    assert panel.shown("temperature") == ("the model's own", "")
+    assert panel.shown("system") == ("none", "")
+
+
+def test_another_server_is_not_asked_since_it_could_keep_the_panel_waiting(
+    panel: Panel,
+) -> None:
+    asked = panel.asked
+    panel.session.configure(server="http://127.0.0.1:1")
+    assert panel.asked == asked
+    assert panel.shown("temperature") == ("the model's own", "")
+    assert "h2o-unset" in panel.row("top_p").control._dom_classes
+
+
+@pytest.mark.usefixtures("home")
+def test_without_a_server_that_tells_nothing_is_made_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    panel = Panel(monkeypatch, None)
+    for name in ("temperature", "top_k", "repetition_penalty", "max_new_tokens"):
+        assert panel.shown(name) == ("the model's own", "")
+    panel.session.close()
+
+
+def test_each_parameter_of_a_question_has_a_control_and_no_other(panel: Panel) -> None:
+    named = [name for name in panel.controls._rows if name in CHAT_PARAMETERS]
+    assert named == list(CHAT_PARAMETERS)
+    assert not panel.controls._rows.keys() & {"truncate", "return_full_text"}
+
+
+def test_a_value_is_taken_as_it_is_typed_and_a_wrong_one_says_why(panel: Panel) -> None:
+    row = panel.row("temperature")
+    row.control.value = "0"
+    assert panel.session.settings["temperature"] == 0.0
+    row.control.value = "hot"
+    assert row._why.value.startswith("temperature must be a number, 0 or above")
+    assert panel.session.settings["temperature"] == 0.0
+    row.control.value = ""
+    assert panel.session.settings["temperature"] is None
 
 
 @pytest.mark.usefixtures("home")

@@ -35,6 +35,7 @@ class ToldBackend:
     said: threading.Event = field(default_factory=threading.Event)
     sent: list[tuple[str, str]] = field(default_factory=list)
     url: str = "http://told"
+    dialect: str = "openai"  # gpt-gm would read no more than its `truncate` says
 
     def stream(self, request: ChatRequest) -> Iterator[Event]:
         self.sent = [(m.role, m.content) for m in request.messages]
@@ -48,6 +49,9 @@ class ToldBackend:
 
     def models(self) -> list[ModelInfo]:
         return []
+
+    def model(self, name: str = "") -> ModelInfo | None:  # noqa: ARG002
+        return None
 
     def forget(self, chat: str) -> None:
         pass
@@ -102,13 +106,13 @@ class Kernel:
         backend = self.backend
         backend.answer, backend.ending = answer, ending
         backend.said.clear()
-        coming = self.session.ask(question, context=100_000, truncate=None, **options)
+        coming = self.session.ask(question, context=100_000, **options)
         return self._read(coming, ending)
 
     def retry(self, answer: str, thread: str) -> Any:
         backend = self.backend
         backend.answer, backend.ending = answer, "complete"
-        coming = self.session.retry(context=100_000, truncate=None, thread=thread)
+        coming = self.session.retry(context=100_000, thread=thread)
         return self._read(coming, "complete")
 
     def _read(self, coming: Any, ending: str) -> list[tuple[str, str]]:

@@ -64,16 +64,20 @@ def test_a_cell_asks_the_question_again() -> None:
         (Turn("A?", system="-s x"), '%%h2o --system="-s x"'),
         (Turn("A?", begins=True), "%%h2o --new"),
         (
-            Turn("A?", facts={"parameters": {"temperature": 0.4, "seed": 7}}),
-            "%%h2o --seed 7",
+            Turn("A?", facts={"parameters": {"temperature": 0.0, "seed": 7}}),
+            "%%h2o --temperature 0.0 --seed 7",
         ),
         (
             Turn("A?", facts={"parameters": {"do_sample": False, "top_p": 0.5}}),
             "%%h2o --top-p 0.5 --no-do-sample",
         ),
         (
-            Turn("A?", facts={"parameters": {"return_full_text": True}}),
-            "%%h2o --return-full-text",
+            Turn("A?", facts={"parameters": {"do_sample": True, "top_p": None}}),
+            "%%h2o --do-sample",
+        ),
+        (  # of an earlier version, or another program
+            Turn("A?", facts={"parameters": {"truncate": 9, "return_full_text": True}}),
+            "%%h2o",
         ),
         (
             Turn("A?", facts={"parameters": {"stop": ["a b", "\n", "c"]}}),
@@ -84,9 +88,7 @@ def test_a_cell_asks_the_question_again() -> None:
         (Turn("A?", facts={"parameters": 5}), "%%h2o"),
     ],
 )
-def test_options_stand_on_its_first_line_where_they_differ(
-    turn: Turn, line: str
-) -> None:
+def test_what_was_set_stands_on_its_first_line(turn: Turn, line: str) -> None:
     assert first_line(turn) == line
 
 
@@ -150,7 +152,9 @@ def test_the_output_shows_the_answer_as_the_magic_does() -> None:
         {"model": "m", "completion_tokens": True},
         {"model": "m", "completion_tokens": 1.5},
         {"model": "m", "completion_tokens": 10**400},
-        {"model": "m", "seconds_to_first_token": 10**400},
+        {"model": "m", "seconds": 10**400},
+        {"model": "m", "server": 5},
+        {"model": "m", "stands_in_for": 5},
     ],
 )
 def test_without_facts_the_output_is_simply_the_answer(facts: dict[str, Any]) -> None:
@@ -158,10 +162,23 @@ def test_without_facts_the_output_is_simply_the_answer(facts: dict[str, Any]) ->
     assert output["data"]["text/markdown"] == ["B."]
 
 
-def test_the_speed_of_writing_is_shown_as_it_was() -> None:
-    facts = Facts("m", completion_tokens=20, writing_seconds=4.0).as_metadata()
+@pytest.mark.parametrize(
+    ("server", "place"),
+    [
+        (None, "this machine"),
+        ("http://127.0.0.1:1", "this machine"),
+        ("https://models.example.org", "the server"),
+        ("http://[", "the server"),
+    ],
+)
+def test_what_stood_in_for_the_model_is_shown_as_it_was(
+    server: str | None, place: str
+) -> None:
+    facts = Facts("smollm2-135m", stands_in_for="llama-13b").as_metadata()
+    facts["server"] = server
     (output,) = notebook(Turn("A?", "B.", facts=facts))["cells"][1]["outputs"]
-    assert "5 tokens/s" in "".join(output["data"]["text/markdown"])
+    shown = "".join(output["data"]["text/markdown"])
+    assert f"SmolLM2-135M answered: llama-13b is not on {place}" in shown
 
 
 def test_a_cell_keeps_its_id_where_a_notebook_can_have_it() -> None:

@@ -17,6 +17,7 @@ from tests.server.hub import Hub, running_hub
 
 MODEL = MODELS["danube3-500m"]
 FILE = "h2o-danube3-500m-chat-Q4_K_M.gguf"
+WEIGHTS = "h2o-danube3-500m-chat Q4_K_M"
 ASK = f"%%h2o -m {MODEL.name} --no-do-sample\nWhat is h2o_magic?"
 
 
@@ -26,7 +27,9 @@ def hub() -> Iterator[Hub]:
     weights = find_weights("llama-13b")
     assert weights is not None
     with running_hub() as hub:
-        hub.add(MODEL.repository, {FILE: weights.path.read_bytes()}, "apache-2.0")
+        hub.add(
+            MODEL.source.repository, {FILE: weights.path.read_bytes()}, "apache-2.0"
+        )
         yield hub
 
 
@@ -45,8 +48,8 @@ def test_after_a_pull_the_same_cell_answers_from_the_real_weights(
     pulled = lab.run(f"%h2o pull {MODEL.name}")
     assert pulled.status == "ok", pulled.stderr
     again = lab.run(ASK, "c1")
-    assert (again.facts["demo"], again.facts["weights"]) == (False, FILE)
-    assert f"{FILE} · " in again.plain
+    assert (again.facts["demo"], again.facts["weights"]) == (False, WEIGHTS)
+    assert f"[{MODEL.name} · " in again.plain
     removed = lab.run(f"%h2o rm {MODEL.name}")
     assert removed.plain == f"{MODEL.name}: removed, 2.4 MB are free again."
     assert lab.run(ASK, "c1").facts["demo"] is True
@@ -67,14 +70,15 @@ def test_a_pull_is_one_output_without_a_widget(lab: Notebook) -> None:
 def test_a_stopped_pull_goes_on_where_it_stopped(
     lab: Notebook, hub: Hub, tmp_path: Path
 ) -> None:
-    remote = hub.repositories[MODEL.repository]
+    remote = hub.repositories[MODEL.source.repository]
     remote.cuts, remote.hold = [1_000_000], threading.Event()
     request = lab.start(f"%h2o pull {MODEL.name}")
     until(lambda: any(_sizes(tmp_path)))
     lab.manager.interrupt_kernel()
     stopped = lab.finish(request)
     assert stopped.status == "error"
-    assert f"`%h2o pull {MODEL.name}` goes on from there" in json.dumps(stopped.outputs)
+    said = f"The partial download is kept: `%h2o pull {MODEL.name}` resumes it."
+    assert said in json.dumps(stopped.outputs)
     remote.hold.set()
     remote.hold = None
     (here,) = _sizes(tmp_path)

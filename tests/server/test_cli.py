@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
+from h2o_magic.catalogue import MODELS, Package
 from h2o_magic.cli import main
+from h2o_magic.server.weights import cache_folder
 from tests.server.tiny_gguf import write_llama
 
 
@@ -39,7 +41,30 @@ def test_models_lists_what_answers(
     assert main(["models"]) == 0
     head, first, *_ = capsys.readouterr().out.splitlines()
     assert head.split() == ["model", "answers", "from", "size", "licence"]
-    assert first.split() == ["llama-13b", "built-in", "demo", "weights", "2.4", "MB"]
+    assert first.split() == ["smollm2-135m", "built-in", "demo", "weights", "2.4", "MB"]
+
+
+def test_models_says_what_stands_in_for_what_is_not_here(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    source = MODELS["smollm2-135m"].source
+    assert isinstance(source, Package)
+    folder = cache_folder(source.repository) / "snapshots" / source.version
+    folder.mkdir(parents=True)
+    write_llama(folder / source.pattern, licence="apache-2.0")
+    assert main(["models"]) == 0
+    _, first, *others, demo = capsys.readouterr().out.splitlines()
+    label = ["SmolLM2-135M-Instruct", "Q4_1"]
+    assert first.split() == ["smollm2-135m", *label, "303", "KB", "apache-2.0"]
+    assert demo.split() == ["demo", "built-in", "demo", "weights", "2.4", "MB"]
+    assert [line.split() for line in others] == [
+        [name, "SmolLM2-135M", "stands", "in"]
+        for name in MODELS
+        if name not in ("smollm2-135m", "demo")
+    ]
 
 
 def test_pull_takes_a_file_as_it_is(
@@ -117,7 +142,10 @@ def test_without_the_extra_one_line_says_what_to_install(package: str) -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert run.returncode == 2
-    assert 'pip install "h2o-magic[local]"' in run.stderr.decode()
+    said = run.stderr.decode()
+    assert said.startswith("the local server needs packages that are not installed: ")
+    assert '`pip install "filelock' in said
+    assert "xllamacpp==" in said
     assert run.stderr.count(b"\n") == 1
 
 

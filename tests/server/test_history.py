@@ -122,7 +122,7 @@ def test_who_brings_a_history_hears_at_once_what_will_answer(
     for model, messages, source in (
         ("llama-13b", [], ("llama-13b", "built-in demo weights", True)),
         (MODELS["falcon-7b"].service_id, hello, ("falcon-7b", "built-in demo", True)),
-        (noisy, hello, (noisy, "noisy.gguf", False)),
+        (noisy, hello, (noisy, "noisy", False)),
     ):
         body = {"model": model, "messages": messages}
         reply = client.call("POST", "/conversation", body).json

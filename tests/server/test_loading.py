@@ -275,7 +275,7 @@ def test_split_weights_answer(tmp_path: Path) -> None:
     with served(Models(1)) as client:
         last = client.answer("hi", str(first), max_new_tokens=3, temperature=0.1)
     assert last["details"]["generated_tokens"] == 3
-    assert last["details"]["h2o_magic"]["weights"] == "m.gguf"
+    assert last["details"]["h2o_magic"]["weights"] == "m"
 
 
 def test_split_weights_of_which_a_part_is_missing_say_which(tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.events import Finished, Notice
 from h2o_magic.messages import user
-from h2o_magic.parameters import resolve
 from h2o_magic.server import waiting
 from h2o_magic.server.engine import Engine
 from h2o_magic.server.models import Models
@@ -129,8 +128,7 @@ def test_our_own_client_is_told_in_the_openai_dialect(
         served(Models(1, gate.load)) as client,
         closing(OpenAIBackend(client.url, token="token")) as backend,
     ):
-        parameters = resolve({"max_new_tokens": 1})
-        asked = ChatRequest("chat", a, (user("hi"),), parameters)
+        asked = ChatRequest("chat", a, (user("hi"),), {"max_new_tokens": 1})
         with closing(backend.stream(asked)) as stream:
             first = next(stream)
             gate.open.set()

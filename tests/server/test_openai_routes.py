@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from h2o_magic.catalogue import MODELS
 from h2o_magic.schemas import problems
 from h2o_magic.server.models import Models
 from h2o_magic.server.prompts import RAW_MARKERS
@@ -86,13 +87,39 @@ def test_the_models_are_listed_under_their_short_names(bare: Client) -> None:
     listed = bare.call("GET", "/v1/models").json
     assert listed["object"] == "list"
     ids = [model["id"] for model in listed["data"]]
-    assert ids[:3] == ["llama-13b", "falcon-7b", "falcon-40b"]
+    assert ids[: len(MODELS)] == list(MODELS)
     first = listed["data"][0]
     assert (first["object"], first["owned_by"]) == ("model", "h2o_magic")
     assert (first["weights"], first["demo"]) == ("built-in demo weights", True)
     assert isinstance(first["created"], int)
     assert first["size"] > 1_000_000
     assert first["context_length"] == 1024
+
+
+def test_a_model_is_listed_with_what_counts_where_nobody_sets_anything(
+    bare: Client, noisy: str
+) -> None:
+    demo = bare.call("GET", "/v1/models/llama-13b").json
+    assert demo["sampling"]["temperature"] == {
+        "value": 0.4,
+        "from": "recommended for the demo weights",
+    }
+    told = ("answered_by", "system", "license")
+    assert [demo[name] for name in told] == [None, "", ""]
+    file = bare.call("GET", f"/v1/models/{noisy}").json
+    assert [file[name] for name in told] == [None, "", ""]
+    length = {"value": 1024, "from": "the local server"}
+    assert file["sampling"] == {"max_new_tokens": length}
+    assert demo["sampling"]["max_new_tokens"] == length
+
+
+def test_where_nobody_chose_a_model_the_default_one_answers(bare: Client) -> None:
+    """Without any real weights here that is the demo's."""
+    default, named = (
+        bare.call("GET", f"/v1/models/{name}").json for name in ("default", "llama-13b")
+    )
+    assert default == named
+    assert ask(bare, model="default").json["h2o_magic"]["model"] == "llama-13b"
 
 
 def test_one_model_can_be_asked_for_by_any_of_its_names(bare: Client) -> None:
@@ -292,13 +319,29 @@ def test_messages_too_long_for_the_model_are_refused_not_cut(bare: Client) -> No
         assert error(reply, 400)["code"] == "context_length_exceeded"
 
 
-def test_with_truncate_the_oldest_messages_go(bare: Client) -> None:
-    turns = [{"role": "user", "content": "word " * 300}] * 2
+def test_only_with_truncation_auto_the_oldest_messages_go(bare: Client) -> None:
+    turns = [{"role": "user", "content": "word " * 600}] * 2
     answers = [{"role": "assistant", "content": "ok " * 20}] * 2
     earlier = [m for turn in zip(turns, answers, strict=True) for m in turn]
-    reply = ask(bare, messages=[*earlier, *QUESTION], truncate=100)
-    assert reply.json["h2o_magic"]["dropped_turns"] == 2
-    assert reply.json["usage"]["prompt_tokens"] <= 100
+    messages = [*earlier, *QUESTION]
+    for streamed in (False, True):
+        for truncation in (None, "disabled"):
+            reply = ask(bare, messages=messages, stream=streamed, truncation=truncation)
+            found = error(reply, 400)
+            assert found["code"] == "context_length_exceeded"
+            assert "`truncation` auto" in found["message"]
+    reply = ask(bare, messages=messages, truncation="auto")
+    assert 1 <= reply.json["h2o_magic"]["dropped_turns"] <= 2
+    assert reply.json["usage"]["prompt_tokens"] < 1024
+    *_, last = stream(bare, messages=messages, truncation="auto")
+    dropped = last["h2o_magic"]["dropped_turns"]
+    assert dropped == reply.json["h2o_magic"]["dropped_turns"]
+
+
+def test_a_question_that_fits_loses_nothing_by_truncation_auto(bare: Client) -> None:
+    asked = ask(bare, truncation="auto")
+    assert asked.json["h2o_magic"]["dropped_turns"] == 0
+    assert text_of(asked) == text_of(ask(bare))
 
 
 # Options
@@ -314,10 +357,27 @@ def test_temperature_zero_takes_the_likeliest_and_one_does_not(
     assert greedy == written(temperature=0.0, top_p=1) == written(do_sample=False)
     sampled = written(temperature=1, seed=1)
     assert greedy != sampled
-    assert sampled == written(temperature=None, seed=1, top_p=1.0)
     assert sampled != written(temperature=1, seed=2)
+    # A top_p of 1 leaves out nothing; the engine's own leaves out what is rare.
+    assert written(temperature=1, seed=1, top_p=1) != written(
+        temperature=1, seed=1, top_p=0.3
+    )
     # Of one token to choose from, the likeliest remains.
     assert greedy == written(temperature=1, top_k=1) == written(top_p=1e-6)
+
+
+def test_what_nobody_set_and_no_file_says_is_the_engines_own(
+    bare: Client, noisy: str
+) -> None:
+    def written(**given: Any) -> str:
+        length = {"temperature": None, "max_tokens": 30, "seed": 1}
+        return text_of(ask(bare, model=noisy, **length | given))
+
+    own = written()
+    assert own == written(temperature=0.8, top_k=40, top_p=0.95, repetition_penalty=1)
+    assert own != written(temperature=1.4)
+    assert own != written(top_k=2)
+    assert own != written(repetition_penalty=3.0)
 
 
 def test_the_length_is_what_was_asked_for(bare: Client, endless: str) -> None:
@@ -424,6 +484,9 @@ def test_what_means_nothing_is_accepted(bare: Client) -> None:
         ({"modalities": ["text", "audio"]}, "modalities"),
         ({"temprature": 1}, "temprature"),
         ({"return_full_text": True}, "return_full_text"),
+        ({"truncate": 100}, "truncate"),
+        ({"truncation": "some"}, "truncation"),
+        ({"truncation": True}, "truncation"),
         ({"temperature": -1}, "temperature"),
         ({"temperature": "hot"}, "temperature"),
         ({"temperature": False}, "temperature"),

@@ -46,6 +46,22 @@ def test_do_sample_off_wins_over_a_temperature(client: Client, noisy: str) -> No
     assert hot == text(client, noisy, **GREEDY)
 
 
+@pytest.mark.parametrize("do_sample", [True, False, None])
+def test_temperature_0_takes_the_likeliest_each_time(
+    client: Client, noisy: str, do_sample: bool | None
+) -> None:
+    cold = {"temperature": 0, "do_sample": do_sample}
+    last = client.answer("hello", noisy, **SAMPLED | cold)
+    assert last["generated_text"] == text(client, noisy, **GREEDY)
+    assert last["details"]["seed"] is None
+
+
+def test_top_p_1_leaves_out_nothing(client: Client, noisy: str) -> None:
+    assert text(client, noisy, **SAMPLED | {"top_p": 1}) == text(
+        client, noisy, **SAMPLED
+    )
+
+
 @pytest.mark.parametrize(
     "narrow", [{"top_k": 1}, {"top_p": 1e-6}, {"temperature": 1e-3}], ids=str
 )
@@ -180,10 +196,16 @@ def test_broken_characters_never_reach_the_stream(client: Client, noisy: str) ->
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"temperature": 0}, "`temperature` must be strictly positive"),
-        ({"temperature": -1.5}, "`temperature` must be strictly positive"),
+        (
+            {"temperature": -1.5},
+            (
+                "`temperature` must be a number, 0 or above (0 takes the most likely "
+                "word each time)"
+            ),
+        ),
         ({"repetition_penalty": 0}, "`repetition_penalty` must be strictly positive"),
-        ({"top_p": 1.0}, "`top_p` must be > 0.0 and < 1.0"),
+        ({"top_p": 0}, "`top_p` must be > 0.0 and <= 1.0"),
+        ({"top_p": 1.01}, "`top_p` must be > 0.0 and <= 1.0"),
         ({"typical_p": 0}, "`typical_p` must be > 0.0 and < 1.0"),
         ({"top_k": 0}, "`top_k` must be strictly positive"),
         ({"max_new_tokens": 0}, "`max_new_tokens` must be strictly positive"),

@@ -97,7 +97,7 @@ def parts(cache: Path) -> list[Path]:
 def test_pull_fetches_the_file_that_fits_and_it_answers(
     hub: Hub, name: str, files: list[str], file: str
 ) -> None:
-    repository = MODELS[name].repository if name in MODELS else REPOSITORY
+    repository = MODELS[name].source.repository if name in MODELS else REPOSITORY
     hub.add(repository, {f: f.encode() for f in files})
     fetched = pull(name)
     assert (fetched.how, fetched.checked) == ("fetched", True)
@@ -147,7 +147,7 @@ def test_what_is_here_is_not_fetched_again(hub: Hub) -> None:
 
 @pytest.mark.parametrize("name", [REPOSITORY, f"{REPOSITORY}:m.gguf", "llama-13b"])
 def test_what_is_here_needs_no_hub(hub: Hub, name: str) -> None:
-    own = MODELS["llama-13b"].repository
+    own = MODELS["llama-13b"].source.repository
     for repository, file in ((REPOSITORY, "m.gguf"), (own, "m.Q4_K_M.gguf")):
         hub.add(repository, {file: FILE})
     path = pull(name).path
@@ -258,7 +258,9 @@ def test_pull_without_the_library_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(MissingExtraError, match=r"downloading weights.*\[local\]"):
+    with pytest.raises(
+        MissingExtraError, match=r"downloading weights.*pip install .*hugging"
+    ):
         pull("llama-13b")
 
 
@@ -566,7 +568,8 @@ def start_pull(
 ) -> subprocess.Popen[str]:
     """Run `h2o-magic pull` in a process that knows no other hub and no token."""
     kept = {key: value for key, value in os.environ.items() if key != "HF_TOKEN"}
-    kept |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(cache), "NO_PROXY": "127.0.0.1"}
+    kept |= {"HF_ENDPOINT": endpoint, "NO_PROXY": "127.0.0.1"}
+    kept |= {"HF_HOME": str(cache), "HF_HUB_CACHE": str(cache / "hub")}
     return subprocess.Popen(
         [sys.executable, "-m", "h2o_magic.cli", "pull", name],
         env=kept | environment,
@@ -611,7 +614,7 @@ def test_an_interrupted_command_says_how_to_go_on_and_goes_on(
     assert command.returncode == 130
     *_, last = said.splitlines()
     assert last == (
-        "Stopped. What came is kept: `h2o-magic pull owner/repo` goes on from there."
+        "Stopped. The partial download is kept: `h2o-magic pull owner/repo` resumes it."
     )
     remote.hold.set()
     remote.hold = None

@@ -16,7 +16,7 @@ from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.removal import remove
 from h2o_magic.server.weights import find_weights
 
-OWN = MODELS["llama-13b"].repository
+OWN = MODELS["llama-13b"].source.repository
 
 
 @pytest.fixture

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import constants
 
-from h2o_magic.catalogue import MODELS
+from h2o_magic.catalogue import DEMO_MODEL, MODELS, BuiltIn
 from h2o_magic.server.listing import list_models
-from h2o_magic.server.weights import find_weights, known_weights
+from h2o_magic.server.weights import Weights, find_weights, known_weights
 from tests.server.client import Client, turn
 from tests.server.tiny_gguf import write_llama
 
@@ -22,43 +23,87 @@ def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
     """Puts a file into an otherwise empty cache, where huggingface_hub would."""
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
 
-    def put(repository: str, file: str, revision: str = "abc") -> Path:
+    def put(repository: str, file: str, revision: str = "abc", **how: Any) -> Path:
         folder = f"models--{repository.replace('/', '--')}/snapshots/{revision}"
         path = tmp_path / folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
-        return write_llama(path)
+        return write_llama(path, **how)
 
     return put
 
 
-@pytest.mark.parametrize("name", list(MODELS))
+#: The models that bring no weights with the package.
+PULLED = [n for n, entry in MODELS.items() if not isinstance(entry.source, BuiltIn)]
+
+
+def own_file(name: str) -> tuple[str, str]:
+    """Return the repository of a model of the catalogue, and a file that is its own."""
+    source = MODELS[name].source
+    assert not isinstance(source, BuiltIn)
+    return source.repository, source.pattern.replace("*", "some-Model.")
+
+
+def found(name: str, memory: int | None = None) -> Weights:
+    weights = find_weights(name, memory)
+    assert weights is not None
+    return weights
+
+
+@pytest.mark.parametrize("name", PULLED)
 def test_without_its_own_weights_a_model_has_those_of_the_demo(
     cached: Cache, name: str
 ) -> None:
     weights = find_weights(name)
     assert weights is not None
-    assert weights.demo
+    assert (weights.demo, weights.demo_stands_in, weights.own) == (True, True, False)
     assert weights.label == "built-in demo weights"
     assert weights.path.name == f"demo-{MODELS[name].architecture}.gguf"
     assert weights.path.is_file()
     assert find_weights(MODELS[name].service_id) == weights
 
 
-@pytest.mark.parametrize("name", list(MODELS))
+def test_the_demo_weights_have_a_name_of_their_own(cached: Cache) -> None:
+    weights = found(DEMO_MODEL)
+    assert (weights.demo, weights.demo_stands_in, weights.own) == (True, False, True)
+    assert weights.path.name == "demo-llama.gguf"
+
+
+@pytest.mark.parametrize("name", PULLED)
 def test_its_own_weights_in_the_cache_answer(cached: Cache, name: str) -> None:
-    entry = MODELS[name]
-    path = cached(entry.repository, entry.pattern.replace("*", "some-Model.").lower())
-    weights = find_weights(name)
-    assert weights is not None
+    repository, file = own_file(name)
+    path = cached(repository, file.lower())
+    weights = found(name)
     assert (weights.path, weights.demo) == (path, False)
-    assert weights.label == path.name
+    assert (weights.model, weights.listed_as, weights.stands_in_for) == (name, name, "")
+
+
+@pytest.mark.parametrize(
+    ("file", "label"),
+    [
+        ("SmolLM2-135M-Instruct.Q4_1.gguf", "SmolLM2-135M-Instruct Q4_1"),
+        ("h2o-danube3-4b-chat-Q4_K_M.gguf", "h2o-danube3-4b-chat Q4_K_M"),
+        ("some-model.q8_0.gguf", "some-model q8_0"),
+        ("model-IQ2_XXS.gguf", "model IQ2_XXS"),
+        ("model-UD-Q4_K_XL.gguf", "model-UD Q4_K_XL"),
+        ("model_BF16.gguf", "model BF16"),
+        ("below/model-F16.gguf", "model F16"),
+        ("model-Q4_0-00001-of-00001.gguf", "model Q4_0"),
+        ("Q4_0.gguf", "Q4_0"),
+        ("Qwen3-8B.gguf", "Qwen3-8B"),
+        ("Q4_0-model.gguf", "Q4_0-model"),
+    ],
+)
+def test_weights_are_named_without_what_only_a_file_needs(
+    cached: Cache, file: str, label: str
+) -> None:
+    path = cached("owner/repo", file)
+    assert Weights("m", "m", path).label == label
 
 
 def test_another_quantization_is_not_its_own(cached: Cache) -> None:
-    cached(MODELS["llama-13b"].repository, "model.Q2_K.gguf")
-    weights = find_weights("llama-13b")
-    assert weights is not None
-    assert weights.demo
+    repository, _ = own_file("llama-13b")
+    cached(repository, "model.Q2_K.gguf")
+    assert found("llama-13b").demo
 
 
 def test_any_cached_repository_can_be_asked(cached: Cache) -> None:
@@ -100,46 +145,55 @@ def test_a_file_can_be_asked_by_its_path(cached: Cache, tmp_path: Path) -> None:
 
 
 def test_the_list_has_the_catalogue_and_what_else_is_cached(cached: Cache) -> None:
-    own = MODELS["danube3-500m"]
-    cached(own.repository, own.pattern.replace("*", "d."))
+    cached(*own_file("danube3-500m"))
     cached("owner/repo", "m.gguf")
     cached("owner/repo", "m.gguf", revision="older")
-    names = [weights.model for weights in known_weights()]
+    names = [weights.listed_as for weights in known_weights()]
     assert names == [*MODELS, "owner/repo:m.gguf"]
     assert all(find_weights(name) for name in names)
 
 
 def test_the_list_says_what_answers(cached: Cache) -> None:
     path = cached("owner/repo", "m.gguf")
-    first, *_, last = list_models({"llama-13b"})
+    *listed, last = list_models({"llama-13b"})
+    (first,) = (model for model in listed if model["name"] == "llama-13b")
     assert first == {
         "id": "h2oai/h2ogpt-gm-oasst1-en-2048-open-llama-13b",
         "name": "llama-13b",
         "displayName": "llama-13b",
         "weights": "built-in demo weights",
         "demo": True,
+        "answered_by": None,
         "size": find_weights("llama-13b").path.stat().st_size,  # type: ignore[union-attr]
         "context_length": 1024,
         "license": "",
         "loaded": True,
-        "parameters": first["parameters"],
+        "parameters": {
+            "temperature": 0.4,
+            "repetition_penalty": 1.2,
+            "max_new_tokens": 1024,
+            "truncate": 2048,
+            "do_sample": True,
+            "return_full_text": False,
+        },
+        "sampling": first["sampling"],
+        "system": "",
         "note": MODELS["llama-13b"].note,
     }
-    assert first["parameters"]["max_new_tokens"] == 1024
-    assert (last["id"], last["weights"]) == ("owner/repo:m.gguf", "m.gguf")
+    assert (last["id"], last["weights"]) == ("owner/repo:m.gguf", "m")
     assert (last["demo"], last["loaded"]) == (False, False)
     assert (last["size"], last["context_length"]) == (path.stat().st_size, 4096)
 
 
 def test_weights_that_are_split_are_one_model(cached: Cache) -> None:
-    whole = MODELS["llama-13b"]
+    whole, _ = own_file("llama-13b")
     for name in ("m.Q4_K_M-00001-of-00002.gguf", "m.Q4_K_M-00002-of-00002.gguf"):
-        path = cached(whole.repository, name)
+        path = cached(whole, name)
         cached("owner/repo", name)
     first = path.with_name("m.Q4_K_M-00001-of-00002.gguf")
     weights = find_weights("llama-13b")
     assert weights is not None
-    assert (weights.path, weights.label) == (first, "m.Q4_K_M.gguf")
+    assert (weights.path, weights.label) == (first, "m Q4_K_M")
     assert weights.files == (first, path)
     assert weights.size == first.stat().st_size + path.stat().st_size
     assert known_weights()[-1].model == "owner/repo:m.Q4_K_M.gguf"
@@ -158,11 +212,11 @@ def test_the_licence_that_a_file_names_is_listed(cached: Cache) -> None:
 
 def test_a_damaged_file_in_the_cache_is_not_listed(cached: Cache) -> None:
     cached("owner/repo", "m.gguf").write_bytes(b"broken")
-    own = MODELS["llama-13b"]
-    cached(own.repository, own.pattern.replace("*", "m.")).write_bytes(b"broken")
-    listed = list_models(())
-    assert [model["name"] for model in listed] == list(MODELS)
-    assert listed[0]["context_length"] is None
+    cached(*own_file("llama-13b")).write_bytes(b"broken")
+    listed = {model["name"]: model for model in list_models(())}
+    assert list(listed) == list(MODELS)
+    assert listed["llama-13b"]["context_length"] is None
+    assert listed["llama-13b"]["sampling"] == {}
 
 
 def test_the_route_lists_the_models(client: Client) -> None:
@@ -192,4 +246,4 @@ def test_strict_lets_real_weights_answer(client: Client, noisy: str) -> None:
     body = turn("hi", {"max_new_tokens": 1}, strict=True)
     details = client.call("POST", path, body).events[-1]["details"]
     assert details["h2o_magic"]["demo"] is False
-    assert details["h2o_magic"]["weights"] == "noisy.gguf"
+    assert details["h2o_magic"]["weights"] == "noisy"

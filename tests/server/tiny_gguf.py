@@ -7,7 +7,7 @@ answers hold broken multi-byte characters now and then.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import gguf
@@ -51,15 +51,23 @@ def write_llama(
     layers: int = 1,
     seed: int = 0,
     licence: str | None = None,
+    sampling: Mapping[str, float | str] | None = None,
 ) -> Path:
     """Write a Llama model with random weights, 0.3 MB or more, and return `path`.
 
+    `sampling` is what the file recommends, by llama.cpp's names (``temp``, ``top_k``).
     Its special tokens are never the most likely ones, so a greedy answer has no end.
     """
     writer = gguf.GGUFWriter(path, "llama")
     vocabulary = _write_tokenizer(writer, template)
     if licence is not None:
         writer.add_license(licence)
+    for name, value in (sampling or {}).items():
+        kind = {int: gguf.GGUFValueType.INT32, float: gguf.GGUFValueType.FLOAT32}
+        text = gguf.GGUFValueType.STRING
+        writer.add_key_value(
+            f"general.sampling.{name}", value, kind.get(type(value), text)
+        )
     writer.add_context_length(context)
     writer.add_embedding_length(WIDTH)
     writer.add_block_count(layers)

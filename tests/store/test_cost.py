@@ -50,7 +50,7 @@ def ask(record: Record, cell: str) -> None:
     assert record.thread is None
     assert len([*islice(record.before("main", cell), 20)]) == 20
     record.count_since_start("main", cell)
-    record.count_after("main", cell)
+    record.count_outdated_by("main", cell)
     turn = record.begin("main", Turn("new", status="incomplete", cell=cell))
     record.update(turn.id, answer="a", status="complete", facts={})
     assert len(record.turns("main", last=20)) == 20

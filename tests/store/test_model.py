@@ -368,9 +368,10 @@ class Pair:
         place = len(rows) if row is None else rows.index(row)
         before = [shown(t) for t in self.record.before(name, cell)]
         assert before == expected[:place][::-1]
-        after = 0 if row is None else len(rows) - place - 1
+        follow = [] if row is None else expected[place + 1 :]
         starts = [i for i, r in enumerate(rows[:place]) if r.turn.begins]
-        assert self.record.count_after(name, cell) == after
+        new = [turn for turn in follow if not turn[-1]]
+        assert self.record.count_outdated_by(name, cell) == len(new)
         since = place - (starts[-1] if starts else 0)
         assert self.record.count_since_start(name, cell) == since
 

@@ -118,7 +118,8 @@ class ChatUIBackend:
         BackendError
             If the server is not reached, or refuses to answer.
         """
-        return next((m for m in self.models() if m.name == name), None)
+        found = self.models() if name else []  # it has no word for its best one
+        return next((m for m in found if m.name == name), None)
 
     def count_tokens(self, model: str, messages: Sequence[Message]) -> int | None:  # noqa: ARG002
         """Return None: a chat-ui cannot count tokens."""

@@ -127,7 +127,8 @@ class GptGmBackend:
         BackendError
             If the server is not reached, or refuses to answer.
         """
-        return next((m for m in self.models() if m.name == name), None)
+        found = self.models() if name else []  # it has no word for its best one
+        return next((m for m in found if m.name == name), None)
 
     def count_tokens(self, model: str, messages: Sequence[Message]) -> int | None:
         """Return how many tokens the model would read of `messages`.
