@@ -45,6 +45,8 @@ class Exchange:
         Returns the backend; called when one is first needed.
     model
         Returns the model to ask where the user has chosen none.
+    recommended
+        Returns the system text that is recommended for a model; may be empty.
     backend
         The backend to begin with, if there is one.
     """
@@ -55,11 +57,13 @@ class Exchange:
         connect: Callable[[], Backend],
         model: Callable[[], str],
         backend: Backend | None = None,
+        recommended: Callable[[str], str] = lambda _: "",
     ) -> None:
         self.record = record
         self.feed = Feed()
         self._connect = connect
         self._model = model
+        self._recommended = recommended
         self._backend = backend
         self._limits: ModelLimits | None = None
         self._chats: dict[str, str] = {}
@@ -206,10 +210,15 @@ class Exchange:
             self._limits.learn(request.model, request.messages, facts.prompt_tokens)
 
     def _settled(self, question: Question) -> Question:
-        """Return a question with a model: the server may have to say which it has."""
-        if question.model_chosen:
-            return question
-        return replace(question, model=self._model(), model_chosen=True)
+        """Return a question with a model and a system text.
+
+        The server may have to say which model it has, and what suits it.
+        """
+        if not question.model_chosen:
+            question = replace(question, model=self._model(), model_chosen=True)
+        if not question.system:
+            question = replace(question, system=self._recommended(question.model))
+        return question
 
     def _choose(
         self,

@@ -117,6 +117,7 @@ class NotebookSession(BranchingConversation, Configuring):
             lambda: (connect or self._choice.backend)(str(settings["server"])),
             lambda: self._choice.model_at_hand(),  # noqa: PLW0108 - made below
             backend,
+            lambda model: self._choice.recommended_system(model),  # noqa: PLW0108
         )
         self._choice = ServerChoice(
             exchange,

@@ -74,6 +74,7 @@ class ServerChoice:
         self._servers: Servers | None = None
         self.aliases = aliases
         self._settled = settled
+        self._best: ModelInfo | None = None  # of the local server, when last asked
         settings.watch(self._on_setting)
 
     @property
@@ -175,10 +176,21 @@ class ServerChoice:
                 self._settled = bool(server)
         return self._current_model()
 
+    def recommended_system(self, model: str) -> str:
+        """Return the system text that the local server recommends for a model."""
+        if self._settled or self._settings["server"]:
+            return ""
+        if self._best is not None and self._best.name == model:
+            return self._best.system
+        with suppress(BackendError):  # the question itself will show what is wrong
+            info = self._exchange.backend.model(model)
+            return info.system if info else ""
+        return ""
+
     def _settle(self, backend: Backend, server: str) -> None:
         if server:
             model_choice.settle(self._settings, backend.models(), server)
-        best = backend.model()
+        self._best = best = backend.model()
         if best is not None:
             model_choice.adopt(self._settings, best.name, server or _HERE)
 

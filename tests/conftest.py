@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.local import ended_at_exit
+from tests.real_model import pulled
 from tests.stand_in import StandIn, stand_in
 
 # Weights that a developer has pulled must never answer in a test. huggingface_hub reads
@@ -48,6 +49,22 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("H2O_MAGIC_HOME", str(folder))
     with ended_at_exit(folder):
         yield folder
+
+
+@pytest.fixture(scope="session")
+def hub_with_a_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hub cache that has SmolLM2, the same for all processes of a run."""
+    base = tmp_path_factory.getbasetemp()
+    return pulled(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
+
+
+@pytest.fixture
+def real_home(
+    home: Path, hub_with_a_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A `home` whose local server has a real model."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(hub_with_a_model))
+    return home
 
 
 @pytest.fixture

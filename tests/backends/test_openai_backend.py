@@ -917,7 +917,7 @@ def test_a_server_of_this_package_says_which_model_answers() -> None:
         "/v1/models/x": refusal("unknown model 'x': did you mean 's'?", 404),
         "/v1/models/odd": document(["odd"]),
     }
-    with backend_of(script) as (backend, server):
+    with backend_of(script) as (backend, _):
         assert backend.model() is None  # it is not known yet what the server is
         backend.models()
         assert backend.model() == ModelInfo("s", "S Q4_1", system="Be short.")

@@ -158,8 +158,8 @@ def test_the_history_marks_what_a_run_out_of_order_left(
     assert [row[1] for row in listed] == ["first again", "second", "third"]
     assert [row[5] for row in listed] == [
         "",
-        "on an older answer",
-        "new, on an older answer",
+        "asked before an earlier answer changed",
+        "new, asked before an earlier answer changed",
     ]
 
 
@@ -308,9 +308,10 @@ def test_status_shows_settings_conversation_and_where_it_is_kept(
     listed = {
         row[0]: row[1:] for row in rows(unescaped(chat.run("%h2o status").markdown))
     }
-    assert listed["server"] == [server.url, "%config"]
-    assert listed["max_turns"] == ["3 turns", "%config"]
-    assert listed["temperature"] == ["0.4", "default"]
+    assert listed["server"] == [server.url, "you, by %config"]
+    assert listed["max_turns"] == ["3 turns", "you, by %config"]
+    assert listed["strict"] == ["off", "default"]
+    assert "temperature" not in listed  # nobody set it, so it is the server's
     assert listed["thread"][0] == "main"
     assert listed["conversation"][0] == "1 turn, 1 of them whole"
     assert Path(listed["kept in"][0]).is_relative_to(home)

@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from h2o_magic.catalogue import DEMO_MODEL, MODELS
 from tests.kernel.conftest import Notebook, Run, running_kernel
 from tests.local import runtime
 from tests.server.client import Client, until
@@ -37,7 +38,11 @@ def test_the_first_cell_starts_the_server_and_streams_real_tokens(
     assert run.facts["model"] == "llama-13b"
     assert run.facts["demo"] is True
     assert run.facts["completion_tokens"] > 5
-    assert "built-in demo weights, `%h2o pull llama-13b`" in run.markdown
+    assert "llama-13b, built-in demo weights · " in run.markdown
+    assert "`%h2o pull smollm2-135m` brings a real model" in run.markdown
+    again = notebook.run("%%h2o\nHow do I stop an answer?", "c2")
+    assert "llama-13b (demo) · " in again.markdown
+    assert "%h2o pull" not in again.markdown.partition("<sub>")[2]
     (path,) = home.glob("server-*.json")
     assert path.stat().st_mode & 0o777 == 0o600
 
@@ -126,7 +131,9 @@ def test_status_shows_the_server_its_log_and_no_token(
     assert state["url"] in after
     assert str(state["pid"]) in after
     assert "server.log" in after
-    assert "llama-13b, answers from built-in demo weights" in after
+    assert "| model | llama-13b, built-in demo weights | default |" in after
+    assert "| temperature | 0.4 | recommended for the demo weights |" in after
+    assert "| max_new_tokens | 1,024 tokens | the local server |" in after
     assert state["token"] not in after
     assert state["token"] not in (home / "server.log").read_text()
 
@@ -138,17 +145,19 @@ def test_without_the_server_installed_a_cell_says_what_to_install(
     notebook.run("%load_ext h2o_magic")
     run = notebook.run("%%h2o\nhello", "c1")
     assert run.stderr.startswith("UsageError: ")
-    assert 'pip install "h2o-magic[local]"' in run.stderr
+    words = "the local server needs packages that are not installed: run `pip install "
+    assert words in run.stderr
+    assert "xllamacpp" in run.stderr
     assert run.stderr.count("\n") == 1
     assert [o for o in run.outputs if "data" in o] == []
-    assert 'pip install "h2o-magic[local]"' in notebook.run("%h2o status").markdown
+    assert words in notebook.run("%h2o status").markdown
 
 
 def test_models_says_which_weights_would_answer(notebook: Notebook) -> None:
     notebook.run("%load_ext h2o_magic")
     listing = notebook.run("%h2o models").markdown
-    for name in ("llama-13b", "falcon-7b", "falcon-40b", "danube3-500m", "danube3-4b"):
-        assert f"`%h2o pull {name}`" in listing
+    for name in MODELS:
+        assert (f"`%h2o pull {name}`" in listing) is (name != DEMO_MODEL)
     assert "built-in demo weights" in listing
 
 

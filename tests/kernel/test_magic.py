@@ -14,14 +14,14 @@ def test_a_cell_ends_as_one_markdown_output_with_its_facts(
     chat: Notebook, server: StandIn
 ) -> None:
     server.script = ["# Hi", "\n\n", "There", "."]
-    run = chat.run("%%h2o --model falcon-7b\nhello", "c1")
+    run = chat.run("%%h2o --model falcon-7b --temperature 0.7\nhello", "c1")
     assert run.status == "ok"
     assert run.markdown.startswith("# Hi\n\nThere.\n\n<sub>falcon-7b")
     assert "text/plain" in run.outputs[0]["data"]
     assert run.facts["model"] == "falcon-7b"
     assert run.facts["status"] == "complete"
     assert run.facts["finish_reason"] == "end"
-    assert run.facts["parameters"]["temperature"] == 0.4
+    assert run.facts["parameters"] == {"temperature": 0.7}
 
 
 def test_text_appears_before_the_answer_has_ended(
@@ -139,7 +139,11 @@ def test_an_error_event_is_one_line_in_the_servers_words(
     ("cell", "words"),
     [
         ("%%h2o --temprature 1\nhi", "did you mean '--temperature'?"),
-        ("%%h2o --temperature 0\nhi", "must be a number above 0"),
+        ("%%h2o --temperature -1\nhi", "must be a number, 0 or above"),
+        ("%%h2o --top-p 1.5\nhi", "must be > 0.0 and <= 1.0"),
+        ("%%h2o --temperature 0 --do-sample\nhi", "leave one of them out"),
+        ("%%h2o --truncate 5\nhi", "`h2o_magic.create_completion(..., truncate=...)`"),
+        ("%%h2o --return-full-text\nhi", "belongs to the gpt-gm protocol"),
         ("%%h2o\n   \n", "expected a question"),
         ("%%h2o", "expected a question"),
         ("%%h2o llama\nhi", "put the question on the lines below"),

@@ -17,7 +17,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub import constants
 
-from h2o_magic.catalogue import MODELS
+from h2o_magic.catalogue import MODELS, REAL_MODEL, BuiltIn
 from h2o_magic.cli import main
 from h2o_magic.errors import (
     ConfigurationError,
@@ -30,9 +30,11 @@ from h2o_magic.server import download
 from h2o_magic.server import pull as pulling
 from h2o_magic.server.gguf_header import read_header
 from h2o_magic.server.pull import pull
+from h2o_magic.server.removal import remove
 from h2o_magic.server.weights import find_weights, known_weights
 from tests.server.client import until
 from tests.server.hub import Hub, running_hub
+from tests.server.test_stand_in import put_own
 from tests.server.tiny_gguf import write_llama
 
 FILE = bytes(range(256)) * 2000
@@ -252,6 +254,26 @@ def test_pull_says_what_it_cannot_find(hub: Hub, name: str, words: str) -> None:
     hub.add(REPOSITORY, {"README.md": b""})
     with pytest.raises(ConfigurationError, match=words):
         pull(name)
+
+
+def test_a_model_for_which_another_stands_in_is_fetched(
+    hub: Hub, tmp_path: Path
+) -> None:
+    put_own(tmp_path / "hub", REAL_MODEL)
+    assert find_weights("llama-13b").stands_in_for  # type: ignore[union-attr]
+    source = MODELS["llama-13b"].source
+    assert not isinstance(source, BuiltIn)
+    hub.add(source.repository, {"m.Q4_K_M.gguf": FILE})
+    assert pull("llama-13b").how == "fetched"
+    assert find_weights("llama-13b").stands_in_for == ""  # type: ignore[union-attr]
+
+
+def test_what_is_built_in_is_neither_fetched_nor_removed(hub: Hub) -> None:
+    with pytest.raises(ConfigurationError, match="demo is built in: there is nothing"):
+        pull("demo")
+    with pytest.raises(ConfigurationError, match="demo is built in: there is nothing"):
+        remove("demo", lambda _: None)
+    assert hub.asked["hub"] == []
 
 
 def test_pull_without_the_library_says_what_to_install(

@@ -21,9 +21,11 @@ from h2o_magic.catalogue import (
     REAL_MODEL,
     BuiltIn,
 )
+from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.listing import list_models
 from h2o_magic.server.models import Models
 from h2o_magic.server.offer import Offer
+from h2o_magic.server.removal import remove
 from h2o_magic.server.room import NeverFitsError, room_for
 from h2o_magic.server.weights import (
     Weights,
@@ -243,6 +245,13 @@ def test_the_best_is_looked_for_once_for_a_list(
     assert looked == [2**40]
 
 
+def test_removing_a_model_does_not_remove_what_stands_in_for_it(cache: Path) -> None:
+    path = put_own(cache, REAL_MODEL)
+    with pytest.raises(ConfigurationError, match="nothing to remove"):
+        remove("llama-13b", lambda _: None)
+    assert path.exists()
+
+
 # What a server offers
 
 
@@ -323,6 +332,14 @@ def test_the_default_is_no_stand_in(stood_in: Client) -> None:
     assert facts["model"] == REAL_MODEL
     assert "stands_in_for" not in facts
     assert stood_in.call("GET", "/v1/models/default").json["id"] == REAL_MODEL
+
+
+def test_so_it_is_in_the_other_dialect(stood_in: Client) -> None:
+    path = f"/conversation/{stood_in.converse('default')}"
+    body = turn("hello", {"max_new_tokens": 3}, strict=True)
+    facts = stood_in.call("POST", path, body).events[-1]["details"]["h2o_magic"]
+    assert facts["model"] == REAL_MODEL
+    assert "stands_in_for" not in facts
 
 
 def test_a_model_is_described_with_what_answers_for_it(stood_in: Client) -> None:

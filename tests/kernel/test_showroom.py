@@ -1,0 +1,194 @@
+"""The notebooks, run with what the README's first command installs: all that is shown.
+
+A real kernel, the real local server and a real model. Every output is read: a cell that
+fails, a table that does not parse, a name in braces that was not filled, and a footer
+of two lines would be seen by everybody who tries the product.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import nbformat
+import pytest
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from tests.local import ended_at_exit
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+NAMES = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
+
+_MARKDOWN = MarkdownIt("commonmark").enable("table")
+_BRACES = re.compile(r"\{\w[\w.\[\]']*\}")
+_FOOTER = re.compile(r"<sub>(.*?)</sub>", re.DOTALL)
+_LONGEST_FOOTER = 120
+
+Cells = dict[str, nbformat.NotebookNode]
+
+
+@pytest.fixture(scope="module")
+def shown(
+    tmp_path_factory: pytest.TempPathFactory, hub_with_a_model: Path
+) -> Iterator[dict[str, Cells]]:
+    """Run each notebook from top to bottom; return its code cells by their ids."""
+    folder = tmp_path_factory.mktemp("showroom")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("H2O_MAGIC_HOME", str(folder / "home"))
+        patch.setenv("HF_HUB_CACHE", str(hub_with_a_model))
+        with ended_at_exit(folder / "home"):
+            yield {name: _run(folder / name) for name in NAMES}
+
+
+def _run(copy: Path) -> Cells:
+    copy.write_bytes((NOTEBOOKS / copy.name).read_bytes())
+    done = subprocess.run(
+        [sys.executable, "-m", "jupyter", "execute", "--inplace", copy.name],
+        cwd=copy.parent,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    notebook = nbformat.read(copy, as_version=4)
+    return {cell.id: cell for cell in notebook.cells if cell.cell_type == "code"}
+
+
+def markdown_of(cell: nbformat.NotebookNode) -> list[str]:
+    return [
+        str(output.data["text/markdown"])
+        for output in cell.outputs
+        if "text/markdown" in output.get("data", {})
+    ]
+
+
+def texts_of(cell: nbformat.NotebookNode) -> str:
+    parts = []
+    for output in cell.outputs:
+        data = output.get("data", {})
+        parts.append(output.get("text") or data.get("text/markdown") or "")
+        parts.append(str(data.get("text/plain", "")))
+    return "\n".join(parts)
+
+
+def prose(tokens: list[Token]) -> Iterator[str]:
+    """Yield the text that a reader sees and that is no code."""
+    for token in tokens:
+        if token.type == "text":
+            yield token.content
+        elif token.children:
+            yield from prose(token.children)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_cell_fails_or_complains(shown: dict[str, Cells], name: str) -> None:
+    for id_, cell in shown[name].items():
+        for output in cell.outputs:
+            assert output.output_type != "error", (id_, output.get("evalue"))
+            assert output.get("name") != "stderr", (id_, output.get("text"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_table_is_one(shown: dict[str, Cells], name: str) -> None:
+    for id_, cell in shown[name].items():
+        for markdown in markdown_of(cell):
+            tokens = _MARKDOWN.parse(markdown)
+            for token, following in pairwise(tokens):
+                if token.type == "paragraph_open":
+                    lines = following.content.splitlines()
+                    walls = [line for line in lines if line.startswith("|")]
+                    assert not walls, (id_, walls[0])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_in_braces_is_filled(shown: dict[str, Cells], name: str) -> None:
+    for id_, cell in shown[name].items():
+        for markdown in markdown_of(cell):
+            seen = "\n".join(prose(_MARKDOWN.parse(markdown)))
+            assert not _BRACES.search(seen), (id_, seen)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_answer_is_whole_and_has_a_footer_of_one_short_line(
+    shown: dict[str, Cells], name: str
+) -> None:
+    answers = 0
+    for id_, cell in shown[name].items():
+        if not cell.source.startswith("%%h2o") or "--preview" in cell.source:
+            continue
+        (output,) = cell.outputs
+        facts = output.metadata["h2o_magic"]
+        assert (facts["status"], facts["finish_reason"]) == ("complete", "end"), id_
+        assert facts["demo"] is False
+        (footer,) = _FOOTER.findall(output.data["text/markdown"])
+        assert "\n" not in footer, id_
+        assert len(footer) <= _LONGEST_FOOTER, (id_, footer)
+        assert re.search(r"\d tokens · [\d.]+ s$", footer), (id_, footer)
+        answers += 1
+    assert answers
+
+
+def test_the_quickstart_asks_a_real_model_about_data(shown: dict[str, Cells]) -> None:
+    cells = shown["01_quickstart.ipynb"]
+    assert "Newton" in texts_of(cells["follow"])
+    asked = cells["data-ask"].outputs[0]
+    assert asked.metadata["h2o_magic"]["model"] == "smollm2-135m"
+    assert "Paris" in asked.data["text/markdown"]
+    assert "<sub>SmolLM2-135M · " in asked.data["text/markdown"]
+    assert "The code is in the cell below" in texts_of(cells["code"])
+    assert re.search(r"stopped after \d+ words", texts_of(cells["stop"]))
+    assert "<sub>Built-in demo · " in texts_of(cells["second"])
+    assert "Interrupt a running answer" in texts_of(cells["second"])
+    status = texts_of(cells["status"])
+    assert "recommended for smollm2-135m" in status
+    assert "the best on this machine" in status
+
+
+def test_the_conversation_is_what_its_cells_have_asked(
+    shown: dict[str, Cells],
+) -> None:
+    cells = shown["02_conversation.ipynb"]
+    for cell, capital in (("first", "Paris"), ("second", "Rome"), ("third", "Tokyo")):
+        assert capital in texts_of(cells[cell])
+    assert "1 What is the capital of France? → " in texts_of(cells["python"])
+    assert "2 And of Italy? → " in texts_of(cells["python"])
+    assert "Japan" not in texts_of(cells["python"])
+
+
+def test_data_goes_in_and_values_come_out(shown: dict[str, Cells]) -> None:
+    cells = shown["03_data.ipynb"]
+    assert "pandas DataFrame, 4 rows x 3 columns" in texts_of(cells["preview"])
+    for row in (r"\| Maria \| 34 \|", r"\| Tom \| 29 \|", r"\| Anna \| 41 \|"):
+        assert re.search(row, texts_of(cells["table"]))
+    assert re.search(r"Tom +29\n.*Maria +34\n.*Anna +41", texts_of(cells["frame"]))
+    assert "The code is in the cell below" in texts_of(cells["code"])
+    facts = texts_of(cells["facts"])
+    assert "PARIS" in facts
+    assert "'SmolLM2-135M-Instruct Q4_1'" in facts
+
+
+def test_two_servers_give_the_same_answer_and_nothing_is_left(
+    shown: dict[str, Cells],
+) -> None:
+    cells = shown["04_servers.ipynb"]
+    assert "SmolLM2-135M stands in" in texts_of(cells["models"])
+    assert "OpenAI-compatible (h2o_magic), 2 models" in texts_of(cells["connect"])
+    assert "Paris" in texts_of(cells["ask"])
+    assert "the same answer: True" in texts_of(cells["compare"])
+    assert "is here already" in texts_of(cells["pull"])
+
+
+def test_a_saved_panel_holds_the_conversation_as_markdown(
+    shown: dict[str, Cells],
+) -> None:
+    cells = shown["05_panel.ipynb"]
+    widget, transcript = cells["panel"].outputs
+    assert "application/vnd.jupyter.widget-view+json" in widget.data
+    assert "What is photosynthesis?" in transcript.data["text/markdown"]
+    assert "preset precise" in texts_of(cells["status"])
