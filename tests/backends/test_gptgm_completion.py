@@ -504,7 +504,7 @@ def test_an_address_that_cannot_be_used_is_refused_at_once(kwargs: Any) -> None:
 
 
 WARNING = (
-    "built-in demo weights answered: llama-13b is not on this machine; `h2o-magic pull "
+    "built-in demo weights answered: llama-13b is not there; `h2o-magic pull "
     "llama-13b` fetches it, strict=True makes this an error"
 )
 
@@ -554,7 +554,7 @@ def test_another_model_that_stands_in_is_warned_of_by_the_name_that_was_asked_fo
         whole(host)
     (warning,) = told
     assert str(warning.message) == (
-        "SmolLM2-135M answered: falcon-7b is not on this machine; `h2o-magic pull "
+        "SmolLM2-135M answered: falcon-7b is not there; `h2o-magic pull "
         "falcon-7b` fetches it, strict=True makes this an error"
     )
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
-from tests.browser.conftest import Opener
+from tests.browser.conftest import Lab, LabNotebook, Opener, running_lab
 from tests.stand_in import StandIn
 
 pytestmark = pytest.mark.browser
@@ -27,44 +28,59 @@ def chat_notebook(server: StandIn, *questions: str) -> nbformat.NotebookNode:
     return new_notebook(cells=cells, metadata={"kernelspec": kernel})
 
 
-def test_the_quickstart_runs_from_top_to_bottom(open_notebook: Opener) -> None:
-    source = nbformat.read(QUICKSTART, as_version=4)
-    notebook = open_notebook("quickstart.ipynb", source)
-    code = [i for i, cell in enumerate(source.cells) if cell.cell_type == "code"]
-    notebook.run_all(code)
-    asked = [i for i in code if source.cells[i].source.startswith("%%h2o")]
-    for index in asked:
-        notebook.cell(index).scroll_into_view_if_needed()
-        expect(notebook.output(index).locator("sub")).to_contain_text("tokens/s")
-        expect(notebook.output(index)).to_contain_text("built-in demo weights")
-    notebook.cell(asked[0]).scroll_into_view_if_needed()
-    notebook.screenshot("quickstart-first-answer")
-    notebook.cell(asked[-1]).scroll_into_view_if_needed()
-    notebook.screenshot("quickstart-table")
-    notebook.cell(code[-2]).scroll_into_view_if_needed()
-    notebook.screenshot("quickstart-status")
-    notebook.cell(code[-1]).scroll_into_view_if_needed()
-    notebook.screenshot("quickstart-help")
+@pytest.fixture(scope="module")
+def lab(
+    tmp_path_factory: pytest.TempPathFactory, hub_with_a_model: Path
+) -> Iterator[Lab]:
+    """A JupyterLab whose kernels' local server has a real model."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_HUB_CACHE", str(hub_with_a_model))
+        with running_lab(tmp_path_factory.mktemp("lab")) as lab:
+            yield lab
 
 
-def test_the_notebook_on_data_runs_from_top_to_bottom(open_notebook: Opener) -> None:
-    source = nbformat.read(DATA, as_version=4)
-    notebook = open_notebook("data.ipynb", source)
+def run_all(
+    open_notebook: Opener, path: Path, name: str
+) -> tuple[LabNotebook, dict[str, int]]:
+    """Run a notebook from top to bottom; return where its code cells are, by id."""
+    source = nbformat.read(path, as_version=4)
+    notebook = open_notebook(f"{name}.ipynb", source)
     code = [i for i, cell in enumerate(source.cells) if cell.cell_type == "code"]
     offers = next(i for i in code if "--as code" in source.cells[i].source)
     notebook.run_to_end(code[0])
     notebook.run_all([index for index in code if index <= offers])
+    places = {}
     for index in code:
         place = index + (index > offers)  # the answer's code is a cell of its own
         notebook.cell(place).scroll_into_view_if_needed()
         notebook.wait_idle(place)
-        fails = "raises-exception" in source.cells[index].metadata.get("tags", [])
-        for sign in () if fails else ("Traceback", "UsageError"):
+        for sign in ("Traceback", "UsageError"):
             expect(notebook.output(place)).not_to_contain_text(sign)
-        notebook.screenshot(f"data-{index:02d}")
-    notebook.cell(offers + 1).scroll_into_view_if_needed()
-    expect(notebook.cell(offers + 1)).to_contain_text("create_completion(")
-    prompt = notebook.cell(offers + 1).locator(".jp-InputArea-prompt")
+        notebook.screenshot(f"{name}-{index:02d}")
+        places[source.cells[index].id] = place
+    return notebook, places
+
+
+def test_the_quickstart_runs_from_top_to_bottom(open_notebook: Opener) -> None:
+    notebook, places = run_all(open_notebook, QUICKSTART, "quickstart")
+
+    def shown(cell: str) -> Locator:
+        notebook.cell(places[cell]).scroll_into_view_if_needed()
+        return notebook.output(places[cell])
+
+    for cell in ("ask", "follow", "data-ask", "data-follow", "code"):
+        expect(shown(cell).locator("sub")).to_contain_text("SmolLM2-135M · ")
+    expect(shown("data-ask")).to_contain_text("Paris")
+    expect(shown("second").locator("sub")).to_contain_text("Built-in demo · ")
+    expect(shown("status")).to_contain_text("recommended for smollm2-135m")
+
+
+def test_the_notebook_on_data_runs_from_top_to_bottom(open_notebook: Opener) -> None:
+    notebook, places = run_all(open_notebook, DATA, "data")
+    offered = places["code"] + 1
+    notebook.cell(offered).scroll_into_view_if_needed()
+    expect(notebook.cell(offered)).to_contain_text("def square")
+    prompt = notebook.cell(offered).locator(".jp-InputArea-prompt")
     expect(prompt).to_have_text("[ ]:")
 
 

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
 
 from h2o_magic.catalogue import DEMO_MODEL, MODELS
@@ -16,12 +15,6 @@ from tests.kernel.conftest import Notebook, Run, running_kernel
 from tests.local import runtime
 from tests.server.client import Client, until
 from tests.server.tiny_gguf import write_llama
-
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-QUICKSTART = NOTEBOOKS / "01_quickstart.ipynb"
-DATA = NOTEBOOKS / "03_data.ipynb"
-SERVERS = NOTEBOOKS / "04_servers.ipynb"
-PANEL = NOTEBOOKS / "05_panel.ipynb"
 
 
 def answer_of(run: Run) -> str:
@@ -159,104 +152,6 @@ def test_models_says_which_weights_would_answer(notebook: Notebook) -> None:
     for name in MODELS:
         assert (f"`%h2o pull {name}`" in listing) is (name != DEMO_MODEL)
     assert "built-in demo weights" in listing
-
-
-def test_every_notebook_cell_runs_headless(home: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "quickstart.ipynb"
-    copy.write_bytes(QUICKSTART.read_bytes())
-    command = [sys.executable, "-m", "jupyter", "execute", "--inplace", str(copy)]
-    subprocess.run(command, check=True, capture_output=True, timeout=300)
-    notebook = nbformat.read(copy, as_version=4)
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and cell.source.startswith("%%h2o"):
-            (output,) = cell.outputs
-            assert output.data["text/markdown"].strip()
-            assert output.metadata["h2o_magic"]["status"] == "complete"
-    exported = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "jupyter",
-            "nbconvert",
-            "--to=markdown",
-            "--stdout",
-            str(copy),
-        ],
-        check=True,
-        capture_output=True,
-        timeout=120,
-    )
-    assert b"built-in demo weights" in exported.stdout
-
-
-def test_the_notebook_on_data_runs_headless_and_says_what_it_shows(
-    home: Path, tmp_path: Path
-) -> None:
-    copy = tmp_path / "data.ipynb"
-    copy.write_bytes(DATA.read_bytes())
-    command = [sys.executable, "-m", "jupyter", "execute", "--inplace", str(copy)]
-    subprocess.run(command, check=True, capture_output=True, timeout=300)
-    cells = [c for c in nbformat.read(copy, as_version=4).cells if "outputs" in c]
-    failed = [c for c in cells if any(o.output_type == "error" for o in c.outputs)]
-    assert [c.metadata.tags for c in failed] == [["raises-exception"]]
-    shown = {
-        c.source: "\n".join(
-            str(o.data.get("text/markdown", o.data.get("text/plain")))
-            for o in c.outputs
-            if "data" in o
-        )
-        for c in cells
-    }
-
-    def below(part: str) -> str:
-        return next(text for source, text in shown.items() if part in source)
-
-    assert "pandas DataFrame, 3 rows x 3 columns" in below("--preview")
-    for city in ("Oslo", "Lima", "Cairo"):
-        assert f"| {city} | " in below("--as table")
-        assert city in below("cities.merge")
-    assert "The code is in the cell below" in below("--as code")
-    assert "create_completion" in below("--as code")
-    assert "KeyError: 'rain'" in below("%h2o fix")
-    assert "corrected cell" in below("%h2o fix")
-    assert "True,\n 'llama-13b'" in below("answer.upper()")
-
-
-def test_the_notebook_on_servers_runs_headless_and_leaves_nothing_behind(
-    home: Path, tmp_path: Path
-) -> None:
-    copy = tmp_path / "servers.ipynb"
-    copy.write_bytes(SERVERS.read_bytes())
-    offline = os.environ | {
-        "HF_HUB_CACHE": str(tmp_path / "hub"),
-        "HF_HUB_OFFLINE": "1",
-    }
-    command = [sys.executable, "-m", "jupyter", "execute", "--inplace", str(copy)]
-    subprocess.run(command, check=True, capture_output=True, timeout=300, env=offline)
-    cells = [c for c in nbformat.read(copy, as_version=4).cells if "outputs" in c]
-    assert not [o for c in cells for o in c.outputs if o.output_type == "error"]
-    (refused,) = cells[-1].outputs  # in one line, which is no traceback
-    assert "offline mode" in refused.text
-    shown = "\n".join(str(o) for c in cells for o in c.outputs)
-    assert "OpenAI-compatible (h2o_magic), 2 models" in shown
-    assert "the same answer: True" in shown
-    assert "team" not in (home / "servers.json").read_text()
-
-
-def test_the_notebook_on_the_panel_runs_headless_and_holds_the_conversation(
-    home: Path, tmp_path: Path
-) -> None:
-    copy = tmp_path / "panel.ipynb"
-    copy.write_bytes(PANEL.read_bytes())
-    command = [sys.executable, "-m", "jupyter", "execute", "--inplace", str(copy)]
-    subprocess.run(command, check=True, capture_output=True, timeout=300)
-    cells = {c.id: c for c in nbformat.read(copy, as_version=4).cells}
-    outputs = [o for c in cells.values() for o in c.get("outputs", ())]
-    assert not [o for o in outputs if o.output_type == "error"]
-    widget, transcript = cells["panel"].outputs
-    assert "application/vnd.jupyter.widget-view+json" in widget.data
-    assert "How do I keep a model for all cells?" in transcript.data["text/markdown"]
-    assert "How do I keep a model for all cells?" in transcript.data["text/plain"]
 
 
 def test_a_terminal_prints_plainly(home: Path) -> None:

@@ -33,11 +33,14 @@ Cells = dict[str, nbformat.NotebookNode]
 
 
 @pytest.fixture(scope="module")
-def shown(
-    tmp_path_factory: pytest.TempPathFactory, hub_with_a_model: Path
-) -> Iterator[dict[str, Cells]]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the notebooks are run."""
+    return tmp_path_factory.mktemp("showroom")
+
+
+@pytest.fixture(scope="module")
+def shown(folder: Path, hub_with_a_model: Path) -> Iterator[dict[str, Cells]]:
     """Run each notebook from top to bottom; return its code cells by their ids."""
-    folder = tmp_path_factory.mktemp("showroom")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("H2O_MAGIC_HOME", str(folder / "home"))
         patch.setenv("HF_HUB_CACHE", str(hub_with_a_model))
@@ -192,3 +195,24 @@ def test_a_saved_panel_holds_the_conversation_as_markdown(
     assert "application/vnd.jupyter.widget-view+json" in widget.data
     assert "What is photosynthesis?" in transcript.data["text/markdown"]
     assert "preset precise" in texts_of(cells["status"])
+
+
+def test_nbconvert_shows_the_answers(shown: dict[str, Cells], folder: Path) -> None:
+    assert shown
+    command = [
+        sys.executable,
+        "-m",
+        "jupyter",
+        "nbconvert",
+        "--to=markdown",
+        "--stdout",
+    ]
+    done = subprocess.run(
+        [*command, str(folder / "01_quickstart.ipynb")],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "Newton" in done.stdout
+    assert "<sub>SmolLM2-135M · " in done.stdout

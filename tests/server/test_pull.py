@@ -202,7 +202,7 @@ def test_what_is_no_model_is_told_so_and_not_listed(
         assert main(["pull", REPOSITORY]) == 2
         said = capsys.readouterr()
         *_, line = said.err.splitlines()
-        assert "m.gguf is here as the hub has it, but cannot answer: " in line
+        assert "m.gguf is here, but cannot answer: " in line
         assert "it begins with b'<htm'" in line
         assert said.out == ""
     assert [weights.model for weights in known_weights()] == list(MODELS)

