@@ -16,7 +16,15 @@ from h2o_magic.errors import ConfigurationError
 from h2o_magic.nearest import did_you_mean
 from h2o_magic.settings import Settings
 
-__all__ = ["adopt", "give_back", "is_chosen", "lacking", "settle", "whole_path"]
+__all__ = [
+    "adopt",
+    "give_back",
+    "is_chosen",
+    "is_lent",
+    "lacking",
+    "settle",
+    "whole_path",
+]
 
 _FIRST, _BEST = "the first of ", "the best on "
 _MOST_NAMES = 5  # of models, in a sentence

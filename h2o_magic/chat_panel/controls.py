@@ -15,6 +15,7 @@ import ipywidgets
 from h2o_magic.backends import ModelInfo
 from h2o_magic.chat_panel.chat import answer_while_cells_run
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.model_choice import is_lent
 from h2o_magic.notebook import NotebookSession
 from h2o_magic.parameters import CHAT_PARAMETERS, Parameter, Value
 from h2o_magic.presets import BUILT_IN
@@ -98,6 +99,8 @@ class Controls:
             if name in CHAT_PARAMETERS:
                 self._presets.refresh()
             self._offer(name)
+            if name == "temperature":
+                self._show("do_sample")
             if name in ("model", "server"):
                 self._ask()
                 for other in self._rows.keys() - {"model", "server"}:
@@ -106,11 +109,11 @@ class Controls:
 
     def _show(self, name: str) -> None:
         settings = self._session.settings
-        chosen = settings.chosen(name)
+        origin = settings.origin(name) if settings.chosen(name) else ""
         self._rows[name].show(
             settings[name],
-            chosen=chosen,
-            origin=origin_in_words(settings.origin(name)),
+            chosen=bool(origin) and not (name == "model" and is_lent(settings)),
+            origin=origin_in_words(origin),
             own=self._own(name),
         )
 
@@ -121,11 +124,19 @@ class Controls:
 
     def _own(self, name: str) -> tuple[Value, str] | None:
         """Return the model's own value of a setting, and where it comes from."""
+        if name == "do_sample":
+            return self._temperature() != 0, ""
         if self._info is None:
             return None
         if name == "system" and self._info.system:
             return self._info.system, f"recommended for {self._info.name}"
         return self._info.sampling.get(name)
+
+    def _temperature(self) -> object:
+        """Return the temperature that counts; None if it is not known."""
+        chosen = self._session.settings["temperature"]
+        own, _ = self._own("temperature") or (None, "")
+        return own if chosen is None else chosen
 
     def _offer(self, name: str) -> None:
         """Offer the values that are known now, where a setting has such a list."""
@@ -261,10 +272,9 @@ class _Row:
         self._change = change
         self._showing = False
         self.control = _control(setting)
-        default = "" if setting.default is None else setting.write(setting.default)
         self._reset = ipywidgets.Button(
             icon="undo",
-            tooltip=f"{_title(setting)}: {default or 'not set'} again",
+            tooltip=f"Reset {_title(setting)}",
         )
         self._reset.add_class("h2o-reset")
         self._reset.on_click(lambda _: reset(setting))
@@ -288,9 +298,9 @@ class _Row:
         value
             What is set; None or an empty text where nothing is.
         chosen
-            Whether somebody set it.
+            Whether the user set it, and so can take it back.
         origin
-            Who, in words.
+            Who set it, in words; empty if nobody did.
         own
             What counts where nothing is set, and where that comes from, if known.
         """
@@ -298,7 +308,7 @@ class _Row:
         if value in (None, "") and own is not None:
             shown, said = own
         else:
-            shown, said = None, origin if chosen else ""
+            shown, said = None, origin
         _say(self._origin, said)
         if hasattr(self.control, "placeholder"):
             nothing = _NOTHING.get(self._setting.name, "the model's own")

@@ -283,15 +283,17 @@ def test_controls_change_the_next_question_and_what_cells_see(
     assert server.asked[-1]["parameters"]["temperature"] == 0.9
     panel.ask("/status")
     row = panel.place.get_by_role("row", name=re.compile("^temperature"))
-    expect(row).to_have_text(re.compile(r"0\.9\s*panel"))
-    panel.place.get_by_title("temperature: the default, 0.4").click()
-    expect(temperature).to_have_value("0.4")
+    expect(row).to_have_text(re.compile(r"0\.9\s*you, in the panel"))
+    expect(panel.place.locator(".h2o-controls")).to_contain_text("you, in the panel")
+    panel.place.get_by_title("Reset temperature").click()
+    expect(temperature).to_have_value("")
+    expect(temperature).to_have_attribute("placeholder", "the model's own")
     top_k = panel.place.get_by_label("top k")
     top_k.fill("many")
     top_k.press("Tab")
     expect(panel.place).to_contain_text("top_k must be a whole number above 0")
     panel.place.get_by_label("preset", exact=True).select_option("creative")
-    expect(temperature).to_have_value("1")
+    expect(temperature).to_have_value("1.0")
     notebook.screenshot("panel-controls")
 
 

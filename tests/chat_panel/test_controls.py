@@ -69,7 +69,11 @@ def test_what_nobody_set_shows_the_models_own_value_and_where_that_is_from(
     assert panel.shown("top_k") == ("the model's own", "")
     assert panel.session.settings.parameters() == dict.fromkeys(CHAT_PARAMETERS)
     assert "h2o-own" in panel.row("top_p").control._dom_classes
-    assert "h2o-unset" in panel.row("do_sample").control._dom_classes
+    assert panel.shown("do_sample") == (True, "")
+    panel.session.configure(temperature=0)
+    assert panel.shown("do_sample") == (False, "")
+    panel.session.settings.unset("temperature")
+    assert "h2o-unset" in panel.row("typical_p").control._dom_classes
     assert panel.row("top_p")._reset.layout.visibility == "hidden"
 
 
