@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import field
 from keyword import iskeyword
 from typing import NoReturn
@@ -116,9 +116,22 @@ def parse_ask(line: str) -> tuple[AskOptions, str]:
     return options, question
 
 
-def help_text() -> str:
-    """Return the help on all options, as plain text."""
-    return _parser().format_help()
+def help_text(usage: str = "", *, without: Collection[str] = ()) -> str:
+    """Return the help on all options, as plain text.
+
+    Parameters
+    ----------
+    usage
+        How they are used, if not in a cell.
+    without
+        Options that are not to be shown, by what they are kept as.
+    """
+    parser = _parser()
+    parser.usage = usage or parser.usage
+    for action in parser._actions:
+        if action.dest in without:
+            action.help = argparse.SUPPRESS
+    return parser.format_help()
 
 
 def help_rows() -> list[list[str]]:
@@ -148,7 +161,8 @@ def parse_words(words: Sequence[str]) -> tuple[AskOptions, list[str]]:
     parser = _parser()
     found, rest = parser.parse_known_args(words)
     for word in rest:
-        if word.startswith("-") and word.lstrip("-"):
+        # A word with a space in it is text: `h2o-magic ask "-5 + 3 = ?"`.
+        if word.startswith("-") and word.lstrip("-") and " " not in word:
             _refuse(parser, word)
     return AskOptions(
         settings=_given(found),

@@ -24,7 +24,10 @@ __all__ = [
 ]
 
 
-def footer(facts: Facts, problem: str = "") -> list[str]:
+_GO_ON = "`%h2o ask Go on.` continues"
+
+
+def footer(facts: Facts, problem: str = "", *, terminal: bool = False) -> list[str]:
     """Return the facts that stand under an answer, in words.
 
     Parameters
@@ -33,20 +36,23 @@ def footer(facts: Facts, problem: str = "") -> list[str]:
         What is known about the answer.
     problem
         Why the answer is not whole, where it failed.
+    terminal
+        True for the command ``h2o-magic ask``, which has no magics.
 
     Returns
     -------
     list of str
         Short phrases, the most important first. Code is in backticks.
     """
-    phrases = [_ending(facts, problem), *_who(facts), *_place(facts)]
+    phrases = [_ending(facts, problem, terminal), *_who(facts), *_place(facts)]
     if facts.cut_tokens:
         phrases.append(f"the question's first {facts.cut_tokens} tokens left out")
     if facts.completion_tokens is not None:
         phrases.append(_tokens(facts.completion_tokens))
     if facts.seconds:
         phrases.append(seconds_in_words(facts.seconds))
-    return [phrase for phrase in phrases if phrase]
+    said = [phrase for phrase in phrases if phrase]
+    return [p.replace("`%h2o ", "`h2o-magic ") for p in said] if terminal else said
 
 
 def answer_markdown(
@@ -159,7 +165,7 @@ def reasoning_html(text: str, mode: str) -> str:
     )
 
 
-def _ending(facts: Facts, problem: str) -> str:
+def _ending(facts: Facts, problem: str, terminal: bool) -> str:
     if facts.status == "stopped":
         return "■ stopped, the answer is not whole"
     if facts.status == "incomplete":
@@ -170,7 +176,8 @@ def _ending(facts: Facts, problem: str) -> str:
     if facts.finish_reason == "length":
         count = facts.completion_tokens
         place = f"after {_tokens(count)}" if count else "at the token limit"
-        return f"■ cut off {place}: `%h2o ask Go on.` continues"
+        more = "`--max-new-tokens` allows more" if terminal else _GO_ON
+        return f"■ cut off {place}: {more}"
     return ""
 
 

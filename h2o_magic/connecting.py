@@ -35,7 +35,7 @@ class Connected:
     models : tuple of str
         The models that it lists.
     model : str
-        The model that is current now.
+        The model that is current now; empty where a question will show it.
     notes : tuple of str
         What the user should know, a sentence each.
     formerly : str
@@ -56,8 +56,9 @@ class Connected:
         where = f" ({self.url})" if self.url not in ("", self.server) else ""
         before = f", formerly {self.formerly}" if self.formerly else ""
         lines = [f"Connected to {self.server}{where}{before}: {self.what}."]
-        lines.append(" ".join([f"Model: {self.model}.", *self.notes]))
-        return "\n".join(lines)
+        model = [f"Model: {self.model}."] if self.model else []
+        lines.append(" ".join([*model, *self.notes]))
+        return "\n".join(filter(None, lines))
 
     def _repr_markdown_(self) -> str:
         # What a notebook shows of `h2o_magic.connect(...)`.

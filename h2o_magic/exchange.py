@@ -139,6 +139,8 @@ class Exchange:
     def _prepared(self, question: Question) -> Started:
         question = self._settled(question)
         head = (system(question.told),) if question.told else ()
+        if not head and question.system_chosen and self._recommended(question.model):
+            head = (system(""),)  # or the local server would take the recommended one
         if not question.history:
             messages = (*head, user(question.text))
             return Started(
@@ -216,7 +218,7 @@ class Exchange:
         """
         if not question.model_chosen:
             question = replace(question, model=self._model(), model_chosen=True)
-        if not question.system:
+        if not (question.system or question.system_chosen):
             question = replace(question, system=self._recommended(question.model))
         return question
 

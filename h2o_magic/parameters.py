@@ -28,6 +28,7 @@ __all__ = [
     "Value",
     "checked",
     "resolve",
+    "set_before",
 ]
 
 Value: TypeAlias = float | int | bool | str | tuple[str, ...]
@@ -297,6 +298,21 @@ def checked(given: Mapping[str, object]) -> dict[str, Value]:
             "true wants another: leave one of them out"
         )
     return values
+
+
+def set_before(kept: Mapping[str, object]) -> dict[str, object]:
+    """Return what somebody had set of the parameters that were kept with a question.
+
+    Versions up to 0.4 also kept the defaults that they sent, among them of parameters
+    that are gpt-gm's alone, by which they are known.
+    """
+    old = any(name in kept for name, p in PARAMETERS.items() if p.gptgm_only)
+    return {
+        name: kept[name]
+        for name, parameter in CHAT_PARAMETERS.items()
+        if kept.get(name) is not None
+        and not (old and kept[name] == parameter.service_default)
+    }
 
 
 def resolve(given: Mapping[str, object]) -> dict[str, Value]:

@@ -9,7 +9,7 @@ from typing import Any, cast
 from h2o_magic import model_choice
 from h2o_magic.errors import ConfigurationError, MessagesError
 from h2o_magic.expecting import expect
-from h2o_magic.parameters import CHAT_PARAMETERS, checked
+from h2o_magic.parameters import CHAT_PARAMETERS, checked, set_before
 from h2o_magic.question import Question
 from h2o_magic.settings import Settings
 from h2o_magic.turns import Turn
@@ -85,16 +85,24 @@ class Posing:
             _not_empty(turn.question),
             {**_asked_under(turn), **options, "thread": thread},
         )
+        if not turn.system and "system" not in options:
+            question = replace(question, system_chosen=False)
         return replace(question, cell=turn.cell, replaces=turn.id, begins=turn.begins)
 
     def _under(self, text: str, options: Mapping[str, object]) -> Question:
         """Return a question under `options`."""
         settings = self._settings.merged(options)
+        # One of the two for this question takes the place of the other for all.
+        if options.get("temperature") == 0 and "do_sample" not in options:
+            settings["do_sample"] = None
+        if options.get("do_sample") is True and "temperature" not in options:
+            settings["temperature"] = settings["temperature"] or None
         settings["model"] = self._model(str(settings["model"]))
         return Question(
             text=text,
             parameters=checked({name: settings[name] for name in CHAT_PARAMETERS}),
             model_chosen="model" in options or model_choice.is_chosen(self._settings),
+            system_chosen="system" in options or self._settings.chosen("system"),
             **{name: cast(Any, settings[name]) for name in _OF_A_QUESTION},
         )
 
@@ -122,5 +130,5 @@ def _asked_under(turn: Turn) -> dict[str, object]:
         options["model"] = turn.model
     sent = turn.facts.get("parameters")
     if isinstance(sent, Mapping):
-        options |= {name: sent.get(name) for name in CHAT_PARAMETERS}
+        options |= {**dict.fromkeys(CHAT_PARAMETERS), **set_before(sent)}
     return options

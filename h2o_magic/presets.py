@@ -10,7 +10,7 @@ from typing import Any
 
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.nearest import did_you_mean
-from h2o_magic.parameters import CHAT_PARAMETERS, PARAMETERS, Value
+from h2o_magic.parameters import CHAT_PARAMETERS, PARAMETERS, Value, set_before
 from h2o_magic.private_file import PrivateFile
 from h2o_magic.setting_table import SETTINGS
 from h2o_magic.settings import Settings
@@ -127,7 +127,10 @@ def _load(name: str, values: Any) -> Preset:
     unknown = values.keys() - PARAMETERS.keys()
     if unknown:
         raise ValueError("no parameters")
-    return {p: SETTINGS[p].check(values[p]) for p in CHAT_PARAMETERS if p in values}
+    known = dict.fromkeys(p for p in CHAT_PARAMETERS if p in values) | set_before(
+        values
+    )
+    return {p: SETTINGS[p].check(value) for p, value in known.items()}
 
 
 def _dump(preset: Preset) -> object:

@@ -36,8 +36,10 @@ class Question:
         The generation parameters that somebody set.
     model_chosen : bool
         False if nobody chose the model, so that a server's own may take its place.
+    system_chosen : bool
+        True if somebody set the system text, if only to none.
     strict : bool
-        True refuses demo weights.
+        True refuses demo weights, and any other model.
     history : bool
         False asks outside the conversation: nothing of it is sent, nothing is kept.
     begins : bool
@@ -64,6 +66,7 @@ class Question:
     replaces: int = 0
     parameters: Mapping[str, Value] = field(default_factory=dict)
     model_chosen: bool = True
+    system_chosen: bool = True
     strict: bool = False
     history: bool = True
     begins: bool = False

@@ -104,7 +104,7 @@ class ServerChoice:
                     "the local server has its name, its dialect and its key: give none"
                 )
             self._settings.set("server", "", _CONNECT)
-            return connected(None, self._current_model(), "")
+            return connected(None, self._local_model(), "")
         reached = self.servers.reach(server, name=name, dialect=dialect, key=key)
         self._exchange.disconnect()
         where = reached.server.name or reached.server.url
@@ -193,6 +193,14 @@ class ServerChoice:
         self._best = best = backend.model()
         if best is not None:
             model_choice.adopt(self._settings, best.name, server or _HERE)
+
+    def _local_model(self) -> str:
+        """Return the local server's current model; empty before it runs."""
+        from h2o_magic import embedded  # noqa: PLC0415
+
+        if not model_choice.is_chosen(self._settings) and embedded.running() is None:
+            return ""
+        return self.model_at_hand()
 
     def _current_model(self) -> str:
         return self.model(str(self._settings["model"]))

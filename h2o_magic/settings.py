@@ -181,12 +181,16 @@ def find_setting(name: str) -> Setting:
     except KeyError:
         pass
     if name in PARAMETERS:
-        raise ConfigurationError(
-            f"`{name}` belongs to the gpt-gm protocol and is not a setting: "
-            f"`h2o_magic.create_completion(..., {name}=...)` takes it"
-        )
+        raise ConfigurationError(_gptgm_only(name))
     raise ConfigurationError(
         f"unknown setting {name!r}: {did_you_mean(name, SETTINGS)}"
+    )
+
+
+def _gptgm_only(name: str) -> str:
+    return (
+        f"`{name}` belongs to the gpt-gm protocol and is not a setting: "
+        f"`h2o_magic.create_completion(..., {name}=...)` takes it"
     )
 
 
@@ -213,5 +217,8 @@ def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
         if variable.startswith(PREFIX) and variable not in known:
             # Only what follows the prefix is compared: that all have in common.
             name = variable.removeprefix(PREFIX).lower()
+            if name in PARAMETERS:
+                yield f"{variable} has no effect: {_gptgm_only(name)}"
+                continue
             meant = did_you_mean(name, SETTINGS)
             yield f"{variable} belongs to no setting ({name!r}: {meant})"

@@ -6,6 +6,7 @@ or a file gets the answer alone.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -33,6 +34,10 @@ _OF_A_NOTEBOOK = {
     "new": "--new",
 }
 _SETTINGS_OF_A_NOTEBOOK = ("thread", "max_turns", "context", "send_partial")
+_NOT_HERE = (*_OF_A_NOTEBOOK, *_SETTINGS_OF_A_NOTEBOOK, "history")
+_USAGE = (
+    "h2o-magic ask [options] QUESTION\n       ... | h2o-magic ask [options] [QUESTION]"
+)
 #: Formats whose answer can only be shown when it is whole.
 _AT_THE_END = ("code", "json", "table")
 
@@ -51,27 +56,35 @@ def ask(words: Sequence[str]) -> int:
     int
         0; 1 where no answer came, or not a whole one; 130 where it was interrupted.
     """
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # no text is lost for one character
+            stream.reconfigure(errors="replace")
     try:
         return _ask(words)
     except H2OMagicError as error:
-        _say(str(error).replace("%%h2o", "h2o-magic ask"))
+        said = str(error).replace("%%h2o", "h2o-magic ask")
+        _say(said.replace("`%h2o pull", "`h2o-magic pull"))
         return 1
+    except KeyboardInterrupt:
+        _say("\nStopped.")
+        return 130
     except BrokenPipeError:  # `| head` has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
 
 def _ask(words: Sequence[str]) -> int:
+    words, text = _divided(words)
     options, rest = parse_words(words)
     if options.help:
-        _write(help_text().replace("%%h2o", "h2o-magic ask"))
+        _write(help_text(_USAGE, without=_NOT_HERE))
         return 0
     _refuse(options)
     session = current.session()
     for problem in (*session.settings.problems, *session.settings.unknown):
         _say(problem)
     schema = None if options.schema is None else load(options.schema)
-    question = _question(rest)
+    question = _question([*rest, *text])
     asked = {**options.settings, "history": False, "schema": schema}
     if options.preview:
         shown = session.preview(question, cell=None, **asked)  # type: ignore[arg-type]
@@ -79,6 +92,14 @@ def _ask(words: Sequence[str]) -> int:
         return 0
     answer = session.ask(question, cell=None, **asked)  # type: ignore[arg-type]
     return _shown(answer, live=options.live)
+
+
+def _divided(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the words before ``--``, and those after it, which are text."""
+    if "--" not in words:
+        return words, ()
+    place = list(words).index("--")
+    return words[:place], words[place + 1 :]
 
 
 def _refuse(options: AskOptions) -> None:
@@ -123,10 +144,7 @@ def _shown(answer: Answer, *, live: bool) -> int:
                         _write(f"\n{text}")
                     case _:
                         pass
-    except KeyboardInterrupt:
-        _say("\nStopped.")
-        return 130
-    except H2OMagicError:
+    except (H2OMagicError, KeyboardInterrupt):
         if live and answer.text:
             _write("\n")
         raise
@@ -136,7 +154,7 @@ def _shown(answer: Answer, *, live: bool) -> int:
     if live and not answer.text.endswith("\n"):
         _write("\n")
     facts = replace(answer.facts, history=True)  # nobody expects a conversation here
-    _say(f"[{' · '.join(footer(facts)).replace('`', '')}]")
+    _say(f"[{' · '.join(footer(facts, terminal=True)).replace('`', '')}]")
     if error:
         raise ConfigurationError(error)
     return 0
@@ -145,7 +163,7 @@ def _shown(answer: Answer, *, live: bool) -> int:
 def _at_the_end(answer: Answer) -> str:
     """Write a whole answer as its format wants it; return what is wrong with it."""
     made, format_ = render(answer), answer.question.format
-    if made.error or made.value is None:
+    if made.error or made.value is None or (format_ == "code" and not made.value):
         _write(f"{answer.text}\n")
         return made.error or ("the answer has no code" if format_ == "code" else "")
     if isinstance(made.value, str) and format_ == "code":

@@ -4,8 +4,10 @@ import pytest
 
 from h2o_magic.catalogue import (
     DEFAULT_MODEL,
+    DEMO_MODEL,
     MODELS,
     REAL_MODEL,
+    BuiltIn,
     CatalogueEntry,
     Hub,
     Package,
@@ -47,10 +49,18 @@ def test_no_name_means_two_models() -> None:
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=by_name)
+PULLED = [e for e in ENTRIES if not isinstance(e.source, BuiltIn)]
+
+
+def test_the_demo_is_the_one_model_that_is_built_in() -> None:
+    assert [e.name for e in ENTRIES if e not in PULLED] == [DEMO_MODEL]
+
+
+@pytest.mark.parametrize("entry", PULLED, ids=by_name)
 def test_an_entry_says_where_its_weights_are_and_how_large(
     entry: CatalogueEntry,
 ) -> None:
+    assert not isinstance(entry.source, BuiltIn)
     owner, _, repository = entry.source.repository.partition("/")
     assert owner
     assert repository
@@ -59,8 +69,7 @@ def test_an_entry_says_where_its_weights_are_and_how_large(
 
 
 def test_no_two_entries_share_their_weights() -> None:
-    places = {(e.source.repository, e.source.pattern) for e in ENTRIES}
-    assert len(places) == len(ENTRIES)
+    assert len({e.source for e in ENTRIES}) == len(ENTRIES)
 
 
 PACKAGED = [e for e in ENTRIES if isinstance(e.source, Package)]
@@ -89,7 +98,7 @@ def test_weights_from_a_package_lie_where_no_repository_of_the_hub_does() -> Non
 def test_the_smallest_real_model_is_one_pull_from_the_package_index_away() -> None:
     entry = MODELS[REAL_MODEL]
     assert isinstance(entry.source, Package)
-    assert entry.size == min(e.size for e in ENTRIES)
+    assert entry.size == min(e.size for e in PULLED)
     assert entry.sampling == {"temperature": 0.2, "top_p": 0.9}
     assert entry.system
     assert entry.source.licence == "Apache-2.0"

@@ -387,7 +387,7 @@ def test_local_is_gone_back_to(session: NotebookSession) -> None:
         session.connect(server.url)
         connected = session.connect("local")
         assert str(connected) == (
-            "Connected to local: the local server, started by need.\nModel: llama-13b."
+            "Connected to local: the local server, started by need."
         )
         assert session.settings["server"] == ""
         assert model(session) == ("llama-13b", "default")

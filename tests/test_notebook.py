@@ -25,7 +25,7 @@ from h2o_magic.events import Event, Finished, Source, TextDelta, Usage
 from h2o_magic.messages import assistant, system, user
 from h2o_magic.notebook import NotebookSession
 from h2o_magic.record import Record
-from h2o_magic.turns import Turn
+from h2o_magic.turns import Thread, Turn
 
 Step = Event | BaseException
 
@@ -1054,6 +1054,74 @@ def test_a_retry_sets_nothing_that_was_not_set() -> None:
     session.configure(top_k=7)
     session.retry(seed=1).read()
     assert backend.requests[-1].parameters == {"top_p": 0.5, "seed": 1}
+
+
+#: What version 0.4 kept with each turn: the defaults that it sent, too.
+OF_VERSION_0_4 = {
+    "temperature": 0.4,
+    "repetition_penalty": 1.2,
+    "max_new_tokens": 1024,
+    "truncate": 2048,
+    "do_sample": True,
+    "return_full_text": False,
+}
+
+
+def test_a_retry_of_a_turn_of_an_earlier_version_sets_only_what_somebody_had_set() -> (
+    None
+):
+    session, backend = session_with()
+    kept = {"parameters": OF_VERSION_0_4 | {"temperature": 0.9, "seed": 3}}
+    session.record.add([Thread("main", (Turn("q", "a", facts=kept),))])
+    session.retry().read()
+    assert backend.requests[-1].parameters == {"temperature": 0.9, "seed": 3}
+    session.retry(temperature=0).read()
+    assert backend.requests[-1].parameters == {"temperature": 0.0, "seed": 3}
+
+
+def test_an_option_of_greedy_or_sampled_answers_goes_before_the_other_for_all() -> None:
+    session, backend = session_with()
+    session.configure(do_sample=True)
+    session.ask("q", temperature=0).read()
+    assert backend.requests[-1].parameters == {"temperature": 0.0}
+    session.configure(do_sample=None, temperature=0)
+    session.ask("q", do_sample=True).read()
+    assert backend.requests[-1].parameters == {"do_sample": True}
+    with pytest.raises(ParameterError, match="leave one of them out"):
+        session.ask("q", temperature=0, do_sample=True)
+
+
+class Recommending(ScriptedBackend):
+    """A local server that recommends a system text."""
+
+    def model(self, name: str = "") -> ModelInfo:
+        return ModelInfo(name or "small", system="Be correct.")
+
+
+def recommending() -> tuple[NotebookSession, Recommending]:
+    backend = Recommending()
+    return NotebookSession(connect=lambda _: backend), backend
+
+
+def test_the_recommended_system_text_is_sent_where_nobody_set_one() -> None:
+    session, backend = recommending()
+    session.ask("q").read()
+    assert backend.requests[-1].messages == (system("Be correct."), user("q"))
+    session.ask("q", format="text", new=True).read()
+    head = backend.requests[-1].messages[0]
+    assert head.content == ("Be correct.\n\nAnswer in plain text, without Markdown.")
+    assert [turn.system for turn in session.turns()] == ["", ""]
+    assert session.preview("q", new=True).messages[0] == system("Be correct.")
+
+
+def test_an_empty_system_text_is_a_choice_for_none() -> None:
+    session, backend = recommending()
+    session.ask("q", system="").read()
+    assert backend.requests[-1].messages == (system(""), user("q"))
+    session.retry().read()
+    assert backend.requests[-1].messages[0] == system("Be correct.")
+    session.ask("q", system="Be brief.", new=True).read()
+    assert backend.requests[-1].messages[0] == system("Be brief.")
 
 
 class Refusing(ScriptedBackend):

@@ -92,9 +92,21 @@ def test_a_preset_of_an_earlier_version_keeps_what_can_still_be_set(
     session: NotebookSession, path: Path
 ) -> None:
     path.parent.mkdir()
-    mine = {"seed": 1, "truncate": 2048, "return_full_text": False, "top_p": None}
+    mine: dict[str, object] = {
+        "temperature": 0.4,
+        "do_sample": True,
+        "seed": 1,
+        "truncate": 2048,
+        "return_full_text": False,
+        "top_p": None,
+    }
     path.write_text(json.dumps({"version": 1, "entries": {"mine": mine}}))
-    assert session.presets()["mine"] == {"seed": 1, "top_p": None}
+    assert session.presets()["mine"] == {
+        "temperature": None,
+        "top_p": None,
+        "do_sample": None,
+        "seed": 1,
+    }
     session.use_preset("mine")
     assert session.settings["seed"] == 1
 

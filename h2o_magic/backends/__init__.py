@@ -91,6 +91,13 @@ class ModelInfo:
     system: str = ""
     sampling: Mapping[str, tuple[Value, str]] = field(default_factory=dict)
 
+    @property
+    def recommended_system(self) -> tuple[Value, str] | None:
+        """The recommended system text and where it comes from; None without one."""
+        if not self.system:
+            return None
+        return self.system, f"recommended for {self.answered_by or self.name}"
+
 
 class Backend(Protocol):
     """A server that answers chat requests."""

@@ -128,8 +128,8 @@ class Controls:
             return self._temperature() != 0, ""
         if self._info is None:
             return None
-        if name == "system" and self._info.system:
-            return self._info.system, f"recommended for {self._info.name}"
+        if name == "system":
+            return self._info.recommended_system
         return self._info.sampling.get(name)
 
     def _temperature(self) -> object:
@@ -311,7 +311,8 @@ class _Row:
             shown, said = None, origin
         _say(self._origin, said)
         if hasattr(self.control, "placeholder"):
-            nothing = _NOTHING.get(self._setting.name, "the model's own")
+            own_one = "the model's own" if self._setting.name in CHAT_PARAMETERS else ""
+            nothing = _NOTHING.get(self._setting.name, own_one)
             self.control.placeholder = nothing if shown is None else str(shown)
             self._put(self._shown(value))
         elif value is None:

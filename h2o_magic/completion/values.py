@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from h2o_magic import current
 from h2o_magic.backends.dialects import DIALECTS
-from h2o_magic.catalogue import MODELS
+from h2o_magic.catalogue import MODELS, BuiltIn
 from h2o_magic.completion.words import Offer
 from h2o_magic.formats import FORMATS
 from h2o_magic.names import is_the_shells
@@ -114,7 +114,11 @@ class Values:
         elif place == "NAME":
             yield from self._threads()
         elif place == "MODEL":
-            yield from (Offer(name, "model") for name in MODELS)
+            yield from (
+                Offer(name, "model")
+                for name, entry in MODELS.items()
+                if not isinstance(entry.source, BuiltIn)
+            )
         elif place == "PRESET":
             yield from self._presets()
         elif place == "SERVER":

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from h2o_magic.catalogue import DEFAULT_MODEL
 from h2o_magic.errors import ParameterError
-from h2o_magic.parameters import CHAT_PARAMETERS, Parameter
+from h2o_magic.parameters import CHAT_PARAMETERS, Parameter, set_before
 from h2o_magic.turns import MAIN, Turn
 
 __all__ = ["CellOptions", "read_source", "write_source"]
@@ -77,16 +77,14 @@ def _options(turn: Turn, thread: str) -> Iterator[str]:
         yield "--new"
     sent = turn.facts.get("parameters")
     if isinstance(sent, dict):
-        for name, parameter in CHAT_PARAMETERS.items():
-            yield from _parameter_options(parameter, sent.get(name))
+        for name, value in set_before(sent).items():
+            yield from _parameter_options(CHAT_PARAMETERS[name], value)
 
 
 def _parameter_options(parameter: Parameter, value: object) -> Iterator[str]:
     try:
-        checked = None if value is None else parameter.check(value)
+        checked = parameter.check(value)
     except ParameterError:  # of another version, or another program
-        return
-    if checked is None:
         return
     if isinstance(checked, bool):
         yield parameter.option if checked else f"--no-{parameter.option[2:]}"

@@ -35,11 +35,17 @@ __all__ = ["fetch", "remove_leftovers", "wheels_folder"]
 _LOOK = 0.1
 _BLOCK = 2**20
 _USER = re.compile(r"(?<=//)[^/@\s]+@")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LONGEST = 300
 _DAMAGED = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, RuntimeError)
 #: Between this pip and a newer one the options are the same.
 _DOWNLOAD = ("download", "--no-deps", "--only-binary=:all:")
-_QUIETLY = ("--no-input", "--disable-pip-version-check", "--progress-bar=off")
+_QUIETLY = (
+    "--no-color",
+    "--no-input",
+    "--disable-pip-version-check",
+    "--progress-bar=off",
+)
 
 _Tell = Callable[[FetchEvent], None]
 
@@ -195,11 +201,19 @@ def _size(folder: Path) -> int:
 
 def _why(said: str) -> str:
     """Return the last error that pip printed, on one line and without a password."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    plain = _COLOUR.sub("", said)
+    lines = [line.strip() for line in plain.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR:")] or lines
     last = errors[-1].removeprefix("ERROR:").strip() if errors else "it did not say why"
-    if "connection broken" in said:  # after which pip only knows that it found nothing
+    if last.endswith("Exception:"):
+        last = lines[-1]
+    # After these pip only knows that it found nothing.
+    if "connection broken" in plain:
         last += "; the package index was not reached"
+    elif "No matching distribution" in last:
+        last += (
+            "; is it on your package index (`pip config list`), and is that reached?"
+        )
     return _USER.sub("***@", last)[:_LONGEST]
 
 

@@ -50,8 +50,9 @@ def _go(magics: H2OMagics, server: str, given: Given) -> None:
         key_ring=given.text("--key-ring") or "",
         key_prompt="--key-prompt" in given,
     )
-    first, second = str(connected).split("\n")
-    say(magics, "{first}\n\n{second}", first=first, second=second)
+    say_all(
+        magics, [filled("{line}", line=line) for line in str(connected).split("\n")]
+    )
 
 
 def _forget(magics: H2OMagics, server: str) -> None:

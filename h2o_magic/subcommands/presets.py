@@ -52,10 +52,10 @@ def _list(magics: H2OMagics) -> None:
 
 
 def _values(preset: Preset) -> str:
-    """Return what a preset sets, without what it leaves to the server."""
+    """Return what a preset sets."""
     texts = [
         f"{name}={SETTINGS[name].write(value)}"
         for name, value in preset.items()
         if value is not None
     ]
-    return cut(" ".join(texts))
+    return cut(" ".join(texts)) or "the model's own values"

@@ -112,8 +112,10 @@ def _setting_rows(settings: Settings, info: ModelInfo | None) -> Iterator[list[s
         if name in ("server", "model"):
             continue
         value, origin = settings[name], origin_in_words(settings.origin(name))
-        if name == "system" and not value and info is not None and info.system:
-            yield [name, cut(info.system), f"recommended for {info.name}"]
+        recommended = info.recommended_system if info is not None else None
+        if name == "system" and recommended and not settings.chosen(name):
+            text, by = recommended
+            yield [name, cut(str(text)), by]
         elif name not in CHAT_PARAMETERS or value is not None:
             yield [name, _value(setting, value), origin]
         elif info is not None and name in info.sampling:

@@ -1,0 +1,189 @@
+"""``h2o-magic ask``: in a process of its own, against a server with ready answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.stand_in import StandIn
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+def ask(
+    server: StandIn, *words: str, text: str | bytes = b"", **environ: str
+) -> subprocess.CompletedProcess[bytes]:
+    piped = text.encode() if isinstance(text, str) else text
+    return subprocess.run(
+        command(*words),
+        input=piped,
+        env=environment(server, **environ),
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "h2o_magic.cli", "ask", *words]
+
+
+def environment(server: StandIn, **environ: str) -> dict[str, str]:
+    return {**os.environ, "H2O_MAGIC_SERVER": server.url, **environ}
+
+
+def asked(server: StandIn) -> str:
+    return str(server.asked[-1]["inputs"])
+
+
+def test_the_answer_alone_is_on_standard_output(server: StandIn) -> None:
+    server.script = ["Par", "is."]
+    done = ask(server, "What is the capital of France?")
+    assert (done.returncode, done.stdout) == (0, b"Paris.\n")
+    assert "tokens" in done.stderr.decode() or "[" in done.stderr.decode()
+    assert asked(server).endswith("What is the capital of France?")
+
+
+def test_words_need_no_quotes_and_options_may_stand_anywhere(server: StandIn) -> None:
+    done = ask(server, "--temperature", "0.7", "How", "are", "you?", "--seed=3")
+    assert done.returncode == 0, done.stderr
+    assert asked(server).endswith("How are you?")
+    sent = server.asked[-1]["parameters"]
+    assert (sent["temperature"], sent["seed"]) == (0.7, 3)
+
+
+def test_piped_text_stands_below_the_question_or_is_it(server: StandIn) -> None:
+    ask(server, "Summarise this.", text="A long text.\n")
+    assert asked(server).endswith("Summarise this.\n\nA long text.")
+    ask(server, text="What is a kernel?\n")
+    assert asked(server).endswith("What is a kernel?")
+
+
+@pytest.mark.parametrize("words", [["-5 + 3 = ?"], ["--", "-5", "+ 3 = ?"]])
+def test_a_question_may_begin_with_a_dash(server: StandIn, words: list[str]) -> None:
+    done = ask(server, *words)
+    assert done.returncode == 0, done.stderr
+    assert asked(server).endswith("-5 + 3 = ?")
+
+
+def test_half_a_character_in_a_pipe_or_for_a_terminal_loses_no_text(
+    server: StandIn,
+) -> None:
+    server.script = ["caf\u00e9"]
+    done = ask(server, "x", text=b"caf\xe9", PYTHONIOENCODING="utf-8:strict")
+    assert done.returncode == 0, done.stderr
+    done = ask(server, "x", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stdout) == (0, b"caf?\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "expected a question"),
+        (["--temprature", "1", "x"], "did you mean '--temperature'?"),
+        (["--temperature", "warm", "x"], "`temperature` must be a number, 0 or above"),
+        (["--truncate", "100", "x"], "belongs to the gpt-gm protocol"),
+        (["--out", "x", "y"], "--out belongs to a notebook: leave it out"),
+        (["--thread", "a", "y"], "--thread belongs to a notebook: leave it out"),
+        (["--schema", "none.json", "y"], "none.json"),
+    ],
+)
+def test_what_cannot_be_asked_is_one_line_and_status_1(
+    server: StandIn, words: list[str], said: str
+) -> None:
+    done = ask(server, *words)
+    assert (done.returncode, done.stdout) == (1, b"")
+    (line,) = done.stderr.decode().splitlines()
+    assert said in line
+    assert "%%h2o" not in line
+    assert server.asked == []
+
+
+def test_a_server_that_is_not_there_is_one_line_and_status_1(server: StandIn) -> None:
+    done = ask(server, "x", H2O_MAGIC_SERVER="http://127.0.0.1:9")
+    assert (done.returncode, done.stdout) == (1, b"")
+    (line,) = done.stderr.decode().splitlines()
+    assert "127.0.0.1:9" in line
+
+
+def test_code_is_printed_alone_and_an_answer_without_is_no_success(
+    server: StandIn,
+) -> None:
+    server.script = ["Here:\n\n```python\nprint(1)\n```\n\nIt prints."]
+    done = ask(server, "--as", "code", "Print 1.")
+    assert (done.returncode, done.stdout) == (0, b"print(1)\n")
+    server.script = ["I cannot."]
+    done = ask(server, "--as", "code", "Print 1.")
+    assert (done.returncode, done.stdout) == (1, b"I cannot.\n")
+    assert b"no code" in done.stderr
+
+
+def test_json_is_printed_as_such_or_refused(server: StandIn) -> None:
+    server.script = ['Sure: {"a": [1, 2]}']
+    done = ask(server, "--as", "json", "x")
+    assert done.returncode == 0
+    assert json.loads(done.stdout) == {"a": [1, 2]}
+    server.script = ["no"]
+    assert ask(server, "--as", "json", "x").returncode == 1
+
+
+def test_a_preview_sends_nothing(server: StandIn) -> None:
+    done = ask(server, "--preview", "What is this?")
+    assert done.returncode == 0
+    assert b"What is this?" in done.stdout
+    assert server.asked == []
+
+
+def test_the_help_is_the_commands_own(server: StandIn) -> None:
+    done = ask(server, "--help")
+    said = done.stdout.decode()
+    assert said.startswith("usage: h2o-magic ask [options] QUESTION")
+    assert "--temperature" in said
+    assert "%%h2o" not in said
+    for option in ("--out", "--thread", "--new", "--no-history"):
+        assert f"{option} " not in said
+
+
+def test_an_interrupt_keeps_what_came_and_ends_with_130(
+    server: StandIn, tmp_path: Path
+) -> None:
+    gate = threading.Event()
+    server.script = ["Half an answer", gate]
+    with (tmp_path / "err").open("wb") as errors:
+        process = subprocess.Popen(
+            command("x"),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=environment(server),
+        )
+        with process:
+            assert process.stdout is not None
+            assert process.stdout.read(4) == b"Half"
+            process.send_signal(signal.SIGINT)
+            rest = process.stdout.read()
+            assert process.wait(60) == 130
+    gate.set()
+    assert rest.decode().strip() == "an answer"
+    assert "Traceback" not in (tmp_path / "err").read_text()
+
+
+def test_a_reader_that_has_enough_ends_it_quietly(server: StandIn) -> None:
+    server.script = ["One line\n"] * 50
+    script = " ".join([*command("x"), "</dev/null | head -n 1"])
+    done = subprocess.run(
+        ["sh", "-c", script],
+        env=environment(server),
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout == b"One line\n"
+    assert b"Traceback" not in done.stderr
