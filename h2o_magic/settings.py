@@ -26,7 +26,11 @@ __all__ = [
 ]
 
 #: Variables of this package that are no setting's: folders, and what tests need.
-_OTHER_VARIABLES = {f"{PREFIX}HOME", f"{PREFIX}REQUIRE_BROWSER"}
+_OTHER_VARIABLES = {
+    f"{PREFIX}HOME",
+    f"{PREFIX}REQUIRE_BROWSER",
+    f"{PREFIX}REQUIRE_WEIGHTS",
+}
 
 _DEFAULT = "default"
 #: Who set a value, for a reader; other origins are words already.

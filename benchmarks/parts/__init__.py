@@ -50,6 +50,7 @@ PARTS = {
     "package": "the size of the wheel, and what an installation adds",
     "panel": "the chat panel in JupyterLab",
     "local_server": "the local server beside its engine, and with many streams",
+    "real_model": "SmolLM2-135M: its texts, right answers, and wait for the first text",
 }
 
 #: The least rounds of parts whose figures are short, and vary.
