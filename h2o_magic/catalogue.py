@@ -131,8 +131,8 @@ class CatalogueEntry(NamedTuple):  # sooner made than a dataclass: `%load_ext` w
     note: str = ""
 
 
-#: Greedy, with a penalty on all that came before: as the cards of the H2O.ai models of
-#: 2023 ask them.
+#: Greedy, with a penalty on all that came before: what the card of falcon-7b-v3 shows,
+#: as programs that use it quote it. The card of falcon-40b was not seen.
 _GM_CARD = {"temperature": 0.0, "repetition_penalty": 1.2, "penalty_last_n": -1}
 
 #: Of the built-in demo weights, whatever model they stand in for.
@@ -164,7 +164,8 @@ _ENTRIES = (
         Hub("tensorblock/h2ogpt-4096-llama2-13b-chat-GGUF", "*Q4_K_M.gguf"),
         7_870_000_000,
         "llama",
-        # generation_config.json of Llama-2-13b-chat, whose weights these are.
+        # generation_config.json of copies of Llama-2-13b-chat, which it is made from;
+        # its own card was not seen.
         sampling={"temperature": 0.6, "top_p": 0.9},
         note="H2O.ai's later 13B chat model; no GGUF of the 2023 checkpoint is known",
     ),
@@ -197,8 +198,6 @@ _ENTRIES = (
         Hub("h2oai/h2o-danube3-500m-chat-GGUF", "*Q4_K_M.gguf"),
         318_000_000,
         "llama",
-        # Greedy, as the card of h2oai/h2o-danube3-500m-chat asks it.
-        sampling={"temperature": 0.0},
     ),
     CatalogueEntry(
         "danube3-4b",
@@ -206,7 +205,6 @@ _ENTRIES = (
         Hub("h2oai/h2o-danube3-4b-chat-GGUF", "*Q4_K_M.gguf"),
         2_400_000_000,
         "llama",
-        sampling={"temperature": 0.0},
     ),
     CatalogueEntry(
         "demo",
