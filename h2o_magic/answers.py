@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 from h2o_magic.events import (
@@ -20,7 +20,6 @@ from h2o_magic.events import (
 )
 from h2o_magic.parameters import Value
 from h2o_magic.turns import TurnStatus
-from h2o_magic.values import dataclass
 
 __all__ = ["AnswerRecord", "Facts"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from keyword import iskeyword
 from typing import NoReturn
 
@@ -14,7 +14,6 @@ from h2o_magic.nearest import did_you_mean
 from h2o_magic.option_words import leading_options, words_of
 from h2o_magic.parameters import CHAT_PARAMETERS, PARAMETERS, Value
 from h2o_magic.settings import SETTINGS, Setting, of_a_question
-from h2o_magic.values import dataclass
 
 __all__ = [
     "AskOptions",

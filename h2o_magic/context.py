@@ -7,10 +7,10 @@ Tokens are estimated here, since only a server knows its model's tokenizer.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from h2o_magic.messages import Message
 from h2o_magic.turns import Turn
-from h2o_magic.values import dataclass
 
 __all__ = [
     "CAUTIOUS",

@@ -8,10 +8,10 @@ from __future__ import annotations
 import ipaddress
 import re
 import string
+from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, urlsplit
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.values import dataclass
 
 __all__ = ["Endpoint", "check_base_url", "check_header_value", "is_loopback"]
 

@@ -7,9 +7,8 @@ cannot end like this raises a :class:`~h2o_magic.errors.BackendError` instead.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
-
-from h2o_magic.values import dataclass
 
 __all__ = [
     "Event",

@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from h2o_magic.asking import Answer
 from h2o_magic.turns import Turn
-from h2o_magic.values import dataclass
 
 __all__ = ["Began", "Changed", "Configured", "Ended", "Feed", "Grew", "News", "Waits"]
 

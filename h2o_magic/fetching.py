@@ -7,11 +7,11 @@ nothing is to be fetched.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from h2o_magic.amounts import size_in_words, time_in_words
-from h2o_magic.values import dataclass
 
 __all__ = [
     "FetchEvent",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from h2o_magic.endpoint import Endpoint
-from h2o_magic.values import dataclass
 
 __all__ = ["ServerState", "call", "state_of"]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
 from h2o_magic.errors import MessagesError
-from h2o_magic.values import dataclass
 
 __all__ = [
     "Message",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 from h2o_magic.backends import Backend, ChatRequest
@@ -11,7 +11,6 @@ from h2o_magic.parameters import Value
 from h2o_magic.record import Record
 from h2o_magic.shapes import instruction
 from h2o_magic.turns import Turn
-from h2o_magic.values import dataclass
 
 __all__ = ["Question", "Started"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from h2o_magic import captions, tables
@@ -12,7 +13,6 @@ from h2o_magic.asking import Answer
 from h2o_magic.blocks import close_fence
 from h2o_magic.errors import ConfigurationError, H2OMagicError
 from h2o_magic.next_cell import code_for_cell
-from h2o_magic.values import dataclass
 
 __all__ = ["AnswerError", "Rendered", "render"]
 

@@ -8,12 +8,11 @@ puts the new turn in the old one's place.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from h2o_magic.messages import Message, assistant, user
 from h2o_magic.setting_table import MAIN
-from h2o_magic.values import dataclass
 
 __all__ = [
     "MAIN",

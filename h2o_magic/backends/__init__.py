@@ -7,13 +7,12 @@ a running answer: several answers may stream from one backend at once.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from h2o_magic.events import Event
 from h2o_magic.messages import Message
 from h2o_magic.parameters import Value
-from h2o_magic.values import dataclass
 
 __all__ = ["Backend", "ChatRequest", "ModelInfo"]
 

@@ -16,10 +16,10 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from h2o_magic.decoders import EventDecoder
-from h2o_magic.values import dataclass
 
 __all__ = ["Frame", "Places"]
 

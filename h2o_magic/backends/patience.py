@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from h2o_magic.errors import BackendError, ConfigurationError, RateLimitedError
-from h2o_magic.values import dataclass
 
 __all__ = ["DEFAULT_PATIENCE", "Patience", "Waits", "names_a_wait"]
 

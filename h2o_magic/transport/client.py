@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Container, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import urlencode, urlsplit
@@ -23,7 +23,6 @@ from h2o_magic.transport.reply import Reply, status_error
 from h2o_magic.transport.secrecy import Secrets
 from h2o_magic.transport.timeouts import DEFAULT_TIMEOUTS, Timeouts
 from h2o_magic.transport.ways import way_to
-from h2o_magic.values import dataclass
 
 __all__ = ["Transport"]
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields
+from dataclasses import dataclass, fields
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.values import dataclass
 
 __all__ = ["DEFAULT_TIMEOUTS", "QUICK", "Timeouts"]
 

@@ -12,6 +12,7 @@ import contextlib
 import re
 import warnings
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -27,7 +28,6 @@ from h2o_magic.transport import (
     Timeouts,
     Transport,
 )
-from h2o_magic.values import dataclass
 
 __all__ = ["Created", "GptGmCalls"]
 

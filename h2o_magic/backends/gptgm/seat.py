@@ -7,7 +7,7 @@ made again from our own transcript.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from h2o_magic.backends.gptgm.calls import GptGmCalls
@@ -17,7 +17,6 @@ from h2o_magic.events import Source
 from h2o_magic.messages import Message, assistant
 from h2o_magic.parameters import Value
 from h2o_magic.transport import Cancellation
-from h2o_magic.values import dataclass
 
 __all__ = ["Known", "Place", "Question", "Seat"]
 
