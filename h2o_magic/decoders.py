@@ -1,4 +1,4 @@
-"""Bytes to lines, lines to server-sent events or to JSON objects.
+"""Bytes to lines, lines to server-sent events.
 
 Pure and incremental: bytes go in as they come from the network, cut anywhere, and the
 same values come out for every cut. Nothing here knows what they mean.
@@ -10,19 +10,15 @@ servers leave it, those of the servers; each departure is marked by a comment.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-__all__ = ["EventDecoder", "LineDecoder", "ObjectDecoder", "ServerSentEvent"]
+__all__ = ["EventDecoder", "LineDecoder", "ServerSentEvent"]
 
 _BOM = b"\xef\xbb\xbf"
 # Only these three end a line. str.splitlines() knows many more, and they are legal
 # inside the JSON strings that travel in the lines.
 _LINE_END = re.compile(rb"\r\n|\n|\r")
-_JSON_BLANKS = " \t"
-_JSON = json.JSONDecoder()
 
 
 class ServerSentEvent(NamedTuple):
@@ -166,39 +162,3 @@ class EventDecoder:
         self._data, self._event, self._error = [], "", None
         if len(lines) > 1 or any(lines) or error is not None or kind == "error":
             events.append(ServerSentEvent(lines, kind or "message", error))
-
-
-class ObjectDecoder:
-    """Make JSON objects of bytes that have one on a line, or several.
-
-    Text is UTF-8; bytes that are not are replaced. Of a line that has something else
-    in it, what stands before that is used, and the next line is read as if nothing had
-    been. Lists, numbers and texts are dropped.
-    """
-
-    def __init__(self) -> None:
-        self._lines = LineDecoder()
-
-    def feed(self, data: bytes) -> list[dict[str, Any]]:
-        """Take the next bytes and return the objects on the lines they complete."""
-        return _objects(self._lines.feed(data))
-
-    def flush(self) -> list[dict[str, Any]]:
-        """Return the objects on the last line, if the bytes ended without its end."""
-        return _objects(self._lines.flush())
-
-
-def _objects(lines: Iterable[bytes]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    for line in lines:
-        text, place = line.decode("utf-8", errors="replace").strip(_JSON_BLANKS), 0
-        try:
-            while place < len(text):
-                value, place = _JSON.raw_decode(text, place)
-                if isinstance(value, dict):
-                    found.append(value)
-                while place < len(text) and text[place] in _JSON_BLANKS:
-                    place += 1
-        except (ValueError, RecursionError):
-            continue  # no JSON from here on
-    return found

@@ -233,7 +233,7 @@ class Exchange:
         rate = limits.rate(question.model)
         given = estimate((*head, user(question.text)), rate)
 
-        dialect = getattr(self.backend, "dialect", "gpt-gm")
+        dialect = getattr(self.backend, "dialect", "")
 
         def within(context: int, turns: Iterable[Turn]) -> Chosen:
             return choose(

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from h2o_magic.backends.dialects import DIALECTS
 from h2o_magic.endpoint import check_base_url, is_loopback
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.keys import NO_KEY, KeySource
@@ -47,7 +46,8 @@ class KnownServer:
     url : str
         Its base URL.
     dialect : str
-        One of `DIALECTS`; empty if it is still to be found out.
+        Its dialect's name, which may be that of a package that is not installed any
+        more; empty if it is still to be found out.
     key : KeySource
         Where its key comes from.
 
@@ -66,11 +66,6 @@ class KnownServer:
         if self.name:
             _check_name(self.name)
         object.__setattr__(self, "url", check_base_url(self.url))
-        if self.dialect not in ("", *DIALECTS):
-            raise ConfigurationError(
-                f"expected a dialect, one of {', '.join(DIALECTS)}, got "
-                f"{self.dialect!r}: {did_you_mean(str(self.dialect), DIALECTS)}"
-            )
 
 
 class KnownServers:
@@ -233,10 +228,10 @@ def _free_name(server: KnownServer, hint: str, taken: Container[str]) -> str:
 def _load(name: str, value: Any) -> KnownServer:
     kind: Any
     ((kind, where),) = value.get("key", {"none": ""}).items()
-    server = KnownServer(name, value["url"], value["dialect"], KeySource(kind, where))
-    if not name or not server.dialect:
+    dialect: object = value["dialect"]
+    if not name or not dialect or not isinstance(dialect, str):
         raise ValueError("it has no name, or no dialect")
-    return server
+    return KnownServer(name, value["url"], dialect, KeySource(kind, where))
 
 
 def _dump(server: KnownServer) -> dict[str, Any]:

@@ -276,8 +276,8 @@ class NotebookSession(BranchingConversation, Configuring):
         name
             What to call it; empty for its name, or one after its address.
         dialect
-            ``gpt-gm``, ``chat-ui``, ``openai``, or ``auto`` to find it out anew; empty
-            for what is known, or else finding it out.
+            ``openai``, ``gpt-gm``, the name of one that a plug-in adds, or ``auto`` to
+            find it out anew; empty for what is known, or else finding it out.
         key_env, key_ring, key_prompt
             Where its key is: a variable of the environment, a service in the system's
             keyring, or with the user, who is asked for it. None of them for what is

@@ -7,8 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from h2o_magic.backends import Backend, ModelInfo
-from h2o_magic.backends.dialects import DIALECTS
+from h2o_magic.backends import Backend, ModelInfo, registry
 from h2o_magic.endpoint import Endpoint
 from h2o_magic.errors import ConfigurationError, ProtocolError, StatusError
 from h2o_magic.keys import NO_KEY
@@ -83,11 +82,12 @@ def reached(
     Raises
     ------
     ConfigurationError
-        If it was found to speak something else than the user says.
+        If it was found to speak something else than the user says, or nothing that is
+        supported.
     BackendError
         If it does not answer, or refuses the key.
     """
-    what, how, engine = DIALECTS.get(server.dialect, ""), "", ""
+    what, how, engine = registry.label(server.dialect), "", ""
     listed = sure = forced
     if not server.dialect:
         server, found = looked_at(server, token)
@@ -136,6 +136,8 @@ def _agreed(server: KnownServer, token: str | None) -> bool:
     """
     from h2o_magic.backends.detect import detect  # noqa: PLC0415
 
+    if not registry.find(server.dialect).probes:
+        return True  # it cannot be recognised
     try:
         found = detect(Endpoint(server.url, token), expected=server.dialect)
     except ProtocolError:
@@ -158,7 +160,9 @@ def _models_of(backend: Backend, server: KnownServer) -> tuple[ModelInfo, ...] |
         return None
     except StatusError as error:
         if error.status in REFUSED:
-            raise _refusal(DIALECTS[server.dialect], server, error.status) from None
+            raise _refusal(
+                registry.label(server.dialect), server, error.status
+            ) from None
         if error.status in (404, 405, 501):
             return None
         raise

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 
 from h2o_magic.backends.detect import Found, detect
 from h2o_magic.endpoint import Endpoint
-from h2o_magic.errors import BackendError, TimedOutError
+from h2o_magic.errors import BackendError, ConfigurationError, TimedOutError
 from h2o_magic.known_servers import suggested_name
 from h2o_magic.transport import Timeouts
 
 __all__ = ["PORTS", "OpenPort", "scan"]
 
-#: vLLM and others; SGLang; Ollama; llama.cpp and TGI; LM Studio; h2oGPT; chat-ui and
-#: TGI in containers; LiteLLM; chat-ui in development.
-PORTS = (8000, 8001, 30000, 11434, 8080, 1234, 5000, 5001, 3000, 4000, 5173)
+#: vLLM and others; SGLang; Ollama; llama.cpp and TGI; LM Studio; h2oGPT; TGI in
+#: containers; LiteLLM.
+PORTS = (8000, 8001, 30000, 11434, 8080, 1234, 5000, 5001, 3000, 4000)
 
 _HERE = "127.0.0.1"
 _OPEN = 0.3  # seconds to wait for a port to open
@@ -72,6 +72,6 @@ def _look(port: int) -> OpenPort | None:
         found = detect(Endpoint(url), timeouts=_TIMEOUTS)
     except TimedOutError:
         return OpenPort(url, why=f"no answer within {_TIMEOUTS.first_byte:g} s")
-    except BackendError:
+    except (BackendError, ConfigurationError):
         return OpenPort(url, why="something else answers")
     return OpenPort(url, found, suggested_name(url, found.engine or found.dialect))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from h2o_magic import model_choice
 from h2o_magic.aliases import Aliases
 from h2o_magic.backends import Backend, ModelInfo
-from h2o_magic.backends.connect import local
+from h2o_magic.backends.registry import local
 from h2o_magic.errors import (
     BackendError,
     ConfigurationError,

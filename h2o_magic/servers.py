@@ -13,8 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from h2o_magic import places
-from h2o_magic.backends import Backend
-from h2o_magic.backends import connect as backends
+from h2o_magic.backends import Backend, registry
 from h2o_magic.endpoint import check_base_url
 from h2o_magic.errors import ConfigurationError, StatusError
 from h2o_magic.keys import Keys, KeySource
@@ -57,7 +56,7 @@ class Servers:
         *,
         keys: Keys | None = None,
         lists: ModelLists | None = None,
-        make: Make = backends.connect,
+        make: Make = registry.connect,
     ) -> None:
         self.keys = Keys() if keys is None else keys
         self.lists = ModelLists() if lists is None else lists
@@ -170,14 +169,16 @@ class Servers:
         entry = replace(
             entry,
             name=name or entry.name,
-            dialect={"": entry.dialect, "auto": ""}.get(dialect, dialect),
+            dialect={"": entry.dialect, registry.AUTO: ""}.get(dialect, dialect),
             key=entry.key if key is None else key,
         )
+        forced = dialect not in ("", registry.AUTO)
+        if forced:
+            registry.find(dialect)  # raises an error if there is none
         self._known.refuse_taken(entry)
         if entry.key.kind == "prompt" and (key or not self.keys.holds(entry.url)):
             self.keys.ask(entry.url)
         token = self.keys.read(entry.key, entry.url)
-        forced = dialect not in ("", "auto")
         try:
             found = reached(entry, token, self._make, forced=forced)
         except StatusError as error:

@@ -19,7 +19,7 @@ from IPython.core.interactiveshell import InteractiveShell
 import h2o_magic.backends.gptgm  # noqa: F401
 from h2o_magic import current, places
 from h2o_magic.arguments import help_rows
-from h2o_magic.backends.dialects import DIALECTS
+from h2o_magic.backends import registry
 from h2o_magic.catalogue import MODELS
 from h2o_magic.completion import values
 from h2o_magic.completion.words import Offer, fitting, split
@@ -157,7 +157,9 @@ class Listing(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        body = json.dumps([{"id": "house-model"}, {"id": "falcon-7b"}]).encode()
+        body = json.dumps(
+            [{"id": name, "weights": "x"} for name in ("house-model", "falcon-7b")]
+        ).encode()
         self.send_response(200 if self.path == "/api/models" else 404)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -279,7 +281,7 @@ def test_an_unknown_subcommand_has_nothing(shell: InteractiveShell) -> None:
 def test_known_servers_are_offered(shell: InteractiveShell) -> None:
     known = KnownServers(places.servers_file())
     known.keep(KnownServer("lab", "http://lab", "openai"))
-    known.keep(KnownServer("laptop", "http://laptop", "chat-ui"))
+    known.keep(KnownServer("laptop", "http://laptop", "gpt-gm"))
     assert texts(shell, "%h2o connect |") == [
         *("lab", "laptop", "local"),
         *("--name", "--dialect", "--key-env", "--key-ring", "--key-prompt"),
@@ -292,7 +294,10 @@ def test_known_servers_are_offered(shell: InteractiveShell) -> None:
 def test_dialects_and_variables_with_keys_are_offered(
     shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert texts(shell, "%h2o connect http://a --dialect |") == ["auto", *DIALECTS]
+    assert texts(shell, "%h2o connect http://a --dialect |") == [
+        "auto",
+        *registry.names(),
+    ]
     monkeypatch.setenv("H2OTEST_API_KEY", "geheim")
     monkeypatch.setenv("H2OTEST_LAB_KEY", "geheim")
     monkeypatch.setenv("H2OTEST_COLOUR", "green")

@@ -32,7 +32,7 @@ from h2o_magic.errors import (
     StatusError,
 )
 from h2o_magic.keys import Keys
-from h2o_magic.known_servers import KnownServers
+from h2o_magic.known_servers import KnownServer, KnownServers
 from h2o_magic.model_lists import ModelLists
 from h2o_magic.notebook import NotebookSession
 from h2o_magic.servers import Servers
@@ -191,16 +191,55 @@ def test_a_known_server_is_gone_back_to_by_name_in_another_kernel(
 
 
 def test_each_dialect_is_connected_to(session: NotebookSession) -> None:
-    chat = {
-        "/api/models": replayed("chat-ui/api-models"),
-        "/api/v2/models": replayed("chat-ui/api-v2-models"),
-    }
     old = {"/__data.json": replayed("gpt-gm/data-json-root")}
-    with serving(routes(chat)) as new, serving(routes(old)) as older:
-        assert session.connect(new.url).dialect == "chat-ui"
-        assert session.backend.dialect == "chat-ui"
+    with serving(openai_server("qwen")) as new, serving(routes(old)) as older:
+        assert session.connect(new.url).dialect == "openai"
+        assert session.backend.dialect == "openai"
         assert session.connect(older.url).dialect == "gpt-gm"
         assert session.backend.dialect == "gpt-gm"
+        session.close()
+
+
+@pytest.mark.parametrize("dialect", ["", "gpt-gm", "openai"])
+def test_chat_ui_is_refused_and_the_session_stays(
+    session: NotebookSession, dialect: str
+) -> None:
+    chat_ui = {"/api/models": replayed("chat-ui/api-models")}
+    with serving(openai_server("qwen")) as server:
+        session.connect(server.url, name="lab")
+        server.script = routes(chat_ui)
+        for name in (server.url, "lab"):
+            with pytest.raises(
+                ConfigurationError, match="is HuggingChat-style chat-ui"
+            ):
+                session.connect(name, dialect=dialect)
+        assert session.settings["server"] == "lab"
+        (known,) = session.servers.known()
+        assert known.dialect == "openai"
+        session.close()
+
+
+@pytest.mark.parametrize(
+    ("dialect", "words"),
+    [
+        (
+            "chat-ui",
+            "'chat-ui' is no dialect any more: it is HuggingChat-style chat-ui",
+        ),
+        ("klingon", "one of gpt-gm, openai, got 'klingon': install the package that"),
+    ],
+)
+def test_a_known_server_whose_dialect_is_gone_is_told_so(
+    desk: Desk, session: NotebookSession, dialect: str, words: str
+) -> None:
+    with serving(openai_server("qwen")) as server:
+        KnownServers(desk.folder / "servers.json").keep(
+            KnownServer("lab", server.url, dialect)
+        )
+        with pytest.raises(ConfigurationError, match=words):
+            session.connect("lab")
+        assert server.requests == []
+        assert session.connect("lab", dialect="auto").dialect == "openai"
         session.close()
 
 
@@ -209,10 +248,10 @@ def test_another_server_at_a_known_address_is_found_out(
 ) -> None:
     with serving(openai_server("qwen")) as server:
         session.connect(server.url, name="lab")
-        server.script = routes({"/api/models": replayed("chat-ui/api-models")})
-        assert session.connect("lab").dialect == "chat-ui"
+        server.script = routes({"/__data.json": replayed("gpt-gm/data-json-root")})
+        assert session.connect("lab").dialect == "gpt-gm"
         (known,) = session.servers.known()
-        assert known.dialect == "chat-ui"
+        assert known.dialect == "gpt-gm"
         session.close()
 
 
@@ -220,9 +259,8 @@ def test_a_dialect_that_is_named_must_be_the_servers(session: NotebookSession) -
     with serving(openai_server("qwen")) as server:
         session.connect(server.url, dialect="openai", name="lab")
         known = session.servers.known()
-        for other in ("gpt-gm", "chat-ui"):
-            with pytest.raises(ConfigurationError, match="found OpenAI-compatible"):
-                session.connect(server.url, dialect=other)
+        with pytest.raises(ConfigurationError, match="found OpenAI-compatible"):
+            session.connect(server.url, dialect="gpt-gm")
         assert session.servers.known() == known
         assert session.connect("lab", dialect="auto").dialect == "openai"
         with pytest.raises(ConfigurationError, match="did you mean 'openai'"):
@@ -307,11 +345,11 @@ def test_a_server_of_two_dialects_is_taken_by_the_one_that_is_named(
     session: NotebookSession,
 ) -> None:
     both = {
-        "/api/models": replayed("chat-ui/api-models"),
+        "/api/models": document([{"id": "qwen", "weights": "qwen.gguf"}]),
         "/v1/models": vllm("qwen"),
     }
     with serving(routes(both)) as server:
-        for dialect in ("openai", "chat-ui"):
+        for dialect in ("openai", "gpt-gm"):
             connected = session.connect(server.url, dialect=dialect)
             assert connected.dialect == dialect
         session.close()
@@ -321,12 +359,12 @@ def test_a_version_segment_means_the_api_that_is_there(
     session: NotebookSession,
 ) -> None:
     both = {
-        "/api/models": replayed("chat-ui/api-models"),
+        "/api/models": document([{"id": "qwen", "weights": "qwen.gguf"}]),
         "/v1/models": vllm("qwen"),
         "/v2/models": vllm("qwen"),
     }
     with serving(routes(both)) as server:
-        assert session.connect(server.url, name="lab").dialect == "chat-ui"
+        assert session.connect(server.url, name="lab").dialect == "gpt-gm"
         for address in (f"{server.url}/v1", f"{server.url}/v2"):
             connected = session.connect(address)
             assert (connected.dialect, connected.url) == ("openai", address)

@@ -22,7 +22,7 @@ from h2o_magic.model_lists import ModelLists
 LAB = KnownServer(
     "lab", "https://gpu.example.org/v1", "openai", KeySource("env", "LAB")
 )
-CHAT = KnownServer("chat", "http://chat.example.org", "chat-ui")
+CHAT = KnownServer("chat", "http://chat.example.org", "gpt-gm")
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_the_file_says_where_the_key_is_and_not_more(
                 "dialect": "openai",
                 "key": {"env": "LAB"},
             },
-            "chat": {"url": "http://chat.example.org", "dialect": "chat-ui"},
+            "chat": {"url": "http://chat.example.org", "dialect": "gpt-gm"},
         },
     }
 
@@ -139,9 +139,12 @@ def test_what_is_no_name(name: str) -> None:
         KnownServer(name, "http://a")
 
 
-def test_an_unknown_dialect_is_refused_with_the_nearest() -> None:
-    with pytest.raises(ConfigurationError, match="did you mean 'chat-ui'"):
-        KnownServer("a", "http://a", "chatui")
+def test_a_server_stays_known_while_no_package_speaks_its_dialect(
+    known: KnownServers, said: list[str]
+) -> None:
+    known.keep(KnownServer("a", "http://a", "klingon"))
+    assert [entry.dialect for entry in known.all()] == ["klingon"]
+    assert said == []
 
 
 def test_a_server_is_forgotten(known: KnownServers) -> None:
@@ -200,7 +203,7 @@ def test_a_damaged_file_is_kept_aside_and_a_line_says_so(
     [
         None,
         {"url": "http://user:geheim@host", "dialect": "openai"},
-        {"url": "http://host", "dialect": "klingon"},
+        {"url": "http://host", "dialect": 7},
         {"url": "http://host", "dialect": ""},
         {"url": "http://host"},
         {"url": "http://host", "dialect": "openai", "key": "geheim"},

@@ -1,12 +1,13 @@
 """What a server must be able to do for the session: the Backend protocol.
 
 A backend holds settings and may cache what a server remembers, but never the state of
-a running answer: several answers may stream from one backend at once.
+a running answer: several answers may stream from one backend at once. A `Dialect` says
+how backends for one kind of server are made, and how such a server is recognised.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,7 +15,7 @@ from h2o_magic.events import Event
 from h2o_magic.messages import Message
 from h2o_magic.parameters import Value
 
-__all__ = ["Backend", "ChatRequest", "ModelInfo"]
+__all__ = ["Backend", "ChatRequest", "Dialect", "Match", "ModelInfo", "ProbeAnswer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,11 @@ class ModelInfo:
 
 
 class Backend(Protocol):
-    """A server that answers chat requests."""
+    """A server that answers chat requests.
+
+    A class that inherits from this one may leave out `model`, `count_tokens`, `forget`
+    and `close`: they say then that the server cannot do that, or do nothing.
+    """
 
     @property
     def url(self) -> str:
@@ -127,7 +132,7 @@ class Backend(Protocol):
             If it does not say.
         """
 
-    def model(self, name: str = "") -> ModelInfo | None:
+    def model(self, name: str = "") -> ModelInfo | None:  # noqa: ARG002
         """Return what the server says of one model; None if nothing.
 
         Parameters
@@ -141,8 +146,13 @@ class Backend(Protocol):
         BackendError
             If it is not reached.
         """
+        return None
 
-    def count_tokens(self, model: str, messages: Sequence[Message]) -> int | None:
+    def count_tokens(
+        self,
+        model: str,  # noqa: ARG002
+        messages: Sequence[Message],  # noqa: ARG002
+    ) -> int | None:
         """Return how many tokens `model` would read of `messages`.
 
         Parameters
@@ -162,8 +172,9 @@ class Backend(Protocol):
         BackendError
             If the server is not reached, or refuses these.
         """
+        return None
 
-    def forget(self, chat: str) -> None:
+    def forget(self, chat: str) -> None:  # noqa: ARG002
         """Give back what is held here and on the server for one chat; never raises.
 
         Parameters
@@ -171,6 +182,104 @@ class Backend(Protocol):
         chat
             Key of a chat that has ended. One that is not known is no error.
         """
+        return
 
     def close(self) -> None:
         """Give back what is held here and on the server; never raises."""
+        return
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeAnswer:
+    """A server's answer to one of the GET requests that find out what it speaks.
+
+    Attributes
+    ----------
+    path : str
+        What was asked for, below the server's address.
+    status : int
+        The HTTP status; 0 if no answer came.
+    document : object
+        The answer's JSON; None if it is none.
+    words : str
+        What it says, on one line, shortened and without secrets.
+    server : str
+        Its ``Server`` header.
+    """
+
+    path: str
+    status: int
+    document: Any = None
+    words: str = ""
+    server: str = ""
+
+    @property
+    def refused(self) -> bool:
+        """True if the server wants a key, or another one."""
+        return self.status in (401, 403)
+
+    def __str__(self) -> str:
+        said = [str(self.status or "no answer"), *filter(None, [self.words])]
+        return f"GET {self.path}: {', '.join(said)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What a server that was recognised says of itself.
+
+    Attributes
+    ----------
+    engine : str
+        The program that answers, if it can be told; else empty.
+    models : int or None
+        How many models it listed; None if it did not.
+    """
+
+    engine: str = ""
+    models: int | None = None
+
+
+#: Judges an answer, given those to other probes that came before it.
+Recognise = Callable[[ProbeAnswer, Sequence[ProbeAnswer]], Match | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """A way of talking to servers, by which a backend can be made.
+
+    Attributes
+    ----------
+    name : str
+        What ``--dialect`` takes.
+    label : str
+        What such a server is called in messages: ``OpenAI-compatible``.
+    connect : callable
+        Makes a backend of an address and a key (None without one); sends nothing.
+    probes : tuple of str
+        Paths below a server's address that are asked for by GET, in this order, to
+        recognise it; ``{version}`` stands for the version segment of the address, or
+        ``/v1``. Without any, such a server is connected to only where it is named.
+    recognise : callable
+        Takes the answer to one of `probes`, and those before it. Returns a `Match` if
+        the server speaks this dialect, else None.
+
+    Raises
+    ------
+    TypeError
+        If `probes` is not a tuple of paths.
+    """
+
+    name: str
+    label: str
+    connect: Callable[[str, str | None], Backend]
+    probes: tuple[str, ...] = ()
+    recognise: Recognise = lambda _answer, _earlier: None
+
+    def __post_init__(self) -> None:
+        probes: object = self.probes  # what a plug-in gives is checked by nobody else
+        paths = probes if isinstance(probes, tuple) else ("",)
+        if not all(str(path).startswith(("/", "{version}/")) for path in paths):
+            raise TypeError(
+                f"the dialect {self.name!r}: expected `probes` as a tuple of paths "
+                f'like ("/models",), got {self.probes!r}'
+            )

@@ -1,37 +1,26 @@
-"""Which dialect a server speaks: found with at most three GET requests.
+"""Which dialect a server speaks: each dialect's probes are asked for by GET.
 
-Each asks for a list of models where one dialect has it, and where the others have
-nothing (tests/recordings):
-
-=================  ==========================================================
-``/api/models``    chat-ui from 2024, and the servers of this package
-``/v1/models``     every OpenAI-compatible server
-``/__data.json``   chat-ui of 2023: the data of its page, in SvelteKit's shape
-=================  ==========================================================
-
-A refusal identifies a server, too, if it does not refuse everything alike.
+The built-in ones have three between them, each a list of models where one dialect has
+it and the others have nothing (tests/recordings). Those of plug-ins come last, unless
+the dialect is named.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from h2o_magic.amounts import counted
-from h2o_magic.backends.chatui.token import Credential
-from h2o_magic.backends.dialects import DIALECTS
-from h2o_magic.backends.engines import engine_of
-from h2o_magic.backends.gptgm.models import models_of_page
+from h2o_magic.backends import Dialect, ProbeAnswer, registry
 from h2o_magic.backends.openai.address import split_address
 from h2o_magic.backends.openai.flavour import entries_of
 from h2o_magic.backends.telling import telling, told
 from h2o_magic.endpoint import Endpoint
 from h2o_magic.error_text import error_text
-from h2o_magic.errors import BackendError, ProtocolError
+from h2o_magic.errors import BackendError, ConfigurationError, ProtocolError
 from h2o_magic.transport import Reply, Timeouts, Transport
 
 __all__ = ["Found", "detect"]
@@ -40,10 +29,6 @@ _TIMEOUTS = Timeouts(connect=5, first_byte=20, idle=10, overall=30)
 _LARGEST = 8 * 2**20  # bytes of a list of models
 _LONGEST = 65536  # bytes of an error that are read
 _SHOWN = 100  # characters of an answer that fits nothing
-_REFUSED = (401, 403)
-
-#: What chat-ui of 2023 and the servers of this package say, and nobody else.
-_LOGIN = "You have to be logged in."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +38,7 @@ class Found:
     Attributes
     ----------
     dialect : str
-        A name in `DIALECTS`.
+        The name of a dialect.
     engine : str
         The program that answers, if it can be told; else empty.
     models : int or None
@@ -73,31 +58,13 @@ class Found:
     @property
     def kind(self) -> str:
         """What it is, in words: ``OpenAI-compatible (vLLM)``."""
-        return DIALECTS[self.dialect] + (f" ({self.engine})" if self.engine else "")
+        engine = f" ({self.engine})" if self.engine else ""
+        return registry.label(self.dialect) + engine
 
     def __str__(self) -> str:
         """Say what it is and has: ``OpenAI-compatible (vLLM), 2 models``."""
         has = "" if self.models is None else f", {counted(self.models, 'model')}"
         return f"{self.kind}{has}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Heard:
-    """One answer: `document` is None if it is no JSON, `status` 0 if none came."""
-
-    path: str
-    status: int
-    document: Any = None
-    words: str = ""
-    server: str = ""
-
-    @property
-    def refused(self) -> bool:
-        return self.status in _REFUSED
-
-    def __str__(self) -> str:
-        said = [str(self.status or "no answer"), *filter(None, [self.words])]
-        return f"GET {self.path}: {', '.join(said)}"
 
 
 def detect(
@@ -118,32 +85,60 @@ def detect(
     ------
     ConnectionFailedError, TimedOutError
         If the server does not answer.
+    ConfigurationError
+        If it is one that is known and not supported.
     ProtocolError
         If nothing fits; the message says what was asked and what came back.
     """
-    heard: list[_Heard] = []
     root, version = split_address(endpoint.url)
-    routes = [
-        ("/api/models", _listed),
-        (f"{version}/models", _openai),
-        ("/__data.json", _page),
-    ]
-    if expected == "openai" or root != endpoint.url:  # who writes /v1 means it
-        routes.insert(0, routes.pop(1))
-    # The cookie of a chat-ui's session is no key, and must not be taken for one.
-    given = Credential.of(endpoint.token)
-    with closing(Transport(Endpoint(root, given.bearer), timeouts=timeouts)) as way:
-        if given.cookie is not None:
-            way.keep_cookie(*given.cookie)
-        for path, judge in routes:
-            heard.append(_ask(way, path, first=not heard))
-            found = judge(heard[-1], heard[:-1])
+    # Who writes a version segment means the OpenAI-compatible API that is there.
+    first = expected or ("openai" if root != endpoint.url else "")
+    answers: dict[str, ProbeAnswer] = {}
+    with closing(Transport(Endpoint(root, endpoint.token), timeouts=timeouts)) as way:
+        for path, dialects in _probes(expected, first, version):
+            if path not in answers:
+                answers[path] = _ask(way, path, first=not answers)
+            others = [a for a in answers.values() if a.path != path]
+            found = _judged(answers[path], others, dialects)
             if found is not None:
                 return found
-    raise ProtocolError(_nothing(endpoint, heard))
+    raise _nothing(endpoint, list(answers.values()))
 
 
-def _ask(way: Transport, path: str, *, first: bool) -> _Heard:
+def _probes(
+    expected: str, first: str, version: str
+) -> Iterator[tuple[str, list[Dialect]]]:
+    """Yield the paths to ask for, each with the dialects that judge the answer.
+
+    Parameters
+    ----------
+    expected
+        The dialect that the server is said to speak; may be empty.
+    first
+        The built-in dialect whose paths come before the others'; may be empty.
+    version
+        The version segment of the address.
+    """
+    for dialects in _rounds(expected):
+        paths = [
+            (path.replace("{version}", version), dialect)
+            for dialect in sorted(dialects, key=lambda d: d.name != first)
+            for path in dialect.probes
+        ]
+        for path in dict.fromkeys(path for path, _ in paths):
+            yield path, [dialect for dialect in dialects if (path, dialect) in paths]
+
+
+def _rounds(expected: str) -> Iterator[tuple[Dialect, ...]]:
+    """Yield the dialects in the order of trying, plug-ins as late as can be."""
+    built_in = registry.built_in()
+    if expected and all(dialect.name != expected for dialect in built_in):
+        yield (registry.find(expected),)
+    yield built_in
+    yield tuple(registry.added())
+
+
+def _ask(way: Transport, path: str, *, first: bool) -> ProbeAnswer:
     try:
         with way.send("GET", path, accepted=range(100, 600)) as reply:
             return _heard(path, reply)
@@ -151,10 +146,10 @@ def _ask(way: Transport, path: str, *, first: bool) -> _Heard:
         if first:  # there is nobody, or it is too slow for all
             with telling(partial(told, refusal=str)):
                 raise
-        return _Heard(path, 0, words=_cut(str(error)))
+        return ProbeAnswer(path, 0, words=_cut(str(error)))
 
 
-def _heard(path: str, reply: Reply) -> _Heard:
+def _heard(path: str, reply: Reply) -> ProbeAnswer:
     body = reply.secrets.mask(reply.read(_LARGEST))
     try:
         document = json.loads(body)
@@ -166,97 +161,56 @@ def _heard(path: str, reply: Reply) -> _Heard:
         words = f"a redirect to {target.partition('?')[0]!r}, not followed"
     server = reply.headers.get("Server", "")
     shown = _cut(reply.secrets.without(words))
-    return _Heard(path, reply.status, document, shown, server)
+    return ProbeAnswer(path, reply.status, document, shown, server)
 
 
 def _cut(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
-def _listed(heard: _Heard, _: Sequence[_Heard]) -> Found | None:
-    """Judge ``/api/models``."""
-    if heard.refused and heard.words == _LOGIN:
-        return _found("gpt-gm", heard)
-    if heard.status != 200 or not isinstance(heard.document, list):
-        return None
-    models = list(entries_of({"data": heard.document}))
-    if not models:
-        return None
-    ours = any("weights" in model for model in models)
-    return _found(
-        "gpt-gm" if ours else "chat-ui",
-        heard,
-        engine="h2o_magic" if ours else "",
-        models=len(models),
-    )
-
-
-def _openai(heard: _Heard, before: Sequence[_Heard]) -> Found | None:
-    """Judge ``/v1/models``."""
-    if heard.refused and heard.words == _LOGIN:
-        return _found("gpt-gm", heard)
-    document = heard.document
-    if heard.status == 200 and _is_list(document):
-        count = len(list(entries_of(document)))
-        engine = engine_of(document, heard.server)
-        return _found("openai", heard, engine=engine, models=count)
-    if not isinstance(document, dict):
-        return None
-    alone = not any(other.refused for other in before)
-    error = document.get("error")
-    # The shape of OpenAI's errors; a missing route can have it, too.
-    shaped = isinstance(error, dict) and "message" in error and "type" in error
-    if (heard.status in (*_REFUSED, 429) and alone) or (
-        heard.status >= 400 and heard.status not in (404, 405) and shaped
-    ):
-        return _found("openai", heard, engine=engine_of(None, heard.server))
+def _judged(
+    answer: ProbeAnswer, others: Sequence[ProbeAnswer], dialects: Iterable[Dialect]
+) -> Found | None:
+    """Return what the first dialect that recognises an answer makes of it."""
+    # What chat-ui refuses says nothing of it.
+    doubtful = answer.status != 200 and any(map(_is_chat_ui, others))
+    for dialect in () if doubtful else dialects:
+        match = dialect.recognise(answer, others)
+        if match is not None:
+            how = f"GET {answer.path} answered {answer.status}"
+            return Found(dialect.name, match.engine, match.models, answer.refused, how)
     return None
 
 
-def _is_list(document: object) -> bool:
-    """Return whether a document is a list of models; one of none may have no data."""
-    if isinstance(document, dict):
-        data = document.get("data")
-        return isinstance(data, list) or (data is None and _says_list(document))
-    return any(True for _ in entries_of(document))
+def _is_chat_ui(answer: ProbeAnswer) -> bool:
+    """Return whether chat-ui from 2024 gives an answer that no dialect recognised."""
+    document = answer.document
+    if answer.status != 200:
+        return False
+    if answer.path == "/api/models":
+        return isinstance(document, list) and any(True for _ in entries_of(document))
+    # Its page, the data of which are empty.
+    nodes = document.get("nodes") if isinstance(document, dict) else None
+    return (
+        answer.path == "/__data.json"
+        and isinstance(nodes, list)
+        and document.get("type") == "data"
+    )
 
 
-def _says_list(document: dict[str, Any]) -> bool:
-    return document.get("object") == "list" and "data" in document
-
-
-def _page(heard: _Heard, before: Sequence[_Heard]) -> Found | None:
-    """Judge ``/__data.json``."""
-    document = heard.document
-    if heard.refused and not any(other.refused for other in before):
-        return _found("gpt-gm", heard)
-    if heard.status != 200 or not isinstance(document, dict):
-        return None
-    nodes = document.get("nodes")
-    if document.get("type") != "data" or not isinstance(nodes, list):
-        return None
-    try:
-        models = models_of_page(document)
-    except ProtocolError:
-        models = []
-    # The page of today's chat-ui holds nothing.
-    dialect = "gpt-gm" if any(nodes) else "chat-ui"
-    return _found(dialect, heard, models=len(models) or None)
-
-
-def _found(
-    dialect: str, heard: _Heard, *, engine: str = "", models: int | None = None
-) -> Found:
-    how = f"GET {heard.path} answered {heard.status}"
-    return Found(dialect, engine, models, heard.refused, how)
-
-
-def _nothing(endpoint: Endpoint, heard: Sequence[_Heard]) -> str:
-    tried = "; ".join(map(str, heard))
-    hint = f"name what it is with `--dialect`, one of {', '.join(DIALECTS)}"
-    if all(other.refused for other in heard):
+def _nothing(
+    endpoint: Endpoint, answers: Sequence[ProbeAnswer]
+) -> ConfigurationError | ProtocolError:
+    """Return the error for a server that speaks no dialect."""
+    for answer in filter(_is_chat_ui, answers):
+        return ConfigurationError(
+            f"{endpoint.url} is {registry.CHAT_UI} (known by: GET {answer.path})"
+        )
+    tried = "; ".join(map(str, answers))
+    hint = f"name what it is with `--dialect`, one of {', '.join(registry.names())}"
+    if all(other.refused for other in answers):
         what = "another key" if endpoint.token else "a key"
         hint = f"it wants {what} (`--key-env VAR`), or {hint}"
-    if heard[0].status in range(300, 400):
+    if answers[0].status in range(300, 400):
         hint = "connect to the address that it redirects to, if you trust that"
-    return f"{endpoint.url} is no kind of server that is known here ({tried}): {hint}"
+    return ProtocolError(f"{endpoint.url} is not a supported server ({tried}): {hint}")

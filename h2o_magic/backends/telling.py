@@ -21,7 +21,6 @@ __all__ = [
     "ADDRESS",
     "COMMON",
     "KEY",
-    "LATE",
     "TOO_LONG",
     "Row",
     "advised",
@@ -38,7 +37,7 @@ TOO_LONG = (
     "the question with its history is too long for the model: shorten it, or send "
     "fewer earlier turns"
 )
-LATE = "ask again, or look whether the server is busy"
+_LATE = "ask again, or look whether the server is busy"
 ADDRESS = "there is no {kind} at {url}; check it and its path"
 _UNREACHABLE = "check that a server runs at this address"
 _FAR = (
@@ -153,7 +152,7 @@ def told(error: BackendError, refusal: Callable[[StatusError], str]) -> BackendE
             f"{error}: {remedy}", why=error.why, partial=error.partial
         )
     if isinstance(error, TimedOutError):
-        remedy = _FAR if error.connecting else LATE
+        remedy = _FAR if error.connecting else _LATE
         return TimedOutError(
             f"{error}: {remedy}", connecting=error.connecting, partial=error.partial
         )

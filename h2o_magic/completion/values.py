@@ -15,7 +15,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from h2o_magic import current
-from h2o_magic.backends.dialects import DIALECTS
+from h2o_magic.backends import registry
 from h2o_magic.catalogue import MODELS, BuiltIn
 from h2o_magic.completion.words import Offer
 from h2o_magic.formats import FORMATS
@@ -79,7 +79,7 @@ class Values:
             if "--thread" in names:
                 yield from self._threads()
             elif metavar == "DIALECT":
-                yield from (Offer(name, "value") for name in ("auto", *DIALECTS))
+                yield from (Offer(name, "value") for name in _dialects())
             elif metavar == "PRESET":
                 yield from self._presets()
             elif metavar == "VAR":
@@ -271,6 +271,10 @@ def _ask(server: str, connect: Callable[[], Backend | None]) -> None:
             _models[server] = (time.monotonic(), names)
     finally:
         _asking.discard(server)
+
+
+def _dialects() -> tuple[str, ...]:
+    return (registry.AUTO, *registry.names())
 
 
 def _key_variables() -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from h2o_magic.backends.dialects import DIALECTS
+from h2o_magic.backends import registry
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.known_servers import KnownServer, same_server
 from h2o_magic.setting_table import LOCAL
@@ -85,7 +85,7 @@ def _list(magics: H2OMagics) -> None:
         [
             f"{LOCAL} ✓" if not current else LOCAL,
             "this machine, started by need",
-            DIALECTS["gpt-gm"],
+            registry.label("gpt-gm"),
             "its own",
         ]
     ]
@@ -109,7 +109,7 @@ def _row(server: KnownServer, current: str) -> list[str]:
     return [
         Verbatim(f"{server.name} ✓".lstrip() if is_current else server.name),
         Verbatim(server.url),
-        DIALECTS.get(server.dialect, "?"),
+        Verbatim(registry.label(server.dialect) or "?"),
         Verbatim(server.key),
     ]
 

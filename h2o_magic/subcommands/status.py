@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from h2o_magic.amounts import counted
-from h2o_magic.backends.dialects import DIALECTS
+from h2o_magic.backends import registry
 from h2o_magic.catalogue import title_of
 from h2o_magic.errors import ConfigurationError, MissingExtraError
 from h2o_magic.listing import cut
@@ -82,10 +82,10 @@ def _other_server_rows(
     except ConfigurationError as error:
         return [["server", Verbatim(error), origin]]
     named = f"{known.name}, {known.url}" if known.name else known.url
-    dialect = DIALECTS.get(known.dialect, "found out by the first question")
+    dialect = registry.label(known.dialect) or "found out by the first question"
     return [
         ["server", Verbatim(named), origin],
-        ["dialect", dialect, ""],
+        ["dialect", Verbatim(dialect), ""],
         ["key", Verbatim(known.key), ""],
     ]
 

@@ -14,9 +14,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from h2o_magic.backends import Backend, ChatRequest
-from h2o_magic.backends.chatui import ChatUIBackend
-from h2o_magic.backends.chatui import reader as chatui_reader
-from h2o_magic.backends.chatui import stream as chatui_stream
 from h2o_magic.backends.gptgm import GptGmBackend
 from h2o_magic.backends.gptgm import reader as gptgm_reader
 from h2o_magic.backends.gptgm import stream as gptgm_stream
@@ -27,7 +24,7 @@ from h2o_magic.backends.patience import Patience
 from h2o_magic.errors import BackendError
 from h2o_magic.events import Event, Finished
 from h2o_magic.messages import user
-from tests.backends import chatui_server, scripted
+from tests.backends import scripted
 from tests.backends.scripted import (
     Answer,
     GptGmScript,
@@ -64,28 +61,18 @@ class Dialect:
     token, end, failure : callable
         The documents that say a piece of text; that the answer is whole, and which it
         is; that it failed, in some words.
-    frame : callable
-        The bytes of one document in a stream, of its JSON.
     question : callable
         The text that a request asks; None if it is another call.
     others : callable
         Makes the script for all calls but the question.
     reader : callable
         Makes the pure reader of a body.
-    key : str
-        `SECRET`, as this dialect takes it.
-    how_to_give_a_key : str
-        What an error says about that.
     unsayable : mapping
         Parameters that the dialect cannot express, with a value for each.
     takes_all : str
         Why there are none.
     defaults : frozenset of str
         The parameters that are sent though nobody set them.
-    takes_stop : bool
-        False where the server's settings decide about stop texts.
-    an_error_can_follow_the_end : str
-        Why an error after the end counts, where it does.
     models_call : str
         The path of the list of models.
     models : Answer
@@ -99,17 +86,12 @@ class Dialect:
     token: Callable[[str], Any]
     end: Callable[[str], list[Any]]
     failure: Callable[[str], Any]
-    frame: Callable[[bytes], bytes]
     question: Callable[[Request], str | None]
     others: Callable[[], Script]
     reader: Callable[[], Reader]
-    key: str
-    how_to_give_a_key: str
     unsayable: Mapping[str, Any]
     takes_all: str
     defaults: frozenset[str]
-    takes_stop: bool
-    an_error_can_follow_the_end: str
     models_call: str
     models: Answer
     no_list_is_no_error: str
@@ -120,7 +102,8 @@ class Dialect:
     def pieces(self, *documents: Any, ascii_only: bool = True) -> list[bytes]:
         """The bytes of documents in a stream; a bytes object stands for its JSON."""
         return [
-            self.frame(
+            b"data: %s\n\n"
+            % (
                 d
                 if isinstance(d, bytes)
                 else json.dumps(d, ensure_ascii=ascii_only).encode()
@@ -169,7 +152,7 @@ class Dialect:
         self, script: Script, **options: Any
     ) -> Iterator[tuple[Backend, ScriptedServer]]:
         """A backend and its server, which answers every call by `script`."""
-        options = {"patience": QUICK, "token": self.key, **options}
+        options = {"patience": QUICK, "token": SECRET, **options}
         with (
             serving(script) as server,
             closing(self.make(server.url, **options)) as backend,
@@ -205,14 +188,6 @@ def request(text: str = "Hi", chat: str = "chat", **more: Any) -> ChatRequest:
     return ChatRequest(chat, "tiny", (user(text),), **more)
 
 
-def _event(text: bytes) -> bytes:
-    return b"data: %s\n\n" % text
-
-
-def _line(text: bytes) -> bytes:
-    return text + b"\n"
-
-
 # gpt-gm
 
 
@@ -240,12 +215,9 @@ GPTGM = Dialect(
     token=scripted.token,
     end=lambda text: [scripted.final(text)],
     failure=lambda words: {"error": words, "error_type": "validation"},
-    frame=_event,
     question=_gptgm_question,
     others=_gptgm_others,
     reader=lambda: gptgm_reader.AnswerReader(gptgm_stream.Interpreter()),
-    key=SECRET,
-    how_to_give_a_key="--key-env",
     unsayable={},
     takes_all="the table of parameters is that of this protocol",
     # The original client sends them; a service may rely on it.
@@ -259,8 +231,6 @@ GPTGM = Dialect(
             "return_full_text",
         }
     ),
-    takes_stop=True,
-    an_error_can_follow_the_end="",
     models_call="/api/models",
     models=document([{"id": "tiny"}]),
     no_list_is_no_error="chat-ui of 2023 has none; it offers the models that are known",
@@ -287,56 +257,16 @@ OPENAI = Dialect(
     token=_chunk,
     end=lambda _: [_chunk(None, "stop"), b"[DONE]"],
     failure=lambda words: {"error": {"message": words}},
-    frame=_event,
     question=_openai_question,
     others=lambda: lambda _: OPENAI.models,
     reader=lambda: openai_reader.AnswerReader(openai_stream.Interpreter()),
-    key=SECRET,
-    how_to_give_a_key="--key-env",
     unsayable={"top_k": 5, "typical_p": 0.5, "truncate": 9, "return_full_text": True},
     takes_all="",
     defaults=frozenset(),
-    takes_stop=True,
-    an_error_can_follow_the_end="",
     models_call="/v1/models",
     models=document({"data": [{"id": "tiny", "owned_by": "nobody"}]}),
     no_list_is_no_error="",
 )
 
 
-# chat-ui
-
-
-def _chatui_question(request: Request) -> str | None:
-    asks = chatui_server.step(request) == "generate"
-    return chatui_server.question(request)["inputs"] if asks else None
-
-
-def _chatui_others() -> Script:
-    script = chatui_server.ChatUIScript()
-    return lambda r: CHATUI.models if r.path == CHATUI.models_call else script(r)
-
-
-CHATUI = Dialect(
-    "chatui",
-    make=ChatUIBackend,
-    token=chatui_server.token,
-    end=lambda text: [chatui_server.final(text), chatui_server.FINISHED],
-    failure=chatui_server.failed,
-    frame=_line,
-    question=_chatui_question,
-    others=_chatui_others,
-    reader=lambda: chatui_reader.AnswerReader(chatui_stream.Interpreter()),
-    key=f"hf-chat={SECRET}",
-    how_to_give_a_key="hf-chat=",
-    unsayable={"temperature": 0.5, "stop": ("x",), "max_new_tokens": 9, "seed": 1},
-    takes_all="",
-    defaults=frozenset(),
-    takes_stop=False,
-    an_error_can_follow_the_end="chat-ui of 2023 to 2024 ends a failed answer, too",
-    models_call="/api/models",
-    models=document([{"id": "tiny"}]),
-    no_list_is_no_error="",
-)
-
-DIALECTS = (GPTGM, OPENAI, CHATUI)
+DIALECTS = (GPTGM, OPENAI)

@@ -12,7 +12,12 @@ from h2o_magic import embedded
 from h2o_magic.backends.detect import Found, detect
 from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.endpoint import Endpoint
-from h2o_magic.errors import ConnectionFailedError, ProtocolError, TimedOutError
+from h2o_magic.errors import (
+    ConfigurationError,
+    ConnectionFailedError,
+    ProtocolError,
+    TimedOutError,
+)
 from h2o_magic.transport import Timeouts
 from tests.backends.replayed import NOTHING, replayed, routes
 from tests.backends.scripted import (
@@ -79,7 +84,7 @@ def test_an_openai_server_is_known_by_its_list_of_models(
 def test_what_was_found_is_said_in_words() -> None:
     found = Found("openai", "vLLM", 2)
     assert str(found) == "OpenAI-compatible (vLLM), 2 models"
-    assert str(Found("chat-ui")) == "chat-ui"
+    assert str(Found("gpt-gm")) == "gpt-gm"
 
 
 @pytest.mark.parametrize(
@@ -119,14 +124,50 @@ def test_a_server_that_cannot_answer_now_is_known_all_the_same(case: str) -> Non
     assert (found.dialect, found.refused) == ("openai", False)
 
 
-@pytest.mark.parametrize("case", ["api-models", "login-required-api-models"])
+LISTED = replayed("chat-ui/api-models")
+REFUSED = replayed("openai/vllm_api_server/auth_none_models")
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"/api/models": LISTED},
+        {"/api/models": replayed("chat-ui/login-required-api-models")},
+        {"/__data.json": replayed("chat-ui/data-json-root")},
+    ],
+)
 @pytest.mark.parametrize("prefix", ["", "/chat"])
-def test_todays_chat_ui_is_known_by_its_list(case: str, prefix: str) -> None:
-    listed = replayed(f"chat-ui/{case}")
+@pytest.mark.parametrize("expected", ["", "gpt-gm", "openai"])
+def test_chat_ui_from_2024_is_refused_with_what_to_do(
+    answers: Mapping[str, Answer], prefix: str, expected: str
+) -> None:
+    below = {f"{prefix}{path}": reply for path, reply in answers.items()}
     page = replayed("chat-ui/no-such-page")
-    found, requests = looked_at(routes({f"{prefix}/api/models": listed}, page), prefix)
-    assert (found.dialect, found.models) == ("chat-ui", 2)
-    assert len(requests) == 1
+    with serving(routes(below, page)) as server:
+        url = server.url + prefix
+        with pytest.raises(ConfigurationError) as caught:
+            detect(Endpoint(url), expected=expected)
+    assert str(caught.value) == (
+        f"{url} is HuggingChat-style chat-ui, which is not supported: connect to the "
+        "OpenAI-compatible server behind it instead "
+        f"(known by: GET {next(iter(answers))})"
+    )
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/__data.json"])
+def test_what_chat_ui_refuses_does_not_make_it_another_server(path: str) -> None:
+    refusal = document({"error": "You have to be logged in."}, status=401)
+    with serving(routes({"/api/models": LISTED, path: refusal})) as server:
+        with pytest.raises(ConfigurationError, match="HuggingChat-style chat-ui"):
+            detect(Endpoint(server.url))
+
+
+def test_an_openai_server_that_has_a_list_like_chat_ui_is_one_all_the_same() -> None:
+    both = {"/api/models": LISTED, "/v1/models": document({"data": [{"id": "a"}]})}
+    assert looked_at(routes(both))[0].dialect == "openai"
+    refusing = {"/api/models": LISTED, "/v1/models": REFUSED}
+    assert looked_at(routes(refusing), "/v1")[0].dialect == "openai"
 
 
 @pytest.mark.parametrize(
@@ -153,11 +194,6 @@ def test_a_page_without_models_is_one_of_2023_all_the_same() -> None:
     page = document({"type": "data", "nodes": [{"type": "data", "data": [{}]}]})
     found, _ = looked_at(routes({"/__data.json": page}))
     assert (found.dialect, found.models) == ("gpt-gm", None)
-
-
-def test_an_empty_page_is_todays_chat_ui() -> None:
-    found, _ = looked_at(routes({"/__data.json": replayed("chat-ui/data-json-root")}))
-    assert found.dialect == "chat-ui"
 
 
 def test_a_refused_page_is_one_of_2023() -> None:
@@ -205,9 +241,9 @@ def test_what_was_tried_is_told_in_one_line() -> None:
     }
     said, calls = nothing_fits(routes(answers))
     assert said == (
-        "URL is no kind of server that is known here (GET /api/models: 404, "
+        "URL is not a supported server (GET /api/models: 404, "
         "Not Found; GET /v1/models: 200, Welcome; GET /__data.json: 500): "
-        "name what it is with `--dialect`, one of gpt-gm, chat-ui, openai"
+        "name what it is with `--dialect`, one of gpt-gm, openai"
     )
     assert len(calls) == 3
 
@@ -232,7 +268,7 @@ def test_what_was_tried_is_told_in_one_line() -> None:
 )
 def test_an_answer_of_another_shape_is_no_sign(reply: Answer) -> None:
     said, calls = nothing_fits(lambda _: reply)
-    assert said.startswith("URL is no kind of server")
+    assert said.startswith("URL is not a supported server")
     assert len(calls) == 3
 
 
@@ -314,13 +350,3 @@ def test_a_list_of_models_may_be_empty_or_bare(body: bytes, models: int) -> None
         assert (found.dialect, found.models) == ("openai", models)
         with closing(OpenAIBackend(server.url)) as backend:
             assert len(backend.models()) == models
-
-
-def test_the_cookie_of_a_session_is_no_bearer_token() -> None:
-    with serving(lambda _: NOTHING) as server:
-        with pytest.raises(ProtocolError):
-            detect(Endpoint(server.url, "hf-chat=secret-cookie"))
-        assert len(server.requests) == 3
-        for request in server.requests:
-            assert "authorization" not in request.headers
-            assert request.headers["cookie"] == "hf-chat=secret-cookie"

@@ -9,9 +9,9 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from h2o_magic.backends.connect import local as local_backend
 
 from h2o_magic.backends import ChatRequest
-from h2o_magic.backends.connect import local as local_backend
 from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.catalogue import MODELS, REAL_MODEL
 from h2o_magic.errors import ParameterError, StatusError

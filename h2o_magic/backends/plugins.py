@@ -1,0 +1,199 @@
+"""Dialects that other packages add, by the entry point group ``h2o_magic.backends``.
+
+An entry point's name is the dialect's, and it refers to a `Dialect`. What goes wrong in
+a plug-in is one line that names its package, and nothing else fails by it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from h2o_magic.backends import (
+    Backend,
+    ChatRequest,
+    Dialect,
+    Match,
+    ModelInfo,
+    ProbeAnswer,
+)
+from h2o_magic.errors import BackendError, ConfigurationError, H2OMagicError
+from h2o_magic.events import Event
+from h2o_magic.messages import Message
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+__all__ = ["GROUP", "find", "names", "usable"]
+
+GROUP = "h2o_magic.backends"
+
+
+def names() -> list[str]:
+    """Return the names of the dialects that installed packages add; imports none."""
+    return [entry.name for _, entry in _entries() if entry]
+
+
+def find(name: str) -> Dialect | None:
+    """Return the dialect of this name; None if no package adds it.
+
+    Raises
+    ------
+    ConfigurationError
+        If it cannot be used; the message names the package.
+    """
+    for package, entry in _entries():
+        if entry and entry.name == name:
+            return _load(package, entry)
+    return None
+
+
+def usable(taken: Iterable[str] = ()) -> Iterator[Dialect]:
+    """Yield the dialects that can be used, and warn of each that cannot.
+
+    Parameters
+    ----------
+    taken
+        Names that none of them can have.
+    """
+    seen = set(taken)
+    for package, entry in _entries():
+        try:
+            if entry is None:
+                raise _failed(package, "its entry_points.txt cannot be read")
+            if entry.name in seen:
+                raise _failed(package, f"the name {entry.name!r} is taken")
+            seen.add(entry.name)
+            yield _load(package, entry)
+        except ConfigurationError as error:
+            warnings.warn(str(error), stacklevel=2)
+
+
+def _entries() -> Iterator[tuple[str, EntryPoint | None]]:
+    """Yield the group's entry points with their packages; None for unreadable ones.
+
+    `importlib.metadata.entry_points` fails as a whole where one package's are damaged.
+    """
+    # Imported here: `%load_ext` and a question to a known server can do without.
+    from importlib.metadata import distributions  # noqa: PLC0415
+
+    seen: set[str] = set()
+    for package in distributions():
+        if GROUP not in (package.read_text("entry_points.txt") or ""):
+            continue
+        if package.name in seen:  # an older one, further down the path
+            continue
+        seen.add(package.name)
+        try:
+            entries = list(package.entry_points.select(group=GROUP))
+        except Exception:
+            yield package.name, None
+        else:
+            yield from ((package.name, entry) for entry in entries)
+
+
+def _load(package: str, entry: EntryPoint) -> Dialect:
+    """Return an entry point's dialect, whose mistakes name the package."""
+    with _blaming(package, ConfigurationError):
+        dialect = entry.load()
+        if not isinstance(dialect, Dialect) or dialect.name != entry.name:
+            raise TypeError(
+                f"expected {entry.value} to be the Dialect {entry.name!r}, got "
+                f"{dialect!r:.100}"
+            )
+
+    def connect(url: str, token: str | None) -> Backend:
+        with _blaming(package, ConfigurationError):
+            return _PluginBackend(dialect.connect(url, token), package)
+
+    def recognise(answer: ProbeAnswer, earlier: Sequence[ProbeAnswer]) -> Match | None:
+        try:
+            with _blaming(package, ConfigurationError):
+                match = dialect.recognise(answer, earlier)
+                if match is not None and not isinstance(match, Match):
+                    raise TypeError(f"expected a Match or None, got {match!r:.100}")
+                return match
+        except H2OMagicError as error:
+            warnings.warn(str(error), stacklevel=2)
+            return None
+
+    return replace(dialect, connect=connect, recognise=recognise)
+
+
+@contextmanager
+def _blaming(package: str, kind: type[H2OMagicError]) -> Iterator[None]:
+    """Turn what a plug-in raises by mistake into an error that names its package."""
+    try:
+        yield
+    except (H2OMagicError, StopIteration):
+        raise
+    except (Exception, SystemExit) as error:
+        raise _failed(package, f"{type(error).__name__}: {error}", kind) from error
+
+
+def _failed(
+    package: str, why: str, kind: type[H2OMagicError] = ConfigurationError
+) -> H2OMagicError:
+    return kind(
+        f"the package {package} cannot be used as a plug-in of h2o_magic ({why}): "
+        "update it, or tell its authors"
+    )
+
+
+class _PluginBackend(Backend):
+    """A plug-in's backend; what it raises by mistake is a `BackendError`."""
+
+    def __init__(self, backend: Backend, package: str) -> None:
+        self._backend = backend
+        self._package = package
+
+    @property
+    def url(self) -> str:
+        with _blaming(self._package, BackendError):
+            return self._backend.url
+
+    def stream(self, request: ChatRequest) -> Iterator[Event]:
+        with _blaming(self._package, BackendError):
+            return _PluginEvents(self._backend.stream(request), self._package)
+
+    def models(self) -> list[ModelInfo]:
+        with _blaming(self._package, BackendError):
+            return self._backend.models()
+
+    def model(self, name: str = "") -> ModelInfo | None:
+        with _blaming(self._package, BackendError):
+            return self._backend.model(name)
+
+    def count_tokens(self, model: str, messages: Sequence[Message]) -> int | None:
+        with _blaming(self._package, BackendError):
+            return self._backend.count_tokens(model, messages)
+
+    def forget(self, chat: str) -> None:
+        with suppress(Exception):
+            self._backend.forget(chat)
+
+    def close(self) -> None:
+        with suppress(Exception):
+            self._backend.close()
+
+
+class _PluginEvents(Iterator[Event]):
+    """The events of a plug-in's answer."""
+
+    def __init__(self, events: Iterator[Event], package: str) -> None:
+        self._events = events
+        self._package = package
+
+    def __next__(self) -> Event:
+        with _blaming(self._package, BackendError):
+            return next(self._events)
+
+    def close(self) -> None:
+        """Stop the answer, as far as the plug-in's iterator can be closed."""
+        close = getattr(self._events, "close", None)
+        if close is not None:
+            with suppress(Exception):
+                close()

@@ -1,0 +1,117 @@
+"""The dialects by name: those that are built in, and those of plug-ins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+
+from h2o_magic.backends import Backend, Dialect, plugins
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.nearest import nearest
+
+__all__ = [
+    "AUTO",
+    "CHAT_UI",
+    "added",
+    "built_in",
+    "connect",
+    "find",
+    "label",
+    "local",
+    "names",
+]
+
+#: What stands for a dialect that is to be found out.
+AUTO = "auto"
+
+#: Each built-in dialect's name, and the module that has it as ``DIALECT``; imported
+#: only when it is needed.
+_BUILT_IN = {
+    "gpt-gm": "h2o_magic.backends.gptgm.dialect",
+    "openai": "h2o_magic.backends.openai.dialect",
+}
+
+#: What a server is that earlier versions could speak to.
+CHAT_UI = (
+    "HuggingChat-style chat-ui, which is not supported: connect to the "
+    "OpenAI-compatible server behind it instead"
+)
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all dialects, the built-in ones first; imports none."""
+    return tuple(dict.fromkeys([*_BUILT_IN, *plugins.names()]))
+
+
+def find(name: str) -> Dialect:
+    """Return a dialect by its name.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is none of this name, or its plug-in cannot be used.
+    """
+    if name in _BUILT_IN:
+        dialect: Dialect = import_module(_BUILT_IN[name]).DIALECT
+        return dialect
+    plugin = plugins.find(name)
+    if plugin is None:
+        raise _unknown(name)
+    return plugin
+
+
+def built_in() -> tuple[Dialect, ...]:
+    """Return the built-in dialects."""
+    return tuple(map(find, _BUILT_IN))
+
+
+def added() -> Iterator[Dialect]:
+    """Yield the dialects of plug-ins; imports them, and warns of those that fail."""
+    return plugins.usable(taken=(AUTO, *_BUILT_IN))
+
+
+def label(name: str) -> str:
+    """Return what servers of a dialect are called; its name where it is not known."""
+    try:
+        return find(name).label if name else ""
+    except ConfigurationError:
+        return name
+
+
+def connect(name: str, url: str, token: str | None = None) -> Backend:
+    """Return a backend for a server; nothing is sent before it is used.
+
+    Parameters
+    ----------
+    name
+        The dialect's name.
+    url
+        The server's address.
+    token
+        Its key, if it wants one.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such dialect, or the address or the key cannot be used.
+    """
+    return find(name).connect(url, token)
+
+
+def local() -> Backend:
+    """Return a backend for this user's local server, which is started by need."""
+    from h2o_magic.backends.openai import OpenAIBackend  # noqa: PLC0415
+    from h2o_magic.embedded import locate  # noqa: PLC0415
+
+    return OpenAIBackend(connection=locate)
+
+
+def _unknown(name: str) -> ConfigurationError:
+    if name == "chat-ui":
+        return ConfigurationError(f"'chat-ui' is no dialect any more: it is {CHAT_UI}")
+    known = names()
+    near = nearest(name, known)
+    hint = f"did you mean {near!r}?" if near else "install the package that adds it"
+    return ConfigurationError(
+        f"expected a dialect, one of {', '.join(known)}, got {name!r}: {hint}"
+    )
