@@ -209,9 +209,7 @@ def test_chat_ui_is_refused_and_the_session_stays(
         session.connect(server.url, name="lab")
         server.script = routes(chat_ui)
         for name in (server.url, "lab"):
-            with pytest.raises(
-                ConfigurationError, match="is HuggingChat-style chat-ui"
-            ):
+            with pytest.raises(ConfigurationError, match="HuggingChat-style chat-ui"):
                 session.connect(name, dialect=dialect)
         assert session.settings["server"] == "lab"
         (known,) = session.servers.known()
@@ -665,10 +663,10 @@ def test_a_key_that_stands_in_a_models_name_is_neither_shown_nor_kept(
     session = desk.session()
     desk.environ["LAB_KEY"] = KEY
     session.servers.lists = ModelLists(desk.folder / "lists.json")
-    chat = {"/api/models": document([{"id": f"a-{KEY}"}])}
+    ours = {"/api/models": document([{"id": f"a-{KEY}", "weights": "a.gguf"}])}
     with (
         serving(openai_server(f"a-{KEY}", key=KEY)) as one,
-        serving(routes(chat)) as two,
+        serving(routes(ours)) as two,
     ):
         for url in (one.url, two.url):
             connected = session.connect(url, key_env="LAB_KEY")

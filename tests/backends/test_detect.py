@@ -158,9 +158,11 @@ def test_chat_ui_from_2024_is_refused_with_what_to_do(
 @pytest.mark.parametrize("path", ["/v1/models", "/__data.json"])
 def test_what_chat_ui_refuses_does_not_make_it_another_server(path: str) -> None:
     refusal = document({"error": "You have to be logged in."}, status=401)
-    with serving(routes({"/api/models": LISTED, path: refusal})) as server:
-        with pytest.raises(ConfigurationError, match="HuggingChat-style chat-ui"):
-            detect(Endpoint(server.url))
+    with (
+        serving(routes({"/api/models": LISTED, path: refusal})) as server,
+        pytest.raises(ConfigurationError, match="HuggingChat-style chat-ui"),
+    ):
+        detect(Endpoint(server.url))
 
 
 def test_an_openai_server_that_has_a_list_like_chat_ui_is_one_all_the_same() -> None:

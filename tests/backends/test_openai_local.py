@@ -9,10 +9,10 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from h2o_magic.backends.connect import local as local_backend
 
 from h2o_magic.backends import ChatRequest
 from h2o_magic.backends.openai import OpenAIBackend
+from h2o_magic.backends.registry import local as local_backend
 from h2o_magic.catalogue import MODELS, REAL_MODEL
 from h2o_magic.errors import ParameterError, StatusError
 from h2o_magic.events import Event, Finished, Source, TextDelta, Usage
