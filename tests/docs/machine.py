@@ -50,6 +50,7 @@ from tests.backends.scripted import (
     serving,
 )
 from tests.docs.pages import ROOT
+from tests.packages import importable, install
 from tests.server.client import until
 from tests.server.hub import Hub, running_hub
 from tests.server.tiny_gguf import write_llama
@@ -92,6 +93,10 @@ def _stand_in(request: Request) -> Answer:
     """Answer as an OpenAI-compatible server does, in the form that is asked for."""
     if request.path == "/v1/models":
         return document({"data": [{"id": "qwen", "owned_by": "vllm"}]})
+    if request.path == "/api/tags":  # those of Ollama's own API
+        return document({"models": [{"name": "qwen", "size": 2019393189}]})
+    if request.path == "/api/chat":
+        return document({"message": {"content": "Yes."}, "done": True})
     if request.path != "/v1/chat/completions":
         return document({"detail": "Not Found"}, status=404)
     delta = {"delta": {"content": _answer_to(request)}, "finish_reason": "stop"}
@@ -142,12 +147,18 @@ class Machine:
     patch: pytest.MonkeyPatch
     _numbers: Iterator[int] = field(default_factory=count)
 
+    @property
+    def _site(self) -> Path:
+        """Where packages are installed that the documentation has."""
+        return self.folder / "site"
+
     def clean(self) -> None:
         """Forget what earlier commands left; the local server may go on running."""
         for path in (self.folder / "home").glob("*"):
             if not path.name.startswith("server"):
                 path.unlink()
-        shutil.rmtree(self.folder / "hub", ignore_errors=True)
+        for folder in (self.folder / "hub", self._site):
+            shutil.rmtree(folder, ignore_errors=True)
         here = self.folder / f"run-{next(self._numbers)}"
         here.mkdir()
         self.patch.chdir(here)
@@ -162,7 +173,7 @@ class Machine:
     def notebook(self) -> Iterator[Notebook]:
         """Yield a fresh notebook."""
         self.clean()
-        with ipython() as shell:
+        with importable(self._site), ipython() as shell:
             notebook = Notebook(self, shell)
             try:
                 yield notebook
@@ -183,6 +194,9 @@ class Machine:
             else:
                 assert name in _OTHER_PROGRAMS, f"{name}: no test knows this program"
                 _OTHER_PROGRAMS[name](words)
+                for folder in words if name == "pip" else ():
+                    if folder.startswith("./"):
+                        install(Path(folder), self._site)
             piped = separator == "|"
 
     def h2o_magic(self, words: list[str], text: str) -> None:

@@ -29,11 +29,15 @@ _NOT_IN_ANCHORS = re.compile(r"[^\w\- ]")
 
 @dataclass(frozen=True)
 class Fence:
-    """A fenced block: its language as written, its text, and the line it begins on."""
+    """A fenced block: its language, its text, the line it begins on.
+
+    Behind the language may stand the file that it is the text of.
+    """
 
     language: str
     text: str
     line: int
+    file: str = ""
 
 
 class Page:
@@ -53,11 +57,20 @@ class Page:
 
     def fences(self) -> list[Fence]:
         """Return the fenced blocks, in order."""
-        return [
-            Fence(token.info.strip(), token.content, token.map[0] + 1)
-            for token in self._tokens
-            if token.type == "fence" and token.map
-        ]
+        found = []
+        for token in self._tokens:
+            if token.type == "fence" and token.map:
+                language, _, file = token.info.strip().partition(" ")
+                found.append(Fence(language, token.content, token.map[0] + 1, file))
+        return found
+
+    def write_files(self, folder: Path) -> None:
+        """Write the files whose text the page has below a folder."""
+        for fence in self.fences():
+            if fence.file:
+                path = folder / fence.file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(fence.text, "utf-8")
 
     def codes(self) -> list[str]:
         """Return the texts in backticks, each once, in order."""

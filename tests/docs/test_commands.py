@@ -6,10 +6,12 @@ servers are stand-ins, whatever their address, and so are the hub and pip's inde
 local server is the real one, with the demo weights.
 
 *Fenced blocks* of a page are run in order, as one notebook in one IPython shell: those
-without a language are cells, those of Python are code. In those of ``sh``,
+without a language are cells, those of Python are code. One with the name of a file
+behind its language is that file, which is there from the start. In those of ``sh``,
 ``h2o-magic`` is run by its own `main`, but ``serve`` stops once its options are read
 and checked. Of other programs only what is ours is looked at: the extras that pip
-installs, the notebooks that Jupyter opens.
+installs, the notebooks that Jupyter opens. A package in the current folder is really
+installed, until the notebook ends.
 
 *Code in backticks* is run alone, in a shell of its own that has four turns, a DataFrame
 `df` and what else the command takes for granted (`machine.BEFORE`). Its beginning says
@@ -31,6 +33,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,7 +81,10 @@ def _here() -> Iterator[Machine]:
 def test_the_blocks_of_a_page_run_in_order(page: Page, here: Machine) -> None:
     with here.notebook() as notebook:
         notebook.prepare("")
+        page.write_files(Path())
         for fence in page.fences():
+            if fence.file:
+                continue
             if fence.language == "sh":
                 for line in fence.text.splitlines():
                     here.run(line)
