@@ -102,7 +102,7 @@ def reached(
         raise
     if forced and not listed and server.dialect == "gpt-gm":
         models = None  # those are the known ones, which the server never named
-    if models is None and not sure:
+    if models is None and not sure and registry.find(server.dialect).probes:
         with suppress(ProtocolError):  # then it is what it was, without a list
             other = reached(replace(server, dialect=""), token, make)
             backend.close()

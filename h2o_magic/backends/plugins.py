@@ -27,8 +27,6 @@ from h2o_magic.messages import Message
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["GROUP", "find", "names", "usable"]
-
 GROUP = "h2o_magic.backends"
 
 

@@ -9,18 +9,6 @@ from h2o_magic.backends import Backend, Dialect, plugins
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.nearest import nearest
 
-__all__ = [
-    "AUTO",
-    "CHAT_UI",
-    "added",
-    "built_in",
-    "connect",
-    "find",
-    "label",
-    "local",
-    "names",
-]
-
 #: What stands for a dialect that is to be found out.
 AUTO = "auto"
 

@@ -18,6 +18,8 @@ from h2o_magic.backends.detect import detect
 from h2o_magic.endpoint import Endpoint
 from h2o_magic.errors import BackendError, ConfigurationError, ProtocolError
 from h2o_magic.messages import user
+from h2o_magic.notebook import NotebookSession
+from h2o_magic.servers import Servers
 from tests.backends.replayed import NOTHING, routes
 from tests.backends.scripted import Answer, Request, answer, document, serving
 from tests.docs.pages import pages
@@ -276,6 +278,33 @@ def test_detection_warns_of_it_and_asks_the_others(
         assert why in one_line(warning.message)  # type: ignore[arg-type]
         with serving(routes({"/v1/models": OPENAI})) as other:
             assert detect(Endpoint(other.url)).dialect == "openai"
+
+
+SILENT = """
+from h2o_magic.backends import *
+from h2o_magic.errors import ProtocolError
+
+class B(Backend):
+    url = "http://odd"
+    def __init__(self, url, token): pass
+    def stream(self, request): pass
+    def models(self):
+        raise ProtocolError("it has no list")
+
+D = Dialect("odd", "Odd", B)
+"""
+
+
+@pytest.mark.usefixtures("home")
+def test_a_dialect_without_probes_is_spoken_where_it_is_named(folder: Path) -> None:
+    write_plugin(folder, "h2o-odd", "odd = odd:D", "odd", SILENT)
+    with serving(routes({"/v1/models": OPENAI})) as server:
+        for name, dialect in ((server.url, "odd"), ("odd", "")):
+            with closing(NotebookSession(servers=Servers.of_user)) as session:
+                connected = session.connect(name, dialect=dialect)
+                assert connected.dialect == "odd"
+                assert "Odd, it does not list its models" in str(connected)
+        assert server.requests == []
 
 
 def test_of_two_packages_with_one_dialect_the_first_counts(folder: Path) -> None:

@@ -9,8 +9,6 @@ from h2o_magic.backends.gptgm.backend import GptGmBackend
 from h2o_magic.backends.gptgm.models import models_of_page
 from h2o_magic.errors import ProtocolError
 
-__all__ = ["DIALECT"]
-
 #: What chat-ui of 2023 and the servers of this package say, and nobody else.
 _LOGIN = "You have to be logged in."
 #: The data of chat-ui's page in 2023, in SvelteKit's shape.

@@ -9,8 +9,6 @@ from h2o_magic.backends import Backend, Dialect, Match, ProbeAnswer
 from h2o_magic.backends.openai.backend import OpenAIBackend
 from h2o_magic.backends.openai.flavour import Flavour, entries_of, flavour_of
 
-__all__ = ["DIALECT"]
-
 _NAMES: Mapping[Flavour, str] = {
     "vllm": "vLLM",
     "llamacpp": "llama.cpp",
