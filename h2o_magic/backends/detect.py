@@ -86,7 +86,7 @@ def detect(
     ConnectionFailedError, TimedOutError
         If the server does not answer.
     ConfigurationError
-        If it is one that is known and not supported.
+        If it is chat-ui, which is not supported; the message says what to do.
     ProtocolError
         If nothing fits; the message says what was asked and what came back.
     """

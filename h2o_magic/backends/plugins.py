@@ -136,8 +136,8 @@ def _failed(
     package: str, why: str, kind: type[H2OMagicError] = ConfigurationError
 ) -> H2OMagicError:
     return kind(
-        f"the package {package} cannot be used as a plug-in of h2o_magic ({why}): "
-        "update it, or tell its authors"
+        f"the package {package} cannot be used as a plug-in of h2o_magic "
+        f"({' '.join(why.split())}): update it, or tell its authors"
     )
 
 

@@ -99,7 +99,9 @@ def _unknown(name: str) -> ConfigurationError:
         return ConfigurationError(f"'chat-ui' is no dialect any more: it is {CHAT_UI}")
     known = names()
     near = nearest(name, known)
-    hint = f"did you mean {near!r}?" if near else "install the package that adds it"
+    hint = "install the package that adds it, or find it out with `--dialect auto`"
+    if near:
+        hint = f"did you mean {near!r}?"
     return ConfigurationError(
         f"expected a dialect, one of {', '.join(known)}, got {name!r}: {hint}"
     )

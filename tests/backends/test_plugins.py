@@ -212,7 +212,7 @@ HEAD = "from h2o_magic.backends import *\n"
 GOOD = HEAD + "D = Dialect('odd', 'Odd', {connect}, ('/odd',), {recognise})\n"
 
 UNUSABLE = {
-    "raise ImportError('libodd.so')": "ImportError: libodd.so",
+    r"raise ImportError('no\nlibodd.so')": "ImportError: no libodd.so",
     "import sys; sys.exit(3)": "SystemExit: 3",
     "1 / 0": "ZeroDivisionError",
     "def": "SyntaxError",
@@ -261,7 +261,7 @@ def test_a_package_that_cannot_be_used_is_named_in_one_line(
     ("entries", "why"),
     [
         ("odd = odd:D", "ModuleNotFoundError"),
-        ("odd = what is this", "AttributeError"),
+        ("odd = what is this", "Error: "),
         ("openai = odd:D", "the name 'openai' is taken"),
         ("auto = odd:D", "the name 'auto' is taken"),
         ("odd", "its entry_points.txt cannot be read"),

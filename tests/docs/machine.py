@@ -154,6 +154,7 @@ class Machine:
 
     def clean(self) -> None:
         """Forget what earlier commands left; the local server may go on running."""
+        places.servers_file().unlink(missing_ok=True)
         for path in (self.folder / "home").glob("*"):
             if not path.name.startswith("server"):
                 path.unlink()
