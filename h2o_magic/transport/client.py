@@ -20,7 +20,8 @@ import requests
 
 from h2o_magic.endpoint import Endpoint, is_loopback
 from h2o_magic.errors import ConnectionFailedError
-from h2o_magic.transport.cancellation import Cancellation, WatchedAdapter
+from h2o_magic.transport.cancellation import Cancellation
+from h2o_magic.transport.connections import WatchedAdapter
 from h2o_magic.transport.failures import mapped
 from h2o_magic.transport.reply import Reply, status_error
 from h2o_magic.transport.timeouts import DEFAULT_TIMEOUTS, Timeouts
