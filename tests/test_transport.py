@@ -232,9 +232,9 @@ def test_a_redirect_to_nowhere_is_only_reported() -> None:
 
 
 def test_an_accepted_redirect_is_a_reply() -> None:
-    reply = answer(b"", status=303, headers={"Location": "/"})
+    reply = answer(b"x", status=303, headers={"Location": "/"}, end="hold")
     with (
-        talking(always(reply)) as (transport, server),
+        talking(always(reply), first_byte=9) as (transport, server),
         transport.send("POST", "/settings", form={}, accepted=(200, 303)) as got,
     ):
         assert got.status == 303

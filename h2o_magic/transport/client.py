@@ -120,20 +120,19 @@ class Transport:
         watcher = cancellation or Cancellation()
         deadline = time.monotonic() + limits.overall
 
-        def ask(document: object) -> requests.Response:
-            body, headers = _encoded(document, form)
-            headers |= self._headers(accept)
-            waits = limits.connect, limits.first_byte
+        def ask(content: object) -> requests.Response:
+            body, headers = _encoded(content, form)
+            connect, read = limits.connect, limits.first_byte
             with (
-                mapped(what, server=self.url, connect=waits[0], read=waits[1]),
+                mapped(what, server=self.url, connect=connect, read=read),
                 watcher.watching(),
             ):
                 return self._session.request(
                     method,
                     self.url + path,
                     data=body,
-                    headers=headers,
-                    timeout=waits,
+                    headers=headers | self._headers(accept),
+                    timeout=(connect, read),
                     proxies=dict(self._proxies),
                     stream=True,
                     allow_redirects=False,

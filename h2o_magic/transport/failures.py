@@ -56,16 +56,9 @@ _NO_BUNDLE = "TLS CA certificate bundle"
 def mapped(
     what: str, *, server: str = "", connect: float = 0, read: float = 0
 ) -> Iterator[None]:
-    """Turn the errors of requests and urllib3 into ours, keeping the cause.
+    """Raise ours instead, of trying `what`; waits are in seconds, 0 if not told.
 
-    Parameters
-    ----------
-    what
-        What was tried, for the message.
-    server
-        The address that is connected to; empty if there is a connection already.
-    connect, read
-        Seconds that are waited for the connection, and for the answer; 0: not told.
+    `server` is the address that is connected to, empty if there is a connection.
     """
     try:
         yield

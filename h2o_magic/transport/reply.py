@@ -112,14 +112,9 @@ class Reply:
         self.allow(self._idle, "end")
 
     def allow(self, seconds: float, what: str, *, of: float | None = None) -> None:
-        """Wait at most this long for the next byte.
+        """Wait at most so long for the next byte; an error says for `what`.
 
-        Parameters
-        ----------
-        seconds
-            How long; it may be what is left of a longer wait, which is then `of`.
-        what
-            What is waited for, for an error.
+        It may be what is left of a longer wait, which is then `of`, in seconds.
         """
         self._wait = (seconds, what, seconds if of is None else of)
 
@@ -186,13 +181,7 @@ class Reply:
 
 
 class Secrets:
-    """What of a request must not be seen, although a server repeats it.
-
-    Parameters
-    ----------
-    headers
-        The headers that were sent; key and cookies are the secrets in them.
-    """
+    """What of a request must not be seen, although a server repeats it: key, cookies."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         cookies = headers.get("Cookie", "").split("; ")
