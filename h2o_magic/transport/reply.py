@@ -181,7 +181,7 @@ class Reply:
 
 
 class Secrets:
-    """What of a request must not be seen, although a server repeats it: key, cookies."""
+    """Key and cookies of a request: not to be seen, although a server repeats them."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         cookies = headers.get("Cookie", "").split("; ")
