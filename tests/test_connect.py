@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
@@ -37,7 +39,7 @@ from h2o_magic.model_lists import ModelLists
 from h2o_magic.notebook import NotebookSession
 from h2o_magic.servers import Servers
 from h2o_magic.settings import Settings
-from h2o_magic.transport import Endpoint, Timeouts, Transport
+from h2o_magic.transport import Cancellation, Endpoint, Timeouts, Transport
 from tests.backends.replayed import NOTHING, replayed, routes
 from tests.backends.scripted import (
     Answer,
@@ -1154,6 +1156,41 @@ def test_a_bundle_of_the_environment_is_trusted(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
     assert session.connect(https).models == ("qwen",)
     session.close()
+
+
+def test_an_answer_over_tls_comes_as_it_is_sent_and_can_be_ended(
+    certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate[1])
+    ended: list[bytes] = []
+
+    def speak(listener: socket.socket) -> None:
+        with context.wrap_socket(listener.accept()[0], server_side=True) as sock:
+            sock.recv(65536)
+            sock.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            sock.sendall(b"3\r\none\r\n3\r\ntwo\r\n9\r\nth")
+            with contextlib.suppress(OSError):
+                ended.append(sock.recv(1))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=speak, args=(listener,))
+        thread.start()
+        cancellation = Cancellation()
+        transport = Transport(
+            Endpoint(f"https://localhost:{listener.getsockname()[1]}")
+        )
+        with transport.send("GET", "/", cancellation=cancellation) as reply:
+            pieces = reply.chunks()
+            assert next(pieces) == b"onetwo"
+            assert next(pieces) == b"th"
+            threading.Timer(0.1, cancellation.cancel).start()
+            with pytest.raises(ConnectionFailedError, match="cancelled"):
+                next(pieces)
+        transport.close()
+        thread.join()
+    assert ended in ([], [b""])
 
 
 def test_a_proxy_is_used_for_other_machines(

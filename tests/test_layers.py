@@ -21,7 +21,6 @@ GROUND = {
     "blocks",
     "captions",
     "catalogue",
-    "content_coding",
     "context",
     "decoders",
     "endpoint",

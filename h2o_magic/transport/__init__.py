@@ -1,7 +1,7 @@
 """HTTP: requests, cookies, waits, and every error in our own words.
 
-The only part of the package that imports ``requests`` and ``urllib3``. Plain HTTP to
-this machine does without them; other machines, and TLS to this one, need them.
+The only part of the package that imports ``requests`` and ``urllib3``, which takes some
+80 ms: whatever is imported when the extension is loaded must not import this.
 """
 
 from h2o_magic.endpoint import Endpoint

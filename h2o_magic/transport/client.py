@@ -9,22 +9,22 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, field
 from functools import cache
+from http.cookiejar import Cookie, DefaultCookiePolicy
 from importlib.metadata import PackageNotFoundError, version
-from urllib.parse import urlencode, urlsplit
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import Request
 
-from h2o_magic.endpoint import Endpoint
+import requests
+
+from h2o_magic.endpoint import Endpoint, is_loopback
 from h2o_magic.errors import ConnectionFailedError
 from h2o_magic.transport.cancellation import Cancellation
+from h2o_magic.transport.connections import WatchedAdapter
 from h2o_magic.transport.failures import mapped
-from h2o_magic.transport.multipart import multipart
 from h2o_magic.transport.reply import Reply, status_error
-from h2o_magic.transport.secrecy import Secrets
 from h2o_magic.transport.timeouts import DEFAULT_TIMEOUTS, Timeouts
-from h2o_magic.transport.ways import way_to
-
-__all__ = ["Transport"]
 
 _SUCCESS = range(200, 300)
 
@@ -50,8 +50,12 @@ class Transport:
         self.origin = f"{parts.scheme}://{parts.netloc}"
         self._prefix = parts.path
         self._timeouts = timeouts
-        self._token = endpoint.token
-        self._way = way_to(endpoint.url)
+        self._session = _Session()
+        if endpoint.token is not None:
+            self._session.headers["Authorization"] = f"Bearer {endpoint.token}"
+        host = parts.hostname or ""
+        # Beside the proxies of the environment, which requests adds.
+        self._proxies = {"no_proxy": host} if is_loopback(host) else {}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"
@@ -65,16 +69,6 @@ class Transport:
         plain, self.origin = self.origin, self.origin.replace("http://", "https://", 1)
         return self.origin != plain
 
-    def keep_cookie(self, name: str, value: str) -> None:
-        """Send a cookie to this server until the server replaces it.
-
-        Parameters
-        ----------
-        name, value
-            As they stand in the ``Cookie`` header.
-        """
-        self._way.keep_cookie(name, value)
-
     def send(
         self,
         method: str,
@@ -83,7 +77,6 @@ class Transport:
         document: object = None,
         again: object = None,
         form: Mapping[str, str] | None = None,
-        parts: Mapping[str, str] | None = None,
         accept: str = "application/json",
         accepted: Container[int] = _SUCCESS,
         timeouts: Timeouts | None = None,
@@ -104,8 +97,6 @@ class Transport:
             What to send instead of `document` when the request is sent once more.
         form
             Sent as a form body.
-        parts
-            Sent as the text fields of a ``multipart/form-data`` body.
         accept
             The ``Accept`` header.
         accepted
@@ -124,103 +115,98 @@ class Transport:
         TimedOutError
             If connecting or the answer's first byte takes too long.
         """
-        exchange = _Exchange(
-            what=f"{method} {self.url}{path}",
-            timeouts=timeouts or self._timeouts,
-            cancellation=cancellation or Cancellation(),
-        )
-        body = _encode(document, form, parts)
+        what = f"{method} {self.url}{path}"
+        limits = timeouts or self._timeouts
+        watcher = cancellation or Cancellation()
+        deadline = time.monotonic() + limits.overall
+
+        def ask(content: object) -> requests.Response:
+            body, headers = _encoded(content, form)
+            connect, read = limits.connect, limits.first_byte
+            with (
+                mapped(what, server=self.url, connect=connect, read=read),
+                watcher.watching(),
+            ):
+                return self._session.request(
+                    method,
+                    self.url + path,
+                    data=body,
+                    headers=headers | self._headers(accept),
+                    timeout=(connect, read),
+                    proxies=dict(self._proxies),
+                    stream=True,
+                    allow_redirects=False,
+                )
+
         try:
-            reply = self._exchange(method, path, body, accept, exchange)
-        except ConnectionFailedError:
-            if not exchange.cancellation.reused or exchange.cancellation.cancelled:
+            response = ask(document)
+        except ConnectionFailedError as error:
+            if watcher.cancelled:
+                raise ConnectionFailedError(f"{what}: cancelled") from error
+            if not watcher.reused:
                 raise
-            body = _encode(again or document, form, parts)
-            reply = self._exchange(method, path, body, accept, exchange)
+            response = ask(again or document)
+        reply = Reply(
+            response,
+            what=what,
+            timeouts=limits,
+            deadline=deadline,
+            cancellation=watcher,
+        )
         if reply.status not in accepted:
             with reply:
-                raise status_error(reply, exchange.what)
+                raise status_error(reply, what)
         return reply
 
     def close(self) -> None:
         """Close the idle connections. The cookies stay, and it can be used again."""
-        self._way.close()
+        self._session.close()
 
-    def _exchange(
-        self,
-        method: str,
-        path: str,
-        body: tuple[bytes | None, dict[str, str]],
-        accept: str,
-        exchange: _Exchange,
-    ) -> Reply:
-        data, headers = body
-        headers = {**self._headers(), **headers, "Accept": accept}
-        limits = exchange.timeouts
-        way = mapped(
-            exchange.what,
-            server=self.url,
-            connect=limits.connect,
-            read=limits.first_byte,
-        )
-        with way, exchange.cancellation.watching():
-            answered = self._way.send(
-                method,
-                path,
-                data,
-                headers,
-                connect=limits.connect,
-                first_byte=limits.first_byte,
-            )
-        return Reply(
-            answered.raw,
-            status=answered.status,
-            headers=answered.headers,
-            what=exchange.what,
-            timeouts=limits,
-            deadline=exchange.deadline,
-            cancellation=exchange.cancellation,
-            secrets=Secrets(answered.sent),
-        )
-
-    def _headers(self) -> dict[str, str]:
-        headers = {
+    def _headers(self, accept: str) -> dict[str, str]:
+        return {
             "User-Agent": _user_agent(),
             "Origin": self.origin,
             "Referer": f"{self.origin}{self._prefix}/",
+            "Accept": accept,
             "Accept-Encoding": "identity",
         }
-        if self._token is not None:
-            headers["Authorization"] = f"Bearer {self._token}"
-        return headers
 
 
-@dataclass(frozen=True, slots=True)
-class _Exchange:
-    what: str
-    timeouts: Timeouts
-    cancellation: Cancellation
-    started: float = field(default_factory=time.monotonic)
+class _Session(requests.Session):
+    def __init__(self) -> None:
+        super().__init__()
+        self.auth = _unchanged
+        self.cookies.set_policy(_AnyScheme())
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, WatchedAdapter())
 
-    @property
-    def deadline(self) -> float:
-        return self.started + self.timeouts.overall
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """See a redirect nowhere: requests would read its body, however long it is."""
 
 
-def _encode(
-    document: object,
-    form: Mapping[str, str] | None,
-    parts: Mapping[str, str] | None,
-) -> tuple[bytes | None, dict[str, str]]:
-    """Return a body and the header that says what it is."""
-    if parts is not None:
-        data, kind = multipart(parts)
-        return data, {"Content-Type": kind}
-    if form is not None:
-        kind = "application/x-www-form-urlencoded"
-        return urlencode(form).encode(), {"Content-Type": kind}
+class _AnyScheme(DefaultCookiePolicy):
+    """Sends a "Secure" cookie back over plain http, too.
+
+    A server behind plain http may still call its cookie so (tests/recordings). It goes
+    to the configured origin only, which is where it came from.
+    """
+
+    def set_ok(self, cookie: Cookie, request: Request) -> bool:
+        cookie.secure = False
+        return super().set_ok(cookie, request)
+
+
+def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Add nothing; without any ``auth``, requests would look into ~/.netrc."""
+    return request
+
+
+def _encoded(
+    document: object, form: Mapping[str, str] | None
+) -> tuple[Any, dict[str, str]]:
+    """Return a body as requests takes it, and the header that says what it is."""
     if document is None:
-        return None, {}
+        return form, {}
     text = json.dumps(document, ensure_ascii=False, allow_nan=False)
     # Half a surrogate pair is no character and has no bytes.
     return text.encode("utf-8", "replace"), {"Content-Type": "application/json"}

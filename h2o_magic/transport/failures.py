@@ -1,50 +1,49 @@
-"""Every error of the libraries underneath, in our own words and with its cause.
+"""Every error of requests and urllib3 as one of ours, with its cause.
 
 The only place where foreign errors are translated.
 """
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import socket
 import ssl
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias
+from contextlib import contextmanager
+
+import requests.exceptions as above
+import urllib3.exceptions as below
 
 from h2o_magic.errors import (
     BackendError,
+    ConfigurationError,
     ConnectionFailedError,
     H2OMagicError,
     TimedOutError,
 )
 
-__all__ = ["ConnectTimeoutError", "Row", "know", "mapped"]
-
-#: An error underneath, ours that it becomes, and what happened, in words.
-Row: TypeAlias = tuple[type[Exception], type[H2OMagicError], str]
-
-
-class ConnectTimeoutError(TimeoutError):
-    """Connecting took too long, where Python itself does not tell that apart."""
-
-
 # Most specific first: the first row that fits names our error and says what happened.
-_FAILURES: list[Row] = [
-    (http.client.HTTPException, ConnectionFailedError, "the connection was lost"),
+_FAILURES: list[tuple[type[Exception], type[H2OMagicError], str]] = [
+    (above.Timeout, TimedOutError, "no answer {wait}"),
+    (below.TimeoutError, TimedOutError, "no answer {wait}"),
     (TimeoutError, TimedOutError, "no answer {wait}"),
+    (above.ProxyError, ConnectionFailedError, "the proxy failed"),
+    (above.SSLError, ConnectionFailedError, "no trusted TLS connection"),
+    (above.ConnectionError, ConnectionFailedError, "no connection"),
+    (above.InvalidProxyURL, ConfigurationError, "bad proxy address"),
+    (above.InvalidURL, ConfigurationError, "bad address"),
+    (above.InvalidSchema, ConfigurationError, "bad address"),
+    (below.LocationValueError, ConfigurationError, "bad address"),
+    (above.RequestException, BackendError, "the request failed"),
+    (below.HTTPError, ConnectionFailedError, "the connection was lost"),
     (OSError, ConnectionFailedError, "the connection failed"),
 ]
-
-
-# Why there is no connection, by the operating system's own kinds of error.
-_WHYS: list[tuple[type[BaseException], str]] = [
-    (ConnectionRefusedError, "refused"),
-    (socket.gaierror, "unknown host"),
-]
-_CONNECT_TIMEOUTS: list[type[Exception]] = [ConnectTimeoutError]
-# Kinds of OSError whose own words add nothing.
-_WORDLESS: list[type[Exception]] = [TimeoutError]
+# Why there is no connection, by kind of error.
+_WHYS: dict[type[BaseException], str] = {
+    above.ProxyError: "proxy",
+    ConnectionRefusedError: "refused",
+    socket.gaierror: "unknown host",
+}
 # What OpenSSL says of a certificate, by its number (X509_V_ERR_...).
 _OF_CERTIFICATES = {10: "expired", 62: "other name", 64: "other name"}
 # What it says of an answer that is no TLS.
@@ -53,81 +52,38 @@ _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LO
 _NO_BUNDLE = "TLS CA certificate bundle"
 
 
-def know(
-    rows: Sequence[Row],
-    *,
-    connect_timeout: type[Exception],
-    proxy: type[Exception],
-    base: type[Exception],
-) -> None:
-    """Translate the errors of a library, too; its way calls this when it is imported.
-
-    Parameters
-    ----------
-    rows
-        Its errors, the most specific first; they go before Python's own.
-    connect_timeout, proxy, base
-        Those of connecting too long, of a proxy, and of all that are also ``OSError``.
-    """
-    _FAILURES[:0] = rows
-    _WHYS.insert(0, (proxy, "proxy"))
-    _CONNECT_TIMEOUTS.append(connect_timeout)
-    _WORDLESS.append(base)
-
-
-@contextlib.contextmanager
+@contextmanager
 def mapped(
     what: str, *, server: str = "", connect: float = 0, read: float = 0
 ) -> Iterator[None]:
-    """Turn the errors of what is underneath into ours, keeping the cause.
+    """Raise ours instead, of trying `what`; waits are in seconds, 0 if not told.
 
-    Parameters
-    ----------
-    what
-        What was tried, for the message.
-    server
-        The address that is connected to; empty if there is a connection already.
-    connect, read
-        Seconds that are waited for the connection, and for the answer; 0 if that is
-        not told.
+    `server` is the address that is connected to, empty if there is a connection.
     """
     try:
         yield
-    except H2OMagicError:
-        raise
-    except tuple(foreign for foreign, _, _ in _FAILURES) as error:
+    except (below.HTTPError, OSError) as error:  # those of requests are OSErrors
         # No name here may hold an error: errors hold this frame, and what is in such a
         # ring stays open for long.
-        raise (
-            (_without_connection(error, server, connect) if server else None)
-            or _ours(error, what, read)
-        ) from error
+        raise _ours(error, what, server, connect, read) from error
 
 
-def _without_connection(
-    error: Exception, server: str, connect: float
-) -> BackendError | None:
-    """Return what to raise if there is no connection, and it is known why."""
-    if isinstance(error, tuple(_CONNECT_TIMEOUTS)):
+def _ours(
+    error: Exception, what: str, server: str, connect: float, read: float
+) -> H2OMagicError:
+    if server and isinstance(error, above.ConnectTimeout):
         text = f"no connection to {server} {_within(connect)}"
         return TimedOutError(text, connecting=True)
     causes = _causes(error)
-    if why := _why(causes):
-        text = f"no connection to {server}{_reason(causes)}"
-        return ConnectionFailedError(text, why=why)
-    return None
-
-
-def _ours(error: Exception, what: str, read: float) -> H2OMagicError:
+    reason = _reason(causes)
+    if server and (why := _why(causes)):
+        return ConnectionFailedError(f"no connection to {server}{reason}", why=why)
     _, kind, words = next(row for row in _FAILURES if isinstance(error, row[0]))
-    text = words.format(wait=_within(read))
-    return kind(f"{what}: {text}{_reason(_causes(error))}")
+    return kind(f"{what}: {words.format(wait=_within(read))}{reason}")
 
 
 def _within(seconds: float) -> str:
-    if not seconds:
-        return "in time"
-    return f"within {seconds:.0f} s" if seconds >= 10 else f"within {seconds:.2g} s"
+    return f"within {round(seconds, 2):g} s" if seconds else "in time"
 
 
 def _causes(error: BaseException) -> list[BaseException]:
@@ -147,7 +103,7 @@ def _causes(error: BaseException) -> list[BaseException]:
 
 def _why(causes: Sequence[BaseException]) -> str:
     """Return why there is no connection, in a word of `ConnectionFailedError`."""
-    for kind, why in _WHYS:
+    for kind, why in _WHYS.items():
         if any(isinstance(cause, kind) for cause in causes):
             return why
     for cause in causes:
@@ -170,6 +126,8 @@ def _reason(causes: Sequence[BaseException]) -> str:
             reason = f"its certificate is not trusted ({error.verify_message})"
         elif isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
             reason = "what answers there is no TLS"
-        elif isinstance(error, OSError) and not isinstance(error, tuple(_WORDLESS)):
+        elif isinstance(error, OSError) and not isinstance(
+            error, above.RequestException | TimeoutError
+        ):
             reason = error.strerror or str(error)
     return f": {reason}" if reason else ""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+import zlib
 from collections.abc import Iterator, Mapping
-from types import TracebackType
 from typing import Any
 
-from h2o_magic.content_coding import ContentDecoder
+import requests
+
 from h2o_magic.error_text import error_text, reason_of, retry_after
 from h2o_magic.errors import (
     BackendError,
@@ -19,15 +20,13 @@ from h2o_magic.errors import (
 )
 from h2o_magic.transport.cancellation import Cancellation
 from h2o_magic.transport.failures import mapped
-from h2o_magic.transport.secrecy import Secrets
 from h2o_magic.transport.timeouts import Timeouts
-from h2o_magic.transport.ways import RawBody
-
-__all__ = ["Reply", "status_error"]
 
 _PIECE = 65536  # bytes asked for at once; what is there comes at once
 _LONGEST_DOCUMENT = 16 * 2**20  # bytes
 _ERROR_BODY = 65536  # bytes read of an error answer
+_GZIP_WINDOW = 16 + zlib.MAX_WBITS
+_SHORTEST_SECRET = 6  # characters; a shorter value stands in other words, too
 
 
 class Reply:
@@ -49,37 +48,30 @@ class Reply:
 
     def __init__(
         self,
-        raw: RawBody,
+        response: requests.Response,
         *,
-        status: int,
-        headers: Mapping[str, str],
         what: str,
         timeouts: Timeouts,
         deadline: float,
         cancellation: Cancellation,
-        secrets: Secrets,
     ) -> None:
-        self.status = status
-        self.headers = headers
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = response.headers
         self.ended = False
-        self.secrets = secrets
-        self._raw = raw
+        self.secrets = Secrets(response.request.headers)
+        self._raw = response.raw
         self._what = what
         self._deadline = deadline
-        self._timeouts = timeouts
+        self._overall = timeouts.overall
         self._idle = timeouts.idle
-        self.allow(timeouts.first_byte, "first byte")
+        self._limit = 0.0  # seconds that a read may wait, as the socket has it
         self._cancellation = cancellation
+        self.allow(timeouts.first_byte, "first byte")
 
     def __enter__(self) -> Reply:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
         self.close()
         if isinstance(error, BackendError):
             self.secrets.hide(error)
@@ -93,16 +85,26 @@ class Reply:
             If the first byte, the next byte or the end takes too long.
         ConnectionFailedError
             If the connection ends before the body does, or is cancelled.
+        ProtocolError
+            If the body begins as gzip, as its header says, and then is not.
         """
-        decoder = ContentDecoder(self.headers.get("Content-Encoding", ""))
-        while data := self._read():
+        data = self._read()
+        # Nobody is asked for it. The header may be false: chat-ui passes on that of its
+        # upstream over what it has decompressed. No text begins with this character.
+        zipped = "gzip" in self.headers.get("Content-Encoding", "").lower()
+        unzip = zlib.decompressobj(_GZIP_WINDOW) if data[:1] == b"\x1f" else None
+        while data:
             self.allow(self._idle, "next byte")
-            if plain := decoder.feed(data):
-                yield plain
+            if unzip and zipped:
+                try:
+                    data = unzip.decompress(data)
+                except zlib.error as error:
+                    raise ProtocolError(f"{self._what}: no gzip: {error}") from error
+            if data:
+                yield data
+            data = self._read()
         self.ended = True
         self._cancellation.release()
-        if rest := decoder.flush():
-            yield rest
 
     def hurry(self, seconds: float) -> None:
         """Wait at most this long for each byte from now on."""
@@ -110,14 +112,9 @@ class Reply:
         self.allow(self._idle, "end")
 
     def allow(self, seconds: float, what: str, *, of: float | None = None) -> None:
-        """Wait at most this long for the next byte.
+        """Wait at most so long for the next byte; an error says for `what`.
 
-        Parameters
-        ----------
-        seconds
-            How long; it may be what is left of a longer wait, which is then `of`.
-        what
-            What is waited for, for an error.
+        It may be what is left of a longer wait, which is then `of`, in seconds.
         """
         self._wait = (seconds, what, seconds if of is None else of)
 
@@ -155,7 +152,7 @@ class Reply:
 
     def close(self) -> None:
         """Close the connection unless the body has ended. Any thread may call this."""
-        if not self.ended:
+        if not self.ended:  # first, since closing waits for a read of another thread
             self._cancellation.shut_down()
         self._raw.close()
         self._cancellation.release()
@@ -164,28 +161,68 @@ class Reply:
         seconds, what, whole = self._wait
         left = self._deadline - time.monotonic()
         if left < seconds:
-            seconds, what, whole = left, "end", self._timeouts.overall
+            seconds, what, whole = left, "end", self._overall
         try:
-            with mapped(f"{self._what}: waiting for the {what}", read=whole):
-                if seconds <= 0:
-                    raise TimeoutError
+            if seconds <= 0:
+                raise TimeoutError
+            if seconds != self._limit:
                 self._cancellation.limit(seconds)
-                data = self._raw.read1(_PIECE)
+                self._limit = seconds
+            data: bytes = self._raw.read1(_PIECE, decode_content=False)
         except Exception as error:
             # A socket that is shut down while it is read fails in many ways.
             if self._cancellation.cancelled:
                 raise ConnectionFailedError(f"{self._what}: cancelled") from error
-            raise
+            with mapped(f"{self._what}: waiting for the {what}", read=whole):
+                raise
         if self._cancellation.cancelled:  # ... or looks like a body that ended
             raise ConnectionFailedError(f"{self._what}: cancelled")
         return data
 
 
-def status_error(reply: Reply, what: str) -> StatusError:
-    """Return the error that an answer of this status stands for.
+class Secrets:
+    """Key and cookies of a request: not to be seen, although a server repeats them."""
 
-    Its message is the server's reason alone, if there is one.
-    """
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        cookies = headers.get("Cookie", "").split("; ")
+        values = [cookie.partition("=")[2].strip('"') for cookie in cookies]
+        values.append(headers.get("Authorization", "").partition(" ")[2])
+        found = {value for value in values if len(value) >= _SHORTEST_SECRET}
+        self._values = sorted(found, key=len, reverse=True)
+
+    def mask(self, body: bytes) -> bytes:
+        """Return what a server sent without the secrets."""
+        for value in self._values:
+            body = body.replace(value.encode(), b"***")
+        return body
+
+    def without(self, text: str) -> str:
+        """Return a text without the secrets."""
+        for value in self._values:
+            text = text.replace(value, "***")
+        return text
+
+    def cleaned(self, document: Any) -> Any:
+        """Return a JSON document without the secrets in its texts."""
+        if isinstance(document, str):
+            return self.without(document)
+        if isinstance(document, list):
+            return [self.cleaned(item) for item in document]
+        if isinstance(document, dict):
+            return {self.without(k): self.cleaned(v) for k, v in document.items()}
+        return document
+
+    def hide(self, error: BackendError) -> None:
+        """Take the secrets out of an error's words, but not of an answer's text."""
+        error.args = tuple(
+            self.without(word) if isinstance(word, str) else word for word in error.args
+        )
+        if isinstance(error, StatusError):
+            error.server_message = self.without(error.server_message)
+
+
+def status_error(reply: Reply, what: str) -> StatusError:
+    """Return the error of an answer's status, in the server's words if it has any."""
     try:
         body = reply.read(_ERROR_BODY)
     except BackendError:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, fields
 
 from h2o_magic.errors import ConfigurationError
 
-__all__ = ["DEFAULT_TIMEOUTS", "QUICK", "Timeouts"]
-
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
