@@ -72,7 +72,7 @@ def _has_fields(kind: object) -> bool:
     )
 
 
-def _schema(kind: Any) -> dict[str, Any]:
+def _schema(kind: Any) -> dict[str, Any]:  # noqa: PLR0911 - a case a kind
     origin, parts = get_origin(kind), get_args(kind)
     if _has_fields(kind):
         return _object(kind)

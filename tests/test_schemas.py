@@ -151,9 +151,7 @@ def test_without_pydantic_what_only_it_can_do_is_told(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pydantic", None)
     assert as_schema(Point)["title"] == "Point"
-    with pytest.raises(
-        ConfigurationError, match="Tree has no .*pydantic, if installed"
-    ):
+    with pytest.raises(ConfigurationError, match="pydantic, if installed, may do"):
         as_schema(Tree)
 
 
