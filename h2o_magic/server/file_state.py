@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeAlias
 
-from h2o_magic.server.split_files import part_names
+from h2o_magic.server.file_choice import part_names
 
 __all__ = ["FileState", "state_of"]
 
