@@ -49,7 +49,6 @@ GROUND = {
     "prose",
     "reasoning",
     "result",
-    "safe_addresses",
     "safe_inline",
     "safe_markdown",
     "schemas",
