@@ -33,8 +33,6 @@ from h2o_magic.local_service import ServerState, call, state_of
 from h2o_magic.processes import lives
 from h2o_magic.spawning import last_line, spawn
 
-__all__ = ["installed", "locate", "log_file", "running", "unload"]
-
 #: Seconds to wait for a new server to listen. It takes well under one; a cold disk on
 #: a busy machine may need many.
 START_TIMEOUT = 60.0

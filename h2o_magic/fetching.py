@@ -13,16 +13,6 @@ from typing import Literal, TypeAlias
 
 from h2o_magic.amounts import size_in_words, time_in_words
 
-__all__ = [
-    "FetchEvent",
-    "Fetched",
-    "Plan",
-    "Progress",
-    "Speed",
-    "bar",
-    "progress_words",
-]
-
 #: Seconds over which the speed is measured.
 _WINDOW = 10.0
 

@@ -19,8 +19,6 @@ from filelock import FileLock, Timeout
 
 from h2o_magic.errors import ConfigurationError
 
-__all__ = ["PrivateFile"]
-
 _VERSION = 1
 #: Seconds to wait for another kernel that is writing the file.
 _PATIENCE = 10.0

@@ -7,8 +7,6 @@ from typing import TypeAlias
 
 from h2o_magic.server.file_choice import part_names
 
-__all__ = ["FileState", "state_of"]
-
 #: The path, and size in bytes, time of change in ns and inode of each part.
 FileState: TypeAlias = tuple[Path, tuple[tuple[int, int, int], ...]]
 
