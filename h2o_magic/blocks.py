@@ -13,18 +13,12 @@ are joined without that.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
-__all__ = ["BlockSplitter", "Piece", "close_fence", "joined"]
+from h2o_magic.fences import Fence, fence_after, opened
 
 #: Longest live piece of one block, in characters.
 PIECE_LIMIT = 1500
 
-# A fence may stand on the line of a list's mark: ``- ```sh``.
-_FENCE = re.compile(
-    r"^(?P<indent>[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*)"
-    r"(?P<mark>`{3,}|~{3,})(?P<info>[^\n]*)$"
-)
 _TABLE_RULE = re.compile(
     r"^ {0,3}\|?[ \t]*:?-+:?[ \t]*(\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$"
 )
@@ -33,55 +27,18 @@ _SENTENCE_END = re.compile(r"[.!?][)\"'*_]*\s+(?=[^\W\d_])")
 _WORD_END = re.compile(r"\s(?=[^\W\d_])")
 
 
-@dataclass(slots=True)
-class _Fence:
-    """An open code fence: its indentation, its mark, and what follows that."""
-
-    indent: str
-    mark: str
-    info: str
-
-    def closed_by(self, line: str) -> bool:
-        text = line.strip()
-        if len(text) < len(self.mark) or text.strip(self.mark[0]):
-            return False
-        indent = len(line) - len(line.lstrip())
-        return indent <= len(self.indent) + 3  # CommonMark 0.31, section 4.5
-
-    @property
-    def in_list(self) -> bool:
-        return bool(self.indent)
-
-    @property
-    def opener(self) -> str:
-        return f"{self.indent}{self.mark}{self.info}\n"
-
-    @property
-    def closer(self) -> str:
-        return f"{self.indent}{self.mark}\n"
-
-
-def _opened_fence(line: str) -> _Fence | None:
-    match = _FENCE.match(line.rstrip("\r\n"))
-    if match is None or ("`" in match["mark"] and "`" in match["info"]):
-        return None
-    return _Fence(" " * len(match["indent"]), match["mark"], match["info"])
-
-
 def close_fence(text: str) -> str:
     """Return `text` with a code fence that it left open closed.
 
     Text appended afterwards (a footer) then stands outside the code.
     """
-    fence: _Fence | None = None
+    fence: Fence | None = None
     for line in text.split("\n"):
-        if fence is None:
-            fence = _opened_fence(line)
-        elif fence.closed_by(line):
-            fence = None
+        fence = fence_after(fence, line)
     if fence is None:
         return text
-    return text + ("" if text.endswith("\n") else "\n") + fence.closer
+    end = "" if text.endswith("\n") else "\n"
+    return f"{text}{end}{fence.indent}{fence.mark}\n"
 
 
 class Piece(str):
@@ -137,7 +94,7 @@ class BlockSplitter:
         self._partial: list[str] = []  # the line that has no end yet, in parts
         self._partial_size = 0
         self._line_cut = False  # the beginning of that line has settled
-        self._fence: _Fence | None = None
+        self._fence: Fence | None = None
         self._head = ""  # the first two lines of the table that is unsettled
         self._reopen = ""  # what the next piece needs before it: fence opener, head
         self._settled: list[Piece] = []
@@ -185,14 +142,14 @@ class BlockSplitter:
         if self._size > PIECE_LIMIT:
             self._settle()
 
-    def _add_code(self, line: str, fence: _Fence) -> None:
+    def _add_code(self, line: str, fence: Fence) -> None:
         if self._line_cut or not fence.closed_by(line):
             self._add(line)
             return
         self._fence = None
         if self._lines or not self._reopen:  # else all of it has settled and is closed
             self._add(line)
-            if self._reopen or not fence.in_list:
+            if self._reopen or not fence.lead:
                 self._settle()
         self._reopen = ""
 
@@ -200,8 +157,8 @@ class BlockSplitter:
         if not line.strip():
             self._add_blank(line)
             return
-        fence = _opened_fence(line)
-        starts_fence = fence is not None and not fence.in_list
+        fence = opened(line)
+        starts_fence = fence is not None and not fence.lead
         if starts_fence or (self._blank and line[0] not in " \t"):
             if self._begun:
                 self._settle()
@@ -229,7 +186,8 @@ class BlockSplitter:
     def _settle(self) -> None:
         self._settled.append(Piece.of("".join(self._lines), self._reopen))
         self._lines, self._size, self._begun, self._blank = [], 0, False, False
-        self._reopen = self._head if self._fence is None else self._fence.opener
+        fence = self._fence
+        self._reopen = self._head if fence is None else fence.opener
 
     def _cut_long_line(self) -> None:
         line = "".join(self._partial)

@@ -20,6 +20,8 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from h2o_magic import places
 from h2o_magic.endpoint import Endpoint
 from h2o_magic.errors import (
@@ -27,12 +29,9 @@ from h2o_magic.errors import (
     ConnectionFailedError,
     MissingExtraError,
 )
-from h2o_magic.file_lock import LockTimeoutError, file_lock
 from h2o_magic.local_service import ServerState, call, state_of
 from h2o_magic.processes import lives
 from h2o_magic.spawning import last_line, spawn
-
-__all__ = ["installed", "locate", "log_file", "running", "unload"]
 
 #: Seconds to wait for a new server to listen. It takes well under one; a cold disk on
 #: a busy machine may need many.
@@ -196,9 +195,9 @@ def _starting() -> Iterator[None]:
     path = _runtime_file().with_suffix(".mutex")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with file_lock(path, timeout=START_TIMEOUT):
+        with FileLock(path, timeout=START_TIMEOUT):
             yield
-    except LockTimeoutError:
+    except Timeout:
         raise ConnectionFailedError(
             f"another kernel has been starting the local server for "
             f"{START_TIMEOUT:.0f} s and is not done: see {log_file()}"

@@ -1,27 +1,78 @@
-"""The fenced code blocks of Markdown, as CommonMark 0.31 (section 4.5) has them.
+"""The fenced code of Markdown: a scanner for single lines, and the blocks of a text.
 
-Pure. Fences of backticks and tildes are found at the top, in lists and in quotes; a
-longer fence holds shorter ones, and one that is never closed goes on to its
-container's end.
+:func:`opened` and :meth:`Fence.closed_by` read one line at a time, without the lines
+around it. Where the text is whole, :func:`code_blocks` asks markdown-it-py, which reads
+it as CommonMark 0.31 has it, with the lists and quotes that a fence stands in.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
 
-__all__ = ["CodeBlock", "code_blocks", "without_code"]
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
 
-_FENCE = re.compile(r"(?P<mark>`{3,}|~{3,})(?P<info>.*)")
-_MARKER = re.compile(r"(?:[-*+]|\d{1,9}[.)])(?=\s|$)")
-_RULE = re.compile(r"([-*_])[ \t]*(?:\1[ \t]*){2,}$")
-_QUOTE = re.compile(r" {0,3}> ?")
-_LINE_END = re.compile(r"\r\n|\r|\n")
-_TAB = 4
-_DEEPEST = 50  # quotes in quotes, and lists in lists; keeps the work linear
+# A fence may stand on the line of a list's mark: ``- ```sh``.
+_FENCE = re.compile(
+    r"(?P<lead>[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*)"
+    r"(?P<mark>`{3,}(?=[^`]*\Z)|~{3,})(?P<info>.*)"
+)
 _BLANK_LINES = re.compile(r"\n{3,}")
-_MOST_SPACES = 4  # behind a list's mark; more begin indented code
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """An open fence: what stands before its mark, the mark, and what follows.
+
+    Tabs in `lead` are expanded, so that its length is the column of the mark.
+    """
+
+    lead: str
+    mark: str
+    info: str
+
+    @property
+    def indent(self) -> str:
+        """As many blanks as there are columns before the mark."""
+        return " " * len(self.lead)
+
+    @property
+    def opener(self) -> str:
+        """The line that opens it again, without a list's mark."""
+        return f"{self.indent}{self.mark}{self.info}\n"
+
+    def closed_by(self, line: str) -> bool:
+        """Whether a line is the fence's end (CommonMark 0.31, section 4.5)."""
+        bare = line.strip()
+        if len(bare) < len(self.mark) or bare.strip(self.mark[0]):
+            return False
+        line = untabbed(line) if self.lead else line
+        return len(line) - len(line.lstrip(" ")) <= len(self.lead) + 3
+
+
+def opened(line: str) -> Fence | None:
+    """Return the fence that a line opens; None if it opens none."""
+    found = _FENCE.fullmatch(line.rstrip("\r\n"))
+    if found is None:
+        return None
+    return Fence(found["lead"].expandtabs(4), found["mark"], found["info"])
+
+
+def fence_after(fence: Fence | None, line: str) -> Fence | None:
+    """Return the fence that is open behind a line, where `fence` was before it."""
+    if fence is None:
+        return opened(line)
+    return None if fence.closed_by(line) else fence
+
+
+def untabbed(line: str) -> str:
+    """Return a line whose leading tabs are spaces."""
+    rest = line.lstrip(" \t")
+    return line[: len(line) - len(rest)].expandtabs(4) + rest
 
 
 class CodeBlock(str):
@@ -64,7 +115,7 @@ class CodeBlock(str):
 
 def code_blocks(markdown: str) -> tuple[CodeBlock, ...]:
     """Return the fenced code blocks of `markdown`, in order."""
-    return tuple(part for part in _parts(markdown) if isinstance(part, CodeBlock))
+    return tuple(block for _, _, block in _found(markdown))
 
 
 def without_code(markdown: str, blocks: Collection[CodeBlock] | None = None) -> str:
@@ -78,168 +129,27 @@ def without_code(markdown: str, blocks: Collection[CodeBlock] | None = None) -> 
         Those of its :func:`code_blocks` that are left out; None for all.
     """
     left_out = None if blocks is None else {block.line for block in blocks}
-    lines = []
-    for part in _parts(markdown):
-        if not isinstance(part, CodeBlock):
-            lines.append(part)
-        elif left_out is not None and part.line not in left_out:
-            lines.append(part.fenced())
+    lines = re.split(r"\r\n|\r|\n", markdown)
+    for begin, end, block in reversed(list(_found(markdown))):
+        kept = left_out is not None and block.line not in left_out
+        lines[begin:end] = [block.fenced()] if kept else []
     return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()
 
 
-@dataclass(slots=True)
-class _Fence:
-    """An open fence, and the code in it so far.
-
-    `quotes` and `offset` say which container it stands in: how many quote marks stand
-    before each of its lines, and at which column its list item's content begins.
-    """
-
-    mark: str
-    language: str
-    line: int
-    quotes: int
-    offset: int
-    indent: int
-    code: list[str] = field(default_factory=list)
-
-    def block(self) -> CodeBlock:
-        return CodeBlock(self.language, "\n".join(self.code), self.line)
-
-    def left_by(self, quotes: int, text: str) -> bool:
-        """Whether a line stands outside of the fence's container."""
-        return quotes < self.quotes or bool(
-            text.strip() and _indent(text) < self.offset
-        )
-
-    def closed_by(self, text: str) -> bool:
-        bare = text.strip(" \t")
-        of_mark = not bare.strip(self.mark[0]) and len(bare) >= len(self.mark)
-        return of_mark and _indent(text) - self.offset <= 3
-
-    def add(self, text: str) -> None:
-        self.code.append(_dedented(text, self.offset + self.indent))
+def _found(markdown: str) -> Iterator[tuple[int, int, CodeBlock]]:
+    """Yield each block with its first line, from 0, and the one after its last."""
+    for token in _parser().parse(markdown):
+        if token.type == "fence" and token.map is not None:
+            begin, end = token.map
+            code = token.content.removesuffix("\n")
+            yield begin, end, CodeBlock(_language(token.info), code, begin + 2)
 
 
-def _parts(markdown: str) -> Iterator[str | CodeBlock]:
-    """Yield each line of prose, and each code block whole."""
-    fence: _Fence | None = None
-    offsets: list[int] = []  # where the content of the open list items begins
-    depth = 0  # quote marks before the last line
-    prose = False  # the last line was text, which the next one may go on with
-    lines = _LINE_END.split(markdown)
-    for number, line in enumerate(lines if lines[-1] else lines[:-1], 1):
-        quotes, text = _unquoted(line, _DEEPEST if fence is None else fence.quotes)
-        if fence is not None:
-            if fence.closed_by(text) and not fence.left_by(quotes, text):
-                yield fence.block()
-                fence = None
-                continue
-            if not fence.left_by(quotes, text):
-                fence.add(text)
-                continue
-            yield fence.block()
-            quotes, text = _unquoted(line, _DEEPEST)
-        if quotes != depth:
-            offsets.clear()
-            depth, prose = quotes, False
-        if prose and _goes_on(text):
-            yield line
-            continue
-        fence, before = _opened(text, quotes, offsets, number + 1)
-        prose = fence is None and bool(text.strip())
-        if fence is None:
-            yield line
-        elif before.strip(" \t>-*+0123456789.)"):
-            yield before
-    if fence is not None:
-        yield fence.block()
+@cache
+def _parser() -> MarkdownIt:
+    from markdown_it import MarkdownIt  # noqa: PLC0415 - slow, and few answers need it
 
-
-def _unquoted(line: str, most: int) -> tuple[int, str]:
-    """Return how many quote marks begin a line, `most` at the most, and the rest."""
-    quotes = 0
-    while quotes < most and (match := _QUOTE.match(line)):
-        line = line[match.end() :]
-        quotes += 1
-    return quotes, line
-
-
-def _opened(
-    text: str, quotes: int, offsets: list[int], line: int
-) -> tuple[_Fence | None, str]:
-    """Return the fence that a line opens, if it does, and what stands before it.
-
-    The list items that the line ends are taken off `offsets`, those that it begins
-    are put on.
-    """
-    text = _untabbed(text)
-    place = _indent(text)
-    if place == len(text):
-        return None, ""
-    while offsets and offsets[-1] > place:
-        offsets.pop()
-    while len(offsets) < _DEEPEST and place - _last(offsets) <= 3:
-        match = _item(text, place)
-        if match is None:
-            break
-        place = _content(text, match.end())
-        offsets.append(min(place, match.end() + _MOST_SPACES))
-        if place - match.end() > _MOST_SPACES:
-            offsets[-1] = match.end() + 1
-    opener = _opener(text, place)
-    if opener is None or place - _last(offsets) > 3:
-        return None, ""
-    indent = place - _last(offsets)
-    language = _language(opener["info"])
-    fence = _Fence(opener["mark"], language, line, quotes, _last(offsets), indent)
-    return fence, text[:place]
-
-
-def _goes_on(text: str) -> bool:
-    """Whether a line can only go on with a paragraph, however it is indented."""
-    bare = text.strip()
-    begins = _MARKER.match(bare) or _opener(bare, 0) or _RULE.match(bare)
-    return bool(bare) and not begins and not bare.startswith("#")
-
-
-def _opener(text: str, place: int) -> re.Match[str] | None:
-    match = _FENCE.fullmatch(text, place)
-    # Behind backticks, another one makes it code within a line.
-    inline = match is not None and match["mark"][0] == "`" and "`" in match["info"]
-    return None if inline else match
-
-
-def _item(text: str, place: int) -> re.Match[str] | None:
-    return None if _RULE.match(text, place) else _MARKER.match(text, place)
-
-
-def _content(text: str, place: int) -> int:
-    rest = text[place:]
-    return place + (len(rest) - len(rest.lstrip(" \t")) if rest.strip() else 1)
-
-
-def _last(offsets: list[int]) -> int:
-    return offsets[-1] if offsets else 0
-
-
-def _indent(text: str) -> int:
-    """Return the column that a line's text begins at."""
-    return len(_untabbed(text)) - len(text.lstrip(" \t"))
-
-
-def _untabbed(line: str) -> str:
-    """Return a line whose leading tabs are spaces."""
-    rest = line.lstrip(" \t")
-    return line[: len(line) - len(rest)].expandtabs(_TAB) + rest
-
-
-def _dedented(line: str, columns: int) -> str:
-    """Return a line of code without its first columns, if these are blank."""
-    if columns == 0:
-        return line
-    plain = _untabbed(line)
-    return plain[min(_indent(line), columns) :]
+    return MarkdownIt("commonmark", {"html": False}).disable("inline")
 
 
 def _language(info: str) -> str:

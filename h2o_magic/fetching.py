@@ -13,16 +13,6 @@ from typing import Literal, TypeAlias
 
 from h2o_magic.amounts import size_in_words, time_in_words
 
-__all__ = [
-    "FetchEvent",
-    "Fetched",
-    "Plan",
-    "Progress",
-    "Speed",
-    "bar",
-    "progress_words",
-]
-
 #: Seconds over which the speed is measured.
 _WINDOW = 10.0
 
@@ -95,7 +85,7 @@ class Progress:
     done, total : int
         In bytes.
     checking : bool
-        True while only what an earlier download left is read.
+        True while the checksum of what is here is found.
     """
 
     done: int
@@ -166,7 +156,7 @@ def progress_words(progress: Progress, speed: float | None) -> str:
     total = progress.total
     done = min(progress.done, total)
     if progress.checking:
-        return f"{100 * done // max(total, 1)} % · checking what is here already"
+        return f"{100 * done // max(total, 1)} % · checking the checksum"
     parts = [
         f"{100 * done // max(total, 1)} %",
         f"{size_in_words(done)} of {size_in_words(total)}",

@@ -13,8 +13,6 @@ from typing import Any, NoReturn
 from h2o_magic.errors import H2OMagicError
 from h2o_magic.fences import code_blocks
 
-__all__ = ["AnswerFormatError", "find_json"]
-
 _EXCERPT = 40  # characters on either side of the place
 _MOST_TRIES = 200  # openers that lead nowhere, of one text
 

@@ -15,10 +15,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from h2o_magic.errors import ConfigurationError
-from h2o_magic.file_lock import LockTimeoutError, file_lock
+from filelock import FileLock, Timeout
 
-__all__ = ["PrivateFile"]
+from h2o_magic.errors import ConfigurationError
 
 _VERSION = 1
 #: Seconds to wait for another kernel that is writing the file.
@@ -167,9 +166,9 @@ class PrivateFile(Generic[T]):
             if not path.parent.exists():
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 path.parent.chmod(0o700)  # whatever the umask is
-            with file_lock(path.with_name(f"{path.name}.mutex"), timeout=_PATIENCE):
+            with FileLock(path.with_name(f"{path.name}.mutex"), timeout=_PATIENCE):
                 yield
-        except LockTimeoutError:
+        except Timeout:
             raise ConfigurationError(
                 f"{self._what}: another kernel has held {path} for {_PATIENCE:.0f} s: "
                 "try again"

@@ -11,18 +11,13 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 
-__all__ = ["Span", "prose"]
+from h2o_magic.fences import Fence, opened
 
 #: Where a piece of a text begins, and where it ends.
 Span = tuple[int, int]
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
-# A fence may stand on the line of a quote's or a list's mark: ``> - ```sh``.
-_FENCE = re.compile(
-    r"(?P<quotes>[ \t]*(?:>[ \t]*)*)(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*"
-    r"(?P<mark>`{3,}(?=[^`\r\n]*$)|~{3,})"
-)
-_QUOTES = re.compile(r"[ \t]*(?:>[ \t]*)*")
+_QUOTES = re.compile(r"(?:[ \t]*> ?)*")
 # What begins a block of its own, so that inline code of the line above ends before it.
 _BLOCK = re.compile(
     r"[ \t]*(?:>[ \t]*)*(?:$|[-*+][ \t]|\d{1,9}[.)][ \t]|#{1,6}(?:[ \t]|$)|\|)"
@@ -55,37 +50,26 @@ def prose(text: str) -> Iterator[Span]:
 def _blocks(text: str) -> Iterator[Span]:
     """Yield the blocks outside the fences; no inline code goes beyond one."""
     begin = quotes = 0
-    fence: re.Match[str] | None = None
+    fence: Fence | None = None
     after_heading = False
     for found in _LINE.finditer(text):
         line = found[0].rstrip("\r\n")
-        if fence is not None and _quoted(fence["quotes"]) > _quoted(line):
+        marks = _QUOTES.match(line)
+        bare = line[marks.end() :] if marks else line
+        quoted = line[: len(line) - len(bare)].count(">")
+        if fence is not None and quotes > quoted:
             fence, begin = None, found.start()  # its quote has ended
         if fence is not None:
-            if _closes(line, fence):
+            if fence.closed_by(bare if quotes else line):
                 fence, begin = None, found.end()
             continue
-        fence = _FENCE.match(line)
-        deeper = _quoted(line) > quotes
-        if fence or after_heading or deeper or _BLOCK.match(line):
+        fence = opened(bare)
+        if fence or after_heading or quoted > quotes or _BLOCK.match(line):
             yield begin, found.start()
             begin = found.start()
-        quotes, after_heading = _quoted(line), _HEADING.match(line) is not None
+        quotes, after_heading = quoted, _HEADING.match(line) is not None
     if fence is None:
         yield begin, len(text)
-
-
-def _quoted(line: str) -> int:
-    """Return how many quotes a line stands in."""
-    marks = _QUOTES.match(line)
-    return marks[0].count(">") if marks else 0
-
-
-def _closes(line: str, fence: re.Match[str]) -> bool:
-    rest = line.lstrip(" \t>" if ">" in fence["quotes"] else " \t")
-    if len(line) - len(rest) > fence.start("mark") + 3:  # CommonMark 0.31, section 4.5
-        return False
-    return rest.startswith(fence["mark"]) and not rest.rstrip().strip(fence["mark"][0])
 
 
 def _outside_inline_code(text: str, begin: int, end: int) -> Iterator[Span]:

@@ -21,8 +21,6 @@ from h2o_magic.tables import literal, printable
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["NotebookPull", "TerminalPull", "make_pull_view"]
-
 #: Seconds between two drawings.
 _INTERVAL = 0.5
 _WIDTH = 24

@@ -8,8 +8,6 @@ from typing import Literal, TypeAlias
 
 from h2o_magic.events import Event, Finished, ReasoningDelta, Replaced, TextDelta
 
-__all__ = ["Part", "ThinkSplitter", "apart", "thought_apart"]
-
 #: What a piece of text belongs to, and the piece.
 Part: TypeAlias = tuple[Literal["text", "reasoning"], str]
 

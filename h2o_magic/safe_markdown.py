@@ -20,17 +20,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from h2o_magic.fences import Fence, opened, untabbed
 from h2o_magic.safe_inline import MATH, is_calm, safe_prose
-
-__all__ = ["harmless"]
 
 #: Quotations within quotations, until their marks are taken for text.
 _MOST_QUOTES = 4
 
-_FENCE = re.compile(
-    r"(?P<lead>[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*)"
-    r"(?P<mark>`{3,}(?=[^`]*\Z)|~{3,})(?P<info>.*)"
-)
 _QUOTE = re.compile(r" {0,3}> ?")
 _LATE_NUMBER = re.compile(r"(?:^|[ \t])0*(?!1[.)])\d+[.)][ \t]")
 _PLAIN_INFO = re.compile(r"[ \t]*[\w+#.{}-]*(?:[ \t]+[\w+#.,=:'{} -]*)?")
@@ -61,66 +56,45 @@ def harmless(markdown: str) -> str:
 class _Code:
     """A block of fenced code."""
 
-    indent: int
-    lead: str
-    mark: str
-    info: str
+    fence: Fence
     body: list[str] = field(default_factory=list)
     closed: bool = False
 
     @property
     def text(self) -> str:
-        return "\n".join([self.info, *self.body])
+        return "\n".join([self.fence.info, *self.body])
 
     def takes(self, line: str) -> bool:
         """Take a line of the block; False if the line ends it and is none of it.
 
         A list item ends with a line that is indented less, and its code with it.
         """
-        line = _untabbed(line) if self.indent else line
-        if line.strip(" ") and not line.startswith(" " * self.indent):
+        line = untabbed(line) if self.fence.lead else line
+        if line.strip(" ") and not line.startswith(self.fence.indent):
             return False
-        mark = line.strip()
-        indent = len(line) - len(line.lstrip(" "))
-        if (
-            indent <= self.indent + 3
-            and len(mark) >= len(self.mark)
-            and not mark.strip(self.mark[0])
-        ):
-            self.closed = True
-        else:
+        self.closed = self.fence.closed_by(line)
+        if not self.closed:
             self.body.append(line)
         return True
 
     def lines(self) -> Iterator[str]:
         """Yield the block with marks that nothing in it can be taken for."""
-        closer = rf"^ {{0,{self.indent + 3}}}({self.mark[0]}{{3,}})"
+        lead, mark = self.fence.lead, self.fence.mark
+        closer = rf"^ {{0,{len(lead) + 3}}}({mark[0]}{{3,}})"
         runs = re.findall(closer, "\n".join(self.body), re.MULTILINE)
-        mark = max([self.mark, *(run + self.mark[0] for run in runs)], key=len)
-        yield self.lead + mark + self._clean_info()
+        mark = max([mark, *(run + mark[0] for run in runs)], key=len)
+        yield lead + mark + self._clean_info()
         yield from self.body
-        yield " " * self.indent + mark
+        yield self.fence.indent + mark
 
     def _clean_info(self) -> str:
-        if self.info.strip().lower().startswith("mermaid"):
-            return "text" if _ACTIVE_DIAGRAM.search(self.text) else self.info
-        if _PLAIN_INFO.fullmatch(self.info):
-            return self.info
-        found = re.match(r"[ \t]*([\w+#.-]*)", self.info)
+        info = self.fence.info
+        if info.strip().lower().startswith("mermaid"):
+            return "text" if _ACTIVE_DIAGRAM.search(self.text) else info
+        if _PLAIN_INFO.fullmatch(info):
+            return info
+        found = re.match(r"[ \t]*([\w+#.-]*)", info)
         return found[1] if found else ""
-
-
-def _opened(line: str) -> _Code | None:
-    found = _FENCE.fullmatch(line)
-    if found is None:
-        return None
-    lead = found["lead"].expandtabs(4)
-    return _Code(len(lead), lead, found["mark"], found["info"])
-
-
-def _untabbed(line: str) -> str:
-    rest = line.lstrip(" \t")
-    return line[: len(line) - len(rest)].expandtabs(4) + rest
 
 
 class _Writer:
@@ -157,9 +131,9 @@ class _Writer:
             self._written.append(line)
             self._apart = self._lazy = False
             return place + 1
-        code = _opened(line)
-        if code is not None:
-            return self._code(code, lines, place)
+        fence = opened(line)
+        if fence is not None:
+            return self._code(_Code(fence), lines, place)
         if self._depth < _MOST_QUOTES and _QUOTE.match(line):
             return self._quotation(lines, place)
         self._prose.append(line)
@@ -176,12 +150,12 @@ class _Writer:
             return end
         self._end_prose()
         calm = is_calm(code.text)
-        if not calm or _LATE_NUMBER.search(code.lead):
+        if not calm or _LATE_NUMBER.search(code.fence.lead):
             self._apart = True
         self._put(list(code.lines()))
         self._apart = not calm
         # Indented so far it may be a paragraph's text, and that goes on.
-        self._lazy = code.indent > 3
+        self._lazy = len(code.fence.lead) > 3
         return end
 
     def _quotation(self, lines: list[str], place: int) -> int:

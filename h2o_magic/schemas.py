@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,6 @@ from h2o_magic.errors import ConfigurationError, MissingExtraError
 
 if TYPE_CHECKING:
     from types import ModuleType
-
-__all__ = ["as_schema", "load", "path_text", "problems"]
 
 _MOST_PROBLEMS = 10
 _LONGEST_VALUE = 60
@@ -45,7 +43,7 @@ def as_schema(source: object) -> dict[str, Any]:
         return _of_model(source, make)
     from h2o_magic.type_schemas import schema_of_type  # noqa: PLC0415
 
-    return schema_of_type(source)
+    return _plain(schema_of_type(source))
 
 
 def load(path: str | Path) -> dict[str, Any]:
@@ -104,21 +102,6 @@ def problems(value: object, schema: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(lines))[:_MOST_PROBLEMS]
 
 
-def path_text(path: Iterable[str | int]) -> str:
-    """Return the place of a value in words: ``rows[2].age``.
-
-    >>> path_text(["rows", 2, "first name"])
-    "rows[2]['first name']"
-    """
-    text = ""
-    for step in path:
-        if isinstance(step, str) and step.isidentifier():
-            text += f".{step}"
-        else:
-            text += f"[{step!r}]"
-    return text.removeprefix(".") or "the answer"
-
-
 def _jsonschema() -> ModuleType:
     try:
         return importlib.import_module("jsonschema")
@@ -148,7 +131,7 @@ def _checked(schema: dict[str, Any]) -> dict[str, Any]:
     try:
         _validator(library, schema).check_schema(schema)
     except library.exceptions.SchemaError as error:
-        place = path_text(error.path) if error.path else "the schema"
+        place = _place(error, whole="the schema")
         raise ConfigurationError(
             f"expected a valid JSON schema: {place}: {_reason(error)}"
         ) from error
@@ -177,7 +160,7 @@ def _lines(error: Any) -> Iterator[str]:
     if error.validator in ("anyOf", "oneOf") and error.context:
         yield from _branches(error)
         return
-    yield f"{path_text(error.absolute_path)}: {_reason(error)}"
+    yield _line(error, _reason(error))
 
 
 def _branches(error: Any) -> Iterator[str]:
@@ -207,7 +190,13 @@ def _branches(error: Any) -> Iterator[str]:
 
 
 def _line(error: Any, reason: str) -> str:
-    return f"{path_text(error.absolute_path)}: {reason}"
+    return f"{_place(error)}: {reason}"
+
+
+def _place(error: Any, whole: str = "the answer") -> str:
+    """Return where it is: ``rows[2].age``."""
+    path: str = error.json_path.removeprefix("$").removeprefix(".")
+    return path or whole
 
 
 def _reason(error: Any) -> str:

@@ -12,8 +12,6 @@ from typing import Any, TypeAlias
 from h2o_magic.fences import code_blocks, without_code
 from h2o_magic.json_answer import AnswerFormatError
 
-__all__ = ["TABLE_SCHEMA", "Table", "markdown_table", "rows_of"]
-
 #: Names of the columns, and the rows, each with one value for each column.
 Table: TypeAlias = tuple[list[str], list[list[Any]]]
 

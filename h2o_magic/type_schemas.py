@@ -1,4 +1,8 @@
-"""JSON schemas of Python types: dataclasses, TypedDicts, and what stands in them."""
+"""JSON schemas of Python types: plain ones by a few lines, all others by pydantic.
+
+A schema by pydantic would be longer in each question, and say a set's items are unique,
+which no engine can be held to; and before Python 3.12 it refuses `typing.TypedDict`.
+"""
 
 from __future__ import annotations
 
@@ -10,50 +14,29 @@ import enum
 import types
 import typing
 import uuid
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, is_typeddict
+from typing import Any, Literal, Union, get_args, get_origin, is_typeddict
 
 from h2o_magic.errors import ConfigurationError
 
-__all__ = ["schema_of_type"]
-
-Schema: TypeAlias = dict[str, Any]
-
-_PLAIN: Mapping[Any, Schema] = {
+_PLAIN: dict[Any, dict[str, Any]] = {
     str: {"type": "string"},
     bool: {"type": "boolean"},
     int: {"type": "integer"},
     float: {"type": "number"},
     decimal.Decimal: {"type": "number"},
     type(None): {"type": "null"},
-    None: {"type": "null"},
     datetime.datetime: {"type": "string", "format": "date-time"},
     datetime.date: {"type": "string", "format": "date"},
     datetime.time: {"type": "string", "format": "time"},
     uuid.UUID: {"type": "string", "format": "uuid"},
     dict: {"type": "object"},
     list: {"type": "array"},
-    tuple: {"type": "array"},
     Any: {},
-    object: {},
 }
-_LISTS = (
-    list,
-    set,
-    frozenset,
-    collections.abc.Sequence,
-    collections.abc.Iterable,
-    collections.abc.Collection,
-    collections.abc.Set,
-)
-_MAPPINGS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
-_EXPECTED = (
-    "a JSON schema (dict), a pydantic model, a dataclass, a TypedDict or a type made "
-    "of them"
-)
+_LISTS = (list, set, frozenset, collections.abc.Sequence)
 
 
-def schema_of_type(source: object) -> Schema:
+def schema_of_type(source: Any) -> dict[str, Any]:
     """Return the JSON schema of a dataclass, a TypedDict or a type made of such.
 
     Objects have exactly the fields named; those with a default may be left out.
@@ -61,161 +44,81 @@ def schema_of_type(source: object) -> Schema:
     Raises
     ------
     ConfigurationError
-        If there is none.
+        If there is none, or only pydantic could make it and is not installed.
     """
-    named = isinstance(source, type) and (
-        dataclasses.is_dataclass(source) or is_typeddict(source)
-    )
-    if not named and get_origin(source) is None:
-        raise ConfigurationError(f"expected {_EXPECTED}, got {_name(source)}")
-    maker = _Maker()
-    schema = maker.of(source, _name(source))
-    return {**schema, "$defs": maker.defs} if maker.defs else schema
-
-
-class _Maker:
-    """Makes one schema. Types that hold themselves become its definitions."""
-
-    def __init__(self) -> None:
-        self.defs: dict[str, Schema] = {}
-        self._open: list[Any] = []
-        self._names: dict[Any, str] = {}
-
-    def of(self, kind: Any, place: str) -> Schema:
-        """Return the schema of a type; `place` names it in errors."""
-        try:
-            if kind in _PLAIN:
-                return dict(_PLAIN[kind])
-        except TypeError:  # it has no hash: a value, or a Literal of lists
-            pass
-        if isinstance(kind, type) and get_origin(kind) is None:
-            return self._of_class(kind, place)
-        if isinstance(kind, typing.NewType):
-            return self.of(kind.__supertype__, place)
-        return self._of_form(kind, place)
-
-    def _of_class(self, kind: type, place: str) -> Schema:
-        if issubclass(kind, enum.Enum):
-            return _choice([member.value for member in kind], place)
-        if dataclasses.is_dataclass(kind):
-            return self._named(kind, self._of_dataclass)
-        if is_typeddict(kind):
-            return self._named(kind, self._of_typed_dict)
-        if hasattr(kind, "model_json_schema"):
-            raise ConfigurationError(
-                f"{place}: a pydantic model stands in another type: make that one a "
-                "pydantic model, too"
-            )
-        return _refuse(kind, place)
-
-    def _of_form(self, kind: Any, place: str) -> Schema:
-        """Return the schema of a type with parts: ``list[int]``, ``int | None``."""
-        origin, parts = get_origin(kind), get_args(kind)
-        if origin is Literal:
-            return _choice(list(parts), place)
-        if origin is typing.Annotated:
-            return self.of(parts[0], place)
-        if origin in (Union, types.UnionType):
-            return {"anyOf": [self.of(part, place) for part in parts]}
-        return self._of_container(kind, place)
-
-    def _of_container(self, kind: Any, place: str) -> Schema:
-        origin, parts = get_origin(kind), get_args(kind)
-        if origin is tuple:
-            return self._of_tuple(parts, place)
-        if origin in _LISTS:
-            return {"type": "array", "items": self.of(parts[0], f"{place}[]")}
-        if origin in _MAPPINGS and parts[0] is str:
-            values = self.of(parts[1], f"{place}[...]")
-            return {"type": "object", "additionalProperties": values}
-        return _refuse(kind, place)
-
-    def _of_tuple(self, parts: tuple[Any, ...], place: str) -> Schema:
-        if len(parts) == 2 and parts[1] is Ellipsis:
-            return {"type": "array", "items": self.of(parts[0], f"{place}[]")}
-        items = [self.of(part, f"{place}[{i}]") for i, part in enumerate(parts)]
-        size = {"minItems": len(items), "maxItems": len(items)}
-        head = {"prefixItems": items} if items else {}
-        return {"type": "array", **head, "items": False, **size}
-
-    def _named(self, kind: type, make: Callable[[type], Schema]) -> Schema:
-        if kind in self._open:
-            name = self._names.setdefault(kind, self._free_name(kind.__name__))
-            return {"$ref": f"#/$defs/{name}"}
-        if kind in self._names:
-            return {"$ref": f"#/$defs/{self._names[kind]}"}
-        self._open.append(kind)
-        schema = make(kind)
-        self._open.pop()
-        if kind not in self._names:
-            return schema
-        self.defs[self._names[kind]] = schema
-        return {"$ref": f"#/$defs/{self._names[kind]}"}
-
-    def _free_name(self, name: str) -> str:
-        taken = set(self._names.values())
-        names = (f"{name}{number or ''}" for number in range(len(taken) + 1))
-        return next(free for free in names if free not in taken)
-
-    def _of_dataclass(self, kind: type) -> Schema:
-        hints = _hints(kind)
-        fields = [f for f in dataclasses.fields(kind) if f.init]
-        missing = dataclasses.MISSING
-        required = [
-            f.name
-            for f in fields
-            if f.default is missing and f.default_factory is missing
-        ]
-        return self._object(kind, {f.name: hints[f.name] for f in fields}, required)
-
-    def _of_typed_dict(self, kind: type) -> Schema:
-        needed: frozenset[str] = getattr(kind, "__required_keys__", frozenset())
-        hints = _hints(kind)
-        return self._object(kind, hints, [name for name in hints if name in needed])
-
-    def _object(self, kind: type, hints: dict[str, Any], required: list[str]) -> Schema:
-        name = kind.__name__
-        properties = {
-            field: self.of(hint, f"{name}.{field}") for field, hint in hints.items()
-        }
-        return {
-            "title": name,
-            "type": "object",
-            "properties": properties,
-            **({"required": required} if required else {}),
-            "additionalProperties": False,
-        }
-
-
-def _hints(kind: type) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(kind)
-    except (NameError, TypeError) as error:
+    kind = getattr(source, "__name__", f"a value of type {type(source).__name__}")
+    if not (_has_fields(source) or get_origin(source)):
         raise ConfigurationError(
-            f"{kind.__name__}: cannot tell its fields' types: {error}; define what "
-            "they name outside of functions"
-        ) from error
-
-
-def _choice(values: list[Any], place: str) -> Schema:
-    plain = [value.value if isinstance(value, enum.Enum) else value for value in values]
-    if not plain or not all(isinstance(v, str | int | float | None) for v in plain):
-        raise ConfigurationError(
-            f"{place}: expected texts, numbers, true, false or None to choose from"
+            "expected a JSON schema (dict), a pydantic model, a dataclass, a TypedDict "
+            f"or a type made of them, got {kind}"
         )
-    return {"enum": plain}
+    try:
+        return _schema(source)
+    except (TypeError, NameError, RecursionError) as error:
+        why = f"{kind} has no JSON schema: {error}"
+    try:
+        from pydantic import TypeAdapter  # noqa: PLC0415 - optional
+    except ImportError as error:
+        raise ConfigurationError(f"{why}; pydantic, if installed, may do") from error
+    try:
+        return dict(_closed(TypeAdapter(source).json_schema()))
+    except Exception as error:  # pydantic has many kinds, and types raise their own
+        raise ConfigurationError(f"{why}") from error
 
 
-def _refuse(kind: Any, place: str) -> Schema:
-    raise ConfigurationError(
-        f"{place}: JSON has no place for {_name(kind)}; use texts, numbers, lists, "
-        "dataclasses or dicts with text keys"
+def _has_fields(kind: object) -> bool:
+    return isinstance(kind, type) and (
+        dataclasses.is_dataclass(kind) or is_typeddict(kind)
     )
 
 
-def _name(kind: Any) -> str:
-    if isinstance(kind, type) and get_origin(kind) is None:
-        return kind.__name__
-    if get_origin(kind) is not None:
-        return str(kind).replace("typing.", "")
-    return f"a value of type {type(kind).__name__}"
+def _schema(kind: Any) -> dict[str, Any]:  # noqa: PLR0911 - a case a kind
+    origin, parts = get_origin(kind), get_args(kind)
+    if _has_fields(kind):
+        return _object(kind)
+    if isinstance(kind, enum.EnumMeta) or origin is Literal:
+        values = parts or tuple(kind)
+        return {"enum": [v.value if isinstance(v, enum.Enum) else v for v in values]}
+    if isinstance(kind, typing.NewType):
+        return _schema(kind.__supertype__)
+    if origin in (Union, types.UnionType):
+        return {"anyOf": [_schema(part) for part in parts]}
+    if origin in _LISTS or (origin is tuple and parts[1:] == (...,)):
+        return {"type": "array", "items": _schema(parts[0])}
+    if origin is tuple:
+        items = [_schema(part) for part in parts]
+        size = {"minItems": len(items), "maxItems": len(items)}
+        return {"type": "array", "prefixItems": items, "items": False, **size}
+    if origin is dict and parts[0] is str:
+        return {"type": "object", "additionalProperties": _schema(parts[1])}
+    if origin is None and kind in _PLAIN:
+        return dict(_PLAIN[kind])
+    raise TypeError(f"JSON has no place for {getattr(kind, '__name__', kind)}")
+
+
+def _object(kind: Any) -> dict[str, Any]:
+    hints = typing.get_type_hints(kind)
+    required = [n for n in hints if n in getattr(kind, "__required_keys__", ())]
+    if dataclasses.is_dataclass(kind):
+        fields = [field for field in dataclasses.fields(kind) if field.init]
+        hints = {field.name: hints[field.name] for field in fields}
+        missing = dataclasses.MISSING
+        required = [f.name for f in fields if f.default is f.default_factory is missing]
+    return {
+        "title": kind.__name__,
+        "type": "object",
+        "properties": {name: _schema(hint) for name, hint in hints.items()},
+        **({"required": required} if required else {}),
+        "additionalProperties": False,
+    }
+
+
+def _closed(node: Any) -> Any:
+    """Return a schema in which objects with named fields have no others."""
+    if isinstance(node, list):
+        return [_closed(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    named = node.get("type") == "object" and "properties" in node
+    inner = {key: _closed(value) for key, value in node.items()}
+    return {"additionalProperties": False, **inner} if named else inner

@@ -35,9 +35,9 @@ def test_progress_is_said_in_words(done: int, speed: float | None, words: str) -
     assert progress_words(Progress(done, 7_900_000_000), speed) == words
 
 
-def test_reading_what_is_here_is_not_called_a_download() -> None:
+def test_finding_the_checksum_is_not_called_a_download() -> None:
     words = progress_words(Progress(50, 100, checking=True), 1e9)
-    assert words == "50 % · checking what is here already"
+    assert words == "50 % · checking the checksum"
 
 
 def test_a_bar_is_as_long_as_it_is_asked_to_be() -> None:

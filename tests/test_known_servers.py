@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from h2o_magic import places, private_file
 from h2o_magic.backends import ModelInfo
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.file_lock import file_lock
 from h2o_magic.keys import KeySource
 from h2o_magic.known_servers import KnownServer, KnownServers, suggested_name
 from h2o_magic.model_lists import ModelLists
@@ -264,7 +264,7 @@ def test_another_writer_is_waited_for_and_then_given_up(
 ) -> None:
     known.keep(LAB)
     monkeypatch.setattr(private_file, "_PATIENCE", 0.1)
-    with file_lock(path.with_name("servers.json.mutex"), timeout=0):
+    with FileLock(path.with_name("servers.json.mutex")):
         assert known.all() == (LAB,)  # reading waits for nobody
         with pytest.raises(ConfigurationError, match="another kernel has held"):
             known.keep(CHAT)
@@ -288,6 +288,36 @@ def test_kernels_that_write_at_once_lose_nothing(path: Path) -> None:
     assert [writer.wait() for writer in writers] == [0, 0, 0]
     names = {server.name for server in KnownServers(path).all()}
     assert names == {f"{name}-{n}" for name in "abc" for n in range(10)}
+
+
+HOLDER = """
+import sys
+from filelock import FileLock
+with FileLock(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_killed_kernel_blocks_nobody(
+    known: KnownServers, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known.keep(LAB)
+    monkeypatch.setattr(private_file, "_PATIENCE", 0.1)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(path.with_name("servers.json.mutex"))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert holder.stdout is not None
+    with holder:
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(ConfigurationError, match="another kernel has held"):
+            known.keep(CHAT)
+        holder.kill()
+        holder.wait()
+        known.keep(CHAT)
+    assert known.all() == (LAB, CHAT)
 
 
 def test_the_files_have_their_places(

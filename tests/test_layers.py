@@ -48,7 +48,6 @@ GROUND = {
     "prose",
     "reasoning",
     "result",
-    "safe_addresses",
     "safe_inline",
     "safe_markdown",
     "schemas",
@@ -167,9 +166,9 @@ def test_only_the_transport_knows_the_http_library(library: str) -> None:
     assert {name.partition(".")[0] for name in users} == {"transport"}
 
 
-def test_only_the_store_and_the_lock_import_sqlite3() -> None:
+def test_only_the_store_imports_sqlite3() -> None:
     users = floors({name for name in MODULES if "sqlite3" in foreign(name)})
-    assert users == {"file_lock", "store"}
+    assert users == {"store"}
 
 
 @pytest.mark.parametrize("name", on_floor({"server"}))

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 
 from h2o_magic.blocks import close_fence
+from h2o_magic.fences import Fence, fence_after
 from h2o_magic.safe_markdown import harmless
 from h2o_magic.tables import printable
 from h2o_magic.turns import MAIN, Thread, Turn
@@ -21,8 +22,6 @@ __all__ = ["write"]
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MARKUP = re.compile(r"([\\`*_\[\]<>])")
-# A fence may stand on the line of a list's mark: ``- ```sh``.
-_FENCE = re.compile(r"[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(`{3,}(?!.*`)|~{3,})")
 _HEADING = re.compile(r"^( {0,3})(#{1,6})(?=[ \t]|$)")
 _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*$")
 # What may stand above a line of dashes that underlines nothing.
@@ -96,10 +95,10 @@ def _demoted(lines: Sequence[str], level: int) -> Iterator[str]:
     A heading that is a paragraph's only line with a line of dashes under it becomes
     one with hashes; the few of more lines stand as they are.
     """
-    fence = before = ""
-    underlined = False
+    fence: Fence | None = None
+    before, underlined = "", False
     for line, after in zip(lines, [*lines[1:], ""], strict=True):
-        inside, fence = bool(fence), _fence_after(fence, line)
+        inside, fence = fence is not None, fence_after(fence, line)
         if inside or fence:
             yield line
         elif underlined:
@@ -119,16 +118,6 @@ def _hashes(level: int) -> str:
 def _underlines(line: str, title: str) -> bool:
     """Tell whether `line` makes a heading of the paragraph `title`."""
     return not _NO_TITLE.match(title) and _UNDERLINE.match(line) is not None
-
-
-def _fence_after(fence: str, line: str) -> str:
-    """Return the mark of the code fence that is open after `line`; empty for none."""
-    if not fence:
-        opened = _FENCE.match(line)
-        return opened[1] if opened else ""
-    mark = line.strip()
-    closes = len(mark) >= len(fence) and not mark.strip(fence[0])
-    return "" if closes else fence
 
 
 def _line(turn: Turn) -> list[str]:

@@ -1,22 +1,43 @@
 """Which file of a repository is meant by a name, or best where none is named. Pure.
 
 Names are relative to the repository, with ``/``; of split weights the first part's.
+``gguf-split`` names those ``NAME-00001-of-00003.gguf``; the engine is given the first
+and finds the others beside it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-
-from h2o_magic.server.split_files import whole_name
-
-__all__ = ["ANY", "PREFERRED", "best", "fitting", "is_aside", "is_pattern"]
 
 ANY = "*.gguf"
 #: Quantizations to take, best first, where a repository holds several files.
 PREFERRED = ("*q4_k_m.gguf", "*q4_0.gguf", "*q8_0.gguf", ANY)
 #: What no model's file is called: a part that sees images, and what quantizing needs.
 _ASIDE = ("mmproj", "imatrix")
+_PART = re.compile(r"(.+)-(\d{5})-of-(\d{5})(\.gguf)", re.IGNORECASE)
+
+
+def whole_name(name: str) -> str:
+    """Return the name that the file would have in one piece: ``NAME.gguf``."""
+    found = _PART.fullmatch(name)
+    return found[1] + found[4] if found else name
+
+
+def part_names(name: str) -> tuple[str, ...]:
+    """Return the names of all parts in order; `name` alone if it is no part."""
+    found = _PART.fullmatch(name)
+    if found is None:
+        return (name,)
+    stem, _, count, end = found.groups()
+    return tuple(f"{stem}-{n:05}-of-{count}{end}" for n in range(1, int(count) + 1))
+
+
+def is_later_part(name: str) -> bool:
+    """Whether `name` is a part of a split model, but not its first."""
+    found = _PART.fullmatch(name)
+    return found is not None and int(found[2]) != 1
 
 
 def best(sizes: Mapping[str, int], patterns: Sequence[str]) -> str | None:

@@ -18,8 +18,6 @@ from typing import Any, BinaryIO
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.tables import one_line
 
-__all__ = ["FETCH_AGAIN", "Header", "read_header"]
-
 _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
 _STRING, _ARRAY = 8, 9

@@ -10,8 +10,6 @@ from h2o_magic.parameters import DEFAULT_LENGTH, PARAMETERS
 from h2o_magic.server.gguf_header import Header, read_header
 from h2o_magic.server.weights import Weights, known_weights
 
-__all__ = ["list_models"]
-
 #: What the gpt-gm protocol's clients send where nobody set anything.
 _SERVICE_DEFAULTS = {
     p.name: p.service_default

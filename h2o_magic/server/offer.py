@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from h2o_magic.catalogue import find_model
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.nearest import did_you_mean
-from h2o_magic.server.given_path import given_file
 from h2o_magic.server.weights import (
     DEFAULT,
     Weights,
     find_weights,
+    given_file,
     known_weights,
     why_unknown,
 )

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.server.file_choice import whole_name
 from h2o_magic.server.gguf_header import read_header
 from h2o_magic.server.room import file_size
-from h2o_magic.server.split_files import whole_name
 from h2o_magic.tables import one_line
 
 __all__ = ["end_probes", "probe"]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 from h2o_magic.amounts import size_in_words
@@ -15,25 +13,34 @@ from h2o_magic.errors import ConfigurationError, H2OMagicError
 from h2o_magic.fetching import Fetched, FetchEvent, Plan, Progress
 from h2o_magic.nearest import did_you_mean
 from h2o_magic.server.download import already, download
-from h2o_magic.server.file_choice import PREFERRED, best, is_pattern
+from h2o_magic.server.file_choice import (
+    PREFERRED,
+    best,
+    is_later_part,
+    is_pattern,
+    part_names,
+    whole_name,
+)
 from h2o_magic.server.gguf_header import FETCH_AGAIN, read_header
-from h2o_magic.server.given_path import given_file, why_no_file
 from h2o_magic.server.hub import (
     RemoteFile,
     Repository,
+    explain,
     library,
     locate,
     look_up,
     place,
 )
-from h2o_magic.server.hub_errors import explain
-from h2o_magic.server.machine import memory_of_machine
-from h2o_magic.server.room import default_memory
-from h2o_magic.server.split_files import is_later_part, part_names, whole_name
-from h2o_magic.server.weights import cache, cached_name, find_weights
+from h2o_magic.server.room import default_memory, memory_of_machine
+from h2o_magic.server.weights import (
+    cache,
+    cached_name,
+    find_weights,
+    free_space,
+    given_file,
+    why_no_file,
+)
 from h2o_magic.server.wheel import fetch
-
-__all__ = ["pull"]
 
 _log = logging.getLogger(__name__)
 
@@ -189,32 +196,16 @@ def _bring(
         return Fetched(_placed(files), "there")
     plan = _plan(repository, files, newer=newer)
     tell(plan)
-    done = 0
+    before = 0
     for file in files:
-        _download(repository, file, _Counted(done, plan.size, tell))
-        done += file.size
+
+        def tell_all(done: int, checking: bool, before: int = before) -> None:
+            tell(Progress(before + done, plan.size, checking))
+
+        if not file.blob.exists():
+            download(file, tell_all)
+        before += file.size
     return Fetched(_placed(files), "fetched", checked)
-
-
-def _download(
-    repository: Repository, file: RemoteFile, tell: Callable[[int, bool], None]
-) -> None:
-    if not file.blob.exists():
-        download(file, tell, partial(locate, repository, file.name))
-
-
-class _Counted:
-    """Turns the bytes of one file into the progress of all."""
-
-    def __init__(
-        self, before: int, total: int, tell: Callable[[FetchEvent], None]
-    ) -> None:
-        self._before = before
-        self._total = total
-        self._tell = tell
-
-    def __call__(self, done: int, checking: bool) -> None:
-        self._tell(Progress(self._before + done, self._total, checking))
 
 
 def _placed(files: Sequence[RemoteFile]) -> Path:
@@ -262,7 +253,7 @@ def _plan(repository: Repository, files: Sequence[RemoteFile], *, newer: bool) -
     """
     size, there = sum(file.size for file in files), sum(map(already, files))
     name = whole_name(files[0].name)
-    free = shutil.disk_usage(_existing(cache())).free
+    free = free_space()
     by_hand = f"`hf download {repository.name} {files[0].name}` fetches it all the same"
     if max(file.size for file in files) > _LARGEST:
         raise ConfigurationError(
@@ -300,8 +291,3 @@ def _plan(repository: Repository, files: Sequence[RemoteFile], *, newer: bool) -
         warning=warning,
         newer=newer,
     )
-
-
-def _existing(folder: Path) -> Path:
-    """Return the folder, or the nearest one above it that is there."""
-    return next(path for path in (folder, *folder.parents) if path.exists())

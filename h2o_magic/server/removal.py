@@ -6,18 +6,20 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from h2o_magic.catalogue import BuiltIn, Package, find_model
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.server.file_choice import PREFERRED
-from h2o_magic.server.given_path import given_file
+from h2o_magic.server.file_choice import PREFERRED, part_names
 from h2o_magic.server.pull import source_of
-from h2o_magic.server.split_files import part_names
-from h2o_magic.server.weights import cache, cache_folder, cached_files
+from h2o_magic.server.weights import (
+    cache,
+    cache_folder,
+    cache_lock,
+    cached_files,
+    given_file,
+)
 from h2o_magic.server.wheel import remove_leftovers
-
-__all__ = ["remove"]
 
 
 def remove(
@@ -68,7 +70,7 @@ def remove(
         remove_leftovers(entry.source)
     try:
         freed = _remove_files(files)
-        parts = [_remove_left_over(part) for part in left]
+        parts = [_remove_left_over(repository, part) for part in left]
     except OSError as error:
         raise ConfigurationError(
             f"cannot remove {error.filename}: {error.strerror}; close what uses it"
@@ -110,13 +112,10 @@ def _left_over(repository: str) -> list[Path]:
     return list((cache_folder(repository) / "blobs").glob("*.incomplete"))
 
 
-def _remove_left_over(part: Path) -> int | None:
+def _remove_left_over(repository: str, part: Path) -> int | None:
     """Return how much removing it freed; None where its download is under way."""
-    folder = cache() / ".locks" / part.parent.parent.name
-    folder.mkdir(parents=True, exist_ok=True)
-    etag = part.name.partition(".")[0]
     try:
-        with FileLock(folder / f"{etag}.lock", timeout=0):
+        with cache_lock(repository, part.name.partition(".")[0]):
             size = part.stat().st_size
             part.unlink()
             return size

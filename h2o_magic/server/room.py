@@ -1,4 +1,4 @@
-"""How much a model holds at once, and the memory that takes: arithmetic, no engine.
+"""How much a model holds at once, and the memory that takes and that there is.
 
 Counted are the weights, which are kept in memory whole, the context's cache, and the
 cache of earlier prompts. What the engine needs beside them is small, and left to the
@@ -7,24 +7,17 @@ share that nobody is given.
 
 from __future__ import annotations
 
+import ctypes
+import os
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from h2o_magic.amounts import size_in_words
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.server.file_choice import part_names, whole_name
 from h2o_magic.server.gguf_header import read_header
-from h2o_magic.server.machine import memory_of_machine
-from h2o_magic.server.split_files import part_names, whole_name
-
-__all__ = [
-    "TINY_FILE",
-    "NeverFitsError",
-    "Room",
-    "default_memory",
-    "file_size",
-    "memory_of",
-    "room_for",
-]
 
 #: The longest context that is set up, in tokens, whatever a model could take, and the
 #: shortest that is still of use where memory is short.
@@ -40,6 +33,11 @@ TINY_FILE = 64 * 2**20
 #: the system's. Where the machine does not say, it is taken for a small one.
 _SHARE = 0.75
 _SMALL_MACHINE = 8 * 2**30
+#: Where Linux keeps the limit of a container: version 2, then 1, of control groups.
+_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
 
 
 class NeverFitsError(ConfigurationError):
@@ -149,3 +147,32 @@ def _size_of_whole(path: Path) -> int:
             f"{path.name} is one part of a split model, and {error.filename} is not "
             "there: all parts belong into one folder"
         ) from error
+
+
+def memory_of_machine() -> int | None:
+    """Return the memory that programs can use here, in bytes; None if unknown."""
+    known = [size for size in (_installed(), *map(_limit, _LIMITS)) if size]
+    return min(known, default=None)
+
+
+def _installed() -> int | None:
+    if sys.platform == "win32":
+        return _installed_on_windows()
+    with suppress(AttributeError, OSError, ValueError):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return None
+
+
+def _installed_on_windows() -> int | None:
+    """Ask ``GetPhysicallyInstalledSystemMemory``, which answers in KiB."""
+    size = ctypes.c_ulonglong()
+    kernel = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined,unused-ignore]
+    found = kernel.GetPhysicallyInstalledSystemMemory(ctypes.byref(size))
+    return size.value * 1024 if found else None
+
+
+def _limit(path: Path) -> int | None:
+    """Return a container's limit; None if there is none (``max``)."""
+    with suppress(OSError, ValueError):
+        return int(path.read_text("ascii"))
+    return None

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache as cache_of
 from pathlib import Path, PurePath
 from typing import Any
+
+from filelock import FileLock
 
 from h2o_magic.catalogue import (
     DEFAULT_MODEL,
@@ -26,26 +29,17 @@ from h2o_magic.catalogue import (
 )
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.nearest import did_you_mean
-from h2o_magic.server.file_choice import PREFERRED, best, fitting, is_aside
+from h2o_magic.server.file_choice import (
+    PREFERRED,
+    best,
+    fitting,
+    is_aside,
+    is_later_part,
+    part_names,
+    whole_name,
+)
 from h2o_magic.server.gguf_header import read_header
-from h2o_magic.server.given_path import given_file, why_no_file
 from h2o_magic.server.room import default_memory, room_for
-from h2o_magic.server.split_files import is_later_part, part_names, whole_name
-
-__all__ = [
-    "DEFAULT",
-    "Weights",
-    "best_real",
-    "cache",
-    "cache_folder",
-    "cached_files",
-    "cached_name",
-    "default_weights",
-    "find_weights",
-    "is_fixed",
-    "known_weights",
-    "why_unknown",
-]
 
 #: What a client asks for that leaves the choice to the server.
 DEFAULT = "default"
@@ -176,6 +170,48 @@ def find_weights(name: str, memory: int | None = None) -> Weights | None:
 def why_unknown(name: str) -> str:
     """Return why :func:`find_weights` finds nothing, and what to do."""
     return why_no_file(name) or f"unknown model {name!r}: {did_you_mean(name, MODELS)}"
+
+
+def given_file(name: str) -> Path | None:
+    """Return the GGUF file that `name` is the absolute path of, or None.
+
+    A relative one would be taken from the server's folder, and the user means the
+    notebook's.
+    """
+    path = _path(name)
+    return path if path.is_absolute() and _is_gguf(path) and _is_file(path) else None
+
+
+def why_no_file(name: str) -> str | None:
+    """Return why `name` names no GGUF file; None where it is not meant as a path."""
+    path = _path(name)
+    if path.is_absolute():
+        if not _is_file(path):
+            return f"there is no file {str(path)!r}: check the path"
+        return f"expected a GGUF file, whose name ends in .gguf, got {str(path)!r}"
+    # In `owner/repository:file.gguf` the file is one of the hub's.
+    if _is_gguf(path) and ":" not in name:
+        return (
+            f"cannot use the relative path {name!r}, since the server's folder is not "
+            "the notebook's: give an absolute path"
+        )
+    return None
+
+
+def _path(name: str) -> Path:
+    # Unlike `Path.expanduser`, this leaves an unknown user's home as it is.
+    return Path(os.path.expanduser(name))
+
+
+def _is_gguf(path: Path) -> bool:
+    return path.suffix.lower() == ".gguf"
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long for a path, not readable, a zero byte
+        return False
 
 
 def default_weights(memory: int | None = None) -> Weights:
@@ -339,6 +375,23 @@ def _is_whole(path: Path) -> bool:
 def cache_folder(repository: str) -> Path:
     """Return the folder in the hub's cache that keeps a repository's files."""
     return cache() / f"models--{repository.replace('/', '--')}"
+
+
+def cache_lock(repository: str, content: str) -> FileLock:
+    """Return the lock that huggingface_hub, too, takes for a content; with no waiting.
+
+    Taking it raises `filelock.Timeout` where another holds it.
+    """
+    folder = cache() / ".locks" / cache_folder(repository).name
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / f"{content}.lock", timeout=0)
+
+
+def free_space() -> int:
+    """Return how many bytes are free on the disk of the hub's cache."""
+    folder = cache()
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    return shutil.disk_usage(there).free
 
 
 def cache() -> Path:

