@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,35 @@ import anywidget
 __all__ = ["Chat", "answer_while_cells_run"]
 
 _HERE = Path(__file__).parent
+#: The modules in `js`, each after those that it imports.
+_MODULES = (
+    "dom",
+    "section",
+    "turn",
+    "log",
+    "offers",
+    "composer",
+    "notebook",
+    "settings",
+    "chat",
+    "index",
+)
+_LINKS = re.compile(r"^import [^;]*;\n|^export (?!default)", re.MULTILINE)
+
+
+def joined_modules() -> str:
+    """Return the modules in `js` as one: a widget has only one module."""
+    texts = ((_HERE / "js" / f"{name}.js").read_text("utf-8") for name in _MODULES)
+    return "\n".join(_LINKS.sub("", text) for text in texts)
 
 
 class Chat(anywidget.AnyWidget):
-    """The part of the panel that runs in the browser, ``chat.js``.
+    """The part of the panel that runs in the browser, the modules in ``js``.
 
     It has no state of its own: what a view shows, it asks the kernel for.
     """
 
-    _esm = (_HERE / "chat.js").read_text("utf-8")
+    _esm = joined_modules()
     _css = (_HERE / "chat.css").read_text("utf-8")
 
     def __init__(self) -> None:
