@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 
 from h2o_magic.catalogue import DEFAULT_MODEL
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.nearest import did_you_mean
 from h2o_magic.parameters import CHAT_PARAMETERS, Parameter, Value
 from h2o_magic.setting import Setting
 
@@ -45,33 +44,6 @@ def _matching(name: str, pattern: str, words: str) -> Callable[[object], str]:
     return rule
 
 
-def _one_of(name: str, choices: tuple[str, ...]) -> Callable[[object], str]:
-    def rule(value: object) -> str:
-        if value not in choices or not isinstance(value, str):
-            meant = did_you_mean(str(value), choices)
-            raise ConfigurationError(
-                f"`{name}` must be one of {', '.join(choices)}, got "
-                f"{reprlib.repr(value)}: {meant}"
-            )
-        return value
-
-    return rule
-
-
-def _choice(name: str, option: str, choices: tuple[str, ...], help_: str) -> Setting:
-    """Return a setting that has one of a few values; the first is its default."""
-    return Setting(
-        name,
-        str,
-        help_,
-        choices[0],
-        _one_of(name, choices),
-        option=option,
-        metavar="|".join(choices),
-        choices=choices,
-    )
-
-
 def _server(value: object) -> str:
     """Return an address, the name of a server, or nothing for the local one."""
     if value in ("", LOCAL):
@@ -91,12 +63,16 @@ def _server(value: object) -> str:
     )
 
 
-_METAVARS = {int: "N", float: "X", tuple: "TEXT", bool: ""}
+_METAVARS = {int: "N", float: "X", tuple: "TEXT", bool: "", dict: "JSON"}
 _LARGEST = 2**31 - 1
 
 
 def _of(
-    parameter: Parameter, default: Value | None = None, *, optional: bool = False
+    parameter: Parameter,
+    default: Value | None = None,
+    *,
+    optional: bool = False,
+    option: str | None = None,
 ) -> Setting:
     return Setting(
         parameter.name,
@@ -105,10 +81,18 @@ def _of(
         default,
         parameter.check,
         parameter.unit,
-        parameter.option,
-        _METAVARS[parameter.kind],
+        parameter.option if option is None else option,
+        "|".join(parameter.choices) or _METAVARS[parameter.kind],
         optional=optional,
+        choices=parameter.choices,
     )
+
+
+def _choice(name: str, option: str, choices: tuple[str, ...], help_: str) -> Setting:
+    """Return a setting that has one of a few values; the first is its default."""
+    rule = f"must be one of {', '.join(choices)}"
+    row = Parameter(name, str, help_, rule, choices=choices)
+    return _of(row, choices[0], option=option)
 
 
 _TABLE = (
@@ -216,6 +200,18 @@ _TABLE = (
         "--reasoning",
         ("collapse", "show", "hide"),
         "What becomes of the reasoning that a model writes before its answer.",
+    ),
+    _of(
+        Parameter(
+            "server_idle_minutes",
+            float,
+            "The local server ends after so long without a request; 0: never.",
+            "must be a number of minutes, 0 or above",
+            least=0,
+            unit="minutes",
+        ),
+        15.0,
+        option="",
     ),
     *(_of(parameter, optional=True) for parameter in CHAT_PARAMETERS.values()),
 )
