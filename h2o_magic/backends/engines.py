@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from h2o_magic.backends.openai.flavour import Flavour, flavour_of
 
-__all__ = ["engine_of"]
+__all__ = ["ENGINES", "engine_of"]
 
-_NAMES: Mapping[Flavour, str] = {
+#: The names of the programs, by flavour.
+ENGINES: Mapping[Flavour, str] = {
     "vllm": "vLLM",
     "llamacpp": "llama.cpp",
     "llama_cpp_server": "llama-cpp-python",
@@ -30,5 +31,5 @@ def engine_of(document: object, server: str) -> str:
     server
         The ``Server`` header of that.
     """
-    named = _NAMES.get(flavour_of(document), "")
+    named = ENGINES.get(flavour_of(document), "")
     return named or ("llama.cpp" if server.lower().startswith("llama.cpp") else "")

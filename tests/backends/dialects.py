@@ -78,8 +78,6 @@ class Dialect:
         What an error says about that.
     unsayable : mapping
         Parameters that the dialect cannot express, with a value for each.
-    takes_all : str
-        Why there are none.
     defaults : frozenset of str
         The parameters that are sent though nobody set them.
     takes_stop : bool
@@ -106,7 +104,6 @@ class Dialect:
     key: str
     how_to_give_a_key: str
     unsayable: Mapping[str, Any]
-    takes_all: str
     defaults: frozenset[str]
     takes_stop: bool
     an_error_can_follow_the_end: str
@@ -246,8 +243,7 @@ GPTGM = Dialect(
     reader=lambda: gptgm_reader.AnswerReader(gptgm_stream.Interpreter()),
     key=SECRET,
     how_to_give_a_key="--key-env",
-    unsayable={},
-    takes_all="the table of parameters is that of this protocol",
+    unsayable={"min_p": 0.5, "reasoning_effort": "low", "extra": {"any": 1}},
     # The original client sends them; a service may rely on it.
     defaults=frozenset(
         {
@@ -294,7 +290,6 @@ OPENAI = Dialect(
     key=SECRET,
     how_to_give_a_key="--key-env",
     unsayable={"top_k": 5, "typical_p": 0.5, "truncate": 9, "return_full_text": True},
-    takes_all="",
     defaults=frozenset(),
     takes_stop=True,
     an_error_can_follow_the_end="",
@@ -329,8 +324,7 @@ CHATUI = Dialect(
     reader=lambda: chatui_reader.AnswerReader(chatui_stream.Interpreter()),
     key=f"hf-chat={SECRET}",
     how_to_give_a_key="hf-chat=",
-    unsayable={"temperature": 0.5, "stop": ("x",), "max_new_tokens": 9, "seed": 1},
-    takes_all="",
+    unsayable={"temperature": 0.5, "stop": ("x",), "seed": 1, "extra": {"any": 1}},
     defaults=frozenset(),
     takes_stop=False,
     an_error_can_follow_the_end="chat-ui of 2023 to 2024 ends a failed answer, too",
