@@ -170,8 +170,8 @@ def _check_effort(maker: PromptMaker, effort: str) -> None:
     known = "enable_thinking" in template if effort == "none" else maker.knows_effort
     if effort and not known:
         raise EffortError(
-            f"`reasoning_effort` {effort} cannot be told to this model, whose chat "
-            "template has no place for it: leave it out"
+            "expected no `reasoning_effort` for this model, whose chat template has no "
+            f"place for it, got {effort}"
         )
 
 

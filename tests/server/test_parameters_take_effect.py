@@ -231,7 +231,7 @@ def test_a_value_out_of_range_is_refused_in_the_old_words(
     assert client.ask(client.converse(), "x", **parameters) == [error]
 
 
-@pytest.mark.parametrize("name", list(PARAMETERS))
+@pytest.mark.parametrize("name", [p.name for p in PARAMETERS.values() if p.gptgm])
 def test_a_value_of_the_wrong_type_is_refused(client: Client, name: str) -> None:
     for wrong in ({"a": 1}, "many", 0.5, True, [1], 7):
         kind = PARAMETERS[name].kind

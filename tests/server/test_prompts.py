@@ -202,6 +202,6 @@ def test_an_effort_that_the_template_has_no_place_for_is_refused(
         with pytest.raises(ParameterError) as caught:
             build_prompt(engine, Dialogue("", (), "two", effort), 1000)
         assert str(caught.value) == (
-            f"`reasoning_effort` {effort} cannot be told to this model, whose chat "
-            "template has no place for it: leave it out"
+            "expected no `reasoning_effort` for this model, whose chat template has no "
+            f"place for it, got {effort}"
         )
