@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 
 from h2o_magic.catalogue import DEFAULT_MODEL
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.parameters import CHAT_PARAMETERS, Parameter, Value
+from h2o_magic.parameter import LARGEST, Parameter, Value
+from h2o_magic.parameters import CHAT_PARAMETERS
 from h2o_magic.setting import Setting
 
 __all__ = ["FORMATS", "LOCAL", "MAIN", "SERVER_NAME", "SETTINGS"]
@@ -64,7 +65,6 @@ def _server(value: object) -> str:
 
 
 _METAVARS = {int: "N", float: "X", tuple: "TEXT", bool: "", dict: "JSON"}
-_LARGEST = 2**31 - 1
 
 
 def _of(
@@ -155,9 +155,9 @@ _TABLE = (
             "max_turns",
             int,
             "Send at most this many earlier turns; 0: no turn, none: as many as fit.",
-            f"must be none or a whole number from 0 to {_LARGEST}",
+            f"must be none or a whole number from 0 to {LARGEST}",
             least=0,
-            most=_LARGEST,
+            most=LARGEST,
             unit="turns",
         ),
         optional=True,
@@ -167,9 +167,9 @@ _TABLE = (
             "context",
             int,
             "The model's context length where the server does not say it.",
-            f"must be a whole number from 256 to {_LARGEST}",
+            f"must be a whole number from 256 to {LARGEST}",
             least=256,
-            most=_LARGEST,
+            most=LARGEST,
             unit="tokens",
         ),
         4096,

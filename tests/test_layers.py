@@ -40,6 +40,7 @@ GROUND = {
     "nearest",
     "pacing",
     "option_words",
+    "parameter",
     "parameters",
     "places",
     "processes",

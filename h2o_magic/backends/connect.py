@@ -29,14 +29,14 @@ def connect(dialect: str, url: str, token: str | None = None) -> Backend:
     return _BACKENDS[dialect](url, token)
 
 
-def local(idle_minutes: Callable[[], float]) -> Backend:
+def local(idle_minutes: Callable[[], float | None] = lambda: None) -> Backend:
     """Return a backend for this user's local server, which is started by need.
 
     Parameters
     ----------
     idle_minutes
         Returns how long a server that is started then waits for a request before it
-        ends; 0 for ever.
+        ends, as :func:`h2o_magic.embedded.locate` takes it.
     """
     from h2o_magic.backends.openai import OpenAIBackend  # noqa: PLC0415
     from h2o_magic.embedded import locate  # noqa: PLC0415
