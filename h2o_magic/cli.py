@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from h2o_magic.errors import H2OMagicError, MissingExtraError
+from h2o_magic.setting_table import SETTINGS
 
 __all__ = ["main"]
+
+_IDLE = SETTINGS["server_idle_minutes"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,8 +92,8 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add(
         "--idle-minutes",
         type=float,
-        help="end after so long without a request, 0 = never (default 15; with a "
-        "token file 0)",
+        help=f"end after so long without a request, 0 = never (default "
+        f"{_IDLE.default:g}, or {_IDLE.variable}; with a token file 0)",
     )
     add(
         "--grace",
@@ -130,7 +134,7 @@ def _serve(options: argparse.Namespace) -> None:
             port=options.port,
             slots=options.slots,
             queue=options.queue,
-            idle_minutes=(0.0 if shared else 15.0) if idle is None else idle,
+            idle_minutes=_own_idle(shared) if idle is None else idle,
             memory=options.memory,
             grace=(30.0 if shared else 0.0) if grace is None else grace,
             models=None if options.models is None else _names(options.models),
@@ -139,6 +143,13 @@ def _serve(options: argparse.Namespace) -> None:
             log_file=options.log_file,
         )
     )
+
+
+def _own_idle(shared: bool) -> float:
+    """Return after how many idle minutes a server ends that was not told."""
+    text = os.environ.get(_IDLE.variable)
+    value = _IDLE.parse(text) if text else _IDLE.default
+    return 0.0 if shared else float(str(value))
 
 
 def _size(text: str) -> int:

@@ -73,8 +73,14 @@ def installed() -> bool:
     return importlib.util.find_spec("xllamacpp") is not None
 
 
-def locate() -> Endpoint:
+def locate(idle_minutes: float | None = None) -> Endpoint:
     """Return the local server's address and token, starting the server if need be.
+
+    Parameters
+    ----------
+    idle_minutes
+        How long a server that is started here waits for a request before it ends, 0 for
+        ever; None for what the environment says, or the default.
 
     Raises
     ------
@@ -91,25 +97,25 @@ def locate() -> Endpoint:
     if not installed():
         raise MissingExtraError("the local server", "local")
     try:
-        return _found_or_started()
+        return _found_or_started(idle_minutes)
     except OSError as error:
-        return _start_aside(error)
+        return _start_aside(error, idle_minutes)
 
 
-def _found_or_started() -> Endpoint:
+def _found_or_started(idle_minutes: float | None) -> Endpoint:
     with _starting():
         found = _found()
         if isinstance(found, ServerState) and _outdated(found):
             _end(found)
             found = None
-        return _endpoint(found or _start())
+        return _endpoint(found or _start(idle_minutes))
 
 
 def _endpoint(found: ServerState | Endpoint) -> Endpoint:
     return found.endpoint if isinstance(found, ServerState) else found
 
 
-def _start_aside(why: OSError) -> Endpoint:
+def _start_aside(why: OSError, idle_minutes: float | None) -> Endpoint:
     """Start a server whose files are in a temporary folder, since others cannot be.
 
     A conversation goes on, if only in memory, where nothing can be written.
@@ -120,7 +126,7 @@ def _start_aside(why: OSError) -> Endpoint:
         if _aside is None:
             _aside = Path(tempfile.mkdtemp(prefix="h2o_magic-"))
             atexit.register(_end_aside, _aside)
-        return _found_or_started()
+        return _found_or_started(idle_minutes)
     except OSError as error:
         raise ConfigurationError(
             f"the local server's files cannot be written in {folder}: "
@@ -204,8 +210,8 @@ def _starting() -> Iterator[None]:
         ) from None
 
 
-def _start() -> ServerState:
-    process = spawn(_runtime_file(), log_file())
+def _start(idle_minutes: float | None) -> ServerState:
+    process = spawn(_runtime_file(), log_file(), idle_minutes)
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
         state = running()

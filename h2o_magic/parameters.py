@@ -1,9 +1,10 @@
 """The table of generation parameters, and the checks made from it.
 
-This is the only place where a parameter's name, type, range and help stand. The magic's
-options, the panel's controls, the request body, the server's checks and the
-documentation are all made from it. Ranges and their wording follow
-text-generation-inference 0.9, the engine of the gpt-gm service.
+A parameter is one row here, and nothing elsewhere: options, settings, controls of the
+panel, requests, the servers' checks and the documentation are made from the rows. The
+columns say what it is called where it is sent; an empty name means that it cannot be.
+Ranges and their wording follow text-generation-inference 0.9, the engine of the gpt-gm
+service, and the OpenAI API.
 
 A parameter that nobody set is not sent: the model's own value counts. Only the gpt-gm
 dialect has documented defaults, those of its original client.
@@ -11,14 +12,11 @@ dialect has documented defaults, those of its original client.
 
 from __future__ import annotations
 
-import math
-import reprlib
 from collections.abc import Mapping
-from numbers import Integral, Real
-from typing import NamedTuple, TypeAlias
 
 from h2o_magic.errors import ParameterError
 from h2o_magic.nearest import did_you_mean
+from h2o_magic.parameter import COUNT, LARGEST, Parameter, Value
 
 __all__ = [
     "CHAT_PARAMETERS",
@@ -31,142 +29,35 @@ __all__ = [
     "set_before",
 ]
 
-Value: TypeAlias = float | int | bool | str | tuple[str, ...]
-
-
-class Parameter(NamedTuple):  # made in a fifth of a dataclass's time: `%load_ext` waits
-    """One generation parameter.
-
-    Attributes
-    ----------
-    name : str
-        The name on the wire and in Python; its option is the same with dashes.
-    kind : type
-        ``float``, ``int``, ``bool``, or ``tuple`` for a list of texts.
-    help : str
-        One sentence for the reader of ``--help``.
-    rule : str
-        The range in words, as a server says it: ``must be strictly positive``.
-    service_default : Value or None
-        What the gpt-gm dialect sends where nobody set it; None for nothing.
-    above, below : float or None
-        Exclusive bounds of a number.
-    least : float or None
-        The smallest allowed number.
-    most : int or None
-        The largest allowed number, or the longest allowed list.
-    unit : str
-        What a number counts; empty for a plain number.
-    gptgm_only : bool
-        True if only `create_completion` takes it: no other dialect has it.
-    """
-
-    name: str
-    kind: type
-    help: str
-    rule: str
-    service_default: Value | None = None
-    above: float | None = None
-    below: float | None = None
-    least: float | None = None
-    most: int | None = None
-    unit: str = ""
-    gptgm_only: bool = False
-
-    @property
-    def option(self) -> str:
-        """The command line's spelling: ``--max-new-tokens``."""
-        return "--" + self.name.replace("_", "-")
-
-    def check(self, value: object) -> Value:
-        """Return `value` as a plain Python value of this parameter's kind.
-
-        Numbers of other libraries (NumPy scalars) are converted; a bool is not taken
-        for a number, nor a text for one.
-
-        Raises
-        ------
-        ParameterError
-            If the type is wrong, a number is not finite, or the range is left.
-        """
-        checked = self._convert(value)
-        if checked is None or not self._in_range(checked):
-            rule = self.rule
-            if rule == _COUNT and isinstance(checked, int) and checked > _LARGEST:
-                rule = f"must be at most {_LARGEST}"
-            raise ParameterError(f"`{self.name}` {rule}, got {reprlib.repr(value)}")
-        return checked
-
-    def parse(self, text: str) -> Value:
-        """Return the value that `text` of a command line stands for.
-
-        Raises
-        ------
-        ParameterError
-            As :meth:`check` does.
-        """
-        try:
-            value: object = self.kind(text) if self.kind in (int, float) else text
-        except ValueError:
-            value = text
-        return self.check(value)
-
-    def _convert(self, value: object) -> Value | None:
-        if self.kind is bool:
-            return value if isinstance(value, bool) else None
-        if self.kind is tuple:
-            return _texts(value)
-        if isinstance(value, bool):
-            return None
-        if self.kind is int:
-            return int(value) if isinstance(value, Integral) else None
-        return _finite(value) if isinstance(value, Real) else None
-
-    def _in_range(self, value: Value) -> bool:
-        if isinstance(value, tuple):
-            return self.most is None or len(value) <= self.most
-        if isinstance(value, bool | str):
-            return True
-        return (
-            (self.above is None or value > self.above)
-            and (self.below is None or value < self.below)
-            and (self.least is None or value >= self.least)
-            and (self.most is None or value <= self.most)
-        )
-
-
-def _finite(value: Real) -> float | None:
-    try:
-        number = float(value)
-    except OverflowError:  # a whole number past the largest float
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _texts(value: object) -> tuple[str, ...] | None:
-    if isinstance(value, str):
-        value = (value,)
-    if not isinstance(value, list | tuple):
-        return None
-    if not all(isinstance(text, str) and text for text in value):
-        return None
-    return tuple(value)
-
-
 _POSITIVE = "must be a number above 0"
-_LARGEST = 2**31 - 1
-_COUNT = "must be a whole number above 0"
 #: The length of an answer, in tokens, for which nobody set one: that of the gpt-gm
 #: service, and of the local server, whose small models repeat themselves.
 DEFAULT_LENGTH = 1024
 _FRACTION = "must be > 0.0 and < 1.0"
+_PENALTY = "must be a number from -2 to 2"
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 
+
+def _at(field: str, *flavours: str) -> dict[str, str]:
+    return dict.fromkeys(flavours, field)
+
+
+# A field that the API itself does not have goes only to servers that are known to take
+# it, since most of the others drop what they do not know without a word. Sources: the
+# recordings for fields that were refused (tests/recordings/openai), the request models
+# of vLLM, llama-cpp-python, FastChat 0.2.36 and h2oGPT, and the documentation of
+# llama.cpp's server, Ollama and LM Studio.
 _TABLE = (
     Parameter(
         "temperature",
         float,
         "How varied the wording is: low is focused, high is free.",
         "must be a number, 0 or above (0 takes the most likely word each time)",
+        gptgm="temperature",
+        openai="temperature",
+        engine="temperature",
+        gguf="temp",
+        sampling=True,
         service_default=0.4,
         least=0,
     ),
@@ -175,6 +66,11 @@ _TABLE = (
         float,
         "Sample from the fewest tokens whose probabilities add up to this; 1.0 is off.",
         "must be > 0.0 and <= 1.0",
+        gptgm="top_p",
+        openai="top_p",
+        engine="top_p",
+        gguf="top_p",
+        sampling=True,
         above=0,
         most=1,
     ),
@@ -182,16 +78,39 @@ _TABLE = (
         "top_k",
         int,
         "Sample from this many of the most likely tokens.",
-        _COUNT,
+        COUNT,
+        gptgm="top_k",
+        servers=_at("top_k", "vllm", "llamacpp", "llama_cpp_server", "fastchat")
+        | _at("top_k", "h2ogpt", "lmstudio", "h2o_magic"),
+        engine="top_k",
+        gguf="top_k",
+        sampling=True,
         above=0,
-        most=_LARGEST,
+        most=LARGEST,
         unit="tokens",
+    ),
+    Parameter(
+        "min_p",
+        float,
+        "Sample from tokens at least this likely, beside the likeliest; 0 is off.",
+        "must be a number from 0 to 1",
+        servers=_at("min_p", "vllm", "llamacpp", "llama_cpp_server", "h2ogpt")
+        | _at("min_p", "h2o_magic"),
+        engine="min_p",
+        gguf="min_p",
+        sampling=True,
+        least=0,
+        most=1,
     ),
     Parameter(
         "typical_p",
         float,
         "Sample from the tokens nearest the expected surprise, up to this probability.",
         _FRACTION,
+        gptgm="typical_p",
+        servers=_at("typical_p", "llamacpp", "h2o_magic"),
+        engine="typical_p",
+        sampling=True,
         above=0,
         below=1,
     ),
@@ -200,27 +119,57 @@ _TABLE = (
         float,
         "Make words that were just used less likely; 1.0 is off.",
         _POSITIVE,
+        gptgm="repetition_penalty",
+        servers=_at("repetition_penalty", "vllm", "h2ogpt", "h2o_magic")
+        | _at("repeat_penalty", "llamacpp", "llama_cpp_server", "lmstudio"),
+        engine="repeat_penalty",
+        gguf="penalty_repeat",
         service_default=1.2,
         above=0,
+    ),
+    Parameter(
+        "frequency_penalty",
+        float,
+        "Make words less likely the more often they were used; 0 is off.",
+        _PENALTY,
+        openai="frequency_penalty",
+        servers=_at("", "fastchat"),  # its own worker does not read it
+        engine="frequency_penalty",
+        least=-2,
+        most=2,
+    ),
+    Parameter(
+        "presence_penalty",
+        float,
+        "Make words that were used at all less likely; 0 is off.",
+        _PENALTY,
+        openai="presence_penalty",
+        servers=_at("", "fastchat"),
+        engine="presence_penalty",
+        least=-2,
+        most=2,
     ),
     Parameter(
         "max_new_tokens",
         int,
         "The longest answer.",
-        _COUNT,
+        COUNT,
+        gptgm="max_new_tokens",
+        openai="max_tokens",
         service_default=DEFAULT_LENGTH,
         above=0,
-        most=_LARGEST,
+        most=LARGEST,
         unit="tokens",
     ),
     Parameter(
         "truncate",
         int,
         "Read at most this much of the input, keeping its end.",
-        _COUNT,
+        COUNT,
+        gptgm="truncate",
         service_default=2048,
         above=0,
-        most=_LARGEST,
+        most=LARGEST,
         unit="tokens",
         gptgm_only=True,
     ),
@@ -229,6 +178,8 @@ _TABLE = (
         bool,
         "Sample; off takes the most likely token each time.",
         "must be true or false",
+        gptgm="do_sample",
+        openai="temperature",  # 0 where it is off
         service_default=True,
     ),
     Parameter(
@@ -236,6 +187,11 @@ _TABLE = (
         int,
         "Repeat a sampled answer: the same seed gives the same text.",
         f"must be a whole number from 0 to {2**32 - 2}",
+        gptgm="seed",
+        openai="seed",
+        # Ignored: the same one gave two texts (stream_seed_a, stream_seed_b).
+        servers=_at("", "fastchat"),
+        engine="seed",
         least=0,
         most=2**32 - 2,
     ),
@@ -244,15 +200,33 @@ _TABLE = (
         tuple,
         "End the answer where this text appears (up to 4 times).",
         "must be at most 4 texts, none of them empty",
+        gptgm="stop",
+        openai="stop",
         most=4,
+    ),
+    Parameter(
+        "reasoning_effort",
+        str,
+        "How much a model that can reason does so before it answers.",
+        f"must be one of {', '.join(_EFFORTS)}",
+        openai="reasoning_effort",
+        servers=_at("", "llama_cpp_server", "fastchat", "h2ogpt", "lmstudio"),
+        choices=_EFFORTS,
     ),
     Parameter(
         "return_full_text",
         bool,
         "Put the prompt, as the model saw it, before the answer.",
         "must be true or false",
+        gptgm="return_full_text",
         service_default=False,
         gptgm_only=True,
+    ),
+    Parameter(
+        "extra",
+        dict,
+        "Further fields of the request, for what a server takes beside these options.",
+        "must be a JSON object",
     ),
 )
 
@@ -263,9 +237,6 @@ PARAMETERS: Mapping[str, Parameter] = {p.name: p for p in _TABLE}
 CHAT_PARAMETERS: Mapping[str, Parameter] = {
     p.name: p for p in _TABLE if not p.gptgm_only
 }
-
-#: What has no meaning where the most likely token is taken each time.
-_OF_SAMPLING = ("temperature", "top_p", "top_k", "typical_p")
 
 
 def checked(given: Mapping[str, object]) -> dict[str, Value]:
@@ -316,7 +287,7 @@ def set_before(kept: Mapping[str, object]) -> dict[str, object]:
 
 
 def resolve(given: Mapping[str, object]) -> dict[str, Value]:
-    """Check given parameters and complete them with the gpt-gm service's defaults.
+    """Return what a gpt-gm server is sent, by its names: what is given, else defaults.
 
     Parameters
     ----------
@@ -325,24 +296,27 @@ def resolve(given: Mapping[str, object]) -> dict[str, Value]:
         default, so that the server's own default holds. A temperature of 0 becomes
         ``do_sample`` false, which is the service's word for it.
 
-    Returns
-    -------
-    dict
-        Every parameter that is to be sent, by name, in the table's order.
-
     Raises
     ------
     ParameterError
-        As :func:`checked` does.
+        As :func:`checked` does, and if the protocol has no such parameter.
     """
     chosen = checked(given)
+    for name in chosen:
+        if not PARAMETERS[name].gptgm:
+            raise ParameterError(
+                f"`{name}` cannot be sent to a gpt-gm server, whose protocol does not "
+                "have it: leave it out, or set it to None where it is a setting"
+            )
+    rows = [parameter for parameter in PARAMETERS.values() if parameter.gptgm]
     values = {
-        name: chosen.get(name, parameter.service_default)
-        for name, parameter in PARAMETERS.items()
-        if name in chosen or given.get(name, parameter.service_default) is not None
+        row.gptgm: chosen.get(row.name, row.service_default)
+        for row in rows
+        if row.name in chosen or given.get(row.name, row.service_default) is not None
     }
-    if values.get("top_p") == 1:  # its engine has no word for that but none
+    if chosen.get("top_p") == 1:  # its engine has no word for that but none
         del values["top_p"]
     if chosen.get("temperature") == 0:
-        values |= {"do_sample": False, **dict.fromkeys(_OF_SAMPLING)}
+        values |= {row.gptgm: None for row in rows if row.sampling}
+        values["do_sample"] = False
     return {name: value for name, value in values.items() if value is not None}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 
 from h2o_magic.amounts import counted
 from h2o_magic.preview import Preview
+from h2o_magic.setting_table import SETTINGS
 from h2o_magic.tables import literal, printable
 
 __all__ = ["preview_markdown", "preview_plain"]
@@ -53,5 +55,7 @@ def _about(preview: Preview) -> list[str]:
     if preview.sent < preview.earlier:
         earlier = counted(preview.earlier, "turn")
         phrases.append(f"{preview.sent:,} of {earlier} would be sent")
-    phrases += [f"{name} {value}" for name, value in preview.parameters.items()]
+    for name, value in preview.parameters.items():
+        shown = SETTINGS[name].write(value) if isinstance(value, Mapping) else value
+        phrases.append(f"{name} {shown}")
     return phrases

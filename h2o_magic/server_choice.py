@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from h2o_magic import model_choice
 from h2o_magic.aliases import Aliases
@@ -90,7 +90,9 @@ class ServerChoice:
 
     def backend(self, server: str) -> Backend:
         """Return the way to a server; empty for the local one."""
-        return self.servers.backend(server) if server else local()
+        if server:
+            return self.servers.backend(server)
+        return local(lambda: cast(float, self._settings["server_idle_minutes"]))
 
     def connect(
         self, server: str, *, name: str, dialect: str, key: KeySource | None

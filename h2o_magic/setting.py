@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from h2o_magic.parameters import Value
@@ -27,7 +27,8 @@ class Setting(NamedTuple):  # sooner made than a dataclass: `%load_ext` waits
     name : str
         The name in Python and in ``%config``.
     kind : type
-        ``str``, ``bool``, ``int``, ``float``, or ``tuple`` for a list of texts.
+        ``str``, ``bool``, ``int``, ``float``, ``tuple`` for a list of texts, or
+        ``dict`` for a JSON object.
     help : str
         One sentence for the reader of a help.
     default : Value or None
@@ -64,6 +65,11 @@ class Setting(NamedTuple):  # sooner made than a dataclass: `%load_ext` waits
         """The environment's spelling: ``H2O_MAGIC_MAX_TURNS``."""
         return PREFIX + self.name.upper()
 
+    @property
+    def nothing(self) -> str:
+        """How None is written: ``none``, or nothing where that is a value."""
+        return "" if "none" in self.choices else "none"
+
     def check(self, value: object) -> Value | None:
         """Return `value` as a plain Python value of this setting's kind.
 
@@ -78,22 +84,23 @@ class Setting(NamedTuple):  # sooner made than a dataclass: `%load_ext` waits
         """Return the value that `text` of a command line or a variable stands for.
 
         Switches are read from true, false, yes, no, on, off, 1 and 0; None is written
-        ``none``; a list is a JSON list of texts, and any other text is its only one.
+        as :attr:`nothing` says; a list is a JSON list of texts, and any other text is
+        its only one; an object is JSON.
 
         Raises
         ------
         ConfigurationError
             As :meth:`check` does.
         """
-        if self.optional and text.strip().lower() == "none":
+        if self.optional and text.strip().lower() == self.nothing:
             return None
         return self.check(_read(self.kind, text))
 
     def write(self, value: Value | None) -> str:
         """Return `value` as the text that :meth:`parse` reads."""
         if value is None:
-            return "none"
-        if isinstance(value, tuple):
+            return self.nothing
+        if isinstance(value, tuple | Mapping):
             return json.dumps(value, ensure_ascii=False)
         return str(value).lower() if isinstance(value, bool) else str(value)
 
@@ -105,8 +112,8 @@ def _read(kind: type, text: str) -> object:
     if kind is tuple:
         return _texts(text)
     try:
-        return kind(text)
-    except ValueError:
+        return json.loads(text) if kind is dict else kind(text)
+    except (ValueError, RecursionError):
         return text
 
 

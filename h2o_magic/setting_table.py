@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 
 from h2o_magic.catalogue import DEFAULT_MODEL
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.nearest import did_you_mean
-from h2o_magic.parameters import CHAT_PARAMETERS, Parameter, Value
+from h2o_magic.parameter import LARGEST, Parameter, Value
+from h2o_magic.parameters import CHAT_PARAMETERS
 from h2o_magic.setting import Setting
 
 __all__ = ["FORMATS", "LOCAL", "MAIN", "SERVER_NAME", "SETTINGS"]
@@ -45,33 +45,6 @@ def _matching(name: str, pattern: str, words: str) -> Callable[[object], str]:
     return rule
 
 
-def _one_of(name: str, choices: tuple[str, ...]) -> Callable[[object], str]:
-    def rule(value: object) -> str:
-        if value not in choices or not isinstance(value, str):
-            meant = did_you_mean(str(value), choices)
-            raise ConfigurationError(
-                f"`{name}` must be one of {', '.join(choices)}, got "
-                f"{reprlib.repr(value)}: {meant}"
-            )
-        return value
-
-    return rule
-
-
-def _choice(name: str, option: str, choices: tuple[str, ...], help_: str) -> Setting:
-    """Return a setting that has one of a few values; the first is its default."""
-    return Setting(
-        name,
-        str,
-        help_,
-        choices[0],
-        _one_of(name, choices),
-        option=option,
-        metavar="|".join(choices),
-        choices=choices,
-    )
-
-
 def _server(value: object) -> str:
     """Return an address, the name of a server, or nothing for the local one."""
     if value in ("", LOCAL):
@@ -91,12 +64,15 @@ def _server(value: object) -> str:
     )
 
 
-_METAVARS = {int: "N", float: "X", tuple: "TEXT", bool: ""}
-_LARGEST = 2**31 - 1
+_METAVARS = {int: "N", float: "X", tuple: "TEXT", bool: "", dict: "JSON"}
 
 
 def _of(
-    parameter: Parameter, default: Value | None = None, *, optional: bool = False
+    parameter: Parameter,
+    default: Value | None = None,
+    *,
+    optional: bool = False,
+    option: str | None = None,
 ) -> Setting:
     return Setting(
         parameter.name,
@@ -105,10 +81,18 @@ def _of(
         default,
         parameter.check,
         parameter.unit,
-        parameter.option,
-        _METAVARS[parameter.kind],
+        parameter.option if option is None else option,
+        "|".join(parameter.choices) or _METAVARS[parameter.kind],
         optional=optional,
+        choices=parameter.choices,
     )
+
+
+def _choice(name: str, option: str, choices: tuple[str, ...], help_: str) -> Setting:
+    """Return a setting that has one of a few values; the first is its default."""
+    rule = f"must be one of {', '.join(choices)}"
+    row = Parameter(name, str, help_, rule, choices=choices)
+    return _of(row, choices[0], option=option)
 
 
 _TABLE = (
@@ -171,9 +155,9 @@ _TABLE = (
             "max_turns",
             int,
             "Send at most this many earlier turns; 0: no turn, none: as many as fit.",
-            f"must be none or a whole number from 0 to {_LARGEST}",
+            f"must be none or a whole number from 0 to {LARGEST}",
             least=0,
-            most=_LARGEST,
+            most=LARGEST,
             unit="turns",
         ),
         optional=True,
@@ -183,9 +167,9 @@ _TABLE = (
             "context",
             int,
             "The model's context length where the server does not say it.",
-            f"must be a whole number from 256 to {_LARGEST}",
+            f"must be a whole number from 256 to {LARGEST}",
             least=256,
-            most=_LARGEST,
+            most=LARGEST,
             unit="tokens",
         ),
         4096,
@@ -216,6 +200,18 @@ _TABLE = (
         "--reasoning",
         ("collapse", "show", "hide"),
         "What becomes of the reasoning that a model writes before its answer.",
+    ),
+    _of(
+        Parameter(
+            "server_idle_minutes",
+            float,
+            "The local server ends after so long without a request; 0: never.",
+            "must be a number of minutes, 0 or above",
+            least=0,
+            unit="minutes",
+        ),
+        15.0,
+        option="",
     ),
     *(_of(parameter, optional=True) for parameter in CHAT_PARAMETERS.values()),
 )

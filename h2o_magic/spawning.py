@@ -15,12 +15,19 @@ __all__ = ["last_line", "spawn"]
 _started: list[subprocess.Popen[bytes]] = []
 
 
-def spawn(runtime_file: Path, log: Path) -> subprocess.Popen[bytes]:
-    """Start the local server, which writes these two files, and return its process."""
+def spawn(
+    runtime_file: Path, log: Path, idle_minutes: float | None = None
+) -> subprocess.Popen[bytes]:
+    """Start the local server, which writes these two files, and return its process.
+
+    It ends after `idle_minutes` without a request; None for its own default.
+    """
     for ended in [p for p in _started if p.poll() is not None]:
         _started.remove(ended)
     command = [sys.executable, "-m", "h2o_magic.cli", "serve"]
     command += ["--runtime-file", str(runtime_file), "--log-file", str(log)]
+    if idle_minutes is not None:
+        command += ["--idle-minutes", str(idle_minutes)]
     with _open_private(log) as output:
         process = subprocess.Popen(  # noqa: S603 - our own program
             command,

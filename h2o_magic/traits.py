@@ -56,7 +56,12 @@ _TYPES = {
     int: _like(traitlets.Int),
     float: _like(traitlets.Float),
     tuple: _like(traitlets.List),
+    dict: _like(traitlets.Dict),
 }
+
+
+#: How a variable of the environment is written, where that is not obvious.
+_HOW: dict[type, str] = {tuple: " (a JSON list, or one text)", dict: " (a JSON object)"}
 
 
 def _trait(setting: Setting) -> Any:
@@ -67,7 +72,7 @@ def _trait(setting: Setting) -> Any:
 
 
 def _help(setting: Setting) -> str:
-    how = " (a JSON list, or one text)" if setting.kind is tuple else ""
+    how = _HOW.get(setting.kind, "")
     parts = [
         setting.help,
         f"Unit: {setting.unit}." if setting.unit else "",

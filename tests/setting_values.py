@@ -19,13 +19,15 @@ _ACCEPTED: Mapping[type, list[Any]] = {
     int: [301, 302, 303],
     float: [0.31, 0.32, 0.33],
     tuple: [("a",), ("b", "c"), ("none",)],
+    dict: [{"any": 1}, {"a": {"b": [1, None]}}, {"any": "x y"}],
 }
 _REFUSED: Mapping[type, list[Any]] = {
     str: ["a\nb", "\ud800"],
     bool: ["perhaps"],
     int: [-1],
-    float: [-1.0],
+    float: [-1.0, -3.0],
     tuple: [("a", "b", "c", "d", "e")],
+    dict: [["any", 1]],
 }
 
 each_setting = pytest.mark.parametrize("setting", ALL, ids=lambda s: s.name)

@@ -361,7 +361,9 @@ def test_the_help_names_every_setting_with_its_default(setting: Setting) -> None
 
 @each_option
 def test_the_help_in_a_notebook_names_every_setting(setting: Setting) -> None:
-    (row,) = [row for row in help_rows() if f"`{setting.option}" in row[0]]
+    (row,) = [
+        row for row in help_rows() if re.search(rf"`{setting.option}[ `]", row[0])
+    ]
     assert row[1] == setting.help
     if setting.kind is bool:
         assert f"`--no-{setting.option[2:]}`" in row[0]

@@ -25,6 +25,7 @@ from h2o_magic.errors import (
 )
 from h2o_magic.events import TextDelta
 from h2o_magic.messages import user
+from h2o_magic.notebook import NotebookSession
 from tests.local import runtime
 from tests.server.tiny_gguf import write_llama
 
@@ -41,6 +42,24 @@ def test_the_second_call_finds_what_the_first_started(home: Path) -> None:
     assert state.endpoint == first
     assert state.pid == runtime(home)["pid"]
     assert state.busy_slots == 0
+
+
+def test_a_notebook_starts_it_with_its_own_idle_minutes(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+
+    def spawn(_file: Path, _log: Path, idle_minutes: float | None) -> None:
+        told.append(idle_minutes)
+        raise ConfigurationError("not now")
+
+    monkeypatch.setattr(embedded, "spawn", spawn)
+    with closing(NotebookSession()) as session:
+        session.configure(server_idle_minutes=0.5)
+        for start in (session.models, embedded.locate):
+            with pytest.raises(ConfigurationError, match="not now"):
+                start()
+    assert told == [0.5, None]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGSTOP there")

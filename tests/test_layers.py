@@ -39,6 +39,7 @@ GROUND = {
     "nearest",
     "pacing",
     "option_words",
+    "parameter",
     "parameters",
     "places",
     "processes",

@@ -24,6 +24,7 @@ from h2o_magic.errors import (
 from h2o_magic.events import Event, Finished, Source, TextDelta, Usage
 from h2o_magic.messages import assistant, system, user
 from h2o_magic.notebook import NotebookSession
+from h2o_magic.preview_view import preview_plain
 from h2o_magic.record import Record
 from h2o_magic.turns import Thread, Turn
 
@@ -1039,6 +1040,20 @@ def test_a_preview_is_what_the_next_question_sends(options: dict[str, Any]) -> N
     assert shown.parameters == sent.parameters
     assert shown.schema == sent.schema
     assert shown.model == sent.model
+
+
+def test_extra_is_kept_with_its_turn_and_shown_in_a_preview() -> None:
+    session, backend = session_with(saying("One."), saying("Two."))
+    extra = {"any": [1, {"b": None}]}
+    session.ask("1?", extra=extra, reasoning_effort="none").read()
+    given = {"reasoning_effort": "none", "extra": extra}
+    assert session.turns()[0].facts["parameters"] == given
+    session.retry().read()
+    assert [sent.parameters for sent in backend.requests] == [given, given]
+    shown = preview_plain(session.preview("2?", extra=extra))
+    assert 'extra {"any": [1, {"b": null}]}' in shown
+    with pytest.raises(ConfigurationError, match="`extra` must be a JSON object"):
+        session.ask("2?", extra="any")
 
 
 def test_a_preview_cannot_begin_outside_the_conversation() -> None:

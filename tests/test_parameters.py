@@ -3,9 +3,11 @@ import numbers
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from typing import get_args
 
 import pytest
 
+from h2o_magic.backends.openai.flavour import Flavour
 from h2o_magic.errors import ParameterError
 from h2o_magic.parameters import (
     CHAT_PARAMETERS,
@@ -62,8 +64,30 @@ def names_it(parameter: Parameter) -> str:
 # The table
 
 
-def test_the_table_holds_what_the_gpt_gm_client_knew() -> None:
+def test_the_table_holds_what_a_question_can_be_given() -> None:
     assert list(PARAMETERS) == [
+        "temperature",
+        "top_p",
+        "top_k",
+        "min_p",
+        "typical_p",
+        "repetition_penalty",
+        "frequency_penalty",
+        "presence_penalty",
+        "max_new_tokens",
+        "truncate",
+        "do_sample",
+        "seed",
+        "stop",
+        "reasoning_effort",
+        "return_full_text",
+        "extra",
+    ]
+
+
+def test_what_the_gpt_gm_client_knew_is_told_to_its_servers_by_its_name() -> None:
+    told = [p.gptgm for p in ALL if p.gptgm]
+    assert told == [
         "temperature",
         "top_p",
         "top_k",
@@ -76,13 +100,20 @@ def test_the_table_holds_what_the_gpt_gm_client_knew() -> None:
         "stop",
         "return_full_text",
     ]
+    assert [p.name for p in ALL if p.gptgm_only] == ["truncate", "return_full_text"]
+
+
+def test_only_known_servers_have_a_column() -> None:
+    named = {flavour for parameter in ALL for flavour in parameter.servers}
+    assert named <= set(get_args(Flavour))
 
 
 @pytest.mark.parametrize("parameter", ALL, ids=by_name)
 def test_a_parameter_has_a_known_kind_a_sentence_of_help_and_a_rule(
     parameter: Parameter,
 ) -> None:
-    assert parameter.kind in (float, int, bool, tuple)
+    assert parameter.kind in (float, int, bool, str, tuple, dict)
+    assert bool(parameter.choices) is (parameter.kind is str)
     assert parameter.help[0].isupper()
     assert parameter.help.endswith(".")
     assert parameter.rule.startswith("must be ")
@@ -225,6 +256,43 @@ def test_a_checked_list_is_not_the_callers() -> None:
     assert taken == ("a",)
 
 
+@pytest.mark.parametrize("value", [{}, {"any": 1}, {"a": {"b": [None, 0.5, "c"]}}])
+def test_extra_takes_a_json_object_and_copies_it(value: dict[str, object]) -> None:
+    taken = PARAMETERS["extra"].check(value)
+    assert taken == value
+    value["more"] = 1
+    assert taken != value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "any",
+        '{"a": 1}',
+        1,
+        ["a"],
+        {1: 2},
+        {"a": math.nan},
+        {"a": {1, 2}},
+        {"\ud800": 1},
+    ],
+)
+def test_extra_takes_nothing_else(value: object) -> None:
+    with pytest.raises(ParameterError, match=r"^`extra` must be a JSON object, "):
+        PARAMETERS["extra"].check(value)
+
+
+def test_an_effort_that_is_none_of_the_known_names_the_nearest() -> None:
+    row = PARAMETERS["reasoning_effort"]
+    assert [row.check(effort) for effort in row.choices] == list(row.choices)
+    with pytest.raises(ParameterError) as caught:
+        row.check("hihg")
+    assert str(caught.value) == (
+        "`reasoning_effort` must be one of none, minimal, low, medium, high, xhigh, "
+        "got 'hihg': did you mean 'high'?"
+    )
+
+
 # Ranges and messages
 
 TEMPERATURE = (
@@ -243,6 +311,10 @@ TEMPERATURE = (
         ("top_k", 1),
         ("top_k", 2**31 - 1),
         ("typical_p", 0.001),
+        ("min_p", 0),
+        ("min_p", 1),
+        ("frequency_penalty", -2),
+        ("presence_penalty", 2),
         ("repetition_penalty", 0.1),
         ("max_new_tokens", 1),
         ("truncate", 2**31 - 1),
@@ -267,6 +339,12 @@ def test_the_ends_of_a_range_are_in_it(name: str, value: float) -> None:
         ("top_k", 0, "`top_k` must be a whole number above 0, got 0"),
         ("top_k", "50", "`top_k` must be a whole number above 0, got '50'"),
         ("typical_p", 2, "`typical_p` must be > 0.0 and < 1.0, got 2"),
+        ("min_p", -0.1, "`min_p` must be a number from 0 to 1, got -0.1"),
+        (
+            "presence_penalty",
+            2.1,
+            "`presence_penalty` must be a number from -2 to 2, got 2.1",
+        ),
         (
             "repetition_penalty",
             -0.5,
@@ -309,43 +387,6 @@ def test_a_refusal_says_what_was_expected_and_what_came(
 def test_a_number_past_the_largest_is_refused(name: str) -> None:
     with pytest.raises(ParameterError, match=f"^`{name}` "):
         PARAMETERS[name].check(2**31)
-
-
-# Text of a command line
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "value"),
-    [
-        ("temperature", "0.7", 0.7),
-        ("temperature", "1", 1.0),
-        ("top_k", "40", 40),
-        ("seed", "0", 0),
-        ("stop", "END", ("END",)),
-    ],
-)
-def test_the_text_of_an_option_is_read(name: str, text: str, value: object) -> None:
-    parsed = PARAMETERS[name].parse(text)
-    assert (parsed, type(parsed)) == (value, type(value))
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "said"),
-    [
-        ("top_k", "many", "`top_k` must be a whole number above 0, got 'many'"),
-        ("top_k", "1.5", "`top_k` must be a whole number above 0, got '1.5'"),
-        ("top_k", "", "`top_k` must be a whole number above 0, got ''"),
-        ("top_p", "nan", "`top_p` must be > 0.0 and <= 1.0, got nan"),
-        ("top_p", "half", "`top_p` must be > 0.0 and <= 1.0, got 'half'"),
-        pytest.param("seed", "9" * 5000, None, id="more-digits-than-python-reads"),
-    ],
-)
-def test_a_text_that_stands_for_no_value_is_refused(
-    name: str, text: str, said: str | None
-) -> None:
-    with pytest.raises(ParameterError) as caught:
-        PARAMETERS[name].parse(text)
-    assert said is None or str(caught.value) == said
 
 
 # What was set
@@ -400,6 +441,14 @@ def test_a_temperature_of_0_is_told_to_the_service_as_no_sampling() -> None:
         "do_sample": False,
         "return_full_text": False,
     }
+
+
+@pytest.mark.parametrize("name", ["min_p", "reasoning_effort", "extra"])
+def test_what_the_service_has_no_word_for_is_refused(name: str) -> None:
+    value = {"min_p": 0.1, "reasoning_effort": "low", "extra": {"any": 1}}[name]
+    with pytest.raises(ParameterError, match=f"^`{name}` cannot be sent to a gpt-gm"):
+        resolve({name: value})
+    assert resolve({name: None}) == resolve({})
 
 
 def test_a_top_p_of_1_is_not_told_to_the_service_which_has_no_word_for_it() -> None:

@@ -34,13 +34,14 @@ def test_the_table_holds_what_can_be_set() -> None:
         "strict",
         "format",
         "reasoning",
+        "server_idle_minutes",
         *CHAT_PARAMETERS,
     ]
 
 
 @each_setting
 def test_a_setting_has_a_known_kind_and_a_sentence_of_help(setting: Setting) -> None:
-    assert setting.kind in (str, float, int, bool, tuple)
+    assert setting.kind in (str, float, int, bool, tuple, dict)
     assert re.fullmatch(r"[A-Z][^\n]*\.", setting.help)
     assert bool(setting.metavar) is (setting.kind is not bool)
 
@@ -72,9 +73,9 @@ def test_a_choice_refuses_what_is_none_with_the_nearest(name: str) -> None:
         setting.check(nearly)
 
 
-def test_server_and_notebook_are_no_options() -> None:
+def test_what_belongs_to_the_notebook_is_no_option() -> None:
     without = [setting.name for setting in ALL if not setting.option]
-    assert without == ["server", "notebook"]
+    assert without == ["server", "notebook", "server_idle_minutes"]
 
 
 @pytest.mark.parametrize("name", CHAT_PARAMETERS)
@@ -123,6 +124,7 @@ def test_the_defaults() -> None:
         "strict": False,
         "format": "markdown",
         "reasoning": "collapse",
+        "server_idle_minutes": 15.0,
     }
     assert settings.parameters() == dict.fromkeys(CHAT_PARAMETERS)
 
@@ -270,6 +272,10 @@ def test_a_secret_in_a_refused_address_is_not_shown(address: Any) -> None:
         ("stop", "{}", ("{}",)),
         ("stop", "[]", ()),
         ("stop", "[" * 100_000, ("[" * 100_000,)),
+        ("extra", '{"any": [1, null]}', {"any": [1, None]}),
+        ("extra", "none", None),
+        ("reasoning_effort", "none", "none"),
+        ("reasoning_effort", "", None),
     ],
 )
 def test_the_text_of_a_variable_is_read(name: str, text: str, value: object) -> None:
@@ -289,6 +295,7 @@ VALUES = {
     int: st.integers(),
     float: st.floats() | st.floats(0, 1),
     tuple: st.lists(st.text(), max_size=5).map(tuple),
+    dict: st.dictionaries(st.text(), st.none() | st.integers() | st.text()),
 }
 
 

@@ -80,9 +80,10 @@ def test_config_lists_every_setting_with_its_help(
     shell.load()
     shell.config("H2OMagics")
     said = re.sub(r"\s+", " ", capsys.readouterr().out)
-    kinds = {str: "Unicode", bool: "Bool", int: "Int", float: "Float"}
+    kinds = {str: "<Unicode>", bool: "<Bool>", int: "<Int>", float: "<Float>"}
+    kinds |= {tuple: "<list-item-1>", dict: "<key-1>=<value-1>"}
     for setting in SETTINGS.values():
-        kind = f"<{kinds.get(setting.kind, 'list-item-1')}>"
+        kind = kinds[setting.kind]
         assert f"H2OMagics.{setting.name}={kind}" in said
         about = said.partition(f"H2OMagics.{setting.name}=")[2]
         about = about.partition(" H2OMagics.")[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 
 from h2o_magic.backends import Backend, Dialect, plugins
@@ -86,12 +86,19 @@ def connect(name: str, url: str, token: str | None = None) -> Backend:
     return find(name).connect(url, token)
 
 
-def local() -> Backend:
-    """Return a backend for this user's local server, which is started by need."""
+def local(idle_minutes: Callable[[], float | None] = lambda: None) -> Backend:
+    """Return a backend for this user's local server, which is started when needed.
+
+    Parameters
+    ----------
+    idle_minutes
+        Returns how long a server that is started waits for a request before it ends;
+        None for its own setting.
+    """
     from h2o_magic.backends.openai import OpenAIBackend  # noqa: PLC0415
     from h2o_magic.embedded import locate  # noqa: PLC0415
 
-    return OpenAIBackend(connection=locate)
+    return OpenAIBackend(connection=lambda: locate(idle_minutes()))
 
 
 def _unknown(name: str) -> ConfigurationError:

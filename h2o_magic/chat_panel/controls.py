@@ -316,6 +316,8 @@ class _Row:
             self.control.placeholder = nothing if shown is None else str(shown)
             self._put(self._shown(value))
         elif value is None:
+            if isinstance(self.control, ipywidgets.Dropdown):
+                self._put(None)
             (self.control.remove_class if own else self.control.add_class)(_UNSET)
             (self.control.add_class if own else self.control.remove_class)(_OWN)
             if shown is not None:
@@ -354,7 +356,7 @@ class _Row:
             self._say("")
 
     def _value(self, shown: object) -> object:
-        if isinstance(shown, str) and self._setting.kind in (int, float, tuple):
+        if isinstance(shown, str) and self._setting.kind in (int, float, tuple, dict):
             return self._setting.parse(shown.strip() or "none")
         return shown
 
@@ -375,7 +377,9 @@ def _control(setting: Setting) -> Any:
         "style": {"description_width": _LABELS},
     }
     if setting.choices:
-        return ipywidgets.Dropdown(options=setting.choices, **shared)
+        options = [(choice, choice) for choice in setting.choices]
+        own = [("the model's own", None)] if setting.optional else []
+        return ipywidgets.Dropdown(options=[*own, *options], **shared)
     if setting.kind is bool:
         return ipywidgets.Checkbox(**shared)
     shared["continuous_update"] = False
@@ -383,8 +387,9 @@ def _control(setting: Setting) -> Any:
     if parameter is not None and _is_share(parameter):
         # From 0 to 1, and neither where that is refused.
         most = 1.0 if parameter.most == 1 else 0.99
+        least = 0.0 if parameter.least == 0 else 0.01
         return ipywidgets.FloatSlider(
-            value=0.5, min=0.01, max=most, step=0.01, **shared
+            value=0.5, min=least, max=most, step=0.01, **shared
         )
     if setting.name == "system":
         return ipywidgets.Textarea(rows=3, **shared)
@@ -392,4 +397,5 @@ def _control(setting: Setting) -> Any:
 
 
 def _is_share(parameter: Parameter) -> bool:
-    return parameter.above == 0 and 1 in (parameter.below, parameter.most)
+    from_0 = 0 in (parameter.above, parameter.least)
+    return from_0 and 1 in (parameter.below, parameter.most)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from h2o_magic.catalogue import DEFAULT_MODEL
@@ -89,6 +90,8 @@ def _parameter_options(parameter: Parameter, value: object) -> Iterator[str]:
     if isinstance(checked, bool):
         yield parameter.option if checked else f"--no-{parameter.option[2:]}"
         return
+    if isinstance(checked, Mapping):
+        checked = json.dumps(checked)
     for item in checked if isinstance(checked, tuple) else (checked,):
         if str(item).splitlines() == [str(item)]:
             yield _option(parameter.option, str(item))

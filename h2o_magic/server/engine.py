@@ -73,6 +73,7 @@ class Engine:
         self._calls.wake("/metrics")
         capabilities = self._calls.call("GET", "/props").get("chat_template_caps", {})
         self.knows_system_role = bool(capabilities.get("supports_system_role", True))
+        self.knows_effort = bool(capabilities.get("supports_reasoning_effort"))
 
     @property
     def busy_slots(self) -> int:
@@ -97,9 +98,16 @@ class Engine:
         body = {"tokens": list(tokens)}
         return cast(str, self._calls.call("POST", "/detokenize", body)["content"])
 
-    def apply_template(self, messages: Sequence[Mapping[str, str]]) -> str:
-        """Return the prompt that the model's own chat template makes of `messages`."""
-        body = {"messages": list(messages)}
+    def apply_template(
+        self, messages: Sequence[Mapping[str, str]], effort: str = ""
+    ) -> str:
+        """Return the prompt that the model's own chat template makes of `messages`.
+
+        `effort` is that of reasoning; empty for the template's own.
+        """
+        body: dict[str, Any] = {"messages": list(messages)}
+        if effort:
+            body["reasoning_effort"] = effort
         return cast(str, self._calls.call("POST", "/apply-template", body)["prompt"])
 
     async def generate(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.parameters import PARAMETERS
 from h2o_magic.tables import one_line
 
 _MAGIC = b"GGUF"
@@ -67,13 +68,9 @@ _ENCODERS = frozenset(
 )
 #: What every language model says of itself, after its architecture's name.
 _NEEDED = ("context_length", "embedding_length", "block_count")
-#: Keys of a model's own parameters, and our names where they are not the same.
+#: Keys of a model's own parameters, and our names; of some there are no parameters.
 _SAMPLING = {
-    "temp": "temperature",
-    "top_k": "top_k",
-    "top_p": "top_p",
-    "min_p": "min_p",
-    "penalty_repeat": "repetition_penalty",
+    **{row.gguf: name for name, row in PARAMETERS.items() if row.gguf},
     "penalty_last_n": "penalty_last_n",
     "mirostat": "mirostat",
     "mirostat_tau": "mirostat_tau",

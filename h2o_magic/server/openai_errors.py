@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from h2o_magic.errors import ConfigurationError, GenerationError
 from h2o_magic.server.line import RETRY_AFTER, OverloadedError
+from h2o_magic.server.prompts import EffortError
 from h2o_magic.server.replies import RouteError
 from h2o_magic.server.room import NeverFitsError
 from h2o_magic.server.sampling import ValidationError
@@ -30,6 +31,7 @@ _TYPES = {
 #: What no repetition helps against is 400: after 500, clients ask again.
 _REFUSALS: dict[type[Exception], tuple[str, str]] = {
     ValidationError: ("response_format", "invalid_value"),
+    EffortError: ("reasoning_effort", "unsupported_parameter"),
     NeverFitsError: ("model", "model_too_large"),
 }
 

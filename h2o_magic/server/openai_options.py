@@ -19,10 +19,11 @@ from h2o_magic.server.openai_errors import OpenAIError
 
 __all__ = ["options_of"]
 
+_TAKEN = {name: row for name, row in CHAT_PARAMETERS.items() if row.field("h2o_magic")}
 #: Our parameter for each field; those of one name come first.
 _NAMES = {
-    **{name: name for name in CHAT_PARAMETERS},
-    "max_tokens": "max_new_tokens",
+    **{row.field("h2o_magic"): name for name, row in _TAKEN.items()},
+    **{name: name for name in _TAKEN},
     "max_completion_tokens": "max_new_tokens",
 }
 _LENGTHS = ("max_tokens", "max_completion_tokens", "max_new_tokens")
@@ -63,14 +64,12 @@ _WITHOUT_EFFECT: Mapping[str, Callable[[object], bool]] = {
     "service_tier": _anything,
     "store": _anything,
     "user": _anything,
-    "frequency_penalty": _is(0),
     "function_call": _is("none", "auto"),
     "functions": _is([]),
     "logit_bias": _is({}),
     "logprobs": _is(False),
     "modalities": _is(["text"]),
     "n": _is(1),
-    "presence_penalty": _is(0),
     "tool_choice": _is("none", "auto"),
     "tools": _is([]),
     "top_logprobs": _is(0),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from h2o_magic.errors import ParameterError
@@ -75,9 +75,10 @@ def parse_completion(body: bytes) -> ChatCompletion:
         )
     options = options_of(asked)
     stream = _flag(asked, "stream")
+    dialogue = dialogue_of(asked.get("messages"))
     return ChatCompletion(
         model=model,
-        dialogue=dialogue_of(asked.get("messages")),
+        dialogue=replace(dialogue, effort=options.get("reasoning_effort", "")),
         sampling=own_sampling(options),
         schema=_schema(asked.get("response_format")),
         stream=stream,

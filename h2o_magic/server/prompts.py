@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
 
+from h2o_magic.errors import ParameterError
 from h2o_magic.messages import Message, user
 from h2o_magic.server.fitting import turns_to_drop
 from h2o_magic.server.gguf_header import Header
@@ -19,6 +20,7 @@ from h2o_magic.server.gguf_header import Header
 __all__ = [
     "RAW_MARKERS",
     "Dialogue",
+    "EffortError",
     "Prompt",
     "build_prompt",
     "defuse",
@@ -32,6 +34,10 @@ _KNOWN_MARKERS = frozenset({_PROMPT, _ANSWER, "<|endoftext|>", "</s>", "<s>"})
 _SHORTEST_MARKER = 3
 
 
+class EffortError(ParameterError):
+    """The model's template has no place for the effort that is asked for."""
+
+
 class PromptMaker(Protocol):
     """The part of an engine that makes prompts."""
 
@@ -43,13 +49,19 @@ class PromptMaker(Protocol):
     def knows_system_role(self) -> bool:
         """Whether its template has a place for system text."""
 
+    @property
+    def knows_effort(self) -> bool:
+        """Whether its template has a place for an effort of reasoning."""
+
     def tokenize(self, text: str, *, markers: bool) -> list[int]:
         """Return the tokens of `text`."""
 
     def detokenize(self, tokens: Sequence[int]) -> str:
         """Return the text of `tokens`."""
 
-    def apply_template(self, messages: Sequence[dict[str, str]]) -> str:
+    def apply_template(
+        self, messages: Sequence[dict[str, str]], effort: str = ""
+    ) -> str:
         """Return the prompt made of `messages`."""
 
 
@@ -65,11 +77,14 @@ class Dialogue:
         Earlier turns, oldest first: user and assistant messages.
     question : str
         The new user message.
+    effort : str
+        How much the model is to reason; empty for as much as it does by itself.
     """
 
     system: str | None
     history: tuple[Message, ...]
     question: str
+    effort: str = ""
 
     def turns(self) -> list[tuple[Message, ...]]:
         """Return the history in turns: each begins with a user message."""
@@ -109,14 +124,20 @@ def build_prompt(maker: PromptMaker, dialogue: Dialogue, room: int) -> Prompt:
 
     Oldest turns go first, whole. If the question alone is too long its beginning is
     cut; if even that is not enough (system text as long as the room), the prompt's.
+
+    Raises
+    ------
+    EffortError
+        If the model cannot be told the effort of reasoning.
     """
+    _check_effort(maker, dialogue.effort)
     turns = dialogue.turns()
 
     @cache
     def without(dropped: int) -> tuple[str, list[int]]:
         kept = [message for turn in turns[dropped:] for message in turn]
         question = user(dialogue.question)
-        return _render(maker, dialogue.system or "", [*kept, question])
+        return _render(maker, dialogue, [*kept, question])
 
     dropped = turns_to_drop(len(turns), lambda n: len(without(n)[1]), room)
     text, tokens = without(dropped)
@@ -135,17 +156,29 @@ def _cut_question(
     question = maker.tokenize(dialogue.question, markers=False)
     cut = min(excess, len(question))
     end = maker.detokenize(question[cut:])
-    text, tokens = _render(maker, dialogue.system or "", [user(end)])
+    text, tokens = _render(maker, dialogue, [user(end)])
     if len(tokens) > room:
         tokens = tokens[-room:]
         text = maker.detokenize(tokens)
     return Prompt(text, tokens, len(dialogue.turns()), cut)
 
 
+def _check_effort(maker: PromptMaker, effort: str) -> None:
+    """Refuse an effort that the template would drop without a word."""
+    template = maker.header.chat_template or ""
+    # llama.cpp turns `none` into `enable_thinking` false, and hands on all others.
+    known = "enable_thinking" in template if effort == "none" else maker.knows_effort
+    if effort and not known:
+        raise EffortError(
+            "expected no `reasoning_effort` for this model, whose chat template has no "
+            f"place for it, got {effort}"
+        )
+
+
 def _render(
-    maker: PromptMaker, system: str, messages: Sequence[Message]
+    maker: PromptMaker, dialogue: Dialogue, messages: Sequence[Message]
 ) -> tuple[str, list[int]]:
-    text = _as_text(maker, system, messages)
+    text = _as_text(maker, dialogue, messages)
     return text, _tokenize(maker, text)
 
 
@@ -156,10 +189,12 @@ def _tokenize(maker: PromptMaker, text: str) -> list[int]:
     return tokens[1:] if doubled and tokens[0] in maker.header.control_ids else tokens
 
 
-def _as_text(maker: PromptMaker, system: str, messages: Sequence[Message]) -> str:
+def _as_text(
+    maker: PromptMaker, dialogue: Dialogue, messages: Sequence[Message]
+) -> str:
     markers = maker.header.control_texts | _KNOWN_MARKERS
     safe = [Message(m.role, defuse(m.content, markers)) for m in messages]
-    safe_system = defuse(system, markers)
+    safe_system = defuse(dialogue.system or "", markers)
     if maker.header.chat_template is None:
         return _raw(_with_system_folded(safe_system, safe), maker.header.end_text)
     if safe_system and maker.knows_system_role:
@@ -167,7 +202,8 @@ def _as_text(maker: PromptMaker, system: str, messages: Sequence[Message]) -> st
     else:
         safe = _with_system_folded(safe_system, safe)
     return maker.apply_template(
-        [{"role": m.role, "content": m.content} for m in _joined(safe)]
+        [{"role": m.role, "content": m.content} for m in _joined(safe)],
+        dialogue.effort,
     )
 
 

@@ -27,6 +27,8 @@ class Settings:
     runtime_file : Path or None
         Where to leave address and token for this user's programs; None for a server
         whose clients know its token from elsewhere.
+    idle_minutes : float
+        Minutes without a request after which the server ends; 0 for never.
     host : str
         Name or address to listen on.
     port : int
@@ -35,8 +37,6 @@ class Settings:
         Answers that one model writes at once.
     queue : int
         Answers that may wait, for all models together.
-    idle_minutes : float
-        Minutes without a request after which the server ends; 0 for never.
     memory : int or None
         Memory for all models together, in bytes; None for a share of the machine's.
     grace : float
@@ -51,11 +51,11 @@ class Settings:
     """
 
     runtime_file: Path | None
+    idle_minutes: float
     host: str = "127.0.0.1"
     port: int = 0
     slots: int = 4
     queue: int = 64
-    idle_minutes: float = 15.0
     memory: int | None = None
     grace: float = 0.0
     models: tuple[str, ...] | None = None

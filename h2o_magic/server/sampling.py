@@ -25,22 +25,17 @@ __all__ = [
 
 _PREFIX = "Input validation error: "
 _SEED_BITS = 32
-#: The parameters that the engine's sampler has, by its own names.
+#: What the engine's sampler has, by its own names; the last is a recommendation only.
 _ENGINE_NAMES = {
-    "temperature": "temperature",
-    "top_k": "top_k",
-    "top_p": "top_p",
-    "typical_p": "typical_p",
-    "repetition_penalty": "repeat_penalty",
+    **{name: row.engine for name, row in PARAMETERS.items() if row.engine},
     "penalty_last_n": "repeat_last_n",
-    "seed": "seed",
 }
-_OF_SAMPLING = frozenset({"seed", "top_k", "top_p", "typical_p"})
-_WARPERS = ("temperature", "top_k", "top_p", "typical_p")
+_WARPERS = frozenset(name for name, row in PARAMETERS.items() if row.sampling)
 _JSON_TYPES: Mapping[type, tuple[type | tuple[type, ...], str]] = {
     float: ((int, float), "f32"),
     int: (int, "u32"),
     bool: (bool, "a boolean"),
+    str: (str, "a string"),
     tuple: (list, "a sequence"),
 }
 
@@ -105,7 +100,7 @@ def parse_sampling(given: Mapping[str, Any], *, stream: bool) -> Sampling:
     values: dict[str, Any] = {
         name: _check(parameter, given[name])
         for name, parameter in PARAMETERS.items()
-        if given.get(name) is not None
+        if parameter.gptgm and given.get(name) is not None
     }
     _refuse_foreign(given, stream=stream)
     warped = any(name in values for name in _WARPERS)
@@ -132,17 +127,19 @@ def _as_of_old(
     order is that of transformers.
     """
     return {
-        "seed": seed,
-        "temperature": values.get("temperature", 1.0) if sampled else 0.0,
-        "top_k": values.get("top_k", 0) if sampled else 1,
-        "top_p": values.get("top_p", 1.0),
-        "typical_p": values.get("typical_p", 1.0),
+        "temperature": 1.0,
+        "top_k": 0,
+        "top_p": 1.0,
+        "typical_p": 1.0,
         "min_p": 0.0,
-        "repeat_penalty": values.get("repetition_penalty", 1.0),
+        "repeat_penalty": 1.0,
         "samplers": ["penalties", "temperature", "top_k", "top_p", "typ_p"],
         "mirostat": 0,
         # The penalty looks at the whole input and answer, as in the old engine.
         "repeat_last_n": -1,
+        **engine_options(values),
+        "seed": seed,
+        **({} if sampled else {"temperature": 0.0, "top_k": 1}),
     }
 
 
@@ -177,7 +174,10 @@ def own_sampling(values: Mapping[str, Any]) -> Sampling:
         repeatable="seed" in values or greedy,
         engine_options=options,
         sampled=not greedy
-        and (values.get("do_sample") is True or not _OF_SAMPLING.isdisjoint(values)),
+        and (
+            values.get("do_sample") is True
+            or not {"seed", *_WARPERS}.isdisjoint(values)
+        ),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from h2o_magic.amounts import counted
@@ -130,6 +130,8 @@ def _value(setting: Setting, value: Value | None) -> str:
         return "on" if value else "off"
     if isinstance(value, tuple):
         return cut(", ".join(map(repr, value)))
+    if isinstance(value, Mapping):
+        return Verbatim(cut(setting.write(value)))
     if isinstance(value, str):
         return cut(value) if value else _EMPTY.get(setting.name, "none")
     shown = f"{value:,} {setting.unit}" if setting.unit else str(value)

@@ -69,8 +69,6 @@ class Dialect:
         Makes the pure reader of a body.
     unsayable : mapping
         Parameters that the dialect cannot express, with a value for each.
-    takes_all : str
-        Why there are none.
     defaults : frozenset of str
         The parameters that are sent though nobody set them.
     models_call : str
@@ -90,7 +88,6 @@ class Dialect:
     others: Callable[[], Script]
     reader: Callable[[], Reader]
     unsayable: Mapping[str, Any]
-    takes_all: str
     defaults: frozenset[str]
     models_call: str
     models: Answer
@@ -218,8 +215,7 @@ GPTGM = Dialect(
     question=_gptgm_question,
     others=_gptgm_others,
     reader=lambda: gptgm_reader.AnswerReader(gptgm_stream.Interpreter()),
-    unsayable={},
-    takes_all="the table of parameters is that of this protocol",
+    unsayable={"min_p": 0.5, "reasoning_effort": "low", "extra": {"any": 1}},
     # The original client sends them; a service may rely on it.
     defaults=frozenset(
         {
@@ -261,7 +257,6 @@ OPENAI = Dialect(
     others=lambda: lambda _: OPENAI.models,
     reader=lambda: openai_reader.AnswerReader(openai_stream.Interpreter()),
     unsayable={"top_k": 5, "typical_p": 0.5, "truncate": 9, "return_full_text": True},
-    takes_all="",
     defaults=frozenset(),
     models_call="/v1/models",
     models=document({"data": [{"id": "tiny", "owned_by": "nobody"}]}),

@@ -36,7 +36,7 @@ from h2o_magic.events import Event, Finished, Replaced, TextDelta
 from h2o_magic.messages import Message, assistant, user
 from h2o_magic.parameters import PARAMETERS, checked
 from h2o_magic.transport import Timeouts
-from tests.backends.dialects import DIALECTS, OPENAI, SECRET, Dialect, request
+from tests.backends.dialects import DIALECTS, GPTGM, OPENAI, SECRET, Dialect, request
 from tests.backends.joined import joined
 from tests.backends.scripted import (
     DROP,
@@ -731,7 +731,6 @@ def test_messages_without_a_question_are_refused_at_once(
 
 @of_each
 def test_a_parameter_that_cannot_be_said_is_refused(dialect: Dialect) -> None:
-    assert bool(dialect.unsayable) != bool(dialect.takes_all)
     for name, value in dialect.unsayable.items():
         with dialect.answering() as (backend, server):
             with pytest.raises(ParameterError, match=f"`{name}`"):
@@ -749,21 +748,15 @@ def test_what_nobody_set_is_not_sent(dialect: Dialect) -> None:
         assert found == set(dialect.defaults)
 
 
-@of_each
-def test_a_dialect_that_takes_all_parameters_sends_all(dialect: Dialect) -> None:
+def test_all_that_the_gpt_gm_protocol_has_is_sent() -> None:
     values = {
         p.name: {float: 0.5, int: 7, bool: True, tuple: ["x"]}[p.kind]
         for p in PARAMETERS.values()
+        if p.gptgm
     }
-    with dialect.answering() as (backend, server):
-        asked = request(parameters=checked(values))
-        if not dialect.takes_all:
-            with pytest.raises(ParameterError):
-                list(backend.stream(asked))
-            assert dialect.questions(server) == []
-            return
-        list(backend.stream(asked))
-        sent = next(r for r in server.requests if dialect.question(r)).json
+    with GPTGM.answering() as (backend, server):
+        list(backend.stream(request(parameters=checked(values))))
+        sent = next(r for r in server.requests if GPTGM.question(r)).json
         assert sent["parameters"].items() >= values.items()
 
 

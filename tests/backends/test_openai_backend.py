@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -196,27 +197,37 @@ STANDARD = {
     "seed": ({"seed": 7}, {"seed": 7}),
     "stop": ({"stop": ("a", "b")}, {"stop": ["a", "b"]}),
     "do_sample": ({"do_sample": False}, {"temperature": 0}),
+    "frequency_penalty": ({"frequency_penalty": -1.5}, {"frequency_penalty": -1.5}),
+    "presence_penalty": ({"presence_penalty": 2.0}, {"presence_penalty": 2.0}),
+    "reasoning_effort": ({"reasoning_effort": "none"}, {"reasoning_effort": "none"}),
 }
-EXTRA = {"top_k": 5, "typical_p": 0.5, "repetition_penalty": 1.5}
+#: Which of the API's parameters a server lacks.
+LACKING = {
+    "me": {"reasoning_effort"},
+    "fastchat": {"seed", "frequency_penalty", "presence_penalty", "reasoning_effort"},
+    "H2O.ai": {"reasoning_effort"},
+    "organization_owner": {"reasoning_effort"},
+}
+NEW = {"top_k": 5, "typical_p": 0.5, "repetition_penalty": 1.5, "min_p": 0.1}
 #: What servers call the parameters that are not in the API; "" where they have none.
 OWN = {
-    "nobody": ("", "", ""),
-    "library": ("", "", ""),
-    "vllm": ("top_k", "", "repetition_penalty"),
-    "llamacpp": ("top_k", "typical_p", "repeat_penalty"),
-    "me": ("top_k", "", "repeat_penalty"),
-    "fastchat": ("top_k", "", ""),
-    "H2O.ai": ("top_k", "", "repetition_penalty"),
-    "organization_owner": ("top_k", "", "repeat_penalty"),
-    "h2o_magic": ("top_k", "typical_p", "repetition_penalty"),
+    "nobody": ("", "", "", ""),
+    "library": ("", "", "", ""),
+    "vllm": ("top_k", "", "repetition_penalty", "min_p"),
+    "llamacpp": ("top_k", "typical_p", "repeat_penalty", "min_p"),
+    "me": ("top_k", "", "repeat_penalty", "min_p"),
+    "fastchat": ("top_k", "", "", ""),
+    "H2O.ai": ("top_k", "", "repetition_penalty", "min_p"),
+    "organization_owner": ("top_k", "", "repeat_penalty", ""),
+    "h2o_magic": ("top_k", "typical_p", "repetition_penalty", "min_p"),
 }
 #: What no server of the dialect is told.
 FOREIGN = {"truncate": 100, "return_full_text": True}
 
 
 def test_each_parameter_is_in_this_file() -> None:
-    assert {*STANDARD, *EXTRA} == set(CHAT_PARAMETERS)
-    assert {*STANDARD, *EXTRA, *FOREIGN} == set(PARAMETERS)
+    assert {*STANDARD, *NEW, "extra"} == set(CHAT_PARAMETERS)
+    assert {*STANDARD, *NEW, *FOREIGN, "extra"} == set(PARAMETERS)
 
 
 @pytest.mark.parametrize("name", STANDARD)
@@ -227,7 +238,8 @@ def test_a_standard_parameter_is_sent_without_another_question(name: str) -> Non
         (sent,) = asked(server)
         always = {"model", "messages", "stream", "stream_options"}
         assert {field: sent[field] for field in sent.keys() - always} == expected
-        assert len(server.requests) == (2 if name == "seed" else 1)
+        differs = any(name in lacking for lacking in LACKING.values())
+        assert len(server.requests) == (2 if differs else 1)
 
 
 def test_no_sampling_means_temperature_0_whatever_the_temperature() -> None:
@@ -245,21 +257,22 @@ def test_no_sampling_means_temperature_0_whatever_the_temperature() -> None:
 
 
 @pytest.mark.parametrize("owner", OWN)
-@pytest.mark.parametrize("name", EXTRA)
+@pytest.mark.parametrize("name", NEW)
 def test_what_the_api_lacks_goes_where_it_is_known_or_is_refused(
     name: str, owner: str
 ) -> None:
-    field = OWN[owner][list(EXTRA).index(name)]
+    field = OWN[owner][list(NEW).index(name)]
     with backend_of(OpenAIScript(owner=owner)) as (backend, server):
-        answering = backend.stream(request({name: EXTRA[name]}))
+        answering = backend.stream(request({name: NEW[name]}))
         if field:
             list(answering)
-            assert asked(server)[0][field] == EXTRA[name]
+            assert asked(server)[0][field] == NEW[name]
         else:
             with pytest.raises(ParameterError) as caught:
                 list(answering)
             assert f"`{name}` cannot be sent to {server.url}" in str(caught.value)
             assert "leave it out" in str(caught.value)
+            assert f"--extra '{json.dumps({name: NEW[name]})}'" in str(caught.value)
             assert asked(server) == []
 
 
@@ -272,11 +285,79 @@ def test_what_nobody_set_is_not_sent(owner: str) -> None:
         assert sent.keys() == {"model", "messages", "stream", "stream_options"}
 
 
-def test_a_seed_that_would_be_ignored_is_refused() -> None:
-    with backend_of(OpenAIScript(owner="fastchat")) as (backend, server):
-        with pytest.raises(ParameterError, match="`seed`"):
-            list(backend.stream(request({"seed": 1})))
+@pytest.mark.parametrize("owner", OWN)
+def test_what_a_server_would_ignore_is_refused(owner: str) -> None:
+    for name, (given, expected) in STANDARD.items():
+        with backend_of(OpenAIScript(owner=owner)) as (backend, server):
+            if name in LACKING.get(owner, ()):
+                with pytest.raises(ParameterError, match=f"`{name}`"):
+                    list(backend.stream(request(dict(given))))
+                assert asked(server) == []
+            else:
+                list(backend.stream(request(dict(given))))
+                assert asked(server)[0].items() >= expected.items()
+
+
+# What a server takes beside that
+
+
+@pytest.mark.parametrize("owner", OWN)
+def test_extra_goes_along_as_it_is(owner: str) -> None:
+    extra = {"any": 1, "chat_template_kwargs": {"enable_thinking": False}, "x": None}
+    with backend_of(OpenAIScript(owner=owner)) as (backend, server):
+        list(backend.stream(request({"temperature": 0.5, "extra": extra})))
+        (sent,) = asked(server)
+        assert {field: sent[field] for field in extra} == extra
+        assert sent["temperature"] == 0.5
+        assert "extra" not in sent
+
+
+@pytest.mark.parametrize("field", ["messages", "model", "stream", "stream_options"])
+def test_extra_cannot_set_what_each_question_sets(field: str) -> None:
+    with backend_of(OpenAIScript()) as (backend, server):
+        with pytest.raises(ParameterError) as caught:
+            list(backend.stream(request({"extra": {field: "x"}})))
+        assert str(caught.value) == (
+            f"`extra` must not have the field `{field}`, which each question sets "
+            "itself: leave it out"
+        )
         assert asked(server) == []
+
+
+@pytest.mark.parametrize(
+    ("owner", "field", "option"),
+    [
+        ("nobody", "temperature", "--temperature"),
+        ("nobody", "max_tokens", "--max-new-tokens"),
+        ("nobody", "max_completion_tokens", "--max-new-tokens"),
+        ("nobody", "reasoning_effort", "--reasoning-effort"),
+        ("vllm", "repetition_penalty", "--repetition-penalty"),
+        ("llamacpp", "repeat_penalty", "--repetition-penalty"),
+    ],
+)
+def test_extra_cannot_set_what_an_option_sets(
+    owner: str, field: str, option: str
+) -> None:
+    with backend_of(OpenAIScript(owner=owner)) as (backend, server):
+        with pytest.raises(ParameterError) as caught:
+            list(backend.stream(request({"extra": {field: 1}})))
+        assert str(caught.value) == (
+            f"`extra` must not have the field `{field}`: use {option}"
+        )
+        assert asked(server) == []
+
+
+def test_extra_can_set_what_no_option_sets_at_this_server() -> None:
+    with backend_of(OpenAIScript()) as (backend, server):
+        list(backend.stream(request({"extra": {"top_k": 5}})))
+        assert asked(server)[0]["top_k"] == 5
+
+
+def test_a_field_of_extra_that_is_refused_is_told_as_extra() -> None:
+    script = OpenAIScript(refusal("Unknown field: a.b", 400))
+    with backend_of(script) as (backend, _), pytest.raises(StatusError) as caught:
+        list(backend.stream(request({"extra": {"a.b": 1}})))
+    assert "leave out `extra`" in str(caught.value)
 
 
 @pytest.mark.parametrize("owner", OWN)

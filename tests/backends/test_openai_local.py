@@ -17,7 +17,7 @@ from h2o_magic.catalogue import MODELS, REAL_MODEL
 from h2o_magic.errors import ParameterError, StatusError
 from h2o_magic.events import Event, Finished, Source, TextDelta, Usage
 from h2o_magic.messages import Message, assistant, system, user
-from h2o_magic.parameters import checked
+from h2o_magic.parameters import CHAT_PARAMETERS, checked
 from tests.backends.test_gptgm_local import Local, eventually, prompt_tokens, text_of
 from tests.server.test_stand_in import put_own
 
@@ -90,8 +90,17 @@ def test_every_parameter_is_taken(backend: OpenAIBackend) -> None:
         "do_sample": True,
         "seed": 3,
         "stop": ["zzz"],
+        "min_p": 0.05,
+        "frequency_penalty": 0.1,
+        "presence_penalty": -0.1,
+        "extra": {"user": "me"},
     }
+    assert {*given, "reasoning_effort"} == set(CHAT_PARAMETERS)
     assert text_of(ask(backend, QUESTION, parameters=given))
+    with pytest.raises(StatusError, match="expected no `reasoning_effort` for this"):
+        ask(backend, QUESTION, parameters={"reasoning_effort": "high"})
+    with pytest.raises(StatusError, match=r"unknown field .any.*leave out `extra`"):
+        ask(backend, QUESTION, parameters={"extra": {"any": 1}})
     with pytest.raises(ParameterError, match="`truncate`"):
         ask(backend, QUESTION, parameters={"truncate": 5})
 

@@ -77,6 +77,35 @@ def test_what_nobody_set_shows_the_models_own_value_and_where_that_is_from(
     assert panel.row("top_p")._reset.layout.visibility == "hidden"
 
 
+def test_an_effort_is_chosen_from_a_list_or_left_to_the_model(panel: Panel) -> None:
+    row = panel.row("reasoning_effort")
+    choices = dict(row.control.options)
+    assert choices.pop("the model's own") is None
+    assert list(choices) == list(CHAT_PARAMETERS["reasoning_effort"].choices)
+    assert panel.shown("reasoning_effort") == (None, "")
+    row.control.value = "none"
+    assert panel.session.settings["reasoning_effort"] == "none"
+    assert panel.shown("reasoning_effort") == ("none", "you, in the panel")
+    panel.session.configure(reasoning_effort="high")
+    assert row.control.value == "high"
+    row._reset.click()
+    assert panel.session.settings["reasoning_effort"] is None
+    assert row.control.value is None
+
+
+def test_extra_is_typed_as_json(panel: Panel) -> None:
+    row = panel.row("extra")
+    row.control.value = '{"any": 1}'
+    assert panel.session.settings["extra"] == {"any": 1}
+    row.control.value = "any"
+    assert row._why.value == "extra must be a JSON object, got 'any'"
+    assert panel.session.settings["extra"] == {"any": 1}
+    row.control.value = ""
+    assert panel.session.settings["extra"] is None
+    panel.session.configure(extra={"b": [1]})
+    assert row.control.value == '{"b": [1]}'
+
+
 def test_what_somebody_set_shows_who_did_until_it_is_taken_back(panel: Panel) -> None:
     panel.row("top_p").control.value = 0.5
     assert panel.session.settings["top_p"] == 0.5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from urllib.parse import unquote
 
 import pytest
@@ -41,6 +42,14 @@ def test_the_check_script_finds_the_readmes_one_test_command() -> None:
 def test_every_link_leads_somewhere(page: Page) -> None:
     broken = [why for target in page.links() if (why := _broken(page, target))]
     assert broken == []
+
+
+def test_the_tables_of_parameters_are_as_the_parameters_make_them() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "make_tables.py"))
+    for name, tables in made["tables"]().items():
+        text = (ROOT / "docs" / name).read_text("utf-8")
+        for table in tables:
+            assert made["updated"](text, table) == text, "run docs/make_tables.py"
 
 
 def _broken(page: Page, target: str) -> str:

@@ -83,6 +83,14 @@ def test_a_cell_asks_the_question_again() -> None:
             Turn("A?", facts={"parameters": {"stop": ["a b", "\n", "c"]}}),
             '%%h2o --stop "a b" --stop c',
         ),
+        (
+            Turn("A?", facts={"parameters": {"extra": {"any": ["a b"]}}}),
+            '%%h2o --extra "{\\"any\\": [\\"a b\\"]}"',
+        ),
+        (
+            Turn("A?", facts={"parameters": {"reasoning_effort": "none"}}),
+            "%%h2o --reasoning-effort none",
+        ),
         (Turn("A?", facts={"parameters": {"temperature": None}}), "%%h2o"),
         (Turn("A?", facts={"parameters": {"temperature": "hot", "x": 1}}), "%%h2o"),
         (Turn("A?", facts={"parameters": 5}), "%%h2o"),

@@ -11,6 +11,7 @@ from huggingface_hub import constants
 
 from h2o_magic.catalogue import MODELS, Package
 from h2o_magic.cli import main
+from h2o_magic.server.run_settings import Settings
 from h2o_magic.server.weights import cache_folder
 from tests.server.tiny_gguf import write_llama
 
@@ -147,6 +148,36 @@ def test_without_the_extra_one_line_says_what_to_install(package: str) -> None:
     assert '`pip install "filelock' in said
     assert "xllamacpp==" in said
     assert run.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "variable", "minutes"),
+    [
+        ([], "", 15.0),
+        ([], "30", 30.0),
+        (["--idle-minutes=5"], "30", 5.0),
+        (["--token-file=t"], "30", 0.0),
+        (["--token-file=t", "--idle-minutes=5"], "", 5.0),
+    ],
+)
+def test_the_idle_end_is_what_is_given_else_the_setting(
+    given: list[str], variable: str, minutes: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run: list[Settings] = []
+    monkeypatch.setattr("h2o_magic.server.serve.serve", run.append)
+    monkeypatch.setenv("H2O_MAGIC_SERVER_IDLE_MINUTES", variable)
+    assert main(["serve", *given]) == 0
+    assert [settings.idle_minutes for settings in run] == [minutes]
+
+
+def test_an_idle_end_in_the_environment_that_is_none_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("H2O_MAGIC_SERVER_IDLE_MINUTES", "soon")
+    assert main(["serve"]) == 2
+    assert capsys.readouterr().err == (
+        "`server_idle_minutes` must be a number of minutes, 0 or above, got 'soon'\n"
+    )
 
 
 @pytest.mark.parametrize(

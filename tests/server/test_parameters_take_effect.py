@@ -231,7 +231,7 @@ def test_a_value_out_of_range_is_refused_in_the_old_words(
     assert client.ask(client.converse(), "x", **parameters) == [error]
 
 
-@pytest.mark.parametrize("name", list(PARAMETERS))
+@pytest.mark.parametrize("name", [p.name for p in PARAMETERS.values() if p.gptgm])
 def test_a_value_of_the_wrong_type_is_refused(client: Client, name: str) -> None:
     for wrong in ({"a": 1}, "many", 0.5, True, [1], 7):
         kind = PARAMETERS[name].kind
@@ -261,3 +261,39 @@ def test_sampling_parameters_imply_sampling(client: Client, noisy: str) -> None:
     assert text(client, noisy, **implied | {"repetition_penalty": None}) == text(
         client, noisy, **SAMPLED
     )
+
+
+# What only the OpenAI dialect has
+
+
+def written(client: Client, model: str, **parameters: Any) -> str:
+    body = {"messages": [{"role": "user", "content": "hello"}], "model": model}
+    limits = {"repetition_penalty": 1.0, "max_tokens": 60, "seed": 7}
+    reply = client.call("POST", "/v1/chat/completions", body | limits | parameters)
+    assert reply.status == 200, reply
+    text = reply.json["choices"][0]["message"]["content"]
+    assert isinstance(text, str)
+    return text
+
+
+@pytest.mark.parametrize("name", ["frequency_penalty", "presence_penalty"])
+def test_a_penalty_changes_what_is_most_likely(
+    client: Client, noisy: str, name: str
+) -> None:
+    plain = written(client, noisy, temperature=0)
+    assert written(client, noisy, temperature=0, **{name: 0}) == plain
+    assert written(client, noisy, temperature=0, **{name: 2}) != plain
+
+
+def test_min_p_of_1_leaves_the_most_likely_token_only(
+    client: Client, noisy: str
+) -> None:
+    greedy = written(client, noisy, temperature=0)
+    free = {"temperature": 1.0, "top_k": 2**31 - 1, "top_p": 1}
+    assert written(client, noisy, **free, min_p=0) != greedy
+    assert written(client, noisy, **free, min_p=1) == greedy
+
+
+def test_the_demo_weights_take_penalties_and_min_p(client: Client) -> None:
+    given = {"frequency_penalty": 0.5, "presence_penalty": -0.5, "min_p": 0.1}
+    assert written(client, "demo", **given)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from h2o_magic.errors import ParameterError
 from h2o_magic.messages import Message, assistant, user
 from h2o_magic.server.engine import Engine, Room
 from h2o_magic.server.prompts import Dialogue, build_prompt, defuse
@@ -27,6 +28,12 @@ DANUBE = (
     "{% if loop.last and add_generation_prompt %}{{ '<|answer|>' }}{% endif %}"
     "{% endfor %}"
 )
+#: As in models whose effort of reasoning can be chosen, and in those that can be told
+#: not to reason.
+EFFORT = (
+    CHAT + "{% if reasoning_effort is defined %}<{{ reasoning_effort }}>{% endif %}"
+)
+THINKING = CHAT + "{% if enable_thinking is false %}<none>{% endif %}"
 HISTORY = (user("one"), assistant("first"))
 
 
@@ -163,3 +170,38 @@ def test_overlapping_markers_are_all_defused() -> None:
 
 def test_without_markers_nothing_changes() -> None:
     assert defuse("<|a|>", set()) == "<|a|>"
+
+
+@pytest.mark.parametrize(
+    ("template", "effort", "told"),
+    [
+        (EFFORT, "low", "<low>"),
+        (EFFORT, "xhigh", "<xhigh>"),
+        (EFFORT, "", ""),
+        (THINKING, "none", "<none>"),
+        (THINKING, "", ""),
+    ],
+)
+def test_the_effort_of_reasoning_is_told_by_the_template(
+    tmp_path: Path, template: str, effort: str, told: str
+) -> None:
+    for engine in engine_with(tmp_path / "weights.gguf", template):
+        dialogue = Dialogue("", (), "two", effort)
+        text = build_prompt(engine, dialogue, 1000).text
+        assert text == f"[user]two<|endoftext|>[assistant]{told}"
+
+
+@pytest.mark.parametrize(
+    ("template", "effort"),
+    [(EFFORT, "none"), (THINKING, "low"), (CHAT, "low"), (CHAT, "none"), (None, "low")],
+)
+def test_an_effort_that_the_template_has_no_place_for_is_refused(
+    tmp_path: Path, template: str | None, effort: str
+) -> None:
+    for engine in engine_with(tmp_path / "weights.gguf", template):
+        with pytest.raises(ParameterError) as caught:
+            build_prompt(engine, Dialogue("", (), "two", effort), 1000)
+        assert str(caught.value) == (
+            "expected no `reasoning_effort` for this model, whose chat template has no "
+            f"place for it, got {effort}"
+        )

@@ -9,7 +9,8 @@ from h2o_magic.backends import Backend, Dialect, Match, ProbeAnswer
 from h2o_magic.backends.openai.backend import OpenAIBackend
 from h2o_magic.backends.openai.flavour import Flavour, entries_of, flavour_of
 
-_NAMES: Mapping[Flavour, str] = {
+#: The names of the programs, by flavour.
+ENGINES: Mapping[Flavour, str] = {
     "vllm": "vLLM",
     "llamacpp": "llama.cpp",
     "llama_cpp_server": "llama-cpp-python",
@@ -56,7 +57,7 @@ def _says_list(document: dict[str, Any]) -> bool:
 
 def _engine(document: object, server: str) -> str:
     """Return the program's name, by its list of models or its ``Server`` header."""
-    named = _NAMES.get(flavour_of(document), "")
+    named = ENGINES.get(flavour_of(document), "")
     return named or ("llama.cpp" if server.lower().startswith("llama.cpp") else "")
 
 
