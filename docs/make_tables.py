@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from h2o_magic.backends.engines import ENGINES
+from h2o_magic.backends.openai.dialect import ENGINES
 from h2o_magic.parameters import CHAT_PARAMETERS, PARAMETERS, Parameter
 from h2o_magic.tables import as_markdown
 
