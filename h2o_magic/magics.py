@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from h2o_magic.current import Current
     from h2o_magic.display import AnswerView
     from h2o_magic.ended import Ended
-    from h2o_magic.notebook import NotebookSession
+    from h2o_magic.notebook import Session
     from h2o_magic.preview import Preview
 
 __all__ = ["AnswerStopped", "H2OMagics", "retry_settings"]
@@ -108,7 +108,7 @@ class H2OMagics(SettingsTraits, Magics):
         current.say = self._said.append
 
     @property
-    def session(self) -> NotebookSession:
+    def session(self) -> Session:
         """The notebook's session, made when it is first needed."""
         return self._current.session
 

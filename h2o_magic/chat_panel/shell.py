@@ -16,7 +16,7 @@ from h2o_magic.nearest import did_you_mean, nearest
 from h2o_magic.setting_table import SETTINGS
 
 if TYPE_CHECKING:
-    from h2o_magic.later import Asked
+    from h2o_magic.later import BackgroundAnswer
 
 __all__ = ["NotebookShell"]
 
@@ -85,7 +85,7 @@ class NotebookShell:
             return True
         return "/" not in name and nearest(name, subcommands.SUBCOMMANDS) is not None
 
-    def ask_by_command(self, line: str) -> Asked | None:
+    def ask_by_command(self, line: str) -> BackgroundAnswer | None:
         """Ask what a subcommand asks in the background; None if it asks nothing.
 
         Raises

@@ -20,6 +20,9 @@ __all__ = ["Database", "open_to_read"]
 #: Seconds to wait for other kernels that write. A write takes milliseconds.
 BUSY_TIMEOUT = 30.0
 
+#: What a transaction may do.
+READ, WRITE = "DEFERRED", "IMMEDIATE"
+
 _T = TypeVar("_T")
 
 
@@ -55,7 +58,7 @@ class Database:
         """Make an empty database in memory."""
         database = cls(_connect(":memory:"))
         _set_up(database.connection)
-        database.write(lambda new: schema.migrate(new.connection))
+        database.run(WRITE, lambda new: schema.migrate(new.connection))
         return database
 
     @classmethod
@@ -74,7 +77,7 @@ class Database:
             _set_up(database.connection)
             if not database._is_current():
                 _use_write_ahead_log(database.connection)
-                database.write(lambda new: schema.migrate(new.connection))
+                database.run(WRITE, lambda new: schema.migrate(new.connection))
             _set_durability(database.connection)
         except BaseException as error:
             if database is not None:
@@ -96,30 +99,43 @@ class Database:
         row = self.connection.execute(sql, parameters).fetchone()
         return None if row is None else row[0]
 
-    def read(self, query: Callable[..., _T], *arguments: Any, **named: Any) -> _T:
-        """Return ``query(self, ...)``, which sees one state of the file.
+    def run(
+        self, mode: str, work: Callable[..., _T], *arguments: Any, **named: Any
+    ) -> _T:
+        """Return ``work(self, ...)``, in one transaction.
+
+        What is only read is of one state of the file; what is written is written as a
+        whole or not at all.
+
+        Parameters
+        ----------
+        mode
+            :data:`READ` or :data:`WRITE`.
 
         Raises
         ------
         StoreError
-            If the file cannot be read.
+            If the file cannot be read or written.
         """
-        return self._run("DEFERRED", query, arguments, named)
-
-    def write(self, change: Callable[..., _T], *arguments: Any, **named: Any) -> _T:
-        """Return ``change(self, ...)``, done as a whole or not at all.
-
-        Raises
-        ------
-        StoreError
-            If the file cannot be written.
-        """
-        if self._is_gone():
+        if mode == WRITE and self._is_gone():
             # SQLite would go on in the nameless file, and lose it in the end.
             raise StoreError(
                 "the file was moved or deleted", "restart the kernel to begin a new one"
             )
-        return self._run("IMMEDIATE", change, arguments, named)
+        connection = self.connection
+        try:
+            if connection.in_transaction:  # an interrupt at a bad moment left it
+                connection.execute("ROLLBACK")
+            connection.execute(f"BEGIN {mode}")
+            result = work(self, *arguments, **named)
+            connection.execute("COMMIT")
+        except BaseException as error:
+            with suppress(sqlite3.Error):
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+            _explain(error)
+            raise
+        return result
 
     def clean(self) -> None:
         """Write the file anew, so that nothing that was deleted is left in it.
@@ -168,30 +184,7 @@ class Database:
 
     def _is_current(self) -> bool:
         # In one transaction: another kernel may be making the tables now.
-        return self.read(lambda database: schema.is_current(database.connection))
-
-    def _run(
-        self,
-        mode: str,
-        work: Callable[..., _T],
-        arguments: tuple[Any, ...],
-        named: dict[str, Any],
-    ) -> _T:
-        try:
-            self._roll_back()  # what an interrupt at a bad moment has left
-            self.connection.execute(f"BEGIN {mode}")
-            result = work(self, *arguments, **named)
-            self.connection.execute("COMMIT")
-        except BaseException as error:
-            with suppress(sqlite3.Error):
-                self._roll_back()
-            _explain(error)
-            raise
-        return result
-
-    def _roll_back(self) -> None:
-        if self.connection.in_transaction:
-            self.connection.execute("ROLLBACK")
+        return self.run(READ, lambda new: schema.is_current(new.connection))
 
 
 def open_to_read(path: Path) -> Database | None:

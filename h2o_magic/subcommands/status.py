@@ -19,7 +19,7 @@ from h2o_magic.tables import Verbatim
 if TYPE_CHECKING:
     from h2o_magic.backends import ModelInfo
     from h2o_magic.magics import H2OMagics
-    from h2o_magic.notebook import NotebookSession
+    from h2o_magic.notebook import Session
 
 __all__ = ["status"]
 
@@ -52,7 +52,7 @@ def status(magics: H2OMagics, _: Given) -> None:
     show_table(magics, ["", "value", "from"], rows, list(_notes(session)))
 
 
-def _server_rows(session: NotebookSession) -> list[list[str]]:
+def _server_rows(session: Session) -> list[list[str]]:
     server = str(session.settings["server"])
     origin = origin_in_words(session.settings.origin("server"))
     if server:
@@ -74,9 +74,7 @@ def _server_rows(session: NotebookSession) -> list[list[str]]:
     ]
 
 
-def _other_server_rows(
-    session: NotebookSession, server: str, origin: str
-) -> list[list[str]]:
+def _other_server_rows(session: Session, server: str, origin: str) -> list[list[str]]:
     try:
         known = session.servers.find(server)
     except ConfigurationError as error:
@@ -90,7 +88,7 @@ def _other_server_rows(
     ]
 
 
-def _model_row(session: NotebookSession, info: ModelInfo | None) -> list[str]:
+def _model_row(session: Session, info: ModelInfo | None) -> list[str]:
     """Return the model, what answers for it where that is known, and who chose it."""
     named = str(session.settings["model"])
     chosen = session.aliases.model(named)
@@ -136,7 +134,7 @@ def _value(setting: Setting, value: Value | None) -> str:
     return shown + _ONLY.get(setting.name, "")
 
 
-def _conversation_rows(session: NotebookSession) -> list[list[str]]:
+def _conversation_rows(session: Session) -> list[list[str]]:
     counts, path = session.counts(), session.record.path
     turns = counted(sum(counts.values()), "turn")
     size = f"{turns}, {counts.get('complete', 0):,} of them whole"
@@ -146,7 +144,7 @@ def _conversation_rows(session: NotebookSession) -> list[list[str]]:
     ]
 
 
-def _notes(session: NotebookSession) -> Iterator[tuple[str, str]]:
+def _notes(session: Session) -> Iterator[tuple[str, str]]:
     """Yield what a table has no room for: what is amiss, and how to change things."""
     trouble = session.record.trouble
     if trouble:

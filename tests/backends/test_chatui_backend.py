@@ -32,7 +32,7 @@ from h2o_magic.errors import (
 )
 from h2o_magic.events import Event, Finished, Replaced, TextDelta
 from h2o_magic.messages import Message, assistant, system, user
-from h2o_magic.notebook import NotebookSession
+from h2o_magic.notebook import Session
 from h2o_magic.transport import Timeouts
 from tests.backends.chatui_server import (
     ALIVE,
@@ -1026,7 +1026,7 @@ def test_a_notebook_talks_to_it_and_keeps_the_reasoning_apart() -> None:
         return f"<think>Hm.</think>\n\n{len(dialogue)} messages"
 
     with chatting(ChatUIScript(says=thinks)) as (backend, server, script):
-        session = NotebookSession(backend)
+        session = Session(backend)
         session.settings.set("model", "tiny-llama")
         first = session.ask("One?", cell="a")
         assert (first.read(), first.reasoning) == ("2 messages", "Hm.")

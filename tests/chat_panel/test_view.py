@@ -14,7 +14,7 @@ from h2o_magic.chat_panel.shell import NotebookShell
 from h2o_magic.chat_panel.view import View
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.magics import H2OMagics
-from h2o_magic.notebook import NotebookSession
+from h2o_magic.notebook import Session
 from h2o_magic.prompt import expand
 from h2o_magic.settings import Settings
 from h2o_magic.turns import Thread, Turn
@@ -49,7 +49,7 @@ class Page:
     def __init__(self, server: StandIn) -> None:
         settings = Settings()
         settings.set("server", server.url)
-        self.session = NotebookSession(settings=settings)
+        self.session = Session(settings=settings)
         self.got: queue.Queue[dict[str, Any]] = queue.Queue()
         self.view = View(self.session, self.got.put, Shell())
 
