@@ -23,7 +23,7 @@ from h2o_magic.catalogue import MODELS
 from h2o_magic.errors import ConfigurationError, StoreError
 from h2o_magic.events import Event, Finished, TextDelta, Usage
 from h2o_magic.fetching import Progress
-from h2o_magic.magics import AnswerStopped
+from h2o_magic.ipython.interrupts import AnswerStopped
 from h2o_magic.notebook import Session
 from h2o_magic.record import Record
 from h2o_magic.settings import SETTINGS, Settings
@@ -73,6 +73,9 @@ class Bench:
     shell: Any = field(default_factory=lambda: SimpleNamespace(kernel=None))
     retried: list[AskOptions] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+
+    def show_help(self) -> None:
+        subcommands.show_help(self)
 
     def retry(self, options: AskOptions) -> None:
         self.retried.append(options)
@@ -905,7 +908,7 @@ def test_status_says_why_a_conversation_is_in_memory_only(
     assert listed["kept in"][0] == "in memory only"
     table, below = plain.split("\n\n")
     assert len(table.splitlines()[0]) < 70  # the columns stay together
-    assert below.startswith("The conversation is in memory only: cannot keep the conv")
+    assert below.startswith("The conversation is in memory only: cannot save the conv")
     assert plain.count("in memory only") == 2
     bench.session = Session(bench.backend)
     listed = {row[0]: row[1:] for row in rows(bench.run("status"))}

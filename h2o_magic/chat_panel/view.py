@@ -32,7 +32,7 @@ from h2o_magic.later import BackgroundAnswer
 from h2o_magic.notebook import Session
 from h2o_magic.turns import Turn
 
-__all__ = ["Shell", "View"]
+__all__ = ["Host", "View"]
 
 _log = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())  # else it would be written into a cell
@@ -44,8 +44,8 @@ KEEP_AFTER = 1.0
 _MOST_OFFERS = 100
 
 
-class Shell(Protocol):
-    """What a view needs of the notebook around it."""
+class Host(Protocol):
+    """What a panel needs of the notebook around it."""
 
     def expand(self, question: str, *, earlier: str = "") -> str:
         """Return a question with its names in braces as text.
@@ -55,6 +55,9 @@ class Shell(Protocol):
 
     def complete(self, before: str, after: str) -> tuple[str, list[tuple[str, str]]]:
         """Return what stands before the cursor, and what it may become."""
+
+    def choices(self, setting: str) -> list[str]:
+        """Return the known values of a setting: model, server or thread."""
 
     def is_command(self, line: str) -> bool:
         """Return whether a line begins with a subcommand, or with one mistyped."""
@@ -99,7 +102,7 @@ class View:
         self,
         session: Session,
         send: Callable[[dict[str, Any]], None],
-        shell: Shell,
+        shell: Host,
         *,
         root: str = "",
         controls: Controls | None = None,

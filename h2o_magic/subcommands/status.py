@@ -12,13 +12,13 @@ from h2o_magic.errors import ConfigurationError, MissingExtraError
 from h2o_magic.listing import cut
 from h2o_magic.parameters import CHAT_PARAMETERS, Value
 from h2o_magic.settings import SETTINGS, Setting, Settings, origin_in_words
+from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import filled, show_table
 from h2o_magic.subcommands.usage import Given
 from h2o_magic.tables import Verbatim
 
 if TYPE_CHECKING:
     from h2o_magic.backends import ModelInfo
-    from h2o_magic.magics import H2OMagics
     from h2o_magic.notebook import Session
 
 __all__ = ["status"]
@@ -39,9 +39,9 @@ _CHANGE = (
 )
 
 
-def status(magics: H2OMagics, _: Given) -> None:
+def status(context: CommandContext, _: Given) -> None:
     """Show what runs, where, and with which settings."""
-    session = magics.session
+    session = context.session
     info = session.current_model()
     rows = [
         *_server_rows(session),
@@ -49,7 +49,7 @@ def status(magics: H2OMagics, _: Given) -> None:
         *_setting_rows(session.settings, info),
         *_conversation_rows(session),
     ]
-    show_table(magics, ["", "value", "from"], rows, list(_notes(session)))
+    show_table(context, ["", "value", "from"], rows, list(_notes(session)))
 
 
 def _server_rows(session: Session) -> list[list[str]]:
