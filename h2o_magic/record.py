@@ -344,12 +344,15 @@ class Record:
         """
         with self._holding():
             try:
-                return self._open().run(mode, work, *arguments, **named)
+                database = self._open()
+                with database.transaction(mode):
+                    return work(database, *arguments, **named)
             except StoreError as error:
                 if self._path is None or self._error is not None:
                     raise
                 memory = self._go_on_in_memory(error, self._path)
-                return memory.run(mode, work, *arguments, **named)
+                with memory.transaction(mode):
+                    return work(memory, *arguments, **named)
 
     def _open(self) -> Database:
         if self._database is None:
@@ -361,12 +364,15 @@ class Record:
                 database.close()
                 raise
             self._database = database
-        elif not self._database.run(READ, notebooks.is_there):
+        with self._database.transaction(READ):
+            there = notebooks.is_there(self._database)
+        if not there:
             self._enter(self._database)
         return self._database
 
     def _enter(self, database: Database) -> None:
-        came_from = database.run(WRITE, notebooks.enter, *self._origin)
+        with database.transaction(WRITE):
+            came_from = notebooks.enter(database, *self._origin)
         self._came_from = self._came_from or came_from
 
     def _erase(self, thread: str | None) -> int:
@@ -375,7 +381,8 @@ class Record:
                 raise self._not_erased(_NOTHING_ERASED, self._error)
             try:
                 database = self._open()
-                count = database.run(WRITE, changes.erase, thread)
+                with database.transaction(WRITE):
+                    count = changes.erase(database, thread)
             except StoreError as error:
                 raise self._not_erased(_NOTHING_ERASED, error) from error
             self._running = {
@@ -396,12 +403,14 @@ class Record:
         if source is None and error.readable:
             source = open_to_read(path)
         if source is not None:
-            whole = database.run(WRITE, take_over, source, *self._origin)
+            with database.transaction(WRITE):
+                whole = take_over(database, source, *self._origin)
             source.close()
         self._enter(database)
         if not whole:
-            for thread, turn in self._running.values():
-                database.run(WRITE, changes.restore, thread, turn)
+            with database.transaction(WRITE):
+                for thread, turn in self._running.values():
+                    changes.restore(database, thread, turn)
         self._database = database
         self._error = StoreError(error.what, error.remedy)  # without its traceback
         self._trouble = (

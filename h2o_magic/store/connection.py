@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from h2o_magic.errors import StoreError
 from h2o_magic.store import schema
@@ -22,8 +22,6 @@ BUSY_TIMEOUT = 30.0
 
 #: What a transaction may do.
 READ, WRITE = "DEFERRED", "IMMEDIATE"
-
-_T = TypeVar("_T")
 
 
 class Database:
@@ -44,6 +42,7 @@ class Database:
 
     def __init__(self, connection: sqlite3.Connection, path: Path | None = None):
         self.connection = connection
+        self.execute = connection.execute
         self.path = path
         self.notebook = 0
         self.pid = os.getpid()
@@ -58,7 +57,8 @@ class Database:
         """Make an empty database in memory."""
         database = cls(_connect(":memory:"))
         _set_up(database.connection)
-        database.run(WRITE, lambda new: schema.migrate(new.connection))
+        with database.transaction(WRITE):
+            schema.migrate(database.connection)
         return database
 
     @classmethod
@@ -77,7 +77,8 @@ class Database:
             _set_up(database.connection)
             if not database._is_current():
                 _use_write_ahead_log(database.connection)
-                database.run(WRITE, lambda new: schema.migrate(new.connection))
+                with database.transaction(WRITE):
+                    schema.migrate(database.connection)
             _set_durability(database.connection)
         except BaseException as error:
             if database is not None:
@@ -85,10 +86,6 @@ class Database:
             _explain(error)
             raise
         return database
-
-    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
-        """Run one statement."""
-        return self.connection.execute(sql, parameters)
 
     def insert(self, sql: str, parameters: Sequence[Any]) -> int:
         """Run a statement that adds a row, and return the row's id."""
@@ -99,13 +96,11 @@ class Database:
         row = self.connection.execute(sql, parameters).fetchone()
         return None if row is None else row[0]
 
-    def run(
-        self, mode: str, work: Callable[..., _T], *arguments: Any, **named: Any
-    ) -> _T:
-        """Return ``work(self, ...)``, in one transaction.
+    @contextmanager
+    def transaction(self, mode: str) -> Iterator[None]:
+        """Do what is in the block as a whole or not at all.
 
-        What is only read is of one state of the file; what is written is written as a
-        whole or not at all.
+        What is only read there is of one state of the file.
 
         Parameters
         ----------
@@ -127,7 +122,7 @@ class Database:
             if connection.in_transaction:  # an interrupt at a bad moment left it
                 connection.execute("ROLLBACK")
             connection.execute(f"BEGIN {mode}")
-            result = work(self, *arguments, **named)
+            yield
             connection.execute("COMMIT")
         except BaseException as error:
             with suppress(sqlite3.Error):
@@ -135,7 +130,6 @@ class Database:
                     connection.execute("ROLLBACK")
             _explain(error)
             raise
-        return result
 
     def clean(self) -> None:
         """Write the file anew, so that nothing that was deleted is left in it.
@@ -184,7 +178,8 @@ class Database:
 
     def _is_current(self) -> bool:
         # In one transaction: another kernel may be making the tables now.
-        return self.run(READ, lambda new: schema.is_current(new.connection))
+        with self.transaction(READ):
+            return schema.is_current(self.connection)
 
 
 def open_to_read(path: Path) -> Database | None:

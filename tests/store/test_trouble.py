@@ -647,12 +647,13 @@ def test_an_interrupt_leaves_no_transaction_open(tmp_path: Path) -> None:
     # In the background of a shell, interrupts are ignored from the beginning.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with pytest.raises(KeyboardInterrupt):
-            database.run(WRITE, interrupted)
+        with pytest.raises(KeyboardInterrupt), database.transaction(WRITE):
+            interrupted(database)
     finally:
         signal.signal(signal.SIGINT, before)
     other = Database.open(path)
     assert other.value("SELECT count(*) FROM notebooks") == 0
-    other.run(WRITE, lambda other: other.execute("DELETE FROM notebooks"))
+    with other.transaction(WRITE):
+        other.execute("DELETE FROM notebooks")
     other.close()
     database.close()
