@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from h2o_magic.backends.gptgm import create_completion
-    from h2o_magic.chat_panel import panel
     from h2o_magic.current import connect, session
+    from h2o_magic.extension import panel
 
 __all__ = [
     "connect",
@@ -53,9 +53,9 @@ def __getattr__(name: str) -> Any:
 
         return getattr(current, name)
     if name == "panel":
-        from h2o_magic.chat_panel import panel  # noqa: PLC0415
+        from h2o_magic import extension  # noqa: PLC0415
 
-        return panel
+        return extension.panel
     if name == "__version__":
         from importlib.metadata import version  # noqa: PLC0415
 

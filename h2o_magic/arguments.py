@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from keyword import iskeyword
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.names import owned_by_shell
@@ -113,6 +113,27 @@ def parse_ask(line: str) -> tuple[AskOptions, str]:
     words, question = leading_options(line, takes_value)
     options, _ = parse_words(words)
     return options, question
+
+
+def retry_settings(options: AskOptions) -> dict[str, Any]:
+    """Return the settings that differ where a turn is asked again.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is an option that only a new question can have.
+    """
+    if options.new or not options.history:
+        raise ConfigurationError(
+            "%h2o retry: it asks again from the turn's own place: leave out "
+            f"`{'--new' if options.new else '--no-history'}`"
+        )
+    for name in ("raw", "preview", "schema"):
+        if getattr(options, name):
+            raise ConfigurationError(
+                f"%h2o retry: it asks the same again: leave out `--{name}`"
+            )
+    return dict(options.settings)
 
 
 def help_text(usage: str = "", *, without: Collection[str] = ()) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Protocol
 
 from h2o_magic.answers import AnswerRecord, Facts
 from h2o_magic.autosave import Autosave
-from h2o_magic.backends import Backend, ChatRequest
+from h2o_magic.backends import ChatRequest
+from h2o_magic.conversation import Conversation
 from h2o_magic.errors import (
     BackendError,
     ConfigurationError,
@@ -21,117 +22,104 @@ from h2o_magic.errors import (
     StatusError,
 )
 from h2o_magic.events import Event, Notice
+from h2o_magic.exchange import Prepared, prepare
+from h2o_magic.feed import (
+    AnswerEnded,
+    AnswerGrew,
+    AnswerStarted,
+    ComingAnswer,
+    QueueChanged,
+    ThreadChanged,
+)
 from h2o_magic.messages import Message
-from h2o_magic.question import Question, Started
+from h2o_magic.question import Question
 from h2o_magic.reasoning import thought_apart
+from h2o_magic.server_choice import Connection
 from h2o_magic.turns import Turn, TurnStatus
 from h2o_magic.uninterrupted import uninterrupted
-from h2o_magic.waiting_line import Ticket, WaitingLine
-
-__all__ = ["Answer", "Asker"]
+from h2o_magic.waiting_line import FifoLock
 
 #: What the servers of all dialects call a schema that they do not take.
 _SCHEMA_WORDS = re.compile(r"response_format|json_schema|schema|grammar", re.IGNORECASE)
 
 
-class Asker(Protocol):
-    """What an answer needs of the session."""
-
-    def line(self, question: Question) -> WaitingLine[Answer]:
-        """Return where those wait who ask in the question's thread."""
-
-    def waits(self, question: Question) -> None:
-        """Tell that a question waits for others, or does so no more."""
-
-    def prepare(self, question: Question) -> Started:
-        """Choose the context."""
-
-    def begin(self, question: Question, prepared: Started) -> Started:
-        """Note the question in the record."""
-
-    def grew(self, started: Started, answer: Answer) -> None:
-        """Tell of an event of the answer."""
-
-    def save(self, started: Started, text: str, facts: Facts) -> None:
-        """Keep the text so far."""
-
-    def end(
-        self, started: Started, text: str, facts: Facts, *, unsent: bool = False
-    ) -> None:
-        """Keep the answer as it ended; `unsent` if the question was refused here."""
-
-
 class Answer:
-    """An answer that comes: iterate it once, or read it, then look at text and facts.
+    """An answer to come: iterate it once, or read it, then look at text and facts.
 
     Nothing is sent before. Whatever ends the iteration, the text so far is kept as a
-    turn of the session: complete, ``stopped`` (the iterator was closed or interrupted,
-    or :meth:`stop` called) or ``failed``. Answers of one thread of the conversation
-    come one after the other, in the order in which they were asked for, whoever asks.
+    turn of the conversation: complete, ``stopped`` (the iterator was closed or
+    interrupted, or :meth:`stop` called) or ``failed``. The answers of one thread come
+    one after the other, in the order in which they were asked for, whoever asks.
     """
 
-    def __init__(self, asker: Asker, question: Question) -> None:
+    def __init__(
+        self, question: Question, conversation: Conversation, connection: Connection
+    ) -> None:
         self.question = question
-        self._asker = asker
-        self._record = AnswerRecord(question.model, parameters=question.parameters)
-        self._started: Started | None = None
+        self._conversation = conversation
+        self._connection = connection
+        self._kept_in = conversation.record  # whatever the conversation's is later
+        # Questions outside the conversation wait for nobody.
+        self._queue: FifoLock[ComingAnswer] = FifoLock()
+        if question.history:
+            self._queue = conversation.queue(question.thread)
+        self._progress = AnswerRecord(question.model, parameters=question.parameters)
+        self._prepared: Prepared | None = None
+        self._turn: Turn | None = None
+        self._demo_told = False
         self._events: Iterator[Event] | None = None
         self._server = ""
-        self._ticket = Ticket(asker.line(question), self)
         self._iterated = False
         self._stopping = False
 
     @property
     def turn(self) -> Turn | None:
-        """The turn that stands for it, as it is now; None before it is asked.
+        """The turn of this answer as it is now.
 
-        Also None outside the conversation.
+        None before it is asked, and outside the conversation.
         """
-        if self._started is None or self._started.turn is None:
+        if self._turn is None:
             return None
-        status = self.facts.status if self._record.ended else "incomplete"
-        return replace(
-            self._started.turn,
-            answer=self.text,
-            status=status,
-            facts=replace(self.facts, status=status).as_metadata(),
-        )
+        status = self.facts.status if self._progress.ended else "incomplete"
+        facts = replace(self.facts, status=status).as_metadata()
+        return replace(self._turn, answer=self.text, status=status, facts=facts)
 
     @property
     def text(self) -> str:
         """The answer's text so far."""
-        return self._record.text
+        return self._progress.text
 
     @property
     def reasoning(self) -> str:
-        """What the model has written of its reasoning, apart from the answer."""
-        return self._record.reasoning
+        """The model's reasoning so far, which is not part of the answer."""
+        return self._progress.reasoning
 
     @property
     def notice(self) -> str:
         """What the server is doing before the first text; empty if it did not say."""
-        return self._record.notice
+        return self._progress.notice
 
     @property
     def messages(self) -> tuple[Message, ...]:
         """What was sent; empty before."""
-        return self._started.request.messages if self._started else ()
+        return self._prepared.request.messages if self._prepared else ()
 
     @property
     def facts(self) -> Facts:
         """What is known about the answer so far."""
-        started = self._started
-        told = started is not None and started.demo_told
-        facts = replace(self._record.facts, server=self._server, demo_told=told)
-        if started is None or started.turn is None:
+        facts = replace(
+            self._progress.facts, server=self._server, demo_told=self._demo_told
+        )
+        prepared = self._prepared
+        if prepared is None or self._turn is None:
             return replace(facts, history=self.question.history)
         return replace(
             facts,
             thread=self.question.thread,
-            sent_turns=max(started.sent - facts.dropped_turns, 0),
-            earlier_turns=started.earlier,
-            unfinished_turns=started.unfinished,
-            outdated_turns=started.outdated,
+            sent_turns=max(prepared.sent - facts.dropped_turns, 0),
+            earlier_turns=prepared.earlier,
+            unfinished_turns=prepared.unfinished,
+            outdated_turns=prepared.outdated,
         )
 
     def read(self) -> str:
@@ -151,14 +139,29 @@ class Answer:
     def stop(self) -> None:
         """Stop the answer, from any thread; what came of it is kept.
 
-        One that waits for another to end, or is not yet iterated, is then not asked.
+        One that waits for another to end, or is not yet iterated, is not asked.
         """
         self._stopping = True
-        self._ticket.give_up()
+        self._queue.wake(self)
         close = getattr(self._events, "close", None)
         if close is not None:
             with contextlib.suppress(ValueError):  # another thread is waiting in it
                 close()
+
+    def line_up(self) -> bool:
+        """Take a place in the queue of its thread; return whether it is the first.
+
+        Iterating does so. Whoever calls it before must iterate, in the same thread of
+        Python, since later answers wait for that.
+
+        Raises
+        ------
+        MisuseError
+            As iterating does.
+        """
+        if self in self._queue:
+            return self._queue.holders[0] is self
+        return self._queue.enter(self)
 
     def __iter__(self) -> Iterator[Event]:
         """Send the question and yield the answer's events.
@@ -169,47 +172,33 @@ class Answer:
             If the answer does not come or breaks off.
         MisuseError
             If it was iterated before: that would ask again. Or if an answer of the same
-            thread of the conversation is still being iterated by this one of Python.
+            thread of the conversation is still being iterated by this thread of Python.
         """
         if self._iterated:
             raise MisuseError("an answer can be iterated once: ask again for another")
         self._iterated = True
-        waited = False
+        waited, thread = False, self.question.thread
+        notifications = self._conversation.notifications
         try:
-            self.line_up()
-            if not self._ticket.served:
+            if not self.line_up() and not self._stopping:
                 waited = True
-                self._asker.waits(self.question)
-                yield Notice(
-                    f"Waiting for the answer before it in {self.question.thread} …"
-                )
-                self._ticket.wait()
+                notifications.send(QueueChanged(thread))
+                yield Notice(f"Waiting for the answer before it in {thread} …")
+                if not self._stopping:
+                    self._queue.wait(self)
             if self._stopping:
-                self._record.end("stopped")
-            else:
-                yield from self._asked()
+                self._progress.end("stopped")
+                return
+            self._kept_in = self._conversation.record
+            prepared = prepare(self.question, self._kept_in, self._connection)
+            yield from self._ask(prepared)
         finally:
-            self._ticket.leave()
-            if waited and self._started is None:
-                self._asker.waits(self.question)
+            self._queue.leave(self)
+            if waited and self._prepared is None:
+                notifications.send(QueueChanged(thread))
 
-    def line_up(self) -> None:
-        """Take its place among the answers of its thread, if it has none yet.
-
-        Iterating does so. Who does it before must iterate, in the same thread of
-        Python: the others wait for that.
-
-        Raises
-        ------
-        MisuseError
-            As iterating does.
-        """
-        if not self._ticket.taken:
-            self._ticket.take()
-
-    def _asked(self) -> Iterator[Event]:
-        """Ask now that it is its turn, and leave the line when the answer is kept."""
-        prepared = self._asker.prepare(self.question)
+    def _ask(self, prepared: Prepared) -> Iterator[Event]:
+        """Send the question, and leave the queue when the answer is kept."""
         status: TurnStatus = "failed"
         unsent = False
         autosave = Autosave(self._save)
@@ -219,15 +208,18 @@ class Answer:
             with _closing(self._stream(prepared)) as events:
                 for event in thought_apart(events):
                     self._server = self._server or prepared.backend.url
-                    self._record.add(event)
+                    self._progress.add(event)
                     autosave.touch()
-                    self._tell()
+                    if self._turn is not None:
+                        self._conversation.notifications.send(
+                            AnswerGrew(self.question.thread, self._turn.id, self)
+                        )
                     yield event
                     if self._stopping:
                         break
             if self._stopping:
                 status = "stopped"
-            elif not self._record.ended:
+            elif not self._progress.ended:
                 raise IncompleteAnswerError(
                     "the answer ended without its final event", partial=self.text
                 )
@@ -237,61 +229,101 @@ class Answer:
         except BackendError:
             if not self._stopping:
                 raise
-            status = "stopped"  # what a server says to that is no matter
+            status = "stopped"  # what a server says to that does not matter
         except ConfigurationError:
             unsent = True
             raise
         finally:
             with uninterrupted():
-                self._record.end(status)
-                self._end(autosave, unsent)
+                self._progress.end(status)
+                try:
+                    autosave.close()
+                    self._end(prepared, unsent)
+                finally:
+                    self._queue.leave(self)
 
     def __repr__(self) -> str:
         """Say how far it is; the text itself may be long."""
-        if self._started is None:
+        if self._prepared is None:
             how = "waiting" if self._iterated else "iterate it or call read()"
             return f"<Answer: not asked yet, {how}>"
         return f"<Answer: {self.facts.status}, {len(self.text)} characters>"
 
-    def _stream(self, started: Started) -> Iterator[Event]:
-        """Yield an answer's events; without the schema if the server cannot hold to it.
+    def _stream(self, prepared: Prepared) -> Iterator[Event]:
+        """Yield an answer's events; without the schema if the server refuses that.
 
         The model was told of the schema in words, too.
         """
-        backend, request = started.backend, started.request
+        request = prepared.request
         try:
-            yield from self._sent(backend, request)
+            yield from self._sent(prepared, request)
         except (StatusError, GenerationError) as error:
             if request.schema is None or error.partial or not _refuses_schema(error):
                 raise
-            yield from self._sent(backend, replace(request, schema=None))
+            yield from self._sent(prepared, replace(request, schema=None))
 
-    def _sent(self, backend: Backend, request: ChatRequest) -> Iterator[Event]:
-        with _closing(backend.stream(request)) as self._events:
+    def _sent(self, prepared: Prepared, request: ChatRequest) -> Iterator[Event]:
+        with _closing(prepared.backend.stream(request)) as self._events:
             if not self._stopping:  # else nobody would close it
                 yield from self._events
 
-    def _begin(self, prepared: Started) -> None:
-        self._started = started = self._asker.begin(self.question, prepared)
-        self._record = AnswerRecord(
-            started.request.model, parameters=self.question.parameters
-        )
-
-    def _tell(self) -> None:
-        if self._started is not None:
-            self._asker.grew(self._started, self)
-
-    def _end(self, autosave: Autosave, unsent: bool) -> None:
-        try:
-            autosave.close()
-            if self._started is not None:
-                self._asker.end(self._started, self.text, self.facts, unsent=unsent)
-        finally:
-            self._ticket.leave()
+    def _begin(self, prepared: Prepared) -> None:
+        """Add the question's turn to the record."""
+        self._prepared = prepared
+        self._demo_told = self._conversation.demo_told
+        asked, thread = self.question, self.question.thread
+        model = prepared.request.model
+        self._progress = AnswerRecord(model, parameters=asked.parameters)
+        if asked.history:
+            turn = Turn(
+                asked.text,
+                status="incomplete",
+                cell=asked.cell,
+                system=asked.system,
+                model=model,
+                begins=asked.begins,
+                asked_at=time.time(),
+            )
+            self._turn = self._kept_in.begin(thread, turn, asked.place)
+            self._conversation.notifications.send(AnswerStarted(thread, self._turn))
+        elif asked.cell is not None and self._kept_in.drop_cell(thread, asked.cell):
+            self._conversation.notifications.send(ThreadChanged(thread))
 
     def _save(self) -> None:
-        if self._started is not None:
-            self._asker.save(self._started, self.text, self.facts)
+        """Keep the text so far."""
+        if self._turn is not None:
+            facts = replace(self.facts, status="incomplete").as_metadata()
+            self._kept_in.update(
+                self._turn.id, answer=self.text, status="incomplete", facts=facts
+            )
+
+    def _end(self, prepared: Prepared, unsent: bool) -> None:
+        """Keep the answer as it ended.
+
+        A question that was not sent is not kept. One without any answer restores the
+        turn that it replaced.
+        """
+        facts, turn = self.facts, self._turn
+        self._conversation.demo_told = self._conversation.demo_told or facts.demo
+        if turn is not None:
+            thread, text, kept = self.question.thread, self.text, True
+            metadata = facts.as_metadata()
+            nothing = not text and facts.status in ("failed", "stopped")
+            try:
+                kept = not nothing or not self._kept_in.withdraw(
+                    turn.id, if_replaced=not unsent
+                )
+                if kept:
+                    self._kept_in.update(
+                        turn.id, answer=text, status=facts.status, facts=metadata
+                    )
+            finally:
+                turn = replace(turn, answer=text, status=facts.status, facts=metadata)
+                self._conversation.notifications.send(AnswerEnded(thread, turn))
+                if not kept:
+                    self._conversation.notifications.send(ThreadChanged(thread))
+        if facts.prompt_tokens and not facts.dropped_turns and not facts.cut_tokens:
+            self._connection.learn(prepared.request, facts.prompt_tokens)
 
 
 def _refuses_schema(error: StatusError | GenerationError) -> bool:

@@ -1,75 +1,89 @@
-"""One notebook's conversation: its threads and their turns, to and from files too."""
+"""One notebook's conversation: its threads, their turns, and who is being answered."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path, PurePath
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.exchange import Exchange
 from h2o_magic.expecting import expect
-from h2o_magic.feed import Changed
+from h2o_magic.feed import (
+    ComingAnswer,
+    Notification,
+    Notifications,
+    SettingChanged,
+    ThreadChanged,
+)
 from h2o_magic.record import Record
 from h2o_magic.setting_table import SETTINGS
 from h2o_magic.settings import Settings
-from h2o_magic.turns import Change, Thread, ThreadInfo, Turn, TurnStatus
+from h2o_magic.turns import Change, Thread, ThreadInfo, Turn, TurnStatus, Versions
+from h2o_magic.waiting_line import FifoLock
 
-__all__ = ["Conversation"]
-
-#: Where a setting comes from that is kept with the notebook.
-_KEPT = "this notebook"
+#: Where a setting comes from that is saved with the notebook.
+_SAVED = "this notebook"
 
 
 class Conversation:
     """The threads of one notebook, one of which is current.
 
+    Several answers may be on their way: those of different threads at once, those of
+    one thread one after the other. Asking again in a turn's place keeps the old answer
+    as a version of the turn; the turns after it are marked as outdated.
+
     Attributes
     ----------
-    settings : Settings
-        The settings in force; ``thread`` names the current thread.
+    notifications : Notifications
+        Sends what happens to the conversation.
+    demo_told : bool
+        True once an answer has said that demo weights answer.
 
     Parameters
     ----------
-    exchange
-        Holds the record, and lets the server forget what the record has lost.
+    record
+        Where the turns are kept.
     settings
-        The settings in force.
+        The settings in force; ``thread`` names the current thread.
     """
 
-    def __init__(self, exchange: Exchange, settings: Settings) -> None:
-        self._exchange = exchange
-        self.settings = settings
-        self._go_to_kept_thread()
-        settings.watch(self._keep_thread)
+    def __init__(self, record: Record, settings: Settings) -> None:
+        self.notifications = Notifications()
+        self.demo_told = False
+        self._record = record
+        self._settings = settings
+        self._queues: dict[str, FifoLock[ComingAnswer]] = {}
+        self._drafts: dict[str, str] = {}
+        self._go_to_saved_thread()
+        settings.watch(self._on_setting)
+        self.notifications.listen(self._stop_removed)
 
     @property
     def record(self) -> Record:
         """Where the turns are kept."""
-        return self._exchange.record
+        return self._record
 
     @record.setter
     def record(self, record: Record) -> None:
-        self._exchange.record.close()
-        self._exchange.record = record
-        self._exchange.forget()
-        self._go_to_kept_thread()
+        self._record.close()
+        self._record = record
+        self._go_to_saved_thread()
         self.changed(None)
 
     @property
     def thread(self) -> str:
-        """The name of the thread that is asked where no other is named."""
-        return str(self.settings["thread"])
+        """The name of the thread that is used where no other is named."""
+        return str(self._settings["thread"])
 
     @thread.setter
     def thread(self, name: str) -> None:
-        self.settings.set("thread", name, _KEPT)
+        self._settings.set("thread", name, _SAVED)
 
     def changed(self, thread: str | None) -> None:
-        """Tell who listens that a thread's turns are others now; None for all threads'.
+        """Tell listeners that a thread's turns changed; None for all threads.
 
         The methods here do so themselves; only who changes the `record` has to.
         """
-        self._exchange.feed.tell(Changed(thread))
+        self.notifications.send(ThreadChanged(thread))
 
     def turns(
         self, thread: str | None = None, *, last: int | None = None
@@ -84,11 +98,11 @@ class Conversation:
             How many at most, counted from the end; None for all.
         """
         expect("how many turns", last, int, optional=True)
-        return self.record.turns(self._name(thread), last=last)
+        return self.record.turns(self.name_of(thread), last=last)
 
     def counts(self, thread: str | None = None) -> Mapping[TurnStatus, int]:
-        """Return how many turns a thread has, by how their answers ended."""
-        return self.record.counts(self._name(thread))
+        """Return how many turns of a thread have each status."""
+        return self.record.counts(self.name_of(thread))
 
     def turn(self, number: int, thread: str | None = None) -> Turn:
         """Return one turn by its number, which begins at 1.
@@ -99,7 +113,7 @@ class Conversation:
             If the thread has no such turn.
         """
         expect("a turn's number", number, int)
-        return self.record.turn(self._name(thread), number)
+        return self.record.turn(self.name_of(thread), number)
 
     def threads(self) -> tuple[ThreadInfo, ...]:
         """Return the threads that have turns, in the order in which they began."""
@@ -113,7 +127,7 @@ class Conversation:
         thread: str | None = None,
         overwrite: bool = False,
     ) -> int:
-        """Copy a thread's turns, as far as number `at`, into a new thread.
+        """Copy a thread's turns, up to number `at`, into a new thread.
 
         Parameters
         ----------
@@ -124,7 +138,7 @@ class Conversation:
         thread
             Name of the thread to copy from; None for the current one.
         overwrite
-            True takes out the turns that `new` has.
+            True removes the turns that `new` has.
 
         Returns
         -------
@@ -134,12 +148,11 @@ class Conversation:
         Raises
         ------
         ConfigurationError
-            If `new` is taken or no name, or there is nothing to copy.
+            If `new` is taken or is not a name, or there is nothing to copy.
         """
         expect("a turn's number", at, int, optional=True)
-        name = self._name(new)
-        count = self.record.fork(self._name(thread), name, at, overwrite=overwrite)
-        self._exchange.forget([name])
+        name = self.name_of(new)
+        count = self.record.fork(self.name_of(thread), name, at, overwrite=overwrite)
         self.changed(name)
         return count
 
@@ -162,14 +175,13 @@ class Conversation:
             True also erases them from the disk, so that :meth:`undo` cannot bring them
             back.
         """
-        name = self._name(thread)
-        count = self.record.reset(None if everything else name, erase=erase)
-        self._exchange.forget(None if everything else [name])
-        self.changed(None if everything else name)
+        name = None if everything else self.name_of(thread)
+        count = self.record.reset(name, erase=erase)
+        self.changed(name)
         return count
 
     def drop(self, number: int, thread: str | None = None) -> Turn:
-        """Take one turn out of a thread, and return it.
+        """Remove one turn from a thread, and return it.
 
         Raises
         ------
@@ -177,22 +189,130 @@ class Conversation:
             If the thread has no such turn.
         """
         expect("a turn's number", number, int)
-        name = self._name(thread)
+        name = self.name_of(thread)
         turn = self.record.drop(name, number)
         self.changed(name)
         return turn
 
     def undo(self, thread: str | None = None) -> Change | None:
-        """Take the last change to a thread back, and say what it was.
+        """Undo the last change to a thread, and return what it was.
 
         A question asked, or asked again, a reset, a drop, a fork, an import. None if
-        there is nothing to take back.
+        there is nothing to undo.
         """
-        return self._told(self.record.undo(self._name(thread)))
+        return self._announced(self.record.undo(self.name_of(thread)))
 
     def redo(self, thread: str | None = None) -> Change | None:
-        """Make the change again that was taken back last; None if there is none."""
-        return self._told(self.record.redo(self._name(thread)))
+        """Redo the change that was undone last; None if there is none."""
+        return self._announced(self.record.redo(self.name_of(thread)))
+
+    # Versions of a turn
+
+    def versions(self, number: int, thread: str | None = None) -> Versions:
+        """Return what was asked and answered in a turn's place, oldest first.
+
+        The last 20 are kept.
+
+        Raises
+        ------
+        ConfigurationError
+            If the thread has no such turn.
+        """
+        expect("a turn's number", number, int)
+        return self.record.versions(self.name_of(thread), number)
+
+    def version_counts(
+        self, thread: str | None = None, *, of: Collection[int] | None = None
+    ) -> Mapping[int, tuple[int, int]]:
+        """Return which version is chosen, and of how many, by the ids of turns.
+
+        Turns that were asked once are left out. With ids, `of` these turns only.
+        """
+        return self.record.version_counts(self.name_of(thread), of)
+
+    def choose_version(
+        self, number: int, version: int, thread: str | None = None
+    ) -> Turn:
+        """Put another version in a turn's place, and return it.
+
+        The turns after it are marked as outdated, except those that were asked on it.
+
+        Parameters
+        ----------
+        number
+            The turn's, from 1.
+        version
+            Its place in :meth:`versions`, from 1.
+        thread
+            Name of the thread; None for the current one.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such turn or version, or the turn is being answered.
+        """
+        expect("a turn's number", number, int)
+        expect("a version's number", version, int)
+        name = self.name_of(thread)
+        turn = self.record.choose(name, number, version)
+        self.changed(name)
+        return turn
+
+    # Answers to come, listeners, drafts
+
+    def queue(self, thread: str) -> FifoLock[ComingAnswer]:
+        """Return the queue of a thread's answers."""
+        return self._queues.setdefault(thread, FifoLock())
+
+    def coming(self, thread: str | None = None) -> tuple[ComingAnswer, ...]:
+        """Return the answers (`Answer`) that are being asked for, in their order.
+
+        The first is being written, the others wait for those before them.
+
+        Parameters
+        ----------
+        thread
+            Name of the thread; None for the current one.
+        """
+        return self.queue(self.name_of(thread)).holders
+
+    def stop(self, thread: str | None = None) -> int:
+        """Stop the answers that :meth:`coming` returns, and return how many.
+
+        What came of them is kept, and marked; those that wait are not asked.
+        """
+        coming = self.coming(thread)
+        for answer in reversed(coming):  # so that none begins before it is stopped
+            answer.stop()
+        return len(coming)
+
+    def listen(self, callback: Callable[[Notification], object]) -> Callable[[], None]:
+        """Call `callback` with what happens to the conversation.
+
+        Parameters
+        ----------
+        callback
+            Takes a notification: ``QueueChanged``, ``AnswerStarted``, ``AnswerGrew``,
+            ``AnswerEnded``, ``ThreadChanged`` or ``SettingChanged``. It is called in
+            the thread where that happens, which waits for it: it should return soon and
+            ask nothing. What it raises is logged. What other kernels do to the same
+            notebook is not notified.
+
+        Returns
+        -------
+        callable
+            Ends the listening.
+        """
+        return self.notifications.listen(callback)
+
+    def draft(self, thread: str | None = None) -> str:
+        """Return the unsent question of a thread; empty if there is none."""
+        return self._drafts.get(self.name_of(thread), "")
+
+    def keep_draft(self, thread: str | None, text: str) -> None:
+        """Keep the unsent question of a thread, in memory only."""
+        expect("a draft", text, str)
+        self._drafts[self.name_of(thread)] = text
 
     # To and from files
 
@@ -217,7 +337,7 @@ class Conversation:
         """
         from h2o_magic import transfer  # noqa: PLC0415
 
-        return transfer.as_text(suffix, self._threads(thread, everything))
+        return transfer.as_text(suffix, self._filled_threads(thread, everything))
 
     def export(
         self,
@@ -236,7 +356,7 @@ class Conversation:
         thread, everything
             As for :meth:`export_text`.
         overwrite
-            True replaces a file that is there.
+            True replaces an existing file.
 
         Raises
         ------
@@ -246,7 +366,7 @@ class Conversation:
         from h2o_magic import transfer  # noqa: PLC0415
 
         expect("a file's path", path, str | PurePath)
-        threads = self._threads(thread, everything)
+        threads = self._filled_threads(thread, everything)
         return transfer.write(path, threads, overwrite=overwrite)
 
     def import_file(
@@ -261,7 +381,7 @@ class Conversation:
             another of these kinds: OpenAI messages, or a notebook with ``%%h2o`` cells.
         thread
             Name of a thread without turns that takes the file's only conversation;
-            None keeps the file's names, with a number behind those that are taken.
+            None keeps the file's names, with a number added to those that are taken.
 
         Returns
         -------
@@ -276,7 +396,7 @@ class Conversation:
         from h2o_magic import transfer  # noqa: PLC0415
 
         expect("a file's path", path, str | PurePath)
-        name = None if thread is None else self._name(thread)
+        name = None if thread is None else self.name_of(thread)
         taken = set(self.record.thread_names())
         threads = transfer.named(transfer.read(path), taken, name)
         self.record.add(threads)
@@ -284,14 +404,15 @@ class Conversation:
             self.changed(added.name)
         return threads
 
-    def _told(self, change: Change | None) -> Change | None:
-        for thread in change.threads if change else ():
-            self.changed(thread)
-        return change
+    def name_of(self, thread: str | None) -> str:
+        """Return a thread's name, checked; that of the current one for None."""
+        return self.thread if thread is None else str(SETTINGS["thread"].check(thread))
 
-    def _threads(self, thread: str | None, everything: bool) -> tuple[Thread, ...]:
-        """Return the threads to export; there is at least one turn in them."""
-        name = self._name(thread)
+    def _filled_threads(
+        self, thread: str | None, everything: bool
+    ) -> tuple[Thread, ...]:
+        """Return the threads to export; they have at least one turn."""
+        name = self.name_of(thread)
         names = self.record.thread_names() if everything else (name,)
         threads = tuple(Thread(n, self.turns(n)) for n in names)
         if not any(t.turns for t in threads):
@@ -299,15 +420,29 @@ class Conversation:
             raise ConfigurationError(f"{where} has no turn to export: ask something")
         return threads
 
-    def _name(self, thread: str | None) -> str:
-        return self.thread if thread is None else str(SETTINGS["thread"].check(thread))
+    def _announced(self, change: Change | None) -> Change | None:
+        for thread in change.threads if change else ():
+            self.changed(thread)
+        return change
 
-    def _go_to_kept_thread(self) -> None:
+    def _go_to_saved_thread(self) -> None:
         """Go to the thread that the notebook was left in, if nobody chose another."""
-        kept = self.record.thread
-        if kept and not self.settings.chosen("thread"):
-            self.settings.set("thread", kept, _KEPT)
+        saved = self.record.thread
+        if saved and not self._settings.chosen("thread"):
+            self._settings.set("thread", saved, _SAVED)
 
-    def _keep_thread(self, setting: str) -> None:
+    def _on_setting(self, setting: str) -> None:
         if setting == "thread":
             self.record.thread = self.thread
+        self.notifications.send(SettingChanged(setting))
+
+    def _stop_removed(self, notification: Notification) -> None:
+        """Stop the answers whose turns a change has removed."""
+        if not isinstance(notification, ThreadChanged):
+            return
+        for thread, queue in list(self._queues.items()):
+            if notification.thread in (None, thread):
+                for answer in queue.holders[:1]:
+                    turn = answer.turn
+                    if turn is not None and not self.record.is_there(turn.id):
+                        answer.stop()

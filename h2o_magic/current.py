@@ -19,7 +19,7 @@ from h2o_magic.settings import Settings
 if TYPE_CHECKING:
     from h2o_magic.aliases import Aliases
     from h2o_magic.connecting import Connected
-    from h2o_magic.notebook import NotebookSession
+    from h2o_magic.notebook import Session
     from h2o_magic.presets import Presets
     from h2o_magic.record import Record
     from h2o_magic.servers import Servers
@@ -53,16 +53,16 @@ class Current:
         self._shell = shell
         self._key = ""
         self._record: Record | None = None
-        self._session: NotebookSession | None = None
+        self._session: Session | None = None
         self.settings.watch(self._on_setting)
 
     @property
-    def session(self) -> NotebookSession:
+    def session(self) -> Session:
         """The session; it is made when it is first needed."""
         if self._session is None:
-            from h2o_magic.notebook import NotebookSession  # noqa: PLC0415
+            from h2o_magic.notebook import Session  # noqa: PLC0415
 
-            self._session = NotebookSession(
+            self._session = Session(
                 record=self.record,
                 settings=self.settings,
                 servers=lambda: self.servers,
@@ -104,7 +104,7 @@ class Current:
         return Presets(places.presets_file(), self._report)
 
     @property
-    def made(self) -> NotebookSession | None:
+    def made(self) -> Session | None:
         """The session if it is made, for those who do not need it."""
         return self._session
 
@@ -197,9 +197,7 @@ class Current:
         """Whether the conversation belongs to no notebook, and so does not last."""
         return not self._key or self._key.startswith("kernel:")
 
-    def _move(
-        self, session: NotebookSession, identity: Identity
-    ) -> tuple[ThreadInfo, ...]:
+    def _move(self, session: Session, identity: Identity) -> tuple[ThreadInfo, ...]:
         """Go to a notebook's conversation, with what was asked without one.
 
         Return the threads that it had before.
@@ -243,11 +241,11 @@ def _end_all() -> None:
         found.close()
 
 
-def session() -> NotebookSession:
+def session() -> Session:
     """Return the running notebook's session; in a plain program, the program's.
 
     It is the one that the magics use: what is asked here is in their history, and what
-    cells ask is in :meth:`~h2o_magic.notebook.NotebookSession.turns`.
+    cells ask is in :meth:`~h2o_magic.notebook.Session.turns`.
     """
     shell = None
     if "IPython" in sys.modules:
@@ -269,7 +267,7 @@ def connect(
     """Let another server answer in the running notebook, and keep it under a name.
 
     The parameters, and the errors that are raised, are those of
-    :meth:`~h2o_magic.notebook.NotebookSession.connect`.
+    :meth:`~h2o_magic.notebook.Session.connect`.
     """
     return session().connect(
         server,

@@ -1,40 +1,37 @@
-"""An answer that has ended: shown as its format wants it, and as a value."""
+"""An answer shown in a cell: while it comes, at its end, and as a value."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from h2o_magic.asking import Answer
+from h2o_magic.events import Notice, Replaced, TextDelta
+from h2o_magic.ipython.interrupts import AnswerStopped
 
 if TYPE_CHECKING:
     from h2o_magic.display import AnswerView
     from h2o_magic.rendering import Rendered
 
-__all__ = ["Ended"]
 
-
-class Ended:
-    """What becomes of an answer at its end.
-
-    Parameters
-    ----------
-    answer
-        The answer; it may still be coming.
+class AnswerDisplay:
+    """Shows one answer in a view.
 
     Attributes
     ----------
     problem : str
-        Why it is not whole, where it failed.
+        Why the answer is not whole, where it failed.
     """
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, view: AnswerView) -> None:
         self.answer = answer
         self.problem = ""
+        self._view = view
         self._rendered: Rendered | None = None
 
     @property
     def error(self) -> str:
-        """How it is not what it was asked to be; empty if it is, or is not whole."""
+        """How a whole answer is not what it was asked to be; else empty."""
         return self._rendered.error if self._rendered else ""
 
     @property
@@ -43,41 +40,72 @@ class Ended:
         asked = self.answer.question.format == "code"
         return self._value if asked and isinstance(self._value, str) else ""
 
-    @property
-    def _value(self) -> Any:
-        return self._rendered.value if self._rendered else None
+    def stream(self) -> None:
+        """Show the answer as it comes, and its end, however it ends.
 
-    def show(self, view: AnswerView) -> None:
-        """Show it at its end."""
-        from h2o_magic.rendering import render  # noqa: PLC0415 - the text comes first
-
-        self._rendered = rendered = render(self.answer, self.problem)
-        metadata = {"h2o_magic": self.answer.facts.as_metadata()}
-        view.finish(rendered.data, metadata)
+        Raises
+        ------
+        AnswerStopped
+            If the user interrupts.
+        """
+        answer, view = self.answer, self._view
+        with view:
+            try:
+                view.wait()
+                with closing(iter(answer)) as events:  # type: ignore[type-var]
+                    for event in events:
+                        match event:
+                            case TextDelta(text):
+                                view.write(text)
+                            case Replaced(text):
+                                view.replace(text)
+                            case Notice(text):
+                                view.notice(text)
+            except KeyboardInterrupt:
+                if not answer.text.strip():
+                    view.clear()
+                    raise
+                self._finish()
+                raise AnswerStopped("Stopped. The answer so far is kept.") from None
+            except Exception as error:
+                self.problem = str(error) or type(error).__name__
+                if answer.text.strip():
+                    self._finish()
+                else:
+                    view.clear()
+                raise
+            self._finish()
 
     def value(self) -> object:
-        """Return it as a value: a text that knows its facts, or a table's DataFrame."""
+        """Return the answer as a value: text that knows its facts, or a DataFrame."""
         from h2o_magic.result import AnswerText  # noqa: PLC0415
 
-        answer = self.answer
+        answer, error = self.answer, self.problem or self.error
+        if not error and answer.facts.status == "stopped":
+            error = "stopped by the user: the answer is not whole"
+            if not answer.text.strip():
+                error = "stopped by the user before any text came"
         text = AnswerText.of(
             answer.text,
             answer.facts,
             answer.messages,
-            error=self.problem or self.error or _stopped(answer),
+            error=error,
             reasoning=answer.reasoning,
         )
         if answer.question.format == "table" and self._value is not None:
             return _data_frame(self._value, text)
         return text
 
+    @property
+    def _value(self) -> Any:
+        return self._rendered.value if self._rendered else None
 
-def _stopped(answer: Answer) -> str:
-    if answer.facts.status != "stopped":
-        return ""
-    if not answer.text.strip():
-        return "stopped by the user before any text came"
-    return "stopped by the user: the answer is not whole"
+    def _finish(self) -> None:
+        from h2o_magic.rendering import render  # noqa: PLC0415 - the text comes first
+
+        self._rendered = rendered = render(self.answer, self.problem)
+        metadata = {"h2o_magic": self.answer.facts.as_metadata()}
+        self._view.finish(rendered.data, metadata)
 
 
 def _data_frame(table: Any, text: str) -> object:

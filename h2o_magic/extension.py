@@ -9,15 +9,19 @@ from tokenize import TokenInfo
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
+from IPython.core.getipython import get_ipython
 from IPython.core.inputtransformer2 import EscapedCommand
 from traitlets import TraitError
 
 from h2o_magic import current, failures
+from h2o_magic.errors import MisuseError
 from h2o_magic.magics import H2OMagics
 
 if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext
     from IPython.core.interactiveshell import InteractiveShell
+
+    from h2o_magic.chat_panel import Panel
 
 __all__ = ["load", "unload"]
 
@@ -66,6 +70,25 @@ def unload(shell: InteractiveShell) -> None:
     manager.registry.pop(type(magics).__name__, None)
     for kind in ("line", "cell"):
         manager.magics[kind].pop("h2o", None)
+
+
+def panel() -> Panel:
+    """Return a chat panel on the notebook's conversation, for its cell to show.
+
+    Several may be open at once. The extension is loaded if it is not yet.
+
+    Raises
+    ------
+    MisuseError
+        If there is no notebook.
+    """
+    from h2o_magic.ipython.panel_host import panel_of  # noqa: PLC0415
+
+    shell: Any = get_ipython()
+    if shell is None:
+        raise MisuseError("a panel needs a notebook: open one in JupyterLab")
+    load(shell)
+    return panel_of(shell.magics_manager.registry[H2OMagics.__name__])
 
 
 def completing(shell: InteractiveShell) -> Callable[[CompletionContext], Any]:

@@ -1,7 +1,6 @@
 """What happens to a conversation, told to those who listen.
 
-The values are frozen, but for the answer in :class:`Grew`, which goes on growing: no
-text is copied. They come from whatever thread asks, while no lock is held.
+Notifications come from whatever thread asks, while no lock is held.
 """
 
 from __future__ import annotations
@@ -10,26 +9,43 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
-from h2o_magic.asking import Answer
+from h2o_magic.answers import Facts
+from h2o_magic.question import Question
 from h2o_magic.turns import Turn
-
-__all__ = ["Began", "Changed", "Configured", "Ended", "Feed", "Grew", "News", "Waits"]
 
 _log = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())  # else it would be written into a cell
 
 
+class ComingAnswer(Protocol):
+    """What listeners see of an answer that is waiting or being written."""
+
+    question: Question
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def reasoning(self) -> str: ...
+    @property
+    def notice(self) -> str: ...
+    @property
+    def facts(self) -> Facts: ...
+    @property
+    def turn(self) -> Turn | None: ...
+    def stop(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
-class Waits:
-    """A question waits for the answers before it in a thread, or gave that up."""
+class QueueChanged:
+    """A question waits for earlier answers of its thread, or no longer does."""
 
     thread: str
 
 
 @dataclass(frozen=True, slots=True)
-class Began:
+class AnswerStarted:
     """A question is about to be sent; its turn is in the record."""
 
     thread: str
@@ -37,19 +53,22 @@ class Began:
 
 
 @dataclass(frozen=True, slots=True)
-class Grew:
-    """An event of an answer came, be it text, reasoning, or what the server notes."""
+class AnswerGrew:
+    """More of an answer arrived: text, reasoning, or a notice of the server.
+
+    The answer is the live object, so that no text is copied.
+    """
 
     thread: str
     turn_id: int
-    answer: Answer
+    answer: ComingAnswer
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """An answer has ended, in whatever way: `turn` is as it is kept.
+class AnswerEnded:
+    """An answer has ended; `turn` is as it was saved.
 
-    A turn that nothing came of may not be kept. Then ``Changed`` follows.
+    If the turn was not kept because no text came, ``ThreadChanged`` follows.
     """
 
     thread: str
@@ -57,39 +76,46 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
-    """The turns of a thread are others now, or those of all (None)."""
+class ThreadChanged:
+    """The turns of a thread changed, or those of all threads (None)."""
 
     thread: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Configured:
-    """A setting has another value; the current thread is one of the settings."""
+class SettingChanged:
+    """A setting has a new value; the current thread is one of the settings."""
 
     setting: str
 
 
-News: TypeAlias = Waits | Began | Grew | Ended | Changed | Configured
+Notification: TypeAlias = (
+    QueueChanged
+    | AnswerStarted
+    | AnswerGrew
+    | AnswerEnded
+    | ThreadChanged
+    | SettingChanged
+)
 
 
-class Feed:
-    """Tells listeners what happens. Any thread may tell, listen and stop listening."""
+class Notifications:
+    """Passes notifications on to listeners. Safe to use from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._listeners: tuple[Callable[[News], object], ...] = ()
+        self._listeners: tuple[Callable[[Notification], object], ...] = ()
 
-    def listen(self, callback: Callable[[News], object]) -> Callable[[], None]:
-        """Call `callback` with all that happens, and return what ends that.
+    def listen(self, callback: Callable[[Notification], object]) -> Callable[[], None]:
+        """Call `callback` with every notification; return a function that ends it.
 
-        It is called in the thread in which it happens, which waits: it should return
-        soon, and ask nothing. What it raises goes to this module's logger.
+        It is called in the thread where the change happens, which waits for it: it
+        should return soon and ask nothing. What it raises is logged and ignored.
         """
 
         # Equal callbacks are told apart: each ends its own listening.
-        def listener(news: News) -> None:
-            callback(news)
+        def listener(notification: Notification) -> None:
+            callback(notification)
 
         def end() -> None:
             with self._lock:
@@ -101,10 +127,10 @@ class Feed:
             self._listeners += (listener,)
         return end
 
-    def tell(self, news: News) -> None:
-        """Tell all who listen; what one of them raises disturbs nobody."""
+    def send(self, notification: Notification) -> None:
+        """Call all listeners; an error of one does not affect the others."""
         for listener in self._listeners:
             try:
-                listener(news)
+                listener(notification)
             except Exception:
-                _log.exception("a listener failed at %s", type(news).__name__)
+                _log.exception("a listener failed at %s", type(notification).__name__)

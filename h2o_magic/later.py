@@ -8,13 +8,11 @@ import time
 from h2o_magic.asking import Answer
 from h2o_magic.turns import Turn
 
-__all__ = ["Asked", "Background"]
-
 #: Seconds that answers get to end when the session closes.
 _FAREWELL = 2.0
 
 
-class Asked:
+class BackgroundAnswer:
     """A question that is being asked in the background.
 
     Attributes
@@ -59,7 +57,7 @@ class Asked:
 
     def __repr__(self) -> str:
         """Say how far it is."""
-        return f"<Asked: {self.answer!r}>"
+        return f"<BackgroundAnswer: {self.answer!r}>"
 
 
 class Background:
@@ -67,11 +65,11 @@ class Background:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._running: set[Asked] = set()
+        self._running: set[BackgroundAnswer] = set()
 
-    def ask(self, answer: Answer) -> Asked:
+    def ask(self, answer: Answer) -> BackgroundAnswer:
         """Begin to read `answer`; its place in its thread's line is taken at once."""
-        asked, lined_up = Asked(answer), threading.Event()
+        asked, lined_up = BackgroundAnswer(answer), threading.Event()
         with self._lock:
             self._running.add(asked)
         # A daemon: a kernel that is ended does not wait for a long answer.
@@ -98,7 +96,7 @@ class Background:
         for asked in running:
             asked.wait(max(deadline - time.monotonic(), 0.0))
 
-    def _run(self, asked: Asked, lined_up: threading.Event) -> None:
+    def _run(self, asked: BackgroundAnswer, lined_up: threading.Event) -> None:
         try:
             asked.answer.line_up()
             lined_up.set()

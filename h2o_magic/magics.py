@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from h2o_magic import places
-from h2o_magic.errors import ConfigurationError, H2OMagicError
+from h2o_magic.ipython.interrupts import usage_errors
 from h2o_magic.traits import SettingsTraits
 
 if TYPE_CHECKING:
@@ -26,63 +25,8 @@ if TYPE_CHECKING:
     from h2o_magic.arguments import AskOptions
     from h2o_magic.asking import Answer
     from h2o_magic.current import Current
-    from h2o_magic.display import AnswerView
-    from h2o_magic.ended import Ended
-    from h2o_magic.notebook import NotebookSession
-    from h2o_magic.preview import Preview
-
-__all__ = ["AnswerStopped", "H2OMagics", "retry_settings"]
-
-
-class AnswerStopped(KeyboardInterrupt):
-    """The user stopped an answer. It ends a Run All, and shows one line."""
-
-    def _render_traceback_(self) -> list[str]:
-        return [str(self)]
-
-
-def retry_settings(options: AskOptions) -> dict[str, Any]:
-    """Return the settings that differ where a turn is asked again.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is an option that only a new question may have.
-    """
-    if options.new or not options.history:
-        raise ConfigurationError(
-            "%h2o retry: it asks again from the turn's own place: leave out "
-            f"`{'--new' if options.new else '--no-history'}`"
-        )
-    for name in ("raw", "preview", "schema"):
-        if getattr(options, name):
-            raise ConfigurationError(
-                f"%h2o retry: it asks the same again: leave out `--{name}`"
-            )
-    return dict(options.settings)
-
-
-@contextmanager
-def usage_errors() -> Iterator[None]:
-    """Turn this package's errors into IPython's one-line ``UsageError``.
-
-    IPython tests for exactly this class; a subclass would show a traceback.
-    """
-    try:
-        yield
-    except H2OMagicError as error:
-        raise UsageError(" ".join(str(error).split())) from error
-
-
-@contextmanager
-def interrupts() -> Iterator[None]:
-    """Turn an interrupt, wherever it comes, into one line that says what is left."""
-    try:
-        yield
-    except AnswerStopped:
-        raise
-    except KeyboardInterrupt:
-        raise AnswerStopped("Stopped before any text came.") from None
+    from h2o_magic.ended import AnswerDisplay
+    from h2o_magic.notebook import Session
 
 
 @magics_class
@@ -108,7 +52,7 @@ class H2OMagics(SettingsTraits, Magics):
         current.say = self._said.append
 
     @property
-    def session(self) -> NotebookSession:
+    def session(self) -> Session:
         """The notebook's session, made when it is first needed."""
         return self._current.session
 
@@ -121,7 +65,7 @@ class H2OMagics(SettingsTraits, Magics):
     @line_cell_magic
     def h2o(self, line: str, cell: str | None = None) -> None:
         """Ask a language model; ``%h2o help`` lists what it can do."""
-        with self.speaking(), usage_errors(), interrupts():
+        with self.speaking(), usage_errors():
             said = self.welcome()
             if cell is None:
                 from h2o_magic import subcommands  # noqa: PLC0415
@@ -132,10 +76,10 @@ class H2OMagics(SettingsTraits, Magics):
 
             options = parse_cell_line(line)
             if options.help:
-                self._show_help()
-            else:
+                self.show_help()
+            elif answer := self._asked(options, cell):
                 # An answer that owns its cell would clear the welcome away.
-                self.ask(options, cell, owns_cell=not said)
+                self._show(answer, options, owns_cell=not said)
 
     def ask_line(self, text: str) -> None:
         """Ask what stands on the rest of a line, after options."""
@@ -143,13 +87,11 @@ class H2OMagics(SettingsTraits, Magics):
 
         options, question = parse_ask(text)
         if options.help:
-            self._show_help()
+            self.show_help()
         else:
-            self.ask(options, question, owns_cell=False)
+            self.ask(options, question)
 
-    def ask(
-        self, options: AskOptions, question: str, *, owns_cell: bool
-    ) -> Answer | None:
+    def ask(self, options: AskOptions, question: str) -> Answer | None:
         """Ask `question`, show the answer as it comes, and return it.
 
         None if only a preview was wanted.
@@ -162,18 +104,9 @@ class H2OMagics(SettingsTraits, Magics):
         AnswerStopped
             If the user interrupts.
         """
-        text = question if options.raw else self.expanded(question)
-        settings: dict[str, Any] = {
-            **options.settings,
-            "history": options.history,
-            "new": options.new,
-            "schema": self._schema(options.schema),
-        }
-        if options.preview:
-            self._preview(self.session.preview(text, **settings))
-            return None
-        answer = self.session.ask(text, **settings)
-        self._show(answer, options, owns_cell=owns_cell)
+        answer = self._asked(options, question)
+        if answer is not None:
+            self._show(answer, options)
         return answer
 
     def retry(self, options: AskOptions) -> None:
@@ -184,8 +117,21 @@ class H2OMagics(SettingsTraits, Magics):
         H2OMagicError, AnswerStopped
             As :meth:`ask` does.
         """
-        answer = self.session.retry(**retry_settings(options))
-        self._show(answer, options, owns_cell=False)
+        from h2o_magic.arguments import retry_settings  # noqa: PLC0415
+
+        self._show(self.session.retry(**retry_settings(options)), options)
+
+    def open_panel(self) -> None:
+        """Show the chat panel below the cell."""
+        from h2o_magic.ipython.panel_host import panel_of  # noqa: PLC0415
+
+        panel_of(self).show()
+
+    def show_help(self) -> None:
+        """Show the subcommands and the options of a question."""
+        from h2o_magic import subcommands  # noqa: PLC0415 - a question needs none
+
+        subcommands.show_help(self)
 
     def welcome(self) -> bool:
         """Say once what of the conversation is back; return whether anything is."""
@@ -230,15 +176,35 @@ class H2OMagics(SettingsTraits, Magics):
         if not blank and self._current.cell.end() and result.success:
             self._current.take_out_what_is_not_asked_any_more()
 
-    def _show_help(self) -> None:
-        from h2o_magic import subcommands  # noqa: PLC0415 - a question needs none
+    def _asked(self, options: AskOptions, question: str) -> Answer | None:
+        """Return the answer to come; None where a preview was shown instead."""
+        text = question if options.raw else self.expanded(question)
+        settings: dict[str, Any] = {
+            **options.settings,
+            "history": options.history,
+            "new": options.new,
+            "schema": self._schema(options.schema),
+        }
+        if not options.preview:
+            return self.session.ask(text, **settings)
+        from h2o_magic import preview_view  # noqa: PLC0415
+        from h2o_magic.display import show_markdown  # noqa: PLC0415
 
-        subcommands.show_help(self)
+        preview = self.session.preview(text, **settings)
+        show_markdown(
+            self.shell,
+            preview_view.preview_markdown(preview),
+            preview_view.preview_plain(preview),
+        )
+        return None
 
-    def _show(self, answer: Answer, options: AskOptions, *, owns_cell: bool) -> None:
+    def _show(
+        self, answer: Answer, options: AskOptions, *, owns_cell: bool = False
+    ) -> None:
+        """Show an answer as it comes, and keep it as a value however it ends."""
         from h2o_magic.captions import model_name  # noqa: PLC0415
         from h2o_magic.display import make_view  # noqa: PLC0415
-        from h2o_magic.ended import Ended  # noqa: PLC0415
+        from h2o_magic.ended import AnswerDisplay  # noqa: PLC0415
 
         asked = model_name(answer.question.model)
         view = make_view(
@@ -247,26 +213,24 @@ class H2OMagics(SettingsTraits, Magics):
             owns_cell=owns_cell,
             live=options.live,
         )
-        ended = Ended(answer)
+        display = AnswerDisplay(answer, view)
         try:
-            with view:
-                _show(ended, view)
+            display.stream()
         finally:
-            self._keep(ended, options)
-        if ended.code:
+            self._keep(display, options)
+        if display.code:
             from h2o_magic.next_cell import offer  # noqa: PLC0415
 
-            offer(self.shell, ended.code)
-        if ended.error:
+            offer(self.shell, display.code)
+        if display.error:
             from h2o_magic.rendering import AnswerError  # noqa: PLC0415
 
-            raise AnswerError(ended.error)
+            raise AnswerError(display.error)
 
-    def _keep(self, ended: Ended, options: AskOptions) -> None:
-        """Keep an answer as a value, however it ended."""
-        if not ended.answer.messages or self.shell is None:
+    def _keep(self, display: AnswerDisplay, options: AskOptions) -> None:
+        if not display.answer.messages or self.shell is None:
             return
-        value = ended.value()
+        value = display.value()
         if options.out is not None:
             self.shell.user_ns[options.out] = value
         if not options.quiet:
@@ -308,13 +272,6 @@ class H2OMagics(SettingsTraits, Magics):
 
         return load(named)
 
-    def _preview(self, preview: Preview) -> None:
-        from h2o_magic import preview_view as view  # noqa: PLC0415
-        from h2o_magic.display import show_markdown  # noqa: PLC0415
-
-        markdown, plain = view.preview_markdown(preview), view.preview_plain(preview)
-        show_markdown(self.shell, markdown, plain)
-
     @contextmanager
     def speaking(self) -> Iterator[None]:
         """Say at the end what went wrong aside: an answer's end clears the cell."""
@@ -323,41 +280,3 @@ class H2OMagics(SettingsTraits, Magics):
         finally:
             while self._said:
                 sys.stderr.write(f"h2o_magic: {self._said.pop(0)}\n")
-
-
-def _show(ended: Ended, view: AnswerView) -> None:
-    """Write an answer into its view, and end it there however it ends."""
-    from h2o_magic.events import (  # noqa: PLC0415 - `%load_ext` needs none of them
-        Notice,
-        Replaced,
-        TextDelta,
-    )
-
-    answer = ended.answer
-    try:
-        view.wait()
-        with closing(iter(answer)) as events:  # type: ignore[type-var]
-            for event in events:
-                match event:
-                    case TextDelta(text):
-                        view.write(text)
-                    case Replaced(text):
-                        view.replace(text)
-                    case Notice(text):
-                        view.notice(text)
-                    case _:
-                        pass
-    except KeyboardInterrupt:
-        if not answer.text.strip():
-            view.clear()
-            raise
-        ended.show(view)
-        raise AnswerStopped("Stopped. The answer so far is kept.") from None
-    except Exception as error:
-        ended.problem = str(error) or type(error).__name__
-        if answer.text.strip():
-            ended.show(view)
-        else:
-            view.clear()
-        raise
-    ended.show(view)

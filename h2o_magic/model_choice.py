@@ -17,11 +17,11 @@ from h2o_magic.nearest import did_you_mean
 from h2o_magic.settings import Settings
 
 __all__ = [
-    "adopt",
-    "give_back",
+    "adopt_default",
     "is_chosen",
     "is_lent",
     "lacking",
+    "reset_default",
     "settle",
     "whole_path",
 ]
@@ -54,7 +54,7 @@ def settle(settings: Settings, models: Sequence[ModelInfo], server: str) -> None
     """
     if is_chosen(settings):
         return
-    give_back(settings)
+    reset_default(settings)
     names = [model.name for model in models]
     if settings["model"] in names:
         return
@@ -64,7 +64,7 @@ def settle(settings: Settings, models: Sequence[ModelInfo], server: str) -> None
             return
 
 
-def adopt(settings: Settings, name: str, server: str) -> None:
+def adopt_default(settings: Settings, name: str, server: str) -> None:
     """Make the model current that a server says it answers with where nobody chose.
 
     Parameters
@@ -82,12 +82,12 @@ def adopt(settings: Settings, name: str, server: str) -> None:
         settings.origin("model"),
     ):
         return
-    give_back(settings)
+    reset_default(settings)
     if name != settings["model"]:
         settings.set("model", name, origin)
 
 
-def give_back(settings: Settings) -> None:
+def reset_default(settings: Settings) -> None:
     """Go back to the default model, if a server's is current."""
     if is_lent(settings):
         settings.unset("model")

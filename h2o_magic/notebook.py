@@ -1,4 +1,4 @@
-"""The notebook's session: its conversation, asking on it, and the server that answers.
+"""The notebook's session: its conversation, asking in it, and the server that answers.
 
 What magic, panel and Python code share. It knows no notebook: it takes a question with
 the key of the cell that asks, and keeps the turn however the answer ends.
@@ -6,38 +6,37 @@ the key of the cell that asks, and keeps the turn however the answer ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from h2o_magic.aliases import Aliases
 from h2o_magic.asking import Answer
-from h2o_magic.backends import Backend, ModelInfo
-from h2o_magic.branching import BranchingConversation
-from h2o_magic.configuring import Configuring
-from h2o_magic.errors import BackendError, ConfigurationError
-from h2o_magic.exchange import Exchange
+from h2o_magic.backends import Backend
+from h2o_magic.conversation import Conversation
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.exchange import prepare
 from h2o_magic.expecting import expect
+from h2o_magic.later import Background, BackgroundAnswer
 from h2o_magic.model_choice import whole_path
-from h2o_magic.posing import Posing
-from h2o_magic.presets import Presets
+from h2o_magic.posing import QuestionBuilder, in_place_of
+from h2o_magic.presets import Preset, Presets
 from h2o_magic.question import Question
 from h2o_magic.record import Record
-from h2o_magic.server_choice import ServerChoice
-from h2o_magic.settings import Settings
+from h2o_magic.server_choice import Connection
+from h2o_magic.settings import Settings, find_setting
+from h2o_magic.turns import Turn
 
 # What most questions do without, and the first answer would wait for.
 if TYPE_CHECKING:
-    from h2o_magic.connecting import Connected
     from h2o_magic.fetching import FetchEvent
-    from h2o_magic.known_servers import KnownServer
-    from h2o_magic.model_lists import Listed
     from h2o_magic.preview import Preview
     from h2o_magic.servers import Servers
 
-__all__ = ["RUNNING", "Answer", "NotebookSession"]
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 class _Running:
@@ -51,7 +50,27 @@ class _Running:
 RUNNING = _Running()
 
 
-class NotebookSession(BranchingConversation, Configuring):
+def _of_conversation(
+    method: Callable[Concatenate[Conversation, _P], _T],
+) -> Callable[Concatenate[Session, _P], _T]:
+    @wraps(method)
+    def called(self: Session, /, *arguments: _P.args, **named: _P.kwargs) -> _T:
+        return method(self.conversation, *arguments, **named)
+
+    return called
+
+
+def _of_connection(
+    method: Callable[Concatenate[Connection, _P], _T],
+) -> Callable[Concatenate[Session, _P], _T]:
+    @wraps(method)
+    def called(self: Session, /, *arguments: _P.args, **named: _P.kwargs) -> _T:
+        return method(self.connection, *arguments, **named)
+
+    return called
+
+
+class Session:
     """One notebook's conversation with the models of a server.
 
     Everything that the magics do is a method here. ``h2o_magic.session()`` returns the
@@ -61,6 +80,10 @@ class NotebookSession(BranchingConversation, Configuring):
     ----------
     settings : Settings
         The settings in force.
+    conversation : Conversation
+        The threads and their turns.
+    connection : Connection
+        The server and the model in use.
 
     Parameters
     ----------
@@ -72,8 +95,7 @@ class NotebookSession(BranchingConversation, Configuring):
     settings
         The settings in force; None for the defaults.
     servers
-        Returns the servers that can be connected to, when they are first needed; None
-        for none but by their addresses.
+        Returns the known servers, when they are first needed; None for none.
     aliases
         The user's names for models; None for none.
     presets
@@ -83,7 +105,7 @@ class NotebookSession(BranchingConversation, Configuring):
         `servers` knows.
     cells
         Returns the key of the running cell's next turn in a thread, or None without
-        one; it is told False for a question outside the conversation.
+        one; it is passed False for a question outside the conversation.
     coming_cells
         Returns the same for a question that is not asked yet, and counts nothing.
 
@@ -108,52 +130,20 @@ class NotebookSession(BranchingConversation, Configuring):
         cells: Callable[[str, bool], str | None] = lambda *_: None,
         coming_cells: Callable[[str, bool], str | None] = lambda *_: None,
     ) -> None:
-        self._cells = cells
-        self._coming_cells = coming_cells
-        self._presets = Presets() if presets is None else presets
-        settings = Settings() if settings is None else settings
-        exchange = Exchange(
-            Record(None, "") if record is None else record,
-            lambda: (connect or self._choice.backend)(str(settings["server"])),
-            lambda: self._choice.model_at_hand(),  # noqa: PLW0108 - made below
-            backend,
-            lambda model: self._choice.recommended_system(model),  # noqa: PLW0108
-        )
-        self._choice = ServerChoice(
-            exchange,
+        self.settings = settings = Settings() if settings is None else settings
+        self.conversation = Conversation(record or Record(None, ""), settings)
+        self.connection = Connection(
             settings,
             _no_servers if servers is None else servers,
             Aliases() if aliases is None else aliases,
-            settled=backend is not None,
+            connect,
+            backend,
         )
-        super().__init__(exchange, settings, Posing(settings, self._choice.model))
-
-    @property
-    def servers(self) -> Servers:
-        """The servers that are known, and looked for."""
-        return self._choice.servers
-
-    @servers.setter
-    def servers(self, servers: Servers) -> None:
-        self._choice.servers = servers
-
-    @property
-    def aliases(self) -> Aliases:
-        """The user's names for models."""
-        return self._choice.aliases
-
-    @aliases.setter
-    def aliases(self, aliases: Aliases) -> None:
-        self._choice.aliases = aliases
-
-    @property
-    def backend(self) -> Backend:
-        """The server that answers. Another may take its place; the turns stay."""
-        return self._exchange.backend
-
-    @backend.setter
-    def backend(self, backend: Backend) -> None:
-        self._exchange.backend = backend
+        self._builder = QuestionBuilder(settings, self.connection)
+        self._background = Background()
+        self._presets = Presets() if presets is None else presets
+        self._cells = cells
+        self._coming_cells = coming_cells
 
     # Asking
 
@@ -167,7 +157,7 @@ class NotebookSession(BranchingConversation, Configuring):
         schema: object = None,
         **options: object,
     ) -> Answer:
-        """Ask `question` after the turns before it, and return the coming answer.
+        """Ask `question` after the turns before it, and return the answer to come.
 
         Nothing is sent before the answer is iterated, or read.
 
@@ -180,11 +170,11 @@ class NotebookSession(BranchingConversation, Configuring):
             cell. Asking again under the same key replaces its turn.
         history
             False asks outside the conversation: nothing of it is sent, and the turn is
-            not kept. A turn of a `cell` that is given is taken out.
+            not kept. A turn of a `cell` that is given is removed.
         new
             True begins a new conversation with this question.
         schema
-            What the answer is to fit: a JSON schema, a pydantic model, a dataclass.
+            What the answer has to fit: a JSON schema, a pydantic model, a dataclass.
         **options
             Settings for this question only: ``model``, ``system``, ``thread``,
             ``max_turns``, ``temperature``, ... None leaves a parameter to the server.
@@ -196,10 +186,10 @@ class NotebookSession(BranchingConversation, Configuring):
         MessagesError
             If the question is empty.
         """
-        asked = self._posing.question(
+        asked = self._builder.question(
             question, options, history=history, begins=new, schema=schema
         )
-        return Answer(self._exchange, _of_cell(asked, cell, self._cells))
+        return self._answer(_of_cell(asked, cell, self._cells))
 
     def preview(
         self,
@@ -211,23 +201,22 @@ class NotebookSession(BranchingConversation, Configuring):
         schema: object = None,
         **options: object,
     ) -> Preview:
-        """Return what :meth:`ask` would send; nothing is sent for an answer.
+        """Return what :meth:`ask` would send, with the same arguments.
 
-        The server may be asked to count the tokens. The parameters are those of
-        :meth:`ask`.
+        No question is sent. The server may be asked to count the tokens.
 
         Raises
         ------
         ConfigurationError, MessagesError
             As :meth:`ask` does.
         """
-        asked = self._posing.question(
-            question, options, history=history, begins=new, schema=schema
-        )
         from h2o_magic.preview import preview  # noqa: PLC0415
 
+        asked = self._builder.question(
+            question, options, history=history, begins=new, schema=schema
+        )
         asked = _of_cell(asked, cell, self._coming_cells)
-        return preview(self._exchange.prepare(asked))
+        return preview(prepare(asked, self.record, self.connection))
 
     def retry(self, *, thread: str | None = None, **options: object) -> Answer:
         """Ask a thread's last question again, in the place of its turn.
@@ -244,117 +233,213 @@ class NotebookSession(BranchingConversation, Configuring):
         ConfigurationError
             If the thread has no turn, or an option is unknown or refused.
         """
-        name = self._name(thread)
+        name = self.conversation.name_of(thread)
         turns = self.record.turns(name, last=1)
         if not turns:
             raise ConfigurationError(
                 f"thread {name} has no turn to try again: ask something first"
             )
-        (turn,) = turns
-        return Answer(self._exchange, self._posing.again(turn, name, options))
+        return self._answer(self._builder.again(turns[0], name, options))
 
-    # The server
-
-    def connect(
+    def ask_later(
         self,
-        server: str,
+        question: str,
         *,
-        name: str = "",
-        dialect: str = "",
-        key_env: str = "",
-        key_ring: str = "",
-        key_prompt: bool = False,
-    ) -> Connected:
-        """Go to a server, and keep it under a name.
+        cell: str | None = None,
+        thread: str | None = None,
+        replaces: Turn | None = None,
+        history: bool = True,
+        new: bool = False,
+        schema: object = None,
+        **options: object,
+    ) -> BackgroundAnswer:
+        """Ask `question` in the background, and return at once.
 
-        If that fails, the session stays where it is.
+        Interrupting the kernel does not stop it; :meth:`BackgroundAnswer.stop`,
+        :meth:`stop` and :meth:`close` do.
 
         Parameters
         ----------
-        server
-            An address, the name of a known server, or ``local``.
-        name
-            What to call it; empty for its name, or one after its address.
-        dialect
-            ``openai``, ``gpt-gm``, the name of one that a plug-in adds, or ``auto`` to
-            find it out anew; empty for what is known, or else finding it out.
-        key_env, key_ring, key_prompt
-            Where its key is: a variable of the environment, a service in the system's
-            keyring, or with the user, who is asked for it. None of them for what is
-            known of the server, or no key.
+        question, cell, history, new, schema, **options
+            As for :meth:`ask`, except that no cell is the default.
+        thread
+            Name of the thread; None for the current one.
+        replaces
+            A turn of this thread, whose place and cell the new one takes.
+
+        Raises
+        ------
+        ConfigurationError, MessagesError
+            As :meth:`ask` does. A later error is in :attr:`BackgroundAnswer.error`.
+        """
+        expect("the key of a cell", cell, str, optional=True)
+        expect("a turn", replaces, Turn, optional=True)
+        options["thread"] = self.conversation.name_of(thread)
+        asked = self._builder.question(
+            question, options, history=history, begins=new, schema=schema
+        )
+        if replaces is not None:
+            asked = in_place_of(replaces, asked)
+        if cell is not None:
+            asked = replace(asked, cell=cell)
+        return self._background.ask(self._answer(asked))
+
+    def regenerate(
+        self, number: int, thread: str | None = None, **options: object
+    ) -> BackgroundAnswer:
+        """Ask a turn's question again in the background, in its place.
+
+        Parameters
+        ----------
+        number
+            The turn's, from 1.
+        thread
+            Name of the thread; None for the current one.
+        **options
+            Settings that are to differ from those it was asked under, which otherwise
+            apply again: model, system text and parameters.
 
         Raises
         ------
         ConfigurationError
-            If an argument is refused, or the key is missing.
-        BackendError
-            If the server does not answer, or refuses the key.
+            If there is no such turn, or an option is unknown or refused.
         """
-        from h2o_magic.keys import key_source  # noqa: PLC0415
+        turn, name = self.turn(number, thread), self.conversation.name_of(thread)
+        return self._background.ask(
+            self._answer(self._builder.again(turn, name, options))
+        )
 
-        expect("a server", server, str)
-        key = key_source(key_env=key_env, key_ring=key_ring, key_prompt=key_prompt)
-        return self._choice.connect(server, name=name, dialect=dialect, key=key)
+    def edit(
+        self, number: int, question: str, thread: str | None = None, **options: object
+    ) -> BackgroundAnswer:
+        """Ask another question in a turn's place, in the background.
 
-    def forget_server(self, name: str) -> KnownServer:
-        """Forget a known server, by name or address, and return what was known of it.
-
-        A session that is on it goes to the local one.
+        Parameters
+        ----------
+        number
+            The turn's, from 1.
+        question
+            What is asked instead.
+        thread
+            Name of the thread; None for the current one.
+        **options
+            Settings for this question only; for the others, those in force now apply.
 
         Raises
         ------
-        ConfigurationError
-            If there is none.
+        ConfigurationError, MessagesError
+            If there is no such turn, the question is empty, or an option is refused.
         """
-        return self._choice.forget(name)
+        turn = self.turn(number, thread)
+        return self.ask_later(question, thread=thread, replaces=turn, **options)  # type: ignore[arg-type]
 
-    def models(self) -> list[ModelInfo]:
-        """Return what the server offers.
+    def stop_background(self) -> None:
+        """Stop all answers in the background, and wait until they are kept.
 
-        Raises
-        ------
-        BackendError
-            If the server does not answer.
+        It waits two seconds at most.
         """
-        return self._choice.models()
+        self._background.close()
 
-    def current_model(self) -> ModelInfo | None:
-        """Return what the server says of the model that would answer; None if nothing.
+    def close(self) -> None:
+        """Release what server and record hold. The conversation stays.
 
-        A local server that does not run is not started for that.
+        Answers in the background are stopped first; what came of them is kept.
         """
-        from h2o_magic import embedded  # noqa: PLC0415
+        self.stop_background()
+        self.connection.disconnect()
+        self.record.close()
 
-        if not self.settings["server"] and embedded.running() is None:
-            return None
-        with suppress(BackendError, ConfigurationError):
-            return self._choice.current_model()
-        return None
+    # The conversation
 
-    def listed_models(self) -> Listed:
-        """Return what the server offers, or offered when it answered last.
+    @property
+    def record(self) -> Record:
+        """Where the turns are kept."""
+        return self.conversation.record
 
-        Raises
-        ------
-        BackendError
-            If the server does not answer, and never has.
-        """
-        return self._choice.listed_models()
+    @record.setter
+    def record(self, record: Record) -> None:
+        self.conversation.record = record
+
+    @property
+    def thread(self) -> str:
+        """The name of the current thread."""
+        return self.conversation.thread
+
+    @thread.setter
+    def thread(self, name: str) -> None:
+        self.conversation.thread = name
+
+    turns = _of_conversation(Conversation.turns)
+    counts = _of_conversation(Conversation.counts)
+    turn = _of_conversation(Conversation.turn)
+    threads = _of_conversation(Conversation.threads)
+    fork = _of_conversation(Conversation.fork)
+    reset = _of_conversation(Conversation.reset)
+    drop = _of_conversation(Conversation.drop)
+    undo = _of_conversation(Conversation.undo)
+    redo = _of_conversation(Conversation.redo)
+    changed = _of_conversation(Conversation.changed)
+    versions = _of_conversation(Conversation.versions)
+    version_counts = _of_conversation(Conversation.version_counts)
+    choose_version = _of_conversation(Conversation.choose_version)
+    coming = _of_conversation(Conversation.coming)
+    stop = _of_conversation(Conversation.stop)
+    listen = _of_conversation(Conversation.listen)
+    draft = _of_conversation(Conversation.draft)
+    keep_draft = _of_conversation(Conversation.keep_draft)
+    export_text = _of_conversation(Conversation.export_text)
+    export = _of_conversation(Conversation.export)
+    import_file = _of_conversation(Conversation.import_file)
+
+    # The server and its models
+
+    @property
+    def backend(self) -> Backend:
+        """The server that answers. It can be replaced; the turns stay."""
+        return self.connection.backend
+
+    @backend.setter
+    def backend(self, backend: Backend) -> None:
+        self.connection.backend = backend
+
+    @property
+    def servers(self) -> Servers:
+        """The servers that are known, and looked for."""
+        return self.connection.servers
+
+    @servers.setter
+    def servers(self, servers: Servers) -> None:
+        self.connection.servers = servers
+
+    @property
+    def aliases(self) -> Aliases:
+        """The user's names for models."""
+        return self.connection.aliases
+
+    @aliases.setter
+    def aliases(self, aliases: Aliases) -> None:
+        self.connection.aliases = aliases
+
+    connect = _of_connection(Connection.connect)
+    forget_server = _of_connection(Connection.forget_server)
+    models = _of_connection(Connection.models)
+    listed_models = _of_connection(Connection.listed_models)
+    current_model = _of_connection(Connection.current_model)
 
     def pull(
         self, model: str, tell: Callable[[FetchEvent], None] = lambda _: None
     ) -> Path:
-        """Download a model's weights from where they are, and return their path.
+        """Download a model's weights, and return their path.
 
-        The next answer of the model comes from them. What an interrupted download left
-        is used by the next.
+        The next answer of the model comes from them. An interrupted download is
+        resumed.
 
         Parameters
         ----------
         model
             A known model's name, ``owner/repository`` or ``owner/repository:file``.
         tell
-            Told how it goes: events of `h2o_magic.fetching`.
+            Called with the progress: events of `h2o_magic.fetching`.
 
         Raises
         ------
@@ -373,14 +458,14 @@ class NotebookSession(BranchingConversation, Configuring):
     ) -> int:
         """Remove a model's downloaded weights, and return how many bytes were freed.
 
-        A local server that holds them lets go of them first.
+        A local server that has them loaded unloads them first.
 
         Parameters
         ----------
         model
             As for :meth:`pull`.
         tell
-            Told in words what of it stays, such as a download under way.
+            Called with a line for what stays, such as a running download.
 
         Raises
         ------
@@ -392,6 +477,70 @@ class NotebookSession(BranchingConversation, Configuring):
 
         expect("a model's name", model, str)
         return remove(whole_path(model), embedded.unload, tell)
+
+    # Settings
+
+    def configure(self, **settings: object) -> None:
+        """Change settings, by the names that ``%config H2OMagics`` lists.
+
+        Raises
+        ------
+        ConfigurationError
+            If a name is unknown or a value is refused; then none is changed.
+        """
+        for name, value in settings.items():
+            find_setting(name).check(value)
+        for name, value in settings.items():
+            self.settings.set(name, value, "Python")
+
+    def presets(self) -> Mapping[str, Preset]:
+        """Return the presets by name: ``precise``, ``balanced``, ``creative``, yours.
+
+        Each has values of generation parameters; using it leaves the others as they
+        are.
+        """
+        return self._presets.all()
+
+    @property
+    def preset(self) -> str:
+        """The name of the first preset that is in force; empty if none is."""
+        return self._presets.current(self.settings)
+
+    def use_preset(self, name: str) -> None:
+        """Set the parameters of a preset.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is none of that name.
+        """
+        expect("a preset's name", name, str)
+        self._presets.use(name, self.settings)
+
+    def save_preset(self, name: str) -> None:
+        """Save the current generation parameters under a name, for all notebooks.
+
+        Raises
+        ------
+        ConfigurationError
+            If the name is refused or built in, or the user's folder cannot be written.
+        """
+        expect("a preset's name", name, str)
+        self._presets.save(name, self.settings.parameters())
+
+    def remove_preset(self, name: str) -> None:
+        """Remove a preset of yours.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is none of that name, or it is built in.
+        """
+        expect("a preset's name", name, str)
+        self._presets.remove(name)
+
+    def _answer(self, question: Question) -> Answer:
+        return Answer(question, self.conversation, self.connection)
 
 
 def _no_servers() -> Servers:

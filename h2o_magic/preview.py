@@ -8,9 +8,9 @@ from typing import Any
 
 from h2o_magic.context import estimate
 from h2o_magic.errors import BackendError
+from h2o_magic.exchange import Prepared
 from h2o_magic.messages import Message
 from h2o_magic.parameters import Value
-from h2o_magic.question import Started
 
 __all__ = ["Preview", "preview"]
 
@@ -47,7 +47,7 @@ class Preview:
     schema: Mapping[str, Any] | None = None
 
 
-def preview(prepared: Started) -> Preview:
+def preview(prepared: Prepared) -> Preview:
     """Return what a prepared question would send, with its tokens counted."""
     request = prepared.request
     count = getattr(prepared.backend, "count_tokens", None)

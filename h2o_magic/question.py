@@ -1,4 +1,4 @@
-"""A question on its way, before and when it is sent: frozen values."""
+"""A question, checked, with everything that it is asked under."""
 
 from __future__ import annotations
 
@@ -6,13 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from h2o_magic.backends import Backend, ChatRequest
 from h2o_magic.parameters import Value
-from h2o_magic.record import Record
 from h2o_magic.shapes import instruction
-from h2o_magic.turns import Turn
-
-__all__ = ["Question", "Started"]
 
 _ANY_JSON: Mapping[str, Any] = {"type": ["object", "array"]}
 
@@ -77,6 +72,11 @@ class Question:
     schema: Mapping[str, Any] | None = None
 
     @property
+    def place(self) -> str | int | None:
+        """What its turn is found by, if it was asked before: a turn's id or a cell."""
+        return self.replaces or self.cell
+
+    @property
     def grammar(self) -> Mapping[str, Any] | None:
         """What a server that can holds the answer to; None for free text."""
         if self.schema:
@@ -92,41 +92,3 @@ class Question:
         """The system text with what the model is told about the answer's form."""
         form = instruction(self.format, self.schema)
         return "\n\n".join(filter(None, (self.system, form)))
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A question that is about to be sent.
-
-    Attributes
-    ----------
-    request : ChatRequest
-        What goes to the backend.
-    backend : Backend
-        Where it goes.
-    turn : Turn or None
-        The turn that stands for it in the record; None outside the conversation.
-    record : Record or None
-        The record that the turn is in, whatever the session's is by now.
-    thread : str
-        The thread that the turn is in.
-    sent, earlier, unfinished : int
-        How many turns before it are sent, how many there are, and how many of those
-        were left out since their answers are not whole.
-    outdated : int
-        How many turns after it become outdated: those asked on the answer that it
-        replaces, unless they were outdated before.
-    demo_told : bool
-        True if an earlier answer has said that demo weights answer.
-    """
-
-    request: ChatRequest
-    backend: Backend
-    turn: Turn | None = None
-    record: Record | None = None
-    thread: str = ""
-    sent: int = 0
-    earlier: int = 0
-    unfinished: int = 0
-    outdated: int = 0
-    demo_told: bool = False

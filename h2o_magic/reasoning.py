@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from h2o_magic.events import Event, Finished, ReasoningDelta, Replaced, TextDelta
-
-#: What a piece of text belongs to, and the piece.
-Part: TypeAlias = tuple[Literal["text", "reasoning"], str]
 
 _OPENERS = ("<think>", "<thinking>")
 _CLOSER = re.compile(r"</think(?:ing)?>")
@@ -27,75 +24,40 @@ class ThinkSplitter:
         self._state: Literal["begin", "reasoning", "after", "text"] = "begin"
         self._held = ""
 
-    def feed(self, text: str) -> list[Part]:
-        """Take more text, and return what is known of it now."""
-        self._held += text
-        parts: list[Part] = []
-        while (part := self._next()) is not None:
-            parts.append(part)
-        return [part for part in parts if part[1]]
+    def feed(self, text: str, *, end: bool = False) -> tuple[str, str]:
+        """Take more text; return what is known now of the reasoning and the answer.
 
-    def end(self) -> list[Part]:
-        """Return what was held back: the answer has ended."""
-        held, self._held = self._held, ""
-        kind: Literal["text", "reasoning"]
-        kind = "reasoning" if self._state == "reasoning" else "text"
+        At the `end`, nothing is held back.
+        """
+        held, reasoning, answer = self._held + text, "", ""
+        if self._state == "begin":
+            start = held.lstrip()
+            opener = next((o for o in _OPENERS if start.startswith(o)), "")
+            if opener:
+                self._state, held = "reasoning", start[len(opener) :]
+            elif end or (start and not any(o.startswith(start) for o in _OPENERS)):
+                self._state = "text"
+        if self._state == "reasoning":
+            found = _CLOSER.search(held)
+            if found is not None:
+                reasoning, held = held[: found.start()], held[found.end() :]
+                self._state = "after"
+            else:
+                tag = held.rfind("<", max(len(held) - _LONGEST, 0))
+                sure = len(held) if end or tag < 0 else tag
+                reasoning, held = held[:sure], held[sure:]
         if self._state == "after":
             held = held.lstrip()
-        return [(kind, held)] if held else []
-
-    def _next(self) -> Part | None:
-        """Return the next part that is sure, perhaps an empty one; None if none is."""
-        return {
-            "begin": self._begin,
-            "reasoning": self._reason,
-            "after": self._after,
-            "text": self._text,
-        }[self._state]()
-
-    def _begin(self) -> Part | None:
-        start = self._held.lstrip()
-        perhaps = not start or any(o.startswith(start) for o in _OPENERS)
-        if perhaps and start not in _OPENERS:
-            return None
-        for opener in _OPENERS:
-            if start.startswith(opener):
-                self._held = start[len(opener) :]
-                self._state = "reasoning"
-                return "reasoning", ""
-        self._state = "text"
-        return "text", ""
-
-    def _reason(self) -> Part | None:
-        found = _CLOSER.search(self._held)
-        if found is not None:
-            part = self._held[: found.start()]
-            self._held = self._held[found.end() :]
-            self._state = "after"
-            return "reasoning", part
-        sure = self._held.rfind("<", max(len(self._held) - _LONGEST, 0))
-        end = len(self._held) if sure < 0 else sure
-        part, self._held = self._held[:end], self._held[end:]
-        return ("reasoning", part) if part else None
-
-    def _after(self) -> Part | None:
-        self._held = self._held.lstrip()
-        if not self._held:
-            return None
-        self._state = "text"
-        return "text", ""
-
-    def _text(self) -> Part | None:
-        part, self._held = self._held, ""
-        return ("text", part) if part else None
+            self._state = "text" if held else "after"
+        if self._state == "text":
+            answer, held = held, ""
+        self._held = held
+        return reasoning, answer
 
 
 def apart(text: str) -> tuple[str, str]:
     """Return the reasoning and the answer of a whole text."""
-    splitter = ThinkSplitter()
-    parts = [*splitter.feed(text), *splitter.end()]
-    reasoning = "".join(piece for kind, piece in parts if kind == "reasoning")
-    return reasoning, "".join(piece for kind, piece in parts if kind == "text")
+    return ThinkSplitter().feed(text, end=True)
 
 
 def thought_apart(events: Iterator[Event]) -> Iterator[Event]:
@@ -104,18 +66,20 @@ def thought_apart(events: Iterator[Event]) -> Iterator[Event]:
     for event in events:
         match event:
             case TextDelta(text):
-                yield from map(_delta, splitter.feed(text))
+                yield from _deltas(*splitter.feed(text))
             case Replaced(text):
                 splitter = ThinkSplitter()
                 yield Replaced("")
-                yield from map(_delta, splitter.feed(text))
+                yield from _deltas(*splitter.feed(text))
             case Finished(text, reason):
-                yield from map(_delta, splitter.end())
+                yield from _deltas(*splitter.feed("", end=True))
                 yield Finished(apart(text)[1], reason)
             case _:
                 yield event
 
 
-def _delta(part: Part) -> Event:
-    kind, text = part
-    return TextDelta(text) if kind == "text" else ReasoningDelta(text)
+def _deltas(reasoning: str, text: str) -> Iterator[Event]:
+    if reasoning:
+        yield ReasoningDelta(reasoning)
+    if text:
+        yield TextDelta(text)

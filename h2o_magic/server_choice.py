@@ -1,7 +1,8 @@
-"""Which server answers, and what models it has."""
+"""The server and the model that answer now."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from h2o_magic import model_choice
 from h2o_magic.aliases import Aliases
-from h2o_magic.backends import Backend, ModelInfo
+from h2o_magic.backends import Backend, ChatRequest, ModelInfo
 from h2o_magic.backends.registry import local
 from h2o_magic.errors import (
     BackendError,
@@ -17,19 +18,17 @@ from h2o_magic.errors import (
     ConnectionFailedError,
     TimedOutError,
 )
-from h2o_magic.exchange import Exchange
+from h2o_magic.expecting import expect
+from h2o_magic.limits import ModelLimits
 from h2o_magic.setting_table import LOCAL
 from h2o_magic.settings import Settings
 
-# Who asks the local server only needs none of these, and the first answer waits.
+# The first answer waits for imports, and the local server needs none of these.
 if TYPE_CHECKING:
     from h2o_magic.connecting import Connected
-    from h2o_magic.keys import KeySource
     from h2o_magic.known_servers import KnownServer
     from h2o_magic.model_lists import Listed
     from h2o_magic.servers import Servers
-
-__all__ = ["ServerChoice"]
 
 #: Where the server comes from that the session has connected to.
 _CONNECT = "connect"
@@ -37,43 +36,48 @@ _CONNECT = "connect"
 _HERE = "this machine"
 
 
-class ServerChoice:
-    """The setting ``server``, and what follows from it.
+class Connection:
+    """The server and the model in use, by the settings ``server`` and ``model``.
 
     Attributes
     ----------
     aliases : Aliases
         The user's names for models.
+    lock : RLock
+        Held while a question is prepared, so that the server is asked once.
 
     Parameters
     ----------
-    exchange
-        Holds the backend, and gives it back when the setting changes.
     settings
         The settings in force, of which ``server`` and ``model`` may change.
     servers
-        Returns the servers that are known; called when they are first needed.
+        Returns the known servers; called when they are first needed.
     aliases
-        The attribute; others may take its place.
-    settled
-        True if the current model is not to be looked for on the server.
+        The attribute.
+    connect
+        Makes a backend of the setting ``server``; None for the local server and what
+        `servers` knows.
+    backend
+        The server to begin with; None for the one that the setting names.
     """
 
     def __init__(
         self,
-        exchange: Exchange,
         settings: Settings,
         servers: Callable[[], Servers],
         aliases: Aliases,
-        *,
-        settled: bool,
+        connect: Callable[[str], Backend] | None = None,
+        backend: Backend | None = None,
     ) -> None:
-        self._exchange = exchange
+        self.aliases = aliases
+        self.lock = threading.RLock()
         self._settings = settings
         self._make_servers = servers
         self._servers: Servers | None = None
-        self.aliases = aliases
-        self._settled = settled
+        self._make_backend = connect or self._known_backend
+        self._backend = backend
+        self._limits: ModelLimits | None = None
+        self._settled = backend is not None  # the model is not to be asked for
         self._best: ModelInfo | None = None  # of the local server, when last asked
         settings.watch(self._on_setting)
 
@@ -88,42 +92,108 @@ class ServerChoice:
     def servers(self, servers: Servers) -> None:
         self._servers = servers
 
-    def backend(self, server: str) -> Backend:
-        """Return the way to a server; empty for the local one."""
-        if server:
-            return self.servers.backend(server)
-        return local(lambda: cast(float, self._settings["server_idle_minutes"]))
+    @property
+    def backend(self) -> Backend:
+        """The server that answers."""
+        if self._backend is None:
+            self._backend = self._make_backend(str(self._settings["server"]))
+        return self._backend
+
+    @backend.setter
+    def backend(self, backend: Backend) -> None:
+        self._backend, self._limits = backend, None
+
+    @property
+    def limits(self) -> ModelLimits:
+        """What the models of the server can hold."""
+        if self._limits is None:
+            self._limits = ModelLimits(self.backend)
+        return self._limits
+
+    def learn(self, request: ChatRequest, tokens: int) -> None:
+        """Learn from how many tokens the server counted in a request."""
+        if self._limits is not None:
+            self._limits.learn(request.model, request.messages, tokens)
+
+    def disconnect(self) -> None:
+        """Close the backend; the next question connects anew."""
+        backend, self._backend, self._limits = self._backend, None, None
+        if backend is not None:
+            backend.close()
 
     def connect(
-        self, server: str, *, name: str, dialect: str, key: KeySource | None
+        self,
+        server: str,
+        *,
+        name: str = "",
+        dialect: str = "",
+        key_env: str = "",
+        key_ring: str = "",
+        key_prompt: bool = False,
     ) -> Connected:
-        """Go to a server, and keep it; `server` and the others may be empty."""
-        from h2o_magic.connecting import connected  # noqa: PLC0415
+        """Connect to a server, and remember it under a name.
 
+        If that fails, the session stays where it is.
+
+        Parameters
+        ----------
+        server
+            An address, the name of a known server, or ``local``.
+        name
+            What to call it; empty for its name, or one after its address.
+        dialect
+            ``openai``, ``gpt-gm``, the name of one that a plug-in adds, or ``auto`` to
+            detect it anew; empty for what is known, or else detecting it.
+        key_env, key_ring, key_prompt
+            Where its key is: an environment variable, a service in the system's
+            keyring, or True to ask the user for it. None of them for what is known of
+            the server, or no key.
+
+        Raises
+        ------
+        ConfigurationError
+            If an argument is refused, or the key is missing.
+        BackendError
+            If the server does not answer, or refuses the key.
+        """
+        from h2o_magic.connecting import connected  # noqa: PLC0415
+        from h2o_magic.keys import key_source  # noqa: PLC0415
+
+        expect("a server", server, str)
+        key = key_source(key_env=key_env, key_ring=key_ring, key_prompt=key_prompt)
         if server in ("", LOCAL):
             if name or key or dialect:
                 raise ConfigurationError(
-                    "the local server has its name, its dialect and its key: give none"
+                    "the local server has a name, a dialect and a key of its own: give "
+                    "none"
                 )
             self._settings.set("server", "", _CONNECT)
             return connected(None, self._local_model(), "")
         reached = self.servers.reach(server, name=name, dialect=dialect, key=key)
-        self._exchange.disconnect()
+        self.disconnect()
         where = reached.server.name or reached.server.url
         self._settings.set("server", where, _CONNECT)
-        self._exchange.backend = reached.backend
+        self.backend = reached.backend
         models = reached.models or ()
         model_choice.settle(self._settings, models, where)
         with suppress(BackendError):  # which has just answered
             best = reached.backend.model()
             if best is not None:
-                model_choice.adopt(self._settings, best.name, where)
+                model_choice.adopt_default(self._settings, best.name, where)
         self._settled = True
-        model = self._current_model()
+        model = self.resolve()
         return connected(reached, model, model_choice.lacking(model, models))
 
-    def forget(self, name: str) -> KnownServer:
-        """Forget a known server; whoever is on it goes to the local one."""
+    def forget_server(self, name: str) -> KnownServer:
+        """Forget a known server, by name or address, and return what was known of it.
+
+        A session that uses it goes to the local server.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is none.
+        """
         from h2o_magic.known_servers import same_server  # noqa: PLC0415
 
         gone = self.servers.forget(name)
@@ -133,25 +203,26 @@ class ServerChoice:
         return gone
 
     def models(self) -> list[ModelInfo]:
-        """Return what the server offers, and keep the list."""
-        models = self._exchange.backend.models()
-        self.model_at_hand()  # so that the list can mark the one that would answer
-        self.servers.lists.keep(self._address(), models)
-        return models
-
-    def current_model(self) -> ModelInfo | None:
-        """Return what the server says of the model that would answer; None if nothing.
+        """Return the models that the server offers.
 
         Raises
         ------
         BackendError
             If the server does not answer.
         """
-        name = self.model_at_hand()
-        return self._exchange.backend.model(name)
+        models = self.backend.models()
+        self.current_model_name()  # so that the list can mark the one that would answer
+        self.servers.lists.keep(self._address(), models)
+        return models
 
     def listed_models(self) -> Listed:
-        """Return what the server offers, or offered when it answered last."""
+        """Return the models that the server offers, or offered when it last answered.
+
+        Raises
+        ------
+        BackendError
+            If the server does not answer, and never has.
+        """
         from h2o_magic.model_lists import Listed  # noqa: PLC0415
 
         try:
@@ -162,21 +233,40 @@ class ServerChoice:
                 raise
             return replace(last, problem=str(error))
 
-    def model(self, name: str) -> str:
-        """Return the model that a name stands for."""
-        return model_choice.whole_path(self.aliases.model(name))
+    def current_model(self) -> ModelInfo | None:
+        """Return what the server says of the model that would answer; None if nothing.
 
-    def model_at_hand(self) -> str:
-        """Return the current model; where nobody chose one, that which a server lends.
+        A local server that is not running is not started for that.
+        """
+        if not self._settings["server"] and not _runs_here():
+            return None
+        with suppress(BackendError, ConfigurationError):
+            return self.backend.model(self.current_model_name())
+        return None
+
+    def resolve(self, name: str | None = None) -> str:
+        """Return the model that a name stands for; None for the setting ``model``."""
+        named = str(self._settings["model"]) if name is None else name
+        return model_choice.whole_path(self.aliases.model(named))
+
+    def current_model_name(self) -> str:
+        """Return the current model; if nobody chose one, the server's default.
 
         The local server is asked each time, since weights may have been pulled since.
         """
         server = str(self._settings["server"])
         if not self._settled and not model_choice.is_chosen(self._settings):
             with suppress(BackendError):  # the question itself will show what is wrong
-                self._settle(self._exchange.backend, server)
+                if server:
+                    models = self.backend.models()
+                    model_choice.settle(self._settings, models, server)
+                self._best = best = self.backend.model()
+                if best is not None:
+                    model_choice.adopt_default(
+                        self._settings, best.name, server or _HERE
+                    )
                 self._settled = bool(server)
-        return self._current_model()
+        return self.resolve()
 
     def recommended_system(self, model: str) -> str:
         """Return the system text that the local server recommends for a model."""
@@ -185,27 +275,20 @@ class ServerChoice:
         if self._best is not None and self._best.name == model:
             return self._best.system
         with suppress(BackendError):  # the question itself will show what is wrong
-            info = self._exchange.backend.model(model)
+            info = self.backend.model(model)
             return info.system if info else ""
         return ""
 
-    def _settle(self, backend: Backend, server: str) -> None:
+    def _known_backend(self, server: str) -> Backend:
         if server:
-            model_choice.settle(self._settings, backend.models(), server)
-        self._best = best = backend.model()
-        if best is not None:
-            model_choice.adopt(self._settings, best.name, server or _HERE)
+            return self.servers.backend(server)
+        return local(lambda: cast(float, self._settings["server_idle_minutes"]))
 
     def _local_model(self) -> str:
         """Return the local server's current model; empty before it runs."""
-        from h2o_magic import embedded  # noqa: PLC0415
-
-        if not model_choice.is_chosen(self._settings) and embedded.running() is None:
+        if not model_choice.is_chosen(self._settings) and not _runs_here():
             return ""
-        return self.model_at_hand()
-
-    def _current_model(self) -> str:
-        return self.model(str(self._settings["model"]))
+        return self.current_model_name()
 
     def _address(self) -> str:
         server = str(self._settings["server"])
@@ -213,6 +296,12 @@ class ServerChoice:
 
     def _on_setting(self, name: str) -> None:
         if name == "server":
-            self._exchange.disconnect()
-            model_choice.give_back(self._settings)
+            self.disconnect()
+            model_choice.reset_default(self._settings)
             self._settled = False
+
+
+def _runs_here() -> bool:
+    from h2o_magic import embedded  # noqa: PLC0415
+
+    return embedded.running() is not None

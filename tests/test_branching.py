@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from h2o_magic.errors import ConfigurationError, MessagesError
-from h2o_magic.feed import Changed
+from h2o_magic.feed import ThreadChanged
 from h2o_magic.turns import Change
 from tests.by_question import questions
 from tests.test_ongoing import Listener, chatting, grown
@@ -53,7 +53,7 @@ def test_the_versions_of_a_turn_are_there_to_choose_from() -> None:
         assert found.chosen == 3
         listener = Listener(session)
         assert session.choose_version(1, 2).answer == "re: ONE"
-        assert listener.told == [Changed("main")]
+        assert listener.told == [ThreadChanged("main")]
         assert session.turn(1).question == "ONE"
         assert session.version_counts() == {session.turn(1).id: (2, 3)}
         assert session.undo() == Change("choose", ("main",), 1)

@@ -36,7 +36,7 @@ from h2o_magic.errors import (
 from h2o_magic.keys import Keys
 from h2o_magic.known_servers import KnownServer, KnownServers
 from h2o_magic.model_lists import ModelLists
-from h2o_magic.notebook import NotebookSession
+from h2o_magic.notebook import Session
 from h2o_magic.servers import Servers
 from h2o_magic.settings import Settings
 from h2o_magic.transport import Cancellation, Endpoint, Timeouts, Transport
@@ -129,7 +129,7 @@ class Desk:
     ask: Asked = field(default_factory=Asked)
     said: list[str] = field(default_factory=list)
 
-    def session(self, environ: Mapping[str, str] | None = None) -> NotebookSession:
+    def session(self, environ: Mapping[str, str] | None = None) -> Session:
         """Return a new kernel's session."""
         servers = Servers(
             KnownServers(self.folder / "servers.json", self.said.append),
@@ -137,9 +137,7 @@ class Desk:
         )
         settings = Settings(environ)
         aliases = Aliases(self.folder / "aliases.json", self.said.append)
-        return NotebookSession(
-            settings=settings, servers=lambda: servers, aliases=aliases
-        )
+        return Session(settings=settings, servers=lambda: servers, aliases=aliases)
 
 
 @pytest.fixture
@@ -148,20 +146,20 @@ def desk(tmp_path: Path) -> Desk:
 
 
 @pytest.fixture
-def session(desk: Desk) -> Iterator[NotebookSession]:
+def session(desk: Desk) -> Iterator[Session]:
     session = desk.session()
     yield session
     session.close()
 
 
-def model(session: NotebookSession) -> tuple[object, str]:
+def model(session: Session) -> tuple[object, str]:
     return session.settings["model"], session.settings.origin("model")
 
 
 # Going there
 
 
-def test_an_address_is_enough(session: NotebookSession) -> None:
+def test_an_address_is_enough(session: Session) -> None:
     with serving(openai_server("qwen", "phi")) as server:
         connected = session.connect(server.url)
         assert str(connected) == (
@@ -178,7 +176,7 @@ def test_an_address_is_enough(session: NotebookSession) -> None:
 
 
 def test_a_known_server_is_gone_back_to_by_name_in_another_kernel(
-    desk: Desk, session: NotebookSession
+    desk: Desk, session: Session
 ) -> None:
     with serving(openai_server("qwen")) as server:
         session.connect(f"{server.url}/v1", name="lab")
@@ -192,7 +190,7 @@ def test_a_known_server_is_gone_back_to_by_name_in_another_kernel(
             kernel.close()
 
 
-def test_each_dialect_is_connected_to(session: NotebookSession) -> None:
+def test_each_dialect_is_connected_to(session: Session) -> None:
     old = {"/__data.json": replayed("gpt-gm/data-json-root")}
     with serving(openai_server("qwen")) as new, serving(routes(old)) as older:
         assert session.connect(new.url).dialect == "openai"
@@ -204,7 +202,7 @@ def test_each_dialect_is_connected_to(session: NotebookSession) -> None:
 
 @pytest.mark.parametrize("dialect", ["", "gpt-gm", "openai"])
 def test_chat_ui_is_refused_and_the_session_stays(
-    session: NotebookSession, dialect: str
+    session: Session, dialect: str
 ) -> None:
     chat_ui = {"/api/models": replayed("chat-ui/api-models")}
     with serving(openai_server("qwen")) as server:
@@ -230,7 +228,7 @@ def test_chat_ui_is_refused_and_the_session_stays(
     ],
 )
 def test_a_known_server_whose_dialect_is_gone_is_told_so(
-    desk: Desk, session: NotebookSession, dialect: str, words: str
+    desk: Desk, session: Session, dialect: str, words: str
 ) -> None:
     with serving(openai_server("qwen")) as server:
         KnownServers(desk.folder / "servers.json").keep(
@@ -244,7 +242,7 @@ def test_a_known_server_whose_dialect_is_gone_is_told_so(
 
 
 def test_another_server_at_a_known_address_is_found_out(
-    session: NotebookSession,
+    session: Session,
 ) -> None:
     with serving(openai_server("qwen")) as server:
         session.connect(server.url, name="lab")
@@ -255,7 +253,7 @@ def test_another_server_at_a_known_address_is_found_out(
         session.close()
 
 
-def test_a_dialect_that_is_named_must_be_the_servers(session: NotebookSession) -> None:
+def test_a_dialect_that_is_named_must_be_the_servers(session: Session) -> None:
     with serving(openai_server("qwen")) as server:
         session.connect(server.url, dialect="openai", name="lab")
         known = session.servers.known()
@@ -269,7 +267,7 @@ def test_a_dialect_that_is_named_must_be_the_servers(session: NotebookSession) -
 
 
 def test_a_server_without_a_list_of_models_can_be_named(
-    session: NotebookSession,
+    session: Session,
 ) -> None:
     with serving(lambda _: NOTHING) as server:
         connected = session.connect(server.url, dialect="openai", name="lab")
@@ -282,16 +280,14 @@ def test_a_server_without_a_list_of_models_can_be_named(
 @pytest.mark.parametrize(
     "reply", [NOTHING, answer(b"<p>hi</p>", content_type="text/html")]
 )
-def test_where_nothing_fits_the_session_stays(
-    session: NotebookSession, reply: Answer
-) -> None:
+def test_where_nothing_fits_the_session_stays(session: Session, reply: Answer) -> None:
     with serving(lambda _: reply) as server, pytest.raises(ProtocolError):
         session.connect(server.url)
     assert session.settings["server"] == ""
     assert session.servers.known() == ()
 
 
-def test_where_nobody_answers_the_session_stays(session: NotebookSession) -> None:
+def test_where_nobody_answers_the_session_stays(session: Session) -> None:
     with serving(openai_server("qwen")) as server:
         session.connect(server.url, name="lab")
         url = server.url
@@ -313,14 +309,14 @@ def test_where_nobody_answers_the_session_stays(session: NotebookSession) -> Non
         ("http://host/?key=geheim", "has no '\\?'"),
     ],
 )
-def test_what_is_no_server(session: NotebookSession, server: str, words: str) -> None:
+def test_what_is_no_server(session: Session, server: str, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words) as caught:
         session.connect(server)
     assert "geheim" not in str(caught.value).replace("key=geheim", "")
 
 
 def test_a_name_that_is_taken_is_refused_before_anything_is_sent(
-    session: NotebookSession,
+    session: Session,
 ) -> None:
     with serving(openai_server("a")) as one, serving(openai_server("b")) as other:
         session.connect(one.url, name="lab")
@@ -331,7 +327,7 @@ def test_a_name_that_is_taken_is_refused_before_anything_is_sent(
 
 
 def test_a_server_that_gets_another_name_says_which_it_had(
-    session: NotebookSession,
+    session: Session,
 ) -> None:
     with serving(openai_server("qwen")) as server:
         session.connect(server.url, name="lab")
@@ -342,7 +338,7 @@ def test_a_server_that_gets_another_name_says_which_it_had(
 
 
 def test_a_server_of_two_dialects_is_taken_by_the_one_that_is_named(
-    session: NotebookSession,
+    session: Session,
 ) -> None:
     both = {
         "/api/models": document([{"id": "qwen", "weights": "qwen.gguf"}]),
@@ -356,7 +352,7 @@ def test_a_server_of_two_dialects_is_taken_by_the_one_that_is_named(
 
 
 def test_a_version_segment_means_the_api_that_is_there(
-    session: NotebookSession,
+    session: Session,
 ) -> None:
     both = {
         "/api/models": document([{"id": "qwen", "weights": "qwen.gguf"}]),
@@ -387,20 +383,20 @@ def test_a_server_that_cannot_be_kept_is_used_all_the_same(tmp_path: Path) -> No
         session.close()
 
 
-def test_a_list_that_the_server_never_gave_is_none(session: NotebookSession) -> None:
+def test_a_list_that_the_server_never_gave_is_none(session: Session) -> None:
     with serving(lambda _: NOTHING) as server:
         connected = session.connect(server.url, dialect="gpt-gm")
         assert "it does not list its models" in str(connected)
         session.close()
 
 
-def test_an_address_without_its_beginning_is_told_so(session: NotebookSession) -> None:
+def test_an_address_without_its_beginning_is_told_so(session: Session) -> None:
     with pytest.raises(ConfigurationError, match="write http://localhost:8000"):
         session.connect("localhost:8000")
 
 
 def test_an_ipv6_address_is_connected_to(
-    session: NotebookSession, monkeypatch: pytest.MonkeyPatch
+    session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nothing_found(_: Endpoint, **_options: Any) -> None:
         raise ProtocolError("nothing")
@@ -420,7 +416,7 @@ def test_an_ipv6_address_is_connected_to(
 # The local one
 
 
-def test_local_is_gone_back_to(session: NotebookSession) -> None:
+def test_local_is_gone_back_to(session: Session) -> None:
     with serving(openai_server("qwen")) as server:
         session.connect(server.url)
         connected = session.connect("local")
@@ -432,14 +428,14 @@ def test_local_is_gone_back_to(session: NotebookSession) -> None:
 
 
 def test_the_local_server_is_told_with_the_model_behind_an_alias(
-    session: NotebookSession,
+    session: Session,
 ) -> None:
     session.aliases.set("fast", "falcon-7b")
     session.configure(model="fast")
     assert session.connect("local").model == "falcon-7b"
 
 
-def test_the_local_server_takes_no_key(session: NotebookSession) -> None:
+def test_the_local_server_takes_no_key(session: Session) -> None:
     with pytest.raises(ConfigurationError, match="has its name"):
         session.connect("local", key_env="K")
 
@@ -448,7 +444,7 @@ def test_the_local_server_takes_no_key(session: NotebookSession) -> None:
 
 
 def test_a_server_lends_its_first_model_where_nobody_has_chosen_one(
-    session: NotebookSession,
+    session: Session,
 ) -> None:
     with (
         serving(openai_server("qwen", "phi")) as one,
@@ -464,7 +460,7 @@ def test_a_server_lends_its_first_model_where_nobody_has_chosen_one(
 
 
 def test_a_server_of_this_package_lends_its_best_model(
-    desk: Desk, session: NotebookSession
+    desk: Desk, session: Session
 ) -> None:
     with (
         serving(own_server("smollm2-135m", "smollm2-135m")) as team,
@@ -492,7 +488,7 @@ def test_a_server_of_this_package_lends_its_best_model(
             kernel.close()
 
 
-def test_a_chosen_model_stays_and_its_lack_is_told(session: NotebookSession) -> None:
+def test_a_chosen_model_stays_and_its_lack_is_told(session: Session) -> None:
     session.configure(model="qwen-7b")
     with serving(openai_server("phi", "qwen-72b")) as server:
         connected = session.connect(server.url)
@@ -506,7 +502,7 @@ def test_a_chosen_model_stays_and_its_lack_is_told(session: NotebookSession) -> 
         session.close()
 
 
-def test_a_name_that_no_setting_can_hold_is_not_lent(session: NotebookSession) -> None:
+def test_a_name_that_no_setting_can_hold_is_not_lent(session: Session) -> None:
     with serving(openai_server(" bad\n", "good")) as server:
         assert session.connect(server.url).model == "good"
         session.close()
@@ -536,7 +532,7 @@ def test_a_server_that_is_set_is_found_out_at_the_first_question(
         session.close()
 
 
-def test_a_set_server_that_wants_a_key_says_how(session: NotebookSession) -> None:
+def test_a_set_server_that_wants_a_key_says_how(session: Session) -> None:
     with serving(openai_server("qwen", key=KEY)) as server:
         session.configure(server=server.url)
         with pytest.raises(StatusError, match="--key-env VAR") as caught:
@@ -545,7 +541,7 @@ def test_a_set_server_that_wants_a_key_says_how(session: NotebookSession) -> Non
         assert session.turns() == ()
 
 
-def test_a_preview_names_the_model_that_would_answer(session: NotebookSession) -> None:
+def test_a_preview_names_the_model_that_would_answer(session: Session) -> None:
     with serving(openai_server("qwen")) as server:
         session.configure(server=server.url)
         assert session.preview("Hi").model == "qwen"
@@ -555,7 +551,7 @@ def test_a_preview_names_the_model_that_would_answer(session: NotebookSession) -
 # Keys
 
 
-def everything(desk: Desk, session: NotebookSession) -> str:
+def everything(desk: Desk, session: Session) -> str:
     """Return all that a user could see or that is stored."""
     files = [p for p in desk.folder.rglob("*") if p.is_file()]
     texts = [p.read_bytes().decode("utf-8", "replace") for p in files]
@@ -682,7 +678,7 @@ def test_a_key_that_stands_in_a_models_name_is_neither_shown_nor_kept(
 # Forgetting
 
 
-def test_the_current_server_is_forgotten_and_left(session: NotebookSession) -> None:
+def test_the_current_server_is_forgotten_and_left(session: Session) -> None:
     with serving(openai_server("qwen")) as server:
         session.connect(server.url, name="lab")
         assert session.forget_server(f"{server.url}/v1").name == "lab"
@@ -693,7 +689,7 @@ def test_the_current_server_is_forgotten_and_left(session: NotebookSession) -> N
 
 
 def test_a_name_that_is_gone_is_told_at_the_question(
-    desk: Desk, session: NotebookSession
+    desk: Desk, session: Session
 ) -> None:
     session.configure(server="lab")
     with pytest.raises(ConfigurationError, match="no server is known as 'lab'"):
@@ -705,7 +701,7 @@ def test_a_name_that_is_gone_is_told_at_the_question(
 
 
 def test_the_last_list_stands_in_for_a_server_that_does_not_answer(
-    session: NotebookSession,
+    session: Session,
 ) -> None:
     with serving(openai_server("qwen", "phi")) as server:
         session.connect(server.url)
@@ -719,14 +715,14 @@ def test_the_last_list_stands_in_for_a_server_that_does_not_answer(
     session.close()
 
 
-def test_without_a_last_list_the_failure_is_told(session: NotebookSession) -> None:
+def test_without_a_last_list_the_failure_is_told(session: Session) -> None:
     session.servers = Servers()
     session.configure(server="http://127.0.0.1:1")
     with pytest.raises(ConnectionFailedError):
         session.listed_models()
 
 
-def test_a_refusal_is_no_silence(session: NotebookSession) -> None:
+def test_a_refusal_is_no_silence(session: Session) -> None:
     backend = ScriptedBackend()
     session.backend = cast(Backend, backend)
     session.listed_models()
@@ -758,7 +754,7 @@ def test_a_duration_in_words(seconds: float, words: str) -> None:
 
 
 def test_an_alias_stands_for_its_model_wherever_one_is_named(
-    session: NotebookSession,
+    session: Session,
 ) -> None:
     with serving(openai_server("qwen/72b", "phi")) as server:
         session.connect(server.url)
@@ -797,9 +793,7 @@ def test_aliases_are_kept(desk: Desk) -> None:
         ("fast", " x", "`model` must be the name of a model"),
     ],
 )
-def test_what_is_no_alias(
-    session: NotebookSession, name: str, target: str, words: str
-) -> None:
+def test_what_is_no_alias(session: Session, name: str, target: str, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         session.aliases.set(name, target)
 
@@ -811,7 +805,7 @@ def test_what_is_no_alias(
 class Bench:
     """What the subcommands see of the magics, and what they showed."""
 
-    session: NotebookSession
+    session: Session
     publisher: Any
     shell: Any = field(default_factory=lambda: SimpleNamespace(kernel=None))
 
@@ -836,7 +830,7 @@ class Bench:
 
 @pytest.fixture
 def bench(
-    session: NotebookSession, monkeypatch: pytest.MonkeyPatch, home: Path
+    session: Session, monkeypatch: pytest.MonkeyPatch, home: Path
 ) -> Iterator[Bench]:
     with ipython() as shell:
         publisher = CapturingDisplayPublisher(parent=shell)
@@ -845,7 +839,7 @@ def bench(
 
 
 def test_a_notebook_shows_a_connection_from_python_as_the_magic_does(
-    session: NotebookSession,
+    session: Session,
 ) -> None:
     with serving(openai_server("<b>qwen</b>")) as server:
         connection = session.connect(server.url, name="lab")
@@ -1137,7 +1131,7 @@ def https(certificate: tuple[Path, Path]) -> Iterator[str]:
     server.server_close()
 
 
-def test_a_certificate_is_checked(session: NotebookSession, https: str) -> None:
+def test_a_certificate_is_checked(session: Session, https: str) -> None:
     with pytest.raises(ConnectionFailedError, match="REQUESTS_CA_BUNDLE") as caught:
         session.connect(f"{https}/lab")
     assert f"no connection to {https}/lab: its certificate is not" in str(caught.value)
@@ -1148,7 +1142,7 @@ def test_a_certificate_is_checked(session: NotebookSession, https: str) -> None:
 
 
 def test_a_bundle_of_the_environment_is_trusted(
-    session: NotebookSession,
+    session: Session,
     https: str,
     certificate: tuple[Path, Path],
     monkeypatch: pytest.MonkeyPatch,
@@ -1194,7 +1188,7 @@ def test_an_answer_over_tls_comes_as_it_is_sent_and_can_be_ended(
 
 
 def test_a_proxy_is_used_for_other_machines(
-    session: NotebookSession, monkeypatch: pytest.MonkeyPatch
+    session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)

@@ -25,7 +25,7 @@ from h2o_magic.errors import (
 )
 from h2o_magic.events import TextDelta
 from h2o_magic.messages import user
-from h2o_magic.notebook import NotebookSession
+from h2o_magic.notebook import Session
 from tests.local import runtime
 from tests.server.tiny_gguf import write_llama
 
@@ -54,7 +54,7 @@ def test_a_notebook_starts_it_with_its_own_idle_minutes(
         raise ConfigurationError("not now")
 
     monkeypatch.setattr(embedded, "spawn", spawn)
-    with closing(NotebookSession()) as session:
+    with closing(Session()) as session:
         session.configure(server_idle_minutes=0.5)
         for start in (session.models, embedded.locate):
             with pytest.raises(ConfigurationError, match="not now"):

@@ -10,7 +10,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from h2o_magic import current
 from h2o_magic.extension import load, unload
-from h2o_magic.magics import AnswerStopped, interrupts, usage_errors
+from h2o_magic.ipython.interrupts import AnswerStopped, usage_errors
 from tests.shells import ipython
 
 
@@ -58,7 +58,7 @@ def test_config_refuses_a_server_that_nobody_knows(
 
 
 def test_an_interrupt_before_the_answer_is_one_line() -> None:
-    with pytest.raises(AnswerStopped) as stopped, interrupts():
+    with pytest.raises(AnswerStopped) as stopped, usage_errors():
         raise KeyboardInterrupt
     assert stopped.value._render_traceback_() == ["Stopped before any text came."]
 

@@ -50,7 +50,7 @@ from h2o_magic.chat_panel.controls import Controls
 from h2o_magic.errors import H2OMagicError
 from h2o_magic.formats.cell_source import write_source
 from h2o_magic.messages import user
-from h2o_magic.notebook import NotebookSession
+from h2o_magic.notebook import Session
 from h2o_magic.parameters import checked
 from h2o_magic.server.openai_errors import OpenAIError
 from h2o_magic.server.openai_options import options_of
@@ -77,7 +77,7 @@ with capture_output() as out:
     shell.run_line_magic("config", "H2OMagics")
 seen["config"] = out.stdout
 
-with contextlib.closing(NotebookSession()) as session:
+with contextlib.closing(Session()) as session:
     session.configure(made_up=3)
     session.save_preset("mine")
     seen["preset"] = session.presets()["mine"]["made_up"]

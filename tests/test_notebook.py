@@ -23,7 +23,7 @@ from h2o_magic.errors import (
 )
 from h2o_magic.events import Event, Finished, Source, TextDelta, Usage
 from h2o_magic.messages import assistant, system, user
-from h2o_magic.notebook import NotebookSession
+from h2o_magic.notebook import Session
 from h2o_magic.preview_view import preview_plain
 from h2o_magic.record import Record
 from h2o_magic.turns import Thread, Turn
@@ -72,20 +72,20 @@ def saying(text: str) -> list[Step]:
     return [TextDelta(text[:2]), TextDelta(text[2:]), Finished(text, "end")]
 
 
-def session_with(*scripts: list[Step]) -> tuple[NotebookSession, ScriptedBackend]:
+def session_with(*scripts: list[Step]) -> tuple[Session, ScriptedBackend]:
     backend = ScriptedBackend(*scripts)
     checked: Backend = backend
-    return NotebookSession(checked), backend
+    return Session(checked), backend
 
 
-def answered(session: NotebookSession, question: str, cell: str | None = None) -> str:
+def answered(session: Session, question: str, cell: str | None = None) -> str:
     answer = session.ask(question, model="llama-13b", cell=cell)
     for _ in answer:
         pass
     return answer.text
 
 
-def kept(session: NotebookSession, thread: str | None = None) -> tuple[Turn, ...]:
+def kept(session: Session, thread: str | None = None) -> tuple[Turn, ...]:
     """Return the turns without what a clock or a server said of them."""
     return tuple(
         replace(turn, asked_at=0.0, facts={}, model="")
@@ -188,21 +188,6 @@ def test_the_turns_before_are_sent_as_history() -> None:
     )
 
 
-def test_all_questions_of_a_conversation_belong_to_one_chat() -> None:
-    session, backend = session_with()
-    answered(session, "1?")
-    answered(session, "2?")
-    first, second = backend.requests
-    assert first.chat == second.chat
-
-
-def test_two_sessions_have_chats_of_their_own() -> None:
-    backend = ScriptedBackend()
-    answered(NotebookSession(backend), "Hi")
-    answered(NotebookSession(backend), "Hi")
-    assert backend.requests[0].chat != backend.requests[1].chat
-
-
 def test_a_cell_that_is_run_again_sends_what_came_before_it_only() -> None:
     session, backend = session_with(saying("One."), saying("Two."), saying("Uno."))
     answered(session, "1?", cell="a")
@@ -231,7 +216,7 @@ def test_what_a_server_says_to_a_stop_makes_the_answer_no_failure() -> None:
         def stream(self, request: ChatRequest) -> Iterator[Event]:
             return itertools.chain(super().stream(request))  # it cannot be closed
 
-    session = NotebookSession(
+    session = Session(
         TouchyBackend([TextDelta("Half"), ConnectionFailedError("reset by peer")])
     )
     answer = session.ask("Hi", model="llama-13b")
@@ -353,7 +338,7 @@ class RefusingBackend(ScriptedBackend):
 
 
 def test_a_backend_that_fails_at_once_keeps_a_failed_turn() -> None:
-    session = NotebookSession(RefusingBackend())
+    session = Session(RefusingBackend())
     with pytest.raises(ConnectionFailedError, match="refused"):
         answered(session, "Hi", cell="a")
     assert kept(session) == (Turn("Hi", "", "failed", cell="a"),)
@@ -370,7 +355,7 @@ class StubbornBackend(ScriptedBackend):
 
 
 def test_a_second_interrupt_while_it_closes_does_not_lose_the_turn() -> None:
-    session = NotebookSession(StubbornBackend(saying("Hello.")))
+    session = Session(StubbornBackend(saying("Hello.")))
     events = iter(session.ask("Hi", model="m"))
     next(events)
     with pytest.raises(KeyboardInterrupt):
@@ -386,7 +371,7 @@ class ListBackend(ScriptedBackend):
 
 
 def test_an_iterator_without_close_will_do() -> None:
-    session = NotebookSession(ListBackend())
+    session = Session(ListBackend())
     assert answered(session, "Hi") == "a"
     assert kept(session) == (Turn("Hi", "a"),)
 
@@ -424,13 +409,6 @@ def test_a_run_of_a_cell_of_which_nothing_came_leaves_the_good_one() -> None:
     assert (turn.question, turn.answer, turn.status) == ("1?", "One.", "complete")
 
 
-def test_reset_gives_back_the_chat_on_the_server() -> None:
-    session, backend = session_with()
-    answered(session, "Hi")
-    session.reset()
-    assert backend.forgotten == [backend.requests[0].chat]
-
-
 def test_closing_gives_back_what_the_backend_holds() -> None:
     session, backend = session_with()
     session.close()
@@ -452,7 +430,6 @@ def test_reset_forgets_the_turns_and_begins_a_new_chat() -> None:
     assert session.turns() == ()
     answered(session, "3?", cell="a")
     assert backend.requests[2].messages == (user("3?"),)
-    assert backend.requests[2].chat != backend.requests[0].chat
 
 
 def test_reset_of_a_new_session_forgets_nothing() -> None:
@@ -470,7 +447,6 @@ def test_threads_know_nothing_of_each_other() -> None:
     answered(session, "3?")
     assert backend.requests[1].messages == (user("2?"),)
     assert backend.requests[2].messages == (user("1?"), assistant("One."), user("3?"))
-    assert backend.requests[1].chat != backend.requests[0].chat
     assert [(t.name, t.turns) for t in session.threads()] == [("main", 2), ("ideas", 1)]
 
 
@@ -593,7 +569,6 @@ def test_a_question_outside_sees_nothing_and_leaves_nothing() -> None:
     answer = session.ask("2?", history=False)
     list(answer)
     assert backend.requests[1].messages == (user("2?"),)
-    assert backend.forgotten == [backend.requests[1].chat]
     assert not answer.facts.history
     assert [turn.question for turn in session.turns()] == ["1?"]
 
@@ -629,8 +604,8 @@ class HoldingBackend(ScriptedBackend):
 LONG = "x" * 1200
 
 
-def with_long_turns(backend: ScriptedBackend, count: int) -> NotebookSession:
-    session = NotebookSession(backend)
+def with_long_turns(backend: ScriptedBackend, count: int) -> Session:
+    session = Session(backend)
     for number in range(count):
         backend.scripts.append(saying(LONG))
         list(session.ask(f"{number}?", max_turns=0))
@@ -674,7 +649,7 @@ def test_a_server_that_does_not_say_what_it_holds_is_asked_once() -> None:
 
 def test_no_server_is_asked_what_it_holds_while_little_was_said() -> None:
     backend = HoldingBackend(2048)
-    session = NotebookSession(backend)
+    session = Session(backend)
     for number in range(5):
         answered(session, f"{number}?")
     assert backend.asked == 0
@@ -743,7 +718,7 @@ class WaitingBackend(ScriptedBackend):
 
 def test_an_answer_can_be_stopped_from_another_thread() -> None:
     backend = WaitingBackend()
-    session = NotebookSession(backend)
+    session = Session(backend)
     answer = session.ask("Hi")
     events = iter(answer)
     next(events)
@@ -757,7 +732,7 @@ def test_an_answer_can_be_stopped_from_another_thread() -> None:
 
 def test_the_text_so_far_is_in_the_record_while_it_streams() -> None:
     backend = WaitingBackend()
-    session = NotebookSession(backend)
+    session = Session(backend)
     events = iter(session.ask("Hi"))
     next(events)
     deadline = time.monotonic() + 30
@@ -815,7 +790,7 @@ def test_another_server_is_connected_by_the_setting() -> None:
         made.append(server)
         return ScriptedBackend(saying(f"From {server or 'here'}."))
 
-    session = NotebookSession(connect=connect)
+    session = Session(connect=connect)
     assert session.ask("1?").read() == "From here."
     session.configure(server="http://there")
     assert session.ask("2?").read() == "From http://there."
@@ -922,7 +897,7 @@ def test_a_wrong_argument_is_refused_in_one_line_and_costs_nothing(
     tmp_path: Path, call: Callable[[Any], object]
 ) -> None:
     record = Record(tmp_path / "store.db", "file:/chat.ipynb")
-    session = NotebookSession(ScriptedBackend(), record=record)
+    session = Session(ScriptedBackend(), record=record)
     answered(session, "1?")
     with pytest.raises(ConfigurationError) as caught:
         call(session)
@@ -979,7 +954,7 @@ class PickyBackend(ScriptedBackend):
 
 def test_a_server_that_cannot_hold_to_a_schema_is_asked_in_words() -> None:
     backend = PickyBackend(saying("{}"))
-    session = NotebookSession(backend)
+    session = Session(backend)
     answer = session.ask("?", schema={"type": "object", "not": {}})
     assert answer.read() == "{}"
     assert [request.schema is None for request in backend.requests] == [False, True]
@@ -1025,7 +1000,7 @@ def test_a_preview_sends_nothing_and_keeps_nothing() -> None:
 def test_a_preview_is_what_the_next_question_sends(options: dict[str, Any]) -> None:
     backend = ScriptedBackend()
     keys = iter(["first", "second", "third", "first"])
-    session = NotebookSession(
+    session = Session(
         backend, cells=lambda *_: next(keys), coming_cells=lambda *_: "first"
     )
     for question in ("1?", "2?", "3?"):  # the last cell is the first one again
@@ -1113,9 +1088,9 @@ class Recommending(ScriptedBackend):
         return ModelInfo(name or "small", system="Be correct.")
 
 
-def recommending() -> tuple[NotebookSession, Recommending]:
+def recommending() -> tuple[Session, Recommending]:
     backend = Recommending()
-    return NotebookSession(connect=lambda _: backend), backend
+    return Session(connect=lambda _: backend), backend
 
 
 def test_the_recommended_system_text_is_sent_where_nobody_set_one() -> None:
@@ -1152,7 +1127,7 @@ class Refusing(ScriptedBackend):
 
 def test_a_question_that_was_not_sent_leaves_no_trace() -> None:
     backend = Refusing(saying("One."), saying("Two."))
-    session = NotebookSession(backend)
+    session = Session(backend)
     session.ask("1?", cell="a").read()
     before = session.turns()
     with pytest.raises(ParameterError):
@@ -1203,7 +1178,7 @@ def test_only_gpt_gm_makes_the_room_smaller_by_its_truncate() -> None:
     def sent(dialect: str) -> list[int]:
         backend = Large(*(saying("word " * 900) for _ in range(4)))
         backend.dialect = dialect  # type: ignore[attr-defined]
-        session = NotebookSession(backend)
+        session = Session(backend)
         for number in range(4):
             session.ask(f"{number} " + "word " * 900, cell=None).read()
         return [len(request.messages) for request in backend.requests]
@@ -1265,12 +1240,12 @@ class WithBest(ScriptedBackend):
         return ModelInfo(name or self.best, system=f"for {name or self.best}")
 
 
-def of_local(backend: Backend) -> NotebookSession:
+def of_local(backend: Backend) -> Session:
     """Return a session whose local server is reached by `backend`."""
-    return NotebookSession(connect=lambda _: backend)
+    return Session(connect=lambda _: backend)
 
 
-def model_and_origin(session: NotebookSession) -> tuple[object, str]:
+def model_and_origin(session: Session) -> tuple[object, str]:
     return session.settings["model"], session.settings.origin("model")
 
 

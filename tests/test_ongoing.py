@@ -13,8 +13,16 @@ import pytest
 from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.errors import ConfigurationError, MessagesError, MisuseError
 from h2o_magic.events import Notice
-from h2o_magic.feed import Began, Changed, Configured, Ended, Grew, News, Waits
-from h2o_magic.notebook import NotebookSession
+from h2o_magic.feed import (
+    AnswerEnded,
+    AnswerGrew,
+    AnswerStarted,
+    Notification,
+    QueueChanged,
+    SettingChanged,
+    ThreadChanged,
+)
+from h2o_magic.notebook import Session
 from h2o_magic.record import Record
 from h2o_magic.turns import Turn
 from tests.backends.scripted import ScriptedServer
@@ -24,9 +32,9 @@ from tests.by_question import ENDLESS, Steps, answering, questions
 @contextmanager
 def chatting(
     answers: Mapping[str, Steps] | None = None, record: Record | None = None
-) -> Iterator[tuple[NotebookSession, ScriptedServer]]:
+) -> Iterator[tuple[Session, ScriptedServer]]:
     with answering(answers or {}) as server:
-        session = NotebookSession(OpenAIBackend(server.url), record=record)
+        session = Session(OpenAIBackend(server.url), record=record)
         with closing(session):
             yield session, server
 
@@ -34,17 +42,17 @@ def chatting(
 class Listener:
     """Keeps what it is told, and wakes who waits for something."""
 
-    def __init__(self, session: NotebookSession) -> None:
-        self.told: list[News] = []
+    def __init__(self, session: Session) -> None:
+        self.told: list[Notification] = []
         self._changed = threading.Condition()
         self.end = session.listen(self)
 
-    def __call__(self, news: News) -> None:
+    def __call__(self, news: Notification) -> None:
         with self._changed:
             self.told.append(news)
             self._changed.notify_all()
 
-    def wait_for(self, holds: Callable[[list[News]], object]) -> None:
+    def wait_for(self, holds: Callable[[list[Notification]], object]) -> None:
         with self._changed:
             assert self._changed.wait_for(lambda: holds(self.told), 60), self.told
 
@@ -54,10 +62,10 @@ class Listener:
         return [n for i, n in enumerate(names) if i == 0 or names[i - 1] != n]
 
 
-def grown(text: str) -> Callable[[list[News]], object]:
+def grown(text: str) -> Callable[[list[Notification]], object]:
     """Return whether an answer has grown to a text."""
     return lambda told: any(
-        isinstance(news, Grew) and news.answer.text == text for news in told
+        isinstance(news, AnswerGrew) and news.answer.text == text for news in told
     )
 
 
@@ -68,14 +76,14 @@ def test_a_listener_is_told_how_a_question_began_grew_and_ended() -> None:
     with chatting({"Hi": ["Hel", "lo"]}) as (session, _):
         listener = Listener(session)
         session.ask("Hi", thread="t").read()
-    assert listener.kinds() == ["Began", "Grew", "Ended"]
+    assert listener.kinds() == ["AnswerStarted", "AnswerGrew", "AnswerEnded"]
     first, last = listener.told[0], listener.told[-1]
-    assert isinstance(first, Began)
-    assert isinstance(last, Ended)
+    assert isinstance(first, AnswerStarted)
+    assert isinstance(last, AnswerEnded)
     assert (first.thread, first.turn.question, first.turn.answer) == ("t", "Hi", "")
     assert (last.turn.answer, last.turn.status) == ("Hello", "complete")
     assert last.turn.facts["model"] == "m"
-    grew = [news for news in listener.told if isinstance(news, Grew)]
+    grew = [news for news in listener.told if isinstance(news, AnswerGrew)]
     assert {news.turn_id for news in grew} == {first.turn.id} == {last.turn.id}
 
 
@@ -91,22 +99,22 @@ def test_a_listener_is_told_of_every_other_change() -> None:
         session.ask("Hi").read()
         listener = Listener(session)
 
-        def told(change: Callable[[], object]) -> list[News]:
+        def told(change: Callable[[], object]) -> list[Notification]:
             listener.told.clear()
             change()
             return listener.told[:]
 
-        assert told(lambda: session.fork("copy")) == [Changed("copy")]
-        assert told(lambda: session.undo("copy")) == [Changed("copy")]
-        assert told(lambda: session.redo("copy")) == [Changed("copy")]
+        assert told(lambda: session.fork("copy")) == [ThreadChanged("copy")]
+        assert told(lambda: session.undo("copy")) == [ThreadChanged("copy")]
+        assert told(lambda: session.redo("copy")) == [ThreadChanged("copy")]
         assert told(lambda: session.redo("copy")) == []
-        assert told(lambda: session.drop(1)) == [Changed("main")]
-        assert told(session.reset) == [Changed("main")]
-        assert told(lambda: session.reset(everything=True)) == [Changed(None)]
-        assert told(lambda: session.configure(seed=1)) == [Configured("seed")]
+        assert told(lambda: session.drop(1)) == [ThreadChanged("main")]
+        assert told(session.reset) == [ThreadChanged("main")]
+        assert told(lambda: session.reset(everything=True)) == [ThreadChanged(None)]
+        assert told(lambda: session.configure(seed=1)) == [SettingChanged("seed")]
         assert told(lambda: session.configure(seed=1)) == []
         session.thread = "copy"
-        assert listener.told == [Configured("thread")]
+        assert listener.told == [SettingChanged("thread")]
 
 
 def test_an_import_is_told_for_each_of_its_threads(tmp_path: Path) -> None:
@@ -116,19 +124,19 @@ def test_an_import_is_told_for_each_of_its_threads(tmp_path: Path) -> None:
         session.export(tmp_path / "all.json", everything=True)
         listener = Listener(session)
         names = [thread.name for thread in session.import_file(tmp_path / "all.json")]
-        assert listener.told == [Changed(name) for name in names]
+        assert listener.told == [ThreadChanged(name) for name in names]
         assert len(names) == 2
 
 
 def test_a_listener_that_raises_disturbs_neither_the_answer_nor_the_others() -> None:
-    def careless(news: News) -> None:
+    def careless(news: Notification) -> None:
         raise ValueError(news)
 
     with chatting({"Hi": ["Hello"]}) as (session, _):
         session.listen(careless)
         listener = Listener(session)
         assert session.ask("Hi").read() == "Hello"
-        assert listener.kinds() == ["Began", "Grew", "Ended"]
+        assert listener.kinds() == ["AnswerStarted", "AnswerGrew", "AnswerEnded"]
 
 
 def test_who_has_ended_listening_hears_nothing_more() -> None:
@@ -138,7 +146,7 @@ def test_who_has_ended_listening_hears_nothing_more() -> None:
         ended.end()
         session.ask("Hi").read()
         assert ended.told == []
-        assert goes_on.kinds() == ["Began", "Grew", "Ended"]
+        assert goes_on.kinds() == ["AnswerStarted", "AnswerGrew", "AnswerEnded"]
 
 
 def test_no_lock_is_held_while_a_listener_is_told() -> None:
@@ -149,7 +157,7 @@ def test_no_lock_is_held_while_a_listener_is_told() -> None:
             session.preview("what would be sent", thread="else")
             looked.append(len(session.turns()) + len(session.coming()))
 
-        def listener(_: News) -> None:
+        def listener(_: Notification) -> None:
             other = threading.Thread(target=look)  # a lock that is held stops it
             other.start()
             other.join(60)
@@ -163,8 +171,8 @@ def test_no_lock_is_held_while_a_listener_is_told() -> None:
 def test_a_listener_may_stop_the_answer_that_it_is_told_of() -> None:
     with chatting({"Hi": ["Hel", "lo", ENDLESS]}) as (session, server):
 
-        def stop_at_hello(news: News) -> None:
-            if isinstance(news, Grew) and news.answer.text == "Hello":
+        def stop_at_hello(news: Notification) -> None:
+            if isinstance(news, AnswerGrew) and news.answer.text == "Hello":
                 news.answer.stop()
 
         session.listen(stop_at_hello)
@@ -181,18 +189,18 @@ def test_a_refused_question_ends_as_one_that_is_not_kept() -> None:
         asked = session.ask_later("Hi again", cell="c")
         assert asked.wait(30)
         assert asked.error is not None
-        assert listener.kinds() == ["Began", "Ended", "Changed"]
+        assert listener.kinds() == ["AnswerStarted", "AnswerEnded", "ThreadChanged"]
         assert [turn.question for turn in session.turns()] == ["Hi"]
 
 
-@pytest.mark.parametrize("moment", [Began, Grew, Ended])
+@pytest.mark.parametrize("moment", [AnswerStarted, AnswerGrew, AnswerEnded])
 def test_an_interrupt_at_any_moment_leaves_a_turn_that_has_ended(
-    moment: type[News],
+    moment: type[Notification],
 ) -> None:
     with chatting({"Hi": ["Hel", "lo"]}) as (session, _):
         listener = Listener(session)
 
-        def interrupt(news: News) -> None:
+        def interrupt(news: Notification) -> None:
             if isinstance(news, moment):
                 signal.raise_signal(signal.SIGINT)
 
@@ -200,8 +208,10 @@ def test_an_interrupt_at_any_moment_leaves_a_turn_that_has_ended(
         with pytest.raises(KeyboardInterrupt):
             session.ask("Hi").read()
         end()
-        assert session.turn(1).status == ("complete" if moment is Ended else "stopped")
-        assert listener.kinds()[-1] == "Ended"
+        assert session.turn(1).status == (
+            "complete" if moment is AnswerEnded else "stopped"
+        )
+        assert listener.kinds()[-1] == "AnswerEnded"
         assert session.ask("Ho").read() == "re: Ho"  # it blocks nobody
 
 
@@ -278,10 +288,10 @@ def test_a_waiting_question_that_is_stopped_is_never_asked() -> None:
         first = session.ask_later("first")
         listener.wait_for(grown("Once"))
         second, third = session.ask_later("second"), session.ask_later("third")
-        listener.wait_for(lambda told: told.count(Waits("main")) == 2)
+        listener.wait_for(lambda told: told.count(QueueChanged("main")) == 2)
         second.stop()
         assert second.wait(60)
-        assert listener.told[-1] == Waits("main")
+        assert listener.told[-1] == QueueChanged("main")
         assert (second.turn, second.error) == (None, None)
         assert second.answer.facts.status == "stopped"
         gate.set()
@@ -313,7 +323,7 @@ def test_an_answer_that_is_stopped_before_its_first_token_ends_at_once() -> None
     with chatting({"Hi": [ENDLESS]}) as (session, _):
         listener = Listener(session)
         asked = session.ask_later("Hi")
-        listener.wait_for(lambda told: any(isinstance(n, Began) for n in told))
+        listener.wait_for(lambda told: any(isinstance(n, AnswerStarted) for n in told))
         asked.stop()  # wherever it is between being noted and being written
         assert asked.wait(60)
         assert asked.error is None

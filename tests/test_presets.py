@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.feed import Configured, News
-from h2o_magic.notebook import NotebookSession
+from h2o_magic.feed import Notification, SettingChanged
+from h2o_magic.notebook import Session
 from h2o_magic.parameters import CHAT_PARAMETERS
 from h2o_magic.presets import BUILT_IN, Presets
 from h2o_magic.settings import Settings
@@ -23,8 +23,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def session(path: Path) -> NotebookSession:
-    return NotebookSession(presets=Presets(path))
+def session(path: Path) -> Session:
+    return Session(presets=Presets(path))
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
@@ -35,21 +35,21 @@ def test_a_built_in_preset_fits_the_table(name: str) -> None:
 
 
 def test_a_preset_sets_what_it_names_and_says_where_it_is_from(
-    session: NotebookSession,
+    session: Session,
 ) -> None:
-    told: list[News] = []
+    told: list[Notification] = []
     session.configure(max_new_tokens=77)
     session.listen(told.append)
     session.use_preset("precise")
     assert session.settings["temperature"] == BUILT_IN["precise"]["temperature"]
     assert session.settings.origin("temperature") == "preset precise"
     assert session.settings["max_new_tokens"] == 77
-    assert told == [Configured("temperature"), Configured("top_p")]
+    assert told == [SettingChanged("temperature"), SettingChanged("top_p")]
     assert session.preset == "precise"
 
 
 def test_the_balanced_preset_leaves_all_to_the_model(
-    session: NotebookSession,
+    session: Session,
 ) -> None:
     assert set(BUILT_IN["balanced"].values()) == {None}
     assert session.preset == "balanced"
@@ -62,7 +62,7 @@ def test_the_balanced_preset_leaves_all_to_the_model(
 
 
 def test_a_preset_goes_before_the_environment() -> None:
-    session = NotebookSession(
+    session = Session(
         settings=Settings({"H2O_MAGIC_TEMPERATURE": "0.9", "H2O_MAGIC_TOP_P": "0.5"})
     )
     session.use_preset("balanced")
@@ -73,11 +73,11 @@ def test_a_preset_goes_before_the_environment() -> None:
 
 
 def test_what_is_saved_comes_back_whole_in_another_kernel(
-    session: NotebookSession, path: Path
+    session: Session, path: Path
 ) -> None:
     session.configure(temperature=0.9, seed=3, stop=["END", "\n"], top_p=None)
     session.save_preset("mine")
-    other = NotebookSession(presets=Presets(path))
+    other = Session(presets=Presets(path))
     other.configure(top_k=5)
     other.use_preset("mine")
     assert other.settings.parameters() == session.settings.parameters()
@@ -89,7 +89,7 @@ def test_what_is_saved_comes_back_whole_in_another_kernel(
 
 
 def test_a_preset_of_an_earlier_version_keeps_what_can_still_be_set(
-    session: NotebookSession, path: Path
+    session: Session, path: Path
 ) -> None:
     path.parent.mkdir()
     mine: dict[str, object] = {
@@ -119,15 +119,13 @@ def test_a_preset_of_an_earlier_version_keeps_what_can_still_be_set(
         ("precise", "is built in: choose another name"),
     ],
 )
-def test_what_is_no_name_is_refused(
-    session: NotebookSession, name: str, words: str
-) -> None:
+def test_what_is_no_name_is_refused(session: Session, name: str, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         session.save_preset(name)
 
 
 def test_a_preset_that_is_not_there_is_refused_with_the_nearest(
-    session: NotebookSession,
+    session: Session,
 ) -> None:
     with pytest.raises(ConfigurationError, match="did you mean 'precise'"):
         session.use_preset("precize")

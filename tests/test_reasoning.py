@@ -42,10 +42,7 @@ def test_only_reasoning_at_the_beginning_is_set_apart(
 )
 def test_however_the_stream_is_cut_the_parts_are_the_same(pieces: list[str]) -> None:
     splitter = ThinkSplitter()
-    parts = [part for piece in pieces for part in splitter.feed(piece)]
-    parts += splitter.end()
-    got = tuple(
-        "".join(piece for kind, piece in parts if kind == wanted)
-        for wanted in ("reasoning", "text")
-    )
+    parts = [splitter.feed(piece) for piece in pieces]
+    parts.append(splitter.feed("", end=True))
+    got = tuple(map("".join, zip(*parts, strict=True)))
     assert got == apart("".join(pieces))

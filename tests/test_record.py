@@ -405,8 +405,8 @@ def test_what_can_no_longer_be_made_again_is_not_kept(record: Record) -> None:
     record.undo("main")
     record.undo("main")
     ask(record, "c")
-    assert record._keeper._database is not None
-    kept = record._keeper._database.execute("SELECT question, live, removed FROM turns")
+    assert record._database is not None
+    kept = record._database.execute("SELECT question, live, removed FROM turns")
     assert [*kept] == [("a", 1, None), ("c", 1, None)]
 
 
@@ -447,8 +447,8 @@ def test_the_last_200_changes_can_be_taken_back(record: Record) -> None:
         undone += 1
     assert undone == 200
     assert questions(record) == "q29"
-    assert record._keeper._database is not None
-    assert record._keeper._database.value("SELECT count(*) FROM turns") == 201
+    assert record._database is not None
+    assert record._database.value("SELECT count(*) FROM turns") == 201
     for _ in range(200):
         record.redo("main")
     assert questions(record) == "q229"

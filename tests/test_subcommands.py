@@ -23,8 +23,8 @@ from h2o_magic.catalogue import MODELS
 from h2o_magic.errors import ConfigurationError, StoreError
 from h2o_magic.events import Event, Finished, TextDelta, Usage
 from h2o_magic.fetching import Progress
-from h2o_magic.magics import AnswerStopped
-from h2o_magic.notebook import NotebookSession
+from h2o_magic.ipython.interrupts import AnswerStopped
+from h2o_magic.notebook import Session
 from h2o_magic.record import Record
 from h2o_magic.settings import SETTINGS, Settings
 from h2o_magic.subcommands import SUBCOMMANDS
@@ -67,12 +67,15 @@ class ScriptedBackend:
 class Bench:
     """What the subcommands see of the magics, and what they showed."""
 
-    session: NotebookSession
+    session: Session
     backend: ScriptedBackend
     publisher: Any
     shell: Any = field(default_factory=lambda: SimpleNamespace(kernel=None))
     retried: list[AskOptions] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+
+    def show_help(self) -> None:
+        subcommands.show_help(self)
 
     def retry(self, options: AskOptions) -> None:
         self.retried.append(options)
@@ -127,7 +130,7 @@ def bench(
 ) -> Iterator[Bench]:
     monkeypatch.chdir(tmp_path)
     backend = ScriptedBackend()
-    session = NotebookSession(backend, record=Record(tmp_path / "turns.db", "test"))
+    session = Session(backend, record=Record(tmp_path / "turns.db", "test"))
     yield Bench(session, backend, publisher)
     session.close()
 
@@ -387,7 +390,7 @@ def test_a_name_of_no_thread_has_nothing_to_erase(bench: Bench) -> None:
 
 
 def test_a_conversation_that_is_not_kept_is_erased_from_memory(bench: Bench) -> None:
-    bench.session = NotebookSession(bench.backend)
+    bench.session = Session(bench.backend)
     bench.ask("1")
     assert bench.run("reset --erase") == (
         "Erased 1 turn of main, and what could be brought back, from memory. "
@@ -399,7 +402,7 @@ def test_what_could_not_be_erased_is_not_said_to_be(
     bench: Bench, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("no folder")
-    bench.session = NotebookSession(
+    bench.session = Session(
         bench.backend, record=Record(tmp_path / "file" / "turns.db", "test")
     )
     bench.ask("1")
@@ -830,7 +833,7 @@ def test_status_shows_every_setting_with_its_origin(bench: Bench) -> None:
     settings = Settings(
         {"H2O_MAGIC_MAX_TURNS": "4", "H2O_MAGIC_TOP_P": "2", "H2O_MAGIC_MODLE": "x"}
     )
-    bench.session = NotebookSession(
+    bench.session = Session(
         bench.backend, record=bench.session.record, settings=settings
     )
     bench.session.configure(system="Be *brief*.", temperature=None, seed=0)
@@ -854,7 +857,7 @@ def test_what_is_amiss_in_the_environment_stands_below_the_table(
     settings = Settings(
         {"H2O_MAGIC_TOP_P": "2", "H2O_MAGIC_STRICT": "?", "H2O_MAGIC_MODLE": "x"}
     )
-    bench.session = NotebookSession(bench.backend, settings=settings)
+    bench.session = Session(bench.backend, settings=settings)
     markdown, plain = bench.run("status"), bench.plain("status")
     *_, in_memory, strict, top_p, modle, change = markdown.split("\n\n")
     assert shown(top_p).startswith("From the environment: H2O_MAGIC_TOP_P is ignored:")
@@ -896,7 +899,7 @@ def test_status_says_why_a_conversation_is_in_memory_only(
     bench: Bench, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("no folder")
-    bench.session = NotebookSession(
+    bench.session = Session(
         bench.backend, record=Record(tmp_path / "file" / "turns.db", "test")
     )
     bench.ask("1")
@@ -905,9 +908,9 @@ def test_status_says_why_a_conversation_is_in_memory_only(
     assert listed["kept in"][0] == "in memory only"
     table, below = plain.split("\n\n")
     assert len(table.splitlines()[0]) < 70  # the columns stay together
-    assert below.startswith("The conversation is in memory only: cannot keep the conv")
+    assert below.startswith("The conversation is in memory only: cannot save the conv")
     assert plain.count("in memory only") == 2
-    bench.session = NotebookSession(bench.backend)
+    bench.session = Session(bench.backend)
     listed = {row[0]: row[1:] for row in rows(bench.run("status"))}
     assert listed["kept in"][0] == "in memory only"
     assert "%config H2OMagics.notebook = 'NAME' keeps it" in bench.plain("status")

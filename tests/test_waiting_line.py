@@ -3,77 +3,74 @@ import threading
 import pytest
 
 from h2o_magic.errors import MisuseError
-from h2o_magic.waiting_line import Ticket, WaitingLine
+from h2o_magic.waiting_line import FifoLock
 
 
-def waiting(line: WaitingLine[str], name: str, served: list[str]) -> threading.Thread:
-    """Return a thread that stands in a line, and notes that it was served."""
-    taken = threading.Event()
+def waiting(lock: FifoLock[str], name: str, served: list[str]) -> threading.Thread:
+    """Return a thread that waits for the lock, and notes that it got it."""
+    entered = threading.Event()
 
-    def stand() -> None:
-        ticket = Ticket(line, name)
-        ticket.take()
-        taken.set()
-        ticket.wait()
+    def take() -> None:
+        lock.enter(name)
+        entered.set()
+        lock.wait(name)
         served.append(name)
-        ticket.leave()
+        lock.leave(name)
 
-    thread = threading.Thread(target=stand)
+    thread = threading.Thread(target=take)
     thread.start()
-    assert taken.wait(60)
+    assert entered.wait(60)
     return thread
 
 
 def test_those_who_wait_are_served_in_the_order_of_their_coming() -> None:
-    line: WaitingLine[str] = WaitingLine()
+    lock: FifoLock[str] = FifoLock()
     served: list[str] = []
-    first = Ticket(line, "first")
-    first.take()
-    assert first.served
+    assert lock.enter("first")
     names = [str(number) for number in range(20)]
-    threads = [waiting(line, name, served) for name in names]
-    assert line.holders == ("first", *names)
+    threads = [waiting(lock, name, served) for name in names]
+    assert lock.holders == ("first", *names)
     assert served == []
-    first.leave()
+    lock.leave("first")
     for thread in threads:
         thread.join()
     assert served == names
-    assert line.holders == ()
+    assert lock.holders == ()
 
 
 def test_who_leaves_from_the_middle_holds_nobody_up() -> None:
-    line: WaitingLine[str] = WaitingLine()
+    lock: FifoLock[str] = FifoLock()
     served: list[str] = []
-    first, leaver = Ticket(line, "first"), Ticket(line, "leaver")
-    first.take()
-    other = threading.Thread(target=leaver.take)
+    lock.enter("first")
+    other = threading.Thread(target=lock.enter, args=("leaver",))
     other.start()
     other.join()
-    last = waiting(line, "last", served)
-    leaver.leave()
-    leaver.leave()
-    first.leave()
+    last = waiting(lock, "last", served)
+    lock.leave("leaver")
+    lock.leave("leaver")
+    lock.leave("first")
     last.join()
     assert served == ["last"]
 
 
-def test_giving_up_ends_the_wait_from_another_thread() -> None:
-    line: WaitingLine[str] = WaitingLine()
-    first, second = Ticket(line, "first"), Ticket(line, "second")
-    first.take()
-    taken = threading.Event()
-    other = threading.Thread(target=lambda: [second.take(), taken.set(), second.wait()])
+def test_waking_ends_the_wait_from_another_thread() -> None:
+    lock: FifoLock[str] = FifoLock()
+    lock.enter("first")
+    entered = threading.Event()
+    other = threading.Thread(
+        target=lambda: [lock.enter("second"), entered.set(), lock.wait("second")]
+    )
     other.start()
-    assert taken.wait(60)
-    second.give_up()
+    assert entered.wait(60)
+    lock.wake("second")
     other.join(60)
     assert not other.is_alive()
-    assert line.holders == ("first", "second")
+    assert lock.holders == ("first", "second")
 
 
 def test_a_thread_cannot_wait_for_itself() -> None:
-    line: WaitingLine[str] = WaitingLine()
-    Ticket(line, "first").take()
+    lock: FifoLock[str] = FifoLock()
+    lock.enter("first")
     with pytest.raises(MisuseError, match="still being read here"):
-        Ticket(line, "second").take()
-    assert line.holders == ("first",)
+        lock.enter("second")
+    assert lock.holders == ("first",)

@@ -44,9 +44,9 @@ class ChatRequest:
         `Source` event says so; others never see it.
     """
 
-    chat: str
     model: str
     messages: tuple[Message, ...]
+    chat: str = ""
     parameters: Mapping[str, Value] = field(default_factory=dict)
     strict: bool = False
     schema: Mapping[str, Any] | None = None

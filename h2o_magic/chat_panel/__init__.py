@@ -6,19 +6,15 @@ import uuid
 from typing import Any
 
 import ipywidgets
-from IPython.core.getipython import get_ipython
 from IPython.display import publish_display_data
 
-from h2o_magic import extension
 from h2o_magic.chat_panel.chat import Chat
 from h2o_magic.chat_panel.controls import Controls
-from h2o_magic.chat_panel.shell import NotebookShell
 from h2o_magic.chat_panel.transcript import MOST_TURNS, transcript
-from h2o_magic.chat_panel.view import View
-from h2o_magic.errors import MisuseError
-from h2o_magic.magics import H2OMagics
+from h2o_magic.chat_panel.view import Host, View
+from h2o_magic.notebook import Session
 
-__all__ = ["Panel", "panel"]
+__all__ = ["Panel"]
 
 
 class Panel:
@@ -26,35 +22,28 @@ class Panel:
 
     Parameters
     ----------
-    magics
-        The magics of the notebook, whose session it shows.
-
-    Raises
-    ------
-    MisuseError
-        If there is no notebook around.
+    session
+        The session that it shows.
+    host
+        The notebook around it.
     """
 
-    def __init__(self, magics: H2OMagics) -> None:
-        shell: Any = magics.shell
-        if not hasattr(shell, "kernel"):
-            raise MisuseError("a panel needs a notebook: open one in JupyterLab")
-        notebook = NotebookShell(magics)
+    def __init__(self, session: Session, host: Host) -> None:
         self._chat = Chat()
-        self._controls = Controls(magics.session, notebook.choices)
+        self._controls = Controls(session, host.choices)
         split = ipywidgets.Box([self._controls.box, self._chat])
         split.add_class("h2o-split")
         self._box = ipywidgets.Box([split])
         self._box.add_class("h2o-panel")
         self._view = View(
-            magics.session,
+            session,
             self._chat.say,
-            notebook,
+            host,
             root=self._box.model_id,
             controls=self._controls,
             keep=self._keep,
         )
-        self._session = magics.session
+        self._session = session
         self._transcript = uuid.uuid4().hex
         self._chat.on_msg(lambda _, message, __: self._view.receive(message))
 
@@ -89,20 +78,3 @@ class Panel:
 
     def _ipython_display_(self) -> None:
         self.show()
-
-
-def panel() -> Panel:
-    """Return a chat panel on the notebook's conversation, for its cell to show.
-
-    Several may be open at once. The extension is loaded if it is not yet.
-
-    Raises
-    ------
-    MisuseError
-        If there is no notebook.
-    """
-    shell: Any = get_ipython()
-    if shell is None:
-        raise MisuseError("a panel needs a notebook: open one in JupyterLab")
-    extension.load(shell)
-    return Panel(shell.magics_manager.registry[H2OMagics.__name__])

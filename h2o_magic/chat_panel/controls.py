@@ -16,7 +16,7 @@ from h2o_magic.backends import ModelInfo
 from h2o_magic.chat_panel.chat import answer_while_cells_run
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.model_choice import is_lent
-from h2o_magic.notebook import NotebookSession
+from h2o_magic.notebook import Session
 from h2o_magic.parameters import CHAT_PARAMETERS, Parameter, Value
 from h2o_magic.presets import BUILT_IN
 from h2o_magic.setting import Setting
@@ -64,7 +64,7 @@ class Controls:
     """
 
     def __init__(
-        self, session: NotebookSession, choices: Callable[[str], Iterable[str]]
+        self, session: Session, choices: Callable[[str], Iterable[str]]
     ) -> None:
         self._session = session
         self._choices = choices
@@ -173,7 +173,7 @@ class Controls:
 class _Presets:
     """The presets: one to choose, and buttons that save and remove the user's own."""
 
-    def __init__(self, session: NotebookSession, lock: threading.RLock) -> None:
+    def __init__(self, session: Session, lock: threading.RLock) -> None:
         self._session = session
         self._lock = lock
         self._choice = ipywidgets.Dropdown(

@@ -10,9 +10,9 @@ from __future__ import annotations
 from os.path import commonprefix
 from typing import Any
 
-from h2o_magic.asking import Answer
 from h2o_magic.blocks import BlockSplitter
 from h2o_magic.chat_panel.html import as_html
+from h2o_magic.feed import ComingAnswer
 
 __all__ = ["Growth", "Running", "Step"]
 
@@ -67,13 +67,13 @@ class Running:
     ----------
     thread : str
         The thread that it belongs to.
-    answer : Answer or None
+    answer : ComingAnswer or None
         The answer; None before it has grown.
     """
 
     def __init__(self, thread: str) -> None:
         self.thread = thread
-        self.answer: Answer | None = None
+        self.answer: ComingAnswer | None = None
         self.begin_anew()
 
     def begin_anew(self) -> None:

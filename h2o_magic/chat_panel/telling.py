@@ -14,7 +14,7 @@ from h2o_magic.chat_panel.growth import Running
 from h2o_magic.chat_panel.html import as_html
 from h2o_magic.chat_panel.rows import row_of
 from h2o_magic.chat_panel.wire import sendable
-from h2o_magic.notebook import NotebookSession
+from h2o_magic.notebook import Session
 from h2o_magic.turns import Turn
 
 __all__ = ["Telling"]
@@ -54,7 +54,7 @@ class Telling:
 
     def __init__(
         self,
-        session: NotebookSession,
+        session: Session,
         send: Callable[[dict[str, Any]], None],
         root: str,
     ) -> None:

@@ -20,12 +20,19 @@ from h2o_magic.chat_panel.telling import Telling
 from h2o_magic.chat_panel.transcript import MOST_TURNS, transcript
 from h2o_magic.chat_panel.wire import sendable
 from h2o_magic.errors import ConfigurationError, H2OMagicError
-from h2o_magic.feed import Began, Changed, Configured, Ended, Grew, News
-from h2o_magic.later import Asked
-from h2o_magic.notebook import NotebookSession
+from h2o_magic.feed import (
+    AnswerEnded,
+    AnswerGrew,
+    AnswerStarted,
+    Notification,
+    SettingChanged,
+    ThreadChanged,
+)
+from h2o_magic.later import BackgroundAnswer
+from h2o_magic.notebook import Session
 from h2o_magic.turns import Turn
 
-__all__ = ["Shell", "View"]
+__all__ = ["Host", "View"]
 
 _log = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())  # else it would be written into a cell
@@ -37,8 +44,8 @@ KEEP_AFTER = 1.0
 _MOST_OFFERS = 100
 
 
-class Shell(Protocol):
-    """What a view needs of the notebook around it."""
+class Host(Protocol):
+    """What a panel needs of the notebook around it."""
 
     def expand(self, question: str, *, earlier: str = "") -> str:
         """Return a question with its names in braces as text.
@@ -49,10 +56,13 @@ class Shell(Protocol):
     def complete(self, before: str, after: str) -> tuple[str, list[tuple[str, str]]]:
         """Return what stands before the cursor, and what it may become."""
 
+    def choices(self, setting: str) -> list[str]:
+        """Return the known values of a setting: model, server or thread."""
+
     def is_command(self, line: str) -> bool:
         """Return whether a line begins with a subcommand, or with one mistyped."""
 
-    def ask_by_command(self, line: str) -> Asked | None:
+    def ask_by_command(self, line: str) -> BackgroundAnswer | None:
         """Ask what a subcommand asks in the background; None if it asks nothing."""
 
     def command(self, line: str) -> str:
@@ -90,9 +100,9 @@ class View:
 
     def __init__(
         self,
-        session: NotebookSession,
+        session: Session,
         send: Callable[[dict[str, Any]], None],
-        shell: Shell,
+        shell: Host,
         *,
         root: str = "",
         controls: Controls | None = None,
@@ -106,7 +116,7 @@ class View:
         self._kept_by_page = False
         self._keep_at: float | None = None  # by the monotonic clock
         self._lock = threading.RLock()
-        self._news: deque[News] = deque()
+        self._news: deque[Notification] = deque()
         self._wake = threading.Event()
         self._ended = threading.Event()
         self._closed = False
@@ -174,7 +184,7 @@ class View:
         asked = self._session.ask_later(self._shell.expand(text.strip()))
         self._follow(asked, view, message)
 
-    def _edited(self, message: Mapping[str, Any]) -> Asked:
+    def _edited(self, message: Mapping[str, Any]) -> BackgroundAnswer:
         """Ask an edited question; one that is as it was is sent as it stands."""
         turn, text = self._turn(message), str(message["text"])
         if _as_typed(text) == _as_typed(turn.question):
@@ -255,9 +265,9 @@ class View:
 
     # What happens
 
-    def _hear(self, news: News) -> None:
+    def _hear(self, news: Notification) -> None:
         self._news.append(news)
-        if isinstance(news, Ended):
+        if isinstance(news, AnswerEnded):
             self._ended.set()
         self._wake.set()
 
@@ -289,24 +299,24 @@ class View:
             self._keep_transcript()
         return grown
 
-    def _take(self, news: News) -> None:
+    def _take(self, news: Notification) -> None:
         match news:
-            case Began(thread, turn):
+            case AnswerStarted(thread, turn):
                 self._telling.running[turn.id] = Running(thread)
                 if thread == self._session.thread:
                     self._telling.beginning(turn)
-            case Grew(_, turn_id, answer):
+            case AnswerGrew(_, turn_id, answer):
                 if turn_id in self._telling.running:
                     self._telling.running[turn_id].answer = answer
                 return
-            case Ended(thread, turn):
+            case AnswerEnded(thread, turn):
                 running = self._telling.running.pop(turn.id, None)
                 if thread == self._session.thread:
                     self._telling.end(turn, running)
-            case Changed(thread):
+            case ThreadChanged(thread):
                 if thread in (None, self._session.thread):
                     self._telling.thread(began=0)
-            case Configured(setting):
+            case SettingChanged(setting):
                 if setting == "thread":
                     self._telling.thread()
                 if self._controls is not None and self._telling.controls_shown:
@@ -332,7 +342,9 @@ class View:
         else:
             self._keep(markdown)
 
-    def _follow(self, asked: Asked, view: str, message: Mapping[str, Any]) -> None:
+    def _follow(
+        self, asked: BackgroundAnswer, view: str, message: Mapping[str, Any]
+    ) -> None:
         """Say it in a view if a question fails."""
 
         def wait() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from h2o_magic.errors import StoreError
 from h2o_magic.store import schema
@@ -20,7 +20,8 @@ __all__ = ["Database", "open_to_read"]
 #: Seconds to wait for other kernels that write. A write takes milliseconds.
 BUSY_TIMEOUT = 30.0
 
-_T = TypeVar("_T")
+#: What a transaction may do.
+READ, WRITE = "DEFERRED", "IMMEDIATE"
 
 
 class Database:
@@ -41,6 +42,7 @@ class Database:
 
     def __init__(self, connection: sqlite3.Connection, path: Path | None = None):
         self.connection = connection
+        self.execute = connection.execute
         self.path = path
         self.notebook = 0
         self.pid = os.getpid()
@@ -55,7 +57,8 @@ class Database:
         """Make an empty database in memory."""
         database = cls(_connect(":memory:"))
         _set_up(database.connection)
-        database.write(lambda new: schema.migrate(new.connection))
+        with database.transaction(WRITE):
+            schema.migrate(database.connection)
         return database
 
     @classmethod
@@ -74,7 +77,8 @@ class Database:
             _set_up(database.connection)
             if not database._is_current():
                 _use_write_ahead_log(database.connection)
-                database.write(lambda new: schema.migrate(new.connection))
+                with database.transaction(WRITE):
+                    schema.migrate(database.connection)
             _set_durability(database.connection)
         except BaseException as error:
             if database is not None:
@@ -82,10 +86,6 @@ class Database:
             _explain(error)
             raise
         return database
-
-    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
-        """Run one statement."""
-        return self.connection.execute(sql, parameters)
 
     def insert(self, sql: str, parameters: Sequence[Any]) -> int:
         """Run a statement that adds a row, and return the row's id."""
@@ -96,30 +96,40 @@ class Database:
         row = self.connection.execute(sql, parameters).fetchone()
         return None if row is None else row[0]
 
-    def read(self, query: Callable[..., _T], *arguments: Any, **named: Any) -> _T:
-        """Return ``query(self, ...)``, which sees one state of the file.
+    @contextmanager
+    def transaction(self, mode: str) -> Iterator[None]:
+        """Do what is in the block as a whole or not at all.
+
+        What is only read there is of one state of the file.
+
+        Parameters
+        ----------
+        mode
+            :data:`READ` or :data:`WRITE`.
 
         Raises
         ------
         StoreError
-            If the file cannot be read.
+            If the file cannot be read or written.
         """
-        return self._run("DEFERRED", query, arguments, named)
-
-    def write(self, change: Callable[..., _T], *arguments: Any, **named: Any) -> _T:
-        """Return ``change(self, ...)``, done as a whole or not at all.
-
-        Raises
-        ------
-        StoreError
-            If the file cannot be written.
-        """
-        if self._is_gone():
+        if mode == WRITE and self._is_gone():
             # SQLite would go on in the nameless file, and lose it in the end.
             raise StoreError(
                 "the file was moved or deleted", "restart the kernel to begin a new one"
             )
-        return self._run("IMMEDIATE", change, arguments, named)
+        connection = self.connection
+        try:
+            if connection.in_transaction:  # an interrupt at a bad moment left it
+                connection.execute("ROLLBACK")
+            connection.execute(f"BEGIN {mode}")
+            yield
+            connection.execute("COMMIT")
+        except BaseException as error:
+            with suppress(sqlite3.Error):
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+            _explain(error)
+            raise
 
     def clean(self) -> None:
         """Write the file anew, so that nothing that was deleted is left in it.
@@ -168,30 +178,8 @@ class Database:
 
     def _is_current(self) -> bool:
         # In one transaction: another kernel may be making the tables now.
-        return self.read(lambda database: schema.is_current(database.connection))
-
-    def _run(
-        self,
-        mode: str,
-        work: Callable[..., _T],
-        arguments: tuple[Any, ...],
-        named: dict[str, Any],
-    ) -> _T:
-        try:
-            self._roll_back()  # what an interrupt at a bad moment has left
-            self.connection.execute(f"BEGIN {mode}")
-            result = work(self, *arguments, **named)
-            self.connection.execute("COMMIT")
-        except BaseException as error:
-            with suppress(sqlite3.Error):
-                self._roll_back()
-            _explain(error)
-            raise
-        return result
-
-    def _roll_back(self) -> None:
-        if self.connection.in_transaction:
-            self.connection.execute("ROLLBACK")
+        with self.transaction(READ):
+            return schema.is_current(self.connection)
 
 
 def open_to_read(path: Path) -> Database | None:

@@ -232,9 +232,8 @@ def count_since_start(database: Database, thread: str, of: Place) -> int:
 
 def count_before(database: Database, thread: int, position: int) -> int:
     """Return how many turns stand before a position."""
-    found = database.value(
-        f"SELECT count(*) FROM turns WHERE {_LIVE} AND position < ?", (thread, position)
-    )
+    sql = f"SELECT count(*) FROM turns WHERE {_LIVE} AND position < ?"
+    (found,) = database.execute(sql, (thread, position)).fetchone()
     return int(found)
 
 
@@ -281,12 +280,12 @@ def _marked(
 
 def _latest_before(database: Database, thread: int, position: int) -> int:
     """Return the greatest sequence number before a position; 0 without turns there."""
-    found = database.value(
+    found = database.execute(
         f"SELECT sequence FROM turns WHERE {_LIVE} AND position < ? "
         "ORDER BY sequence DESC LIMIT 1",
         (thread, position),
-    )
-    return found or 0
+    ).fetchone()
+    return found[0] if found else 0
 
 
 def _how_many(turns: int) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
 
 from h2o_magic import tables
 from h2o_magic.arguments import help_rows, help_text
@@ -26,11 +24,9 @@ from h2o_magic.subcommands import (
     usage,
     weights,
 )
+from h2o_magic.subcommands.base import CommandContext, Subcommand
 from h2o_magic.subcommands.showing import say
 from h2o_magic.subcommands.usage import Given
-
-if TYPE_CHECKING:
-    from h2o_magic.magics import H2OMagics
 
 _SYNONYMS = {
     "": "help",
@@ -43,30 +39,7 @@ _SYNONYMS = {
 __all__ = ["SUBCOMMANDS", "Subcommand", "find", "run", "show_help"]
 
 
-@dataclass(frozen=True, slots=True)
-class Subcommand:
-    """One subcommand of ``%h2o``.
-
-    Attributes
-    ----------
-    name, usage : str
-        The word that is typed, and what may follow it; see `subcommands.usage`.
-    help : str
-        What it does, in a few words.
-    run : callable
-        Takes the magics and what was given; raises ``H2OMagicError``.
-    free : bool
-        True if it reads the rest of the line itself.
-    """
-
-    name: str
-    usage: str
-    help: str
-    run: Callable[[H2OMagics, Given], None]
-    free: bool = False
-
-
-def run(magics: H2OMagics, line: str) -> None:
+def run(context: CommandContext, line: str) -> None:
     """Run the subcommand that `line` begins with; without one, show help.
 
     Raises
@@ -83,11 +56,11 @@ def run(magics: H2OMagics, line: str) -> None:
             "(to ask on a line: `%h2o ask QUESTION`)"
         )
     if command.free:
-        command.run(magics, Given(command.name, rest))
+        command.run(context, Given(command.name, rest))
     elif {"-h", "--help"} & set(rest.split()):
-        say(magics, f"`{_typed(command)}`: {command.help}.")
+        say(context, f"`{_typed(command)}`: {command.help}.")
     else:
-        command.run(magics, usage.read(command.name, command.usage, rest))
+        command.run(context, usage.read(command.name, command.usage, rest))
 
 
 def find(name: str) -> Subcommand | None:
@@ -95,24 +68,22 @@ def find(name: str) -> Subcommand | None:
     return SUBCOMMANDS.get(_SYNONYMS.get(name, name))
 
 
-def _ask(magics: H2OMagics, given: Given) -> None:
-    magics.ask_line(given.rest)
+def _ask(context: CommandContext, given: Given) -> None:
+    context.ask_line(given.rest)
 
 
-def _version(magics: H2OMagics, _: Given) -> None:
+def _version(context: CommandContext, _: Given) -> None:
     from importlib.metadata import version  # noqa: PLC0415
 
-    say(magics, "h2o_magic {version}", version=version("h2o-magic"))
+    say(context, "h2o_magic {version}", version=version("h2o-magic"))
 
 
-def _panel(magics: H2OMagics, _: Given) -> None:
-    from h2o_magic.chat_panel import Panel  # noqa: PLC0415
-
-    Panel(magics).show()
+def _panel(context: CommandContext, _: Given) -> None:
+    context.open_panel()
 
 
-def _help(magics: H2OMagics, _: Given) -> None:
-    show_help(magics)
+def _help(context: CommandContext, _: Given) -> None:
+    show_help(context)
 
 
 _GROUPS = {
@@ -241,10 +212,10 @@ SUBCOMMANDS: Mapping[str, Subcommand] = {
 }
 
 
-def show_help(magics: H2OMagics) -> None:
+def show_help(context: CommandContext) -> None:
     """Show the subcommands and the options; nothing is sent."""
     plain = "\n".join([help_text().rstrip(), *_plain_groups()]).replace("`", "")
-    show_markdown(magics.shell, _help_markdown(), plain)
+    show_markdown(context.shell, _help_markdown(), plain)
 
 
 def _plain_groups() -> Iterator[str]:

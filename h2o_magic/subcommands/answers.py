@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import shlex
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from h2o_magic.listing import TURN_HEAD, cut, turn_rows
+from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import filled, say, show_table
 from h2o_magic.subcommands.threads import named_thread
 from h2o_magic.subcommands.usage import Given
 
-if TYPE_CHECKING:
-    from h2o_magic.magics import H2OMagics
-
 __all__ = ["answers"]
 
 
-def answers(magics: H2OMagics, given: Given) -> None:
+def answers(context: CommandContext, given: Given) -> None:
     """List the versions of a turn, or put one in its place."""
-    session, number = magics.session, int(given["N"])
-    name, use = named_thread(magics, given), given.number("--use")
+    session, number = context.session, int(given["N"])
+    name, use = named_thread(context, given), given.number("--use")
     elsewhere = " --thread {typed}" if name != session.thread else ""
     typed = shlex.quote(name)
     if use is not None:
@@ -30,7 +27,7 @@ def answers(magics: H2OMagics, given: Given) -> None:
             f"`%h2o undo{elsewhere}` takes it back."
         )
         question = cut(turn.question)
-        say(magics, said, name=name, question=question, typed=typed)
+        say(context, said, name=name, question=question, typed=typed)
         return
     found = session.versions(number, name)
     rows = turn_rows(found.turns, datetime.now())
@@ -40,4 +37,4 @@ def answers(magics: H2OMagics, given: Given) -> None:
     if len(rows) > 1:
         said = f"`%h2o answers {number} --use N{elsewhere}` puts another in its place."
         below.append(filled(said, typed=typed))
-    show_table(magics, TURN_HEAD, rows, below)
+    show_table(context, TURN_HEAD, rows, below)

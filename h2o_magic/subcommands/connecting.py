@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from h2o_magic.backends import registry
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.known_servers import KnownServer, same_server
 from h2o_magic.setting_table import LOCAL
+from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import filled, say, say_all, show_table
 from h2o_magic.subcommands.usage import Given
 from h2o_magic.tables import Verbatim
-
-if TYPE_CHECKING:
-    from h2o_magic.magics import H2OMagics
 
 __all__ = ["connect"]
 
 _OPTIONS = ("--name", "--dialect", "--key-env", "--key-ring", "--key-prompt")
 
 
-def connect(magics: H2OMagics, given: Given) -> None:
+def connect(context: CommandContext, given: Given) -> None:
     """Go to a server, forget one, look for some, or list the known ones."""
     server = given.text("SERVER")
     for switch in ("--forget", "--scan"):
@@ -31,18 +27,18 @@ def connect(magics: H2OMagics, given: Given) -> None:
             )
     if "--scan" in given:
         _refuse_server(server)
-        _scan(magics)
+        _scan(context)
     elif server is None:
         _refuse_options(given)
-        _list(magics)
+        _list(context)
     elif "--forget" in given:
-        _forget(magics, server)
+        _forget(context, server)
     else:
-        _go(magics, server, given)
+        _go(context, server, given)
 
 
-def _go(magics: H2OMagics, server: str, given: Given) -> None:
-    connected = magics.session.connect(
+def _go(context: CommandContext, server: str, given: Given) -> None:
+    connected = context.session.connect(
         server,
         name=given.text("--name") or "",
         dialect=given.text("--dialect") or "",
@@ -51,16 +47,16 @@ def _go(magics: H2OMagics, server: str, given: Given) -> None:
         key_prompt="--key-prompt" in given,
     )
     say_all(
-        magics, [filled("{line}", line=line) for line in str(connected).split("\n")]
+        context, [filled("{line}", line=line) for line in str(connected).split("\n")]
     )
 
 
-def _forget(magics: H2OMagics, server: str) -> None:
-    before = magics.session.settings["server"]
-    gone = magics.session.forget_server(server)
-    now = magics.session.settings["server"]
+def _forget(context: CommandContext, server: str) -> None:
+    before = context.session.settings["server"]
+    gone = context.session.forget_server(server)
+    now = context.session.settings["server"]
     left = "" if now == before else " The local server answers from now on."
-    say(magics, "Forgotten: {name} ({url})." + left, name=gone.name, url=gone.url)
+    say(context, "Forgotten: {name} ({url})." + left, name=gone.name, url=gone.url)
 
 
 def _refuse_server(server: str | None) -> None:
@@ -78,9 +74,9 @@ def _refuse_options(given: Given) -> None:
         )
 
 
-def _list(magics: H2OMagics) -> None:
-    current = str(magics.session.settings["server"])
-    known = list(magics.session.servers.known())
+def _list(context: CommandContext) -> None:
+    current = str(context.session.settings["server"])
+    known = list(context.session.servers.known())
     rows = [
         [
             f"{LOCAL} ✓" if not current else LOCAL,
@@ -91,15 +87,15 @@ def _list(magics: H2OMagics) -> None:
     ]
     rows += [_row(server, current) for server in known]
     if current and not any("✓" in row[0] for row in rows):
-        rows.append(_row_of_unknown(magics, current))
+        rows.append(_row_of_unknown(context, current))
     note = filled("`%h2o connect http://HOST:PORT` goes to another, and keeps it.")
-    show_table(magics, ["server", "address", "dialect", "key"], rows, [note])
+    show_table(context, ["server", "address", "dialect", "key"], rows, [note])
 
 
-def _row_of_unknown(magics: H2OMagics, current: str) -> list[str]:
+def _row_of_unknown(context: CommandContext, current: str) -> list[str]:
     """Return the row of a current server that is not kept, or is no longer."""
     try:
-        return _row(magics.session.servers.find(current), current)
+        return _row(context.session.servers.find(current), current)
     except ConfigurationError:
         return [Verbatim(f"{current} ✓"), "not known any more", "?", "?"]
 
@@ -114,8 +110,8 @@ def _row(server: KnownServer, current: str) -> list[str]:
     ]
 
 
-def _scan(magics: H2OMagics) -> None:
-    ports = magics.session.servers.scan()
+def _scan(context: CommandContext) -> None:
+    ports = context.session.servers.scan()
     rows = [
         [
             Verbatim(port.url),
@@ -131,7 +127,7 @@ def _scan(magics: H2OMagics) -> None:
         if port.found is None
     ]
     if rows:
-        show_table(magics, ["address", "what answers", "to go there"], rows, others)
+        show_table(context, ["address", "what answers", "to go there"], rows, others)
     else:
         none = filled("No server answers on the usual ports of this machine.")
-        say_all(magics, [none, *others])
+        say_all(context, [none, *others])

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
 
 from h2o_magic.amounts import counted
 from h2o_magic.arguments import parse_ask
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.listing import cut
+from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import say
 from h2o_magic.subcommands.threads import named_thread
 from h2o_magic.subcommands.usage import Given
 from h2o_magic.turns import Change, ChangeKind
-
-if TYPE_CHECKING:
-    from h2o_magic.magics import H2OMagics
 
 __all__ = ["drop", "redo", "reset", "retry", "undo"]
 
@@ -56,27 +53,27 @@ _SAID: dict[ChangeKind, tuple[str, str]] = {
 }
 
 
-def reset(magics: H2OMagics, given: Given) -> None:
+def reset(context: CommandContext, given: Given) -> None:
     """Forget a thread, or all of them."""
     erase, everything = "--erase" in given, "--all" in given
     # What was forgotten before can still be erased, under the name it had.
-    name = _named(magics, given) if erase else named_thread(magics, given)
-    count = magics.session.reset(name, everything=everything, erase=erase)
+    name = _named(context, given) if erase else named_thread(context, given)
+    count = context.session.reset(name, everything=everything, erase=erase)
     turns = counted(count, "turn")
     if not count:
         said = _said_of_nothing(everything=everything, erase=erase)
     elif erase:
         whose = "all threads" if everything else "{name}"
-        where = "memory" if magics.session.record.path is None else "the disk too"
+        where = "memory" if context.session.record.path is None else "the disk too"
         said = (
             f"Erased {turns} of {whose}, and what could be brought back, from {where}. "
             "This cannot be undone."
         )
     else:
         whose = "all threads begin anew" if everything else "{name} begins anew"
-        elsewhere = name != magics.session.thread and not everything
+        elsewhere = name != context.session.thread and not everything
         said = f"Forgot {turns}: {whose}. {_taking_back(elsewhere)}"
-    say(magics, said, name=name, typed=shlex.quote(name))
+    say(context, said, name=name, typed=shlex.quote(name))
 
 
 def _said_of_nothing(*, everything: bool, erase: bool) -> str:
@@ -89,52 +86,52 @@ def _said_of_nothing(*, everything: bool, erase: bool) -> str:
     )
 
 
-def drop(magics: H2OMagics, given: Given) -> None:
+def drop(context: CommandContext, given: Given) -> None:
     """Take one turn out of a thread."""
-    name = named_thread(magics, given)
+    name = named_thread(context, given)
     number = int(given["N"])
-    turn = magics.session.drop(number, name)
+    turn = context.session.drop(number, name)
     say(
-        magics,
+        context,
         f"Took turn {number} out of {{name}}: “{{question}}”. "
-        f"{_taking_back(name != magics.session.thread)}",
+        f"{_taking_back(name != context.session.thread)}",
         name=name,
         typed=shlex.quote(name),
         question=cut(turn.question),
     )
 
 
-def undo(magics: H2OMagics, given: Given) -> None:
+def undo(context: CommandContext, given: Given) -> None:
     """Take the last change of a thread back."""
-    name = _named(magics, given)
-    change = magics.session.undo(name)
+    name = _named(context, given)
+    change = context.session.undo(name)
     if change is None:
-        say(magics, "There is nothing to take back in {name}.", name=name)
+        say(context, "There is nothing to take back in {name}.", name=name)
         return
     said = _SAID[change.kind][0]
-    left, turns = _leave_empty_thread(magics, change)
+    left, turns = _leave_empty_thread(context, change)
     if turns:
         said += (
             f" Now in thread {{current}}: {counted(turns, 'turn')}. "
             "`%h2o redo --thread {left}` makes it again."
         )
-    _say_change(magics, change, said, current=magics.session.thread, left=left)
+    _say_change(context, change, said, current=context.session.thread, left=left)
 
 
-def redo(magics: H2OMagics, given: Given) -> None:
+def redo(context: CommandContext, given: Given) -> None:
     """Make the change again that was taken back last."""
-    name = _named(magics, given)
-    change = magics.session.redo(name)
+    name = _named(context, given)
+    change = context.session.redo(name)
     if change is None:
-        say(magics, "There is nothing to make again in {name}.", name=name)
+        say(context, "There is nothing to make again in {name}.", name=name)
         return
     said = _SAID[change.kind][1]
-    if change.kind in _NEW_TURNS and name != magics.session.thread:
+    if change.kind in _NEW_TURNS and name != context.session.thread:
         said += " Go there: `%h2o thread {there}`."
-    _say_change(magics, change, said, there=shlex.quote(name))
+    _say_change(context, change, said, there=shlex.quote(name))
 
 
-def retry(magics: H2OMagics, given: Given) -> None:
+def retry(context: CommandContext, given: Given) -> None:
     """Ask the last question again; its new answer takes the place of the old one."""
     options, extra = parse_ask(given.rest)
     if extra:
@@ -143,11 +140,9 @@ def retry(magics: H2OMagics, given: Given) -> None:
             "again (to ask another: `%h2o ask QUESTION`)"
         )
     if options.help:
-        from h2o_magic.subcommands import show_help  # noqa: PLC0415
-
-        show_help(magics)
+        context.show_help()
     else:
-        magics.retry(options)
+        context.retry(options)
 
 
 def _taking_back(elsewhere: bool) -> str:
@@ -155,12 +150,12 @@ def _taking_back(elsewhere: bool) -> str:
     return f"`%h2o undo{' --thread {typed}' if elsewhere else ''}` takes it back."
 
 
-def _named(magics: H2OMagics, given: Given) -> str:
+def _named(context: CommandContext, given: Given) -> str:
     """Return the thread that is named, which may have lost all of its turns."""
-    return given.text("--thread") or magics.session.thread
+    return given.text("--thread") or context.session.thread
 
 
-def _leave_empty_thread(magics: H2OMagics, change: Change) -> tuple[str, int]:
+def _leave_empty_thread(context: CommandContext, change: Change) -> tuple[str, int]:
     """Go to the thread asked last if a copy or an import was all the current one had.
 
     Returns
@@ -169,7 +164,7 @@ def _leave_empty_thread(magics: H2OMagics, change: Change) -> tuple[str, int]:
         The name of the thread that was left, as it is typed, and how many turns the
         other has: 0 if the current thread stays.
     """
-    session, left = magics.session, magics.session.thread
+    session, left = context.session, context.session.thread
     others = session.threads()
     emptied = left in change.threads and all(info.name != left for info in others)
     if change.kind not in _NEW_TURNS or not emptied or not others:
@@ -179,9 +174,11 @@ def _leave_empty_thread(magics: H2OMagics, change: Change) -> tuple[str, int]:
     return shlex.quote(left), latest.turns
 
 
-def _say_change(magics: H2OMagics, change: Change, sentence: str, **texts: str) -> None:
+def _say_change(
+    context: CommandContext, change: Change, sentence: str, **texts: str
+) -> None:
     say(
-        magics,
+        context,
         sentence,
         **texts,
         turns=counted(change.turns, "turn"),

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from h2o_magic.amounts import counted, size_in_words
+from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import say
 from h2o_magic.subcommands.threads import named_thread
 from h2o_magic.subcommands.usage import Given
 from h2o_magic.turns import Thread
 
-if TYPE_CHECKING:
-    from h2o_magic.magics import H2OMagics
-
 __all__ = ["export", "import_"]
 
 
-def export(magics: H2OMagics, given: Given) -> None:
+def export(context: CommandContext, given: Given) -> None:
     """Write a thread, or all of them, to a file."""
-    session, path = magics.session, given["FILE"]
+    session, path = context.session, given["FILE"]
     everything = "--all" in given
-    name = named_thread(magics, given)
+    name = named_thread(context, given)
     count = session.export(
         path, thread=name, everything=everything, overwrite="--overwrite" in given
     )
     whose = counted(len(session.threads()), "thread") if everything else name
     say(
-        magics,
+        context,
         f"{counted(count, 'turn')} of {{whose}} in {{file}}, "
         f"{size_in_words(Path(path).expanduser().stat().st_size)}.",
         whose=whose,
@@ -36,9 +33,9 @@ def export(magics: H2OMagics, given: Given) -> None:
     )
 
 
-def import_(magics: H2OMagics, given: Given) -> None:
+def import_(context: CommandContext, given: Given) -> None:
     """Read conversations from a file into threads."""
-    session = magics.session
+    session = context.session
     came = session.import_file(given["FILE"], thread=given.text("--thread"))
     here = [thread for thread in came if thread.name == session.thread]
     names = {f"name{index}": thread.name for index, thread in enumerate(came)}
@@ -47,7 +44,7 @@ def import_(magics: H2OMagics, given: Given) -> None:
         said += " `%h2o undo` takes it back."
     elif not here:
         said += " Go there: `%h2o thread {first}`."
-    say(magics, said, file=given["FILE"], first=shlex.quote(came[0].name), **names)
+    say(context, said, file=given["FILE"], first=shlex.quote(came[0].name), **names)
 
 
 def _counts(came: tuple[Thread, ...]) -> str:

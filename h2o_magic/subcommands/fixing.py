@@ -12,13 +12,14 @@ from h2o_magic import failures
 from h2o_magic.arguments import AskOptions, parse_ask
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.failed_cell import Failure
+from h2o_magic.ipython.interrupts import AnswerStopped
 from h2o_magic.next_cell import code_for_cell, offer, where
+from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import say
 from h2o_magic.subcommands.usage import Given
 
 if TYPE_CHECKING:
     from h2o_magic.asking import Answer
-    from h2o_magic.magics import H2OMagics
 
 __all__ = ["fix", "question_about"]
 
@@ -40,25 +41,25 @@ _NO_ERROR = (
 )
 
 
-def fix(magics: H2OMagics, given: Given) -> None:
+def fix(context: CommandContext, given: Given) -> None:
     """Explain the last error, and offer the corrected cell below."""
     options, extra = parse_ask(given.rest)
     if options.help:
-        say(magics, "`%h2o fix [options]`: options are those of `%h2o ask`.")
+        say(context, "`%h2o fix [options]`: options are those of `%h2o ask`.")
         return
     _refuse(options, extra)
-    shell = magics.shell
+    shell = context.shell
     failure = None if shell is None else failures.of(shell).last
     if shell is None or failure is None:
-        say(magics, _NO_ERROR)
+        say(context, _NO_ERROR)
         return
     question = question_about(failure, shell.user_ns)
     said = f"{failure.error}: {failure.message}".rstrip(": ")
-    say(magics, "About `{cell}`: `{error}`", cell=failure.cell, error=said)
+    say(context, "About `{cell}`: `{error}`", cell=failure.cell, error=said)
     settings = {**options.settings, "format": "markdown"}
-    answer = _ask(magics, replace(options, settings=settings, raw=True), question)
+    answer = _ask(context, replace(options, settings=settings, raw=True), question)
     if answer is not None:
-        _offer(magics, answer, failure)
+        _offer(context, answer, failure)
 
 
 def question_about(failure: Failure, namespace: dict[str, Any]) -> str:
@@ -101,17 +102,15 @@ def _refuse(options: AskOptions, extra: str) -> None:
         )
 
 
-def _ask(magics: H2OMagics, options: AskOptions, question: str) -> Answer | None:
+def _ask(context: CommandContext, options: AskOptions, question: str) -> Answer | None:
     """Ask, in the conversation, so that one can ask on; say if it was stopped."""
-    from h2o_magic.magics import AnswerStopped  # noqa: PLC0415
-
     try:
-        return magics.ask(options, question, owns_cell=False)
+        return context.ask(options, question)
     except AnswerStopped as stopped:
         raise AnswerStopped(f"{stopped} No corrected cell is offered.") from None
 
 
-def _offer(magics: H2OMagics, answer: Answer, failure: Failure) -> None:
+def _offer(context: CommandContext, answer: Answer, failure: Failure) -> None:
     """Put the answer's code into a new cell, or say why not."""
     found = code_for_cell(answer)
     why_not = found.why_not
@@ -119,10 +118,10 @@ def _offer(magics: H2OMagics, answer: Answer, failure: Failure) -> None:
     if code and code.strip() == failure.source.strip():
         why_not = "the answer's is the one that failed"
     if why_not:
-        say(magics, f"No corrected cell is offered: {why_not}.")
+        say(context, f"No corrected cell is offered: {why_not}.")
         return
-    offer(magics.shell, code)
-    say(magics, f"The corrected cell is {where(magics.shell)}; it has not been run.")
+    offer(context.shell, code)
+    say(context, f"The corrected cell is {where(context.shell)}; it has not been run.")
 
 
 def _values(failure: Failure, namespace: dict[str, Any]) -> Iterator[str]:

@@ -2,43 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from h2o_magic.listing import cut
 from h2o_magic.presets import BUILT_IN, Preset
 from h2o_magic.setting_table import SETTINGS
+from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import say, show_table
 from h2o_magic.subcommands.usage import Given
 from h2o_magic.tables import Verbatim
 
-if TYPE_CHECKING:
-    from h2o_magic.magics import H2OMagics
-
 __all__ = ["preset"]
 
 
-def preset(magics: H2OMagics, given: Given) -> None:
+def preset(context: CommandContext, given: Given) -> None:
     """Use a preset, keep one, forget one, or list them all."""
-    session, name = magics.session, given.text("PRESET")
+    session, name = context.session, given.text("PRESET")
     saved, removed = given.text("--save"), given.text("--remove")
     if name is not None:
         session.use_preset(name)
     if saved is not None:
         session.save_preset(saved)
-        say(magics, "Kept: `%h2o preset {name}` brings it back.", name=saved)
+        say(context, "Kept: `%h2o preset {name}` brings it back.", name=saved)
     elif removed is not None:
         session.remove_preset(removed)
-        say(magics, "There is no preset {name} any more.", name=removed)
+        say(context, "There is no preset {name} any more.", name=removed)
     elif name is not None:
         said = "{name}: {values}. Cells and messages are asked so from now on."
         values = _values(session.presets()[name])
-        say(magics, said, name=name, values=values)
+        say(context, said, name=name, values=values)
     else:
-        _list(magics)
+        _list(context)
 
 
-def _list(magics: H2OMagics) -> None:
-    session = magics.session
+def _list(context: CommandContext) -> None:
+    session = context.session
     current = session.preset
     rows = [
         [
@@ -48,7 +44,7 @@ def _list(magics: H2OMagics) -> None:
         ]
         for name, values in session.presets().items()
     ]
-    show_table(magics, ["preset", "parameters", ""], rows)
+    show_table(context, ["preset", "parameters", ""], rows)
 
 
 def _values(preset: Preset) -> str:

@@ -5,19 +5,16 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from h2o_magic import tables
 from h2o_magic.amounts import counted
 from h2o_magic.display import show_markdown
 from h2o_magic.listing import TURN_HEAD, turn_markdown, turn_plain, turn_rows
+from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import filled, say
 from h2o_magic.subcommands.threads import named_thread
 from h2o_magic.subcommands.usage import Given
 from h2o_magic.turns import Turn
-
-if TYPE_CHECKING:
-    from h2o_magic.magics import H2OMagics
 
 __all__ = ["history", "show"]
 
@@ -25,37 +22,37 @@ __all__ = ["history", "show"]
 _LAST = 50
 
 
-def history(magics: H2OMagics, given: Given) -> None:
+def history(context: CommandContext, given: Given) -> None:
     """List the turns of a thread, or show them whole."""
-    name = named_thread(magics, given)
-    turns = magics.session.turns(name, last=given.number("--last") or _LAST)
+    name = named_thread(context, given)
+    turns = context.session.turns(name, last=given.number("--last") or _LAST)
     if not turns:
-        say(magics, "{name} has no turns yet: ask something.", name=name)
+        say(context, "{name} has no turns yet: ask something.", name=name)
     elif "--full" in given:
-        _show_whole(magics, turns, _earlier(turns, given))
+        _show_whole(context, turns, _earlier(turns, given))
     else:
-        _show_table(magics, turns, _earlier(turns, given))
+        _show_table(context, turns, _earlier(turns, given))
 
 
-def show(magics: H2OMagics, given: Given) -> None:
+def show(context: CommandContext, given: Given) -> None:
     """Show one turn whole."""
-    turn = magics.session.turn(int(given["N"]), named_thread(magics, given))
-    show_markdown(magics.shell, turn_markdown(turn), turn_plain(turn))
+    turn = context.session.turn(int(given["N"]), named_thread(context, given))
+    show_markdown(context.shell, turn_markdown(turn), turn_plain(turn))
 
 
 def _show_table(
-    magics: H2OMagics, turns: Sequence[Turn], earlier: tuple[str, str] | None
+    context: CommandContext, turns: Sequence[Turn], earlier: tuple[str, str] | None
 ) -> None:
     rows = turn_rows(turns, datetime.now())
     markdown = tables.as_markdown(TURN_HEAD, rows)
     plain = tables.as_text(TURN_HEAD, rows)
     if earlier:
         markdown, plain = f"{earlier[0]}\n\n{markdown}", f"{earlier[1]}\n\n{plain}"
-    show_markdown(magics.shell, markdown, plain)
+    show_markdown(context.shell, markdown, plain)
 
 
 def _show_whole(
-    magics: H2OMagics, turns: Sequence[Turn], earlier: tuple[str, str] | None
+    context: CommandContext, turns: Sequence[Turn], earlier: tuple[str, str] | None
 ) -> None:
     """Show each turn as an output of its own.
 
@@ -65,7 +62,7 @@ def _show_whole(
         markdown, plain = turn_markdown(turn), turn_plain(turn)
         if earlier and not index:
             markdown, plain = f"{earlier[0]}\n\n{markdown}", f"{earlier[1]}\n\n{plain}"
-        show_markdown(magics.shell, markdown, f"{plain}\n")
+        show_markdown(context.shell, markdown, f"{plain}\n")
 
 
 def _earlier(turns: Sequence[Turn], given: Given) -> tuple[str, str] | None:

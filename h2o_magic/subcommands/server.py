@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from h2o_magic.amounts import duration_in_words, size_in_words
 from h2o_magic.catalogue import find_model, title_of
 from h2o_magic.connecting import NO_MODEL
+from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import filled, say_all, show_table
 from h2o_magic.subcommands.usage import Given
 from h2o_magic.tables import Verbatim
 
 if TYPE_CHECKING:
     from h2o_magic.backends import ModelInfo
-    from h2o_magic.magics import H2OMagics
     from h2o_magic.model_lists import Listed
 
 __all__ = ["models"]
@@ -24,9 +24,9 @@ _HEAD = ("model", "answers from", "size", "context", "licence", "", "real weight
 _ALWAYS = 4  # columns that are shown although nothing stands in them
 
 
-def models(magics: H2OMagics, _: Given) -> None:
+def models(context: CommandContext, _: Given) -> None:
     """List the models, the current one marked."""
-    session = magics.session
+    session = context.session
     listed = session.listed_models()
     current = session.aliases.model(str(session.settings["model"]))
     rows = [
@@ -43,10 +43,10 @@ def models(magics: H2OMagics, _: Given) -> None:
     ]
     below = [_age(listed)] if listed.problem else []
     if not rows:
-        say_all(magics, [filled(f"The server lists no model: {NO_MODEL}."), *below])
+        say_all(context, [filled(f"The server lists no model: {NO_MODEL}."), *below])
         return
     head, rows = _filled(_HEAD, rows)
-    show_table(magics, head, rows, below)
+    show_table(context, head, rows, below)
 
 
 def _answers_from(model: ModelInfo) -> str:

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from h2o_magic import tables
 from h2o_magic.display import show_markdown
-
-if TYPE_CHECKING:
-    from h2o_magic.magics import H2OMagics
+from h2o_magic.subcommands.base import CommandContext
 
 __all__ = ["filled", "say", "say_all", "show_table"]
 
 
-def say(magics: H2OMagics, sentence: str, /, **texts: str) -> None:
+def say(context: CommandContext, sentence: str, /, **texts: str) -> None:
     """Show a sentence; see :func:`filled`."""
-    show_markdown(magics.shell, *filled(sentence, **texts))
+    show_markdown(context.shell, *filled(sentence, **texts))
 
 
-def say_all(magics: H2OMagics, sentences: Sequence[tuple[str, str]]) -> None:
+def say_all(context: CommandContext, sentences: Sequence[tuple[str, str]]) -> None:
     """Show sentences in both forms, each for itself."""
     markdown, plain = zip(*sentences, strict=True)
-    show_markdown(magics.shell, "\n\n".join(markdown), "\n".join(plain))
+    show_markdown(context.shell, "\n\n".join(markdown), "\n".join(plain))
 
 
 def filled(sentence: str, /, **texts: str) -> tuple[str, str]:
@@ -41,7 +38,7 @@ def filled(sentence: str, /, **texts: str) -> tuple[str, str]:
 
 
 def show_table(
-    magics: H2OMagics,
+    context: CommandContext,
     head: Sequence[str],
     rows: Sequence[Sequence[str]],
     below: Sequence[tuple[str, str]] = (),
@@ -50,7 +47,7 @@ def show_table(
     markdown = [tables.as_markdown(head, rows), *(note for note, _ in below)]
     plain = [tables.as_text(head, rows), *([""] if below else [])]
     plain += [note for _, note in below]
-    show_markdown(magics.shell, "\n\n".join(markdown), "\n".join(plain))
+    show_markdown(context.shell, "\n\n".join(markdown), "\n".join(plain))
 
 
 def _markdown(sentence: str, texts: dict[str, str]) -> str:

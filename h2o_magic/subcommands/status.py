@@ -12,14 +12,14 @@ from h2o_magic.errors import ConfigurationError, MissingExtraError
 from h2o_magic.listing import cut
 from h2o_magic.parameters import CHAT_PARAMETERS, Value
 from h2o_magic.settings import SETTINGS, Setting, Settings, origin_in_words
+from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import filled, show_table
 from h2o_magic.subcommands.usage import Given
 from h2o_magic.tables import Verbatim
 
 if TYPE_CHECKING:
     from h2o_magic.backends import ModelInfo
-    from h2o_magic.magics import H2OMagics
-    from h2o_magic.notebook import NotebookSession
+    from h2o_magic.notebook import Session
 
 __all__ = ["status"]
 
@@ -39,9 +39,9 @@ _CHANGE = (
 )
 
 
-def status(magics: H2OMagics, _: Given) -> None:
+def status(context: CommandContext, _: Given) -> None:
     """Show what runs, where, and with which settings."""
-    session = magics.session
+    session = context.session
     info = session.current_model()
     rows = [
         *_server_rows(session),
@@ -49,10 +49,10 @@ def status(magics: H2OMagics, _: Given) -> None:
         *_setting_rows(session.settings, info),
         *_conversation_rows(session),
     ]
-    show_table(magics, ["", "value", "from"], rows, list(_notes(session)))
+    show_table(context, ["", "value", "from"], rows, list(_notes(session)))
 
 
-def _server_rows(session: NotebookSession) -> list[list[str]]:
+def _server_rows(session: Session) -> list[list[str]]:
     server = str(session.settings["server"])
     origin = origin_in_words(session.settings.origin("server"))
     if server:
@@ -74,9 +74,7 @@ def _server_rows(session: NotebookSession) -> list[list[str]]:
     ]
 
 
-def _other_server_rows(
-    session: NotebookSession, server: str, origin: str
-) -> list[list[str]]:
+def _other_server_rows(session: Session, server: str, origin: str) -> list[list[str]]:
     try:
         known = session.servers.find(server)
     except ConfigurationError as error:
@@ -90,7 +88,7 @@ def _other_server_rows(
     ]
 
 
-def _model_row(session: NotebookSession, info: ModelInfo | None) -> list[str]:
+def _model_row(session: Session, info: ModelInfo | None) -> list[str]:
     """Return the model, what answers for it where that is known, and who chose it."""
     named = str(session.settings["model"])
     chosen = session.aliases.model(named)
@@ -138,7 +136,7 @@ def _value(setting: Setting, value: Value | None) -> str:
     return shown + _ONLY.get(setting.name, "")
 
 
-def _conversation_rows(session: NotebookSession) -> list[list[str]]:
+def _conversation_rows(session: Session) -> list[list[str]]:
     counts, path = session.counts(), session.record.path
     turns = counted(sum(counts.values()), "turn")
     size = f"{turns}, {counts.get('complete', 0):,} of them whole"
@@ -148,7 +146,7 @@ def _conversation_rows(session: NotebookSession) -> list[list[str]]:
     ]
 
 
-def _notes(session: NotebookSession) -> Iterator[tuple[str, str]]:
+def _notes(session: Session) -> Iterator[tuple[str, str]]:
     """Yield what a table has no room for: what is amiss, and how to change things."""
     trouble = session.record.trouble
     if trouble:

@@ -3,45 +3,42 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from h2o_magic.amounts import counted
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.listing import THREAD_HEAD, thread_rows
 from h2o_magic.nearest import did_you_mean
+from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import say, show_table
 from h2o_magic.subcommands.usage import Given
-
-if TYPE_CHECKING:
-    from h2o_magic.magics import H2OMagics
 
 __all__ = ["fork", "named_thread", "thread", "threads"]
 
 
-def threads(magics: H2OMagics, _: Given) -> None:
+def threads(context: CommandContext, _: Given) -> None:
     """List the threads, the current one marked."""
-    session = magics.session
+    session = context.session
     rows = thread_rows(session.threads(), session.thread, datetime.now())
-    show_table(magics, THREAD_HEAD, rows)
+    show_table(context, THREAD_HEAD, rows)
 
 
-def thread(magics: H2OMagics, given: Given) -> None:
+def thread(context: CommandContext, given: Given) -> None:
     """Go to a thread, or say which is current."""
-    session, name = magics.session, given.text("NAME")
+    session, name = context.session, given.text("NAME")
     if name is None:
-        turns = counted(_count(magics, session.thread), "turn")
-        say(magics, f"The current thread is {{name}}: {turns}.", name=session.thread)
+        turns = counted(_count(context, session.thread), "turn")
+        say(context, f"The current thread is {{name}}: {turns}.", name=session.thread)
         return
     session.thread = name
-    count = _count(magics, name)
+    count = _count(context, name)
     size = counted(count, "turn") if count else "new, no turns yet"
-    say(magics, f"Now in thread {{name}}: {size}.", name=name)
+    say(context, f"Now in thread {{name}}: {size}.", name=name)
 
 
-def fork(magics: H2OMagics, given: Given) -> None:
+def fork(context: CommandContext, given: Given) -> None:
     """Copy the beginning of a thread into a new one, and go there."""
-    session, new = magics.session, given["NEW"]
-    source = named_thread(magics, given)
+    session, new = context.session, given["NEW"]
+    source = named_thread(context, given)
     count = session.fork(
         new,
         at=given.number("--at"),
@@ -50,14 +47,14 @@ def fork(magics: H2OMagics, given: Given) -> None:
     )
     session.thread = new
     say(
-        magics,
+        context,
         f"Copied {counted(count, 'turn')} of {{source}}. Now in thread {{new}}.",
         source=source,
         new=new,
     )
 
 
-def named_thread(magics: H2OMagics, given: Given) -> str:
+def named_thread(context: CommandContext, given: Given) -> str:
     """Return the thread that ``--thread`` names, or the current one.
 
     Raises
@@ -65,7 +62,7 @@ def named_thread(magics: H2OMagics, given: Given) -> str:
     ConfigurationError
         If there is none of that name.
     """
-    session, name = magics.session, given.text("--thread")
+    session, name = context.session, given.text("--thread")
     if name is None or name == session.thread:
         return session.thread
     known = session.record.thread_names()
@@ -77,5 +74,5 @@ def named_thread(magics: H2OMagics, given: Given) -> str:
     return name
 
 
-def _count(magics: H2OMagics, name: str) -> int:
-    return sum(magics.session.counts(name).values())
+def _count(context: CommandContext, name: str) -> int:
+    return sum(context.session.counts(name).values())

@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from h2o_magic.amounts import size_in_words
 from h2o_magic.catalogue import MODELS
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.ipython.interrupts import AnswerStopped
+from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import say
 from h2o_magic.subcommands.usage import Given
-
-if TYPE_CHECKING:
-    from h2o_magic.magics import H2OMagics
 
 __all__ = ["pull", "remove"]
 
 
-def pull(magics: H2OMagics, given: Given) -> None:
+def pull(context: CommandContext, given: Given) -> None:
     """Download a model's real weights."""
-    from h2o_magic.magics import AnswerStopped  # noqa: PLC0415 - which imports this
     from h2o_magic.pull_view import make_pull_view  # noqa: PLC0415
 
     model = _model(given)
-    view = make_pull_view(magics.shell, model)
+    view = make_pull_view(context.shell, model)
     try:
-        magics.session.pull(model, view.tell)
+        context.session.pull(model, view.tell)
     except KeyboardInterrupt:
         raise AnswerStopped(view.stopped()) from None
 
 
-def remove(magics: H2OMagics, given: Given) -> None:
+def remove(context: CommandContext, given: Given) -> None:
     """Remove a model's downloaded weights."""
     model = _model(given)
     stays: list[str] = []
-    freed = magics.session.remove_weights(model, stays.append)
+    freed = context.session.remove_weights(model, stays.append)
     words = "; ".join([f"removed, {size_in_words(freed)} are free again", *stays])
-    say(magics, "{model}: {words}.", model=model, words=words)
+    say(context, "{model}: {words}.", model=model, words=words)
 
 
 def _model(given: Given) -> str:

@@ -32,7 +32,7 @@ from h2o_magic.errors import (
 )
 from h2o_magic.events import Event, Finished, Source, TextDelta
 from h2o_magic.messages import assistant, system, user
-from h2o_magic.notebook import NotebookSession
+from h2o_magic.notebook import Session
 from h2o_magic.parameters import CHAT_PARAMETERS, PARAMETERS, checked
 from h2o_magic.transport import Endpoint, Timeouts
 from tests.backends.recorded_openai import load
@@ -742,7 +742,7 @@ def test_a_schema_is_held_to_if_all_in_it_is_known_to_be(
 )
 def test_a_refused_schema_is_told_in_words_instead(refused: str) -> None:
     with backend_of(OpenAIScript(load(refused).answer())) as (backend, server):
-        session = NotebookSession(backend)
+        session = Session(backend)
         assert session.ask("?", schema=SCHEMA).read() == "Hello"
         sent = asked(server)
         assert ["response_format" in body for body in sent] == [True, False]
@@ -751,7 +751,7 @@ def test_a_refused_schema_is_told_in_words_instead(refused: str) -> None:
 
 def test_another_refusal_is_no_refusal_of_the_schema() -> None:
     with backend_of(OpenAIScript(refusal("out of memory", 500))) as (backend, server):
-        session = NotebookSession(backend)
+        session = Session(backend)
         with pytest.raises(StatusError, match="out of memory"):
             session.ask("?", schema=SCHEMA).read()
         assert len(asked(server)) == 1

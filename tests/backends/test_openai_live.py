@@ -19,7 +19,7 @@ from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.errors import ParameterError, StatusError
 from h2o_magic.events import Event, Finished, Source, TextDelta, Usage
 from h2o_magic.messages import assistant, system, user
-from h2o_magic.notebook import NotebookSession
+from h2o_magic.notebook import Session
 from h2o_magic.parameters import checked
 from tests.server.client import until
 from tests.server.tiny_gguf import write_llama
@@ -150,7 +150,7 @@ def test_a_schema_that_is_refused_is_told_in_words(backend: OpenAIBackend) -> No
     with pytest.raises(StatusError, match="schema") as caught:
         list(backend.stream(request(schema=bad)))
     assert caught.value.status == 400
-    session = NotebookSession(backend)
+    session = Session(backend)
     answer = session.ask("Hi", schema=bad, max_new_tokens=5)
     assert answer.read()
     assert answer.facts.status == "complete"

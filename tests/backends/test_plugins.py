@@ -18,7 +18,7 @@ from h2o_magic.backends.detect import detect
 from h2o_magic.endpoint import Endpoint
 from h2o_magic.errors import BackendError, ConfigurationError, ProtocolError
 from h2o_magic.messages import user
-from h2o_magic.notebook import NotebookSession
+from h2o_magic.notebook import Session
 from h2o_magic.servers import Servers
 from tests.backends.replayed import NOTHING, routes
 from tests.backends.scripted import Answer, Request, answer, document, serving
@@ -300,7 +300,7 @@ def test_a_dialect_without_probes_is_spoken_where_it_is_named(folder: Path) -> N
     write_plugin(folder, "h2o-odd", "odd = odd:D", "odd", SILENT)
     with serving(routes({"/v1/models": OPENAI})) as server:
         for name, dialect in ((server.url, "odd"), ("odd", "")):
-            with closing(NotebookSession(servers=Servers.of_user)) as session:
+            with closing(Session(servers=Servers.of_user)) as session:
                 connected = session.connect(name, dialect=dialect)
                 assert connected.dialect == "odd"
                 assert "Odd, it does not list its models" in str(connected)

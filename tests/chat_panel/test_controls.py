@@ -10,7 +10,7 @@ import pytest
 
 from h2o_magic.backends import ModelInfo
 from h2o_magic.chat_panel.controls import Controls
-from h2o_magic.notebook import NotebookSession
+from h2o_magic.notebook import Session
 from h2o_magic.parameters import CHAT_PARAMETERS
 from h2o_magic.settings import Settings
 
@@ -31,8 +31,8 @@ class Panel:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, info: ModelInfo | None) -> None:
         self.info = info
         self.asked = 0
-        monkeypatch.setattr(NotebookSession, "current_model", lambda _: self.tell())
-        self.session = NotebookSession(settings=Settings())
+        monkeypatch.setattr(Session, "current_model", lambda _: self.tell())
+        self.session = Session(settings=Settings())
         self.controls = Controls(self.session, lambda _: ())
         self.session.settings.watch(self.controls.refresh)
         self.controls.show(True)
@@ -172,22 +172,22 @@ def test_a_value_is_taken_as_it_is_typed_and_a_wrong_one_says_why(panel: Panel) 
 def test_what_a_page_chooses_is_not_taken_back_by_an_older_value_shown_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    session = NotebookSession(settings=Settings())
+    session = Session(settings=Settings())
     controls = Controls(session, lambda _: ())
     controls.show(True)
     choice = controls._presets._choice
     choice.value = "precise"
     read, chosen = threading.Event(), threading.Event()
-    preset = NotebookSession.preset.fget
+    preset = Session.preset.fget
 
-    def look(of: NotebookSession) -> str:
+    def look(of: Session) -> str:
         found = str(preset(of))
         if threading.current_thread() is showing:
             read.set()
             chosen.wait(0.5)  # in vain: who chooses waits for what is shown
         return found
 
-    monkeypatch.setattr(NotebookSession, "preset", property(look))
+    monkeypatch.setattr(Session, "preset", property(look))
     showing = threading.Thread(target=controls.refresh, args=("temperature",))
     showing.start()
     assert read.wait(60)

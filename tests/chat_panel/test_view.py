@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from h2o_magic.chat_panel.shell import NotebookShell
 from h2o_magic.chat_panel.view import View
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.ipython.panel_host import PanelHost
 from h2o_magic.magics import H2OMagics
-from h2o_magic.notebook import NotebookSession
+from h2o_magic.notebook import Session
 from h2o_magic.prompt import expand
 from h2o_magic.settings import Settings
 from h2o_magic.turns import Thread, Turn
@@ -49,7 +49,7 @@ class Page:
     def __init__(self, server: StandIn) -> None:
         settings = Settings()
         settings.set("server", server.url)
-        self.session = NotebookSession(settings=settings)
+        self.session = Session(settings=settings)
         self.got: queue.Queue[dict[str, Any]] = queue.Queue()
         self.view = View(self.session, self.got.put, Shell())
 
@@ -244,11 +244,11 @@ def test_a_slash_that_begins_no_command_or_has_a_space_before_it_is_asked(
 def test_a_command_begins_with_the_name_of_one_or_nearly(
     line: str, is_command: bool
 ) -> None:
-    assert NotebookShell(H2OMagics.__new__(H2OMagics)).is_command(line) is is_command
+    assert PanelHost(H2OMagics.__new__(H2OMagics)).is_command(line) is is_command
 
 
 def test_a_mistyped_command_is_told_with_the_nearest_and_the_way_to_ask_it() -> None:
-    shell = NotebookShell(H2OMagics.__new__(H2OMagics))
+    shell = PanelHost(H2OMagics.__new__(H2OMagics))
     with pytest.raises(ConfigurationError, match=r"'history'.*put a space before it"):
         shell.command("histroy")
 

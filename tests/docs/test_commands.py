@@ -43,7 +43,7 @@ import h2o_magic
 from h2o_magic.arguments import help_rows, parse_cell_line
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.magics import H2OMagics
-from h2o_magic.notebook import NotebookSession
+from h2o_magic.notebook import Session
 from h2o_magic.result import AnswerText
 from h2o_magic.settings import SETTINGS, Settings
 from h2o_magic.subcommands import SUBCOMMANDS, find
@@ -170,7 +170,7 @@ def _in_the_configuration(here: Machine, code: str) -> None:
 
 def _in_python(_: Machine, code: str) -> None:
     """Look whether the name before the first bracket, if any, is there."""
-    owners = {"session": NotebookSession, "answer": AnswerText}
+    owners = {"session": Session, "answer": AnswerText}
     code = code.replace("h2o_magic.session().", "session.")
     owner, _, name = re.split(r"[ (]", code)[0].partition(".")
     if owner == h2o_magic.__name__:

@@ -138,7 +138,7 @@ def test_without_a_usable_store_the_chat_goes_on_and_says_so_once(
         first = kernel.run("%%h2o\nfirst", "c1")
         second = kernel.run("%%h2o\nsecond", "c2")
         said = loaded.stderr + first.stderr + second.stderr
-        assert said.count("cannot keep the conversation in") == 1
+        assert said.count("cannot save the conversation in") == 1
         assert said.count("\n") == 1
         assert "Hello world" in str(second.outputs)
         assert "2 turns, 2 of them whole" in kernel.run("%h2o status").plain

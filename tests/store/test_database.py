@@ -139,8 +139,8 @@ def test_a_file_of_a_newer_version_is_not_touched(tmp_path: Path) -> None:
     record.begin("main", Turn("q2"))
     assert [turn.question for turn in record.turns("main")] == ["q2"]
     assert record.trouble == (
-        f"cannot keep the conversation in {path}: the file was written by a newer "
-        "version of this package. It goes on in memory until the kernel ends: update "
+        f"cannot save the conversation in {path}: the file was written by a newer "
+        "version of this package. It is kept in memory until the kernel ends: update "
         "it (`pip install -U h2o-magic`) and restart the kernel"
     )
     record.close()

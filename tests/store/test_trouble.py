@@ -15,10 +15,11 @@ import pytest
 from h2o_magic.errors import StoreError
 from h2o_magic.record import Record
 from h2o_magic.store import Database, connection, salvage
+from h2o_magic.store.connection import WRITE
 from h2o_magic.store.trouble import store_error
 from h2o_magic.turns import Thread, Turn
 
-MEMORY = "It goes on in memory until the kernel ends: "
+MEMORY = "It is kept in memory until the kernel ends: "
 
 
 class Told:
@@ -46,7 +47,7 @@ class Told:
         assert self.record.turns("main")[-1].answer == "answer"
         assert self.record.path is None
         assert self.lines == [self.record.trouble]
-        assert self.lines[0].startswith(f"cannot keep the conversation in {path}: ")
+        assert self.lines[0].startswith(f"cannot save the conversation in {path}: ")
         assert what in self.lines[0]
         assert MEMORY in self.lines[0]
         assert "\n" not in self.lines[0]
@@ -273,7 +274,7 @@ def test_a_full_database_says_that_the_disk_is_full(tmp_path: Path) -> None:
     filled(path, 3)
     told = Told(path)
     assert told.questions() == [f"notebook {i}" for i in range(3)]
-    database = told.record._keeper._database
+    database = told.record._database
     assert database is not None
     pages = database.value("PRAGMA page_count")
     database.execute(f"PRAGMA max_page_count = {pages}")
@@ -490,7 +491,7 @@ def test_a_file_that_has_become_read_only_is_not_erased(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     told = Told(path)
     told.ask("q")
-    database = told.record._keeper._database
+    database = told.record._database
     assert database is not None
     database.execute("PRAGMA query_only = ON")
     refused(told, path, "the file cannot be written")
@@ -512,7 +513,7 @@ def test_a_file_that_another_kernel_reads_is_said_to_be_not_yet_clean(
     with pytest.raises(StoreError) as caught:
         told.record.reset(None, erase=True)
     assert str(caught.value) == (
-        f"the turns are taken out, but their text may still be in {path}: another "
+        f"the turns are removed, but their text may still be in {path}: another "
         "program keeps the file locked: end that program and restart the kernel, then "
         "erase again"
     )
@@ -646,12 +647,13 @@ def test_an_interrupt_leaves_no_transaction_open(tmp_path: Path) -> None:
     # In the background of a shell, interrupts are ignored from the beginning.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with pytest.raises(KeyboardInterrupt):
-            database.write(interrupted)
+        with pytest.raises(KeyboardInterrupt), database.transaction(WRITE):
+            interrupted(database)
     finally:
         signal.signal(signal.SIGINT, before)
     other = Database.open(path)
     assert other.value("SELECT count(*) FROM notebooks") == 0
-    other.write(lambda other: other.execute("DELETE FROM notebooks"))
+    with other.transaction(WRITE):
+        other.execute("DELETE FROM notebooks")
     other.close()
     database.close()

@@ -11,6 +11,7 @@ import pytest
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.record import Record
 from h2o_magic.store import connection, history, schema
+from h2o_magic.store.connection import READ
 from h2o_magic.turns import Change, Turn
 
 
@@ -120,7 +121,7 @@ def test_the_last_twenty_versions_outlive_what_can_be_taken_back(
     assert versions(record) == (" ".join(last), 1)
     ask(record, "a", "a30")
     assert versions(record) == (" ".join([*last[1:], "a30"]), 20)
-    rows = record._keeper.read(lambda d: d.value("SELECT count(*) FROM turns"))
+    rows = record._run(READ, lambda d: d.value("SELECT count(*) FROM turns"))
     assert rows <= 20 + 3 + 5
 
 
@@ -134,8 +135,8 @@ def test_versions_go_with_a_turn_that_cannot_come_back(
     record.drop("main", 1)
     for number in range(5):
         ask(record, "b", f"b{number}")
-    found = record._keeper.read(
-        lambda d: d.execute("SELECT question FROM turns").fetchall()
+    found = record._run(
+        READ, lambda d: d.execute("SELECT question FROM turns").fetchall()
     )
     assert all(question.startswith("b") for (question,) in found)
 

@@ -1,24 +1,21 @@
-"""What the panel needs of the notebook around it: its names, and its subcommands."""
+"""The notebook around a chat panel: its names, and its subcommands."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from h2o_magic import subcommands
-from h2o_magic.arguments import parse_ask
+from h2o_magic.arguments import parse_ask, retry_settings
+from h2o_magic.chat_panel import Panel
 from h2o_magic.completion import lines, names
 from h2o_magic.completion.place import Command, Prompt
 from h2o_magic.completion.values import Values, visible
 from h2o_magic.display import shown_by
-from h2o_magic.errors import ConfigurationError
-from h2o_magic.magics import H2OMagics, retry_settings
+from h2o_magic.errors import ConfigurationError, MisuseError
+from h2o_magic.later import BackgroundAnswer
 from h2o_magic.nearest import did_you_mean, nearest
 from h2o_magic.setting_table import SETTINGS
-
-if TYPE_CHECKING:
-    from h2o_magic.later import Asked
-
-__all__ = ["NotebookShell"]
+from h2o_magic.subcommands.base import CommandContext
 
 #: What only a cell can do, and why.
 _CELLS_ONLY = {
@@ -29,24 +26,38 @@ _CELLS_ONLY = {
 }
 
 
-class NotebookShell:
-    """The notebook that a panel is in.
+class HostContext(CommandContext, Protocol):
+    """What the host of a panel needs of the magics."""
 
-    Parameters
-    ----------
-    magics
-        The magics that are loaded.
+    def expanded(self, question: str, *, earlier: str = "") -> str:
+        """Return a question with its names in braces as text."""
+
+
+def panel_of(context: HostContext) -> Panel:
+    """Return a panel on the notebook's conversation.
+
+    Raises
+    ------
+    MisuseError
+        If there is no notebook.
     """
+    if not hasattr(context.shell, "kernel"):
+        raise MisuseError("a panel needs a notebook: open one in JupyterLab")
+    return Panel(context.session, PanelHost(context))
 
-    def __init__(self, magics: H2OMagics) -> None:
-        self._magics = magics
+
+class PanelHost:
+    """The notebook that a panel is in."""
+
+    def __init__(self, context: HostContext) -> None:
+        self._context = context
 
     def expand(self, question: str, *, earlier: str = "") -> str:
         """Return a question with its names in braces as text, as in a cell.
 
-        See :meth:`h2o_magic.magics.H2OMagics.expanded`.
+        What stands in braces in `earlier`, the question before it was edited, stays.
         """
-        return self._magics.expanded(question, earlier=earlier)
+        return self._context.expanded(question, earlier=earlier)
 
     def complete(self, before: str, after: str) -> tuple[str, list[tuple[str, str]]]:
         """Return what of a word stands before the cursor, and what it may become.
@@ -57,7 +68,7 @@ class NotebookShell:
             The text before the cursor and behind it. One that begins with ``/`` is a
             subcommand.
         """
-        shell: Any = self._magics.shell
+        shell: Any = self._context.shell
         if before.startswith("/"):
             place = Command(before[1:], after)
             fragment, offers = lines.on_command(place, Values(shell))
@@ -68,7 +79,7 @@ class NotebookShell:
 
     def choices(self, setting: str) -> list[str]:
         """Return the values of a setting that are known: of model, server or thread."""
-        values = Values(self._magics.shell)
+        values = Values(self._context.shell)
         if setting == "server":
             offers = values.of_place("SERVER", "", "connect")
         else:
@@ -85,7 +96,7 @@ class NotebookShell:
             return True
         return "/" not in name and nearest(name, subcommands.SUBCOMMANDS) is not None
 
-    def ask_by_command(self, line: str) -> Asked | None:
+    def ask_by_command(self, line: str) -> BackgroundAnswer | None:
         """Ask what a subcommand asks in the background; None if it asks nothing.
 
         Raises
@@ -102,7 +113,7 @@ class NotebookShell:
         if extra:
             raise ConfigurationError(f"/retry: expected options, got {extra!r}")
         settings = retry_settings(options)
-        session = self._magics.session
+        session = self._context.session
         number = len(session.turns(settings.get("thread")))
         if not number:
             raise ConfigurationError("there is no turn to ask again: ask something")
@@ -127,7 +138,7 @@ class NotebookShell:
             )
         said: list[str] = []
         with shown_by(said.append):
-            subcommands.run(self._magics, line)
+            subcommands.run(self._context, line)
         return "\n\n".join(said)
 
 

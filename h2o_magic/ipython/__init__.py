@@ -1,0 +1,1 @@
+"""What people type: the extension, the magics, their commands and completion."""

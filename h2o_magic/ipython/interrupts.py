@@ -1,0 +1,33 @@
+"""How errors and interrupts of a cell are shown: in one line, without a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from IPython.core.error import UsageError
+
+from h2o_magic.errors import H2OMagicError
+
+
+class AnswerStopped(KeyboardInterrupt):
+    """The user stopped an answer. It ends a Run All, and shows one line."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Turn this package's errors and interrupts into errors of one line.
+
+    IPython tests for exactly ``UsageError``; a subclass would show a traceback.
+    """
+    try:
+        yield
+    except H2OMagicError as error:
+        raise UsageError(" ".join(str(error).split())) from error
+    except AnswerStopped:
+        raise
+    except KeyboardInterrupt:
+        raise AnswerStopped("Stopped before any text came.") from None
