@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from h2o_magic.content_coding import ContentDecoder
-from h2o_magic.error_text import error_text, reason_of, retry_after
+from h2o_magic.error_text import asked_wait, error_text, reason_of
 from h2o_magic.errors import (
     BackendError,
     ConnectionFailedError,
@@ -28,6 +28,7 @@ __all__ = ["Reply", "status_error"]
 _PIECE = 65536  # bytes asked for at once; what is there comes at once
 _LONGEST_DOCUMENT = 16 * 2**20  # bytes
 _ERROR_BODY = 65536  # bytes read of an error answer
+_BUSY = frozenset({408, 500, 502, 503, 504, 529})  # statuses that may name a wait
 
 
 class Reply:
@@ -197,8 +198,8 @@ def status_error(reply: Reply, what: str) -> StatusError:
         # Its query may hold what is not for everybody's eyes.
         shown = f", a redirect to {target.partition('?')[0][:200]!r}, not followed"
     message = reason_of(body) or f"{what}: HTTP {reply.status}{shown}"
-    wait = retry_after(reply.headers.get("Retry-After"))
-    if reply.status == 429 or (reply.status == 503 and wait is not None):
+    wait = asked_wait(reply.headers, body, limited=reply.status == 429)
+    if reply.status == 429 or (reply.status in _BUSY and wait is not None):
         return RateLimitedError(
             message, status=reply.status, server_message=words, retry_after=wait
         )

@@ -289,7 +289,7 @@ def test_an_answer_cut_at_every_byte_is_the_same(name: str) -> None:
         assert isinstance(failure, IncompleteAnswerError)
         assert shown(whole) == failure.partial == outcome
     else:
-        reason = "stopped" if name.startswith("stop") else "unknown"
+        reason = "stopped" if name.startswith("stop") else "end"
         assert whole[-1] == Finished(str(outcome), reason)
         assert shown(whole) == outcome
     bytewise = read(*[body[i : i + 1] for i in range(len(body))])

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from h2o_magic.backends.event_body import EventBody
 
 from h2o_magic.backends import ChatRequest
-from h2o_magic.backends.event_body import EventBody
 from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.backends.openai.reader import AnswerReader
 from h2o_magic.backends.openai.stream import Interpreter

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from h2o_magic.backends.chatui.objects import ObjectDecoder
 from h2o_magic.backends.chatui.stream import Interpreter
-from h2o_magic.backends.event_body import complaint
-from h2o_magic.decoders import ObjectDecoder
+from h2o_magic.backends.sse import complaint
 from h2o_magic.errors import IncompleteAnswerError, ProtocolError
 from h2o_magic.events import Event, Finished
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from h2o_magic.backends.surrogates import ends_in_half, join_surrogates
+from h2o_magic.backends.text import ends_in_half, join_surrogates
 from h2o_magic.error_text import words_of
 from h2o_magic.errors import (
     BackendError,
@@ -117,8 +117,7 @@ class Interpreter:
         record = join_surrogates(text)
         if self._ran_tools:
             record = _merged(shown, record)
-        # A length stop says the same as an end, so an end is not known to be one.
-        self._finished = Finished(record, "stopped" if interrupted else "unknown")
+        self._finished = Finished(record, "stopped" if interrupted else "end")
         if not record.startswith(shown):
             return [Replaced(record)]
         return [TextDelta(record[len(shown) :])] if len(record) > len(shown) else []

@@ -5,17 +5,15 @@ Pure. Counts are anywhere in a stream, once or again and again; the last ones ho
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import Any
 
-from h2o_magic.backends.own_facts import source_of
-from h2o_magic.backends.surrogates import join_surrogates
+from h2o_magic.backends.own_facts import count, seconds, source_of
+from h2o_magic.backends.text import join_surrogates
 from h2o_magic.events import Source, Usage
 
-__all__ = ["AnswerFacts"]
-
-_T = TypeVar("_T")
+_SAYING = frozenset({"usage", "timings", "h2o_magic"})
 
 
 class AnswerFacts:
@@ -30,6 +28,7 @@ class AnswerFacts:
     def __init__(self, *, schema: bool = False) -> None:
         self._schema = schema
         self._source: Source | None = None
+        self._model: object = None
         self._ours = False
         self.usage = Usage()
 
@@ -41,8 +40,9 @@ class AnswerFacts:
         found = source_of(chunk)
         if found is not None:
             self._ours = True
-        elif not self._ours:
-            found = self._named(chunk.get("model"))
+        elif not self._ours and chunk.get("model") != self._model:
+            self._model = chunk.get("model")
+            found = self._named(self._model)
         if found is None or found == self._source:
             return None
         self._source = found
@@ -50,20 +50,21 @@ class AnswerFacts:
 
     def note_usage(self, chunk: Mapping[str, Any]) -> None:
         """Take the counts and times of a chunk, if it has any."""
+        if not _SAYING & chunk.keys():
+            return
         counts, times = _part(chunk, "usage"), _part(chunk, "timings")
         ours = _part(chunk, "h2o_magic")
-        milliseconds = _number(times.get("predicted_ms"))  # llama.cpp
-        seconds = _number(ours.get("writing_seconds"))
-        if seconds is None and milliseconds is not None:
-            seconds = milliseconds / 1000
-        known = self.usage
-        self.usage = Usage(
-            _newer(_count(counts.get("prompt_tokens")), known.prompt_tokens),
-            _newer(_count(counts.get("completion_tokens")), known.completion_tokens),
-            _newer(_count(ours.get("dropped_turns")), known.dropped_turns) or 0,
-            _newer(seconds, known.writing_seconds),
-            _newer(_count(ours.get("cut_tokens")), known.cut_tokens) or 0,
-        )
+        milliseconds = seconds(times.get("predicted_ms"))  # llama.cpp
+        written = milliseconds / 1000 if milliseconds else None
+        said: dict[str, Any] = {
+            "prompt_tokens": count(counts.get("prompt_tokens")),
+            "completion_tokens": count(counts.get("completion_tokens")),
+            "dropped_turns": count(ours.get("dropped_turns")),
+            "cut_tokens": count(ours.get("cut_tokens")),
+            "writing_seconds": seconds(ours.get("writing_seconds")) or written,
+        }
+        known = {name: value for name, value in said.items() if value is not None}
+        self.usage = replace(self.usage, **known)
 
     def _named(self, model: object) -> Source | None:
         if not isinstance(model, str) or not model.strip():
@@ -74,17 +75,3 @@ class AnswerFacts:
 def _part(chunk: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     part = chunk.get(name)
     return part if isinstance(part, dict) else {}
-
-
-def _count(value: object) -> int | None:
-    return value if type(value) is int and value >= 0 else None
-
-
-def _number(value: object) -> float | None:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return None
-    return float(value) if math.isfinite(value) and value > 0 else None
-
-
-def _newer(new: _T | None, old: _T | None) -> _T | None:
-    return old if new is None else new
