@@ -343,7 +343,12 @@ def test_an_overload_that_is_told_in_the_stream_is_asked_again(code: Any) -> Non
 
 @pytest.mark.parametrize(
     "words",
-    ["maximum context length is 512", "The model `m` does not exist"],
+    [
+        "maximum context length is 512",
+        "The model `m` does not exist",
+        "1 validation error: Input should be 'text'",
+        "Consecutive messages with the same role",
+    ],
 )
 def test_a_failure_that_the_question_causes_is_told_at_once(words: str) -> None:
     with answering(document({"error": words}, status=500)) as (backend, server):

@@ -49,6 +49,11 @@ _NO_MODEL = re.compile(
     r"|(invalid|unknown|no such|not a valid) model|model_not_found|your model\b",
     re.IGNORECASE | re.DOTALL,
 )
+#: What llama_cpp.server and transformers say of a body that they cannot take.
+_INVALID = re.compile(
+    r"validation error|schema|response_format|grammar|messages with the same role",
+    re.IGNORECASE,
+)
 _MOST_NAMES = 5
 
 
@@ -83,7 +88,8 @@ def lacks_quota(error: StatusError) -> bool:
 def blames_question(said: str, body: Body | None) -> bool:
     """Return whether a server says that the question is one that it cannot take."""
     field = body.refused(said) if body is not None else None
-    return bool(field or _CONTEXT.search(said) or _NO_MODEL.search(said))
+    causes = (_CONTEXT, _NO_MODEL, _INVALID)
+    return bool(field or any(cause.search(said) for cause in causes))
 
 
 def explained(error: BackendError, asked: Asked) -> BackendError:
