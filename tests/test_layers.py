@@ -23,7 +23,6 @@ GROUND = {
     "catalogue",
     "content_coding",
     "context",
-    "decoders",
     "endpoint",
     "error_text",
     "errors",

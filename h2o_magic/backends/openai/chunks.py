@@ -87,7 +87,7 @@ def texts_of(delta: Mapping[str, Any]) -> tuple[str, str]:
     if isinstance(content, list):  # Mistral
         thoughts = [part for part in content if _is_thought(part)]
         content = [part for part in content if part not in thoughts]
-    fields = (_thought(delta[name]) for name in _REASONING if delta.get(name))
+    fields = [_thought(delta[name]) for name in _REASONING if delta.get(name)]
     thought = next(filter(None, fields), "") or _thought(thoughts)
     return thought, _text(content) or _text(delta.get("refusal"))
 

@@ -6,14 +6,11 @@ Pure. Counts are anywhere in a stream, once or again and again; the last ones ho
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from h2o_magic.backends.own_facts import count, seconds, source_of
 from h2o_magic.backends.text import join_surrogates
 from h2o_magic.events import Source, Usage
-
-_SAYING = frozenset({"usage", "timings", "h2o_magic"})
 
 
 class AnswerFacts:
@@ -30,7 +27,7 @@ class AnswerFacts:
         self._source: Source | None = None
         self._model: object = None
         self._ours = False
-        self.usage = Usage()
+        self._usage: dict[str, Any] = {}
 
     def source(self, chunk: Mapping[str, Any]) -> Source | None:
         """Return what answers, if a chunk says it for the first time, or anew.
@@ -48,30 +45,31 @@ class AnswerFacts:
         self._source = found
         return found
 
+    @property
+    def usage(self) -> Usage:
+        """The counts and times so far."""
+        return Usage(**self._usage)
+
     def note_usage(self, chunk: Mapping[str, Any]) -> None:
         """Take the counts and times of a chunk, if it has any."""
-        if not _SAYING & chunk.keys():
-            return
-        counts, times = _part(chunk, "usage"), _part(chunk, "timings")
-        ours = _part(chunk, "h2o_magic")
-        milliseconds = seconds(times.get("predicted_ms"))  # llama.cpp
-        written = milliseconds / 1000 if milliseconds else None
-        said: dict[str, Any] = {
-            "prompt_tokens": count(counts.get("prompt_tokens")),
-            "completion_tokens": count(counts.get("completion_tokens")),
-            "dropped_turns": count(ours.get("dropped_turns")),
-            "cut_tokens": count(ours.get("cut_tokens")),
-            "writing_seconds": seconds(ours.get("writing_seconds")) or written,
-        }
-        known = {name: value for name, value in said.items() if value is not None}
-        self.usage = replace(self.usage, **known)
+        counts, times = chunk.get("usage"), chunk.get("timings")
+        ours = chunk.get("h2o_magic")
+        if isinstance(counts, dict):
+            self._note("prompt_tokens", count(counts.get("prompt_tokens")))
+            self._note("completion_tokens", count(counts.get("completion_tokens")))
+        if isinstance(times, dict):  # llama.cpp
+            milliseconds = seconds(times.get("predicted_ms"))
+            self._note("writing_seconds", milliseconds and milliseconds / 1000)
+        if isinstance(ours, dict):
+            self._note("dropped_turns", count(ours.get("dropped_turns")))
+            self._note("cut_tokens", count(ours.get("cut_tokens")))
+            self._note("writing_seconds", seconds(ours.get("writing_seconds")))
+
+    def _note(self, name: str, value: float | None) -> None:
+        if value is not None:
+            self._usage[name] = value
 
     def _named(self, model: object) -> Source | None:
         if not isinstance(model, str) or not model.strip():
             return None
         return Source(join_surrogates(model), schema=self._schema)
-
-
-def _part(chunk: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    part = chunk.get(name)
-    return part if isinstance(part, dict) else {}
