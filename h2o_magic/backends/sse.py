@@ -28,21 +28,11 @@ _LONGEST_DOCUMENT = 16 * 2**20  # bytes
 
 
 class ServerSentEvent(NamedTuple):
-    """One server-sent event.
-
-    Attributes
-    ----------
-    data : str
-        The values of its ``data`` fields, one on a line.
-    event : str
-        Its type; ``"message"`` where the server gives none.
-    error : str or None
-        The value of a field named ``error``, which is not in the standard; some
-        versions of llama.cpp report failures so.
-    """
+    """One server-sent event."""
 
     data: str = ""
     event: str = "message"
+    #: A field that is not in the standard; old versions of llama.cpp report so.
     error: str | None = None
 
 
@@ -182,13 +172,7 @@ class EventBody:
         return bool(_COMMENTS.sub(b"", self._body).strip())
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
-        """Take the next bytes and return the events they complete.
-
-        Raises
-        ------
-        ProtocolError
-            If the body is a document of more than 16 MiB.
-        """
+        """Take the next bytes and return the events they complete."""
         if not self._first:
             data = bytes(self._body + data)
             if _BOM.startswith(data):
@@ -241,10 +225,7 @@ class Interprets(Protocol):
     """What reads the events of one dialect, and keeps the answer."""
 
     def feed(self, events: Iterable[ServerSentEvent]) -> Iterator[Event]:
-        """Take events that came together and yield what they mean.
-
-        Text in neighbouring ones may be yielded as one.
-        """
+        """Take events that came together and yield what they mean."""
 
     def take_whole(self, document: object) -> Iterator[Event]:
         """Take the only document of a body; None where it is a stream."""
@@ -257,13 +238,7 @@ _I = TypeVar("_I", bound=Interprets)
 
 
 class EventReader(Generic[_I]):
-    """Turn the body of an answer into events.
-
-    Parameters
-    ----------
-    interpreter
-        What reads the events and keeps the answer.
-    """
+    """Turn the body of an answer into events, with what reads a dialect."""
 
     def __init__(self, interpreter: _I) -> None:
         self._interpreter = interpreter
@@ -272,23 +247,13 @@ class EventReader(Generic[_I]):
     def feed(self, data: bytes) -> Iterator[Event]:
         """Take the next bytes of the body and yield the events that they complete.
 
-        Raises
-        ------
-        GenerationError
-            If an event reports an error; what came before it is yielded first.
-        ProtocolError
-            If the body is a document of more than 16 MiB.
+        A GenerationError tells that one reports an error; what came before it is
+        yielded first. A ProtocolError tells of a document of more than 16 MiB.
         """
         yield from self._interpreter.feed(self._body.feed(data))
 
     def flush(self) -> Iterator[Event]:
-        """Yield what the end of the body, or a cut, leaves to be shown.
-
-        Raises
-        ------
-        GenerationError
-            If the body is a document that reports an error.
-        """
+        """Yield what the end of the body, or a cut, leaves to be shown."""
         yield from self._interpreter.feed(self._body.flush())
         yield from self._interpreter.take_whole(self._body.document())
         yield from self._interpreter.rest()

@@ -43,11 +43,6 @@ class GrowingText:
 
     Most servers take the stop text away themselves; transformers leaves it, with the
     rest of the token that it is in.
-
-    Parameters
-    ----------
-    stop
-        The stop texts of the request.
     """
 
     def __init__(self, stop: Iterable[str] = ()) -> None:

@@ -16,10 +16,12 @@ _REASONING = ("reasoning_content", "reasoning", "reasoning_details")
 #: Where a part of a list has its thought: Mistral; OpenRouter.
 _THOUGHT = ("thinking", "reasoning", "summary", "text")
 #: What may stand around the documents of an event: fields and comments of a stream that
-#: somebody has put into the data fields of another.
-_AROUND = re.compile(r"(?:\s|data:|(?:event|id|retry):[^\n]*|:[^\n]*)*")
+#: somebody has put into the data fields of another, and signs of life.
+_AROUND = re.compile(
+    r"(?:\s|data:|(?:event|id|retry)?:[^\n]*|(?:ping|keep-?alive|heartbeat)\b)*",
+    re.IGNORECASE,
+)
 _DONE = re.compile(r"\[?DONE\]?", re.IGNORECASE)
-_PING = re.compile(r"(?:ping|keep-?alive|heartbeat)\b", re.IGNORECASE)
 _JSON = json.JSONDecoder()
 #: Stands for the word that nothing more comes.
 DONE = object()
@@ -29,12 +31,8 @@ def values_of(data: str) -> Iterator[object]:
     """Yield what the data of one event says: JSON values, and :data:`DONE`.
 
     Nearly always it is one value. Known as well are several in a row, ``data:`` written
-    twice, and a JSON text within a JSON text.
-
-    Raises
-    ------
-    ValueError, RecursionError
-        If a part of it is none of that; what stands before that part is yielded first.
+    twice, and a JSON text within a JSON text. Of anything else, raise ValueError (or
+    RecursionError, where it is nested too deep), after what stands before it.
     """
     try:
         values: Iterable[object] = [json.loads(data)]
@@ -50,21 +48,17 @@ def values_of(data: str) -> Iterator[object]:
 
 
 def _in_a_row(data: str) -> Iterator[object]:
-    place = _skipped(data, 0)
-    while place < len(data):
-        if word := _DONE.match(data, place) or _PING.match(data, place):
-            if word.re is _DONE:
-                yield DONE
-            place = word.end()
+    place = 0
+    while around := _AROUND.match(data, place):  # always: it may be empty
+        place = around.end()
+        if place == len(data):
+            return
+        if done := _DONE.match(data, place):
+            yield DONE
+            place = done.end()
         else:
             value, place = _JSON.raw_decode(data, place)
             yield value
-        place = _skipped(data, place)
-
-
-def _skipped(data: str, place: int) -> int:
-    around = _AROUND.match(data, place)
-    return around.end() if around else place
 
 
 def report_of(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -72,11 +66,9 @@ def report_of(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if document.get("error_code"):  # FastChat's worker
         return {"error": document.get("text")}
     told = document.get("error") or document.get("object") == "error"
-    if not told and "choices" not in document:
-        # FastAPI; DashScope
-        told = document.get("detail") or (
-            document.get("code") and document.get("message")
-        )
+    if not told and "choices" not in document:  # FastAPI; DashScope
+        words = document.get("code") and document.get("message")
+        told = document.get("detail") or words
     return document if told else None
 
 
@@ -86,7 +78,7 @@ def texts_of(delta: Mapping[str, Any]) -> tuple[str, str]:
     thoughts: list[object] = []
     if isinstance(content, list):  # Mistral
         thoughts = [part for part in content if _is_thought(part)]
-        content = [part for part in content if part not in thoughts]
+        content = [part for part in content if not _is_thought(part)]
     fields = [_thought(delta[name]) for name in _REASONING if delta.get(name)]
     thought = next(filter(None, fields), "") or _thought(thoughts)
     return thought, _text(content) or _text(delta.get("refusal"))

@@ -14,13 +14,7 @@ from h2o_magic.events import Source, Usage
 
 
 class AnswerFacts:
-    """The facts about one answer, collected from its chunks.
-
-    Parameters
-    ----------
-    schema
-        True if the server holds the answer to the schema of the request.
-    """
+    """The facts about one answer, collected from its chunks."""
 
     def __init__(self, *, schema: bool = False) -> None:
         self._schema = schema

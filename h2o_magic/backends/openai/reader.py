@@ -42,18 +42,9 @@ class AnswerReader(EventReader[Interpreter]):
     def end(self, lost: BackendError | None = None) -> Finished:
         """Return the end of the answer, after :meth:`flush`.
 
-        Parameters
-        ----------
-        lost
-            What happened to the connection, if the body did not come to its end.
-
-        Raises
-        ------
-        IncompleteAnswerError
-            If a part of the answer could not be read, or nothing said that it is whole;
-            the text so far is in ``partial``.
-        ProtocolError
-            If the body is no answer at all.
+        Raise an IncompleteAnswerError if a part of it could not be read, or nothing
+        said that it is whole; a ProtocolError if it is no answer at all. `lost` is what
+        happened to the connection, if the body did not come to its end.
         """
         read, cut = self._interpreter, lost is not None
         if self._is_foreign(cut=cut):

@@ -66,13 +66,6 @@ class Interpreter:
     Text counts until ``[DONE]`` or the end of the body, whatever the chunks before say
     about the end: some gateways write ``"finish_reason": "stop"`` into every chunk. So
     of these reasons the last one holds.
-
-    Parameters
-    ----------
-    stop
-        The stop texts of the request.
-    schema
-        True if the server holds the answer to the schema of the request.
     """
 
     def __init__(self, *, stop: tuple[str, ...] = (), schema: bool = False) -> None:
@@ -112,17 +105,9 @@ class Interpreter:
         return self._reason is not None and self.spoke and not self._went_on
 
     def finished(self, *, cut: bool = False) -> Finished | None:
-        """Return the end of the answer; None if the server never said it.
+        """Return the end of a body, or of one that was cut; None if it is not known.
 
-        Parameters
-        ----------
-        cut
-            True if the body did not come to its end.
-
-        Raises
-        ------
-        BackendError
-            If it ended in a way that leaves it without an end.
+        Raise a BackendError if the server said that it is no end of an answer.
         """
         reason = (self._reason or "").lower()
         if not self.said_end and (cut or self._reason is None):
@@ -142,15 +127,9 @@ class Interpreter:
         return Finished(self.text, _REASONS.get(reason, "unknown"))
 
     def feed(self, events: Iterable[ServerSentEvent]) -> Iterator[Event]:
-        """Take events that came together and yield what they mean.
+        """Take events that came together; yield what they mean, their texts as one.
 
-        The texts of neighbouring chunks are yielded as one.
-
-        Raises
-        ------
-        GenerationError
-            If one reports an error, after the text that was held back; the text so far
-            is in ``partial``.
+        Raise a GenerationError if one reports an error, after the text held back.
         """
         for event in events:
             if event.error is not None or event.event == "error":
@@ -164,11 +143,6 @@ class Interpreter:
         """Take the answer of a server that did not stream; None where it did.
 
         It needs no word that it has ended.
-
-        Raises
-        ------
-        GenerationError
-            If it reports an error.
         """
         for value in document if isinstance(document, list) else [document]:
             yield from self._take(value)
