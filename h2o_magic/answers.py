@@ -74,7 +74,7 @@ class Facts:
     demo_told: bool = False
     server: str = ""
     status: TurnStatus = "complete"
-    finish_reason: FinishReason = "unknown"
+    finish_reason: FinishReason = "end"
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     dropped_turns: int = 0

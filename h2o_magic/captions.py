@@ -178,6 +178,8 @@ def _ending(facts: Facts, problem: str, terminal: bool) -> str:
         place = f"after {_tokens(count)}" if count else "at the token limit"
         more = "`--max-new-tokens` allows more" if terminal else _GO_ON
         return f"■ cut off {place}: {more}"
+    if facts.finish_reason == "unknown":
+        return "the server did not say why the answer ended"
     return ""
 
 

@@ -1,8 +1,9 @@
 """What a server says in an error answer: its words, and when to come back.
 
 Pure. Known are the shapes of chat-ui of June 2023, of text-generation-inference 0.9, of
-the proxies before them and of seven OpenAI-compatible servers (tests/recordings), and
-this package's own, which has a ``reason``.
+the proxies before them and of seven OpenAI-compatible servers (tests/recordings), those
+that OpenRouter, Google and others document, and this package's own, which has a
+``reason``.
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
-__all__ = ["error_text", "html_title", "reason_of", "retry_after", "words_of"]
-
 _LONGEST_WAIT = 3600.0
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_NO_QUOTA = "insufficient_quota"
+#: Times since 1970 are larger than any wait; in milliseconds from the second on.
+_LEAST_EPOCH, _LEAST_EPOCH_MS = 1e9, 1e11
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|h|m|s))+")
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_RESET = re.compile(r"x-ratelimit-reset(-.+)?|anthropic-ratelimit-(.+)-reset")
 _TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1\s*>", re.IGNORECASE | re.DOTALL)
 
 
@@ -71,28 +76,95 @@ def html_title(page: str, *, limit: int = 500) -> str:
     return next(filter(None, named), "an HTML page without a title")
 
 
-def retry_after(value: str | None, *, now: datetime | None = None) -> float | None:
-    """Return the seconds to wait that a ``Retry-After`` header asks for.
+def asked_wait(
+    headers: Mapping[str, str],
+    body: bytes = b"",
+    *,
+    limited: bool = True,
+    now: datetime | None = None,
+) -> float | None:
+    """Return the seconds after which a server asks to come back.
 
     Parameters
     ----------
-    value
-        The header: seconds, or an HTTP date (RFC 9110, section 10.2.3).
+    headers
+        Of its answer. ``Retry-After`` counts first (seconds, or a date: RFC 9110,
+        section 10.2.3), as ``retry-after-ms`` does; then the ``x-ratelimit-reset-*`` of
+        the limits that are used up, or of all if none is known to be.
+    body
+        Its error: Google's servers have a ``retryDelay`` there, OpenRouter headers.
+    limited
+        False if it is no limit that it refuses for; then only the first two count.
     now
         The current time; the clock's if None.
 
     Returns
     -------
     float or None
-        From 0 to 3600 seconds; None without a header or with one that says nothing.
+        From 0 to 3600 seconds; None if it says nothing.
     """
-    if value is None:
-        return None
+    document = _document(_text(body))
+    named = {
+        name.lower(): value.strip()
+        for name, value in (*_headers_in(document), *headers.items())
+    }
+    now = now or datetime.now(timezone.utc)
+    waits = [_seconds(f"{named.get('retry-after-ms', '')}ms", now)]
+    waits.append(_seconds(named.get("retry-after", ""), now))
+    if limited:
+        waits += [_seconds(_retry_delay(document), now)]
+        waits.append(_until_reset(named, now))
+    seconds = next((wait for wait in waits if wait is not None), None)
+    return None if seconds is None else min(max(seconds, 0.0), _LONGEST_WAIT)
+
+
+def _until_reset(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Return when the limits that are used up are not so any more."""
+    waits: dict[bool, list[float]] = {True: [], False: []}
+    for name, value in headers.items():
+        seconds = _seconds(value, now) if _RESET.fullmatch(name) else None
+        if seconds:  # Azure writes 0 where it does not know
+            left = headers.get(name.replace("reset", "remaining"), "")
+            waits[left == "0"].append(seconds)
+    return max(waits[True] or waits[False], default=None)
+
+
+def _retry_delay(document: object) -> str:
+    """Return the wait in the details of an error of Google's."""
+    details = _part(_part(document, "error"), "details")
+    for detail in details if isinstance(details, list) else ():
+        delay = _part(detail, "retryDelay")
+        if isinstance(delay, str):
+            return delay
+    return ""
+
+
+def _headers_in(document: object) -> list[tuple[str, str]]:
+    """Return the headers in an error of OpenRouter's."""
+    headers = _part(_part(_part(document, "error"), "metadata"), "headers")
+    given = headers.items() if isinstance(headers, dict) else ()
+    return [(name, value) for name, value in given if isinstance(value, str)]
+
+
+def _part(document: object, name: str) -> object:
+    return document.get(name) if isinstance(document, dict) else None
+
+
+def _seconds(value: str, now: datetime) -> float | None:
+    """Read seconds, a duration such as ``1m2.5s``, or a point in time."""
+    if _DURATION.fullmatch(value):
+        parts = re.findall(r"([\d.]+)(ms|h|m|s)", value)
+        return sum(float(number) * _UNITS[unit] for number, unit in parts)
     try:
         seconds = float(value)
     except ValueError:
-        seconds = _seconds_until(value, now or datetime.now(timezone.utc))
-    return None if math.isnan(seconds) else min(max(seconds, 0.0), _LONGEST_WAIT)
+        return _seconds_until(value, now)
+    if math.isnan(seconds):
+        return None
+    if seconds >= _LEAST_EPOCH and math.isfinite(seconds):
+        scale = 1000 if seconds >= _LEAST_EPOCH_MS else 1
+        return seconds / scale - now.timestamp()
+    return seconds
 
 
 def _text(body: bytes) -> str:
@@ -133,12 +205,31 @@ def _said(document: object) -> str:
 
 def _named(error: Mapping[str, object]) -> str:
     """Return the words of an OpenAI error, with the field that it is about."""
-    words = (error.get(name) for name in ("message", "code", "type"))
+    words = [error.get(name) for name in ("message", "code", "type")]
     said = next((word for word in words if word and isinstance(word, str)), "")
+    if not said:
+        return ""
+    if inner := _inner(error.get("metadata")):
+        said = f"{said.rstrip('.')}: {inner}"
     field = error.get("param")
-    if not said or not isinstance(field, str) or not field or field in said:
-        return said
-    return f"{said} (`{field}`)"
+    if isinstance(field, str) and field and field not in said:
+        said = f"{said} (`{field}`)"
+    # The words alone do not tell this from a limit that passes.
+    return f"{said} ({_NO_QUOTA})" if _NO_QUOTA in words and said != _NO_QUOTA else said
+
+
+def _inner(metadata: object) -> str:
+    """Return what OpenRouter passes on of the provider that answered it."""
+    if not isinstance(metadata, dict):
+        return ""
+    raw, reasons = metadata.get("raw"), metadata.get("reasons")
+    if isinstance(raw, str) and raw.strip():
+        return words_of(_document(raw)) or raw.strip()
+    if isinstance(raw, dict):
+        return words_of(raw)
+    if isinstance(reasons, list):  # of a moderation
+        return ", ".join(reason for reason in reasons if isinstance(reason, str))
+    return ""
 
 
 def _fault(fault: object) -> str:
@@ -151,11 +242,14 @@ def _fault(fault: object) -> str:
     return ": ".join(filter(None, [".".join(parts), words]))
 
 
-def _seconds_until(date: str, now: datetime) -> float:
+def _seconds_until(date: str, now: datetime) -> float | None:
     try:
         then = parsedate_to_datetime(date)
     except (ValueError, TypeError):
-        return math.nan
+        try:
+            then = datetime.fromisoformat(date.replace("Z", "+00:00"))
+        except ValueError:
+            return None
     if then.tzinfo is None:
         then = then.replace(tzinfo=timezone.utc)
     return (then - now).total_seconds()

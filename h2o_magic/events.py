@@ -113,7 +113,7 @@ class Finished:
     """
 
     text: str
-    reason: FinishReason = "unknown"
+    reason: FinishReason = "end"
 
 
 Event: TypeAlias = (

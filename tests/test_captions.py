@@ -135,10 +135,15 @@ def test_an_answer_that_was_cut_off_says_first_where_and_how_to_go_on(
     assert footer(facts)[0] == f"■ cut off {place}: `%h2o ask Go on.` continues"
 
 
-@pytest.mark.parametrize("reason", ["end", "stop_text", "unknown"])
+@pytest.mark.parametrize("reason", ["end", "stop_text"])
 def test_another_end_of_a_whole_answer_is_not_worth_words(reason: str) -> None:
     facts = Facts("m", finish_reason=reason)  # type: ignore[arg-type]
     assert footer(facts) == ["m"]
+
+
+def test_an_end_for_a_reason_that_is_not_known_is_told() -> None:
+    facts = Facts("m", finish_reason="unknown")
+    assert footer(facts) == ["the server did not say why the answer ended", "m"]
 
 
 @pytest.mark.parametrize("weights", [DEMO, ""])

@@ -4,7 +4,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from h2o_magic.error_text import error_text, reason_of, retry_after, words_of
+from h2o_magic.error_text import asked_wait, error_text, reason_of, words_of
 from tests.backends.scripted import recorded_body
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)
@@ -102,7 +102,96 @@ def test_only_the_title_of_a_recorded_page_is_shown() -> None:
 def test_retry_after_is_seconds_or_a_date_and_capped(
     value: str | None, seconds: float | None
 ) -> None:
-    assert retry_after(value, now=NOW) == seconds
+    headers = {} if value is None else {"Retry-After": value}
+    assert asked_wait(headers, now=NOW) == seconds
+
+
+EPOCH = NOW.timestamp()
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after-ms": "1500"}, 1.5),  # OpenAI, Azure
+        ({"retry-after-ms": "250", "Retry-After": "1"}, 0.25),
+        ({"Retry-After": "3", "x-ratelimit-reset-tokens": "9s"}, 3.0),
+        ({"x-ratelimit-reset-requests": "1s"}, 1.0),  # OpenAI
+        ({"x-ratelimit-reset-tokens": "6m0s"}, 360.0),
+        ({"x-ratelimit-reset-tokens": "2m59.56s"}, 179.56),  # Groq
+        ({"x-ratelimit-reset-tokens": "20ms"}, 0.02),
+        ({"x-ratelimit-reset-requests-day": "33011.382867"}, 3600.0),  # Cerebras
+        ({"x-ratelimit-reset": "7"}, 7.0),  # Together
+        ({"X-RateLimit-Reset": f"{EPOCH + 5:.0f}"}, 5.0),  # GitHub
+        ({"X-RateLimit-Reset": f"{(EPOCH + 5) * 1000:.0f}"}, 5.0),  # OpenRouter
+        ({"anthropic-ratelimit-requests-reset": "2026-11-22T12:00:08Z"}, 8.0),
+        ({"x-ratelimit-reset-tokens": "0"}, None),  # Azure, not known
+        ({"x-ratelimit-reset-tokens": "soon"}, None),
+        ({"x-ratelimit-limit-tokens": "9"}, None),
+    ],
+)
+def test_a_wait_is_read_wherever_servers_say_it(
+    headers: dict[str, str], seconds: float | None
+) -> None:
+    assert asked_wait(headers, now=NOW) == pytest.approx(seconds)
+
+
+def test_of_several_limits_those_that_are_used_up_count() -> None:
+    headers = {
+        "x-ratelimit-reset-requests": "2s",
+        "x-ratelimit-reset-tokens": "9s",
+        "x-ratelimit-reset-days": "8h",
+        "x-ratelimit-remaining-requests": "0",
+        "x-ratelimit-remaining-tokens": "0",
+        "x-ratelimit-remaining-days": "7",
+    }
+    assert asked_wait(headers) == 9.0
+    assert asked_wait({**headers, "x-ratelimit-remaining-tokens": "1"}) == 2.0
+
+
+def test_a_wait_may_stand_in_the_body() -> None:
+    google = (
+        b'[{"error": {"code": 429, "details": [5, {"@type": "x"}, '
+        b'{"@type": "x/google.rpc.RetryInfo", "retryDelay": "34s"}]}}]'
+    )
+    assert asked_wait({}, google) == 34.0
+    router = b'{"error": {"metadata": {"headers": {"X-RateLimit-Reset": "4"}}}}'
+    assert asked_wait({}, router) == 4.0
+
+
+def test_the_time_of_a_limit_is_no_wait_where_no_limit_is_met() -> None:
+    headers = {"x-ratelimit-reset-tokens": "9s"}
+    assert asked_wait(headers, limited=False) is None
+    assert asked_wait({**headers, "Retry-After": "2"}, limited=False) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        (
+            {"raw": '{"error": {"message": "too hot"}}'},
+            "Provider returned error: too hot",
+        ),
+        ({"raw": "ERROR"}, "…: ERROR"),
+        ({"raw": {"detail": "gone"}}, "…: gone"),
+        ({"reasons": ["hate", 5, "spam"]}, "…: hate, spam"),
+        ({"raw": ""}, "…"),
+        ({"raw": 5}, "…"),
+        ("x", "…"),
+    ],
+)
+def test_what_a_provider_behind_openrouter_says_is_told(
+    metadata: object, words: str
+) -> None:
+    error = {"code": 400, "message": "Provider returned error", "metadata": metadata}
+    said = "Provider returned error"
+    assert words_of({"error": error}) == words.replace("…", said)
+
+
+def test_an_account_without_quota_is_told_by_its_code() -> None:
+    error = {"message": "You exceeded your quota.", "code": "insufficient_quota"}
+    words = "You exceeded your quota. (insufficient_quota)"
+    assert words_of({"error": error}) == words
+    assert words_of({"error": {"type": "insufficient_quota"}}) == "insufficient_quota"
 
 
 def test_the_field_that_an_error_is_about_is_named_once() -> None:

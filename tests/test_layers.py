@@ -22,7 +22,6 @@ GROUND = {
     "captions",
     "catalogue",
     "context",
-    "decoders",
     "endpoint",
     "error_text",
     "errors",

@@ -6,14 +6,11 @@ and in what comes before the answer; other servers send none.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
 
 from h2o_magic.events import Event, Notice, Source, Usage
-
-__all__ = ["answer_facts", "comment_notices", "notices_of", "source_of"]
 
 #: Characters of a notice that are shown.
 _LONGEST_NOTICE = 200
@@ -26,6 +23,8 @@ def source_of(document: Mapping[str, Any]) -> Source | None:
     answers to a JSON schema; in the final event, that it did.
     """
     ours = _ours(document)
+    if not ours:
+        return None
     model, weights = ours.get("model"), ours.get("weights")
     if not isinstance(model, str):
         return None
@@ -40,23 +39,14 @@ def answer_facts(details: Mapping[str, Any]) -> list[Event]:
     ours = _ours(details)
     source = source_of(details)
     usage = Usage(
-        prompt_tokens=_count(details.get("input_length")),
-        completion_tokens=_count(details.get("generated_tokens")),
-        dropped_turns=_count(ours.get("dropped_turns")) or 0,
-        writing_seconds=_seconds(ours.get("writing_seconds")),
-        cut_tokens=_count(ours.get("cut_tokens")) or 0,
+        prompt_tokens=count(details.get("input_length")),
+        completion_tokens=count(details.get("generated_tokens")),
+        dropped_turns=count(ours.get("dropped_turns")) or 0,
+        writing_seconds=seconds(ours.get("writing_seconds")),
+        cut_tokens=count(ours.get("cut_tokens")) or 0,
     )
     events: list[Event] = [] if source is None else [source]
     return [*events, usage] if usage != Usage() else events
-
-
-def comment_notices(text: str) -> list[Event]:
-    """Return what a comment in a stream of events says, as :func:`notices_of`."""
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        return []
-    return notices_of(document) if isinstance(document, dict) else []
 
 
 def notices_of(document: Mapping[str, Any]) -> list[Event]:
@@ -70,11 +60,13 @@ def _ours(document: Mapping[str, Any]) -> Mapping[str, Any]:
     return ours if isinstance(ours, dict) else {}
 
 
-def _seconds(value: object) -> float | None:
-    return value if isinstance(value, float) and 0 < value < math.inf else None
-
-
-def _count(value: object) -> int | None:
-    if not isinstance(value, int) or isinstance(value, bool):
+def seconds(value: object) -> float | None:
+    """Return a time above nothing; None for anything else."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
         return None
-    return value if value >= 0 else None
+    return float(value) if 0 < value < math.inf else None
+
+
+def count(value: object) -> int | None:
+    """Return a number of tokens or turns; None for anything else."""
+    return value if type(value) is int and value >= 0 else None

@@ -64,6 +64,8 @@ def _mark(turn: Turn, problem: str) -> str:
         return _MARKS[turn.status]
     if turn.facts.get("finish_reason") == "length":
         return "Cut off by the token limit"
+    if turn.facts.get("finish_reason") == "unknown":
+        return "The server did not say why the answer ended"
     return "Asked before an earlier answer changed" if turn.outdated else ""
 
 

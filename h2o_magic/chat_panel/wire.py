@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from h2o_magic.backends.surrogates import join_surrogates
+from h2o_magic.backends.text import join_surrogates
 
 __all__ = ["sendable"]
 

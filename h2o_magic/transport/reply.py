@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 
-from h2o_magic.error_text import error_text, reason_of, retry_after
+from h2o_magic.error_text import asked_wait, error_text, reason_of
 from h2o_magic.errors import (
     BackendError,
     ConnectionFailedError,
@@ -27,6 +27,7 @@ _LONGEST_DOCUMENT = 16 * 2**20  # bytes
 _ERROR_BODY = 65536  # bytes read of an error answer
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 _SHORTEST_SECRET = 6  # characters; a shorter value stands in other words, too
+_BUSY = frozenset({408, 500, 502, 503, 504, 529})  # statuses that may name a wait
 
 
 class Reply:
@@ -234,8 +235,8 @@ def status_error(reply: Reply, what: str) -> StatusError:
         # Its query may hold what is not for everybody's eyes.
         shown = f", a redirect to {target.partition('?')[0][:200]!r}, not followed"
     message = reason_of(body) or f"{what}: HTTP {reply.status}{shown}"
-    wait = retry_after(reply.headers.get("Retry-After"))
-    if reply.status == 429 or (reply.status == 503 and wait is not None):
+    wait = asked_wait(reply.headers, body, limited=reply.status == 429)
+    if reply.status == 429 or (reply.status in _BUSY and wait is not None):
         return RateLimitedError(
             message, status=reply.status, server_message=words, retry_after=wait
         )

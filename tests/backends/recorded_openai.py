@@ -196,10 +196,10 @@ def _add(reading: Reading, document: dict[str, Any]) -> None:
     if timings := document.get("timings"):
         reading.seconds = timings["predicted_ms"] / 1000
     for choice in document["choices"]:
-        if choice["index"] == 0 and reading.reason is None:
+        if choice["index"] == 0:
             reading.text += choice["delta"].get("content") or ""
             reading.reasoning += choice["delta"].get("reasoning_content") or ""
-            reading.reason = choice.get("finish_reason")
+            reading.reason = choice.get("finish_reason") or reading.reason
 
 
 def _before_stop(text: str, stop: tuple[str, ...]) -> str:

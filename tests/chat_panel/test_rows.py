@@ -70,6 +70,10 @@ def test_what_is_no_fact_is_left_out(odd: dict[str, Any]) -> None:
         (Turn("Why?"), ""),
         (Turn("Why?", outdated=True), "Asked before an earlier answer changed"),
         (Turn("Why?", facts={"finish_reason": "length"}), "Cut off by the token limit"),
+        (
+            Turn("Why?", facts={"finish_reason": "unknown"}),
+            "The server did not say why the answer ended",
+        ),
         (Turn("Why?", status="stopped"), "Stopped: the answer is not whole"),
         (Turn("Why?", status="failed"), "Broken off: the answer is not whole"),
         (Turn("Why?", status="incomplete"), "Incomplete: its end is missing"),

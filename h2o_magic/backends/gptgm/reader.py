@@ -5,8 +5,8 @@ Pure: bytes go in, cut anywhere; events of :mod:`h2o_magic.events` come out.
 
 from __future__ import annotations
 
-from h2o_magic.backends.event_reader import EventReader
 from h2o_magic.backends.gptgm.stream import Interpreter
+from h2o_magic.backends.sse import EventReader
 from h2o_magic.errors import IncompleteAnswerError, ProtocolError
 from h2o_magic.events import Finished
 

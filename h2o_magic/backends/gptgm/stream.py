@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, TypeGuard
+from typing import Any, TypeGuard
 
-from h2o_magic.backends.event_frame import Places
 from h2o_magic.backends.gptgm.text import GrowingText, clean
 from h2o_magic.backends.own_facts import answer_facts, notices_of
-from h2o_magic.backends.surrogates import join_surrogates
-from h2o_magic.decoders import ServerSentEvent
+from h2o_magic.backends.sse import ServerSentEvent
+from h2o_magic.backends.text import join_surrogates
 from h2o_magic.error_text import words_of
 from h2o_magic.errors import GenerationError
 from h2o_magic.events import Event, Finished, FinishReason, Replaced, TextDelta
@@ -42,12 +41,6 @@ class Interpreter:
     full_text
         True if the prompt before the answer was asked for.
     """
-
-    places: ClassVar[Places] = Places(
-        ("token", "text"),
-        # newer servers number their events
-        unread=(("token", "id"), ("token", "logprob"), ("index",)),
-    )
 
     def __init__(
         self, *, question: str = "", stop: tuple[str, ...] = (), full_text: bool = False
@@ -110,20 +103,6 @@ class Interpreter:
             and self._finished is None
         )
 
-    def is_text_alone(self, document: dict[str, Any]) -> bool:
-        """Tell whether an event, if it came now, would be a token that is shown."""
-        if not self._is_token_alone(document):
-            return False
-        token = document["token"]
-        return isinstance(token, dict) and token.get("special") is False
-
-    def take_texts(self, texts: list[str]) -> Iterator[Event]:
-        """Take the texts of such tokens and yield what they mean, as :meth:`feed`."""
-        self.understood = True
-        texts = [text.rstrip("\0") for text in texts]
-        self._tokens += texts
-        yield from self._grow(texts)
-
     def _grow(self, texts: list[str]) -> Iterator[Event]:
         if texts and (ready := self._text.add("".join(texts))):
             yield TextDelta(ready)
@@ -176,7 +155,8 @@ class Interpreter:
         details = details if isinstance(details, dict) else {}
         record = generated if self._full_text else self._without_prompt(generated)
         record = clean(record, self._stop)
-        reason = _REASONS.get(str(details.get("finish_reason")), "unknown")
+        said = details.get("finish_reason")  # without details, it is an end
+        reason = _REASONS.get(str(said), "unknown") if said else "end"
         shown = self._text.shown
         self._finished = Finished(record, reason)
         if not record.startswith(shown):

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from h2o_magic.backends.stop_texts import begun
-from h2o_magic.backends.surrogates import ends_in_half, join_surrogates
+from h2o_magic.backends.text import begun, ends_in_half, join_surrogates
 
 __all__ = ["GrowingText", "clean"]
 

@@ -22,14 +22,21 @@ from h2o_magic.backends.telling import (
 from h2o_magic.errors import BackendError, GenerationError, StatusError
 from h2o_magic.nearest import did_you_mean
 
-__all__ = ["Asked", "explained"]
-
+_NO_QUOTA, _NO_BALANCE = "insufficient_quota", "insufficient balance"
+_BILLING = "check the plan and the billing of the account that the key belongs to"
+_SLOW = "the server gave up waiting; ask again in a minute"
 _ADVICE: tuple[Row, ...] = (
     (400, "no connected db", KEY),  # LiteLLM without a database, for a wrong key
     (400, "", ""),
+    (402, "", _BILLING),
     (405, "", ADDRESS),
+    (408, "", _SLOW),
     (422, "", ""),
+    (429, _NO_QUOTA, _BILLING),
+    (429, "exceeded your current quota", f"{_BILLING}, or ask again {{later}}"),
+    (429, _NO_BALANCE, _BILLING),
     (500, "", "the server failed; its log may say why"),
+    (529, "", "the server is overloaded; ask again in a minute"),
     *COMMON,
 )
 _CONTEXT = re.compile(
@@ -41,6 +48,11 @@ _NO_MODEL = re.compile(
     r"model.{0,200}(does not exist|not exist|not found|not available)"
     r"|(invalid|unknown|no such|not a valid) model|model_not_found|your model\b",
     re.IGNORECASE | re.DOTALL,
+)
+#: What llama_cpp.server and transformers say of a body that they cannot take.
+_INVALID = re.compile(
+    r"validation error|schema|response_format|grammar|messages with the same role",
+    re.IGNORECASE,
 )
 _MOST_NAMES = 5
 
@@ -65,6 +77,19 @@ class Asked:
     model: str = ""
     body: Body | None = None
     names: Callable[[], Sequence[str]] = tuple
+
+
+def lacks_quota(error: StatusError) -> bool:
+    """Return whether it is an account without credit that a server refuses."""
+    said = error.server_message.lower()
+    return _NO_QUOTA in said or _NO_BALANCE in said
+
+
+def blames_question(said: str, body: Body | None) -> bool:
+    """Return whether a server says that the question is one that it cannot take."""
+    field = body.refused(said) if body is not None else None
+    causes = (_CONTEXT, _NO_MODEL, _INVALID)
+    return bool(field or any(cause.search(said) for cause in causes))
 
 
 def explained(error: BackendError, asked: Asked) -> BackendError:

@@ -5,33 +5,23 @@ Pure. Counts are anywhere in a stream, once or again and again; the last ones ho
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
-from h2o_magic.backends.own_facts import source_of
-from h2o_magic.backends.surrogates import join_surrogates
+from h2o_magic.backends.own_facts import count, seconds, source_of
+from h2o_magic.backends.text import join_surrogates
 from h2o_magic.events import Source, Usage
-
-__all__ = ["AnswerFacts"]
-
-_T = TypeVar("_T")
 
 
 class AnswerFacts:
-    """The facts about one answer, collected from its chunks.
-
-    Parameters
-    ----------
-    schema
-        True if the server holds the answer to the schema of the request.
-    """
+    """The facts about one answer, collected from its chunks."""
 
     def __init__(self, *, schema: bool = False) -> None:
         self._schema = schema
         self._source: Source | None = None
+        self._model: object = None
         self._ours = False
-        self.usage = Usage()
+        self._usage: dict[str, Any] = {}
 
     def source(self, chunk: Mapping[str, Any]) -> Source | None:
         """Return what answers, if a chunk says it for the first time, or anew.
@@ -41,50 +31,39 @@ class AnswerFacts:
         found = source_of(chunk)
         if found is not None:
             self._ours = True
-        elif not self._ours:
-            found = self._named(chunk.get("model"))
+        elif not self._ours and chunk.get("model") != self._model:
+            self._model = chunk.get("model")
+            found = self._named(self._model)
         if found is None or found == self._source:
             return None
         self._source = found
         return found
 
+    @property
+    def usage(self) -> Usage:
+        """The counts and times so far."""
+        return Usage(**self._usage)
+
     def note_usage(self, chunk: Mapping[str, Any]) -> None:
         """Take the counts and times of a chunk, if it has any."""
-        counts, times = _part(chunk, "usage"), _part(chunk, "timings")
-        ours = _part(chunk, "h2o_magic")
-        milliseconds = _number(times.get("predicted_ms"))  # llama.cpp
-        seconds = _number(ours.get("writing_seconds"))
-        if seconds is None and milliseconds is not None:
-            seconds = milliseconds / 1000
-        known = self.usage
-        self.usage = Usage(
-            _newer(_count(counts.get("prompt_tokens")), known.prompt_tokens),
-            _newer(_count(counts.get("completion_tokens")), known.completion_tokens),
-            _newer(_count(ours.get("dropped_turns")), known.dropped_turns) or 0,
-            _newer(seconds, known.writing_seconds),
-            _newer(_count(ours.get("cut_tokens")), known.cut_tokens) or 0,
-        )
+        counts, times = chunk.get("usage"), chunk.get("timings")
+        ours = chunk.get("h2o_magic")
+        if isinstance(counts, dict):
+            self._note("prompt_tokens", count(counts.get("prompt_tokens")))
+            self._note("completion_tokens", count(counts.get("completion_tokens")))
+        if isinstance(times, dict):  # llama.cpp
+            milliseconds = seconds(times.get("predicted_ms"))
+            self._note("writing_seconds", milliseconds and milliseconds / 1000)
+        if isinstance(ours, dict):
+            self._note("dropped_turns", count(ours.get("dropped_turns")))
+            self._note("cut_tokens", count(ours.get("cut_tokens")))
+            self._note("writing_seconds", seconds(ours.get("writing_seconds")))
+
+    def _note(self, name: str, value: float | None) -> None:
+        if value is not None:
+            self._usage[name] = value
 
     def _named(self, model: object) -> Source | None:
         if not isinstance(model, str) or not model.strip():
             return None
         return Source(join_surrogates(model), schema=self._schema)
-
-
-def _part(chunk: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    part = chunk.get(name)
-    return part if isinstance(part, dict) else {}
-
-
-def _count(value: object) -> int | None:
-    return value if type(value) is int and value >= 0 else None
-
-
-def _number(value: object) -> float | None:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return None
-    return float(value) if math.isfinite(value) and value > 0 else None
-
-
-def _newer(new: _T | None, old: _T | None) -> _T | None:
-    return old if new is None else new

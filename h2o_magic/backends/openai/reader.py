@@ -1,16 +1,16 @@
-"""The body of an OpenAI-compatible answer, read as events.
+"""The body of an OpenAI-compatible answer, read as events, and how it ended.
 
 Pure: bytes go in, cut anywhere; events of :mod:`h2o_magic.events` come out.
 """
 
 from __future__ import annotations
 
-from h2o_magic.backends.event_reader import EventReader
-from h2o_magic.backends.openai.stream import Interpreter
-from h2o_magic.errors import BackendError, IncompleteAnswerError, ProtocolError
-from h2o_magic.events import Finished
+from collections.abc import Iterator
 
-__all__ = ["AnswerReader"]
+from h2o_magic.backends.openai.stream import Interpreter
+from h2o_magic.backends.sse import EventReader
+from h2o_magic.errors import BackendError, IncompleteAnswerError, ProtocolError
+from h2o_magic.events import Event, Finished
 
 _EXPECTED = "an answer of an OpenAI-compatible server"
 _HINT = "check the server's address"
@@ -32,32 +32,34 @@ _NO_END = (
 class AnswerReader(EventReader[Interpreter]):
     """Turn the body of an answer into events, and say how it ended."""
 
+    _unread_before_end = ""
+
+    def flush(self) -> Iterator[Event]:
+        """Yield what the end of the body leaves, as :meth:`.EventReader.flush`."""
+        self._unread_before_end = self._interpreter.unread
+        yield from super().flush()
+
     def end(self, lost: BackendError | None = None) -> Finished:
         """Return the end of the answer, after :meth:`flush`.
 
-        Parameters
-        ----------
-        lost
-            What happened to the connection, if the body did not come to its end.
-
-        Raises
-        ------
-        IncompleteAnswerError
-            If nothing said that the answer is whole; the text so far is in
-            ``partial``.
-        ProtocolError
-            If the body is no answer at all.
+        Raise an IncompleteAnswerError if a part of it could not be read, or nothing
+        said that it is whole; a ProtocolError if it is no answer at all. `lost` is what
+        happened to the connection, if the body did not come to its end.
         """
-        finished = self._interpreter.finished()
+        read, cut = self._interpreter, lost is not None
+        if self._is_foreign(cut=cut):
+            raise ProtocolError(self._body.complaint(_EXPECTED, _HINT)) from lost
+        # Half an event at a cut is no fault of its own.
+        if unread := self._unread_before_end if cut else read.unread:
+            raise IncompleteAnswerError(unread, partial=read.text) from lost
+        finished = read.finished(cut=cut)
         if finished is not None:
             return finished
-        if self._is_foreign(cut=lost is not None):
-            raise ProtocolError(self._body.complaint(_EXPECTED, _HINT)) from lost
-        if self._interpreter.spoke:
-            message = _NO_END if lost is None else _BROKE_OFF
+        if read.spoke:
+            message = _BROKE_OFF if cut else _NO_END
         else:
-            message = _NO_WORD if lost is None else _CUT_FIRST
-        raise IncompleteAnswerError(message, partial=self._interpreter.text) from lost
+            message = _CUT_FIRST if cut else _NO_WORD
+        raise IncompleteAnswerError(message, partial=read.text) from lost
 
     def _is_foreign(self, *, cut: bool) -> bool:
         if self._interpreter.chunks or self._interpreter.said_done:

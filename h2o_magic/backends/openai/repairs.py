@@ -1,25 +1,23 @@
 """What may be tried again before the first text, with which body, and when.
 
-Pure. The failures are those in tests/recordings/openai. A status of 500 is often the
-client's own fault there, so it is never tried again; and nothing is once text came.
+Pure. The failures are those in tests/recordings/openai, and those that hosted services
+document. Nothing is tried again once text came.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from h2o_magic.backends.openai.advice import blames_question, lacks_quota
 from h2o_magic.backends.openai.request import Body
 from h2o_magic.backends.patience import Patience, Waits, names_a_wait
-from h2o_magic.errors import (
-    BackendError,
-    GenerationError,
-    StatusError,
-)
-
-__all__ = ["Repair", "Repairs"]
+from h2o_magic.errors import BackendError, GenerationError, StatusError
 
 _REFUSED = frozenset({400, 422})
-_BUSY = frozenset({502, 503})  # a server that starts, or loads a model
+#: A server that starts, loads a model or is overloaded, or what stands before it.
+_BUSY = frozenset({408, 500, 502, 503, 504, 529})
+#: What an error in the stream is called then.
+_BUSY_TYPES = frozenset(map(str, _BUSY)) | {"overloaded", "overloaded_error"}
 _MOST_MENDED = 8  # there are not more fields that could be left out
 
 
@@ -62,7 +60,7 @@ class Repairs:
         body
             What was sent then.
         """
-        if _is_busy(error):
+        if _is_busy(error, body):
             delay = self._waits.after(error)
             return None if delay is None else Repair(body, delay)
         mended = body.mended(_refusal(error)) if body is not None else None
@@ -72,10 +70,15 @@ class Repairs:
         return Repair(mended)
 
 
-def _is_busy(error: BackendError) -> bool:
+def _is_busy(error: BackendError, body: Body | None) -> bool:
+    if isinstance(error, GenerationError):
+        return error.error_type in _BUSY_TYPES
     if not isinstance(error, StatusError):
         return False
-    return error.status in _BUSY or (error.status == 429 and names_a_wait(error))
+    if error.status == 429:
+        return names_a_wait(error) and not lacks_quota(error)
+    # Some servers answer 500 where it is the question that they cannot take.
+    return error.status in _BUSY and not blames_question(error.server_message, body)
 
 
 def _refusal(error: BackendError) -> str:

@@ -1,22 +1,21 @@
 """The chunks of a chat completion, read as the events of one answer.
 
-Pure. The stream is that of ``POST /v1/chat/completions`` with ``"stream": true``, as
-seven servers write it (tests/recordings/openai), and as others are documented to.
+Pure. The stream is that of ``POST /v1/chat/completions`` with ``"stream": true``.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
-from h2o_magic.backends.event_frame import Places
+from h2o_magic.backends.openai.chunks import DONE, report_of, texts_of, values_of
 from h2o_magic.backends.openai.facts import AnswerFacts
-from h2o_magic.backends.openai.text import GrowingText
-from h2o_magic.backends.surrogates import join_surrogates
-from h2o_magic.decoders import ServerSentEvent
+from h2o_magic.backends.own_facts import notices_of
+from h2o_magic.backends.sse import ServerSentEvent
+from h2o_magic.backends.text import GrowingText, join_surrogates
 from h2o_magic.error_text import error_text
-from h2o_magic.errors import BackendError, GenerationError, IncompleteAnswerError
+from h2o_magic.errors import GenerationError, IncompleteAnswerError
 from h2o_magic.events import (
     Event,
     Finished,
@@ -26,59 +25,64 @@ from h2o_magic.events import (
     Usage,
 )
 
-__all__ = ["Interpreter"]
-
+#: Why the answer ended, in lower case: gateways before Gemini pass its own words on.
 _REASONS: Mapping[str, FinishReason] = {
     "stop": "end",
     "eos": "end",
     "eos_token": "end",  # text-generation-inference
+    "end_turn": "end",  # gateways before Anthropic
     "stop_sequence": "stop_text",
     "length": "length",
+    "max_tokens": "length",  # Gemini, Anthropic
+    "model_length": "length",  # Mistral
 }
+_FILTERED = "the server's content filter ended the answer"
 #: Ends after which the text is not the answer, in words.
 _NO_ANSWER = {
-    "content_filter": "the server's content filter ended the answer",
+    "content_filter": _FILTERED,
+    "safety": _FILTERED,  # Gemini
+    "recitation": _FILTERED,
+    "sensitive": _FILTERED,  # Zhipu
     "tool_calls": "the model asked for a tool to be called, and there is none here",
     "function_call": "the model asked for a function to be called, and there is none",
 }
-_BROKEN = frozenset({"abort", "cancelled", "error"})
-#: DeepSeek, llama.cpp and older vLLM; Ollama, LM Studio and newer vLLM.
-_REASONING = ("reasoning_content", "reasoning")
-#: What chunks say anew each time: what nobody reads, and counts, which are noted.
-_UNREAD = ("created", "id", "obfuscation", "system_fingerprint")
-_COUNTS = ("timings", "usage")
-_VARIED = {*_UNREAD, *_COUNTS}
+_BROKEN = frozenset(
+    {
+        "abort",
+        "cancelled",
+        "error",
+        "insufficient_system_resource",  # DeepSeek
+        "network_error",  # Zhipu
+    }
+)
+_PINGS = frozenset({"ping", "heartbeat", "keepalive", "keep-alive"})
 _WORDLESS = "the server reported an error without words"
+_SNIPPET = 80  # characters of what cannot be read
 
 
 class Interpreter:
     """Turn server-sent events into the events of one answer.
 
-    Parameters
-    ----------
-    stop
-        The stop texts of the request.
-    schema
-        True if the server holds the answer to the schema of the request.
+    Text counts until ``[DONE]`` or the end of the body, whatever the chunks before say
+    about the end: some gateways write ``"finish_reason": "stop"`` into every chunk. So
+    of these reasons the last one holds.
     """
-
-    places: ClassVar[Places] = Places(
-        ("choices", 0, "delta", "content"),
-        unread=tuple((name,) for name in _UNREAD),
-        counts=tuple((name,) for name in _COUNTS),
-    )
 
     def __init__(self, *, stop: tuple[str, ...] = (), schema: bool = False) -> None:
         self._text = GrowingText(stop)
         self._reasoning = GrowingText()
+        self._growing = self._text  # that which the new pieces belong to
+        self._pieces: list[str] = []
         self._facts = AnswerFacts(schema=schema)
-        self._reason: FinishReason | None = None
-        self._broken: BackendError | None = None
-        self._last: dict[str, Any] | None = None  # the last chunk, without its text
+        self._reason: str | None = None
+        self._stop_reason: object = None
+        self._went_on = False
         #: How many chunks of a chat completion came.
         self.chunks = 0
         #: True once the server said that nothing more comes.
         self.said_done = False
+        #: What of the answer could not be read, in words; empty if all of it could.
+        self.unread = ""
 
     @property
     def text(self) -> str:
@@ -92,129 +96,63 @@ class Interpreter:
 
     @property
     def said_end(self) -> bool:
-        """True once the server said why the answer ended."""
-        return self._reason is not None or self._broken is not None
+        """True once the server said that the answer has ended.
 
-    def finished(self) -> Finished | None:
-        """Return the end of the answer; None if the server never said it.
-
-        Raises
-        ------
-        BackendError
-            If it ended in a way that leaves it without an end.
+        A reason before the first text, or before more text, is no such word.
         """
-        if self._broken is not None:
-            self._broken.partial = self.text
-            raise self._broken
-        return None if self._reason is None else Finished(self.text, self._reason)
+        if self.said_done:
+            return self.spoke or self._reason is not None
+        return self._reason is not None and self.spoke and not self._went_on
+
+    def finished(self, *, cut: bool = False) -> Finished | None:
+        """Return the end of a body, or of one that was cut; None if it is not known.
+
+        Raise a BackendError if the server said that it is no end of an answer.
+        """
+        reason = (self._reason or "").lower()
+        if not self.said_end and (cut or self._reason is None):
+            return None
+        if reason in _NO_ANSWER:
+            raise GenerationError(
+                _NO_ANSWER[reason], error_type=reason, partial=self.text
+            )
+        if reason in _BROKEN:
+            raise IncompleteAnswerError(
+                "the server broke the answer off, so its end is missing: ask again",
+                partial=self.text,
+            )
+        # vLLM's reason beside it is a text, or the number of a token.
+        if self._text.stopped or isinstance(self._stop_reason, str):
+            return Finished(self.text, "stop_text")
+        return Finished(self.text, _REASONS.get(reason, "unknown"))
 
     def feed(self, events: Iterable[ServerSentEvent]) -> Iterator[Event]:
-        """Take events that came together and yield what they mean.
+        """Take events that came together; yield what they mean, their texts as one.
 
-        Most chunks are like the one before in all but their text and counts. What else
-        they say is known then, and the texts of neighbouring ones are yielded as one.
-
-        Raises
-        ------
-        GenerationError
-            If one reports an error, after the text that was held back; the text so far
-            is in ``partial``.
+        Raise a GenerationError if one reports an error, after the text held back.
         """
-        texts: list[str] = []
         for event in events:
-            document = self._document(event)
-            text = self._text_alone(document)
-            if text is not None:
-                texts.append(text)
-                continue
-            if texts:
-                yield from self._grow(texts)
             if event.error is not None or event.event == "error":
                 yield from self._fail(event.error or event.data)
-            yield from self._take(document)
-        yield from self._grow(texts)
-
-    def _document(self, event: ServerSentEvent) -> object:
-        if event.error is not None or event.event == "error":
-            self._last = None
-        try:
-            return json.loads(event.data)
-        except (ValueError, RecursionError):  # a proxy's words, an event cut off
-            self.said_done = self.said_done or event.data.strip() == "[DONE]"
-            return None
-
-    def _text_alone(self, document: object, *, noted: bool = True) -> str | None:
-        """Return the text of a chunk that is otherwise like the last; else None.
-
-        Its counts may differ, and are noted unless it is only looked at.
-        """
-        if self._last is None or not isinstance(document, dict):
-            return None
-        try:
-            delta = document["choices"][0]["delta"]
-            text, delta["content"] = delta["content"], ""
-        except (LookupError, TypeError):
-            return None
-        if isinstance(text, str):
-            if document == self._last:
-                return text
-            if _is_like(document, self._last):
-                if noted:
-                    self._facts.note_usage(document)
-                    self._last = document  # the same counts again say nothing new
-                return text
-        delta["content"] = text
-        return None
-
-    def is_text_alone(self, document: dict[str, Any]) -> bool:
-        """Tell whether a chunk, if it came now, would be like the last but its text."""
-        text = self._text_alone(document, noted=False)
-        if text is None:
-            return False
-        document["choices"][0]["delta"]["content"] = text
-        return True
-
-    def take_texts(self, texts: list[str]) -> Iterator[Event]:
-        """Take the texts of such chunks and yield what they mean, as :meth:`feed`."""
-        yield from self._grow(texts)
-
-    def _grow(self, texts: list[str]) -> Iterator[Event]:
-        self.chunks += len(texts)
-        if ready := self._text.add("".join(texts)):
-            yield TextDelta(ready)
-        texts.clear()
+            elif event.event not in _PINGS and not self.said_done:
+                for value in self._values(event.data):
+                    yield from self._take(value)
+        yield from self._grown()
 
     def take_whole(self, document: object) -> Iterator[Event]:
         """Take the answer of a server that did not stream; None where it did.
 
         It needs no word that it has ended.
-
-        Raises
-        ------
-        GenerationError
-            If it reports an error.
         """
-        yield from self._take(document, whole=True)
-
-    def _take(self, document: object, *, whole: bool = False) -> Iterator[Event]:
-        if not isinstance(document, dict):
-            return
-        if (report := _report(document)) is not None:
-            yield from self._fail(report)
-        if not isinstance(document.get("choices"), list):
-            return
-        self.chunks += 1
-        if (source := self._facts.source(document)) is not None:
-            yield source
-        self._facts.note_usage(document)
-        for choice in document["choices"]:
-            # Others than the first were not asked for; one answer is enough.
-            if isinstance(choice, dict) and not choice.get("index"):
-                yield from self._choice(choice, whole)
-        self._last = None if self.said_end else _without_text(document)
+        for value in document if isinstance(document, list) else [document]:
+            yield from self._take(value)
+        yield from self._grown()
+        if document is not None and self.chunks and self._reason is None:
+            self._reason = ""
 
     def rest(self) -> Iterator[Event]:
         """Yield what was held back, and the counts; nothing more comes."""
+        yield from self._grown()
         if rest := self._reasoning.rest():
             yield ReasoningDelta(rest)
         if rest := self._text.rest():
@@ -222,35 +160,72 @@ class Interpreter:
         if self._facts.usage != Usage():
             yield self._facts.usage
 
-    def _choice(self, choice: Mapping[str, Any], whole: bool) -> Iterator[Event]:
-        if self.said_end:
+    def _values(self, data: str) -> Iterator[object]:
+        """Yield what an event says; note one that cannot be read."""
+        try:
+            yield from values_of(data)
+        except (ValueError, RecursionError):
+            size = len(self.text) + sum(map(len, self._pieces))
+            start = " ".join(data.split())[:_SNIPPET]
+            self.unread = self.unread or (
+                f"a part of the answer, after {size} characters, cannot be read "
+                f"({start!r}), so text may be missing there: ask again"
+            )
+
+    def _take(self, value: object) -> Iterator[Event]:
+        if value is DONE:
+            self.said_done = True
+        if not isinstance(value, dict):
             return
+        if (report := report_of(value)) is not None:
+            yield from self._fail(report)
+        if "h2o_magic" in value:
+            yield from notices_of(value)
+        choices = value.get("choices")
+        if not isinstance(choices, list):
+            return
+        self.chunks += 1
+        if (source := self._facts.source(value)) is not None:
+            yield from self._grown()
+            yield source
+        self._facts.note_usage(value)
+        for choice in choices:
+            # Others than the first were not asked for; one answer is enough.
+            if isinstance(choice, dict) and not choice.get("index"):
+                yield from self._choice(choice)
+
+    def _choice(self, choice: Mapping[str, Any]) -> Iterator[Event]:
+        if choice.get("error"):  # OpenRouter
+            yield from self._fail(choice)
         delta = choice.get("delta")
         delta = delta if isinstance(delta, dict) else choice.get("message")
         if isinstance(delta, dict):
-            thought = next(filter(None, map(_text, map(delta.get, _REASONING))), "")
-            if ready := self._reasoning.add(thought):
-                yield ReasoningDelta(ready)
-            content = _text(delta.get("content")) or _text(delta.get("refusal"))
-            if ready := self._text.add(content):
-                yield TextDelta(ready)
+            thought, text = texts_of(delta)
+            if thought:
+                yield from self._grow(self._reasoning, thought)
+            if text:
+                yield from self._grow(self._text, text)
         reason = choice.get("finish_reason")
-        if (isinstance(reason, str) and reason) or whole:
-            self._end(str(reason), choice.get("stop_reason"))
+        if isinstance(reason, str) and reason:
+            self._reason, self._stop_reason = reason, choice.get("stop_reason")
 
-    def _end(self, reason: str, stop_reason: object) -> None:
-        if reason in _NO_ANSWER:
-            self._broken = GenerationError(_NO_ANSWER[reason], error_type=reason)
-        elif reason in _BROKEN:
-            self._broken = IncompleteAnswerError(
-                "the server broke the answer off, so its end is missing: ask again"
-            )
-        elif self._text.stopped or isinstance(stop_reason, str):  # vLLM's is a text
-            self._reason = "stop_text"
-        else:
-            self._reason = _REASONS.get(reason, "unknown")
+    def _grow(self, growing: GrowingText, piece: str) -> Iterator[Event]:
+        if growing is not self._growing:
+            yield from self._grown()
+            self._growing = growing
+        self._pieces.append(piece)
+        self._went_on = self._went_on or self._reason is not None
+
+    def _grown(self) -> Iterator[Event]:
+        """Yield what can be shown of the pieces that came since the last time."""
+        ready = self._growing.add("".join(self._pieces))
+        self._pieces.clear()
+        if ready:
+            is_text = self._growing is self._text
+            yield TextDelta(ready) if is_text else ReasoningDelta(ready)
 
     def _fail(self, report: object) -> Iterator[Event]:
+        yield from self._grown()
         if self.said_end:
             return  # the answer is whole
         body = report if isinstance(report, str) else json.dumps(report)
@@ -260,45 +235,6 @@ class Interpreter:
         yield from self.rest()
         raise GenerationError(
             join_surrogates(words),
-            error_type=kind if isinstance(kind, str) else "",
+            error_type=str(kind) if isinstance(kind, str | int) else "",
             partial=self.text,
         )
-
-
-def _report(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the error that a document reports, in the shape of an error answer."""
-    if document.get("error_code"):  # FastChat's worker
-        return {"error": document.get("text")}
-    told = document.get("error") or document.get("object") == "error"
-    whole_answer = "choices" in document or not document.get("detail")
-    return document if told or not whole_answer else None
-
-
-def _without_text(chunk: dict[str, Any]) -> dict[str, Any] | None:
-    """Return a chunk without its text, if it says nothing else that could recur."""
-    choices = chunk["choices"]
-    if len(choices) != 1 or not isinstance(choices[0], dict) or choices[0].get("index"):
-        return None
-    delta = choices[0].get("delta")
-    if not isinstance(delta, dict) or not isinstance(delta.get("content"), str):
-        return None
-    if any(value for name, value in delta.items() if name not in ("role", "content")):
-        return None  # such as reasoning: the same again would be more of it
-    return {**chunk, "choices": [{**choices[0], "delta": {**delta, "content": ""}}]}
-
-
-def _is_like(chunk: dict[str, Any], last: dict[str, Any]) -> bool:
-    """Tell whether two chunks say the same beside their counts."""
-    said, before = (
-        {name: value for name, value in each.items() if name not in _VARIED}
-        for each in (chunk, last)
-    )
-    return said == before
-
-
-def _text(content: object) -> str:
-    """Return the text of a content: a text, or a list with parts of text."""
-    if isinstance(content, list):
-        parts = (part.get("text") for part in content if isinstance(part, dict))
-        return "".join(part for part in parts if isinstance(part, str))
-    return content if isinstance(content, str) else ""

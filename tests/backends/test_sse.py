@@ -1,4 +1,4 @@
-"""Bytes to lines to events: the standard's examples, and every cut."""
+"""Bytes to lines to events: the standard's examples, those of servers, and cuts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from h2o_magic.decoders import (
+from h2o_magic.backends.sse import (
+    EventBody,
     EventDecoder,
     LineDecoder,
     ServerSentEvent,
@@ -26,13 +27,18 @@ def decode(*pieces: bytes) -> list[ServerSentEvent]:
     return [e for p in pieces for e in decoder.feed(p)] + decoder.flush()
 
 
+def through(body: EventBody, *pieces: bytes) -> list[ServerSentEvent]:
+    return [event for p in pieces for event in body.feed(p)] + body.flush()
+
+
 def data(*pieces: bytes) -> list[str]:
     return [event.data for event in decode(*pieces)]
 
 
-def every_cut(body: bytes) -> list[tuple[bytes, ...]]:
-    """The body in two pieces, at every byte, and in pieces of one byte."""
-    halves = [(body[:i], body[i:]) for i in range(len(body) + 1)]
+def cuts(body: bytes, most: int = 20) -> list[tuple[bytes, ...]]:
+    """The body in two pieces, at places all over it, and in pieces of one byte."""
+    places = range(0, len(body) + 1, max(1, len(body) // most))
+    halves = [(body[:i], body[i:]) for i in places]
     return [*halves, tuple(body[i : i + 1] for i in range(len(body)))]
 
 
@@ -55,7 +61,7 @@ def test_line_separators_of_unicode_are_text() -> None:  # 3
 
 def test_one_byte_order_mark_is_dropped_even_if_cut() -> None:  # 4
     bom = b"\xef\xbb\xbf"
-    for pieces in every_cut(bom + b"data: x\n\n"):
+    for pieces in cuts(bom + b"data: x\n\n"):
         assert data(*pieces) == ["x"]
     assert lines(bom + bom + b"a") == [bom + b"a"]
 
@@ -66,7 +72,7 @@ def test_bytes_that_are_no_utf8_are_replaced() -> None:  # 4
 
 @pytest.mark.parametrize("character", ["é", "語", "👋"])
 def test_a_character_may_be_cut_at_every_byte(character: str) -> None:  # 1
-    for pieces in every_cut(f"data: <{character}>\n\n".encode()):
+    for pieces in cuts(f"data: <{character}>\n\n".encode()):
         assert data(*pieces) == [f"<{character}>"]
 
 
@@ -74,12 +80,22 @@ def test_a_character_may_be_cut_at_every_byte(character: str) -> None:  # 1
     "case",
     ["stream-emoji-empty-tokens", "stream-tricky-text", "stream-keep-alive-comments"],
 )
-def test_every_cut_of_a_recording_gives_the_same_events(case: str) -> None:  # 1, 5
+def test_a_recording_gives_the_same_events_however_cut(case: str) -> None:  # 1, 5
     body = recorded_body(case)
     whole = decode(body)
     assert len(whole) > 1
-    for pieces in every_cut(body):
+    for pieces in cuts(body):
         assert decode(*pieces) == whole
+
+
+def test_a_short_stream_gives_the_same_events_for_every_cut_in_three() -> None:  # 1, 5
+    body = b'\xef\xbb\xbf\r\n: hi\r\n\r\ndata: {"a": 1}\ndata:{"b"}\r\rdata: z\n'
+    whole = through(EventBody(), body)
+    assert [event.data for event in whole] == ['{"a": 1}', '{"b"}', "z"]
+    for first in range(len(body) + 1):
+        for second in range(first, len(body) + 1):
+            pieces = body[:first], body[first:second], body[second:]
+            assert through(EventBody(), *pieces) == whole
 
 
 @given(st.lists(st.sampled_from([b"data: a", b"x", b"\r", b"\n", b"\r\n", b":"])))
@@ -124,11 +140,9 @@ def test_comments_blank_lines_and_empty_events_mean_nothing() -> None:  # 8
     assert data(b":\n\n: ping\n\n\n\ndata:\n\ndata: x\n\n:\n") == ["x"]
 
 
-def test_a_comment_with_an_object_is_kept_apart_from_the_events() -> None:
-    assert decode(b'data: x\n: {"a": 1}\n\n') == [
-        ServerSentEvent(('{"a": 1}',), comment=True),
-        ServerSentEvent(("x",)),
-    ]
+def test_of_the_comments_those_of_our_server_alone_are_events() -> None:
+    own = '{"h2o_magic": {"notice": "wait"}}'
+    assert data(f'data: x\n: {own}\n: {{"a": 1}}\n\n'.encode()) == [own, "x"]
 
 
 def test_data_lines_of_one_event_are_joined() -> None:  # 9
@@ -150,17 +164,36 @@ def test_events_without_a_blank_line_come_before_the_end() -> None:  # 9
 def test_other_fields_are_dropped_and_the_event_type_is_kept() -> None:  # 10
     body = b"id: 7\nretry: 100\nevent: error\nsomething\ndata: x\n\ndata: y\n\n"
     assert decode(body) == [
-        ServerSentEvent(("x",), "error"),
-        ServerSentEvent(("y",), "message"),
+        ServerSentEvent("x", "error"),
+        ServerSentEvent("y", "message"),
     ]
 
 
 def test_a_field_named_error_is_kept() -> None:  # 10
     assert decode(b'error: {"code": 500}\n\n') == [
-        ServerSentEvent((), "message", '{"code": 500}')
+        ServerSentEvent("", "message", '{"code": 500}')
     ]
 
 
 def test_text_that_looks_like_a_field_is_not_touched() -> None:  # 11, defect 1
     text = '{"text": "data: [DONE] data:<|endoftext|> }"}'
     assert data(f"data:{text}\n\n".encode()) == [text]
+
+
+def test_an_object_on_a_line_of_its_own_is_an_event_all_the_same() -> None:
+    body = b'data: {"a": 1}\n\n{"error": "late"}\n\ndata: x\n\n'
+    assert data(body) == ['{"a": 1}', '{"error": "late"}', "x"]
+    assert data(b'data: {"a": 1}\n{"error": "late"}\n') == [
+        '{"a": 1}',
+        '{"error": "late"}',
+    ]
+
+
+def test_white_space_before_a_body_costs_no_more_than_its_bytes() -> None:
+    body = EventBody()
+    started = time.process_time()
+    for _ in range(100_000):
+        assert body.feed(b" \n") == []
+    assert time.process_time() - started < 5
+    assert not body.says_something
+    assert [event.data for event in body.feed(b"data: x\n\n")] == ["x"]

@@ -1,4 +1,4 @@
-r"""The text of an OpenAI-compatible answer: what of its pieces is shown, and when.
+r"""The text of an answer as it comes in pieces: what of it can be shown, and when.
 
 Pure. Text is shown as it comes, except what may still turn out to be the beginning of
 a stop text, and the first half of a character that came as two ``\uXXXX`` escapes.
@@ -6,12 +6,36 @@ a stop text, and the first half of a character that came as two ``\uXXXX`` escap
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
-from h2o_magic.backends.stop_texts import begun
-from h2o_magic.backends.surrogates import ends_in_half, join_surrogates
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
-__all__ = ["GrowingText"]
+
+def join_surrogates(text: str) -> str:
+    r"""Join surrogate pairs that came apart, and replace halves that stay alone.
+
+    JSON may carry a character as two ``\uXXXX`` escapes, and a server may put them
+    into two tokens. A lone half cannot be printed or stored.
+    """
+    if not _SURROGATE.search(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def ends_in_half(text: str) -> bool:
+    """Return whether a text ends with the first half of a character."""
+    return "\ud800" <= text[-1:] <= "\udbff"
+
+
+def begun(text: str, stop: str) -> int:
+    r"""Return the length of the longest beginning of `stop` that ends `text`.
+
+    >>> begun("no more\nUs", "\nUser:")
+    3
+    """
+    sizes = range(min(len(stop), len(text)), 0, -1)
+    return next((size for size in sizes if text.endswith(stop[:size])), 0)
 
 
 class GrowingText:
@@ -19,11 +43,6 @@ class GrowingText:
 
     Most servers take the stop text away themselves; transformers leaves it, with the
     rest of the token that it is in.
-
-    Parameters
-    ----------
-    stop
-        The stop texts of the request.
     """
 
     def __init__(self, stop: Iterable[str] = ()) -> None:

@@ -1,0 +1,259 @@
+"""The body of an answer in server-sent events, whatever kind of body really comes.
+
+Pure and incremental: bytes go in as they come from the network, cut anywhere, and the
+same events come out for every cut. What they mean is read by a dialect's interpreter.
+
+The rules are those of the standard
+(https://html.spec.whatwg.org/multipage/server-sent-events.html), and, where real
+servers leave it, those of the servers; each departure is marked by a comment.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+from h2o_magic.error_text import error_text, html_title
+from h2o_magic.errors import ProtocolError
+from h2o_magic.events import Event
+
+_BOM = b"\xef\xbb\xbf"
+_COMMENTS = re.compile(rb"(?m)^:.*$")
+#: A comment in which a server of this package says what it does.
+_OWN_COMMENT = '{"h2o_magic"'
+_SNIPPET = 200  # bytes of an unusable answer that its error shows
+_LONGEST_DOCUMENT = 16 * 2**20  # bytes
+
+
+class ServerSentEvent(NamedTuple):
+    """One server-sent event."""
+
+    data: str = ""
+    event: str = "message"
+    #: A field that is not in the standard; old versions of llama.cpp report so.
+    error: str | None = None
+
+
+class LineDecoder:
+    r"""Split bytes into lines that end with ``\n``, ``\r\n`` or ``\r``.
+
+    Lines come without their end, and without a byte order mark before the first. The
+    cost grows with the bytes, however they are cut.
+    """
+
+    def __init__(self) -> None:
+        self._pending = bytearray()
+        self._first = True
+        self._ended_with_cr = False
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take the next bytes and return the lines they complete."""
+        if self._ended_with_cr and data:
+            data = data.removeprefix(b"\n")
+            self._ended_with_cr = False
+        if not data:
+            return []
+        self._ended_with_cr = data.endswith(b"\r")
+        # Of bytes, unlike of text, it splits at these three ends alone.
+        lines = data.splitlines()
+        if data.endswith((b"\r", b"\n")):
+            lines.append(b"")
+        self._pending += lines[0]
+        if len(lines) == 1:
+            return []
+        lines[0] = self._take()
+        self._pending += lines.pop()
+        return lines
+
+    def flush(self) -> list[bytes]:
+        """Return the last line, if the bytes ended without a line end."""
+        line = self._take()
+        return [line] if line else []
+
+    def _take(self) -> bytes:
+        line = bytes(self._pending)
+        self._pending.clear()
+        if self._first:
+            self._first = False
+            line = line.removeprefix(_BOM)
+        return line
+
+
+class EventDecoder:
+    """Make server-sent events of bytes.
+
+    Text is UTF-8, whatever the server calls it; bytes that are not are replaced.
+    Comments, empty events and the fields ``id`` and ``retry`` are dropped.
+    """
+
+    def __init__(self) -> None:
+        self._lines = LineDecoder()
+        self._data: list[str] = []
+        self._event = ""
+        self._error: str | None = None
+
+    def feed(self, data: bytes) -> list[ServerSentEvent]:
+        """Take the next bytes and return the events they complete."""
+        return self._read(self._lines.feed(data))
+
+    def flush(self) -> list[ServerSentEvent]:
+        """Return what the end of the bytes completes.
+
+        The standard throws an event away that no blank line ends. Servers are seen to
+        leave out the last blank line, so it is returned here.
+        """
+        return self._read([*self._lines.flush(), b""])
+
+    def _read(self, lines: Iterable[bytes]) -> list[ServerSentEvent]:
+        events: list[ServerSentEvent] = []
+        for raw in lines:
+            if not raw:
+                self._dispatch(events)
+                continue
+            line = raw.decode("utf-8", errors="replace")
+            name, _, value = line.partition(":")
+            value = value.removeprefix(" ")
+            if name == "data":
+                self._add(value, events)
+            elif name[0:1] == "{":
+                self._add(line, events)  # a proxy's error, written in between
+            elif not name and value.startswith(_OWN_COMMENT):
+                events.append(ServerSentEvent(value))
+            elif name == "event":
+                self._event = value
+            elif name == "error":
+                self._error = value
+        return events
+
+    def _add(self, value: str, events: list[ServerSentEvent]) -> None:
+        # Some servers leave out the blank line between events (llama.cpp issue
+        # 14268). No JSON text has these two brackets next to each other without a
+        # comma, so here one JSON text ends and another begins.
+        if (
+            self._data
+            and self._data[-1].rstrip().endswith(("}", "]"))
+            and value.lstrip().startswith(("{", "["))
+        ):
+            self._dispatch(events)
+        self._data.append(value)
+
+    def _dispatch(self, events: list[ServerSentEvent]) -> None:
+        """Add the event that has ended, if it says something."""
+        data, kind, error = "\n".join(self._data), self._event, self._error
+        self._data, self._event, self._error = [], "", None
+        if data or error is not None or kind == "error":
+            events.append(ServerSentEvent(data, kind or "message", error))
+
+
+class EventBody:
+    """A body as it comes.
+
+    The first byte that is no white space tells what it is: ``<`` begins an HTML page,
+    ``{`` or ``[`` a JSON document (an error, or the answer of a server that did not
+    stream); anything else is read as server-sent events. The content type is not asked,
+    since servers and what stands before them get it wrong.
+    """
+
+    def __init__(self) -> None:
+        self._decoder = EventDecoder()
+        self._body = bytearray()  # all of a document; the beginning of a stream
+        self._first = b""
+
+    @property
+    def is_page(self) -> bool:
+        """True if it is an HTML page."""
+        return self._first == b"<"
+
+    @property
+    def says_something(self) -> bool:
+        """True if it is more than white space and comments."""
+        return bool(_COMMENTS.sub(b"", self._body).strip())
+
+    def feed(self, data: bytes) -> list[ServerSentEvent]:
+        """Take the next bytes and return the events they complete."""
+        if not self._first:
+            data = bytes(self._body + data)
+            if _BOM.startswith(data):
+                self._body[:] = data  # nothing yet, or a part of the byte order mark
+                return []
+            self._body.clear()
+            data = data.removeprefix(_BOM).lstrip()
+            self._first = data[:1]
+        if self._first not in (b"", b"<", b"{", b"["):
+            self._body += data[: max(0, _SNIPPET - len(self._body))]
+            return self._decoder.feed(data)
+        self._body += data
+        if len(self._body) > _LONGEST_DOCUMENT:
+            raise ProtocolError("the answer is a document of more than 16 MiB")
+        return []
+
+    def flush(self) -> list[ServerSentEvent]:
+        """Return the events that the end of the bytes completes."""
+        return self._decoder.flush()
+
+    def document(self) -> object:
+        """Return the JSON document that the body is; None if it is none."""
+        if self._first not in (b"{", b"["):
+            return None
+        try:
+            return json.loads(self._body)
+        except (ValueError, RecursionError):
+            return None
+
+    def complaint(self, expected: str, hint: str) -> str:
+        """Return what is wrong with a body that is no answer, as :func:`complaint`."""
+        body = bytes(self._body)
+        return complaint(body if self.is_page else body[:_SNIPPET], expected, hint)
+
+
+def complaint(body: bytes, expected: str, hint: str) -> str:
+    """Say what is wrong with a body that is not the `expected`, and what to check."""
+    start = body.lstrip()
+    if start.startswith(b"<"):
+        title = html_title(start.decode("utf-8", errors="replace"))
+        return (
+            f"expected an answer, got a web page titled {title!r}: "
+            "check the server's address, and whether it asks for a login"
+        )
+    snippet = error_text(start, limit=_SNIPPET)
+    return f"expected {expected}, got {snippet!r}: {hint}"
+
+
+class Interprets(Protocol):
+    """What reads the events of one dialect, and keeps the answer."""
+
+    def feed(self, events: Iterable[ServerSentEvent]) -> Iterator[Event]:
+        """Take events that came together and yield what they mean."""
+
+    def take_whole(self, document: object) -> Iterator[Event]:
+        """Take the only document of a body; None where it is a stream."""
+
+    def rest(self) -> Iterator[Event]:
+        """Yield what was held back; nothing more comes."""
+
+
+_I = TypeVar("_I", bound=Interprets)
+
+
+class EventReader(Generic[_I]):
+    """Turn the body of an answer into events, with what reads a dialect."""
+
+    def __init__(self, interpreter: _I) -> None:
+        self._interpreter = interpreter
+        self._body = EventBody()
+
+    def feed(self, data: bytes) -> Iterator[Event]:
+        """Take the next bytes of the body and yield the events that they complete.
+
+        A GenerationError tells that one reports an error; what came before it is
+        yielded first. A ProtocolError tells of a document of more than 16 MiB.
+        """
+        yield from self._interpreter.feed(self._body.feed(data))
+
+    def flush(self) -> Iterator[Event]:
+        """Yield what the end of the body, or a cut, leaves to be shown."""
+        yield from self._interpreter.feed(self._body.flush())
+        yield from self._interpreter.take_whole(self._body.document())
+        yield from self._interpreter.rest()
