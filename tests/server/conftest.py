@@ -79,7 +79,7 @@ def serving(start: Start) -> Serving:
 @pytest.fixture
 def client(serving: Serving) -> Client:
     """A session of its own that has accepted the terms."""
-    return serving.client().accept_terms()
+    return serving.client()
 
 
 @pytest.fixture(scope="session")

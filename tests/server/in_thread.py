@@ -12,7 +12,7 @@ import uvicorn
 
 from h2o_magic.server.app import build_app
 from h2o_magic.server.conversations import Conversations
-from h2o_magic.server.lifetime import IdleTimer
+from h2o_magic.server.ending import IdleTimer
 from h2o_magic.server.line import Line
 from h2o_magic.server.models import Models
 from h2o_magic.server.runtime_file import Runtime
@@ -44,7 +44,7 @@ def served(models: Models, *, queue: int = 64) -> Iterator[Client]:
     thread.start()
     try:
         until(lambda: server.started)
-        yield Client(url, "token").accept_terms()
+        yield Client(url, "token")
     finally:
         end()
         thread.join()

@@ -125,7 +125,7 @@ def test_terms_come_before_the_conversation_is_looked_up(serving: Serving) -> No
     before = stranger.call("POST", path, turn("x", {}))
     assert before.status == 405
     assert before.json == {"error": "You need to accept the welcome modal first"}
-    after = stranger.accept_terms().call("POST", path, turn("x", {}))
+    after = stranger.call("POST", path, turn("x", {}))
     assert (after.status, after.json) == (404, {"message": "Conversation not found"})
 
 

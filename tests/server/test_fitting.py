@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from h2o_magic.context import input_room
-from h2o_magic.server.fitting import answer_room, turns_to_drop
+from h2o_magic.server.prompts import answer_room, turns_to_drop
 
 
 def test_a_long_answer_leaves_half_of_the_context_to_the_input() -> None:

@@ -209,7 +209,7 @@ def test_turn_markers_in_a_question_forge_no_turn(client: Client, noisy: str) ->
 
 def test_sessions_do_not_see_each_other(client: Client) -> None:
     conversation = client.converse()
-    stranger = Client(client.url, client.token).accept_terms()
+    stranger = Client(client.url, client.token)
     for method, path in (
         ("POST", ""),
         ("DELETE", ""),

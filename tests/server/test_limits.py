@@ -18,7 +18,7 @@ from tests.server.test_stopping import LONG
 @pytest.fixture(scope="module")
 def small(start: Start) -> Client:
     """A server with one slot and one place to wait."""
-    return start("--slots", "1", "--queue", "1").client().accept_terms()
+    return start("--slots", "1", "--queue", "1").client()
 
 
 def long_body(model: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import pytest
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server import loading
 from h2o_magic.server import probe as probing
-from h2o_magic.server.loading import load
+from h2o_magic.server.models import load
 from h2o_magic.server.models import Models
 from h2o_magic.server.probe import end_probes, probe
 from h2o_magic.server.room import Room
@@ -142,7 +142,7 @@ def test_a_signal_ends_a_server_that_tries_an_endless_file_and_the_try_too(
 ) -> None:
     path = write_llama(tmp_path / "m.gguf", template=ENDLESS)
     serving = start("--idle-minutes", "0", "--grace", "0" if signals == 1 else "99")
-    client = serving.client().accept_terms()
+    client = serving.client()
     body = turn("hi", {"max_new_tokens": 1})
     with client.open("POST", f"/conversation/{client.converse(str(path))}", body) as it:
         until(lambda: bool(tries_of(path)))
@@ -169,7 +169,7 @@ def test_the_server_lives_on_and_answers_from_others(
     start: Start, tmp_path: Path
 ) -> None:
     serving = start("--idle-minutes", "0")
-    client = serving.client().accept_terms()
+    client = serving.client()
     for kind, (change, _) in BROKEN.items():
         path = damaged(tmp_path / f"{kind}.gguf", change)
         *_, event = client.ask(client.converse(str(path)), "hi", max_new_tokens=1)
@@ -184,7 +184,7 @@ def test_a_file_that_is_written_over_while_it_answers_ends_nothing(
     """Were it mapped, the first look at a page that is gone would end the server."""
     path = write_llama(tmp_path / "m.gguf", context=8192, layers=8)
     serving = start("--idle-minutes", "0")
-    client = serving.client().accept_terms()
+    client = serving.client()
     body = turn("hi", {"max_new_tokens": 300, "temperature": 0.1})
     with client.open("POST", f"/conversation/{client.converse(str(path))}", body) as it:
         assert it.read(5) == b"data:"

@@ -22,7 +22,7 @@ SAMPLE = re.compile(
 @pytest.fixture(scope="module")
 def fresh(start: Start) -> Client:
     """A server that nobody else asks."""
-    return start().client().accept_terms()
+    return start().client()
 
 
 def read(client: Client) -> dict[str, float]:

@@ -17,7 +17,7 @@ import pytest
 
 from h2o_magic.cli import main
 from h2o_magic.server.listening import resolve, url_of
-from h2o_magic.server.token_file import read_token
+from h2o_magic.server.run_settings import read_token
 from tests.server.client import FORM, Client, Reply, until
 from tests.server.conftest import Serving
 from tests.server.test_openai_routes import CHAT, body, error, sse
@@ -297,7 +297,7 @@ def test_only_the_named_models_are_listed(team: Shared) -> None:
 def test_only_the_named_models_can_be_asked(team: Shared, endless: str) -> None:
     by_id = "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-7b-v3"
     assert team.client.call("POST", CHAT, body(by_id)).status == 200
-    client = Client(team.client.url, TOKEN).accept_terms()
+    client = Client(team.client.url, TOKEN)
     for model in ("falcon-40b", endless, "/etc/passwd"):
         found = error(team.client.call("POST", CHAT, body(model)), 404)
         assert "unknown model" in found["message"]
@@ -407,7 +407,7 @@ def test_after_a_signal_answers_end_and_nothing_new_begins(
     own: Callable[..., Shared], endless: str, number: signal.Signals
 ) -> None:
     shared = own("--grace", "600")
-    client = Client(shared.client.url, TOKEN).accept_terms()
+    client = Client(shared.client.url, TOKEN)
     conversation = client.converse()
     with client.open("POST", CHAT, long_stream(endless, 4000)) as answer:
         answer.readline()
@@ -507,7 +507,7 @@ def test_a_running_answer_can_be_stopped_while_the_server_ends(
     own: Callable[..., Shared], endless: str
 ) -> None:
     shared = own("--grace", "600")
-    client = Client(shared.client.url, TOKEN).accept_terms()
+    client = Client(shared.client.url, TOKEN)
     conversation = client.converse(endless)
     greedy = {"do_sample": False, "max_new_tokens": 8000}
     with client.open_answer(conversation, "hi", **greedy) as answer:

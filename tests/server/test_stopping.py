@@ -130,7 +130,7 @@ def test_five_streams_with_four_slots_all_end(client: Client, endless: str) -> N
 
 
 def test_who_waits_can_leave(start: Start, endless: str) -> None:
-    client = start("--slots", "1").client().accept_terms()
+    client = start("--slots", "1").client()
     first, second, third = (client.converse(endless) for _ in range(3))
     with client.open_answer(first, "hi", **LONG) as answer:
         answer.readline()
