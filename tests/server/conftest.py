@@ -78,7 +78,7 @@ def serving(start: Start) -> Serving:
 
 @pytest.fixture
 def client(serving: Serving) -> Client:
-    """A session of its own that has accepted the terms."""
+    """A client of the server that most tests talk to."""
     return serving.client()
 
 

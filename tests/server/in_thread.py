@@ -21,7 +21,7 @@ from tests.server.client import Client, until
 
 @contextmanager
 def served(models: Models, *, queue: int = 64) -> Iterator[Client]:
-    """Serve `models` from a thread, and yield a session that accepted the terms."""
+    """Serve `models` from a thread, and yield a client."""
     listening = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     runtime = Runtime(url, "token", 0, "instance", "0", None)

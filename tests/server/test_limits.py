@@ -63,10 +63,8 @@ def test_beyond_the_queue_each_protocol_says_429_in_its_words(
             path = f"/conversation/{conversation}"
             old = small.call("POST", path, turn("hi", LONG) | {"stream": streamed})
             assert old.status == 429
-            assert old.json == {
-                "error": "Model is overloaded",
-                "error_type": "overloaded",
-            }
+            assert old.json["error_type"] == "overloaded"
+            assert "too many answers" in old.json["error"]
             assert int(old.headers["retry-after"]) > 0
 
 

@@ -14,7 +14,7 @@ import gguf
 import pytest
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.server import loading
+from h2o_magic.server import models as loading
 from h2o_magic.server import probe as probing
 from h2o_magic.server.models import load
 from h2o_magic.server.models import Models

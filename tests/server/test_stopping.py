@@ -56,7 +56,7 @@ def test_a_client_that_leaves_an_unstreamed_answer_frees_the_slot(
     client: Client, endless: str
 ) -> None:
     path = f"/conversation/{client.converse(endless)}"
-    headers = {"Authorization": f"Bearer {client.token}", "Cookie": f"{client.cookie}"}
+    headers = {"Authorization": f"Bearer {client.token}"}
     body = json.dumps(turn("hi", LONG) | {"stream": False})
     connection = http.client.HTTPConnection(client.url.removeprefix("http://"))
     connection.request("POST", path, body, headers)
