@@ -45,7 +45,7 @@ class _Kind(NamedTuple):
 
 #: What no repetition helps against is 400: after 500, clients ask again.
 _KINDS: dict[type[Exception], _Kind] = {
-    NeverFitsError: _Kind(400, "model_too_large", 424, "generation", "model"),
+    NeverFitsError: _Kind(400, "model_too_large", 422, "validation", "model"),
     ParameterError: _Kind(400, "invalid_value", 422, "validation", "response_format"),
     MessagesError: _Kind(400, "invalid_value", 422, "validation", "messages"),
     OverloadedError: _Kind(429, "rate_limit_exceeded", 429, "overloaded"),

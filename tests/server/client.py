@@ -134,6 +134,12 @@ class Client:
         """Ask in a new conversation, and return the last event."""
         return self.ask(self.converse(model), text, **parameters)[-1]
 
+    def failure(self, model: str, **parameters: Any) -> Any:
+        """Ask what fails, and return the error: an answer of its own, or the end."""
+        path = f"/conversation/{self.converse(model)}"
+        reply = self.call("POST", path, turn("hi", parameters))
+        return reply.events[-1] if reply.status == 200 else reply.json
+
     def busy_slots(self) -> int:
         found = self.call("GET", "/health").json["busy_slots"]
         assert isinstance(found, int)

@@ -14,8 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.server.engine import Admission
-from h2o_magic.server.engine import Engine, Room
+from h2o_magic.server.engine import Admission, Engine, Room
 from h2o_magic.server.engine_stream import Chunk
 from h2o_magic.server.models import Models
 from tests.server.client import Client, turn, until

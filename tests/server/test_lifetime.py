@@ -249,7 +249,7 @@ def test_the_memory_that_was_given_is_the_models(start: Start, noisy: str) -> No
     serving = start("--memory", "400KB")
     client = serving.client()
     assert client.call("GET", "/health").json["memory"] == 400_000
-    (event,) = client.ask(client.converse(noisy), "hi")
+    event = client.failure(noisy)
     assert "the models may have 400 KB" in event["error"]
     assert client.answer("hi", max_new_tokens=1)["generated_text"]
 

@@ -17,8 +17,7 @@ from h2o_magic.errors import (
     MessagesError,
     ParameterError,
 )
-from h2o_magic.server.log_output import Sieve
-from h2o_magic.server.log_output import JsonLines
+from h2o_magic.server.log_output import JsonLines, Sieve
 from tests.server.client import Client, turn, until
 from tests.server.conftest import Serving, Start
 from tests.server.test_openai_routes import CHAT, body
