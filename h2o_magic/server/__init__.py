@@ -1,4 +1,4 @@
-"""The local server: the gpt-gm protocol in front of llama.cpp, for one user.
+"""The local server: the OpenAI API and gpt-gm in front of llama.cpp.
 
 It imports only the ground floor of the package. `serve` wires the parts together.
 """

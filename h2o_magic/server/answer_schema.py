@@ -11,10 +11,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from h2o_magic.errors import ParameterError
 from h2o_magic.server.engine import Engine
-from h2o_magic.server.sampling import ValidationError
-
-__all__ = ["check_schema", "is_json", "use_schema"]
 
 _LARGEST = 64 * 1024
 _DEEPEST = 64
@@ -60,38 +58,26 @@ _FORMATS = frozenset(
 
 
 def check_schema(given: object) -> Mapping[str, Any] | None:
-    """Return the `json_schema` of a request's options; None if there is none.
-
-    Raises
-    ------
-    ValidationError
-        If it is no JSON object, or larger or nested deeper than the server takes.
-    """
+    """Return a request's JSON schema if the server takes it; None if there is none."""
     if given is None:
         return None
     if not isinstance(given, dict):
-        raise ValidationError("expected `json_schema` to be a JSON object")
+        raise ParameterError("expected `json_schema` to be a JSON object")
     if _depth(given) > _DEEPEST:
-        raise ValidationError(f"`json_schema` is nested more than {_DEEPEST} deep")
+        raise ParameterError(f"`json_schema` is nested more than {_DEEPEST} deep")
     try:
         size = len(json.dumps(given, allow_nan=False, ensure_ascii=False).encode())
     except ValueError as error:  # a number or a character that JSON does not have
-        raise ValidationError(f"`json_schema` is no JSON: {error}") from error
+        raise ParameterError(f"`json_schema` is no JSON: {error}") from error
     if size > _LARGEST:
-        raise ValidationError(
+        raise ParameterError(
             f"`json_schema` is larger than {_LARGEST // 1024} kB: {size} bytes"
         )
     return given
 
 
 async def use_schema(engine: Engine, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that hold an answer of `engine` to `schema`.
-
-    Raises
-    ------
-    ValidationError
-        If the engine cannot do that.
-    """
+    """Return the options that hold an answer of `engine` to `schema`, if it can."""
     options = {"json_schema": {**schema, "x-guidance": _STYLE}}
     # Where a schema leaves no choice but a control token's text, the engine takes the
     # token for it, and gives the schema up.
@@ -113,8 +99,8 @@ def is_json(text: str) -> bool:
     return True
 
 
-def _unusable(reason: str) -> ValidationError:
-    return ValidationError(
+def _unusable(reason: str) -> ParameterError:
+    return ParameterError(
         f"the engine cannot hold an answer to this `json_schema`: {reason}"
     )
 

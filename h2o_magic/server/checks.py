@@ -1,55 +1,36 @@
-"""The checks that come before every route: each returns a refusal, or None.
-
-They know no session; see :mod:`h2o_magic.server.access`, which runs them in order.
-Those of the old service's routes speak its words; :func:`check_openai` is all that
-comes before a route of the OpenAI API, which has neither cookies nor forms.
-"""
+"""What is checked of a request before its route: its host, token and size."""
 
 from __future__ import annotations
 
 import hmac
-import re
+import json
 from ipaddress import ip_address
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.types import Scope
+from starlette.requests import ClientDisconnect, Request
 
+from h2o_magic.errors import ParameterError
 from h2o_magic.server.openai_errors import OpenAIError
-from h2o_magic.server.replies import early_error
 
-__all__ = [
-    "PATIENCE",
-    "body_limit",
-    "check_body",
-    "check_host",
-    "check_openai",
-    "check_referer",
-    "check_token",
-    "has_token",
-]
-
-_FOREIGN = "This server answers to local addresses only"
-#: Largest body, in bytes: chat-ui's own limit, and ours where a history comes along.
+#: Largest body, in bytes, and that of the routes that take a history.
 _BODY_LIMIT = 512 * 1024
 _HISTORY_LIMIT = 8 * 1024 * 1024
 _WITH_HISTORY = ("/conversation", "/api/tokenize", "/v1/chat/completions")
 #: How much of a refused body is read, in bytes, so that its sender gets to hear why.
 PATIENCE = 8 * 1024 * 1024
-_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 
 
-def check_host(headers: Headers) -> Response | None:
-    """Refuse requests that a web page sent under a name of its own (DNS rebinding)."""
-    return None if _is_local(headers) else early_error(_FOREIGN, 403, headers)
+def is_local(headers: Headers) -> bool:
+    """Whether the address asked (``Host``) is this machine's.
 
-
-def check_token(headers: Headers, token: str) -> Response | None:
-    """Refuse whoever does not have the server's token."""
-    if has_token(headers, token):
-        return None
-    return early_error("You have to be logged in.", 401, headers)
+    A web page that comes in by a name of its own (DNS rebinding) has another one.
+    """
+    try:
+        host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def has_token(headers: Headers, token: str) -> bool:
@@ -62,87 +43,49 @@ def has_token(headers: Headers, token: str) -> bool:
     return known and scheme.lower() == "bearer"
 
 
-def check_body(scope: Scope, headers: Headers) -> Response | None:
-    """Refuse a path that cannot be decoded and a body that announces too much."""
-    if not _can_be_decoded(scope["raw_path"]):
-        return PlainTextResponse("Malformed URI", 400)
-    if _announces_too_much(scope, headers):
-        return Response("Invalid request body", 413)
-    return None
-
-
-def check_openai(
-    scope: Scope, headers: Headers, token: str, *, local: bool
-) -> Response | None:
-    """Refuse, in the shape of the OpenAI API, what its routes should never see."""
-    if local and not _is_local(headers):
-        return OpenAIError(_FOREIGN, 403, code="foreign_host").response()
-    if not has_token(headers, token):
-        return OpenAIError(
-            "expected the server's token as `Authorization: Bearer <token>`",
-            401,
-            code="invalid_api_key",
-        ).response()
-    if not _can_be_decoded(scope["raw_path"]):
-        return OpenAIError("expected a path that can be decoded").response()
-    if _announces_too_much(scope, headers):
-        limit = body_limit(scope["path"])
-        return OpenAIError(
-            f"expected a body of at most {limit} bytes: shorten the messages",
-            413,
-            code="request_too_large",
-        ).response()
-    return None
-
-
-def _is_local(headers: Headers) -> bool:
-    # A page that comes in by a name of its own has a name, not an address, here.
-    try:
-        host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _announces_too_much(scope: Scope, headers: Headers) -> bool:
+def announces_too_much(headers: Headers, path: str) -> bool:
+    """Whether the body's announced size is above the limit of `path`."""
     length = headers.get("content-length", "0")
-    return length.isdecimal() and int(length) > body_limit(scope["path"])
+    return length.isdecimal() and int(length) > _body_limit(path)
 
 
-def _can_be_decoded(raw_path: bytes) -> bool:
+def too_large(path: str) -> OpenAIError:
+    """Return the refusal of a body that is above the limit of `path`."""
+    return OpenAIError(
+        f"expected a body of at most {_body_limit(path)} bytes: shorten the messages",
+        413,
+        code="request_too_large",
+    )
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the body; counts what really comes, whatever was announced."""
+    path = request.url.path
+    limit = _body_limit(path)
+    body = bytearray()
     try:
-        unquote_to_bytes(raw_path).decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return not re.search(rb"%(?![0-9A-Fa-f]{2})", raw_path)
+        async for part in request.stream():
+            # Too much is read on for a while: who is still sending hears no answer.
+            body += part
+            if len(body) > limit + PATIENCE:
+                break
+    except ClientDisconnect as error:
+        raise OpenAIError("the client left before the body's end") from error
+    if len(body) > limit:
+        raise too_large(path)
+    return bytes(body)
 
 
-def body_limit(path: str) -> int:
-    """Return the largest body that a path takes, in bytes."""
+async def read_object(request: Request) -> dict[str, object]:
+    """Return the body's JSON object."""
+    try:
+        value: object = json.loads(await read_body(request))
+    except (ValueError, RecursionError) as error:
+        raise ParameterError(f"expected JSON as the body: {error}") from error
+    if not isinstance(value, dict):
+        raise ParameterError(f"expected a JSON object, got {type(value).__name__}")
+    return value
+
+
+def _body_limit(path: str) -> int:
     return _HISTORY_LIMIT if path.rstrip("/") in _WITH_HISTORY else _BODY_LIMIT
-
-
-def check_referer(
-    scope: Scope, headers: Headers, *, any_scheme: bool = False
-) -> Response | None:
-    """Refuse a form that another site's page sent (chat-ui ``hooks.server.ts``).
-
-    With `any_scheme`, the page may have come over TLS, which a proxy took off.
-    """
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if scope["method"] != "POST" or kind not in _FORMS:
-        return None
-    referer = headers.get("referer")
-    if not referer:
-        message = "Non-JSON form requests need to have a referer"
-        return early_error(message, 403, headers)
-    try:
-        parts = urlsplit(referer)
-    except ValueError:
-        parts = urlsplit("")
-    if not parts.scheme or not parts.netloc:  # the old service broke on that, too
-        return JSONResponse({"message": "Internal Error"}, 500)
-    schemes = ("http", "https") if any_scheme else ("http",)
-    if parts.scheme not in schemes or parts.netloc != headers.get("host"):
-        return early_error("Invalid referer for POST request", 403, headers)
-    return None

@@ -1,59 +1,57 @@
-"""Routes of the gpt-gm protocol about conversations (chat-ui of June 2023)."""
+"""The gpt-gm protocol: what `create_completion` and clients of the old service ask."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import (
-    JSONResponse,
-    PlainTextResponse,
-    RedirectResponse,
-    Response,
-)
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from h2o_magic.errors import MessagesError
-from h2o_magic.server import tgi
-from h2o_magic.server.bodies import read_json
-from h2o_magic.server.chat import answer, answer_at_once
+from h2o_magic.errors import ParameterError
+from h2o_magic.messages import user
+from h2o_magic.server.answer_schema import check_schema
+from h2o_magic.server.checks import read_body, read_object
 from h2o_magic.server.conversations import Conversation, Conversations
+from h2o_magic.server.counting import parse_dialogue
 from h2o_magic.server.facts import Facts, facts_of
-from h2o_magic.server.history import parse_history
+from h2o_magic.server.generation import Question, generate
 from h2o_magic.server.line import Line
 from h2o_magic.server.models import Models
 from h2o_magic.server.offer import Offer
-from h2o_magic.server.replies import RouteError, error_page, preferred
-from h2o_magic.server.sampling import ValidationError, WrongTypeError, parse_sampling
+from h2o_magic.server.openai_errors import OpenAIError
+from h2o_magic.server.prompts import Dialogue
+from h2o_magic.server.sampling import Sampling, parse_sampling
 from h2o_magic.server.streaming import EventStream, while_connected
-from h2o_magic.server.turn_request import SchemaError, TurnRequest, parse_turn
+from h2o_magic.server.tgi import TokenEvent
 from h2o_magic.server.weights import Weights
 
-__all__ = ["ConversationRoutes"]
 
-_LONGEST_TITLE = 100
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """What ``POST /conversation/{id}`` asks for.
+
+    `retried` is the id of the stored turn that this one replaces, with all that came
+    after it. `schema` is ours: the old service had none.
+    """
+
+    inputs: str
+    id: str
+    retried: str
+    stream: bool
+    details: bool
+    strict: bool
+    sampling: Sampling
+    schema: Mapping[str, Any] | None
 
 
 @dataclass
 class ConversationRoutes:
-    """Routes under ``/conversation``.
-
-    Attributes
-    ----------
-    conversations : Conversations
-        What was said.
-    models : Models
-        What answers.
-    offer : Offer
-        Which models can be asked for.
-    line : Line
-        Who may come.
-    """
+    """Routes of the gpt-gm protocol."""
 
     conversations: Conversations
     models: Models
@@ -64,17 +62,17 @@ class ConversationRoutes:
         """Return the routes."""
         one = "/conversation/{id}"
         return [
-            Route("/conversation", self.go_home),
+            Route("/settings", self.settings, methods=["POST"]),
             Route("/conversation", self.create, methods=["POST"]),
             Route(one, self.generate, methods=["POST"]),
-            Route(one, self.rename, methods=["PATCH"]),
             Route(one, self.delete, methods=["DELETE"]),
             Route(f"{one}/stop-generating", self.stop, methods=["POST"]),
         ]
 
-    async def go_home(self, _request: Request) -> Response:
-        """Redirect to the front page, as the old service does."""
-        return RedirectResponse("/", 302)
+    async def settings(self, request: Request) -> Response:
+        """Take any settings for good: there are no terms to accept here."""
+        await read_body(request)
+        return JSONResponse({"type": "redirect", "status": 303, "location": "/"})
 
     async def create(self, request: Request) -> Response:
         """Begin a conversation.
@@ -82,67 +80,46 @@ class ConversationRoutes:
         Ours may bring its history along (``messages``, perhaps an empty list); then the
         reply says how much of it was taken, and what will answer.
         """
-        body = await read_json(request)
-        model = body.get("model") if isinstance(body, dict) else None
-        if not isinstance(body, dict) or not isinstance(model, str):
-            raise _schema_error('expected {"model": "<id>"} as the body')
-        if body.get("fromShare"):
-            raise RouteError("Conversation not found", 404)
+        body = await read_object(request)
+        model = body.get("model")
+        if not isinstance(model, str):
+            raise ParameterError('expected {"model": "<id>"} as the body')
         weights = await asyncio.to_thread(self.offer.find, model)
         if weights is None:
-            raise _schema_error(await asyncio.to_thread(self.offer.why_unknown, model))
-        try:
-            history = parse_history(body["messages"]) if "messages" in body else None
-        except MessagesError as error:
-            return JSONResponse(tgi.error(str(error), "validation"), 422)
-        conversation = self.conversations.create(request.state.session, model)
+            raise ParameterError(await asyncio.to_thread(self.offer.why_unknown, model))
+        conversation = Conversation(model)
         reply: dict[str, Any] = {"conversationId": conversation.id}
-        if history is not None:
-            conversation.system = history.system
-            conversation.fill(history.messages)
-            reply["messages"] = len(body["messages"])
+        if "messages" in body:
+            # What is checked there is a list to be answered; the question comes later.
+            items = body["messages"]
+            told = items if isinstance(items, list) else []
+            dialogue = parse_dialogue([*told, user("?")] if told is items else items)
+            conversation.system = dialogue.system or ""
+            conversation.brought = dialogue.history
+            reply["messages"] = len(told)
             # Also that answers can be held to a JSON schema here.
             reply["h2o_magic"] = {**weights.source, "json_schema": True}
+        self.conversations.add(conversation)
         return JSONResponse(reply)
 
     async def generate(self, request: Request) -> Response:
         """Answer a question: a stream of events, or one JSON list."""
-        accept = request.headers.get("accept")
-        if accept and preferred(accept) == "html":
-            return _no_page_action()
         conversation = self._find(request)
-        try:
-            turn = parse_turn(await read_json(request))
-        except SchemaError as error:
-            raise _schema_error(str(error)) from error
-        except (WrongTypeError, ValidationError) as error:
-            return _unusable(error)
+        turn = _parse_turn(await read_object(request))
         weights = await asyncio.to_thread(self.offer.find, conversation.model)
         if weights is None or not weights.path.is_file():
-            raise RouteError("Model not available anymore", 410)
+            raise OpenAIError("Model not available anymore", 410)
         if turn.strict and not weights.own:
-            return JSONResponse(_weights_missing(weights), 422)
+            raise _weights_missing(weights.listed_as)
         facts = facts_of(request)
         facts.model = weights.model
         facts.at_end.enter_context(self.line.place(weights.path))
-        try:
-            events = self._events(conversation, weights, turn, facts)
-        except WrongTypeError as error:
-            return PlainTextResponse(str(error), 422)
+        events = self._answer(conversation, weights, turn, facts)
         if turn.stream:
             return EventStream(_encoded(events))
-        done = await while_connected(request.receive, answer_at_once(events))
+        done = await while_connected(request.receive, _whole(events))
         # Stopped, or the client has gone: there is nothing to say, or nobody to hear.
-        return Response() if done is None else JSONResponse(*done)
-
-    async def rename(self, request: Request) -> Response:
-        """Take a title of 1 to 100 characters; nothing here ever shows it."""
-        self._find(request)
-        body = await read_json(request)
-        title = body.get("title") if isinstance(body, dict) else None
-        if not isinstance(title, str) or not 0 < len(title.strip()) <= _LONGEST_TITLE:
-            raise _schema_error(f"expected a title of 1 to {_LONGEST_TITLE} characters")
-        return Response()
+        return Response() if done is None else JSONResponse(done)
 
     async def delete(self, request: Request) -> Response:
         """Forget a conversation; its running answer is stopped."""
@@ -155,62 +132,85 @@ class ConversationRoutes:
         return Response()
 
     def _find(self, request: Request) -> Conversation:
-        conversation_id = request.path_params["id"]
-        # MongoDB's ObjectId takes 24 hexadecimal digits or any 12 bytes.
-        digits = re.fullmatch(r"[0-9a-fA-F]{24}", conversation_id)
-        if not digits and len(conversation_id.encode()) != 12:
-            raise _schema_error("expected a conversation's id in the path")
-        found = self.conversations.find(request.state.session, conversation_id)
+        found = self.conversations.find(request.path_params["id"])
         if found is None:
-            raise RouteError("Conversation not found", 404)
+            raise OpenAIError("Conversation not found", 404)
         return found
 
-    def _events(
-        self,
-        conversation: Conversation,
-        weights: Weights,
-        turn: TurnRequest,
-        facts: Facts,
-    ) -> AsyncGenerator[dict[str, Any], None]:
-        try:
-            sampling = parse_sampling(turn.parameters, stream=turn.stream)
-        except ValidationError as error:
-            return _only(tgi.error(str(error), "validation"))
-        return answer(self.models, conversation, weights, turn, sampling, facts=facts)
+    async def _answer(
+        self, conversation: Conversation, weights: Weights, turn: _Turn, facts: Facts
+    ) -> AsyncGenerator[TokenEvent, None]:
+        """Yield an answer's events, after an answer that is still being written.
+
+        The turn is stored just before its last event is yielded: who has seen that
+        event finds the turn in the history, and one that was stopped or failed is not
+        there.
+        """
+        with conversation.stopping.stoppable():
+            async with conversation.turn:
+                history = conversation.history(turn.retried)
+                dialogue = Dialogue(conversation.system, history, turn.inputs)
+                question = Question(
+                    weights, dialogue, turn.sampling, turn.details, turn.schema
+                )
+                answering = generate(self.models, question, facts.note_prompt)
+                async with aclosing(answering) as events:
+                    async for event in events:
+                        facts.note(event)
+                        if event.generated_text is not None:
+                            conversation.store(
+                                turn.id, turn.inputs, event.answer, turn.retried
+                            )
+                        yield event
 
 
-async def _only(event: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
-    yield event
-
-
-async def _encoded(
-    events: AsyncGenerator[dict[str, Any], None],
-) -> AsyncGenerator[bytes, None]:
-    async with aclosing(events):
-        async for event in events:
-            yield tgi.encode(event)
-
-
-def _schema_error(reason: str) -> RouteError:
-    return RouteError("Internal Error", 500, reason=reason)
-
-
-def _unusable(error: WrongTypeError | ValidationError) -> Response:
-    if isinstance(error, WrongTypeError):
-        return PlainTextResponse(str(error), 422)
-    return JSONResponse(tgi.error(str(error), "validation"), 422)
-
-
-def _weights_missing(weights: Weights) -> dict[str, str]:
-    name = weights.listed_as
-    return tgi.error(
-        f"{name} has no weights on this machine: run `%h2o pull {name}`, or ask "
-        "without --strict",
-        "weights_missing",
+def _parse_turn(body: Mapping[str, Any]) -> _Turn:
+    inputs = body.get("inputs")
+    if not isinstance(inputs, str) or not inputs.strip():
+        raise ParameterError("expected `inputs` to be a text that is not blank")
+    options, parameters = _object(body, "options"), _object(body, "parameters")
+    turn_id = str(options.get("id", ""))
+    return _Turn(
+        inputs=inputs.strip(),
+        id=turn_id,
+        retried=turn_id if options.get("is_retry") is True else "",
+        stream=body.get("stream") is True,
+        details=parameters.get("details") is True,
+        strict=options.get("strict") is True,
+        sampling=parse_sampling(parameters),
+        schema=check_schema(options.get("json_schema")),
     )
 
 
-def _no_page_action() -> Response:
-    response = error_page("POST method not allowed", 405)
-    response.headers["allow"] = "GET"
-    return response
+def _object(body: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = body.get(name) or {}
+    if not isinstance(value, dict):
+        raise ParameterError(
+            f"expected `{name}` to be an object, got {type(value).__name__}"
+        )
+    return value
+
+
+async def _encoded(
+    events: AsyncGenerator[TokenEvent, None],
+) -> AsyncGenerator[bytes, None]:
+    async with aclosing(events):
+        async for event in events:
+            yield event.encode()
+
+
+async def _whole(events: AsyncGenerator[TokenEvent, None]) -> list[dict[str, Any]]:
+    """Return what a client gets that wants no stream."""
+    async with aclosing(events):
+        *_, last = [event async for event in events]
+    whole = {"generated_text": last.generated_text}
+    return [whole | ({"details": last.details} if last.details else {})]
+
+
+def _weights_missing(name: str) -> OpenAIError:
+    return OpenAIError(
+        f"{name} has no weights on this machine: run `%h2o pull {name}`, or ask "
+        "without --strict",
+        422,
+        code="weights_missing",
+    )

@@ -1,111 +1,72 @@
-"""Sessions and their conversations, in memory and bounded."""
+"""The gpt-gm protocol's conversations, in memory and bounded."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from uuid import uuid4
 
 from h2o_magic.messages import Message, assistant, user
-from h2o_magic.server.stopping import Stopping
-
-__all__ = ["Conversation", "Conversations", "Sessions"]
+from h2o_magic.server.line import Stopping
 
 _MOST_CONVERSATIONS = 1000
-_MOST_SESSIONS = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """A message under its id."""
-
-    id: str
-    message: Message
 
 
 @dataclass(eq=False)
 class Conversation:
-    """One chat: what was said, and the answers being written for it.
+    """One chat: its model as asked for, what was said, the answers being written.
 
-    Attributes
-    ----------
-    id : str
-        24 hexadecimal digits.
-    session : str
-        The session that it belongs to.
-    model : str
-        The model's name, as it was asked for.
-    system : str
-        System text; may be empty.
-    turn : asyncio.Lock
-        Held while an answer is written: one at a time, in order of arrival.
-    stopping : Stopping
-        Ends the answer being written, and those waiting for their turn.
+    `turn` is held while an answer is written: one at a time, in order of arrival.
+    `stopping` ends that answer, and those waiting for their turn.
     """
 
-    id: str
-    session: str
     model: str
     system: str = ""
+    brought: tuple[Message, ...] = ()
+    id: str = field(default_factory=lambda: secrets.token_hex(12))
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     stopping: Stopping = field(default_factory=Stopping)
-    _messages: list[_Stored] = field(default_factory=list)
+    _turns: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def fill(self, messages: Sequence[Message]) -> None:
-        """Take over a history that was made elsewhere."""
-        self._messages = [_Stored(str(uuid4()), message) for message in messages]
+    def history(self, retried: str = "") -> tuple[Message, ...]:
+        """Return what was said, up to but without the turn of id `retried`."""
+        told = self._turns[: self._cut(retried)]
+        asked = (
+            m for _, question, text in told for m in (user(question), assistant(text))
+        )
+        return (*self.brought, *asked)
 
-    def history(self, retried: str | None = None) -> tuple[Message, ...]:
-        """Return what was said, up to but without the message of id `retried`.
-
-        An unknown id means all of it.
-        """
-        return tuple(stored.message for stored in self._messages[: self._cut(retried)])
-
-    def store(
-        self,
-        question: str,
-        answer: str,
-        *,
-        question_id: str | None = None,
-        answer_id: str | None = None,
-        retried: str | None = None,
-    ) -> None:
+    def store(self, turn_id: str, question: str, text: str, retried: str = "") -> None:
         """Keep a finished turn, in place of `retried` and all that came after it."""
-        self._messages[self._cut(retried) :] = [
-            _Stored(question_id or str(uuid4()), user(question)),
-            _Stored(answer_id or str(uuid4()), assistant(answer)),
-        ]
+        self._turns[self._cut(retried) :] = [(turn_id, question, text)]
 
-    def _cut(self, retried: str | None) -> int:
-        places = (i for i, stored in enumerate(self._messages) if stored.id == retried)
-        return next(places, len(self._messages))
+    def _cut(self, retried: str) -> int:
+        ids = [turn_id for turn_id, _, _ in self._turns]
+        return ids.index(retried) if retried and retried in ids else len(ids)
 
 
 class Conversations:
-    """The conversations of all sessions; past a thousand, old ones are forgotten."""
+    """All conversations by their ids, which nobody can guess.
+
+    Past `most`, those that were not used for longest are forgotten.
+    """
 
     def __init__(self, most: int = _MOST_CONVERSATIONS) -> None:
         self._most = most
         self._by_id: OrderedDict[str, Conversation] = OrderedDict()
 
-    def create(self, session: str, model: str) -> Conversation:
-        """Begin a conversation."""
-        conversation = Conversation(secrets.token_hex(12), session, model)
+    def add(self, conversation: Conversation) -> None:
+        """Keep a conversation."""
         self._by_id[conversation.id] = conversation
         while len(self._by_id) > self._most:
             self._by_id.popitem(last=False)
-        return conversation
 
-    def find(self, session: str, conversation_id: str) -> Conversation | None:
-        """Return a session's own conversation, or None; its age counts from now."""
+    def find(self, conversation_id: str) -> Conversation | None:
+        """Return a conversation, or None; its age counts from now."""
         found = self._by_id.get(conversation_id)
-        if found is None or found.session != session:
-            return None
-        self._by_id.move_to_end(conversation_id)
+        if found is not None:
+            self._by_id.move_to_end(conversation_id)
         return found
 
     def delete(self, conversation: Conversation) -> None:
@@ -117,24 +78,3 @@ class Conversations:
         """Stop every answer being written."""
         for conversation in self._by_id.values():
             conversation.stopping.stop()
-
-
-class Sessions:
-    """The sessions that accepted the terms; past a thousand, old ones are forgotten."""
-
-    def __init__(self, most: int = _MOST_SESSIONS) -> None:
-        self._most = most
-        self._accepted: OrderedDict[str, None] = OrderedDict()
-
-    def accept(self, session: str) -> None:
-        """Remember that a session accepted the terms."""
-        self._accepted[session] = None
-        while len(self._accepted) > self._most:
-            self._accepted.popitem(last=False)
-
-    def has_accepted(self, session: str) -> bool:
-        """Whether a session accepted the terms; its age counts from now."""
-        if session not in self._accepted:
-            return False
-        self._accepted.move_to_end(session)
-        return True

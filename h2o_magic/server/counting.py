@@ -1,4 +1,4 @@
-"""Counts the tokens of a question with its history, as an answer would read them."""
+"""Messages of a client as a dialogue, and how many tokens an answer would read."""
 
 from __future__ import annotations
 
@@ -11,17 +11,9 @@ from h2o_magic.server.models import Models
 from h2o_magic.server.prompts import Dialogue, build_prompt
 from h2o_magic.server.weights import Weights
 
-__all__ = ["count_tokens", "parse_dialogue"]
-
 
 def parse_dialogue(items: object) -> Dialogue:
-    """Return the dialogue of a list of messages, whose last one is the question.
-
-    Raises
-    ------
-    MessagesError
-        If it is no such list.
-    """
+    """Return the dialogue of a list of messages, whose last one is the question."""
     if not isinstance(items, list):
         raise MessagesError(
             f"expected `messages` to be a list, got {type(items).__name__}"
@@ -34,15 +26,7 @@ def parse_dialogue(items: object) -> Dialogue:
 
 
 async def count_tokens(models: Models, weights: Weights, dialogue: Dialogue) -> int:
-    """Return how many tokens the whole prompt has, whether it fits or not.
-
-    Raises
-    ------
-    ConfigurationError
-        If the weights cannot be loaded.
-    GenerationError
-        If the engine fails.
-    """
+    """Return how many tokens the whole prompt has, whether it fits or not."""
     async with models.use(weights) as engine:
         prompt = await asyncio.to_thread(build_prompt, engine, dialogue, sys.maxsize)
     return len(prompt.tokens)

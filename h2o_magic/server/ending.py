@@ -1,29 +1,27 @@
-"""The end of the server: at once, or when the answers under way have ended."""
+"""The end of the server: by a signal, a request, or after an idle time."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
-from collections.abc import Callable
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from h2o_magic.server.line import Line
 
-__all__ = ["Ending"]
-
 _log = logging.getLogger(__name__)
+
+_END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Ending:
     """Ends the server once, and lets nothing new begin from then on.
 
-    Parameters
-    ----------
-    line
-        The answers under way.
-    grace
-        Seconds that they may take to end by themselves; 0 stops them at once.
-    end
-        Stops what still runs, and ends the server.
+    The answers under way may take `grace` seconds to end by themselves.
     """
 
     def __init__(self, line: Line, grace: float, end: Callable[[], None]) -> None:
@@ -57,3 +55,75 @@ class Ending:
 
     def _fields(self) -> dict[str, float]:
         return {"under_way": self._line.under_way, "grace": self._grace}
+
+
+class IdleTimer:
+    """Ends the server when it had nothing to do for so many seconds; 0 for never."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._active = 0
+        self._since = time.monotonic()
+
+    @contextmanager
+    def activity(self) -> Iterator[None]:
+        """Count as busy inside the block, however long that takes."""
+        self._active += 1
+        try:
+            yield
+        finally:
+            self._active -= 1
+            self._since = time.monotonic()
+
+    async def run(self, end: Callable[[], None]) -> None:
+        """Call `end` once, when the server has been idle for long enough."""
+        if not self._seconds:
+            return
+        while (left := self._left()) > 0:
+            await asyncio.sleep(left)
+        end()
+
+    def _left(self) -> float:
+        if self._active:
+            return self._seconds
+        return self._since + self._seconds - time.monotonic()
+
+
+def block_end_signals() -> None:
+    """Keep the signals that end us from every handler, for a thread to wait for them.
+
+    The engine installs handlers of its own whenever it loads a model. A signal that is
+    blocked in all threads (new ones inherit it) reaches none of them.
+    """
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, _END_SIGNALS)
+
+
+def call_at_signal(
+    loop: asyncio.AbstractEventLoop,
+    end: Callable[[], None],
+    force: Callable[[int], None],
+) -> None:
+    """Call `end` in the event loop at the first signal.
+
+    From the second on, `force` is called with the signal's number, in whatever thread,
+    whether or not the loop still runs.
+    """
+    counter = itertools.count(1)
+
+    def take(number: int) -> None:
+        _log.info("got %s", signal.Signals(number).name)
+        if next(counter) > 1:
+            force(number)
+        with suppress(RuntimeError):  # the loop is closed already
+            loop.call_soon_threadsafe(end)
+
+    def wait() -> None:
+        while True:
+            take(signal.sigwait(_END_SIGNALS))
+
+    if hasattr(signal, "sigwait"):
+        threading.Thread(target=wait, name="signals", daemon=True).start()
+    else:  # Windows: until a model is loaded; then the engine's handler comes first
+        for number in _END_SIGNALS:
+            signal.signal(number, lambda received, _frame: take(received))

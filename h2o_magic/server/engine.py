@@ -7,6 +7,7 @@ a random path prefix and key keep everybody else out.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import secrets
@@ -20,14 +21,11 @@ from typing import Any, cast
 import xllamacpp
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.server.admission import Admission
 from h2o_magic.server.engine_calls import EngineCalls
 from h2o_magic.server.engine_stream import Chunk, Complete, stream
 from h2o_magic.server.gguf_header import Header, read_header
 from h2o_magic.server.room import Room
 from h2o_magic.server.weights import is_fixed
-
-__all__ = ["Engine", "Room"]
 
 #: Tokens of input read at a time. Stopping takes effect between two batches, so a
 #: small one lets go sooner.
@@ -38,22 +36,57 @@ _TEXT = {"stream": True, "return_progress": True}
 _TOKENS = {**_TEXT, "logprobs": 1, "timings_per_token": True}
 
 
+class Admission:
+    """Lets requests into the engine while it has a slot and memory for them.
+
+    The slots share the engine's context memory. Each answer reserves the tokens that it
+    may need at most before it begins, so a running answer never finds the memory taken.
+    Who waits, waits here, in order of arrival and free to leave, not inside the engine.
+    """
+
+    def __init__(self, slots: int, tokens: int) -> None:
+        self._free_slots = slots
+        self._free_tokens = tokens
+        self._inside = 0
+        self._first_in_line = asyncio.Lock()
+        self._somebody_left = asyncio.Event()
+
+    @property
+    def inside(self) -> int:
+        """How many slots are taken."""
+        return self._inside
+
+    def free(self, tokens: int) -> bool:
+        """Whether who wants `tokens` of memory would be let in at once."""
+        nobody_waits = not self._first_in_line.locked()
+        return nobody_waits and self._has(tokens)
+
+    async def enter(self, tokens: int) -> None:
+        """Wait for a slot and for `tokens` of memory, and take them."""
+        async with self._first_in_line:
+            while not self._has(tokens):
+                self._somebody_left.clear()
+                await self._somebody_left.wait()
+            self._change(1, tokens)
+
+    def leave(self, tokens: int) -> None:
+        """Give a slot and `tokens` of memory back."""
+        self._change(-1, -tokens)
+        self._somebody_left.set()
+
+    def _has(self, tokens: int) -> bool:
+        return self._free_slots >= 1 and self._free_tokens >= tokens
+
+    def _change(self, slots: int, tokens: int) -> None:
+        self._inside += slots
+        self._free_slots -= slots
+        self._free_tokens -= tokens
+
+
 class Engine:
     """A model in memory. Making one loads it, and blocks for as long as that takes.
 
-    Parameters
-    ----------
-    path
-        The GGUF file.
-    room
-        Slots and context.
-    warm_up
-        Run the model once while loading, so that the first answer starts sooner.
-
-    Raises
-    ------
-    ConfigurationError
-        If the file is no GGUF file, or the engine refuses it.
+    With `warm_up` the model is run once, so that the first answer starts sooner.
     """
 
     def __init__(self, path: Path, room: Room, *, warm_up: bool = False) -> None:
@@ -120,23 +153,11 @@ class Engine:
     ) -> AsyncGenerator[Chunk, None]:
         """Wait for a slot, then yield an answer as it is written.
 
-        Parameters
-        ----------
-        request
-            Makes what is asked, in the engine's names, once there is a slot:
-            ``prompt`` (tokens), ``max_tokens`` and other options. It may block, and
-            what it raises is raised here.
-        tokens
-            How much of the context the input and its answer take at most.
-        text_only
-            Do without the ids and log probabilities of tokens.
-        tell
-            Told in words what is waited for, and an empty text when it has come.
-
-        Raises
-        ------
-        GenerationError
-            As :func:`h2o_magic.server.engine_stream.stream` does.
+        `request` makes what is asked, in the engine's names, once there is a slot; it
+        may block, and what it raises is raised here. `tokens` is what of the context
+        input and answer take at most. `text_only` does without the ids and log
+        probabilities of tokens. `tell` is told in words what is waited for, and an
+        empty text when it has come.
         """
         if not self.at_hand(tokens):
             tell("waiting for a free slot")
@@ -158,11 +179,7 @@ class Engine:
 
         It does not say so: it is asked for one token, with all weight on the end token
         as the first. Only a grammar that takes effect brings any text then.
-
-        Parameters
-        ----------
-        grammar
-            Options in the engine's names, which allow no empty answer.
+        `grammar` is options in the engine's names, which allow no empty answer.
         """
         key = hashlib.sha256(json.dumps(grammar).encode()).digest()
         if key not in self._obeyed:

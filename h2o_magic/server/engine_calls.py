@@ -17,8 +17,6 @@ from urllib.parse import urlsplit
 from h2o_magic.errors import GenerationError
 from h2o_magic.server.engine_stream import failure
 
-__all__ = ["EngineCalls"]
-
 _TIMEOUT = 60.0
 
 
@@ -27,15 +25,6 @@ class EngineCalls:
 
     Not more than one, since each open connection holds one of the engine's few threads
     for HTTP, for some seconds even when nothing is asked.
-
-    Parameters
-    ----------
-    url
-        Where the engine listens.
-    prefix
-        What all paths begin with.
-    key
-        Its key.
     """
 
     def __init__(self, url: str, prefix: str, key: str) -> None:
@@ -47,13 +36,7 @@ class EngineCalls:
         self._lock = threading.Lock()
 
     def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        """Return the answer to a call.
-
-        Raises
-        ------
-        GenerationError
-            If the engine does not answer, or answers with an error.
-        """
+        """Return the answer to a call."""
         try:
             status, text = self._ask(self._request(method, path, body))
             value: dict[str, Any] = json.loads(text)
@@ -64,13 +47,7 @@ class EngineCalls:
         return value
 
     def wake(self, path: str) -> None:
-        """Make a call whose answer, whatever it is, only shows that there is one.
-
-        Raises
-        ------
-        GenerationError
-            If the engine does not answer.
-        """
+        """Make a call whose answer, whatever it is, only shows that there is one."""
         try:
             self._ask(self._request("GET", path, None))
         except (OSError, ValueError) as error:

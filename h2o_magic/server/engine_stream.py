@@ -13,8 +13,6 @@ from typing import Any, Literal, TypeAlias
 
 from h2o_magic.errors import GenerationError
 
-__all__ = ["Chunk", "Complete", "failure", "stream"]
-
 _log = logging.getLogger(__name__)
 
 #: The engine's streaming call: the request as JSON, and what takes each report and
@@ -33,27 +31,14 @@ _Report: TypeAlias = str | Exception
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """New text, and the token that completed it.
+    """New text of whole characters only, and the token that completed it.
 
-    Attributes
-    ----------
-    text : str
-        Whole characters only; empty for a control token.
-    token_id : int
-        The last token of that text; -1 in a chunk that only ends the answer, and where
-        the engine was not asked for tokens.
-    logprob : float or None
-        Its log probability.
-    count : int
-        How many tokens the answer has so far; a little less where the engine was not
-        asked for tokens, until the last chunk.
-    finish : {"stop", "length"} or None
-        Why the answer ended; None while it goes on.
-    seconds : float
-        How long the engine has been writing, without reading the input; 0 if it does
-        not say.
-    more : bool
-        The next chunk is there already, so that a writer may send both at once.
+    `token_id` is -1 in a chunk that only ends the answer, and where the engine was not
+    asked for tokens; there `count` (tokens of the answer so far) may be a little less,
+    until the last chunk. `finish` is why the answer ended, None while it goes on.
+    `seconds` is how long the engine has been writing, without reading the input; 0 if
+    it does not say. `more`: the next chunk is there already, so that a writer may send
+    both at once.
     """
 
     text: str
@@ -75,24 +60,10 @@ async def stream(
     """Yield an answer's chunks; the last one has a `finish`.
 
     Leaving early (closing the iterator, cancelling its task) stops the engine.
-
-    Parameters
-    ----------
-    complete
-        The engine's call.
-    request
-        Makes the completion request, in the engine's words; runs in the same thread as
-        the call, and may block. What it raises is raised here.
-    threads
-        Where the call runs; it must have a free thread.
-    let_go
-        Called in the event loop when the engine is done with the request, which may
-        be a moment after the iterator was left.
-
-    Raises
-    ------
-    GenerationError
-        If the engine reports an error, or ends without saying why.
+    `request` makes the completion request, in the engine's words, in the thread of the
+    call; it may block, and what it raises is raised here. `threads` must have a free
+    one. `let_go` is called in the event loop when the engine is done with the request,
+    which may be a moment after the iterator was left.
     """
     run = _Run(asyncio.get_running_loop())
     future = run.loop.run_in_executor(threads, run.work, complete, request)

@@ -14,25 +14,14 @@ if TYPE_CHECKING:
     from h2o_magic.server.prompts import Prompt
     from h2o_magic.server.tgi import TokenEvent
 
-__all__ = ["Facts", "facts_of"]
-
 
 @dataclass
 class Facts:
     """Counts and names, never what was said.
 
-    Attributes
-    ----------
-    id : str
-        Random; stands in the log and in the answer's ``X-Request-Id``.
-    model : str or None
-        What answers; None where nothing does.
-    read, written : int
-        Tokens of the input and of the answer, as far as they got.
-    first_token : float or None
-        Seconds from the request to the first token.
-    at_end : ExitStack
-        Closed when the request has ended, in whatever way.
+    `id` stands in the log and in the answer's ``X-Request-Id``; `model` is what
+    answers. `read` and `written` are tokens, as far as they got; `first_token` the
+    seconds to the first one. `at_end` is closed when the request has ended.
     """
 
     id: str = field(default_factory=lambda: secrets.token_hex(8))

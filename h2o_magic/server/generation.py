@@ -13,36 +13,24 @@ from h2o_magic.context import input_room
 from h2o_magic.server.answer_schema import is_json, use_schema
 from h2o_magic.server.engine import Engine
 from h2o_magic.server.engine_stream import Chunk
-from h2o_magic.server.fitting import answer_room
 from h2o_magic.server.models import Models
 from h2o_magic.server.prompts import RAW_MARKERS, Dialogue, Prompt, build_prompt
 from h2o_magic.server.sampling import Sampling, engine_options
 from h2o_magic.server.tgi import TokenEvent, notice
 from h2o_magic.server.transcript import Transcript
-from h2o_magic.server.waiting import Waiting
 from h2o_magic.server.weights import Weights
 
-__all__ = ["Question", "generate"]
+#: Seconds of waiting about which nothing is said, so that nothing flickers.
+QUIET = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """Everything that an answer depends on.
 
-    Attributes
-    ----------
-    weights : Weights
-        What answers.
-    dialogue : Dialogue
-        System text, history and question.
-    sampling : Sampling
-        How to write.
-    details : bool
-        Let the last event say how the answer came about.
-    schema : mapping or None
-        JSON schema that the answer is held to.
-    text_only : bool
-        The events need neither ids nor log probabilities of tokens.
+    `details` lets the last event say how the answer came about; `schema` is a JSON
+    schema that it is held to. With `text_only` the events need neither ids nor log
+    probabilities of tokens.
     """
 
     weights: Weights
@@ -51,6 +39,51 @@ class Question:
     details: bool
     schema: Mapping[str, Any] | None = None
     text_only: bool = False
+
+
+class Waiting:
+    """Carries words from who works to who waits for the work."""
+
+    def __init__(self) -> None:
+        self._words = ""
+        self._said = ""
+        self._news = asyncio.Event()
+
+    @property
+    def spoke(self) -> bool:
+        """Whether who waits was told anything that is not taken back."""
+        return self._said != ""
+
+    def say(self, words: str) -> None:
+        """Say what is being done now; an empty text takes it back."""
+        self._words = words
+        self._news.set()
+
+    async def during(self, work: asyncio.Future[Any]) -> AsyncGenerator[str, None]:
+        """Yield what is said until `work` is done; only the latest counts.
+
+        Leaving early (closing the iterator, cancelling its task) cancels the work.
+        """
+        try:
+            await asyncio.wait({work}, timeout=QUIET)
+            while not work.done():
+                self._news.clear()
+                if self._words != self._said:
+                    self._said = self._words
+                    yield self._said
+                else:
+                    await self._news_or_end(work)
+        finally:
+            if not work.done():
+                work.cancel()
+                await asyncio.wait({work})
+
+    async def _news_or_end(self, work: asyncio.Future[Any]) -> None:
+        news = asyncio.ensure_future(self._news.wait())
+        try:
+            await asyncio.wait({work, news}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            news.cancel()
 
 
 async def generate(
@@ -62,26 +95,9 @@ async def generate(
 
     Before them may come notices: what is waited for, where it takes a while.
 
-    Leaving early (closing the iterator, cancelling its task) stops the engine.
-
-    Parameters
-    ----------
-    models
-        What answers.
-    question
-        What it answers.
-    read
-        Called in some thread with the prompt before the engine reads it; may refuse it
-        by raising.
-
-    Raises
-    ------
-    ConfigurationError
-        If the weights cannot be loaded.
-    ValidationError
-        If the engine cannot hold an answer to the schema.
-    GenerationError
-        If the engine fails.
+    Leaving early (closing the iterator, cancelling its task) stops the engine. `read`
+    is called in some thread with the prompt before the engine reads it; it may refuse
+    it by raising.
     """
     waiting = Waiting()
     async with AsyncExitStack() as kept:
@@ -160,7 +176,7 @@ def _input(
     prompt = build_prompt(engine, question.dialogue, room)
     read(prompt)
     most = sampling.max_new_tokens
-    return _Input(prompt, answer_room(context, len(prompt.tokens), most))
+    return _Input(prompt, min(most, context - len(prompt.tokens)))
 
 
 def _transcript(engine: Engine, question: Question, length: int) -> Transcript:

@@ -10,10 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-
-from h2o_magic.server.stopping import Stopping
-
-__all__ = ["RETRY_AFTER", "Line", "OverloadedError"]
+from typing import Any, cast
 
 #: What those who are sent away are told: seconds until they may come again.
 RETRY_AFTER = {"Retry-After": "5"}
@@ -23,20 +20,33 @@ class OverloadedError(Exception):
     """There is no place left in the line."""
 
 
+class Stopping:
+    """Tasks that somebody else can cancel: those inside :meth:`stoppable` now."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @contextmanager
+    def stoppable(self) -> Iterator[None]:
+        """Let :meth:`stop` cancel the current task inside the block."""
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._tasks.add(task)
+        try:
+            yield
+        finally:
+            self._tasks.discard(task)
+
+    def stop(self) -> None:
+        """Cancel them all."""
+        for task in list(self._tasks):
+            task.cancel()
+
+
 class Line:
     """Counts answers from the request to their end.
 
-    Attributes
-    ----------
-    stopping : Stopping
-        Ends those that are under way, when the server goes.
-
-    Parameters
-    ----------
-    slots
-        Answers that one model writes at once.
-    queue
-        Answers that may wait, for all models together.
+    `slots` answers are written by each model at once; `queue` more may wait, for all
+    models together. `stopping` ends those that are under way.
     """
 
     def __init__(self, slots: int, queue: int) -> None:
@@ -54,16 +64,12 @@ class Line:
 
     @contextmanager
     def place(self, model: Hashable) -> Iterator[None]:
-        """Hold a place for an answer of `model` inside the block.
-
-        Raises
-        ------
-        OverloadedError
-            If the model's slots are taken, and the places to wait as well.
-        """
+        """Hold a place for an answer of `model` inside the block."""
         waiting = sum(max(0, n - self._slots) for n in self._under_way.values())
         if self._under_way[model] >= self._slots and waiting >= self._queue:
-            raise OverloadedError
+            raise OverloadedError(
+                "too many answers are being waited for: ask again in a while"
+            )
         self._under_way[model] += 1
         self._empty.clear()
         try:

@@ -1,31 +1,36 @@
-"""Where the server listens, and the address that this is."""
+"""Where the server listens, and the connections that it accepts there.
+
+Uvicorn limits neither their number nor, with httptools, how long and large a request's
+head may be, and counts connections only where a head came. So whoever reaches the port
+could take every descriptor or all memory, without any token.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
+
+from uvicorn.protocols.http.httptools_impl import (
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from h2o_magic.errors import ConfigurationError
 
-__all__ = ["Place", "resolve", "url_of"]
-
 _BACKLOG = 1024
+_MOST = 1000
+#: The largest head of a request, in bytes, as far as its end is not there.
+_LARGEST_HEAD = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An address of this machine to listen on.
-
-    Attributes
-    ----------
-    host, port
-        As they were given; port 0 takes a free one.
-    family, address
-        What they stand for.
-    """
+    """An address of this machine to listen on: as it was given, and what it is."""
 
     host: str
     port: int
@@ -38,13 +43,7 @@ class Place:
         return ipaddress.ip_address(_without_zone(self.address)).is_loopback
 
     def listen(self) -> socket.socket:
-        """Listen there; on ``::`` for IPv4 as well.
-
-        Raises
-        ------
-        ConfigurationError
-            If it is no address of this machine, or the port is taken.
-        """
+        """Listen there; on ``::`` for IPv4 as well."""
         # With the protocol named, asyncio lets its connections send each write at once.
         # Without, Nagle's algorithm holds an answer's first event back until the
         # client has acknowledged the head: some 40 ms on Linux.
@@ -67,20 +66,7 @@ class Place:
 
 
 def resolve(host: str, port: int) -> Place:
-    """Return the place that a host and a port are.
-
-    Parameters
-    ----------
-    host
-        A name or an IPv4 or IPv6 address, the latter with or without brackets.
-    port
-        0 takes a free one.
-
-    Raises
-    ------
-    ConfigurationError
-        If the host has no address.
-    """
+    """Return the place that a host (name or address) and a port (0: any free) are."""
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     try:
         found = socket.getaddrinfo(bare or None, port, type=socket.SOCK_STREAM)
@@ -104,3 +90,103 @@ def url_of(listening: socket.socket) -> str:
 def _without_zone(address: tuple[Any, ...]) -> str:
     # An IPv6 address may have a zone, such as fe80::1%eth0.
     return str(address[0]).partition("%")[0]
+
+
+def raise_limit() -> None:
+    """Let this process open as many files as the system lets it."""
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415 - not there on Windows
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS calls a limit infinite that is not
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _most_connections() -> int:
+    """Return how many connections leave descriptors for weights and all else."""
+    if sys.platform == "win32":
+        return _MOST
+    import resource  # noqa: PLC0415 - not there on Windows
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST if soft == resource.RLIM_INFINITY else min(_MOST, soft // 2)
+
+
+class Connection(HttpToolsProtocol):
+    """A connection that is closed when no whole head of a request comes in time.
+
+    Where there are too many, the one goes that has been without a request longest; the
+    new one, if all have one.
+    """
+
+    #: Seconds for a head to come, from the connection or the head's first bytes on.
+    head_seconds = 10.0
+
+    _late: asyncio.TimerHandle | None = None
+    _head_open = False
+    _head_bytes = 0
+
+    def connection_made(  # type: ignore[override]
+        self, transport: asyncio.Transport
+    ) -> None:
+        """Take a connection in, and let another go if there are too many."""
+        super().connection_made(transport)
+        self._expect_head()
+        if len(self.connections) > _most_connections():
+            idle = [c for c in self.connections if isinstance(c, Connection) and c.idle]
+            min(idle, key=lambda c: c.waits_until).transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes in, and wait no longer for a head that is whole."""
+        super().data_received(data)
+        self._head_bytes += len(data)
+        too_large = self._head_open and self._head_bytes > _LARGEST_HEAD
+        if too_large and not self.transport.is_closing():
+            self.send_400_response("The head of the request is too large.")
+        if not self.idle:
+            self._expect_nothing()
+        elif self._late is None:
+            self._expect_head()
+
+    def on_message_begin(self) -> None:
+        """Begin to count the bytes of a head."""
+        super().on_message_begin()
+        self._head_open, self._head_bytes = True, 0
+
+    def on_headers_complete(self) -> None:
+        """Answer the request whose head is whole."""
+        self._head_open = False
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing any more."""
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being answered, or read beyond its head."""
+        if self.transport.is_closing():
+            return False
+        # Uvicorn's types do not say that there is none before the first request.
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return cycle is None or cycle.response_complete
+
+    @property
+    def waits_until(self) -> float:
+        """When the head is late; 0 between two requests, where none is begun."""
+        return 0.0 if self._late is None else self._late.when()
+
+    def _expect_head(self) -> None:
+        self._late = self.loop.call_later(self.head_seconds, self._close_if_idle)
+
+    def _expect_nothing(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _close_if_idle(self) -> None:
+        self._late = None
+        if self.idle:
+            self.transport.close()

@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 
 from h2o_magic.server.facts import Facts
 
-__all__ = ["MEDIA_TYPE", "Metrics"]
-
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _PREFIX = "h2o_magic_"
@@ -52,17 +50,7 @@ class Metrics:
             self._seconds += facts.first_token
 
     def render(self, *, running: int, under_way: int, loaded: Iterable[str]) -> str:
-        """Return everything as text.
-
-        Parameters
-        ----------
-        running
-            Answers being written.
-        under_way
-            Those and the ones that wait.
-        loaded
-            The models in memory.
-        """
+        """Return everything as text; those `under_way` are `running` or wait."""
         names = sorted(loaded)
         waiting = max(0, under_way - running)
         families = [

@@ -14,12 +14,10 @@ from h2o_magic.amounts import size_in_words
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.engine import Engine
 from h2o_magic.server.file_state import FileState, state_of
-from h2o_magic.server.loading import load
-from h2o_magic.server.probe import end_probes
+from h2o_magic.server.gguf_header import read_header
+from h2o_magic.server.probe import end_probes, probe
 from h2o_magic.server.room import TINY_FILE, Room, default_memory, memory_of, room_for
 from h2o_magic.server.weights import Weights
-
-__all__ = ["Models"]
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +25,23 @@ _log = logging.getLogger(__name__)
 _DEMO_MEMORY = 2**30
 
 _Tell = Callable[[str], None]
+
+_OWN = Path(__file__).parent / "data"
+
+_proven: set[FileState] = set()
+
+
+def load(path: Path, room: Room) -> Engine:
+    """Return an engine of the model at `path`; tried elsewhere first, once a file.
+
+    So no file, whatever is in it, ends the server.
+    """
+    read_header(path)  # says best what is wrong with a file that is no model at all
+    state = state_of(path)
+    if path.parent != _OWN and state not in _proven:
+        probe(path)
+        _proven.add(state)
+    return Engine(path, room)
 
 
 @dataclass(slots=True)
@@ -54,15 +69,9 @@ class Models:
     longest first; a new one waits until there is room. A file that was exchanged under
     its path is another model: whoever asks from then on gets that one.
 
-    Parameters
-    ----------
-    slots
-        Answers that one engine writes at once.
-    load
-        Makes an engine of a file; blocks. Exchanged by tests.
-    memory
-        Memory for weights and contexts of all models together, in bytes; None for a
-        share of the machine's.
+    One engine writes `slots` answers at once. `load` makes an engine of a file, and
+    blocks; tests exchange it. `memory` is for weights and contexts of all models
+    together, in bytes; None for a share of the machine's.
     """
 
     def __init__(
@@ -111,18 +120,7 @@ class Models:
     ) -> AsyncIterator[Engine]:
         """Lend the engine of `weights`, loading it first if need be.
 
-        Parameters
-        ----------
-        weights
-            What is to answer.
-        tell
-            Told in words what is waited for, and an empty text when it has come.
-
-        Raises
-        ------
-        ConfigurationError
-            If it cannot be loaded, or can never fit. Other models may have been let go
-            of for it.
+        `tell` is told in words what is waited for, and an empty text when it has come.
         """
         held = self._ready(weights)
         if held is None:

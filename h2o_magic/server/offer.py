@@ -17,22 +17,15 @@ from h2o_magic.server.weights import (
     why_unknown,
 )
 
-__all__ = ["Offer"]
-
 
 @dataclass(frozen=True, slots=True)
 class Offer:
     """The models that can be asked for. Everything here blocks: it looks into files.
 
-    Attributes
-    ----------
-    names : tuple of str or None
-        The only ones, as `find_weights` takes them; None for all that are known.
-    paths : bool
-        Also let a client name any GGUF file by its path, where there are no `names`.
-        That is for the user's own programs: it says which files there are.
-    memory : int or None
-        What all models together may take, in bytes; None for a share of the machine's.
+    `names` are the only ones; None for all that are known. With `paths` a client may
+    also name any GGUF file by its path: that is for the user's own programs, since it
+    says which files there are. `memory` is what all models together may take, in bytes;
+    None for a share of the machine's.
     """
 
     names: tuple[str, ...] | None = None
@@ -41,13 +34,7 @@ class Offer:
 
     @classmethod
     def of_names(cls, names: Sequence[str], memory: int | None = None) -> Offer:
-        """Return an offer of these models only.
-
-        Raises
-        ------
-        ConfigurationError
-            If one of them is unknown.
-        """
+        """Return an offer of these models only; an unknown name is an error."""
         for name in names:
             if not name:
                 raise ConfigurationError(

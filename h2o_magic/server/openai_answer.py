@@ -1,4 +1,4 @@
-"""The shapes in which a chat completion is answered: a whole object, or chunks."""
+"""How a chat completion is answered: as a whole object, or in chunks."""
 
 from __future__ import annotations
 
@@ -6,15 +6,28 @@ import importlib.metadata
 import json
 import secrets
 import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from h2o_magic.server.openai_errors import DONE, OpenAIError
+from h2o_magic.server.openai_request import ChatCompletion
+from h2o_magic.server.prompts import RAW_MARKERS
+from h2o_magic.server.tgi import TokenEvent
+from h2o_magic.server.transcript import HeldText
 from h2o_magic.server.weights import Weights
 
-__all__ = ["CompletionShape"]
-
 _FINISH = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}
+#: What ends a stream whose answer the server stopped, since it is ending.
+ENDING = OpenAIError(
+    "the server is ending, and the answer is not whole: ask again elsewhere or later",
+    503,
+    code="server_ending",
+)
+#: Marks that a model without a template may write out as text; they end its answer.
+_MARKS = (*RAW_MARKERS, "<|endoftext|>", "</s>")
 _VERSION = importlib.metadata.version("h2o-magic")
 
 
@@ -26,13 +39,6 @@ class CompletionShape:
     built-in demo weights where these stand in. ``system_fingerprint`` names version
     and weights, and our own ``h2o_magic`` says the same in full, in the first and in
     the last chunk.
-
-    Attributes
-    ----------
-    weights : Weights
-        What answers.
-    id, created
-        The completion's id, and when it began, in seconds since 1970.
     """
 
     weights: Weights
@@ -111,3 +117,70 @@ def _usage(details: dict[str, Any]) -> dict[str, int]:
         "completion_tokens": written,
         "total_tokens": read + written,
     }
+
+
+async def chunks(
+    events: AsyncGenerator[TokenEvent, None],
+    shape: CompletionShape,
+    asked: ChatCompletion,
+) -> AsyncGenerator[bytes, None]:
+    """Yield the events of a stream, from the role to ``[DONE]``.
+
+    Before them may come comments, which clients skip: what is waited for.
+
+    Neither a stop text nor a mark of the model's is part of the answer here, so the
+    beginning of one is held back until more is known.
+    """
+    held = HeldText([*asked.sampling.stop, *_MARKS])
+    unsent = shape.begin()
+    opening = True
+    async with aclosing(events):
+        async for event in events:
+            if event.notice is not None:
+                yield _notice(event.notice)
+                continue
+            if event.generated_text is not None:
+                break
+            text = "" if event.special else held.add(event.text)
+            if text:
+                unsent += shape.text(text)
+                opening = False
+            if not (opening or event.more):
+                yield unsent
+                unsent = b""
+    rest = held.rest(_text(event, asked))
+    details: dict[str, Any] = dict(event.details or {})
+    yield b"".join(
+        [
+            unsent,
+            shape.text(rest) if rest else b"",
+            shape.end(details),
+            shape.usage(details) if asked.include_usage else b"",
+            DONE,
+        ]
+    )
+
+
+async def whole_answer(
+    events: AsyncGenerator[TokenEvent, None],
+    shape: CompletionShape,
+    asked: ChatCompletion,
+) -> dict[str, Any]:
+    """Return the answer as one object, when it has ended."""
+    async with aclosing(events):
+        *_, last = [event async for event in events]
+    return shape.whole(_text(last, asked), dict(last.details or {}))
+
+
+def _notice(words: str) -> bytes:
+    """Return a comment that tells our own client what is being done."""
+    return f": {json.dumps({'h2o_magic': {'notice': words}})}\n\n".encode()
+
+
+def _text(last: TokenEvent, asked: ChatCompletion) -> str:
+    """Return the answer's text, without the stop text that ended it."""
+    text = last.generated_text or ""
+    if last.details and last.details["finish_reason"] == "stop_sequence":
+        stops = (stop for stop in asked.sampling.stop if text.endswith(stop))
+        return text.removesuffix(max(stops, key=len, default=""))
+    return text

@@ -1,25 +1,30 @@
-"""Errors as the OpenAI API says them: ``{"error": {message, type, param, code}}``."""
+"""Errors as HTTP answers, in the shape of the dialect that the path belongs to.
+
+Under ``/v1`` that is OpenAI's ``{"error": {message, type, param, code}}``, elsewhere
+the gpt-gm engine's ``{"error": text, "error_type": word}``.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.responses import JSONResponse, Response
 
-from h2o_magic.errors import ConfigurationError, GenerationError
+from h2o_magic.errors import (
+    ConfigurationError,
+    GenerationError,
+    MessagesError,
+    ParameterError,
+)
 from h2o_magic.server.line import RETRY_AFTER, OverloadedError
 from h2o_magic.server.prompts import EffortError
-from h2o_magic.server.replies import RouteError
 from h2o_magic.server.room import NeverFitsError
-from h2o_magic.server.sampling import ValidationError
-
-__all__ = ["DONE", "OpenAIError", "as_openai", "is_openai"]
 
 _log = logging.getLogger(__name__)
 
-#: The last event of every stream.
+#: The last event of every stream of the OpenAI API.
 DONE = b"data: [DONE]\n\n"
 
 _TYPES = {
@@ -28,29 +33,37 @@ _TYPES = {
     429: "rate_limit_error",
 }
 
+
+class _Kind(NamedTuple):
+    """What an error is called: in OpenAI's words, and in gpt-gm's."""
+
+    status: int
+    code: str
+    old_status: int
+    old_type: str
+    param: str | None = None
+
+
 #: What no repetition helps against is 400: after 500, clients ask again.
-_REFUSALS: dict[type[Exception], tuple[str, str]] = {
-    ValidationError: ("response_format", "invalid_value"),
-    EffortError: ("reasoning_effort", "unsupported_parameter"),
-    NeverFitsError: ("model", "model_too_large"),
+_KINDS: dict[type[Exception], _Kind] = {
+    NeverFitsError: _Kind(400, "model_too_large", 422, "validation", "model"),
+    EffortError: _Kind(
+        400, "unsupported_parameter", 422, "validation", "reasoning_effort"
+    ),
+    ParameterError: _Kind(400, "invalid_value", 422, "validation", "response_format"),
+    MessagesError: _Kind(400, "invalid_value", 422, "validation", "messages"),
+    OverloadedError: _Kind(429, "rate_limit_exceeded", 429, "overloaded"),
+    ConfigurationError: _Kind(500, "generation_failed", 424, "generation"),
+    GenerationError: _Kind(500, "generation_failed", 424, "generation"),
 }
+_UNKNOWN = _Kind(500, "internal_error", 500, "internal")
 
 
 class OpenAIError(Exception):
     """A request is refused, or its answer failed.
 
-    Parameters
-    ----------
-    message
-        What was expected, what came, what to do.
-    status
-        HTTP status; the error's ``type`` follows from it.
-    param
-        The field that is to blame, such as ``messages[0].role``.
-    code
-        A word for programs, such as ``model_not_found``.
-    headers
-        Further headers of the answer, such as ``Retry-After``.
+    `param` is the field that is to blame, such as ``messages[0].role``; `code` a word
+    for programs, such as ``model_not_found``.
     """
 
     def __init__(
@@ -68,8 +81,10 @@ class OpenAIError(Exception):
         self.code = code
         self.headers = headers
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the error's object."""
+    def as_json(self, path: str) -> dict[str, Any]:
+        """Return the error's object, as the dialect of `path` has it."""
+        if not is_openai(path):
+            return {"error": str(self), "error_type": self.code or "validation"}
         named = "invalid_request_error" if self.status < 500 else "server_error"
         return {
             "error": {
@@ -80,35 +95,32 @@ class OpenAIError(Exception):
             }
         }
 
-    def response(self) -> Response:
+    def response(self, path: str) -> Response:
         """Return it as an answer of its own."""
-        return JSONResponse(self.as_json(), self.status, self.headers)
+        return JSONResponse(self.as_json(path), self.status, self.headers)
 
-    def events(self) -> bytes:
+    def events(self, path: str) -> bytes:
         """Return it as the end of a stream that has begun."""
-        return f"data: {json.dumps(self.as_json())}\n\n".encode() + DONE
+        event = f"data: {json.dumps(self.as_json(path))}\n\n".encode()
+        return event + DONE if is_openai(path) else event
 
 
-def as_openai(error: Exception) -> OpenAIError:
-    """Return what an error is called in this API."""
+def as_openai(error: Exception, path: str) -> OpenAIError:
+    """Return what an error is called where `path` was asked for."""
     if isinstance(error, OpenAIError):
         return error
-    if isinstance(error, RouteError):
-        return OpenAIError(error.reason or error.message, error.status)
-    if isinstance(error, OverloadedError):
-        return OpenAIError(
-            "too many answers are being waited for: ask again in a while",
-            429,
-            code="rate_limit_exceeded",
-            headers=RETRY_AFTER,
-        )
-    for kind, (param, code) in _REFUSALS.items():
-        if isinstance(error, kind):
-            return OpenAIError(str(error), param=param, code=code)
-    _log.warning("an answer failed", exc_info=error)
-    if isinstance(error, ConfigurationError | GenerationError):
-        return OpenAIError(str(error), 500, code="generation_failed")
-    return OpenAIError("Internal Error", 500, code="internal_error")
+    found = (kind for known, kind in _KINDS.items() if isinstance(error, known))
+    kind = next(found, _UNKNOWN)
+    if kind.status == 500:
+        _log.warning("an answer failed", exc_info=error)
+    openai = is_openai(path)
+    return OpenAIError(
+        "Internal Error" if kind is _UNKNOWN else str(error),
+        kind.status if openai else kind.old_status,
+        param=kind.param,
+        code=kind.code if openai else kind.old_type,
+        headers=RETRY_AFTER if kind.status == 429 else None,
+    )
 
 
 def is_openai(path: str) -> bool:

@@ -13,24 +13,27 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from h2o_magic.server.bodies import read_body
+from h2o_magic.server.checks import read_body
 from h2o_magic.server.facts import Facts, facts_of
 from h2o_magic.server.generation import Question, generate
 from h2o_magic.server.line import Line
 from h2o_magic.server.listing import list_models
 from h2o_magic.server.models import Models
 from h2o_magic.server.offer import Offer
-from h2o_magic.server.openai_answer import CompletionShape
-from h2o_magic.server.openai_errors import OpenAIError, as_openai
+from h2o_magic.server.openai_answer import (
+    ENDING,
+    CompletionShape,
+    chunks,
+    whole_answer,
+)
+from h2o_magic.server.openai_errors import OpenAIError
 from h2o_magic.server.openai_request import ChatCompletion, parse_completion
-from h2o_magic.server.openai_stream import ENDING, chunks, whole_answer
 from h2o_magic.server.prompts import Prompt
 from h2o_magic.server.streaming import EventStream, while_connected
 from h2o_magic.server.tgi import TokenEvent
 from h2o_magic.server.weights import Weights
 
-__all__ = ["OpenAIRoutes"]
-
+CHAT = "/v1/chat/completions"
 #: How long a look for weights may take, in seconds, for it not to need a thread.
 _QUICK = 0.001
 _TOLD = (
@@ -48,17 +51,7 @@ _TOLD = (
 
 @dataclass
 class OpenAIRoutes:
-    """Routes under ``/v1``.
-
-    Attributes
-    ----------
-    models : Models
-        What answers.
-    offer : Offer
-        Which models can be asked for.
-    line : Line
-        Who may come.
-    """
+    """Routes under ``/v1``."""
 
     models: Models
     offer: Offer
@@ -69,7 +62,7 @@ class OpenAIRoutes:
     def routes(self) -> list[Route]:
         """Return the routes."""
         return [
-            Route("/v1/chat/completions", self.complete, methods=["POST"]),
+            Route(CHAT, self.complete, methods=["POST"]),
             Route("/v1/models", self.list_models),
             Route("/v1/models/{id:path}", self.show_model),
         ]
@@ -104,10 +97,10 @@ class OpenAIRoutes:
         shape = CompletionShape(weights)
         if asked.stream:
             parts = chunks(events, shape, asked)
-            return EventStream(parts, failure=as_openai, stopped=ENDING)
+            return EventStream(parts, stopped=ENDING)
         whole = whole_answer(events, shape, asked)
         done = await while_connected(request.receive, whole)
-        return ENDING.response() if done is None else JSONResponse(done)
+        return ENDING.response(CHAT) if done is None else JSONResponse(done)
 
     async def _events(
         self, weights: Weights, asked: ChatCompletion, facts: Facts

@@ -26,8 +26,6 @@ from h2o_magic.server.gguf_header import read_header
 from h2o_magic.server.room import file_size
 from h2o_magic.tables import one_line
 
-__all__ = ["end_probes", "probe"]
-
 #: Seconds that loading may take: these, and one more for so many bytes.
 _SECONDS = 60.0
 _BYTES_PER_SECOND = 50_000_000
@@ -71,22 +69,9 @@ def probe(
 ) -> None:
     """Load the model at `path` and let go of it, elsewhere. Blocks.
 
-    Parameters
-    ----------
-    path
-        The GGUF file.
-    seconds
-        How long that may take; None for a limit that grows with the file.
-    template_seconds
-        Seconds of computing that its chat template may take.
-    template_memory
-        Memory that this may take, in bytes, with all of the process.
-
-    Raises
-    ------
-    ConfigurationError
-        If the engine refuses it, breaks down over it, or takes too long or too much
-        memory; says why.
+    That may take `seconds` (None for a limit that grows with the file); the chat
+    template may take `template_seconds` of computing and, with all of the process,
+    `template_memory` bytes. The error says why it cannot be loaded.
     """
     size = file_size(path)
     limit = _SECONDS + size / _BYTES_PER_SECOND if seconds is None else seconds

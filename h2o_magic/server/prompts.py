@@ -7,24 +7,15 @@ H2O.ai's models: ``<|prompt|>Q<end><|answer|>A<end>...``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
 
 from h2o_magic.errors import ParameterError
 from h2o_magic.messages import Message, user
-from h2o_magic.server.fitting import turns_to_drop
 from h2o_magic.server.gguf_header import Header
-
-__all__ = [
-    "RAW_MARKERS",
-    "Dialogue",
-    "EffortError",
-    "Prompt",
-    "build_prompt",
-    "defuse",
-]
 
 #: What opens a turn in the raw format: the user's, the model's.
 RAW_MARKERS = _PROMPT, _ANSWER = ("<|prompt|>", "<|answer|>")
@@ -69,16 +60,9 @@ class PromptMaker(Protocol):
 class Dialogue:
     """What an answer is asked for.
 
-    Attributes
-    ----------
-    system : str or None
-        The system text; None if the client sent none, not even an empty one.
-    history : tuple of Message
-        Earlier turns, oldest first: user and assistant messages.
-    question : str
-        The new user message.
-    effort : str
-        How much the model is to reason; empty for as much as it does by itself.
+    `system` is None if the client sent none, not even an empty one; `history` are the
+    user's and the model's messages, oldest first. `effort` is how much the model
+    is to reason; empty for as much as it does by itself.
     """
 
     system: str | None
@@ -99,18 +83,9 @@ class Dialogue:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt that fits.
+    """A prompt that fits, and what of the dialogue was left out for that.
 
-    Attributes
-    ----------
-    text : str
-        As the model sees it.
-    tokens : list of int
-        The same in tokens.
-    dropped_turns : int
-        How many of the oldest turns were left out.
-    cut_tokens : int
-        How many tokens of the question's beginning were left out after that.
+    `cut_tokens` of the question's beginning, after all turns.
     """
 
     text: str
@@ -144,6 +119,19 @@ def build_prompt(maker: PromptMaker, dialogue: Dialogue, room: int) -> Prompt:
     if len(tokens) <= room:
         return Prompt(text, tokens, dropped, 0)
     return _cut_question(maker, dialogue, len(tokens) - room, room)
+
+
+def turns_to_drop(turns: int, length: Callable[[int], int], room: int) -> int:
+    """Return the fewest oldest of so many `turns` to leave out so that the input fits.
+
+    `length` gives the input's tokens without that many; `turns` is returned also where
+    not even the question alone fits into `room`.
+    """
+    if length(0) <= room:
+        return 0
+    # Dropping more never makes the input longer, so the first fit is found by halving.
+    rest = range(1, turns)
+    return 1 + bisect_left(rest, True, key=lambda n: length(n) <= room) if turns else 0
 
 
 def _cut_question(

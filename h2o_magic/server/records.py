@@ -14,8 +14,6 @@ from h2o_magic.server.facts import Facts
 from h2o_magic.server.metrics import Metrics
 from h2o_magic.server.openai_errors import is_openai
 
-__all__ = ["Records"]
-
 _log = logging.getLogger(__name__)
 
 #: The status of a client that left before it heard one (nginx's word).
@@ -27,14 +25,7 @@ _NOT_LOGGED = ("/health", "/metrics")
 class Records:
     """ASGI middleware outside all others: it sees what is refused, too.
 
-    Parameters
-    ----------
-    app
-        What is watched.
-    routes
-        The routes; their patterns, not the paths asked for, stand in the records.
-    metrics
-        Counts.
+    The patterns of `routes`, not the paths asked for, stand in the records.
     """
 
     def __init__(

@@ -1,8 +1,12 @@
-"""How the server is to run, checked before it begins."""
+"""How the server is to run, checked before it begins; the token of a shared one."""
 
 from __future__ import annotations
 
 import math
+import os
+import re
+import stat
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +14,12 @@ from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.room import default_memory, room_for
 from h2o_magic.server.weights import find_weights
 
-__all__ = ["Settings", "check"]
-
 _LAST_PORT = 65535
 #: The engine ends the process if it is asked for more.
 _MOST_SLOTS = 128
 _LONGEST_QUEUE = 10_000
+_SHORTEST_TOKEN = 16
+_LARGEST_TOKEN_FILE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +73,7 @@ class Settings:
 
 
 def check(settings: Settings) -> None:
-    """Check the numbers, and that each of the only models fits into the memory.
-
-    Raises
-    ------
-    ConfigurationError
-        If a number is out of its range, or a model can never fit.
-    """
+    """Check the numbers, and that each of the only models fits into the memory."""
     if not 0 <= settings.port <= _LAST_PORT:
         raise _error("port", f"0 (a free one) to {_LAST_PORT}", settings.port)
     if not 1 <= settings.slots <= _MOST_SLOTS:
@@ -106,3 +104,42 @@ def _is_length(value: float) -> bool:
 
 def _error(option: str, expected: str, got: float) -> ConfigurationError:
     return ConfigurationError(f"expected --{option} to be {expected}, got {got}")
+
+
+def read_token(path: Path) -> str:
+    """Return the token in the file at `path`, which only its owner may read.
+
+    No message repeats what it holds.
+    """
+    try:
+        # Who opens a pipe waits for its writer else.
+        with open(path, "rb", opener=_open_at_once) as file:
+            mode = os.fstat(file.fileno()).st_mode
+            held = file.read(_LARGEST_TOKEN_FILE) if stat.S_ISREG(mode) else b""
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot read the token file {path}: {error.strerror}; write one with "
+            f"`openssl rand -hex 32 > {path}; chmod 600 {path}`"
+        ) from error
+    if not stat.S_ISREG(mode):
+        raise ConfigurationError(
+            f"expected the token file {path} to be a regular file, got a pipe or "
+            "device: write the token into a file"
+        )
+    if mode & 0o077 and sys.platform != "win32":
+        raise ConfigurationError(
+            f"expected the token file {path} to be readable by you only, got mode "
+            f"{mode & 0o777:04o}: run `chmod 600 {path}`"
+        )
+    token = held.decode("ascii", "replace").strip()
+    if len(token) < _SHORTEST_TOKEN or not re.fullmatch(r"[!-~]+", token):
+        raise ConfigurationError(
+            f"expected the token file {path} to hold one word of at least "
+            f"{_SHORTEST_TOKEN} printable ASCII characters, got another text of "
+            f"{len(token)} characters"
+        )
+    return token
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

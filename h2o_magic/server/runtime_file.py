@@ -13,30 +13,12 @@ from urllib.parse import urlsplit
 
 from h2o_magic.processes import lives
 
-__all__ = ["Runtime", "find_running"]
-
 _HEALTH_TIMEOUT = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What the file says.
-
-    Attributes
-    ----------
-    url : str
-        Where the server listens.
-    token : str
-        The secret that each request must carry; left out of the repr.
-    pid : int
-        The server's process.
-    instance : str
-        A random id of this run of the server.
-    version : str
-        Version of the package.
-    log : str or None
-        Path of the server's log, if it is a file.
-    """
+    """What the file says; `instance` is a random id of this run of the server."""
 
     url: str
     token: str = field(repr=False)

@@ -1,7 +1,6 @@
 """The request's generation parameters: checked, completed, and in the engine's words.
 
-Names, types and ranges are those of :mod:`h2o_magic.parameters`; what is sent back for
-a bad one is in the words of text-generation-inference 0.9 (router/src/validation.rs).
+Names, types and ranges are those of :mod:`h2o_magic.parameters`.
 """
 
 from __future__ import annotations
@@ -11,19 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from h2o_magic.errors import ParameterError
-from h2o_magic.parameters import DEFAULT_LENGTH, PARAMETERS, Parameter, Value
+from h2o_magic.parameters import DEFAULT_LENGTH, PARAMETERS
 
-__all__ = [
-    "Sampling",
-    "ValidationError",
-    "WrongTypeError",
-    "engine_options",
-    "own_sampling",
-    "parse_sampling",
-]
-
-_PREFIX = "Input validation error: "
 _SEED_BITS = 32
 #: What the engine's sampler has, by its own names; the last is a recommendation only.
 _ENGINE_NAMES = {
@@ -31,46 +19,17 @@ _ENGINE_NAMES = {
     "penalty_last_n": "repeat_last_n",
 }
 _WARPERS = frozenset(name for name, row in PARAMETERS.items() if row.sampling)
-_JSON_TYPES: Mapping[type, tuple[type | tuple[type, ...], str]] = {
-    float: ((int, float), "f32"),
-    int: (int, "u32"),
-    bool: (bool, "a boolean"),
-    str: (str, "a string"),
-    tuple: (list, "a sequence"),
-}
-
-
-class ValidationError(ParameterError):
-    """A parameter is out of its range, in text-generation-inference's words."""
-
-
-class WrongTypeError(ParameterError):
-    """A parameter is of the wrong JSON type, in text-generation-inference's words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How one answer is to be written.
+    """How one answer is to be written; lengths are in tokens.
 
-    Attributes
-    ----------
-    max_new_tokens : int
-        The longest answer, in tokens.
-    truncate : int or None
-        The longest input, in tokens.
-    stop : tuple of str
-        Texts that end the answer.
-    return_full_text : bool
-        Put the prompt before the final text.
-    seed : int or None
-        The seed in use; None where the answer is not sampled.
-    repeatable : bool
-        The caller asked for an answer that can be repeated: a seed, or no sampling.
-    engine_options : dict
-        The sampler's settings in llama.cpp's names.
-    sampled : bool
-        The caller asked for a sampled answer, if only by an option of sampling: a
-        recommended temperature of 0 must not undo that.
+    `seed` is the one in use, None where the answer is not sampled. `repeatable`: the
+    caller asked for an answer that can be repeated, by a seed or without sampling.
+    `sampled`: the caller asked for a sampled answer, if only by an option of sampling;
+    a recommended temperature of 0 must not undo that. `engine_options` are in
+    llama.cpp's names.
     """
 
     max_new_tokens: int
@@ -83,26 +42,18 @@ class Sampling:
     sampled: bool = False
 
 
-def parse_sampling(given: Mapping[str, Any], *, stream: bool) -> Sampling:
-    """Check the ``parameters`` object of a request.
+def parse_sampling(given: Mapping[str, Any]) -> Sampling:
+    """Return how an answer is written whose gpt-gm parameters these are.
 
     What is left out has text-generation-inference's meaning: no sampling unless a
     sampling parameter is given, no penalty, the full text returned. Only an absent
     ``max_new_tokens`` is our default and not 20. Unknown keys are ignored, as there.
-
-    Raises
-    ------
-    WrongTypeError
-        A value has the wrong JSON type.
-    ValidationError
-        A value is out of its range, or asks for what this server does not do.
     """
     values: dict[str, Any] = {
-        name: _check(parameter, given[name])
+        name: parameter.check(given[name])
         for name, parameter in PARAMETERS.items()
         if parameter.gptgm and given.get(name) is not None
     }
-    _refuse_foreign(given, stream=stream)
     warped = any(name in values for name in _WARPERS)
     greedy = values.get("temperature") == 0
     sampled = bool(values.get("do_sample", warped)) and not greedy
@@ -155,10 +106,7 @@ def engine_options(values: Mapping[str, Any]) -> dict[str, Any]:
 def own_sampling(values: Mapping[str, Any]) -> Sampling:
     """Return how an answer is written that leaves to the model what nobody set.
 
-    Parameters
-    ----------
-    values
-        What somebody set, checked, as :func:`h2o_magic.parameters.checked` does.
+    `values` were checked, as :func:`h2o_magic.parameters.checked` does.
     """
     greedy = values.get("do_sample") is False or values.get("temperature") == 0
     options = engine_options(values)
@@ -179,60 +127,3 @@ def own_sampling(values: Mapping[str, Any]) -> Sampling:
             or not {"seed", *_WARPERS}.isdisjoint(values)
         ),
     )
-
-
-def _check(parameter: Parameter, value: object) -> Value:
-    try:
-        return parameter.check(value)
-    except ParameterError as error:
-        accepted, expected = _JSON_TYPES[parameter.kind]
-        # JSON's true is no number, though Python's is.
-        mistaken_bool = isinstance(value, bool) and parameter.kind is not bool
-        texts = not isinstance(value, list) or all(isinstance(v, str) for v in value)
-        if isinstance(value, accepted) and not mistaken_bool and texts:
-            raise ValidationError(_PREFIX + _rule(parameter, value)) from error
-        raise WrongTypeError(
-            "Failed to deserialize the JSON body into the target type: "
-            f"parameters.{parameter.name}: invalid type: {_shown(value)}, "
-            f"expected {expected}"
-        ) from error
-
-
-def _rule(parameter: Parameter, value: object) -> str:
-    name = f"`{parameter.name}`"
-    most = parameter.most or 0
-    if isinstance(value, list) and len(value) > most:
-        return f"{name} supports up to {most} stop sequences. Given: {len(value)}"
-    fraction = parameter.below is not None or parameter.most == 1
-    if parameter.above == 0 and not fraction:
-        return f"{name} must be strictly positive"
-    return f"{name} {parameter.rule}"
-
-
-def _shown(value: object) -> str:
-    """Describe a JSON value as Rust's serde does: ``string "many"``."""
-    if isinstance(value, bool):
-        return f"boolean `{str(value).lower()}`"
-    if isinstance(value, str):
-        return f'string "{value}"'
-    if isinstance(value, int):
-        return f"integer `{value}`"
-    if isinstance(value, float):
-        return f"floating point `{value}`"
-    return "sequence" if isinstance(value, list) else "map"
-
-
-def _refuse_foreign(given: Mapping[str, Any], *, stream: bool) -> None:
-    """Refuse what the old engine knew and this one does not do."""
-    if given.get("best_of") not in (None, 1):
-        reason = (
-            "`best_of` != 1 is not supported when streaming tokens"
-            if stream
-            else f"`best_of` must be > 0 and <= 1. Given: {given['best_of']}"
-        )
-        raise ValidationError(_PREFIX + reason)
-    if given.get("decoder_input_details") and stream:
-        raise ValidationError(
-            _PREFIX + "`decoder_input_details` == true is not supported when streaming "
-            "tokens"
-        )

@@ -26,22 +26,27 @@ from starlette.applications import Starlette
 from h2o_magic import places
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.app import build_app
-from h2o_magic.server.connections import Connection, raise_limit
 from h2o_magic.server.conversations import Conversations
-from h2o_magic.server.end_signals import block_end_signals, call_at_signal
-from h2o_magic.server.ending import Ending
-from h2o_magic.server.lifetime import IdleTimer
+from h2o_magic.server.ending import (
+    Ending,
+    IdleTimer,
+    block_end_signals,
+    call_at_signal,
+)
 from h2o_magic.server.line import Line
-from h2o_magic.server.listening import Place, resolve, url_of
+from h2o_magic.server.listening import (
+    Connection,
+    Place,
+    raise_limit,
+    resolve,
+    url_of,
+)
 from h2o_magic.server.log_output import open_log, start_log
 from h2o_magic.server.models import Models
 from h2o_magic.server.offer import Offer
 from h2o_magic.server.probe import end_probes
-from h2o_magic.server.run_settings import Settings, check
+from h2o_magic.server.run_settings import Settings, check, read_token
 from h2o_magic.server.runtime_file import Runtime, find_running
-from h2o_magic.server.token_file import read_token
-
-__all__ = ["http_config", "serve"]
 
 _log = logging.getLogger(__name__)
 
@@ -52,15 +57,7 @@ _BACKLOG = 128
 
 
 def serve(settings: Settings) -> None:
-    """Run until a signal, an idle time or ``POST /shutdown`` ends the server.
-
-    Raises
-    ------
-    ConfigurationError
-        If a setting is out of its range, a model is unknown, the port is taken, other
-        machines could reach it without a token of the operator's choice, a file cannot
-        be used, or the runtime file names a server that runs.
-    """
+    """Run until a signal, an idle time or ``POST /shutdown`` ends the server."""
     check(settings)
     offer = _offer(settings)
     token = read_token(settings.token_file) if settings.token_file else None
@@ -197,7 +194,7 @@ async def _run(
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn without its signal handling: see `end_signals`."""
+    """Uvicorn without its signal handling: see `ending`."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

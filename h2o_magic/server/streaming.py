@@ -4,32 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing, suppress
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from h2o_magic.server.openai_errors import OpenAIError, as_openai
 from h2o_magic.server.tgi import KEEP_ALIVE
-
-__all__ = ["ClientLeftError", "EventStream", "Failure", "Unheard", "while_connected"]
 
 _T = TypeVar("_T")
 _KEEP_ALIVE_SECONDS = 15.0
 #: How long the status of a stream waits for its first event, where a failure before
 #: that has a status of its own.
 _PATIENCE_SECONDS = 5.0
-
-
-class Failure(Protocol):
-    """How a failed answer is said, as an answer of its own or in a stream."""
-
-    def response(self) -> Response:
-        """Return it as an answer of its own."""
-
-    def events(self) -> bytes:
-        """Return it as the end of a stream that has begun."""
 
 
 class ClientLeftError(Exception):
@@ -44,17 +33,9 @@ class Unheard(Response):
 
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, _T]) -> _T | None:
-    """Run `work`, and cancel it when the client leaves.
+    """Run `work` and return its result; None if a stop cancelled it.
 
-    Returns
-    -------
-    object or None
-        What `work` returned; None if a stop cancelled it.
-
-    Raises
-    ------
-    ClientLeftError
-        If the client left first.
+    It is cancelled when the client leaves, and ClientLeftError raised.
     """
     task = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_disconnected(receive))
@@ -79,25 +60,16 @@ async def _disconnected(receive: Receive) -> None:
 class EventStream(Response):
     """A stream of server-sent events, with a comment after each 15 s of silence.
 
-    Parameters
-    ----------
-    events
-        The encoded events. It is closed when the stream ends, in whatever way.
-    failure
-        Says how an error of `events` is told. The head of the stream then waits for
-        the first event, 5 s at most, so that an error before that is an answer of its
-        own with a status; a comment is no event. Without it, `events` must tell of its
-        errors itself.
-    stopped
-        What a stream ends with that was stopped; nothing if None.
+    The head waits for the first event, 5 s at most, so that an error before that is an
+    answer of its own with a status; a comment is no event. `events` is closed when the
+    stream ends, in whatever way; one that was stopped ends with `stopped`.
     """
 
     def __init__(
         self,
         events: AsyncGenerator[bytes, None],
         *,
-        failure: Callable[[Exception], Failure] | None = None,
-        stopped: Failure | None = None,
+        stopped: OpenAIError | None = None,
     ) -> None:
         self.status_code = 200
         self.background = None
@@ -109,7 +81,6 @@ class EventStream(Response):
             }
         )
         self._events = events
-        self._failure = failure
         self._stopped = stopped
         self._begun = False
         self._comment = b""
@@ -117,8 +88,6 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream."""
-        if self._failure is None:
-            await self._begin(send)
         pulse = asyncio.ensure_future(self._keep_alive(send))
         try:
             whole = await while_connected(receive, self._send_events(send))
@@ -126,16 +95,14 @@ class EventStream(Response):
         except ClientLeftError:
             return
         except Exception as error:
-            if self._failure is None:
-                raise
-            failed = self._failure(error)
+            failed = as_openai(error, scope["path"])
         finally:
             pulse.cancel()
         if failed is not None and not self._begun:
-            await failed.response()(scope, receive, send)
+            await failed.response(scope["path"])(scope, receive, send)
             return
         await self._begin(send)
-        last = b"" if failed is None else failed.events()
+        last = b"" if failed is None else failed.events(scope["path"])
         await send({"type": "http.response.body", "body": last, "more_body": False})
 
     async def _begin(self, send: Send) -> None:
@@ -159,9 +126,8 @@ class EventStream(Response):
         return True
 
     async def _keep_alive(self, send: Send) -> None:
-        if not self._begun:
-            await asyncio.sleep(_PATIENCE_SECONDS)
-            await self._begin(send)
+        await asyncio.sleep(_PATIENCE_SECONDS)
+        await self._begin(send)
         while True:
             silence = time.monotonic() - self._spoke
             await asyncio.sleep(_KEEP_ALIVE_SECONDS - silence)

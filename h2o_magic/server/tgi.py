@@ -1,4 +1,4 @@
-"""The events and errors of text-generation-inference 0.9, the old service's engine."""
+"""The events of text-generation-inference 0.9, the engine of the gpt-gm service."""
 
 from __future__ import annotations
 
@@ -7,45 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["KEEP_ALIVE", "STATUS", "TokenEvent", "encode", "error", "notice"]
-
 #: A comment line; says on a silent stream that the server is alive.
 KEEP_ALIVE = b":\n\n"
-
-#: HTTP status of an error type, where the answer is not a stream.
-STATUS: Mapping[str, int] = {
-    "validation": 422,
-    "generation": 424,
-    "overloaded": 429,
-}
 
 
 @dataclass(frozen=True, slots=True)
 class TokenEvent:
-    """One token, and with the last one the whole answer.
+    """One token, and with the last one the whole answer, with its details if asked for.
 
-    Attributes
-    ----------
-    token_id : int
-        Its place in the vocabulary.
-    text : str
-        The text it adds.
-    logprob : float or None
-        Its log probability.
-    special : bool
-        True for a token that is no text, such as the end token.
-    generated_text : str or None
-        The whole answer, in the last event.
-    details : dict or None
-        How the answer came about, in the last event where it was asked for.
-    answer : str
-        What to remember of the answer, in the last event: without the prompt and
-        without a stop text. Not part of the wire.
-    notice : str or None
-        What is done before the answer begins, for a reader; see :func:`notice`.
-    more : bool
-        The next event follows at once, so that both may be sent together. Not part of
-        the wire.
+    `special` is a token that is no text, such as the end token. `answer` is what to
+    remember, in the last event: without the prompt and without a stop text. With `more`
+    the next event follows at once, so that both may be sent together; these two are no
+    part of the wire. `notice` is what is done before the answer begins.
     """
 
     token_id: int
@@ -58,8 +31,8 @@ class TokenEvent:
     notice: str | None = None
     more: bool = False
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the event's object as it stands in the stream."""
+    def encode(self) -> bytes:
+        """Return the event's bytes in a stream; no space after ``data:``, as it was."""
         token = {"id": self.token_id, "text": self.text}
         event: dict[str, Any] = {
             "token": {**token, "logprob": self.logprob, "special": self.special},
@@ -68,24 +41,14 @@ class TokenEvent:
         }
         if self.notice is not None:
             event["h2o_magic"] = {"notice": self.notice}
-        return event
+        text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+        return b"data:" + text.encode("utf-8", errors="replace") + b"\n\n"
 
 
 def notice(words: str) -> TokenEvent:
     """Return the event that tells a client what is being done; empty takes it back.
 
-    Ours: the old engine had none. It is a special token without text, which its
-    clients skip, also those that take a token in each event for granted.
+    Ours: a special token without text, which clients of the old engine skip, also those
+    that take a token in each event for granted.
     """
     return TokenEvent(-1, "", None, special=True, notice=words)
-
-
-def error(message: str, error_type: str) -> dict[str, str]:
-    """Return an error's object, as it stands in a stream or in a body of its own."""
-    return {"error": message, "error_type": error_type}
-
-
-def encode(event: Mapping[str, Any]) -> bytes:
-    """Return an event's bytes in a stream: no space after ``data:``, as in 2023."""
-    text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
-    return b"data:" + text.encode("utf-8", errors="replace") + b"\n\n"

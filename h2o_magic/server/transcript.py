@@ -10,8 +10,6 @@ from h2o_magic.server.engine_stream import Chunk
 from h2o_magic.server.gguf_header import Header
 from h2o_magic.server.tgi import TokenEvent
 
-__all__ = ["FinishReason", "Transcript"]
-
 FinishReason: TypeAlias = Literal["eos_token", "length", "stop_sequence"]
 
 
@@ -24,28 +22,11 @@ class _Cut:
 
 
 class Transcript:
-    """An answer while it is written.
+    """An answer while it is written: `reason` is why it ended, None while it goes on.
 
-    Parameters
-    ----------
-    header
-        The model, for its control tokens.
-    length
-        Tokens that the answer may have.
-    stop
-        Texts that end the answer and stay at its end, as in the old engine.
-    turn_markers
-        Texts with which a model begins somebody else's turn; they end the answer and
-        are cut off, as the end token is.
-
-    Attributes
-    ----------
-    text : str
-        The answer so far.
-    count : int
-        Its length in tokens.
-    reason : FinishReason or None
-        Why it ended; None while it goes on.
+    The answer may have `length` tokens. The `stop` texts end it and stay at its end, as
+    in the old engine; `turn_markers`, with which a model begins somebody else's turn,
+    are cut off, as the end token is.
     """
 
     def __init__(
@@ -129,3 +110,44 @@ class Transcript:
             if (place := self.text.find(marker, max(0, before - len(marker) + 1))) >= 0
         ]
         return min(cuts, key=lambda cut: cut.end, default=None)
+
+
+class HeldText:
+    """A growing text, passed on in pieces, and never more of it than will stay.
+
+    The `marks` end it and are no part of it: an end that may begin one is held back.
+    """
+
+    def __init__(self, marks: Iterable[str]) -> None:
+        self._marks = tuple(mark for mark in marks if mark)
+        self._longest = max(map(len, self._marks), default=0)
+        self._first = {mark[0] for mark in self._marks}
+        self._held = ""
+        self.passed = 0
+
+    def add(self, piece: str) -> str:
+        """Return what of the text is sure to stay, now that `piece` has come.
+
+        >>> held = HeldText(["END"])
+        >>> held.add("an E"), held.add("N"), held.add("T")
+        ('an ', '', 'ENT')
+        """
+        text = self._held + piece
+        sure = len(text) - self._uncertain(text)
+        self._held = text[sure:]
+        self.passed += sure
+        return text[:sure]
+
+    def rest(self, whole: str) -> str:
+        """Return what of the `whole` text, now known, was not passed on."""
+        return whole[self.passed :]
+
+    def _uncertain(self, text: str) -> int:
+        """Return the length of the longest end of `text` that may begin a mark."""
+        if self._first.isdisjoint(text[-self._longest :]):
+            return 0
+        for length in range(min(self._longest, len(text)), 0, -1):
+            end = text[-length:]
+            if any(mark.startswith(end) for mark in self._marks):
+                return length
+        return 0

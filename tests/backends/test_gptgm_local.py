@@ -150,7 +150,7 @@ def test_a_model_that_nobody_knows_is_refused_with_the_nearest(
     with pytest.raises(StatusError) as caught:
         list(backend.stream(request))
     assert str(caught.value) == "unknown model 'lama-13b': did you mean 'llama-13b'?"
-    assert caught.value.status == 500
+    assert caught.value.status == 422
 
 
 def test_a_forgotten_chat_begins_anew(backend: GptGmBackend) -> None:

@@ -37,8 +37,7 @@ from h2o_magic import cli, places
 from h2o_magic.catalogue import MODELS, Package
 from h2o_magic.catalogue import Hub as OnHub
 from h2o_magic.keys import Keys
-from h2o_magic.server.run_settings import check
-from h2o_magic.server.token_file import read_token
+from h2o_magic.server.run_settings import check, read_token
 from h2o_magic.setting_table import FORMATS, SETTINGS
 from h2o_magic.shapes import instruction
 from tests.backends.scripted import (

@@ -19,7 +19,6 @@ DEFAULTS = {
     "return_full_text": False,
     "details": True,
 }
-FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True)
@@ -48,11 +47,10 @@ def read_events(body: bytes) -> list[dict[str, Any]]:
 
 @dataclass
 class Client:
-    """One session of the server at `url`."""
+    """A client of the server at `url`."""
 
     url: str
     token: str
-    cookie: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
 
     def open(
@@ -80,7 +78,6 @@ class Client:
             "Accept": "application/json",
             "Authorization": f"Bearer {self.token}",
             "Connection": "close",
-            "Cookie": self.cookie,
         }
         if isinstance(body, dict | list):
             body = json.dumps(body)
@@ -110,13 +107,6 @@ class Client:
             heads = {name.lower(): value for name, value in answer.getheaders()}
             return Reply(answer.status, heads, answer.read())
 
-    def accept_terms(self) -> Client:
-        headers = {"Content-Type": FORM, "Referer": f"{self.url}/"}
-        reply = self.call("POST", "/settings", "ethicsModalAccepted=true", headers)
-        assert reply.status == 200, reply
-        self.cookie = reply.headers["set-cookie"].partition(";")[0]
-        return self
-
     def converse(self, model: str = "llama-13b", **extra: Any) -> str:
         reply = self.call("POST", "/conversation", {"model": model, **extra})
         assert reply.status == 200, reply
@@ -143,6 +133,12 @@ class Client:
     def answer(self, text: str, model: str = "llama-13b", **parameters: Any) -> Any:
         """Ask in a new conversation, and return the last event."""
         return self.ask(self.converse(model), text, **parameters)[-1]
+
+    def failure(self, model: str, **parameters: Any) -> Any:
+        """Ask what fails, and return the error: an answer of its own, or the end."""
+        path = f"/conversation/{self.converse(model)}"
+        reply = self.call("POST", path, turn("hi", parameters))
+        return reply.events[-1] if reply.status == 200 else reply.json
 
     def busy_slots(self) -> int:
         found = self.call("GET", "/health").json["busy_slots"]

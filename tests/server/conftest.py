@@ -78,8 +78,8 @@ def serving(start: Start) -> Serving:
 
 @pytest.fixture
 def client(serving: Serving) -> Client:
-    """A session of its own that has accepted the terms."""
-    return serving.client().accept_terms()
+    """A client of the server that most tests talk to."""
+    return serving.client()
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import uvicorn
 
 from h2o_magic.server.app import build_app
 from h2o_magic.server.conversations import Conversations
-from h2o_magic.server.lifetime import IdleTimer
+from h2o_magic.server.ending import IdleTimer
 from h2o_magic.server.line import Line
 from h2o_magic.server.models import Models
 from h2o_magic.server.runtime_file import Runtime
@@ -21,7 +21,7 @@ from tests.server.client import Client, until
 
 @contextmanager
 def served(models: Models, *, queue: int = 64) -> Iterator[Client]:
-    """Serve `models` from a thread, and yield a session that accepted the terms."""
+    """Serve `models` from a thread, and yield a client."""
     listening = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     runtime = Runtime(url, "token", 0, "instance", "0", None)
@@ -44,7 +44,7 @@ def served(models: Models, *, queue: int = 64) -> Iterator[Client]:
     thread.start()
     try:
         until(lambda: server.started)
-        yield Client(url, "token").accept_terms()
+        yield Client(url, "token")
     finally:
         end()
         thread.join()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from h2o_magic.server.admission import Admission
+from h2o_magic.server.engine import Admission
 
 
 async def settle() -> None:

@@ -34,7 +34,7 @@ def test_a_signal_ends_it_cleanly_whatever_is_loaded(
     start: Start, number: signal.Signals, models: list[str]
 ) -> None:
     serving = start()
-    client = serving.client().accept_terms()
+    client = serving.client()
     for model in models:
         client.answer("hello", model, max_new_tokens=1)
     serving.process.send_signal(number)
@@ -110,7 +110,7 @@ def test_of_a_server_with_a_runtime_file_of_its_own_the_place_is_told(
 
 def test_a_signal_stops_running_answers(start: Start, endless: str) -> None:
     serving = start()
-    client = serving.client().accept_terms()
+    client = serving.client()
     with client.open_answer(client.converse(endless), "hi", **LONG) as answer:
         answer.readline()
         serving.process.terminate()
@@ -143,7 +143,7 @@ def test_asking_for_its_health_keeps_no_server_alive(start: Start) -> None:
 
 def test_a_running_answer_is_not_idle(start: Start, endless: str) -> None:
     serving = start("--idle-minutes", "0.05")
-    client = serving.client().accept_terms()
+    client = serving.client()
     # This takes longer than the server may be idle.
     last = client.answer("hi", endless, **LONG | {"max_new_tokens": 4000})
     assert last["details"]["finish_reason"] == "length"
@@ -246,9 +246,9 @@ def test_its_last_words_are_in_the_log(serving: Serving) -> None:
 
 def test_the_memory_that_was_given_is_the_models(start: Start, noisy: str) -> None:
     serving = start("--memory", "400KB")
-    client = serving.client().accept_terms()
+    client = serving.client()
     assert client.call("GET", "/health").json["memory"] == 400_000
-    (event,) = client.ask(client.converse(noisy), "hi")
+    event = client.failure(noisy)
     assert "the models may have 400 KB" in event["error"]
     assert client.answer("hi", max_new_tokens=1)["generated_text"]
 

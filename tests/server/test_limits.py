@@ -18,7 +18,7 @@ from tests.server.test_stopping import LONG
 @pytest.fixture(scope="module")
 def small(start: Start) -> Client:
     """A server with one slot and one place to wait."""
-    return start("--slots", "1", "--queue", "1").client().accept_terms()
+    return start("--slots", "1", "--queue", "1").client()
 
 
 def long_body(model: str) -> dict[str, Any]:
@@ -63,10 +63,8 @@ def test_beyond_the_queue_each_protocol_says_429_in_its_words(
             path = f"/conversation/{conversation}"
             old = small.call("POST", path, turn("hi", LONG) | {"stream": streamed})
             assert old.status == 429
-            assert old.json == {
-                "error": "Model is overloaded",
-                "error_type": "overloaded",
-            }
+            assert old.json["error_type"] == "overloaded"
+            assert "too many answers" in old.json["error"]
             assert int(old.headers["retry-after"]) > 0
 
 

@@ -14,11 +14,10 @@ import gguf
 import pytest
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.server import loading
+from h2o_magic.server import models
 from h2o_magic.server import probe as probing
 from h2o_magic.server.file_choice import is_later_part, part_names, whole_name
-from h2o_magic.server.loading import load
-from h2o_magic.server.models import Models
+from h2o_magic.server.models import Models, load
 from h2o_magic.server.probe import end_probes, probe
 from h2o_magic.server.room import Room
 from h2o_magic.server.weights import find_weights
@@ -142,7 +141,7 @@ def test_a_signal_ends_a_server_that_tries_an_endless_file_and_the_try_too(
 ) -> None:
     path = write_llama(tmp_path / "m.gguf", template=ENDLESS)
     serving = start("--idle-minutes", "0", "--grace", "0" if signals == 1 else "99")
-    client = serving.client().accept_terms()
+    client = serving.client()
     body = turn("hi", {"max_new_tokens": 1})
     with client.open("POST", f"/conversation/{client.converse(str(path))}", body) as it:
         until(lambda: bool(tries_of(path)))
@@ -169,10 +168,10 @@ def test_the_server_lives_on_and_answers_from_others(
     start: Start, tmp_path: Path
 ) -> None:
     serving = start("--idle-minutes", "0")
-    client = serving.client().accept_terms()
+    client = serving.client()
     for kind, (change, _) in BROKEN.items():
         path = damaged(tmp_path / f"{kind}.gguf", change)
-        *_, event = client.ask(client.converse(str(path)), "hi", max_new_tokens=1)
+        event = client.failure(str(path), max_new_tokens=1)
         assert path.name in event["error"], kind
     assert client.answer("hi", max_new_tokens=1)["generated_text"]
     assert serving.process.poll() is None
@@ -184,13 +183,13 @@ def test_a_file_that_is_written_over_while_it_answers_ends_nothing(
     """Were it mapped, the first look at a page that is gone would end the server."""
     path = write_llama(tmp_path / "m.gguf", context=8192, layers=8)
     serving = start("--idle-minutes", "0")
-    client = serving.client().accept_terms()
+    client = serving.client()
     body = turn("hi", {"max_new_tokens": 300, "temperature": 0.1})
     with client.open("POST", f"/conversation/{client.converse(str(path))}", body) as it:
         assert it.read(5) == b"data:"
         path.write_bytes(b"")
         assert b'"generated_text":"' in it.read()
-    *_, event = client.ask(client.converse(str(path)), "hi", max_new_tokens=1)
+    event = client.failure(str(path), max_new_tokens=1)
     assert "it is empty" in event["error"]
     write_llama(path, layers=1)
     last = client.answer("hi", str(path), max_new_tokens=1, temperature=0.1)
@@ -201,15 +200,15 @@ def test_a_file_that_is_written_over_while_it_answers_ends_nothing(
 def test_a_folder_is_no_model(client: Client, tmp_path: Path) -> None:
     (tmp_path / "folder.gguf").mkdir()
     reply = client.call("POST", "/conversation", {"model": f"{tmp_path}/folder.gguf"})
-    assert reply.status == 500
-    assert "there is no file" in reply.json["reason"]
+    assert reply.status == 422
+    assert "there is no file" in reply.json["error"]
 
 
 def test_a_file_is_tried_elsewhere_once_and_again_when_it_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[Path] = []
-    monkeypatch.setattr(loading, "probe", tried.append)
+    monkeypatch.setattr(models, "probe", tried.append)
     path = write_llama(tmp_path / "m.gguf")
     for _ in range(2):
         load(path, ROOM).close()
@@ -222,7 +221,7 @@ def test_a_file_is_tried_elsewhere_once_and_again_when_it_changes(
 def test_the_packages_own_weights_are_not_tried(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(loading, "probe", lambda _: pytest.fail("it was tried"))
+    monkeypatch.setattr(models, "probe", lambda _: pytest.fail("it was tried"))
     weights = find_weights("llama-13b")
     assert weights is not None
     load(weights.path, ROOM).close()
@@ -282,7 +281,7 @@ def test_split_weights_of_which_a_part_is_missing_say_which(tmp_path: Path) -> N
     first, second = write_split(tmp_path)
     second.unlink()
     with served(Models(1)) as client:
-        *_, event = client.ask(client.converse(str(first)), "hi")
+        event = client.failure(str(first))
     assert "m-00002-of-00002.gguf is not there" in event["error"]
 
 

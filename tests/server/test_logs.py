@@ -17,8 +17,7 @@ from h2o_magic.errors import (
     MessagesError,
     ParameterError,
 )
-from h2o_magic.server.engine_output import Sieve
-from h2o_magic.server.log_output import JsonLines
+from h2o_magic.server.log_output import JsonLines, Sieve
 from tests.server.client import Client, turn, until
 from tests.server.conftest import Serving, Start
 from tests.server.test_openai_routes import CHAT, body
@@ -123,7 +122,7 @@ def answered() -> list[dict[str, str]]:
 
 
 def test_nothing_that_was_said_is_in_the_log(logging_server: Serving) -> None:
-    client = logging_server.client().accept_terms()
+    client = logging_server.client()
     say_it_everywhere(client)
     log = logging_server.log_file.read_text()
     assert log.count(CHAT) > 10

@@ -16,11 +16,11 @@ from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.events import Finished, Notice
 from h2o_magic.messages import user
-from h2o_magic.server import waiting
+from h2o_magic.server import generation
 from h2o_magic.server.engine import Engine
+from h2o_magic.server.generation import Waiting
 from h2o_magic.server.models import Models
 from h2o_magic.server.room import Room, memory_of, room_for
-from h2o_magic.server.waiting import Waiting
 from tests.server.client import Client, read_events, turn, until
 from tests.server.in_thread import served
 from tests.server.tiny_gguf import write_llama
@@ -33,7 +33,7 @@ ONE = {"max_new_tokens": 1, "temperature": 0.1}
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is kept quiet for a moment first, and no model counts as tiny."""
-    monkeypatch.setattr(waiting, "QUIET", 0.0)
+    monkeypatch.setattr(generation, "QUIET", 0.0)
     monkeypatch.setattr("h2o_magic.server.models.TINY_FILE", 0)
 
 

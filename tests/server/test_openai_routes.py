@@ -24,7 +24,7 @@ QUESTION = [{"role": "user", "content": "How do I stop an answer?"}]
 
 @pytest.fixture
 def bare(serving: Serving) -> Client:
-    """A client without a cookie, which accepted nothing."""
+    """A client of the server that most tests talk to."""
     return serving.client()
 
 
@@ -204,7 +204,7 @@ def test_a_stream_says_the_same_as_an_answer_at_once(bare: Client) -> None:
     assert joined(stream(bare)) == text_of(ask(bare))
 
 
-def test_neither_cookie_nor_terms_nor_referer_are_needed(bare: Client) -> None:
+def test_an_answer_sets_no_cookie_and_has_an_id(bare: Client) -> None:
     reply = ask(bare)
     assert reply.status == 200
     assert "set-cookie" not in reply.headers
@@ -588,7 +588,7 @@ def test_a_model_that_can_never_fit_is_a_400_that_nobody_repeats(noisy: str) -> 
             found = error(ask(client, model=noisy, stream=streamed), 400)
             assert (found["param"], found["code"]) == ("model", "model_too_large")
             assert "can never fit" in found["message"]
-        *_, event = client.ask(client.converse(noisy), "hi")
+        event = client.failure(noisy)
         assert "can never fit" in event["error"]
 
 

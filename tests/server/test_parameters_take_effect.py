@@ -196,39 +196,22 @@ def test_broken_characters_never_reach_the_stream(client: Client, noisy: str) ->
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        (
-            {"temperature": -1.5},
-            (
-                "`temperature` must be a number, 0 or above (0 takes the most likely "
-                "word each time)"
-            ),
-        ),
-        ({"repetition_penalty": 0}, "`repetition_penalty` must be strictly positive"),
-        ({"top_p": 0}, "`top_p` must be > 0.0 and <= 1.0"),
-        ({"top_p": 1.01}, "`top_p` must be > 0.0 and <= 1.0"),
-        ({"typical_p": 0}, "`typical_p` must be > 0.0 and < 1.0"),
-        ({"top_k": 0}, "`top_k` must be strictly positive"),
-        ({"max_new_tokens": 0}, "`max_new_tokens` must be strictly positive"),
-        ({"truncate": -1}, "`truncate` must be strictly positive"),
-        ({"stop": list("abcde")}, "`stop` supports up to 4 stop sequences. Given: 5"),
-        ({"stop": [""]}, "`stop` must be at most 4 texts, none of them empty"),
-        ({"seed": -1}, "`seed` must be a whole number from 0 to 4294967294"),
-        ({"best_of": 2}, "`best_of` != 1 is not supported when streaming tokens"),
-        (
-            {"decoder_input_details": True},
-            "`decoder_input_details` == true is not supported when streaming tokens",
-        ),
+        ({"temperature": -1.5}, "must be a number, 0 or above"),
+        ({"repetition_penalty": 0}, "must be a number above 0, got 0"),
+        ({"top_p": 1.01}, "must be > 0.0 and <= 1.0, got 1.01"),
+        ({"typical_p": 0}, "must be > 0.0 and < 1.0, got 0"),
+        ({"max_new_tokens": 0}, "must be a whole number above 0, got 0"),
+        ({"stop": list("abcde")}, "must be at most 4 texts"),
+        ({"stop": [""]}, "must be at most 4 texts"),
+        ({"seed": -1}, "must be a whole number from 0 to 4294967294, got -1"),
     ],
     ids=str,
 )
-def test_a_value_out_of_range_is_refused_in_the_old_words(
+def test_a_value_out_of_range_is_refused(
     client: Client, parameters: dict[str, Any], message: str
 ) -> None:
-    error = {
-        "error": f"Input validation error: {message}",
-        "error_type": "validation",
-    }
-    assert client.ask(client.converse(), "x", **parameters) == [error]
+    (name,) = parameters
+    assert f"`{name}` {message}" in refusal(client, parameters)
 
 
 @pytest.mark.parametrize("name", [p.name for p in PARAMETERS.values() if p.gptgm])
@@ -237,14 +220,21 @@ def test_a_value_of_the_wrong_type_is_refused(client: Client, name: str) -> None
         kind = PARAMETERS[name].kind
         if kind is type(wrong) or (kind, wrong) in ((tuple, "many"), (float, 7)):
             continue
-        body = turn("x", {name: wrong})
-        reply = client.call("POST", f"/conversation/{client.converse()}", body)
-        assert reply.status == 422, wrong
-        assert f"parameters.{name}: invalid type".encode() in reply.body
+        assert f"`{name}` " in refusal(client, {name: wrong})
 
 
-def test_what_the_old_engine_ignored_is_ignored(client: Client) -> None:
-    foreign = {"best_of": 1, "watermark": True, "no_such_thing": 3, "top_n_tokens": 2}
+def refusal(client: Client, parameters: dict[str, Any]) -> str:
+    """Ask with parameters that cannot be used, and return what is said of them."""
+    path = f"/conversation/{client.converse()}"
+    reply = client.call("POST", path, turn("x", parameters))
+    assert (reply.status, reply.json["error_type"]) == (422, "validation")
+    words = reply.json["error"]
+    assert isinstance(words, str)
+    return words
+
+
+def test_what_is_no_parameter_is_ignored(client: Client) -> None:
+    foreign = {"best_of": 2, "watermark": True, "no_such_thing": 3}
     assert client.answer("hello", **foreign)["generated_text"]
 
 

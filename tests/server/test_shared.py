@@ -17,8 +17,8 @@ import pytest
 
 from h2o_magic.cli import main
 from h2o_magic.server.listening import resolve, url_of
-from h2o_magic.server.token_file import read_token
-from tests.server.client import FORM, Client, Reply, until
+from h2o_magic.server.run_settings import read_token
+from tests.server.client import Client, Reply, until
 from tests.server.conftest import Serving
 from tests.server.test_openai_routes import CHAT, body, error, sse
 
@@ -275,13 +275,8 @@ def test_on_loopback_a_foreign_name_is_refused_for_a_shared_one_too(
 
 def test_the_old_protocol_works_for_a_team_behind_a_proxy_too(team: Shared) -> None:
     client = Client(team.client.url, TOKEN, headers={"Host": "gpu-box"})
-    form = {"Content-Type": FORM, "Referer": "https://gpu-box/"}
-    reply = client.call("POST", "/settings", "ethicsModalAccepted=true", form)
-    assert reply.status == 200
-    client.cookie = reply.headers["set-cookie"].partition(";")[0]
+    assert client.call("POST", "/settings", "ethicsModalAccepted=true").status == 200
     assert client.answer("How do I stop an answer?")["generated_text"]
-    foreign = form | {"Referer": "https://example.org/"}
-    assert client.call("POST", "/settings", "a=b", foreign).status == 403
 
 
 # What it offers
@@ -297,13 +292,13 @@ def test_only_the_named_models_are_listed(team: Shared) -> None:
 def test_only_the_named_models_can_be_asked(team: Shared, endless: str) -> None:
     by_id = "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-7b-v3"
     assert team.client.call("POST", CHAT, body(by_id)).status == 200
-    client = Client(team.client.url, TOKEN).accept_terms()
+    client = Client(team.client.url, TOKEN)
     for model in ("falcon-40b", endless, "/etc/passwd"):
         found = error(team.client.call("POST", CHAT, body(model)), 404)
         assert "unknown model" in found["message"]
         reply = client.call("POST", "/conversation", {"model": model})
-        assert reply.status == 500
-        assert "unknown model" in reply.json["reason"]
+        assert reply.status == 422
+        assert "unknown model" in reply.json["error"]
         messages = {"model": model, "messages": [{"role": "user", "content": "x"}]}
         assert client.call("POST", "/api/tokenize", messages).status == 422
 
@@ -381,8 +376,6 @@ def test_health_tells_a_team_nothing_of_the_machine(team: Shared) -> None:
     health = team.client.call("GET", "/health").json
     assert {"version", "uptime", "slots", "loaded"} < set(health)
     assert not {"pid", "log", "instance", "memory"} & set(health)
-    page = team.client.call("GET", "/").body.decode()
-    assert "for this user only" not in page
 
 
 # Its end
@@ -407,7 +400,7 @@ def test_after_a_signal_answers_end_and_nothing_new_begins(
     own: Callable[..., Shared], endless: str, number: signal.Signals
 ) -> None:
     shared = own("--grace", "600")
-    client = Client(shared.client.url, TOKEN).accept_terms()
+    client = Client(shared.client.url, TOKEN)
     conversation = client.converse()
     with client.open("POST", CHAT, long_stream(endless, 4000)) as answer:
         answer.readline()
@@ -507,7 +500,7 @@ def test_a_running_answer_can_be_stopped_while_the_server_ends(
     own: Callable[..., Shared], endless: str
 ) -> None:
     shared = own("--grace", "600")
-    client = Client(shared.client.url, TOKEN).accept_terms()
+    client = Client(shared.client.url, TOKEN)
     conversation = client.converse(endless)
     greedy = {"do_sample": False, "max_new_tokens": 8000}
     with client.open_answer(conversation, "hi", **greedy) as answer:

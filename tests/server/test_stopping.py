@@ -56,7 +56,7 @@ def test_a_client_that_leaves_an_unstreamed_answer_frees_the_slot(
     client: Client, endless: str
 ) -> None:
     path = f"/conversation/{client.converse(endless)}"
-    headers = {"Authorization": f"Bearer {client.token}", "Cookie": f"{client.cookie}"}
+    headers = {"Authorization": f"Bearer {client.token}"}
     body = json.dumps(turn("hi", LONG) | {"stream": False})
     connection = http.client.HTTPConnection(client.url.removeprefix("http://"))
     connection.request("POST", path, body, headers)
@@ -130,7 +130,7 @@ def test_five_streams_with_four_slots_all_end(client: Client, endless: str) -> N
 
 
 def test_who_waits_can_leave(start: Start, endless: str) -> None:
-    client = start("--slots", "1").client().accept_terms()
+    client = start("--slots", "1").client()
     first, second, third = (client.converse(endless) for _ in range(3))
     with client.open_answer(first, "hi", **LONG) as answer:
         answer.readline()

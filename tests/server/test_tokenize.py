@@ -38,7 +38,7 @@ def test_it_counts_more_than_fits(client: Client) -> None:
     assert count(client, [long]).json["tokens"] > 100_000
 
 
-def test_it_needs_the_token_but_no_accepted_terms(serving: Serving) -> None:
+def test_it_needs_the_token(serving: Serving) -> None:
     assert count(serving.client(), [QUESTION]).status == 200
     assert count(Client(serving.url, "wrong"), [QUESTION]).status == 401
 
