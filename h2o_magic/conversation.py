@@ -31,7 +31,7 @@ class Conversation:
     Parameters
     ----------
     exchange
-        Holds the record, and lets the server forget what the record has lost.
+        Holds the record.
     settings
         The settings in force.
     """
@@ -51,7 +51,6 @@ class Conversation:
     def record(self, record: Record) -> None:
         self._exchange.record.close()
         self._exchange.record = record
-        self._exchange.forget()
         self._go_to_kept_thread()
         self.changed(None)
 
@@ -139,7 +138,6 @@ class Conversation:
         expect("a turn's number", at, int, optional=True)
         name = self._name(new)
         count = self.record.fork(self._name(thread), name, at, overwrite=overwrite)
-        self._exchange.forget([name])
         self.changed(name)
         return count
 
@@ -164,7 +162,6 @@ class Conversation:
         """
         name = self._name(thread)
         count = self.record.reset(None if everything else name, erase=erase)
-        self._exchange.forget(None if everything else [name])
         self.changed(None if everything else name)
         return count
 

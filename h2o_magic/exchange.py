@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import tee
@@ -66,7 +65,6 @@ class Exchange:
         self._recommended = recommended
         self._backend = backend
         self._limits: ModelLimits | None = None
-        self._chats: dict[str, str] = {}
         self._lines: dict[str, WaitingLine[Answer]] = {}
         self._lock = threading.RLock()
         self._demo_told = False
@@ -89,15 +87,6 @@ class Exchange:
         self._limits = None
         if backend is not None:
             backend.close()
-
-    def forget(self, threads: Iterable[str] | None = None) -> None:
-        """Let the server forget what it holds of some threads; None for all."""
-        with self._lock:
-            names = list(self._chats if threads is None else threads)
-            chats = [self._chats.pop(name, None) for name in names]
-        for chat in chats:
-            if chat is not None and self._backend is not None:
-                self._backend.forget(chat)
 
     def line(self, question: Question) -> WaitingLine[Answer]:
         """Return where those wait who ask in a thread; outside of it nobody does."""
@@ -144,7 +133,7 @@ class Exchange:
         if not question.history:
             messages = (*head, user(question.text))
             return Started(
-                _request(question, uuid.uuid4().hex, messages),
+                _request(question, messages),
                 self.backend,
                 demo_told=self._demo_told,
             )
@@ -158,9 +147,8 @@ class Exchange:
             for turn in chosen.turns
             for message in turn.messages(partial=question.send_partial)
         ]
-        chat = self._chats.setdefault(thread, uuid.uuid4().hex)
         return Started(
-            _request(question, chat, (*head, *history, user(question.text))),
+            _request(question, (*head, *history, user(question.text))),
             self.backend,
             sent=len(chosen.turns),
             earlier=earlier,
@@ -194,9 +182,7 @@ class Exchange:
         """
         request, turn = started.request, started.turn
         self._demo_told = self._demo_told or facts.demo
-        if turn is None or started.record is None:
-            started.backend.forget(request.chat)
-        else:
+        if turn is not None and started.record is not None:
             turn = replace(
                 turn, answer=text, status=facts.status, facts=facts.as_metadata()
             )
@@ -276,11 +262,8 @@ def _input_room(question: Question, context: int, dialect: str) -> int:
     return input_room(context, cast(int, most), cast("int | None", truncate))
 
 
-def _request(
-    question: Question, chat: str, messages: tuple[Message, ...]
-) -> ChatRequest:
+def _request(question: Question, messages: tuple[Message, ...]) -> ChatRequest:
     return ChatRequest(
-        chat=chat,
         model=question.model,
         messages=messages,
         parameters=question.parameters,

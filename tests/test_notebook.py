@@ -39,7 +39,6 @@ class ScriptedBackend:
         self.scripts = list(scripts)
         self.requests: list[ChatRequest] = []
         self.open = 0
-        self.forgotten: list[str] = []
         self.closed = False
 
     def stream(self, request: ChatRequest) -> Iterator[Event]:
@@ -59,9 +58,6 @@ class ScriptedBackend:
 
     def model(self, name: str = "") -> ModelInfo | None:
         return next((m for m in self.models() if m.name == name), None)
-
-    def forget(self, chat: str) -> None:
-        self.forgotten.append(chat)
 
     def close(self) -> None:
         self.closed = True
@@ -185,21 +181,6 @@ def test_the_turns_before_are_sent_as_history() -> None:
         assistant("Two."),
         user("3?"),
     )
-
-
-def test_all_questions_of_a_conversation_belong_to_one_chat() -> None:
-    session, backend = session_with()
-    answered(session, "1?")
-    answered(session, "2?")
-    first, second = backend.requests
-    assert first.chat == second.chat
-
-
-def test_two_sessions_have_chats_of_their_own() -> None:
-    backend = ScriptedBackend()
-    answered(NotebookSession(backend), "Hi")
-    answered(NotebookSession(backend), "Hi")
-    assert backend.requests[0].chat != backend.requests[1].chat
 
 
 def test_a_cell_that_is_run_again_sends_what_came_before_it_only() -> None:
@@ -423,13 +404,6 @@ def test_a_run_of_a_cell_of_which_nothing_came_leaves_the_good_one() -> None:
     assert (turn.question, turn.answer, turn.status) == ("1?", "One.", "complete")
 
 
-def test_reset_gives_back_the_chat_on_the_server() -> None:
-    session, backend = session_with()
-    answered(session, "Hi")
-    session.reset()
-    assert backend.forgotten == [backend.requests[0].chat]
-
-
 def test_closing_gives_back_what_the_backend_holds() -> None:
     session, backend = session_with()
     session.close()
@@ -443,7 +417,7 @@ def test_an_empty_model_is_refused_before_anything_is_sent() -> None:
     assert backend.requests == []
 
 
-def test_reset_forgets_the_turns_and_begins_a_new_chat() -> None:
+def test_reset_forgets_the_turns() -> None:
     session, backend = session_with()
     answered(session, "1?", cell="a")
     answered(session, "2?", cell="b")
@@ -451,7 +425,6 @@ def test_reset_forgets_the_turns_and_begins_a_new_chat() -> None:
     assert session.turns() == ()
     answered(session, "3?", cell="a")
     assert backend.requests[2].messages == (user("3?"),)
-    assert backend.requests[2].chat != backend.requests[0].chat
 
 
 def test_reset_of_a_new_session_forgets_nothing() -> None:
@@ -469,7 +442,6 @@ def test_threads_know_nothing_of_each_other() -> None:
     answered(session, "3?")
     assert backend.requests[1].messages == (user("2?"),)
     assert backend.requests[2].messages == (user("1?"), assistant("One."), user("3?"))
-    assert backend.requests[1].chat != backend.requests[0].chat
     assert [(t.name, t.turns) for t in session.threads()] == [("main", 2), ("ideas", 1)]
 
 
@@ -592,7 +564,6 @@ def test_a_question_outside_sees_nothing_and_leaves_nothing() -> None:
     answer = session.ask("2?", history=False)
     list(answer)
     assert backend.requests[1].messages == (user("2?"),)
-    assert backend.forgotten == [backend.requests[1].chat]
     assert not answer.facts.history
     assert [turn.question for turn in session.turns()] == ["1?"]
 

@@ -1,7 +1,7 @@
 """What a server must be able to do for the session: the Backend protocol.
 
-A backend holds settings and may cache what a server remembers, but never the state of
-a running answer: several answers may stream from one backend at once.
+A backend holds settings, and never the state of a conversation or of a running answer:
+several answers may stream from one backend at once.
 """
 
 from __future__ import annotations
@@ -23,10 +23,6 @@ class ChatRequest:
 
     Attributes
     ----------
-    chat : str
-        Key of the chat that the question belongs to; a backend may keep one server
-        conversation for each key. The messages are the record, the server's memory is
-        only a cache of them.
     model : str
         Short name or id of the model.
     messages : tuple of Message
@@ -43,7 +39,6 @@ class ChatRequest:
         `Source` event says so; others never see it.
     """
 
-    chat: str
     model: str
     messages: tuple[Message, ...]
     parameters: Mapping[str, Value] = field(default_factory=dict)
@@ -161,15 +156,6 @@ class Backend(Protocol):
         ------
         BackendError
             If the server is not reached, or refuses these.
-        """
-
-    def forget(self, chat: str) -> None:
-        """Give back what is held here and on the server for one chat; never raises.
-
-        Parameters
-        ----------
-        chat
-            Key of a chat that has ended. One that is not known is no error.
         """
 
     def close(self) -> None:

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from h2o_magic.backends.event_body import EventBody
-from h2o_magic.backends.event_frame import Frame, Places
 from h2o_magic.backends.own_facts import comment_notices
 from h2o_magic.decoders import ServerSentEvent
 from h2o_magic.events import Event
@@ -22,20 +21,11 @@ __all__ = ["EventReader", "Interprets"]
 class Interprets(Protocol):
     """What reads the events of one dialect, and keeps the answer."""
 
-    #: Where events may differ and still say nothing but a text.
-    places: ClassVar[Places]
-
     def feed(self, events: Iterable[ServerSentEvent]) -> Iterator[Event]:
         """Take events of the stream, that came together, and yield what they mean.
 
         Text in neighbouring ones may be yielded as one.
         """
-
-    def is_text_alone(self, document: dict[str, Any]) -> bool:
-        """Tell whether an event, if it came now, would say nothing but its text."""
-
-    def take_texts(self, texts: list[str]) -> Iterator[Event]:
-        """Take the texts of such events and yield what they mean, as :meth:`feed`."""
 
     def take_whole(self, document: object) -> Iterator[Event]:
         """Take the only document of a body; None where it is a stream."""
@@ -59,7 +49,6 @@ class EventReader(Generic[_I]):
     def __init__(self, interpreter: _I) -> None:
         self._interpreter = interpreter
         self._body = EventBody()
-        self._frame: Frame | None = None
 
     def feed(self, data: bytes) -> Iterator[Event]:
         """Take the next bytes of the body and yield the events that they complete.
@@ -71,33 +60,7 @@ class EventReader(Generic[_I]):
         ProtocolError
             If the body is a document of more than 16 MiB.
         """
-        if self._frame is not None:
-            begun = self._rest_of_event(data, self._frame)
-            yield from self._read(self._body.feed(data[:begun]))
-            texts, size = self._texts(data[begun:], self._frame)
-            if texts:
-                yield from self._interpreter.take_texts(texts)
-                yield from self._read(self._body.feed(data[begun + size :]))
-                return
-            data = data[begun:]
         yield from self._read(self._body.feed(data))
-        read = self._interpreter
-        self._frame = Frame.of(data, read.places, read.is_text_alone) or self._frame
-
-    def _rest_of_event(self, data: bytes, frame: Frame) -> int:
-        """Return how many of the next bytes belong to an event that has begun."""
-        if self._body.between_events:
-            return 0
-        end = data.find(frame.end)
-        return len(data) if end < 0 else end + len(frame.end)
-
-    def _texts(self, data: bytes, frame: Frame) -> tuple[list[str], int]:
-        """Return the texts of the next events in a frame, and the size of those."""
-        if not self._body.between_events:
-            return [], 0
-        if not self._interpreter.is_text_alone(frame.document):
-            return [], 0
-        return frame.texts(data)
 
     def flush(self) -> Iterator[Event]:
         """Yield what the end of the body, or a cut, leaves to be shown.

@@ -14,12 +14,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from h2o_magic.backends import Backend, ChatRequest
-from h2o_magic.backends.chatui import ChatUIBackend
-from h2o_magic.backends.chatui import reader as chatui_reader
-from h2o_magic.backends.chatui import stream as chatui_stream
 from h2o_magic.backends.gptgm import GptGmBackend
-from h2o_magic.backends.gptgm import reader as gptgm_reader
-from h2o_magic.backends.gptgm import stream as gptgm_stream
+from h2o_magic.backends.gptgm import parser as gptgm_parser
 from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.backends.openai import reader as openai_reader
 from h2o_magic.backends.openai import stream as openai_stream
@@ -27,7 +23,7 @@ from h2o_magic.backends.patience import Patience
 from h2o_magic.errors import BackendError
 from h2o_magic.events import Event, Finished
 from h2o_magic.messages import user
-from tests.backends import chatui_server, scripted
+from tests.backends import scripted
 from tests.backends.scripted import (
     Answer,
     GptGmScript,
@@ -201,16 +197,12 @@ def _each(events: Iterable[Event], *, into: list[Event]) -> list[Event]:
     return []
 
 
-def request(text: str = "Hi", chat: str = "chat", **more: Any) -> ChatRequest:
-    return ChatRequest(chat, "tiny", (user(text),), **more)
+def request(text: str = "Hi", **more: Any) -> ChatRequest:
+    return ChatRequest("tiny", (user(text),), **more)
 
 
 def _event(text: bytes) -> bytes:
     return b"data: %s\n\n" % text
-
-
-def _line(text: bytes) -> bytes:
-    return text + b"\n"
 
 
 # gpt-gm
@@ -243,7 +235,7 @@ GPTGM = Dialect(
     frame=_event,
     question=_gptgm_question,
     others=_gptgm_others,
-    reader=lambda: gptgm_reader.AnswerReader(gptgm_stream.Interpreter()),
+    reader=lambda: gptgm_parser.AnswerReader(gptgm_parser.Interpreter()),
     key=SECRET,
     how_to_give_a_key="--key-env",
     unsayable={},
@@ -304,39 +296,4 @@ OPENAI = Dialect(
 )
 
 
-# chat-ui
-
-
-def _chatui_question(request: Request) -> str | None:
-    asks = chatui_server.step(request) == "generate"
-    return chatui_server.question(request)["inputs"] if asks else None
-
-
-def _chatui_others() -> Script:
-    script = chatui_server.ChatUIScript()
-    return lambda r: CHATUI.models if r.path == CHATUI.models_call else script(r)
-
-
-CHATUI = Dialect(
-    "chatui",
-    make=ChatUIBackend,
-    token=chatui_server.token,
-    end=lambda text: [chatui_server.final(text), chatui_server.FINISHED],
-    failure=chatui_server.failed,
-    frame=_line,
-    question=_chatui_question,
-    others=_chatui_others,
-    reader=lambda: chatui_reader.AnswerReader(chatui_stream.Interpreter()),
-    key=f"hf-chat={SECRET}",
-    how_to_give_a_key="hf-chat=",
-    unsayable={"temperature": 0.5, "stop": ("x",), "max_new_tokens": 9, "seed": 1},
-    takes_all="",
-    defaults=frozenset(),
-    takes_stop=False,
-    an_error_can_follow_the_end="chat-ui of 2023 to 2024 ends a failed answer, too",
-    models_call="/api/models",
-    models=document([{"id": "tiny"}]),
-    no_list_is_no_error="",
-)
-
-DIALECTS = (GPTGM, OPENAI, CHATUI)
+DIALECTS = (GPTGM, OPENAI)

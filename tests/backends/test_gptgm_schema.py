@@ -31,7 +31,7 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GptGmBackend]:
 
 
 def ask(backend: GptGmBackend, schema: object) -> list[Event]:
-    request = ChatRequest("chat", "llama-13b", QUESTION, PARAMETERS, schema=schema)
+    request = ChatRequest("llama-13b", QUESTION, PARAMETERS, schema=schema)
     return list(backend.stream(request))
 
 

@@ -1,4 +1,4 @@
-"""Which models a gpt-gm server offers.
+"""Which models a gpt-gm server offers, and how many tokens they would read.
 
 Servers of this package, and chat-ui from 2024, list them at ``/api/models``. Before
 that only the page data of SvelteKit had them, in the encoding of devalue
@@ -7,18 +7,35 @@ that only the page data of SvelteKit had them, in the encoding of devalue
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from h2o_magic.backends import ModelInfo
-from h2o_magic.backends.gptgm.calls import GptGmCalls
+from h2o_magic.backends.gptgm.api import GptGmCalls, as_items
 from h2o_magic.catalogue import MODELS, find_model
 from h2o_magic.errors import ProtocolError, StatusError
+from h2o_magic.messages import Message
 
-__all__ = ["list_models", "models_of_api", "models_of_page", "unflatten"]
+__all__ = [
+    "count_tokens",
+    "list_models",
+    "models_of_api",
+    "models_of_page",
+    "service_id",
+    "unflatten",
+]
 
 # A refusal to answer at all is not a missing list.
 _REFUSED = (401, 403, 429)
+# What our own server says of a question that it cannot count.
+_UNUSABLE = (422, 424)
 _DEEPEST = 64
+
+
+def service_id(model: str) -> str:
+    """Return the id by which the gpt-gm service knows a model, or the name as it is."""
+    known = find_model(model)
+    return known.service_id if known else model
 
 
 def list_models(calls: GptGmCalls) -> list[ModelInfo]:
@@ -44,6 +61,34 @@ def list_models(calls: GptGmCalls) -> list[ModelInfo]:
             if models:
                 return models
     return [ModelInfo(m.name) for m in MODELS.values() if m.service_id != m.name]
+
+
+def count_tokens(
+    calls: GptGmCalls, model: str, messages: Sequence[Message]
+) -> int | None:
+    """Return how many tokens `model` would read of `messages`; None if nobody counts.
+
+    They are sent to servers of this package only.
+
+    Raises
+    ------
+    BackendError
+        If the server is not reached, or says that it cannot count these.
+    """
+    try:
+        health = calls.get("/health")
+        if not isinstance(health, dict) or not isinstance(health.get("instance"), str):
+            return None
+        asked = {"model": model, "messages": as_items(messages)}
+        answer = calls.post("/api/tokenize", asked)
+    except ProtocolError:
+        return None
+    except StatusError as error:
+        if error.status in _UNUSABLE:
+            raise
+        return None
+    tokens = answer.get("tokens") if isinstance(answer, dict) else None
+    return tokens if type(tokens) is int and tokens >= 0 else None
 
 
 def models_of_api(document: object) -> list[ModelInfo]:
