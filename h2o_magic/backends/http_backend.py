@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-from h2o_magic.backends import ChatRequest
+from h2o_magic.backends import ChatRequest, ModelInfo
 from h2o_magic.backends.answer_stream import AnswerStream
 from h2o_magic.backends.arguments import check_kind, checked_messages, one_connection
 from h2o_magic.backends.ask import Question, ask
@@ -90,6 +90,33 @@ class HttpBackend(ABC, Generic[_Calls]):
         """
         checked_messages(request.messages)
         return ask(self._question(request), self.connect)
+
+    @abstractmethod
+    def models(self) -> list[ModelInfo]:
+        """Return what the server offers.
+
+        Raises
+        ------
+        BackendError
+            If it does not say.
+        """
+
+    def model(self, name: str = "") -> ModelInfo | None:
+        """Return what the server says of one model; None if nothing.
+
+        Parameters
+        ----------
+        name
+            The model's name; empty for the one that answers where nobody chose one,
+            which only servers of this package tell.
+
+        Raises
+        ------
+        BackendError
+            If it is not reached, or does not say what it offers.
+        """
+        found = self.models() if name else []
+        return next((m for m in found if m.name == name), None)
 
     def connect(self, lost: bool = False) -> _Calls:
         """Return the way to the server; `lost` if the last one led to nobody."""

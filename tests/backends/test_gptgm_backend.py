@@ -771,10 +771,11 @@ def test_a_cookie_that_changes_is_followed() -> None:
 
 
 def test_a_server_without_cookies_is_used_without() -> None:
-    with chatting() as (backend, server, script):
+    with chatting(says("1")) as (backend, server, script):
         script.usual["page"] = document({})
         script.usual["settings"] = document({"type": "redirect"})
         script.usual["create"] = document({"conversationId": IDS[0]})
+        script.usual["delete"] = document({})
         ask(backend, *FIRST)
         assert not any("cookie" in r.headers for r in server.requests)
 

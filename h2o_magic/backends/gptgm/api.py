@@ -43,35 +43,17 @@ _SAFE_ID = re.compile(r"[0-9A-Za-z_-]{1,128}")
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A new conversation on the server.
-
-    Attributes
-    ----------
-    id : str
-        Its id.
-    has_history : bool
-        True if the server acknowledged the history that it was given.
-    source : Source or None
-        What will answer in it, if the server says so; its ``schema`` tells whether
-        answers can be held to a JSON schema there.
-    """
+    """A new conversation on the server, and what will answer in it, if that is told."""
 
     id: str
-    has_history: bool
-    source: Source | None = None
+    has_history: bool  # whether the server acknowledged the history that it was given
+    source: Source | None = None  # its `schema`: whether answers can be held to one
 
 
 class GptGmCalls:
     """One session with a gpt-gm server: its cookie, and whether the terms are accepted.
 
-    Parameters
-    ----------
-    endpoint
-        Where the server is.
-    share
-        True lets the server share the conversations with the models' authors.
-    timeouts
-        How long to wait.
+    With `share` the server may share the conversations with the models' authors.
     """
 
     def __init__(
@@ -85,13 +67,7 @@ class GptGmCalls:
         self._terms_accepted = False
 
     def accept_terms(self, model: str, cancellation: Cancellation) -> None:
-        """Load the start page and accept the terms, once in a session.
-
-        Raises
-        ------
-        StatusError
-            If the server refuses the terms. Among others it knows no such model.
-        """
+        """Load the start page and accept the terms, once in a session."""
         if self._terms_accepted:
             return
         if not self._page_loaded:
@@ -117,16 +93,7 @@ class GptGmCalls:
     def create(
         self, model: str, history: Iterable[Message], cancellation: Cancellation
     ) -> Created:
-        """Make a conversation.
-
-        Servers of this package take over the messages of `history`, and say so; others
-        ignore them.
-
-        Raises
-        ------
-        ProtocolError
-            If the answer names no conversation.
-        """
+        """Make a conversation. Only servers of this package take over its history."""
         messages = as_items(history)
         document = {"model": model, "messages": messages}
         with self._transport.send(

@@ -90,32 +90,14 @@ def _checked_uuid(name: str, value: object) -> str:
 
 @dataclass
 class GptGmQuestion:
-    """One question, and how it is asked; nothing of it stays on the server.
+    """One question, and how it is asked; nothing of it stays on the server."""
 
-    Attributes
-    ----------
-    model : str
-        Id of the model.
-    messages : tuple of Message
-        The whole context; the last one is the question.
-    parameters : mapping
-        Generation parameters, with those of the protocol only.
-    options : mapping
-        The ``options`` of the body.
-    schema : mapping or None
-        JSON schema of the answer; sent only to servers that can use it.
-    pack : callable
-        Makes one text of all messages, for servers that take no history.
-    patience : Patience
-        How often to ask a busy server.
-    """
-
-    model: str
+    model: str  # its id
     messages: tuple[Message, ...]
     parameters: Mapping[str, Value]
     options: Mapping[str, Any]
-    schema: Mapping[str, Any] | None = None
-    pack: Callable[[Sequence[Message]], str] = first_turn_text
+    schema: Mapping[str, Any] | None = None  # only for servers that can use it
+    pack: Callable[[Sequence[Message]], str] = first_turn_text  # without a history
     patience: Patience = DEFAULT_PATIENCE
 
     def __post_init__(self) -> None:
@@ -139,7 +121,12 @@ class GptGmQuestion:
                 held = created.source.schema and self.schema is not None
                 yield replace(created.source, schema=held)
             document = self._document(created)
-            interpreter = self._interpreter()
+            stop = self.parameters.get("stop", ())
+            interpreter = Interpreter(
+                question=self.messages[-1].content,
+                stop=stop if isinstance(stop, tuple) else (),
+                full_text=self.parameters.get("return_full_text") is True,
+            )
             reader = AnswerReader(interpreter)
             writing = True  # closing the connection does not stop it
             with calls.generate(created.id, document, cancellation) as reply:
@@ -178,11 +165,3 @@ class GptGmQuestion:
             "stream": True,
             "options": options,
         }
-
-    def _interpreter(self) -> Interpreter:
-        stop = self.parameters.get("stop", ())
-        return Interpreter(
-            question=self.messages[-1].content,
-            stop=stop if isinstance(stop, tuple) else (),
-            full_text=self.parameters.get("return_full_text") is True,
-        )

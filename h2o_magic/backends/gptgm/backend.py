@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from h2o_magic.backends import ChatRequest, ModelInfo
 from h2o_magic.backends.arguments import check_kind
@@ -12,11 +13,10 @@ from h2o_magic.backends.gptgm.ask import GptGmQuestion, options
 from h2o_magic.backends.gptgm.errors import explained
 from h2o_magic.backends.gptgm.models import count_tokens, list_models, service_id
 from h2o_magic.backends.http_backend import HttpBackend
-from h2o_magic.backends.patience import DEFAULT_PATIENCE, Patience
 from h2o_magic.backends.telling import telling
 from h2o_magic.messages import Message
 from h2o_magic.parameters import resolve
-from h2o_magic.transport import DEFAULT_TIMEOUTS, Endpoint, Timeouts
+from h2o_magic.transport import Endpoint
 
 __all__ = ["GptGmBackend"]
 
@@ -24,35 +24,22 @@ __all__ = ["GptGmBackend"]
 class GptGmBackend(HttpBackend[GptGmCalls]):
     """A gpt-gm server, which gets a new conversation for each question.
 
-    The parameters are those of :class:`.http_backend.HttpBackend`, and:
-
     Parameters
     ----------
     share
         True lets the server share the conversations with the models' authors.
+    **options
+        Those of :class:`.http_backend.HttpBackend`.
     """
 
     dialect = "gpt-gm"
 
     def __init__(
-        self,
-        url: str | None = None,
-        *,
-        token: str | None = None,
-        connection: Callable[[], Endpoint] | None = None,
-        share: bool = False,
-        timeouts: Timeouts = DEFAULT_TIMEOUTS,
-        patience: Patience = DEFAULT_PATIENCE,
+        self, url: str | None = None, *, share: bool = False, **options: Any
     ) -> None:
         check_kind("share", share, bool)
         self._share = share
-        super().__init__(
-            url,
-            token=token,
-            connection=connection,
-            timeouts=timeouts,
-            patience=patience,
-        )
+        super().__init__(url, **options)
 
     def models(self) -> list[ModelInfo]:
         """Return what the server offers, or the known models if it has no list.
@@ -65,17 +52,6 @@ class GptGmBackend(HttpBackend[GptGmCalls]):
         calls = self.connect()
         with telling(partial(explained, url=calls.url)):
             return list_models(calls)
-
-    def model(self, name: str = "") -> ModelInfo | None:
-        """Return what the server says of one model; None if nothing.
-
-        Raises
-        ------
-        BackendError
-            If the server is not reached, or refuses to answer.
-        """
-        found = self.models() if name else []  # it has no word for its best one
-        return next((m for m in found if m.name == name), None)
 
     def count_tokens(self, model: str, messages: Sequence[Message]) -> int | None:
         """Return how many tokens the model would read of `messages`.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import uuid
 import warnings
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any, Literal, overload
 
@@ -23,19 +24,7 @@ from h2o_magic.transport import DEFAULT_TIMEOUTS, Endpoint, Timeouts
 
 __all__ = ["create_completion"]
 
-_OPTIONS = (
-    "base_url",
-    "id",
-    "is_retry",
-    "patience",
-    "response_id",
-    "share",
-    "strict",
-    "timeouts",
-    "token",
-    "use_cache",
-    "web_search_id",
-)
+_told: set[str] = set()  # the models of which this process was warned
 
 
 @overload
@@ -141,12 +130,15 @@ def create_completion(
         One that ends without its final event is an ``IncompleteAnswerError``, after
         its tokens; the text so far is in ``partial``.
     """
-    _refuse_unknown(parameters, (*PARAMETERS, *_OPTIONS))
+    own = inspect.signature(create_completion).parameters.values()
+    known = (*PARAMETERS, *(p.name for p in own if p.kind is p.KEYWORD_ONLY))
+    for name in parameters:
+        if name not in known:
+            nearest = did_you_mean(name, known)
+            raise ParameterError(f"unknown argument {name!r}: {nearest}")
     check_kinds(bool, stream=stream, is_retry=is_retry, use_cache=use_cache)
     check_kinds(bool, strict=strict)
     check_kinds(str, web_search_id=web_search_id)
-    if not isinstance(model, str) or not model.strip():
-        raise ParameterError(f"expected the name of a model, got {model!r}")
     if base_url is None and token is not None:
         raise ConfigurationError("a token belongs to a server: give base_url with it")
     backend = GptGmBackend(
@@ -173,10 +165,10 @@ def create_completion(
         patience=patience,
     )
     events = _events(backend, question)
-    return _tokens(events) if stream else _text_of([*events])
-
-
-_told: set[str] = set()  # the models of which this process was warned
+    if stream:
+        return _tokens(events)
+    *_, last = events
+    return last.text if isinstance(last, Finished) else ""
 
 
 def _events(
@@ -213,20 +205,6 @@ def _tokens(events: Generator[Event, None, None]) -> Iterator[str]:
         for event in events:
             if isinstance(event, TextDelta):
                 yield event.text
-
-
-def _text_of(events: Sequence[Event]) -> str:
-    last = events[-1] if events else None
-    return last.text if isinstance(last, Finished) else ""
-
-
-def _refuse_unknown(given: Iterable[str], known: tuple[str, ...]) -> None:
-    """Refuse the first argument that is not among the known, naming the nearest."""
-    for name in given:
-        if name not in known:
-            raise ParameterError(
-                f"unknown argument {name!r}: {did_you_mean(name, known)}"
-            )
 
 
 def _local_server() -> Endpoint:

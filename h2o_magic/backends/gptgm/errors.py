@@ -28,13 +28,7 @@ _USUAL_WAIT = 60.0  # seconds; chat-ui counts the messages of the last minute
 
 
 class Repairs:
-    """What may be tried again, for one question: each repair once, a busy server more.
-
-    Parameters
-    ----------
-    patience
-        How often to ask a busy server.
-    """
+    """What may be tried again: each repair once, a busy server as `patience` says."""
 
     def __init__(self, patience: Patience = DEFAULT_PATIENCE) -> None:
         self._waits = Waits(patience)
@@ -65,16 +59,7 @@ def explained(
 ) -> BackendError:
     """Return `error` with advice, or itself if there is nothing better to say.
 
-    Parameters
-    ----------
-    error
-        The failure that is reported.
-    url
-        The server's address.
-    model
-        The model that was asked for.
-    naming
-        True if the request that failed was one that names the model to the server.
+    `naming` is true if the request that failed was one that names the model.
     """
 
     def refusal(error: StatusError) -> str:

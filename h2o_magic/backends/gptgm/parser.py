@@ -38,6 +38,13 @@ _SPECIAL = {"<|endoftext|>", "</s>", "<s>", "<|startoftext|>", "<|im_end|>"}
 _END_MARKERS = ("<|endoftext|>", "</s>", "<|prompt|>", "<|answer|>")
 _START_MARKER = "<|startoftext|>"
 
+_EXPECTED = "an answer in the gpt-gm protocol"
+_HINT = "check the server's address"
+_BROKE_OFF = "the answer broke off, so its end is missing: ask again"
+_NO_END = (
+    "the answer ended without its final event, so its end may be missing: ask again"
+)
+
 
 class Interpreter:
     """Turn server-sent events into the events of one answer.
@@ -86,15 +93,9 @@ class Interpreter:
     said_done = said_end
 
     def feed(self, events: Iterable[ServerSentEvent]) -> Iterator[Event]:
-        """Take events that came together and yield what they mean.
+        """Take events that came together and yield what they mean, their texts as one.
 
-        The texts of neighbouring tokens are yielded as one.
-
-        Raises
-        ------
-        GenerationError
-            If one reports an error, after the text that was held back; the text so far
-            is in ``partial``.
+        An error that one reports is raised after the text that was held back.
         """
         for event in events:
             if event.error is not None or event.event == "error":
@@ -107,13 +108,7 @@ class Interpreter:
         yield from self._grow()
 
     def take_whole(self, document: object) -> Iterator[Event]:
-        """Take the answer of a server that did not stream; None where it did.
-
-        Raises
-        ------
-        GenerationError
-            If it reports an error.
-        """
+        """Take the answer of a server that did not stream; None where it did."""
         for item in document if isinstance(document, list) else [document]:
             if isinstance(item, dict) and not self.said_end:
                 yield from self._take(item)
@@ -204,34 +199,13 @@ class AnswerReader(EventReader[Interpreter]):
     """Turn the body of an answer into events, and say how it ended."""
 
     def end(self, lost: BackendError | None = None) -> Finished:
-        """Return the end of the answer, after :meth:`flush`.
-
-        Parameters
-        ----------
-        lost
-            What happened to the connection, if the body did not come to its end.
-
-        Raises
-        ------
-        IncompleteAnswerError
-            If the final event never came; the text so far is in ``partial``.
-        ProtocolError
-            If the body is no answer at all.
-        """
+        """Return the end, or raise why there is none; `lost` is what cut it off."""
         if self._interpreter.finished:
             return self._interpreter.finished
-        nothing = not self._interpreter.chunks and self._body.says_something
-        if nothing and lost is None:
-            hint = "check the server's address"
-            raise ProtocolError(
-                self._body.complaint("an answer in the gpt-gm protocol", hint)
-            )
-        message = "the answer broke off, so its end is missing: ask again"
-        if lost is None:
-            message = (
-                "the answer ended without its final event, so its end may be missing: "
-                "ask again"
-            )
+        foreign = not self._interpreter.chunks and self._body.says_something
+        if foreign and lost is None:
+            raise ProtocolError(self._body.complaint(_EXPECTED, _HINT))
+        message = _NO_END if lost is None else _BROKE_OFF
         raise IncompleteAnswerError(message, partial=self._interpreter.text) from lost
 
 

@@ -61,8 +61,7 @@ class OpenAIBackend(HttpBackend[OpenAICalls]):
         """
         calls = self.connect()
         if calls.known_flavour != "h2o_magic":
-            found = self.models() if name else []
-            return next((m for m in found if m.name == name), None)
+            return super().model(name)
         with telling(partial(explained, asked=Asked(calls.url, name))):
             document = calls.model(name or "default")
         return next(map(model_of, entries_of([document])), None)
