@@ -25,7 +25,7 @@ class Scripted:
         self.closed = 0
 
     def answer(
-        self, calls: str, cancellation: Cancellation
+        self, calls: str, cancellation: Cancellation  # noqa: ARG002
     ) -> Generator[Event, None, None]:
         self.asked.append(calls)
         try:
@@ -36,7 +36,7 @@ class Scripted:
         finally:
             self.closed += 1
 
-    def retry_after(self, error: BackendError) -> float | None:
+    def retry_after(self, error: BackendError) -> float | None:  # noqa: ARG002
         return self.delay
 
     def explained(self, error: BackendError, calls: str) -> BackendError:
