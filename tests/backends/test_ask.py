@@ -25,7 +25,9 @@ class Scripted:
         self.closed = 0
 
     def answer(
-        self, calls: str, cancellation: Cancellation  # noqa: ARG002
+        self,
+        calls: str,
+        cancellation: Cancellation,  # noqa: ARG002
     ) -> Generator[Event, None, None]:
         self.asked.append(calls)
         try:
