@@ -210,7 +210,6 @@ def test_the_server_lets_go_of_a_model(home: Path, tmp_path: Path) -> None:
 def test_a_model_that_is_answering_stays(home: Path, tmp_path: Path) -> None:
     path = write_llama(tmp_path / "m.gguf", context=8192, layers=8)
     request = ChatRequest(
-        "chat",
         str(path),
         (user("hi"),),
         parameters={"max_new_tokens": 8000, "temperature": 0.1},

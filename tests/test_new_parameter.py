@@ -90,7 +90,7 @@ seen["variable"] = Settings({"H2O_MAGIC_MADE_UP": "4"})["made_up"]
 turn = Turn("Hi", facts={"parameters": {"made_up": 3.0}})
 seen["export"] = write_source(turn, "main")
 
-request = ChatRequest("chat", "m", (user("Hi"),), checked({"made_up": 3}))
+request = ChatRequest("m", (user("Hi"),), checked({"made_up": 3}))
 for flavour in ("standard", "vllm", "h2o_magic"):
     seen[flavour] = dict(make_body(request, flavour, "http://x").document)
 seen["ollama"] = refused(lambda: make_body(request, "ollama", "http://x"))

@@ -40,7 +40,6 @@ class ScriptedBackend:
         self.scripts = list(scripts)
         self.requests: list[ChatRequest] = []
         self.open = 0
-        self.forgotten: list[str] = []
         self.closed = False
 
     def stream(self, request: ChatRequest) -> Iterator[Event]:
@@ -60,9 +59,6 @@ class ScriptedBackend:
 
     def model(self, name: str = "") -> ModelInfo | None:
         return next((m for m in self.models() if m.name == name), None)
-
-    def forget(self, chat: str) -> None:
-        self.forgotten.append(chat)
 
     def close(self) -> None:
         self.closed = True
@@ -422,7 +418,7 @@ def test_an_empty_model_is_refused_before_anything_is_sent() -> None:
     assert backend.requests == []
 
 
-def test_reset_forgets_the_turns_and_begins_a_new_chat() -> None:
+def test_reset_forgets_the_turns() -> None:
     session, backend = session_with()
     answered(session, "1?", cell="a")
     answered(session, "2?", cell="b")

@@ -56,9 +56,6 @@ class ScriptedBackend:
     def model(self, name: str = "") -> ModelInfo | None:
         return next((m for m in self.models() if m.name == name), None)
 
-    def forget(self, chat: str) -> None:
-        """It holds nothing."""
-
     def close(self) -> None:
         """It holds nothing."""
 

@@ -1,8 +1,8 @@
 """What a server must be able to do for the session: the Backend protocol.
 
-A backend holds settings and may cache what a server remembers, but never the state of
-a running answer: several answers may stream from one backend at once. A `Dialect` says
-how backends for one kind of server are made, and how such a server is recognised.
+A backend holds settings, and never the state of a conversation or of a running answer:
+several answers may stream from one backend at once. A `Dialect` says how backends for
+one kind of server are made, and how such a server is recognised.
 """
 
 from __future__ import annotations
@@ -24,10 +24,6 @@ class ChatRequest:
 
     Attributes
     ----------
-    chat : str
-        Key of the chat that the question belongs to; a backend may keep one server
-        conversation for each key. The messages are the record, the server's memory is
-        only a cache of them.
     model : str
         Short name or id of the model.
     messages : tuple of Message
@@ -173,16 +169,6 @@ class Backend(Protocol):
             If the server is not reached, or refuses these.
         """
         return None
-
-    def forget(self, chat: str) -> None:  # noqa: ARG002
-        """Give back what is held here and on the server for one chat; never raises.
-
-        Parameters
-        ----------
-        chat
-            Key of a chat that has ended. One that is not known is no error.
-        """
-        return
 
     def close(self) -> None:
         """Give back what is held here and on the server; never raises."""

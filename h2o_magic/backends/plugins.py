@@ -169,10 +169,6 @@ class _PluginBackend(Backend):
         with _blaming(self._package, BackendError):
             return self._backend.count_tokens(model, messages)
 
-    def forget(self, chat: str) -> None:
-        with suppress(Exception):
-            self._backend.forget(chat)
-
     def close(self) -> None:
         with suppress(Exception):
             self._backend.close()

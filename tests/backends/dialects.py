@@ -15,8 +15,7 @@ from typing import Any, Protocol
 
 from h2o_magic.backends import Backend, ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend
-from h2o_magic.backends.gptgm import reader as gptgm_reader
-from h2o_magic.backends.gptgm import stream as gptgm_stream
+from h2o_magic.backends.gptgm import parser as gptgm_parser
 from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.backends.openai import reader as openai_reader
 from h2o_magic.backends.openai import stream as openai_stream
@@ -181,8 +180,8 @@ def _each(events: Iterable[Event], *, into: list[Event]) -> list[Event]:
     return []
 
 
-def request(text: str = "Hi", chat: str = "chat", **more: Any) -> ChatRequest:
-    return ChatRequest(chat, "tiny", (user(text),), **more)
+def request(text: str = "Hi", **more: Any) -> ChatRequest:
+    return ChatRequest("tiny", (user(text),), **more)
 
 
 # gpt-gm
@@ -214,7 +213,7 @@ GPTGM = Dialect(
     failure=lambda words: {"error": words, "error_type": "validation"},
     question=_gptgm_question,
     others=_gptgm_others,
-    reader=lambda: gptgm_reader.AnswerReader(gptgm_stream.Interpreter()),
+    reader=lambda: gptgm_parser.AnswerReader(gptgm_parser.Interpreter()),
     unsayable={"min_p": 0.5, "reasoning_effort": "low", "extra": {"any": 1}},
     # The original client sends them; a service may rely on it.
     defaults=frozenset(

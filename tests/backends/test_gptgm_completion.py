@@ -13,7 +13,6 @@ import pytest
 import h2o_magic
 from h2o_magic.backends import gptgm
 from h2o_magic.backends.gptgm import create_completion
-from h2o_magic.backends.gptgm import demo as gptgm_demo
 from h2o_magic.backends.patience import Patience
 from h2o_magic.errors import (
     ConfigurationError,
@@ -520,7 +519,7 @@ def from_demo_weights(*generate: Answer, model: str = "llama-13b") -> GptGmScrip
 @pytest.fixture
 def untold(monkeypatch: pytest.MonkeyPatch) -> None:
     """No model was warned of yet, as in a process that begins."""
-    monkeypatch.setattr(gptgm_demo, "_told", set())
+    monkeypatch.setattr("h2o_magic.backends.gptgm.completion._told", set())
 
 
 @pytest.mark.usefixtures("untold")

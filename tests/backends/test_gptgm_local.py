@@ -16,10 +16,10 @@ import pytest
 
 from h2o_magic.backends import ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend, create_completion
-from h2o_magic.backends.gptgm.calls import GptGmCalls
+from h2o_magic.backends.gptgm.api import GptGmCalls
 from h2o_magic.errors import StatusError
 from h2o_magic.events import Event, Finished, Source, TextDelta, Usage
-from h2o_magic.messages import Message, assistant, system, user
+from h2o_magic.messages import Message, assistant, user
 from h2o_magic.transport import DEFAULT_TIMEOUTS, Endpoint
 
 LONG = {"max_new_tokens": 400, "seed": 1, "repetition_penalty": 1.0}
@@ -84,7 +84,7 @@ def backend(local: Local) -> Iterator[GptGmBackend]:
 def ask(
     backend: GptGmBackend, *messages: Message, parameters: Any = SHORT, **kwargs: Any
 ) -> list[Event]:
-    request = ChatRequest("chat", "llama-13b", messages, parameters, **kwargs)
+    request = ChatRequest("llama-13b", messages, parameters, **kwargs)
     return list(backend.stream(request))
 
 
@@ -114,20 +114,8 @@ def test_a_second_turn_has_the_first_in_its_context(backend: GptGmBackend) -> No
     assert prompt_tokens(second) > prompt_tokens(first)
 
 
-def test_a_conversation_made_again_is_the_same_to_the_model(local: Local) -> None:
-    """What the server kept and what it is given anew make the same prompt."""
-    history = (system("Be short."), user("What is a cell magic?"))
-    with closing(GptGmBackend(connection=local.endpoint)) as kept:
-        answered = assistant(text_of(ask(kept, *history)))
-        second = ask(kept, *history, answered, user("And?"))
-    with closing(GptGmBackend(connection=local.endpoint)) as anew:
-        again = ask(anew, *history, answered, user("And?"))
-    assert prompt_tokens(again) == prompt_tokens(second)
-    assert text_of(again) == text_of(second)
-
-
 def test_closing_an_answer_frees_the_slot(local: Local, backend: GptGmBackend) -> None:
-    request = ChatRequest("chat", "llama-13b", (user("Tell me all."),), LONG)
+    request = ChatRequest("llama-13b", (user("Tell me all."),), LONG)
     stream = backend.stream(request)
     next(stream)
     stream.close()
@@ -146,22 +134,11 @@ def test_strict_is_refused_with_the_way_out(backend: GptGmBackend) -> None:
 def test_a_model_that_nobody_knows_is_refused_with_the_nearest(
     backend: GptGmBackend,
 ) -> None:
-    request = ChatRequest("chat", "lama-13b", (user("Hi"),), SHORT)
+    request = ChatRequest("lama-13b", (user("Hi"),), SHORT)
     with pytest.raises(StatusError) as caught:
         list(backend.stream(request))
     assert str(caught.value) == "unknown model 'lama-13b': did you mean 'llama-13b'?"
     assert caught.value.status == 422
-
-
-def test_a_forgotten_chat_begins_anew(backend: GptGmBackend) -> None:
-    question = user("What is a cell magic?")
-    first = ask(backend, question)
-    backend.forget("chat")
-    again = ask(backend, question)
-    assert (text_of(again), prompt_tokens(again)) == (
-        text_of(first),
-        prompt_tokens(first),
-    )
 
 
 def test_the_models_are_listed_with_their_weights(backend: GptGmBackend) -> None:

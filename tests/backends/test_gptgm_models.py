@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from typing import Any
 
 import pytest
 
 from h2o_magic.backends import ModelInfo
 from h2o_magic.backends.gptgm import GptGmBackend
-from h2o_magic.backends.gptgm.models import models_of_api, models_of_page, unflatten
-from h2o_magic.errors import ConnectionFailedError, ProtocolError, StatusError
+from h2o_magic.backends.gptgm.models import models_of_api, models_of_page
+from h2o_magic.errors import ConnectionFailedError, StatusError
 from tests.backends.scripted import (
     Answer,
     answer,
@@ -71,6 +70,9 @@ def test_an_old_server_tells_its_models_in_the_page_data(page: Answer) -> None:
         document({"type": "data", "nodes": [None, {"type": "error"}, {"data": [7]}]}),
         document({"nodes": [{"data": [{"models": 1}, [2], 99]}]}),
         document({"nodes": [{"data": [{"models": 9}]}]}),
+        document({"nodes": [{"data": [{"models": 0}]}]}),
+        document({"nodes": [{"data": [{"models": 1}, [2], {"id": 3}, 7]}]}),
+        document({"nodes": [{"data": []}, {"data": 7}, {}, 7]}),
         document([]),
     ],
 )
@@ -98,35 +100,3 @@ def test_nobody_there_is_an_error() -> None:
 def test_the_page_of_another_session_still_lists_the_models() -> None:
     page = json.loads(recorded_body("data-json-other-session"))
     assert len(models_of_page(page)) == 3
-
-
-@pytest.mark.parametrize(
-    ("flat", "value"),
-    [
-        ([], None),
-        ([7], 7),
-        ([{"a": 1}, "x"], {"a": "x"}),
-        ([[1, 1, -1], 5], [5, 5, None]),
-        ([["Date", "2026"]], "2026"),
-        ([["Set", 1, 2], 3, 4], None),
-        ([{"a": 0, "b": 1}, True], {"a": None, "b": True}),
-    ],
-)
-def test_devalue_is_unflattened(flat: list[Any], value: Any) -> None:
-    assert unflatten(flat) == value
-
-
-@pytest.mark.parametrize(
-    "flat", [[{"a": 5}], [[1], [9]], [[1.5]], [[True]], [{"a": "x"}]]
-)
-def test_an_index_that_leads_nowhere_is_a_protocol_error(flat: list[Any]) -> None:
-    with pytest.raises(ProtocolError):
-        unflatten(flat)
-
-
-def test_nesting_and_sharing_cost_no_more_than_the_list() -> None:
-    shared: list[Any] = [[i + 1, i + 1] for i in range(60)]
-    assert unflatten([*shared, 1])
-    deep = [[i + 1] for i in range(200)]
-    with pytest.raises(ProtocolError, match="leads nowhere"):
-        unflatten([*deep, 1])

@@ -52,7 +52,7 @@ INTERNAL = Error(StatusError, "Internal Error: perhaps it does not have the mode
 FAILED = Error(StatusError, ": HTTP 500: Internal Error")
 REFERER = Error(StatusError, "referer", mended=True)
 NO_TERMS = Error(StatusError, "You need to accept the welcome modal", mended=True)
-LOST = Error(StatusError, "Conversation not found", mended=True)
+LOST = Error(StatusError, "Conversation not found: the server does not keep")
 NO_LOGIN = Error(StatusError, "You have to be logged in: the server wants a key")
 VALIDATION = "Input validation error: `temperature` must be strictly positive"
 
@@ -285,7 +285,7 @@ def ask_backend(server: ScriptedServer, question: str) -> tuple[str, str]:
     backend = GptGmBackend(server.url, patience=PATIENCE)
     shown = record = ""
     try:
-        request = ChatRequest("chat", "falcon-40b", (user(question),))
+        request = ChatRequest("falcon-40b", (user(question),))
         for event in backend.stream(request):
             match event:
                 case TextDelta(text):
@@ -381,7 +381,7 @@ def test_leaving_an_answer_stops_the_server_whatever_it_says(
     script.usual["stop"] = recorded(stop)
     before = len(host.requests)
     backend = GptGmBackend(host.url)
-    answer = backend.stream(ChatRequest("chat", "falcon-40b", (user("Tell slowly"),)))
+    answer = backend.stream(ChatRequest("falcon-40b", (user("Tell slowly"),)))
     shown = ""
     while shown != MET["generate-client-leaves"][1]:
         event = next(answer)
@@ -390,7 +390,7 @@ def test_leaving_an_answer_stops_the_server_whatever_it_says(
     answer.close()
     assert host.left.acquire(timeout=60)
     steps = [GptGmScript.step(r) for r in host.requests[before:]]
-    assert steps == ["settings", "create", "generate", "stop"]
+    assert steps == ["page", "settings", "create", "generate", "stop", "delete"]
     backend.close()
 
 

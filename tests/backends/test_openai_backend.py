@@ -81,7 +81,7 @@ def backend_of(
 
 def request(given: dict[str, object] | None = None, **more: Any) -> ChatRequest:
     """A request as the session makes it: with what somebody set, and nothing else."""
-    return ChatRequest("chat", "m", HI, checked(given or {}), **more)
+    return ChatRequest("m", HI, checked(given or {}), **more)
 
 
 def asked(server: ScriptedServer) -> list[dict[str, Any]]:
@@ -99,7 +99,6 @@ def test_it_is_a_backend_of_this_dialect() -> None:
     backend: Backend = OpenAIBackend("http://127.0.0.1:1/v1")
     assert OpenAIBackend.dialect == "openai"
     assert backend.url == "http://127.0.0.1:1/v1"
-    backend.forget("chat")
     backend.close()
 
 
@@ -133,7 +132,7 @@ def test_the_question_goes_below_the_version(path: str) -> None:
 def test_the_whole_context_is_sent_with_a_question() -> None:
     messages = (system("Be short."), user("a"), assistant("b"), user("Größe?"))
     with backend_of(OpenAIScript(), token="k") as (backend, server):
-        given = ChatRequest("chat", "some/model", messages)
+        given = ChatRequest("some/model", messages)
         assert list(backend.stream(given))[-1] == Finished("Hello", "end")
         (sent,) = server.requests
         assert sent.headers["authorization"] == "Bearer k"
@@ -175,7 +174,7 @@ def test_a_key_is_never_shown() -> None:
 def test_messages_without_a_question_are_refused_at_once(messages: Any) -> None:
     with backend_of(OpenAIScript()) as (backend, server):
         with pytest.raises(MessagesError):
-            backend.stream(ChatRequest("chat", "m", messages))
+            backend.stream(ChatRequest("m", messages))
         assert server.requests == []
 
 
@@ -549,7 +548,7 @@ def test_the_text_before_an_error_in_the_same_piece_is_shown() -> None:
 def test_an_unknown_model_is_named_with_the_nearest() -> None:
     recorded = load("vllm_api_server/unknown_model").answer()
     with backend_of(OpenAIScript(recorded)) as (backend, server):
-        asking = ChatRequest("chat", "mm", HI)
+        asking = ChatRequest("mm", HI)
         with pytest.raises(StatusError, match="no model 'mm': did you mean 'm'"):
             list(backend.stream(asking))
         assert server.calls()[-1] == "GET /v1/models"
@@ -878,9 +877,9 @@ def test_answers_of_one_backend_know_nothing_of_each_other() -> None:
 
     gate = threading.Event()
     with backend_of(script) as (backend, _):
-        slow = backend.stream(ChatRequest("chat", "m", (user("slow"),)))
+        slow = backend.stream(ChatRequest("m", (user("slow"),)))
         first = [next(slow), next(slow)]
-        quick = list(backend.stream(ChatRequest("chat", "m", (user("quick"),))))
+        quick = list(backend.stream(ChatRequest("m", (user("quick"),))))
         assert quick[-1] == Finished("quickquick", "end")
         gate.set()
         assert [*first, *slow] == [

@@ -69,7 +69,7 @@ def endless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def request(messages: Any = HI, /, schema: Any = None, **given: Any) -> ChatRequest:
-    return ChatRequest("chat", "tiny", messages, checked(given), schema=schema)
+    return ChatRequest("tiny", messages, checked(given), schema=schema)
 
 
 def busy_slots(url: str) -> int:

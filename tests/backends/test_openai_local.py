@@ -46,7 +46,7 @@ def ask(
     parameters: Any = SHORT,
     **more: Any,
 ) -> list[Event]:
-    request = ChatRequest("chat", model, messages, checked(parameters), **more)
+    request = ChatRequest(model, messages, checked(parameters), **more)
     return list(backend.stream(request))
 
 
@@ -175,7 +175,7 @@ def test_leaving_an_answer_frees_the_slot(
     local: Local, backend: OpenAIBackend, how: str
 ) -> None:
     long = checked({"max_new_tokens": 400, "repetition_penalty": 1.0, "seed": 1})
-    request = ChatRequest("chat", "llama-13b", (user("Tell me all."),), long)
+    request = ChatRequest("llama-13b", (user("Tell me all."),), long)
     stream = backend.stream(request)
     next(stream)
     if how == "close":

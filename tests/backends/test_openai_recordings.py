@@ -260,7 +260,6 @@ def ask(host: ScriptedServer, recording: Recording) -> Outcome:
     backend = OpenAIBackend(host.url, token="k", patience=Patience(1))
     parameters = {"stop": recording.stop} if recording.stop else {}
     request = ChatRequest(
-        "chat",
         recording.model,
         (user("Hi"),),
         parameters=parameters,

@@ -203,7 +203,6 @@ def test_what_a_backend_leaves_out_its_server_cannot_do(site: Path) -> None:
             checked: Backend = backend
             assert [model.name for model in checked.models()] == ["qwen", "phi"]
             assert checked.model("qwen") is checked.count_tokens("qwen", []) is None
-            checked.forget("chat")
 
 
 # Broken packages
@@ -348,7 +347,7 @@ def test_a_backend_that_fails_everywhere_is_told_of_and_can_be_left(
     folder: Path,
 ) -> None:
     backend = odd(folder, connect="lambda url, token: object()").connect("a", None)
-    request = ChatRequest("chat", "tiny", (user("Hi"),))
+    request = ChatRequest("tiny", (user("Hi"),))
     for call in (
         lambda: backend.url,
         backend.models,
@@ -359,7 +358,6 @@ def test_a_backend_that_fails_everywhere_is_told_of_and_can_be_left(
         with pytest.raises(BackendError) as caught:
             call()
         assert "AttributeError" in one_line(caught.value)
-    backend.forget("chat")
     backend.close()
 
 

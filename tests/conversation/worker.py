@@ -53,9 +53,6 @@ class ToldBackend:
     def model(self, name: str = "") -> ModelInfo | None:  # noqa: ARG002
         return None
 
-    def forget(self, chat: str) -> None:
-        pass
-
     def close(self) -> None:
         pass
 

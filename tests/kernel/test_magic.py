@@ -38,11 +38,15 @@ def test_text_appears_before_the_answer_has_ended(
     assert run.markdown.startswith("Once upon a time")
 
 
-def test_a_follow_up_sends_only_the_new_turn(chat: Notebook, server: StandIn) -> None:
+def test_a_follow_up_is_sent_with_the_turns_before_it(
+    chat: Notebook, server: StandIn
+) -> None:
     chat.run("%%h2o\nfirst", "c1")
     chat.run("%%h2o\nsecond", "c2")
     asked = [b["inputs"] for b in server.asked]
     assert asked == ["first", "second"]
+    created = [b["messages"] for b in server.bodies("/conversation") if "model" in b]
+    assert [m["content"] for m in created[-1]] == ["first", "Hello world"]
     assert len(server.bodies("/settings")) == 1
 
 

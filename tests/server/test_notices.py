@@ -128,7 +128,7 @@ def test_our_own_client_is_told_in_the_openai_dialect(
         served(Models(1, gate.load)) as client,
         closing(OpenAIBackend(client.url, token="token")) as backend,
     ):
-        asked = ChatRequest("chat", a, (user("hi"),), {"max_new_tokens": 1})
+        asked = ChatRequest(a, (user("hi"),), {"max_new_tokens": 1})
         with closing(backend.stream(asked)) as stream:
             first = next(stream)
             gate.open.set()

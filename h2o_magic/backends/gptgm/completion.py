@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
+import inspect
 import uuid
-from collections.abc import Generator, Iterator, Sequence
+import warnings
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from typing import Any, Literal, overload
 
 from h2o_magic.backends.arguments import Messages, check_kinds, checked_messages
-from h2o_magic.backends.gptgm.arguments import checked_uuid, refuse_unknown, service_id
-from h2o_magic.backends.gptgm.calls import GptGmCalls
-from h2o_magic.backends.gptgm.demo import with_demo_warning
-from h2o_magic.backends.gptgm.seat import Question, Seat
-from h2o_magic.backends.gptgm.turn import answer_events
-from h2o_magic.backends.packing import conversation_text
+from h2o_magic.backends.ask import ask
+from h2o_magic.backends.gptgm.ask import GptGmQuestion, conversation_text, options
+from h2o_magic.backends.gptgm.backend import GptGmBackend
+from h2o_magic.backends.gptgm.models import service_id
 from h2o_magic.backends.patience import DEFAULT_PATIENCE, Patience
-from h2o_magic.errors import ConfigurationError
-from h2o_magic.events import Event, Finished, TextDelta
+from h2o_magic.catalogue import title_of
+from h2o_magic.errors import ConfigurationError, DemoWeightsWarning, ParameterError
+from h2o_magic.events import Event, Finished, Source, TextDelta
+from h2o_magic.nearest import did_you_mean
 from h2o_magic.parameters import PARAMETERS, resolve
-from h2o_magic.transport import DEFAULT_TIMEOUTS, Cancellation, Endpoint, Timeouts
+from h2o_magic.transport import DEFAULT_TIMEOUTS, Endpoint, Timeouts
 
 __all__ = ["create_completion"]
 
-_OPTIONS = (
-    "base_url",
-    "id",
-    "is_retry",
-    "patience",
-    "response_id",
-    "share",
-    "strict",
-    "timeouts",
-    "token",
-    "use_cache",
-    "web_search_id",
-)
+_told: set[str] = set()  # the models of which this process was warned
 
 
 @overload
@@ -139,98 +130,81 @@ def create_completion(
         One that ends without its final event is an ``IncompleteAnswerError``, after
         its tokens; the text so far is in ``partial``.
     """
-    refuse_unknown(parameters, (*PARAMETERS, *_OPTIONS))
-    check_kinds(bool, stream=stream, share=share, strict=strict)
-    check_kinds(bool, is_retry=is_retry, use_cache=use_cache)
+    own = inspect.signature(create_completion).parameters.values()
+    known = (*PARAMETERS, *(p.name for p in own if p.kind is p.KEYWORD_ONLY))
+    for name in parameters:
+        if name not in known:
+            nearest = did_you_mean(name, known)
+            raise ParameterError(f"unknown argument {name!r}: {nearest}")
+    check_kinds(bool, stream=stream, is_retry=is_retry, use_cache=use_cache)
+    check_kinds(bool, strict=strict)
     check_kinds(str, web_search_id=web_search_id)
-    check_kinds(Timeouts, timeouts=timeouts)
-    check_kinds(Patience, patience=patience)
     if base_url is None and token is not None:
         raise ConfigurationError("a token belongs to a server: give base_url with it")
-    endpoint = None if base_url is None else Endpoint(base_url, token)
-    question = Question(
+    backend = GptGmBackend(
+        base_url,
+        token=token,
+        connection=_local_server if base_url is None else None,
+        share=share,
+        timeouts=timeouts,
+        patience=patience,
+    )
+    question = GptGmQuestion(
         model=service_id(model),
         messages=checked_messages(messages),
         parameters=resolve(parameters),
-        options={
-            "id": checked_uuid("id", id),
-            "response_id": checked_uuid("response_id", response_id),
-            "is_retry": is_retry,
-            "use_cache": use_cache,
-            "web_search_id": web_search_id,
-            **({"strict": True} if strict else {}),
-        },
+        options=options(
+            id=id,
+            response_id=response_id,
+            is_retry=is_retry,
+            use_cache=use_cache,
+            web_search_id=web_search_id,
+            strict=strict,
+        ),
+        pack=conversation_text,
+        patience=patience,
     )
-    session = _OneSession(endpoint, share=share, timeouts=timeouts)
-    answer = _events(session, question, patience)
-    # The caller is two calls above the warning: above this function, or `_tokens`.
-    events = with_demo_warning(answer, stacklevel=3)
-    return _tokens(events) if stream else _text_of([*events])
-
-
-class _OneSession:
-    """The server session of one call, made when it is needed."""
-
-    def __init__(
-        self, endpoint: Endpoint | None, *, share: bool, timeouts: Timeouts
-    ) -> None:
-        self._endpoint = endpoint
-        self._share = share
-        self._timeouts = timeouts
-        self._calls: GptGmCalls | None = None
-
-    def connect(self, again: bool) -> GptGmCalls:
-        if self._calls is None or again:
-            self.close()
-            self._calls = GptGmCalls(
-                self._endpoint or _local_server(),
-                share=self._share,
-                timeouts=self._timeouts,
-                page_first=True,
-            )
-        return self._calls
-
-    def close(self) -> None:
-        if self._calls is not None:
-            self._calls.close()
+    events = _events(backend, question)
+    if stream:
+        return _tokens(events)
+    *_, last = events
+    return last.text if isinstance(last, Finished) else ""
 
 
 def _events(
-    session: _OneSession, question: Question, patience: Patience
+    backend: GptGmBackend, question: GptGmQuestion
 ) -> Generator[Event, None, None]:
-    cancellation = Cancellation()
-    seat = Seat(
-        question,
-        session.connect,
-        pack=conversation_text,
-        cancellation=cancellation,
+    """Yield an answer; warn once for each model before the first text of other weights.
+
+    In a notebook the cell says that below its answer; here the answers are bare text.
+    """
+    demo = words = ""
+    with closing(backend), closing(ask(question, backend.connect)) as events:
+        for event in events:
+            if isinstance(event, Source):
+                demo = event.stands_in_for or (event.model if event.demo else "")
+                words = _words(event)
+            elif demo and demo not in _told:
+                # The caller is above `create_completion`, or `_tokens`.
+                warnings.warn(words, DemoWeightsWarning, stacklevel=3)
+                _told.add(demo)
+            yield event
+
+
+def _words(source: Source) -> str:
+    asked = source.stands_in_for or source.model
+    what = title_of(source.model) if source.stands_in_for else "built-in demo weights"
+    return (
+        f"{what} answered: {asked} is not there; `h2o-magic pull {asked}` "
+        "fetches it, strict=True makes this an error"
     )
-    try:
-        yield from answer_events(
-            seat,
-            question,
-            patience=patience,
-            cancellation=cancellation,
-            stored=lambda _: None,
-        )
-    finally:
-        for place in seat.places:
-            place.calls.delete(place.conversation)
-        session.close()
 
 
 def _tokens(events: Generator[Event, None, None]) -> Iterator[str]:
-    try:
+    with closing(events):
         for event in events:
             if isinstance(event, TextDelta):
                 yield event.text
-    finally:
-        events.close()
-
-
-def _text_of(events: Sequence[Event]) -> str:
-    last = events[-1] if events else None
-    return last.text if isinstance(last, Finished) else ""
 
 
 def _local_server() -> Endpoint:

@@ -1,34 +1,46 @@
-"""Which models a gpt-gm server offers.
+"""Which models a gpt-gm server offers, and how many tokens they would read.
 
 Servers of this package, and chat-ui from 2024, list them at ``/api/models``. Before
-that only the page data of SvelteKit had them, in the encoding of devalue
+that only the page data of SvelteKit had them
 (tests/recordings, ``data-json-root``).
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 from h2o_magic.backends import ModelInfo
-from h2o_magic.backends.gptgm.calls import GptGmCalls
+from h2o_magic.backends.gptgm.api import GptGmCalls, as_items
 from h2o_magic.catalogue import MODELS, find_model
-from h2o_magic.errors import ProtocolError, StatusError
+from h2o_magic.errors import ParameterError, ProtocolError, StatusError
+from h2o_magic.messages import Message
 
-__all__ = ["list_models", "models_of_api", "models_of_page", "unflatten"]
+__all__ = ["count_tokens", "list_models", "models_of_page", "service_id"]
 
 # A refusal to answer at all is not a missing list.
 _REFUSED = (401, 403, 429)
-_DEEPEST = 64
+# What our own server says of a question that it cannot count.
+_UNUSABLE = (422, 424)
 
 
-def list_models(calls: GptGmCalls) -> list[ModelInfo]:
-    """Return the server's models, or the known ones if it has no list.
+def service_id(model: object) -> str:
+    """Return the id by which the gpt-gm service knows a model, or the name as it is.
 
     Raises
     ------
-    BackendError
-        If the server is not reached, or refuses to answer.
+    ParameterError
+        If `model` is no name.
     """
+    if not isinstance(model, str) or not model.strip():
+        raise ParameterError(f"expected the name of a model, got {model!r}")
+    known = find_model(model)
+    return known.service_id if known else model
+
+
+def list_models(calls: GptGmCalls) -> list[ModelInfo]:
+    """Return the server's models, or the known ones if it has no list."""
     for path, read in (
         ("/api/models", models_of_api),
         ("/__data.json", models_of_page),
@@ -46,6 +58,29 @@ def list_models(calls: GptGmCalls) -> list[ModelInfo]:
     return [ModelInfo(m.name) for m in MODELS.values() if m.service_id != m.name]
 
 
+def count_tokens(
+    calls: GptGmCalls, model: str, messages: Sequence[Message]
+) -> int | None:
+    """Return how many tokens `model` would read of `messages`; None if nobody counts.
+
+    They are sent to servers of this package only.
+    """
+    try:
+        health = calls.get("/health")
+        if not isinstance(health, dict) or not isinstance(health.get("instance"), str):
+            return None
+        asked = {"model": model, "messages": as_items(messages)}
+        answer = calls.post("/api/tokenize", asked)
+    except ProtocolError:
+        return None
+    except StatusError as error:
+        if error.status in _UNUSABLE:
+            raise
+        return None
+    tokens = answer.get("tokens") if isinstance(answer, dict) else None
+    return tokens if type(tokens) is int and tokens >= 0 else None
+
+
 def models_of_api(document: object) -> list[ModelInfo]:
     """Return the models of an answer of ``/api/models``, or none."""
     return [
@@ -56,52 +91,18 @@ def models_of_api(document: object) -> list[ModelInfo]:
 
 
 def models_of_page(document: object) -> list[ModelInfo]:
-    """Return the models of an answer of ``/__data.json``, or none."""
+    """Return the models of an answer of ``/__data.json``, or none.
+
+    SvelteKit's devalue has all values of a page in one list, and in their place inside
+    other values their indices in it.
+    """
     nodes = document.get("nodes") if isinstance(document, dict) else None
     for node in nodes if isinstance(nodes, list) else []:
-        if isinstance(node, dict) and isinstance(node.get("data"), list):
-            page = unflatten(node["data"])
-            if isinstance(page, dict) and "models" in page:
-                return models_of_api(page["models"])
+        with contextlib.suppress(LookupError, TypeError):
+            flat = node["data"]
+            entries = [flat[index] for index in flat[flat[0]["models"]]]
+            return models_of_api([{"id": flat[entry["id"]]} for entry in entries])
     return []
-
-
-def unflatten(flat: list[Any]) -> Any:
-    """Return the value that devalue flattened to the list `flat`.
-
-    Index 0 is the root; whole numbers inside lists and mappings are indices, negative
-    ones stand for values that JSON does not have (here None), and a list that begins
-    with a text is a value of that type. Values that contain themselves become None.
-
-    Raises
-    ------
-    ProtocolError
-        If an index leads nowhere, or the nesting is deeper than 64.
-    """
-    made: dict[int, Any] = {}
-
-    def value_at(index: object, depth: int) -> Any:
-        if not isinstance(index, int) or isinstance(index, bool):
-            raise ProtocolError(f"page data: expected an index, got {index!r:.50}")
-        if index < 0:
-            return None
-        if index >= len(flat) or depth > _DEEPEST:
-            raise ProtocolError(f"page data: the index {index} leads nowhere")
-        if index not in made:
-            made[index] = None  # what a value that contains itself finds there
-            made[index] = value_of(flat[index], depth + 1)
-        return made[index]
-
-    def value_of(value: Any, depth: int) -> Any:
-        if isinstance(value, dict):
-            return {name: value_at(item, depth) for name, item in value.items()}
-        if not isinstance(value, list):
-            return value
-        if value and isinstance(value[0], str):
-            return value[1] if len(value) == 2 else None
-        return [value_at(item, depth) for item in value]
-
-    return value_at(0, 0) if flat else None
 
 
 def _model(entry: dict[str, Any]) -> ModelInfo:

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from h2o_magic.backends.gptgm.advice import explained
-from h2o_magic.backends.gptgm.repairs import Repairs
-from h2o_magic.backends.packing import conversation_text, first_turn_text
+from h2o_magic.backends.gptgm.ask import conversation_text, first_turn_text
+from h2o_magic.backends.gptgm.errors import Repairs, explained
 from h2o_magic.backends.patience import Patience
 from h2o_magic.errors import (
     BackendError,
@@ -31,17 +30,16 @@ def limited(seconds: float | None, code: int = 429, words: str = "") -> StatusEr
 
 
 ONCE = [
-    status(404, "Conversation not found"),
     status(405, "You need to accept the welcome modal first"),
     status(424, "Request failed during generation: x"),
     GenerationError("x", error_type="generation"),
-    ConnectionFailedError("x"),
 ]
 NEVER = [
     status(400),
     status(401),
     status(403),
     status(404, "Not found"),
+    status(404, "Conversation not found"),
     status(405, "GET method not allowed"),
     status(410),
     status(413),
@@ -51,6 +49,7 @@ NEVER = [
     limited(None, words="Exceeded number of messages before login"),
     GenerationError("x", error_type="validation"),
     GenerationError("x", error_type="incomplete_generation"),
+    ConnectionFailedError("x"),
     TimedOutError("x"),
     ProtocolError("x"),
     IncompleteAnswerError("x"),
@@ -71,31 +70,31 @@ def ids(error: BackendError) -> str:
 @pytest.mark.parametrize("error", ONCE, ids=ids)
 def test_what_can_be_repaired_is_repaired_once_and_at_once(error: BackendError) -> None:
     repairs = Repairs()
-    assert [repairs.delay(error), repairs.delay(error)] == [0.0, None]
+    assert [repairs.after(error), repairs.after(error)] == [0.0, None]
 
 
 @pytest.mark.parametrize("error", NEVER, ids=ids)
 def test_what_cannot_be_repaired_is_reported(error: BackendError) -> None:
-    assert Repairs().delay(error) is None
+    assert Repairs().after(error) is None
 
 
 @pytest.mark.parametrize("error", BUSY, ids=ids)
 def test_a_busy_server_is_asked_after_growing_waits(error: BackendError) -> None:
     repairs = Repairs(Patience(tries=4, wait=1))
-    assert [repairs.delay(error) for _ in range(4)] == [1, 2, 4, None]
-    assert Repairs(Patience(tries=1)).delay(error) is None
+    assert [repairs.after(error) for _ in range(4)] == [1, 2, 4, None]
+    assert Repairs(Patience(tries=1)).after(error) is None
 
 
 def test_a_different_failure_has_its_own_repair() -> None:
     repairs = Repairs()
-    assert [repairs.delay(error) for error in ONCE[:3]] == [0, 0, 0]
+    assert [repairs.after(error) for error in ONCE[:2]] == [0, 0]
 
 
 @pytest.mark.parametrize("code", [429, 503])
 def test_the_servers_own_wait_is_kept_up_to_a_limit(code: int) -> None:
     patience = Patience(tries=9, wait=1, longest_wait=20)
-    assert Repairs(patience).delay(limited(7, code)) == 7
-    assert Repairs(patience).delay(limited(21, code)) is None
+    assert Repairs(patience).after(limited(7, code)) == 7
+    assert Repairs(patience).after(limited(21, code)) is None
 
 
 @pytest.mark.parametrize(
@@ -104,8 +103,8 @@ def test_the_servers_own_wait_is_kept_up_to_a_limit(code: int) -> None:
         (status(401), "%h2o connect http://h --key-env VAR"),
         (status(403, "Invalid referer for POST request"), "another address"),
         (status(404, "Not found"), "no gpt-gm server at http://h; check it"),
-        (status(404, "Conversation not found"), "keeps losing this chat"),
-        (status(405, "accept the welcome modal first"), "forgets who asks"),
+        (status(404, "Conversation not found"), "does not keep its conversations"),
+        (status(405, "accept the welcome modal first"), "does not keep its sessions"),
         (status(410), "no model 'm' any more; choose another"),
         (status(413), "shorten it"),
         (limited(None), "ask again in 60 s"),

@@ -1,9 +1,7 @@
 """The calls of the gpt-gm protocol, one method for each.
 
 The protocol is that of chat-ui of June 2023 (tests/recordings), with what servers of
-this package add. A :class:`GptGmCalls` has one server session (its cookie) and
-remembers whether the terms were accepted in it. What to do about a failed call is
-decided elsewhere.
+this package add. What to do about a failed call is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -17,7 +15,12 @@ from typing import Any
 from urllib.parse import quote
 
 from h2o_magic.backends.own_facts import source_of
-from h2o_magic.errors import H2OMagicError, ProtocolError, StatusError
+from h2o_magic.errors import (
+    ConnectionFailedError,
+    ProtocolError,
+    StatusError,
+    TimedOutError,
+)
 from h2o_magic.events import Source
 from h2o_magic.messages import Message
 from h2o_magic.transport import (
@@ -29,84 +32,51 @@ from h2o_magic.transport import (
     Transport,
 )
 
-__all__ = ["Created", "GptGmCalls"]
+__all__ = ["Created", "GptGmCalls", "as_items"]
 
 # Errors as JSON, streams as they are. Never HTML: the path of a conversation also has
 # a page, and SvelteKit would take the request for an action of that page.
 _ACCEPT_STREAM = "application/json, text/event-stream;q=0.9"
-_REDIRECT_OR_OK = (200, 303)
-_ANSWER_STATUSES = (200,)
 _ID = re.compile(r"[0-9a-f]{24}")
 _SAFE_ID = re.compile(r"[0-9A-Za-z_-]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A new server conversation.
-
-    Attributes
-    ----------
-    id : str
-        Its id.
-    has_history : bool
-        True if the server acknowledged the history that it was given.
-    source : Source or None
-        What will answer in it, if the server says so.
-    """
+    """A new conversation on the server, and what will answer in it, if that is told."""
 
     id: str
-    has_history: bool
-    source: Source | None = None
+    has_history: bool  # whether the server acknowledged the history that it was given
+    source: Source | None = None  # its `schema`: whether answers can be held to one
 
 
 class GptGmCalls:
-    """One session with a gpt-gm server.
+    """One session with a gpt-gm server: its cookie, and whether the terms are accepted.
 
-    Parameters
-    ----------
-    endpoint
-        Where the server is.
-    share
-        True lets the server share the conversations with the models' authors.
-    timeouts
-        How long to wait.
-    page_first
-        True loads the start page before anything else, as a browser does; what the
-        server says to that means nothing.
+    With `share` the server may share the conversations with the models' authors.
     """
 
     def __init__(
-        self,
-        endpoint: Endpoint,
-        *,
-        share: bool = False,
-        timeouts: Timeouts,
-        page_first: bool = False,
+        self, endpoint: Endpoint, *, share: bool = False, timeouts: Timeouts
     ) -> None:
-        self.endpoint = endpoint
+        self.url = endpoint.url
+        self.timeouts = timeouts
         self._transport = Transport(endpoint, timeouts=timeouts)
         self._share = share
-        self._page_due = page_first
+        self._page_loaded = False
         self._terms_accepted = False
 
     def accept_terms(self, model: str, cancellation: Cancellation) -> None:
-        """Accept the terms, if that is not yet done in this session.
-
-        Parameters
-        ----------
-        model
-            Id of the model that is to be active in the web page of this session.
-        cancellation
-            Ends the call from another thread.
-
-        Raises
-        ------
-        StatusError
-            If the server refuses. Among others it knows no such model.
-        """
+        """Load the start page and accept the terms, once in a session."""
         if self._terms_accepted:
             return
-        self._open_page(cancellation)
+        if not self._page_loaded:
+            # As a browser does; what the server says to that means nothing.
+            with contextlib.suppress(StatusError):
+                self._transport.send(
+                    "GET", "/", accept="*/*", cancellation=cancellation
+                ).close()
+            self._page_loaded = True
         try:
             self._post_settings(model, cancellation)
         except StatusError as error:
@@ -121,29 +91,10 @@ class GptGmCalls:
         self._terms_accepted = False
 
     def create(
-        self,
-        model: str,
-        history: Iterable[Message],
-        cancellation: Cancellation,
+        self, model: str, history: Iterable[Message], cancellation: Cancellation
     ) -> Created:
-        """Make a conversation.
-
-        Parameters
-        ----------
-        model
-            Id of the model.
-        history
-            The messages before the question, if there are any. Servers of this
-            package take them over and say so, and what answers; others ignore them.
-        cancellation
-            Ends the call from another thread.
-
-        Raises
-        ------
-        ProtocolError
-            If the answer names no conversation.
-        """
-        messages = [{"role": m.role, "content": m.content} for m in history]
+        """Make a conversation. Only servers of this package take over its history."""
+        messages = as_items(history)
         document = {"model": model, "messages": messages}
         with self._transport.send(
             "POST", "/conversation", document=document, cancellation=cancellation
@@ -151,8 +102,7 @@ class GptGmCalls:
             answer = reply.json()
             given = _conversation_id(answer)
         taken = answer.get("messages")
-        is_count = isinstance(taken, int) and not isinstance(taken, bool)
-        has_history = is_count and taken == len(messages)
+        has_history = type(taken) is int and taken == len(messages)
         return Created(given, has_history, source_of(answer))
 
     def generate(
@@ -161,37 +111,25 @@ class GptGmCalls:
         document: Mapping[str, Any],
         cancellation: Cancellation,
     ) -> Reply:
-        """Send a question and return the answer, whose body is still to be read.
-
-        Parameters
-        ----------
-        conversation
-            Id of the conversation.
-        document
-            The body, as :meth:`.seat.Question.document` makes it.
-        cancellation
-            Ends the exchange from another thread.
-        """
-        # The server may have stored the turn before the connection was lost. As a
-        # retry of the same message id, it replaces that turn.
-        again = {**document, "options": {**document["options"], "is_retry": True}}
+        """Send a question and return the answer, whose body is still to be read."""
         return self._transport.send(
             "POST",
             _path(conversation),
             document=document,
-            again=again,
             accept=_ACCEPT_STREAM,
-            accepted=_ANSWER_STATUSES,
+            accepted=(200,),
             cancellation=cancellation,
         )
 
-    def stop(self, conversation: str) -> None:
-        """Ask the server to stop generating; a failure is ignored."""
-        self._try("POST", f"{_path(conversation)}/stop-generating")
+    def drop(self, conversation: str, *, stop: bool) -> None:
+        """Delete a conversation; `stop` first stops an answer that is being written.
 
-    def delete(self, conversation: str) -> None:
-        """Delete a conversation on the server; a failure is ignored."""
-        self._try("DELETE", _path(conversation))
+        A failure is ignored, and a server that does not answer is not waited for.
+        """
+        with contextlib.suppress(ConnectionFailedError, TimedOutError):
+            if stop:
+                self._try("POST", f"{_path(conversation)}/stop-generating")
+            self._try("DELETE", _path(conversation))
 
     def get(self, path: str) -> Any:
         """Return the JSON document at `path`, with no secret in it."""
@@ -208,17 +146,8 @@ class GptGmCalls:
         self._transport.close()
 
     def _try(self, method: str, path: str) -> None:
-        with contextlib.suppress(H2OMagicError):
+        with contextlib.suppress(StatusError, ProtocolError):
             self._transport.send(method, path, timeouts=QUICK).close()
-
-    def _open_page(self, cancellation: Cancellation) -> None:
-        if not self._page_due:
-            return
-        with contextlib.suppress(StatusError):
-            self._transport.send(
-                "GET", "/", accept="*/*", cancellation=cancellation
-            ).close()
-        self._page_due = False
 
     def _post_settings(self, model: str, cancellation: Cancellation) -> None:
         form = {"ethicsModalAccepted": "true", "activeModel": model}
@@ -229,7 +158,7 @@ class GptGmCalls:
             "POST",
             "/settings",
             form=form,
-            accepted=_REDIRECT_OR_OK,
+            accepted=(200, 303),
             cancellation=cancellation,
         ) as reply:
             if reply.status == 303:
@@ -240,6 +169,11 @@ class GptGmCalls:
                 raise ProtocolError(
                     f"POST /settings: not accepted, got {answer!r:.200}"
                 )
+
+
+def as_items(messages: Iterable[Message]) -> list[dict[str, str]]:
+    """Return messages as the JSON that servers of this package take."""
+    return [{"role": m.role, "content": m.content} for m in messages]
 
 
 def _conversation_id(answer: object) -> str:

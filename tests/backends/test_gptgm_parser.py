@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from h2o_magic.backends.gptgm.reader import AnswerReader
-from h2o_magic.backends.gptgm.stream import Interpreter
+from h2o_magic.backends.gptgm.parser import AnswerReader, Interpreter
 from h2o_magic.errors import GenerationError, IncompleteAnswerError, ProtocolError
 from h2o_magic.events import (
     Event,
