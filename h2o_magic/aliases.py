@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from h2o_magic.catalogue import MODELS
-from h2o_magic.errors import ConfigurationError
-from h2o_magic.nearest import did_you_mean
+from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.private_file import PrivateFile
 from h2o_magic.setting_table import SETTINGS
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path, PurePath
 
-from h2o_magic.errors import ConfigurationError
-from h2o_magic.expecting import expect
+from h2o_magic.errors import ConfigurationError, expect
 from h2o_magic.feed import (
     ComingAnswer,
     Notification,

@@ -27,25 +27,8 @@ key, a token or a cookie.
 from __future__ import annotations
 
 import re
-
-__all__ = [
-    "BackendError",
-    "ConfigurationError",
-    "ConnectionFailedError",
-    "DemoWeightsWarning",
-    "GenerationError",
-    "H2OMagicError",
-    "IncompleteAnswerError",
-    "MessagesError",
-    "MissingExtraError",
-    "MisuseError",
-    "ParameterError",
-    "ProtocolError",
-    "RateLimitedError",
-    "StatusError",
-    "StoreError",
-    "TimedOutError",
-]
+from collections.abc import Iterable
+from types import UnionType
 
 
 class H2OMagicError(Exception):
@@ -229,3 +212,87 @@ class MisuseError(H2OMagicError, RuntimeError):
 
 class DemoWeightsWarning(UserWarning):
     """Other weights have answered, since the model's own are not there."""
+
+
+def did_you_mean(name: str, known: Iterable[str], *, most: int | None = None) -> str:
+    """Return a half sentence that helps with an unknown name.
+
+    Parameters
+    ----------
+    name
+        What was given.
+    known
+        The accepted names.
+    most
+        How many of them are named at most, those that are most like it; None for all.
+
+    Returns
+    -------
+    str
+        ``"did you mean 'x'?"`` where one name is near, else ``"known: a, b, c"`` or
+        ``"known: a, b and 7 others"``.
+    """
+    candidates = list(known)
+    near = nearest(name, candidates)
+    if near is not None:
+        return f"did you mean {near!r}?"
+    if most is not None and len(candidates) > most:
+        plain_name = _plain(name)
+        likest = sorted(candidates, key=lambda c: _likeness(plain_name, c))[-most:]
+        rest = len(candidates) - most
+        others = "1 other" if rest == 1 else f"{rest} others"
+        return f"known: {', '.join(sorted(likest))} and {others}"
+    return f"known: {', '.join(sorted(candidates))}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that `name` begins or resembles most; None if none does."""
+    # Options are typed with dashes or underscores; both spellings are one name.
+    plain = {_plain(candidate): candidate for candidate in known}
+    begun = [p for p in plain if _plain(name) and p.startswith(_plain(name))]
+    if begun:
+        return plain[begun[0]]
+    import difflib  # noqa: PLC0415 - only for a mistake: `%load_ext` makes none
+
+    near = difflib.get_close_matches(_plain(name), plain, 1, 0.5)
+    return plain[near[0]] if near else None
+
+
+def _likeness(plain: str, candidate: str) -> float:
+    import difflib  # noqa: PLC0415
+
+    return difflib.SequenceMatcher(None, plain, _plain(candidate)).ratio()
+
+
+def _plain(name: str) -> str:
+    return name.replace("-", "_").strip("_").lower()
+
+
+def expect(
+    what: str, value: object, kind: type | UnionType, *, optional: bool = False
+) -> None:
+    """Check that an argument is of a kind; a truth value is no number.
+
+    Parameters
+    ----------
+    what
+        What the argument is, for the error: ``"a turn's number"``.
+    value
+        What came.
+    kind
+        What is allowed.
+    optional
+        True allows None, too.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is of another kind.
+    """
+    if optional and value is None:
+        return
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        wanted = getattr(kind, "__name__", str(kind))
+        raise ConfigurationError(
+            f"expected {what} ({wanted}), got {type(value).__name__}"
+        )

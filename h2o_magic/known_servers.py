@@ -16,9 +16,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from h2o_magic.endpoint import check_base_url, is_loopback
-from h2o_magic.errors import ConfigurationError
+from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.keys import NO_KEY, KeySource
-from h2o_magic.nearest import did_you_mean
 from h2o_magic.private_file import PrivateFile
 from h2o_magic.setting_table import LOCAL, SERVER_NAME
 

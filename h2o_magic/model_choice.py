@@ -12,8 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from h2o_magic.backends import ModelInfo
-from h2o_magic.errors import ConfigurationError
-from h2o_magic.nearest import did_you_mean
+from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.settings import Settings
 
 __all__ = [

@@ -16,9 +16,8 @@ from h2o_magic.aliases import Aliases
 from h2o_magic.asking import Answer
 from h2o_magic.backends import Backend
 from h2o_magic.conversation import Conversation
-from h2o_magic.errors import ConfigurationError
+from h2o_magic.errors import ConfigurationError, expect
 from h2o_magic.exchange import prepare
-from h2o_magic.expecting import expect
 from h2o_magic.later import Background, BackgroundAnswer
 from h2o_magic.model_choice import whole_path
 from h2o_magic.posing import QuestionBuilder, in_place_of

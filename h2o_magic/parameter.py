@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, NamedTuple, TypeAlias
 
-from h2o_magic.errors import ParameterError
-from h2o_magic.nearest import did_you_mean
+from h2o_magic.errors import ParameterError, did_you_mean
 
 __all__ = ["COUNT", "LARGEST", "Parameter", "Value"]
 

@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from h2o_magic import model_choice
-from h2o_magic.errors import ConfigurationError, MessagesError
-from h2o_magic.expecting import expect
+from h2o_magic.errors import ConfigurationError, MessagesError, expect
 from h2o_magic.parameters import CHAT_PARAMETERS, checked, set_before
 from h2o_magic.question import Question
 from h2o_magic.server_choice import Connection

@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from h2o_magic.errors import ConfigurationError
-from h2o_magic.nearest import did_you_mean
+from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.parameters import CHAT_PARAMETERS, PARAMETERS, Value, set_before
 from h2o_magic.private_file import PrivateFile
 from h2o_magic.setting_table import SETTINGS

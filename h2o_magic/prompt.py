@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from h2o_magic.errors import ConfigurationError
-from h2o_magic.nearest import did_you_mean
+from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.prompt_fields import Attribute, Field, Index, Step, fields, names_in
 
 __all__ = [

@@ -17,8 +17,8 @@ from h2o_magic.errors import (
     ConfigurationError,
     ConnectionFailedError,
     TimedOutError,
+    expect,
 )
-from h2o_magic.expecting import expect
 from h2o_magic.limits import ModelLimits
 from h2o_magic.setting_table import LOCAL
 from h2o_magic.settings import Settings

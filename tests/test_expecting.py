@@ -2,8 +2,7 @@ from pathlib import PurePath
 
 import pytest
 
-from h2o_magic.errors import ConfigurationError
-from h2o_magic.expecting import expect
+from h2o_magic.errors import ConfigurationError, expect
 
 
 @pytest.mark.parametrize(

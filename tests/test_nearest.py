@@ -1,6 +1,6 @@
 import pytest
 
-from h2o_magic.nearest import did_you_mean
+from h2o_magic.errors import did_you_mean
 
 KNOWN = ["temperature", "top_p", "max_new_tokens"]
 

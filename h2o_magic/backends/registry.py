@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 
 from h2o_magic.backends import Backend, Dialect, plugins
-from h2o_magic.errors import ConfigurationError
-from h2o_magic.nearest import nearest
+from h2o_magic.errors import ConfigurationError, nearest
 
 #: What stands for a dialect that is to be found out.
 AUTO = "auto"

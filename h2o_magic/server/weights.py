@@ -27,8 +27,7 @@ from h2o_magic.catalogue import (
     CatalogueEntry,
     find_model,
 )
-from h2o_magic.errors import ConfigurationError
-from h2o_magic.nearest import did_you_mean
+from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.server.file_choice import (
     PREFERRED,
     best,

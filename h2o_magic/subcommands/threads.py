@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from h2o_magic.amounts import counted
-from h2o_magic.errors import ConfigurationError
+from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.listing import THREAD_HEAD, thread_rows
-from h2o_magic.nearest import did_you_mean
 from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import say, show_table
 from h2o_magic.subcommands.usage import Given

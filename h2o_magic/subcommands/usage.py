@@ -13,8 +13,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from h2o_magic.errors import ConfigurationError
-from h2o_magic.nearest import did_you_mean
+from h2o_magic.errors import ConfigurationError, did_you_mean
 
 __all__ = ["Given", "Usage", "read", "take_apart"]
 

@@ -16,9 +16,13 @@ from h2o_magic.backends.gptgm.backend import GptGmBackend
 from h2o_magic.backends.gptgm.models import service_id
 from h2o_magic.backends.patience import DEFAULT_PATIENCE, Patience
 from h2o_magic.catalogue import title_of
-from h2o_magic.errors import ConfigurationError, DemoWeightsWarning, ParameterError
+from h2o_magic.errors import (
+    ConfigurationError,
+    DemoWeightsWarning,
+    ParameterError,
+    did_you_mean,
+)
 from h2o_magic.events import Event, Finished, Source, TextDelta
-from h2o_magic.nearest import did_you_mean
 from h2o_magic.parameters import PARAMETERS, resolve
 from h2o_magic.transport import DEFAULT_TIMEOUTS, Endpoint, Timeouts
 

@@ -19,8 +19,7 @@ from h2o_magic.backends.telling import (
     advised,
     told,
 )
-from h2o_magic.errors import BackendError, GenerationError, StatusError
-from h2o_magic.nearest import did_you_mean
+from h2o_magic.errors import BackendError, GenerationError, StatusError, did_you_mean
 
 _NO_QUOTA, _NO_BALANCE = "insufficient_quota", "insufficient balance"
 _BILLING = "check the plan and the billing of the account that the key belongs to"
