@@ -37,8 +37,8 @@ from PIL import Image
 from playwright.sync_api import Page, ViewportSize, expect
 
 from benchmarks.apparatus.notebooks import notebook
-from h2o_magic.catalogue import REAL_MODEL, title_of
 from h2o_magic.cli import main as command_line
+from h2o_magic.config.models import REAL_MODEL, title_of
 from tests.browser.conftest import Lab, LabNotebook, Opener, chromium, running_lab
 
 MODEL = REAL_MODEL

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from h2o_magic.config.parameters import Value
 from h2o_magic.events import (
     Event,
     Finished,
@@ -18,7 +19,6 @@ from h2o_magic.events import (
     TextDelta,
     Usage,
 )
-from h2o_magic.parameters import Value
 from h2o_magic.turns import TurnStatus
 
 __all__ = ["AnswerRecord", "Facts"]

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from keyword import iskeyword
 from typing import Any, NoReturn
 
+from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS, Value
+from h2o_magic.config.settings import SETTINGS, Setting, of_a_question
 from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.names import owned_by_shell
 from h2o_magic.option_words import leading_options, words_of
-from h2o_magic.parameters import CHAT_PARAMETERS, PARAMETERS, Value
-from h2o_magic.settings import SETTINGS, Setting, of_a_question
 
 __all__ = [
     "AskOptions",

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.errors import H2OMagicError, MissingExtraError
-from h2o_magic.setting_table import SETTINGS
 
 __all__ = ["main"]
 
@@ -120,7 +120,7 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _serve(options: argparse.Namespace) -> None:
-    from h2o_magic.places import runtime_file  # noqa: PLC0415 - only here
+    from h2o_magic.config.paths import runtime_file  # noqa: PLC0415 - only here
     from h2o_magic.server.run_settings import Settings  # noqa: PLC0415 - the extra
     from h2o_magic.server.serve import serve  # noqa: PLC0415 - the extra
 
@@ -153,7 +153,7 @@ def _own_idle(shared: bool) -> float:
 
 
 def _size(text: str) -> int:
-    from h2o_magic.amounts import parse_size  # noqa: PLC0415 - only here
+    from h2o_magic.config.units import parse_size  # noqa: PLC0415 - only here
 
     try:
         return parse_size(text)
@@ -199,8 +199,8 @@ def _models(_options: argparse.Namespace) -> None:
 def _weights_row(model: Mapping[str, Any]) -> list[str]:
     """Return what answers for a model, its size, and its licence."""
     from h2o_magic import tables  # noqa: PLC0415 - only here
-    from h2o_magic.amounts import size_in_words  # noqa: PLC0415 - only here
-    from h2o_magic.catalogue import title_of  # noqa: PLC0415 - only here
+    from h2o_magic.config.models import title_of  # noqa: PLC0415 - only here
+    from h2o_magic.config.units import size_in_words  # noqa: PLC0415 - only here
 
     if model["answered_by"]:
         return [f"{title_of(model['answered_by'])} stands in", "", ""]
@@ -210,7 +210,7 @@ def _weights_row(model: Mapping[str, Any]) -> list[str]:
 
 def _remove(options: argparse.Namespace) -> None:
     from h2o_magic import embedded  # noqa: PLC0415 - only here
-    from h2o_magic.amounts import size_in_words  # noqa: PLC0415 - only here
+    from h2o_magic.config.units import size_in_words  # noqa: PLC0415 - only here
     from h2o_magic.server.removal import remove  # noqa: PLC0415 - the extra
 
     stays: list[str] = []

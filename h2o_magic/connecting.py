@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from h2o_magic.amounts import counted
-from h2o_magic.setting_table import LOCAL
+from h2o_magic.config.definitions import LOCAL
+from h2o_magic.config.units import counted
 from h2o_magic.tables import literal
 
 if TYPE_CHECKING:

@@ -11,16 +11,16 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from h2o_magic import places
 from h2o_magic.cells import RunningCell
+from h2o_magic.config import paths
+from h2o_magic.config.settings import Settings
 from h2o_magic.identity import Identity, identify
-from h2o_magic.settings import Settings
 
 if TYPE_CHECKING:
-    from h2o_magic.aliases import Aliases
+    from h2o_magic.config.aliases import Aliases
+    from h2o_magic.config.presets import Presets
     from h2o_magic.connecting import Connected
     from h2o_magic.notebook import Session
-    from h2o_magic.presets import Presets
     from h2o_magic.record import Record
     from h2o_magic.servers import Servers
     from h2o_magic.turns import ThreadInfo
@@ -92,16 +92,16 @@ class Current:
     @cached_property
     def aliases(self) -> Aliases:
         """The user's names for models."""
-        from h2o_magic.aliases import Aliases  # noqa: PLC0415
+        from h2o_magic.config.aliases import Aliases  # noqa: PLC0415
 
-        return Aliases(places.aliases_file(), self._report)
+        return Aliases(paths.aliases_file(), self._report)
 
     @cached_property
     def presets(self) -> Presets:
         """The presets of parameters, the user's own among them."""
-        from h2o_magic.presets import Presets  # noqa: PLC0415
+        from h2o_magic.config.presets import Presets  # noqa: PLC0415
 
-        return Presets(places.presets_file(), self._report)
+        return Presets(paths.presets_file(), self._report)
 
     @property
     def made(self) -> Session | None:
@@ -166,7 +166,7 @@ class Current:
         if identity is None:
             return Record(None, "")
         return Record(
-            places.store_file(),
+            paths.store_file(),
             identity.key,
             cell=identity.cell,
             file=identity.file,

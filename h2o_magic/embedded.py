@@ -22,15 +22,15 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from h2o_magic import places
-from h2o_magic.endpoint import Endpoint
+from h2o_magic.config import paths as places
+from h2o_magic.config.processes import lives
+from h2o_magic.config.url import Endpoint
 from h2o_magic.errors import (
     ConfigurationError,
     ConnectionFailedError,
     MissingExtraError,
 )
 from h2o_magic.local_service import ServerState, call, state_of
-from h2o_magic.processes import lives
 from h2o_magic.spawning import last_line, spawn
 
 #: Seconds to wait for a new server to listen. It takes well under one; a cold disk on

@@ -8,9 +8,9 @@ from itertools import tee
 from typing import cast
 
 from h2o_magic.backends import Backend, ChatRequest
+from h2o_magic.config.parameters import DEFAULT_LENGTH, PARAMETERS
 from h2o_magic.context import Chosen, choose, estimate, input_room
 from h2o_magic.messages import Message, system, user
-from h2o_magic.parameters import DEFAULT_LENGTH, PARAMETERS
 from h2o_magic.question import Question
 from h2o_magic.record import Record
 from h2o_magic.server_choice import Connection

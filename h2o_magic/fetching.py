@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from h2o_magic.amounts import size_in_words, time_in_words
+from h2o_magic.config.units import size_in_words, time_in_words
 
 #: Seconds over which the speed is measured.
 _WINDOW = 10.0

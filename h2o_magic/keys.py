@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from h2o_magic.endpoint import check_header_value
+from h2o_magic.config.url import check_header_value
 from h2o_magic.errors import ConfigurationError, MissingExtraError
 from h2o_magic.prompt_values.secret_names import looks_random
 from h2o_magic.prompt_values.secret_texts import secrets_in

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from h2o_magic.endpoint import Endpoint
+from h2o_magic.config.url import Endpoint
 
 __all__ = ["ServerState", "call", "state_of"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
-from h2o_magic import places
+from h2o_magic.config import paths
 from h2o_magic.ipython.interrupts import usage_errors
 from h2o_magic.traits import SettingsTraits
 
@@ -138,7 +138,7 @@ class H2OMagics(SettingsTraits, Magics):
         if self._welcomed:
             return False
         self._welcomed = True
-        if not places.store_file().exists():
+        if not paths.store_file().exists():
             return False
         self._current.settle()
         record = self._current.record  # all that is needed to see whether there is any

@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from h2o_magic.backends import ModelInfo
+from h2o_magic.config.settings import Settings
 from h2o_magic.errors import ConfigurationError, did_you_mean
-from h2o_magic.settings import Settings
 
 __all__ = [
     "adopt_default",

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from h2o_magic.backends import ModelInfo
+from h2o_magic.config.json_file import PrivateFile
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.private_file import PrivateFile
 
 __all__ = ["Listed", "ModelLists"]
 

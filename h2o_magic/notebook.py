@@ -12,20 +12,20 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
-from h2o_magic.aliases import Aliases
 from h2o_magic.asking import Answer
 from h2o_magic.backends import Backend
+from h2o_magic.config.aliases import Aliases
+from h2o_magic.config.presets import Preset, Presets
+from h2o_magic.config.settings import Settings, find_setting
 from h2o_magic.conversation import Conversation
 from h2o_magic.errors import ConfigurationError, expect
 from h2o_magic.exchange import prepare
 from h2o_magic.later import Background, BackgroundAnswer
 from h2o_magic.model_choice import whole_path
 from h2o_magic.posing import QuestionBuilder, in_place_of
-from h2o_magic.presets import Preset, Presets
 from h2o_magic.question import Question
 from h2o_magic.record import Record
 from h2o_magic.server_choice import Connection
-from h2o_magic.settings import Settings, find_setting
 from h2o_magic.turns import Turn
 
 # What most questions do without, and the first answer would wait for.

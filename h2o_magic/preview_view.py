@@ -6,9 +6,9 @@ import json
 import re
 from collections.abc import Mapping
 
-from h2o_magic.amounts import counted
+from h2o_magic.config.definitions import SETTINGS
+from h2o_magic.config.units import counted
 from h2o_magic.preview import Preview
-from h2o_magic.setting_table import SETTINGS
 from h2o_magic.tables import literal, printable
 
 __all__ = ["preview_markdown", "preview_plain"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from h2o_magic.backends import Backend, ModelInfo, registry
-from h2o_magic.endpoint import Endpoint
+from h2o_magic.config.url import Endpoint
 from h2o_magic.errors import ConfigurationError, ProtocolError, StatusError
 from h2o_magic.keys import NO_KEY
 from h2o_magic.known_servers import KnownServer

@@ -9,9 +9,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from h2o_magic import model_choice
-from h2o_magic.aliases import Aliases
 from h2o_magic.backends import Backend, ChatRequest, ModelInfo
 from h2o_magic.backends.registry import local
+from h2o_magic.config.aliases import Aliases
+from h2o_magic.config.definitions import LOCAL
+from h2o_magic.config.settings import Settings
 from h2o_magic.errors import (
     BackendError,
     ConfigurationError,
@@ -20,8 +22,6 @@ from h2o_magic.errors import (
     expect,
 )
 from h2o_magic.limits import ModelLimits
-from h2o_magic.setting_table import LOCAL
-from h2o_magic.settings import Settings
 
 # The first answer waits for imports, and the local server needs none of these.
 if TYPE_CHECKING:

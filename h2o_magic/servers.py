@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from h2o_magic import places
 from h2o_magic.backends import Backend, registry
-from h2o_magic.endpoint import check_base_url
+from h2o_magic.config import paths
+from h2o_magic.config.url import check_base_url
 from h2o_magic.errors import ConfigurationError, StatusError
 from h2o_magic.keys import Keys, KeySource
 from h2o_magic.known_servers import (
@@ -68,8 +68,8 @@ class Servers:
     def of_user(cls, say: Callable[[str], None] = warnings.warn) -> Servers:
         """Return those that the user's files name; `say` takes what is amiss there."""
         return cls(
-            KnownServers(places.servers_file(), say),
-            lists=ModelLists(places.model_lists_file(), say),
+            KnownServers(paths.servers_file(), say),
+            lists=ModelLists(paths.model_lists_file(), say),
         )
 
     def known(self) -> tuple[KnownServer, ...]:

@@ -11,9 +11,9 @@ from traitlets import TraitError
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import LazyConfigValue
 
+from h2o_magic.config.parameters import CHAT_PARAMETERS
+from h2o_magic.config.settings import SETTINGS, Setting, Settings, find_setting
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.parameters import CHAT_PARAMETERS
-from h2o_magic.settings import SETTINGS, Setting, Settings, find_setting
 
 __all__ = ["SettingsTraits"]
 

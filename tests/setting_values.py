@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from h2o_magic.config.settings import SETTINGS, Setting
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.settings import SETTINGS, Setting
 
 ALL = list(SETTINGS.values())
 WITH_OPTION = [setting for setting in ALL if setting.option]

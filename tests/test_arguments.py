@@ -12,9 +12,9 @@ from h2o_magic.arguments import (
     parse_ask,
     parse_cell_line,
 )
+from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS
+from h2o_magic.config.settings import SETTINGS, Setting, Settings
 from h2o_magic.errors import ConfigurationError, ParameterError
-from h2o_magic.parameters import CHAT_PARAMETERS, PARAMETERS
-from h2o_magic.settings import SETTINGS, Setting, Settings
 from tests.setting_values import WITH_OPTION, accepted, each_option, refused
 
 # Options

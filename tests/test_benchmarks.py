@@ -42,7 +42,7 @@ from benchmarks.parts import (
 from benchmarks.parts.slow_link import behind
 from benchmarks.server import beside_engine, many_streams
 from h2o_magic.backends.detect import detect
-from h2o_magic.endpoint import Endpoint
+from h2o_magic.config.url import Endpoint
 
 
 def test_a_figure_is_held_to_its_bar() -> None:

@@ -9,7 +9,7 @@ from h2o_magic.captions import (
     reasoning_markdown,
     seconds_in_words,
 )
-from h2o_magic.catalogue import MODELS, title_of
+from h2o_magic.config.models import MODELS, title_of
 
 DEMO = "built-in demo weights"
 LOCAL = "http://127.0.0.1:8000"

@@ -17,16 +17,17 @@ from IPython.core.interactiveshell import InteractiveShell
 # Else a completion's thread may import requests while pytest's filters of warnings
 # change under it.
 import h2o_magic.backends.gptgm  # noqa: F401
-from h2o_magic import current, places
+from h2o_magic import current
 from h2o_magic.arguments import help_rows
 from h2o_magic.backends import registry
-from h2o_magic.catalogue import MODELS
 from h2o_magic.completion import values
 from h2o_magic.completion.words import Offer, fitting, split
+from h2o_magic.config import paths
+from h2o_magic.config.definitions import SETTINGS
+from h2o_magic.config.models import MODELS
 from h2o_magic.extension import load, unload
 from h2o_magic.keys import KeySource
 from h2o_magic.known_servers import KnownServer, KnownServers
-from h2o_magic.setting_table import SETTINGS
 from h2o_magic.subcommands import SUBCOMMANDS
 from tests.backends.scripted import Answer, Request, answer, document, serving
 from tests.shells import ipython
@@ -279,7 +280,7 @@ def test_an_unknown_subcommand_has_nothing(shell: InteractiveShell) -> None:
 
 
 def test_known_servers_are_offered(shell: InteractiveShell) -> None:
-    known = KnownServers(places.servers_file())
+    known = KnownServers(paths.servers_file())
     known.keep(KnownServer("lab", "http://lab", "openai"))
     known.keep(KnownServer("laptop", "http://laptop", "gpt-gm"))
     assert texts(shell, "%h2o connect |") == [
@@ -342,7 +343,7 @@ def test_a_known_servers_models_are_offered_with_its_key(
     with serving(script) as server:
         source = KeySource("env", "LAB_KEY")
         entry = KnownServer("lab", server.url, "openai", source)
-        KnownServers(places.servers_file()).keep(entry)
+        KnownServers(paths.servers_file()).keep(entry)
         use(shell, "lab")
         assert texts(shell, "%%h2o --model |") == ["qwen", "llama-13b"]
         assert server.calls() == ["GET /v1/models"]

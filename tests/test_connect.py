@@ -21,10 +21,12 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.formatters import DisplayFormatter
 
 import h2o_magic
-from h2o_magic import current, places, scanning, subcommands
-from h2o_magic.aliases import Aliases
-from h2o_magic.amounts import duration_in_words
+from h2o_magic import current, scanning, subcommands
 from h2o_magic.backends import Backend, ModelInfo
+from h2o_magic.config import paths
+from h2o_magic.config.aliases import Aliases
+from h2o_magic.config.settings import Settings
+from h2o_magic.config.units import duration_in_words
 from h2o_magic.errors import (
     BackendError,
     ConfigurationError,
@@ -38,7 +40,6 @@ from h2o_magic.known_servers import KnownServer, KnownServers
 from h2o_magic.model_lists import ModelLists
 from h2o_magic.notebook import Session
 from h2o_magic.servers import Servers
-from h2o_magic.settings import Settings
 from h2o_magic.transport import Cancellation, Endpoint, Timeouts, Transport
 from tests.backends.replayed import NOTHING, replayed, routes
 from tests.backends.scripted import (
@@ -1071,7 +1072,7 @@ def test_the_package_connects_the_running_notebook(
     kept = "".join(p.read_text("utf-8") for p in home.glob("*.json"))
     assert '"env": "LAB_KEY"' in kept
     assert KEY not in kept
-    assert places.model_lists_file().exists()
+    assert paths.model_lists_file().exists()
 
 
 # The way there

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from h2o_magic import embedded, local_service, places
+from h2o_magic import embedded, local_service
 from h2o_magic.backends import ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend
+from h2o_magic.config import paths
 from h2o_magic.errors import (
     ConfigurationError,
     ConnectionFailedError,
@@ -74,7 +75,7 @@ def test_a_server_that_is_silent_for_a_while_gets_no_second_beside_it(
         assert embedded.running() is None
         assert embedded.locate() == first
         command = [sys.executable, "-m", "h2o_magic.cli", "serve"]
-        command += ["--runtime-file", str(places.runtime_file())]
+        command += ["--runtime-file", str(paths.runtime_file())]
         second = subprocess.run(command, capture_output=True, text=True, check=False)
         assert second.returncode == 2
         assert "is running already" in second.stderr
@@ -85,7 +86,7 @@ def test_a_server_that_is_silent_for_a_while_gets_no_second_beside_it(
 
 def test_the_runtime_file_and_the_log_are_the_users_alone(home: Path) -> None:
     embedded.locate()
-    for path in (places.runtime_file(), places.log_file()):
+    for path in (paths.runtime_file(), paths.log_file()):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
@@ -104,14 +105,14 @@ def test_the_runtime_file_and_the_log_are_the_users_alone(home: Path) -> None:
 )
 def test_a_runtime_file_that_names_no_server_is_replaced(home: Path, text: str) -> None:
     home.mkdir()
-    places.runtime_file().write_text(text)
+    paths.runtime_file().write_text(text)
     assert embedded.running() is None
     assert embedded.locate().url == runtime(home)["url"]
 
 
 def test_a_server_of_another_instance_is_not_trusted(home: Path) -> None:
     embedded.locate()
-    path = places.runtime_file()
+    path = paths.runtime_file()
     written = json.loads(path.read_text())
     path.write_text(json.dumps(written | {"instance": "another"}))
     assert embedded.running() is None
@@ -133,7 +134,7 @@ def test_a_relative_home_is_one_place_for_kernel_and_server(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("H2O_MAGIC_HOME", "here")
-    assert places.runtime_file().parent == tmp_path / "here"
+    assert paths.runtime_file().parent == tmp_path / "here"
 
 
 @pytest.fixture

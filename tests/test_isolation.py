@@ -4,7 +4,7 @@ import os
 
 from huggingface_hub import constants
 
-from h2o_magic.catalogue import MODELS
+from h2o_magic.config.models import MODELS
 from h2o_magic.server.weights import best_real, find_weights
 
 

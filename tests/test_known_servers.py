@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from h2o_magic import places, private_file
 from h2o_magic.backends import ModelInfo
+from h2o_magic.config import json_file, paths
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.keys import KeySource
 from h2o_magic.known_servers import KnownServer, KnownServers, suggested_name
@@ -235,7 +235,7 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(private_file.os, "fsync", full)
+    monkeypatch.setattr(json_file.os, "fsync", full)
     with pytest.raises(ConfigurationError, match="No space left on device"):
         known.keep(CHAT)
     assert path.read_bytes() == before
@@ -263,7 +263,7 @@ def test_another_writer_is_waited_for_and_then_given_up(
     known: KnownServers, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known.keep(LAB)
-    monkeypatch.setattr(private_file, "_PATIENCE", 0.1)
+    monkeypatch.setattr(json_file, "_PATIENCE", 0.1)
     with FileLock(path.with_name("servers.json.mutex")):
         assert known.all() == (LAB,)  # reading waits for nobody
         with pytest.raises(ConfigurationError, match="another kernel has held"):
@@ -303,7 +303,7 @@ def test_a_killed_kernel_blocks_nobody(
     known: KnownServers, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known.keep(LAB)
-    monkeypatch.setattr(private_file, "_PATIENCE", 0.1)
+    monkeypatch.setattr(json_file, "_PATIENCE", 0.1)
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(path.with_name("servers.json.mutex"))],
         stdin=subprocess.PIPE,
@@ -324,11 +324,11 @@ def test_the_files_have_their_places(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("H2O_MAGIC_HOME", str(tmp_path))
-    files = (places.servers_file(), places.aliases_file(), places.model_lists_file())
+    files = (paths.servers_file(), paths.aliases_file(), paths.model_lists_file())
     assert len({file.name for file in files}) == 3
     assert {file.parent for file in files} == {tmp_path}
     monkeypatch.delenv("H2O_MAGIC_HOME")
-    assert "h2o_magic" in str(places.servers_file())
+    assert "h2o_magic" in str(paths.servers_file())
 
 
 # Lists of models

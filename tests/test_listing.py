@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 import pytest
 from nbconvert.filters.markdown import markdown2html_mistune as rendered
 
-from h2o_magic.amounts import counted, size_in_words
 from h2o_magic.answers import Facts
 from h2o_magic.captions import footer
+from h2o_magic.config.units import counted, size_in_words
 from h2o_magic.listing import (
     THREAD_HEAD,
     TURN_HEAD,

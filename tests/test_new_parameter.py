@@ -33,7 +33,7 @@ ROW = """    Parameter(
 ONE_MORE = """
 import importlib.util, pathlib, sys
 
-name = "h2o_magic.parameters"
+name = "h2o_magic.config.parameters"
 spec = importlib.util.find_spec(name)
 text = pathlib.Path(spec.origin).read_text("utf-8")
 start = "_TABLE = (\\n"
@@ -51,11 +51,11 @@ from h2o_magic.errors import H2OMagicError
 from h2o_magic.formats.cell_source import write_source
 from h2o_magic.messages import user
 from h2o_magic.notebook import Session
-from h2o_magic.parameters import checked
+from h2o_magic.config.parameters import checked
 from h2o_magic.server.openai_errors import OpenAIError
 from h2o_magic.server.openai_options import options_of
 from h2o_magic.server.sampling import own_sampling
-from h2o_magic.settings import Settings
+from h2o_magic.config.settings import Settings
 from h2o_magic.turns import Turn
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output

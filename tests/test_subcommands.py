@@ -19,14 +19,14 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from h2o_magic import subcommands
 from h2o_magic.arguments import AskOptions
 from h2o_magic.backends import ChatRequest, ModelInfo
-from h2o_magic.catalogue import MODELS
+from h2o_magic.config.models import MODELS
+from h2o_magic.config.settings import SETTINGS, Settings
 from h2o_magic.errors import ConfigurationError, StoreError
 from h2o_magic.events import Event, Finished, TextDelta, Usage
 from h2o_magic.fetching import Progress
 from h2o_magic.ipython.interrupts import AnswerStopped
 from h2o_magic.notebook import Session
 from h2o_magic.record import Record
-from h2o_magic.settings import SETTINGS, Settings
 from h2o_magic.subcommands import SUBCOMMANDS
 from h2o_magic.subcommands.showing import filled
 from h2o_magic.subcommands.usage import read

@@ -21,8 +21,8 @@ from traitlets import TraitError
 from traitlets.config import Config
 
 from h2o_magic.arguments import parse_cell_line
+from h2o_magic.config.settings import SETTINGS, Setting, Settings
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.settings import SETTINGS, Setting, Settings
 from h2o_magic.traits import SettingsTraits
 from tests.setting_values import accepted, each_setting, refused
 from tests.shells import ipython
@@ -397,7 +397,7 @@ DEFINE = """
 import os
 from IPython import get_ipython
 from IPython.core.magic import Magics, magics_class
-from h2o_magic.settings import SETTINGS, Settings
+from h2o_magic.config.settings import SETTINGS, Settings
 from h2o_magic.traits import SettingsTraits
 
 @magics_class

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from h2o_magic.config.parameters import Value
 from h2o_magic.events import Event
 from h2o_magic.messages import Message
-from h2o_magic.parameters import Value
 
 __all__ = ["Backend", "ChatRequest", "Dialect", "Match", "ModelInfo", "ProbeAnswer"]
 
@@ -31,7 +31,7 @@ class ChatRequest:
         one is the question.
     parameters : mapping
         The generation parameters that somebody set, as
-        :func:`h2o_magic.parameters.checked` returns them. A backend must refuse one
+        :func:`h2o_magic.config.parameters.checked` returns them. A backend must refuse one
         that its server cannot be told, rather than drop it.
     strict : bool
         True asks the server to refuse rather than to answer from demo weights.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from h2o_magic.endpoint import Endpoint
+from h2o_magic.config.url import Endpoint
 from h2o_magic.errors import ConfigurationError, MessagesError, ParameterError
 from h2o_magic.messages import Message, parse_messages
 

@@ -14,14 +14,14 @@ import ipywidgets
 
 from h2o_magic.backends import ModelInfo
 from h2o_magic.chat_panel.chat import answer_while_cells_run
+from h2o_magic.config.definitions import LOCAL, SETTINGS
+from h2o_magic.config.parameters import CHAT_PARAMETERS, Parameter, Value
+from h2o_magic.config.presets import BUILT_IN
+from h2o_magic.config.setting import Setting
+from h2o_magic.config.settings import origin_in_words
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.model_choice import is_lent
 from h2o_magic.notebook import Session
-from h2o_magic.parameters import CHAT_PARAMETERS, Parameter, Value
-from h2o_magic.presets import BUILT_IN
-from h2o_magic.setting import Setting
-from h2o_magic.setting_table import LOCAL, SETTINGS
-from h2o_magic.settings import origin_in_words
 
 __all__ = ["Controls"]
 

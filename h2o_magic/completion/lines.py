@@ -13,8 +13,8 @@ from h2o_magic.completion import names
 from h2o_magic.completion.place import CellLine, Command, Prompt
 from h2o_magic.completion.values import Values
 from h2o_magic.completion.words import Offer, Typed, fitting, split
-from h2o_magic.setting import Setting
-from h2o_magic.setting_table import SETTINGS
+from h2o_magic.config.definitions import SETTINGS
+from h2o_magic.config.setting import Setting
 from h2o_magic.subcommands.usage import take_apart
 
 __all__ = ["on_cell_line", "on_command"]

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from h2o_magic import current
 from h2o_magic.backends import registry
-from h2o_magic.catalogue import MODELS, BuiltIn
 from h2o_magic.completion.words import Offer
+from h2o_magic.config.definitions import LOCAL
+from h2o_magic.config.models import MODELS, BuiltIn
+from h2o_magic.config.setting import Setting
 from h2o_magic.formats import FORMATS
 from h2o_magic.names import is_the_shells
-from h2o_magic.setting import Setting
-from h2o_magic.setting_table import LOCAL
 
 if TYPE_CHECKING:
     from h2o_magic.backends import Backend

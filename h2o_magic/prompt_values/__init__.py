@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from h2o_magic.amounts import counted
+from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.prompt_values.arrays import (
     array_summary,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from h2o_magic.amounts import counted
+from h2o_magic.config.units import counted
 
 __all__ = ["cut", "cut_end", "fenced", "shown_float"]
 

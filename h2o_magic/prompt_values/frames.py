@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from h2o_magic.amounts import counted
+from h2o_magic.config.units import counted
 from h2o_magic.prompt_values.cutting import cut_end, shown_float
 from h2o_magic.prompt_values.guard import Guard
 from h2o_magic.prompt_values.limits import Limits

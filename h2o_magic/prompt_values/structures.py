@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import cast
 
-from h2o_magic.amounts import counted
+from h2o_magic.config.units import counted
 from h2o_magic.prompt_values.cutting import cut_end
 from h2o_magic.prompt_values.guard import Guard
 from h2o_magic.prompt_values.limits import Limits

@@ -15,8 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from h2o_magic.config.parameters import PARAMETERS
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.parameters import PARAMETERS
 from h2o_magic.tables import one_line
 
 _MAGIC = b"GGUF"

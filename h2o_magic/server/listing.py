@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from h2o_magic.config.parameters import DEFAULT_LENGTH, PARAMETERS
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.parameters import DEFAULT_LENGTH, PARAMETERS
 from h2o_magic.server.gguf_header import Header, read_header
 from h2o_magic.server.weights import Weights, known_weights
 

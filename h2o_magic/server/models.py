@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from h2o_magic.amounts import size_in_words
+from h2o_magic.config.units import size_in_words
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.engine import Engine
 from h2o_magic.server.file_state import FileState, state_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from h2o_magic.catalogue import find_model
+from h2o_magic.config.models import find_model
 from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.server.weights import (
     DEFAULT,

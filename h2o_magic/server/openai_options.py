@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from h2o_magic.config.parameters import CHAT_PARAMETERS, checked
 from h2o_magic.errors import ParameterError, did_you_mean
-from h2o_magic.parameters import CHAT_PARAMETERS, checked
 from h2o_magic.server.openai_errors import OpenAIError
 
 __all__ = ["options_of"]

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from h2o_magic.amounts import size_in_words
-from h2o_magic.catalogue import MODELS, BuiltIn, Package, find_model
+from h2o_magic.config.models import MODELS, BuiltIn, Package, find_model
+from h2o_magic.config.units import size_in_words
 from h2o_magic.errors import ConfigurationError, H2OMagicError, did_you_mean
 from h2o_magic.fetching import Fetched, FetchEvent, Plan, Progress
 from h2o_magic.server.download import already, download

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import Timeout
 
-from h2o_magic.catalogue import BuiltIn, Package, find_model
+from h2o_magic.config.models import BuiltIn, Package, find_model
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.file_choice import PREFERRED, part_names
 from h2o_magic.server.pull import source_of

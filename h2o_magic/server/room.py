@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from h2o_magic.amounts import size_in_words
+from h2o_magic.config.units import size_in_words
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.file_choice import part_names, whole_name
 from h2o_magic.server.gguf_header import read_header

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from h2o_magic.processes import lives
+from h2o_magic.config.processes import lives
 
 _HEALTH_TIMEOUT = 2.0
 

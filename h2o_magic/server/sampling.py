@@ -1,6 +1,6 @@
 """The request's generation parameters: checked, completed, and in the engine's words.
 
-Names, types and ranges are those of :mod:`h2o_magic.parameters`.
+Names, types and ranges are those of :mod:`h2o_magic.config.parameters`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from h2o_magic.parameters import DEFAULT_LENGTH, PARAMETERS
+from h2o_magic.config.parameters import DEFAULT_LENGTH, PARAMETERS
 
 _SEED_BITS = 32
 #: What the engine's sampler has, by its own names; the last is a recommendation only.
@@ -106,7 +106,7 @@ def engine_options(values: Mapping[str, Any]) -> dict[str, Any]:
 def own_sampling(values: Mapping[str, Any]) -> Sampling:
     """Return how an answer is written that leaves to the model what nobody set.
 
-    `values` were checked, as :func:`h2o_magic.parameters.checked` does.
+    `values` were checked, as :func:`h2o_magic.config.parameters.checked` does.
     """
     greedy = values.get("do_sample") is False or values.get("temperature") == 0
     options = engine_options(values)

@@ -23,7 +23,7 @@ from uuid import uuid4
 import uvicorn
 from starlette.applications import Starlette
 
-from h2o_magic import places
+from h2o_magic.config import paths
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.app import build_app
 from h2o_magic.server.conversations import Conversations
@@ -137,7 +137,7 @@ def _greet(settings: Settings, runtime: Runtime) -> None:
         return
     if settings.shared:
         found = f"clients need the token in {settings.token_file}"
-    elif settings.runtime_file == places.runtime_file():
+    elif settings.runtime_file == paths.runtime_file():
         found = "notebooks of this user find it by themselves"
     else:
         found = f"address and token are in {settings.runtime_file}"

@@ -18,7 +18,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from h2o_magic.catalogue import (
+from h2o_magic.config.models import (
     DEFAULT_MODEL,
     DEMO_MODEL,
     DEMO_SAMPLING,

@@ -22,8 +22,8 @@ from pathlib import Path
 
 from filelock import Timeout
 
-from h2o_magic.amounts import size_in_words
-from h2o_magic.catalogue import Package
+from h2o_magic.config.models import Package
+from h2o_magic.config.units import size_in_words
 from h2o_magic.errors import ConfigurationError, ConnectionFailedError
 from h2o_magic.fetching import Fetched, FetchEvent, Plan, Progress
 from h2o_magic.server.room import memory_of_machine

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shlex
 
-from h2o_magic.amounts import counted
 from h2o_magic.arguments import parse_ask
+from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.listing import cut
 from h2o_magic.subcommands.base import CommandContext

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from h2o_magic.amounts import counted, size_in_words
+from h2o_magic.config.units import counted, size_in_words
 from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import say
 from h2o_magic.subcommands.threads import named_thread

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from h2o_magic import tables
-from h2o_magic.amounts import counted
+from h2o_magic.config.units import counted
 from h2o_magic.display import show_markdown
 from h2o_magic.listing import TURN_HEAD, turn_markdown, turn_plain, turn_rows
 from h2o_magic.subcommands.base import CommandContext

@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from h2o_magic.amounts import duration_in_words, size_in_words
-from h2o_magic.catalogue import find_model, title_of
+from h2o_magic.config.models import find_model, title_of
+from h2o_magic.config.units import duration_in_words, size_in_words
 from h2o_magic.connecting import NO_MODEL
 from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import filled, say_all, show_table

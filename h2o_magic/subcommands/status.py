@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from h2o_magic.amounts import counted
 from h2o_magic.backends import registry
-from h2o_magic.catalogue import title_of
+from h2o_magic.config.models import title_of
+from h2o_magic.config.parameters import CHAT_PARAMETERS, Value
+from h2o_magic.config.settings import SETTINGS, Setting, Settings, origin_in_words
+from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError, MissingExtraError
 from h2o_magic.listing import cut
-from h2o_magic.parameters import CHAT_PARAMETERS, Value
-from h2o_magic.settings import SETTINGS, Setting, Settings, origin_in_words
 from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import filled, show_table
 from h2o_magic.subcommands.usage import Given

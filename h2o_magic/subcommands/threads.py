@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from h2o_magic.amounts import counted
+from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.listing import THREAD_HEAD, thread_rows
 from h2o_magic.subcommands.base import CommandContext

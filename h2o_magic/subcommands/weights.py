@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from h2o_magic.amounts import size_in_words
-from h2o_magic.catalogue import MODELS
+from h2o_magic.config.models import MODELS
+from h2o_magic.config.units import size_in_words
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.ipython.interrupts import AnswerStopped
 from h2o_magic.subcommands.base import CommandContext

@@ -4,7 +4,7 @@ The only part of the package that imports ``requests`` and ``urllib3``, which ta
 80 ms: whatever is imported when the extension is loaded must not import this.
 """
 
-from h2o_magic.endpoint import Endpoint
+from h2o_magic.config.url import Endpoint
 from h2o_magic.transport.cancellation import Cancellation
 from h2o_magic.transport.client import Transport
 from h2o_magic.transport.failures import mapped

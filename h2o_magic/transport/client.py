@@ -18,7 +18,7 @@ from urllib.request import Request
 
 import requests
 
-from h2o_magic.endpoint import Endpoint, is_loopback
+from h2o_magic.config.url import Endpoint, is_loopback
 from h2o_magic.errors import ConnectionFailedError
 from h2o_magic.transport.cancellation import Cancellation
 from h2o_magic.transport.connections import WatchedAdapter

@@ -11,7 +11,7 @@ import pytest
 from h2o_magic import embedded
 from h2o_magic.backends.detect import Found, detect
 from h2o_magic.backends.openai import OpenAIBackend
-from h2o_magic.endpoint import Endpoint
+from h2o_magic.config.url import Endpoint
 from h2o_magic.errors import (
     ConfigurationError,
     ConnectionFailedError,

@@ -15,6 +15,7 @@ import pytest
 from h2o_magic.backends import Backend, ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend
 from h2o_magic.backends.patience import Patience
+from h2o_magic.config.parameters import resolve
 from h2o_magic.errors import (
     BackendError,
     ConfigurationError,
@@ -28,7 +29,6 @@ from h2o_magic.errors import (
 )
 from h2o_magic.events import Event, Finished, Source, TextDelta, Usage
 from h2o_magic.messages import Message, assistant, system, user
-from h2o_magic.parameters import resolve
 from h2o_magic.transport import Endpoint, Timeouts
 from tests.backends.scripted import (
     DROP,

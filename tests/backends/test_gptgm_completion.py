@@ -14,6 +14,7 @@ import h2o_magic
 from h2o_magic.backends import gptgm
 from h2o_magic.backends.gptgm import create_completion
 from h2o_magic.backends.patience import Patience
+from h2o_magic.config.parameters import PARAMETERS
 from h2o_magic.errors import (
     ConfigurationError,
     ConnectionFailedError,
@@ -25,7 +26,6 @@ from h2o_magic.errors import (
     StatusError,
     TimedOutError,
 )
-from h2o_magic.parameters import PARAMETERS
 from h2o_magic.transport import Endpoint, Timeouts
 from tests.backends.scripted import (
     DROP,

@@ -15,7 +15,7 @@ from IPython.core.interactiveshell import InteractiveShell
 import h2o_magic
 from h2o_magic.backends import Backend, ChatRequest, Dialect, registry
 from h2o_magic.backends.detect import detect
-from h2o_magic.endpoint import Endpoint
+from h2o_magic.config.url import Endpoint
 from h2o_magic.errors import BackendError, ConfigurationError, ProtocolError
 from h2o_magic.messages import user
 from h2o_magic.notebook import Session

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from h2o_magic.chat_panel.view import View
+from h2o_magic.config.settings import Settings
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.ipython.panel_host import PanelHost
 from h2o_magic.magics import H2OMagics
 from h2o_magic.notebook import Session
 from h2o_magic.prompt import expand
-from h2o_magic.settings import Settings
 from h2o_magic.turns import Thread, Turn
 from tests.stand_in import StandIn
 

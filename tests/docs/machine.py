@@ -33,12 +33,13 @@ from huggingface_hub import constants
 from IPython.core.interactiveshell import InteractiveShell
 
 import h2o_magic
-from h2o_magic import cli, places
-from h2o_magic.catalogue import MODELS, Package
-from h2o_magic.catalogue import Hub as OnHub
+from h2o_magic import cli
+from h2o_magic.config import paths
+from h2o_magic.config.definitions import FORMATS, SETTINGS
+from h2o_magic.config.models import MODELS, Package
+from h2o_magic.config.models import Hub as OnHub
 from h2o_magic.keys import Keys
 from h2o_magic.server.run_settings import check, read_token
-from h2o_magic.setting_table import FORMATS, SETTINGS
 from h2o_magic.shapes import instruction
 from tests.backends.scripted import (
     Answer,
@@ -153,7 +154,7 @@ class Machine:
 
     def clean(self) -> None:
         """Forget what earlier commands left; the local server may go on running."""
-        places.servers_file().unlink(missing_ok=True)
+        paths.servers_file().unlink(missing_ok=True)
         for path in (self.folder / "home").glob("*"):
             if not path.name.startswith("server"):
                 path.unlink()
@@ -407,7 +408,7 @@ def _local_server() -> Iterator[None]:
     program = [sys.executable, "-m", "h2o_magic.cli", "serve"]
     with subprocess.Popen(program, stderr=subprocess.DEVNULL) as process:
         try:
-            until(places.runtime_file().exists)
+            until(paths.runtime_file().exists)
             yield
         finally:
             process.terminate()

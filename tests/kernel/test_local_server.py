@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from h2o_magic.catalogue import DEMO_MODEL, MODELS
+from h2o_magic.config.models import DEMO_MODEL, MODELS
 from tests.kernel.conftest import Notebook, Run, running_kernel
 from tests.local import runtime
 from tests.server.client import Client, until

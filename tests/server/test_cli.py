@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from h2o_magic.catalogue import MODELS, Package
 from h2o_magic.cli import main
+from h2o_magic.config.models import MODELS, Package
 from h2o_magic.server.run_settings import Settings
 from h2o_magic.server.weights import cache_folder
 from tests.server.tiny_gguf import write_llama

@@ -10,7 +10,7 @@ import gguf
 import pytest
 from huggingface_hub import constants
 
-from h2o_magic.catalogue import MODELS
+from h2o_magic.config.models import MODELS
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server import gguf_header
 from h2o_magic.server.gguf_header import read_header

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from h2o_magic.catalogue import MODELS
+from h2o_magic.config.models import MODELS
 from tests.server.client import Client, turn
 
 GREEDY = {"do_sample": False, "repetition_penalty": 1.0, "max_new_tokens": 3}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from h2o_magic.parameters import PARAMETERS
+from h2o_magic.config.parameters import PARAMETERS
 from tests.server.client import Client, turn
 
 GREEDY = {"do_sample": False, "repetition_penalty": 1.0, "max_new_tokens": 40}

@@ -19,8 +19,8 @@ import huggingface_hub
 import pytest
 from huggingface_hub import constants, file_download
 
-from h2o_magic.catalogue import MODELS, REAL_MODEL, BuiltIn
 from h2o_magic.cli import main
+from h2o_magic.config.models import MODELS, REAL_MODEL, BuiltIn
 from h2o_magic.errors import (
     ConfigurationError,
     ConnectionFailedError,

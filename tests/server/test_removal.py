@@ -11,7 +11,7 @@ import pytest
 from filelock import FileLock
 from huggingface_hub import constants
 
-from h2o_magic.catalogue import MODELS
+from h2o_magic.config.models import MODELS
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.removal import remove
 from h2o_magic.server.weights import find_weights

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from huggingface_hub import constants
 
-from h2o_magic.catalogue import MODELS, Hub
+from h2o_magic.config.models import MODELS, Hub
 from h2o_magic.server.gguf_header import read_header
 from h2o_magic.server.listing import list_models
 from h2o_magic.server.models import Models

@@ -14,7 +14,7 @@ import gguf
 import pytest
 from huggingface_hub import constants
 
-from h2o_magic.catalogue import (
+from h2o_magic.config.models import (
     DEFAULT_MODEL,
     DEMO_MODEL,
     MODELS,

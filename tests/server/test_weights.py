@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from huggingface_hub import constants
 
-from h2o_magic.catalogue import DEMO_MODEL, MODELS, BuiltIn
+from h2o_magic.config.models import DEMO_MODEL, MODELS, BuiltIn
 from h2o_magic.server.listing import list_models
 from h2o_magic.server.weights import Weights, find_weights, known_weights
 from tests.server.client import Client, turn

@@ -23,8 +23,8 @@ import huggingface_hub
 import pytest
 from huggingface_hub import constants
 
-from h2o_magic.catalogue import MODELS, Package
 from h2o_magic.cli import main
+from h2o_magic.config.models import MODELS, Package
 from h2o_magic.errors import (
     ConfigurationError,
     H2OMagicError,
@@ -489,7 +489,7 @@ def start_pull() -> subprocess.Popen[str]:
     """Run `h2o-magic pull` in a process that has the catalogue of this one."""
     code = (
         "import json, sys\n"
-        "from h2o_magic.catalogue import MODELS, Package\n"
+        "from h2o_magic.config.models import MODELS, Package\n"
         "name, source = sys.argv[1:]\n"
         "entry = MODELS[name]._replace(source=Package(*json.loads(source)))\n"
         "MODELS[name] = entry\n"

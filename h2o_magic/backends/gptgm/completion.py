@@ -15,7 +15,8 @@ from h2o_magic.backends.gptgm.ask import GptGmQuestion, conversation_text, optio
 from h2o_magic.backends.gptgm.backend import GptGmBackend
 from h2o_magic.backends.gptgm.models import service_id
 from h2o_magic.backends.patience import DEFAULT_PATIENCE, Patience
-from h2o_magic.catalogue import title_of
+from h2o_magic.config.models import title_of
+from h2o_magic.config.parameters import PARAMETERS, resolve
 from h2o_magic.errors import (
     ConfigurationError,
     DemoWeightsWarning,
@@ -23,7 +24,6 @@ from h2o_magic.errors import (
     did_you_mean,
 )
 from h2o_magic.events import Event, Finished, Source, TextDelta
-from h2o_magic.parameters import PARAMETERS, resolve
 from h2o_magic.transport import DEFAULT_TIMEOUTS, Endpoint, Timeouts
 
 __all__ = ["create_completion"]
@@ -109,7 +109,7 @@ def create_completion(
         it, built-in demo weights may answer in the model's name where its own are not
         there; that is told by a `DemoWeightsWarning`, once for each model.
     **parameters
-        Generation parameters of :data:`h2o_magic.parameters.PARAMETERS`, among them
+        Generation parameters of :data:`h2o_magic.config.parameters.PARAMETERS`, among them
         ``temperature`` (0.4), ``truncate`` (2048 tokens), ``max_new_tokens`` (1024
         tokens), ``do_sample`` (True), ``repetition_penalty`` (1.2) and
         ``return_full_text`` (False; the prompt is then before the whole text, never

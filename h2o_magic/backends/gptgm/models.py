@@ -13,7 +13,7 @@ from typing import Any
 
 from h2o_magic.backends import ModelInfo
 from h2o_magic.backends.gptgm.api import GptGmCalls, as_items
-from h2o_magic.catalogue import MODELS, find_model
+from h2o_magic.config.models import MODELS, find_model
 from h2o_magic.errors import ParameterError, ProtocolError, StatusError
 from h2o_magic.messages import Message
 

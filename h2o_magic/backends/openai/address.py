@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from h2o_magic.endpoint import check_base_url
+from h2o_magic.config.url import check_base_url
 
 __all__ = ["split_address"]
 
@@ -23,7 +23,7 @@ def split_address(url: object) -> tuple[str, str]:
     Parameters
     ----------
     url
-        As for :func:`h2o_magic.endpoint.check_base_url`. Where its path ends in a
+        As for :func:`h2o_magic.config.url.check_base_url`. Where its path ends in a
         version segment such as ``/v1``, the API is there; else it is at ``/v1``.
 
     Raises

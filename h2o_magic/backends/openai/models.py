@@ -11,8 +11,8 @@ from typing import Any
 
 from h2o_magic.backends import ModelInfo
 from h2o_magic.backends.openai.flavour import entries_of
+from h2o_magic.config.parameters import Value
 from h2o_magic.errors import ProtocolError
-from h2o_magic.parameters import Value
 
 __all__ = ["model_of", "models_of"]
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from h2o_magic.backends import ChatRequest
 from h2o_magic.backends.openai.flavour import Flavour
+from h2o_magic.config.parameters import PARAMETERS, Value
 from h2o_magic.errors import ParameterError
-from h2o_magic.parameters import PARAMETERS, Value
 
 __all__ = ["Body", "asks_for_flavour", "make_body"]
 

@@ -8,8 +8,7 @@ from typing import get_args
 import pytest
 
 from h2o_magic.backends.openai.flavour import Flavour
-from h2o_magic.errors import ParameterError
-from h2o_magic.parameters import (
+from h2o_magic.config.parameters import (
     CHAT_PARAMETERS,
     DEFAULT_LENGTH,
     PARAMETERS,
@@ -18,6 +17,7 @@ from h2o_magic.parameters import (
     checked,
     resolve,
 )
+from h2o_magic.errors import ParameterError
 
 Check = Callable[[dict[str, object]], dict[str, Value]]
 

@@ -1,7 +1,7 @@
 """The table of settings: what can be set for a notebook or a question, and how.
 
 Options, traits of ``%config`` and environment variables are all made from it. Its
-larger part, the generation parameters, comes from :mod:`h2o_magic.parameters`.
+larger part, the generation parameters, comes from :mod:`h2o_magic.config.parameters`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import re
 import reprlib
 from collections.abc import Callable, Mapping
 
-from h2o_magic.catalogue import DEFAULT_MODEL
+from h2o_magic.config.models import DEFAULT_MODEL
+from h2o_magic.config.parameter import LARGEST, Parameter, Value
+from h2o_magic.config.parameters import CHAT_PARAMETERS
+from h2o_magic.config.setting import Setting
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.parameter import LARGEST, Parameter, Value
-from h2o_magic.parameters import CHAT_PARAMETERS
-from h2o_magic.setting import Setting
 
 __all__ = ["FORMATS", "LOCAL", "MAIN", "SERVER_NAME", "SETTINGS"]
 
@@ -51,7 +51,7 @@ def _server(value: object) -> str:
         return ""
     if isinstance(value, str) and re.fullmatch(SERVER_NAME, value):
         return value
-    from h2o_magic.endpoint import check_base_url  # noqa: PLC0415 - few set an address
+    from h2o_magic.config.url import check_base_url  # noqa: PLC0415 - few set an address
 
     try:
         return check_base_url(value)

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from h2o_magic.config.definitions import SETTINGS
+from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS, Value
+from h2o_magic.config.setting import PREFIX, Setting
 from h2o_magic.errors import ConfigurationError, did_you_mean
-from h2o_magic.parameters import CHAT_PARAMETERS, PARAMETERS, Value
-from h2o_magic.setting import PREFIX, Setting
-from h2o_magic.setting_table import SETTINGS
 
 __all__ = [
     "SETTINGS",

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from h2o_magic.config.parameter import COUNT, LARGEST, Parameter, Value
 from h2o_magic.errors import ParameterError, did_you_mean
-from h2o_magic.parameter import COUNT, LARGEST, Parameter, Value
 
 __all__ = [
     "CHAT_PARAMETERS",

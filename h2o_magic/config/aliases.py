@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from h2o_magic.catalogue import MODELS
+from h2o_magic.config.definitions import SETTINGS
+from h2o_magic.config.json_file import PrivateFile
+from h2o_magic.config.models import MODELS
 from h2o_magic.errors import ConfigurationError, did_you_mean
-from h2o_magic.private_file import PrivateFile
-from h2o_magic.setting_table import SETTINGS
 
 __all__ = ["Aliases"]
 

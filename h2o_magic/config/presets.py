@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from h2o_magic.config.definitions import SETTINGS
+from h2o_magic.config.json_file import PrivateFile
+from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS, Value, set_before
+from h2o_magic.config.settings import Settings
 from h2o_magic.errors import ConfigurationError, did_you_mean
-from h2o_magic.parameters import CHAT_PARAMETERS, PARAMETERS, Value, set_before
-from h2o_magic.private_file import PrivateFile
-from h2o_magic.setting_table import SETTINGS
-from h2o_magic.settings import Settings
 
 __all__ = ["BUILT_IN", "Preset", "Presets"]
 

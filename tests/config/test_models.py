@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from h2o_magic.catalogue import (
+from h2o_magic.config.models import (
     DEFAULT_MODEL,
     DEMO_MODEL,
     MODELS,
@@ -14,7 +14,7 @@ from h2o_magic.catalogue import (
     find_model,
     title_of,
 )
-from h2o_magic.parameters import checked
+from h2o_magic.config.parameters import checked
 
 ENTRIES = list(MODELS.values())
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from h2o_magic.parameters import Value
+from h2o_magic.config.parameters import Value
 
 __all__ = ["PREFIX", "Setting"]
 

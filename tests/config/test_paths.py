@@ -4,15 +4,15 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from h2o_magic import places
+from h2o_magic.config import paths
 
 
 def test_one_variable_puts_all_files_under_one_folder(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("H2O_MAGIC_HOME", str(tmp_path))
-    assert places.runtime_file().parent == tmp_path
-    assert places.log_file().parent == tmp_path
+    assert paths.runtime_file().parent == tmp_path
+    assert paths.log_file().parent == tmp_path
 
 
 def test_a_tilde_in_the_variable_is_the_users_home(
@@ -21,7 +21,7 @@ def test_a_tilde_in_the_variable_is_the_users_home(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     monkeypatch.setenv("H2O_MAGIC_HOME", "~/chat")
-    assert places.log_file() == tmp_path / "chat" / "server.log"
+    assert paths.log_file() == tmp_path / "chat" / "server.log"
 
 
 @pytest.mark.parametrize("home", [None, ""])
@@ -32,8 +32,8 @@ def test_without_the_variable_files_go_where_the_platform_keeps_them(
         monkeypatch.delenv("H2O_MAGIC_HOME", raising=False)
     else:
         monkeypatch.setenv("H2O_MAGIC_HOME", home)
-    assert places.runtime_file().parent == platformdirs.user_data_path("h2o_magic")
-    assert places.log_file().parent == platformdirs.user_log_path("h2o_magic")
+    assert paths.runtime_file().parent == platformdirs.user_data_path("h2o_magic")
+    assert paths.log_file().parent == platformdirs.user_log_path("h2o_magic")
 
 
 @pytest.mark.parametrize(
@@ -48,13 +48,13 @@ def test_machines_that_share_a_home_have_runtime_files_of_their_own(
     monkeypatch: pytest.MonkeyPatch, node: str, name: str
 ) -> None:
     monkeypatch.setattr(platform, "node", lambda: node)
-    assert places.runtime_file().name == name
+    assert paths.runtime_file().name == name
 
 
 def test_asking_for_a_place_makes_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("H2O_MAGIC_HOME", str(tmp_path / "new"))
-    places.runtime_file()
-    places.log_file()
+    paths.runtime_file()
+    paths.log_file()
     assert not (tmp_path / "new").exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from h2o_magic.amounts import parse_size, size_in_words, time_in_words
+from h2o_magic.config.units import parse_size, size_in_words, time_in_words
 from h2o_magic.errors import ConfigurationError
 
 

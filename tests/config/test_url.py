@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from h2o_magic.endpoint import Endpoint, check_base_url, is_loopback
+from h2o_magic.config.url import Endpoint, check_base_url, is_loopback
 from h2o_magic.errors import ConfigurationError
 
 
