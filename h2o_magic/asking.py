@@ -9,9 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from h2o_magic.answers import AnswerRecord, Facts
 from h2o_magic.autosave import Autosave
 from h2o_magic.backends import ChatRequest
+from h2o_magic.chat.events import Event, Notice
+from h2o_magic.chat.facts import AnswerRecord, Facts
+from h2o_magic.chat.messages import Message
+from h2o_magic.chat.reasoning import thought_apart
+from h2o_magic.chat.turns import Turn, TurnStatus
 from h2o_magic.conversation import Conversation
 from h2o_magic.errors import (
     BackendError,
@@ -21,7 +25,6 @@ from h2o_magic.errors import (
     MisuseError,
     StatusError,
 )
-from h2o_magic.events import Event, Notice
 from h2o_magic.exchange import Prepared, prepare
 from h2o_magic.feed import (
     AnswerEnded,
@@ -31,11 +34,8 @@ from h2o_magic.feed import (
     QueueChanged,
     ThreadChanged,
 )
-from h2o_magic.messages import Message
 from h2o_magic.question import Question
-from h2o_magic.reasoning import thought_apart
 from h2o_magic.server_choice import Connection
-from h2o_magic.turns import Turn, TurnStatus
 from h2o_magic.uninterrupted import uninterrupted
 from h2o_magic.waiting_line import FifoLock
 

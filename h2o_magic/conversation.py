@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path, PurePath
 
+from h2o_magic.chat.turns import Change, Thread, ThreadInfo, Turn, TurnStatus, Versions
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.settings import Settings
 from h2o_magic.errors import ConfigurationError, expect
@@ -16,7 +17,6 @@ from h2o_magic.feed import (
     ThreadChanged,
 )
 from h2o_magic.record import Record
-from h2o_magic.turns import Change, Thread, ThreadInfo, Turn, TurnStatus, Versions
 from h2o_magic.waiting_line import FifoLock
 
 #: Where a setting comes from that is saved with the notebook.

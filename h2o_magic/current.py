@@ -17,13 +17,13 @@ from h2o_magic.config.settings import Settings
 from h2o_magic.identity import Identity, identify
 
 if TYPE_CHECKING:
+    from h2o_magic.chat.turns import ThreadInfo
     from h2o_magic.config.aliases import Aliases
     from h2o_magic.config.presets import Presets
     from h2o_magic.connecting import Connected
     from h2o_magic.notebook import Session
     from h2o_magic.record import Record
     from h2o_magic.servers import Servers
-    from h2o_magic.turns import ThreadInfo
 
 __all__ = ["Current", "connect", "end", "of", "session"]
 
@@ -202,7 +202,7 @@ class Current:
 
         Return the threads that it had before.
         """
-        from h2o_magic.turns import Thread  # noqa: PLC0415
+        from h2o_magic.chat.turns import Thread  # noqa: PLC0415
 
         session.stop_background()  # what came of its answers comes along
         asked = [Thread(t.name, session.turns(t.name)) for t in session.threads()]

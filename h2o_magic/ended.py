@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from h2o_magic.asking import Answer
-from h2o_magic.events import Notice, Replaced, TextDelta
+from h2o_magic.chat.events import Notice, Replaced, TextDelta
 from h2o_magic.ipython.interrupts import AnswerStopped
 
 if TYPE_CHECKING:

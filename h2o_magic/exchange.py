@@ -8,13 +8,13 @@ from itertools import tee
 from typing import cast
 
 from h2o_magic.backends import Backend, ChatRequest
+from h2o_magic.chat.context import Chosen, choose, estimate, input_room
+from h2o_magic.chat.messages import Message, system, user
+from h2o_magic.chat.turns import Turn
 from h2o_magic.config.parameters import DEFAULT_LENGTH, PARAMETERS
-from h2o_magic.context import Chosen, choose, estimate, input_room
-from h2o_magic.messages import Message, system, user
 from h2o_magic.question import Question
 from h2o_magic.record import Record
 from h2o_magic.server_choice import Connection
-from h2o_magic.turns import Turn
 
 #: Every model holds this much; for less no server is asked what its model holds.
 _SMALLEST_CONTEXT = 512

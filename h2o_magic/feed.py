@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from h2o_magic.answers import Facts
+from h2o_magic.chat.facts import Facts
+from h2o_magic.chat.turns import Turn
 from h2o_magic.question import Question
-from h2o_magic.turns import Turn
 
 _log = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())  # else it would be written into a cell

@@ -6,7 +6,7 @@ import threading
 import time
 
 from h2o_magic.asking import Answer
-from h2o_magic.turns import Turn
+from h2o_magic.chat.turns import Turn
 
 #: Seconds that answers get to end when the session closes.
 _FAREWELL = 2.0

@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Any, get_args
 
 from h2o_magic import captions
-from h2o_magic.answers import Facts
-from h2o_magic.events import FinishReason
+from h2o_magic.chat.events import FinishReason
+from h2o_magic.chat.facts import Facts
+from h2o_magic.chat.turns import ThreadInfo, Turn
 from h2o_magic.tables import Verbatim, literal, one_line, printable
-from h2o_magic.turns import ThreadInfo, Turn
 
 __all__ = [
     "THREAD_HEAD",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from h2o_magic.asking import Answer
 from h2o_magic.backends import Backend
+from h2o_magic.chat.turns import Turn
 from h2o_magic.config.aliases import Aliases
 from h2o_magic.config.presets import Preset, Presets
 from h2o_magic.config.settings import Settings, find_setting
@@ -26,7 +27,6 @@ from h2o_magic.posing import QuestionBuilder, in_place_of
 from h2o_magic.question import Question
 from h2o_magic.record import Record
 from h2o_magic.server_choice import Connection
-from h2o_magic.turns import Turn
 
 # What most questions do without, and the first answer would wait for.
 if TYPE_CHECKING:

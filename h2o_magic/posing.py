@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any, cast
 
 from h2o_magic import model_choice
+from h2o_magic.chat.turns import Turn
 from h2o_magic.config.parameters import CHAT_PARAMETERS, checked, set_before
 from h2o_magic.config.settings import Settings
 from h2o_magic.errors import ConfigurationError, MessagesError, expect
 from h2o_magic.question import Question
 from h2o_magic.server_choice import Connection
-from h2o_magic.turns import Turn
 
 #: The settings that a question takes as they are.
 _COPIED = (

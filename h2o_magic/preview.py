@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from h2o_magic.chat.context import estimate
+from h2o_magic.chat.messages import Message
 from h2o_magic.config.parameters import Value
-from h2o_magic.context import estimate
 from h2o_magic.errors import BackendError
 from h2o_magic.exchange import Prepared
-from h2o_magic.messages import Message
 
 __all__ = ["Preview", "preview"]
 

@@ -19,12 +19,12 @@ from collections.abc import (
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from h2o_magic.chat.turns import Change, Thread, ThreadInfo, Turn, TurnStatus, Versions
 from h2o_magic.errors import StoreError
 from h2o_magic.store import changes, history, notebooks, turns, versions
 from h2o_magic.store.connection import READ, WRITE, Database, open_to_read
 from h2o_magic.store.salvage import take_over
 from h2o_magic.store.turns import Place
-from h2o_magic.turns import Change, Thread, ThreadInfo, Turn, TurnStatus, Versions
 
 #: How many turns are read at a time where it is not known how many are wanted.
 _PAGE = 32

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from h2o_magic.answers import Facts
-from h2o_magic.events import FinishReason, Usage
+from h2o_magic.chat.events import FinishReason, Usage
+from h2o_magic.chat.facts import Facts
+from h2o_magic.chat.messages import Message
 from h2o_magic.fences import CodeBlock, code_blocks
-from h2o_magic.messages import Message
 
 __all__ = ["AnswerText"]
 

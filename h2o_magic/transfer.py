@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from h2o_magic.chat.turns import Thread
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.formats import find_format
-from h2o_magic.turns import Thread
 
 __all__ = ["as_text", "named", "read", "write"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from h2o_magic.turns import MAIN, ThreadInfo
+from h2o_magic.chat.turns import MAIN, ThreadInfo
 
 __all__ = ["welcome"]
 

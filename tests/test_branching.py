@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
+from h2o_magic.chat.turns import Change
 from h2o_magic.errors import ConfigurationError, MessagesError
 from h2o_magic.feed import ThreadChanged
-from h2o_magic.turns import Change
 from tests.by_question import questions
 from tests.test_ongoing import Listener, chatting, grown
 

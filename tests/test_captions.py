@@ -1,6 +1,5 @@
 import pytest
 
-from h2o_magic.answers import Facts
 from h2o_magic.captions import (
     answer_markdown,
     answer_plain,
@@ -9,6 +8,7 @@ from h2o_magic.captions import (
     reasoning_markdown,
     seconds_in_words,
 )
+from h2o_magic.chat.facts import Facts
 from h2o_magic.config.models import MODELS, title_of
 
 DEMO = "built-in demo weights"

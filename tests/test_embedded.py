@@ -18,14 +18,14 @@ import pytest
 from h2o_magic import embedded, local_service
 from h2o_magic.backends import ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend
+from h2o_magic.chat.events import TextDelta
+from h2o_magic.chat.messages import user
 from h2o_magic.config import paths
 from h2o_magic.errors import (
     ConfigurationError,
     ConnectionFailedError,
     MissingExtraError,
 )
-from h2o_magic.events import TextDelta
-from h2o_magic.messages import user
 from h2o_magic.notebook import Session
 from tests.local import runtime
 from tests.server.tiny_gguf import write_llama

@@ -4,8 +4,9 @@ from datetime import datetime, timedelta
 import pytest
 from nbconvert.filters.markdown import markdown2html_mistune as rendered
 
-from h2o_magic.answers import Facts
 from h2o_magic.captions import footer
+from h2o_magic.chat.facts import Facts
+from h2o_magic.chat.turns import ThreadInfo, Turn, TurnStatus, marked
 from h2o_magic.config.units import counted, size_in_words
 from h2o_magic.listing import (
     THREAD_HEAD,
@@ -17,7 +18,6 @@ from h2o_magic.listing import (
     turn_rows,
     when,
 )
-from h2o_magic.turns import ThreadInfo, Turn, TurnStatus, marked
 
 NOW = datetime(2026, 3, 2, 14, 30)
 

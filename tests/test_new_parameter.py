@@ -49,14 +49,14 @@ from h2o_magic.backends.openai.request import make_body
 from h2o_magic.chat_panel.controls import Controls
 from h2o_magic.errors import H2OMagicError
 from h2o_magic.formats.cell_source import write_source
-from h2o_magic.messages import user
+from h2o_magic.chat.messages import user
 from h2o_magic.notebook import Session
 from h2o_magic.config.parameters import checked
 from h2o_magic.server.openai_errors import OpenAIError
 from h2o_magic.server.openai_options import options_of
 from h2o_magic.server.sampling import own_sampling
 from h2o_magic.config.settings import Settings
-from h2o_magic.turns import Turn
+from h2o_magic.chat.turns import Turn
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 from h2o_magic.backends import Backend, ChatRequest, ModelInfo
+from h2o_magic.chat.events import Event, Finished, Source, TextDelta, Usage
+from h2o_magic.chat.messages import assistant, system, user
+from h2o_magic.chat.turns import Thread, Turn
 from h2o_magic.errors import (
     BackendError,
     ConfigurationError,
@@ -21,12 +24,9 @@ from h2o_magic.errors import (
     MisuseError,
     ParameterError,
 )
-from h2o_magic.events import Event, Finished, Source, TextDelta, Usage
-from h2o_magic.messages import assistant, system, user
 from h2o_magic.notebook import Session
 from h2o_magic.preview_view import preview_plain
 from h2o_magic.record import Record
-from h2o_magic.turns import Thread, Turn
 
 Step = Event | BaseException
 

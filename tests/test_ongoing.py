@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from h2o_magic.backends.openai import OpenAIBackend
+from h2o_magic.chat.events import Notice
+from h2o_magic.chat.turns import Turn
 from h2o_magic.errors import ConfigurationError, MessagesError, MisuseError
-from h2o_magic.events import Notice
 from h2o_magic.feed import (
     AnswerEnded,
     AnswerGrew,
@@ -24,7 +25,6 @@ from h2o_magic.feed import (
 )
 from h2o_magic.notebook import Session
 from h2o_magic.record import Record
-from h2o_magic.turns import Turn
 from tests.backends.scripted import ScriptedServer
 from tests.by_question import ENDLESS, Steps, answering, questions
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from h2o_magic.chat.turns import Change, Thread, Turn
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.record import Record
 from h2o_magic.store import history
-from h2o_magic.turns import Change, Thread, Turn
 
 
 @pytest.fixture(params=["file", "memory"])

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from h2o_magic.answers import Facts
+from h2o_magic.chat.facts import Facts
+from h2o_magic.chat.messages import system, user
 from h2o_magic.json_answer import AnswerFormatError
-from h2o_magic.messages import system, user
 from h2o_magic.result import AnswerText
 
 FACTS = Facts(

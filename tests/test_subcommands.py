@@ -19,10 +19,11 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from h2o_magic import subcommands
 from h2o_magic.arguments import AskOptions
 from h2o_magic.backends import ChatRequest, ModelInfo
+from h2o_magic.chat.events import Event, Finished, TextDelta, Usage
+from h2o_magic.chat.turns import Turn
 from h2o_magic.config.models import MODELS
 from h2o_magic.config.settings import SETTINGS, Settings
 from h2o_magic.errors import ConfigurationError, StoreError
-from h2o_magic.events import Event, Finished, TextDelta, Usage
 from h2o_magic.fetching import Progress
 from h2o_magic.ipython.interrupts import AnswerStopped
 from h2o_magic.notebook import Session
@@ -30,7 +31,6 @@ from h2o_magic.record import Record
 from h2o_magic.subcommands import SUBCOMMANDS
 from h2o_magic.subcommands.showing import filled
 from h2o_magic.subcommands.usage import read
-from h2o_magic.turns import Turn
 from tests.shells import ipython
 
 

@@ -1,4 +1,4 @@
-from h2o_magic.turns import ThreadInfo
+from h2o_magic.chat.turns import ThreadInfo
 from h2o_magic.welcome import welcome
 
 MAIN = ThreadInfo("main", 12)

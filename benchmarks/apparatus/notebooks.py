@@ -14,7 +14,7 @@ _SHUT_DOWN = (
 
 _TURNS = """
 import h2o_magic
-from h2o_magic.turns import Thread, Turn
+from h2o_magic.chat.turns import Thread, Turn
 text = "Some **words**, and\\n\\n```python\\nprint(1)\\n```\\n"
 turns = [Turn(f"Question {{n}}?", f"Answer {{n}}. " + text) for n in range({count})]
 h2o_magic.session().record.add([Thread("main", tuple(turns))])

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from h2o_magic.chat.events import Event
+from h2o_magic.chat.messages import Message
 from h2o_magic.config.parameters import Value
-from h2o_magic.events import Event
-from h2o_magic.messages import Message
 
 __all__ = ["Backend", "ChatRequest", "Dialect", "Match", "ModelInfo", "ProbeAnswer"]
 

@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections.abc import Generator, Iterator
 
-from h2o_magic.events import Event
+from h2o_magic.chat.events import Event
 from h2o_magic.transport import Cancellation
 
 __all__ = ["AnswerStream"]

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from h2o_magic.chat.messages import Message, parse_messages
 from h2o_magic.config.url import Endpoint
 from h2o_magic.errors import ConfigurationError, MessagesError, ParameterError
-from h2o_magic.messages import Message, parse_messages
 
 __all__ = [
     "Messages",
@@ -43,7 +43,7 @@ def check_kinds(kind: type, **values: object) -> None:
 
 
 def checked_messages(messages: Messages) -> tuple[Message, ...]:
-    """Return chat messages as values, as :func:`h2o_magic.messages.parse_messages`.
+    """Return chat messages as values, as :func:`h2o_magic.chat.messages.parse_messages`.
 
     Raises
     ------

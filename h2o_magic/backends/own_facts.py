@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from h2o_magic.events import Event, Notice, Source, Usage
+from h2o_magic.chat.events import Event, Notice, Source, Usage
 
 #: Characters of a notice that are shown.
 _LONGEST_NOTICE = 200

@@ -20,9 +20,9 @@ from h2o_magic.backends import (
     ModelInfo,
     ProbeAnswer,
 )
+from h2o_magic.chat.events import Event
+from h2o_magic.chat.messages import Message
 from h2o_magic.errors import BackendError, ConfigurationError, H2OMagicError
-from h2o_magic.events import Event
-from h2o_magic.messages import Message
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

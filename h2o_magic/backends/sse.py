@@ -15,9 +15,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from h2o_magic.chat.events import Event
 from h2o_magic.error_text import error_text, html_title
 from h2o_magic.errors import ProtocolError
-from h2o_magic.events import Event
 
 _BOM = b"\xef\xbb\xbf"
 _COMMENTS = re.compile(rb"(?m)^:.*$")

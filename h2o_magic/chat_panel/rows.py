@@ -7,9 +7,9 @@ from typing import Any
 
 from h2o_magic.blocks import close_fence
 from h2o_magic.captions import model_name, seconds_in_words
+from h2o_magic.chat.turns import Turn
 from h2o_magic.chat_panel.html import as_html
 from h2o_magic.tables import one_line
-from h2o_magic.turns import Turn
 
 __all__ = ["row_of"]
 

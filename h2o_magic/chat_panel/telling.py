@@ -10,12 +10,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache
 from typing import Any
 
+from h2o_magic.chat.turns import Turn
 from h2o_magic.chat_panel.growth import Running
 from h2o_magic.chat_panel.html import as_html
 from h2o_magic.chat_panel.rows import row_of
 from h2o_magic.chat_panel.wire import sendable
 from h2o_magic.notebook import Session
-from h2o_magic.turns import Turn
 
 __all__ = ["Telling"]
 

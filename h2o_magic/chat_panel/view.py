@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
+from h2o_magic.chat.turns import Turn
 from h2o_magic.chat_panel.growth import Running
 from h2o_magic.chat_panel.telling import Telling
 from h2o_magic.chat_panel.transcript import MOST_TURNS, transcript
@@ -30,7 +31,6 @@ from h2o_magic.feed import (
 )
 from h2o_magic.later import BackgroundAnswer
 from h2o_magic.notebook import Session
-from h2o_magic.turns import Turn
 
 __all__ = ["Host", "View"]
 

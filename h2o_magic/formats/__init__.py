@@ -21,9 +21,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from h2o_magic.chat.turns import Thread
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.formats import messages_file, notebook, training_lines, transcript
-from h2o_magic.turns import Thread
 
 __all__ = ["FORMATS", "Format", "find_format"]
 

@@ -8,10 +8,10 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from h2o_magic.chat.turns import MAIN, Turn
 from h2o_magic.config.models import DEFAULT_MODEL
 from h2o_magic.config.parameters import CHAT_PARAMETERS, Parameter, set_before
 from h2o_magic.errors import ParameterError
-from h2o_magic.turns import MAIN, Turn
 
 __all__ = ["CellOptions", "read_source", "write_source"]
 

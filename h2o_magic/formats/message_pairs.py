@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from h2o_magic.chat.turns import Turn, TurnStatus
 from h2o_magic.formats.checks import as_object, as_text, kind_of, within, wrong
-from h2o_magic.turns import Turn, TurnStatus
 
 __all__ = ["Pair", "foreign_turns", "read_pairs"]
 

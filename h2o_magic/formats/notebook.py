@@ -25,6 +25,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
+from h2o_magic.chat.turns import MAIN, Thread, Turn
 from h2o_magic.formats.answer_output import (
     EXACT_ANSWER,
     ShownAnswer,
@@ -48,7 +49,6 @@ from h2o_magic.formats.turn_metadata import (
     read_name,
     signature,
 )
-from h2o_magic.turns import MAIN, Thread, Turn
 
 __all__ = ["read", "write"]
 

@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from h2o_magic.chat.turns import MAIN, Thread, Turn
 from h2o_magic.formats.checks import as_list, as_object, kind_of, within, wrong
 from h2o_magic.formats.json_text import parse, write_json
 from h2o_magic.formats.message_pairs import Pair, foreign_turns, read_pairs
@@ -34,7 +35,6 @@ from h2o_magic.formats.turn_metadata import (
     read_name,
     signature,
 )
-from h2o_magic.turns import MAIN, Thread, Turn
 
 __all__ = ["read", "write"]
 

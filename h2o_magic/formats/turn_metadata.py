@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_args
 
+from h2o_magic.chat.turns import Turn, TurnStatus
 from h2o_magic.formats.checks import (
     as_flag,
     as_number,
@@ -13,7 +14,6 @@ from h2o_magic.formats.checks import (
     kind_of,
     wrong,
 )
-from h2o_magic.turns import Turn, TurnStatus
 
 __all__ = [
     "ANSWER_FIELDS",

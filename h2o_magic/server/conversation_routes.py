@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from h2o_magic.chat.messages import user
 from h2o_magic.errors import ParameterError
-from h2o_magic.messages import user
 from h2o_magic.server.answer_schema import check_schema
 from h2o_magic.server.checks import read_body, read_object
 from h2o_magic.server.conversations import Conversation, Conversations

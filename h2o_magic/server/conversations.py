@@ -7,7 +7,7 @@ import secrets
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from h2o_magic.messages import Message, assistant, user
+from h2o_magic.chat.messages import Message, assistant, user
 from h2o_magic.server.line import Stopping
 
 _MOST_CONVERSATIONS = 1000

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
+from h2o_magic.chat.messages import parse_messages
 from h2o_magic.errors import MessagesError
-from h2o_magic.messages import parse_messages
 from h2o_magic.server.models import Models
 from h2o_magic.server.prompts import Dialogue, build_prompt
 from h2o_magic.server.weights import Weights

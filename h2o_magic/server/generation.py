@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from h2o_magic.context import input_room
+from h2o_magic.chat.context import input_room
 from h2o_magic.server.answer_schema import is_json, use_schema
 from h2o_magic.server.engine import Engine
 from h2o_magic.server.engine_stream import Chunk

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
 
+from h2o_magic.chat.messages import Message, user
 from h2o_magic.errors import ParameterError
-from h2o_magic.messages import Message, user
 from h2o_magic.server.gguf_header import Header
 
 #: What opens a turn in the raw format: the user's, the model's.

@@ -10,10 +10,10 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from h2o_magic.chat.turns import Thread, Turn, TurnStatus
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.store import history, rows, turns, versions
 from h2o_magic.store.connection import Database
-from h2o_magic.turns import Thread, Turn, TurnStatus
 
 __all__ = [
     "add",

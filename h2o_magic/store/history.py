@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from typing import Literal
 
+from h2o_magic.chat.turns import Change, ChangeKind
 from h2o_magic.store import rows, turns, versions
 from h2o_magic.store.connection import Database
-from h2o_magic.turns import Change, ChangeKind
 
 __all__ = ["KEPT", "begin", "note", "purge", "redo", "undo", "withdraw"]
 

@@ -7,8 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from h2o_magic.chat.turns import Turn
 from h2o_magic.store.connection import Database
-from h2o_magic.turns import Turn
 
 __all__ = [
     "COLUMNS",

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from operator import index
 from typing import Any, TypeAlias, get_args
 
+from h2o_magic.chat.turns import ThreadInfo, Turn, TurnStatus
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.store import rows
 from h2o_magic.store.connection import Database
-from h2o_magic.turns import ThreadInfo, Turn, TurnStatus
 
 __all__ = [
     "END",

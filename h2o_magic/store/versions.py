@@ -11,9 +11,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
+from h2o_magic.chat.turns import Versions
 from h2o_magic.store import rows, turns
 from h2o_magic.store.connection import Database
-from h2o_magic.turns import Versions
 
 __all__ = ["KEPT", "counts", "of", "origins", "prune", "row_of", "sequence_of"]
 

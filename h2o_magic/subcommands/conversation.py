@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 from h2o_magic.arguments import parse_ask
+from h2o_magic.chat.turns import Change, ChangeKind
 from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.listing import cut
@@ -12,7 +13,6 @@ from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import say
 from h2o_magic.subcommands.threads import named_thread
 from h2o_magic.subcommands.usage import Given
-from h2o_magic.turns import Change, ChangeKind
 
 __all__ = ["drop", "redo", "reset", "retry", "undo"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from h2o_magic.chat.turns import Thread
 from h2o_magic.config.units import counted, size_in_words
 from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import say
 from h2o_magic.subcommands.threads import named_thread
 from h2o_magic.subcommands.usage import Given
-from h2o_magic.turns import Thread
 
 __all__ = ["export", "import_"]
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from h2o_magic import tables
+from h2o_magic.chat.turns import Turn
 from h2o_magic.config.units import counted
 from h2o_magic.display import show_markdown
 from h2o_magic.listing import TURN_HEAD, turn_markdown, turn_plain, turn_rows
@@ -14,7 +15,6 @@ from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import filled, say
 from h2o_magic.subcommands.threads import named_thread
 from h2o_magic.subcommands.usage import Given
-from h2o_magic.turns import Turn
 
 __all__ = ["history", "show"]
 

@@ -20,9 +20,9 @@ from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.backends.openai import reader as openai_reader
 from h2o_magic.backends.openai import stream as openai_stream
 from h2o_magic.backends.patience import Patience
+from h2o_magic.chat.events import Event, Finished
+from h2o_magic.chat.messages import user
 from h2o_magic.errors import BackendError
-from h2o_magic.events import Event, Finished
-from h2o_magic.messages import user
 from tests.backends import scripted
 from tests.backends.scripted import (
     Answer,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from h2o_magic.events import Event, ReasoningDelta, TextDelta
+from h2o_magic.chat.events import Event, ReasoningDelta, TextDelta
 
 
 def joined(events: Iterable[Event]) -> list[Event]:

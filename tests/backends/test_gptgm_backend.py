@@ -15,6 +15,8 @@ import pytest
 from h2o_magic.backends import Backend, ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend
 from h2o_magic.backends.patience import Patience
+from h2o_magic.chat.events import Event, Finished, Source, TextDelta, Usage
+from h2o_magic.chat.messages import Message, assistant, system, user
 from h2o_magic.config.parameters import resolve
 from h2o_magic.errors import (
     BackendError,
@@ -27,8 +29,6 @@ from h2o_magic.errors import (
     StatusError,
     TimedOutError,
 )
-from h2o_magic.events import Event, Finished, Source, TextDelta, Usage
-from h2o_magic.messages import Message, assistant, system, user
 from h2o_magic.transport import Endpoint, Timeouts
 from tests.backends.scripted import (
     DROP,

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from h2o_magic.backends.gptgm.parser import AnswerReader, Interpreter
-from h2o_magic.errors import GenerationError, IncompleteAnswerError, ProtocolError
-from h2o_magic.events import (
+from h2o_magic.chat.events import (
     Event,
     Finished,
     Notice,
@@ -20,6 +19,7 @@ from h2o_magic.events import (
     TextDelta,
     Usage,
 )
+from h2o_magic.errors import GenerationError, IncompleteAnswerError, ProtocolError
 from tests.backends.joined import joined
 from tests.backends.scripted import final, recorded_body, token
 

@@ -16,6 +16,8 @@ import pytest
 from h2o_magic.backends import ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend, create_completion
 from h2o_magic.backends.patience import Patience
+from h2o_magic.chat.events import Finished, Replaced, TextDelta
+from h2o_magic.chat.messages import user
 from h2o_magic.errors import (
     BackendError,
     GenerationError,
@@ -23,8 +25,6 @@ from h2o_magic.errors import (
     RateLimitedError,
     StatusError,
 )
-from h2o_magic.events import Finished, Replaced, TextDelta
-from h2o_magic.messages import user
 from tests.backends.scripted import (
     RECORDINGS,
     GptGmScript,

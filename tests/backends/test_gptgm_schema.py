@@ -10,9 +10,9 @@ import pytest
 
 from h2o_magic.backends import ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend
+from h2o_magic.chat.events import Event, Finished, Source, Usage
+from h2o_magic.chat.messages import system, user
 from h2o_magic.errors import BackendError, ConnectionFailedError, StatusError
-from h2o_magic.events import Event, Finished, Source, Usage
-from h2o_magic.messages import system, user
 from tests.backends.scripted import Answer, GptGmScript, answer, document, serving
 from tests.backends.test_gptgm_local import Local
 

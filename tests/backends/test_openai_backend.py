@@ -17,6 +17,8 @@ from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.backends.openai.address import split_address
 from h2o_magic.backends.openai.schema import holds_to
 from h2o_magic.backends.patience import Patience
+from h2o_magic.chat.events import Event, Finished, Source, TextDelta
+from h2o_magic.chat.messages import assistant, system, user
 from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS, checked
 from h2o_magic.errors import (
     BackendError,
@@ -31,8 +33,6 @@ from h2o_magic.errors import (
     StatusError,
     TimedOutError,
 )
-from h2o_magic.events import Event, Finished, Source, TextDelta
-from h2o_magic.messages import assistant, system, user
 from h2o_magic.notebook import Session
 from h2o_magic.transport import Endpoint, Timeouts
 from tests.backends.recorded_openai import load

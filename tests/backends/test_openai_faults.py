@@ -10,6 +10,7 @@ import pytest
 
 from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.backends.patience import Patience
+from h2o_magic.chat.events import Event, Finished, ReasoningDelta
 from h2o_magic.errors import (
     BackendError,
     GenerationError,
@@ -17,7 +18,6 @@ from h2o_magic.errors import (
     RateLimitedError,
     StatusError,
 )
-from h2o_magic.events import Event, Finished, ReasoningDelta
 from h2o_magic.notebook import Session
 from h2o_magic.transport import Timeouts
 from tests.backends.joined import joined

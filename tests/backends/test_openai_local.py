@@ -13,11 +13,11 @@ import pytest
 from h2o_magic.backends import ChatRequest
 from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.backends.registry import local as local_backend
+from h2o_magic.chat.events import Event, Finished, Source, TextDelta, Usage
+from h2o_magic.chat.messages import Message, assistant, system, user
 from h2o_magic.config.models import MODELS, REAL_MODEL
 from h2o_magic.config.parameters import CHAT_PARAMETERS, checked
 from h2o_magic.errors import ParameterError, StatusError
-from h2o_magic.events import Event, Finished, Source, TextDelta, Usage
-from h2o_magic.messages import Message, assistant, system, user
 from tests.backends.test_gptgm_local import Local, eventually, prompt_tokens, text_of
 from tests.server.test_stand_in import put_own
 

@@ -19,6 +19,15 @@ from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.backends.openai.reader import AnswerReader
 from h2o_magic.backends.openai.stream import Interpreter
 from h2o_magic.backends.patience import Patience
+from h2o_magic.chat.events import (
+    Event,
+    Finished,
+    ReasoningDelta,
+    Source,
+    TextDelta,
+    Usage,
+)
+from h2o_magic.chat.messages import user
 from h2o_magic.errors import (
     BackendError,
     ConnectionFailedError,
@@ -28,15 +37,6 @@ from h2o_magic.errors import (
     RateLimitedError,
     StatusError,
 )
-from h2o_magic.events import (
-    Event,
-    Finished,
-    ReasoningDelta,
-    Source,
-    TextDelta,
-    Usage,
-)
-from h2o_magic.messages import user
 from tests.backends.joined import joined
 from tests.backends.recorded_openai import (
     Reading,

@@ -14,20 +14,20 @@ import pytest
 
 from h2o_magic.backends.openai.reader import AnswerReader
 from h2o_magic.backends.openai.stream import Interpreter
-from h2o_magic.errors import (
-    BackendError,
-    ConnectionFailedError,
-    GenerationError,
-    IncompleteAnswerError,
-    ProtocolError,
-)
-from h2o_magic.events import (
+from h2o_magic.chat.events import (
     Event,
     Finished,
     ReasoningDelta,
     Source,
     TextDelta,
     Usage,
+)
+from h2o_magic.errors import (
+    BackendError,
+    ConnectionFailedError,
+    GenerationError,
+    IncompleteAnswerError,
+    ProtocolError,
 )
 
 

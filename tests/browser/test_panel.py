@@ -30,7 +30,7 @@ ANSWER = [
 #: 2,000 messages, put into the record as a file's would be.
 MANY = """
 import h2o_magic
-from h2o_magic.turns import Thread, Turn
+from h2o_magic.chat.turns import Thread, Turn
 answer = "Some **words**, and\\n\\n```python\\nprint(1)\\n```\\n"
 many = [Turn(f"Question {n}?", f"Answer {n}. " + answer) for n in range(1000)]
 h2o_magic.session().record.add([Thread("main", tuple(many))])

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from h2o_magic.chat.turns import Thread, Turn
 from h2o_magic.chat_panel.view import View
 from h2o_magic.config.settings import Settings
 from h2o_magic.errors import ConfigurationError
@@ -17,7 +18,6 @@ from h2o_magic.ipython.panel_host import PanelHost
 from h2o_magic.magics import H2OMagics
 from h2o_magic.notebook import Session
 from h2o_magic.prompt import expand
-from h2o_magic.turns import Thread, Turn
 from tests.stand_in import StandIn
 
 
@@ -256,7 +256,7 @@ def test_a_mistyped_command_is_told_with_the_nearest_and_the_way_to_ask_it() -> 
 def test_a_long_thread_is_opened_with_its_last_turns_only(
     page: Page, server: StandIn
 ) -> None:
-    from h2o_magic.turns import Thread, Turn  # noqa: PLC0415
+    from h2o_magic.chat.turns import Thread, Turn  # noqa: PLC0415
 
     turns = [Turn(f"Question {number}?", "Yes.") for number in range(50)]
     page.session.record.add([Thread("main", tuple(turns))])
@@ -271,8 +271,8 @@ def test_a_long_thread_is_opened_with_its_last_turns_only(
 def test_an_answer_in_a_long_thread_makes_the_panel_read_its_turn_only(
     page: Page, server: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from h2o_magic.chat.turns import Thread, Turn  # noqa: PLC0415
     from h2o_magic.store import rows  # noqa: PLC0415
-    from h2o_magic.turns import Thread, Turn  # noqa: PLC0415
 
     # The transcript, which reads more, would come where this takes over a second.
     monkeypatch.setattr("h2o_magic.chat_panel.view.KEEP_AFTER", 3600)

@@ -21,9 +21,9 @@ import h2o_magic.notebook
 import h2o_magic.record
 import h2o_magic.servers  # noqa: F401
 from h2o_magic.backends import ChatRequest, ModelInfo
+from h2o_magic.chat.events import Event, Finished, TextDelta
 from h2o_magic.current import Current
 from h2o_magic.errors import BackendError, ConfigurationError
-from h2o_magic.events import Event, Finished, TextDelta
 
 
 @dataclass

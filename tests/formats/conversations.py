@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from h2o_magic.answers import Facts
-from h2o_magic.turns import Thread, Turn
+from h2o_magic.chat.facts import Facts
+from h2o_magic.chat.turns import Thread, Turn
 
 FACTS = Facts(
     "llama-13b",

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from h2o_magic.chat.turns import Thread
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.formats import FORMATS
-from h2o_magic.turns import Thread
 from tests.formats.conversations import CONVERSATION, MAIN_THREAD
 
 Change = Callable[[Any], object]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from h2o_magic.chat.turns import Thread, Turn
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.formats.messages_file import read, write
-from h2o_magic.turns import Thread, Turn
 from tests.formats.conversations import CONVERSATION, MAIN_THREAD
 
 

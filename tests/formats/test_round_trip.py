@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from h2o_magic.chat.turns import Thread, Turn, TurnStatus
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.formats import FORMATS
-from h2o_magic.turns import Thread, Turn, TurnStatus
 from tests.formats.conversations import CONVERSATION, FACTS, MAIN_THREAD
 
 READABLE = [suffix for suffix, entry in FORMATS.items() if entry.read is not None]

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from h2o_magic.chat.turns import Thread, Turn
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.formats.training_lines import read, write
-from h2o_magic.turns import Thread, Turn
 from tests.formats.conversations import CONVERSATION, MAIN_THREAD
 from tests.formats.test_round_trip import conversations
 

@@ -7,8 +7,8 @@ import unicodedata
 
 import pytest
 
+from h2o_magic.chat.turns import Thread, Turn
 from h2o_magic.formats.transcript import write
-from h2o_magic.turns import Thread, Turn
 from tests.formats.conversations import FACTS
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from h2o_magic.chat.turns import Turn
 from h2o_magic.record import Record
-from h2o_magic.turns import Turn
 from tests.by_question import ENDLESS, Steps, answering
 from tests.kernel.conftest import Notebook, running_kernel
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from h2o_magic.chat.turns import Turn
 from h2o_magic.record import Record
-from h2o_magic.turns import Turn
 from tests.kernel.conftest import Notebook, Run, running_kernel
 from tests.stand_in import StandIn
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from h2o_magic.messages import assistant, user
+from h2o_magic.chat.messages import assistant, user
 from h2o_magic.server.conversations import Conversation, Conversations
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from h2o_magic.context import input_room
+from h2o_magic.chat.context import input_room
 from h2o_magic.server.prompts import turns_to_drop
 
 

@@ -13,9 +13,9 @@ import pytest
 
 from h2o_magic.backends import ChatRequest
 from h2o_magic.backends.openai import OpenAIBackend
+from h2o_magic.chat.events import Finished, Notice
+from h2o_magic.chat.messages import user
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.events import Finished, Notice
-from h2o_magic.messages import user
 from h2o_magic.server import generation
 from h2o_magic.server.engine import Engine
 from h2o_magic.server.generation import Waiting

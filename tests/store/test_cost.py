@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from h2o_magic.chat.turns import Thread, Turn
 from h2o_magic.record import Record
 from h2o_magic.store import Database, connection
-from h2o_magic.turns import Thread, Turn
 
 COUNT = 10_000
 

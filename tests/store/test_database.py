@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from h2o_magic.chat.turns import Turn
 from h2o_magic.record import Record
 from h2o_magic.store import Database, StoreError, schema
-from h2o_magic.turns import Turn
 
 
 def mode(path: Path) -> int:
@@ -224,7 +224,7 @@ def test_a_time_that_is_no_number_is_unknown() -> None:
 
 LOAD = """
 import sqlite3, sys
-import h2o_magic.turns, h2o_magic.errors
+import h2o_magic.chat.turns, h2o_magic.errors
 before = set(sys.modules)
 from pathlib import Path
 from h2o_magic.record import Record

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from h2o_magic.chat.turns import Change, Thread, Turn
 from h2o_magic.errors import ConfigurationError, StoreError
 from h2o_magic.record import Record
 from h2o_magic.store import connection
-from h2o_magic.turns import Change, Thread, Turn
 
 THREADS = ["main", "über", "third"]
 CELLS = [None, "a", "b", "c"]

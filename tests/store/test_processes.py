@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from h2o_magic.chat.turns import Turn
 from h2o_magic.record import Record
-from h2o_magic.turns import Turn
 from tests.store import writers
 
 

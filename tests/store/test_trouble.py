@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from h2o_magic.chat.turns import Thread, Turn
 from h2o_magic.errors import StoreError
 from h2o_magic.record import Record
 from h2o_magic.store import Database, connection, salvage
 from h2o_magic.store.connection import WRITE
 from h2o_magic.store.trouble import store_error
-from h2o_magic.turns import Thread, Turn
 
 MEMORY = "It is kept in memory until the kernel ends: "
 
@@ -104,7 +104,7 @@ READ_ONLY = """
 import os, sys
 from pathlib import Path
 from h2o_magic.record import Record
-from h2o_magic.turns import Turn
+from h2o_magic.chat.turns import Turn
 
 Path(sys.argv[1]).as_uri()  # imports what the other user may not be able to read
 os.setuid(65534)
@@ -225,7 +225,7 @@ FULL = """
 import resource, sys
 from pathlib import Path
 from h2o_magic.record import Record
-from h2o_magic.turns import Turn
+from h2o_magic.chat.turns import Turn
 
 path = Path(sys.argv[1])
 lines = []

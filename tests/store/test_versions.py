@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from h2o_magic.chat.turns import Change, Turn
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.record import Record
 from h2o_magic.store import connection, history, schema
 from h2o_magic.store.connection import READ
-from h2o_magic.turns import Change, Turn
 
 
 @pytest.fixture(params=["file", "memory"])

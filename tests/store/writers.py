@@ -10,7 +10,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from h2o_magic.record import Record
-from h2o_magic.turns import Turn
+from h2o_magic.chat.turns import Turn
 
 path, key, name, count = sys.argv[1:]
 

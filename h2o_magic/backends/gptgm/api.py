@@ -15,14 +15,14 @@ from typing import Any
 from urllib.parse import quote
 
 from h2o_magic.backends.own_facts import source_of
+from h2o_magic.chat.events import Source
+from h2o_magic.chat.messages import Message
 from h2o_magic.errors import (
     ConnectionFailedError,
     ProtocolError,
     StatusError,
     TimedOutError,
 )
-from h2o_magic.events import Source
-from h2o_magic.messages import Message
 from h2o_magic.transport import (
     QUICK,
     Cancellation,

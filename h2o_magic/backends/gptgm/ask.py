@@ -12,6 +12,8 @@ from h2o_magic.backends.gptgm.api import Created, GptGmCalls
 from h2o_magic.backends.gptgm.errors import Repairs, explained, terms_missing
 from h2o_magic.backends.gptgm.parser import AnswerReader, Interpreter
 from h2o_magic.backends.patience import DEFAULT_PATIENCE, Patience
+from h2o_magic.chat.events import Event, Finished
+from h2o_magic.chat.messages import Message
 from h2o_magic.config.parameters import Value
 from h2o_magic.errors import (
     BackendError,
@@ -20,8 +22,6 @@ from h2o_magic.errors import (
     ProtocolError,
     StatusError,
 )
-from h2o_magic.events import Event, Finished
-from h2o_magic.messages import Message
 from h2o_magic.transport import Cancellation
 
 __all__ = ["GptGmQuestion", "conversation_text", "first_turn_text", "options"]

@@ -14,8 +14,8 @@ from h2o_magic.backends.gptgm.errors import explained
 from h2o_magic.backends.gptgm.models import count_tokens, list_models, service_id
 from h2o_magic.backends.http_backend import HttpBackend
 from h2o_magic.backends.telling import telling
+from h2o_magic.chat.messages import Message
 from h2o_magic.config.parameters import resolve
-from h2o_magic.messages import Message
 from h2o_magic.transport import Endpoint
 
 __all__ = ["GptGmBackend"]

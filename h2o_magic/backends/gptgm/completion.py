@@ -15,6 +15,7 @@ from h2o_magic.backends.gptgm.ask import GptGmQuestion, conversation_text, optio
 from h2o_magic.backends.gptgm.backend import GptGmBackend
 from h2o_magic.backends.gptgm.models import service_id
 from h2o_magic.backends.patience import DEFAULT_PATIENCE, Patience
+from h2o_magic.chat.events import Event, Finished, Source, TextDelta
 from h2o_magic.config.models import title_of
 from h2o_magic.config.parameters import PARAMETERS, resolve
 from h2o_magic.errors import (
@@ -23,7 +24,6 @@ from h2o_magic.errors import (
     ParameterError,
     did_you_mean,
 )
-from h2o_magic.events import Event, Finished, Source, TextDelta
 from h2o_magic.transport import DEFAULT_TIMEOUTS, Endpoint, Timeouts
 
 __all__ = ["create_completion"]

@@ -13,9 +13,9 @@ from typing import Any
 
 from h2o_magic.backends import ModelInfo
 from h2o_magic.backends.gptgm.api import GptGmCalls, as_items
+from h2o_magic.chat.messages import Message
 from h2o_magic.config.models import MODELS, find_model
 from h2o_magic.errors import ParameterError, ProtocolError, StatusError
-from h2o_magic.messages import Message
 
 __all__ = ["count_tokens", "list_models", "models_of_page", "service_id"]
 

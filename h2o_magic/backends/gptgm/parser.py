@@ -1,6 +1,6 @@
 """The body of a gpt-gm answer, read as events, and what of its text is shown when.
 
-Pure: bytes go in, cut anywhere; events of :mod:`h2o_magic.events` come out. The stream
+Pure: bytes go in, cut anywhere; events of :mod:`h2o_magic.chat.events` come out. The stream
 is that of text-generation-inference 0.9, as chat-ui passes it on.
 """
 
@@ -13,6 +13,7 @@ from typing import Any
 from h2o_magic.backends.own_facts import answer_facts, notices_of
 from h2o_magic.backends.sse import EventReader, ServerSentEvent
 from h2o_magic.backends.text import begun, ends_in_half, join_surrogates
+from h2o_magic.chat.events import Event, Finished, FinishReason, Replaced, TextDelta
 from h2o_magic.error_text import words_of
 from h2o_magic.errors import (
     BackendError,
@@ -20,7 +21,6 @@ from h2o_magic.errors import (
     IncompleteAnswerError,
     ProtocolError,
 )
-from h2o_magic.events import Event, Finished, FinishReason, Replaced, TextDelta
 
 __all__ = ["AnswerReader", "Interpreter"]
 

@@ -18,7 +18,7 @@ from h2o_magic.backends.openai.flavour import Flavour, entries_of
 from h2o_magic.backends.openai.models import model_of, models_of
 from h2o_magic.backends.openai.turn import OpenAIQuestion
 from h2o_magic.backends.telling import telling
-from h2o_magic.messages import Message
+from h2o_magic.chat.messages import Message
 from h2o_magic.transport import Endpoint
 
 __all__ = ["OpenAIBackend"]

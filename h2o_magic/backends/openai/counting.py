@@ -11,8 +11,8 @@ from typing import Any
 
 from h2o_magic.backends.openai.calls import OpenAICalls
 from h2o_magic.backends.openai.flavour import Flavour
+from h2o_magic.chat.messages import Message
 from h2o_magic.errors import ProtocolError, StatusError
-from h2o_magic.messages import Message
 
 __all__ = ["count_tokens"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from h2o_magic.backends.own_facts import count, seconds, source_of
 from h2o_magic.backends.text import join_surrogates
-from h2o_magic.events import Source, Usage
+from h2o_magic.chat.events import Source, Usage
 
 
 class AnswerFacts:

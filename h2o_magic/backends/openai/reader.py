@@ -1,6 +1,6 @@
 """The body of an OpenAI-compatible answer, read as events, and how it ended.
 
-Pure: bytes go in, cut anywhere; events of :mod:`h2o_magic.events` come out.
+Pure: bytes go in, cut anywhere; events of :mod:`h2o_magic.chat.events` come out.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from h2o_magic.backends.openai.stream import Interpreter
 from h2o_magic.backends.sse import EventReader
+from h2o_magic.chat.events import Event, Finished
 from h2o_magic.errors import BackendError, IncompleteAnswerError, ProtocolError
-from h2o_magic.events import Event, Finished
 
 _EXPECTED = "an answer of an OpenAI-compatible server"
 _HINT = "check the server's address"

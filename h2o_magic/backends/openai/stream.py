@@ -14,9 +14,7 @@ from h2o_magic.backends.openai.facts import AnswerFacts
 from h2o_magic.backends.own_facts import notices_of
 from h2o_magic.backends.sse import ServerSentEvent
 from h2o_magic.backends.text import GrowingText, join_surrogates
-from h2o_magic.error_text import error_text
-from h2o_magic.errors import GenerationError, IncompleteAnswerError
-from h2o_magic.events import (
+from h2o_magic.chat.events import (
     Event,
     Finished,
     FinishReason,
@@ -24,6 +22,8 @@ from h2o_magic.events import (
     TextDelta,
     Usage,
 )
+from h2o_magic.error_text import error_text
+from h2o_magic.errors import GenerationError, IncompleteAnswerError
 
 #: Why the answer ended, in lower case: gateways before Gemini pass its own words on.
 _REASONS: Mapping[str, FinishReason] = {

@@ -16,8 +16,8 @@ from h2o_magic.backends.openai.request import Body, asks_for_flavour, make_body
 from h2o_magic.backends.openai.schema import holds_to
 from h2o_magic.backends.openai.stream import Interpreter
 from h2o_magic.backends.patience import Patience
+from h2o_magic.chat.events import Event
 from h2o_magic.errors import BackendError
-from h2o_magic.events import Event
 from h2o_magic.transport import QUICK, Cancellation
 
 __all__ = ["OpenAIQuestion"]

@@ -1,7 +1,7 @@
 import pytest
 
-from h2o_magic.messages import assistant, user
-from h2o_magic.turns import Turn, marked
+from h2o_magic.chat.messages import assistant, user
+from h2o_magic.chat.turns import Turn, marked
 
 
 def test_a_whole_turn_gives_its_question_and_answer_to_the_context() -> None:

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from h2o_magic.context import bytes_per_token, choose, estimate
-from h2o_magic.messages import user
-from h2o_magic.turns import Turn
+from h2o_magic.chat.context import bytes_per_token, choose, estimate
+from h2o_magic.chat.messages import user
+from h2o_magic.chat.turns import Turn
 
 
 def told(*answers: str) -> list[Turn]:

@@ -3,8 +3,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from h2o_magic.answers import AnswerRecord, Facts
-from h2o_magic.events import (
+from h2o_magic.chat.events import (
     Event,
     Finished,
     FinishReason,
@@ -14,7 +13,8 @@ from h2o_magic.events import (
     TextDelta,
     Usage,
 )
-from h2o_magic.turns import TurnStatus
+from h2o_magic.chat.facts import AnswerRecord, Facts
+from h2o_magic.chat.turns import TurnStatus
 
 
 class Clock:

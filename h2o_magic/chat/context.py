@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from h2o_magic.messages import Message
-from h2o_magic.turns import Turn
+from h2o_magic.chat.messages import Message
+from h2o_magic.chat.turns import Turn
 
 __all__ = [
     "CAUTIOUS",

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from h2o_magic.reasoning import ThinkSplitter, apart
+from h2o_magic.chat.reasoning import ThinkSplitter, apart
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from h2o_magic.config.parameters import Value
-from h2o_magic.events import (
+from h2o_magic.chat.events import (
     Event,
     Finished,
     FinishReason,
@@ -19,7 +18,8 @@ from h2o_magic.events import (
     TextDelta,
     Usage,
 )
-from h2o_magic.turns import TurnStatus
+from h2o_magic.chat.turns import TurnStatus
+from h2o_magic.config.parameters import Value
 
 __all__ = ["AnswerRecord", "Facts"]
 

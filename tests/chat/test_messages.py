@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from h2o_magic.errors import MessagesError
-from h2o_magic.messages import (
+from h2o_magic.chat.messages import (
     Message,
     assistant,
     parse_messages,
     system,
     user,
 )
+from h2o_magic.errors import MessagesError
 
 
 def test_the_builders_name_who_speaks() -> None:

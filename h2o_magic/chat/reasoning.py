@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
-from h2o_magic.events import Event, Finished, ReasoningDelta, Replaced, TextDelta
+from h2o_magic.chat.events import Event, Finished, ReasoningDelta, Replaced, TextDelta
 
 _OPENERS = ("<think>", "<thinking>")
 _CLOSER = re.compile(r"</think(?:ing)?>")

@@ -4,8 +4,8 @@ from typing import get_args
 
 import pytest
 
-from h2o_magic import events
-from h2o_magic.events import Event, Finished, TextDelta
+from h2o_magic.chat import events
+from h2o_magic.chat.events import Event, Finished, TextDelta
 
 CLASSES = get_args(Event)
 

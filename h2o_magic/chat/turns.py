@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from h2o_magic.chat.messages import Message, assistant, user
 from h2o_magic.config.definitions import MAIN
-from h2o_magic.messages import Message, assistant, user
 
 __all__ = [
     "MAIN",
