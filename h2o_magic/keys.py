@@ -15,8 +15,8 @@ from typing import Any, Literal, get_args
 
 from h2o_magic.config.url import check_header_value
 from h2o_magic.errors import ConfigurationError, MissingExtraError
-from h2o_magic.prompt_values.secret_names import looks_random
-from h2o_magic.prompt_values.secret_texts import secrets_in
+from h2o_magic.prompts.secrets.names import looks_random
+from h2o_magic.prompts.secrets.scan import secrets_in
 
 __all__ = ["NO_KEY", "KeySource", "Keys", "key_source"]
 

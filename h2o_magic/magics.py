@@ -255,8 +255,8 @@ class H2OMagics(SettingsTraits, Magics):
         if "{" not in question or self.shell is None:
             return question
         from h2o_magic.names import names_of  # noqa: PLC0415
-        from h2o_magic.prompt import expand  # noqa: PLC0415
-        from h2o_magic.prompt_values import as_prompt  # noqa: PLC0415
+        from h2o_magic.prompts.expand import expand  # noqa: PLC0415
+        from h2o_magic.prompts.values import as_prompt  # noqa: PLC0415
 
         show = partial(as_prompt, environment=os.environ, variables=self.shell.user_ns)
         names = names_of(self.shell, self.errors)

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, cast
 
-from h2o_magic import prompt
 from h2o_magic.completion.place import Prompt
 from h2o_magic.completion.words import Offer
+from h2o_magic.prompts import expand
 
 __all__ = ["in_braces"]
 
@@ -84,7 +84,7 @@ def in_braces(place: Prompt, namespace: Mapping[str, Any]) -> tuple[str, list[Of
 def _is_expanded(place: Prompt, length: int) -> bool:
     """Tell whether a name in these braces would be put in: not so within code."""
     before = place.before[: len(place.before) - length]
-    return _HERE in prompt.names_in(f"{before}{{{_HERE}}}{place.after}")
+    return _HERE in expand.names_in(f"{before}{{{_HERE}}}{place.after}")
 
 
 def _names(begun: str, namespace: Mapping[str, Any]) -> list[Offer]:

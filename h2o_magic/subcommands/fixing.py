@@ -140,7 +140,7 @@ def _values(failure: Failure, namespace: dict[str, Any]) -> Iterator[str]:
 
 
 def _as_prompt(value: object, name: str) -> str:
-    from h2o_magic.prompt_values import Limits, as_prompt  # noqa: PLC0415
+    from h2o_magic.prompts.values import Limits, as_prompt  # noqa: PLC0415
 
     limits = Limits(
         rows=8, columns=20, cell=80, items=20, text=200, characters=_CHARACTERS
@@ -154,11 +154,11 @@ def _hide(text: str, namespace: dict[str, Any]) -> str:
     Those are the values of variables whose names say they are secret, and what looks
     like a secret itself.
     """
-    from h2o_magic.prompt_values.secret_names import (  # noqa: PLC0415
+    from h2o_magic.prompts.secrets.names import (  # noqa: PLC0415
         holds_secret,
         secrecy,
     )
-    from h2o_magic.prompt_values.secret_texts import (  # noqa: PLC0415
+    from h2o_magic.prompts.secrets.scan import (  # noqa: PLC0415
         masked,
         of_environment,
     )

@@ -17,7 +17,7 @@ from h2o_magic.errors import ConfigurationError
 from h2o_magic.ipython.panel_host import PanelHost
 from h2o_magic.magics import H2OMagics
 from h2o_magic.notebook import Session
-from h2o_magic.prompt import expand
+from h2o_magic.prompts.expand import expand
 from tests.stand_in import StandIn
 
 

@@ -17,7 +17,7 @@ import pytest
 from IPython.display import HTML, Image, Markdown
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.prompt_values import Limits, as_prompt
+from h2o_magic.prompts.values import Limits, as_prompt
 
 
 class Colour(enum.Enum):

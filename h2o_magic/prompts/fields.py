@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from h2o_magic.prose import prose
+from h2o_magic.prompts.prose import prose
 
 __all__ = ["Attribute", "Field", "Index", "Step", "fields", "names_in"]
 

@@ -17,9 +17,9 @@ import pydantic
 import pytest
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.prompt_values import as_prompt
-from h2o_magic.prompt_values.secret_names import secrecy
-from h2o_magic.prompt_values.secret_texts import Known, masked
+from h2o_magic.prompts.secrets.names import secrecy
+from h2o_magic.prompts.secrets.scan import Known, masked
+from h2o_magic.prompts.values import as_prompt
 
 SECRET = "hunter2"
 

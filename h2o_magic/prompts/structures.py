@@ -22,10 +22,10 @@ from itertools import islice
 from typing import cast
 
 from h2o_magic.config.units import counted
-from h2o_magic.prompt_values.cutting import cut_end
-from h2o_magic.prompt_values.guard import Guard
-from h2o_magic.prompt_values.limits import Limits
-from h2o_magic.prompt_values.parts import attributes, describes_itself, named_parts
+from h2o_magic.prompts.cutting import cut_end
+from h2o_magic.prompts.introspection import attributes, describes_itself, named_parts
+from h2o_magic.prompts.limits import Limits
+from h2o_magic.prompts.secrets.guard import Guard
 
 __all__ = ["Printer", "is_collection"]
 

@@ -9,8 +9,8 @@ import types
 from collections.abc import Iterable
 from typing import Any
 
-from h2o_magic.prompt_values.cutting import cut, fenced
-from h2o_magic.prompt_values.limits import Limits
+from h2o_magic.prompts.cutting import cut, fenced
+from h2o_magic.prompts.limits import Limits
 
 __all__ = ["is_code", "source_text"]
 

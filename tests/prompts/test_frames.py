@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.prompt_values import Limits, as_prompt
+from h2o_magic.prompts.values import Limits, as_prompt
 
 
 def lines(value: object, **limits: int) -> list[str]:

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from h2o_magic.prompt_values.assignments import assigned_secrets
-from h2o_magic.prompt_values.secret_names import (
+from h2o_magic.prompts.secrets.assignments import assigned_secrets
+from h2o_magic.prompts.secrets.names import (
     holds_secret,
     looks_random,
     secrecy,

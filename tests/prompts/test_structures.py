@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.prompt_values import Limits, as_prompt
+from h2o_magic.prompts.values import Limits, as_prompt
 
 Point = namedtuple("Point", "x y")
 

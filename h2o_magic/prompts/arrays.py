@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
-from h2o_magic.prompt_values.cutting import cut_end, shown_float
-from h2o_magic.prompt_values.guard import Guard
-from h2o_magic.prompt_values.limits import Limits
-from h2o_magic.prompt_values.structures import Printer
+from h2o_magic.prompts.cutting import cut_end, shown_float
+from h2o_magic.prompts.limits import Limits
+from h2o_magic.prompts.secrets.guard import Guard
+from h2o_magic.prompts.structures import Printer
 
 __all__ = ["array_summary", "array_text", "is_array", "is_scalar"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from h2o_magic.prompt_values import Limits, as_prompt
+from h2o_magic.prompts.values import Limits, as_prompt
 
 
 @pytest.mark.parametrize(

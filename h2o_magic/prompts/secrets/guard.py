@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.prompt_values.secret_names import (
+from h2o_magic.prompts.secrets.names import (
     holds_secret,
     looks_random,
     secrecy,
     unmasked,
 )
-from h2o_magic.prompt_values.secret_texts import (
+from h2o_magic.prompts.secrets.scan import (
     USUAL_VARIABLES,
     of_environment,
     of_notebook,

@@ -10,7 +10,7 @@ import re
 import string
 from collections.abc import Iterator
 
-from h2o_magic.prompt_values.secret_names import looks_random, secrecy, stands_in
+from h2o_magic.prompts.secrets.names import looks_random, secrecy, stands_in
 
 __all__ = ["assigned_secrets"]
 

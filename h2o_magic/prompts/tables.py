@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from h2o_magic.config.units import counted
-from h2o_magic.prompt_values.cutting import cut_end, shown_float
-from h2o_magic.prompt_values.guard import Guard
-from h2o_magic.prompt_values.limits import Limits
-from h2o_magic.prompt_values.parts import is_from
-from h2o_magic.prompt_values.structures import Printer
+from h2o_magic.prompts.cutting import cut_end, shown_float
+from h2o_magic.prompts.introspection import is_from
+from h2o_magic.prompts.limits import Limits
+from h2o_magic.prompts.secrets.guard import Guard
+from h2o_magic.prompts.structures import Printer
 
 __all__ = ["frame_summary", "frame_text", "is_frame"]
 

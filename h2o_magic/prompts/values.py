@@ -15,19 +15,19 @@ from typing import Any
 
 from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.prompt_values.arrays import (
+from h2o_magic.prompts.arrays import (
     array_summary,
     array_text,
     is_array,
     is_scalar,
 )
-from h2o_magic.prompt_values.cutting import cut
-from h2o_magic.prompt_values.frames import frame_summary, frame_text, is_frame
-from h2o_magic.prompt_values.guard import Guard
-from h2o_magic.prompt_values.limits import Limits
-from h2o_magic.prompt_values.parts import attributes, describes_itself, is_from
-from h2o_magic.prompt_values.source import is_code, source_text
-from h2o_magic.prompt_values.structures import Printer, is_collection
+from h2o_magic.prompts.cutting import cut
+from h2o_magic.prompts.introspection import attributes, describes_itself, is_from
+from h2o_magic.prompts.limits import Limits
+from h2o_magic.prompts.secrets.guard import Guard
+from h2o_magic.prompts.source import is_code, source_text
+from h2o_magic.prompts.structures import Printer, is_collection
+from h2o_magic.prompts.tables import frame_summary, frame_text, is_frame
 
 __all__ = ["Limits", "as_prompt"]
 
