@@ -1,0 +1,1 @@
+"""The words of a conversation: messages, turns, events and facts."""

@@ -1,0 +1,1 @@
+"""What can be set: parameters, settings, presets, models, paths and files."""

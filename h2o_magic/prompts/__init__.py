@@ -1,0 +1,1 @@
+"""Values of the notebook as text for the model, with secrets kept out."""
