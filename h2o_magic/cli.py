@@ -183,7 +183,7 @@ def _whole_path(name: str) -> str:
 
 
 def _models(_options: argparse.Namespace) -> None:
-    from h2o_magic import tables  # noqa: PLC0415 - only here
+    from h2o_magic.rendering import tables  # noqa: PLC0415 - only here
     from h2o_magic.server.listing import list_models  # noqa: PLC0415 - the extra
 
     rows = [
@@ -198,9 +198,9 @@ def _models(_options: argparse.Namespace) -> None:
 
 def _weights_row(model: Mapping[str, Any]) -> list[str]:
     """Return what answers for a model, its size, and its licence."""
-    from h2o_magic import tables  # noqa: PLC0415 - only here
     from h2o_magic.config.models import title_of  # noqa: PLC0415 - only here
     from h2o_magic.config.units import size_in_words  # noqa: PLC0415 - only here
+    from h2o_magic.rendering import tables  # noqa: PLC0415 - only here
 
     if model["answered_by"]:
         return [f"{title_of(model['answered_by'])} stands in", "", ""]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from h2o_magic.config.definitions import LOCAL
 from h2o_magic.config.units import counted
-from h2o_magic.tables import literal
+from h2o_magic.rendering.tables import literal
 
 if TYPE_CHECKING:
     from h2o_magic.reaching import Reached

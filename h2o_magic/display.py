@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import publish_display_data
 
-from h2o_magic.tables import printable
+from h2o_magic.rendering.tables import printable
 
 __all__ = [
     "AnswerView",

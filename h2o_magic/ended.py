@@ -11,7 +11,7 @@ from h2o_magic.ipython.interrupts import AnswerStopped
 
 if TYPE_CHECKING:
     from h2o_magic.display import AnswerView
-    from h2o_magic.rendering import Rendered
+    from h2o_magic.ipython.display.result import Rendered
 
 
 class AnswerDisplay:
@@ -78,7 +78,7 @@ class AnswerDisplay:
 
     def value(self) -> object:
         """Return the answer as a value: text that knows its facts, or a DataFrame."""
-        from h2o_magic.result import AnswerText  # noqa: PLC0415
+        from h2o_magic.rendering.answer_text import AnswerText  # noqa: PLC0415
 
         answer, error = self.answer, self.problem or self.error
         if not error and answer.facts.status == "stopped":
@@ -101,7 +101,7 @@ class AnswerDisplay:
         return self._rendered.value if self._rendered else None
 
     def _finish(self) -> None:
-        from h2o_magic.rendering import render  # noqa: PLC0415 - the text comes first
+        from h2o_magic.ipython.display.result import render  # noqa: PLC0415 - the text comes first
 
         self._rendered = rendered = render(self.answer, self.problem)
         metadata = {"h2o_magic": self.answer.facts.as_metadata()}

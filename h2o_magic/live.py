@@ -19,10 +19,10 @@ from typing import Any
 
 from IPython.display import clear_output, publish_display_data
 
-from h2o_magic.blocks import BlockSplitter, Piece, joined
 from h2o_magic.pacing import Pacer
-from h2o_magic.safe_markdown import harmless
-from h2o_magic.tables import literal
+from h2o_magic.rendering.blocks import BlockSplitter, Piece, joined
+from h2o_magic.rendering.sanitize import harmless
+from h2o_magic.rendering.tables import literal
 
 __all__ = ["Output", "SingleView", "StreamedView"]
 

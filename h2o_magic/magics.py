@@ -202,9 +202,9 @@ class H2OMagics(SettingsTraits, Magics):
         self, answer: Answer, options: AskOptions, *, owns_cell: bool = False
     ) -> None:
         """Show an answer as it comes, and keep it as a value however it ends."""
-        from h2o_magic.captions import model_name  # noqa: PLC0415
         from h2o_magic.display import make_view  # noqa: PLC0415
         from h2o_magic.ended import AnswerDisplay  # noqa: PLC0415
+        from h2o_magic.rendering.footer import model_name  # noqa: PLC0415
 
         asked = model_name(answer.question.model)
         view = make_view(
@@ -223,7 +223,7 @@ class H2OMagics(SettingsTraits, Magics):
 
             offer(self.shell, display.code)
         if display.error:
-            from h2o_magic.rendering import AnswerError  # noqa: PLC0415
+            from h2o_magic.ipython.display.result import AnswerError  # noqa: PLC0415
 
             raise AnswerError(display.error)
 
@@ -268,7 +268,7 @@ class H2OMagics(SettingsTraits, Magics):
             return None
         if named in self.shell.user_ns:
             return self.shell.user_ns[named]
-        from h2o_magic.schemas import load  # noqa: PLC0415
+        from h2o_magic.rendering.schema import load  # noqa: PLC0415
 
         return load(named)
 

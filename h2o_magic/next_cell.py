@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from h2o_magic.asking import Answer
-    from h2o_magic.fences import CodeBlock
+    from h2o_magic.rendering.fences import CodeBlock
 
 __all__ = ["CellCode", "code_for_cell", "offer", "where"]
 
@@ -43,7 +43,7 @@ def code_for_cell(answer: Answer) -> CellCode:
     Those blocks that say that they are Python; if none does, the first that says
     nothing.
     """
-    from h2o_magic.fences import code_blocks  # noqa: PLC0415
+    from h2o_magic.rendering.fences import code_blocks  # noqa: PLC0415
 
     if answer.facts.finish_reason == "length":
         return CellCode(

@@ -63,7 +63,7 @@ class QuestionBuilder:
             )
         grammar: dict[str, Any] | None = None
         if schema is not None:
-            from h2o_magic.schemas import as_schema  # noqa: PLC0415
+            from h2o_magic.rendering.schema import as_schema  # noqa: PLC0415
 
             grammar = as_schema(schema)
         settings = self._settings.merged(options)

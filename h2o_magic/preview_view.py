@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.units import counted
 from h2o_magic.preview import Preview
-from h2o_magic.tables import literal, printable
+from h2o_magic.rendering.tables import literal, printable
 
 __all__ = ["preview_markdown", "preview_plain"]
 

@@ -16,7 +16,7 @@ from h2o_magic.fetching import (
     bar,
     progress_words,
 )
-from h2o_magic.tables import literal, printable
+from h2o_magic.rendering.tables import literal, printable
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from h2o_magic.config.parameters import Value
-from h2o_magic.shapes import instruction
+from h2o_magic.rendering.instructions import instruction
 
 _ANY_JSON: Mapping[str, Any] = {"type": ["object", "array"]}
 
@@ -82,7 +82,7 @@ class Question:
         if self.schema:
             return self.schema
         if self.format == "table":
-            from h2o_magic.table_answer import TABLE_SCHEMA  # noqa: PLC0415 - seldom
+            from h2o_magic.rendering.table_answer import TABLE_SCHEMA  # noqa: PLC0415 - seldom
 
             return TABLE_SCHEMA
         return _ANY_JSON if self.format == "json" else None

@@ -10,9 +10,9 @@ from __future__ import annotations
 from os.path import commonprefix
 from typing import Any
 
-from h2o_magic.blocks import BlockSplitter
 from h2o_magic.chat_panel.html import as_html
 from h2o_magic.feed import ComingAnswer
+from h2o_magic.rendering.blocks import BlockSplitter
 
 __all__ = ["Growth", "Running", "Step"]
 

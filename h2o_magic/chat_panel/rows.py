@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from h2o_magic.blocks import close_fence
-from h2o_magic.captions import model_name, seconds_in_words
 from h2o_magic.chat.turns import Turn
 from h2o_magic.chat_panel.html import as_html
-from h2o_magic.tables import one_line
+from h2o_magic.rendering.blocks import close_fence
+from h2o_magic.rendering.footer import model_name, seconds_in_words
+from h2o_magic.rendering.tables import one_line
 
 __all__ = ["row_of"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from h2o_magic.chat.turns import Turn
 from h2o_magic.config.units import counted
-from h2o_magic.listing import turn_markdown
+from h2o_magic.rendering.listing import turn_markdown
 
 __all__ = ["MOST_TURNS", "transcript"]
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast, get_args
 
-from h2o_magic.captions import answer_markdown, answer_plain
 from h2o_magic.chat.facts import Facts
 from h2o_magic.chat.turns import Turn, TurnStatus
 from h2o_magic.formats.checks import as_object, joined_text, within
-from h2o_magic.safe_markdown import harmless
+from h2o_magic.rendering.footer import answer_markdown, answer_plain
+from h2o_magic.rendering.sanitize import harmless
 
 __all__ = ["EXACT_ANSWER", "ShownAnswer", "find_answer", "write_output"]
 

@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 
-from h2o_magic.blocks import close_fence
 from h2o_magic.chat.turns import MAIN, Thread, Turn
-from h2o_magic.fences import Fence, fence_after
-from h2o_magic.safe_markdown import harmless
-from h2o_magic.tables import printable
+from h2o_magic.rendering.blocks import close_fence
+from h2o_magic.rendering.fences import Fence, fence_after
+from h2o_magic.rendering.sanitize import harmless
+from h2o_magic.rendering.tables import printable
 
 __all__ = ["write"]
 

@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 
-from h2o_magic.fences import Fence, opened
+from h2o_magic.rendering.fences import Fence, opened
 
 #: Where a piece of a text begins, and where it ends.
 Span = tuple[int, int]

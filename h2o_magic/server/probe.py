@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.rendering.tables import one_line
 from h2o_magic.server.file_choice import whole_name
 from h2o_magic.server.gguf_header import read_header
 from h2o_magic.server.room import file_size
-from h2o_magic.tables import one_line
 
 #: Seconds that loading may take: these, and one more for so many bytes.
 _SECONDS = 60.0

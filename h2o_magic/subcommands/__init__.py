@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from h2o_magic import tables
 from h2o_magic.arguments import help_rows, help_text
 from h2o_magic.display import show_markdown
 from h2o_magic.errors import ConfigurationError, did_you_mean
+from h2o_magic.rendering import tables
 from h2o_magic.subcommands import (
     aliases,
     answers,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.rendering.tables import Verbatim
 from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import say, show_table
 from h2o_magic.subcommands.usage import Given
-from h2o_magic.tables import Verbatim
 
 __all__ = ["alias"]
 

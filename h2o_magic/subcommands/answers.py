@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from datetime import datetime
 
-from h2o_magic.listing import TURN_HEAD, cut, turn_rows
+from h2o_magic.rendering.listing import TURN_HEAD, cut, turn_rows
 from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import filled, say, show_table
 from h2o_magic.subcommands.threads import named_thread

@@ -8,7 +8,7 @@ from h2o_magic.arguments import parse_ask
 from h2o_magic.chat.turns import Change, ChangeKind
 from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.listing import cut
+from h2o_magic.rendering.listing import cut
 from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import say
 from h2o_magic.subcommands.threads import named_thread

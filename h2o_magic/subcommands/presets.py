@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.presets import BUILT_IN, Preset
-from h2o_magic.listing import cut
+from h2o_magic.rendering.listing import cut
+from h2o_magic.rendering.tables import Verbatim
 from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import say, show_table
 from h2o_magic.subcommands.usage import Given
-from h2o_magic.tables import Verbatim
 
 __all__ = ["preset"]
 

@@ -6,11 +6,11 @@ import shlex
 from collections.abc import Sequence
 from datetime import datetime
 
-from h2o_magic import tables
 from h2o_magic.chat.turns import Turn
 from h2o_magic.config.units import counted
 from h2o_magic.display import show_markdown
-from h2o_magic.listing import TURN_HEAD, turn_markdown, turn_plain, turn_rows
+from h2o_magic.rendering import tables
+from h2o_magic.rendering.listing import TURN_HEAD, turn_markdown, turn_plain, turn_rows
 from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import filled, say
 from h2o_magic.subcommands.threads import named_thread

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from h2o_magic.config.models import find_model, title_of
 from h2o_magic.config.units import duration_in_words, size_in_words
 from h2o_magic.connecting import NO_MODEL
+from h2o_magic.rendering.tables import Verbatim
 from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import filled, say_all, show_table
 from h2o_magic.subcommands.usage import Given
-from h2o_magic.tables import Verbatim
 
 if TYPE_CHECKING:
     from h2o_magic.backends import ModelInfo

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from h2o_magic import tables
 from h2o_magic.display import show_markdown
+from h2o_magic.rendering import tables
 from h2o_magic.subcommands.base import CommandContext
 
 __all__ = ["filled", "say", "say_all", "show_table"]

@@ -11,11 +11,11 @@ from h2o_magic.config.parameters import CHAT_PARAMETERS, Value
 from h2o_magic.config.settings import SETTINGS, Setting, Settings, origin_in_words
 from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError, MissingExtraError
-from h2o_magic.listing import cut
+from h2o_magic.rendering.listing import cut
+from h2o_magic.rendering.tables import Verbatim
 from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import filled, show_table
 from h2o_magic.subcommands.usage import Given
-from h2o_magic.tables import Verbatim
 
 if TYPE_CHECKING:
     from h2o_magic.backends import ModelInfo

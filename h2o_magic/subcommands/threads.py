@@ -6,7 +6,7 @@ from datetime import datetime
 
 from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError, did_you_mean
-from h2o_magic.listing import THREAD_HEAD, thread_rows
+from h2o_magic.rendering.listing import THREAD_HEAD, thread_rows
 from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import say, show_table
 from h2o_magic.subcommands.usage import Given

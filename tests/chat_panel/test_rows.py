@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from h2o_magic.captions import footer
 from h2o_magic.chat.facts import Facts
 from h2o_magic.chat.turns import Turn
 from h2o_magic.chat_panel.rows import row_of
+from h2o_magic.rendering.footer import footer
 
 DEMO = "built-in demo weights"
 

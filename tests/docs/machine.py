@@ -39,8 +39,8 @@ from h2o_magic.config.definitions import FORMATS, SETTINGS
 from h2o_magic.config.models import MODELS, Package
 from h2o_magic.config.models import Hub as OnHub
 from h2o_magic.keys import Keys
+from h2o_magic.rendering.instructions import instruction
 from h2o_magic.server.run_settings import check, read_token
-from h2o_magic.shapes import instruction
 from tests.backends.scripted import (
     Answer,
     Request,

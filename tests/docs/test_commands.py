@@ -45,7 +45,7 @@ from h2o_magic.config.settings import SETTINGS, Settings
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.magics import H2OMagics
 from h2o_magic.notebook import Session
-from h2o_magic.result import AnswerText
+from h2o_magic.rendering.answer_text import AnswerText
 from h2o_magic.subcommands import SUBCOMMANDS, find
 from h2o_magic.subcommands.usage import read, take_apart
 from tests.docs.machine import Machine, machine

@@ -212,5 +212,5 @@ def test_an_answer_of_the_local_server_imports_no_keys_widgets_or_server(
     notebook.run("%%h2o --max-new-tokens 5\nWhat is h2o_magic?")
     run = notebook.run("sorted(set(sys.modules) - before)")
     new = eval(run.of("execute_result")[0]["data"]["text/plain"])
-    assert {"h2o_magic.result", "requests"} <= set(new)
+    assert {"h2o_magic.rendering.answer_text", "requests"} <= set(new)
     assert {"h2o_magic.keys", "h2o_magic.server", "ipywidgets"}.isdisjoint(new)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from h2o_magic.schemas import problems
+from h2o_magic.rendering.schema import problems
 from tests.server.client import Client, Reply, turn, until
 from tests.server.conftest import Serving
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from h2o_magic.config.models import MODELS
-from h2o_magic.schemas import problems
+from h2o_magic.rendering.schema import problems
 from h2o_magic.server.models import Models
 from h2o_magic.server.prompts import RAW_MARKERS
 from tests.server.client import Client, Reply, until

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from h2o_magic.chat.facts import Facts
 from h2o_magic.chat.messages import system, user
-from h2o_magic.json_answer import AnswerFormatError
-from h2o_magic.result import AnswerText
+from h2o_magic.rendering.answer_text import AnswerText
+from h2o_magic.rendering.json import AnswerFormatError
 
 FACTS = Facts(
     "llama-13b",

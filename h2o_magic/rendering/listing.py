@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, get_args
 
-from h2o_magic import captions
 from h2o_magic.chat.events import FinishReason
 from h2o_magic.chat.facts import Facts
 from h2o_magic.chat.turns import ThreadInfo, Turn
-from h2o_magic.tables import Verbatim, literal, one_line, printable
+from h2o_magic.rendering import footer
+from h2o_magic.rendering.tables import Verbatim, literal, one_line, printable
 
 __all__ = [
     "THREAD_HEAD",
@@ -94,7 +94,7 @@ def thread_rows(
 def turn_markdown(turn: Turn) -> str:
     """Return one turn whole, as Markdown: its question quoted, its answer as it is."""
     title = " · ".join([f"**Turn {turn.number}**", *map(literal, _circumstances(turn))])
-    answer = captions.answer_markdown(turn.answer, _facts(turn))
+    answer = footer.answer_markdown(turn.answer, _facts(turn))
     return f"{title}\n\n{_quoted(turn.question)}\n\n{answer}"
 
 
@@ -102,7 +102,7 @@ def turn_plain(turn: Turn) -> str:
     """Return one turn whole, as plain text."""
     title = ", ".join([f"Turn {turn.number}", *_circumstances(turn)])
     question = "\n".join(f"> {line}".rstrip() for line in turn.question.splitlines())
-    answer = captions.answer_plain(turn.answer, _facts(turn))
+    answer = footer.answer_plain(turn.answer, _facts(turn))
     return printable(f"{title}\n\n{question}\n\n{answer}")
 
 

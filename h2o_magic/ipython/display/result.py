@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from h2o_magic import captions, tables
 from h2o_magic.asking import Answer
-from h2o_magic.blocks import close_fence
 from h2o_magic.errors import ConfigurationError, H2OMagicError
 from h2o_magic.next_cell import code_for_cell
+from h2o_magic.rendering import footer, tables
+from h2o_magic.rendering.blocks import close_fence
 
 __all__ = ["AnswerError", "Rendered", "render"]
 
@@ -75,7 +75,7 @@ def _format(answer: Answer) -> str:
 def _markdown(text: str, answer: Answer, problem: str = "") -> dict[str, Any]:
     facts = answer.facts
     return {
-        "text/markdown": captions.answer_markdown(
+        "text/markdown": footer.answer_markdown(
             text,
             facts,
             problem,
@@ -87,7 +87,7 @@ def _markdown(text: str, answer: Answer, problem: str = "") -> dict[str, Any]:
 
 
 def _plain(text: str, answer: Answer, problem: str = "") -> str:
-    return captions.answer_plain(
+    return footer.answer_plain(
         text,
         answer.facts,
         problem,
@@ -102,7 +102,7 @@ def _as_text(text: str, answer: Answer) -> Rendered:
 
 def _as_code(text: str, answer: Answer) -> Rendered:
     """Return the answer without the code that is offered below; all where none is."""
-    from h2o_magic.fences import without_code  # noqa: PLC0415
+    from h2o_magic.rendering.fences import without_code  # noqa: PLC0415
 
     code = code_for_cell(answer)
     if code.blocks:
@@ -129,7 +129,7 @@ def _as_json(text: str, answer: Answer) -> Rendered:
 
 
 def _as_table(text: str, answer: Answer) -> Rendered:
-    from h2o_magic.table_answer import markdown_table, rows_of  # noqa: PLC0415
+    from h2o_magic.rendering.table_answer import markdown_table, rows_of  # noqa: PLC0415
 
     written = markdown_table(text) if answer.question.schema is None else None
     columns, rows = written or rows_of(_value(text, answer))
@@ -144,12 +144,12 @@ def _as_table(text: str, answer: Answer) -> Rendered:
 
 
 def _as_html(text: str, answer: Answer) -> Rendered:
-    from h2o_magic.fences import code_blocks  # noqa: PLC0415
-    from h2o_magic.frames import sandboxed  # noqa: PLC0415
+    from h2o_magic.rendering.fences import code_blocks  # noqa: PLC0415
+    from h2o_magic.rendering.iframe import sandboxed  # noqa: PLC0415
 
     blocks = [block for block in code_blocks(text) if block.language in ("html", "")]
     html = str(blocks[0].code if blocks else text)
-    thought = captions.reasoning_html(answer.reasoning, answer.question.reasoning)
+    thought = footer.reasoning_html(answer.reasoning, answer.question.reasoning)
     shown = f"{thought}{sandboxed(html)}"
     return Rendered({"text/html": shown, "text/plain": _plain(text, answer)})
 
@@ -173,8 +173,8 @@ _SPECIAL: dict[str, Callable[[str, Answer], Rendered]] = {
 
 def _value(text: str, answer: Answer) -> object:
     """Return the JSON value of an answer, which fits the schema."""
-    from h2o_magic.json_answer import find_json  # noqa: PLC0415
-    from h2o_magic.schemas import problems  # noqa: PLC0415
+    from h2o_magic.rendering.json import find_json  # noqa: PLC0415
+    from h2o_magic.rendering.schema import problems  # noqa: PLC0415
 
     value = find_json(text)
     schema = answer.question.schema

@@ -2,7 +2,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from h2o_magic.frames import sandboxed
+from h2o_magic.rendering.iframe import sandboxed
 
 
 class Tags(HTMLParser):

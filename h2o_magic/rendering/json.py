@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from h2o_magic.errors import H2OMagicError
-from h2o_magic.fences import code_blocks
+from h2o_magic.rendering.fences import code_blocks
 
 _EXCERPT = 40  # characters on either side of the place
 _MOST_TRIES = 200  # openers that lead nowhere, of one text

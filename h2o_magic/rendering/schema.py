@@ -41,7 +41,7 @@ def as_schema(source: object) -> dict[str, Any]:
     make = getattr(source, "model_json_schema", None)
     if isinstance(source, type) and callable(make):
         return _of_model(source, make)
-    from h2o_magic.type_schemas import schema_of_type  # noqa: PLC0415
+    from h2o_magic.rendering.type_schema import schema_of_type  # noqa: PLC0415
 
     return _plain(schema_of_type(source))
 

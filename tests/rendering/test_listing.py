@@ -4,11 +4,11 @@ from datetime import datetime, timedelta
 import pytest
 from nbconvert.filters.markdown import markdown2html_mistune as rendered
 
-from h2o_magic.captions import footer
 from h2o_magic.chat.facts import Facts
 from h2o_magic.chat.turns import ThreadInfo, Turn, TurnStatus, marked
 from h2o_magic.config.units import counted, size_in_words
-from h2o_magic.listing import (
+from h2o_magic.rendering.footer import footer
+from h2o_magic.rendering.listing import (
     THREAD_HEAD,
     TURN_HEAD,
     cut,

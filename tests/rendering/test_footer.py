@@ -1,6 +1,8 @@
 import pytest
 
-from h2o_magic.captions import (
+from h2o_magic.chat.facts import Facts
+from h2o_magic.config.models import MODELS, title_of
+from h2o_magic.rendering.footer import (
     answer_markdown,
     answer_plain,
     footer,
@@ -8,8 +10,6 @@ from h2o_magic.captions import (
     reasoning_markdown,
     seconds_in_words,
 )
-from h2o_magic.chat.facts import Facts
-from h2o_magic.config.models import MODELS, title_of
 
 DEMO = "built-in demo weights"
 LOCAL = "http://127.0.0.1:8000"

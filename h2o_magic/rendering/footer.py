@@ -6,12 +6,12 @@ import html
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from h2o_magic.blocks import close_fence
 from h2o_magic.chat.facts import Facts
 from h2o_magic.chat.turns import MAIN
 from h2o_magic.config.models import REAL_MODEL, title_of
-from h2o_magic.safe_inline import safe_prose
-from h2o_magic.safe_markdown import harmless
+from h2o_magic.rendering.blocks import close_fence
+from h2o_magic.rendering.sanitize import harmless
+from h2o_magic.rendering.sanitize_inline import safe_prose
 
 __all__ = [
     "answer_markdown",

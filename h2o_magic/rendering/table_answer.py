@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from h2o_magic.fences import code_blocks, without_code
-from h2o_magic.json_answer import AnswerFormatError
+from h2o_magic.rendering.fences import code_blocks, without_code
+from h2o_magic.rendering.json import AnswerFormatError
 
 #: Names of the columns, and the rows, each with one value for each column.
 Table: TypeAlias = tuple[list[str], list[list[Any]]]

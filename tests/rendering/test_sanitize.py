@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from nbconvert.filters.markdown import markdown2html_mistune as rendered
 
-from h2o_magic.blocks import BlockSplitter
-from h2o_magic.safe_markdown import harmless
+from h2o_magic.rendering.blocks import BlockSplitter
+from h2o_magic.rendering.sanitize import harmless
 from tests.injections import INJECTIONS, injection
 
 SITE = "http://canary.example"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from h2o_magic import safe_inline
-from h2o_magic.safe_inline import MATH
+from h2o_magic.rendering import sanitize_inline
+from h2o_magic.rendering.sanitize_inline import MATH
 
 WORDS = ["\\begin{x}", "\\end{x}", "![a](b)", "~~~", "```", "$$", "a", " ", "\n"]
 MARKED = st.lists(st.sampled_from([*'\\$`![](:</"~@', *WORDS])).map("".join)
@@ -14,8 +14,8 @@ MARKED = st.lists(st.sampled_from([*'\\$`![](:</"~@', *WORDS])).map("".join)
 
 @given(MARKED)
 def test_every_token_is_found(text: str) -> None:
-    found = [token.span() for token in safe_inline._tokens(text)]
-    assert found == [token.span() for token in safe_inline._TOKEN.finditer(text)]
+    found = [token.span() for token in sanitize_inline._tokens(text)]
+    assert found == [token.span() for token in sanitize_inline._TOKEN.finditer(text)]
 
 
 @given(MARKED)

@@ -20,8 +20,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from h2o_magic.fences import Fence, opened, untabbed
-from h2o_magic.safe_inline import MATH, is_calm, safe_prose
+from h2o_magic.rendering.fences import Fence, opened, untabbed
+from h2o_magic.rendering.sanitize_inline import MATH, is_calm, safe_prose
 
 #: Quotations within quotations, until their marks are taken for text.
 _MOST_QUOTES = 4

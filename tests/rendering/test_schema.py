@@ -27,7 +27,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from h2o_magic.errors import ConfigurationError, MissingExtraError
-from h2o_magic.schemas import as_schema, load, problems
+from h2o_magic.rendering.schema import as_schema, load, problems
 
 
 class Colour(Enum):
@@ -378,8 +378,8 @@ def test_importing_it_imports_no_jsonschema(monkeypatch: pytest.MonkeyPatch) -> 
         assert name.partition(".")[0] not in ("jsonschema", "pydantic", "referencing")
         return original(name, *rest)
 
-    for name in ("h2o_magic.schemas", "h2o_magic.type_schemas"):
+    for name in ("h2o_magic.rendering.schema", "h2o_magic.rendering.type_schema"):
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(builtins, "__import__", refuse)
-    __import__("h2o_magic.schemas")
-    __import__("h2o_magic.type_schemas")
+    __import__("h2o_magic.rendering.schema")
+    __import__("h2o_magic.rendering.type_schema")

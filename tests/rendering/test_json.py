@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from h2o_magic.errors import H2OMagicError
-from h2o_magic.json_answer import AnswerFormatError, find_json
+from h2o_magic.rendering.json import AnswerFormatError, find_json
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

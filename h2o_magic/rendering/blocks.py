@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 
-from h2o_magic.fences import Fence, fence_after, opened
+from h2o_magic.rendering.fences import Fence, fence_after, opened
 
 #: Longest live piece of one block, in characters.
 PIECE_LIMIT = 1500

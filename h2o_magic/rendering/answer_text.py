@@ -8,7 +8,7 @@ from typing import Any
 from h2o_magic.chat.events import FinishReason, Usage
 from h2o_magic.chat.facts import Facts
 from h2o_magic.chat.messages import Message
-from h2o_magic.fences import CodeBlock, code_blocks
+from h2o_magic.rendering.fences import CodeBlock, code_blocks
 
 __all__ = ["AnswerText"]
 
@@ -83,7 +83,7 @@ class AnswerText(str):
         AnswerFormatError
             If there is none, or it has a mistake.
         """
-        from h2o_magic.json_answer import find_json  # noqa: PLC0415
+        from h2o_magic.rendering.json import find_json  # noqa: PLC0415
 
         return find_json(str(self))
 
@@ -160,7 +160,7 @@ class AnswerText(str):
 
     def _repr_markdown_(self) -> str:
         # What a model wrote is foreign: nothing in it may act in the notebook.
-        from h2o_magic.safe_markdown import harmless  # noqa: PLC0415
+        from h2o_magic.rendering.sanitize import harmless  # noqa: PLC0415
 
         shown: str = harmless(str(self))
         return shown

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from h2o_magic.fences import CodeBlock, code_blocks, without_code
+from h2o_magic.rendering.fences import CodeBlock, code_blocks, without_code
 
 
 def found(markdown: str) -> list[tuple[str, str]]:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from h2o_magic.json_answer import AnswerFormatError
-from h2o_magic.schemas import problems
-from h2o_magic.table_answer import TABLE_SCHEMA, markdown_table, rows_of
+from h2o_magic.rendering.json import AnswerFormatError
+from h2o_magic.rendering.schema import problems
+from h2o_magic.rendering.table_answer import TABLE_SCHEMA, markdown_table, rows_of
 
 CITIES = (["city", "people"], [["Ulm", 126], ["Köln", 1087]])
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbconvert.filters.markdown import markdown2html_mistune as rendered
 
-from h2o_magic.tables import (
+from h2o_magic.rendering.tables import (
     Verbatim,
     as_markdown,
     as_text,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from h2o_magic import blocks
-from h2o_magic.blocks import BlockSplitter, Piece, close_fence, joined
+from h2o_magic.rendering import blocks
+from h2o_magic.rendering.blocks import BlockSplitter, Piece, close_fence, joined
 
 LIMIT = blocks.PIECE_LIMIT
 

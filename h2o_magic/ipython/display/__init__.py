@@ -1,0 +1,1 @@
+"""Where answers appear, in a notebook and in a terminal."""

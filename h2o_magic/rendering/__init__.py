@@ -1,0 +1,1 @@
+"""Answers as Markdown, tables, JSON, code and footers; foreign Markdown made safe."""
