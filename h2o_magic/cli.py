@@ -209,12 +209,12 @@ def _weights_row(model: Mapping[str, Any]) -> list[str]:
 
 
 def _remove(options: argparse.Namespace) -> None:
-    from h2o_magic import embedded  # noqa: PLC0415 - only here
+    from h2o_magic.backends.local import locate  # noqa: PLC0415 - only here
     from h2o_magic.config.units import size_in_words  # noqa: PLC0415 - only here
     from h2o_magic.server.removal import remove  # noqa: PLC0415 - the extra
 
     stays: list[str] = []
-    freed = remove(_whole_path(options.name), embedded.unload, stays.append)
+    freed = remove(_whole_path(options.name), locate.unload, stays.append)
     words = [f"removed, {size_in_words(freed)} are free again", *stays]
     print(f"{options.name}: {'; '.join(words)}")  # noqa: T201
 

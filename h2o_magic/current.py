@@ -17,13 +17,13 @@ from h2o_magic.config.settings import Settings
 from h2o_magic.identity import Identity, identify
 
 if TYPE_CHECKING:
+    from h2o_magic.backends.servers.connecting import Connected
+    from h2o_magic.backends.servers.servers import Servers
     from h2o_magic.chat.turns import ThreadInfo
     from h2o_magic.config.aliases import Aliases
     from h2o_magic.config.presets import Presets
-    from h2o_magic.connecting import Connected
     from h2o_magic.notebook import Session
     from h2o_magic.record import Record
-    from h2o_magic.servers import Servers
 
 __all__ = ["Current", "connect", "end", "of", "session"]
 
@@ -85,7 +85,7 @@ class Current:
     @cached_property
     def servers(self) -> Servers:
         """The user's servers, and the keys that this kernel was told."""
-        from h2o_magic.servers import Servers  # noqa: PLC0415
+        from h2o_magic.backends.servers.servers import Servers  # noqa: PLC0415
 
         return Servers.of_user(self._report)
 

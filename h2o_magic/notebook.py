@@ -30,9 +30,9 @@ from h2o_magic.server_choice import Connection
 
 # What most questions do without, and the first answer would wait for.
 if TYPE_CHECKING:
+    from h2o_magic.backends.servers.servers import Servers
     from h2o_magic.fetching import FetchEvent
     from h2o_magic.preview import Preview
-    from h2o_magic.servers import Servers
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -471,11 +471,11 @@ class Session:
         ConfigurationError
             If nothing of it is in the hub's cache, or it is answering right now.
         """
-        from h2o_magic import embedded  # noqa: PLC0415
+        from h2o_magic.backends.local import locate  # noqa: PLC0415
         from h2o_magic.server.removal import remove  # noqa: PLC0415
 
         expect("a model's name", model, str)
-        return remove(whole_path(model), embedded.unload, tell)
+        return remove(whole_path(model), locate.unload, tell)
 
     # Settings
 
@@ -543,7 +543,7 @@ class Session:
 
 
 def _no_servers() -> Servers:
-    from h2o_magic.servers import Servers  # noqa: PLC0415
+    from h2o_magic.backends.servers.servers import Servers  # noqa: PLC0415
 
     return Servers()
 

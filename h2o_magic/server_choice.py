@@ -25,10 +25,10 @@ from h2o_magic.limits import ModelLimits
 
 # The first answer waits for imports, and the local server needs none of these.
 if TYPE_CHECKING:
-    from h2o_magic.connecting import Connected
-    from h2o_magic.known_servers import KnownServer
-    from h2o_magic.model_lists import Listed
-    from h2o_magic.servers import Servers
+    from h2o_magic.backends.servers.connecting import Connected
+    from h2o_magic.backends.servers.known import KnownServer
+    from h2o_magic.backends.servers.model_cache import Listed
+    from h2o_magic.backends.servers.servers import Servers
 
 #: Where the server comes from that the session has connected to.
 _CONNECT = "connect"
@@ -156,8 +156,8 @@ class Connection:
         BackendError
             If the server does not answer, or refuses the key.
         """
-        from h2o_magic.connecting import connected  # noqa: PLC0415
-        from h2o_magic.keys import key_source  # noqa: PLC0415
+        from h2o_magic.backends.servers.connecting import connected  # noqa: PLC0415
+        from h2o_magic.backends.servers.credentials import key_source  # noqa: PLC0415
 
         expect("a server", server, str)
         key = key_source(key_env=key_env, key_ring=key_ring, key_prompt=key_prompt)
@@ -194,7 +194,7 @@ class Connection:
         ConfigurationError
             If there is none.
         """
-        from h2o_magic.known_servers import same_server  # noqa: PLC0415
+        from h2o_magic.backends.servers.known import same_server  # noqa: PLC0415
 
         gone = self.servers.forget(name)
         current = str(self._settings["server"])
@@ -223,7 +223,7 @@ class Connection:
         BackendError
             If the server does not answer, and never has.
         """
-        from h2o_magic.model_lists import Listed  # noqa: PLC0415
+        from h2o_magic.backends.servers.model_cache import Listed  # noqa: PLC0415
 
         try:
             return Listed(tuple(self.models()))
@@ -302,6 +302,6 @@ class Connection:
 
 
 def _runs_here() -> bool:
-    from h2o_magic import embedded  # noqa: PLC0415
+    from h2o_magic.backends.local import locate  # noqa: PLC0415
 
-    return embedded.running() is not None
+    return locate.running() is not None

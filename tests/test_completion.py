@@ -20,14 +20,14 @@ import h2o_magic.backends.gptgm  # noqa: F401
 from h2o_magic import current
 from h2o_magic.arguments import help_rows
 from h2o_magic.backends import registry
+from h2o_magic.backends.servers.credentials import KeySource
+from h2o_magic.backends.servers.known import KnownServer, KnownServers
 from h2o_magic.completion import values
 from h2o_magic.completion.words import Offer, fitting, split
 from h2o_magic.config import paths
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.models import MODELS
 from h2o_magic.extension import load, unload
-from h2o_magic.keys import KeySource
-from h2o_magic.known_servers import KnownServer, KnownServers
 from h2o_magic.subcommands import SUBCOMMANDS
 from tests.backends.scripted import Answer, Request, answer, document, serving
 from tests.shells import ipython

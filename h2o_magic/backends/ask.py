@@ -11,11 +11,11 @@ from contextlib import closing
 from functools import partial
 from typing import Protocol, TypeVar
 
-from h2o_magic.backends.answer_stream import AnswerStream
-from h2o_magic.backends.telling import telling
+from h2o_magic.backends.error_advice import telling
+from h2o_magic.backends.http import Cancellation, Reply, Timeouts
+from h2o_magic.backends.stream import AnswerStream
 from h2o_magic.chat.events import Event, Finished, Notice, Source
 from h2o_magic.errors import BackendError, ConnectionFailedError, TimedOutError
-from h2o_magic.transport import Cancellation, Reply, Timeouts
 
 __all__ = ["Question", "ask", "read"]
 

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from h2o_magic.backends import Dialect, ProbeAnswer, registry
+from h2o_magic.backends.error_advice import telling, told
+from h2o_magic.backends.http import Reply, Timeouts, Transport
+from h2o_magic.backends.http.error_body import error_text
 from h2o_magic.backends.openai.address import split_address
 from h2o_magic.backends.openai.flavour import entries_of
-from h2o_magic.backends.telling import telling, told
 from h2o_magic.config.units import counted
 from h2o_magic.config.url import Endpoint
-from h2o_magic.error_text import error_text
 from h2o_magic.errors import BackendError, ConfigurationError, ProtocolError
-from h2o_magic.transport import Reply, Timeouts, Transport
 
 __all__ = ["Found", "detect"]
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from h2o_magic.backends import ChatRequest, ModelInfo
-from h2o_magic.backends.answer_stream import AnswerStream
 from h2o_magic.backends.arguments import check_kind, checked_messages, one_connection
 from h2o_magic.backends.ask import Question, ask
-from h2o_magic.backends.patience import DEFAULT_PATIENCE, Patience
-from h2o_magic.transport import DEFAULT_TIMEOUTS, Endpoint, Timeouts
+from h2o_magic.backends.http import DEFAULT_TIMEOUTS, Endpoint, Timeouts
+from h2o_magic.backends.retry import DEFAULT_PATIENCE, Patience
+from h2o_magic.backends.stream import AnswerStream
 
 __all__ = ["HttpBackend"]
 

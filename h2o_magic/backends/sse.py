@@ -15,8 +15,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from h2o_magic.backends.http.error_body import error_text, html_title
 from h2o_magic.chat.events import Event
-from h2o_magic.error_text import error_text, html_title
 from h2o_magic.errors import ProtocolError
 
 _BOM = b"\xef\xbb\xbf"

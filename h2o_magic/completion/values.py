@@ -160,10 +160,10 @@ class Values:
         """Return a way to a server of its own; None if the local one does not run."""
         if server:
             return self._current.servers.backend(server)
-        from h2o_magic import embedded  # noqa: PLC0415
         from h2o_magic.backends.gptgm import GptGmBackend  # noqa: PLC0415
+        from h2o_magic.backends.local import locate  # noqa: PLC0415
 
-        state = embedded.running()
+        state = locate.running()
         if state is None:
             return None
         return GptGmBackend(connection=lambda: state.endpoint)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from h2o_magic.backends import registry
+from h2o_magic.backends.servers.known import KnownServer, same_server
 from h2o_magic.config.definitions import LOCAL
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.known_servers import KnownServer, same_server
 from h2o_magic.rendering.tables import Verbatim
 from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import filled, say, say_all, show_table

@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from h2o_magic.backends.servers.connecting import NO_MODEL
 from h2o_magic.config.models import find_model, title_of
 from h2o_magic.config.units import duration_in_words, size_in_words
-from h2o_magic.connecting import NO_MODEL
 from h2o_magic.rendering.tables import Verbatim
 from h2o_magic.subcommands.base import CommandContext
 from h2o_magic.subcommands.showing import filled, say_all, show_table
@@ -16,7 +16,7 @@ from h2o_magic.subcommands.usage import Given
 
 if TYPE_CHECKING:
     from h2o_magic.backends import ModelInfo
-    from h2o_magic.model_lists import Listed
+    from h2o_magic.backends.servers.model_cache import Listed
 
 __all__ = ["models"]
 

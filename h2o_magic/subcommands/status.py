@@ -57,11 +57,11 @@ def _server_rows(session: Session) -> list[list[str]]:
     origin = origin_in_words(session.settings.origin("server"))
     if server:
         return _other_server_rows(session, server, origin)
-    from h2o_magic import embedded  # noqa: PLC0415
+    from h2o_magic.backends.local import locate  # noqa: PLC0415
 
-    state = embedded.running()
-    log = ["server's log", f"`{embedded.log_file()}`", ""]
-    if state is None and not embedded.installed():
+    state = locate.running()
+    log = ["server's log", f"`{locate.log_file()}`", ""]
+    if state is None and not locate.installed():
         return [["server", str(MissingExtraError("the local server", "local")), origin]]
     if state is None:
         return [["server", "local, not running: a question starts it", origin], log]

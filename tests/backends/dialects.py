@@ -17,9 +17,9 @@ from h2o_magic.backends import Backend, ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend
 from h2o_magic.backends.gptgm import parser as gptgm_parser
 from h2o_magic.backends.openai import OpenAIBackend
+from h2o_magic.backends.openai import parser as openai_stream
 from h2o_magic.backends.openai import reader as openai_reader
-from h2o_magic.backends.openai import stream as openai_stream
-from h2o_magic.backends.patience import Patience
+from h2o_magic.backends.retry import Patience
 from h2o_magic.chat.events import Event, Finished
 from h2o_magic.chat.messages import user
 from h2o_magic.errors import BackendError

@@ -7,9 +7,9 @@ from collections.abc import Callable, Generator
 import pytest
 
 from h2o_magic.backends.ask import ask
+from h2o_magic.backends.http import Cancellation
 from h2o_magic.chat.events import Event, Finished, Notice, Source, TextDelta
 from h2o_magic.errors import BackendError, ConnectionFailedError, ProtocolError
-from h2o_magic.transport import Cancellation
 
 Step = Event | BackendError
 WHOLE = (TextDelta("a"), Finished("a"))

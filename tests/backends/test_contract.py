@@ -20,6 +20,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from h2o_magic.backends import ChatRequest, ModelInfo
+from h2o_magic.backends.http import Timeouts
 from h2o_magic.chat.events import Event, Finished, Replaced, TextDelta
 from h2o_magic.chat.messages import Message, assistant, user
 from h2o_magic.config.parameters import PARAMETERS, checked
@@ -35,7 +36,6 @@ from h2o_magic.errors import (
     StatusError,
     TimedOutError,
 )
-from h2o_magic.transport import Timeouts
 from tests.backends.dialects import DIALECTS, GPTGM, OPENAI, SECRET, Dialect, request
 from tests.backends.joined import joined
 from tests.backends.scripted import (

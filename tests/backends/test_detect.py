@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from h2o_magic import embedded
 from h2o_magic.backends.detect import Found, detect
+from h2o_magic.backends.http import Timeouts
+from h2o_magic.backends.local import locate
 from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.config.url import Endpoint
 from h2o_magic.errors import (
@@ -18,7 +19,6 @@ from h2o_magic.errors import (
     ProtocolError,
     TimedOutError,
 )
-from h2o_magic.transport import Timeouts
 from tests.backends.replayed import NOTHING, replayed, routes
 from tests.backends.scripted import (
     DROP,
@@ -219,7 +219,7 @@ def test_a_server_of_this_package_is_known_by_its_refusal() -> None:
 
 
 def test_the_local_server_itself_is_known_with_its_key_and_without(home: Path) -> None:
-    endpoint = embedded.locate()
+    endpoint = locate.locate()
     found = detect(endpoint)
     assert (found.dialect, found.engine, found.refused) == (
         "gpt-gm",

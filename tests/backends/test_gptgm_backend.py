@@ -14,7 +14,8 @@ import pytest
 
 from h2o_magic.backends import Backend, ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend
-from h2o_magic.backends.patience import Patience
+from h2o_magic.backends.http import Endpoint, Timeouts
+from h2o_magic.backends.retry import Patience
 from h2o_magic.chat.events import Event, Finished, Source, TextDelta, Usage
 from h2o_magic.chat.messages import Message, assistant, system, user
 from h2o_magic.config.parameters import resolve
@@ -29,7 +30,6 @@ from h2o_magic.errors import (
     StatusError,
     TimedOutError,
 )
-from h2o_magic.transport import Endpoint, Timeouts
 from tests.backends.scripted import (
     DROP,
     Answer,

@@ -13,7 +13,8 @@ import pytest
 import h2o_magic
 from h2o_magic.backends import gptgm
 from h2o_magic.backends.gptgm import create_completion
-from h2o_magic.backends.patience import Patience
+from h2o_magic.backends.http import Endpoint, Timeouts
+from h2o_magic.backends.retry import Patience
 from h2o_magic.config.parameters import PARAMETERS
 from h2o_magic.errors import (
     ConfigurationError,
@@ -26,7 +27,6 @@ from h2o_magic.errors import (
     StatusError,
     TimedOutError,
 )
-from h2o_magic.transport import Endpoint, Timeouts
 from tests.backends.scripted import (
     DROP,
     Answer,
@@ -450,7 +450,7 @@ def test_the_default_server_is_the_local_one_with_its_token(
         asked.append(1)
         return Endpoint(host.url, "tok-1")
 
-    monkeypatch.setattr("h2o_magic.embedded.locate", locate)
+    monkeypatch.setattr("h2o_magic.backends.local.locate.locate", locate)
     tokens = create_completion("llama-13b", HI)
     assert asked == []
     assert "".join(tokens)
@@ -468,7 +468,7 @@ def test_a_local_server_that_does_not_start_is_told_as_it_is(
         asked.append(1)
         raise failure
 
-    monkeypatch.setattr("h2o_magic.embedded.locate", locate)
+    monkeypatch.setattr("h2o_magic.backends.local.locate.locate", locate)
     with pytest.raises(ConnectionFailedError) as caught:
         create_completion("llama-13b", HI, False)
     assert caught.value is failure
@@ -480,7 +480,9 @@ def test_the_local_server_is_looked_for_again_if_it_died(
 ) -> None:
     with serving(lambda _: DROP) as dead:
         places = [Endpoint(dead.url, "a"), Endpoint(host.url, "b")]
-        monkeypatch.setattr("h2o_magic.embedded.locate", lambda: places.pop(0))
+        monkeypatch.setattr(
+            "h2o_magic.backends.local.locate.locate", lambda: places.pop(0)
+        )
         assert create_completion("llama-13b", HI, False)
 
 

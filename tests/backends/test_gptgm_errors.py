@@ -6,7 +6,7 @@ import pytest
 
 from h2o_magic.backends.gptgm.ask import conversation_text, first_turn_text
 from h2o_magic.backends.gptgm.errors import Repairs, explained
-from h2o_magic.backends.patience import Patience
+from h2o_magic.backends.retry import Patience
 from h2o_magic.chat.messages import assistant, system, user
 from h2o_magic.errors import (
     BackendError,

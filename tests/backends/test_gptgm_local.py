@@ -17,10 +17,10 @@ import pytest
 from h2o_magic.backends import ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend, create_completion
 from h2o_magic.backends.gptgm.api import GptGmCalls
+from h2o_magic.backends.http import DEFAULT_TIMEOUTS, Endpoint
 from h2o_magic.chat.events import Event, Finished, Source, TextDelta, Usage
 from h2o_magic.chat.messages import Message, assistant, user
 from h2o_magic.errors import StatusError
-from h2o_magic.transport import DEFAULT_TIMEOUTS, Endpoint
 
 LONG = {"max_new_tokens": 400, "seed": 1, "repetition_penalty": 1.0}
 SHORT = {"max_new_tokens": 20, "seed": 1}

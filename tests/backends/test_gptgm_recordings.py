@@ -15,7 +15,7 @@ import pytest
 
 from h2o_magic.backends import ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend, create_completion
-from h2o_magic.backends.patience import Patience
+from h2o_magic.backends.retry import Patience
 from h2o_magic.chat.events import Finished, Replaced, TextDelta
 from h2o_magic.chat.messages import user
 from h2o_magic.errors import (

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from h2o_magic.backends import Backend, ChatRequest, ModelInfo
+from h2o_magic.backends.http import Endpoint, Timeouts
 from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.backends.openai.address import split_address
 from h2o_magic.backends.openai.schema import holds_to
-from h2o_magic.backends.patience import Patience
+from h2o_magic.backends.retry import Patience
 from h2o_magic.chat.events import Event, Finished, Source, TextDelta
 from h2o_magic.chat.messages import assistant, system, user
 from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS, checked
@@ -34,7 +35,6 @@ from h2o_magic.errors import (
     TimedOutError,
 )
 from h2o_magic.notebook import Session
-from h2o_magic.transport import Endpoint, Timeouts
 from tests.backends.recorded_openai import load
 from tests.backends.scripted import (
     DROP,

@@ -16,9 +16,9 @@ import pytest
 
 from h2o_magic.backends import ChatRequest
 from h2o_magic.backends.openai import OpenAIBackend
+from h2o_magic.backends.openai.parser import Interpreter
 from h2o_magic.backends.openai.reader import AnswerReader
-from h2o_magic.backends.openai.stream import Interpreter
-from h2o_magic.backends.patience import Patience
+from h2o_magic.backends.retry import Patience
 from h2o_magic.chat.events import (
     Event,
     Finished,

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from h2o_magic.backends.openai.parser import Interpreter
 from h2o_magic.backends.openai.reader import AnswerReader
-from h2o_magic.backends.openai.stream import Interpreter
 from h2o_magic.chat.events import (
     Event,
     Finished,

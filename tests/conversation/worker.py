@@ -16,10 +16,6 @@ from types import SimpleNamespace
 from typing import Any
 
 # What a session imports when it is made: kernels that are forked have it already.
-import h2o_magic.connecting
-import h2o_magic.notebook
-import h2o_magic.record
-import h2o_magic.servers  # noqa: F401
 from h2o_magic.backends import ChatRequest, ModelInfo
 from h2o_magic.chat.events import Event, Finished, TextDelta
 from h2o_magic.current import Current

@@ -34,11 +34,11 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import h2o_magic
 from h2o_magic import cli
+from h2o_magic.backends.servers.credentials import Keys
 from h2o_magic.config import paths
 from h2o_magic.config.definitions import FORMATS, SETTINGS
 from h2o_magic.config.models import MODELS, Package
 from h2o_magic.config.models import Hub as OnHub
-from h2o_magic.keys import Keys
 from h2o_magic.rendering.instructions import instruction
 from h2o_magic.server.run_settings import check, read_token
 from tests.backends.scripted import (
@@ -49,13 +49,13 @@ from tests.backends.scripted import (
     document,
     serving,
 )
+from tests.backends.servers.test_credentials import Ring
 from tests.docs.pages import ROOT
 from tests.packages import importable, install
 from tests.server.client import until
 from tests.server.hub import Hub, running_hub
 from tests.server.tiny_gguf import write_llama
 from tests.shells import ipython
-from tests.test_keys import Ring
 
 __all__ = ["BEFORE", "Machine", "machine"]
 

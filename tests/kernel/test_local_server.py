@@ -134,7 +134,9 @@ def test_status_shows_the_server_its_log_and_no_token(
 def test_without_the_server_installed_a_cell_says_what_to_install(
     notebook: Notebook,
 ) -> None:
-    notebook.run("import h2o_magic.embedded as e\ne.installed = lambda: False")
+    notebook.run(
+        "import h2o_magic.backends.local.locate as e\ne.installed = lambda: False"
+    )
     notebook.run("%load_ext h2o_magic")
     run = notebook.run("%%h2o\nhello", "c1")
     assert run.stderr.startswith("UsageError: ")
@@ -213,4 +215,8 @@ def test_an_answer_of_the_local_server_imports_no_keys_widgets_or_server(
     run = notebook.run("sorted(set(sys.modules) - before)")
     new = eval(run.of("execute_result")[0]["data"]["text/plain"])
     assert {"h2o_magic.rendering.answer_text", "requests"} <= set(new)
-    assert {"h2o_magic.keys", "h2o_magic.server", "ipywidgets"}.isdisjoint(new)
+    assert {
+        "h2o_magic.backends.servers.credentials",
+        "h2o_magic.server",
+        "ipywidgets",
+    }.isdisjoint(new)

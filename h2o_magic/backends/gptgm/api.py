@@ -14,7 +14,15 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from h2o_magic.backends.own_facts import source_of
+from h2o_magic.backends.http import (
+    QUICK,
+    Cancellation,
+    Endpoint,
+    Reply,
+    Timeouts,
+    Transport,
+)
+from h2o_magic.backends.own_server import source_of
 from h2o_magic.chat.events import Source
 from h2o_magic.chat.messages import Message
 from h2o_magic.errors import (
@@ -22,14 +30,6 @@ from h2o_magic.errors import (
     ProtocolError,
     StatusError,
     TimedOutError,
-)
-from h2o_magic.transport import (
-    QUICK,
-    Cancellation,
-    Endpoint,
-    Reply,
-    Timeouts,
-    Transport,
 )
 
 __all__ = ["Created", "GptGmCalls", "as_items"]

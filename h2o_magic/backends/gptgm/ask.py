@@ -11,7 +11,8 @@ from h2o_magic.backends.ask import read
 from h2o_magic.backends.gptgm.api import Created, GptGmCalls
 from h2o_magic.backends.gptgm.errors import Repairs, explained, terms_missing
 from h2o_magic.backends.gptgm.parser import AnswerReader, Interpreter
-from h2o_magic.backends.patience import DEFAULT_PATIENCE, Patience
+from h2o_magic.backends.http import Cancellation
+from h2o_magic.backends.retry import DEFAULT_PATIENCE, Patience
 from h2o_magic.chat.events import Event, Finished
 from h2o_magic.chat.messages import Message
 from h2o_magic.config.parameters import Value
@@ -22,7 +23,6 @@ from h2o_magic.errors import (
     ProtocolError,
     StatusError,
 )
-from h2o_magic.transport import Cancellation
 
 __all__ = ["GptGmQuestion", "conversation_text", "first_turn_text", "options"]
 

@@ -8,15 +8,15 @@ from typing import Any
 
 from h2o_magic.backends import ChatRequest, ModelInfo
 from h2o_magic.backends.arguments import check_kind
+from h2o_magic.backends.error_advice import telling
 from h2o_magic.backends.gptgm.api import GptGmCalls
 from h2o_magic.backends.gptgm.ask import GptGmQuestion, options
 from h2o_magic.backends.gptgm.errors import explained
 from h2o_magic.backends.gptgm.models import count_tokens, list_models, service_id
+from h2o_magic.backends.http import Endpoint
 from h2o_magic.backends.http_backend import HttpBackend
-from h2o_magic.backends.telling import telling
 from h2o_magic.chat.messages import Message
 from h2o_magic.config.parameters import resolve
-from h2o_magic.transport import Endpoint
 
 __all__ = ["GptGmBackend"]
 

@@ -14,7 +14,8 @@ from h2o_magic.backends.ask import ask
 from h2o_magic.backends.gptgm.ask import GptGmQuestion, conversation_text, options
 from h2o_magic.backends.gptgm.backend import GptGmBackend
 from h2o_magic.backends.gptgm.models import service_id
-from h2o_magic.backends.patience import DEFAULT_PATIENCE, Patience
+from h2o_magic.backends.http import DEFAULT_TIMEOUTS, Endpoint, Timeouts
+from h2o_magic.backends.retry import DEFAULT_PATIENCE, Patience
 from h2o_magic.chat.events import Event, Finished, Source, TextDelta
 from h2o_magic.config.models import title_of
 from h2o_magic.config.parameters import PARAMETERS, resolve
@@ -24,7 +25,6 @@ from h2o_magic.errors import (
     ParameterError,
     did_you_mean,
 )
-from h2o_magic.transport import DEFAULT_TIMEOUTS, Endpoint, Timeouts
 
 __all__ = ["create_completion"]
 
@@ -212,6 +212,6 @@ def _tokens(events: Generator[Event, None, None]) -> Iterator[str]:
 
 
 def _local_server() -> Endpoint:
-    from h2o_magic.embedded import locate  # noqa: PLC0415 - only when it is needed
+    from h2o_magic.backends.local.locate import locate  # noqa: PLC0415 - only when it is needed
 
     return locate()

@@ -6,8 +6,8 @@ Pure. The failures are those of chat-ui of June 2023 and text-generation-inferen
 
 from __future__ import annotations
 
-from h2o_magic.backends.patience import DEFAULT_PATIENCE, Patience, Waits, names_a_wait
-from h2o_magic.backends.telling import COMMON, Row, advised, told
+from h2o_magic.backends.error_advice import COMMON, Row, advised, told
+from h2o_magic.backends.retry import DEFAULT_PATIENCE, Patience, Waits, names_a_wait
 from h2o_magic.errors import BackendError, GenerationError, StatusError
 
 __all__ = ["Repairs", "explained", "terms_missing"]

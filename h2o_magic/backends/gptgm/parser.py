@@ -10,11 +10,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from h2o_magic.backends.own_facts import answer_facts, notices_of
+from h2o_magic.backends.http.error_body import words_of
+from h2o_magic.backends.own_server import answer_facts, notices_of
 from h2o_magic.backends.sse import EventReader, ServerSentEvent
 from h2o_magic.backends.text import begun, ends_in_half, join_surrogates
 from h2o_magic.chat.events import Event, Finished, FinishReason, Replaced, TextDelta
-from h2o_magic.error_text import words_of
 from h2o_magic.errors import (
     BackendError,
     GenerationError,

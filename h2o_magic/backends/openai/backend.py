@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from functools import partial
 
 from h2o_magic.backends import ChatRequest, ModelInfo
+from h2o_magic.backends.error_advice import telling
+from h2o_magic.backends.http import Endpoint
 from h2o_magic.backends.http_backend import HttpBackend
-from h2o_magic.backends.openai.advice import Asked, explained
-from h2o_magic.backends.openai.calls import OpenAICalls
+from h2o_magic.backends.openai.api import OpenAICalls
+from h2o_magic.backends.openai.ask import OpenAIQuestion
 from h2o_magic.backends.openai.counting import count_tokens
+from h2o_magic.backends.openai.errors import Asked, explained
 from h2o_magic.backends.openai.flavour import Flavour, entries_of
 from h2o_magic.backends.openai.models import model_of, models_of
-from h2o_magic.backends.openai.turn import OpenAIQuestion
-from h2o_magic.backends.telling import telling
 from h2o_magic.chat.messages import Message
-from h2o_magic.transport import Endpoint
 
 __all__ = ["OpenAIBackend"]
 

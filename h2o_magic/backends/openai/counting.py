@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from h2o_magic.backends.openai.calls import OpenAICalls
+from h2o_magic.backends.openai.api import OpenAICalls
 from h2o_magic.backends.openai.flavour import Flavour
 from h2o_magic.chat.messages import Message
 from h2o_magic.errors import ProtocolError, StatusError

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from h2o_magic.backends.openai.stream import Interpreter
+from h2o_magic.backends.openai.parser import Interpreter
 from h2o_magic.backends.sse import EventReader
 from h2o_magic.chat.events import Event, Finished
 from h2o_magic.errors import BackendError, IncompleteAnswerError, ProtocolError

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from h2o_magic.backends.openai.advice import blames_question, lacks_quota
+from h2o_magic.backends.openai.errors import blames_question, lacks_quota
 from h2o_magic.backends.openai.request import Body
-from h2o_magic.backends.patience import Patience, Waits, names_a_wait
+from h2o_magic.backends.retry import Patience, Waits, names_a_wait
 from h2o_magic.errors import BackendError, GenerationError, StatusError
 
 _REFUSED = frozenset({400, 422})

@@ -4,7 +4,12 @@ from datetime import datetime, timezone
 
 import pytest
 
-from h2o_magic.error_text import asked_wait, error_text, reason_of, words_of
+from h2o_magic.backends.http.error_body import (
+    asked_wait,
+    error_text,
+    reason_of,
+    words_of,
+)
 from tests.backends.scripted import recorded_body
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)

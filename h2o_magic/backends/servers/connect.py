@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from h2o_magic.backends import Backend, ModelInfo, registry
+from h2o_magic.backends.servers.credentials import NO_KEY
+from h2o_magic.backends.servers.known import KnownServer
 from h2o_magic.config.url import Endpoint
 from h2o_magic.errors import ConfigurationError, ProtocolError, StatusError
-from h2o_magic.keys import NO_KEY
-from h2o_magic.known_servers import KnownServer
 
 if TYPE_CHECKING:
     from h2o_magic.backends.detect import Found

@@ -12,8 +12,8 @@ import pytest
 from keyring.credentials import SimpleCredential
 from keyring.errors import KeyringError, NoKeyringError
 
+from h2o_magic.backends.servers.credentials import NO_KEY, Keys, KeySource, key_source
 from h2o_magic.errors import ConfigurationError, MissingExtraError
-from h2o_magic.keys import NO_KEY, Keys, KeySource, key_source
 
 URL = "https://gpu.example.org"
 KEY = "geheim-0123456789abcdef"

@@ -18,13 +18,13 @@ from urllib.request import Request
 
 import requests
 
+from h2o_magic.backends.http.cancellation import Cancellation
+from h2o_magic.backends.http.connections import WatchedAdapter
+from h2o_magic.backends.http.error_mapping import mapped
+from h2o_magic.backends.http.response import Reply, status_error
+from h2o_magic.backends.http.timeouts import DEFAULT_TIMEOUTS, Timeouts
 from h2o_magic.config.url import Endpoint, is_loopback
 from h2o_magic.errors import ConnectionFailedError
-from h2o_magic.transport.cancellation import Cancellation
-from h2o_magic.transport.connections import WatchedAdapter
-from h2o_magic.transport.failures import mapped
-from h2o_magic.transport.reply import Reply, status_error
-from h2o_magic.transport.timeouts import DEFAULT_TIMEOUTS, Timeouts
 
 _SUCCESS = range(200, 300)
 

@@ -4,12 +4,12 @@ The only part of the package that imports ``requests`` and ``urllib3``, which ta
 80 ms: whatever is imported when the extension is loaded must not import this.
 """
 
+from h2o_magic.backends.http.cancellation import Cancellation
+from h2o_magic.backends.http.client import Transport
+from h2o_magic.backends.http.error_mapping import mapped
+from h2o_magic.backends.http.response import Reply
+from h2o_magic.backends.http.timeouts import DEFAULT_TIMEOUTS, QUICK, Timeouts
 from h2o_magic.config.url import Endpoint
-from h2o_magic.transport.cancellation import Cancellation
-from h2o_magic.transport.client import Transport
-from h2o_magic.transport.failures import mapped
-from h2o_magic.transport.reply import Reply
-from h2o_magic.transport.timeouts import DEFAULT_TIMEOUTS, QUICK, Timeouts
 
 __all__ = [
     "DEFAULT_TIMEOUTS",

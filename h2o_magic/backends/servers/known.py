@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from h2o_magic.backends.servers.credentials import NO_KEY, KeySource
 from h2o_magic.config.definitions import LOCAL, SERVER_NAME
 from h2o_magic.config.json_file import PrivateFile
 from h2o_magic.config.url import check_base_url, is_loopback
 from h2o_magic.errors import ConfigurationError, did_you_mean
-from h2o_magic.keys import NO_KEY, KeySource
 
 __all__ = [
     "KnownServer",

@@ -13,21 +13,27 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from h2o_magic.backends import Backend, registry
-from h2o_magic.config import paths
-from h2o_magic.config.url import check_base_url
-from h2o_magic.errors import ConfigurationError, StatusError
-from h2o_magic.keys import Keys, KeySource
-from h2o_magic.known_servers import (
+from h2o_magic.backends.servers.connect import (
+    REFUSED,
+    Make,
+    Reached,
+    looked_at,
+    reached,
+)
+from h2o_magic.backends.servers.credentials import Keys, KeySource
+from h2o_magic.backends.servers.known import (
     KnownServer,
     KnownServers,
     same_server,
     unknown_name,
 )
-from h2o_magic.model_lists import ModelLists
-from h2o_magic.reaching import REFUSED, Make, Reached, looked_at, reached
+from h2o_magic.backends.servers.model_cache import ModelLists
+from h2o_magic.config import paths
+from h2o_magic.config.url import check_base_url
+from h2o_magic.errors import ConfigurationError, StatusError
 
 if TYPE_CHECKING:
-    from h2o_magic.scanning import OpenPort
+    from h2o_magic.backends.servers.scan import OpenPort
 
 __all__ = ["Servers"]
 
@@ -209,7 +215,7 @@ class Servers:
 
         No other machine is asked, and nothing is kept.
         """
-        from h2o_magic.scanning import scan  # noqa: PLC0415
+        from h2o_magic.backends.servers.scan import scan  # noqa: PLC0415
 
         return scan()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from h2o_magic.backends.own_facts import count, seconds, source_of
+from h2o_magic.backends.own_server import count, seconds, source_of
 from h2o_magic.backends.text import join_surrogates
 from h2o_magic.chat.events import Source, Usage
 

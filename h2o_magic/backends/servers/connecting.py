@@ -10,7 +10,7 @@ from h2o_magic.config.units import counted
 from h2o_magic.rendering.tables import literal
 
 if TYPE_CHECKING:
-    from h2o_magic.reaching import Reached
+    from h2o_magic.backends.servers.connect import Reached
 
 __all__ = ["NO_MODEL", "Connected", "connected"]
 

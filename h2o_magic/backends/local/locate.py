@@ -22,6 +22,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from h2o_magic.backends.local.client import ServerState, call, state_of
+from h2o_magic.backends.local.process import last_line, spawn
 from h2o_magic.config import paths as places
 from h2o_magic.config.processes import lives
 from h2o_magic.config.url import Endpoint
@@ -30,8 +32,6 @@ from h2o_magic.errors import (
     ConnectionFailedError,
     MissingExtraError,
 )
-from h2o_magic.local_service import ServerState, call, state_of
-from h2o_magic.spawning import last_line, spawn
 
 #: Seconds to wait for a new server to listen. It takes well under one; a cold disk on
 #: a busy machine may need many.

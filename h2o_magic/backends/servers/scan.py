@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from h2o_magic.backends.detect import Found, detect
+from h2o_magic.backends.http import Timeouts
+from h2o_magic.backends.servers.known import suggested_name
 from h2o_magic.config.url import Endpoint
 from h2o_magic.errors import BackendError, ConfigurationError, TimedOutError
-from h2o_magic.known_servers import suggested_name
-from h2o_magic.transport import Timeouts
 
 __all__ = ["PORTS", "OpenPort", "scan"]
 

@@ -6,8 +6,8 @@ import contextlib
 import threading
 from collections.abc import Generator, Iterator
 
+from h2o_magic.backends.http import Cancellation
 from h2o_magic.chat.events import Event
-from h2o_magic.transport import Cancellation
 
 __all__ = ["AnswerStream"]
 

@@ -12,7 +12,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from h2o_magic.transport.cancellation import CURRENT
+from h2o_magic.backends.http.cancellation import CURRENT
 
 # The end of a chunk and the size of the next, as plain as servers send it; what is
 # less plain is left for http.client.

@@ -9,9 +9,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from h2o_magic.backends.http.error_body import error_text
 from h2o_magic.backends.openai.chunks import DONE, report_of, texts_of, values_of
-from h2o_magic.backends.openai.facts import AnswerFacts
-from h2o_magic.backends.own_facts import notices_of
+from h2o_magic.backends.openai.usage import AnswerFacts
+from h2o_magic.backends.own_server import notices_of
 from h2o_magic.backends.sse import ServerSentEvent
 from h2o_magic.backends.text import GrowingText, join_surrogates
 from h2o_magic.chat.events import (
@@ -22,7 +23,6 @@ from h2o_magic.chat.events import (
     TextDelta,
     Usage,
 )
-from h2o_magic.error_text import error_text
 from h2o_magic.errors import GenerationError, IncompleteAnswerError
 
 #: Why the answer ended, in lower case: gateways before Gemini pass its own words on.

@@ -7,18 +7,18 @@ from functools import partial
 
 from h2o_magic.backends import ChatRequest
 from h2o_magic.backends.ask import read
-from h2o_magic.backends.openai.advice import Asked, explained
-from h2o_magic.backends.openai.calls import OpenAICalls
+from h2o_magic.backends.http import QUICK, Cancellation
+from h2o_magic.backends.openai.api import OpenAICalls
+from h2o_magic.backends.openai.errors import Asked, explained
 from h2o_magic.backends.openai.flavour import entries_of
+from h2o_magic.backends.openai.parser import Interpreter
 from h2o_magic.backends.openai.reader import AnswerReader
 from h2o_magic.backends.openai.repairs import Repairs
 from h2o_magic.backends.openai.request import Body, asks_for_flavour, make_body
 from h2o_magic.backends.openai.schema import holds_to
-from h2o_magic.backends.openai.stream import Interpreter
-from h2o_magic.backends.patience import Patience
+from h2o_magic.backends.retry import Patience
 from h2o_magic.chat.events import Event
 from h2o_magic.errors import BackendError
-from h2o_magic.transport import QUICK, Cancellation
 
 __all__ = ["OpenAIQuestion"]
 

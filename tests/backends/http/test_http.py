@@ -18,6 +18,9 @@ import pytest
 import requests
 import urllib3.exceptions
 
+from h2o_magic.backends.http import Cancellation, Endpoint, Timeouts, Transport, mapped
+from h2o_magic.backends.http.client import _user_agent
+from h2o_magic.backends.http.error_mapping import _FAILURES
 from h2o_magic.errors import (
     ConfigurationError,
     ConnectionFailedError,
@@ -27,9 +30,6 @@ from h2o_magic.errors import (
     StatusError,
     TimedOutError,
 )
-from h2o_magic.transport import Cancellation, Endpoint, Timeouts, Transport, mapped
-from h2o_magic.transport.client import _user_agent
-from h2o_magic.transport.failures import _FAILURES
 from tests.backends.scripted import (
     DROP,
     Answer,
@@ -873,7 +873,7 @@ def test_a_package_that_is_not_installed_still_names_itself(
     def missing(name: str) -> str:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr("h2o_magic.transport.client.version", missing)
+    monkeypatch.setattr("h2o_magic.backends.http.client.version", missing)
     _user_agent.cache_clear()
     try:
         assert _user_agent() == "h2o-magic"

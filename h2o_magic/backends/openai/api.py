@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from h2o_magic.backends.http import Cancellation, Endpoint, Reply, Timeouts, Transport
 from h2o_magic.backends.openai.address import split_address
 from h2o_magic.backends.openai.flavour import Flavour, flavour_of
 from h2o_magic.errors import ProtocolError, StatusError
-from h2o_magic.transport import Cancellation, Endpoint, Reply, Timeouts, Transport
 
 __all__ = ["OpenAICalls"]
 

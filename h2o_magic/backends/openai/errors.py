@@ -9,8 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from h2o_magic.backends.openai.request import Body
-from h2o_magic.backends.telling import (
+from h2o_magic.backends.error_advice import (
     ADDRESS,
     COMMON,
     KEY,
@@ -19,6 +18,7 @@ from h2o_magic.backends.telling import (
     advised,
     told,
 )
+from h2o_magic.backends.openai.request import Body
 from h2o_magic.errors import BackendError, GenerationError, StatusError, did_you_mean
 
 _NO_QUOTA, _NO_BALANCE = "insufficient_quota", "insufficient balance"

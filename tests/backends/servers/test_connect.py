@@ -21,8 +21,14 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.formatters import DisplayFormatter
 
 import h2o_magic
-from h2o_magic import current, scanning, subcommands
+from h2o_magic import current, subcommands
 from h2o_magic.backends import Backend, ModelInfo
+from h2o_magic.backends.http import Cancellation, Endpoint, Timeouts, Transport
+from h2o_magic.backends.servers import scan
+from h2o_magic.backends.servers.credentials import Keys
+from h2o_magic.backends.servers.known import KnownServer, KnownServers
+from h2o_magic.backends.servers.model_cache import ModelLists
+from h2o_magic.backends.servers.servers import Servers
 from h2o_magic.config import paths
 from h2o_magic.config.aliases import Aliases
 from h2o_magic.config.settings import Settings
@@ -35,12 +41,7 @@ from h2o_magic.errors import (
     ProtocolError,
     StatusError,
 )
-from h2o_magic.keys import Keys
-from h2o_magic.known_servers import KnownServer, KnownServers
-from h2o_magic.model_lists import ModelLists
 from h2o_magic.notebook import Session
-from h2o_magic.servers import Servers
-from h2o_magic.transport import Cancellation, Endpoint, Timeouts, Transport
 from tests.backends.replayed import NOTHING, replayed, routes
 from tests.backends.scripted import (
     Answer,
@@ -1007,9 +1008,9 @@ def test_a_scan_finds_what_answers_and_offers_a_line_for_each(
         serving(lambda _: Answer(b"", end="hold")) as four,
     ):
         quick = Timeouts(first_byte=0.1)
-        monkeypatch.setattr(scanning, "_TIMEOUTS", quick)
+        monkeypatch.setattr(scan, "_TIMEOUTS", quick)
         ports = (one.port, 1, two.port, three.port, four.port)
-        monkeypatch.setattr(scanning.scan, "__defaults__", (ports,))
+        monkeypatch.setattr(scan.scan, "__defaults__", (ports,))
         output = bench.run("connect --scan")
         assert output["text/plain"].split("\n")[-2:] == [
             f"Open, but no known server: {three.url} (something else answers).",
@@ -1034,7 +1035,7 @@ def test_a_scan_finds_what_answers_and_offers_a_line_for_each(
 def test_a_scan_that_finds_nothing_says_so(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scanning.scan, "__defaults__", ((1,),))
+    monkeypatch.setattr(scan.scan, "__defaults__", ((1,),))
     assert bench.plain("connect --scan") == (
         "No server answers on the usual ports of this machine."
     )
@@ -1047,8 +1048,8 @@ def test_a_scan_asks_no_other_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         asked.append(address)
         raise OSError
 
-    monkeypatch.setattr(scanning.socket, "create_connection", create_connection)
-    assert scanning.scan() == ()
+    monkeypatch.setattr(scan.socket, "create_connection", create_connection)
+    assert scan.scan() == ()
     assert {host for host, _ in asked} == {"127.0.0.1"}
     assert {port for _, port in asked} >= {8000, 11434, 8080, 1234, 5000, 5001, 3000}
 

@@ -10,7 +10,10 @@ from typing import Any
 
 import requests
 
-from h2o_magic.error_text import asked_wait, error_text, reason_of
+from h2o_magic.backends.http.cancellation import Cancellation
+from h2o_magic.backends.http.error_body import asked_wait, error_text, reason_of
+from h2o_magic.backends.http.error_mapping import mapped
+from h2o_magic.backends.http.timeouts import Timeouts
 from h2o_magic.errors import (
     BackendError,
     ConnectionFailedError,
@@ -18,9 +21,6 @@ from h2o_magic.errors import (
     RateLimitedError,
     StatusError,
 )
-from h2o_magic.transport.cancellation import Cancellation
-from h2o_magic.transport.failures import mapped
-from h2o_magic.transport.timeouts import Timeouts
 
 _PIECE = 65536  # bytes asked for at once; what is there comes at once
 _LONGEST_DOCUMENT = 16 * 2**20  # bytes

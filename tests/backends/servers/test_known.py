@@ -13,11 +13,11 @@ import pytest
 from filelock import FileLock
 
 from h2o_magic.backends import ModelInfo
+from h2o_magic.backends.servers.credentials import KeySource
+from h2o_magic.backends.servers.known import KnownServer, KnownServers, suggested_name
+from h2o_magic.backends.servers.model_cache import ModelLists
 from h2o_magic.config import json_file, paths
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.keys import KeySource
-from h2o_magic.known_servers import KnownServer, KnownServers, suggested_name
-from h2o_magic.model_lists import ModelLists
 
 LAB = KnownServer(
     "lab", "https://gpu.example.org/v1", "openai", KeySource("env", "LAB")
@@ -273,7 +273,7 @@ def test_another_writer_is_waited_for_and_then_given_up(
 WRITER = """
 import sys
 from pathlib import Path
-from h2o_magic.known_servers import KnownServer, KnownServers
+from h2o_magic.backends.servers.known import KnownServer, KnownServers
 known = KnownServers(Path(sys.argv[1]))
 for n in range(10):
     known.keep(KnownServer(f"{sys.argv[2]}-{n}", f"http://{sys.argv[2]}-{n}", "openai"))

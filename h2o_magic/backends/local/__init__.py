@@ -1,0 +1,1 @@
+"""This user's local server: found, or started."""
