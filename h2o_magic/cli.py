@@ -167,7 +167,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _pull(options: argparse.Namespace) -> None:
     from h2o_magic.pull_view import TerminalPull  # noqa: PLC0415 - only here
-    from h2o_magic.server.pull import pull  # noqa: PLC0415 - the extra
+    from h2o_magic.weights.pull import pull  # noqa: PLC0415 - the extra
 
     view = TerminalPull(options.name, sys.stderr, "h2o-magic pull")
     try:
@@ -184,7 +184,7 @@ def _whole_path(name: str) -> str:
 
 def _models(_options: argparse.Namespace) -> None:
     from h2o_magic.rendering import tables  # noqa: PLC0415 - only here
-    from h2o_magic.server.listing import list_models  # noqa: PLC0415 - the extra
+    from h2o_magic.weights.listing import list_models  # noqa: PLC0415 - the extra
 
     rows = [
         [
@@ -211,7 +211,7 @@ def _weights_row(model: Mapping[str, Any]) -> list[str]:
 def _remove(options: argparse.Namespace) -> None:
     from h2o_magic.backends.local import locate  # noqa: PLC0415 - only here
     from h2o_magic.config.units import size_in_words  # noqa: PLC0415 - only here
-    from h2o_magic.server.removal import remove  # noqa: PLC0415 - the extra
+    from h2o_magic.weights.remove import remove  # noqa: PLC0415 - the extra
 
     stays: list[str] = []
     freed = remove(_whole_path(options.name), locate.unload, stays.append)

@@ -31,8 +31,8 @@ from h2o_magic.server_choice import Connection
 # What most questions do without, and the first answer would wait for.
 if TYPE_CHECKING:
     from h2o_magic.backends.servers.servers import Servers
-    from h2o_magic.fetching import FetchEvent
     from h2o_magic.preview import Preview
+    from h2o_magic.weights.progress import FetchEvent
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -438,7 +438,7 @@ class Session:
         model
             A known model's name, ``owner/repository`` or ``owner/repository:file``.
         tell
-            Called with the progress: events of `h2o_magic.fetching`.
+            Called with the progress: events of `h2o_magic.weights.progress`.
 
         Raises
         ------
@@ -447,7 +447,7 @@ class Session:
         ConnectionFailedError
             If the hub cannot be reached or refuses.
         """
-        from h2o_magic.server.pull import pull  # noqa: PLC0415
+        from h2o_magic.weights.pull import pull  # noqa: PLC0415
 
         expect("a model's name", model, str)
         return pull(whole_path(model), tell).path
@@ -472,7 +472,7 @@ class Session:
             If nothing of it is in the hub's cache, or it is answering right now.
         """
         from h2o_magic.backends.local import locate  # noqa: PLC0415
-        from h2o_magic.server.removal import remove  # noqa: PLC0415
+        from h2o_magic.weights.remove import remove  # noqa: PLC0415
 
         expect("a model's name", model, str)
         return remove(whole_path(model), locate.unload, tell)

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
-from h2o_magic.fetching import (
+from h2o_magic.rendering.tables import literal, printable
+from h2o_magic.weights.progress import (
     Fetched,
     FetchEvent,
     Plan,
@@ -16,7 +17,6 @@ from h2o_magic.fetching import (
     bar,
     progress_words,
 )
-from h2o_magic.rendering.tables import literal, printable
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

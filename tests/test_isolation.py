@@ -5,7 +5,7 @@ import os
 from huggingface_hub import constants
 
 from h2o_magic.config.models import MODELS
-from h2o_magic.server.weights import best_real, find_weights
+from h2o_magic.weights.files import best_real, find_weights
 
 
 def test_weights_that_a_developer_has_pulled_answer_in_no_test() -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from IPython.core.displaypub import CapturingDisplayPublisher
 
-from h2o_magic.fetching import Fetched, FetchEvent, Plan, Progress
 from h2o_magic.pull_view import NotebookPull, TerminalPull, make_pull_view
+from h2o_magic.weights.progress import Fetched, FetchEvent, Plan, Progress
 from tests.shells import ipython
 
 SIZE = 10_000_000

@@ -24,13 +24,13 @@ from h2o_magic.chat.turns import Turn
 from h2o_magic.config.models import MODELS
 from h2o_magic.config.settings import SETTINGS, Settings
 from h2o_magic.errors import ConfigurationError, StoreError
-from h2o_magic.fetching import Progress
 from h2o_magic.ipython.interrupts import AnswerStopped
 from h2o_magic.notebook import Session
 from h2o_magic.record import Record
 from h2o_magic.subcommands import SUBCOMMANDS
 from h2o_magic.subcommands.showing import filled
 from h2o_magic.subcommands.usage import read
+from h2o_magic.weights.progress import Progress
 from tests.shells import ipython
 
 

@@ -30,8 +30,8 @@ from benchmarks.questions import questions
 from benchmarks.server.processes import Address, own_server, started
 from benchmarks.server.sse_client import Heard, ask
 from h2o_magic.config.models import MODELS, REAL_MODEL
-from h2o_magic.server.room import default_memory, room_for
-from h2o_magic.server.weights import Weights, find_weights
+from h2o_magic.weights.files import Weights, find_weights
+from h2o_magic.weights.memory import default_memory, room_for
 
 __all__ = ["figures", "measure"]
 

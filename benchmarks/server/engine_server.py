@@ -9,7 +9,7 @@ from pathlib import Path
 
 import h2o_magic.server
 from h2o_magic.server.engine import Engine
-from h2o_magic.server.room import default_memory, room_for
+from h2o_magic.weights.memory import default_memory, room_for
 
 
 def main() -> None:

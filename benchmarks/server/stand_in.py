@@ -23,12 +23,12 @@ from h2o_magic.server.conversations import Conversations
 from h2o_magic.server.ending import IdleTimer
 from h2o_magic.server.engine import Admission, Engine
 from h2o_magic.server.engine_stream import Chunk
-from h2o_magic.server.gguf_header import read_header
 from h2o_magic.server.line import Line
 from h2o_magic.server.models import Models
-from h2o_magic.server.room import Room
 from h2o_magic.server.runtime_file import Runtime
 from h2o_magic.server.serve import http_config
+from h2o_magic.weights.gguf import read_header
+from h2o_magic.weights.memory import Room
 
 __all__ = ["StandIn"]
 

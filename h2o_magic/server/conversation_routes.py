@@ -28,7 +28,7 @@ from h2o_magic.server.prompts import Dialogue
 from h2o_magic.server.sampling import Sampling, parse_sampling
 from h2o_magic.server.streaming import EventStream, while_connected
 from h2o_magic.server.tgi import TokenEvent
-from h2o_magic.server.weights import Weights
+from h2o_magic.weights.files import Weights
 
 
 @dataclass(frozen=True, slots=True)

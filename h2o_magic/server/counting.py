@@ -9,7 +9,7 @@ from h2o_magic.chat.messages import parse_messages
 from h2o_magic.errors import MessagesError
 from h2o_magic.server.models import Models
 from h2o_magic.server.prompts import Dialogue, build_prompt
-from h2o_magic.server.weights import Weights
+from h2o_magic.weights.files import Weights
 
 
 def parse_dialogue(items: object) -> Dialogue:

@@ -23,9 +23,9 @@ import xllamacpp
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.engine_calls import EngineCalls
 from h2o_magic.server.engine_stream import Chunk, Complete, stream
-from h2o_magic.server.gguf_header import Header, read_header
-from h2o_magic.server.room import Room
-from h2o_magic.server.weights import is_fixed
+from h2o_magic.weights.files import is_fixed
+from h2o_magic.weights.gguf import Header, read_header
+from h2o_magic.weights.memory import Room
 
 #: Tokens of input read at a time. Stopping takes effect between two batches, so a
 #: small one lets go sooner.

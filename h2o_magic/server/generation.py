@@ -18,7 +18,7 @@ from h2o_magic.server.prompts import RAW_MARKERS, Dialogue, Prompt, build_prompt
 from h2o_magic.server.sampling import Sampling, engine_options
 from h2o_magic.server.tgi import TokenEvent, notice
 from h2o_magic.server.transcript import Transcript
-from h2o_magic.server.weights import Weights
+from h2o_magic.weights.files import Weights
 
 #: Seconds of waiting about which nothing is said, so that nothing flickers.
 QUIET = 0.3

@@ -13,11 +13,17 @@ from pathlib import Path
 from h2o_magic.config.units import size_in_words
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.engine import Engine
-from h2o_magic.server.file_state import FileState, state_of
-from h2o_magic.server.gguf_header import read_header
 from h2o_magic.server.probe import end_probes, probe
-from h2o_magic.server.room import TINY_FILE, Room, default_memory, memory_of, room_for
-from h2o_magic.server.weights import Weights
+from h2o_magic.weights.files import Weights
+from h2o_magic.weights.gguf import read_header
+from h2o_magic.weights.memory import (
+    TINY_FILE,
+    Room,
+    default_memory,
+    memory_of,
+    room_for,
+)
+from h2o_magic.weights.state import FileState, state_of
 
 _log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from h2o_magic.config.models import find_model
 from h2o_magic.errors import ConfigurationError, did_you_mean
-from h2o_magic.server.weights import (
+from h2o_magic.weights.files import (
     DEFAULT,
     Weights,
     find_weights,

@@ -17,7 +17,7 @@ from h2o_magic.server.openai_request import ChatCompletion
 from h2o_magic.server.prompts import RAW_MARKERS
 from h2o_magic.server.tgi import TokenEvent
 from h2o_magic.server.transcript import HeldText
-from h2o_magic.server.weights import Weights
+from h2o_magic.weights.files import Weights
 
 _FINISH = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}
 #: What ends a stream whose answer the server stopped, since it is ending.

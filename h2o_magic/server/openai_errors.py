@@ -20,7 +20,7 @@ from h2o_magic.errors import (
 )
 from h2o_magic.server.line import RETRY_AFTER, OverloadedError
 from h2o_magic.server.prompts import EffortError
-from h2o_magic.server.room import NeverFitsError
+from h2o_magic.weights.memory import NeverFitsError
 
 _log = logging.getLogger(__name__)
 

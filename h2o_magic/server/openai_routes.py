@@ -17,7 +17,6 @@ from h2o_magic.server.checks import read_body
 from h2o_magic.server.facts import Facts, facts_of
 from h2o_magic.server.generation import Question, generate
 from h2o_magic.server.line import Line
-from h2o_magic.server.listing import list_models
 from h2o_magic.server.models import Models
 from h2o_magic.server.offer import Offer
 from h2o_magic.server.openai_answer import (
@@ -31,7 +30,8 @@ from h2o_magic.server.openai_request import ChatCompletion, parse_completion
 from h2o_magic.server.prompts import Prompt
 from h2o_magic.server.streaming import EventStream, while_connected
 from h2o_magic.server.tgi import TokenEvent
-from h2o_magic.server.weights import Weights
+from h2o_magic.weights.files import Weights
+from h2o_magic.weights.listing import list_models
 
 CHAT = "/v1/chat/completions"
 #: How long a look for weights may take, in seconds, for it not to need a thread.

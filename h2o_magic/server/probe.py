@@ -22,9 +22,9 @@ from typing import Any
 
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.rendering.tables import one_line
-from h2o_magic.server.file_choice import whole_name
-from h2o_magic.server.gguf_header import read_header
-from h2o_magic.server.room import file_size
+from h2o_magic.weights.gguf import read_header
+from h2o_magic.weights.memory import file_size
+from h2o_magic.weights.names import whole_name
 
 #: Seconds that loading may take: these, and one more for so many bytes.
 _SECONDS = 60.0

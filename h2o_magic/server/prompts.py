@@ -15,7 +15,7 @@ from typing import Protocol
 
 from h2o_magic.chat.messages import Message, user
 from h2o_magic.errors import ParameterError
-from h2o_magic.server.gguf_header import Header
+from h2o_magic.weights.gguf import Header
 
 #: What opens a turn in the raw format: the user's, the model's.
 RAW_MARKERS = _PROMPT, _ANSWER = ("<|prompt|>", "<|answer|>")

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.server.room import default_memory, room_for
-from h2o_magic.server.weights import find_weights
+from h2o_magic.weights.files import find_weights
+from h2o_magic.weights.memory import default_memory, room_for
 
 _LAST_PORT = 65535
 #: The engine ends the process if it is asked for more.

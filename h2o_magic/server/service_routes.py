@@ -15,12 +15,12 @@ from h2o_magic.errors import ParameterError
 from h2o_magic.server.checks import has_token, read_object
 from h2o_magic.server.counting import count_tokens, parse_dialogue
 from h2o_magic.server.line import Line
-from h2o_magic.server.listing import list_models
 from h2o_magic.server.metrics import MEDIA_TYPE, Metrics
 from h2o_magic.server.models import Models
 from h2o_magic.server.offer import Offer
 from h2o_magic.server.openai_errors import OpenAIError
 from h2o_magic.server.runtime_file import Runtime
+from h2o_magic.weights.listing import list_models
 
 
 @dataclass

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from h2o_magic.server.engine_stream import Chunk
-from h2o_magic.server.gguf_header import Header
 from h2o_magic.server.tgi import TokenEvent
+from h2o_magic.weights.gguf import Header
 
 FinishReason: TypeAlias = Literal["eos_token", "length", "stop_sequence"]
 

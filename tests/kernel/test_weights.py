@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from h2o_magic.config.models import MODELS, REAL_MODEL, Hub
-from h2o_magic.server.weights import find_weights
+from h2o_magic.weights.files import find_weights
 from tests.kernel.conftest import Notebook, running_kernel
 from tests.kernel.test_conversation import rows, unescaped
 from tests.server.client import until

@@ -12,7 +12,7 @@ from huggingface_hub import constants
 from h2o_magic.cli import main
 from h2o_magic.config.models import MODELS, Package
 from h2o_magic.server.run_settings import Settings
-from h2o_magic.server.weights import cache_folder
+from h2o_magic.weights.files import cache_folder
 from tests.server.tiny_gguf import write_llama
 
 
@@ -229,7 +229,7 @@ def test_a_file_that_cannot_be_written_is_one_line(
 def test_a_defect_of_our_own_is_not_passed_off_as_a_missing_part(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "h2o_magic.server.listing", None)
+    monkeypatch.setitem(sys.modules, "h2o_magic.weights.listing", None)
     with pytest.raises(ModuleNotFoundError):
         main(["models"])
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from h2o_magic.cli import main
-from h2o_magic.server.room import default_memory, memory_of_machine
 from h2o_magic.server.runtime_file import Runtime, find_running
+from h2o_magic.weights.memory import default_memory, memory_of_machine
 from tests.server.client import until
 from tests.server.conftest import Serving, Start
 from tests.server.test_stopping import LONG

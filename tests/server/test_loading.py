@@ -16,11 +16,11 @@ import pytest
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server import models
 from h2o_magic.server import probe as probing
-from h2o_magic.server.file_choice import is_later_part, part_names, whole_name
 from h2o_magic.server.models import Models, load
 from h2o_magic.server.probe import end_probes, probe
-from h2o_magic.server.room import Room
-from h2o_magic.server.weights import find_weights
+from h2o_magic.weights.files import find_weights
+from h2o_magic.weights.memory import Room
+from h2o_magic.weights.names import is_later_part, part_names, whole_name
 from tests.server.client import Client, turn, until
 from tests.server.conftest import Start
 from tests.server.in_thread import served

@@ -13,8 +13,8 @@ import pytest
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.engine import Engine, Room
 from h2o_magic.server.models import Models
-from h2o_magic.server.room import memory_of, room_for
-from h2o_magic.server.weights import Weights
+from h2o_magic.weights.files import Weights
+from h2o_magic.weights.memory import memory_of, room_for
 from tests.server.tiny_gguf import write_llama
 
 NAMES = ("a", "b", "c", "demo")
@@ -360,10 +360,10 @@ def test_the_slots_of_a_big_model_share_memory(
 ) -> None:
     path = write_llama(tmp_path / "m.gguf", context=1000)
     # A token takes 1 layer x 64 wide x keys and values x 2 bytes = 256 bytes.
-    monkeypatch.setattr("h2o_magic.server.room._CACHE_MEMORY", 600_000)
-    monkeypatch.setattr("h2o_magic.server.room.TINY_FILE", 0)
+    monkeypatch.setattr("h2o_magic.weights.memory._CACHE_MEMORY", 600_000)
+    monkeypatch.setattr("h2o_magic.weights.memory.TINY_FILE", 0)
     assert room_for(path, 4, PLENTY) == Room(4, 1000, 2000, None, 2000 * 256)
-    monkeypatch.setattr("h2o_magic.server.room._CACHE_MEMORY", 1)
+    monkeypatch.setattr("h2o_magic.weights.memory._CACHE_MEMORY", 1)
     assert room_for(path, 4, PLENTY).capacity == 1000
 
 
@@ -386,7 +386,7 @@ def test_earlier_prompts_are_kept_where_the_longest_fits(
     context, size = 4096 * 256, path.stat().st_size
     assert room_for(path, 1, size + 2 * context).prompt_cache == context
     assert room_for(path, 1, size + 2 * context - 1).prompt_cache == 0
-    monkeypatch.setattr("h2o_magic.server.room._PROMPT_CACHE", context - 1)
+    monkeypatch.setattr("h2o_magic.weights.memory._PROMPT_CACHE", context - 1)
     assert room_for(path, 1, PLENTY).prompt_cache == 0
 
 

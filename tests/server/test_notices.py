@@ -20,7 +20,7 @@ from h2o_magic.server import generation
 from h2o_magic.server.engine import Engine
 from h2o_magic.server.generation import Waiting
 from h2o_magic.server.models import Models
-from h2o_magic.server.room import Room, memory_of, room_for
+from h2o_magic.weights.memory import Room, memory_of, room_for
 from tests.server.client import Client, read_events, turn, until
 from tests.server.in_thread import served
 from tests.server.tiny_gguf import write_llama

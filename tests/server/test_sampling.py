@@ -13,10 +13,10 @@ import pytest
 from huggingface_hub import constants
 
 from h2o_magic.config.models import MODELS, Hub
-from h2o_magic.server.gguf_header import read_header
-from h2o_magic.server.listing import list_models
 from h2o_magic.server.models import Models
-from h2o_magic.server.weights import find_weights
+from h2o_magic.weights.files import find_weights
+from h2o_magic.weights.gguf import read_header
+from h2o_magic.weights.listing import list_models
 from tests.server.client import Client
 from tests.server.in_thread import served
 from tests.server.tiny_gguf import write_llama

@@ -22,18 +22,18 @@ from h2o_magic.config.models import (
     BuiltIn,
 )
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.server.listing import list_models
 from h2o_magic.server.models import Models
 from h2o_magic.server.offer import Offer
-from h2o_magic.server.removal import remove
-from h2o_magic.server.room import NeverFitsError, room_for
-from h2o_magic.server.weights import (
+from h2o_magic.weights.files import (
     Weights,
     best_real,
     default_weights,
     find_weights,
     known_weights,
 )
+from h2o_magic.weights.listing import list_models
+from h2o_magic.weights.memory import NeverFitsError, room_for
+from h2o_magic.weights.remove import remove
 from tests.server.client import Client, turn, until
 from tests.server.in_thread import served
 from tests.server.tiny_gguf import write_llama
@@ -128,7 +128,7 @@ def test_memory_is_by_default_that_of_this_machine(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = put_own(cache, REAL_MODEL)
-    memory = "h2o_magic.server.room.memory_of_machine"
+    memory = "h2o_magic.weights.memory.memory_of_machine"
     monkeypatch.setattr(memory, lambda: path.stat().st_size)
     assert best() == ""
     monkeypatch.setattr(memory, lambda: 4 * path.stat().st_size)
@@ -240,7 +240,7 @@ def test_the_best_is_looked_for_once_for_a_list(
         looked.append(memory)
         return best_real(memory)
 
-    monkeypatch.setattr("h2o_magic.server.weights.best_real", look)
+    monkeypatch.setattr("h2o_magic.weights.files.best_real", look)
     known_weights(2**40)
     assert looked == [2**40]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from h2o_magic.server.engine_stream import Chunk
-from h2o_magic.server.gguf_header import Header
 from h2o_magic.server.tgi import TokenEvent
 from h2o_magic.server.transcript import Transcript
+from h2o_magic.weights.gguf import Header
 
 END, PROMPT = 0, 1
 HEADER = Header(1, 1, None, ("</s>", "<|prompt|>"), frozenset({0, 1}), 0)

@@ -28,7 +28,9 @@ from h2o_magic.config.models import (
     find_model,
 )
 from h2o_magic.errors import ConfigurationError, did_you_mean
-from h2o_magic.server.file_choice import (
+from h2o_magic.weights.gguf import read_header
+from h2o_magic.weights.memory import default_memory, room_for
+from h2o_magic.weights.names import (
     PREFERRED,
     best,
     fitting,
@@ -37,8 +39,6 @@ from h2o_magic.server.file_choice import (
     part_names,
     whole_name,
 )
-from h2o_magic.server.gguf_header import read_header
-from h2o_magic.server.room import default_memory, room_for
 
 #: What a client asks for that leaves the choice to the server.
 DEFAULT = "default"

@@ -27,12 +27,12 @@ from h2o_magic.errors import (
     H2OMagicError,
     MissingExtraError,
 )
-from h2o_magic.fetching import Fetched, FetchEvent, Plan, Progress
-from h2o_magic.server import pull as pulling
-from h2o_magic.server.gguf_header import read_header
-from h2o_magic.server.pull import pull
-from h2o_magic.server.removal import remove
-from h2o_magic.server.weights import find_weights, known_weights
+from h2o_magic.weights import pull as pulling
+from h2o_magic.weights.files import find_weights, known_weights
+from h2o_magic.weights.gguf import read_header
+from h2o_magic.weights.progress import Fetched, FetchEvent, Plan, Progress
+from h2o_magic.weights.pull import pull
+from h2o_magic.weights.remove import remove
 from tests.server.client import until
 from tests.server.hub import Hub, running_hub
 from tests.server.test_stand_in import put_own
@@ -582,7 +582,7 @@ def test_a_file_beyond_plain_http_names_the_way(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub.add(REPOSITORY, {"m.gguf": FILE})
-    monkeypatch.setattr("h2o_magic.server.pull._LARGEST", 1000)
+    monkeypatch.setattr("h2o_magic.weights.pull._LARGEST", 1000)
     with pytest.raises(ConfigurationError, match=r"`hf download owner/repo m.gguf`"):
         pull(REPOSITORY)
 

@@ -13,8 +13,8 @@ from huggingface_hub import constants
 
 from h2o_magic.config.models import MODELS
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.server.removal import remove
-from h2o_magic.server.weights import find_weights
+from h2o_magic.weights.files import find_weights
+from h2o_magic.weights.remove import remove
 
 OWN = MODELS["llama-13b"].source.repository
 

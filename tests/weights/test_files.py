@@ -10,8 +10,8 @@ import pytest
 from huggingface_hub import constants
 
 from h2o_magic.config.models import DEMO_MODEL, MODELS, BuiltIn
-from h2o_magic.server.listing import list_models
-from h2o_magic.server.weights import Weights, find_weights, known_weights
+from h2o_magic.weights.files import Weights, find_weights, known_weights
+from h2o_magic.weights.listing import list_models
 from tests.server.client import Client, turn
 from tests.server.tiny_gguf import write_llama
 

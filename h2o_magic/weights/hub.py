@@ -19,7 +19,7 @@ from h2o_magic.errors import (
     H2OMagicError,
     MissingExtraError,
 )
-from h2o_magic.server.weights import cache_folder
+from h2o_magic.weights.files import cache_folder
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NO_SPACE = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from h2o_magic.config.units import size_in_words
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.server.file_choice import part_names, whole_name
-from h2o_magic.server.gguf_header import read_header
+from h2o_magic.weights.gguf import read_header
+from h2o_magic.weights.names import part_names, whole_name
 
 #: The longest context that is set up, in tokens, whatever a model could take, and the
 #: shortest that is still of use where memory is short.

@@ -14,8 +14,8 @@ from typing import BinaryIO
 from filelock import Timeout
 
 from h2o_magic.errors import ConnectionFailedError
-from h2o_magic.server.hub import RemoteFile, library
-from h2o_magic.server.weights import cache_lock
+from h2o_magic.weights.files import cache_lock
+from h2o_magic.weights.hub import RemoteFile, library
 
 _BLOCK = 2**20
 _LARGEST_PIECE = 2**16

@@ -10,16 +10,16 @@ from filelock import Timeout
 
 from h2o_magic.config.models import BuiltIn, Package, find_model
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.server.file_choice import PREFERRED, part_names
-from h2o_magic.server.pull import source_of
-from h2o_magic.server.weights import (
+from h2o_magic.weights.files import (
     cache,
     cache_folder,
     cache_lock,
     cached_files,
     given_file,
 )
-from h2o_magic.server.wheel import remove_leftovers
+from h2o_magic.weights.names import PREFERRED, part_names
+from h2o_magic.weights.pull import source_of
+from h2o_magic.weights.wheel import remove_leftovers
 
 
 def remove(

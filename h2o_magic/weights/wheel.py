@@ -25,9 +25,9 @@ from filelock import Timeout
 from h2o_magic.config.models import Package
 from h2o_magic.config.units import size_in_words
 from h2o_magic.errors import ConfigurationError, ConnectionFailedError
-from h2o_magic.fetching import Fetched, FetchEvent, Plan, Progress
-from h2o_magic.server.room import memory_of_machine
-from h2o_magic.server.weights import cache, cache_folder, cache_lock, free_space
+from h2o_magic.weights.files import cache, cache_folder, cache_lock, free_space
+from h2o_magic.weights.memory import memory_of_machine
+from h2o_magic.weights.progress import Fetched, FetchEvent, Plan, Progress
 
 #: Seconds between two looks at how much is here.
 _LOOK = 0.1

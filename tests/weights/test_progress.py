@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from h2o_magic.fetching import Fetched, Progress, Speed, bar, progress_words
+from h2o_magic.weights.progress import Fetched, Progress, Speed, bar, progress_words
 
 
 def test_the_speed_is_that_of_the_last_seconds() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeAlias
 
-from h2o_magic.server.file_choice import part_names
+from h2o_magic.weights.names import part_names
 
 #: The path, and size in bytes, time of change in ns and inode of each part.
 FileState: TypeAlias = tuple[Path, tuple[tuple[int, int, int], ...]]

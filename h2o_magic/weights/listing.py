@@ -7,8 +7,8 @@ from typing import Any
 
 from h2o_magic.config.parameters import DEFAULT_LENGTH, PARAMETERS
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.server.gguf_header import Header, read_header
-from h2o_magic.server.weights import Weights, known_weights
+from h2o_magic.weights.files import Weights, known_weights
+from h2o_magic.weights.gguf import Header, read_header
 
 #: What the gpt-gm protocol's clients send where nobody set anything.
 _SERVICE_DEFAULTS = {

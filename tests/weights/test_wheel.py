@@ -30,12 +30,12 @@ from h2o_magic.errors import (
     H2OMagicError,
     MissingExtraError,
 )
-from h2o_magic.fetching import Fetched, FetchEvent, Plan, Progress
-from h2o_magic.server.listing import list_models
-from h2o_magic.server.pull import pull
-from h2o_magic.server.removal import remove
-from h2o_magic.server.weights import cache_folder, find_weights
-from h2o_magic.server.wheel import wheels_folder
+from h2o_magic.weights.files import cache_folder, find_weights
+from h2o_magic.weights.listing import list_models
+from h2o_magic.weights.progress import Fetched, FetchEvent, Plan, Progress
+from h2o_magic.weights.pull import pull
+from h2o_magic.weights.remove import remove
+from h2o_magic.weights.wheel import wheels_folder
 from tests.server.client import until
 from tests.server.package_index import (
     MARK,
