@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from h2o_magic.chat.turns import ThreadInfo
     from h2o_magic.config.aliases import Aliases
     from h2o_magic.config.presets import Presets
-    from h2o_magic.notebook import Session
-    from h2o_magic.record import Record
+    from h2o_magic.conversation.record import Record
+    from h2o_magic.conversation.session import Session
 
 __all__ = ["Current", "connect", "end", "of", "session"]
 
@@ -60,7 +60,7 @@ class Current:
     def session(self) -> Session:
         """The session; it is made when it is first needed."""
         if self._session is None:
-            from h2o_magic.notebook import Session  # noqa: PLC0415
+            from h2o_magic.conversation.session import Session  # noqa: PLC0415
 
             self._session = Session(
                 record=self.record,
@@ -160,7 +160,7 @@ class Current:
         )
 
     def _record_of(self, identity: Identity | None) -> Record:
-        from h2o_magic.record import Record  # noqa: PLC0415
+        from h2o_magic.conversation.record import Record  # noqa: PLC0415
 
         self._key = identity.key if identity else ""
         if identity is None:
@@ -245,7 +245,7 @@ def session() -> Session:
     """Return the running notebook's session; in a plain program, the program's.
 
     It is the one that the magics use: what is asked here is in their history, and what
-    cells ask is in :meth:`~h2o_magic.notebook.Session.turns`.
+    cells ask is in :meth:`~h2o_magic.conversation.session.Session.turns`.
     """
     shell = None
     if "IPython" in sys.modules:
@@ -267,7 +267,7 @@ def connect(
     """Let another server answer in the running notebook, and keep it under a name.
 
     The parameters, and the errors that are raised, are those of
-    :meth:`~h2o_magic.notebook.Session.connect`.
+    :meth:`~h2o_magic.conversation.session.Session.connect`.
     """
     return session().connect(
         server,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from h2o_magic.asking import Answer
 from h2o_magic.chat.events import Notice, Replaced, TextDelta
+from h2o_magic.conversation.answer import Answer
 from h2o_magic.ipython.interrupts import AnswerStopped
 
 if TYPE_CHECKING:

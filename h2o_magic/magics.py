@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     )
 
     from h2o_magic.arguments import AskOptions
-    from h2o_magic.asking import Answer
+    from h2o_magic.conversation.answer import Answer
+    from h2o_magic.conversation.session import Session
     from h2o_magic.current import Current
     from h2o_magic.ended import AnswerDisplay
-    from h2o_magic.notebook import Session
 
 
 @magics_class
@@ -187,7 +187,7 @@ class H2OMagics(SettingsTraits, Magics):
         }
         if not options.preview:
             return self.session.ask(text, **settings)
-        from h2o_magic import preview_view  # noqa: PLC0415
+        from h2o_magic.conversation import preview_view  # noqa: PLC0415
         from h2o_magic.display import show_markdown  # noqa: PLC0415
 
         preview = self.session.preview(text, **settings)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from h2o_magic.asking import Answer
+    from h2o_magic.conversation.answer import Answer
     from h2o_magic.rendering.fences import CodeBlock
 
 __all__ = ["CellCode", "code_for_cell", "offer", "where"]

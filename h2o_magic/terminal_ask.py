@@ -16,11 +16,11 @@ from dataclasses import replace
 
 from h2o_magic import current
 from h2o_magic.arguments import AskOptions, help_text, parse_words
-from h2o_magic.asking import Answer
 from h2o_magic.chat.events import Notice, ReasoningDelta, Replaced, TextDelta
+from h2o_magic.conversation.answer import Answer
+from h2o_magic.conversation.preview_view import preview_plain
 from h2o_magic.errors import ConfigurationError, H2OMagicError
 from h2o_magic.ipython.display.result import render
-from h2o_magic.preview_view import preview_plain
 from h2o_magic.rendering import tables
 from h2o_magic.rendering.footer import footer
 from h2o_magic.rendering.schema import load

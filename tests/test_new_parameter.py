@@ -48,9 +48,9 @@ from h2o_magic.backends import ChatRequest
 from h2o_magic.backends.openai.request import make_body
 from h2o_magic.chat_panel.controls import Controls
 from h2o_magic.errors import H2OMagicError
-from h2o_magic.formats.cell_source import write_source
+from h2o_magic.conversation.formats.ipynb_cell import write_source
 from h2o_magic.chat.messages import user
-from h2o_magic.notebook import Session
+from h2o_magic.conversation.session import Session
 from h2o_magic.config.parameters import checked
 from h2o_magic.server.openai_errors import OpenAIError
 from h2o_magic.server.openai_options import options_of

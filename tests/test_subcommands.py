@@ -23,10 +23,10 @@ from h2o_magic.chat.events import Event, Finished, TextDelta, Usage
 from h2o_magic.chat.turns import Turn
 from h2o_magic.config.models import MODELS
 from h2o_magic.config.settings import SETTINGS, Settings
+from h2o_magic.conversation.record import Record
+from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ConfigurationError, StoreError
 from h2o_magic.ipython.interrupts import AnswerStopped
-from h2o_magic.notebook import Session
-from h2o_magic.record import Record
 from h2o_magic.subcommands import SUBCOMMANDS
 from h2o_magic.subcommands.showing import filled
 from h2o_magic.subcommands.usage import read

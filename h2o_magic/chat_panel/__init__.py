@@ -12,7 +12,7 @@ from h2o_magic.chat_panel.chat import Chat
 from h2o_magic.chat_panel.controls import Controls
 from h2o_magic.chat_panel.transcript import MOST_TURNS, transcript
 from h2o_magic.chat_panel.view import Host, View
-from h2o_magic.notebook import Session
+from h2o_magic.conversation.session import Session
 
 __all__ = ["Panel"]
 

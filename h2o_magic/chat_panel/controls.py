@@ -19,9 +19,9 @@ from h2o_magic.config.parameters import CHAT_PARAMETERS, Parameter, Value
 from h2o_magic.config.presets import BUILT_IN
 from h2o_magic.config.setting import Setting
 from h2o_magic.config.settings import origin_in_words
+from h2o_magic.conversation.model_choice import is_lent
+from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.model_choice import is_lent
-from h2o_magic.notebook import Session
 
 __all__ = ["Controls"]
 

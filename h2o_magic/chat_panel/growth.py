@@ -11,7 +11,7 @@ from os.path import commonprefix
 from typing import Any
 
 from h2o_magic.chat_panel.html import as_html
-from h2o_magic.feed import ComingAnswer
+from h2o_magic.conversation.notifications import ComingAnswer
 from h2o_magic.rendering.blocks import BlockSplitter
 
 __all__ = ["Growth", "Running", "Step"]

@@ -15,7 +15,7 @@ from h2o_magic.chat_panel.growth import Running
 from h2o_magic.chat_panel.html import as_html
 from h2o_magic.chat_panel.rows import row_of
 from h2o_magic.chat_panel.wire import sendable
-from h2o_magic.notebook import Session
+from h2o_magic.conversation.session import Session
 
 __all__ = ["Telling"]
 

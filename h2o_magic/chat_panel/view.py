@@ -20,8 +20,8 @@ from h2o_magic.chat_panel.growth import Running
 from h2o_magic.chat_panel.telling import Telling
 from h2o_magic.chat_panel.transcript import MOST_TURNS, transcript
 from h2o_magic.chat_panel.wire import sendable
-from h2o_magic.errors import ConfigurationError, H2OMagicError
-from h2o_magic.feed import (
+from h2o_magic.conversation.background import BackgroundAnswer
+from h2o_magic.conversation.notifications import (
     AnswerEnded,
     AnswerGrew,
     AnswerStarted,
@@ -29,8 +29,8 @@ from h2o_magic.feed import (
     SettingChanged,
     ThreadChanged,
 )
-from h2o_magic.later import BackgroundAnswer
-from h2o_magic.notebook import Session
+from h2o_magic.conversation.session import Session
+from h2o_magic.errors import ConfigurationError, H2OMagicError
 
 __all__ = ["Host", "View"]
 
@@ -237,7 +237,7 @@ class View:
         )
 
     def _preview(self, view: str, message: Mapping[str, Any]) -> None:
-        from h2o_magic.preview_view import preview_markdown  # noqa: PLC0415
+        from h2o_magic.conversation.preview_view import preview_markdown  # noqa: PLC0415
 
         earlier = self._turn(message).question if "id" in message else ""
         question = self._shell.expand(str(message["text"]), earlier=earlier)

@@ -20,7 +20,7 @@ from h2o_magic.completion.words import Offer
 from h2o_magic.config.definitions import LOCAL
 from h2o_magic.config.models import MODELS, BuiltIn
 from h2o_magic.config.setting import Setting
-from h2o_magic.formats import FORMATS
+from h2o_magic.conversation.formats import FORMATS
 from h2o_magic.names import is_the_shells
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from h2o_magic.completion import lines, names
 from h2o_magic.completion.place import Command, Prompt
 from h2o_magic.completion.values import Values, visible
 from h2o_magic.config.definitions import SETTINGS
+from h2o_magic.conversation.background import BackgroundAnswer
 from h2o_magic.display import shown_by
 from h2o_magic.errors import ConfigurationError, MisuseError, did_you_mean, nearest
-from h2o_magic.later import BackgroundAnswer
 from h2o_magic.subcommands.base import CommandContext
 
 #: What only a cell can do, and why.

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from h2o_magic.arguments import AskOptions
-    from h2o_magic.asking import Answer
-    from h2o_magic.notebook import Session
+    from h2o_magic.conversation.answer import Answer
+    from h2o_magic.conversation.session import Session
 
 
 class CommandContext(Protocol):

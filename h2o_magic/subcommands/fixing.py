@@ -19,7 +19,7 @@ from h2o_magic.subcommands.showing import say
 from h2o_magic.subcommands.usage import Given
 
 if TYPE_CHECKING:
-    from h2o_magic.asking import Answer
+    from h2o_magic.conversation.answer import Answer
 
 __all__ = ["fix", "question_about"]
 

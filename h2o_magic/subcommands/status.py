@@ -19,7 +19,7 @@ from h2o_magic.subcommands.usage import Given
 
 if TYPE_CHECKING:
     from h2o_magic.backends import ModelInfo
-    from h2o_magic.notebook import Session
+    from h2o_magic.conversation.session import Session
 
 __all__ = ["status"]
 

@@ -21,6 +21,7 @@ from h2o_magic.backends.retry import Patience
 from h2o_magic.chat.events import Event, Finished, Source, TextDelta
 from h2o_magic.chat.messages import assistant, system, user
 from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS, checked
+from h2o_magic.conversation.session import Session
 from h2o_magic.errors import (
     BackendError,
     ConfigurationError,
@@ -34,7 +35,6 @@ from h2o_magic.errors import (
     StatusError,
     TimedOutError,
 )
-from h2o_magic.notebook import Session
 from tests.backends.recorded_openai import load
 from tests.backends.scripted import (
     DROP,

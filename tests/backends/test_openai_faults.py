@@ -12,6 +12,7 @@ from h2o_magic.backends.http import Timeouts
 from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.backends.retry import Patience
 from h2o_magic.chat.events import Event, Finished, ReasoningDelta
+from h2o_magic.conversation.session import Session
 from h2o_magic.errors import (
     BackendError,
     GenerationError,
@@ -19,7 +20,6 @@ from h2o_magic.errors import (
     RateLimitedError,
     StatusError,
 )
-from h2o_magic.notebook import Session
 from tests.backends.joined import joined
 from tests.backends.scripted import Answer, ScriptedServer, answer, document, events
 from tests.backends.test_openai_backend import (

@@ -19,8 +19,8 @@ from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.chat.events import Event, Finished, Source, TextDelta, Usage
 from h2o_magic.chat.messages import assistant, system, user
 from h2o_magic.config.parameters import checked
+from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ParameterError, StatusError
-from h2o_magic.notebook import Session
 from tests.server.client import until
 from tests.server.tiny_gguf import write_llama
 

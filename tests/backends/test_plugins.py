@@ -18,8 +18,8 @@ from h2o_magic.backends.detect import detect
 from h2o_magic.backends.servers.servers import Servers
 from h2o_magic.chat.messages import user
 from h2o_magic.config.url import Endpoint
+from h2o_magic.conversation.session import Session
 from h2o_magic.errors import BackendError, ConfigurationError, ProtocolError
-from h2o_magic.notebook import Session
 from tests.backends.replayed import NOTHING, routes
 from tests.backends.scripted import Answer, Request, answer, document, serving
 from tests.docs.pages import pages

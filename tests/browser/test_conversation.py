@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from h2o_magic.record import Record
+from h2o_magic.conversation.record import Record
 from tests.browser.conftest import Lab, LabNotebook, Opener
 from tests.browser.test_lab import chat_notebook
 from tests.stand_in import StandIn

@@ -12,7 +12,7 @@ from h2o_magic.backends import ModelInfo
 from h2o_magic.chat_panel.controls import Controls
 from h2o_magic.config.parameters import CHAT_PARAMETERS
 from h2o_magic.config.settings import Settings
-from h2o_magic.notebook import Session
+from h2o_magic.conversation.session import Session
 
 SMALL = ModelInfo(
     "smollm2-135m",

@@ -13,10 +13,10 @@ import pytest
 from h2o_magic.chat.turns import Thread, Turn
 from h2o_magic.chat_panel.view import View
 from h2o_magic.config.settings import Settings
+from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.ipython.panel_host import PanelHost
 from h2o_magic.magics import H2OMagics
-from h2o_magic.notebook import Session
 from h2o_magic.prompts.expand import expand
 from tests.stand_in import StandIn
 
@@ -272,7 +272,7 @@ def test_an_answer_in_a_long_thread_makes_the_panel_read_its_turn_only(
     page: Page, server: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from h2o_magic.chat.turns import Thread, Turn  # noqa: PLC0415
-    from h2o_magic.store import rows  # noqa: PLC0415
+    from h2o_magic.conversation.store import rows  # noqa: PLC0415
 
     # The transcript, which reads more, would come where this takes over a second.
     monkeypatch.setattr("h2o_magic.chat_panel.view.KEEP_AFTER", 3600)

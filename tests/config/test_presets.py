@@ -12,9 +12,9 @@ import pytest
 from h2o_magic.config.parameters import CHAT_PARAMETERS
 from h2o_magic.config.presets import BUILT_IN, Presets
 from h2o_magic.config.settings import Settings
+from h2o_magic.conversation.notifications import Notification, SettingChanged
+from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.feed import Notification, SettingChanged
-from h2o_magic.notebook import Session
 
 
 @pytest.fixture

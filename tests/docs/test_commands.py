@@ -42,9 +42,9 @@ from traitlets.config import Config
 import h2o_magic
 from h2o_magic.arguments import help_rows, parse_cell_line
 from h2o_magic.config.settings import SETTINGS, Settings
+from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.magics import H2OMagics
-from h2o_magic.notebook import Session
 from h2o_magic.rendering.answer_text import AnswerText
 from h2o_magic.subcommands import SUBCOMMANDS, find
 from h2o_magic.subcommands.usage import read, take_apart

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from h2o_magic.chat.turns import Turn
-from h2o_magic.record import Record
+from h2o_magic.conversation.record import Record
 from tests.by_question import ENDLESS, Steps, answering
 from tests.kernel.conftest import Notebook, running_kernel
 
@@ -123,7 +123,9 @@ def test_a_kernel_that_is_shut_down_keeps_its_background_answer(
     with chatting({"aside": ["Half", ENDLESS]}, path) as (kernel, record):
         kernel.run("asked = session.ask_later('aside')")
         wait_for(record, "Half")
-        kernel.run("import h2o_magic.later\nh2o_magic.later._FAREWELL = 60")
+        kernel.run(
+            "import h2o_magic.conversation.background\nh2o_magic.later._FAREWELL = 60"
+        )
         kernel.client.shutdown()
         deadline = time.monotonic() + 90
         while kernel.manager.is_alive():

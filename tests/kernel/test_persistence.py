@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from h2o_magic.chat.turns import Turn
-from h2o_magic.record import Record
+from h2o_magic.conversation.record import Record
 from tests.kernel.conftest import Notebook, Run, running_kernel
 from tests.stand_in import StandIn
 

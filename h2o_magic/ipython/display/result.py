@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from h2o_magic.asking import Answer
+from h2o_magic.conversation.answer import Answer
 from h2o_magic.errors import ConfigurationError, H2OMagicError
 from h2o_magic.next_cell import code_for_cell
 from h2o_magic.rendering import footer, tables

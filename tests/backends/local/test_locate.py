@@ -21,12 +21,12 @@ from h2o_magic.backends.local import client, locate
 from h2o_magic.chat.events import TextDelta
 from h2o_magic.chat.messages import user
 from h2o_magic.config import paths
+from h2o_magic.conversation.session import Session
 from h2o_magic.errors import (
     ConfigurationError,
     ConnectionFailedError,
     MissingExtraError,
 )
-from h2o_magic.notebook import Session
 from tests.local import runtime
 from tests.server.tiny_gguf import write_llama
 

@@ -33,6 +33,7 @@ from h2o_magic.config import paths
 from h2o_magic.config.aliases import Aliases
 from h2o_magic.config.settings import Settings
 from h2o_magic.config.units import duration_in_words
+from h2o_magic.conversation.session import Session
 from h2o_magic.errors import (
     BackendError,
     ConfigurationError,
@@ -41,7 +42,6 @@ from h2o_magic.errors import (
     ProtocolError,
     StatusError,
 )
-from h2o_magic.notebook import Session
 from tests.backends.replayed import NOTHING, replayed, routes
 from tests.backends.scripted import (
     Answer,
@@ -50,8 +50,8 @@ from tests.backends.scripted import (
     document,
     serving,
 )
+from tests.conversation.test_session import ScriptedBackend
 from tests.shells import ipython
-from tests.test_notebook import ScriptedBackend
 from tests.test_subcommands import rows, shown
 
 KEY = "geheim-0123456789abcdef"

@@ -1,0 +1,1 @@
+"""The notebook's session: its conversation, asking in it, and keeping it."""

@@ -1,0 +1,345 @@
+"""The answer to a question: it sends the question when it is first read."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from h2o_magic.backends import ChatRequest
+from h2o_magic.chat.events import Event, Notice
+from h2o_magic.chat.facts import AnswerRecord, Facts
+from h2o_magic.chat.messages import Message
+from h2o_magic.chat.reasoning import thought_apart
+from h2o_magic.chat.turns import Turn, TurnStatus
+from h2o_magic.conversation.autosave import Autosave
+from h2o_magic.conversation.connection import Connection
+from h2o_magic.conversation.interrupts import uninterrupted
+from h2o_magic.conversation.notifications import (
+    AnswerEnded,
+    AnswerGrew,
+    AnswerStarted,
+    ComingAnswer,
+    QueueChanged,
+    ThreadChanged,
+)
+from h2o_magic.conversation.prepare import Prepared, prepare
+from h2o_magic.conversation.question import Question
+from h2o_magic.conversation.queue import FifoLock
+from h2o_magic.conversation.threads import Conversation
+from h2o_magic.errors import (
+    BackendError,
+    ConfigurationError,
+    GenerationError,
+    IncompleteAnswerError,
+    MisuseError,
+    StatusError,
+)
+
+#: What the servers of all dialects call a schema that they do not take.
+_SCHEMA_WORDS = re.compile(r"response_format|json_schema|schema|grammar", re.IGNORECASE)
+
+
+class Answer:
+    """An answer to come: iterate it once, or read it, then look at text and facts.
+
+    Nothing is sent before. Whatever ends the iteration, the text so far is kept as a
+    turn of the conversation: complete, ``stopped`` (the iterator was closed or
+    interrupted, or :meth:`stop` called) or ``failed``. The answers of one thread come
+    one after the other, in the order in which they were asked for, whoever asks.
+    """
+
+    def __init__(
+        self, question: Question, conversation: Conversation, connection: Connection
+    ) -> None:
+        self.question = question
+        self._conversation = conversation
+        self._connection = connection
+        self._kept_in = conversation.record  # whatever the conversation's is later
+        # Questions outside the conversation wait for nobody.
+        self._queue: FifoLock[ComingAnswer] = FifoLock()
+        if question.history:
+            self._queue = conversation.queue(question.thread)
+        self._progress = AnswerRecord(question.model, parameters=question.parameters)
+        self._prepared: Prepared | None = None
+        self._turn: Turn | None = None
+        self._demo_told = False
+        self._events: Iterator[Event] | None = None
+        self._server = ""
+        self._iterated = False
+        self._stopping = False
+
+    @property
+    def turn(self) -> Turn | None:
+        """The turn of this answer as it is now.
+
+        None before it is asked, and outside the conversation.
+        """
+        if self._turn is None:
+            return None
+        status = self.facts.status if self._progress.ended else "incomplete"
+        facts = replace(self.facts, status=status).as_metadata()
+        return replace(self._turn, answer=self.text, status=status, facts=facts)
+
+    @property
+    def text(self) -> str:
+        """The answer's text so far."""
+        return self._progress.text
+
+    @property
+    def reasoning(self) -> str:
+        """The model's reasoning so far, which is not part of the answer."""
+        return self._progress.reasoning
+
+    @property
+    def notice(self) -> str:
+        """What the server is doing before the first text; empty if it did not say."""
+        return self._progress.notice
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What was sent; empty before."""
+        return self._prepared.request.messages if self._prepared else ()
+
+    @property
+    def facts(self) -> Facts:
+        """What is known about the answer so far."""
+        facts = replace(
+            self._progress.facts, server=self._server, demo_told=self._demo_told
+        )
+        prepared = self._prepared
+        if prepared is None or self._turn is None:
+            return replace(facts, history=self.question.history)
+        return replace(
+            facts,
+            thread=self.question.thread,
+            sent_turns=max(prepared.sent - facts.dropped_turns, 0),
+            earlier_turns=prepared.earlier,
+            unfinished_turns=prepared.unfinished,
+            outdated_turns=prepared.outdated,
+        )
+
+    def read(self) -> str:
+        """Ask, wait for the end, and return the whole text.
+
+        Raises
+        ------
+        BackendError
+            If the answer does not come or breaks off.
+        MisuseError
+            If it was asked before.
+        """
+        for _ in self:
+            pass
+        return self.text
+
+    def stop(self) -> None:
+        """Stop the answer, from any thread; what came of it is kept.
+
+        One that waits for another to end, or is not yet iterated, is not asked.
+        """
+        self._stopping = True
+        self._queue.wake(self)
+        close = getattr(self._events, "close", None)
+        if close is not None:
+            with contextlib.suppress(ValueError):  # another thread is waiting in it
+                close()
+
+    def line_up(self) -> bool:
+        """Take a place in the queue of its thread; return whether it is the first.
+
+        Iterating does so. Whoever calls it before must iterate, in the same thread of
+        Python, since later answers wait for that.
+
+        Raises
+        ------
+        MisuseError
+            As iterating does.
+        """
+        if self in self._queue:
+            return self._queue.holders[0] is self
+        return self._queue.enter(self)
+
+    def __iter__(self) -> Iterator[Event]:
+        """Send the question and yield the answer's events.
+
+        Raises
+        ------
+        BackendError
+            If the answer does not come or breaks off.
+        MisuseError
+            If it was iterated before: that would ask again. Or if an answer of the same
+            thread of the conversation is still being iterated by this thread of Python.
+        """
+        if self._iterated:
+            raise MisuseError("an answer can be iterated once: ask again for another")
+        self._iterated = True
+        waited, thread = False, self.question.thread
+        notifications = self._conversation.notifications
+        try:
+            if not self.line_up() and not self._stopping:
+                waited = True
+                notifications.send(QueueChanged(thread))
+                yield Notice(f"Waiting for the answer before it in {thread} …")
+                if not self._stopping:
+                    self._queue.wait(self)
+            if self._stopping:
+                self._progress.end("stopped")
+                return
+            self._kept_in = self._conversation.record
+            prepared = prepare(self.question, self._kept_in, self._connection)
+            yield from self._ask(prepared)
+        finally:
+            self._queue.leave(self)
+            if waited and self._prepared is None:
+                notifications.send(QueueChanged(thread))
+
+    def _ask(self, prepared: Prepared) -> Iterator[Event]:
+        """Send the question, and leave the queue when the answer is kept."""
+        status: TurnStatus = "failed"
+        unsent = False
+        autosave = Autosave(self._save)
+        try:
+            with uninterrupted():
+                self._begin(prepared)
+            with _closing(self._stream(prepared)) as events:
+                for event in thought_apart(events):
+                    self._server = self._server or prepared.backend.url
+                    self._progress.add(event)
+                    autosave.touch()
+                    if self._turn is not None:
+                        self._conversation.notifications.send(
+                            AnswerGrew(self.question.thread, self._turn.id, self)
+                        )
+                    yield event
+                    if self._stopping:
+                        break
+            if self._stopping:
+                status = "stopped"
+            elif not self._progress.ended:
+                raise IncompleteAnswerError(
+                    "the answer ended without its final event", partial=self.text
+                )
+        except (GeneratorExit, KeyboardInterrupt):
+            status = "stopped"
+            raise
+        except BackendError:
+            if not self._stopping:
+                raise
+            status = "stopped"  # what a server says to that does not matter
+        except ConfigurationError:
+            unsent = True
+            raise
+        finally:
+            with uninterrupted():
+                self._progress.end(status)
+                try:
+                    autosave.close()
+                    self._end(prepared, unsent)
+                finally:
+                    self._queue.leave(self)
+
+    def __repr__(self) -> str:
+        """Say how far it is; the text itself may be long."""
+        if self._prepared is None:
+            how = "waiting" if self._iterated else "iterate it or call read()"
+            return f"<Answer: not asked yet, {how}>"
+        return f"<Answer: {self.facts.status}, {len(self.text)} characters>"
+
+    def _stream(self, prepared: Prepared) -> Iterator[Event]:
+        """Yield an answer's events; without the schema if the server refuses that.
+
+        The model was told of the schema in words, too.
+        """
+        request = prepared.request
+        try:
+            yield from self._sent(prepared, request)
+        except (StatusError, GenerationError) as error:
+            if request.schema is None or error.partial or not _refuses_schema(error):
+                raise
+            yield from self._sent(prepared, replace(request, schema=None))
+
+    def _sent(self, prepared: Prepared, request: ChatRequest) -> Iterator[Event]:
+        with _closing(prepared.backend.stream(request)) as self._events:
+            if not self._stopping:  # else nobody would close it
+                yield from self._events
+
+    def _begin(self, prepared: Prepared) -> None:
+        """Add the question's turn to the record."""
+        self._prepared = prepared
+        self._demo_told = self._conversation.demo_told
+        asked, thread = self.question, self.question.thread
+        model = prepared.request.model
+        self._progress = AnswerRecord(model, parameters=asked.parameters)
+        if asked.history:
+            turn = Turn(
+                asked.text,
+                status="incomplete",
+                cell=asked.cell,
+                system=asked.system,
+                model=model,
+                begins=asked.begins,
+                asked_at=time.time(),
+            )
+            self._turn = self._kept_in.begin(thread, turn, asked.place)
+            self._conversation.notifications.send(AnswerStarted(thread, self._turn))
+        elif asked.cell is not None and self._kept_in.drop_cell(thread, asked.cell):
+            self._conversation.notifications.send(ThreadChanged(thread))
+
+    def _save(self) -> None:
+        """Keep the text so far."""
+        if self._turn is not None:
+            facts = replace(self.facts, status="incomplete").as_metadata()
+            self._kept_in.update(
+                self._turn.id, answer=self.text, status="incomplete", facts=facts
+            )
+
+    def _end(self, prepared: Prepared, unsent: bool) -> None:
+        """Keep the answer as it ended.
+
+        A question that was not sent is not kept. One without any answer restores the
+        turn that it replaced.
+        """
+        facts, turn = self.facts, self._turn
+        self._conversation.demo_told = self._conversation.demo_told or facts.demo
+        if turn is not None:
+            thread, text, kept = self.question.thread, self.text, True
+            metadata = facts.as_metadata()
+            nothing = not text and facts.status in ("failed", "stopped")
+            try:
+                kept = not nothing or not self._kept_in.withdraw(
+                    turn.id, if_replaced=not unsent
+                )
+                if kept:
+                    self._kept_in.update(
+                        turn.id, answer=text, status=facts.status, facts=metadata
+                    )
+            finally:
+                turn = replace(turn, answer=text, status=facts.status, facts=metadata)
+                self._conversation.notifications.send(AnswerEnded(thread, turn))
+                if not kept:
+                    self._conversation.notifications.send(ThreadChanged(thread))
+        if facts.prompt_tokens and not facts.dropped_turns and not facts.cut_tokens:
+            self._connection.learn(prepared.request, facts.prompt_tokens)
+
+
+def _refuses_schema(error: StatusError | GenerationError) -> bool:
+    if isinstance(error, StatusError):
+        # 500: llama_cpp.server's status for a field that it does not know.
+        named = _SCHEMA_WORDS.search(error.server_message) is not None
+        return error.status == 422 or (error.status in (400, 500) and named)
+    return error.error_type == "validation" or bool(_SCHEMA_WORDS.search(str(error)))
+
+
+@contextmanager
+def _closing(events: Iterator[Event]) -> Iterator[Iterator[Event]]:
+    """Close the iterator, if it can be: that stops the server's work on an answer."""
+    try:
+        yield events
+    finally:
+        close = getattr(events, "close", None)
+        if close is not None:
+            close()

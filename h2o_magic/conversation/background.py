@@ -1,0 +1,110 @@
+"""Asking in the background: a thread for each answer that nobody reads meanwhile."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from h2o_magic.chat.turns import Turn
+from h2o_magic.conversation.answer import Answer
+
+#: Seconds that answers get to end when the session closes.
+_FAREWELL = 2.0
+
+
+class BackgroundAnswer:
+    """A question that is being asked in the background.
+
+    Attributes
+    ----------
+    answer : Answer
+        What comes, as it grows. It must not be iterated.
+    error : BaseException or None
+        Why it failed, once it has ended.
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.error: BaseException | None = None
+        self._ended = threading.Event()
+
+    @property
+    def turn(self) -> Turn | None:
+        """The turn as it stands; None while it waits for an answer before it."""
+        return self.answer.turn
+
+    @property
+    def ended(self) -> bool:
+        """Whether the answer has ended, in whatever way."""
+        return self._ended.is_set()
+
+    def stop(self) -> None:
+        """Stop it, from any thread; what came of it is kept.
+
+        A question that still waits is not asked, and leaves no turn.
+        """
+        self.answer.stop()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the end, and return whether it came.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait at most; None for as long as it takes.
+        """
+        return self._ended.wait(timeout)
+
+    def __repr__(self) -> str:
+        """Say how far it is."""
+        return f"<BackgroundAnswer: {self.answer!r}>"
+
+
+class Background:
+    """The questions that are being asked in threads of their own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[BackgroundAnswer] = set()
+
+    def ask(self, answer: Answer) -> BackgroundAnswer:
+        """Begin to read `answer`; its place in its thread's line is taken at once."""
+        asked, lined_up = BackgroundAnswer(answer), threading.Event()
+        with self._lock:
+            self._running.add(asked)
+        # A daemon: a kernel that is ended does not wait for a long answer.
+        name = f"h2o_magic answer in {answer.question.thread}"
+        thread = threading.Thread(
+            target=self._run, args=(asked, lined_up), name=name, daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no thread left
+            with self._lock:
+                self._running.discard(asked)
+            raise
+        lined_up.wait()
+        return asked
+
+    def close(self) -> None:
+        """Stop all, and wait a little until what came of them is kept."""
+        with self._lock:
+            running = tuple(self._running)
+        for asked in running:
+            asked.stop()
+        deadline = time.monotonic() + _FAREWELL
+        for asked in running:
+            asked.wait(max(deadline - time.monotonic(), 0.0))
+
+    def _run(self, asked: BackgroundAnswer, lined_up: threading.Event) -> None:
+        try:
+            asked.answer.line_up()
+            lined_up.set()
+            asked.answer.read()
+        except BaseException as error:
+            asked.error = error
+        finally:
+            lined_up.set()
+            with self._lock:
+                self._running.discard(asked)
+            asked._ended.set()

@@ -1,0 +1,307 @@
+"""The server and the model that answer now."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+from h2o_magic.backends import Backend, ChatRequest, ModelInfo
+from h2o_magic.backends.registry import local
+from h2o_magic.config.aliases import Aliases
+from h2o_magic.config.definitions import LOCAL
+from h2o_magic.config.settings import Settings
+from h2o_magic.conversation import model_choice
+from h2o_magic.conversation.context_limits import ModelLimits
+from h2o_magic.errors import (
+    BackendError,
+    ConfigurationError,
+    ConnectionFailedError,
+    TimedOutError,
+    expect,
+)
+
+# The first answer waits for imports, and the local server needs none of these.
+if TYPE_CHECKING:
+    from h2o_magic.backends.servers.connecting import Connected
+    from h2o_magic.backends.servers.known import KnownServer
+    from h2o_magic.backends.servers.model_cache import Listed
+    from h2o_magic.backends.servers.servers import Servers
+
+#: Where the server comes from that the session has connected to.
+_CONNECT = "connect"
+#: What the local server is called where a model comes from it.
+_HERE = "this machine"
+
+
+class Connection:
+    """The server and the model in use, by the settings ``server`` and ``model``.
+
+    Attributes
+    ----------
+    aliases : Aliases
+        The user's names for models.
+    lock : RLock
+        Held while a question is prepared, so that the server is asked once.
+
+    Parameters
+    ----------
+    settings
+        The settings in force, of which ``server`` and ``model`` may change.
+    servers
+        Returns the known servers; called when they are first needed.
+    aliases
+        The attribute.
+    connect
+        Makes a backend of the setting ``server``; None for the local server and what
+        `servers` knows.
+    backend
+        The server to begin with; None for the one that the setting names.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        servers: Callable[[], Servers],
+        aliases: Aliases,
+        connect: Callable[[str], Backend] | None = None,
+        backend: Backend | None = None,
+    ) -> None:
+        self.aliases = aliases
+        self.lock = threading.RLock()
+        self._settings = settings
+        self._make_servers = servers
+        self._servers: Servers | None = None
+        self._make_backend = connect or self._known_backend
+        self._backend = backend
+        self._limits: ModelLimits | None = None
+        self._settled = backend is not None  # the model is not to be asked for
+        self._best: ModelInfo | None = None  # of the local server, when last asked
+        settings.watch(self._on_setting)
+
+    @property
+    def servers(self) -> Servers:
+        """The servers that are known, and looked for."""
+        if self._servers is None:
+            self._servers = self._make_servers()
+        return self._servers
+
+    @servers.setter
+    def servers(self, servers: Servers) -> None:
+        self._servers = servers
+
+    @property
+    def backend(self) -> Backend:
+        """The server that answers."""
+        if self._backend is None:
+            self._backend = self._make_backend(str(self._settings["server"]))
+        return self._backend
+
+    @backend.setter
+    def backend(self, backend: Backend) -> None:
+        self._backend, self._limits = backend, None
+
+    @property
+    def limits(self) -> ModelLimits:
+        """What the models of the server can hold."""
+        if self._limits is None:
+            self._limits = ModelLimits(self.backend)
+        return self._limits
+
+    def learn(self, request: ChatRequest, tokens: int) -> None:
+        """Learn from how many tokens the server counted in a request."""
+        if self._limits is not None:
+            self._limits.learn(request.model, request.messages, tokens)
+
+    def disconnect(self) -> None:
+        """Close the backend; the next question connects anew."""
+        backend, self._backend, self._limits = self._backend, None, None
+        if backend is not None:
+            backend.close()
+
+    def connect(
+        self,
+        server: str,
+        *,
+        name: str = "",
+        dialect: str = "",
+        key_env: str = "",
+        key_ring: str = "",
+        key_prompt: bool = False,
+    ) -> Connected:
+        """Connect to a server, and remember it under a name.
+
+        If that fails, the session stays where it is.
+
+        Parameters
+        ----------
+        server
+            An address, the name of a known server, or ``local``.
+        name
+            What to call it; empty for its name, or one after its address.
+        dialect
+            ``openai``, ``gpt-gm``, the name of one that a plug-in adds, or ``auto`` to
+            detect it anew; empty for what is known, or else detecting it.
+        key_env, key_ring, key_prompt
+            Where its key is: an environment variable, a service in the system's
+            keyring, or True to ask the user for it. None of them for what is known of
+            the server, or no key.
+
+        Raises
+        ------
+        ConfigurationError
+            If an argument is refused, or the key is missing.
+        BackendError
+            If the server does not answer, or refuses the key.
+        """
+        from h2o_magic.backends.servers.connecting import connected  # noqa: PLC0415
+        from h2o_magic.backends.servers.credentials import key_source  # noqa: PLC0415
+
+        expect("a server", server, str)
+        key = key_source(key_env=key_env, key_ring=key_ring, key_prompt=key_prompt)
+        if server in ("", LOCAL):
+            if name or key or dialect:
+                raise ConfigurationError(
+                    "the local server has a name, a dialect and a key of its own: give "
+                    "none"
+                )
+            self._settings.set("server", "", _CONNECT)
+            return connected(None, self._local_model(), "")
+        reached = self.servers.reach(server, name=name, dialect=dialect, key=key)
+        self.disconnect()
+        where = reached.server.name or reached.server.url
+        self._settings.set("server", where, _CONNECT)
+        self.backend = reached.backend
+        models = reached.models or ()
+        model_choice.settle(self._settings, models, where)
+        with suppress(BackendError):  # which has just answered
+            best = reached.backend.model()
+            if best is not None:
+                model_choice.adopt_default(self._settings, best.name, where)
+        self._settled = True
+        model = self.resolve()
+        return connected(reached, model, model_choice.lacking(model, models))
+
+    def forget_server(self, name: str) -> KnownServer:
+        """Forget a known server, by name or address, and return what was known of it.
+
+        A session that uses it goes to the local server.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is none.
+        """
+        from h2o_magic.backends.servers.known import same_server  # noqa: PLC0415
+
+        gone = self.servers.forget(name)
+        current = str(self._settings["server"])
+        if current == gone.name or same_server(current, gone.url):
+            self._settings.set("server", "", _CONNECT)
+        return gone
+
+    def models(self) -> list[ModelInfo]:
+        """Return the models that the server offers.
+
+        Raises
+        ------
+        BackendError
+            If the server does not answer.
+        """
+        models = self.backend.models()
+        self.current_model_name()  # so that the list can mark the one that would answer
+        self.servers.lists.keep(self._address(), models)
+        return models
+
+    def listed_models(self) -> Listed:
+        """Return the models that the server offers, or offered when it last answered.
+
+        Raises
+        ------
+        BackendError
+            If the server does not answer, and never has.
+        """
+        from h2o_magic.backends.servers.model_cache import Listed  # noqa: PLC0415
+
+        try:
+            return Listed(tuple(self.models()))
+        except (ConnectionFailedError, TimedOutError) as error:
+            last = self.servers.lists.find(self._address())
+            if last is None:
+                raise
+            return replace(last, problem=str(error))
+
+    def current_model(self) -> ModelInfo | None:
+        """Return what the server says of the model that would answer; None if nothing.
+
+        A local server that is not running is not started for that.
+        """
+        if not self._settings["server"] and not _runs_here():
+            return None
+        with suppress(BackendError, ConfigurationError):
+            return self.backend.model(self.current_model_name())
+        return None
+
+    def resolve(self, name: str | None = None) -> str:
+        """Return the model that a name stands for; None for the setting ``model``."""
+        named = str(self._settings["model"]) if name is None else name
+        return model_choice.whole_path(self.aliases.model(named))
+
+    def current_model_name(self) -> str:
+        """Return the current model; if nobody chose one, the server's default.
+
+        The local server is asked each time, since weights may have been pulled since.
+        """
+        server = str(self._settings["server"])
+        if not self._settled and not model_choice.is_chosen(self._settings):
+            with suppress(BackendError):  # the question itself will show what is wrong
+                if server:
+                    models = self.backend.models()
+                    model_choice.settle(self._settings, models, server)
+                self._best = best = self.backend.model()
+                if best is not None:
+                    model_choice.adopt_default(
+                        self._settings, best.name, server or _HERE
+                    )
+                self._settled = bool(server)
+        return self.resolve()
+
+    def recommended_system(self, model: str) -> str:
+        """Return the system text that the local server recommends for a model."""
+        if self._settled or self._settings["server"]:
+            return ""
+        if self._best is not None and self._best.name == model:
+            return self._best.system
+        with suppress(BackendError):  # the question itself will show what is wrong
+            info = self.backend.model(model)
+            return info.system if info else ""
+        return ""
+
+    def _known_backend(self, server: str) -> Backend:
+        if server:
+            return self.servers.backend(server)
+        return local(lambda: cast(float, self._settings["server_idle_minutes"]))
+
+    def _local_model(self) -> str:
+        """Return the local server's current model; empty before it runs."""
+        if not model_choice.is_chosen(self._settings) and not _runs_here():
+            return ""
+        return self.current_model_name()
+
+    def _address(self) -> str:
+        server = str(self._settings["server"])
+        return self.servers.find(server).url if server else LOCAL
+
+    def _on_setting(self, name: str) -> None:
+        if name == "server":
+            self.disconnect()
+            model_choice.reset_default(self._settings)
+            self._settled = False
+
+
+def _runs_here() -> bool:
+    from h2o_magic.backends.local import locate  # noqa: PLC0415
+
+    return locate.running() is not None

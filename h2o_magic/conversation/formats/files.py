@@ -1,0 +1,188 @@
+"""Conversations to and from files."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from h2o_magic.chat.turns import Thread
+from h2o_magic.config.definitions import SETTINGS
+from h2o_magic.conversation.formats import find_format
+from h2o_magic.errors import ConfigurationError
+
+__all__ = ["as_text", "named", "read", "write"]
+
+#: With one of these at its end, a path names a folder, be it there or not.
+_FOLDER_ENDS = tuple(mark for mark in (os.sep, os.altsep) if mark)
+
+
+def as_text(suffix: str, threads: Sequence[Thread]) -> str:
+    """Return threads as the text of a file with this suffix.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such format.
+    """
+    return find_format(f"chat.{suffix.lstrip('.')}").write(threads)
+
+
+def write(
+    path: str | Path, threads: Sequence[Thread], *, overwrite: bool = False
+) -> int:
+    """Write threads to a file, all or nothing, and return how many turns they have.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such format, the file is there and `overwrite` is False, or it
+        cannot be written.
+
+    Notes
+    -----
+    A symbolic link stays: what it points to is written. A file that is overwritten
+    keeps its mode.
+    """
+    target = _expanded(path)
+    with _one_line(path):
+        _check_target(path, target, overwrite=overwrite)
+        target = target.resolve()
+    text = find_format(path).write(threads)
+    with _one_line(path):
+        _replace(target, text)
+    return sum(len(thread.turns) for thread in threads)
+
+
+def read(path: str | Path) -> tuple[Thread, ...]:
+    """Return the threads of a file.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file cannot be read, or is not what its suffix says.
+    """
+    source = _expanded(path)
+    format_ = find_format(path)
+    if format_.read is None:
+        raise ConfigurationError(
+            f"{path}: a {format_.suffix} file is for people to read: import one that "
+            "was exported as .json, .jsonl or .ipynb"
+        )
+    try:
+        text = source.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be read: {error.strerror or error}"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            f"{path}: expected text in UTF-8, got other bytes at {error.start}"
+        ) from error
+    try:
+        return format_.read(text)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+
+
+def named(
+    threads: Sequence[Thread], taken: Collection[str], name: str | None = None
+) -> tuple[Thread, ...]:
+    """Return threads under names that are free.
+
+    Parameters
+    ----------
+    threads
+        As they came from a file.
+    taken
+        Names that have turns.
+    name
+        The name for the only thread; None keeps the file's names, with a number behind
+        those that are taken.
+
+    Raises
+    ------
+    ConfigurationError
+        If `name` is taken, or there is more than one thread for it, or a name of the
+        file is none that a thread can have.
+    """
+    if name is not None:
+        if len(threads) != 1:
+            raise ConfigurationError(
+                f"expected a file with one thread for the name {name}, got "
+                f"{len(threads)}: leave the name out to keep the file's own"
+            )
+        if name in taken:
+            raise ConfigurationError(
+                f"expected the name of a thread without turns, got {name}, which has "
+                "some: choose another name"
+            )
+        return (replace(threads[0], name=name),)
+    used = set(taken)
+    result = []
+    for thread in threads:
+        free = _free(str(SETTINGS["thread"].check(thread.name)), used)
+        used.add(free)
+        result.append(replace(thread, name=free))
+    return tuple(result)
+
+
+def _expanded(path: str | Path) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:  # ``~name`` of nobody
+        raise ConfigurationError(f"{path}: there is no such home folder") from error
+
+
+@contextmanager
+def _one_line(path: str | Path) -> Iterator[None]:
+    """Turn what is wrong with a path, or with its disk, into this package's error."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, NUL
+        raise ConfigurationError(
+            f"{path} cannot be written: {getattr(error, 'strerror', None) or error}"
+        ) from error
+
+
+def _check_target(path: str | Path, target: Path, *, overwrite: bool) -> None:
+    """Refuse what no file can be written to; `path` is as it was given."""
+    if target.is_dir() or str(path).endswith(_FOLDER_ENDS):
+        raise ConfigurationError(
+            f"expected a file name, e.g. chat.json, got {str(path)!r}: that is a folder"
+        )
+    find_format(path)
+    if not target.name.rpartition(".")[0]:
+        raise ConfigurationError(
+            f"expected a file name, e.g. chat{target.name}, got {str(path)!r}: there "
+            "is nothing before its dot"
+        )
+    if target.exists() and not overwrite:
+        raise ConfigurationError(
+            f"{path} is there already: choose another name, or overwrite it "
+            "(`--overwrite`, in Python `overwrite=True`)"
+        )
+
+
+def _replace(target: Path, text: str) -> None:
+    """Write a file whole, or leave the one that is there."""
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        part.touch()
+        if target.exists():  # before anything stands in it that is for few eyes only
+            part.chmod(stat.S_IMODE(target.stat().st_mode))
+        part.write_bytes(text.encode("utf-8"))
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _free(name: str, used: Collection[str]) -> str:
+    number, free = 1, name
+    while free in used:
+        number += 1
+        free = f"{name}-{number}"
+    return free

@@ -1,0 +1,136 @@
+"""What happens to a conversation, told to those who listen.
+
+Notifications come from whatever thread asks, while no lock is held.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from h2o_magic.chat.facts import Facts
+from h2o_magic.chat.turns import Turn
+from h2o_magic.conversation.question import Question
+
+_log = logging.getLogger(__name__)
+_log.addHandler(logging.NullHandler())  # else it would be written into a cell
+
+
+class ComingAnswer(Protocol):
+    """What listeners see of an answer that is waiting or being written."""
+
+    question: Question
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def reasoning(self) -> str: ...
+    @property
+    def notice(self) -> str: ...
+    @property
+    def facts(self) -> Facts: ...
+    @property
+    def turn(self) -> Turn | None: ...
+    def stop(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class QueueChanged:
+    """A question waits for earlier answers of its thread, or no longer does."""
+
+    thread: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerStarted:
+    """A question is about to be sent; its turn is in the record."""
+
+    thread: str
+    turn: Turn
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerGrew:
+    """More of an answer arrived: text, reasoning, or a notice of the server.
+
+    The answer is the live object, so that no text is copied.
+    """
+
+    thread: str
+    turn_id: int
+    answer: ComingAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerEnded:
+    """An answer has ended; `turn` is as it was saved.
+
+    If the turn was not kept because no text came, ``ThreadChanged`` follows.
+    """
+
+    thread: str
+    turn: Turn
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadChanged:
+    """The turns of a thread changed, or those of all threads (None)."""
+
+    thread: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SettingChanged:
+    """A setting has a new value; the current thread is one of the settings."""
+
+    setting: str
+
+
+Notification: TypeAlias = (
+    QueueChanged
+    | AnswerStarted
+    | AnswerGrew
+    | AnswerEnded
+    | ThreadChanged
+    | SettingChanged
+)
+
+
+class Notifications:
+    """Passes notifications on to listeners. Safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._listeners: tuple[Callable[[Notification], object], ...] = ()
+
+    def listen(self, callback: Callable[[Notification], object]) -> Callable[[], None]:
+        """Call `callback` with every notification; return a function that ends it.
+
+        It is called in the thread where the change happens, which waits for it: it
+        should return soon and ask nothing. What it raises is logged and ignored.
+        """
+
+        # Equal callbacks are told apart: each ends its own listening.
+        def listener(notification: Notification) -> None:
+            callback(notification)
+
+        def end() -> None:
+            with self._lock:
+                self._listeners = tuple(
+                    other for other in self._listeners if other is not listener
+                )
+
+        with self._lock:
+            self._listeners += (listener,)
+        return end
+
+    def send(self, notification: Notification) -> None:
+        """Call all listeners; an error of one does not affect the others."""
+        for listener in self._listeners:
+            try:
+                listener(notification)
+            except Exception:
+                _log.exception("a listener failed at %s", type(notification).__name__)

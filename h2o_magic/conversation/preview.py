@@ -1,0 +1,69 @@
+"""What would be sent, before it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from h2o_magic.chat.context import estimate
+from h2o_magic.chat.messages import Message
+from h2o_magic.config.parameters import Value
+from h2o_magic.conversation.prepare import Prepared
+from h2o_magic.errors import BackendError
+
+__all__ = ["Preview", "preview"]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a question would send.
+
+    Attributes
+    ----------
+    model : str
+        The model that would be asked.
+    messages : tuple of Message
+        All that it would read, oldest first.
+    parameters : mapping
+        The generation parameters.
+    tokens : int
+        How many tokens the messages have.
+    counted : bool
+        True if the server has counted them, False for an estimate.
+    sent, earlier : int
+        How many of the turns before it would be sent, and how many there are.
+    schema : mapping or None
+        The JSON schema that goes along: the answer's grammar, where the server has one.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    parameters: Mapping[str, Value]
+    tokens: int
+    counted: bool
+    sent: int = 0
+    earlier: int = 0
+    schema: Mapping[str, Any] | None = None
+
+
+def preview(prepared: Prepared) -> Preview:
+    """Return what a prepared question would send, with its tokens counted."""
+    request = prepared.request
+    count = getattr(prepared.backend, "count_tokens", None)
+    tokens: int | None = None
+    if count is not None:
+        try:
+            tokens = count(request.model, request.messages)
+        except BackendError:
+            tokens = None  # to ask is what shows that the server is not there
+    return Preview(
+        request.model,
+        request.messages,
+        request.parameters,
+        estimate(request.messages) if tokens is None else tokens,
+        tokens is not None,
+        prepared.sent,
+        prepared.earlier,
+        request.schema,
+    )

@@ -1,0 +1,111 @@
+"""From words and options to a question, checked and with all it is asked under."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+from h2o_magic.chat.turns import Turn
+from h2o_magic.config.parameters import CHAT_PARAMETERS, checked, set_before
+from h2o_magic.config.settings import Settings
+from h2o_magic.conversation import model_choice
+from h2o_magic.conversation.connection import Connection
+from h2o_magic.conversation.question import Question
+from h2o_magic.errors import ConfigurationError, MessagesError, expect
+
+#: The settings that a question takes as they are.
+_COPIED = (
+    "system",
+    "thread",
+    "strict",
+    "max_turns",
+    "context",
+    "send_partial",
+    "format",
+    "reasoning",
+)
+
+
+class QuestionBuilder:
+    """Makes questions under the settings in force."""
+
+    def __init__(self, settings: Settings, connection: Connection) -> None:
+        self._settings = settings
+        self._connection = connection
+
+    def question(
+        self,
+        text: str,
+        options: Mapping[str, object],
+        *,
+        history: bool = True,
+        begins: bool = False,
+        schema: object = None,
+    ) -> Question:
+        """Return a question of no cell, checked, with the arguments of `Session.ask`.
+
+        Raises
+        ------
+        ConfigurationError
+            If an option is unknown or refused.
+        MessagesError
+            If the text is empty.
+        """
+        expect("a question", text, str)
+        text = text.strip()
+        if not text:
+            raise MessagesError("expected a question, got an empty one: write one")
+        if begins and not history:
+            raise ConfigurationError(
+                "expected `new` or `history=False`, got both: a question outside the "
+                "conversation cannot begin one"
+            )
+        grammar: dict[str, Any] | None = None
+        if schema is not None:
+            from h2o_magic.rendering.schema import as_schema  # noqa: PLC0415
+
+            grammar = as_schema(schema)
+        settings = self._settings.merged(options)
+        # One of the two for this question takes the place of the other for all.
+        if options.get("temperature") == 0 and "do_sample" not in options:
+            settings["do_sample"] = None
+        if options.get("do_sample") is True and "temperature" not in options:
+            settings["temperature"] = settings["temperature"] or None
+        return Question(
+            text=text,
+            model=self._connection.resolve(str(settings["model"])),
+            parameters=checked({name: settings[name] for name in CHAT_PARAMETERS}),
+            model_chosen="model" in options or model_choice.is_chosen(self._settings),
+            system_chosen="system" in options or self._settings.chosen("system"),
+            history=history,
+            begins=begins,
+            schema=grammar,
+            **{name: cast(Any, settings[name]) for name in _COPIED},
+        )
+
+    def again(self, turn: Turn, thread: str, options: Mapping[str, object]) -> Question:
+        """Return the question of a turn of `thread` once more, for the turn's place.
+
+        `options` are those that are to differ from what it was asked under.
+        """
+        before: dict[str, object] = {"system": turn.system}
+        if turn.model:
+            before["model"] = turn.model
+        sent = turn.facts.get("parameters")
+        if isinstance(sent, Mapping):
+            before |= {**dict.fromkeys(CHAT_PARAMETERS), **set_before(sent)}
+        question = self.question(turn.question, {**before, **options, "thread": thread})
+        if not turn.system and "system" not in options:
+            question = replace(question, system_chosen=False)
+        return in_place_of(turn, question)
+
+
+def in_place_of(turn: Turn, question: Question) -> Question:
+    """Return a question that takes the place and the cell of a turn."""
+    return replace(
+        question,
+        cell=turn.cell,
+        replaces=turn.id,
+        begins=question.begins or turn.begins,
+    )

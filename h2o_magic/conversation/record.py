@@ -1,0 +1,433 @@
+"""A notebook's turns: kept in the user's database, else in memory.
+
+A disk or file error never stops a question. The record then goes on in memory, with
+what could still be read, and says why once.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from h2o_magic.chat.turns import Change, Thread, ThreadInfo, Turn, TurnStatus, Versions
+from h2o_magic.conversation.store import changes, notebooks, turns, versions
+from h2o_magic.conversation.store import undo as history
+from h2o_magic.conversation.store.database import READ, WRITE, Database, open_to_read
+from h2o_magic.conversation.store.salvage import take_over
+from h2o_magic.conversation.store.turns import Place
+from h2o_magic.errors import StoreError
+
+#: How many turns are read at a time where it is not known how many are wanted.
+_PAGE = 32
+
+_NOTHING_ERASED = "nothing was erased from"
+_NOT_YET_CLEAN = "the turns are removed, but their text may still be in"
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+# Databases of a parent process. Its child must not even close them: that would touch
+# the parent's locks.
+_of_parents: list[Database] = []
+
+
+class Record:
+    """The turns of one notebook, in threads, with their history of changes.
+
+    Nothing is read or created before the first use. It can be used by several threads
+    at once, also after a fork.
+
+    Parameters
+    ----------
+    path
+        The database file; None keeps the turns in memory.
+    key
+        The notebook's name in the database.
+    cell, file
+        Id of the cell that loads the extension, and the notebook's own file: by them a
+        notebook that was renamed or copied finds its conversation.
+    on_trouble
+        Called once with one line if the database cannot be used.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        key: str,
+        *,
+        cell: str | None = None,
+        file: Path | None = None,
+        on_trouble: Callable[[str], None] | None = None,
+    ) -> None:
+        self._path = path
+        self._origin = key, cell, file
+        self._on_trouble = on_trouble
+        self._came_from: notebooks.CameFrom | None = None
+        self._error: StoreError | None = None
+        self._trouble = ""
+        # Turns by id that no damage may remove: their answers are being written.
+        self._running: dict[int, tuple[str, Turn]] = {}
+        self._database: Database | None = None
+        self._lock = threading.RLock()
+        self._pid = os.getpid()
+
+    @property
+    def path(self) -> Path | None:
+        """Where the turns are kept; None in memory."""
+        return self._run(READ, lambda database: database.path)
+
+    @property
+    def trouble(self) -> str:
+        """Why the turns are in memory although a path was given; else empty."""
+        self._run(READ, lambda _: None)
+        return self._trouble
+
+    @property
+    def came_from(self) -> tuple[str, str] | None:
+        """``("renamed", old key)`` or ``("copied", old key)``, or None.
+
+        Which notebook's conversation this was before, if another's.
+        """
+        self._run(READ, lambda _: None)
+        return self._came_from
+
+    @property
+    def thread(self) -> str | None:
+        """Name of the notebook's current thread, saved with it; None if never set."""
+        return self._run(READ, notebooks.current_thread)
+
+    @thread.setter
+    def thread(self, name: str | None) -> None:
+        self._run(WRITE, notebooks.set_current_thread, name)
+
+    def begin(self, thread: str, turn: Turn, of: Place = None) -> Turn:
+        """Add a turn, in the place of another or at the end; return it with its id.
+
+        Parameters
+        ----------
+        of
+            The turn that it replaces, by its cell or its id; None for that of the
+            turn's own cell.
+        """
+        with self._holding():
+            place = turn.cell if of is None else of
+            begun = self._run(WRITE, changes.begin, thread, turn, place)
+            if begun.status == "incomplete":
+                self._running[begun.id] = (thread, begun)
+            return begun
+
+    def update(
+        self,
+        id: int,  # noqa: A002 - named as the turn's attribute
+        *,
+        answer: str,
+        status: TurnStatus,
+        facts: Mapping[str, Any],
+    ) -> None:
+        """Write what came of a question, also if its turn was removed since."""
+        with self._holding():
+            self._run(
+                WRITE, changes.update, id, answer=answer, status=status, facts=facts
+            )
+            if status != "incomplete":
+                self._running.pop(id, None)
+
+    def withdraw(
+        self,
+        id: int,  # noqa: A002 - named as the turn's attribute
+        *,
+        if_replaced: bool = False,
+    ) -> bool:
+        """Remove a question as if it had never been asked; return whether it was.
+
+        The turn that it replaced comes back. A turn that was removed since stays
+        removed. With `if_replaced`, only a turn that replaced another is removed.
+        """
+        with self._holding():
+            done = self._run(WRITE, changes.withdraw, id, if_replaced=if_replaced)
+            if done:
+                self._running.pop(id, None)
+            return done
+
+    def drop(self, thread: str, number: int) -> Turn:
+        """Remove the turn of that number, and return it.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is none.
+        """
+        return self._run(WRITE, changes.drop, thread, number)
+
+    def drop_cell(self, thread: str, cell: str) -> bool:
+        """Remove the turn of a cell, by its key; return whether there was one."""
+        return self._run(WRITE, changes.drop_cell, thread, cell)
+
+    def turns(self, thread: str, *, last: int | None = None) -> tuple[Turn, ...]:
+        """Return a thread's turns in order, or only its `last` ones."""
+        return self._run(READ, turns.last, thread, last)
+
+    def ids(self, thread: str) -> tuple[int, ...]:
+        """Return the ids of a thread's turns in order: far cheaper than the turns."""
+        return self._run(READ, turns.ids, thread)
+
+    def with_ids(self, thread: str, ids: Iterable[int]) -> tuple[Turn, ...]:
+        """Return the turns of a thread that have these ids, in order."""
+        return self._run(READ, turns.with_ids, thread, ids)
+
+    def turn(self, thread: str, number: int) -> Turn:
+        """Return a thread's turn of that number, from 1.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is none.
+        """
+        return self._run(READ, turns.by_number, thread, number)[0]
+
+    def is_there(self, id: int) -> bool:  # noqa: A002 - named as the turn's attribute
+        """Return whether a turn is in its thread, not removed or replaced."""
+        return self._run(READ, turns.is_live, id)
+
+    def before(self, thread: str, of: Place) -> Iterator[Turn]:
+        """Yield the turns before one, newest first, read as they are needed.
+
+        All of the thread if there is no turn of that cell or id.
+        """
+        below = self._run(READ, turns.position_of, thread, of)
+        while True:
+            page, below = self._run(READ, turns.page, thread, below, _PAGE)
+            yield from reversed(page)
+            if len(page) < _PAGE:
+                return
+
+    def count(self, thread: str) -> int:
+        """Return how many turns a thread has."""
+        return self._run(READ, turns.count, thread)
+
+    def counts(self, thread: str) -> Mapping[TurnStatus, int]:
+        """Return how many turns of a thread have each status, also those with 0."""
+        return self._run(READ, turns.counts, thread)
+
+    def count_outdated_by(self, thread: str, of: Place) -> int:
+        """Return how many turns become outdated if one is asked again."""
+        return self._run(READ, turns.count_outdated_by, thread, of)
+
+    def count_since_start(self, thread: str, of: Place) -> int:
+        """Count the turns before one, back to the nearest that `begins`."""
+        return self._run(READ, turns.count_since_start, thread, of)
+
+    def keys_of_cell(self, cell: str) -> tuple[tuple[str, str], ...]:
+        """Return thread and key of each turn that a cell asked, in order.
+
+        `cell` is its id, the key of its first question; that of the second is ``id#2``.
+        """
+        return self._run(READ, turns.keys_of_cell, cell)
+
+    def threads(self) -> tuple[ThreadInfo, ...]:
+        """Return the threads that have turns, in order of creation."""
+        return self._run(READ, turns.list_threads)
+
+    def thread_names(self) -> tuple[str, ...]:
+        """Return the names of :meth:`threads`, without reading their turns."""
+        return self._run(READ, turns.thread_names)
+
+    def fork(
+        self, thread: str, new: str, at: int | None, *, overwrite: bool = False
+    ) -> int:
+        """Copy the first turns of a thread to a new one, and return how many.
+
+        `at` is the number of the last turn to copy, None for all; `overwrite` removes
+        what the new thread has.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is nothing to copy, no turn `at`, or `new` has turns.
+        """
+        return self._run(WRITE, changes.fork, thread, new, at, overwrite=overwrite)
+
+    def reset(self, thread: str | None, *, erase: bool = False) -> int:
+        """Remove all turns of a thread, or of all (None); return how many there were.
+
+        With `erase` they are deleted for good, also from what can be undone.
+
+        Raises
+        ------
+        StoreError
+            If `erase` cannot be done in the file.
+        """
+        if erase:
+            return self._erase(thread)
+        return self._run(WRITE, changes.reset, thread)
+
+    def versions(self, thread: str, number: int) -> Versions:
+        """Return what was asked and answered in a turn's place.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such turn.
+        """
+        return self._run(READ, versions.of, thread, number)
+
+    def version_counts(
+        self, thread: str, of: Collection[int] | None = None
+    ) -> Mapping[int, tuple[int, int]]:
+        """Return for each turn with versions, by its id, which is chosen, of how many.
+
+        With ids, `of` these turns only, which costs less.
+        """
+        return self._run(READ, versions.counts, thread, of)
+
+    def choose(self, thread: str, number: int, version: int) -> Turn:
+        """Put another version in a turn's place, and return it.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such turn or version, or its answer is still being written.
+        """
+        with self._holding():
+            return self._run(
+                WRITE, changes.choose, thread, number, version, self._running
+            )
+
+    def undo(self, thread: str) -> Change | None:
+        """Undo the last change of a thread, and return it; None without one."""
+        return self._run(WRITE, history.undo, thread)
+
+    def redo(self, thread: str) -> Change | None:
+        """Redo the change that was undone last, and return it; None without one."""
+        return self._run(WRITE, history.redo, thread)
+
+    def add(self, threads: Sequence[Thread]) -> None:
+        """Add turns at the end of threads: all or nothing, as one change."""
+        self._run(WRITE, changes.add, threads)
+
+    def close(self) -> None:
+        """Close the file. A later use opens it again; what is in memory is lost."""
+        with self._holding():
+            if self._database is not None:
+                self._database.close()
+                self._database = None
+
+    def _holding(self) -> threading.RLock:
+        """Return the lock that a use must hold; a forked process gets its own."""
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._lock = threading.RLock()
+            if self._database is not None and self._database.path is not None:
+                _of_parents.append(self._database)
+                self._database = None
+        return self._lock
+
+    def _run(
+        self,
+        mode: str,
+        work: Callable[Concatenate[Database, _P], _T],
+        *arguments: _P.args,
+        **named: _P.kwargs,
+    ) -> _T:
+        """Return ``work(database, ...)``, in one transaction.
+
+        If the file fails, it is done again in memory.
+        """
+        with self._holding():
+            try:
+                database = self._open()
+                with database.transaction(mode):
+                    return work(database, *arguments, **named)
+            except StoreError as error:
+                if self._path is None or self._error is not None:
+                    raise
+                memory = self._go_on_in_memory(error, self._path)
+                with memory.transaction(mode):
+                    return work(memory, *arguments, **named)
+
+    def _open(self) -> Database:
+        if self._database is None:
+            path = None if self._error is not None else self._path
+            database = Database.in_memory() if path is None else Database.open(path)
+            try:
+                self._enter(database)
+            except BaseException:
+                database.close()
+                raise
+            self._database = database
+        with self._database.transaction(READ):
+            there = notebooks.is_there(self._database)
+        if not there:
+            self._enter(self._database)
+        return self._database
+
+    def _enter(self, database: Database) -> None:
+        with database.transaction(WRITE):
+            came_from = notebooks.enter(database, *self._origin)
+        self._came_from = self._came_from or came_from
+
+    def _erase(self, thread: str | None) -> int:
+        with self._holding():
+            if self._error is not None:
+                raise self._not_erased(_NOTHING_ERASED, self._error)
+            try:
+                database = self._open()
+                with database.transaction(WRITE):
+                    count = changes.erase(database, thread)
+            except StoreError as error:
+                raise self._not_erased(_NOTHING_ERASED, error) from error
+            self._running = {
+                id_: (name, turn)
+                for id_, (name, turn) in self._running.items()
+                if thread not in (None, name)
+            }
+            try:
+                database.clean()
+            except StoreError as error:
+                raise self._not_erased(_NOT_YET_CLEAN, error) from error
+            return count
+
+    def _go_on_in_memory(self, error: StoreError, path: Path) -> Database:
+        """Take over what can be read, and say what happened."""
+        database = Database.in_memory()
+        source, whole = self._database, False
+        if source is None and error.readable:
+            source = open_to_read(path)
+        if source is not None:
+            with database.transaction(WRITE):
+                whole = take_over(database, source, *self._origin)
+            source.close()
+        self._enter(database)
+        if not whole:
+            with database.transaction(WRITE):
+                for thread, turn in self._running.values():
+                    changes.restore(database, thread, turn)
+        self._database = database
+        self._error = StoreError(error.what, error.remedy)  # without its traceback
+        self._trouble = (
+            f"cannot save the conversation in {_in_one_line(path)}: {error.what}. "
+            f"It is kept in memory until the kernel ends: {error.remedy}"
+        )
+        if self._on_trouble is not None:
+            self._on_trouble(self._trouble)
+        return database
+
+    def _not_erased(self, what: str, error: StoreError) -> StoreError:
+        return StoreError(
+            f"{what} {_in_one_line(self._path)}: {error.what}",
+            f"{error.remedy}, then erase again",
+        )
+
+
+def _in_one_line(path: Path | None) -> str:
+    return " ".join(str(path).split())

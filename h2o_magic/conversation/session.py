@@ -1,0 +1,560 @@
+"""The notebook's session: its conversation, asking in it, and the server that answers.
+
+What magic, panel and Python code share. It knows no notebook: it takes a question with
+the key of the cell that asks, and keeps the turn however the answer ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+
+from h2o_magic.backends import Backend
+from h2o_magic.chat.turns import Turn
+from h2o_magic.config.aliases import Aliases
+from h2o_magic.config.presets import Preset, Presets
+from h2o_magic.config.settings import Settings, find_setting
+from h2o_magic.conversation.answer import Answer
+from h2o_magic.conversation.background import Background, BackgroundAnswer
+from h2o_magic.conversation.connection import Connection
+from h2o_magic.conversation.model_choice import whole_path
+from h2o_magic.conversation.prepare import prepare
+from h2o_magic.conversation.question import Question
+from h2o_magic.conversation.question_builder import QuestionBuilder, in_place_of
+from h2o_magic.conversation.record import Record
+from h2o_magic.conversation.threads import Conversation
+from h2o_magic.errors import ConfigurationError, expect
+
+# What most questions do without, and the first answer would wait for.
+if TYPE_CHECKING:
+    from h2o_magic.backends.servers.servers import Servers
+    from h2o_magic.conversation.preview import Preview
+    from h2o_magic.weights.progress import FetchEvent
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class _Running:
+    """Stands for the key of the cell that runs."""
+
+    def __repr__(self) -> str:
+        return "RUNNING"
+
+
+#: The default of `cell`: the cell that runs.
+RUNNING = _Running()
+
+
+def _of_conversation(
+    method: Callable[Concatenate[Conversation, _P], _T],
+) -> Callable[Concatenate[Session, _P], _T]:
+    @wraps(method)
+    def called(self: Session, /, *arguments: _P.args, **named: _P.kwargs) -> _T:
+        return method(self.conversation, *arguments, **named)
+
+    return called
+
+
+def _of_connection(
+    method: Callable[Concatenate[Connection, _P], _T],
+) -> Callable[Concatenate[Session, _P], _T]:
+    @wraps(method)
+    def called(self: Session, /, *arguments: _P.args, **named: _P.kwargs) -> _T:
+        return method(self.connection, *arguments, **named)
+
+    return called
+
+
+class Session:
+    """One notebook's conversation with the models of a server.
+
+    Everything that the magics do is a method here. ``h2o_magic.session()`` returns the
+    session of the running notebook.
+
+    Attributes
+    ----------
+    settings : Settings
+        The settings in force.
+    conversation : Conversation
+        The threads and their turns.
+    connection : Connection
+        The server and the model in use.
+
+    Parameters
+    ----------
+    backend
+        The server that answers, until the setting ``server`` is changed; None for the
+        one that the setting names.
+    record
+        Where the turns are kept; None keeps them in memory.
+    settings
+        The settings in force; None for the defaults.
+    servers
+        Returns the known servers, when they are first needed; None for none.
+    aliases
+        The user's names for models; None for none.
+    presets
+        The presets of parameters; None for the built-in ones.
+    connect
+        Makes a backend of the setting ``server``; None for the local server and what
+        `servers` knows.
+    cells
+        Returns the key of the running cell's next turn in a thread, or None without
+        one; it is passed False for a question outside the conversation.
+    coming_cells
+        Returns the same for a question that is not asked yet, and counts nothing.
+
+    Examples
+    --------
+    >>> import h2o_magic
+    >>> session = h2o_magic.session()
+    >>> session.ask("How do I reset?", temperature=0.2).read()  # doctest: +SKIP
+    'Run `%h2o reset`.'
+    """
+
+    def __init__(
+        self,
+        backend: Backend | None = None,
+        *,
+        record: Record | None = None,
+        settings: Settings | None = None,
+        servers: Callable[[], Servers] | None = None,
+        aliases: Aliases | None = None,
+        presets: Presets | None = None,
+        connect: Callable[[str], Backend] | None = None,
+        cells: Callable[[str, bool], str | None] = lambda *_: None,
+        coming_cells: Callable[[str, bool], str | None] = lambda *_: None,
+    ) -> None:
+        self.settings = settings = Settings() if settings is None else settings
+        self.conversation = Conversation(record or Record(None, ""), settings)
+        self.connection = Connection(
+            settings,
+            _no_servers if servers is None else servers,
+            Aliases() if aliases is None else aliases,
+            connect,
+            backend,
+        )
+        self._builder = QuestionBuilder(settings, self.connection)
+        self._background = Background()
+        self._presets = Presets() if presets is None else presets
+        self._cells = cells
+        self._coming_cells = coming_cells
+
+    # Asking
+
+    def ask(
+        self,
+        question: str,
+        *,
+        cell: str | _Running | None = RUNNING,
+        history: bool = True,
+        new: bool = False,
+        schema: object = None,
+        **options: object,
+    ) -> Answer:
+        """Ask `question` after the turns before it, and return the answer to come.
+
+        Nothing is sent before the answer is iterated, or read.
+
+        Parameters
+        ----------
+        question
+            The user's text; white space around it does not count.
+        cell
+            Key of the asking cell; by default that of the cell that runs, None for no
+            cell. Asking again under the same key replaces its turn.
+        history
+            False asks outside the conversation: nothing of it is sent, and the turn is
+            not kept. A turn of a `cell` that is given is removed.
+        new
+            True begins a new conversation with this question.
+        schema
+            What the answer has to fit: a JSON schema, a pydantic model, a dataclass.
+        **options
+            Settings for this question only: ``model``, ``system``, ``thread``,
+            ``max_turns``, ``temperature``, ... None leaves a parameter to the server.
+
+        Raises
+        ------
+        ConfigurationError
+            If an option is unknown or refused.
+        MessagesError
+            If the question is empty.
+        """
+        asked = self._builder.question(
+            question, options, history=history, begins=new, schema=schema
+        )
+        return self._answer(_of_cell(asked, cell, self._cells))
+
+    def preview(
+        self,
+        question: str,
+        *,
+        cell: str | _Running | None = RUNNING,
+        history: bool = True,
+        new: bool = False,
+        schema: object = None,
+        **options: object,
+    ) -> Preview:
+        """Return what :meth:`ask` would send, with the same arguments.
+
+        No question is sent. The server may be asked to count the tokens.
+
+        Raises
+        ------
+        ConfigurationError, MessagesError
+            As :meth:`ask` does.
+        """
+        from h2o_magic.conversation.preview import preview  # noqa: PLC0415
+
+        asked = self._builder.question(
+            question, options, history=history, begins=new, schema=schema
+        )
+        asked = _of_cell(asked, cell, self._coming_cells)
+        return preview(prepare(asked, self.record, self.connection))
+
+    def retry(self, *, thread: str | None = None, **options: object) -> Answer:
+        """Ask a thread's last question again, in the place of its turn.
+
+        Parameters
+        ----------
+        thread
+            Name of the thread; None for the current one.
+        **options
+            Settings that are to differ from those it was asked under.
+
+        Raises
+        ------
+        ConfigurationError
+            If the thread has no turn, or an option is unknown or refused.
+        """
+        name = self.conversation.name_of(thread)
+        turns = self.record.turns(name, last=1)
+        if not turns:
+            raise ConfigurationError(
+                f"thread {name} has no turn to try again: ask something first"
+            )
+        return self._answer(self._builder.again(turns[0], name, options))
+
+    def ask_later(
+        self,
+        question: str,
+        *,
+        cell: str | None = None,
+        thread: str | None = None,
+        replaces: Turn | None = None,
+        history: bool = True,
+        new: bool = False,
+        schema: object = None,
+        **options: object,
+    ) -> BackgroundAnswer:
+        """Ask `question` in the background, and return at once.
+
+        Interrupting the kernel does not stop it; :meth:`BackgroundAnswer.stop`,
+        :meth:`stop` and :meth:`close` do.
+
+        Parameters
+        ----------
+        question, cell, history, new, schema, **options
+            As for :meth:`ask`, except that no cell is the default.
+        thread
+            Name of the thread; None for the current one.
+        replaces
+            A turn of this thread, whose place and cell the new one takes.
+
+        Raises
+        ------
+        ConfigurationError, MessagesError
+            As :meth:`ask` does. A later error is in :attr:`BackgroundAnswer.error`.
+        """
+        expect("the key of a cell", cell, str, optional=True)
+        expect("a turn", replaces, Turn, optional=True)
+        options["thread"] = self.conversation.name_of(thread)
+        asked = self._builder.question(
+            question, options, history=history, begins=new, schema=schema
+        )
+        if replaces is not None:
+            asked = in_place_of(replaces, asked)
+        if cell is not None:
+            asked = replace(asked, cell=cell)
+        return self._background.ask(self._answer(asked))
+
+    def regenerate(
+        self, number: int, thread: str | None = None, **options: object
+    ) -> BackgroundAnswer:
+        """Ask a turn's question again in the background, in its place.
+
+        Parameters
+        ----------
+        number
+            The turn's, from 1.
+        thread
+            Name of the thread; None for the current one.
+        **options
+            Settings that are to differ from those it was asked under, which otherwise
+            apply again: model, system text and parameters.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such turn, or an option is unknown or refused.
+        """
+        turn, name = self.turn(number, thread), self.conversation.name_of(thread)
+        return self._background.ask(
+            self._answer(self._builder.again(turn, name, options))
+        )
+
+    def edit(
+        self, number: int, question: str, thread: str | None = None, **options: object
+    ) -> BackgroundAnswer:
+        """Ask another question in a turn's place, in the background.
+
+        Parameters
+        ----------
+        number
+            The turn's, from 1.
+        question
+            What is asked instead.
+        thread
+            Name of the thread; None for the current one.
+        **options
+            Settings for this question only; for the others, those in force now apply.
+
+        Raises
+        ------
+        ConfigurationError, MessagesError
+            If there is no such turn, the question is empty, or an option is refused.
+        """
+        turn = self.turn(number, thread)
+        return self.ask_later(question, thread=thread, replaces=turn, **options)  # type: ignore[arg-type]
+
+    def stop_background(self) -> None:
+        """Stop all answers in the background, and wait until they are kept.
+
+        It waits two seconds at most.
+        """
+        self._background.close()
+
+    def close(self) -> None:
+        """Release what server and record hold. The conversation stays.
+
+        Answers in the background are stopped first; what came of them is kept.
+        """
+        self.stop_background()
+        self.connection.disconnect()
+        self.record.close()
+
+    # The conversation
+
+    @property
+    def record(self) -> Record:
+        """Where the turns are kept."""
+        return self.conversation.record
+
+    @record.setter
+    def record(self, record: Record) -> None:
+        self.conversation.record = record
+
+    @property
+    def thread(self) -> str:
+        """The name of the current thread."""
+        return self.conversation.thread
+
+    @thread.setter
+    def thread(self, name: str) -> None:
+        self.conversation.thread = name
+
+    turns = _of_conversation(Conversation.turns)
+    counts = _of_conversation(Conversation.counts)
+    turn = _of_conversation(Conversation.turn)
+    threads = _of_conversation(Conversation.threads)
+    fork = _of_conversation(Conversation.fork)
+    reset = _of_conversation(Conversation.reset)
+    drop = _of_conversation(Conversation.drop)
+    undo = _of_conversation(Conversation.undo)
+    redo = _of_conversation(Conversation.redo)
+    changed = _of_conversation(Conversation.changed)
+    versions = _of_conversation(Conversation.versions)
+    version_counts = _of_conversation(Conversation.version_counts)
+    choose_version = _of_conversation(Conversation.choose_version)
+    coming = _of_conversation(Conversation.coming)
+    stop = _of_conversation(Conversation.stop)
+    listen = _of_conversation(Conversation.listen)
+    draft = _of_conversation(Conversation.draft)
+    keep_draft = _of_conversation(Conversation.keep_draft)
+    export_text = _of_conversation(Conversation.export_text)
+    export = _of_conversation(Conversation.export)
+    import_file = _of_conversation(Conversation.import_file)
+
+    # The server and its models
+
+    @property
+    def backend(self) -> Backend:
+        """The server that answers. It can be replaced; the turns stay."""
+        return self.connection.backend
+
+    @backend.setter
+    def backend(self, backend: Backend) -> None:
+        self.connection.backend = backend
+
+    @property
+    def servers(self) -> Servers:
+        """The servers that are known, and looked for."""
+        return self.connection.servers
+
+    @servers.setter
+    def servers(self, servers: Servers) -> None:
+        self.connection.servers = servers
+
+    @property
+    def aliases(self) -> Aliases:
+        """The user's names for models."""
+        return self.connection.aliases
+
+    @aliases.setter
+    def aliases(self, aliases: Aliases) -> None:
+        self.connection.aliases = aliases
+
+    connect = _of_connection(Connection.connect)
+    forget_server = _of_connection(Connection.forget_server)
+    models = _of_connection(Connection.models)
+    listed_models = _of_connection(Connection.listed_models)
+    current_model = _of_connection(Connection.current_model)
+
+    def pull(
+        self, model: str, tell: Callable[[FetchEvent], None] = lambda _: None
+    ) -> Path:
+        """Download a model's weights, and return their path.
+
+        The next answer of the model comes from them. An interrupted download is
+        resumed.
+
+        Parameters
+        ----------
+        model
+            A known model's name, ``owner/repository`` or ``owner/repository:file``.
+        tell
+            Called with the progress: events of `h2o_magic.weights.progress`.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such model, or it does not fit on this machine.
+        ConnectionFailedError
+            If the hub cannot be reached or refuses.
+        """
+        from h2o_magic.weights.pull import pull  # noqa: PLC0415
+
+        expect("a model's name", model, str)
+        return pull(whole_path(model), tell).path
+
+    def remove_weights(
+        self, model: str, tell: Callable[[str], None] = lambda _: None
+    ) -> int:
+        """Remove a model's downloaded weights, and return how many bytes were freed.
+
+        A local server that has them loaded unloads them first.
+
+        Parameters
+        ----------
+        model
+            As for :meth:`pull`.
+        tell
+            Called with a line for what stays, such as a running download.
+
+        Raises
+        ------
+        ConfigurationError
+            If nothing of it is in the hub's cache, or it is answering right now.
+        """
+        from h2o_magic.backends.local import locate  # noqa: PLC0415
+        from h2o_magic.weights.remove import remove  # noqa: PLC0415
+
+        expect("a model's name", model, str)
+        return remove(whole_path(model), locate.unload, tell)
+
+    # Settings
+
+    def configure(self, **settings: object) -> None:
+        """Change settings, by the names that ``%config H2OMagics`` lists.
+
+        Raises
+        ------
+        ConfigurationError
+            If a name is unknown or a value is refused; then none is changed.
+        """
+        for name, value in settings.items():
+            find_setting(name).check(value)
+        for name, value in settings.items():
+            self.settings.set(name, value, "Python")
+
+    def presets(self) -> Mapping[str, Preset]:
+        """Return the presets by name: ``precise``, ``balanced``, ``creative``, yours.
+
+        Each has values of generation parameters; using it leaves the others as they
+        are.
+        """
+        return self._presets.all()
+
+    @property
+    def preset(self) -> str:
+        """The name of the first preset that is in force; empty if none is."""
+        return self._presets.current(self.settings)
+
+    def use_preset(self, name: str) -> None:
+        """Set the parameters of a preset.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is none of that name.
+        """
+        expect("a preset's name", name, str)
+        self._presets.use(name, self.settings)
+
+    def save_preset(self, name: str) -> None:
+        """Save the current generation parameters under a name, for all notebooks.
+
+        Raises
+        ------
+        ConfigurationError
+            If the name is refused or built in, or the user's folder cannot be written.
+        """
+        expect("a preset's name", name, str)
+        self._presets.save(name, self.settings.parameters())
+
+    def remove_preset(self, name: str) -> None:
+        """Remove a preset of yours.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is none of that name, or it is built in.
+        """
+        expect("a preset's name", name, str)
+        self._presets.remove(name)
+
+    def _answer(self, question: Question) -> Answer:
+        return Answer(question, self.conversation, self.connection)
+
+
+def _no_servers() -> Servers:
+    from h2o_magic.backends.servers.servers import Servers  # noqa: PLC0415
+
+    return Servers()
+
+
+def _of_cell(
+    question: Question,
+    cell: str | _Running | None,
+    running: Callable[[str, bool], str | None],
+) -> Question:
+    """Return a question with the key of the cell that asks it."""
+    if isinstance(cell, _Running):
+        cell = running(question.thread, question.history)
+    expect("the key of a cell", cell, str, optional=True)
+    return replace(question, cell=cell)

@@ -1,0 +1,291 @@
+"""Changing the conversation: turns that come, go and are copied.
+
+All these functions take the database first, and a thread by its name. Each is one
+change of the notebook's history; updating a turn and erasing cannot be taken back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from h2o_magic.chat.turns import Thread, Turn, TurnStatus
+from h2o_magic.conversation.store import rows, turns, undo, versions
+from h2o_magic.conversation.store.database import Database
+from h2o_magic.errors import ConfigurationError
+
+__all__ = [
+    "add",
+    "begin",
+    "choose",
+    "drop",
+    "drop_cell",
+    "erase",
+    "fork",
+    "reset",
+    "restore",
+    "update",
+    "withdraw",
+]
+
+_OF_NOTEBOOK = "thread IN (SELECT id FROM threads WHERE notebook = ?)"
+
+
+def begin(database: Database, thread: str, turn: Turn, of: turns.Place = None) -> Turn:
+    """Put a turn in the place of one, or at the end, and return it with its keys."""
+    thread_ = _thread(database, thread)
+    old, position = turns.place_of(database, thread_, of)
+    change = undo.begin(database, "replace" if old else "ask", thread_)
+    if old:
+        _take_out(database, change, "id = ?", old)
+    else:
+        position = _end(database, thread_)
+    id_ = _insert(database, turn, (thread_, position, change, change))
+    number = 1 + turns.count_before(database, thread_, position)
+    return replace(turn, id=id_, sequence=change, number=number, outdated=False)
+
+
+def update(
+    database: Database,
+    id_: int,
+    *,
+    answer: str,
+    status: TurnStatus,
+    facts: Mapping[str, Any],
+) -> None:
+    """Write what came of a question. Nothing happens if its turn is gone for good."""
+    database.execute(
+        "UPDATE turns SET answer = ?, status = ?, facts = ? WHERE id = ?",
+        (rows.stored(answer), status, rows.as_facts(facts), id_),
+    )
+
+
+def withdraw(database: Database, id_: int, *, if_replaced: bool) -> bool:
+    """Take a question back as if it had never been asked; return whether that was done.
+
+    The turn that it replaced stands there again. Nothing is done if it was taken out
+    since, or, with `if_replaced`, if it replaced none.
+    """
+    sql = "SELECT added FROM turns WHERE id = ? AND live = 1"
+    change = database.value(sql, [id_])
+    sql = "SELECT 1 FROM turns WHERE removed = ?"
+    if change is None or (if_replaced and database.value(sql, [change]) is None):
+        return False
+    undo.withdraw(database, change)
+    return True
+
+
+def restore(database: Database, thread: str, turn: Turn) -> None:
+    """Put a running turn that could not be taken over at the end, under its old id."""
+    thread_ = _thread(database, thread)
+    if database.value("SELECT 1 FROM turns WHERE id = ?", (turn.id,)) is None:
+        place = (thread_, _end(database, thread_), turn.sequence, None)
+        _insert(database, turn, place, turn.id)
+
+
+def choose(
+    database: Database, thread: str, number: int, version: int, running: Container[int]
+) -> Turn:
+    """Put a version of a turn in its place, and return it.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such turn or version, or the turn is one of the `running`.
+    """
+    turn, position = turns.by_number(database, thread, number)
+    slot = turns.thread_id(database, thread), position
+    origins, chosen = versions.origins(database, *slot)
+    if not 1 <= version <= len(origins):
+        raise ConfigurationError(
+            f"turn {number} of thread {thread} has {len(origins)} "
+            f"answer{'' if len(origins) == 1 else 's'}, there is no answer {version}"
+        )
+    origin = origins[version - 1]
+    if origin == chosen:
+        return turn
+    if turn.id in running:
+        raise ConfigurationError(
+            f"turn {number} of thread {thread} is still being answered: stop that "
+            "first, or wait"
+        )
+    change = undo.begin(database, "choose", slot[0])
+    old = rows.read(database, versions.row_of(database, *slot, origin))
+    sequence = versions.sequence_of(database, *slot, origin)
+    _take_out(database, change, "id = ?", turn.id)
+    place = (*slot, change if sequence is None else sequence, change)
+    _insert(database, replace(old, cell=turn.cell), place, origin=origin)
+    return turns.by_number(database, thread, number)[0]
+
+
+def drop(database: Database, thread: str, number: int) -> Turn:
+    """Take the turn of that number out, and return it.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is none.
+    """
+    turn, _ = turns.by_number(database, thread, number)
+    change = undo.begin(database, "drop", turns.thread_id(database, thread))
+    _take_out(database, change, "id = ?", turn.id)
+    return turn
+
+
+def drop_cell(database: Database, thread: str, cell: str) -> bool:
+    """Take the turn of a cell out, and return whether there was one."""
+    thread_ = turns.thread_id(database, thread)
+    id_, _ = turns.place_of(database, thread_, cell)
+    if not id_:
+        return False
+    change = undo.begin(database, "drop", thread_)
+    _take_out(database, change, "id = ?", id_)
+    return True
+
+
+def fork(
+    database: Database,
+    thread: str,
+    new: str,
+    at: int | None,
+    *,
+    overwrite: bool = False,
+) -> int:
+    """Copy the turns up to number `at` (None: all) to a new thread; return how many.
+
+    With `overwrite` they take the place of the turns that it has.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is nothing to copy, `at` is no turn's number, or `new` has turns, or
+        is the same thread.
+    """
+    taken = turns.count(database, new)
+    if taken and (not overwrite or new == thread):
+        raise ConfigurationError(
+            f"expected a new thread's name, got {new}, which has {taken} turns: "
+            "choose another"
+            + ("" if new == thread else ", or overwrite it (`--overwrite`)")
+        )
+    copied = turns.count(database, thread) if at is None else at
+    if at is None and not copied:
+        raise ConfigurationError(f"thread {thread} has no turns to copy: ask first")
+    _, last = turns.by_number(database, thread, copied)
+    thread_ = _thread(database, new)
+    change = undo.begin(database, "fork", thread_)
+    _take_out(database, change, "thread = ?", thread_)
+    database.execute(
+        f"INSERT INTO turns (thread, position, sequence, added, {rows.COLUMNS}) "
+        f"SELECT ?, position + ?, sequence, ?, {rows.COLUMNS} FROM turns "
+        "WHERE thread = ? AND live = 1 AND position <= ? ORDER BY position",
+        (
+            thread_,
+            _end(database, thread_),
+            change,
+            turns.thread_id(database, thread),
+            last,
+        ),
+    )
+    return copied
+
+
+def add(database: Database, threads: Sequence[Thread]) -> None:
+    """Add turns at the end of threads, as one change, with the same outdated marks."""
+    filled = [thread for thread in threads if thread.turns]
+    if not filled:
+        return
+    places = [(_thread(database, thread.name), thread.turns) for thread in filled]
+    for thread_, _ in places:
+        undo.purge(database, thread_)
+    change = undo.note(database, "import")
+    for thread_, new in places:
+        end = _end(database, thread_)
+        for position, turn in enumerate(new, end):
+            # Equal numbers mark nothing; 0 is less than that of any turn before it.
+            sequence = 0 if turn.outdated else change
+            _insert(database, turn, (thread_, position, sequence, change))
+
+
+def reset(database: Database, thread: str | None) -> int:
+    """Take all turns out of a thread, or of all (None); return how many there were."""
+    where, scope = _scope(database, thread)
+    if database.value(f"SELECT 1 FROM turns WHERE {where} AND live = 1", scope) is None:
+        return 0
+    change = undo.begin(database, "reset", None if thread is None else scope[0])
+    return _take_out(database, change, where, *scope)
+
+
+def erase(database: Database, thread: str | None) -> int:
+    """Delete a thread, or all, for good; return how many turns there were."""
+    where, scope = _scope(database, thread)
+    there = f"SELECT count(*) FROM turns WHERE {where} AND live = 1"
+    count = int(database.value(there, scope))
+    database.execute(f"DELETE FROM turns WHERE {where}", scope)
+    of_notebook = (database.notebook,)
+    database.execute(
+        "DELETE FROM threads WHERE notebook = ? "
+        "AND NOT EXISTS (SELECT 1 FROM turns WHERE thread = threads.id)",
+        of_notebook,
+    )
+    database.execute(
+        "DELETE FROM changes WHERE notebook = ? "
+        "AND NOT EXISTS (SELECT 1 FROM turns WHERE added = changes.id) "
+        "AND NOT EXISTS (SELECT 1 FROM turns WHERE removed = changes.id)",
+        of_notebook,
+    )
+    # A change of no thread: from now on the notebook is not one that never had a turn,
+    # which would get a copy back from another that has its cells.
+    undo.note(database, "erase")
+    return count
+
+
+def _thread(database: Database, name: str) -> int:
+    """Return a thread's id; makes the thread if need be."""
+    database.execute(
+        "INSERT OR IGNORE INTO threads (notebook, name) VALUES (?, ?)",
+        (database.notebook, rows.stored(name)),
+    )
+    return turns.thread_id(database, name)
+
+
+def _scope(database: Database, thread: str | None) -> tuple[str, tuple[int]]:
+    if thread is None:
+        return _OF_NOTEBOOK, (database.notebook,)
+    return "thread = ?", (turns.thread_id(database, thread),)
+
+
+def _take_out(database: Database, change: int, where: str, *scope: int) -> int:
+    return database.execute(
+        f"UPDATE turns SET live = 0, removed = ? WHERE {where} AND live = 1",
+        (change, *scope),
+    ).rowcount
+
+
+def _end(database: Database, thread: int) -> int:
+    """Return the first position after all turns, also those that were taken out."""
+    last = database.value(
+        "SELECT max((SELECT coalesce(max(position), 0) FROM turns"
+        "  WHERE thread = ? AND live = 0), (SELECT coalesce(max(position), 0)"
+        "  FROM turns WHERE thread = ? AND live = 1))",
+        (thread, thread),
+    )
+    return int(last) + 1
+
+
+def _insert(
+    database: Database,
+    turn: Turn,
+    place: tuple[int, int, int, int | None],
+    id_: int | None = None,
+    origin: int | None = None,
+) -> int:
+    """Add a row: thread, position, sequence, the change that adds it, and a turn."""
+    values = (id_, origin, *place, *rows.as_columns(turn))
+    return database.insert(
+        "INSERT INTO turns"
+        f" (id, origin, thread, position, sequence, added, {rows.COLUMNS}) "
+        f"VALUES ({', '.join('?' * len(values))})",
+        values,
+    )

@@ -1,0 +1,176 @@
+"""Where a notebook's conversation comes from: another one, renamed or copied."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
+from h2o_magic.conversation.store import rows
+from h2o_magic.conversation.store.database import Database
+from h2o_magic.conversation.store.notebook_file import could_ask
+
+__all__ = ["KERNEL", "KERNELS", "CameFrom", "find_origin", "has_begun", "take"]
+
+#: ``("renamed", old key)`` or ``("copied", old key)``.
+CameFrom = tuple[str, str]
+
+#: Kernels whose notebook is not known have keys that begin so.
+KERNEL = "kernel:"
+
+#: The condition that a notebook is one of these; ";" is what follows ":".
+KERNELS = "key >= 'kernel:' AND key < 'kernel;'"
+
+# SQLite before 3.32 takes no more than 999 values in a statement; a cell needs three.
+_CELLS_AT_ONCE = 300
+
+_BEGUN = (
+    "(EXISTS (SELECT 1 FROM changes WHERE notebook = notebooks.id) OR EXISTS"
+    " (SELECT 1 FROM threads JOIN turns ON thread = threads.id"
+    "  WHERE notebook = notebooks.id))"
+)
+
+
+def has_begun(database: Database, notebook: int) -> bool:
+    """Return whether a notebook ever had a turn, also one that was erased."""
+    sql = f"SELECT 1 FROM notebooks WHERE id = ? AND {_BEGUN}"
+    return database.value(sql, [notebook]) is not None
+
+
+def find_origin(
+    database: Database, cell: str | None, sources: Mapping[str, str] | None
+) -> int:
+    """Return the notebook that this one was before, or is a copy of; 0 without one.
+
+    A cell's id alone proves little, for some programs number the cells of every
+    notebook they make alike. Where the file is known, a cell of it must ask what the
+    other notebook's cell of that id has asked; most such cells win, then the notebook
+    that was used last. Without the file, the cell that loads the extension decides.
+
+    Parameters
+    ----------
+    database
+        Where to look.
+    cell
+        Id of the cell that loads the extension.
+    sources
+        The sources of the file's cells by id; None if the file does not tell.
+    """
+    if sources is None:
+        return 0 if cell is None else _used_last(database, cell)
+    found: Counter[tuple[float, int]] = Counter()
+    ids = list(sources)
+    for start in range(0, len(ids), _CELLS_AT_ONCE):
+        found += _asking_alike(database, ids[start : start + _CELLS_AT_ONCE], sources)
+    if not found:
+        return 0
+    (_, origin), _ = max(found.items(), key=lambda item: (item[1], item[0]))
+    return origin
+
+
+def take(
+    database: Database, origin: int, notebook: int, key: str
+) -> tuple[int, CameFrom]:
+    """Let `origin` take the place of a notebook, or copy its conversation there.
+
+    Parameters
+    ----------
+    database
+        Where to do it.
+    origin
+        Where the conversation is: renamed if its file is gone, and else copied.
+    notebook
+        The one that has the key now, and nothing else.
+    key
+        The key.
+
+    Returns
+    -------
+    tuple
+        The notebook that has the key then, and how it came to its conversation.
+    """
+    stored_key, stored_file = database.execute(
+        "SELECT key, file FROM notebooks WHERE id = ?", [origin]
+    ).fetchone()
+    old = rows.as_text(stored_key)
+    # A kernel's name is for some days only: a conversation that lasts keeps its own.
+    if stored_file is None or key.startswith(KERNEL) or _exists(stored_file):
+        _copy(database, origin, notebook)
+        return notebook, ("copied", old)
+    database.execute("DELETE FROM notebooks WHERE id = ?", [notebook])
+    database.execute(
+        "UPDATE notebooks SET key = ? WHERE id = ?", (rows.stored(key), origin)
+    )
+    return origin, ("renamed", old)
+
+
+def _used_last(database: Database, cell: str) -> int:
+    """Return the notebook used last that has a cell, as its loader or as one that asks.
+
+    A cell's second question has the key ``id#2``.
+    """
+    found = database.value(
+        f"SELECT id FROM notebooks WHERE NOT ({KERNELS}) AND {_BEGUN} AND id IN ("
+        "  SELECT id FROM notebooks WHERE cell = ? UNION ALL"
+        "  SELECT notebook FROM threads JOIN turns ON thread = threads.id"
+        "  WHERE turns.cell = ? OR (turns.cell > ? AND turns.cell < ?)) "
+        "ORDER BY used DESC LIMIT 1",
+        (*[rows.stored(cell)] * 2, *rows.numbered(cell)),
+    )
+    return found or 0
+
+
+def _asking_alike(
+    database: Database, cells: Sequence[str], sources: Mapping[str, str]
+) -> Counter[tuple[float, int]]:
+    """Count the cells that ask the same, by when a notebook was used, and its id."""
+    keys = [(rows.stored(cell), *rows.numbered(cell)) for cell in cells]
+    places = ", ".join(["(?, ?, ?)"] * len(keys))
+    found = database.execute(
+        f"WITH seen (id, low, high) AS (VALUES {places}), asked AS ("
+        "  SELECT seen.id, thread, question FROM seen"
+        "  CROSS JOIN turns ON turns.cell = seen.id UNION"
+        "  SELECT seen.id, thread, question FROM seen"
+        "  CROSS JOIN turns ON turns.cell > low AND turns.cell < high) "
+        "SELECT asked.id, question, used, notebooks.id FROM asked "
+        "JOIN threads ON threads.id = asked.thread "
+        f"JOIN notebooks ON notebooks.id = notebook WHERE NOT ({KERNELS})",
+        [*chain(*keys)],
+    )
+    alike = {
+        (rows.as_text(cell), used, notebook)
+        for cell, question, used, notebook in found
+        if could_ask(sources[rows.as_text(cell)], rows.as_text(question))
+    }
+    return Counter((used, notebook) for _, used, notebook in alike)
+
+
+def _copy(database: Database, origin: int, notebook: int) -> None:
+    """Copy what is live of a notebook to another one, without its history."""
+    database.execute(
+        "UPDATE notebooks SET thread = (SELECT thread FROM notebooks WHERE id = ?) "
+        "WHERE id = ?",
+        (origin, notebook),
+    )
+    database.execute(
+        "INSERT OR IGNORE INTO threads (notebook, name) SELECT ?, name FROM threads "
+        "WHERE notebook = ? AND EXISTS "
+        "(SELECT 1 FROM turns WHERE thread = threads.id AND live = 1) ORDER BY id",
+        (notebook, origin),
+    )
+    for old, new in database.execute(
+        "SELECT old.id, new.id FROM threads AS new JOIN threads AS old USING (name) "
+        "WHERE new.notebook = ? AND old.notebook = ?",
+        (notebook, origin),
+    ).fetchall():
+        database.execute(
+            f"INSERT INTO turns (thread, position, sequence, {rows.COLUMNS}) "
+            f"SELECT ?, position, sequence, {rows.COLUMNS} FROM turns "
+            "WHERE thread = ? AND live = 1 ORDER BY position",
+            (new, old),
+        )
+
+
+def _exists(path: str | bytes) -> bool:
+    return os.path.exists(rows.as_text(path))

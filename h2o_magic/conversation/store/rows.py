@@ -1,0 +1,121 @@
+"""Values to columns and back."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from h2o_magic.chat.turns import Turn
+from h2o_magic.conversation.store.database import Database
+
+__all__ = [
+    "COLUMNS",
+    "as_columns",
+    "as_facts",
+    "as_text",
+    "as_turn",
+    "numbered",
+    "read",
+    "stored",
+]
+
+#: The columns that hold a turn's content, in the order of `as_columns`.
+COLUMNS = "status, cell, system, model, begins, asked_at, facts, question, answer"
+
+
+def as_columns(turn: Turn) -> tuple[Any, ...]:
+    """Return a turn's content as values of :data:`COLUMNS`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If its facts are no JSON values.
+    """
+    return (
+        turn.status,
+        stored(turn.cell),
+        stored(turn.system),
+        stored(turn.model),
+        turn.begins,
+        turn.asked_at if math.isfinite(turn.asked_at) else 0.0,
+        as_facts(turn.facts),
+        stored(turn.question),
+        stored(turn.answer),
+    )
+
+
+def as_turn(columns: Sequence[Any], *, number: int = 0, outdated: bool = False) -> Turn:
+    """Return the turn of a row of id, sequence and then :data:`COLUMNS`.
+
+    Its number and whether it is outdated are not in the row, but of its thread.
+    """
+    id_, sequence, status, cell, system, model, begins, asked_at, facts, *texts = (
+        columns
+    )
+    question, answer = map(as_text, texts)
+    return Turn(
+        question,
+        answer,
+        status,
+        cell=None if cell is None else as_text(cell),
+        system=as_text(system),
+        model=as_text(model),
+        begins=bool(begins),
+        asked_at=asked_at,
+        facts=_read_facts(facts),
+        sequence=sequence,
+        id=id_,
+        number=number,
+        outdated=outdated,
+    )
+
+
+def read(database: Database, id_: int) -> Turn:
+    """Return the turn of a row that is there; it has no number."""
+    sql = f"SELECT id, sequence, {COLUMNS} FROM turns WHERE id = ?"
+    return as_turn(database.execute(sql, [id_]).fetchone())
+
+
+def stored(text: str | None) -> str | bytes | None:
+    """Return a text as it is kept: one that is no Unicode, as bytes.
+
+    Half of a surrogate pair, which a model's output or a file's name can hold, has no
+    place in a text of SQLite, but must not be the reason why a turn is lost.
+    """
+    if text is None or text.isascii():
+        return text
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+    return text
+
+
+def as_text(value: str | bytes) -> str:
+    """Return the text that :func:`stored` has kept."""
+    return value if isinstance(value, str) else value.decode("utf-8", "surrogatepass")
+
+
+def numbered(cell: str) -> tuple[str | bytes | None, str | bytes | None]:
+    """Return the bounds between which the keys ``cell#2``, ``cell#3``, ... are kept."""
+    return stored(f"{cell}#"), stored(f"{cell}$")  # "$" is what follows "#"
+
+
+def as_facts(facts: Mapping[str, Any]) -> str:
+    """Return an answer's facts as JSON.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are no JSON values: that is a fault of the program.
+    """
+    return json.dumps(dict(facts), allow_nan=False)
+
+
+def _read_facts(text: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(text))
+    except ValueError:  # damage that SQLite cannot see; the answer counts more
+        return {}

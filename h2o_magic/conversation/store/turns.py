@@ -1,0 +1,292 @@
+"""Reading turns: pages of a thread, numbers, marks and counts.
+
+All these functions take the database first, and a thread by its id there; the id 0 is
+that of a thread that does not exist, and has no turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from operator import index
+from typing import Any, TypeAlias, get_args
+
+from h2o_magic.chat.turns import ThreadInfo, Turn, TurnStatus
+from h2o_magic.conversation.store import rows
+from h2o_magic.conversation.store.database import Database
+from h2o_magic.errors import ConfigurationError
+
+__all__ = [
+    "END",
+    "Place",
+    "by_number",
+    "count",
+    "count_before",
+    "count_outdated_by",
+    "count_since_start",
+    "counts",
+    "ids",
+    "is_live",
+    "keys_of_cell",
+    "last",
+    "list_threads",
+    "page",
+    "place_of",
+    "position_of",
+    "thread_id",
+    "thread_names",
+    "with_ids",
+]
+
+#: What a turn is found by: the key of its cell, its id, or None for no turn.
+Place: TypeAlias = str | int | None
+
+#: The position after every turn.
+END = 2**62
+
+_LIVE = "thread = ? AND live = 1"
+
+
+def thread_id(database: Database, name: str) -> int:
+    """Return the id of the notebook's thread of that name; 0 if there is none."""
+    found = database.value(
+        "SELECT id FROM threads WHERE notebook = ? AND name = ?",
+        (database.notebook, rows.stored(name)),
+    )
+    return found or 0
+
+
+def place_of(database: Database, thread: int, of: Place) -> tuple[int, int]:
+    """Return id and position of a turn, or 0 and :data:`END` without one.
+
+    The id of a turn that was asked again since finds what stands in its place now. A
+    cell has two turns only if a reset of all threads was taken back from another thread
+    after it had asked anew; the later one counts.
+    """
+    if isinstance(of, int):
+        where = "position = (SELECT position FROM turns WHERE id = ? AND thread = ?)"
+        keys: tuple[Any, ...] = (of, thread)
+    else:
+        where, keys = "cell = ?", (rows.stored(of),)
+    found = database.execute(
+        f"SELECT id, position FROM turns WHERE {where} AND {_LIVE} "
+        "ORDER BY position DESC LIMIT 1",
+        (*keys, thread),
+    ).fetchone()
+    return found or (0, END)
+
+
+def position_of(database: Database, thread: str, of: Place) -> int:
+    """Return the position of a turn, or :data:`END` without one."""
+    return place_of(database, thread_id(database, thread), of)[1]
+
+
+def keys_of_cell(database: Database, cell: str) -> tuple[tuple[str, str], ...]:
+    """Return thread and key of each turn that a cell has asked, in order.
+
+    Its first question has the cell's id as its key, its second ``id#2``, and so on.
+    """
+    found = database.execute(
+        "SELECT name, cell FROM turns JOIN threads ON threads.id = thread "
+        "WHERE notebook = ? AND live = 1 AND (cell = ? OR (cell > ? AND cell < ?)) "
+        "ORDER BY thread, position",
+        (database.notebook, rows.stored(cell), *rows.numbered(cell)),
+    )
+    return tuple((rows.as_text(name), rows.as_text(key)) for name, key in found)
+
+
+def is_live(database: Database, id_: int) -> bool:
+    """Return whether a turn stands in its thread."""
+    sql = "SELECT 1 FROM turns WHERE id = ? AND live = 1"
+    return database.value(sql, [id_]) is not None
+
+
+def page(
+    database: Database, thread: str, below: int, size: int
+) -> tuple[tuple[Turn, ...], int]:
+    """Return the last turns before a position, in order, and the position of the first.
+
+    Parameters
+    ----------
+    database
+        Where to read.
+    thread
+        The thread's name.
+    below
+        The position before which to read.
+    size
+        How many turns at most; -1 for all.
+    """
+    thread_ = thread_id(database, thread)
+    found = database.execute(
+        f"SELECT position, id, sequence, {rows.COLUMNS} FROM turns "
+        f"WHERE {_LIVE} AND position < ? ORDER BY position DESC LIMIT ?",
+        (thread_, below, size),
+    ).fetchall()
+    if not found:
+        return (), 0
+    found.reverse()
+    first = found[0][0]
+    return _marked(database, thread_, first, found), first
+
+
+def last(database: Database, thread: str, size: int | None) -> tuple[Turn, ...]:
+    """Return a thread's last turns, in order; all if `size` is None."""
+    at_most = -1 if size is None else min(max(index(size), 0), END)
+    return page(database, thread, END, at_most)[0]
+
+
+def by_number(database: Database, thread: str, number: int) -> tuple[Turn, int]:
+    """Return a thread's turn of that number, and its position.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is none.
+    """
+    thread_ = thread_id(database, thread)
+    found = None
+    if 1 <= index(number) < END:
+        found = database.execute(
+            f"SELECT position, id, sequence, {rows.COLUMNS} FROM turns WHERE id = "
+            f"(SELECT id FROM turns WHERE {_LIVE} ORDER BY position LIMIT 1 OFFSET ?)",
+            (thread_, number - 1),
+        ).fetchone()
+    if found is None:
+        turns = _how_many(count(database, thread))
+        raise ConfigurationError(
+            f"thread {thread} has {turns}, there is no turn {number}"
+        )
+    return _marked(database, thread_, found[0], [found])[0], found[0]
+
+
+def ids(database: Database, thread: str) -> tuple[int, ...]:
+    """Return the ids of a thread's turns, in order."""
+    sql = f"SELECT id FROM turns WHERE {_LIVE} ORDER BY position"
+    found = database.execute(sql, [thread_id(database, thread)])
+    return tuple(id_ for (id_,) in found)
+
+
+def with_ids(
+    database: Database, thread: str, wanted: Iterable[int]
+) -> tuple[Turn, ...]:
+    """Return those of a thread's turns that have one of some ids, in order."""
+    thread_ = thread_id(database, thread)
+    sql = f"SELECT position, id, sequence, {rows.COLUMNS} FROM turns WHERE id = ?"
+    found = [
+        row
+        for id_ in set(wanted)
+        for row in database.execute(f"{sql} AND {_LIVE}", (id_, thread_))
+    ]
+    found.sort(key=lambda row: row[0])
+    return tuple(_marked(database, thread_, row[0], [row])[0] for row in found)
+
+
+def count(database: Database, thread: str) -> int:
+    """Return how many turns a thread has."""
+    return count_before(database, thread_id(database, thread), END)
+
+
+def counts(database: Database, thread: str) -> Mapping[TurnStatus, int]:
+    """Return how many turns of a thread ended in which way."""
+    found = database.execute(
+        f"SELECT status, count(*) FROM turns WHERE {_LIVE} GROUP BY status",
+        [thread_id(database, thread)],
+    )
+    return {**dict.fromkeys(get_args(TurnStatus), 0), **dict(found)}
+
+
+def count_outdated_by(database: Database, thread: str, of: Place) -> int:
+    """Return how many turns become outdated if one is asked again.
+
+    They are those after it that are not outdated now.
+    """
+    thread_, position = thread_id(database, thread), position_of(database, thread, of)
+    latest = _latest_before(database, thread_, position + 1)
+    found = database.execute(
+        f"SELECT sequence FROM turns WHERE {_LIVE} AND position > ? AND sequence >= ? "
+        "ORDER BY position",
+        (thread_, position, latest),
+    )
+    outdated = 0
+    for (sequence,) in found:
+        if sequence >= latest:
+            outdated, latest = outdated + 1, sequence
+    return outdated
+
+
+def count_since_start(database: Database, thread: str, of: Place) -> int:
+    """Count the turns before one, back to the nearest that begins anew."""
+    thread_ = thread_id(database, thread)
+    _, position = place_of(database, thread_, of)
+    start = database.value(
+        "SELECT max(position) FROM turns "
+        "WHERE thread = ? AND live = 1 AND begins = 1 AND position < ?",
+        (thread_, position),
+    )
+    found = database.value(
+        f"SELECT count(*) FROM turns WHERE {_LIVE} AND position >= ? AND position < ?",
+        (thread_, start or 0, position),
+    )
+    return int(found)
+
+
+def count_before(database: Database, thread: int, position: int) -> int:
+    """Return how many turns stand before a position."""
+    sql = f"SELECT count(*) FROM turns WHERE {_LIVE} AND position < ?"
+    (found,) = database.execute(sql, (thread, position)).fetchone()
+    return int(found)
+
+
+def list_threads(database: Database) -> tuple[ThreadInfo, ...]:
+    """Return the notebook's threads that have turns, in order of creation."""
+    found = database.execute(
+        "SELECT name, count(*), (SELECT question FROM turns "
+        "  WHERE thread = threads.id AND live = 1 ORDER BY position LIMIT 1), "
+        "max(asked_at) FROM threads JOIN turns ON thread = threads.id AND live = 1 "
+        "WHERE notebook = ? GROUP BY threads.id ORDER BY threads.id",
+        (database.notebook,),
+    )
+    return tuple(
+        ThreadInfo(rows.as_text(name), turns, rows.as_text(question), asked)
+        for name, turns, question, asked in found
+    )
+
+
+def thread_names(database: Database) -> tuple[str, ...]:
+    """Return the names of :func:`list_threads`; more turns cost no more."""
+    found = database.execute(
+        "SELECT name FROM threads WHERE notebook = ? AND EXISTS "
+        "(SELECT 1 FROM turns WHERE thread = threads.id AND live = 1) ORDER BY id",
+        (database.notebook,),
+    )
+    return tuple(rows.as_text(name) for (name,) in found)
+
+
+def _marked(
+    database: Database, thread: int, first: int, found: Sequence[Sequence[Any]]
+) -> tuple[Turn, ...]:
+    """Return rows as turns, numbered and marked as `marked` does a whole thread."""
+    number = count_before(database, thread, first)
+    latest = _latest_before(database, thread, first)
+    turns = []
+    for _, *columns in found:
+        number += 1
+        sequence = columns[1]
+        outdated = sequence < latest
+        turns.append(rows.as_turn(columns, number=number, outdated=outdated))
+        latest = max(latest, sequence)
+    return tuple(turns)
+
+
+def _latest_before(database: Database, thread: int, position: int) -> int:
+    """Return the greatest sequence number before a position; 0 without turns there."""
+    found = database.execute(
+        f"SELECT sequence FROM turns WHERE {_LIVE} AND position < ? "
+        "ORDER BY sequence DESC LIMIT 1",
+        (thread, position),
+    ).fetchone()
+    return found[0] if found else 0
+
+
+def _how_many(turns: int) -> str:
+    return {0: "no turns", 1: "1 turn"}.get(turns, f"{turns} turns")

@@ -1,0 +1,447 @@
+"""One notebook's conversation: its threads, their turns, and who is being answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path, PurePath
+
+from h2o_magic.chat.turns import Change, Thread, ThreadInfo, Turn, TurnStatus, Versions
+from h2o_magic.config.definitions import SETTINGS
+from h2o_magic.config.settings import Settings
+from h2o_magic.conversation.notifications import (
+    ComingAnswer,
+    Notification,
+    Notifications,
+    SettingChanged,
+    ThreadChanged,
+)
+from h2o_magic.conversation.queue import FifoLock
+from h2o_magic.conversation.record import Record
+from h2o_magic.errors import ConfigurationError, expect
+
+#: Where a setting comes from that is saved with the notebook.
+_SAVED = "this notebook"
+
+
+class Conversation:
+    """The threads of one notebook, one of which is current.
+
+    Several answers may be on their way: those of different threads at once, those of
+    one thread one after the other. Asking again in a turn's place keeps the old answer
+    as a version of the turn; the turns after it are marked as outdated.
+
+    Attributes
+    ----------
+    notifications : Notifications
+        Sends what happens to the conversation.
+    demo_told : bool
+        True once an answer has said that demo weights answer.
+
+    Parameters
+    ----------
+    record
+        Where the turns are kept.
+    settings
+        The settings in force; ``thread`` names the current thread.
+    """
+
+    def __init__(self, record: Record, settings: Settings) -> None:
+        self.notifications = Notifications()
+        self.demo_told = False
+        self._record = record
+        self._settings = settings
+        self._queues: dict[str, FifoLock[ComingAnswer]] = {}
+        self._drafts: dict[str, str] = {}
+        self._go_to_saved_thread()
+        settings.watch(self._on_setting)
+        self.notifications.listen(self._stop_removed)
+
+    @property
+    def record(self) -> Record:
+        """Where the turns are kept."""
+        return self._record
+
+    @record.setter
+    def record(self, record: Record) -> None:
+        self._record.close()
+        self._record = record
+        self._go_to_saved_thread()
+        self.changed(None)
+
+    @property
+    def thread(self) -> str:
+        """The name of the thread that is used where no other is named."""
+        return str(self._settings["thread"])
+
+    @thread.setter
+    def thread(self, name: str) -> None:
+        self._settings.set("thread", name, _SAVED)
+
+    def changed(self, thread: str | None) -> None:
+        """Tell listeners that a thread's turns changed; None for all threads.
+
+        The methods here do so themselves; only who changes the `record` has to.
+        """
+        self.notifications.send(ThreadChanged(thread))
+
+    def turns(
+        self, thread: str | None = None, *, last: int | None = None
+    ) -> tuple[Turn, ...]:
+        """Return the turns of a thread in order, or only its `last` ones.
+
+        Parameters
+        ----------
+        thread
+            Name of the thread; None for the current one.
+        last
+            How many at most, counted from the end; None for all.
+        """
+        expect("how many turns", last, int, optional=True)
+        return self.record.turns(self.name_of(thread), last=last)
+
+    def counts(self, thread: str | None = None) -> Mapping[TurnStatus, int]:
+        """Return how many turns of a thread have each status."""
+        return self.record.counts(self.name_of(thread))
+
+    def turn(self, number: int, thread: str | None = None) -> Turn:
+        """Return one turn by its number, which begins at 1.
+
+        Raises
+        ------
+        ConfigurationError
+            If the thread has no such turn.
+        """
+        expect("a turn's number", number, int)
+        return self.record.turn(self.name_of(thread), number)
+
+    def threads(self) -> tuple[ThreadInfo, ...]:
+        """Return the threads that have turns, in the order in which they began."""
+        return self.record.threads()
+
+    def fork(
+        self,
+        new: str,
+        *,
+        at: int | None = None,
+        thread: str | None = None,
+        overwrite: bool = False,
+    ) -> int:
+        """Copy a thread's turns, up to number `at`, into a new thread.
+
+        Parameters
+        ----------
+        new
+            Name of a thread without turns.
+        at
+            Number of the last turn to copy; None for all.
+        thread
+            Name of the thread to copy from; None for the current one.
+        overwrite
+            True removes the turns that `new` has.
+
+        Returns
+        -------
+        int
+            How many turns were copied.
+
+        Raises
+        ------
+        ConfigurationError
+            If `new` is taken or is not a name, or there is nothing to copy.
+        """
+        expect("a turn's number", at, int, optional=True)
+        name = self.name_of(new)
+        count = self.record.fork(self.name_of(thread), name, at, overwrite=overwrite)
+        self.changed(name)
+        return count
+
+    def reset(
+        self,
+        thread: str | None = None,
+        *,
+        everything: bool = False,
+        erase: bool = False,
+    ) -> int:
+        """Forget a thread's turns, and return how many it had.
+
+        Parameters
+        ----------
+        thread
+            Name of the thread; None for the current one.
+        everything
+            True forgets all threads of the notebook.
+        erase
+            True also erases them from the disk, so that :meth:`undo` cannot bring them
+            back.
+        """
+        name = None if everything else self.name_of(thread)
+        count = self.record.reset(name, erase=erase)
+        self.changed(name)
+        return count
+
+    def drop(self, number: int, thread: str | None = None) -> Turn:
+        """Remove one turn from a thread, and return it.
+
+        Raises
+        ------
+        ConfigurationError
+            If the thread has no such turn.
+        """
+        expect("a turn's number", number, int)
+        name = self.name_of(thread)
+        turn = self.record.drop(name, number)
+        self.changed(name)
+        return turn
+
+    def undo(self, thread: str | None = None) -> Change | None:
+        """Undo the last change to a thread, and return what it was.
+
+        A question asked, or asked again, a reset, a drop, a fork, an import. None if
+        there is nothing to undo.
+        """
+        return self._announced(self.record.undo(self.name_of(thread)))
+
+    def redo(self, thread: str | None = None) -> Change | None:
+        """Redo the change that was undone last; None if there is none."""
+        return self._announced(self.record.redo(self.name_of(thread)))
+
+    # Versions of a turn
+
+    def versions(self, number: int, thread: str | None = None) -> Versions:
+        """Return what was asked and answered in a turn's place, oldest first.
+
+        The last 20 are kept.
+
+        Raises
+        ------
+        ConfigurationError
+            If the thread has no such turn.
+        """
+        expect("a turn's number", number, int)
+        return self.record.versions(self.name_of(thread), number)
+
+    def version_counts(
+        self, thread: str | None = None, *, of: Collection[int] | None = None
+    ) -> Mapping[int, tuple[int, int]]:
+        """Return which version is chosen, and of how many, by the ids of turns.
+
+        Turns that were asked once are left out. With ids, `of` these turns only.
+        """
+        return self.record.version_counts(self.name_of(thread), of)
+
+    def choose_version(
+        self, number: int, version: int, thread: str | None = None
+    ) -> Turn:
+        """Put another version in a turn's place, and return it.
+
+        The turns after it are marked as outdated, except those that were asked on it.
+
+        Parameters
+        ----------
+        number
+            The turn's, from 1.
+        version
+            Its place in :meth:`versions`, from 1.
+        thread
+            Name of the thread; None for the current one.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such turn or version, or the turn is being answered.
+        """
+        expect("a turn's number", number, int)
+        expect("a version's number", version, int)
+        name = self.name_of(thread)
+        turn = self.record.choose(name, number, version)
+        self.changed(name)
+        return turn
+
+    # Answers to come, listeners, drafts
+
+    def queue(self, thread: str) -> FifoLock[ComingAnswer]:
+        """Return the queue of a thread's answers."""
+        return self._queues.setdefault(thread, FifoLock())
+
+    def coming(self, thread: str | None = None) -> tuple[ComingAnswer, ...]:
+        """Return the answers (`Answer`) that are being asked for, in their order.
+
+        The first is being written, the others wait for those before them.
+
+        Parameters
+        ----------
+        thread
+            Name of the thread; None for the current one.
+        """
+        return self.queue(self.name_of(thread)).holders
+
+    def stop(self, thread: str | None = None) -> int:
+        """Stop the answers that :meth:`coming` returns, and return how many.
+
+        What came of them is kept, and marked; those that wait are not asked.
+        """
+        coming = self.coming(thread)
+        for answer in reversed(coming):  # so that none begins before it is stopped
+            answer.stop()
+        return len(coming)
+
+    def listen(self, callback: Callable[[Notification], object]) -> Callable[[], None]:
+        """Call `callback` with what happens to the conversation.
+
+        Parameters
+        ----------
+        callback
+            Takes a notification: ``QueueChanged``, ``AnswerStarted``, ``AnswerGrew``,
+            ``AnswerEnded``, ``ThreadChanged`` or ``SettingChanged``. It is called in
+            the thread where that happens, which waits for it: it should return soon and
+            ask nothing. What it raises is logged. What other kernels do to the same
+            notebook is not notified.
+
+        Returns
+        -------
+        callable
+            Ends the listening.
+        """
+        return self.notifications.listen(callback)
+
+    def draft(self, thread: str | None = None) -> str:
+        """Return the unsent question of a thread; empty if there is none."""
+        return self._drafts.get(self.name_of(thread), "")
+
+    def keep_draft(self, thread: str | None, text: str) -> None:
+        """Keep the unsent question of a thread, in memory only."""
+        expect("a draft", text, str)
+        self._drafts[self.name_of(thread)] = text
+
+    # To and from files
+
+    def export_text(
+        self, suffix: str, *, thread: str | None = None, everything: bool = False
+    ) -> str:
+        """Return a thread as the text of a file.
+
+        Parameters
+        ----------
+        suffix
+            ``.md``, ``.json``, ``.jsonl`` or ``.ipynb``.
+        thread
+            Name of the thread; None for the current one.
+        everything
+            True for all threads of the notebook.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such format, or no turn.
+        """
+        from h2o_magic.conversation.formats import files  # noqa: PLC0415
+
+        return files.as_text(suffix, self._filled_threads(thread, everything))
+
+    def export(
+        self,
+        path: str | Path,
+        *,
+        thread: str | None = None,
+        everything: bool = False,
+        overwrite: bool = False,
+    ) -> int:
+        """Write a thread to a file, and return how many turns were written.
+
+        Parameters
+        ----------
+        path
+            The file; its suffix says the format.
+        thread, everything
+            As for :meth:`export_text`.
+        overwrite
+            True replaces an existing file.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such format, no turn, or the file cannot be written.
+        """
+        from h2o_magic.conversation.formats import files  # noqa: PLC0415
+
+        expect("a file's path", path, str | PurePath)
+        threads = self._filled_threads(thread, everything)
+        return files.write(path, threads, overwrite=overwrite)
+
+    def import_file(
+        self, path: str | Path, *, thread: str | None = None
+    ) -> tuple[Thread, ...]:
+        """Read conversations from a file into threads of their own.
+
+        Parameters
+        ----------
+        path
+            A file that :meth:`export` wrote as ``.json``, ``.jsonl`` or ``.ipynb``, or
+            another of these kinds: OpenAI messages, or a notebook with ``%%h2o`` cells.
+        thread
+            Name of a thread without turns that takes the file's only conversation;
+            None keeps the file's names, with a number added to those that are taken.
+
+        Returns
+        -------
+        tuple of Thread
+            The threads as they are now named.
+
+        Raises
+        ------
+        ConfigurationError
+            If the file cannot be read or is none of these. Then nothing is changed.
+        """
+        from h2o_magic.conversation.formats import files  # noqa: PLC0415
+
+        expect("a file's path", path, str | PurePath)
+        name = None if thread is None else self.name_of(thread)
+        taken = set(self.record.thread_names())
+        threads = files.named(files.read(path), taken, name)
+        self.record.add(threads)
+        for added in threads:
+            self.changed(added.name)
+        return threads
+
+    def name_of(self, thread: str | None) -> str:
+        """Return a thread's name, checked; that of the current one for None."""
+        return self.thread if thread is None else str(SETTINGS["thread"].check(thread))
+
+    def _filled_threads(
+        self, thread: str | None, everything: bool
+    ) -> tuple[Thread, ...]:
+        """Return the threads to export; they have at least one turn."""
+        name = self.name_of(thread)
+        names = self.record.thread_names() if everything else (name,)
+        threads = tuple(Thread(n, self.turns(n)) for n in names)
+        if not any(t.turns for t in threads):
+            where = "the conversation" if everything else f"thread {name}"
+            raise ConfigurationError(f"{where} has no turn to export: ask something")
+        return threads
+
+    def _announced(self, change: Change | None) -> Change | None:
+        for thread in change.threads if change else ():
+            self.changed(thread)
+        return change
+
+    def _go_to_saved_thread(self) -> None:
+        """Go to the thread that the notebook was left in, if nobody chose another."""
+        saved = self.record.thread
+        if saved and not self._settings.chosen("thread"):
+            self._settings.set("thread", saved, _SAVED)
+
+    def _on_setting(self, setting: str) -> None:
+        if setting == "thread":
+            self.record.thread = self.thread
+        self.notifications.send(SettingChanged(setting))
+
+    def _stop_removed(self, notification: Notification) -> None:
+        """Stop the answers whose turns a change has removed."""
+        if not isinstance(notification, ThreadChanged):
+            return
+        for thread, queue in list(self._queues.items()):
+            if notification.thread in (None, thread):
+                for answer in queue.holders[:1]:
+                    turn = answer.turn
+                    if turn is not None and not self.record.is_there(turn.id):
+                        answer.stop()
