@@ -8,10 +8,10 @@ from typing import Any
 import ipywidgets
 from IPython.display import publish_display_data
 
-from h2o_magic.chat_panel.chat import Chat
+from h2o_magic.chat_panel.controller import Host, View
 from h2o_magic.chat_panel.controls import Controls
 from h2o_magic.chat_panel.transcript import MOST_TURNS, transcript
-from h2o_magic.chat_panel.view import Host, View
+from h2o_magic.chat_panel.widget import Chat
 from h2o_magic.conversation.session import Session
 
 __all__ = ["Panel"]

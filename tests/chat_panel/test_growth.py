@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from h2o_magic.chat_panel.growth import Growth
+from h2o_magic.chat_panel.stream import Growth
 
 TEXT = """# Title
 

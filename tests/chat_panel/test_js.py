@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from h2o_magic import chat_panel
-from h2o_magic.chat_panel.chat import _MODULES, joined_modules
+from h2o_magic.chat_panel.widget import _MODULES, joined_modules
 
 FOLDER = Path(chat_panel.__file__).parent / "js"
 

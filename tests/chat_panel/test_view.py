@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from h2o_magic.chat.turns import Thread, Turn
-from h2o_magic.chat_panel.view import View
+from h2o_magic.chat_panel.controller import View
 from h2o_magic.config.settings import Settings
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ConfigurationError
@@ -147,7 +147,7 @@ def test_a_page_that_comes_later_gets_all_that_has_grown(
 def test_an_end_does_not_wait_for_the_next_step(
     page: Page, server: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("h2o_magic.chat_panel.view.INTERVAL", 3600)
+    monkeypatch.setattr("h2o_magic.chat_panel.controller.INTERVAL", 3600)
     go_on = threading.Event()
     server.script = ["Some. ", go_on, "More."]
     page.say("ask", text="What?")
@@ -275,7 +275,7 @@ def test_an_answer_in_a_long_thread_makes_the_panel_read_its_turn_only(
     from h2o_magic.conversation.store import rows  # noqa: PLC0415
 
     # The transcript, which reads more, would come where this takes over a second.
-    monkeypatch.setattr("h2o_magic.chat_panel.view.KEEP_AFTER", 3600)
+    monkeypatch.setattr("h2o_magic.chat_panel.controller.KEEP_AFTER", 3600)
     turns = [Turn(f"Question {number}?", "Yes.") for number in range(500)]
     page.session.record.add([Thread("main", tuple(turns))])
     page.session.settings.set("max_turns", 0)
@@ -331,7 +331,7 @@ def test_half_a_character_that_is_typed_or_written_harms_nothing(
 def test_what_cannot_be_shown_is_told_and_the_next_is_shown(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("h2o_magic.chat_panel.telling.row_of", lambda *_, **__: 1 // 0)
+    monkeypatch.setattr("h2o_magic.chat_panel.messages.row_of", lambda *_, **__: 1 // 0)
     page.say("ask", text="hello")
     assert "division" in page.wait_for("refused")["text"]
     monkeypatch.undo()

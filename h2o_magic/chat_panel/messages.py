@@ -11,9 +11,9 @@ from functools import cache
 from typing import Any
 
 from h2o_magic.chat.turns import Turn
-from h2o_magic.chat_panel.growth import Running
 from h2o_magic.chat_panel.html import as_html
 from h2o_magic.chat_panel.rows import row_of
+from h2o_magic.chat_panel.stream import Running
 from h2o_magic.chat_panel.wire import sendable
 from h2o_magic.conversation.session import Session
 

@@ -16,8 +16,8 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from h2o_magic.chat.turns import Turn
-from h2o_magic.chat_panel.growth import Running
-from h2o_magic.chat_panel.telling import Telling
+from h2o_magic.chat_panel.messages import Telling
+from h2o_magic.chat_panel.stream import Running
 from h2o_magic.chat_panel.transcript import MOST_TURNS, transcript
 from h2o_magic.chat_panel.wire import sendable
 from h2o_magic.conversation.background import BackgroundAnswer
