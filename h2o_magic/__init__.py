@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from h2o_magic.backends.gptgm import create_completion
-    from h2o_magic.current import connect, session
-    from h2o_magic.extension import panel
+    from h2o_magic.ipython.extension import panel
+    from h2o_magic.ipython.sessions import connect, session
 
 __all__ = [
     "connect",
@@ -31,14 +31,14 @@ __all__ = [
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register the magics with `shell`: what ``%load_ext h2o_magic`` calls."""
-    from h2o_magic import extension  # noqa: PLC0415
+    from h2o_magic.ipython import extension  # noqa: PLC0415
 
     extension.load(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Leave `shell` as it was before: what ``%unload_ext h2o_magic`` calls."""
-    from h2o_magic import extension  # noqa: PLC0415
+    from h2o_magic.ipython import extension  # noqa: PLC0415
 
     extension.unload(shell)
 
@@ -49,11 +49,11 @@ def __getattr__(name: str) -> Any:
 
         return create_completion
     if name in ("connect", "session"):
-        from h2o_magic import current  # noqa: PLC0415
+        from h2o_magic.ipython import sessions  # noqa: PLC0415
 
-        return getattr(current, name)
+        return getattr(sessions, name)
     if name == "panel":
-        from h2o_magic import extension  # noqa: PLC0415
+        from h2o_magic.ipython import extension  # noqa: PLC0415
 
         return extension.panel
     if name == "__version__":

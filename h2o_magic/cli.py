@@ -166,7 +166,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _pull(options: argparse.Namespace) -> None:
-    from h2o_magic.pull_view import TerminalPull  # noqa: PLC0415 - only here
+    from h2o_magic.ipython.display.download import TerminalPull  # noqa: PLC0415 - only here
     from h2o_magic.weights.pull import pull  # noqa: PLC0415 - the extra
 
     view = TerminalPull(options.name, sys.stderr, "h2o-magic pull")

@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 
-from h2o_magic import current
-from h2o_magic.arguments import AskOptions, help_text, parse_words
 from h2o_magic.chat.events import Notice, ReasoningDelta, Replaced, TextDelta
 from h2o_magic.conversation.answer import Answer
 from h2o_magic.conversation.preview_view import preview_plain
 from h2o_magic.errors import ConfigurationError, H2OMagicError
+from h2o_magic.ipython import sessions
 from h2o_magic.ipython.display.result import render
+from h2o_magic.ipython.options import AskOptions, help_text, parse_words
 from h2o_magic.rendering import tables
 from h2o_magic.rendering.footer import footer
 from h2o_magic.rendering.schema import load
@@ -82,7 +82,7 @@ def _ask(words: Sequence[str]) -> int:
         _write(help_text(_USAGE, without=_NOT_HERE))
         return 0
     _refuse(options)
-    session = current.session()
+    session = sessions.session()
     for problem in (*session.settings.problems, *session.settings.unknown):
         _say(problem)
     schema = None if options.schema is None else load(options.schema)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from h2o_magic import subcommands
-from h2o_magic.arguments import parse_ask, retry_settings
 from h2o_magic.chat_panel import Panel
-from h2o_magic.completion import lines, names
-from h2o_magic.completion.place import Command, Prompt
-from h2o_magic.completion.values import Values, visible
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.conversation.background import BackgroundAnswer
-from h2o_magic.display import shown_by
 from h2o_magic.errors import ConfigurationError, MisuseError, did_you_mean, nearest
-from h2o_magic.subcommands.base import CommandContext
+from h2o_magic.ipython import commands
+from h2o_magic.ipython.commands.base import CommandContext
+from h2o_magic.ipython.completion import lines, names
+from h2o_magic.ipython.completion.cursor import Command, Prompt
+from h2o_magic.ipython.completion.values import Values, visible
+from h2o_magic.ipython.display.views import shown_by
+from h2o_magic.ipython.options import parse_ask, retry_settings
 
 #: What only a cell can do, and why.
 _CELLS_ONLY = {
@@ -91,9 +91,9 @@ class PanelHost:
         A path such as ``usr/bin/python`` does not.
         """
         name = _first_word(line)
-        if subcommands.find(name) is not None:
+        if commands.find(name) is not None:
             return True
-        return "/" not in name and nearest(name, subcommands.SUBCOMMANDS) is not None
+        return "/" not in name and nearest(name, commands.SUBCOMMANDS) is not None
 
     def ask_by_command(self, line: str) -> BackgroundAnswer | None:
         """Ask what a subcommand asks in the background; None if it asks nothing.
@@ -129,15 +129,15 @@ class PanelHost:
         name = _first_word(line)
         if name in _CELLS_ONLY:
             raise ConfigurationError(f"/{name}: {_CELLS_ONLY[name]}")
-        if subcommands.find(name) is None:
-            hint = did_you_mean(name, subcommands.SUBCOMMANDS)
+        if commands.find(name) is None:
+            hint = did_you_mean(name, commands.SUBCOMMANDS)
             raise ConfigurationError(
                 f"/{name}: no such command: {hint} "
                 "(to ask it as a question, put a space before it)"
             )
         said: list[str] = []
         with shown_by(said.append):
-            subcommands.run(self._context, line)
+            commands.run(self._context, line)
         return "\n\n".join(said)
 
 

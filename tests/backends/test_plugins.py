@@ -23,9 +23,9 @@ from h2o_magic.errors import BackendError, ConfigurationError, ProtocolError
 from tests.backends.replayed import NOTHING, routes
 from tests.backends.scripted import Answer, Request, answer, document, serving
 from tests.docs.pages import pages
+from tests.ipython.completion.test_completion import texts
 from tests.packages import importable, install, write_plugin
 from tests.shells import ipython
-from tests.test_completion import texts
 
 TAGS = document({"models": [{"name": "qwen", "size": 5}, {"name": "phi", "size": 6}]})
 OPENAI = document({"data": [{"id": "qwen", "owned_by": "library"}]})

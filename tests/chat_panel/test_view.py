@@ -15,8 +15,8 @@ from h2o_magic.chat_panel.controller import View
 from h2o_magic.config.settings import Settings
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.ipython.magics import H2OMagics
 from h2o_magic.ipython.panel_host import PanelHost
-from h2o_magic.magics import H2OMagics
 from h2o_magic.prompts.expand import expand
 from tests.stand_in import StandIn
 

@@ -40,14 +40,14 @@ import pytest
 from traitlets.config import Config
 
 import h2o_magic
-from h2o_magic.arguments import help_rows, parse_cell_line
 from h2o_magic.config.settings import SETTINGS, Settings
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.magics import H2OMagics
+from h2o_magic.ipython.commands import SUBCOMMANDS, find
+from h2o_magic.ipython.commands.usage import read, take_apart
+from h2o_magic.ipython.magics import H2OMagics
+from h2o_magic.ipython.options import help_rows, parse_cell_line
 from h2o_magic.rendering.answer_text import AnswerText
-from h2o_magic.subcommands import SUBCOMMANDS, find
-from h2o_magic.subcommands.usage import read, take_apart
 from tests.docs.machine import Machine, machine
 from tests.docs.pages import Fence, Page, pages
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from h2o_magic.config.models import MODELS
-from h2o_magic.subcommands import SUBCOMMANDS
+from h2o_magic.ipython.commands import SUBCOMMANDS
 from tests.kernel.conftest import TIMEOUT, Notebook
 from tests.stand_in import StandIn
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from h2o_magic.conversation.answer import Answer
 from h2o_magic.errors import ConfigurationError, H2OMagicError
-from h2o_magic.next_cell import code_for_cell
+from h2o_magic.ipython.next_cell import code_for_cell
 from h2o_magic.rendering import footer, tables
 from h2o_magic.rendering.blocks import close_fence
 

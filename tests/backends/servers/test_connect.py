@@ -21,7 +21,6 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.formatters import DisplayFormatter
 
 import h2o_magic
-from h2o_magic import current, subcommands
 from h2o_magic.backends import Backend, ModelInfo
 from h2o_magic.backends.http import Cancellation, Endpoint, Timeouts, Transport
 from h2o_magic.backends.servers import scan
@@ -42,6 +41,7 @@ from h2o_magic.errors import (
     ProtocolError,
     StatusError,
 )
+from h2o_magic.ipython import commands, sessions
 from tests.backends.replayed import NOTHING, replayed, routes
 from tests.backends.scripted import (
     Answer,
@@ -51,8 +51,8 @@ from tests.backends.scripted import (
     serving,
 )
 from tests.conversation.test_session import ScriptedBackend
+from tests.ipython.commands.test_commands import rows, shown
 from tests.shells import ipython
-from tests.test_subcommands import rows, shown
 
 KEY = "geheim-0123456789abcdef"
 VLLM = replayed("openai/vllm_api_server/models")
@@ -813,7 +813,7 @@ class Bench:
 
     def run(self, line: str) -> dict[str, str]:
         before = len(self.publisher.outputs)
-        subcommands.run(cast(Any, self), line)
+        commands.run(cast(Any, self), line)
         (output,) = self.publisher.outputs[before:]
         return cast(dict[str, str], output["data"])
 
@@ -825,7 +825,7 @@ class Bench:
 
     def refused(self, line: str) -> str:
         with pytest.raises(H2OMagicError) as error:
-            subcommands.run(cast(Any, self), line)
+            commands.run(cast(Any, self), line)
         assert "\n" not in str(error.value)
         return str(error.value)
 
@@ -916,7 +916,7 @@ def test_models_come_from_the_last_list_with_its_age(
         assert listed[0][3] == "4,096 tokens"
         bench.session.close()
     now = __import__("time").time() + 7300
-    monkeypatch.setattr("h2o_magic.subcommands.server.time.time", lambda: now)
+    monkeypatch.setattr("h2o_magic.ipython.commands.models.time.time", lambda: now)
     output = bench.run("models")
     assert [row[0] for row in rows(output["text/markdown"])][:2] == ["qwen ✓", "phi"]
     assert "does not answer; this is its list of 2 hours ago" in output["text/plain"]
@@ -1060,7 +1060,7 @@ def test_a_scan_asks_no_other_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_package_connects_the_running_notebook(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(current, "_without_shell", [])
+    monkeypatch.setattr(sessions, "_without_shell", [])
     monkeypatch.setenv("LAB_KEY", KEY)
     with serving(openai_server("qwen", key=KEY)) as server:
         connected = h2o_magic.connect(server.url, name="lab", key_env="LAB_KEY")

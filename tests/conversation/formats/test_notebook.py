@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from h2o_magic.arguments import parse_cell_line
 from h2o_magic.chat.facts import Facts
 from h2o_magic.chat.turns import Thread, Turn
 from h2o_magic.conversation.formats.ipynb import read, write
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.ipython.options import parse_cell_line
 from h2o_magic.rendering.footer import answer_markdown, answer_plain
 from tests.conversation.formats.conversations import CONVERSATION, FACTS
 

@@ -1,0 +1,183 @@
+"""How a download is shown: in a notebook, in a terminal, in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TextIO
+
+from h2o_magic.rendering.tables import literal, printable
+from h2o_magic.weights.progress import (
+    Fetched,
+    FetchEvent,
+    Plan,
+    Progress,
+    Speed,
+    bar,
+    progress_words,
+)
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+#: Seconds between two drawings.
+_INTERVAL = 0.5
+_WIDTH = 24
+#: Hundredths between two lines in a log.
+_STEP = 10
+
+
+def make_pull_view(
+    shell: InteractiveShell | None, model: str
+) -> NotebookPull | TerminalPull:
+    """Return the view of a download that fits the front end."""
+    if hasattr(shell, "kernel"):
+        return NotebookPull(model)
+    return TerminalPull(model, sys.stdout)
+
+
+class _Paced:
+    """Measures the speed, and says when it is time to draw."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._speed = Speed()
+        self._next = 0.0
+
+    def words(self, progress: Progress) -> str | None:
+        """Return how far it is; None while the last drawing is too new."""
+        now = self._clock()
+        if now < self._next and progress.done < progress.total:
+            return None
+        self._next = now + _INTERVAL
+        if progress.checking:
+            return progress_words(progress, None)
+        return progress_words(progress, self._speed.add(now, progress.done))
+
+
+class NotebookPull:
+    """Redraws one output of the cell, which needs no widget and stays readable.
+
+    Parameters
+    ----------
+    model
+        The name that the user gave.
+    clock
+        Returns the time in seconds.
+    """
+
+    def __init__(self, model: str, clock: Callable[[], float] = time.monotonic) -> None:
+        from h2o_magic.ipython.display.live import Output  # noqa: PLC0415 - of a notebook
+
+        self._model = model
+        self._paced = _Paced(clock)
+        self._output = Output()
+        self._head: tuple[str, ...] = ()
+        self._last = ""
+        self._resumes = True
+
+    def tell(self, event: FetchEvent) -> None:
+        """Show how it goes."""
+        match event:
+            case Plan():
+                self._head, self._resumes = event.lines, event.resumes
+                self._draw("beginning")
+            case Progress():
+                words = self._paced.words(event)
+                if words is not None:
+                    self._draw(f"{bar(event, _WIDTH)} {words}")
+            case Fetched():
+                said = f"{self._model}: {event.path.name} {event.words}"
+                more = "" if event.how == "local" else ". The next answer comes from it"
+                self._draw(f"{said}{more}.")
+
+    def stopped(self) -> str:
+        """Show that it was interrupted, and return how to go on."""
+        self._draw(f"stopped: {self._last}" if self._last else "stopped")
+        return _how_to_go_on(f"%h2o pull {self._model}", resumes=self._resumes)
+
+    def _draw(self, line: str) -> None:
+        self._last = line
+        shown = [*self._head, line]
+        plain = "\n".join(printable(text) for text in shown)
+        markdown = "<br>".join(literal(text) for text in shown)
+        self._output.show({"text/markdown": markdown, "text/plain": plain}, {})
+
+
+class TerminalPull:
+    """Redraws one line of a terminal; in a file, a line for each tenth.
+
+    Parameters
+    ----------
+    model
+        The name that the user gave.
+    stream
+        Where to write.
+    command
+        What goes on with an interrupted download.
+    clock
+        Returns the time in seconds.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        stream: TextIO,
+        command: str = "%h2o pull",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._model = model
+        self._stream = stream
+        self._command = command
+        self._paced = _Paced(clock)
+        self._terminal = stream.isatty()
+        self._drawn = 0
+        self._tenths = 0
+        self._resumes = True
+
+    def tell(self, event: FetchEvent) -> None:
+        """Show how it goes."""
+        match event:
+            case Plan():
+                self._resumes = event.resumes
+                self._line(*event.lines)
+            case Progress():
+                self._progress(event)
+            case Fetched():
+                self._line(f"{self._model}: {event.path.name} {event.words}")
+
+    def stopped(self) -> str:
+        """End the line, and return how to go on."""
+        if self._drawn:
+            self._line()
+        command = f"{self._command} {self._model}"
+        return _how_to_go_on(command, resumes=self._resumes)
+
+    def _progress(self, event: Progress) -> None:
+        words = self._paced.words(event)
+        tenths = _STEP * event.done // max(event.total, 1)
+        if words is None:
+            return
+        if self._terminal:
+            text = f"{bar(event, _WIDTH)} {words}"
+            self._write("\r" + text.ljust(self._drawn))
+            self._drawn = len(text)
+        elif tenths > self._tenths:
+            self._tenths = tenths
+            self._line(words)
+
+    def _line(self, *lines: str) -> None:
+        begin = "\n" if self._drawn else ""
+        self._drawn = 0
+        self._write(begin + "".join(f"{printable(line)}\n" for line in lines))
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
+
+
+def _how_to_go_on(command: str, *, resumes: bool) -> str:
+    if not resumes:
+        return f"Stopped: `{command}` starts over."
+    return f"Stopped. The partial download is kept: `{command}` resumes it."

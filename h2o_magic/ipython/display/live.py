@@ -1,0 +1,243 @@
+"""The live views of a notebook: an answer drawn while it grows.
+
+How a long answer streams without sending its text again for every token: outputs of
+the cell are *sealed* (never touched again), one is *recent*, and the last is the
+*tail*, the only one that is redrawn all the time: the unfinished block, and the few
+before it. When those are enough, recent takes them in, or, if it is full, is sealed,
+and the tail becomes recent, so that most draws send one message. JupyterLab shows at
+most 50 outputs of a cell, so full means a share of a long answer, and a larger one the
+more there are. At the end all give way to one output with the whole answer, which needs
+no widget and reads well on GitHub.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from IPython.display import clear_output, publish_display_data
+
+from h2o_magic.ipython.display.pacer import Pacer
+from h2o_magic.rendering.blocks import BlockSplitter, Piece, joined
+from h2o_magic.rendering.sanitize import harmless
+from h2o_magic.rendering.tables import literal
+
+__all__ = ["Output", "SingleView", "StreamedView"]
+
+#: Seconds from draw to draw, so that about nine a second are seen, and the least for
+#: each message: at most 14 a second.
+DRAW_INTERVAL = 0.112
+MESSAGE_INTERVAL = 0.07
+#: Characters of settled blocks that leave the tail. A message has some 600 bytes beside
+#: its text: fewer would save little. With the answer's length it grows by a share.
+TAIL_LIMIT = 500
+TAIL_SHARE = 300
+#: Characters that a recent output holds before it is sealed: so many, or a share of the
+#: answer. It is sent again for each tail it takes in, so a long answer costs the less
+#: the smaller they are, and a short one should leave it outputs: `benchmarks iopub`.
+RECENT_LIMIT = 1500
+RECENT_SHARE = 11
+#: Outputs that a cell never has more of, and most characters a second of one.
+MOST_OUTPUTS = 50
+MOST_CHARACTERS = 200_000
+#: Most characters a second that redrawing a whole answer may send.
+REDRAW_BUDGET = 50_000
+
+
+class Output:
+    """One output of a cell that can be redrawn."""
+
+    def __init__(self) -> None:
+        self._id = uuid.uuid4().hex[:12]  # it is in each message
+        self._drawn: str | None = None
+
+    @property
+    def drawn(self) -> str:
+        """The Markdown that it shows."""
+        return self._drawn or ""
+
+    def draw(self, markdown: str) -> int:
+        """Show `markdown`; return 1 if a message was needed, else 0."""
+        if markdown == self.drawn:
+            return 0
+        self.show({"text/markdown": harmless(markdown)}, {})
+        self._drawn = markdown
+        return 1
+
+    def show(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        """Show something by its media types."""
+        publish_display_data(
+            data,
+            metadata=metadata,
+            transient={"display_id": self._id},
+            update=self._drawn is not None,
+        )
+        self._drawn = ""
+
+
+class _PacedView:
+    """What the live views share: a pacer, and a sign of life before the first text."""
+
+    def __init__(self, draw: Callable[[], float], waiting: str) -> None:
+        self._awaited = waiting
+        self._waiting = f"<sub>{waiting}</sub>"
+        self._pacer = Pacer(draw)
+
+    def notice(self, text: str) -> None:
+        """Show what is being done in place of the sign of life; empty: that again."""
+        self._waiting = f"<sub>{literal(text) or self._awaited}</sub>"
+        self._pacer.request()
+
+    def __exit__(self, *_: object) -> None:
+        self._pacer.__exit__(None, None, None)
+
+
+class SingleView(_PacedView):
+    """Redraws one output: for a cell that shows other things too.
+
+    The whole text is sent each time, so it is redrawn the more seldom the longer it is.
+    """
+
+    def __init__(self, waiting: str) -> None:
+        super().__init__(self._draw, waiting)
+        self._output = Output()
+        self._text = ""
+
+    def __enter__(self) -> SingleView:
+        """Begin to draw."""
+        self._pacer.__enter__()
+        return self
+
+    def wait(self) -> None:
+        """Show the sign of life; the first text need not wait after it."""
+        self._output.draw(self._waiting)
+
+    def write(self, text: str) -> None:
+        """Append text."""
+        self._text += text
+        self._pacer.request()
+
+    def replace(self, text: str) -> None:
+        """Show `text` in place of everything."""
+        self._text = text
+        self._pacer.request()
+
+    def finish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        """Turn the output into the end result."""
+        self._pacer.__exit__(None, None, None)
+        self._output.show(data, metadata)
+
+    def clear(self) -> None:
+        """Empty the output."""
+        self._pacer.__exit__(None, None, None)
+        self._output.draw(" ")
+
+    def _draw(self) -> float:
+        text = self._text
+        sent = self._output.draw(text if text.strip() else self._waiting)
+        return _rest(sent) + sent * len(text) / REDRAW_BUDGET
+
+
+class StreamedView(_PacedView):
+    """Sealed, recent and tail outputs, replaced by one at the end."""
+
+    def __init__(self, waiting: str) -> None:
+        super().__init__(self._draw, waiting)
+        # Written by the reader of the answer, drawn on the pacer's thread: True marks
+        # a text that replaces all before it.
+        self._news: deque[tuple[bool, str]] = deque()
+        self._start_over()
+
+    def __enter__(self) -> StreamedView:
+        """Begin to draw."""
+        self._pacer.__enter__()
+        return self
+
+    def wait(self) -> None:
+        """Show the sign of life; the first text need not wait after it."""
+        self._tail.draw(self._waiting)
+
+    def write(self, text: str) -> None:
+        """Append text."""
+        self._news.append((False, text))
+        self._pacer.request()
+
+    def replace(self, text: str) -> None:
+        """Clear the cell and show `text`."""
+        self._news.append((True, text))
+        self._pacer.request()
+
+    def finish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        """Replace all outputs by the end result."""
+        self._pacer.__exit__(None, None, None)
+        clear_output(wait=True)
+        publish_display_data(data, metadata=metadata)
+
+    def clear(self) -> None:
+        """Clear the cell."""
+        self._pacer.__exit__(None, None, None)
+        clear_output()
+
+    def _start_over(self) -> None:
+        self._splitter = BlockSplitter()
+        self._size = 0
+        self._sealed = 0  # how many
+        self._recent: Output | None = None
+        self._recent_text = Piece()
+        self._tail = Output()
+        self._settled = Piece()  # what of the tail's text will not change
+
+    def _draw(self) -> float:
+        cleared = self._take_news()
+        if len(self._settled) > TAIL_LIMIT + self._size // TAIL_SHARE:
+            rest = _rest(cleared + self._move_settled())
+            return max(rest, len(self._recent_text) / MOST_CHARACTERS)
+        text = joined(self._settled, self._splitter.tail)
+        return _rest(cleared + self._tail.draw(text or self._placeholder()))
+
+    def _take_news(self) -> int:
+        """Cut what has come; return 1 if that needed a message, to clear the cell."""
+        sent = 0
+        while self._news:
+            anew, text = self._news.popleft()
+            if anew:
+                self._start_over()
+                clear_output(wait=True)
+                sent += 1
+            self._size += len(text)
+            for piece in self._splitter.feed(text):
+                self._settled = joined(self._settled, piece)
+        return sent
+
+    def _placeholder(self) -> str:
+        return "" if self._recent is not None else self._waiting
+
+    def _move_settled(self) -> int:
+        """Take the settled text out of the tail; return the messages it needed."""
+        settled, self._settled = self._settled, Piece()
+        merged = joined(self._recent_text, settled)
+        if self._recent is not None:
+            if len(merged) <= self._full():
+                self._recent_text = merged
+                return self._recent.draw(merged) + self._tail.draw(self._splitter.tail)
+            self._sealed += 1
+        self._recent, self._recent_text = self._tail, settled
+        self._tail = Output()
+        if len(settled) < len(self._recent.drawn):  # of a long line
+            return self._tail.draw(self._splitter.tail) + self._recent.draw(settled)
+        if self._splitter.tail:
+            self._pacer.again()
+        return self._recent.draw(settled)
+
+    def _full(self) -> int:
+        """Return how many characters recent may hold: at last, all that comes."""
+        room = MOST_OUTPUTS - self._sealed - 2  # beside recent and the tail
+        share = max(1, min(RECENT_SHARE, room // 2))
+        return max(RECENT_LIMIT, self._size // share)
+
+
+def _rest(messages: int) -> float:
+    """Return the seconds of quiet after so many messages."""
+    return max(DRAW_INTERVAL, messages * MESSAGE_INTERVAL) if messages else 0

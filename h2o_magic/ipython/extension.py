@@ -1,0 +1,163 @@
+"""Load the magics into a shell, and take them out again."""
+
+from __future__ import annotations
+
+import sys
+import token
+from collections.abc import Callable
+from tokenize import TokenInfo
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.core.getipython import get_ipython
+from IPython.core.inputtransformer2 import EscapedCommand
+from traitlets import TraitError
+
+from h2o_magic.errors import MisuseError
+from h2o_magic.ipython import failures, sessions
+from h2o_magic.ipython.magics import H2OMagics
+
+if TYPE_CHECKING:
+    from IPython.core.completer import CompletionContext
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from h2o_magic.chat_panel import Panel
+
+__all__ = ["load", "unload"]
+
+
+def load(shell: InteractiveShell) -> None:
+    """Register the magics, once; a second call changes nothing."""
+    if _loaded(shell) is not None:
+        return
+    try:
+        magics = H2OMagics(shell, current=sessions.of(shell))
+    except TraitError as error:  # a setting in ipython_config.py
+        raise UsageError(" ".join(str(error).split())) from error
+    shell.register_magics(magics)
+    shell.events.register("pre_run_cell", magics.on_cell)
+    shell.events.register("post_run_cell", magics.on_cell_end)
+    shell.events.register("post_run_cell", failures.of(shell).note)
+    magics.errors = failures.of(shell).tracebacks
+    shell.Completer.custom_matchers.append(completing(shell))
+    shell.input_transformers_cleanup.append(ask_without_body)
+    shell.input_transformer_manager.token_transformers.append(LineWithQuestionMark)
+    for problem in magics.settings.problems:
+        sys.stderr.write(f"h2o_magic: {problem}\n")
+    if _in_a_cell(shell):
+        with magics.speaking():
+            magics.welcome()
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take out everything that :func:`load` put into the shell."""
+    magics = _loaded(shell)
+    if magics is None:
+        return
+    sessions.end(shell)
+    magics.leave()
+    shell.events.unregister("pre_run_cell", magics.on_cell)
+    shell.events.unregister("post_run_cell", magics.on_cell_end)
+    shell.events.unregister("post_run_cell", failures.of(shell).note)
+    failures.end(shell)
+    matchers = shell.Completer.custom_matchers
+    matchers[:] = [m for m in matchers if not getattr(m, "completes_h2o", False)]
+    shell.input_transformers_cleanup.remove(ask_without_body)
+    shell.input_transformer_manager.token_transformers.remove(LineWithQuestionMark)
+    configurables: list[Any] = shell.configurables
+    configurables.remove(magics)
+    manager = shell.magics_manager
+    manager.registry.pop(type(magics).__name__, None)
+    for kind in ("line", "cell"):
+        manager.magics[kind].pop("h2o", None)
+
+
+def panel() -> Panel:
+    """Return a chat panel on the notebook's conversation, for its cell to show.
+
+    Several may be open at once. The extension is loaded if it is not yet.
+
+    Raises
+    ------
+    MisuseError
+        If there is no notebook.
+    """
+    from h2o_magic.ipython.panel_host import panel_of  # noqa: PLC0415
+
+    shell: Any = get_ipython()
+    if shell is None:
+        raise MisuseError("a panel needs a notebook: open one in JupyterLab")
+    load(shell)
+    return panel_of(shell.magics_manager.registry[H2OMagics.__name__])
+
+
+def completing(shell: InteractiveShell) -> Callable[[CompletionContext], Any]:
+    """Return the matcher that completes ``h2o`` cells and lines.
+
+    What it needs is imported when the text at the cursor first names h2o.
+    """
+
+    def complete_h2o(context: CompletionContext) -> Any:
+        if "%h2o" not in context.full_text:
+            return {"completions": []}
+        from h2o_magic.ipython.completion import complete  # noqa: PLC0415
+
+        return complete(shell, context)
+
+    matcher: Any = complete_h2o
+    matcher.completes_h2o = True
+    matcher.matcher_api_version = 2
+    matcher.matcher_identifier = "h2o_magic"
+    matcher.matcher_priority = 1000  # first, so that it can keep others out
+    return complete_h2o
+
+
+def ask_without_body(lines: list[str]) -> list[str]:
+    """Turn a ``%%h2o`` cell that has only its first line into the line magic.
+
+    IPython refuses a cell magic without a body before it is called, so
+    ``%%h2o --help`` alone could not help, nor an empty cell explain itself.
+    """
+    text = [line for line in lines if line.strip()]
+    if len(text) != 1 or text[0].split()[0] != "%%h2o":
+        return lines
+    return [text[0].replace("%%h2o", "%h2o ask", 1)]
+
+
+# IPython leaves such transformers out when it asks whether a cell is complete: in a
+# terminal the first line of a ``%%h2o`` cell must wait for the lines below it.
+ask_without_body.has_side_effects = True  # type: ignore[attr-defined]
+
+
+class LineWithQuestionMark(EscapedCommand):
+    """Keeps ``%h2o ask what is this?`` from being read as a request for IPython's help.
+
+    IPython takes any line that ends with a word and a question mark for ``word?``.
+    ``%h2o?`` alone still shows the magic's help.
+    """
+
+    priority = 1  # before IPython's own, which has 5
+
+    @classmethod
+    def find(cls, tokens_by_line: list[list[TokenInfo]]) -> LineWithQuestionMark | None:
+        """Return the place of the first ``%h2o`` line with more than its name."""
+        for tokens in tokens_by_line:
+            line = [t for t in tokens if t.type not in (token.INDENT, token.DEDENT)]
+            words = [t.string for t in line[:3]]
+            if words[:2] == ["%", "h2o"] and words[2:] and words[2].strip("?\n"):
+                return cls(line[0].start)
+        return None
+
+
+def _in_a_cell(shell: InteractiveShell) -> bool:
+    """Tell whether a cell loads the extension, and not the kernel at its start.
+
+    Only a cell tells which notebook it is; otherwise the first ``%%h2o`` does.
+    """
+    get_parent = getattr(getattr(shell, "kernel", None), "get_parent", None)
+    return get_parent is not None and bool(get_parent())
+
+
+def _loaded(shell: InteractiveShell) -> H2OMagics | None:
+    found = shell.magics_manager.registry.get(H2OMagics.__name__)
+    return found if isinstance(found, H2OMagics) else None

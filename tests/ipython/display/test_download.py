@@ -1,0 +1,160 @@
+"""How a download is shown: few messages, no widget, and a line to go on from."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from IPython.core.displaypub import CapturingDisplayPublisher
+
+from h2o_magic.ipython.display.download import (
+    NotebookPull,
+    TerminalPull,
+    make_pull_view,
+)
+from h2o_magic.weights.progress import Fetched, FetchEvent, Plan, Progress
+from tests.shells import ipython
+
+SIZE = 10_000_000
+PLAN = Plan("m*.gguf", "o/r", SIZE, 0, "mit", Path("/cache"), 10**12, 10**10)
+
+
+def events(pieces: int = 1000) -> Iterator[FetchEvent]:
+    yield PLAN
+    for piece in range(1, pieces + 1):
+        yield Progress(SIZE * piece // pieces, SIZE)
+    yield Fetched(Path("/cache/m*.gguf"), "fetched", checked=True)
+
+
+def ticking(step: float) -> Callable[[], float]:
+    """A clock that goes on by `step` seconds each time somebody looks."""
+    now = 0.0
+
+    def look() -> float:
+        nonlocal now
+        now += step
+        return now
+
+    return look
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> Iterator[CapturingDisplayPublisher]:
+    with ipython() as shell:
+        publisher = CapturingDisplayPublisher(parent=shell)
+        monkeypatch.setattr(shell, "display_pub", publisher)
+        yield publisher
+
+
+def test_a_notebook_gets_two_messages_a_second_in_one_output(
+    published: CapturingDisplayPublisher,
+) -> None:
+    view = NotebookPull("o/r", clock=ticking(0.01))
+    for event in events():
+        view.tell(event)
+    messages = published.outputs
+    # Ten seconds of a thousand pieces; the plan, the last piece and the end.
+    assert len(messages) <= 24
+    assert [bool(message.get("update")) for message in messages[:2]] == [False, True]
+    assert len({message["transient"]["display_id"] for message in messages}) == 1
+
+
+def test_what_stays_in_the_notebook_is_text(
+    published: CapturingDisplayPublisher,
+) -> None:
+    view = NotebookPull("o/r", clock=ticking(1))
+    for event in events(20):
+        view.tell(event)
+    halfway, last = published.outputs[10]["data"], published.outputs[-1]["data"]
+    assert set(last) == {"text/markdown", "text/plain"}
+    assert halfway["text/plain"].splitlines()[-1] == (
+        f"{'█' * 12}{'░' * 12} 50 % · 5.0 MB of 10.0 MB · 500 KB/s · 10 s left"
+    )
+    assert last["text/plain"].splitlines() == [
+        *PLAN.lines,
+        "o/r: m*.gguf is here, its checksum is right. The next answer comes from it.",
+    ]
+    # A name of the hub acts on nothing.
+    assert "m&#42;&#46;gguf" in last["text/markdown"]
+
+
+def test_an_interrupted_one_says_how_far_it_came(
+    published: CapturingDisplayPublisher,
+) -> None:
+    view = NotebookPull("o/r", clock=ticking(1))
+    for event in list(events(20))[:11]:
+        view.tell(event)
+    assert view.stopped() == (
+        "Stopped. The partial download is kept: `%h2o pull o/r` resumes it."
+    )
+    plain = published.outputs[-1]["data"]["text/plain"]
+    assert "stopped: " in plain
+    assert "50 %" in plain
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_redraws_one_line() -> None:
+    terminal = Terminal()
+    view = TerminalPull("o/r", terminal, clock=ticking(0.01))
+    for event in events():
+        view.tell(event)
+    head, _, rest = terminal.getvalue().partition("context\n")
+    drawn, _, end = rest.partition("\n")
+    assert len(head.splitlines()) == len(PLAN.lines)
+    assert 10 <= drawn.count("\r") <= 24
+    assert drawn.rpartition("\r")[2].startswith("█" * 24 + " 100 %")
+    assert end == "o/r: m*.gguf is here, its checksum is right\n"
+
+
+def test_a_shorter_line_covers_the_longer_one_before_it() -> None:
+    terminal = Terminal()
+    view = TerminalPull("o/r", terminal, clock=ticking(1))
+    for event in events(20):
+        view.tell(event)
+    lines = terminal.getvalue().split("\r")[1:-1]
+    assert all(len(b) >= len(a.rstrip()) for a, b in pairwise(lines))
+
+
+def test_a_log_gets_a_line_for_each_tenth() -> None:
+    log = io.StringIO()
+    view = TerminalPull("o/r", log, clock=ticking(1))
+    for event in events():
+        view.tell(event)
+    lines = log.getvalue().splitlines()
+    tenths = [f"{n}0 %" for n in range(1, 11)]
+    assert [line.split(" ·")[0] for line in lines[len(PLAN.lines) : -1]] == tenths
+    assert "\r" not in log.getvalue()
+
+
+def test_an_interrupted_terminal_ends_its_line() -> None:
+    terminal = Terminal()
+    view = TerminalPull("o/r", terminal, "h2o-magic pull", clock=ticking(1))
+    for event in list(events(20))[:5]:
+        view.tell(event)
+    assert "`h2o-magic pull o/r`" in view.stopped()
+    assert terminal.getvalue().endswith("\n")
+
+
+def test_what_keeps_no_part_of_a_download_says_that_it_starts_over(
+    published: CapturingDisplayPublisher,
+) -> None:
+    plan = replace(PLAN, resumes=False)
+    for view, command in (
+        (NotebookPull("m"), "%h2o pull m"),
+        (TerminalPull("m", io.StringIO(), "h2o-magic pull"), "h2o-magic pull m"),
+    ):
+        view.tell(plan)
+        view.tell(Progress(SIZE // 2, SIZE))
+        assert view.stopped() == f"Stopped: `{command}` starts over."
+
+
+def test_outside_a_notebook_it_is_the_terminals() -> None:
+    assert isinstance(make_pull_view(None, "m"), TerminalPull)
