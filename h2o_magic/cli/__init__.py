@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     if words[:1] == ["ask"]:  # whose options are those of cells
-        from h2o_magic.terminal_ask import ask  # noqa: PLC0415 - only here
+        from h2o_magic.cli.ask import ask  # noqa: PLC0415 - only here
 
         return ask(words[1:])
     options = _parser().parse_args(words)
