@@ -44,7 +44,7 @@ exec(compile(text.replace(start, start + ROW), spec.origin, "exec"), vars(module
 
 LOOK = """
 import contextlib, io, json, runpy
-from h2o_magic.backends import ChatRequest
+from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.openai.request import make_body
 from h2o_magic.chat_panel.controls import Controls
 from h2o_magic.errors import H2OMagicError

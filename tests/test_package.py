@@ -51,6 +51,6 @@ def test_the_wheel_is_small_and_holds_the_demo_weights_and_types(wheel: Path) ->
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     assert "h2o_magic/py.typed" in names
-    assert "h2o_magic/server/data/demo-llama.gguf" in names
-    assert "h2o_magic/server/data/demo-falcon.gguf" in names
+    assert "h2o_magic/weights/data/demo-llama.gguf" in names
+    assert "h2o_magic/weights/data/demo-falcon.gguf" in names
     assert not any(name.startswith(("tests", "training")) for name in names)

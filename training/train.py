@@ -24,7 +24,7 @@ from training.tokenizer import special_ids, train_tokenizer, with_dropout
 
 __all__ = ["OUTPUT", "Batch", "Recipe", "batches", "loss_of", "train"]
 
-OUTPUT = Path(__file__).parents[1] / "h2o_magic" / "server" / "data"
+OUTPUT = Path(__file__).parents[1] / "h2o_magic" / "weights" / "data"
 PENALTY = 1.2
 PENALTY_WINDOW = 64
 POOL = 1000  # conversations drawn at once, then batched by length

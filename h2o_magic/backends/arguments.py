@@ -43,7 +43,7 @@ def check_kinds(kind: type, **values: object) -> None:
 
 
 def checked_messages(messages: Messages) -> tuple[Message, ...]:
-    """Return chat messages as values, as :func:`h2o_magic.chat.messages.parse_messages`.
+    """Return chat messages as values, as :func:`parse_messages` does.
 
     Raises
     ------

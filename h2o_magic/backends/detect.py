@@ -13,7 +13,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
-from h2o_magic.backends import Dialect, ProbeAnswer, registry
+from h2o_magic.backends import registry
+from h2o_magic.backends.base import Dialect, ProbeAnswer
 from h2o_magic.backends.error_advice import telling, told
 from h2o_magic.backends.http import Reply, Timeouts, Transport
 from h2o_magic.backends.http.error_body import error_text

@@ -7,9 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-from h2o_magic.backends import ChatRequest, ModelInfo
 from h2o_magic.backends.arguments import check_kind, checked_messages, one_connection
 from h2o_magic.backends.ask import Question, ask
+from h2o_magic.backends.base import ChatRequest, ModelInfo
 from h2o_magic.backends.http import DEFAULT_TIMEOUTS, Endpoint, Timeouts
 from h2o_magic.backends.retry import DEFAULT_PATIENCE, Patience
 from h2o_magic.backends.stream import AnswerStream

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from h2o_magic.backends import (
+from h2o_magic.backends.base import (
     Backend,
     ChatRequest,
     Dialect,

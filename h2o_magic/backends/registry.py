@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from importlib import import_module
 
-from h2o_magic.backends import Backend, Dialect, plugins
+from h2o_magic.backends import plugins
+from h2o_magic.backends.base import Backend, Dialect
 from h2o_magic.errors import ConfigurationError, nearest
 
 #: What stands for a dialect that is to be found out.

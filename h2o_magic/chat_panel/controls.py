@@ -12,7 +12,7 @@ from typing import Any
 
 import ipywidgets
 
-from h2o_magic.backends import ModelInfo
+from h2o_magic.backends.base import ModelInfo
 from h2o_magic.chat_panel.widget import answer_while_cells_run
 from h2o_magic.config.definitions import LOCAL, SETTINGS
 from h2o_magic.config.parameters import CHAT_PARAMETERS, Parameter, Value

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from h2o_magic.backends import ChatRequest
+from h2o_magic.backends.base import ChatRequest
 from h2o_magic.chat.events import Event, Notice
 from h2o_magic.chat.facts import AnswerRecord, Facts
 from h2o_magic.chat.messages import Message

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from h2o_magic.backends import Backend, ChatRequest, ModelInfo
+from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
 from h2o_magic.backends.registry import local
 from h2o_magic.config.aliases import Aliases
 from h2o_magic.config.definitions import LOCAL

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from h2o_magic.backends import Backend
+from h2o_magic.backends.base import Backend
 from h2o_magic.chat.context import CAUTIOUS, bytes_per_token
 from h2o_magic.chat.messages import Message
 from h2o_magic.errors import BackendError

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from h2o_magic.backends import ModelInfo
+from h2o_magic.backends.base import ModelInfo
 from h2o_magic.config.settings import Settings
 from h2o_magic.errors import ConfigurationError, did_you_mean
 

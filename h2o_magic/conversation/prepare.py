@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import tee
 from typing import cast
 
-from h2o_magic.backends import Backend, ChatRequest
+from h2o_magic.backends.base import Backend, ChatRequest
 from h2o_magic.chat.context import Chosen, choose, estimate, input_room
 from h2o_magic.chat.messages import Message, system, user
 from h2o_magic.chat.turns import Turn

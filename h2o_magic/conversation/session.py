@@ -12,7 +12,7 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
-from h2o_magic.backends import Backend
+from h2o_magic.backends.base import Backend
 from h2o_magic.chat.turns import Turn
 from h2o_magic.config.aliases import Aliases
 from h2o_magic.config.presets import Preset, Presets

@@ -14,7 +14,7 @@ from h2o_magic.config.units import size_in_words
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.engine import Engine
 from h2o_magic.server.probe import end_probes, probe
-from h2o_magic.weights.files import Weights
+from h2o_magic.weights.files import BUILT_IN, Weights
 from h2o_magic.weights.gguf import read_header
 from h2o_magic.weights.memory import (
     TINY_FILE,
@@ -32,7 +32,6 @@ _DEMO_MEMORY = 2**30
 
 _Tell = Callable[[str], None]
 
-_OWN = Path(__file__).parent / "data"
 
 _proven: set[FileState] = set()
 
@@ -44,7 +43,7 @@ def load(path: Path, room: Room) -> Engine:
     """
     read_header(path)  # says best what is wrong with a file that is no model at all
     state = state_of(path)
-    if path.parent != _OWN and state not in _proven:
+    if path.parent != BUILT_IN and state not in _proven:
         probe(path)
         _proven.add(state)
     return Engine(path, room)

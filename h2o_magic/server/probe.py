@@ -22,6 +22,7 @@ from typing import Any
 
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.rendering.tables import one_line
+from h2o_magic.weights.files import BUILT_IN
 from h2o_magic.weights.gguf import read_header
 from h2o_magic.weights.memory import file_size
 from h2o_magic.weights.names import whole_name
@@ -36,7 +37,7 @@ _HEADROOM = 4 * 2**30
 _TEMPLATE_HEADROOM = 2 * 2**30
 #: Of `prctl` (Linux): the signal that comes when who started the process has ended.
 _PARENT_DEATH_SIGNAL = 1
-_SMALL = Path(__file__).parent / "data" / "demo-llama.gguf"
+_SMALL = BUILT_IN / "demo-llama.gguf"
 
 _REFUSED = 3
 _LONGEST = 300

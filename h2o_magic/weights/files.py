@@ -46,7 +46,8 @@ DEFAULT = "default"
 _DEMO_LABEL = "built-in demo weights"
 #: How a file's name ends that says how its weights are quantised.
 _QUANTISED = re.compile(r"[.\-_](?=(?:I?Q\d\w*|BF16|F16|F32|FP16)$)", re.IGNORECASE)
-_DATA = Path(__file__).parent / "data"
+#: The folder of the demo weights.
+BUILT_IN = Path(__file__).parent / "data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +280,7 @@ def is_fixed(path: Path) -> bool:
     There a file is exchanged as a whole; what holds the old one keeps it.
     """
     absolute = Path(os.path.abspath(path))  # unlike `resolve`, follows no links
-    return any(absolute.is_relative_to(folder) for folder in (cache(), _DATA))
+    return any(absolute.is_relative_to(folder) for folder in (cache(), BUILT_IN))
 
 
 def _of_entry(entry: CatalogueEntry, stand_in: Callable[[], Weights | None]) -> Weights:
@@ -289,14 +290,14 @@ def _of_entry(entry: CatalogueEntry, stand_in: Callable[[], Weights | None]) -> 
         return replace(
             other, model_id=entry.service_id, note=entry.note, stands_in_for=entry.name
         )
-    demo = _DATA / f"demo-{entry.architecture}.gguf"
+    demo = BUILT_IN / f"demo-{entry.architecture}.gguf"
     return Weights(entry.name, entry.service_id, demo, demo=True, note=entry.note)
 
 
 def _own(entry: CatalogueEntry) -> Weights | None:
     """Return a model's own weights, if they are here."""
     if isinstance(entry.source, BuiltIn):
-        path = _DATA / entry.source.file
+        path = BUILT_IN / entry.source.file
         return Weights(entry.name, entry.service_id, path, demo=True, note=entry.note)
     found = _best_of(entry.source.repository, (entry.source.pattern,))
     if found is None:

@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from h2o_magic.backends import Backend, ChatRequest
+from h2o_magic.backends.base import Backend, ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend
 from h2o_magic.backends.gptgm import parser as gptgm_parser
 from h2o_magic.backends.openai import OpenAIBackend

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from h2o_magic.backends import ChatRequest, ModelInfo
+from h2o_magic.backends.base import ChatRequest, ModelInfo
 from h2o_magic.backends.http import Timeouts
 from h2o_magic.chat.events import Event, Finished, Replaced, TextDelta
 from h2o_magic.chat.messages import Message, assistant, user

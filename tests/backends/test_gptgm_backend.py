@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from h2o_magic.backends import Backend, ChatRequest
+from h2o_magic.backends.base import Backend, ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend
 from h2o_magic.backends.http import Endpoint, Timeouts
 from h2o_magic.backends.retry import Patience

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from h2o_magic.backends import ChatRequest
+from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend, create_completion
 from h2o_magic.backends.gptgm.api import GptGmCalls
 from h2o_magic.backends.http import DEFAULT_TIMEOUTS, Endpoint

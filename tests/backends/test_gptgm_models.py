@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from h2o_magic.backends import ModelInfo
+from h2o_magic.backends.base import ModelInfo
 from h2o_magic.backends.gptgm import GptGmBackend
 from h2o_magic.backends.gptgm.models import models_of_api, models_of_page
 from h2o_magic.errors import ConnectionFailedError, StatusError

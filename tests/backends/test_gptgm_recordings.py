@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from h2o_magic.backends import ChatRequest
+from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend, create_completion
 from h2o_magic.backends.retry import Patience
 from h2o_magic.chat.events import Finished, Replaced, TextDelta

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from h2o_magic.backends import ChatRequest
+from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend
 from h2o_magic.chat.events import Event, Finished, Source, Usage
 from h2o_magic.chat.messages import system, user

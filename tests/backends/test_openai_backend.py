@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from h2o_magic.backends import Backend, ChatRequest, ModelInfo
+from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
 from h2o_magic.backends.http import Endpoint, Timeouts
 from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.backends.openai.address import split_address

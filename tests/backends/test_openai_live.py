@@ -14,7 +14,7 @@ import pytest
 import xllamacpp
 
 import h2o_magic
-from h2o_magic.backends import ChatRequest
+from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.chat.events import Event, Finished, Source, TextDelta, Usage
 from h2o_magic.chat.messages import assistant, system, user

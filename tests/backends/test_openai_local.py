@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from h2o_magic.backends import ChatRequest
+from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.backends.registry import local as local_backend
 from h2o_magic.chat.events import Event, Finished, Source, TextDelta, Usage

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from h2o_magic.backends import ChatRequest
+from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.backends.openai.parser import Interpreter
 from h2o_magic.backends.openai.reader import AnswerReader

@@ -13,7 +13,8 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 import h2o_magic
-from h2o_magic.backends import Backend, ChatRequest, Dialect, registry
+from h2o_magic.backends import registry
+from h2o_magic.backends.base import Backend, ChatRequest, Dialect
 from h2o_magic.backends.detect import detect
 from h2o_magic.backends.servers.servers import Servers
 from h2o_magic.chat.messages import user

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from h2o_magic.backends import ModelInfo
+from h2o_magic.backends.base import ModelInfo
 from h2o_magic.chat_panel.controls import Controls
 from h2o_magic.config.parameters import CHAT_PARAMETERS
 from h2o_magic.config.settings import Settings

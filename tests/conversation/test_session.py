@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from h2o_magic.backends import Backend, ChatRequest, ModelInfo
+from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
 from h2o_magic.chat.events import Event, Finished, Source, TextDelta, Usage
 from h2o_magic.chat.messages import assistant, system, user
 from h2o_magic.chat.turns import Thread, Turn

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 # What a session imports when it is made: kernels that are forked have it already.
-from h2o_magic.backends import ChatRequest, ModelInfo
+from h2o_magic.backends.base import ChatRequest, ModelInfo
 from h2o_magic.chat.events import Event, Finished, TextDelta
 from h2o_magic.errors import BackendError, ConfigurationError
 from h2o_magic.ipython.sessions import Current

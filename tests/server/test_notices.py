@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from h2o_magic.backends import ChatRequest
+from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.chat.events import Finished, Notice
 from h2o_magic.chat.messages import user

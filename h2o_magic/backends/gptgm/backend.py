@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from h2o_magic.backends import ChatRequest, ModelInfo
 from h2o_magic.backends.arguments import check_kind
+from h2o_magic.backends.base import ChatRequest, ModelInfo
 from h2o_magic.backends.error_advice import telling
 from h2o_magic.backends.gptgm.api import GptGmCalls
 from h2o_magic.backends.gptgm.ask import GptGmQuestion, options

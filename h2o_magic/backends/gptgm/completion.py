@@ -109,7 +109,7 @@ def create_completion(
         it, built-in demo weights may answer in the model's name where its own are not
         there; that is told by a `DemoWeightsWarning`, once for each model.
     **parameters
-        Generation parameters of :data:`h2o_magic.config.parameters.PARAMETERS`, among them
+        Generation parameters of `h2o_magic.config.parameters.PARAMETERS`, among them
         ``temperature`` (0.4), ``truncate`` (2048 tokens), ``max_new_tokens`` (1024
         tokens), ``do_sample`` (True), ``repetition_penalty`` (1.2) and
         ``return_full_text`` (False; the prompt is then before the whole text, never

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from h2o_magic.backends import Backend, Dialect, Match, ProbeAnswer
+from h2o_magic.backends.base import Backend, Dialect, Match, ProbeAnswer
 from h2o_magic.backends.gptgm.backend import GptGmBackend
 from h2o_magic.backends.gptgm.models import models_of_page
 from h2o_magic.errors import ProtocolError

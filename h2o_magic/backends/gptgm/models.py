@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any
 
-from h2o_magic.backends import ModelInfo
+from h2o_magic.backends.base import ModelInfo
 from h2o_magic.backends.gptgm.api import GptGmCalls, as_items
 from h2o_magic.chat.messages import Message
 from h2o_magic.config.models import MODELS, find_model

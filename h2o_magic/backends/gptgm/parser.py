@@ -1,7 +1,7 @@
 """The body of a gpt-gm answer, read as events, and what of its text is shown when.
 
-Pure: bytes go in, cut anywhere; events of :mod:`h2o_magic.chat.events` come out. The stream
-is that of text-generation-inference 0.9, as chat-ui passes it on.
+Pure: bytes go in, cut anywhere; events of :mod:`h2o_magic.chat.events` come out. The
+stream is that of text-generation-inference 0.9, as chat-ui passes it on.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""This user's local server: found, or started."""
+"""The user's local server: found, or started."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from functools import partial
 
-from h2o_magic.backends import ChatRequest
 from h2o_magic.backends.ask import read
+from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.http import QUICK, Cancellation
 from h2o_magic.backends.openai.api import OpenAICalls
 from h2o_magic.backends.openai.errors import Asked, explained

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from h2o_magic.backends import ChatRequest, ModelInfo
+from h2o_magic.backends.base import ChatRequest, ModelInfo
 from h2o_magic.backends.error_advice import telling
 from h2o_magic.backends.http import Endpoint
 from h2o_magic.backends.http_backend import HttpBackend

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from h2o_magic.backends import Backend, Dialect, Match, ProbeAnswer
+from h2o_magic.backends.base import Backend, Dialect, Match, ProbeAnswer
 from h2o_magic.backends.openai.backend import OpenAIBackend
 from h2o_magic.backends.openai.flavour import Flavour, entries_of, flavour_of
 

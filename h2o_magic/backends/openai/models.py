@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from h2o_magic.backends import ModelInfo
+from h2o_magic.backends.base import ModelInfo
 from h2o_magic.backends.openai.flavour import entries_of
 from h2o_magic.config.parameters import Value
 from h2o_magic.errors import ProtocolError

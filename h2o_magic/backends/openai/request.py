@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from h2o_magic.backends import ChatRequest
+from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.openai.flavour import Flavour
 from h2o_magic.config.parameters import PARAMETERS, Value
 from h2o_magic.errors import ParameterError

@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from h2o_magic.backends import Backend, ModelInfo, registry
+from h2o_magic.backends import registry
+from h2o_magic.backends.base import Backend, ModelInfo
 from h2o_magic.backends.servers.credentials import NO_KEY
 from h2o_magic.backends.servers.known import KnownServer
 from h2o_magic.config.url import Endpoint

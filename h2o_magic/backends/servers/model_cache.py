@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from h2o_magic.backends import ModelInfo
+from h2o_magic.backends.base import ModelInfo
 from h2o_magic.config.json_file import PrivateFile
 from h2o_magic.errors import ConfigurationError
 

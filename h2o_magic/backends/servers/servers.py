@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from h2o_magic.backends import Backend, registry
+from h2o_magic.backends import registry
+from h2o_magic.backends.base import Backend
 from h2o_magic.backends.servers.connect import (
     REFUSED,
     Make,

@@ -15,7 +15,7 @@ from h2o_magic.ipython.commands.usage import Given
 from h2o_magic.rendering.tables import Verbatim
 
 if TYPE_CHECKING:
-    from h2o_magic.backends import ModelInfo
+    from h2o_magic.backends.base import ModelInfo
     from h2o_magic.backends.servers.model_cache import Listed
 
 __all__ = ["models"]

@@ -18,7 +18,7 @@ from h2o_magic.rendering.listing import cut
 from h2o_magic.rendering.tables import Verbatim
 
 if TYPE_CHECKING:
-    from h2o_magic.backends import ModelInfo
+    from h2o_magic.backends.base import ModelInfo
     from h2o_magic.conversation.session import Session
 
 __all__ = ["status"]

@@ -1,7 +1,7 @@
 """Tab completion: what fits where the cursor stands in an ``h2o`` cell or line.
 
-:class:`h2o_magic.ipython.extension.Completion` calls it; nothing here is imported before the
-first completion of text that names h2o.
+:class:`h2o_magic.ipython.extension.Completion` calls it; nothing here is imported
+before the first completion of text that names h2o.
 """
 
 from __future__ import annotations

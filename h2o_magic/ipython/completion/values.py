@@ -24,7 +24,7 @@ from h2o_magic.ipython.completion.words import Offer
 from h2o_magic.ipython.namespace import is_the_shells
 
 if TYPE_CHECKING:
-    from h2o_magic.backends import Backend
+    from h2o_magic.backends.base import Backend
 
 __all__ = ["WAIT", "Values", "in_time", "models_of", "visible"]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from h2o_magic.backends import ChatRequest
+from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend
 from h2o_magic.backends.local import client, locate
 from h2o_magic.chat.events import TextDelta

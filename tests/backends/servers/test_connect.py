@@ -21,7 +21,7 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.formatters import DisplayFormatter
 
 import h2o_magic
-from h2o_magic.backends import Backend, ModelInfo
+from h2o_magic.backends.base import Backend, ModelInfo
 from h2o_magic.backends.http import Cancellation, Endpoint, Timeouts, Transport
 from h2o_magic.backends.servers import scan
 from h2o_magic.backends.servers.credentials import Keys

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from h2o_magic.backends import ModelInfo
+from h2o_magic.backends.base import ModelInfo
 from h2o_magic.backends.servers.credentials import KeySource
 from h2o_magic.backends.servers.known import KnownServer, KnownServers, suggested_name
 from h2o_magic.backends.servers.model_cache import ModelLists

@@ -16,7 +16,7 @@ import pytest
 from huggingface_hub import constants
 from IPython.core.displaypub import CapturingDisplayPublisher
 
-from h2o_magic.backends import ChatRequest, ModelInfo
+from h2o_magic.backends.base import ChatRequest, ModelInfo
 from h2o_magic.chat.events import Event, Finished, TextDelta, Usage
 from h2o_magic.chat.turns import Turn
 from h2o_magic.config.models import MODELS
