@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from h2o_magic.backends.openai.dialect import ENGINES
-from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS, Parameter
+from h2o_magic.config.parameter import Parameter
+from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS
 from h2o_magic.rendering.tables import as_markdown
 
 _NAMES = {**ENGINES, "h2o_magic": "the local server"}

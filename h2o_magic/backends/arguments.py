@@ -13,25 +13,11 @@ from h2o_magic.chat.messages import Message, parse_messages
 from h2o_magic.config.url import Endpoint
 from h2o_magic.errors import ConfigurationError, MessagesError, ParameterError
 
-__all__ = [
-    "Messages",
-    "check_kind",
-    "check_kinds",
-    "checked_messages",
-    "one_connection",
-]
-
 Messages = Iterable[Message | Mapping[str, Any]]
 
 
 def check_kind(name: str, value: object, kind: type) -> None:
-    """Refuse a value of another type.
-
-    Raises
-    ------
-    ParameterError
-        If `value` is no `kind`.
-    """
+    """Refuse a value of another type."""
     if not isinstance(value, kind):
         raise ParameterError(f"`{name}` must be a {kind.__name__}, got {value!r}")
 
@@ -43,13 +29,7 @@ def check_kinds(kind: type, **values: object) -> None:
 
 
 def checked_messages(messages: Messages) -> tuple[Message, ...]:
-    """Return chat messages as values, as :func:`parse_messages` does.
-
-    Raises
-    ------
-    MessagesError
-        If they are none that a server would accept.
-    """
+    """Return chat messages as values, as :func:`parse_messages` does."""
     if not isinstance(messages, Iterable):
         raise MessagesError(
             f"expected a list of messages, got {type(messages).__name__}"
@@ -60,13 +40,7 @@ def checked_messages(messages: Messages) -> tuple[Message, ...]:
 def one_connection(
     url: str | None, token: str | None, connection: Callable[[], Endpoint] | None
 ) -> Callable[[], Endpoint]:
-    """Return what says where the server is, of the one way that was given.
-
-    Raises
-    ------
-    ConfigurationError
-        If none or both were given, or they cannot be used.
-    """
+    """Return what says where the server is, of the one way that was given."""
     if connection is None and url is not None:
         endpoint = Endpoint(url, token)
         return lambda: endpoint

@@ -17,8 +17,6 @@ from h2o_magic.backends.stream import AnswerStream
 from h2o_magic.chat.events import Event, Finished, Notice, Source
 from h2o_magic.errors import BackendError, ConnectionFailedError, TimedOutError
 
-__all__ = ["Question", "ask", "read"]
-
 _Calls = TypeVar("_Calls")
 _Calls_contra = TypeVar("_Calls_contra", contravariant=True)
 

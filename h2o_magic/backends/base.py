@@ -13,9 +13,7 @@ from typing import Any, Protocol
 
 from h2o_magic.chat.events import Event
 from h2o_magic.chat.messages import Message
-from h2o_magic.config.parameters import Value
-
-__all__ = ["Backend", "ChatRequest", "Dialect", "Match", "ModelInfo", "ProbeAnswer"]
+from h2o_magic.config.parameter import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,21 +175,7 @@ class Backend(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProbeAnswer:
-    """A server's answer to one of the GET requests that find out what it speaks.
-
-    Attributes
-    ----------
-    path : str
-        What was asked for, below the server's address.
-    status : int
-        The HTTP status; 0 if no answer came.
-    document : object
-        The answer's JSON; None if it is none.
-    words : str
-        What it says, on one line, shortened and without secrets.
-    server : str
-        Its ``Server`` header.
-    """
+    """A server's answer to one of the GET requests that find out what it speaks."""
 
     path: str
     status: int
@@ -231,29 +215,7 @@ Recognise = Callable[[ProbeAnswer, Sequence[ProbeAnswer]], Match | None]
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """A way of talking to servers, by which a backend can be made.
-
-    Attributes
-    ----------
-    name : str
-        What ``--dialect`` takes.
-    label : str
-        What such a server is called in messages: ``OpenAI-compatible``.
-    connect : callable
-        Makes a backend of an address and a key (None without one); sends nothing.
-    probes : tuple of str
-        Paths below a server's address that are asked for by GET, in this order, to
-        recognise it; ``{version}`` stands for the version segment of the address, or
-        ``/v1``. Without any, such a server is connected to only where it is named.
-    recognise : callable
-        Takes the answer to one of `probes`, and those before it. Returns a `Match` if
-        the server speaks this dialect, else None.
-
-    Raises
-    ------
-    TypeError
-        If `probes` is not a tuple of paths.
-    """
+    """A way of talking to servers, by which a backend can be made."""
 
     name: str
     label: str

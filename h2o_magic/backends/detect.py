@@ -24,8 +24,6 @@ from h2o_magic.config.units import counted
 from h2o_magic.config.url import Endpoint
 from h2o_magic.errors import BackendError, ConfigurationError, ProtocolError
 
-__all__ = ["Found", "detect"]
-
 _TIMEOUTS = Timeouts(connect=5, first_byte=20, idle=10, overall=30)
 _LARGEST = 8 * 2**20  # bytes of a list of models
 _LONGEST = 65536  # bytes of an error that are read
@@ -71,26 +69,7 @@ class Found:
 def detect(
     endpoint: Endpoint, *, expected: str = "", timeouts: Timeouts = _TIMEOUTS
 ) -> Found:
-    """Find out which dialect a server speaks.
-
-    Parameters
-    ----------
-    endpoint
-        Its address, with ``/v1`` at its end or without, and its key if it has one.
-    expected
-        The dialect that it is said to speak: some servers speak more than one.
-    timeouts
-        How long to wait for each answer.
-
-    Raises
-    ------
-    ConnectionFailedError, TimedOutError
-        If the server does not answer.
-    ConfigurationError
-        If it is chat-ui, which is not supported; the message says what to do.
-    ProtocolError
-        If nothing fits; the message says what was asked and what came back.
-    """
+    """Find out which dialect a server speaks."""
     root, version = split_address(endpoint.url)
     # Who writes a version segment means the OpenAI-compatible API that is there.
     first = expected or ("openai" if root != endpoint.url else "")
@@ -109,17 +88,7 @@ def detect(
 def _probes(
     expected: str, first: str, version: str
 ) -> Iterator[tuple[str, list[Dialect]]]:
-    """Yield the paths to ask for, each with the dialects that judge the answer.
-
-    Parameters
-    ----------
-    expected
-        The dialect that the server is said to speak; may be empty.
-    first
-        The built-in dialect whose paths come before the others'; may be empty.
-    version
-        The version segment of the address.
-    """
+    """Yield the paths to ask for, each with the dialects that judge the answer."""
     for dialects in _rounds(expected):
         paths = [
             (path.replace("{version}", version), dialect)

@@ -17,17 +17,6 @@ from h2o_magic.errors import (
     TimedOutError,
 )
 
-__all__ = [
-    "ADDRESS",
-    "COMMON",
-    "KEY",
-    "TOO_LONG",
-    "Row",
-    "advised",
-    "telling",
-    "told",
-]
-
 #: Status, words in the server's message (in lower case), advice. No advice means that
 #: the server's words say it all. Names in braces are filled in.
 Row = tuple[int, str, str]
@@ -97,19 +86,7 @@ def advised(
     usual_wait: float | None = None,
     **facts: str,
 ) -> str:
-    """Return the message of a refusal with the first advice that fits.
-
-    Parameters
-    ----------
-    error
-        The refusal.
-    rows
-        What is known; the first that fits counts.
-    usual_wait
-        Seconds after which such a server takes questions again, if it does not say.
-    **facts
-        What the advice names: ``url``, ``model``, ``kind`` and others.
-    """
+    """Return the message of a refusal with the first advice that fits."""
     said = error.server_message
     wait = error.retry_after if isinstance(error, RateLimitedError) else None
     wait = usual_wait if wait is None else wait

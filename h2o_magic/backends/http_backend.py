@@ -14,8 +14,6 @@ from h2o_magic.backends.http import DEFAULT_TIMEOUTS, Endpoint, Timeouts
 from h2o_magic.backends.retry import DEFAULT_PATIENCE, Patience
 from h2o_magic.backends.stream import AnswerStream
 
-__all__ = ["HttpBackend"]
-
 
 class _Closes(Protocol):
     def close(self) -> None: ...
@@ -25,28 +23,7 @@ _Calls = TypeVar("_Calls", bound=_Closes)
 
 
 class HttpBackend(ABC, Generic[_Calls]):
-    """A server that is told the whole context with each question, over HTTP.
-
-    Parameters
-    ----------
-    url
-        The server's address.
-    token
-        The key, sent as ``Authorization: Bearer``; None or an empty one is not sent.
-    connection
-        Instead of `url` and `token`, for this user's local server, which moves: called
-        at the start of every request, and once more when the server is not reached.
-    timeouts
-        How long to wait, in seconds. ``first_byte`` is for the first text, too.
-    patience
-        How often to ask a busy server again, before the first text.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is not exactly one of `url` and `connection`, or an argument cannot
-        be used.
-    """
+    """A server that is told the whole context with each question, over HTTP."""
 
     def __init__(
         self,

@@ -50,13 +50,7 @@ def find(name: str) -> Dialect | None:
 
 
 def usable(taken: Iterable[str] = ()) -> Iterator[Dialect]:
-    """Yield the dialects that can be used, and warn of each that cannot.
-
-    Parameters
-    ----------
-    taken
-        Names that none of them can have.
-    """
+    """Yield the dialects that can be used, and warn of each that cannot."""
     seen = set(taken)
     for package, entry in _entries():
         try:

@@ -7,27 +7,10 @@ from dataclasses import dataclass
 
 from h2o_magic.errors import BackendError, ConfigurationError, RateLimitedError
 
-__all__ = ["DEFAULT_PATIENCE", "Patience", "Waits", "names_a_wait"]
-
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How often a busy server is asked again before the first token.
-
-    Attributes
-    ----------
-    tries : int
-        Requests to a busy server in all; 1 never asks again.
-    wait : float
-        Seconds before the second; doubled for each one after it.
-    longest_wait : float
-        The most seconds to wait once. A server that asks for more is not asked again.
-
-    Raises
-    ------
-    ConfigurationError
-        If `tries` is no whole number above 0, or a wait no number of seconds.
-    """
+    """How often a busy server is asked again before the first token."""
 
     tries: int = 3
     wait: float = 1.0
@@ -49,13 +32,7 @@ DEFAULT_PATIENCE = Patience()
 
 
 class Waits:
-    """The waits for a busy server, for one question.
-
-    Parameters
-    ----------
-    patience
-        How often to ask it.
-    """
+    """The waits for a busy server, for one question."""
 
     def __init__(self, patience: Patience) -> None:
         self._patience = patience

@@ -9,8 +9,6 @@ from collections.abc import Generator, Iterator
 from h2o_magic.backends.http import Cancellation
 from h2o_magic.chat.events import Event
 
-__all__ = ["AnswerStream"]
-
 
 class AnswerStream(Iterator[Event]):
     """The events of one answer. Any thread may close it.

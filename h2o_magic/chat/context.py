@@ -12,15 +12,6 @@ from dataclasses import dataclass
 from h2o_magic.chat.messages import Message
 from h2o_magic.chat.turns import Turn
 
-__all__ = [
-    "CAUTIOUS",
-    "Chosen",
-    "bytes_per_token",
-    "choose",
-    "estimate",
-    "input_room",
-]
-
 #: UTF-8 bytes of a token, assumed until a server has told better: English text has
 #: about 4, code and other languages fewer.
 CAUTIOUS = 3.0

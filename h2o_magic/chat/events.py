@@ -10,18 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = [
-    "Event",
-    "FinishReason",
-    "Finished",
-    "Notice",
-    "ReasoningDelta",
-    "Replaced",
-    "Source",
-    "TextDelta",
-    "Usage",
-]
-
 #: Why an answer ended: the model was done, a stop text came, the token limit was
 #: reached, somebody stopped it, or the server did not say.
 FinishReason = Literal["end", "stop_text", "length", "stopped", "unknown"]

@@ -19,9 +19,7 @@ from h2o_magic.chat.events import (
     Usage,
 )
 from h2o_magic.chat.turns import TurnStatus
-from h2o_magic.config.parameters import Value
-
-__all__ = ["AnswerRecord", "Facts"]
+from h2o_magic.config.parameter import Value
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,6 @@ from typing import Any, Literal, cast, get_args
 
 from h2o_magic.errors import MessagesError
 
-__all__ = [
-    "Message",
-    "Role",
-    "assistant",
-    "parse_messages",
-    "system",
-    "user",
-]
-
 Role = Literal["system", "user", "assistant"]
 
 

@@ -12,19 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from h2o_magic.chat.messages import Message, assistant, user
-from h2o_magic.config.definitions import MAIN
-
-__all__ = [
-    "MAIN",
-    "Change",
-    "ChangeKind",
-    "Thread",
-    "ThreadInfo",
-    "Turn",
-    "TurnStatus",
-    "Versions",
-    "marked",
-]
 
 #: How an answer ended; ``incomplete`` is one whose end nobody saw: it is still being
 #: written, or the process that wrote it died.

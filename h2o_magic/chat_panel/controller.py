@@ -32,8 +32,6 @@ from h2o_magic.conversation.notifications import (
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ConfigurationError, H2OMagicError
 
-__all__ = ["Host", "View"]
-
 _log = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())  # else it would be written into a cell
 
@@ -80,23 +78,7 @@ class Controls(Protocol):
 
 
 class View:
-    """Tells views of a session's conversation, and does what they ask for.
-
-    Parameters
-    ----------
-    session
-        The notebook's session.
-    send
-        Sends one message to all views; called from any thread.
-    shell
-        The notebook around.
-    root
-        The id of the widget that stands for the panel in the cell's output.
-    controls
-        The settings' controls; None without any.
-    keep
-        Puts the transcript into the notebook, where no page does so.
-    """
+    """Tells views of a session's conversation, and does what they ask for."""
 
     def __init__(
         self,

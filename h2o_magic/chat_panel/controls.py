@@ -15,15 +15,14 @@ import ipywidgets
 from h2o_magic.backends.base import ModelInfo
 from h2o_magic.chat_panel.widget import answer_while_cells_run
 from h2o_magic.config.definitions import LOCAL, SETTINGS
-from h2o_magic.config.parameters import CHAT_PARAMETERS, Parameter, Value
+from h2o_magic.config.parameter import Parameter, Value
+from h2o_magic.config.parameters import CHAT_PARAMETERS
 from h2o_magic.config.presets import BUILT_IN
 from h2o_magic.config.setting import Setting
 from h2o_magic.config.settings import origin_in_words
 from h2o_magic.conversation.model_choice import is_lent
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ConfigurationError
-
-__all__ = ["Controls"]
 
 #: Where a setting comes from that was changed here.
 PANEL = "panel"
@@ -47,21 +46,7 @@ _REFUSED = "h2o-refused-value"
 
 
 class Controls:
-    """A column of controls.
-
-    Parameters
-    ----------
-    session
-        The session whose settings they show and change.
-    choices
-        Returns the values of a setting that are known, by the setting's name: models,
-        servers, threads.
-
-    Attributes
-    ----------
-    box : ipywidgets.VBox
-        All of them.
-    """
+    """A column of controls."""
 
     def __init__(
         self, session: Session, choices: Callable[[str], Iterable[str]]
@@ -291,19 +276,7 @@ class _Row:
     def show(
         self, value: object, *, chosen: bool, origin: str, own: tuple[Value, str] | None
     ) -> None:
-        """Show a value and where it comes from.
-
-        Parameters
-        ----------
-        value
-            What is set; None or an empty text where nothing is.
-        chosen
-            Whether the user set it, and so can take it back.
-        origin
-            Who set it, in words; empty if nobody did.
-        own
-            What counts where nothing is set, and where that comes from, if known.
-        """
+        """Show a value and where it comes from."""
         self._say("")
         if value in (None, "") and own is not None:
             shown, said = own

@@ -27,8 +27,6 @@ from pygments.util import ClassNotFound
 
 from h2o_magic.chat_panel.mathml import formula
 
-__all__ = ["as_html"]
-
 _ADDRESS = re.compile(r"(?:https?://|mailto:)\S+", re.IGNORECASE)
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+")
 _LANGUAGE = re.compile(r"[\w+#.-]{1,30}")
@@ -49,15 +47,7 @@ _LONGEST_COLOURED = 40_000
 
 
 def as_html(markdown: str, *, breaks: bool = False) -> str:
-    """Return foreign Markdown as HTML in which nothing acts.
-
-    Parameters
-    ----------
-    markdown
-        A text, or a piece of one as `blocks.BlockSplitter` cuts it.
-    breaks
-        True keeps the line ends within paragraphs, as users write them.
-    """
+    """Return foreign Markdown as HTML in which nothing acts."""
     return str(_renderer(breaks).render(markdown, {}))
 
 

@@ -13,8 +13,6 @@ from xml.etree.ElementTree import Element
 
 from latex2mathml.converter import convert_to_element
 
-__all__ = ["formula"]
-
 _ELEMENTS = frozenset(
     (
         "math",

@@ -17,8 +17,6 @@ from h2o_magic.chat_panel.stream import Running
 from h2o_magic.chat_panel.wire import sendable
 from h2o_magic.conversation.session import Session
 
-__all__ = ["Telling"]
-
 #: How many of the last turns come with the first message, to be seen at once.
 _AT_ONCE = 8
 
@@ -31,26 +29,7 @@ asked here is in the history that cells see.
 
 
 class Telling:
-    """Tells views of the session's current thread, and remembers what they know.
-
-    Attributes
-    ----------
-    running : dict of int to Running
-        The answers that grow, by the ids of their turns.
-    problems : dict of int to str
-        Why questions failed, by the ids of their turns.
-    controls_shown : bool
-        Whether the settings' controls are shown.
-
-    Parameters
-    ----------
-    session
-        The notebook's session.
-    send
-        Sends one message to all views; called from any thread.
-    root
-        The id of the widget that stands for the panel in the cell's output.
-    """
+    """Tells views of the session's current thread, and remembers what they know."""
 
     def __init__(
         self,

@@ -11,8 +11,6 @@ from h2o_magic.rendering.blocks import close_fence
 from h2o_magic.rendering.footer import model_name, seconds_in_words
 from h2o_magic.rendering.tables import one_line
 
-__all__ = ["row_of"]
-
 _MARKS = {
     "stopped": "Stopped: the answer is not whole",
     "failed": "Broken off: the answer is not whole",

@@ -14,8 +14,6 @@ from h2o_magic.chat_panel.html import as_html
 from h2o_magic.conversation.notifications import ComingAnswer
 from h2o_magic.rendering.blocks import BlockSplitter
 
-__all__ = ["Growth", "Running", "Step"]
-
 #: How much of the last tail's HTML stays, in UTF-16 units, and what follows it.
 Step = tuple[int, str]
 
@@ -34,16 +32,7 @@ class Growth:
         return "".join((*self._settled, self._tail))
 
     def to(self, text: str) -> tuple[list[Step], bool]:
-        """Return what leads a view from the text before to `text`.
-
-        Returns
-        -------
-        list of Step
-            One for each piece that has settled, and one for the tail; the first goes on
-            from the last tail, each other one from nothing. Empty if nothing is new.
-        bool
-            True if the view has to begin anew, since the text before was replaced.
-        """
+        """Return what leads a view from the text before to `text`."""
         if text == self._text:
             return [], False
         replaced = not text.startswith(self._text)
@@ -61,15 +50,7 @@ class Growth:
 
 
 class Running:
-    """An answer that is being written, and how far the views have it.
-
-    Attributes
-    ----------
-    thread : str
-        The thread that it belongs to.
-    answer : ComingAnswer or None
-        The answer; None before it has grown.
-    """
+    """An answer that is being written, and how far the views have it."""
 
     def __init__(self, thread: str) -> None:
         self.thread = thread

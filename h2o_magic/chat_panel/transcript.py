@@ -6,8 +6,6 @@ from h2o_magic.chat.turns import Turn
 from h2o_magic.config.units import counted
 from h2o_magic.rendering.listing import turn_markdown
 
-__all__ = ["MOST_TURNS", "transcript"]
-
 #: At most as many of the last turns, and as many characters: it is in the notebook's
 #: file, and the page renders it.
 MOST_TURNS = 100

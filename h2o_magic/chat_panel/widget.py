@@ -8,8 +8,6 @@ from typing import Any
 
 import anywidget
 
-__all__ = ["Chat", "answer_while_cells_run"]
-
 _HERE = Path(__file__).parent
 #: The modules in `js`, each after those that it imports.
 _MODULES = (

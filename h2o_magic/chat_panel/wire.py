@@ -7,8 +7,6 @@ from typing import Any
 
 from h2o_magic.backends.text import join_surrogates
 
-__all__ = ["sendable"]
-
 
 def sendable(value: Any) -> Any:
     """Return a JSON value whose texts are Unicode: half a character has no bytes.

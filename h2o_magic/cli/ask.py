@@ -25,8 +25,6 @@ from h2o_magic.rendering import tables
 from h2o_magic.rendering.footer import footer
 from h2o_magic.rendering.schema import load
 
-__all__ = ["ask"]
-
 #: Options of a cell that mean nothing without a notebook, by what they are kept as.
 _OF_A_NOTEBOOK = {
     "out": "--out",

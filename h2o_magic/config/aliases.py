@@ -13,8 +13,6 @@ from h2o_magic.config.json_file import PrivateFile
 from h2o_magic.config.models import MODELS
 from h2o_magic.errors import ConfigurationError, did_you_mean
 
-__all__ = ["Aliases"]
-
 _NAME = r"[A-Za-z0-9][\w.-]{0,39}"
 
 

@@ -16,8 +16,6 @@ from h2o_magic.config.parameters import CHAT_PARAMETERS
 from h2o_magic.config.setting import Setting
 from h2o_magic.errors import ConfigurationError
 
-__all__ = ["FORMATS", "LOCAL", "MAIN", "SERVER_NAME", "SETTINGS"]
-
 #: What an answer can be asked to be; the first is the default.
 FORMATS = ("markdown", "text", "code", "json", "table", "html", "math")
 

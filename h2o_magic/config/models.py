@@ -9,31 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
-__all__ = [
-    "DEFAULT_MODEL",
-    "DEMO_MODEL",
-    "DEMO_SAMPLING",
-    "MODELS",
-    "REAL_MODEL",
-    "BuiltIn",
-    "CatalogueEntry",
-    "Hub",
-    "Package",
-    "find_model",
-    "title_of",
-]
-
 
 class Hub(NamedTuple):
-    """Weights on the Hugging Face hub.
-
-    Attributes
-    ----------
-    repository : str
-        ``owner/name``.
-    pattern : str
-        Shell pattern of the file in it, resolved against its listing.
-    """
+    """Weights on the Hugging Face hub."""
 
     repository: str
     pattern: str

@@ -11,8 +11,6 @@ from typing import Any, NamedTuple, TypeAlias
 
 from h2o_magic.errors import ParameterError, did_you_mean
 
-__all__ = ["COUNT", "LARGEST", "Parameter", "Value"]
-
 #: The largest number of tokens or turns, and the rule of such a number.
 LARGEST = 2**31 - 1
 COUNT = "must be a whole number above 0"

@@ -17,17 +17,6 @@ from collections.abc import Mapping
 from h2o_magic.config.parameter import COUNT, LARGEST, Parameter, Value
 from h2o_magic.errors import ParameterError, did_you_mean
 
-__all__ = [
-    "CHAT_PARAMETERS",
-    "DEFAULT_LENGTH",
-    "PARAMETERS",
-    "Parameter",
-    "Value",
-    "checked",
-    "resolve",
-    "set_before",
-]
-
 _POSITIVE = "must be a number above 0"
 #: The length of an answer, in tokens, for which nobody set one: that of the gpt-gm
 #: service, and of the local server, whose small models repeat themselves.

@@ -13,16 +13,6 @@ from pathlib import Path
 
 import platformdirs
 
-__all__ = [
-    "aliases_file",
-    "log_file",
-    "model_lists_file",
-    "presets_file",
-    "runtime_file",
-    "servers_file",
-    "store_file",
-]
-
 _APP = "h2o_magic"
 
 

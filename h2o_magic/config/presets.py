@@ -10,11 +10,10 @@ from typing import Any
 
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.json_file import PrivateFile
-from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS, Value, set_before
+from h2o_magic.config.parameter import Value
+from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS, set_before
 from h2o_magic.config.settings import Settings
 from h2o_magic.errors import ConfigurationError, did_you_mean
-
-__all__ = ["BUILT_IN", "Preset", "Presets"]
 
 _NAME = r"[A-Za-z0-9][\w.-]{0,39}"
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["lives"]
-
 
 def lives(pid: int) -> bool:
     """Return whether a process runs; True where that cannot be asked without harm."""

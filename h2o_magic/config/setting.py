@@ -6,9 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from h2o_magic.config.parameters import Value
-
-__all__ = ["PREFIX", "Setting"]
+from h2o_magic.config.parameter import Value
 
 #: What the names of this package's environment variables begin with.
 PREFIX = "H2O_MAGIC_"

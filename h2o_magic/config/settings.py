@@ -11,18 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from h2o_magic.config.definitions import SETTINGS
-from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS, Value
+from h2o_magic.config.parameter import Value
+from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS
 from h2o_magic.config.setting import PREFIX, Setting
 from h2o_magic.errors import ConfigurationError, did_you_mean
-
-__all__ = [
-    "SETTINGS",
-    "Setting",
-    "Settings",
-    "find_setting",
-    "of_a_question",
-    "origin_in_words",
-]
 
 #: Variables of this package that are no setting's: folders, and what tests need.
 _OTHER_VARIABLES = {
@@ -124,13 +116,7 @@ class Settings:
         return self.merged_all(options)
 
     def merged_all(self, values: Mapping[str, object]) -> dict[str, Value | None]:
-        """Return all settings, with checked `values` of any of them over them.
-
-        Raises
-        ------
-        ConfigurationError
-            If a name is unknown or a value is refused.
-        """
+        """Return all settings, with checked `values` of any of them over them."""
         checked = {
             name: find_setting(name).check(value) for name, value in values.items()
         }

@@ -7,14 +7,6 @@ import re
 
 from h2o_magic.errors import ConfigurationError
 
-__all__ = [
-    "counted",
-    "duration_in_words",
-    "parse_size",
-    "size_in_words",
-    "time_in_words",
-]
-
 _UNITS: dict[str, int] = {
     **{letter: 1000**power for power, letter in enumerate("KMGT", start=1)},
     **{f"{letter}I": 1024**power for power, letter in enumerate("KMGT", start=1)},

@@ -13,8 +13,6 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from h2o_magic.errors import ConfigurationError
 
-__all__ = ["Endpoint", "check_base_url", "check_header_value", "is_loopback"]
-
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f\\]")
 
 

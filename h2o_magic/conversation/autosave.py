@@ -5,20 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-__all__ = ["Autosave"]
-
 
 class Autosave:
     """Calls `save` soon after :meth:`touch`, from a thread of its own.
 
     A change waits at most `every` seconds, also when no other follows it.
-
-    Parameters
-    ----------
-    save
-        Called without arguments; never twice at the same time.
-    every
-        Shortest time between two calls, in seconds.
     """
 
     def __init__(self, save: Callable[[], None], every: float = 0.5) -> None:

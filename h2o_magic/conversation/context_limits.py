@@ -9,17 +9,9 @@ from h2o_magic.chat.context import CAUTIOUS, bytes_per_token
 from h2o_magic.chat.messages import Message
 from h2o_magic.errors import BackendError
 
-__all__ = ["ModelLimits"]
-
 
 class ModelLimits:
-    """Context lengths and token rates of one server's models.
-
-    Parameters
-    ----------
-    backend
-        The server. It is asked once, when a length is first wanted.
-    """
+    """Context lengths and token rates of one server's models."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend

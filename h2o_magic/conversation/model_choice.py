@@ -15,16 +15,6 @@ from h2o_magic.backends.base import ModelInfo
 from h2o_magic.config.settings import Settings
 from h2o_magic.errors import ConfigurationError, did_you_mean
 
-__all__ = [
-    "adopt_default",
-    "is_chosen",
-    "is_lent",
-    "lacking",
-    "reset_default",
-    "settle",
-    "whole_path",
-]
-
 _FIRST, _BEST = "the first of ", "the best on "
 _MOST_NAMES = 5  # of models, in a sentence
 
@@ -64,17 +54,7 @@ def settle(settings: Settings, models: Sequence[ModelInfo], server: str) -> None
 
 
 def adopt_default(settings: Settings, name: str, server: str) -> None:
-    """Make the model current that a server says it answers with where nobody chose.
-
-    Parameters
-    ----------
-    settings
-        The settings, of which ``model`` may change.
-    name
-        The model.
-    server
-        The server's name, for the origin.
-    """
+    """Make the model current that a server says it answers with where nobody chose."""
     origin = f"{_BEST}{server}"
     if is_chosen(settings) or (name, origin) == (
         settings["model"],

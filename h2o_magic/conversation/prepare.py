@@ -22,21 +22,7 @@ _SMALLEST_CONTEXT = 512
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A question that is ready to be sent.
-
-    Attributes
-    ----------
-    request : ChatRequest
-        What the backend is given.
-    backend : Backend
-        Where it goes.
-    sent, earlier, unfinished : int
-        How many turns before it are sent, how many there are, and how many of those
-        were left out because their answers are not whole.
-    outdated : int
-        How many turns after it become outdated: those asked before the answer that it
-        replaces changed, unless they were outdated already.
-    """
+    """A question that is ready to be sent."""
 
     request: ChatRequest
     backend: Backend

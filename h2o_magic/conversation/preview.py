@@ -8,34 +8,14 @@ from typing import Any
 
 from h2o_magic.chat.context import estimate
 from h2o_magic.chat.messages import Message
-from h2o_magic.config.parameters import Value
+from h2o_magic.config.parameter import Value
 from h2o_magic.conversation.prepare import Prepared
 from h2o_magic.errors import BackendError
-
-__all__ = ["Preview", "preview"]
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a question would send.
-
-    Attributes
-    ----------
-    model : str
-        The model that would be asked.
-    messages : tuple of Message
-        All that it would read, oldest first.
-    parameters : mapping
-        The generation parameters.
-    tokens : int
-        How many tokens the messages have.
-    counted : bool
-        True if the server has counted them, False for an estimate.
-    sent, earlier : int
-        How many of the turns before it would be sent, and how many there are.
-    schema : mapping or None
-        The JSON schema that goes along: the answer's grammar, where the server has one.
-    """
+    """What a question would send."""
 
     model: str
     messages: tuple[Message, ...]

@@ -11,9 +11,6 @@ from h2o_magic.config.units import counted
 from h2o_magic.conversation.preview import Preview
 from h2o_magic.rendering.tables import literal, printable
 
-__all__ = ["preview_markdown", "preview_plain"]
-
-
 _SCHEMA = "schema, the answer's grammar where the server has one"
 
 

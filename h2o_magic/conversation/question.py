@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from h2o_magic.config.parameters import Value
+from h2o_magic.config.parameter import Value
 from h2o_magic.rendering.instructions import instruction
 
 _ANY_JSON: Mapping[str, Any] = {"type": ["object", "array"]}

@@ -23,6 +23,7 @@ from h2o_magic.chat.turns import Change, Thread, ThreadInfo, Turn, TurnStatus, V
 from h2o_magic.conversation.store import changes, notebooks, turns, versions
 from h2o_magic.conversation.store import undo as history
 from h2o_magic.conversation.store.database import READ, WRITE, Database, open_to_read
+from h2o_magic.conversation.store.origins import CameFrom
 from h2o_magic.conversation.store.salvage import take_over
 from h2o_magic.conversation.store.turns import Place
 from h2o_magic.errors import StoreError
@@ -72,7 +73,7 @@ class Record:
         self._path = path
         self._origin = key, cell, file
         self._on_trouble = on_trouble
-        self._came_from: notebooks.CameFrom | None = None
+        self._came_from: CameFrom | None = None
         self._error: StoreError | None = None
         self._trouble = ""
         # Turns by id that no damage may remove: their answers are being written.
@@ -291,13 +292,7 @@ class Record:
         return self._run(READ, versions.counts, thread, of)
 
     def choose(self, thread: str, number: int, version: int) -> Turn:
-        """Put another version in a turn's place, and return it.
-
-        Raises
-        ------
-        ConfigurationError
-            If there is no such turn or version, or its answer is still being written.
-        """
+        """Put another version in a turn's place, and return it."""
         with self._holding():
             return self._run(
                 WRITE, changes.choose, thread, number, version, self._running

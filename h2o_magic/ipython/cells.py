@@ -10,17 +10,9 @@ from typing import Any
 
 from h2o_magic.ipython.identity import cell_key
 
-__all__ = ["RunningCell"]
-
 
 class RunningCell:
-    """The cell that runs in a shell, and the turns that it has asked for.
-
-    Parameters
-    ----------
-    shell
-        The IPython shell; None in a program without one.
-    """
+    """The cell that runs in a shell, and the turns that it has asked for."""
 
     def __init__(self, shell: Any) -> None:
         kernel = getattr(shell, "kernel", None)
@@ -63,13 +55,6 @@ class RunningCell:
 
         Further questions of a cell are numbered. What other threads of the program ask
         belongs to no cell.
-
-        Parameters
-        ----------
-        thread
-            The conversation's thread.
-        history
-            False for a question outside the conversation, which has no key.
         """
         key = self.key
         if key is None or threading.current_thread() is not threading.main_thread():

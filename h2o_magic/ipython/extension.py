@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from h2o_magic.chat_panel import Panel
 
-__all__ = ["load", "unload"]
-
 
 def load(shell: InteractiveShell) -> None:
     """Register the magics, once; a second call changes nothing."""

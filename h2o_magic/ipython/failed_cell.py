@@ -16,8 +16,6 @@ from h2o_magic.ipython.namespace import is_the_shells
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
-__all__ = ["Failure", "failure_of"]
-
 #: Characters that are kept of a traceback, of a message, and of a cell.
 _TRACEBACK = 6_000
 _MESSAGE = 500
@@ -29,23 +27,7 @@ _FILE = re.compile(r'File "([^"\n]+)", line')
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A cell that failed. Only text: what the error held on to can be let go.
-
-    Attributes
-    ----------
-    number : int or None
-        The cell's execution number; None if it is in no history.
-    source : str
-        The cell.
-    error, message : str
-        The exception's type and its message.
-    traceback : str
-        What Python prints of it, without the shell's own part, cut in its middle.
-    names : tuple of str
-        The user's variables that the cell names.
-    whole : bool
-        False if the cell was too long to be kept whole.
-    """
+    """A cell that failed. Only text: what the error held on to can be let go."""
 
     number: int | None
     source: str

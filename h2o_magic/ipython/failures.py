@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from h2o_magic.ipython.failed_cell import Failure
 
-__all__ = ["Failures", "end", "of"]
-
 #: How many tracebacks are kept for ``Err``.
 _KEPT = 100
 
@@ -26,18 +24,6 @@ class Failures:
 
     An interrupt is no failure, nor is what this package itself refuses. A cell that
     succeeds clears nothing.
-
-    Parameters
-    ----------
-    shell
-        The shell; a cell of it that failed just before is noted, too.
-
-    Attributes
-    ----------
-    last : Failure or None
-        The last cell that failed.
-    tracebacks : dict
-        The last tracebacks by execution number, for ``Err[3]``.
     """
 
     def __init__(self, shell: InteractiveShell) -> None:

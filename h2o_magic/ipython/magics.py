@@ -31,15 +31,7 @@ if TYPE_CHECKING:
 
 @magics_class
 class H2OMagics(SettingsTraits, Magics):
-    """Chat with a language model: ``%%h2o`` cells and the ``%h2o`` line.
-
-    Parameters
-    ----------
-    shell
-        The shell that they are registered with.
-    current
-        The notebook's settings and session.
-    """
+    """Chat with a language model: ``%%h2o`` cells and the ``%h2o`` line."""
 
     def __init__(
         self, shell: InteractiveShell, *, current: Current, **kwargs: Any
@@ -110,13 +102,7 @@ class H2OMagics(SettingsTraits, Magics):
         return answer
 
     def retry(self, options: AskOptions) -> None:
-        """Ask the last question again in its turn's place, and show the answer.
-
-        Raises
-        ------
-        H2OMagicError, AnswerStopped
-            As :meth:`ask` does.
-        """
+        """Ask the last question again in its turn's place, and show the answer."""
         from h2o_magic.ipython.options import retry_settings  # noqa: PLC0415
 
         self._show(self.session.retry(**retry_settings(options)), options)
@@ -237,21 +223,7 @@ class H2OMagics(SettingsTraits, Magics):
             self.shell.displayhook.update_user_ns(value)  # type: ignore[no-untyped-call]
 
     def expanded(self, question: str, *, earlier: str = "") -> str:
-        """Return a question with its names in braces as text.
-
-        Parameters
-        ----------
-        question
-            As it was written.
-        earlier
-            The question as it was sent before it was edited; what stands in braces in
-            it stays as it stands.
-
-        Raises
-        ------
-        ConfigurationError
-            If one is unknown, or its value may hold a secret.
-        """
+        """Return a question with its names in braces as text."""
         if "{" not in question or self.shell is None:
             return question
         from h2o_magic.ipython.namespace import names_of  # noqa: PLC0415

@@ -6,8 +6,6 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["is_the_shells", "names_of", "owned_by_shell"]
-
 # ``user_ns_hidden`` knows more: also what the user's own startup files have made.
 _OWN = re.compile(
     r"In|Out|_{1,3}|_i{1,3}|_i?\d+|_[ido]h|_exit_code|get_ipython|exit|quit|open"
@@ -37,13 +35,6 @@ def names_of(
 
     What the shell itself has put there (``exit``, ``get_ipython``) is no name of a
     prompt, nor is what Python has built in: a prompt may well say ``{id}``.
-
-    Parameters
-    ----------
-    shell
-        The IPython shell.
-    errors
-        Tracebacks by execution number, for ``Err``.
     """
 
     def lookup(name: str) -> object:

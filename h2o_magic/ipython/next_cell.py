@@ -11,22 +11,12 @@ if TYPE_CHECKING:
     from h2o_magic.conversation.answer import Answer
     from h2o_magic.rendering.fences import CodeBlock
 
-__all__ = ["CellCode", "code_for_cell", "offer", "where"]
-
 _PYTHON = ("python", "python3", "py", "ipython", "ipython3")
 
 
 @dataclass(frozen=True, slots=True)
 class CellCode:
-    """The code of an answer that can stand in a cell.
-
-    Attributes
-    ----------
-    blocks : tuple of CodeBlock
-        The blocks of code; none where there is nothing to offer.
-    why_not : str
-        Why there is none, in words.
-    """
+    """The code of an answer that can stand in a cell."""
 
     blocks: tuple[CodeBlock, ...] = ()
     why_not: str = ""

@@ -8,8 +8,6 @@ from collections.abc import Container
 
 from h2o_magic.errors import ConfigurationError
 
-__all__ = ["leading_options", "words_of"]
-
 
 def words_of(line: str) -> list[str]:
     """Return the words of a line as a shell reads them.
@@ -29,20 +27,7 @@ def words_of(line: str) -> list[str]:
 
 
 def leading_options(line: str, takes_value: Container[str]) -> tuple[list[str], str]:
-    """Split a line into the words of its leading options and the rest as it stands.
-
-    Parameters
-    ----------
-    line
-        Options, which ``--`` may end, and after them any text.
-    takes_value
-        The options whose value is the next word.
-
-    Raises
-    ------
-    ConfigurationError
-        If a quote among the options is not closed.
-    """
+    """Split a line into the words of its leading options and the rest as it stands."""
     words: list[str] = []
     rest = line.strip()
     while rest.startswith("-") and rest[1:2].strip():

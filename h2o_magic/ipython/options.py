@@ -8,21 +8,14 @@ from dataclasses import dataclass, field
 from keyword import iskeyword
 from typing import Any, NoReturn
 
-from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS, Value
-from h2o_magic.config.settings import SETTINGS, Setting, of_a_question
+from h2o_magic.config.definitions import SETTINGS
+from h2o_magic.config.parameter import Value
+from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS
+from h2o_magic.config.setting import Setting
+from h2o_magic.config.settings import of_a_question
 from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.ipython.namespace import owned_by_shell
 from h2o_magic.ipython.option_words import leading_options, words_of
-
-__all__ = [
-    "AskOptions",
-    "help_rows",
-    "help_text",
-    "parse_ask",
-    "parse_cell_line",
-    "parse_words",
-]
-
 
 _SHORT = {"model": ["-m"], "system": ["-s"]}
 
@@ -77,13 +70,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse_cell_line(line: str) -> AskOptions:
-    """Read the options on the first line of a ``%%h2o`` cell.
-
-    Raises
-    ------
-    ConfigurationError
-        If something on the line is not an option, or its value is refused.
-    """
+    """Read the options on the first line of a ``%%h2o`` cell."""
     options, rest = parse_words(words_of(line))
     if rest:
         raise ConfigurationError(
@@ -97,11 +84,6 @@ def parse_ask(line: str) -> tuple[AskOptions, str]:
     """Read options at the beginning of a line, and return them with the question.
 
     The question is the rest of the line as it stands: quotes in it mean nothing.
-
-    Raises
-    ------
-    ConfigurationError
-        If an option is unknown or its value is refused.
     """
     takes_value = {
         name
@@ -115,13 +97,7 @@ def parse_ask(line: str) -> tuple[AskOptions, str]:
 
 
 def retry_settings(options: AskOptions) -> dict[str, Any]:
-    """Return the settings that differ where a turn is asked again.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is an option that only a new question can have.
-    """
+    """Return the settings that differ where a turn is asked again."""
     if options.new or not options.history:
         raise ConfigurationError(
             "%h2o retry: it asks again from the turn's own place: leave out "

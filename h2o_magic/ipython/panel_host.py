@@ -33,13 +33,7 @@ class HostContext(CommandContext, Protocol):
 
 
 def panel_of(context: HostContext) -> Panel:
-    """Return a panel on the notebook's conversation.
-
-    Raises
-    ------
-    MisuseError
-        If there is no notebook.
-    """
+    """Return a panel on the notebook's conversation."""
     if not hasattr(context.shell, "kernel"):
         raise MisuseError("a panel needs a notebook: open one in JupyterLab")
     return Panel(context.session, PanelHost(context))

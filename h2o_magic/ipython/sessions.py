@@ -25,26 +25,9 @@ if TYPE_CHECKING:
     from h2o_magic.conversation.record import Record
     from h2o_magic.conversation.session import Session
 
-__all__ = ["Current", "connect", "end", "of", "session"]
-
 
 class Current:
-    """What one notebook has one of: its settings, and its session.
-
-    Parameters
-    ----------
-    shell
-        The IPython shell; None in a program without one.
-
-    Attributes
-    ----------
-    settings : Settings
-        The settings in force.
-    cell : RunningCell
-        The cell that runs, and what it asks.
-    say : callable
-        Takes one line that the user must read, from any thread.
-    """
+    """What one notebook has one of: its settings, and its session."""
 
     def __init__(self, shell: Any = None) -> None:
         self.settings = Settings(os.environ)

@@ -11,11 +11,11 @@ from traitlets import TraitError
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import LazyConfigValue
 
+from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.parameters import CHAT_PARAMETERS
-from h2o_magic.config.settings import SETTINGS, Setting, Settings, find_setting
+from h2o_magic.config.setting import Setting
+from h2o_magic.config.settings import Settings, find_setting
 from h2o_magic.errors import ConfigurationError
-
-__all__ = ["SettingsTraits"]
 
 #: Where values come from that are in force when the magics are made.
 _FILE = "ipython_config.py"
@@ -88,21 +88,6 @@ class SettingsTraits(Configurable):
 
     A trait that changes changes its setting, and the other way round. A value that is
     refused raises ``TraitError`` with one line, and nothing changes.
-
-    Parameters
-    ----------
-    shell
-        The shell whose configuration holds.
-    settings
-        The settings in force. Values of the shell's configuration are put over the
-        environment's.
-    **kwargs
-        As the next class takes them.
-
-    Raises
-    ------
-    TraitError
-        If the shell's configuration holds a value that is refused.
     """
 
     settings: Settings
@@ -129,13 +114,7 @@ class SettingsTraits(Configurable):
         settings.watch(self._follow)
 
     def update_config(self, config: Config) -> None:
-        """Take the values that ``%config`` gives; all of them, or none.
-
-        Raises
-        ------
-        TraitError
-            If a name is unknown (the message names the nearest) or a value is refused.
-        """
+        """Take the values that ``%config`` gives; all of them, or none."""
         given = config.get(type(self).__name__, Config())
         try:
             checked = {

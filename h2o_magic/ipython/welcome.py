@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from h2o_magic.chat.turns import MAIN, ThreadInfo
-
-__all__ = ["welcome"]
+from h2o_magic.chat.turns import ThreadInfo
+from h2o_magic.config.definitions import MAIN
 
 
 def welcome(
@@ -17,20 +16,7 @@ def welcome(
     copied_from: str = "",
     incomplete: bool = False,
 ) -> str:
-    """Return one line that says what is back; empty if nothing is.
-
-    Parameters
-    ----------
-    threads
-        The threads that have turns.
-    current
-        The thread that is asked next.
-    copied_from
-        Path of the notebook that this one is a copy of; empty if it is none.
-    incomplete
-        True if the current thread's last answer has no end: its kernel died, or is
-        still writing it.
-    """
+    """Return one line that says what is back; empty if nothing is."""
     count = sum(thread.turns for thread in threads)
     if not count:
         return ""

@@ -10,8 +10,6 @@ from h2o_magic.prompts.limits import Limits
 from h2o_magic.prompts.secrets.guard import Guard
 from h2o_magic.prompts.structures import Printer
 
-__all__ = ["array_summary", "array_text", "is_array", "is_scalar"]
-
 #: Values of an array of three or more dimensions that are shown, about.
 _VALUES = 1000
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from h2o_magic.config.units import counted
 
-__all__ = ["cut", "cut_end", "fenced", "shown_float"]
-
 
 def cut(text: str, limit: int) -> str:
     """Return a text's head and tail, with a note between them, if it is too long."""

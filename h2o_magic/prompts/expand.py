@@ -15,19 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from h2o_magic.errors import ConfigurationError, did_you_mean
-from h2o_magic.prompts.fields import Attribute, Field, Index, Step, fields, names_in
-
-__all__ = [
-    "Attribute",
-    "Field",
-    "Index",
-    "Inserted",
-    "Prompt",
-    "Step",
-    "expand",
-    "fields",
-    "names_in",
-]
+from h2o_magic.prompts.fields import Attribute, Field, Step, fields
 
 #: Names of an object that are looked at for one that resembles a mistyped one.
 _CANDIDATES = 2000

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 
 from h2o_magic.prompts.prose import prose
 
-__all__ = ["Attribute", "Field", "Index", "Step", "fields", "names_in"]
-
 # Any character beyond ASCII here: `str.isidentifier` knows better than a pattern.
 _NAME = (
     r"(?!__)[^\s\x00-\x40\x5b-\x5e\x60\x7b-\x7f]"
@@ -57,21 +55,7 @@ Step = Attribute | Index
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A place in a prompt that may name a value.
-
-    Attributes
-    ----------
-    start, end : int
-        Its place, with the braces.
-    name : str
-        The name that must exist.
-    path : tuple of Attribute and Index
-        What follows the name.
-    text : str
-        As it stands: ``{df.columns}``.
-    escaped : bool
-        True for ``{{name}}``.
-    """
+    """A place in a prompt that may name a value."""
 
     start: int
     end: int

@@ -9,23 +9,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-__all__ = ["attributes", "describes_itself", "is_from", "named_parts"]
-
 Parts = list[tuple[str, object]]
 
 
 def is_from(value: object, package: str, *names: str) -> bool:
-    """Return whether a value's type, or one it comes from, is one of a package's.
-
-    Parameters
-    ----------
-    value
-        Any value.
-    package
-        The package's name.
-    names
-        Names of types; none for any type of the package.
-    """
+    """Return whether a value's type, or one it comes from, is one of a package's."""
     return any(
         kind.__module__.partition(".")[0] == package
         and (not names or kind.__name__ in names)

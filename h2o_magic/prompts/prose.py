@@ -32,16 +32,6 @@ def prose(text: str) -> Iterator[Span]:
 
     A fence that is never closed holds all that follows; a run of backticks that is
     never closed is no code.
-
-    Parameters
-    ----------
-    text
-        Markdown.
-
-    Yields
-    ------
-    tuple of int
-        Beginning and end of a piece of prose.
     """
     for begin, end in _blocks(text):
         yield from _outside_inline_code(text, begin, end)

@@ -12,8 +12,6 @@ from typing import Any
 from h2o_magic.prompts.cutting import cut, fenced
 from h2o_magic.prompts.limits import Limits
 
-__all__ = ["is_code", "source_text"]
-
 _CODE = (
     type,
     types.FunctionType,

@@ -27,8 +27,6 @@ from h2o_magic.prompts.introspection import attributes, describes_itself, named_
 from h2o_magic.prompts.limits import Limits
 from h2o_magic.prompts.secrets.guard import Guard
 
-__all__ = ["Printer", "is_collection"]
-
 #: A collection whose text is no longer than this stands on one line.
 _WIDTH = 88
 #: Longest text of an item that shares its line with others.
@@ -101,17 +99,7 @@ def is_collection(value: object) -> bool:
 
 
 class Printer:
-    """Writes one value, with all that is inside it.
-
-    Parameters
-    ----------
-    limits
-        How much of it.
-    guard
-        Refuses secrets inside it.
-    summary
-        Returns a few words for a table or an array inside it, nothing for others.
-    """
+    """Writes one value, with all that is inside it."""
 
     def __init__(
         self, limits: Limits, guard: Guard, summary: Callable[[object], str]

@@ -13,30 +13,12 @@ from h2o_magic.prompts.limits import Limits
 from h2o_magic.prompts.secrets.guard import Guard
 from h2o_magic.prompts.structures import Printer
 
-__all__ = ["frame_summary", "frame_text", "is_frame"]
-
 _PACKAGES = ("pandas", "polars")
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """A table's head, read from whatever it was.
-
-    Attributes
-    ----------
-    title : str
-        What it is: ``pandas DataFrame, 3 rows x 2 columns``.
-    dtypes : list of str
-        One for each column that is shown, without those of the index.
-    index : list of object
-        Names of the columns that the index takes.
-    columns : list of object
-        Names of the columns that are shown.
-    rows : list of sequences
-        The rows that are shown: first the index, then the values.
-    more_rows, more_columns : int
-        What is left out.
-    """
+    """A table's head, read from whatever it was."""
 
     title: str
     dtypes: list[str]

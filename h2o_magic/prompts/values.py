@@ -29,8 +29,6 @@ from h2o_magic.prompts.source import is_code, source_text
 from h2o_magic.prompts.structures import Printer, is_collection
 from h2o_magic.prompts.tables import frame_summary, frame_text, is_frame
 
-__all__ = ["Limits", "as_prompt"]
-
 _NO_ENVIRONMENT: Mapping[str, str] = MappingProxyType({})
 _NO_VARIABLES: Mapping[str, object] = MappingProxyType({})
 

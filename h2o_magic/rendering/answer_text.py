@@ -10,8 +10,6 @@ from h2o_magic.chat.facts import Facts
 from h2o_magic.chat.messages import Message
 from h2o_magic.rendering.fences import CodeBlock, code_blocks
 
-__all__ = ["AnswerText"]
-
 
 class AnswerText(str):
     """The text of an answer, with what is known about it.

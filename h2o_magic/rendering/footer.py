@@ -7,22 +7,11 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from h2o_magic.chat.facts import Facts
-from h2o_magic.chat.turns import MAIN
+from h2o_magic.config.definitions import MAIN
 from h2o_magic.config.models import REAL_MODEL, title_of
 from h2o_magic.rendering.blocks import close_fence
 from h2o_magic.rendering.sanitize import harmless
 from h2o_magic.rendering.sanitize_inline import safe_prose
-
-__all__ = [
-    "answer_markdown",
-    "answer_plain",
-    "footer",
-    "model_name",
-    "reasoning_html",
-    "reasoning_markdown",
-    "seconds_in_words",
-]
-
 
 _GO_ON = "`%h2o ask Go on.` continues"
 
@@ -128,15 +117,7 @@ def seconds_in_words(seconds: float) -> str:
 
 
 def reasoning_markdown(text: str, mode: str) -> str:
-    """Return a model's reasoning as Markdown; empty if there is none to show.
-
-    Parameters
-    ----------
-    text
-        The reasoning.
-    mode : {"collapse", "show", "hide"}
-        Folded under a line to click on, as a quotation, or not at all.
-    """
+    """Return a model's reasoning as Markdown; empty if there is none to show."""
     shown = harmless(close_fence(text)).strip("\n")
     if mode == "hide" or not shown.strip():
         return ""

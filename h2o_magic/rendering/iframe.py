@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import html
 
-__all__ = ["sandboxed"]
-
 # The sandbox attribute without a word in it allows nothing: no script, no form, no
 # window, no move to another page, no access to the page around. The policy keeps it
 # from loading anything; it stands before the text, which cannot take it back.

@@ -6,8 +6,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["instruction"]
-
 _INSTRUCTIONS = {
     "markdown": "",
     "text": "Answer in plain text, without Markdown.",

@@ -16,17 +16,6 @@ from h2o_magic.chat.turns import ThreadInfo, Turn
 from h2o_magic.rendering import footer
 from h2o_magic.rendering.tables import Verbatim, literal, one_line, printable
 
-__all__ = [
-    "THREAD_HEAD",
-    "TURN_HEAD",
-    "cut",
-    "thread_rows",
-    "turn_markdown",
-    "turn_plain",
-    "turn_rows",
-    "when",
-]
-
 #: Characters of a question or an answer in a table.
 _WIDTH = 60
 #: Characters of a name in a table; the path of a weights file may be long.

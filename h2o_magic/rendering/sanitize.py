@@ -98,15 +98,7 @@ class _Code:
 
 
 class _Writer:
-    """Writes the blocks of a text one after the other.
-
-    Parameters
-    ----------
-    depth
-        How many quotations it stands in.
-    formulas
-        True if a formula may run through all of it, over the ends of its blocks.
-    """
+    """Writes the blocks of a text one after the other."""
 
     def __init__(self, depth: int = 0, *, formulas: bool = False) -> None:
         self._depth = depth

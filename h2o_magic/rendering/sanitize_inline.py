@@ -89,17 +89,7 @@ def is_calm(code: str) -> bool:
 
 
 def safe_prose(text: str, *, clear: bool = True, formulas: bool = False) -> str:
-    """Return lines of Markdown between blank lines with nothing in them that acts.
-
-    Parameters
-    ----------
-    text
-        The lines; no block of fenced code is among them.
-    clear
-        False if what stands directly before may make a code span no code.
-    formulas
-        True if a formula may have begun before.
-    """
+    """Return lines of Markdown between blank lines with nothing in them that acts."""
     return _Prose(text, clear=clear, formulas=formulas).written()
 
 
@@ -332,17 +322,7 @@ def _calmed(formula: str) -> str:
 
 
 def _leads_safely(text: str, target: re.Match[str], *, quotes: bool) -> bool:
-    """Tell whether what follows ``](`` or ``]:`` is an address that a link may have.
-
-    Parameters
-    ----------
-    text
-        The text that it stands in.
-    target
-        Where ``](`` or ``]:`` is in it.
-    quotes
-        False if quotation marks there will be changed, and so begin no title.
-    """
+    """Tell whether what follows ``](`` or ``]:`` is an address that a link may have."""
     address = _ADDRESS.match(text, target.end())
     if address is None or not address[1]:  # it may follow in what is not seen here
         return False

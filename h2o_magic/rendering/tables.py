@@ -11,8 +11,6 @@ import string
 import unicodedata
 from collections.abc import Sequence
 
-__all__ = ["Verbatim", "as_markdown", "as_text", "literal", "one_line", "printable"]
-
 #: ASCII punctuation that no Markdown, HTML or formula acts on.
 _HARMLESS = set(",;?'\"%/-")
 

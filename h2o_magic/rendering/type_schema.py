@@ -40,11 +40,6 @@ def schema_of_type(source: Any) -> dict[str, Any]:
     """Return the JSON schema of a dataclass, a TypedDict or a type made of such.
 
     Objects have exactly the fields named; those with a default may be left out.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is none, or only pydantic could make it and is not installed.
     """
     kind = getattr(source, "__name__", f"a value of type {type(source).__name__}")
     if not (_has_fields(source) or get_origin(source)):

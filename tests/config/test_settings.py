@@ -6,15 +6,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.models import DEFAULT_MODEL
 from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS
-from h2o_magic.config.settings import (
-    SETTINGS,
-    Setting,
-    Settings,
-    find_setting,
-    origin_in_words,
-)
+from h2o_magic.config.setting import Setting
+from h2o_magic.config.settings import Settings, find_setting, origin_in_words
 from h2o_magic.errors import ConfigurationError, ParameterError
 from tests.setting_values import ALL, accepted, each_option, each_setting, refused
 

@@ -40,7 +40,8 @@ import pytest
 from traitlets.config import Config
 
 import h2o_magic
-from h2o_magic.config.settings import SETTINGS, Settings
+from h2o_magic.config.definitions import SETTINGS
+from h2o_magic.config.settings import Settings
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.ipython.commands import SUBCOMMANDS, find

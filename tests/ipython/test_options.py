@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS
-from h2o_magic.config.settings import SETTINGS, Setting, Settings
+from h2o_magic.config.setting import Setting
+from h2o_magic.config.settings import Settings
 from h2o_magic.errors import ConfigurationError, ParameterError
 from h2o_magic.ipython.options import (
     AskOptions,

@@ -20,7 +20,9 @@ from jupyter_client.manager import start_new_kernel
 from traitlets import TraitError
 from traitlets.config import Config
 
-from h2o_magic.config.settings import SETTINGS, Setting, Settings
+from h2o_magic.config.definitions import SETTINGS
+from h2o_magic.config.setting import Setting
+from h2o_magic.config.settings import Settings
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.ipython.options import parse_cell_line
 from h2o_magic.ipython.traits import SettingsTraits

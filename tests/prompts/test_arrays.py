@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from h2o_magic.prompts.values import Limits, as_prompt
+from h2o_magic.prompts.limits import Limits
+from h2o_magic.prompts.values import as_prompt
 
 
 @pytest.mark.parametrize(

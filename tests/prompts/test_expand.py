@@ -12,8 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.prompts.expand import Attribute, Field, Index, Inserted, Prompt, expand
-from h2o_magic.prompts.fields import fields, names_in
+from h2o_magic.prompts.expand import Inserted, Prompt, expand
+from h2o_magic.prompts.fields import Attribute, Field, Index, fields, names_in
 
 Point = namedtuple("Point", "x y")
 

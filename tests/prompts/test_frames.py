@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.prompts.values import Limits, as_prompt
+from h2o_magic.prompts.limits import Limits
+from h2o_magic.prompts.values import as_prompt
 
 
 def lines(value: object, **limits: int) -> list[str]:

@@ -17,7 +17,8 @@ import pytest
 from IPython.display import HTML, Image, Markdown
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.prompts.values import Limits, as_prompt
+from h2o_magic.prompts.limits import Limits
+from h2o_magic.prompts.values import as_prompt
 
 
 class Colour(enum.Enum):

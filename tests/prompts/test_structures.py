@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.prompts.values import Limits, as_prompt
+from h2o_magic.prompts.limits import Limits
+from h2o_magic.prompts.values import as_prompt
 
 Point = namedtuple("Point", "x y")
 

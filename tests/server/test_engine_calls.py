@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from h2o_magic.errors import GenerationError
-from h2o_magic.server.engine import Engine, Room
+from h2o_magic.server.engine import Engine
 from h2o_magic.server.engine_calls import EngineCalls
+from h2o_magic.weights.memory import Room
 
 
 @contextmanager

@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.server.engine import Admission, Engine, Room
+from h2o_magic.server.engine import Admission, Engine
 from h2o_magic.server.engine_stream import Chunk
 from h2o_magic.server.models import Models
+from h2o_magic.weights.memory import Room
 from tests.server.client import Client, turn, until
 from tests.server.in_thread import served
 from tests.server.test_stopping import LONG

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.server.engine import Engine, Room
+from h2o_magic.server.engine import Engine
 from h2o_magic.server.models import Models
 from h2o_magic.weights.files import Weights
-from h2o_magic.weights.memory import memory_of, room_for
+from h2o_magic.weights.memory import Room, memory_of, room_for
 from tests.server.tiny_gguf import write_llama
 
 NAMES = ("a", "b", "c", "demo")

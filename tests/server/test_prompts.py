@@ -9,8 +9,9 @@ import pytest
 
 from h2o_magic.chat.messages import Message, assistant, user
 from h2o_magic.errors import ParameterError
-from h2o_magic.server.engine import Engine, Room
+from h2o_magic.server.engine import Engine
 from h2o_magic.server.prompts import Dialogue, build_prompt, defuse
+from h2o_magic.weights.memory import Room
 from tests.server.tiny_gguf import write_llama
 
 CHAT = (

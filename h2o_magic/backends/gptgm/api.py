@@ -32,8 +32,6 @@ from h2o_magic.errors import (
     TimedOutError,
 )
 
-__all__ = ["Created", "GptGmCalls", "as_items"]
-
 # Errors as JSON, streams as they are. Never HTML: the path of a conversation also has
 # a page, and SvelteKit would take the request for an action of that page.
 _ACCEPT_STREAM = "application/json, text/event-stream;q=0.9"

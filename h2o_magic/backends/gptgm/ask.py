@@ -15,7 +15,7 @@ from h2o_magic.backends.http import Cancellation
 from h2o_magic.backends.retry import DEFAULT_PATIENCE, Patience
 from h2o_magic.chat.events import Event, Finished
 from h2o_magic.chat.messages import Message
-from h2o_magic.config.parameters import Value
+from h2o_magic.config.parameter import Value
 from h2o_magic.errors import (
     BackendError,
     GenerationError,
@@ -23,8 +23,6 @@ from h2o_magic.errors import (
     ProtocolError,
     StatusError,
 )
-
-__all__ = ["GptGmQuestion", "conversation_text", "first_turn_text", "options"]
 
 _INSTRUCTION = (
     "This is a conversation between a user and an AI assistant. Respond to the latest "

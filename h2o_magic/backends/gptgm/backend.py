@@ -18,8 +18,6 @@ from h2o_magic.backends.http_backend import HttpBackend
 from h2o_magic.chat.messages import Message
 from h2o_magic.config.parameters import resolve
 
-__all__ = ["GptGmBackend"]
-
 
 class GptGmBackend(HttpBackend[GptGmCalls]):
     """A gpt-gm server, which gets a new conversation for each question.

@@ -26,8 +26,6 @@ from h2o_magic.errors import (
     did_you_mean,
 )
 
-__all__ = ["create_completion"]
-
 _told: set[str] = set()  # the models of which this process was warned
 
 

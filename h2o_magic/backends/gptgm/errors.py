@@ -10,8 +10,6 @@ from h2o_magic.backends.error_advice import COMMON, Row, advised, told
 from h2o_magic.backends.retry import DEFAULT_PATIENCE, Patience, Waits, names_a_wait
 from h2o_magic.errors import BackendError, GenerationError, StatusError
 
-__all__ = ["Repairs", "explained", "terms_missing"]
-
 _BUSY_STATUSES = {429, 502, 503, 504}
 _ADVICE: tuple[Row, ...] = (
     (403, "referer", "the server is known by another address; use that one"),

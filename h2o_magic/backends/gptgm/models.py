@@ -17,8 +17,6 @@ from h2o_magic.chat.messages import Message
 from h2o_magic.config.models import MODELS, find_model
 from h2o_magic.errors import ParameterError, ProtocolError, StatusError
 
-__all__ = ["count_tokens", "list_models", "models_of_page", "service_id"]
-
 # A refusal to answer at all is not a missing list.
 _REFUSED = (401, 403, 429)
 # What our own server says of a question that it cannot count.

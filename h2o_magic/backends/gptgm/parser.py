@@ -22,8 +22,6 @@ from h2o_magic.errors import (
     ProtocolError,
 )
 
-__all__ = ["AnswerReader", "Interpreter"]
-
 _REASONS: Mapping[str, FinishReason] = {
     "eos_token": "end",
     "length": "length",
@@ -45,18 +43,7 @@ _NO_END = (
 
 
 class Interpreter:
-    """Turn server-sent events into the events of one answer.
-
-    Parameters
-    ----------
-    question
-        What was asked. A server that puts the prompt before the answer of record,
-        though not asked to, is recognised by it.
-    stop
-        The stop texts of the request.
-    full_text
-        True if the prompt before the answer was asked for.
-    """
+    """Turn server-sent events into the events of one answer."""
 
     def __init__(
         self, *, question: str = "", stop: tuple[str, ...] = (), full_text: bool = False

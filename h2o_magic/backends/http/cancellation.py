@@ -19,11 +19,6 @@ class Cancellation:
     """A way to end one exchange with a server from any thread.
 
     It serves one request at a time and may serve several in turn.
-
-    Attributes
-    ----------
-    reused : bool
-        True if the connection in use had answered an earlier request.
     """
 
     def __init__(self) -> None:

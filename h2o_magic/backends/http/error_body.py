@@ -28,20 +28,7 @@ _TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1\s*>", re.IGNORECASE | re.DOTALL
 
 
 def error_text(body: bytes, *, limit: int = 500) -> str:
-    """Return the words of an error answer's body, fit for one line.
-
-    Parameters
-    ----------
-    body
-        JSON, HTML (of which only the title is used) or plain text, in UTF-8.
-    limit
-        The longest result, in characters.
-
-    Returns
-    -------
-    str
-        Without control characters; empty if the body says nothing.
-    """
+    """Return the words of an error answer's body, fit for one line."""
     text = _text(body)
     if text.startswith("<"):
         return html_title(text, limit=limit)
@@ -83,26 +70,7 @@ def asked_wait(
     limited: bool = True,
     now: datetime | None = None,
 ) -> float | None:
-    """Return the seconds after which a server asks to come back.
-
-    Parameters
-    ----------
-    headers
-        Of its answer. ``Retry-After`` counts first (seconds, or a date: RFC 9110,
-        section 10.2.3), as ``retry-after-ms`` does; then the ``x-ratelimit-reset-*`` of
-        the limits that are used up, or of all if none is known to be.
-    body
-        Its error: Google's servers have a ``retryDelay`` there, OpenRouter headers.
-    limited
-        False if it is no limit that it refuses for; then only the first two count.
-    now
-        The current time; the clock's if None.
-
-    Returns
-    -------
-    float or None
-        From 0 to 3600 seconds; None if it says nothing.
-    """
+    """Return the seconds after which a server asks to come back."""
     document = _document(_text(body))
     named = {
         name.lower(): value.strip()

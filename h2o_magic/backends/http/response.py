@@ -34,17 +34,6 @@ class Reply:
     """An answer whose body is still to be read. Close it, or use it in a ``with``.
 
     Errors that leave such a block show no secret, though the server may repeat it.
-
-    Attributes
-    ----------
-    status : int
-        The HTTP status.
-    headers : mapping
-        The headers, by name in any case.
-    ended : bool
-        True once the server has properly ended the body.
-    secrets : Secrets
-        What must not be seen of the request.
     """
 
     def __init__(

@@ -10,25 +10,7 @@ from h2o_magic.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """The waits of one exchange with a server, in seconds, each above 0.
-
-    Attributes
-    ----------
-    connect : float
-        For the connection.
-    first_byte : float
-        From the request to the first byte of the answer's body; long, because a
-        server may load a model meanwhile.
-    idle : float
-        Between two bytes after that; keep-alives count as bytes.
-    overall : float
-        For the whole exchange, whatever comes.
-
-    Raises
-    ------
-    ConfigurationError
-        If a wait is not a number above 0.
-    """
+    """The waits of one exchange with a server, in seconds, each above 0."""
 
     connect: float = 5.0
     first_byte: float = 300.0

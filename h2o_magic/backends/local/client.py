@@ -9,31 +9,13 @@ from urllib.parse import urlsplit
 
 from h2o_magic.config.url import Endpoint
 
-__all__ = ["ServerState", "call", "state_of"]
-
 #: Seconds to wait for an answer.
 _TIMEOUT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """A local server that runs and answers.
-
-    Attributes
-    ----------
-    endpoint : Endpoint
-        Its address and token.
-    pid : int
-        Its process.
-    version : str
-        Version of the package it runs.
-    uptime : float
-        Seconds since it began to listen.
-    slots, busy_slots : int
-        How many answers it writes at once, and how many it is writing now.
-    loaded : tuple of str
-        Models in memory.
-    """
+    """A local server that runs and answers."""
 
     endpoint: Endpoint
     pid: int

@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["last_line", "spawn"]
-
 # A started server outlives its starter. Its handle is kept, since dropping it would
 # warn about a child that still runs, and keeps the ended ones from staying zombies.
 _started: list[subprocess.Popen[bytes]] = []

@@ -10,27 +10,13 @@ from urllib.parse import urlsplit
 
 from h2o_magic.config.url import check_base_url
 
-__all__ = ["split_address"]
-
 #: What an address ends with that was taken from an example.
 _ROUTE = re.compile(r"(?<=/)(?:chat/completions|completions|models)$")
 _VERSION = re.compile(r"/v\d+[a-z0-9]*")
 
 
 def split_address(url: object) -> tuple[str, str]:
-    """Return a server's root, and the path of the API below it.
-
-    Parameters
-    ----------
-    url
-        As for :func:`h2o_magic.config.url.check_base_url`. Where its path ends in a
-        version segment such as ``/v1``, the API is there; else it is at ``/v1``.
-
-    Raises
-    ------
-    ConfigurationError
-        If it is no address of a server.
-    """
+    """Return a server's root, and the path of the API below it."""
     base = _ROUTE.sub("", check_base_url(url))
     path = urlsplit(base).path
     segment = path[path.rfind("/") :] if path else ""

@@ -16,8 +16,6 @@ from h2o_magic.backends.openai.address import split_address
 from h2o_magic.backends.openai.flavour import Flavour, flavour_of
 from h2o_magic.errors import ProtocolError, StatusError
 
-__all__ = ["OpenAICalls"]
-
 # Some servers answer with a document although a stream was asked for.
 _ACCEPT_STREAM = "text/event-stream, application/json;q=0.9"
 _ANSWER_STATUSES = (200,)
@@ -27,19 +25,7 @@ _NO_LIST = frozenset({400, 401, 403, 404, 405, 500, 501})
 
 
 class OpenAICalls:
-    """The way to one OpenAI-compatible server. Several threads may use it at once.
-
-    Parameters
-    ----------
-    url
-        The server's address, as :func:`.address.split_address` takes it.
-    token
-        The key; sent as ``Authorization: Bearer``. None or an empty one is not sent.
-    timeouts
-        How long to wait.
-    flavour
-        What the server is; None to find it out when it counts.
-    """
+    """The way to one OpenAI-compatible server. Several threads may use it at once."""
 
     def __init__(
         self,

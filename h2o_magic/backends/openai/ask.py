@@ -20,8 +20,6 @@ from h2o_magic.backends.retry import Patience
 from h2o_magic.chat.events import Event
 from h2o_magic.errors import BackendError
 
-__all__ = ["OpenAIQuestion"]
-
 
 class OpenAIQuestion:
     """How one question is asked; what a server refuses is left out of its body."""

@@ -21,8 +21,6 @@ from h2o_magic.backends.openai.flavour import Flavour, entries_of
 from h2o_magic.backends.openai.models import model_of, models_of
 from h2o_magic.chat.messages import Message
 
-__all__ = ["OpenAIBackend"]
-
 
 class OpenAIBackend(HttpBackend[OpenAICalls]):
     """An OpenAI-compatible server; its address has ``/v1`` at its end, or not.

@@ -14,8 +14,6 @@ from h2o_magic.backends.openai.flavour import Flavour
 from h2o_magic.chat.messages import Message
 from h2o_magic.errors import ProtocolError, StatusError
 
-__all__ = ["count_tokens"]
-
 _Items = list[dict[str, str]]
 # A server in front of it may let only the API itself through.
 _NO_SUCH_CALL = frozenset({403, 404, 405, 501})

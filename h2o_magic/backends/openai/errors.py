@@ -58,19 +58,7 @@ _MOST_NAMES = 5
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What was asked of whom, as far as an error speaks of it.
-
-    Attributes
-    ----------
-    url : str
-        The server's address.
-    model : str
-        The model that was asked for.
-    body : Body or None
-        What was sent last.
-    names : callable
-        Returns the names of the server's models, or none; only called by need.
-    """
+    """What was asked of whom, as far as an error speaks of it."""
 
     url: str
     model: str = ""
@@ -92,15 +80,7 @@ def blames_question(said: str, body: Body | None) -> bool:
 
 
 def explained(error: BackendError, asked: Asked) -> BackendError:
-    """Return `error` as it is told, or itself if there is nothing better to say.
-
-    Parameters
-    ----------
-    error
-        The failure that is reported.
-    asked
-        What was asked.
-    """
+    """Return `error` as it is told, or itself if there is nothing better to say."""
     if isinstance(error, GenerationError) and not error.partial:
         advice = _about_request(str(error), asked)
         if advice:

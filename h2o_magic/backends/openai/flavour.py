@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
 
-__all__ = ["Flavour", "entries_of", "flavour_of"]
-
 #: "standard" is a server of which nothing is known but the dialect.
 Flavour: TypeAlias = Literal[
     "standard",

@@ -11,10 +11,8 @@ from typing import Any
 
 from h2o_magic.backends.base import ModelInfo
 from h2o_magic.backends.openai.flavour import entries_of
-from h2o_magic.config.parameters import Value
+from h2o_magic.config.parameter import Value
 from h2o_magic.errors import ProtocolError
-
-__all__ = ["model_of", "models_of"]
 
 _CONTEXT = (
     "max_model_len",

@@ -23,28 +23,14 @@ _MOST_MENDED = 8  # there are not more fields that could be left out
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What to try next.
-
-    Attributes
-    ----------
-    body : Body or None
-        The body to send; None if none was made yet.
-    delay : float
-        Seconds to wait before that.
-    """
+    """What to try next."""
 
     body: Body | None
     delay: float = 0.0
 
 
 class Repairs:
-    """The repairs of one question.
-
-    Parameters
-    ----------
-    patience
-        How often to ask a busy server.
-    """
+    """The repairs of one question."""
 
     def __init__(self, patience: Patience) -> None:
         self._waits = Waits(patience)

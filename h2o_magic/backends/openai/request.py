@@ -15,10 +15,9 @@ from typing import Any
 
 from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.openai.flavour import Flavour
-from h2o_magic.config.parameters import PARAMETERS, Value
+from h2o_magic.config.parameter import Value
+from h2o_magic.config.parameters import PARAMETERS
 from h2o_magic.errors import ParameterError
-
-__all__ = ["Body", "asks_for_flavour", "make_body"]
 
 _USAGE = "stream_options"
 _LENGTH, _NEW_LENGTH = "max_tokens", "max_completion_tokens"
@@ -27,15 +26,7 @@ _INSTEAD = re.compile(r"\bmax_completion_tokens\b\W{0,3}\s*instead")
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The body of a question.
-
-    Attributes
-    ----------
-    document : mapping
-        The JSON document that is sent.
-    origins : mapping
-        The parameter that each field stands for, where it stands for one.
-    """
+    """The body of a question."""
 
     document: Mapping[str, Any]
     origins: Mapping[str, str]
@@ -48,13 +39,7 @@ class Body:
         )
 
     def mended(self, words: str) -> Body | None:
-        """Return the body that a server which says `words` may take, if there is one.
-
-        Parameters
-        ----------
-        words
-            What the server said when it refused this body.
-        """
+        """Return the body that a server which says `words` may take, if any."""
         field = self.refused(words)
         if field == _LENGTH and _INSTEAD.search(words):
             return self._renamed(field, _NEW_LENGTH)
@@ -80,23 +65,7 @@ def asks_for_flavour(request: ChatRequest) -> bool:
 
 
 def make_body(request: ChatRequest, flavour: Flavour, server: str) -> Body:
-    """Return the body of a question.
-
-    Parameters
-    ----------
-    request
-        What is asked.
-    flavour
-        What the server is.
-    server
-        Its address, for errors.
-
-    Raises
-    ------
-    ParameterError
-        If the server cannot be told a parameter that somebody set, or `extra` has a
-        field that is set otherwise.
-    """
+    """Return the body of a question."""
     fields, origins = _fields(request.parameters, flavour, server)
     document: dict[str, Any] = {
         "model": request.model,

@@ -12,8 +12,6 @@ from typing import Any
 
 from h2o_magic.backends.openai.flavour import Flavour
 
-__all__ = ["holds_to"]
-
 #: vLLM's engine, and those that are built on llama.cpp.
 _ENFORCING: frozenset[Flavour] = frozenset({"vllm", "llamacpp", "ollama", "lmstudio"})
 #: What every one of them makes a grammar of, and what needs none.
@@ -39,15 +37,7 @@ _REMARKS = frozenset(
 
 
 def holds_to(schema: object, flavour: Flavour) -> bool:
-    """Return whether a server of this flavour holds answers to all of `schema`.
-
-    Parameters
-    ----------
-    schema
-        The JSON schema; None for no schema.
-    flavour
-        What the server is.
-    """
+    """Return whether a server of this flavour holds answers to all of `schema`."""
     if schema is None or flavour not in _ENFORCING:
         return False
     return all(set(part) <= _HELD | _REMARKS for part in _parts(schema))

@@ -17,8 +17,6 @@ from h2o_magic.errors import ConfigurationError, ProtocolError, StatusError
 if TYPE_CHECKING:
     from h2o_magic.backends.detect import Found
 
-__all__ = ["REFUSED", "Make", "Reached", "looked_at", "reached"]
-
 #: Statuses with which a server wants a key, or another one.
 REFUSED = (401, 403)
 
@@ -28,27 +26,7 @@ Make = Callable[[str, str, str | None], Backend]
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A server that was reached.
-
-    Attributes
-    ----------
-    server : KnownServer
-        What is known of it now.
-    backend : Backend
-        The way to it.
-    models : tuple of ModelInfo or None
-        What it offers; None if it does not say.
-    what : str
-        What it was found to be, in words; of a known one, its dialect.
-    how : str
-        The answer that it was known by; empty if it was not asked what it is.
-    engine : str
-        The program that answers, if it can be told; else empty.
-    formerly : str
-        The name that it had before; empty if it had none, or has it still.
-    problem : str
-        Why it is not kept for other notebooks; empty if it is.
-    """
+    """A server that was reached."""
 
     server: KnownServer
     backend: Backend
@@ -112,13 +90,7 @@ def reached(
 
 
 def looked_at(server: KnownServer, token: str | None) -> tuple[KnownServer, Found]:
-    """Find out a server's dialect.
-
-    Raises
-    ------
-    BackendError
-        If it does not answer, refuses the key, or nothing fits.
-    """
+    """Find out a server's dialect."""
     from h2o_magic.backends.detect import detect  # noqa: PLC0415
 
     found = detect(Endpoint(server.url, token))
@@ -128,13 +100,7 @@ def looked_at(server: KnownServer, token: str | None) -> tuple[KnownServer, Foun
 
 
 def _agreed(server: KnownServer, token: str | None) -> bool:
-    """Return whether a server was found to speak what it is said to speak.
-
-    Raises
-    ------
-    ConfigurationError
-        If it was found to speak something else.
-    """
+    """Return whether a server was found to speak what it is said to speak."""
     from h2o_magic.backends.detect import detect  # noqa: PLC0415
 
     if not registry.find(server.dialect).probes:

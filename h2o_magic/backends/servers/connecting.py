@@ -12,8 +12,6 @@ from h2o_magic.rendering.tables import literal
 if TYPE_CHECKING:
     from h2o_magic.backends.servers.connect import Reached
 
-__all__ = ["NO_MODEL", "Connected", "connected"]
-
 #: What to do about a server whose list of models is empty.
 NO_MODEL = "load or pull one there first"
 

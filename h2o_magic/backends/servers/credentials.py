@@ -18,8 +18,6 @@ from h2o_magic.errors import ConfigurationError, MissingExtraError
 from h2o_magic.prompts.secrets.names import looks_random
 from h2o_magic.prompts.secrets.scan import secrets_in
 
-__all__ = ["NO_KEY", "KeySource", "Keys", "key_source"]
-
 _Kind = Literal["none", "env", "keyring", "prompt"]
 
 #: The user under whose name the keyring is asked first.
@@ -34,20 +32,7 @@ def _looks_like_a_key(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class KeySource:
-    """Where a server's key comes from; never the key.
-
-    Attributes
-    ----------
-    kind : {"none", "env", "keyring", "prompt"}
-        No key, a variable of the environment, the system's keyring, or the user.
-    name : str
-        The variable, or the keyring's service.
-
-    Raises
-    ------
-    ConfigurationError
-        If the name is none. It is not shown: it may be the key itself.
-    """
+    """Where a server's key comes from; never the key."""
 
     kind: _Kind = "none"
     name: str = ""
@@ -105,15 +90,7 @@ def key_source(
 
 
 class Keys:
-    """The keys of one kernel's servers, read where they are kept.
-
-    Parameters
-    ----------
-    environ
-        The environment's variables; None for the process's own, as they are then.
-    ask
-        Asks the user for a key, without showing it.
-    """
+    """The keys of one kernel's servers, read where they are kept."""
 
     def __init__(
         self,

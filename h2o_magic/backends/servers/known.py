@@ -21,15 +21,6 @@ from h2o_magic.config.json_file import PrivateFile
 from h2o_magic.config.url import check_base_url, is_loopback
 from h2o_magic.errors import ConfigurationError, did_you_mean
 
-__all__ = [
-    "KnownServer",
-    "KnownServers",
-    "same_server",
-    "suggested_name",
-    "unknown_name",
-]
-
-
 #: Names that an error lists.
 _MOST_NAMES = 5
 
@@ -68,15 +59,7 @@ class KnownServer:
 
 
 class KnownServers:
-    """The servers that are known by name.
-
-    Parameters
-    ----------
-    path
-        The file that keeps them; None keeps them in memory.
-    say
-        Takes one line that the user must read.
-    """
+    """The servers that are known by name."""
 
     def __init__(
         self, path: Path | None = None, say: Callable[[str], None] = warnings.warn
@@ -135,13 +118,7 @@ class KnownServers:
         return kept[-1]
 
     def refuse_taken(self, server: KnownServer) -> None:
-        """Refuse a name that another server has.
-
-        Raises
-        ------
-        ConfigurationError
-            If it is so.
-        """
+        """Refuse a name that another server has."""
         _refuse_taken(server, self._file.read())
 
     def forget(self, name: str) -> KnownServer:

@@ -14,8 +14,6 @@ from h2o_magic.backends.base import ModelInfo
 from h2o_magic.config.json_file import PrivateFile
 from h2o_magic.errors import ConfigurationError
 
-__all__ = ["Listed", "ModelLists"]
-
 #: Servers whose lists are kept: those that answered last.
 _MOST = 50
 
@@ -40,15 +38,7 @@ class Listed:
 
 
 class ModelLists:
-    """The last lists, by the servers' addresses.
-
-    Parameters
-    ----------
-    path
-        The file that keeps them; None keeps them in memory.
-    say
-        Takes one line that the user must read.
-    """
+    """The last lists, by the servers' addresses."""
 
     def __init__(
         self, path: Path | None = None, say: Callable[[str], None] = warnings.warn

@@ -16,8 +16,6 @@ from h2o_magic.backends.servers.known import suggested_name
 from h2o_magic.config.url import Endpoint
 from h2o_magic.errors import BackendError, ConfigurationError, TimedOutError
 
-__all__ = ["PORTS", "OpenPort", "scan"]
-
 #: vLLM and others; SGLang; Ollama; llama.cpp and TGI; LM Studio; h2oGPT; TGI in
 #: containers; LiteLLM.
 PORTS = (8000, 8001, 30000, 11434, 8080, 1234, 5000, 5001, 3000, 4000)
@@ -29,19 +27,7 @@ _TIMEOUTS = Timeouts(connect=1, first_byte=2, idle=1, overall=5)
 
 @dataclass(frozen=True, slots=True)
 class OpenPort:
-    """A port that is open.
-
-    Attributes
-    ----------
-    url : str
-        Its address.
-    found : Found or None
-        The server that answers there; None if none does that is known.
-    name : str
-        What that could be called.
-    why : str
-        Why none is found, in a few words.
-    """
+    """A port that is open."""
 
     url: str
     found: Found | None = None

@@ -36,8 +36,6 @@ from h2o_magic.errors import ConfigurationError, StatusError
 if TYPE_CHECKING:
     from h2o_magic.backends.servers.scan import OpenPort
 
-__all__ = ["Servers"]
-
 #: A host and a port, without what goes before them.
 _ADDRESS = re.compile(r"[\w.-]+:\d+(/.*)?")
 

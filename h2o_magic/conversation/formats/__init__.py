@@ -30,21 +30,7 @@ __all__ = ["FORMATS", "Format", "find_format"]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One file format.
-
-    Attributes
-    ----------
-    suffix : str
-        The end of a file's name, with its dot.
-    name : str
-        What it is, for a reader.
-    write : callable
-        Takes threads and returns the file's text, which UTF-8 can hold and which ends
-        with a line end. Raises ``ConfigurationError`` if facts are not JSON values.
-    read : callable or None
-        Takes the file's text and returns its threads: all of them, or it raises
-        ``ConfigurationError``. None where a format is for people only.
-    """
+    """One file format."""
 
     suffix: str
     name: str
@@ -66,13 +52,7 @@ _SYNONYMS = {".markdown": ".md"}
 
 
 def find_format(path: str | PurePath) -> Format:
-    """Return the format that a file's name ends with; a bare suffix is a name, too.
-
-    Raises
-    ------
-    ConfigurationError
-        If the name ends with none of them.
-    """
+    """Return the format that a file's name ends with; a bare suffix is a name, too."""
     name = PurePath(path).name.lower()
     suffix = name[name.rfind(".") :] if "." in name else ""
     found = FORMATS.get(_SYNONYMS.get(suffix, suffix))

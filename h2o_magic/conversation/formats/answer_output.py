@@ -13,8 +13,6 @@ from h2o_magic.conversation.formats.checks import as_object, joined_text, within
 from h2o_magic.rendering.footer import answer_markdown, answer_plain
 from h2o_magic.rendering.sanitize import harmless
 
-__all__ = ["EXACT_ANSWER", "ShownAnswer", "find_answer", "write_output"]
-
 _KEY = "h2o_magic"
 #: Where an exported output's metadata holds the answer as it is, without a footer.
 #: A cell that was run since has no such entry.
@@ -64,19 +62,7 @@ _KNOWN: Mapping[str, tuple[type, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class ShownAnswer:
-    """What a cell's output shows of an answer.
-
-    Attributes
-    ----------
-    text : str
-        The answer, without its footer.
-    status : TurnStatus
-        How it ended; ``incomplete`` where neither facts nor footer say so.
-    facts : dict
-        What is known about it; empty if nothing is.
-    exact : object
-        The answer as it is, if the output was exported; None if a kernel wrote it.
-    """
+    """What a cell's output shows of an answer."""
 
     text: str
     status: TurnStatus
@@ -106,11 +92,6 @@ def find_answer(outputs: Iterable[object], where: str) -> ShownAnswer | None:
 
     Of several, the last one with facts counts. Without facts, all are pieces of one
     answer: a notebook that was saved while it came has them.
-
-    Raises
-    ------
-    ConfigurationError
-        If an output is no output, or its text is none.
     """
     pieces: list[str] = []
     answer = None

@@ -8,18 +8,6 @@ from typing import Any
 
 from h2o_magic.errors import ConfigurationError
 
-__all__ = [
-    "as_flag",
-    "as_list",
-    "as_number",
-    "as_object",
-    "as_text",
-    "joined_text",
-    "kind_of",
-    "within",
-    "wrong",
-]
-
 
 def wrong(where: str, message: str) -> ConfigurationError:
     """Make the error about the value at `where`; empty means the file itself."""

@@ -15,18 +15,6 @@ from h2o_magic.conversation.formats.checks import (
     wrong,
 )
 
-__all__ = [
-    "ANSWER_FIELDS",
-    "FORMAT",
-    "QUESTION_FIELDS",
-    "VERSION",
-    "describe",
-    "is_own",
-    "read_fields",
-    "read_name",
-    "signature",
-]
-
 #: The name by which a file of this package is known, and its version.
 FORMAT = "h2o_magic.conversation.threads"
 VERSION = 1
@@ -43,13 +31,7 @@ def signature() -> dict[str, Any]:
 
 
 def is_own(metadata: object, where: str) -> bool:
-    """Tell whether `metadata` is that of a file of this package, in a known version.
-
-    Raises
-    ------
-    ConfigurationError
-        If it is one of this package, but not of a version that can be read here.
-    """
+    """Tell whether `metadata` is that of a file of this package, in a known version."""
     name = metadata.get("format") if isinstance(metadata, dict) else None
     if not isinstance(name, str) or not name.startswith("h2o_magic"):
         return False
@@ -76,11 +58,6 @@ def read_fields(metadata: object, names: Iterable[str], where: str) -> dict[str,
     """Return the named fields from what :func:`describe` wrote, checked.
 
     All must be there: an answer whose status is not known must not pass for whole.
-
-    Raises
-    ------
-    ConfigurationError
-        If one is missing or of the wrong type.
     """
     found = as_object(metadata, where, '"metadata"')
     for name in names:
@@ -94,13 +71,7 @@ def read_fields(metadata: object, names: Iterable[str], where: str) -> dict[str,
 
 
 def read_name(metadata: Mapping[str, Any], where: str) -> str:
-    """Return the thread's name from a file's metadata.
-
-    Raises
-    ------
-    ConfigurationError
-        If it is missing, no text or empty.
-    """
+    """Return the thread's name from a file's metadata."""
     name = as_text(metadata.get("thread"), where, '"thread"')
     if not name:
         raise wrong(where, 'expected a name as "thread", got an empty text')

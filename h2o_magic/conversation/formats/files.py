@@ -14,8 +14,6 @@ from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.conversation.formats import find_format
 from h2o_magic.errors import ConfigurationError
 
-__all__ = ["as_text", "named", "read", "write"]
-
 #: With one of these at its end, a path names a folder, be it there or not.
 _FOLDER_ENDS = tuple(mark for mark in (os.sep, os.altsep) if mark)
 

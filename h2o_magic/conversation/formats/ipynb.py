@@ -25,7 +25,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from h2o_magic.chat.turns import MAIN, Thread, Turn
+from h2o_magic.chat.turns import Thread, Turn
+from h2o_magic.config.definitions import MAIN
 from h2o_magic.conversation.formats.answer_output import (
     EXACT_ANSWER,
     ShownAnswer,
@@ -53,8 +54,6 @@ from h2o_magic.conversation.formats.ipynb_cell import (
     write_source,
 )
 from h2o_magic.conversation.formats.json_text import parse, write_json
-
-__all__ = ["read", "write"]
 
 _KEY = "h2o_magic"
 _IN_CELL = (

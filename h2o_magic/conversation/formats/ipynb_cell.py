@@ -8,12 +8,12 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from h2o_magic.chat.turns import MAIN, Turn
+from h2o_magic.chat.turns import Turn
+from h2o_magic.config.definitions import MAIN
 from h2o_magic.config.models import DEFAULT_MODEL
-from h2o_magic.config.parameters import CHAT_PARAMETERS, Parameter, set_before
+from h2o_magic.config.parameter import Parameter
+from h2o_magic.config.parameters import CHAT_PARAMETERS, set_before
 from h2o_magic.errors import ParameterError
-
-__all__ = ["CellOptions", "read_source", "write_source"]
 
 _CELL = re.compile(r"\s*%%h2o(?:[ \t]([^\n]*))?(?:\n(.*))?\Z", re.DOTALL)
 _BARE = re.compile(r"[\w./:@%+,=-]+", re.ASCII)
@@ -28,17 +28,7 @@ _TAKING = {
 
 @dataclass(slots=True)
 class CellOptions:
-    """What the first line of a cell says that belongs to a turn.
-
-    Attributes
-    ----------
-    model, system, thread : str
-        As given; empty where not.
-    new : bool
-        True if a new conversation begins.
-    help : bool
-        True if the cell asks for help only.
-    """
+    """What the first line of a cell says that belongs to a turn."""
 
     model: str = ""
     system: str = ""

@@ -16,7 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from h2o_magic.chat.turns import MAIN, Thread, Turn
+from h2o_magic.chat.turns import Thread, Turn
+from h2o_magic.config.definitions import MAIN
 from h2o_magic.conversation.formats.checks import (
     as_list,
     as_object,
@@ -36,8 +37,6 @@ from h2o_magic.conversation.formats.fields import (
 )
 from h2o_magic.conversation.formats.json_text import parse, write_json
 from h2o_magic.conversation.formats.messages import Pair, foreign_turns, read_pairs
-
-__all__ = ["read", "write"]
 
 
 def write(threads: Sequence[Thread]) -> str:

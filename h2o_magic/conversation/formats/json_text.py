@@ -14,8 +14,6 @@ from typing import Any
 from h2o_magic.conversation.formats.checks import wrong
 from h2o_magic.errors import ConfigurationError
 
-__all__ = ["MOST_NESTED", "parse", "write_json"]
-
 #: Most levels of lists and objects in each other.
 MOST_NESTED = 100
 
@@ -63,11 +61,6 @@ def write_json(value: object, *, indent: int | None = None) -> str:
     """Return `value` as JSON text, on one line unless `indent` is given.
 
     Lone surrogates and odd line ends are escaped; all else stands as it is.
-
-    Raises
-    ------
-    ConfigurationError
-        If it holds what JSON cannot.
     """
     _check_nesting(value, "")
     try:

@@ -22,7 +22,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from h2o_magic.chat.turns import MAIN, Thread, Turn
+from h2o_magic.chat.turns import Thread, Turn
+from h2o_magic.config.definitions import MAIN
 from h2o_magic.conversation.formats.checks import (
     as_list,
     as_object,
@@ -41,8 +42,6 @@ from h2o_magic.conversation.formats.fields import (
 )
 from h2o_magic.conversation.formats.json_text import parse, write_json
 from h2o_magic.conversation.formats.messages import Pair, foreign_turns, read_pairs
-
-__all__ = ["read", "write"]
 
 _FIELDS = (*QUESTION_FIELDS, *ANSWER_FIELDS)
 # What a turn needs beside them if the line's messages do not hold it.

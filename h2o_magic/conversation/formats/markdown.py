@@ -11,13 +11,12 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 
-from h2o_magic.chat.turns import MAIN, Thread, Turn
+from h2o_magic.chat.turns import Thread, Turn
+from h2o_magic.config.definitions import MAIN
 from h2o_magic.rendering.blocks import close_fence
 from h2o_magic.rendering.fences import Fence, fence_after
 from h2o_magic.rendering.sanitize import harmless
 from h2o_magic.rendering.tables import printable
-
-__all__ = ["write"]
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -15,8 +15,6 @@ from h2o_magic.conversation.formats.checks import (
     wrong,
 )
 
-__all__ = ["Pair", "foreign_turns", "read_pairs"]
-
 _ROLES = {
     "system": "system",
     "developer": "system",
@@ -27,21 +25,7 @@ _ROLES = {
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A question and its answer, as messages.
-
-    Attributes
-    ----------
-    where : str
-        The question's place, for errors: ``line 3, message 2``.
-    system : str
-        The system text in force.
-    question : str
-        The user's text.
-    answer : str or None
-        The assistant's text; None if the messages end with the question.
-    question_metadata, answer_metadata : object
-        The messages' own ``metadata``; None where there is none.
-    """
+    """A question and its answer, as messages."""
 
     where: str
     system: str
@@ -57,18 +41,6 @@ def read_pairs(messages: Iterable[object], where: str) -> list[Pair]:
     A system text holds until the next one; several in a row are one, with a blank line
     between them. ``developer`` is another word for ``system``. Content is text, or a
     list of text parts. Only the last question may lack its answer.
-
-    Parameters
-    ----------
-    messages
-        JSON values.
-    where
-        Their place in the file, for errors; empty if they are the file.
-
-    Raises
-    ------
-    ConfigurationError
-        If they are no messages, of another role (``tool``), or in another order.
     """
     walk = _Walk(where)
     for message in messages:
@@ -81,11 +53,6 @@ def foreign_turns(messages: list[Any], where: str) -> list[Turn]:
 
     What has an answer counts as complete, unless the message's metadata has another
     status. A question without an answer, at the end, is kept as an incomplete turn.
-
-    Raises
-    ------
-    ConfigurationError
-        As :func:`read_pairs` does, and if a question is empty or none is there.
     """
     if not messages:
         raise wrong(where, "expected at least one message, got an empty list")

@@ -15,20 +15,6 @@ from h2o_magic.conversation.store import rows, turns, undo, versions
 from h2o_magic.conversation.store.database import Database
 from h2o_magic.errors import ConfigurationError
 
-__all__ = [
-    "add",
-    "begin",
-    "choose",
-    "drop",
-    "drop_cell",
-    "erase",
-    "fork",
-    "reset",
-    "restore",
-    "update",
-    "withdraw",
-]
-
 _OF_NOTEBOOK = "thread IN (SELECT id FROM threads WHERE notebook = ?)"
 
 
@@ -87,13 +73,7 @@ def restore(database: Database, thread: str, turn: Turn) -> None:
 def choose(
     database: Database, thread: str, number: int, version: int, running: Container[int]
 ) -> Turn:
-    """Put a version of a turn in its place, and return it.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is no such turn or version, or the turn is one of the `running`.
-    """
+    """Put a version of a turn in its place, and return it."""
     turn, position = turns.by_number(database, thread, number)
     slot = turns.thread_id(database, thread), position
     origins, chosen = versions.origins(database, *slot)

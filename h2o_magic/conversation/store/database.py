@@ -15,8 +15,6 @@ from h2o_magic.conversation.store.file import create, identity, remove_leftovers
 from h2o_magic.conversation.store.trouble import store_error
 from h2o_magic.errors import StoreError
 
-__all__ = ["Database", "open_to_read"]
-
 #: Seconds to wait for other kernels that write. A write takes milliseconds.
 BUSY_TIMEOUT = 30.0
 
@@ -28,16 +26,6 @@ class Database:
     """An open database, in a file or in memory, with the tables of this version.
 
     It is used by one thread at a time.
-
-    Attributes
-    ----------
-    path : Path or None
-        Its file; None in memory.
-    notebook : int
-        The notebook whose conversation is meant; the queries read it.
-    pid : int
-        The process that opened it. No other one may use it: SQLite's locks do not
-        survive a fork.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path | None = None):
@@ -101,16 +89,6 @@ class Database:
         """Do what is in the block as a whole or not at all.
 
         What is only read there is of one state of the file.
-
-        Parameters
-        ----------
-        mode
-            :data:`READ` or :data:`WRITE`.
-
-        Raises
-        ------
-        StoreError
-            If the file cannot be read or written.
         """
         if mode == WRITE and self._is_gone():
             # SQLite would go on in the nameless file, and lose it in the end.
@@ -136,11 +114,6 @@ class Database:
 
         ``secure_delete`` is not enough: where SQLite moves rows between pages, copies
         of them can stay behind.
-
-        Raises
-        ------
-        StoreError
-            If the file cannot be written.
         """
         try:
             self.connection.execute("VACUUM")

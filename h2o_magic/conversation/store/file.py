@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["create", "identity", "remove_leftovers"]
-
 if sys.platform != "win32":
     import fcntl
 

@@ -6,8 +6,6 @@ import json
 import re
 from pathlib import Path
 
-__all__ = ["cell_sources", "could_ask"]
-
 #: A larger file is not read: it would hold the kernel up. In bytes.
 _LARGEST = 50_000_000
 

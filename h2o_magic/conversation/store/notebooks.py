@@ -16,15 +16,6 @@ from h2o_magic.conversation.store.origins import (
     take,
 )
 
-__all__ = [
-    "CameFrom",
-    "current_thread",
-    "enter",
-    "is_there",
-    "locate",
-    "set_current_thread",
-]
-
 #: Seconds after which the conversation of a kernel without a notebook is forgotten.
 _FORGOTTEN_AFTER = 30 * 86400.0
 

@@ -11,8 +11,6 @@ from h2o_magic.conversation.store import rows
 from h2o_magic.conversation.store.database import Database
 from h2o_magic.conversation.store.notebook_file import could_ask
 
-__all__ = ["KERNEL", "KERNELS", "CameFrom", "find_origin", "has_begun", "take"]
-
 #: ``("renamed", old key)`` or ``("copied", old key)``.
 CameFrom = tuple[str, str]
 
@@ -47,15 +45,6 @@ def find_origin(
     notebook they make alike. Where the file is known, a cell of it must ask what the
     other notebook's cell of that id has asked; most such cells win, then the notebook
     that was used last. Without the file, the cell that loads the extension decides.
-
-    Parameters
-    ----------
-    database
-        Where to look.
-    cell
-        Id of the cell that loads the extension.
-    sources
-        The sources of the file's cells by id; None if the file does not tell.
     """
     if sources is None:
         return 0 if cell is None else _used_last(database, cell)

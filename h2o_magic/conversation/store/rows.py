@@ -10,29 +10,12 @@ from typing import Any
 from h2o_magic.chat.turns import Turn
 from h2o_magic.conversation.store.database import Database
 
-__all__ = [
-    "COLUMNS",
-    "as_columns",
-    "as_facts",
-    "as_text",
-    "as_turn",
-    "numbered",
-    "read",
-    "stored",
-]
-
 #: The columns that hold a turn's content, in the order of `as_columns`.
 COLUMNS = "status, cell, system, model, begins, asked_at, facts, question, answer"
 
 
 def as_columns(turn: Turn) -> tuple[Any, ...]:
-    """Return a turn's content as values of :data:`COLUMNS`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If its facts are no JSON values.
-    """
+    """Return a turn's content as values of :data:`COLUMNS`."""
     return (
         turn.status,
         stored(turn.cell),
@@ -104,13 +87,7 @@ def numbered(cell: str) -> tuple[str | bytes | None, str | bytes | None]:
 
 
 def as_facts(facts: Mapping[str, Any]) -> str:
-    """Return an answer's facts as JSON.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If they are no JSON values: that is a fault of the program.
-    """
+    """Return an answer's facts as JSON."""
     return json.dumps(dict(facts), allow_nan=False)
 
 

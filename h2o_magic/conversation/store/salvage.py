@@ -13,8 +13,6 @@ from pathlib import Path
 from h2o_magic.conversation.store import notebooks, rows
 from h2o_magic.conversation.store.database import Database
 
-__all__ = ["take_over"]
-
 # A damaged index is read past, and damage within the table is approached from both
 # ends.
 _WAYS = (
@@ -32,22 +30,7 @@ def take_over(
     cell: str | None,
     file: Path | None,
 ) -> bool:
-    """Copy what can be read of a notebook, or of the one it was before.
-
-    Parameters
-    ----------
-    database
-        An empty one, in memory.
-    source
-        The one that fails.
-    key, cell, file
-        As `notebooks.enter` takes them.
-
-    Returns
-    -------
-    bool
-        Whether all could be read.
-    """
+    """Copy what can be read of a notebook, or of the one it was before."""
     source.execute("PRAGMA busy_timeout = 0")  # the long wait has been
     notebook = _find(source, key, cell, file)
     if notebook is None:

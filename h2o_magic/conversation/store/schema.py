@@ -14,8 +14,6 @@ import sqlite3
 
 from h2o_magic.errors import StoreError
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "is_current", "migrate"]
-
 #: Marks a file as ours (``PRAGMA application_id``): "H2Om".
 APPLICATION_ID = 0x48324F6D
 

@@ -6,8 +6,6 @@ import sqlite3
 
 from h2o_magic.errors import StoreError
 
-__all__ = ["store_error"]
-
 _WRITABLE = (
     "make the file and its folder writable, or set H2O_MAGIC_HOME to another folder, "
     "and restart the kernel"
@@ -34,13 +32,7 @@ _OF_THE_FILE = (sqlite3.OperationalError, sqlite3.DatabaseError)
 
 
 def store_error(error: BaseException) -> StoreError | None:
-    """Return what an error of SQLite or of the system means; None if it is no trouble.
-
-    Parameters
-    ----------
-    error
-        What was raised while the file was used.
-    """
+    """Return the StoreError that an error of SQLite or the system means, if any."""
     if isinstance(error, StoreError):
         return error
     if isinstance(error, OSError):

@@ -15,28 +15,6 @@ from h2o_magic.conversation.store import rows
 from h2o_magic.conversation.store.database import Database
 from h2o_magic.errors import ConfigurationError
 
-__all__ = [
-    "END",
-    "Place",
-    "by_number",
-    "count",
-    "count_before",
-    "count_outdated_by",
-    "count_since_start",
-    "counts",
-    "ids",
-    "is_live",
-    "keys_of_cell",
-    "last",
-    "list_threads",
-    "page",
-    "place_of",
-    "position_of",
-    "thread_id",
-    "thread_names",
-    "with_ids",
-]
-
 #: What a turn is found by: the key of its cell, its id, or None for no turn.
 Place: TypeAlias = str | int | None
 
@@ -136,13 +114,7 @@ def last(database: Database, thread: str, size: int | None) -> tuple[Turn, ...]:
 
 
 def by_number(database: Database, thread: str, number: int) -> tuple[Turn, int]:
-    """Return a thread's turn of that number, and its position.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is none.
-    """
+    """Return a thread's turn of that number, and its position."""
     thread_ = thread_id(database, thread)
     found = None
     if 1 <= index(number) < END:

@@ -13,8 +13,6 @@ from h2o_magic.chat.turns import Change, ChangeKind
 from h2o_magic.conversation.store import rows, turns, versions
 from h2o_magic.conversation.store.database import Database
 
-__all__ = ["KEPT", "begin", "note", "purge", "redo", "undo", "withdraw"]
-
 #: How many changes of a notebook can be taken back.
 KEPT = 200
 

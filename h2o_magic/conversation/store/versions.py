@@ -15,8 +15,6 @@ from h2o_magic.chat.turns import Versions
 from h2o_magic.conversation.store import rows, turns
 from h2o_magic.conversation.store.database import Database
 
-__all__ = ["KEPT", "counts", "of", "origins", "prune", "row_of", "sequence_of"]
-
 #: How many versions of a turn are kept, the chosen one among them.
 KEPT = 20
 

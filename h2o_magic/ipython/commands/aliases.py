@@ -8,8 +8,6 @@ from h2o_magic.ipython.commands.output import say, show_table
 from h2o_magic.ipython.commands.usage import Given
 from h2o_magic.rendering.tables import Verbatim
 
-__all__ = ["alias"]
-
 
 def alias(context: CommandContext, given: Given) -> None:
     """Let a name stand for a model, take it away, or list them all."""

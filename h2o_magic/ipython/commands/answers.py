@@ -11,8 +11,6 @@ from h2o_magic.ipython.commands.threads import named_thread
 from h2o_magic.ipython.commands.usage import Given
 from h2o_magic.rendering.listing import TURN_HEAD, cut, turn_rows
 
-__all__ = ["answers"]
-
 
 def answers(context: CommandContext, given: Given) -> None:
     """List the versions of a turn, or put one in its place."""

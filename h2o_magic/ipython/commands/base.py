@@ -43,17 +43,7 @@ class CommandContext(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Subcommand:
-    """A subcommand of ``%h2o``.
-
-    Attributes
-    ----------
-    name, usage, help : str
-        What is typed, its arguments, and what it does.
-    run : callable
-        Runs it.
-    free : bool
-        True if it reads the rest of the line itself.
-    """
+    """A subcommand of ``%h2o``."""
 
     name: str
     usage: str

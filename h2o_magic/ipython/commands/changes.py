@@ -14,9 +14,6 @@ from h2o_magic.ipython.commands.usage import Given
 from h2o_magic.ipython.options import parse_ask
 from h2o_magic.rendering.listing import cut
 
-__all__ = ["drop", "redo", "reset", "retry", "undo"]
-
-
 #: The changes that can fill a thread at once.
 _NEW_TURNS = ("fork", "import")
 
@@ -156,14 +153,7 @@ def _named(context: CommandContext, given: Given) -> str:
 
 
 def _leave_empty_thread(context: CommandContext, change: Change) -> tuple[str, int]:
-    """Go to the thread asked last if a copy or an import was all the current one had.
-
-    Returns
-    -------
-    tuple
-        The name of the thread that was left, as it is typed, and how many turns the
-        other has: 0 if the current thread stays.
-    """
+    """Go to the thread asked last if undoing left the current one empty."""
     session, left = context.session, context.session.thread
     others = session.threads()
     emptied = left in change.threads and all(info.name != left for info in others)

@@ -11,8 +11,6 @@ from h2o_magic.ipython.commands.output import filled, say, say_all, show_table
 from h2o_magic.ipython.commands.usage import Given
 from h2o_magic.rendering.tables import Verbatim
 
-__all__ = ["connect"]
-
 _OPTIONS = ("--name", "--dialect", "--key-env", "--key-ring", "--key-prompt")
 
 

@@ -12,8 +12,6 @@ from h2o_magic.ipython.commands.output import say
 from h2o_magic.ipython.commands.threads import named_thread
 from h2o_magic.ipython.commands.usage import Given
 
-__all__ = ["export", "import_"]
-
 
 def export(context: CommandContext, given: Given) -> None:
     """Write a thread, or all of them, to a file."""

@@ -21,8 +21,6 @@ from h2o_magic.ipython.options import AskOptions, parse_ask
 if TYPE_CHECKING:
     from h2o_magic.conversation.answer import Answer
 
-__all__ = ["fix", "question_about"]
-
 _ASKED = (
     "A cell of my Jupyter notebook failed. Explain in a few sentences what went wrong, "
     "and why. Then write the whole corrected cell in one fenced block that begins with "
@@ -63,16 +61,7 @@ def fix(context: CommandContext, given: Given) -> None:
 
 
 def question_about(failure: Failure, namespace: dict[str, Any]) -> str:
-    """Return what is asked about a failure.
-
-    Parameters
-    ----------
-    failure
-        The failure.
-    namespace
-        The user's variables. Those that the cell names go into the question as they are
-        now, but for those that may hold secrets; secrets elsewhere are masked.
-    """
+    """Return what is asked about a failure."""
     source = _hide(failure.source, namespace)
     traceback = _hide(failure.traceback, namespace)
     parts = [
@@ -140,7 +129,8 @@ def _values(failure: Failure, namespace: dict[str, Any]) -> Iterator[str]:
 
 
 def _as_prompt(value: object, name: str) -> str:
-    from h2o_magic.prompts.values import Limits, as_prompt  # noqa: PLC0415
+    from h2o_magic.prompts.limits import Limits  # noqa: PLC0415
+    from h2o_magic.prompts.values import as_prompt  # noqa: PLC0415
 
     limits = Limits(
         rows=8, columns=20, cell=80, items=20, text=200, characters=_CHARACTERS

@@ -16,8 +16,6 @@ from h2o_magic.ipython.display.views import show_markdown
 from h2o_magic.rendering import tables
 from h2o_magic.rendering.listing import TURN_HEAD, turn_markdown, turn_plain, turn_rows
 
-__all__ = ["history", "show"]
-
 #: Turns that are listed if no number is given: as many outputs as JupyterLab shows.
 _LAST = 50
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from h2o_magic.backends.base import ModelInfo
     from h2o_magic.backends.servers.model_cache import Listed
 
-__all__ = ["models"]
-
 _HEAD = ("model", "answers from", "size", "context", "licence", "", "real weights")
 _ALWAYS = 4  # columns that are shown although nothing stands in them
 

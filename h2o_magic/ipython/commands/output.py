@@ -8,8 +8,6 @@ from h2o_magic.ipython.commands.base import CommandContext
 from h2o_magic.ipython.display.views import show_markdown
 from h2o_magic.rendering import tables
 
-__all__ = ["filled", "say", "say_all", "show_table"]
-
 
 def say(context: CommandContext, sentence: str, /, **texts: str) -> None:
     """Show a sentence; see :func:`filled`."""

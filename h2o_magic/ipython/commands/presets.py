@@ -10,8 +10,6 @@ from h2o_magic.ipython.commands.usage import Given
 from h2o_magic.rendering.listing import cut
 from h2o_magic.rendering.tables import Verbatim
 
-__all__ = ["preset"]
-
 
 def preset(context: CommandContext, given: Given) -> None:
     """Use a preset, keep one, forget one, or list them all."""

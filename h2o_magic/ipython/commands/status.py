@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from h2o_magic.backends import registry
+from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.models import title_of
-from h2o_magic.config.parameters import CHAT_PARAMETERS, Value
-from h2o_magic.config.settings import SETTINGS, Setting, Settings, origin_in_words
+from h2o_magic.config.parameter import Value
+from h2o_magic.config.parameters import CHAT_PARAMETERS
+from h2o_magic.config.setting import Setting
+from h2o_magic.config.settings import Settings, origin_in_words
 from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError, MissingExtraError
 from h2o_magic.ipython.commands.base import CommandContext
@@ -20,8 +23,6 @@ from h2o_magic.rendering.tables import Verbatim
 if TYPE_CHECKING:
     from h2o_magic.backends.base import ModelInfo
     from h2o_magic.conversation.session import Session
-
-__all__ = ["status"]
 
 _ONLY = {"context": ", unless the server says it"}  # when a value counts
 

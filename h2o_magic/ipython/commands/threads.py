@@ -11,8 +11,6 @@ from h2o_magic.ipython.commands.output import say, show_table
 from h2o_magic.ipython.commands.usage import Given
 from h2o_magic.rendering.listing import THREAD_HEAD, thread_rows
 
-__all__ = ["fork", "named_thread", "thread", "threads"]
-
 
 def threads(context: CommandContext, _: Given) -> None:
     """List the threads, the current one marked."""
@@ -54,13 +52,7 @@ def fork(context: CommandContext, given: Given) -> None:
 
 
 def named_thread(context: CommandContext, given: Given) -> str:
-    """Return the thread that ``--thread`` names, or the current one.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is none of that name.
-    """
+    """Return the thread that ``--thread`` names, or the current one."""
     session, name = context.session, given.text("--thread")
     if name is None or name == session.thread:
         return session.thread

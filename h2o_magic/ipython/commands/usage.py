@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 
 from h2o_magic.errors import ConfigurationError, did_you_mean
 
-__all__ = ["Given", "Usage", "read", "take_apart"]
-
 _PART = re.compile(r"\[([^]]*)\]|(\S+)")
 
 # Nine digits are more than any count here, and fit every store's numbers.
@@ -26,17 +24,7 @@ _MOST = 999_999_999
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What was given after a subcommand's name.
-
-    Attributes
-    ----------
-    command : str
-        The subcommand.
-    rest : str
-        The line after its name, as it stands.
-    texts : mapping
-        What was given, by its name in the usage line: ``NEW``, ``--thread``.
-    """
+    """What was given after a subcommand's name."""
 
     command: str
     rest: str = ""

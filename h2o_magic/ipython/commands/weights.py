@@ -10,8 +10,6 @@ from h2o_magic.ipython.commands.output import say
 from h2o_magic.ipython.commands.usage import Given
 from h2o_magic.ipython.interrupts import AnswerStopped
 
-__all__ = ["pull", "remove"]
-
 
 def pull(context: CommandContext, given: Given) -> None:
     """Download a model's real weights."""

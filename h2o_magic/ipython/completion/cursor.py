@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["CellLine", "Command", "Place", "Prompt", "place_of"]
-
 _CELL = re.compile(r"%%h2o(?!\S)")
 #: ``%h2o``, also behind ``answer =``.
 _LINE = re.compile(r"\s*(?:[\w\s,.]+=\s*)?%h2o\s")
@@ -14,13 +12,7 @@ _LINE = re.compile(r"\s*(?:[\w\s,.]+=\s*)?%h2o\s")
 
 @dataclass(frozen=True, slots=True)
 class CellLine:
-    """The cursor stands on the first line of a ``%%h2o`` cell.
-
-    Attributes
-    ----------
-    before, after : str
-        The line from behind ``%%h2o`` to the cursor, and the rest of it.
-    """
+    """The cursor stands on the first line of a ``%%h2o`` cell."""
 
     before: str
     after: str
@@ -28,13 +20,7 @@ class CellLine:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """The cursor stands on a ``%h2o`` line.
-
-    Attributes
-    ----------
-    before, after : str
-        The line from behind ``%h2o`` to the cursor, and the rest of it.
-    """
+    """The cursor stands on a ``%h2o`` line."""
 
     before: str
     after: str

@@ -17,25 +17,13 @@ from h2o_magic.ipython.completion.values import Values
 from h2o_magic.ipython.completion.words import Offer, Typed, fitting, split
 from h2o_magic.ipython.options import help_rows
 
-__all__ = ["on_cell_line", "on_command"]
-
 #: The word by which a usage line names the options of a question.
 _OF_A_QUESTION = "options"
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option by all its names.
-
-    Attributes
-    ----------
-    names : tuple of str
-        Its spellings, short and long.
-    metavar : str
-        What a help calls its value; empty for a switch.
-    setting : Setting or None
-        The setting that it gives, if it gives one.
-    """
+    """An option by all its names."""
 
     names: tuple[str, ...]
     metavar: str = ""

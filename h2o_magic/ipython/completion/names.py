@@ -15,9 +15,7 @@ from typing import Any, cast
 
 from h2o_magic.ipython.completion.cursor import Prompt
 from h2o_magic.ipython.completion.words import Offer
-from h2o_magic.prompts import expand
-
-__all__ = ["in_braces"]
+from h2o_magic.prompts.fields import names_in
 
 _NAME = r"[^\W\d]\w*"
 _ITEM = r"\[(?:-?\d+|'[^'\n]*'|\"[^\"\n]*\")\]"
@@ -84,7 +82,7 @@ def in_braces(place: Prompt, namespace: Mapping[str, Any]) -> tuple[str, list[Of
 def _is_expanded(place: Prompt, length: int) -> bool:
     """Tell whether a name in these braces would be put in: not so within code."""
     before = place.before[: len(place.before) - length]
-    return _HERE in expand.names_in(f"{before}{{{_HERE}}}{place.after}")
+    return _HERE in names_in(f"{before}{{{_HERE}}}{place.after}")
 
 
 def _names(begun: str, namespace: Mapping[str, Any]) -> list[Offer]:

@@ -26,8 +26,6 @@ from h2o_magic.ipython.namespace import is_the_shells
 if TYPE_CHECKING:
     from h2o_magic.backends.base import Backend
 
-__all__ = ["WAIT", "Values", "in_time", "models_of", "visible"]
-
 #: Seconds that a completion waits at most for a server or the store.
 WAIT = 0.15
 #: Seconds for which the list of a server's models is not asked for again.
@@ -43,13 +41,7 @@ _asking: set[str] = set()
 
 
 class Values:
-    """What may stand as a value, in one shell.
-
-    Parameters
-    ----------
-    shell
-        The shell whose settings, names and folder count.
-    """
+    """What may stand as a value, in one shell."""
 
     def __init__(self, shell: Any) -> None:
         self.namespace: Mapping[str, Any] = visible(shell)
@@ -62,19 +54,7 @@ class Values:
         metavar: str,
         begun: str,
     ) -> Iterator[Offer]:
-        """Yield values of an option.
-
-        Parameters
-        ----------
-        names
-            Its spellings.
-        setting
-            The setting that it gives, if it gives one.
-        metavar
-            What a help calls its value.
-        begun
-            The value so far, without quotes.
-        """
+        """Yield values of an option."""
         if setting is None:
             if "--thread" in names:
                 yield from self._threads()
@@ -96,17 +76,7 @@ class Values:
             yield from _of_setting(setting)
 
     def of_place(self, place: str, begun: str, command: str) -> Iterator[Offer]:
-        """Yield what may stand in a place of a subcommand.
-
-        Parameters
-        ----------
-        place
-            Its word in the usage line: ``FILE``, ``NAME``, ``MODEL``, ``PRESET``.
-        begun
-            The value so far, without quotes.
-        command
-            The subcommand.
-        """
+        """Yield what may stand in a place of a subcommand."""
         if place == "FILE":
             reads = command == "import"
             suffixes = (s for s, f in FORMATS.items() if f.read or not reads)

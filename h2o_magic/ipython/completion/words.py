@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-__all__ = ["Offer", "Typed", "fitting", "split"]
-
 _WORD = re.compile(r"""(?:[^\s"']|"[^"]*(?:"|$)|'[^']*(?:'|$))+""")
 _QUOTED = re.compile(r"""(["'])(.*?)(?:\1|$)""", re.DOTALL)
 
@@ -20,15 +18,7 @@ class Offer(NamedTuple):
 
 
 class Typed(NamedTuple):
-    """What stands on a line before the cursor.
-
-    Attributes
-    ----------
-    words : tuple of str
-        The words before the one at the cursor, without quotes.
-    fragment : str
-        What of the word at the cursor stands before it, as typed; may be empty.
-    """
+    """What stands on a line before the cursor."""
 
     words: tuple[str, ...]
     fragment: str

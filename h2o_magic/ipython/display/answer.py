@@ -15,13 +15,7 @@ if TYPE_CHECKING:
 
 
 class AnswerDisplay:
-    """Shows one answer in a view.
-
-    Attributes
-    ----------
-    problem : str
-        Why the answer is not whole, where it failed.
-    """
+    """Shows one answer in a view."""
 
     def __init__(self, answer: Answer, view: AnswerView) -> None:
         self.answer = answer

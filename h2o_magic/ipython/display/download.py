@@ -57,15 +57,7 @@ class _Paced:
 
 
 class NotebookPull:
-    """Redraws one output of the cell, which needs no widget and stays readable.
-
-    Parameters
-    ----------
-    model
-        The name that the user gave.
-    clock
-        Returns the time in seconds.
-    """
+    """Redraws one output of the cell, which needs no widget and stays readable."""
 
     def __init__(self, model: str, clock: Callable[[], float] = time.monotonic) -> None:
         from h2o_magic.ipython.display.live import Output  # noqa: PLC0415 - of a notebook

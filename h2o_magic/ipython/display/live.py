@@ -24,8 +24,6 @@ from h2o_magic.rendering.blocks import BlockSplitter, Piece, joined
 from h2o_magic.rendering.sanitize import harmless
 from h2o_magic.rendering.tables import literal
 
-__all__ = ["Output", "SingleView", "StreamedView"]
-
 #: Seconds from draw to draw, so that about nine a second are seen, and the least for
 #: each message: at most 14 a second.
 DRAW_INTERVAL = 0.112

@@ -13,8 +13,6 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-__all__ = ["Pacer"]
-
 
 class Pacer:
     """Limits how often `draw` is called.
@@ -22,12 +20,6 @@ class Pacer:
     Use it as a context manager; on leaving, a request that still waits is dropped,
     since whoever ends the view draws its last state. An error of a draw is raised where
     the draw was asked for; one on the pacer's own thread, by the next request.
-
-    Parameters
-    ----------
-    draw
-        Draws the current state and returns how many seconds of quiet the viewer needs
-        after it, 0 if nothing was sent. It is never called twice at once.
     """
 
     def __init__(self, draw: Callable[[], float]) -> None:

@@ -14,8 +14,6 @@ from h2o_magic.ipython.next_cell import code_for_cell
 from h2o_magic.rendering import footer, tables
 from h2o_magic.rendering.blocks import close_fence
 
-__all__ = ["AnswerError", "Rendered", "render"]
-
 
 class AnswerError(ConfigurationError):
     """An answer is not what it was asked to be. It is shown as it came."""
@@ -23,18 +21,7 @@ class AnswerError(ConfigurationError):
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What is shown at the end of an answer.
-
-    Attributes
-    ----------
-    data : dict
-        What is shown, by media type.
-    value : object
-        What the answer holds, where that is more than its text: JSON, rows of a table,
-        code for a cell.
-    error : str
-        How it is not what it was asked to be; empty if it is.
-    """
+    """What is shown at the end of an answer."""
 
     data: dict[str, Any]
     value: object = None

@@ -13,16 +13,6 @@ from IPython.display import publish_display_data
 
 from h2o_magic.rendering.tables import printable
 
-__all__ = [
-    "AnswerView",
-    "FinalView",
-    "TerminalView",
-    "make_view",
-    "show_markdown",
-    "shown_by",
-]
-
-
 #: Columns of a terminal's line that a notice takes at most: a longer one would go on
 #: on a second line, which cannot be taken back.
 _LONGEST_NOTICE = 78
@@ -59,19 +49,7 @@ class AnswerView(Protocol):
 def make_view(
     shell: InteractiveShell | None, *, waiting: str, owns_cell: bool, live: bool = True
 ) -> AnswerView:
-    """Return the view that fits the front end.
-
-    Parameters
-    ----------
-    shell
-        The running shell.
-    waiting
-        What to say until the first text comes.
-    owns_cell
-        True if the cell has no other output, so that it may be cleared.
-    live
-        False shows the answer at its end only.
-    """
+    """Return the view that fits the front end."""
     if not hasattr(shell, "kernel"):
         return TerminalView(live=live)
     if not live:

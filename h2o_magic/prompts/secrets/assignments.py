@@ -12,8 +12,6 @@ from collections.abc import Iterator
 
 from h2o_magic.prompts.secrets.names import looks_random, secrecy, stands_in
 
-__all__ = ["assigned_secrets"]
-
 # Something of this is in every name of a secret: there a closer look is worth it.
 _STEM = "pass kennwort pwd secret credential key auth bearer token cookie session"
 _STEMS = tuple(f"{_STEM} {_STEM.upper()} {_STEM.title()}".split())

@@ -19,8 +19,6 @@ from h2o_magic.prompts.secrets.scan import (
     secrets_in,
 )
 
-__all__ = ["Guard", "is_secret_type"]
-
 _ENOUGH = 3
 _LOOKED_AT = 1000
 
@@ -28,17 +26,7 @@ _SECRET_TYPES = {"SecretStr", "SecretBytes", "Secret"}
 
 
 class Guard:
-    """Checks one value on its way into a prompt.
-
-    Parameters
-    ----------
-    expression
-        What named the value, for the errors.
-    environment
-        The process's environment; its secrets are recognised wherever they stand.
-    variables
-        The notebook's variables; so are theirs.
-    """
+    """Checks one value on its way into a prompt."""
 
     def __init__(
         self,

@@ -12,8 +12,6 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Literal
 
-__all__ = ["holds_secret", "looks_random", "secrecy", "stands_in", "unmasked"]
-
 #: How surely a name is a secret's. In a table's column, "maybe" needs values that look
 #: like secrets, too: a column of tokens may be one of words.
 Secrecy = Literal["surely", "maybe", "no"]

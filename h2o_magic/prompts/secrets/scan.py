@@ -18,16 +18,6 @@ from h2o_magic.prompts.secrets.names import (
     stands_in,
 )
 
-__all__ = [
-    "USUAL_VARIABLES",
-    "Found",
-    "Known",
-    "masked",
-    "of_environment",
-    "of_notebook",
-    "secrets_in",
-]
-
 # Every process has some of these, and nothing else has several.
 _USUAL = (
     "PATH HOME USER SHELL PWD OLDPWD LANG TERM LOGNAME HOSTNAME SHLVL TMPDIR DISPLAY "
@@ -53,15 +43,7 @@ _PASSWORD_WORDS = {"pass", "passwd", "password", "pwd", "pw", "secret", "key", "
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A secret that the process or the notebook keeps in a variable.
-
-    Attributes
-    ----------
-    what : str
-        Where it is kept, in words.
-    value : str
-        The secret.
-    """
+    """A secret that the process or the notebook keeps in a variable."""
 
     what: str
     value: str = field(repr=False)

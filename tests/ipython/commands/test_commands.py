@@ -19,8 +19,9 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from h2o_magic.backends.base import ChatRequest, ModelInfo
 from h2o_magic.chat.events import Event, Finished, TextDelta, Usage
 from h2o_magic.chat.turns import Turn
+from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.models import MODELS
-from h2o_magic.config.settings import SETTINGS, Settings
+from h2o_magic.config.settings import Settings
 from h2o_magic.conversation.record import Record
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ConfigurationError, StoreError
