@@ -40,7 +40,6 @@ class ChatRequest:
 
     model: str
     messages: tuple[Message, ...]
-    chat: str = ""
     parameters: Mapping[str, Value] = field(default_factory=dict)
     strict: bool = False
     schema: Mapping[str, Any] | None = None
