@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import threading
-from pathlib import Path
 
-import h2o_magic.server
 from h2o_magic.server.engine import Engine
+from h2o_magic.weights.files import BUILT_IN
 from h2o_magic.weights.memory import default_memory, room_for
 
 
@@ -17,7 +16,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--slots", type=int, required=True)
     options = parser.parse_args()
-    folder = Path(h2o_magic.server.__file__).parent / "data"
+    folder = BUILT_IN
     path = folder / "demo-llama.gguf"
     engine = Engine(path, room_for(path, options.slots, default_memory()))
     # An engine listens for our own calls; what it says there is llama.cpp's server.

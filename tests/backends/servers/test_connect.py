@@ -438,7 +438,7 @@ def test_the_local_server_is_told_with_the_model_behind_an_alias(
 
 
 def test_the_local_server_takes_no_key(session: Session) -> None:
-    with pytest.raises(ConfigurationError, match="has its name"):
+    with pytest.raises(ConfigurationError, match="has a name"):
         session.connect("local", key_env="K")
 
 
