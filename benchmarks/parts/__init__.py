@@ -39,6 +39,7 @@ class Options:
 PARTS = {
     "loading": "%load_ext in a running kernel",
     "flood": "an answer as fast as the socket gives it: kernel time",
+    "call_path": "what a five-token answer runs through: functions and frames",
     "iopub": "what an answer costs on IOPub: bytes and messages",
     "delay": "from the server's first token to the first text on IOPub",
     "lab": "a cell in JupyterLab: what is seen, and when",
