@@ -219,7 +219,7 @@ class View:
         )
 
     def _preview(self, view: str, message: Mapping[str, Any]) -> None:
-        from h2o_magic.conversation.preview_view import preview_markdown  # noqa: PLC0415
+        from h2o_magic.conversation.preview import preview_markdown  # noqa: PLC0415
 
         earlier = self._turn(message).question if "id" in message else ""
         question = self._shell.expand(str(message["text"]), earlier=earlier)

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from h2o_magic.chat.events import Notice, ReasoningDelta, Replaced, TextDelta
 from h2o_magic.conversation.answer import Answer
-from h2o_magic.conversation.preview_view import preview_plain
+from h2o_magic.conversation.preview import preview_plain
 from h2o_magic.errors import ConfigurationError, H2OMagicError
 from h2o_magic.ipython import sessions
 from h2o_magic.ipython.display.result import render

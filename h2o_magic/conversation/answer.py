@@ -148,8 +148,8 @@ class Answer:
             with contextlib.suppress(ValueError):  # another thread is waiting in it
                 close()
 
-    def line_up(self) -> bool:
-        """Take a place in the queue of its thread; return whether it is the first.
+    def enter_queue(self) -> bool:
+        """Take a place in the queue of its thread; return whether it is first.
 
         Iterating does so. Whoever calls it before must iterate, in the same thread of
         Python, since later answers wait for that.
@@ -159,8 +159,6 @@ class Answer:
         MisuseError
             As iterating does.
         """
-        if self in self._queue:
-            return self._queue.holders[0] is self
         return self._queue.enter(self)
 
     def __iter__(self) -> Iterator[Event]:
@@ -180,7 +178,7 @@ class Answer:
         waited, thread = False, self.question.thread
         notifications = self._conversation.notifications
         try:
-            if not self.line_up() and not self._stopping:
+            if not self.enter_queue() and not self._stopping:
                 waited = True
                 notifications.send(QueueChanged(thread))
                 yield Notice(f"Waiting for the answer before it in {thread} …")
@@ -284,7 +282,7 @@ class Answer:
                 begins=asked.begins,
                 asked_at=time.time(),
             )
-            self._turn = self._kept_in.begin(thread, turn, asked.place)
+            self._turn = self._kept_in.begin(thread, turn, asked.replaces or asked.cell)
             self._conversation.notifications.send(AnswerStarted(thread, self._turn))
         elif asked.cell is not None and self._kept_in.drop_cell(thread, asked.cell):
             self._conversation.notifications.send(ThreadChanged(thread))

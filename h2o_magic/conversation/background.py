@@ -7,6 +7,9 @@ import time
 
 from h2o_magic.chat.turns import Turn
 from h2o_magic.conversation.answer import Answer
+from h2o_magic.conversation.connection import Connection
+from h2o_magic.conversation.question import Question
+from h2o_magic.conversation.threads import Conversation
 
 #: Seconds that answers get to end when the session closes.
 _FAREWELL = 2.0
@@ -61,21 +64,24 @@ class BackgroundAnswer:
 
 
 class Background:
-    """The questions that are being asked in threads of their own."""
+    """Asks questions in threads of their own."""
 
-    def __init__(self) -> None:
+    def __init__(self, conversation: Conversation, connection: Connection) -> None:
+        self._conversation = conversation
+        self._connection = connection
         self._lock = threading.Lock()
         self._running: set[BackgroundAnswer] = set()
 
-    def ask(self, answer: Answer) -> BackgroundAnswer:
-        """Begin to read `answer`; its place in its thread's line is taken at once."""
-        asked, lined_up = BackgroundAnswer(answer), threading.Event()
+    def ask(self, question: Question) -> BackgroundAnswer:
+        """Begin to ask; its place in the queue of its thread is taken at once."""
+        answer = Answer(question, self._conversation, self._connection)
+        asked, queued = BackgroundAnswer(answer), threading.Event()
         with self._lock:
             self._running.add(asked)
         # A daemon: a kernel that is ended does not wait for a long answer.
-        name = f"h2o_magic answer in {answer.question.thread}"
+        name = f"h2o_magic answer in {question.thread}"
         thread = threading.Thread(
-            target=self._run, args=(asked, lined_up), name=name, daemon=True
+            target=self._run, args=(asked, queued), name=name, daemon=True
         )
         try:
             thread.start()
@@ -83,7 +89,7 @@ class Background:
             with self._lock:
                 self._running.discard(asked)
             raise
-        lined_up.wait()
+        queued.wait()
         return asked
 
     def close(self) -> None:
@@ -96,15 +102,15 @@ class Background:
         for asked in running:
             asked.wait(max(deadline - time.monotonic(), 0.0))
 
-    def _run(self, asked: BackgroundAnswer, lined_up: threading.Event) -> None:
+    def _run(self, asked: BackgroundAnswer, queued: threading.Event) -> None:
         try:
-            asked.answer.line_up()
-            lined_up.set()
+            asked.answer.enter_queue()
+            queued.set()
             asked.answer.read()
         except BaseException as error:
             asked.error = error
         finally:
-            lined_up.set()
+            queued.set()
             with self._lock:
                 self._running.discard(asked)
             asked._ended.set()

@@ -104,7 +104,7 @@ class Notifications:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._listeners: tuple[Callable[[Notification], object], ...] = ()
+        self._listeners: dict[object, Callable[[Notification], object]] = {}
 
     def listen(self, callback: Callable[[Notification], object]) -> Callable[[], None]:
         """Call `callback` with every notification; return a function that ends it.
@@ -112,25 +112,20 @@ class Notifications:
         It is called in the thread where the change happens, which waits for it: it
         should return soon and ask nothing. What it raises is logged and ignored.
         """
-
-        # Equal callbacks are told apart: each ends its own listening.
-        def listener(notification: Notification) -> None:
-            callback(notification)
+        key = object()  # equal callbacks are told apart
 
         def end() -> None:
             with self._lock:
-                self._listeners = tuple(
-                    other for other in self._listeners if other is not listener
-                )
+                self._listeners.pop(key, None)
 
         with self._lock:
-            self._listeners += (listener,)
+            self._listeners[key] = callback
         return end
 
     def send(self, notification: Notification) -> None:
         """Call all listeners; an error of one does not affect the others."""
-        for listener in self._listeners:
+        for callback in list(self._listeners.values()):
             try:
-                listener(notification)
+                callback(notification)
             except Exception:
                 _log.exception("a listener failed at %s", type(notification).__name__)

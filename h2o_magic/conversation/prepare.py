@@ -39,15 +39,20 @@ def prepare(question: Question, record: Record, connection: Connection) -> Prepa
     """
     with connection.lock:  # what is asked of the server first is asked once
         question, head = _settled(question, connection)
-        last = user(question.text)
+        request = ChatRequest(
+            question.model,
+            (*head, user(question.text)),
+            question.parameters,
+            question.strict,
+            question.grammar,
+        )
         if not question.history:
-            request = _request(question, (*head, last))
             return Prepared(request, connection.backend)
-        thread, place = question.thread, question.place
+        thread, place = question.thread, question.replaces or question.cell
         chosen, earlier = Chosen(), 0
         if not question.begins:
             before = record.before(thread, place)
-            chosen = _chosen(question, before, (*head, last), connection)
+            chosen = _chosen(question, before, request.messages, connection)
             earlier = record.count_since_start(thread, place)
         history = [
             message
@@ -55,7 +60,7 @@ def prepare(question: Question, record: Record, connection: Connection) -> Prepa
             for message in turn.messages(partial=question.send_partial)
         ]
         return Prepared(
-            _request(question, (*head, *history, last)),
+            replace(request, messages=(*head, *history, request.messages[-1])),
             connection.backend,
             sent=len(chosen.turns),
             earlier=earlier,
@@ -108,13 +113,3 @@ def _chosen(
         if not chosen.full:
             break
     return chosen
-
-
-def _request(question: Question, messages: tuple[Message, ...]) -> ChatRequest:
-    return ChatRequest(
-        model=question.model,
-        messages=messages,
-        parameters=question.parameters,
-        strict=question.strict,
-        schema=question.grammar,
-    )

@@ -1,21 +1,32 @@
-"""What would be sent, before it is."""
+"""What would be sent, before it is: as values, as Markdown and as plain text."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from h2o_magic.chat.context import estimate
 from h2o_magic.chat.messages import Message
+from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.parameter import Value
+from h2o_magic.config.units import counted
 from h2o_magic.conversation.prepare import Prepared
 from h2o_magic.errors import BackendError
+from h2o_magic.rendering.tables import literal, printable
+
+_SCHEMA = "schema, the answer's grammar where the server has one"
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a question would send."""
+    """What a question would send.
+
+    `tokens` is how many tokens the messages have, by the server's count if `counted`,
+    else estimated; `sent` of `earlier` turns before it would go along.
+    """
 
     model: str
     messages: tuple[Message, ...]
@@ -47,3 +58,47 @@ def preview(prepared: Prepared) -> Preview:
         prepared.earlier,
         request.schema,
     )
+
+
+def preview_markdown(preview: Preview) -> str:
+    """Return a preview as Markdown: each message as it stands, then the rest."""
+    parts = [f"**{m.role}**\n\n{_fenced(m.content, 'text')}" for m in preview.messages]
+    if preview.schema is not None:
+        parts.append(f"**{_SCHEMA}**\n\n{_fenced(_schema(preview), 'json')}")
+    about = " · ".join(literal(phrase) for phrase in _about(preview))
+    return "\n\n".join([*parts, f"<sub>{about}</sub>"])
+
+
+def preview_plain(preview: Preview) -> str:
+    """Return a preview as plain text."""
+    parts = [f"{m.role}:\n{m.content}" for m in preview.messages]
+    if preview.schema is not None:
+        parts.append(f"{_SCHEMA}:\n{_schema(preview)}")
+    return printable("\n\n".join([*parts, f"[{' · '.join(_about(preview))}]"]))
+
+
+def _schema(preview: Preview) -> str:
+    return json.dumps(preview.schema, ensure_ascii=False, indent=2)
+
+
+def _fenced(text: str, language: str) -> str:
+    """Return a text as a code block that nothing in it can end."""
+    longest = max(map(len, re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _about(preview: Preview) -> list[str]:
+    how = "counted by the server" if preview.counted else "an estimate"
+    phrases = [
+        "nothing was sent",
+        preview.model,
+        f"{counted(preview.tokens, 'token')}, {how}",
+    ]
+    if preview.sent < preview.earlier:
+        earlier = counted(preview.earlier, "turn")
+        phrases.append(f"{preview.sent:,} of {earlier} would be sent")
+    for name, value in preview.parameters.items():
+        shown = SETTINGS[name].write(value) if isinstance(value, Mapping) else value
+        phrases.append(f"{name} {shown}")
+    return phrases

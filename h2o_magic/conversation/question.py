@@ -72,11 +72,6 @@ class Question:
     schema: Mapping[str, Any] | None = None
 
     @property
-    def place(self) -> str | int | None:
-        """What its turn is found by, if it was asked before: a turn's id or a cell."""
-        return self.replaces or self.cell
-
-    @property
     def grammar(self) -> Mapping[str, Any] | None:
         """What a server that can holds the answer to; None for free text."""
         if self.schema:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from h2o_magic.errors import MisuseError
@@ -13,10 +14,10 @@ _POLL = 0.2
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
 class _Place:
-    def __init__(self) -> None:
-        self.thread = threading.current_thread()
-        self.awake = threading.Event()
+    thread: threading.Thread = field(default_factory=threading.current_thread)
+    awake: threading.Event = field(default_factory=threading.Event)
 
 
 class FifoLock(Generic[T]):
@@ -31,19 +32,18 @@ class FifoLock(Generic[T]):
         """Who holds the lock, followed by those who wait for it, in order."""
         return tuple(self._places)
 
-    def __contains__(self, holder: T) -> bool:
-        return holder in self._places
-
     def enter(self, holder: T) -> bool:
-        """Go to the end of the queue; return whether the lock is held at once.
+        """Go to the end of the queue, unless in it; return whether the lock is held.
 
         Raises
         ------
         MisuseError
-            If this thread has a place in the queue already: it would wait for ever.
+            If this thread has another place in the queue: it would wait for ever.
         """
-        place = _Place()
         with self._lock:
+            if holder in self._places:
+                return next(iter(self._places)) is holder
+            place = _Place()
             if any(p.thread is place.thread for p in self._places.values()):
                 raise MisuseError(
                     "an answer of this conversation is still being read here: read it "

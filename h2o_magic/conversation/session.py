@@ -139,7 +139,7 @@ class Session:
             backend,
         )
         self._builder = QuestionBuilder(settings, self.connection)
-        self._background = Background()
+        self._background = Background(self.conversation, self.connection)
         self._presets = Presets() if presets is None else presets
         self._cells = cells
         self._coming_cells = coming_cells
@@ -188,7 +188,9 @@ class Session:
         asked = self._builder.question(
             question, options, history=history, begins=new, schema=schema
         )
-        return self._answer(_of_cell(asked, cell, self._cells))
+        return Answer(
+            _of_cell(asked, cell, self._cells), self.conversation, self.connection
+        )
 
     def preview(
         self,
@@ -238,7 +240,8 @@ class Session:
             raise ConfigurationError(
                 f"thread {name} has no turn to try again: ask something first"
             )
-        return self._answer(self._builder.again(turns[0], name, options))
+        again = self._builder.again(turns[0], name, options)
+        return Answer(again, self.conversation, self.connection)
 
     def ask_later(
         self,
@@ -281,7 +284,7 @@ class Session:
             asked = in_place_of(replaces, asked)
         if cell is not None:
             asked = replace(asked, cell=cell)
-        return self._background.ask(self._answer(asked))
+        return self._background.ask(asked)
 
     def regenerate(
         self, number: int, thread: str | None = None, **options: object
@@ -304,9 +307,7 @@ class Session:
             If there is no such turn, or an option is unknown or refused.
         """
         turn, name = self.turn(number, thread), self.conversation.name_of(thread)
-        return self._background.ask(
-            self._answer(self._builder.again(turn, name, options))
-        )
+        return self._background.ask(self._builder.again(turn, name, options))
 
     def edit(
         self, number: int, question: str, thread: str | None = None, **options: object
@@ -537,9 +538,6 @@ class Session:
         """
         expect("a preset's name", name, str)
         self._presets.remove(name)
-
-    def _answer(self, question: Question) -> Answer:
-        return Answer(question, self.conversation, self.connection)
 
 
 def _no_servers() -> Servers:

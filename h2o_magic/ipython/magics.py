@@ -173,14 +173,14 @@ class H2OMagics(SettingsTraits, Magics):
         }
         if not options.preview:
             return self.session.ask(text, **settings)
-        from h2o_magic.conversation import preview_view  # noqa: PLC0415
+        from h2o_magic.conversation import preview as previews  # noqa: PLC0415
         from h2o_magic.ipython.display.views import show_markdown  # noqa: PLC0415
 
         preview = self.session.preview(text, **settings)
         show_markdown(
             self.shell,
-            preview_view.preview_markdown(preview),
-            preview_view.preview_plain(preview),
+            previews.preview_markdown(preview),
+            previews.preview_plain(preview),
         )
         return None
 

@@ -13,7 +13,7 @@ from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
 from h2o_magic.chat.events import Event, Finished, Source, TextDelta, Usage
 from h2o_magic.chat.messages import assistant, system, user
 from h2o_magic.chat.turns import Thread, Turn
-from h2o_magic.conversation.preview_view import preview_plain
+from h2o_magic.conversation.preview import preview_plain
 from h2o_magic.conversation.record import Record
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import (
