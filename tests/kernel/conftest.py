@@ -15,6 +15,7 @@ import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
+from tests.kernel.forked import forked_kernels
 from tests.stand_in import StandIn
 
 TIMEOUT = 60
@@ -127,6 +128,13 @@ class Notebook:
 
 @contextmanager
 def running_kernel(*arguments: str, **environ: str) -> Iterator[Notebook]:
+    """Run a kernel that is forked, which is new in all but its interpreter."""
+    with forked_kernels(), new_kernel(*arguments, **environ) as kernel:
+        yield kernel
+
+
+@contextmanager
+def new_kernel(*arguments: str, **environ: str) -> Iterator[Notebook]:
     """Start a kernel with more in its environment; its own manager ends it."""
     own = ["--HistoryManager.hist_file=:memory:", *arguments]  # not one for all
     # Ports that are chosen before the kernel takes them may be another's by then.
