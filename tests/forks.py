@@ -3,6 +3,12 @@
 import multiprocessing
 
 PROCESSES = multiprocessing.get_context("forkserver")
+#: There is one such process for all tests of a worker.
 PROCESSES.set_forkserver_preload(
-    ["__main__", "tests.conversation.worker", "tests.kernel.forked"]
+    [
+        "__main__",
+        "ipykernel.debugger",
+        "tests.conversation.worker",
+        "tests.kernel.forked",
+    ]
 )
