@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.local import ended_at_exit
-from tests.real_model import pulled
+from tests.real_model import pull_into
 from tests.stand_in import StandIn, stand_in
 
 # Weights that a developer has pulled must never answer in a test. huggingface_hub reads
@@ -19,27 +19,21 @@ from tests.stand_in import StandIn, stand_in
 _hub = tempfile.TemporaryDirectory(prefix="hub-", ignore_cleanup_errors=True)
 os.environ["HF_HUB_CACHE"] = _hub.name
 
-# The machine may be busy: properties are checked by what holds, not by how fast.
-settings.register_profile(
-    "shared", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("shared")
+# `pytest --hypothesis-profile=nightly` looks ten times as long. Machines are busy:
+# properties are checked by what holds, not by how fast.
+for _profile, _examples in (("quick", 20), ("nightly", 200)):
+    settings.register_profile(
+        _profile,
+        max_examples=_examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+settings.load_profile("quick")
 
 
 def pytest_unconfigure() -> None:
     """Remove the hub's cache of this process, whatever tests have put there."""
     _hub.cleanup()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the tests of a file run in one process, and all with a browser in one.
-
-    Two JupyterLabs with their browsers at once are too much for two processors.
-    """
-    for item in items:
-        browser = item.get_closest_marker("browser") is not None
-        group = "browser" if browser else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture
@@ -52,10 +46,18 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def hub_with_a_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A hub cache that has SmolLM2, the same for all processes of a run."""
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hub cache for all processes of a run; a real model may come to be in it."""
     base = tmp_path_factory.getbasetemp()
-    return pulled(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    return shared / "hub-with-a-real-model"
+
+
+@pytest.fixture(scope="session")
+def hub_with_a_model(hub: Path) -> Path:
+    """The hub cache that all processes share, with SmolLM2 in it."""
+    pull_into(hub)
+    return hub
 
 
 @pytest.fixture

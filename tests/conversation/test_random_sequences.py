@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import tempfile
 from pathlib import Path
@@ -20,10 +19,7 @@ from hypothesis.stateful import (
 
 from tests.conversation.model import Model, ModelTurn
 from tests.conversation.worker import serve
-
-# Kernels are forked from a process that has everything imported: they start at once.
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.conversation.worker"])
+from tests.forks import PROCESSES
 
 # A process that is killed loses nothing of a file in memory, as on a disk; and it need
 # not wait for the disk.
@@ -280,13 +276,10 @@ class Conversation(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-def test_two_hundred_random_sequences_agree_with_the_model() -> None:
+def test_random_sequences_agree_with_the_model() -> None:
     run_state_machine_as_test(
         Conversation,
         settings=settings(
-            max_examples=200,
-            stateful_step_count=15,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
+            stateful_step_count=15, suppress_health_check=list(HealthCheck)
         ),
     )

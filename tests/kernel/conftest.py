@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
+from tests.kernel.forked import forked_kernels
 from tests.stand_in import StandIn
 
 TIMEOUT = 60
@@ -81,6 +83,18 @@ class Notebook:
         self.manager = manager
         self.client = client
 
+    def wait_until_ready(self) -> None:
+        """Ask what the kernel is until it is heard, on IOPub too."""
+        deadline = time.monotonic() + TIMEOUT
+        while time.monotonic() < deadline:
+            request = self.client.kernel_info()
+            with contextlib.suppress(Empty):
+                while True:
+                    message = self.client.get_iopub_msg(timeout=0.2)
+                    if message["parent_header"].get("msg_id") == request:
+                        return
+        raise AssertionError("the kernel does not answer")
+
     def run(self, code: str, cell: str | None = None) -> Run:
         return self.finish(self.start(code, cell))
 
@@ -125,8 +139,15 @@ class Notebook:
         return Run(reply["content"]["status"], [*earlier, *more.messages])
 
 
-@contextmanager
+@contextlib.contextmanager
 def running_kernel(*arguments: str, **environ: str) -> Iterator[Notebook]:
+    """Run a kernel that is forked, which is new in all but its interpreter."""
+    with forked_kernels(), new_kernel(*arguments, **environ) as kernel:
+        yield kernel
+
+
+@contextlib.contextmanager
+def new_kernel(*arguments: str, **environ: str) -> Iterator[Notebook]:
     """Start a kernel with more in its environment; its own manager ends it."""
     own = ["--HistoryManager.hist_file=:memory:", *arguments]  # not one for all
     # Ports that are chosen before the kernel takes them may be another's by then.
@@ -137,9 +158,10 @@ def running_kernel(*arguments: str, **environ: str) -> Iterator[Notebook]:
         manager.start_kernel(env={**os.environ, **environ}, extra_arguments=own)
         client = manager.client()
         client.start_channels()
-        client.wait_for_ready(timeout=TIMEOUT)
+        notebook = Notebook(manager, client)
         try:
-            yield Notebook(manager, client)
+            notebook.wait_until_ready()
+            yield notebook
         finally:
             client.stop_channels()
             manager.shutdown_kernel(now=True)

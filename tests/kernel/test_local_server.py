@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from h2o_magic.config.models import DEMO_MODEL, MODELS
-from tests.kernel.conftest import Notebook, Run, running_kernel
+from tests.kernel.conftest import Notebook, Run, new_kernel, running_kernel
 from tests.local import runtime
 from tests.server.client import Client, until
 from tests.server.tiny_gguf import write_llama
@@ -189,7 +189,7 @@ def test_loading_costs_no_http_client_no_widgets_and_few_modules(
         with running_kernel(H2O_MAGIC_NOTEBOOK=its) as notebook:
             notebook.run("%load_ext h2o_magic")
             notebook.run("%%h2o --max-new-tokens 5\nWhat is h2o_magic?")
-    with running_kernel(H2O_MAGIC_NOTEBOOK=its) as notebook:
+    with new_kernel(H2O_MAGIC_NOTEBOOK=its) as notebook:
         run = notebook.run(
             "import sys\nbefore = set(sys.modules)\n%load_ext h2o_magic\n"
             "sorted(set(sys.modules) - before)"
@@ -207,12 +207,12 @@ def test_loading_costs_no_http_client_no_widgets_and_few_modules(
         assert name not in new
 
 
-def test_an_answer_of_the_local_server_imports_no_keys_widgets_or_server(
-    notebook: Notebook,
-) -> None:
-    notebook.run("import sys\nbefore = set(sys.modules)\n%load_ext h2o_magic")
-    notebook.run("%%h2o --max-new-tokens 5\nWhat is h2o_magic?")
-    run = notebook.run("sorted(set(sys.modules) - before)")
+@pytest.mark.usefixtures("home")
+def test_an_answer_of_the_local_server_imports_no_keys_widgets_or_server() -> None:
+    with new_kernel() as notebook:
+        notebook.run("import sys\nbefore = set(sys.modules)\n%load_ext h2o_magic")
+        notebook.run("%%h2o --max-new-tokens 5\nWhat is h2o_magic?")
+        run = notebook.run("sorted(set(sys.modules) - before)")
     new = eval(run.of("execute_result")[0]["data"]["text/plain"])
     assert {"h2o_magic.rendering.answer_text", "requests"} <= set(new)
     assert {

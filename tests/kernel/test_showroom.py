@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -33,19 +33,16 @@ Cells = dict[str, nbformat.NotebookNode]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the notebooks are run."""
-    return tmp_path_factory.mktemp("showroom")
-
-
-@pytest.fixture(scope="module")
-def shown(folder: Path, hub_with_a_model: Path) -> Iterator[dict[str, Cells]]:
-    """Run each notebook from top to bottom; return its code cells by their ids."""
+def folder(
+    tmp_path_factory: pytest.TempPathFactory, hub_with_a_model: Path
+) -> Iterator[Path]:
+    """Where notebooks are run, which share a local server that has a real model."""
+    folder = tmp_path_factory.mktemp("showroom")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("H2O_MAGIC_HOME", str(folder / "home"))
         patch.setenv("HF_HUB_CACHE", str(hub_with_a_model))
         with ended_at_exit(folder / "home"):
-            yield {name: _run(folder / name) for name in NAMES}
+            yield folder
 
 
 def _run(copy: Path) -> Cells:
@@ -89,56 +86,33 @@ def prose(tokens: list[Token]) -> Iterator[str]:
             yield from prose(token.children)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_no_cell_fails_or_complains(shown: dict[str, Cells], name: str) -> None:
-    for id_, cell in shown[name].items():
-        for output in cell.outputs:
-            assert output.output_type != "error", (id_, output.get("evalue"))
-            assert output.get("name") != "stderr", (id_, output.get("text"))
+def check_cell(cell: nbformat.NotebookNode) -> None:
+    """Check that no cell fails or complains, and that all of it can be read."""
+    for output in cell.outputs:
+        assert output.output_type != "error", output.get("evalue")
+        assert output.get("name") != "stderr", output.get("text")
+    for markdown in markdown_of(cell):
+        tokens = _MARKDOWN.parse(markdown)
+        for token, following in pairwise(tokens):
+            if token.type == "paragraph_open":  # a table that fell apart is text
+                lines = following.content.splitlines()
+                assert not [line for line in lines if line.startswith("|")]
+        assert not _BRACES.search("\n".join(prose(tokens)))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_table_is_one(shown: dict[str, Cells], name: str) -> None:
-    for id_, cell in shown[name].items():
-        for markdown in markdown_of(cell):
-            tokens = _MARKDOWN.parse(markdown)
-            for token, following in pairwise(tokens):
-                if token.type == "paragraph_open":
-                    lines = following.content.splitlines()
-                    walls = [line for line in lines if line.startswith("|")]
-                    assert not walls, (id_, walls[0])
+def check_answer(cell: nbformat.NotebookNode) -> None:
+    """Check that an answer is whole and has a footer of one short line."""
+    (output,) = cell.outputs
+    facts = output.metadata["h2o_magic"]
+    assert (facts["status"], facts["finish_reason"]) == ("complete", "end")
+    assert facts["demo"] is False
+    (footer,) = _FOOTER.findall(output.data["text/markdown"])
+    assert "\n" not in footer
+    assert len(footer) <= _LONGEST_FOOTER, footer
+    assert re.search(r"\d tokens · [\d.]+ s$", footer), footer
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_name_in_braces_is_filled(shown: dict[str, Cells], name: str) -> None:
-    for id_, cell in shown[name].items():
-        for markdown in markdown_of(cell):
-            seen = "\n".join(prose(_MARKDOWN.parse(markdown)))
-            assert not _BRACES.search(seen), (id_, seen)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_answer_is_whole_and_has_a_footer_of_one_short_line(
-    shown: dict[str, Cells], name: str
-) -> None:
-    answers = 0
-    for id_, cell in shown[name].items():
-        if not cell.source.startswith("%%h2o") or "--preview" in cell.source:
-            continue
-        (output,) = cell.outputs
-        facts = output.metadata["h2o_magic"]
-        assert (facts["status"], facts["finish_reason"]) == ("complete", "end"), id_
-        assert facts["demo"] is False
-        (footer,) = _FOOTER.findall(output.data["text/markdown"])
-        assert "\n" not in footer, id_
-        assert len(footer) <= _LONGEST_FOOTER, (id_, footer)
-        assert re.search(r"\d tokens · [\d.]+ s$", footer), (id_, footer)
-        answers += 1
-    assert answers
-
-
-def test_the_quickstart_asks_a_real_model_about_data(shown: dict[str, Cells]) -> None:
-    cells = shown["01_quickstart.ipynb"]
+def asks_a_real_model_about_data(cells: Cells) -> None:
     assert "Newton" in texts_of(cells["follow"])
     asked = cells["data-ask"].outputs[0]
     assert asked.metadata["h2o_magic"]["model"] == "smollm2-135m"
@@ -153,10 +127,7 @@ def test_the_quickstart_asks_a_real_model_about_data(shown: dict[str, Cells]) ->
     assert "the best on this machine" in status
 
 
-def test_the_conversation_is_what_its_cells_have_asked(
-    shown: dict[str, Cells],
-) -> None:
-    cells = shown["02_conversation.ipynb"]
+def has_the_conversation_that_its_cells_asked(cells: Cells) -> None:
     for cell, capital in (("first", "Paris"), ("second", "Rome"), ("third", "Tokyo")):
         assert capital in texts_of(cells[cell])
     assert "1 What is the capital of France? → " in texts_of(cells["python"])
@@ -164,8 +135,7 @@ def test_the_conversation_is_what_its_cells_have_asked(
     assert "Japan" not in texts_of(cells["python"])
 
 
-def test_data_goes_in_and_values_come_out(shown: dict[str, Cells]) -> None:
-    cells = shown["03_data.ipynb"]
+def puts_data_in_and_gets_values_out(cells: Cells) -> None:
     assert "pandas DataFrame, 4 rows x 3 columns" in texts_of(cells["preview"])
     for row in (r"\| Maria \| 34 \|", r"\| Tom \| 29 \|", r"\| Anna \| 41 \|"):
         assert re.search(row, texts_of(cells["table"]))
@@ -176,10 +146,7 @@ def test_data_goes_in_and_values_come_out(shown: dict[str, Cells]) -> None:
     assert "'SmolLM2-135M-Instruct Q4_1'" in facts
 
 
-def test_two_servers_give_the_same_answer_and_nothing_is_left(
-    shown: dict[str, Cells],
-) -> None:
-    cells = shown["04_servers.ipynb"]
+def gets_the_same_answer_of_two_servers_and_leaves_nothing(cells: Cells) -> None:
     assert "SmolLM2-135M stands in" in texts_of(cells["models"])
     assert "OpenAI-compatible (h2o_magic), 2 models" in texts_of(cells["connect"])
     assert "Paris" in texts_of(cells["ask"])
@@ -187,28 +154,42 @@ def test_two_servers_give_the_same_answer_and_nothing_is_left(
     assert "is here already" in texts_of(cells["pull"])
 
 
-def test_a_saved_panel_holds_the_conversation_as_markdown(
-    shown: dict[str, Cells],
-) -> None:
-    cells = shown["05_panel.ipynb"]
+def saves_a_panel_with_the_conversation_as_markdown(cells: Cells) -> None:
     widget, transcript = cells["panel"].outputs
     assert "application/vnd.jupyter.widget-view+json" in widget.data
     assert "What is photosynthesis?" in transcript.data["text/markdown"]
     assert "preset precise" in texts_of(cells["status"])
 
 
-def test_nbconvert_shows_the_answers(shown: dict[str, Cells], folder: Path) -> None:
-    assert shown
-    command = [
-        sys.executable,
-        "-m",
-        "jupyter",
-        "nbconvert",
-        "--to=markdown",
-        "--stdout",
-    ]
+PROMISES: dict[str, Callable[[Cells], None]] = {
+    "01_quickstart.ipynb": asks_a_real_model_about_data,
+    "02_conversation.ipynb": has_the_conversation_that_its_cells_asked,
+    "03_data.ipynb": puts_data_in_and_gets_values_out,
+    "04_servers.ipynb": gets_the_same_answer_of_two_servers_and_leaves_nothing,
+    "05_panel.ipynb": saves_a_panel_with_the_conversation_as_markdown,
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_shows_what_it_promises(folder: Path, name: str) -> None:
+    cells = _run(folder / name)
+    for cell in cells.values():
+        check_cell(cell)
+    asking = [cell for cell in cells.values() if cell.source.startswith("%%h2o")]
+    answers = [cell for cell in asking if "--preview" not in cell.source]
+    assert answers
+    for cell in answers:
+        check_answer(cell)
+    PROMISES[name](cells)
+    if name == "01_quickstart.ipynb":
+        check_nbconvert(folder / name)
+
+
+def check_nbconvert(path: Path) -> None:
+    """Check that a notebook that was run shows its answers elsewhere too."""
+    command = [sys.executable, "-m", "jupyter", "nbconvert", "--to=markdown"]
     done = subprocess.run(
-        [*command, str(folder / "01_quickstart.ipynb")],
+        [*command, "--stdout", str(path)],
         check=True,
         capture_output=True,
         text=True,

@@ -46,8 +46,8 @@ def test_a_small_table_of_polars_is_markdown_with_shape_and_types() -> None:
     ]
 
 
-def wide(kind: Any) -> Any:
-    return kind({f"c{n}": range(10_000) for n in range(23)})
+def wide(kind: Any, rows: int = 10_000) -> Any:
+    return kind({f"c{n}": range(rows) for n in range(23)})
 
 
 @pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame])
@@ -64,17 +64,17 @@ def test_a_large_table_is_cut_and_says_what_was_left_out(kind: Any) -> None:
 @pytest.mark.parametrize(
     ("rows", "columns", "note"),
     [
-        (10_000, 2, "… 21 more columns left out"),
-        (9_999, 23, "… 1 more row left out"),
-        (1, 22, "… 9,999 more rows and 1 column left out"),
+        (200, 2, "… 21 more columns left out"),
+        (199, 23, "… 1 more row left out"),
+        (1, 22, "… 199 more rows and 1 column left out"),
     ],
 )
 def test_the_limits_of_a_table_are_parameters(
     kind: Any, rows: int, columns: int, note: str
 ) -> None:
-    shown = lines(wide(kind), rows=rows, columns=columns, characters=10_000_000)
+    shown = lines(wide(kind, 200), rows=rows, columns=columns, characters=10_000_000)
     assert shown[-1] == note
-    assert len(shown) == 4 + min(rows, 10_000) + 2
+    assert len(shown) == 4 + rows + 2
 
 
 def test_a_table_of_long_cells_is_cut_as_a_whole() -> None:

@@ -36,9 +36,10 @@ class Serving:
 Start = Callable[..., Serving]
 
 
-def _start(folder: Path, *options: str) -> Serving:
+def _start(folder: Path, *options: str, prelude: str = "") -> Serving:
     runtime, log = folder / "runtime.json", folder / "server.log"
-    command = [sys.executable, "-m", "h2o_magic.cli", "serve"]
+    program = f"{prelude}\nfrom h2o_magic import cli\nraise SystemExit(cli.main())"
+    command = [sys.executable, "-c", program, "serve"]
     command += ["--runtime-file", str(runtime), "--log-file", str(log), *options]
     # Nobody's own weights take part: the hub's cache is an empty one.
     process = subprocess.Popen(
@@ -55,11 +56,15 @@ def _start(folder: Path, *options: str) -> Serving:
 
 @pytest.fixture(scope="session")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    """Starts servers with options; those that still run at the end are ended."""
+    """Starts servers with options, and what Python runs first, if anything.
+
+    Those that still run at the end are ended.
+    """
     started: list[Serving] = []
 
-    def start(*options: str) -> Serving:
-        started.append(_start(tmp_path_factory.mktemp("server"), *options))
+    def start(*options: str, prelude: str = "") -> Serving:
+        folder = tmp_path_factory.mktemp("server")
+        started.append(_start(folder, *options, prelude=prelude))
         return started[-1]
 
     yield start

@@ -18,7 +18,7 @@ import pytest
 from h2o_magic.server.listening import resolve
 from h2o_magic.server.log_output import Seldom
 from tests.server.client import Client, until
-from tests.server.conftest import Serving
+from tests.server.conftest import Serving, Start
 from tests.server.test_openai_routes import CHAT
 
 HALF = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "
@@ -57,8 +57,20 @@ def test_half_heads_take_no_place_from_who_asks(narrow: tuple[Client, Path]) -> 
     assert log.stat().st_size < 10_000
 
 
-def test_a_refusal_waits_for_no_body_that_does_not_come(serving: Serving) -> None:
-    with socket.create_connection(address(serving.client()), timeout=30) as silent:
+IMPATIENT = """
+from h2o_magic.server import access, connections
+access._READING_OFF_SECONDS = connections.Connection.head_seconds = 0.5
+"""
+
+
+@pytest.fixture(scope="module")
+def impatient(start: Start) -> Serving:
+    """A server that waits half a second where others wait for some."""
+    return start(prelude=IMPATIENT)
+
+
+def test_a_refusal_waits_for_no_body_that_does_not_come(impatient: Serving) -> None:
+    with socket.create_connection(address(impatient.client()), timeout=30) as silent:
         silent.sendall(
             f"POST {CHAT} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
             "Content-Length: 1000\r\n\r\n".encode()
@@ -66,8 +78,8 @@ def test_a_refusal_waits_for_no_body_that_does_not_come(serving: Serving) -> Non
         assert silent.recv(1000).startswith(b"HTTP/1.1 401 ")
 
 
-def test_a_head_that_does_not_end_is_not_waited_for(serving: Serving) -> None:
-    with socket.create_connection(address(serving.client()), timeout=30) as slow:
+def test_a_head_that_does_not_end_is_not_waited_for(impatient: Serving) -> None:
+    with socket.create_connection(address(impatient.client()), timeout=30) as slow:
         slow.sendall(HALF)
         assert slow.recv(1) == b""
 

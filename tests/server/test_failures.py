@@ -28,7 +28,7 @@ class Overbooked(Engine):
     """A real engine that lets in more answers than its memory can hold."""
 
     def __init__(self, path: Path, room: Room) -> None:
-        super().__init__(path, Room(room.slots, room.context, capacity=256))
+        super().__init__(path, Room(room.slots, room.context, 256, threads=1))
         self._admission = Admission(room.slots, 10**9)
 
 
@@ -188,14 +188,14 @@ def test_an_unforeseen_error_in_a_route_is_a_500_and_not_the_end(
 
 
 def test_an_engine_that_has_gone_is_an_error(noisy: str) -> None:
-    engine = Engine(Path(noisy), Room(1, 512, 512))
+    engine = Engine(Path(noisy), Room(1, 512, 512, threads=1))
     engine.close()
     with pytest.raises(Exception, match="the engine does not answer"):
         engine.tokenize("x", markers=False)
 
 
 def test_the_engine_lets_nobody_else_in(noisy: str) -> None:
-    engine = Engine(Path(noisy), Room(1, 512, 512))
+    engine = Engine(Path(noisy), Room(1, 512, 512, threads=1))
     for path in ("/", "/health", "/models", "/v1/models", "/props", "/completion"):
         connection = http.client.HTTPConnection(
             urlsplit(engine._server.listening_address).netloc
@@ -224,7 +224,7 @@ def test_a_template_that_refuses_is_an_error(client: Client, tmp_path: Path) -> 
 
 
 def test_the_engines_stream_ends_with_the_reason(noisy: str) -> None:
-    engine = Engine(Path(noisy), Room(1, 512, 512))
+    engine = Engine(Path(noisy), Room(1, 512, 512, threads=1))
     request = {"prompt": [1], "max_tokens": 3, "temperature": 0.0}
 
     async def chunks() -> list[Chunk]:
@@ -237,7 +237,7 @@ def test_the_engines_stream_ends_with_the_reason(noisy: str) -> None:
 
 def test_an_engine_outlives_its_event_loop(noisy: str) -> None:
     """As at the end of the server: a report comes and nobody is there to take it."""
-    engine = Engine(Path(noisy), Room(1, 512, 512))
+    engine = Engine(Path(noisy), Room(1, 512, 512, threads=1))
     request = {"prompt": [1], "max_tokens": 400, "temperature": 0.0}
 
     async def first_chunk() -> None:

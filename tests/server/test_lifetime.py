@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -125,14 +126,18 @@ def test_shutdown_ends_it(start: Start) -> None:
     assert not serving.runtime_file.exists()
 
 
+#: Minutes that a server may be idle; a client must begin to ask within that time.
+IDLE = "0.02"
+
+
 def test_an_idle_server_ends_by_itself(start: Start) -> None:
-    serving = start("--idle-minutes", "0.05")
+    serving = start("--idle-minutes", IDLE)
     assert serving.wait() == 0
     assert not serving.runtime_file.exists()
 
 
 def test_asking_for_its_health_keeps_no_server_alive(start: Start) -> None:
-    serving = start("--idle-minutes", "0.05")
+    serving = start("--idle-minutes", IDLE)
     while serving.process.poll() is None:
         try:
             serving.client().call("GET", "/health")
@@ -142,11 +147,15 @@ def test_asking_for_its_health_keeps_no_server_alive(start: Start) -> None:
 
 
 def test_a_running_answer_is_not_idle(start: Start, endless: str) -> None:
-    serving = start("--idle-minutes", "0.05")
+    serving = start("--idle-minutes", IDLE)
     client = serving.client()
-    # This takes longer than the server may be idle.
-    last = client.answer("hi", endless, **LONG | {"max_new_tokens": 4000})
-    assert last["details"]["finish_reason"] == "length"
+    conversation = client.converse(endless)
+    with client.open_answer(conversation, "hi", **LONG) as answer:
+        deadline = time.monotonic() + 2 * 60 * float(IDLE)
+        while time.monotonic() < deadline:
+            assert answer.readline()
+        client.call("POST", f"/conversation/{conversation}/stop-generating")
+        answer.read()
     assert serving.wait() == 0
 
 

@@ -39,7 +39,9 @@ HISTORY = (user("one"), assistant("first"))
 
 
 def engine_with(path: Path, template: str | None) -> Iterator[Engine]:
-    engine = Engine(write_llama(path, template=template), Room(1, 1024, 1024))
+    engine = Engine(
+        write_llama(path, template=template), Room(1, 1024, 1024, threads=1)
+    )
     yield engine
     engine.close()
 

@@ -402,7 +402,7 @@ def test_after_a_signal_answers_end_and_nothing_new_begins(
     shared = own("--grace", "600")
     client = Client(shared.client.url, TOKEN)
     conversation = client.converse()
-    with client.open("POST", CHAT, long_stream(endless, 4000)) as answer:
+    with client.open("POST", CHAT, long_stream(endless, 600)) as answer:
         answer.readline()
         shared.process.send_signal(number)
         until(lambda: client.call("GET", "/health").status == 503)
@@ -485,7 +485,7 @@ def test_who_waits_for_a_slot_at_a_signal_is_answered_still(
 ) -> None:
     shared = own("--slots", "1", "--grace", "600")
     client = shared.client
-    with client.open("POST", CHAT, long_stream(endless, 4000)) as answer:
+    with client.open("POST", CHAT, long_stream(endless, 600)) as answer:
         answer.readline()
         waiting = client.start("POST", CHAT, body(endless, max_tokens=3))
         until(lambda: "waiting 1" in client.call("GET", "/metrics").body.decode())

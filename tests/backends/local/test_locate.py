@@ -90,23 +90,23 @@ def test_the_runtime_file_and_the_log_are_the_users_alone(home: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "{",
-        "[]",
-        '{"url": "http://127.0.0.1:9"}',
-        '{"url": "http://127.0.0.1:9", "token": "t", "instance": "i"}',
-        '{"url": "http://127.0.0.1:9", "token": "a b", "instance": "i"}',
-        '{"url": "http://example.org", "token": "t", "instance": "i"}',
-        '{"url": 3, "token": null, "instance": "i"}',
-    ],
-)
-def test_a_runtime_file_that_names_no_server_is_replaced(home: Path, text: str) -> None:
+NAME_NO_SERVER = [
+    "",
+    "{",
+    "[]",
+    '{"url": "http://127.0.0.1:9"}',
+    '{"url": "http://127.0.0.1:9", "token": "t", "instance": "i"}',
+    '{"url": "http://127.0.0.1:9", "token": "a b", "instance": "i"}',
+    '{"url": "http://example.org", "token": "t", "instance": "i"}',
+    '{"url": 3, "token": null, "instance": "i"}',
+]
+
+
+def test_a_runtime_file_that_names_no_server_is_replaced(home: Path) -> None:
     home.mkdir()
-    paths.runtime_file().write_text(text)
-    assert locate.running() is None
+    for text in NAME_NO_SERVER:
+        paths.runtime_file().write_text(text)
+        assert locate.running() is None, text
     assert locate.locate().url == runtime(home)["url"]
 
 

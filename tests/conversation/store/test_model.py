@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from h2o_magic.chat.turns import Change, Thread, Turn
@@ -392,7 +392,6 @@ SEQUENCE = st.lists(
 )
 
 
-@settings(max_examples=200)
 @given(SEQUENCE)
 def test_a_record_does_what_its_model_does(steps: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -404,7 +403,6 @@ def test_a_record_does_what_its_model_does(steps: list[Any]) -> None:
         assert pair.said == []
 
 
-@settings(max_examples=60)
 @given(SEQUENCE, SEQUENCE)
 def test_a_record_goes_on_in_memory_as_if_nothing_had_happened(
     before: list[Any], after: list[Any]

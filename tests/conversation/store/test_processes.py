@@ -52,19 +52,21 @@ def test_two_kernels_on_one_notebook_lose_nothing(tmp_path: Path) -> None:
     assert len(found) == 200
 
 
-def test_twenty_notebooks_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [5, pytest.param(20, marks=pytest.mark.nightly)])
+def test_notebooks_that_write_at_once_lose_nothing(tmp_path: Path, count: int) -> None:
     path = tmp_path / "store.db"
-    names = [(f"notebook {n}", f"writer {n}") for n in range(20)]
+    names = [(f"notebook {n}", f"writer {n}") for n in range(count)]
     run_together(path, names, 15)
     for key, name in names:
         assert questions(path, key) == [f"{name} {i}" for i in range(15)]
 
 
-def test_a_killed_kernel_loses_no_finished_turn(tmp_path: Path) -> None:
+@pytest.mark.parametrize("runs", [5, pytest.param(30, marks=pytest.mark.nightly)])
+def test_a_killed_kernel_loses_no_finished_turn(tmp_path: Path, runs: int) -> None:
     path = tmp_path / "store.db"
     finished: list[str] = []
     dice = random.Random(3)
-    for run in range(30):
+    for run in range(runs):
         process = writers.start(path, "notebook", f"run {run}", 100_000)
         writers.go(process)
         assert process.stdout is not None
@@ -79,14 +81,14 @@ def test_a_killed_kernel_loses_no_finished_turn(tmp_path: Path) -> None:
     record = Record(path, "notebook")
     kept = {turn.question: turn for turn in record.turns("main")}
     record.close()
-    assert len(finished) > 30
+    assert len(finished) > runs
     for question in finished:
         i = int(question.split()[-1])
         assert kept[question].status == "complete"
         assert kept[question].answer == f"{question} answered " * (1 + i % 40)
         assert kept[question].facts == {"i": i}
     # At most the one question of each run that was running is not whole.
-    assert sum(turn.status != "complete" for turn in kept.values()) <= 30
+    assert sum(turn.status != "complete" for turn in kept.values()) <= runs
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     connection.close()
@@ -151,8 +153,11 @@ print(record.trouble or "opened", flush=True)
 """
 
 
-def test_kernels_that_make_the_file_at_once_all_get_it(tmp_path: Path) -> None:
-    for run in range(3):
+@pytest.mark.parametrize("runs", [1, pytest.param(3, marks=pytest.mark.nightly)])
+def test_kernels_that_make_the_file_at_once_all_get_it(
+    tmp_path: Path, runs: int
+) -> None:
+    for run in range(runs):
         path = tmp_path / f"folder {run}" / "store.db"
         command = [sys.executable, "-c", OPENER, str(path)]
         with ExitStack() as stack:
@@ -165,7 +170,7 @@ def test_kernels_that_make_the_file_at_once_all_get_it(tmp_path: Path) -> None:
                         text=True,
                     )
                 )
-                for n in range(10)
+                for n in range(6)
             ]
             assert {p.stdout and p.stdout.readline() for p in processes} == {"ready\n"}
             for process in processes:
