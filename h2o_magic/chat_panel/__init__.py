@@ -32,10 +32,8 @@ class Panel:
         self._session = session
         self._chat = ChatWidget()
         controls = Controls(session, host.choices)
-        split = ipywidgets.Box([controls.box, self._chat])
-        split.add_class("h2o-split")
-        self._box = ipywidgets.Box([split])
-        self._box.add_class("h2o-panel")
+        split = ipywidgets.Box([controls.box, self._chat]).add_class("h2o-split")
+        self._box = ipywidgets.Box([split]).add_class("h2o-panel")
         self._transcript_id = uuid.uuid4().hex
         self._controller = Controller(
             session,

@@ -13,7 +13,7 @@ import ipywidgets
 
 from h2o_magic.backends.base import ModelInfo
 from h2o_magic.chat_panel.preset_row import PresetRow
-from h2o_magic.chat_panel.setting_row import SettingRow
+from h2o_magic.chat_panel.setting_row import HIDDEN, SettingRow
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.parameter import Value
 from h2o_magic.config.parameters import CHAT_PARAMETERS
@@ -22,8 +22,6 @@ from h2o_magic.config.settings import origin_in_words
 from h2o_magic.conversation.model_choice import is_lent
 from h2o_magic.conversation.session import Session
 
-#: The origin of a setting that was changed here.
-PANEL = "panel"
 #: The settings besides the generation parameters that have a control.
 _OTHERS = ("model", "server", "thread", "system", "max_turns", "reasoning")
 
@@ -42,9 +40,7 @@ class Controls:
         self._loading = threading.RLock()  # a server may take long to answer
         self._rows: dict[str, SettingRow] = {}
         self._model: ModelInfo | None = None
-        self.box = ipywidgets.VBox()
-        self.box.add_class("h2o-controls")
-        self.box.layout.display = "none"
+        self.box = ipywidgets.VBox(layout=HIDDEN).add_class("h2o-controls")
 
     def show(self, shown: bool) -> None:
         """Show the controls with the current values, or hide them."""
@@ -127,7 +123,7 @@ class Controls:
             if setting.name == "thread":
                 self._session.thread = str(value)
             else:
-                self._session.settings.set(setting.name, value, PANEL)
+                self._session.settings.set(setting.name, value, "panel")
 
     def _reset(self, setting: Setting) -> None:
         self._session.settings.unset(setting.name)

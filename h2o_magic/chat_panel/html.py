@@ -14,7 +14,6 @@ from itertools import groupby
 from typing import Any
 
 from markdown_it import MarkdownIt
-from markdown_it.renderer import RendererHTML
 from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
@@ -157,16 +156,12 @@ def _adapt_link(link: Token) -> None:
     link.attrSet("rel", "noopener noreferrer nofollow")
 
 
-def _render_formula(
-    _: RendererHTML, tokens: Sequence[Token], place: int, *__: object
-) -> str:
+def _render_formula(_: Any, tokens: Sequence[Token], place: int, *__: Any) -> str:
     token = tokens[place]
     return formula(token.content.strip(), block=token.hidden)
 
 
-def _render_code(
-    _: RendererHTML, tokens: Sequence[Token], place: int, *__: object
-) -> str:
+def _render_code(_: Any, tokens: Sequence[Token], place: int, *__: Any) -> str:
     token = tokens[place]
     found = _LANGUAGE.match(token.info)
     language = found[1].lower() if found else ""
@@ -176,9 +171,7 @@ def _render_code(
     )
 
 
-def _render_image(
-    _: RendererHTML, tokens: Sequence[Token], place: int, *__: object
-) -> str:
+def _render_image(_: Any, tokens: Sequence[Token], place: int, *__: Any) -> str:
     token = tokens[place]
     source = html.escape(str(token.attrGet("src") or ""))
     words = html.escape(token.content or "image")
@@ -194,15 +187,11 @@ def _highlighted(code: str, language: str) -> str:
     lexer = _lexer(language) if len(code) <= _LONGEST_HIGHLIGHTED else None
     if lexer is None:
         return html.escape(code, quote=False)
-    runs = groupby(lexer.get_tokens(code), lambda token: _colour(token[0]))
-    return "".join(
-        _span(colour, html.escape("".join(text for _, text in run), quote=False))
-        for colour, run in runs
-    )
-
-
-def _span(colour: str, text: str) -> str:
-    return f'<span class="{colour}">{text}</span>' if colour else text
+    parts = []
+    for colour, run in groupby(lexer.get_tokens(code), lambda token: _colour(token[0])):
+        text = html.escape("".join(text for _, text in run), quote=False)
+        parts.append(f'<span class="{colour}">{text}</span>' if colour else text)
+    return "".join(parts)
 
 
 @lru_cache(256)

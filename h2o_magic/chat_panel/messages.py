@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
-from functools import cache
 from typing import Any
 
 from h2o_magic.backends.text import join_surrogates
@@ -85,7 +84,7 @@ class Messages:
         """Send the current thread: the order of its turns, the last ones, its draft."""
         with self.lock:
             shown = self._session.turns(last=_AT_ONCE)
-            more = {"draft": self._session.draft(), "welcome": _welcome()}
+            more = {"draft": self._session.draft(), "welcome": as_html(_WELCOME)}
             self._send_order("thread", self._ids(), shown, to=to, **more)
 
     def send_order(self, *, started: int = 0, to: str = "") -> None:
@@ -181,8 +180,3 @@ def without_lone_surrogates(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [without_lone_surrogates(part) for part in value]
     return value
-
-
-@cache
-def _welcome() -> str:
-    return as_html(_WELCOME)

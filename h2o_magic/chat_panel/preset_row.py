@@ -9,6 +9,7 @@ from typing import Any
 import ipywidgets
 
 from h2o_magic.chat_panel.setting_row import (
+    HIDDEN,
     LABEL_STYLE,
     error_line,
     icon_button,
@@ -36,6 +37,7 @@ class PresetRow:
             placeholder="type a name, then press Enter",
             continuous_update=False,
             style=LABEL_STYLE,
+            layout=HIDDEN,
         )
         self._save = icon_button("save", "Save these parameters as a preset")
         self._remove = icon_button("trash", "Remove this preset")
@@ -43,7 +45,6 @@ class PresetRow:
         line = ipywidgets.HBox([self._choice, self._save, self._remove])
         line.add_class("h2o-control")
         self.box = ipywidgets.VBox([line, self._name, self._error])
-        self._name.layout.display = "none"
         self._choice.observe(self._on_choice, "value")
         self._name.observe(self._on_name, "value")
         self._save.on_click(lambda _: self._show_name(True))

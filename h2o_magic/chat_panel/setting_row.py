@@ -15,6 +15,7 @@ from h2o_magic.config.setting import Setting
 from h2o_magic.errors import ConfigurationError
 
 LABEL_STYLE = {"description_width": "136px"}
+HIDDEN = {"display": "none"}
 
 _MODELS_OWN = "the model's own"
 #: Placeholders of settings that have no value.
@@ -42,11 +43,9 @@ class SettingRow:
         self.control = _control(setting)
         self._reset = icon_button("undo", f"Reset {_title(setting)}")
         self._reset.on_click(lambda _: reset(setting))
-        self._origin = ipywidgets.Label()
-        self._origin.add_class("h2o-origin")
+        self._origin = ipywidgets.Label().add_class("h2o-origin")
         self._error = error_line()
-        line = ipywidgets.HBox([self.control, self._reset])
-        line.add_class("h2o-control")
+        line = ipywidgets.HBox([self.control, self._reset]).add_class("h2o-control")
         self.box = ipywidgets.VBox([line, self._origin, self._error])
         self.control.observe(self._on_change, "value")
 
@@ -123,16 +122,11 @@ class SettingRow:
 
 
 def icon_button(icon: str, tooltip: str) -> Any:
-    made = ipywidgets.Button(icon=icon, tooltip=tooltip)
-    made.add_class("h2o-reset")
-    return made
+    return ipywidgets.Button(icon=icon, tooltip=tooltip).add_class("h2o-reset")
 
 
 def error_line() -> Any:
-    made = ipywidgets.Label()
-    made.add_class("h2o-error")
-    made.layout.display = "none"
-    return made
+    return ipywidgets.Label(layout=HIDDEN).add_class("h2o-error")
 
 
 def show_text(line: Any, text: str) -> None:
