@@ -1,35 +1,32 @@
-"""Markdown as HTML for the chat panel: the only place where it is made.
+"""Untrusted Markdown as safe HTML: the only HTML that the chat panel inserts.
 
-What users and models write is foreign. Raw HTML in it is text, but for a few tags
-without attributes (``<br>``, ``<sub>``); links lead to the web or to mail, and no image
-is loaded: one becomes a link to it. So the panel may insert what comes from here as it
-is, and inserts nothing else.
+Raw HTML stays text, except for a few tags without attributes (``<br>``, ``<sub>``).
+Links lead to the web or to mail. Images are not loaded but linked.
 """
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from itertools import groupby
 from typing import Any
 
 from markdown_it import MarkdownIt
-from markdown_it.renderer import RendererHTML
+from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
-from markdown_it.utils import EnvType, OptionsDict
 from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_by_name
-from pygments.token import Token as PygmentsToken
+from pygments.token import STANDARD_TYPES
 from pygments.util import ClassNotFound
 
 from h2o_magic.chat_panel.mathml import formula
 
 _ADDRESS = re.compile(r"(?:https?://|mailto:)\S+", re.IGNORECASE)
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+")
-_LANGUAGE = re.compile(r"[\w+#.-]{1,30}")
+_LANGUAGE = re.compile(r"[\s{.]*([\w+#.-]{1,30})")
 
 _PLAIN_TAG = re.compile(
     r"<(/?)(sub|sup|kbd|code|mark|span|u)>|<br ?/?>", re.IGNORECASE | re.ASCII
@@ -42,12 +39,16 @@ _BRACKETS = {r"\(": r"\)", r"\[": r"\]"}
 _ENVIRONMENT = re.compile(r"\\begin\{([a-z]+\*?)\}")
 _LONGEST_FORMULA = 5000
 
-#: Longer code is shown without colours: they would take long, and be many bytes.
-_LONGEST_COLOURED = 40_000
+#: Longer code is not highlighted: it would take long, and be many bytes.
+_LONGEST_HIGHLIGHTED = 40_000
+#: The kinds of code that chat.css has a colour for, by Pygments' short names.
+_COLOURS = frozenset(
+    ("c", "k", "s", "m", "o", "nb", "nf", "nc", "nd", "nt", "na", "gd", "gi", "gp")
+)
 
 
 def as_html(markdown: str, *, breaks: bool = False) -> str:
-    """Return foreign Markdown as HTML in which nothing acts."""
+    """Return untrusted Markdown as safe HTML; `breaks` keeps its line breaks."""
     return str(_renderer(breaks).render(markdown, {}))
 
 
@@ -55,20 +56,23 @@ def as_html(markdown: str, *, breaks: bool = False) -> str:
 def _renderer(breaks: bool) -> MarkdownIt:
     options = {"html": False, "linkify": False, "breaks": breaks}
     made = MarkdownIt("commonmark", options).enable(["table", "strikethrough"])
-    made.validateLink = _leads_safely  # type: ignore[method-assign, assignment]
-    made.inline.ruler.before("escape", "formula", _find_formula)
-    made.inline.ruler.before("autolink", "plain_tag", _find_plain_tag)
-    for kind, rule in _RULES.items():
-        made.add_render_rule(kind, rule)
+    made.validateLink = _is_safe_link  # type: ignore[method-assign, assignment]
+    made.inline.ruler.before("escape", "formula", _parse_formula)
+    made.inline.ruler.before("autolink", "plain_tag", _parse_plain_tag)
+    made.core.ruler.push("adapt", _adapt)
+    made.add_render_rule("formula", _render_formula)
+    made.add_render_rule("fence", _render_code)
+    made.add_render_rule("code_block", _render_code)
+    made.add_render_rule("image", _render_image)
     return made
 
 
-def _leads_safely(address: str) -> bool:
+def _is_safe_link(address: str) -> bool:
     return bool(_ADDRESS.fullmatch(address) or _PICTURE.fullmatch(address))
 
 
-def _find_plain_tag(state: StateInline, silent: bool) -> bool:
-    """Take a tag that only changes how its text looks, and whose end is there."""
+def _parse_plain_tag(state: StateInline, silent: bool) -> bool:
+    """Parse a tag that only changes how its text looks, and that is closed."""
     found = _PLAIN_TAG.match(state.src, state.pos)
     if found is None:
         return False
@@ -89,15 +93,15 @@ def _find_plain_tag(state: StateInline, silent: bool) -> bool:
 
 
 def _last_end(state: StateInline, name: str) -> int:
-    """Return where a tag ends for the last time; -1 if it does nowhere."""
+    """Return the position of a tag's last closing tag, or -1."""
     known: dict[str, dict[str, int]] = state.env.setdefault("last_ends", {})
-    if state.src not in known:  # looked for once, or many tags would take long
+    if state.src not in known:  # searched once, or many tags would take long
         tags = _PLAIN_TAG.finditer(state.src)
         known[state.src] = {tag[2].lower(): tag.start() for tag in tags if tag[1]}
     return known[state.src].get(name, -1)
 
 
-def _find_formula(state: StateInline, silent: bool) -> bool:
+def _parse_formula(state: StateInline, silent: bool) -> bool:
     found = _formula_at(state.src, state.pos)
     if found is None:
         return False
@@ -110,7 +114,7 @@ def _find_formula(state: StateInline, silent: bool) -> bool:
 
 
 def _formula_at(text: str, place: int) -> tuple[str, int, bool] | None:
-    """Return a formula's text, where it ends, and whether it has lines of its own."""
+    """Return a formula's text, its end, and whether it is displayed as a block."""
     if text[place] == "$":
         double = _DOUBLE_DOLLARS.match(text, place)
         found = double or _DOLLARS.match(text, place)
@@ -131,119 +135,43 @@ def _formula_at(text: str, place: int) -> tuple[str, int, bool] | None:
     return text[start:end], end + len(closer), opener == r"\["
 
 
-def _plain_tag(
-    _: RendererHTML, tokens: Sequence[Token], place: int, *__: object
-) -> str:
-    return tokens[place].content
+def _adapt(state: StateCore) -> None:
+    """Adapt headings, tables and links to the page around them."""
+    for place, token in enumerate(state.tokens):
+        if token.type in ("heading_open", "heading_close"):  # below those of the page
+            token.tag = f"h{min(int(token.tag[1]) + 2, 6)}"
+        elif token.type == "th_open" and not state.tokens[place + 1].content:
+            # An empty header cell would be an error for a screen reader.
+            token.tag = state.tokens[place + 2].tag = "td"
+        for child in token.children or ():
+            if child.type == "link_open":
+                _adapt_link(child)
 
 
-def _formula(_: RendererHTML, tokens: Sequence[Token], place: int, *__: object) -> str:
+def _adapt_link(link: Token) -> None:
+    """Open a link in a new tab, which learns nothing of the notebook."""
+    if _PICTURE.fullmatch(str(link.attrGet("href") or "")):
+        del link.attrs["href"]
+    link.attrSet("target", "_blank")
+    link.attrSet("rel", "noopener noreferrer nofollow")
+
+
+def _render_formula(_: Any, tokens: Sequence[Token], place: int, *__: Any) -> str:
     token = tokens[place]
     return formula(token.content.strip(), block=token.hidden)
 
 
-def _code(_: RendererHTML, tokens: Sequence[Token], place: int, *__: object) -> str:
+def _render_code(_: Any, tokens: Sequence[Token], place: int, *__: Any) -> str:
     token = tokens[place]
-    words = token.info.strip().lstrip("{.").rstrip("}").split()
-    found = _LANGUAGE.match(words[0]) if words else None
-    language = found[0].lower() if found else ""
+    found = _LANGUAGE.match(token.info)
+    language = found[1].lower() if found else ""
     return (
         f'<div class="h2o-code" data-language="{html.escape(language)}">'
-        f"<pre><code>{_coloured(token.content, language)}</code></pre></div>\n"
+        f"<pre><code>{_highlighted(token.content, language)}</code></pre></div>\n"
     )
 
 
-def _coloured(code: str, language: str) -> str:
-    lexer = _lexer(language) if len(code) <= _LONGEST_COLOURED else None
-    if lexer is None:
-        return html.escape(code, quote=False)
-    runs = groupby(lexer.get_tokens(code), lambda token: _kind(token[0]))
-    return "".join(
-        _span(kind, html.escape("".join(text for _, text in run), quote=False))
-        for kind, run in runs
-    )
-
-
-def _span(kind: str, text: str) -> str:
-    return f'<span class="{kind}">{text}</span>' if kind else text
-
-
-@lru_cache(256)
-def _kind(token: Any) -> str:
-    """Return the class of a token's colour; empty for one without."""
-    return next((kind for group, kind in _KINDS.items() if token in group), "")
-
-
-#: The kinds of code that have a colour, the special before the general.
-_KINDS = {
-    PygmentsToken.Comment: "c",
-    PygmentsToken.Keyword: "k",
-    PygmentsToken.String: "s",
-    PygmentsToken.Number: "m",
-    PygmentsToken.Operator: "o",
-    PygmentsToken.Name.Builtin: "nb",
-    PygmentsToken.Name.Function: "nf",
-    PygmentsToken.Name.Class: "nf",
-    PygmentsToken.Name.Decorator: "nd",
-    PygmentsToken.Name.Tag: "k",
-    PygmentsToken.Name.Attribute: "na",
-    PygmentsToken.Generic.Deleted: "gd",
-    PygmentsToken.Generic.Inserted: "gi",
-    PygmentsToken.Generic.Prompt: "nd",
-}
-
-
-@lru_cache(64)
-def _lexer(language: str) -> Lexer | None:
-    try:
-        return get_lexer_by_name(language, stripnl=False, ensurenl=False)
-    except ClassNotFound:
-        return None
-
-
-def _heading(
-    renderer: RendererHTML,
-    tokens: Sequence[Token],
-    place: int,
-    options: OptionsDict,
-    env: EnvType,
-) -> str:
-    """Keep the headings of answers below those of the page."""
-    tokens[place].tag = f"h{min(int(tokens[place].tag[1]) + 2, 6)}"
-    return str(renderer.renderToken(tokens, place, options, env))
-
-
-def _head_cell(
-    renderer: RendererHTML,
-    tokens: Sequence[Token],
-    place: int,
-    options: OptionsDict,
-    env: EnvType,
-) -> str:
-    """Make a cell of a table's head that says nothing no head of its column."""
-    beside = tokens[place + 1] if tokens[place].nesting > 0 else tokens[place - 1]
-    if not beside.content:
-        tokens[place].tag = "td"
-    return str(renderer.renderToken(tokens, place, options, env))
-
-
-def _link(
-    renderer: RendererHTML,
-    tokens: Sequence[Token],
-    place: int,
-    options: OptionsDict,
-    env: EnvType,
-) -> str:
-    """Open a link in a page of its own, which learns nothing of the notebook."""
-    token = tokens[place]
-    if _PICTURE.fullmatch(str(token.attrGet("href") or "")):
-        del token.attrs["href"]
-    token.attrSet("target", "_blank")
-    token.attrSet("rel", "noopener noreferrer nofollow")
-    return str(renderer.renderToken(tokens, place, options, env))
-
-
-def _image(_: RendererHTML, tokens: Sequence[Token], place: int, *__: object) -> str:
+def _render_image(_: Any, tokens: Sequence[Token], place: int, *__: Any) -> str:
     token = tokens[place]
     source = html.escape(str(token.attrGet("src") or ""))
     words = html.escape(token.content or "image")
@@ -255,15 +183,27 @@ def _image(_: RendererHTML, tokens: Sequence[Token], place: int, *__: object) ->
     )
 
 
-_RULES: Mapping[str, Callable[..., str]] = {
-    "formula": _formula,
-    "html_inline": _plain_tag,
-    "fence": _code,
-    "code_block": _code,
-    "th_open": _head_cell,
-    "th_close": _head_cell,
-    "link_open": _link,
-    "heading_open": _heading,
-    "heading_close": _heading,
-    "image": _image,
-}
+def _highlighted(code: str, language: str) -> str:
+    lexer = _lexer(language) if len(code) <= _LONGEST_HIGHLIGHTED else None
+    if lexer is None:
+        return html.escape(code, quote=False)
+    parts = []
+    for colour, run in groupby(lexer.get_tokens(code), lambda token: _colour(token[0])):
+        text = html.escape("".join(text for _, text in run), quote=False)
+        parts.append(f'<span class="{colour}">{text}</span>' if colour else text)
+    return "".join(parts)
+
+
+@lru_cache(256)
+def _colour(kind: Any) -> str:
+    """Return the class of a Pygments token, or of the most special of its parents."""
+    names = (STANDARD_TYPES.get(parent) for parent in reversed(kind.split()))
+    return next((name for name in names if name in _COLOURS), "")
+
+
+@lru_cache(64)
+def _lexer(language: str) -> Lexer | None:
+    try:
+        return get_lexer_by_name(language, stripnl=False, ensurenl=False)
+    except ClassNotFound:
+        return None

@@ -1,7 +1,7 @@
-"""Formulas as MathML, which browsers draw themselves.
+"""LaTeX formulas as MathML, which browsers draw themselves.
 
-The tree that latex2mathml makes is written out here, with known elements and attributes
-only: what a formula's text says can be no mark-up, style or address.
+Only known elements and attributes of latex2mathml's tree are written out, so that no
+formula can bring in markup, styles or addresses.
 """
 
 from __future__ import annotations
@@ -13,115 +13,48 @@ from xml.etree.ElementTree import Element
 
 from latex2mathml.converter import convert_to_element
 
-_ELEMENTS = frozenset(
-    (
-        "math",
-        "mrow",
-        "mi",
-        "mn",
-        "mo",
-        "mtext",
-        "mspace",
-        "ms",
-        "mfrac",
-        "msqrt",
-        "mroot",
-        "mstyle",
-        "merror",
-        "mpadded",
-        "mphantom",
-        "menclose",
-        "msub",
-        "msup",
-        "msubsup",
-        "munder",
-        "mover",
-        "munderover",
-        "mmultiscripts",
-        "mtable",
-        "mtr",
-        "mtd",
-        "none",
-        "mprescripts",
-    )
+_ELEMENT = re.compile(
+    "math|mrow|mi|mn|mo|mtext|mspace|ms|mfrac|msqrt|mroot|mstyle|merror|mpadded"
+    "|mphantom|menclose|msub|msup|msubsup|munder|mover|munderover|mmultiscripts"
+    "|mtable|mtr|mtd|none|mprescripts"
 )
-_ATTRIBUTES = frozenset(
-    (
-        "accent",
-        "accentunder",
-        "columnalign",
-        "columnlines",
-        "columnspacing",
-        "depth",
-        "display",
-        "displaystyle",
-        "fence",
-        "form",
-        "height",
-        "largeop",
-        "linethickness",
-        "lspace",
-        "mathcolor",
-        "mathvariant",
-        "maxsize",
-        "minsize",
-        "movablelimits",
-        "notation",
-        "rowlines",
-        "rowspacing",
-        "rspace",
-        "scriptlevel",
-        "separator",
-        "stretchy",
-        "symmetric",
-        "voffset",
-        "width",
-    )
+_ATTRIBUTE = re.compile(
+    "accent|accentunder|columnalign|columnlines|columnspacing|depth|display"
+    "|displaystyle|fence|form|height|largeop|linethickness|lspace|mathcolor"
+    "|mathvariant|maxsize|minsize|movablelimits|notation|rowlines|rowspacing|rspace"
+    "|scriptlevel|separator|stretchy|symmetric|voffset|width"
 )
 _PLAIN_VALUE = re.compile(r"[\w#.%+ -]*", re.ASCII)
-#: A longer formula, or one that is nested more deeply, is shown as it was written.
+#: A longer or more deeply nested formula is shown as its source.
 _LONGEST = 5000
 _DEEPEST = 60
 
 
 def formula(latex: str, *, block: bool) -> str:
-    """Return a formula as HTML.
-
-    Parameters
-    ----------
-    latex
-        The formula, without the marks around it.
-    block
-        True if it stands on lines of its own.
-
-    Returns
-    -------
-    str
-        A ``math`` element; code with the formula's text if it cannot be read.
-    """
+    """Return a formula as a ``math`` element; its source as code if it is invalid."""
     try:
         if len(latex) > _LONGEST or latex.count("{") > _LONGEST // 10:
             raise ValueError("too long")
         tree = convert_to_element(latex, display="block" if block else "inline")
-        return "".join(_written(tree, _DEEPEST))
-    # The converter raises errors of many kinds, plain IndexErrors among them.
+        return "".join(_serialize(tree, _DEEPEST))
+    # The converter raises many kinds of errors, IndexError among them.
     except Exception:
         shown = f'<code class="h2o-tex">{html.escape(latex)}</code>'
         return f"<p>{shown}</p>" if block else shown
 
 
-def _written(element: Element, deepest: int) -> Iterator[str]:
+def _serialize(element: Element, deepest: int) -> Iterator[str]:
     if not deepest:
         raise ValueError("too deep")
-    tag = element.tag if element.tag in _ELEMENTS else "mrow"
+    tag = element.tag if _ELEMENT.fullmatch(element.tag) else "mrow"
     attributes = "".join(
         f' {name}="{value}"'
         for name, value in element.attrib.items()
-        if name in _ATTRIBUTES and _PLAIN_VALUE.fullmatch(value)
+        if _ATTRIBUTE.fullmatch(name) and _PLAIN_VALUE.fullmatch(value)
     )
     yield f"<{tag}{attributes}>"
-    # It writes characters as entities: twice read, once written.
+    # latex2mathml has escaped some characters already.
     yield html.escape(html.unescape(element.text or ""), quote=False)
     for child in element:
-        yield from _written(child, deepest - 1)
+        yield from _serialize(child, deepest - 1)
     yield f"</{tag}>"

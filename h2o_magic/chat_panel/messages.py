@@ -1,20 +1,19 @@
-"""What the views of a panel are told of a conversation, as messages of JSON values.
+"""The messages that the views of a panel get, as JSON values.
 
-It knows no widget: messages go out by a function. All views of a panel get all of them,
-but for those that name the one that has asked.
+All views get all messages, except those that name one view in ``to``.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
-from functools import cache
 from typing import Any
 
+from h2o_magic.backends.text import join_surrogates
 from h2o_magic.chat.turns import Turn
 from h2o_magic.chat_panel.html import as_html
 from h2o_magic.chat_panel.rows import row_of
-from h2o_magic.chat_panel.stream import Running
-from h2o_magic.chat_panel.wire import sendable
+from h2o_magic.chat_panel.stream import AnswerStream
 from h2o_magic.conversation.session import Session
 
 #: How many of the last turns come with the first message, to be seen at once.
@@ -23,177 +22,161 @@ _AT_ONCE = 8
 _WELCOME = """
 ### Ask a question
 
-It goes on with the notebook's conversation: what cells ask comes here, and what is
-asked here is in the history that cells see.
+The panel shares the notebook's conversation: it shows the questions of cells, and cells
+see the questions that you ask here.
 """
 
 
-class Telling:
-    """Tells views of the session's current thread, and remembers what they know."""
+class Messages:
+    """Sends messages about the current thread, and tracks what the views know of it."""
 
     def __init__(
-        self,
-        session: Session,
-        send: Callable[[dict[str, Any]], None],
-        root: str,
+        self, session: Session, send: Callable[[dict[str, Any]], None], root: str
     ) -> None:
         self._session = session
-        self._send_raw = send
+        self._send = send
         self._root = root
-        self.running: dict[int, Running] = {}
-        self.problems: dict[int, str] = {}
+        self.lock = threading.RLock()  # held while what the views know may change
+        self.streams: dict[int, AnswerStream] = {}  # by the ids of their turns
+        self.errors: dict[int, str] = {}  # why answers failed, by the same
         self.controls_shown = False
         self._deleted: tuple[int, tuple[int, ...]] | None = None  # turn, what is left
         self._known, self._last = 0, 0  # how many turns the views know, the last's id
 
-    def tell(self, view: str, kind: str, **more: Any) -> None:
-        """Tell one view; all if it has no name."""
-        self._send({"is": kind, "to": view, **more})
+    def send(self, kind: str, *, to: str = "", **parts: Any) -> None:
+        """Send a message to one view, or to all."""
+        self._send(without_lone_surrogates({"type": kind, "to": to, **parts}))
 
-    def note(
-        self, view: str, title: str, markdown: str, *, error: bool = False
-    ) -> None:
+    def send_note(self, view: str, title: str, markdown: str) -> None:
         """Show a text above a view's composer."""
-        html = as_html(markdown)
-        self.tell(view, "note", title=title, html=html, error=error)
+        self.send("note", to=view, title=title, html=as_html(markdown))
 
-    def refuse(
-        self, view: str, error: BaseException, message: Mapping[str, Any]
+    def send_error(
+        self, view: str, error: BaseException, request: Mapping[str, Any]
     ) -> None:
-        """Say in a view why what it asked for by `message` was not done."""
+        """Show in a view why its request failed."""
         text = " ".join(str(error).split()) or type(error).__name__
-        asked = {"question": str(message.get("text", "")), "id": message.get("id")}
-        self.tell(view, "refused", text=text, **asked)
+        question = str(request.get("text", ""))
+        self.send("error", to=view, text=text, question=question, id=request.get("id"))
 
-    def draft(self, text: str, by: str) -> None:
-        """Tell what stands in the composer of one view."""
-        self._send({"is": "draft", "text": text, "from": by})
+    def send_state(self) -> None:
+        """Send everything but the turns."""
+        with self.lock:
+            session = self._session
+            current = session.thread
+            threads = dict.fromkeys([*session.record.thread_names(), current])
+            server = str(session.settings["server"]) or "local server"
+            queued = [a.question.text for a in session.coming() if a.turn is None]
+            state = {
+                "thread": current,
+                "threads": list(threads),
+                "about": f"{session.settings['model']} · {server}",
+                "running": [i for i, s in self.streams.items() if s.thread == current],
+                "queued": queued,
+                "reasoning": session.settings["reasoning"],
+                "undoable": self.undoable(),
+                "controls": self.controls_shown,
+                "root": self._root,
+            }
+            self.send("state", state=state)
 
-    def transcript(self, markdown: str) -> None:
-        """Give the pages what a saved notebook is to hold."""
-        self._send({"is": "transcript", "markdown": markdown})
-
-    def state(self) -> None:
-        """Tell what is beside the turns."""
-        session = self._session
-        current = session.thread
-        threads = list(session.record.thread_names())
-        server = str(session.settings["server"]) or "local server"
-        waiting = [answer for answer in session.coming() if answer.turn is None]
-        state = {
-            "thread": current,
-            "threads": threads if current in threads else [*threads, current],
-            "about": f"{session.settings['model']} · {server}",
-            "running": [i for i, r in self.running.items() if r.thread == current],
-            "waiting": [answer.question.text for answer in waiting],
-            "reasoning": session.settings["reasoning"],
-            "undoable": self.undoable(),
-            "controls": self.controls_shown,
-            "root": self._root,
-        }
-        self._send({"is": "state", "state": state})
-
-    def thread(self, *, to: str = "", began: int | None = None) -> None:
-        """Tell the order of the turns.
-
-        `began` is the turn that has just begun, or 0 if others are not as they were;
-        None opens the thread with its last turns.
-        """
-        ids = self._ids()
-        self._known, self._last = len(ids), ids[-1] if ids else 0
-        message: dict[str, Any] = {"is": "thread", "ids": ids, "to": to}
-        if began is None:
-            message["draft"] = self._session.draft()
-            message["welcome"] = _welcome()
+    def send_thread(self, *, to: str = "") -> None:
+        """Send the current thread: the order of its turns, the last ones, its draft."""
+        with self.lock:
             shown = self._session.turns(last=_AT_ONCE)
-        else:
-            message["stale"] = True
-            message["refresh"] = not began or ids[-1:] != (began,)
-            shown = self.turns_with({began})
-        self._send(message | {"rows": self._as_rows(shown)})
+            more = {"draft": self._session.draft(), "welcome": as_html(_WELCOME)}
+            self._send_order("thread", self._ids(), shown, to=to, **more)
 
-    def beginning(self, turn: Turn) -> None:
-        """Tell a turn that begins; the order of all only if it is not simply one more.
+    def send_order(self, *, started: int = 0, to: str = "") -> None:
+        """Send the order of the turns after a change; `started` is a new turn's id."""
+        with self.lock:
+            ids = self._ids()
+            shown = self.turns_with({started})
+            self._send_order("order", ids, shown, to=to, refresh=ids[-1:] != (started,))
 
-        So the thousandth costs no more than the tenth.
-        """
+    def _send_order(
+        self, kind: str, ids: tuple[int, ...], shown: Iterable[Turn], **parts: Any
+    ) -> None:
+        self._known, self._last = len(ids), ids[-1] if ids else 0
+        self.send(kind, ids=ids, rows=self._rows(shown), **parts)
+
+    def send_started(self, turn: Turn) -> None:
+        """Send a new turn; the order of all, which may be many, only if needed."""
         count = self._session.record.count(self._session.thread)
         if not turn.number == self._known + 1 == count:
-            self.thread(began=turn.id)
+            self.send_order(started=turn.id)
             return
         after, self._known, self._last = self._last, count, turn.id
-        rows = self._as_rows(self.turns_with({turn.id}))
-        order = {"id": turn.id, "after": after, "count": count}
-        self._send({"is": "began", **order, "rows": rows})
+        rows = self._rows(self.turns_with({turn.id}))
+        self.send("started", id=turn.id, after=after, count=count, rows=rows)
 
-    def rows(self, ids: Collection[int], *, to: str = "") -> None:
-        """Tell what some turns show."""
-        rows = self._as_rows(self.turns_with(ids))
-        self._send({"is": "rows", "to": to, "rows": rows})
+    def send_rows(self, ids: Collection[int], *, to: str = "") -> None:
+        """Send what some turns show."""
+        with self.lock:
+            self.send("rows", to=to, rows=self._rows(self.turns_with(ids)))
 
-    def growth(self) -> bool:
-        """Tell what running answers have grown by; return whether anything did."""
+    def send_deltas(self) -> bool:
+        """Send what is new of the running answers; return whether anything is."""
         current = self._session.thread
-        grown = [
-            {"is": "grew", "id": turn_id, **step}
-            for turn_id, running in self.running.items()
-            if running.thread == current and (step := running.step())
-        ]
-        for message in grown:
-            self._send(message)
-        return bool(grown)
+        deltas = {
+            turn_id: delta
+            for turn_id, stream in self.streams.items()
+            if stream.thread == current and (delta := stream.delta())
+        }
+        for turn_id, delta in deltas.items():
+            self.send("delta", id=turn_id, **delta)
+        return bool(deltas)
 
-    def end(self, turn: Turn, running: Running | None) -> None:
-        """Tell a turn that has ended; without its answer where the views have that."""
-        step = {} if running is None else running.step()
-        for row in self._as_rows(self.turns_with({turn.id})):
-            if running is not None and running.html == row["a"]:
-                self._send({"is": "grew", "id": turn.id, **step})
-                row["a"] = None
-            self._send({"is": "rows", "rows": [row]})
+    def send_ended(self, turn: Turn, stream: AnswerStream | None) -> None:
+        """Send a turn that has ended; without its answer where the views have that."""
+        delta = {} if stream is None else stream.delta()
+        for row in self._rows(self.turns_with({turn.id})):
+            if stream is not None and stream.html == row["answer_html"]:
+                self.send("delta", id=turn.id, **delta)
+                row["answer_html"] = None
+            self.send("rows", rows=[row])
 
-    def deleted(self, turn_id: int) -> None:
-        """Note that a turn was taken out, which can be undone until others change.
-
-        An answer that grows or ends changes none: whatever does gives a turn another
-        id, or takes one out.
-        """
+    def note_deletion(self, turn_id: int) -> None:
+        """Remember a deletion, which can be undone until another turn comes or goes."""
         self._deleted = turn_id, self._ids()
 
     def undoable(self) -> int:
-        """Return which turn's deletion is the thread's last change; 0 for none."""
+        """Return the id of the turn whose deletion can be undone; 0 if none."""
         if self._deleted is not None and self._deleted[1] != self._ids():
             self._deleted = None
         return self._deleted[0] if self._deleted is not None else 0
 
     def turns_with(self, ids: Iterable[int]) -> tuple[Turn, ...]:
-        """Return those of the current thread's turns that have these ids, in order."""
+        """Return the turns of the current thread that have these ids, in order."""
         return self._session.record.with_ids(self._session.thread, ids)
 
     def _ids(self) -> tuple[int, ...]:
         return self._session.record.ids(self._session.thread)
 
-    def _send(self, message: dict[str, Any]) -> None:
-        self._send_raw(sendable(message))
-
-    def _as_rows(self, turns: Iterable[Turn]) -> list[dict[str, Any]]:
+    def _rows(self, turns: Iterable[Turn]) -> list[dict[str, Any]]:
         turns = tuple(turns)
         versions = self._session.version_counts(of=[turn.id for turn in turns])
         for turn in turns:
-            if turn.id in self.running:
-                # A row has nothing of a growing answer: all of it comes once more.
-                self.running[turn.id].begin_anew()
+            if turn.id in self.streams:
+                # A row holds nothing of a running answer: all of it is sent again.
+                self.streams[turn.id].restart()
         return [
             row_of(
                 turn,
-                live=turn.id in self.running,
+                running=turn.id in self.streams,
                 versions=versions.get(turn.id, (1, 1)),
-                problem=self.problems.get(turn.id, ""),
+                error=self.errors.get(turn.id, ""),
             )
             for turn in turns
         ]
 
 
-@cache
-def _welcome() -> str:
-    return as_html(_WELCOME)
+def without_lone_surrogates(value: Any) -> Any:
+    """Return a JSON value that can be encoded: pages and models send half emojis."""
+    if isinstance(value, str):
+        return join_surrogates(value)
+    if isinstance(value, Mapping):
+        return {name: without_lone_surrogates(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_lone_surrogates(part) for part in value]
+    return value

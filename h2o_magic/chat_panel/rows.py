@@ -1,4 +1,4 @@
-"""A turn as the chat view shows it: JSON values, with its texts as HTML."""
+"""Turns as they are shown: as rows in the panel, as Markdown in a saved notebook."""
 
 from __future__ import annotations
 
@@ -7,57 +7,59 @@ from typing import Any
 
 from h2o_magic.chat.turns import Turn
 from h2o_magic.chat_panel.html import as_html
+from h2o_magic.config.units import counted
+from h2o_magic.conversation.session import Session
 from h2o_magic.rendering.blocks import close_fence
 from h2o_magic.rendering.footer import model_name, seconds_in_words
+from h2o_magic.rendering.listing import turn_markdown
 from h2o_magic.rendering.tables import one_line
 
 _MARKS = {
-    "stopped": "Stopped: the answer is not whole",
-    "failed": "Broken off: the answer is not whole",
-    "incomplete": "Incomplete: its end is missing",
+    "stopped": "Stopped: the answer is incomplete",
+    "failed": "Failed: the answer is incomplete",
+    "incomplete": "Incomplete: the end of the answer is missing",
 }
+
+#: Limits of the transcript: it is in the notebook's file, and the page renders it.
+_MOST_TURNS = 100
+_MOST_CHARACTERS = 20_000
+
+# A front end without the kernel shows no widget, and does not say what to do.
+_SAVED = "*This chat was saved with the notebook. Run this cell to continue it.*"
 
 
 def row_of(
     turn: Turn,
     *,
-    live: bool = False,
+    running: bool = False,
     versions: tuple[int, int] = (1, 1),
-    problem: str = "",
+    error: str = "",
 ) -> dict[str, Any]:
-    """Return what a view needs to show a turn.
+    """Return what a view needs to show a turn, as JSON values.
 
-    Parameters
-    ----------
-    turn
-        Numbered and marked.
-    live
-        True while its answer is being written: then that comes in pieces.
-    versions
-        Which of its versions it is, from 1, and how many there are.
-    problem
-        Why its answer failed, where that is known.
+    A `running` answer comes in deltas instead. `versions` are the number of the one
+    shown, from 1, and how many there are. `error` is why the answer failed.
     """
     return {
         "id": turn.id,
-        "n": turn.number,
+        "number": turn.number,
         "question": turn.question,
-        "q": as_html(turn.question, breaks=True),
-        "answer": "" if live else turn.answer,
-        "a": "" if live else as_html(close_fence(turn.answer)),
-        "s": turn.status,
-        "m": "" if live else _mark(turn, problem),
-        "f": "" if live else " · ".join(_facts(turn)),
-        "v": versions,
-        "cell": turn.cell is not None,
-        "live": live,
+        "question_html": as_html(turn.question, breaks=True),
+        "answer": "" if running else turn.answer,
+        "answer_html": "" if running else as_html(close_fence(turn.answer)),
+        "status": turn.status,
+        "mark": "" if running else _mark(turn, error),
+        "facts": "" if running else " · ".join(_facts(turn)),
+        "versions": versions,
+        "from_cell": turn.cell is not None,
+        "running": running,
     }
 
 
-def _mark(turn: Turn, problem: str) -> str:
-    """Return what is amiss with an answer, in words."""
-    if turn.status == "failed" and problem:
-        return f"Broken off: {one_line(problem)}"
+def _mark(turn: Turn, error: str) -> str:
+    """Return what is wrong with an answer, in words."""
+    if turn.status == "failed" and error:
+        return f"Failed: {one_line(error)}"
     if turn.status in _MARKS:
         return _MARKS[turn.status]
     if turn.facts.get("finish_reason") == "length":
@@ -70,14 +72,30 @@ def _mark(turn: Turn, problem: str) -> str:
 def _facts(turn: Turn) -> Iterator[str]:
     """Yield model, tokens and seconds, as the footer of a cell does."""
     facts = turn.facts
-    told = map(facts.get, ("model", "weights", "stands_in_for"))
-    model, weights, asked = (one_line(v) if isinstance(v, str) else "" for v in told)
+    names = map(facts.get, ("model", "weights", "stands_in_for"))
+    model, weights, asked = (one_line(v) if isinstance(v, str) else "" for v in names)
     name = model_name(model or one_line(turn.model), weights)
     if name:
         demo = " (demo)" if facts.get("demo") is True else ""
         yield f"{name}{demo} for {asked}" if asked else f"{name}{demo}"
     tokens, seconds = facts.get("completion_tokens"), facts.get("seconds")
     if type(tokens) is int:
-        yield f"{tokens:,} {'token' if tokens == 1 else 'tokens'}"
+        yield counted(tokens, "token")
     if isinstance(seconds, int | float) and not isinstance(seconds, bool):
         yield seconds_in_words(seconds)
+
+
+def transcript(session: Session) -> str:
+    """Return the last turns of the current thread as safe Markdown."""
+    shown: list[str] = []
+    size = left_out = 0
+    for turn in reversed(session.turns(last=_MOST_TURNS)):
+        size += len(turn.question) + len(turn.answer)
+        if shown and size > _MOST_CHARACTERS:
+            break
+        shown.insert(0, turn_markdown(turn))
+        left_out = turn.number - 1
+    head = [_SAVED]
+    if left_out:
+        head.append(f"*({counted(left_out, 'earlier turn')} not shown)*")
+    return "\n\n---\n\n".join([*head, *(shown or ["*(no messages yet)*"])])

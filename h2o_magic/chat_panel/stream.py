@@ -1,8 +1,8 @@
-"""A growing answer as the little that a view needs to go on with it.
+"""A growing answer as small steps: what a view adds to what it shows already.
 
-Settled pieces of the text are made into HTML and sent once. Of the tail, which is made
-anew each time, only what differs from the last one is sent. So the traffic grows with
-the text, and not with its square.
+Finished blocks of the text become HTML and are sent once. Of the last block, which is
+rendered anew for each step, only the part that differs is sent. So the traffic grows
+with the text, and not with its square.
 """
 
 from __future__ import annotations
@@ -14,78 +14,84 @@ from h2o_magic.chat_panel.html import as_html
 from h2o_magic.conversation.notifications import ComingAnswer
 from h2o_magic.rendering.blocks import BlockSplitter
 
-#: How much of the last tail's HTML stays, in UTF-16 units, and what follows it.
+#: How much of the last block's HTML stays, in UTF-16 units, and what follows it. Each
+#: further step of an update begins a new block.
 Step = tuple[int, str]
 
 
-class Growth:
-    """Follows one answer's text."""
+class HtmlStream:
+    """The text of one answer as HTML."""
 
     def __init__(self) -> None:
-        self._text = self._tail = ""
+        self._restart()
+
+    def _restart(self) -> None:
+        self._text = self._last_block = ""
         self._splitter = BlockSplitter()
-        self._settled: list[str] = []
+        self._finished: list[str] = []
 
     @property
     def html(self) -> str:
-        """What a view shows that has taken all steps."""
-        return "".join((*self._settled, self._tail))
+        """What a view shows after all steps."""
+        return "".join((*self._finished, self._last_block))
 
-    def to(self, text: str) -> tuple[list[Step], bool]:
-        """Return what leads a view from the text before to `text`."""
+    def update(self, text: str) -> tuple[list[Step], bool]:
+        """Return the steps to a new text, and whether a view must restart first."""
         if text == self._text:
             return [], False
-        replaced = not text.startswith(self._text)
-        if replaced:
-            self._text = self._tail = ""
-            self._splitter = BlockSplitter()
-            self._settled = []
+        restarted = not text.startswith(self._text)
+        if restarted:
+            self._restart()
         added, self._text = text[len(self._text) :], text
-        pieces = [*self._splitter.feed(added), self._splitter.tail]
-        made = [as_html(piece) for piece in pieces]
-        steps = [_step(self._tail, made[0]), *((0, html) for html in made[1:])]
-        self._tail = made.pop()
-        self._settled += made
-        return steps, replaced
+        blocks = [*self._splitter.feed(added), self._splitter.tail]
+        rendered = [as_html(block) for block in blocks]
+        steps = [_step(self._last_block, rendered[0])]
+        steps += ((0, html) for html in rendered[1:])
+        self._last_block = rendered.pop()
+        self._finished += rendered
+        return steps, restarted
 
 
-class Running:
-    """An answer that is being written, and how far the views have it."""
+class AnswerStream:
+    """An answer that is being written, and how much of it was sent to the views."""
 
     def __init__(self, thread: str) -> None:
         self.thread = thread
         self.answer: ComingAnswer | None = None
-        self.begin_anew()
+        self.restart()
 
-    def begin_anew(self) -> None:
-        """Have the next step lead from nothing to what is there."""
-        self._growth = Growth()
-        self._thought = 0  # characters of the reasoning that were sent
+    def restart(self) -> None:
+        """Make the next delta hold all of the answer."""
+        self._text = HtmlStream()
+        self._reasoning = 0  # characters sent
         self._notice = ""
-        self._fresh = True
+        self._restarted = True
 
     @property
     def html(self) -> str:
-        """What a view shows of the answer that has taken all steps."""
-        return self._growth.html
+        """What a view shows of the answer after all deltas."""
+        return self._text.html
 
-    def step(self) -> dict[str, Any]:
-        """Return what the views need to go on, as JSON values; empty if nothing."""
+    def delta(self) -> dict[str, Any]:
+        """Return what is new since the last call, as JSON values; empty if nothing."""
         if self.answer is None:
             return {}
-        pieces, replaced = self._growth.to(self.answer.text)
-        if replaced:
-            self._thought, self._fresh = 0, True
-        step: dict[str, Any] = {"p": pieces} if pieces else {}
-        thought = self.answer.reasoning
-        if len(thought) > self._thought and self.answer.question.reasoning != "hide":
-            step["t"] = thought[self._thought :]
-            self._thought = len(thought)
+        steps, restarted = self._text.update(self.answer.text)
+        if restarted:
+            self._reasoning, self._restarted = 0, True
+        delta: dict[str, Any] = {"html": steps} if steps else {}
+        reasoning = self.answer.reasoning
+        if (
+            len(reasoning) > self._reasoning
+            and self.answer.question.reasoning != "hide"
+        ):
+            delta["reasoning"] = reasoning[self._reasoning :]
+            self._reasoning = len(reasoning)
         if self.answer.notice != self._notice:
-            step["w"] = self._notice = self.answer.notice
-        if step and self._fresh:
-            step["x"], self._fresh = 1, False
-        return step
+            delta["notice"] = self._notice = self.answer.notice
+        if delta and self._restarted:
+            delta["restart"], self._restarted = 1, False
+        return delta
 
 
 def _step(before: str, html: str) -> Step:

@@ -150,7 +150,7 @@ def test_cell_and_panel_share_a_conversation_and_text_grows_until_it_is_stopped(
     panel.ask("What will be stopped?")
     expect(panel.turn(3)).to_contain_text("Only a part")
     panel.composer.press("Escape")
-    expect(panel.turn(3)).to_contain_text("Stopped: the answer is not whole")
+    expect(panel.turn(3)).to_contain_text("Stopped: the answer is incomplete")
     expect(panel.turn(3)).to_contain_text("Only a part")
     never.set()
 
@@ -257,7 +257,7 @@ def test_the_composer_completes_names_and_commands_previews_and_breaks_lines(
     panel.composer.press("Tab")
     panel.composer.press_sequentially("}?")
     expect(panel.composer).to_have_value("What is {measured}?")
-    panel.press("Preview what is sent")
+    panel.press("Preview what would be sent")
     note = panel.place.get_by_role("group", name="What would be sent")
     expect(note).to_contain_text("What is [3, 4]?")
     panel.composer.press("Shift+Enter")
@@ -318,7 +318,7 @@ def test_a_preset_is_saved_and_removed_and_settings_over_the_chat_are_closed(
     preset.select_option("mine")
     expect(temperature).to_have_value("0.7")
     panel.place.get_by_title("Remove this preset").click()
-    expect(preset).to_have_value("(your own values)")
+    expect(preset).to_have_value("(custom values)")
     expect(preset.get_by_text("mine", exact=True)).to_have_count(0)
 
     never = threading.Event()
@@ -476,7 +476,7 @@ def test_a_restarted_kernel_is_told_and_a_saved_notebook_has_the_transcript(
     assert "widgets" not in saved.metadata
     html, _ = HTMLExporter().from_notebook_node(saved)
     assert "What is kept?" in html
-    assert "Run this cell to go on with it." in html
+    assert "Run this cell to continue it." in html
     assert "<strong>some</strong>" in html
     never = threading.Event()
     server.script = ["A part", never]
@@ -491,7 +491,7 @@ def test_a_restarted_kernel_is_told_and_a_saved_notebook_has_the_transcript(
     page.evaluate(
         "() => jupyterapp.shell.currentWidget.context.sessionContext.restartKernel()"
     )
-    expect(panel.status).to_contain_text("Run this cell again to go on")
+    expect(panel.status).to_contain_text("Run this cell again to continue")
     expect(panel.composer).to_be_disabled()
     for name in ("Stop the answer (Esc)", "Undo"):
         expect(panel.place.get_by_role("button", name=name)).to_be_hidden()

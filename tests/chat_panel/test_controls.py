@@ -1,4 +1,4 @@
-"""The settings' controls, changed by a page and by others at once."""
+"""The settings beside the chat, changed by pages and by others."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ SMALL = ModelInfo(
 
 
 class Panel:
-    """The controls of a session whose server tells of its model."""
+    """The controls of a session whose server describes its model."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, info: ModelInfo | None) -> None:
         self.info = info
         self.asked = 0
-        monkeypatch.setattr(Session, "current_model", lambda _: self.tell())
+        monkeypatch.setattr(Session, "current_model", lambda _: self.ask())
         self.session = Session(settings=Settings())
         self.controls = Controls(self.session, lambda _: ())
         self.session.settings.watch(self.controls.refresh)
         self.controls.show(True)
 
-    def tell(self) -> ModelInfo | None:
+    def ask(self) -> ModelInfo | None:
         self.asked += 1
         return self.info
 
@@ -45,7 +45,7 @@ class Panel:
         return self.controls._rows[name]
 
     def shown(self, name: str) -> tuple[object, str]:
-        """Return what a row shows where nothing is typed, and where it is from."""
+        """Return the value or placeholder that a row shows, and its origin."""
         row = self.row(name)
         value = row.control.value
         if value == "" and hasattr(row.control, "placeholder"):
@@ -60,7 +60,7 @@ def panel(home: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Panel]:
     panel.session.close()
 
 
-def test_what_nobody_set_shows_the_models_own_value_and_where_that_is_from(
+def test_without_a_value_the_models_own_and_its_origin_are_shown(
     panel: Panel,
 ) -> None:
     assert panel.shown("temperature") == ("0.2", "recommended for smollm2-135m")
@@ -98,7 +98,7 @@ def test_extra_is_typed_as_json(panel: Panel) -> None:
     row.control.value = '{"any": 1}'
     assert panel.session.settings["extra"] == {"any": 1}
     row.control.value = "any"
-    assert row._why.value == "extra must be a JSON object, got 'any'"
+    assert row._error.value == "extra must be a JSON object, got 'any'"
     assert panel.session.settings["extra"] == {"any": 1}
     row.control.value = ""
     assert panel.session.settings["extra"] is None
@@ -106,7 +106,7 @@ def test_extra_is_typed_as_json(panel: Panel) -> None:
     assert row.control.value == '{"b": [1]}'
 
 
-def test_what_somebody_set_shows_who_did_until_it_is_taken_back(panel: Panel) -> None:
+def test_a_value_shows_who_set_it_until_it_is_reset(panel: Panel) -> None:
     panel.row("top_p").control.value = 0.5
     assert panel.session.settings["top_p"] == 0.5
     assert panel.shown("top_p") == (0.5, "you, in the panel")
@@ -141,8 +141,32 @@ def test_another_server_is_not_asked_since_it_could_keep_the_panel_waiting(
     assert "h2o-unset" in panel.row("top_p").control._dom_classes
 
 
+def test_the_server_is_asked_while_settings_can_be_changed(
+    panel: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, free = panel.controls._lock, list[bool]()
+
+    def try_lock() -> None:
+        free.append(lock.acquire(timeout=5))
+        if free[-1]:
+            lock.release()
+
+    def ask(_: Session) -> ModelInfo | None:
+        page = threading.Thread(target=try_lock)
+        page.start()
+        page.join(60)
+        return SMALL
+
+    monkeypatch.setattr(Session, "current_model", ask)
+    panel.controls.show(True)
+    panel.session.configure(model="falcon-7b")
+    panel.row("model")._reset.click()
+    assert len(free) >= 3
+    assert all(free)
+
+
 @pytest.mark.usefixtures("home")
-def test_without_a_server_that_tells_nothing_is_made_up(
+def test_without_a_server_no_value_is_made_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     panel = Panel(monkeypatch, None)
@@ -157,19 +181,19 @@ def test_each_parameter_of_a_question_has_a_control_and_no_other(panel: Panel) -
     assert not panel.controls._rows.keys() & {"truncate", "return_full_text"}
 
 
-def test_a_value_is_taken_as_it_is_typed_and_a_wrong_one_says_why(panel: Panel) -> None:
+def test_a_typed_value_is_set_and_an_invalid_one_shows_an_error(panel: Panel) -> None:
     row = panel.row("temperature")
     row.control.value = "0"
     assert panel.session.settings["temperature"] == 0.0
     row.control.value = "hot"
-    assert row._why.value.startswith("temperature must be a number, 0 or above")
+    assert row._error.value.startswith("temperature must be a number, 0 or above")
     assert panel.session.settings["temperature"] == 0.0
     row.control.value = ""
     assert panel.session.settings["temperature"] is None
 
 
 @pytest.mark.usefixtures("home")
-def test_what_a_page_chooses_is_not_taken_back_by_an_older_value_shown_meanwhile(
+def test_a_choice_is_not_reverted_by_an_older_value_shown_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     session = Session(settings=Settings())
@@ -184,7 +208,7 @@ def test_what_a_page_chooses_is_not_taken_back_by_an_older_value_shown_meanwhile
         found = str(preset(of))
         if threading.current_thread() is showing:
             read.set()
-            chosen.wait(0.5)  # in vain: who chooses waits for what is shown
+            chosen.wait(0.5)  # in vain: the choice waits for the lock
         return found
 
     monkeypatch.setattr(Session, "preset", property(look))

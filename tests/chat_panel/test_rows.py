@@ -1,4 +1,4 @@
-"""What the panel says of a turn: the line below its answer, and what is amiss."""
+"""What the panel shows below an answer."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ DEMO = "built-in demo weights"
 
 def facts_of(*facts: Any, model: str = "", **known: Any) -> str:
     kept = Facts(*facts, **known).as_metadata() if facts else known
-    return str(row_of(Turn("Why?", "So.", model=model, facts=kept))["f"])
+    return str(row_of(Turn("Why?", "So.", model=model, facts=kept))["facts"])
 
 
-def test_the_line_is_that_of_a_cells_footer() -> None:
+def test_the_facts_are_those_of_a_cells_footer() -> None:
     facts = Facts("smollm2-135m", "S Q4_1", completion_tokens=2042, seconds=1.31)
-    assert row_of(Turn("Why?", facts=facts.as_metadata()))["f"] == (
+    assert row_of(Turn("Why?", facts=facts.as_metadata()))["facts"] == (
         "SmolLM2-135M · 2,042 tokens · 1.3 s"
     )
     assert facts_of("m", completion_tokens=1, seconds=0.04) == "m · 1 token · 0.04 s"
     assert footer(facts) == ["SmolLM2-135M", "2,042 tokens", "1.3 s"]
 
 
-def test_demo_weights_and_a_model_that_stood_in_are_marked() -> None:
+def test_demo_weights_and_a_substitute_model_are_marked() -> None:
     assert facts_of("llama-13b", DEMO, demo=True, seconds=2) == (
         "llama-13b (demo) · 2.0 s"
     )
@@ -37,11 +37,11 @@ def test_demo_weights_and_a_model_that_stood_in_are_marked() -> None:
     )
 
 
-def test_a_file_is_called_by_its_weights() -> None:
+def test_a_weights_file_is_named_by_its_weights() -> None:
     assert facts_of("/models/own.gguf", "own Q4_0", seconds=2) == "own Q4_0 · 2.0 s"
 
 
-def test_what_nobody_told_is_not_there() -> None:
+def test_unknown_facts_are_left_out() -> None:
     assert facts_of(model="llama-13b") == "llama-13b"
     assert facts_of() == ""
 
@@ -59,9 +59,9 @@ def test_what_nobody_told_is_not_there() -> None:
         {"weights": {}},
     ],
 )
-def test_what_is_no_fact_is_left_out(odd: dict[str, Any]) -> None:
+def test_invalid_facts_are_left_out(odd: dict[str, Any]) -> None:
     row = row_of(Turn("Why?", "So.", model="llama-13b", facts=odd))
-    assert row["f"] == "llama-13b"
+    assert row["facts"] == "llama-13b"
 
 
 @pytest.mark.parametrize(
@@ -74,10 +74,13 @@ def test_what_is_no_fact_is_left_out(odd: dict[str, Any]) -> None:
             Turn("Why?", facts={"finish_reason": "unknown"}),
             "The server did not say why the answer ended",
         ),
-        (Turn("Why?", status="stopped"), "Stopped: the answer is not whole"),
-        (Turn("Why?", status="failed"), "Broken off: the answer is not whole"),
-        (Turn("Why?", status="incomplete"), "Incomplete: its end is missing"),
+        (Turn("Why?", status="stopped"), "Stopped: the answer is incomplete"),
+        (Turn("Why?", status="failed"), "Failed: the answer is incomplete"),
+        (
+            Turn("Why?", status="incomplete"),
+            "Incomplete: the end of the answer is missing",
+        ),
     ],
 )
-def test_what_is_amiss_is_said_in_words(turn: Turn, mark: str) -> None:
-    assert row_of(turn)["m"] == mark
+def test_what_is_wrong_with_an_answer_is_said_in_words(turn: Turn, mark: str) -> None:
+    assert row_of(turn)["mark"] == mark

@@ -1,16 +1,16 @@
-// The chat view of `%h2o panel`: it shows what the kernel sends, and sends what is done.
+// The chat view of `%h2o panel`: it shows what the kernel sends, and sends what users do.
 //
-// The kernel holds the conversation. A view asks for what comes into sight, so thousands
-// of turns cost no more than those that are seen.
+// The kernel holds the conversation. A view requests only the turns that become visible,
+// so that thousands of turns cost no more than a few.
 
 import { Composer } from "./composer.js";
-import { button, copied, make, put } from "./dom.js";
+import { button, copyText, make, setHtml } from "./dom.js";
 import { Log } from "./log.js";
 import { Notebook } from "./notebook.js";
 import { Settings } from "./settings.js";
 
-const WAIT = 1500; // ms without a reply until the view says that it waits
-const TWICE = 500; // ms within which a second Delete is of the same double click
+const WAIT = 1500; // ms without a reply until the view says that it is waiting
+const DOUBLE_CLICK = 500; // ms within which a second Delete is ignored
 
 export class Chat {
   constructor(model, el) {
@@ -39,84 +39,83 @@ export class Chat {
     el.classList.add("h2o-view");
     el.append(this.root);
     this.onMessage = (message) => this.receive(message);
-    this.onComm = () => this.send("ping"); // which fails if the kernel is gone
+    this.onComm = () => this.send("ping"); // fails if the kernel is gone
     model.on("msg:custom", this.onMessage);
     model.on("comm_live_update", this.onComm);
     this.notebook = new Notebook(this);
-    this.send("open", { keeps: Boolean(this.notebook.context?.saveState) });
+    this.send("open", { saves: Boolean(this.notebook.context?.saveState) });
   }
 
-  end() {
+  close() {
     clearTimeout(this.waiting);
-    if (this.composer.timer) this.composer.keep();
+    if (this.composer.timer) this.composer.saveDraft();
     this.model.off("msg:custom", this.onMessage);
     this.model.off("comm_live_update", this.onComm);
-    this.notebook.end();
-    this.settings.end();
-    this.log.end();
+    this.notebook.close();
+    this.settings.close();
+    this.log.close();
   }
 
   onKey(event) {
-    // Keys without Control are no shortcuts of the notebook here.
+    // Keep the notebook's shortcuts from reacting to what is typed here.
     if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
     if (event.key !== "Escape" || event.target === this.composer.area) return;
-    if (!this.settings.close() && this.busy) this.send("stop");
+    if (!this.settings.hide() && this.busy) this.send("stop");
   }
 
-  send(what, more = {}) {
+  send(type, parts = {}) {
     clearTimeout(this.waiting);
     try {
-      this.model.send({ do: what, view: this.view, ...more });
+      this.model.send({ type, view: this.view, ...parts });
     } catch {
-      this.lost();
+      this.onKernelLost();
       return;
     }
-    this.waiting = setTimeout(() => this.unanswered(), WAIT);
+    this.waiting = setTimeout(() => this.onNoReply(), WAIT);
   }
 
-  /** In a tab of its own the panel fills the tab. */
+  /** Fill the tab if the panel is in one of its own. */
   fit() {
     const tab = this.root.closest(".jp-LinkedOutputView");
     if (!tab) return;
-    if (!this.docked) this.log.size.observe(tab);
+    if (!this.docked) this.log.sizeObserver.observe(tab);
     this.docked = true;
     this.root.style.height = `${Math.max(300, tab.clientHeight - 24)}px`;
   }
 
-  unanswered() {
-    if (this.answered) this.say("Waiting for the kernel: it is busy.");
-    else this.say("Waiting for the kernel. Where there is none, the conversation stands below.");
+  onNoReply() {
+    if (this.connected) this.setStatus("Waiting for the kernel, which is busy.");
+    else this.setStatus("Waiting for the kernel. If none is running, see the saved conversation below.");
   }
 
-  /** The kernel that held the conversation is gone. */
-  lost() {
+  onKernelLost() {
     this.alive = false;
     this.root.classList.add("h2o-lost");
     this.root.classList.remove("h2o-alive");
-    this.state = { ...this.state, running: [], waiting: [] };
-    this.log.stopped();
+    this.state = { ...this.state, running: [], queued: [] };
+    this.log.stop();
     this.toast.hidden = true;
-    this.composer.area.placeholder = "Run this cell again to go on: the conversation is kept.";
+    this.composer.area.placeholder = "Run this cell again to continue. The conversation is saved.";
     this.composer.refresh();
-    this.say("The kernel was restarted. Run this cell again to go on: the conversation is kept.");
+    this.setStatus("The kernel was restarted. Run this cell again to continue. The conversation is saved.");
   }
 
   /** Whether there is something to stop. */
   get busy() {
-    return Boolean(this.state.running?.length || this.state.waiting?.length);
+    return Boolean(this.state.running?.length || this.state.queued?.length);
   }
 
-  /** Say something; `heard` is not to be seen, since the page shows it anyway. */
-  say(text, heard = false) {
+  /** Show a status; `hidden` is for screen readers only, since the page shows it anyway. */
+  setStatus(text, hidden = false) {
     this.status.textContent = text;
-    this.status.classList.toggle("h2o-heard", heard);
+    this.status.classList.toggle("h2o-unseen", hidden);
   }
 
   receive(message) {
     if (message.to && message.to !== this.view) return;
-    this.answered = true;
+    this.connected = true;
     this.root.classList.toggle("h2o-alive", this.alive);
-    this[`on_${message.is}`]?.(message);
+    this[`on_${message.type}`]?.(message);
   }
 
   on_state({ state }) {
@@ -125,116 +124,119 @@ export class Chat {
     this.threads.replaceChildren(...state.threads.map((name) => make("option", { value: name }, name)));
     this.threads.value = state.thread;
     this.about.textContent = state.about;
-    this.about.title = state.server;
-    this.settings.follow(state.controls);
-    this.log.queue(state.waiting);
-    if (state.undoable !== this.dropped) this.toast.hidden = true;
+    this.about.title = state.about;
+    this.settings.update(state.controls);
+    this.log.showQueue(state.queued);
+    if (state.undoable !== this.deleted) this.toast.hidden = true;
     this.composer.refresh();
-    if (before.running?.length && !state.running.length) this.say("The answer has ended.", true);
-    else if (!before.running?.length && state.running.length) this.say("An answer is being written.", true);
+    if (before.running?.length && !state.running.length) this.setStatus("The answer has ended.", true);
+    else if (!before.running?.length && state.running.length) this.setStatus("An answer is being written.", true);
   }
 
-  on_thread({ ids, rows, draft, stale, refresh, welcome }) {
+  on_thread({ ids, rows, draft, welcome }) {
+    setHtml(this.log.empty, welcome);
+    this.log.following = true;
+    this.on_order({ ids, rows });
+    if (!this.composer.unsaved) this.composer.set(draft);
+  }
+
+  on_order({ ids, rows, refresh }) {
     this.ordered = true;
-    if (welcome) put(this.log.empty, welcome);
-    if (!stale) this.log.stuck = true;
-    this.log.order(ids, refresh);
-    for (const row of rows) this.log.show(row);
-    if (draft != null && !this.composer.typed) this.composer.set(draft);
-    if (this.log.stuck) this.log.toEnd();
+    this.log.setOrder(ids, refresh);
+    this.log.show(rows);
+    this.log.follow();
   }
 
-  /** Take a turn that begins after all others; with it there are `count`. */
-  on_began({ id, after, count, rows }) {
-    if (!this.ordered) return; // the order is on its way
+  /** Append a turn that has started; `count` includes it. */
+  on_started({ id, after, count, rows }) {
+    if (!this.ordered) return; // the order was requested
     if (!this.log.append(id, after, count)) {
       this.ordered = false;
       this.send("order");
       return;
     }
-    for (const row of rows) this.log.show(row);
-    if (this.log.stuck) this.log.toEnd();
+    this.log.show(rows);
+    this.log.follow();
   }
 
   on_rows({ rows }) {
-    for (const row of rows) this.log.show(row);
+    this.log.show(rows);
   }
 
-  on_grew(message) {
-    this.log.grow(message);
+  on_delta(message) {
+    this.log.applyDelta(message);
   }
 
-  on_draft({ text, from }) {
-    if (from === this.view) this.composer.typed = Boolean(this.composer.timer);
+  on_draft({ text, source }) {
+    if (source === this.view) this.composer.unsaved = Boolean(this.composer.timer);
     else if (!this.composer.editing && document.activeElement !== this.composer.area) this.composer.set(text);
   }
 
-  on_complete(message) {
-    this.composer.offers.show(message);
+  on_completions(message) {
+    this.composer.completions.show(message);
   }
 
-  on_refused({ text, question, id }) {
-    this.composer.refused(question, id);
-    clearTimeout(this.waiting); // else it would say in this place that it waits
-    this.say(text);
+  on_error({ text, question, id }) {
+    this.composer.restore(question, id);
+    clearTimeout(this.waiting); // or its status would replace this one
+    this.setStatus(text);
     this.root.classList.add("h2o-refused");
     setTimeout(() => this.root.classList.remove("h2o-refused"), 4000);
   }
 
-  on_note({ title, html, error }) {
+  on_note({ title, html }) {
     const body = make("div", { class: "h2o-md", tabindex: "0" });
-    put(body, html);
+    setHtml(body, html);
     const close = button("close", "Close", () => { this.notes.replaceChildren(); this.composer.area.focus(); });
     this.notes.replaceChildren(
-      make("div", { class: `h2o-note${error ? " h2o-error" : ""}`, role: "group", "aria-label": title }, make("div", { class: "h2o-note-head" }, title, close), body),
+      make("div", { class: "h2o-note", role: "group", "aria-label": title }, make("div", { class: "h2o-note-head" }, title, close), body),
     );
-    if (error) this.say(body.textContent);
   }
 
-  on_undoable({ id, text }) {
+  on_deleted({ id, text }) {
     clearTimeout(this.toasting);
-    this.dropped = id;
-    const back = make("button", { type: "button", class: "h2o-text-button", click: () => this.undo(id) }, "Undo");
-    this.toast.replaceChildren(make("span", {}, text), back);
+    this.deleted = id;
+    const undo = make("button", { type: "button", class: "h2o-text-button", click: () => this.undo(id) }, "Undo");
+    this.toast.replaceChildren(make("span", {}, text), undo);
     this.toast.hidden = false;
-    this.say(text, true);
+    this.setStatus(text, true);
     this.toasting = setTimeout(() => { this.toast.hidden = true; }, 12000);
   }
 
   undo(id) {
     this.toast.hidden = true;
-    this.removed = null; // what comes back may be deleted at once
+    this.deletedAt = null; // a restored turn may be deleted again at once
     this.send("undo", { id });
   }
 
   on_transcript({ markdown }) {
-    this.notebook.keep(markdown);
+    this.notebook.setTranscript(markdown);
   }
 
-  on_said({ text }) {
-    this.say(text);
+  on_status({ text }) {
+    this.setStatus(text);
   }
 
-  /** What was sent last has been taken: other messages come while the kernel is busy, too. */
-  on_taken() {
+  /** The kernel has handled the last message. Other messages come while it is busy, too. */
+  on_received() {
     clearTimeout(this.waiting);
-    if (this.status.textContent.startsWith("Waiting for the kernel")) this.say("");
+    if (this.status.textContent.startsWith("Waiting for the kernel")) this.setStatus("");
   }
 
   edit(turn) {
     this.composer.edit(turn);
   }
 
-  /** Delete a turn; a double click's second one would meet the next turn's button. */
-  remove(id) {
+  /** Delete a turn; the second click of a double click would delete the next one. */
+  deleteTurn(id) {
     const now = performance.now();
-    if (now - (this.removed ?? -TWICE) < TWICE) return;
-    this.removed = now;
-    this.send("drop", { id });
+    if (now - (this.deletedAt ?? -DOUBLE_CLICK) < DOUBLE_CLICK) return;
+    this.deletedAt = now;
+    this.send("delete", { id });
   }
 
   async copy(text, what) {
-    this.say((await copied(text)) ? `Copied the ${what}.` : `The browser does not let a page copy: select the ${what} and press Ctrl+C.`);
+    if (await copyText(text)) this.setStatus(`Copied the ${what}.`);
+    else this.setStatus(`The browser does not allow copying. Select the ${what} and press Ctrl+C.`);
   }
-
 }

@@ -1,7 +1,7 @@
 import { button, make } from "./dom.js";
-import { Offers } from "./offers.js";
+import { Completions } from "./completions.js";
 
-/** Where questions are written. */
+/** The field for questions, and its buttons. */
 export class Composer {
   constructor(chat) {
     this.chat = chat;
@@ -14,14 +14,14 @@ export class Composer {
       spellcheck: "true",
       input: () => this.onInput(),
       keydown: (event) => this.onKey(event),
-      blur: () => this.offers.close(),
+      blur: () => this.completions.close(),
     });
-    this.offers = new Offers(this);
-    this.area.setAttribute("aria-controls", this.offers.list.id);
+    this.completions = new Completions(this);
+    this.area.setAttribute("aria-controls", this.completions.list.id);
     this.banner = make("div", { class: "h2o-banner", hidden: "" });
     this.stop = button("stop", "Stop the answer (Esc)", () => chat.send("stop"), { class: "h2o-round h2o-stop", hidden: "" });
-    this.go = button("send", "Send (Enter)", () => this.send(), { class: "h2o-round", disabled: "" });
-    this.preview = button("eye", "Preview what is sent", () => this.previewed(), { hidden: "" });
+    this.sendButton = button("send", "Send (Enter)", () => this.send(), { class: "h2o-round", disabled: "" });
+    this.preview = button("eye", "Preview what would be sent", () => this.requestPreview(), { hidden: "" });
     const hint = make(
       "span",
       { class: "h2o-hint" },
@@ -30,9 +30,9 @@ export class Composer {
     this.form = make(
       "div",
       { class: "h2o-composer" },
-      this.offers.list,
+      this.completions.list,
       this.banner,
-      make("div", { class: "h2o-field" }, this.area, make("div", { class: "h2o-tools" }, hint, this.preview, this.stop, this.go)),
+      make("div", { class: "h2o-field" }, this.area, make("div", { class: "h2o-tools" }, hint, this.preview, this.stop, this.sendButton)),
     );
   }
 
@@ -41,18 +41,18 @@ export class Composer {
     this.onInput(false);
   }
 
-  onInput(told = true) {
+  onInput(byUser = true) {
     this.area.style.height = "auto";
     this.area.style.height = `${this.area.scrollHeight + 2}px`;
     this.refresh();
-    if (!told) return;
-    this.typed = true; // and the kernel does not know yet
-    this.offers.ask();
+    if (!byUser) return;
+    this.unsaved = true;
+    this.completions.request();
     clearTimeout(this.timer);
-    if (!this.editing) this.timer = setTimeout(() => this.keep(), 400);
+    if (!this.editing) this.timer = setTimeout(() => this.saveDraft(), 400);
   }
 
-  keep() {
+  saveDraft() {
     clearTimeout(this.timer);
     this.timer = null;
     this.chat.send("draft", { text: this.area.value });
@@ -60,7 +60,7 @@ export class Composer {
 
   refresh() {
     const empty = !this.area.value.trim();
-    this.go.disabled = empty || !this.chat.alive;
+    this.sendButton.disabled = empty || !this.chat.alive;
     this.preview.hidden = empty || this.area.value.startsWith("/");
     this.stop.hidden = !this.chat.busy;
     this.area.disabled = !this.chat.alive;
@@ -68,18 +68,18 @@ export class Composer {
 
   onKey(event) {
     if (event.isComposing) return;
-    if (this.offers.takesKey(event)) event.preventDefault();
+    if (this.completions.handleKey(event)) event.preventDefault();
     else if (event.key === "Enter" && !event.shiftKey) {
       event.preventDefault();
       this.send();
     } else if (event.key === "Escape") {
       event.preventDefault();
-      if (this.editing) this.leave();
+      if (this.editing) this.stopEditing();
       else if (this.chat.busy) this.chat.send("stop");
-      else this.chat.settings.close();
+      else this.chat.settings.hide();
     } else if (event.key === "ArrowUp" && !this.area.value) {
       const { last } = this.chat.log;
-      if (last?.row && !last.row.live) {
+      if (last?.row && !last.row.running) {
         event.preventDefault();
         this.edit(last);
       }
@@ -90,8 +90,8 @@ export class Composer {
     this.draft = this.editing ? this.draft : this.area.value;
     this.editing = turn.row;
     this.banner.replaceChildren(
-      make("span", {}, `Editing turn ${turn.row.n}. The earlier version is kept.`),
-      button("close", "Do not edit (Esc)", () => this.leave()),
+      make("span", {}, `Editing turn ${turn.row.number}. The earlier version is kept.`),
+      button("close", "Cancel editing (Esc)", () => this.stopEditing()),
     );
     this.banner.hidden = false;
     this.set(turn.row.question);
@@ -99,7 +99,7 @@ export class Composer {
     this.area.setSelectionRange(this.area.value.length, this.area.value.length);
   }
 
-  leave() {
+  stopEditing() {
     this.editing = null;
     this.banner.hidden = true;
     this.set(this.draft ?? "");
@@ -110,25 +110,28 @@ export class Composer {
   send() {
     const text = this.area.value;
     if (!text.trim() || !this.chat.alive) return;
-    this.offers.close();
+    this.completions.close();
     clearTimeout(this.timer);
     this.timer = null;
-    this.sent = text;
-    const edited = this.editing?.id;
-    if (this.editing) this.leave();
+    const { edited } = this;
+    if (this.editing) this.stopEditing();
     else this.set("");
-    this.chat.say("");
-    this.chat.log.toEnd();
-    this.chat.send("ask", { text, ...(edited ? { id: edited } : {}) });
+    this.chat.setStatus("");
+    this.chat.log.scrollToEnd();
+    this.chat.send("ask", { text, ...edited });
   }
 
-  previewed() {
-    const id = this.editing?.id;
-    this.chat.send("preview", { text: this.area.value, ...(id ? { id } : {}) });
+  requestPreview() {
+    this.chat.send("preview", { text: this.area.value, ...this.edited });
   }
 
-  /** Take a question back that was refused, and go on editing if it was an edit. */
-  refused(text, id) {
+  /** Which turn is being edited, as a message names it. */
+  get edited() {
+    return this.editing ? { id: this.editing.id } : {};
+  }
+
+  /** Put a question that failed back, and resume editing if it was an edit. */
+  restore(text, id) {
     if (this.area.value || !text) return;
     const turn = this.chat.log.turns.get(id);
     if (turn?.row) this.edit(turn);

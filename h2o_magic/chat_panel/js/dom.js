@@ -1,5 +1,5 @@
-// Elements of the page. `put` is the only place where HTML is inserted, and all of it is
-// made in the kernel, by h2o_magic/chat_panel/html.py.
+// Elements of the page. Only `setHtml` inserts HTML, all of which html.py has made in the
+// kernel.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -8,18 +8,18 @@ const ICONS = {
   stop: "M4.5 4.5h7v7h-7z",
   copy: "M6 5.5h7v8H6zM4 10.5H3v-8h7v1",
   edit: "M3 13l.6-2.6L10.8 3.2l2 2L5.6 12.4zM9.5 4.5l2 2",
-  again: "M13 8a5 5 0 1 1-1.5-3.6M13 2.5v3h-3",
+  regenerate: "M13 8a5 5 0 1 1-1.5-3.6M13 2.5v3h-3",
   remove: "M3 4.5h10M6.5 4.5V3h3v1.5M4.5 4.5l.5 8.5h6l.5-8.5M7 7v3.5M9 7v3.5",
   insert: "M2.5 3h11v4h-11zM8 9.5v4M6 11.5h4",
-  before: "M9.5 4 5.5 8l4 4",
-  after: "M6.5 4l4 4-4 4",
+  previous: "M9.5 4 5.5 8l4 4",
+  next: "M6.5 4l4 4-4 4",
   down: "M8 3v10M3.5 8.5 8 13l4.5-4.5",
   settings: "M2.5 4.5h6M11.5 4.5h2M2.5 11.5h2M7.5 11.5h6M10 3v3M6 10v3",
   eye: "M1.5 8S4 3.5 8 3.5 14.5 8 14.5 8 12 12.5 8 12.5 1.5 8 1.5 8zM8 6.2a1.8 1.8 0 1 0 0 3.6 1.8 1.8 0 0 0 0-3.6z",
   close: "M4 4l8 8M12 4l-8 8",
 };
 
-/** Make an element: attributes that are functions are listeners, `false` ones left out. */
+/** Make an element. Attributes that are functions become listeners; `false` ones are left out. */
 export function make(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -46,20 +46,20 @@ export function button(name, label, click, more = {}) {
 }
 
 /** Show HTML that the kernel has made. */
-export function put(place, html) {
-  place.innerHTML = html;
-  for (const pre of place.querySelectorAll(".h2o-code > pre, table")) {
-    pre.tabIndex = 0; // it may have to be scrolled
+export function setHtml(element, html) {
+  element.innerHTML = html;
+  for (const scrollable of element.querySelectorAll(".h2o-code > pre, table")) {
+    scrollable.tabIndex = 0; // for the keyboard
   }
 }
 
 /** Copy a text to the clipboard; return whether that was possible. */
-export async function copied(text) {
+export async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    // Without TLS a page has no clipboard but this one.
+    // Without TLS, a page has no other access to the clipboard.
     const area = make("textarea", { class: "h2o-away", "aria-hidden": "true" });
     area.value = text;
     document.body.append(area);

@@ -3,6 +3,6 @@ import { Chat } from "./chat.js";
 export default {
   render({ model, el }) {
     const chat = new Chat(model, el);
-    return () => chat.end();
+    return () => chat.close();
   },
 };

@@ -1,6 +1,6 @@
-import { copied } from "./dom.js";
+import { copyText } from "./dom.js";
 
-/** The open notebook, where the front end shows it to its widgets (JupyterLab, Notebook 7). */
+/** The open notebook, if the front end gives widgets access to it (JupyterLab, Notebook 7). */
 export class Notebook {
   constructor(chat) {
     this.chat = chat;
@@ -8,7 +8,7 @@ export class Notebook {
     this.context?.saveState?.connect(this.onSaveState);
   }
 
-  end() {
+  close() {
     this.context?.saveState?.disconnect(this.onSaveState);
   }
 
@@ -16,19 +16,19 @@ export class Notebook {
     return this.chat.model.widget_manager?.context;
   }
 
-  /** Take the transcript, which goes into the notebook when that is saved. */
-  keep(markdown) {
+  /** Set the transcript, which is put into the notebook when that is saved. */
+  setTranscript(markdown) {
     this.transcript = markdown;
-    this.toBeSaved();
+    this.markUnsaved();
   }
 
-  /** Mark the notebook as not saved where its file does not hold the transcript. */
-  toBeSaved() {
+  /** Mark the notebook as unsaved unless it holds the transcript. */
+  markUnsaved() {
     const output = this.transcript && this.transcriptOutput()?.output;
     if (output && output.data["text/markdown"] !== this.transcript) this.context.model.dirty = true;
   }
 
-  /** The output below the panel's, in JupyterLab's model of the notebook. */
+  /** The output below the panel, in JupyterLab's model of the notebook. */
   transcriptOutput() {
     const found = outputOf(this.context, this.chat.state.root);
     const output = found?.outputs.get(found.at + 1);
@@ -36,24 +36,24 @@ export class Notebook {
   }
 
   onSave(state) {
-    // A save that ends makes the notebook clean, whatever came while it went on.
-    if (state === "completed") this.toBeSaved();
+    // JupyterLab marks the notebook as saved, even if it changed during the save.
+    if (state === "completed") this.markUnsaved();
     const found = state === "started" && this.transcript && this.transcriptOutput();
     if (!found || found.output.data["text/markdown"] === this.transcript) return;
     const data = { "text/markdown": this.transcript, "text/plain": this.transcript };
     found.set({ output_type: "display_data", data, metadata: {} });
   }
 
-  /** Put code into a new cell below the panel's, where the front end lets a page do so. */
+  /** Insert code into a new cell below the panel, or copy it if that is not possible. */
   async insert(code) {
     const found = outputOf(this.context, this.chat.state.root);
     if (found?.notebook.sharedModel?.insertCell) {
       const cell = { cell_type: "code", source: code, metadata: { trusted: true } }; // no output yet
       found.notebook.sharedModel.insertCell(found.place + 1, cell);
-      this.chat.say("Inserted a cell below. It was not run.");
+      this.chat.setStatus("Inserted a cell below. It was not run.");
     }
-    else if (await copied(code)) this.chat.say("This front end lets no page insert a cell: the code is in the clipboard instead.");
-    else this.chat.say("This front end lets no page insert a cell, nor copy: select the code and press Ctrl+C.");
+    else if (await copyText(code)) this.chat.setStatus("The panel cannot insert cells in this front end. The code was copied to the clipboard instead.");
+    else this.chat.setStatus("The panel cannot insert cells or copy in this front end. Select the code and press Ctrl+C.");
   }
 }
 

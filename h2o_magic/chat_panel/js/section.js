@@ -1,8 +1,8 @@
 import { make } from "./dom.js";
 
 /**
- * Some turns that follow each other. Far from what is seen they have no elements, only
- * a height: with a thousand of them in the page each frame would take longer.
+ * Consecutive turns. Far from the visible part they have no elements, only a height: a
+ * thousand elements would slow down every frame.
  */
 export class Section {
   constructor(log) {
@@ -13,8 +13,8 @@ export class Section {
     this.box = make("div", { class: "h2o-section" });
   }
 
-  /** Take the turns that are here now, in their order. */
-  hold(turns, open = this.open) {
+  /** Set the turns of the section, in order. */
+  set(turns, open = this.open) {
     this.turns = turns;
     if (open) this.show();
     else this.close();
@@ -22,7 +22,7 @@ export class Section {
 
   close() {
     this.open = false;
-    for (const turn of this.turns) this.log.discard(turn);
+    for (const turn of this.turns) this.log.removeArticle(turn);
     this.box.style.height = `${this.turns.reduce((sum, turn) => sum + turn.height, 0)}px`;
   }
 
@@ -31,7 +31,7 @@ export class Section {
     this.box.style.height = "";
     let before = null;
     for (const turn of this.turns) {
-      const article = turn.article ?? this.log.frame(turn);
+      const article = turn.article ?? this.log.addArticle(turn);
       const place = before ? before.nextSibling : this.box.firstChild;
       if (article !== place) this.box.insertBefore(article, place);
       before = article;

@@ -1,6 +1,6 @@
 import { button } from "./dom.js";
 
-/** The settings, which ipywidgets shows beside the chat, or over it where it is narrow. */
+/** The settings: widgets beside the chat, or over it if the panel is narrow. */
 export class Settings {
   constructor(chat) {
     this.chat = chat;
@@ -9,7 +9,7 @@ export class Settings {
     document.addEventListener("pointerdown", this.onPress, true);
   }
 
-  end() {
+  close() {
     this.naming?.disconnect();
     document.removeEventListener("pointerdown", this.onPress, true);
   }
@@ -22,21 +22,21 @@ export class Settings {
     this.chat.send("controls", { shown });
   }
 
-  /** Whether the settings lie over the chat. */
+  /** Whether the settings cover the chat. */
   get overlaid() {
     const { controls } = this;
     return Boolean(this.chat.state.controls && controls?.offsetParent && getComputedStyle(controls).position === "absolute");
   }
 
-  /** Close the settings where they lie over the chat; return whether they did. */
-  close() {
+  /** Hide the settings if they cover the chat; return whether they did. */
+  hide() {
     if (!this.overlaid) return false;
     this.show(false);
     this.button.focus();
     return true;
   }
 
-  /** A press outside closes the settings, but where it gives something else the focus. */
+  /** Hide the settings after a press outside; keep the focus that it gives to something. */
   onOutside({ target }) {
     const inside = this.controls?.contains(target) || this.button.contains(target);
     if (inside || !this.overlaid) return;
@@ -47,15 +47,16 @@ export class Settings {
     });
   }
 
-  /** Escape closes the settings; and the handles of ipywidgets' sliders get a name. */
-  follow(shown) {
+  /** Take over the kernel's state; once there are controls, prepare them. */
+  update(shown) {
     this.button.setAttribute("aria-expanded", String(shown));
     const { controls } = this;
     if (!controls || this.naming) return;
     const onKey = (event) => {
-      if (event.key === "Escape" && this.close()) event.stopPropagation();
+      if (event.key === "Escape" && this.hide()) event.stopPropagation();
     };
-    controls.addEventListener("keydown", onKey, true); // ipywidgets' texts keep their keys
+    controls.addEventListener("keydown", onKey, true); // before ipywidgets' fields stop it
+    // ipywidgets gives the handles of its sliders no names.
     this.naming = new MutationObserver(() => {
       for (const slider of controls.querySelectorAll(".widget-slider")) {
         const handle = slider.querySelector(".noUi-handle:not([aria-label])");

@@ -1,22 +1,24 @@
-// One turn in its `article`: built whole, or growing while its answer comes.
+// One turn in its `article`: rendered whole, or growing while its answer is written.
 //
-// turn: {id, article, row, near, height} and, once built, body, foot; while it grows, tail
-// (the HTML of the last piece), last (its element) and thought (the reasoning).
+// turn: {id, article, row, near, height} and, once rendered, body, foot; while it grows,
+// block (the element of the last block), html (of that block), reasoning (an element).
 
-import { button, make, put } from "./dom.js";
+import { button, make, setHtml } from "./dom.js";
 
-export function build(chat, turn) {
+export function renderTurn(chat, turn) {
   const { row, article } = turn;
-  const about = `turn ${row.n}`;
+  const name = `turn ${row.number}`;
   const question = make("div", { class: "h2o-md" });
-  put(question, row.q);
+  setHtml(question, row.question_html);
   turn.body = make("div", { class: "h2o-md h2o-body" });
-  if (row.live) start(turn);
-  else put(turn.body, row.a || '<p class="h2o-none">(an empty answer)</p>');
-  if (!row.live) dress(chat, turn.body);
-  turn.foot = make("footer", { class: "h2o-foot" }, ...foot(chat, turn, about));
-  article.setAttribute("aria-label", `Turn ${row.n}`);
-  mark(turn);
+  if (row.running) restart(turn);
+  else {
+    setHtml(turn.body, row.answer_html || '<p class="h2o-none">(empty answer)</p>');
+    addCodeButtons(chat, turn.body);
+  }
+  turn.foot = make("footer", { class: "h2o-foot" }, ...footer(chat, turn, name));
+  article.setAttribute("aria-label", `Turn ${row.number}`);
+  markStatus(turn);
   article.replaceChildren(
     make(
       "div",
@@ -24,90 +26,90 @@ export function build(chat, turn) {
       question,
       make(
         "div",
-        { class: "h2o-actions", role: "group", "aria-label": `Question of ${about}` },
-        row.cell ? make("span", { class: "h2o-from", title: "Asked by a cell" }, "cell") : null,
-        button("edit", `Edit the question of ${about} and ask again`, () => chat.edit(turn)),
-        button("copy", `Copy the question of ${about}`, () => chat.copy(row.question, "question")),
-        button("remove", `Delete ${about}`, () => chat.remove(row.id)),
+        { class: "h2o-actions", role: "group", "aria-label": `Question of ${name}` },
+        row.from_cell ? make("span", { class: "h2o-from", title: "Asked by a cell" }, "cell") : null,
+        button("edit", `Edit the question of ${name} and ask again`, () => chat.edit(turn)),
+        button("copy", `Copy the question of ${name}`, () => chat.copy(row.question, "question")),
+        button("remove", `Delete ${name}`, () => chat.deleteTurn(row.id)),
       ),
     ),
     make("div", { class: "h2o-answer" }, turn.body, turn.foot),
   );
 }
 
-/** Mark an answer that has grown to its end here. */
-export function finish(chat, turn) {
-  for (const piece of [...turn.body.children]) piece.replaceWith(...piece.childNodes);
-  dress(chat, turn.body);
-  turn.foot.replaceChildren(...foot(chat, turn, `turn ${turn.row.n}`));
-  turn.thought = null;
-  mark(turn);
+/** Complete an answer that has grown to its end in this view. */
+export function finishTurn(chat, turn) {
+  for (const block of [...turn.body.children]) block.replaceWith(...block.childNodes);
+  addCodeButtons(chat, turn.body);
+  turn.foot.replaceChildren(...footer(chat, turn, `turn ${turn.row.number}`));
+  turn.reasoning = null;
+  markStatus(turn);
 }
 
-/** Take what has grown: each piece is what stays of the last text, and what is new. */
-export function grow(chat, turn, { p: pieces, x: anew, t: thought, w: notice }) {
-  if (!turn?.row?.live || !turn.body) return;
-  if (anew) start(turn);
-  if (thought) think(chat, turn, thought);
+/** Apply a delta; `html` has pairs: how much of the last block stays, and what follows it. */
+export function applyDelta(chat, turn, { html: steps = [], restart: restarted, reasoning, notice }) {
+  if (restarted) restart(turn);
+  if (reasoning) addReasoning(chat, turn, reasoning);
   if (notice != null) turn.article.querySelector(".h2o-notice").textContent = notice;
-  (pieces ?? []).forEach(([keep, added], place) => {
-    turn.tail = turn.tail.slice(0, keep) + added;
-    put(turn.last, turn.tail);
-    if (place === pieces.length - 1) return;
-    turn.last.className = "";
-    turn.last = make("div", { class: "h2o-tail" });
-    turn.body.append(turn.last);
-    turn.tail = "";
+  steps.forEach(([keep, added], place) => {
+    turn.html = turn.html.slice(0, keep) + added;
+    setHtml(turn.block, turn.html);
+    if (place === steps.length - 1) return;
+    turn.block.className = "";
+    beginBlock(turn);
   });
 }
 
-function start(turn) {
-  turn.tail = "";
-  turn.last = make("div", { class: "h2o-tail" });
-  turn.body.replaceChildren(turn.last);
-  turn.thought?.remove();
-  turn.thought = null;
+function restart(turn) {
+  turn.body.replaceChildren();
+  beginBlock(turn);
+  turn.reasoning?.remove();
+  turn.reasoning = null;
 }
 
-function think(chat, turn, text) {
-  if (!turn.thought) {
-    turn.thought = make("details", { class: "h2o-thought" }, make("summary", {}, "Reasoning"), make("pre"));
-    turn.thought.open = chat.state.reasoning === "show";
-    turn.body.before(turn.thought);
+function beginBlock(turn) {
+  turn.html = "";
+  turn.block = make("div", { class: "h2o-tail" });
+  turn.body.append(turn.block);
+}
+
+function addReasoning(chat, turn, text) {
+  if (!turn.reasoning) {
+    turn.reasoning = make("details", { class: "h2o-reasoning" }, make("summary", {}, "Reasoning"), make("pre"));
+    turn.reasoning.open = chat.state.reasoning === "show";
+    turn.body.before(turn.reasoning);
   }
-  turn.thought.lastChild.append(text);
+  turn.reasoning.lastChild.append(text);
 }
 
-function mark({ article, row }) {
-  article.classList.toggle("h2o-running", Boolean(row.live));
-  article.classList.toggle("h2o-unfinished", !row.live && row.s !== "complete");
+function markStatus({ article, row }) {
+  article.classList.toggle("h2o-running", row.running);
 }
 
-function foot(chat, { row }, about) {
-  if (row.live) return [make("span", { class: "h2o-notice" }, row.notice || "")];
-  const [chosen, count] = row.v ?? [1, 1];
+function footer(chat, { row }, name) {
+  if (row.running) return [make("span", { class: "h2o-notice" })];
+  const [chosen, count] = row.versions;
   const go = (to) => chat.send("version", { id: row.id, to });
   const actions = [
-    button("copy", `Copy the answer of ${about}`, () => chat.copy(row.answer, "answer")),
-    button("again", `Ask ${about} again`, () => chat.send("regenerate", { id: row.id })),
+    button("copy", `Copy the answer of ${name}`, () => chat.copy(row.answer, "answer")),
+    button("regenerate", `Ask ${name} again`, () => chat.send("regenerate", { id: row.id })),
   ];
   const versions = make(
     "span",
-    { class: "h2o-versions", role: "group", "aria-label": `Versions of ${about}` },
-    button("before", `Earlier version of ${about}`, () => go(chosen - 1), { disabled: chosen < 2 ? "" : false }),
+    { class: "h2o-versions", role: "group", "aria-label": `Versions of ${name}` },
+    button("previous", `Earlier version of ${name}`, () => go(chosen - 1), { disabled: chosen < 2 ? "" : false }),
     make("span", {}, `${chosen} of ${count}`),
-    button("after", `Later version of ${about}`, () => go(chosen + 1), { disabled: chosen >= count ? "" : false }),
+    button("next", `Later version of ${name}`, () => go(chosen + 1), { disabled: chosen >= count ? "" : false }),
   );
   return [
     count > 1 ? versions : null,
-    row.m ? make("span", { class: "h2o-mark" }, row.m) : null,
-    make("span", { class: "h2o-facts" }, row.f),
-    make("span", { class: "h2o-actions", role: "group", "aria-label": `Answer of ${about}` }, ...actions),
+    row.mark ? make("span", { class: "h2o-mark" }, row.mark) : null,
+    make("span", { class: "h2o-facts" }, row.facts),
+    make("span", { class: "h2o-actions", role: "group", "aria-label": `Answer of ${name}` }, ...actions),
   ].filter(Boolean);
 }
 
-/** Give code blocks their buttons. */
-function dress(chat, body) {
+function addCodeButtons(chat, body) {
   for (const block of body.querySelectorAll(".h2o-code")) {
     const code = () => block.querySelector("code").textContent.replace(/\n$/, "");
     const language = block.dataset.language;

@@ -1,4 +1,4 @@
-"""What views are told, and what they may do, without a page."""
+"""The messages between the kernel and a view, without a page."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from h2o_magic.chat.turns import Thread, Turn
-from h2o_magic.chat_panel.controller import View
+from h2o_magic.chat_panel.controller import Controller
 from h2o_magic.config.settings import Settings
 from h2o_magic.conversation.session import Session
+from h2o_magic.conversation.store import rows
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.ipython.magics import H2OMagics
 from h2o_magic.ipython.panel_host import PanelHost
@@ -21,7 +22,7 @@ from h2o_magic.prompts.expand import expand
 from tests.stand_in import StandIn
 
 
-class Shell:
+class Host:
     """A notebook with three names and one command."""
 
     VALUES: Mapping[str, object] = {"x": 42, "data": "use {x}\r\nhere", "y": 7}
@@ -44,30 +45,30 @@ class Shell:
 
 
 class Page:
-    """The messages that a page gets, and what it says."""
+    """A view: the messages that it gets and sends."""
 
     def __init__(self, server: StandIn) -> None:
         settings = Settings()
         settings.set("server", server.url)
         self.session = Session(settings=settings)
         self.got: queue.Queue[dict[str, Any]] = queue.Queue()
-        self.view = View(self.session, self.got.put, Shell())
+        self.controller = Controller(self.session, Host(), self.got.put)
 
-    def say(self, what: str, **more: Any) -> None:
-        self.view.receive({"do": what, "view": "here", **more})
+    def send(self, kind: str, **parts: Any) -> None:
+        self.controller.receive({"type": kind, "view": "here", **parts})
 
     def wait_for(self, kind: str, **parts: Any) -> dict[str, Any]:
         """Return the next message of a kind that has these parts."""
         while True:
             message = self.got.get(timeout=60)
-            if message["is"] == kind and parts.items() <= message.items():
+            if message["type"] == kind and parts.items() <= message.items():
                 return message
 
     def ended_row(self) -> dict[str, Any]:
         """Return the next row of an answer that has ended."""
         while True:
             for row in self.wait_for("rows")["rows"]:
-                if not row["live"]:
+                if not row["running"]:
                     return dict(row)
 
 
@@ -75,83 +76,87 @@ class Page:
 def page(server: StandIn) -> Iterator[Page]:
     page = Page(server)
     yield page
-    page.view.close()
+    page.controller.close()
     page.session.close()
 
 
-def test_a_question_begins_grows_and_ends(page: Page, server: StandIn) -> None:
+def test_an_answer_starts_grows_and_ends(page: Page, server: StandIn) -> None:
     go_on = threading.Event()
     server.script = ["Some *text*. ", go_on, "More."]
-    page.say("ask", text="What is {x}?")
-    (row,) = page.wait_for("began", count=1)["rows"]
-    assert (row["question"], row["live"], row["a"]) == ("What is 42?", True, "")
-    grew = page.wait_for("grew", id=row["id"])
-    assert "<em>text</em>" in grew["p"][0][1]
+    page.send("ask", text="What is {x}?")
+    (row,) = page.wait_for("started", count=1)["rows"]
+    assert (row["question"], row["running"], row["answer_html"]) == (
+        "What is 42?",
+        True,
+        "",
+    )
+    grew = page.wait_for("delta", id=row["id"])
+    assert "<em>text</em>" in grew["html"][0][1]
     go_on.set()
     row = page.ended_row()
     assert row["answer"] == "Some *text*. More."
-    assert row["a"] is None  # the page has it
-    page.say("rows", ids=[row["id"]])
-    assert page.ended_row()["a"] == "<p>Some <em>text</em>. More.</p>\n"
-    assert row["f"].startswith("llama-13b")
+    assert row["answer_html"] is None  # the page has it
+    page.send("rows", ids=[row["id"]])
+    assert page.ended_row()["answer_html"] == "<p>Some <em>text</em>. More.</p>\n"
+    assert row["facts"].startswith("llama-13b")
 
 
-def test_a_turn_at_the_end_is_told_without_the_others(
+def test_a_turn_at_the_end_is_sent_without_the_others(
     page: Page, server: StandIn
 ) -> None:
     turns = tuple(Turn(f"Question {n}?", "An answer.") for n in range(1000))
     page.session.record.add([Thread("main", turns)])
-    page.say("open")
+    page.send("open")
     ids = page.wait_for("thread", to="here")["ids"]
     assert len(ids) == 1000
     for count in (1001, 1002):
         server.script = ["New."]
-        page.say("ask", text="What?")
-        began = page.wait_for("began")
-        assert (began["count"], began["rows"][0]["n"]) == (count, count)
+        page.send("ask", text="What?")
+        began = page.wait_for("started")
+        assert (began["count"], began["rows"][0]["number"]) == (count, count)
         assert began["after"] == ids[-1]
         ids.append(began["id"])
         assert len(json.dumps(began)) < 1000
         page.ended_row()
 
 
-def test_a_turn_in_the_place_of_another_is_told_with_the_order(
+def test_a_turn_that_replaces_another_is_sent_with_the_order(
     page: Page, server: StandIn
 ) -> None:
     server.script = ["One."]
-    page.say("ask", text="What?")
+    page.send("ask", text="What?")
     row = page.ended_row()
     server.script = ["Two."]
-    page.say("regenerate", id=row["id"])
-    told = page.wait_for("thread", refresh=False)
+    page.send("regenerate", id=row["id"])
+    told = page.wait_for("order", refresh=False)
     assert told["ids"] == [told["rows"][0]["id"]] != [row["id"]]
-    page.say("order")
-    assert page.wait_for("thread", to="here", refresh=True)["ids"] == told["ids"]
+    page.send("order")
+    assert page.wait_for("order", to="here", refresh=True)["ids"] == told["ids"]
 
 
-def test_a_page_that_comes_later_gets_all_that_has_grown(
+def test_a_view_that_is_opened_later_gets_all_of_a_growing_answer(
     page: Page, server: StandIn
 ) -> None:
     go_on = threading.Event()
     server.script = ["Before. ", go_on, "After."]
-    page.say("ask", text="What?")
-    page.wait_for("grew")
-    page.say("open")
-    assert page.wait_for("thread", to="here")["rows"][0]["live"]
-    grew = page.wait_for("grew", x=1)
-    assert "Before." in grew["p"][0][1]
+    page.send("ask", text="What?")
+    page.wait_for("delta")
+    page.send("open")
+    assert page.wait_for("thread", to="here")["rows"][0]["running"]
+    grew = page.wait_for("delta", restart=1)
+    assert "Before." in grew["html"][0][1]
     go_on.set()
     assert page.ended_row()["answer"] == "Before. After."
 
 
-def test_an_end_does_not_wait_for_the_next_step(
+def test_an_end_does_not_wait_for_the_next_delta(
     page: Page, server: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("h2o_magic.chat_panel.controller.INTERVAL", 3600)
+    monkeypatch.setattr("h2o_magic.chat_panel.updater.INTERVAL", 3600)
     go_on = threading.Event()
     server.script = ["Some. ", go_on, "More."]
-    page.say("ask", text="What?")
-    page.wait_for("grew")
+    page.send("ask", text="What?")
+    page.wait_for("delta")
     go_on.set()
     assert page.ended_row()["answer"] == "Some. More."
 
@@ -159,63 +164,63 @@ def test_an_end_does_not_wait_for_the_next_step(
 def test_a_stopped_answer_is_kept_and_marked(page: Page, server: StandIn) -> None:
     never = threading.Event()
     server.script = ["A part", never]
-    page.say("ask", text="What?")
-    page.wait_for("grew")
-    page.say("stop")
+    page.send("ask", text="What?")
+    page.wait_for("delta")
+    page.send("stop")
     row = page.ended_row()
-    assert (row["answer"], row["s"]) == ("A part", "stopped")
-    assert row["m"] == "Stopped: the answer is not whole"
+    assert (row["answer"], row["status"]) == ("A part", "stopped")
+    assert row["mark"] == "Stopped: the answer is incomplete"
 
 
-def test_a_question_that_waits_is_told_and_not_asked_when_stopped(
+def test_a_queued_question_is_shown_and_not_asked_when_stopped(
     page: Page, server: StandIn
 ) -> None:
     never = threading.Event()
     server.script = ["A part", never]
-    page.say("ask", text="First?")
-    page.wait_for("grew")
-    page.say("ask", text="Second?")
-    while page.wait_for("state")["state"]["waiting"] != ["Second?"]:
+    page.send("ask", text="First?")
+    page.wait_for("delta")
+    page.send("ask", text="Second?")
+    while page.wait_for("state")["state"]["queued"] != ["Second?"]:
         pass
-    page.say("stop")
+    page.send("stop")
     assert page.ended_row()["question"] == "First?"
     assert [turn.question for turn in page.session.turns()] == ["First?"]
 
 
-def test_what_is_refused_is_told_to_the_page_that_asked(page: Page) -> None:
+def test_an_error_is_sent_to_the_view_that_asked(page: Page) -> None:
     page.session.configure(server="http://127.0.0.1:9")
-    page.say("ask", text="Is anybody there?")
-    refused = page.wait_for("refused", to="here")
+    page.send("ask", text="Is anybody there?")
+    refused = page.wait_for("error", to="here")
     assert "127.0.0.1:9" in refused["text"]
-    page.say("regenerate", id=12345)
-    assert "not in the thread any more" in page.wait_for("refused")["text"]
-    page.wait_for("taken", to="here")
+    page.send("regenerate", id=12345)
+    assert "no longer in the thread" in page.wait_for("error")["text"]
+    page.wait_for("received", to="here")
 
 
-def test_a_slash_runs_a_command_and_a_draft_is_kept(page: Page) -> None:
-    page.say("draft", text="begun")
+def test_a_slash_runs_a_command_and_a_draft_is_saved(page: Page) -> None:
+    page.send("draft", text="begun")
     assert page.session.draft() == "begun"
-    page.say("ask", text="/status")
+    page.send("ask", text="/status")
     note = page.wait_for("note", to="here")
     assert note["html"] == "<p><code>status</code> was run.</p>\n"
     assert page.session.draft() == ""
 
 
-def test_what_a_value_has_in_braces_stays_when_its_question_is_edited(
+def test_braces_of_a_value_stay_when_the_question_is_edited(
     page: Page, server: StandIn
 ) -> None:
     server.script = ["Yes."]
-    page.say("ask", text="Hi {data}, {{x}}")
+    page.send("ask", text="Hi {data}, {{x}}")
     sent = "Hi use {x}\r\nhere, {x}"
     row = page.ended_row()
     assert row["question"] == sent
     shown = sent.replace("\r\n", "\n")  # as a page's field gives it back
-    page.say("ask", text=shown, id=row["id"])
+    page.send("ask", text=shown, id=row["id"])
     row = page.ended_row()
-    assert (row["question"], row["v"]) == (sent, [2, 2])
-    page.say("ask", text=f"{shown} and {{y}}", id=row["id"])
+    assert (row["question"], row["versions"]) == (sent, [2, 2])
+    page.send("ask", text=f"{shown} and {{y}}", id=row["id"])
     row = page.ended_row()
-    assert (row["question"], row["v"]) == (f"{shown} and 7", [3, 3])
+    assert (row["question"], row["versions"]) == (f"{shown} and 7", [3, 3])
 
 
 @pytest.mark.parametrize("text", ["/usr/bin/python is missing, why?", " /status"])
@@ -223,7 +228,7 @@ def test_a_slash_that_begins_no_command_or_has_a_space_before_it_is_asked(
     page: Page, server: StandIn, text: str
 ) -> None:
     server.script = ["Because."]
-    page.say("ask", text=text)
+    page.send("ask", text=text)
     assert page.ended_row()["question"] == text.strip()
 
 
@@ -247,35 +252,30 @@ def test_a_command_begins_with_the_name_of_one_or_nearly(
     assert PanelHost(H2OMagics.__new__(H2OMagics)).is_command(line) is is_command
 
 
-def test_a_mistyped_command_is_told_with_the_nearest_and_the_way_to_ask_it() -> None:
-    shell = PanelHost(H2OMagics.__new__(H2OMagics))
+def test_a_mistyped_command_is_refused_with_the_nearest_and_how_to_ask_it() -> None:
+    host = PanelHost(H2OMagics.__new__(H2OMagics))
     with pytest.raises(ConfigurationError, match=r"'history'.*put a space before it"):
-        shell.command("histroy")
+        host.command("histroy")
 
 
 def test_a_long_thread_is_opened_with_its_last_turns_only(
     page: Page, server: StandIn
 ) -> None:
-    from h2o_magic.chat.turns import Thread, Turn  # noqa: PLC0415
-
     turns = [Turn(f"Question {number}?", "Yes.") for number in range(50)]
     page.session.record.add([Thread("main", tuple(turns))])
-    page.say("open")
+    page.send("open")
     opened = page.wait_for("thread", to="here")
     assert len(opened["ids"]) == 50
-    assert [row["n"] for row in opened["rows"]] == list(range(43, 51))
-    page.say("rows", ids=opened["ids"][:2])
-    assert [row["n"] for row in page.wait_for("rows")["rows"]] == [1, 2]
+    assert [row["number"] for row in opened["rows"]] == list(range(43, 51))
+    page.send("rows", ids=opened["ids"][:2])
+    assert [row["number"] for row in page.wait_for("rows")["rows"]] == [1, 2]
 
 
 def test_an_answer_in_a_long_thread_makes_the_panel_read_its_turn_only(
     page: Page, server: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from h2o_magic.chat.turns import Thread, Turn  # noqa: PLC0415
-    from h2o_magic.conversation.store import rows  # noqa: PLC0415
-
     # The transcript, which reads more, would come where this takes over a second.
-    monkeypatch.setattr("h2o_magic.chat_panel.controller.KEEP_AFTER", 3600)
+    monkeypatch.setattr("h2o_magic.chat_panel.updater.SAVE_AFTER", 3600)
     turns = [Turn(f"Question {number}?", "Yes.") for number in range(500)]
     page.session.record.add([Thread("main", tuple(turns))])
     page.session.settings.set("max_turns", 0)
@@ -287,55 +287,55 @@ def test_an_answer_in_a_long_thread_makes_the_panel_read_its_turn_only(
         lambda *row, **marks: read.append(row) or as_turn(*row, **marks),
     )
     server.script = ["Yes", "."]
-    page.say("ask", text="One more?")
+    page.send("ask", text="One more?")
     ended = page.wait_for("rows")["rows"][0]
-    assert (ended["n"], ended["s"]) == (501, "complete")
+    assert (ended["number"], ended["status"]) == (501, "complete")
     assert 0 < len(read) < 50  # a page of them to choose the context from
 
 
-def test_who_leaves_a_thread_and_comes_back_has_all_of_the_growing_answer(
+def test_returning_to_a_thread_shows_all_of_the_growing_answer(
     page: Page, server: StandIn
 ) -> None:
     gates = [threading.Event(), threading.Event()]
     server.script = ["First part.\n\n", gates[0], "Second part.\n\n", gates[1], "End."]
-    page.say("ask", text="hello")
-    page.wait_for("grew")
-    page.say("thread", name="other")
+    page.send("ask", text="hello")
+    page.wait_for("delta")
+    page.send("thread", name="other")
     page.wait_for("thread", ids=[])
     gates[0].set()
-    page.say("thread", name="main")
+    page.send("thread", name="main")
     opened = page.wait_for("thread")
-    assert opened["rows"][0]["live"]
+    assert opened["rows"][0]["running"]
     text = ""
     while "Second part." not in text:
-        step = page.wait_for("grew")
-        text = "" if step.get("x") else text
-        text += "".join(html for _, html in step["p"])
+        step = page.wait_for("delta")
+        text = "" if step.get("restart") else text
+        text += "".join(html for _, html in step["html"])
     assert "First part." in text
     gates[1].set()
     assert page.ended_row()["answer"].endswith("End.")
 
 
-def test_half_a_character_that_is_typed_or_written_harms_nothing(
+def test_half_a_character_typed_or_generated_does_no_harm(
     page: Page, server: StandIn
 ) -> None:
     server.script = ["An \\ud800 answer."]
-    page.say("ask", text="lone \ud800 surrogate")
+    page.send("ask", text="lone \ud800 surrogate")
     assert page.ended_row()["question"] == "lone \ufffd surrogate"
     page.session.record.add([Thread("odd", (Turn("half \udfff", "of \ud83d"),))])
-    page.say("thread", name="odd")
+    page.send("thread", name="odd")
     (row,) = page.wait_for("thread", to="")["rows"]
     assert json.dumps(row, ensure_ascii=False).encode()
 
 
-def test_what_cannot_be_shown_is_told_and_the_next_is_shown(
+def test_a_turn_that_cannot_be_shown_is_an_error_and_the_next_is_shown(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("h2o_magic.chat_panel.messages.row_of", lambda *_, **__: 1 // 0)
-    page.say("ask", text="hello")
-    assert "division" in page.wait_for("refused")["text"]
+    page.send("ask", text="hello")
+    assert "division" in page.wait_for("error")["text"]
     monkeypatch.undo()
-    page.say("ask", text="again")
+    page.send("ask", text="again")
     while page.ended_row()["question"] != "again":
         pass
 
@@ -343,49 +343,49 @@ def test_what_cannot_be_shown_is_told_and_the_next_is_shown(
 def test_a_deletion_can_be_undone_though_another_answer_has_gone_on(
     page: Page, server: StandIn
 ) -> None:
-    page.say("ask", text="First?")
+    page.send("ask", text="First?")
     page.ended_row()
     go_on = threading.Event()
     server.script = ["A part", go_on, " and the rest."]
-    page.say("ask", text="Second?")
-    page.wait_for("grew")
+    page.send("ask", text="Second?")
+    page.wait_for("delta")
     first, second = (turn.id for turn in page.session.turns())
-    page.say("drop", id=first)
-    page.wait_for("undoable", id=first)
+    page.send("delete", id=first)
+    page.wait_for("deleted", id=first)
     go_on.set()
     page.ended_row()
     assert page.wait_for("state")["state"]["undoable"] == first
-    page.say("undo", id=first)
+    page.send("undo", id=first)
     turns = [(turn.id, turn.answer) for turn in page.session.turns()]
     assert turns[0][0] == first
     assert turns[1] == (second, "A part and the rest.")
 
 
-def test_undo_takes_back_the_deletion_that_it_was_offered_for_and_nothing_else(
+def test_undo_restores_the_turn_it_was_offered_for_and_nothing_else(
     page: Page,
 ) -> None:
     for question in ("First?", "Second?"):
-        page.say("ask", text=question)
+        page.send("ask", text=question)
         page.ended_row()
     first, second = (turn.id for turn in page.session.turns())
-    page.say("drop", id=second)
-    page.wait_for("undoable", id=second)
-    page.say("undo", id=second)
+    page.send("delete", id=second)
+    page.wait_for("deleted", id=second)
+    page.send("undo", id=second)
     assert [turn.id for turn in page.session.turns()] == [first, second]
 
-    page.say("drop", id=second)
-    page.say("ask", text="Third?")
+    page.send("delete", id=second)
+    page.send("ask", text="Third?")
     page.ended_row()
     assert page.wait_for("state")["state"]["undoable"] == 0
-    page.say("undo", id=second)
-    assert "has changed since" in page.wait_for("refused")["text"]
+    page.send("undo", id=second)
+    assert "has changed since the deletion" in page.wait_for("error")["text"]
     questions = [turn.question for turn in page.session.turns()]
     assert questions == ["First?", "Third?"]
 
 
-def test_an_edit_that_is_refused_comes_back_as_that_edit(page: Page) -> None:
-    page.say("ask", text="hello")
+def test_an_edit_that_fails_is_sent_back_as_that_edit(page: Page) -> None:
+    page.send("ask", text="hello")
     row = page.ended_row()
-    page.say("ask", text=" ", id=row["id"])
-    refused = page.wait_for("refused")
+    page.send("ask", text=" ", id=row["id"])
+    refused = page.wait_for("error")
     assert (refused["question"], refused["id"]) == (" ", row["id"])

@@ -1,0 +1,5 @@
+"""The server that lists and answers from weights, as its own tests have it."""
+
+from tests.server.conftest import client, serving, start
+
+__all__ = ["client", "serving", "start"]
