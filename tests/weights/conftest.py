@@ -1,5 +1,5 @@
 """The server that lists and answers from weights, as its own tests have it."""
 
-from tests.server.conftest import client, serving, start
+from tests.server.conftest import client, endless, noisy, serving, start
 
-__all__ = ["client", "serving", "start"]
+__all__ = ["client", "endless", "noisy", "serving", "start"]
