@@ -368,7 +368,7 @@ def test_a_silent_server_is_not_waited_for_for_ever(
     with dialect.answering(held, timeouts=IMPATIENT) as (backend, server):
         got, error = failing(backend.stream(request()))
         assert isinstance(error, TimedOutError)
-        assert "look whether the server is busy" in str(error)
+        assert "check whether the server is busy" in str(error)
         assert error.partial == shown(got) == ("a" if where == "second token" else "")
         assert server.left.acquire(timeout=60)
         assert _whole(backend) == "ok"
@@ -393,7 +393,7 @@ def test_a_refusal_is_told_with_its_status_and_what_to_do(
         if status in (401, 403):
             assert "--key-env" in str(error)
         if status == 404:
-            assert "check it and its path" in str(error)
+            assert "check the address and its path" in str(error)
         server.script = dialect.script()
         assert _whole(backend) == "ok"
 
@@ -824,7 +824,7 @@ def test_a_server_without_a_list_says_so(
 def test_a_list_that_does_not_come_is_not_waited_for_for_ever(dialect: Dialect) -> None:
     with (
         dialect.refusing(lambda _: SILENT, timeouts=IMPATIENT) as (backend, _),
-        pytest.raises(TimedOutError, match="look whether the server is busy"),
+        pytest.raises(TimedOutError, match="check whether the server is busy"),
     ):
         backend.models()
 

@@ -148,9 +148,9 @@ def test_chat_ui_from_2024_is_refused_with_what_to_do(
         with pytest.raises(ConfigurationError) as caught:
             detect(Endpoint(url), expected=expected)
     assert str(caught.value) == (
-        f"{url} is HuggingChat-style chat-ui, which is not supported: connect to the "
-        "OpenAI-compatible server behind it instead "
-        f"(known by: GET {next(iter(answers))})"
+        f"{url} is a HuggingChat-style chat-ui, which is not supported "
+        f"(GET {next(iter(answers))}): connect to the OpenAI-compatible server behind "
+        "it instead"
     )
     assert len(server.requests) == 3
 
@@ -245,7 +245,7 @@ def test_what_was_tried_is_told_in_one_line() -> None:
     assert said == (
         "URL is not a supported server (GET /api/models: 404, "
         "Not Found; GET /v1/models: 200, Welcome; GET /__data.json: 500): "
-        "name what it is with `--dialect`, one of gpt-gm, openai"
+        "name its dialect with `--dialect`, one of gpt-gm, openai"
     )
     assert len(calls) == 3
 
@@ -283,7 +283,7 @@ def test_a_page_that_makes_no_sense_is_still_a_page() -> None:
 def test_who_refuses_everything_alike_wants_a_key(key: str | None) -> None:
     refusal = replayed("openai/h2ogpt_openai_server/auth_none_models")
     said, calls = nothing_fits(lambda _: refusal, key)
-    assert ("it wants another key" if key else "it wants a key") in said
+    assert ("it requires another key" if key else "it requires a key") in said
     assert len(calls) == 3
 
 
@@ -294,9 +294,7 @@ def test_a_redirect_is_reported_and_neither_followed_nor_told_the_key() -> None:
         said, calls = nothing_fits(lambda _: away, KEY)
         assert other.requests == []
         assert f"GET /v1/models: 307, a redirect to '{other.url}/v1/models'" in said
-    assert said.endswith(
-        "connect to the address that it redirects to, if you trust that"
-    )
+    assert said.endswith("connect to the address that it redirects to if you trust it")
     assert "secret" not in said
     assert len(calls) == 3
 

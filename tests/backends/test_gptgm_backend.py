@@ -15,7 +15,7 @@ import pytest
 from h2o_magic.backends.base import Backend, ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend
 from h2o_magic.backends.http import Endpoint, Timeouts
-from h2o_magic.backends.retry import Patience
+from h2o_magic.backends.retry import RetryPolicy
 from h2o_magic.chat.events import Event, Finished, Source, TextDelta, Usage
 from h2o_magic.chat.messages import Message, assistant, system, user
 from h2o_magic.config.parameters import resolve
@@ -50,7 +50,7 @@ IDS = [
     "6b0325b8a8e89309e9596fd7",
     "6b0325b8a8e89309e9596fd8",
 ]
-QUICK = Patience(tries=3, wait=0.001)
+QUICK = RetryPolicy(tries=3, wait=0.001)
 SILENT = Answer(b"", end="hold")  # takes the request, and says nothing
 
 
@@ -71,7 +71,7 @@ def chatting(
     *generate: Answer, create: tuple[Answer, ...] = (), **kwargs: Any
 ) -> Iterator[tuple[GptGmBackend, ScriptedServer, GptGmScript]]:
     script = GptGmScript(*generate).then("create", *create)
-    kwargs.setdefault("patience", QUICK)
+    kwargs.setdefault("retry", QUICK)
     with serving(script) as server, closing(GptGmBackend(server.url, **kwargs)) as b:
         yield b, server, script
 
@@ -541,7 +541,7 @@ def test_an_address_is_checked_before_anything_is_sent(given: dict[str, Any]) ->
         ("share", None),
         ("timeouts", 5),
         ("timeouts", None),
-        ("patience", 3),
+        ("retry", 3),
     ],
 )
 def test_an_argument_of_another_type_is_refused_at_once(name: str, value: Any) -> None:
@@ -623,7 +623,7 @@ def test_another_thread_can_close_an_answer_that_is_waited_for(
 
 def test_closing_ends_a_pause_between_two_tries() -> None:
     busy = recorded("error-overloaded-429")
-    with chatting(busy, patience=Patience(wait=100, longest_wait=200)) as (
+    with chatting(busy, retry=RetryPolicy(wait=100, longest_wait=200)) as (
         b,
         server,
         _,

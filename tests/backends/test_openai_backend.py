@@ -15,9 +15,8 @@ import pytest
 from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
 from h2o_magic.backends.http import Endpoint, Timeouts
 from h2o_magic.backends.openai import OpenAIBackend
-from h2o_magic.backends.openai.address import split_address
-from h2o_magic.backends.openai.schema import holds_to
-from h2o_magic.backends.retry import Patience
+from h2o_magic.backends.openai.flavour import enforces, split_address
+from h2o_magic.backends.retry import RetryPolicy
 from h2o_magic.chat.events import Event, Finished, Source, TextDelta
 from h2o_magic.chat.messages import assistant, system, user
 from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS, checked
@@ -180,7 +179,7 @@ def test_messages_without_a_question_are_refused_at_once(messages: Any) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"url": "ftp://h"}, {"url": "http://u:p@h"}, {"token": "a\nb"}, {"patience": 3}],
+    [{"url": "ftp://h"}, {"url": "http://u:p@h"}, {"token": "a\nb"}, {"retry": 3}],
 )
 def test_what_cannot_be_used_is_refused_at_once(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
@@ -317,8 +316,8 @@ def test_extra_cannot_set_what_each_question_sets(field: str) -> None:
         with pytest.raises(ParameterError) as caught:
             list(backend.stream(request({"extra": {field: "x"}})))
         assert str(caught.value) == (
-            f"`extra` must not have the field `{field}`, which each question sets "
-            "itself: leave it out"
+            f"`extra` must not have the field `{field}`, which every question sets: "
+            "leave it out"
         )
         assert asked(server) == []
 
@@ -487,17 +486,17 @@ def test_what_does_not_fit_the_context_is_too_long() -> None:
 
 def test_a_server_that_loads_is_waited_for() -> None:
     loading = load("xllamacpp/loading_chat").answer()
-    patience = Patience(tries=3, wait=0.0)
+    retry = RetryPolicy(tries=3, wait=0.0)
     script = OpenAIScript(loading, loading)
-    with backend_of(script, patience=patience) as (backend, server):
+    with backend_of(script, retry=retry) as (backend, server):
         assert list(backend.stream(request()))[-1] == Finished("Hello", "end")
         assert len(asked(server)) == 3
 
 
-def test_patience_ends() -> None:
+def test_retries_end() -> None:
     loading = load("xllamacpp/loading_chat").answer()
     script = OpenAIScript(*[loading] * 9)
-    with backend_of(script, patience=Patience(2, 0.0)) as (backend, server):
+    with backend_of(script, retry=RetryPolicy(2, 0.0)) as (backend, server):
         with pytest.raises(StatusError, match=r"Loading model: .* in a minute"):
             list(backend.stream(request()))
         assert len(asked(server)) == 2
@@ -725,8 +724,8 @@ def test_a_schema_is_sent_and_relied_on_where_it_is_enforced() -> None:
 def test_a_schema_is_held_to_if_all_in_it_is_known_to_be(
     schema: Any, held: bool
 ) -> None:
-    assert holds_to(schema, "llamacpp") is held
-    assert holds_to(schema, "standard") is False
+    assert enforces(schema, "llamacpp") is held
+    assert enforces(schema, "standard") is False
 
 
 @pytest.mark.parametrize(
@@ -750,7 +749,7 @@ def test_a_refused_schema_is_told_in_words_instead(refused: str) -> None:
 
 def test_another_refusal_is_no_refusal_of_the_schema() -> None:
     script = OpenAIScript(refusal("out of memory", 500))
-    with backend_of(script, patience=Patience(1)) as (backend, server):
+    with backend_of(script, retry=RetryPolicy(1)) as (backend, server):
         session = Session(backend)
         with pytest.raises(StatusError, match="out of memory"):
             session.ask("?", schema=SCHEMA).read()
@@ -859,7 +858,7 @@ def test_an_answer_closed_before_it_began_sends_nothing() -> None:
 def test_a_wait_for_a_busy_server_can_be_ended() -> None:
     loading = load("xllamacpp/loading_chat").answer()
     script = OpenAIScript(*[loading] * 9)
-    with backend_of(script, patience=Patience(9, 15.0)) as (backend, server):
+    with backend_of(script, retry=RetryPolicy(9, 15.0)) as (backend, server):
         answering = backend.stream(request())
         timer = threading.Timer(0.2, answering.close)
         timer.start()

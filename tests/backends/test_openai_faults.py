@@ -10,7 +10,7 @@ import pytest
 
 from h2o_magic.backends.http import Timeouts
 from h2o_magic.backends.openai import OpenAIBackend
-from h2o_magic.backends.retry import Patience
+from h2o_magic.backends.retry import RetryPolicy
 from h2o_magic.chat.events import Event, Finished, ReasoningDelta
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import (
@@ -39,7 +39,7 @@ from tests.backends.test_openai_shapes import (
     text,
 )
 
-QUICK = Patience(tries=3, wait=0.0)
+QUICK = RetryPolicy(tries=3, wait=0.0)
 HELLO = sse(said("Hello", "stop"), said(" world", "stop"), DONE)
 WHOLE = Finished("Hello world", "end")
 
@@ -49,7 +49,7 @@ def reasoning(events: list[Event]) -> str:
 
 
 def answering(*queued: Answer) -> AbstractContextManager[tuple[OpenAIBackend, Any]]:
-    return backend_of(OpenAIScript(*queued), patience=QUICK)
+    return backend_of(OpenAIScript(*queued), retry=QUICK)
 
 
 def tries(backend: OpenAIBackend, server: ScriptedServer) -> tuple[int, Any]:

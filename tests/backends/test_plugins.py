@@ -240,7 +240,7 @@ def odd(folder: Path, connect: str = "None", recognise: str = "None") -> Dialect
 def one_line(error: BaseException) -> str:
     text = str(error)
     assert text.startswith("the package h2o-odd cannot be used as a plug-in")
-    assert text.endswith("update it, or tell its authors")
+    assert text.endswith("update it, or report this to its authors")
     assert "\n" not in text
     return text
 
@@ -262,8 +262,8 @@ def test_a_package_that_cannot_be_used_is_named_in_one_line(
     [
         ("odd = odd:D", "ModuleNotFoundError"),
         ("odd = what is this", "Error: "),
-        ("openai = odd:D", "the name 'openai' is taken"),
-        ("auto = odd:D", "the name 'auto' is taken"),
+        ("openai = odd:D", "the name 'openai' is already taken"),
+        ("auto = odd:D", "the name 'auto' is already taken"),
         ("odd", "its entry_points.txt cannot be read"),
     ],
 )
@@ -318,7 +318,9 @@ def test_of_two_packages_with_one_dialect_the_first_counts(folder: Path) -> None
     write_plugin(folder / "b", "h2o-odd", "odd = other:D")
     write_plugin(folder / "c", "h2o-first", "odd = older:D")
     with importable(folder / "c"), importable(folder / "b"), importable(folder / "a"):
-        with pytest.warns(UserWarning, match="h2o-odd.*the name 'odd' is taken"):
+        with pytest.warns(
+            UserWarning, match="h2o-odd.*the name 'odd' is already taken"
+        ):
             assert [dialect.label for dialect in registry.added()] == ["Odd"]
         assert registry.find("odd").label == "Odd"
         assert registry.names() == ("gpt-gm", "openai", "odd")

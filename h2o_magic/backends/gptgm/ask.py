@@ -7,12 +7,11 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from h2o_magic.backends.ask import read
-from h2o_magic.backends.gptgm.api import Created, GptGmCalls
-from h2o_magic.backends.gptgm.errors import Repairs, explained, terms_missing
-from h2o_magic.backends.gptgm.parser import AnswerReader, Interpreter
+from h2o_magic.backends.gptgm.api import Created, GptGmClient
+from h2o_magic.backends.gptgm.errors import explain, is_busy, repair_for, terms_missing
+from h2o_magic.backends.gptgm.parser import GptGmParser
 from h2o_magic.backends.http import Cancellation
-from h2o_magic.backends.retry import DEFAULT_PATIENCE, Patience
+from h2o_magic.backends.retry import DEFAULT_RETRY_POLICY, RetryPolicy
 from h2o_magic.chat.events import Event, Finished
 from h2o_magic.chat.messages import Message
 from h2o_magic.config.parameter import Value
@@ -62,13 +61,7 @@ def options(
     web_search_id: str = "",
     strict: bool = False,
 ) -> dict[str, Any]:
-    """Return the ``options`` of a question; None for an id makes a new one.
-
-    Raises
-    ------
-    ParameterError
-        If an id is not a UUID.
-    """
+    """Return the ``options`` of a question; None for an id makes a new one."""
     return {
         "id": _checked_uuid("id", id),
         "response_id": _checked_uuid("response_id", response_id),
@@ -94,57 +87,66 @@ class GptGmQuestion:
     messages: tuple[Message, ...]
     parameters: Mapping[str, Value]
     options: Mapping[str, Any]
-    schema: Mapping[str, Any] | None = None  # only for servers that can use it
+    schema: Mapping[str, Any] | None = None  # only for servers that support it
     pack: Callable[[Sequence[Message]], str] = first_turn_text  # without a history
-    patience: Patience = DEFAULT_PATIENCE
+    retry: RetryPolicy = DEFAULT_RETRY_POLICY
 
     def __post_init__(self) -> None:
-        self._repairs = Repairs(self.patience)
         self._failure: BackendError | None = None
-        self._naming = False  # whether the request under way names the model
+        self._busy = 0  # how often the server was
+        self._repaired: set[str] = set()
+        self._names_model = False  # whether the request under way does
 
     def answer(
-        self, calls: GptGmCalls, cancellation: Cancellation
+        self, client: GptGmClient, cancellation: Cancellation
     ) -> Generator[Event, None, None]:
         """Make a conversation, ask in it, yield the answer, and delete it."""
-        self._naming = True
+        self._names_model = True
         if terms_missing(self._failure):
-            calls.forget_terms()
-        calls.accept_terms(self.model, cancellation)
-        created = calls.create(self.model, self.messages[:-1], cancellation)
-        self._naming = False
+            client.forget_terms()
+        client.accept_terms(self.model, cancellation)
+        created = client.create(self.model, self.messages[:-1], cancellation)
+        self._names_model = False
         writing = False  # whether the server may be writing the answer
         try:
             if created.source is not None:
-                held = created.source.schema and self.schema is not None
-                yield replace(created.source, schema=held)
+                enforced = created.source.schema and self.schema is not None
+                yield replace(created.source, schema=enforced)
             document = self._document(created)
             stop = self.parameters.get("stop", ())
-            interpreter = Interpreter(
+            parser = GptGmParser(
                 question=self.messages[-1].content,
                 stop=stop if isinstance(stop, tuple) else (),
                 full_text=self.parameters.get("return_full_text") is True,
             )
-            reader = AnswerReader(interpreter)
             writing = True  # closing the connection does not stop it
-            with calls.generate(created.id, document, cancellation) as reply:
-                for event in read(reply, reader, interpreter, calls.timeouts):
+            with client.generate(created.id, document, cancellation) as reply:
+                for event in parser.read(reply, client.timeouts):
                     writing = not isinstance(event, Finished)
                     yield event
         except (GenerationError, ProtocolError, StatusError):
             writing = False  # the server has ended the answer itself
             raise
         finally:
-            calls.drop(created.id, stop=writing)
+            client.drop(created.id, stop=writing)
 
     def retry_after(self, error: BackendError) -> float | None:
-        """Return the seconds after which to ask again; None to give up."""
+        """Return when to ask again: once for each repair, a busy server as `retry`."""
         self._failure = error
-        return self._repairs.after(error)
+        if is_busy(error):
+            self._busy += 1
+            return self.retry.delay(self._busy, error)
+        repair = repair_for(error)
+        if repair is None or repair in self._repaired:
+            return None
+        self._repaired.add(repair)
+        return 0.0
 
-    def explained(self, error: BackendError, calls: GptGmCalls) -> BackendError:
-        """Return `error` with advice."""
-        return explained(error, url=calls.url, model=self.model, naming=self._naming)
+    def explain(self, error: BackendError, client: GptGmClient) -> str:
+        """Return the message of `error`, with advice if there is any."""
+        return explain(
+            error, url=client.url, model=self.model, names_model=self._names_model
+        )
 
     def _document(self, created: Created) -> dict[str, Any]:
         """Return the body of ``POST /conversation/{id}``."""

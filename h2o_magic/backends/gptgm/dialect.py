@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from h2o_magic.backends.base import Backend, Dialect, Match, ProbeAnswer
 from h2o_magic.backends.gptgm.backend import GptGmBackend
 from h2o_magic.backends.gptgm.models import models_of_page
-from h2o_magic.errors import ProtocolError
 
-#: What chat-ui of 2023 and the servers of this package say, and nobody else.
+#: What only chat-ui of 2023 and the servers of this package say.
 _LOGIN = "You have to be logged in."
 #: The data of chat-ui's page in 2023, in SvelteKit's shape.
 _PAGE = "/__data.json"
@@ -40,17 +39,13 @@ def _list_of_ours(document: object) -> Match | None:
 
 
 def _page(document: object) -> Match | None:
-    """Judge the data of a page; that of later versions of chat-ui holds nothing."""
+    """Judge the data of a page; those of later versions of chat-ui are empty."""
     if not isinstance(document, dict) or document.get("type") != "data":
         return None
     nodes = document.get("nodes")
     if not isinstance(nodes, list) or not any(nodes):
         return None
-    try:
-        models = models_of_page(document)
-    except ProtocolError:
-        models = []
-    return Match(models=len(models) or None)
+    return Match(models=len(models_of_page(document)) or None)
 
 
 DIALECT = Dialect(

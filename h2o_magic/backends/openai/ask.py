@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Generator
 from functools import partial
 
-from h2o_magic.backends.ask import read
 from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.http import QUICK, Cancellation
-from h2o_magic.backends.openai.api import OpenAICalls
-from h2o_magic.backends.openai.errors import Asked, explained
-from h2o_magic.backends.openai.flavour import entries_of
-from h2o_magic.backends.openai.parser import Interpreter
-from h2o_magic.backends.openai.reader import AnswerReader
-from h2o_magic.backends.openai.repairs import Repairs
-from h2o_magic.backends.openai.request import Body, asks_for_flavour, make_body
-from h2o_magic.backends.openai.schema import holds_to
-from h2o_magic.backends.retry import Patience
+from h2o_magic.backends.openai.api import OpenAIClient
+from h2o_magic.backends.openai.errors import (
+    RequestInfo,
+    explain,
+    is_busy,
+    refusal_words,
+)
+from h2o_magic.backends.openai.flavour import enforces, entries_of
+from h2o_magic.backends.openai.parser import OpenAIParser
+from h2o_magic.backends.openai.request import Body, make_body, needs_flavour
+from h2o_magic.backends.retry import RetryPolicy
 from h2o_magic.chat.events import Event
 from h2o_magic.errors import BackendError
 
@@ -24,57 +25,61 @@ from h2o_magic.errors import BackendError
 class OpenAIQuestion:
     """How one question is asked; what a server refuses is left out of its body."""
 
-    def __init__(self, request: ChatRequest, patience: Patience) -> None:
+    def __init__(self, request: ChatRequest, retry: RetryPolicy) -> None:
         self._request = request
-        self._repairs = Repairs(patience)
+        self._retry = retry
+        self._busy = 0  # how often the server was
         self._body: Body | None = None
 
     def answer(
-        self, calls: OpenAICalls, cancellation: Cancellation
+        self, client: OpenAIClient, cancellation: Cancellation
     ) -> Generator[Event, None, None]:
-        """Send the question once, and yield the answer's events.
-
-        Raises
-        ------
-        ParameterError
-            If the server cannot be told a parameter that somebody set.
-        """
+        """Send the question once, and yield the answer's events."""
         request = self._request
         if self._body is None:
-            flavour = calls.known_flavour or "standard"
-            if asks_for_flavour(request):
-                flavour = calls.flavour(cancellation)
-            self._body = make_body(request, flavour, calls.url)
+            self._body = body_for(client, request, cancellation)
         schema, stop = request.schema, request.parameters.get("stop", ())
-        interpreter = Interpreter(
+        parser = OpenAIParser(
             stop=stop if isinstance(stop, tuple) else (),
-            schema=schema is not None and holds_to(schema, calls.flavour(cancellation)),
+            schema=schema is not None
+            and enforces(schema, client.flavour(cancellation)),
         )
         # Closing the body, as whatever ends this does, stops the server's work.
-        with calls.ask(self._body.document, cancellation) as reply:
-            reader = AnswerReader(interpreter)
-            yield from read(reply, reader, interpreter, calls.timeouts)
+        with client.ask(self._body.document, cancellation) as reply:
+            yield from parser.read(reply, client.timeouts)
 
     def retry_after(self, error: BackendError) -> float | None:
-        """Return the seconds after which to ask again; None to give up."""
-        repair = self._repairs.after(error, self._body)
-        if repair is None:
+        """Return when to ask again; None to give up."""
+        if is_busy(error, self._body):
+            self._busy += 1
+            return self._retry.delay(self._busy, error)
+        repaired = self._body and self._body.repaired(refusal_words(error))
+        if repaired is None:
             return None
-        self._body = repair.body
-        return repair.delay
+        self._body = repaired
+        return 0.0
 
-    def explained(self, error: BackendError, calls: OpenAICalls) -> BackendError:
-        """Return `error` with advice."""
-        names = partial(_names, calls)
-        return explained(
-            error, Asked(calls.url, self._request.model, self._body, names)
-        )
+    def explain(self, error: BackendError, client: OpenAIClient) -> str:
+        """Return the message of `error`, with advice if there is any."""
+        names = partial(_names, client)
+        info = RequestInfo(client.url, self._request.model, self._body, names)
+        return explain(error, info)
 
 
-def _names(calls: OpenAICalls) -> list[str]:
+def body_for(
+    client: OpenAIClient, request: ChatRequest, cancellation: Cancellation | None = None
+) -> Body:
+    """Return the body of a question; asks what the server is if that matters."""
+    flavour = client.known_flavour or "standard"
+    if needs_flavour(request):
+        flavour = client.flavour(cancellation)
+    return make_body(request, flavour, client.url)
+
+
+def _names(client: OpenAIClient) -> list[str]:
     """Return the names of the server's models; none if it does not say at once."""
     try:
-        entries = calls.models(read=entries_of, timeouts=QUICK)
+        entries = client.models(read=entries_of, timeouts=QUICK)
         return [entry["id"] for entry in entries]
     except BackendError:
         return []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from h2o_magic.backends.base import Backend, Dialect, Match, ProbeAnswer
 from h2o_magic.backends.openai.backend import OpenAIBackend
@@ -44,15 +43,12 @@ def _recognise(answer: ProbeAnswer, earlier: Sequence[ProbeAnswer]) -> Match | N
 
 
 def _is_list(document: object) -> bool:
-    """Return whether a document is a list of models; one of none may have no data."""
+    """Return whether a document is a list of models; an empty one may have no data."""
     if isinstance(document, dict):
+        empty = document.get("object") == "list" and "data" in document
         data = document.get("data")
-        return isinstance(data, list) or (data is None and _says_list(document))
+        return isinstance(data, list) or (data is None and empty)
     return any(True for _ in entries_of(document))
-
-
-def _says_list(document: dict[str, Any]) -> bool:
-    return document.get("object") == "list" and "data" in document
 
 
 def _engine(document: object, server: str) -> str:

@@ -224,7 +224,7 @@ def test_chat_ui_is_refused_and_the_session_stays(
     [
         (
             "chat-ui",
-            "'chat-ui' is no dialect any more: it is HuggingChat-style chat-ui",
+            "the dialect 'chat-ui' is no longer supported: connect to the OpenAI",
         ),
         ("klingon", "one of gpt-gm, openai, got 'klingon': install the package that"),
     ],
@@ -564,7 +564,7 @@ def everything(desk: Desk, session: Session) -> str:
 def test_a_key_of_the_environment_is_read_at_each_connection(desk: Desk) -> None:
     session = desk.session()
     with serving(openai_server("qwen", key=KEY)) as server:
-        with pytest.raises(StatusError, match="wants a key"):
+        with pytest.raises(StatusError, match="needs a valid key"):
             session.connect(server.url, name="lab")
         with pytest.raises(ConfigurationError, match="LAB_KEY is not set"):
             session.connect(server.url, name="lab", key_env="LAB_KEY")
