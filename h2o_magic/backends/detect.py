@@ -142,7 +142,6 @@ def _cut(text: str) -> str:
 def _judged(
     answer: ProbeAnswer, others: Sequence[ProbeAnswer], dialects: Iterable[Dialect]
 ) -> Found | None:
-    """Return what the first dialect that recognises an answer makes of it."""
     # The errors of chat-ui are like those of an OpenAI-compatible server.
     doubtful = answer.status != 200 and any(map(_is_chat_ui, others))
     for dialect in () if doubtful else dialects:
@@ -172,7 +171,6 @@ def _is_chat_ui(answer: ProbeAnswer) -> bool:
 def _nothing(
     endpoint: Endpoint, answers: Sequence[ProbeAnswer]
 ) -> ConfigurationError | ProtocolError:
-    """Return the error for a server that speaks no dialect."""
     for answer in filter(_is_chat_ui, answers):
         return ConfigurationError(
             f"{endpoint.url} is a HuggingChat-style chat-ui, which is not supported "

@@ -43,8 +43,8 @@ class HttpBackend(Backend, Generic[_Client]):
     def __init__(
         self,
         url: str | None = None,
-        *,
         token: str | None = None,
+        *,
         connection: Callable[[], Endpoint] | None = None,
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
         retry: RetryPolicy = DEFAULT_RETRY_POLICY,
@@ -76,11 +76,9 @@ class HttpBackend(Backend, Generic[_Client]):
         return ask(self._question(request), self.connect)
 
     def check(self, request: ChatRequest) -> None:
-        """Raise a ParameterError where `stream` would; the question is not sent."""
         self._question(request)
 
     def model(self, name: str = "") -> ModelInfo | None:
-        """Return what the server says about one model; None if nothing."""
         found = self.models() if name else []
         return next((m for m in found if m.name == name), None)
 
@@ -97,7 +95,6 @@ class HttpBackend(Backend, Generic[_Client]):
             return client
 
     def close(self) -> None:
-        """Close the idle connections."""
         with self._lock:
             current, self._current = self._current, None
         if current is not None:
@@ -123,7 +120,6 @@ def check_types(kind: type, **values: object) -> None:
 
 
 def checked_messages(messages: Messages) -> tuple[Message, ...]:
-    """Return chat messages as values, as :func:`parse_messages` does."""
     if not isinstance(messages, Iterable):
         raise MessagesError(
             f"expected a list of messages, got {type(messages).__name__}"

@@ -31,7 +31,6 @@ def source_of(document: Mapping[str, Any]) -> Source | None:
 
 
 def answer_facts(details: Mapping[str, Any]) -> list[Event]:
-    """Return what the details of the final event say about the answer."""
     ours = _ours(details)
     source = source_of(details)
     usage = Usage(
@@ -57,7 +56,6 @@ def _ours(document: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def text_of(value: object) -> str:
-    """Return a text; an empty one for anything else."""
     return value if isinstance(value, str) else ""
 
 

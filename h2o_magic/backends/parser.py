@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from h2o_magic.backends.http import Reply, Timeouts
 from h2o_magic.backends.sse import EventBody, ServerSentEvent
+from h2o_magic.backends.text import GrowingText
 from h2o_magic.chat.events import Event, Finished
 from h2o_magic.errors import (
     BackendError,
@@ -36,34 +37,31 @@ class AnswerParser(ABC):
     ----------
     chunks : int
         How many pieces of the answer came.
+    done : bool
+        Whether the server said that nothing more comes.
     """
 
     #: What the body should be, for errors.
     _expected: str
 
-    def __init__(self) -> None:
+    def __init__(self, answer: GrowingText) -> None:
         self._body = EventBody()
+        self._answer = answer
         self.chunks = 0
+        self.done = False
 
     @property
-    @abstractmethod
     def text(self) -> str:
-        """The answer's text so far."""
+        return self._answer.shown
 
     @property
-    @abstractmethod
     def started(self) -> bool:
-        """Whether text came."""
+        return self._answer.started
 
     @property
-    @abstractmethod
     def ended(self) -> bool:
         """Whether the server said that the answer is complete."""
-
-    @property
-    @abstractmethod
-    def done(self) -> bool:
-        """Whether the server said that nothing more comes."""
+        return self.done
 
     @abstractmethod
     def end(self, lost: BackendError | None = None) -> Finished:

@@ -36,7 +36,6 @@ def names() -> list[str]:
 
 
 def find(name: str) -> Dialect | None:
-    """Return the dialect of this name; None if no package adds it."""
     for package, entry in _entries():
         if entry and entry.name == name:
             return _load(package, entry)
@@ -82,7 +81,6 @@ def _entries() -> Iterator[tuple[str, EntryPoint | None]]:
 
 
 def _load(package: str, entry: EntryPoint) -> Dialect:
-    """Return an entry point's dialect, whose errors name the package."""
     with _naming(package, ConfigurationError):
         dialect = entry.load()
         if not isinstance(dialect, Dialect) or dialect.name != entry.name:
@@ -178,7 +176,6 @@ class _PluginEvents(Iterator[Event]):
             return next(self._events)
 
     def close(self) -> None:
-        """Stop the answer, if the plug-in's iterator can be closed."""
         close = getattr(self._events, "close", None)
         if close is not None:
             with suppress(Exception):

@@ -15,15 +15,14 @@ AUTO = "auto"
 #: Each built-in dialect's name, and the module that has it as ``DIALECT``; imported
 #: only when it is needed.
 _BUILT_IN = {
-    "gpt-gm": "h2o_magic.backends.gptgm.dialect",
-    "openai": "h2o_magic.backends.openai.dialect",
+    "gpt-gm": "h2o_magic.backends.gptgm.backend",
+    "openai": "h2o_magic.backends.openai.backend",
 }
 
 INSTEAD_OF_CHAT_UI = "connect to the OpenAI-compatible server behind it instead"
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of all dialects, the built-in ones first; imports none."""
     return tuple(dict.fromkeys([*_BUILT_IN, *plugins.names()]))
 
 
@@ -42,7 +41,6 @@ def find(name: str) -> Dialect:
 
 
 def built_in() -> tuple[Dialect, ...]:
-    """Return the built-in dialects."""
     return tuple(map(find, _BUILT_IN))
 
 

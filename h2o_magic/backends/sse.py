@@ -48,7 +48,6 @@ class LineDecoder:
         self._ended_with_cr = False
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take the next bytes and return the lines they complete."""
         if self._ended_with_cr and data:
             data = data.removeprefix(b"\n")
             self._ended_with_cr = False
@@ -67,7 +66,6 @@ class LineDecoder:
         return lines
 
     def flush(self) -> list[bytes]:
-        """Return the last line, if the bytes ended without a line end."""
         line = self._take()
         return [line] if line else []
 
@@ -94,7 +92,6 @@ class EventDecoder:
         self._error: str | None = None
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
-        """Take the next bytes and return the events they complete."""
         return self._read(self._lines.feed(data))
 
     def flush(self) -> list[ServerSentEvent]:
@@ -161,16 +158,13 @@ class EventBody:
 
     @property
     def is_page(self) -> bool:
-        """True if it is an HTML page."""
         return self._first == b"<"
 
     @property
     def has_content(self) -> bool:
-        """True if it is more than white space and comments."""
         return bool(_COMMENTS.sub(b"", self._body).strip())
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
-        """Take the next bytes and return the events they complete."""
         if not self._first:
             data = bytes(self._body + data)
             if _BOM.startswith(data):
@@ -188,7 +182,6 @@ class EventBody:
         return []
 
     def flush(self) -> list[ServerSentEvent]:
-        """Return the events that the end of the bytes completes."""
         return self._decoder.flush()
 
     def document(self) -> object:

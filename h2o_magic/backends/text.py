@@ -57,7 +57,6 @@ class GrowingText:
 
     @property
     def shown(self) -> str:
-        """What was returned so far."""
         return "".join(self._shown)
 
     def add(self, text: str) -> str:

@@ -315,7 +315,7 @@ def test_nobody_there_is_told_after_one_try() -> None:
     with pytest.raises(ConnectionFailedError) as caught:
         detect(Endpoint(url))
     assert str(caught.value).startswith(f"no connection to {url}: Connection refused: ")
-    assert "`%h2o connect --scan` looks on this machine" in str(caught.value)
+    assert "`%h2o connect --scan` searches this machine" in str(caught.value)
 
 
 def test_a_silent_server_is_told_after_one_try() -> None:

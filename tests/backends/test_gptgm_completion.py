@@ -328,7 +328,7 @@ def test_an_error_of_the_server_is_raised_in_its_words(
 def test_a_page_that_is_not_found_is_an_error(host: ScriptedServer) -> None:
     host.script = script = GptGmScript()
     script.usual["settings"] = recorded("no-such-route")
-    with pytest.raises(StatusError, match="there is no gpt-gm server") as caught:
+    with pytest.raises(StatusError, match="no gpt-gm server found") as caught:
         whole(host)
     assert caught.value.status == 404
 

@@ -214,7 +214,7 @@ MET: dict[str, tuple[str, str | Error]] = {
     "login-required-settings-401": ("settings", NO_LOGIN),
     "base-path-wrong-path": (
         "create",
-        Error(StatusError, "Not found: there is no gpt-gm server at http:"),
+        Error(StatusError, "Not found: no gpt-gm server found at http:"),
     ),
 }
 

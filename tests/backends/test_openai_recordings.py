@@ -108,8 +108,8 @@ ADVICE = (
     ("dead_backend", (500,), "its log may say why"),
     ("engine_", (500,), "its log may say why"),
     ("error_first", (500,), "stub backend: no such model: the server failed"),
-    ("not_found", (404,), "there is no OpenAI-compatible server at http:"),
-    ("wrong_method", (404, 405), "there is no OpenAI-compatible server at http:"),
+    ("not_found", (404,), "no OpenAI-compatible server found at http:"),
+    ("wrong_method", (404, 405), "no OpenAI-compatible server found at http:"),
     ("models_trailing_slash", (307,), "not followed"),
     ("consecutive_roles", (500,), "Consecutive messages with the same role"),
 )

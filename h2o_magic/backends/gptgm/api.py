@@ -136,12 +136,10 @@ class GptGmClient:
             return reply.json(cleaned=True)
 
     def post(self, path: str, document: object) -> Any:
-        """Return the JSON document that answers `document`, sent to `path`."""
         with self._transport.send("POST", path, document=document) as reply:
             return reply.json()
 
     def close(self) -> None:
-        """Close the idle connections."""
         self._transport.close()
 
     def _try(self, method: str, path: str) -> None:

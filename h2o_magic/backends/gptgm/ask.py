@@ -61,7 +61,6 @@ def options(
     web_search_id: str = "",
     strict: bool = False,
 ) -> dict[str, Any]:
-    """Return the ``options`` of a question; None for an id makes a new one."""
     return {
         "id": _checked_uuid("id", id),
         "response_id": _checked_uuid("response_id", response_id),
@@ -143,13 +142,11 @@ class GptGmQuestion:
         return 0.0
 
     def explain(self, error: BackendError, client: GptGmClient) -> str:
-        """Return the message of `error`, with advice if there is any."""
         return explain(
             error, url=client.url, model=self.model, names_model=self._names_model
         )
 
     def _document(self, created: Created) -> dict[str, Any]:
-        """Return the body of ``POST /conversation/{id}``."""
         options = dict(self.options)
         if self.schema is not None and created.source and created.source.schema:
             options["json_schema"] = dict(self.schema)

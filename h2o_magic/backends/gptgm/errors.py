@@ -45,7 +45,6 @@ def repair_for(error: BackendError) -> str | None:
 
 
 def terms_missing(error: BackendError | None) -> bool:
-    """Return whether the server session has not accepted the terms."""
     return (
         isinstance(error, StatusError)
         and error.status == 405

@@ -75,7 +75,6 @@ def count_tokens(
 
 
 def models_of_api(document: object) -> list[ModelInfo]:
-    """Return the models of an answer of ``/api/models``."""
     return [
         _model(entry)
         for entry in (document if isinstance(document, list) else [])

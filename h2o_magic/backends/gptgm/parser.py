@@ -41,34 +41,19 @@ class GptGmParser(AnswerParser):
     def __init__(
         self, *, question: str = "", stop: tuple[str, ...] = (), full_text: bool = False
     ) -> None:
-        super().__init__()
+        super().__init__(_GrowingText(stop))
         self._question = question.strip()
         self._stop = stop
         self._full_text = full_text
-        self._growing = _GrowingText(stop)
         self._tokens: list[str] = []
         self._waiting: list[str] = []  # texts that came together, to be shown as one
         self._finished: Finished | None = None  # once the final event has come
 
     @property
     def text(self) -> str:
-        """The answer's text so far; that of the final event once it has come."""
-        return self._finished.text if self._finished else self._growing.shown
-
-    @property
-    def started(self) -> bool:
-        """Whether text was shown."""
-        return self._growing.started
-
-    @property
-    def ended(self) -> bool:
-        """Whether the final event has come; nothing comes after it."""
-        return self._finished is not None
-
-    done = ended
+        return self._finished.text if self._finished else super().text
 
     def end(self, lost: BackendError | None = None) -> Finished:
-        """Return the end, or raise why there is none; `lost` is what cut it off."""
         if self._finished:
             return self._finished
         self._refuse_foreign(lost)
@@ -88,13 +73,13 @@ class GptGmParser(AnswerParser):
 
     def _document(self, document: object) -> Iterator[Event]:
         for item in document if isinstance(document, list) else [document]:
-            if isinstance(item, dict) and not self.ended:
+            if isinstance(item, dict) and not self.done:
                 yield from self._take(item)
 
     def _rest(self) -> Iterator[Event]:
         if not self._finished:
             yield from self._grow()
-            if rest := self._growing.rest():
+            if rest := self._answer.rest():
                 yield TextDelta(rest)
 
     def _take(self, document: Mapping[str, Any]) -> Iterator[Event]:
@@ -110,12 +95,11 @@ class GptGmParser(AnswerParser):
             yield from self._final(final, document.get("details"))
 
     def _grow(self) -> Iterator[Event]:
-        if ready := self._growing.add("".join(self._waiting)):
+        if ready := self._answer.add("".join(self._waiting)):
             yield TextDelta(ready)
         self._waiting.clear()
 
     def _token(self, token: object) -> str:
-        """Return what a token adds to the answer."""
         if not isinstance(token, dict) or not isinstance(token.get("text"), str):
             return ""
         self.chunks += 1
@@ -133,8 +117,8 @@ class GptGmParser(AnswerParser):
         text = _clean(text, self._stop)
         said = details.get("finish_reason")  # without details, it is an end
         reason = _REASONS.get(str(said), "unknown") if said else "end"
-        shown = self._growing.shown
-        self._finished = Finished(text, reason)
+        shown = self._answer.shown
+        self._finished, self.done = Finished(text, reason), True
         if not text.startswith(shown):
             yield Replaced(text)
         elif len(text) > len(shown):
@@ -155,7 +139,7 @@ class GptGmParser(AnswerParser):
         return generated
 
     def _fail(self, report: object) -> Iterator[Event]:
-        if self.ended:
+        if self.done:
             return  # the answer is complete
         if isinstance(report, str):
             try:
@@ -180,7 +164,6 @@ class _GrowingText(GrowingText):
     """
 
     def add(self, text: str) -> str:
-        """Take the next token's text and return what can be shown now."""
         text = self._held + text
         if not self._shown:
             text = text.lstrip()
@@ -193,7 +176,6 @@ class _GrowingText(GrowingText):
         return self._show(kept)
 
     def rest(self) -> str:
-        """Return what was held back; the answer has ended without its final event."""
         self._held = self._held.rstrip()
         return super().rest()
 

@@ -70,7 +70,6 @@ class OpenAIClient:
             return read(document)
 
     def model(self, name: str) -> Any:
-        """Return what the server says about one model, as a JSON document."""
         path = f"{self._api}/models/{quote(name, safe='')}"
         with self._transport.send("GET", path) as reply:
             return reply.json(cleaned=True)
@@ -96,5 +95,4 @@ class OpenAIClient:
             return reply.json()
 
     def close(self) -> None:
-        """Close the idle connections."""
         self._transport.close()

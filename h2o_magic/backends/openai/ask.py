@@ -34,7 +34,6 @@ class OpenAIQuestion:
     def answer(
         self, client: OpenAIClient, cancellation: Cancellation
     ) -> Generator[Event, None, None]:
-        """Send the question once, and yield the answer's events."""
         request = self._request
         if self._body is None:
             self._body = body_for(client, request, cancellation)
@@ -49,7 +48,6 @@ class OpenAIQuestion:
             yield from parser.read(reply, client.timeouts)
 
     def retry_after(self, error: BackendError) -> float | None:
-        """Return when to ask again; None to give up."""
         if is_busy(error, self._body):
             self._busy += 1
             return self._retry.delay(self._busy, error)
@@ -60,7 +58,6 @@ class OpenAIQuestion:
         return 0.0
 
     def explain(self, error: BackendError, client: OpenAIClient) -> str:
-        """Return the message of `error`, with advice if there is any."""
         names = partial(_names, client)
         info = RequestInfo(client.url, self._request.model, self._body, names)
         return explain(error, info)

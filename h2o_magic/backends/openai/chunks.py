@@ -77,7 +77,6 @@ def error_of(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def texts_of(delta: Mapping[str, Any]) -> tuple[str, str]:
-    """Return what a delta, or a message, adds to the reasoning and to the answer."""
     content = delta.get("content")
     parts: list[object] = []
     if isinstance(content, list):  # Mistral
@@ -101,7 +100,6 @@ def _reasoning(value: object) -> str:
 
 
 def _text(content: object) -> str:
-    """Return the text of a content: a text, or a list with parts of text."""
     if isinstance(content, list):
         parts = (part.get("text") for part in content if isinstance(part, dict))
         return "".join(part for part in parts if isinstance(part, str))
@@ -140,11 +138,9 @@ class AnswerFacts:
 
     @property
     def usage(self) -> Usage:
-        """The counts and times so far."""
         return Usage(**self._usage)
 
     def add_usage(self, chunk: Mapping[str, Any]) -> None:
-        """Take the counts and times of a chunk, if it has any."""
         counts, times = chunk.get("usage"), chunk.get("timings")
         ours = chunk.get("h2o_magic")
         found: dict[str, float | None] = {}

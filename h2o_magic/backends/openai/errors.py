@@ -102,7 +102,6 @@ def refusal_words(error: BackendError) -> str:
 
 
 def explain(error: BackendError, info: RequestInfo) -> str:
-    """Return an error's message with advice, if there is any."""
     if isinstance(error, GenerationError) and not error.partial:
         advice = _about_request(str(error), info)
         return _joined(str(error), advice) if advice else str(error)
@@ -125,7 +124,6 @@ def _refusal(error: StatusError, info: RequestInfo) -> str:
 
 
 def _about_request(said: str, info: RequestInfo) -> str:
-    """Return what to change in the request, if the server's words tell that."""
     field = info.body.refused(said) if info.body is not None else None
     if info.body is not None and field is not None and field in info.body.origins:
         return f"leave out `{info.body.origins[field]}`, or give it another value"
@@ -133,7 +131,6 @@ def _about_request(said: str, info: RequestInfo) -> str:
 
 
 def _about_model(said: str, info: RequestInfo) -> str:
-    """Return the message where the server says that it has no such model."""
     names = list(info.names())
     if info.model in names:
         return _joined(said, "the server lists the model; its log may say why")

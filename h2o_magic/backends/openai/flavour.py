@@ -66,7 +66,6 @@ def split_address(url: object) -> tuple[str, str]:
 
 
 def entries_of(document: object) -> Iterator[dict[str, Any]]:
-    """Yield the entries of a list of models that name a model."""
     data = document.get("data") if isinstance(document, dict) else document
     for entry in data if isinstance(data, list) else []:
         named = entry.get("id") if isinstance(entry, dict) else None
@@ -88,7 +87,6 @@ def enforces(schema: object, flavour: Flavour) -> bool:
 
 
 def _parts(schema: object) -> Iterator[Mapping[str, Any]]:
-    """Yield a schema and all schemas inside it."""
     waiting = [schema]
     while waiting:
         part = waiting.pop()

@@ -49,7 +49,6 @@ def models_of(document: object) -> list[ModelInfo]:
 
 
 def model_of(entry: Mapping[str, Any]) -> ModelInfo:
-    """Return what an entry of the list says about a model."""
     meta = entry.get("meta")
     meta = meta if isinstance(meta, dict) else {}
     weights = [*map(entry.get, _WEIGHTS), meta.get("ftype")]

@@ -84,8 +84,7 @@ class OpenAIParser(AnswerParser):
     _expected = "an answer of an OpenAI-compatible server"
 
     def __init__(self, *, stop: tuple[str, ...] = (), schema: bool = False) -> None:
-        super().__init__()
-        self._answer = GrowingText(stop)
+        super().__init__(GrowingText(stop))
         self._reasoning = GrowingText()
         self._growing = self._answer  # that which the new pieces belong to
         self._pieces: list[str] = []
@@ -93,19 +92,12 @@ class OpenAIParser(AnswerParser):
         self._reason: str | None = None
         self._stop_reason: object = None
         self._went_on = False  # after a reason to end
-        self._done = False
         self._unread = ""  # what of the answer could not be read, in words
         self._unread_before_flush = ""
 
     @property
-    def text(self) -> str:
-        """The answer's text so far."""
-        return self._answer.shown
-
-    @property
     def started(self) -> bool:
-        """Whether text of the answer or of the reasoning came."""
-        return self._answer.started or self._reasoning.started
+        return super().started or self._reasoning.started
 
     @property
     def ended(self) -> bool:
@@ -113,22 +105,15 @@ class OpenAIParser(AnswerParser):
 
         A reason before the first text, or before more text, does not say so.
         """
-        if self._done:
+        if self.done:
             return self.started or self._reason is not None
         return self._reason is not None and self.started and not self._went_on
 
-    @property
-    def done(self) -> bool:
-        """Whether the server said that nothing more comes."""
-        return self._done
-
     def flush(self) -> Iterator[Event]:
-        """Yield what remains at the end of the body, or at a cut."""
         self._unread_before_flush = self._unread
         yield from super().flush()
 
     def end(self, lost: BackendError | None = None) -> Finished:
-        """Return the end, or raise why there is none; `lost` is what cut it off."""
         self._refuse_foreign(lost)
         # Half an event at a cut is not an error in itself.
         unread = self._unread if lost is None else self._unread_before_flush
@@ -158,7 +143,7 @@ class OpenAIParser(AnswerParser):
         for event in events:
             if event.error is not None or event.event == "error":
                 yield from self._fail(event.error or event.data)
-            elif event.event not in _PINGS and not self._done:
+            elif event.event not in _PINGS and not self.done:
                 for value in self._values(event.data):
                     yield from self._take(value)
         yield from self._grow()
@@ -194,7 +179,7 @@ class OpenAIParser(AnswerParser):
 
     def _take(self, value: object) -> Iterator[Event]:
         if value is DONE:
-            self._done = True
+            self.done = True
         if not isinstance(value, dict):
             return
         if (error := error_of(value)) is not None:

@@ -61,7 +61,6 @@ def needs_flavour(request: ChatRequest) -> bool:
 
 
 def make_body(request: ChatRequest, flavour: Flavour, server: str) -> Body:
-    """Return the body of a question."""
     fields, origins = _fields(request.parameters, flavour, server)
     document: dict[str, Any] = {
         "model": request.model,
