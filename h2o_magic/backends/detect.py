@@ -80,10 +80,10 @@ def detect(
             if path not in answers:
                 answers[path] = _ask(http, path, first=not answers)
             others = [a for a in answers.values() if a.path != path]
-            found = _judged(answers[path], others, dialects)
+            found = _recognised(answers[path], others, dialects)
             if found is not None:
                 return found
-    raise _nothing(endpoint, list(answers.values()))
+    raise _unsupported(endpoint, list(answers.values()))
 
 
 def _probes(
@@ -139,7 +139,7 @@ def _cut(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
-def _judged(
+def _recognised(
     answer: ProbeAnswer, others: Sequence[ProbeAnswer], dialects: Iterable[Dialect]
 ) -> Found | None:
     # The errors of chat-ui are like those of an OpenAI-compatible server.
@@ -168,7 +168,7 @@ def _is_chat_ui(answer: ProbeAnswer) -> bool:
     )
 
 
-def _nothing(
+def _unsupported(
     endpoint: Endpoint, answers: Sequence[ProbeAnswer]
 ) -> ConfigurationError | ProtocolError:
     for answer in filter(_is_chat_ui, answers):

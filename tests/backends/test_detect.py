@@ -235,7 +235,7 @@ def test_the_local_server_itself_is_known_with_its_key_and_without(home: Path) -
 # Nothing fits
 
 
-def test_what_was_tried_is_told_in_one_line() -> None:
+def test_what_was_tried_is_reported_in_one_line() -> None:
     answers: Mapping[str, Answer] = {
         "/api/models": NOTHING,
         "/v1/models": answer(b"<title>Welcome</title>", content_type="text/html"),
@@ -287,7 +287,7 @@ def test_who_refuses_everything_alike_wants_a_key(key: str | None) -> None:
     assert len(calls) == 3
 
 
-def test_a_redirect_is_reported_and_neither_followed_nor_told_the_key() -> None:
+def test_a_redirect_is_reported_and_neither_followed_nor_given_the_key() -> None:
     with serving(lambda _: document({"data": []})) as other:
         target = f"{other.url}/v1/models?secret=1"
         away = answer(b"", status=307, headers={"Location": target})
@@ -309,7 +309,7 @@ def test_the_key_goes_along_and_is_not_shown_when_the_server_sends_it_back() -> 
     assert KEY not in said
 
 
-def test_nobody_there_is_told_after_one_try() -> None:
+def test_nobody_there_is_reported_after_one_try() -> None:
     with serving(lambda _: NOTHING) as server:
         url = f"{server.url}/lab"
     with pytest.raises(ConnectionFailedError) as caught:
@@ -318,7 +318,7 @@ def test_nobody_there_is_told_after_one_try() -> None:
     assert "`%h2o connect --scan` searches this machine" in str(caught.value)
 
 
-def test_a_silent_server_is_told_after_one_try() -> None:
+def test_a_silent_server_is_reported_after_one_try() -> None:
     silent = Answer(b"", end="hold")
     with serving(lambda _: silent) as server, pytest.raises(TimedOutError):
         detect(Endpoint(server.url), timeouts=Timeouts(first_byte=0.1))

@@ -458,7 +458,7 @@ def test_the_default_server_is_the_local_one_with_its_token(
     assert {r.headers["authorization"] for r in host.requests} == {"Bearer tok-1"}
 
 
-def test_a_local_server_that_does_not_start_is_told_as_it_is(
+def test_a_local_server_that_does_not_start_is_reported_as_it_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked = []

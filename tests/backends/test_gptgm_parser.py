@@ -388,7 +388,7 @@ def test_a_document_without_end_is_given_up() -> None:
         ([5], "unknown"),
     ],
 )
-def test_the_reason_of_the_end_is_told(said: Any, reason: str) -> None:
+def test_the_reason_of_the_end_is_reported(said: Any, reason: str) -> None:
     out = read(sse(final("a", {"finish_reason": said})))
     assert isinstance(out[-1], Finished)
     assert out[-1].reason == reason

@@ -207,7 +207,7 @@ def test_other_choices_and_text_after_done_are_not_the_answer() -> None:
         ("function_call", "asked for a function"),
     ],
 )
-def test_an_end_without_an_answer_is_told_in_words(reason: str, words: str) -> None:
+def test_an_end_without_an_answer_is_reported_in_words(reason: str, words: str) -> None:
     events, error = failure(sse(said("par"), chunk({}, reason), DONE))
     assert text(events) == "par"
     assert isinstance(error, GenerationError)

@@ -346,7 +346,7 @@ def test_a_mistake_in_connecting_is_one_line(folder: Path) -> None:
     assert "ZeroDivisionError" in one_line(caught.value)
 
 
-def test_a_backend_that_fails_everywhere_is_told_of_and_can_be_left(
+def test_a_backend_that_fails_everywhere_is_reported_and_can_be_left(
     folder: Path,
 ) -> None:
     backend = odd(folder, connect="lambda url, token: object()").connect("a", None)
@@ -378,7 +378,7 @@ class B(Backend):
 """
 
 
-def test_an_answer_that_fails_is_told_of_and_closed(folder: Path) -> None:
+def test_an_answer_that_fails_is_reported_and_closed(folder: Path) -> None:
     code = f"{HEAD}{BACKEND}{GOOD}".format(
         connect="lambda url, token: B()", recognise="None"
     )

@@ -68,7 +68,7 @@ def create_completion(
     """Ask a gpt-gm server and return its answer.
 
     A new server conversation is made for each call and deleted after it. The arguments
-    are checked at once; the server is asked when the first token is.
+    are checked at once; the request is sent when the first token is read.
 
     Parameters
     ----------

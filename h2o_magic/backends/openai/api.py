@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from h2o_magic.backends.http import Cancellation, Endpoint, Reply, Timeouts, Transport
-from h2o_magic.backends.openai.flavour import Flavour, flavour_of, split_address
+from h2o_magic.backends.openai.flavour import flavour_of, split_address
 from h2o_magic.errors import ProtocolError, StatusError
 
 # Some servers answer with a document although a stream was asked for.
@@ -26,7 +26,7 @@ class OpenAIClient:
 
     Attributes
     ----------
-    known_flavour : Flavour or None
+    known_flavour : str or None
         What the server is; None until its list of models was read.
     """
 
@@ -35,7 +35,7 @@ class OpenAIClient:
         url: str,
         token: str | None,
         timeouts: Timeouts,
-        flavour: Flavour | None = None,
+        flavour: str | None = None,
     ) -> None:
         root, self._api = split_address(url)
         self.url = url
@@ -74,7 +74,7 @@ class OpenAIClient:
         with self._transport.send("GET", path) as reply:
             return reply.json(cleaned=True)
 
-    def flavour(self, cancellation: Cancellation | None = None) -> Flavour:
+    def flavour(self, cancellation: Cancellation | None = None) -> str:
         """Return what the server is; its list of models is requested for that once."""
         if self.known_flavour is None:
             try:

@@ -10,38 +10,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any
 from urllib.parse import urlsplit
 
 from h2o_magic.config.url import check_base_url
 
-#: "standard" is a server of which nothing is known but the dialect.
-Flavour: TypeAlias = Literal[
-    "standard",
-    "vllm",
-    "llamacpp",
-    "llama_cpp_server",
-    "fastchat",
-    "h2ogpt",
-    "ollama",
-    "lmstudio",
-    "h2o_magic",
-]
-
-_OWNERS: dict[str, Flavour] = {
-    "vllm": "vllm",
-    "llamacpp": "llamacpp",
-    "me": "llama_cpp_server",
-    "fastchat": "fastchat",
-    "h2o.ai": "h2ogpt",
-    "library": "ollama",
-    "organization_owner": "lmstudio",
-    "h2o_magic": "h2o_magic",
-}
+#: Each flavour with the program's name, and its ``owned_by``. A server of which nothing
+#: is known but the dialect is "standard".
+_PROGRAMS = (
+    ("vllm", "vLLM", "vllm"),
+    ("llamacpp", "llama.cpp", "llamacpp"),
+    ("llama_cpp_server", "llama-cpp-python", "me"),
+    ("fastchat", "FastChat", "fastchat"),
+    ("h2ogpt", "h2oGPT", "h2o.ai"),
+    ("ollama", "Ollama", "library"),
+    ("lmstudio", "LM Studio", "organization_owner"),
+    ("h2o_magic", "h2o_magic", "h2o_magic"),
+)
+#: The names of the programs, by flavour.
+ENGINES = {flavour: name for flavour, name, _ in _PROGRAMS}
+_OWNERS = {owner: flavour for flavour, _, owner in _PROGRAMS}
 
 #: Enforce a JSON schema: vLLM's engine, and those that are built on llama.cpp. Servers
 #: of this package say it themselves, with each answer.
-_ENFORCING: frozenset[Flavour] = frozenset({"vllm", "llamacpp", "ollama", "lmstudio"})
+_ENFORCING = frozenset({"vllm", "llamacpp", "ollama", "lmstudio"})
 #: The parts of a schema that all of them enforce, and those that need nothing. Of
 #: others (``not``, ``pattern`` without anchors, ``if``) llama.cpp only logs a warning.
 _ENFORCED = {
@@ -73,13 +65,13 @@ def entries_of(document: object) -> Iterator[dict[str, Any]]:
             yield entry
 
 
-def flavour_of(document: object) -> Flavour:
+def flavour_of(document: object) -> str:
     """Return the flavour of the server that sent this list of models."""
     owners = (str(entry.get("owned_by")).lower() for entry in entries_of(document))
     return next((_OWNERS[owner] for owner in owners if owner in _OWNERS), "standard")
 
 
-def enforces(schema: object, flavour: Flavour) -> bool:
+def enforces(schema: object, flavour: str) -> bool:
     """Return whether servers of a flavour are known to enforce all of `schema`."""
     if schema is None or flavour not in _ENFORCING:
         return False

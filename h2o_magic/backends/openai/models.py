@@ -13,7 +13,7 @@ from typing import Any
 from h2o_magic.backends.base import ModelInfo
 from h2o_magic.backends.http_backend import message_items
 from h2o_magic.backends.openai.api import OpenAIClient
-from h2o_magic.backends.openai.flavour import Flavour, entries_of
+from h2o_magic.backends.openai.flavour import entries_of
 from h2o_magic.backends.own_server import count, text_of
 from h2o_magic.chat.messages import Message
 from h2o_magic.config.parameter import Value
@@ -131,7 +131,7 @@ def _count_ours(client: OpenAIClient, model: str, items: _Items) -> int | None:
     return count(_get(answer, "tokens"))
 
 
-_COUNTERS: Mapping[Flavour, Callable[[OpenAIClient, str, _Items], int | None]] = {
+_COUNTERS: Mapping[str, Callable[[OpenAIClient, str, _Items], int | None]] = {
     "vllm": _count_vllm,
     "llamacpp": _count_llamacpp,
     "h2o_magic": _count_ours,

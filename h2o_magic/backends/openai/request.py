@@ -15,7 +15,6 @@ from typing import Any
 
 from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.http_backend import message_items
-from h2o_magic.backends.openai.flavour import Flavour
 from h2o_magic.config.parameter import Value
 from h2o_magic.config.parameters import PARAMETERS
 from h2o_magic.errors import ParameterError
@@ -60,7 +59,7 @@ def needs_flavour(request: ChatRequest) -> bool:
     return request.schema is not None or request.strict or any(differs)
 
 
-def make_body(request: ChatRequest, flavour: Flavour, server: str) -> Body:
+def make_body(request: ChatRequest, flavour: str, server: str) -> Body:
     fields, origins = _fields(request.parameters, flavour, server)
     document: dict[str, Any] = {
         "model": request.model,
@@ -85,7 +84,7 @@ def make_body(request: ChatRequest, flavour: Flavour, server: str) -> Body:
 
 
 def _fields(
-    parameters: Mapping[str, Value], flavour: Flavour, server: str
+    parameters: Mapping[str, Value], flavour: str, server: str
 ) -> tuple[dict[str, Value], dict[str, str]]:
     """Return the fields of parameters, and the parameter that each expresses."""
     fields: dict[str, Value] = {}
@@ -107,7 +106,7 @@ def _extra(parameters: Mapping[str, Value]) -> Mapping[str, Any]:
     return extra if isinstance(extra, Mapping) else {}
 
 
-def _refuse_twice(field: str, document: Mapping[str, Any], flavour: Flavour) -> None:
+def _refuse_twice(field: str, document: Mapping[str, Any], flavour: str) -> None:
     """Refuse a field of `extra` that an option sets, or the question itself."""
     known = {_NEW_LENGTH: PARAMETERS["max_new_tokens"]}
     known |= {
@@ -126,7 +125,7 @@ def _refuse_twice(field: str, document: Mapping[str, Any], flavour: Flavour) -> 
         )
 
 
-def _unknown(name: str, value: Value, flavour: Flavour, server: str) -> ParameterError:
+def _unknown(name: str, value: Value, flavour: str, server: str) -> ParameterError:
     which = "an OpenAI-compatible server" if flavour == "standard" else flavour
     option = json.dumps({name: value})
     return ParameterError(
