@@ -163,18 +163,10 @@ class ProbeAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What is known about a server that a dialect has recognised.
+    """What is known about a server that a dialect has recognised."""
 
-    Attributes
-    ----------
-    engine : str
-        The program that answers; empty if unknown.
-    models : int or None
-        How many models it listed; None if it did not.
-    """
-
-    engine: str = ""
-    models: int | None = None
+    engine: str = ""  # the program that answers, if it is known
+    models: int | None = None  # how many it listed, if it did
 
 
 #: Judges an answer, given the answers to earlier probes.

@@ -31,27 +31,13 @@ _SHOWN = 100  # characters of an answer that no dialect recognises
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a server was detected to be.
-
-    Attributes
-    ----------
-    dialect : str
-        The name of its dialect.
-    engine : str
-        The program that answers; empty if unknown.
-    models : int or None
-        How many models it listed; None if it did not.
-    refused : bool
-        True if it requires a key, or another one.
-    how : str
-        The answer by which it was recognised.
-    """
+    """What a server was detected to be."""
 
     dialect: str
-    engine: str = ""
-    models: int | None = None
-    refused: bool = False
-    how: str = ""
+    engine: str = ""  # the program that answers, if it is known
+    models: int | None = None  # how many it listed, if it did
+    refused: bool = False  # whether it requires a key, or another one
+    how: str = ""  # the answer by which it was recognised
 
     @property
     def kind(self) -> str:

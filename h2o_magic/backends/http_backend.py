@@ -110,10 +110,7 @@ class HttpBackend(Backend, Generic[_Client]):
 
 
 def check_types(kind: type, **values: object) -> None:
-    """Refuse the first of the named values that is not a `kind`.
-
-    Python would take the text ``"false"`` for true.
-    """
+    # Python would take the text "false" for true.
     for name, value in values.items():
         if not isinstance(value, kind):
             raise ParameterError(f"`{name}` must be a {kind.__name__}, got {value!r}")

@@ -16,11 +16,7 @@ _LONGEST_NOTICE = 200  # characters
 
 
 def source_of(document: Mapping[str, Any]) -> Source | None:
-    """Return what answers, if `document` says so.
-
-    Its `schema` says, in the reply to a new conversation, that the server can enforce
-    a JSON schema; in the final event, that it did.
-    """
+    """Return what answers, if `document` says so; with whether it supports schemas."""
     ours = _ours(document)
     model = ours.get("model")
     if not isinstance(model, str):

@@ -31,15 +31,7 @@ BROKE_OFF = "the answer broke off, so its end is missing: ask again"
 
 
 class AnswerParser(ABC):
-    """Turns the body of one answer into events.
-
-    Attributes
-    ----------
-    chunks : int
-        How many pieces of the answer came.
-    done : bool
-        Whether the server said that nothing more comes.
-    """
+    """Turns the body of one answer into events."""
 
     #: What the body should be, for errors.
     _expected: str
@@ -47,8 +39,8 @@ class AnswerParser(ABC):
     def __init__(self, answer: GrowingText) -> None:
         self._body = EventBody()
         self._answer = answer
-        self.chunks = 0
-        self.done = False
+        self.chunks = 0  # how many pieces of the answer came
+        self.done = False  # whether the server said that nothing more comes
 
     @property
     def text(self) -> str:

@@ -27,10 +27,7 @@ def names() -> tuple[str, ...]:
 
 
 def find(name: str) -> Dialect:
-    """Return a dialect by its name.
-
-    Raises a ConfigurationError if it is unknown, or its plug-in cannot be used.
-    """
+    """Return a dialect by its name; raises a ConfigurationError if it is unusable."""
     if name in _BUILT_IN:
         dialect: Dialect = import_module(_BUILT_IN[name]).DIALECT
         return dialect
@@ -58,11 +55,7 @@ def label(name: str) -> str:
 
 
 def connect(name: str, url: str, token: str | None = None) -> Backend:
-    """Return a backend for a server; nothing is sent before it is used.
-
-    Raises a ConfigurationError if the dialect is unknown, or the address or the key
-    cannot be used.
-    """
+    """Return a backend for a server; nothing is sent before it is used."""
     return find(name).connect(url, token)
 
 

@@ -8,9 +8,9 @@ from h2o_magic.backends.error_advice import explaining_errors
 from h2o_magic.backends.gptgm.ask import (
     GptGmQuestion,
     conversation_text,
+    explain,
     first_turn_text,
 )
-from h2o_magic.backends.gptgm.errors import explain
 from h2o_magic.backends.retry import DEFAULT_RETRY_POLICY, RetryPolicy
 from h2o_magic.chat.messages import assistant, system, user
 from h2o_magic.errors import (

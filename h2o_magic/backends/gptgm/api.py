@@ -50,10 +50,7 @@ class Created:
 
 
 class GptGmClient:
-    """One session with a gpt-gm server: its cookie, and whether the terms are accepted.
-
-    `share` lets the server share the conversations with the models' authors.
-    """
+    """One session with a gpt-gm server: its cookie, and its accepted terms."""
 
     def __init__(
         self, endpoint: Endpoint, *, share: bool = False, timeouts: Timeouts

@@ -1,4 +1,4 @@
-"""One question to a gpt-gm server: a conversation of its own, deleted afterwards."""
+"""One question to a gpt-gm server, in a conversation of its own; what failures mean."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from h2o_magic.backends.error_advice import COMMON, Row, message_of, refusal_message
 from h2o_magic.backends.gptgm.api import Created, GptGmClient
-from h2o_magic.backends.gptgm.errors import explain, is_busy, repair_for, terms_missing
 from h2o_magic.backends.gptgm.parser import GptGmParser
 from h2o_magic.backends.http import Cancellation
-from h2o_magic.backends.retry import DEFAULT_RETRY_POLICY, RetryPolicy
+from h2o_magic.backends.retry import DEFAULT_RETRY_POLICY, RetryPolicy, requested_wait
 from h2o_magic.chat.events import Event, Finished
 from h2o_magic.chat.messages import Message
 from h2o_magic.config.parameter import Value
@@ -27,6 +27,19 @@ _INSTRUCTION = (
     "This is a conversation between a user and an AI assistant. Respond to the latest "
     "message, and refer to the earlier ones where needed."
 )
+# The failures are those of chat-ui of June 2023 and text-generation-inference 0.9.
+_BUSY_STATUSES = {429, 502, 503, 504}
+_ADVICE: tuple[Row, ...] = (
+    (403, "referer", "the server has another address; connect to that one"),
+    (404, "conversation not found", "the server does not keep its conversations"),
+    (405, "modal", "the server does not keep its sessions; its log may say why"),
+    (422, "", ""),
+    (424, "", ""),
+    *COMMON,
+)
+# What chat-ui says about a model that it does not know, and about much else.
+_NO_WORDS = (500, "Internal Error")
+_USUAL_WAIT = 60.0  # seconds; chat-ui counts the messages of the last minute
 
 
 def conversation_text(messages: Sequence[Message]) -> str:
@@ -101,7 +114,7 @@ class GptGmQuestion:
     ) -> Generator[Event, None, None]:
         """Make a conversation, ask in it, yield the answer, and delete it."""
         self._names_model = True
-        if terms_missing(self._failure):
+        if _terms_missing(self._failure):
             client.forget_terms()
         client.accept_terms(self.model, cancellation)
         created = client.create(self.model, self.messages[:-1], cancellation)
@@ -132,10 +145,10 @@ class GptGmQuestion:
     def retry_after(self, error: BackendError) -> float | None:
         """Return when to ask again: once for each repair, a busy server as `retry`."""
         self._failure = error
-        if is_busy(error):
+        if _is_busy(error):
             self._busy += 1
             return self.retry.delay(self._busy, error)
-        repair = repair_for(error)
+        repair = _repair_for(error)
         if repair is None or repair in self._repaired:
             return None
         self._repaired.add(repair)
@@ -162,3 +175,49 @@ class GptGmQuestion:
             "stream": True,
             "options": options,
         }
+
+
+def _is_busy(error: BackendError) -> bool:
+    """Return whether the server may answer after a wait."""
+    if isinstance(error, GenerationError):
+        return error.error_type == "overloaded"
+    if not isinstance(error, StatusError) or error.status not in _BUSY_STATUSES:
+        return False
+    waits = requested_wait(error) is not None or "overloaded" in error.server_message
+    return error.status != 429 or waits
+
+
+def _repair_for(error: BackendError) -> str | None:
+    """Return the name of what a second try may repair; None if nothing."""
+    if _terms_missing(error):
+        return "terms"
+    failed = isinstance(error, GenerationError) and error.error_type == "generation"
+    if failed or (isinstance(error, StatusError) and error.status == 424):
+        return "generation"
+    return None
+
+
+def _terms_missing(error: BackendError | None) -> bool:
+    return (
+        isinstance(error, StatusError)
+        and error.status == 405
+        and "modal" in error.server_message.lower()
+    )
+
+
+def explain(
+    error: BackendError, *, url: str, model: str = "", names_model: bool = False
+) -> str:
+    """Return an error's message with advice, if there is any.
+
+    `names_model` is true if the request that failed was one that names the model.
+    """
+
+    def refusal(error: StatusError) -> str:
+        if names_model and (error.status, error.server_message) == _NO_WORDS:
+            hint = f"perhaps it does not have the model {model!r}; see what it offers"
+            return f"{error}: {hint}"
+        facts = {"url": url, "model": model, "kind": "gpt-gm server"}
+        return refusal_message(error, _ADVICE, usual_wait=_USUAL_WAIT, **facts)
+
+    return message_of(error, refusal)

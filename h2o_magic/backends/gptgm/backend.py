@@ -15,8 +15,7 @@ from h2o_magic.backends.base import (
 )
 from h2o_magic.backends.error_advice import explaining_errors
 from h2o_magic.backends.gptgm.api import GptGmClient
-from h2o_magic.backends.gptgm.ask import GptGmQuestion, options
-from h2o_magic.backends.gptgm.errors import explain
+from h2o_magic.backends.gptgm.ask import GptGmQuestion, explain, options
 from h2o_magic.backends.gptgm.models import (
     count_tokens,
     list_models,
@@ -32,8 +31,7 @@ from h2o_magic.config.parameters import resolve
 class GptGmBackend(HttpBackend[GptGmClient]):
     """A gpt-gm server, which gets a new conversation for each question.
 
-    `share` lets the server share the conversations with the models' authors; the other
-    options are those of :class:`.http_backend.HttpBackend`.
+    `share` lets the server share the conversations with the models' authors.
     """
 
     dialect = "gpt-gm"
@@ -56,7 +54,6 @@ class GptGmBackend(HttpBackend[GptGmClient]):
             return list_models(client)
 
     def count_tokens(self, model: str, messages: Sequence[Message]) -> int | None:
-        """Return how many tokens `model` would read; only our own servers can count."""
         client, named = self.connect(), service_id(model)
         with explaining_errors(partial(explain, url=client.url, model=named)):
             return count_tokens(client, named, messages)

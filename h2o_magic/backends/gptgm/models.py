@@ -55,10 +55,7 @@ def list_models(client: GptGmClient) -> list[ModelInfo]:
 def count_tokens(
     client: GptGmClient, model: str, messages: Sequence[Message]
 ) -> int | None:
-    """Return how many tokens `model` would read; None if the server cannot count.
-
-    The messages are sent to servers of this package only.
-    """
+    """Return how many tokens `model` would read; sent only to our own servers."""
     try:
         health = client.get("/health")
         if not isinstance(health, dict) or not isinstance(health.get("instance"), str):

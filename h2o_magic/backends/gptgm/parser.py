@@ -181,10 +181,7 @@ class _GrowingText(GrowingText):
 
 
 def _clean(text: str, stop: Iterable[str]) -> str:
-    """Return a final text without markers, stop texts and outer white space.
-
-    Each stop text, and each end marker, is cut off the end once.
-    """
+    """Return a final text with each stop text and end marker cut off its end once."""
     text = join_surrogates(text).lstrip().removeprefix(_START_MARKER).lstrip()
     ends = [*stop, *_END_MARKERS]
     while found := _end_of(text, ends):

@@ -22,13 +22,7 @@ _NO_LIST = frozenset({400, 401, 403, 404, 405, 500, 501})
 
 
 class OpenAIClient:
-    """A client of one OpenAI-compatible server; any threads may use it at once.
-
-    Attributes
-    ----------
-    known_flavour : str or None
-        What the server is; None until its list of models was read.
-    """
+    """A client of one OpenAI-compatible server; any threads may use it at once."""
 
     def __init__(
         self,
@@ -41,7 +35,7 @@ class OpenAIClient:
         self.url = url
         self.timeouts = timeouts
         self._transport = Transport(Endpoint(root, token or None), timeouts=timeouts)
-        self.known_flavour = flavour
+        self.known_flavour = flavour  # None until its list of models was read
 
     def ask(self, document: Mapping[str, Any], cancellation: Cancellation) -> Reply:
         """Send a question and return the answer, whose body is not read yet."""
@@ -87,10 +81,7 @@ class OpenAIClient:
         return self.known_flavour or "standard"
 
     def post(self, path: str, document: object) -> Any:
-        """Return the JSON document that answers `document`, sent to the root's `path`.
-
-        Those calls are not part of the API, and so not below its version.
-        """
+        # These calls are not part of the API, and so not below its version.
         with self._transport.send("POST", path, document=document) as reply:
             return reply.json()
 

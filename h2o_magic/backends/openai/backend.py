@@ -42,10 +42,7 @@ from h2o_magic.errors import BackendError
 
 
 class OpenAIBackend(HttpBackend[OpenAIClient]):
-    """An OpenAI-compatible server; its address may end with ``/v1``, or not.
-
-    The parameters are those of :class:`.http_backend.HttpBackend`.
-    """
+    """An OpenAI-compatible server; its address may end with ``/v1``, or not."""
 
     #: What detection and lists of servers call this protocol.
     dialect = "openai"
@@ -56,11 +53,6 @@ class OpenAIBackend(HttpBackend[OpenAIClient]):
             return client.models(read=models_of)
 
     def model(self, name: str = "") -> ModelInfo | None:
-        """Return what the server says about one model; None if nothing.
-
-        An empty `name` is the default of a server of this package, once it is known to
-        be one.
-        """
         client = self.connect()
         if client.known_flavour != "h2o_magic":
             return super().model(name)
@@ -69,11 +61,6 @@ class OpenAIBackend(HttpBackend[OpenAIClient]):
         return next(map(model_of, entries_of([document])), None)
 
     def count_tokens(self, model: str, messages: Sequence[Message]) -> int | None:
-        """Return how many tokens the model would read of `messages`.
-
-        None if the server has no call for that: all but vLLM, llama.cpp and servers of
-        this package.
-        """
         client = self.connect()
         with explaining_errors(partial(explain, info=RequestInfo(client.url, model))):
             return count_tokens(client, model, messages)

@@ -120,10 +120,7 @@ class AnswerFacts:
         self._usage: dict[str, Any] = {}
 
     def source(self, chunk: Mapping[str, Any]) -> Source | None:
-        """Return what answers, if a chunk says it for the first time, or anew.
-
-        A server of this package says more than a name, in its first and last chunk.
-        """
+        """Return what answers, if a chunk says it for the first time, or anew."""
         found = source_of(chunk)
         if found is not None:
             self._ours = True

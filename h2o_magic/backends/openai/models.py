@@ -94,10 +94,7 @@ def _first_count(values: list[Any]) -> int | None:
 def count_tokens(
     client: OpenAIClient, model: str, messages: Sequence[Message]
 ) -> int | None:
-    """Return how many tokens `model` would read; None if the server cannot count.
-
-    The messages are sent only to servers that can.
-    """
+    """Return how many tokens `model` would read; sent only to servers that count."""
     counter = _COUNTERS.get(client.flavour())
     if counter is None:
         return None
