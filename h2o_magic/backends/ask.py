@@ -33,7 +33,7 @@ class Question(Protocol[_Client_contra]):
         """
 
     def retry_after(self, error: BackendError) -> float | None:
-        """Return the seconds to wait after a failure before any text; None to give up."""
+        """Return the seconds to wait if a failure came before text; None: give up."""
 
     def explain(self, error: BackendError, client: _Client_contra) -> str:
         """Return the message of `error`, with advice if there is any."""

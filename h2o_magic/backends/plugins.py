@@ -81,7 +81,7 @@ def _entries() -> Iterator[tuple[str, EntryPoint | None]]:
 
 
 def _load(package: str, entry: EntryPoint) -> Dialect:
-    with _naming(package, ConfigurationError):
+    with _plugin_errors(package, ConfigurationError):
         dialect = entry.load()
         if not isinstance(dialect, Dialect) or dialect.name != entry.name:
             raise TypeError(
@@ -90,12 +90,12 @@ def _load(package: str, entry: EntryPoint) -> Dialect:
             )
 
     def connect(url: str, token: str | None) -> Backend:
-        with _naming(package, ConfigurationError):
+        with _plugin_errors(package, ConfigurationError):
             return _PluginBackend(dialect.connect(url, token), package)
 
     def recognise(answer: ProbeAnswer, earlier: Sequence[ProbeAnswer]) -> Match | None:
         try:
-            with _naming(package, ConfigurationError):
+            with _plugin_errors(package, ConfigurationError):
                 match = dialect.recognise(answer, earlier)
                 if match is not None and not isinstance(match, Match):
                     raise TypeError(f"expected a Match or None, got {match!r:.100}")
@@ -108,7 +108,7 @@ def _load(package: str, entry: EntryPoint) -> Dialect:
 
 
 @contextmanager
-def _naming(package: str, kind: type[H2OMagicError]) -> Iterator[None]:
+def _plugin_errors(package: str, kind: type[H2OMagicError]) -> Iterator[None]:
     """Turn an unexpected error of a plug-in into one that names its package."""
     try:
         yield
@@ -136,27 +136,27 @@ class _PluginBackend(Backend):
 
     @property
     def url(self) -> str:
-        with _naming(self._package, BackendError):
+        with _plugin_errors(self._package, BackendError):
             return self._backend.url
 
     def stream(self, request: ChatRequest) -> Iterator[Event]:
-        with _naming(self._package, BackendError):
+        with _plugin_errors(self._package, BackendError):
             return _PluginEvents(self._backend.stream(request), self._package)
 
     def models(self) -> list[ModelInfo]:
-        with _naming(self._package, BackendError):
+        with _plugin_errors(self._package, BackendError):
             return self._backend.models()
 
     def model(self, name: str = "") -> ModelInfo | None:
-        with _naming(self._package, BackendError):
+        with _plugin_errors(self._package, BackendError):
             return self._backend.model(name)
 
     def count_tokens(self, model: str, messages: Sequence[Message]) -> int | None:
-        with _naming(self._package, BackendError):
+        with _plugin_errors(self._package, BackendError):
             return self._backend.count_tokens(model, messages)
 
     def check(self, request: ChatRequest) -> None:
-        with _naming(self._package, BackendError):
+        with _plugin_errors(self._package, BackendError):
             self._backend.check(request)
 
     def close(self) -> None:
@@ -172,7 +172,7 @@ class _PluginEvents(Iterator[Event]):
         self._package = package
 
     def __next__(self) -> Event:
-        with _naming(self._package, BackendError):
+        with _plugin_errors(self._package, BackendError):
             return next(self._events)
 
     def close(self) -> None:

@@ -91,7 +91,7 @@ class OpenAIParser(AnswerParser):
         self._facts = AnswerFacts(schema=schema)
         self._reason: str | None = None
         self._stop_reason: object = None
-        self._went_on = False  # after a reason to end
+        self._continued = False  # after a reason to end
         self._unread = ""  # what of the answer could not be read, in words
         self._unread_before_flush = ""
 
@@ -107,7 +107,7 @@ class OpenAIParser(AnswerParser):
         """
         if self.done:
             return self.started or self._reason is not None
-        return self._reason is not None and self.started and not self._went_on
+        return self._reason is not None and self.started and not self._continued
 
     def flush(self) -> Iterator[Event]:
         self._unread_before_flush = self._unread
@@ -219,7 +219,7 @@ class OpenAIParser(AnswerParser):
             yield from self._grow()
             self._growing = growing
         self._pieces.append(piece)
-        self._went_on = self._went_on or self._reason is not None
+        self._continued = self._continued or self._reason is not None
 
     def _grow(self) -> Iterator[Event]:
         """Yield what can be shown of the pieces that came since the last time."""
