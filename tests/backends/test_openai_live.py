@@ -25,7 +25,7 @@ from tests.server.client import until
 from tests.server.tiny_gguf import write_llama
 
 KEY = "test-key-not-secret"
-WEIGHTS = Path(h2o_magic.__file__).parent / "server" / "data" / "demo-llama.gguf"
+WEIGHTS = Path(h2o_magic.__file__).parent / "weights" / "data" / "demo-llama.gguf"
 HI = (user("How do I stop a running answer?"),)
 SLOTS = 2
 
