@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from h2o_magic.backends.openai.dialect import ENGINES
+from h2o_magic.backends.openai.flavour import ENGINES
 from h2o_magic.config.parameter import Parameter
 from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS
 from h2o_magic.rendering.tables import as_markdown

@@ -25,17 +25,16 @@ class ChatRequest:
     model : str
         Short name or id of the model.
     messages : tuple of Message
-        The whole context, oldest first; system text first if there is any; the last
-        one is the question.
+        The whole context, oldest first; system messages first, the question last.
     parameters : mapping
-        The generation parameters that somebody set, as
+        The generation parameters that were set, as
         :func:`~h2o_magic.config.parameters.checked` returns them. A backend must refuse
-        one that its server cannot be told, rather than drop it.
+        one that its server does not support, never drop it.
     strict : bool
         True asks the server to refuse rather than to answer from demo weights.
     schema : mapping or None
-        JSON schema of the answer. A server that can holds the answer to it, and its
-        `Source` event says so; others never see it.
+        JSON schema of the answer. A server that supports it enforces it, and its
+        `Source` event says so; other servers never see it.
     """
 
     model: str
@@ -52,9 +51,9 @@ class ModelInfo:
     Attributes
     ----------
     name : str
-        The name to ask for it by.
+        The name by which requests select it.
     weights : str
-        The weights that would answer, in words; empty if the server does not say.
+        A description of the weights that would answer; empty if unknown.
     demo : bool
         True if built-in demo weights would answer.
     size : int or None
@@ -66,11 +65,11 @@ class ModelInfo:
     licence : str
         The licence that the weights name; empty if they name none.
     answered_by : str
-        Another model that answers for it, since its own weights are not there.
+        The model that answers in its place while its own weights are missing.
     system : str
-        The system text that is recommended for it, and used where nobody set one.
+        Its recommended system text, used where none was set.
     sampling : mapping
-        By the names of parameters: its own value, and where that comes from.
+        Its recommended parameters: name to value, and where the value comes from.
     """
 
     name: str
@@ -95,8 +94,9 @@ class ModelInfo:
 class Backend(Protocol):
     """A server that answers chat requests.
 
-    A class that inherits from this one may leave out `model`, `count_tokens`, `forget`
-    and `close`: they say then that the server cannot do that, or do nothing.
+    A class that inherits from this one may leave out `model`, `count_tokens`, `check`
+    and `close`; their defaults return None. All but `check` and `close` raise a
+    `BackendError` if the server cannot be reached or refuses the request.
     """
 
     @property
@@ -107,37 +107,17 @@ class Backend(Protocol):
         """Yield the answer as it comes, ending with one ``Finished`` event.
 
         Closing the iterator, or an exception raised into it, stops the server's work
-        on this answer.
-
-        Raises
-        ------
-        BackendError
-            If the answer does not come, or breaks off; text that came is in
-            ``partial``.
+        on this answer. A `BackendError` has the text that came in ``partial``.
         """
 
     def models(self) -> list[ModelInfo]:
-        """Return what the server offers.
-
-        Raises
-        ------
-        BackendError
-            If it does not say.
-        """
+        """Return what the server offers."""
 
     def model(self, name: str = "") -> ModelInfo | None:  # noqa: ARG002
-        """Return what the server says of one model; None if nothing.
+        """Return what the server says about one model; None if nothing.
 
-        Parameters
-        ----------
-        name
-            The model's name; empty for the one that answers where nobody chose one,
-            which only servers of this package tell.
-
-        Raises
-        ------
-        BackendError
-            If it is not reached.
+        An empty `name` is the server's default, which only servers of this package
+        report.
         """
         return None
 
@@ -146,35 +126,24 @@ class Backend(Protocol):
         model: str,  # noqa: ARG002
         messages: Sequence[Message],  # noqa: ARG002
     ) -> int | None:
-        """Return how many tokens `model` would read of `messages`.
+        """Return how many tokens `model` would read; None if the server cannot count.
 
-        Parameters
-        ----------
-        model
-            Short name or id of the model.
-        messages
-            The whole context, the question last.
-
-        Returns
-        -------
-        int or None
-            None if the server cannot count them.
-
-        Raises
-        ------
-        BackendError
-            If the server is not reached, or refuses these.
+        `messages` are the whole context, the question last.
         """
         return None
 
+    def check(self, request: ChatRequest) -> None:  # noqa: ARG002
+        """Raise a ParameterError where `stream` would, without sending the question."""
+        return
+
     def close(self) -> None:
-        """Give back what is held here and on the server; never raises."""
+        """Release connections and what is held on the server; never raises."""
         return
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeAnswer:
-    """A server's answer to one of the GET requests that find out what it speaks."""
+    """A server's answer to one of the GET requests that detect its dialect."""
 
     path: str
     status: int
@@ -184,7 +153,7 @@ class ProbeAnswer:
 
     @property
     def refused(self) -> bool:
-        """True if the server wants a key, or another one."""
+        """True if the server requires a key, or another one."""
         return self.status in (401, 403)
 
     def __str__(self) -> str:
@@ -194,27 +163,19 @@ class ProbeAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What a server that was recognised says of itself.
+    """What is known about a server that a dialect has recognised."""
 
-    Attributes
-    ----------
-    engine : str
-        The program that answers, if it can be told; else empty.
-    models : int or None
-        How many models it listed; None if it did not.
-    """
-
-    engine: str = ""
-    models: int | None = None
+    engine: str = ""  # the program that answers, if it is known
+    models: int | None = None  # how many it listed, if it did
 
 
-#: Judges an answer, given those to other probes that came before it.
+#: Judges an answer, given the answers to earlier probes.
 Recognise = Callable[[ProbeAnswer, Sequence[ProbeAnswer]], Match | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """A way of talking to servers, by which a backend can be made."""
+    """A protocol that servers speak, and how a backend for it is made."""
 
     name: str
     label: str
@@ -223,7 +184,7 @@ class Dialect:
     recognise: Recognise = lambda _answer, _earlier: None
 
     def __post_init__(self) -> None:
-        probes: object = self.probes  # what a plug-in gives is checked by nobody else
+        probes: object = self.probes  # a plug-in may pass anything
         paths = probes if isinstance(probes, tuple) else ("",)
         if not all(str(path).startswith(("/", "{version}/")) for path in paths):
             raise TypeError(

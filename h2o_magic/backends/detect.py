@@ -1,8 +1,8 @@
-"""Which dialect a server speaks: each dialect's probes are asked for by GET.
+"""Which dialect a server speaks: found out by each dialect's probes, sent by GET.
 
-The built-in ones have three between them, each a list of models where one dialect has
-it and the others have nothing (tests/recordings). Those of plug-ins come last, unless
-the dialect is named.
+The built-in dialects have three between them, each a list of models where one dialect
+has it and the others have nothing (tests/recordings). Those of plug-ins come last,
+unless the dialect is named.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from functools import partial
 
 from h2o_magic.backends import registry
 from h2o_magic.backends.base import Dialect, ProbeAnswer
-from h2o_magic.backends.error_advice import telling, told
+from h2o_magic.backends.error_advice import explaining_errors, message_of
 from h2o_magic.backends.http import Reply, Timeouts, Transport
 from h2o_magic.backends.http.error_body import error_text
-from h2o_magic.backends.openai.address import split_address
-from h2o_magic.backends.openai.flavour import entries_of
+from h2o_magic.backends.openai.flavour import entries_of, split_address
 from h2o_magic.config.units import counted
 from h2o_magic.config.url import Endpoint
 from h2o_magic.errors import BackendError, ConfigurationError, ProtocolError
@@ -27,68 +26,56 @@ from h2o_magic.errors import BackendError, ConfigurationError, ProtocolError
 _TIMEOUTS = Timeouts(connect=5, first_byte=20, idle=10, overall=30)
 _LARGEST = 8 * 2**20  # bytes of a list of models
 _LONGEST = 65536  # bytes of an error that are read
-_SHOWN = 100  # characters of an answer that fits nothing
+_SHOWN = 100  # characters of an answer that no dialect recognises
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a server was found to be.
-
-    Attributes
-    ----------
-    dialect : str
-        The name of a dialect.
-    engine : str
-        The program that answers, if it can be told; else empty.
-    models : int or None
-        How many it listed; None if it did not.
-    refused : bool
-        True if it wants a key, or another one.
-    how : str
-        The answer that it was known by.
-    """
+    """What a server was detected to be."""
 
     dialect: str
-    engine: str = ""
-    models: int | None = None
-    refused: bool = False
-    how: str = ""
+    engine: str = ""  # the program that answers, if it is known
+    models: int | None = None  # how many it listed, if it did
+    refused: bool = False  # whether it requires a key, or another one
+    how: str = ""  # the answer by which it was recognised
 
     @property
     def kind(self) -> str:
-        """What it is, in words: ``OpenAI-compatible (vLLM)``."""
+        """Its dialect and engine: ``OpenAI-compatible (vLLM)``."""
         engine = f" ({self.engine})" if self.engine else ""
         return registry.label(self.dialect) + engine
 
     def __str__(self) -> str:
-        """Say what it is and has: ``OpenAI-compatible (vLLM), 2 models``."""
-        has = "" if self.models is None else f", {counted(self.models, 'model')}"
-        return f"{self.kind}{has}"
+        models = "" if self.models is None else f", {counted(self.models, 'model')}"
+        return f"{self.kind}{models}"
 
 
 def detect(
     endpoint: Endpoint, *, expected: str = "", timeouts: Timeouts = _TIMEOUTS
 ) -> Found:
-    """Find out which dialect a server speaks."""
+    """Find out which dialect a server speaks; `expected` is tried first.
+
+    Raises a BackendError if the server cannot be reached or recognised.
+    """
     root, version = split_address(endpoint.url)
-    # Who writes a version segment means the OpenAI-compatible API that is there.
+    # An address with a version segment is that of an OpenAI-compatible API.
     first = expected or ("openai" if root != endpoint.url else "")
     answers: dict[str, ProbeAnswer] = {}
-    with closing(Transport(Endpoint(root, endpoint.token), timeouts=timeouts)) as way:
+    with closing(Transport(Endpoint(root, endpoint.token), timeouts=timeouts)) as http:
         for path, dialects in _probes(expected, first, version):
             if path not in answers:
-                answers[path] = _ask(way, path, first=not answers)
+                answers[path] = _ask(http, path, first=not answers)
             others = [a for a in answers.values() if a.path != path]
-            found = _judged(answers[path], others, dialects)
+            found = _recognised(answers[path], others, dialects)
             if found is not None:
                 return found
-    raise _nothing(endpoint, list(answers.values()))
+    raise _unsupported(endpoint, list(answers.values()))
 
 
 def _probes(
     expected: str, first: str, version: str
 ) -> Iterator[tuple[str, list[Dialect]]]:
-    """Yield the paths to ask for, each with the dialects that judge the answer."""
+    """Yield the paths to request, each with the dialects that judge the answer."""
     for dialects in _rounds(expected):
         paths = [
             (path.replace("{version}", version), dialect)
@@ -100,7 +87,7 @@ def _probes(
 
 
 def _rounds(expected: str) -> Iterator[tuple[Dialect, ...]]:
-    """Yield the dialects in the order of trying, plug-ins as late as can be."""
+    """Yield the dialects in the order of trying, plug-ins as late as possible."""
     built_in = registry.built_in()
     if expected and all(dialect.name != expected for dialect in built_in):
         yield (registry.find(expected),)
@@ -108,18 +95,18 @@ def _rounds(expected: str) -> Iterator[tuple[Dialect, ...]]:
     yield tuple(registry.added())
 
 
-def _ask(way: Transport, path: str, *, first: bool) -> ProbeAnswer:
+def _ask(http: Transport, path: str, *, first: bool) -> ProbeAnswer:
     try:
-        with way.send("GET", path, accepted=range(100, 600)) as reply:
-            return _heard(path, reply)
+        with http.send("GET", path, accepted=range(100, 600)) as reply:
+            return _probe_answer(path, reply)
     except BackendError as error:
-        if first:  # there is nobody, or it is too slow for all
-            with telling(partial(told, refusal=str)):
+        if first:  # the others would fail the same way
+            with explaining_errors(partial(message_of, refusal=str)):
                 raise
         return ProbeAnswer(path, 0, words=_cut(str(error)))
 
 
-def _heard(path: str, reply: Reply) -> ProbeAnswer:
+def _probe_answer(path: str, reply: Reply) -> ProbeAnswer:
     body = reply.secrets.mask(reply.read(_LARGEST))
     try:
         document = json.loads(body)
@@ -127,7 +114,7 @@ def _heard(path: str, reply: Reply) -> ProbeAnswer:
         document = None
     words = error_text(body[:_LONGEST], limit=_LONGEST)
     if target := reply.headers.get("Location"):
-        # Its query may hold what is not for everybody's eyes.
+        # Its query may hold secrets.
         words = f"a redirect to {target.partition('?')[0]!r}, not followed"
     server = reply.headers.get("Server", "")
     shown = _cut(reply.secrets.without(words))
@@ -138,11 +125,10 @@ def _cut(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
-def _judged(
+def _recognised(
     answer: ProbeAnswer, others: Sequence[ProbeAnswer], dialects: Iterable[Dialect]
 ) -> Found | None:
-    """Return what the first dialect that recognises an answer makes of it."""
-    # What chat-ui refuses says nothing of it.
+    # The errors of chat-ui are like those of an OpenAI-compatible server.
     doubtful = answer.status != 200 and any(map(_is_chat_ui, others))
     for dialect in () if doubtful else dialects:
         match = dialect.recognise(answer, others)
@@ -168,19 +154,19 @@ def _is_chat_ui(answer: ProbeAnswer) -> bool:
     )
 
 
-def _nothing(
+def _unsupported(
     endpoint: Endpoint, answers: Sequence[ProbeAnswer]
 ) -> ConfigurationError | ProtocolError:
-    """Return the error for a server that speaks no dialect."""
     for answer in filter(_is_chat_ui, answers):
         return ConfigurationError(
-            f"{endpoint.url} is {registry.CHAT_UI} (known by: GET {answer.path})"
+            f"{endpoint.url} is a HuggingChat-style chat-ui, which is not supported "
+            f"(GET {answer.path}): {registry.INSTEAD_OF_CHAT_UI}"
         )
     tried = "; ".join(map(str, answers))
-    hint = f"name what it is with `--dialect`, one of {', '.join(registry.names())}"
+    hint = f"name its dialect with `--dialect`, one of {', '.join(registry.names())}"
     if all(other.refused for other in answers):
         what = "another key" if endpoint.token else "a key"
-        hint = f"it wants {what} (`--key-env VAR`), or {hint}"
+        hint = f"it requires {what} (`--key-env VAR`), or {hint}"
     if answers[0].status in range(300, 400):
-        hint = "connect to the address that it redirects to, if you trust that"
+        hint = "connect to the address that it redirects to if you trust it"
     return ProtocolError(f"{endpoint.url} is not a supported server ({tried}): {hint}")

@@ -1,4 +1,4 @@
-"""How the failure of any server is told to the user: what all dialects say alike.
+"""The messages of failures that all dialects share, with what to do about them.
 
 Pure. Where the meaning is known, the server's words begin the message; else the
 request and the status stay in it.
@@ -9,86 +9,83 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
+from h2o_magic.backends.retry import requested_wait
 from h2o_magic.errors import (
     BackendError,
     ConnectionFailedError,
-    RateLimitedError,
     StatusError,
     TimedOutError,
 )
 
 #: Status, words in the server's message (in lower case), advice. No advice means that
-#: the server's words say it all. Names in braces are filled in.
+#: the server's words are enough. Names in braces are filled in.
 Row = tuple[int, str, str]
 
-KEY = "the server wants a key, or another one: `%h2o connect {url} --key-env VAR`"
+KEY = "the server needs a valid key: `%h2o connect {url} --key-env VAR`"
 TOO_LONG = (
     "the question with its history is too long for the model: shorten it, or send "
     "fewer earlier turns"
 )
-_LATE = "ask again, or look whether the server is busy"
-ADDRESS = "there is no {kind} at {url}; check it and its path"
+ADDRESS = "no {kind} found at {url}; check the address and its path"
+FAILED = "the server failed; its log may say why"
+_SLOW = "ask again, or check whether the server is busy"
 _UNREACHABLE = "check that a server runs at this address"
-_FAR = (
-    "check that a server runs there, that the address is right, and whether a VPN is "
-    "needed"
-)
+_FAR = "check the address, that a server runs there, and whether you need a VPN"
 
-#: What to do where there is no connection, by the words of `ConnectionFailedError`.
-_REMEDIES = {
+#: What to do where there is no connection, by `ConnectionFailedError.why`.
+_CONNECTION_ADVICE = {
     "refused": (
-        "check that a server runs there, and its port (`%h2o connect --scan` looks on "
+        "check that a server runs there, and its port (`%h2o connect --scan` searches "
         "this machine)"
     ),
-    "unknown host": "check how the host is spelled, and that this machine is online",
+    "unknown host": "check the spelling of the host, and that this machine is online",
     "certificate": (
-        "if you trust that server, name the file with its certificate, or its "
+        "if you trust that server, set the file with its certificate, or its "
         "authority's: `%env REQUESTS_CA_BUNDLE=/path/to/ca.pem`"
     ),
-    "expired": "who runs the server must renew it",
-    "other name": "use the name that the certificate is for",
-    "no TLS": "write http:// if the server has none",
-    "bundle": "let REQUESTS_CA_BUNDLE name a file that is there",
+    "expired": "the server's operator must renew it",
+    "other name": "use the host name that the certificate was issued for",
+    "no TLS": "use http:// if the server does not speak TLS",
+    "bundle": "set REQUESTS_CA_BUNDLE to an existing file",
     "proxy": (
-        "check the proxy that the environment names (HTTP_PROXY, HTTPS_PROXY), or "
-        "except the host from it with NO_PROXY"
+        "check the proxy in the environment (HTTP_PROXY, HTTPS_PROXY), or add the host "
+        "to NO_PROXY"
     ),
 }
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _REDIRECTED = (
-    "expected an answer: connect to where it leads, if you trust that, or give the key "
-    "that the server wants (`%h2o connect {url} --key-env VAR`)"
+    "expected an answer: connect to the target of the redirect if you trust it, or "
+    "pass the server's key (`%h2o connect {url} --key-env VAR`)"
 )
-_ODD = "expected an answer with status 200: check that the {kind} itself is at {url}"
+_ODD = "expected an answer with status 200: check that {url} is the {kind} itself"
 _REFUSED = "expected an answer: check that the {kind} is at {url}"
-_BROKEN = "the server failed; its log may say why"
 
-#: What holds for every server, after what is known of its kind.
+#: What holds for every server, after what is known about its kind.
 COMMON: tuple[Row, ...] = (
     (401, "", KEY),
     (403, "", KEY),
     (404, "", ADDRESS),
-    (410, "", "the server has no model {model!r} any more; choose another"),
+    (410, "", "the server no longer has the model {model!r}; choose another"),
     (413, "", TOO_LONG),
     (429, "login", "its limit for guests is reached"),
     (429, "", "ask again {later}"),
     (502, "", "the server behind it is down or starting; ask again in a minute"),
-    (503, "", "the server is busy or loads the model; ask again in a minute"),
+    (503, "", "the server is busy or loading the model; ask again in a minute"),
     (504, "", "the server behind it is too slow or down; ask again in a minute"),
 )
 
 
-def advised(
+def refusal_message(
     error: StatusError,
     rows: Iterable[Row],
     *,
     usual_wait: float | None = None,
     **facts: str,
 ) -> str:
-    """Return the message of a refusal with the first advice that fits."""
+    """Return the message of an HTTP status with the first advice that fits."""
     said = error.server_message
-    wait = error.retry_after if isinstance(error, RateLimitedError) else None
+    wait = requested_wait(error)
     wait = usual_wait if wait is None else wait
     later = "later" if wait is None else f"in {wait:.0f} s"
     for status, words, advice in rows:
@@ -108,66 +105,23 @@ def _of_any(status: int, said: str) -> str:
         return _ODD
     if said:
         return ""  # the server's own words are better
-    return _REFUSED if status < 500 else _BROKEN
+    return _REFUSED if status < 500 else FAILED
 
 
-def told(error: BackendError, refusal: Callable[[StatusError], str]) -> BackendError:
-    """Return `error` as it is told, or itself if there is nothing better to say.
-
-    Its kind, and all that it carries, stay as they are.
-
-    Parameters
-    ----------
-    error
-        The failure that is reported.
-    refusal
-        Returns the message of an HTTP status.
-    """
+def message_of(error: BackendError, refusal: Callable[[StatusError], str]) -> str:
+    """Return an error's message with advice; `refusal` makes that of a status."""
     if isinstance(error, ConnectionFailedError):
-        remedy = _REMEDIES.get(error.why, _UNREACHABLE)
-        return ConnectionFailedError(
-            f"{error}: {remedy}", why=error.why, partial=error.partial
-        )
+        return f"{error}: {_CONNECTION_ADVICE.get(error.why, _UNREACHABLE)}"
     if isinstance(error, TimedOutError):
-        remedy = _FAR if error.connecting else _LATE
-        return TimedOutError(
-            f"{error}: {remedy}", connecting=error.connecting, partial=error.partial
-        )
-    if isinstance(error, StatusError):
-        message = refusal(error)
-        return error if message == str(error) else _with_message(error, message)
-    return error
+        return f"{error}: {_FAR if error.connecting else _SLOW}"
+    return refusal(error) if isinstance(error, StatusError) else str(error)
 
 
 @contextmanager
-def telling(tell: Callable[[BackendError], BackendError]) -> Iterator[None]:
-    """Raise the failures of this block as `tell` returns them.
-
-    Parameters
-    ----------
-    tell
-        Returns the error to raise, or its argument.
-    """
+def explaining_errors(explain: Callable[[BackendError], str]) -> Iterator[None]:
+    """Give the failures of this block the message that `explain` returns."""
     try:
         yield
     except BackendError as error:
-        better = tell(error)
-        if better is error:
-            raise
-        raise better from error
-
-
-def _with_message(error: StatusError, message: str) -> StatusError:
-    if isinstance(error, RateLimitedError):
-        same: StatusError = RateLimitedError(
-            message,
-            status=error.status,
-            server_message=error.server_message,
-            retry_after=error.retry_after,
-        )
-    else:
-        same = StatusError(
-            message, status=error.status, server_message=error.server_message
-        )
-    same.partial = error.partial
-    return same
+        error.args = (explain(error),)
+        raise

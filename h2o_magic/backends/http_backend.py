@@ -1,51 +1,66 @@
-"""What all backends that ask over HTTP share: the way to a server, which may move."""
+"""What all backends that ask over HTTP share: a server's address, which may change."""
 
 from __future__ import annotations
 
 import threading
-from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Generic, Protocol, TypeVar
 
-from h2o_magic.backends.arguments import check_kind, checked_messages, one_connection
-from h2o_magic.backends.ask import Question, ask
-from h2o_magic.backends.base import ChatRequest, ModelInfo
+from h2o_magic.backends.ask import AnswerStream, Question, ask
+from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
 from h2o_magic.backends.http import DEFAULT_TIMEOUTS, Endpoint, Timeouts
-from h2o_magic.backends.retry import DEFAULT_PATIENCE, Patience
-from h2o_magic.backends.stream import AnswerStream
+from h2o_magic.backends.retry import DEFAULT_RETRY_POLICY, RetryPolicy
+from h2o_magic.chat.messages import Message, parse_messages
+from h2o_magic.errors import ConfigurationError, MessagesError, ParameterError
+
+Messages = Iterable[Message | Mapping[str, Any]]
 
 
 class _Closes(Protocol):
     def close(self) -> None: ...
 
 
-_Calls = TypeVar("_Calls", bound=_Closes)
+_Client = TypeVar("_Client", bound=_Closes)
 
 
-class HttpBackend(ABC, Generic[_Calls]):
-    """A server that is told the whole context with each question, over HTTP."""
+class HttpBackend(Backend, Generic[_Client]):
+    """A server that gets the whole context with each question, over HTTP.
+
+    Parameters
+    ----------
+    url, token
+        The server's address, and its key if it wants one.
+    connection
+        Returns the server's address in place of `url` and `token`; called again if
+        the server cannot be reached.
+    timeouts
+        How long to wait, in seconds.
+    retry
+        How often to ask a busy server again, before the first token.
+    """
 
     def __init__(
         self,
         url: str | None = None,
-        *,
         token: str | None = None,
+        *,
         connection: Callable[[], Endpoint] | None = None,
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
-        patience: Patience = DEFAULT_PATIENCE,
+        retry: RetryPolicy = DEFAULT_RETRY_POLICY,
     ) -> None:
-        check_kind("timeouts", timeouts, Timeouts)
-        check_kind("patience", patience, Patience)
+        check_types(Timeouts, timeouts=timeouts)
+        check_types(RetryPolicy, retry=retry)
         self._timeouts = timeouts
-        self._patience = patience
-        self._connection = one_connection(url, token or None, connection)
-        self._moves = connection is not None
+        self._retry = retry
+        self._connection = _one_connection(url, token or None, connection)
+        self._may_move = connection is not None
         self._lock = threading.Lock()
-        self._current: tuple[Endpoint, _Calls] | None = None
+        self._current: tuple[Endpoint, _Client] | None = None
 
     @property
     def url(self) -> str:
-        """The server's address; asked for if nothing was sent to it yet."""
+        """The server's address; looked up if nothing was sent to it yet."""
         current = self._current
         return (current[0] if current else self._connection()).url
 
@@ -53,71 +68,75 @@ class HttpBackend(ABC, Generic[_Calls]):
         """Yield the answer as it comes, ending with one `Finished` event.
 
         Closing the iterator, from any thread, stops the server's work on the answer.
-
-        Raises
-        ------
-        MessagesError
-            At once, if the messages do not end with a question.
-        ParameterError
-            If the server cannot be told a parameter that somebody set; the question
-            is not sent then.
-        BackendError
-            If the answer does not come or breaks off; text that came is in
-            ``partial``.
+        Messages that do not end with a question raise a MessagesError at once;
+        iterating raises a ParameterError, before the question is sent, if the server
+        does not support a parameter.
         """
         checked_messages(request.messages)
         return ask(self._question(request), self.connect)
 
-    @abstractmethod
-    def models(self) -> list[ModelInfo]:
-        """Return what the server offers.
-
-        Raises
-        ------
-        BackendError
-            If it does not say.
-        """
+    def check(self, request: ChatRequest) -> None:
+        self._question(request)
 
     def model(self, name: str = "") -> ModelInfo | None:
-        """Return what the server says of one model; None if nothing.
-
-        Parameters
-        ----------
-        name
-            The model's name; empty for the one that answers where nobody chose one,
-            which only servers of this package tell.
-
-        Raises
-        ------
-        BackendError
-            If it is not reached, or does not say what it offers.
-        """
         found = self.models() if name else []
         return next((m for m in found if m.name == name), None)
 
-    def connect(self, lost: bool = False) -> _Calls:
-        """Return the way to the server; `lost` if the last one led to nobody."""
+    def connect(self, lost: bool = False) -> _Client:
+        """Return the server's client; a new one if `lost` and the server may move."""
         with self._lock:
             endpoint, current = self._connection(), self._current
-            if current and current[0] == endpoint and not (lost and self._moves):
+            if current and current[0] == endpoint and not (lost and self._may_move):
                 return current[1]
             if current:
                 current[1].close()
-            calls = self._open(endpoint)
-            self._current = endpoint, calls
-            return calls
+            client = self._open(endpoint)
+            self._current = endpoint, client
+            return client
 
     def close(self) -> None:
-        """Close the idle connections."""
         with self._lock:
             current, self._current = self._current, None
         if current is not None:
             current[1].close()
 
     @abstractmethod
-    def _open(self, endpoint: Endpoint) -> _Calls:
-        """Return the calls to a server; nothing is sent for that."""
+    def _open(self, endpoint: Endpoint) -> _Client:
+        """Return the client of a server; this sends nothing."""
 
     @abstractmethod
-    def _question(self, request: ChatRequest) -> Question[_Calls]:
+    def _question(self, request: ChatRequest) -> Question[_Client]:
         """Return how a request is asked."""
+
+
+def check_types(kind: type, **values: object) -> None:
+    # Python would take the text "false" for true.
+    for name, value in values.items():
+        if not isinstance(value, kind):
+            raise ParameterError(f"`{name}` must be a {kind.__name__}, got {value!r}")
+
+
+def checked_messages(messages: Messages) -> tuple[Message, ...]:
+    if not isinstance(messages, Iterable):
+        raise MessagesError(
+            f"expected a list of messages, got {type(messages).__name__}"
+        )
+    return parse_messages(messages)
+
+
+def message_items(messages: Iterable[Message]) -> list[dict[str, str]]:
+    """Return messages as the JSON that all dialects use."""
+    return [{"role": m.role, "content": m.content} for m in messages]
+
+
+def _one_connection(
+    url: str | None, token: str | None, connection: Callable[[], Endpoint] | None
+) -> Callable[[], Endpoint]:
+    if connection is None and url is not None:
+        endpoint = Endpoint(url, token)
+        return lambda: endpoint
+    if connection is None or url is not None or token is not None:
+        raise ConfigurationError("expected either a server's url, or a connection")
+    if not callable(connection):
+        raise ConfigurationError(f"`connection` must be callable, got {connection!r}")
+    return connection

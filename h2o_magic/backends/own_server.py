@@ -1,7 +1,7 @@
 """What a server of this package says about itself: its ``h2o_magic`` objects.
 
-Pure. They stand in the reply to a new conversation, in the details of the final event,
-and in what comes before the answer; other servers send none.
+Pure. They are in the reply to a new conversation, in the final event, and in events
+before the answer; other servers send none.
 """
 
 from __future__ import annotations
@@ -12,30 +12,21 @@ from typing import Any
 
 from h2o_magic.chat.events import Event, Notice, Source, Usage
 
-#: Characters of a notice that are shown.
-_LONGEST_NOTICE = 200
+_LONGEST_NOTICE = 200  # characters
 
 
 def source_of(document: Mapping[str, Any]) -> Source | None:
-    """Return what answers, if `document` says so.
-
-    In the reply to a new conversation, its `schema` says that the server can hold
-    answers to a JSON schema; in the final event, that it did.
-    """
+    """Return what answers, if `document` says so; with whether it supports schemas."""
     ours = _ours(document)
-    if not ours:
-        return None
-    model, weights = ours.get("model"), ours.get("weights")
+    model = ours.get("model")
     if not isinstance(model, str):
         return None
-    named = weights if isinstance(weights, str) else ""
     demo, schema = ours.get("demo") is True, ours.get("json_schema") is True
-    asked = ours.get("stands_in_for")
-    return Source(model, named, demo, schema, asked if isinstance(asked, str) else "")
+    asked = text_of(ours.get("stands_in_for"))
+    return Source(model, text_of(ours.get("weights")), demo, schema, asked)
 
 
 def answer_facts(details: Mapping[str, Any]) -> list[Event]:
-    """Return what the details of the final event say about the answer."""
     ours = _ours(details)
     source = source_of(details)
     usage = Usage(
@@ -60,13 +51,17 @@ def _ours(document: Mapping[str, Any]) -> Mapping[str, Any]:
     return ours if isinstance(ours, dict) else {}
 
 
+def text_of(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
 def seconds(value: object) -> float | None:
-    """Return a time above nothing; None for anything else."""
+    """Return a time above 0; None for anything else."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
     return float(value) if 0 < value < math.inf else None
 
 
 def count(value: object) -> int | None:
-    """Return a number of tokens or turns; None for anything else."""
+    """Return a count of 0 or more; None for anything else."""
     return value if type(value) is int and value >= 0 else None

@@ -1,7 +1,7 @@
 """Dialects that other packages add, by the entry point group ``h2o_magic.backends``.
 
-An entry point's name is the dialect's, and it refers to a `Dialect`. What goes wrong in
-a plug-in is one line that names its package, and nothing else fails by it.
+An entry point's name is the dialect's, and it refers to a `Dialect`. An error in a
+plug-in is one line that names its package, and affects nothing else.
 """
 
 from __future__ import annotations
@@ -36,13 +36,6 @@ def names() -> list[str]:
 
 
 def find(name: str) -> Dialect | None:
-    """Return the dialect of this name; None if no package adds it.
-
-    Raises
-    ------
-    ConfigurationError
-        If it cannot be used; the message names the package.
-    """
     for package, entry in _entries():
         if entry and entry.name == name:
             return _load(package, entry)
@@ -57,7 +50,7 @@ def usable(taken: Iterable[str] = ()) -> Iterator[Dialect]:
             if entry is None:
                 raise _failed(package, "its entry_points.txt cannot be read")
             if entry.name in seen:
-                raise _failed(package, f"the name {entry.name!r} is taken")
+                raise _failed(package, f"the name {entry.name!r} is already taken")
             seen.add(entry.name)
             yield _load(package, entry)
         except ConfigurationError as error:
@@ -69,14 +62,14 @@ def _entries() -> Iterator[tuple[str, EntryPoint | None]]:
 
     `importlib.metadata.entry_points` fails as a whole where one package's are damaged.
     """
-    # Imported here: `%load_ext` and a question to a known server can do without.
+    # Imported here: `%load_ext` and a question to a known server do not need it.
     from importlib.metadata import distributions  # noqa: PLC0415
 
     seen: set[str] = set()
     for package in distributions():
         if GROUP not in (package.read_text("entry_points.txt") or ""):
             continue
-        if package.name in seen:  # an older one, further down the path
+        if package.name in seen:  # an older version, further down the path
             continue
         seen.add(package.name)
         try:
@@ -88,8 +81,7 @@ def _entries() -> Iterator[tuple[str, EntryPoint | None]]:
 
 
 def _load(package: str, entry: EntryPoint) -> Dialect:
-    """Return an entry point's dialect, whose mistakes name the package."""
-    with _blaming(package, ConfigurationError):
+    with _plugin_errors(package, ConfigurationError):
         dialect = entry.load()
         if not isinstance(dialect, Dialect) or dialect.name != entry.name:
             raise TypeError(
@@ -98,12 +90,12 @@ def _load(package: str, entry: EntryPoint) -> Dialect:
             )
 
     def connect(url: str, token: str | None) -> Backend:
-        with _blaming(package, ConfigurationError):
+        with _plugin_errors(package, ConfigurationError):
             return _PluginBackend(dialect.connect(url, token), package)
 
     def recognise(answer: ProbeAnswer, earlier: Sequence[ProbeAnswer]) -> Match | None:
         try:
-            with _blaming(package, ConfigurationError):
+            with _plugin_errors(package, ConfigurationError):
                 match = dialect.recognise(answer, earlier)
                 if match is not None and not isinstance(match, Match):
                     raise TypeError(f"expected a Match or None, got {match!r:.100}")
@@ -116,8 +108,8 @@ def _load(package: str, entry: EntryPoint) -> Dialect:
 
 
 @contextmanager
-def _blaming(package: str, kind: type[H2OMagicError]) -> Iterator[None]:
-    """Turn what a plug-in raises by mistake into an error that names its package."""
+def _plugin_errors(package: str, kind: type[H2OMagicError]) -> Iterator[None]:
+    """Turn an unexpected error of a plug-in into one that names its package."""
     try:
         yield
     except (H2OMagicError, StopIteration):
@@ -131,12 +123,12 @@ def _failed(
 ) -> H2OMagicError:
     return kind(
         f"the package {package} cannot be used as a plug-in of h2o_magic "
-        f"({' '.join(why.split())}): update it, or tell its authors"
+        f"({' '.join(why.split())}): update it, or report this to its authors"
     )
 
 
 class _PluginBackend(Backend):
-    """A plug-in's backend; what it raises by mistake is a `BackendError`."""
+    """A plug-in's backend; its unexpected errors become a `BackendError`."""
 
     def __init__(self, backend: Backend, package: str) -> None:
         self._backend = backend
@@ -144,24 +136,28 @@ class _PluginBackend(Backend):
 
     @property
     def url(self) -> str:
-        with _blaming(self._package, BackendError):
+        with _plugin_errors(self._package, BackendError):
             return self._backend.url
 
     def stream(self, request: ChatRequest) -> Iterator[Event]:
-        with _blaming(self._package, BackendError):
+        with _plugin_errors(self._package, BackendError):
             return _PluginEvents(self._backend.stream(request), self._package)
 
     def models(self) -> list[ModelInfo]:
-        with _blaming(self._package, BackendError):
+        with _plugin_errors(self._package, BackendError):
             return self._backend.models()
 
     def model(self, name: str = "") -> ModelInfo | None:
-        with _blaming(self._package, BackendError):
+        with _plugin_errors(self._package, BackendError):
             return self._backend.model(name)
 
     def count_tokens(self, model: str, messages: Sequence[Message]) -> int | None:
-        with _blaming(self._package, BackendError):
+        with _plugin_errors(self._package, BackendError):
             return self._backend.count_tokens(model, messages)
+
+    def check(self, request: ChatRequest) -> None:
+        with _plugin_errors(self._package, BackendError):
+            self._backend.check(request)
 
     def close(self) -> None:
         with suppress(Exception):
@@ -176,11 +172,10 @@ class _PluginEvents(Iterator[Event]):
         self._package = package
 
     def __next__(self) -> Event:
-        with _blaming(self._package, BackendError):
+        with _plugin_errors(self._package, BackendError):
             return next(self._events)
 
     def close(self) -> None:
-        """Stop the answer, as far as the plug-in's iterator can be closed."""
         close = getattr(self._events, "close", None)
         if close is not None:
             with suppress(Exception):

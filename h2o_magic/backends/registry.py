@@ -9,36 +9,25 @@ from h2o_magic.backends import plugins
 from h2o_magic.backends.base import Backend, Dialect
 from h2o_magic.errors import ConfigurationError, nearest
 
-#: What stands for a dialect that is to be found out.
+#: Stands for a dialect that is to be detected.
 AUTO = "auto"
 
 #: Each built-in dialect's name, and the module that has it as ``DIALECT``; imported
 #: only when it is needed.
 _BUILT_IN = {
-    "gpt-gm": "h2o_magic.backends.gptgm.dialect",
-    "openai": "h2o_magic.backends.openai.dialect",
+    "gpt-gm": "h2o_magic.backends.gptgm.backend",
+    "openai": "h2o_magic.backends.openai.backend",
 }
 
-#: What a server is that earlier versions could speak to.
-CHAT_UI = (
-    "HuggingChat-style chat-ui, which is not supported: connect to the "
-    "OpenAI-compatible server behind it instead"
-)
+INSTEAD_OF_CHAT_UI = "connect to the OpenAI-compatible server behind it instead"
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of all dialects, the built-in ones first; imports none."""
     return tuple(dict.fromkeys([*_BUILT_IN, *plugins.names()]))
 
 
 def find(name: str) -> Dialect:
-    """Return a dialect by its name.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is none of this name, or its plug-in cannot be used.
-    """
+    """Return a dialect by its name; raises a ConfigurationError if it is unusable."""
     if name in _BUILT_IN:
         dialect: Dialect = import_module(_BUILT_IN[name]).DIALECT
         return dialect
@@ -49,7 +38,6 @@ def find(name: str) -> Dialect:
 
 
 def built_in() -> tuple[Dialect, ...]:
-    """Return the built-in dialects."""
     return tuple(map(find, _BUILT_IN))
 
 
@@ -59,7 +47,7 @@ def added() -> Iterator[Dialect]:
 
 
 def label(name: str) -> str:
-    """Return what servers of a dialect are called; its name where it is not known."""
+    """Return what servers of a dialect are called; its name if it is unknown."""
     try:
         return find(name).label if name else ""
     except ConfigurationError:
@@ -67,33 +55,15 @@ def label(name: str) -> str:
 
 
 def connect(name: str, url: str, token: str | None = None) -> Backend:
-    """Return a backend for a server; nothing is sent before it is used.
-
-    Parameters
-    ----------
-    name
-        The dialect's name.
-    url
-        The server's address.
-    token
-        Its key, if it wants one.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is no such dialect, or the address or the key cannot be used.
-    """
+    """Return a backend for a server; nothing is sent before it is used."""
     return find(name).connect(url, token)
 
 
 def local(idle_minutes: Callable[[], float | None] = lambda: None) -> Backend:
     """Return a backend for this user's local server, which is started when needed.
 
-    Parameters
-    ----------
-    idle_minutes
-        Returns how long a server that is started waits for a request before it ends;
-        None for its own setting.
+    `idle_minutes` returns how long a server that is started waits for a request before
+    it ends; None for its own setting.
     """
     from h2o_magic.backends.local.locate import locate  # noqa: PLC0415
     from h2o_magic.backends.openai import OpenAIBackend  # noqa: PLC0415
@@ -103,10 +73,12 @@ def local(idle_minutes: Callable[[], float | None] = lambda: None) -> Backend:
 
 def _unknown(name: str) -> ConfigurationError:
     if name == "chat-ui":
-        return ConfigurationError(f"'chat-ui' is no dialect any more: it is {CHAT_UI}")
+        return ConfigurationError(
+            f"the dialect 'chat-ui' is no longer supported: {INSTEAD_OF_CHAT_UI}"
+        )
     known = names()
     near = nearest(name, known)
-    hint = "install the package that adds it, or find it out with `--dialect auto`"
+    hint = "install the package that adds it, or use `--dialect auto` to detect it"
     if near:
         hint = f"did you mean {near!r}?"
     return ConfigurationError(

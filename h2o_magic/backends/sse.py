@@ -1,7 +1,7 @@
 """The body of an answer in server-sent events, whatever kind of body really comes.
 
 Pure and incremental: bytes go in as they come from the network, cut anywhere, and the
-same events come out for every cut. What they mean is read by a dialect's interpreter.
+same events come out for every cut. A dialect's parser reads what they mean.
 
 The rules are those of the standard
 (https://html.spec.whatwg.org/multipage/server-sent-events.html), and, where real
@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from h2o_magic.backends.http.error_body import error_text, html_title
-from h2o_magic.chat.events import Event
 from h2o_magic.errors import ProtocolError
 
 _BOM = b"\xef\xbb\xbf"
@@ -49,7 +48,6 @@ class LineDecoder:
         self._ended_with_cr = False
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take the next bytes and return the lines they complete."""
         if self._ended_with_cr and data:
             data = data.removeprefix(b"\n")
             self._ended_with_cr = False
@@ -68,7 +66,6 @@ class LineDecoder:
         return lines
 
     def flush(self) -> list[bytes]:
-        """Return the last line, if the bytes ended without a line end."""
         line = self._take()
         return [line] if line else []
 
@@ -95,14 +92,13 @@ class EventDecoder:
         self._error: str | None = None
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
-        """Take the next bytes and return the events they complete."""
         return self._read(self._lines.feed(data))
 
     def flush(self) -> list[ServerSentEvent]:
         """Return what the end of the bytes completes.
 
-        The standard throws an event away that no blank line ends. Servers are seen to
-        leave out the last blank line, so it is returned here.
+        The standard discards an event that no blank line ends. Servers are seen to
+        omit the last blank line, so it is returned here.
         """
         return self._read([*self._lines.flush(), b""])
 
@@ -128,9 +124,9 @@ class EventDecoder:
         return events
 
     def _add(self, value: str, events: list[ServerSentEvent]) -> None:
-        # Some servers leave out the blank line between events (llama.cpp issue
-        # 14268). No JSON text has these two brackets next to each other without a
-        # comma, so here one JSON text ends and another begins.
+        # Some servers omit the blank line between events (llama.cpp issue 14268). No
+        # JSON text has these two brackets next to each other without a comma, so here
+        # one JSON text ends and another begins.
         if (
             self._data
             and self._data[-1].rstrip().endswith(("}", "]"))
@@ -140,7 +136,6 @@ class EventDecoder:
         self._data.append(value)
 
     def _dispatch(self, events: list[ServerSentEvent]) -> None:
-        """Add the event that has ended, if it says something."""
         data, kind, error = "\n".join(self._data), self._event, self._error
         self._data, self._event, self._error = [], "", None
         if data or error is not None or kind == "error":
@@ -150,10 +145,10 @@ class EventDecoder:
 class EventBody:
     """A body as it comes.
 
-    The first byte that is no white space tells what it is: ``<`` begins an HTML page,
-    ``{`` or ``[`` a JSON document (an error, or the answer of a server that did not
-    stream); anything else is read as server-sent events. The content type is not asked,
-    since servers and what stands before them get it wrong.
+    Its first byte that is not white space decides: ``<`` begins an HTML page, ``{`` or
+    ``[`` a JSON document (an error, or the answer of a server that did not stream);
+    anything else is read as server-sent events. The content type is ignored, since
+    servers and proxies get it wrong.
     """
 
     def __init__(self) -> None:
@@ -163,16 +158,13 @@ class EventBody:
 
     @property
     def is_page(self) -> bool:
-        """True if it is an HTML page."""
         return self._first == b"<"
 
     @property
-    def says_something(self) -> bool:
-        """True if it is more than white space and comments."""
+    def has_content(self) -> bool:
         return bool(_COMMENTS.sub(b"", self._body).strip())
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
-        """Take the next bytes and return the events they complete."""
         if not self._first:
             data = bytes(self._body + data)
             if _BOM.startswith(data):
@@ -190,11 +182,10 @@ class EventBody:
         return []
 
     def flush(self) -> list[ServerSentEvent]:
-        """Return the events that the end of the bytes completes."""
         return self._decoder.flush()
 
     def document(self) -> object:
-        """Return the JSON document that the body is; None if it is none."""
+        """Return the JSON document that the body is; None if it is not one."""
         if self._first not in (b"{", b"["):
             return None
         try:
@@ -202,58 +193,14 @@ class EventBody:
         except (ValueError, RecursionError):
             return None
 
-    def complaint(self, expected: str, hint: str) -> str:
-        """Return what is wrong with a body that is no answer, as :func:`complaint`."""
-        body = bytes(self._body)
-        return complaint(body if self.is_page else body[:_SNIPPET], expected, hint)
-
-
-def complaint(body: bytes, expected: str, hint: str) -> str:
-    """Say what is wrong with a body that is not the `expected`, and what to check."""
-    start = body.lstrip()
-    if start.startswith(b"<"):
-        title = html_title(start.decode("utf-8", errors="replace"))
-        return (
-            f"expected an answer, got a web page titled {title!r}: "
-            "check the server's address, and whether it asks for a login"
-        )
-    snippet = error_text(start, limit=_SNIPPET)
-    return f"expected {expected}, got {snippet!r}: {hint}"
-
-
-class Interprets(Protocol):
-    """What reads the events of one dialect, and keeps the answer."""
-
-    def feed(self, events: Iterable[ServerSentEvent]) -> Iterator[Event]:
-        """Take events that came together and yield what they mean."""
-
-    def take_whole(self, document: object) -> Iterator[Event]:
-        """Take the only document of a body; None where it is a stream."""
-
-    def rest(self) -> Iterator[Event]:
-        """Yield what was held back; nothing more comes."""
-
-
-_I = TypeVar("_I", bound=Interprets)
-
-
-class EventReader(Generic[_I]):
-    """Turn the body of an answer into events, with what reads a dialect."""
-
-    def __init__(self, interpreter: _I) -> None:
-        self._interpreter = interpreter
-        self._body = EventBody()
-
-    def feed(self, data: bytes) -> Iterator[Event]:
-        """Take the next bytes of the body and yield the events that they complete.
-
-        A GenerationError tells that one reports an error; what came before it is
-        yielded first. A ProtocolError tells of a document of more than 16 MiB.
-        """
-        yield from self._interpreter.feed(self._body.feed(data))
-
-    def flush(self) -> Iterator[Event]:
-        """Yield what the end of the body, or a cut, leaves to be shown."""
-        yield from self._interpreter.feed(self._body.flush())
-        yield from self._interpreter.take_whole(self._body.document())
-        yield from self._interpreter.rest()
+    def complaint(self, expected: str) -> str:
+        """Return what is wrong with a body that is not the `expected` answer."""
+        start = bytes(self._body).lstrip()
+        if self.is_page:
+            title = html_title(start.decode("utf-8", errors="replace"))
+            return (
+                f"expected an answer, got a web page titled {title!r}: check the "
+                "server's address, and whether it asks for a login"
+            )
+        snippet = error_text(start[:_SNIPPET], limit=_SNIPPET)
+        return f"expected {expected}, got {snippet!r}: check the server's address"

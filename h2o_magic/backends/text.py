@@ -23,25 +23,23 @@ def join_surrogates(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def ends_in_half(text: str) -> bool:
-    """Return whether a text ends with the first half of a character."""
-    return "\ud800" <= text[-1:] <= "\udbff"
+def unfinished(text: str, stops: Iterable[str]) -> int:
+    r"""Return the length of the end of `text` that may begin a stop text, or is half.
 
-
-def begun(text: str, stop: str) -> int:
-    r"""Return the length of the longest beginning of `stop` that ends `text`.
-
-    >>> begun("no more\nUs", "\nUser:")
+    >>> unfinished("no more\nUs", ["\nUser:"])
     3
     """
-    sizes = range(min(len(stop), len(text)), 0, -1)
-    return next((size for size in sizes if text.endswith(stop[:size])), 0)
+    sizes = (
+        next((n for n in range(len(stop), 0, -1) if text.endswith(stop[:n])), 0)
+        for stop in stops
+    )
+    return max(sizes, default=0) or int("\ud800" <= text[-1:] <= "\udbff")
 
 
 class GrowingText:
     """The visible text of a growing answer, without a stop text and what follows it.
 
-    Most servers take the stop text away themselves; transformers leaves it, with the
+    Most servers remove the stop text themselves; transformers leaves it, with the
     rest of the token that it is in.
     """
 
@@ -53,13 +51,12 @@ class GrowingText:
         self.stopped = False
 
     @property
-    def begun(self) -> bool:
+    def started(self) -> bool:
         """Whether something was returned: cheap, however much it was."""
         return bool(self._shown)
 
     @property
     def shown(self) -> str:
-        """What was returned so far."""
         return "".join(self._shown)
 
     def add(self, text: str) -> str:
@@ -69,7 +66,7 @@ class GrowingText:
         text = self._held + text.replace("\0", "")
         places = [place for s in self._stop if (place := text.find(s)) >= 0]
         self.stopped = bool(places)
-        keep = min(places) if places else len(text) - self._undecided(text)
+        keep = min(places) if places else len(text) - unfinished(text, self._stop)
         self._held = "" if places else text[keep:]
         return self._show(text[:keep])
 
@@ -83,8 +80,3 @@ class GrowingText:
         if ready:
             self._shown.append(ready)
         return ready
-
-    def _undecided(self, text: str) -> int:
-        """Return the length of the end of `text` that is not to be shown yet."""
-        held = max((begun(text, stop) for stop in self._stop), default=0)
-        return held or int(ends_in_half(text))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,15 +40,19 @@ class Preview:
 
 
 def preview(prepared: Prepared) -> Preview:
-    """Return what a prepared question would send, with its tokens counted."""
+    """Return what a prepared question would send, with its tokens counted.
+
+    Raises a ParameterError where asking would.
+    """
     request = prepared.request
+    check = getattr(prepared.backend, "check", None)
     count = getattr(prepared.backend, "count_tokens", None)
     tokens: int | None = None
-    if count is not None:
-        try:
+    with suppress(BackendError):  # asking is what shows that the server is not there
+        if check is not None:
+            check(request)
+        if count is not None:
             tokens = count(request.model, request.messages)
-        except BackendError:
-            tokens = None  # to ask is what shows that the server is not there
     return Preview(
         request.model,
         request.messages,

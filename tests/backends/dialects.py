@@ -11,16 +11,16 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from h2o_magic.backends.base import Backend, ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend
-from h2o_magic.backends.gptgm import parser as gptgm_parser
+from h2o_magic.backends.gptgm.parser import GptGmParser
 from h2o_magic.backends.openai import OpenAIBackend
-from h2o_magic.backends.openai import parser as openai_stream
-from h2o_magic.backends.openai import reader as openai_reader
-from h2o_magic.backends.retry import Patience
-from h2o_magic.chat.events import Event, Finished
+from h2o_magic.backends.openai.parser import OpenAIParser
+from h2o_magic.backends.parser import AnswerParser
+from h2o_magic.backends.retry import RetryPolicy
+from h2o_magic.chat.events import Event
 from h2o_magic.chat.messages import user
 from h2o_magic.errors import BackendError
 from tests.backends import scripted
@@ -35,16 +35,8 @@ from tests.backends.scripted import (
     serving,
 )
 
-QUICK = Patience(tries=3, wait=0.001)
+QUICK = RetryPolicy(tries=3, wait=0.001)
 SECRET = "s3cret-of-the-user"
-
-
-class Reader(Protocol):
-    def feed(self, data: bytes) -> Iterable[Event]: ...
-
-    def flush(self) -> Iterable[Event]: ...
-
-    def end(self) -> Finished: ...
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,8 +56,8 @@ class Dialect:
         The text that a request asks; None if it is another call.
     others : callable
         Makes the script for all calls but the question.
-    reader : callable
-        Makes the pure reader of a body.
+    parser : callable
+        Makes the pure parser of a body.
     unsayable : mapping
         Parameters that the dialect cannot express, with a value for each.
     defaults : frozenset of str
@@ -85,7 +77,7 @@ class Dialect:
     failure: Callable[[str], Any]
     question: Callable[[Request], str | None]
     others: Callable[[], Script]
-    reader: Callable[[], Reader]
+    parser: Callable[[], AnswerParser]
     unsayable: Mapping[str, Any]
     defaults: frozenset[str]
     models_call: str
@@ -148,7 +140,7 @@ class Dialect:
         self, script: Script, **options: Any
     ) -> Iterator[tuple[Backend, ScriptedServer]]:
         """A backend and its server, which answers every call by `script`."""
-        options = {"patience": QUICK, "token": SECRET, **options}
+        options = {"retry": QUICK, "token": SECRET, **options}
         with (
             serving(script) as server,
             closing(self.make(server.url, **options)) as backend,
@@ -162,12 +154,12 @@ class Dialect:
 
     def read(self, *pieces: bytes) -> tuple[list[Event], BackendError | None]:
         """Read a body in these pieces: what came of it, and the failure at its end."""
-        reader, got = self.reader(), []
+        parser, got = self.parser(), []
         try:
             for piece in pieces:
-                got.extend(_each(reader.feed(piece), into=got))
-            got.extend(_each(reader.flush(), into=got))
-            got.append(reader.end())
+                got.extend(_each(parser.feed(piece), into=got))
+            got.extend(_each(parser.flush(), into=got))
+            got.append(parser.end())
         except BackendError as error:
             return got, error
         return got, None
@@ -213,7 +205,7 @@ GPTGM = Dialect(
     failure=lambda words: {"error": words, "error_type": "validation"},
     question=_gptgm_question,
     others=_gptgm_others,
-    reader=lambda: gptgm_parser.AnswerReader(gptgm_parser.Interpreter()),
+    parser=GptGmParser,
     unsayable={"min_p": 0.5, "reasoning_effort": "low", "extra": {"any": 1}},
     # The original client sends them; a service may rely on it.
     defaults=frozenset(
@@ -254,7 +246,7 @@ OPENAI = Dialect(
     failure=lambda words: {"error": {"message": words}},
     question=_openai_question,
     others=lambda: lambda _: OPENAI.models,
-    reader=lambda: openai_reader.AnswerReader(openai_stream.Interpreter()),
+    parser=OpenAIParser,
     unsayable={"top_k": 5, "typical_p": 0.5, "truncate": 9, "return_full_text": True},
     defaults=frozenset(),
     models_call="/v1/models",

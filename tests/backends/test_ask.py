@@ -26,10 +26,10 @@ class Scripted:
 
     def answer(
         self,
-        calls: str,
+        client: str,
         cancellation: Cancellation,  # noqa: ARG002
     ) -> Generator[Event, None, None]:
-        self.asked.append(calls)
+        self.asked.append(client)
         try:
             for step in self.tries.pop(0):
                 if isinstance(step, BackendError):
@@ -41,8 +41,8 @@ class Scripted:
     def retry_after(self, error: BackendError) -> float | None:  # noqa: ARG002
         return self.delay
 
-    def explained(self, error: BackendError, calls: str) -> BackendError:
-        return type(error)(f"{error}, at {calls}")
+    def explain(self, error: BackendError, client: str) -> str:
+        return f"{error}, at {client}"
 
 
 def staying(_: bool) -> str:
@@ -62,7 +62,7 @@ def test_what_fails_before_text_is_asked_again(before: tuple[Event, ...]) -> Non
     assert question.closed == 2
 
 
-def test_what_fails_after_text_is_told_with_advice() -> None:
+def test_a_failure_after_text_is_reported_with_advice() -> None:
     stream = ask(Scripted((TextDelta("a"), ProtocolError("x"))), staying)
     assert next(stream) == TextDelta("a")
     with pytest.raises(ProtocolError, match="x, at here"):
@@ -70,14 +70,16 @@ def test_what_fails_after_text_is_told_with_advice() -> None:
 
 
 def test_a_server_that_moved_is_asked_once_where_it_is_now() -> None:
-    lost = ConnectionFailedError("x")
-    question = Scripted((lost,), WHOLE, delay=None)
+    def lost() -> tuple[Step, ...]:
+        return (ConnectionFailedError("x"),)
+
+    question = Scripted(lost(), WHOLE, delay=None)
     assert [*ask(question, moving())] == [*WHOLE]
     assert question.asked == ["here", "there"]
     with pytest.raises(ConnectionFailedError, match="x, at there"):
-        list(ask(Scripted((lost,), (lost,), delay=None), moving()))
+        list(ask(Scripted(lost(), lost(), delay=None), moving()))
     with pytest.raises(ConnectionFailedError, match="x, at here"):
-        list(ask(Scripted((lost,), delay=None), staying))
+        list(ask(Scripted(lost(), delay=None), staying))
 
 
 def test_closing_closes_the_try_under_way_and_ends_without_an_error() -> None:

@@ -368,7 +368,7 @@ def test_a_silent_server_is_not_waited_for_for_ever(
     with dialect.answering(held, timeouts=IMPATIENT) as (backend, server):
         got, error = failing(backend.stream(request()))
         assert isinstance(error, TimedOutError)
-        assert "look whether the server is busy" in str(error)
+        assert "check whether the server is busy" in str(error)
         assert error.partial == shown(got) == ("a" if where == "second token" else "")
         assert server.left.acquire(timeout=60)
         assert _whole(backend) == "ok"
@@ -377,7 +377,7 @@ def test_a_silent_server_is_not_waited_for_for_ever(
 @of_each
 @pytest.mark.parametrize("everywhere", [False, True])
 @pytest.mark.parametrize("status", [401, 403, 404, 500])
-def test_a_refusal_is_told_with_its_status_and_what_to_do(
+def test_a_refusal_is_reported_with_its_status_and_what_to_do(
     dialect: Dialect, status: int, everywhere: bool
 ) -> None:
     with _refused(dialect, refusal(status, "Not you."), everywhere) as (
@@ -393,7 +393,7 @@ def test_a_refusal_is_told_with_its_status_and_what_to_do(
         if status in (401, 403):
             assert "--key-env" in str(error)
         if status == 404:
-            assert "check it and its path" in str(error)
+            assert "check the address and its path" in str(error)
         server.script = dialect.script()
         assert _whole(backend) == "ok"
 
@@ -418,7 +418,7 @@ def test_a_limit_that_names_a_short_time_is_met_by_asking_again(
 
 @of_each
 @pytest.mark.parametrize("headers", [{}, {"Retry-After": "3000"}])
-def test_a_limit_without_a_short_time_is_told_at_once(
+def test_a_limit_without_a_short_time_is_reported_at_once(
     dialect: Dialect, headers: dict[str, str]
 ) -> None:
     with dialect.answering(refusal(429, "Slowly.", **headers)) as (backend, server):
@@ -431,7 +431,7 @@ def test_a_limit_without_a_short_time_is_told_at_once(
 
 
 @of_each
-def test_a_connection_that_ends_without_an_answer_is_told(dialect: Dialect) -> None:
+def test_a_connection_that_ends_without_an_answer_is_reported(dialect: Dialect) -> None:
     with dialect.refusing(lambda _: DROP) as (backend, _):
         _, error = failing(backend.stream(request()))
         assert isinstance(error, ConnectionFailedError)
@@ -765,7 +765,7 @@ def test_all_that_the_gpt_gm_protocol_has_is_sent() -> None:
 
 
 @of_each
-def test_models_are_told_by_their_names(dialect: Dialect) -> None:
+def test_models_are_reported_by_their_names(dialect: Dialect) -> None:
     with dialect.answering() as (backend, _):
         models = backend.models()
         assert all(type(model) is ModelInfo for model in models)
@@ -773,7 +773,7 @@ def test_models_are_told_by_their_names(dialect: Dialect) -> None:
 
 
 @of_each
-def test_a_model_is_told_by_its_name_and_of_nobodys_choice_nothing(
+def test_a_model_is_reported_by_its_name_and_of_nobodys_choice_nothing(
     dialect: Dialect,
 ) -> None:
     with dialect.answering() as (backend, _):
@@ -784,7 +784,7 @@ def test_a_model_is_told_by_its_name_and_of_nobodys_choice_nothing(
 
 @of_each
 @pytest.mark.parametrize("status", [401, 403, 429])
-def test_a_list_that_is_refused_is_told_with_what_to_do(
+def test_a_list_that_is_refused_is_reported_with_what_to_do(
     dialect: Dialect, status: int
 ) -> None:
     reply = refusal(status, f"Not you, {SECRET}.")
@@ -824,7 +824,7 @@ def test_a_server_without_a_list_says_so(
 def test_a_list_that_does_not_come_is_not_waited_for_for_ever(dialect: Dialect) -> None:
     with (
         dialect.refusing(lambda _: SILENT, timeouts=IMPATIENT) as (backend, _),
-        pytest.raises(TimedOutError, match="look whether the server is busy"),
+        pytest.raises(TimedOutError, match="check whether the server is busy"),
     ):
         backend.models()
 

@@ -148,9 +148,9 @@ def test_chat_ui_from_2024_is_refused_with_what_to_do(
         with pytest.raises(ConfigurationError) as caught:
             detect(Endpoint(url), expected=expected)
     assert str(caught.value) == (
-        f"{url} is HuggingChat-style chat-ui, which is not supported: connect to the "
-        "OpenAI-compatible server behind it instead "
-        f"(known by: GET {next(iter(answers))})"
+        f"{url} is a HuggingChat-style chat-ui, which is not supported "
+        f"(GET {next(iter(answers))}): connect to the OpenAI-compatible server behind "
+        "it instead"
     )
     assert len(server.requests) == 3
 
@@ -235,7 +235,7 @@ def test_the_local_server_itself_is_known_with_its_key_and_without(home: Path) -
 # Nothing fits
 
 
-def test_what_was_tried_is_told_in_one_line() -> None:
+def test_what_was_tried_is_reported_in_one_line() -> None:
     answers: Mapping[str, Answer] = {
         "/api/models": NOTHING,
         "/v1/models": answer(b"<title>Welcome</title>", content_type="text/html"),
@@ -245,7 +245,7 @@ def test_what_was_tried_is_told_in_one_line() -> None:
     assert said == (
         "URL is not a supported server (GET /api/models: 404, "
         "Not Found; GET /v1/models: 200, Welcome; GET /__data.json: 500): "
-        "name what it is with `--dialect`, one of gpt-gm, openai"
+        "name its dialect with `--dialect`, one of gpt-gm, openai"
     )
     assert len(calls) == 3
 
@@ -283,20 +283,18 @@ def test_a_page_that_makes_no_sense_is_still_a_page() -> None:
 def test_who_refuses_everything_alike_wants_a_key(key: str | None) -> None:
     refusal = replayed("openai/h2ogpt_openai_server/auth_none_models")
     said, calls = nothing_fits(lambda _: refusal, key)
-    assert ("it wants another key" if key else "it wants a key") in said
+    assert ("it requires another key" if key else "it requires a key") in said
     assert len(calls) == 3
 
 
-def test_a_redirect_is_reported_and_neither_followed_nor_told_the_key() -> None:
+def test_a_redirect_is_reported_and_neither_followed_nor_given_the_key() -> None:
     with serving(lambda _: document({"data": []})) as other:
         target = f"{other.url}/v1/models?secret=1"
         away = answer(b"", status=307, headers={"Location": target})
         said, calls = nothing_fits(lambda _: away, KEY)
         assert other.requests == []
         assert f"GET /v1/models: 307, a redirect to '{other.url}/v1/models'" in said
-    assert said.endswith(
-        "connect to the address that it redirects to, if you trust that"
-    )
+    assert said.endswith("connect to the address that it redirects to if you trust it")
     assert "secret" not in said
     assert len(calls) == 3
 
@@ -311,16 +309,16 @@ def test_the_key_goes_along_and_is_not_shown_when_the_server_sends_it_back() -> 
     assert KEY not in said
 
 
-def test_nobody_there_is_told_after_one_try() -> None:
+def test_nobody_there_is_reported_after_one_try() -> None:
     with serving(lambda _: NOTHING) as server:
         url = f"{server.url}/lab"
     with pytest.raises(ConnectionFailedError) as caught:
         detect(Endpoint(url))
     assert str(caught.value).startswith(f"no connection to {url}: Connection refused: ")
-    assert "`%h2o connect --scan` looks on this machine" in str(caught.value)
+    assert "`%h2o connect --scan` searches this machine" in str(caught.value)
 
 
-def test_a_silent_server_is_told_after_one_try() -> None:
+def test_a_silent_server_is_reported_after_one_try() -> None:
     silent = Answer(b"", end="hold")
     with serving(lambda _: silent) as server, pytest.raises(TimedOutError):
         detect(Endpoint(server.url), timeouts=Timeouts(first_byte=0.1))

@@ -15,7 +15,7 @@ import pytest
 from h2o_magic.backends.base import Backend, ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend
 from h2o_magic.backends.http import Endpoint, Timeouts
-from h2o_magic.backends.retry import Patience
+from h2o_magic.backends.retry import RetryPolicy
 from h2o_magic.chat.events import Event, Finished, Source, TextDelta, Usage
 from h2o_magic.chat.messages import Message, assistant, system, user
 from h2o_magic.config.parameters import resolve
@@ -50,7 +50,7 @@ IDS = [
     "6b0325b8a8e89309e9596fd7",
     "6b0325b8a8e89309e9596fd8",
 ]
-QUICK = Patience(tries=3, wait=0.001)
+QUICK = RetryPolicy(tries=3, wait=0.001)
 SILENT = Answer(b"", end="hold")  # takes the request, and says nothing
 
 
@@ -71,7 +71,7 @@ def chatting(
     *generate: Answer, create: tuple[Answer, ...] = (), **kwargs: Any
 ) -> Iterator[tuple[GptGmBackend, ScriptedServer, GptGmScript]]:
     script = GptGmScript(*generate).then("create", *create)
-    kwargs.setdefault("patience", QUICK)
+    kwargs.setdefault("retry", QUICK)
     with serving(script) as server, closing(GptGmBackend(server.url, **kwargs)) as b:
         yield b, server, script
 
@@ -239,14 +239,14 @@ OURS = {"model": "llama-13b", "weights": "built-in demo weights", "demo": True}
 DEMO = Source("llama-13b", "built-in demo weights", True)
 
 
-def test_what_answers_is_told_before_the_first_text() -> None:
+def test_what_answers_is_reported_before_the_first_text() -> None:
     create = created(0, messages=0, h2o_magic=OURS)
     with chatting(says("1"), create=(create,)) as (backend, _, _):
         heard = list(backend.stream(request(*FIRST)))
         assert heard == [DEMO, TextDelta("1"), Finished("1")]
 
 
-def test_what_answers_is_told_before_an_answer_that_does_not_come() -> None:
+def test_what_answers_is_reported_before_an_answer_that_does_not_come() -> None:
     for broken in (events(end="cut"), recorded("error-validation-422")):
         with chatting(broken, create=(created(0, h2o_magic=OURS),)) as (backend, _, _):
             stream = backend.stream(request(*FIRST))
@@ -283,7 +283,7 @@ def test_sharing_is_off_unless_asked_for() -> None:
 # --- the end of the body
 
 
-def test_the_end_is_told_only_after_the_end_of_the_body() -> None:
+def test_the_end_is_reported_only_after_the_end_of_the_body() -> None:
     gate = threading.Event()
     late = answer(
         [b'data:{"generated_text":"1"}\n\n', b":\n\n"],
@@ -496,7 +496,7 @@ def test_the_errors_of_the_connection_pass_through_as_they_are(
     assert asked == [1]
 
 
-def test_a_server_that_died_and_does_not_start_again_is_told_in_its_own_words() -> None:
+def test_a_server_that_died_for_good_is_reported_in_its_own_words() -> None:
     failure = ConnectionFailedError("the local server ended at once")
     with serving(lambda _: DROP) as dead:
         asked = []
@@ -541,7 +541,7 @@ def test_an_address_is_checked_before_anything_is_sent(given: dict[str, Any]) ->
         ("share", None),
         ("timeouts", 5),
         ("timeouts", None),
-        ("patience", 3),
+        ("retry", 3),
     ],
 )
 def test_an_argument_of_another_type_is_refused_at_once(name: str, value: Any) -> None:
@@ -623,7 +623,7 @@ def test_another_thread_can_close_an_answer_that_is_waited_for(
 
 def test_closing_ends_a_pause_between_two_tries() -> None:
     busy = recorded("error-overloaded-429")
-    with chatting(busy, patience=Patience(wait=100, longest_wait=200)) as (
+    with chatting(busy, retry=RetryPolicy(wait=100, longest_wait=200)) as (
         b,
         server,
         _,
@@ -717,7 +717,7 @@ def test_terms_count_as_accepted_only_when_the_server_says_so(reply: Any) -> Non
         assert steps(server) == OPENING
 
 
-def test_a_web_page_instead_of_an_answer_is_told_by_its_title() -> None:
+def test_a_web_page_instead_of_an_answer_is_reported_by_its_title() -> None:
     page = answer(b"<html><title>Log in</title>", content_type="text/html")
     with (
         chatting(page) as (backend, _, _),
@@ -797,7 +797,7 @@ STRICT = (
 )
 
 
-def test_a_reason_is_all_that_is_told() -> None:
+def test_a_reason_is_all_that_is_reported() -> None:
     failed = document({"message": "Internal Error", "reason": REASON}, status=500)
     assert told(create=(failed,)) == REASON
     assert told(failed) == REASON
@@ -820,7 +820,7 @@ def test_a_model_is_suspected_only_where_it_was_named() -> None:
     assert told(create=(other,)).endswith("HTTP 500: E11000 duplicate key")
 
 
-def test_a_refusal_is_told_in_the_servers_words_alone() -> None:
+def test_a_refusal_is_reported_in_the_servers_words_alone() -> None:
     refused = document({"error": STRICT, "error_type": "weights_missing"}, status=422)
     assert told(refused, strict=True) == STRICT
     assert told(recorded("error-validation-422")).startswith("Input validation error: ")

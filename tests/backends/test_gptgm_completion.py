@@ -14,7 +14,7 @@ import h2o_magic
 from h2o_magic.backends import gptgm
 from h2o_magic.backends.gptgm import create_completion
 from h2o_magic.backends.http import Endpoint, Timeouts
-from h2o_magic.backends.retry import Patience
+from h2o_magic.backends.retry import RetryPolicy
 from h2o_magic.config.parameters import PARAMETERS
 from h2o_magic.errors import (
     ConfigurationError,
@@ -263,7 +263,7 @@ def test_each_option_is_honoured(name: str, value: Any, host: ScriptedServer) ->
         ("stream", None),
         ("timeouts", 5),
         ("timeouts", None),
-        ("patience", 3),
+        ("retry", 3),
         ("web_search_id", None),
         ("temperature", -0.1),
         ("temperature", float("nan")),
@@ -328,7 +328,7 @@ def test_an_error_of_the_server_is_raised_in_its_words(
 def test_a_page_that_is_not_found_is_an_error(host: ScriptedServer) -> None:
     host.script = script = GptGmScript()
     script.usual["settings"] = recorded("no-such-route")
-    with pytest.raises(StatusError, match="there is no gpt-gm server") as caught:
+    with pytest.raises(StatusError, match="no gpt-gm server found") as caught:
         whole(host)
     assert caught.value.status == 404
 
@@ -432,7 +432,7 @@ def test_nothing_is_sent_before_the_first_token_is_asked_for(
 
 def test_a_busy_server_is_asked_again(host: ScriptedServer) -> None:
     host.script = GptGmScript(recorded("error-overloaded-429"))
-    assert whole(host, patience=Patience(wait=0.001))
+    assert whole(host, retry=RetryPolicy(wait=0.001))
 
 
 def test_a_path_prefix_is_kept(host: ScriptedServer) -> None:
@@ -458,7 +458,7 @@ def test_the_default_server_is_the_local_one_with_its_token(
     assert {r.headers["authorization"] for r in host.requests} == {"Bearer tok-1"}
 
 
-def test_a_local_server_that_does_not_start_is_told_as_it_is(
+def test_a_local_server_that_does_not_start_is_reported_as_it_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked = []
@@ -505,8 +505,8 @@ def test_an_address_that_cannot_be_used_is_refused_at_once(kwargs: Any) -> None:
 
 
 WARNING = (
-    "built-in demo weights answered: llama-13b is not there; `h2o-magic pull "
-    "llama-13b` fetches it, strict=True makes this an error"
+    "built-in demo weights answered: llama-13b is not installed; `h2o-magic pull "
+    "llama-13b` downloads it, strict=True makes this an error"
 )
 
 
@@ -521,7 +521,7 @@ def from_demo_weights(*generate: Answer, model: str = "llama-13b") -> GptGmScrip
 @pytest.fixture
 def untold(monkeypatch: pytest.MonkeyPatch) -> None:
     """No model was warned of yet, as in a process that begins."""
-    monkeypatch.setattr("h2o_magic.backends.gptgm.completion._told", set())
+    monkeypatch.setattr("h2o_magic.backends.gptgm.completion._warned", set())
 
 
 @pytest.mark.usefixtures("untold")
@@ -555,8 +555,8 @@ def test_another_model_that_stands_in_is_warned_of_by_the_name_that_was_asked_fo
         whole(host)
     (warning,) = told
     assert str(warning.message) == (
-        "SmolLM2-135M answered: falcon-7b is not there; `h2o-magic pull "
-        "falcon-7b` fetches it, strict=True makes this an error"
+        "SmolLM2-135M answered: falcon-7b is not installed; `h2o-magic pull "
+        "falcon-7b` downloads it, strict=True makes this an error"
     )
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend, create_completion
-from h2o_magic.backends.gptgm.api import GptGmCalls
+from h2o_magic.backends.gptgm.api import GptGmClient
 from h2o_magic.backends.http import DEFAULT_TIMEOUTS, Endpoint
 from h2o_magic.chat.events import Event, Finished, Source, TextDelta, Usage
 from h2o_magic.chat.messages import Message, assistant, user
@@ -54,7 +54,7 @@ class Local:
         return Endpoint(written["url"], written["token"])
 
     def busy(self) -> int:
-        calls = GptGmCalls(self.endpoint(), timeouts=DEFAULT_TIMEOUTS)
+        calls = GptGmClient(self.endpoint(), timeouts=DEFAULT_TIMEOUTS)
         health = calls.get("/health")
         calls.close()
         return int(health["busy_slots"])
@@ -153,7 +153,7 @@ def test_a_wrong_token_is_refused_with_a_reason(local: Local) -> None:
     url = local.endpoint().url
     with (
         closing(GptGmBackend(url, token="wrong")) as backend,
-        pytest.raises(StatusError, match="wants a key, or another one"),
+        pytest.raises(StatusError, match="needs a valid key"),
     ):
         ask(backend, user("Hi"))
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from h2o_magic.backends.gptgm.parser import AnswerReader, Interpreter
+from h2o_magic.backends.gptgm.parser import GptGmParser
 from h2o_magic.chat.events import (
     Event,
     Finished,
@@ -29,9 +29,9 @@ def sse(*documents: Any) -> bytes:
 
 
 def read(*pieces: bytes, **kwargs: Any) -> list[Event]:
-    reader = AnswerReader(Interpreter(**kwargs))
-    out = [event for piece in pieces for event in reader.feed(piece)]
-    return [*out, *reader.flush(), reader.end()]
+    parser = GptGmParser(**kwargs)
+    out = [event for piece in pieces for event in parser.feed(piece)]
+    return [*out, *parser.flush(), parser.end()]
 
 
 def shown(events: list[Event]) -> str:
@@ -289,7 +289,7 @@ def test_the_first_byte_tells_what_the_body_is(prefix: bytes, body: bytes) -> No
         ({"error": "Boom", "error_type": "generation"}, "Boom", "generation"),
         ({"error": ["a", "b"]}, "a; b", ""),
         ({"error": {"message": "Boom", "code": 500}}, "Boom", ""),
-        ({"error": {"code": 5}, "error_type": 7}, "without words", ""),
+        ({"error": {"code": 5}, "error_type": 7}, "without a message", ""),
     ],
 )
 def test_an_error_event_is_raised_with_its_words(
@@ -371,10 +371,10 @@ def test_a_snippet_is_short() -> None:
 
 
 def test_a_document_without_end_is_given_up() -> None:
-    reader = AnswerReader(Interpreter())
-    assert list(reader.feed(b"[" + b" " * (2**24 - 1))) == []
+    parser = GptGmParser()
+    assert list(parser.feed(b"[" + b" " * (2**24 - 1))) == []
     with pytest.raises(ProtocolError, match="16 MiB"):
-        list(reader.feed(b" "))
+        list(parser.feed(b" "))
 
 
 @pytest.mark.parametrize(
@@ -388,7 +388,7 @@ def test_a_document_without_end_is_given_up() -> None:
         ([5], "unknown"),
     ],
 )
-def test_the_reason_of_the_end_is_told(said: Any, reason: str) -> None:
+def test_the_reason_of_the_end_is_reported(said: Any, reason: str) -> None:
     out = read(sse(final("a", {"finish_reason": said})))
     assert isinstance(out[-1], Finished)
     assert out[-1].reason == reason

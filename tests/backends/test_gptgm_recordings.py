@@ -15,7 +15,7 @@ import pytest
 
 from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend, create_completion
-from h2o_magic.backends.retry import Patience
+from h2o_magic.backends.retry import RetryPolicy
 from h2o_magic.chat.events import Finished, Replaced, TextDelta
 from h2o_magic.chat.messages import user
 from h2o_magic.errors import (
@@ -53,7 +53,7 @@ FAILED = Error(StatusError, ": HTTP 500: Internal Error")
 REFERER = Error(StatusError, "referer", mended=True)
 NO_TERMS = Error(StatusError, "You need to accept the welcome modal", mended=True)
 LOST = Error(StatusError, "Conversation not found: the server does not keep")
-NO_LOGIN = Error(StatusError, "You have to be logged in: the server wants a key")
+NO_LOGIN = Error(StatusError, "You have to be logged in: the server needs a valid key")
 VALIDATION = "Input validation error: `temperature` must be strictly positive"
 
 MET: dict[str, tuple[str, str | Error]] = {
@@ -214,7 +214,7 @@ MET: dict[str, tuple[str, str | Error]] = {
     "login-required-settings-401": ("settings", NO_LOGIN),
     "base-path-wrong-path": (
         "create",
-        Error(StatusError, "Not found: there is no gpt-gm server at http:"),
+        Error(StatusError, "Not found: no gpt-gm server found at http:"),
     ),
 }
 
@@ -258,7 +258,7 @@ AT_A_STEP = [
 ]
 FAILURES = [case for case in AT_A_STEP if isinstance(MET[case][1], Error)]
 Ask = Callable[[ScriptedServer, str], tuple[str, str]]
-PATIENCE = Patience(tries=2, wait=0.0)
+RETRY = RetryPolicy(tries=2, wait=0.0)
 
 
 def test_each_recording_is_either_met_or_never_met() -> None:
@@ -282,7 +282,7 @@ def question_of(case: str) -> str:
 
 def ask_backend(server: ScriptedServer, question: str) -> tuple[str, str]:
     """What was shown, and the answer of record, of one question to a backend."""
-    backend = GptGmBackend(server.url, patience=PATIENCE)
+    backend = GptGmBackend(server.url, retry=RETRY)
     shown = record = ""
     try:
         request = ChatRequest("falcon-40b", (user(question),))
@@ -302,7 +302,7 @@ def ask_backend(server: ScriptedServer, question: str) -> tuple[str, str]:
 def ask_once(server: ScriptedServer, question: str) -> tuple[str, str]:
     messages = [{"role": "user", "content": question}]
     text = create_completion(
-        "falcon-40b", messages, False, base_url=server.url, patience=PATIENCE
+        "falcon-40b", messages, False, base_url=server.url, retry=RETRY
     )
     return text, text
 

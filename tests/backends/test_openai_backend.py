@@ -15,9 +15,8 @@ import pytest
 from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
 from h2o_magic.backends.http import Endpoint, Timeouts
 from h2o_magic.backends.openai import OpenAIBackend
-from h2o_magic.backends.openai.address import split_address
-from h2o_magic.backends.openai.schema import holds_to
-from h2o_magic.backends.retry import Patience
+from h2o_magic.backends.openai.flavour import enforces, split_address
+from h2o_magic.backends.retry import RetryPolicy
 from h2o_magic.chat.events import Event, Finished, Source, TextDelta
 from h2o_magic.chat.messages import assistant, system, user
 from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS, checked
@@ -180,7 +179,7 @@ def test_messages_without_a_question_are_refused_at_once(messages: Any) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"url": "ftp://h"}, {"url": "http://u:p@h"}, {"token": "a\nb"}, {"patience": 3}],
+    [{"url": "ftp://h"}, {"url": "http://u:p@h"}, {"token": "a\nb"}, {"retry": 3}],
 )
 def test_what_cannot_be_used_is_refused_at_once(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
@@ -317,8 +316,8 @@ def test_extra_cannot_set_what_each_question_sets(field: str) -> None:
         with pytest.raises(ParameterError) as caught:
             list(backend.stream(request({"extra": {field: "x"}})))
         assert str(caught.value) == (
-            f"`extra` must not have the field `{field}`, which each question sets "
-            "itself: leave it out"
+            f"`extra` must not have the field `{field}`, which every question sets: "
+            "leave it out"
         )
         assert asked(server) == []
 
@@ -352,7 +351,29 @@ def test_extra_can_set_what_no_option_sets_at_this_server() -> None:
         assert asked(server)[0]["top_k"] == 5
 
 
-def test_a_field_of_extra_that_is_refused_is_told_as_extra() -> None:
+def test_a_question_can_be_checked_without_sending_it() -> None:
+    with backend_of(OpenAIScript()) as (backend, server):
+        backend.check(request({"temperature": 0.5, "extra": {"any": 1}}))
+        for given in ({"top_k": 5}, {"extra": {"model": "x"}}):
+            with pytest.raises(ParameterError):
+                backend.check(request(given))
+        assert asked(server) == []
+
+
+def test_a_server_that_says_to_leave_a_field_out_gets_no_second_advice() -> None:
+    words = "unknown field 'any', which is not supported: leave it out (known: a)"
+    with (
+        backend_of(OpenAIScript(refusal(words, 400))) as (backend, _),
+        pytest.raises(StatusError) as caught,
+    ):
+        list(backend.stream(request({"extra": {"any": 1}})))
+    assert str(caught.value) == (
+        "unknown field 'any', which is not supported (known: a): leave out `extra`, or "
+        "give it another value"
+    )
+
+
+def test_a_field_of_extra_that_is_refused_is_reported_as_extra() -> None:
     script = OpenAIScript(refusal("Unknown field: a.b", 400))
     with backend_of(script) as (backend, _), pytest.raises(StatusError) as caught:
         list(backend.stream(request({"extra": {"a.b": 1}})))
@@ -387,7 +408,7 @@ def test_a_server_without_a_list_is_asked_all_the_same(models: Answer) -> None:
         assert asked(server)[0]["seed"] == 3
 
 
-def test_only_our_own_server_is_told_to_refuse_other_weights() -> None:
+def test_only_our_own_server_is_asked_to_refuse_other_weights() -> None:
     for owner, told in (("h2o_magic", True), ("vllm", None)):
         with backend_of(OpenAIScript(owner=owner)) as (backend, server):
             list(backend.stream(request(strict=True)))
@@ -395,7 +416,9 @@ def test_only_our_own_server_is_told_to_refuse_other_weights() -> None:
 
 
 @pytest.mark.parametrize("owner", OWN)
-def test_only_our_own_server_is_told_to_leave_out_what_does_not_fit(owner: str) -> None:
+def test_only_our_own_server_is_asked_to_drop_what_does_not_fit(
+    owner: str,
+) -> None:
     """It is not asked what it is for that: the word goes along once it is known."""
     expected = "auto" if owner == "h2o_magic" else None
     with backend_of(OpenAIScript(owner=owner)) as (backend, server):
@@ -430,7 +453,7 @@ def test_only_the_wish_for_counts_is_ever_left_out(name: str) -> None:
         assert sent == [{"stream_options", field}, {field}]
 
 
-def test_a_refusal_that_goes_on_is_told() -> None:
+def test_a_refusal_that_goes_on_is_reported() -> None:
     script = OpenAIScript(*[refusal("unknown: stream_options")] * 5)
     with backend_of(script) as (backend, server):
         with pytest.raises(StatusError, match="unknown: stream_options"):
@@ -487,17 +510,17 @@ def test_what_does_not_fit_the_context_is_too_long() -> None:
 
 def test_a_server_that_loads_is_waited_for() -> None:
     loading = load("xllamacpp/loading_chat").answer()
-    patience = Patience(tries=3, wait=0.0)
+    retry = RetryPolicy(tries=3, wait=0.0)
     script = OpenAIScript(loading, loading)
-    with backend_of(script, patience=patience) as (backend, server):
+    with backend_of(script, retry=retry) as (backend, server):
         assert list(backend.stream(request()))[-1] == Finished("Hello", "end")
         assert len(asked(server)) == 3
 
 
-def test_patience_ends() -> None:
+def test_retries_end() -> None:
     loading = load("xllamacpp/loading_chat").answer()
     script = OpenAIScript(*[loading] * 9)
-    with backend_of(script, patience=Patience(2, 0.0)) as (backend, server):
+    with backend_of(script, retry=RetryPolicy(2, 0.0)) as (backend, server):
         with pytest.raises(StatusError, match=r"Loading model: .* in a minute"):
             list(backend.stream(request()))
         assert len(asked(server)) == 2
@@ -517,7 +540,7 @@ def test_a_limit_is_waited_for_only_if_it_says_how_long() -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 413])
-def test_other_failures_are_told_at_once(status: int) -> None:
+def test_other_failures_are_reported_at_once(status: int) -> None:
     with backend_of(OpenAIScript(refusal("no", status))) as (backend, server):
         with pytest.raises(StatusError, match=r"^no: ") as caught:
             list(backend.stream(request()))
@@ -562,7 +585,7 @@ def test_a_redirect_is_not_followed() -> None:
         assert len(server.requests) == 1
 
 
-def test_a_server_that_is_not_there_is_told_with_advice() -> None:
+def test_a_server_that_is_not_there_is_reported_with_advice() -> None:
     with (
         closing(OpenAIBackend("http://127.0.0.1:1")) as backend,
         pytest.raises(ConnectionFailedError, match="check that a server runs"),
@@ -725,8 +748,8 @@ def test_a_schema_is_sent_and_relied_on_where_it_is_enforced() -> None:
 def test_a_schema_is_held_to_if_all_in_it_is_known_to_be(
     schema: Any, held: bool
 ) -> None:
-    assert holds_to(schema, "llamacpp") is held
-    assert holds_to(schema, "standard") is False
+    assert enforces(schema, "llamacpp") is held
+    assert enforces(schema, "standard") is False
 
 
 @pytest.mark.parametrize(
@@ -739,7 +762,7 @@ def test_a_schema_is_held_to_if_all_in_it_is_known_to_be(
         "litellm_proxy/json_schema_bad",
     ],
 )
-def test_a_refused_schema_is_told_in_words_instead(refused: str) -> None:
+def test_a_refused_schema_is_reported_in_words_instead(refused: str) -> None:
     with backend_of(OpenAIScript(load(refused).answer())) as (backend, server):
         session = Session(backend)
         assert session.ask("?", schema=SCHEMA).read() == "Hello"
@@ -750,7 +773,7 @@ def test_a_refused_schema_is_told_in_words_instead(refused: str) -> None:
 
 def test_another_refusal_is_no_refusal_of_the_schema() -> None:
     script = OpenAIScript(refusal("out of memory", 500))
-    with backend_of(script, patience=Patience(1)) as (backend, server):
+    with backend_of(script, retry=RetryPolicy(1)) as (backend, server):
         session = Session(backend)
         with pytest.raises(StatusError, match="out of memory"):
             session.ask("?", schema=SCHEMA).read()
@@ -859,7 +882,7 @@ def test_an_answer_closed_before_it_began_sends_nothing() -> None:
 def test_a_wait_for_a_busy_server_can_be_ended() -> None:
     loading = load("xllamacpp/loading_chat").answer()
     script = OpenAIScript(*[loading] * 9)
-    with backend_of(script, patience=Patience(9, 15.0)) as (backend, server):
+    with backend_of(script, retry=RetryPolicy(9, 15.0)) as (backend, server):
         answering = backend.stream(request())
         timer = threading.Timer(0.2, answering.close)
         timer.start()
@@ -910,7 +933,7 @@ def test_a_server_that_is_killed_midway_leaves_the_text() -> None:
 # Models and counts
 
 
-def test_models_are_told_with_what_servers_add() -> None:
+def test_models_are_reported_with_what_servers_add() -> None:
     entries = [
         {"id": "a", "owned_by": "vllm", "max_model_len": 4096},
         {"id": "b", "meta": {"n_ctx_train": 8192, "n_ctx": 2048, "size": 7}},

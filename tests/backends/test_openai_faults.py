@@ -10,7 +10,7 @@ import pytest
 
 from h2o_magic.backends.http import Timeouts
 from h2o_magic.backends.openai import OpenAIBackend
-from h2o_magic.backends.retry import Patience
+from h2o_magic.backends.retry import RetryPolicy
 from h2o_magic.chat.events import Event, Finished, ReasoningDelta
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import (
@@ -39,7 +39,7 @@ from tests.backends.test_openai_shapes import (
     text,
 )
 
-QUICK = Patience(tries=3, wait=0.0)
+QUICK = RetryPolicy(tries=3, wait=0.0)
 HELLO = sse(said("Hello", "stop"), said(" world", "stop"), DONE)
 WHOLE = Finished("Hello world", "end")
 
@@ -49,7 +49,7 @@ def reasoning(events: list[Event]) -> str:
 
 
 def answering(*queued: Answer) -> AbstractContextManager[tuple[OpenAIBackend, Any]]:
-    return backend_of(OpenAIScript(*queued), patience=QUICK)
+    return backend_of(OpenAIScript(*queued), retry=QUICK)
 
 
 def tries(backend: OpenAIBackend, server: ScriptedServer) -> tuple[int, Any]:
@@ -161,7 +161,7 @@ def test_what_can_be_read_of_a_broken_event_is_kept() -> None:
     assert "after 5 characters" in str(error)
 
 
-def test_of_several_broken_events_the_first_is_told() -> None:
+def test_of_several_broken_events_the_first_is_reported() -> None:
     broken = [b"data: {one\n\n", said("b", "stop"), b"data: {two\n\n"]
     _, error = failure(sse(said("a"), *broken, DONE))
     assert "after 1 characters" in str(error)
@@ -309,7 +309,7 @@ def test_a_thought_and_text_in_one_chunk_go_where_they_belong() -> None:
     assert (reasoning(events), end(events)) == ("Hm", WHOLE)
 
 
-def test_what_a_provider_behind_openrouter_says_is_told_in_a_stream() -> None:
+def test_what_a_provider_behind_openrouter_says_is_reported_in_a_stream() -> None:
     raw = json.dumps({"error": {"message": "context is 4096"}})
     said_by = {"raw": raw, "provider_name": "Venice"}
     report = {"code": 400, "message": "Provider returned error", "metadata": said_by}
@@ -332,7 +332,7 @@ def test_a_server_that_fails_before_the_first_byte_is_asked_again(status: int) -
 
 
 @pytest.mark.parametrize("code", [502, 529, "overloaded_error"])
-def test_an_overload_that_is_told_in_the_stream_is_asked_again(code: Any) -> None:
+def test_an_overload_that_is_reported_in_the_stream_is_asked_again(code: Any) -> None:
     failed = events({"error": {"message": "busy", "code": code}})
     with answering(failed) as (backend, server):
         assert tries(backend, server) == (2, Finished("Hello", "end"))
@@ -350,7 +350,7 @@ def test_an_overload_that_is_told_in_the_stream_is_asked_again(code: Any) -> Non
         "Consecutive messages with the same role",
     ],
 )
-def test_a_failure_that_the_question_causes_is_told_at_once(words: str) -> None:
+def test_a_failure_that_the_question_causes_is_reported_at_once(words: str) -> None:
     with answering(document({"error": words}, status=500)) as (backend, server):
         count, error = tries(backend, server)
         assert (count, type(error)) == (1, StatusError)

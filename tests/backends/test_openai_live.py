@@ -145,7 +145,7 @@ def test_a_schema_that_the_server_only_takes_is_not_called_held(
     assert events[0] == Source("tiny", schema=False)
 
 
-def test_a_schema_that_is_refused_is_told_in_words(backend: OpenAIBackend) -> None:
+def test_a_schema_that_is_refused_is_reported_in_words(backend: OpenAIBackend) -> None:
     bad = {"$ref": "#/nowhere"}
     with pytest.raises(StatusError, match="schema") as caught:
         list(backend.stream(request(schema=bad)))
@@ -157,7 +157,7 @@ def test_a_schema_that_is_refused_is_told_in_words(backend: OpenAIBackend) -> No
 
 
 @pytest.mark.parametrize("token", [None, "wrong"])
-def test_a_wrong_key_is_told_with_what_to_do(url: str, token: str | None) -> None:
+def test_a_wrong_key_is_reported_with_what_to_do(url: str, token: str | None) -> None:
     with closing(OpenAIBackend(url, token=token)) as backend:
         for ask in (lambda: list(backend.stream(request())), backend.models):
             with pytest.raises(StatusError, match=r"Invalid API Key: .*--key-env VAR"):

@@ -159,7 +159,7 @@ def test_the_models_are_listed_with_their_weights(backend: OpenAIBackend) -> Non
     assert model.sampling["temperature"] == (0.4, "recommended for the demo weights")
 
 
-def test_one_model_is_told_by_its_name_and_the_default_without(
+def test_one_model_is_reported_by_its_name_and_the_default_without(
     backend: OpenAIBackend,
 ) -> None:
     for name in ("", "llama-13b"):

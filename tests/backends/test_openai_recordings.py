@@ -16,9 +16,8 @@ import pytest
 
 from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.openai import OpenAIBackend
-from h2o_magic.backends.openai.parser import Interpreter
-from h2o_magic.backends.openai.reader import AnswerReader
-from h2o_magic.backends.retry import Patience
+from h2o_magic.backends.openai.parser import OpenAIParser
+from h2o_magic.backends.retry import RetryPolicy
 from h2o_magic.chat.events import (
     Event,
     Finished,
@@ -104,13 +103,13 @@ ADVICE = (
     ("context_overflow", (400,), "too long for the model: shorten it"),
     ("unknown_model", (400, 404), "the server has no model 'n"),
     ("unknown_model", (500,), "perhaps it does not have 'n"),
-    ("loading_", (503,), "Loading model: the server is busy or loads the model"),
+    ("loading_", (503,), "Loading model: the server is busy or loading the model"),
     ("rate_limit_", (429,), "rate limit exceeded: ask again later"),
     ("dead_backend", (500,), "its log may say why"),
     ("engine_", (500,), "its log may say why"),
     ("error_first", (500,), "stub backend: no such model: the server failed"),
-    ("not_found", (404,), "there is no OpenAI-compatible server at http:"),
-    ("wrong_method", (404, 405), "there is no OpenAI-compatible server at http:"),
+    ("not_found", (404,), "no OpenAI-compatible server found at http:"),
+    ("wrong_method", (404, 405), "no OpenAI-compatible server found at http:"),
     ("models_trailing_slash", (307,), "not followed"),
     ("consecutive_roles", (500,), "Consecutive messages with the same role"),
 )
@@ -140,15 +139,15 @@ class Outcome:
 
 
 def read(pieces: Iterable[bytes], recording: Recording) -> Outcome:
-    """Read a body that comes in these pieces, with the pure reader alone."""
+    """Read a body that comes in these pieces, with the pure parser alone."""
     outcome = Outcome()
-    reader = AnswerReader(Interpreter(stop=recording.stop))
+    parser = OpenAIParser(stop=recording.stop)
     lost = ConnectionFailedError("cut") if recording.cell.cut else None
     try:
         for piece in pieces:
-            outcome.events.extend(reader.feed(piece))
-        outcome.events.extend(reader.flush())
-        outcome.events.append(reader.end(lost))
+            outcome.events.extend(parser.feed(piece))
+        outcome.events.extend(parser.flush())
+        outcome.events.append(parser.end(lost))
     except BackendError as error:
         outcome.error = error
     return outcome
@@ -257,7 +256,7 @@ def play(host: ScriptedServer, recording: Recording) -> None:
 
 
 def ask(host: ScriptedServer, recording: Recording) -> Outcome:
-    backend = OpenAIBackend(host.url, token="k", patience=Patience(1))
+    backend = OpenAIBackend(host.url, token="k", retry=RetryPolicy(1))
     parameters = {"stop": recording.stop} if recording.stop else {}
     request = ChatRequest(
         recording.model,

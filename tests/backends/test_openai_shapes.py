@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from h2o_magic.backends.openai.parser import Interpreter
-from h2o_magic.backends.openai.reader import AnswerReader
+from h2o_magic.backends.openai.parser import OpenAIParser
 from h2o_magic.chat.events import (
     Event,
     Finished,
@@ -59,25 +58,25 @@ def read(
     schema: bool = False,
 ) -> list[Event]:
     """Read a body to its end."""
-    reader = AnswerReader(Interpreter(stop=stop, schema=schema))
+    parser = OpenAIParser(stop=stop, schema=schema)
     events: list[Event] = []
     for piece in [body] if isinstance(body, bytes) else body:
-        events.extend(reader.feed(piece))
-    events.extend(reader.flush())
-    events.append(reader.end(ConnectionFailedError("lost") if cut else None))
+        events.extend(parser.feed(piece))
+    events.extend(parser.flush())
+    events.append(parser.end(ConnectionFailedError("lost") if cut else None))
     return events
 
 
 def failure(body: bytes, *, cut: bool = False) -> tuple[list[Event], BackendError]:
     """Return what came of a body before its failure, and the failure."""
-    reader = AnswerReader(Interpreter())
+    parser = OpenAIParser()
     events: list[Event] = []
     try:
-        for event in reader.feed(body):
+        for event in parser.feed(body):
             events.append(event)
-        for event in reader.flush():
+        for event in parser.flush():
             events.append(event)
-        reader.end(ConnectionFailedError("lost") if cut else None)
+        parser.end(ConnectionFailedError("lost") if cut else None)
     except BackendError as error:
         return events, error
     raise AssertionError(f"no failure, but {events}")
@@ -186,7 +185,7 @@ def test_an_error_may_have_any_shape(report: Any, words: str) -> None:
 
 def test_an_error_without_words_is_still_one() -> None:
     _, error = failure(b"event: error\ndata:\n\n")
-    assert str(error) == "the server reported an error without words"
+    assert str(error) == "the server reported an error without a message"
 
 
 def test_an_error_after_the_end_takes_nothing_back() -> None:
@@ -204,11 +203,11 @@ def test_other_choices_and_text_after_done_are_not_the_answer() -> None:
     ("reason", "words"),
     [
         ("content_filter", "content filter ended"),
-        ("tool_calls", "asked for a tool"),
+        ("tool_calls", "asked for a tool call"),
         ("function_call", "asked for a function"),
     ],
 )
-def test_an_end_without_an_answer_is_told_in_words(reason: str, words: str) -> None:
+def test_an_end_without_an_answer_is_reported_in_words(reason: str, words: str) -> None:
     events, error = failure(sse(said("par"), chunk({}, reason), DONE))
     assert text(events) == "par"
     assert isinstance(error, GenerationError)
@@ -230,7 +229,7 @@ def test_an_end_without_any_word_of_it_proves_nothing() -> None:
     _, error = failure(sse(said("par")))
     assert isinstance(error, IncompleteAnswerError)
     assert error.partial == "par"
-    assert "without a word that it is whole" in str(error)
+    assert "without a sign that it is complete" in str(error)
 
 
 def test_a_cut_after_the_end_loses_nothing() -> None:

@@ -240,7 +240,7 @@ def odd(folder: Path, connect: str = "None", recognise: str = "None") -> Dialect
 def one_line(error: BaseException) -> str:
     text = str(error)
     assert text.startswith("the package h2o-odd cannot be used as a plug-in")
-    assert text.endswith("update it, or tell its authors")
+    assert text.endswith("update it, or report this to its authors")
     assert "\n" not in text
     return text
 
@@ -262,8 +262,8 @@ def test_a_package_that_cannot_be_used_is_named_in_one_line(
     [
         ("odd = odd:D", "ModuleNotFoundError"),
         ("odd = what is this", "Error: "),
-        ("openai = odd:D", "the name 'openai' is taken"),
-        ("auto = odd:D", "the name 'auto' is taken"),
+        ("openai = odd:D", "the name 'openai' is already taken"),
+        ("auto = odd:D", "the name 'auto' is already taken"),
         ("odd", "its entry_points.txt cannot be read"),
     ],
 )
@@ -318,7 +318,9 @@ def test_of_two_packages_with_one_dialect_the_first_counts(folder: Path) -> None
     write_plugin(folder / "b", "h2o-odd", "odd = other:D")
     write_plugin(folder / "c", "h2o-first", "odd = older:D")
     with importable(folder / "c"), importable(folder / "b"), importable(folder / "a"):
-        with pytest.warns(UserWarning, match="h2o-odd.*the name 'odd' is taken"):
+        with pytest.warns(
+            UserWarning, match="h2o-odd.*the name 'odd' is already taken"
+        ):
             assert [dialect.label for dialect in registry.added()] == ["Odd"]
         assert registry.find("odd").label == "Odd"
         assert registry.names() == ("gpt-gm", "openai", "odd")
@@ -344,7 +346,7 @@ def test_a_mistake_in_connecting_is_one_line(folder: Path) -> None:
     assert "ZeroDivisionError" in one_line(caught.value)
 
 
-def test_a_backend_that_fails_everywhere_is_told_of_and_can_be_left(
+def test_a_backend_that_fails_everywhere_is_reported_and_can_be_left(
     folder: Path,
 ) -> None:
     backend = odd(folder, connect="lambda url, token: object()").connect("a", None)
@@ -376,7 +378,7 @@ class B(Backend):
 """
 
 
-def test_an_answer_that_fails_is_told_of_and_closed(folder: Path) -> None:
+def test_an_answer_that_fails_is_reported_and_closed(folder: Path) -> None:
     code = f"{HEAD}{BACKEND}{GOOD}".format(
         connect="lambda url, token: B()", recognise="None"
     )

@@ -195,5 +195,5 @@ def test_white_space_before_a_body_costs_no_more_than_its_bytes() -> None:
     for _ in range(100_000):
         assert body.feed(b" \n") == []
     assert time.process_time() - started < 5
-    assert not body.says_something
+    assert not body.has_content
     assert [event.data for event in body.feed(b"data: x\n\n")] == ["x"]

@@ -9,4 +9,4 @@ from h2o_magic.backends.gptgm.completion import create_completion
 
 __all__ = ["GptGmBackend", "create_completion"]
 
-_create_completion = create_completion
+_create_completion = create_completion  # its name in the original provider

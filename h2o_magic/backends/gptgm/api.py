@@ -1,7 +1,7 @@
 """The calls of the gpt-gm protocol, one method for each.
 
 The protocol is that of chat-ui of June 2023 (tests/recordings), with what servers of
-this package add. What to do about a failed call is decided elsewhere.
+this package add.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from h2o_magic.backends.http import (
     Timeouts,
     Transport,
 )
+from h2o_magic.backends.http_backend import message_items
 from h2o_magic.backends.own_server import source_of
 from h2o_magic.chat.events import Source
 from h2o_magic.chat.messages import Message
@@ -32,8 +33,8 @@ from h2o_magic.errors import (
     TimedOutError,
 )
 
-# Errors as JSON, streams as they are. Never HTML: the path of a conversation also has
-# a page, and SvelteKit would take the request for an action of that page.
+# Never HTML: the path of a conversation also has a page, and SvelteKit would take the
+# request for an action of that page.
 _ACCEPT_STREAM = "application/json, text/event-stream;q=0.9"
 _ID = re.compile(r"[0-9a-f]{24}")
 _SAFE_ID = re.compile(r"[0-9A-Za-z_-]{1,128}")
@@ -41,18 +42,15 @@ _SAFE_ID = re.compile(r"[0-9A-Za-z_-]{1,128}")
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A new conversation on the server, and what will answer in it, if that is told."""
+    """A new conversation on the server."""
 
     id: str
-    has_history: bool  # whether the server acknowledged the history that it was given
-    source: Source | None = None  # its `schema`: whether answers can be held to one
+    has_history: bool  # whether the server has taken over the history
+    source: Source | None = None  # what will answer, if the server says it
 
 
-class GptGmCalls:
-    """One session with a gpt-gm server: its cookie, and whether the terms are accepted.
-
-    With `share` the server may share the conversations with the models' authors.
-    """
+class GptGmClient:
+    """One session with a gpt-gm server: its cookie, and its accepted terms."""
 
     def __init__(
         self, endpoint: Endpoint, *, share: bool = False, timeouts: Timeouts
@@ -69,7 +67,7 @@ class GptGmCalls:
         if self._terms_accepted:
             return
         if not self._page_loaded:
-            # As a browser does; what the server says to that means nothing.
+            # As a browser does; the answer does not matter.
             with contextlib.suppress(StatusError):
                 self._transport.send(
                     "GET", "/", accept="*/*", cancellation=cancellation
@@ -92,7 +90,7 @@ class GptGmCalls:
         self, model: str, history: Iterable[Message], cancellation: Cancellation
     ) -> Created:
         """Make a conversation. Only servers of this package take over its history."""
-        messages = as_items(history)
+        messages = message_items(history)
         document = {"model": model, "messages": messages}
         with self._transport.send(
             "POST", "/conversation", document=document, cancellation=cancellation
@@ -109,7 +107,7 @@ class GptGmCalls:
         document: Mapping[str, Any],
         cancellation: Cancellation,
     ) -> Reply:
-        """Send a question and return the answer, whose body is still to be read."""
+        """Send a question and return the answer, whose body is not read yet."""
         return self._transport.send(
             "POST",
             _path(conversation),
@@ -122,7 +120,7 @@ class GptGmCalls:
     def drop(self, conversation: str, *, stop: bool) -> None:
         """Delete a conversation; `stop` first stops an answer that is being written.
 
-        A failure is ignored, and a server that does not answer is not waited for.
+        Failures are ignored; a server that does not answer is not asked again.
         """
         with contextlib.suppress(ConnectionFailedError, TimedOutError):
             if stop:
@@ -130,17 +128,15 @@ class GptGmCalls:
             self._try("DELETE", _path(conversation))
 
     def get(self, path: str) -> Any:
-        """Return the JSON document at `path`, with no secret in it."""
+        """Return the JSON document at `path`, with secrets masked."""
         with self._transport.send("GET", path) as reply:
             return reply.json(cleaned=True)
 
     def post(self, path: str, document: object) -> Any:
-        """Return the JSON document that answers `document`, sent to `path`."""
         with self._transport.send("POST", path, document=document) as reply:
             return reply.json()
 
     def close(self) -> None:
-        """Close the idle connections."""
         self._transport.close()
 
     def _try(self, method: str, path: str) -> None:
@@ -165,13 +161,8 @@ class GptGmCalls:
             kind = answer.get("type") if isinstance(answer, dict) else None
             if kind not in ("redirect", "success"):
                 raise ProtocolError(
-                    f"POST /settings: not accepted, got {answer!r:.200}"
+                    f"POST /settings: the terms were not accepted, got {answer!r:.200}"
                 )
-
-
-def as_items(messages: Iterable[Message]) -> list[dict[str, str]]:
-    """Return messages as the JSON that servers of this package take."""
-    return [{"role": m.role, "content": m.content} for m in messages]
 
 
 def _conversation_id(answer: object) -> str:

@@ -1,4 +1,4 @@
-"""One question to a gpt-gm server: a conversation of its own, deleted afterwards."""
+"""One question to a gpt-gm server, in a conversation of its own; what failures mean."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from h2o_magic.backends.ask import read
-from h2o_magic.backends.gptgm.api import Created, GptGmCalls
-from h2o_magic.backends.gptgm.errors import Repairs, explained, terms_missing
-from h2o_magic.backends.gptgm.parser import AnswerReader, Interpreter
+from h2o_magic.backends.error_advice import COMMON, Row, message_of, refusal_message
+from h2o_magic.backends.gptgm.api import Created, GptGmClient
+from h2o_magic.backends.gptgm.parser import GptGmParser
 from h2o_magic.backends.http import Cancellation
-from h2o_magic.backends.retry import DEFAULT_PATIENCE, Patience
+from h2o_magic.backends.retry import DEFAULT_RETRY_POLICY, RetryPolicy, requested_wait
 from h2o_magic.chat.events import Event, Finished
 from h2o_magic.chat.messages import Message
 from h2o_magic.config.parameter import Value
@@ -28,6 +27,19 @@ _INSTRUCTION = (
     "This is a conversation between a user and an AI assistant. Respond to the latest "
     "message, and refer to the earlier ones where needed."
 )
+# The failures are those of chat-ui of June 2023 and text-generation-inference 0.9.
+_BUSY_STATUSES = {429, 502, 503, 504}
+_ADVICE: tuple[Row, ...] = (
+    (403, "referer", "the server has another address; connect to that one"),
+    (404, "conversation not found", "the server does not keep its conversations"),
+    (405, "modal", "the server does not keep its sessions; its log may say why"),
+    (422, "", ""),
+    (424, "", ""),
+    *COMMON,
+)
+# What chat-ui says about a model that it does not know, and about much else.
+_NO_WORDS = (500, "Internal Error")
+_USUAL_WAIT = 60.0  # seconds; chat-ui counts the messages of the last minute
 
 
 def conversation_text(messages: Sequence[Message]) -> str:
@@ -62,13 +74,6 @@ def options(
     web_search_id: str = "",
     strict: bool = False,
 ) -> dict[str, Any]:
-    """Return the ``options`` of a question; None for an id makes a new one.
-
-    Raises
-    ------
-    ParameterError
-        If an id is not a UUID.
-    """
     return {
         "id": _checked_uuid("id", id),
         "response_id": _checked_uuid("response_id", response_id),
@@ -94,60 +99,67 @@ class GptGmQuestion:
     messages: tuple[Message, ...]
     parameters: Mapping[str, Value]
     options: Mapping[str, Any]
-    schema: Mapping[str, Any] | None = None  # only for servers that can use it
+    schema: Mapping[str, Any] | None = None  # only for servers that support it
     pack: Callable[[Sequence[Message]], str] = first_turn_text  # without a history
-    patience: Patience = DEFAULT_PATIENCE
+    retry: RetryPolicy = DEFAULT_RETRY_POLICY
 
     def __post_init__(self) -> None:
-        self._repairs = Repairs(self.patience)
         self._failure: BackendError | None = None
-        self._naming = False  # whether the request under way names the model
+        self._busy = 0  # how often the server was
+        self._repaired: set[str] = set()
+        self._names_model = False  # whether the request under way does
 
     def answer(
-        self, calls: GptGmCalls, cancellation: Cancellation
+        self, client: GptGmClient, cancellation: Cancellation
     ) -> Generator[Event, None, None]:
         """Make a conversation, ask in it, yield the answer, and delete it."""
-        self._naming = True
-        if terms_missing(self._failure):
-            calls.forget_terms()
-        calls.accept_terms(self.model, cancellation)
-        created = calls.create(self.model, self.messages[:-1], cancellation)
-        self._naming = False
+        self._names_model = True
+        if _terms_missing(self._failure):
+            client.forget_terms()
+        client.accept_terms(self.model, cancellation)
+        created = client.create(self.model, self.messages[:-1], cancellation)
+        self._names_model = False
         writing = False  # whether the server may be writing the answer
         try:
             if created.source is not None:
-                held = created.source.schema and self.schema is not None
-                yield replace(created.source, schema=held)
+                enforced = created.source.schema and self.schema is not None
+                yield replace(created.source, schema=enforced)
             document = self._document(created)
             stop = self.parameters.get("stop", ())
-            interpreter = Interpreter(
+            parser = GptGmParser(
                 question=self.messages[-1].content,
                 stop=stop if isinstance(stop, tuple) else (),
                 full_text=self.parameters.get("return_full_text") is True,
             )
-            reader = AnswerReader(interpreter)
             writing = True  # closing the connection does not stop it
-            with calls.generate(created.id, document, cancellation) as reply:
-                for event in read(reply, reader, interpreter, calls.timeouts):
+            with client.generate(created.id, document, cancellation) as reply:
+                for event in parser.read(reply, client.timeouts):
                     writing = not isinstance(event, Finished)
                     yield event
         except (GenerationError, ProtocolError, StatusError):
             writing = False  # the server has ended the answer itself
             raise
         finally:
-            calls.drop(created.id, stop=writing)
+            client.drop(created.id, stop=writing)
 
     def retry_after(self, error: BackendError) -> float | None:
-        """Return the seconds after which to ask again; None to give up."""
+        """Return when to ask again: once for each repair, a busy server as `retry`."""
         self._failure = error
-        return self._repairs.after(error)
+        if _is_busy(error):
+            self._busy += 1
+            return self.retry.delay(self._busy, error)
+        repair = _repair_for(error)
+        if repair is None or repair in self._repaired:
+            return None
+        self._repaired.add(repair)
+        return 0.0
 
-    def explained(self, error: BackendError, calls: GptGmCalls) -> BackendError:
-        """Return `error` with advice."""
-        return explained(error, url=calls.url, model=self.model, naming=self._naming)
+    def explain(self, error: BackendError, client: GptGmClient) -> str:
+        return explain(
+            error, url=client.url, model=self.model, names_model=self._names_model
+        )
 
     def _document(self, created: Created) -> dict[str, Any]:
-        """Return the body of ``POST /conversation/{id}``."""
         options = dict(self.options)
         if self.schema is not None and created.source and created.source.schema:
             options["json_schema"] = dict(self.schema)
@@ -163,3 +175,49 @@ class GptGmQuestion:
             "stream": True,
             "options": options,
         }
+
+
+def _is_busy(error: BackendError) -> bool:
+    """Return whether the server may answer after a wait."""
+    if isinstance(error, GenerationError):
+        return error.error_type == "overloaded"
+    if not isinstance(error, StatusError) or error.status not in _BUSY_STATUSES:
+        return False
+    waits = requested_wait(error) is not None or "overloaded" in error.server_message
+    return error.status != 429 or waits
+
+
+def _repair_for(error: BackendError) -> str | None:
+    """Return the name of what a second try may repair; None if nothing."""
+    if _terms_missing(error):
+        return "terms"
+    failed = isinstance(error, GenerationError) and error.error_type == "generation"
+    if failed or (isinstance(error, StatusError) and error.status == 424):
+        return "generation"
+    return None
+
+
+def _terms_missing(error: BackendError | None) -> bool:
+    return (
+        isinstance(error, StatusError)
+        and error.status == 405
+        and "modal" in error.server_message.lower()
+    )
+
+
+def explain(
+    error: BackendError, *, url: str, model: str = "", names_model: bool = False
+) -> str:
+    """Return an error's message with advice, if there is any.
+
+    `names_model` is true if the request that failed was one that names the model.
+    """
+
+    def refusal(error: StatusError) -> str:
+        if names_model and (error.status, error.server_message) == _NO_WORDS:
+            hint = f"perhaps it does not have the model {model!r}; see what it offers"
+            return f"{error}: {hint}"
+        facts = {"url": url, "model": model, "kind": "gpt-gm server"}
+        return refusal_message(error, _ADVICE, usual_wait=_USUAL_WAIT, **facts)
+
+    return message_of(error, refusal)

@@ -1,4 +1,4 @@
-"""Answers the session's requests by the gpt-gm protocol."""
+"""A gpt-gm server as a backend, and how such a server is recognised."""
 
 from __future__ import annotations
 
@@ -6,70 +6,60 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from h2o_magic.backends.arguments import check_kind
-from h2o_magic.backends.base import ChatRequest, ModelInfo
-from h2o_magic.backends.error_advice import telling
-from h2o_magic.backends.gptgm.api import GptGmCalls
-from h2o_magic.backends.gptgm.ask import GptGmQuestion, options
-from h2o_magic.backends.gptgm.errors import explained
-from h2o_magic.backends.gptgm.models import count_tokens, list_models, service_id
+from h2o_magic.backends.base import (
+    ChatRequest,
+    Dialect,
+    Match,
+    ModelInfo,
+    ProbeAnswer,
+)
+from h2o_magic.backends.error_advice import explaining_errors
+from h2o_magic.backends.gptgm.api import GptGmClient
+from h2o_magic.backends.gptgm.ask import GptGmQuestion, explain, options
+from h2o_magic.backends.gptgm.models import (
+    count_tokens,
+    list_models,
+    models_of_page,
+    service_id,
+)
 from h2o_magic.backends.http import Endpoint
-from h2o_magic.backends.http_backend import HttpBackend
+from h2o_magic.backends.http_backend import HttpBackend, check_types
 from h2o_magic.chat.messages import Message
 from h2o_magic.config.parameters import resolve
 
 
-class GptGmBackend(HttpBackend[GptGmCalls]):
+class GptGmBackend(HttpBackend[GptGmClient]):
     """A gpt-gm server, which gets a new conversation for each question.
 
-    Parameters
-    ----------
-    share
-        True lets the server share the conversations with the models' authors.
-    **options
-        Those of :class:`.http_backend.HttpBackend`.
+    `share` lets the server share the conversations with the models' authors.
     """
 
     dialect = "gpt-gm"
 
     def __init__(
-        self, url: str | None = None, *, share: bool = False, **options: Any
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        share: bool = False,
+        **options: Any,
     ) -> None:
-        check_kind("share", share, bool)
+        check_types(bool, share=share)
         self._share = share
-        super().__init__(url, **options)
+        super().__init__(url, token, **options)
 
     def models(self) -> list[ModelInfo]:
-        """Return what the server offers, or the known models if it has no list.
-
-        Raises
-        ------
-        BackendError
-            If the server is not reached, or refuses to answer.
-        """
-        calls = self.connect()
-        with telling(partial(explained, url=calls.url)):
-            return list_models(calls)
+        client = self.connect()
+        with explaining_errors(partial(explain, url=client.url)):
+            return list_models(client)
 
     def count_tokens(self, model: str, messages: Sequence[Message]) -> int | None:
-        """Return how many tokens the model would read of `messages`.
+        client, named = self.connect(), service_id(model)
+        with explaining_errors(partial(explain, url=client.url, model=named)):
+            return count_tokens(client, named, messages)
 
-        Returns
-        -------
-        int or None
-            None if the server is none of this package, which alone can count.
-
-        Raises
-        ------
-        BackendError
-            If the server is not reached, or cannot count these.
-        """
-        calls, named = self.connect(), service_id(model)
-        with telling(partial(explained, url=calls.url, model=named)):
-            return count_tokens(calls, named, messages)
-
-    def _open(self, endpoint: Endpoint) -> GptGmCalls:
-        return GptGmCalls(endpoint, share=self._share, timeouts=self._timeouts)
+    def _open(self, endpoint: Endpoint) -> GptGmClient:
+        return GptGmClient(endpoint, share=self._share, timeouts=self._timeouts)
 
     def _question(self, request: ChatRequest) -> GptGmQuestion:
         return GptGmQuestion(
@@ -78,5 +68,50 @@ class GptGmBackend(HttpBackend[GptGmCalls]):
             parameters={**resolve(request.parameters), "details": True},
             options=options(strict=request.strict),
             schema=request.schema,
-            patience=self._patience,
+            retry=self._retry,
         )
+
+
+#: What only chat-ui of 2023 and the servers of this package say.
+_LOGIN = "You have to be logged in."
+#: The data of chat-ui's page in 2023, in SvelteKit's shape.
+_PAGE = "/__data.json"
+
+
+def _recognise(answer: ProbeAnswer, earlier: Sequence[ProbeAnswer]) -> Match | None:
+    if answer.refused:
+        page = answer.path == _PAGE and not any(other.refused for other in earlier)
+        return Match() if page or answer.words == _LOGIN else None
+    if answer.status != 200:
+        return None
+    if answer.path == _PAGE:
+        return _page(answer.document)
+    return _list_of_ours(answer.document)
+
+
+def _list_of_ours(document: object) -> Match | None:
+    """Judge a list of models: only servers of this package name the weights."""
+    listed = document if isinstance(document, list) else []
+    models = [m for m in listed if isinstance(m, dict) and isinstance(m.get("id"), str)]
+    if any("weights" in model for model in models):
+        return Match("h2o_magic", len(models))
+    return None
+
+
+def _page(document: object) -> Match | None:
+    """Judge the data of a page; those of later versions of chat-ui are empty."""
+    if not isinstance(document, dict) or document.get("type") != "data":
+        return None
+    nodes = document.get("nodes")
+    if not isinstance(nodes, list) or not any(nodes):
+        return None
+    return Match(models=len(models_of_page(document)) or None)
+
+
+DIALECT = Dialect(
+    "gpt-gm",
+    "gpt-gm",
+    GptGmBackend,
+    probes=("/api/models", "{version}/models", _PAGE),
+    recognise=_recognise,
+)

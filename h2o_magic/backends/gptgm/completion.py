@@ -9,13 +9,13 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any, Literal, overload
 
-from h2o_magic.backends.arguments import Messages, check_kinds, checked_messages
 from h2o_magic.backends.ask import ask
 from h2o_magic.backends.gptgm.ask import GptGmQuestion, conversation_text, options
 from h2o_magic.backends.gptgm.backend import GptGmBackend
 from h2o_magic.backends.gptgm.models import service_id
 from h2o_magic.backends.http import DEFAULT_TIMEOUTS, Endpoint, Timeouts
-from h2o_magic.backends.retry import DEFAULT_PATIENCE, Patience
+from h2o_magic.backends.http_backend import Messages, check_types, checked_messages
+from h2o_magic.backends.retry import DEFAULT_RETRY_POLICY, RetryPolicy
 from h2o_magic.chat.events import Event, Finished, Source, TextDelta
 from h2o_magic.config.models import title_of
 from h2o_magic.config.parameters import PARAMETERS, resolve
@@ -26,7 +26,7 @@ from h2o_magic.errors import (
     did_you_mean,
 )
 
-_told: set[str] = set()  # the models of which this process was warned
+_warned: set[str] = set()  # the models about which this process was warned
 
 
 @overload
@@ -56,7 +56,7 @@ def create_completion(
     token: str | None = None,
     share: bool = False,
     timeouts: Timeouts = DEFAULT_TIMEOUTS,
-    patience: Patience = DEFAULT_PATIENCE,
+    retry: RetryPolicy = DEFAULT_RETRY_POLICY,
     id: str | uuid.UUID | None = None,  # noqa: A002 - its name in the protocol
     response_id: str | uuid.UUID | None = None,
     is_retry: bool = False,
@@ -68,7 +68,7 @@ def create_completion(
     """Ask a gpt-gm server and return its answer.
 
     A new server conversation is made for each call and deleted after it. The arguments
-    are checked at once; the server is asked when the first token is.
+    are checked at once; the request is sent when the first token is read.
 
     Parameters
     ----------
@@ -90,28 +90,27 @@ def create_completion(
         True lets the server share the conversation with the models' authors.
     timeouts
         How long to wait, in seconds.
-    patience
+    retry
         How often to ask a busy server again, before the first token.
     id, response_id
         UUIDs under which the server stores question and answer; None makes new ones.
     is_retry
-        True replaces the stored question `id` and what follows it. Since every call
-        makes a conversation of its own, it has no effect unless the server knows the
-        `id` all the same.
+        True replaces the stored question `id` and what follows it; since every call
+        makes a conversation of its own, this has no effect on most servers.
     use_cache
-        True lets the engine answer from its cache.
+        True allows the engine to answer from its cache.
     web_search_id
         Id of a finished web search on the server, whose summary the model is to read.
     strict
         True asks the server to refuse rather than to answer from demo weights. Without
-        it, built-in demo weights may answer in the model's name where its own are not
-        there; that is told by a `DemoWeightsWarning`, once for each model.
+        it, built-in demo weights may answer in place of a model that is not installed,
+        with a `DemoWeightsWarning` once for each model.
     **parameters
         Generation parameters of `h2o_magic.config.parameters.PARAMETERS`, among them
         ``temperature`` (0.4), ``truncate`` (2048 tokens), ``max_new_tokens`` (1024
         tokens), ``do_sample`` (True), ``repetition_penalty`` (1.2) and
-        ``return_full_text`` (False; the prompt is then before the whole text, never
-        among the tokens). None leaves one to the server.
+        ``return_full_text`` (False; True puts the prompt before the whole text, never
+        among the tokens). None selects the server's default.
 
     Returns
     -------
@@ -124,7 +123,7 @@ def create_completion(
     ParameterError
         If an argument is unknown (the message names the nearest) or refused.
     MessagesError
-        If the messages are none that a server would accept.
+        If no server would accept the messages.
     ConfigurationError
         If the address or the token cannot be used.
     BackendError
@@ -138,18 +137,18 @@ def create_completion(
         if name not in known:
             nearest = did_you_mean(name, known)
             raise ParameterError(f"unknown argument {name!r}: {nearest}")
-    check_kinds(bool, stream=stream, is_retry=is_retry, use_cache=use_cache)
-    check_kinds(bool, strict=strict)
-    check_kinds(str, web_search_id=web_search_id)
+    check_types(bool, stream=stream, is_retry=is_retry, use_cache=use_cache)
+    check_types(bool, strict=strict)
+    check_types(str, web_search_id=web_search_id)
     if base_url is None and token is not None:
-        raise ConfigurationError("a token belongs to a server: give base_url with it")
+        raise ConfigurationError("expected base_url with the token, got None")
     backend = GptGmBackend(
         base_url,
         token=token,
         connection=_local_server if base_url is None else None,
         share=share,
         timeouts=timeouts,
-        patience=patience,
+        retry=retry,
     )
     question = GptGmQuestion(
         model=service_id(model),
@@ -164,7 +163,7 @@ def create_completion(
             strict=strict,
         ),
         pack=conversation_text,
-        patience=patience,
+        retry=retry,
     )
     events = _events(backend, question)
     if stream:
@@ -176,29 +175,26 @@ def create_completion(
 def _events(
     backend: GptGmBackend, question: GptGmQuestion
 ) -> Generator[Event, None, None]:
-    """Yield an answer; warn once for each model before the first text of other weights.
-
-    In a notebook the cell says that below its answer; here the answers are bare text.
-    """
-    demo = words = ""
+    """Yield an answer; warn once for each model whose own weights do not answer."""
+    demo = warning = ""
     with closing(backend), closing(ask(question, backend.connect)) as events:
         for event in events:
             if isinstance(event, Source):
                 demo = event.stands_in_for or (event.model if event.demo else "")
-                words = _words(event)
-            elif demo and demo not in _told:
+                warning = _warning(event)
+            elif demo and demo not in _warned:
                 # The caller is above `create_completion`, or `_tokens`.
-                warnings.warn(words, DemoWeightsWarning, stacklevel=3)
-                _told.add(demo)
+                warnings.warn(warning, DemoWeightsWarning, stacklevel=3)
+                _warned.add(demo)
             yield event
 
 
-def _words(source: Source) -> str:
+def _warning(source: Source) -> str:
     asked = source.stands_in_for or source.model
     what = title_of(source.model) if source.stands_in_for else "built-in demo weights"
     return (
-        f"{what} answered: {asked} is not there; `h2o-magic pull {asked}` "
-        "fetches it, strict=True makes this an error"
+        f"{what} answered: {asked} is not installed; `h2o-magic pull {asked}` "
+        "downloads it, strict=True makes this an error"
     )
 
 

@@ -12,39 +12,35 @@ from collections.abc import Sequence
 from typing import Any
 
 from h2o_magic.backends.base import ModelInfo
-from h2o_magic.backends.gptgm.api import GptGmCalls, as_items
+from h2o_magic.backends.gptgm.api import GptGmClient
+from h2o_magic.backends.http_backend import message_items
+from h2o_magic.backends.own_server import count, text_of
 from h2o_magic.chat.messages import Message
 from h2o_magic.config.models import MODELS, find_model
 from h2o_magic.errors import ParameterError, ProtocolError, StatusError
 
 # A refusal to answer at all is not a missing list.
 _REFUSED = (401, 403, 429)
-# What our own server says of a question that it cannot count.
+# How our own server refuses a question that it cannot count.
 _UNUSABLE = (422, 424)
 
 
 def service_id(model: object) -> str:
-    """Return the id by which the gpt-gm service knows a model, or the name as it is.
-
-    Raises
-    ------
-    ParameterError
-        If `model` is no name.
-    """
+    """Return the id by which the gpt-gm service knows a model, or the name as it is."""
     if not isinstance(model, str) or not model.strip():
         raise ParameterError(f"expected the name of a model, got {model!r}")
     known = find_model(model)
     return known.service_id if known else model
 
 
-def list_models(calls: GptGmCalls) -> list[ModelInfo]:
+def list_models(client: GptGmClient) -> list[ModelInfo]:
     """Return the server's models, or the known ones if it has no list."""
     for path, read in (
         ("/api/models", models_of_api),
         ("/__data.json", models_of_page),
     ):
         try:
-            models = read(calls.get(path))
+            models = read(client.get(path))
         except StatusError as error:
             if error.status in _REFUSED:
                 raise
@@ -57,30 +53,25 @@ def list_models(calls: GptGmCalls) -> list[ModelInfo]:
 
 
 def count_tokens(
-    calls: GptGmCalls, model: str, messages: Sequence[Message]
+    client: GptGmClient, model: str, messages: Sequence[Message]
 ) -> int | None:
-    """Return how many tokens `model` would read of `messages`; None if nobody counts.
-
-    They are sent to servers of this package only.
-    """
+    """Return how many tokens `model` would read; sent only to our own servers."""
     try:
-        health = calls.get("/health")
+        health = client.get("/health")
         if not isinstance(health, dict) or not isinstance(health.get("instance"), str):
             return None
-        asked = {"model": model, "messages": as_items(messages)}
-        answer = calls.post("/api/tokenize", asked)
+        asked = {"model": model, "messages": message_items(messages)}
+        answer = client.post("/api/tokenize", asked)
     except ProtocolError:
         return None
     except StatusError as error:
         if error.status in _UNUSABLE:
             raise
         return None
-    tokens = answer.get("tokens") if isinstance(answer, dict) else None
-    return tokens if type(tokens) is int and tokens >= 0 else None
+    return count(answer.get("tokens")) if isinstance(answer, dict) else None
 
 
 def models_of_api(document: object) -> list[ModelInfo]:
-    """Return the models of an answer of ``/api/models``, or none."""
     return [
         _model(entry)
         for entry in (document if isinstance(document, list) else [])
@@ -89,7 +80,7 @@ def models_of_api(document: object) -> list[ModelInfo]:
 
 
 def models_of_page(document: object) -> list[ModelInfo]:
-    """Return the models of an answer of ``/__data.json``, or none.
+    """Return the models of an answer of ``/__data.json``.
 
     SvelteKit's devalue has all values of a page in one list, and in their place inside
     other values their indices in it.
@@ -105,17 +96,12 @@ def models_of_page(document: object) -> list[ModelInfo]:
 
 def _model(entry: dict[str, Any]) -> ModelInfo:
     known = find_model(entry["id"])
-    weights, licence = entry.get("weights"), entry.get("license")
     return ModelInfo(
         name=known.name if known else entry["id"],
-        weights=weights if isinstance(weights, str) else "",
+        weights=text_of(entry.get("weights")),
         demo=entry.get("demo") is True,
-        size=_count(entry.get("size")),
-        context=_count(entry.get("context_length")),
+        size=count(entry.get("size")),
+        context=count(entry.get("context_length")),
         loaded=entry.get("loaded") is True,
-        licence=licence if isinstance(licence, str) else "",
+        licence=text_of(entry.get("license")),
     )
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

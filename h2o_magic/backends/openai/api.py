@@ -1,8 +1,7 @@
 """The calls of the OpenAI dialect, one method for each.
 
 The dialect is that of ``POST /v1/chat/completions`` and ``GET /v1/models``, as seven
-servers speak it (tests/recordings/openai). What to do about a failed call is decided
-elsewhere.
+servers speak it (tests/recordings/openai).
 """
 
 from __future__ import annotations
@@ -12,50 +11,40 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from h2o_magic.backends.http import Cancellation, Endpoint, Reply, Timeouts, Transport
-from h2o_magic.backends.openai.address import split_address
-from h2o_magic.backends.openai.flavour import Flavour, flavour_of
+from h2o_magic.backends.openai.flavour import flavour_of, split_address
 from h2o_magic.errors import ProtocolError, StatusError
 
 # Some servers answer with a document although a stream was asked for.
 _ACCEPT_STREAM = "text/event-stream, application/json;q=0.9"
-_ANSWER_STATUSES = (200,)
 _T = TypeVar("_T")
-# Statuses of a list of models that a second question would not change.
+# Statuses of a list of models that a second request would not change.
 _NO_LIST = frozenset({400, 401, 403, 404, 405, 500, 501})
 
 
-class OpenAICalls:
-    """The way to one OpenAI-compatible server. Several threads may use it at once."""
+class OpenAIClient:
+    """A client of one OpenAI-compatible server; any threads may use it at once."""
 
     def __init__(
         self,
         url: str,
         token: str | None,
         timeouts: Timeouts,
-        flavour: Flavour | None = None,
+        flavour: str | None = None,
     ) -> None:
         root, self._api = split_address(url)
         self.url = url
         self.timeouts = timeouts
         self._transport = Transport(Endpoint(root, token or None), timeouts=timeouts)
-        self.known_flavour = flavour
+        self.known_flavour = flavour  # None until its list of models was read
 
     def ask(self, document: Mapping[str, Any], cancellation: Cancellation) -> Reply:
-        """Send a question and return the answer, whose body is still to be read.
-
-        Parameters
-        ----------
-        document
-            The body, as :class:`.request.Body` has it.
-        cancellation
-            Ends the exchange from another thread.
-        """
+        """Send a question and return the answer, whose body is not read yet."""
         return self._transport.send(
             "POST",
             f"{self._api}/chat/completions",
             document=document,
             accept=_ACCEPT_STREAM,
-            accepted=_ANSWER_STATUSES,
+            accepted=(200,),
             cancellation=cancellation,
         )
 
@@ -66,17 +55,7 @@ class OpenAICalls:
         read: Callable[[object], _T],
         timeouts: Timeouts | None = None,
     ) -> _T:
-        """Return what `read` makes of the list of models; no secret is in it.
-
-        Parameters
-        ----------
-        cancellation
-            Ends the call from another thread.
-        read
-            Takes the document; what it raises shows no key.
-        timeouts
-            Instead of the usual ones.
-        """
+        """Return what `read` makes of the list of models, with secrets masked."""
         with self._transport.send(
             "GET", f"{self._api}/models", cancellation=cancellation, timeouts=timeouts
         ) as reply:
@@ -85,24 +64,12 @@ class OpenAICalls:
             return read(document)
 
     def model(self, name: str) -> Any:
-        """Return what the server says of one model, as a JSON document."""
         path = f"{self._api}/models/{quote(name, safe='')}"
         with self._transport.send("GET", path) as reply:
             return reply.json(cleaned=True)
 
-    def flavour(self, cancellation: Cancellation | None = None) -> Flavour:
-        """Return what the server is; its list of models is asked for that once.
-
-        Parameters
-        ----------
-        cancellation
-            Ends the call from another thread.
-
-        Raises
-        ------
-        BackendError
-            If the server is not reached, or busy.
-        """
+    def flavour(self, cancellation: Cancellation | None = None) -> str:
+        """Return what the server is; its list of models is requested for that once."""
         if self.known_flavour is None:
             try:
                 self.models(cancellation, read=flavour_of)
@@ -114,13 +81,9 @@ class OpenAICalls:
         return self.known_flavour or "standard"
 
     def post(self, path: str, document: object) -> Any:
-        """Return the JSON document that answers `document`, sent to the root's `path`.
-
-        Those calls are no part of the API, and so not below its version.
-        """
+        # These calls are not part of the API, and so not below its version.
         with self._transport.send("POST", path, document=document) as reply:
             return reply.json()
 
     def close(self) -> None:
-        """Close the idle connections."""
         self._transport.close()

@@ -1,4 +1,4 @@
-"""Servers that speak the OpenAI dialect: ``POST /v1/chat/completions``.
+"""An OpenAI-compatible server as a backend, and how such a server is recognised.
 
 Among them vLLM, Ollama, llama.cpp, text-generation-inference, h2oGPT, h2oGPTe, Ray
 Serve, LM Studio, LiteLLM, FastChat, ``transformers serve``, and our own.
@@ -6,85 +6,171 @@ Serve, LM Studio, LiteLLM, FastChat, ``transformers serve``, and our own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from functools import partial
 
-from h2o_magic.backends.base import ChatRequest, ModelInfo
-from h2o_magic.backends.error_advice import telling
-from h2o_magic.backends.http import Endpoint
+from h2o_magic.backends.base import (
+    ChatRequest,
+    Dialect,
+    Match,
+    ModelInfo,
+    ProbeAnswer,
+)
+from h2o_magic.backends.error_advice import explaining_errors
+from h2o_magic.backends.http import QUICK, Cancellation, Endpoint
 from h2o_magic.backends.http_backend import HttpBackend
-from h2o_magic.backends.openai.api import OpenAICalls
-from h2o_magic.backends.openai.ask import OpenAIQuestion
-from h2o_magic.backends.openai.counting import count_tokens
-from h2o_magic.backends.openai.errors import Asked, explained
-from h2o_magic.backends.openai.flavour import Flavour, entries_of
-from h2o_magic.backends.openai.models import model_of, models_of
+from h2o_magic.backends.openai.api import OpenAIClient
+from h2o_magic.backends.openai.errors import (
+    RequestInfo,
+    explain,
+    is_busy,
+    refusal_words,
+)
+from h2o_magic.backends.openai.flavour import (
+    ENGINES,
+    enforces,
+    entries_of,
+    flavour_of,
+)
+from h2o_magic.backends.openai.models import count_tokens, model_of, models_of
+from h2o_magic.backends.openai.parser import OpenAIParser
+from h2o_magic.backends.openai.request import Body, make_body, needs_flavour
+from h2o_magic.backends.retry import RetryPolicy
+from h2o_magic.chat.events import Event
 from h2o_magic.chat.messages import Message
+from h2o_magic.errors import BackendError
 
 
-class OpenAIBackend(HttpBackend[OpenAICalls]):
-    """An OpenAI-compatible server; its address has ``/v1`` at its end, or not.
-
-    The parameters are those of :class:`.http_backend.HttpBackend`.
-    """
+class OpenAIBackend(HttpBackend[OpenAIClient]):
+    """An OpenAI-compatible server; its address may end with ``/v1``, or not."""
 
     #: What detection and lists of servers call this protocol.
     dialect = "openai"
 
     def models(self) -> list[ModelInfo]:
-        """Return what the server offers; nothing where its list is empty.
-
-        Raises
-        ------
-        BackendError
-            If it does not say.
-        """
-        calls = self.connect()
-        with telling(partial(explained, asked=Asked(calls.url))):
-            return calls.models(read=models_of)
+        client = self.connect()
+        with explaining_errors(partial(explain, info=RequestInfo(client.url))):
+            return client.models(read=models_of)
 
     def model(self, name: str = "") -> ModelInfo | None:
-        """Return what the server says of one model; None if nothing.
-
-        Parameters
-        ----------
-        name
-            The model's name; empty for the one that answers where nobody chose one,
-            which is told by servers of this package, once it is known what they are.
-
-        Raises
-        ------
-        BackendError
-            If it is not reached, or a server of this package has no such model.
-        """
-        calls = self.connect()
-        if calls.known_flavour != "h2o_magic":
+        client = self.connect()
+        if client.known_flavour != "h2o_magic":
             return super().model(name)
-        with telling(partial(explained, asked=Asked(calls.url, name))):
-            document = calls.model(name or "default")
+        with explaining_errors(partial(explain, info=RequestInfo(client.url, name))):
+            document = client.model(name or "default")
         return next(map(model_of, entries_of([document])), None)
 
     def count_tokens(self, model: str, messages: Sequence[Message]) -> int | None:
-        """Return how many tokens the model would read of `messages`.
+        client = self.connect()
+        with explaining_errors(partial(explain, info=RequestInfo(client.url, model))):
+            return count_tokens(client, model, messages)
 
-        Returns
-        -------
-        int or None
-            None if the server has no call for that: all but vLLM, llama.cpp and
-            servers of this package.
+    def check(self, request: ChatRequest) -> None:
+        body_for(self.connect(), request)
 
-        Raises
-        ------
-        BackendError
-            If the server is not reached, or refuses these.
-        """
-        calls = self.connect()
-        with telling(partial(explained, asked=Asked(calls.url, model))):
-            return count_tokens(calls, model, messages)
-
-    def _open(self, endpoint: Endpoint) -> OpenAICalls:
-        flavour: Flavour | None = "h2o_magic" if self._moves else None
-        return OpenAICalls(endpoint.url, endpoint.token, self._timeouts, flavour)
+    def _open(self, endpoint: Endpoint) -> OpenAIClient:
+        flavour = "h2o_magic" if self._may_move else None
+        return OpenAIClient(endpoint.url, endpoint.token, self._timeouts, flavour)
 
     def _question(self, request: ChatRequest) -> OpenAIQuestion:
-        return OpenAIQuestion(request, self._patience)
+        return OpenAIQuestion(request, self._retry)
+
+
+class OpenAIQuestion:
+    """How one question is asked; what a server refuses is left out of its body."""
+
+    def __init__(self, request: ChatRequest, retry: RetryPolicy) -> None:
+        self._request = request
+        self._retry = retry
+        self._busy = 0  # how often the server was
+        self._body: Body | None = None
+
+    def answer(
+        self, client: OpenAIClient, cancellation: Cancellation
+    ) -> Generator[Event, None, None]:
+        request = self._request
+        if self._body is None:
+            self._body = body_for(client, request, cancellation)
+        schema, stop = request.schema, request.parameters.get("stop", ())
+        parser = OpenAIParser(
+            stop=stop if isinstance(stop, tuple) else (),
+            schema=schema is not None
+            and enforces(schema, client.flavour(cancellation)),
+        )
+        # Closing the body, as whatever ends this does, stops the server's work.
+        with client.ask(self._body.document, cancellation) as reply:
+            yield from parser.read(reply, client.timeouts)
+
+    def retry_after(self, error: BackendError) -> float | None:
+        if is_busy(error, self._body):
+            self._busy += 1
+            return self._retry.delay(self._busy, error)
+        repaired = self._body and self._body.repaired(refusal_words(error))
+        if repaired is None:
+            return None
+        self._body = repaired
+        return 0.0
+
+    def explain(self, error: BackendError, client: OpenAIClient) -> str:
+        names = partial(_names, client)
+        info = RequestInfo(client.url, self._request.model, self._body, names)
+        return explain(error, info)
+
+
+def body_for(
+    client: OpenAIClient, request: ChatRequest, cancellation: Cancellation | None = None
+) -> Body:
+    """Return the body of a question; asks what the server is if that matters."""
+    flavour = client.known_flavour or "standard"
+    if needs_flavour(request):
+        flavour = client.flavour(cancellation)
+    return make_body(request, flavour, client.url)
+
+
+def _names(client: OpenAIClient) -> list[str]:
+    """Return the names of the server's models; none if it does not say at once."""
+    try:
+        entries = client.models(read=entries_of, timeouts=QUICK)
+        return [entry["id"] for entry in entries]
+    except BackendError:
+        return []
+
+
+def _recognise(answer: ProbeAnswer, earlier: Sequence[ProbeAnswer]) -> Match | None:
+    document = answer.document
+    if answer.status == 200 and _is_list(document):
+        return Match(_engine(document, answer.server), len(list(entries_of(document))))
+    if not isinstance(document, dict):
+        return None
+    alone = not any(other.refused for other in earlier)
+    error = document.get("error")
+    # The shape of OpenAI's errors; a missing route can have it, too.
+    shaped = isinstance(error, dict) and "message" in error and "type" in error
+    if ((answer.refused or answer.status == 429) and alone) or (
+        answer.status >= 400 and answer.status not in (404, 405) and shaped
+    ):
+        return Match(_engine(None, answer.server))
+    return None
+
+
+def _is_list(document: object) -> bool:
+    """Return whether a document is a list of models; an empty one may have no data."""
+    if isinstance(document, dict):
+        empty = document.get("object") == "list" and "data" in document
+        data = document.get("data")
+        return isinstance(data, list) or (data is None and empty)
+    return any(True for _ in entries_of(document))
+
+
+def _engine(document: object, server: str) -> str:
+    named = ENGINES.get(flavour_of(document), "")
+    return named or ("llama.cpp" if server.lower().startswith("llama.cpp") else "")
+
+
+DIALECT = Dialect(
+    "openai",
+    "OpenAI-compatible",
+    OpenAIBackend,
+    probes=("{version}/models",),
+    recognise=_recognise,
+)

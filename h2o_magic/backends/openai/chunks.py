@@ -1,4 +1,4 @@
-"""What stands in one event of a chat completion: its documents, texts and errors.
+"""What one event of a chat completion holds: its documents, texts, errors and counts.
 
 Pure. The shapes are those that seven servers write (tests/recordings/openai), and those
 that others are documented, or were reported, to write.
@@ -11,19 +11,23 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from h2o_magic.backends.own_server import count, seconds, source_of
+from h2o_magic.backends.text import join_surrogates
+from h2o_magic.chat.events import Source, Usage
+
 #: DeepSeek, llama.cpp and older vLLM; Ollama, LM Studio and newer vLLM; OpenRouter.
 _REASONING = ("reasoning_content", "reasoning", "reasoning_details")
-#: Where a part of a list has its thought: Mistral; OpenRouter.
-_THOUGHT = ("thinking", "reasoning", "summary", "text")
-#: What may stand around the documents of an event: fields and comments of a stream that
-#: somebody has put into the data fields of another, and signs of life.
+#: Where a part of a list has its reasoning: Mistral; OpenRouter.
+_REASONING_PART = ("thinking", "reasoning", "summary", "text")
+#: What may surround the documents of an event: fields and comments of a stream that was
+#: put into the data fields of another, and keep-alive words.
 _AROUND = re.compile(
     r"(?:\s|data:|(?:event|id|retry)?:[^\n]*|(?:ping|keep-?alive|heartbeat)\b)*",
     re.IGNORECASE,
 )
 _DONE = re.compile(r"\[?DONE\]?", re.IGNORECASE)
 _JSON = json.JSONDecoder()
-#: Stands for the word that nothing more comes.
+#: Says that nothing more comes.
 DONE = object()
 
 
@@ -31,8 +35,8 @@ def values_of(data: str) -> Iterator[object]:
     """Yield what the data of one event says: JSON values, and :data:`DONE`.
 
     Nearly always it is one value. Known as well are several in a row, ``data:`` written
-    twice, and a JSON text within a JSON text. Of anything else, raise ValueError (or
-    RecursionError, where it is nested too deep), after what stands before it.
+    twice, and a JSON text within a JSON text. Anything else raises ValueError (or
+    RecursionError, where it is nested too deep), after what precedes it.
     """
     try:
         values: Iterable[object] = [json.loads(data)]
@@ -61,43 +65,91 @@ def _in_a_row(data: str) -> Iterator[object]:
             yield value
 
 
-def report_of(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def error_of(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the error that a document reports, in the shape of an error answer."""
     if document.get("error_code"):  # FastChat's worker
         return {"error": document.get("text")}
-    told = document.get("error") or document.get("object") == "error"
-    if not told and "choices" not in document:  # FastAPI; DashScope
+    found = document.get("error") or document.get("object") == "error"
+    if not found and "choices" not in document:  # FastAPI; DashScope
         words = document.get("code") and document.get("message")
-        told = document.get("detail") or words
-    return document if told else None
+        found = document.get("detail") or words
+    return document if found else None
 
 
 def texts_of(delta: Mapping[str, Any]) -> tuple[str, str]:
-    """Return what a delta, or a message, adds to the reasoning and to the answer."""
     content = delta.get("content")
-    thoughts: list[object] = []
+    parts: list[object] = []
     if isinstance(content, list):  # Mistral
-        thoughts = [part for part in content if _is_thought(part)]
-        content = [part for part in content if not _is_thought(part)]
-    fields = [_thought(delta[name]) for name in _REASONING if delta.get(name)]
-    thought = next(filter(None, fields), "") or _thought(thoughts)
-    return thought, _text(content) or _text(delta.get("refusal"))
+        parts = [part for part in content if _is_reasoning(part)]
+        content = [part for part in content if not _is_reasoning(part)]
+    fields = [_reasoning(delta[name]) for name in _REASONING if delta.get(name)]
+    reasoning = next(filter(None, fields), "") or _reasoning(parts)
+    return reasoning, _text(content) or _text(delta.get("refusal"))
 
 
-def _is_thought(part: object) -> bool:
+def _is_reasoning(part: object) -> bool:
     return isinstance(part, dict) and part.get("type") in ("thinking", "reasoning")
 
 
-def _thought(value: object) -> str:
+def _reasoning(value: object) -> str:
     if not isinstance(value, list):
         return _text(value)
-    parts = (part for part in value if isinstance(part, dict))
-    return "".join(_text(next(filter(None, map(p.get, _THOUGHT)), "")) for p in parts)
+    parts = [part for part in value if isinstance(part, dict)]
+    texts = (next(filter(None, map(part.get, _REASONING_PART)), "") for part in parts)
+    return "".join(map(_text, texts))
 
 
 def _text(content: object) -> str:
-    """Return the text of a content: a text, or a list with parts of text."""
     if isinstance(content, list):
         parts = (part.get("text") for part in content if isinstance(part, dict))
         return "".join(part for part in parts if isinstance(part, str))
     return content if isinstance(content, str) else ""
+
+
+class AnswerFacts:
+    """What the chunks of one answer say about it beside its text.
+
+    Counts are anywhere in a stream, once or again and again; the last ones hold.
+    """
+
+    def __init__(self, *, schema: bool = False) -> None:
+        self._schema = schema
+        self._source: Source | None = None
+        self._model: object = None
+        self._ours = False
+        self._usage: dict[str, Any] = {}
+
+    def source(self, chunk: Mapping[str, Any]) -> Source | None:
+        """Return what answers, if a chunk says it for the first time, or anew."""
+        found = source_of(chunk)
+        if found is not None:
+            self._ours = True
+        elif not self._ours and chunk.get("model") != self._model:
+            self._model = chunk.get("model")
+            if isinstance(self._model, str) and self._model.strip():
+                found = Source(join_surrogates(self._model), schema=self._schema)
+        if found is None or found == self._source:
+            return None
+        self._source = found
+        return found
+
+    @property
+    def usage(self) -> Usage:
+        return Usage(**self._usage)
+
+    def add_usage(self, chunk: Mapping[str, Any]) -> None:
+        counts, times = chunk.get("usage"), chunk.get("timings")
+        ours = chunk.get("h2o_magic")
+        found: dict[str, float | None] = {}
+        if isinstance(counts, dict):
+            for name in ("prompt_tokens", "completion_tokens"):
+                found[name] = count(counts.get(name))
+        if isinstance(times, dict):  # llama.cpp
+            milliseconds = seconds(times.get("predicted_ms"))
+            found["writing_seconds"] = milliseconds and milliseconds / 1000
+        if isinstance(ours, dict):
+            for name in ("dropped_turns", "cut_tokens"):
+                found[name] = count(ours.get(name))
+            if (writing := seconds(ours.get("writing_seconds"))) is not None:
+                found["writing_seconds"] = writing
+        self._usage |= {name: n for name, n in found.items() if n is not None}

@@ -1,6 +1,7 @@
-"""How a failure of an OpenAI-compatible server is told to the user, and what to do.
+"""What the failures of an OpenAI-compatible server mean, and what to do about them.
 
-Pure. What the failures of seven servers look like is in tests/recordings/openai.
+Pure. The failures are those in tests/recordings/openai, and those that hosted services
+document.
 """
 
 from __future__ import annotations
@@ -12,29 +13,30 @@ from dataclasses import dataclass
 from h2o_magic.backends.error_advice import (
     ADDRESS,
     COMMON,
+    FAILED,
     KEY,
     TOO_LONG,
     Row,
-    advised,
-    told,
+    message_of,
+    refusal_message,
 )
 from h2o_magic.backends.openai.request import Body
+from h2o_magic.backends.retry import requested_wait
 from h2o_magic.errors import BackendError, GenerationError, StatusError, did_you_mean
 
 _NO_QUOTA, _NO_BALANCE = "insufficient_quota", "insufficient balance"
 _BILLING = "check the plan and the billing of the account that the key belongs to"
-_SLOW = "the server gave up waiting; ask again in a minute"
 _ADVICE: tuple[Row, ...] = (
     (400, "no connected db", KEY),  # LiteLLM without a database, for a wrong key
     (400, "", ""),
     (402, "", _BILLING),
     (405, "", ADDRESS),
-    (408, "", _SLOW),
+    (408, "", "the server timed out; ask again in a minute"),
     (422, "", ""),
     (429, _NO_QUOTA, _BILLING),
     (429, "exceeded your current quota", f"{_BILLING}, or ask again {{later}}"),
     (429, _NO_BALANCE, _BILLING),
-    (500, "", "the server failed; its log may say why"),
+    (500, "", FAILED),
     (529, "", "the server is overloaded; ask again in a minute"),
     *COMMON,
 )
@@ -48,17 +50,24 @@ _NO_MODEL = re.compile(
     r"|(invalid|unknown|no such|not a valid) model|model_not_found|your model\b",
     re.IGNORECASE | re.DOTALL,
 )
-#: What llama_cpp.server and transformers say of a body that they cannot take.
+#: How llama_cpp.server and transformers refuse a body.
 _INVALID = re.compile(
     r"validation error|schema|response_format|grammar|messages with the same role",
     re.IGNORECASE,
 )
+#: Advice of our own server, where a better one follows.
+_LEAVE_OUT = re.compile(r": leave it out\b")
+_REFUSED = frozenset({400, 422})
+#: A server that starts, loads a model or is overloaded, or a proxy before one.
+_BUSY = frozenset({408, 500, 502, 503, 504, 529})
+#: The type of such an error in the stream.
+_BUSY_TYPES = frozenset(map(str, _BUSY)) | {"overloaded", "overloaded_error"}
 _MOST_NAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What was asked of whom, as far as an error speaks of it."""
+class RequestInfo:
+    """What an error's message may refer to; `names` returns the server's models."""
 
     url: str
     model: str = ""
@@ -66,57 +75,70 @@ class Asked:
     names: Callable[[], Sequence[str]] = tuple
 
 
-def lacks_quota(error: StatusError) -> bool:
-    """Return whether it is an account without credit that a server refuses."""
-    said = error.server_message.lower()
-    return _NO_QUOTA in said or _NO_BALANCE in said
-
-
-def blames_question(said: str, body: Body | None) -> bool:
-    """Return whether a server says that the question is one that it cannot take."""
+def is_busy(error: BackendError, body: Body | None) -> bool:
+    """Return whether the server may answer after a wait."""
+    if isinstance(error, GenerationError):
+        return error.error_type in _BUSY_TYPES
+    if not isinstance(error, StatusError):
+        return False
+    said = error.server_message
+    if error.status == 429:
+        # A limit of questions a minute does not pass within seconds, unless the server
+        # says so; an account without credit never does.
+        no_credit = _NO_QUOTA in said.lower() or _NO_BALANCE in said.lower()
+        return requested_wait(error) is not None and not no_credit
+    # Some servers answer 500 where the question is at fault.
     field = body.refused(said) if body is not None else None
     causes = (_CONTEXT, _NO_MODEL, _INVALID)
-    return bool(field or any(cause.search(said) for cause in causes))
+    at_fault = field or any(cause.search(said) for cause in causes)
+    return error.status in _BUSY and not at_fault
 
 
-def explained(error: BackendError, asked: Asked) -> BackendError:
-    """Return `error` as it is told, or itself if there is nothing better to say."""
+def refusal_words(error: BackendError) -> str:
+    """Return what the server said about the request, if it refused it."""
+    if isinstance(error, StatusError):
+        return error.server_message if error.status in _REFUSED else ""
+    return str(error) if isinstance(error, GenerationError) else ""
+
+
+def explain(error: BackendError, info: RequestInfo) -> str:
     if isinstance(error, GenerationError) and not error.partial:
-        advice = _about_request(str(error), asked)
-        if advice:
-            return GenerationError(f"{error}: {advice}", error_type=error.error_type)
-    return told(error, lambda refusal: _message(refusal, asked))
+        advice = _about_request(str(error), info)
+        return _joined(str(error), advice) if advice else str(error)
+    return message_of(error, lambda refusal: _refusal(refusal, info))
 
 
-def _message(error: StatusError, asked: Asked) -> str:
+def _refusal(error: StatusError, info: RequestInfo) -> str:
     said = error.server_message
-    advice = _about_request(said, asked)
+    advice = _about_request(said, info)
     if advice and error.status in (400, 404, 422, 500):
-        return f"{said.rstrip('.')}: {advice}"
-    if error.status in (400, 404) and asked.model and _NO_MODEL.search(said):
-        return _about_model(said, asked)
+        return _joined(said, advice)
+    if error.status in (400, 404) and info.model and _NO_MODEL.search(said):
+        return _about_model(said, info)
     kind = "OpenAI-compatible server"
-    message = advised(error, _ADVICE, url=asked.url, model=asked.model, kind=kind)
-    # What transformers serve says of a model that it does not have.
-    if error.status == 500 and asked.model and asked.model not in asked.names():
-        message += f" (perhaps it does not have {asked.model!r})"
+    message = refusal_message(error, _ADVICE, url=info.url, model=info.model, kind=kind)
+    # How `transformers serve` answers for a model that it does not have.
+    if error.status == 500 and info.model and info.model not in info.names():
+        message += f" (perhaps it does not have {info.model!r})"
     return message
 
 
-def _about_request(said: str, asked: Asked) -> str:
-    """Return what to change in the request, if the server's words tell that."""
-    field = asked.body.refused(said) if asked.body is not None else None
-    if asked.body is not None and field is not None and field in asked.body.origins:
-        return f"leave out `{asked.body.origins[field]}`, or give it another value"
+def _about_request(said: str, info: RequestInfo) -> str:
+    field = info.body.refused(said) if info.body is not None else None
+    if info.body is not None and field is not None and field in info.body.origins:
+        return f"leave out `{info.body.origins[field]}`, or give it another value"
     return TOO_LONG if _CONTEXT.search(said) else ""
 
 
-def _about_model(said: str, asked: Asked) -> str:
-    """Return what to do where the server says that it has no such model."""
-    names = list(asked.names())
-    if asked.model in names:
-        return f"{said.rstrip('.')}: the server lists the model, its log may say why"
+def _about_model(said: str, info: RequestInfo) -> str:
+    names = list(info.names())
+    if info.model in names:
+        return _joined(said, "the server lists the model; its log may say why")
     hint = f"it says: {said}"
     if names:
-        hint = did_you_mean(asked.model, names, most=_MOST_NAMES)
-    return f"the server has no model {asked.model!r}: {hint}"
+        hint = did_you_mean(info.model, names, most=_MOST_NAMES)
+    return f"the server has no model {info.model!r}: {hint}"
+
+
+def _joined(said: str, advice: str) -> str:
+    return f"{_LEAVE_OUT.sub('', said).rstrip('.')}: {advice}"

@@ -1,18 +1,23 @@
-"""What an OpenAI-compatible server says of its models.
+"""What an OpenAI-compatible server says about its models, and how it counts tokens.
 
-Pure. Only ``id`` is in the API; context lengths and sizes are what vLLM, llama.cpp,
-LM Studio, hosted services and servers of this package add to it.
+Only ``id`` is in the API; context lengths and sizes are what vLLM, llama.cpp, LM
+Studio, hosted services and servers of this package add to it. Nor has it a call that
+counts: vLLM, llama.cpp and servers of this package have one each, at their root.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from h2o_magic.backends.base import ModelInfo
+from h2o_magic.backends.http_backend import message_items
+from h2o_magic.backends.openai.api import OpenAIClient
 from h2o_magic.backends.openai.flavour import entries_of
+from h2o_magic.backends.own_server import count, text_of
+from h2o_magic.chat.messages import Message
 from h2o_magic.config.parameter import Value
-from h2o_magic.errors import ProtocolError
+from h2o_magic.errors import ProtocolError, StatusError
 
 _CONTEXT = (
     "max_model_len",
@@ -25,16 +30,13 @@ _META_CONTEXT = ("n_ctx", "n_ctx_train")  # llama.cpp; what it uses, what it cou
 _WEIGHTS = ("weights", "quantization")
 #: Servers that list what they have in memory, unless they say otherwise.
 _LOADED = ("vllm", "llamacpp")
+# A proxy may let only the API itself through.
+_NO_SUCH_CALL = frozenset({403, 404, 405, 501})
+_Items = list[dict[str, str]]
 
 
 def models_of(document: object) -> list[ModelInfo]:
-    """Return the models of an answer of ``GET /models``; entries without id are none.
-
-    Raises
-    ------
-    ProtocolError
-        If it is no such answer.
-    """
+    """Return the models of an answer of ``GET /models``; skip entries without an id."""
     data = document.get("data") if isinstance(document, dict) else document
     if data is None and isinstance(document, dict) and document.get("object") == "list":
         return []  # a server without any model (Ollama)
@@ -47,7 +49,6 @@ def models_of(document: object) -> list[ModelInfo]:
 
 
 def model_of(entry: Mapping[str, Any]) -> ModelInfo:
-    """Return what an entry that names a model says of it."""
     meta = entry.get("meta")
     meta = meta if isinstance(meta, dict) else {}
     weights = [*map(entry.get, _WEIGHTS), meta.get("ftype")]
@@ -60,23 +61,18 @@ def model_of(entry: Mapping[str, Any]) -> ModelInfo:
             [*map(entry.get, _CONTEXT), *map(meta.get, _META_CONTEXT)]
         ),
         loaded=_loaded(entry),
-        licence=_text(entry.get("license")),
-        answered_by=_text(entry.get("answered_by")),
-        system=_text(entry.get("system")),
+        licence=text_of(entry.get("license")),
+        answered_by=text_of(entry.get("answered_by")),
+        system=text_of(entry.get("system")),
         sampling=_sampling(entry.get("sampling")),
     )
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _sampling(told: object) -> dict[str, tuple[Value, str]]:
-    """Return the model's own parameters: those of this package's server."""
-    rows = told.items() if isinstance(told, dict) else ()
+def _sampling(rows: object) -> dict[str, tuple[Value, str]]:
+    """Return the model's recommended parameters, which this package's server sends."""
     return {
-        name: (row["value"], _text(row.get("from")))
-        for name, row in rows
+        name: (row["value"], text_of(row.get("from")))
+        for name, row in (rows.items() if isinstance(rows, dict) else ())
         if isinstance(row, dict) and isinstance(row.get("value"), int | float)
     }
 
@@ -93,3 +89,51 @@ def _loaded(entry: Mapping[str, Any]) -> bool:
 
 def _first_count(values: list[Any]) -> int | None:
     return next((v for v in values if type(v) is int and v > 0), None)
+
+
+def count_tokens(
+    client: OpenAIClient, model: str, messages: Sequence[Message]
+) -> int | None:
+    """Return how many tokens `model` would read; sent only to servers that count."""
+    counter = _COUNTERS.get(client.flavour())
+    if counter is None:
+        return None
+    try:
+        return counter(client, model, message_items(messages))
+    except ProtocolError:
+        return None
+    except StatusError as error:
+        if error.status in _NO_SUCH_CALL:
+            return None
+        raise
+
+
+def _count_vllm(client: OpenAIClient, model: str, items: _Items) -> int | None:
+    answer = client.post("/tokenize", {"model": model, "messages": items})
+    return count(_get(answer, "count"))
+
+
+def _count_llamacpp(client: OpenAIClient, model: str, items: _Items) -> int | None:
+    template = {"model": model, "messages": items}
+    prompt = _get(client.post("/apply-template", template), "prompt")
+    if not isinstance(prompt, str):
+        return None
+    text = {"content": prompt, "add_special": True, "parse_special": True}
+    tokens = _get(client.post("/tokenize", {"model": model, **text}), "tokens")
+    return len(tokens) if isinstance(tokens, list) else None
+
+
+def _count_ours(client: OpenAIClient, model: str, items: _Items) -> int | None:
+    answer = client.post("/api/tokenize", {"model": model, "messages": items})
+    return count(_get(answer, "tokens"))
+
+
+_COUNTERS: Mapping[str, Callable[[OpenAIClient, str, _Items], int | None]] = {
+    "vllm": _count_vllm,
+    "llamacpp": _count_llamacpp,
+    "h2o_magic": _count_ours,
+}
+
+
+def _get(document: object, name: str) -> Any:
+    return document.get(name) if isinstance(document, dict) else None

@@ -1,7 +1,7 @@
-"""The body of a question to an OpenAI-compatible server, and what may go from it.
+"""The body of a question to an OpenAI-compatible server, and how it may be repaired.
 
-Pure. A parameter is there only if somebody set it, so none is left out afterwards; only
-the wish for token counts is, where a server refuses it. What a parameter is called, and
+Pure. A parameter is there only if it was set, so none is dropped afterwards; only the
+request for token counts is, where a server refuses it. What a parameter is called, and
 which servers have it, is in the table of parameters.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from h2o_magic.backends.base import ChatRequest
-from h2o_magic.backends.openai.flavour import Flavour
+from h2o_magic.backends.http_backend import message_items
 from h2o_magic.config.parameter import Value
 from h2o_magic.config.parameters import PARAMETERS
 from h2o_magic.errors import ParameterError
@@ -26,7 +26,7 @@ _INSTEAD = re.compile(r"\bmax_completion_tokens\b\W{0,3}\s*instead")
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The body of a question."""
+    """The body of a question; `origins` are the parameters that its fields express."""
 
     document: Mapping[str, Any]
     origins: Mapping[str, str]
@@ -38,38 +38,32 @@ class Body:
             (f for f in fields if re.search(rf"\b{re.escape(f)}\b", words)), None
         )
 
-    def mended(self, words: str) -> Body | None:
-        """Return the body that a server which says `words` may take, if any."""
+    def repaired(self, words: str) -> Body | None:
+        """Return the body that a server which refuses with `words` may take, if any."""
         field = self.refused(words)
+        if field == _USAGE:
+            kept = {name: v for name, v in self.document.items() if name != field}
+            return replace(self, document=kept)
         if field == _LENGTH and _INSTEAD.search(words):
-            return self._renamed(field, _NEW_LENGTH)
-        if field != _USAGE:
-            return None
-        kept = {name: v for name, v in self.document.items() if name != field}
-        return replace(self, document=kept)
-
-    def _renamed(self, field: str, new: str) -> Body:
-        def rename(name: str) -> str:
-            return new if name == field else name
-
-        return Body(
-            {rename(name): value for name, value in self.document.items()},
-            {rename(name): value for name, value in self.origins.items()},
-        )
+            return Body(_renamed(self.document), _renamed(self.origins))
+        return None
 
 
-def asks_for_flavour(request: ChatRequest) -> bool:
+def _renamed(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {_NEW_LENGTH if name == _LENGTH else name: v for name, v in fields.items()}
+
+
+def needs_flavour(request: ChatRequest) -> bool:
     """Return whether what is sent depends on the flavour of the server."""
     differs = (PARAMETERS[n].servers or n == "extra" for n in request.parameters)
     return request.schema is not None or request.strict or any(differs)
 
 
-def make_body(request: ChatRequest, flavour: Flavour, server: str) -> Body:
-    """Return the body of a question."""
+def make_body(request: ChatRequest, flavour: str, server: str) -> Body:
     fields, origins = _fields(request.parameters, flavour, server)
     document: dict[str, Any] = {
         "model": request.model,
-        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+        "messages": message_items(request.messages),
         "stream": True,
         _USAGE: {"include_usage": True},
         **fields,
@@ -78,8 +72,8 @@ def make_body(request: ChatRequest, flavour: Flavour, server: str) -> Body:
         named = {"name": "answer", "schema": request.schema, "strict": True}
         document["response_format"] = {"type": "json_schema", "json_schema": named}
     if flavour == "h2o_magic":
-        # What this package's own server has beyond the API: it counts tokens exactly,
-        # and so leaves out the oldest turns where the estimate here was too low.
+        # Beyond the API, our own server counts tokens exactly, and so leaves out the
+        # oldest turns where the estimate here was too low.
         document["truncation"] = "auto"
         if request.strict:
             document["strict"] = True
@@ -90,9 +84,9 @@ def make_body(request: ChatRequest, flavour: Flavour, server: str) -> Body:
 
 
 def _fields(
-    parameters: Mapping[str, Value], flavour: Flavour, server: str
+    parameters: Mapping[str, Value], flavour: str, server: str
 ) -> tuple[dict[str, Value], dict[str, str]]:
-    """Return the fields of parameters, and by each the parameter it stands for."""
+    """Return the fields of parameters, and the parameter that each expresses."""
     fields: dict[str, Value] = {}
     origins: dict[str, str] = {}
     for name, value in parameters.items():
@@ -101,7 +95,7 @@ def _fields(
         field = PARAMETERS[name].field(flavour)
         if not field:
             raise _unknown(name, value, flavour, server)
-        # The API's word for the most likely token each time is a temperature of 0.
+        # The API has no `do_sample`; a temperature of 0 is the same as false.
         fields[field] = 0 if name == "do_sample" else value
         origins[field] = name
     return fields, origins
@@ -112,7 +106,7 @@ def _extra(parameters: Mapping[str, Value]) -> Mapping[str, Any]:
     return extra if isinstance(extra, Mapping) else {}
 
 
-def _refuse_twice(field: str, document: Mapping[str, Any], flavour: Flavour) -> None:
+def _refuse_twice(field: str, document: Mapping[str, Any], flavour: str) -> None:
     """Refuse a field of `extra` that an option sets, or the question itself."""
     known = {_NEW_LENGTH: PARAMETERS["max_new_tokens"]}
     known |= {
@@ -126,16 +120,16 @@ def _refuse_twice(field: str, document: Mapping[str, Any], flavour: Flavour) -> 
         )
     if field in document:
         raise ParameterError(
-            f"`extra` must not have the field `{field}`, which each question sets "
-            "itself: leave it out"
+            f"`extra` must not have the field `{field}`, which every question sets: "
+            "leave it out"
         )
 
 
-def _unknown(name: str, value: Value, flavour: Flavour, server: str) -> ParameterError:
+def _unknown(name: str, value: Value, flavour: str, server: str) -> ParameterError:
     which = "an OpenAI-compatible server" if flavour == "standard" else flavour
     option = json.dumps({name: value})
     return ParameterError(
-        f"`{name}` cannot be sent to {server}: {which} is not known to obey it; leave "
-        "it out, or set it to None where it is a setting (if the server does take it: "
-        f"--extra '{option}')"
+        f"`{name}` cannot be sent to {server}: {which} is not known to support it; "
+        "leave it out, or set it to None where it is a setting (if the server does "
+        f"support it: --extra '{option}')"
     )

@@ -164,7 +164,7 @@ def unknown_name(name: str, known: Iterable[str]) -> ConfigurationError:
 
 
 def _root(url: str) -> str:
-    from h2o_magic.backends.openai.address import split_address  # noqa: PLC0415
+    from h2o_magic.backends.openai.flavour import split_address  # noqa: PLC0415
 
     try:
         return split_address(url)[0]

@@ -234,7 +234,7 @@ def _as_written(entry: KnownServer, url: str) -> KnownServer:
 
     Who writes a version segment means the OpenAI-compatible API that is there.
     """
-    from h2o_magic.backends.openai.address import split_address  # noqa: PLC0415
+    from h2o_magic.backends.openai.flavour import split_address  # noqa: PLC0415
 
     root, version = split_address(url)
     same = entry.dialect == "openai" and split_address(entry.url)[1] == version

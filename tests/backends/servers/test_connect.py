@@ -224,7 +224,7 @@ def test_chat_ui_is_refused_and_the_session_stays(
     [
         (
             "chat-ui",
-            "'chat-ui' is no dialect any more: it is HuggingChat-style chat-ui",
+            "the dialect 'chat-ui' is no longer supported: connect to the OpenAI",
         ),
         ("klingon", "one of gpt-gm, openai, got 'klingon': install the package that"),
     ],

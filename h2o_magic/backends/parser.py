@@ -1,0 +1,130 @@
+"""An answer's body, read as events: what the dialects' parsers share.
+
+Bytes go in, cut anywhere; events of :mod:`h2o_magic.chat.events` come out, the same for
+every cut.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+
+from h2o_magic.backends.http import Reply, Timeouts
+from h2o_magic.backends.sse import EventBody, ServerSentEvent
+from h2o_magic.backends.text import GrowingText
+from h2o_magic.chat.events import Event, Finished
+from h2o_magic.errors import (
+    BackendError,
+    ConnectionFailedError,
+    ProtocolError,
+    TimedOutError,
+)
+
+# Seconds to wait for the counts after the answer's end, and for the end of the body
+# after the server said that nothing more comes.
+_COUNTS_GRACE = 5.0
+_END_GRACE = 1.0
+
+NO_MESSAGE = "the server reported an error without a message"
+BROKE_OFF = "the answer broke off, so its end is missing: ask again"
+
+
+class AnswerParser(ABC):
+    """Turns the body of one answer into events."""
+
+    #: What the body should be, for errors.
+    _expected: str
+
+    def __init__(self, answer: GrowingText) -> None:
+        self._body = EventBody()
+        self._answer = answer
+        self.chunks = 0  # how many pieces of the answer came
+        self.done = False  # whether the server said that nothing more comes
+
+    @property
+    def text(self) -> str:
+        return self._answer.shown
+
+    @property
+    def started(self) -> bool:
+        return self._answer.started
+
+    @property
+    def ended(self) -> bool:
+        """Whether the server said that the answer is complete."""
+        return self.done
+
+    @abstractmethod
+    def end(self, lost: BackendError | None = None) -> Finished:
+        """Return the end, or raise why there is none; `lost` is what cut it off."""
+
+    @abstractmethod
+    def _events(self, events: Iterable[ServerSentEvent]) -> Iterator[Event]:
+        """Yield what events that came together mean."""
+
+    @abstractmethod
+    def _document(self, document: object) -> Iterator[Event]:
+        """Yield the answer of a server that did not stream; None where it did."""
+
+    @abstractmethod
+    def _rest(self) -> Iterator[Event]:
+        """Yield what was held back; nothing more comes."""
+
+    def feed(self, data: bytes) -> Iterator[Event]:
+        """Take the next bytes of the body and yield the events that they complete.
+
+        A GenerationError is an error that the server reports; what came before it is
+        yielded first. A ProtocolError is raised for a document of more than 16 MiB.
+        """
+        yield from self._events(self._body.feed(data))
+
+    def flush(self) -> Iterator[Event]:
+        """Yield what remains at the end of the body, or at a cut."""
+        yield from self._events(self._body.flush())
+        yield from self._document(self._body.document())
+        yield from self._rest()
+
+    def read(self, reply: Reply, timeouts: Timeouts) -> Iterator[Event]:
+        """Yield the events of a reply's body, the last of them `Finished`."""
+        lost: BackendError | None = None
+        last = time.monotonic()
+        try:
+            for data in reply.chunks():
+                before = self.chunks
+                yield from self.feed(data)
+                if self.chunks > before:
+                    last = time.monotonic()
+                self._limit(reply, timeouts, time.monotonic() - last)
+        except (ConnectionFailedError, TimedOutError) as error:
+            lost = error
+        yield from self.flush()
+        if isinstance(lost, TimedOutError) and not self.ended:
+            lost.partial = self.text
+            raise lost
+        yield self.end(lost)
+
+    def _limit(self, reply: Reply, timeouts: Timeouts, silence: float) -> None:
+        """Limit the wait for the next byte.
+
+        A server may name itself before it begins to read the question, so the long
+        wait is that for the first text. Anything that is not part of the answer does
+        not prolong it: some servers send pings while they hang.
+        """
+        if self.done:
+            reply.hurry(_END_GRACE)
+        elif self.ended:
+            reply.hurry(_COUNTS_GRACE)
+        else:
+            left = max(timeouts.first_byte - silence, 0.0)
+            if not self.started:
+                reply.allow(left, "first words", of=timeouts.first_byte)
+            elif left < timeouts.idle:
+                reply.allow(left, "next words", of=timeouts.first_byte)
+
+    def _refuse_foreign(self, lost: BackendError | None) -> None:
+        """Raise a ProtocolError if the body is not an answer of this dialect."""
+        if self.chunks or self.done or not self._body.has_content:
+            return
+        if lost is None or self._body.is_page:
+            raise ProtocolError(self._body.complaint(self._expected)) from lost
