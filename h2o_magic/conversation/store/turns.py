@@ -237,7 +237,7 @@ def thread_names(database: Database) -> tuple[str, ...]:
 def _marked(
     database: Database, thread: int, first: int, found: Sequence[Sequence[Any]]
 ) -> tuple[Turn, ...]:
-    """Return rows as turns, numbered and marked as `marked` does a whole thread."""
+    """Return rows as turns, with their numbers and outdated marks."""
     number = count_before(database, thread, first)
     latest = _latest_before(database, thread, first)
     turns = []
