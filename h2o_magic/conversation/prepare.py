@@ -44,11 +44,11 @@ def prepare(question: Question, record: Record, connection: Connection) -> Prepa
             request = _request(question, (*head, last))
             return Prepared(request, connection.backend)
         thread, place = question.thread, question.place
-        chosen, earlier = Chosen(), 0
+        chosen = Chosen()
+        earlier, outdated = record.counts_around(thread, place)
         if not question.begins:
             before = record.before(thread, place)
             chosen = _chosen(question, before, (*head, last), connection)
-            earlier = record.count_since_start(thread, place)
         history = [
             message
             for turn in chosen.turns
@@ -58,9 +58,9 @@ def prepare(question: Question, record: Record, connection: Connection) -> Prepa
             _request(question, (*head, *history, last)),
             connection.backend,
             sent=len(chosen.turns),
-            earlier=earlier,
+            earlier=0 if question.begins else earlier,
             unfinished=chosen.unfinished,
-            outdated=record.count_outdated_by(thread, place),
+            outdated=outdated,
         )
 
 
