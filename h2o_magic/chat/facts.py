@@ -31,7 +31,8 @@ class Facts:
     `model` and `weights` are what really answered; `weights` is empty if the server did
     not say. `demo` means that built-in demo weights replaced the model's own, and
     `demo_told` that an earlier answer of the session said so. `stands_in_for` is the
-    requested model if another one answered, else empty. `server` is an address.
+    requested model if another one answered, else empty; `model_chosen` means that the
+    user chose that model. `server` is an address.
 
     `prompt_tokens` and `completion_tokens` are what the server counted, or None. To fit
     its context, it left out `dropped_turns` earlier turns, and if that was not enough,
@@ -51,6 +52,7 @@ class Facts:
     weights: str = ""
     demo: bool = False
     stands_in_for: str = ""
+    model_chosen: bool = False
     demo_told: bool = False
     server: str = ""
     status: TurnStatus = "complete"

@@ -108,7 +108,10 @@ class Answer:
     def facts(self) -> Facts:
         """What is known about the answer so far."""
         facts = replace(
-            self._progress.facts, server=self._server, demo_told=self._demo_told
+            self._progress.facts,
+            model_chosen=self.question.model_chosen,
+            server=self._server,
+            demo_told=self._demo_told,
         )
         prepared = self._prepared
         if prepared is None or self._turn is None:
