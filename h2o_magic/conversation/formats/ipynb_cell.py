@@ -251,4 +251,5 @@ def _fits(name: str, value: object) -> bool:
     default = _SHOWN[name]
     if isinstance(default, bool | str):
         return type(value) is type(default)
-    return type(value) in (int, float) and 0 <= cast(float, value) <= _MOST
+    kinds = (int, float) if isinstance(default, float) else (int,)
+    return type(value) in kinds and 0 <= cast(float, value) <= _MOST

@@ -111,7 +111,7 @@ def _not_json(error: json.JSONDecodeError, *, whole_file: bool) -> str:
     why = "it ends too early" if end else error.msg.lower()
     return (
         f"expected JSON, got something else at {line}column {error.colno} ({why}): "
-        "the file is damaged, incomplete or of another kind; take another copy of it"
+        "the file is damaged, cut short or of another kind; take another copy of it"
     )
 
 

@@ -27,9 +27,9 @@ _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*$")
 _NO_TITLE = re.compile(r"\s*$| {4}|\t| {0,3}(?:[-*+>#|]|\d{1,9}[.)][ \t])")
 
 _MARKS = {
-    "stopped": "■ stopped, the answer is not complete",
-    "failed": "■ broken off, the answer is not complete",
-    "incomplete": "■ incomplete, the end of the answer was not received",
+    "stopped": "■ stopped, the answer is not whole",
+    "failed": "■ broken off, the answer is not whole",
+    "incomplete": "■ incomplete, its end is missing",
 }
 
 
