@@ -27,7 +27,12 @@ __all__ = ["FORMATS", "Format", "find_format"]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One file format."""
+    """A file format.
+
+    `write` raises ConfigurationError if facts are not JSON values; `read`, None if the
+    format cannot be imported, if the text is not of this format, is incomplete, or was
+    written by a newer version.
+    """
 
     suffix: str
     name: str

@@ -1,4 +1,4 @@
-"""Conversations to and from files."""
+"""Conversations to and from files; all that fails is a ConfigurationError."""
 
 from __future__ import annotations
 
@@ -30,12 +30,6 @@ def write(
 
     A symbolic link stays: its target is written. A file that is overwritten keeps its
     mode.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is no such format, the file exists and `overwrite` is False, or it
-        cannot be written.
     """
     target = _expanded(path)
     with _one_line(path):
@@ -48,13 +42,7 @@ def write(
 
 
 def read(path: str | Path) -> tuple[Thread, ...]:
-    """Return the threads of a file.
-
-    Raises
-    ------
-    ConfigurationError
-        If the file cannot be read, or is not what its suffix says.
-    """
+    """Return the threads of a file."""
     source = _expanded(path)
     format_ = find_format(path)
     if format_.read is None:
@@ -85,12 +73,6 @@ def named(
 
     `name` is for the only thread; None keeps the file's names, with a number added to
     those that are taken.
-
-    Raises
-    ------
-    ConfigurationError
-        If `name` is taken, there are several threads for it, or a name in the file is
-        not valid.
     """
     if name is not None:
         if len(threads) != 1:
@@ -144,8 +126,8 @@ def _check_target(path: str | Path, target: Path, *, overwrite: bool) -> None:
     find_format(path)
     if not target.name.rpartition(".")[0]:
         raise ConfigurationError(
-            f"expected a file name, e.g. chat{target.name}, got {str(path)!r}: nothing "
-            "precedes its dot"
+            f"expected a file name, e.g. chat{target.name}, got {str(path)!r}: there "
+            "is nothing before its dot"
         )
     if target.exists() and not overwrite:
         raise ConfigurationError(

@@ -36,13 +36,7 @@ _CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 def write(threads: Sequence[Thread]) -> str:
-    """Return `threads` as the text of a notebook (nbformat 4.5).
-
-    Raises
-    ------
-    ConfigurationError
-        If facts are not JSON values.
-    """
+    """Return `threads` as the text of a notebook (nbformat 4.5)."""
     made = _made_ids(threads)
     load = next(made)
     taken = {load}
@@ -69,14 +63,7 @@ def write(threads: Sequence[Thread]) -> str:
 
 
 def read(text: str) -> tuple[Thread, ...]:
-    """Return the threads of a notebook, an exported one or any other.
-
-    Raises
-    ------
-    ConfigurationError
-        If `text` is not a notebook, is incomplete, of a newer version, or has no
-        answered question.
-    """
+    """Return the threads of a notebook, an exported one or any other."""
     notebook = as_object(parse(text), "", "a notebook")
     _check_nbformat(notebook)
     metadata = as_object(notebook.get("metadata", {}), "", "the notebook's metadata")

@@ -22,14 +22,9 @@ _ESCAPED = re.compile("[\ud800-\udfff\x7f\x85\u2028\u2029]")
 
 
 def parse(text: str, where: str = "") -> Any:
-    """Return the value of JSON `text`; it may begin with a byte order mark.
+    """Return the value of JSON `text`, which may begin with a byte order mark.
 
     `where` is its place in the file, for errors: ``line 3``; empty for a whole file.
-
-    Raises
-    ------
-    ConfigurationError
-        If it is not JSON, or programs would read it differently.
     """
     text = text.removeprefix("\ufeff")
     if not text.strip():

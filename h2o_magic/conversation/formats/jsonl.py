@@ -35,13 +35,7 @@ _OTHER_FILE = "expected a line like those before it, got one of another file"
 
 
 def write(threads: Sequence[Thread]) -> str:
-    """Return `threads` as the text of a ``.jsonl`` file.
-
-    Raises
-    ------
-    ConfigurationError
-        If facts are not JSON values.
-    """
+    """Return `threads` as the text of a ``.jsonl`` file."""
     lines, text = _lines(threads), ""
     for number, line in enumerate(lines, 1):
         place = {"line": number, "lines": len(lines)}
@@ -51,13 +45,7 @@ def write(threads: Sequence[Thread]) -> str:
 
 
 def read(text: str) -> tuple[Thread, ...]:
-    """Return the threads of a ``.jsonl`` file.
-
-    Raises
-    ------
-    ConfigurationError
-        If `text` is not one, is incomplete, or of a newer version.
-    """
+    """Return the threads of a ``.jsonl`` file."""
     # Only this character ends a line: JSON escapes it inside texts, and no other.
     lines = [
         (f"line {number}", parse(line, f"line {number}"))

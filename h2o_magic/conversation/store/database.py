@@ -54,13 +54,7 @@ class Database:
 
     @classmethod
     def open(cls, path: Path) -> Database:
-        """Open a file, or create one that only this user can read.
-
-        Raises
-        ------
-        StoreError
-            If that fails.
-        """
+        """Open a file, or create one that only this user can read."""
         database = None
         try:
             _create(path)

@@ -15,26 +15,13 @@ _KEPT_FOR = 30 * 86400.0
 def enter(
     database: Database, key: str, cell: str | None, file: Path | None
 ) -> origins.CameFrom | None:
-    """Make a notebook the current one of the database, in a transaction that writes.
+    """Make a notebook the current one, and return where its conversation came from.
 
+    `key` is its name in the store, `cell` the id of the cell that loads the extension.
     A notebook that never had a turn, but whose cells are known, was another one before
     (see `origins`): it gets that one's conversation if its file is gone, and else a
     copy of it. One that has none of the cells that it had is a new one with an old
     name.
-
-    Parameters
-    ----------
-    key
-        The notebook's name in the store.
-    cell
-        Id of the cell that loads the extension.
-    file
-        The notebook's own file.
-
-    Returns
-    -------
-    tuple or None
-        How the notebook got its conversation, if it was another's.
     """
     came_from = None
     notebook = _find(database, key)

@@ -96,13 +96,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
 
 
 def is_current(connection: sqlite3.Connection) -> bool:
-    """Return whether the tables are of this version, in a transaction.
-
-    Raises
-    ------
-    StoreError
-        If the file is of a newer version, or belongs to another program.
-    """
+    """Return whether the tables are of this version, in a transaction."""
     version = _pragma(connection, "user_version")
     if version > len(MIGRATIONS):
         raise StoreError(
