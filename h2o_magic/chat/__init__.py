@@ -1,1 +1,1 @@
-"""The words of a conversation: messages, turns, events and facts."""
+"""The values of a conversation: messages, turns, events and facts."""

@@ -1,7 +1,7 @@
-"""What of a conversation is sent with a question: pure arithmetic on tokens.
+"""Which turns of a conversation are sent with a question: pure arithmetic on tokens.
 
-Oldest turns give way first, each whole; the system text and the question always go.
-Tokens are estimated here, since only a server knows its model's tokenizer.
+The oldest turns are left out first, each as a whole; the system text and the question
+are always sent. Tokens are estimated, since only a server knows its model's tokenizer.
 """
 
 from __future__ import annotations
@@ -12,29 +12,23 @@ from dataclasses import dataclass
 from h2o_magic.chat.messages import Message
 from h2o_magic.chat.turns import Turn
 
-#: UTF-8 bytes of a token, assumed until a server has told better: English text has
-#: about 4, code and other languages fewer.
+#: UTF-8 bytes per token until a server's count is known: English text has about 4, code
+#: and other languages fewer.
 CAUTIOUS = 3.0
 
-#: What a chat template puts around one message, in tokens.
+#: Tokens that a chat template adds to each message.
 _TEMPLATE = 8
 
-#: Below this much text the template weighs too much for the rate to mean anything.
-_TELLING_BYTES = 1500
+#: With less text than this, the template distorts the rate.
+_LEAST_BYTES = 1500
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The turns that are sent.
+    """The turns that are sent, oldest first.
 
-    Attributes
-    ----------
-    turns : tuple of Turn
-        Oldest first.
-    full : bool
-        True if an earlier turn was left out because there was no room.
-    unfinished : int
-        How many turns were passed over because their answers are not whole.
+    `full` is True if there was no room for an earlier one; `unfinished` turns were
+    skipped because their answers are not complete.
     """
 
     turns: tuple[Turn, ...] = ()
@@ -50,20 +44,20 @@ def choose(
     max_turns: int | None = None,
     partial: bool = False,
 ) -> Chosen:
-    """Choose the turns that go along with a question.
+    """Choose the turns that are sent with a question.
 
     Parameters
     ----------
     turns
-        The turns before the question, newest first; read no further than needed.
+        The turns before the question, newest first; read only as far as needed.
     room
-        Tokens that they may have together.
+        The most tokens that they may have together.
     rate
-        UTF-8 bytes of a token.
+        UTF-8 bytes per token.
     max_turns
-        Most turns to send; None for as many as fit.
+        The most turns to send; None for no limit.
     partial
-        True sends answers that are not whole, too.
+        True also sends answers that are not complete.
     """
     chosen: list[Turn] = []
     full, unfinished = False, 0
@@ -85,40 +79,26 @@ def choose(
 
 
 def estimate(messages: Iterable[Message], rate: float = CAUTIOUS) -> int:
-    """Return about how many tokens messages have, at `rate` bytes of UTF-8 a token."""
+    """Return about how many tokens messages have, at `rate` UTF-8 bytes per token."""
     return sum(_TEMPLATE + int(_size(m) / rate) + 1 for m in messages)
 
 
 def bytes_per_token(messages: Iterable[Message], tokens: int) -> float | None:
-    """Return the rate that a server's own count shows; None if the text is too short.
+    """Return the rate by a server's own count of tokens; None if the text is too short.
 
-    Parameters
-    ----------
-    messages
-        What was sent.
-    tokens
-        How many tokens the server read, its template's included.
+    `tokens` is what the server read for these messages, its template included.
     """
     size = sum(map(_size, messages))
-    if size < _TELLING_BYTES or tokens <= 0:
+    if size < _LEAST_BYTES or tokens <= 0:
         return None
     return min(max(size / tokens, 0.5), 8.0)
 
 
 def input_room(context: int, max_new_tokens: int, truncate: int | None) -> int:
-    """Return how many tokens the input may have.
+    """Return how many tokens the input may have, at most `truncate` if that is set.
 
-    At most half of the context is kept free for the answer, so that a long
-    `max_new_tokens` shortens the answer and not the question to nothing.
-
-    Parameters
-    ----------
-    context
-        Tokens of context that input and answer share.
-    max_new_tokens
-        The longest answer asked for, in tokens.
-    truncate
-        The longest input asked for, in tokens; None for no such wish.
+    Input and answer share `context` tokens. At most half of them are reserved for the
+    answer, so that a large `max_new_tokens` shortens the answer, not the question.
     """
     room = context - min(max_new_tokens, context // 2)
     return room if truncate is None else min(truncate, room)

@@ -1,4 +1,4 @@
-"""What a backend yields while an answer comes: one class for each kind of event.
+"""What a backend yields during an answer: one class for each kind of event.
 
 The order is: any number of `TextDelta`, `ReasoningDelta` and `Replaced`, with `Source`,
 `Notice` and `Usage` anywhere between, then exactly one `Finished`. A backend that
@@ -10,14 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-#: Why an answer ended: the model was done, a stop text came, the token limit was
-#: reached, somebody stopped it, or the server did not say.
+#: Why an answer ended: the model was done, it wrote a stop text, it reached the token
+#: limit, the user stopped it, or the server did not say.
 FinishReason = Literal["end", "stop_text", "length", "stopped", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """Answer text to append to what is shown."""
+    """Text to append to the answer."""
 
     text: str
 
@@ -31,16 +31,16 @@ class ReasoningDelta:
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """The whole answer so far: what was shown before it is void."""
+    """The whole answer so far, which replaces all text before it."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What the server is doing before the answer begins; no part of the answer.
+    """What the server is doing before the answer begins, in its own words.
 
-    The text is the server's, for a reader; empty if there is nothing to say any more.
+    An empty text removes the notice.
     """
 
     text: str
@@ -50,19 +50,10 @@ class Notice:
 class Source:
     """What really answers.
 
-    Attributes
-    ----------
-    model : str
-        The model's name as the server knows it.
-    weights : str
-        The weights that produce the text, in words fit for a reader; empty if the
-        server does not say.
-    demo : bool
-        True if built-in demo weights stand in for the model's own.
-    schema : bool
-        True if the server holds the answer to the JSON schema of the request.
-    stands_in_for : str
-        The model that was asked for, where another answers; else empty.
+    `model` is the server's name for it; `weights` describes its weights for the user,
+    and is empty if the server does not say. `demo` means that built-in demo weights
+    replace the model's own. With `schema`, the server enforces the JSON schema of the
+    request. `stands_in_for` is the requested model if another one answers, else empty.
     """
 
     model: str
@@ -74,11 +65,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """How much was read and written, in tokens; None where the server does not say.
+    """Tokens read and written; None where the server does not say.
 
-    `dropped_turns` counts earlier turns that the server left out to fit its context.
-    `writing_seconds` is how long the engine was writing, by its own clock.
-    `cut_tokens` counts tokens at the question's beginning that were left out, too.
+    To fit its context, the server left out `dropped_turns` earlier turns and
+    `cut_tokens` tokens at the question's beginning. `writing_seconds` is how long the
+    engine was writing, by its own clock.
     """
 
     prompt_tokens: int | None = None
@@ -90,15 +81,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The answer has ended.
-
-    Attributes
-    ----------
-    text : str
-        The answer of record.
-    reason : FinishReason
-        Why it ended.
-    """
+    """The answer has ended; `text` is the final version of all of it."""
 
     text: str
     reason: FinishReason = "end"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from h2o_magic.chat.events import (
@@ -21,54 +21,38 @@ from h2o_magic.chat.events import (
 from h2o_magic.chat.turns import TurnStatus
 from h2o_magic.config.parameter import Value
 
+_NOT_IN_METADATA = ("demo_told", "writing_seconds", "parameters")
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What is known about an answer beside its text.
 
-    Attributes
-    ----------
-    model, weights : str
-        What really answered; `weights` is empty if the server did not say.
-    demo : bool
-        True if built-in demo weights stood in for the model's own.
-    stands_in_for : str
-        The model that was asked for, where another stood in for it; else empty.
-    demo_told : bool
-        True if an earlier answer of the session said that demo weights answer.
-    server : str
-        Address of the server.
-    status : {"complete", "stopped", "failed", "incomplete"}
-        Whether the text is the whole answer.
-    finish_reason : FinishReason
-        Why it ended.
-    prompt_tokens, completion_tokens : int or None
-        Tokens read and written, where the server said so.
-    dropped_turns, cut_tokens : int
-        Earlier turns that the server left out to fit its context, and tokens at the
-        question's beginning where that was not enough.
-    thread : str
-        The thread it belongs to; empty if none.
-    history : bool
-        False if it was asked outside the conversation.
-    sent_turns, earlier_turns : int or None
-        How many of the turns before it the model has read, and how many there are.
-    unfinished_turns : int
-        How many of those were left out since their answers are not whole.
-    outdated_turns : int
-        How many turns after it were asked on the answer that it replaces.
-    seconds_to_first_token, seconds : float or None
-        From the question to the first text, and to the end.
-    writing_seconds : float or None
-        How long the engine was writing, by its own clock, where the server said so.
-    parameters : mapping
-        The generation parameters that were sent.
+    `model` and `weights` are what really answered; `weights` is empty if the server did
+    not say. `demo` means that built-in demo weights replaced the model's own, and
+    `demo_told` that an earlier answer of the session said so. `stands_in_for` is the
+    requested model if another one answered, else empty; `model_chosen` means that the
+    user chose that model. `server` is an address.
+
+    `prompt_tokens` and `completion_tokens` are what the server counted, or None. To fit
+    its context, it left out `dropped_turns` earlier turns, and if that was not enough,
+    `cut_tokens` from the question's beginning.
+
+    `thread` is empty, and `history` False, for a question outside the conversation. Of
+    `earlier_turns`, `sent_turns` were sent; `unfinished_turns` were left out because
+    their answers are not complete. `outdated_turns` turns after it were asked before
+    this answer replaced another one.
+
+    `seconds_to_first_token` and `seconds` are measured from the question;
+    `writing_seconds` by the engine's own clock, where the server reports it.
+    `parameters` are the generation parameters that were sent.
     """
 
     model: str
     weights: str = ""
     demo: bool = False
     stands_in_for: str = ""
+    model_chosen: bool = False
     demo_told: bool = False
     server: str = ""
     status: TurnStatus = "complete"
@@ -90,11 +74,7 @@ class Facts:
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Speed of writing; None where it cannot be known.
-
-        By the engine's clock if the server tells it, else from the first token's
-        arrival to the end.
-        """
+        """By the engine's clock if known, else from the first token's arrival."""
         if self.completion_tokens and self.writing_seconds:
             return self.completion_tokens / self.writing_seconds
         if self.seconds_to_first_token is None or not self.completion_tokens:
@@ -106,31 +86,14 @@ class Facts:
 
     def as_metadata(self) -> dict[str, Any]:
         """Return the facts as JSON values, for an output's metadata."""
-
-        def rounded(number: float | None) -> float | None:
-            return None if number is None else round(number, 3)
-
+        facts = {name: getattr(self, name) for name in _IN_METADATA}
         return {
-            "model": self.model,
+            name: round(value, 3) if isinstance(value, float) else value
+            for name, value in facts.items()
+        } | {
             "weights": self.weights or None,
             "demo": self.demo if self.weights else None,
             "stands_in_for": self.stands_in_for or None,
-            "server": self.server,
-            "status": self.status,
-            "finish_reason": self.finish_reason,
-            "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": self.completion_tokens,
-            "dropped_turns": self.dropped_turns,
-            "cut_tokens": self.cut_tokens,
-            "thread": self.thread,
-            "history": self.history,
-            "sent_turns": self.sent_turns,
-            "earlier_turns": self.earlier_turns,
-            "unfinished_turns": self.unfinished_turns,
-            "outdated_turns": self.outdated_turns,
-            "seconds_to_first_token": rounded(self.seconds_to_first_token),
-            "seconds": rounded(self.seconds),
-            "tokens_per_second": rounded(self.tokens_per_second),
             "parameters": {
                 name: list(value) if isinstance(value, tuple) else value
                 for name, value in self.parameters.items()
@@ -138,17 +101,18 @@ class Facts:
         }
 
 
+_IN_METADATA = (
+    *(each.name for each in fields(Facts) if each.name not in _NOT_IN_METADATA),
+    "tokens_per_second",
+    "parameters",
+)
+
+
 class AnswerRecord:
     """Accumulates the events of one answer.
 
-    Parameters
-    ----------
-    model
-        The model that was asked for; a `Source` event may correct it.
-    parameters
-        What was sent, for the facts.
-    clock
-        Returns seconds; only differences are used.
+    `model` is the requested one, until a `Source` event corrects it; `clock` returns
+    seconds.
     """
 
     def __init__(
@@ -178,7 +142,7 @@ class AnswerRecord:
 
     @property
     def reasoning(self) -> str:
-        """The reasoning's text so far, which is no part of the answer's."""
+        """The reasoning so far, which is not part of the answer's text."""
         return "".join(self._reasoning)
 
     @property
@@ -192,7 +156,7 @@ class AnswerRecord:
         return self._ended is not None
 
     def add(self, event: Event) -> None:
-        """Take one event of the answer."""
+        """Add one event of the answer."""
         match event:
             case TextDelta(text):
                 self._mark_first(text)
@@ -214,7 +178,7 @@ class AnswerRecord:
                 self._notice = text
 
     def end(self, status: TurnStatus) -> None:
-        """Note how the answer ended; the first call counts."""
+        """Record how the answer ended; only the first call counts."""
         if self._ended is None:
             self._ended = self._clock()
             self._status = status
@@ -223,7 +187,7 @@ class AnswerRecord:
 
     @property
     def facts(self) -> Facts:
-        """The facts so far; a running answer counts as failed until it has ended."""
+        """The facts so far; the status is ``failed`` until the answer has ended."""
         ended = self._clock() if self._ended is None else self._ended
         first = None if self._first is None else self._first - self._started
         return Facts(

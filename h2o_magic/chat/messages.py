@@ -1,4 +1,4 @@
-"""Chat messages, as they travel to a server: frozen values."""
+"""Chat messages, as they are sent to a server: frozen values."""
 
 from __future__ import annotations
 
@@ -13,27 +13,19 @@ Role = Literal["system", "user", "assistant"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One chat message.
-
-    Attributes
-    ----------
-    role : {"system", "user", "assistant"}
-        Who speaks.
-    content : str
-        The text.
-    """
+    """One chat message."""
 
     role: Role
     content: str
 
 
 def system(content: str) -> Message:
-    """Make a message that instructs the model."""
+    """Make a message with instructions for the model."""
     return Message("system", content)
 
 
 def user(content: str) -> Message:
-    """Make a message of the person asking."""
+    """Make a message of the user."""
     return Message("user", content)
 
 
@@ -43,25 +35,19 @@ def assistant(content: str) -> Message:
 
 
 def parse_messages(items: Iterable[Message | Mapping[str, Any]]) -> tuple[Message, ...]:
-    """Check chat messages given by a caller, and return them as values.
+    """Check messages given by a caller, and return them; the last one is a question.
 
     Parameters
     ----------
     items
         Messages, or mappings with ``role`` and ``content``. ``content`` is text or a
-        list of OpenAI-style parts of type ``text``, which are joined. The caller's
-        objects are not changed.
-
-    Returns
-    -------
-    tuple of Message
-        At least one; the last one is the user's and has more than white space.
+        list of OpenAI-style parts of type ``text``, which are joined.
 
     Raises
     ------
     MessagesError
         If the list is empty, a role is unknown, a content is not text, a system
-        message comes after the others, or the last message is not a question.
+        message follows another one, or the last message is not the user's, or blank.
     """
     if isinstance(items, str | bytes | Mapping):
         raise MessagesError(

@@ -1,4 +1,4 @@
-"""A model's reasoning, which some write in tags before the answer."""
+"""The reasoning that some models write in tags before the answer."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ _LONGEST = len("</thinking>")
 
 
 class ThinkSplitter:
-    """Splits an answer that comes in pieces into reasoning and text.
+    """Splits a stream of text into reasoning and answer, however it is cut.
 
-    Only a tag at the very beginning opens reasoning: a text may well speak of the tag.
-    However the stream is cut, the parts are the same when joined.
+    Only a tag at the very beginning opens reasoning: an answer may mention the tag.
     """
 
     def __init__(self) -> None:
@@ -25,9 +24,9 @@ class ThinkSplitter:
         self._held = ""
 
     def feed(self, text: str, *, end: bool = False) -> tuple[str, str]:
-        """Take more text; return what is known now of the reasoning and the answer.
+        """Take more text, and return the new reasoning and answer.
 
-        At the `end`, nothing is held back.
+        The beginning of a possible tag is held back until the `end`.
         """
         held, reasoning, answer = self._held + text, "", ""
         if self._state == "begin":
@@ -55,13 +54,13 @@ class ThinkSplitter:
         return reasoning, answer
 
 
-def apart(text: str) -> tuple[str, str]:
-    """Return the reasoning and the answer of a whole text."""
+def split_text(text: str) -> tuple[str, str]:
+    """Return the reasoning and the answer of a complete text."""
     return ThinkSplitter().feed(text, end=True)
 
 
-def thought_apart(events: Iterator[Event]) -> Iterator[Event]:
-    """Yield an answer's events, the reasoning in their texts as events of its own."""
+def split_reasoning(events: Iterator[Event]) -> Iterator[Event]:
+    """Yield an answer's events, with the reasoning as separate events."""
     splitter = ThinkSplitter()
     for event in events:
         match event:
@@ -73,7 +72,7 @@ def thought_apart(events: Iterator[Event]) -> Iterator[Event]:
                 yield from _deltas(*splitter.feed(text))
             case Finished(text, reason):
                 yield from _deltas(*splitter.feed("", end=True))
-                yield Finished(apart(text)[1], reason)
+                yield Finished(split_text(text)[1], reason)
             case _:
                 yield event
 

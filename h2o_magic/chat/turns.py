@@ -1,60 +1,40 @@
-"""Turns and threads, as a notebook's conversation keeps them: frozen values.
+"""Turns and threads of a notebook's conversation: frozen values.
 
-A :class:`Turn` is one question with its answer. A :class:`Thread` is a named, ordered
-tuple of turns. Their order is that of the first asking: asking again from the same cell
-puts the new turn in the old one's place.
+Turns keep the order in which they were first asked: asking again from the same cell
+replaces the turn where it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from h2o_magic.chat.messages import Message, assistant, user
 
-#: How an answer ended; ``incomplete`` is one whose end nobody saw: it is still being
-#: written, or the process that wrote it died.
+#: How an answer ended; an ``incomplete`` one is still being written, or the process
+#: that wrote it died.
 TurnStatus = Literal["complete", "stopped", "failed", "incomplete"]
 
-#: What can be taken back: a question asked, or asked again from its place; a reset;
-#: a turn taken out; turns that came by a fork or from a file; another version chosen.
+#: What can be undone: a question asked, or asked again in its place; a reset; a turn
+#: removed; turns added by a fork or from a file; another version chosen.
 ChangeKind = Literal["ask", "replace", "reset", "drop", "fork", "import", "choose"]
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One question and what came of it. Equal when the content is.
+    """One question with its answer. Turns with the same content are equal.
 
-    Attributes
-    ----------
-    question : str
-        The user's text.
-    answer : str
-        The answer's text so far; may be partial, see `status`.
-    status : {"complete", "stopped", "failed", "incomplete"}
-        How the answer ended. By default only complete turns are sent as context.
-    cell : str or None
-        Key of the cell that asked; None where the front end has no ids.
-    system : str
-        The system text the question was asked under.
-    model : str
-        The model that was asked for; empty if unknown.
-    begins : bool
-        True if a new conversation begins here: turns before it are not its context,
-        nor that of the turns after it.
-    outdated : bool
-        True if a turn before it was asked again since: it was asked on an older answer.
-    asked_at : float
-        When it was asked, in seconds since 1970 (UTC); 0 if unknown.
-    facts : mapping
-        What is known about the answer, as JSON values (`Facts.as_metadata`).
-    number : int
-        Its place in its thread, from 1; 0 while it has none.
-    sequence : int
-        Grows from one asking in the store to the next.
-    id : int
-        The store's key for it; 0 while it has none.
+    `status` says how the answer ended; by default only complete turns are sent as
+    context. `cell` is the key of the cell that asked, None where the front end has no
+    ids. `system` is the system text that was sent; `model` is the requested model,
+    empty if unknown. With `begins`, a new conversation starts here: earlier turns are
+    not sent with this turn or later ones. `outdated` means that it was asked before an
+    earlier answer changed. `asked_at` is in seconds since 1970 (UTC), 0 if unknown.
+    `facts` are JSON values (`Facts.as_metadata`).
+
+    The store assigns `number`, the place in the thread, from 1; `sequence`, which grows
+    with each question asked; and `id`. All are 0 before that.
     """
 
     question: str
@@ -72,12 +52,9 @@ class Turn:
     id: int = field(default=0, compare=False)
 
     def messages(self, *, partial: bool = False) -> tuple[Message, ...]:
-        """Return what the turn gives to later ones as context: two messages or none.
+        """Return the turn as context for later ones: two messages, or none.
 
-        Parameters
-        ----------
-        partial
-            True takes answers that are not whole, too.
+        There are none without an answer, or without a complete one unless `partial`.
         """
         if not self.answer or not (partial or self.status == "complete"):
             return ()
@@ -86,7 +63,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """A named conversation: its turns in order, numbered and marked."""
+    """A named conversation, with its turns in order."""
 
     name: str
     turns: tuple[Turn, ...] = ()
@@ -94,15 +71,7 @@ class Thread:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """What was asked and answered in one turn's place.
-
-    Attributes
-    ----------
-    turns : tuple of Turn
-        The versions, oldest first, all with the turn's number.
-    chosen : int
-        Which of them stands in the thread, from 1.
-    """
+    """The versions of a turn, oldest first; `chosen`, from 1, is the current one."""
 
     turns: tuple[Turn, ...]
     chosen: int
@@ -110,18 +79,10 @@ class Versions:
 
 @dataclass(frozen=True, slots=True)
 class ThreadInfo:
-    """What a list of threads says about one.
+    """A thread's entry in a list of threads.
 
-    Attributes
-    ----------
-    name : str
-        The thread's name.
-    turns : int
-        How many turns it has.
-    first_question : str
-        What it began with; empty without turns.
-    last_asked : float
-        When it was last asked, in seconds since 1970 (UTC); 0 without turns.
+    `turns` is the number of turns; `last_asked` is in seconds since 1970 (UTC), 0
+    without turns.
     """
 
     name: str
@@ -132,31 +93,12 @@ class ThreadInfo:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change that was taken back, or made again.
+    """A change that was undone or redone.
 
-    Attributes
-    ----------
-    kind : ChangeKind
-        What had been done.
-    threads : tuple of str
-        The names of the threads it changed.
-    turns : int
-        How many turns it added, or took out (``reset``, ``drop``).
+    `threads` are the names of the threads that it changed, and `turns` is how many
+    turns it added, or removed (``reset``, ``drop``).
     """
 
     kind: ChangeKind
     threads: tuple[str, ...]
     turns: int
-
-
-def marked(turns: Iterable[Turn]) -> tuple[Turn, ...]:
-    """Return a thread's turns, in order, with their numbers and outdated marks set.
-
-    A turn is outdated if one before it has a greater sequence number.
-    """
-    latest = 0
-    result = []
-    for number, turn in enumerate(turns, 1):
-        result.append(replace(turn, number=number, outdated=turn.sequence < latest))
-        latest = max(latest, turn.sequence)
-    return tuple(result)

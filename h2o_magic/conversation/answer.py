@@ -13,7 +13,7 @@ from h2o_magic.backends.base import ChatRequest
 from h2o_magic.chat.events import Event, Notice
 from h2o_magic.chat.facts import AnswerRecord, Facts
 from h2o_magic.chat.messages import Message
-from h2o_magic.chat.reasoning import thought_apart
+from h2o_magic.chat.reasoning import split_reasoning
 from h2o_magic.chat.turns import Turn, TurnStatus
 from h2o_magic.conversation.autosave import Autosave
 from h2o_magic.conversation.connection import Connection
@@ -108,7 +108,10 @@ class Answer:
     def facts(self) -> Facts:
         """What is known about the answer so far."""
         facts = replace(
-            self._progress.facts, server=self._server, demo_told=self._demo_told
+            self._progress.facts,
+            model_chosen=self.question.model_chosen,
+            server=self._server,
+            demo_told=self._demo_told,
         )
         prepared = self._prepared
         if prepared is None or self._turn is None:
@@ -204,7 +207,7 @@ class Answer:
             with uninterrupted():
                 self._begin(prepared)
             with _closing(self._stream(prepared)) as events:
-                for event in thought_apart(events):
+                for event in split_reasoning(events):
                     self._server = self._server or prepared.backend.url
                     self._progress.add(event)
                     autosave.touch()

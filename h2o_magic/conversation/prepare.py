@@ -49,11 +49,11 @@ def prepare(question: Question, record: Record, connection: Connection) -> Prepa
         if not question.history:
             return Prepared(request, connection.backend)
         thread, place = question.thread, question.replaces or question.cell
-        chosen, earlier = Chosen(), 0
+        chosen = Chosen()
+        earlier, outdated = record.counts_around(thread, place)
         if not question.begins:
             before = record.before(thread, place)
             chosen = _chosen(question, before, request.messages, connection)
-            earlier = record.count_since_start(thread, place)
         history = [
             message
             for turn in chosen.turns
@@ -63,9 +63,9 @@ def prepare(question: Question, record: Record, connection: Connection) -> Prepa
             replace(request, messages=(*head, *history, request.messages[-1])),
             connection.backend,
             sent=len(chosen.turns),
-            earlier=earlier,
+            earlier=0 if question.begins else earlier,
             unfinished=chosen.unfinished,
-            outdated=record.count_outdated_by(thread, place),
+            outdated=outdated,
         )
 
 

@@ -220,13 +220,12 @@ class Record:
         """Return how many turns of a thread have each status, also those with 0."""
         return self._run(READ, turns.counts, thread)
 
-    def count_outdated_by(self, thread: str, of: Place) -> int:
-        """Return how many turns become outdated if one is asked again."""
-        return self._run(READ, turns.count_outdated_by, thread, of)
+    def counts_around(self, thread: str, of: Place) -> tuple[int, int]:
+        """Count the turns before one, and those that asking it again makes outdated.
 
-    def count_since_start(self, thread: str, of: Place) -> int:
-        """Count the turns before one, back to the nearest that `begins`."""
-        return self._run(READ, turns.count_since_start, thread, of)
+        The first are those back to the nearest that `begins`.
+        """
+        return self._run(READ, turns.counts_around, thread, of)
 
     def keys_of_cell(self, cell: str) -> tuple[tuple[str, str], ...]:
         """Return thread and key of each turn that a cell asked, in order.

@@ -1,7 +1,7 @@
 import pytest
 
 from h2o_magic.chat.messages import assistant, user
-from h2o_magic.chat.turns import Turn, marked
+from h2o_magic.chat.turns import Turn
 
 
 def test_a_whole_turn_gives_its_question_and_answer_to_the_context() -> None:
@@ -25,25 +25,3 @@ def test_a_turn_without_an_answer_gives_nothing(partial: bool) -> None:
 def test_turns_are_equal_when_their_content_is() -> None:
     assert Turn("1?", "1", number=1, sequence=3, id=7) == Turn("1?", "1")
     assert Turn("1?", "1", outdated=True) != Turn("1?", "1")
-
-
-def test_turns_are_numbered_from_one() -> None:
-    assert [turn.number for turn in marked([Turn("a"), Turn("b")])] == [1, 2]
-
-
-@pytest.mark.parametrize(
-    ("sequences", "outdated"),
-    [
-        ([1, 2, 3], []),
-        ([4, 2, 3], [2, 3]),  # the first was asked again
-        ([1, 4, 3], [3]),  # the second was
-        ([4, 5, 3], [3]),  # the first, then the second
-        ([1, 2, 4], []),  # the last
-        ([2, 2, 2], []),
-    ],
-)
-def test_a_turn_is_outdated_if_one_before_it_was_asked_later(
-    sequences: list[int], outdated: list[int]
-) -> None:
-    turns = marked(Turn("?", sequence=s) for s in sequences)
-    assert [turn.number for turn in turns if turn.outdated] == outdated

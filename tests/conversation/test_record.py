@@ -39,7 +39,7 @@ def marks(record: Record) -> str:
 
 
 def outdated_by(record: Record, cells: str) -> list[int]:
-    return [record.count_outdated_by("main", cell) for cell in cells]
+    return [record.counts_around("main", cell)[1] for cell in cells]
 
 
 def test_a_turn_gets_its_keys(record: Record) -> None:
@@ -148,9 +148,9 @@ def test_counts_are_taken_around_a_cells_turn(record: Record) -> None:
     ask(record, "d", "e")
     assert record.count("main") == 5
     assert outdated_by(record, "abcdex") == [4, 3, 2, 1, 0, 0]
-    since = [record.count_since_start("main", c) for c in "abcdex"]
+    since = [record.counts_around("main", c)[0] for c in "abcdex"]
     assert since == [0, 1, 2, 1, 2, 3]
-    assert record.count_outdated_by("main", None) == 0
+    assert record.counts_around("main", None)[1] == 0
     assert [t.question for t in record.before("main", "c")] == ["b", "a"]
 
 
@@ -240,13 +240,13 @@ def test_a_turn_is_found_by_its_id_too(record: Record) -> None:
     again = record.begin("main", Turn("b2"), b.id)
     assert (again.number, questions(record)) == (2, "a b2 c")
     assert [t.question for t in record.before("main", c.id)] == ["b2", "a"]
-    assert record.count_outdated_by("main", a.id) == 1  # c is outdated already
-    assert record.count_since_start("main", c.id) == 2
+    assert record.counts_around("main", a.id)[1] == 1  # c is outdated already
+    assert record.counts_around("main", c.id)[0] == 2
     record.undo("main")
-    assert record.count_outdated_by("main", again.id) == 1  # what is in its place now
+    assert record.counts_around("main", again.id)[1] == 1  # what is in its place now
     assert record.begin("main", Turn("b3"), b.id).number == 2
     record.drop("main", 2)
-    assert record.count_outdated_by("main", b.id) == 0
+    assert record.counts_around("main", b.id)[1] == 0
     assert record.begin("main", Turn("d"), b.id).number == 3
     record.begin("other", Turn("x"), a.id)  # a turn of another thread is none here
     assert (questions(record), questions(record, "other")) == ("a c d", "x")

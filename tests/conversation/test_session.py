@@ -833,7 +833,7 @@ def test_a_file_is_not_overwritten_unless_told(tmp_path: Path) -> None:
     answered(session, "1?")
     file = tmp_path / "chat.md"
     file.write_text("mine")
-    with pytest.raises(ConfigurationError, match="is there already"):
+    with pytest.raises(ConfigurationError, match="exists already"):
         session.export(file)
     assert file.read_text() == "mine"
     session.export(file, overwrite=True)
@@ -847,7 +847,7 @@ def test_a_file_is_not_overwritten_unless_told(tmp_path: Path) -> None:
         ("chat.json", b"{", "chat.json"),
         ("chat.json", b"\xff\xfe", "UTF-8"),
         ("chat.txt", b"x", r"\.json"),
-        ("chat.md", b"x", "for people to read"),
+        ("chat.md", b"x", "cannot be imported"),
         ("gone.json", None, "cannot be read"),
     ],
 )

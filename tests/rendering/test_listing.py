@@ -5,7 +5,7 @@ import pytest
 from nbconvert.filters.markdown import markdown2html_mistune as rendered
 
 from h2o_magic.chat.facts import Facts
-from h2o_magic.chat.turns import ThreadInfo, Turn, TurnStatus, marked
+from h2o_magic.chat.turns import ThreadInfo, Turn, TurnStatus
 from h2o_magic.config.units import counted, size_in_words
 from h2o_magic.rendering.footer import footer
 from h2o_magic.rendering.listing import (
@@ -81,7 +81,7 @@ def test_what_is_to_be_known_of_a_turn_is_noted(
 
 
 def test_a_turn_after_one_that_was_asked_again_is_noted() -> None:
-    turns = marked([turn(sequence=3), turn(sequence=2), turn(sequence=4)])
+    turns = [turn(), turn(outdated=True), turn()]
     assert [row[-1] for row in turn_rows(turns, NOW)] == [
         "",
         "asked before an earlier answer changed",

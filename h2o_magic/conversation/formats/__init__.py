@@ -7,12 +7,9 @@
 ``.ipynb``  a notebook that runs (:mod:`~h2o_magic.conversation.formats.ipynb`)
 ========== ======================================================================
 
-In ``.jsonl`` a line is what can be trained on at once: a new one begins with each
-thread, with each new conversation, and wherever the system text changes.
-
-Text goes in and comes out; files are somebody else's matter. The last three give back
-exactly the threads that were written, provided their names differ, and read files of
-other programs too.
+All but :mod:`~h2o_magic.conversation.formats.files` take and return text. The last
+three read exactly the threads that were written, if their names differ, and also files
+of other programs.
 """
 
 from __future__ import annotations
@@ -30,7 +27,12 @@ __all__ = ["FORMATS", "Format", "find_format"]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One file format."""
+    """A file format.
+
+    `write` raises ConfigurationError if facts are not JSON values; `read`, None if the
+    format cannot be imported, if the text is not of this format, is incomplete, or was
+    written by a newer version.
+    """
 
     suffix: str
     name: str
@@ -52,7 +54,7 @@ _SYNONYMS = {".markdown": ".md"}
 
 
 def find_format(path: str | PurePath) -> Format:
-    """Return the format that a file's name ends with; a bare suffix is a name, too."""
+    """Return the format that a file's name ends with; it may be a suffix alone."""
     name = PurePath(path).name.lower()
     suffix = name[name.rfind(".") :] if "." in name else ""
     found = FORMATS.get(_SYNONYMS.get(suffix, suffix))

@@ -1,28 +1,74 @@
-"""What a file says about a turn beside its texts, and about itself."""
+"""What a file says about a turn beside its texts, and about itself; checked values."""
 
 from __future__ import annotations
 
+import math
+import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_args
 
 from h2o_magic.chat.turns import Turn, TurnStatus
-from h2o_magic.conversation.formats.checks import (
-    as_flag,
-    as_number,
-    as_object,
-    as_text,
-    kind_of,
-    wrong,
-)
+from h2o_magic.errors import ConfigurationError
 
 #: The name by which a file of this package is known, and its version.
 FORMAT = "h2o_magic.conversation.threads"
 VERSION = 1
 
-#: What stands beside a question.
+#: What is saved beside a question.
 QUESTION_FIELDS = ("cell", "begins", "outdated", "asked_at")
-#: What stands beside an answer.
+#: What is saved beside an answer.
 ANSWER_FIELDS = ("status", "model", "facts")
+
+
+def wrong(where: str, message: str) -> ConfigurationError:
+    """Make the error about the value at `where`; empty means the file itself."""
+    return ConfigurationError(f"{where}: {message}" if where else message)
+
+
+def within(where: str, part: str) -> str:
+    """Return the name of a part's place: ``line 3, message 2``."""
+    return f"{where}, {part}" if where else part
+
+
+def kind_of(value: object) -> str:
+    """Return what a JSON value is, in words; a short one is shown."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, str):
+        return f"the text {reprlib.repr(value)}"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"the number {reprlib.repr(value)}"
+
+
+# In the checks, `what` names the value in the error.
+
+
+def as_object(value: object, where: str, what: str) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    raise wrong(where, f"expected an object as {what}, got {kind_of(value)}")
+
+
+def as_list(value: object, where: str, what: str) -> list[Any]:
+    if isinstance(value, list):
+        return value
+    raise wrong(where, f"expected a list as {what}, got {kind_of(value)}")
+
+
+def as_text(value: object, where: str, what: str) -> str:
+    if isinstance(value, str):
+        return value
+    raise wrong(where, f"expected a text as {what}, got {kind_of(value)}")
+
+
+def joined_text(value: object, where: str, what: str) -> str:
+    """Return a text that may be given as a list of lines, as in notebooks."""
+    if isinstance(value, list) and all(isinstance(line, str) for line in value):
+        return "".join(value)
+    return as_text(value, where, what)
 
 
 def signature() -> dict[str, Any]:
@@ -31,7 +77,7 @@ def signature() -> dict[str, Any]:
 
 
 def is_own(metadata: object, where: str) -> bool:
-    """Tell whether `metadata` is that of a file of this package, in a known version."""
+    """Return whether `metadata` is of a file of this package, in a known version."""
     name = metadata.get("format") if isinstance(metadata, dict) else None
     if not isinstance(name, str) or not name.startswith("h2o_magic"):
         return False
@@ -51,13 +97,17 @@ def is_own(metadata: object, where: str) -> bool:
 
 def describe(turn: Turn, *names: str) -> dict[str, Any]:
     """Return the named fields of a turn as JSON values."""
-    return {name: _plain(getattr(turn, name)) for name in names}
+    values = {name: getattr(turn, name) for name in names}
+    return {
+        name: dict(value) if isinstance(value, Mapping) else value
+        for name, value in values.items()
+    }
 
 
 def read_fields(metadata: object, names: Iterable[str], where: str) -> dict[str, Any]:
     """Return the named fields from what :func:`describe` wrote, checked.
 
-    All must be there: an answer whose status is not known must not pass for whole.
+    All are required: an answer without a status must not be taken for a complete one.
     """
     found = as_object(metadata, where, '"metadata"')
     for name in names:
@@ -65,7 +115,7 @@ def read_fields(metadata: object, names: Iterable[str], where: str) -> dict[str,
             raise wrong(
                 where,
                 f'expected "{name}" in its metadata, got none: take another copy of '
-                f'the file, or take "format" out to read its messages alone',
+                'the file, or remove "format" from it to read only its messages',
             )
     return {name: _CHECKS[name](found[name], where, f'"{name}"') for name in names}
 
@@ -76,10 +126,6 @@ def read_name(metadata: Mapping[str, Any], where: str) -> str:
     if not name:
         raise wrong(where, 'expected a name as "thread", got an empty text')
     return name
-
-
-def _plain(value: Any) -> Any:
-    return dict(value) if isinstance(value, Mapping) else value
 
 
 def _status(value: object, where: str, what: str) -> str:
@@ -94,6 +140,23 @@ def _text_or_null(value: object, where: str, what: str) -> str | None:
     return None if value is None else as_text(value, where, what)
 
 
+def _flag(value: object, where: str, what: str) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise wrong(where, f"expected true or false as {what}, got {kind_of(value)}")
+
+
+def _number(value: object, where: str, what: str) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except OverflowError:  # a whole number past the largest float
+            number = math.inf
+        if math.isfinite(number):
+            return number
+    raise wrong(where, f"expected a number as {what}, got {kind_of(value)}")
+
+
 _CHECKS: Mapping[str, Callable[[object, str, str], Any]] = {
     "question": as_text,
     "answer": as_text,
@@ -101,8 +164,8 @@ _CHECKS: Mapping[str, Callable[[object, str, str], Any]] = {
     "cell": _text_or_null,
     "system": as_text,
     "model": as_text,
-    "begins": as_flag,
-    "outdated": as_flag,
-    "asked_at": as_number,
+    "begins": _flag,
+    "outdated": _flag,
+    "asked_at": _number,
     "facts": as_object,
 }

@@ -1,4 +1,4 @@
-"""Conversations to and from files."""
+"""Conversations to and from files; all that fails is a ConfigurationError."""
 
 from __future__ import annotations
 
@@ -14,18 +14,12 @@ from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.conversation.formats import find_format
 from h2o_magic.errors import ConfigurationError
 
-#: With one of these at its end, a path names a folder, be it there or not.
+#: A path that ends with one of these names a folder, whether it exists or not.
 _FOLDER_ENDS = tuple(mark for mark in (os.sep, os.altsep) if mark)
 
 
 def as_text(suffix: str, threads: Sequence[Thread]) -> str:
-    """Return threads as the text of a file with this suffix.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is no such format.
-    """
+    """Return threads as the text of a file with this suffix."""
     return find_format(f"chat.{suffix.lstrip('.')}").write(threads)
 
 
@@ -34,16 +28,8 @@ def write(
 ) -> int:
     """Write threads to a file, all or nothing, and return how many turns they have.
 
-    Raises
-    ------
-    ConfigurationError
-        If there is no such format, the file is there and `overwrite` is False, or it
-        cannot be written.
-
-    Notes
-    -----
-    A symbolic link stays: what it points to is written. A file that is overwritten
-    keeps its mode.
+    A symbolic link stays: its target is written. A file that is overwritten keeps its
+    mode.
     """
     target = _expanded(path)
     with _one_line(path):
@@ -56,18 +42,12 @@ def write(
 
 
 def read(path: str | Path) -> tuple[Thread, ...]:
-    """Return the threads of a file.
-
-    Raises
-    ------
-    ConfigurationError
-        If the file cannot be read, or is not what its suffix says.
-    """
+    """Return the threads of a file."""
     source = _expanded(path)
     format_ = find_format(path)
     if format_.read is None:
         raise ConfigurationError(
-            f"{path}: a {format_.suffix} file is for people to read: import one that "
+            f"{path}: a {format_.suffix} file cannot be imported: expected one that "
             "was exported as .json, .jsonl or .ipynb"
         )
     try:
@@ -89,29 +69,16 @@ def read(path: str | Path) -> tuple[Thread, ...]:
 def named(
     threads: Sequence[Thread], taken: Collection[str], name: str | None = None
 ) -> tuple[Thread, ...]:
-    """Return threads under names that are free.
+    """Return threads from a file with names that are not taken.
 
-    Parameters
-    ----------
-    threads
-        As they came from a file.
-    taken
-        Names that have turns.
-    name
-        The name for the only thread; None keeps the file's names, with a number behind
-        those that are taken.
-
-    Raises
-    ------
-    ConfigurationError
-        If `name` is taken, or there is more than one thread for it, or a name of the
-        file is none that a thread can have.
+    `name` is for the only thread; None keeps the file's names, with a number added to
+    those that are taken.
     """
     if name is not None:
         if len(threads) != 1:
             raise ConfigurationError(
                 f"expected a file with one thread for the name {name}, got "
-                f"{len(threads)}: leave the name out to keep the file's own"
+                f"{len(threads)}: omit the name to keep the file's own"
             )
         if name in taken:
             raise ConfigurationError(
@@ -122,7 +89,11 @@ def named(
     used = set(taken)
     result = []
     for thread in threads:
-        free = _free(str(SETTINGS["thread"].check(thread.name)), used)
+        free = base = str(SETTINGS["thread"].check(thread.name))
+        number = 1
+        while free in used:
+            number += 1
+            free = f"{base}-{number}"
         used.add(free)
         result.append(replace(thread, name=free))
     return tuple(result)
@@ -131,13 +102,13 @@ def named(
 def _expanded(path: str | Path) -> Path:
     try:
         return Path(path).expanduser()
-    except RuntimeError as error:  # ``~name`` of nobody
+    except RuntimeError as error:  # ``~name`` without such a user
         raise ConfigurationError(f"{path}: there is no such home folder") from error
 
 
 @contextmanager
 def _one_line(path: str | Path) -> Iterator[None]:
-    """Turn what is wrong with a path, or with its disk, into this package's error."""
+    """Raise this package's error for what is wrong with a path or its disk."""
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:  # links in a circle, NUL
@@ -147,7 +118,7 @@ def _one_line(path: str | Path) -> Iterator[None]:
 
 
 def _check_target(path: str | Path, target: Path, *, overwrite: bool) -> None:
-    """Refuse what no file can be written to; `path` is as it was given."""
+    """Refuse a target that cannot be written; `path` is as it was given."""
     if target.is_dir() or str(path).endswith(_FOLDER_ENDS):
         raise ConfigurationError(
             f"expected a file name, e.g. chat.json, got {str(path)!r}: that is a folder"
@@ -160,27 +131,19 @@ def _check_target(path: str | Path, target: Path, *, overwrite: bool) -> None:
         )
     if target.exists() and not overwrite:
         raise ConfigurationError(
-            f"{path} is there already: choose another name, or overwrite it "
+            f"{path} exists already: choose another name, or overwrite it "
             "(`--overwrite`, in Python `overwrite=True`)"
         )
 
 
 def _replace(target: Path, text: str) -> None:
-    """Write a file whole, or leave the one that is there."""
+    """Write a file, or leave the existing one unchanged."""
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         part.touch()
-        if target.exists():  # before anything stands in it that is for few eyes only
+        if target.exists():  # before it has any text
             part.chmod(stat.S_IMODE(target.stat().st_mode))
         part.write_bytes(text.encode("utf-8"))
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
-
-
-def _free(name: str, used: Collection[str]) -> str:
-    number, free = 1, name
-    while free in used:
-        number += 1
-        free = f"{name}-{number}"
-    return free

@@ -1,23 +1,35 @@
-"""The source of a ``%%h2o`` cell: options on the first line, the question below."""
+"""A ``%%h2o`` cell: its source, and its output with an answer; written and read."""
 
 from __future__ import annotations
 
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, field
+from dataclasses import fields as fields_of
+from typing import Any, cast, get_args
 
-from h2o_magic.chat.turns import Turn
+from h2o_magic.chat.facts import Facts
+from h2o_magic.chat.turns import Turn, TurnStatus
 from h2o_magic.config.definitions import MAIN
 from h2o_magic.config.models import DEFAULT_MODEL
 from h2o_magic.config.parameter import Parameter
 from h2o_magic.config.parameters import CHAT_PARAMETERS, set_before
+from h2o_magic.conversation.formats import fields
 from h2o_magic.errors import ParameterError
+from h2o_magic.rendering.footer import answer_markdown, answer_plain
+from h2o_magic.rendering.sanitize import harmless
+
+#: Where a cell's or an output's metadata holds what is known of a turn.
+KEY = "h2o_magic"
+#: Where an exported output's metadata holds the exact answer, without a footer. The
+#: output of a cell that was run since has no such entry.
+EXACT_ANSWER = "h2o_magic_answer"
 
 _CELL = re.compile(r"\s*%%h2o(?:[ \t]([^\n]*))?(?:\n(.*))?\Z", re.DOTALL)
 _BARE = re.compile(r"[\w./:@%+,=-]+", re.ASCII)
-_TAKING = {
+_WITH_VALUE = {
     "--model": "model",
     "-m": "model",
     "--system": "system",
@@ -25,10 +37,38 @@ _TAKING = {
     "--thread": "thread",
 }
 
+_MARKDOWN = "text/markdown"
+_PLAIN = "text/plain"
+_EMPTY = "*(an empty answer)*"
+_FOOTER = re.compile(r"(?:^|\n\n)<sub>([^\n]*)</sub>\s*\Z")
+_PLAIN_FOOTER = re.compile(r"(?:^|\n\n)\[[^\n]*\]\s*\Z")
+# What a model wrote before its answer, as `captions.reasoning_markdown` shows it.
+_REASONING = re.compile(
+    r"\A(?:<details><summary>Reasoning</summary>\n\n(?s:.*?)\n\n</details>\n\n"
+    r"|> \*\*Reasoning\*\*\n(?:>[^\n]*\n)*\n)"
+)
+# How the footer of an incomplete answer begins.
+_MARKS: Mapping[str, TurnStatus] = {
+    "■ stopped": "stopped",
+    "■ broken off": "failed",
+    "■ incomplete": "incomplete",
+}
+
+#: The facts that a footer shows, with their defaults.
+_SHOWN = {
+    each.name: "" if each.default is MISSING else each.default
+    for each in fields_of(Facts)
+    if each.name
+    not in ("status", "prompt_tokens", "seconds_to_first_token", "writing_seconds")
+    and each.name not in ("demo_told", "parameters", "model_chosen")
+}
+#: A greater number in facts is wrong, and formatting it may fail.
+_MOST = 10**15
+
 
 @dataclass(slots=True)
 class CellOptions:
-    """What the first line of a cell says that belongs to a turn."""
+    """What the first line of a cell says about a turn."""
 
     model: str = ""
     system: str = ""
@@ -37,11 +77,21 @@ class CellOptions:
     help: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ShownAnswer:
+    """What a cell's output shows of an answer."""
+
+    text: str
+    status: TurnStatus
+    facts: dict[str, Any] = field(default_factory=dict)
+    exact: object = None
+
+
 def write_source(turn: Turn, thread: str) -> str:
     """Return a cell that asks a turn's question again, in `thread`.
 
-    Options are left out where they have the default. A line must hold them, so line
-    ends in the system text become spaces, and a stop text with one is left out.
+    Options with their default are left out. All are on one line, so line ends in the
+    system text become spaces, and a stop text with one is left out.
     """
     return f"{' '.join(['%%h2o', *_options(turn, thread)])}\n{turn.question}"
 
@@ -49,16 +99,79 @@ def write_source(turn: Turn, thread: str) -> str:
 def read_source(source: str) -> tuple[CellOptions, str] | None:
     """Return a cell's options and the text below them; None if it is no such cell.
 
-    Options are read leniently: what is not known here is passed over.
+    Unknown options are ignored.
     """
     match = _CELL.match(source)
     if match is None:
         return None
-    return _read_options(_words(match[1] or "")), match[2] or ""
+    line = match[1] or ""
+    try:
+        words = shlex.split(line)
+    except ValueError:  # a quote that is not closed
+        words = line.split()
+    found = CellOptions()
+    rest = iter(words)
+    for word in rest:
+        name, equals, value = word.partition("=")
+        if name in _WITH_VALUE:
+            value = value if equals else next(rest, "")
+            if value:
+                setattr(found, _WITH_VALUE[name], value)
+        found.new = found.new or word == "--new"
+        found.help = found.help or word in ("--help", "-h")
+    return found, match[2] or ""
+
+
+def write_output(turn: Turn) -> dict[str, Any]:
+    """Return a turn's answer as a cell's output, with its footer if facts are known."""
+    facts = _footer_facts(turn)
+    if facts is None:
+        plain = turn.answer if turn.answer.strip() else _EMPTY
+        markdown = harmless(plain)
+    else:
+        markdown = answer_markdown(turn.answer, facts)
+        plain = answer_plain(turn.answer, facts)
+    data = {_MARKDOWN: markdown, _PLAIN: plain}
+    return {
+        "data": {kind: text.splitlines(keepends=True) for kind, text in data.items()},
+        "metadata": {EXACT_ANSWER: turn.answer, KEY: dict(turn.facts)},
+        "output_type": "display_data",
+    }
+
+
+def find_answer(outputs: Iterable[object], where: str) -> ShownAnswer | None:
+    """Return the answer that a cell shows; None if it shows none.
+
+    Of several, the last one with facts is returned. Without facts, all are parts of one
+    answer, as in a notebook that was saved during it.
+    """
+    parts: list[str] = []
+    answer = None
+    for number, value in enumerate(outputs, 1):
+        place = fields.within(where, f"output {number}")
+        output = fields.as_object(value, place, "an output")
+        data = fields.as_object(output.get("data", {}), place, '"data"')
+        if _MARKDOWN not in data:
+            continue
+        text = fields.joined_text(data[_MARKDOWN], place, f'"{_MARKDOWN}"')
+        parts.append(text)
+        metadata = fields.as_object(output.get("metadata", {}), place, '"metadata"')
+        facts = metadata.get(KEY)
+        if isinstance(facts, dict):
+            status = facts.get("status")
+            known = isinstance(status, str) and status in get_args(TurnStatus)
+            answer = ShownAnswer(
+                _as_written(data, text, place),
+                cast(TurnStatus, status) if known else "incomplete",
+                facts,
+                metadata.get(EXACT_ANSWER),
+            )
+    return answer or _from_parts(parts)
 
 
 def _options(turn: Turn, thread: str) -> Iterator[str]:
-    if turn.model and turn.model != DEFAULT_MODEL:
+    # Earlier versions did not save whether the model was chosen.
+    if turn.model and (turn.model != DEFAULT_MODEL or turn.facts.get("model_chosen")):
         yield _option("--model", turn.model)
     if turn.system.strip():
         yield _option("--system", turn.system)
@@ -88,29 +201,55 @@ def _parameter_options(parameter: Parameter, value: object) -> Iterator[str]:
 
 
 def _option(name: str, value: str) -> str:
-    """Return an option with its value so that `shlex.split` gives the value back."""
+    """Return an option with its value so that `shlex.split` returns the same value."""
     text = " ".join(value.splitlines())
     if not _BARE.fullmatch(text):
         text = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return f"{name}={text}" if value.startswith("-") else f"{name} {text}"
 
 
-def _words(line: str) -> list[str]:
-    try:
-        return shlex.split(line)
-    except ValueError:  # a quote that is not closed
-        return line.split()
+def _as_written(data: Mapping[str, Any], markdown: str, where: str) -> str:
+    """Return the answer as the model wrote it: the Markdown shown was sanitized."""
+    plain = fields.joined_text(data.get(_PLAIN, ""), where, f'"{_PLAIN}"')
+    footer = _PLAIN_FOOTER.search(plain)
+    if footer is None:
+        return _without_footer(markdown)
+    text = plain[: footer.start()]
+    return "" if text == _EMPTY.strip("*") else text
 
 
-def _read_options(words: Sequence[str]) -> CellOptions:
-    found = CellOptions()
-    rest = iter(words)
-    for word in rest:
-        name, equals, value = word.partition("=")
-        if name in _TAKING:
-            value = value if equals else next(rest, "")
-            if value:
-                setattr(found, _TAKING[name], value)
-        found.new = found.new or word == "--new"
-        found.help = found.help or word in ("--help", "-h")
-    return found
+def _from_parts(parts: list[str]) -> ShownAnswer | None:
+    shown = "\n\n".join(part.strip("\n") for part in parts)
+    footer = _FOOTER.search(shown)
+    if not (shown[: footer.start()] if footer else shown).strip():
+        return None  # nothing yet, or only the sign that an answer is awaited
+    status: TurnStatus = "incomplete"
+    if footer:
+        marks = (_MARKS[mark] for mark in _MARKS if footer[1].startswith(mark))
+        status = next(marks, "complete")
+    return ShownAnswer(_without_footer(shown), status)
+
+
+def _without_footer(markdown: str) -> str:
+    text = _REASONING.sub("", _FOOTER.sub("", markdown))
+    return "" if text.strip() == _EMPTY else text
+
+
+def _footer_facts(turn: Turn) -> Facts | None:
+    """Return the facts for a turn's footer; None if they are not from this package."""
+    known = {
+        name: value
+        for name, value in turn.facts.items()
+        if name in _SHOWN and value is not None
+    }
+    if "model" not in known or not all(map(_fits, known, known.values())):
+        return None
+    return Facts(**known, status=turn.status)
+
+
+def _fits(name: str, value: object) -> bool:
+    default = _SHOWN[name]
+    if isinstance(default, bool | str):
+        return type(value) is type(default)
+    kinds = (int, float) if isinstance(default, float) else (int,)
+    return type(value) in kinds and 0 <= cast(float, value) <= _MOST

@@ -1,7 +1,7 @@
-"""JSON as text: strictly read, and written so that any program can read it.
+"""JSON as text: read strictly, and written so that any program can read it.
 
-Refused is what programs read differently: NaN, numbers past the largest float, the
-same name twice in an object, and nesting that would exhaust somebody's stack.
+Refused is what programs read differently: NaN, numbers past the largest float,
+duplicate names in an object, and nesting that could exhaust a stack.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import math
 import re
 from typing import Any
 
-from h2o_magic.conversation.formats.checks import wrong
+from h2o_magic.conversation.formats.fields import wrong
 from h2o_magic.errors import ConfigurationError
 
-#: Most levels of lists and objects in each other.
+#: The most levels of nested lists and objects.
 MOST_NESTED = 100
 
 # UTF-8 cannot hold lone surrogates; the others end a line for some programs.
@@ -22,19 +22,9 @@ _ESCAPED = re.compile("[\ud800-\udfff\x7f\x85\u2028\u2029]")
 
 
 def parse(text: str, where: str = "") -> Any:
-    """Return the value that JSON `text` stands for; a byte order mark may lead it.
+    """Return the value of JSON `text`, which may begin with a byte order mark.
 
-    Parameters
-    ----------
-    text
-        All of the JSON.
-    where
-        The text's place, for the error: ``line 3``; empty if it is a whole file.
-
-    Raises
-    ------
-    ConfigurationError
-        If it is not JSON, or not to be read by all programs alike.
+    `where` is its place in the file, for errors: ``line 3``; empty for a whole file.
     """
     text = text.removeprefix("\ufeff")
     if not text.strip():
@@ -60,7 +50,7 @@ def parse(text: str, where: str = "") -> Any:
 def write_json(value: object, *, indent: int | None = None) -> str:
     """Return `value` as JSON text, on one line unless `indent` is given.
 
-    Lone surrogates and odd line ends are escaped; all else stands as it is.
+    Lone surrogates and unusual line ends are escaped; all else is written as it is.
     """
     _check_nesting(value, "")
     try:
@@ -74,17 +64,17 @@ def write_json(value: object, *, indent: int | None = None) -> str:
 
 
 class _RefusedError(ValueError):
-    """What JSON's grammar allows, or Python adds to it, and is not read here."""
+    """JSON that not all programs read alike."""
 
 
 _TOO_DEEP = (
-    f"expected at most {MOST_NESTED} lists and objects in each other, got more: "
-    "this is no conversation"
+    f"expected at most {MOST_NESTED} levels of nested lists and objects, got more: "
+    "this is not a conversation"
 )
 
 
 def _refuse_constant(name: str) -> None:
-    raise _RefusedError(f"{name}, which is no number")
+    raise _RefusedError(f"{name}, which is not a number")
 
 
 def _finite(digits: str) -> float:
@@ -125,11 +115,10 @@ def _check_nesting(value: object, where: str) -> None:
     while level:
         if depth > MOST_NESTED:
             raise wrong(where, _TOO_DEEP)
-        level = [inner for outer in level for inner in _inside(outer)]
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list | tuple)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
         depth += 1
-
-
-def _inside(value: object) -> list[object]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return list(value) if isinstance(value, list | tuple) else []

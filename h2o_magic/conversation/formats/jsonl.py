@@ -1,19 +1,18 @@
 """``.jsonl``: one conversation on each line, ready for fine-tuning.
 
-A line is ``{"messages": [...], "metadata": {...}}``. Its messages are clean: role and
-content only, an optional system text first, then questions and whole answers in turn.
-A new line begins with a new thread, with a new conversation in it, and where the system
+A line is ``{"messages": [...], "metadata": {...}}``. Its messages have only role and
+content: an optional system text, then questions and complete answers in turn. A new
+line begins with each thread, with each new conversation in it, and where the system
 text changes.
 
-Answers that are not whole, and questions or answers of white space only, are nothing
-to learn from. They stand in the metadata of the line before them, or of the first line
-if they come first; only if there is no whole answer at all is there a line without
-messages. So nothing is lost, and no trainer meets a line that it cannot use, as long as
-there is something to train on.
+Incomplete answers, and blank questions or answers, are not for training. They are in
+the metadata of the line before them, or of the first line; only without any complete
+answer is there a line without messages. So nothing is lost, and a trainer can use every
+line, as long as there is something to train on.
 
-Every line says which one it is and of how many, so a part of a file does not pass for
-the whole. Files of other programs have no such metadata: their lines become one thread,
-in which each line begins a new conversation.
+Every line has its number and how many there are, so a part of a file is not mistaken
+for all of it. In files of other programs, each line begins a new conversation of one
+thread.
 """
 
 from __future__ import annotations
@@ -24,58 +23,39 @@ from typing import Any
 
 from h2o_magic.chat.turns import Thread, Turn
 from h2o_magic.config.definitions import MAIN
-from h2o_magic.conversation.formats.checks import (
-    as_list,
-    as_object,
-    kind_of,
-    within,
-    wrong,
-)
-from h2o_magic.conversation.formats.fields import (
-    ANSWER_FIELDS,
-    QUESTION_FIELDS,
-    describe,
-    is_own,
-    read_fields,
-    read_name,
-    signature,
-)
+from h2o_magic.conversation.formats import fields
+from h2o_magic.conversation.formats.fields import within, wrong
 from h2o_magic.conversation.formats.json_text import parse, write_json
 from h2o_magic.conversation.formats.messages import Pair, foreign_turns, read_pairs
 
-_FIELDS = (*QUESTION_FIELDS, *ANSWER_FIELDS)
-# What a turn needs beside them if the line's messages do not hold it.
+_FIELDS = (*fields.QUESTION_FIELDS, *fields.ANSWER_FIELDS)
+# What a turn also needs if it is not in the line's messages.
 _TEXTS = ("question", "answer", "system")
+_OTHER_FILE = "expected a line like those before it, got one of another file"
 
 
 def write(threads: Sequence[Thread]) -> str:
-    """Return `threads` as the text of a ``.jsonl`` file.
-
-    Raises
-    ------
-    ConfigurationError
-        If facts are not JSON values.
-    """
-    lines = _lines(threads)
-    return "".join(
-        write_json(line.as_object(number, len(lines))) + "\n"
-        for number, line in enumerate(lines, 1)
-    )
+    """Return `threads` as the text of a ``.jsonl`` file."""
+    lines, text = _lines(threads), ""
+    for number, line in enumerate(lines, 1):
+        place = {"line": number, "lines": len(lines)}
+        metadata = {**fields.signature(), **place, "threads": line.threads}
+        text += write_json({"messages": line.messages, "metadata": metadata}) + "\n"
+    return text
 
 
 def read(text: str) -> tuple[Thread, ...]:
-    """Return the threads of a ``.jsonl`` file.
-
-    Raises
-    ------
-    ConfigurationError
-        If `text` is not one, not whole, or of a newer version.
-    """
-    lines = list(_parsed(text))
+    """Return the threads of a ``.jsonl`` file."""
+    # Only this character ends a line: JSON escapes it inside texts, and no other.
+    lines = [
+        (f"line {number}", parse(line, f"line {number}"))
+        for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1)
+        if line.strip()
+    ]
     if not lines:
         raise wrong("", "expected lines of JSON, got nothing: the file is empty")
     where, first = lines[0]
-    if isinstance(first, dict) and is_own(first.get("metadata"), where):
+    if isinstance(first, dict) and fields.is_own(first.get("metadata"), where):
         return _own_threads(lines)
     turns: list[Turn] = []
     for where, data in lines:
@@ -93,30 +73,21 @@ class _Line:
     messages: list[dict[str, str]] = field(default_factory=list)
     threads: list[dict[str, Any]] = field(default_factory=list)
 
-    def as_object(self, number: int, count: int) -> dict[str, Any]:
-        head = {**signature(), "line": number, "lines": count}
-        metadata = {**head, "threads": self.threads}
-        return {"messages": self.messages, "metadata": metadata}
-
     def turns_of(self, thread: str) -> list[dict[str, Any]]:
-        """Return the list for a thread's turns, made if it is not there."""
+        """Return the list for a thread's turns, added if it is not the last."""
         if not self.threads or self.threads[-1]["thread"] != thread:
             self.threads.append({"thread": thread, "turns": []})
         turns: list[dict[str, Any]] = self.threads[-1]["turns"]
         return turns
 
     def add(self, thread: str, turn: Turn) -> None:
-        """Take a turn into the messages."""
+        """Add a turn to the messages."""
         if not self.messages and turn.system:
             self.messages.append({"role": "system", "content": turn.system})
         self.system = turn.system
         self.messages.append({"role": "user", "content": turn.question})
         self.messages.append({"role": "assistant", "content": turn.answer})
-        self.turns_of(thread).append(describe(turn, *_FIELDS))
-
-    def add_aside(self, thread: str, turn: Turn) -> None:
-        """Take a turn into the metadata only."""
-        self.turns_of(thread).append(describe(turn, *_TEXTS, *_FIELDS))
+        self.turns_of(thread).append(fields.describe(turn, *_FIELDS))
 
 
 def _lines(threads: Sequence[Thread]) -> list[_Line]:
@@ -127,8 +98,10 @@ def _lines(threads: Sequence[Thread]) -> list[_Line]:
         anew = True
         for turn in thread.turns:
             anew = anew or turn.begins
-            if not _is_clean(turn):
-                lines[-1].add_aside(thread.name, turn)
+            has_text = turn.question.strip() and turn.answer.strip()
+            if not has_text or turn.status != "complete":
+                aside = fields.describe(turn, *_TEXTS, *_FIELDS)
+                lines[-1].turns_of(thread.name).append(aside)
                 continue
             if lines[-1].messages and (anew or turn.system != lines[-1].system):
                 lines.append(_Line())
@@ -137,32 +110,18 @@ def _lines(threads: Sequence[Thread]) -> list[_Line]:
     return lines
 
 
-def _is_clean(turn: Turn) -> bool:
-    has_text = bool(turn.question.strip() and turn.answer.strip())
-    return has_text and turn.status == "complete"
-
-
-def _parsed(text: str) -> Iterator[tuple[str, Any]]:
-    """Yield every line that is not blank, as its place and its value."""
-    # Only this character ends a line: JSON escapes it inside texts, and no other.
-    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
-        if line.strip():
-            yield f"line {number}", parse(line, f"line {number}")
-
-
 def _foreign_messages(data: object, where: str) -> list[Any]:
     if isinstance(data, list):
         return data
     if not isinstance(data, dict) or "messages" not in data:
         raise wrong(
             where,
-            f'expected an object with "messages" on every line, got {kind_of(data)}',
+            'expected an object with "messages" on every line, got '
+            f"{fields.kind_of(data)}",
         )
-    if is_own(data.get("metadata"), where):
-        raise wrong(
-            where, "expected a line like those before it, got one of another file"
-        )
-    return as_list(data["messages"], where, '"messages"')
+    if fields.is_own(data.get("metadata"), where):
+        raise wrong(where, _OTHER_FILE)
+    return fields.as_list(data["messages"], where, '"messages"')
 
 
 def _own_threads(lines: list[tuple[str, Any]]) -> tuple[Thread, ...]:
@@ -171,7 +130,7 @@ def _own_threads(lines: list[tuple[str, Any]]) -> tuple[Thread, ...]:
     for number, (where, data) in enumerate(lines, 1):
         metadata = described[number - 1]
         _check_place(metadata, number, len(lines), where)
-        messages = as_list(data.get("messages"), where, '"messages"')
+        messages = fields.as_list(data.get("messages"), where, '"messages"')
         for name, turn in _line_turns(metadata, messages, where):
             turns = found.setdefault(name, [])
             turns += [] if turn is None else [turn]
@@ -179,12 +138,10 @@ def _own_threads(lines: list[tuple[str, Any]]) -> tuple[Thread, ...]:
 
 
 def _own_metadata(value: object, where: str) -> dict[str, Any]:
-    metadata = as_object(value, where, "a line").get("metadata")
-    if not is_own(metadata, where):
-        raise wrong(
-            where, "expected a line like those before it, got one of another file"
-        )
-    return as_object(metadata, where, '"metadata"')
+    metadata = fields.as_object(value, where, "a line").get("metadata")
+    if not fields.is_own(metadata, where):
+        raise wrong(where, _OTHER_FILE)
+    return fields.as_object(metadata, where, '"metadata"')
 
 
 def _check_place(metadata: dict[str, Any], number: int, count: int, where: str) -> None:
@@ -195,7 +152,7 @@ def _check_place(metadata: dict[str, Any], number: int, count: int, where: str) 
         raise wrong(
             where,
             f"expected line {number} of {count}, got line {said[0]} of {said[1]}: the "
-            "file is not whole, or more than one; take another copy of it",
+            "file is incomplete, or several in one; take another copy of it",
         )
 
 
@@ -205,10 +162,10 @@ def _line_turns(
     """Yield a line's turns, each with its thread's name; None for a thread without."""
     pairs = read_pairs(messages, where)
     unread = iter(pairs)
-    for item in as_list(metadata.get("threads"), where, '"threads"'):
-        thread = as_object(item, where, "a thread")
-        name = read_name(thread, where)
-        turns = as_list(thread.get("turns"), where, '"turns"')
+    for item in fields.as_list(metadata.get("threads"), where, '"threads"'):
+        thread = fields.as_object(item, where, "a thread")
+        name = fields.read_name(thread, where)
+        turns = fields.as_list(thread.get("turns"), where, '"turns"')
         if not turns:
             yield name, None
         for number, turn in enumerate(turns, 1):
@@ -223,18 +180,14 @@ def _line_turns(
 
 
 def _own_turn(value: object, unread: Iterator[Pair], where: str) -> Turn:
-    entry = as_object(value, where, "a turn")
+    entry = fields.as_object(value, where, "a turn")
     if "question" in entry:
-        return Turn(**read_fields(entry, (*_TEXTS, *_FIELDS), where))
+        return Turn(**fields.read_fields(entry, (*_TEXTS, *_FIELDS), where))
     pair = next(unread, None)
     if pair is None or pair.answer is None:
         raise wrong(
             where,
             "expected a question with its answer in the line's messages, got none",
         )
-    return Turn(
-        pair.question,
-        pair.answer,
-        system=pair.system,
-        **read_fields(entry, _FIELDS, where),
-    )
+    metadata = fields.read_fields(entry, _FIELDS, where)
+    return Turn(pair.question, pair.answer, system=pair.system, **metadata)

@@ -1,8 +1,8 @@
-"""``.md``: a conversation to be read by people. It cannot be read back.
+"""``.md``: a conversation for people to read. It cannot be imported.
 
-Answers stand as they are, with exceptions that keep the document in order: their
-headings are moved below those of the document, code that was left open is closed,
-control characters are left out, and nothing acts where the document is shown.
+Answers are written as they are, except that their headings are moved below those of the
+document, open code blocks are closed, control characters are removed, and active
+content is made harmless.
 """
 
 from __future__ import annotations
@@ -23,21 +23,22 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _MARKUP = re.compile(r"([\\`*_\[\]<>])")
 _HEADING = re.compile(r"^( {0,3})(#{1,6})(?=[ \t]|$)")
 _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*$")
-# What may stand above a line of dashes that underlines nothing.
+# A line that a line of dashes below does not make a heading.
 _NO_TITLE = re.compile(r"\s*$| {4}|\t| {0,3}(?:[-*+>#|]|\d{1,9}[.)][ \t])")
 
 _MARKS = {
     "stopped": "■ stopped, the answer is not whole",
     "failed": "■ broken off, the answer is not whole",
-    "incomplete": "■ incomplete, the answer's end was not seen",
+    "incomplete": "■ incomplete, its end is missing",
 }
 
 
 def write(threads: Sequence[Thread]) -> str:
     """Return `threads` as a Markdown document."""
     if len(threads) == 1:
-        title = _title("Conversation", threads[0].name)
-        parts = [f"# {title}", *_turns(threads[0].turns, level=2)]
+        (thread,) = threads
+        title = "" if thread.name == MAIN else f": {_inline(thread.name)}"
+        parts = [f"# Conversation{title}", *_turns(thread.turns, level=2)]
     else:
         parts = ["# Conversations"]
         for thread in threads:
@@ -46,17 +47,10 @@ def write(threads: Sequence[Thread]) -> str:
 
 
 def _clean(text: str) -> str:
-    """Return `text` with line ends of one kind, and nothing that cannot be shown."""
-    return printable(_SURROGATE.sub(_escape, _LINE_END.sub("\n", text)))
-
-
-def _escape(match: re.Match[str]) -> str:
-    """Return a lone surrogate, which UTF-8 cannot hold, as its number."""
-    return f"\\u{ord(match[0]):04x}"
-
-
-def _title(word: str, name: str) -> str:
-    return word if name == MAIN else f"{word}: {_inline(name)}"
+    """Return `text` with line ends of one kind, and without unprintable characters."""
+    text = _LINE_END.sub("\n", text)
+    # UTF-8 cannot hold lone surrogates.
+    return printable(_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
 
 def _inline(text: str) -> str:
@@ -72,14 +66,14 @@ def _turns(turns: Sequence[Turn], level: int) -> Iterator[str]:
             yield f"System text:\n\n{_quoted(system)}" if system else "No system text."
         yield _quoted(turn.question)
         yield _answer(turn.answer, level)
-        known = " · ".join(_line(turn))
-        yield from [f"<sub>{known}</sub>"] if known else []
+        if known := " · ".join(_footer(turn)):
+            yield f"<sub>{known}</sub>"
     if not turns:
         yield "*(no turns)*"
 
 
 def _quoted(text: str) -> str:
-    """Return `text` as a block quote; what it opens ends with it."""
+    """Return `text` as a block quote."""
     return "\n".join(f"> {line}".rstrip() for line in _clean(text).split("\n"))
 
 
@@ -91,8 +85,8 @@ def _answer(text: str, level: int) -> str:
 def _demoted(lines: Sequence[str], level: int) -> Iterator[str]:
     """Yield the lines with their headings below those of `level`.
 
-    A heading that is a paragraph's only line with a line of dashes under it becomes
-    one with hashes; the few of more lines stand as they are.
+    A single line underlined with dashes becomes a heading with hashes; the rare ones of
+    several lines stay as they are.
     """
     fence: Fence | None = None
     before, underlined = "", False
@@ -115,11 +109,11 @@ def _hashes(level: int) -> str:
 
 
 def _underlines(line: str, title: str) -> bool:
-    """Tell whether `line` makes a heading of the paragraph `title`."""
+    """Return whether `line` makes the paragraph `title` a heading."""
     return not _NO_TITLE.match(title) and _UNDERLINE.match(line) is not None
 
 
-def _line(turn: Turn) -> list[str]:
+def _footer(turn: Turn) -> list[str]:
     """Return what is known about a turn, in short phrases."""
     status = _MARKS.get(turn.status, "")
     if turn.status == "complete" and turn.facts.get("finish_reason") == "length":

@@ -1,10 +1,9 @@
-"""Turns in a database file: the only part that knows SQLite.
+"""Turns in a database file: the only room that knows SQLite.
 
 One file serves all notebooks and kernels of a user. :class:`Database` opens it;
-`notebooks`, `turns` and `changes` are the queries, each a function that takes the
-database first and is called inside a transaction. `salvage` takes over what can still
-be read when the file fails, and `keeper` then goes on in memory. :class:`StoreError` is
-the only error that comes out, for all trouble with disk and file.
+`notebooks`, `turns`, `versions`, `changes` and `undo` are functions that take it first
+and are called inside a transaction. `salvage` copies what can still be read when the
+file fails. All errors of disk and file come out as :class:`StoreError`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Changing the conversation: turns that come, go and are copied.
+"""Changing the conversation: adding, removing and copying turns.
 
-All these functions take the database first, and a thread by its name. Each is one
-change of the notebook's history; updating a turn and erasing cannot be taken back.
+All functions take the database first, and a thread by its name. Each makes one change
+of the notebook's history; updating a turn and erasing cannot be undone.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ _OF_NOTEBOOK = "thread IN (SELECT id FROM threads WHERE notebook = ?)"
 
 
 def begin(database: Database, thread: str, turn: Turn, of: turns.Place = None) -> Turn:
-    """Put a turn in the place of one, or at the end, and return it with its keys."""
+    """Add a turn, in the place of one or at the end; return it with id and number."""
     thread_ = _thread(database, thread)
     old, position = turns.place_of(database, thread_, of)
     change = undo.begin(database, "replace" if old else "ask", thread_)
     if old:
-        _take_out(database, change, "id = ?", old)
+        _remove(database, change, "id = ?", old)
     else:
         position = _end(database, thread_)
     id_ = _insert(database, turn, (thread_, position, change, change))
-    number = 1 + turns.count_before(database, thread_, position)
-    return replace(turn, id=id_, sequence=change, number=number, outdated=False)
+    count, _ = turns.before(database, thread_, position)
+    return replace(turn, id=id_, sequence=change, number=count + 1, outdated=False)
 
 
 def update(
@@ -40,7 +40,7 @@ def update(
     status: TurnStatus,
     facts: Mapping[str, Any],
 ) -> None:
-    """Write what came of a question. Nothing happens if its turn is gone for good."""
+    """Write what came of a question, unless its turn was deleted."""
     database.execute(
         "UPDATE turns SET answer = ?, status = ?, facts = ? WHERE id = ?",
         (rows.stored(answer), status, rows.as_facts(facts), id_),
@@ -48,10 +48,10 @@ def update(
 
 
 def withdraw(database: Database, id_: int, *, if_replaced: bool) -> bool:
-    """Take a question back as if it had never been asked; return whether that was done.
+    """Remove a question as if it had never been asked; return whether that was done.
 
-    The turn that it replaced stands there again. Nothing is done if it was taken out
-    since, or, with `if_replaced`, if it replaced none.
+    The turn that it replaced comes back. Nothing is done if it was removed since, or,
+    with `if_replaced`, if it replaced none.
     """
     sql = "SELECT added FROM turns WHERE id = ? AND live = 1"
     change = database.value(sql, [id_])
@@ -63,7 +63,7 @@ def withdraw(database: Database, id_: int, *, if_replaced: bool) -> bool:
 
 
 def restore(database: Database, thread: str, turn: Turn) -> None:
-    """Put a running turn that could not be taken over at the end, under its old id."""
+    """Add a running turn that could not be salvaged at the end, with its old id."""
     thread_ = _thread(database, thread)
     if database.value("SELECT 1 FROM turns WHERE id = ?", (turn.id,)) is None:
         place = (thread_, _end(database, thread_), turn.sequence, None)
@@ -73,7 +73,7 @@ def restore(database: Database, thread: str, turn: Turn) -> None:
 def choose(
     database: Database, thread: str, number: int, version: int, running: Container[int]
 ) -> Turn:
-    """Put a version of a turn in its place, and return it."""
+    """Make a version of a turn the current one, and return it."""
     turn, position = turns.by_number(database, thread, number)
     slot = turns.thread_id(database, thread), position
     origins, chosen = versions.origins(database, *slot)
@@ -93,34 +93,28 @@ def choose(
     change = undo.begin(database, "choose", slot[0])
     old = rows.read(database, versions.row_of(database, *slot, origin))
     sequence = versions.sequence_of(database, *slot, origin)
-    _take_out(database, change, "id = ?", turn.id)
+    _remove(database, change, "id = ?", turn.id)
     place = (*slot, change if sequence is None else sequence, change)
     _insert(database, replace(old, cell=turn.cell), place, origin=origin)
     return turns.by_number(database, thread, number)[0]
 
 
 def drop(database: Database, thread: str, number: int) -> Turn:
-    """Take the turn of that number out, and return it.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is none.
-    """
+    """Remove the turn with that number, and return it."""
     turn, _ = turns.by_number(database, thread, number)
     change = undo.begin(database, "drop", turns.thread_id(database, thread))
-    _take_out(database, change, "id = ?", turn.id)
+    _remove(database, change, "id = ?", turn.id)
     return turn
 
 
 def drop_cell(database: Database, thread: str, cell: str) -> bool:
-    """Take the turn of a cell out, and return whether there was one."""
+    """Remove the turn of a cell, and return whether there was one."""
     thread_ = turns.thread_id(database, thread)
     id_, _ = turns.place_of(database, thread_, cell)
     if not id_:
         return False
     change = undo.begin(database, "drop", thread_)
-    _take_out(database, change, "id = ?", id_)
+    _remove(database, change, "id = ?", id_)
     return True
 
 
@@ -134,13 +128,7 @@ def fork(
 ) -> int:
     """Copy the turns up to number `at` (None: all) to a new thread; return how many.
 
-    With `overwrite` they take the place of the turns that it has.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is nothing to copy, `at` is no turn's number, or `new` has turns, or
-        is the same thread.
+    With `overwrite` they replace its turns.
     """
     taken = turns.count(database, new)
     if taken and (not overwrite or new == thread):
@@ -155,74 +143,69 @@ def fork(
     _, last = turns.by_number(database, thread, copied)
     thread_ = _thread(database, new)
     change = undo.begin(database, "fork", thread_)
-    _take_out(database, change, "thread = ?", thread_)
+    _remove(database, change, "thread = ?", thread_)
+    source, end = turns.thread_id(database, thread), _end(database, thread_)
     database.execute(
         f"INSERT INTO turns (thread, position, sequence, added, {rows.COLUMNS}) "
         f"SELECT ?, position + ?, sequence, ?, {rows.COLUMNS} FROM turns "
         "WHERE thread = ? AND live = 1 AND position <= ? ORDER BY position",
-        (
-            thread_,
-            _end(database, thread_),
-            change,
-            turns.thread_id(database, thread),
-            last,
-        ),
+        (thread_, end, change, source, last),
     )
     return copied
 
 
 def add(database: Database, threads: Sequence[Thread]) -> None:
-    """Add turns at the end of threads, as one change, with the same outdated marks."""
+    """Add turns at the end of threads, as one change, with their outdated marks."""
     filled = [thread for thread in threads if thread.turns]
     if not filled:
         return
     places = [(_thread(database, thread.name), thread.turns) for thread in filled]
-    for thread_, _ in places:
-        undo.purge(database, thread_)
-    change = undo.note(database, "import")
+    change = undo.begin(database, "import", *(thread_ for thread_, _ in places))
     for thread_, new in places:
         end = _end(database, thread_)
         for position, turn in enumerate(new, end):
-            # Equal numbers mark nothing; 0 is less than that of any turn before it.
+            # Equal numbers mark none; 0 is less than that of any turn before it.
             sequence = 0 if turn.outdated else change
             _insert(database, turn, (thread_, position, sequence, change))
 
 
 def reset(database: Database, thread: str | None) -> int:
-    """Take all turns out of a thread, or of all (None); return how many there were."""
+    """Remove all turns of a thread, or of all (None); return how many there were."""
     where, scope = _scope(database, thread)
     if database.value(f"SELECT 1 FROM turns WHERE {where} AND live = 1", scope) is None:
         return 0
-    change = undo.begin(database, "reset", None if thread is None else scope[0])
-    return _take_out(database, change, where, *scope)
+    if thread is None:
+        change = undo.begin(database, "reset", everywhere=True)
+    else:
+        change = undo.begin(database, "reset", *scope)
+    return _remove(database, change, where, *scope)
 
 
 def erase(database: Database, thread: str | None) -> int:
     """Delete a thread, or all, for good; return how many turns there were."""
     where, scope = _scope(database, thread)
-    there = f"SELECT count(*) FROM turns WHERE {where} AND live = 1"
-    count = int(database.value(there, scope))
+    sql = f"SELECT count(*) FROM turns WHERE {where} AND live = 1"
+    count = int(database.value(sql, scope))
     database.execute(f"DELETE FROM turns WHERE {where}", scope)
-    of_notebook = (database.notebook,)
     database.execute(
         "DELETE FROM threads WHERE notebook = ? "
         "AND NOT EXISTS (SELECT 1 FROM turns WHERE thread = threads.id)",
-        of_notebook,
+        [database.notebook],
     )
     database.execute(
         "DELETE FROM changes WHERE notebook = ? "
         "AND NOT EXISTS (SELECT 1 FROM turns WHERE added = changes.id) "
         "AND NOT EXISTS (SELECT 1 FROM turns WHERE removed = changes.id)",
-        of_notebook,
+        [database.notebook],
     )
-    # A change of no thread: from now on the notebook is not one that never had a turn,
-    # which would get a copy back from another that has its cells.
-    undo.note(database, "erase")
+    # Without a change, the notebook would look as if it never had a turn, and get its
+    # conversation back from a copy of it.
+    undo.begin(database, "erase")
     return count
 
 
 def _thread(database: Database, name: str) -> int:
-    """Return a thread's id; makes the thread if need be."""
+    """Return the id of a thread, created if it does not exist."""
     database.execute(
         "INSERT OR IGNORE INTO threads (notebook, name) VALUES (?, ?)",
         (database.notebook, rows.stored(name)),
@@ -236,7 +219,7 @@ def _scope(database: Database, thread: str | None) -> tuple[str, tuple[int]]:
     return "thread = ?", (turns.thread_id(database, thread),)
 
 
-def _take_out(database: Database, change: int, where: str, *scope: int) -> int:
+def _remove(database: Database, change: int, where: str, *scope: int) -> int:
     return database.execute(
         f"UPDATE turns SET live = 0, removed = ? WHERE {where} AND live = 1",
         (change, *scope),
@@ -244,7 +227,7 @@ def _take_out(database: Database, change: int, where: str, *scope: int) -> int:
 
 
 def _end(database: Database, thread: int) -> int:
-    """Return the first position after all turns, also those that were taken out."""
+    """Return the first position after all turns, also the removed ones."""
     last = database.value(
         "SELECT max((SELECT coalesce(max(position), 0) FROM turns"
         "  WHERE thread = ? AND live = 0), (SELECT coalesce(max(position), 0)"
@@ -261,7 +244,7 @@ def _insert(
     id_: int | None = None,
     origin: int | None = None,
 ) -> int:
-    """Add a row: thread, position, sequence, the change that adds it, and a turn."""
+    """Add a turn's row; `place` is thread, position, sequence and change."""
     values = (id_, origin, *place, *rows.as_columns(turn))
     return database.insert(
         "INSERT INTO turns"

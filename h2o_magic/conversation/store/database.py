@@ -1,25 +1,30 @@
-"""The database itself: opening it, its transactions, and its end."""
+"""The database file: opening it, its transactions, its end, and its errors."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
+import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from h2o_magic.conversation.store import schema
-from h2o_magic.conversation.store.file import create, identity, remove_leftovers
-from h2o_magic.conversation.store.trouble import store_error
 from h2o_magic.errors import StoreError
+
+if sys.platform != "win32":
+    import fcntl
 
 #: Seconds to wait for other kernels that write. A write takes milliseconds.
 BUSY_TIMEOUT = 30.0
 
 #: What a transaction may do.
 READ, WRITE = "DEFERRED", "IMMEDIATE"
+
+_creating = threading.Lock()
 
 
 class Database:
@@ -34,7 +39,7 @@ class Database:
         self.path = path
         self.notebook = 0
         self.pid = os.getpid()
-        self._identity = path and identity(path)
+        self._identity = path and _identity(path)
 
     def __del__(self) -> None:
         if self.pid == os.getpid():
@@ -44,25 +49,16 @@ class Database:
     def in_memory(cls) -> Database:
         """Make an empty database in memory."""
         database = cls(_connect(":memory:"))
-        _set_up(database.connection)
-        with database.transaction(WRITE):
-            schema.migrate(database.connection)
+        schema.migrate(database.connection)
         return database
 
     @classmethod
     def open(cls, path: Path) -> Database:
-        """Open a file, or make one that only this user can read.
-
-        Raises
-        ------
-        StoreError
-            If that cannot be done.
-        """
+        """Open a file, or create one that only this user can read."""
         database = None
         try:
-            create(path)
+            _create(path)
             database = cls(_connect(str(path)), path)
-            _set_up(database.connection)
             if not database._is_current():
                 _use_write_ahead_log(database.connection)
                 with database.transaction(WRITE):
@@ -86,14 +82,12 @@ class Database:
 
     @contextmanager
     def transaction(self, mode: str) -> Iterator[None]:
-        """Do what is in the block as a whole or not at all.
-
-        What is only read there is of one state of the file.
-        """
+        """Run the block as a whole or not at all; all it reads is of one moment."""
         if mode == WRITE and self._is_gone():
             # SQLite would go on in the nameless file, and lose it in the end.
             raise StoreError(
-                "the file was moved or deleted", "restart the kernel to begin a new one"
+                "the file was moved or deleted",
+                "restart the kernel to create a new one",
             )
         connection = self.connection
         try:
@@ -110,7 +104,7 @@ class Database:
             raise
 
     def clean(self) -> None:
-        """Write the file anew, so that nothing that was deleted is left in it.
+        """Rewrite the file, so that nothing that was deleted is left in it.
 
         ``secure_delete`` is not enough: where SQLite moves rows between pages, copies
         of them can stay behind.
@@ -133,18 +127,18 @@ class Database:
         if self._is_gone():
             with suppress(sqlite3.Error):
                 self.connection.execute("PRAGMA busy_timeout = 0")
-                emptied = self._empty_log()  # what was moved gets what is not yet in it
+                emptied = self._empty_log()  # into the file, where it is now
         with suppress(sqlite3.Error):
             self.connection.close()
         if emptied and self.path is not None:
-            remove_leftovers(self.path)
+            _remove_leftovers(self.path)
 
     def _is_gone(self) -> bool:
         # There may be another file of that name.
-        return self.path is not None and identity(self.path) != self._identity
+        return self.path is not None and _identity(self.path) != self._identity
 
     def _empty_log(self) -> bool:
-        """Write all into the file itself; return whether nobody was in the way."""
+        """Move the log into the file itself; return whether no other kernel uses it."""
         sql = "PRAGMA wal_checkpoint(TRUNCATE)"
         (busy, *_) = self.connection.execute(sql).fetchone()
         return not busy
@@ -156,7 +150,7 @@ class Database:
 
 
 def open_to_read(path: Path) -> Database | None:
-    """Return a database that only reads a file with this version's tables, or None.
+    """Return a read-only database of a file with this version's tables, or None.
 
     Where not even the helper files beside it can be made, it reads the file alone; but
     not one that another program has locked, and may be changing.
@@ -167,34 +161,69 @@ def open_to_read(path: Path) -> Database | None:
             connection = sqlite3.connect(address, uri=True, timeout=0)
         except sqlite3.Error:
             continue
-        database, said = Database(connection, path), ""
+        database, message = Database(connection, path), ""
         try:
             if database._is_current():
                 return database
         except StoreError as error:
-            said = str(error)
+            message = str(error)
         database.close()
-        if "lock" in said:
+        if "lock" in message:
             return None
     return None
 
 
+_WRITABLE = (
+    "make the file and its folder writable, or set H2O_MAGIC_HOME to another folder, "
+    "and restart the kernel"
+)
+_AWAY = "move the file away and restart the kernel to create a new one"
+
+# SQLite's own words (sqlite3ErrStr), since Python 3.10 does not give the error's code.
+_KNOWN = (
+    ("full", "the disk is full", "free some space and restart the kernel"),
+    ("malformed", "the file is damaged", _AWAY),
+    ("not a database", "the file is damaged or is not a conversation store", _AWAY),
+    (
+        "lock",
+        "another program has locked the file",
+        "close that program and restart the kernel",
+    ),
+    ("readonly", "the file cannot be written", _WRITABLE),
+    ("unable to open", "the file cannot be opened", _WRITABLE),
+)
+
+
+def store_error(error: BaseException) -> StoreError | None:
+    """Return the StoreError for an error of SQLite or the system; None for others."""
+    if isinstance(error, StoreError):
+        return error
+    if isinstance(error, OSError):
+        return StoreError(error.strerror or type(error).__name__, _WRITABLE)
+    # The other classes (IntegrityError, InterfaceError, ProgrammingError, ...) say that
+    # a program uses SQLite wrongly.
+    if type(error) not in (sqlite3.OperationalError, sqlite3.DatabaseError):
+        return None
+    message = str(error)
+    for sign, what, remedy in _KNOWN:
+        if sign in message:
+            return StoreError(what, remedy)
+    return StoreError(message, "check the disk, and restart the kernel")
+
+
 def _explain(error: BaseException) -> None:
-    """Raise the StoreError that an error means, if it is one of the file."""
-    trouble = store_error(error)
-    if trouble is not None and trouble is not error:
-        raise trouble from error
+    known = store_error(error)
+    if known is not None and known is not error:
+        raise known from error
 
 
 def _connect(name: str) -> sqlite3.Connection:
-    return sqlite3.connect(
+    connection = sqlite3.connect(
         name, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
     )
-
-
-def _set_up(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA secure_delete = ON")
+    return connection
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
@@ -214,10 +243,59 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
 
 
 def _set_durability(connection: sqlite3.Connection) -> None:
-    """Spare the disk a flush for each write, where the log makes that safe.
+    """Skip a flush to the disk for each write, where the log makes that safe.
 
     A killed process loses nothing; after a power failure the last turns may be missing.
     """
     (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
     level = "NORMAL" if mode == "wal" else "FULL"
     connection.execute(f"PRAGMA synchronous = {level}")
+
+
+def _create(path: Path) -> None:
+    """Create a file and its folder if they do not exist, for this user only."""
+    if not path.parent.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.chmod(0o700)  # whatever the umask is
+    # A kernel may still have the deleted file open that they belong to; a new file must
+    # not share them.
+    _remove_leftovers(path)
+    # SQLite gives its helper files the mode of the file itself. An existing file must
+    # not be opened here: closing it would drop the locks that this process holds.
+    with _creating, suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        path.chmod(0o600)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what distinguishes a file from another one of the same name."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove SQLite's helper files beside a file that was moved or deleted.
+
+    Whoever creates a new file does this first. So, while the folder is locked, helper
+    files without a file still belong to the old one.
+    """
+    if not _leftovers(path):
+        return
+    with suppress(OSError), ExitStack() as stack:
+        # Windows deletes no file while a program has it open.
+        if sys.platform != "win32":
+            folder = os.open(path.parent, os.O_RDONLY)
+            stack.callback(os.close, folder)
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        for helper in _leftovers(path):
+            helper.unlink()
+
+
+def _leftovers(path: Path) -> list[Path]:
+    # In this order: a new file's helper files appear after the file itself.
+    helpers = [Path(f"{path}{end}") for end in ("-wal", "-shm")]
+    found = [helper for helper in helpers if helper.exists()]
+    return [] if path.exists() else found

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from pathlib import Path
 
 from h2o_magic.conversation.store import rows
 from h2o_magic.conversation.store.database import Database
-from h2o_magic.conversation.store.notebook_file import could_ask
 
 #: ``("renamed", old key)`` or ``("copied", old key)``.
 CameFrom = tuple[str, str]
@@ -17,8 +19,11 @@ CameFrom = tuple[str, str]
 #: Kernels whose notebook is not known have keys that begin so.
 KERNEL = "kernel:"
 
-#: The condition that a notebook is one of these; ";" is what follows ":".
+#: The condition that a notebook is one of these; ";" follows ":".
 KERNELS = "key >= 'kernel:' AND key < 'kernel;'"
+
+# A larger notebook file, in bytes, is not read: that would hold the kernel up.
+_LARGEST = 50_000_000
 
 # SQLite before 3.32 takes no more than 999 values in a statement; a cell needs three.
 _CELLS_AT_ONCE = 300
@@ -30,22 +35,21 @@ _BEGUN = (
 )
 
 
-def has_begun(database: Database, notebook: int) -> bool:
-    """Return whether a notebook ever had a turn, also one that was erased."""
-    sql = f"SELECT 1 FROM notebooks WHERE id = ? AND {_BEGUN}"
-    return database.value(sql, [notebook]) is not None
-
-
 def find_origin(
-    database: Database, cell: str | None, sources: Mapping[str, str] | None
+    database: Database, notebook: int, cell: str | None, file: Path | None
 ) -> int:
     """Return the notebook that this one was before, or is a copy of; 0 without one.
 
-    A cell's id alone proves little, for some programs number the cells of every
-    notebook they make alike. Where the file is known, a cell of it must ask what the
-    other notebook's cell of that id has asked; most such cells win, then the notebook
-    that was used last. Without the file, the cell that loads the extension decides.
+    One that ever had a turn, even an erased one, has no origin. A cell's id alone
+    proves little, since some programs number the cells of all notebooks alike. Where
+    the file can be read, a cell of it must ask what the other notebook's cell with that
+    id asked; most such cells win, then the notebook used last. Without the file, the
+    cell that loads the extension decides.
     """
+    sql = f"SELECT 1 FROM notebooks WHERE id = ? AND {_BEGUN}"
+    if database.value(sql, [notebook]) is not None:
+        return 0
+    sources = cell_sources(file) if file else None  # not before: it may be long
     if sources is None:
         return 0 if cell is None else _used_last(database, cell)
     found: Counter[tuple[float, int]] = Counter()
@@ -58,33 +62,24 @@ def find_origin(
     return origin
 
 
-def take(
+def adopt(
     database: Database, origin: int, notebook: int, key: str
 ) -> tuple[int, CameFrom]:
-    """Let `origin` take the place of a notebook, or copy its conversation there.
+    """Give a new notebook the conversation of `origin`; return its id and how.
 
-    Parameters
-    ----------
-    database
-        Where to do it.
-    origin
-        Where the conversation is: renamed if its file is gone, and else copied.
-    notebook
-        The one that has the key now, and nothing else.
-    key
-        The key.
-
-    Returns
-    -------
-    tuple
-        The notebook that has the key then, and how it came to its conversation.
+    If the file of `origin` is gone, it was renamed, and replaces `notebook`, which has
+    nothing but the `key`. Else its conversation is copied.
     """
     stored_key, stored_file = database.execute(
         "SELECT key, file FROM notebooks WHERE id = ?", [origin]
     ).fetchone()
     old = rows.as_text(stored_key)
     # A kernel's name is for some days only: a conversation that lasts keeps its own.
-    if stored_file is None or key.startswith(KERNEL) or _exists(stored_file):
+    if (
+        stored_file is None
+        or key.startswith(KERNEL)
+        or os.path.exists(rows.as_text(stored_file))
+    ):
         _copy(database, origin, notebook)
         return notebook, ("copied", old)
     database.execute("DELETE FROM notebooks WHERE id = ?", [notebook])
@@ -94,11 +89,48 @@ def take(
     return origin, ("renamed", old)
 
 
-def _used_last(database: Database, cell: str) -> int:
-    """Return the notebook used last that has a cell, as its loader or as one that asks.
+def could_ask(source: str, question: str) -> bool:
+    """Return whether a cell with this source may have asked a question.
 
-    A cell's second question has the key ``id#2``.
+    The source contains the question; or the question contains the source's text around
+    names in braces, since it is kept with their values.
     """
+    if question in source:
+        return True
+    first, _, rest = source.partition("\n")
+    pieces = re.split(r"\{[^{}\n]*\}", rest if first.startswith("%%") else source)
+    texts = [text for text in map(str.strip, pieces) if text]
+    place = 0
+    for text in texts:
+        found = question.find(text, place)
+        if found < 0:
+            return False
+        place = found + len(text)
+    return len(pieces) > 1 and bool(texts)
+
+
+def cell_sources(file: Path) -> dict[str, str] | None:
+    """Return the sources of a notebook's cells by id; None if the file has none.
+
+    It may be on another machine, not a notebook (paired with another format), huge, or
+    older than the ids of cells (nbformat 4.5).
+    """
+    try:
+        if file.stat().st_size > _LARGEST:
+            return None
+        cells = json.loads(file.read_bytes())["cells"]
+        found = {
+            cell["id"]: "".join(cell.get("source", ""))
+            for cell in cells
+            if isinstance(cell.get("id"), str)
+        }
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        return None
+    return found or None
+
+
+def _used_last(database: Database, cell: str) -> int:
+    """Return the notebook used last that was loaded by a cell, or has its turns."""
     found = database.value(
         f"SELECT id FROM notebooks WHERE NOT ({KERNELS}) AND {_BEGUN} AND id IN ("
         "  SELECT id FROM notebooks WHERE cell = ? UNION ALL"
@@ -136,7 +168,7 @@ def _asking_alike(
 
 
 def _copy(database: Database, origin: int, notebook: int) -> None:
-    """Copy what is live of a notebook to another one, without its history."""
+    """Copy the turns of a notebook to another one, without its history."""
     database.execute(
         "UPDATE notebooks SET thread = (SELECT thread FROM notebooks WHERE id = ?) "
         "WHERE id = ?",
@@ -159,7 +191,3 @@ def _copy(database: Database, origin: int, notebook: int) -> None:
             "WHERE thread = ? AND live = 1 ORDER BY position",
             (new, old),
         )
-
-
-def _exists(path: str | bytes) -> bool:
-    return os.path.exists(rows.as_text(path))

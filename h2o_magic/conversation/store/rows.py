@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from h2o_magic.chat.turns import Turn
@@ -32,11 +33,14 @@ def as_columns(turn: Turn) -> tuple[Any, ...]:
 def as_turn(columns: Sequence[Any], *, number: int = 0, outdated: bool = False) -> Turn:
     """Return the turn of a row of id, sequence and then :data:`COLUMNS`.
 
-    Its number and whether it is outdated are not in the row, but of its thread.
+    Its number and whether it is outdated depend on the other turns of its thread.
     """
     id_, sequence, status, cell, system, model, begins, asked_at, facts, *texts = (
         columns
     )
+    known: dict[str, Any] = {}
+    with suppress(ValueError):  # damage that SQLite cannot see; the answer counts more
+        known.update(json.loads(facts))
     question, answer = map(as_text, texts)
     return Turn(
         question,
@@ -47,7 +51,7 @@ def as_turn(columns: Sequence[Any], *, number: int = 0, outdated: bool = False) 
         model=as_text(model),
         begins=bool(begins),
         asked_at=asked_at,
-        facts=_read_facts(facts),
+        facts=known,
         sequence=sequence,
         id=id_,
         number=number,
@@ -56,16 +60,16 @@ def as_turn(columns: Sequence[Any], *, number: int = 0, outdated: bool = False) 
 
 
 def read(database: Database, id_: int) -> Turn:
-    """Return the turn of a row that is there; it has no number."""
+    """Return the turn of an existing row, without its number."""
     sql = f"SELECT id, sequence, {COLUMNS} FROM turns WHERE id = ?"
     return as_turn(database.execute(sql, [id_]).fetchone())
 
 
 def stored(text: str | None) -> str | bytes | None:
-    """Return a text as it is kept: one that is no Unicode, as bytes.
+    """Return a text as it is stored: as bytes if it is not valid Unicode.
 
-    Half of a surrogate pair, which a model's output or a file's name can hold, has no
-    place in a text of SQLite, but must not be the reason why a turn is lost.
+    SQLite's texts cannot hold half of a surrogate pair, which a model's output or a
+    file's name may contain; but no turn may be lost because of it.
     """
     if text is None or text.isascii():
         return text
@@ -77,22 +81,15 @@ def stored(text: str | None) -> str | bytes | None:
 
 
 def as_text(value: str | bytes) -> str:
-    """Return the text that :func:`stored` has kept."""
+    """Return the text that :func:`stored` was given."""
     return value if isinstance(value, str) else value.decode("utf-8", "surrogatepass")
 
 
 def numbered(cell: str) -> tuple[str | bytes | None, str | bytes | None]:
-    """Return the bounds between which the keys ``cell#2``, ``cell#3``, ... are kept."""
-    return stored(f"{cell}#"), stored(f"{cell}$")  # "$" is what follows "#"
+    """Return the bounds of the keys ``cell#2``, ``cell#3``, ... of a cell's turns."""
+    return stored(f"{cell}#"), stored(f"{cell}$")  # "$" follows "#"
 
 
 def as_facts(facts: Mapping[str, Any]) -> str:
     """Return an answer's facts as JSON."""
     return json.dumps(dict(facts), allow_nan=False)
-
-
-def _read_facts(text: str) -> dict[str, Any]:
-    try:
-        return dict(json.loads(text))
-    except ValueError:  # damage that SQLite cannot see; the answer counts more
-        return {}

@@ -1,7 +1,7 @@
-"""Taking over one notebook's rows into memory, from a file that fails.
+"""Copying one notebook's rows into memory, from a file that fails.
 
-Each row is read by itself, so that a damaged page costs only what stood on it. All
-keep their ids: a running answer goes on in its turn.
+Each row is read by itself, so that a damaged page costs only what was on it. All keep
+their ids, so that a running answer goes on in its turn.
 """
 
 from __future__ import annotations
@@ -13,14 +13,8 @@ from pathlib import Path
 from h2o_magic.conversation.store import notebooks, rows
 from h2o_magic.conversation.store.database import Database
 
-# A damaged index is read past, and damage within the table is approached from both
-# ends.
-_WAYS = (
-    ("", "ASC"),
-    ("", "DESC"),
-    ("NOT INDEXED", "ASC"),
-    ("NOT INDEXED", "DESC"),
-)
+# Without a damaged index, and from both ends of a damaged table.
+_SCANS = [(how, order) for how in ("", "NOT INDEXED") for order in ("ASC", "DESC")]
 
 
 def take_over(
@@ -30,29 +24,24 @@ def take_over(
     cell: str | None,
     file: Path | None,
 ) -> bool:
-    """Copy what can be read of a notebook, or of the one it was before."""
-    source.execute("PRAGMA busy_timeout = 0")  # the long wait has been
+    """Copy what can be read of a notebook, or of its origin; return if that is all."""
+    source.execute("PRAGMA busy_timeout = 0")  # it has waited long enough
     notebook = _find(source, key, cell, file)
     if notebook is None:
         return False
-    of_notebook = f"notebook = {notebook}"
-    whole = [
-        _copy(database, source, "notebooks", f"id = {notebook}"),
-        _copy(database, source, "threads", of_notebook),
-        _copy(database, source, "changes", of_notebook),
-    ]
-    threads = ", ".join(
-        str(id_) for (id_,) in database.execute("SELECT id FROM threads")
-    )
-    whole.append(_copy(database, source, "turns", f"thread IN ({threads})"))
+    complete = _copy(database, source, "notebooks", f"id = {notebook}")
+    for table in ("threads", "changes"):
+        complete &= _copy(database, source, table, f"notebook = {notebook}")
+    threads = [str(id_) for (id_,) in database.execute("SELECT id FROM threads")]
+    complete &= _copy(database, source, "turns", f"thread IN ({', '.join(threads)})")
     _keep_counting(database, source)
-    return all(whole)
+    return complete
 
 
 def _find(
     source: Database, key: str, cell: str | None, file: Path | None
 ) -> int | None:
-    """Return the notebook's id, 0 if there is none, and None if that is unreadable."""
+    """Return the notebook's id, 0 if there is none, or None if that is unreadable."""
     with suppress(sqlite3.Error):
         return notebooks.locate(source, key, cell, file)
     with suppress(sqlite3.Error):
@@ -63,31 +52,28 @@ def _find(
 
 def _copy(database: Database, source: Database, table: str, where: str) -> bool:
     """Copy the rows that can be read; return whether that is all."""
-    ids, whole = _ids(source, table, where)
+    ids: set[int] = set()
+    complete = True
+    for how, order in _SCANS:
+        sql = f"SELECT id FROM {table} {how} WHERE {where} ORDER BY id {order}"
+        try:
+            ids.update(id_ for (id_,) in source.execute(sql))
+            break
+        except sqlite3.Error:
+            complete = False
+    sql = f"SELECT * FROM {table} WHERE id = ?"
     for id_ in sorted(ids):
         try:
-            row = source.execute(
-                f"SELECT * FROM {table} WHERE id = ?", [id_]
-            ).fetchone()
+            row = source.execute(sql, [id_]).fetchone()
             places = ", ".join("?" * len(row))
             database.execute(f"INSERT INTO {table} VALUES ({places})", row)
-        except (sqlite3.Error, TypeError):  # no row: its index entry was left behind
-            whole = False
-    return whole
-
-
-def _ids(source: Database, table: str, where: str) -> tuple[set[int], bool]:
-    ids: set[int] = set()
-    for number, (how, order) in enumerate(_WAYS):
-        sql = f"SELECT id FROM {table} {how} WHERE {where} ORDER BY id {order}"
-        with suppress(sqlite3.Error):
-            ids.update(id_ for (id_,) in source.execute(sql))
-            return ids, number == 0
-    return ids, False
+        except (sqlite3.Error, TypeError):  # an index entry without a row
+            complete = False
+    return complete
 
 
 def _keep_counting(database: Database, source: Database) -> None:
-    """See to it that new ids, and so sequence numbers, are greater than all before."""
+    """Make new ids, and so sequence numbers, greater than all before."""
     counters: dict[str, int] = {}
     with suppress(sqlite3.Error):
         counters.update(source.execute("SELECT name, seq FROM sqlite_sequence"))

@@ -1,11 +1,10 @@
 """The tables, and the steps from one version of them to the next.
 
-A turn's row is never changed by a change of the conversation: it is taken out
-(``live`` 0) and can be put back. ``added`` and ``removed`` name the changes that put
-it in and took it out. It is live if the first is not taken back, and the second is, or
-there is none.
+A change of the conversation never rewrites a turn's row: it removes it (``live`` 0), so
+that it can come back. ``added`` and ``removed`` are the changes that added and removed
+it. It is live if the first is not undone, and the second is undone or NULL.
 
-Long texts stand last in a row, so that reading the columns before them is cheap.
+Long texts are last in a row, so that reading the columns before them is cheap.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from h2o_magic.errors import StoreError
 #: Marks a file as ours (``PRAGMA application_id``): "H2Om".
 APPLICATION_ID = 0x48324F6D
 
-# AUTOINCREMENT: an id is never given twice, since a running answer holds its turn's id
-# even when the turn is gone, and since a change's id is its turns' sequence number.
+# AUTOINCREMENT: no id is used twice, since a running answer keeps its turn's id even
+# when the turn is deleted, and since a change's id is its turns' sequence number.
 _VERSION_1 = (
     """
     CREATE TABLE notebooks (
@@ -45,7 +44,7 @@ _VERSION_1 = (
         notebook INTEGER NOT NULL REFERENCES notebooks ON DELETE CASCADE,
         kind TEXT NOT NULL,
         everywhere INTEGER NOT NULL,        -- 1: a change of every thread
-        undone INTEGER NOT NULL DEFAULT 0   -- grows with each taking back
+        undone INTEGER NOT NULL DEFAULT 0   -- grows with each undo
     )
     """,
     "CREATE INDEX changes_of_notebook ON changes (notebook)",
@@ -85,27 +84,19 @@ _VERSION_1 = (
     "CREATE INDEX turns_removed ON turns (removed, thread) WHERE removed IS NOT NULL",
 )
 
-# The turn whose copy a row is, when a version of it was chosen; NULL: it is no copy.
+# The turn that a row is a copy of, since a version of it was chosen; else NULL.
 _VERSION_2 = (
     "ALTER TABLE turns ADD COLUMN origin INTEGER",
     "CREATE INDEX turns_by_place ON turns (thread, position, live, origin, added)",
 )
 
-#: The statements that lead to version 1, to version 2 from there, and so on. Steps that
-#: were released are never edited.
+#: The statements that lead to version 1, from there to version 2, and so on. Released
+#: steps are never edited.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
 
 
 def is_current(connection: sqlite3.Connection) -> bool:
-    """Return whether the tables are those of this version; writes nothing.
-
-    To be called in a transaction.
-
-    Raises
-    ------
-    StoreError
-        If the file is of a newer version, or another program's.
-    """
+    """Return whether the tables are of this version, in a transaction."""
     version = _pragma(connection, "user_version")
     if version > len(MIGRATIONS):
         raise StoreError(
@@ -116,18 +107,15 @@ def is_current(connection: sqlite3.Connection) -> bool:
     if not _is_ours(connection, version):
         raise StoreError(
             "the file is another program's database",
-            "move the file away and restart the kernel to begin a new one",
+            "move the file away and restart the kernel to create a new one",
             readable=False,
         )
     return version == len(MIGRATIONS)
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Make the tables, or bring those of an older version up to date; all or nothing.
-
-    To be called in a transaction that writes.
-    """
-    if is_current(connection):  # another process may have been faster
+    """Create or update the tables, in a transaction that writes."""
+    if is_current(connection):  # another process was faster
         return
     for step in MIGRATIONS[_pragma(connection, "user_version") :]:
         for statement in step:

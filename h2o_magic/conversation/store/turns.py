@@ -1,7 +1,7 @@
 """Reading turns: pages of a thread, numbers, marks and counts.
 
-All these functions take the database first, and a thread by its id there; the id 0 is
-that of a thread that does not exist, and has no turns.
+All functions take the database first. A thread is given by its name, or inside this
+room by its id, where 0 is a thread that does not exist.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from h2o_magic.conversation.store import rows
 from h2o_magic.conversation.store.database import Database
 from h2o_magic.errors import ConfigurationError
 
-#: What a turn is found by: the key of its cell, its id, or None for no turn.
+#: What identifies a turn: the key of its cell, its id, or None for no turn.
 Place: TypeAlias = str | int | None
 
 #: The position after every turn.
@@ -25,7 +25,7 @@ _LIVE = "thread = ? AND live = 1"
 
 
 def thread_id(database: Database, name: str) -> int:
-    """Return the id of the notebook's thread of that name; 0 if there is none."""
+    """Return the id of the notebook's thread with that name; 0 if there is none."""
     found = database.value(
         "SELECT id FROM threads WHERE notebook = ? AND name = ?",
         (database.notebook, rows.stored(name)),
@@ -36,9 +36,9 @@ def thread_id(database: Database, name: str) -> int:
 def place_of(database: Database, thread: int, of: Place) -> tuple[int, int]:
     """Return id and position of a turn, or 0 and :data:`END` without one.
 
-    The id of a turn that was asked again since finds what stands in its place now. A
-    cell has two turns only if a reset of all threads was taken back from another thread
-    after it had asked anew; the later one counts.
+    The id of a turn that was asked again since stands for the one that replaced it. A
+    cell has two turns only if it asked again after a reset of all threads, which was
+    then undone from another thread; the later one counts.
     """
     if isinstance(of, int):
         where = "position = (SELECT position FROM turns WHERE id = ? AND thread = ?)"
@@ -59,9 +59,9 @@ def position_of(database: Database, thread: str, of: Place) -> int:
 
 
 def keys_of_cell(database: Database, cell: str) -> tuple[tuple[str, str], ...]:
-    """Return thread and key of each turn that a cell has asked, in order.
+    """Return thread and key of each turn of a cell, in order.
 
-    Its first question has the cell's id as its key, its second ``id#2``, and so on.
+    The key of its first question is the cell's id, that of its second ``id#2``, etc.
     """
     found = database.execute(
         "SELECT name, cell FROM turns JOIN threads ON threads.id = thread "
@@ -73,7 +73,7 @@ def keys_of_cell(database: Database, cell: str) -> tuple[tuple[str, str], ...]:
 
 
 def is_live(database: Database, id_: int) -> bool:
-    """Return whether a turn stands in its thread."""
+    """Return whether a turn is in its thread now."""
     sql = "SELECT 1 FROM turns WHERE id = ? AND live = 1"
     return database.value(sql, [id_]) is not None
 
@@ -81,19 +81,7 @@ def is_live(database: Database, id_: int) -> bool:
 def page(
     database: Database, thread: str, below: int, size: int
 ) -> tuple[tuple[Turn, ...], int]:
-    """Return the last turns before a position, in order, and the position of the first.
-
-    Parameters
-    ----------
-    database
-        Where to read.
-    thread
-        The thread's name.
-    below
-        The position before which to read.
-    size
-        How many turns at most; -1 for all.
-    """
+    """Return up to `size` turns (-1: all) before a position, and where they begin."""
     thread_ = thread_id(database, thread)
     found = database.execute(
         f"SELECT position, id, sequence, {rows.COLUMNS} FROM turns "
@@ -103,8 +91,7 @@ def page(
     if not found:
         return (), 0
     found.reverse()
-    first = found[0][0]
-    return _marked(database, thread_, first, found), first
+    return _as_turns(database, thread_, found), found[0][0]
 
 
 def last(database: Database, thread: str, size: int | None) -> tuple[Turn, ...]:
@@ -114,21 +101,22 @@ def last(database: Database, thread: str, size: int | None) -> tuple[Turn, ...]:
 
 
 def by_number(database: Database, thread: str, number: int) -> tuple[Turn, int]:
-    """Return a thread's turn of that number, and its position."""
+    """Return a thread's turn with that number, and its position."""
     thread_ = thread_id(database, thread)
-    found = None
+    found = []
     if 1 <= index(number) < END:
         found = database.execute(
             f"SELECT position, id, sequence, {rows.COLUMNS} FROM turns WHERE id = "
             f"(SELECT id FROM turns WHERE {_LIVE} ORDER BY position LIMIT 1 OFFSET ?)",
             (thread_, number - 1),
-        ).fetchone()
-    if found is None:
-        turns = _how_many(count(database, thread))
+        ).fetchall()
+    if not found:
+        turns = count(database, thread)
+        has = {0: "no turns", 1: "1 turn"}.get(turns, f"{turns} turns")
         raise ConfigurationError(
-            f"thread {thread} has {turns}, there is no turn {number}"
+            f"thread {thread} has {has}, there is no turn {number}"
         )
-    return _marked(database, thread_, found[0], [found])[0], found[0]
+    return _as_turns(database, thread_, found)[0], found[0][0]
 
 
 def ids(database: Database, thread: str) -> tuple[int, ...]:
@@ -141,7 +129,7 @@ def ids(database: Database, thread: str) -> tuple[int, ...]:
 def with_ids(
     database: Database, thread: str, wanted: Iterable[int]
 ) -> tuple[Turn, ...]:
-    """Return those of a thread's turns that have one of some ids, in order."""
+    """Return a thread's turns that have one of these ids, in order."""
     thread_ = thread_id(database, thread)
     sql = f"SELECT position, id, sequence, {rows.COLUMNS} FROM turns WHERE id = ?"
     found = [
@@ -150,16 +138,16 @@ def with_ids(
         for row in database.execute(f"{sql} AND {_LIVE}", (id_, thread_))
     ]
     found.sort(key=lambda row: row[0])
-    return tuple(_marked(database, thread_, row[0], [row])[0] for row in found)
+    return tuple(_as_turns(database, thread_, [row])[0] for row in found)
 
 
 def count(database: Database, thread: str) -> int:
     """Return how many turns a thread has."""
-    return count_before(database, thread_id(database, thread), END)
+    return before(database, thread_id(database, thread), END)[0]
 
 
 def counts(database: Database, thread: str) -> Mapping[TurnStatus, int]:
-    """Return how many turns of a thread ended in which way."""
+    """Return how many turns of a thread have each status."""
     found = database.execute(
         f"SELECT status, count(*) FROM turns WHERE {_LIVE} GROUP BY status",
         [thread_id(database, thread)],
@@ -167,46 +155,41 @@ def counts(database: Database, thread: str) -> Mapping[TurnStatus, int]:
     return {**dict.fromkeys(get_args(TurnStatus), 0), **dict(found)}
 
 
-def count_outdated_by(database: Database, thread: str, of: Place) -> int:
-    """Return how many turns become outdated if one is asked again.
+def counts_around(database: Database, thread: str, of: Place) -> tuple[int, int]:
+    """Count the turns before one, and those that asking it again makes outdated.
 
-    They are those after it that are not outdated now.
+    The first are those back to the nearest that begins a new conversation; the second
+    are the turns after it that are not outdated already.
     """
-    thread_, position = thread_id(database, thread), position_of(database, thread, of)
-    latest = _latest_before(database, thread_, position + 1)
-    found = database.execute(
+    thread_ = thread_id(database, thread)
+    _, position = place_of(database, thread_, of)
+    since_start = database.value(
+        f"SELECT count(*) FROM turns WHERE {_LIVE} AND position < ? AND position >= "
+        f"coalesce((SELECT max(position) FROM turns WHERE {_LIVE} AND begins = 1"
+        " AND position < ?), 0)",
+        (thread_, position) * 2,
+    )
+    _, latest = before(database, thread_, position + 1)
+    outdated = 0
+    for (sequence,) in database.execute(
         f"SELECT sequence FROM turns WHERE {_LIVE} AND position > ? AND sequence >= ? "
         "ORDER BY position",
         (thread_, position, latest),
-    )
-    outdated = 0
-    for (sequence,) in found:
+    ):
         if sequence >= latest:
             outdated, latest = outdated + 1, sequence
-    return outdated
+    return int(since_start), outdated
 
 
-def count_since_start(database: Database, thread: str, of: Place) -> int:
-    """Count the turns before one, back to the nearest that begins anew."""
-    thread_ = thread_id(database, thread)
-    _, position = place_of(database, thread_, of)
-    start = database.value(
-        "SELECT max(position) FROM turns "
-        "WHERE thread = ? AND live = 1 AND begins = 1 AND position < ?",
-        (thread_, position),
-    )
-    found = database.value(
-        f"SELECT count(*) FROM turns WHERE {_LIVE} AND position >= ? AND position < ?",
-        (thread_, start or 0, position),
-    )
-    return int(found)
-
-
-def count_before(database: Database, thread: int, position: int) -> int:
-    """Return how many turns stand before a position."""
-    sql = f"SELECT count(*) FROM turns WHERE {_LIVE} AND position < ?"
-    (found,) = database.execute(sql, (thread, position)).fetchone()
-    return int(found)
+def before(database: Database, thread: int, position: int) -> tuple[int, int]:
+    """Return how many turns are before a position, and their greatest sequence."""
+    found: tuple[int, int] = database.execute(
+        f"SELECT (SELECT count(*) FROM turns WHERE {_LIVE} AND position < ?), coalesce("
+        f"(SELECT sequence FROM turns WHERE {_LIVE} AND position < ?"
+        " ORDER BY sequence DESC LIMIT 1), 0)",
+        (thread, position) * 2,
+    ).fetchone()
+    return found
 
 
 def list_threads(database: Database) -> tuple[ThreadInfo, ...]:
@@ -225,7 +208,7 @@ def list_threads(database: Database) -> tuple[ThreadInfo, ...]:
 
 
 def thread_names(database: Database) -> tuple[str, ...]:
-    """Return the names of :func:`list_threads`; more turns cost no more."""
+    """Return the names of :func:`list_threads`, without reading their turns."""
     found = database.execute(
         "SELECT name FROM threads WHERE notebook = ? AND EXISTS "
         "(SELECT 1 FROM turns WHERE thread = threads.id AND live = 1) ORDER BY id",
@@ -234,31 +217,18 @@ def thread_names(database: Database) -> tuple[str, ...]:
     return tuple(rows.as_text(name) for (name,) in found)
 
 
-def _marked(
-    database: Database, thread: int, first: int, found: Sequence[Sequence[Any]]
+def _as_turns(
+    database: Database, thread: int, found: Sequence[Sequence[Any]]
 ) -> tuple[Turn, ...]:
-    """Return rows as turns, numbered and marked as `marked` does a whole thread."""
-    number = count_before(database, thread, first)
-    latest = _latest_before(database, thread, first)
+    """Return successive rows, from their positions on, as numbered and marked turns.
+
+    A turn is outdated if one before it has a greater sequence number.
+    """
+    number, latest = before(database, thread, found[0][0])
     turns = []
     for _, *columns in found:
         number += 1
         sequence = columns[1]
-        outdated = sequence < latest
-        turns.append(rows.as_turn(columns, number=number, outdated=outdated))
+        turns.append(rows.as_turn(columns, number=number, outdated=sequence < latest))
         latest = max(latest, sequence)
     return tuple(turns)
-
-
-def _latest_before(database: Database, thread: int, position: int) -> int:
-    """Return the greatest sequence number before a position; 0 without turns there."""
-    found = database.execute(
-        f"SELECT sequence FROM turns WHERE {_LIVE} AND position < ? "
-        "ORDER BY sequence DESC LIMIT 1",
-        (thread, position),
-    ).fetchone()
-    return found[0] if found else 0
-
-
-def _how_many(turns: int) -> str:
-    return {0: "no turns", 1: "1 turn"}.get(turns, f"{turns} turns")

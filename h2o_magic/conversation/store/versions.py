@@ -1,8 +1,8 @@
-"""The versions of a turn: what was asked in its place before, or again since.
+"""The versions of a turn: what was asked in its place, before or since.
 
 All rows of one position in a thread are versions of one turn, of which one is live.
-Choosing one puts a copy of its row there, which names its `origin`: so that is a change
-like any other. Rows outlive the changes that took them out, the last :data:`KEPT`.
+Choosing one adds a copy of its row, with its id as `origin`: so that is a change like
+any other. The last :data:`KEPT` outlive the changes that removed them.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from h2o_magic.chat.turns import Versions
 from h2o_magic.conversation.store import rows, turns
 from h2o_magic.conversation.store.database import Database
 
-#: How many versions of a turn are kept, the chosen one among them.
+#: How many versions of a turn are kept, including the chosen one.
 KEPT = 20
 
 _ORIGIN = "coalesce(origin, id)"
 
-#: Rows that no undoing has taken away.
-_THERE = (
+#: Rows of changes that are not undone.
+_DONE = (
     "NOT EXISTS (SELECT 1 FROM changes WHERE changes.id = turns.added AND undone > 0)"
 )
 
@@ -29,13 +29,7 @@ _SLOT = "thread = ? AND position = ?"
 
 
 def of(database: Database, thread: str, number: int) -> Versions:
-    """Return the versions of a thread's turn of that number.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is none.
-    """
+    """Return the versions of a thread's turn with that number."""
     turn, position = turns.by_number(database, thread, number)
     slot = turns.thread_id(database, thread), position
     found, chosen = origins(database, *slot)
@@ -55,7 +49,7 @@ def counts(
 ) -> Mapping[int, tuple[int, int]]:
     """Return for turns with several versions, by id, which is chosen, of how many.
 
-    Those with the ids `of`, or all of the thread; few cost less.
+    All turns of the thread, or only those with the ids `of`, which costs less.
     """
     which, ids = "GROUP BY position HAVING count(*) > 1", tuple(of or ())
     if of is not None:
@@ -63,7 +57,7 @@ def counts(
     thread_ = turns.thread_id(database, thread)
     found = database.execute(
         f"SELECT position, {_ORIGIN}, live, id FROM turns WHERE thread = ? "
-        f"AND {_THERE} AND position IN (SELECT position FROM turns WHERE thread = ? "
+        f"AND {_DONE} AND position IN (SELECT position FROM turns WHERE thread = ? "
         f"{which}) ORDER BY position, 2, live",
         (thread_, thread_, *ids),
     )
@@ -82,9 +76,9 @@ def counts(
 def origins(
     database: Database, thread: int, position: int
 ) -> tuple[Sequence[int], int]:
-    """Return what tells a turn's versions apart, oldest first; and that of the live."""
+    """Return the ids of a turn's versions, oldest first, and of the live one."""
     found = database.execute(
-        f"SELECT {_ORIGIN}, live FROM turns WHERE {_SLOT} AND {_THERE}",
+        f"SELECT {_ORIGIN}, live FROM turns WHERE {_SLOT} AND {_DONE}",
         (thread, position),
     ).fetchall()
     chosen = next((origin for origin, live in found if live), 0)
@@ -93,7 +87,7 @@ def origins(
 
 def row_of(database: Database, thread: int, position: int, origin: int) -> int:
     """Return the id of a version's latest row."""
-    sql = f"SELECT max(id) FROM turns WHERE {_SLOT} AND {_ORIGIN} = ? AND {_THERE}"
+    sql = f"SELECT max(id) FROM turns WHERE {_SLOT} AND {_ORIGIN} = ? AND {_DONE}"
     return int(database.value(sql, (thread, position, origin)))
 
 
@@ -102,7 +96,7 @@ def sequence_of(
 ) -> int | None:
     """Return the sequence number that a version had, if it fits the turns after it.
 
-    It does if these were asked before it, or while it was there. Else None.
+    It does if they were asked before it, or while it was live. Else None.
     """
     sql = f"SELECT min(sequence) FROM turns WHERE {_SLOT} AND {_ORIGIN} = ?"
     sequence = int(database.value(sql, (thread, position, origin)))
@@ -117,9 +111,9 @@ def sequence_of(
 
 
 def prune(database: Database, change: int) -> None:
-    """Delete versions that a change has taken out which can no longer be taken back.
+    """Delete old versions that a change removed which can no longer be undone.
 
-    The last ones stay, each once.
+    Of the last ones, one row each is kept.
     """
     slots = database.execute(
         "SELECT DISTINCT thread, position FROM turns WHERE removed = ?", [change]

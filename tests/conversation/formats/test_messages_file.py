@@ -153,26 +153,25 @@ def test_what_later_versions_add_beside_is_passed_over() -> None:
             [ask("A?"), ask("B?")],
             (
                 "message 2: expected the assistant's answer to the message before it, "
-                "got another user message: take one of them out, or make them one"
+                "got another user message: remove one of them, or join them"
             ),
         ),
         (
             [ask("A?"), answer("B."), {"role": "tool", "content": "x"}],
             (
                 "message 3: expected role 'system', 'user' or 'assistant', got the "
-                "text 'tool': only questions and answers can be kept, take other "
-                "messages out"
+                "text 'tool': remove other messages"
             ),
         ),
         (
             [answer("B.")],
-            "message 1: expected a user message before it, got none: take it out",
+            "message 1: expected a user message before it, got none: remove it",
         ),
         (
             [ask([{"type": "image_url"}])],
             (
                 'message 1: expected parts of type "text" in "content", got the text '
-                "'image_url': only text can be kept"
+                "'image_url': remove other parts"
             ),
         ),
         (

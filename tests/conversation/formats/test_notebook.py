@@ -55,6 +55,11 @@ def test_a_cell_asks_the_question_again() -> None:
     [
         (Turn("A?", model="llama-13b"), "%%h2o"),
         (Turn("A?", model="falcon-7b"), "%%h2o --model falcon-7b"),
+        (
+            Turn("A?", model="llama-13b", facts={"model_chosen": True}),
+            "%%h2o --model llama-13b",
+        ),
+        (Turn("A?", model="llama-13b", facts={"model_chosen": False}), "%%h2o"),
         (Turn("A?", model="/my models/a.gguf"), '%%h2o --model "/my models/a.gguf"'),
         (Turn("A?", system="Be brief."), '%%h2o --system "Be brief."'),
         (

@@ -212,5 +212,5 @@ def test_facts_that_are_nested_too_deep_to_be_read_are_not_written(suffix: str) 
     facts: dict[str, Any] = {}
     for _ in range(100_000):
         facts = {"a": facts}
-    with pytest.raises(ConfigurationError, match="at most 100 lists and objects"):
+    with pytest.raises(ConfigurationError, match="at most 100 levels of nested"):
         FORMATS[suffix].write((Thread("t", (Turn("Q?", "A.", facts=facts),)),))

@@ -115,18 +115,18 @@ def test_a_file_that_ends_after_a_line_is_refused() -> None:
             read("".join(whole[:count]))
         assert str(caught.value) == (
             f"line 1: expected line 1 of {count}, got line 1 of {len(whole)}: the file "
-            "is not whole, or more than one; take another copy of it"
+            "is incomplete, or several in one; take another copy of it"
         )
 
 
 def test_a_file_that_lost_its_beginning_is_refused() -> None:
     _, *rest = write(CONVERSATION).splitlines(keepends=True)
-    with pytest.raises(ConfigurationError, match="the file is not whole"):
+    with pytest.raises(ConfigurationError, match="the file is incomplete"):
         read("".join(rest))
 
 
 def test_two_files_in_one_are_refused() -> None:
-    with pytest.raises(ConfigurationError, match="more than one"):
+    with pytest.raises(ConfigurationError, match="several in one"):
         read(write(CONVERSATION) * 2)
 
 

@@ -62,7 +62,7 @@ def test_a_turn_keeps_the_number_it_has_in_its_thread() -> None:
     [
         (Turn("A?", "B", "stopped"), "■ stopped, the answer is not whole"),
         (Turn("A?", "B", "failed"), "■ broken off, the answer is not whole"),
-        (Turn("A?", "B", "incomplete"), "■ incomplete, the answer's end was not seen"),
+        (Turn("A?", "B", "incomplete"), "■ incomplete, its end is missing"),
         (Turn("A?", "B", outdated=True), "asked before an earlier answer changed"),
         (Turn("A?", "B", begins=True), "a new conversation begins"),
         (

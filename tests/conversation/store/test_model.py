@@ -371,9 +371,9 @@ class Pair:
         follow = [] if row is None else expected[place + 1 :]
         starts = [i for i, r in enumerate(rows[:place]) if r.turn.begins]
         new = [turn for turn in follow if not turn[-1]]
-        assert self.record.count_outdated_by(name, cell) == len(new)
+        assert self.record.counts_around(name, cell)[1] == len(new)
         since = place - (starts[-1] if starts else 0)
-        assert self.record.count_since_start(name, cell) == since
+        assert self.record.counts_around(name, cell)[0] == since
 
 
 STEPS = [

@@ -11,7 +11,7 @@ import pytest
 
 from h2o_magic.chat.turns import Thread, Turn
 from h2o_magic.conversation.record import Record
-from h2o_magic.conversation.store import notebooks
+from h2o_magic.conversation.store import origins
 
 DAY = 86400.0
 
@@ -292,7 +292,7 @@ def test_a_notebook_with_turns_is_opened_without_reading_its_file(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[Path] = []
-    monkeypatch.setattr(notebooks, "cell_sources", read.append)
+    monkeypatch.setattr(origins, "cell_sources", read.append)
     store.made("a.ipynb", "loader", "asked")
     assert read == [store.folder / "a.ipynb"]
     for cell in ("loader", "asked", None):

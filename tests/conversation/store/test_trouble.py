@@ -14,10 +14,9 @@ import pytest
 
 from h2o_magic.chat.turns import Thread, Turn
 from h2o_magic.conversation.record import Record
-from h2o_magic.conversation.store import Database, salvage
+from h2o_magic.conversation.store import Database
 from h2o_magic.conversation.store import database as connection
-from h2o_magic.conversation.store.database import WRITE
-from h2o_magic.conversation.store.trouble import store_error
+from h2o_magic.conversation.store.database import WRITE, store_error
 from h2o_magic.errors import StoreError
 
 MEMORY = "It is kept in memory until the kernel ends: "
@@ -158,7 +157,7 @@ def test_a_file_that_can_only_be_read_is_taken_over(tmp_path: Path, log: bool) -
 def test_a_file_that_is_no_store_stays_as_it_is(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "store.db"
     path.write_bytes(content)
-    Told(path).check(path, "the file is damaged, or no conversation store")
+    Told(path).check(path, "the file is damaged or is not a conversation store")
     assert path.read_bytes() == content
 
 
@@ -300,7 +299,7 @@ def test_a_file_that_another_program_keeps_locked(
     told = Told(path)
     readable = mode == "NORMAL"  # the log lets others read
     assert len(told.questions()) == (3 if readable else 0)
-    told.check(path, "another program keeps the file locked")
+    told.check(path, "another program has locked the file")
     other.close()
 
 
@@ -426,10 +425,10 @@ def test_a_locked_file_is_not_erased_and_used_again_later(
         told.questions()
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    said = refused(told, path, "another program keeps the file locked")
+    said = refused(told, path, "another program has locked the file")
     assert said == (
-        f"nothing was erased from {path}: another program keeps the file locked: "
-        "end that program and restart the kernel, then erase again"
+        f"nothing was erased from {path}: another program has locked the file: "
+        "close that program and restart the kernel, then erase again"
     )
     other.close()
     assert told.lines == []
@@ -450,9 +449,9 @@ def test_a_record_in_memory_does_not_say_that_the_disk_is_clean(
     told = Told(path)
     told.ask("q")
     other.close()
-    refused(told, path, "another program keeps the file locked")
+    refused(told, path, "another program has locked the file")
     assert told.questions()[-1] == "q"
-    told.check(path, "another program keeps the file locked")
+    told.check(path, "another program has locked the file")
     record = Record(path, "notebook")
     assert record.count("main") == 3
     record.close()
@@ -515,7 +514,7 @@ def test_a_file_that_another_kernel_reads_is_said_to_be_not_yet_clean(
         told.record.reset(None, erase=True)
     assert str(caught.value) == (
         f"the turns are removed, but their text may still be in {path}: another "
-        "program keeps the file locked: end that program and restart the kernel, then "
+        "program has locked the file: close that program and restart the kernel, then "
         "erase again"
     )
     assert (told.record.path, told.questions(), told.lines) == (path, [], [])
@@ -634,7 +633,6 @@ def test_a_damaged_index_does_not_hide_rows(tmp_path: Path) -> None:
     assert told.record.turn("main", 200).question == "notebook 199"
     told.check(path, "the file is damaged")
     assert path.read_bytes() == content
-    assert salvage.__all__ == ["take_over"]
 
 
 def test_an_interrupt_leaves_no_transaction_open(tmp_path: Path) -> None:

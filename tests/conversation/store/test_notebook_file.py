@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from h2o_magic.conversation.store.notebook_file import cell_sources, could_ask
+from h2o_magic.conversation.store.origins import cell_sources, could_ask
 
 
 def test_the_cells_of_a_notebook_are_known_by_their_ids(tmp_path: Path) -> None:
