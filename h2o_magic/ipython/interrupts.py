@@ -30,4 +30,4 @@ def usage_errors() -> Iterator[None]:
     except AnswerStopped:
         raise
     except KeyboardInterrupt:
-        raise AnswerStopped("Stopped before any text came.") from None
+        raise AnswerStopped("Stopped before any text was received.") from None

@@ -16,7 +16,7 @@ _PYTHON = ("python", "python3", "py", "ipython", "ipython3")
 
 @dataclass(frozen=True, slots=True)
 class CellCode:
-    """The code of an answer that can stand in a cell."""
+    """The code of an answer that can stand in a cell, or why there is none."""
 
     blocks: tuple[CodeBlock, ...] = ()
     why_not: str = ""
@@ -28,44 +28,27 @@ class CellCode:
 
 
 def code_for_cell(answer: Answer) -> CellCode:
-    """Return the Python code of an ended answer.
+    """Return the blocks of a complete answer that are marked as Python.
 
-    Those blocks that say that they are Python; if none does, the first that says
-    nothing.
+    If none is, the first block without a language.
     """
     from h2o_magic.rendering.fences import code_blocks  # noqa: PLC0415
 
     if answer.facts.finish_reason == "length":
         return CellCode(
-            why_not="the answer was cut at its length (`--max-new-tokens N` allows "
-            "more)"
+            why_not="the answer reached its maximum length (`--max-new-tokens N` "
+            "raises it)"
         )
     blocks = [block for block in code_blocks(answer.text) if block.strip()]
     python = [block for block in blocks if block.language in _PYTHON]
     python = python or [block for block in blocks if not block.language][:1]
     if python:
         return CellCode(tuple(python))
-    return CellCode(
-        why_not=f"the answer has no code{' that says it is Python' if blocks else ''}"
-    )
+    kind = "code marked as Python" if blocks else "code"
+    return CellCode(why_not=f"the answer contains no {kind}")
 
 
-def offer(shell: InteractiveShell | None, code: str) -> None:
-    """Put code into a new cell below; it is never run.
-
-    In a terminal it fills the next prompt.
-
-    Parameters
-    ----------
-    shell
-        The running shell; without one nothing happens.
-    code
-        The cell's text.
-    """
+def insert_cell(shell: InteractiveShell | None, code: str) -> None:
+    """Put code into a new cell below, or a terminal's next prompt; it is not run."""
     if shell is not None:
         shell.set_next_input(code, replace=False)
-
-
-def where(shell: InteractiveShell | None) -> str:
-    """Return where code is offered, in words."""
-    return "in the cell below" if hasattr(shell, "kernel") else "below"

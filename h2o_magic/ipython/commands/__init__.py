@@ -1,13 +1,11 @@
-"""The subcommands of ``%h2o``: one function each, found by name."""
+"""The commands of ``%h2o``: one function each, found by name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.ipython.commands import (
-    aliases,
-    answers,
     changes,
     connect,
     files,
@@ -18,13 +16,12 @@ from h2o_magic.ipython.commands import (
     status,
     threads,
     usage,
-    weights,
 )
 from h2o_magic.ipython.commands.base import CommandContext, Subcommand
-from h2o_magic.ipython.commands.output import say
-from h2o_magic.ipython.commands.usage import Given
+from h2o_magic.ipython.commands.output import reply
+from h2o_magic.ipython.commands.usage import Arguments
 from h2o_magic.ipython.display.views import show_markdown
-from h2o_magic.ipython.options import help_rows, help_text
+from h2o_magic.ipython.options import help_rows, help_text, parse_ask
 from h2o_magic.rendering import tables
 
 _SYNONYMS = {
@@ -39,55 +36,47 @@ __all__ = ["SUBCOMMANDS", "Subcommand", "find", "run", "show_help"]
 
 
 def run(context: CommandContext, line: str) -> None:
-    """Run the subcommand that `line` begins with; without one, show help.
+    """Run the command that `line` begins with; without one, show help.
 
     Raises
     ------
     ConfigurationError
-        If there is no such subcommand, or what follows it is refused.
+        If the command is unknown, or its arguments are refused.
     """
     name, *more = line.split(maxsplit=1)[:2] or [""]
     rest = "".join(more).strip()
     command = find(name)
     if command is None:
         raise ConfigurationError(
-            f"%h2o: unknown subcommand {name!r}: {did_you_mean(name, SUBCOMMANDS)} "
-            "(to ask on a line: `%h2o ask QUESTION`)"
+            f"%h2o: unknown command {name!r}: {did_you_mean(name, SUBCOMMANDS)} "
+            "(to ask on one line: `%h2o ask QUESTION`)"
         )
     if command.free:
-        command.run(context, Given(command.name, rest))
+        command.run(context, Arguments(command.name, rest))
     elif {"-h", "--help"} & set(rest.split()):
-        say(context, f"`{_typed(command)}`: {command.help}.")
+        reply(context, f"`{_typed(command)}`: {command.help}.")
     else:
-        command.run(context, usage.read(command.name, command.usage, rest))
+        command.run(context, usage.parse(command.name, command.usage, rest))
 
 
 def find(name: str) -> Subcommand | None:
-    """Return the subcommand with this name or synonym; None if there is none."""
+    """Return the command with this name or synonym; None if there is none."""
     return SUBCOMMANDS.get(_SYNONYMS.get(name, name))
 
 
-def _ask(context: CommandContext, given: Given) -> None:
-    context.ask_line(given.rest)
+def _ask(context: CommandContext, args: Arguments) -> None:
+    context.ask(*parse_ask(args.rest))
 
 
-def _version(context: CommandContext, _: Given) -> None:
+def _version(context: CommandContext, _: Arguments) -> None:
     from importlib.metadata import version  # noqa: PLC0415
 
-    say(context, "h2o_magic {version}", version=version("h2o-magic"))
-
-
-def _panel(context: CommandContext, _: Given) -> None:
-    context.open_panel()
-
-
-def _help(context: CommandContext, _: Given) -> None:
-    show_help(context)
+    reply(context, "h2o_magic {version}", version=version("h2o-magic"))
 
 
 _GROUPS = {
-    "asking": (
-        Subcommand("ask", "[options] QUESTION", "ask on a line", _ask, free=True),
+    "questions": (
+        Subcommand("ask", "[options] QUESTION", "ask on one line", _ask, free=True),
         Subcommand(
             "retry",
             "[options]",
@@ -102,36 +91,36 @@ _GROUPS = {
             fix.fix,
             free=True,
         ),
-        Subcommand("panel", "", "a chat on the same conversation", _panel),
+        Subcommand(
+            "panel",
+            "",
+            "open a chat panel on the same conversation",
+            lambda context, _: context.open_panel(),
+        ),
     ),
-    "the conversation": (
+    "conversation": (
         Subcommand(
             "history",
             "[--thread NAME] [--last N] [--full]",
-            "the turns so far",
+            "list the turns",
             history.history,
         ),
-        Subcommand("show", "N [--thread NAME]", "one turn whole", history.show),
+        Subcommand("show", "N [--thread NAME]", "show one turn in full", history.show),
         Subcommand(
             "answers",
             "N [--use N] [--thread NAME]",
-            "what was asked and answered in a turn's place; --use: put one there",
-            answers.answers,
+            "list all questions and answers in a turn's place; --use: select one",
+            history.answers,
         ),
+        Subcommand("undo", "[--thread NAME]", "undo the last change", changes.undo),
         Subcommand(
-            "undo", "[--thread NAME]", "take the last change back", changes.undo
+            "redo", "[--thread NAME]", "redo the last undone change", changes.redo
         ),
-        Subcommand(
-            "redo",
-            "[--thread NAME]",
-            "make a change again that was taken back",
-            changes.redo,
-        ),
-        Subcommand("drop", "N [--thread NAME]", "take one turn out", changes.drop),
+        Subcommand("drop", "N [--thread NAME]", "remove one turn", changes.drop),
         Subcommand(
             "reset",
             "[--thread NAME | --all] [--erase]",
-            "forget the turns and begin anew; --erase: from the disk too",
+            "clear the turns and start over; --erase: delete them from disk, too",
             changes.reset,
         ),
         Subcommand(
@@ -147,97 +136,82 @@ _GROUPS = {
             files.import_,
         ),
     ),
-    "threads: conversations side by side": (
-        Subcommand("threads", "", "all threads of this notebook", threads.threads),
+    "threads (parallel conversations)": (
+        Subcommand("threads", "", "list the threads of this notebook", threads.threads),
         Subcommand(
             "thread",
             "[NAME]",
-            "go to a thread, old or new; without NAME: say which is current",
+            "switch to a thread, old or new; without NAME: show the current one",
             threads.thread,
         ),
         Subcommand(
             "fork",
             "NEW [--at N] [--thread NAME] [--overwrite]",
-            "copy turns 1 to N into a new thread, and go there",
+            "copy turns 1 to N to a new thread, and switch to it",
             threads.fork,
         ),
     ),
     "models, server and help": (
         Subcommand(
-            "status", "", "what runs, where, and with which settings", status.status
+            "status", "", "show server, model, settings and storage", status.status
         ),
         Subcommand(
             "connect",
             "[SERVER] [--name NAME] [--dialect DIALECT] [--key-env VAR | "
             "--key-ring SERVICE | --key-prompt] [--forget | --scan]",
-            "go to a server: its address, its name, or local; alone: list the known "
-            "ones; --scan: look for some on this machine",
+            "use another server: its address, its name, or local; without SERVER: "
+            "list the known ones; --scan: search this machine",
             connect.connect,
         ),
         Subcommand(
             "alias",
             "[NAME=MODEL]",
-            "a name of yours for a model; NAME= takes it away; alone: list them",
-            aliases.alias,
+            "define a name for a model; NAME= removes it; without: list them",
+            models.alias,
         ),
         Subcommand(
             "preset",
             "[PRESET] [--save NAME | --remove PRESET]",
-            "parameters under a name: precise, balanced, creative, yours; alone: list "
-            "them; --save: keep those in force",
+            "use named parameters: precise, balanced, creative or your own; --save: "
+            "save the current ones; without: list them",
             presets.preset,
         ),
+        Subcommand("models", "", "list the models and their weights", models.models),
+        Subcommand("pull", "MODEL", "download a model", models.pull, free=True),
         Subcommand(
-            "models", "", "the models, and which weights would answer", models.models
+            "rm", "MODEL", "remove a downloaded model", models.remove, free=True
         ),
-        Subcommand(
-            "pull", "MODEL", "download a model's real weights", weights.pull, free=True
-        ),
-        Subcommand(
-            "rm",
-            "MODEL",
-            "remove a model's downloaded weights",
-            weights.remove,
-            free=True,
-        ),
-        Subcommand("help", "", "this list, and the options of a question", _help),
-        Subcommand("version", "", "the version of this package", _version),
+        Subcommand("help", "", "show this help", lambda context, _: show_help(context)),
+        Subcommand("version", "", "show the version of this package", _version),
     ),
 }
 
-#: Every subcommand by name, in the order in which help lists them.
+#: Every command by name, in the order in which help lists them.
 SUBCOMMANDS: Mapping[str, Subcommand] = {
     command.name: command for group in _GROUPS.values() for command in group
 }
 
 
 def show_help(context: CommandContext) -> None:
-    """Show the subcommands and the options; nothing is sent."""
-    plain = "\n".join([help_text().rstrip(), *_plain_groups()]).replace("`", "")
-    show_markdown(context.shell, _help_markdown(), plain)
-
-
-def _plain_groups() -> Iterator[str]:
+    """Show the commands and the options; nothing is sent."""
+    plain = [help_text().rstrip()]
+    rows = [["`%%h2o [options]`", "ask what stands on the lines below"]]
     for title, group in _GROUPS.items():
-        yield f"\n{title}:"
+        plain.append(f"\n{title}:")
+        if title != "questions":
+            rows.append([f"**{title}**", ""])
         for command in group:
-            typed = f"  {_typed(command)}"
+            typed = _typed(command)
+            rows.append([f"`{typed}`", command.help])
             # As argparse does it: help goes below where the usage is long.
-            yield f"{typed:<29} {command.help}" if len(typed) < 29 else typed
-            if len(typed) >= 29:
-                yield f"{'':<29} {command.help}"
-
-
-def _help_markdown() -> str:
-    commands = [["`%%h2o [options]`", "ask what stands on the lines below"]]
-    for title, group in _GROUPS.items():
-        if title != "asking":
-            commands.append([f"**{title}**", ""])
-        commands += [[f"`{_typed(command)}`", command.help] for command in group]
-    return (
-        f"{tables.as_markdown(['command', 'what it does'], commands)}\n\n"
-        f"{tables.as_markdown(['option', 'meaning', 'default'], help_rows())}"
-    )
+            line = f"  {typed:<27}" if len(typed) < 27 else f"  {typed}\n{'':<29}"
+            plain.append(f"{line} {command.help}")
+    markdown = [
+        tables.as_markdown(["command", "what it does"], rows),
+        tables.as_markdown(["option", "meaning", "default"], help_rows()),
+    ]
+    text = "\n".join(plain).replace("`", "")
+    show_markdown(context.shell, "\n\n".join(markdown), text)
 
 
 def _typed(command: Subcommand) -> str:

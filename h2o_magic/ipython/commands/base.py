@@ -1,4 +1,4 @@
-"""What a subcommand can use of the notebook that it runs in."""
+"""The notebook as a command sees it, and what a command is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from h2o_magic.ipython.commands.usage import Given
+from h2o_magic.ipython.commands.usage import Arguments
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class CommandContext(Protocol):
-    """The notebook, as a subcommand sees it."""
+    """The notebook, as a command sees it."""
 
     shell: InteractiveShell | None
 
@@ -26,10 +26,7 @@ class CommandContext(Protocol):
         """The notebook's session."""
 
     def ask(self, options: AskOptions, question: str) -> Answer | None:
-        """Ask, show the answer as it comes, and return it; None for a preview."""
-
-    def ask_line(self, text: str) -> None:
-        """Ask what follows the options in `text`."""
+        """Ask, show the answer as it comes, and return it; None for help or preview."""
 
     def retry(self, options: AskOptions) -> None:
         """Ask the last question again, and show the answer."""
@@ -37,16 +34,13 @@ class CommandContext(Protocol):
     def open_panel(self) -> None:
         """Show the chat panel below the cell."""
 
-    def show_help(self) -> None:
-        """Show the subcommands and the options."""
-
 
 @dataclass(frozen=True, slots=True)
 class Subcommand:
-    """A subcommand of ``%h2o``."""
+    """A command of ``%h2o``; one that is `free` reads its line itself."""
 
     name: str
     usage: str
     help: str
-    run: Callable[[CommandContext, Given], None]
+    run: Callable[[CommandContext, Arguments], None]
     free: bool = False

@@ -25,12 +25,12 @@ class AnswerDisplay:
 
     @property
     def error(self) -> str:
-        """How a whole answer is not what it was asked to be; else empty."""
+        """Why a complete answer is not in the requested format; else empty."""
         return self._rendered.error if self._rendered else ""
 
     @property
     def code(self) -> str:
-        """The code that it offers for a cell; empty where there is none."""
+        """The code for a new cell; empty if there is none."""
         asked = self.answer.question.format == "code"
         return self._value if asked and isinstance(self._value, str) else ""
 
@@ -60,7 +60,7 @@ class AnswerDisplay:
                     view.clear()
                     raise
                 self._finish()
-                raise AnswerStopped("Stopped. The answer so far is kept.") from None
+                raise AnswerStopped("Stopped. The partial answer is kept.") from None
             except Exception as error:
                 self.problem = str(error) or type(error).__name__
                 if answer.text.strip():
@@ -71,14 +71,14 @@ class AnswerDisplay:
             self._finish()
 
     def value(self) -> object:
-        """Return the answer as a value: text that knows its facts, or a DataFrame."""
+        """Return the answer as a value: text with its facts, or a DataFrame."""
         from h2o_magic.rendering.answer_text import AnswerText  # noqa: PLC0415
 
         answer, error = self.answer, self.problem or self.error
         if not error and answer.facts.status == "stopped":
-            error = "stopped by the user: the answer is not whole"
+            error = "stopped by the user: the answer is incomplete"
             if not answer.text.strip():
-                error = "stopped by the user before any text came"
+                error = "stopped by the user before any text was received"
         text = AnswerText.of(
             answer.text,
             answer.facts,
@@ -87,7 +87,14 @@ class AnswerDisplay:
             reasoning=answer.reasoning,
         )
         if answer.question.format == "table" and self._value is not None:
-            return _data_frame(self._value, text)
+            try:
+                import pandas as pd  # noqa: PLC0415
+            except ImportError:
+                return text
+            columns, rows = self._value
+            frame = pd.DataFrame(rows, columns=columns)
+            frame.attrs["h2o_magic"] = str(text)
+            return frame
         return text
 
     @property
@@ -100,15 +107,3 @@ class AnswerDisplay:
         self._rendered = rendered = render(self.answer, self.problem)
         metadata = {"h2o_magic": self.answer.facts.as_metadata()}
         self._view.finish(rendered.data, metadata)
-
-
-def _data_frame(table: Any, text: str) -> object:
-    """Return columns and rows as a DataFrame where pandas is there, else the text."""
-    try:
-        import pandas as pd  # noqa: PLC0415
-    except ImportError:
-        return text
-    columns, rows = table
-    frame = pd.DataFrame(rows, columns=columns)
-    frame.attrs["h2o_magic"] = str(text)
-    return frame

@@ -1,9 +1,8 @@
-"""An ended answer as it is shown and as a value, by the format that was asked for."""
+"""A finished answer as it is shown and as a value, by the requested format."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +10,13 @@ from typing import Any
 from h2o_magic.conversation.answer import Answer
 from h2o_magic.errors import ConfigurationError, H2OMagicError
 from h2o_magic.ipython.next_cell import code_for_cell
+from h2o_magic.prompts.cutting import fenced
 from h2o_magic.rendering import footer, tables
 from h2o_magic.rendering.blocks import close_fence
 
 
 class AnswerError(ConfigurationError):
-    """An answer is not what it was asked to be. It is shown as it came."""
+    """An answer is not in the requested format. It is shown as it came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,90 +29,66 @@ class Rendered:
 
 
 def render(answer: Answer, problem: str = "") -> Rendered:
-    """Return how an ended answer is shown.
+    """Return how an answer that was read to its end is shown.
 
-    Parameters
-    ----------
-    answer
-        Read to its end.
-    problem
-        Why it is not whole, where it failed.
+    `problem` says why it failed, if it did.
     """
-    question, facts = answer.question, answer.facts
-    whole = facts.status == "complete" and not problem
-    special = _SPECIAL.get(_format(answer)) if whole else None
+    wanted = answer.question.format
+    if wanted == "markdown" and answer.question.schema is not None:
+        wanted = "json"
+    complete = answer.facts.status == "complete" and not problem
+    special = _SPECIAL.get(wanted) if complete else None
     if special is None:
         return Rendered(_markdown(answer.text, answer, problem))
     try:
         return special(answer.text, answer)
     except H2OMagicError as error:
-        kind = question.format if question.format != "markdown" else "json"
-        said = f"the answer is no {kind} as it was asked for: {error}"
-        return Rendered(_markdown(answer.text, answer, said), error=said)
+        kind = "JSON" if wanted == "json" else wanted
+        problem = f"the answer is not the requested {kind}: {error}"
+        return Rendered(_markdown(answer.text, answer, problem), error=problem)
 
 
-def _format(answer: Answer) -> str:
-    """Return the format in force: a schema makes JSON of what is not said."""
-    question = answer.question
-    if question.schema is not None and question.format == "markdown":
-        return "json"
-    return question.format
-
-
-def _markdown(text: str, answer: Answer, problem: str = "") -> dict[str, Any]:
-    facts = answer.facts
+def _markdown(
+    text: str, answer: Answer, problem: str = "", *, plain: str | None = None
+) -> dict[str, Any]:
+    """Return a text with its footer, as Markdown and plain (else as `plain`)."""
+    reasoning = {
+        "reasoning": answer.reasoning,
+        "reasoning_mode": answer.question.reasoning,
+    }
+    plain = text if plain is None else plain
     return {
         "text/markdown": footer.answer_markdown(
-            text,
-            facts,
-            problem,
-            reasoning=answer.reasoning,
-            reasoning_mode=answer.question.reasoning,
+            text, answer.facts, problem, **reasoning
         ),
-        "text/plain": _plain(text, answer, problem),
+        "text/plain": footer.answer_plain(plain, answer.facts, problem, **reasoning),
     }
 
 
-def _plain(text: str, answer: Answer, problem: str = "") -> str:
-    return footer.answer_plain(
-        text,
-        answer.facts,
-        problem,
-        reasoning=answer.reasoning,
-        reasoning_mode=answer.question.reasoning,
-    )
-
-
 def _as_text(text: str, answer: Answer) -> Rendered:
-    return Rendered({"text/plain": _plain(text, answer)})
+    return Rendered({"text/plain": _markdown(text, answer)["text/plain"]})
 
 
 def _as_code(text: str, answer: Answer) -> Rendered:
-    """Return the answer without the code that is offered below; all where none is."""
+    """Return the answer without the code that is put into the cell below."""
     from h2o_magic.rendering.fences import without_code  # noqa: PLC0415
 
     code = code_for_cell(answer)
     if code.blocks:
         text = without_code(text, code.blocks)
         note = "The code is in the cell below; it has not been run."
-        plain = "The code is in the next cell; it has not been run."
     else:
-        note = f"No code is offered below: {code.why_not}."
-        plain = note.replace("`", "")
-    data = _markdown(
-        "\n\n".join(filter(None, (close_fence(text), f"*{note}*"))), answer
-    )
+        note = f"No cell was added: {code.why_not}."
+    parts = filter(None, (close_fence(text), f"*{note}*"))
     # A terminal has printed all of it by then.
-    data["text/plain"] = _plain(f"{answer.text.rstrip()}\n\n{plain}", answer)
-    return Rendered(data, code.text)
+    plain = f"{answer.text.rstrip()}\n\n{note.replace('`', '')}"
+    return Rendered(_markdown("\n\n".join(parts), answer, plain=plain), code.text)
 
 
 def _as_json(text: str, answer: Answer) -> Rendered:
     value = _value(text, answer)
-    written = json.dumps(value, ensure_ascii=False, indent=2)
-    longest = max(map(len, re.findall(r"`+", written)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return Rendered(_markdown(f"{fence}json\n{written}\n{fence}", answer), value)
+    block = fenced(json.dumps(value, ensure_ascii=False, indent=2), "json")
+    return Rendered(_markdown(block, answer), value)
 
 
 def _as_table(text: str, answer: Answer) -> Rendered:
@@ -122,12 +98,10 @@ def _as_table(text: str, answer: Answer) -> Rendered:
     columns, rows = written or rows_of(_value(text, answer))
     if not columns:
         return Rendered(_markdown("(an empty table)", answer), (columns, rows))
+    head = [tables.Verbatim(column) for column in columns]
     cells = [[tables.Verbatim(_cell(cell)) for cell in row] for row in rows]
-    table = tables.as_markdown([tables.Verbatim(c) for c in columns], cells)
-    data = _markdown(table, answer)
-    plain = tables.as_text([tables.Verbatim(c) for c in columns], cells)
-    data["text/plain"] = _plain(plain, answer)
-    return Rendered(data, (columns, rows))
+    table, plain = tables.as_markdown(head, cells), tables.as_text(head, cells)
+    return Rendered(_markdown(table, answer, plain=plain), (columns, rows))
 
 
 def _as_html(text: str, answer: Answer) -> Rendered:
@@ -137,8 +111,8 @@ def _as_html(text: str, answer: Answer) -> Rendered:
     blocks = [block for block in code_blocks(text) if block.language in ("html", "")]
     html = str(blocks[0].code if blocks else text)
     thought = footer.reasoning_html(answer.reasoning, answer.question.reasoning)
-    shown = f"{thought}{sandboxed(html)}"
-    return Rendered({"text/html": shown, "text/plain": _plain(text, answer)})
+    plain = _markdown(text, answer)["text/plain"]
+    return Rendered({"text/html": f"{thought}{sandboxed(html)}", "text/plain": plain})
 
 
 def _as_math(text: str, answer: Answer) -> Rendered:
@@ -159,7 +133,7 @@ _SPECIAL: dict[str, Callable[[str, Answer], Rendered]] = {
 
 
 def _value(text: str, answer: Answer) -> object:
-    """Return the JSON value of an answer, which fits the schema."""
+    """Return the JSON value of an answer, which matches the schema."""
     from h2o_magic.rendering.json import find_json  # noqa: PLC0415
     from h2o_magic.rendering.schema import problems  # noqa: PLC0415
 
