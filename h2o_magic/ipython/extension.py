@@ -82,13 +82,12 @@ def panel() -> Panel:
     MisuseError
         If there is no notebook.
     """
-    from h2o_magic.ipython.panel_host import panel_of  # noqa: PLC0415
-
     shell: Any = get_ipython()
     if shell is None:
         raise MisuseError("a panel needs a notebook: open one in JupyterLab")
     load(shell)
-    return panel_of(shell.magics_manager.registry[H2OMagics.__name__])
+    magics: H2OMagics = shell.magics_manager.registry[H2OMagics.__name__]
+    return magics.panel()
 
 
 def _callbacks(

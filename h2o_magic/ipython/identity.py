@@ -5,7 +5,6 @@ from __future__ import annotations
 import os.path
 import threading
 import uuid
-from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
@@ -63,7 +62,8 @@ class RunningCell:
         self._request = ""
         self._id: str | None = None
         self._depth = 0  # how many cells run, one within the other
-        self._numbers: Counter[str] = Counter()
+        self._asked: set[tuple[str, str]] = set()
+        self._threads: set[str] = set()
 
     @property
     def id(self) -> str | None:
@@ -80,17 +80,13 @@ class RunningCell:
     def threads(self) -> frozenset[str]:
         """The threads that this run has used, with or without the conversation."""
         self._update()
-        return frozenset(self._numbers)
+        return frozenset(self._threads)
 
     @property
     def asked(self) -> frozenset[tuple[str, str]]:
         """Thread and key of each turn of this run."""
-        key = self.key or ""
-        return frozenset(
-            (thread, _numbered(key, number))
-            for thread, count in self._numbers.items()
-            for number in range(1, count + 1)
-        )
+        self._update()
+        return frozenset(self._asked)
 
     def next_key(self, thread: str, history: bool = True) -> str | None:
         """Return the key of the cell's next turn in a thread, numbered from the second.
@@ -98,16 +94,19 @@ class RunningCell:
         Questions from other threads of the program belong to no cell.
         """
         key = self.coming_key(thread, history)
-        if self._in_cell():
-            self._numbers[thread] += history  # 0 counts as a use of the thread, too
+        if self._is_asking():
+            self._threads.add(thread)
+        if key is not None:
+            self._asked.add((thread, key))
         return key
 
     def coming_key(self, thread: str, history: bool = True) -> str | None:
         """Return what :meth:`next_key` would, without counting a turn."""
         key = self.key
-        if key is None or not history or not self._in_cell():
+        if key is None or not history or not self._is_asking():
             return None
-        return _numbered(key, self._numbers[thread] + 1)
+        number = 1 + sum(used == thread for used, _ in self._asked)
+        return key if number == 1 else f"{key}#{number}"
 
     def begin(self, cell: str | None) -> None:
         """Note which cell starts to run, for IPython's ``pre_run_cell`` event.
@@ -121,7 +120,7 @@ class RunningCell:
         if cell is not None or not self._request:
             self._id = cell
         self._depth = 1
-        self._numbers.clear()
+        self._clear()
 
     def end(self) -> bool:
         """Note that a cell has ended; return whether it was the outermost."""
@@ -129,9 +128,13 @@ class RunningCell:
         self._depth = max(self._depth - 1, 0)
         return self._depth == 0
 
-    def _in_cell(self) -> bool:
+    def _is_asking(self) -> bool:
         main = threading.current_thread() is threading.main_thread()
         return main and self._id is not None
+
+    def _clear(self) -> None:
+        self._asked.clear()
+        self._threads.clear()
 
     def _update(self) -> None:
         """Read from the kernel's current request which cell runs."""
@@ -142,8 +145,4 @@ class RunningCell:
             cell = parent.get("metadata", {}).get("cellId")
             self._id = cell if isinstance(cell, str) else None
             self._depth = 0
-            self._numbers.clear()
-
-
-def _numbered(key: str, number: int) -> str:
-    return key if number == 1 else f"{key}#{number}"
+            self._clear()

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from h2o_magic.config import paths
-from h2o_magic.ipython.interrupts import usage_errors
+from h2o_magic.ipython.interrupts import AnswerError, usage_errors
+from h2o_magic.ipython.namespace import name_lookup
+from h2o_magic.ipython.sessions import NotebookState, welcome_line
 from h2o_magic.ipython.traits import SettingsTraits
 
 if TYPE_CHECKING:
@@ -22,10 +24,10 @@ if TYPE_CHECKING:
         InteractiveShell,
     )
 
+    from h2o_magic.chat_panel import Panel
     from h2o_magic.conversation.answer import Answer
     from h2o_magic.conversation.session import Session
     from h2o_magic.ipython.options import AskOptions
-    from h2o_magic.ipython.sessions import NotebookState
 
 
 @magics_class
@@ -59,14 +61,18 @@ class H2OMagics(SettingsTraits, Magics):
         with self.show_warnings(), usage_errors():
             welcomed = self.welcome()
             if cell is None:
-                from h2o_magic.ipython import commands  # noqa: PLC0415
-
-                commands.run(self, line)
+                self.run(line)
                 return
             from h2o_magic.ipython.options import parse_cell_line  # noqa: PLC0415
 
             # An answer that owns its cell would clear the welcome away.
             self.ask(parse_cell_line(line), cell, owns_cell=not welcomed)
+
+    def run(self, line: str) -> None:
+        """Run the command that a ``%h2o`` line begins with."""
+        from h2o_magic.ipython import commands  # noqa: PLC0415
+
+        commands.run(self, line)
 
     def ask(
         self, options: AskOptions, question: str, *, owns_cell: bool = False
@@ -84,9 +90,7 @@ class H2OMagics(SettingsTraits, Magics):
             If the user interrupts.
         """
         if options.help:
-            from h2o_magic.ipython import commands  # noqa: PLC0415
-
-            commands.show_help(self)
+            self.run("help")
             return None
         text = question if options.raw else self.expand(question)
         settings: dict[str, Any] = {
@@ -96,7 +100,12 @@ class H2OMagics(SettingsTraits, Magics):
             "schema": self._schema(options.schema),
         }
         if options.preview:
-            self._show_preview(text, settings)
+            from h2o_magic.conversation import preview_view as view  # noqa: PLC0415
+
+            preview = self.session.preview(text, **settings)
+            self._show_markdown(
+                view.preview_markdown(preview), view.preview_plain(preview)
+            )
             return None
         answer = self.session.ask(text, **settings)
         self._show(answer, options, owns_cell=owns_cell)
@@ -108,11 +117,11 @@ class H2OMagics(SettingsTraits, Magics):
 
         self._show(self.session.retry(**retry_settings(options)), options)
 
-    def open_panel(self) -> None:
-        """Show the chat panel below the cell."""
+    def panel(self) -> Panel:
+        """Return a chat panel on the notebook's conversation."""
         from h2o_magic.ipython.panel_host import panel_of  # noqa: PLC0415
 
-        panel_of(self).show()
+        return panel_of(self)
 
     def welcome(self) -> bool:
         """Say once what was restored of the conversation; return whether anything."""
@@ -126,9 +135,6 @@ class H2OMagics(SettingsTraits, Magics):
         threads = record.threads()
         if not threads:
             return False
-        from h2o_magic.ipython.display.views import show_markdown  # noqa: PLC0415
-        from h2o_magic.ipython.sessions import welcome_line  # noqa: PLC0415
-
         how, origin = record.came_from or ("", "")
         kept = None if self.settings.chosen("thread") else record.thread
         thread = str(self.settings["thread"])
@@ -142,7 +148,7 @@ class H2OMagics(SettingsTraits, Magics):
             incomplete=bool(last) and last[0].status == "incomplete",
         )
         if line:
-            show_markdown(self.shell, line, line.replace("`", ""))
+            self._show_markdown(line, line.replace("`", ""))
         return bool(line)
 
     def on_cell(self, info: ExecutionInfo) -> None:
@@ -157,33 +163,20 @@ class H2OMagics(SettingsTraits, Magics):
         if not blank and self._state.cell.end() and result.success:
             self._state.remove_stale_turns()
 
-    def _show_preview(self, text: str, settings: Mapping[str, Any]) -> None:
-        from h2o_magic.conversation import preview_view  # noqa: PLC0415
+    def _show_markdown(self, markdown: str, plain: str) -> None:
         from h2o_magic.ipython.display.views import show_markdown  # noqa: PLC0415
 
-        preview = self.session.preview(text, **settings)
-        show_markdown(
-            self.shell,
-            preview_view.preview_markdown(preview),
-            preview_view.preview_plain(preview),
-        )
+        show_markdown(self.shell, markdown, plain)
 
     def _show(
         self, answer: Answer, options: AskOptions, *, owns_cell: bool = False
     ) -> None:
         """Show an answer as it comes, and store it as a value however it ends."""
         from h2o_magic.ipython.display.answer import AnswerDisplay  # noqa: PLC0415
-        from h2o_magic.ipython.display.views import make_view  # noqa: PLC0415
-        from h2o_magic.rendering.footer import model_name  # noqa: PLC0415
 
-        model = model_name(answer.question.model)
-        view = make_view(
-            self.shell,
-            waiting=f"{model} …" if answer.question.model_chosen else "…",
-            owns_cell=owns_cell,
-            live=options.live,
+        display = AnswerDisplay(
+            answer, self.shell, owns_cell=owns_cell, live=options.live
         )
-        display = AnswerDisplay(answer, view)
         try:
             display.stream()
         finally:
@@ -193,20 +186,15 @@ class H2OMagics(SettingsTraits, Magics):
                     self.shell.user_ns[options.out] = value
                 if not options.quiet:
                     self.shell.displayhook.update_user_ns(value)  # type: ignore[no-untyped-call]
-        if display.code:
-            from h2o_magic.ipython.next_cell import insert_cell  # noqa: PLC0415
-
-            insert_cell(self.shell, display.code)
+        if display.code and self.shell is not None:
+            self.shell.set_next_input(display.code, replace=False)  # it is not run
         if display.error:
-            from h2o_magic.ipython.display.result import AnswerError  # noqa: PLC0415
-
             raise AnswerError(display.error)
 
     def expand(self, question: str, *, earlier: str = "") -> str:
         """Return a question with its names in braces replaced by their values."""
         if "{" not in question or self.shell is None:
             return question
-        from h2o_magic.ipython.namespace import name_lookup  # noqa: PLC0415
         from h2o_magic.prompts.expand import expand  # noqa: PLC0415
         from h2o_magic.prompts.values import as_prompt  # noqa: PLC0415
 

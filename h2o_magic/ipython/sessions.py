@@ -219,12 +219,8 @@ def session() -> Session:
     It is the one that the magics use: what is asked here is in their history, and what
     cells ask is in :meth:`~h2o_magic.conversation.session.Session.turns`.
     """
-    shell = None
-    if "IPython" in sys.modules:
-        from IPython.core.getipython import get_ipython  # noqa: PLC0415
-
-        shell = get_ipython()
-    return get_state(shell).session
+    ipython = sys.modules.get("IPython")
+    return get_state(ipython.get_ipython() if ipython else None).session
 
 
 def connect(

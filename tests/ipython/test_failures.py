@@ -17,7 +17,6 @@ from IPython.core.interactiveshell import (
 from h2o_magic.ipython.commands.fix import question_about
 from h2o_magic.ipython.extension import load, unload
 from h2o_magic.ipython.failures import Failure, get_failures
-from h2o_magic.ipython.next_cell import insert_cell
 from tests.shells import ipython
 
 
@@ -283,9 +282,3 @@ def test_a_value_that_cannot_be_shown_is_left_out() -> None:
 
     asked = question_about(failure_of("broken", ("broken",)), {"broken": Broken()})
     assert "`broken`: left out" in asked
-
-
-def test_the_code_fills_the_next_prompt_of_a_terminal(shell: InteractiveShell) -> None:
-    insert_cell(shell, "x = 1")
-    assert shell.rl_next_input == "x = 1"
-    insert_cell(None, "x = 1")

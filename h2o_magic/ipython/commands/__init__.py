@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import metadata
 
 from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.ipython.commands import (
@@ -54,7 +55,7 @@ def run(context: CommandContext, line: str) -> None:
     if command.free:
         command.run(context, Arguments(command.name, rest))
     elif {"-h", "--help"} & set(rest.split()):
-        reply(context, f"`{_typed(command)}`: {command.help}.")
+        reply(context, f"`{command.typed}`: {command.help}.")
     else:
         command.run(context, usage.parse(command.name, command.usage, rest))
 
@@ -64,125 +65,63 @@ def find(name: str) -> Subcommand | None:
     return SUBCOMMANDS.get(_SYNONYMS.get(name, name))
 
 
-def _ask(context: CommandContext, args: Arguments) -> None:
+def ask(context: CommandContext, args: Arguments) -> None:
+    """Ask on one line."""
     context.ask(*parse_ask(args.rest))
 
 
-def _version(context: CommandContext, _: Arguments) -> None:
-    from importlib.metadata import version  # noqa: PLC0415
+def panel(context: CommandContext, _: Arguments) -> None:
+    """Open a chat panel on the same conversation."""
+    context.panel().show()
 
-    reply(context, "h2o_magic {version}", version=version("h2o-magic"))
+
+def help_(context: CommandContext, _: Arguments) -> None:
+    """Show this help."""
+    show_help(context)
+
+
+def version(context: CommandContext, _: Arguments) -> None:
+    """Show the version of this package."""
+    reply(context, "h2o_magic {version}", version=metadata.version("h2o-magic"))
 
 
 _GROUPS = {
     "questions": (
-        Subcommand("ask", "[options] QUESTION", "ask on one line", _ask, free=True),
-        Subcommand(
-            "retry",
-            "[options]",
-            "ask the last question again, in its place",
-            changes.retry,
-            free=True,
-        ),
-        Subcommand(
-            "fix",
-            "[options]",
-            "explain the last error, and offer the corrected cell",
-            fix.fix,
-            free=True,
-        ),
-        Subcommand(
-            "panel",
-            "",
-            "open a chat panel on the same conversation",
-            lambda context, _: context.open_panel(),
-        ),
+        Subcommand("[options] QUESTION", ask, free=True),
+        Subcommand("[options]", changes.retry, free=True),
+        Subcommand("[options]", fix.fix, free=True),
+        Subcommand("", panel),
     ),
     "conversation": (
-        Subcommand(
-            "history",
-            "[--thread NAME] [--last N] [--full]",
-            "list the turns",
-            history.history,
-        ),
-        Subcommand("show", "N [--thread NAME]", "show one turn in full", history.show),
-        Subcommand(
-            "answers",
-            "N [--use N] [--thread NAME]",
-            "list all questions and answers in a turn's place; --use: select one",
-            history.answers,
-        ),
-        Subcommand("undo", "[--thread NAME]", "undo the last change", changes.undo),
-        Subcommand(
-            "redo", "[--thread NAME]", "redo the last undone change", changes.redo
-        ),
-        Subcommand("drop", "N [--thread NAME]", "remove one turn", changes.drop),
-        Subcommand(
-            "reset",
-            "[--thread NAME | --all] [--erase]",
-            "clear the turns and start over; --erase: delete them from disk, too",
-            changes.reset,
-        ),
-        Subcommand(
-            "export",
-            "FILE [--thread NAME | --all] [--overwrite]",
-            "write the turns to a .md, .json, .jsonl or .ipynb file",
-            files.export,
-        ),
-        Subcommand(
-            "import",
-            "FILE [--thread NAME]",
-            "read turns from a .json, .jsonl or .ipynb file",
-            files.import_,
-        ),
+        Subcommand("[--thread NAME] [--last N] [--full]", history.history),
+        Subcommand("N [--thread NAME]", history.show),
+        Subcommand("N [--use N] [--thread NAME]", history.answers),
+        Subcommand("[--thread NAME]", changes.undo),
+        Subcommand("[--thread NAME]", changes.redo),
+        Subcommand("N [--thread NAME]", changes.drop),
+        Subcommand("[--thread NAME | --all] [--erase]", changes.reset),
+        Subcommand("FILE [--thread NAME | --all] [--overwrite]", files.export),
+        Subcommand("FILE [--thread NAME]", files.import_),
     ),
     "threads (parallel conversations)": (
-        Subcommand("threads", "", "list the threads of this notebook", threads.threads),
-        Subcommand(
-            "thread",
-            "[NAME]",
-            "switch to a thread, old or new; without NAME: show the current one",
-            threads.thread,
-        ),
-        Subcommand(
-            "fork",
-            "NEW [--at N] [--thread NAME] [--overwrite]",
-            "copy turns 1 to N to a new thread, and switch to it",
-            threads.fork,
-        ),
+        Subcommand("", threads.threads),
+        Subcommand("[NAME]", threads.thread),
+        Subcommand("NEW [--at N] [--thread NAME] [--overwrite]", threads.fork),
     ),
     "models, server and help": (
+        Subcommand("", status.status),
         Subcommand(
-            "status", "", "show server, model, settings and storage", status.status
-        ),
-        Subcommand(
-            "connect",
             "[SERVER] [--name NAME] [--dialect DIALECT] [--key-env VAR | "
             "--key-ring SERVICE | --key-prompt] [--forget | --scan]",
-            "use another server: its address, its name, or local; without SERVER: "
-            "list the known ones; --scan: search this machine",
             connect.connect,
         ),
-        Subcommand(
-            "alias",
-            "[NAME=MODEL]",
-            "define a name for a model; NAME= removes it; without: list them",
-            models.alias,
-        ),
-        Subcommand(
-            "preset",
-            "[PRESET] [--save NAME | --remove PRESET]",
-            "use named parameters: precise, balanced, creative or your own; --save: "
-            "save the current ones; without: list them",
-            presets.preset,
-        ),
-        Subcommand("models", "", "list the models and their weights", models.models),
-        Subcommand("pull", "MODEL", "download a model", models.pull, free=True),
-        Subcommand(
-            "rm", "MODEL", "remove a downloaded model", models.remove, free=True
-        ),
-        Subcommand("help", "", "show this help", lambda context, _: show_help(context)),
-        Subcommand("version", "", "show the version of this package", _version),
+        Subcommand("[NAME=MODEL]", models.alias),
+        Subcommand("[PRESET] [--save NAME | --remove PRESET]", presets.preset),
+        Subcommand("", models.models),
+        Subcommand("MODEL", models.pull, free=True),
+        Subcommand("MODEL", models.rm, free=True),
+        Subcommand("", help_),
+        Subcommand("", version),
     ),
 }
 
@@ -201,7 +140,7 @@ def show_help(context: CommandContext) -> None:
         if title != "questions":
             rows.append([f"**{title}**", ""])
         for command in group:
-            typed = _typed(command)
+            typed = command.typed
             rows.append([f"`{typed}`", command.help])
             # As argparse does it: help goes below where the usage is long.
             line = f"  {typed:<27}" if len(typed) < 27 else f"  {typed}\n{'':<29}"
@@ -212,7 +151,3 @@ def show_help(context: CommandContext) -> None:
     ]
     text = "\n".join(plain).replace("`", "")
     show_markdown(context.shell, "\n\n".join(markdown), text)
-
-
-def _typed(command: Subcommand) -> str:
-    return f"%h2o {command.name} {command.usage}".rstrip()

@@ -11,6 +11,7 @@ from h2o_magic.ipython.commands.usage import Arguments
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from h2o_magic.chat_panel import Panel
     from h2o_magic.conversation.answer import Answer
     from h2o_magic.conversation.session import Session
     from h2o_magic.ipython.options import AskOptions
@@ -31,16 +32,29 @@ class CommandContext(Protocol):
     def retry(self, options: AskOptions) -> None:
         """Ask the last question again, and show the answer."""
 
-    def open_panel(self) -> None:
-        """Show the chat panel below the cell."""
+    def panel(self) -> Panel:
+        """Return a chat panel on the notebook's conversation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subcommand:
     """A command of ``%h2o``; one that is `free` reads its line itself."""
 
-    name: str
     usage: str
-    help: str
     run: Callable[[CommandContext, Arguments], None]
     free: bool = False
+
+    @property
+    def name(self) -> str:
+        """What is typed: the function's name."""
+        return self.run.__name__.rstrip("_")
+
+    @property
+    def help(self) -> str:
+        """What it does: the function's docstring, without its full stop."""
+        return " ".join((self.run.__doc__ or "").split()).rstrip(".")
+
+    @property
+    def typed(self) -> str:
+        """The command with its usage: ``%h2o show N [--thread NAME]``."""
+        return f"%h2o {self.name} {self.usage}".rstrip()

@@ -51,7 +51,7 @@ _MESSAGES: dict[ChangeKind, tuple[str, str]] = {
 
 
 def reset(context: CommandContext, args: Arguments) -> None:
-    """Clear a thread, or all of them."""
+    """Clear a thread and start over; --erase deletes the turns from disk, too."""
     session = context.session
     erase, everything = "--erase" in args, "--all" in args
     # What was cleared before can still be erased, under the name it had.

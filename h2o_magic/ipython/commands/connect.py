@@ -15,7 +15,10 @@ _OPTIONS = ("--name", "--dialect", "--key-env", "--key-ring", "--key-prompt")
 
 
 def connect(context: CommandContext, args: Arguments) -> None:
-    """Connect to a server, remove one, scan for some, or list the known ones."""
+    """Use another server: its address, its name, or local.
+
+    Without SERVER, list the known ones; --scan searches this machine.
+    """
     session, server = context.session, args.get("SERVER")
     _check(args, server)
     if "--scan" in args:

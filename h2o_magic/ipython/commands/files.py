@@ -13,7 +13,7 @@ from h2o_magic.ipython.commands.usage import Arguments
 
 
 def export(context: CommandContext, args: Arguments) -> None:
-    """Write a thread, or all of them, to a file."""
+    """Write turns to a .md, .json, .jsonl or .ipynb file."""
     session, path, everything = context.session, args["FILE"], "--all" in args
     name = named_thread(context, args)
     count = session.export(
@@ -26,7 +26,7 @@ def export(context: CommandContext, args: Arguments) -> None:
 
 
 def import_(context: CommandContext, args: Arguments) -> None:
-    """Read conversations from a file into threads."""
+    """Read turns from a .json, .jsonl or .ipynb file."""
     session, file = context.session, args["FILE"]
     imported = session.import_file(file, thread=args.get("--thread"))
     names = {f"name{index}": thread.name for index, thread in enumerate(imported)}

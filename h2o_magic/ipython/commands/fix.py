@@ -12,20 +12,24 @@ from h2o_magic.errors import ConfigurationError
 from h2o_magic.ipython.commands.base import CommandContext
 from h2o_magic.ipython.commands.output import reply
 from h2o_magic.ipython.commands.usage import Arguments
+from h2o_magic.ipython.display.result import code_for_cell
 from h2o_magic.ipython.failures import Failure, get_failures
 from h2o_magic.ipython.interrupts import AnswerStopped
-from h2o_magic.ipython.next_cell import code_for_cell, insert_cell
 from h2o_magic.ipython.options import AskOptions, parse_ask
 from h2o_magic.prompts.cutting import fenced
+from h2o_magic.prompts.limits import Limits
+from h2o_magic.prompts.secrets.names import holds_secret, secrecy
+from h2o_magic.prompts.secrets.scan import masked, of_environment
+from h2o_magic.prompts.values import as_prompt
 
 _QUESTION = (
     "A cell of my Jupyter notebook failed. Explain in a few sentences what went wrong, "
     "and why. Then write the whole corrected cell in one fenced block that begins with "
     "```python. Change no more than is needed."
 )
-#: Values that are described, and characters of each: they help, the error counts.
+#: Values that are described, and how much of each: they help, the error counts.
 _VALUES = 12
-_CHARACTERS = 1_500
+_LIMITS = Limits(rows=8, columns=20, cell=80, items=20, text=200, characters=1_500)
 #: Shortest text of a secret variable that is masked wherever it stands.
 _SHORTEST = 6
 
@@ -57,13 +61,14 @@ def fix(context: CommandContext, args: Arguments) -> None:
         raise AnswerStopped(f"{stopped} No corrected cell is offered.") from None
     if answer is None:
         return
-    found = code_for_cell(answer)
-    code = found.blocks[0].code.strip("\n") if found.blocks else ""
-    unchanged = code and code.strip() == failure.source.strip()
-    if why_not := "it is the same as the failed one" if unchanged else found.why_not:
+    blocks, why_not = code_for_cell(answer)
+    code = blocks[0].code.strip("\n") if blocks else ""
+    if code and code.strip() == failure.source.strip():
+        why_not = "it is the same as the failed one"
+    if why_not:
         reply(context, f"No corrected cell is offered: {why_not}.")
         return
-    insert_cell(shell, code)
+    shell.set_next_input(code, replace=False)  # it is not run
     where = "in the cell below" if hasattr(shell, "kernel") else "below"
     reply(context, f"The corrected cell is {where}; it has not been run.")
 
@@ -101,17 +106,11 @@ def _check(options: AskOptions, extra: str) -> None:
 
 def _values(failure: Failure, namespace: dict[str, Any]) -> Iterator[str]:
     """Yield a part of the question for each variable that the cell names."""
-    from h2o_magic.prompts.limits import Limits  # noqa: PLC0415
-    from h2o_magic.prompts.values import as_prompt  # noqa: PLC0415
-
-    limits = Limits(
-        rows=8, columns=20, cell=80, items=20, text=200, characters=_CHARACTERS
-    )
     names = [name for name in failure.names if name in namespace]
     for name in names[:_VALUES]:
         value = namespace[name]
         try:
-            text = as_prompt(value, name, limits=limits, environment=os.environ)
+            text = as_prompt(value, name, limits=_LIMITS, environment=os.environ)
         except ConfigurationError:
             yield f"`{name}`: left out, it may hold a secret or cannot be shown."
         else:
@@ -127,15 +126,6 @@ def _masked(text: str, namespace: dict[str, Any]) -> str:
     Those are the values of variables whose names say they are secret, and what looks
     like a secret itself.
     """
-    from h2o_magic.prompts.secrets.names import (  # noqa: PLC0415
-        holds_secret,
-        secrecy,
-    )
-    from h2o_magic.prompts.secrets.scan import (  # noqa: PLC0415
-        masked,
-        of_environment,
-    )
-
     for name, value in tuple(namespace.items()):
         secret = isinstance(value, str) and len(value) >= _SHORTEST
         if secret and secrecy(name) != "no" and holds_secret(name, value):

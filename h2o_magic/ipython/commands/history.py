@@ -26,7 +26,7 @@ _LAST = 50
 
 
 def history(context: CommandContext, args: Arguments) -> None:
-    """List the turns of a thread, or show them in full."""
+    """List the turns of a thread; --full shows them in full."""
     name = named_thread(context, args)
     turns = context.session.turns(name, last=args.number("--last") or _LAST)
     if not turns:
@@ -53,7 +53,7 @@ def show(context: CommandContext, args: Arguments) -> None:
 
 
 def answers(context: CommandContext, args: Arguments) -> None:
-    """List the versions of a turn, or select one."""
+    """List the questions and answers of a turn's place; --use selects one."""
     session, number = context.session, int(args["N"])
     name, use = named_thread(context, args), args.number("--use")
     thread = shlex.quote(name)

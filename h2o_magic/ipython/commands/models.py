@@ -12,6 +12,7 @@ from h2o_magic.errors import ConfigurationError
 from h2o_magic.ipython.commands.base import CommandContext
 from h2o_magic.ipython.commands.output import fill, reply, reply_all, show_table
 from h2o_magic.ipython.commands.usage import Arguments
+from h2o_magic.ipython.display.download import make_pull_view
 from h2o_magic.ipython.interrupts import AnswerStopped
 from h2o_magic.rendering.tables import Verbatim
 
@@ -23,7 +24,7 @@ _ALWAYS = 4  # columns that are shown even if they are empty
 
 
 def models(context: CommandContext, _: Arguments) -> None:
-    """List the models, the current one marked."""
+    """List the models and their weights."""
     session = context.session
     listed = session.listed_models()
     current = session.aliases.model(str(session.settings["model"]))
@@ -62,7 +63,7 @@ def _row(model: ModelInfo, current: str) -> list[str]:
 
 
 def alias(context: CommandContext, args: Arguments) -> None:
-    """Define an alias of a model, remove it, or list them all."""
+    """Define a name for a model; NAME= removes it; alone, list them."""
     aliases, text = context.session.aliases, args.get("NAME=MODEL")
     if text is None:
         known = aliases.all()
@@ -86,9 +87,7 @@ def alias(context: CommandContext, args: Arguments) -> None:
 
 
 def pull(context: CommandContext, args: Arguments) -> None:
-    """Download a model's weights."""
-    from h2o_magic.ipython.display.download import make_pull_view  # noqa: PLC0415
-
+    """Download a model."""
     model = _model(args)
     view = make_pull_view(context.shell, model)
     try:
@@ -97,8 +96,8 @@ def pull(context: CommandContext, args: Arguments) -> None:
         raise AnswerStopped(view.stopped()) from None
 
 
-def remove(context: CommandContext, args: Arguments) -> None:
-    """Remove a model's downloaded weights."""
+def rm(context: CommandContext, args: Arguments) -> None:
+    """Remove a downloaded model."""
     model = _model(args)
     notes: list[str] = []
     freed = context.session.remove_weights(model, notes.append)

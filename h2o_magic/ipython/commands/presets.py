@@ -12,7 +12,7 @@ from h2o_magic.rendering.tables import Verbatim
 
 
 def preset(context: CommandContext, args: Arguments) -> None:
-    """Use a preset, save one, remove one, or list them all."""
+    """Use named parameters; --save stores the current ones; alone, list them."""
     session, name = context.session, args.get("PRESET")
     saved, removed = args.get("--save"), args.get("--remove")
     if name is not None:

@@ -31,7 +31,7 @@ _UNLESS = {"context": ", unless the server reports it"}
 
 
 def status(context: CommandContext, _: Arguments) -> None:
-    """Show what runs, where, and with which settings."""
+    """Show server, model, settings and storage."""
     session = context.session
     info = session.current_model()
     counts, path = session.counts(), session.record.path

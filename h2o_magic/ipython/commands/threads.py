@@ -13,14 +13,14 @@ from h2o_magic.rendering.listing import THREAD_HEAD, thread_rows
 
 
 def threads(context: CommandContext, _: Arguments) -> None:
-    """List the threads, the current one marked."""
+    """List the threads of this notebook."""
     session = context.session
     rows = thread_rows(session.threads(), session.thread, datetime.now())
     show_table(context, THREAD_HEAD, rows)
 
 
 def thread(context: CommandContext, args: Arguments) -> None:
-    """Switch to a thread, or show which is current."""
+    """Switch to a thread, old or new; without NAME, show the current one."""
     session, name = context.session, args.get("NAME")
     if name is not None:
         session.thread = name
@@ -35,7 +35,7 @@ def thread(context: CommandContext, args: Arguments) -> None:
 
 
 def fork(context: CommandContext, args: Arguments) -> None:
-    """Copy the beginning of a thread into a new one, and switch to it."""
+    """Copy turns 1 to N to a new thread, and switch to it."""
     session, new = context.session, args["NEW"]
     source = named_thread(context, args)
     count = session.fork(

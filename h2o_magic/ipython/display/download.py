@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
+from h2o_magic.ipython.display.live import Output
 from h2o_magic.rendering.tables import literal, printable
 from h2o_magic.weights.progress import (
     Fetched,
@@ -72,8 +73,6 @@ class NotebookPull(PullView):
     """Redraws one output of the cell, which needs no widget and stays readable."""
 
     def __init__(self, model: str, clock: Callable[[], float] = time.monotonic) -> None:
-        from h2o_magic.ipython.display.live import Output  # noqa: PLC0415 - of a notebook
-
         super().__init__(model, "%h2o pull", clock)
         self._output = Output()
         self._head: tuple[str, ...] = ()

@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from h2o_magic.conversation.answer import Answer
-from h2o_magic.errors import ConfigurationError, H2OMagicError
-from h2o_magic.ipython.next_cell import code_for_cell
+from h2o_magic.errors import H2OMagicError
+from h2o_magic.ipython.interrupts import AnswerError
 from h2o_magic.prompts.cutting import fenced
 from h2o_magic.rendering import footer, tables
+from h2o_magic.rendering.answer_text import AnswerText
 from h2o_magic.rendering.blocks import close_fence
+from h2o_magic.rendering.fences import CodeBlock, code_blocks, without_code
+from h2o_magic.rendering.iframe import sandboxed
+from h2o_magic.rendering.json import find_json
+from h2o_magic.rendering.schema import problems
+from h2o_magic.rendering.table_answer import markdown_table, rows_of
 
-
-class AnswerError(ConfigurationError):
-    """An answer is not in the requested format. It is shown as it came."""
+_PYTHON = ("python", "python3", "py", "ipython", "ipython3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class Rendered:
     """What is shown at the end of an answer."""
 
     data: dict[str, Any]
-    value: object = None
+    value: Any = None
     error: str = ""
 
 
@@ -48,6 +52,32 @@ def render(answer: Answer, problem: str = "") -> Rendered:
         return Rendered(_markdown(answer.text, answer, problem), error=problem)
 
 
+def answer_value(answer: Answer, rendered: Rendered | None, problem: str) -> object:
+    """Return the answer as a value: text with its facts, or a DataFrame."""
+    error = problem or (rendered.error if rendered else "")
+    if not error and answer.facts.status == "stopped":
+        error = "stopped by the user: the answer is incomplete"
+        if not answer.text.strip():
+            error = "stopped by the user before any text was received"
+    text = AnswerText.of(
+        answer.text,
+        answer.facts,
+        answer.messages,
+        error=error,
+        reasoning=answer.reasoning,
+    )
+    if answer.question.format != "table" or rendered is None or rendered.value is None:
+        return text
+    try:
+        import pandas as pd  # noqa: PLC0415
+    except ImportError:
+        return text
+    columns, rows = rendered.value
+    frame = pd.DataFrame(rows, columns=columns)
+    frame.attrs["h2o_magic"] = str(text)
+    return frame
+
+
 def _markdown(
     text: str, answer: Answer, problem: str = "", *, plain: str | None = None
 ) -> dict[str, Any]:
@@ -69,20 +99,34 @@ def _as_text(text: str, answer: Answer) -> Rendered:
     return Rendered({"text/plain": _markdown(text, answer)["text/plain"]})
 
 
+def code_for_cell(answer: Answer) -> tuple[list[CodeBlock], str]:
+    """Return the Python blocks of a complete answer, or why there are none.
+
+    If none is marked as Python, the first block without a language counts.
+    """
+    if answer.facts.finish_reason == "length":
+        return [], (
+            "the answer reached its maximum length (`--max-new-tokens N` raises it)"
+        )
+    blocks = [block for block in code_blocks(answer.text) if block.strip()]
+    python = [block for block in blocks if block.language in _PYTHON]
+    python = python or [block for block in blocks if not block.language][:1]
+    kind = "code marked as Python" if blocks else "code"
+    return python, "" if python else f"the answer contains no {kind}"
+
+
 def _as_code(text: str, answer: Answer) -> Rendered:
     """Return the answer without the code that is put into the cell below."""
-    from h2o_magic.rendering.fences import without_code  # noqa: PLC0415
-
-    code = code_for_cell(answer)
-    if code.blocks:
-        text = without_code(text, code.blocks)
+    blocks, why_not = code_for_cell(answer)
+    note = f"No cell was added: {why_not}."
+    if blocks:
+        text = without_code(text, blocks)
         note = "The code is in the cell below; it has not been run."
-    else:
-        note = f"No cell was added: {code.why_not}."
     parts = filter(None, (close_fence(text), f"*{note}*"))
     # A terminal has printed all of it by then.
     plain = f"{answer.text.rstrip()}\n\n{note.replace('`', '')}"
-    return Rendered(_markdown("\n\n".join(parts), answer, plain=plain), code.text)
+    code = "\n\n".join(block.code.strip("\n") for block in blocks)
+    return Rendered(_markdown("\n\n".join(parts), answer, plain=plain), code)
 
 
 def _as_json(text: str, answer: Answer) -> Rendered:
@@ -92,8 +136,6 @@ def _as_json(text: str, answer: Answer) -> Rendered:
 
 
 def _as_table(text: str, answer: Answer) -> Rendered:
-    from h2o_magic.rendering.table_answer import markdown_table, rows_of  # noqa: PLC0415
-
     written = markdown_table(text) if answer.question.schema is None else None
     columns, rows = written or rows_of(_value(text, answer))
     if not columns:
@@ -105,9 +147,6 @@ def _as_table(text: str, answer: Answer) -> Rendered:
 
 
 def _as_html(text: str, answer: Answer) -> Rendered:
-    from h2o_magic.rendering.fences import code_blocks  # noqa: PLC0415
-    from h2o_magic.rendering.iframe import sandboxed  # noqa: PLC0415
-
     blocks = [block for block in code_blocks(text) if block.language in ("html", "")]
     html = str(blocks[0].code if blocks else text)
     thought = footer.reasoning_html(answer.reasoning, answer.question.reasoning)
@@ -134,9 +173,6 @@ _SPECIAL: dict[str, Callable[[str, Answer], Rendered]] = {
 
 def _value(text: str, answer: Answer) -> object:
     """Return the JSON value of an answer, which matches the schema."""
-    from h2o_magic.rendering.json import find_json  # noqa: PLC0415
-    from h2o_magic.rendering.schema import problems  # noqa: PLC0415
-
     value = find_json(text)
     schema = answer.question.schema
     found = problems(value, schema) if schema is not None else []

@@ -51,19 +51,6 @@ class AnswerView:
         """Remove everything: no text came, and none will."""
 
 
-def make_view(
-    shell: InteractiveShell | None, *, waiting: str, owns_cell: bool, live: bool = True
-) -> AnswerView:
-    """Return the view that fits the front end."""
-    if not hasattr(shell, "kernel"):
-        return TerminalView(live=live)
-    if not live:
-        return AnswerView()
-    from h2o_magic.ipython.display.live import SingleView, StreamedView  # noqa: PLC0415 - a line needs none
-
-    return StreamedView(waiting) if owns_cell else SingleView(waiting)
-
-
 #: Receives the Markdown that would be shown, where somebody else shows it.
 _receiver: ContextVar[Callable[[str], None] | None] = ContextVar(
     "receiver", default=None

@@ -14,8 +14,9 @@ import pytest
 from IPython.core.displaypub import CapturingDisplayPublisher
 
 from h2o_magic.ipython.display import pacer
+from h2o_magic.ipython.display.answer import make_view
 from h2o_magic.ipython.display.live import SingleView, StreamedView
-from h2o_magic.ipython.display.views import AnswerView, TerminalView, make_view
+from h2o_magic.ipython.display.views import AnswerView, TerminalView
 from tests.shells import ipython
 
 
