@@ -105,6 +105,8 @@ def clear_failures(shell: InteractiveShell) -> None:
 def _failure(
     shell: InteractiveShell, result: ExecutionResult, error: Exception
 ) -> Failure:
+    from h2o_magic.prompts.cutting import cut  # noqa: PLC0415 - most cells succeed
+
     source = str(getattr(result.info, "raw_cell", "") or "")
     try:
         message = _COLOUR.sub("", " ".join(str(error).split()))
@@ -112,10 +114,13 @@ def _failure(
         message = ""
     return Failure(
         number=result.execution_count,
-        source=_cut(source, _SOURCE),
+        source=cut(source, _SOURCE),
         error=type(error).__name__,
-        message=_cut(message, _MESSAGE),
-        traceback=_traceback(shell, error, frames=result.error_before_exec is None),
+        message=cut(message, _MESSAGE),
+        traceback=cut(
+            _traceback(shell, error, frames=result.error_before_exec is None),
+            _TRACEBACK,
+        ),
         names=tuple(_names_in(shell, source[:_SOURCE])),
         complete=len(source) <= _SOURCE,
     )
@@ -141,7 +146,7 @@ def _traceback(shell: InteractiveShell, error: Exception, *, frames: bool) -> st
     else:
         lines = traceback.format_exception_only(type(error), error)
     text = _COLOUR.sub("", "".join(lines)).strip()
-    return _cut(_FILE.sub(place, text), _TRACEBACK)
+    return _FILE.sub(place, text)
 
 
 def _names_in(shell: InteractiveShell, source: str) -> Iterator[str]:
@@ -167,13 +172,3 @@ def _identifiers(source: str) -> Iterator[str]:
                 before = token.string
         except (tokenize.TokenError, SyntaxError):
             continue
-
-
-def _cut(text: str, most: int) -> str:
-    """Return a text without its middle where it is too long: both ends tell most."""
-    if len(text) <= most:
-        return text
-    head = most // 3
-    tail = most - head
-    left_out = len(text) - most
-    return f"{text[:head]}\n[… {left_out:,} characters left out …]\n{text[-tail:]}"

@@ -80,14 +80,6 @@ class H2OMagics(SettingsTraits, Magics):
         """Ask `question`, show the answer as it comes, and return it.
 
         None if help or a preview was shown instead.
-
-        Raises
-        ------
-        H2OMagicError
-            If the question cannot be asked, or the answer breaks off; the partial
-            answer is shown first.
-        AnswerStopped
-            If the user interrupts.
         """
         if options.help:
             self.run("help")

@@ -122,13 +122,7 @@ def parse_ask(line: str) -> tuple[AskOptions, str]:
 
 
 def parse_words(words: Sequence[str]) -> tuple[AskOptions, list[str]]:
-    """Return the options among words, and the other words.
-
-    Raises
-    ------
-    ConfigurationError
-        If an option is unknown or its value is refused.
-    """
+    """Return the options among words, and the other words."""
     parser = _parser(*SETTINGS)
     found, rest = parser.parse_known_args(words)
     for word in rest:
@@ -175,15 +169,7 @@ def retry_settings(options: AskOptions) -> dict[str, Any]:
 
 
 def help_text(usage: str = "", *, without: Collection[str] = ()) -> str:
-    """Return the help on all options, as plain text.
-
-    Parameters
-    ----------
-    usage
-        The usage line, if not that of a cell.
-    without
-        Options to leave out, by the names of their fields.
-    """
+    """Return the help as plain text, without the options of some fields."""
     parser = _parser.__wrapped__()  # a parser of its own, which may be changed
     parser.usage = usage or parser.usage
     for action in parser._actions:

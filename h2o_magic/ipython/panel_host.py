@@ -47,21 +47,11 @@ class PanelHost:
         self._context = context
 
     def expand(self, question: str, *, earlier: str = "") -> str:
-        """Return a question with its names in braces replaced, as in a cell.
-
-        Braces that stand in `earlier`, the question before it was edited, stay.
-        """
+        """Replace names in braces as in a cell, except braces that `earlier` had."""
         return self._context.expand(question, earlier=earlier)
 
     def complete(self, before: str, after: str) -> tuple[str, list[tuple[str, str]]]:
-        """Return the word at the cursor so far, and its completions with their kinds.
-
-        Parameters
-        ----------
-        before, after
-            The text before the cursor and behind it; one that begins with ``/`` is a
-            command.
-        """
+        """Return the word at the cursor so far, and its completions with kinds."""
         shell: Any = self._context.shell
         if before.startswith("/"):
             place = Command(before[1:], after)
@@ -91,13 +81,7 @@ class PanelHost:
         return "/" not in name and nearest(name, commands.SUBCOMMANDS) is not None
 
     def ask_by_command(self, line: str) -> BackgroundAnswer | None:
-        """Ask in the background if a command asks; None if it does not.
-
-        Raises
-        ------
-        ConfigurationError
-            If there is no turn to ask again, or an option is refused.
-        """
+        """Ask in the background if a command asks; None if it does not."""
         name, _, rest = line.partition(" ")
         if name != "retry":
             return None
@@ -114,13 +98,7 @@ class PanelHost:
         return session.regenerate(number, **settings)
 
     def command(self, line: str) -> str:
-        """Run a command of ``%h2o``, and return its output as Markdown.
-
-        Raises
-        ------
-        H2OMagicError
-            If it is unknown, works only in a cell, or fails.
-        """
+        """Run a command of ``%h2o``, and return its output as Markdown."""
         name = _first_word(line)
         if name in _CELLS_ONLY:
             raise ConfigurationError(f"/{name}: {_CELLS_ONLY[name]}")

@@ -88,11 +88,7 @@ class NotebookState:
         return Presets(paths.presets_file(), self._report)
 
     def find_notebook(self) -> None:
-        """Open the notebook's own conversation, if only now the notebook is known.
-
-        A session may be created when the kernel starts, before any cell runs. The turns
-        since then are copied.
-        """
+        """Open the notebook's own conversation, if only now a cell says which it is."""
         identity, session = self._identify(), self.existing_session
         if session is None or identity is None or not self._is_temporary:
             return
@@ -170,10 +166,7 @@ class NotebookState:
         return not self._key or self._key.startswith("kernel:")
 
     def _move(self, session: Session, identity: Identity) -> tuple[ThreadInfo, ...]:
-        """Open a notebook's conversation, and add the turns asked without one.
-
-        Return the threads that it had before.
-        """
+        """Add the turns to a notebook's conversation; return its threads so far."""
         from h2o_magic.chat.turns import Thread  # noqa: PLC0415
 
         session.stop_background()  # what came of its answers is copied, too

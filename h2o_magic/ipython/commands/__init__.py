@@ -37,13 +37,7 @@ __all__ = ["SUBCOMMANDS", "Subcommand", "find", "run", "show_help"]
 
 
 def run(context: CommandContext, line: str) -> None:
-    """Run the command that `line` begins with; without one, show help.
-
-    Raises
-    ------
-    ConfigurationError
-        If the command is unknown, or its arguments are refused.
-    """
+    """Run the command that `line` begins with; without one, show help."""
     name, *more = line.split(maxsplit=1)[:2] or [""]
     rest = "".join(more).strip()
     command = find(name)

@@ -27,14 +27,8 @@ _MESSAGES: dict[ChangeKind, tuple[str, str]] = {
         "Restored the previous answer in {threads}.",
         "Restored the newer answer in {threads}.",
     ),
-    "reset": (
-        "Restored {turns} of {threads}.",
-        "Cleared {turns} of {threads} again.",
-    ),
-    "drop": (
-        "Restored {turns} of {threads}.",
-        "Removed {turns} from {threads} again.",
-    ),
+    "reset": ("Restored {turns} of {threads}.", "Cleared {turns} of {threads} again."),
+    "drop": ("Restored {turns} of {threads}.", "Removed {turns} from {threads} again."),
     "fork": (
         "Removed the copy from {threads}: {turns}.",
         "Restored the copy in {threads}: {turns}.",

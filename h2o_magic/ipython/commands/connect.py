@@ -56,9 +56,9 @@ def _check(args: Arguments, server: str | None) -> None:
         raise ConfigurationError(
             "%h2o connect: --scan searches only this machine: leave out the server"
         )
-    if server is None and args.values and "--scan" not in args:
+    if server is None and args and "--scan" not in args:
         raise ConfigurationError(
-            f"%h2o connect: expected SERVER with {next(iter(args.values))}, got "
+            f"%h2o connect: expected SERVER with {next(iter(args))}, got "
             "nothing: give an address or a known server's name"
         )
 

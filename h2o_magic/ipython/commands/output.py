@@ -42,16 +42,7 @@ def show_table(
 
 
 def fill(sentence: str, /, **texts: str) -> Both:
-    """Return a sentence as Markdown and as plain text.
-
-    Parameters
-    ----------
-    sentence
-        Markdown with places for texts in braces, also in its code. The plain form has
-        no backticks but those of the texts.
-    **texts
-        What stands in the places: names and other texts of the user, shown as they are.
-    """
+    """Return Markdown with texts in the places in braces, also as plain text."""
     shown = {name: tables.literal(text) for name, text in texts.items()}
     plain = {name: tables.one_line(text) for name, text in texts.items()}
     parts = sentence.split("`")

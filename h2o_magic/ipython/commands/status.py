@@ -24,10 +24,9 @@ if TYPE_CHECKING:
     from h2o_magic.backends.base import ModelInfo
     from h2o_magic.conversation.session import Session
 
-#: What None means, what an empty text does, and when a value applies.
+#: What None means, and what an empty text does.
 _NONE = {"max_turns": "as many as fit"}
 _EMPTY = {"system": "none", "notebook": "the notebook's own file"}
-_UNLESS = {"context": ", unless the server reports it"}
 
 
 def status(context: CommandContext, _: Arguments) -> None:
@@ -126,7 +125,8 @@ def _value(setting: Setting, value: Value | None) -> str:
     if isinstance(value, str):
         return cut(value) if value else _EMPTY.get(setting.name, "none")
     shown = f"{value:,} {setting.unit}" if setting.unit else str(value)
-    return shown + _UNLESS.get(setting.name, "")
+    reported = setting.name == "context"
+    return f"{shown}, unless the server reports it" if reported else shown
 
 
 def _notes(session: Session) -> Iterator[Both]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import reprlib
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from h2o_magic.errors import ConfigurationError, did_you_mean
@@ -22,27 +22,17 @@ _NUMBER = r"0*[1-9][0-9]{0,8}"
 _MOST = 999_999_999
 
 
-@dataclass(frozen=True, slots=True)
-class Arguments:
-    """The arguments of a command: the rest of its line, and the values in it."""
+class Arguments(dict[str, str]):
+    """The arguments of a command by name, and the rest of its line."""
 
-    command: str
-    rest: str = ""
-    values: Mapping[str, str] = field(default_factory=dict)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self.values
-
-    def __getitem__(self, name: str) -> str:
-        return self.values[name]
-
-    def get(self, name: str) -> str | None:
-        """Return a text, or None if it was left out."""
-        return self.values.get(name)
+    def __init__(self, command: str, rest: str, **values: str) -> None:
+        super().__init__(values)
+        self.command = command
+        self.rest = rest
 
     def number(self, name: str) -> int | None:
         """Return a whole number, or None if it was left out."""
-        return int(self.values[name]) if name in self.values else None
+        return int(self[name]) if name in self else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +52,6 @@ def parse(command: str, usage: str, rest: str) -> Arguments:
 
     Quotes keep a text with spaces together; a backslash stands for itself, as in paths
     on Windows.
-
-    Raises
-    ------
-    ConfigurationError
-        If something is missing, unknown or too much.
     """
     known = parse_usage(command, usage)
     values: dict[str, str] = {}
@@ -85,7 +70,7 @@ def parse(command: str, usage: str, rest: str) -> Arguments:
                 f"%h2o {command}: {' and '.join(given)} cannot be combined: use one"
             )
     values.update(_positional(known, positional))
-    return Arguments(command, rest, values)
+    return Arguments(command, rest, **values)
 
 
 def parse_usage(command: str, line: str) -> Usage:

@@ -53,10 +53,7 @@ Place = CellLine | Command | Prompt
 
 
 def place_of(text: str, line: int, column: int) -> Place | None:
-    """Return where the cursor stands; None outside ``h2o`` cells and lines.
-
-    Line and column are counted from 0, in characters.
-    """
+    """Return the cursor's place, None outside h2o; `line` and `column` from 0."""
     lines = text.split("\n")
     before, after = lines[line][:column], lines[line][column:]
     first = next((n for n, words in enumerate(lines) if words.strip()), line)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, cast
 
@@ -136,19 +136,16 @@ def _keys(typed: str, owner: object, after: str) -> list[Offer]:
     return offers
 
 
-def _keys_of(owner: object) -> Iterator[str | int]:
-    """Yield keys of a mapping, columns of a table, or the first indexes of a list."""
+def _keys_of(owner: object) -> list[str | int]:
+    """Return keys of a mapping, columns of a table, or the first indexes of a list."""
+    keys: Iterable[Any] = ()
     if isinstance(owner, dict):
-        keys = list(dict.keys(owner))
+        keys = dict.keys(owner)
     elif isinstance(owner, list | tuple):
-        keys = list(range(min(len(owner), _INDEXES)))
+        keys = range(min(len(owner), _INDEXES))
     elif _is_trusted(owner) and hasattr(owner, "columns"):
-        keys = list(owner.columns)
-    else:
-        keys = []
-    for key in keys:
-        if isinstance(key, str) or (isinstance(key, int) and not isinstance(key, bool)):
-            yield key
+        keys = owner.columns
+    return [k for k in keys if isinstance(k, str | int) and not isinstance(k, bool)]
 
 
 def _value(path: str, namespace: Mapping[str, Any]) -> object:

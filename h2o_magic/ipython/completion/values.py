@@ -159,15 +159,7 @@ def _files(begun: str, suffixes: tuple[str, ...]) -> list[Offer]:
 
 
 def models_of(server: str, connect: Callable[[], Backend | None]) -> tuple[str, ...]:
-    """Return the names of a server's models, or the known ones until it has answered.
-
-    Parameters
-    ----------
-    server
-        Its name or address; empty for the local one.
-    connect
-        Returns a backend, which is closed again; None if there is none now.
-    """
+    """Return the names of a server's models; until it answers, of the known ones."""
 
     def ask() -> list[str]:
         try:

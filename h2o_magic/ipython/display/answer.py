@@ -60,13 +60,7 @@ class AnswerDisplay:
         return value if asked and isinstance(value, str) else ""
 
     def stream(self) -> None:
-        """Show the answer as it comes, and its end, however it ends.
-
-        Raises
-        ------
-        AnswerStopped
-            If the user interrupts.
-        """
+        """Show the answer as it comes; an interrupt raises `AnswerStopped`."""
         answer, view = self._answer, self._view
         with view:
             try:

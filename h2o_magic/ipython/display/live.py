@@ -92,6 +92,10 @@ class _LiveView(AnswerView):
         """Stop drawing."""
         self._pacer.close()
 
+    def wait(self) -> None:
+        """Show the placeholder; the first text need not wait after it."""
+        self._draw()
+
     def notice(self, text: str) -> None:
         """Show what is being done in place of the placeholder; empty: that again."""
         self._placeholder = f"<sub>{literal(text) or self._waiting}</sub>"
@@ -112,10 +116,6 @@ class SingleView(_LiveView):
         super().__init__(waiting)
         self._output = Output()
         self._text = ""
-
-    def wait(self) -> None:
-        """Show the placeholder; the first text need not wait after it."""
-        self._output.draw(self._placeholder)
 
     def write(self, text: str) -> None:
         """Append text."""
@@ -151,10 +151,6 @@ class StreamedView(_LiveView):
         # a text that replaces all before it.
         self._pending: deque[tuple[bool, str]] = deque()
         self._start_over()
-
-    def wait(self) -> None:
-        """Show the placeholder; the first text need not wait after it."""
-        self._tail.draw(self._placeholder)
 
     def write(self, text: str) -> None:
         """Append text."""

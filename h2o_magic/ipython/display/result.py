@@ -33,10 +33,7 @@ class Rendered:
 
 
 def render(answer: Answer, problem: str = "") -> Rendered:
-    """Return how an answer that was read to its end is shown.
-
-    `problem` says why it failed, if it did.
-    """
+    """Return how a finished answer is shown; `problem` says why it failed."""
     wanted = answer.question.format
     if wanted == "markdown" and answer.question.schema is not None:
         wanted = "json"

@@ -209,7 +209,7 @@ def test_options_and_texts_are_read_in_any_order(
     line: str, texts: dict[str, str]
 ) -> None:
     given = parse("test", "[NEW] [--at N] [--thread NAME | --all]", line)
-    assert given.values == texts
+    assert given == texts
 
 
 @pytest.mark.parametrize("name", [n for n, c in SUBCOMMANDS.items() if not c.free])
