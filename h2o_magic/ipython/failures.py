@@ -150,7 +150,7 @@ def _traceback(shell: InteractiveShell, error: Exception, *, frames: bool) -> st
 
 
 def _names_in(shell: InteractiveShell, source: str) -> Iterator[str]:
-    """Yield the user's variables that stand in a cell, in its order."""
+    """Yield the user's variables that a cell names, in its order."""
     variables = user_names(shell)
     for name in dict.fromkeys(_identifiers(source)):
         shown = name in variables and not name.startswith("_")

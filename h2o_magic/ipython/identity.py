@@ -62,8 +62,8 @@ class RunningCell:
         self._request = ""
         self._id: str | None = None
         self._depth = 0  # how many cells run, one within the other
-        self._asked: set[tuple[str, str]] = set()
-        self._threads: set[str] = set()
+        #: Thread and key of each question of this run.
+        self._asked: set[tuple[str, str | None]] = set()
 
     @property
     def id(self) -> str | None:
@@ -80,13 +80,13 @@ class RunningCell:
     def threads(self) -> frozenset[str]:
         """The threads that this run has used, with or without the conversation."""
         self._update()
-        return frozenset(self._threads)
+        return frozenset(thread for thread, _ in self._asked)
 
     @property
     def asked(self) -> frozenset[tuple[str, str]]:
         """Thread and key of each turn of this run."""
         self._update()
-        return frozenset(self._asked)
+        return frozenset((thread, key) for thread, key in self._asked if key)
 
     def next_key(self, thread: str, history: bool = True) -> str | None:
         """Return the key of the cell's next turn in a thread, numbered from the second.
@@ -95,8 +95,6 @@ class RunningCell:
         """
         key = self.coming_key(thread, history)
         if self._is_asking():
-            self._threads.add(thread)
-        if key is not None:
             self._asked.add((thread, key))
         return key
 
@@ -105,7 +103,7 @@ class RunningCell:
         key = self.key
         if key is None or not history or not self._is_asking():
             return None
-        number = 1 + sum(used == thread for used, _ in self._asked)
+        number = 1 + sum(used == thread for used, known in self._asked if known)
         return key if number == 1 else f"{key}#{number}"
 
     def begin(self, cell: str | None) -> None:
@@ -120,7 +118,7 @@ class RunningCell:
         if cell is not None or not self._request:
             self._id = cell
         self._depth = 1
-        self._clear()
+        self._asked.clear()
 
     def end(self) -> bool:
         """Note that a cell has ended; return whether it was the outermost."""
@@ -132,10 +130,6 @@ class RunningCell:
         main = threading.current_thread() is threading.main_thread()
         return main and self._id is not None
 
-    def _clear(self) -> None:
-        self._asked.clear()
-        self._threads.clear()
-
     def _update(self) -> None:
         """Read from the kernel's current request which cell runs."""
         parent = self._get_parent() or {}
@@ -145,4 +139,4 @@ class RunningCell:
             cell = parent.get("metadata", {}).get("cellId")
             self._id = cell if isinstance(cell, str) else None
             self._depth = 0
-            self._clear()
+            self._asked.clear()

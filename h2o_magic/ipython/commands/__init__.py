@@ -128,7 +128,7 @@ SUBCOMMANDS: Mapping[str, Subcommand] = {
 def show_help(context: CommandContext) -> None:
     """Show the commands and the options; nothing is sent."""
     plain = [help_text().rstrip()]
-    rows = [["`%%h2o [options]`", "ask what stands on the lines below"]]
+    rows = [["`%%h2o [options]`", "ask the question on the lines below"]]
     for title, group in _GROUPS.items():
         plain.append(f"\n{title}:")
         if title != "questions":

@@ -90,7 +90,7 @@ def _option_or_value(
 
 
 def _awaiting(typed: Typed, options: Mapping[str, Option]) -> tuple[Option, str] | None:
-    """Return the option whose value stands at the cursor, and the value so far."""
+    """Return the option whose value is at the cursor, and the value so far."""
     name, equals, fragment = typed.fragment.partition("=")
     if equals and name in options:
         return options[name], fragment
