@@ -39,9 +39,9 @@ def history(chat: Notebook, options: str = "") -> list[list[str]]:
 
 
 def test_an_empty_conversation_has_friendly_words(chat: Notebook) -> None:
-    assert chat.run("%h2o history").markdown == "main has no turns yet: ask something."
+    assert chat.run("%h2o history").markdown == "Thread main has no turns yet."
     assert "nothing to forget" in chat.run("%h2o reset").markdown
-    assert "nothing to take back" in chat.run("%h2o undo").markdown
+    assert "Nothing to undo" in chat.run("%h2o undo").markdown
     assert "nothing to make again" in chat.run("%h2o redo").markdown
     run = chat.run("%h2o retry")
     assert run.status == "error"
@@ -109,7 +109,7 @@ def test_what_is_erased_is_gone_from_the_disk(
 ) -> None:
     answer(chat, server, "xyzzy-answer", "c1", "%%h2o\nxyzzy-question")
     assert "cannot be undone" in chat.run("%h2o reset --erase").markdown
-    assert "nothing to take back" in chat.run("%h2o undo").markdown
+    assert "Nothing to undo" in chat.run("%h2o undo").markdown
     files = [path for path in home.rglob("*") if path.is_file()]
     assert all(b"xyzzy" not in path.read_bytes() for path in files)
 
@@ -119,7 +119,7 @@ def test_a_dropped_turn_is_not_sent_until_it_is_back(
 ) -> None:
     for number in (1, 2):
         answer(chat, server, f"Answer {number}.", f"c{number}", f"%%h2o\nq{number}")
-    assert "Took turn 1 out of main: “q1”." in unescaped(
+    assert "Removed turn 1 from main: “q1”." in unescaped(
         chat.run("%h2o drop 1").markdown
     )
     answer(chat, server, "Answer 3.", "c3", "%%h2o\nq3")
@@ -274,7 +274,9 @@ def test_a_conversation_goes_through_a_file_into_a_fresh_kernel(
     answer(chat, server, "Two.", "c2", "%%h2o\nsecond")
     chat.run(f"import os; os.chdir({str(tmp_path)!r})")
     said = unescaped(chat.run("%h2o export 'my chat.json'").markdown)
-    assert re.fullmatch(r"2 turns of main in my chat\.json, \d+ (bytes|KB)\.", said)
+    assert re.fullmatch(
+        r"Exported 2 turns of main to my chat\.json, \d+ (bytes|KB)\.", said
+    )
     assert (tmp_path / "my chat.json").exists()
     before = chat.run("%h2o history").markdown
     again = chat.run("%h2o export 'my chat.json'")

@@ -85,7 +85,7 @@ def test_a_kernel_killed_while_an_answer_streams_keeps_it_as_incomplete(
     server.stopped.set()
     with running_kernel(JPY_SESSION_NAME=str(path)) as kernel:
         server.script = ["Whole"]
-        assert "`%h2o retry` asks it again" in load(kernel, server).markdown
+        assert "`%h2o retry` asks again" in load(kernel, server).markdown
         kernel.run("%h2o retry", "c3")
         assert "2 turns, 2 of them complete" in kernel.run("%h2o status").plain
 

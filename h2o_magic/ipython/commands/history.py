@@ -53,7 +53,7 @@ def show(context: CommandContext, args: Arguments) -> None:
 
 
 def answers(context: CommandContext, args: Arguments) -> None:
-    """List the questions and answers of a turn's place; --use selects one."""
+    """List the versions of a turn; --use selects one."""
     session, number = context.session, int(args["N"])
     name, use = named_thread(context, args), args.number("--use")
     thread = shlex.quote(name)
