@@ -40,9 +40,9 @@ def history(chat: Notebook, options: str = "") -> list[list[str]]:
 
 def test_an_empty_conversation_has_friendly_words(chat: Notebook) -> None:
     assert chat.run("%h2o history").markdown == "Thread main has no turns yet."
-    assert "nothing to forget" in chat.run("%h2o reset").markdown
+    assert "Nothing to clear" in chat.run("%h2o reset").markdown
     assert "Nothing to undo" in chat.run("%h2o undo").markdown
-    assert "nothing to make again" in chat.run("%h2o redo").markdown
+    assert "Nothing to redo" in chat.run("%h2o redo").markdown
     run = chat.run("%h2o retry")
     assert run.status == "error"
     assert "ask something first" in run.stderr

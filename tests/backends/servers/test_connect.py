@@ -951,7 +951,7 @@ def test_an_empty_list_of_models_is_put_into_words(bench: Bench) -> None:
         assert "it lists no model" in said
         assert "Load or pull one there first." in said
         assert bench.plain("models") == (
-            "The server lists no model: load or pull one there first."
+            "The server lists no models: load or pull one there first."
         )
         bench.session.close()
 
@@ -988,7 +988,7 @@ def test_status_says_what_counts_where_nobody_set_it_and_where_that_is_from(
         bench.session.configure(model="llama-13b")
         status = {row[0]: row[1:] for row in bench.rows("status")}
         assert status["model"] == [
-            "llama-13b, not here: SmolLM2-135M answers",
+            "llama-13b, not installed: SmolLM2-135M answers",
             "you, from Python",
         ]
         bench.session.close()
