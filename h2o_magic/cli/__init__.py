@@ -171,7 +171,7 @@ def _pull(options: argparse.Namespace) -> None:
 
     view = TerminalPull(options.name, sys.stderr, "h2o-magic pull")
     try:
-        print(pull(_whole_path(options.name), view.tell).path)  # noqa: T201
+        print(pull(_whole_path(options.name), view.update).path)  # noqa: T201
     except KeyboardInterrupt:
         raise KeyboardInterrupt(view.stopped()) from None
 

@@ -1,4 +1,4 @@
-"""Load the magics into a shell, and take them out again."""
+"""Load the magics into a shell, and remove them again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from IPython.core.inputtransformer2 import EscapedCommand
 from traitlets import TraitError
 
 from h2o_magic.errors import MisuseError
-from h2o_magic.ipython import failures, sessions
+from h2o_magic.ipython import sessions
+from h2o_magic.ipython.failures import clear_failures, get_failures
 from h2o_magic.ipython.magics import H2OMagics
 
 if TYPE_CHECKING:
@@ -29,35 +30,36 @@ def load(shell: InteractiveShell) -> None:
     if _loaded(shell) is not None:
         return
     try:
-        magics = H2OMagics(shell, current=sessions.of(shell))
+        magics = H2OMagics(shell, state=sessions.get_state(shell))
     except TraitError as error:  # a setting in ipython_config.py
         raise UsageError(" ".join(str(error).split())) from error
     shell.register_magics(magics)
-    shell.events.register("pre_run_cell", magics.on_cell)
-    shell.events.register("post_run_cell", magics.on_cell_end)
-    shell.events.register("post_run_cell", failures.of(shell).note)
-    magics.errors = failures.of(shell).tracebacks
-    shell.Completer.custom_matchers.append(completing(shell))
+    for event, callback in _callbacks(shell, magics):
+        shell.events.register(event, callback)
+    magics.errors = get_failures(shell).tracebacks
+    shell.Completer.custom_matchers.append(_matcher(shell))
     shell.input_transformers_cleanup.append(ask_without_body)
     shell.input_transformer_manager.token_transformers.append(LineWithQuestionMark)
     for problem in magics.settings.problems:
         sys.stderr.write(f"h2o_magic: {problem}\n")
-    if _in_a_cell(shell):
-        with magics.speaking():
+    # Only a cell's request tells which notebook it is; if the kernel loads the
+    # extension at its start, the first `%%h2o` does.
+    get_parent = getattr(getattr(shell, "kernel", None), "get_parent", None)
+    if get_parent is not None and get_parent():
+        with magics.show_warnings():
             magics.welcome()
 
 
 def unload(shell: InteractiveShell) -> None:
-    """Take out everything that :func:`load` put into the shell."""
+    """Remove everything that :func:`load` put into the shell."""
     magics = _loaded(shell)
     if magics is None:
         return
-    sessions.end(shell)
-    magics.leave()
-    shell.events.unregister("pre_run_cell", magics.on_cell)
-    shell.events.unregister("post_run_cell", magics.on_cell_end)
-    shell.events.unregister("post_run_cell", failures.of(shell).note)
-    failures.end(shell)
+    sessions.close(shell)
+    magics.disconnect()
+    for event, callback in _callbacks(shell, magics):
+        shell.events.unregister(event, callback)
+    clear_failures(shell)
     matchers = shell.Completer.custom_matchers
     matchers[:] = [m for m in matchers if not getattr(m, "completes_h2o", False)]
     shell.input_transformers_cleanup.remove(ask_without_body)
@@ -80,20 +82,26 @@ def panel() -> Panel:
     MisuseError
         If there is no notebook.
     """
-    from h2o_magic.ipython.panel_host import panel_of  # noqa: PLC0415
-
     shell: Any = get_ipython()
     if shell is None:
         raise MisuseError("a panel needs a notebook: open one in JupyterLab")
     load(shell)
-    return panel_of(shell.magics_manager.registry[H2OMagics.__name__])
+    magics: H2OMagics = shell.magics_manager.registry[H2OMagics.__name__]
+    return magics.panel()
 
 
-def completing(shell: InteractiveShell) -> Callable[[CompletionContext], Any]:
-    """Return the matcher that completes ``h2o`` cells and lines.
+def _callbacks(
+    shell: InteractiveShell, magics: H2OMagics
+) -> list[tuple[str, Callable[..., None]]]:
+    return [
+        ("pre_run_cell", magics.on_cell),
+        ("post_run_cell", magics.on_cell_end),
+        ("post_run_cell", get_failures(shell).note),
+    ]
 
-    What it needs is imported when the text at the cursor first names h2o.
-    """
+
+def _matcher(shell: InteractiveShell) -> Callable[[CompletionContext], Any]:
+    """Return the matcher that completes ``h2o`` cells and lines."""
 
     def complete_h2o(context: CompletionContext) -> Any:
         if "%h2o" not in context.full_text:
@@ -145,15 +153,6 @@ class LineWithQuestionMark(EscapedCommand):
             if words[:2] == ["%", "h2o"] and words[2:] and words[2].strip("?\n"):
                 return cls(line[0].start)
         return None
-
-
-def _in_a_cell(shell: InteractiveShell) -> bool:
-    """Tell whether a cell loads the extension, and not the kernel at its start.
-
-    Only a cell tells which notebook it is; otherwise the first ``%%h2o`` does.
-    """
-    get_parent = getattr(getattr(shell, "kernel", None), "get_parent", None)
-    return get_parent is not None and bool(get_parent())
 
 
 def _loaded(shell: InteractiveShell) -> H2OMagics | None:

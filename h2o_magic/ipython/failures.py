@@ -1,28 +1,61 @@
-"""The last cell that failed, as text: what ``%h2o fix`` asks about."""
+"""The last cell that failed, as text: what ``%h2o fix`` asks about.
+
+Its error, its traceback, and the user's names in it; nothing that the error refers to
+is kept alive.
+"""
 
 from __future__ import annotations
 
+import io
+import re
 import sys
+import tokenize
+import traceback
 import weakref
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from IPython.core.error import UsageError
 
 from h2o_magic.errors import H2OMagicError
+from h2o_magic.ipython.namespace import user_names
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
-    from h2o_magic.ipython.failed_cell import Failure
-
 #: How many tracebacks are kept for ``Err``.
 _KEPT = 100
+#: Characters that are kept of a traceback, of a message, and of a cell.
+_TRACEBACK = 6_000
+_MESSAGE = 500
+_SOURCE = 20_000
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_FILE = re.compile(r'File "([^"\n]+)", line')
+
+
+class Failure(NamedTuple):  # sooner made than a dataclass: `%load_ext` waits
+    """A cell that failed, as text."""
+
+    number: int | None
+    source: str
+    error: str
+    message: str
+    traceback: str
+    names: tuple[str, ...] = ()
+    complete: bool = True
+
+    @property
+    def cell(self) -> str:
+        """The cell's name: ``In[3]``."""
+        return "the cell" if self.number is None else f"In[{self.number}]"
 
 
 class Failures:
-    """What has failed in one shell.
+    """The failed cells of one shell.
 
-    An interrupt is no failure, nor is what this package itself refuses. A cell that
+    An interrupt is not a failure, nor is a usage error of this package. A cell that
     succeeds clears nothing.
     """
 
@@ -37,44 +70,105 @@ class Failures:
             self.note(before)
 
     def note(self, result: ExecutionResult) -> None:
-        """Remember a cell that failed, by IPython's ``post_run_cell`` event."""
-        shown = self._shown()
+        """Remember a cell that failed, for IPython's ``post_run_cell`` event."""
+        # A value whose repr fails makes a cell red, though the cell did not fail.
+        before, self._last_shown = self._last_shown, getattr(sys, "last_value", None)
+        shown = None if self._last_shown is before else self._last_shown
         error = result.error_before_exec or result.error_in_exec or shown
         shell = self._shell()
-        if shell is None or not isinstance(error, Exception) or _is_ours(error):
+        if shell is None or not isinstance(error, Exception):
             return
-        from h2o_magic.ipython.failed_cell import failure_of  # noqa: PLC0415 - most succeed
-
-        self.last = failure = failure_of(shell, result, error)
+        if isinstance(error, UsageError) and isinstance(error.__cause__, H2OMagicError):
+            return  # a magic of this package refused what it was given
+        self.last = failure = _failure(shell, result, error)
         if failure.number is not None:
             self.tracebacks[failure.number] = failure.traceback
             while len(self.tracebacks) > _KEPT:
                 del self.tracebacks[next(iter(self.tracebacks))]
 
-    def _shown(self) -> object:
-        """Return the error that was shown since the last call, if one was.
-
-        A value whose repr fails makes a cell red, though the cell did not fail.
-        """
-        before, self._last_shown = self._last_shown, getattr(sys, "last_value", None)
-        return None if self._last_shown is before else self._last_shown
-
 
 _failures: weakref.WeakKeyDictionary[Any, Failures] = weakref.WeakKeyDictionary()
 
 
-def of(shell: InteractiveShell) -> Failures:
-    """Return what has failed in `shell`; the first call begins to look."""
+def get_failures(shell: InteractiveShell) -> Failures:
+    """Return the failures of `shell`; the first call starts to record them."""
     if shell not in _failures:
         _failures[shell] = Failures(shell)
     return _failures[shell]
 
 
-def end(shell: InteractiveShell) -> None:
-    """Forget what has failed in `shell`."""
+def clear_failures(shell: InteractiveShell) -> None:
+    """Forget the failures of `shell`."""
     _failures.pop(shell, None)
 
 
-def _is_ours(error: Exception) -> bool:
-    """Tell whether a magic of this package refused what it was given."""
-    return isinstance(error, UsageError) and isinstance(error.__cause__, H2OMagicError)
+def _failure(
+    shell: InteractiveShell, result: ExecutionResult, error: Exception
+) -> Failure:
+    from h2o_magic.prompts.cutting import cut  # noqa: PLC0415 - most cells succeed
+
+    source = str(getattr(result.info, "raw_cell", "") or "")
+    try:
+        message = _COLOUR.sub("", " ".join(str(error).split()))
+    except Exception:  # the user's own class may fail at this, too
+        message = ""
+    return Failure(
+        number=result.execution_count,
+        source=cut(source, _SOURCE),
+        error=type(error).__name__,
+        message=cut(message, _MESSAGE),
+        traceback=cut(
+            _traceback(shell, error, frames=result.error_before_exec is None),
+            _TRACEBACK,
+        ),
+        names=tuple(_names_in(shell, source[:_SOURCE])),
+        complete=len(source) <= _SOURCE,
+    )
+
+
+def _traceback(shell: InteractiveShell, error: Exception, *, frames: bool) -> str:
+    """Return what Python would print; the shell's frames before the cell's left out."""
+
+    def cell_name(file: str) -> str | None:
+        label = shell.compile.format_code_name(file)
+        return label[1] if label else None
+
+    def place(found: re.Match[str]) -> str:
+        name = cell_name(found[1])  # the file is only the shell's
+        return f"Cell {name}, line" if name else found[0]
+
+    first: Any = error.__traceback__
+    while first is not None and not cell_name(first.tb_frame.f_code.co_filename):
+        first = first.tb_next
+    if frames and error.__traceback__ is not None:
+        first = first or error.__traceback__
+        lines = traceback.format_exception(type(error), error, first)
+    else:
+        lines = traceback.format_exception_only(type(error), error)
+    text = _COLOUR.sub("", "".join(lines)).strip()
+    return _FILE.sub(place, text)
+
+
+def _names_in(shell: InteractiveShell, source: str) -> Iterator[str]:
+    """Yield the user's variables that a cell names, in its order."""
+    variables = user_names(shell)
+    for name in dict.fromkeys(_identifiers(source)):
+        shown = name in variables and not name.startswith("_")
+        if shown and not isinstance(variables[name], ModuleType):
+            yield name
+
+
+def _identifiers(source: str) -> Iterator[str]:
+    """Yield the names in a cell that no dot stands before; the cell may be broken.
+
+    Each line is read by itself, so that one that is not Python does not spoil others.
+    """
+    for line in source.splitlines():
+        before = ""
+        try:
+            for token in tokenize.generate_tokens(io.StringIO(line.strip()).readline):
+                if token.type == tokenize.NAME and before != ".":
+                    yield token.string
+                before = token.string
+        except (tokenize.TokenError, SyntaxError):
+            continue

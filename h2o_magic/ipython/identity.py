@@ -1,15 +1,17 @@
-"""Which notebook a process works for, read from what its front end says."""
+"""Which notebook a process works for, and which of its cells is running."""
 
 from __future__ import annotations
 
 import os.path
-from collections.abc import Mapping
+import threading
+import uuid
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Identity(NamedTuple):  # sooner made than a dataclass: `%load_ext` waits
-    """What a conversation is kept under."""
+    """The key that a conversation is stored under."""
 
     key: str
     file: Path | None = None
@@ -28,29 +30,113 @@ def identify(
     if name:
         return Identity(f"name:{name}")
     path = namespace.get("__vsc_ipynb_file__")
-    if isinstance(path, str) and path:
-        return _of_file(path, cell)
-    path = environ.get("JPY_SESSION_NAME", "")
-    # A console's session has a title, without a suffix, in the place of a path.
-    if cell is not None and PurePath(path).suffix:
-        return _of_file(path, cell)
-    if connection_file:
-        return Identity(f"kernel:{PurePath(connection_file).stem}")
-    return None
+    if not (isinstance(path, str) and path):
+        path = environ.get("JPY_SESSION_NAME", "")
+        # A console's session has a title, without a suffix, in the place of a path.
+        if cell is None or not PurePath(path).suffix:
+            stem = PurePath(connection_file).stem
+            return Identity(f"kernel:{stem}") if stem else None
+    lasting = None if _is_temporary(cell) else cell
+    if not os.path.isabs(path):
+        return Identity(f"file:{path}", cell=lasting)
+    path = os.path.normpath(path)
+    return Identity(f"file:{path}", Path(path), lasting)
 
 
 def cell_key(cell: str | None, kernel: str) -> str | None:
     """Return the key of a cell's turns."""
-    return f"{cell}@{kernel}" if _is_passing(cell) else cell
+    return f"{cell}@{kernel}" if _is_temporary(cell) else cell
 
 
-def _of_file(path: str, cell: str | None) -> Identity:
-    lasting = None if _is_passing(cell) else cell
-    if not os.path.isabs(path):
-        return Identity(f"file:{path}", cell=lasting)
-    whole = os.path.normpath(path)
-    return Identity(f"file:{whole}", Path(whole), lasting)
-
-
-def _is_passing(cell: str | None) -> bool:
+def _is_temporary(cell: str | None) -> bool:
     return cell is not None and cell.startswith("vscode-notebook-cell:")
+
+
+class RunningCell:
+    """The cell that runs in a shell, and the turns that it has asked for."""
+
+    def __init__(self, shell: Any) -> None:
+        kernel = getattr(shell, "kernel", None)
+        self._get_parent: Callable[[], Any] = getattr(kernel, "get_parent", dict)
+        self._kernel = uuid.uuid4().hex
+        self._request = ""
+        self._id: str | None = None
+        self._depth = 0  # how many cells run, one within the other
+        #: Thread and key of each question of this run.
+        self._asked: set[tuple[str, str | None]] = set()
+
+    @property
+    def id(self) -> str | None:
+        """The id that the front end gave; None where it gives none."""
+        self._update()
+        return self._id
+
+    @property
+    def key(self) -> str | None:
+        """The key of the cell's first turn in a thread; None without an id."""
+        return cell_key(self.id, self._kernel)
+
+    @property
+    def threads(self) -> frozenset[str]:
+        """The threads that this run has used, with or without the conversation."""
+        self._update()
+        return frozenset(thread for thread, _ in self._asked)
+
+    @property
+    def asked(self) -> frozenset[tuple[str, str]]:
+        """Thread and key of each turn of this run."""
+        self._update()
+        return frozenset((thread, key) for thread, key in self._asked if key)
+
+    def next_key(self, thread: str, history: bool = True) -> str | None:
+        """Return the key of the cell's next turn in a thread, numbered from the second.
+
+        Questions from other threads of the program belong to no cell.
+        """
+        key = self.coming_key(thread, history)
+        if self._is_asking():
+            self._asked.add((thread, key))
+        return key
+
+    def coming_key(self, thread: str, history: bool = True) -> str | None:
+        """Return what :meth:`next_key` would, without counting a turn."""
+        key = self.key
+        if key is None or not history or not self._is_asking():
+            return None
+        number = 1 + sum(used == thread for used, known in self._asked if known)
+        return key if number == 1 else f"{key}#{number}"
+
+    def begin(self, cell: str | None) -> None:
+        """Note which cell starts to run, for IPython's ``pre_run_cell`` event.
+
+        A cell that runs within another, by ``run_cell`` or ``%run``, is a part of it.
+        """
+        self._update()
+        self._depth += 1
+        if self._depth > 1 and self._request and cell is None:
+            return
+        if cell is not None or not self._request:
+            self._id = cell
+        self._depth = 1
+        self._asked.clear()
+
+    def end(self) -> bool:
+        """Note that a cell has ended; return whether it was the outermost."""
+        self._update()
+        self._depth = max(self._depth - 1, 0)
+        return self._depth == 0
+
+    def _is_asking(self) -> bool:
+        main = threading.current_thread() is threading.main_thread()
+        return main and self._id is not None
+
+    def _update(self) -> None:
+        """Read from the kernel's current request which cell runs."""
+        parent = self._get_parent() or {}
+        request = parent.get("header", {}).get("msg_id", "")
+        if request != self._request:
+            self._request = request
+            cell = parent.get("metadata", {}).get("cellId")
+            self._id = cell if isinstance(cell, str) else None
+            self._depth = 0
+            self._asked.clear()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from IPython.core.error import UsageError
 
-from h2o_magic.errors import H2OMagicError
+from h2o_magic.errors import ConfigurationError, H2OMagicError
 
 
 class AnswerStopped(KeyboardInterrupt):
@@ -15,6 +15,10 @@ class AnswerStopped(KeyboardInterrupt):
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]
+
+
+class AnswerError(ConfigurationError):
+    """An answer is not in the requested format. It is shown as it came."""
 
 
 @contextmanager
@@ -30,4 +34,4 @@ def usage_errors() -> Iterator[None]:
     except AnswerStopped:
         raise
     except KeyboardInterrupt:
-        raise AnswerStopped("Stopped before any text came.") from None
+        raise AnswerStopped("Stopped before any text was received.") from None

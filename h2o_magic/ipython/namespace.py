@@ -7,41 +7,50 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 # ``user_ns_hidden`` knows more: also what the user's own startup files have made.
-_OWN = re.compile(
+_RESERVED = re.compile(
     r"In|Out|_{1,3}|_i{1,3}|_i?\d+|_[ido]h|_exit_code|get_ipython|exit|quit|open"
     r"|__builtins?__|__name__|__doc__|__package__|__loader__|__spec__|__session__"
 )
 
 
-def owned_by_shell(name: str) -> bool:
-    """Return whether IPython itself keeps something under a name."""
-    return _OWN.fullmatch(name) is not None
+def is_ipython_name(name: str) -> bool:
+    """Return whether IPython itself uses a name."""
+    return _RESERVED.fullmatch(name) is not None
 
 
-def is_the_shells(shell: Any, name: str) -> bool:
-    """Return whether a name of the user's still stands for what IPython put there."""
+def is_ipython_value(shell: Any, name: str) -> bool:
+    """Return whether a name still has the value that IPython gave it."""
     hidden: Mapping[str, object] = getattr(shell, "user_ns_hidden", {})
     return (
-        owned_by_shell(name)
+        is_ipython_name(name)
         and name in hidden
         and hidden[name] is shell.user_ns.get(name, hidden)
     )
 
 
-def names_of(
+def user_names(shell: Any) -> dict[str, Any]:
+    """Return the user's variables, without what IPython put there."""
+    return {
+        name: value
+        for name, value in tuple(shell.user_ns.items())
+        if isinstance(name, str) and not is_ipython_value(shell, name)
+    }
+
+
+def name_lookup(
     shell: Any, errors: Mapping[int, str] | None = None
 ) -> Callable[[str], object]:
-    """Return the lookup of a shell's names; it raises ``KeyError`` for others.
+    """Return the lookup of a prompt's names; it raises ``KeyError`` for others.
 
-    What the shell itself has put there (``exit``, ``get_ipython``) is no name of a
-    prompt, nor is what Python has built in: a prompt may well say ``{id}``.
+    Python's builtins and IPython's own (``exit``, ``get_ipython``) are not names of a
+    prompt, which may well say ``{id}``.
     """
 
     def lookup(name: str) -> object:
         if name == "Err" and name not in shell.user_ns:
             return errors or {}
         value = shell.user_ns[name]
-        if name not in ("In", "Out", "_") and is_the_shells(shell, name):
+        if name not in ("In", "Out", "_") and is_ipython_value(shell, name):
             raise KeyError(name)
         return value
 

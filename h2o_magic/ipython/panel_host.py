@@ -1,4 +1,4 @@
-"""The notebook around a chat panel: its names, and its subcommands."""
+"""The notebook around a chat panel: its names, and its commands."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from h2o_magic.ipython import commands
 from h2o_magic.ipython.commands.base import CommandContext
 from h2o_magic.ipython.completion import lines, names
 from h2o_magic.ipython.completion.cursor import Command, Prompt
-from h2o_magic.ipython.completion.values import Values, visible
-from h2o_magic.ipython.display.views import shown_by
+from h2o_magic.ipython.completion.values import Values
+from h2o_magic.ipython.display.views import capture_markdown
+from h2o_magic.ipython.namespace import user_names
 from h2o_magic.ipython.options import parse_ask, retry_settings
 
 #: What only a cell can do, and why.
 _CELLS_ONLY = {
-    "panel": "this is the panel",
-    "pull": "a download shows in a cell how far it is: run `%h2o pull MODEL` there",
-    "fix": "the corrected cell comes below the one that asks: run `%h2o fix` there",
-    "ask": "ask here without a command",
+    "panel": "the panel is already open",
+    "pull": "only a cell can show a download's progress: run `%h2o pull MODEL` there",
+    "fix": "the corrected cell is inserted below a cell: run `%h2o fix` in one",
+    "ask": "type the question without a command",
 }
 
 
 class HostContext(CommandContext, Protocol):
     """What the host of a panel needs of the magics."""
 
-    def expanded(self, question: str, *, earlier: str = "") -> str:
-        """Return a question with its names in braces as text."""
+    def expand(self, question: str, *, earlier: str = "") -> str:
+        """Return a question with its names in braces replaced by their values."""
 
 
 def panel_of(context: HostContext) -> Panel:
@@ -46,41 +47,31 @@ class PanelHost:
         self._context = context
 
     def expand(self, question: str, *, earlier: str = "") -> str:
-        """Return a question with its names in braces as text, as in a cell.
-
-        What stands in braces in `earlier`, the question before it was edited, stays.
-        """
-        return self._context.expanded(question, earlier=earlier)
+        """Replace names in braces as in a cell, except braces that `earlier` had."""
+        return self._context.expand(question, earlier=earlier)
 
     def complete(self, before: str, after: str) -> tuple[str, list[tuple[str, str]]]:
-        """Return what of a word stands before the cursor, and what it may become.
-
-        Parameters
-        ----------
-        before, after
-            The text before the cursor and behind it. One that begins with ``/`` is a
-            subcommand.
-        """
+        """Return the word at the cursor so far, and its completions with kinds."""
         shell: Any = self._context.shell
         if before.startswith("/"):
             place = Command(before[1:], after)
             fragment, offers = lines.on_command(place, Values(shell))
             offers = sorted(o for o in offers if o.text not in _CELLS_ONLY)
         else:
-            fragment, offers = names.in_braces(Prompt(before, after), visible(shell))
+            fragment, offers = names.in_braces(Prompt(before, after), user_names(shell))
         return fragment, [(offer.text, offer.kind) for offer in offers]
 
     def choices(self, setting: str) -> list[str]:
-        """Return the values of a setting that are known: of model, server or thread."""
+        """Return the known values of a setting: of model, server or thread."""
         values = Values(self._context.shell)
         if setting == "server":
             offers = values.of_place("SERVER", "", "connect")
         else:
-            offers = values.of_option((), SETTINGS[setting], "NAME", "")
+            offers = values.of_option("NAME", "", SETTINGS[setting])
         return [offer.text for offer in offers]
 
     def is_command(self, line: str) -> bool:
-        """Return whether a line begins with a subcommand, or with one mistyped.
+        """Return whether a line begins with a command, or with one mistyped.
 
         A path such as ``usr/bin/python`` does not.
         """
@@ -90,13 +81,7 @@ class PanelHost:
         return "/" not in name and nearest(name, commands.SUBCOMMANDS) is not None
 
     def ask_by_command(self, line: str) -> BackgroundAnswer | None:
-        """Ask what a subcommand asks in the background; None if it asks nothing.
-
-        Raises
-        ------
-        ConfigurationError
-            If there is no turn to ask again, or an option is refused.
-        """
+        """Ask in the background if a command asks; None if it does not."""
         name, _, rest = line.partition(" ")
         if name != "retry":
             return None
@@ -109,30 +94,24 @@ class PanelHost:
         session = self._context.session
         number = len(session.turns(settings.get("thread")))
         if not number:
-            raise ConfigurationError("there is no turn to ask again: ask something")
+            raise ConfigurationError("there is no turn to retry: ask a question first")
         return session.regenerate(number, **settings)
 
     def command(self, line: str) -> str:
-        """Run a subcommand of ``%h2o``, and return what it says, as Markdown.
-
-        Raises
-        ------
-        H2OMagicError
-            If there is none, it is one of a cell, or it fails.
-        """
+        """Run a command of ``%h2o``, and return its output as Markdown."""
         name = _first_word(line)
         if name in _CELLS_ONLY:
             raise ConfigurationError(f"/{name}: {_CELLS_ONLY[name]}")
         if commands.find(name) is None:
             hint = did_you_mean(name, commands.SUBCOMMANDS)
             raise ConfigurationError(
-                f"/{name}: no such command: {hint} "
-                "(to ask it as a question, put a space before it)"
+                f"/{name}: unknown command: {hint} "
+                "(to send it as a question, put a space before it)"
             )
-        said: list[str] = []
-        with shown_by(said.append):
+        outputs: list[str] = []
+        with capture_markdown(outputs.append):
             commands.run(self._context, line)
-        return "\n\n".join(said)
+        return "\n\n".join(outputs)
 
 
 def _first_word(line: str) -> str:

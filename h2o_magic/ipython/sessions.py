@@ -7,14 +7,15 @@ import os
 import sys
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from h2o_magic.config import paths
+from h2o_magic.config.definitions import MAIN
 from h2o_magic.config.settings import Settings
-from h2o_magic.ipython.cells import RunningCell
-from h2o_magic.ipython.identity import Identity, identify
+from h2o_magic.ipython.identity import Identity, RunningCell, identify
 
 if TYPE_CHECKING:
     from h2o_magic.backends.servers.connecting import Connected
@@ -26,26 +27,26 @@ if TYPE_CHECKING:
     from h2o_magic.conversation.session import Session
 
 
-class Current:
-    """What one notebook has one of: its settings, and its session."""
+class NotebookState:
+    """What one notebook has one of: its settings, its running cell, its session."""
 
     def __init__(self, shell: Any = None) -> None:
         self.settings = Settings(os.environ)
         self.cell = RunningCell(shell)
-        self.say: Callable[[str], None] = _warn
+        self.warn: Callable[[str], None] = _warn
+        self.existing_session: Session | None = None
         self._shell = shell
         self._key = ""
         self._record: Record | None = None
-        self._session: Session | None = None
         self.settings.watch(self._on_setting)
 
     @property
     def session(self) -> Session:
-        """The session; it is made when it is first needed."""
-        if self._session is None:
+        """The session; it is created when it is first needed."""
+        if self.existing_session is None:
             from h2o_magic.conversation.session import Session  # noqa: PLC0415
 
-            self._session = Session(
+            self.existing_session = Session(
                 record=self.record,
                 settings=self.settings,
                 servers=lambda: self.servers,
@@ -54,20 +55,20 @@ class Current:
                 cells=self.cell.next_key,
                 coming_cells=self.cell.coming_key,
             )
-        return self._session
+        return self.existing_session
 
     @property
     def record(self) -> Record:
-        """Where the notebook's turns are kept; to look there needs no session."""
-        if self._session is not None:
-            return self._session.record
+        """The notebook's stored turns; they can be read without a session."""
+        if self.existing_session is not None:
+            return self.existing_session.record
         if self._record is None:
-            self._record = self._record_of(self._identify())
+            self._record = self._open_record(self._identify())
         return self._record
 
     @cached_property
     def servers(self) -> Servers:
-        """The user's servers, and the keys that this kernel was told."""
+        """The user's servers, and the keys typed into this kernel."""
         from h2o_magic.backends.servers.servers import Servers  # noqa: PLC0415
 
         return Servers.of_user(self._report)
@@ -86,63 +87,50 @@ class Current:
 
         return Presets(paths.presets_file(), self._report)
 
-    @property
-    def made(self) -> Session | None:
-        """The session if it is made, for those who do not need it."""
-        return self._session
-
-    def settle(self) -> None:
-        """Go to the notebook's own conversation, if only now the notebook is known.
-
-        A session may be made when the kernel starts, before any cell runs. What was
-        asked since comes along.
-        """
-        identity = self._identify()
-        session = self._session
-        if session is None or identity is None or not self._passes:
+    def find_notebook(self) -> None:
+        """Open the notebook's own conversation, if only now a cell says which it is."""
+        identity, session = self._identify(), self.existing_session
+        if session is None or identity is None or not self._is_temporary:
             return
         if identity.key != self._key:
             self._move(session, identity)
 
-    def take_out_what_is_not_asked_any_more(self) -> None:
-        """Take out the turns of the cell that has run which it no longer asks for.
+    def remove_stale_turns(self) -> None:
+        """Remove the turns of the cell that has run which it no longer asks for.
 
         It was edited: it asks less in a thread than it did. A thread in which it has
         not asked keeps its turns: they may be another's, copied by a fork or from a
         file. A cell that asks nothing at all keeps them as a deleted one does.
         """
-        key, threads = self.cell.key, self.cell.threads
-        if self._session is None or key is None or not threads:
+        session = self.existing_session
+        key, threads, asked = self.cell.key, self.cell.threads, self.cell.asked
+        if session is None or key is None or not threads:
             return
-        asked, record = self.cell.asked, self._session.record
-        for thread, old in record.keys_of_cell(key):
+        for thread, old in session.record.keys_of_cell(key):
             if thread in threads and (thread, old) not in asked:
-                record.drop_cell(thread, old)
-                self._session.changed(thread)
+                session.record.drop_cell(thread, old)
+                session.changed(thread)
 
     def close(self) -> None:
-        """Give back what the session holds; the settings stay."""
-        session, self._session = self._session, None
+        """Release what the session holds; the settings stay."""
+        session, self.existing_session = self.existing_session, None
         record, self._record = self._record, None
-        if session is not None:
-            session.close()
-        elif record is not None:
-            record.close()
+        if (held := session or record) is not None:
+            held.close()
 
     def _identify(self) -> Identity | None:
         kernel = getattr(self._shell, "kernel", None)
+        parent = getattr(kernel, "parent", None)
         return identify(
             name=str(self.settings["notebook"]),
             # Programs started from a notebook inherit its variables: a kernel counts.
             environ=os.environ if kernel is not None else {},
             namespace=getattr(self._shell, "user_ns", {}),
             cell=self.cell.id,
-            connection_file=getattr(
-                getattr(kernel, "parent", None), "connection_file", ""
-            ),
+            connection_file=getattr(parent, "connection_file", ""),
         )
 
-    def _record_of(self, identity: Identity | None) -> Record:
+    def _open_record(self, identity: Identity | None) -> Record:
         from h2o_magic.conversation.record import Record  # noqa: PLC0415
 
         self._key = identity.key if identity else ""
@@ -157,71 +145,65 @@ class Current:
         )
 
     def _report(self, line: str) -> None:
-        self.say(line)  # who says it may change
+        self.warn(line)  # which may be replaced later
 
     def _on_setting(self, name: str) -> None:
-        if name != "notebook" or (self._session is None and self._record is None):
+        if name != "notebook" or (self.existing_session or self._record) is None:
             return
-        session = self.session
-        from h2o_magic.ipython.welcome import welcome  # noqa: PLC0415
-
-        identity = self._identify()
-        if identity is not None and self._passes:
-            back = self._move(session, identity)
+        session, identity = self.session, self._identify()
+        if identity is not None and self._is_temporary:
+            restored = self._move(session, identity)
         else:
             session.stop_background()
-            session.record = self._record_of(identity)
-            back = session.threads()
-        if line := welcome(back, current=session.thread):
-            self.say(line.replace("`", ""))
+            session.record = self._open_record(identity)
+            restored = session.threads()
+        if line := welcome_line(restored, current=session.thread):
+            self.warn(line.replace("`", ""))
 
     @property
-    def _passes(self) -> bool:
+    def _is_temporary(self) -> bool:
         """Whether the conversation belongs to no notebook, and so does not last."""
         return not self._key or self._key.startswith("kernel:")
 
     def _move(self, session: Session, identity: Identity) -> tuple[ThreadInfo, ...]:
-        """Go to a notebook's conversation, with what was asked without one.
-
-        Return the threads that it had before.
-        """
+        """Add the turns to a notebook's conversation; return its threads so far."""
         from h2o_magic.chat.turns import Thread  # noqa: PLC0415
 
-        session.stop_background()  # what came of its answers comes along
+        session.stop_background()  # what came of its answers is copied, too
         asked = [Thread(t.name, session.turns(t.name)) for t in session.threads()]
-        session.record = self._record_of(identity)
-        back = session.threads()
+        session.record = self._open_record(identity)
+        restored = session.threads()
         session.record.add(asked)
         session.changed(None)
-        return back
+        return restored
 
 
-_current: weakref.WeakKeyDictionary[Any, Current] = weakref.WeakKeyDictionary()
-_without_shell: list[Current] = []
+_states: weakref.WeakKeyDictionary[Any, NotebookState] = weakref.WeakKeyDictionary()
+_without_shell: list[NotebookState] = []
 
 
-def of(shell: Any) -> Current:
-    """Return what belongs to `shell`; None stands for a program without one."""
+def get_state(shell: Any) -> NotebookState:
+    """Return the state of a shell's notebook; None stands for a plain program."""
     if shell is None:
         if not _without_shell:
-            _without_shell.append(Current())
+            _without_shell.append(NotebookState())
         return _without_shell[0]
-    if shell not in _current:
-        _current[shell] = Current(shell)
-    return _current[shell]
+    if shell not in _states:
+        _states[shell] = NotebookState(shell)
+    return _states[shell]
 
 
-def end(shell: Any) -> None:
-    """Give back what belongs to `shell`; its settings stay."""
-    if shell in _current:
-        _current[shell].close()
+def close(shell: Any) -> None:
+    """Release what a shell's session holds; its settings stay."""
+    if shell in _states:
+        _states[shell].close()
 
 
 @atexit.register
-def _end_all() -> None:
+def _close_all() -> None:
     """Close the files: closed, a store is one file, which can be copied."""
-    for found in [*_current.values(), *_without_shell]:
-        found.close()
+    for state in [*_states.values(), *_without_shell]:
+        state.close()
 
 
 def session() -> Session:
@@ -230,12 +212,8 @@ def session() -> Session:
     It is the one that the magics use: what is asked here is in their history, and what
     cells ask is in :meth:`~h2o_magic.conversation.session.Session.turns`.
     """
-    shell = None
-    if "IPython" in sys.modules:
-        from IPython.core.getipython import get_ipython  # noqa: PLC0415
-
-        shell = get_ipython()
-    return of(shell).session
+    ipython = sys.modules.get("IPython")
+    return get_state(ipython.get_ipython() if ipython else None).session
 
 
 def connect(
@@ -247,7 +225,7 @@ def connect(
     key_ring: str = "",
     key_prompt: bool = False,
 ) -> Connected:
-    """Let another server answer in the running notebook, and keep it under a name.
+    """Use another server in the running notebook, and save it under a name.
 
     The parameters, and the errors that are raised, are those of
     :meth:`~h2o_magic.conversation.session.Session.connect`.
@@ -260,6 +238,32 @@ def connect(
         key_ring=key_ring,
         key_prompt=key_prompt,
     )
+
+
+def welcome_line(
+    threads: Sequence[ThreadInfo],
+    *,
+    current: str = MAIN,
+    copied_from: str = "",
+    incomplete: bool = False,
+) -> str:
+    """Return one line about a restored conversation; empty if there are no turns."""
+    count = sum(thread.turns for thread in threads)
+    if not count:
+        return ""
+    line = f"Restored {count:,} {'turn' if count == 1 else 'turns'} "
+    if copied_from:
+        line += f"copied from `{PurePath(copied_from).name}`"
+    else:
+        line += "of this notebook's conversation"
+    line += f" in {len(threads)} threads" if len(threads) > 1 else ""
+    line += f"; the current thread is `{current}`. " if current != MAIN else ". "
+    if incomplete:
+        line += (
+            "The last answer is incomplete, unless another kernel is still writing it: "
+            "`%h2o retry` asks again. "
+        )
+    return f"{line}`%h2o history` lists them, `%h2o reset` clears them."
 
 
 def _warn(line: str) -> None:

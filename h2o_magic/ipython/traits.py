@@ -17,14 +17,13 @@ from h2o_magic.config.setting import Setting
 from h2o_magic.config.settings import Settings, find_setting
 from h2o_magic.errors import ConfigurationError
 
-#: Where values come from that are in force when the magics are made.
+#: The origins of values: before the magics are made, and later.
 _FILE = "ipython_config.py"
-#: Where values come from that are set later.
 _CONFIG = "%config"
 
 
 class _Checked:
-    """What a trait does that stands for a setting: it checks, and passes on."""
+    """A trait that stands for a setting: it checks, and passes values on."""
 
     name: str
 
@@ -32,7 +31,7 @@ class _Checked:
         return _check(obj, self.name, value)
 
     def from_string(self, text: str) -> object:
-        """Return what a text of IPython's own command line stands for."""
+        """Return the value of a text on IPython's own command line."""
         return SETTINGS[self.name].parse(text)
 
     def from_string_list(self, texts: list[str]) -> object:
@@ -45,53 +44,48 @@ class _Checked:
         obj.settings.set(self.name, getattr(obj, self.name), obj._source)
 
 
-def _like(base: type) -> Any:
-    """Return a type of trait that checks; help shows the name, so it is the same."""
-    return type(base.__name__, (_Checked, base), {})
-
-
-_TYPES = {
-    str: _like(traitlets.Unicode),
-    bool: _like(traitlets.Bool),
-    int: _like(traitlets.Int),
-    float: _like(traitlets.Float),
-    tuple: _like(traitlets.List),
-    dict: _like(traitlets.Dict),
+_BASES: dict[type, type] = {
+    str: traitlets.Unicode,
+    bool: traitlets.Bool,
+    int: traitlets.Int,
+    float: traitlets.Float,
+    tuple: traitlets.List,
+    dict: traitlets.Dict,
+}
+# Help shows a type's name, so that of the base is kept.
+_TYPES: dict[type, Any] = {
+    kind: type(base.__name__, (_Checked, base), {}) for kind, base in _BASES.items()
+}
+#: How an environment variable is written, where that is not obvious.
+_FORM: dict[type, str] = {
+    tuple: " (a JSON list, or one text)",
+    dict: " (a JSON object)",
 }
 
 
-#: How a variable of the environment is written, where that is not obvious.
-_HOW: dict[type, str] = {tuple: " (a JSON list, or one text)", dict: " (a JSON object)"}
-
-
 def _trait(setting: Setting) -> Any:
-    trait = _TYPES[setting.kind](
-        default_value=setting.default, allow_none=setting.optional, help=_help(setting)
-    )
-    return trait.tag(config=True)
-
-
-def _help(setting: Setting) -> str:
-    how = _HOW.get(setting.kind, "")
     parts = [
         setting.help,
         f"Unit: {setting.unit}." if setting.unit else "",
-        "None: the model's own." if setting.name in CHAT_PARAMETERS else "",
+        "None: the model's own value." if setting.name in CHAT_PARAMETERS else "",
         f"Default: {setting.default!r}.",
-        f"Environment: {setting.variable}{how}.",
+        f"Environment: {setting.variable}{_FORM.get(setting.kind, '')}.",
     ]
-    return " ".join(filter(None, parts))
+    return _TYPES[setting.kind](
+        default_value=setting.default,
+        allow_none=setting.optional,
+        help=" ".join(filter(None, parts)),
+    ).tag(config=True)
 
 
 class SettingsTraits(Configurable):
-    """The settings as traits of the magics, one for each, made from the table.
+    """The settings as traits of the magics, each kept equal to its setting.
 
-    A trait that changes changes its setting, and the other way round. A value that is
-    refused raises ``TraitError`` with one line, and nothing changes.
+    An invalid value raises ``TraitError`` with one line, and nothing changes.
     """
 
     settings: Settings
-    _source: str  # where a value comes from that a trait is given now
+    _source: str  # the origin of the values that traits are given now
 
     # At class scope this is the class's own namespace: a trait for each setting.
     locals().update({name: _trait(setting) for name, setting in SETTINGS.items()})
@@ -102,9 +96,9 @@ class SettingsTraits(Configurable):
         for name in SETTINGS:
             if settings[name] != SETTINGS[name].default:  # a trait has the same
                 self._follow(name)
-        _refuse_lists_to_come(type(self).__name__, getattr(shell, "config", {}))
+        _refuse_list_changes(type(self).__name__, getattr(shell, "config", {}))
         try:
-            with self._given_by(_FILE):
+            with self._values_from(_FILE):
                 super().__init__(shell, **kwargs)  # type: ignore[call-arg]
         except TraitError:
             # IPython's Magics enter themselves there before they read the values.
@@ -114,15 +108,15 @@ class SettingsTraits(Configurable):
         settings.watch(self._follow)
 
     def update_config(self, config: Config) -> None:
-        """Take the values that ``%config`` gives; all of them, or none."""
+        """Apply the values of ``%config``; all of them, or none."""
         given = config.get(type(self).__name__, Config())
         try:
             checked = {
                 name: _check(self, name, given[name], now=True) for name in given
             }
         except TraitError:
-            # The shell gets the same object next, keeps what is in it, and would hand
-            # the refused value out again when the extension is loaded anew.
+            # The shell keeps this object, and would pass the invalid value on when the
+            # extension is loaded again.
             given.clear()
             raise
         # The base class may first load the old configuration again, over what was set
@@ -130,26 +124,20 @@ class SettingsTraits(Configurable):
         for name, value in checked.items():
             setattr(self, name, value)
 
-    def refuse(self, name: str, value: object) -> None:
-        """Refuse what ``%config`` gives, if it has the right form but cannot be now.
+    def check_now(self, name: str, value: object) -> None:
+        """Raise ``ConfigurationError`` if a valid value cannot be used at present."""
 
-        Raises
-        ------
-        ConfigurationError
-            If it is so.
-        """
-
-    def leave(self) -> None:
-        """Follow the settings no longer."""
+    def disconnect(self) -> None:
+        """Stop following the settings."""
         self.settings.unwatch(self._follow)
 
     def _follow(self, name: str) -> None:
-        """Take a setting's value and leave its origin as it is."""
-        with self._given_by(self.settings.origin(name)):
+        """Take a setting's value, and leave its origin as it is."""
+        with self._values_from(self.settings.origin(name)):
             self.set_trait(name, self.settings[name])
 
     @contextmanager
-    def _given_by(self, origin: str) -> Iterator[None]:
+    def _values_from(self, origin: str) -> Iterator[None]:
         before, self._source = self._source, origin
         try:
             yield
@@ -163,20 +151,17 @@ def _check(
     try:
         checked = find_setting(name).check(value)
         if now:
-            owner.refuse(name, checked)
+            owner.check_now(name, checked)
         return checked
     except ConfigurationError as error:
         raise TraitError(f"{type(owner).__name__}.{name}: {error}") from error
 
 
-def _refuse_lists_to_come(owner: str, config: Mapping[str, Any]) -> None:
-    """Refuse ``c.H2OMagics.stop.append(...)``, which would be left out silently.
-
-    traitlets adds such items to the value before, and that is None, not a list.
-    """
+def _refuse_list_changes(owner: str, config: Mapping[str, Any]) -> None:
+    """Refuse ``c.H2OMagics.stop.append(...)``: traitlets would ignore it silently."""
     for name, value in config.get(owner, {}).items():
         if isinstance(value, LazyConfigValue) and value.to_dict():
             raise TraitError(
-                f"{owner}.{name}: expected a value, got items to add to one: "
-                f"write `c.{owner}.{name} = [...]`"
+                f"{owner}.{name}: expected a value, got items to add to a list: "
+                f"use `c.{owner}.{name} = [...]`"
             )

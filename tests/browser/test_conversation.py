@@ -159,7 +159,7 @@ def test_a_copied_notebook_has_a_copy_of_the_conversation(
     call(lab, "POST", "contents", {"copy_from": "template.ipynb"})
     notebook = open_cleared(open_notebook, "template-Copy1.ipynb")
     notebook.run_to_end(0)
-    expect(notebook.output(0)).to_contain_text("2 turns came along from template.ipynb")
+    expect(notebook.output(0)).to_contain_text("2 turns copied from template.ipynb")
     notebook.screenshot("conversation-copied")
     notebook.run_again(2)
     press(notebook, 2, "b")

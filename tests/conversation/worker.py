@@ -19,7 +19,7 @@ from typing import Any
 from h2o_magic.backends.base import ChatRequest, ModelInfo
 from h2o_magic.chat.events import Event, Finished, TextDelta
 from h2o_magic.errors import BackendError, ConfigurationError
-from h2o_magic.ipython.sessions import Current
+from h2o_magic.ipython.sessions import NotebookState
 
 
 @dataclass
@@ -66,8 +66,8 @@ class Kernel:
             kernel=SimpleNamespace(get_parent=lambda: self.request),
             user_ns={"__vsc_ipynb_file__": "/home/ann/chat.ipynb"},
         )
-        self.current = Current(shell)
-        self.current.say = self.troubles.append
+        self.current = NotebookState(shell)
+        self.current.warn = self.troubles.append
         self.session = self.current.session
         self.session.backend = self.backend
 
@@ -90,7 +90,7 @@ class Kernel:
             for question, answer, thread, history in asked
         ]
         if self.current.cell.end():
-            self.current.take_out_what_is_not_asked_any_more()
+            self.current.remove_stale_turns()
         self.request = {}
         return sent
 

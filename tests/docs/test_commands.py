@@ -45,7 +45,7 @@ from h2o_magic.config.settings import Settings
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.ipython.commands import SUBCOMMANDS, find
-from h2o_magic.ipython.commands.usage import read, take_apart
+from h2o_magic.ipython.commands.usage import parse, parse_usage
 from h2o_magic.ipython.magics import H2OMagics
 from h2o_magic.ipython.options import help_rows, parse_cell_line
 from h2o_magic.rendering.answer_text import AnswerText
@@ -115,7 +115,7 @@ def _names_only(line: str) -> bool:
     """Return whether a line is the name of a command that needs more than its name."""
     word, _, name = line.partition(" ")
     command = find(name) if word == "%h2o" and name else None
-    return command is not None and bool(take_apart(name, command.usage).required)
+    return command is not None and bool(parse_usage(name, command.usage).required)
 
 
 def _on_the_command_line(here: Machine, code: str) -> None:
@@ -144,14 +144,14 @@ def _commands_with(option: str) -> Iterator[tuple[str, Callable[[], object]]]:
     for name, command in SUBCOMMANDS.items():
         if not command.free:
             rest = " ".join([*_words(name, command.usage), option])
-            yield f"%h2o {name} {rest}", partial(read, name, command.usage, rest)
+            yield f"%h2o {name} {rest}", partial(parse, name, command.usage, rest)
 
 
 def _words(name: str, usage: str) -> list[str]:
     """Return what a subcommand is given beside an option."""
     if name == "connect":  # alone it lists the servers, and takes no option
         return ["http://gpu:8000"]
-    return [_WORDS[word] for word in take_apart(name, usage).required]
+    return [_WORDS[word] for word in parse_usage(name, usage).required]
 
 
 def _as_variable(_: Machine, code: str) -> None:
@@ -235,7 +235,7 @@ def test_every_option_of_a_subcommand_is_documented() -> None:
     missing = [
         f"%h2o {name} {option}"
         for name, command in SUBCOMMANDS.items()
-        for option in take_apart(name, command.usage).options
+        for option in parse_usage(name, command.usage).options
         if option not in _TEXT
     ]
     assert missing == []

@@ -2,7 +2,7 @@ import threading
 from types import SimpleNamespace
 from typing import Any
 
-from h2o_magic.ipython.cells import RunningCell
+from h2o_magic.ipython.identity import RunningCell
 
 
 class Kernel:

@@ -50,17 +50,18 @@ def test_other_magics_are_read_as_before(shell: InteractiveShell) -> None:
 def test_config_refuses_a_server_that_nobody_knows(
     shell: InteractiveShell, caplog: pytest.LogCaptureFixture
 ) -> None:
-    before = sessions.of(shell).settings["server"]
+    before = sessions.get_state(shell).settings["server"]
     shell.run_line_magic("config", "H2OMagics.server = 'lba'")
     (said,) = [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
     assert said.startswith("H2OMagics.server: no server is known as 'lba': ")
-    assert sessions.of(shell).settings["server"] == before
+    assert sessions.get_state(shell).settings["server"] == before
 
 
 def test_an_interrupt_before_the_answer_is_one_line() -> None:
     with pytest.raises(AnswerStopped) as stopped, usage_errors():
         raise KeyboardInterrupt
-    assert stopped.value._render_traceback_() == ["Stopped before any text came."]
+    (line,) = stopped.value._render_traceback_()
+    assert line == "Stopped before any text was received."
 
 
 def test_a_users_error_is_exactly_ipythons_usage_error(

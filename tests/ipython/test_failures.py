@@ -14,11 +14,9 @@ from IPython.core.interactiveshell import (
     InteractiveShell,
 )
 
-from h2o_magic.ipython import failures
 from h2o_magic.ipython.commands.fix import question_about
 from h2o_magic.ipython.extension import load, unload
-from h2o_magic.ipython.failed_cell import Failure
-from h2o_magic.ipython.next_cell import offer
+from h2o_magic.ipython.failures import Failure, get_failures
 from tests.shells import ipython
 
 
@@ -35,7 +33,7 @@ def shell(home: Path) -> Iterator[InteractiveShell]:
 def run(shell: InteractiveShell, code: str) -> Failure:
     """Run a cell and return what is remembered then."""
     shell.run_cell(code, store_history=True)
-    failure = failures.of(shell).last
+    failure = get_failures(shell).last
     assert failure is not None
     return failure
 
@@ -76,7 +74,7 @@ def test_a_syntax_error_is_remembered(shell: InteractiveShell) -> None:
 )
 def test_what_is_no_failure_is_not(shell: InteractiveShell, code: str) -> None:
     shell.run_cell(code, store_history=True)
-    assert failures.of(shell).last is None
+    assert get_failures(shell).last is None
 
 
 def test_a_refusal_of_another_magic_is_a_failure(shell: InteractiveShell) -> None:
@@ -88,8 +86,8 @@ def noted(shell: InteractiveShell, error: Exception) -> Failure:
     info = ExecutionInfo("f()", True, False, True, None)
     result = ExecutionResult(info)
     result.error_in_exec = error
-    failures.of(shell).note(result)
-    failure = failures.of(shell).last
+    get_failures(shell).note(result)
+    failure = get_failures(shell).last
     assert failure is not None
     return failure
 
@@ -160,10 +158,10 @@ def test_names_are_the_users_variables_only(shell: InteractiveShell) -> None:
 def test_tracebacks_are_kept_by_number(shell: InteractiveShell) -> None:
     number = run(shell, "1 / 0").number
     assert number is not None
-    assert "ZeroDivisionError" in failures.of(shell).tracebacks[number]
+    assert "ZeroDivisionError" in get_failures(shell).tracebacks[number]
     for _ in range(120):
         run(shell, "1 / 0")
-    assert len(failures.of(shell).tracebacks) == 100
+    assert len(get_failures(shell).tracebacks) == 100
 
 
 def test_an_error_from_before_the_extension_was_loaded_is_known(
@@ -172,7 +170,7 @@ def test_an_error_from_before_the_extension_was_loaded_is_known(
     unload(shell)
     shell.run_cell("1 / 0", store_history=True)
     load(shell)
-    last = failures.of(shell).last
+    last = get_failures(shell).last
     assert last is not None
     assert last.error == "ZeroDivisionError"
 
@@ -197,7 +195,7 @@ def test_an_error_shown_before_the_extension_was_loaded_is_no_cells(
     shell.run_cell("1", store_history=True)
     load(shell)
     shell.run_cell("2", store_history=True)
-    assert failures.of(shell).last is None
+    assert get_failures(shell).last is None
 
 
 def test_variables_of_startup_files_are_told(shell: InteractiveShell) -> None:
@@ -284,9 +282,3 @@ def test_a_value_that_cannot_be_shown_is_left_out() -> None:
 
     asked = question_about(failure_of("broken", ("broken",)), {"broken": Broken()})
     assert "`broken`: left out" in asked
-
-
-def test_the_code_fills_the_next_prompt_of_a_terminal(shell: InteractiveShell) -> None:
-    offer(shell, "x = 1")
-    assert shell.rl_next_input == "x = 1"
-    offer(None, "x = 1")

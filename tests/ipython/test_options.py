@@ -264,7 +264,7 @@ def test_an_open_quote_is_explained(line: str) -> None:
             parse(line)
         said = str(caught.value)
         assert said.startswith("%%h2o: cannot read the options ")
-        assert said.endswith("(no closing quotation): put text with spaces into quotes")
+        assert said.endswith("(no closing quotation): put text with spaces in quotes")
 
 
 def test_a_question_on_the_cells_first_line_is_sent_below() -> None:
@@ -272,12 +272,12 @@ def test_a_question_on_the_cells_first_line_is_sent_below() -> None:
         parse_cell_line("--seed 1 Why is the sky blue?")
     assert str(caught.value) == (
         "%%h2o: expected options, got 'Why': put the question on the lines below "
-        "(`--model NAME` chooses a model, `%h2o help` lists commands)"
+        "(`--model NAME` selects a model, `%h2o help` lists the commands)"
     )
 
 
 def test_an_apostrophe_on_the_cells_first_line_is_an_open_quote() -> None:
-    with pytest.raises(ConfigurationError, match="put text with spaces into quotes"):
+    with pytest.raises(ConfigurationError, match="put text with spaces in quotes"):
         parse_cell_line("what's up")
 
 
@@ -377,8 +377,7 @@ def test_the_help_names_the_settings_before_the_generation_parameters() -> None:
     for setting in WITH_OPTION:
         part = generation if setting.name in PARAMETERS else options
         assert f"{setting.option} " in part or f"{setting.option}," in part
-    assert "Without one, the model's own value counts" in generation
-    assert "so it does with the value `none`" in generation
+    assert "If omitted, or given as `none`, the model's own value applies" in generation
     assert "--truncate" not in text
     assert "--return-full-text" not in text
     without = set(SETTINGS.values()) - set(WITH_OPTION)
@@ -426,7 +425,7 @@ def test_the_help_in_a_notebook_names_each_default_with_its_unit() -> None:
     assert rows["`--context N`"][1] == "`4096` tokens"
     assert rows["`-m NAME`, `--model NAME`"][1] == "`llama-13b`"
     assert rows["`--seed N`"][1] == ""
-    assert rows["`--new`"] == ["Begin a new conversation with this question.", ""]
+    assert rows["`--new`"] == ["Start a new conversation with this question.", ""]
 
 
 @pytest.mark.parametrize("name", CHAT_PARAMETERS)
@@ -439,6 +438,6 @@ def test_a_generation_parameter_has_no_default_but_the_models_own(name: str) -> 
     "name", ["In", "Out", "_", "__", "_i", "_12", "_i3", "_oh", "exit", "get_ipython"]
 )
 def test_an_answer_takes_no_name_of_ipythons_own(name: str) -> None:
-    with pytest.raises(ConfigurationError, match="IPython uses itself"):
+    with pytest.raises(ConfigurationError, match="that IPython does not use"):
         parse_cell_line(f"--out {name}")
     assert parse_cell_line(f"--out {name}_x").out == f"{name}_x"

@@ -298,8 +298,8 @@ def test_a_list_that_is_only_added_to_is_refused(shell: Shell) -> None:
     with pytest.raises(TraitError) as caught:
         shell.load()
     assert str(caught.value) == (
-        "H2OMagics.stop: expected a value, got items to add to one: "
-        "write `c.H2OMagics.stop = [...]`"
+        "H2OMagics.stop: expected a value, got items to add to a list: "
+        "use `c.H2OMagics.stop = [...]`"
     )
 
 

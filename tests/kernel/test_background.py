@@ -108,7 +108,7 @@ def test_an_interrupt_while_a_cell_waits_asks_nothing_and_blocks_nobody(
         )
         kernel.manager.interrupt_kernel()
         (error,) = kernel.finish(request, seen).outputs
-        assert error["traceback"] == ["Stopped before any text came."]
+        assert error["traceback"] == ["Stopped before any text was received."]
         gate.set()
         assert kernel.run("assert asked.wait(30)").status == "ok"
         assert kernel.run("%%h2o\nafter", "c2").markdown.startswith("re: after")

@@ -39,10 +39,10 @@ def history(chat: Notebook, options: str = "") -> list[list[str]]:
 
 
 def test_an_empty_conversation_has_friendly_words(chat: Notebook) -> None:
-    assert chat.run("%h2o history").markdown == "main has no turns yet: ask something."
-    assert "nothing to forget" in chat.run("%h2o reset").markdown
-    assert "nothing to take back" in chat.run("%h2o undo").markdown
-    assert "nothing to make again" in chat.run("%h2o redo").markdown
+    assert chat.run("%h2o history").markdown == "Thread main has no turns yet."
+    assert "Nothing to clear" in chat.run("%h2o reset").markdown
+    assert "Nothing to undo" in chat.run("%h2o undo").markdown
+    assert "Nothing to redo" in chat.run("%h2o redo").markdown
     run = chat.run("%h2o retry")
     assert run.status == "error"
     assert "ask something first" in run.stderr
@@ -79,13 +79,13 @@ def test_going_to_a_thread_and_forking_one(chat: Notebook, server: StandIn) -> N
         answer(chat, server, f"Answer {number}.", f"c{number}", f"%%h2o\nq{number}")
     assert chat.run("%h2o thread").markdown == "The current thread is main: 3 turns."
     said = unescaped(chat.run("%h2o fork 'plan b' --at 2").markdown)
-    assert said == ("Copied 2 turns of main. Now in thread plan b.")
+    assert said == ("Copied 2 turns of main. Switched to thread plan b.")
     answer(chat, server, "Other.", "c4", "%%h2o\nand instead?")
     assert sent(server) == ["q1", "Answer 1.", "q2", "Answer 2."]
     assert [row[1] for row in history(chat)] == ["q1", "q2", "and instead?"]
     assert "3 turns" in chat.run("%h2o thread main").markdown
     assert [row[1] for row in history(chat)] == ["q1", "q2", "q3"]
-    assert "new, no turns yet" in chat.run("%h2o thread blank").markdown
+    assert "to a new thread blank" in chat.run("%h2o thread blank").markdown
     value = chat.run("%config H2OMagics.thread").of("execute_result")
     assert value[0]["data"]["text/plain"] == "'blank'"
 
@@ -93,9 +93,9 @@ def test_going_to_a_thread_and_forking_one(chat: Notebook, server: StandIn) -> N
 def test_a_reset_is_taken_back_and_made_again(chat: Notebook, server: StandIn) -> None:
     answer(chat, server, "One.", "c1", "%%h2o\nfirst")
     said = chat.run("%h2o reset").markdown
-    assert said == "Forgot 1 turn: main begins anew. `%h2o undo` takes it back."
+    assert said == "Cleared 1 turn: main starts over. `%h2o undo` reverts this."
     assert "no turns yet" in chat.run("%h2o history").markdown
-    assert chat.run("%h2o undo").markdown == "1 turn of main is back."
+    assert chat.run("%h2o undo").markdown == "Restored 1 turn of main."
     answer(chat, server, "Two.", "c2", "%%h2o\nsecond")
     assert sent(server) == ["first", "One."]
     chat.run("%h2o undo")
@@ -109,7 +109,7 @@ def test_what_is_erased_is_gone_from_the_disk(
 ) -> None:
     answer(chat, server, "xyzzy-answer", "c1", "%%h2o\nxyzzy-question")
     assert "cannot be undone" in chat.run("%h2o reset --erase").markdown
-    assert "nothing to take back" in chat.run("%h2o undo").markdown
+    assert "Nothing to undo" in chat.run("%h2o undo").markdown
     files = [path for path in home.rglob("*") if path.is_file()]
     assert all(b"xyzzy" not in path.read_bytes() for path in files)
 
@@ -119,7 +119,7 @@ def test_a_dropped_turn_is_not_sent_until_it_is_back(
 ) -> None:
     for number in (1, 2):
         answer(chat, server, f"Answer {number}.", f"c{number}", f"%%h2o\nq{number}")
-    assert "Took turn 1 out of main: “q1”." in unescaped(
+    assert "Removed turn 1 from main: “q1”." in unescaped(
         chat.run("%h2o drop 1").markdown
     )
     answer(chat, server, "Answer 3.", "c3", "%%h2o\nq3")
@@ -143,7 +143,7 @@ def test_retry_asks_the_last_question_again_in_its_place(
         ["first", "One."],
         ["second", "Zwei."],
     ]
-    assert "before is back" in chat.run("%h2o undo").markdown
+    assert "Restored the previous answer" in chat.run("%h2o undo").markdown
     assert history(chat)[-1][2] == "Two."
 
 
@@ -274,7 +274,9 @@ def test_a_conversation_goes_through_a_file_into_a_fresh_kernel(
     answer(chat, server, "Two.", "c2", "%%h2o\nsecond")
     chat.run(f"import os; os.chdir({str(tmp_path)!r})")
     said = unescaped(chat.run("%h2o export 'my chat.json'").markdown)
-    assert re.fullmatch(r"2 turns of main in my chat\.json, \d+ (bytes|KB)\.", said)
+    assert re.fullmatch(
+        r"Exported 2 turns of main to my chat\.json, \d+ (bytes|KB)\.", said
+    )
     assert (tmp_path / "my chat.json").exists()
     before = chat.run("%h2o history").markdown
     again = chat.run("%h2o export 'my chat.json'")
@@ -288,14 +290,15 @@ def test_a_conversation_goes_through_a_file_into_a_fresh_kernel(
         fresh.run(f"import os; os.chdir({str(tmp_path)!r})")
         said = unescaped(fresh.run("%h2o import 'my chat.json'").markdown)
         assert said == (
-            "From my chat.json: 2 turns in main. `%h2o undo` takes it back."
+            "Imported from my chat.json: 2 turns in main. `%h2o undo` reverts this."
         )
         assert fresh.run("%h2o history").markdown == before
         answer(fresh, server, "Three.", "d1", "%%h2o\nthird")
         assert sent(server) == ["first", "# One\n\n$x$ | *y*", "second", "Two."]
         said = unescaped(fresh.run("%h2o import 'my chat.json'").markdown)
         assert said == (
-            "From my chat.json: 2 turns in main-2. Go there: `%h2o thread main-2`."
+            "Imported from my chat.json: 2 turns in main-2. "
+            "Switch to it: `%h2o thread main-2`."
         )
 
 
@@ -313,9 +316,9 @@ def test_status_shows_settings_conversation_and_where_it_is_kept(
     assert listed["strict"] == ["off", "default"]
     assert "temperature" not in listed  # nobody set it, so it is the server's
     assert listed["thread"][0] == "main"
-    assert listed["conversation"][0] == "1 turn, 1 of them whole"
-    assert Path(listed["kept in"][0]).is_relative_to(home)
-    assert Path(listed["kept in"][0]).exists()
+    assert listed["conversation"][0] == "1 turn, 1 of them complete"
+    assert Path(listed["saved in"][0]).is_relative_to(home)
+    assert Path(listed["saved in"][0]).exists()
 
 
 #: Lines that are typed wrongly, and what the one line of their error says.

@@ -112,7 +112,7 @@ def test_a_chain_of_exceptions(chat: Notebook, server: StandIn) -> None:
 def test_without_an_error_nothing_is_asked(chat: Notebook, server: StandIn) -> None:
     run, payload = fix(chat)
     assert run.status == "ok"
-    assert shown(run).startswith("There is no error to explain")
+    assert shown(run).startswith("No error to explain")
     assert (payload, server.asked) == ([], [])
 
 
@@ -131,14 +131,14 @@ def test_an_interrupted_cell_is_no_error(chat: Notebook, server: StandIn) -> Non
     chat.manager.interrupt_kernel()
     chat.finish(request, seen)
     run, _ = fix(chat)
-    assert shown(run).startswith("There is no error to explain")
+    assert shown(run).startswith("No error to explain")
 
 
 def test_refusals_of_this_package_are_no_error(chat: Notebook) -> None:
     chat.run("%h2o nonsense")
     chat.run("%%h2o --nonsense\nhello", "c1")
     run, _ = fix(chat)
-    assert shown(run).startswith("There is no error to explain")
+    assert shown(run).startswith("No error to explain")
 
 
 def test_a_huge_traceback_is_cut(chat: Notebook, server: StandIn) -> None:
@@ -173,7 +173,7 @@ def test_an_answer_without_code_offers_nothing(
     chat.run("1 / 0")
     run, payload = fix(chat)
     assert payload == []
-    assert "the answer has no code" in shown(run)
+    assert "the answer contains no code" in shown(run)
 
 
 def test_an_answer_that_was_cut_offers_nothing(chat: Notebook, server: StandIn) -> None:
@@ -182,7 +182,7 @@ def test_an_answer_that_was_cut_offers_nothing(chat: Notebook, server: StandIn) 
     chat.run("1 / 0")
     run, payload = fix(chat)
     assert payload == []
-    assert "cut at its length" in shown(run)
+    assert "reached its maximum length" in shown(run)
 
 
 def test_a_stopped_answer_offers_nothing(chat: Notebook, server: StandIn) -> None:

@@ -194,7 +194,7 @@ def test_loading_costs_no_http_client_no_widgets_and_few_modules(
             "import sys\nbefore = set(sys.modules)\n%load_ext h2o_magic\n"
             "sorted(set(sys.modules) - before)"
         )
-    assert ("is back" in str(run.outputs)) == back
+    assert ("Restored" in str(run.outputs)) == back
     new = eval(run.of("execute_result")[0]["data"]["text/plain"])
     assert len(new) <= 60
     for name in (

@@ -80,7 +80,7 @@ def test_interrupt_keeps_the_text_marks_it_and_frees_the_kernel(
     answer, error = run.outputs
     assert answer["data"]["text/markdown"].startswith("Half an\n\n<sub>■ stopped")
     assert answer["metadata"]["h2o_magic"]["status"] == "stopped"
-    assert error["traceback"] == ["Stopped. The answer so far is kept."]
+    assert error["traceback"] == ["Stopped. The partial answer is kept."]
     assert server.stopped.wait(60)
     assert chat.run("1 + 1").status == "ok"
 
@@ -94,7 +94,7 @@ def test_an_interrupt_before_any_text_leaves_one_line(
     chat.manager.interrupt_kernel()
     run = chat.finish(request, seen)
     (error,) = run.outputs
-    assert error["traceback"] == ["Stopped before any text came."]
+    assert error["traceback"] == ["Stopped before any text was received."]
 
 
 def test_after_an_interrupt_the_conversation_goes_on_without_the_half_answer(
@@ -277,7 +277,7 @@ def test_two_questions_in_one_cell_are_two_turns(chat: Notebook) -> None:
 
 def test_reset_begins_a_new_conversation(chat: Notebook, server: StandIn) -> None:
     chat.run("%%h2o\nfirst", "c1")
-    assert "Forgot 1 turn:" in chat.run("%h2o reset").markdown
+    assert "Cleared 1 turn:" in chat.run("%h2o reset").markdown
     chat.run("%%h2o\nsecond", "c2")
     created = server.bodies("/conversation")
     assert "messages" not in created[-1] or created[-1]["messages"] == []

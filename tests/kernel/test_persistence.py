@@ -38,8 +38,9 @@ def test_after_a_restart_one_line_says_what_is_back(
     with running_kernel(JPY_SESSION_NAME=str(path)) as kernel:
         said = load(kernel, server).markdown
         assert said == (
-            "2 turns of this notebook's conversation are back in 2 threads, thread "
-            "`ideas` goes on. `%h2o history` shows them, `%h2o reset` forgets them."
+            "Restored 2 turns of this notebook's conversation in 2 threads; the "
+            "current thread is `ideas`. `%h2o history` lists them, `%h2o reset` clears "
+            "them."
         )
         kernel.run("%%h2o\nthird", "c4")
     made = [b for b in server.bodies("/conversation") if "messages" in b]
@@ -84,9 +85,9 @@ def test_a_kernel_killed_while_an_answer_streams_keeps_it_as_incomplete(
     server.stopped.set()
     with running_kernel(JPY_SESSION_NAME=str(path)) as kernel:
         server.script = ["Whole"]
-        assert "`%h2o retry` asks it again" in load(kernel, server).markdown
+        assert "`%h2o retry` asks again" in load(kernel, server).markdown
         kernel.run("%h2o retry", "c3")
-        assert "2 turns, 2 of them whole" in kernel.run("%h2o status").plain
+        assert "2 turns, 2 of them complete" in kernel.run("%h2o status").plain
 
 
 def wait_for(record: Record, answer: str) -> None:
@@ -141,7 +142,7 @@ def test_without_a_usable_store_the_chat_goes_on_and_says_so_once(
         assert said.count("cannot save the conversation in") == 1
         assert said.count("\n") == 1
         assert "Hello world" in str(second.outputs)
-        assert "2 turns, 2 of them whole" in kernel.run("%h2o status").plain
+        assert "2 turns, 2 of them complete" in kernel.run("%h2o status").plain
     assert server.asked[-1]["inputs"] == "second"
     if kind == "garbage":
         assert store.read_bytes() == b"no database" * 1000
@@ -347,7 +348,7 @@ def test_a_name_that_is_given_later_takes_the_conversation_along(
         kernel.run("%%h2o\nthird")
         kernel.run(name)
         said = kernel.run("%%h2o\nfourth").stderr
-        assert "2 turns of this notebook's conversation are back" in said
+        assert "Restored 2 turns of this notebook's conversation" in said
     found = Record(home / "conversations.sqlite3", "name:my course").turns("main")
     assert [t.question for t in found] == ["first", "second", "third", "fourth"]
 
@@ -388,4 +389,4 @@ def test_a_name_that_is_given_before_the_first_question_says_what_is_back(
         load(kernel, server)
         kernel.run(name)
         said = kernel.run("%%h2o\nsecond").stderr
-        assert "1 turn of this notebook's conversation is back" in said
+        assert "Restored 1 turn of this notebook's conversation" in said

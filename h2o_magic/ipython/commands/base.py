@@ -1,4 +1,4 @@
-"""What a subcommand can use of the notebook that it runs in."""
+"""The notebook as a command sees it, and what a command is."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from h2o_magic.ipython.commands.usage import Given
+from h2o_magic.ipython.commands.usage import Arguments
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from h2o_magic.chat_panel import Panel
     from h2o_magic.conversation.answer import Answer
     from h2o_magic.conversation.session import Session
     from h2o_magic.ipython.options import AskOptions
 
 
 class CommandContext(Protocol):
-    """The notebook, as a subcommand sees it."""
+    """The notebook, as a command sees it."""
 
     shell: InteractiveShell | None
 
@@ -26,27 +27,34 @@ class CommandContext(Protocol):
         """The notebook's session."""
 
     def ask(self, options: AskOptions, question: str) -> Answer | None:
-        """Ask, show the answer as it comes, and return it; None for a preview."""
-
-    def ask_line(self, text: str) -> None:
-        """Ask what follows the options in `text`."""
+        """Ask, show the answer as it comes, and return it; None for help or preview."""
 
     def retry(self, options: AskOptions) -> None:
         """Ask the last question again, and show the answer."""
 
-    def open_panel(self) -> None:
-        """Show the chat panel below the cell."""
-
-    def show_help(self) -> None:
-        """Show the subcommands and the options."""
+    def panel(self) -> Panel:
+        """Return a chat panel on the notebook's conversation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subcommand:
-    """A subcommand of ``%h2o``."""
+    """A command of ``%h2o``; one that is `free` reads its line itself."""
 
-    name: str
     usage: str
-    help: str
-    run: Callable[[CommandContext, Given], None]
+    run: Callable[[CommandContext, Arguments], None]
     free: bool = False
+
+    @property
+    def name(self) -> str:
+        """What is typed: the function's name."""
+        return self.run.__name__.rstrip("_")
+
+    @property
+    def help(self) -> str:
+        """What it does: the function's docstring, without its full stop."""
+        return " ".join((self.run.__doc__ or "").split()).rstrip(".")
+
+    @property
+    def typed(self) -> str:
+        """The command with its usage: ``%h2o show N [--thread NAME]``."""
+        return f"%h2o {self.name} {self.usage}".rstrip()

@@ -8,152 +8,140 @@ from h2o_magic.chat.turns import Change, ChangeKind
 from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.ipython.commands.base import CommandContext
-from h2o_magic.ipython.commands.output import say
+from h2o_magic.ipython.commands.output import reply
 from h2o_magic.ipython.commands.threads import named_thread
-from h2o_magic.ipython.commands.usage import Given
+from h2o_magic.ipython.commands.usage import Arguments
 from h2o_magic.ipython.options import parse_ask
 from h2o_magic.rendering.listing import cut
 
 #: The changes that can fill a thread at once.
 _NEW_TURNS = ("fork", "import")
 
-#: What is said when a change was taken back, and when it was made again.
-_SAID: dict[ChangeKind, tuple[str, str]] = {
+#: What is shown when a change was undone, and when it was redone.
+_MESSAGES: dict[ChangeKind, tuple[str, str]] = {
     "ask": (
-        "Took back the last question of {threads} and its answer.",
-        "The question and its answer are in {threads} again.",
+        "Removed the last question and its answer from {threads}.",
+        "Restored the question and its answer in {threads}.",
     ),
     "replace": (
-        "The answer that {threads} had before is back.",
-        "The newer answer is in {threads} again.",
+        "Restored the previous answer in {threads}.",
+        "Restored the newer answer in {threads}.",
     ),
-    "reset": (
-        "{turns} of {threads} {are} back.",
-        "Forgot {turns} of {threads} again.",
-    ),
-    "drop": (
-        "{turns} of {threads} {are} back.",
-        "Took {turns} out of {threads} again.",
-    ),
+    "reset": ("Restored {turns} of {threads}.", "Cleared {turns} of {threads} again."),
+    "drop": ("Restored {turns} of {threads}.", "Removed {turns} from {threads} again."),
     "fork": (
-        "Took the copy out of {threads}: {turns}.",
-        "The copy is in {threads} again: {turns}.",
+        "Removed the copy from {threads}: {turns}.",
+        "Restored the copy in {threads}: {turns}.",
     ),
     "import": (
-        "Took what came from a file out of {threads}: {turns}.",
-        "What came from a file is in {threads} again: {turns}.",
+        "Removed the imported turns from {threads}: {turns}.",
+        "Restored the imported turns in {threads}: {turns}.",
     ),
     "choose": (
-        "The answer that {threads} had before is back.",
-        "The other answer is in {threads} again.",
+        "Restored the previous answer in {threads}.",
+        "Restored the other answer in {threads}.",
     ),
 }
 
 
-def reset(context: CommandContext, given: Given) -> None:
-    """Forget a thread, or all of them."""
-    erase, everything = "--erase" in given, "--all" in given
-    # What was forgotten before can still be erased, under the name it had.
-    name = _named(context, given) if erase else named_thread(context, given)
-    count = context.session.reset(name, everything=everything, erase=erase)
+def reset(context: CommandContext, args: Arguments) -> None:
+    """Clear a thread and start over; --erase deletes the turns from disk, too."""
+    session = context.session
+    erase, everything = "--erase" in args, "--all" in args
+    # What was cleared before can still be erased, under the name it had.
+    name = _thread(context, args) if erase else named_thread(context, args)
+    count = session.reset(name, everything=everything, erase=erase)
     turns = counted(count, "turn")
-    if not count:
-        said = _said_of_nothing(everything=everything, erase=erase)
-    elif erase:
-        whose = "all threads" if everything else "{name}"
-        where = "memory" if context.session.record.path is None else "the disk too"
-        said = (
-            f"Erased {turns} of {whose}, and what could be brought back, from {where}. "
-            "This cannot be undone."
+    threads = "all threads" if everything else "{name}"
+    empty = "no thread has turns" if everything else "{name} has no turns"
+    if count and erase:
+        where = "memory" if session.record.path is None else "disk"
+        line = (
+            f"Erased {turns} of {threads}, and everything that undo could restore, "
+            f"from {where}. This cannot be undone."
         )
+    elif count:
+        starts = "start" if everything else "starts"
+        line = f"Cleared {turns}: {threads} {starts} over. "
+        line += _how_to_undo(name != session.thread and not everything)
+    elif erase:  # turns that had been cleared before may have been erased now
+        line = f"Nothing left to erase: {empty}, and none that undo could restore."
     else:
-        whose = "all threads begin anew" if everything else "{name} begins anew"
-        elsewhere = name != context.session.thread and not everything
-        said = f"Forgot {turns}: {whose}. {_taking_back(elsewhere)}"
-    say(context, said, name=name, typed=shlex.quote(name))
+        line = f"Nothing to clear: {empty}."
+    reply(context, line, name=name, quoted=shlex.quote(name))
 
 
-def _said_of_nothing(*, everything: bool, erase: bool) -> str:
-    whose = "no thread has turns" if everything else "{name} has no turns"
-    if not erase:
-        return f"There is nothing to forget: {whose}."
-    # True also where turns that had been forgotten before were erased now.
-    return (
-        f"There is nothing left to erase: {whose}, and none that could be brought back."
-    )
-
-
-def drop(context: CommandContext, given: Given) -> None:
-    """Take one turn out of a thread."""
-    name = named_thread(context, given)
-    number = int(given["N"])
+def drop(context: CommandContext, args: Arguments) -> None:
+    """Remove one turn from a thread."""
+    name = named_thread(context, args)
+    number = int(args["N"])
     turn = context.session.drop(number, name)
-    say(
+    reply(
         context,
-        f"Took turn {number} out of {{name}}: “{{question}}”. "
-        f"{_taking_back(name != context.session.thread)}",
+        f"Removed turn {number} from {{name}}: “{{question}}”. "
+        f"{_how_to_undo(name != context.session.thread)}",
         name=name,
-        typed=shlex.quote(name),
+        quoted=shlex.quote(name),
         question=cut(turn.question),
     )
 
 
-def undo(context: CommandContext, given: Given) -> None:
-    """Take the last change of a thread back."""
-    name = _named(context, given)
+def undo(context: CommandContext, args: Arguments) -> None:
+    """Undo the last change of a thread."""
+    name = _thread(context, args)
     change = context.session.undo(name)
     if change is None:
-        say(context, "There is nothing to take back in {name}.", name=name)
+        reply(context, "Nothing to undo in {name}.", name=name)
         return
-    said = _SAID[change.kind][0]
+    line = _MESSAGES[change.kind][0]
     left, turns = _leave_empty_thread(context, change)
     if turns:
-        said += (
-            f" Now in thread {{current}}: {counted(turns, 'turn')}. "
-            "`%h2o redo --thread {left}` makes it again."
+        line += (
+            f" Switched to thread {{current}}: {counted(turns, 'turn')}. "
+            "`%h2o redo --thread {left}` restores it."
         )
-    _say_change(context, change, said, current=context.session.thread, left=left)
+    _reply_change(context, change, line, current=context.session.thread, left=left)
 
 
-def redo(context: CommandContext, given: Given) -> None:
-    """Make the change again that was taken back last."""
-    name = _named(context, given)
+def redo(context: CommandContext, args: Arguments) -> None:
+    """Redo the change that was undone last."""
+    name = _thread(context, args)
     change = context.session.redo(name)
     if change is None:
-        say(context, "There is nothing to make again in {name}.", name=name)
+        reply(context, "Nothing to redo in {name}.", name=name)
         return
-    said = _SAID[change.kind][1]
+    line = _MESSAGES[change.kind][1]
     if change.kind in _NEW_TURNS and name != context.session.thread:
-        said += " Go there: `%h2o thread {there}`."
-    _say_change(context, change, said, there=shlex.quote(name))
+        line += " Switch to it: `%h2o thread {there}`."
+    _reply_change(context, change, line, there=shlex.quote(name))
 
 
-def retry(context: CommandContext, given: Given) -> None:
-    """Ask the last question again; its new answer takes the place of the old one."""
-    options, extra = parse_ask(given.rest)
+def retry(context: CommandContext, args: Arguments) -> None:
+    """Ask the last question again; the new answer replaces the old one."""
+    options, extra = parse_ask(args.rest)
     if extra:
         raise ConfigurationError(
             f"%h2o retry: expected options, got {extra!r}: it asks the last question "
             "again (to ask another: `%h2o ask QUESTION`)"
         )
     if options.help:
-        context.show_help()
+        context.ask(options, "")
     else:
         context.retry(options)
 
 
-def _taking_back(elsewhere: bool) -> str:
-    """Say how to take a change back; `elsewhere`: of a thread that is not current."""
-    return f"`%h2o undo{' --thread {typed}' if elsewhere else ''}` takes it back."
+def _how_to_undo(elsewhere: bool) -> str:
+    """Say how to undo a change; `elsewhere`: of a thread that is not current."""
+    return f"`%h2o undo{' --thread {quoted}' if elsewhere else ''}` reverts this."
 
 
-def _named(context: CommandContext, given: Given) -> str:
+def _thread(context: CommandContext, args: Arguments) -> str:
     """Return the thread that is named, which may have lost all of its turns."""
-    return given.text("--thread") or context.session.thread
+    return args.get("--thread") or context.session.thread
 
 
 def _leave_empty_thread(context: CommandContext, change: Change) -> tuple[str, int]:
-    """Go to the thread asked last if undoing left the current one empty."""
+    """Switch to the thread asked last if undoing left the current one empty."""
     session, left = context.session, context.session.thread
     others = session.threads()
     emptied = left in change.threads and all(info.name != left for info in others)
@@ -164,19 +152,10 @@ def _leave_empty_thread(context: CommandContext, change: Change) -> tuple[str, i
     return shlex.quote(left), latest.turns
 
 
-def _say_change(
-    context: CommandContext, change: Change, sentence: str, **texts: str
+def _reply_change(
+    context: CommandContext, change: Change, line: str, **texts: str
 ) -> None:
-    say(
-        context,
-        sentence,
-        **texts,
-        turns=counted(change.turns, "turn"),
-        are="is" if change.turns == 1 else "are",
-        threads=_listed(change.threads),
-    )
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last
+    *others, last = change.threads
+    threads = f"{', '.join(others)} and {last}" if others else last
+    turns = counted(change.turns, "turn")
+    reply(context, line, **texts, turns=turns, threads=threads)

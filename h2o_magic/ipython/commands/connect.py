@@ -7,95 +7,76 @@ from h2o_magic.backends.servers.known import KnownServer, same_server
 from h2o_magic.config.definitions import LOCAL
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.ipython.commands.base import CommandContext
-from h2o_magic.ipython.commands.output import filled, say, say_all, show_table
-from h2o_magic.ipython.commands.usage import Given
+from h2o_magic.ipython.commands.output import fill, reply, reply_all, show_table
+from h2o_magic.ipython.commands.usage import Arguments
 from h2o_magic.rendering.tables import Verbatim
 
 _OPTIONS = ("--name", "--dialect", "--key-env", "--key-ring", "--key-prompt")
 
 
-def connect(context: CommandContext, given: Given) -> None:
-    """Go to a server, forget one, look for some, or list the known ones."""
-    server = given.text("SERVER")
-    for switch in ("--forget", "--scan"):
-        others = [option for option in _OPTIONS if option in given]
-        if switch in given and others:
-            raise ConfigurationError(
-                f"%h2o connect: {switch} takes nothing more: leave out {others[0]}"
-            )
-    if "--scan" in given:
-        _refuse_server(server)
+def connect(context: CommandContext, args: Arguments) -> None:
+    """Use another server: its address, its name, or local.
+
+    Without SERVER, list the known ones; --scan searches this machine.
+    """
+    session, server = context.session, args.get("SERVER")
+    _check(args, server)
+    if "--scan" in args:
         _scan(context)
     elif server is None:
-        _refuse_options(given)
         _list(context)
-    elif "--forget" in given:
-        _forget(context, server)
+    elif "--forget" in args:
+        before = session.settings["server"]
+        removed = session.forget_server(server)
+        line = "Removed {name} ({url})."
+        if session.settings["server"] != before:
+            line += " Using the local server from now on."
+        reply(context, line, name=removed.name, url=removed.url)
     else:
-        _go(context, server, given)
-
-
-def _go(context: CommandContext, server: str, given: Given) -> None:
-    connected = context.session.connect(
-        server,
-        name=given.text("--name") or "",
-        dialect=given.text("--dialect") or "",
-        key_env=given.text("--key-env") or "",
-        key_ring=given.text("--key-ring") or "",
-        key_prompt="--key-prompt" in given,
-    )
-    say_all(
-        context, [filled("{line}", line=line) for line in str(connected).split("\n")]
-    )
-
-
-def _forget(context: CommandContext, server: str) -> None:
-    before = context.session.settings["server"]
-    gone = context.session.forget_server(server)
-    now = context.session.settings["server"]
-    left = "" if now == before else " The local server answers from now on."
-    say(context, "Forgotten: {name} ({url})." + left, name=gone.name, url=gone.url)
-
-
-def _refuse_server(server: str | None) -> None:
-    if server is not None:
-        raise ConfigurationError(
-            "%h2o connect: --scan looks on this machine only: leave out the server"
+        connected = session.connect(
+            server,
+            name=args.get("--name") or "",
+            dialect=args.get("--dialect") or "",
+            key_env=args.get("--key-env") or "",
+            key_ring=args.get("--key-ring") or "",
+            key_prompt="--key-prompt" in args,
         )
+        lines = str(connected).split("\n")
+        reply_all(context, [fill("{line}", line=line) for line in lines])
 
 
-def _refuse_options(given: Given) -> None:
-    if given.texts:
+def _check(args: Arguments, server: str | None) -> None:
+    others = [option for option in _OPTIONS if option in args]
+    for switch in ("--forget", "--scan"):
+        if switch in args and others:
+            raise ConfigurationError(
+                f"%h2o connect: {switch} takes no other options: leave out {others[0]}"
+            )
+    if "--scan" in args and server is not None:
         raise ConfigurationError(
-            f"%h2o connect: expected SERVER with {next(iter(given.texts))}, got "
-            "nothing: an address or a known server's name"
+            "%h2o connect: --scan searches only this machine: leave out the server"
+        )
+    if server is None and args and "--scan" not in args:
+        raise ConfigurationError(
+            f"%h2o connect: expected SERVER with {next(iter(args))}, got "
+            "nothing: give an address or a known server's name"
         )
 
 
 def _list(context: CommandContext) -> None:
+    servers = context.session.servers
     current = str(context.session.settings["server"])
-    known = list(context.session.servers.known())
-    rows = [
-        [
-            f"{LOCAL} ✓" if not current else LOCAL,
-            "this machine, started by need",
-            registry.label("gpt-gm"),
-            "its own",
-        ]
-    ]
-    rows += [_row(server, current) for server in known]
+    local = LOCAL if current else f"{LOCAL} ✓"
+    dialect = registry.label("gpt-gm")
+    rows = [[local, "this machine, started on demand", dialect, "its own"]]
+    rows += [_row(server, current) for server in servers.known()]
     if current and not any("✓" in row[0] for row in rows):
-        rows.append(_row_of_unknown(context, current))
-    note = filled("`%h2o connect http://HOST:PORT` goes to another, and keeps it.")
-    show_table(context, ["server", "address", "dialect", "key"], rows, [note])
-
-
-def _row_of_unknown(context: CommandContext, current: str) -> list[str]:
-    """Return the row of a current server that is not kept, or is no longer."""
-    try:
-        return _row(context.session.servers.find(current), current)
-    except ConfigurationError:
-        return [Verbatim(f"{current} ✓"), "not known any more", "?", "?"]
+        try:  # the current server was not saved, or is no longer
+            rows.append(_row(servers.find(current), current))
+        except ConfigurationError:
+            rows.append([Verbatim(f"{current} ✓"), "removed", "?", "?"])
+    note = fill("`%h2o connect http://HOST:PORT` connects to another, and saves it.")
+    show_table(context, ["server", "address", "dialect", "key"], rows, below=[note])
 
 
 def _row(server: KnownServer, current: str) -> list[str]:
@@ -113,19 +94,19 @@ def _scan(context: CommandContext) -> None:
     rows = [
         [
             Verbatim(port.url),
-            Verbatim(f"{found}, wants a key" if found.refused else found),
+            Verbatim(f"{found}, requires a key" if found.refused else found),
             f"`%h2o connect {port.url} --name {port.name}`",
         ]
         for port in ports
         if (found := port.found) is not None
     ]
     others = [
-        filled("Open, but no known server: {url} ({why}).", url=port.url, why=port.why)
+        fill("Open, but not a known server: {url} ({why}).", url=port.url, why=port.why)
         for port in ports
         if port.found is None
     ]
     if rows:
-        show_table(context, ["address", "what answers", "to go there"], rows, others)
+        show_table(context, ["address", "server", "to connect"], rows, below=others)
     else:
-        none = filled("No server answers on the usual ports of this machine.")
-        say_all(context, [none, *others])
+        none = fill("No server found on the usual ports of this machine.")
+        reply_all(context, [none, *others])

@@ -5,49 +5,38 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from h2o_magic.chat.turns import Thread
 from h2o_magic.config.units import counted, size_in_words
 from h2o_magic.ipython.commands.base import CommandContext
-from h2o_magic.ipython.commands.output import say
+from h2o_magic.ipython.commands.output import reply
 from h2o_magic.ipython.commands.threads import named_thread
-from h2o_magic.ipython.commands.usage import Given
+from h2o_magic.ipython.commands.usage import Arguments
 
 
-def export(context: CommandContext, given: Given) -> None:
-    """Write a thread, or all of them, to a file."""
-    session, path = context.session, given["FILE"]
-    everything = "--all" in given
-    name = named_thread(context, given)
+def export(context: CommandContext, args: Arguments) -> None:
+    """Write turns to a .md, .json, .jsonl or .ipynb file."""
+    session, path, everything = context.session, args["FILE"], "--all" in args
+    name = named_thread(context, args)
     count = session.export(
-        path, thread=name, everything=everything, overwrite="--overwrite" in given
+        path, thread=name, everything=everything, overwrite="--overwrite" in args
     )
-    whose = counted(len(session.threads()), "thread") if everything else name
-    say(
-        context,
-        f"{counted(count, 'turn')} of {{whose}} in {{file}}, "
-        f"{size_in_words(Path(path).expanduser().stat().st_size)}.",
-        whose=whose,
-        file=path,
-    )
+    threads = counted(len(session.threads()), "thread") if everything else name
+    size = size_in_words(Path(path).expanduser().stat().st_size)
+    line = f"Exported {counted(count, 'turn')} of {{threads}} to {{file}}, {size}."
+    reply(context, line, threads=threads, file=path)
 
 
-def import_(context: CommandContext, given: Given) -> None:
-    """Read conversations from a file into threads."""
-    session = context.session
-    came = session.import_file(given["FILE"], thread=given.text("--thread"))
-    here = [thread for thread in came if thread.name == session.thread]
-    names = {f"name{index}": thread.name for index, thread in enumerate(came)}
-    said = f"From {{file}}: {_counts(came)}."
-    if len(came) == 1 and here:
-        said += " `%h2o undo` takes it back."
-    elif not here:
-        said += " Go there: `%h2o thread {first}`."
-    say(context, said, file=given["FILE"], first=shlex.quote(came[0].name), **names)
-
-
-def _counts(came: tuple[Thread, ...]) -> str:
-    """Return how many turns came into which thread, with places for their names."""
-    return ", ".join(
+def import_(context: CommandContext, args: Arguments) -> None:
+    """Read turns from a .json, .jsonl or .ipynb file."""
+    session, file = context.session, args["FILE"]
+    imported = session.import_file(file, thread=args.get("--thread"))
+    names = {f"name{index}": thread.name for index, thread in enumerate(imported)}
+    counts = ", ".join(
         f"{counted(len(thread.turns), 'turn')} in {{name{index}}}"
-        for index, thread in enumerate(came)
+        for index, thread in enumerate(imported)
     )
+    line = f"Imported from {{file}}: {counts}."
+    if session.thread not in names.values():
+        line += " Switch to it: `%h2o thread {first}`."
+    elif len(imported) == 1:
+        line += " `%h2o undo` reverts this."
+    reply(context, line, file=file, first=shlex.quote(imported[0].name), **names)

@@ -1,4 +1,4 @@
-"""``%h2o history`` and ``%h2o show``: reading the conversation."""
+"""``%h2o history``, ``show`` and ``answers``: reading the conversation."""
 
 from __future__ import annotations
 
@@ -9,70 +9,83 @@ from datetime import datetime
 from h2o_magic.chat.turns import Turn
 from h2o_magic.config.units import counted
 from h2o_magic.ipython.commands.base import CommandContext
-from h2o_magic.ipython.commands.output import filled, say
+from h2o_magic.ipython.commands.output import Both, fill, reply, show_table
 from h2o_magic.ipython.commands.threads import named_thread
-from h2o_magic.ipython.commands.usage import Given
+from h2o_magic.ipython.commands.usage import Arguments
 from h2o_magic.ipython.display.views import show_markdown
-from h2o_magic.rendering import tables
-from h2o_magic.rendering.listing import TURN_HEAD, turn_markdown, turn_plain, turn_rows
+from h2o_magic.rendering.listing import (
+    TURN_HEAD,
+    cut,
+    turn_markdown,
+    turn_plain,
+    turn_rows,
+)
 
 #: Turns that are listed if no number is given: as many outputs as JupyterLab shows.
 _LAST = 50
 
 
-def history(context: CommandContext, given: Given) -> None:
-    """List the turns of a thread, or show them whole."""
-    name = named_thread(context, given)
-    turns = context.session.turns(name, last=given.number("--last") or _LAST)
+def history(context: CommandContext, args: Arguments) -> None:
+    """List the turns of a thread; --full shows them in full."""
+    name = named_thread(context, args)
+    turns = context.session.turns(name, last=args.number("--last") or _LAST)
     if not turns:
-        say(context, "{name} has no turns yet: ask something.", name=name)
-    elif "--full" in given:
-        _show_whole(context, turns, _earlier(turns, given))
-    else:
-        _show_table(context, turns, _earlier(turns, given))
+        reply(context, "Thread {name} has no turns yet.", name=name)
+        return
+    above = _earlier(turns, args)
+    if "--full" not in args:
+        rows = turn_rows(turns, datetime.now())
+        show_table(context, TURN_HEAD, rows, above=above)
+        return
+    # Each turn is an output of its own: a comment or an element that one answer leaves
+    # open ends with it.
+    for turn in turns:
+        markdown, plain = turn_markdown(turn), f"{turn_plain(turn)}\n"
+        if above and turn is turns[0]:
+            markdown, plain = f"{above[0]}\n\n{markdown}", f"{above[1]}\n\n{plain}"
+        show_markdown(context.shell, markdown, plain)
 
 
-def show(context: CommandContext, given: Given) -> None:
-    """Show one turn whole."""
-    turn = context.session.turn(int(given["N"]), named_thread(context, given))
+def show(context: CommandContext, args: Arguments) -> None:
+    """Show one turn in full."""
+    turn = context.session.turn(int(args["N"]), named_thread(context, args))
     show_markdown(context.shell, turn_markdown(turn), turn_plain(turn))
 
 
-def _show_table(
-    context: CommandContext, turns: Sequence[Turn], earlier: tuple[str, str] | None
-) -> None:
-    rows = turn_rows(turns, datetime.now())
-    markdown = tables.as_markdown(TURN_HEAD, rows)
-    plain = tables.as_text(TURN_HEAD, rows)
-    if earlier:
-        markdown, plain = f"{earlier[0]}\n\n{markdown}", f"{earlier[1]}\n\n{plain}"
-    show_markdown(context.shell, markdown, plain)
+def answers(context: CommandContext, args: Arguments) -> None:
+    """List the versions of a turn; --use selects one."""
+    session, number = context.session, int(args["N"])
+    name, use = named_thread(context, args), args.number("--use")
+    thread = shlex.quote(name)
+    elsewhere = " --thread {thread}" if name != session.thread else ""
+    if use is not None:
+        turn = session.choose_version(number, use, name)
+        line = (
+            f"Turn {number} of {{name}} now has answer {use}: “{{question}}”. "
+            f"`%h2o undo{elsewhere}` reverts this."
+        )
+        question = cut(turn.question)
+        reply(context, line, name=name, question=question, thread=thread)
+        return
+    found = session.versions(number, name)
+    rows = turn_rows(found.turns, datetime.now())
+    for version, row in enumerate(rows, 1):
+        row[0] = f"{version} ✓" if version == found.chosen else str(version)
+    line = f"`%h2o answers {number} --use N{elsewhere}` selects another answer."
+    below = [fill(line, thread=thread)] if len(rows) > 1 else []
+    show_table(context, TURN_HEAD, rows, below=below)
 
 
-def _show_whole(
-    context: CommandContext, turns: Sequence[Turn], earlier: tuple[str, str] | None
-) -> None:
-    """Show each turn as an output of its own.
-
-    A comment or an element that one answer leaves open then ends with it.
-    """
-    for index, turn in enumerate(turns):
-        markdown, plain = turn_markdown(turn), turn_plain(turn)
-        if earlier and not index:
-            markdown, plain = f"{earlier[0]}\n\n{markdown}", f"{earlier[1]}\n\n{plain}"
-        show_markdown(context.shell, markdown, f"{plain}\n")
-
-
-def _earlier(turns: Sequence[Turn], given: Given) -> tuple[str, str] | None:
-    """Return a line about the turns before those that are shown, in both forms."""
+def _earlier(turns: Sequence[Turn], args: Arguments) -> Both | None:
+    """Return a line about the turns before those that are shown."""
     count = turns[0].number - 1
     if not count:
         return None
-    thread = given.text("--thread")
+    thread = args.get("--thread")
     options = [f"--thread {shlex.quote(thread)}"] if thread else []
-    options += ["--full"] if "--full" in given else []
+    options += ["--full"] if "--full" in args else []
     options += [f"--last {turns[-1].number}"]
-    return filled(
+    return fill(
         f"… and {counted(count, 'earlier turn')}: `%h2o history {{options}}`",
         options=" ".join(options),
     )

@@ -1,79 +1,115 @@
-"""``%h2o models``: what a server can answer with."""
+"""``%h2o models``, ``alias``, ``pull`` and ``rm``: what can answer."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from h2o_magic.backends.servers.connecting import NO_MODEL
-from h2o_magic.config.models import find_model, title_of
+from h2o_magic.config.models import MODELS, find_model, title_of
 from h2o_magic.config.units import duration_in_words, size_in_words
+from h2o_magic.errors import ConfigurationError
 from h2o_magic.ipython.commands.base import CommandContext
-from h2o_magic.ipython.commands.output import filled, say_all, show_table
-from h2o_magic.ipython.commands.usage import Given
+from h2o_magic.ipython.commands.output import fill, reply, reply_all, show_table
+from h2o_magic.ipython.commands.usage import Arguments
+from h2o_magic.ipython.display.download import make_pull_view
+from h2o_magic.ipython.interrupts import AnswerStopped
 from h2o_magic.rendering.tables import Verbatim
 
 if TYPE_CHECKING:
     from h2o_magic.backends.base import ModelInfo
-    from h2o_magic.backends.servers.model_cache import Listed
 
-_HEAD = ("model", "answers from", "size", "context", "licence", "", "real weights")
-_ALWAYS = 4  # columns that are shown although nothing stands in them
+_HEAD = ("model", "weights", "size", "context", "licence", "", "download")
+_ALWAYS = 4  # columns that are shown even if they are empty
 
 
-def models(context: CommandContext, _: Given) -> None:
-    """List the models, the current one marked."""
+def models(context: CommandContext, _: Arguments) -> None:
+    """List the models and their weights."""
     session = context.session
     listed = session.listed_models()
     current = session.aliases.model(str(session.settings["model"]))
-    rows = [
-        [
-            Verbatim(f"{m.name} ✓" if m.name == current else m.name),
-            Verbatim(_answers_from(m)),
-            _unless(m, "?" if m.size is None else size_in_words(m.size)),
-            _unless(m, "?" if m.context is None else f"{m.context:,} tokens"),
-            Verbatim(_unless(m, m.licence)),
-            "in memory" if m.loaded and not m.answered_by else "",
-            f"`%h2o pull {m.name}`" if _is_missing(m) else "",
-        ]
-        for m in listed.models
-    ]
-    below = [_age(listed)] if listed.problem else []
+    rows = [_row(model, current) for model in listed.models]
+    below = []
+    if listed.problem:
+        age = duration_in_words(time.time() - listed.at)
+        line = f"The server does not respond; this list is {age} old ({{why}})."
+        below.append(fill(line, why=listed.problem))
     if not rows:
-        say_all(context, [filled(f"The server lists no model: {NO_MODEL}."), *below])
+        reply_all(context, [fill(f"The server lists no models: {NO_MODEL}."), *below])
         return
-    head, rows = _filled(_HEAD, rows)
-    show_table(context, head, rows, below)
+    columns = range(len(_HEAD))
+    kept = [i for i in columns if i < _ALWAYS or any(row[i] for row in rows)]
+    head, *rows = [[row[i] for i in kept] for row in (_HEAD, *rows)]
+    show_table(context, head, rows, below=below)
 
 
-def _answers_from(model: ModelInfo) -> str:
+def _row(model: ModelInfo, current: str) -> list[str]:
+    """Return a model's row; where another stands in, its own facts mean nothing."""
+    name = Verbatim(f"{model.name} ✓" if model.name == current else model.name)
+    pullable = find_model(model.name) is not None
+    pull = f"`%h2o pull {model.name}`" if pullable else ""
     if model.answered_by:
-        return f"{title_of(model.answered_by)} stands in"
-    return model.weights or "?"
+        stand_in = Verbatim(f"{title_of(model.answered_by)} stands in")
+        return [name, stand_in, "", "", "", "", pull]
+    return [
+        name,
+        Verbatim(model.weights or "?"),
+        "?" if model.size is None else size_in_words(model.size),
+        "?" if model.context is None else f"{model.context:,} tokens",
+        Verbatim(model.licence),
+        "in memory" if model.loaded else "",
+        pull if model.demo else "",
+    ]
 
 
-def _unless(model: ModelInfo, text: str) -> str:
-    """Return what is said of a model's own weights; nothing where others stand in."""
-    return "" if model.answered_by else text
+def alias(context: CommandContext, args: Arguments) -> None:
+    """Define a name for a model; NAME= removes it; alone, list them."""
+    aliases, text = context.session.aliases, args.get("NAME=MODEL")
+    if text is None:
+        known = aliases.all()
+        if not known:
+            reply(context, "No aliases. `%h2o alias fast=llama-13b` adds one.")
+            return
+        rows = [[Verbatim(name), Verbatim(model)] for name, model in known.items()]
+        show_table(context, ["alias", "model"], rows)
+        return
+    name, equals, model = text.partition("=")
+    if not equals:
+        raise ConfigurationError(
+            f"%h2o alias: expected NAME=MODEL, got {text!r:.60}: "
+            "`%h2o alias fast=llama-13b`, or `fast=` to remove it"
+        )
+    if model:
+        reply(context, "{name} → {model}.", name=name, model=aliases.set(name, model))
+    else:
+        target = aliases.remove(name)
+        reply(context, "Removed: {name} → {model}.", name=name, model=target)
 
 
-def _is_missing(model: ModelInfo) -> bool:
-    return bool(model.demo or model.answered_by) and find_model(model.name) is not None
+def pull(context: CommandContext, args: Arguments) -> None:
+    """Download a model."""
+    model = _model(args)
+    view = make_pull_view(context.shell, model)
+    try:
+        context.session.pull(model, view.update)
+    except KeyboardInterrupt:
+        raise AnswerStopped(view.stopped()) from None
 
 
-def _filled(
-    head: Sequence[str], rows: Sequence[Sequence[str]]
-) -> tuple[list[str], list[list[str]]]:
-    """Return a table without the later columns in which nothing stands."""
-    kept = [i for i in range(len(head)) if i < _ALWAYS or any(row[i] for row in rows)]
-    return [head[i] for i in kept], [[row[i] for i in kept] for row in rows]
+def rm(context: CommandContext, args: Arguments) -> None:
+    """Remove a downloaded model."""
+    model = _model(args)
+    notes: list[str] = []
+    freed = context.session.remove_weights(model, notes.append)
+    words = "; ".join([f"removed, {size_in_words(freed)} freed", *notes])
+    reply(context, "{model}: {words}.", model=model, words=words)
 
 
-def _age(listed: Listed) -> tuple[str, str]:
-    """Say that the server does not answer, and how old its list is."""
-    age = duration_in_words(time.time() - listed.at)
-    return filled(
-        f"The server does not answer; this is its list of {age} ago ({{why}}).",
-        why=listed.problem,
-    )
+def _model(args: Arguments) -> str:
+    """Return the rest of the line: a path may have spaces in it."""
+    if not args.rest:
+        raise ConfigurationError(
+            f"%h2o {args.command}: expected a model, one of {', '.join(MODELS)}, "
+            "owner/repository or owner/repository:file.gguf"
+        )
+    return args.rest

@@ -15,8 +15,8 @@ from h2o_magic.config.settings import Settings, origin_in_words
 from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError, MissingExtraError
 from h2o_magic.ipython.commands.base import CommandContext
-from h2o_magic.ipython.commands.output import filled, show_table
-from h2o_magic.ipython.commands.usage import Given
+from h2o_magic.ipython.commands.output import Both, fill, show_table
+from h2o_magic.ipython.commands.usage import Arguments
 from h2o_magic.rendering.listing import cut
 from h2o_magic.rendering.tables import Verbatim
 
@@ -24,44 +24,50 @@ if TYPE_CHECKING:
     from h2o_magic.backends.base import ModelInfo
     from h2o_magic.conversation.session import Session
 
-_ONLY = {"context": ", unless the server says it"}  # when a value counts
-
-#: What no value means, and what an empty text does.
+#: What None means, and what an empty text does.
 _NONE = {"max_turns": "as many as fit"}
 _EMPTY = {"system": "none", "notebook": "the notebook's own file"}
 
-_KEEP = (
-    "The conversation is in memory only: `%config H2OMagics.notebook = 'NAME'` keeps "
-    "it under a name."
-)
-_CHANGE = (
-    "`%config H2OMagics.model = 'falcon-7b'` changes a setting, "
-    "`H2O_MAGIC_MODEL` in the environment does so for all notebooks."
-)
 
-
-def status(context: CommandContext, _: Given) -> None:
-    """Show what runs, where, and with which settings."""
+def status(context: CommandContext, _: Arguments) -> None:
+    """Show server, model, settings and storage."""
     session = context.session
     info = session.current_model()
+    counts, path = session.counts(), session.record.path
+    turns = counted(sum(counts.values()), "turn")
     rows = [
         *_server_rows(session),
         _model_row(session, info),
         *_setting_rows(session.settings, info),
-        *_conversation_rows(session),
+        [
+            "conversation",
+            f"{turns}, {counts.get('complete', 0):,} of them complete",
+            "`%h2o history`",
+        ],
+        ["saved in", "memory only" if path is None else Verbatim(path), ""],
     ]
-    show_table(context, ["", "value", "from"], rows, list(_notes(session)))
+    show_table(context, ["", "value", "from"], rows, below=list(_notes(session)))
 
 
 def _server_rows(session: Session) -> list[list[str]]:
     server = str(session.settings["server"])
     origin = origin_in_words(session.settings.origin("server"))
     if server:
-        return _other_server_rows(session, server, origin)
+        try:
+            known = session.servers.find(server)
+        except ConfigurationError as error:
+            return [["server", Verbatim(error), origin]]
+        named = f"{known.name}, {known.url}" if known.name else known.url
+        dialect = registry.label(known.dialect) or "detected by the first question"
+        return [
+            ["server", Verbatim(named), origin],
+            ["dialect", Verbatim(dialect), ""],
+            ["key", Verbatim(known.key), ""],
+        ]
     from h2o_magic.backends.local import locate  # noqa: PLC0415
 
     state = locate.running()
-    log = ["server's log", f"`{locate.log_file()}`", ""]
+    log = ["server log", f"`{locate.log_file()}`", ""]
     if state is None and not locate.installed():
         return [["server", str(MissingExtraError("the local server", "local")), origin]]
     if state is None:
@@ -69,42 +75,27 @@ def _server_rows(session: Session) -> list[list[str]]:
     where = f"local, `{state.endpoint.url}`, process {state.pid}"
     return [
         ["server", f"{where}, up {state.uptime / 60:.0f} min", origin],
-        ["answering", f"{state.busy_slots} of {state.slots} answers at once", ""],
+        ["busy", f"{state.busy_slots} of {state.slots} slots", ""],
         ["in memory", ", ".join(state.loaded) or "no model yet", ""],
         log,
     ]
 
 
-def _other_server_rows(session: Session, server: str, origin: str) -> list[list[str]]:
-    try:
-        known = session.servers.find(server)
-    except ConfigurationError as error:
-        return [["server", Verbatim(error), origin]]
-    named = f"{known.name}, {known.url}" if known.name else known.url
-    dialect = registry.label(known.dialect) or "found out by the first question"
-    return [
-        ["server", Verbatim(named), origin],
-        ["dialect", Verbatim(dialect), ""],
-        ["key", Verbatim(known.key), ""],
-    ]
-
-
 def _model_row(session: Session, info: ModelInfo | None) -> list[str]:
-    """Return the model, what answers for it where that is known, and who chose it."""
-    named = str(session.settings["model"])
-    chosen = session.aliases.model(named)
-    shown = chosen if chosen == named else f"{named} → {chosen}"
+    name = str(session.settings["model"])
+    chosen = session.aliases.model(name)
+    shown = chosen if chosen == name else f"{name} → {chosen}"
     if info is not None and info.answered_by:
-        shown += f", not here: {title_of(info.answered_by)} answers"
+        shown += f", not installed: {title_of(info.answered_by)} answers"
     elif info is not None and info.weights:
         shown += f", {info.weights}"
     return ["model", Verbatim(shown), origin_in_words(session.settings.origin("model"))]
 
 
 def _setting_rows(settings: Settings, info: ModelInfo | None) -> Iterator[list[str]]:
-    """Yield a row for each setting that has none yet.
+    """Yield a row for each other setting.
 
-    A generation parameter that nobody has set has the model's own value, where that is
+    A generation parameter that is not set has the model's own value, where that is
     known, and is left out otherwise: nothing is sent of it.
     """
     for name, setting in SETTINGS.items():
@@ -134,26 +125,22 @@ def _value(setting: Setting, value: Value | None) -> str:
     if isinstance(value, str):
         return cut(value) if value else _EMPTY.get(setting.name, "none")
     shown = f"{value:,} {setting.unit}" if setting.unit else str(value)
-    return shown + _ONLY.get(setting.name, "")
+    reported = setting.name == "context"
+    return f"{shown}, unless the server reports it" if reported else shown
 
 
-def _conversation_rows(session: Session) -> list[list[str]]:
-    counts, path = session.counts(), session.record.path
-    turns = counted(sum(counts.values()), "turn")
-    size = f"{turns}, {counts.get('complete', 0):,} of them whole"
-    return [
-        ["conversation", size, "`%h2o history`"],
-        ["kept in", "in memory only" if path is None else Verbatim(path), ""],
-    ]
-
-
-def _notes(session: Session) -> Iterator[tuple[str, str]]:
-    """Yield what a table has no room for: what is amiss, and how to change things."""
-    trouble = session.record.trouble
-    if trouble:
-        yield filled("The conversation is in memory only: {why}", why=trouble)
+def _notes(session: Session) -> Iterator[Both]:
+    """Yield what a table has no room for: problems, and how to change settings."""
+    if trouble := session.record.trouble:
+        yield fill("The conversation is in memory only: {why}", why=trouble)
     elif session.record.path is None:
-        yield filled(_KEEP)
+        yield fill(
+            "The conversation is in memory only: `%config H2OMagics.notebook = 'NAME'` "
+            "saves it under a name."
+        )
     for text in (*session.settings.problems, *session.settings.unknown):
-        yield filled("From the environment: {text}", text=text)
-    yield filled(_CHANGE)
+        yield fill("From the environment: {text}", text=text)
+    yield fill(
+        "`%config H2OMagics.model = 'falcon-7b'` changes a setting for this notebook, "
+        "`H2O_MAGIC_MODEL` in the environment for all notebooks."
+    )

@@ -1,4 +1,4 @@
-"""``%h2o threads``, ``thread`` and ``fork``: which thread is asked."""
+"""``%h2o threads``, ``thread`` and ``fork``: the threads of a notebook."""
 
 from __future__ import annotations
 
@@ -7,63 +7,54 @@ from datetime import datetime
 from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.ipython.commands.base import CommandContext
-from h2o_magic.ipython.commands.output import say, show_table
-from h2o_magic.ipython.commands.usage import Given
+from h2o_magic.ipython.commands.output import reply, show_table
+from h2o_magic.ipython.commands.usage import Arguments
 from h2o_magic.rendering.listing import THREAD_HEAD, thread_rows
 
 
-def threads(context: CommandContext, _: Given) -> None:
-    """List the threads, the current one marked."""
+def threads(context: CommandContext, _: Arguments) -> None:
+    """List the threads of this notebook."""
     session = context.session
     rows = thread_rows(session.threads(), session.thread, datetime.now())
     show_table(context, THREAD_HEAD, rows)
 
 
-def thread(context: CommandContext, given: Given) -> None:
-    """Go to a thread, or say which is current."""
-    session, name = context.session, given.text("NAME")
+def thread(context: CommandContext, args: Arguments) -> None:
+    """Switch to a thread, old or new; without NAME, show the current one."""
+    session, name = context.session, args.get("NAME")
+    if name is not None:
+        session.thread = name
+    count = sum(session.counts(session.thread).values())
     if name is None:
-        turns = counted(_count(context, session.thread), "turn")
-        say(context, f"The current thread is {{name}}: {turns}.", name=session.thread)
-        return
-    session.thread = name
-    count = _count(context, name)
-    size = counted(count, "turn") if count else "new, no turns yet"
-    say(context, f"Now in thread {{name}}: {size}.", name=name)
+        line = f"The current thread is {{name}}: {counted(count, 'turn')}."
+    elif count:
+        line = f"Switched to thread {{name}}: {counted(count, 'turn')}."
+    else:
+        line = "Switched to a new thread {name}."
+    reply(context, line, name=session.thread)
 
 
-def fork(context: CommandContext, given: Given) -> None:
-    """Copy the beginning of a thread into a new one, and go there."""
-    session, new = context.session, given["NEW"]
-    source = named_thread(context, given)
+def fork(context: CommandContext, args: Arguments) -> None:
+    """Copy turns 1 to N to a new thread, and switch to it."""
+    session, new = context.session, args["NEW"]
+    source = named_thread(context, args)
     count = session.fork(
-        new,
-        at=given.number("--at"),
-        thread=source,
-        overwrite="--overwrite" in given,
+        new, at=args.number("--at"), thread=source, overwrite="--overwrite" in args
     )
     session.thread = new
-    say(
-        context,
-        f"Copied {counted(count, 'turn')} of {{source}}. Now in thread {{new}}.",
-        source=source,
-        new=new,
-    )
+    line = f"Copied {counted(count, 'turn')} of {{source}}. Switched to thread {{new}}."
+    reply(context, line, source=source, new=new)
 
 
-def named_thread(context: CommandContext, given: Given) -> str:
+def named_thread(context: CommandContext, args: Arguments) -> str:
     """Return the thread that ``--thread`` names, or the current one."""
-    session, name = context.session, given.text("--thread")
+    session, name = context.session, args.get("--thread")
     if name is None or name == session.thread:
         return session.thread
     known = session.record.thread_names()
     if name not in known:
         raise ConfigurationError(
-            f"%h2o {given.command}: there is no thread {name!r}: "
+            f"%h2o {args.command}: there is no thread {name!r}: "
             f"{did_you_mean(name, known or [session.thread])}"
         )
     return name
-
-
-def _count(context: CommandContext, name: str) -> int:
-    return sum(context.session.counts(name).values())

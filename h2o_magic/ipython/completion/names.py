@@ -1,7 +1,7 @@
 """Names inside ``{`` in a question: variables, their attributes and their keys.
 
-Looking must not run the user's code: properties are read only of the libraries whose
-tables and arrays are asked about, and no ``__getitem__`` is called but theirs.
+No code of the user's may run: properties are read, and ``__getitem__`` is called, only
+of the libraries whose tables and arrays people ask about.
 """
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ from __future__ import annotations
 import inspect
 import re
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, cast
 
-from h2o_magic.ipython.completion.cursor import Prompt
-from h2o_magic.ipython.completion.words import Offer
+from h2o_magic.ipython.completion.cursor import Offer, Prompt
 from h2o_magic.prompts.fields import names_in
 
 _NAME = r"[^\W\d]\w*"
@@ -56,22 +55,25 @@ _PLAIN = (
 
 
 class _Unknown:
-    """Stands for a value that is not there, or that is not looked at."""
+    """Stands for a value that does not exist, or is not read."""
 
 
 def in_braces(place: Prompt, namespace: Mapping[str, Any]) -> tuple[str, list[Offer]]:
-    """Return what of a name stands before the cursor, and what it may become.
+    """Return the name at the cursor so far, and its completions.
 
     Both are empty outside braces, in code, and where braces mean nothing.
     """
     line = place.before[place.before.rfind("\n") + 1 :]
     field = None if place.raw else _FIELD.search(line)
-    if field is None or not _is_expanded(place, len(field.group())):
+    if field is None:
         return "", []
+    before = place.before[: len(place.before) - len(field.group())]
+    if _HERE not in names_in(f"{before}{{{_HERE}}}{place.after}"):
+        return "", []  # within code
     if field["name"] is not None:
         return field["name"], _names(field["name"], namespace)
     owner = _value(field["owner"], namespace)
-    with suppress(Exception):  # whatever a foreign object does when it is looked at
+    with suppress(Exception):  # whatever a foreign object raises
         if field["attribute"] is not None:
             return field["attribute"], _attributes(field["attribute"], owner)
         typed = (field["quote"] or "") + (field["key"] or field["number"] or "")
@@ -79,21 +81,15 @@ def in_braces(place: Prompt, namespace: Mapping[str, Any]) -> tuple[str, list[Of
     return "", []
 
 
-def _is_expanded(place: Prompt, length: int) -> bool:
-    """Tell whether a name in these braces would be put in: not so within code."""
-    before = place.before[: len(place.before) - length]
-    return _HERE in names_in(f"{before}{{{_HERE}}}{place.after}")
-
-
 def _names(begun: str, namespace: Mapping[str, Any]) -> list[Offer]:
-    """Return the variables that begin so; what begins with `_` only if asked for."""
+    """Return the variables that begin so; those with `_` only if that was typed."""
     shown = [name for name in namespace if _is_shown(name, begun)]
     more = [n for n in _NUMBERED if begun and n.startswith(begun) and n not in shown]
     return [Offer(name, _kind(namespace.get(name))) for name in sorted(shown) + more]
 
 
 def _is_shown(name: str, begun: str) -> bool:
-    """Tell whether to offer a name; a prompt reads none of Python's inner workings."""
+    """Return whether to offer a name; a prompt reads no dunder names."""
     hidden = "__" if begun else "_"
     return name.startswith(begun) and not name.startswith(hidden)
 
@@ -102,27 +98,21 @@ def _attributes(begun: str, owner: object) -> list[Offer]:
     """Return attributes, those with data before those that are called."""
     if owner is _Unknown:
         return []
-    names = [
-        name
-        for name in _names_in(owner)
-        if isinstance(name, str) and name.isidentifier() and _is_shown(name, begun)
-    ]
-    offers = [Offer(name, _kind(_static(owner, name))) for name in sorted(names)]
-    return sorted(offers, key=lambda offer: offer.kind in ("function", "class"))
-
-
-def _names_in(owner: object) -> set[object]:
-    """Return the names of an object's attributes.
-
-    As ``dir`` does, but for a ``__dir__`` of the user's own, which may take any time.
-    """
+    names: set[object] = set()
     if _is_trusted(owner):
-        return set(dir(owner))
-    kind = cast(type, owner) if issubclass(type(owner), type) else type(owner)
-    names: set[object] = {name for each in type.mro(kind) for name in vars(each)}
-    with suppress(AttributeError):  # it has slots only
-        names |= set(object.__getattribute__(owner, "__dict__"))
-    return names
+        names |= set(dir(owner))
+    else:  # as `dir` does, without a `__dir__` of the user's own
+        kind = cast(type, owner) if issubclass(type(owner), type) else type(owner)
+        names |= {name for each in type.mro(kind) for name in vars(each)}
+        with suppress(AttributeError):  # it has slots only
+            names |= set(object.__getattribute__(owner, "__dict__"))
+    shown = sorted(
+        name
+        for name in names
+        if isinstance(name, str) and name.isidentifier() and _is_shown(name, begun)
+    )
+    offers = [Offer(name, _kind(_static(owner, name))) for name in shown]
+    return sorted(offers, key=lambda offer: offer.kind in ("function", "class"))
 
 
 def _keys(typed: str, owner: object, after: str) -> list[Offer]:
@@ -146,19 +136,16 @@ def _keys(typed: str, owner: object, after: str) -> list[Offer]:
     return offers
 
 
-def _keys_of(owner: object) -> Iterator[str | int]:
-    """Yield keys of a mapping, columns of a table, or the first indexes of a list."""
+def _keys_of(owner: object) -> list[str | int]:
+    """Return keys of a mapping, columns of a table, or the first indexes of a list."""
+    keys: Iterable[Any] = ()
     if isinstance(owner, dict):
-        keys = list(dict.keys(owner))
+        keys = dict.keys(owner)
     elif isinstance(owner, list | tuple):
-        keys = list(range(min(len(owner), _INDEXES)))
+        keys = range(min(len(owner), _INDEXES))
     elif _is_trusted(owner) and hasattr(owner, "columns"):
-        keys = list(owner.columns)
-    else:
-        keys = []
-    for key in keys:
-        if isinstance(key, str) or (isinstance(key, int) and not isinstance(key, bool)):
-            yield key
+        keys = owner.columns
+    return [k for k in keys if isinstance(k, str | int) and not isinstance(k, bool)]
 
 
 def _value(path: str, namespace: Mapping[str, Any]) -> object:
@@ -206,7 +193,7 @@ def _is_trusted(owner: object) -> bool:
 
 
 def _kind(value: object) -> str:
-    """Return what the front end's sign for a name is to say."""
+    """Return the kind that the front end's icon shows."""
     if isinstance(value, types.ModuleType):
         return "module"
     if isinstance(value, type):

@@ -3,46 +3,65 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from h2o_magic.chat.events import Notice, Replaced, TextDelta
 from h2o_magic.conversation.answer import Answer
+from h2o_magic.ipython.display.live import SingleView, StreamedView
+from h2o_magic.ipython.display.views import AnswerView, TerminalView
 from h2o_magic.ipython.interrupts import AnswerStopped
+from h2o_magic.rendering.footer import model_name
 
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
     from h2o_magic.ipython.display.result import Rendered
-    from h2o_magic.ipython.display.views import AnswerView
+
+
+def make_view(
+    shell: InteractiveShell | None, *, waiting: str, owns_cell: bool, live: bool = True
+) -> AnswerView:
+    """Return the view that fits the front end."""
+    if not hasattr(shell, "kernel"):
+        return TerminalView(live=live)
+    if not live:
+        return AnswerView()
+    return StreamedView(waiting) if owns_cell else SingleView(waiting)
 
 
 class AnswerDisplay:
-    """Shows one answer in a view."""
+    """Shows one answer below its cell."""
 
-    def __init__(self, answer: Answer, view: AnswerView) -> None:
-        self.answer = answer
-        self.problem = ""
-        self._view = view
+    def __init__(
+        self,
+        answer: Answer,
+        shell: InteractiveShell | None,
+        *,
+        owns_cell: bool,
+        live: bool,
+    ) -> None:
+        self._answer = answer
+        self._problem = ""
         self._rendered: Rendered | None = None
+        model = model_name(answer.question.model)
+        waiting = f"{model} …" if answer.question.model_chosen else "…"
+        self._view = make_view(shell, waiting=waiting, owns_cell=owns_cell, live=live)
 
     @property
     def error(self) -> str:
-        """How a whole answer is not what it was asked to be; else empty."""
+        """Why a complete answer is not in the requested format; else empty."""
         return self._rendered.error if self._rendered else ""
 
     @property
     def code(self) -> str:
-        """The code that it offers for a cell; empty where there is none."""
-        asked = self.answer.question.format == "code"
-        return self._value if asked and isinstance(self._value, str) else ""
+        """The code for a new cell; empty if there is none."""
+        value = self._rendered.value if self._rendered else None
+        asked = self._answer.question.format == "code"
+        return value if asked and isinstance(value, str) else ""
 
     def stream(self) -> None:
-        """Show the answer as it comes, and its end, however it ends.
-
-        Raises
-        ------
-        AnswerStopped
-            If the user interrupts.
-        """
-        answer, view = self.answer, self._view
+        """Show the answer as it comes; an interrupt raises `AnswerStopped`."""
+        answer, view = self._answer, self._view
         with view:
             try:
                 view.wait()
@@ -60,9 +79,9 @@ class AnswerDisplay:
                     view.clear()
                     raise
                 self._finish()
-                raise AnswerStopped("Stopped. The answer so far is kept.") from None
+                raise AnswerStopped("Stopped. The partial answer is kept.") from None
             except Exception as error:
-                self.problem = str(error) or type(error).__name__
+                self._problem = str(error) or type(error).__name__
                 if answer.text.strip():
                     self._finish()
                 else:
@@ -71,44 +90,14 @@ class AnswerDisplay:
             self._finish()
 
     def value(self) -> object:
-        """Return the answer as a value: text that knows its facts, or a DataFrame."""
-        from h2o_magic.rendering.answer_text import AnswerText  # noqa: PLC0415
+        """Return the answer as a value: text with its facts, or a DataFrame."""
+        from h2o_magic.ipython.display.result import answer_value  # noqa: PLC0415
 
-        answer, error = self.answer, self.problem or self.error
-        if not error and answer.facts.status == "stopped":
-            error = "stopped by the user: the answer is not whole"
-            if not answer.text.strip():
-                error = "stopped by the user before any text came"
-        text = AnswerText.of(
-            answer.text,
-            answer.facts,
-            answer.messages,
-            error=error,
-            reasoning=answer.reasoning,
-        )
-        if answer.question.format == "table" and self._value is not None:
-            return _data_frame(self._value, text)
-        return text
-
-    @property
-    def _value(self) -> Any:
-        return self._rendered.value if self._rendered else None
+        return answer_value(self._answer, self._rendered, self._problem)
 
     def _finish(self) -> None:
         from h2o_magic.ipython.display.result import render  # noqa: PLC0415 - the text comes first
 
-        self._rendered = rendered = render(self.answer, self.problem)
-        metadata = {"h2o_magic": self.answer.facts.as_metadata()}
-        self._view.finish(rendered.data, metadata)
-
-
-def _data_frame(table: Any, text: str) -> object:
-    """Return columns and rows as a DataFrame where pandas is there, else the text."""
-    try:
-        import pandas as pd  # noqa: PLC0415
-    except ImportError:
-        return text
-    columns, rows = table
-    frame = pd.DataFrame(rows, columns=columns)
-    frame.attrs["h2o_magic"] = str(text)
-    return frame
+        self._rendered = render(self._answer, self._problem)
+        metadata = {"h2o_magic": self._answer.facts.as_metadata()}
+        self._view.finish(self._rendered.data, metadata)

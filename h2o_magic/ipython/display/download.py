@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
+from h2o_magic.ipython.display.live import Output
 from h2o_magic.rendering.tables import literal, printable
 from h2o_magic.weights.progress import (
     Fetched,
@@ -24,29 +25,41 @@ if TYPE_CHECKING:
 #: Seconds between two drawings.
 _INTERVAL = 0.5
 _WIDTH = 24
-#: Hundredths between two lines in a log.
-_STEP = 10
 
 
-def make_pull_view(
-    shell: InteractiveShell | None, model: str
-) -> NotebookPull | TerminalPull:
+def make_pull_view(shell: InteractiveShell | None, model: str) -> PullView:
     """Return the view of a download that fits the front end."""
     if hasattr(shell, "kernel"):
         return NotebookPull(model)
     return TerminalPull(model, sys.stdout)
 
 
-class _Paced:
-    """Measures the speed, and says when it is time to draw."""
+class PullView:
+    """What the views of a download share; `command` is what resumes it."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, model: str, command: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._model = model
+        self._command = command
         self._clock = clock
         self._speed = Speed()
         self._next = 0.0
+        self._resumes = True
 
-    def words(self, progress: Progress) -> str | None:
-        """Return how far it is; None while the last drawing is too new."""
+    def update(self, event: FetchEvent) -> None:
+        """Show an event of the download."""
+        raise NotImplementedError
+
+    def stopped(self) -> str:
+        """Show that it was interrupted, and return how to resume it."""
+        command = f"`{self._command} {self._model}`"
+        if not self._resumes:
+            return f"Stopped: {command} starts over."
+        return f"Stopped. The partial download is kept: {command} resumes it."
+
+    def _words(self, progress: Progress) -> str | None:
+        """Return the progress in words; None while the last drawing is too new."""
         now = self._clock()
         if now < self._next and progress.done < progress.total:
             return None
@@ -56,38 +69,33 @@ class _Paced:
         return progress_words(progress, self._speed.add(now, progress.done))
 
 
-class NotebookPull:
+class NotebookPull(PullView):
     """Redraws one output of the cell, which needs no widget and stays readable."""
 
     def __init__(self, model: str, clock: Callable[[], float] = time.monotonic) -> None:
-        from h2o_magic.ipython.display.live import Output  # noqa: PLC0415 - of a notebook
-
-        self._model = model
-        self._paced = _Paced(clock)
+        super().__init__(model, "%h2o pull", clock)
         self._output = Output()
         self._head: tuple[str, ...] = ()
         self._last = ""
-        self._resumes = True
 
-    def tell(self, event: FetchEvent) -> None:
-        """Show how it goes."""
+    def update(self, event: FetchEvent) -> None:
+        """Redraw the output."""
         match event:
             case Plan():
                 self._head, self._resumes = event.lines, event.resumes
-                self._draw("beginning")
+                self._draw("starting")
             case Progress():
-                words = self._paced.words(event)
+                words = self._words(event)
                 if words is not None:
                     self._draw(f"{bar(event, _WIDTH)} {words}")
             case Fetched():
-                said = f"{self._model}: {event.path.name} {event.words}"
-                more = "" if event.how == "local" else ". The next answer comes from it"
-                self._draw(f"{said}{more}.")
+                note = "" if event.how == "local" else " The next answer uses it."
+                self._draw(f"{self._model}: {event.path.name} {event.words}.{note}")
 
     def stopped(self) -> str:
-        """Show that it was interrupted, and return how to go on."""
+        """Show that it was interrupted, and return how to resume it."""
         self._draw(f"stopped: {self._last}" if self._last else "stopped")
-        return _how_to_go_on(f"%h2o pull {self._model}", resumes=self._resumes)
+        return super().stopped()
 
     def _draw(self, line: str) -> None:
         self._last = line
@@ -97,20 +105,8 @@ class NotebookPull:
         self._output.show({"text/markdown": markdown, "text/plain": plain}, {})
 
 
-class TerminalPull:
-    """Redraws one line of a terminal; in a file, a line for each tenth.
-
-    Parameters
-    ----------
-    model
-        The name that the user gave.
-    stream
-        Where to write.
-    command
-        What goes on with an interrupted download.
-    clock
-        Returns the time in seconds.
-    """
+class TerminalPull(PullView):
+    """Redraws one line of a terminal; in a file, writes a line for each tenth."""
 
     def __init__(
         self,
@@ -119,17 +115,14 @@ class TerminalPull:
         command: str = "%h2o pull",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._model = model
+        super().__init__(model, command, clock)
         self._stream = stream
-        self._command = command
-        self._paced = _Paced(clock)
         self._terminal = stream.isatty()
         self._drawn = 0
         self._tenths = 0
-        self._resumes = True
 
-    def tell(self, event: FetchEvent) -> None:
-        """Show how it goes."""
+    def update(self, event: FetchEvent) -> None:
+        """Print it."""
         match event:
             case Plan():
                 self._resumes = event.resumes
@@ -140,15 +133,14 @@ class TerminalPull:
                 self._line(f"{self._model}: {event.path.name} {event.words}")
 
     def stopped(self) -> str:
-        """End the line, and return how to go on."""
+        """End the line, and return how to resume it."""
         if self._drawn:
             self._line()
-        command = f"{self._command} {self._model}"
-        return _how_to_go_on(command, resumes=self._resumes)
+        return super().stopped()
 
     def _progress(self, event: Progress) -> None:
-        words = self._paced.words(event)
-        tenths = _STEP * event.done // max(event.total, 1)
+        words = self._words(event)
+        tenths = 10 * event.done // max(event.total, 1)
         if words is None:
             return
         if self._terminal:
@@ -167,9 +159,3 @@ class TerminalPull:
     def _write(self, text: str) -> None:
         self._stream.write(text)
         self._stream.flush()
-
-
-def _how_to_go_on(command: str, *, resumes: bool) -> str:
-    if not resumes:
-        return f"Stopped: `{command}` starts over."
-    return f"Stopped. The partial download is kept: `{command}` resumes it."

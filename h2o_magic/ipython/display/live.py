@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import uuid
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 from IPython.display import clear_output, publish_display_data
 
 from h2o_magic.ipython.display.pacer import Pacer
+from h2o_magic.ipython.display.views import AnswerView
 from h2o_magic.rendering.blocks import BlockSplitter, Piece, joined
 from h2o_magic.rendering.sanitize import harmless
 from h2o_magic.rendering.tables import literal
@@ -75,47 +75,51 @@ class Output:
         self._drawn = ""
 
 
-class _PacedView:
-    """What the live views share: a pacer, and a sign of life before the first text."""
-
-    def __init__(self, draw: Callable[[], float], waiting: str) -> None:
-        self._awaited = waiting
-        self._waiting = f"<sub>{waiting}</sub>"
-        self._pacer = Pacer(draw)
-
-    def notice(self, text: str) -> None:
-        """Show what is being done in place of the sign of life; empty: that again."""
-        self._waiting = f"<sub>{literal(text) or self._awaited}</sub>"
-        self._pacer.request()
-
-    def __exit__(self, *_: object) -> None:
-        self._pacer.__exit__(None, None, None)
-
-
-class SingleView(_PacedView):
-    """Redraws one output: for a cell that shows other things too.
-
-    The whole text is sent each time, so it is redrawn the more seldom the longer it is.
-    """
+class _LiveView(AnswerView):
+    """What the live views share: a pacer, and a placeholder before the first text."""
 
     def __init__(self, waiting: str) -> None:
-        super().__init__(self._draw, waiting)
-        self._output = Output()
-        self._text = ""
+        self._waiting = waiting
+        self._placeholder = f"<sub>{waiting}</sub>"
+        self._pacer = Pacer(self._draw)
 
-    def __enter__(self) -> SingleView:
-        """Begin to draw."""
+    def __enter__(self) -> AnswerView:
+        """Start to draw."""
         self._pacer.__enter__()
         return self
 
+    def __exit__(self, *_: object) -> None:
+        """Stop drawing."""
+        self._pacer.close()
+
     def wait(self) -> None:
-        """Show the sign of life; the first text need not wait after it."""
-        self._output.draw(self._waiting)
+        """Show the placeholder; the first text need not wait after it."""
+        self._draw()
+
+    def notice(self, text: str) -> None:
+        """Show what is being done in place of the placeholder; empty: that again."""
+        self._placeholder = f"<sub>{literal(text) or self._waiting}</sub>"
+        self._pacer.request()
+
+    def _draw(self) -> float:
+        """Draw what is new; return how many seconds not to draw again."""
+        raise NotImplementedError
+
+
+class SingleView(_LiveView):
+    """Redraws one output: for a cell that shows other things too.
+
+    The whole text is sent each time, so the longer it is, the less often it is redrawn.
+    """
+
+    def __init__(self, waiting: str) -> None:
+        super().__init__(waiting)
+        self._output = Output()
+        self._text = ""
 
     def write(self, text: str) -> None:
         """Append text."""
-        self._text += text
-        self._pacer.request()
+        self.replace(self._text + text)
 
     def replace(self, text: str) -> None:
         """Show `text` in place of everything."""
@@ -123,59 +127,50 @@ class SingleView(_PacedView):
         self._pacer.request()
 
     def finish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
-        """Turn the output into the end result."""
-        self._pacer.__exit__(None, None, None)
+        """Turn the output into the result."""
+        self._pacer.close()
         self._output.show(data, metadata)
 
     def clear(self) -> None:
         """Empty the output."""
-        self._pacer.__exit__(None, None, None)
+        self._pacer.close()
         self._output.draw(" ")
 
     def _draw(self) -> float:
         text = self._text
-        sent = self._output.draw(text if text.strip() else self._waiting)
+        sent = self._output.draw(text if text.strip() else self._placeholder)
         return _rest(sent) + sent * len(text) / REDRAW_BUDGET
 
 
-class StreamedView(_PacedView):
+class StreamedView(_LiveView):
     """Sealed, recent and tail outputs, replaced by one at the end."""
 
     def __init__(self, waiting: str) -> None:
-        super().__init__(self._draw, waiting)
+        super().__init__(waiting)
         # Written by the reader of the answer, drawn on the pacer's thread: True marks
         # a text that replaces all before it.
-        self._news: deque[tuple[bool, str]] = deque()
+        self._pending: deque[tuple[bool, str]] = deque()
         self._start_over()
-
-    def __enter__(self) -> StreamedView:
-        """Begin to draw."""
-        self._pacer.__enter__()
-        return self
-
-    def wait(self) -> None:
-        """Show the sign of life; the first text need not wait after it."""
-        self._tail.draw(self._waiting)
 
     def write(self, text: str) -> None:
         """Append text."""
-        self._news.append((False, text))
+        self._pending.append((False, text))
         self._pacer.request()
 
     def replace(self, text: str) -> None:
         """Clear the cell and show `text`."""
-        self._news.append((True, text))
+        self._pending.append((True, text))
         self._pacer.request()
 
     def finish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
-        """Replace all outputs by the end result."""
-        self._pacer.__exit__(None, None, None)
+        """Replace all outputs by the result."""
+        self._pacer.close()
         clear_output(wait=True)
         publish_display_data(data, metadata=metadata)
 
     def clear(self) -> None:
         """Clear the cell."""
-        self._pacer.__exit__(None, None, None)
+        self._pacer.close()
         clear_output()
 
     def _start_over(self) -> None:
@@ -188,18 +183,20 @@ class StreamedView(_PacedView):
         self._settled = Piece()  # what of the tail's text will not change
 
     def _draw(self) -> float:
-        cleared = self._take_news()
+        cleared = self._take_pending()
         if len(self._settled) > TAIL_LIMIT + self._size // TAIL_SHARE:
             rest = _rest(cleared + self._move_settled())
             return max(rest, len(self._recent_text) / MOST_CHARACTERS)
-        text = joined(self._settled, self._splitter.tail)
-        return _rest(cleared + self._tail.draw(text or self._placeholder()))
+        text: str = joined(self._settled, self._splitter.tail)
+        if not text and self._recent is None:
+            text = self._placeholder
+        return _rest(cleared + self._tail.draw(text))
 
-    def _take_news(self) -> int:
-        """Cut what has come; return 1 if that needed a message, to clear the cell."""
+    def _take_pending(self) -> int:
+        """Split the pending text; return how many messages cleared the cell."""
         sent = 0
-        while self._news:
-            anew, text = self._news.popleft()
+        while self._pending:
+            anew, text = self._pending.popleft()
             if anew:
                 self._start_over()
                 clear_output(wait=True)
@@ -208,9 +205,6 @@ class StreamedView(_PacedView):
             for piece in self._splitter.feed(text):
                 self._settled = joined(self._settled, piece)
         return sent
-
-    def _placeholder(self) -> str:
-        return "" if self._recent is not None else self._waiting
 
     def _move_settled(self) -> int:
         """Take the settled text out of the tail; return the messages it needed."""

@@ -11,7 +11,6 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 
 
 class Pacer:
@@ -50,7 +49,7 @@ class Pacer:
                 self._wake.notify()
 
     def again(self) -> None:
-        """From within a draw that has left something out: draw once more, soon."""
+        """Draw once more, soon; for a draw that has left something out."""
         self._waiting = True
         self._wake.notify()
 
@@ -59,12 +58,11 @@ class Pacer:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
         """End the thread; nothing is drawn after this."""
         with self._wake:
             self._closed = True
@@ -85,11 +83,8 @@ class Pacer:
                 delay = self._next - time.monotonic()
                 if delay > 0:
                     self._wake.wait(delay)
-                else:
-                    self._draw_joined()
-
-    def _draw_joined(self) -> None:
-        try:
-            self._draw_now()
-        except Exception as error:
-            self._error = error
+                    continue
+                try:
+                    self._draw_now()
+                except Exception as error:
+                    self._error = error

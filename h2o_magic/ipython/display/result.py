@@ -1,22 +1,26 @@
-"""An ended answer as it is shown and as a value, by the format that was asked for."""
+"""A finished answer as it is shown and as a value, by the requested format."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from h2o_magic.conversation.answer import Answer
-from h2o_magic.errors import ConfigurationError, H2OMagicError
-from h2o_magic.ipython.next_cell import code_for_cell
+from h2o_magic.errors import H2OMagicError
+from h2o_magic.ipython.interrupts import AnswerError
+from h2o_magic.prompts.cutting import fenced
 from h2o_magic.rendering import footer, tables
+from h2o_magic.rendering.answer_text import AnswerText
 from h2o_magic.rendering.blocks import close_fence
+from h2o_magic.rendering.fences import CodeBlock, code_blocks, without_code
+from h2o_magic.rendering.iframe import sandboxed
+from h2o_magic.rendering.json import find_json
+from h2o_magic.rendering.schema import problems
+from h2o_magic.rendering.table_answer import markdown_table, rows_of
 
-
-class AnswerError(ConfigurationError):
-    """An answer is not what it was asked to be. It is shown as it came."""
+_PYTHON = ("python", "python3", "py", "ipython", "ipython3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,121 +28,127 @@ class Rendered:
     """What is shown at the end of an answer."""
 
     data: dict[str, Any]
-    value: object = None
+    value: Any = None
     error: str = ""
 
 
 def render(answer: Answer, problem: str = "") -> Rendered:
-    """Return how an ended answer is shown.
-
-    Parameters
-    ----------
-    answer
-        Read to its end.
-    problem
-        Why it is not whole, where it failed.
-    """
-    question, facts = answer.question, answer.facts
-    whole = facts.status == "complete" and not problem
-    special = _SPECIAL.get(_format(answer)) if whole else None
+    """Return how a finished answer is shown; `problem` says why it failed."""
+    wanted = answer.question.format
+    if wanted == "markdown" and answer.question.schema is not None:
+        wanted = "json"
+    complete = answer.facts.status == "complete" and not problem
+    special = _SPECIAL.get(wanted) if complete else None
     if special is None:
         return Rendered(_markdown(answer.text, answer, problem))
     try:
         return special(answer.text, answer)
     except H2OMagicError as error:
-        kind = question.format if question.format != "markdown" else "json"
-        said = f"the answer is no {kind} as it was asked for: {error}"
-        return Rendered(_markdown(answer.text, answer, said), error=said)
+        kind = "JSON" if wanted == "json" else wanted
+        problem = f"the answer is not the requested {kind}: {error}"
+        return Rendered(_markdown(answer.text, answer, problem), error=problem)
 
 
-def _format(answer: Answer) -> str:
-    """Return the format in force: a schema makes JSON of what is not said."""
-    question = answer.question
-    if question.schema is not None and question.format == "markdown":
-        return "json"
-    return question.format
+def answer_value(answer: Answer, rendered: Rendered | None, problem: str) -> object:
+    """Return the answer as a value: text with its facts, or a DataFrame."""
+    error = problem or (rendered.error if rendered else "")
+    if not error and answer.facts.status == "stopped":
+        error = "stopped by the user: the answer is incomplete"
+        if not answer.text.strip():
+            error = "stopped by the user before any text was received"
+    text = AnswerText.of(
+        answer.text,
+        answer.facts,
+        answer.messages,
+        error=error,
+        reasoning=answer.reasoning,
+    )
+    if answer.question.format != "table" or rendered is None or rendered.value is None:
+        return text
+    try:
+        import pandas as pd  # noqa: PLC0415
+    except ImportError:
+        return text
+    columns, rows = rendered.value
+    frame = pd.DataFrame(rows, columns=columns)
+    frame.attrs["h2o_magic"] = str(text)
+    return frame
 
 
-def _markdown(text: str, answer: Answer, problem: str = "") -> dict[str, Any]:
-    facts = answer.facts
+def _markdown(
+    text: str, answer: Answer, problem: str = "", *, plain: str | None = None
+) -> dict[str, Any]:
+    """Return a text with its footer, as Markdown and plain (else as `plain`)."""
+    reasoning = {
+        "reasoning": answer.reasoning,
+        "reasoning_mode": answer.question.reasoning,
+    }
+    plain = text if plain is None else plain
     return {
         "text/markdown": footer.answer_markdown(
-            text,
-            facts,
-            problem,
-            reasoning=answer.reasoning,
-            reasoning_mode=answer.question.reasoning,
+            text, answer.facts, problem, **reasoning
         ),
-        "text/plain": _plain(text, answer, problem),
+        "text/plain": footer.answer_plain(plain, answer.facts, problem, **reasoning),
     }
 
 
-def _plain(text: str, answer: Answer, problem: str = "") -> str:
-    return footer.answer_plain(
-        text,
-        answer.facts,
-        problem,
-        reasoning=answer.reasoning,
-        reasoning_mode=answer.question.reasoning,
-    )
-
-
 def _as_text(text: str, answer: Answer) -> Rendered:
-    return Rendered({"text/plain": _plain(text, answer)})
+    return Rendered({"text/plain": _markdown(text, answer)["text/plain"]})
+
+
+def code_for_cell(answer: Answer) -> tuple[list[CodeBlock], str]:
+    """Return the Python blocks of a complete answer, or why there are none.
+
+    If none is marked as Python, the first block without a language counts.
+    """
+    if answer.facts.finish_reason == "length":
+        return [], (
+            "the answer reached its maximum length (`--max-new-tokens N` raises it)"
+        )
+    blocks = [block for block in code_blocks(answer.text) if block.strip()]
+    python = [block for block in blocks if block.language in _PYTHON]
+    python = python or [block for block in blocks if not block.language][:1]
+    kind = "code marked as Python" if blocks else "code"
+    return python, "" if python else f"the answer contains no {kind}"
 
 
 def _as_code(text: str, answer: Answer) -> Rendered:
-    """Return the answer without the code that is offered below; all where none is."""
-    from h2o_magic.rendering.fences import without_code  # noqa: PLC0415
-
-    code = code_for_cell(answer)
-    if code.blocks:
-        text = without_code(text, code.blocks)
+    """Return the answer without the code that is put into the cell below."""
+    blocks, why_not = code_for_cell(answer)
+    note = f"No cell was added: {why_not}."
+    if blocks:
+        text = without_code(text, blocks)
         note = "The code is in the cell below; it has not been run."
-        plain = "The code is in the next cell; it has not been run."
-    else:
-        note = f"No code is offered below: {code.why_not}."
-        plain = note.replace("`", "")
-    data = _markdown(
-        "\n\n".join(filter(None, (close_fence(text), f"*{note}*"))), answer
-    )
+    parts = filter(None, (close_fence(text), f"*{note}*"))
     # A terminal has printed all of it by then.
-    data["text/plain"] = _plain(f"{answer.text.rstrip()}\n\n{plain}", answer)
-    return Rendered(data, code.text)
+    plain = f"{answer.text.rstrip()}\n\n{note.replace('`', '')}"
+    code = "\n\n".join(block.code.strip("\n") for block in blocks)
+    return Rendered(_markdown("\n\n".join(parts), answer, plain=plain), code)
 
 
 def _as_json(text: str, answer: Answer) -> Rendered:
     value = _value(text, answer)
-    written = json.dumps(value, ensure_ascii=False, indent=2)
-    longest = max(map(len, re.findall(r"`+", written)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return Rendered(_markdown(f"{fence}json\n{written}\n{fence}", answer), value)
+    block = fenced(json.dumps(value, ensure_ascii=False, indent=2), "json")
+    return Rendered(_markdown(block, answer), value)
 
 
 def _as_table(text: str, answer: Answer) -> Rendered:
-    from h2o_magic.rendering.table_answer import markdown_table, rows_of  # noqa: PLC0415
-
     written = markdown_table(text) if answer.question.schema is None else None
     columns, rows = written or rows_of(_value(text, answer))
     if not columns:
         return Rendered(_markdown("(an empty table)", answer), (columns, rows))
+    head = [tables.Verbatim(column) for column in columns]
     cells = [[tables.Verbatim(_cell(cell)) for cell in row] for row in rows]
-    table = tables.as_markdown([tables.Verbatim(c) for c in columns], cells)
-    data = _markdown(table, answer)
-    plain = tables.as_text([tables.Verbatim(c) for c in columns], cells)
-    data["text/plain"] = _plain(plain, answer)
-    return Rendered(data, (columns, rows))
+    table, plain = tables.as_markdown(head, cells), tables.as_text(head, cells)
+    return Rendered(_markdown(table, answer, plain=plain), (columns, rows))
 
 
 def _as_html(text: str, answer: Answer) -> Rendered:
-    from h2o_magic.rendering.fences import code_blocks  # noqa: PLC0415
-    from h2o_magic.rendering.iframe import sandboxed  # noqa: PLC0415
-
     blocks = [block for block in code_blocks(text) if block.language in ("html", "")]
     html = str(blocks[0].code if blocks else text)
     thought = footer.reasoning_html(answer.reasoning, answer.question.reasoning)
-    shown = f"{thought}{sandboxed(html)}"
-    return Rendered({"text/html": shown, "text/plain": _plain(text, answer)})
+    plain = _markdown(text, answer)["text/plain"]
+    return Rendered({"text/html": f"{thought}{sandboxed(html)}", "text/plain": plain})
 
 
 def _as_math(text: str, answer: Answer) -> Rendered:
@@ -159,10 +169,7 @@ _SPECIAL: dict[str, Callable[[str, Answer], Rendered]] = {
 
 
 def _value(text: str, answer: Answer) -> object:
-    """Return the JSON value of an answer, which fits the schema."""
-    from h2o_magic.rendering.json import find_json  # noqa: PLC0415
-    from h2o_magic.rendering.schema import problems  # noqa: PLC0415
-
+    """Return the JSON value of an answer, which matches the schema."""
     value = find_json(text)
     schema = answer.question.schema
     found = problems(value, schema) if schema is not None else []

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import publish_display_data
@@ -14,18 +14,28 @@ from IPython.display import publish_display_data
 from h2o_magic.rendering.tables import printable
 
 #: Columns of a terminal's line that a notice takes at most: a longer one would go on
-#: on a second line, which cannot be taken back.
+#: on a second line, which cannot be erased.
 _LONGEST_NOTICE = 78
 
 
-class AnswerView(Protocol):
-    """Where an answer appears while it comes. Use it as a context manager."""
+class AnswerView:
+    """Where an answer appears: this one shows it only when it is complete.
+
+    Use it as a context manager.
+    """
+
+    def __enter__(self) -> AnswerView:
+        """Start."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Release what the view holds."""
 
     def wait(self) -> None:
         """Show that an answer is awaited."""
 
     def notice(self, text: str) -> None:
-        """Show what is being done before the first text; empty takes it back."""
+        """Show what is being done before the first text; empty removes it."""
 
     def write(self, text: str) -> None:
         """Append text."""
@@ -34,62 +44,46 @@ class AnswerView(Protocol):
         """Show `text` in place of everything that was written."""
 
     def finish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
-        """Show the end result, by media type, after which the view is done."""
+        """Show the result, by media type, after which the view is done."""
+        publish_display_data(data, metadata=metadata)
 
     def clear(self) -> None:
-        """Take the sign of life away: no text came, and none will."""
-
-    def __enter__(self) -> AnswerView:
-        """Begin."""
-
-    def __exit__(self, *_: object) -> None:
-        """Release what the view holds."""
+        """Remove everything: no text came, and none will."""
 
 
-def make_view(
-    shell: InteractiveShell | None, *, waiting: str, owns_cell: bool, live: bool = True
-) -> AnswerView:
-    """Return the view that fits the front end."""
-    if not hasattr(shell, "kernel"):
-        return TerminalView(live=live)
-    if not live:
-        return FinalView()
-    from h2o_magic.ipython.display.live import SingleView, StreamedView  # noqa: PLC0415 - a line needs none
-
-    return StreamedView(waiting) if owns_cell else SingleView(waiting)
-
-
-#: Takes the Markdown that would be shown, where somebody else shows it.
-_taker: ContextVar[Callable[[str], None] | None] = ContextVar("taker", default=None)
+#: Receives the Markdown that would be shown, where somebody else shows it.
+_receiver: ContextVar[Callable[[str], None] | None] = ContextVar(
+    "receiver", default=None
+)
 
 
 @contextmanager
-def shown_by(taker: Callable[[str], None]) -> Iterator[None]:
-    """Give `taker` what :func:`show_markdown` is to show meanwhile in this thread."""
-    token = _taker.set(taker)
+def capture_markdown(receiver: Callable[[str], None]) -> Iterator[None]:
+    """Pass the Markdown of :func:`show_markdown` to `receiver`, in this thread."""
+    token = _receiver.set(receiver)
     try:
         yield
     finally:
-        _taker.reset(token)
+        _receiver.reset(token)
 
 
 def show_markdown(shell: InteractiveShell | None, markdown: str, plain: str) -> None:
     """Show a text once, as Markdown in a notebook and plainly in a terminal."""
-    taker = _taker.get()
-    if taker is not None:
-        taker(markdown)
+    receiver = _receiver.get()
+    if receiver is not None:
+        receiver(markdown)
     elif hasattr(shell, "kernel"):
         publish_display_data({"text/markdown": markdown, "text/plain": plain})
     else:
-        _print(printable(plain) + "\n")
+        _print(f"{plain}\n")
 
 
 def _print(text: str) -> None:
-    sys.stdout.write(text)
+    sys.stdout.write(printable(text))
     sys.stdout.flush()
 
 
-class TerminalView:
+class TerminalView(AnswerView):
     """Prints the text as it comes, then only what follows it."""
 
     def __init__(self, *, live: bool) -> None:
@@ -97,81 +91,39 @@ class TerminalView:
         self._shown = ""
         self._notice = ""
 
-    def __enter__(self) -> TerminalView:
-        """Begin."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing is held."""
-
     def clear(self) -> None:
-        """Take back what was said; no text was shown."""
-        self._take_back()
-
-    def wait(self) -> None:
-        """Print nothing: who waits for long is told by a notice."""
+        """Erase the notice."""
+        if self._notice:
+            sys.stdout.write("\r" + " " * len(self._notice) + "\r")
+            sys.stdout.flush()
+            self._notice = ""
 
     def notice(self, text: str) -> None:
-        """Print it on a line that can be taken back; in a file it could not be."""
+        """Print it on a line that can be erased; in a file it could not be."""
         if self._shown or not sys.stdout.isatty():
             return
-        self._take_back()
+        self.clear()
         self._notice = printable(" ".join(text.split()))[:_LONGEST_NOTICE]
         _print(self._notice)
 
-    def _take_back(self) -> None:
-        if self._notice:
-            _print("\r" + " " * len(self._notice) + "\r")
-            self._notice = ""
-
     def write(self, text: str) -> None:
         """Print more text."""
-        self._take_back()
+        self.clear()
         if self._live:
-            _print(printable(text))
+            _print(text)
             self._shown += text
 
     def replace(self, text: str) -> None:
-        """Print the text anew, or what it adds to the printed one."""
-        self._take_back()
+        """Print what the text adds to the printed one, or all of it again."""
+        self.clear()
         if self._live:
             added = text.removeprefix(self._shown)
-            _print(printable(added if len(added) < len(text) else f"\n{text}"))
+            _print(added if len(added) < len(text) else f"\n{text}")
             self._shown = text
 
     def finish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:  # noqa: ARG002
-        """Print what the end result has beyond the printed text."""
-        self._take_back()
+        """Print what the result has beyond the printed text."""
+        self.clear()
         shown = self._shown.strip()
         rest = str(data["text/plain"]).lstrip()
-        _print(printable(rest.removeprefix(shown) if shown else rest) + "\n")
-
-
-class FinalView:
-    """Shows the end result only."""
-
-    def __enter__(self) -> FinalView:
-        """Begin."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing is held."""
-
-    def clear(self) -> None:
-        """Nothing was shown."""
-
-    def wait(self) -> None:
-        """Wait for the end."""
-
-    def notice(self, text: str) -> None:
-        """Wait for the end."""
-
-    def write(self, text: str) -> None:
-        """Wait for the end."""
-
-    def replace(self, text: str) -> None:
-        """Wait for the end."""
-
-    def finish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
-        """Show the end result."""
-        publish_display_data(data, metadata=metadata)
+        _print((rest.removeprefix(shown) if shown else rest) + "\n")

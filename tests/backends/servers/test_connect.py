@@ -857,7 +857,7 @@ def test_connecting_says_in_two_lines_what_was_found(bench: Bench) -> None:
         assert said[0].startswith(f"Connected to lab ({server.url}): OpenAI-comp")
         assert said[-1] == "Model: qwen."
         assert bench.rows("connect") == [
-            ["local", "this machine, started by need", "gpt-gm", "its own"],
+            ["local", "this machine, started on demand", "gpt-gm", "its own"],
             ["lab ✓", server.url, "OpenAI-compatible", "no key"],
         ]
         assert bench.plain("connect local").startswith("Connected to local")
@@ -865,11 +865,11 @@ def test_connecting_says_in_two_lines_what_was_found(bench: Bench) -> None:
         bench.session.configure(server="http://127.0.0.1:1")
         assert bench.rows("connect")[-1] == ["✓", "http://127.0.0.1:1", "?", "no key"]
         said = [bench.plain("connect lab --forget")]
-        assert said == [f"Forgotten: lab ({server.url})."]
+        assert said == [f"Removed lab ({server.url})."]
         assert len(bench.rows("connect")) == 2
         bench.run(f"connect {server.url} --name lab")
         assert bench.plain("connect lab --forget") == (
-            f"Forgotten: lab ({server.url}). The local server answers from now on."
+            f"Removed lab ({server.url}). Using the local server from now on."
         )
 
 
@@ -878,11 +878,11 @@ def test_connecting_says_in_two_lines_what_was_found(bench: Bench) -> None:
     [
         ("connect --name lab", "expected SERVER with --name, got nothing"),
         ("connect --forget", "expected SERVER with --forget, got nothing"),
-        ("connect lab --forget --name x", "--forget takes nothing more: leave out --n"),
-        ("connect --scan --key-prompt", "--scan takes nothing more"),
-        ("connect lab --scan", "--scan looks on this machine only"),
-        ("connect lab --forget --scan", "exclude each other"),
-        ("connect lab --key-env A --key-prompt", "exclude each other"),
+        ("connect lab --forget --name x", "--forget takes no other options: leave out"),
+        ("connect --scan --key-prompt", "--scan takes no other options"),
+        ("connect lab --scan", "--scan searches only this machine"),
+        ("connect lab --forget --scan", "cannot be combined"),
+        ("connect lab --key-env A --key-prompt", "cannot be combined"),
         ("connect lab --dialct openai", "did you mean '--dialect'?"),
         ("connect lab", "no server is known as 'lab'"),
         ("connect http://a --key-env sk-0123456789abcdefghij", "not shown"),
@@ -903,7 +903,7 @@ def test_an_alias_is_made_listed_and_taken_away(bench: Bench) -> None:
     bench.session.configure(model="fast")
     status = {row[0]: row[1:] for row in bench.rows("status")}
     assert status["model"] == ["fast → llama-13b", "you, from Python"]
-    assert bench.plain("alias fast=") == "fast no longer stands for llama-13b."
+    assert bench.plain("alias fast=") == "Removed: fast → llama-13b."
 
 
 def test_models_come_from_the_last_list_with_its_age(
@@ -919,7 +919,7 @@ def test_models_come_from_the_last_list_with_its_age(
     monkeypatch.setattr("h2o_magic.ipython.commands.models.time.time", lambda: now)
     output = bench.run("models")
     assert [row[0] for row in rows(output["text/markdown"])][:2] == ["qwen ✓", "phi"]
-    assert "does not answer; this is its list of 2 hours ago" in output["text/plain"]
+    assert "does not respond; this list is 2 hours old" in output["text/plain"]
 
 
 def test_status_says_the_server_its_dialect_and_where_the_key_is(
@@ -939,9 +939,9 @@ def test_status_says_the_server_its_dialect_and_where_the_key_is(
     bench.session.configure(server="http://127.0.0.1:1")
     status = {row[0]: row[1:] for row in bench.rows("status")}
     assert status["server"] == ["http://127.0.0.1:1", "you, from Python"]
-    assert status["dialect"][0] == "found out by the first question"
+    assert status["dialect"][0] == "detected by the first question"
     bench.session.configure(server="gone")
-    assert bench.rows("connect")[-1][:2] == ["gone ✓", "not known any more"]
+    assert bench.rows("connect")[-1][:2] == ["gone ✓", "removed"]
     assert "no server is known as" in shown(bench.rows("status")[0][1])
 
 
@@ -951,7 +951,7 @@ def test_an_empty_list_of_models_is_put_into_words(bench: Bench) -> None:
         assert "it lists no model" in said
         assert "Load or pull one there first." in said
         assert bench.plain("models") == (
-            "The server lists no model: load or pull one there first."
+            "The server lists no models: load or pull one there first."
         )
         bench.session.close()
 
@@ -988,7 +988,7 @@ def test_status_says_what_counts_where_nobody_set_it_and_where_that_is_from(
         bench.session.configure(model="llama-13b")
         status = {row[0]: row[1:] for row in bench.rows("status")}
         assert status["model"] == [
-            "llama-13b, not here: SmolLM2-135M answers",
+            "llama-13b, not installed: SmolLM2-135M answers",
             "you, from Python",
         ]
         bench.session.close()
@@ -1013,8 +1013,8 @@ def test_a_scan_finds_what_answers_and_offers_a_line_for_each(
         monkeypatch.setattr(scan.scan, "__defaults__", (ports,))
         output = bench.run("connect --scan")
         assert output["text/plain"].split("\n")[-2:] == [
-            f"Open, but no known server: {three.url} (something else answers).",
-            f"Open, but no known server: {four.url} (no answer within 0.1 s).",
+            f"Open, but not a known server: {three.url} (something else answers).",
+            f"Open, but not a known server: {four.url} (no answer within 0.1 s).",
         ]
         assert rows(output["text/markdown"])[:2] == [
             [
@@ -1024,7 +1024,7 @@ def test_a_scan_finds_what_answers_and_offers_a_line_for_each(
             ],
             [
                 two.url,
-                "OpenAI-compatible, wants a key",
+                "OpenAI-compatible, requires a key",
                 f"%h2o connect {two.url} --name openai".join("``"),
             ],
         ]
@@ -1037,7 +1037,7 @@ def test_a_scan_that_finds_nothing_says_so(
 ) -> None:
     monkeypatch.setattr(scan.scan, "__defaults__", ((1,),))
     assert bench.plain("connect --scan") == (
-        "No server answers on the usual ports of this machine."
+        "No server found on the usual ports of this machine."
     )
 
 

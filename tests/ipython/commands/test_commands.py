@@ -27,8 +27,8 @@ from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ConfigurationError, StoreError
 from h2o_magic.ipython import commands
 from h2o_magic.ipython.commands import SUBCOMMANDS
-from h2o_magic.ipython.commands.output import filled
-from h2o_magic.ipython.commands.usage import read
+from h2o_magic.ipython.commands.output import fill
+from h2o_magic.ipython.commands.usage import parse
 from h2o_magic.ipython.interrupts import AnswerStopped
 from h2o_magic.ipython.options import AskOptions
 from h2o_magic.weights.progress import Progress
@@ -72,16 +72,15 @@ class Bench:
     retried: list[AskOptions] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
-    def show_help(self) -> None:
-        commands.show_help(self)
-
     def retry(self, options: AskOptions) -> None:
         self.retried.append(options)
 
-    def ask_line(self, text: str) -> None:
-        self.asked.append(text)
+    def ask(self, options: AskOptions, question: str) -> None:
+        if options.help:
+            commands.show_help(cast(Any, self))
+        self.asked.append(question)
 
-    def ask(self, *questions: str, **options: Any) -> None:
+    def chat(self, *questions: str, **options: Any) -> None:
         for question in questions:
             self.session.ask(question, **options).read()
 
@@ -151,7 +150,7 @@ def shown(markdown: str) -> str:
     ("line", "words"),
     [
         ("threads now", "%h2o threads: expected nothing after it, got 'now'"),
-        ("threads --al", "%h2o threads: unknown option --al: it has none"),
+        ("threads --al", "%h2o threads: unknown option --al: it takes none"),
         ("fork", "%h2o fork: expected NEW, got nothing: `%h2o fork NEW [--at N] [--"),
         ("fork --at 2", "%h2o fork: expected NEW, got nothing"),
         ("fork a --att 2", "unknown option --att: did you mean '--at'?"),
@@ -162,9 +161,9 @@ def shown(markdown: str) -> str:
         ("fork a --at -1", "number from 1 to 999,999,999 after --at, got '-1'"),
         ("fork a --at 1.5", "number from 1 to 999,999,999 after --at, got '1.5'"),
         ("fork a --thread ''", "expected NAME after --thread, got nothing"),
-        ("fork my ideas", "expected nothing after NEW, got 'ideas': put a text with"),
-        ("reset --all=yes", "%h2o reset: --all takes no text"),
-        ("reset --thread a --all", "--thread and --all exclude each other: give one"),
+        ("fork my ideas", "expected nothing after NEW, got 'ideas': put text with"),
+        ("reset --all=yes", "%h2o reset: --all takes no value"),
+        ("reset --thread a --all", "--thread and --all cannot be combined: use one"),
         ("show", "%h2o show: expected N, got nothing: `%h2o show N"),
         (
             "show three",
@@ -178,13 +177,13 @@ def shown(markdown: str) -> str:
         ("export", "%h2o export: expected FILE, got nothing"),
         ("undo 3", "%h2o undo: expected nothing after it, got '3'"),
         ("status now", "%h2o status: expected nothing after it, got 'now'"),
-        ("histroy", "unknown subcommand 'histroy': did you mean 'history'?"),
+        ("histroy", "unknown command 'histroy': did you mean 'history'?"),
     ],
 )
 def test_what_is_typed_wrongly_is_one_line_that_says_what_is_right(
     bench: Bench, line: str, words: str
 ) -> None:
-    bench.ask("one")
+    bench.chat("one")
     assert words in bench.refused(line)
     assert bench.questions() == ["one"]
 
@@ -209,8 +208,8 @@ def test_what_is_typed_wrongly_is_one_line_that_says_what_is_right(
 def test_options_and_texts_are_read_in_any_order(
     line: str, texts: dict[str, str]
 ) -> None:
-    given = read("test", "[NEW] [--at N] [--thread NAME | --all]", line)
-    assert given.texts == texts
+    given = parse("test", "[NEW] [--at N] [--thread NAME | --all]", line)
+    assert given == texts
 
 
 @pytest.mark.parametrize("name", [n for n, c in SUBCOMMANDS.items() if not c.free])
@@ -235,7 +234,7 @@ def test_help_lists_all_subcommands_in_both_forms(bench: Bench) -> None:
 
 
 def test_a_plain_sentence_has_no_backticks_but_those_of_the_user() -> None:
-    markdown, plain = filled("`%h2o show {n}` shows {text}.", n="1", text="`x` {y}")
+    markdown, plain = fill("`%h2o show {n}` shows {text}.", n="1", text="`x` {y}")
     assert plain == "%h2o show 1 shows `x` {y}."
     assert markdown.startswith("`%h2o show 1` shows &#96;x&#96;")
 
@@ -248,9 +247,9 @@ def test_without_threads_the_table_has_the_current_one(bench: Bench) -> None:
 
 
 def test_threads_are_listed_with_the_current_one_marked(bench: Bench) -> None:
-    bench.ask("What is\nSQL?", "And NoSQL?")
+    bench.chat("What is\nSQL?", "And NoSQL?")
     bench.run("thread 'my ideas'")
-    bench.ask("An *idea*")
+    bench.chat("An *idea*")
     listed = rows(bench.run("threads"))
     assert [[row[0], row[1], row[3]] for row in listed] == [
         ["main", "2", "What is SQL?"],
@@ -262,17 +261,17 @@ def test_threads_are_listed_with_the_current_one_marked(bench: Bench) -> None:
 
 def test_going_to_a_thread_says_how_long_it_is(bench: Bench) -> None:
     assert bench.run("thread") == "The current thread is main: 0 turns."
-    assert bench.run("thread ideas") == "Now in thread ideas: new, no turns yet."
-    bench.ask("one")
-    assert bench.run("thread main").endswith("new, no turns yet.")
-    assert bench.run("thread ideas") == "Now in thread ideas: 1 turn."
+    assert bench.run("thread ideas") == "Switched to a new thread ideas."
+    bench.chat("one")
+    assert bench.run("thread main") == "Switched to a new thread main."
+    assert bench.run("thread ideas") == "Switched to thread ideas: 1 turn."
     assert bench.run("thread") == "The current thread is ideas: 1 turn."
     assert bench.session.thread == "ideas"
 
 
 def test_a_threads_name_is_shown_and_does_not_act(bench: Bench) -> None:
     said = bench.run("thread '1. my_own_ideas'")
-    assert shown(said).startswith("Now in thread 1. my_own_ideas: new")
+    assert shown(said).startswith("Switched to a new thread 1. my_own_ideas.")
     assert bench.plain("thread").startswith("The current thread is 1. my_own_ideas:")
 
 
@@ -282,22 +281,24 @@ def test_a_name_that_is_none_is_refused_and_the_thread_stays(bench: Bench) -> No
 
 
 def test_a_fork_copies_turns_and_becomes_current(bench: Bench) -> None:
-    bench.ask("1", "2", "3")
+    bench.chat("1", "2", "3")
     assert bench.run("fork other --at 2") == (
-        "Copied 2 turns of main. Now in thread other."
+        "Copied 2 turns of main. Switched to thread other."
     )
     assert bench.session.thread == "other"
     assert (bench.questions(), bench.questions("main")) == (["1", "2"], ["1", "2", "3"])
 
 
 def test_a_fork_from_a_named_thread_takes_all_of_it(bench: Bench) -> None:
-    bench.ask("1", "2", thread="a")
-    assert "Copied 2 turns of a. Now in thread b." in bench.run("fork b --thread a")
+    bench.chat("1", "2", thread="a")
+    assert "Copied 2 turns of a. Switched to thread b." in bench.run(
+        "fork b --thread a"
+    )
 
 
 def test_a_fork_that_cannot_be_leaves_the_current_thread(bench: Bench) -> None:
-    bench.ask("1")
-    bench.ask("2", thread="taken")
+    bench.chat("1")
+    bench.chat("2", thread="taken")
     bench.refused("fork taken")
     bench.refused("fork other --at 2")
     bench.refused("fork other --thread nothing")
@@ -310,7 +311,7 @@ def test_a_fork_that_cannot_be_leaves_the_current_thread(bench: Bench) -> None:
 def test_a_thread_that_is_not_there_is_refused_with_the_nearest(
     bench: Bench, line: str
 ) -> None:
-    bench.ask("1", thread="ideas")
+    bench.chat("1", thread="ideas")
     said = bench.refused(f"{line} --thread ideaz")
     assert "there is no thread 'ideaz': did you mean 'ideas'?" in said
 
@@ -319,79 +320,77 @@ def test_a_thread_that_is_not_there_is_refused_with_the_nearest(
 
 
 def test_a_reset_says_what_was_forgotten_and_how_it_comes_back(bench: Bench) -> None:
-    bench.ask("1", "2")
+    bench.chat("1", "2")
     assert bench.run("reset") == (
-        "Forgot 2 turns: main begins anew. `%h2o undo` takes it back."
+        "Cleared 2 turns: main starts over. `%h2o undo` reverts this."
     )
     assert bench.questions() == []
-    assert bench.run("undo") == "2 turns of main are back."
+    assert bench.run("undo") == "Restored 2 turns of main."
     assert bench.questions() == ["1", "2"]
-    assert bench.run("redo") == "Forgot 2 turns of main again."
+    assert bench.run("redo") == "Cleared 2 turns of main again."
     assert bench.questions() == []
 
 
 def test_a_reset_of_one_thread_leaves_the_others(bench: Bench) -> None:
-    bench.ask("1")
-    bench.ask("2", thread="a")
-    assert "Forgot 1 turn: a begins anew." in bench.run("reset --thread a")
+    bench.chat("1")
+    bench.chat("2", thread="a")
+    assert "Cleared 1 turn: a starts over." in bench.run("reset --thread a")
     assert (bench.questions(), bench.questions("a")) == (["1"], [])
-    assert bench.run("undo --thread a") == "1 turn of a is back."
+    assert bench.run("undo --thread a") == "Restored 1 turn of a."
 
 
 def test_a_reset_of_all_threads_is_one_change(bench: Bench) -> None:
-    bench.ask("1")
-    bench.ask("2", "3", thread="a")
-    assert "Forgot 3 turns: all threads begin anew." in bench.run("reset --all")
+    bench.chat("1")
+    bench.chat("2", "3", thread="a")
+    assert "Cleared 3 turns: all threads start over." in bench.run("reset --all")
     assert bench.session.threads() == ()
-    assert "3 turns of main and a are back." in bench.run("undo")
+    assert "Restored 3 turns of main and a." in bench.run("undo")
     assert len(bench.session.threads()) == 2
 
 
 def test_an_empty_thread_has_nothing_to_forget(bench: Bench) -> None:
-    assert bench.run("reset") == "There is nothing to forget: main has no turns."
+    assert bench.run("reset") == "Nothing to clear: main has no turns."
     assert "no thread has turns" in bench.run("reset --all")
 
 
 def test_what_is_erased_does_not_come_back(bench: Bench, tmp_path: Path) -> None:
-    bench.ask("the secret question")
+    bench.chat("the secret question")
     bench.run("reset")
     said = bench.run("reset --erase")
     assert said == (
-        "There is nothing left to erase: main has no turns, and none that could be "
-        "brought back."
+        "Nothing left to erase: main has no turns, and none that undo could restore."
     )
-    assert bench.run("undo") == "There is nothing to take back in main."
+    assert bench.run("undo") == "Nothing to undo in main."
     bench.session.close()
     files = [path for path in tmp_path.glob("turns.db*") if path.is_file()]
     assert all(b"secret question" not in path.read_bytes() for path in files)
 
 
 def test_erasing_says_how_much_and_from_where(bench: Bench) -> None:
-    bench.ask("1", "2")
-    bench.ask("3", thread="a")
+    bench.chat("1", "2")
+    bench.chat("3", thread="a")
     assert bench.run("reset --erase --thread a") == (
-        "Erased 1 turn of a, and what could be brought back, from the disk too. "
+        "Erased 1 turn of a, and everything that undo could restore, from disk. "
         "This cannot be undone."
     )
     assert "Erased 2 turns of all threads," in bench.run("reset --erase --all")
     assert bench.run("reset --erase --all") == (
-        "There is nothing left to erase: no thread has turns, and none that could be "
-        "brought back."
+        "Nothing left to erase: no thread has turns, and none that undo could restore."
     )
 
 
 def test_a_name_of_no_thread_has_nothing_to_erase(bench: Bench) -> None:
-    bench.ask("1", thread="ideas")
+    bench.chat("1", thread="ideas")
     said = bench.run("reset --erase --thread ideaz")
-    assert said.startswith("There is nothing left to erase: ideaz has no turns, ")
+    assert said.startswith("Nothing left to erase: ideaz has no turns, ")
     assert bench.questions("ideas") == ["1"]
 
 
 def test_a_conversation_that_is_not_kept_is_erased_from_memory(bench: Bench) -> None:
     bench.session = Session(bench.backend)
-    bench.ask("1")
+    bench.chat("1")
     assert bench.run("reset --erase") == (
-        "Erased 1 turn of main, and what could be brought back, from memory. "
+        "Erased 1 turn of main, and everything that undo could restore, from memory. "
         "This cannot be undone."
     )
 
@@ -403,7 +402,7 @@ def test_what_could_not_be_erased_is_not_said_to_be(
     bench.session = Session(
         bench.backend, record=Record(tmp_path / "file" / "turns.db", "test")
     )
-    bench.ask("1")
+    bench.chat("1")
     before = len(bench.publisher.outputs)
     with pytest.raises(StoreError):
         bench.run("reset --erase")
@@ -412,43 +411,43 @@ def test_what_could_not_be_erased_is_not_said_to_be(
 
 
 def test_a_dropped_turn_is_named_and_comes_back(bench: Bench) -> None:
-    bench.ask("first", "second *one*", "third")
+    bench.chat("first", "second *one*", "third")
     said = shown(bench.run("drop 2"))
     assert said == (
-        "Took turn 2 out of main: “second *one*”. `%h2o undo` takes it back."
+        "Removed turn 2 from main: “second *one*”. `%h2o undo` reverts this."
     )
     assert bench.questions() == ["first", "third"]
-    assert bench.run("undo") == "1 turn of main is back."
+    assert bench.run("undo") == "Restored 1 turn of main."
     assert bench.questions() == ["first", "second *one*", "third"]
-    assert bench.run("redo") == "Took 1 turn out of main again."
+    assert bench.run("redo") == "Removed 1 turn from main again."
 
 
 def test_a_turn_that_is_not_there_is_refused(bench: Bench) -> None:
-    bench.ask("first")
+    bench.chat("first")
     for line in ("drop 2", "show 2"):
         assert "2" in bench.refused(line)
     assert bench.questions() == ["first"]
 
 
 def test_questions_are_taken_back_one_by_one(bench: Bench) -> None:
-    bench.ask("1", "2")
-    assert bench.run("undo") == "Took back the last question of main and its answer."
+    bench.chat("1", "2")
+    assert bench.run("undo") == "Removed the last question and its answer from main."
     assert bench.questions() == ["1"]
     bench.run("undo")
-    assert bench.run("undo") == "There is nothing to take back in main."
-    assert bench.run("redo") == "The question and its answer are in main again."
+    assert bench.run("undo") == "Nothing to undo in main."
+    assert bench.run("redo") == "Restored the question and its answer in main."
     bench.run("redo")
-    assert bench.run("redo") == "There is nothing to make again in main."
+    assert bench.run("redo") == "Nothing to redo in main."
     assert bench.questions() == ["1", "2"]
 
 
 def test_an_answer_that_was_replaced_comes_back(bench: Bench) -> None:
     bench.backend.texts = ["Old.", "New."]
-    bench.ask("1", cell="a")
-    bench.ask("1", cell="a")
-    assert bench.run("undo") == "The answer that main had before is back."
+    bench.chat("1", cell="a")
+    bench.chat("1", cell="a")
+    assert bench.run("undo") == "Restored the previous answer in main."
     assert bench.session.turn(1).answer == "Old."
-    assert bench.run("redo") == "The newer answer is in main again."
+    assert bench.run("redo") == "Restored the newer answer in main."
     assert bench.session.turn(1).answer == "New."
 
 
@@ -456,36 +455,36 @@ def test_the_answers_of_a_turn_are_listed_and_one_is_put_in_its_place(
     bench: Bench,
 ) -> None:
     bench.backend.texts = ["Old.", "New."]
-    bench.ask("1", cell="a")
+    bench.chat("1", cell="a")
     assert [row[:3] for row in rows(bench.run("answers 1"))] == [["1 ✓", "1", "Old."]]
-    bench.ask("one?", cell="a")
+    bench.chat("one?", cell="a")
     listed = bench.run("answers 1")
     assert [row[:3] for row in rows(listed)] == [
         ["1", "1", "Old."],
         ["2 ✓", "one?", "New."],
     ]
-    assert "`%h2o answers 1 --use N` puts another in its place." in listed
+    assert "`%h2o answers 1 --use N` selects another answer." in listed
     assert bench.run("answers 1 --use 1") == (
-        "Turn 1 of main is now answer 1: “1”. `%h2o undo` takes it back."
+        "Turn 1 of main now has answer 1: “1”. `%h2o undo` reverts this."
     )
     assert bench.questions() == ["1"]
-    assert bench.run("undo") == "The answer that main had before is back."
+    assert bench.run("undo") == "Restored the previous answer in main."
     assert bench.questions() == ["one?"]
-    assert bench.run("redo") == "The other answer is in main again."
+    assert bench.run("redo") == "Restored the other answer in main."
     assert bench.questions() == ["1"]
     assert "there is no answer 3" in bench.refused("answers 1 --use 3")
 
 
 def test_the_answers_of_another_threads_turn_are_put_there(bench: Bench) -> None:
-    bench.ask("1", "2", thread="my ideas", cell="a")
+    bench.chat("1", "2", thread="my ideas", cell="a")
     said = bench.run("answers 1 --thread 'my ideas' --use 1")
-    assert said.endswith("`%h2o undo --thread 'my ideas'` takes it back.")
+    assert said.endswith("`%h2o undo --thread 'my ideas'` reverts this.")
     assert bench.questions("my ideas") == ["1"]
 
 
 def test_a_preset_is_used_kept_listed_and_forgotten(bench: Bench) -> None:
     said = shown(bench.run("preset precise"))
-    assert said.startswith("precise: temperature=0.1 top_p=0.9. Cells and")
+    assert said.startswith("Using preset precise: temperature=0.1 top_p=0.9.")
     status = [row for row in rows(bench.run("status")) if row[0] == "temperature"]
     assert status == [["temperature", "0.1", "preset precise"]]
     bench.session.configure(seed=7)
@@ -502,18 +501,18 @@ def test_a_preset_is_used_kept_listed_and_forgotten(bench: Bench) -> None:
     assert (bench.session.settings["seed"], bench.session.preset) == (7, "precise")
     bench.run("preset --remove mine")
     assert "did you mean" in bench.refused("preset precsie")
-    assert "exclude each other" in bench.refused("preset --save a --remove b")
+    assert "cannot be combined" in bench.refused("preset --save a --remove b")
 
 
 def test_a_copy_is_taken_back(bench: Bench) -> None:
-    bench.ask("1", "2")
+    bench.chat("1", "2")
     bench.run("fork b")
     assert bench.run("undo") == (
-        "Took the copy out of b: 2 turns. Now in thread main: 2 turns. "
-        "`%h2o redo --thread b` makes it again."
+        "Removed the copy from b: 2 turns. Switched to thread main: 2 turns. "
+        "`%h2o redo --thread b` restores it."
     )
     assert bench.run("redo --thread b") == (
-        "The copy is in b again: 2 turns. Go there: `%h2o thread b`."
+        "Restored the copy in b: 2 turns. Switch to it: `%h2o thread b`."
     )
     assert bench.questions("main") == bench.questions("b") == ["1", "2"]
 
@@ -521,28 +520,31 @@ def test_a_copy_is_taken_back(bench: Bench) -> None:
 def test_after_a_copy_is_taken_back_the_thread_asked_last_is_current(
     bench: Bench,
 ) -> None:
-    bench.ask("1", thread="a")
-    bench.ask("2", thread="ideas")
-    bench.ask("3", "4", thread="main")
-    bench.ask("5", thread="ideas")
+    bench.chat("1", thread="a")
+    bench.chat("2", thread="ideas")
+    bench.chat("3", "4", thread="main")
+    bench.chat("5", thread="ideas")
     bench.run("fork 'my copy' --thread a")
     said = bench.plain("undo")
-    assert "Now in thread ideas: 2 turns. %h2o redo --thread 'my copy' makes" in said
+    assert (
+        "Switched to thread ideas: 2 turns. %h2o redo --thread 'my copy' restores"
+        in said
+    )
     assert bench.session.thread == bench.session.record.thread == "ideas"
 
 
 def test_taking_a_copy_back_elsewhere_leaves_the_current_thread(bench: Bench) -> None:
-    bench.ask("1")
+    bench.chat("1")
     bench.run("fork b")
     bench.run("thread empty")
-    assert bench.run("undo --thread b") == "Took the copy out of b: 1 turn."
+    assert bench.run("undo --thread b") == "Removed the copy from b: 1 turn."
     assert bench.session.thread == "empty"
 
 
 def test_a_thread_that_keeps_turns_stays_current(bench: Bench) -> None:
-    bench.ask("1")
+    bench.chat("1")
     bench.run("fork b")
-    bench.ask("2")
+    bench.chat("2")
     bench.run("undo")
     assert bench.run("thread") == "The current thread is b: 1 turn."
     bench.run("reset")
@@ -551,13 +553,13 @@ def test_a_thread_that_keeps_turns_stays_current(bench: Bench) -> None:
 
 
 def test_an_import_into_a_new_thread_is_taken_back_and_left(bench: Bench) -> None:
-    bench.ask("1")
+    bench.chat("1")
     bench.run("export chat.json")
     bench.run("import chat.json --thread copy")
     bench.run("thread copy")
     assert bench.plain("undo") == (
-        "Took what came from a file out of copy: 1 turn. Now in thread main: 1 turn. "
-        "%h2o redo --thread copy makes it again."
+        "Removed the imported turns from copy: 1 turn. "
+        "Switched to thread main: 1 turn. %h2o redo --thread copy restores it."
     )
 
 
@@ -588,12 +590,12 @@ def test_a_question_on_a_line_is_taken_as_it_stands(bench: Bench) -> None:
 
 
 def test_an_empty_thread_has_a_friendly_line(bench: Bench) -> None:
-    assert bench.run("history") == "main has no turns yet: ask something."
+    assert bench.run("history") == "Thread main has no turns yet."
 
 
 def test_the_history_is_a_table_of_turns(bench: Bench) -> None:
     bench.backend.texts = ["**SQL** is\n\na language.", "x" * 100]
-    bench.ask("What is\nSQL?", "And *this*?")
+    bench.chat("What is\nSQL?", "And *this*?")
     first, second = rows(bench.run("history"))
     assert first[:4] == ["1", "What is SQL?", "SQL is a language.", "llama-13b"]
     assert second[:3] == ["2", "And *this*?", "x" * 59 + "…"]
@@ -604,10 +606,10 @@ def test_the_history_is_a_table_of_turns(bench: Bench) -> None:
 
 
 def test_the_history_notes_what_a_run_out_of_order_left(bench: Bench) -> None:
-    bench.ask("1", cell="a")
-    bench.ask("2", cell="b")
-    bench.ask("3", cell="c", new=True)
-    bench.ask("1 again", cell="a")
+    bench.chat("1", cell="a")
+    bench.chat("2", cell="b")
+    bench.chat("3", cell="c", new=True)
+    bench.chat("1 again", cell="a")
     notes = [row[-1] for row in rows(bench.run("history"))]
     outdated = "asked before an earlier answer changed"
     assert notes == ["", outdated, f"new, {outdated}"]
@@ -616,7 +618,7 @@ def test_the_history_notes_what_a_run_out_of_order_left(bench: Bench) -> None:
 def test_a_long_history_shows_the_last_turns_and_says_where_the_others_are(
     bench: Bench,
 ) -> None:
-    bench.ask(*map(str, range(1, 54)))
+    bench.chat(*map(str, range(1, 54)))
     assert [row[0] for row in rows(bench.run("history"))][::49] == ["4", "53"]
     first = bench.plain("history").splitlines()[0]
     assert first == "… and 3 earlier turns: %h2o history --last 53"
@@ -628,7 +630,7 @@ def test_a_long_history_shows_the_last_turns_and_says_where_the_others_are(
 
 def test_the_line_about_earlier_turns_can_be_typed(bench: Bench) -> None:
     name = "my own ideas"
-    bench.ask("1", "2", thread=name)
+    bench.chat("1", "2", thread=name)
     bench.session.thread = "main"
     line = bench.plain(f'history --last 1 --thread "{name}"').splitlines()[0]
     typed = line.removeprefix("… and 1 earlier turn: %h2o ")
@@ -639,7 +641,7 @@ def test_the_full_history_shows_each_turn_as_an_output_of_its_own(
     bench: Bench,
 ) -> None:
     bench.backend.texts = ["# One\n\n<!-- open", "```\nopen", "Three."]
-    bench.ask("1?", "2?", "3?")
+    bench.chat("1?", "2?", "3?")
     outputs = bench.outputs("history --full")
     first, second, third = (output["text/markdown"] for output in outputs)
     assert first.startswith("**Turn 1** · asked ")
@@ -650,7 +652,7 @@ def test_the_full_history_shows_each_turn_as_an_output_of_its_own(
 
 
 def test_the_full_history_can_be_the_last_turns_only(bench: Bench) -> None:
-    bench.ask("1", "2", "3")
+    bench.chat("1", "2", "3")
     outputs = bench.outputs("history --full --last 2")
     assert len(outputs) == 2
     assert outputs[0]["text/plain"].startswith(
@@ -660,8 +662,8 @@ def test_the_full_history_can_be_the_last_turns_only(bench: Bench) -> None:
 
 def test_one_turn_is_shown_whole(bench: Bench) -> None:
     bench.backend.texts = ["# One", "# Two"]
-    bench.ask("1?")
-    bench.ask("2?", system="Be brief.", new=True)
+    bench.chat("1?")
+    bench.chat("2?", system="Be brief.", new=True)
     markdown = bench.run("show 2")
     assert "> 2?\n\n# Two\n\n<sub>llama-13b" in markdown
     assert "2 tokens" in markdown
@@ -673,18 +675,20 @@ def test_one_turn_is_shown_whole(bench: Bench) -> None:
 
 
 def test_an_export_says_what_was_written(bench: Bench, tmp_path: Path) -> None:
-    bench.ask("1", "2")
+    bench.chat("1", "2")
     said = bench.plain("export chat.json")
     size = (tmp_path / "chat.json").stat().st_size
-    assert re.fullmatch(r"2 turns of main in chat\.json, \d+ (bytes|KB)\.", said)
+    assert re.fullmatch(
+        r"Exported 2 turns of main to chat\.json, \d+ (bytes|KB)\.", said
+    )
     assert size > 0
     json.loads((tmp_path / "chat.json").read_text("utf-8"))
 
 
 def test_all_threads_go_into_one_file(bench: Bench) -> None:
-    bench.ask("1")
-    bench.ask("2", "3", thread="a")
-    assert "3 turns of 2 threads in 'all my'.json" in bench.plain(
+    bench.chat("1")
+    bench.chat("2", "3", thread="a")
+    assert "3 turns of 2 threads to 'all my'.json" in bench.plain(
         "export \"'all my'.json\" --all"
     )
 
@@ -692,7 +696,7 @@ def test_all_threads_go_into_one_file(bench: Bench) -> None:
 def test_a_file_that_is_there_is_not_overwritten_unasked(
     bench: Bench, tmp_path: Path
 ) -> None:
-    bench.ask("1")
+    bench.chat("1")
     (tmp_path / "chat.md").write_text("mine")
     assert "--overwrite" in bench.refused("export chat.md")
     assert (tmp_path / "chat.md").read_text() == "mine"
@@ -724,7 +728,7 @@ def test_a_file_that_is_there_is_not_overwritten_unasked(
 def test_a_file_that_cannot_be_used_is_one_line(
     bench: Bench, tmp_path: Path, line: str, words: str
 ) -> None:
-    bench.ask("1")
+    bench.chat("1")
     (tmp_path / "broken.json").write_text('{"half": ')
     (tmp_path / "io").mkdir()
     (tmp_path / "folder.json").mkdir()
@@ -736,7 +740,7 @@ def test_a_file_that_cannot_be_used_is_one_line(
 
 
 def test_a_link_is_written_through(bench: Bench, tmp_path: Path) -> None:
-    bench.ask("first")
+    bench.chat("first")
     (tmp_path / "far").mkdir()
     target, link = tmp_path / "far" / "kept.md", tmp_path / "chat.md"
     target.write_text("old")
@@ -756,7 +760,7 @@ def test_a_link_is_written_through(bench: Bench, tmp_path: Path) -> None:
 def test_a_new_file_has_the_usual_mode_and_an_old_one_its_own(
     bench: Bench, tmp_path: Path
 ) -> None:
-    bench.ask("1")
+    bench.chat("1")
     (tmp_path / "usual").touch()
     (tmp_path / "old.md").touch(mode=0o600)
     (tmp_path / "old.md").chmod(0o640)
@@ -778,49 +782,51 @@ def test_a_path_may_begin_at_the_home_folder(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    bench.ask("1")
+    bench.chat("1")
     bench.run("export ~/chat.jsonl")
     assert (tmp_path / "chat.jsonl").exists()
 
 
 def test_a_file_fills_the_current_thread_if_that_is_empty(bench: Bench) -> None:
-    bench.ask("1", "2")
+    bench.chat("1", "2")
     bench.run("export chat.json")
     bench.run("reset --erase")
     said = bench.run("import chat.json")
     assert shown(said) == (
-        "From chat.json: 2 turns in main. `%h2o undo` takes it back."
+        "Imported from chat.json: 2 turns in main. `%h2o undo` reverts this."
     )
     assert bench.questions() == ["1", "2"]
     # No other thread has turns, so there is none to go to.
-    assert bench.run("undo") == "Took what came from a file out of main: 2 turns."
-    assert bench.run("redo") == "What came from a file is in main again: 2 turns."
+    assert bench.run("undo") == "Removed the imported turns from main: 2 turns."
+    assert bench.run("redo") == "Restored the imported turns in main: 2 turns."
 
 
 def test_a_file_comes_beside_what_is_there(bench: Bench) -> None:
-    bench.ask("1", "2")
+    bench.chat("1", "2")
     bench.run("export chat.json")
     said = bench.plain("import chat.json")
-    assert said == "From chat.json: 2 turns in main-2. Go there: %h2o thread main-2."
+    assert said == (
+        "Imported from chat.json: 2 turns in main-2. Switch to it: %h2o thread main-2."
+    )
     assert bench.questions("main-2") == ["1", "2"]
     assert bench.session.thread == "main"
 
 
 def test_a_file_comes_under_a_name_that_is_given(bench: Bench) -> None:
-    bench.ask("1")
+    bench.chat("1")
     bench.run("export chat.json")
     said = bench.plain("import chat.json --thread 'my copy'")
-    assert "1 turn in my copy. Go there: %h2o thread 'my copy'." in said
+    assert "1 turn in my copy. Switch to it: %h2o thread 'my copy'." in said
     assert "main" in bench.refused("import chat.json --thread main")
 
 
 def test_a_file_of_several_threads_names_them_all(bench: Bench) -> None:
-    bench.ask("1")
-    bench.ask("2", "3", thread="a")
+    bench.chat("1")
+    bench.chat("2", "3", thread="a")
     bench.run("export chat.json --all")
     bench.run("reset --all --erase")
     assert shown(bench.run("import chat.json")) == (
-        "From chat.json: 1 turn in main, 2 turns in a."
+        "Imported from chat.json: 1 turn in main, 2 turns in a."
     )
 
 
@@ -840,7 +846,10 @@ def test_status_shows_every_setting_with_its_origin(bench: Bench) -> None:
     assert listed["system"] == ["Be *brief*.", "you, from Python"]
     assert listed["seed"] == ["0", "you, from Python"]
     assert "temperature" not in listed  # nothing is sent of it
-    assert listed["context"] == ["4,096 tokens, unless the server says it", "default"]
+    assert listed["context"] == [
+        "4,096 tokens, unless the server reports it",
+        "default",
+    ]
     assert listed["strict"] == ["off", "default"]
     assert listed["notebook"] == ["the notebook's own file", "default"]
     assert listed["thread"] == ["main", "default"]
@@ -871,7 +880,7 @@ def test_what_is_amiss_in_the_environment_stands_below_the_table(
 def test_status_counts_turns_without_reading_them(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench.ask("1", "2")
+    bench.chat("1", "2")
     bench.session.record.begin("main", Turn("3", "Half", "stopped"))
     bench.session.record.begin("other", Turn("4"))
 
@@ -881,16 +890,16 @@ def test_status_counts_turns_without_reading_them(
     for name in ("turns", "turn", "before"):
         monkeypatch.setattr(bench.session.record, name, turns)
     listed = {row[0]: row[1:] for row in rows(bench.run("status"))}
-    assert listed["conversation"][0] == "3 turns, 2 of them whole"
+    assert listed["conversation"][0] == "3 turns, 2 of them complete"
 
 
 def test_status_says_how_long_the_conversation_is_and_where_it_is_kept(
     bench: Bench, tmp_path: Path
 ) -> None:
-    bench.ask("1", "2")
+    bench.chat("1", "2")
     listed = {row[0]: row[1:] for row in rows(bench.run("status"))}
-    assert listed["conversation"][0] == "2 turns, 2 of them whole"
-    assert listed["kept in"][0] == str(tmp_path / "turns.db")
+    assert listed["conversation"][0] == "2 turns, 2 of them complete"
+    assert listed["saved in"][0] == str(tmp_path / "turns.db")
 
 
 def test_status_says_why_a_conversation_is_in_memory_only(
@@ -900,18 +909,18 @@ def test_status_says_why_a_conversation_is_in_memory_only(
     bench.session = Session(
         bench.backend, record=Record(tmp_path / "file" / "turns.db", "test")
     )
-    bench.ask("1")
+    bench.chat("1")
     plain = bench.plain("status")
     listed = {row[0]: row[1:] for row in rows(bench.run("status"))}
-    assert listed["kept in"][0] == "in memory only"
+    assert listed["saved in"][0] == "memory only"
     table, below = plain.split("\n\n")
     assert len(table.splitlines()[0]) < 70  # the columns stay together
     assert below.startswith("The conversation is in memory only: cannot save the conv")
-    assert plain.count("in memory only") == 2
+    assert plain.count("memory only") == 2
     bench.session = Session(bench.backend)
     listed = {row[0]: row[1:] for row in rows(bench.run("status"))}
-    assert listed["kept in"][0] == "in memory only"
-    assert "%config H2OMagics.notebook = 'NAME' keeps it" in bench.plain("status")
+    assert listed["saved in"][0] == "memory only"
+    assert "%config H2OMagics.notebook = 'NAME' saves it" in bench.plain("status")
 
 
 def test_status_cuts_long_texts_to_one_line(bench: Bench) -> None:
@@ -944,7 +953,7 @@ def test_rm_says_what_is_free_again(
     path = tmp_path / "models--owner--repo/snapshots/a/m.gguf"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"x" * 64_000)
-    assert bench.plain("rm owner/repo") == "owner/repo: removed, 64 KB are free again."
+    assert bench.plain("rm owner/repo") == "owner/repo: removed, 64 KB freed."
     assert not path.exists()
     assert "nothing to remove" in bench.refused("rm owner/repo")
 
@@ -1023,7 +1032,7 @@ def test_version_is_the_packages(bench: Bench) -> None:
 
 
 def test_a_history_of_thousands_of_turns_reads_only_its_end(bench: Bench) -> None:
-    bench.ask(*(f"q{i}" for i in range(300)))
+    bench.chat(*(f"q{i}" for i in range(300)))
     markdown = bench.run("history --last 3")
     assert len(markdown) < 2000
     assert "297 earlier turns" in markdown
@@ -1032,10 +1041,10 @@ def test_a_history_of_thousands_of_turns_reads_only_its_end(bench: Bench) -> Non
 def test_a_change_of_another_thread_says_how_to_take_it_back_there(
     bench: Bench,
 ) -> None:
-    bench.ask("1", "2", thread="my ideas")
+    bench.chat("1", "2", thread="my ideas")
     bench.session.thread = "main"
-    how = "`%h2o undo --thread 'my ideas'` takes it back."
+    how = "`%h2o undo --thread 'my ideas'` reverts this."
     assert bench.run("drop 1 --thread 'my ideas'").endswith(how)
     assert bench.run("reset --thread 'my ideas'").endswith(how)
     bench.run("undo --thread 'my ideas'")
-    assert bench.run("reset --all").endswith("`%h2o undo` takes it back.")
+    assert bench.run("reset --all").endswith("`%h2o undo` reverts this.")

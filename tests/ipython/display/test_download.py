@@ -55,7 +55,7 @@ def test_a_notebook_gets_two_messages_a_second_in_one_output(
 ) -> None:
     view = NotebookPull("o/r", clock=ticking(0.01))
     for event in events():
-        view.tell(event)
+        view.update(event)
     messages = published.outputs
     # Ten seconds of a thousand pieces; the plan, the last piece and the end.
     assert len(messages) <= 24
@@ -68,7 +68,7 @@ def test_what_stays_in_the_notebook_is_text(
 ) -> None:
     view = NotebookPull("o/r", clock=ticking(1))
     for event in events(20):
-        view.tell(event)
+        view.update(event)
     halfway, last = published.outputs[10]["data"], published.outputs[-1]["data"]
     assert set(last) == {"text/markdown", "text/plain"}
     assert halfway["text/plain"].splitlines()[-1] == (
@@ -76,7 +76,7 @@ def test_what_stays_in_the_notebook_is_text(
     )
     assert last["text/plain"].splitlines() == [
         *PLAN.lines,
-        "o/r: m*.gguf is here, its checksum is right. The next answer comes from it.",
+        "o/r: m*.gguf is here, its checksum is right. The next answer uses it.",
     ]
     # A name of the hub acts on nothing.
     assert "m&#42;&#46;gguf" in last["text/markdown"]
@@ -87,7 +87,7 @@ def test_an_interrupted_one_says_how_far_it_came(
 ) -> None:
     view = NotebookPull("o/r", clock=ticking(1))
     for event in list(events(20))[:11]:
-        view.tell(event)
+        view.update(event)
     assert view.stopped() == (
         "Stopped. The partial download is kept: `%h2o pull o/r` resumes it."
     )
@@ -105,7 +105,7 @@ def test_a_terminal_redraws_one_line() -> None:
     terminal = Terminal()
     view = TerminalPull("o/r", terminal, clock=ticking(0.01))
     for event in events():
-        view.tell(event)
+        view.update(event)
     head, _, rest = terminal.getvalue().partition("context\n")
     drawn, _, end = rest.partition("\n")
     assert len(head.splitlines()) == len(PLAN.lines)
@@ -118,7 +118,7 @@ def test_a_shorter_line_covers_the_longer_one_before_it() -> None:
     terminal = Terminal()
     view = TerminalPull("o/r", terminal, clock=ticking(1))
     for event in events(20):
-        view.tell(event)
+        view.update(event)
     lines = terminal.getvalue().split("\r")[1:-1]
     assert all(len(b) >= len(a.rstrip()) for a, b in pairwise(lines))
 
@@ -127,7 +127,7 @@ def test_a_log_gets_a_line_for_each_tenth() -> None:
     log = io.StringIO()
     view = TerminalPull("o/r", log, clock=ticking(1))
     for event in events():
-        view.tell(event)
+        view.update(event)
     lines = log.getvalue().splitlines()
     tenths = [f"{n}0 %" for n in range(1, 11)]
     assert [line.split(" ·")[0] for line in lines[len(PLAN.lines) : -1]] == tenths
@@ -138,7 +138,7 @@ def test_an_interrupted_terminal_ends_its_line() -> None:
     terminal = Terminal()
     view = TerminalPull("o/r", terminal, "h2o-magic pull", clock=ticking(1))
     for event in list(events(20))[:5]:
-        view.tell(event)
+        view.update(event)
     assert "`h2o-magic pull o/r`" in view.stopped()
     assert terminal.getvalue().endswith("\n")
 
@@ -151,8 +151,8 @@ def test_what_keeps_no_part_of_a_download_says_that_it_starts_over(
         (NotebookPull("m"), "%h2o pull m"),
         (TerminalPull("m", io.StringIO(), "h2o-magic pull"), "h2o-magic pull m"),
     ):
-        view.tell(plan)
-        view.tell(Progress(SIZE // 2, SIZE))
+        view.update(plan)
+        view.update(Progress(SIZE // 2, SIZE))
         assert view.stopped() == f"Stopped: `{command}` starts over."
 
 

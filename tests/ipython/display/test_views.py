@@ -14,8 +14,9 @@ import pytest
 from IPython.core.displaypub import CapturingDisplayPublisher
 
 from h2o_magic.ipython.display import pacer
+from h2o_magic.ipython.display.answer import make_view
 from h2o_magic.ipython.display.live import SingleView, StreamedView
-from h2o_magic.ipython.display.views import FinalView, TerminalView, make_view
+from h2o_magic.ipython.display.views import AnswerView, TerminalView
 from tests.shells import ipython
 
 
@@ -216,7 +217,7 @@ def test_a_view_that_is_cleared_shows_nothing(screen: Screen) -> None:
 
 
 def test_without_streaming_only_the_end_is_shown(screen: Screen) -> None:
-    with FinalView() as view:
+    with AnswerView() as view:
         view.write("Hello")
         view.replace("Hi")
         assert screen.messages == []
@@ -328,5 +329,5 @@ def test_a_file_gets_no_notices(capsys: pytest.CaptureFixture[str]) -> None:
         view.notice("waiting")
         view.write("Hello")
     assert capsys.readouterr().out == "Hello"
-    with FinalView() as final:
+    with AnswerView() as final:
         final.notice("waiting")
