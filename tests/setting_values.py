@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from h2o_magic.config.definitions import SETTINGS
-from h2o_magic.config.setting import Setting
+from h2o_magic.config.definitions import SETTINGS, Setting
 from h2o_magic.errors import ConfigurationError
 
 ALL = list(SETTINGS.values())

@@ -14,12 +14,10 @@ import ipywidgets
 
 from h2o_magic.backends.base import ModelInfo
 from h2o_magic.chat_panel.widget import answer_while_cells_run
-from h2o_magic.config.definitions import LOCAL, SETTINGS
+from h2o_magic.config.definitions import LOCAL, SETTINGS, Setting
 from h2o_magic.config.parameter import Parameter, Value
 from h2o_magic.config.parameters import CHAT_PARAMETERS
 from h2o_magic.config.presets import BUILT_IN
-from h2o_magic.config.setting import Setting
-from h2o_magic.config.settings import origin_in_words
 from h2o_magic.conversation.model_choice import is_lent
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ConfigurationError
@@ -94,11 +92,11 @@ class Controls:
 
     def _show(self, name: str) -> None:
         settings = self._session.settings
-        origin = settings.origin(name) if settings.chosen(name) else ""
+        origin = settings.origin(name) if settings.is_set(name) else ""
         self._rows[name].show(
             settings[name],
             chosen=bool(origin) and not (name == "model" and is_lent(settings)),
-            origin=origin_in_words(origin),
+            origin=origin,
             own=self._own(name),
         )
 

@@ -1,4 +1,4 @@
-"""What a generation parameter is: a row of the table, and the check of its values."""
+"""A generation parameter: a row of the table, and the check of its values."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any, NamedTuple, TypeAlias
 
 from h2o_magic.errors import ParameterError, did_you_mean
 
-#: The largest number of tokens or turns, and the rule of such a number.
+#: The largest number of tokens or turns, and the rule for such a number.
 LARGEST = 2**31 - 1
 COUNT = "must be a whole number above 0"
 
 Value: TypeAlias = float | int | bool | str | tuple[str, ...] | Mapping[str, Any]
 
 
-class Parameter(NamedTuple):  # made in a fifth of a dataclass's time: `%load_ext` waits
+class Parameter(NamedTuple):  # created faster than a dataclass: `%load_ext` waits
     """One generation parameter.
 
     Attributes
@@ -26,38 +26,34 @@ class Parameter(NamedTuple):  # made in a fifth of a dataclass's time: `%load_ex
     name : str
         The name in Python and in settings; its option is the same with dashes.
     kind : type
-        ``float``, ``int``, ``bool``, ``str``, ``tuple`` for a list of texts, or
-        ``dict`` for a JSON object.
+        ``float``, ``int``, ``bool``, ``str``, ``tuple`` (texts) or ``dict`` (a JSON
+        object).
     help : str
-        One sentence for the reader of ``--help``.
+        One sentence.
     rule : str
-        The range in words, as a server says it: ``must be strictly positive``.
-    gptgm : str
-        Its name in the gpt-gm protocol.
-    openai : str
-        Its field in the OpenAI API, for every server that has no other.
+        The accepted values in words: ``must be a number above 0``.
+    gptgm, openai, engine, gguf : str
+        Its name in the gpt-gm protocol, in the OpenAI API, in llama.cpp's sampler (the
+        local server's engine) and below ``general.sampling`` in a model's file; empty
+        where there is none.
     servers : mapping
-        Its field at servers that differ from that, by their flavour.
-    engine : str
-        Its name in the sampler of llama.cpp, the local server's engine.
-    gguf : str
-        Its key below ``general.sampling`` in a model's file.
+        Its field at servers that deviate from the OpenAI API, by their flavour.
     sampling : bool
-        True if it has no meaning where the most likely token is taken each time.
+        True if it has no effect where the most likely token is always taken.
     service_default : Value or None
-        What the gpt-gm dialect sends where nobody set it; None for nothing.
+        What the gpt-gm dialect sends if it is not set; None for nothing.
     above, below : float or None
         Exclusive bounds of a number.
     least : float or None
-        The smallest allowed number.
+        The smallest number.
     most : int or None
-        The largest allowed number, or the longest allowed list.
+        The largest number, or the length of the longest list.
     unit : str
-        What a number counts; empty for a plain number.
+        What a number counts; may be empty.
     choices : tuple of str
-        The only texts that are allowed; none for a parameter that is no text.
+        The accepted texts.
     gptgm_only : bool
-        True if only `create_completion` takes it: no other dialect has it.
+        True if only `create_completion` accepts it.
     """
 
     name: str
@@ -81,39 +77,36 @@ class Parameter(NamedTuple):  # made in a fifth of a dataclass's time: `%load_ex
 
     @property
     def option(self) -> str:
-        """The command line's spelling: ``--max-new-tokens``."""
+        """The option for it: ``--max-new-tokens``."""
         return "--" + self.name.replace("_", "-")
 
     def field(self, flavour: str) -> str:
         """Return its field in a request to an OpenAI-compatible server; may be empty.
 
-        Parameters
-        ----------
-        flavour
-            What the server is, as :mod:`h2o_magic.backends.openai.flavour` calls it.
+        The flavours are those of :mod:`h2o_magic.backends.openai.flavour`.
         """
         return self.servers.get(flavour, self.openai)
 
     def check(self, value: object) -> Value:
         """Return `value` as a plain Python value of this parameter's kind.
 
-        Numbers of other libraries (NumPy scalars) are converted; a bool is not taken
-        for a number, nor a text for one. A JSON object is copied.
+        NumPy scalars are converted; a bool or a text is not accepted as a number. A
+        JSON object is copied.
 
         Raises
         ------
         ParameterError
-            If the type is wrong, a number is not finite, or the range is left.
+            If the type is wrong, or a number is not finite or out of range.
         """
         checked = self._convert(value)
         if checked is None or not self._in_range(checked):
-            rule, meant = self.rule, ""
+            rule, hint = self.rule, ""
             if rule == COUNT and isinstance(checked, int) and checked > LARGEST:
                 rule = f"must be at most {LARGEST}"
             if self.choices:
-                meant = f": {did_you_mean(str(value), self.choices)}"
+                hint = f": {did_you_mean(str(value), self.choices)}"
             raise ParameterError(
-                f"`{self.name}` {rule}, got {reprlib.repr(value)}{meant}"
+                f"`{self.name}` {rule}, got {reprlib.repr(value)}{hint}"
             )
         return checked
 

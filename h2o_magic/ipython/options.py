@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from keyword import iskeyword
 from typing import Any, NoReturn
 
-from h2o_magic.config.definitions import SETTINGS
+from h2o_magic.config.definitions import SETTINGS, Setting
 from h2o_magic.config.parameter import Value
 from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS
-from h2o_magic.config.setting import Setting
-from h2o_magic.config.settings import of_a_question
+from h2o_magic.config.settings import find_option
 from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.ipython.namespace import owned_by_shell
 from h2o_magic.ipython.option_words import leading_options, words_of
@@ -211,7 +210,7 @@ def _refuse(parser: argparse.ArgumentParser, word: str) -> NoReturn:
     option = word.partition("=")[0]
     name = option.lstrip("-").removeprefix("no-").replace("-", "_")
     if name in PARAMETERS or (name in SETTINGS and not SETTINGS[name].option):
-        of_a_question(name)  # says where it belongs, or how it is set
+        find_option(name)  # says where it belongs, or how it is set
     known = [
         name
         for action in parser._actions

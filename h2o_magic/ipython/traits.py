@@ -11,9 +11,8 @@ from traitlets import TraitError
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import LazyConfigValue
 
-from h2o_magic.config.definitions import SETTINGS
+from h2o_magic.config.definitions import SETTINGS, Setting
 from h2o_magic.config.parameters import CHAT_PARAMETERS
-from h2o_magic.config.setting import Setting
 from h2o_magic.config.settings import Settings, find_setting
 from h2o_magic.errors import ConfigurationError
 

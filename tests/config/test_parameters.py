@@ -295,8 +295,7 @@ def test_an_effort_that_is_none_of_the_known_names_the_nearest() -> None:
 # Ranges and messages
 
 TEMPERATURE = (
-    "`temperature` must be a number, 0 or above "
-    "(0 takes the most likely word each time)"
+    "`temperature` must be a number, 0 or above (0 always takes the most likely token)"
 )
 
 
@@ -365,7 +364,7 @@ def test_the_ends_of_a_range_are_in_it(name: str, value: float) -> None:
         (
             "stop",
             ["a", ""],
-            "`stop` must be at most 4 texts, none of them empty, got ['a', '']",
+            "`stop` must be at most 4 texts, none empty, got ['a', '']",
         ),
         (
             "return_full_text",
@@ -411,8 +410,7 @@ def test_a_temperature_of_0_and_sampling_contradict_each_other(
     with pytest.raises(ParameterError) as caught:
         check({"temperature": 0, "do_sample": True})
     assert str(caught.value) == (
-        "`temperature` 0 takes the most likely token each time, and `do_sample` true "
-        "wants another: leave one of them out"
+        "`temperature` 0 (no sampling) contradicts `do_sample` true: leave one out"
     )
 
 

@@ -6,11 +6,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from h2o_magic.config.definitions import SETTINGS
+from h2o_magic.config.definitions import SETTINGS, Setting
 from h2o_magic.config.models import DEFAULT_MODEL
 from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS
-from h2o_magic.config.setting import Setting
-from h2o_magic.config.settings import Settings, find_setting, origin_in_words
+from h2o_magic.config.settings import Settings, find_setting
 from h2o_magic.errors import ConfigurationError, ParameterError
 from tests.setting_values import ALL, accepted, each_option, each_setting, refused
 
@@ -84,7 +83,7 @@ def test_a_generation_parameter_is_as_in_its_own_table(name: str) -> None:
 @pytest.mark.parametrize("name", CHAT_PARAMETERS)
 def test_a_generation_parameter_that_nobody_set_has_no_value(name: str) -> None:
     assert (SETTINGS[name].default, SETTINGS[name].optional) == (None, True)
-    assert (Settings()[name], Settings().chosen(name)) == (None, False)
+    assert (Settings()[name], Settings().is_set(name)) == (None, False)
 
 
 @pytest.mark.parametrize("name", ["truncate", "return_full_text"])
@@ -102,7 +101,7 @@ def test_what_only_gpt_gm_has_is_no_setting_and_says_where_it_belongs(
             use()
         assert str(caught.value) == (
             f"`{name}` belongs to the gpt-gm protocol and is not a setting: "
-            f"`h2o_magic.create_completion(..., {name}=...)` takes it"
+            f"`h2o_magic.create_completion(..., {name}=...)` accepts it"
         )
 
 
@@ -129,7 +128,7 @@ def test_the_defaults() -> None:
 
 NAME_OF_A_THREAD = (
     "must be a name of 1 to 60 letters, digits, spaces, '_', '.' and '-', beginning "
-    "with one of the first two"
+    "with a letter, a digit or '_'"
 )
 ADDRESS = (
     "expected a server address that starts with http:// or https:// and names a host"
@@ -142,7 +141,8 @@ ADDRESS = (
         (
             "model",
             "",
-            "`model` must be the name of a model, without space at its ends, got ''",
+            "`model` must be the name of a model, without leading or trailing spaces, "
+            "got ''",
         ),
         ("system", 5, "`system` must be text, got 5"),
         (
@@ -233,7 +233,7 @@ def test_an_address_is_kept_without_a_slash_at_its_end() -> None:
     ],
 )
 def test_a_secret_in_a_refused_address_is_not_shown(address: Any) -> None:
-    with pytest.raises(ConfigurationError, match="may hold a secret") as caught:
+    with pytest.raises(ConfigurationError, match="may contain a secret") as caught:
         SETTINGS["server"].check(address)
     assert "geheim" not in str(caught.value)
     assert caught.value.__cause__ is None
@@ -336,7 +336,7 @@ def test_every_settings_variable_is_read(setting: Setting) -> None:
     settings = Settings({setting.variable: setting.write(value)})
     assert settings[setting.name] == value
     assert settings.origin(setting.name) == setting.variable
-    assert settings.chosen(setting.name)
+    assert settings.is_set(setting.name)
     assert settings.problems == settings.unknown == ()
     others = [name for name in SETTINGS if name != setting.name]
     assert {settings.origin(name) for name in others} == {"default"}
@@ -357,7 +357,7 @@ def test_a_refused_variable_is_named_and_the_default_holds(setting: Setting) -> 
 def test_an_empty_variable_is_one_that_is_not_set(setting: Setting) -> None:
     settings = Settings({setting.variable: ""})
     assert settings[setting.name] == setting.default
-    assert (settings.problems, settings.chosen(setting.name)) == ((), False)
+    assert (settings.problems, settings.is_set(setting.name)) == ((), False)
 
 
 def test_a_refusal_in_the_environment_says_what_was_expected() -> None:
@@ -379,7 +379,7 @@ def test_a_variable_of_no_setting_is_told_with_the_nearest() -> None:
     )
     (told,) = settings.unknown
     assert told == (
-        "H2O_MAGIC_TEMPRATURE belongs to no setting "
+        "H2O_MAGIC_TEMPRATURE is not a setting "
         "('temprature': did you mean 'temperature'?)"
     )
 
@@ -438,7 +438,6 @@ def test_none_is_a_value_that_was_chosen() -> None:
         lambda settings: settings.set("temprature", 1),
         lambda settings: settings.unset("temprature"),
         lambda settings: settings.merged({"temprature": 1}),
-        lambda settings: settings.merged_all({"temprature": None}),
     ],
 )
 def test_an_unknown_name_names_the_nearest(use: Any) -> None:
@@ -460,22 +459,6 @@ def test_whoever_watches_is_told_what_has_changed_and_nothing_else() -> None:
     settings.unset("seed")
     assert told == ["seed", "seed"]
     assert seen == [6, 5]
-
-
-@pytest.mark.parametrize(
-    ("origin", "words"),
-    [
-        ("default", "default"),
-        ("%config", "you, by %config"),
-        ("Python", "you, from Python"),
-        ("panel", "you, in the panel"),
-        ("connect", "you, by %h2o connect"),
-        ("H2O_MAGIC_SEED", "H2O_MAGIC_SEED"),
-        ("preset precise", "preset precise"),
-    ],
-)
-def test_who_set_a_value_can_be_said_in_words(origin: str, words: str) -> None:
-    assert origin_in_words(origin) == words
 
 
 # One question's options over them
@@ -506,10 +489,9 @@ def test_what_holds_for_the_notebook_is_no_option(name: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Settings().merged({name: ""})
     assert str(caught.value) == (
-        f"`{name}` holds for the notebook, not for one question: set it with "
+        f"`{name}` applies to the notebook, not to one question: set it with "
         f"`%config H2OMagics.{name}` or H2O_MAGIC_{name.upper()}"
     )
-    assert Settings().merged_all({name: ""})[name] == ""
 
 
 def test_a_refused_parameter_is_a_parameter_error() -> None:

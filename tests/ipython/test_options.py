@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from h2o_magic.config.definitions import SETTINGS
+from h2o_magic.config.definitions import SETTINGS, Setting
 from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS
-from h2o_magic.config.setting import Setting
 from h2o_magic.config.settings import Settings
 from h2o_magic.errors import ConfigurationError, ParameterError
 from h2o_magic.ipython.options import (
@@ -196,7 +195,7 @@ SEE_HELP = " (`%%h2o --help` lists all options)"
         (
             "--server=https://host",
             (
-                "`server` holds for the notebook, not for one question: set it with "
+                "`server` applies to the notebook, not to one question: set it with "
                 "`%config H2OMagics.server` or H2O_MAGIC_SERVER"
             ),
         ),
@@ -204,7 +203,7 @@ SEE_HELP = " (`%%h2o --help` lists all options)"
             "--truncate 1000",
             (
                 "`truncate` belongs to the gpt-gm protocol and is not a setting: "
-                "`h2o_magic.create_completion(..., truncate=...)` takes it"
+                "`h2o_magic.create_completion(..., truncate=...)` accepts it"
             ),
         ),
         (
@@ -212,7 +211,7 @@ SEE_HELP = " (`%%h2o --help` lists all options)"
             (
                 "`return_full_text` belongs to the gpt-gm protocol and is not a "
                 "setting: `h2o_magic.create_completion(..., return_full_text=...)` "
-                "takes it"
+                "accepts it"
             ),
         ),
         (
@@ -220,7 +219,7 @@ SEE_HELP = " (`%%h2o --help` lists all options)"
             (
                 "`return_full_text` belongs to the gpt-gm protocol and is not a "
                 "setting: `h2o_magic.create_completion(..., return_full_text=...)` "
-                "takes it"
+                "accepts it"
             ),
         ),
     ],

@@ -20,8 +20,7 @@ from jupyter_client.manager import start_new_kernel
 from traitlets import TraitError
 from traitlets.config import Config
 
-from h2o_magic.config.definitions import SETTINGS
-from h2o_magic.config.setting import Setting
+from h2o_magic.config.definitions import SETTINGS, Setting
 from h2o_magic.config.settings import Settings
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.ipython.options import parse_cell_line
@@ -368,7 +367,7 @@ def test_the_origin_of_a_change_elsewhere_stays(shell: Shell) -> None:
         "this notebook",
     )
     magics.settings.unset("thread")
-    assert not magics.settings.chosen("thread")
+    assert not magics.settings.is_set("thread")
 
 
 def test_one_change_is_told_once(shell: Shell) -> None:

@@ -119,14 +119,14 @@ def test_what_the_user_sets_is_told_as_his_and_wins(real: Notebook) -> None:
     real.run("%config H2OMagics.temperature = 1.5")
     real.run("%config H2OMagics.system = 'Be brief.'")
     status = status_of(real)
-    assert status["temperature"] == ["1.5", "you, by %config"]
+    assert status["temperature"] == ["1.5", "%config"]
     assert "top_p" not in status  # no server runs yet, and none is started for this
     run = real.run(f"%%h2o {SHORT}\nhello", "c1")
     assert run.facts["parameters"] == {"temperature": 1.5, "max_new_tokens": 5}
     status = status_of(real)
-    assert status["temperature"] == ["1.5", "you, by %config"]
+    assert status["temperature"] == ["1.5", "%config"]
     assert status["top_p"] == ["0.9", "recommended for smollm2-135m"]
-    assert status["system"] == ["Be brief.", "you, by %config"]
+    assert status["system"] == ["Be brief.", "%config"]
 
 
 def test_weights_from_the_package_index_answer_the_next_cell(

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from h2o_magic.config.definitions import SETTINGS
-from h2o_magic.config.setting import Setting
+from h2o_magic.config.definitions import SETTINGS, Setting
 from h2o_magic.ipython import commands as subcommands
 from h2o_magic.ipython.commands.usage import take_apart
 from h2o_magic.ipython.completion import names

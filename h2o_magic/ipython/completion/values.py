@@ -15,9 +15,8 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from h2o_magic.backends import registry
-from h2o_magic.config.definitions import LOCAL
+from h2o_magic.config.definitions import LOCAL, Setting
 from h2o_magic.config.models import MODELS, BuiltIn
-from h2o_magic.config.setting import Setting
 from h2o_magic.conversation.formats import FORMATS
 from h2o_magic.ipython import sessions
 from h2o_magic.ipython.completion.words import Offer

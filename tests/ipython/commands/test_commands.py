@@ -837,8 +837,8 @@ def test_status_shows_every_setting_with_its_origin(bench: Bench) -> None:
     bench.session.configure(system="Be *brief*.", temperature=None, seed=0)
     listed = {row[0]: row[1:] for row in rows(bench.run("status"))}
     assert listed["max_turns"] == ["4 turns", "H2O_MAGIC_MAX_TURNS"]
-    assert listed["system"] == ["Be *brief*.", "you, from Python"]
-    assert listed["seed"] == ["0", "you, from Python"]
+    assert listed["system"] == ["Be *brief*.", "Python"]
+    assert listed["seed"] == ["0", "Python"]
     assert "temperature" not in listed  # nothing is sent of it
     assert listed["context"] == ["4,096 tokens, unless the server says it", "default"]
     assert listed["strict"] == ["off", "default"]
