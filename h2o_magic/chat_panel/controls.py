@@ -14,7 +14,7 @@ import ipywidgets
 
 from h2o_magic.backends.base import ModelInfo
 from h2o_magic.chat_panel.widget import answer_while_cells_run
-from h2o_magic.config.definitions import LOCAL, SETTINGS, Setting
+from h2o_magic.config.definitions import LOCAL, SETTINGS
 from h2o_magic.config.parameter import Parameter, Value
 from h2o_magic.config.parameters import CHAT_PARAMETERS
 from h2o_magic.config.presets import BUILT_IN
@@ -137,7 +137,7 @@ class Controls:
         rows = [row.box for row in self._rows.values()]
         self.box.children = [self._presets.box, *rows]
 
-    def _change(self, setting: Setting, value: object) -> None:
+    def _change(self, setting: Parameter, value: object) -> None:
         """Change a setting, unless its control only shows what holds already."""
         with self._lock:
             if setting.check(value) == self._session.settings[setting.name]:
@@ -147,7 +147,7 @@ class Controls:
             else:
                 self._session.settings.set(setting.name, value, PANEL)
 
-    def _reset(self, setting: Setting) -> None:
+    def _reset(self, setting: Parameter) -> None:
         with self._lock:
             self._session.settings.unset(setting.name)
             self.refresh(setting.name)
@@ -247,9 +247,9 @@ class _Row:
 
     def __init__(
         self,
-        setting: Setting,
-        change: Callable[[Setting, object], None],
-        reset: Callable[[Setting], None],
+        setting: Parameter,
+        change: Callable[[Parameter, object], None],
+        reset: Callable[[Parameter], None],
     ) -> None:
         self._setting = setting
         self._change = change
@@ -336,11 +336,11 @@ class _Row:
         (self.control.add_class if why else self.control.remove_class)(_REFUSED)
 
 
-def _title(setting: Setting) -> str:
+def _title(setting: Parameter) -> str:
     return setting.name.replace("_", " ")
 
 
-def _control(setting: Setting) -> Any:
+def _control(setting: Parameter) -> Any:
     """Return the control that fits a setting's kind and range."""
     shared: dict[str, Any] = {
         "description": _title(setting),

@@ -244,9 +244,9 @@ def checked(given: Mapping[str, object]) -> dict[str, Value]:
                 f"unknown parameter {name!r}: {did_you_mean(name, PARAMETERS)}"
             )
     values = {
-        name: parameter.check(given[name])
+        name: value
         for name, parameter in PARAMETERS.items()
-        if given.get(name) is not None
+        if (value := parameter.check(given.get(name))) is not None
     }
     if values.get("temperature") == 0 and values.get("do_sample") is True:
         raise ParameterError(

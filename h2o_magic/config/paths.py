@@ -1,4 +1,4 @@
-"""Where this package keeps its files: below ``H2O_MAGIC_HOME``, else by platformdirs."""
+"""Paths of this package's files: in ``H2O_MAGIC_HOME``, else as platformdirs says."""
 
 from __future__ import annotations
 

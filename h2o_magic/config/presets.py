@@ -67,7 +67,7 @@ class Presets:
                 settings.set(parameter, value, f"preset {name}")
 
     def current(self, settings: Settings) -> str:
-        """Return the name of the first preset that matches the settings; may be empty."""
+        """Return the name of the first preset that the settings match; may be empty."""
         for name, preset in self.all().items():
             if all(settings[parameter] == value for parameter, value in preset.items()):
                 return name
@@ -79,7 +79,7 @@ class Presets:
         Raises
         ------
         ConfigurationError
-            If the name is invalid or a built-in preset's, or the file cannot be written.
+            If the name is invalid or built in, or the file cannot be written.
         """
         if not re.fullmatch(NAME, name):
             raise ConfigurationError(

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from h2o_magic.config.definitions import PREFIX, SETTINGS, Setting
-from h2o_magic.config.parameter import Value
+from h2o_magic.config.definitions import SETTINGS
+from h2o_magic.config.parameter import PREFIX, Parameter, Value
 from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS
 from h2o_magic.errors import ConfigurationError, did_you_mean
 
@@ -125,7 +125,7 @@ class Settings:
                 yield f"{variable} is ignored: {error}"
 
 
-def find_setting(name: str) -> Setting:
+def find_setting(name: str) -> Parameter:
     """Return the setting with the name `name`.
 
     Raises
@@ -138,7 +138,7 @@ def find_setting(name: str) -> Setting:
     return SETTINGS[name]
 
 
-def find_option(name: str) -> Setting:
+def find_option(name: str) -> Parameter:
     """Return the setting with the name `name`, if it can be set for one question.
 
     Raises

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from keyword import iskeyword
 from typing import Any, NoReturn
 
-from h2o_magic.config.definitions import SETTINGS, Setting
-from h2o_magic.config.parameter import Value
+from h2o_magic.config.definitions import SETTINGS
+from h2o_magic.config.parameter import Parameter, Value
 from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS
 from h2o_magic.config.settings import find_option
 from h2o_magic.errors import ConfigurationError, did_you_mean
@@ -199,7 +199,7 @@ def _given(found: argparse.Namespace) -> dict[str, Value | None]:
     return given
 
 
-def _value(setting: Setting, words: bool | str | list[str]) -> Value | None:
+def _value(setting: Parameter, words: bool | str | list[str]) -> Value | None:
     """Return what the words mean; one word alone may stand for a list, or for none."""
     if isinstance(words, list) and len(words) == 1:
         words = words[0]
@@ -316,7 +316,7 @@ def _add_switches(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _default(setting: Setting | None) -> tuple[str, str]:
+def _default(setting: Parameter | None) -> tuple[str, str]:
     """Return a default's text and unit; two empty ones where there is no default."""
     if setting is None or setting.default in (None, ""):
         return "", ""

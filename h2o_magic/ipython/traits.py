@@ -11,7 +11,8 @@ from traitlets import TraitError
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import LazyConfigValue
 
-from h2o_magic.config.definitions import SETTINGS, Setting
+from h2o_magic.config.definitions import SETTINGS
+from h2o_magic.config.parameter import Parameter
 from h2o_magic.config.parameters import CHAT_PARAMETERS
 from h2o_magic.config.settings import Settings, find_setting
 from h2o_magic.errors import ConfigurationError
@@ -63,14 +64,14 @@ _TYPES = {
 _HOW: dict[type, str] = {tuple: " (a JSON list, or one text)", dict: " (a JSON object)"}
 
 
-def _trait(setting: Setting) -> Any:
+def _trait(setting: Parameter) -> Any:
     trait = _TYPES[setting.kind](
         default_value=setting.default, allow_none=setting.optional, help=_help(setting)
     )
     return trait.tag(config=True)
 
 
-def _help(setting: Setting) -> str:
+def _help(setting: Parameter) -> str:
     how = _HOW.get(setting.kind, "")
     parts = [
         setting.help,

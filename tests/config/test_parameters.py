@@ -148,7 +148,7 @@ def test_a_bool_is_not_taken_for_a_number(parameter: Parameter, value: bool) -> 
 
 
 @pytest.mark.parametrize("parameter", NUMBERS, ids=by_name)
-@pytest.mark.parametrize("value", ["0.5", "1", "", None, [1], 1j, b"1"])
+@pytest.mark.parametrize("value", ["0.5", "1", "", [1], 1j, b"1"])
 def test_only_a_number_is_taken_for_a_number(
     parameter: Parameter, value: object
 ) -> None:
@@ -220,7 +220,7 @@ def test_a_switch_takes_a_bool(parameter: Parameter, value: bool) -> None:
 
 
 @pytest.mark.parametrize("parameter", SWITCHES, ids=by_name)
-@pytest.mark.parametrize("value", [0, 1, "true", "", None, [], 1.0])
+@pytest.mark.parametrize("value", [0, 1, "true", "", [], 1.0])
 def test_a_switch_takes_nothing_else(parameter: Parameter, value: object) -> None:
     with pytest.raises(ParameterError, match=names_it(parameter)):
         parameter.check(value)
@@ -242,7 +242,7 @@ def test_stop_takes_one_text_or_up_to_four(
     assert PARAMETERS["stop"].check(value) == texts
 
 
-@pytest.mark.parametrize("value", ["", [""], ["a", 1], 1, None, list("abcde"), {"a"}])
+@pytest.mark.parametrize("value", ["", [""], ["a", 1], 1, list("abcde"), {"a"}])
 def test_stop_takes_nothing_else(value: object) -> None:
     with pytest.raises(ParameterError, match=names_it(PARAMETERS["stop"])):
         PARAMETERS["stop"].check(value)

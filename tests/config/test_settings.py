@@ -6,8 +6,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from h2o_magic.config.definitions import SETTINGS, Setting
+from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.models import DEFAULT_MODEL
+from h2o_magic.config.parameter import Parameter
 from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS
 from h2o_magic.config.settings import Settings, find_setting
 from h2o_magic.errors import ConfigurationError, ParameterError
@@ -35,14 +36,14 @@ def test_the_table_holds_what_can_be_set() -> None:
 
 
 @each_setting
-def test_a_setting_has_a_known_kind_and_a_sentence_of_help(setting: Setting) -> None:
+def test_a_setting_has_a_known_kind_and_a_sentence_of_help(setting: Parameter) -> None:
     assert setting.kind in (str, float, int, bool, tuple, dict)
     assert re.fullmatch(r"[A-Z][^\n]*\.", setting.help)
     assert bool(setting.metavar) is (setting.kind is not bool)
 
 
 @each_setting
-def test_a_default_passes_its_own_check(setting: Setting) -> None:
+def test_a_default_passes_its_own_check(setting: Parameter) -> None:
     if setting.default is not None:
         assert setting.check(setting.default) == setting.default
     else:
@@ -50,7 +51,9 @@ def test_a_default_passes_its_own_check(setting: Setting) -> None:
 
 
 @each_setting
-def test_option_and_variable_are_the_name_in_other_spellings(setting: Setting) -> None:
+def test_option_and_variable_are_spellings_of_the_name(
+    setting: Parameter,
+) -> None:
     assert setting.variable == f"H2O_MAGIC_{setting.name.upper()}"
     dashed = setting.name.replace("_", "-")
     spelt = {"format": "--as"}.get(setting.name, f"--{dashed}")
@@ -126,6 +129,7 @@ def test_the_defaults() -> None:
 
 # Values
 
+NAME_OF_A_MODEL = "must be the name of a model, without leading or trailing spaces"
 NAME_OF_A_THREAD = (
     "must be a name of 1 to 60 letters, digits, spaces, '_', '.' and '-', beginning "
     "with a letter, a digit or '_'"
@@ -141,8 +145,7 @@ ADDRESS = (
         (
             "model",
             "",
-            "`model` must be the name of a model, without leading or trailing spaces, "
-            "got ''",
+            f"`model` {NAME_OF_A_MODEL}, got ''",
         ),
         ("system", 5, "`system` must be text, got 5"),
         (
@@ -305,7 +308,7 @@ def outcome(check: Callable[[Any], object], value: object) -> tuple[object, str]
 
 @given(st.data(), st.sampled_from(ALL))
 def test_a_value_is_read_as_it_was_written(
-    data: st.DataObject, setting: Setting
+    data: st.DataObject, setting: Parameter
 ) -> None:
     drawn = data.draw(VALUES[setting.kind] | st.none())
     value, refusal = outcome(setting.check, drawn)
@@ -316,7 +319,7 @@ def test_a_value_is_read_as_it_was_written(
 
 @given(st.text() | st.from_regex(r"-?[0-9.e_]+"), st.sampled_from(ALL))
 def test_any_text_is_a_value_or_refused_in_one_line(
-    text: str, setting: Setting
+    text: str, setting: Parameter
 ) -> None:
     value, refusal = outcome(setting.parse, text)
     if refusal:
@@ -331,7 +334,7 @@ def test_any_text_is_a_value_or_refused_in_one_line(
 
 
 @each_setting
-def test_every_settings_variable_is_read(setting: Setting) -> None:
+def test_every_settings_variable_is_read(setting: Parameter) -> None:
     value, *_ = accepted(setting)
     settings = Settings({setting.variable: setting.write(value)})
     assert settings[setting.name] == value
@@ -343,7 +346,7 @@ def test_every_settings_variable_is_read(setting: Setting) -> None:
 
 
 @each_setting
-def test_a_refused_variable_is_named_and_the_default_holds(setting: Setting) -> None:
+def test_a_refused_variable_is_named_and_the_default_holds(setting: Parameter) -> None:
     text = setting.write(refused(setting))
     settings = Settings({setting.variable: text})
     assert settings[setting.name] == setting.default
@@ -354,7 +357,7 @@ def test_a_refused_variable_is_named_and_the_default_holds(setting: Setting) -> 
 
 
 @each_setting
-def test_an_empty_variable_is_one_that_is_not_set(setting: Setting) -> None:
+def test_an_empty_variable_is_one_that_is_not_set(setting: Parameter) -> None:
     settings = Settings({setting.variable: ""})
     assert settings[setting.name] == setting.default
     assert (settings.problems, settings.is_set(setting.name)) == ((), False)
@@ -395,7 +398,7 @@ def test_without_an_environment_nothing_is_read(
 
 
 @each_setting
-def test_a_value_that_is_set_comes_before_the_environment(setting: Setting) -> None:
+def test_a_value_that_is_set_comes_before_the_environment(setting: Parameter) -> None:
     name, (below, value, _) = setting.name, accepted(setting)
     settings = Settings({setting.variable: setting.write(below)})
     settings.set(name, value, "a test")
@@ -407,7 +410,7 @@ def test_a_value_that_is_set_comes_before_the_environment(setting: Setting) -> N
 
 
 @each_setting
-def test_a_refused_value_changes_nothing(setting: Setting) -> None:
+def test_a_refused_value_changes_nothing(setting: Parameter) -> None:
     settings, told = Settings(), []
     settings.watch(told.append)
     with pytest.raises(ConfigurationError, match=f"^`{setting.name}`"):
@@ -465,7 +468,7 @@ def test_whoever_watches_is_told_what_has_changed_and_nothing_else() -> None:
 
 
 @each_option
-def test_an_option_comes_before_everything(setting: Setting) -> None:
+def test_an_option_comes_before_everything(setting: Parameter) -> None:
     name, (environment, config, option) = setting.name, accepted(setting)
     settings = Settings({setting.variable: setting.write(environment)})
     settings.set(name, config, "%config")
@@ -478,7 +481,7 @@ def test_an_option_comes_before_everything(setting: Setting) -> None:
 
 
 @each_option
-def test_a_refused_option_is_refused_in_one_line(setting: Setting) -> None:
+def test_a_refused_option_is_refused_in_one_line(setting: Parameter) -> None:
     with pytest.raises(ConfigurationError, match=f"^`{setting.name}`") as caught:
         Settings().merged({setting.name: refused(setting)})
     assert len(str(caught.value).splitlines()) == 1

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from h2o_magic.backends import registry
-from h2o_magic.config.definitions import SETTINGS, Setting
+from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.models import title_of
-from h2o_magic.config.parameter import Value
+from h2o_magic.config.parameter import Parameter, Value
 from h2o_magic.config.parameters import CHAT_PARAMETERS
 from h2o_magic.config.settings import Settings
 from h2o_magic.config.units import counted
@@ -121,7 +121,7 @@ def _setting_rows(settings: Settings, info: ModelInfo | None) -> Iterator[list[s
             yield [name, _value(setting, own), by]
 
 
-def _value(setting: Setting, value: Value | None) -> str:
+def _value(setting: Parameter, value: Value | None) -> str:
     if value is None:
         return _NONE.get(setting.name, "the server decides")
     if isinstance(value, bool):

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from h2o_magic.config.definitions import SETTINGS, Setting
+from h2o_magic.config.definitions import SETTINGS
+from h2o_magic.config.parameter import Parameter
 from h2o_magic.ipython import commands as subcommands
 from h2o_magic.ipython.commands.usage import take_apart
 from h2o_magic.ipython.completion import names
@@ -26,7 +27,7 @@ class Option:
 
     names: tuple[str, ...]
     metavar: str = ""
-    setting: Setting | None = None
+    setting: Parameter | None = None
 
 
 def on_cell_line(place: CellLine, values: Values) -> tuple[str, list[Offer]]:

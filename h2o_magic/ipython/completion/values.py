@@ -15,8 +15,9 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from h2o_magic.backends import registry
-from h2o_magic.config.definitions import LOCAL, Setting
+from h2o_magic.config.definitions import LOCAL
 from h2o_magic.config.models import MODELS, BuiltIn
+from h2o_magic.config.parameter import Parameter
 from h2o_magic.conversation.formats import FORMATS
 from h2o_magic.ipython import sessions
 from h2o_magic.ipython.completion.words import Offer
@@ -49,7 +50,7 @@ class Values:
     def of_option(
         self,
         names: tuple[str, ...],
-        setting: Setting | None,
+        setting: Parameter | None,
         metavar: str,
         begun: str,
     ) -> Iterator[Offer]:
@@ -160,7 +161,7 @@ def visible(shell: Any) -> dict[str, Any]:
     }
 
 
-def _of_setting(setting: Setting) -> Iterator[Offer]:
+def _of_setting(setting: Parameter) -> Iterator[Offer]:
     """Yield the values that a setting's row in the table tells."""
     if setting.choices:
         yield from (Offer(choice, "value") for choice in setting.choices)

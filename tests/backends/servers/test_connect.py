@@ -307,7 +307,7 @@ def test_where_nobody_answers_the_session_stays(session: Session) -> None:
         ("nowhere", "no server is known as 'nowhere'"),
         ("http://user:geheim@host", "user name or password"),
         ("ftp://host/", "starts with http"),
-        ("http://[::1/", "is no server address"),
+        ("http://[::1/", "invalid server address"),
         ("http://host/?key=geheim", "has no '\\?'"),
     ],
 )

@@ -189,9 +189,11 @@ def test_a_damaged_file_is_kept_aside_and_a_line_says_so(
     assert known.all() == ()
     (aside,) = path.parent.glob("servers.json.damaged-*")
     assert aside.read_text() == text
-    assert said == [
-        f"known servers: {path} is damaged ({why}) and was renamed to {aside.name}; valid entries kept: 0"
-    ]
+    (line,) = said
+    assert line == (
+        f"known servers: {path} is damaged ({why}) and was renamed to {aside.name}; "
+        "valid entries kept: 0"
+    )
     known.keep(LAB)
     assert known.all() == (LAB,)
     assert len(said) == 1
