@@ -188,12 +188,11 @@ DEMO_MODEL = "demo"
 #: The smallest model with real weights, which comes from the package index.
 REAL_MODEL = "smollm2-135m"
 
-_BY_ANY_NAME = {**{entry.service_id: entry for entry in _ENTRIES}, **MODELS}
-
 
 def find_model(name: str) -> CatalogueEntry | None:
     """Return the entry with the short name or service id `name`, or None."""
-    return _BY_ANY_NAME.get(name)
+    by_id = {entry.service_id: entry for entry in MODELS.values()}
+    return MODELS.get(name) or by_id.get(name)
 
 
 def title_of(name: str) -> str:

@@ -308,7 +308,7 @@ def test_where_nobody_answers_the_session_stays(session: Session) -> None:
         ("http://user:geheim@host", "user name or password"),
         ("ftp://host/", "starts with http"),
         ("http://[::1/", "invalid server address"),
-        ("http://host/?key=geheim", "has no '\\?'"),
+        ("http://host/?key=geheim", "without '\\?'"),
     ],
 )
 def test_what_is_no_server(session: Session, server: str, words: str) -> None:
