@@ -215,7 +215,7 @@ def _remove(options: argparse.Namespace) -> None:
 
     stays: list[str] = []
     freed = remove(_whole_path(options.name), locate.unload, stays.append)
-    words = [f"removed, {size_in_words(freed)} are free again", *stays]
+    words = [f"removed, {size_in_words(freed)} freed", *stays]
     print(f"{options.name}: {'; '.join(words)}")  # noqa: T201
 
 

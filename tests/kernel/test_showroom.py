@@ -184,7 +184,7 @@ def test_two_servers_give_the_same_answer_and_nothing_is_left(
     assert "OpenAI-compatible (h2o_magic), 2 models" in texts_of(cells["connect"])
     assert "Paris" in texts_of(cells["ask"])
     assert "the same answer: True" in texts_of(cells["compare"])
-    assert "is here already" in texts_of(cells["pull"])
+    assert "is already downloaded" in texts_of(cells["pull"])
 
 
 def test_a_saved_panel_holds_the_conversation_as_markdown(

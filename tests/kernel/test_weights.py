@@ -57,7 +57,7 @@ def test_after_a_pull_the_same_cell_answers_from_the_real_weights(
     assert (again.facts["demo"], again.facts["weights"]) == (False, WEIGHTS)
     assert f"[{MODEL.name} · " in again.plain
     removed = lab.run(f"%h2o rm {MODEL.name}")
-    assert removed.plain == f"{MODEL.name}: removed, 2.4 MB are free again."
+    assert removed.plain == f"{MODEL.name}: removed, 2.4 MB freed."
     assert lab.run(ASK, "c1").facts["demo"] is True
 
 
@@ -153,7 +153,7 @@ def test_weights_from_the_package_index_answer_the_next_cell(
         again = kernel.run(f"%%h2o {SHORT}\nhello", "c1")
         assert (again.facts["model"], again.facts["demo"]) == (REAL_MODEL, False)
         removed = kernel.run(f"%h2o rm {REAL_MODEL}")
-        assert removed.plain == f"{REAL_MODEL}: removed, 303 KB are free again."
+        assert removed.plain == f"{REAL_MODEL}: removed, 303 KB freed."
         last = kernel.run(f"%%h2o {SHORT}\nhello", "c1")
         assert (last.facts["model"], last.facts["demo"]) == ("llama-13b", True)
 
@@ -186,7 +186,7 @@ def test_a_stopped_pull_goes_on_where_it_stopped(
     remote.hold = None
     (here,) = _sizes(tmp_path)
     done = lab.run(f"%h2o pull {MODEL.name}")
-    assert "are here from an earlier download, which goes on" in done.plain
+    assert "resuming a partial download of" in done.plain
     assert hub.ranges()[-1] == f"bytes={here}-"
     assert done.plain.endswith("The next answer comes from it.")
 

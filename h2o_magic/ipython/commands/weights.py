@@ -28,7 +28,7 @@ def remove(context: CommandContext, given: Given) -> None:
     model = _model(given)
     stays: list[str] = []
     freed = context.session.remove_weights(model, stays.append)
-    words = "; ".join([f"removed, {size_in_words(freed)} are free again", *stays])
+    words = "; ".join([f"removed, {size_in_words(freed)} freed", *stays])
     say(context, "{model}: {words}.", model=model, words=words)
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, TextIO
 
 from h2o_magic.rendering.tables import literal, printable
 from h2o_magic.weights.progress import (
-    Fetched,
-    FetchEvent,
-    Plan,
-    Progress,
+    PullEvent,
+    PullPlan,
+    PullProgress,
+    PullResult,
     Speed,
     bar,
     progress_words,
@@ -45,13 +45,13 @@ class _Paced:
         self._speed = Speed()
         self._next = 0.0
 
-    def words(self, progress: Progress) -> str | None:
+    def words(self, progress: PullProgress) -> str | None:
         """Return how far it is; None while the last drawing is too new."""
         now = self._clock()
         if now < self._next and progress.done < progress.total:
             return None
         self._next = now + _INTERVAL
-        if progress.checking:
+        if progress.verifying:
             return progress_words(progress, None)
         return progress_words(progress, self._speed.add(now, progress.done))
 
@@ -69,17 +69,17 @@ class NotebookPull:
         self._last = ""
         self._resumes = True
 
-    def tell(self, event: FetchEvent) -> None:
+    def tell(self, event: PullEvent) -> None:
         """Show how it goes."""
         match event:
-            case Plan():
-                self._head, self._resumes = event.lines, event.resumes
+            case PullPlan():
+                self._head, self._resumes = event.lines, event.resumable
                 self._draw("beginning")
-            case Progress():
+            case PullProgress():
                 words = self._paced.words(event)
                 if words is not None:
                     self._draw(f"{bar(event, _WIDTH)} {words}")
-            case Fetched():
+            case PullResult():
                 said = f"{self._model}: {event.path.name} {event.words}"
                 more = "" if event.how == "local" else ". The next answer comes from it"
                 self._draw(f"{said}{more}.")
@@ -128,15 +128,15 @@ class TerminalPull:
         self._tenths = 0
         self._resumes = True
 
-    def tell(self, event: FetchEvent) -> None:
+    def tell(self, event: PullEvent) -> None:
         """Show how it goes."""
         match event:
-            case Plan():
-                self._resumes = event.resumes
+            case PullPlan():
+                self._resumes = event.resumable
                 self._line(*event.lines)
-            case Progress():
+            case PullProgress():
                 self._progress(event)
-            case Fetched():
+            case PullResult():
                 self._line(f"{self._model}: {event.path.name} {event.words}")
 
     def stopped(self) -> str:
@@ -146,7 +146,7 @@ class TerminalPull:
         command = f"{self._command} {self._model}"
         return _how_to_go_on(command, resumes=self._resumes)
 
-    def _progress(self, event: Progress) -> None:
+    def _progress(self, event: PullProgress) -> None:
         words = self._paced.words(event)
         tenths = _STEP * event.done // max(event.total, 1)
         if words is None:

@@ -31,7 +31,7 @@ from h2o_magic.ipython.commands.output import filled
 from h2o_magic.ipython.commands.usage import read
 from h2o_magic.ipython.interrupts import AnswerStopped
 from h2o_magic.ipython.options import AskOptions
-from h2o_magic.weights.progress import Progress
+from h2o_magic.weights.progress import PullProgress
 from tests.shells import ipython
 
 
@@ -944,7 +944,7 @@ def test_rm_says_what_is_free_again(
     path = tmp_path / "models--owner--repo/snapshots/a/m.gguf"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"x" * 64_000)
-    assert bench.plain("rm owner/repo") == "owner/repo: removed, 64 KB are free again."
+    assert bench.plain("rm owner/repo") == "owner/repo: removed, 64 KB freed."
     assert not path.exists()
     assert "nothing to remove" in bench.refused("rm owner/repo")
 
@@ -963,7 +963,7 @@ def test_an_interrupted_pull_is_one_line_that_says_how_to_go_on(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(_: object, tell: Callable[[object], None]) -> None:
-        tell(Progress(5, 10))
+        tell(PullProgress(5, 10))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(bench.session, "pull", interrupt)
