@@ -79,7 +79,7 @@ def test_pull_takes_a_file_as_it_is(
     assert main(["pull", "mine.gguf"]) == 0
     shown = capsys.readouterr()
     assert shown.out == f"{path.resolve()}\n"
-    assert "use it as it is, nothing to fetch" in shown.err
+    assert "is a local file: nothing to download" in shown.err
 
 
 def test_rm_says_what_is_free_again(
@@ -107,7 +107,7 @@ def test_rm_leaves_a_file_of_the_user_alone_also_by_its_relative_path(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.gguf").touch()
     assert main(["rm", "mine.gguf"]) == 2
-    assert "mine.gguf is a file of yours" in capsys.readouterr().err
+    assert "mine.gguf is a local file" in capsys.readouterr().err
     assert (tmp_path / "mine.gguf").exists()
 
 

@@ -356,9 +356,7 @@ def test_a_wrong_checksum_is_said_and_nothing_is_kept(
             pull(REPOSITORY)
         remote.cuts = []
     remote.damaged = True
-    with pytest.raises(
-        ConnectionFailedError, match=r"its checksum differs from the hub's"
-    ):
+    with pytest.raises(ConnectionFailedError, match="its checksum differs"):
         pull(REPOSITORY)
     assert [
         p for p in tmp_path.rglob("*") if p.is_file() and p.stat().st_size > 999
@@ -566,7 +564,7 @@ def test_little_memory_is_a_warning_and_far_too_little_a_refusal(
 
     def with_memory(size: int) -> None:
         for module in ("pull", "room"):
-            name = f"h2o_magic.server.{module}.memory_of_machine"
+            name = f"h2o_magic.weights.{module}.memory_of_machine"
             monkeypatch.setattr(name, lambda: size)
 
     with_memory(500_000)
