@@ -47,13 +47,7 @@ def cache_lock(repository: str, content: str) -> FileLock:
 
 
 def check_space(name: str, needed: int) -> int:
-    """Return the bytes that are free on the cache's disk.
-
-    Raises
-    ------
-    ConfigurationError
-        If they are less than `needed`.
-    """
+    """Return the free bytes on the cache's disk, and raise if they do not suffice."""
     folder = cache()
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(existing).free

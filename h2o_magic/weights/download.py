@@ -27,15 +27,8 @@ _Report = Callable[[int, bool], None]
 def download(file: RemoteFile, report: _Report) -> None:
     """Download the content of `file` into the cache's blobs.
 
-    Raises
-    ------
-    ConnectionFailedError
-        If the checksum is wrong or more than the declared size came (nothing is kept
-        then), or another program is downloading the file.
-    OSError
-        If it cannot be written; the partial download is kept.
-    Exception
-        What huggingface_hub and its dependencies raise.
+    Raises ours, and what huggingface_hub and its dependencies raise. A partial download
+    is kept, unless more than the declared size came or the checksum is wrong.
     """
     file.part.parent.mkdir(parents=True, exist_ok=True)
     try:

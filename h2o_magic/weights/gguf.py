@@ -71,12 +71,8 @@ _NEEDED = ("context_length", "embedding_length", "block_count")
 #: Names by the keys of a model's own parameters; some are not parameters of ours.
 _SAMPLING = {
     **{row.gguf: name for name, row in PARAMETERS.items() if row.gguf},
-    "penalty_last_n": "penalty_last_n",
-    "mirostat": "mirostat",
-    "mirostat_tau": "mirostat_tau",
-    "mirostat_eta": "mirostat_eta",
-    "xtc_probability": "xtc_probability",
-    "xtc_threshold": "xtc_threshold",
+    **{name: name for name in ("penalty_last_n", "xtc_probability", "xtc_threshold")},
+    **{name: name for name in ("mirostat", "mirostat_tau", "mirostat_eta")},
 }
 _LONGEST_WORDS = 100
 #: The advice for a damaged file, which does not help right after a download.
@@ -215,8 +211,6 @@ def _refuse_no_chat(path: Path, architecture: str, pairs: dict[str, Any]) -> Non
 
 
 def _cache_bytes(architecture: str, pairs: dict[str, Any]) -> int:
-    """Return layers x heads x (key + value length) x 2 bytes."""
-
     def number(key: str, default: int | None = None) -> int:
         # A model without attention has 0 heads.
         least = 0 if key.startswith("attention.") else 1
@@ -227,7 +221,7 @@ def _cache_bytes(architecture: str, pairs: dict[str, Any]) -> int:
     key_value_heads = number("attention.head_count_kv", heads)
     keys = number("attention.key_length", width)
     values = number("attention.value_length", width)
-    size = number("block_count") * key_value_heads * (keys + values) * 2
+    size = number("block_count") * key_value_heads * (keys + values) * 2  # bytes
     if size > _LARGEST_TOKEN:
         raise ValueError(f"one token would take {size:,} bytes of memory")
     return size

@@ -65,15 +65,9 @@ class RemoteFile:
 
 
 def library() -> Any:
-    """Return huggingface_hub, which is slow to import.
-
-    Raises
-    ------
-    MissingExtraError
-        If it is not installed.
-    """
+    """Return huggingface_hub, or raise if it is not installed."""
     try:
-        import huggingface_hub  # noqa: PLC0415
+        import huggingface_hub  # noqa: PLC0415 - slow, and not always needed
     except ImportError as error:
         raise MissingExtraError("downloading weights", "local") from error
     return huggingface_hub

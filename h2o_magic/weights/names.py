@@ -68,14 +68,8 @@ def is_later_part(name: str) -> bool:
 def choose(sizes: Mapping[str, int], patterns: Sequence[str]) -> str | None:
     """Return the name that matches the earliest of `patterns`, or None.
 
-    For `ANY` that is the smallest file, else the first by name.
-
-    Parameters
-    ----------
-    sizes
-        Total size of the weights in bytes, by the name of the first part.
-    patterns
-        Names or shell patterns, best first.
+    For `ANY` that is the smallest file, else the first by name. The sizes are those of
+    the complete weights, by the first part's name.
     """
     for pattern in patterns:
         found = matching(sorted(sizes), pattern)

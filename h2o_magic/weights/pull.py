@@ -146,13 +146,7 @@ def _explained(repository: str) -> Iterator[None]:
 
 
 def source_of(name: str) -> tuple[str, Sequence[str]]:
-    """Return the repository of a model and the patterns of its file, best first.
-
-    Raises
-    ------
-    ConfigurationError
-        If it is not a model's name.
-    """
+    """Return the repository of a model and the patterns of its file, best first."""
     entry = find_model(name)
     if entry is not None and not isinstance(entry.source, BuiltIn):
         return entry.source.repository, (entry.source.pattern,)

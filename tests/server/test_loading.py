@@ -282,7 +282,7 @@ def test_split_weights_of_which_a_part_is_missing_say_which(tmp_path: Path) -> N
     second.unlink()
     with served(Models(1)) as client:
         event = client.failure(str(first))
-    assert "m-00002-of-00002.gguf is not there" in event["error"]
+    assert "m-00002-of-00002.gguf is missing" in event["error"]
 
 
 def test_the_names_of_parts() -> None:

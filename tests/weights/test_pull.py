@@ -563,7 +563,7 @@ def test_little_memory_is_a_warning_and_far_too_little_a_refusal(
     hub.add(REPOSITORY, {"m.gguf": FILE})
 
     def with_memory(size: int) -> None:
-        for module in ("pull", "room"):
+        for module in ("pull", "memory"):
             name = f"h2o_magic.weights.{module}.memory_of_machine"
             monkeypatch.setattr(name, lambda: size)
 
