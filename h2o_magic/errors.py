@@ -7,21 +7,21 @@
     │   ├── ParameterError      a generation parameter: unknown, wrong type or range
     │   ├── MessagesError       a list of chat messages that no server would accept
     │   └── MissingExtraError   an optional part of the package is not installed
-    ├── BackendError            the server, or the way to it, failed
+    ├── BackendError            the server, or the connection to it, failed
     │   ├── ConnectionFailedError   refused, unknown host, TLS, lost before an answer
-    │   ├── TimedOutError           a wait ran out: connect, first byte, between bytes
+    │   ├── TimedOutError           a timeout: connect, first byte, between bytes
     │   ├── StatusError             an HTTP status other than success
     │   │   └── RateLimitedError    429, with the seconds to wait if the server says so
-    │   ├── ProtocolError           an answer that is not what the protocol allows
-    │   ├── GenerationError         the server said that generating failed
+    │   ├── ProtocolError           a response that breaks the protocol
+    │   ├── GenerationError         the server reported that generation failed
     │   └── IncompleteAnswerError   the stream ended without its final event
-    ├── StoreError              the file that keeps the conversations cannot be used
+    ├── StoreError              the file with the conversations cannot be used
     └── MisuseError             the program used an object wrongly (also a RuntimeError)
 
-and the one warning, :class:`DemoWeightsWarning`, which is no error.
+and one warning, :class:`DemoWeightsWarning`.
 
-A message says what was expected, what came, and what to do. No message ever holds a
-key, a token or a cookie.
+A message says what was expected, what was received, and what to do. No message ever
+contains a key, a token or a cookie.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from types import UnionType
 
 
 class H2OMagicError(Exception):
-    """Base of everything that this package raises on purpose."""
+    """Base class of all errors of this package."""
 
 
 class ConfigurationError(H2OMagicError):
-    """What the user gave cannot be used; nothing was sent."""
+    """The input cannot be used; nothing was sent."""
 
 
 class ParameterError(ConfigurationError):
@@ -48,7 +48,7 @@ class MessagesError(ConfigurationError):
 
 
 class MissingExtraError(ConfigurationError):
-    """An optional part of the package is needed and not installed."""
+    """An optional part of the package is needed but not installed."""
 
     def __init__(self, purpose: str, extra: str) -> None:
         super().__init__(
@@ -58,25 +58,22 @@ class MissingExtraError(ConfigurationError):
 
 
 def _packages(extra: str) -> list[str]:
-    """Return what an extra brings, as pip takes it.
+    # Not `h2o-magic[extra]`: no package index has this package.
+    from importlib.metadata import requires  # noqa: PLC0415 - only for this error
 
-    Nothing of this name is on a package index, so the packages are named themselves.
-    """
-    from importlib.metadata import requires  # noqa: PLC0415 - an error is being made
-
-    marked = [line.partition(";") for line in requires("h2o-magic") or ()]
-    of = re.compile(rf"""extra\s*==\s*['"]{extra}['"]""")
-    found = [name.strip() for name, _, marker in marked if of.search(marker)]
+    lines = [line.partition(";") for line in requires("h2o-magic") or ()]
+    of_extra = re.compile(rf"""extra\s*==\s*['"]{extra}['"]""")
+    found = [name.strip() for name, _, marker in lines if of_extra.search(marker)]
     return [f'"{name}"' if re.search(r"[<>=]", name) else name for name in found]
 
 
 class BackendError(H2OMagicError):
-    """The server, or the way to it, failed.
+    """The server, or the connection to it, failed.
 
     Attributes
     ----------
     partial : str
-        Answer text that had arrived before the failure; empty if none had.
+        Answer text that arrived before the failure; may be empty.
     """
 
     def __init__(self, message: str, *, partial: str = "") -> None:
@@ -90,9 +87,8 @@ class ConnectionFailedError(BackendError):
     Attributes
     ----------
     why : str
-        Why there is no connection: ``refused``, ``unknown host``, ``certificate``,
-        ``expired``, ``other name``, ``no TLS``, ``bundle`` or ``proxy``; empty if it
-        is none of these.
+        ``refused``, ``unknown host``, ``certificate``, ``expired``, ``other name``,
+        ``no TLS``, ``bundle`` or ``proxy``; empty for any other reason.
     """
 
     def __init__(self, message: str, *, why: str = "", partial: str = "") -> None:
@@ -101,12 +97,12 @@ class ConnectionFailedError(BackendError):
 
 
 class TimedOutError(BackendError):
-    """A wait ran out of time.
+    """The server did not respond in time.
 
     Attributes
     ----------
     connecting : bool
-        True if it was the wait for the connection.
+        True if connecting timed out.
     """
 
     def __init__(
@@ -124,7 +120,7 @@ class StatusError(BackendError):
     status : int
         The HTTP status code.
     server_message : str
-        The server's own words, shortened; empty if it sent none.
+        The server's error message, shortened; may be empty.
     """
 
     def __init__(
@@ -141,12 +137,12 @@ class StatusError(BackendError):
 
 
 class RateLimitedError(StatusError):
-    """The server asks to slow down (429).
+    """The server limits the rate of requests (429).
 
     Attributes
     ----------
     retry_after : float or None
-        Seconds to wait, where the server said so.
+        Seconds to wait, if the server sent them.
     """
 
     def __init__(
@@ -162,7 +158,7 @@ class RateLimitedError(StatusError):
 
 
 class ProtocolError(BackendError):
-    """The server's answer is not what its protocol allows."""
+    """The server's response breaks the protocol."""
 
 
 class GenerationError(BackendError):
@@ -171,8 +167,8 @@ class GenerationError(BackendError):
     Attributes
     ----------
     error_type : str
-        The server's class of the error (``validation``, ``overloaded``,
-        ``generation``, ...); empty if it gave none.
+        The server's type of the error (``validation``, ``overloaded``, ``generation``,
+        ...); may be empty.
     """
 
     def __init__(
@@ -183,20 +179,18 @@ class GenerationError(BackendError):
 
 
 class IncompleteAnswerError(BackendError):
-    """The stream ended without its final event, so the answer may lack its end."""
+    """The stream ended without its final event; the answer may be incomplete."""
 
 
 class StoreError(H2OMagicError):
-    """The file that keeps the conversations cannot be used, or no longer.
+    """The file with the conversations cannot be used.
 
     Attributes
     ----------
-    what : str
-        What happened.
-    remedy : str
-        What the user can do about it.
+    what, remedy : str
+        What happened, and what the user can do about it.
     readable : bool
-        False if the file is none that this version could read.
+        False if this version cannot read the file's format.
     """
 
     def __init__(self, what: str, remedy: str, *, readable: bool = True) -> None:
@@ -207,87 +201,79 @@ class StoreError(H2OMagicError):
 
 
 class MisuseError(H2OMagicError, RuntimeError):
-    """The program used an object of this package in a way it does not allow."""
+    """An object of this package was used incorrectly."""
 
 
 class DemoWeightsWarning(UserWarning):
-    """Other weights have answered, since the model's own are not there."""
+    """The built-in demo weights answered: the model's own are not installed."""
 
 
 def did_you_mean(name: str, known: Iterable[str], *, most: int | None = None) -> str:
-    """Return a half sentence that helps with an unknown name.
+    """Return a hint for an unknown name.
 
     Parameters
     ----------
-    name
-        What was given.
-    known
-        The accepted names.
+    name, known
+        The unknown name, and the accepted names.
     most
-        How many of them are named at most, those that are most like it; None for all.
+        The largest number of names to list, the most similar ones; None for all.
 
     Returns
     -------
     str
-        ``"did you mean 'x'?"`` where one name is near, else ``"known: a, b, c"`` or
+        ``"did you mean 'x'?"`` where one name is similar, else ``"known: a, b, c"`` or
         ``"known: a, b and 7 others"``.
     """
     candidates = list(known)
     near = nearest(name, candidates)
     if near is not None:
         return f"did you mean {near!r}?"
-    if most is not None and len(candidates) > most:
-        plain_name = _plain(name)
-        likest = sorted(candidates, key=lambda c: _likeness(plain_name, c))[-most:]
-        rest = len(candidates) - most
-        others = "1 other" if rest == 1 else f"{rest} others"
-        return f"known: {', '.join(sorted(likest))} and {others}"
-    return f"known: {', '.join(sorted(candidates))}"
+    if most is None or len(candidates) <= most:
+        return f"known: {', '.join(sorted(candidates))}"
+    import difflib  # noqa: PLC0415 - only for mistakes, so not at `%load_ext`
+
+    wanted = _normalize(name)
+    score = {
+        c: difflib.SequenceMatcher(None, wanted, _normalize(c)).ratio()
+        for c in candidates
+    }
+    listed = sorted(sorted(candidates, key=score.__getitem__)[-most:])
+    rest = len(candidates) - most
+    return f"known: {', '.join(listed)} and {rest} other{'s' if rest > 1 else ''}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that `name` begins or resembles most; None if none does."""
+    """Return the known name that `name` abbreviates or resembles most, or None."""
+    import difflib  # noqa: PLC0415 - only for mistakes, so not at `%load_ext`
+
+    wanted = _normalize(name)
+    by_normalized = {_normalize(candidate): candidate for candidate in known}
+    found = [n for n in by_normalized if wanted and n.startswith(wanted)]
+    found = found or difflib.get_close_matches(wanted, by_normalized, 1, 0.5)
+    return by_normalized[found[0]] if found else None
+
+
+def _normalize(name: str) -> str:
     # Options are typed with dashes or underscores; both spellings are one name.
-    plain = {_plain(candidate): candidate for candidate in known}
-    begun = [p for p in plain if _plain(name) and p.startswith(_plain(name))]
-    if begun:
-        return plain[begun[0]]
-    import difflib  # noqa: PLC0415 - only for a mistake: `%load_ext` makes none
-
-    near = difflib.get_close_matches(_plain(name), plain, 1, 0.5)
-    return plain[near[0]] if near else None
-
-
-def _likeness(plain: str, candidate: str) -> float:
-    import difflib  # noqa: PLC0415
-
-    return difflib.SequenceMatcher(None, plain, _plain(candidate)).ratio()
-
-
-def _plain(name: str) -> str:
     return name.replace("-", "_").strip("_").lower()
 
 
 def expect(
     what: str, value: object, kind: type | UnionType, *, optional: bool = False
 ) -> None:
-    """Check that an argument is of a kind; a truth value is no number.
+    """Check the type of an argument; a bool does not count as a number.
 
     Parameters
     ----------
     what
-        What the argument is, for the error: ``"a turn's number"``.
-    value
-        What came.
-    kind
-        What is allowed.
+        The argument, for the message: ``"a turn's number"``.
     optional
-        True allows None, too.
+        True accepts None, too.
 
     Raises
     ------
     ConfigurationError
-        If it is of another kind.
+        If `value` is not of the type `kind`.
     """
     if optional and value is None:
         return

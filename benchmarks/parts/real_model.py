@@ -31,7 +31,7 @@ from benchmarks.server.processes import Address, own_server, started
 from benchmarks.server.sse_client import Heard, ask
 from h2o_magic.config.models import MODELS, REAL_MODEL
 from h2o_magic.weights.files import Weights, find_weights
-from h2o_magic.weights.memory import default_memory, room_for
+from h2o_magic.weights.memory import default_memory, plan_memory
 
 __all__ = ["figures", "measure"]
 
@@ -303,7 +303,7 @@ def _first_text(run: CellRun) -> float:
 @asynccontextmanager
 async def _engine(path: Path) -> AsyncIterator[Address]:
     """Run the engine alone, with as much room as our server gives it."""
-    room = room_for(path, _SLOTS, default_memory())
+    room = plan_memory(path, _SLOTS, default_memory())
     threads = [] if room.threads is None else ["--threads", str(room.threads)]
     async with started(
         "benchmarks.server.engine_alone",

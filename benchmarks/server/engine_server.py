@@ -8,7 +8,7 @@ import threading
 
 from h2o_magic.server.engine import Engine
 from h2o_magic.weights.files import BUILT_IN
-from h2o_magic.weights.memory import default_memory, room_for
+from h2o_magic.weights.memory import default_memory, plan_memory
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
     options = parser.parse_args()
     folder = BUILT_IN
     path = folder / "demo-llama.gguf"
-    engine = Engine(path, room_for(path, options.slots, default_memory()))
+    engine = Engine(path, plan_memory(path, options.slots, default_memory()))
     # An engine listens for our own calls; what it says there is llama.cpp's server.
     url = f"{engine._server.listening_address}{engine._prefix}/v1/chat/completions"
     print(json.dumps({"url": url, "key": engine._key}), flush=True)

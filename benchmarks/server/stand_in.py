@@ -28,7 +28,7 @@ from h2o_magic.server.models import Models
 from h2o_magic.server.runtime_file import Runtime
 from h2o_magic.server.serve import http_config
 from h2o_magic.weights.gguf import read_header
-from h2o_magic.weights.memory import Room
+from h2o_magic.weights.memory import MemoryPlan
 
 __all__ = ["StandIn"]
 
@@ -46,7 +46,7 @@ class StandIn:
 
     knows_system_role = True
 
-    def __init__(self, path: Path, room: Room, *, rate: float) -> None:
+    def __init__(self, path: Path, room: MemoryPlan, *, rate: float) -> None:
         self.path, self.room, self._rate = path, room, rate
         self.header = read_header(path)
         self._admission = Admission(room.slots, room.slots * room.context)

@@ -15,10 +15,8 @@ from h2o_magic.backends.base import ModelInfo
 from h2o_magic.chat_panel.preset_row import PresetRow
 from h2o_magic.chat_panel.setting_row import HIDDEN, SettingRow
 from h2o_magic.config.definitions import SETTINGS
-from h2o_magic.config.parameter import Value
+from h2o_magic.config.parameter import Parameter, Value
 from h2o_magic.config.parameters import CHAT_PARAMETERS
-from h2o_magic.config.setting import Setting
-from h2o_magic.config.settings import origin_in_words
 from h2o_magic.conversation.model_choice import is_lent
 from h2o_magic.conversation.session import Session
 
@@ -82,12 +80,12 @@ class Controls:
             if not CHAT_PARAMETERS.keys().isdisjoint(names):
                 self._presets.refresh()
             for name in names:
-                origin = settings.origin(name) if settings.chosen(name) else ""
+                origin = settings.origin(name) if settings.is_set(name) else ""
                 lent = name == "model" and is_lent(settings)
                 self._rows[name].show(
                     settings[name],
                     default=self._default(name),
-                    origin=origin_in_words(origin),
+                    origin=origin,
                     can_reset=bool(origin) and not lent,
                 )
 
@@ -115,7 +113,7 @@ class Controls:
         rows = [row.box for row in self._rows.values()]
         self.box.children = [self._presets.box, *rows]
 
-    def _change(self, setting: Setting, value: object) -> None:
+    def _change(self, setting: Parameter, value: object) -> None:
         """Change a setting, unless its control only shows the current value."""
         with self._lock:
             if setting.check(value) == self._session.settings[setting.name]:
@@ -125,6 +123,6 @@ class Controls:
             else:
                 self._session.settings.set(setting.name, value, "panel")
 
-    def _reset(self, setting: Setting) -> None:
+    def _reset(self, setting: Parameter) -> None:
         self._session.settings.unset(setting.name)
         self.refresh(setting.name)

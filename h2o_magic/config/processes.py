@@ -1,12 +1,12 @@
-"""Whether a process runs."""
+"""Whether a process is running."""
 
 from __future__ import annotations
 
 import os
 
 
-def lives(pid: int) -> bool:
-    """Return whether a process runs; True where that cannot be asked without harm."""
+def is_running(pid: int) -> bool:
+    """Return whether a process is running; True where asking would do harm."""
     if os.name == "nt":
         return True  # there, signal 0 is Ctrl+C
     try:
@@ -14,5 +14,5 @@ def lives(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
+        pass
     return True

@@ -1,4 +1,4 @@
-"""Counts, sizes and times in words, and sizes read from words."""
+"""Counts, sizes and times as text, and sizes from text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def size_in_words(size: int) -> str:
-    """Return a size in bytes with the unit that suits it: ``14 KB``, ``7.9 GB``."""
+    """Return a size in bytes with a suitable unit: ``14 KB``, ``7.9 GB``."""
     if size < 1000:
         return counted(size, "byte")
     if size < 999_500:
@@ -29,7 +29,7 @@ def size_in_words(size: int) -> str:
 
 
 def duration_in_words(seconds: float) -> str:
-    """Return about how long `seconds` are, in the unit that suits: ``3 hours``."""
+    """Return a rounded duration with a suitable unit: ``3 hours``."""
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= length:
             return counted(int(seconds // length), unit)
@@ -37,30 +37,26 @@ def duration_in_words(seconds: float) -> str:
 
 
 def parse_size(text: str) -> int:
-    """Return the bytes that a size in words stands for.
+    """Return a size in bytes: ``8GB``, ``7.5 GiB``, ``500M``.
 
-    Parameters
-    ----------
-    text
-        A number with a unit: ``KB``, ``MB``, ``GB``, ``TB`` count in thousands,
-        ``KiB``, ``MiB``, ``GiB``, ``TiB`` in 1,024s. ``8GB``, ``7.5 GiB``, ``500M``.
+    ``KB``, ``MB``, ``GB``, ``TB`` are powers of 1,000, ``KiB`` to ``TiB`` of 1,024.
 
     Raises
     ------
     ConfigurationError
-        If it is no size.
+        If it is not a number with a unit.
     """
     found = _SIZE.fullmatch(text.strip())
     if found is None:
         raise ConfigurationError(
-            f"expected a size with its unit, such as 8GB, 7.5GiB or 500MB, got {text!r}"
+            f"expected a size with a unit, such as 8GB, 7.5GiB or 500MB, got {text!r}"
         )
     number, unit = found.groups()
     return round(float(number) * _UNITS[unit.upper()])
 
 
 def time_in_words(seconds: float) -> str:
-    """Return a time in words, no finer than is of use: ``40 s``, ``3 min``, ``2 h``."""
+    """Return a duration, rounded: ``40 s``, ``3 min``, ``2 h 5 min``."""
     if seconds < 59.5:
         return f"{max(1, math.ceil(seconds))} s"
     minutes = round(seconds / 60)

@@ -1,7 +1,4 @@
-"""Where a server is: its base URL and the token that it asks for.
-
-Pure: nothing is looked up or connected here.
-"""
+"""The address of a server: its base URL and token, checked but not connected to."""
 
 from __future__ import annotations
 
@@ -18,14 +15,12 @@ _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f\\]")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Endpoint:
-    """A server's address, with the token that it asks for if it asks for one.
-
-    Equal endpoints have equal addresses and tokens. The token is masked in ``repr``.
+    """A server's base URL, and its token if it has one, which ``repr`` masks.
 
     Attributes
     ----------
     url : str
-        Base URL as :func:`check_base_url` returns it.
+        As :func:`check_base_url` returns it.
     token : str or None
         Sent as ``Authorization: Bearer``, to this address only.
 
@@ -49,22 +44,21 @@ class Endpoint:
 
 
 def check_base_url(url: object) -> str:
-    """Return a server's base URL without a slash at its end, its path in ASCII.
+    """Return a server's base URL without a trailing slash, its path percent-encoded.
 
     Parameters
     ----------
     url
         ``http://`` or ``https://``, a host (a name, an IPv4 address or an IPv6 address
-        in brackets), and optionally a port and a path prefix, which is kept; what is
-        not ASCII in it is percent-encoded.
+        in brackets), and optionally a port and a path prefix.
 
     Raises
     ------
     ConfigurationError
-        If it is anything else: another scheme, no host, a bad port, a user name or
+        If it is anything else: another scheme, no host, an invalid port, a user name or
         password, a query, a fragment, white space or control characters.
     """
-    shown = _without_user(url)
+    shown = re.sub(r"//[^/]*@", "//***@", str(url))
     if not isinstance(url, str) or _UNPRINTABLE.search(url.strip()):
         raise ConfigurationError(
             f"expected a server address like https://chat.example.org, got {shown!r}"
@@ -72,13 +66,12 @@ def check_base_url(url: object) -> str:
     try:
         parts = urlsplit(url.strip())
         parts.port  # noqa: B018 - reading it checks it
-        # What is ASCII stays: its percent signs are those of an encoded path.
+        # ASCII is left as it is: its percent signs are those of an encoded path.
         path = quote(parts.path.rstrip("/"), safe=string.punctuation)
     except ValueError as error:
-        raise ConfigurationError(f"{shown!r} is no server address: {error}") from None
+        raise ConfigurationError(f"invalid server address {shown!r}: {error}") from None
     _check_parts(parts, shown)
-    host = parts.netloc.lower()
-    return f"{parts.scheme}://{host}{path}"
+    return f"{parts.scheme}://{parts.netloc.lower()}{path}"
 
 
 def _check_parts(parts: SplitResult, shown: str) -> None:
@@ -89,25 +82,24 @@ def _check_parts(parts: SplitResult, shown: str) -> None:
         )
     if "@" in parts.netloc:
         raise ConfigurationError(
-            f"a server address must not hold a user name or password ({shown!r}): "
-            "give the key apart from it (`--key-env VAR`, in Python `token=...`)"
+            f"a server address must not contain a user name or password ({shown!r}): "
+            "pass the key separately (`--key-env VAR`, in Python `token=...`)"
         )
     if parts.query or parts.fragment:
         raise ConfigurationError(
-            f"a server address has no '?' or '#', got {shown!r}: give the part before"
+            f"expected a server address without '?' or '#', got {shown!r}"
         )
     if parts.port == 0 or parts.netloc.endswith(":"):
         raise ConfigurationError(f"expected a port from 1 to 65535, got {shown!r}")
 
 
 def check_header_value(what: str, value: object) -> str:
-    """Return `value` if it can stand in an HTTP header, without ever showing it.
+    """Return `value` if it can be sent in an HTTP header; no message ever shows it.
 
     Raises
     ------
     ConfigurationError
-        If it is no text, is empty, or has line ends, control or other characters than
-        visible ASCII.
+        If it is empty or not text of visible ASCII characters.
     """
     if not isinstance(value, str) or not re.fullmatch(r"[\x21-\x7e]+", value):
         raise ConfigurationError(
@@ -116,12 +108,8 @@ def check_header_value(what: str, value: object) -> str:
     return value
 
 
-def _without_user(url: object) -> str:
-    return re.sub(r"//[^/]*@", "//***@", str(url))
-
-
 def is_loopback(host: str) -> bool:
-    """Return whether `host` is this machine, by its name or address."""
+    """Return whether `host`, a name or an address, is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

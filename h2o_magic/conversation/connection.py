@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from h2o_magic.backends.servers.servers import Servers
 
 #: Where the server comes from that the session has connected to.
-_CONNECT = "connect"
+_CONNECT = "%h2o connect"
 #: What the local server is called where a model comes from it.
 _HERE = "this machine"
 

@@ -21,7 +21,7 @@ _MOST_NAMES = 5  # of models, in a sentence
 
 def is_chosen(settings: Settings) -> bool:
     """Return whether the user has chosen a model."""
-    return settings.chosen("model") and not is_lent(settings)
+    return settings.is_set("model") and not is_lent(settings)
 
 
 def is_lent(settings: Settings) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from h2o_magic.chat.turns import Turn
-from h2o_magic.config.parameters import CHAT_PARAMETERS, checked, set_before
+from h2o_magic.config.parameters import CHAT_PARAMETERS, checked, explicit_parameters
 from h2o_magic.config.settings import Settings
 from h2o_magic.conversation import model_choice
 from h2o_magic.conversation.connection import Connection
@@ -77,7 +77,7 @@ class QuestionBuilder:
             model=self._connection.resolve(str(settings["model"])),
             parameters=checked({name: settings[name] for name in CHAT_PARAMETERS}),
             model_chosen="model" in options or model_choice.is_chosen(self._settings),
-            system_chosen="system" in options or self._settings.chosen("system"),
+            system_chosen="system" in options or self._settings.is_set("system"),
             history=history,
             begins=begins,
             schema=grammar,
@@ -94,7 +94,7 @@ class QuestionBuilder:
             before["model"] = turn.model
         sent = turn.facts.get("parameters")
         if isinstance(sent, Mapping):
-            before |= {**dict.fromkeys(CHAT_PARAMETERS), **set_before(sent)}
+            before |= {**dict.fromkeys(CHAT_PARAMETERS), **explicit_parameters(sent)}
         question = self.question(turn.question, {**before, **options, "thread": thread})
         if not turn.system and "system" not in options:
             question = replace(question, system_chosen=False)

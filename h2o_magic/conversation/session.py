@@ -32,7 +32,7 @@ from h2o_magic.errors import ConfigurationError, expect
 if TYPE_CHECKING:
     from h2o_magic.backends.servers.servers import Servers
     from h2o_magic.conversation.preview import Preview
-    from h2o_magic.weights.progress import FetchEvent
+    from h2o_magic.weights.progress import PullEvent
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -427,7 +427,7 @@ class Session:
     current_model = _of_connection(Connection.current_model)
 
     def pull(
-        self, model: str, tell: Callable[[FetchEvent], None] = lambda _: None
+        self, model: str, tell: Callable[[PullEvent], None] = lambda _: None
     ) -> Path:
         """Download a model's weights, and return their path.
 

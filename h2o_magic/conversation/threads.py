@@ -427,7 +427,7 @@ class Conversation:
     def _go_to_saved_thread(self) -> None:
         """Go to the thread that the notebook was left in, if nobody chose another."""
         saved = self.record.thread
-        if saved and not self._settings.chosen("thread"):
+        if saved and not self._settings.is_set("thread"):
             self._settings.set("thread", saved, _SAVED)
 
     def _on_setting(self, setting: str) -> None:

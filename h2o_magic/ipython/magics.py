@@ -128,7 +128,7 @@ class H2OMagics(SettingsTraits, Magics):
         if not threads:
             return False
         how, origin = record.came_from or ("", "")
-        kept = None if self.settings.chosen("thread") else record.thread
+        kept = None if self.settings.is_set("thread") else record.thread
         thread = str(self.settings["thread"])
         if kept not in (None, thread):
             thread = self.session.thread  # which goes there

@@ -12,10 +12,9 @@ from keyword import iskeyword
 from typing import Any, NoReturn
 
 from h2o_magic.config.definitions import SETTINGS
-from h2o_magic.config.parameter import Value
+from h2o_magic.config.parameter import Parameter, Value
 from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS
-from h2o_magic.config.setting import Setting
-from h2o_magic.config.settings import of_a_question
+from h2o_magic.config.settings import find_option
 from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.ipython.namespace import is_ipython_name
 
@@ -220,7 +219,7 @@ def _refuse(parser: argparse.ArgumentParser, word: str) -> NoReturn:
     option = word.partition("=")[0]
     name = option.lstrip("-").removeprefix("no-").replace("-", "_")
     if name in PARAMETERS or (name in SETTINGS and not SETTINGS[name].option):
-        of_a_question(name)  # says where it belongs, or how it is set
+        find_option(name)  # says where it belongs, or how it is set
     names = [name for action in parser._actions for name in action.option_strings]
     known = [name for name in names if name.startswith("--")]
     raise ConfigurationError(
@@ -273,7 +272,7 @@ def _add_settings(group: argparse._ArgumentGroup, names: Iterable[str]) -> None:
         )
 
 
-def _default(setting: Setting) -> tuple[str, str]:
+def _default(setting: Parameter) -> tuple[str, str]:
     """Return a default's text and unit; two empty ones where there is no default."""
     if setting.default in (None, ""):
         return "", ""

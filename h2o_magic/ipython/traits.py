@@ -12,8 +12,8 @@ from traitlets.config import Config, Configurable
 from traitlets.config.loader import LazyConfigValue
 
 from h2o_magic.config.definitions import SETTINGS
+from h2o_magic.config.parameter import Parameter
 from h2o_magic.config.parameters import CHAT_PARAMETERS
-from h2o_magic.config.setting import Setting
 from h2o_magic.config.settings import Settings, find_setting
 from h2o_magic.errors import ConfigurationError
 
@@ -63,7 +63,7 @@ _FORM: dict[type, str] = {
 }
 
 
-def _trait(setting: Setting) -> Any:
+def _trait(setting: Parameter) -> Any:
     parts = [
         setting.help,
         f"Unit: {setting.unit}." if setting.unit else "",

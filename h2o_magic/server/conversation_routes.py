@@ -86,7 +86,9 @@ class ConversationRoutes:
             raise ParameterError('expected {"model": "<id>"} as the body')
         weights = await asyncio.to_thread(self.offer.find, model)
         if weights is None:
-            raise ParameterError(await asyncio.to_thread(self.offer.why_unknown, model))
+            raise ParameterError(
+                await asyncio.to_thread(self.offer.unknown_model, model)
+            )
         conversation = Conversation(model)
         reply: dict[str, Any] = {"conversationId": conversation.id}
         if "messages" in body:
@@ -109,7 +111,7 @@ class ConversationRoutes:
         weights = await asyncio.to_thread(self.offer.find, conversation.model)
         if weights is None or not weights.path.is_file():
             raise OpenAIError("Model not available anymore", 410)
-        if turn.strict and not weights.own:
+        if turn.strict and weights.is_stand_in:
             raise _weights_missing(weights.listed_as)
         facts = facts_of(request)
         facts.model = weights.model

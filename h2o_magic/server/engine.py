@@ -23,9 +23,9 @@ import xllamacpp
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.engine_calls import EngineCalls
 from h2o_magic.server.engine_stream import Chunk, Complete, stream
-from h2o_magic.weights.files import is_fixed
+from h2o_magic.weights.files import is_immutable
 from h2o_magic.weights.gguf import Header, read_header
-from h2o_magic.weights.memory import Room
+from h2o_magic.weights.memory import MemoryPlan
 
 #: Tokens of input read at a time. Stopping takes effect between two batches, so a
 #: small one lets go sooner.
@@ -89,7 +89,7 @@ class Engine:
     With `warm_up` the model is run once, so that the first answer starts sooner.
     """
 
-    def __init__(self, path: Path, room: Room, *, warm_up: bool = False) -> None:
+    def __init__(self, path: Path, room: MemoryPlan, *, warm_up: bool = False) -> None:
         self.path = path
         self.room = room
         self.header: Header = read_header(path)
@@ -214,7 +214,7 @@ class Engine:
     def _load(self, warm_up: bool) -> Any:
         params = xllamacpp.CommonParams()
         params.model.path = str(self.path)
-        if not is_fixed(self.path):
+        if not is_immutable(self.path):
             # Who writes into a file that is mapped ends the process (SIGBUS).
             params.load_mode = xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_NONE
         params.hostnames, params.port, params.n_threads_http = ["127.0.0.1"], 0, 2

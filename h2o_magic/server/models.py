@@ -18,12 +18,12 @@ from h2o_magic.weights.files import BUILT_IN, Weights
 from h2o_magic.weights.gguf import read_header
 from h2o_magic.weights.memory import (
     TINY_FILE,
-    Room,
+    MemoryPlan,
     default_memory,
-    memory_of,
-    room_for,
+    memory_needed,
+    plan_memory,
 )
-from h2o_magic.weights.state import FileState, state_of
+from h2o_magic.weights.names import FileState, file_state
 
 _log = logging.getLogger(__name__)
 
@@ -36,13 +36,13 @@ _Tell = Callable[[str], None]
 _proven: set[FileState] = set()
 
 
-def load(path: Path, room: Room) -> Engine:
+def load(path: Path, room: MemoryPlan) -> Engine:
     """Return an engine of the model at `path`; tried elsewhere first, once a file.
 
     So no file, whatever is in it, ends the server.
     """
     read_header(path)  # says best what is wrong with a file that is no model at all
-    state = state_of(path)
+    state = file_state(path)
     if path.parent != BUILT_IN and state not in _proven:
         probe(path)
         _proven.add(state)
@@ -82,7 +82,7 @@ class Models:
     def __init__(
         self,
         slots: int,
-        load: Callable[[Path, Room], Engine] = load,
+        load: Callable[[Path, MemoryPlan], Engine] = load,
         *,
         memory: int | None = None,
     ) -> None:
@@ -163,7 +163,7 @@ class Models:
                 await self._let_go(state)
 
     def _ready(self, weights: Weights) -> _Held | None:
-        held = self._held.get(state_of(weights.path))
+        held = self._held.get(file_state(weights.path))
         return None if held and self._crowded and not held.demo else held
 
     async def _lend(self, weights: Weights, tell: _Tell) -> _Held:
@@ -172,7 +172,7 @@ class Models:
         elif self._change[weights.demo].locked():
             tell("waiting for another model to be loaded")
         async with self._change[weights.demo]:
-            held = self._held.get(state_of(weights.path))
+            held = self._held.get(file_state(weights.path))
             held = held or await self._bring(weights, tell)
         held.lend(weights)
         return held
@@ -192,7 +192,7 @@ class Models:
         path = weights.path
         await self._retire(path)
         # Of before it is read: what changes meanwhile is loaded anew the next time.
-        state = state_of(path)
+        state = file_state(path)
         room, memory = await asyncio.to_thread(self._plan, weights)
         await self._make_room(memory, tell)
         self._say_loading(weights, tell)
@@ -209,12 +209,12 @@ class Models:
         if weights.size >= TINY_FILE:  # a smaller one is there in a moment
             tell(f"loading {weights.model}, {size_in_words(weights.size)}")
 
-    def _plan(self, weights: Weights) -> tuple[Room, int]:
+    def _plan(self, weights: Weights) -> tuple[MemoryPlan, int]:
         """Return what the engine should hold, and what of the budget that takes."""
         if weights.demo:
-            return room_for(weights.path, self.slots, _DEMO_MEMORY), 0
-        room = room_for(weights.path, self.slots, self.memory)
-        return room, memory_of(weights.path, room)
+            return plan_memory(weights.path, self.slots, _DEMO_MEMORY), 0
+        room = plan_memory(weights.path, self.slots, self.memory)
+        return room, memory_needed(weights.path, room)
 
     async def _make_room(self, memory: int, tell: _Tell) -> None:
         """Let go of models that nobody uses until `memory` is free; wait if need be."""

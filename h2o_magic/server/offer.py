@@ -11,9 +11,9 @@ from h2o_magic.weights.files import (
     DEFAULT,
     Weights,
     find_weights,
-    given_file,
     known_weights,
-    why_unknown,
+    local_file,
+    unknown_model,
 )
 
 
@@ -41,7 +41,7 @@ class Offer:
                     "empty name"
                 )
             if find_weights(name) is None:
-                raise ConfigurationError(f"--models: {why_unknown(name)}")
+                raise ConfigurationError(f"--models: {unknown_model(name)}")
         return cls(tuple(_plain(name) for name in names), paths=False, memory=memory)
 
     def find(self, name: str) -> Weights | None:
@@ -55,10 +55,10 @@ class Offer:
             return find_weights(name, self.memory)
         return None
 
-    def why_unknown(self, name: str) -> str:
+    def unknown_model(self, name: str) -> str:
         """Return why :meth:`find` finds nothing, and what to do."""
         if self.names is None and self.paths:
-            return why_unknown(name)
+            return unknown_model(name)
         listed = [weights.listed_as for weights in self.listed()]
         return f"unknown model {name[:200]!r}: {did_you_mean(name, listed)}"
 
@@ -75,7 +75,7 @@ class Offer:
         found = find_weights(name)
         known = {weights.path for weights in known_weights()}
         in_cache = found is not None and found.path in known
-        return in_cache and given_file(name) is None
+        return in_cache and local_file(name) is None
 
 
 def _plain(name: str) -> str:

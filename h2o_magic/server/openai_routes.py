@@ -80,7 +80,7 @@ class OpenAIRoutes:
         """Answer ``messages``: a stream of chunks, or one JSON object."""
         asked = parse_completion(await read_body(request))
         weights = await self._find(asked.model)
-        if asked.strict and not weights.own:
+        if asked.strict and weights.is_stand_in:
             name = weights.listed_as
             here, pull = "the server", f"`h2o-magic pull {name}` there"
             if self.offer.paths:  # it is the user's own
@@ -132,7 +132,7 @@ class OpenAIRoutes:
             weights = await asyncio.to_thread(self._look, name)
         if weights is None or not weights.path.is_file():
             raise OpenAIError(
-                await asyncio.to_thread(self.offer.why_unknown, name),
+                await asyncio.to_thread(self.offer.unknown_model, name),
                 404,
                 param="model",
                 code="model_not_found",

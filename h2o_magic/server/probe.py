@@ -25,7 +25,7 @@ from h2o_magic.rendering.tables import one_line
 from h2o_magic.weights.files import BUILT_IN
 from h2o_magic.weights.gguf import read_header
 from h2o_magic.weights.memory import file_size
-from h2o_magic.weights.names import whole_name
+from h2o_magic.weights.names import unsplit_name
 
 #: Seconds that loading may take: these, and one more for so many bytes.
 _SECONDS = 60.0
@@ -99,7 +99,7 @@ def probe(
         child.communicate()
         _running.discard(child)
     raise ConfigurationError(
-        f"the engine cannot load {whole_name(path.name)}: {why}: take another file"
+        f"the engine cannot load {unsplit_name(path.name)}: {why}: take another file"
     )
 
 

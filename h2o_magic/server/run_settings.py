@@ -12,7 +12,7 @@ from pathlib import Path
 
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.weights.files import find_weights
-from h2o_magic.weights.memory import default_memory, room_for
+from h2o_magic.weights.memory import default_memory, plan_memory
 
 _LAST_PORT = 65535
 #: The engine ends the process if it is asked for more.
@@ -95,7 +95,7 @@ def check(settings: Settings) -> None:
     for name in settings.models or ():
         weights = find_weights(name, memory)
         if weights is not None and not weights.demo:
-            room_for(weights.path, settings.slots, memory)
+            plan_memory(weights.path, settings.slots, memory)
 
 
 def _is_length(value: float) -> bool:

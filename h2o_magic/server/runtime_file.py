@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from h2o_magic.config.processes import lives
+from h2o_magic.config.processes import is_running
 
 _HEALTH_TIMEOUT = 2.0
 
@@ -66,7 +66,7 @@ def find_running(path: Path) -> Runtime | None:
         finally:
             connection.close()
     except TimeoutError:
-        return runtime if lives(runtime.pid) else None
+        return runtime if is_running(runtime.pid) else None
     except (OSError, ValueError, TypeError, http.client.HTTPException):
         return None
     return runtime if health.get("instance") == runtime.instance else None

@@ -68,7 +68,9 @@ class ServiceRoutes:
         dialogue = parse_dialogue(body.get("messages"))
         weights = await asyncio.to_thread(self.offer.find, name)
         if weights is None:
-            raise ParameterError(await asyncio.to_thread(self.offer.why_unknown, name))
+            raise ParameterError(
+                await asyncio.to_thread(self.offer.unknown_model, name)
+            )
         tokens = await count_tokens(self.models, weights, dialogue)
         return JSONResponse({"tokens": tokens})
 

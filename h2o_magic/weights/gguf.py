@@ -1,7 +1,7 @@
-"""Reads the head of a GGUF file: what a model is, before it is loaded.
+"""Reads the header of a GGUF file: what a model is, before it is loaded.
 
-The layout is version 2 and 3 of the format description in ggml's ``docs/gguf.md``:
-magic, version, counts, then typed key-value pairs. Tensors are not looked at.
+The layout is version 2 and 3 of the format in ggml's ``docs/gguf.md``: magic, version,
+counts, then typed key-value pairs. Tensors are not read.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ _SCALARS = {
     12: "<d",
 }
 _CONTROL = 3
-#: Far more than any model has; a file that announces more is damaged. Without a limit,
-#: gigabytes of zeros would be read as as many empty texts.
+#: Limits far beyond any model, so that a damaged file cannot fill the memory: pairs,
+#: entries of all lists together, bytes of a text,
 _MOST_PAIRS = 2**16
-#: Entries of all lists together.
 _MOST_TEXTS = 2**21
 _MOST_NUMBERS = 2**22
 _LONGEST_TEXT = 2**24
-#: Also far beyond any model: tokens, layers, heads, widths; and memory of one token.
+#: tokens, layers, heads and widths, and bytes of cache for one token.
 _LARGEST = 2**31
 _LARGEST_TOKEN = 2**32
-#: Bytes that each kind takes at least; a text begins with its length.
+#: The smallest size of a text, which begins with its length, and of a pair, in bytes.
 _TEXT_SIZE = 8
 _PAIR_SIZE = 8 + 4 + 1
-#: Architectures that GGUF files have, but that are no language models by themselves.
+#: Architectures and types of GGUF files that only belong to a language model.
 _NO_CHAT = frozenset({"clip", "imatrix", "controlvector"})
-#: Those that read text and write none.
+_NO_CHAT_TYPES = frozenset({"mmproj", "imatrix", "adapter"})
+#: Architectures for embeddings.
 _ENCODERS = frozenset(
     {
         "bert",
@@ -66,47 +66,42 @@ _ENCODERS = frozenset(
         "t5encoder",
     }
 )
-#: What every language model says of itself, after its architecture's name.
+#: Required keys of a language model, after its architecture's name.
 _NEEDED = ("context_length", "embedding_length", "block_count")
-#: Keys of a model's own parameters, and our names; of some there are no parameters.
+#: Names by the keys of a model's own parameters; some are not parameters of ours.
 _SAMPLING = {
     **{row.gguf: name for name, row in PARAMETERS.items() if row.gguf},
-    "penalty_last_n": "penalty_last_n",
-    "mirostat": "mirostat",
-    "mirostat_tau": "mirostat_tau",
-    "mirostat_eta": "mirostat_eta",
-    "xtc_probability": "xtc_probability",
-    "xtc_threshold": "xtc_threshold",
+    **{name: name for name in ("penalty_last_n", "xtc_probability", "xtc_threshold")},
+    **{name: name for name in ("mirostat", "mirostat_tau", "mirostat_eta")},
 }
-_NO_PROPER_TYPES = frozenset({"mmproj", "imatrix", "adapter"})
 _LONGEST_WORDS = 100
-#: How the words about a damaged file end; not meant for who has just fetched it.
-FETCH_AGAIN = ": fetch it again"
+#: The advice for a damaged file, which does not help right after a download.
+DOWNLOAD_AGAIN = ": download it again"
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the server needs to know of a model.
+    """What the server needs to know about a model.
 
     Attributes
     ----------
     context_length : int
         Tokens of context the model was trained with.
     cache_bytes_per_token : int
-        Memory that one token of context takes in the engine's cache, 16 bit, in bytes.
+        Memory of one token of context in the engine's 16-bit cache, in bytes.
     chat_template : str or None
-        The model's own template (Jinja), if it carries one.
+        The model's own template (Jinja), if it has one.
     tokens : tuple of str
-        The vocabulary, as stored (byte-level stand-ins are not decoded).
+        The vocabulary as stored (byte-level characters are not decoded).
     control_ids : frozenset of int
-        Tokens that steer and are not text: begin, end, turn markers.
+        Control tokens: begin, end, turn markers.
     end_id : int
         The token that ends an answer.
     licence : str
-        The licence that the file names; empty if it names none.
+        As the file names it; may be empty.
     sampling : mapping
-        The file's own parameters (``general.sampling.*``), by our names. The engine
-        applies them, and others that we have no name for, by itself.
+        The file's own parameters (``general.sampling.*``), by our names, which the
+        engine applies by itself.
     """
 
     context_length: int
@@ -136,7 +131,7 @@ def read_header(path: Path) -> Header:
     Raises
     ------
     ConfigurationError
-        If the file cannot be read or is no GGUF file of a known version.
+        If the file cannot be read, or is not a GGUF file of a known version.
     """
     try:
         status = path.stat()
@@ -148,16 +143,16 @@ def read_header(path: Path) -> Header:
     except (ValueError, struct.error, LookupError, TypeError, ArithmeticError) as error:
         said = one_line(str(error))[:_LONGEST_WORDS]
         raise ConfigurationError(
-            f"expected a whole GGUF file, {path} is none ({said}){FETCH_AGAIN}"
+            f"{path} is not a complete GGUF file ({said}){DOWNLOAD_AGAIN}"
         ) from error
 
 
 @lru_cache(maxsize=32)
 def _read(path: Path, size: int, _modified: int, _inode: int) -> Header:
-    """Read the header of one state of the file; the other numbers name the state."""
+    """Read the header of one state of the file, which the numbers identify."""
     if size < len(_MAGIC):
         raise ValueError("it is empty")
-    # Not mapped: who cut the file off meanwhile would end the process (SIGBUS).
+    # Not mapped: truncating the file meanwhile would kill the process (SIGBUS).
     with path.open("rb") as file:
         return _header(path, _Reader(file).pairs())
 
@@ -193,33 +188,31 @@ def _sampling(pairs: dict[str, Any]) -> dict[str, float]:
 
 
 def _refuse_no_chat(path: Path, architecture: str, pairs: dict[str, Any]) -> None:
-    """Say of a whole file that is no language model, or none we know, what it is."""
+    """Refuse a valid file that is not a language model, or of an unknown kind."""
     kind = str(pairs.get("general.type", "model"))
-    if architecture in _NO_CHAT or kind in _NO_PROPER_TYPES:
+    if architecture in _NO_CHAT or kind in _NO_CHAT_TYPES:
         said = f"architecture {architecture!r}, type {kind!r}"[:_LONGEST_WORDS]
         raise ConfigurationError(
-            f"{path} is no chat model but something that belongs to one ({said}): "
-            "name the model's own file"
+            f"{path} is not a chat model but a file that belongs to one ({said}): give "
+            "the model's own file"
         )
     named = repr(architecture[:_LONGEST_WORDS])
     causal = pairs.get(f"{architecture}.attention.causal", True)
     if architecture in _ENCODERS or not causal:
         raise ConfigurationError(
-            f"{path} is no chat model: its architecture {named} makes embeddings, and "
-            "writes no text: take another file"
+            f"{path} is not a chat model: the architecture {named} is for embeddings; "
+            "choose another file"
         )
     if any(f"{architecture}.{key}" not in pairs for key in _NEEDED):
         raise ConfigurationError(
-            f"{path} is of the architecture {named}, which the engine does not know "
-            "as a language model's: take another file"
+            f"{path} has the architecture {named}, which the engine does not know as a "
+            "language model: choose another file"
         )
 
 
 def _cache_bytes(architecture: str, pairs: dict[str, Any]) -> int:
-    """Return layers x (keys + values) x width of all heads x 2 bytes."""
-
     def number(key: str, default: int | None = None) -> int:
-        # A model without attention names 0 heads.
+        # A model without attention has 0 heads.
         least = 0 if key.startswith("attention.") else 1
         return _number(pairs, f"{architecture}.{key}", default, least)
 
@@ -228,7 +221,7 @@ def _cache_bytes(architecture: str, pairs: dict[str, Any]) -> int:
     key_value_heads = number("attention.head_count_kv", heads)
     keys = number("attention.key_length", width)
     values = number("attention.value_length", width)
-    size = number("block_count") * key_value_heads * (keys + values) * 2
+    size = number("block_count") * key_value_heads * (keys + values) * 2  # bytes
     if size > _LARGEST_TOKEN:
         raise ValueError(f"one token would take {size:,} bytes of memory")
     return size
@@ -237,7 +230,7 @@ def _cache_bytes(architecture: str, pairs: dict[str, Any]) -> int:
 def _number(
     pairs: dict[str, Any], key: str, default: int | None = None, least: int = 1
 ) -> int:
-    """Return a count, checked; the largest where each layer has its own."""
+    """Return a checked count; the largest where each layer has its own."""
     value = pairs[key] if default is None else pairs.get(key, default)
     number = int(max(value) if isinstance(value, list | tuple) else value)
     if not least <= number <= _LARGEST:
@@ -246,12 +239,11 @@ def _number(
 
 
 class _Reader:
-    """Walks over the typed values at the head of a file."""
+    """Reads the typed values of a header."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        #: Bytes of the file that are not read yet.
-        self._left = os.fstat(file.fileno()).st_size
+        self._left = os.fstat(file.fileno()).st_size  # bytes to read
         self._texts = _MOST_TEXTS
         self._numbers = _MOST_NUMBERS
 
@@ -276,7 +268,7 @@ class _Reader:
     def _array(self) -> Any:
         kind = self._scalar("<I")
         if kind == _ARRAY:
-            raise ValueError("it has lists in lists")
+            raise ValueError("it has nested lists")
         if kind == _STRING:
             count = self._count(self._texts, _TEXT_SIZE)
             self._texts -= count
@@ -288,12 +280,12 @@ class _Reader:
         return struct.unpack(f"<{count}{scalar}", self._take(count * size))
 
     def _count(self, most: int, size: int) -> int:
-        """Read how many entries follow, each of at least `size` bytes."""
+        """Read the number of entries, each of at least `size` bytes."""
         count = int(self._scalar("<Q"))
         if count > most:
-            raise ValueError(f"it announces {count:,} entries")
+            raise ValueError(f"it declares {count:,} entries")
         if count * size > self._left:
-            raise ValueError("it is cut off")
+            raise ValueError("it is truncated")
         return count
 
     def _string(self) -> str:
@@ -304,9 +296,9 @@ class _Reader:
         return struct.unpack(form, self._take(struct.calcsize(form)))[0]
 
     def _take(self, count: int) -> bytes:
-        # Asked first: a read makes room for all that it is asked for.
+        # Checked first: a read allocates all that it is asked for.
         taken = self._file.read(count) if count <= self._left else b""
         if len(taken) < count:
-            raise ValueError("it is cut off")
+            raise ValueError("it is truncated")
         self._left -= count
         return taken

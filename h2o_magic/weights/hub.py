@@ -1,7 +1,7 @@
-"""What the Hugging Face hub says about a repository and its files, and why it does not.
+"""Looks up repositories and files on the Hugging Face hub, and explains its errors.
 
-Only here and in `download` the hub is asked. ``HF_ENDPOINT``, ``HF_TOKEN`` and the
-other settings of huggingface_hub hold.
+Only this module and `download` access the hub. ``HF_ENDPOINT``, ``HF_TOKEN`` and the
+other settings of huggingface_hub apply.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from h2o_magic.errors import (
     H2OMagicError,
     MissingExtraError,
 )
-from h2o_magic.weights.files import cache_folder
+from h2o_magic.weights.cache import cache_folder
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NO_SPACE = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 _LONGEST = 300
-_AGAIN = "look at the network (HF_ENDPOINT names a mirror), then pull again"
+_AGAIN = "check the network (HF_ENDPOINT sets a mirror), then pull again"
 
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A model's repository."""
+    """A model's repository, with the checksums and sizes of its files."""
 
     name: str
     files: Mapping[str, str | None]
@@ -39,7 +39,7 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """Where a file is, and how it is recognised."""
+    """A file of a repository, with what identifies its content."""
 
     repository: str
     name: str
@@ -49,55 +49,55 @@ class RemoteFile:
 
     @property
     def blob(self) -> Path:
-        """Where its content belongs in the cache (huggingface_hub's layout)."""
+        """The path of its content in the cache."""
         return cache_folder(self.repository) / "blobs" / self.etag
 
     @property
     def part(self) -> Path:
-        """Where a download that is not whole waits for the next."""
+        """The path of a partial download."""
         return self.blob.with_name(f"{self.etag}.incomplete")
+
+    @property
+    def downloaded(self) -> int:
+        """The number of bytes in the cache, partial or complete."""
+        present = [path for path in (self.blob, self.part) if path.exists()]
+        return present[0].stat().st_size if present else 0
 
 
 def library() -> Any:
-    """Return huggingface_hub, which is slow to import.
-
-    Raises
-    ------
-    MissingExtraError
-        If it is not installed.
-    """
+    """Return huggingface_hub, or raise if it is not installed."""
     try:
-        import huggingface_hub  # noqa: PLC0415
+        import huggingface_hub  # noqa: PLC0415 - slow, and not always needed
     except ImportError as error:
         raise MissingExtraError("downloading weights", "local") from error
     return huggingface_hub
 
 
 def look_up(repository: str, *, timeout: float | None = None) -> Repository:
-    """Ask what a repository holds; raises what huggingface_hub raises.
-
-    With a `timeout`, in seconds, no longer is waited for the answer.
-    """
-    # Unlike `list_repo_files`, this asks once: offline is said at once.
-    ask = library().HfApi().model_info
-    info = ask(repository, files_metadata=True, timeout=timeout)
+    """Return a repository, or raise what huggingface_hub raises; seconds as timeout."""
+    # Unlike `list_repo_files`, this does not retry: being offline is reported at once.
+    get = library().HfApi().model_info
+    info = get(repository, files_metadata=True, timeout=timeout)
     siblings = info.siblings or []
     card = getattr(info, "card_data", None) or {}
+    named = card.get("license") or ""
+    if named == "other":
+        named = card.get("license_name") or named
     return Repository(
         repository,
         {s.rfilename: getattr(s.lfs, "sha256", None) for s in siblings},
-        _licence(card),
+        ", ".join(map(str, named)) if isinstance(named, list) else str(named),
         {s.rfilename: s.size or 0 for s in siblings},
     )
 
 
 def locate(repository: Repository, name: str) -> RemoteFile:
-    """Ask how a file's content is recognised; raises what huggingface_hub raises."""
+    """Return a file of a repository, or raise what huggingface_hub raises."""
     hub = library()
     url = hub.hf_hub_url(repository.name, name, endpoint=hub.constants.ENDPOINT)
     found = hub.get_hf_file_metadata(url)
     if found.etag is None or found.size is None:
-        raise OSError(f"its answer about {name} lacks the ETag or the size")
+        raise OSError(f"its response for {name} lacks the ETag or the size")
     digest = repository.files.get(name)
     if digest is None and _SHA256.fullmatch(found.etag):
         digest = found.etag
@@ -105,29 +105,20 @@ def locate(repository: Repository, name: str) -> RemoteFile:
 
 
 def place(file: RemoteFile) -> Path:
-    """Let huggingface_hub put a content that is here into its place in the cache."""
+    """Let huggingface_hub link a downloaded content into a snapshot of the cache."""
     return Path(library().hf_hub_download(file.repository, file.name))
 
 
-def _licence(card: Any) -> str:
-    named = card.get("license") or ""
-    if named == "other":
-        named = card.get("license_name") or named
-    return ", ".join(map(str, named)) if isinstance(named, list) else str(named)
-
-
 def explain(repository: str, error: Exception) -> H2OMagicError:
-    """Return our error for one that huggingface_hub, or what it is made of, raised.
+    """Return our error for one that huggingface_hub or its dependencies raised.
 
-    Which HTTP library that is changes with its version: nothing is asked for here but
-    huggingface_hub's own classes and the HTTP status.
+    Its HTTP library depends on the version, so only its own classes and the HTTP status
+    are considered.
     """
-    # Slow to import, and only needed once something went wrong.
-    from huggingface_hub import errors  # noqa: PLC0415
+    from huggingface_hub import errors  # noqa: PLC0415 - slow, only for errors
 
     cause: BaseException = error
     if isinstance(error, errors.LocalEntryNotFoundError):
-        # It only says that the file is not in the cache either.
         cause = error.__cause__ or error
     status = getattr(getattr(cause, "response", None), "status_code", None)
     denied = isinstance(cause, errors.GatedRepoError) or status == 403
@@ -136,46 +127,40 @@ def explain(repository: str, error: Exception) -> H2OMagicError:
     if isinstance(cause, errors.HFValidationError):
         return ConfigurationError(f"expected owner/repository, got {repository!r}")
     if status == 404:
-        return _not_found(repository)
+        return ConfigurationError(
+            f"the Hugging Face hub has no public repository {repository!r}, or not "
+            "this file: check the name, or set HF_TOKEN for a private one"
+        )
     if _is_disk_full(error):
-        return _disk_full(repository)
+        return ConnectionFailedError(
+            f"the disk is full; the partial download of {repository} is kept: free "
+            "some space and pull again, which resumes it, or set HF_HUB_CACHE to a "
+            "folder on another disk"
+        )
+    advice = _advice(status, denied) or f"{_first_line(cause)}; {_AGAIN}"
     return ConnectionFailedError(
-        f"cannot fetch {repository} from the Hugging Face hub: "
-        + (_what_to_do(status, denied) or f"{_first_line(cause)}; {_AGAIN}")
+        f"cannot download {repository} from the Hugging Face hub: {advice}"
     )
 
 
-def _not_found(repository: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"the Hugging Face hub has no public repository {repository!r}, or not the "
-        "file: check the name; for a private one set HF_TOKEN"
-    )
-
-
-def _disk_full(repository: str) -> ConnectionFailedError:
-    return ConnectionFailedError(
-        f"the disk is full, so {repository} was not fetched whole: make room and pull "
-        "again, which goes on where it stopped, or set HF_HUB_CACHE to a folder with "
-        "room"
-    )
-
-
-def _what_to_do(status: int | None, denied: bool) -> str:
+def _advice(status: int | None, denied: bool) -> str:
     if status == 429:
         return (
-            "it is asked too often from here; wait a few minutes and pull again, which "
-            "goes on where it stopped, or set HF_TOKEN, with which more is allowed"
+            "too many requests; wait a few minutes and pull again, which resumes the "
+            "download, or set HF_TOKEN for a higher limit"
         )
     if denied:
         return (
-            "it is open only to those who were granted access; ask for that on its "
-            "page, then set HF_TOKEN to a token of yours"
+            "access is restricted; request it on the model's page, then set HF_TOKEN "
+            "to your token"
         )
-    return "it refused your token; set HF_TOKEN to a valid one" if status == 401 else ""
+    return (
+        "your token was rejected; set HF_TOKEN to a valid one" if status == 401 else ""
+    )
 
 
 def _is_disk_full(error: BaseException) -> bool:
-    # The downloader written in Rust (hf_xet) gives no number, only the words.
+    # The downloader written in Rust (hf_xet) gives only the message.
     return any(
         getattr(cause, "errno", None) in _NO_SPACE or "No space left" in str(cause)
         for cause in _chain(error)

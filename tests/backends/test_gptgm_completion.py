@@ -217,7 +217,7 @@ def test_temperature_0_is_said_in_the_words_of_the_service(
 
 
 def test_temperature_0_and_a_wish_to_sample_are_refused() -> None:
-    with pytest.raises(ParameterError, match="`do_sample` true wants another"):
+    with pytest.raises(ParameterError, match="contradicts `do_sample` true"):
         create_completion("llama-13b", HI, temperature=0, do_sample=True)
 
 

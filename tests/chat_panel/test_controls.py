@@ -85,7 +85,7 @@ def test_an_effort_is_chosen_from_a_list_or_left_to_the_model(panel: Panel) -> N
     assert panel.shown("reasoning_effort") == (None, "")
     row.control.value = "none"
     assert panel.session.settings["reasoning_effort"] == "none"
-    assert panel.shown("reasoning_effort") == ("none", "you, in the panel")
+    assert panel.shown("reasoning_effort") == ("none", "panel")
     panel.session.configure(reasoning_effort="high")
     assert row.control.value == "high"
     row._reset.click()
@@ -109,10 +109,10 @@ def test_extra_is_typed_as_json(panel: Panel) -> None:
 def test_a_value_shows_who_set_it_until_it_is_reset(panel: Panel) -> None:
     panel.row("top_p").control.value = 0.5
     assert panel.session.settings["top_p"] == 0.5
-    assert panel.shown("top_p") == (0.5, "you, in the panel")
+    assert panel.shown("top_p") == (0.5, "panel")
     panel.session.configure(temperature=0, system="Be brief.")
-    assert panel.shown("temperature") == ("0.0", "you, from Python")
-    assert panel.shown("system") == ("Be brief.", "you, from Python")
+    assert panel.shown("temperature") == ("0.0", "Python")
+    assert panel.shown("system") == ("Be brief.", "Python")
     panel.session.use_preset("precise")
     assert panel.shown("temperature") == ("0.1", "preset precise")
     for name in ("top_p", "temperature", "system"):

@@ -90,8 +90,8 @@ def test_half_a_character_in_a_pipe_or_for_a_terminal_loses_no_text(
         (["--temprature", "1", "x"], "did you mean '--temperature'?"),
         (["--temperature", "warm", "x"], "`temperature` must be a number, 0 or above"),
         (["--truncate", "100", "x"], "belongs to the gpt-gm protocol"),
-        (["--out", "x", "y"], "--out belongs to a notebook: leave it out"),
-        (["--thread", "a", "y"], "--thread belongs to a notebook: leave it out"),
+        (["--out", "x", "y"], "--out requires a notebook: leave it out"),
+        (["--thread", "a", "y"], "--thread requires a notebook: leave it out"),
         (["--schema", "none.json", "y"], "none.json"),
     ],
 )

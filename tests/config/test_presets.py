@@ -55,8 +55,8 @@ def test_the_balanced_preset_leaves_all_to_the_model(
     assert session.preset == "balanced"
     session.use_preset("creative")
     session.use_preset("balanced")
-    assert not session.settings.chosen("temperature")
-    assert not session.settings.chosen("top_p")
+    assert not session.settings.is_set("temperature")
+    assert not session.settings.is_set("top_p")
     session.configure(temperature=0.77)
     assert session.preset == ""
 
@@ -129,9 +129,9 @@ def test_a_preset_that_is_not_there_is_refused_with_the_nearest(
 ) -> None:
     with pytest.raises(ConfigurationError, match="did you mean 'precise'"):
         session.use_preset("precize")
-    with pytest.raises(ConfigurationError, match="you have none"):
+    with pytest.raises(ConfigurationError, match="there are none"):
         session.remove_preset("mine")
-    with pytest.raises(ConfigurationError, match="built in: it stays"):
+    with pytest.raises(ConfigurationError, match="built in and cannot be removed"):
         session.remove_preset("precise")
 
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.models import DEFAULT_MODEL
+from h2o_magic.config.parameter import Parameter
 from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS
-from h2o_magic.config.setting import Setting
-from h2o_magic.config.settings import Settings, find_setting, origin_in_words
+from h2o_magic.config.settings import Settings, find_setting
 from h2o_magic.errors import ConfigurationError, ParameterError
 from tests.setting_values import ALL, accepted, each_option, each_setting, refused
 
@@ -36,14 +36,14 @@ def test_the_table_holds_what_can_be_set() -> None:
 
 
 @each_setting
-def test_a_setting_has_a_known_kind_and_a_sentence_of_help(setting: Setting) -> None:
+def test_a_setting_has_a_known_kind_and_a_sentence_of_help(setting: Parameter) -> None:
     assert setting.kind in (str, float, int, bool, tuple, dict)
     assert re.fullmatch(r"[A-Z][^\n]*\.", setting.help)
     assert bool(setting.metavar) is (setting.kind is not bool)
 
 
 @each_setting
-def test_a_default_passes_its_own_check(setting: Setting) -> None:
+def test_a_default_passes_its_own_check(setting: Parameter) -> None:
     if setting.default is not None:
         assert setting.check(setting.default) == setting.default
     else:
@@ -51,7 +51,9 @@ def test_a_default_passes_its_own_check(setting: Setting) -> None:
 
 
 @each_setting
-def test_option_and_variable_are_the_name_in_other_spellings(setting: Setting) -> None:
+def test_option_and_variable_are_spellings_of_the_name(
+    setting: Parameter,
+) -> None:
     assert setting.variable == f"H2O_MAGIC_{setting.name.upper()}"
     dashed = setting.name.replace("_", "-")
     spelt = {"format": "--as"}.get(setting.name, f"--{dashed}")
@@ -84,7 +86,7 @@ def test_a_generation_parameter_is_as_in_its_own_table(name: str) -> None:
 @pytest.mark.parametrize("name", CHAT_PARAMETERS)
 def test_a_generation_parameter_that_nobody_set_has_no_value(name: str) -> None:
     assert (SETTINGS[name].default, SETTINGS[name].optional) == (None, True)
-    assert (Settings()[name], Settings().chosen(name)) == (None, False)
+    assert (Settings()[name], Settings().is_set(name)) == (None, False)
 
 
 @pytest.mark.parametrize("name", ["truncate", "return_full_text"])
@@ -102,7 +104,7 @@ def test_what_only_gpt_gm_has_is_no_setting_and_says_where_it_belongs(
             use()
         assert str(caught.value) == (
             f"`{name}` belongs to the gpt-gm protocol and is not a setting: "
-            f"`h2o_magic.create_completion(..., {name}=...)` takes it"
+            f"`h2o_magic.create_completion(..., {name}=...)` accepts it"
         )
 
 
@@ -127,9 +129,10 @@ def test_the_defaults() -> None:
 
 # Values
 
+NAME_OF_A_MODEL = "must be the name of a model, without leading or trailing spaces"
 NAME_OF_A_THREAD = (
     "must be a name of 1 to 60 letters, digits, spaces, '_', '.' and '-', beginning "
-    "with one of the first two"
+    "with a letter, a digit or '_'"
 )
 ADDRESS = (
     "expected a server address that starts with http:// or https:// and names a host"
@@ -142,7 +145,7 @@ ADDRESS = (
         (
             "model",
             "",
-            "`model` must be the name of a model, without space at its ends, got ''",
+            f"`model` {NAME_OF_A_MODEL}, got ''",
         ),
         ("system", 5, "`system` must be text, got 5"),
         (
@@ -233,7 +236,7 @@ def test_an_address_is_kept_without_a_slash_at_its_end() -> None:
     ],
 )
 def test_a_secret_in_a_refused_address_is_not_shown(address: Any) -> None:
-    with pytest.raises(ConfigurationError, match="may hold a secret") as caught:
+    with pytest.raises(ConfigurationError, match="may contain a secret") as caught:
         SETTINGS["server"].check(address)
     assert "geheim" not in str(caught.value)
     assert caught.value.__cause__ is None
@@ -305,7 +308,7 @@ def outcome(check: Callable[[Any], object], value: object) -> tuple[object, str]
 
 @given(st.data(), st.sampled_from(ALL))
 def test_a_value_is_read_as_it_was_written(
-    data: st.DataObject, setting: Setting
+    data: st.DataObject, setting: Parameter
 ) -> None:
     drawn = data.draw(VALUES[setting.kind] | st.none())
     value, refusal = outcome(setting.check, drawn)
@@ -316,7 +319,7 @@ def test_a_value_is_read_as_it_was_written(
 
 @given(st.text() | st.from_regex(r"-?[0-9.e_]+"), st.sampled_from(ALL))
 def test_any_text_is_a_value_or_refused_in_one_line(
-    text: str, setting: Setting
+    text: str, setting: Parameter
 ) -> None:
     value, refusal = outcome(setting.parse, text)
     if refusal:
@@ -331,19 +334,19 @@ def test_any_text_is_a_value_or_refused_in_one_line(
 
 
 @each_setting
-def test_every_settings_variable_is_read(setting: Setting) -> None:
+def test_every_settings_variable_is_read(setting: Parameter) -> None:
     value, *_ = accepted(setting)
     settings = Settings({setting.variable: setting.write(value)})
     assert settings[setting.name] == value
     assert settings.origin(setting.name) == setting.variable
-    assert settings.chosen(setting.name)
+    assert settings.is_set(setting.name)
     assert settings.problems == settings.unknown == ()
     others = [name for name in SETTINGS if name != setting.name]
     assert {settings.origin(name) for name in others} == {"default"}
 
 
 @each_setting
-def test_a_refused_variable_is_named_and_the_default_holds(setting: Setting) -> None:
+def test_a_refused_variable_is_named_and_the_default_holds(setting: Parameter) -> None:
     text = setting.write(refused(setting))
     settings = Settings({setting.variable: text})
     assert settings[setting.name] == setting.default
@@ -354,10 +357,10 @@ def test_a_refused_variable_is_named_and_the_default_holds(setting: Setting) -> 
 
 
 @each_setting
-def test_an_empty_variable_is_one_that_is_not_set(setting: Setting) -> None:
+def test_an_empty_variable_is_one_that_is_not_set(setting: Parameter) -> None:
     settings = Settings({setting.variable: ""})
     assert settings[setting.name] == setting.default
-    assert (settings.problems, settings.chosen(setting.name)) == ((), False)
+    assert (settings.problems, settings.is_set(setting.name)) == ((), False)
 
 
 def test_a_refusal_in_the_environment_says_what_was_expected() -> None:
@@ -379,7 +382,7 @@ def test_a_variable_of_no_setting_is_told_with_the_nearest() -> None:
     )
     (told,) = settings.unknown
     assert told == (
-        "H2O_MAGIC_TEMPRATURE belongs to no setting "
+        "H2O_MAGIC_TEMPRATURE is not a setting "
         "('temprature': did you mean 'temperature'?)"
     )
 
@@ -395,7 +398,7 @@ def test_without_an_environment_nothing_is_read(
 
 
 @each_setting
-def test_a_value_that_is_set_comes_before_the_environment(setting: Setting) -> None:
+def test_a_value_that_is_set_comes_before_the_environment(setting: Parameter) -> None:
     name, (below, value, _) = setting.name, accepted(setting)
     settings = Settings({setting.variable: setting.write(below)})
     settings.set(name, value, "a test")
@@ -407,7 +410,7 @@ def test_a_value_that_is_set_comes_before_the_environment(setting: Setting) -> N
 
 
 @each_setting
-def test_a_refused_value_changes_nothing(setting: Setting) -> None:
+def test_a_refused_value_changes_nothing(setting: Parameter) -> None:
     settings, told = Settings(), []
     settings.watch(told.append)
     with pytest.raises(ConfigurationError, match=f"^`{setting.name}`"):
@@ -438,7 +441,6 @@ def test_none_is_a_value_that_was_chosen() -> None:
         lambda settings: settings.set("temprature", 1),
         lambda settings: settings.unset("temprature"),
         lambda settings: settings.merged({"temprature": 1}),
-        lambda settings: settings.merged_all({"temprature": None}),
     ],
 )
 def test_an_unknown_name_names_the_nearest(use: Any) -> None:
@@ -462,27 +464,11 @@ def test_whoever_watches_is_told_what_has_changed_and_nothing_else() -> None:
     assert seen == [6, 5]
 
 
-@pytest.mark.parametrize(
-    ("origin", "words"),
-    [
-        ("default", "default"),
-        ("%config", "you, by %config"),
-        ("Python", "you, from Python"),
-        ("panel", "you, in the panel"),
-        ("connect", "you, by %h2o connect"),
-        ("H2O_MAGIC_SEED", "H2O_MAGIC_SEED"),
-        ("preset precise", "preset precise"),
-    ],
-)
-def test_who_set_a_value_can_be_said_in_words(origin: str, words: str) -> None:
-    assert origin_in_words(origin) == words
-
-
 # One question's options over them
 
 
 @each_option
-def test_an_option_comes_before_everything(setting: Setting) -> None:
+def test_an_option_comes_before_everything(setting: Parameter) -> None:
     name, (environment, config, option) = setting.name, accepted(setting)
     settings = Settings({setting.variable: setting.write(environment)})
     settings.set(name, config, "%config")
@@ -495,7 +481,7 @@ def test_an_option_comes_before_everything(setting: Setting) -> None:
 
 
 @each_option
-def test_a_refused_option_is_refused_in_one_line(setting: Setting) -> None:
+def test_a_refused_option_is_refused_in_one_line(setting: Parameter) -> None:
     with pytest.raises(ConfigurationError, match=f"^`{setting.name}`") as caught:
         Settings().merged({setting.name: refused(setting)})
     assert len(str(caught.value).splitlines()) == 1
@@ -506,10 +492,9 @@ def test_what_holds_for_the_notebook_is_no_option(name: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Settings().merged({name: ""})
     assert str(caught.value) == (
-        f"`{name}` holds for the notebook, not for one question: set it with "
+        f"`{name}` applies to the notebook, not to one question: set it with "
         f"`%config H2OMagics.{name}` or H2O_MAGIC_{name.upper()}"
     )
-    assert Settings().merged_all({name: ""})[name] == ""
 
 
 def test_a_refused_parameter_is_a_parameter_error() -> None:

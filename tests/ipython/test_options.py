@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from h2o_magic.config.definitions import SETTINGS
+from h2o_magic.config.parameter import Parameter
 from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS
-from h2o_magic.config.setting import Setting
 from h2o_magic.config.settings import Settings
 from h2o_magic.errors import ConfigurationError, ParameterError
 from h2o_magic.ipython.options import (
@@ -81,7 +81,7 @@ def test_the_values_are_of_the_parameters_type() -> None:
     assert [type(value) for value in values.values()] == [float, int, tuple]
 
 
-def given(setting: Setting, value: Any) -> str:
+def given(setting: Parameter, value: Any) -> str:
     """Return the option that gives a setting this value."""
     if setting.kind is bool:
         return setting.option if value else f"--no-{setting.option[2:]}"
@@ -89,19 +89,19 @@ def given(setting: Setting, value: Any) -> str:
 
 
 @each_option
-def test_every_setting_of_a_question_has_an_option(setting: Setting) -> None:
+def test_every_setting_of_a_question_has_an_option(setting: Parameter) -> None:
     for value in accepted(setting):
         options = parse_cell_line(given(setting, value))
         assert options == AskOptions({setting.name: value})
 
 
 @each_option
-def test_what_was_not_given_is_not_in_the_options(setting: Setting) -> None:
+def test_what_was_not_given_is_not_in_the_options(setting: Parameter) -> None:
     assert setting.name not in parse_cell_line("").settings
 
 
 @each_option
-def test_an_option_comes_before_what_is_set(setting: Setting) -> None:
+def test_an_option_comes_before_what_is_set(setting: Parameter) -> None:
     environment, config, option = accepted(setting)
     settings = Settings({setting.variable: setting.write(environment)})
     settings.set(setting.name, config, "%config")
@@ -177,8 +177,8 @@ SEE_HELP = " (`%%h2o --help` lists all options)"
         (
             "--model ''",
             (
-                "%%h2o --model: `model` must be the name of a model, without space at "
-                "its ends, got ''"
+                "%%h2o --model: `model` must be the name of a model, without leading "
+                "or trailing spaces, got ''"
             ),
         ),
         (
@@ -196,7 +196,7 @@ SEE_HELP = " (`%%h2o --help` lists all options)"
         (
             "--server=https://host",
             (
-                "`server` holds for the notebook, not for one question: set it with "
+                "`server` applies to the notebook, not to one question: set it with "
                 "`%config H2OMagics.server` or H2O_MAGIC_SERVER"
             ),
         ),
@@ -204,7 +204,7 @@ SEE_HELP = " (`%%h2o --help` lists all options)"
             "--truncate 1000",
             (
                 "`truncate` belongs to the gpt-gm protocol and is not a setting: "
-                "`h2o_magic.create_completion(..., truncate=...)` takes it"
+                "`h2o_magic.create_completion(..., truncate=...)` accepts it"
             ),
         ),
         (
@@ -212,7 +212,7 @@ SEE_HELP = " (`%%h2o --help` lists all options)"
             (
                 "`return_full_text` belongs to the gpt-gm protocol and is not a "
                 "setting: `h2o_magic.create_completion(..., return_full_text=...)` "
-                "takes it"
+                "accepts it"
             ),
         ),
         (
@@ -220,7 +220,7 @@ SEE_HELP = " (`%%h2o --help` lists all options)"
             (
                 "`return_full_text` belongs to the gpt-gm protocol and is not a "
                 "setting: `h2o_magic.create_completion(..., return_full_text=...)` "
-                "takes it"
+                "accepts it"
             ),
         ),
     ],
@@ -235,7 +235,7 @@ def test_a_refusal_says_what_was_expected(
 
 @each_option
 def test_a_refused_value_is_refused_in_one_line_that_names_the_option(
-    setting: Setting,
+    setting: Parameter,
 ) -> None:
     text = setting.write(refused(setting))
     with pytest.raises(ConfigurationError) as caught:
@@ -343,7 +343,7 @@ def test_help_is_wanted_also_with_a_question() -> None:
 # Help
 
 
-def help_of(setting: Setting) -> str:
+def help_of(setting: Parameter) -> str:
     """Return what the help says of a setting, with single spaces."""
     text = re.sub(r"\s+", " ", help_text())
     start = text.index(f" {setting.option}")
@@ -351,7 +351,7 @@ def help_of(setting: Setting) -> str:
 
 
 @each_option
-def test_the_help_names_every_setting_with_its_default(setting: Setting) -> None:
+def test_the_help_names_every_setting_with_its_default(setting: Parameter) -> None:
     said = help_of(setting)
     assert setting.help in said
     if setting.default not in (None, ""):
@@ -362,7 +362,7 @@ def test_the_help_names_every_setting_with_its_default(setting: Setting) -> None
 
 
 @each_option
-def test_the_help_in_a_notebook_names_every_setting(setting: Setting) -> None:
+def test_the_help_in_a_notebook_names_every_setting(setting: Parameter) -> None:
     (row,) = [
         row for row in help_rows() if re.search(rf"`{setting.option}[ `]", row[0])
     ]
@@ -380,7 +380,7 @@ def test_the_help_names_the_settings_before_the_generation_parameters() -> None:
     assert "If omitted, or given as `none`, the model's own value applies" in generation
     assert "--truncate" not in text
     assert "--return-full-text" not in text
-    without = set(SETTINGS.values()) - set(WITH_OPTION)
+    without = [s for s in SETTINGS.values() if s not in WITH_OPTION]
     assert not any(f"--{setting.name}" in text for setting in without)
 
 

@@ -21,7 +21,7 @@ from traitlets import TraitError
 from traitlets.config import Config
 
 from h2o_magic.config.definitions import SETTINGS
-from h2o_magic.config.setting import Setting
+from h2o_magic.config.parameter import Parameter
 from h2o_magic.config.settings import Settings
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.ipython.options import parse_cell_line
@@ -115,7 +115,7 @@ def test_config_shows_the_values_in_force(
 
 @each_setting
 def test_option_before_config_before_environment_before_default(
-    shell: Shell, setting: Setting
+    shell: Shell, setting: Parameter
 ) -> None:
     name, (environment, config, option) = setting.name, accepted(setting)
     magics = shell.load({setting.variable: setting.write(environment)})
@@ -134,7 +134,7 @@ def test_option_before_config_before_environment_before_default(
 
 @each_setting
 def test_the_configuration_file_comes_before_the_environment(
-    shell: Shell, setting: Setting
+    shell: Shell, setting: Parameter
 ) -> None:
     name, (environment, file, config) = setting.name, accepted(setting)
     magics = shell.load({setting.variable: setting.write(environment)}, **{name: file})
@@ -145,7 +145,7 @@ def test_the_configuration_file_comes_before_the_environment(
 
 
 @each_setting
-def test_without_all_that_the_default_holds(shell: Shell, setting: Setting) -> None:
+def test_without_all_that_the_default_holds(shell: Shell, setting: Parameter) -> None:
     magics = shell.load()
     assert getattr(magics, setting.name) == setting.default
     assert state(magics.settings, setting.name) == (setting.default, "default")
@@ -161,7 +161,7 @@ def test_an_option_is_read_over_what_is_set(shell: Shell) -> None:
 
 @each_setting
 def test_the_value_that_holds_already_can_be_chosen(
-    shell: Shell, setting: Setting
+    shell: Shell, setting: Parameter
 ) -> None:
     name = setting.name
     magics = shell.load({}, **{name: setting.default})
@@ -173,26 +173,26 @@ def test_the_value_that_holds_already_can_be_chosen(
 # Refusals
 
 
-def as_option(shell: Shell, setting: Setting) -> str:
+def as_option(shell: Shell, setting: Parameter) -> str:
     with pytest.raises(ConfigurationError) as caught:
         shell.load().settings.merged({setting.name: refused(setting)})
     return str(caught.value)
 
 
-def as_config(shell: Shell, setting: Setting) -> str:
+def as_config(shell: Shell, setting: Parameter) -> str:
     shell.load()
     shell.config(f"H2OMagics.{setting.name} = {refused(setting)!r}")
     (said,) = shell.errors
     return said
 
 
-def as_variable(shell: Shell, setting: Setting) -> str:
+def as_variable(shell: Shell, setting: Parameter) -> str:
     text = setting.write(refused(setting))
     (said,) = shell.load({setting.variable: text}).settings.problems
     return said
 
 
-def in_the_file(shell: Shell, setting: Setting) -> str:
+def in_the_file(shell: Shell, setting: Parameter) -> str:
     with pytest.raises(TraitError) as caught:
         shell.load(**{setting.name: refused(setting)})
     return str(caught.value)
@@ -209,7 +209,7 @@ WAYS = {
 @each_setting
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 def test_a_refused_value_is_refused_in_one_line_whichever_way_it_comes(
-    shell: Shell, way: Callable[[Shell, Setting], str], setting: Setting
+    shell: Shell, way: Callable[[Shell, Parameter], str], setting: Parameter
 ) -> None:
     said = way(shell, setting)
     start = WAYS[way].format(name=setting.name, NAME=setting.name.upper())
@@ -222,7 +222,7 @@ def test_a_refused_value_is_refused_in_one_line_whichever_way_it_comes(
 
 @each_setting
 def test_a_value_that_config_refuses_changes_nothing(
-    shell: Shell, setting: Setting
+    shell: Shell, setting: Parameter
 ) -> None:
     magics, told = shell.load(), []
     magics.settings.watch(told.append)
@@ -246,7 +246,7 @@ def test_a_value_that_config_refuses_changes_nothing(
             "truncate = 1000",
             (
                 "`truncate` belongs to the gpt-gm protocol and is not a setting: "
-                "`h2o_magic.create_completion(..., truncate=...)` takes it"
+                "`h2o_magic.create_completion(..., truncate=...)` accepts it"
             ),
         ),
     ],
@@ -348,7 +348,7 @@ def test_config_takes_what_the_setting_takes(
 
 @each_setting
 def test_a_setting_that_is_changed_elsewhere_changes_its_trait(
-    shell: Shell, setting: Setting
+    shell: Shell, setting: Parameter
 ) -> None:
     name, (first, second, _) = setting.name, accepted(setting)
     magics, seen = shell.load(), []
@@ -368,7 +368,7 @@ def test_the_origin_of_a_change_elsewhere_stays(shell: Shell) -> None:
         "this notebook",
     )
     magics.settings.unset("thread")
-    assert not magics.settings.chosen("thread")
+    assert not magics.settings.is_set("thread")
 
 
 def test_one_change_is_told_once(shell: Shell) -> None:

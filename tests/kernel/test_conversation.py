@@ -311,8 +311,8 @@ def test_status_shows_settings_conversation_and_where_it_is_kept(
     listed = {
         row[0]: row[1:] for row in rows(unescaped(chat.run("%h2o status").markdown))
     }
-    assert listed["server"] == [server.url, "you, by %config"]
-    assert listed["max_turns"] == ["3 turns", "you, by %config"]
+    assert listed["server"] == [server.url, "%config"]
+    assert listed["max_turns"] == ["3 turns", "%config"]
     assert listed["strict"] == ["off", "default"]
     assert "temperature" not in listed  # nobody set it, so it is the server's
     assert listed["thread"][0] == "main"

@@ -373,7 +373,7 @@ def test_a_reload_leaves_the_settings_and_where_they_came_from(
     notebook.run("%reload_ext h2o_magic")
     status = notebook.run("%h2o status").plain
     (line,) = [line for line in status.splitlines() if line.startswith("temperature")]
-    assert line.split() == ["temperature", "0.9", "you,", "by", "%config"]
+    assert line.split() == ["temperature", "0.9", "%config"]
 
 
 @pytest.mark.usefixtures("home")

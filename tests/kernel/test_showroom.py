@@ -151,7 +151,7 @@ def gets_the_same_answer_of_two_servers_and_leaves_nothing(cells: Cells) -> None
     assert "OpenAI-compatible (h2o_magic), 2 models" in texts_of(cells["connect"])
     assert "Paris" in texts_of(cells["ask"])
     assert "the same answer: True" in texts_of(cells["compare"])
-    assert "is here already" in texts_of(cells["pull"])
+    assert "is already downloaded" in texts_of(cells["pull"])
 
 
 def saves_a_panel_with_the_conversation_as_markdown(cells: Cells) -> None:

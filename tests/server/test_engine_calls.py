@@ -13,7 +13,7 @@ import pytest
 from h2o_magic.errors import GenerationError
 from h2o_magic.server.engine import Engine
 from h2o_magic.server.engine_calls import EngineCalls
-from h2o_magic.weights.memory import Room
+from h2o_magic.weights.memory import MemoryPlan
 
 
 @contextmanager
@@ -84,7 +84,7 @@ def test_an_error_of_the_engine_is_told_in_its_words() -> None:
 def test_the_real_engine_is_asked_more_often_than_it_keeps_a_connection(
     noisy: str,
 ) -> None:
-    with closing(Engine(Path(noisy), Room(1, 512, 512, threads=1))) as engine:
+    with closing(Engine(Path(noisy), MemoryPlan(1, 512, 512, threads=1))) as engine:
         for _ in range(250):
             assert engine.tokenize("abc", markers=False) == list(b"abc")
 
@@ -98,7 +98,7 @@ def test_many_threads_may_call_at_once(noisy: str) -> None:
             if len(found := engine.tokenize(text, markers=False)) != len(text):
                 wrong.append(found)
 
-    with closing(Engine(Path(noisy), Room(1, 512, 512, threads=1))) as engine:
+    with closing(Engine(Path(noisy), MemoryPlan(1, 512, 512, threads=1))) as engine:
         threads = [threading.Thread(target=ask, args=(n,)) for n in range(1, 9)]
         for thread in threads:
             thread.start()

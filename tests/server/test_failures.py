@@ -17,7 +17,7 @@ from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.engine import Admission, Engine
 from h2o_magic.server.engine_stream import Chunk
 from h2o_magic.server.models import Models
-from h2o_magic.weights.memory import Room
+from h2o_magic.weights.memory import MemoryPlan
 from tests.server.client import Client, turn, until
 from tests.server.in_thread import served
 from tests.server.test_stopping import LONG
@@ -27,8 +27,8 @@ from tests.server.tiny_gguf import write_llama
 class Overbooked(Engine):
     """A real engine that lets in more answers than its memory can hold."""
 
-    def __init__(self, path: Path, room: Room) -> None:
-        super().__init__(path, Room(room.slots, room.context, 256, threads=1))
+    def __init__(self, path: Path, room: MemoryPlan) -> None:
+        super().__init__(path, MemoryPlan(room.slots, room.context, 256, threads=1))
         self._admission = Admission(room.slots, 10**9)
 
 
@@ -36,7 +36,7 @@ def failing_at(report_number: int, failure: str | Exception) -> type[Engine]:
     """Return an engine that is real until it has given so many reports."""
 
     class Failing(Engine):
-        def __init__(self, path: Path, room: Room) -> None:
+        def __init__(self, path: Path, room: MemoryPlan) -> None:
             super().__init__(path, room)
 
         @property
@@ -158,7 +158,7 @@ def test_weights_that_are_no_gguf_are_an_error_and_others_still_answer(
         path.write_bytes(content)
         event = refusal(client, str(path))
         assert event["error_type"] == "generation"
-        assert "expected a whole GGUF file" in event["error"]
+        assert "is not a complete GGUF file" in event["error"]
         assert str(path) in event["error"]
     assert client.answer("hello")["generated_text"]
 
@@ -188,14 +188,14 @@ def test_an_unforeseen_error_in_a_route_is_a_500_and_not_the_end(
 
 
 def test_an_engine_that_has_gone_is_an_error(noisy: str) -> None:
-    engine = Engine(Path(noisy), Room(1, 512, 512, threads=1))
+    engine = Engine(Path(noisy), MemoryPlan(1, 512, 512, threads=1))
     engine.close()
     with pytest.raises(Exception, match="the engine does not answer"):
         engine.tokenize("x", markers=False)
 
 
 def test_the_engine_lets_nobody_else_in(noisy: str) -> None:
-    engine = Engine(Path(noisy), Room(1, 512, 512, threads=1))
+    engine = Engine(Path(noisy), MemoryPlan(1, 512, 512, threads=1))
     for path in ("/", "/health", "/models", "/v1/models", "/props", "/completion"):
         connection = http.client.HTTPConnection(
             urlsplit(engine._server.listening_address).netloc
@@ -210,7 +210,7 @@ def test_the_engine_lets_nobody_else_in(noisy: str) -> None:
 
 def test_a_missing_file_names_itself(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot read the weights"):
-        Engine(tmp_path / "none.gguf", Room(1, 1, 1))
+        Engine(tmp_path / "none.gguf", MemoryPlan(1, 1, 1))
 
 
 def test_a_template_that_refuses_is_an_error(client: Client, tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_a_template_that_refuses_is_an_error(client: Client, tmp_path: Path) -> 
 
 
 def test_the_engines_stream_ends_with_the_reason(noisy: str) -> None:
-    engine = Engine(Path(noisy), Room(1, 512, 512, threads=1))
+    engine = Engine(Path(noisy), MemoryPlan(1, 512, 512, threads=1))
     request = {"prompt": [1], "max_tokens": 3, "temperature": 0.0}
 
     async def chunks() -> list[Chunk]:
@@ -237,7 +237,7 @@ def test_the_engines_stream_ends_with_the_reason(noisy: str) -> None:
 
 def test_an_engine_outlives_its_event_loop(noisy: str) -> None:
     """As at the end of the server: a report comes and nobody is there to take it."""
-    engine = Engine(Path(noisy), Room(1, 512, 512, threads=1))
+    engine = Engine(Path(noisy), MemoryPlan(1, 512, 512, threads=1))
     request = {"prompt": [1], "max_tokens": 400, "temperature": 0.0}
 
     async def first_chunk() -> None:

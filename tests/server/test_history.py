@@ -234,7 +234,7 @@ def test_a_path_that_leads_nowhere_is_said_to(client: Client, tmp_path: Path) ->
     folder.mkdir()
     for path in (folder, tmp_path / "none.gguf", tmp_path / ("x" * 999 + ".gguf")):
         reason = refusal(client, {"model": str(path)})
-        assert reason.startswith(f"there is no file {str(path)!r}")
+        assert reason.startswith(f"no such file {str(path)!r}")
 
 
 def test_a_file_that_is_no_gguf_is_said_not_to_be(

@@ -19,14 +19,14 @@ from h2o_magic.server import probe as probing
 from h2o_magic.server.models import Models, load
 from h2o_magic.server.probe import end_probes, probe
 from h2o_magic.weights.files import find_weights
-from h2o_magic.weights.memory import Room
-from h2o_magic.weights.names import is_later_part, part_names, whole_name
+from h2o_magic.weights.memory import MemoryPlan
+from h2o_magic.weights.names import is_later_part, part_names, unsplit_name
 from tests.server.client import Client, turn, until
 from tests.server.conftest import Start
 from tests.server.in_thread import served
 from tests.server.tiny_gguf import write_llama
 
-ROOM = Room(1, 256, 256, 1)
+ROOM = MemoryPlan(1, 256, 256, 1)
 
 
 def damaged(path: Path, change: Callable[[bytes], bytes]) -> Path:
@@ -52,11 +52,11 @@ BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "other": (lambda _: b"<html>not found</html>", "it begins with b'<htm'"),
     "old": (lambda w: w[:4] + b"\1\0\0\0" + w[8:], "its version is 1"),
     "big-endian": (lambda w: w[:4] + b"\0\0\0\3" + w[8:], "its version is 50331648"),
-    "cut-in-the-head": (lambda w: w[:900], "it is cut off"),
+    "cut-in-the-head": (lambda w: w[:900], "it is truncated"),
     "cut-in-the-tensors": (lambda w: w[:-1000], "not within the file bounds"),
-    "many-pairs": (with_count(16, 2**60), "it announces 1,152,921,504,606,846,976"),
+    "many-pairs": (with_count(16, 2**60), "it declares 1,152,921,504,606,846,976"),
     "many-tensors": (with_count(8, 2**60), "number of tensors is 1152921504606846976"),
-    "foreign": (with_architecture("mamba"), "expected a whole GGUF file|cannot load"),
+    "foreign": (with_architecture("mamba"), "is not a complete GGUF file|cannot load"),
     "unknown": (with_architecture("zzzzz"), "unknown model architecture: 'zzzzz'"),
     "twice": (with_a_token_twice, "it breaks down over it, GGML_ASSERT"),
     "no-layers": (
@@ -201,7 +201,7 @@ def test_a_folder_is_no_model(client: Client, tmp_path: Path) -> None:
     (tmp_path / "folder.gguf").mkdir()
     reply = client.call("POST", "/conversation", {"model": f"{tmp_path}/folder.gguf"})
     assert reply.status == 422
-    assert "there is no file" in reply.json["error"]
+    assert "no such file" in reply.json["error"]
 
 
 def test_a_file_is_tried_elsewhere_once_and_again_when_it_changes(
@@ -282,12 +282,12 @@ def test_split_weights_of_which_a_part_is_missing_say_which(tmp_path: Path) -> N
     second.unlink()
     with served(Models(1)) as client:
         event = client.failure(str(first))
-    assert "m-00002-of-00002.gguf is not there" in event["error"]
+    assert "m-00002-of-00002.gguf is missing" in event["error"]
 
 
 def test_the_names_of_parts() -> None:
-    assert whole_name("m-00002-of-00003.gguf") == "m.gguf"
-    assert whole_name("m.gguf") == "m.gguf"
+    assert unsplit_name("m-00002-of-00003.gguf") == "m.gguf"
+    assert unsplit_name("m.gguf") == "m.gguf"
     assert part_names("m.gguf") == ("m.gguf",)
     assert part_names("m-00002-of-00002.gguf") == (
         "m-00001-of-00002.gguf",

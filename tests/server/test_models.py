@@ -14,7 +14,7 @@ from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.engine import Engine
 from h2o_magic.server.models import Models
 from h2o_magic.weights.files import Weights
-from h2o_magic.weights.memory import Room, memory_of, room_for
+from h2o_magic.weights.memory import MemoryPlan, memory_needed, plan_memory
 from tests.server.tiny_gguf import write_llama
 
 NAMES = ("a", "b", "c", "demo")
@@ -30,7 +30,7 @@ async def use(
 
 def need(weights: Weights) -> int:
     """Return the memory that a model takes with two slots."""
-    return memory_of(weights.path, room_for(weights.path, 2, PLENTY))
+    return memory_needed(weights.path, plan_memory(weights.path, 2, PLENTY))
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -162,7 +162,7 @@ def test_two_that_do_not_fit_are_never_held_together(
             super().close()
             held.discard(self.path)
 
-    def load(path: Path, room: Room) -> Engine:
+    def load(path: Path, room: MemoryPlan) -> Engine:
         held.add(path)
         most.append(len(held))
         return Counted(path, room)
@@ -214,9 +214,9 @@ def test_a_model_that_can_never_fit_is_refused_with_the_figures(
         # The file, and the shortest context of use: 1,024 tokens of 256 bytes.
         size = weights["a"].size + 1024 * 256
         assert str(caught.value) == (
-            f"a.gguf can never fit: it takes {size / 1e3:.0f} KB of memory, weights "
-            "and context, and the models may have 400 KB: take a smaller one, or give "
-            "more with `h2o-magic serve --memory`"
+            f"a.gguf can never fit: it needs {size / 1e3:.0f} KB of memory for "
+            "weights and context, and models may use 400 KB: choose a smaller one, or "
+            "raise the limit with `h2o-magic serve --memory`"
         )
         await use(models, weights["demo"])
         await models.close()
@@ -230,7 +230,7 @@ def test_who_still_waits_when_all_is_unloaded_gets_nothing_loaded(
     begin = threading.Event()
     loads: list[Path] = []
 
-    def load(path: Path, room: Room) -> Engine:
+    def load(path: Path, room: MemoryPlan) -> Engine:
         loads.append(path)
         begin.wait(60)
         return Engine(path, room)
@@ -283,7 +283,7 @@ def test_who_leaves_while_it_loads_leaves_it_loaded(
     begin = threading.Event()
     loads: list[Path] = []
 
-    def load(path: Path, room: Room) -> Engine:
+    def load(path: Path, room: MemoryPlan) -> Engine:
         loads.append(path)
         begin.wait(60)
         return Engine(path, room)
@@ -311,7 +311,7 @@ def test_who_leaves_while_it_fails_to_load_harms_nobody(
 ) -> None:
     loading, begin = threading.Event(), threading.Event()
 
-    def load(_path: Path, _room: Room) -> Engine:
+    def load(_path: Path, _room: MemoryPlan) -> Engine:
         loading.set()
         begin.wait(60)
         raise ConfigurationError("broken")
@@ -346,13 +346,13 @@ def test_one_that_cannot_be_loaded_is_an_error_each_time(tmp_path: Path) -> None
 def test_a_small_model_gets_a_whole_context_for_each_slot(tmp_path: Path) -> None:
     path = write_llama(tmp_path / "m.gguf", context=2048)
     cache = 8192 * 256
-    assert room_for(path, 4, PLENTY) == Room(4, 2048, 8192, 1, cache)
+    assert plan_memory(path, 4, PLENTY) == MemoryPlan(4, 2048, 8192, 1, cache)
 
 
 def test_a_long_context_is_not_set_up_whole(tmp_path: Path) -> None:
     path = write_llama(tmp_path / "m.gguf", context=10**6)
     cache = 16384 * 256
-    assert room_for(path, 2, PLENTY) == Room(2, 8192, 16384, 1, cache)
+    assert plan_memory(path, 2, PLENTY) == MemoryPlan(2, 8192, 16384, 1, cache)
 
 
 def test_the_slots_of_a_big_model_share_memory(
@@ -362,9 +362,9 @@ def test_the_slots_of_a_big_model_share_memory(
     # A token takes 1 layer x 64 wide x keys and values x 2 bytes = 256 bytes.
     monkeypatch.setattr("h2o_magic.weights.memory._CACHE_MEMORY", 600_000)
     monkeypatch.setattr("h2o_magic.weights.memory.TINY_FILE", 0)
-    assert room_for(path, 4, PLENTY) == Room(4, 1000, 2000, None, 2000 * 256)
+    assert plan_memory(path, 4, PLENTY) == MemoryPlan(4, 1000, 2000, None, 2000 * 256)
     monkeypatch.setattr("h2o_magic.weights.memory._CACHE_MEMORY", 1)
-    assert room_for(path, 4, PLENTY).capacity == 1000
+    assert plan_memory(path, 4, PLENTY).capacity == 1000
 
 
 def test_where_memory_is_short_slots_share_and_then_the_context_is_shorter(
@@ -372,11 +372,11 @@ def test_where_memory_is_short_slots_share_and_then_the_context_is_shorter(
 ) -> None:
     path = write_llama(tmp_path / "m.gguf", context=4096)
     size = path.stat().st_size
-    assert room_for(path, 4, size + 2 * 4096 * 256) == Room(4, 4096, 8192, 1)
-    assert room_for(path, 4, size + 3000 * 256) == Room(4, 3000, 3000, 1)
-    assert room_for(path, 4, size + 1024 * 256) == Room(4, 1024, 1024, 1)
+    assert plan_memory(path, 4, size + 2 * 4096 * 256) == MemoryPlan(4, 4096, 8192, 1)
+    assert plan_memory(path, 4, size + 3000 * 256) == MemoryPlan(4, 3000, 3000, 1)
+    assert plan_memory(path, 4, size + 1024 * 256) == MemoryPlan(4, 1024, 1024, 1)
     with pytest.raises(ConfigurationError, match="can never fit"):
-        room_for(path, 4, size + 1023 * 256)
+        plan_memory(path, 4, size + 1023 * 256)
 
 
 def test_earlier_prompts_are_kept_where_the_longest_fits(
@@ -384,14 +384,14 @@ def test_earlier_prompts_are_kept_where_the_longest_fits(
 ) -> None:
     path = write_llama(tmp_path / "m.gguf", context=4096)
     context, size = 4096 * 256, path.stat().st_size
-    assert room_for(path, 1, size + 2 * context).prompt_cache == context
-    assert room_for(path, 1, size + 2 * context - 1).prompt_cache == 0
+    assert plan_memory(path, 1, size + 2 * context).prompt_cache == context
+    assert plan_memory(path, 1, size + 2 * context - 1).prompt_cache == 0
     monkeypatch.setattr("h2o_magic.weights.memory._PROMPT_CACHE", context - 1)
-    assert room_for(path, 1, PLENTY).prompt_cache == 0
+    assert plan_memory(path, 1, PLENTY).prompt_cache == 0
 
 
 def test_what_a_room_takes_is_within_the_memory_it_was_made_for(tmp_path: Path) -> None:
     path = write_llama(tmp_path / "m.gguf", context=4096)
     least = path.stat().st_size + 1024 * 256
     for memory in range(least, least + 6_000_000, 99_991):
-        assert memory_of(path, room_for(path, 4, memory)) <= memory
+        assert memory_needed(path, plan_memory(path, 4, memory)) <= memory

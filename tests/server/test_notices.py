@@ -20,7 +20,7 @@ from h2o_magic.server import generation
 from h2o_magic.server.engine import Engine
 from h2o_magic.server.generation import Waiting
 from h2o_magic.server.models import Models
-from h2o_magic.weights.memory import Room, memory_of, room_for
+from h2o_magic.weights.memory import MemoryPlan, memory_needed, plan_memory
 from tests.server.client import Client, read_events, turn, until
 from tests.server.in_thread import served
 from tests.server.tiny_gguf import write_llama
@@ -53,7 +53,7 @@ class Gate:
         self.open = threading.Event()
         self.at_it = threading.Event()
 
-    def load(self, path: Path, room: Room) -> Engine:
+    def load(self, path: Path, room: MemoryPlan) -> Engine:
         self.at_it.set()
         self.open.wait(60)
         return Engine(path, room)
@@ -138,7 +138,7 @@ def test_our_own_client_is_told_in_the_openai_dialect(
 
 
 def test_what_cannot_be_loaded_still_has_its_status(tmp_path: Path) -> None:
-    def refuse(_path: Path, _room: Room) -> Engine:
+    def refuse(_path: Path, _room: MemoryPlan) -> Engine:
         time.sleep(0.1)  # so that its loading is said before
         raise ConfigurationError("it is broken")
 
@@ -171,7 +171,7 @@ def test_waiting_for_a_slot_is_said_and_taken_back(endless: str) -> None:
 def test_waiting_for_memory_names_who_has_it(endless: str, tmp_path: Path) -> None:
     b = str(write_llama(tmp_path / "b.gguf"))
     path = Path(endless)
-    models = Models(1, memory=memory_of(path, room_for(path, 1, 2**40)))
+    models = Models(1, memory=memory_needed(path, plan_memory(path, 1, 2**40)))
     with served(models) as client:
         with client.open_answer(client.converse(endless), "hi", **LONG) as first:
             until(lambda: models.busy_slots == 1)

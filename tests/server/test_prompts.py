@@ -11,7 +11,7 @@ from h2o_magic.chat.messages import Message, assistant, user
 from h2o_magic.errors import ParameterError
 from h2o_magic.server.engine import Engine
 from h2o_magic.server.prompts import Dialogue, build_prompt, defuse
-from h2o_magic.weights.memory import Room
+from h2o_magic.weights.memory import MemoryPlan
 from tests.server.tiny_gguf import write_llama
 
 CHAT = (
@@ -40,7 +40,7 @@ HISTORY = (user("one"), assistant("first"))
 
 def engine_with(path: Path, template: str | None) -> Iterator[Engine]:
     engine = Engine(
-        write_llama(path, template=template), Room(1, 1024, 1024, threads=1)
+        write_llama(path, template=template), MemoryPlan(1, 1024, 1024, threads=1)
     )
     yield engine
     engine.close()

@@ -331,7 +331,7 @@ def test_a_file_that_the_operator_names_can_be_asked(
         ("llama-13b,falcn-7b", "did you mean 'falcon-7b'"),
         ("llama-13b,,falcon-7b", "empty name"),
         ("", "empty name"),
-        ("/no/such/file.gguf", "there is no file"),
+        ("/no/such/file.gguf", "no such file"),
     ],
 )
 def test_an_unknown_name_is_refused_at_the_start(

@@ -27,12 +27,11 @@ from h2o_magic.server.offer import Offer
 from h2o_magic.weights.files import (
     Weights,
     best_real,
-    default_weights,
     find_weights,
     known_weights,
 )
 from h2o_magic.weights.listing import list_models
-from h2o_magic.weights.memory import NeverFitsError, room_for
+from h2o_magic.weights.memory import NeverFitsError, plan_memory
 from h2o_magic.weights.remove import remove
 from tests.server.client import Client, turn, until
 from tests.server.in_thread import served
@@ -84,7 +83,8 @@ def best(memory: int | None = None) -> str:
 
 def test_without_any_real_weights_none_are_the_best(cache: Path) -> None:
     assert best_real() is None
-    weights = default_weights()
+    weights = find_weights("default")
+    assert weights is not None
     assert (weights.model, weights.demo) == (DEFAULT_MODEL, True)
     assert weights.stands_in_for == ""
     assert find_weights("default") == weights
@@ -97,7 +97,7 @@ def test_the_largest_is_the_best(cache: Path) -> None:
     assert best() == "owner/repo:m.gguf"
     put_own(cache, "falcon-7b", layers=5)
     assert best() == "falcon-7b"
-    assert find_weights("default") == best_real() == default_weights()
+    assert find_weights("default") == best_real()
 
 
 def test_what_does_not_fit_into_the_memory_is_passed_over(cache: Path) -> None:
@@ -108,7 +108,9 @@ def test_what_does_not_fit_into_the_memory_is_passed_over(cache: Path) -> None:
     assert best(needed - 1) == REAL_MODEL
     least = least_memory(small)
     assert (best(least), best(least - 1)) == (REAL_MODEL, "")
-    assert default_weights(least - 1).demo
+    small = find_weights("default", least - 1)
+    assert small is not None
+    assert small.demo
 
 
 def least_memory(path: Path) -> int:
@@ -117,7 +119,7 @@ def least_memory(path: Path) -> int:
     while low < high:
         middle = (low + high) // 2
         try:
-            room_for(path, 1, middle)
+            plan_memory(path, 1, middle)
             high = middle
         except NeverFitsError:
             low = middle + 1

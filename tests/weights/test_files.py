@@ -12,7 +12,7 @@ from huggingface_hub import constants
 from h2o_magic.config.models import DEMO_MODEL, MODELS, BuiltIn
 from h2o_magic.weights.files import Weights, find_weights, known_weights
 from h2o_magic.weights.listing import list_models
-from tests.server.client import Client, turn
+from h2o_magic.weights.names import part_paths
 from tests.server.tiny_gguf import write_llama
 
 Cache = Callable[..., Path]
@@ -55,7 +55,7 @@ def test_without_its_own_weights_a_model_has_those_of_the_demo(
 ) -> None:
     weights = find_weights(name)
     assert weights is not None
-    assert (weights.demo, weights.demo_stands_in, weights.own) == (True, True, False)
+    assert (weights.demo, weights.is_stand_in) == (True, True)
     assert weights.label == "built-in demo weights"
     assert weights.path.name == f"demo-{MODELS[name].architecture}.gguf"
     assert weights.path.is_file()
@@ -64,7 +64,7 @@ def test_without_its_own_weights_a_model_has_those_of_the_demo(
 
 def test_the_demo_weights_have_a_name_of_their_own(cached: Cache) -> None:
     weights = found(DEMO_MODEL)
-    assert (weights.demo, weights.demo_stands_in, weights.own) == (True, False, True)
+    assert (weights.demo, weights.is_stand_in) == (True, False)
     assert weights.path.name == "demo-llama.gguf"
 
 
@@ -194,7 +194,7 @@ def test_weights_that_are_split_are_one_model(cached: Cache) -> None:
     weights = find_weights("llama-13b")
     assert weights is not None
     assert (weights.path, weights.label) == (first, "m Q4_K_M")
-    assert weights.files == (first, path)
+    assert part_paths(weights.path) == (first, path)
     assert weights.size == first.stat().st_size + path.stat().st_size
     assert known_weights()[-1].model == "owner/repo:m.Q4_K_M.gguf"
     assert find_weights("owner/repo:m.Q4_K_M.gguf").size == weights.size  # type: ignore[union-attr]
@@ -217,33 +217,3 @@ def test_a_damaged_file_in_the_cache_is_not_listed(cached: Cache) -> None:
     assert list(listed) == list(MODELS)
     assert listed["llama-13b"]["context_length"] is None
     assert listed["llama-13b"]["sampling"] == {}
-
-
-def test_the_route_lists_the_models(client: Client) -> None:
-    listed = client.call("GET", "/api/models").json
-    assert [model["name"] for model in listed] == list(MODELS)
-    client.answer("hello", "falcon-7b", max_new_tokens=1)
-    loaded = {m["name"]: m["loaded"] for m in client.call("GET", "/api/models").json}
-    assert loaded["falcon-7b"]
-    assert "falcon-7b" in client.call("GET", "/health").json["loaded"]
-
-
-@pytest.mark.parametrize("stream", [True, False])
-def test_strict_refuses_demo_weights(client: Client, *, stream: bool) -> None:
-    path = f"/conversation/{client.converse()}"
-    body = turn("hi", {}, strict=True) | {"stream": stream}
-    reply = client.call("POST", path, body)
-    assert reply.status == 422
-    assert reply.json == {
-        "error": "llama-13b has no weights on this machine: run `%h2o pull llama-13b`, "
-        "or ask without --strict",
-        "error_type": "weights_missing",
-    }
-
-
-def test_strict_lets_real_weights_answer(client: Client, noisy: str) -> None:
-    path = f"/conversation/{client.converse(noisy)}"
-    body = turn("hi", {"max_new_tokens": 1}, strict=True)
-    details = client.call("POST", path, body).events[-1]["details"]
-    assert details["h2o_magic"]["demo"] is False
-    assert details["h2o_magic"]["weights"] == "noisy"

@@ -45,7 +45,7 @@ def test_a_file_cut_anywhere_in_its_head_is_refused(tmp_path: Path) -> None:
     for length in [*range(64), *range(64, end - 64, 97)]:
         path.write_bytes(whole[:length])
         os.utime(path, ns=(length, length))
-        with pytest.raises(ConfigurationError, match="expected a whole GGUF file"):
+        with pytest.raises(ConfigurationError, match="is not a complete GGUF file"):
             read_header(path)
 
 
@@ -56,7 +56,7 @@ def test_an_unknown_version_or_type_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="its version is 9"):
         read_header(path)
     path.write_bytes(struct.pack("<4sIQQQ1sI", b"GGUF", 3, 0, 1, 1, b"k", 99))
-    with pytest.raises(ConfigurationError, match="expected a whole GGUF file"):
+    with pytest.raises(ConfigurationError, match="is not a complete GGUF file"):
         read_header(path)
 
 
@@ -96,7 +96,7 @@ def test_numbers_that_no_model_has_are_refused_and_break_no_list(
     path.write_bytes(whole[:place] + value + whole[place + 8 :])
     with pytest.raises(ConfigurationError, match=words) as caught:
         read_header(path)
-    assert "expected a whole GGUF file" in str(caught.value)
+    assert "is not a complete GGUF file" in str(caught.value)
     assert [model["name"] for model in list_models(())] == list(MODELS)
 
 
@@ -107,9 +107,11 @@ def test_a_part_of_a_model_is_called_that(tmp_path: Path) -> None:
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.close()
-    with pytest.raises(ConfigurationError, match=r"no chat model .*'clip'") as caught:
+    with pytest.raises(
+        ConfigurationError, match=r"not a chat model .*'clip'"
+    ) as caught:
         read_header(path)
-    assert "fetch it again" not in str(caught.value)
+    assert "download it again" not in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", ["bert", "llama"])
@@ -121,7 +123,7 @@ def test_a_model_for_embeddings_is_called_that(kind: str, tmp_path: Path) -> Non
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.close()
-    with pytest.raises(ConfigurationError, match=f"no chat model.*'{kind}' makes"):
+    with pytest.raises(ConfigurationError, match=f"not a chat model.*'{kind}' is for"):
         read_header(path)
 
 
@@ -133,7 +135,7 @@ def test_an_unknown_architecture_is_named(tmp_path: Path) -> None:
         ConfigurationError, match="architecture 'zzzzz', which the engine does not know"
     ) as caught:
         read_header(path)
-    assert "fetch it again" not in str(caught.value)
+    assert "download it again" not in str(caught.value)
 
 
 @pytest.mark.parametrize("texts", [2**24, 2**20])
@@ -153,7 +155,7 @@ def test_a_file_that_announces_more_than_it_holds_is_not_read_through(
         return take(reader, count)
 
     monkeypatch.setattr(gguf_header._Reader, "_take", counted)
-    with pytest.raises(ConfigurationError, match=r"it announces 16,777|it is cut off"):
+    with pytest.raises(ConfigurationError, match=r"it declares 16,777|it is truncated"):
         read_header(path)
     assert len(taken) < 20
 

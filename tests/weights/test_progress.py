@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from h2o_magic.weights.progress import Fetched, Progress, Speed, bar, progress_words
+from h2o_magic.weights.progress import (
+    PullProgress,
+    PullResult,
+    Speed,
+    bar,
+    progress_words,
+)
 
 
 def test_the_speed_is_that_of_the_last_seconds() -> None:
@@ -32,27 +38,31 @@ def test_a_download_that_stands_still_has_no_speed() -> None:
     ],
 )
 def test_progress_is_said_in_words(done: int, speed: float | None, words: str) -> None:
-    assert progress_words(Progress(done, 7_900_000_000), speed) == words
+    assert progress_words(PullProgress(done, 7_900_000_000), speed) == words
 
 
 def test_finding_the_checksum_is_not_called_a_download() -> None:
-    words = progress_words(Progress(50, 100, checking=True), 1e9)
-    assert words == "50 % · checking the checksum"
+    words = progress_words(PullProgress(50, 100, verifying=True), 1e9)
+    assert words == "50 % · verifying the checksum"
 
 
 def test_a_bar_is_as_long_as_it_is_asked_to_be() -> None:
-    bars = [bar(Progress(done, 7), 10) for done in range(8)]
+    bars = [bar(PullProgress(done, 7), 10) for done in range(8)]
     assert {len(drawn) for drawn in bars} == {10}
     assert (bars[0], bars[-1]) == ("░" * 10, "█" * 10)
-    assert bar(Progress(0, 0), 3) == "░░░"
+    assert bar(PullProgress(0, 0), 3) == "░░░"
 
 
 def test_no_more_than_all_is_ever_shown() -> None:
-    assert bar(Progress(30, 10), 4) == "████"
-    assert progress_words(Progress(30, 10), None).startswith("100 % · 10 bytes of 10")
-    assert progress_words(Progress(30, 10, True), None).startswith("100 % · ")
+    assert bar(PullProgress(30, 10), 4) == "████"
+    assert progress_words(PullProgress(30, 10), None).startswith(
+        "100 % · 10 bytes of 10"
+    )
+    assert progress_words(PullProgress(30, 10, True), None).startswith("100 % · ")
 
 
 def test_only_what_was_compared_is_called_right() -> None:
-    assert Fetched(Path("m"), "fetched", checked=True).words.endswith("is right")
-    assert Fetched(Path("m"), "fetched").words == "is here"
+    assert PullResult(Path("m"), "downloaded", verified=True).words.endswith(
+        "and verified"
+    )
+    assert PullResult(Path("m"), "downloaded").words == "is downloaded"

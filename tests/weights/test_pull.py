@@ -30,7 +30,8 @@ from h2o_magic.errors import (
 from h2o_magic.weights import pull as pulling
 from h2o_magic.weights.files import find_weights, known_weights
 from h2o_magic.weights.gguf import read_header
-from h2o_magic.weights.progress import Fetched, FetchEvent, Plan, Progress
+from h2o_magic.weights.names import part_paths
+from h2o_magic.weights.progress import PullEvent, PullPlan, PullProgress, PullResult
 from h2o_magic.weights.pull import pull
 from h2o_magic.weights.remove import remove
 from tests.server.client import until
@@ -104,7 +105,7 @@ def test_pull_fetches_the_file_that_fits_and_it_answers(
     repository = MODELS[name].source.repository if name in MODELS else REPOSITORY
     hub.add(repository, {f: f.encode() for f in files})
     fetched = pull(name)
-    assert (fetched.how, fetched.checked) == ("fetched", True)
+    assert (fetched.how, fetched.verified) == ("downloaded", True)
     assert fetched.path.as_posix().endswith(f"/{file}")
     assert f"/{fetched.path.read_bytes().decode()}".endswith(f"/{file}")
     weights = find_weights(name)
@@ -123,30 +124,30 @@ def test_other_tools_find_it_in_the_hubs_cache(hub: Hub) -> None:
 
 def test_what_is_told_comes_in_order_and_ends_whole(hub: Hub, tmp_path: Path) -> None:
     hub.add(REPOSITORY, {"m.gguf": FILE}, licence="llama2")
-    told: list[FetchEvent] = []
+    told: list[PullEvent] = []
     fetched = pull(REPOSITORY, told.append)
     plan, *progress, last = told
-    assert isinstance(plan, Plan)
+    assert isinstance(plan, PullPlan)
     assert (plan.file, plan.repository, plan.licence) == (
         "m.gguf",
         REPOSITORY,
         "llama2",
     )
-    assert (plan.size, plan.there) == (len(FILE), 0)
+    assert (plan.size, plan.downloaded) == (len(FILE), 0)
     assert plan.folder == tmp_path / "hub"
     assert plan.free > 0
-    assert {type(event) for event in progress} == {Progress}
-    assert Progress(len(FILE), len(FILE)) in progress
-    assert progress[-1] == Progress(len(FILE), len(FILE), checking=True)
-    assert last == fetched == Fetched(fetched.path, "fetched", checked=True)
+    assert {type(event) for event in progress} == {PullProgress}
+    assert PullProgress(len(FILE), len(FILE)) in progress
+    assert progress[-1] == PullProgress(len(FILE), len(FILE), verifying=True)
+    assert last == fetched == PullResult(fetched.path, "downloaded", verified=True)
 
 
 def test_what_is_here_is_not_fetched_again(hub: Hub) -> None:
     hub.add(REPOSITORY, {"m.gguf": FILE})
     path = pull(REPOSITORY).path
-    told: list[FetchEvent] = []
-    assert pull(REPOSITORY, told.append) == Fetched(path, "there", checked=False)
-    assert told == [Fetched(path, "there")]
+    told: list[PullEvent] = []
+    assert pull(REPOSITORY, told.append) == PullResult(path, "cached", verified=False)
+    assert told == [PullResult(path, "cached")]
     assert len(hub.ranges()) == 1
 
 
@@ -158,19 +159,23 @@ def test_what_is_here_needs_no_hub(hub: Hub, name: str) -> None:
     path = pull(name).path
     hub.repositories.clear()
     there = pull(name)
-    assert there == Fetched(path, "there", newest=False)
-    assert "whether the hub has a newer version is not known" in there.words
+    assert there == PullResult(path, "cached", newest=False)
+    assert "could not check for a newer version" in there.words
 
 
 def test_a_newer_version_is_told_and_fetched_and_answers(hub: Hub) -> None:
     hub.add(REPOSITORY, {"m.gguf": FILE})
     old = pull(REPOSITORY).path
     hub.add(REPOSITORY, {"m.gguf": FILE[1:]}).commit = "5" * 40
-    told: list[FetchEvent] = []
+    told: list[PullEvent] = []
     new = pull(REPOSITORY, told.append)
-    assert (new.how, new.checked, new.path.read_bytes()) == ("fetched", True, FILE[1:])
-    assert isinstance(told[0], Plan)
-    assert "it is newer than the one here, which answers until then" in told[0].lines
+    assert (new.how, new.verified, new.path.read_bytes()) == (
+        "downloaded",
+        True,
+        FILE[1:],
+    )
+    assert isinstance(told[0], PullPlan)
+    assert "it is newer than the present version" in told[0].lines
     weights = find_weights(REPOSITORY)
     assert weights is not None
     assert weights.path == new.path != old
@@ -185,14 +190,14 @@ def test_a_new_revision_with_the_same_file_is_not_fetched(
     if not linked:  # as on Windows
         path.resolve().rename(path)
     remote.commit = "5" * 40
-    assert pull(REPOSITORY) == Fetched(path, "there")
+    assert pull(REPOSITORY) == PullResult(path, "cached")
     assert len(hub.ranges()) == 1
 
 
 def test_a_file_of_the_user_is_used_as_it_is(hub: Hub, tmp_path: Path) -> None:
     path = tmp_path / "mine.gguf"
     path.touch()
-    assert pull(str(path)) == Fetched(path, "local")
+    assert pull(str(path)) == PullResult(path, "local")
     assert hub.asked["hub"] == []
 
 
@@ -201,11 +206,11 @@ def test_what_is_no_model_is_told_so_and_not_listed(
 ) -> None:
     monkeypatch.setattr(pulling, "read_header", read_header)
     hub.add(REPOSITORY, {"m.gguf": b"<html>not found</html>"})
-    for _ in ("fetched", "there"):
+    for _ in ("downloaded", "cached"):
         assert main(["pull", REPOSITORY]) == 2
         said = capsys.readouterr()
         *_, line = said.err.splitlines()
-        assert "m.gguf is here, but cannot answer: " in line
+        assert "m.gguf is downloaded, but cannot be used: " in line
         assert "it begins with b'<htm'" in line
         assert said.out == ""
     assert [weights.model for weights in known_weights()] == list(MODELS)
@@ -214,15 +219,15 @@ def test_what_is_no_model_is_told_so_and_not_listed(
 def test_weights_that_are_split_come_whole(hub: Hub) -> None:
     names = [f"m-Q4_0-0000{n}-of-00003.gguf" for n in (1, 2, 3)]
     hub.add(REPOSITORY, {name: FILE[n:] for n, name in enumerate(reversed(names))})
-    told: list[FetchEvent] = []
+    told: list[PullEvent] = []
     fetched = pull(REPOSITORY, told.append)
     assert fetched.path.name == names[0]
     weights = find_weights(REPOSITORY)
     assert weights is not None
-    assert [file.name for file in weights.files] == names
+    assert [file.name for file in part_paths(weights.path)] == names
     assert weights.size == 3 * len(FILE) - 3
-    assert told[-2] == Progress(weights.size, weights.size, checking=True)
-    assert isinstance(told[0], Plan)
+    assert told[-2] == PullProgress(weights.size, weights.size, verifying=True)
+    assert isinstance(told[0], PullPlan)
     assert (told[0].file, told[0].size) == ("m-Q4_0.gguf", weights.size)
 
 
@@ -244,11 +249,11 @@ def test_split_weights_that_lack_a_part_are_refused(hub: Hub) -> None:
     [
         ("lama-13b", "did you mean 'llama-13b'"),
         ("a/b/c", "expected a model's name or owner/repository"),
-        ("/b", "there is no file '/b'"),
+        ("/b", "no such file '/b'"),
         ("m.gguf", "give an absolute path"),
         ("owner/repo", r"its GGUF files: none"),
         ("owner/repo:x.gguf", r"has no file 'x.gguf'"),
-        ("owner/repo:README.md", "expected a GGUF file, .* got 'README.md'"),
+        ("owner/repo:README.md", "expected a GGUF file .* got 'README.md'"),
         ("owner/repo:*.md", r"its GGUF files: none"),
         ("own er/repo", "expected owner/repository"),
     ],
@@ -267,7 +272,7 @@ def test_a_model_for_which_another_stands_in_is_fetched(
     source = MODELS["llama-13b"].source
     assert not isinstance(source, BuiltIn)
     hub.add(source.repository, {"m.Q4_K_M.gguf": FILE})
-    assert pull("llama-13b").how == "fetched"
+    assert pull("llama-13b").how == "downloaded"
     assert find_weights("llama-13b").stands_in_for == ""  # type: ignore[union-attr]
 
 
@@ -305,22 +310,22 @@ def test_a_way_that_stays_broken_is_given_up_and_what_came_is_kept(
 ) -> None:
     remote = hub.add(REPOSITORY, {"m.gguf": FILE})
     remote.cuts = [5000] * 6
-    with pytest.raises(ConnectionFailedError, match="cannot fetch owner/repo"):
+    with pytest.raises(ConnectionFailedError, match="cannot download owner/repo"):
         pull(REPOSITORY)
     assert len(hub.ranges()) == 6
     (part,) = parts(tmp_path)
     assert part.read_bytes() == FILE[:5000]
-    told: list[FetchEvent] = []
+    told: list[PullEvent] = []
     remote.cuts = []
     assert pull(REPOSITORY, told.append).path.read_bytes() == FILE
     assert hub.ranges()[-1] == "bytes=5000-"
     assert parts(tmp_path) == []
     plan, first, *_, checked, _ = told
-    assert isinstance(plan, Plan)
-    assert plan.there == 5000
-    assert "5 KB are here from an earlier download, which goes on" in plan.lines
-    assert first == Progress(5500, len(FILE))
-    assert checked == Progress(len(FILE), len(FILE), checking=True)
+    assert isinstance(plan, PullPlan)
+    assert plan.downloaded == 5000
+    assert "resuming a partial download of 5 KB" in plan.lines
+    assert first == PullProgress(5500, len(FILE))
+    assert checked == PullProgress(len(FILE), len(FILE), verifying=True)
 
 
 def test_a_server_without_ranges_sends_everything_again(hub: Hub) -> None:
@@ -351,7 +356,7 @@ def test_a_wrong_checksum_is_said_and_nothing_is_kept(
             pull(REPOSITORY)
         remote.cuts = []
     remote.damaged = True
-    with pytest.raises(ConnectionFailedError, match=r"its checksum is not the hub's"):
+    with pytest.raises(ConnectionFailedError, match="its checksum differs"):
         pull(REPOSITORY)
     assert [
         p for p in tmp_path.rglob("*") if p.is_file() and p.stat().st_size > 999
@@ -368,15 +373,15 @@ def test_more_than_the_hub_announced_is_refused_and_thrown_away(
     remote = hub.add(REPOSITORY, {"m.gguf": FILE})
     remote.checksums, remote.more = checksums, 50_000_000
     remote.cuts = [5000] if began else []
-    told: list[FetchEvent] = []
-    with pytest.raises(ConnectionFailedError, match="than the 512,000 bytes that it"):
+    told: list[PullEvent] = []
+    with pytest.raises(ConnectionFailedError, match="than the declared 512,000 bytes"):
         pull(REPOSITORY, told.append)
-    assert max(e.done for e in told if isinstance(e, Progress)) <= len(FILE)
+    assert max(e.done for e in told if isinstance(e, PullProgress)) <= len(FILE)
     assert sum(part.stat().st_size for part in parts(tmp_path)) == 0
     assert len(hub.ranges()) == 1 + began
     remote.more = 0
     fetched = pull(REPOSITORY)
-    assert (fetched.path.read_bytes(), fetched.checked) == (FILE, checksums)
+    assert (fetched.path.read_bytes(), fetched.verified) == (FILE, checksums)
 
 
 def test_a_hub_that_is_busy_is_asked_again(hub: Hub) -> None:
@@ -391,8 +396,8 @@ def test_a_hub_that_is_busy_is_asked_again(hub: Hub) -> None:
     [
         ([(429, {})] * 6, 6, "wait a few minutes and pull again"),
         ([(502, {})], 1, "502"),
-        ([(404, {})], 1, "or not the file"),
-        ([(403, {})], 1, "granted access"),
+        ([(404, {})], 1, "or not this file"),
+        ([(403, {})], 1, "access is restricted"),
     ],
 )
 def test_a_refusal_that_does_not_pass_is_said(
@@ -408,7 +413,7 @@ def test_a_refusal_that_does_not_pass_is_said(
 def test_two_downloads_of_a_file_do_not_write_over_each_other(hub: Hub) -> None:
     remote = hub.add(REPOSITORY, {"m.gguf": FILE})
     remote.hold, remote.cuts = threading.Event(), [1000]
-    done: list[Fetched] = []
+    done: list[PullResult] = []
     first = threading.Thread(target=lambda: done.append(pull(REPOSITORY)))
     first.start()
     until(lambda: len(hub.ranges()) == 1)
@@ -461,13 +466,16 @@ def test_a_refusal_of_the_hub_says_what_to_do(
 
 @pytest.mark.parametrize(
     ("refusal", "words"),
-    [((403, "GatedRepo"), "set HF_TOKEN"), ((404, "EntryNotFound"), "or not the file")],
+    [
+        ((403, "GatedRepo"), "set HF_TOKEN"),
+        ((404, "EntryNotFound"), "or not this file"),
+    ],
 )
 def test_files_that_are_refused_are_said_before_anything_is_told(
     hub: Hub, refusal: tuple[int, str], words: str
 ) -> None:
     hub.add(REPOSITORY, {"m.gguf": FILE}).files_refusal = refusal
-    told: list[FetchEvent] = []
+    told: list[PullEvent] = []
     with pytest.raises(H2OMagicError, match=words):
         pull(REPOSITORY, told.append)
     assert told == []
@@ -487,9 +495,9 @@ def test_a_disk_that_is_too_small_is_said_before(
     with pytest.raises(ConfigurationError) as caught:
         pull(REPOSITORY)
     assert str(caught.value) == (
-        f"m.gguf needs 512 KB on the disk of {tmp_path / 'hub'}, where 100 KB are "
-        "free: make room, or set HF_HUB_CACHE to a folder with room before the "
-        "notebook starts"
+        f"m.gguf needs 512 KB on the disk of {tmp_path / 'hub'}, which has 100 KB "
+        "free: free some space, or set HF_HUB_CACHE to a folder on another disk before "
+        "the notebook starts"
     )
     assert hub.ranges() == []
 
@@ -503,7 +511,7 @@ def test_what_is_here_already_needs_no_room(
         pull(REPOSITORY)
     remote.cuts = []
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(9, 9, 1000))
-    assert pull(REPOSITORY).how == "fetched"
+    assert pull(REPOSITORY).how == "downloaded"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")
@@ -528,7 +536,7 @@ def test_a_disk_that_fills_up_is_said_and_the_way_on(
         patched.setattr(file_download, "http_get", until_full)
         with pytest.raises(
             ConnectionFailedError,
-            match=r"the disk is full, .* goes on where it stopped",
+            match=r"the disk is full; .* resumes it",
         ):
             pull(REPOSITORY)
     assert hub.ranges() == [None]
@@ -562,18 +570,18 @@ def test_little_memory_is_a_warning_and_far_too_little_a_refusal(
     with_memory(500_000)
     with pytest.raises(ConfigurationError) as caught:
         pull(REPOSITORY)
-    assert "can never be loaded here: it takes 512 KB of memory, this machine has " in (
+    assert "can never be loaded here: it needs 512 KB of memory, this machine has " in (
         str(caught.value)
     )
-    told: list[FetchEvent] = []
+    told: list[PullEvent] = []
     with_memory(600_000)
     pull(REPOSITORY, told.append)
-    assert isinstance(told[0], Plan)
+    assert isinstance(told[0], PullPlan)
     assert told[0].lines[-2:] == (
-        "loading it takes 512 KB of 600 KB of memory, and more for the context",
+        "loading it needs 512 KB of 600 KB of memory, and more for the context",
         (
-            "this is more than the 450 KB that the local server takes by itself: "
-            "`h2o-magic serve --memory` gives it more"
+            "this exceeds the default limit of 450 KB for the local server: raise it "
+            "with `h2o-magic serve --memory`"
         ),
     )
 
@@ -625,7 +633,7 @@ def test_the_command_says_all_and_prints_the_path(
     lines = said.splitlines()
     assert lines[0] == "m.gguf, 512 KB, from owner/repo"
     assert lines[1] == "licence: apache-2.0"
-    assert lines[-1] == "owner/repo: m.gguf is here, its checksum is right"
+    assert lines[-1] == "owner/repo: m.gguf is downloaded and verified"
     assert "100 % · 512 KB of 512 KB" in lines[-2]
 
 
@@ -651,7 +659,7 @@ def test_an_interrupted_command_says_how_to_go_on_and_goes_on(
         out, said = command.communicate()
     assert Path(out.strip()).read_bytes() == model
     assert hub.ranges()[-1] == f"bytes={here}-"
-    assert "are here from an earlier download, which goes on" in said
+    assert "resuming a partial download of" in said
 
 
 def test_a_token_that_the_hub_refuses_is_named(hub: Hub, tmp_path: Path) -> None:
@@ -672,7 +680,7 @@ def test_a_hub_that_cannot_be_reached_is_one_line(tmp_path: Path) -> None:
             _, said = command.communicate()
     assert command.returncode == 2
     assert said.count("\n") == 1, said
-    assert "cannot fetch owner/open from the Hugging Face hub: " in said
+    assert "cannot download owner/open from the Hugging Face hub: " in said
 
 
 def test_offline_mode_is_one_line(hub: Hub, tmp_path: Path) -> None:

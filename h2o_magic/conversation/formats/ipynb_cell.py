@@ -15,7 +15,7 @@ from h2o_magic.chat.turns import Turn, TurnStatus
 from h2o_magic.config.definitions import MAIN
 from h2o_magic.config.models import DEFAULT_MODEL
 from h2o_magic.config.parameter import Parameter
-from h2o_magic.config.parameters import CHAT_PARAMETERS, set_before
+from h2o_magic.config.parameters import CHAT_PARAMETERS, explicit_parameters
 from h2o_magic.conversation.formats import fields
 from h2o_magic.errors import ParameterError
 from h2o_magic.rendering.footer import answer_markdown, answer_plain
@@ -181,7 +181,7 @@ def _options(turn: Turn, thread: str) -> Iterator[str]:
         yield "--new"
     sent = turn.facts.get("parameters")
     if isinstance(sent, dict):
-        for name, value in set_before(sent).items():
+        for name, value in explicit_parameters(sent).items():
             yield from _parameter_options(CHAT_PARAMETERS[name], value)
 
 

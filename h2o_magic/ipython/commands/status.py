@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from h2o_magic.backends import registry
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.models import title_of
-from h2o_magic.config.parameter import Value
+from h2o_magic.config.parameter import Parameter, Value
 from h2o_magic.config.parameters import CHAT_PARAMETERS
-from h2o_magic.config.setting import Setting
-from h2o_magic.config.settings import Settings, origin_in_words
+from h2o_magic.config.settings import Settings
 from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError, MissingExtraError
 from h2o_magic.ipython.commands.base import CommandContext
@@ -51,7 +50,7 @@ def status(context: CommandContext, _: Arguments) -> None:
 
 def _server_rows(session: Session) -> list[list[str]]:
     server = str(session.settings["server"])
-    origin = origin_in_words(session.settings.origin("server"))
+    origin = session.settings.origin("server")
     if server:
         try:
             known = session.servers.find(server)
@@ -89,7 +88,7 @@ def _model_row(session: Session, info: ModelInfo | None) -> list[str]:
         shown += f", not installed: {title_of(info.answered_by)} answers"
     elif info is not None and info.weights:
         shown += f", {info.weights}"
-    return ["model", Verbatim(shown), origin_in_words(session.settings.origin("model"))]
+    return ["model", Verbatim(shown), session.settings.origin("model")]
 
 
 def _setting_rows(settings: Settings, info: ModelInfo | None) -> Iterator[list[str]]:
@@ -101,9 +100,9 @@ def _setting_rows(settings: Settings, info: ModelInfo | None) -> Iterator[list[s
     for name, setting in SETTINGS.items():
         if name in ("server", "model"):
             continue
-        value, origin = settings[name], origin_in_words(settings.origin(name))
+        value, origin = settings[name], settings.origin(name)
         recommended = info.recommended_system if info is not None else None
-        if name == "system" and recommended and not settings.chosen(name):
+        if name == "system" and recommended and not settings.is_set(name):
             text, by = recommended
             yield [name, cut(str(text)), by]
         elif name not in CHAT_PARAMETERS or value is not None:
@@ -113,7 +112,7 @@ def _setting_rows(settings: Settings, info: ModelInfo | None) -> Iterator[list[s
             yield [name, _value(setting, own), by]
 
 
-def _value(setting: Setting, value: Value | None) -> str:
+def _value(setting: Parameter, value: Value | None) -> str:
     if value is None:
         return _NONE.get(setting.name, "the server decides")
     if isinstance(value, bool):

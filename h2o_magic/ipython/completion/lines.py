@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from h2o_magic.config.definitions import SETTINGS
-from h2o_magic.config.setting import Setting
+from h2o_magic.config.parameter import Parameter
 from h2o_magic.ipython import commands
 from h2o_magic.ipython.commands.usage import parse_usage
 from h2o_magic.ipython.completion import names
@@ -30,7 +30,7 @@ class Option(NamedTuple):
     """What an option takes: nothing, if it has no metavar."""
 
     metavar: str = ""
-    setting: Setting | None = None
+    setting: Parameter | None = None
 
 
 def on_cell_line(place: CellLine, values: Values) -> tuple[str, list[Offer]]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from h2o_magic.backends import registry
 from h2o_magic.config.definitions import LOCAL
 from h2o_magic.config.models import MODELS, BuiltIn
-from h2o_magic.config.setting import Setting
+from h2o_magic.config.parameter import Parameter
 from h2o_magic.conversation.formats import FORMATS
 from h2o_magic.ipython.completion.cursor import Offer
 from h2o_magic.ipython.namespace import user_names
@@ -46,7 +46,7 @@ class Values:
         self._state = get_state(shell)
 
     def of_option(
-        self, metavar: str, begun: str, setting: Setting | None
+        self, metavar: str, begun: str, setting: Parameter | None
     ) -> Iterator[Offer]:
         """Yield the values of an option, which has a setting or only a metavar."""
         if setting is None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, TextIO
 from h2o_magic.ipython.display.live import Output
 from h2o_magic.rendering.tables import literal, printable
 from h2o_magic.weights.progress import (
-    Fetched,
-    FetchEvent,
-    Plan,
-    Progress,
+    PullEvent,
+    PullPlan,
+    PullProgress,
+    PullResult,
     Speed,
     bar,
     progress_words,
@@ -47,7 +47,7 @@ class PullView:
         self._next = 0.0
         self._resumes = True
 
-    def update(self, event: FetchEvent) -> None:
+    def update(self, event: PullEvent) -> None:
         """Show an event of the download."""
         raise NotImplementedError
 
@@ -58,13 +58,13 @@ class PullView:
             return f"Stopped: {command} starts over."
         return f"Stopped. The partial download is kept: {command} resumes it."
 
-    def _words(self, progress: Progress) -> str | None:
+    def _words(self, progress: PullProgress) -> str | None:
         """Return the progress in words; None while the last drawing is too new."""
         now = self._clock()
         if now < self._next and progress.done < progress.total:
             return None
         self._next = now + _INTERVAL
-        if progress.checking:
+        if progress.verifying:
             return progress_words(progress, None)
         return progress_words(progress, self._speed.add(now, progress.done))
 
@@ -78,17 +78,17 @@ class NotebookPull(PullView):
         self._head: tuple[str, ...] = ()
         self._last = ""
 
-    def update(self, event: FetchEvent) -> None:
+    def update(self, event: PullEvent) -> None:
         """Redraw the output."""
         match event:
-            case Plan():
-                self._head, self._resumes = event.lines, event.resumes
+            case PullPlan():
+                self._head, self._resumes = event.lines, event.resumable
                 self._draw("starting")
-            case Progress():
+            case PullProgress():
                 words = self._words(event)
                 if words is not None:
                     self._draw(f"{bar(event, _WIDTH)} {words}")
-            case Fetched():
+            case PullResult():
                 note = "" if event.how == "local" else " The next answer uses it."
                 self._draw(f"{self._model}: {event.path.name} {event.words}.{note}")
 
@@ -121,15 +121,15 @@ class TerminalPull(PullView):
         self._drawn = 0
         self._tenths = 0
 
-    def update(self, event: FetchEvent) -> None:
+    def update(self, event: PullEvent) -> None:
         """Print it."""
         match event:
-            case Plan():
-                self._resumes = event.resumes
+            case PullPlan():
+                self._resumes = event.resumable
                 self._line(*event.lines)
-            case Progress():
+            case PullProgress():
                 self._progress(event)
-            case Fetched():
+            case PullResult():
                 self._line(f"{self._model}: {event.path.name} {event.words}")
 
     def stopped(self) -> str:
@@ -138,7 +138,7 @@ class TerminalPull(PullView):
             self._line()
         return super().stopped()
 
-    def _progress(self, event: Progress) -> None:
+    def _progress(self, event: PullProgress) -> None:
         words = self._words(event)
         tenths = 10 * event.done // max(event.total, 1)
         if words is None:

@@ -170,7 +170,7 @@ def test_an_address_is_enough(session: Session) -> None:
         )
         assert (connected.dialect, connected.models) == ("openai", ("qwen", "phi"))
         assert session.settings["server"] == "vllm"
-        assert session.settings.origin("server") == "connect"
+        assert session.settings.origin("server") == "%h2o connect"
         assert session.ask("Hi").read() == "Yes."
         asked = server.asked("POST /v1/chat/completions")[0]
         assert asked.json["model"] == "qwen"
@@ -307,8 +307,8 @@ def test_where_nobody_answers_the_session_stays(session: Session) -> None:
         ("nowhere", "no server is known as 'nowhere'"),
         ("http://user:geheim@host", "user name or password"),
         ("ftp://host/", "starts with http"),
-        ("http://[::1/", "is no server address"),
-        ("http://host/?key=geheim", "has no '\\?'"),
+        ("http://[::1/", "invalid server address"),
+        ("http://host/?key=geheim", "without '\\?'"),
     ],
 )
 def test_what_is_no_server(session: Session, server: str, words: str) -> None:
@@ -791,7 +791,7 @@ def test_aliases_are_kept(desk: Desk) -> None:
         ("llama-13b", "phi", "is the name of a model"),
         ("a b", "phi", "an alias has 1 to 40"),
         ("", "phi", "an alias has 1 to 40"),
-        ("fast", "fast", "cannot stand for itself"),
+        ("fast", "fast", "cannot be an alias of itself"),
         ("fast", " x", "`model` must be the name of a model"),
     ],
 )
@@ -887,7 +887,7 @@ def test_connecting_says_in_two_lines_what_was_found(bench: Bench) -> None:
         ("connect lab", "no server is known as 'lab'"),
         ("connect http://a --key-env sk-0123456789abcdefghij", "not shown"),
         ("alias fast", "expected NAME=MODEL, got 'fast'"),
-        ("alias fast=", "'fast' is no alias: there is none"),
+        ("alias fast=", "unknown alias 'fast': there are none"),
     ],
 )
 def test_what_is_typed_wrongly_is_one_line(bench: Bench, line: str, words: str) -> None:
@@ -902,7 +902,7 @@ def test_an_alias_is_made_listed_and_taken_away(bench: Bench) -> None:
     assert bench.rows("alias") == [["fast", "llama-13b"]]
     bench.session.configure(model="fast")
     status = {row[0]: row[1:] for row in bench.rows("status")}
-    assert status["model"] == ["fast → llama-13b", "you, from Python"]
+    assert status["model"] == ["fast → llama-13b", "Python"]
     assert bench.plain("alias fast=") == "Removed: fast → llama-13b."
 
 
@@ -930,7 +930,7 @@ def test_status_says_the_server_its_dialect_and_where_the_key_is(
         bench.run(f"connect {server.url} --name lab --key-env LAB_KEY")
         output = bench.run("status")
         status = {row[0]: row[1:] for row in rows(output["text/markdown"])}
-        assert status["server"] == [f"lab, {server.url}", "you, by %h2o connect"]
+        assert status["server"] == [f"lab, {server.url}", "%h2o connect"]
         assert status["dialect"] == ["OpenAI-compatible", ""]
         assert status["key"] == ["LAB_KEY in the environment", ""]
         assert status["model"] == ["qwen", "the first of lab"]
@@ -938,7 +938,7 @@ def test_status_says_the_server_its_dialect_and_where_the_key_is(
         bench.session.close()
     bench.session.configure(server="http://127.0.0.1:1")
     status = {row[0]: row[1:] for row in bench.rows("status")}
-    assert status["server"] == ["http://127.0.0.1:1", "you, from Python"]
+    assert status["server"] == ["http://127.0.0.1:1", "Python"]
     assert status["dialect"][0] == "detected by the first question"
     bench.session.configure(server="gone")
     assert bench.rows("connect")[-1][:2] == ["gone ✓", "removed"]
@@ -962,8 +962,8 @@ def test_status_names_no_parameter_that_is_not_sent_and_not_known(bench: Bench) 
         bench.session.configure(repetition_penalty=1.1, temperature=0)
         status = {row[0]: row[1:] for row in bench.rows("status")}
         bench.session.close()
-    assert status["repetition_penalty"] == ["1.1", "you, from Python"]
-    assert status["temperature"] == ["0.0", "you, from Python"]
+    assert status["repetition_penalty"] == ["1.1", "Python"]
+    assert status["temperature"] == ["0.0", "Python"]
     assert not status.keys() & {"top_p", "max_new_tokens", "do_sample", "truncate"}
     assert status["system"] == ["none", "default"]
 
@@ -983,13 +983,13 @@ def test_status_says_what_counts_where_nobody_set_it_and_where_that_is_from(
         assert status["system"] == ["Be correct.", "recommended for smollm2-135m"]
         bench.session.configure(temperature=0.7, system="Be brief.")
         status = {row[0]: row[1:] for row in bench.rows("status")}
-        assert status["temperature"] == ["0.7", "you, from Python"]
-        assert status["system"] == ["Be brief.", "you, from Python"]
+        assert status["temperature"] == ["0.7", "Python"]
+        assert status["system"] == ["Be brief.", "Python"]
         bench.session.configure(model="llama-13b")
         status = {row[0]: row[1:] for row in bench.rows("status")}
         assert status["model"] == [
             "llama-13b, not installed: SmolLM2-135M answers",
-            "you, from Python",
+            "Python",
         ]
         bench.session.close()
 

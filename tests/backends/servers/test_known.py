@@ -172,13 +172,13 @@ def test_an_unknown_name_is_told_with_the_five_likest(known: KnownServers) -> No
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "it is no JSON"),
-        ("{", "it is no JSON"),
-        ("\0\0\0", "it is no JSON"),
-        ("[" * 100_000, "it is no JSON"),
-        ("[]", "it is none of this version's"),
-        ('{"version": 2, "entries": {}}', "it is none of this version's"),
-        ('{"version": 1, "entries": []}', "it is none of this version's"),
+        ("", "not valid JSON"),
+        ("{", "not valid JSON"),
+        ("\0\0\0", "not valid JSON"),
+        ("[" * 100_000, "not valid JSON"),
+        ("[]", "written by another version"),
+        ('{"version": 2, "entries": {}}', "written by another version"),
+        ('{"version": 1, "entries": []}', "written by another version"),
     ],
 )
 def test_a_damaged_file_is_kept_aside_and_a_line_says_so(
@@ -189,9 +189,11 @@ def test_a_damaged_file_is_kept_aside_and_a_line_says_so(
     assert known.all() == ()
     (aside,) = path.parent.glob("servers.json.damaged-*")
     assert aside.read_text() == text
-    assert said == [
-        f"known servers: {path} is damaged ({why}) and is kept as {aside.name}"
-    ]
+    (line,) = said
+    assert line == (
+        f"known servers: {path} is damaged ({why}) and was renamed to {aside.name}; "
+        "valid entries kept: 0"
+    )
     known.keep(LAB)
     assert known.all() == (LAB,)
     assert len(said) == 1
@@ -220,7 +222,7 @@ def test_a_damaged_entry_costs_no_other(
     path.write_text(json.dumps(document))
     assert known.all() == (LAB,)
     (line,) = said
-    assert "1 of its entries are whole and stay" in line
+    assert "valid entries kept: 1" in line
     assert "geheim" not in line
     assert known.all() == (LAB,)
     assert len(said) == 1
@@ -263,10 +265,10 @@ def test_another_writer_is_waited_for_and_then_given_up(
     known: KnownServers, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known.keep(LAB)
-    monkeypatch.setattr(json_file, "_PATIENCE", 0.1)
+    monkeypatch.setattr(json_file, "_LOCK_TIMEOUT", 0.1)
     with FileLock(path.with_name("servers.json.mutex")):
         assert known.all() == (LAB,)  # reading waits for nobody
-        with pytest.raises(ConfigurationError, match="another kernel has held"):
+        with pytest.raises(ConfigurationError, match="another kernel has locked"):
             known.keep(CHAT)
 
 
@@ -303,7 +305,7 @@ def test_a_killed_kernel_blocks_nobody(
     known: KnownServers, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known.keep(LAB)
-    monkeypatch.setattr(json_file, "_PATIENCE", 0.1)
+    monkeypatch.setattr(json_file, "_LOCK_TIMEOUT", 0.1)
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(path.with_name("servers.json.mutex"))],
         stdin=subprocess.PIPE,
@@ -312,7 +314,7 @@ def test_a_killed_kernel_blocks_nobody(
     assert holder.stdout is not None
     with holder:
         assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(ConfigurationError, match="another kernel has held"):
+        with pytest.raises(ConfigurationError, match="another kernel has locked"):
             known.keep(CHAT)
         holder.kill()
         holder.wait()

@@ -31,7 +31,7 @@ from h2o_magic.ipython.commands.output import fill
 from h2o_magic.ipython.commands.usage import parse
 from h2o_magic.ipython.interrupts import AnswerStopped
 from h2o_magic.ipython.options import AskOptions
-from h2o_magic.weights.progress import Progress
+from h2o_magic.weights.progress import PullProgress
 from tests.shells import ipython
 
 
@@ -843,8 +843,8 @@ def test_status_shows_every_setting_with_its_origin(bench: Bench) -> None:
     bench.session.configure(system="Be *brief*.", temperature=None, seed=0)
     listed = {row[0]: row[1:] for row in rows(bench.run("status"))}
     assert listed["max_turns"] == ["4 turns", "H2O_MAGIC_MAX_TURNS"]
-    assert listed["system"] == ["Be *brief*.", "you, from Python"]
-    assert listed["seed"] == ["0", "you, from Python"]
+    assert listed["system"] == ["Be *brief*.", "Python"]
+    assert listed["seed"] == ["0", "Python"]
     assert "temperature" not in listed  # nothing is sent of it
     assert listed["context"] == [
         "4,096 tokens, unless the server reports it",
@@ -972,7 +972,7 @@ def test_an_interrupted_pull_is_one_line_that_says_how_to_go_on(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(_: object, tell: Callable[[object], None]) -> None:
-        tell(Progress(5, 10))
+        tell(PullProgress(5, 10))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(bench.session, "pull", interrupt)

@@ -16,18 +16,18 @@ from h2o_magic.ipython.display.download import (
     TerminalPull,
     make_pull_view,
 )
-from h2o_magic.weights.progress import Fetched, FetchEvent, Plan, Progress
+from h2o_magic.weights.progress import PullEvent, PullPlan, PullProgress, PullResult
 from tests.shells import ipython
 
 SIZE = 10_000_000
-PLAN = Plan("m*.gguf", "o/r", SIZE, 0, "mit", Path("/cache"), 10**12, 10**10)
+PLAN = PullPlan("m*.gguf", "o/r", SIZE, 0, "mit", Path("/cache"), 10**12, 10**10)
 
 
-def events(pieces: int = 1000) -> Iterator[FetchEvent]:
+def events(pieces: int = 1000) -> Iterator[PullEvent]:
     yield PLAN
     for piece in range(1, pieces + 1):
-        yield Progress(SIZE * piece // pieces, SIZE)
-    yield Fetched(Path("/cache/m*.gguf"), "fetched", checked=True)
+        yield PullProgress(SIZE * piece // pieces, SIZE)
+    yield PullResult(Path("/cache/m*.gguf"), "downloaded", verified=True)
 
 
 def ticking(step: float) -> Callable[[], float]:
@@ -111,7 +111,7 @@ def test_a_terminal_redraws_one_line() -> None:
     assert len(head.splitlines()) == len(PLAN.lines)
     assert 10 <= drawn.count("\r") <= 24
     assert drawn.rpartition("\r")[2].startswith("█" * 24 + " 100 %")
-    assert end == "o/r: m*.gguf is here, its checksum is right\n"
+    assert end == "o/r: m*.gguf is downloaded and verified\n"
 
 
 def test_a_shorter_line_covers_the_longer_one_before_it() -> None:
@@ -146,13 +146,13 @@ def test_an_interrupted_terminal_ends_its_line() -> None:
 def test_what_keeps_no_part_of_a_download_says_that_it_starts_over(
     published: CapturingDisplayPublisher,
 ) -> None:
-    plan = replace(PLAN, resumes=False)
+    plan = replace(PLAN, resumable=False)
     for view, command in (
         (NotebookPull("m"), "%h2o pull m"),
         (TerminalPull("m", io.StringIO(), "h2o-magic pull"), "h2o-magic pull m"),
     ):
         view.update(plan)
-        view.update(Progress(SIZE // 2, SIZE))
+        view.update(PullProgress(SIZE // 2, SIZE))
         assert view.stopped() == f"Stopped: `{command}` starts over."
 
 

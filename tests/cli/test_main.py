@@ -12,7 +12,7 @@ from huggingface_hub import constants
 from h2o_magic.cli import main
 from h2o_magic.config.models import MODELS, Package
 from h2o_magic.server.run_settings import Settings
-from h2o_magic.weights.files import cache_folder
+from h2o_magic.weights.cache import cache_folder
 from tests.server.tiny_gguf import write_llama
 
 
@@ -79,7 +79,7 @@ def test_pull_takes_a_file_as_it_is(
     assert main(["pull", "mine.gguf"]) == 0
     shown = capsys.readouterr()
     assert shown.out == f"{path.resolve()}\n"
-    assert "use it as it is, nothing to fetch" in shown.err
+    assert "is a local file: nothing to download" in shown.err
 
 
 def test_rm_says_what_is_free_again(
@@ -93,7 +93,7 @@ def test_rm_says_what_is_free_again(
     path.parent.mkdir(parents=True)
     path.write_bytes(b"x" * 64_000)
     assert main(["rm", "owner/repo"]) == 0
-    assert capsys.readouterr().out == "owner/repo: removed, 64 KB are free again\n"
+    assert capsys.readouterr().out == "owner/repo: removed, 64 KB freed\n"
     assert not path.exists()
     assert main(["rm", "owner/repo"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
@@ -107,7 +107,7 @@ def test_rm_leaves_a_file_of_the_user_alone_also_by_its_relative_path(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.gguf").touch()
     assert main(["rm", "mine.gguf"]) == 2
-    assert "mine.gguf is a file of yours" in capsys.readouterr().err
+    assert "mine.gguf is a local file" in capsys.readouterr().err
     assert (tmp_path / "mine.gguf").exists()
 
 
@@ -117,7 +117,7 @@ def test_a_model_that_can_never_fit_is_refused_at_the_start(
     path = write_llama(tmp_path / "m.gguf", context=8192, layers=8)
     assert main(["serve", "--memory", "1MB", "--models", f"llama-13b,{path}"]) == 2
     said = capsys.readouterr().err
-    assert "m.gguf can never fit: it takes " in said
+    assert "m.gguf can never fit: it needs " in said
     assert said.count("\n") == 1
 
 

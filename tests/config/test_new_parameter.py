@@ -90,7 +90,7 @@ seen["variable"] = Settings({"H2O_MAGIC_MADE_UP": "4"})["made_up"]
 turn = Turn("Hi", facts={"parameters": {"made_up": 3.0}})
 seen["export"] = write_source(turn, "main")
 
-request = ChatRequest("m", (user("Hi"),), checked({"made_up": 3}))
+request = ChatRequest("m", (user("Hi"),), parameters=checked({"made_up": 3}))
 for flavour in ("standard", "vllm", "h2o_magic"):
     seen[flavour] = dict(make_body(request, flavour, "http://x").document)
 seen["ollama"] = refused(lambda: make_body(request, "ollama", "http://x"))
@@ -112,7 +112,7 @@ def _seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "H2O_MAGIC_HOME": str(home), "IPYTHONDIR": str(home)},
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         check=False,

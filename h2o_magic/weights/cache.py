@@ -1,0 +1,116 @@
+"""The Hugging Face hub's cache on this machine, where all weights are downloaded to.
+
+Its layout (``models--owner--name/snapshots/revision/file``, each file a link to its
+content in ``blobs``) is documented in huggingface_hub's "Understand caching".
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath
+
+from filelock import FileLock
+
+from h2o_magic.config.units import size_in_words
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.weights.names import (
+    choose,
+    is_auxiliary,
+    is_later_part,
+    matching,
+    part_paths,
+    unsplit_name,
+)
+
+
+def cache() -> Path:
+    """Return the folder of the hub's cache."""
+    from huggingface_hub import constants  # noqa: PLC0415 - slow, and not always needed
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+def cache_folder(repository: str) -> Path:
+    """Return the folder of a repository in the hub's cache."""
+    return cache() / f"models--{repository.replace('/', '--')}"
+
+
+def cache_lock(repository: str, content: str) -> FileLock:
+    """Return the lock that huggingface_hub, too, uses for a content, without waiting.
+
+    Acquiring it raises `filelock.Timeout` where another process holds it.
+    """
+    folder = cache() / ".locks" / cache_folder(repository).name
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / f"{content}.lock", timeout=0)
+
+
+def check_space(name: str, needed: int) -> int:
+    """Return the free bytes on the cache's disk, and raise if they do not suffice."""
+    folder = cache()
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    if needed > free:
+        raise ConfigurationError(
+            f"{name} needs {size_in_words(needed)} on the disk of {folder}, which has "
+            f"{size_in_words(free)} free: free some space, or set HF_HUB_CACHE to a "
+            "folder on another disk before the notebook starts"
+        )
+    return free
+
+
+def cached_models() -> Iterator[tuple[str, Path]]:
+    """Yield name (``owner/repository:file``) and path of each cached model."""
+    for folder in sorted(cache().glob("models--*--*")):
+        repository = _repository(folder.name)
+        for path, name in _files_of(repository).items():
+            if not is_auxiliary(name):
+                yield f"{repository}:{unsplit_name(name)}", path
+
+
+def cached_files(repository: str, pattern: str | None = None) -> list[Path]:
+    """Return a repository's cached GGUF files that match a name or pattern.
+
+    Without `pattern` these are all. Of split weights it is the first part, and they are
+    matched under the name without a part's number. Incomplete downloads are left out.
+    """
+    files = _files_of(repository)
+    found = files.values() if pattern is None else matching(files.values(), pattern)
+    return [path for path, name in files.items() if name in found]
+
+
+def best_cached(repository: str, patterns: Sequence[str]) -> Path | None:
+    """Return the cached file that matches the patterns best, in its newest revision."""
+    files = _files_of(repository)
+    oldest_first = sorted(files, key=lambda path: path.stat().st_mtime)
+    newest = {files[path]: path for path in oldest_first}
+    sizes = {
+        name: sum(part.stat().st_size for part in part_paths(path))
+        for name, path in newest.items()
+    }
+    chosen = choose(sizes, patterns)
+    return newest[chosen] if chosen else None
+
+
+def cached_name(path: Path) -> tuple[str, str]:
+    """Return the repository of a file in the hub's cache, and its name there."""
+    folder, _, _, *names = path.relative_to(cache()).parts
+    return _repository(folder), PurePath(*names).as_posix()
+
+
+def _files_of(repository: str) -> dict[Path, str]:
+    """Return a repository's complete GGUF files, each with its name there."""
+    if repository.count("/") != 1:
+        return {}
+    snapshots = cache_folder(repository) / "snapshots"
+    return {
+        path: PurePath(*path.relative_to(snapshots).parts[1:]).as_posix()
+        for path in snapshots.glob("*/**/*.gguf")
+        if not is_later_part(path.name)
+        and all(part.is_file() for part in part_paths(path))
+    }
+
+
+def _repository(folder: str) -> str:
+    return folder.removeprefix("models--").replace("--", "/", 1)
