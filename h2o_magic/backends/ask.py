@@ -12,7 +12,7 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from h2o_magic.backends.error_advice import telling
-from h2o_magic.backends.http import Cancellation, Reply, Timeouts
+from h2o_magic.backends.http import Cancellation, Response, Timeouts
 from h2o_magic.backends.stream import AnswerStream
 from h2o_magic.chat.events import Event, Finished, Notice, Source
 from h2o_magic.errors import BackendError, ConnectionFailedError, TimedOutError
@@ -129,7 +129,7 @@ def _events(
 
 
 def read(
-    reply: Reply, reader: Reader, interpreter: Interprets, timeouts: Timeouts
+    reply: Response, reader: Reader, interpreter: Interprets, timeouts: Timeouts
 ) -> Iterator[Event]:
     """Yield the events of an answer's body, the last of them `Finished`."""
     lost: BackendError | None = None
@@ -151,7 +151,7 @@ def read(
 
 
 def _limit(
-    reply: Reply, interpreter: Interprets, timeouts: Timeouts, silence: float
+    reply: Response, interpreter: Interprets, timeouts: Timeouts, silence: float
 ) -> None:
     """Limit the wait for the next byte.
 
@@ -160,12 +160,12 @@ def _limit(
     for longer: some servers ping on while they hang.
     """
     if interpreter.said_done:
-        reply.hurry(_END_GRACE)
+        reply.limit_wait(min(_END_GRACE, timeouts.idle), "end")
     elif interpreter.said_end:
-        reply.hurry(_COUNTS_GRACE)
+        reply.limit_wait(min(_COUNTS_GRACE, timeouts.idle), "end")
     else:
         left = max(timeouts.first_byte - silence, 0.0)
         if not interpreter.spoke:
-            reply.allow(left, "first words", of=timeouts.first_byte)
+            reply.limit_wait(left, "first words", total=timeouts.first_byte)
         elif left < timeouts.idle:
-            reply.allow(left, "next words", of=timeouts.first_byte)
+            reply.limit_wait(left, "next words", total=timeouts.first_byte)

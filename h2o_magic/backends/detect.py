@@ -16,7 +16,7 @@ from functools import partial
 from h2o_magic.backends import registry
 from h2o_magic.backends.base import Dialect, ProbeAnswer
 from h2o_magic.backends.error_advice import telling, told
-from h2o_magic.backends.http import Reply, Timeouts, Transport
+from h2o_magic.backends.http import HttpClient, Response, Timeouts
 from h2o_magic.backends.http.error_body import error_text
 from h2o_magic.backends.openai.address import split_address
 from h2o_magic.backends.openai.flavour import entries_of
@@ -74,7 +74,7 @@ def detect(
     # Who writes a version segment means the OpenAI-compatible API that is there.
     first = expected or ("openai" if root != endpoint.url else "")
     answers: dict[str, ProbeAnswer] = {}
-    with closing(Transport(Endpoint(root, endpoint.token), timeouts=timeouts)) as way:
+    with closing(HttpClient(Endpoint(root, endpoint.token), timeouts=timeouts)) as way:
         for path, dialects in _probes(expected, first, version):
             if path not in answers:
                 answers[path] = _ask(way, path, first=not answers)
@@ -108,7 +108,7 @@ def _rounds(expected: str) -> Iterator[tuple[Dialect, ...]]:
     yield tuple(registry.added())
 
 
-def _ask(way: Transport, path: str, *, first: bool) -> ProbeAnswer:
+def _ask(way: HttpClient, path: str, *, first: bool) -> ProbeAnswer:
     try:
         with way.send("GET", path, accepted=range(100, 600)) as reply:
             return _heard(path, reply)
@@ -119,8 +119,8 @@ def _ask(way: Transport, path: str, *, first: bool) -> ProbeAnswer:
         return ProbeAnswer(path, 0, words=_cut(str(error)))
 
 
-def _heard(path: str, reply: Reply) -> ProbeAnswer:
-    body = reply.secrets.mask(reply.read(_LARGEST))
+def _heard(path: str, reply: Response) -> ProbeAnswer:
+    body = reply.secrets.redact_body(reply.read(_LARGEST))
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -130,7 +130,7 @@ def _heard(path: str, reply: Reply) -> ProbeAnswer:
         # Its query may hold what is not for everybody's eyes.
         words = f"a redirect to {target.partition('?')[0]!r}, not followed"
     server = reply.headers.get("Server", "")
-    shown = _cut(reply.secrets.without(words))
+    shown = _cut(reply.secrets.redact(words))
     return ProbeAnswer(path, reply.status, document, shown, server)
 
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from h2o_magic.backends.http.error_body import words_of
+from h2o_magic.backends.http.error_body import error_message
 from h2o_magic.backends.own_server import answer_facts, notices_of
 from h2o_magic.backends.sse import EventReader, ServerSentEvent
 from h2o_magic.backends.text import begun, ends_in_half, join_surrogates
@@ -172,7 +172,7 @@ class Interpreter:
                 report = {"error": report}
         details = report if isinstance(report, dict) else {}
         kind = details.get("error_type")
-        words = words_of(details) or "the server reported an error without words"
+        words = error_message(details) or "the server reported an error without words"
         yield from self.rest()
         raise GenerationError(
             join_surrogates(words),

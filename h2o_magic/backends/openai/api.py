@@ -11,7 +11,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from h2o_magic.backends.http import Cancellation, Endpoint, Reply, Timeouts, Transport
+from h2o_magic.backends.http import (
+    Cancellation,
+    Endpoint,
+    HttpClient,
+    Response,
+    Timeouts,
+)
 from h2o_magic.backends.openai.address import split_address
 from h2o_magic.backends.openai.flavour import Flavour, flavour_of
 from h2o_magic.errors import ProtocolError, StatusError
@@ -37,10 +43,10 @@ class OpenAICalls:
         root, self._api = split_address(url)
         self.url = url
         self.timeouts = timeouts
-        self._transport = Transport(Endpoint(root, token or None), timeouts=timeouts)
+        self._transport = HttpClient(Endpoint(root, token or None), timeouts=timeouts)
         self.known_flavour = flavour
 
-    def ask(self, document: Mapping[str, Any], cancellation: Cancellation) -> Reply:
+    def ask(self, document: Mapping[str, Any], cancellation: Cancellation) -> Response:
         """Send a question and return the answer, whose body is still to be read.
 
         Parameters
@@ -80,7 +86,7 @@ class OpenAICalls:
         with self._transport.send(
             "GET", f"{self._api}/models", cancellation=cancellation, timeouts=timeouts
         ) as reply:
-            document = reply.json(cleaned=True)
+            document = reply.json(redacted=True)
             self.known_flavour = flavour_of(document)
             return read(document)
 
@@ -88,7 +94,7 @@ class OpenAICalls:
         """Return what the server says of one model, as a JSON document."""
         path = f"{self._api}/models/{quote(name, safe='')}"
         with self._transport.send("GET", path) as reply:
-            return reply.json(cleaned=True)
+            return reply.json(redacted=True)
 
     def flavour(self, cancellation: Cancellation | None = None) -> Flavour:
         """Return what the server is; its list of models is asked for that once.

@@ -22,7 +22,7 @@ from IPython.core.formatters import DisplayFormatter
 
 import h2o_magic
 from h2o_magic.backends.base import Backend, ModelInfo
-from h2o_magic.backends.http import Cancellation, Endpoint, Timeouts, Transport
+from h2o_magic.backends.http import Cancellation, Endpoint, HttpClient, Timeouts
 from h2o_magic.backends.servers import scan
 from h2o_magic.backends.servers.credentials import Keys
 from h2o_magic.backends.servers.known import KnownServer, KnownServers
@@ -711,7 +711,7 @@ def test_the_last_list_stands_in_for_a_server_that_does_not_answer(
         session.close()
     listed = session.listed_models()
     assert [m.name for m in listed.models] == ["qwen", "phi"]
-    assert "no connection to http" in listed.problem
+    assert "cannot connect to http" in listed.problem
     with pytest.raises(ConnectionFailedError):
         session.models()
     session.close()
@@ -1136,7 +1136,7 @@ def https(certificate: tuple[Path, Path]) -> Iterator[str]:
 def test_a_certificate_is_checked(session: Session, https: str) -> None:
     with pytest.raises(ConnectionFailedError, match="REQUESTS_CA_BUNDLE") as caught:
         session.connect(f"{https}/lab")
-    assert f"no connection to {https}/lab: its certificate is not" in str(caught.value)
+    assert f"cannot connect to {https}/lab: its certificate is not" in str(caught.value)
     session.configure(server=https)
     with pytest.raises(ConnectionFailedError, match="REQUESTS_CA_BUNDLE"):
         session.ask("Hi").read()
@@ -1174,17 +1174,15 @@ def test_an_answer_over_tls_comes_as_it_is_sent_and_can_be_ended(
         thread = threading.Thread(target=speak, args=(listener,))
         thread.start()
         cancellation = Cancellation()
-        transport = Transport(
-            Endpoint(f"https://localhost:{listener.getsockname()[1]}")
-        )
-        with transport.send("GET", "/", cancellation=cancellation) as reply:
+        client = HttpClient(Endpoint(f"https://localhost:{listener.getsockname()[1]}"))
+        with client.send("GET", "/", cancellation=cancellation) as reply:
             pieces = reply.chunks()
             assert next(pieces) == b"onetwo"
             assert next(pieces) == b"th"
             threading.Timer(0.1, cancellation.cancel).start()
             with pytest.raises(ConnectionFailedError, match="cancelled"):
                 next(pieces)
-        transport.close()
+        client.close()
         thread.join()
     assert ended in ([], [b""])
 
@@ -1230,10 +1228,10 @@ def test_a_proxy_is_asked_for_a_tunnel_and_sees_no_key(
         monkeypatch.setenv(
             "https_proxy", f"http://127.0.0.1:{server.server_address[1]}"
         )
-        transport = Transport(Endpoint("https://gpu.example.org", KEY))
+        client = HttpClient(Endpoint("https://gpu.example.org", KEY))
         with pytest.raises(ConnectionFailedError) as caught:
-            transport.send("GET", "/v1/models")
-        transport.close()
+            client.send("GET", "/v1/models")
+        client.close()
         server.shutdown()
         thread.join()
     assert len(asked) == 1
