@@ -78,7 +78,7 @@ def _list(context: CommandContext) -> None:
     rows = [
         [
             f"{LOCAL} ✓" if not current else LOCAL,
-            "this machine, started by need",
+            "this machine, started when needed",
             registry.label("gpt-gm"),
             "its own",
         ]
@@ -113,14 +113,14 @@ def _scan(context: CommandContext) -> None:
     rows = [
         [
             Verbatim(port.url),
-            Verbatim(f"{found}, wants a key" if found.refused else found),
+            Verbatim(f"{found}, requires a key" if found.refused else found),
             f"`%h2o connect {port.url} --name {port.name}`",
         ]
         for port in ports
         if (found := port.found) is not None
     ]
     others = [
-        filled("Open, but no known server: {url} ({why}).", url=port.url, why=port.why)
+        filled("No supported server at {url} ({why}).", url=port.url, why=port.why)
         for port in ports
         if port.found is None
     ]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from h2o_magic.backends.servers.connecting import NO_MODEL
+from h2o_magic.backends.servers.connect import NO_MODEL
 from h2o_magic.config.models import find_model, title_of
 from h2o_magic.config.units import duration_in_words, size_in_words
 from h2o_magic.ipython.commands.base import CommandContext
@@ -16,7 +16,7 @@ from h2o_magic.rendering.tables import Verbatim
 
 if TYPE_CHECKING:
     from h2o_magic.backends.base import ModelInfo
-    from h2o_magic.backends.servers.model_cache import Listed
+    from h2o_magic.backends.servers.model_cache import ModelList
 
 _HEAD = ("model", "answers from", "size", "context", "licence", "", "real weights")
 _ALWAYS = 4  # columns that are shown although nothing stands in them
@@ -41,7 +41,7 @@ def models(context: CommandContext, _: Given) -> None:
     ]
     below = [_age(listed)] if listed.problem else []
     if not rows:
-        say_all(context, [filled(f"The server lists no model: {NO_MODEL}."), *below])
+        say_all(context, [filled(f"The server lists no models: {NO_MODEL}."), *below])
         return
     head, rows = _filled(_HEAD, rows)
     show_table(context, head, rows, below)
@@ -70,7 +70,7 @@ def _filled(
     return [head[i] for i in kept], [[row[i] for i in kept] for row in rows]
 
 
-def _age(listed: Listed) -> tuple[str, str]:
+def _age(listed: ModelList) -> tuple[str, str]:
     """Say that the server does not answer, and how old its list is."""
     age = duration_in_words(time.time() - listed.at)
     return filled(

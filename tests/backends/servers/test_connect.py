@@ -24,9 +24,9 @@ import h2o_magic
 from h2o_magic.backends.base import Backend, ModelInfo
 from h2o_magic.backends.http import Cancellation, Endpoint, HttpClient, Timeouts
 from h2o_magic.backends.servers import scan
-from h2o_magic.backends.servers.credentials import Keys
+from h2o_magic.backends.servers.credentials import Credentials
 from h2o_magic.backends.servers.known import KnownServer, KnownServers
-from h2o_magic.backends.servers.model_cache import ModelLists
+from h2o_magic.backends.servers.model_cache import ModelCache
 from h2o_magic.backends.servers.servers import Servers
 from h2o_magic.config import paths
 from h2o_magic.config.aliases import Aliases
@@ -135,7 +135,7 @@ class Desk:
         """Return a new kernel's session."""
         servers = Servers(
             KnownServers(self.folder / "servers.json", self.said.append),
-            keys=Keys(self.environ, ask=self.ask),
+            credentials=Credentials(self.environ, ask=self.ask),
         )
         settings = Settings(environ)
         aliases = Aliases(self.folder / "aliases.json", self.said.append)
@@ -166,7 +166,7 @@ def test_an_address_is_enough(session: Session) -> None:
         connected = session.connect(server.url)
         assert str(connected) == (
             f"Connected to vllm ({server.url}): OpenAI-compatible (vLLM), 2 models "
-            "(known by: GET /v1/models answered 200).\nModel: qwen."
+            "(detected by: GET /v1/models answered 200).\nModel: qwen."
         )
         assert (connected.dialect, connected.models) == ("openai", ("qwen", "phi"))
         assert session.settings["server"] == "vllm"
@@ -186,7 +186,7 @@ def test_a_known_server_is_gone_back_to_by_name_in_another_kernel(
         before = len(server.requests)
         connected = other.connect("lab")
         assert connected.url == f"{server.url}/v1"
-        assert "known by" not in str(connected)  # nobody asked what it is
+        assert "detected by" not in str(connected)  # nobody asked what it is
         assert len(server.requests) == before + 1
         for kernel in (session, other):
             kernel.close()
@@ -304,7 +304,7 @@ def test_where_nobody_answers_the_session_stays(session: Session) -> None:
 @pytest.mark.parametrize(
     ("server", "words"),
     [
-        ("nowhere", "no server is known as 'nowhere'"),
+        ("nowhere", "unknown server 'nowhere'"),
         ("http://user:geheim@host", "user name or password"),
         ("ftp://host/", "starts with http"),
         ("http://[::1/", "is no server address"),
@@ -322,7 +322,7 @@ def test_a_name_that_is_taken_is_refused_before_anything_is_sent(
 ) -> None:
     with serving(openai_server("a")) as one, serving(openai_server("b")) as other:
         session.connect(one.url, name="lab")
-        with pytest.raises(ConfigurationError, match="lab is the name of"):
+        with pytest.raises(ConfigurationError, match="the name lab is taken by"):
             session.connect(other.url, name="lab", key_prompt=True)
         assert other.requests == []
         session.close()
@@ -423,7 +423,7 @@ def test_local_is_gone_back_to(session: Session) -> None:
         session.connect(server.url)
         connected = session.connect("local")
         assert str(connected) == (
-            "Connected to local: the local server, started by need."
+            "Connected to local: the local server, started when needed."
         )
         assert session.settings["server"] == ""
         assert model(session) == ("llama-13b", "default")
@@ -438,7 +438,7 @@ def test_the_local_server_is_told_with_the_model_behind_an_alias(
 
 
 def test_the_local_server_takes_no_key(session: Session) -> None:
-    with pytest.raises(ConfigurationError, match="has its name"):
+    with pytest.raises(ConfigurationError, match="of its own"):
         session.connect("local", key_env="K")
 
 
@@ -557,19 +557,19 @@ def everything(desk: Desk, session: Session) -> str:
     """Return all that a user could see or that is stored."""
     files = [p for p in desk.folder.rglob("*") if p.is_file()]
     texts = [p.read_bytes().decode("utf-8", "replace") for p in files]
-    things = (session.servers, session.servers.keys, session.backend, *desk.said)
+    things = (session.servers, session.servers.credentials, session.backend, *desk.said)
     return "\n".join([*texts, *map(repr, things), *map(repr, session.servers.known())])
 
 
 def test_a_key_of_the_environment_is_read_at_each_connection(desk: Desk) -> None:
     session = desk.session()
     with serving(openai_server("qwen", key=KEY)) as server:
-        with pytest.raises(StatusError, match="wants a key"):
+        with pytest.raises(StatusError, match="requires a key"):
             session.connect(server.url, name="lab")
         with pytest.raises(ConfigurationError, match="LAB_KEY is not set"):
             session.connect(server.url, name="lab", key_env="LAB_KEY")
         desk.environ["LAB_KEY"] = "wrong"
-        with pytest.raises(StatusError, match=r"refuses the key \(LAB_KEY in the"):
+        with pytest.raises(StatusError, match=r"rejected the key \(LAB_KEY in the"):
             session.connect(server.url, name="lab", key_env="LAB_KEY")
         assert session.servers.known() == ()
         desk.environ["LAB_KEY"] = KEY
@@ -597,7 +597,7 @@ def test_a_key_that_is_asked_for_is_asked_once_for_a_kernel(desk: Desk) -> None:
 
         fresh = desk.session()
         fresh.configure(server="lab")
-        with pytest.raises(ConfigurationError, match="not held in this kernel"):
+        with pytest.raises(ConfigurationError, match="not typed into this kernel"):
             fresh.ask("Hi").read()
         fresh.connect("lab")
         assert len(desk.ask.prompts) == 2
@@ -609,7 +609,7 @@ def test_a_key_that_was_refused_is_asked_for_anew(desk: Desk) -> None:
     session = desk.session()
     desk.ask.key = "wrong-geheim"
     with serving(openai_server("qwen", key=KEY)) as server:
-        with pytest.raises(StatusError, match="refuses the key") as caught:
+        with pytest.raises(StatusError, match="rejected the key") as caught:
             session.connect(server.url, key_prompt=True)
         assert "geheim" not in str(caught.value)
         desk.ask.key = KEY
@@ -662,7 +662,7 @@ def test_a_key_that_stands_in_a_models_name_is_neither_shown_nor_kept(
 ) -> None:
     session = desk.session()
     desk.environ["LAB_KEY"] = KEY
-    session.servers.lists = ModelLists(desk.folder / "lists.json")
+    session.servers.model_cache = ModelCache(desk.folder / "lists.json")
     ours = {"/api/models": document([{"id": f"a-{KEY}", "weights": "a.gguf"}])}
     with (
         serving(openai_server(f"a-{KEY}", key=KEY)) as one,
@@ -686,7 +686,7 @@ def test_the_current_server_is_forgotten_and_left(session: Session) -> None:
         assert session.forget_server(f"{server.url}/v1").name == "lab"
     assert session.settings["server"] == ""
     assert model(session) == ("llama-13b", "default")
-    with pytest.raises(ConfigurationError, match="no server is known as 'lab'"):
+    with pytest.raises(ConfigurationError, match="unknown server 'lab'"):
         session.connect("lab")
 
 
@@ -694,7 +694,7 @@ def test_a_name_that_is_gone_is_told_at_the_question(
     desk: Desk, session: Session
 ) -> None:
     session.configure(server="lab")
-    with pytest.raises(ConfigurationError, match="no server is known as 'lab'"):
+    with pytest.raises(ConfigurationError, match="unknown server 'lab'"):
         session.ask("Hi").read()
     assert session.turns() == ()
 
@@ -857,7 +857,7 @@ def test_connecting_says_in_two_lines_what_was_found(bench: Bench) -> None:
         assert said[0].startswith(f"Connected to lab ({server.url}): OpenAI-comp")
         assert said[-1] == "Model: qwen."
         assert bench.rows("connect") == [
-            ["local", "this machine, started by need", "gpt-gm", "its own"],
+            ["local", "this machine, started when needed", "gpt-gm", "its own"],
             ["lab ✓", server.url, "OpenAI-compatible", "no key"],
         ]
         assert bench.plain("connect local").startswith("Connected to local")
@@ -884,7 +884,7 @@ def test_connecting_says_in_two_lines_what_was_found(bench: Bench) -> None:
         ("connect lab --forget --scan", "exclude each other"),
         ("connect lab --key-env A --key-prompt", "exclude each other"),
         ("connect lab --dialct openai", "did you mean '--dialect'?"),
-        ("connect lab", "no server is known as 'lab'"),
+        ("connect lab", "unknown server 'lab'"),
         ("connect http://a --key-env sk-0123456789abcdefghij", "not shown"),
         ("alias fast", "expected NAME=MODEL, got 'fast'"),
         ("alias fast=", "'fast' is no alias: there is none"),
@@ -942,16 +942,16 @@ def test_status_says_the_server_its_dialect_and_where_the_key_is(
     assert status["dialect"][0] == "found out by the first question"
     bench.session.configure(server="gone")
     assert bench.rows("connect")[-1][:2] == ["gone ✓", "not known any more"]
-    assert "no server is known as" in shown(bench.rows("status")[0][1])
+    assert "unknown server" in shown(bench.rows("status")[0][1])
 
 
 def test_an_empty_list_of_models_is_put_into_words(bench: Bench) -> None:
     with serving(openai_server()) as server:
         said = bench.plain(f"connect {server.url} --dialect openai")
-        assert "it lists no model" in said
+        assert "it lists no models" in said
         assert "Load or pull one there first." in said
         assert bench.plain("models") == (
-            "The server lists no model: load or pull one there first."
+            "The server lists no models: load or pull one there first."
         )
         bench.session.close()
 
@@ -1013,8 +1013,8 @@ def test_a_scan_finds_what_answers_and_offers_a_line_for_each(
         monkeypatch.setattr(scan.scan, "__defaults__", (ports,))
         output = bench.run("connect --scan")
         assert output["text/plain"].split("\n")[-2:] == [
-            f"Open, but no known server: {three.url} (something else answers).",
-            f"Open, but no known server: {four.url} (no answer within 0.1 s).",
+            f"No supported server at {three.url} (another program answers).",
+            f"No supported server at {four.url} (no answer within 0.1 s).",
         ]
         assert rows(output["text/markdown"])[:2] == [
             [
@@ -1024,7 +1024,7 @@ def test_a_scan_finds_what_answers_and_offers_a_line_for_each(
             ],
             [
                 two.url,
-                "OpenAI-compatible, wants a key",
+                "OpenAI-compatible, requires a key",
                 f"%h2o connect {two.url} --name openai".join("``"),
             ],
         ]
