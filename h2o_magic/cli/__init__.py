@@ -214,7 +214,7 @@ def _remove(options: argparse.Namespace) -> None:
     from h2o_magic.weights.remove import remove  # noqa: PLC0415 - the extra
 
     stays: list[str] = []
-    freed = remove(_whole_path(options.name), locate.unload, stays.append)
+    freed = remove(_whole_path(options.name), locate.unload_models, stays.append)
     words = [f"removed, {size_in_words(freed)} are free again", *stays]
     print(f"{options.name}: {'; '.join(words)}")  # noqa: T201
 

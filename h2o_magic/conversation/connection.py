@@ -306,4 +306,4 @@ class Connection:
 def _runs_here() -> bool:
     from h2o_magic.backends.local import locate  # noqa: PLC0415
 
-    return locate.running() is not None
+    return locate.find_running() is not None
