@@ -184,7 +184,7 @@ def test_the_missing_token_is_told_before_the_server_that_runs(
 ) -> None:
     file = f"--runtime-file={serving.runtime_file}"
     assert main(["serve", file]) == 2
-    assert "is running already" in capsys.readouterr().err
+    assert "is already running" in capsys.readouterr().err
     assert main(["serve", "--host", "0.0.0.0", file]) == 2
     assert "expected --token-file" in capsys.readouterr().err
 

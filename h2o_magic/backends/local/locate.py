@@ -45,8 +45,8 @@ _STOP_TIMEOUT = 10.0
 # process finds that server, and so ends it.
 _temporary: Path | None = None
 
-# A server outlives the kernel that starts it. Its handle is kept: dropping it would warn
-# about a child that still runs, and polling it keeps ended ones from staying zombies.
+# A server outlives the kernel that starts it. Its handle is kept, since dropping it
+# would warn about a child that still runs, and polled, so that none stays a zombie.
 _started: list[subprocess.Popen[bytes]] = []
 
 

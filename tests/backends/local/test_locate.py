@@ -78,7 +78,7 @@ def test_a_server_that_is_silent_for_a_while_gets_no_second_beside_it(
         command += ["--runtime-file", str(paths.runtime_file())]
         second = subprocess.run(command, capture_output=True, text=True, check=False)
         assert second.returncode == 2
-        assert "is running already" in second.stderr
+        assert "is already running" in second.stderr
     finally:
         os.kill(pid, signal.SIGCONT)
     assert runtime(home)["pid"] == pid
