@@ -188,7 +188,6 @@ async def _encoded(
 
 
 async def _whole(events: AsyncGenerator[TokenEvent, None]) -> list[dict[str, Any]]:
-    """Return the answer for a client that wants no stream."""
     async with aclosing(events):
         *_, last = [event async for event in events]
     whole = {"generated_text": last.generated_text}

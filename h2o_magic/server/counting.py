@@ -13,7 +13,6 @@ from h2o_magic.weights.files import Weights
 
 
 def parse_dialogue(items: object) -> Dialogue:
-    """Return the dialogue of a list of messages, whose last one is the question."""
     if not isinstance(items, list):
         raise MessagesError(
             f"expected `messages` to be a list, got {type(items).__name__}"

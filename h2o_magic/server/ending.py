@@ -39,7 +39,6 @@ class Ending:
             self.at_once()
 
     def at_once(self) -> None:
-        """End now; running answers are stopped."""
         self.begun = True
         self._end()
 

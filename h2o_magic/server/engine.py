@@ -51,7 +51,6 @@ class Admission:
 
     @property
     def taken(self) -> int:
-        """How many slots are taken."""
         return self._taken
 
     def free(self, tokens: int) -> bool:
@@ -59,7 +58,6 @@ class Admission:
         return not self._first_in_line.locked() and self._has(tokens)
 
     async def enter(self, tokens: int) -> None:
-        """Wait for a slot and for `tokens` of memory, and take them."""
         async with self._first_in_line:
             while not self._has(tokens):
                 self._somebody_left.clear()
@@ -106,7 +104,6 @@ class Engine:
 
     @property
     def busy_slots(self) -> int:
-        """How many answers are being written."""
         return self._admission.taken
 
     def at_hand(self, tokens: int) -> bool:
@@ -124,7 +121,6 @@ class Engine:
     def apply_template(
         self, messages: Sequence[Mapping[str, str]], effort: str = ""
     ) -> str:
-        """Return the prompt that the model's own chat template makes of `messages`."""
         body: dict[str, Any] = {"messages": list(messages)}
         if effort:
             body["reasoning_effort"] = effort

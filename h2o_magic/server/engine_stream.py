@@ -144,7 +144,6 @@ class _Run:
 
 
 def _read(text: str, count: int, *, more: bool) -> Chunk:
-    """Return a report as a chunk, after `count` tokens."""
     report = json.loads(text)
     if "choices" not in report:
         raise failure(report)

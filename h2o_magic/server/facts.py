@@ -51,5 +51,4 @@ class Facts:
 
 
 def facts_of(request: Request) -> Facts:
-    """Return the facts of a request, which :class:`.records.Records` put there."""
     return cast(Facts, request.state.facts)

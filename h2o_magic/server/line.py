@@ -57,7 +57,6 @@ class Line:
 
     @property
     def under_way(self) -> int:
-        """How many answers are running or waiting."""
         return self._under_way.total()
 
     @contextmanager

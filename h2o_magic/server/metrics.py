@@ -37,7 +37,6 @@ class Metrics:
         return time.monotonic() - self._began
 
     def take(self, route: str, status: int, facts: Facts) -> None:
-        """Count a request that has ended."""
         self._requests[route, status] += 1
         if status in (429, 503):
             self._refused["queue full" if status == 429 else "ending"] += 1

@@ -109,11 +109,9 @@ class Models:
 
     @property
     def memory_taken(self) -> int:
-        """Bytes taken of the budget."""
         return self._leaving + sum(held.memory for held in self._held.values())
 
     def at_hand(self, weights: Weights) -> bool:
-        """Whether the engine of `weights` can be used without waiting."""
         return self._ready(weights) is not None
 
     @asynccontextmanager
@@ -206,7 +204,6 @@ class Models:
             tell(f"loading {weights.model}, {size_in_words(weights.size)}")
 
     def _plan(self, weights: Weights) -> tuple[Room, int]:
-        """Return the engine's size, and what that takes of the budget."""
         if weights.demo:
             return room_for(weights.path, self.slots, _DEMO_MEMORY), 0
         room = room_for(weights.path, self.slots, self.memory)
@@ -233,7 +230,6 @@ class Models:
         return {state: held for state, held in self._held.items() if state[0] == path}
 
     async def _retire(self, path: Path) -> None:
-        """Unload what was loaded from `path` and is idle."""
         for state, held in self._of_path(path).items():
             if not held.users and state in self._held:
                 await self._unload(state)

@@ -32,7 +32,6 @@ class Offer:
 
     @classmethod
     def of_names(cls, names: Sequence[str], memory: int | None = None) -> Offer:
-        """Return an offer of these models only; an unknown name is an error."""
         for name in names:
             if not name:
                 raise ConfigurationError(
@@ -55,7 +54,6 @@ class Offer:
         return None
 
     def why_unknown(self, name: str) -> str:
-        """Return why :meth:`find` finds nothing."""
         if self.names is None and self.paths:
             return why_unknown(name)
         listed = [weights.listed_as for weights in self.listed()]
@@ -77,7 +75,6 @@ class Offer:
 
 
 def _plain(name: str) -> str:
-    """Return the short name of a model that has two."""
     entry = find_model(name)
     return entry.name if entry else name
 

@@ -45,7 +45,6 @@ class CompletionShape:
     created: int = field(default_factory=lambda: int(time.time()))
 
     def begin(self) -> bytes:
-        """Return the first event: the role, and what answers."""
         delta = {"role": "assistant", "content": ""}
         return self._event([_choice(delta)], h2o_magic=self.weights.source)
 
@@ -55,7 +54,6 @@ class CompletionShape:
         return head + json.dumps(text).encode() + tail
 
     def end(self, details: dict[str, Any]) -> bytes:
-        """Return the event with the finish reason and the details."""
         choice = _choice({}, _FINISH[details["finish_reason"]])
         return self._event([choice], h2o_magic=details["h2o_magic"])
 
@@ -164,7 +162,6 @@ async def whole_answer(
 
 
 def _notice(words: str) -> bytes:
-    """Return a comment with a notice for our own client."""
     return f": {json.dumps({'h2o_magic': {'notice': words}})}\n\n".encode()
 
 

@@ -95,11 +95,9 @@ class OpenAIError(Exception):
         }
 
     def response(self, path: str) -> Response:
-        """Return it as a whole response."""
         return JSONResponse(self.as_json(path), self.status, self.headers)
 
     def events(self, path: str) -> bytes:
-        """Return it as the end of a stream that has begun."""
         event = f"data: {json.dumps(self.as_json(path))}\n\n".encode()
         return event + DONE if is_openai(path) else event
 

@@ -67,7 +67,6 @@ class OpenAIRoutes:
         ]
 
     async def list_models(self, _request: Request) -> Response:
-        """List what can answer."""
         return JSONResponse({"object": "list", "data": await self._listed()})
 
     async def show_model(self, request: Request) -> Response:
@@ -104,7 +103,6 @@ class OpenAIRoutes:
     async def _events(
         self, weights: Weights, asked: ChatCompletion, facts: Facts
     ) -> AsyncGenerator[TokenEvent, None]:
-        """Yield the answer's events, and record them."""
         dialogue = asked.dialogue
         if dialogue.system is None and weights.system:
             dialogue = replace(dialogue, system=weights.system)

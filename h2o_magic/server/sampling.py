@@ -90,7 +90,6 @@ def _tgi_options(
 
 
 def engine_options(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the `values` that the engine supports, by its names."""
     return {
         _ENGINE_NAMES[name]: value
         for name, value in values.items()

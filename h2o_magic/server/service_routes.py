@@ -50,13 +50,11 @@ class ServiceRoutes:
         return JSONResponse({"h2o_magic": self.runtime.version})
 
     async def list_models(self, _request: Request) -> Response:
-        """List what can answer."""
         known = await asyncio.to_thread(self.offer.listed)
         listed = await asyncio.to_thread(list_models, self.models.loaded, known)
         return JSONResponse(listed)
 
     async def tokenize(self, request: Request) -> Response:
-        """Count the tokens of ``messages``."""
         body = await read_object(request)
         name = body.get("model")
         if not isinstance(name, str):
@@ -111,7 +109,6 @@ class ServiceRoutes:
         return Response(text, media_type=MEDIA_TYPE)
 
     async def shutdown(self, _request: Request) -> Response:
-        """End the server; running answers are stopped."""
         if self.end is None:
             message = "this server is shared: only a signal on its machine stops it"
             raise OpenAIError(message, 403)

@@ -134,7 +134,6 @@ class HeldText:
         return text[:sure]
 
     def rest(self, whole: str) -> str:
-        """Return what of the `whole` text was not passed on."""
         return whole[self.passed :]
 
     def _uncertain(self, text: str) -> int:

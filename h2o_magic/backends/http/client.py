@@ -7,7 +7,7 @@ import time
 from collections.abc import Container, Mapping
 from functools import cache
 from http.cookiejar import Cookie, DefaultCookiePolicy
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import Request
@@ -190,7 +190,4 @@ def _encoded(
 
 @cache
 def _user_agent() -> str:
-    try:
-        return f"h2o-magic/{version('h2o-magic')}"
-    except PackageNotFoundError:
-        return "h2o-magic"
+    return f"h2o-magic/{version('h2o-magic')}"

@@ -37,7 +37,6 @@ class Cancellation:
 
     @property
     def cancelled(self) -> bool:
-        """True once :meth:`cancel` was called."""
         return self._event.is_set()
 
     def cancel(self) -> None:
@@ -58,7 +57,6 @@ class Cancellation:
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def limit(self, seconds: float) -> None:
-        """Let each read of the connection in use wait at most this long."""
         with self._lock, suppress(OSError):
             if self._socket is not None:
                 self._socket.settimeout(seconds)
@@ -202,7 +200,6 @@ class CancellableAdapter(HTTPAdapter):
     """The adapter of requests, with connections that can be cancelled."""
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the pool of connections to a server or a proxy."""
         pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
         pool.ConnectionCls = _CANCELLABLE.get(pool.ConnectionCls, pool.ConnectionCls)
         return pool

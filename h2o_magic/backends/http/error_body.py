@@ -99,7 +99,6 @@ def _until_reset(headers: Mapping[str, str], now: datetime) -> float | None:
 
 
 def _retry_delay(document: object) -> str:
-    """Return the wait in the details of an error of Google's."""
     details = _part(document, "error", "details")
     delays = details if isinstance(details, list) else []
     return next(filter(None, (_string(d, "retryDelay") for d in delays)), "")
@@ -180,7 +179,6 @@ def _provider_message(metadata: object) -> str:
 
 
 def _validation_error(error: object) -> str:
-    """Return what FastAPI says of one error in a request, and of which field."""
     words = _part(error, "msg") if isinstance(error, dict) else error
     if not isinstance(words, str):
         return ""

@@ -96,7 +96,6 @@ def _within(seconds: float) -> str:
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    """Return an error, its cause, the cause of that, and so on."""
     causes = [error]
     while len(causes) < 10:  # they could be a ring
         error = causes[-1]

@@ -201,7 +201,6 @@ class Secrets:
         self._values = sorted(found, key=len, reverse=True)
 
     def redact_body(self, body: bytes) -> bytes:
-        """Return a body without the secrets."""
         for value in self._values:
             body = body.replace(value.encode(), b"***")
         return body

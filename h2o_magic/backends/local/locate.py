@@ -76,7 +76,6 @@ def _find() -> ServerState | Endpoint | None:
 
 
 def is_installed() -> bool:
-    """Return whether the local server can be started here."""
     return importlib.util.find_spec("xllamacpp") is not None
 
 
@@ -177,7 +176,6 @@ def _runtime_file() -> Path:
 
 
 def _is_outdated(found: ServerState | Endpoint) -> bool:
-    """Return whether an idle server runs another version than this package's."""
     return (
         isinstance(found, ServerState)
         and found.version != _version()
@@ -270,7 +268,6 @@ def _open_private(path: Path) -> IO[bytes]:
 
 
 def _last_line(log: Path) -> str:
-    """Return the last line of a log, or why there is none."""
     try:
         lines = log.read_text("utf-8", errors="replace").strip().splitlines()
     except OSError:

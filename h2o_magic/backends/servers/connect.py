@@ -143,7 +143,6 @@ def open_server(
 
 
 def probe(server: KnownServer, token: str | None) -> tuple[KnownServer, Found]:
-    """Detect a server's dialect."""
     from h2o_magic.backends.detect import detect  # noqa: PLC0415
 
     found = detect(Endpoint(server.url, token))

@@ -136,11 +136,9 @@ class Credentials:
         self._typed[url] = check_header_value(f"the key for {url}", key.strip())
 
     def has_typed(self, url: str) -> bool:
-        """Return whether the user has typed the key of the server at `url`."""
         return url in self._typed
 
     def forget(self, url: str) -> None:
-        """Forget the key that was typed for the server at `url`."""
         self._typed.pop(url, None)
 
 

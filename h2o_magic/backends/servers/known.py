@@ -106,7 +106,6 @@ class KnownServers:
         return kept[-1]
 
     def refuse_taken(self, server: KnownServer) -> None:
-        """Refuse a name that another server has."""
         _refuse_taken(server, self._file.read())
 
     def forget(self, name: str) -> KnownServer:
@@ -129,7 +128,6 @@ def same_server(one: str, other: str) -> bool:
 
 
 def unknown_name(name: str, known: Iterable[str]) -> ConfigurationError:
-    """Return the error for a name that no server has."""
     return ConfigurationError(
         f"unknown server {name!r}: "
         f"{did_you_mean(name, [*known, LOCAL], most=_MAX_NAMES)} "

@@ -62,7 +62,6 @@ class Servers:
         )
 
     def known(self) -> tuple[KnownServer, ...]:
-        """Return the servers that have a name."""
         return self._known.all()
 
     def find(self, server: str) -> KnownServer:

@@ -10,7 +10,6 @@ import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ import requests
 import urllib3.exceptions
 
 from h2o_magic.backends.http import Cancellation, Endpoint, HttpClient, Timeouts
-from h2o_magic.backends.http.client import _user_agent
 from h2o_magic.backends.http.error_mapping import _ERRORS, mapped_errors
 from h2o_magic.errors import (
     ConfigurationError,
@@ -860,17 +858,3 @@ def test_our_own_errors_and_bugs_pass_through_unchanged() -> None:
         with pytest.raises(type(error)) as caught, mapped_errors("trying"):
             raise error
         assert caught.value is error
-
-
-def test_a_package_that_is_not_installed_still_names_itself(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def missing(name: str) -> str:
-        raise PackageNotFoundError(name)
-
-    monkeypatch.setattr("h2o_magic.backends.http.client.version", missing)
-    _user_agent.cache_clear()
-    try:
-        assert _user_agent() == "h2o-magic"
-    finally:
-        _user_agent.cache_clear()
