@@ -135,9 +135,9 @@ def test_the_full_text_has_the_prompt_before_the_json(client: Client) -> None:
         ({"$ref": "#/nowhere"}, "is invalid"),
         ({"$ref": "http://127.0.0.1:9/x.json"}, "is invalid"),
         ({"$ref": "#"}, "is invalid"),
-        ({"enum": []}, "nothing can satisfy it"),
+        ({"enum": []}, "no value can match it"),
         ({"type": "string", "pattern": "["}, "is invalid"),
-        ({"type": "array", "minItems": 2, "maxItems": 1}, "nothing can satisfy it"),
+        ({"type": "array", "minItems": 2, "maxItems": 1}, "no value can match it"),
         ({"not": {"type": "string"}}, "does not support `not`"),
         (
             closed(a={"type": "array", "uniqueItems": True}),
