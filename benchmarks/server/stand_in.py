@@ -54,7 +54,7 @@ class StandIn:
     @property
     def busy_slots(self) -> int:
         """How many answers are being written."""
-        return self._admission.inside
+        return self._admission.taken
 
     def at_hand(self, tokens: int) -> bool:
         """Whether an answer need not wait."""

@@ -16,7 +16,7 @@ from functools import partial
 from h2o_magic.backends import registry
 from h2o_magic.backends.base import Dialect, ProbeAnswer
 from h2o_magic.backends.error_advice import explaining_errors, message_of
-from h2o_magic.backends.http import Reply, Timeouts, Transport
+from h2o_magic.backends.http import HttpClient, Response, Timeouts
 from h2o_magic.backends.http.error_body import error_text
 from h2o_magic.backends.openai.flavour import entries_of, split_address
 from h2o_magic.config.units import counted
@@ -61,7 +61,7 @@ def detect(
     # An address with a version segment is that of an OpenAI-compatible API.
     first = expected or ("openai" if root != endpoint.url else "")
     answers: dict[str, ProbeAnswer] = {}
-    with closing(Transport(Endpoint(root, endpoint.token), timeouts=timeouts)) as http:
+    with closing(HttpClient(Endpoint(root, endpoint.token), timeouts=timeouts)) as http:
         for path, dialects in _probes(expected, first, version):
             if path not in answers:
                 answers[path] = _ask(http, path, first=not answers)
@@ -95,7 +95,7 @@ def _rounds(expected: str) -> Iterator[tuple[Dialect, ...]]:
     yield tuple(registry.added())
 
 
-def _ask(http: Transport, path: str, *, first: bool) -> ProbeAnswer:
+def _ask(http: HttpClient, path: str, *, first: bool) -> ProbeAnswer:
     try:
         with http.send("GET", path, accepted=range(100, 600)) as reply:
             return _probe_answer(path, reply)
@@ -106,8 +106,8 @@ def _ask(http: Transport, path: str, *, first: bool) -> ProbeAnswer:
         return ProbeAnswer(path, 0, words=_cut(str(error)))
 
 
-def _probe_answer(path: str, reply: Reply) -> ProbeAnswer:
-    body = reply.secrets.mask(reply.read(_LARGEST))
+def _probe_answer(path: str, reply: Response) -> ProbeAnswer:
+    body = reply.secrets.redact_body(reply.read(_LARGEST))
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -117,7 +117,7 @@ def _probe_answer(path: str, reply: Reply) -> ProbeAnswer:
         # Its query may hold secrets.
         words = f"a redirect to {target.partition('?')[0]!r}, not followed"
     server = reply.headers.get("Server", "")
-    shown = _cut(reply.secrets.without(words))
+    shown = _cut(reply.secrets.redact(words))
     return ProbeAnswer(path, reply.status, document, shown, server)
 
 

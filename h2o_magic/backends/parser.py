@@ -10,7 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 
-from h2o_magic.backends.http import Reply, Timeouts
+from h2o_magic.backends.http import Response, Timeouts
 from h2o_magic.backends.sse import EventBody, ServerSentEvent
 from h2o_magic.backends.text import GrowingText
 from h2o_magic.chat.events import Event, Finished
@@ -85,7 +85,7 @@ class AnswerParser(ABC):
         yield from self._document(self._body.document())
         yield from self._rest()
 
-    def read(self, reply: Reply, timeouts: Timeouts) -> Iterator[Event]:
+    def read(self, reply: Response, timeouts: Timeouts) -> Iterator[Event]:
         """Yield the events of a reply's body, the last of them `Finished`."""
         lost: BackendError | None = None
         last = time.monotonic()
@@ -104,7 +104,7 @@ class AnswerParser(ABC):
             raise lost
         yield self.end(lost)
 
-    def _limit(self, reply: Reply, timeouts: Timeouts, silence: float) -> None:
+    def _limit(self, reply: Response, timeouts: Timeouts, silence: float) -> None:
         """Limit the wait for the next byte.
 
         A server may name itself before it begins to read the question, so the long
@@ -112,15 +112,15 @@ class AnswerParser(ABC):
         not prolong it: some servers send pings while they hang.
         """
         if self.done:
-            reply.hurry(_END_GRACE)
+            reply.limit_wait(min(_END_GRACE, timeouts.idle), "end")
         elif self.ended:
-            reply.hurry(_COUNTS_GRACE)
+            reply.limit_wait(min(_COUNTS_GRACE, timeouts.idle), "end")
         else:
             left = max(timeouts.first_byte - silence, 0.0)
             if not self.started:
-                reply.allow(left, "first words", of=timeouts.first_byte)
+                reply.limit_wait(left, "first words", total=timeouts.first_byte)
             elif left < timeouts.idle:
-                reply.allow(left, "next words", of=timeouts.first_byte)
+                reply.limit_wait(left, "next words", total=timeouts.first_byte)
 
     def _refuse_foreign(self, lost: BackendError | None) -> None:
         """Raise a ProtocolError if the body is not an answer of this dialect."""

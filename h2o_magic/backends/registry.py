@@ -65,10 +65,10 @@ def local(idle_minutes: Callable[[], float | None] = lambda: None) -> Backend:
     `idle_minutes` returns how long a server that is started waits for a request before
     it ends; None for its own setting.
     """
-    from h2o_magic.backends.local.locate import locate  # noqa: PLC0415
+    from h2o_magic.backends.local.locate import find_or_start  # noqa: PLC0415
     from h2o_magic.backends.openai import OpenAIBackend  # noqa: PLC0415
 
-    return OpenAIBackend(connection=lambda: locate(idle_minutes()))
+    return OpenAIBackend(connection=lambda: find_or_start(idle_minutes()))
 
 
 def _unknown(name: str) -> ConfigurationError:

@@ -190,6 +190,6 @@ def _remove(options: argparse.Namespace) -> None:
     from h2o_magic.weights.remove import remove  # noqa: PLC0415 - the extra
 
     notes: list[str] = []
-    freed = remove(_absolute(options.name), locate.unload, notes.append)
+    freed = remove(_absolute(options.name), locate.unload_models, notes.append)
     words = "; ".join([f"removed, {size_in_words(freed)} freed", *notes])
     print(f"{options.name}: {words}")  # noqa: T201

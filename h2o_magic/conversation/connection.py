@@ -25,9 +25,9 @@ from h2o_magic.errors import (
 
 # The first answer waits for imports, and the local server needs none of these.
 if TYPE_CHECKING:
-    from h2o_magic.backends.servers.connecting import Connected
+    from h2o_magic.backends.servers.connect import Connected
     from h2o_magic.backends.servers.known import KnownServer
-    from h2o_magic.backends.servers.model_cache import Listed
+    from h2o_magic.backends.servers.model_cache import ModelList
     from h2o_magic.backends.servers.servers import Servers
 
 #: Where the server comes from that the session has connected to.
@@ -156,11 +156,13 @@ class Connection:
         BackendError
             If the server does not answer, or refuses the key.
         """
-        from h2o_magic.backends.servers.connecting import connected  # noqa: PLC0415
-        from h2o_magic.backends.servers.credentials import key_source  # noqa: PLC0415
+        from h2o_magic.backends.servers.connect import Connected  # noqa: PLC0415
+        from h2o_magic.backends.servers.credentials import KeySource  # noqa: PLC0415
 
         expect("a server", server, str)
-        key = key_source(key_env=key_env, key_ring=key_ring, key_prompt=key_prompt)
+        key = KeySource.from_options(
+            key_env=key_env, key_ring=key_ring, key_prompt=key_prompt
+        )
         if server in ("", LOCAL):
             if name or key or dialect:
                 raise ConfigurationError(
@@ -168,21 +170,21 @@ class Connection:
                     "none"
                 )
             self._settings.set("server", "", _CONNECT)
-            return connected(None, self._local_model(), "")
-        reached = self.servers.reach(server, name=name, dialect=dialect, key=key)
+            return Connected(LOCAL, model=self._local_model())
+        opened = self.servers.connect(server, name=name, dialect=dialect, key=key)
         self.disconnect()
-        where = reached.server.name or reached.server.url
+        where = opened.server.name or opened.server.url
         self._settings.set("server", where, _CONNECT)
-        self.backend = reached.backend
-        models = reached.models or ()
+        self.backend = opened.backend
+        models = opened.models or ()
         model_choice.settle(self._settings, models, where)
         with suppress(BackendError):  # which has just answered
-            best = reached.backend.model()
+            best = opened.backend.model()
             if best is not None:
                 model_choice.adopt_default(self._settings, best.name, where)
         self._settled = True
         model = self.resolve()
-        return connected(reached, model, model_choice.lacking(model, models))
+        return opened.summary(model, model_choice.lacking(model, models))
 
     def forget_server(self, name: str) -> KnownServer:
         """Forget a known server, by name or address, and return what was known of it.
@@ -212,10 +214,10 @@ class Connection:
         """
         models = self.backend.models()
         self.current_model_name()  # so that the list can mark the one that would answer
-        self.servers.lists.keep(self._address(), models)
+        self.servers.model_cache.put(self._address(), models)
         return models
 
-    def listed_models(self) -> Listed:
+    def listed_models(self) -> ModelList:
         """Return the models that the server offers, or offered when it last answered.
 
         Raises
@@ -223,12 +225,12 @@ class Connection:
         BackendError
             If the server does not answer, and never has.
         """
-        from h2o_magic.backends.servers.model_cache import Listed  # noqa: PLC0415
+        from h2o_magic.backends.servers.model_cache import ModelList  # noqa: PLC0415
 
         try:
-            return Listed(tuple(self.models()))
+            return ModelList(tuple(self.models()))
         except (ConnectionFailedError, TimedOutError) as error:
-            last = self.servers.lists.find(self._address())
+            last = self.servers.model_cache.get(self._address())
             if last is None:
                 raise
             return replace(last, problem=str(error))
@@ -304,4 +306,4 @@ class Connection:
 def _runs_here() -> bool:
     from h2o_magic.backends.local import locate  # noqa: PLC0415
 
-    return locate.running() is not None
+    return locate.find_running() is not None

@@ -476,7 +476,7 @@ class Session:
         from h2o_magic.weights.remove import remove  # noqa: PLC0415
 
         expect("a model's name", model, str)
-        return remove(whole_path(model), locate.unload, tell)
+        return remove(whole_path(model), locate.unload_models, tell)
 
     # Settings
 

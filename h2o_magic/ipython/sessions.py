@@ -18,7 +18,7 @@ from h2o_magic.config.settings import Settings
 from h2o_magic.ipython.identity import Identity, RunningCell, identify
 
 if TYPE_CHECKING:
-    from h2o_magic.backends.servers.connecting import Connected
+    from h2o_magic.backends.servers.connect import Connected
     from h2o_magic.backends.servers.servers import Servers
     from h2o_magic.chat.turns import ThreadInfo
     from h2o_magic.config.aliases import Aliases

@@ -1,10 +1,9 @@
-"""Who may ask: the address asked (``Host``), the token, the body's announced size.
+"""Who may send requests: the ``Host`` header, the token, the body's announced size.
 
-The address is checked where only this machine can ask. A server for others is reached
-under names that it does not know; there the token alone keeps foreign web pages out,
-since a page that comes in by a name of its own (DNS rebinding) does not know it, and no
-browser sends it along by itself. So no form of another site's page gets in, either. No
-answer ever carries a CORS header, so no web page can read one.
+The host is checked where only this machine can connect. A shared server is reached
+under names that it does not know; there the token alone keeps foreign web pages out
+(also with DNS rebinding), since no browser sends it by itself. No response ever carries
+a CORS header, so no web page can read one.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from h2o_magic.server.checks import (
-    PATIENCE,
+    MAX_DRAINED,
     announces_too_much,
     has_token,
     is_local,
@@ -26,15 +25,15 @@ from h2o_magic.server.checks import (
 from h2o_magic.server.line import RETRY_AFTER
 from h2o_magic.server.openai_errors import OpenAIError, is_openai
 
-#: How long a refused request's body is waited for.
-_READING_OFF_SECONDS = 3.0
+#: How long to wait for a refused request's body.
+_DRAIN_SECONDS = 3.0
 
 
 class Access:
-    """ASGI middleware that lets only clients through that know the token.
+    """ASGI middleware that admits only clients that know the token.
 
-    `activity` is opened around each request that passes, ``/health`` excepted; `local`
-    says whether only this machine can reach the server.
+    `activity` is entered for each admitted request except ``/health``; `local` says
+    whether only this machine can reach the server.
     """
 
     def __init__(
@@ -53,11 +52,10 @@ class Access:
         self._is_ending = is_ending
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse a request, or pass it on."""
         path = scope["path"]
         refusal = self._refusal(path, scope["method"], Headers(scope=scope))
         if refusal is not None:
-            await _read_off(receive)
+            await _drain(receive)
             await refusal.response(path)(scope, receive, send)
         elif path == "/health":
             await self._app(scope, receive, send)
@@ -67,7 +65,7 @@ class Access:
 
     def _refusal(self, path: str, method: str, headers: Headers) -> OpenAIError | None:
         if self._local and not is_local(headers):
-            message = "this server answers to local addresses only"
+            message = "this server accepts requests to local addresses only"
             return OpenAIError(message, 403, code="foreign_host")
         if path == "/health":
             return None
@@ -79,26 +77,23 @@ class Access:
             return OpenAIError(words, 401, code="invalid_api_key")
         if announces_too_much(headers, path):
             return too_large(path)
-        harmless = path == "/shutdown" or path.endswith("/stop-generating")
-        begins = method not in ("GET", "HEAD", "DELETE") and not harmless
+        stops = path == "/shutdown" or path.endswith("/stop-generating")
+        begins = method not in ("GET", "HEAD", "DELETE") and not stops
         if begins and self._is_ending():
-            message = "the server is ending: ask again later"
+            message = "the server is shutting down: try again later"
             return OpenAIError(message, 503, code="server_ending", headers=RETRY_AFTER)
         return None
 
 
-async def _read_off(receive: Receive) -> None:
-    """Read a refused request's body, for a while: who is still sending hears no answer.
-
-    Who announced a body and sends none hears it late, but keeps nothing open.
-    """
+async def _drain(receive: Receive) -> None:
+    """Read a refused request's body for a while: clients read once they have sent."""
 
     async def read() -> None:
         count, more = 0, True
-        while more and count < PATIENCE:
+        while more and count < MAX_DRAINED:
             message = await receive()
             count += len(message.get("body", b""))
             more = message.get("more_body", False)
 
     with suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(read(), _READING_OFF_SECONDS)
+        await asyncio.wait_for(read(), _DRAIN_SECONDS)

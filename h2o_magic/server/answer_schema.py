@@ -1,8 +1,8 @@
-"""The JSON schema that an answer is to have: checked, and in the engine's words.
+"""The JSON schema of an answer: checked, and as options of the engine.
 
-The engine (llguidance inside llama.cpp) lets no token through that would leave the
-schema. A schema that it cannot use it only complains about in its log, and then writes
-what it likes; so each new one is tried before it is relied on.
+The engine (llguidance inside llama.cpp) lets no token through that would break the
+schema. A schema that it cannot use it only mentions in its log, and then ignores; so
+each new one is tried first.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 from h2o_magic.errors import ParameterError
 from h2o_magic.server.engine import Engine
 
-_LARGEST = 64 * 1024
-_DEEPEST = 64
+_MAX_BYTES = 64 * 1024
+_MAX_DEPTH = 64
 #: White space only where Python's `json` writes it: a small model, free to write more,
 #: fills the rest of its answer with it.
 _STYLE = {
@@ -23,9 +23,9 @@ _STYLE = {
     "item_separator": ", ",
     "key_separator": ": ",
 }
-#: What llguidance is known not to hold an answer to.
-_UNKNOWN = frozenset(
-    {
+#: What llguidance does not enforce.
+_UNSUPPORTED = frozenset(
+    [
         "contains",
         "dependentRequired",
         "dependentSchemas",
@@ -39,11 +39,11 @@ _UNKNOWN = frozenset(
         "unevaluatedItems",
         "unevaluatedProperties",
         "uniqueItems",
-    }
+    ]
 )
 _REMARKS = frozenset({"$comment", "default", "description", "examples", "title"})
 _FORMATS = frozenset(
-    {
+    [
         "date",
         "date-time",
         "duration",
@@ -53,45 +53,44 @@ _FORMATS = frozenset(
         "ipv6",
         "time",
         "uuid",
-    }
+    ]
 )
 
 
 def check_schema(given: object) -> Mapping[str, Any] | None:
-    """Return a request's JSON schema if the server takes it; None if there is none."""
+    """Return a request's JSON schema, checked; None if there is none."""
     if given is None:
         return None
     if not isinstance(given, dict):
         raise ParameterError("expected `json_schema` to be a JSON object")
-    if _depth(given) > _DEEPEST:
-        raise ParameterError(f"`json_schema` is nested more than {_DEEPEST} deep")
+    if _depth(given) > _MAX_DEPTH:
+        raise ParameterError(f"`json_schema` is nested more than {_MAX_DEPTH} deep")
     try:
         size = len(json.dumps(given, allow_nan=False, ensure_ascii=False).encode())
     except ValueError as error:  # a number or a character that JSON does not have
-        raise ParameterError(f"`json_schema` is no JSON: {error}") from error
-    if size > _LARGEST:
+        raise ParameterError(f"`json_schema` is not valid JSON: {error}") from error
+    if size > _MAX_BYTES:
         raise ParameterError(
-            f"`json_schema` is larger than {_LARGEST // 1024} kB: {size} bytes"
+            f"`json_schema` is larger than {_MAX_BYTES // 1024} kB: {size} bytes"
         )
     return given
 
 
 async def use_schema(engine: Engine, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that hold an answer of `engine` to `schema`, if it can."""
+    """Return the options with which `engine` enforces `schema`."""
     options = {"json_schema": {**schema, "x-guidance": _STYLE}}
     # Where a schema leaves no choice but a control token's text, the engine takes the
     # token for it, and gives the schema up.
     texts = set(_texts(schema))
     for marker in engine.header.control_texts - {""}:
         if any(marker in text for text in texts):
-            raise _unusable(f"the model takes {marker!r} for a mark of its own")
+            raise _unusable(f"the model treats {marker!r} as a control token")
     if not await engine.obeys(options):
         raise _unusable(_why(schema))
     return options
 
 
 def is_json(text: str) -> bool:
-    """Whether `text` is one JSON value."""
     try:
         json.loads(text)
     except (ValueError, RecursionError):
@@ -100,9 +99,7 @@ def is_json(text: str) -> bool:
 
 
 def _unusable(reason: str) -> ParameterError:
-    return ParameterError(
-        f"the engine cannot hold an answer to this `json_schema`: {reason}"
-    )
+    return ParameterError(f"the engine cannot enforce this `json_schema`: {reason}")
 
 
 def _texts(node: object) -> Iterator[str]:
@@ -122,8 +119,8 @@ def _texts(node: object) -> Iterator[str]:
 def _why(schema: Mapping[str, Any]) -> str:
     suspects = sorted(set(_suspects(schema)))
     if suspects:
-        return f"it does not know {', '.join(suspects)}"
-    return "a type, pattern or reference in it means nothing, or nothing can satisfy it"
+        return f"it does not support {', '.join(suspects)}"
+    return "a type, pattern or reference in it is invalid, or no value can match it"
 
 
 def _suspects(node: object) -> Iterator[str]:
@@ -133,7 +130,7 @@ def _suspects(node: object) -> Iterator[str]:
     if not isinstance(node, dict):
         return
     for key, value in node.items():
-        if key in _UNKNOWN:
+        if key in _UNSUPPORTED:
             yield f"`{key}`"
         if key == "format" and isinstance(value, str) and value not in _FORMATS:
             yield f"the format {value!r}"

@@ -44,13 +44,12 @@ def build_app(
 ) -> Starlette:
     """Put the application together.
 
-    `end` ends the server, for ``POST /shutdown``; None if no client may do that.
-    `is_ending` says whether nothing new may begin any more, `local` whether only this
-    machine can reach the server.
+    `end` ends the server for ``POST /shutdown``; None if no client may do that. `local`
+    says whether only this machine can reach the server.
     """
     metrics = Metrics()
     service = ServiceRoutes(runtime, models, offer, line, metrics, is_ending, end)
-    # The first one that fits is taken, so what must be quick comes first.
+    # The first match is taken, so what must be quick comes first.
     routes = [
         *OpenAIRoutes(models, offer, line).routes(),
         *ConversationRoutes(conversations, models, offer, line).routes(),
@@ -70,7 +69,7 @@ def build_app(
             HTTPException: partial(_no_route, routes),
             OpenAIError: _fail,
             OverloadedError: _fail,
-            # Expected ones: they are no crash, of which the log would have a traceback.
+            # Expected errors, which need no traceback in the log.
             ConfigurationError: _fail,
             GenerationError: _fail,
             ClientLeftError: lambda _request, _error: Unheard(),
@@ -80,7 +79,6 @@ def build_app(
 
 
 def _no_route(routes: Sequence[Route], request: Request, error: Exception) -> Response:
-    """Answer where there is no route, or none for the verb."""
     path, status = request.url.path, cast(HTTPException, error).status_code
     here = [r for r in routes if r.path_regex.match(path)]
     allowed = ", ".join(sorted({m for route in here for m in route.methods or ()}))

@@ -1,4 +1,4 @@
-"""What is checked of a request before its route: its host, token and size."""
+"""What is checked of a request before its route: host, token and size."""
 
 from __future__ import annotations
 
@@ -17,15 +17,12 @@ from h2o_magic.server.openai_errors import OpenAIError
 _BODY_LIMIT = 512 * 1024
 _HISTORY_LIMIT = 8 * 1024 * 1024
 _WITH_HISTORY = ("/conversation", "/api/tokenize", "/v1/chat/completions")
-#: How much of a refused body is read, in bytes, so that its sender gets to hear why.
-PATIENCE = 8 * 1024 * 1024
+#: How much of a refused body is read, in bytes, so that its sender learns why.
+MAX_DRAINED = 8 * 1024 * 1024
 
 
 def is_local(headers: Headers) -> bool:
-    """Whether the address asked (``Host``) is this machine's.
-
-    A web page that comes in by a name of its own (DNS rebinding) has another one.
-    """
+    """Whether ``Host`` is this machine's; that of DNS rebinding is not."""
     try:
         host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
         return host == "localhost" or ip_address(host).is_loopback
@@ -34,23 +31,18 @@ def is_local(headers: Headers) -> bool:
 
 
 def has_token(headers: Headers, token: str) -> bool:
-    """Whether a request carries the server's token; takes equally long for any.
-
-    The word before it may have any case (RFC 9110, 11.1).
-    """
+    """Whether a request carries the server's token, compared in constant time."""
     scheme, _, given = headers.get("authorization", "").partition(" ")
     known = hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())
-    return known and scheme.lower() == "bearer"
+    return known and scheme.lower() == "bearer"  # in any case (RFC 9110, 11.1)
 
 
 def announces_too_much(headers: Headers, path: str) -> bool:
-    """Whether the body's announced size is above the limit of `path`."""
     length = headers.get("content-length", "0")
     return length.isdecimal() and int(length) > _body_limit(path)
 
 
 def too_large(path: str) -> OpenAIError:
-    """Return the refusal of a body that is above the limit of `path`."""
     return OpenAIError(
         f"expected a body of at most {_body_limit(path)} bytes: shorten the messages",
         413,
@@ -59,25 +51,26 @@ def too_large(path: str) -> OpenAIError:
 
 
 async def read_body(request: Request) -> bytes:
-    """Return the body; counts what really comes, whatever was announced."""
+    """Return the body, limited by what really arrives, whatever was announced."""
     path = request.url.path
     limit = _body_limit(path)
     body = bytearray()
     try:
         async for part in request.stream():
-            # Too much is read on for a while: who is still sending hears no answer.
+            # Too large a body is read for a while: clients read once they have sent.
             body += part
-            if len(body) > limit + PATIENCE:
+            if len(body) > limit + MAX_DRAINED:
                 break
     except ClientDisconnect as error:
-        raise OpenAIError("the client left before the body's end") from error
+        raise OpenAIError(
+            "the client disconnected before the end of the body"
+        ) from error
     if len(body) > limit:
         raise too_large(path)
     return bytes(body)
 
 
 async def read_object(request: Request) -> dict[str, object]:
-    """Return the body's JSON object."""
     try:
         value: object = json.loads(await read_body(request))
     except (ValueError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""The gpt-gm protocol: what `create_completion` and clients of the old service ask."""
+"""The gpt-gm protocol, for `create_completion` and clients of the old service."""
 
 from __future__ import annotations
 
@@ -33,11 +33,7 @@ from h2o_magic.weights.files import Weights
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """What ``POST /conversation/{id}`` asks for.
-
-    `retried` is the id of the stored turn that this one replaces, with all that came
-    after it. `schema` is ours: the old service had none.
-    """
+    """A question; `retried` is the id of the turn that it and its answer replace."""
 
     inputs: str
     id: str
@@ -51,7 +47,7 @@ class _Turn:
 
 @dataclass
 class ConversationRoutes:
-    """Routes of the gpt-gm protocol."""
+    """The routes."""
 
     conversations: Conversations
     models: Models
@@ -59,7 +55,6 @@ class ConversationRoutes:
     line: Line
 
     def routes(self) -> list[Route]:
-        """Return the routes."""
         one = "/conversation/{id}"
         return [
             Route("/settings", self.settings, methods=["POST"]),
@@ -70,16 +65,12 @@ class ConversationRoutes:
         ]
 
     async def settings(self, request: Request) -> Response:
-        """Take any settings for good: there are no terms to accept here."""
+        """Accept any settings: there are no terms here."""
         await read_body(request)
         return JSONResponse({"type": "redirect", "status": 303, "location": "/"})
 
     async def create(self, request: Request) -> Response:
-        """Begin a conversation.
-
-        Ours may bring its history along (``messages``, perhaps an empty list); then the
-        reply says how much of it was taken, and what will answer.
-        """
+        """Begin a conversation, perhaps with a history (``messages``, ours only)."""
         body = await read_object(request)
         model = body.get("model")
         if not isinstance(model, str):
@@ -92,14 +83,13 @@ class ConversationRoutes:
         conversation = Conversation(model)
         reply: dict[str, Any] = {"conversationId": conversation.id}
         if "messages" in body:
-            # What is checked there is a list to be answered; the question comes later.
+            # A list of messages must end with a question, which comes later.
             items = body["messages"]
-            told = items if isinstance(items, list) else []
-            dialogue = parse_dialogue([*told, user("?")] if told is items else items)
+            given = items if isinstance(items, list) else []
+            dialogue = parse_dialogue([*given, user("?")] if given is items else items)
             conversation.system = dialogue.system or ""
             conversation.brought = dialogue.history
-            reply["messages"] = len(told)
-            # Also that answers can be held to a JSON schema here.
+            reply["messages"] = len(given)
             reply["h2o_magic"] = {**weights.source, "json_schema": True}
         self.conversations.add(conversation)
         return JSONResponse(reply)
@@ -120,16 +110,15 @@ class ConversationRoutes:
         if turn.stream:
             return EventStream(_encoded(events))
         done = await while_connected(request.receive, _whole(events))
-        # Stopped, or the client has gone: there is nothing to say, or nobody to hear.
         return Response() if done is None else JSONResponse(done)
 
     async def delete(self, request: Request) -> Response:
-        """Forget a conversation; its running answer is stopped."""
+        """Delete a conversation; its running answer is stopped."""
         self.conversations.delete(self._find(request))
         return Response()
 
     async def stop(self, request: Request) -> Response:
-        """Stop the conversation's running answer, as often as it is asked to."""
+        """Stop the conversation's running answer, if there is one."""
         self._find(request).stopping.stop()
         return Response()
 
@@ -142,11 +131,10 @@ class ConversationRoutes:
     async def _answer(
         self, conversation: Conversation, weights: Weights, turn: _Turn, facts: Facts
     ) -> AsyncGenerator[TokenEvent, None]:
-        """Yield an answer's events, after an answer that is still being written.
+        """Yield an answer's events, once the conversation's last answer has ended.
 
-        The turn is stored just before its last event is yielded: who has seen that
-        event finds the turn in the history, and one that was stopped or failed is not
-        there.
+        The turn is stored just before its last event is yielded, so that one that was
+        stopped or failed is not in the history.
         """
         with conversation.stopping.stoppable():
             async with conversation.turn:
@@ -202,7 +190,6 @@ async def _encoded(
 
 
 async def _whole(events: AsyncGenerator[TokenEvent, None]) -> list[dict[str, Any]]:
-    """Return what a client gets that wants no stream."""
     async with aclosing(events):
         *_, last = [event async for event in events]
     whole = {"generated_text": last.generated_text}

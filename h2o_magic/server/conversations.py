@@ -10,16 +10,12 @@ from dataclasses import dataclass, field
 from h2o_magic.chat.messages import Message, assistant, user
 from h2o_magic.server.line import Stopping
 
-_MOST_CONVERSATIONS = 1000
+_MAX_CONVERSATIONS = 1000
 
 
 @dataclass(eq=False)
 class Conversation:
-    """One chat: its model as asked for, what was said, the answers being written.
-
-    `turn` is held while an answer is written: one at a time, in order of arrival.
-    `stopping` ends that answer, and those waiting for their turn.
-    """
+    """One chat. `turn` is held while an answer is written; `stopping` ends answers."""
 
     model: str
     system: str = ""
@@ -30,15 +26,15 @@ class Conversation:
     _turns: list[tuple[str, str, str]] = field(default_factory=list)
 
     def history(self, retried: str = "") -> tuple[Message, ...]:
-        """Return what was said, up to but without the turn of id `retried`."""
-        told = self._turns[: self._cut(retried)]
+        """Return the messages before the turn of id `retried`, if that is there."""
+        kept = self._turns[: self._cut(retried)]
         asked = (
-            m for _, question, text in told for m in (user(question), assistant(text))
+            m for _, question, text in kept for m in (user(question), assistant(text))
         )
         return (*self.brought, *asked)
 
     def store(self, turn_id: str, question: str, text: str, retried: str = "") -> None:
-        """Keep a finished turn, in place of `retried` and all that came after it."""
+        """Keep a finished turn in place of `retried` and all later ones."""
         self._turns[self._cut(retried) :] = [(turn_id, question, text)]
 
     def _cut(self, retried: str) -> int:
@@ -47,34 +43,28 @@ class Conversation:
 
 
 class Conversations:
-    """All conversations by their ids, which nobody can guess.
+    """The conversations by id: the `most` that were used last."""
 
-    Past `most`, those that were not used for longest are forgotten.
-    """
-
-    def __init__(self, most: int = _MOST_CONVERSATIONS) -> None:
+    def __init__(self, most: int = _MAX_CONVERSATIONS) -> None:
         self._most = most
         self._by_id: OrderedDict[str, Conversation] = OrderedDict()
 
     def add(self, conversation: Conversation) -> None:
-        """Keep a conversation."""
         self._by_id[conversation.id] = conversation
         while len(self._by_id) > self._most:
             self._by_id.popitem(last=False)
 
     def find(self, conversation_id: str) -> Conversation | None:
-        """Return a conversation, or None; its age counts from now."""
+        """Return a conversation, or None, and count it as used."""
         found = self._by_id.get(conversation_id)
         if found is not None:
             self._by_id.move_to_end(conversation_id)
         return found
 
     def delete(self, conversation: Conversation) -> None:
-        """Stop and forget a conversation."""
         conversation.stopping.stop()
         self._by_id.pop(conversation.id, None)
 
     def stop_all(self) -> None:
-        """Stop every answer being written."""
         for conversation in self._by_id.values():
             conversation.stopping.stop()

@@ -1,4 +1,4 @@
-"""Messages of a client as a dialogue, and how many tokens an answer would read."""
+"""A client's messages as a dialogue, and how many tokens that has."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from h2o_magic.weights.files import Weights
 
 
 def parse_dialogue(items: object) -> Dialogue:
-    """Return the dialogue of a list of messages, whose last one is the question."""
     if not isinstance(items, list):
         raise MessagesError(
             f"expected `messages` to be a list, got {type(items).__name__}"
@@ -26,7 +25,7 @@ def parse_dialogue(items: object) -> Dialogue:
 
 
 async def count_tokens(models: Models, weights: Weights, dialogue: Dialogue) -> int:
-    """Return how many tokens the whole prompt has, whether it fits or not."""
+    """Return the tokens of the whole prompt, whether it fits or not."""
     async with models.use(weights) as engine:
         prompt = await asyncio.to_thread(build_prompt, engine, dialogue, sys.maxsize)
     return len(prompt.tokens)

@@ -1,4 +1,4 @@
-"""The end of the server: by a signal, a request, or after an idle time."""
+"""Ending the server: by a signal, a request, or after an idle time."""
 
 from __future__ import annotations
 
@@ -19,10 +19,7 @@ _END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Ending:
-    """Ends the server once, and lets nothing new begin from then on.
-
-    The answers under way may take `grace` seconds to end by themselves.
-    """
+    """Ends the server; running answers have `grace` seconds to end by themselves."""
 
     def __init__(self, line: Line, grace: float, end: Callable[[], None]) -> None:
         self._line = line
@@ -32,7 +29,7 @@ class Ending:
         self.begun = False
 
     def begin(self) -> None:
-        """End when no answer is under way, or when the grace is over."""
+        """Accept nothing new; end once no answer is running, or the grace is over."""
         if self._grace and self._line.under_way:
             if not self.begun:
                 _log.info("waiting for answers", extra={"fields": self._fields()})
@@ -42,7 +39,6 @@ class Ending:
             self.at_once()
 
     def at_once(self) -> None:
-        """End now; running answers are stopped."""
         self.begun = True
         self._end()
 
@@ -58,7 +54,7 @@ class Ending:
 
 
 class IdleTimer:
-    """Ends the server when it had nothing to do for so many seconds; 0 for never."""
+    """Ends the server after so many idle seconds; 0 for never."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -67,7 +63,6 @@ class IdleTimer:
 
     @contextmanager
     def activity(self) -> Iterator[None]:
-        """Count as busy inside the block, however long that takes."""
         self._active += 1
         try:
             yield
@@ -76,7 +71,6 @@ class IdleTimer:
             self._since = time.monotonic()
 
     async def run(self, end: Callable[[], None]) -> None:
-        """Call `end` once, when the server has been idle for long enough."""
         if not self._seconds:
             return
         while (left := self._left()) > 0:
@@ -90,7 +84,7 @@ class IdleTimer:
 
 
 def block_end_signals() -> None:
-    """Keep the signals that end us from every handler, for a thread to wait for them.
+    """Block the signals that end the server, for a thread to wait for them.
 
     The engine installs handlers of its own whenever it loads a model. A signal that is
     blocked in all threads (new ones inherit it) reaches none of them.
@@ -104,10 +98,9 @@ def call_at_signal(
     end: Callable[[], None],
     force: Callable[[int], None],
 ) -> None:
-    """Call `end` in the event loop at the first signal.
+    """Call `end` in the event loop at the first signal, `force` at each later one.
 
-    From the second on, `force` is called with the signal's number, in whatever thread,
-    whether or not the loop still runs.
+    `force` is called with the signal's number, in any thread.
     """
     counter = itertools.count(1)
 

@@ -27,42 +27,37 @@ from h2o_magic.weights.files import is_immutable
 from h2o_magic.weights.gguf import Header, read_header
 from h2o_magic.weights.memory import MemoryPlan
 
-#: Tokens of input read at a time. Stopping takes effect between two batches, so a
-#: small one lets go sooner.
+#: Tokens of input read at a time. Stopping takes effect between two batches.
 _BATCH = 128
 #: Reports of progress come even while the input is read, so that a stop takes effect.
 _TEXT = {"stream": True, "return_progress": True}
-#: What the old service told of each token; it costs the engine a fifth of its speed.
+#: What the old service reported of each token; it costs a fifth of the speed.
 _TOKENS = {**_TEXT, "logprobs": 1, "timings_per_token": True}
 
 
 class Admission:
-    """Lets requests into the engine while it has a slot and memory for them.
+    """Admits requests, in order of arrival, while the engine has a slot and memory.
 
-    The slots share the engine's context memory. Each answer reserves the tokens that it
-    may need at most before it begins, so a running answer never finds the memory taken.
-    Who waits, waits here, in order of arrival and free to leave, not inside the engine.
+    The slots share the engine's context memory. Each answer first reserves the most
+    tokens that it may need, so a running answer never runs out of memory.
     """
 
     def __init__(self, slots: int, tokens: int) -> None:
         self._free_slots = slots
         self._free_tokens = tokens
-        self._inside = 0
+        self._taken = 0
         self._first_in_line = asyncio.Lock()
         self._somebody_left = asyncio.Event()
 
     @property
-    def inside(self) -> int:
-        """How many slots are taken."""
-        return self._inside
+    def taken(self) -> int:
+        return self._taken
 
     def free(self, tokens: int) -> bool:
-        """Whether who wants `tokens` of memory would be let in at once."""
-        nobody_waits = not self._first_in_line.locked()
-        return nobody_waits and self._has(tokens)
+        """Whether a request for `tokens` of memory would be admitted at once."""
+        return not self._first_in_line.locked() and self._has(tokens)
 
     async def enter(self, tokens: int) -> None:
-        """Wait for a slot and for `tokens` of memory, and take them."""
         async with self._first_in_line:
             while not self._has(tokens):
                 self._somebody_left.clear()
@@ -70,7 +65,6 @@ class Admission:
             self._change(1, tokens)
 
     def leave(self, tokens: int) -> None:
-        """Give a slot and `tokens` of memory back."""
         self._change(-1, -tokens)
         self._somebody_left.set()
 
@@ -78,13 +72,13 @@ class Admission:
         return self._free_slots >= 1 and self._free_tokens >= tokens
 
     def _change(self, slots: int, tokens: int) -> None:
-        self._inside += slots
+        self._taken += slots
         self._free_slots -= slots
         self._free_tokens -= tokens
 
 
 class Engine:
-    """A model in memory. Making one loads it, and blocks for as long as that takes.
+    """A model in memory. Making one loads it, and blocks meanwhile.
 
     With `warm_up` the model is run once, so that the first answer starts sooner.
     """
@@ -101,8 +95,8 @@ class Engine:
         self._calls = EngineCalls(listening, self._prefix, self._key)
         self._threads = ThreadPoolExecutor(room.slots, "generate")
         self._obeyed: dict[bytes, bool] = {}
-        # Answered by the engine's loop, which so has begun: ending an engine whose loop
-        # had not was seen to wait for ever.
+        # Answered by the engine's loop, which has started then: closing an engine
+        # before that may wait for ever.
         self._calls.wake("/metrics")
         capabilities = self._calls.call("GET", "/props").get("chat_template_caps", {})
         self.knows_system_role = bool(capabilities.get("supports_system_role", True))
@@ -110,34 +104,23 @@ class Engine:
 
     @property
     def busy_slots(self) -> int:
-        """How many answers are being written."""
-        return self._admission.inside
+        return self._admission.taken
 
     def at_hand(self, tokens: int) -> bool:
-        """Whether an answer that takes `tokens` of the context need not wait."""
         return self._admission.free(tokens)
 
     def tokenize(self, text: str, *, markers: bool) -> list[int]:
-        """Return the tokens of `text`.
-
-        With `markers` it is a whole prompt: control tokens written in it are read as
-        such, and it begins as the model wants. Without, it is plain text.
-        """
+        """Return the tokens of a whole prompt (with `markers`) or of plain text."""
         body = {"content": text, "add_special": markers, "parse_special": markers}
         return cast(list[int], self._calls.call("POST", "/tokenize", body)["tokens"])
 
     def detokenize(self, tokens: Sequence[int]) -> str:
-        """Return the text of `tokens`."""
         body = {"tokens": list(tokens)}
         return cast(str, self._calls.call("POST", "/detokenize", body)["content"])
 
     def apply_template(
         self, messages: Sequence[Mapping[str, str]], effort: str = ""
     ) -> str:
-        """Return the prompt that the model's own chat template makes of `messages`.
-
-        `effort` is that of reasoning; empty for the template's own.
-        """
         body: dict[str, Any] = {"messages": list(messages)}
         if effort:
             body["reasoning_effort"] = effort
@@ -153,20 +136,19 @@ class Engine:
     ) -> AsyncGenerator[Chunk, None]:
         """Wait for a slot, then yield an answer as it is written.
 
-        `request` makes what is asked, in the engine's names, once there is a slot; it
-        may block, and what it raises is raised here. `tokens` is what of the context
-        input and answer take at most. `text_only` does without the ids and log
-        probabilities of tokens. `tell` is told in words what is waited for, and an
-        empty text when it has come.
+        `request` makes the engine's options once there is a slot; it may block and
+        raise. `tokens` is the most of the context that input and answer take.
+        `text_only` omits the ids and log probabilities of tokens. `tell` gets what is
+        waited for, and an empty text when that is over.
         """
         if not self.at_hand(tokens):
             tell("waiting for a free slot")
         await self._admission.enter(tokens)
         tell("")
-        told = _TEXT if text_only else _TOKENS
+        reports = _TEXT if text_only else _TOKENS
         chunks = stream(
             self._complete,
-            lambda: {**request(), **told},
+            lambda: {**request(), **reports},
             threads=self._threads,
             let_go=partial(self._admission.leave, tokens),
         )
@@ -175,11 +157,10 @@ class Engine:
                 yield chunk
 
     async def obeys(self, grammar: Mapping[str, Any]) -> bool:
-        """Whether the engine holds an answer to `grammar`, such as a JSON schema.
+        """Whether the engine enforces `grammar`, options that allow no empty answer.
 
-        It does not say so: it is asked for one token, with all weight on the end token
-        as the first. Only a grammar that takes effect brings any text then.
-        `grammar` is options in the engine's names, which allow no empty answer.
+        It does not say so: it is asked for one token, with all weight on the end token.
+        Only a grammar that takes effect brings any text then.
         """
         key = hashlib.sha256(json.dumps(grammar).encode()).digest()
         if key not in self._obeyed:

@@ -1,7 +1,7 @@
-"""Calls of the engine's own HTTP routes, which it offers on a loopback port.
+"""Calls of the engine's own HTTP routes on a loopback port.
 
-Two such calls come before each answer, so they are made on an open connection and
-without a general HTTP client, which would take longer than the engine does.
+Two such calls precede each answer, so they use an open connection and no general HTTP
+client, which would take longer than the engine does.
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ _TIMEOUT = 60.0
 
 
 class EngineCalls:
-    """Makes calls, from any thread; keeps one connection open for the next one.
+    """Makes calls, from any thread, and keeps one connection open.
 
-    Not more than one, since each open connection holds one of the engine's few threads
-    for HTTP, for some seconds even when nothing is asked.
+    Not more than one: each takes one of the engine's few HTTP threads, also when idle.
     """
 
     def __init__(self, url: str, prefix: str, key: str) -> None:
@@ -36,25 +35,23 @@ class EngineCalls:
         self._lock = threading.Lock()
 
     def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        """Return the answer to a call."""
         try:
             status, text = self._ask(self._request(method, path, body))
             value: dict[str, Any] = json.loads(text)
         except (OSError, ValueError) as error:
-            raise GenerationError(f"the engine does not answer: {error!r}") from error
+            raise GenerationError(f"the engine does not respond: {error!r}") from error
         if status != 200:
             raise failure(value)
         return value
 
     def wake(self, path: str) -> None:
-        """Make a call whose answer, whatever it is, only shows that there is one."""
+        """Make a call, and ignore what it returns."""
         try:
             self._ask(self._request("GET", path, None))
         except (OSError, ValueError) as error:
-            raise GenerationError(f"the engine does not answer: {error!r}") from error
+            raise GenerationError(f"the engine does not respond: {error!r}") from error
 
     def close(self) -> None:
-        """Close the connection."""
         self._keep(None)
 
     def _request(self, method: str, path: str, body: object) -> bytes:
@@ -96,7 +93,7 @@ class EngineCalls:
 
 
 def _read(connection: socket.socket) -> tuple[int, bytes]:
-    """Return the status and the body of an answer, whose length stands in its head."""
+    """Return the status and the body of a response with a ``Content-Length``."""
     data = b""
     while b"\r\n\r\n" not in data:
         data += _receive(connection)
@@ -104,7 +101,7 @@ def _read(connection: socket.socket) -> tuple[int, bytes]:
     status = re.match(rb"HTTP/1\.1 (\d{3})", head)
     length = re.search(rb"(?i)\r\nContent-Length: *(\d+)", head)
     if status is None or length is None:
-        raise ValueError(f"no answer of a known length: {head[:80]!r}")
+        raise ValueError(f"expected a response with Content-Length, got {head[:80]!r}")
     parts, missing = [body], int(length[1]) - len(body)
     while missing > 0:
         parts.append(_receive(connection))

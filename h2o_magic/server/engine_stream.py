@@ -1,4 +1,4 @@
-"""Carries one answer from the engine's thread to the event loop, piece by piece."""
+"""Passes one answer from the engine's thread to the event loop, piece by piece."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ Complete: TypeAlias = Callable[[str, Callable[[str], bool]], object]
 
 _GATHER_SECONDS = 0.01
 
-#: In a report of progress in reading the input, which brings no text; in a text, the
-#: quotes would have backslashes. The engine asks us then whether it is to go on.
+#: In a report of progress in reading the input, which brings no text (whose quotes
+#: would have backslashes) but lets us stop the engine.
 _PROGRESS = '"prompt_progress":'
 
 #: JSON, or what went wrong.
@@ -33,12 +33,10 @@ _Report: TypeAlias = str | Exception
 class Chunk:
     """New text of whole characters only, and the token that completed it.
 
-    `token_id` is -1 in a chunk that only ends the answer, and where the engine was not
-    asked for tokens; there `count` (tokens of the answer so far) may be a little less,
-    until the last chunk. `finish` is why the answer ended, None while it goes on.
-    `seconds` is how long the engine has been writing, without reading the input; 0 if
-    it does not say. `more`: the next chunk is there already, so that a writer may send
-    both at once.
+    `token_id` is -1 in a chunk that only ends the answer, and without tokens, where
+    `count` (tokens of the answer so far) may be too low until the last chunk. `seconds`
+    is how long the engine has been writing, 0 if it does not say. With `more` the next
+    chunk is there already, so that a writer may send both at once.
     """
 
     text: str
@@ -59,11 +57,10 @@ async def stream(
 ) -> AsyncGenerator[Chunk, None]:
     """Yield an answer's chunks; the last one has a `finish`.
 
-    Leaving early (closing the iterator, cancelling its task) stops the engine.
-    `request` makes the completion request, in the engine's words, in the thread of the
-    call; it may block, and what it raises is raised here. `threads` must have a free
-    one. `let_go` is called in the event loop when the engine is done with the request,
-    which may be a moment after the iterator was left.
+    Closing the iterator, or cancelling its task, stops the engine. `request` makes the
+    engine's options in the thread of the call; it may block and raise. `threads` must
+    have a free one. `let_go` is called in the event loop when the engine has finished,
+    which may be after the iterator was closed.
     """
     run = _Run(asyncio.get_running_loop())
     future = run.loop.run_in_executor(threads, run.work, complete, request)
@@ -84,12 +81,11 @@ async def stream(
 
 
 class _Run:
-    """One call of the engine, seen from both sides.
+    """One call of the engine, shared by its thread and the event loop.
 
-    Waking the event loop, and all that it does for one event, costs a good part of the
-    time in which a small model writes a token. So where tokens come faster than one
-    can read, those of a few milliseconds are taken together; a slow model's are taken
-    as they come, and the first one always is.
+    Waking the event loop for each event costs much of the time in which a small model
+    writes a token. So tokens of a few milliseconds are taken together; a slow model's,
+    and always the first one, are taken as they come.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -101,7 +97,6 @@ class _Run:
         self._taken = -_GATHER_SECONDS
 
     async def next(self) -> _Report:
-        """Wait for the engine's next report."""
         if not self.reports and self.loop.time() - self._taken < _GATHER_SECONDS:
             await asyncio.sleep(_GATHER_SECONDS)
         while not self.reports:
@@ -123,7 +118,7 @@ class _Run:
         except Exception as error:
             self._send(error)
             return
-        end = GenerationError("the engine ended the answer without saying why")
+        end = GenerationError("the engine ended the answer without giving a reason")
         try:
             if not self.left:
                 complete(request, self._take)
@@ -149,10 +144,6 @@ class _Run:
 
 
 def _read(text: str, count: int, *, more: bool) -> Chunk:
-    """Return what a report says.
-
-    `count` is how many tokens there were before, `more` whether reports wait.
-    """
     report = json.loads(text)
     if "choices" not in report:
         raise failure(report)
@@ -171,7 +162,6 @@ def _read(text: str, count: int, *, more: bool) -> Chunk:
 
 
 def failure(report: Mapping[str, Any]) -> GenerationError:
-    """Return the error that an engine's report of a failure stands for."""
     error = report.get("error", report)
     message = error.get("message") if isinstance(error, Mapping) else error
     return GenerationError(str(message or "the engine failed"), error_type="generation")

@@ -1,4 +1,4 @@
-"""What is known of one request while it is served: for its log line and the metrics."""
+"""What is recorded of one request, for its log line and the metrics."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Facts:
-    """Counts and names, never what was said.
+    """Counts and names, never texts of a conversation.
 
-    `id` stands in the log and in the answer's ``X-Request-Id``; `model` is what
-    answers. `read` and `written` are tokens, as far as they got; `first_token` the
-    seconds to the first one. `at_end` is closed when the request has ended.
+    `id` is in the log and in ``X-Request-Id``. `read` and `written` are tokens so far,
+    `first_token` the seconds to the first. `at_end` is closed when the request ends.
     """
 
     id: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -34,15 +33,13 @@ class Facts:
 
     @property
     def seconds(self) -> float:
-        """Seconds since the request came."""
         return time.monotonic() - self._began
 
     def note_prompt(self, prompt: Prompt) -> None:
-        """Take down that the engine reads `prompt`."""
         self.read = len(prompt.tokens)
 
     def note(self, event: TokenEvent) -> None:
-        """Take down that a token came; what is said before is none."""
+        """Count a token; a notice is none."""
         if event.notice is not None:
             return
         if self.first_token is None:
@@ -54,5 +51,4 @@ class Facts:
 
 
 def facts_of(request: Request) -> Facts:
-    """Return the facts of a request, which :class:`.records.Records` put there."""
     return cast(Facts, request.state.facts)

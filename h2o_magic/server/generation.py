@@ -20,7 +20,7 @@ from h2o_magic.server.tgi import TokenEvent, notice
 from h2o_magic.server.transcript import Transcript
 from h2o_magic.weights.files import Weights
 
-#: Seconds of waiting about which nothing is said, so that nothing flickers.
+#: Seconds of waiting without a notice, so that nothing flickers.
 QUIET = 0.3
 
 
@@ -28,9 +28,8 @@ QUIET = 0.3
 class Question:
     """Everything that an answer depends on.
 
-    `details` lets the last event say how the answer came about; `schema` is a JSON
-    schema that it is held to. With `text_only` the events need neither ids nor log
-    probabilities of tokens.
+    With `details` the last event describes how the answer was made; with `text_only`
+    the events have no ids and log probabilities of tokens.
     """
 
     weights: Weights
@@ -42,7 +41,7 @@ class Question:
 
 
 class Waiting:
-    """Carries words from who works to who waits for the work."""
+    """Passes notices from some work to whoever waits for it."""
 
     def __init__(self) -> None:
         self._words = ""
@@ -51,19 +50,16 @@ class Waiting:
 
     @property
     def spoke(self) -> bool:
-        """Whether who waits was told anything that is not taken back."""
+        """Whether a notice is shown now."""
         return self._said != ""
 
     def say(self, words: str) -> None:
-        """Say what is being done now; an empty text takes it back."""
+        """Say what is being done now; an empty text withdraws it."""
         self._words = words
         self._news.set()
 
     async def during(self, work: asyncio.Future[Any]) -> AsyncGenerator[str, None]:
-        """Yield what is said until `work` is done; only the latest counts.
-
-        Leaving early (closing the iterator, cancelling its task) cancels the work.
-        """
+        """Yield the latest notices until `work` is done; leaving early cancels it."""
         try:
             await asyncio.wait({work}, timeout=QUIET)
             while not work.done():
@@ -91,31 +87,28 @@ async def generate(
     question: Question,
     read: Callable[[Prompt], None] = lambda _: None,
 ) -> AsyncGenerator[TokenEvent, None]:
-    """Yield the token events of an answer; the last has its `generated_text`.
+    """Yield notices, then the token events; the last has its `generated_text`.
 
-    Before them may come notices: what is waited for, where it takes a while.
-
-    Leaving early (closing the iterator, cancelling its task) stops the engine. `read`
-    is called in some thread with the prompt before the engine reads it; it may refuse
-    it by raising.
+    Closing the iterator, or cancelling its task, stops the engine. `read` is called in
+    some thread with the prompt before the engine reads it, and may raise to refuse it.
     """
     waiting = Waiting()
     async with AsyncExitStack() as kept:
-        lent = models.use(question.weights, tell=waiting.say)
-        lending: Awaitable[Engine] = kept.enter_async_context(lent)
+        use = models.use(question.weights, tell=waiting.say)
+        loading: Awaitable[Engine] = kept.enter_async_context(use)
         if not models.at_hand(question.weights):
-            lending = asyncio.ensure_future(lending)
-            async with aclosing(waiting.during(lending)) as said:
+            loading = asyncio.ensure_future(loading)
+            async with aclosing(waiting.during(loading)) as said:
                 async for words in said:
                     yield notice(words)
-        async with aclosing(_answer(await lending, question, waiting, read)) as events:
+        async with aclosing(_answer(await loading, question, waiting, read)) as events:
             async for event in events:
                 yield event
 
 
 @dataclass(frozen=True, slots=True)
 class _Input:
-    """A prompt, and how many tokens the answer to it may have."""
+    """A prompt, and the most tokens of its answer."""
 
     prompt: Prompt
     length: int
@@ -139,10 +132,9 @@ async def _answer(
 
     tokens = engine.room.context
     if engine.room.shared or not engine.at_hand(tokens):
-        # How much of the memory it needs decides when it can begin.
         whole = await asyncio.to_thread(made)
         tokens = len(whole.prompt.tokens) + whole.length
-    # Without a template, a turn's mark may be a token that is no text.
+    # Without a template, a marker of a turn may be a token without text.
     text_only = question.text_only and engine.header.chat_template is not None
     chunks = engine.generate(request, tokens, text_only=text_only, tell=waiting.say)
     async with aclosing(chunks):
@@ -170,7 +162,6 @@ async def _answer(
 def _input(
     engine: Engine, question: Question, read: Callable[[Prompt], None]
 ) -> _Input:
-    """Return what the engine is to read. Blocks."""
     sampling, context = question.sampling, engine.room.context
     room = input_room(context, sampling.max_new_tokens, sampling.truncate)
     prompt = build_prompt(engine, question.dialogue, room)
@@ -180,7 +171,7 @@ def _input(
 
 
 def _transcript(engine: Engine, question: Question, length: int) -> Transcript:
-    # An answer with a schema ends where that does: a marker in it is a text's part.
+    # An answer with a schema ends where that does: a marker in it is text.
     raw = engine.header.chat_template is None and question.schema is None
     markers = (*RAW_MARKERS, engine.header.end_text) if raw else ()
     return Transcript(
@@ -193,7 +184,7 @@ def _transcript(engine: Engine, question: Question, length: int) -> Transcript:
 
 def _request(engine: Engine, question: Question, whole: _Input) -> dict[str, Any]:
     sampling = question.sampling
-    # The engine applies what the model's file says by itself, where it is not told.
+    # What the model's file recommends the engine applies by itself.
     recommended = {
         name: value
         for name, value in question.weights.recommended.items()
@@ -246,9 +237,9 @@ def _details(
 
 
 def _about_schema(transcript: Transcript, question: Question) -> dict[str, bool]:
-    """Say whether the answer was held to its schema, in the end, too.
+    """Say whether the schema was enforced to the end.
 
-    The engine gives a schema up, with a word in its log, when it becomes too costly.
+    The engine drops a schema, with a line in its log, when it becomes too costly.
     """
     if question.schema is None:
         return {}

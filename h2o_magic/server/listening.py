@@ -1,8 +1,8 @@
 """Where the server listens, and the connections that it accepts there.
 
-Uvicorn limits neither their number nor, with httptools, how long and large a request's
-head may be, and counts connections only where a head came. So whoever reaches the port
-could take every descriptor or all memory, without any token.
+Uvicorn limits neither their number nor, with httptools, the time and size of a
+request's head. So anyone who reaches the port could take every descriptor or all
+memory, without a token.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from uvicorn.protocols.http.httptools_impl import (
 from h2o_magic.errors import ConfigurationError
 
 _BACKLOG = 1024
-_MOST = 1000
-#: The largest head of a request, in bytes, as far as its end is not there.
-_LARGEST_HEAD = 64 * 1024
+_MAX_CONNECTIONS = 1000
+#: Bytes of an incomplete head of a request.
+_MAX_HEAD = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An address of this machine to listen on: as it was given, and what it is."""
+    """An address to listen on: as it was given, and as it was resolved."""
 
     host: str
     port: int
@@ -39,7 +39,6 @@ class Place:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only programs on this machine can reach it."""
         return ipaddress.ip_address(_without_zone(self.address)).is_loopback
 
     def listen(self) -> socket.socket:
@@ -66,14 +65,14 @@ class Place:
 
 
 def resolve(host: str, port: int) -> Place:
-    """Return the place that a host (name or address) and a port (0: any free) are."""
+    """Return the place that a host and a port (0 for a free one) stand for."""
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     try:
         found = socket.getaddrinfo(bare or None, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise ConfigurationError(
             f"expected --host to be a name or address of this machine, got {host!r}: "
-            f"{getattr(error, 'strerror', None) or 'it is no name'}"
+            f"{getattr(error, 'strerror', None) or 'not a valid name'}"
         ) from error
     # `localhost` may be both; old clients know only the IPv4 one.
     family, _, _, _, address = min(found, key=lambda f: f[0] != socket.AF_INET)
@@ -81,7 +80,6 @@ def resolve(host: str, port: int) -> Place:
 
 
 def url_of(listening: socket.socket) -> str:
-    """Return the URL at which a listening socket is reached."""
     name = listening.getsockname()
     host, port = _without_zone(name), name[1]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -93,7 +91,7 @@ def _without_zone(address: tuple[Any, ...]) -> str:
 
 
 def raise_limit() -> None:
-    """Let this process open as many files as the system lets it."""
+    """Raise the limit of open files as far as the system allows."""
     if sys.platform == "win32":
         return
     import resource  # noqa: PLC0415 - not there on Windows
@@ -106,18 +104,19 @@ def raise_limit() -> None:
 def _most_connections() -> int:
     """Return how many connections leave descriptors for weights and all else."""
     if sys.platform == "win32":
-        return _MOST
+        return _MAX_CONNECTIONS
     import resource  # noqa: PLC0415 - not there on Windows
 
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return _MOST if soft == resource.RLIM_INFINITY else min(_MOST, soft // 2)
+    unlimited = soft == resource.RLIM_INFINITY
+    return _MAX_CONNECTIONS if unlimited else min(_MAX_CONNECTIONS, soft // 2)
 
 
 class Connection(HttpToolsProtocol):
-    """A connection that is closed when no whole head of a request comes in time.
+    """A connection that is closed when the head of a request does not come in time.
 
-    Where there are too many, the one goes that has been without a request longest; the
-    new one, if all have one.
+    Where there are too many, the one that has been idle longest is closed; the new one
+    if none is idle.
     """
 
     #: Seconds for a head to come, from the connection or the head's first bytes on.
@@ -130,7 +129,6 @@ class Connection(HttpToolsProtocol):
     def connection_made(  # type: ignore[override]
         self, transport: asyncio.Transport
     ) -> None:
-        """Take a connection in, and let another go if there are too many."""
         super().connection_made(transport)
         self._expect_head()
         if len(self.connections) > _most_connections():
@@ -138,10 +136,9 @@ class Connection(HttpToolsProtocol):
             min(idle, key=lambda c: c.waits_until).transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes in, and wait no longer for a head that is whole."""
         super().data_received(data)
         self._head_bytes += len(data)
-        too_large = self._head_open and self._head_bytes > _LARGEST_HEAD
+        too_large = self._head_open and self._head_bytes > _MAX_HEAD
         if too_large and not self.transport.is_closing():
             self.send_400_response("The head of the request is too large.")
         if not self.idle:
@@ -150,23 +147,20 @@ class Connection(HttpToolsProtocol):
             self._expect_head()
 
     def on_message_begin(self) -> None:
-        """Begin to count the bytes of a head."""
         super().on_message_begin()
         self._head_open, self._head_bytes = True, 0
 
     def on_headers_complete(self) -> None:
-        """Answer the request whose head is whole."""
         self._head_open = False
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing any more."""
         self._expect_nothing()
         super().connection_lost(exc)
 
     @property
     def idle(self) -> bool:
-        """Whether no request is being answered, or read beyond its head."""
+        """Whether no request has a whole head and awaits its response."""
         if self.transport.is_closing():
             return False
         # Uvicorn's types do not say that there is none before the first request.
@@ -175,7 +169,7 @@ class Connection(HttpToolsProtocol):
 
     @property
     def waits_until(self) -> float:
-        """When the head is late; 0 between two requests, where none is begun."""
+        """When the head is late; 0 between two requests."""
         return 0.0 if self._late is None else self._late.when()
 
     def _expect_head(self) -> None:

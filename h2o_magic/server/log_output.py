@@ -1,14 +1,12 @@
-"""Where the server's log goes, and how its lines look.
+"""The server's log: where it goes, and what its lines contain.
 
-Each line is a JSON object. No prompt, answer, token or key stands in one: of an error
-the log has the kind and the place, and its words only where they are about the server's
-own files and settings. Only a process that breaks down leaves other lines at the end:
-where in the program that was, from :mod:`faulthandler`.
+Each line is a JSON object without any prompt, answer, token or key: of an error it has
+the type and the place, and the message only if that is about the server's own files and
+settings. Only a crash adds other lines, those of :mod:`faulthandler`.
 
-What the engine prints is sifted, since it repeats what a client sent: what it says of a
-schema quotes the schema, over several lines. It prints to the descriptors of standard
-output and error, whatever Python does with its own. So only lines that it prints while
-it loads a model get into the log; the others are counted.
+The engine prints to the descriptors of standard output and error, and may quote what a
+client sent, over several lines. So only lines about loading a model are logged; the
+others are counted.
 """
 
 from __future__ import annotations
@@ -31,9 +29,9 @@ from h2o_magic.errors import ConfigurationError, MessagesError, ParameterError
 
 _log = logging.getLogger(__name__)
 
-_LARGEST_LOG = 2**20
-_SELDOM_SECONDS = 60.0
-_MOST_KINDS = 100
+_MAX_LOG = 2**20
+_REPEAT_SECONDS = 60.0
+_MAX_MESSAGES = 100
 
 #: A line of llama.cpp's about loading, such as ``0.00.42.834 E llama_model_load: ...``,
 #: or an assertion of its own, whose text is a piece of its source.
@@ -45,15 +43,15 @@ _ABOUT_LOADING = re.compile(
     r"|ggml_aligned_malloc|ggml_backend_\w+|gguf_init_from_\w+): [^\n]*"
     r"|[\w./\\:-]+:\d+: GGML_ASSERT\([^\n]*\) failed"
 )
-#: What the first line of a quotation holds: the words of a client follow, and they can
-#: look like any line.
+#: In the first line of a quotation: text of a client follows, which can look like any
+#: line.
 _QUOTES = re.compile(r"llg|llguidance|panicked|grammar", re.IGNORECASE)
 _QUOTING_SECONDS = 1.0
 _LONGEST_LINE = 1000
 
 
 def open_log(path: Path) -> int:
-    """Open a log file for this user only, anew if it is large."""
+    """Open a log file for this user only; a large one is truncated."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -61,15 +59,15 @@ def open_log(path: Path) -> int:
         raise ConfigurationError(
             f"cannot write the log file {path}: {error.strerror}; choose another"
         ) from error
-    if os.fstat(file).st_size > _LARGEST_LOG:
+    if os.fstat(file).st_size > _MAX_LOG:
         os.ftruncate(file, 0)
     return file
 
 
 def start_log(file: int | None) -> None:
-    """Begin to log: into an open file, or to what is standard error now.
+    """Begin to log into the open `file`, or to what is standard error now.
 
-    The descriptor `file` is used up. All other output is sifted from now on.
+    All other output is filtered from now on.
     """
     stream = os.fdopen(os.dup(2) if file is None else file, "w", encoding="utf-8")
     faulthandler.enable(stream)
@@ -77,15 +75,14 @@ def start_log(file: int | None) -> None:
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     for foreign in ("asyncio", "uvicorn.error"):
-        logging.getLogger(foreign).addFilter(Seldom())
-    sift_output()
+        logging.getLogger(foreign).addFilter(RepeatFilter())
+    capture_output()
 
 
-class Seldom(logging.Filter):
+class RepeatFilter(logging.Filter):
     """Lets the first line of a message through, and the same one again after a minute.
 
-    What others log can be brought about as often as a client likes; and of an error it
-    may tell the words, below the first line.
+    Clients can cause what libraries log, and its later lines may quote them.
     """
 
     def __init__(self) -> None:
@@ -93,26 +90,21 @@ class Seldom(logging.Filter):
         self._last: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether `record` is logged."""
         first = record.getMessage().partition("\n")[0]
         record.msg, record.args = first, None
         last = self._last.get(first)
-        if last is not None and record.created - last < _SELDOM_SECONDS:
+        if last is not None and record.created - last < _REPEAT_SECONDS:
             return False
-        if len(self._last) >= _MOST_KINDS:
+        if len(self._last) >= _MAX_MESSAGES:
             self._last.clear()
         self._last[first] = record.created
         return True
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: ``time`` (UTC), ``level``, ``event``, and its fields.
-
-    The fields are the mapping ``fields`` that a record was given as ``extra``.
-    """
+    """One JSON object a line: ``time`` (UTC), ``level``, ``event``, extra fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, timezone.utc).isoformat(
                 timespec="milliseconds"
@@ -129,7 +121,7 @@ class JsonLines(logging.Formatter):
 
 def _kind(error: BaseException) -> str:
     name = type(error).__name__
-    # What is wrong with a client's words repeats them; the engine does so as well.
+    # Errors about a client's input quote it, and so do the engine's.
     about_us = isinstance(error, ConfigurationError) and not isinstance(
         error, ParameterError | MessagesError
     )
@@ -141,10 +133,10 @@ def _places(error: BaseException) -> list[str]:
     return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
 
 
-def sift_output() -> None:
-    """Take all that is printed from now on, and log what is no secret.
+def capture_output() -> None:
+    """Capture what is printed from now on, and log what cannot be confidential.
 
-    A full pipe loses lines, but it never holds the engine up.
+    A full pipe loses lines, but it never blocks the engine.
     """
     reading, writing = os.pipe()
     if sys.platform != "win32":
@@ -157,10 +149,10 @@ def sift_output() -> None:
     ).start()
 
 
-class Sieve:
-    """Logs lines that are about loading a model, and counts those that it withholds.
+class OutputFilter:
+    """Logs lines about loading a model, and counts the others.
 
-    The count is logged at each power of two, so that no flood of lines fills the log.
+    The count is logged at each power of two.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
@@ -169,7 +161,6 @@ class Sieve:
         self.withheld = 0
 
     def take(self, line: str) -> None:
-        """Log a line, or withhold it."""
         if _QUOTES.search(line):
             self._quoted_until = self._now() + _QUOTING_SECONDS
         quoted = self._now() < self._quoted_until
@@ -186,11 +177,11 @@ class Sieve:
 
 
 def _read(reading: int) -> None:
-    sieve = Sieve()
+    output_filter = OutputFilter()
     with os.fdopen(reading, "rb") as printed:
         begins = True
         while part := printed.readline(_LONGEST_LINE):
-            # The rest of a long line is no line of its own, whatever it looks like.
+            # The rest of a long line is not a line of its own.
             if begins:
-                sieve.take(part.decode("utf-8", "replace").rstrip("\r\n"))
+                output_filter.take(part.decode("utf-8", "replace").rstrip("\r\n"))
             begins = part.endswith(b"\n")

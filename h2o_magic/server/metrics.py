@@ -1,7 +1,6 @@
-"""What the server counts, in the text format of Prometheus, version 0.0.4.
+"""The server's metrics, in Prometheus' text format 0.0.4 ("Exposition formats").
 
-The format is described in prometheus.io's "Exposition formats". Only names, routes and
-numbers stand in it, never what was said.
+They contain only names, routes and numbers.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120
 
 @dataclass
 class Metrics:
-    """Counts since the server began."""
+    """Counts since the start."""
 
     _began: float = field(default_factory=time.monotonic)
     _requests: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -35,11 +34,9 @@ class Metrics:
 
     @property
     def uptime(self) -> float:
-        """Seconds since the server began."""
         return time.monotonic() - self._began
 
     def take(self, route: str, status: int, facts: Facts) -> None:
-        """Count a request that has ended."""
         self._requests[route, status] += 1
         if status in (429, 503):
             self._refused["queue full" if status == 429 else "ending"] += 1
@@ -50,14 +47,14 @@ class Metrics:
             self._seconds += facts.first_token
 
     def render(self, *, running: int, under_way: int, loaded: Iterable[str]) -> str:
-        """Return everything as text; those `under_way` are `running` or wait."""
+        """Return everything as text; answers `under_way` are `running` or waiting."""
         names = sorted(loaded)
         waiting = max(0, under_way - running)
         families = [
             _family(
                 "requests_total",
                 "counter",
-                "Requests that have ended; 499 is a client that left before its answer",
+                "Requests that have ended; 499 if the client disconnected first",
                 [
                     ({"route": route, "status": str(status)}, count)
                     for (route, status), count in sorted(self._requests.items())
@@ -66,14 +63,14 @@ class Metrics:
             _family(
                 "refused_total",
                 "counter",
-                "Requests that were sent away, to come again later",
+                "Requests refused, to be tried again later",
                 [
                     ({"why": why}, self._refused[why])
                     for why in ("queue full", "ending")
                 ],
             ),
             _one("streams_running", "gauge", "Answers being written", running),
-            _one("streams_waiting", "gauge", "Answers that wait", waiting),
+            _one("streams_waiting", "gauge", "Answers waiting", waiting),
             _one("tokens_read_total", "counter", "Tokens of inputs", self._read),
             _one("tokens_written_total", "counter", "Tokens of answers", self._written),
             self._histogram(),

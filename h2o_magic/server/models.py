@@ -1,4 +1,4 @@
-"""The models in memory: loaded at first use, let go when others need their room."""
+"""The models in memory: loaded at first use, unloaded when others need the memory."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _proven: set[FileState] = set()
 def load(path: Path, room: MemoryPlan) -> Engine:
     """Return an engine of the model at `path`; tried elsewhere first, once a file.
 
-    So no file, whatever is in it, ends the server.
+    So no file, whatever is in it, can crash the server.
     """
     read_header(path)  # says best what is wrong with a file that is no model at all
     state = file_state(path)
@@ -60,23 +60,21 @@ class _Held:
     users: int = 0
     used: float = 0.0
 
-    def lend(self, weights: Weights) -> None:
-        """Count one more user, who asked for `weights`."""
+    def acquire(self, weights: Weights) -> None:
         self.users += 1
         self.names.add(weights.model)
 
 
 class Models:
-    """Loads engines and hands them out, within a budget of memory.
+    """Loads engines within a budget of memory.
 
-    The demo weights stay in memory once loaded and do not count (a few MB). Of the
-    others, those that nobody uses make room for new ones, the one that was not used for
-    longest first; a new one waits until there is room. A file that was exchanged under
-    its path is another model: whoever asks from then on gets that one.
+    The demo weights stay loaded and do not count (a few MB). Of the others, idle ones
+    are unloaded for new ones, least recently used first; a new one waits until there is
+    room. A file that was replaced under its path is another model.
 
     One engine writes `slots` answers at once. `load` makes an engine of a file, and
-    blocks; tests exchange it. `memory` is for weights and contexts of all models
-    together, in bytes; None for a share of the machine's.
+    blocks. `memory` is for all models together, in bytes; None for a share of the
+    machine's.
     """
 
     def __init__(
@@ -90,105 +88,101 @@ class Models:
         self.memory = default_memory() if memory is None else memory
         self._load = load
         self._held: dict[FileState, _Held] = {}
-        # Held while a model of the kind is brought or taken away, in order of arrival.
+        # Held while a model of the kind is loaded or unloaded, in order of arrival.
         self._change = {demo: asyncio.Lock() for demo in (True, False)}
         self._coming: Path | None = None
         self._leaving = 0
         self._closed = False
         self._released = asyncio.Event()
-        # Whether somebody waits for room: then nobody goes on using what is there past
-        # who waits, who would never get it.
+        # Whether a request waits for room: then the models in memory take no new ones
+        # before it, or it would wait for ever.
         self._crowded = False
 
     @property
     def busy_slots(self) -> int:
-        """How many answers are being written, by all engines."""
         return sum(held.engine.busy_slots for held in self._held.values())
 
     @property
     def loaded(self) -> list[str]:
-        """The names under which the models in memory were asked for."""
+        """The names under which the models in memory were requested."""
         return sorted({name for held in self._held.values() for name in held.names})
 
     @property
     def memory_taken(self) -> int:
-        """Memory that is taken of the budget, in bytes."""
         return self._leaving + sum(held.memory for held in self._held.values())
 
     def at_hand(self, weights: Weights) -> bool:
-        """Whether who asks for the engine of `weights` now need not wait."""
         return self._ready(weights) is not None
 
     @asynccontextmanager
     async def use(
         self, weights: Weights, *, tell: _Tell = lambda _: None
     ) -> AsyncIterator[Engine]:
-        """Lend the engine of `weights`, loading it first if need be.
+        """Use the engine of `weights`, loading it first if needed.
 
-        `tell` is told in words what is waited for, and an empty text when it has come.
+        `tell` gets what is waited for, and an empty text when that is over.
         """
         held = self._ready(weights)
         if held is None:
-            lending = asyncio.ensure_future(self._lend(weights, tell))
+            acquiring = asyncio.ensure_future(self._acquire(weights, tell))
             try:
-                # Who asked may leave while the model loads; it is kept for the next.
-                held = await asyncio.shield(lending)
+                # The client may leave while the model loads, which then stays loaded.
+                held = await asyncio.shield(acquiring)
             except asyncio.CancelledError:
-                lending.add_done_callback(self._take_back_unused)
+                acquiring.add_done_callback(self._release_unused)
                 raise
             tell("")
         else:
-            held.lend(weights)
+            held.acquire(weights)
         try:
             yield held.engine
         finally:
-            self._take_back(held)
+            self._release(held)
 
     async def unload(self, path: Path) -> bool:
-        """Let go of the model at `path`; False if it is in use, and so stays."""
+        """Unload the model at `path`; return False if it is in use, and so stays."""
         if path == self._coming or any(h.users for h in self._of_path(path).values()):
             return False
         await self._retire(path)
         return True
 
     async def close(self) -> None:
-        """Unload everything. Waits until the engines have let go of their answers.
-
-        Nothing is loaded from then on; what is being tried is given up.
-        """
+        """Unload everything, once the answers have ended; load nothing any more."""
         self._closed = True
         end_probes()
         async with self._change[True], self._change[False]:
             for state in list(self._held):
-                await self._let_go(state)
+                await self._unload(state)
 
     def _ready(self, weights: Weights) -> _Held | None:
         held = self._held.get(file_state(weights.path))
         return None if held and self._crowded and not held.demo else held
 
-    async def _lend(self, weights: Weights, tell: _Tell) -> _Held:
+    async def _acquire(self, weights: Weights, tell: _Tell) -> _Held:
         if self._coming == weights.path:
             self._say_loading(weights, tell)
         elif self._change[weights.demo].locked():
             tell("waiting for another model to be loaded")
         async with self._change[weights.demo]:
             held = self._held.get(file_state(weights.path))
-            held = held or await self._bring(weights, tell)
-        held.lend(weights)
+            held = held or await self._load_new(weights, tell)
+        held.acquire(weights)
         return held
 
-    def _take_back_unused(self, lending: asyncio.Future[_Held]) -> None:
-        if not lending.cancelled() and lending.exception() is None:
-            self._take_back(lending.result())
+    def _release_unused(self, acquiring: asyncio.Future[_Held]) -> None:
+        if not acquiring.cancelled() and acquiring.exception() is None:
+            self._release(acquiring.result())
 
-    def _take_back(self, held: _Held) -> None:
+    def _release(self, held: _Held) -> None:
         held.users -= 1
         held.used = time.monotonic()
         self._released.set()
 
-    async def _bring(self, weights: Weights, tell: _Tell) -> _Held:
+    async def _load_new(self, weights: Weights, tell: _Tell) -> _Held:
         if self._closed:
-            raise ConfigurationError("the server is ending: ask again when it is back")
+            raise ConfigurationError(
+                "the server is shutting down: try again when it is back"
+            )
         path = weights.path
         await self._retire(path)
         # Of before it is read: what changes meanwhile is loaded anew the next time.
@@ -206,7 +200,7 @@ class Models:
         return self._held[state]
 
     def _say_loading(self, weights: Weights, tell: _Tell) -> None:
-        if weights.size >= TINY_FILE:  # a smaller one is there in a moment
+        if weights.size >= TINY_FILE:  # a smaller one loads in a moment
             tell(f"loading {weights.model}, {size_in_words(weights.size)}")
 
     def _plan(self, weights: Weights) -> tuple[MemoryPlan, int]:
@@ -217,15 +211,15 @@ class Models:
         return room, memory_needed(weights.path, room)
 
     async def _make_room(self, memory: int, tell: _Tell) -> None:
-        """Let go of models that nobody uses until `memory` is free; wait if need be."""
+        """Unload idle models until `memory` is free; wait if needed."""
         while memory and self.memory_taken + memory > self.memory:
             there = {state: held for state, held in self._held.items() if not held.demo}
             idle = [state for state, held in there.items() if not held.users]
             if idle:
-                await self._let_go(min(idle, key=lambda state: there[state].used))
+                await self._unload(min(idle, key=lambda state: there[state].used))
                 continue
             names = sorted(name for held in there.values() for name in held.names)
-            tell(f"waiting for memory that {' and '.join(names) or 'another'} uses")
+            tell(f"waiting for memory used by {' and '.join(names) or 'another model'}")
             self._released.clear()
             self._crowded = True
             try:
@@ -237,12 +231,11 @@ class Models:
         return {state: held for state, held in self._held.items() if state[0] == path}
 
     async def _retire(self, path: Path) -> None:
-        """Let go of what was loaded from `path`; what is in use goes when it can."""
         for state, held in self._of_path(path).items():
             if not held.users and state in self._held:
-                await self._let_go(state)
+                await self._unload(state)
 
-    async def _let_go(self, state: FileState) -> None:
+    async def _unload(self, state: FileState) -> None:
         held = self._held.pop(state)
         _log.info("unloading %s", state[0])
         self._leaving += held.memory

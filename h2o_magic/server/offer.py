@@ -1,4 +1,4 @@
-"""Which models a server lets itself be asked for."""
+"""Which models a server offers."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ from h2o_magic.weights.files import (
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The models that can be asked for. Everything here blocks: it looks into files.
+    """The models that can be requested. Everything here blocks: it reads files.
 
     `names` are the only ones; None for all that are known. With `paths` a client may
-    also name any GGUF file by its path: that is for the user's own programs, since it
-    says which files there are. `memory` is what all models together may take, in bytes;
-    None for a share of the machine's.
+    also name any GGUF file by its path, for the user's own programs only. `memory` is
+    for all models together, in bytes; None for a share of the machine's.
     """
 
     names: tuple[str, ...] | None = None
@@ -33,11 +32,10 @@ class Offer:
 
     @classmethod
     def of_names(cls, names: Sequence[str], memory: int | None = None) -> Offer:
-        """Return an offer of these models only; an unknown name is an error."""
         for name in names:
             if not name:
                 raise ConfigurationError(
-                    "expected --models to be names with commas between them, got an "
+                    "expected --models to be a comma-separated list of names, got an "
                     "empty name"
                 )
             if find_weights(name) is None:
@@ -63,7 +61,6 @@ class Offer:
         return f"unknown model {name[:200]!r}: {did_you_mean(name, listed)}"
 
     def listed(self) -> list[Weights]:
-        """Return the weights of every model that is listed."""
         if self.names is None:
             return known_weights(self.memory)
         found = (find_weights(name, self.memory) for name in self.names)
@@ -79,11 +76,10 @@ class Offer:
 
 
 def _plain(name: str) -> str:
-    """Return the one name of a model that has two: the short one."""
     entry = find_model(name)
     return entry.name if entry else name
 
 
 def _own_first(weights: Weights) -> tuple[bool, bool, int]:
-    """Return what the best weights have most of: real, the model's own, large."""
+    """Return the sort key of the best weights: real, the model's own, large."""
     return (not weights.demo, not weights.stands_in_for, weights.size)

@@ -1,4 +1,4 @@
-"""How a chat completion is answered: as a whole object, or in chunks."""
+"""A chat completion as a whole object, or in chunks."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from h2o_magic.server.transcript import HeldText
 from h2o_magic.weights.files import Weights
 
 _FINISH = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}
-#: What ends a stream whose answer the server stopped, since it is ending.
+#: The end of a stream whose answer was stopped by the end of the server.
 ENDING = OpenAIError(
-    "the server is ending, and the answer is not whole: ask again elsewhere or later",
+    "the server is shutting down, and the answer is incomplete: try again later",
     503,
     code="server_ending",
 )
-#: Marks that a model without a template may write out as text; they end its answer.
+#: Markers that a model without a template may write as text; they end its answer.
 _MARKS = (*RAW_MARKERS, "<|endoftext|>", "</s>")
 _VERSION = importlib.metadata.version("h2o-magic")
 
@@ -35,10 +35,9 @@ _VERSION = importlib.metadata.version("h2o-magic")
 class CompletionShape:
     """What all parts of one completion have in common.
 
-    ``model`` is the name of what really answers: the listed name, or that of the
-    built-in demo weights where these stand in. ``system_fingerprint`` names version
-    and weights, and our own ``h2o_magic`` says the same in full, in the first and in
-    the last chunk.
+    ``model`` is what really answers: the listed name, or that of the demo weights.
+    ``system_fingerprint`` names version and weights; our own ``h2o_magic`` in the first
+    and the last chunk has the details.
     """
 
     weights: Weights
@@ -46,29 +45,22 @@ class CompletionShape:
     created: int = field(default_factory=lambda: int(time.time()))
 
     def begin(self) -> bytes:
-        """Return the first event: who speaks, and what answers."""
         delta = {"role": "assistant", "content": ""}
         return self._event([_choice(delta)], h2o_magic=self.weights.source)
 
     def text(self, text: str) -> bytes:
-        """Return an event with new text.
-
-        The same as encoding it anew, and four times as fast: only the text differs.
-        """
+        """Return an event with new text, four times as fast as encoding all of it."""
         head, tail = self._around_text
         return head + json.dumps(text).encode() + tail
 
     def end(self, details: dict[str, Any]) -> bytes:
-        """Return the event that says why the answer ended, and how it came about."""
         choice = _choice({}, _FINISH[details["finish_reason"]])
         return self._event([choice], h2o_magic=details["h2o_magic"])
 
     def usage(self, details: dict[str, Any]) -> bytes:
-        """Return the event that counts the tokens."""
         return self._event([], usage=_usage(details))
 
     def whole(self, text: str, details: dict[str, Any]) -> dict[str, Any]:
-        """Return the answer as one object."""
         return {
             **self._head("chat.completion"),
             "choices": [
@@ -124,12 +116,10 @@ async def chunks(
     shape: CompletionShape,
     asked: ChatCompletion,
 ) -> AsyncGenerator[bytes, None]:
-    """Yield the events of a stream, from the role to ``[DONE]``.
+    """Yield the events of a stream, from the role to ``[DONE]``, after any comments.
 
-    Before them may come comments, which clients skip: what is waited for.
-
-    Neither a stop text nor a mark of the model's is part of the answer here, so the
-    beginning of one is held back until more is known.
+    Neither a stop text nor a marker is part of the answer, so what may begin one is
+    held back.
     """
     held = HeldText([*asked.sampling.stop, *_MARKS])
     unsent = shape.begin()
@@ -166,14 +156,12 @@ async def whole_answer(
     shape: CompletionShape,
     asked: ChatCompletion,
 ) -> dict[str, Any]:
-    """Return the answer as one object, when it has ended."""
     async with aclosing(events):
         *_, last = [event async for event in events]
     return shape.whole(_text(last, asked), dict(last.details or {}))
 
 
 def _notice(words: str) -> bytes:
-    """Return a comment that tells our own client what is being done."""
     return f": {json.dumps({'h2o_magic': {'notice': words}})}\n\n".encode()
 
 

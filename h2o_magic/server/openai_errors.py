@@ -1,4 +1,4 @@
-"""Errors as HTTP answers, in the shape of the dialect that the path belongs to.
+"""Errors as HTTP responses, in the dialect that the path belongs to.
 
 Under ``/v1`` that is OpenAI's ``{"error": {message, type, param, code}}``, elsewhere
 the gpt-gm engine's ``{"error": text, "error_type": word}``.
@@ -35,7 +35,7 @@ _TYPES = {
 
 
 class _Kind(NamedTuple):
-    """What an error is called: in OpenAI's words, and in gpt-gm's."""
+    """An error in OpenAI's terms, and in gpt-gm's."""
 
     status: int
     code: str
@@ -44,7 +44,7 @@ class _Kind(NamedTuple):
     param: str | None = None
 
 
-#: What no repetition helps against is 400: after 500, clients ask again.
+#: What a retry does not help is 400: after 500, clients try again.
 _KINDS: dict[type[Exception], _Kind] = {
     NeverFitsError: _Kind(400, "model_too_large", 422, "validation", "model"),
     EffortError: _Kind(
@@ -62,8 +62,8 @@ _UNKNOWN = _Kind(500, "internal_error", 500, "internal")
 class OpenAIError(Exception):
     """A request is refused, or its answer failed.
 
-    `param` is the field that is to blame, such as ``messages[0].role``; `code` a word
-    for programs, such as ``model_not_found``.
+    `param` is the invalid field, such as ``messages[0].role``; `code` is for programs,
+    such as ``model_not_found``.
     """
 
     def __init__(
@@ -82,7 +82,6 @@ class OpenAIError(Exception):
         self.headers = headers
 
     def as_json(self, path: str) -> dict[str, Any]:
-        """Return the error's object, as the dialect of `path` has it."""
         if not is_openai(path):
             return {"error": str(self), "error_type": self.code or "validation"}
         named = "invalid_request_error" if self.status < 500 else "server_error"
@@ -96,17 +95,14 @@ class OpenAIError(Exception):
         }
 
     def response(self, path: str) -> Response:
-        """Return it as an answer of its own."""
         return JSONResponse(self.as_json(path), self.status, self.headers)
 
     def events(self, path: str) -> bytes:
-        """Return it as the end of a stream that has begun."""
         event = f"data: {json.dumps(self.as_json(path))}\n\n".encode()
         return event + DONE if is_openai(path) else event
 
 
 def as_openai(error: Exception, path: str) -> OpenAIError:
-    """Return what an error is called where `path` was asked for."""
     if isinstance(error, OpenAIError):
         return error
     found = (kind for known, kind in _KINDS.items() if isinstance(error, known))
@@ -124,5 +120,4 @@ def as_openai(error: Exception, path: str) -> OpenAIError:
 
 
 def is_openai(path: str) -> bool:
-    """Whether a path is one of the OpenAI API, where errors have its shape."""
     return path == "/v1" or path.startswith("/v1/")

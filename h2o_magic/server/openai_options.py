@@ -1,10 +1,9 @@
-"""The options of a chat completion: each takes effect, means nothing, or is refused.
+"""The options of a chat completion: each takes effect, is irrelevant, or is refused.
 
-What is left out is the model's own: what its file says, else what its makers recommend,
-else what the engine does. Only the length has a default of ours, since an answer
-reserves its memory before it begins. Nothing of the messages is ever left out unless
-``truncation`` is ``auto`` (the word of OpenAI's Responses API). ``null`` is the same as
-absent.
+The defaults are the model's: of its file, else of its makers, else of the engine. Only
+the length has a default of ours, since an answer reserves its memory before it begins.
+Messages are dropped only if ``truncation`` is ``auto`` (as in OpenAI's Responses API).
+``null`` is the same as absent.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _NAMES = {
 _LENGTHS = ("max_tokens", "max_completion_tokens", "max_new_tokens")
 #: Fields that other modules read.
 _ELSEWHERE = frozenset(
-    {
+    [
         "messages",
         "model",
         "response_format",
@@ -34,7 +33,7 @@ _ELSEWHERE = frozenset(
         "stream_options",
         "strict",
         "truncation",
-    }
+    ]
 )
 
 
@@ -42,16 +41,15 @@ def _anything(_value: object) -> bool:
     return True
 
 
-def _is(*harmless: object) -> Callable[[object], bool]:
-    """Return a test for values that ask for nothing; JSON's true is no 1."""
+def _is(*neutral: object) -> Callable[[object], bool]:
+    """Return a test for values that change nothing; true is not 1."""
     return lambda value: any(
         value == one and isinstance(value, bool) == isinstance(one, bool)
-        for one in harmless
+        for one in neutral
     )
 
 
-#: Fields of the API that have no effect here, each with what it may hold: anything
-#: where it never touches the answer, else only what asks for nothing.
+#: Fields of the API without effect here, each with the values it may have.
 _WITHOUT_EFFECT: Mapping[str, Callable[[object], bool]] = {
     "metadata": _anything,
     "parallel_tool_calls": _anything,
@@ -74,7 +72,7 @@ _WITHOUT_EFFECT: Mapping[str, Callable[[object], bool]] = {
 
 
 def options_of(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the generation parameters in a request's body, checked, in our names."""
+    """Return the generation parameters of a request, checked, in our names."""
     given = {name: value for name, value in body.items() if value is not None}
     for name, value in given.items():
         _check_field(name, value)
@@ -91,15 +89,15 @@ def options_of(body: Mapping[str, Any]) -> dict[str, Any]:
     }
     try:
         return checked(options)
-    except ParameterError as error:  # each by itself is right
+    except ParameterError as error:  # each by itself is valid
         raise OpenAIError(str(error), param="do_sample") from error
 
 
 def _check_field(name: str, value: object) -> None:
     if name in _NAMES or name in _ELSEWHERE:
         return
-    harmless = _WITHOUT_EFFECT.get(name)
-    if harmless is None:
+    is_neutral = _WITHOUT_EFFECT.get(name)
+    if is_neutral is None:
         known = [*_NAMES, *_ELSEWHERE, *_WITHOUT_EFFECT]
         raise OpenAIError(
             f"unknown field {name[:60]!r}, which this server does not support: leave "
@@ -107,7 +105,7 @@ def _check_field(name: str, value: object) -> None:
             param=name[:60],
             code="unknown_parameter",
         )
-    if not harmless(value):
+    if not is_neutral(value):
         raise OpenAIError(
             f"`{name}` would change the answer, and this server does not support it: "
             "leave it out",

@@ -27,11 +27,7 @@ _FORMATS = ("text", "json_object", "json_schema")
 
 @dataclass(frozen=True, slots=True)
 class ChatCompletion:
-    """What a client asks for.
-
-    `strict` refuses other weights than the model's own. With `truncated` what does not
-    fit into the context is left out: the oldest turns first.
-    """
+    """A request. `strict` refuses weights that are not the model's own."""
 
     model: str
     dialogue: Dialogue
@@ -44,7 +40,6 @@ class ChatCompletion:
 
 
 def parse_completion(body: bytes) -> ChatCompletion:
-    """Check a request's body; a refusal says what to change."""
     try:
         asked: object = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -113,7 +108,6 @@ def _include_usage(options: object, *, stream: bool) -> bool:
 
 
 def _schema(given: object) -> Mapping[str, Any] | None:
-    """Return the schema that a ``response_format`` stands for; None for any text."""
     if given is None:
         return None
     kind = given.get("type") if isinstance(given, dict) else None
@@ -158,9 +152,7 @@ def _named_schema(named: object) -> Mapping[str, Any]:
 def dialogue_of(items: object) -> Dialogue:
     """Return the dialogue of ``messages``; the last one must be the user's question.
 
-    ``developer`` is the newer word for ``system``; both come before the others. The
-    content is text, or a list of parts of type ``text``, which are joined. A ``name``
-    has no effect, since no template here has a place for it.
+    ``developer`` is the newer word for ``system``; a ``name`` has no effect.
     """
     if not isinstance(items, list):
         raise _error("a list of messages", items, "messages")
@@ -178,7 +170,7 @@ def _message(place: str, item: object) -> dict[str, str]:
     if not isinstance(role, str) or role not in _ROLES:
         raise _error(f"one of {', '.join(_ROLES)}", role, f"{place}.role")
     for key, value in item.items():
-        # What stands in an answer of the API may be sent back as it came: empty.
+        # Fields of an answer of the API may be sent back as they came: empty.
         if key not in _KNOWN and value not in (None, [], {}, ""):
             raise OpenAIError(
                 f"{place}.{key} would change the answer and is not supported: "
@@ -221,6 +213,6 @@ def _text(place: str, text: object) -> str:
 
 
 def _error(expected: str, got: Any, place: str) -> OpenAIError:
-    # A content is never repeated: errors may end up in somebody's log.
+    # The content is never quoted: errors may be logged.
     shown = repr(got[:40]) if isinstance(got, str) else type(got).__name__
     return OpenAIError(f"expected {place} to be {expected}, got {shown}", param=place)

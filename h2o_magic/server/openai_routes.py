@@ -34,9 +34,9 @@ from h2o_magic.weights.files import Weights
 from h2o_magic.weights.listing import list_models
 
 CHAT = "/v1/chat/completions"
-#: How long a look for weights may take, in seconds, for it not to need a thread.
+#: Seconds that finding weights may take without a thread.
 _QUICK = 0.001
-_TOLD = (
+_SHOWN = (
     "weights",
     "demo",
     "answered_by",
@@ -60,7 +60,6 @@ class OpenAIRoutes:
     _last_look: float = field(default=_QUICK, init=False)
 
     def routes(self) -> list[Route]:
-        """Return the routes."""
         return [
             Route(CHAT, self.complete, methods=["POST"]),
             Route("/v1/models", self.list_models),
@@ -68,7 +67,6 @@ class OpenAIRoutes:
         ]
 
     async def list_models(self, _request: Request) -> Response:
-        """List what can answer."""
         return JSONResponse({"object": "list", "data": await self._listed()})
 
     async def show_model(self, request: Request) -> Response:
@@ -105,7 +103,6 @@ class OpenAIRoutes:
     async def _events(
         self, weights: Weights, asked: ChatCompletion, facts: Facts
     ) -> AsyncGenerator[TokenEvent, None]:
-        """Yield the answer's events, and take them down."""
         dialogue = asked.dialogue
         if dialogue.system is None and weights.system:
             dialogue = replace(dialogue, system=weights.system)
@@ -125,7 +122,7 @@ class OpenAIRoutes:
                     yield event
 
     async def _find(self, name: str) -> Weights:
-        # A thread and back takes longer than a look into a folder that is at hand.
+        # A thread takes longer than a look into a cached folder.
         if self._last_look < _QUICK:
             weights = self._look(name)
         else:
@@ -156,22 +153,20 @@ class OpenAIRoutes:
                 "object": "model",
                 "created": self._created,
                 "owned_by": "h2o_magic",
-                **{key: model[key] for key in _TOLD},
+                **{key: model[key] for key in _SHOWN},
             }
             for model in models
         ]
 
 
 def _reader(asked: ChatCompletion, facts: Facts) -> Callable[[Prompt], None]:
-    """Return what looks at the prompt before the engine reads it."""
-
     def read(prompt: Prompt) -> None:
         left_out = prompt.dropped_turns or prompt.cut_tokens
         if left_out and not asked.truncated:
             raise OpenAIError(
                 "the messages do not fit into the model's context beside an answer "
                 f"of {asked.sampling.max_new_tokens} tokens: shorten them, ask for a "
-                "smaller `max_tokens`, or let the oldest go with `truncation` auto",
+                "smaller `max_tokens`, or drop the oldest with `truncation: auto`",
                 param="messages",
                 code="context_length_exceeded",
             )

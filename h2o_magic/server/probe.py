@@ -1,11 +1,8 @@
 """Tries in a process of its own whether the engine can load a file.
 
-The engine checks much of what a file says, but not all: some foreign files make it end
-the process (a vocabulary with the same token twice was seen to). It is better to lose
-a process that does nothing else than the server with everybody's answers. The chat
-template is a program of its own, which the engine runs while it loads: with limits of
-time and memory here, so that the server, where the engine stops everything else while
-it loads, only ever runs one that ends soon.
+Some files crash the engine (one with the same token twice in its vocabulary did), and
+the server with it. The engine also runs the chat template while it loads, and blocks
+everything else meanwhile: so it is tried here with limits of time and memory.
 """
 
 from __future__ import annotations
@@ -35,27 +32,26 @@ _TEMPLATE_SECONDS = 5.0
 #: Memory beside the file, in bytes; for the chat template without the file.
 _HEADROOM = 4 * 2**30
 _TEMPLATE_HEADROOM = 2 * 2**30
-#: Of `prctl` (Linux): the signal that comes when who started the process has ended.
+#: Of `prctl` (Linux): the signal sent when the parent process has ended.
 _PARENT_DEATH_SIGNAL = 1
 _SMALL = BUILT_IN / "demo-llama.gguf"
 
 _REFUSED = 3
 _LONGEST = 300
-#: The engine's words for why it refuses a file, most telling first, and for why it
-#: broke down. Lines that only say that something failed are passed over.
+#: Why the engine refuses a file, in its words, most specific first.
 _REFUSALS = (
     re.compile(r"gguf_init_from_\w+: (?!failed to read)(.+)"),
     re.compile(
         r"error loading model: (?:error loading model \w+: )?(?!.*failed to load)(.+)"
     ),
 )
-#: The same for a chat template that it cannot run.
+#: Why it cannot run a chat template.
 _TEMPLATE = re.compile(
     r"^Error: (.+)|common_chat_templates_init: error: (.+)"
     r"|chat template parsing error: (?!std::exception|.*failed: $)(.+)",
     re.M,
 )
-_BREAKDOWN = re.compile(r"(GGML_ASSERT\(.+\) failed)")
+_CRASH = re.compile(r"(GGML_ASSERT\(.+\) failed)")
 
 
 _running: set[subprocess.Popen[bytes]] = set()
@@ -68,11 +64,10 @@ def probe(
     template_seconds: float = _TEMPLATE_SECONDS,
     template_memory: int = _TEMPLATE_HEADROOM,
 ) -> None:
-    """Load the model at `path` and let go of it, elsewhere. Blocks.
+    """Load and unload the model at `path` in another process. Blocks.
 
-    That may take `seconds` (None for a limit that grows with the file); the chat
-    template may take `template_seconds` of computing and, with all of the process,
-    `template_memory` bytes. The error says why it cannot be loaded.
+    That may take `seconds` (None for a limit that grows with the file), and the chat
+    template `template_seconds` of CPU time and `template_memory` bytes.
     """
     size = file_size(path)
     limit = _SECONDS + size / _BYTES_PER_SECOND if seconds is None else seconds
@@ -80,7 +75,7 @@ def probe(
     given = [str(path), *map(str, limits)]
     child = subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-m", "h2o_magic.server.probe", *given],
-        # Without this the engine calls a debugger when it breaks down.
+        # Without this the engine starts a debugger when it crashes.
         env=os.environ | {"GGML_NO_BACKTRACE": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -93,7 +88,7 @@ def probe(
             return
         why = _reason(said.decode("utf-8", "replace"), child.returncode)
     except subprocess.TimeoutExpired:
-        why = f"that takes more than {limit:.0f} s"
+        why = f"loading takes more than {limit:.0f} s"
     finally:
         child.kill()
         child.communicate()
@@ -104,7 +99,6 @@ def probe(
 
 
 def end_probes() -> None:
-    """End those that are under way; who waits for one is told that it was killed."""
     for child in list(_running):
         child.kill()
 
@@ -113,24 +107,21 @@ def _reason(said: str, status: int) -> str:
     if status == -getattr(signal, "SIGPROF", 0):
         return "its chat template takes too long"
     if status == -getattr(signal, "SIGKILL", 0):
-        return "it was killed while loading, most likely for want of memory"
-    broke = status != _REFUSED
+        return "it was killed while loading, most likely because memory ran out"
+    crashed = status != _REFUSED
     if template := _TEMPLATE.search(said):
         words = one_line(template[template.lastindex or 0])[:_LONGEST]
         return f"its chat template is broken, {words}"
-    for pattern in (_BREAKDOWN,) if broke else _REFUSALS:
+    for pattern in (_CRASH,) if crashed else _REFUSALS:
         found: list[str] = pattern.findall(said)
         if found:
             words = one_line(found[-1])[:_LONGEST]
-            return f"it breaks down over it, {words}" if broke else words
-    return "it breaks down over it" if broke else "it does not say why"
+            return f"it crashes, {words}" if crashed else words
+    return "it crashes" if crashed else "it gives no reason"
 
 
 def _limit_memory(size: int) -> None:
-    """Let this process have no more than `size` bytes of its own, where that works.
-
-    What is mapped from a file does not count.
-    """
+    """Limit the memory of this process, where possible; mapped files do not count."""
     with suppress(ImportError, OSError, ValueError):  # Windows; a lower limit is set
         import resource  # noqa: PLC0415 - not on every platform
 
@@ -138,10 +129,10 @@ def _limit_memory(size: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (size, hard))
 
 
-def _limit_computing(seconds: float) -> None:
-    """End this process after `seconds` of computing, where that works; 0 for never.
+def _limit_cpu(seconds: float) -> None:
+    """End this process after `seconds` of CPU time, where possible; 0 for never.
 
-    By the system's hand: while the engine loads, nothing of Python runs.
+    The system does it: no Python runs while the engine loads.
     """
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_PROF, seconds)
@@ -153,7 +144,7 @@ def _end_with_parent() -> None:
 
 
 def _load(path: Path, template: str | None = None) -> bool:
-    """Load a model with as little beside the weights as can be."""
+    """Load a model with as little memory beside the weights as possible."""
     import xllamacpp  # noqa: PLC0415 - only the child needs it
 
     params = xllamacpp.CommonParams()
@@ -163,9 +154,9 @@ def _load(path: Path, template: str | None = None) -> bool:
     params.hostnames, params.port, params.ui = ["127.0.0.1"], 0, False
     params.n_parallel, params.n_ctx, params.n_batch = 1, 64, 32
     params.warmup, params.cache_ram_mib, params.verbosity = False, 0, 1
-    # As many threads as there are cores would count as memory, and have nothing to do.
+    # The stack of each thread counts as memory.
     params.n_threads_http = params.cpuparams.n_threads = 2
-    # Weights rearranged for speed would be copies; here the file itself is enough.
+    # Weights rearranged for speed would be copies.
     params.no_extra_bufts = True
     try:
         _loaded.append(xllamacpp.Server(params))
@@ -174,7 +165,7 @@ def _load(path: Path, template: str | None = None) -> bool:
     return True
 
 
-#: Kept, so that nobody lets go of them before the process ends.
+#: Kept until the process ends.
 _loaded: list[Any] = []
 
 
@@ -188,10 +179,10 @@ def _try(
     template = read_header(path).chat_template
     if template:
         _limit_memory(template_memory)
-        _limit_computing(template_seconds)
+        _limit_cpu(template_seconds)
         if not _load(_SMALL, template):
             return False
-        _limit_computing(0)
+        _limit_cpu(0)
     _limit_memory(memory)
     return _load(path)
 
@@ -199,6 +190,6 @@ def _try(
 if __name__ == "__main__":
     _path, _memory, _seconds, _most = sys.argv[1:]
     if not _try(Path(_path), int(_memory), float(_seconds), int(_most)):
-        sys.exit(_REFUSED)  # in order, so that all of the engine's words come out
-    # Not in order: letting go of an engine that just began can wait for ever.
+        sys.exit(_REFUSED)  # flushes what the engine printed
+    # No cleanup: closing an engine that has just started can wait for ever.
     os._exit(0)

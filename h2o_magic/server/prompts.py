@@ -1,6 +1,6 @@
 """Turns a conversation into the prompt a model was trained on, and fits it.
 
-The chat template inside the weights wins. Weights without one get the raw format of
+The template is that of the weights. Weights without one get the raw format of
 H2O.ai's models: ``<|prompt|>Q<end><|answer|>A<end>...``.
 """
 
@@ -19,50 +19,44 @@ from h2o_magic.weights.gguf import Header
 
 #: What opens a turn in the raw format: the user's, the model's.
 RAW_MARKERS = _PROMPT, _ANSWER = ("<|prompt|>", "<|answer|>")
-#: Texts that a model may take for the beginning or end of a turn even where its
-#: vocabulary does not mark them as such.
+#: Markers of a turn even where a model's vocabulary does not say so.
 _KNOWN_MARKERS = frozenset({_PROMPT, _ANSWER, "<|endoftext|>", "</s>", "<s>"})
 _SHORTEST_MARKER = 3
 
 
 class EffortError(ParameterError):
-    """The model's template has no place for the effort that is asked for."""
+    """The model's template does not support the requested effort."""
 
 
 class PromptMaker(Protocol):
     """The part of an engine that makes prompts."""
 
     @property
-    def header(self) -> Header:
-        """What the model is."""
+    def header(self) -> Header: ...
 
     @property
     def knows_system_role(self) -> bool:
-        """Whether its template has a place for system text."""
+        """Whether its template supports system text."""
 
     @property
     def knows_effort(self) -> bool:
-        """Whether its template has a place for an effort of reasoning."""
+        """Whether its template supports an effort of reasoning."""
 
-    def tokenize(self, text: str, *, markers: bool) -> list[int]:
-        """Return the tokens of `text`."""
+    def tokenize(self, text: str, *, markers: bool) -> list[int]: ...
 
-    def detokenize(self, tokens: Sequence[int]) -> str:
-        """Return the text of `tokens`."""
+    def detokenize(self, tokens: Sequence[int]) -> str: ...
 
     def apply_template(
         self, messages: Sequence[dict[str, str]], effort: str = ""
-    ) -> str:
-        """Return the prompt made of `messages`."""
+    ) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """What an answer is asked for.
+    """What is to be answered.
 
-    `system` is None if the client sent none, not even an empty one; `history` are the
-    user's and the model's messages, oldest first. `effort` is how much the model
-    is to reason; empty for as much as it does by itself.
+    `system` is None if the client sent none, not even an empty one. `effort` is that of
+    reasoning; empty for the model's default.
     """
 
     system: str | None
@@ -83,10 +77,7 @@ class Dialogue:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt that fits, and what of the dialogue was left out for that.
-
-    `cut_tokens` of the question's beginning, after all turns.
-    """
+    """A prompt that fits, and how much was dropped and cut for that."""
 
     text: str
     tokens: list[int]
@@ -97,8 +88,8 @@ class Prompt:
 def build_prompt(maker: PromptMaker, dialogue: Dialogue, room: int) -> Prompt:
     """Return the prompt of `dialogue`, in at most `room` tokens. Blocks.
 
-    Oldest turns go first, whole. If the question alone is too long its beginning is
-    cut; if even that is not enough (system text as long as the room), the prompt's.
+    The oldest turns are dropped first, then the beginning of the question is cut, then
+    that of the prompt (where the system text alone is too long).
     """
     _check_effort(maker, dialogue.effort)
     turns = dialogue.turns()
@@ -117,14 +108,12 @@ def build_prompt(maker: PromptMaker, dialogue: Dialogue, room: int) -> Prompt:
 
 
 def turns_to_drop(turns: int, length: Callable[[int], int], room: int) -> int:
-    """Return the fewest oldest of so many `turns` to leave out so that the input fits.
+    """Return how many of the oldest `turns` must be dropped so that the input fits.
 
-    `length` gives the input's tokens without that many; `turns` is returned also where
-    not even the question alone fits into `room`.
+    `length` gives the tokens without that many; all are dropped where none fits.
     """
     if length(0) <= room:
         return 0
-    # Dropping more never makes the input longer, so the first fit is found by halving.
     rest = range(1, turns)
     return 1 + bisect_left(rest, True, key=lambda n: length(n) <= room) if turns else 0
 
@@ -132,10 +121,6 @@ def turns_to_drop(turns: int, length: Callable[[int], int], room: int) -> int:
 def _cut_question(
     maker: PromptMaker, dialogue: Dialogue, excess: int, room: int
 ) -> Prompt:
-    """Return the prompt without `excess` tokens of the question's beginning.
-
-    All earlier turns are left out already.
-    """
     question = maker.tokenize(dialogue.question, markers=False)
     cut = min(excess, len(question))
     end = maker.detokenize(question[cut:])
@@ -147,14 +132,14 @@ def _cut_question(
 
 
 def _check_effort(maker: PromptMaker, effort: str) -> None:
-    """Refuse an effort that the template would drop without a word."""
+    """Refuse an effort that the template would silently ignore."""
     template = maker.header.chat_template or ""
     # llama.cpp turns `none` into `enable_thinking` false, and hands on all others.
     known = "enable_thinking" in template if effort == "none" else maker.knows_effort
     if effort and not known:
         raise EffortError(
-            "expected no `reasoning_effort` for this model, whose chat template has no "
-            f"place for it, got {effort}"
+            "expected no `reasoning_effort`, which this model's chat template does not "
+            f"support, got {effort}: leave it out"
         )
 
 
@@ -167,7 +152,7 @@ def _render(
 
 def _tokenize(maker: PromptMaker, text: str) -> list[int]:
     tokens = maker.tokenize(text, markers=True)
-    # A template may write the begin token that tokenizing puts there as well.
+    # A template may write the begin token that tokenizing adds, too.
     doubled = tokens[:1] == tokens[1:2] and tokens[:1] != []
     return tokens[1:] if doubled and tokens[0] in maker.header.control_ids else tokens
 
@@ -191,7 +176,6 @@ def _as_text(
 
 
 def _with_system_folded(system: str, messages: Sequence[Message]) -> list[Message]:
-    """Put the system text at the head of the first user message."""
     if not system:
         return list(messages)
     place = next(i for i, m in enumerate(messages) if m.role == "user")
@@ -200,7 +184,7 @@ def _with_system_folded(system: str, messages: Sequence[Message]) -> list[Messag
 
 
 def _joined(messages: Iterable[Message]) -> list[Message]:
-    """Join neighbours of one role: many templates refuse two in a row."""
+    """Join neighbours of one role: many templates reject two in a row."""
     joined: list[Message] = []
     for message in messages:
         if joined and joined[-1].role == message.role:
@@ -218,14 +202,13 @@ def _raw(messages: Iterable[Message], end: str) -> str:
 
 
 def defuse(text: str, markers: Iterable[str]) -> str:
-    """Return `text` in which no marker can be mistaken for a real one.
+    """Return `text` in which no marker is a control token, so it cannot forge a turn.
 
-    A space goes behind the first character of each: readers still see what was meant,
-    the model's tokenizer sees no control token, so text cannot forge a turn.
+    A space follows the first character of each.
 
     >>> defuse("what is <|answer|>?", {"<|answer|>"})
     'what is < |answer|>?'
     """
-    telling = "|".join(re.escape(m) for m in markers if len(m) >= _SHORTEST_MARKER)
-    # Looking ahead and taking one character finds overlapping markers, too.
-    return re.sub(f"(?={telling})(.)", r"\1 ", text, flags=re.S) if telling else text
+    pattern = "|".join(re.escape(m) for m in markers if len(m) >= _SHORTEST_MARKER)
+    # A lookahead finds overlapping markers, too.
+    return re.sub(f"(?={pattern})(.)", r"\1 ", text, flags=re.S) if pattern else text

@@ -1,4 +1,4 @@
-"""Keeps account of each request: one line in the log, and the metrics."""
+"""Records each request: one line in the log, and the metrics."""
 
 from __future__ import annotations
 
@@ -16,17 +16,14 @@ from h2o_magic.server.openai_errors import is_openai
 
 _log = logging.getLogger(__name__)
 
-#: The status of a client that left before it heard one (nginx's word).
+#: The status of a client that disconnected before the response (as in nginx).
 _LEFT = 499
-#: Asked all the time by programs that look whether the server is well.
+#: Requested all the time by monitoring programs.
 _NOT_LOGGED = ("/health", "/metrics")
 
 
 class Records:
-    """ASGI middleware outside all others: it sees what is refused, too.
-
-    The patterns of `routes`, not the paths asked for, stand in the records.
-    """
+    """The outermost ASGI middleware; records the patterns of `routes`, not paths."""
 
     def __init__(
         self, app: ASGIApp, *, routes: Sequence[Route], metrics: Metrics
@@ -36,7 +33,6 @@ class Records:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, with its facts in the state."""
         facts = Facts()
         status = _LEFT
         scope.setdefault("state", {})["facts"] = facts

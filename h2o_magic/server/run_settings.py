@@ -1,4 +1,4 @@
-"""How the server is to run, checked before it begins; the token of a shared one."""
+"""The settings of the server, checked before it starts; a shared server's token."""
 
 from __future__ import annotations
 
@@ -16,59 +16,30 @@ from h2o_magic.weights.memory import default_memory, plan_memory
 
 _LAST_PORT = 65535
 #: The engine ends the process if it is asked for more.
-_MOST_SLOTS = 128
-_LONGEST_QUEUE = 10_000
-_SHORTEST_TOKEN = 16
-_LARGEST_TOKEN_FILE = 4096
+_MAX_SLOTS = 128
+_MAX_QUEUE = 10_000
+_MIN_TOKEN = 16
+_MAX_TOKEN_FILE = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to run.
+    """How to run: each field is an option of ``h2o-magic serve``."""
 
-    Attributes
-    ----------
-    runtime_file : Path or None
-        Where to leave address and token for this user's programs; None for a server
-        whose clients know its token from elsewhere.
-    idle_minutes : float
-        Minutes without a request after which the server ends; 0 for never.
-    host : str
-        Name or address to listen on.
-    port : int
-        Port; 0 takes a free one.
-    slots : int
-        Answers that one model writes at once.
-    queue : int
-        Answers that may wait, for all models together.
-    memory : int or None
-        Memory for all models together, in bytes; None for a share of the machine's.
-    grace : float
-        Seconds that running answers may take to end after the first signal.
-    models : tuple of str or None
-        The only models that can be asked for; None for all that are known.
-    token_file : Path or None
-        Holds the token of a server that is shared with others; None for the user's
-        own, which makes one up.
-    log_file : Path or None
-        Where to write the log; None for standard error.
-    """
-
-    runtime_file: Path | None
-    idle_minutes: float
+    runtime_file: Path | None  # None for a server whose clients know its token
+    idle_minutes: float  # without a request; 0 for never
     host: str = "127.0.0.1"
-    port: int = 0
-    slots: int = 4
-    queue: int = 64
-    memory: int | None = None
-    grace: float = 0.0
-    models: tuple[str, ...] | None = None
-    token_file: Path | None = None
-    log_file: Path | None = None
+    port: int = 0  # 0 takes a free one
+    slots: int = 4  # answers that one model writes at once
+    queue: int = 64  # answers that may wait, for all models together
+    memory: int | None = None  # bytes for all models; None for a share of the machine's
+    grace: float = 0.0  # seconds for running answers to end after the first signal
+    models: tuple[str, ...] | None = None  # the only ones; None for all that are known
+    token_file: Path | None = None  # a shared server's; None generates a token
+    log_file: Path | None = None  # None for standard error
 
     @property
     def shared(self) -> bool:
-        """Whether the server is for others, too."""
         return self.token_file is not None
 
 
@@ -76,10 +47,10 @@ def check(settings: Settings) -> None:
     """Check the numbers, and that each of the only models fits into the memory."""
     if not 0 <= settings.port <= _LAST_PORT:
         raise _error("port", f"0 (a free one) to {_LAST_PORT}", settings.port)
-    if not 1 <= settings.slots <= _MOST_SLOTS:
-        raise _error("slots", f"1 to {_MOST_SLOTS}", settings.slots)
-    if not 0 <= settings.queue <= _LONGEST_QUEUE:
-        raise _error("queue", f"0 to {_LONGEST_QUEUE}", settings.queue)
+    if not 1 <= settings.slots <= _MAX_SLOTS:
+        raise _error("slots", f"1 to {_MAX_SLOTS}", settings.slots)
+    if not 0 <= settings.queue <= _MAX_QUEUE:
+        raise _error("queue", f"0 to {_MAX_QUEUE}", settings.queue)
     if not _is_length(settings.idle_minutes):
         raise _error("idle-minutes", "0 (never) or more", settings.idle_minutes)
     if not _is_length(settings.grace):
@@ -88,7 +59,7 @@ def check(settings: Settings) -> None:
         raise ConfigurationError("expected --host to be a name or address, got none")
     if settings.shared and settings.runtime_file is not None:
         raise ConfigurationError(
-            "expected --runtime-file or --token-file, got both: a shared server leaves "
+            "expected --runtime-file or --token-file, got both: a shared server writes "
             "no file for this user's notebooks, which have a server of their own"
         )
     memory = default_memory() if settings.memory is None else settings.memory
@@ -107,15 +78,11 @@ def _error(option: str, expected: str, got: float) -> ConfigurationError:
 
 
 def read_token(path: Path) -> str:
-    """Return the token in the file at `path`, which only its owner may read.
-
-    No message repeats what it holds.
-    """
+    """Return the token in a file that only its owner may read; no error shows it."""
     try:
-        # Who opens a pipe waits for its writer else.
         with open(path, "rb", opener=_open_at_once) as file:
             mode = os.fstat(file.fileno()).st_mode
-            held = file.read(_LARGEST_TOKEN_FILE) if stat.S_ISREG(mode) else b""
+            held = file.read(_MAX_TOKEN_FILE) if stat.S_ISREG(mode) else b""
     except OSError as error:
         raise ConfigurationError(
             f"cannot read the token file {path}: {error.strerror}; write one with "
@@ -132,14 +99,14 @@ def read_token(path: Path) -> str:
             f"{mode & 0o777:04o}: run `chmod 600 {path}`"
         )
     token = held.decode("ascii", "replace").strip()
-    if len(token) < _SHORTEST_TOKEN or not re.fullmatch(r"[!-~]+", token):
+    if len(token) < _MIN_TOKEN or not re.fullmatch(r"[!-~]+", token):
         raise ConfigurationError(
             f"expected the token file {path} to hold one word of at least "
-            f"{_SHORTEST_TOKEN} printable ASCII characters, got another text of "
-            f"{len(token)} characters"
+            f"{_MIN_TOKEN} printable ASCII characters, got "
+            f"{len(token)} other characters"
         )
     return token
 
 
-def _open_at_once(path: str, flags: int) -> int:
+def _open_at_once(path: str, flags: int) -> int:  # a pipe would wait for its writer
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -1,4 +1,4 @@
-"""The file by which a user's programs find the running server, and its token."""
+"""The file with the running server's address and token, for this user's programs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HEALTH_TIMEOUT = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What the file says; `instance` is a random id of this run of the server."""
+    """The file's content; `instance` is a random id of this run of the server."""
 
     url: str
     token: str = field(repr=False)
@@ -28,7 +28,7 @@ class Runtime:
     log: str | None
 
     def write(self, path: Path) -> None:
-        """Write the file at once and for this user only (mode 0600)."""
+        """Write the file atomically and for this user only (mode 0600)."""
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
@@ -41,18 +41,14 @@ class Runtime:
             raise
 
     def remove(self, path: Path) -> None:
-        """Remove the file, unless another server has put its own there."""
+        """Remove the file, unless it is another server's by now."""
         with suppress(OSError, ValueError, TypeError, KeyError):
             if json.loads(path.read_text("utf-8"))["instance"] == self.instance:
                 path.unlink()
 
 
 def find_running(path: Path) -> Runtime | None:
-    """Return the server that the file at `path` names, if it is there.
-
-    One that takes the connection and is silent counts: it is busy, as while it loads a
-    large model.
-    """
+    """Return the running server that a file names; one that is too busy counts, too."""
     try:
         runtime = Runtime(**json.loads(path.read_text("utf-8")))
         parts = urlsplit(runtime.url)

@@ -1,7 +1,4 @@
-"""The request's generation parameters: checked, completed, and in the engine's words.
-
-Names, types and ranges are those of :mod:`h2o_magic.config.parameters`.
-"""
+"""A request's generation parameters: checked, completed, and as engine options."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from typing import Any
 from h2o_magic.config.parameters import DEFAULT_LENGTH, PARAMETERS
 
 _SEED_BITS = 32
-#: What the engine's sampler has, by its own names; the last is a recommendation only.
+#: The engine's names; the last is for recommendations only.
 _ENGINE_NAMES = {
     **{name: row.engine for name, row in PARAMETERS.items() if row.engine},
     "penalty_last_n": "repeat_last_n",
@@ -23,13 +20,11 @@ _WARPERS = frozenset(name for name, row in PARAMETERS.items() if row.sampling)
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How one answer is to be written; lengths are in tokens.
+    """How one answer is written; lengths are in tokens.
 
-    `seed` is the one in use, None where the answer is not sampled. `repeatable`: the
-    caller asked for an answer that can be repeated, by a seed or without sampling.
-    `sampled`: the caller asked for a sampled answer, if only by an option of sampling;
-    a recommended temperature of 0 must not undo that. `engine_options` are in
-    llama.cpp's names.
+    `seed` is the one in use, None without sampling. `repeatable`: the client wants an
+    answer that can be repeated. `sampled`: it wants sampling, if only by an option of
+    it; a recommended temperature of 0 must not undo that.
     """
 
     max_new_tokens: int
@@ -43,11 +38,11 @@ class Sampling:
 
 
 def parse_sampling(given: Mapping[str, Any]) -> Sampling:
-    """Return how an answer is written whose gpt-gm parameters these are.
+    """Return the sampling of gpt-gm parameters.
 
-    What is left out has text-generation-inference's meaning: no sampling unless a
-    sampling parameter is given, no penalty, the full text returned. Only an absent
-    ``max_new_tokens`` is our default and not 20. Unknown keys are ignored, as there.
+    The defaults are text-generation-inference's: no sampling unless a sampling
+    parameter is given, no penalty, the full text returned; but ``max_new_tokens`` is
+    not 20. Unknown keys are ignored, as there.
     """
     values: dict[str, Any] = {
         name: parameter.check(given[name])
@@ -65,17 +60,17 @@ def parse_sampling(given: Mapping[str, Any]) -> Sampling:
         return_full_text=bool(values.get("return_full_text", True)),
         seed=seed if sampled else None,
         repeatable="seed" in values or not sampled,
-        engine_options=_as_of_old(values, seed=seed, sampled=sampled),
+        engine_options=_tgi_options(values, seed=seed, sampled=sampled),
     )
 
 
-def _as_of_old(
+def _tgi_options(
     values: Mapping[str, Any], *, seed: int, sampled: bool
 ) -> dict[str, Any]:
-    """Return the settings that make llama.cpp sample as the old engine did.
+    """Return the options that make llama.cpp sample as the old engine did.
 
-    All its own defaults (top-k 40, top-p 0.95, min-p 0.05) are turned off, and the
-    order is that of transformers.
+    Its own defaults (top-k 40, top-p 0.95, min-p 0.05) are off, and the order is that
+    of transformers.
     """
     return {
         "temperature": 1.0,
@@ -86,7 +81,7 @@ def _as_of_old(
         "repeat_penalty": 1.0,
         "samplers": ["penalties", "temperature", "top_k", "top_p", "typ_p"],
         "mirostat": 0,
-        # The penalty looks at the whole input and answer, as in the old engine.
+        # The penalty covers the whole input and answer, as in the old engine.
         "repeat_last_n": -1,
         **engine_options(values),
         "seed": seed,
@@ -95,7 +90,6 @@ def _as_of_old(
 
 
 def engine_options(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of the `values` that the engine's sampler has, in its names."""
     return {
         _ENGINE_NAMES[name]: value
         for name, value in values.items()
@@ -104,10 +98,7 @@ def engine_options(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def own_sampling(values: Mapping[str, Any]) -> Sampling:
-    """Return how an answer is written that leaves to the model what nobody set.
-
-    `values` were checked, as :func:`h2o_magic.config.parameters.checked` does.
-    """
+    """Return the sampling of checked values, with the model's defaults."""
     greedy = values.get("do_sample") is False or values.get("temperature") == 0
     options = engine_options(values)
     if greedy:  # whatever other samplers the model's file asks for

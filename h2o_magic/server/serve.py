@@ -1,9 +1,8 @@
-"""Runs the server: socket, log, signals, runtime file, and its end.
+"""Runs the server: socket, log, signals, runtime file, shutdown.
 
-There are two kinds. The user's own server is found by notebooks through its runtime
-file, makes up its token, and ends when nobody has asked it for a while. A shared server
-(one with a token file) is for others, too: it leaves no runtime file, so it takes
-nobody's own server's place, and runs until a signal ends it.
+The user's own server is found by notebooks through its runtime file, generates its
+token, and ends after an idle time. A shared server (one with a token file) writes no
+runtime file and runs until a signal ends it.
 """
 
 from __future__ import annotations
@@ -50,9 +49,9 @@ from h2o_magic.server.runtime_file import Runtime, find_running
 
 _log = logging.getLogger(__name__)
 
-#: Seconds that open connections get at the end, once their answers were stopped.
-_LAST_WORDS = 2
-#: How many connections are accepted before any of them is looked at.
+#: Seconds for open connections to end, once their answers were stopped.
+_SHUTDOWN_SECONDS = 2
+#: How many connections are accepted at once.
 _BACKLOG = 128
 
 
@@ -69,12 +68,10 @@ def serve(settings: Settings) -> None:
         listening = kept.enter_context(place.listen())
         log = open_log(settings.log_file) if settings.log_file else None
         runtime = _runtime(settings, listening, token)
-        # Who is ended by a signal leaves no file behind.
-        block_end_signals()
+        block_end_signals()  # so that no file is left behind
         raise_limit()
         if settings.runtime_file:
-            kept.enter_context(_left_in(settings.runtime_file, runtime))
-        # From here on nothing that is said reaches a terminal, if there is a log file.
+            kept.enter_context(_written(settings.runtime_file, runtime))
         _greet(settings, runtime)
         start_log(log)
         _log.info("h2o_magic %s listens on %s", runtime.version, runtime.url)
@@ -87,7 +84,6 @@ def serve(settings: Settings) -> None:
 
 
 def http_config(app: Starlette) -> uvicorn.Config:
-    """Return how `app` is served over HTTP."""
     return uvicorn.Config(
         app,
         loop="asyncio",
@@ -99,7 +95,7 @@ def http_config(app: Starlette) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_graceful_shutdown=_LAST_WORDS,
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
     )
 
 
@@ -132,17 +128,17 @@ def _runtime(
 
 
 def _greet(settings: Settings, runtime: Runtime) -> None:
-    """Say hello to who started the server by hand."""
+    """Greet a user who started the server in a terminal."""
     if not sys.stderr.isatty():
         return
     if settings.shared:
         found = f"clients need the token in {settings.token_file}"
     elif settings.runtime_file == paths.runtime_file():
-        found = "notebooks of this user find it by themselves"
+        found = "this user's notebooks find it automatically"
     else:
         found = f"address and token are in {settings.runtime_file}"
     print(  # noqa: T201
-        f"h2o_magic listens on {runtime.url} ; {found}; Ctrl-C ends it",
+        f"h2o_magic is listening on {runtime.url} ; {found}; press Ctrl-C to stop it",
         file=sys.stderr,
     )
 
@@ -202,8 +198,8 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def _left_in(path: Path, runtime: Runtime) -> Iterator[None]:
-    """Leave the runtime file at `path` for the length of the block."""
+def _written(path: Path, runtime: Runtime) -> Iterator[None]:
+    """Keep the runtime file at `path` during the block."""
     try:
         runtime.write(path)
     except OSError as error:
@@ -220,6 +216,6 @@ def _refuse_second(path: Path) -> None:
     running = find_running(path)
     if running is not None:
         raise ConfigurationError(
-            f"this user's server is running already: {running.url}, process "
-            f"{running.pid}: use that one, or end its process first"
+            f"this user's server is already running at {running.url} (process "
+            f"{running.pid}): use it, or stop it first"
         )

@@ -1,4 +1,4 @@
-"""Routes about the server itself: models, health, metrics, end."""
+"""Routes about the server itself: models, health, metrics, shutdown."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from h2o_magic.weights.listing import list_models
 
 @dataclass
 class ServiceRoutes:
-    """Routes that concern no answer; `end` is None if no client may end the server."""
+    """The routes; `end` is None if no client may end the server."""
 
     runtime: Runtime
     models: Models
@@ -36,7 +36,6 @@ class ServiceRoutes:
     end: Callable[[], None] | None
 
     def routes(self) -> list[Route]:
-        """Return the routes."""
         return [
             Route("/", self.root),
             Route("/api/models", self.list_models),
@@ -48,17 +47,14 @@ class ServiceRoutes:
         ]
 
     async def root(self, _request: Request) -> Response:
-        """Say what this is."""
         return JSONResponse({"h2o_magic": self.runtime.version})
 
     async def list_models(self, _request: Request) -> Response:
-        """List what can answer."""
         known = await asyncio.to_thread(self.offer.listed)
         listed = await asyncio.to_thread(list_models, self.models.loaded, known)
         return JSONResponse(listed)
 
     async def tokenize(self, request: Request) -> Response:
-        """Count the tokens that a model would read of ``messages``."""
         body = await read_object(request)
         name = body.get("model")
         if not isinstance(name, str):
@@ -75,7 +71,7 @@ class ServiceRoutes:
         return JSONResponse({"tokens": tokens})
 
     async def unload(self, request: Request) -> Response:
-        """Let go of the models in ``paths``; say which of them are in use, and stay."""
+        """Unload the models in ``paths``; say which are in use, and stay."""
         if self.end is None:
             message = "this server is shared: no client can unload its models"
             raise OpenAIError(message, 403)
@@ -86,12 +82,12 @@ class ServiceRoutes:
         return JSONResponse({"in_use": stay})
 
     async def health(self, request: Request) -> Response:
-        """Say that the server is well; to those who have the token, how it is."""
+        """Return the status; with the token, details."""
         ending = self.is_ending()
         health: dict[str, object] = {"status": "ending" if ending else "ok"}
         if has_token(request.headers, self.runtime.token):
             who = asdict(self.runtime)
-            # Where the server's process and log are is no matter of other people's.
+            # A shared server's process and log are not for its clients.
             own = ("version", "pid", "instance", "log") if self.end else ("version",)
             health |= {key: who[key] for key in own}
             health |= {
@@ -103,11 +99,10 @@ class ServiceRoutes:
             if self.end:
                 health["memory"] = self.models.memory
                 health["memory_taken"] = self.models.memory_taken
-        # A balancer that sees 503 sends its requests elsewhere.
+        # With 503 a load balancer sends its requests elsewhere.
         return JSONResponse(health, 503 if ending else 200)
 
     async def show_metrics(self, _request: Request) -> Response:
-        """Say what was counted, in Prometheus' text format."""
         text = self.metrics.render(
             running=self.models.busy_slots,
             under_way=self.line.under_way,
@@ -116,9 +111,8 @@ class ServiceRoutes:
         return Response(text, media_type=MEDIA_TYPE)
 
     async def shutdown(self, _request: Request) -> Response:
-        """End the server; running answers are stopped."""
         if self.end is None:
-            message = "this server is shared: only a signal on its machine ends it"
+            message = "this server is shared: only a signal on its machine stops it"
             raise OpenAIError(message, 403)
         self.end()
         return Response()

@@ -1,4 +1,4 @@
-"""Answers that take a while: they end at once when the client leaves or says stop."""
+"""Long answers, which end at once when the client disconnects or stops them."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from h2o_magic.server.tgi import KEEP_ALIVE
 
 _T = TypeVar("_T")
 _KEEP_ALIVE_SECONDS = 15.0
-#: How long the status of a stream waits for its first event, where a failure before
-#: that has a status of its own.
+#: How long the head of a stream waits for its first event: a failure before has a
+#: status of its own.
 _PATIENCE_SECONDS = 5.0
 
 
 class ClientLeftError(Exception):
-    """The client left before its answer was whole; nobody hears an answer now."""
+    """The client disconnected before the end of its answer."""
 
 
 class Unheard(Response):
-    """The answer to a client that left: nothing is sent."""
+    """The response to a client that disconnected: nothing is sent."""
 
     async def __call__(self, _scope: Scope, _receive: Receive, _send: Send) -> None:
-        """Send nothing."""
+        pass
 
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, _T]) -> _T | None:
     """Run `work` and return its result; None if a stop cancelled it.
 
-    It is cancelled when the client leaves, and ClientLeftError raised.
+    It is cancelled when the client disconnects, and ClientLeftError raised.
     """
     task = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_disconnected(receive))
@@ -60,9 +60,9 @@ async def _disconnected(receive: Receive) -> None:
 class EventStream(Response):
     """A stream of server-sent events, with a comment after each 15 s of silence.
 
-    The head waits for the first event, 5 s at most, so that an error before that is an
-    answer of its own with a status; a comment is no event. `events` is closed when the
-    stream ends, in whatever way; one that was stopped ends with `stopped`.
+    The head waits at most 5 s for the first event that is not a comment, so that an
+    earlier error has a status. `events` is always closed at the end; a stream that was
+    stopped ends with `stopped`.
     """
 
     def __init__(
@@ -87,7 +87,6 @@ class EventStream(Response):
         self._spoke = time.monotonic()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the stream."""
         pulse = asyncio.ensure_future(self._keep_alive(send))
         try:
             whole = await while_connected(receive, self._send_events(send))

@@ -7,18 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-#: A comment line; says on a silent stream that the server is alive.
+#: A comment line that shows on a silent stream that the server is alive.
 KEEP_ALIVE = b":\n\n"
 
 
 @dataclass(frozen=True, slots=True)
 class TokenEvent:
-    """One token, and with the last one the whole answer, with its details if asked for.
+    """One token, and with the last one the whole answer.
 
-    `special` is a token that is no text, such as the end token. `answer` is what to
-    remember, in the last event: without the prompt and without a stop text. With `more`
-    the next event follows at once, so that both may be sent together; these two are no
-    part of the wire. `notice` is what is done before the answer begins.
+    `special` is a token without text, such as the end token. In the last event `answer`
+    is what to remember: without the prompt and without a stop text. With `more` the
+    next event follows at once; these two are not sent. `notice` precedes the answer.
     """
 
     token_id: int
@@ -32,7 +31,7 @@ class TokenEvent:
     more: bool = False
 
     def encode(self) -> bytes:
-        """Return the event's bytes in a stream; no space after ``data:``, as it was."""
+        """Return the event's bytes; without a space after ``data:``, as it was."""
         token = {"id": self.token_id, "text": self.text}
         event: dict[str, Any] = {
             "token": {**token, "logprob": self.logprob, "special": self.special},
@@ -46,9 +45,8 @@ class TokenEvent:
 
 
 def notice(words: str) -> TokenEvent:
-    """Return the event that tells a client what is being done; empty takes it back.
+    """Return an event of ours that says what is being done; empty withdraws it.
 
-    Ours: a special token without text, which clients of the old engine skip, also those
-    that take a token in each event for granted.
+    Clients of the old engine skip it as a special token without text.
     """
     return TokenEvent(-1, "", None, special=True, notice=words)

@@ -1,4 +1,4 @@
-"""Turns the engine's chunks into the old engine's token events; does no I/O."""
+"""Turns the engine's chunks into the old engine's token events. Pure."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ FinishReason: TypeAlias = Literal["eos_token", "length", "stop_sequence"]
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """Where a stop text ended the answer, and how."""
+    """Where a stop text or a marker ended the answer."""
 
     end: int
     reason: FinishReason
 
 
 class Transcript:
-    """An answer while it is written: `reason` is why it ended, None while it goes on.
+    """An answer of at most `length` tokens while it is written.
 
-    The answer may have `length` tokens. The `stop` texts end it and stay at its end, as
-    in the old engine; `turn_markers`, with which a model begins somebody else's turn,
-    are cut off, as the end token is.
+    `reason` is why it ended, None while it goes on. `stop` texts end it and stay, as in
+    the old engine; `turn_markers`, which begin another turn, are cut off.
     """
 
     def __init__(
@@ -49,7 +48,7 @@ class Transcript:
 
     @property
     def answer(self) -> str:
-        """The text to remember: without the stop text, and without blanks behind it."""
+        """The text to remember: without the stop text and trailing blanks."""
         text = self.text
         for stop in self._stop if self.reason == "stop_sequence" else ():
             if text.endswith(stop):
@@ -57,11 +56,10 @@ class Transcript:
         return text.rstrip()
 
     def add(self, chunk: Chunk) -> list[TokenEvent]:
-        """Return the events that are due after `chunk`.
+        """Return the events that are due after `chunk`: the last once `reason` is set.
 
-        A token that may be the last one waits for the engine's next word, since the
-        last event carries both its token and the whole answer. The answer has ended
-        when `reason` is set; the last event returned is then its last.
+        A token that may be the last one is held back, since the last event has both its
+        token and the whole answer.
         """
         self.count = chunk.count
         self.seconds = chunk.seconds
@@ -98,7 +96,7 @@ class Transcript:
         return replace(event, text=self.text[before:])
 
     def _find_cut(self, before: int) -> _Cut | None:
-        """Find the stop text that ends first, among those the new text completed."""
+        """Find the stop text or marker that ends first in the new text."""
         cuts = [
             _Cut(place + len(stop), "stop_sequence")
             for stop in self._stop
@@ -113,10 +111,7 @@ class Transcript:
 
 
 class HeldText:
-    """A growing text, passed on in pieces, and never more of it than will stay.
-
-    The `marks` end it and are no part of it: an end that may begin one is held back.
-    """
+    """Passes a growing text on, except an end that may begin one of the `marks`."""
 
     def __init__(self, marks: Iterable[str]) -> None:
         self._marks = tuple(mark for mark in marks if mark)
@@ -126,7 +121,7 @@ class HeldText:
         self.passed = 0
 
     def add(self, piece: str) -> str:
-        """Return what of the text is sure to stay, now that `piece` has come.
+        """Return the text that can be passed on after `piece`.
 
         >>> held = HeldText(["END"])
         >>> held.add("an E"), held.add("N"), held.add("T")
@@ -139,11 +134,10 @@ class HeldText:
         return text[:sure]
 
     def rest(self, whole: str) -> str:
-        """Return what of the `whole` text, now known, was not passed on."""
         return whole[self.passed :]
 
     def _uncertain(self, text: str) -> int:
-        """Return the length of the longest end of `text` that may begin a mark."""
+        """Return the length of the longest end of `text` that begins a mark."""
         if self._first.isdisjoint(text[-self._longest :]):
             return 0
         for length in range(min(self._longest, len(text)), 0, -1):

@@ -219,7 +219,7 @@ def test_a_server_of_this_package_is_known_by_its_refusal() -> None:
 
 
 def test_the_local_server_itself_is_known_with_its_key_and_without(home: Path) -> None:
-    endpoint = locate.locate()
+    endpoint = locate.find_or_start()
     found = detect(endpoint)
     assert (found.dialect, found.engine, found.refused) == (
         "gpt-gm",

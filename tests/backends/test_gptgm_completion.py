@@ -450,7 +450,7 @@ def test_the_default_server_is_the_local_one_with_its_token(
         asked.append(1)
         return Endpoint(host.url, "tok-1")
 
-    monkeypatch.setattr("h2o_magic.backends.local.locate.locate", locate)
+    monkeypatch.setattr("h2o_magic.backends.local.locate.find_or_start", locate)
     tokens = create_completion("llama-13b", HI)
     assert asked == []
     assert "".join(tokens)
@@ -468,7 +468,7 @@ def test_a_local_server_that_does_not_start_is_reported_as_it_is(
         asked.append(1)
         raise failure
 
-    monkeypatch.setattr("h2o_magic.backends.local.locate.locate", locate)
+    monkeypatch.setattr("h2o_magic.backends.local.locate.find_or_start", locate)
     with pytest.raises(ConnectionFailedError) as caught:
         create_completion("llama-13b", HI, False)
     assert caught.value is failure
@@ -481,7 +481,7 @@ def test_the_local_server_is_looked_for_again_if_it_died(
     with serving(lambda _: DROP) as dead:
         places = [Endpoint(dead.url, "a"), Endpoint(host.url, "b")]
         monkeypatch.setattr(
-            "h2o_magic.backends.local.locate.locate", lambda: places.pop(0)
+            "h2o_magic.backends.local.locate.find_or_start", lambda: places.pop(0)
         )
         assert create_completion("llama-13b", HI, False)
 

@@ -56,7 +56,7 @@ def test_a_schema_that_cannot_be_used_is_an_error_and_the_next_answer_comes(
     backend: GptGmBackend,
 ) -> None:
     # In the stream, or as a status: that is the server's choice.
-    with pytest.raises(BackendError, match="does not know `not`"):
+    with pytest.raises(BackendError, match="does not support `not`"):
         ask(backend, {"not": {}})
     with pytest.raises(StatusError, match="larger than 64 kB"):
         ask(backend, {"enum": ["x" * 70_000]})

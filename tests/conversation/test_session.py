@@ -1288,9 +1288,9 @@ def test_the_current_model_is_described_by_the_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     session = of_local(WithBest())
-    monkeypatch.setattr("h2o_magic.backends.local.locate.running", lambda: None)
+    monkeypatch.setattr("h2o_magic.backends.local.locate.find_running", lambda: None)
     assert session.current_model() is None  # nothing is started to find it out
-    monkeypatch.setattr("h2o_magic.backends.local.locate.running", object)
+    monkeypatch.setattr("h2o_magic.backends.local.locate.find_running", object)
     found = session.current_model()
     assert found == ModelInfo("smollm2-135m", system="for smollm2-135m")
     session.configure(model="falcon-7b")

@@ -34,7 +34,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import h2o_magic
 from h2o_magic import cli
-from h2o_magic.backends.servers.credentials import Keys
+from h2o_magic.backends.servers.credentials import Credentials
 from h2o_magic.config import paths
 from h2o_magic.config.definitions import FORMATS, SETTINGS
 from h2o_magic.config.models import MODELS, Package
@@ -260,7 +260,7 @@ class Notebook:
         Path("turns.json").write_text(json.dumps({"messages": _TURNS}))
         self.run(f"%load_ext h2o_magic\n{_VALUES}")
         session = h2o_magic.session()
-        session.servers.keys = Keys(ask=lambda _: KEY)
+        session.servers.credentials = Credentials(ask=lambda _: KEY)
         session.import_file("turns.json")
         for pattern, before in BEFORE.items():
             if found := re.search(pattern, command):

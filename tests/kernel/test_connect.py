@@ -63,7 +63,7 @@ def test_where_nobody_can_be_asked_one_line_says_so(notebook: Notebook) -> None:
     with serving(script) as server:
         run = notebook.run(f"%h2o connect {server.url} --key-prompt")
         assert run.status == "error"
-        assert "cannot be asked for here" in run.stderr
+        assert "cannot ask for the key" in run.stderr
         assert len(run.stderr.strip().splitlines()) == 1
         assert server.requests == []
 

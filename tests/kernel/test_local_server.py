@@ -135,7 +135,7 @@ def test_without_the_server_installed_a_cell_says_what_to_install(
     notebook: Notebook,
 ) -> None:
     notebook.run(
-        "import h2o_magic.backends.local.locate as e\ne.installed = lambda: False"
+        "import h2o_magic.backends.local.locate as e\ne.is_installed = lambda: False"
     )
     notebook.run("%load_ext h2o_magic")
     run = notebook.run("%%h2o\nhello", "c1")

@@ -19,10 +19,10 @@ def test_slots_are_limited() -> None:
         await gate.enter(1)
         third = asyncio.ensure_future(gate.enter(1))
         await settle()
-        assert (gate.inside, third.done()) == (2, False)
+        assert (gate.taken, third.done()) == (2, False)
         gate.leave(1)
         await third
-        assert gate.inside == 2
+        assert gate.taken == 2
 
     asyncio.run(run())
 
@@ -66,6 +66,6 @@ def test_who_waits_can_leave_the_line() -> None:
         await settle()
         gate.leave(1)
         await second
-        assert gate.inside == 1
+        assert gate.taken == 1
 
     asyncio.run(run())

@@ -131,20 +131,20 @@ def test_the_full_text_has_the_prompt_before_the_json(client: Client) -> None:
 @pytest.mark.parametrize(
     ("schema", "words"),
     [
-        ({"type": "nonsense"}, "means nothing"),
-        ({"$ref": "#/nowhere"}, "means nothing"),
-        ({"$ref": "http://127.0.0.1:9/x.json"}, "means nothing"),
-        ({"$ref": "#"}, "means nothing"),
-        ({"enum": []}, "nothing can satisfy it"),
-        ({"type": "string", "pattern": "["}, "means nothing"),
-        ({"type": "array", "minItems": 2, "maxItems": 1}, "nothing can satisfy it"),
-        ({"not": {"type": "string"}}, "does not know `not`"),
+        ({"type": "nonsense"}, "is invalid"),
+        ({"$ref": "#/nowhere"}, "is invalid"),
+        ({"$ref": "http://127.0.0.1:9/x.json"}, "is invalid"),
+        ({"$ref": "#"}, "is invalid"),
+        ({"enum": []}, "no value can match it"),
+        ({"type": "string", "pattern": "["}, "is invalid"),
+        ({"type": "array", "minItems": 2, "maxItems": 1}, "no value can match it"),
+        ({"not": {"type": "string"}}, "does not support `not`"),
         (
             closed(a={"type": "array", "uniqueItems": True}),
-            "does not know `uniqueItems`",
+            "does not support `uniqueItems`",
         ),
         ({"type": "string", "format": "weird"}, "the format 'weird'"),
-        ({"const": "a <|prompt|> b"}, "takes '<|prompt|>' for a mark of its own"),
+        ({"const": "a <|prompt|> b"}, "treats '<|prompt|>' as a control token"),
     ],
 )
 def test_a_schema_that_the_engine_cannot_use_is_refused(
@@ -172,8 +172,8 @@ def nested(depth: int) -> dict[str, Any]:
         (True, "to be a JSON object"),
         ({"enum": ["x" * 70_000]}, "larger than 64 kB"),
         (nested(70), "nested more than 64 deep"),
-        ({"const": float("nan")}, "is no JSON"),
-        ({"const": "\ud800"}, "is no JSON"),
+        ({"const": float("nan")}, "is not valid JSON"),
+        ({"const": "\ud800"}, "is not valid JSON"),
     ],
 )
 def test_what_cannot_be_a_schema_is_refused_before_the_answer(

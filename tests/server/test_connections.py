@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from h2o_magic.server.listening import resolve
-from h2o_magic.server.log_output import Seldom
+from h2o_magic.server.log_output import RepeatFilter
 from tests.server.client import Client, until
 from tests.server.conftest import Serving, Start
 from tests.server.test_openai_routes import CHAT
@@ -100,13 +100,13 @@ def test_the_server_may_open_what_the_system_lets_it(serving: Serving) -> None:
 
 
 def test_what_others_log_again_and_again_is_logged_seldom() -> None:
-    seldom = Seldom()
+    repeats = RepeatFilter()
     passed = []
     for second in range(121):
         text = "no more files\nexception=ValueError('said')"
         record = logging.LogRecord("asyncio", 40, "f.py", 1, text, (), None)
         record.created = float(second)
-        if seldom.filter(record):
+        if repeats.filter(record):
             passed.append(record.getMessage())
     assert passed == ["no more files"] * 3
 

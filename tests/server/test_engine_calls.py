@@ -67,7 +67,7 @@ def test_a_connection_that_was_closed_meanwhile_is_made_anew() -> None:
 def test_an_answer_that_is_none_is_an_error(said: bytes) -> None:
     with (
         scripted([said]) as (calls, _),
-        pytest.raises(GenerationError, match="does not answer"),
+        pytest.raises(GenerationError, match="does not respond"),
     ):
         calls.call("GET", "/x")
 

@@ -122,7 +122,9 @@ def test_an_end_without_a_reason_is_an_error(reports: list[str]) -> None:
         for one in reports:
             report(one)
 
-    with pytest.raises(GenerationError, match="no room" if reports else "without say"):
+    with pytest.raises(
+        GenerationError, match="no room" if reports else "without giving"
+    ):
         asyncio.run(heard(complete))
 
 

@@ -109,8 +109,8 @@ def test_an_engine_that_runs_out_of_memory_midway_says_so(endless: str) -> None:
     ("failure", "words"),
     [
         (ERROR, "out of memory"),
-        ("", "ended the answer without saying why"),
-        (RuntimeError("boom"), "ended the answer without saying why"),
+        ("", "ended the answer without giving a reason"),
+        (RuntimeError("boom"), "ended the answer without giving a reason"),
     ],
     ids=["reported", "silent", "raised"],
 )
@@ -190,7 +190,7 @@ def test_an_unforeseen_error_in_a_route_is_a_500_and_not_the_end(
 def test_an_engine_that_has_gone_is_an_error(noisy: str) -> None:
     engine = Engine(Path(noisy), MemoryPlan(1, 512, 512, threads=1))
     engine.close()
-    with pytest.raises(Exception, match="the engine does not answer"):
+    with pytest.raises(Exception, match="the engine does not respond"):
         engine.tokenize("x", markers=False)
 
 

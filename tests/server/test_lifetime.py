@@ -94,8 +94,8 @@ def in_a_terminal(*options: str, home: Path) -> str:
 def test_who_starts_it_by_hand_is_told_where_it_is(tmp_path: Path) -> None:
     shown = in_a_terminal(home=tmp_path)
     assert re.fullmatch(
-        r"h2o_magic listens on http://127\.0\.0\.1:\d+ ; notebooks of this user find "
-        r"it by themselves; Ctrl-C ends it\n",
+        r"h2o_magic is listening on http://127\.0\.0\.1:\d+ ; this user's notebooks "
+        r"find it automatically; press Ctrl-C to stop it\n",
         shown,
     )
 
@@ -105,7 +105,7 @@ def test_of_a_server_with_a_runtime_file_of_its_own_the_place_is_told(
 ) -> None:
     file = tmp_path / "other.json"
     shown = in_a_terminal(f"--runtime-file={file}", home=tmp_path)
-    assert f"address and token are in {file}; Ctrl-C ends it" in shown
+    assert f"address and token are in {file}; press Ctrl-C to stop it" in shown
     assert shown.count("\n") == 1
 
 

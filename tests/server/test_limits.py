@@ -64,7 +64,7 @@ def test_beyond_the_queue_each_protocol_says_429_in_its_words(
             old = small.call("POST", path, turn("hi", LONG) | {"stream": streamed})
             assert old.status == 429
             assert old.json["error_type"] == "overloaded"
-            assert "too many answers" in old.json["error"]
+            assert "too many requests" in old.json["error"]
             assert int(old.headers["retry-after"]) > 0
 
 

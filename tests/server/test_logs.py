@@ -17,7 +17,7 @@ from h2o_magic.errors import (
     MessagesError,
     ParameterError,
 )
-from h2o_magic.server.log_output import JsonLines, Sieve
+from h2o_magic.server.log_output import JsonLines, OutputFilter
 from tests.server.client import Client, turn, until
 from tests.server.conftest import Serving, Start
 from tests.server.test_openai_routes import CHAT, body
@@ -153,22 +153,22 @@ LOADING = "0.00.424.834 E llama_model_load: error loading model: no room"
 
 def test_what_looks_like_the_engines_words_in_a_quotation_is_withheld() -> None:
     times = iter([0.0, 0.0, 0.5, 2.0, 3.0, 3.0])
-    sieve = Sieve(lambda: next(times))
-    sieve.take("0.00.138.944 E llg error: at 2(8): Invalid type: x")
-    sieve.take(LOADING)
-    assert sieve.withheld == 2
-    sieve.take(LOADING)
-    assert sieve.withheld == 2
-    sieve.take("thread panicked")
-    assert sieve.withheld == 3
+    output_filter = OutputFilter(lambda: next(times))
+    output_filter.take("0.00.138.944 E llg error: at 2(8): Invalid type: x")
+    output_filter.take(LOADING)
+    assert output_filter.withheld == 2
+    output_filter.take(LOADING)
+    assert output_filter.withheld == 2
+    output_filter.take("thread panicked")
+    assert output_filter.withheld == 3
 
 
 def test_a_flood_of_lines_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    sieve = Sieve()
+    output_filter = OutputFilter()
     for number in range(10_000):
-        sieve.take(f"   {number}: rust_panic")
-    assert sieve.withheld == 10_000
+        output_filter.take(f"   {number}: rust_panic")
+    assert output_filter.withheld == 10_000
     assert len(caplog.records) == 14
 
 

@@ -145,7 +145,7 @@ def test_one_in_use_is_not_taken_away(
 
     asyncio.run(run())
     waiting, loading, taken_back = said
-    assert waiting == "waiting for memory that a uses"
+    assert waiting == "waiting for memory used by a"
     assert loading.startswith("loading b, ")
     assert taken_back == ""
 
@@ -244,7 +244,7 @@ def test_who_still_waits_when_all_is_unloaded_gets_nothing_loaded(
         await asyncio.sleep(0.02)
         begin.set()
         await first
-        with pytest.raises(ConfigurationError, match="the server is ending"):
+        with pytest.raises(ConfigurationError, match="the server is shutting down"):
             await second
         await closing
         assert loads == [weights["a"].path]

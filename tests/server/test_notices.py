@@ -181,7 +181,7 @@ def test_waiting_for_memory_names_who_has_it(endless: str, tmp_path: Path) -> No
                 first.close()
                 events = read_events(line + second.read())
         health = client.call("GET", "/health").json
-    assert notices(events)[0] == f"waiting for memory that {endless} uses"
+    assert notices(events)[0] == f"waiting for memory used by {endless}"
     assert health["loaded"] == [b]
     assert 0 < health["memory_taken"] <= health["memory"] == models.memory
 

@@ -329,7 +329,7 @@ def test_only_with_truncation_auto_the_oldest_messages_go(bare: Client) -> None:
             reply = ask(bare, messages=messages, stream=streamed, truncation=truncation)
             found = error(reply, 400)
             assert found["code"] == "context_length_exceeded"
-            assert "`truncation` auto" in found["message"]
+            assert "`truncation: auto`" in found["message"]
     reply = ask(bare, messages=messages, truncation="auto")
     assert 1 <= reply.json["h2o_magic"]["dropped_turns"] <= 2
     assert reply.json["usage"]["prompt_tokens"] < 1024

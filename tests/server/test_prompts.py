@@ -205,6 +205,6 @@ def test_an_effort_that_the_template_has_no_place_for_is_refused(
         with pytest.raises(ParameterError) as caught:
             build_prompt(engine, Dialogue("", (), "two", effort), 1000)
         assert str(caught.value) == (
-            "expected no `reasoning_effort` for this model, whose chat template has no "
-            f"place for it, got {effort}"
+            "expected no `reasoning_effort`, which this model's chat template does not "
+            f"support, got {effort}: leave it out"
         )

@@ -184,7 +184,7 @@ def test_the_missing_token_is_told_before_the_server_that_runs(
 ) -> None:
     file = f"--runtime-file={serving.runtime_file}"
     assert main(["serve", file]) == 2
-    assert "is running already" in capsys.readouterr().err
+    assert "is already running" in capsys.readouterr().err
     assert main(["serve", "--host", "0.0.0.0", file]) == 2
     assert "expected --token-file" in capsys.readouterr().err
 
@@ -413,7 +413,7 @@ def test_after_a_signal_answers_end_and_nothing_new_begins(
         for path in ("/conversation", f"/conversation/{conversation}"):
             old = client.call("POST", path, {"model": "llama-13b"})
             assert old.status == 503
-            assert "ending" in old.json["error"]
+            assert "shutting down" in old.json["error"]
             assert int(old.headers["retry-after"]) > 0
         assert client.call("GET", "/metrics").status == 200
         *_, finish, done = sse(b"data: {}\n" + answer.read())

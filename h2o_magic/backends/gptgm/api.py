@@ -18,9 +18,9 @@ from h2o_magic.backends.http import (
     QUICK,
     Cancellation,
     Endpoint,
-    Reply,
+    HttpClient,
+    Response,
     Timeouts,
-    Transport,
 )
 from h2o_magic.backends.http_backend import message_items
 from h2o_magic.backends.own_server import source_of
@@ -57,7 +57,7 @@ class GptGmClient:
     ) -> None:
         self.url = endpoint.url
         self.timeouts = timeouts
-        self._transport = Transport(endpoint, timeouts=timeouts)
+        self._transport = HttpClient(endpoint, timeouts=timeouts)
         self._share = share
         self._page_loaded = False
         self._terms_accepted = False
@@ -77,8 +77,11 @@ class GptGmClient:
             self._post_settings(model, cancellation)
         except StatusError as error:
             foreign = error.status == 403 and "referer" in error.server_message.lower()
-            if not (foreign and self._transport.claim_https()):
+            if not foreign or self._transport.origin.startswith("https:"):
                 raise
+            # Behind plain http it believes that it is behind https, and refuses the
+            # true origin (tests/recordings, ``no-origin-http-referer``).
+            self._transport.origin = f"https:{self._transport.origin[5:]}"
             self._post_settings(model, cancellation)
         self._terms_accepted = True
 
@@ -106,7 +109,7 @@ class GptGmClient:
         conversation: str,
         document: Mapping[str, Any],
         cancellation: Cancellation,
-    ) -> Reply:
+    ) -> Response:
         """Send a question and return the answer, whose body is not read yet."""
         return self._transport.send(
             "POST",
@@ -130,7 +133,7 @@ class GptGmClient:
     def get(self, path: str) -> Any:
         """Return the JSON document at `path`, with secrets masked."""
         with self._transport.send("GET", path) as reply:
-            return reply.json(cleaned=True)
+            return reply.json(redacted=True)
 
     def post(self, path: str, document: object) -> Any:
         with self._transport.send("POST", path, document=document) as reply:

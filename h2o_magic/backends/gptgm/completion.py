@@ -206,6 +206,6 @@ def _tokens(events: Generator[Event, None, None]) -> Iterator[str]:
 
 
 def _local_server() -> Endpoint:
-    from h2o_magic.backends.local.locate import locate  # noqa: PLC0415 - only when it is needed
+    from h2o_magic.backends.local.locate import find_or_start  # noqa: PLC0415 - only when it is needed
 
-    return locate()
+    return find_or_start()

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from h2o_magic.backends.http.error_body import words_of
+from h2o_magic.backends.http.error_body import error_message
 from h2o_magic.backends.own_server import answer_facts, notices_of, text_of
 from h2o_magic.backends.parser import BROKE_OFF, NO_MESSAGE, AnswerParser
 from h2o_magic.backends.sse import ServerSentEvent
@@ -149,7 +149,7 @@ class GptGmParser(AnswerParser):
         details = report if isinstance(report, dict) else {}
         yield from self._rest()
         raise GenerationError(
-            join_surrogates(words_of(details) or NO_MESSAGE),
+            join_surrogates(error_message(details) or NO_MESSAGE),
             error_type=text_of(details.get("error_type")),
             partial=self.text,
         )

@@ -1,14 +1,17 @@
-"""HTTP: requests, cookies, waits, and every error in our own words.
+"""The HTTP client: requests, cookies, timeouts, and every failure as an error of ours.
 
-The only part of the package that imports ``requests`` and ``urllib3``, which takes some
-80 ms: whatever is imported when the extension is loaded must not import this.
+The only room that imports ``requests`` and ``urllib3``, which takes some 80 ms:
+whatever is imported when the extension is loaded must not import this.
 """
 
-from h2o_magic.backends.http.cancellation import Cancellation
-from h2o_magic.backends.http.client import Transport
-from h2o_magic.backends.http.error_mapping import mapped
-from h2o_magic.backends.http.response import Reply
-from h2o_magic.backends.http.timeouts import DEFAULT_TIMEOUTS, QUICK, Timeouts
+from h2o_magic.backends.http.client import HttpClient
+from h2o_magic.backends.http.connections import Cancellation
+from h2o_magic.backends.http.response import (
+    DEFAULT_TIMEOUTS,
+    QUICK,
+    Response,
+    Timeouts,
+)
 from h2o_magic.config.url import Endpoint
 
 __all__ = [
@@ -16,8 +19,7 @@ __all__ = [
     "QUICK",
     "Cancellation",
     "Endpoint",
-    "Reply",
+    "HttpClient",
+    "Response",
     "Timeouts",
-    "Transport",
-    "mapped",
 ]

@@ -1,8 +1,4 @@
-"""The way to one server: its base URL, its cookies, the requests to it.
-
-A :class:`Transport` talks to one base URL and to nothing else: it follows no redirect,
-and gives cookies and the token to nobody but the configured origin.
-"""
+"""Requests to one server, and to nothing else: no redirect is followed."""
 
 from __future__ import annotations
 
@@ -11,35 +7,30 @@ import time
 from collections.abc import Container, Mapping
 from functools import cache
 from http.cookiejar import Cookie, DefaultCookiePolicy
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import Request
 
 import requests
 
-from h2o_magic.backends.http.cancellation import Cancellation
-from h2o_magic.backends.http.connections import WatchedAdapter
-from h2o_magic.backends.http.error_mapping import mapped
-from h2o_magic.backends.http.response import Reply, status_error
-from h2o_magic.backends.http.timeouts import DEFAULT_TIMEOUTS, Timeouts
+from h2o_magic.backends.http.connections import CancellableAdapter, Cancellation
+from h2o_magic.backends.http.error_mapping import mapped_errors
+from h2o_magic.backends.http.response import (
+    DEFAULT_TIMEOUTS,
+    Response,
+    Timeouts,
+    status_error,
+)
 from h2o_magic.config.url import Endpoint, is_loopback
 from h2o_magic.errors import ConnectionFailedError
 
-_SUCCESS = range(200, 300)
 
+class HttpClient:
+    """One base URL, one cookie jar, one pool of connections.
 
-class Transport:
-    """The way to one server: one base URL, one cookie jar, one pool of connections.
-
-    Several threads may use it at once.
-
-    Parameters
-    ----------
-    endpoint
-        Where the server is, and the token that it asks for.
-    timeouts
-        How long to wait.
+    Several threads may use it at once. `origin` is sent as ``Origin`` and in
+    ``Referer``; it is that of the URL unless it is changed.
     """
 
     def __init__(
@@ -48,7 +39,7 @@ class Transport:
         self.url = endpoint.url
         parts = urlsplit(endpoint.url)
         self.origin = f"{parts.scheme}://{parts.netloc}"
-        self._prefix = parts.path
+        self._path = parts.path
         self._timeouts = timeouts
         self._session = _Session()
         if endpoint.token is not None:
@@ -60,72 +51,58 @@ class Transport:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"
 
-    def claim_https(self) -> bool:
-        """Name the origin as https from now on; return whether that is a change.
-
-        A chat-ui of June 2023 behind plain http believes that it is behind https, and
-        refuses the true origin (tests/recordings, ``no-origin-http-referer``).
-        """
-        plain, self.origin = self.origin, self.origin.replace("http://", "https://", 1)
-        return self.origin != plain
-
     def send(
         self,
         method: str,
         path: str,
         *,
         document: object = None,
-        again: object = None,
         form: Mapping[str, str] | None = None,
         accept: str = "application/json",
-        accepted: Container[int] = _SUCCESS,
+        accepted: Container[int] = range(200, 300),
         timeouts: Timeouts | None = None,
         cancellation: Cancellation | None = None,
-    ) -> Reply:
-        """Send a request and return the answer, whose body is still to be read.
+    ) -> Response:
+        """Send a request and return the response, whose body is still to be read.
 
         A connection that the server closed while it was idle shows only when it is
         used. Such a request is sent once more, over a new one.
 
         Parameters
         ----------
-        method, path
-            The HTTP method, and the path after the base URL, from its first slash on.
-        document
-            Sent as a JSON body.
-        again
-            What to send instead of `document` when the request is sent once more.
-        form
-            Sent as a form body.
+        path
+            What follows the base URL, from its first slash on.
+        document, form
+            The body, as JSON or as a form.
         accept
             The ``Accept`` header.
         accepted
-            The HTTP statuses that are no error.
+            The HTTP statuses that are not an error.
         timeouts
-            Instead of the transport's own.
+            Instead of the client's own.
         cancellation
             Ends the exchange from another thread.
 
         Raises
         ------
         StatusError
-            If the status is not among the accepted, or is a redirect.
+            If the status is not accepted, or is a redirect.
         ConnectionFailedError
-            If the server is not reached, or ends the connection without an answer.
+            If the server cannot be reached, or closes the connection without an answer.
         TimedOutError
-            If connecting or the answer's first byte takes too long.
+            If connecting or the first byte takes too long.
         """
         what = f"{method} {self.url}{path}"
-        limits = timeouts or self._timeouts
-        watcher = cancellation or Cancellation()
-        deadline = time.monotonic() + limits.overall
+        timeouts = timeouts or self._timeouts
+        cancellation = cancellation or Cancellation()
+        deadline = time.monotonic() + timeouts.overall
+        body, headers = _encoded(document, form)
 
-        def ask(content: object) -> requests.Response:
-            body, headers = _encoded(content, form)
-            connect, read = limits.connect, limits.first_byte
+        def request() -> requests.Response:
+            connect, read = timeouts.connect, timeouts.first_byte
             with (
-                mapped(what, server=self.url, connect=connect, read=read),
-                watcher.watching(),
+                mapped_errors(what, server=self.url, connect=connect, read=read),
+                cancellation.watch_requests(),
             ):
                 return self._session.request(
                     method,
@@ -139,24 +116,24 @@ class Transport:
                 )
 
         try:
-            response = ask(document)
+            answer = request()
         except ConnectionFailedError as error:
-            if watcher.cancelled:
+            if cancellation.cancelled:
                 raise ConnectionFailedError(f"{what}: cancelled") from error
-            if not watcher.reused:
+            if not cancellation.reused:
                 raise
-            response = ask(again or document)
-        reply = Reply(
-            response,
+            answer = request()
+        response = Response(
+            answer,
             what=what,
-            timeouts=limits,
+            timeouts=timeouts,
             deadline=deadline,
-            cancellation=watcher,
+            cancellation=cancellation,
         )
-        if reply.status not in accepted:
-            with reply:
-                raise status_error(reply, what)
-        return reply
+        if response.status not in accepted:
+            with response:
+                raise status_error(response, what)
+        return response
 
     def close(self) -> None:
         """Close the idle connections. The cookies stay, and it can be used again."""
@@ -166,7 +143,7 @@ class Transport:
         return {
             "User-Agent": _user_agent(),
             "Origin": self.origin,
-            "Referer": f"{self.origin}{self._prefix}/",
+            "Referer": f"{self.origin}{self._path}/",
             "Accept": accept,
             "Accept-Encoding": "identity",
         }
@@ -178,16 +155,16 @@ class _Session(requests.Session):
         self.auth = _unchanged
         self.cookies.set_policy(_AnyScheme())
         for scheme in ("http://", "https://"):
-            self.mount(scheme, WatchedAdapter())
+            self.mount(scheme, CancellableAdapter())
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """See a redirect nowhere: requests would read its body, however long it is."""
+        """Ignore redirects: requests would read the body, however long it is."""
 
 
 class _AnyScheme(DefaultCookiePolicy):
     """Sends a "Secure" cookie back over plain http, too.
 
-    A server behind plain http may still call its cookie so (tests/recordings). It goes
+    A server behind plain http may still mark its cookie so (tests/recordings). It goes
     to the configured origin only, which is where it came from.
     """
 
@@ -204,17 +181,13 @@ def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
 def _encoded(
     document: object, form: Mapping[str, str] | None
 ) -> tuple[Any, dict[str, str]]:
-    """Return a body as requests takes it, and the header that says what it is."""
     if document is None:
         return form, {}
     text = json.dumps(document, ensure_ascii=False, allow_nan=False)
-    # Half a surrogate pair is no character and has no bytes.
+    # Half a surrogate pair cannot be encoded.
     return text.encode("utf-8", "replace"), {"Content-Type": "application/json"}
 
 
 @cache
 def _user_agent() -> str:
-    try:
-        return f"h2o-magic/{version('h2o-magic')}"
-    except PackageNotFoundError:
-        return "h2o-magic"
+    return f"h2o-magic/{version('h2o-magic')}"

@@ -1,10 +1,18 @@
-"""The connections of urllib3, but watched, and with chunks that come together."""
+"""Connections of urllib3 that any thread can end, and that join waiting chunks.
+
+HTTP libraries hide their sockets. These hand theirs to the :class:`Cancellation` of the
+request that is made in the same context, before they connect: shutting it down wakes
+whoever waits for it. Only the lookup of a host's name cannot be ended.
+"""
 
 from __future__ import annotations
 
 import re
 import socket
-from contextlib import ExitStack, suppress
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from http.client import HTTPResponse
 from typing import Any
 
@@ -12,89 +20,145 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from h2o_magic.backends.http.cancellation import CURRENT
-
-# The end of a chunk and the size of the next, as plain as servers send it; what is
-# less plain is left for http.client.
+# The end of a chunk and the size of the next; any other form is left to http.client.
 _NEXT_CHUNK = re.compile(rb"\r\n([0-9a-fA-F]{1,8})\r\n")
 
+_CURRENT: ContextVar[Cancellation | None] = ContextVar("_CURRENT", default=None)
 
-class _Blocks(HTTPResponse):
-    """Returns all chunks that are there at once, not one at a time.
 
-    Servers send each token of an answer as a chunk of its own, and what reads an
-    answer does much for each piece.
+class Cancellation:
+    """Ends one exchange with a server from any thread: one request after another."""
+
+    def __init__(self) -> None:
+        self.reused = False
+        self._event = threading.Event()
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+
+    @property
+    def cancelled(self) -> bool:
+        return self._event.is_set()
+
+    def cancel(self) -> None:
+        """Wake a read that is blocked, and let no other begin."""
+        self._event.set()
+        self.shut_down()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep, unless cancelled; return whether it was."""
+        return self._event.wait(seconds)
+
+    def shut_down(self) -> None:
+        """End the connection in use, if there is one."""
+        # The method of the plain socket: that of a TLS socket first takes its
+        # decryption away from under the thread that reads.
+        with self._lock, suppress(OSError):
+            if self._socket is not None:
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def limit(self, seconds: float) -> None:
+        with self._lock, suppress(OSError):
+            if self._socket is not None:
+                self._socket.settimeout(seconds)
+
+    @contextmanager
+    def watch_requests(self) -> Iterator[None]:
+        """Hold the sockets of the requests made in this block."""
+        self.reused = False
+        token = _CURRENT.set(self)
+        try:
+            yield
+        finally:
+            _CURRENT.reset(token)
+
+    def hold(self, sock: socket.socket | None, *, reused: bool) -> None:
+        """Hold this socket from now on; raise `OSError` if cancelled before."""
+        with self._lock:
+            self._socket, self.reused = sock, reused
+        if self._event.is_set():
+            raise ConnectionAbortedError("cancelled")
+
+    def release(self) -> None:
+        """Let go of the socket, which belongs to another request from now on."""
+        with self._lock:
+            self._socket = None
+
+
+class _JoinedChunks(HTTPResponse):
+    """Returns all chunks that were received at once, not one at a time.
+
+    Servers send each token as a chunk, and each piece costs its reader time.
     """
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self._its_socket = sock
+        self._socket_in_use = sock
 
     def read1(self, n: int = -1) -> bytes:
         """Return some of the body, about `n` bytes at most; none at its end."""
         data = super().read1(n)
         if not (data and self.chunked and self.chunk_left == 0):
             return data
-        there = self._there()
-        pieces, place = [data], 0
-        while head := _NEXT_CHUNK.match(there, place):
+        received = self._received()
+        pieces, position = [data], 0
+        while head := _NEXT_CHUNK.match(received, position):
             start = head.end()
             end = start + int(head[1], 16)
-            if not start < end <= len(there):
+            if not start < end <= len(received):
                 break
-            pieces.append(there[start:end])
-            place = end
-        self.fp.read(place)
+            pieces.append(received[start:end])
+            position = end
+        self.fp.read(position)
         return b"".join(pieces)
 
-    def _there(self) -> bytes:
-        """Return what has come of the rest, without waiting and without taking it."""
-        wait = self._its_socket.gettimeout()
+    def _received(self) -> bytes:
+        """Return what has been received of the rest, without waiting or consuming."""
+        wait = self._socket_in_use.gettimeout()
         try:
-            self._its_socket.settimeout(0)
+            self._socket_in_use.settimeout(0)
             return self.fp.peek(1)
-        except OSError:  # TLS says so that nothing is there; the next read tells others
+        except OSError:  # with TLS: nothing there; the next read raises others
             return b""
         finally:
             with suppress(OSError):
-                self._its_socket.settimeout(wait)
+                self._socket_in_use.settimeout(wait)
 
 
-class _Watched(HTTPConnection):
-    response_class = _Blocks
-    _answered = False
+class _Cancellable(HTTPConnection):
+    response_class = _JoinedChunks
+    _used = False
     _handles: ExitStack
 
     def connect(self) -> None:
-        self._answered = False
+        self._used = False
         try:
             with ExitStack() as self._handles:
                 super().connect()
         finally:
-            self._show(self.sock)
+            self._register(self.sock)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        self._show(self.sock)
+        self._register(self.sock)
         super().request(*args, **kwargs)
 
     def getresponse(self) -> Any:
         response = super().getresponse()
-        self._answered = True
+        self._used = True
         return response
 
-    def _show(self, sock: socket.socket | None) -> None:
-        if watcher := CURRENT.get():
-            watcher.hold(sock, reused=self._answered)
+    def _register(self, sock: socket.socket | None) -> None:
+        if cancellation := _CURRENT.get():
+            cancellation.hold(sock, reused=self._used)
 
     def _new_conn(self) -> socket.socket:
-        """Connect as urllib3 does, whose own function shows no socket before."""
+        """Connect as urllib3 does, which does not expose the socket before."""
         host = self._dns_host.strip("[]")
         failure = OSError("the host has no address")
         try:
             where = socket.getaddrinfo(host, self.port, 0, socket.SOCK_STREAM)
             for *kind, _, address in where:
                 try:
-                    return self._connected(socket.socket(*kind), address)
+                    return self._open_socket(socket.socket(*kind), address)
                 except OSError as error:
                     failure = error
             raise failure
@@ -105,7 +169,7 @@ class _Watched(HTTPConnection):
         finally:
             del failure  # which holds this frame, and that the connection
 
-    def _connected(self, sock: socket.socket, address: Any) -> socket.socket:
+    def _open_socket(self, sock: socket.socket, address: Any) -> socket.socket:
         try:
             # Among them what turns Nagle's algorithm off: it would hold the end of a
             # request back until the server has acknowledged its beginning.
@@ -113,7 +177,7 @@ class _Watched(HTTPConnection):
                 sock.setsockopt(*option)
             sock.settimeout(self.timeout)
             # A handle of its own: the handshake of TLS takes the socket's away.
-            self._show(self._handles.enter_context(sock.dup()))
+            self._register(self._handles.enter_context(sock.dup()))
             sock.connect(address)
         except BaseException:
             sock.close()
@@ -121,22 +185,21 @@ class _Watched(HTTPConnection):
         return sock
 
 
-class _WatchedTLS(_Watched, HTTPSConnection):
+class _CancellableTLS(_Cancellable, HTTPSConnection):
     pass
 
 
-# Of other classes are the connections through SOCKS, which cannot be cancelled.
-_WATCHED: dict[Any, type[_Watched]] = {
-    HTTPConnection: _Watched,
-    HTTPSConnection: _WatchedTLS,
+# Connections through SOCKS are of other classes, and cannot be cancelled.
+_CANCELLABLE: dict[Any, type[_Cancellable]] = {
+    HTTPConnection: _Cancellable,
+    HTTPSConnection: _CancellableTLS,
 }
 
 
-class WatchedAdapter(HTTPAdapter):
+class CancellableAdapter(HTTPAdapter):
     """The adapter of requests, with connections that can be cancelled."""
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the pool of connections to a server or a proxy."""
         pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
-        pool.ConnectionCls = _WATCHED.get(pool.ConnectionCls, pool.ConnectionCls)
+        pool.ConnectionCls = _CANCELLABLE.get(pool.ConnectionCls, pool.ConnectionCls)
         return pool

@@ -1,7 +1,4 @@
-"""Every error of requests and urllib3 as one of ours, with its cause.
-
-The only place where foreign errors are translated.
-"""
+"""Every error of requests and urllib3 as one of ours, with its cause."""
 
 from __future__ import annotations
 
@@ -11,8 +8,8 @@ import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import requests.exceptions as above
-import urllib3.exceptions as below
+import requests.exceptions as requests_errors
+import urllib3.exceptions as urllib3_errors
 
 from h2o_magic.errors import (
     BackendError,
@@ -22,63 +19,75 @@ from h2o_magic.errors import (
     TimedOutError,
 )
 
-# Most specific first: the first row that fits names our error and says what happened.
-_FAILURES: list[tuple[type[Exception], type[H2OMagicError], str]] = [
-    (above.Timeout, TimedOutError, "no answer {wait}"),
-    (below.TimeoutError, TimedOutError, "no answer {wait}"),
-    (TimeoutError, TimedOutError, "no answer {wait}"),
-    (above.ProxyError, ConnectionFailedError, "the proxy failed"),
-    (above.SSLError, ConnectionFailedError, "no trusted TLS connection"),
-    (above.ConnectionError, ConnectionFailedError, "no connection"),
-    (above.InvalidProxyURL, ConfigurationError, "bad proxy address"),
-    (above.InvalidURL, ConfigurationError, "bad address"),
-    (above.InvalidSchema, ConfigurationError, "bad address"),
-    (below.LocationValueError, ConfigurationError, "bad address"),
-    (above.RequestException, BackendError, "the request failed"),
-    (below.HTTPError, ConnectionFailedError, "the connection was lost"),
-    (OSError, ConnectionFailedError, "the connection failed"),
+# The first row that fits names our error and says what happened.
+_ERRORS: list[tuple[tuple[type[Exception], ...], type[H2OMagicError], str]] = [
+    (
+        (requests_errors.Timeout, urllib3_errors.TimeoutError, TimeoutError),
+        TimedOutError,
+        "no answer {wait}",
+    ),
+    ((requests_errors.ProxyError,), ConnectionFailedError, "the proxy failed"),
+    ((requests_errors.SSLError,), ConnectionFailedError, "the TLS connection failed"),
+    ((requests_errors.ConnectionError,), ConnectionFailedError, "no connection"),
+    ((requests_errors.InvalidProxyURL,), ConfigurationError, "invalid proxy address"),
+    (
+        (
+            requests_errors.InvalidURL,
+            requests_errors.InvalidSchema,
+            urllib3_errors.LocationValueError,
+        ),
+        ConfigurationError,
+        "invalid address",
+    ),
+    ((requests_errors.RequestException,), BackendError, "the request failed"),
+    (
+        (urllib3_errors.HTTPError, OSError),
+        ConnectionFailedError,
+        "the connection was lost",
+    ),
 ]
-# Why there is no connection, by kind of error.
+# Why a connection fails, by kind of error, in the words of `ConnectionFailedError`.
 _WHYS: dict[type[BaseException], str] = {
-    above.ProxyError: "proxy",
+    requests_errors.ProxyError: "proxy",
     ConnectionRefusedError: "refused",
     socket.gaierror: "unknown host",
 }
 # What OpenSSL says of a certificate, by its number (X509_V_ERR_...).
-_OF_CERTIFICATES = {10: "expired", 62: "other name", 64: "other name"}
-# What it says of an answer that is no TLS.
+_CERTIFICATE_ERRORS = {10: "expired", 62: "other name", 64: "other name"}
+# What it says of an answer in plain text.
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
 # What requests says where REQUESTS_CA_BUNDLE names no file.
 _NO_BUNDLE = "TLS CA certificate bundle"
 
 
 @contextmanager
-def mapped(
+def mapped_errors(
     what: str, *, server: str = "", connect: float = 0, read: float = 0
 ) -> Iterator[None]:
-    """Raise ours instead, of trying `what`; waits are in seconds, 0 if not told.
+    """Raise our errors for those of this block, in which `what` is tried.
 
-    `server` is the address that is connected to, empty if there is a connection.
+    `server` is the address that is connected to, empty if there is a connection. The
+    timeouts are in seconds, 0 for none to be named.
     """
     try:
         yield
-    except (below.HTTPError, OSError) as error:  # those of requests are OSErrors
+    except (urllib3_errors.HTTPError, OSError) as error:  # requests' are OSErrors
         # No name here may hold an error: errors hold this frame, and what is in such a
         # ring stays open for long.
-        raise _ours(error, what, server, connect, read) from error
+        raise _mapped(error, what, server, connect, read) from error
 
 
-def _ours(
+def _mapped(
     error: Exception, what: str, server: str, connect: float, read: float
 ) -> H2OMagicError:
-    if server and isinstance(error, above.ConnectTimeout):
-        text = f"no connection to {server} {_within(connect)}"
+    if server and isinstance(error, requests_errors.ConnectTimeout):
+        text = f"cannot connect to {server} {_within(connect)}"
         return TimedOutError(text, connecting=True)
     causes = _causes(error)
     reason = _reason(causes)
     if server and (why := _why(causes)):
-        return ConnectionFailedError(f"no connection to {server}{reason}", why=why)
-    _, kind, words = next(row for row in _FAILURES if isinstance(error, row[0]))
+        return ConnectionFailedError(f"cannot connect to {server}{reason}", why=why)
+    _, kind, words = next(row for row in _ERRORS if isinstance(error, row[0]))
     return kind(f"{what}: {words.format(wait=_within(read))}{reason}")
 
 
@@ -87,7 +96,6 @@ def _within(seconds: float) -> str:
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    """Return an error, its cause, the cause of that, and so on."""
     causes = [error]
     while len(causes) < 10:  # they could be a ring
         error = causes[-1]
@@ -102,13 +110,12 @@ def _causes(error: BaseException) -> list[BaseException]:
 
 
 def _why(causes: Sequence[BaseException]) -> str:
-    """Return why there is no connection, in a word of `ConnectionFailedError`."""
     for kind, why in _WHYS.items():
         if any(isinstance(cause, kind) for cause in causes):
             return why
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return _OF_CERTIFICATES.get(cause.verify_code, "certificate")
+            return _CERTIFICATE_ERRORS.get(cause.verify_code, "certificate")
         if isinstance(cause, ssl.SSLError) and cause.reason in _NO_TLS:
             return "no TLS"
         if isinstance(cause, OSError) and _NO_BUNDLE in str(cause):
@@ -121,13 +128,13 @@ def _reason(causes: Sequence[BaseException]) -> str:
     reason = ""
     for error in causes:
         if isinstance(error, http.client.RemoteDisconnected):
-            reason = "closed by the server before it answered"
+            reason = "the server closed it without an answer"
         elif isinstance(error, ssl.SSLCertVerificationError) and error.verify_message:
             reason = f"its certificate is not trusted ({error.verify_message})"
         elif isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
-            reason = "what answers there is no TLS"
+            reason = "the server does not use TLS"
         elif isinstance(error, OSError) and not isinstance(
-            error, above.RequestException | TimeoutError
+            error, requests_errors.RequestException | TimeoutError
         ):
             reason = error.strerror or str(error)
     return f": {reason}" if reason else ""

@@ -1,4 +1,8 @@
-"""What a local server is asked beside questions, over loopback."""
+"""Requests to the local server beside questions, over loopback.
+
+The first one precedes every question, so this takes the standard library's client: it
+needs about a millisecond.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,7 @@ from urllib.parse import urlsplit
 
 from h2o_magic.config.url import Endpoint
 
-#: Seconds to wait for an answer.
-_TIMEOUT = 5.0
+_TIMEOUT = 5.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +30,14 @@ class ServerState:
 
 
 def state_of(endpoint: Endpoint, instance: str) -> ServerState | None:
-    """Return what the server at an address says of itself.
-
-    This runs before every question, so it takes the standard library's bare client:
-    about a millisecond on loopback.
-
-    Parameters
-    ----------
-    endpoint
-        Its address and token.
-    instance
-        What its runtime file calls it; None is returned if another answers.
+    """Return what the server at an address says of itself; None if it is another one.
 
     Raises
     ------
     OSError, http.client.HTTPException
         If it does not answer.
     KeyError, TypeError, ValueError
-        If it is no such server.
+        If it is not a server of this package.
     """
     health = json.loads(call(endpoint, "GET", "/health"))
     if not isinstance(health, dict):
@@ -63,7 +56,7 @@ def state_of(endpoint: Endpoint, instance: str) -> ServerState | None:
 
 
 def call(endpoint: Endpoint, verb: str, path: str, document: object = None) -> bytes:
-    """Send one request, on a connection of its own, and return the answer's body."""
+    """Send one request, on a connection of its own, and return the response's body."""
     parts = urlsplit(endpoint.url)
     if parts.hostname not in ("127.0.0.1", "::1", "localhost"):
         raise ValueError("not a loopback address")

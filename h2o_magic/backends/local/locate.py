@@ -12,19 +12,22 @@ import http.client
 import importlib.metadata
 import importlib.util
 import json
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from typing import IO, Any
 
 from filelock import FileLock, Timeout
 
 from h2o_magic.backends.local.client import ServerState, call, state_of
-from h2o_magic.backends.local.process import last_line, spawn
-from h2o_magic.config import paths as places
+from h2o_magic.config import paths
 from h2o_magic.config.processes import is_running
 from h2o_magic.config.url import Endpoint
 from h2o_magic.errors import (
@@ -36,20 +39,24 @@ from h2o_magic.errors import (
 #: Seconds to wait for a new server to listen. It takes well under one; a cold disk on
 #: a busy machine may need many.
 START_TIMEOUT = 60.0
-_END_TIMEOUT = 10.0
+_STOP_TIMEOUT = 10.0
 
-# Where the files of a server are whose user's own folder cannot be written. Only this
+# Where a server's files are if the user's own folder cannot be written. Only this
 # process finds that server, and so ends it.
-_aside: Path | None = None
+_temporary: Path | None = None
+
+# A server outlives the kernel that starts it. Its handle is kept, since dropping it
+# would warn about a child that still runs, and polled, so that none stays a zombie.
+_started: list[subprocess.Popen[bytes]] = []
 
 
-def running() -> ServerState | None:
+def find_running() -> ServerState | None:
     """Return the local server that runs and answers, or None; starts nothing."""
-    found = _found()
+    found = _find()
     return found if isinstance(found, ServerState) else None
 
 
-def _found() -> ServerState | Endpoint | None:
+def _find() -> ServerState | Endpoint | None:
     """Return the local server that runs; only its address if it does not answer now.
 
     While the engine loads a large model, nothing else may run in the server's process.
@@ -63,50 +70,46 @@ def _found() -> ServerState | Endpoint | None:
         except TimeoutError:
             return endpoint if is_running(runtime["pid"]) else None
     except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
-        return None  # not there, not whole, or not answering
+        return None  # missing, damaged, or not answering
     except ConfigurationError:
         return None  # it names no address that can be used
 
 
-def installed() -> bool:
-    """Return whether the local server can be started here."""
+def is_installed() -> bool:
     return importlib.util.find_spec("xllamacpp") is not None
 
 
-def locate(idle_minutes: float | None = None) -> Endpoint:
-    """Return the local server's address and token, starting the server if need be.
+def find_or_start(idle_minutes: float | None = None) -> Endpoint:
+    """Return the local server's address and token, starting the server if needed.
 
-    Parameters
-    ----------
-    idle_minutes
-        How long a server that is started here waits for a request before it ends, 0 for
-        ever; None for what the environment says, or the default.
+    A server started here ends after `idle_minutes` without a request: 0 for never, None
+    for what the environment says, or the default.
 
     Raises
     ------
     MissingExtraError
         If the server is not installed.
     ConnectionFailedError
-        If it does not start; the message says where its log is.
+        If it does not start; the message names its log.
     ConfigurationError
         If its files cannot be written.
     """
-    found = _found()
-    if found is not None and not _outdated(found):
+    found = _find()
+    if found is not None and not _is_outdated(found):
         return _endpoint(found)
-    if not installed():
+    if not is_installed():
         raise MissingExtraError("the local server", "local")
     try:
-        return _found_or_started(idle_minutes)
+        return _start_locked(idle_minutes)
     except OSError as error:
-        return _start_aside(error, idle_minutes)
+        return _start_in_temporary(error, idle_minutes)
 
 
-def _found_or_started(idle_minutes: float | None) -> Endpoint:
-    with _starting():
-        found = _found()
-        if isinstance(found, ServerState) and _outdated(found):
-            _end(found)
+def _start_locked(idle_minutes: float | None) -> Endpoint:
+    with _start_lock():
+        found = _find()
+        if isinstance(found, ServerState) and _is_outdated(found):
+            _stop(found)
             found = None
         return _endpoint(found or _start(idle_minutes))
 
@@ -115,65 +118,64 @@ def _endpoint(found: ServerState | Endpoint) -> Endpoint:
     return found.endpoint if isinstance(found, ServerState) else found
 
 
-def _start_aside(why: OSError, idle_minutes: float | None) -> Endpoint:
-    """Start a server whose files are in a temporary folder, since others cannot be.
+def _start_in_temporary(why: OSError, idle_minutes: float | None) -> Endpoint:
+    """Start a server with its files in a temporary folder, since others cannot be.
 
     A conversation goes on, if only in memory, where nothing can be written.
     """
-    global _aside  # noqa: PLW0603 - it is a fact about this process
+    global _temporary  # noqa: PLW0603 - it is a fact about this process
     folder = _runtime_file().parent
     try:
-        if _aside is None:
-            _aside = Path(tempfile.mkdtemp(prefix="h2o_magic-"))
-            atexit.register(_end_aside, _aside)
-        return _found_or_started(idle_minutes)
+        if _temporary is None:
+            _temporary = Path(tempfile.mkdtemp(prefix="h2o_magic-"))
+            atexit.register(_stop_temporary, _temporary)
+        return _start_locked(idle_minutes)
     except OSError as error:
         raise ConfigurationError(
-            f"the local server's files cannot be written in {folder}: "
+            f"cannot write the local server's files in {folder}: "
             f"{why.strerror or why}; set H2O_MAGIC_HOME to a folder of yours"
         ) from error
 
 
-def unload(paths: Sequence[Path]) -> None:
-    """Let the local server, if one runs, let go of the models in these files.
+def _stop_temporary(folder: Path) -> None:
+    state = find_running()
+    if state is not None:
+        _stop(state)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def unload_models(files: Sequence[Path]) -> None:
+    """Unload the models in these files from the local server, if one runs.
 
     Raises
     ------
     ConfigurationError
         If one of them is answering right now.
     """
-    state = running()
+    state = find_running()
     if state is None:
         return
     with suppress(OSError, ValueError, http.client.HTTPException):
-        asked = {"paths": [str(path) for path in paths]}
-        answer = json.loads(call(state.endpoint, "POST", "/api/unload", asked))
+        document = {"paths": [str(file) for file in files]}
+        answer = json.loads(call(state.endpoint, "POST", "/api/unload", document))
         if isinstance(answer, dict) and answer.get("in_use"):
             raise ConfigurationError(
                 "the model is answering right now: stop its answers first, or wait"
             )
 
 
-def _end_aside(folder: Path) -> None:
-    state = running()
-    if state is not None:
-        _end(state)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 def log_file() -> Path:
     """Return the path of the log of the server that this process starts."""
-    path = places.log_file()
-    return path if _aside is None else _aside / path.name
+    path = paths.log_file()
+    return path if _temporary is None else _temporary / path.name
 
 
 def _runtime_file() -> Path:
-    path = places.runtime_file()
-    return path if _aside is None else _aside / path.name
+    path = paths.runtime_file()
+    return path if _temporary is None else _temporary / path.name
 
 
-def _outdated(found: ServerState | Endpoint) -> bool:
-    """Return whether an idle server runs another version than this package's."""
+def _is_outdated(found: ServerState | Endpoint) -> bool:
     return (
         isinstance(found, ServerState)
         and found.version != _version()
@@ -186,17 +188,17 @@ def _version() -> str:
     return importlib.metadata.version("h2o-magic")
 
 
-def _end(state: ServerState) -> None:
-    """Ask a server to end, and wait until it does not answer any more."""
+def _stop(state: ServerState) -> None:
+    """Ask a server to end, and wait until it no longer answers."""
     with suppress(OSError, http.client.HTTPException):
         call(state.endpoint, "POST", "/shutdown")
-    deadline = time.monotonic() + _END_TIMEOUT
-    while running() is not None and time.monotonic() < deadline:
+    deadline = time.monotonic() + _STOP_TIMEOUT
+    while find_running() is not None and time.monotonic() < deadline:
         time.sleep(0.02)
 
 
 @contextmanager
-def _starting() -> Iterator[None]:
+def _start_lock() -> Iterator[None]:
     """Hold the lock under which one kernel starts the server."""
     path = _runtime_file().with_suffix(".mutex")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -205,26 +207,69 @@ def _starting() -> Iterator[None]:
             yield
     except Timeout:
         raise ConnectionFailedError(
-            f"another kernel has been starting the local server for "
-            f"{START_TIMEOUT:.0f} s and is not done: see {log_file()}"
+            "another kernel is still starting the local server after "
+            f"{START_TIMEOUT:.0f} s: see {log_file()}"
         ) from None
 
 
 def _start(idle_minutes: float | None) -> ServerState:
-    process = spawn(_runtime_file(), log_file(), idle_minutes)
+    process = _spawn(_runtime_file(), log_file(), idle_minutes)
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
-        state = running()
+        state = find_running()
         if state is not None:
             return state
         if process.poll() is not None:
             raise ConnectionFailedError(
-                f"the local server ended at once (exit status {process.returncode}): "
-                f"{last_line(log_file())} (log: {log_file()})"
+                f"the local server exited at once (exit status {process.returncode}): "
+                f"{_last_line(log_file())} (log: {log_file()})"
             )
         time.sleep(0.02)
     process.kill()
     raise ConnectionFailedError(
-        f"the local server did not listen within {START_TIMEOUT:.0f} s: "
-        f"see {log_file()}"
+        f"the local server did not start within {START_TIMEOUT:.0f} s: see {log_file()}"
     )
+
+
+def _spawn(
+    runtime_file: Path, log: Path, idle_minutes: float | None
+) -> subprocess.Popen[bytes]:
+    for ended in [p for p in _started if p.poll() is not None]:
+        _started.remove(ended)
+    command = [sys.executable, "-m", "h2o_magic.cli", "serve"]
+    command += ["--runtime-file", str(runtime_file), "--log-file", str(log)]
+    if idle_minutes is not None:
+        command += ["--idle-minutes", str(idle_minutes)]
+    with _open_private(log) as output:
+        process = subprocess.Popen(  # noqa: S603 - our own program
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=log.parent,
+            **_detached(),
+        )
+    _started.append(process)
+    return process
+
+
+def _detached() -> dict[str, Any]:
+    """Return what keeps the child alive when the kernel is interrupted or ends."""
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS
+        return {"creationflags": flags}
+    return {"start_new_session": True}
+
+
+def _open_private(path: Path) -> IO[bytes]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    return os.fdopen(descriptor, "ab")
+
+
+def _last_line(log: Path) -> str:
+    try:
+        lines = log.read_text("utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return "it left no log"
+    return lines[-1] if lines else "its log is empty"

@@ -10,7 +10,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from h2o_magic.backends.http import Cancellation, Endpoint, Reply, Timeouts, Transport
+from h2o_magic.backends.http import (
+    Cancellation,
+    Endpoint,
+    HttpClient,
+    Response,
+    Timeouts,
+)
 from h2o_magic.backends.openai.flavour import flavour_of, split_address
 from h2o_magic.errors import ProtocolError, StatusError
 
@@ -34,10 +40,10 @@ class OpenAIClient:
         root, self._api = split_address(url)
         self.url = url
         self.timeouts = timeouts
-        self._transport = Transport(Endpoint(root, token or None), timeouts=timeouts)
+        self._transport = HttpClient(Endpoint(root, token or None), timeouts=timeouts)
         self.known_flavour = flavour  # None until its list of models was read
 
-    def ask(self, document: Mapping[str, Any], cancellation: Cancellation) -> Reply:
+    def ask(self, document: Mapping[str, Any], cancellation: Cancellation) -> Response:
         """Send a question and return the answer, whose body is not read yet."""
         return self._transport.send(
             "POST",
@@ -59,14 +65,14 @@ class OpenAIClient:
         with self._transport.send(
             "GET", f"{self._api}/models", cancellation=cancellation, timeouts=timeouts
         ) as reply:
-            document = reply.json(cleaned=True)
+            document = reply.json(redacted=True)
             self.known_flavour = flavour_of(document)
             return read(document)
 
     def model(self, name: str) -> Any:
         path = f"{self._api}/models/{quote(name, safe='')}"
         with self._transport.send("GET", path) as reply:
-            return reply.json(cleaned=True)
+            return reply.json(redacted=True)
 
     def flavour(self, cancellation: Cancellation | None = None) -> str:
         """Return what the server is; its list of models is requested for that once."""

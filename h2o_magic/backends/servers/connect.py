@@ -1,32 +1,85 @@
-"""Reaching one server: what it is, whether it takes the key, and what it offers."""
+"""Connecting to one server: what it is, whether it takes the key, what it offers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from h2o_magic.backends import registry
 from h2o_magic.backends.base import Backend, ModelInfo
 from h2o_magic.backends.servers.credentials import NO_KEY
 from h2o_magic.backends.servers.known import KnownServer
+from h2o_magic.config.units import counted
 from h2o_magic.config.url import Endpoint
 from h2o_magic.errors import ConfigurationError, ProtocolError, StatusError
+from h2o_magic.rendering.tables import literal
 
 if TYPE_CHECKING:
     from h2o_magic.backends.detect import Found
 
-#: Statuses with which a server wants a key, or another one.
+#: Statuses with which a server asks for a key, or for another one.
 REFUSED = (401, 403)
+#: What to do about a server whose list of models is empty.
+NO_MODEL = "load or pull one there first"
 
 #: Makes a backend of a dialect, an address and a key.
 Make = Callable[[str, str, str | None], Backend]
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
-    """A server that was reached."""
+class Connected:
+    """The server that answers from now on.
+
+    Attributes
+    ----------
+    server
+        Its name, or its address if it has none.
+    url
+        Its address; empty for the local one.
+    dialect
+        The protocol that it speaks: ``openai``, ``gpt-gm`` or that of a plug-in.
+    what
+        What kind of server it is, and how many models it has.
+    models
+        The models that it lists.
+    model
+        The current model; empty if the first question will show it.
+    notes
+        What the user should know, a sentence each.
+    formerly
+        The name that it had before; empty if it had none or still has it.
+    """
+
+    server: str
+    url: str = ""
+    dialect: str = "gpt-gm"
+    what: str = "the local server, started when needed"
+    models: tuple[str, ...] = ()
+    model: str = ""
+    notes: tuple[str, ...] = ()
+    formerly: str = ""
+
+    def __str__(self) -> str:
+        where = f" ({self.url})" if self.url not in ("", self.server) else ""
+        before = f", formerly {self.formerly}" if self.formerly else ""
+        lines = [f"Connected to {self.server}{where}{before}: {self.what}."]
+        model = [f"Model: {self.model}."] if self.model else []
+        lines.append(" ".join([*model, *self.notes]))
+        return "\n".join(filter(None, lines))
+
+    def _repr_markdown_(self) -> str:
+        # What a notebook shows of `h2o_magic.connect(...)`.
+        return "\n\n".join(map(literal, str(self).split("\n")))
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        printer.text(str(self))
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedServer:
+    """A server that has just answered; `models` is None if it does not list them."""
 
     server: KnownServer
     backend: Backend
@@ -37,42 +90,42 @@ class Reached:
     formerly: str = ""
     problem: str = ""
 
+    def summary(self, model: str, problem: str) -> Connected:
+        """Return what the user sees; `problem` is the current model's, or empty."""
+        names = tuple(model.name for model in self.models or ())
+        has = "it does not list its models"
+        if self.models is not None:
+            has = counted(len(names), "model") if names else "it lists no models"
+            problem = problem if names else NO_MODEL
+        how = f" (detected by: {self.how})" if self.how else ""
+        return Connected(
+            server=self.server.name or self.server.url,
+            url=self.server.url,
+            dialect=self.server.dialect,
+            what=f"{self.what}, {has}{how}",
+            models=names,
+            model=model,
+            notes=tuple(map(_sentence, filter(None, [problem, self.problem]))),
+            formerly=self.formerly,
+        )
 
-def reached(
+
+def open_server(
     server: KnownServer, token: str | None, make: Make, *, forced: bool = False
-) -> Reached:
-    """Reach a server.
+) -> OpenedServer:
+    """Connect to a server and read its list of models.
 
-    If a known one gives no list of models, another server may have taken its address:
-    it is found out anew.
-
-    Parameters
-    ----------
-    server
-        What is known of it; without a dialect it is found out.
-    token
-        Its key; None if it needs none.
-    make
-        Makes the way to it.
-    forced
-        True if its dialect is what the user says, and must not be another than it is
-        found to speak.
-
-    Raises
-    ------
-    ConfigurationError
-        If it was found to speak something else than the user says, or nothing that is
-        supported.
-    BackendError
-        If it does not answer, or refuses the key.
+    Its dialect is detected where it is not known, and detected anew where a known
+    server gives no list: another one may have taken its address. `forced` says that
+    the user named the dialect; it is an error if another one is detected.
     """
     what, how, engine = registry.label(server.dialect), "", ""
     listed = sure = forced
     if not server.dialect:
-        server, found = looked_at(server, token)
+        server, found = probe(server, token)
         what, how, engine, sure = found.kind, found.how, found.engine, True
     elif forced:
-        listed = _agreed(server, token)
+        listed = _is_confirmed(server, token)
     backend = make(server.dialect, server.url, token)
     try:
         models = _models_of(backend, server)
@@ -80,17 +133,16 @@ def reached(
         backend.close()
         raise
     if forced and not listed and server.dialect == "gpt-gm":
-        models = None  # those are the known ones, which the server never named
+        models = None  # those are the catalogue's, which the server never named
     if models is None and not sure and registry.find(server.dialect).probes:
         with suppress(ProtocolError):  # then it is what it was, without a list
-            other = reached(replace(server, dialect=""), token, make)
+            other = open_server(replace(server, dialect=""), token, make)
             backend.close()
             return other
-    return Reached(server, backend, models, what, how, engine)
+    return OpenedServer(server, backend, models, what, how, engine)
 
 
-def looked_at(server: KnownServer, token: str | None) -> tuple[KnownServer, Found]:
-    """Find out a server's dialect."""
+def probe(server: KnownServer, token: str | None) -> tuple[KnownServer, Found]:
     from h2o_magic.backends.detect import detect  # noqa: PLC0415
 
     found = detect(Endpoint(server.url, token))
@@ -99,49 +151,52 @@ def looked_at(server: KnownServer, token: str | None) -> tuple[KnownServer, Foun
     return replace(server, dialect=found.dialect), found
 
 
-def _agreed(server: KnownServer, token: str | None) -> bool:
-    """Return whether a server was found to speak what it is said to speak."""
+def _is_confirmed(server: KnownServer, token: str | None) -> bool:
+    """Return whether a server was found to speak the dialect that the user named."""
     from h2o_magic.backends.detect import detect  # noqa: PLC0415
 
     if not registry.find(server.dialect).probes:
-        return True  # it cannot be recognised
+        return True  # it cannot be detected
     try:
         found = detect(Endpoint(server.url, token), expected=server.dialect)
     except ProtocolError:
         return False  # it may be one that shows no list
-    # A server of this package speaks two, and has them at one address.
+    # A server of this package speaks both at one address.
     both = found.engine == "h2o_magic" and server.dialect in ("gpt-gm", "openai")
     if found.dialect != server.dialect and not both:
         raise ConfigurationError(
             f"expected a server that speaks {server.dialect} at {server.url}, found "
-            f"{found} ({found.how}): leave `--dialect` out, or name {found.dialect}"
+            f"{found} ({found.how}): leave out `--dialect`, or use `--dialect "
+            f"{found.dialect}`"
         )
     return True
 
 
 def _models_of(backend: Backend, server: KnownServer) -> tuple[ModelInfo, ...] | None:
-    """Return a server's models; None if it has no list of them."""
     try:
         return tuple(backend.models())
     except ProtocolError:
         return None
     except StatusError as error:
         if error.status in REFUSED:
-            raise _refusal(
-                registry.label(server.dialect), server, error.status
-            ) from None
+            what = registry.label(server.dialect)
+            raise _refusal(what, server, error.status) from None
         if error.status in (404, 405, 501):
             return None
         raise
 
 
 def _refusal(what: str, server: KnownServer, status: int) -> StatusError:
-    """Return the error for a server that does not take the key, or wants one."""
+    """Return the error for a server that requires a key, or rejects the one given."""
     if server.key == NO_KEY:
-        said = "wants a key: name the variable that it is in, as in"
+        problem = "requires a key: name the environment variable that holds it, as in"
     else:
-        said = f"refuses the key ({server.key}): check it, or name another, as in"
+        problem = f"rejected the key ({server.key}): check it, or use another, as in"
     return StatusError(
-        f"{what} at {server.url} {said} `%h2o connect {server.url} --key-env VAR`",
+        f"{what} at {server.url} {problem} `%h2o connect {server.url} --key-env VAR`",
         status=status,
     )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('?') else '.'}"

@@ -1,7 +1,7 @@
-"""Where a server's key comes from, and the keys that this kernel was told.
+"""Where a server's key comes from, and the keys that were typed into this kernel.
 
-A key is read each time that a server is connected to. It is never written anywhere, and
-goes to no other server than the one whose entry names its source.
+A key is read each time a server is connected to. It is never written to a file, and is
+sent to no other server than the one whose entry names its source.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from h2o_magic.prompts.secrets.scan import secrets_in
 
 _Kind = Literal["none", "env", "keyring", "prompt"]
 
-#: The user under whose name the keyring is asked first.
+#: The user under whose name the keyring is searched first.
 _USER = "h2o-magic"
 
 
@@ -40,7 +40,7 @@ class KeySource:
     def __post_init__(self) -> None:
         if self.kind not in get_args(_Kind):
             raise ConfigurationError(
-                f"expected a source of a key, one of {', '.join(get_args(_Kind))}, "
+                f"expected a key source, one of {', '.join(get_args(_Kind))}, "
                 f"got {self.kind!r}"
             )
         wanted, pattern = {
@@ -49,47 +49,40 @@ class KeySource:
         }.get(self.kind, ("no name", ""))
         if not re.fullmatch(pattern, self.name) or _looks_like_a_key(self.name):
             raise ConfigurationError(
-                f"expected {wanted} where the key is, got something else (not shown: "
-                "it may be the key itself)"
+                f"expected {wanted} that holds the key, got something else (not shown, "
+                "since it may be the key itself)"
             )
 
     def __str__(self) -> str:
-        """Say in words where the key comes from."""
         return {
             "none": "no key",
             "env": f"{self.name} in the environment",
             "keyring": f"{self.name} in the keyring",
-            "prompt": "asked for, kept in memory",
+            "prompt": "typed in, kept in memory",
         }[self.kind]
+
+    @classmethod
+    def from_options(
+        cls, *, key_env: str = "", key_ring: str = "", key_prompt: bool = False
+    ) -> KeySource | None:
+        """Return the one key source that was given; None if none was."""
+        given = [
+            *([cls("env", key_env)] if key_env else []),
+            *([cls("keyring", key_ring)] if key_ring else []),
+            *([cls("prompt")] if key_prompt else []),
+        ]
+        if len(given) > 1:
+            raise ConfigurationError(
+                "expected one source of the key, got several: give only one of "
+                "key_env, key_ring and key_prompt"
+            )
+        return given[0] if given else None
 
 
 NO_KEY = KeySource()
 
 
-def key_source(
-    *, key_env: str = "", key_ring: str = "", key_prompt: bool = False
-) -> KeySource | None:
-    """Return the one source of a key that was given; None if none was.
-
-    Raises
-    ------
-    ConfigurationError
-        If more than one was given, or a name is none.
-    """
-    given = [
-        *([KeySource("env", key_env)] if key_env else []),
-        *([KeySource("keyring", key_ring)] if key_ring else []),
-        *([KeySource("prompt")] if key_prompt else []),
-    ]
-    if len(given) > 1:
-        raise ConfigurationError(
-            "expected one source of the key, got several: give the name of a variable, "
-            "or of a service in the keyring, or let the key be asked for"
-        )
-    return given[0] if given else None
-
-
-class Keys:
+class Credentials:
     """The keys of one kernel's servers, read where they are kept."""
 
     def __init__(
@@ -100,7 +93,7 @@ class Keys:
     ) -> None:
         self._environ = os.environ if environ is None else environ
         self._ask = ask
-        self._told: dict[str, str] = {}
+        self._typed: dict[str, str] = {}
 
     def read(self, source: KeySource, url: str) -> str | None:
         """Return the key of the server at `url`; None if it needs none.
@@ -108,8 +101,8 @@ class Keys:
         Raises
         ------
         ConfigurationError
-            If it is not there, or can be no key; ``MissingExtraError`` if there is no
-            keyring package.
+            If the key is missing or cannot be sent in a header; ``MissingExtraError``
+            if the keyring package is missing.
         """
         match source.kind:
             case "none":
@@ -120,41 +113,33 @@ class Keys:
             case "keyring":
                 key = _from_keyring(source.name)
                 hint = (
-                    f"the keyring has nothing for {source.name!r}: put the key there "
-                    f"with `keyring set {source.name} {_USER}`"
+                    f"the keyring has no entry {source.name!r}: add it with "
+                    f"`keyring set {source.name} {_USER}`"
                 )
             case "prompt":
-                key = self._told.get(url, "")
-                hint = "it is not held in this kernel: connect again, and it is asked"
+                key = self._typed.get(url, "")
+                hint = "it was not typed into this kernel: connect again to be asked"
         if not key.strip():
             raise ConfigurationError(f"the key for {url} is missing: {hint}")
         return check_header_value(f"the key for {url} ({source})", key.strip())
 
-    def ask(self, url: str) -> None:
-        """Ask the user for the key of the server at `url`, and hold it in memory.
-
-        Raises
-        ------
-        ConfigurationError
-            If nobody can be asked here, or what is given can be no key.
-        """
+    def prompt(self, url: str) -> None:
+        """Ask the user for the key of the server at `url`, and keep it in memory."""
         try:
             key = self._ask(f"Key for {url}: ")
         # A front end without input raises ipykernel's kind of NotImplementedError.
         except (EOFError, NotImplementedError, OSError):
             raise ConfigurationError(
-                f"the key for {url} cannot be asked for here: take it from a variable "
-                "of the environment (`--key-env`) or the keyring (`--key-ring`)"
+                f"cannot ask for the key for {url} here: take it from an environment "
+                "variable (`--key-env`) or the keyring (`--key-ring`)"
             ) from None
-        self._told[url] = check_header_value(f"the key for {url}", key.strip())
+        self._typed[url] = check_header_value(f"the key for {url}", key.strip())
 
-    def holds(self, url: str) -> bool:
-        """Return whether the user has told the key of the server at `url`."""
-        return url in self._told
+    def has_typed(self, url: str) -> bool:
+        return url in self._typed
 
-    def drop(self, url: str) -> None:
-        """Forget what the user has told for the server at `url`."""
-        self._told.pop(url, None)
+    def forget(self, url: str) -> None:
+        self._typed.pop(url, None)
 
 
 def _from_keyring(service: str) -> str:
@@ -170,7 +155,7 @@ def _from_keyring(service: str) -> str:
             key = found.password if found else ""
     except (KeyringError, RuntimeError, OSError) as error:
         raise ConfigurationError(
-            f"the system's keyring cannot be asked ({type(error).__name__}): take the "
-            "key from a variable of the environment with `--key-env`"
+            f"the system's keyring failed ({type(error).__name__}): take the key from "
+            "an environment variable with `--key-env`"
         ) from None
     return key or ""

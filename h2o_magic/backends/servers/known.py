@@ -1,7 +1,4 @@
-"""The servers that this user has connected to, by name. No key is among what is kept.
-
-One entry: a name, an address, the dialect spoken there, and where the key comes from.
-"""
+"""The servers that this user has connected to, by name. No key is kept with them."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ from h2o_magic.config.url import check_base_url, is_loopback
 from h2o_magic.errors import ConfigurationError, did_you_mean
 
 #: Names that an error lists.
-_MOST_NAMES = 5
+_MAX_NAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +28,15 @@ class KnownServer:
 
     Attributes
     ----------
-    name : str
+    name
         What the user calls it; empty for one that is not kept.
-    url : str
+    url
         Its base URL.
-    dialect : str
-        Its dialect's name, which may be that of a package that is not installed any
-        more; empty if it is still to be found out.
-    key : KeySource
+    dialect
+        Its dialect's name, perhaps of a package that is no longer installed; empty if
+        it is still to be detected.
+    key
         Where its key comes from.
-
-    Raises
-    ------
-    ConfigurationError
-        If one of these cannot be.
     """
 
     name: str
@@ -53,13 +45,19 @@ class KnownServer:
     key: KeySource = NO_KEY
 
     def __post_init__(self) -> None:
-        if self.name:
-            _check_name(self.name)
+        if self.name and (
+            not re.fullmatch(SERVER_NAME, self.name) or self.name == LOCAL
+        ):
+            raise ConfigurationError(
+                "expected a server name of 1 to 40 letters, digits, '_' and '-' that "
+                f"starts with a letter or digit and is not {LOCAL!r}, "
+                f"got {self.name!r:.60}"
+            )
         object.__setattr__(self, "url", check_base_url(self.url))
 
 
 class KnownServers:
-    """The servers that are known by name."""
+    """The servers that are known by name, in a file or, without one, in memory."""
 
     def __init__(
         self, path: Path | None = None, say: Callable[[str], None] = warnings.warn
@@ -79,19 +77,9 @@ class KnownServers:
         return known.get(server) or next(at, None)
 
     def keep(self, server: KnownServer, *, hint: str = "") -> KnownServer:
-        """Keep a server, in the place of what was known of its address.
+        """Keep a server in place of what was known of its address; return it named.
 
-        Parameters
-        ----------
-        server
-            The server; without a name it gets one.
-        hint
-            What a server of this machine is called then, which its host does not say.
-
-        Returns
-        -------
-        KnownServer
-            With its name.
+        Without a name it is called after its host, or `hint` if that is this machine.
 
         Raises
         ------
@@ -118,35 +106,20 @@ class KnownServers:
         return kept[-1]
 
     def refuse_taken(self, server: KnownServer) -> None:
-        """Refuse a name that another server has."""
         _refuse_taken(server, self._file.read())
 
     def forget(self, name: str) -> KnownServer:
-        """Forget a server, and return what was known of it.
-
-        Raises
-        ------
-        ConfigurationError
-            If there is none of this name, or the file cannot be written.
-        """
-        gone: list[KnownServer] = []
+        """Forget a server, and return what was known of it."""
+        removed: list[KnownServer] = []
 
         def drop(known: dict[str, KnownServer]) -> dict[str, KnownServer]:
             if name not in known:
                 raise unknown_name(name, known)
-            gone.append(known.pop(name))
+            removed.append(known.pop(name))
             return known
 
         self._file.change(drop)
-        return gone[-1]
-
-
-def _check_name(name: str) -> None:
-    if not re.fullmatch(SERVER_NAME, name) or name == LOCAL:
-        raise ConfigurationError(
-            "a server's name has 1 to 40 letters, digits, '_' and '-', begins with "
-            f"one of the first two, and is not {LOCAL!r}; got {name!r:.60}"
-        )
+        return removed[-1]
 
 
 def same_server(one: str, other: str) -> bool:
@@ -155,10 +128,9 @@ def same_server(one: str, other: str) -> bool:
 
 
 def unknown_name(name: str, known: Iterable[str]) -> ConfigurationError:
-    """Return the error for a name that no server has."""
     return ConfigurationError(
-        f"no server is known as {name!r}: "
-        f"{did_you_mean(name, [*known, LOCAL], most=_MOST_NAMES)} "
+        f"unknown server {name!r}: "
+        f"{did_you_mean(name, [*known, LOCAL], most=_MAX_NAMES)} "
         "(`%h2o connect` lists them, `%h2o connect http://HOST:PORT` adds one)"
     )
 
@@ -176,13 +148,13 @@ def _refuse_taken(server: KnownServer, known: Mapping[str, KnownServer]) -> None
     other = known.get(server.name)
     if other is not None and not same_server(other.url, server.url):
         raise ConfigurationError(
-            f"{other.name} is the name of {other.url}: choose another, or forget that "
-            f"one with `%h2o connect {other.name} --forget`"
+            f"the name {other.name} is taken by {other.url}: choose another, or remove "
+            f"that server with `%h2o connect {other.name} --forget`"
         )
 
 
 def suggested_name(url: str, hint: str) -> str:
-    """Return what a server can be called: after its host, or `hint` on this machine."""
+    """Return a name for a server: after its host, or `hint` on this machine."""
     host = urlsplit(url).hostname or ""
     try:
         ipaddress.ip_address(host)
@@ -195,7 +167,7 @@ def suggested_name(url: str, hint: str) -> str:
 
 
 def _free_name(server: KnownServer, hint: str, taken: Container[str]) -> str:
-    """Return the suggested name, with a number behind it if others have it."""
+    """Return the suggested name, with a number appended if others have it."""
     name = suggested_name(server.url, hint or server.dialect)
     numbered = (f"{name}-{number}" for number in itertools.count(2))
     return next(n for n in itertools.chain([name], numbered) if n not in taken)

@@ -15,29 +15,19 @@ from h2o_magic.config.json_file import PrivateFile
 from h2o_magic.errors import ConfigurationError
 
 #: Servers whose lists are kept: those that answered last.
-_MOST = 50
+_MAX_SERVERS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """A server's models.
-
-    Attributes
-    ----------
-    models : tuple of ModelInfo
-        As the server lists them.
-    at : float
-        When it did, in seconds since 1970.
-    problem : str
-        Why it does not list them now; empty if it has.
-    """
+class ModelList:
+    """A server's models, and when it listed them."""
 
     models: tuple[ModelInfo, ...]
-    at: float = field(default_factory=time.time)
-    problem: str = ""
+    at: float = field(default_factory=time.time)  # seconds since 1970
+    problem: str = ""  # why it does not list them now, if so
 
 
-class ModelLists:
+class ModelCache:
     """The last lists, by the servers' addresses."""
 
     def __init__(
@@ -47,28 +37,25 @@ class ModelLists:
             path, what="lists of models", load=_load, dump=_dump, say=say
         )
 
-    def keep(self, url: str, models: Sequence[ModelInfo]) -> Listed:
-        """Keep a list that a server has just given; it is no harm if that fails."""
-        listed = Listed(tuple(models))
+    def put(self, url: str, models: Sequence[ModelInfo]) -> None:
+        """Keep the list that a server has just given, if the file can be written."""
 
-        def put(lists: dict[str, Listed]) -> dict[str, Listed]:
-            lists[url] = listed
-            last = sorted(lists.items(), key=lambda item: item[1].at)[-_MOST:]
-            return dict(last)
+        def change(lists: dict[str, ModelList]) -> dict[str, ModelList]:
+            lists[url] = ModelList(tuple(models))
+            return dict(sorted(lists.items(), key=lambda i: i[1].at)[-_MAX_SERVERS:])
 
         with suppress(ConfigurationError):
-            self._file.change(put)
-        return listed
+            self._file.change(change)
 
-    def find(self, url: str) -> Listed | None:
+    def get(self, url: str) -> ModelList | None:
         """Return the last list of a server; None if it has never given one."""
         return self._file.read().get(url)
 
 
-def _load(_: str, value: Any) -> Listed:
+def _load(_: str, value: Any) -> ModelList:
     models = tuple(ModelInfo(**model) for model in value["models"])
-    return Listed(models, float(value["at"]))
+    return ModelList(models, float(value["at"]))
 
 
-def _dump(listed: Listed) -> dict[str, Any]:
-    return {"at": listed.at, "models": [asdict(model) for model in listed.models]}
+def _dump(cached: ModelList) -> dict[str, Any]:
+    return {"at": cached.at, "models": [asdict(model) for model in cached.models]}

@@ -20,14 +20,14 @@ from h2o_magic.errors import BackendError, ConfigurationError, TimedOutError
 #: containers; LiteLLM.
 PORTS = (8000, 8001, 30000, 11434, 8080, 1234, 5000, 5001, 3000, 4000)
 
-_HERE = "127.0.0.1"
-_OPEN = 0.3  # seconds to wait for a port to open
+_HOST = "127.0.0.1"
+_CONNECT_TIMEOUT = 0.3  # seconds
 _TIMEOUTS = Timeouts(connect=1, first_byte=2, idle=1, overall=5)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenPort:
-    """A port that is open."""
+    """An open port: the server found there with a name for it, or why there is none."""
 
     url: str
     found: Found | None = None
@@ -36,28 +36,21 @@ class OpenPort:
 
 
 def scan(ports: Iterable[int] = PORTS) -> tuple[OpenPort, ...]:
-    """Ask this machine's ports, all at once, what answers there.
-
-    Parameters
-    ----------
-    ports
-        The ports, in the order of the result.
-    """
-    listed = tuple(ports)
-    with ThreadPoolExecutor(max_workers=max(len(listed), 1)) as pool:
-        return tuple(filter(None, pool.map(_look, listed)))
+    """Probe this machine's ports, all at once; return the open ones in this order."""
+    with ThreadPoolExecutor(max_workers=len(PORTS)) as pool:
+        return tuple(filter(None, pool.map(_probe, ports)))
 
 
-def _look(port: int) -> OpenPort | None:
+def _probe(port: int) -> OpenPort | None:
     try:
-        socket.create_connection((_HERE, port), _OPEN).close()
+        socket.create_connection((_HOST, port), _CONNECT_TIMEOUT).close()
     except OSError:
         return None
-    url = f"http://{_HERE}:{port}"
+    url = f"http://{_HOST}:{port}"
     try:
         found = detect(Endpoint(url), timeouts=_TIMEOUTS)
     except TimedOutError:
         return OpenPort(url, why=f"no answer within {_TIMEOUTS.first_byte:g} s")
     except (BackendError, ConfigurationError):
-        return OpenPort(url, why="something else answers")
+        return OpenPort(url, why="another program answers")
     return OpenPort(url, found, suggested_name(url, found.engine or found.dialect))

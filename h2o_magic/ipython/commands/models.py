@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from h2o_magic.backends.servers.connecting import NO_MODEL
+from h2o_magic.backends.servers.connect import NO_MODEL
 from h2o_magic.config.models import MODELS, find_model, title_of
 from h2o_magic.config.units import duration_in_words, size_in_words
 from h2o_magic.errors import ConfigurationError

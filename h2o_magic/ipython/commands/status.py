@@ -65,9 +65,9 @@ def _server_rows(session: Session) -> list[list[str]]:
         ]
     from h2o_magic.backends.local import locate  # noqa: PLC0415
 
-    state = locate.running()
+    state = locate.find_running()
     log = ["server log", f"`{locate.log_file()}`", ""]
-    if state is None and not locate.installed():
+    if state is None and not locate.is_installed():
         return [["server", str(MissingExtraError("the local server", "local")), origin]]
     if state is None:
         return [["server", "local, not running: a question starts it", origin], log]

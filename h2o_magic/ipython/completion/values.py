@@ -120,7 +120,7 @@ class Values:
         from h2o_magic.backends.gptgm import GptGmBackend  # noqa: PLC0415
         from h2o_magic.backends.local import locate  # noqa: PLC0415
 
-        state = locate.running()
+        state = locate.find_running()
         if state is None:
             return None
         return GptGmBackend(connection=lambda: state.endpoint)

@@ -5,10 +5,10 @@ from datetime import datetime, timezone
 import pytest
 
 from h2o_magic.backends.http.error_body import (
-    asked_wait,
+    error_message,
     error_text,
     reason_of,
-    words_of,
+    retry_wait,
 )
 from tests.backends.scripted import recorded_body
 
@@ -53,7 +53,7 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)
         (b"\xff\xfe", "\ufffd\ufffd"),
     ],
 )
-def test_the_words_of_each_shape_of_error_body(body: bytes, words: str) -> None:
+def test_the_error_message_each_shape_of_error_body(body: bytes, words: str) -> None:
     assert error_text(body) == words
 
 
@@ -108,7 +108,7 @@ def test_retry_after_is_seconds_or_a_date_and_capped(
     value: str | None, seconds: float | None
 ) -> None:
     headers = {} if value is None else {"Retry-After": value}
-    assert asked_wait(headers, now=NOW) == seconds
+    assert retry_wait(headers, now=NOW) == seconds
 
 
 EPOCH = NOW.timestamp()
@@ -137,7 +137,7 @@ EPOCH = NOW.timestamp()
 def test_a_wait_is_read_wherever_servers_say_it(
     headers: dict[str, str], seconds: float | None
 ) -> None:
-    assert asked_wait(headers, now=NOW) == pytest.approx(seconds)
+    assert retry_wait(headers, now=NOW) == pytest.approx(seconds)
 
 
 def test_of_several_limits_those_that_are_used_up_count() -> None:
@@ -149,8 +149,8 @@ def test_of_several_limits_those_that_are_used_up_count() -> None:
         "x-ratelimit-remaining-tokens": "0",
         "x-ratelimit-remaining-days": "7",
     }
-    assert asked_wait(headers) == 9.0
-    assert asked_wait({**headers, "x-ratelimit-remaining-tokens": "1"}) == 2.0
+    assert retry_wait(headers) == 9.0
+    assert retry_wait({**headers, "x-ratelimit-remaining-tokens": "1"}) == 2.0
 
 
 def test_a_wait_may_stand_in_the_body() -> None:
@@ -158,15 +158,15 @@ def test_a_wait_may_stand_in_the_body() -> None:
         b'[{"error": {"code": 429, "details": [5, {"@type": "x"}, '
         b'{"@type": "x/google.rpc.RetryInfo", "retryDelay": "34s"}]}}]'
     )
-    assert asked_wait({}, google) == 34.0
+    assert retry_wait({}, google) == 34.0
     router = b'{"error": {"metadata": {"headers": {"X-RateLimit-Reset": "4"}}}}'
-    assert asked_wait({}, router) == 4.0
+    assert retry_wait({}, router) == 4.0
 
 
 def test_the_time_of_a_limit_is_no_wait_where_no_limit_is_met() -> None:
     headers = {"x-ratelimit-reset-tokens": "9s"}
-    assert asked_wait(headers, limited=False) is None
-    assert asked_wait({**headers, "Retry-After": "2"}, limited=False) == 2.0
+    assert retry_wait(headers, limited=False) is None
+    assert retry_wait({**headers, "Retry-After": "2"}, limited=False) == 2.0
 
 
 @pytest.mark.parametrize(
@@ -189,18 +189,20 @@ def test_what_a_provider_behind_openrouter_says_is_told(
 ) -> None:
     error = {"code": 400, "message": "Provider returned error", "metadata": metadata}
     said = "Provider returned error"
-    assert words_of({"error": error}) == words.replace("…", said)
+    assert error_message({"error": error}) == words.replace("…", said)
 
 
 def test_an_account_without_quota_is_told_by_its_code() -> None:
     error = {"message": "You exceeded your quota.", "code": "insufficient_quota"}
     words = "You exceeded your quota. (insufficient_quota)"
-    assert words_of({"error": error}) == words
-    assert words_of({"error": {"type": "insufficient_quota"}}) == "insufficient_quota"
+    assert error_message({"error": error}) == words
+    assert (
+        error_message({"error": {"type": "insufficient_quota"}}) == "insufficient_quota"
+    )
 
 
 def test_the_field_that_an_error_is_about_is_named_once() -> None:
     error: dict[str, object] = {"message": "Not supported.", "param": "temperature"}
-    assert words_of({"error": error}) == "Not supported. (`temperature`)"
+    assert error_message({"error": error}) == "Not supported. (`temperature`)"
     error["message"] = "temperature is not supported."
-    assert words_of({"error": error}) == "temperature is not supported."
+    assert error_message({"error": error}) == "temperature is not supported."

@@ -22,11 +22,11 @@ from IPython.core.formatters import DisplayFormatter
 
 import h2o_magic
 from h2o_magic.backends.base import Backend, ModelInfo
-from h2o_magic.backends.http import Cancellation, Endpoint, Timeouts, Transport
+from h2o_magic.backends.http import Cancellation, Endpoint, HttpClient, Timeouts
 from h2o_magic.backends.servers import scan
-from h2o_magic.backends.servers.credentials import Keys
+from h2o_magic.backends.servers.credentials import Credentials
 from h2o_magic.backends.servers.known import KnownServer, KnownServers
-from h2o_magic.backends.servers.model_cache import ModelLists
+from h2o_magic.backends.servers.model_cache import ModelCache
 from h2o_magic.backends.servers.servers import Servers
 from h2o_magic.config import paths
 from h2o_magic.config.aliases import Aliases
@@ -135,7 +135,7 @@ class Desk:
         """Return a new kernel's session."""
         servers = Servers(
             KnownServers(self.folder / "servers.json", self.said.append),
-            keys=Keys(self.environ, ask=self.ask),
+            credentials=Credentials(self.environ, ask=self.ask),
         )
         settings = Settings(environ)
         aliases = Aliases(self.folder / "aliases.json", self.said.append)
@@ -166,7 +166,7 @@ def test_an_address_is_enough(session: Session) -> None:
         connected = session.connect(server.url)
         assert str(connected) == (
             f"Connected to vllm ({server.url}): OpenAI-compatible (vLLM), 2 models "
-            "(known by: GET /v1/models answered 200).\nModel: qwen."
+            "(detected by: GET /v1/models answered 200).\nModel: qwen."
         )
         assert (connected.dialect, connected.models) == ("openai", ("qwen", "phi"))
         assert session.settings["server"] == "vllm"
@@ -186,7 +186,7 @@ def test_a_known_server_is_gone_back_to_by_name_in_another_kernel(
         before = len(server.requests)
         connected = other.connect("lab")
         assert connected.url == f"{server.url}/v1"
-        assert "known by" not in str(connected)  # nobody asked what it is
+        assert "detected by" not in str(connected)  # nobody asked what it is
         assert len(server.requests) == before + 1
         for kernel in (session, other):
             kernel.close()
@@ -304,7 +304,7 @@ def test_where_nobody_answers_the_session_stays(session: Session) -> None:
 @pytest.mark.parametrize(
     ("server", "words"),
     [
-        ("nowhere", "no server is known as 'nowhere'"),
+        ("nowhere", "unknown server 'nowhere'"),
         ("http://user:geheim@host", "user name or password"),
         ("ftp://host/", "starts with http"),
         ("http://[::1/", "invalid server address"),
@@ -322,7 +322,7 @@ def test_a_name_that_is_taken_is_refused_before_anything_is_sent(
 ) -> None:
     with serving(openai_server("a")) as one, serving(openai_server("b")) as other:
         session.connect(one.url, name="lab")
-        with pytest.raises(ConfigurationError, match="lab is the name of"):
+        with pytest.raises(ConfigurationError, match="the name lab is taken by"):
             session.connect(other.url, name="lab", key_prompt=True)
         assert other.requests == []
         session.close()
@@ -423,7 +423,7 @@ def test_local_is_gone_back_to(session: Session) -> None:
         session.connect(server.url)
         connected = session.connect("local")
         assert str(connected) == (
-            "Connected to local: the local server, started by need."
+            "Connected to local: the local server, started when needed."
         )
         assert session.settings["server"] == ""
         assert model(session) == ("llama-13b", "default")
@@ -557,19 +557,19 @@ def everything(desk: Desk, session: Session) -> str:
     """Return all that a user could see or that is stored."""
     files = [p for p in desk.folder.rglob("*") if p.is_file()]
     texts = [p.read_bytes().decode("utf-8", "replace") for p in files]
-    things = (session.servers, session.servers.keys, session.backend, *desk.said)
+    things = (session.servers, session.servers.credentials, session.backend, *desk.said)
     return "\n".join([*texts, *map(repr, things), *map(repr, session.servers.known())])
 
 
 def test_a_key_of_the_environment_is_read_at_each_connection(desk: Desk) -> None:
     session = desk.session()
     with serving(openai_server("qwen", key=KEY)) as server:
-        with pytest.raises(StatusError, match="wants a key"):
+        with pytest.raises(StatusError, match="requires a key"):
             session.connect(server.url, name="lab")
         with pytest.raises(ConfigurationError, match="LAB_KEY is not set"):
             session.connect(server.url, name="lab", key_env="LAB_KEY")
         desk.environ["LAB_KEY"] = "wrong"
-        with pytest.raises(StatusError, match=r"refuses the key \(LAB_KEY in the"):
+        with pytest.raises(StatusError, match=r"rejected the key \(LAB_KEY in the"):
             session.connect(server.url, name="lab", key_env="LAB_KEY")
         assert session.servers.known() == ()
         desk.environ["LAB_KEY"] = KEY
@@ -597,7 +597,7 @@ def test_a_key_that_is_asked_for_is_asked_once_for_a_kernel(desk: Desk) -> None:
 
         fresh = desk.session()
         fresh.configure(server="lab")
-        with pytest.raises(ConfigurationError, match="not held in this kernel"):
+        with pytest.raises(ConfigurationError, match="not typed into this kernel"):
             fresh.ask("Hi").read()
         fresh.connect("lab")
         assert len(desk.ask.prompts) == 2
@@ -609,7 +609,7 @@ def test_a_key_that_was_refused_is_asked_for_anew(desk: Desk) -> None:
     session = desk.session()
     desk.ask.key = "wrong-geheim"
     with serving(openai_server("qwen", key=KEY)) as server:
-        with pytest.raises(StatusError, match="refuses the key") as caught:
+        with pytest.raises(StatusError, match="rejected the key") as caught:
             session.connect(server.url, key_prompt=True)
         assert "geheim" not in str(caught.value)
         desk.ask.key = KEY
@@ -662,7 +662,7 @@ def test_a_key_that_stands_in_a_models_name_is_neither_shown_nor_kept(
 ) -> None:
     session = desk.session()
     desk.environ["LAB_KEY"] = KEY
-    session.servers.lists = ModelLists(desk.folder / "lists.json")
+    session.servers.model_cache = ModelCache(desk.folder / "lists.json")
     ours = {"/api/models": document([{"id": f"a-{KEY}", "weights": "a.gguf"}])}
     with (
         serving(openai_server(f"a-{KEY}", key=KEY)) as one,
@@ -686,7 +686,7 @@ def test_the_current_server_is_forgotten_and_left(session: Session) -> None:
         assert session.forget_server(f"{server.url}/v1").name == "lab"
     assert session.settings["server"] == ""
     assert model(session) == ("llama-13b", "default")
-    with pytest.raises(ConfigurationError, match="no server is known as 'lab'"):
+    with pytest.raises(ConfigurationError, match="unknown server 'lab'"):
         session.connect("lab")
 
 
@@ -694,7 +694,7 @@ def test_a_name_that_is_gone_is_told_at_the_question(
     desk: Desk, session: Session
 ) -> None:
     session.configure(server="lab")
-    with pytest.raises(ConfigurationError, match="no server is known as 'lab'"):
+    with pytest.raises(ConfigurationError, match="unknown server 'lab'"):
         session.ask("Hi").read()
     assert session.turns() == ()
 
@@ -711,7 +711,7 @@ def test_the_last_list_stands_in_for_a_server_that_does_not_answer(
         session.close()
     listed = session.listed_models()
     assert [m.name for m in listed.models] == ["qwen", "phi"]
-    assert "no connection to http" in listed.problem
+    assert "cannot connect to http" in listed.problem
     with pytest.raises(ConnectionFailedError):
         session.models()
     session.close()
@@ -884,7 +884,7 @@ def test_connecting_says_in_two_lines_what_was_found(bench: Bench) -> None:
         ("connect lab --forget --scan", "cannot be combined"),
         ("connect lab --key-env A --key-prompt", "cannot be combined"),
         ("connect lab --dialct openai", "did you mean '--dialect'?"),
-        ("connect lab", "no server is known as 'lab'"),
+        ("connect lab", "unknown server 'lab'"),
         ("connect http://a --key-env sk-0123456789abcdefghij", "not shown"),
         ("alias fast", "expected NAME=MODEL, got 'fast'"),
         ("alias fast=", "unknown alias 'fast': there are none"),
@@ -948,7 +948,7 @@ def test_status_says_the_server_its_dialect_and_where_the_key_is(
 def test_an_empty_list_of_models_is_put_into_words(bench: Bench) -> None:
     with serving(openai_server()) as server:
         said = bench.plain(f"connect {server.url} --dialect openai")
-        assert "it lists no model" in said
+        assert "it lists no models" in said
         assert "Load or pull one there first." in said
         assert bench.plain("models") == (
             "The server lists no models: load or pull one there first."
@@ -1136,7 +1136,7 @@ def https(certificate: tuple[Path, Path]) -> Iterator[str]:
 def test_a_certificate_is_checked(session: Session, https: str) -> None:
     with pytest.raises(ConnectionFailedError, match="REQUESTS_CA_BUNDLE") as caught:
         session.connect(f"{https}/lab")
-    assert f"no connection to {https}/lab: its certificate is not" in str(caught.value)
+    assert f"cannot connect to {https}/lab: its certificate is not" in str(caught.value)
     session.configure(server=https)
     with pytest.raises(ConnectionFailedError, match="REQUESTS_CA_BUNDLE"):
         session.ask("Hi").read()
@@ -1174,17 +1174,15 @@ def test_an_answer_over_tls_comes_as_it_is_sent_and_can_be_ended(
         thread = threading.Thread(target=speak, args=(listener,))
         thread.start()
         cancellation = Cancellation()
-        transport = Transport(
-            Endpoint(f"https://localhost:{listener.getsockname()[1]}")
-        )
-        with transport.send("GET", "/", cancellation=cancellation) as reply:
+        client = HttpClient(Endpoint(f"https://localhost:{listener.getsockname()[1]}"))
+        with client.send("GET", "/", cancellation=cancellation) as reply:
             pieces = reply.chunks()
             assert next(pieces) == b"onetwo"
             assert next(pieces) == b"th"
             threading.Timer(0.1, cancellation.cancel).start()
             with pytest.raises(ConnectionFailedError, match="cancelled"):
                 next(pieces)
-        transport.close()
+        client.close()
         thread.join()
     assert ended in ([], [b""])
 
@@ -1230,10 +1228,10 @@ def test_a_proxy_is_asked_for_a_tunnel_and_sees_no_key(
         monkeypatch.setenv(
             "https_proxy", f"http://127.0.0.1:{server.server_address[1]}"
         )
-        transport = Transport(Endpoint("https://gpu.example.org", KEY))
+        client = HttpClient(Endpoint("https://gpu.example.org", KEY))
         with pytest.raises(ConnectionFailedError) as caught:
-            transport.send("GET", "/v1/models")
-        transport.close()
+            client.send("GET", "/v1/models")
+        client.close()
         server.shutdown()
         thread.join()
     assert len(asked) == 1

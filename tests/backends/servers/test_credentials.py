@@ -12,7 +12,7 @@ import pytest
 from keyring.credentials import SimpleCredential
 from keyring.errors import KeyringError, NoKeyringError
 
-from h2o_magic.backends.servers.credentials import NO_KEY, Keys, KeySource, key_source
+from h2o_magic.backends.servers.credentials import NO_KEY, Credentials, KeySource
 from h2o_magic.errors import ConfigurationError, MissingExtraError
 
 URL = "https://gpu.example.org"
@@ -53,7 +53,7 @@ def ring() -> Iterator[Ring]:
     keyring.set_keyring(before)
 
 
-def refused(keys: Keys, source: KeySource) -> str:
+def refused(keys: Credentials, source: KeySource) -> str:
     with pytest.raises(ConfigurationError) as caught:
         keys.read(source, URL)
     said = str(caught.value)
@@ -63,12 +63,12 @@ def refused(keys: Keys, source: KeySource) -> str:
 
 
 def test_no_key_is_none() -> None:
-    assert Keys({}).read(NO_KEY, URL) is None
+    assert Credentials({}).read(NO_KEY, URL) is None
 
 
 def test_a_variable_is_read_each_time() -> None:
     environ = {"LAB_KEY": KEY}
-    keys, source = Keys(environ), KeySource("env", "LAB_KEY")
+    keys, source = Credentials(environ), KeySource("env", "LAB_KEY")
     assert keys.read(source, URL) == KEY
     environ["LAB_KEY"] = f" {KEY}2\n"
     assert keys.read(source, URL) == f"{KEY}2"
@@ -81,12 +81,12 @@ def test_a_variable_is_read_each_time() -> None:
 
 def test_the_processs_own_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("H2O_TEST_KEY", KEY)
-    assert Keys().read(KeySource("env", "H2O_TEST_KEY"), URL) == KEY
+    assert Credentials().read(KeySource("env", "H2O_TEST_KEY"), URL) == KEY
 
 
 @pytest.mark.parametrize("bad", [f"{KEY}\r\nX-Evil: 1", f"{KEY} b", f"{KEY}é", "a\0b"])
 def test_a_key_that_cannot_stand_in_a_header_is_refused_unseen(bad: str) -> None:
-    said = refused(Keys({"K": bad}), KeySource("env", "K"))
+    said = refused(Credentials({"K": bad}), KeySource("env", "K"))
     assert "must be visible ASCII" in said
     assert "geheim" not in said
 
@@ -94,15 +94,15 @@ def test_a_key_that_cannot_stand_in_a_header_is_refused_unseen(bad: str) -> None
 @pytest.mark.parametrize("user", ["h2o-magic", "me"])
 def test_the_keyring_is_asked_by_service(ring: Ring, user: str) -> None:
     source = KeySource("keyring", "lab")
-    assert "the keyring has nothing for 'lab'" in refused(Keys({}), source)
+    assert "the keyring has no entry 'lab'" in refused(Credentials({}), source)
     ring.kept["lab", user] = KEY
-    assert Keys({}).read(source, URL) == KEY
+    assert Credentials({}).read(source, URL) == KEY
 
 
 def test_the_name_h2o_magic_comes_first_in_the_keyring(ring: Ring) -> None:
     ring.kept["lab", "me"] = "other"
     ring.kept["lab", "h2o-magic"] = KEY
-    assert Keys({}).read(KeySource("keyring", "lab"), URL) == KEY
+    assert Credentials({}).read(KeySource("keyring", "lab"), URL) == KEY
 
 
 @pytest.mark.parametrize(
@@ -110,8 +110,8 @@ def test_the_name_h2o_magic_comes_first_in_the_keyring(ring: Ring) -> None:
 )
 def test_a_keyring_that_fails_is_one_line(ring: Ring, error: Exception) -> None:
     ring.error = error
-    said = refused(Keys({}), KeySource("keyring", "lab"))
-    assert "cannot be asked" in said
+    said = refused(Credentials({}), KeySource("keyring", "lab"))
+    assert "keyring failed" in said
     assert "geheim" not in said
 
 
@@ -127,7 +127,7 @@ def test_without_the_package_it_is_named(
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(MissingExtraError, match=r"run `pip install .*keyring"):
-        Keys({}).read(KeySource("keyring", "lab"), URL)
+        Credentials({}).read(KeySource("keyring", "lab"), URL)
 
 
 def test_a_key_that_was_asked_for_is_held_for_its_server_only() -> None:
@@ -137,18 +137,18 @@ def test_a_key_that_was_asked_for_is_held_for_its_server_only() -> None:
         prompts.append(prompt)
         return f" {KEY}\n"
 
-    keys, source = Keys({}, ask=ask), KeySource("prompt")
-    assert "it is not held in this kernel" in refused(keys, source)
-    assert not keys.holds(URL)
-    keys.ask(URL)
+    keys, source = Credentials({}, ask=ask), KeySource("prompt")
+    assert "it was not typed into this kernel" in refused(keys, source)
+    assert not keys.has_typed(URL)
+    keys.prompt(URL)
     assert prompts == [f"Key for {URL}: "]
-    assert keys.holds(URL)
+    assert keys.has_typed(URL)
     assert keys.read(source, URL) == KEY
     for other in ("https://evil.example.org", f"{URL}:8443", "http://gpu.example.org"):
         with pytest.raises(ConfigurationError, match="is missing"):
             keys.read(source, other)
-    keys.drop(URL)
-    assert not keys.holds(URL)
+    keys.forget(URL)
+    assert not keys.has_typed(URL)
 
 
 @pytest.mark.parametrize("error", [EOFError, NotImplementedError, OSError])
@@ -159,19 +159,19 @@ def test_where_nobody_can_be_asked_another_way_is_named(
         raise error
 
     with pytest.raises(ConfigurationError, match="--key-env"):
-        Keys({}, ask=ask).ask(URL)
+        Credentials({}, ask=ask).prompt(URL)
 
 
 def test_an_empty_answer_is_no_key() -> None:
-    keys = Keys({}, ask=lambda _: "")
+    keys = Credentials({}, ask=lambda _: "")
     with pytest.raises(ConfigurationError, match="must be visible ASCII"):
-        keys.ask(URL)
-    assert not keys.holds(URL)
+        keys.prompt(URL)
+    assert not keys.has_typed(URL)
 
 
 def test_no_repr_shows_a_key() -> None:
-    keys = Keys({"K": KEY}, ask=lambda _: KEY)
-    keys.ask(URL)
+    keys = Credentials({"K": KEY}, ask=lambda _: KEY)
+    keys.prompt(URL)
     assert KEY not in repr(keys)
     assert KEY not in str(keys)
 
@@ -183,7 +183,7 @@ def test_a_source_in_words() -> None:
     assert str(NO_KEY) == "no key"
     assert str(KeySource("env", "LAB_KEY")) == "LAB_KEY in the environment"
     assert str(KeySource("keyring", "lab")) == "lab in the keyring"
-    assert str(KeySource("prompt")) == "asked for, kept in memory"
+    assert str(KeySource("prompt")) == "typed in, kept in memory"
 
 
 @pytest.mark.parametrize(
@@ -210,12 +210,12 @@ def test_what_is_a_variables_name(name: str) -> None:
 
 
 def test_one_source_at_most() -> None:
-    assert key_source() is None
-    assert key_source(key_env="K") == KeySource("env", "K")
-    assert key_source(key_ring="lab") == KeySource("keyring", "lab")
-    assert key_source(key_prompt=True) == KeySource("prompt")
+    assert KeySource.from_options() is None
+    assert KeySource.from_options(key_env="K") == KeySource("env", "K")
+    assert KeySource.from_options(key_ring="lab") == KeySource("keyring", "lab")
+    assert KeySource.from_options(key_prompt=True) == KeySource("prompt")
     with pytest.raises(ConfigurationError, match="expected one source"):
-        key_source(key_env="K", key_prompt=True)
+        KeySource.from_options(key_env="K", key_prompt=True)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from filelock import FileLock
 from h2o_magic.backends.base import ModelInfo
 from h2o_magic.backends.servers.credentials import KeySource
 from h2o_magic.backends.servers.known import KnownServer, KnownServers, suggested_name
-from h2o_magic.backends.servers.model_cache import ModelLists
+from h2o_magic.backends.servers.model_cache import ModelCache
 from h2o_magic.config import json_file, paths
 from h2o_magic.errors import ConfigurationError
 
@@ -101,7 +101,9 @@ def test_one_address_has_one_entry(known: KnownServers) -> None:
 
 def test_a_name_that_another_server_has_is_refused(known: KnownServers) -> None:
     known.keep(LAB)
-    with pytest.raises(ConfigurationError, match="lab is the name of https://gpu"):
+    with pytest.raises(
+        ConfigurationError, match="the name lab is taken by https://gpu"
+    ):
         known.keep(KnownServer("lab", "http://other", "openai"))
     assert known.all() == (LAB,)
 
@@ -135,7 +137,7 @@ def test_a_name_that_is_taken_gets_a_number(known: KnownServers) -> None:
 
 @pytest.mark.parametrize("name", ["local", "a b", "-a", "a.b", "x" * 41, "a/b", "a\n"])
 def test_what_is_no_name(name: str) -> None:
-    with pytest.raises(ConfigurationError, match="a server's name has 1 to 40"):
+    with pytest.raises(ConfigurationError, match="a server name of 1 to 40"):
         KnownServer(name, "http://a")
 
 
@@ -339,25 +341,25 @@ def test_the_files_have_their_places(
 def test_the_last_list_of_each_server_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "lists.json"
     models = [ModelInfo("a", weights="a.gguf", size=7, context=512), ModelInfo("b")]
-    lists = ModelLists(path)
-    lists.keep("http://one", models)
-    lists.keep("http://two", [])
-    found = ModelLists(path).find("http://one")
+    lists = ModelCache(path)
+    lists.put("http://one", models)
+    lists.put("http://two", [])
+    found = ModelCache(path).get("http://one")
     assert found is not None
     assert list(found.models) == models
     assert found.at > 0
-    assert lists.find("http://three") is None
+    assert lists.get("http://three") is None
 
 
 def test_only_the_latest_lists_are_kept(tmp_path: Path) -> None:
-    lists = ModelLists(tmp_path / "lists.json")
+    lists = ModelCache(tmp_path / "lists.json")
     for n in range(60):
-        lists.keep(f"http://host-{n}", [])
-    assert lists.find("http://host-9") is None
-    assert lists.find("http://host-59") is not None
+        lists.put(f"http://host-{n}", [])
+    assert lists.get("http://host-9") is None
+    assert lists.get("http://host-59") is not None
 
 
 def test_a_list_that_cannot_be_kept_is_no_harm(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    lists = ModelLists(tmp_path / "file" / "lists.json", lambda _: None)
-    assert lists.keep("http://one", [ModelInfo("a")]).models == (ModelInfo("a"),)
+    lists = ModelCache(tmp_path / "file" / "lists.json", lambda _: None)
+    lists.put("http://one", [ModelInfo("a")])

@@ -1010,7 +1010,7 @@ def test_a_model_that_is_not_here_says_what_stands_in_and_how_to_get_it(
 def test_status_names_the_packages_that_the_local_server_lacks(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("h2o_magic.backends.local.locate.installed", lambda: False)
+    monkeypatch.setattr("h2o_magic.backends.local.locate.is_installed", lambda: False)
     listed = {row[0]: row[1:] for row in rows(bench.run("status"))}
     said = listed["server"][0]
     assert said.startswith("the local server needs packages that are not installed")
