@@ -273,12 +273,8 @@ def explicit_parameters(stored: Mapping[str, object]) -> dict[str, object]:
 def resolve(given: Mapping[str, object]) -> dict[str, Value]:
     """Return what a gpt-gm server is sent, by its names: what is given, else defaults.
 
-    Parameters
-    ----------
-    given
-        Values by parameter name. None leaves a parameter out, even one with a default,
-        so that the server's own default applies. A temperature of 0 becomes
-        ``do_sample`` false, as the service expects.
+    None leaves a parameter out, even one with a default, so that the server's own
+    default applies. A temperature of 0 becomes ``do_sample`` false.
 
     Raises
     ------

@@ -963,8 +963,7 @@ def test_pull_of_a_file_beside_the_notebook_says_that_it_is_one(
 ) -> None:
     (tmp_path / "my model.gguf").touch()
     assert bench.plain("pull my model.gguf") == (
-        "my model.gguf: my model.gguf is a file on this machine: use it as it is, "
-        "nothing to fetch."
+        "my model.gguf: my model.gguf is a local file: nothing to download."
     )
 
 
