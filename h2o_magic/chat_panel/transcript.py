@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from h2o_magic.chat.turns import Turn
 from h2o_magic.config.units import counted
-from h2o_magic.rendering.listing import turn_markdown
+from h2o_magic.rendering.history import turn_markdown
 
 #: At most as many of the last turns, and as many characters: it is in the notebook's
 #: file, and the page renders it.

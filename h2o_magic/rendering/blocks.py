@@ -32,6 +32,8 @@ def close_fence(text: str) -> str:
 
     Text appended afterwards (a footer) then stands outside the code.
     """
+    if "```" not in text and "~~~" not in text:
+        return text
     fence: Fence | None = None
     for line in text.split("\n"):
         fence = fence_after(fence, line)

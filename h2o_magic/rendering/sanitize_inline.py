@@ -1,4 +1,4 @@
-"""Prose of foreign Markdown, taken out of action: tags, targets, images, formulas.
+"""Untrusted prose in which nothing acts: tags, links, images, formulas.
 
 The renderers of notebooks differ in what they take for code and for a formula, and
 what one shows as code another may run. So nothing here relies on one reading: a mark
@@ -11,7 +11,7 @@ from __future__ import annotations
 import html
 import re
 import string
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 #: What may begin a formula; JupyterLab also takes ``@@1@@`` for the place of one. It
@@ -83,13 +83,15 @@ _ENTITIES = str.maketrans(
 )
 
 
-def is_calm(code: str) -> bool:
-    """Tell whether `code` may stand where a renderer could take it for prose."""
+def is_inert(code: str) -> bool:
+    """Return whether `code` does nothing where a renderer takes it for prose."""
     return _CODE_AT_RISK.search(code) is None and MATH.search(code) is None
 
 
-def safe_prose(text: str, *, clear: bool = True, formulas: bool = False) -> str:
+def sanitize_prose(text: str, *, clear: bool = True, formulas: bool = False) -> str:
     """Return lines of Markdown between blank lines with nothing in them that acts."""
+    if _MARK.search(text) is None:
+        return text
     return _Prose(text, clear=clear, formulas=formulas).written()
 
 
@@ -117,7 +119,7 @@ class _Prose:
                 continue
             parts.append(self._plain(token.start()))
             self._place = token.end()
-            parts.append(_WRITERS[token.lastgroup or ""](self, token))
+            parts.append(getattr(self, token.lastgroup or "")(token))
             self._next += 1
         parts.append(self._plain(len(self._text)))
         return "".join(parts)
@@ -136,7 +138,9 @@ class _Prose:
         self._place = self._tokens[place].end()
         return self._tokens[place]
 
-    def formula(self, token: re.Match[str]) -> str:
+    # One writer for each kind of token, named as its group is.
+
+    def dollar(self, token: re.Match[str]) -> str:
         self._clear = False
         self._formulas = True
         if not _closer(token):
@@ -144,9 +148,11 @@ class _Prose:
         first = self._next
         last = self._partner()
         if last is not None:
-            return token[0] + _calmed(self._within(first)) + last[0]
+            return token[0] + _made_inert(self._within(first)) + last[0]
         # nbconvert would look for its end beyond the paragraph, also in code.
         return token[0] if token[0] == "$" else token[0].translate(_DEFUSED)
+
+    bracket = environment = dollar
 
     def _within(self, first: int) -> str:
         """Return what stands between the marks of a formula, closed in itself.
@@ -167,7 +173,7 @@ class _Prose:
             inner += 1
         return "".join([*parts, self._text[place : self._tokens[self._next].start()]])
 
-    def code(self, token: re.Match[str]) -> str:
+    def ticks(self, token: re.Match[str]) -> str:
         last = None if token[0].startswith("\\") else self._partner()
         if last is None:
             self._clear = False
@@ -182,7 +188,7 @@ class _Prose:
         if self._has_formulas and '"' in content:
             return False
         if ticks < 3 and not _CODE_AT_RISK.search(content):
-            self._clear = self._clear and ticks == 1 and is_calm(content)
+            self._clear = self._clear and ticks == 1 and is_inert(content)
             return True
         plain = "\n" not in content and "\\" not in content and "~~~" not in content
         return self._clear and ticks == 1 and plain and not self._has_formulas
@@ -239,19 +245,6 @@ class _Prose:
         return token[0].replace("~", "&#126;")
 
 
-_WRITERS: dict[str, Callable[[_Prose, re.Match[str]], str]] = {
-    "dollar": _Prose.formula,
-    "bracket": _Prose.formula,
-    "environment": _Prose.formula,
-    "ticks": _Prose.code,
-    "escape": _Prose.escape,
-    "image": _Prose.image,
-    "target": _Prose.target,
-    "tag": _Prose.tag,
-    "quote": _Prose.quote,
-    "tildes": _Prose.tildes,
-}
-
 _DEFUSED = str.maketrans({mark: f"&#{ord(mark)};" for mark in "$()[]{"})
 
 
@@ -278,15 +271,9 @@ def _partners(tokens: Sequence[re.Match[str]]) -> list[int | None]:
 
 def _name(token: re.Match[str]) -> str:
     text = token[0]
-    match token.lastgroup:
-        case "ticks":
-            return text.lstrip("\\")
-        case "bracket":
-            return text[-1]
-        case "environment":
-            return text.lstrip("\\")
-        case _:
-            return text
+    if token.lastgroup == "bracket":
+        return text[-1]
+    return text.lstrip("\\") if token.lastgroup in ("ticks", "environment") else text
 
 
 def _closer(token: re.Match[str]) -> str:
@@ -306,23 +293,20 @@ def _closer(token: re.Match[str]) -> str:
 
 
 def _is_long(token: re.Match[str]) -> bool:
-    """Tell whether a formula begins here that may run over the paragraph's end."""
+    """Return whether a formula begins here that may go beyond the paragraph."""
     return token[0] == "$$" or _closer(token).startswith(("]", "end"))
 
 
-def _calmed(formula: str) -> str:
+def _made_inert(formula: str) -> str:
     """Return a formula that says the same and, taken for prose, does nothing."""
-    formula = (
-        re.sub("<(?=[A-Za-z/!?])", "< ", formula)
-        .replace("![", "! [")
-        .replace('"', "''")
-    )
+    formula = re.sub("<(?=[A-Za-z/!?])", "< ", formula)
+    formula = formula.replace("![", "! [").replace('"', "''")
     formula = re.sub(r"\](?=[(:])", "] ", formula)
     return re.sub("`{3,}", "'''", re.sub("~{3,}", "~ ~ ~", formula))
 
 
 def _leads_safely(text: str, target: re.Match[str], *, quotes: bool) -> bool:
-    """Tell whether what follows ``](`` or ``]:`` is an address that a link may have."""
+    """Return whether what follows ``](`` or ``]:`` is an allowed address."""
     address = _ADDRESS.match(text, target.end())
     if address is None or not address[1]:  # it may follow in what is not seen here
         return False
@@ -338,7 +322,7 @@ def _leads_safely(text: str, target: re.Match[str], *, quotes: bool) -> bool:
 
 
 def _is_safe(address: str) -> bool:
-    """Tell whether a link may lead to `address`, of which the beginning is given."""
+    """Return whether an address is allowed, by its beginning."""
     if _NO_ADDRESS.search(address):
         return False
     seen = _seen(address)

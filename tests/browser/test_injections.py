@@ -24,7 +24,7 @@ PER_CELL = 40
 
 FRAME = """
 from IPython.display import display
-from h2o_magic.rendering.iframe import sandboxed
+from h2o_magic.rendering.sanitize import sandboxed
 display({'text/html': sandboxed('''<p>In the frame.</p><script>top.ran(901)</script>
 <img src=SITE/902 onerror="top.ran(902)"><svg onload=top.ran(903)></svg>
 <meta http-equiv=refresh content="0;url=SITE/904"><link rel=stylesheet href=SITE/905>

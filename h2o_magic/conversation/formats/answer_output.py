@@ -11,7 +11,7 @@ from h2o_magic.chat.facts import Facts
 from h2o_magic.chat.turns import Turn, TurnStatus
 from h2o_magic.conversation.formats.checks import as_object, joined_text, within
 from h2o_magic.rendering.footer import answer_markdown, answer_plain
-from h2o_magic.rendering.sanitize import harmless
+from h2o_magic.rendering.sanitize import sanitize
 
 _KEY = "h2o_magic"
 #: Where an exported output's metadata holds the answer as it is, without a footer.
@@ -23,7 +23,7 @@ _PLAIN = "text/plain"
 _EMPTY = "*(an empty answer)*"
 _FOOTER = re.compile(r"(?:^|\n\n)<sub>([^\n]*)</sub>\s*\Z")
 _PLAIN_FOOTER = re.compile(r"(?:^|\n\n)\[[^\n]*\]\s*\Z")
-# What a model wrote before its answer, as `captions.reasoning_markdown` shows it.
+# What a model wrote before its answer, as `footer.reasoning_markdown` shows it.
 _REASONING = re.compile(
     r"\A(?:<details><summary>Reasoning</summary>\n\n(?s:.*?)\n\n</details>\n\n"
     r"|> \*\*Reasoning\*\*\n(?:>[^\n]*\n)*\n)"
@@ -31,7 +31,8 @@ _REASONING = re.compile(
 # How the footer of an answer that is not whole begins.
 _MARKS: Mapping[str, TurnStatus] = {
     "■ stopped": "stopped",
-    "■ broken off": "failed",
+    "■ failed": "failed",
+    "■ broken off": "failed",  # until 0.4
     "■ incomplete": "incomplete",
 }
 
@@ -75,7 +76,7 @@ def write_output(turn: Turn) -> dict[str, Any]:
     facts = _captioned(turn)
     if facts is None:
         plain = turn.answer if turn.answer.strip() else _EMPTY
-        markdown = harmless(plain)
+        markdown = sanitize(plain)
     else:
         markdown = answer_markdown(turn.answer, facts)
         plain = answer_plain(turn.answer, facts)
@@ -110,7 +111,7 @@ def find_answer(outputs: Iterable[object], where: str) -> ShownAnswer | None:
 
 
 def _as_written(data: Mapping[str, Any], markdown: str, where: str) -> str:
-    """Return the answer as the model wrote it: what is shown was made harmless."""
+    """Return the answer as the model wrote it: what is shown is sanitized."""
     plain = joined_text(data.get(_PLAIN, ""), where, f'"{_PLAIN}"')
     footer = _PLAIN_FOOTER.search(plain)
     if footer is None:

@@ -9,7 +9,8 @@ from h2o_magic.ipython.commands.base import CommandContext
 from h2o_magic.ipython.commands.output import filled, say, show_table
 from h2o_magic.ipython.commands.threads import named_thread
 from h2o_magic.ipython.commands.usage import Given
-from h2o_magic.rendering.listing import TURN_HEAD, cut, turn_rows
+from h2o_magic.rendering.history import TURN_HEAD, turn_rows
+from h2o_magic.rendering.tables import shorten
 
 
 def answers(context: CommandContext, given: Given) -> None:
@@ -24,7 +25,7 @@ def answers(context: CommandContext, given: Given) -> None:
             f"Turn {number} of {{name}} is now answer {use}: “{{question}}”. "
             f"`%h2o undo{elsewhere}` takes it back."
         )
-        question = cut(turn.question)
+        question = shorten(turn.question)
         say(context, said, name=name, question=question, typed=typed)
         return
     found = session.versions(number, name)

@@ -14,7 +14,7 @@ from h2o_magic.ipython.commands.threads import named_thread
 from h2o_magic.ipython.commands.usage import Given
 from h2o_magic.ipython.display.views import show_markdown
 from h2o_magic.rendering import tables
-from h2o_magic.rendering.listing import TURN_HEAD, turn_markdown, turn_plain, turn_rows
+from h2o_magic.rendering.history import TURN_HEAD, turn_markdown, turn_plain, turn_rows
 
 #: Turns that are listed if no number is given: as many outputs as JupyterLab shows.
 _LAST = 50

@@ -79,7 +79,7 @@ class AnswerDisplay:
             error = "stopped by the user: the answer is not whole"
             if not answer.text.strip():
                 error = "stopped by the user before any text came"
-        text = AnswerText.of(
+        text = AnswerText(
             answer.text,
             answer.facts,
             answer.messages,

@@ -132,7 +132,7 @@ def _as_table(text: str, answer: Answer) -> Rendered:
 
 def _as_html(text: str, answer: Answer) -> Rendered:
     from h2o_magic.rendering.fences import code_blocks  # noqa: PLC0415
-    from h2o_magic.rendering.iframe import sandboxed  # noqa: PLC0415
+    from h2o_magic.rendering.sanitize import sandboxed  # noqa: PLC0415
 
     blocks = [block for block in code_blocks(text) if block.language in ("html", "")]
     html = str(blocks[0].code if blocks else text)
