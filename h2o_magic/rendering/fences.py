@@ -26,10 +26,7 @@ _BLANK_LINES = re.compile(r"\n{3,}")
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """An open fence: what stands before its mark, the mark, and what follows.
-
-    Tabs in `lead` are expanded, so that its length is the column of the mark.
-    """
+    """An open fence: the text before its mark (tabs expanded), the mark, the rest."""
 
     lead: str
     mark: str
@@ -37,7 +34,7 @@ class Fence:
 
     @property
     def indent(self) -> str:
-        """As many blanks as there are columns before the mark."""
+        """As many spaces as there are columns before the mark."""
         return " " * len(self.lead)
 
     @property
@@ -63,7 +60,7 @@ def opened(line: str) -> Fence | None:
 
 
 def fence_after(fence: Fence | None, line: str) -> Fence | None:
-    """Return the fence that is open behind a line, where `fence` was before it."""
+    """Return the fence that is open after a line, where `fence` was before it."""
     if fence is None:
         return opened(line)
     return None if fence.closed_by(line) else fence
@@ -76,15 +73,13 @@ def untabbed(line: str) -> str:
 
 
 class CodeBlock(str):
-    """The code of one block: a text that knows its language.
+    """The code of one block, without the last line's end.
 
-    Parameters
+    Attributes
     ----------
-    language
-        The first word behind the fence, in lower case; empty if there is none.
-    code
-        What stands between the fences, without the last line's end.
-    line
+    language : str
+        The first word after the fence, in lower case; empty if there is none.
+    line : int
         The number, from 1, of the code's first line in the Markdown.
     """
 
@@ -100,7 +95,7 @@ class CodeBlock(str):
 
     @property
     def code(self) -> str:
-        """The code as a plain text."""
+        """The code as a plain str."""
         return str(self)
 
     def fenced(self) -> str:
@@ -119,15 +114,7 @@ def code_blocks(markdown: str) -> tuple[CodeBlock, ...]:
 
 
 def without_code(markdown: str, blocks: Collection[CodeBlock] | None = None) -> str:
-    """Return `markdown` without its fenced code blocks: the prose alone.
-
-    Parameters
-    ----------
-    markdown
-        The text.
-    blocks
-        Those of its :func:`code_blocks` that are left out; None for all.
-    """
+    """Return `markdown` without `blocks` of its :func:`code_blocks`; None: all."""
     left_out = None if blocks is None else {block.line for block in blocks}
     lines = re.split(r"\r\n|\r|\n", markdown)
     for begin, end, block in reversed(list(_found(markdown))):
