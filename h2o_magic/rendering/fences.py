@@ -98,14 +98,15 @@ class CodeBlock(str):
         """The code as a plain str."""
         return str(self)
 
-    def fenced(self) -> str:
-        """Return it as a code block of Markdown."""
-        longest = max(map(len, re.findall(r"[`~]+", self)), default=0)
-        fence = "`" * max(3, longest + 1)
-        return f"{fence}{self.language}\n{self.code}\n{fence}"
-
     def __getnewargs__(self) -> tuple[str, str, int]:  # type: ignore[override]
         return self.language, str(self), self.line
+
+
+def fenced(code: str, language: str) -> str:
+    """Return `code` as a code block of Markdown."""
+    longest = max(map(len, re.findall("`+", code)), default=0)
+    mark = "`" * max(3, longest + 1)
+    return f"{mark}{language}\n{code}\n{mark}"
 
 
 def code_blocks(markdown: str) -> tuple[CodeBlock, ...]:
@@ -119,7 +120,7 @@ def without_code(markdown: str, blocks: Collection[CodeBlock] | None = None) -> 
     lines = re.split(r"\r\n|\r|\n", markdown)
     for begin, end, block in reversed(list(_found(markdown))):
         kept = left_out is not None and block.line not in left_out
-        lines[begin:end] = [block.fenced()] if kept else []
+        lines[begin:end] = [fenced(block.code, block.language)] if kept else []
     return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()
 
 

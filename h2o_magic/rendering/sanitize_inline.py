@@ -11,7 +11,7 @@ from __future__ import annotations
 import html
 import re
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 #: What may begin a formula; JupyterLab also takes ``@@1@@`` for the place of one. It
@@ -78,9 +78,13 @@ _OPEN_TITLE = re.compile(rf"[ \t]*\n?[ \t]*(?!{_TITLE})[\"'(]")
 
 _TABLE = re.compile(r"^[ \t]*\|?[ \t]*:?-+:?[ \t]*\|", re.MULTILINE)
 
-_ENTITIES = str.maketrans(
-    {mark: f"&#{ord(mark)};" for mark in string.punctuation if mark not in ",;?'%/-="}
-)
+
+def _entities(marks: Iterable[str]) -> dict[int, str]:
+    return str.maketrans({mark: f"&#{ord(mark)};" for mark in marks})
+
+
+_ENTITIES = _entities(set(string.punctuation) - set(",;?'%/-="))
+_DEFUSED = _entities("$()[]{")
 
 
 def is_inert(code: str) -> bool:
@@ -134,9 +138,9 @@ class _Prose:
         place = self._partners[self._next]
         if place is None:
             return None
-        self._next = place
-        self._place = self._tokens[place].end()
-        return self._tokens[place]
+        self._next, last = place, self._tokens[place]
+        self._place = last.end()
+        return last
 
     # One writer for each kind of token, named as its group is.
 
@@ -209,8 +213,7 @@ class _Prose:
 
     def image(self, token: re.Match[str]) -> str:
         self._clear = False
-        bangs = len(token[0]) - 1
-        before = "&#33;" * (bangs - 1)
+        before = "&#33;" * (len(token[0]) - 2)
         picture = _PICTURE.match(self._text, token.end() - 2)
         if picture is not None:
             self._place = picture.end()
@@ -222,9 +225,9 @@ class _Prose:
 
     def target(self, token: re.Match[str]) -> str:
         self._clear = False
-        mark = token[0][1]
-        leads = _leads_safely(self._text, token, quotes=not self._formulas)
-        return token[0] if leads else f"]&#{ord(mark)};"
+        if _is_safe_target(self._text, token, quotes=not self._formulas):
+            return token[0]
+        return f"]&#{ord(token[0][1])};"
 
     def tag(self, token: re.Match[str]) -> str:
         self._clear = False
@@ -243,9 +246,6 @@ class _Prose:
     def tildes(self, token: re.Match[str]) -> str:
         self._clear = False
         return token[0].replace("~", "&#126;")
-
-
-_DEFUSED = str.maketrans({mark: f"&#{ord(mark)};" for mark in "$()[]{"})
 
 
 def _tokens(text: str) -> Iterator[re.Match[str]]:
@@ -282,14 +282,13 @@ def _closer(token: re.Match[str]) -> str:
     match token.lastgroup:
         case "ticks":
             return name
-        case "dollar":
-            return "" if name.startswith("\\") else name
+        case "dollar" if not name.startswith("\\"):
+            return name
         case "bracket":
             return {"(": ")", "[": "]"}.get(name, "")
-        case "environment":
-            return name.replace("begin", "end", 1) if name.startswith("begin") else ""
-        case _:
-            return ""
+        case "environment" if name.startswith("begin"):
+            return name.replace("begin", "end", 1)
+    return ""
 
 
 def _is_long(token: re.Match[str]) -> bool:
@@ -305,7 +304,7 @@ def _made_inert(formula: str) -> str:
     return re.sub("`{3,}", "'''", re.sub("~{3,}", "~ ~ ~", formula))
 
 
-def _leads_safely(text: str, target: re.Match[str], *, quotes: bool) -> bool:
+def _is_safe_target(text: str, target: re.Match[str], *, quotes: bool) -> bool:
     """Return whether what follows ``](`` or ``]:`` is an allowed address."""
     address = _ADDRESS.match(text, target.end())
     if address is None or not address[1]:  # it may follow in what is not seen here

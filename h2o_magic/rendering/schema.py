@@ -218,10 +218,8 @@ _REASONS: Mapping[str, Callable[[Any, Any], str]] = {
     "required": _misses,
     "format": lambda rule, e: _got(f"the format {rule!r}", e),
     "pattern": lambda rule, e: _got(f"text matching {rule!r}", e),
-    "minItems": lambda rule, e: (
-        f"expected at least {rule} items, got {len(e.instance)}"
-    ),
-    "maxItems": lambda rule, e: f"expected at most {rule} items, got {len(e.instance)}",
+    "minItems": lambda rule, e: f"expected {rule} items or more, got {len(e.instance)}",
+    "maxItems": lambda rule, e: f"expected {rule} items at most, got {len(e.instance)}",
     "minimum": lambda rule, e: _got(f"at least {rule}", e),
     "maximum": lambda rule, e: _got(f"at most {rule}", e),
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from h2o_magic.errors import ConfigurationError, H2OMagicError
 from h2o_magic.ipython.next_cell import code_for_cell
 from h2o_magic.rendering import footer, tables
 from h2o_magic.rendering.blocks import close_fence
+from h2o_magic.rendering.fences import fenced
 
 
 class AnswerError(ConfigurationError):
@@ -110,9 +110,7 @@ def _as_code(text: str, answer: Answer) -> Rendered:
 def _as_json(text: str, answer: Answer) -> Rendered:
     value = _value(text, answer)
     written = json.dumps(value, ensure_ascii=False, indent=2)
-    longest = max(map(len, re.findall(r"`+", written)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return Rendered(_markdown(f"{fence}json\n{written}\n{fence}", answer), value)
+    return Rendered(_markdown(fenced(written, "json"), answer), value)
 
 
 def _as_table(text: str, answer: Answer) -> Rendered:
