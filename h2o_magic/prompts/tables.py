@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from h2o_magic.config.units import counted
-from h2o_magic.prompts.cutting import cut_end, shown_float
 from h2o_magic.prompts.introspection import is_from
-from h2o_magic.prompts.limits import Limits
+from h2o_magic.prompts.limits import Limits, cut_end, float_text
 from h2o_magic.prompts.secrets.guard import Guard
 from h2o_magic.prompts.structures import Printer
 
@@ -18,7 +17,7 @@ _PACKAGES = ("pandas", "polars")
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """A table's head, read from whatever it was."""
+    """The first rows of a table of any package."""
 
     title: str
     dtypes: list[str]
@@ -35,7 +34,7 @@ def is_frame(value: object) -> bool:
 
 
 def frame_summary(value: object) -> str:
-    """Return a table in a few words, for the inside of a list."""
+    """Return a table in a few words, for a table in a list."""
     return f"<{_title(value)}>"
 
 
@@ -66,7 +65,7 @@ def _types(table: _Table, limits: Limits) -> str:
 
 
 def _body(table: _Table, limits: Limits, printer: Printer) -> tuple[list[str], int]:
-    """Return the rows' lines, and how many there was no room for."""
+    """Return the lines of the rows, and how many had no room."""
     lines: list[str] = []
     room = limits.characters
     for row in table.rows:
@@ -81,7 +80,7 @@ def _body(table: _Table, limits: Limits, printer: Printer) -> tuple[list[str], i
 
 
 def _check(table: _Table, names: list[object], guard: Guard) -> None:
-    """Refuse secrets in the columns, and in rows that name them by their index."""
+    """Refuse secrets in the columns, and in rows that are named by their index."""
     guard.names(names)
     for place, name in enumerate(names):
         column = [row[place] for row in table.rows]
@@ -126,11 +125,8 @@ def _levels(label: object) -> tuple[object, ...]:
 
 def _is_default(index: Any) -> bool:
     """Return whether an index only counts the rows."""
-    return (
-        type(index).__name__ == "RangeIndex"
-        and (index.start, index.step) == (0, 1)
-        and index.name is None
-    )
+    is_range = type(index).__name__ == "RangeIndex" and index.name is None
+    return is_range and (index.start, index.step) == (0, 1)
 
 
 def _index_names(index: Any) -> list[object]:
@@ -175,7 +171,7 @@ def _shown(value: object, limits: Limits, printer: Printer) -> str:
     if isinstance(value, str):
         return value[: limits.cell + 1] or '""'
     if isinstance(value, float):
-        return shown_float(value)
+        return float_text(value)
     if hasattr(value, "isoformat"):
         return str(value)
     return printer.cell(value, limits.cell)
