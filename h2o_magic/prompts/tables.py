@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -99,28 +99,18 @@ def _pandas_table(value: Any, limits: Limits) -> _Table:
     if is_from(value, "pandas", "Series"):
         frame = value.to_frame("value" if value.name is None else value.name)
     shown = frame.iloc[: limits.rows, : limits.columns]
-    named = not _is_default(frame.index)
+    names = [] if _is_default(frame.index) else _index_names(frame.index)
+    levels = [shown.index.get_level_values(place) for place in range(len(names))]
+    columns = [shown.iloc[:, place] for place in range(shown.shape[1])]
     return _Table(
         _title(value),
         [str(dtype) for dtype in shown.dtypes],
-        _index_names(frame.index) if named else [],
+        names,
         list(shown.columns),
-        list(_pandas_rows(shown, named=named)),
+        list(zip(*levels, *columns, strict=True)),
         len(frame) - len(shown),
         frame.shape[1] - shown.shape[1],
     )
-
-
-def _pandas_rows(frame: Any, *, named: bool) -> Iterator[Sequence[object]]:
-    if not frame.shape[1]:
-        yield from (_levels(label) for label in frame.index if named)
-        return
-    for row in frame.itertuples(index=named, name=None):
-        yield (*_levels(row[0]), *row[1:]) if named and frame.index.nlevels > 1 else row
-
-
-def _levels(label: object) -> tuple[object, ...]:
-    return label if isinstance(label, tuple) else (label,)
 
 
 def _is_default(index: Any) -> bool:
