@@ -123,9 +123,10 @@ def _step(value: object, step: Step) -> object:
 def _problem(value: object, step: Step, error: Exception) -> str:
     kind = type(value).__name__
     if isinstance(step, Attribute):
-        # Else its getter is what raised.
-        missing = inspect.getattr_static(value, step.name, _MISSING) is _MISSING
-        if isinstance(error, AttributeError) and missing:
+        # One that exists has a getter, which is what raised.
+        if isinstance(error, AttributeError) and (
+            inspect.getattr_static(value, step.name, _MISSING) is _MISSING
+        ):
             hint = _nearest(step.name, _attributes(value))
             return f"{kind} has no attribute {step.name!r}{hint}"
         return f"reading {step.name!r} raised {error_text(error)}"

@@ -57,22 +57,10 @@ class _Node:
         )
         return f"{self.opening}{inner}{self.closing}"
 
-    def fits(self, room: int) -> bool:
-        return self._measured(room) >= 0
-
-    def _measured(self, room: int) -> int:
-        """Return the room left on one line; negative as soon as it does not fit."""
-        room -= len(self.opening) + len(self.closing)
-        for before, part in self.parts:
-            if room < 0:
-                break
-            room -= len(before) + 2
-            room = room - len(part) if isinstance(part, str) else part._measured(room)
-        return room
-
     def lines(self, indent: str = "") -> str:
-        if not self.parts or self.fits(_WIDTH - len(indent)):
-            return self.one_line()
+        line = self.one_line()
+        if not self.parts or len(indent) + len(line) <= _WIDTH:
+            return line
         deeper = f"{indent}  "
         inner = self._filled_lines(deeper) or ",\n".join(
             f"{deeper}{before}{part if isinstance(part, str) else part.lines(deeper)}"

@@ -242,7 +242,7 @@ def test_nothing_in_an_answer_acts(open_notebook: Opener, server: StandIn) -> No
         assert watch.active_parts == []
 
 
-def test_the_same_acts_where_it_is_not_made_harmless(open_notebook: Opener) -> None:
+def test_the_same_acts_where_it_is_not_sanitized(open_notebook: Opener) -> None:
     with canary() as (site, asked):
         watch = Watch(open_notebook.page)
         cells = ["0", CONTROL.replace("SITE", site)]

@@ -92,7 +92,7 @@ SECRET_NAMES = [
     "cookie",
 ]
 
-HARMLESS_NAMES = [
+ORDINARY_NAMES = [
     "tokens",
     "max_new_tokens",
     "prompt_tokens",
@@ -129,7 +129,7 @@ def test_a_name_of_a_secret_is_known(name: str) -> None:
     assert secrecy(name) != "no"
 
 
-@pytest.mark.parametrize("name", HARMLESS_NAMES)
+@pytest.mark.parametrize("name", ORDINARY_NAMES)
 def test_a_name_that_only_resembles_one_is_none(name: str) -> None:
     assert secrecy(name) == "no"
 
@@ -146,7 +146,7 @@ def test_a_text_under_the_name_of_a_secret_is_refused(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", HARMLESS_NAMES)
+@pytest.mark.parametrize("name", ORDINARY_NAMES)
 def test_a_text_under_another_name_is_shown(name: str) -> None:
     assert SECRET in as_prompt({name: SECRET}, "x")
 
@@ -278,7 +278,9 @@ def test_the_environment_is_refused_in_every_form(
         monkeypatch.delenv(name)
     for name in ("PATH", "HOME", "USER", "LANG"):
         monkeypatch.setenv(name, "plain")
-    with pytest.raises(ConfigurationError, match="holds the environment of the process"):
+    with pytest.raises(
+        ConfigurationError, match="holds the environment of the process"
+    ):
         as_prompt(made(os.environ), "env")
 
 
@@ -293,7 +295,9 @@ ENVIRONMENT = {
 
 def test_many_variables_of_the_environment_are_the_environment() -> None:
     part = {f"MY_SETTING_{n}": "on" for n in range(6)}
-    with pytest.raises(ConfigurationError, match="holds the environment of the process"):
+    with pytest.raises(
+        ConfigurationError, match="holds the environment of the process"
+    ):
         as_prompt(part, "part", environment=ENVIRONMENT)
     assert as_prompt(part, "part")
 

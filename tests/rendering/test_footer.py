@@ -315,7 +315,7 @@ def test_an_answer_whose_end_is_missing_says_so_first() -> None:
 # What a model writes
 
 
-def test_an_answer_is_shown_harmless_and_kept_plain_as_it_is() -> None:
+def test_markdown_is_sanitized_and_plain_text_kept_as_it_is() -> None:
     text = "<img src=x onerror=f()>"
     assert answer_markdown(text, Facts("m")).startswith("&lt;img")
     assert answer_plain(text, Facts("m")).startswith(text)
@@ -349,7 +349,7 @@ def test_no_reasoning_takes_no_place(mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["collapse", "show"])
-def test_reasoning_is_harmless_and_stays_in_its_place(mode: str) -> None:
+def test_reasoning_is_sanitized_and_stays_in_its_place(mode: str) -> None:
     shown = reasoning_markdown("</details><img src=x>\n\n> ```\n> </details>", mode)
     assert shown.count("</details>") - shown.count("> </details>") == (
         mode == "collapse"

@@ -190,7 +190,7 @@ def test_nothing_acts_in_any_text(text: str) -> None:
 
 
 @given(TEXTS | st.text())
-def test_what_is_harmless_stays_as_it_is(text: str) -> None:
+def test_sanitized_text_stays_as_it_is(text: str) -> None:
     assert sanitize(sanitize(text)) == sanitize(text)
 
 
