@@ -123,6 +123,7 @@ class _Prose:
                 continue
             parts.append(self._plain(token.start()))
             self._place = token.end()
+            self._clear = self._clear and token.lastgroup in ("ticks", "quote")
             parts.append(getattr(self, token.lastgroup or "")(token))
             self._next += 1
         parts.append(self._plain(len(self._text)))
@@ -145,7 +146,6 @@ class _Prose:
     # One writer for each kind of token, named as its group is.
 
     def dollar(self, token: re.Match[str]) -> str:
-        self._clear = False
         self._formulas = True
         if not _closer(token):
             return token[0]
@@ -206,13 +206,11 @@ class _Prose:
         return f"<code>{line.translate(_ENTITIES)}</code>"
 
     def escape(self, token: re.Match[str]) -> str:
-        self._clear = False
         if token[0] == "\\<":
             return "&lt;"
         return self.quote(token) if token[0] == '\\"' else token[0]
 
     def image(self, token: re.Match[str]) -> str:
-        self._clear = False
         before = "&#33;" * (len(token[0]) - 2)
         picture = _PICTURE.match(self._text, token.end() - 2)
         if picture is not None:
@@ -224,13 +222,11 @@ class _Prose:
         return before + ("[" if shown[1].strip() else "[image")
 
     def target(self, token: re.Match[str]) -> str:
-        self._clear = False
         if _is_safe_target(self._text, token, quotes=not self._formulas):
             return token[0]
         return f"]&#{ord(token[0][1])};"
 
     def tag(self, token: re.Match[str]) -> str:
-        self._clear = False
         for kept in (_PLAIN_TAG, _AUTOLINK):
             found = kept.match(self._text, token.start())
             if found is not None:
@@ -244,7 +240,6 @@ class _Prose:
         return "&quot;" if self._formulas else token[0]
 
     def tildes(self, token: re.Match[str]) -> str:
-        self._clear = False
         return token[0].replace("~", "&#126;")
 
 
