@@ -30,7 +30,7 @@ _STEP = (
     r'|\["(?:[^"\\\r\n]|\\[\\\'"nrt])*"\]'
 )
 _PLAIN = rf"{_NAME}(?:{_STEP})*"
-# Braces that stand alone are a field, double ones an escape; three belong to others.
+# Single braces are a field, double ones an escape, three neither.
 _FIELD = re.compile(
     rf"(?<!\{{)(?:\{{(?P<field>{_PLAIN})\}}|\{{\{{(?P<escaped>{_PLAIN})\}}\}})"
 )
@@ -82,7 +82,7 @@ class Field:
 
     @property
     def expression(self) -> str:
-        """What stands between the braces."""
+        """The text between the braces."""
         return self.text.strip("{}")
 
 

@@ -26,7 +26,7 @@ from h2o_magic.prompts.introspection import attributes, describes_itself, named_
 from h2o_magic.prompts.limits import Limits, cut_end
 from h2o_magic.prompts.secrets.guard import Guard
 
-#: A collection whose text is no longer than this stands on one line.
+#: The longest text of a collection on one line.
 _WIDTH = 88
 #: Longest text of an item that shares its line with others.
 _SHORT = 40

@@ -85,7 +85,7 @@ def _check(table: _Table, names: list[object], guard: Guard) -> None:
     for place, name in enumerate(names):
         column = [row[place] for row in table.rows]
         guard.column(name, column)
-        if place < 2:  # names stand before what they name
+        if place < 2:  # names come before their values
             guard.names(column)
     check = guard.entry if table.index else guard.pair
     if len(table.index) == 1 or len(names) == 2:
@@ -168,7 +168,7 @@ def _shown(value: object, limits: Limits, printer: Printer) -> str:
 
 
 def _cell(text: str, limit: int) -> str:
-    """Return a text as it stands in a cell: on one line, with no bare pipe."""
+    """Return a text for a cell: on one line, with escaped pipes."""
     text = cut_end(text, limit).replace("|", "\\|")
     return text.replace("\r\n", "\\n").replace("\n", "\\n").replace("\r", "\\n")
 

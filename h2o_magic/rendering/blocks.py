@@ -26,7 +26,7 @@ _WORD_END = re.compile(r"\s(?=[^\W\d_])")
 def close_fence(text: str) -> str:
     """Return `text` with a code fence that it left open closed.
 
-    Text appended afterwards (a footer) then stands outside the code.
+    Text appended afterwards (a footer) is then outside the code.
     """
     if "```" not in text and "~~~" not in text:
         return text
@@ -117,7 +117,7 @@ class BlockSplitter:
             self._cut_long_line()
 
     def _begin_line(self, part: str) -> None:
-        """Settle what stands before a blank line if its first character ends it."""
+        """Settle what is before a blank line if its first character ends it."""
         if self._fence is None and self._begun and not part[0].isspace():
             self._settle()
             self._head = self._reopen = ""

@@ -2,7 +2,7 @@
 
 :func:`opened` and :meth:`Fence.closed_by` read one line at a time, without the lines
 around it. Where the text is whole, :func:`code_blocks` asks markdown-it-py, which reads
-it as CommonMark 0.31 has it, with the lists and quotes that a fence stands in.
+it as CommonMark 0.31 has it, with the lists and quotes around a fence.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
-# A fence may stand on the line of a list's mark: ``- ```sh``.
+# A fence may be on the line of a list marker: ``- ```sh``.
 _FENCE = re.compile(
     r"(?P<lead>[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*)"
     r"(?P<mark>`{3,}(?=[^`]*\Z)|~{3,})(?P<info>.*)"
@@ -52,7 +52,7 @@ class Fence:
 
 
 def opened(line: str) -> Fence | None:
-    """Return the fence that a line opens; None if it opens none."""
+    """Return the fence that a line opens, if any."""
     found = _FENCE.fullmatch(line.rstrip("\r\n"))
     if found is None:
         return None

@@ -75,7 +75,7 @@ def answer_markdown(
     text, facts, problem
         The answer, and as for :func:`footer`.
     reasoning
-        The model's reasoning, which stands above the answer.
+        The model's reasoning, shown above the answer.
     reasoning_mode
         ``collapse``, ``show`` or ``hide``.
     """

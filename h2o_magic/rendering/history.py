@@ -149,7 +149,7 @@ _MOST = 1e15
 
 
 def _facts(turn: Turn) -> Facts:
-    """Return what is known about an answer; what came from a file may be anything."""
+    """Return what is known about an answer; facts from a file may be anything."""
     saved = turn.facts
     known: dict[str, Any] = {
         name: saved[name]

@@ -42,7 +42,7 @@ _ACTIVE_DIAGRAM = re.compile(
 
 # The sandbox attribute without a word in it allows nothing: no script, no form, no
 # window, no move to another page, no access to the page around. The policy keeps it
-# from loading anything; it stands before the text, which cannot take it back.
+# from loading anything; it comes before the page, which cannot undo it.
 _POLICY = (
     '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
     "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'\">"

@@ -107,7 +107,7 @@ class _Prose:
         self._clear = clear
         self._formulas = formulas
         self._has_formulas = formulas or MATH.search(text) is not None
-        self._next = 0  # the token that is looked at next
+        self._next = 0  # index of the next token
         self._place = 0  # everything before it is written
 
     @cached_property
@@ -118,7 +118,7 @@ class _Prose:
         parts: list[str] = []
         while self._next < len(self._tokens):
             token = self._tokens[self._next]
-            if token.start() < self._place:  # it stands in what was written whole
+            if token.start() < self._place:  # inside what is written already
                 self._next += 1
                 continue
             parts.append(self._plain(token.start()))
@@ -159,7 +159,7 @@ class _Prose:
     bracket = environment = dollar
 
     def _within(self, first: int) -> str:
-        """Return what stands between the marks of a formula, closed in itself.
+        """Return the text between the marks of a formula, closed in itself.
 
         Only the longer marks are looked for beyond the end of a paragraph. Those of a
         short formula may enclose one that has no end.
@@ -254,7 +254,7 @@ def _tokens(text: str) -> Iterator[re.Match[str]]:
 
 
 def _partners(tokens: Sequence[re.Match[str]]) -> list[int | None]:
-    """Return for each token where the next one stands that closes it."""
+    """Return for each token the index of the next one that closes it."""
     found: list[int | None] = [None] * len(tokens)
     next_one: dict[str, int] = {}
     for place in range(len(tokens) - 1, -1, -1):

@@ -1,7 +1,7 @@
 """Small tables in two forms: Markdown for a notebook, aligned text for a terminal.
 
 A cell holds Markdown of this package, or text of a user or a model (`Verbatim`), which
-both forms show as it stands.
+both forms show unchanged.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ _WIDTH = 60
 
 
 class Verbatim(str):
-    """Text of a user or a model in a table's cell: shown as it stands."""
+    """Text of a user or a model in a cell: shown unchanged."""
 
     __slots__ = ()
 
 
 def literal(text: str) -> str:
-    """Return Markdown that shows `text` as it stands, on one line.
+    """Return Markdown that shows `text` unchanged on one line.
 
     Nothing in it acts: no mark-up, HTML, link or formula. Line ends become spaces, and
     invisible characters are left out.
