@@ -11,7 +11,7 @@ from h2o_magic.config.units import counted
 from h2o_magic.conversation.session import Session
 from h2o_magic.rendering.blocks import close_fence
 from h2o_magic.rendering.footer import model_name, seconds_in_words
-from h2o_magic.rendering.listing import turn_markdown
+from h2o_magic.rendering.history import turn_markdown
 from h2o_magic.rendering.tables import one_line
 
 _MARKS = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from h2o_magic.config.parameter import Value
-from h2o_magic.rendering.instructions import instruction
+from h2o_magic.rendering.instructions import TABLE_SCHEMA, instruction
 
 _ANY_JSON: Mapping[str, Any] = {"type": ["object", "array"]}
 
@@ -77,8 +77,6 @@ class Question:
         if self.schema:
             return self.schema
         if self.format == "table":
-            from h2o_magic.rendering.table_answer import TABLE_SCHEMA  # noqa: PLC0415 - seldom
-
             return TABLE_SCHEMA
         return _ANY_JSON if self.format == "json" else None
 

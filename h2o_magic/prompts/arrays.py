@@ -1,12 +1,11 @@
-"""Arrays, numpy's and all like them, as their shape, type and first values."""
+"""Arrays of numpy and alike as their shape, type and first values."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
-from h2o_magic.prompts.cutting import cut_end, shown_float
-from h2o_magic.prompts.limits import Limits
+from h2o_magic.prompts.limits import Limits, cut_end, float_text
 from h2o_magic.prompts.secrets.guard import Guard
 from h2o_magic.prompts.structures import Printer
 
@@ -17,7 +16,7 @@ _DIGITS = {"float16": 4, "bfloat16": 3, "float32": 7}
 
 
 def is_array(value: object) -> bool:
-    """Return whether a value has a shape and a type of its parts."""
+    """Return whether a value has a shape and a dtype."""
     shape = getattr(value, "shape", None)
     return (
         not isinstance(value, type)
@@ -28,18 +27,18 @@ def is_array(value: object) -> bool:
 
 
 def is_scalar(value: object) -> bool:
-    """Return whether a value is an array's single part: a number of numpy's."""
+    """Return whether a value is a scalar of numpy or alike."""
     return is_array(value) and cast(Any, value).shape == () and hasattr(value, "item")
 
 
 def array_summary(value: object) -> str:
-    """Return an array in a few words, for the inside of a list."""
+    """Return an array in a few words, for an array in a list."""
     array = cast(Any, value)
     return f"<{type(value).__name__} of shape {array.shape}, {_dtype(array)}>"
 
 
 def array_text(value: object, limits: Limits, printer: Printer, guard: Guard) -> str:
-    """Return an array's shape and type, and its values as far as they are shown."""
+    """Return an array's shape, type and first values."""
     array = cast(Any, value)
     shape = tuple(int(size) for size in array.shape)
     shown = _sizes(shape, limits)
@@ -53,7 +52,7 @@ def array_text(value: object, limits: Limits, printer: Printer, guard: Guard) ->
 
     def value_text(part: object) -> str:
         if isinstance(part, float):
-            return shown_float(part, digits)
+            return float_text(part, digits)
         return printer.cell(part, limits.text)
 
     text = _values(nested, list(zip(shape, shown, strict=True)), value_text)
@@ -85,7 +84,7 @@ def _note(shape: tuple[int, ...], shown: tuple[int, ...]) -> str:
 
 
 def _nested(part: Any) -> object:
-    """Return an array's values as Python's own, in lists; None if it has no way."""
+    """Return an array's values as Python's, in lists; None if it cannot."""
     if str(part.dtype).startswith(("datetime64", "timedelta64")):
         part = part.astype(str)
     if not hasattr(part, "tolist"):
@@ -94,7 +93,7 @@ def _nested(part: Any) -> object:
 
 
 def _rows(nested: object) -> Iterator[tuple[object, ...]]:
-    """Yield the rows of a structured array, which are the tuples in its lists."""
+    """Yield the rows of a structured array, the tuples in its lists."""
     if isinstance(nested, tuple):
         yield nested
     elif isinstance(nested, list):
@@ -108,7 +107,7 @@ def _values(
     shown: Callable[[object], str],
     indent: str = "",
 ) -> str:
-    """Return nested lists as text; `sizes`: what each has, and what is here."""
+    """Return nested lists as text; `sizes`: length and number shown of each."""
     if not sizes:
         return shown(nested)
     (size, here), *inner = sizes

@@ -1,7 +1,6 @@
 """A prompt that names values of the notebook: ``{name}``, ``{df.columns}``, ``{d[0]}``.
 
-Only a name that exists is replaced, and only where nothing but attributes and constant
-indexes follow it; everything else in braces stays as it stands, byte for byte, and so
+Only a name that exists is replaced; everything else in braces stays as it is, and so
 does all code. ``{{name}}`` of a name that exists gives ``{name}``. Values are put in by
 one pass, so braces in them mean nothing.
 """
@@ -16,28 +15,18 @@ from itertools import islice
 
 from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.prompts.fields import Attribute, Field, Step, fields
+from h2o_magic.prompts.limits import error_text
 
-#: Names of an object that are looked at for one that resembles a mistyped one.
+#: Names of an object that are compared with a mistyped one.
 _CANDIDATES = 2000
 _FEW = 12
 _LONG = 40
-
-_ERROR_LENGTH = 200
+_MISSING = object()
 
 
 @dataclass(frozen=True, slots=True)
 class Inserted:
-    """What was put into a prompt for a field.
-
-    Attributes
-    ----------
-    expression : str
-        What stood between the braces.
-    kind : str
-        The value's type.
-    characters : int
-        How long its text is.
-    """
+    """A value put into a prompt: what named it, its type, the length of its text."""
 
     expression: str
     kind: str
@@ -61,32 +50,25 @@ def expand(
 ) -> Prompt:
     """Put the values that a prompt names into it.
 
-    A value that is no string and whose text has several lines (a table, source) is set
-    on lines of its own.
+    Tables, source and other texts of several lines are set on lines of their own.
 
     Parameters
     ----------
     text
         The prompt as it was written.
     lookup
-        Returns the value of a name; raises KeyError for one that does not exist. It is
-        called once for each field.
+        Returns the value of a name; raises KeyError for one that does not exist.
+        Called once for each field.
     show
         Returns the text for a value and the expression that named it.
     earlier
-        What `text` was before it was edited, with values in it. What stands in braces
-        there stays as it stands: it may be part of a value.
-
-    Returns
-    -------
-    Prompt
-        The new text; `text` itself where no name exists.
+        The prompt before it was edited, with values in it: fields that are in it stay
+        as they are, since they may be part of a value.
 
     Raises
     ------
     ConfigurationError
-        If an attribute or an index of a name that exists cannot be had, or `show`
-        refuses the value.
+        If an existing name has no such attribute or index, or `show` refuses the value.
     """
     parts: list[str] = []
     inserted: list[Inserted] = []
@@ -141,19 +123,16 @@ def _step(value: object, step: Step) -> object:
 def _problem(value: object, step: Step, error: Exception) -> str:
     kind = type(value).__name__
     if isinstance(step, Attribute):
-        if isinstance(error, AttributeError) and not _is_there(value, step.name):
+        # One that exists has a getter, which is what raised.
+        if isinstance(error, AttributeError) and (
+            inspect.getattr_static(value, step.name, _MISSING) is _MISSING
+        ):
             hint = _nearest(step.name, _attributes(value))
             return f"{kind} has no attribute {step.name!r}{hint}"
-        return f"reading {step.name!r} raised {_in_one_line(error)}"
+        return f"reading {step.name!r} raised {error_text(error)}"
     if isinstance(error, KeyError) and isinstance(value, Mapping):
         return f"{kind} has no key {step.key!r}{_nearest(step.key, value)}"
-    return f"[{step.key!r}] raised {_in_one_line(error)}"
-
-
-def _is_there(value: object, name: str) -> bool:
-    """Return whether an attribute exists, so that its getter is what raised."""
-    missing = object()
-    return inspect.getattr_static(value, name, missing) is not missing
+    return f"[{step.key!r}] raised {error_text(error)}"
 
 
 def _attributes(value: object) -> list[str]:
@@ -164,20 +143,9 @@ def _attributes(value: object) -> list[str]:
 
 
 def _nearest(name: int | str, known: Iterable[object]) -> str:
-    """Return what helps with a name, where something is near or little is known."""
+    """Return a hint for a mistyped name, if one is similar or few are known."""
     names = [each for each in islice(known, _CANDIDATES) if isinstance(each, str)]
     if not names or not isinstance(name, str):
         return ""
     hint = did_you_mean(name, [" ".join(each.split())[:_LONG] for each in names])
     return f": {hint}" if "did you mean" in hint or len(names) <= _FEW else ""
-
-
-def _in_one_line(error: Exception) -> str:
-    try:
-        words = " ".join(str(error).split())
-    except Exception:
-        words = ""
-    name = type(error).__name__
-    if len(words) > _ERROR_LENGTH:
-        words = f"{words[:_ERROR_LENGTH]}…"
-    return f"{name}: {words}" if words else name

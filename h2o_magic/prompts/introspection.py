@@ -1,4 +1,4 @@
-"""What kinds of values there are, told without importing the packages they are from."""
+"""Kinds of values, recognized without importing their packages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Parts = list[tuple[str, object]]
 
 
 def is_from(value: object, package: str, *names: str) -> bool:
-    """Return whether a value's type, or one it comes from, is one of a package's."""
+    """Return whether a value's type, or a base of it, is from a package."""
     return any(
         kind.__module__.partition(".")[0] == package
         and (not names or kind.__name__ in names)
@@ -22,18 +22,18 @@ def is_from(value: object, package: str, *names: str) -> bool:
 
 
 def attributes(value: object) -> dict[str, object]:
-    """Return what an object keeps under names, also in its slots."""
-    kept: dict[str, object] = {}
+    """Return an object's attributes, also those in slots."""
+    slots: dict[str, object] = {}
     for kind in type(value).__mro__:
         for name, member in vars(kind).items():
             if isinstance(member, types.MemberDescriptorType):
-                with suppress(AttributeError):  # nothing is kept there
-                    kept[name] = member.__get__(value, kind)
-    return kept | dict(getattr(value, "__dict__", {}))
+                with suppress(AttributeError):  # the slot is empty
+                    slots[name] = member.__get__(value, kind)
+    return slots | dict(getattr(value, "__dict__", {}))
 
 
 def describes_itself(value: object) -> bool:
-    """Return whether a value's type says how it is written, beyond its address."""
+    """Return whether a value's type has a text of its own, beyond its address."""
     kind = type(value)
     return kind.__str__ is not object.__str__ or kind.__repr__ is not object.__repr__
 
@@ -41,8 +41,8 @@ def describes_itself(value: object) -> bool:
 def named_parts(value: object) -> Parts | None:
     """Return the fields of a record (dataclass, model, named tuple), None for others.
 
-    Fields that its class leaves out of the repr are left out, and a record that writes
-    its own repr is none: it may hide something.
+    Fields that are not in its repr are left out. A record with a repr of its own counts
+    as another value: it may hide something.
     """
     kind = type(value)
     if isinstance(value, tuple):

@@ -1,4 +1,4 @@
-"""Functions, classes and modules as their source, or what stands in for it."""
+"""Functions, classes and modules as their source, or a description."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import ast
 import inspect
 import linecache
 import types
-from collections.abc import Iterable
 from typing import Any
 
-from h2o_magic.prompts.cutting import cut, fenced
-from h2o_magic.prompts.limits import Limits
+from h2o_magic.prompts.limits import Limits, cut_middle
+from h2o_magic.rendering.fences import fenced
 
 _CODE = (
     type,
@@ -33,9 +32,9 @@ def is_code(value: object) -> bool:
 
 
 def source_text(value: object, limits: Limits) -> str:
-    """Return the source as a block of code; else the signature and the docstring."""
-    source = _source(value)
-    return fenced(cut(source or _description(value), limits.characters), "python")
+    """Return the source as a code block; else the signature and the docstring."""
+    source = _source(value) or _description(value)
+    return fenced(cut_middle(source, limits.characters).rstrip(), "python")
 
 
 def _source(value: Any) -> str:
@@ -46,10 +45,7 @@ def _source(value: Any) -> str:
 
 
 def _typed_class(kind: type) -> str:
-    """Return the source of a class that was typed into a cell, found among the cells.
-
-    Python finds such a class only from 3.13 on.
-    """
+    """Return the source of a class defined in a cell, which Python < 3.13 misses."""
     if kind.__module__ != "__main__":
         return ""
     for name in reversed(list(linecache.cache)):
@@ -63,21 +59,15 @@ def _typed_class(kind: type) -> str:
 
 def _class_in(text: str, path: list[str]) -> str:
     try:
-        nodes: Iterable[ast.AST] = [ast.parse(text)]
+        node: ast.AST = ast.parse(text)
     except SyntaxError:
         return ""
-    node: ast.AST | None = None
     for name in path:
-        node = next(
-            (
-                child
-                for parent in nodes
-                for child in reversed(list(ast.iter_child_nodes(parent)))
-                if isinstance(child, ast.ClassDef) and child.name == name
-            ),
-            None,
-        )
-        nodes = [node] if node is not None else []
+        inner = ast.iter_child_nodes(node)
+        found = [n for n in inner if isinstance(n, ast.ClassDef) and n.name == name]
+        if not found:
+            return ""
+        node = found[-1]
     if not isinstance(node, ast.ClassDef):
         return ""
     first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
@@ -86,7 +76,6 @@ def _class_in(text: str, path: list[str]) -> str:
 
 
 def _description(value: object) -> str:
-    """Return the first line of a definition, and the docstring in it."""
     doc = inspect.getdoc(value) or ""
     if isinstance(value, types.ModuleType):
         return f"# module {value.__name__}\n{_docstring(doc, '')}"

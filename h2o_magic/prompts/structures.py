@@ -1,6 +1,6 @@
-"""Lists, mappings and records as text like Python's, built only as far as it is shown.
+"""Lists, mappings and records as text like Python's.
 
-A list of ten million items costs as much as one of a hundred.
+Only what is shown is read: ten million items cost as much as a hundred.
 """
 
 from __future__ import annotations
@@ -22,12 +22,11 @@ from itertools import islice
 from typing import cast
 
 from h2o_magic.config.units import counted
-from h2o_magic.prompts.cutting import cut_end
 from h2o_magic.prompts.introspection import attributes, describes_itself, named_parts
-from h2o_magic.prompts.limits import Limits
+from h2o_magic.prompts.limits import Limits, cut_end
 from h2o_magic.prompts.secrets.guard import Guard
 
-#: A collection whose text is no longer than this stands on one line.
+#: The longest text of a collection on one line.
 _WIDTH = 88
 #: Longest text of an item that shares its line with others.
 _SHORT = 40
@@ -39,12 +38,13 @@ _BRACKETS: dict[type, tuple[str, str]] = {
     tuple: ("(", ")"),
     frozenset: ("frozenset({", "})"),
 }
+BYTES = (bytes, bytearray, memoryview)
 _SHORT_LEAVES = (bool, int, float, complex, type(None))
 
 
 @dataclass
 class _Node:
-    """A collection's text before it is set on one line or on several."""
+    """A collection's text before it is laid out on one line or on several."""
 
     opening: str
     closing: str
@@ -57,22 +57,10 @@ class _Node:
         )
         return f"{self.opening}{inner}{self.closing}"
 
-    def fits(self, room: int) -> bool:
-        return self._measured(room) >= 0
-
-    def _measured(self, room: int) -> int:
-        """Return what is left of the room on one line; negative as soon as nothing."""
-        room -= len(self.opening) + len(self.closing)
-        for before, part in self.parts:
-            if room < 0:
-                break
-            room -= len(before) + 2
-            room = room - len(part) if isinstance(part, str) else part._measured(room)
-        return room
-
     def lines(self, indent: str = "") -> str:
-        if not self.parts or self.fits(_WIDTH - len(indent)):
-            return self.one_line()
+        line = self.one_line()
+        if not self.parts or len(indent) + len(line) <= _WIDTH:
+            return line
         deeper = f"{indent}  "
         inner = self._filled_lines(deeper) or ",\n".join(
             f"{deeper}{before}{part if isinstance(part, str) else part.lines(deeper)}"
@@ -81,7 +69,7 @@ class _Node:
         return f"{self.opening}\n{inner}\n{indent}{self.closing}"
 
     def _filled_lines(self, indent: str) -> str:
-        """Return short parts as many to a line as it holds; nothing for others."""
+        """Return short parts with many on a line; empty if any is long."""
         lines, line = [], indent
         for before, part in self.parts:
             if before or not isinstance(part, str) or len(part) > _SHORT:
@@ -99,7 +87,7 @@ def is_collection(value: object) -> bool:
 
 
 class Printer:
-    """Writes one value, with all that is inside it."""
+    """Writes one value with everything in it."""
 
     def __init__(
         self, limits: Limits, guard: Guard, summary: Callable[[object], str]
@@ -108,7 +96,7 @@ class Printer:
         self._guard = guard
         self._summary = summary
         self._left = limits.characters
-        self._around: set[int] = set()  # the collections that are being written
+        self._around: set[int] = set()  # ids of the collections being written
 
     def text(self, value: object) -> str:
         """Return a value's text, on several lines if it is long."""
@@ -202,7 +190,7 @@ class Printer:
         return "", self._node(item)
 
     def _check_names(self, items: Iterable[object]) -> None:
-        """Refuse the environment as a list of pairs, or of lines like ``A=1``."""
+        """Refuse the environment as a list of pairs or of lines like ``A=1``."""
         self._guard.names(
             _first(item) for item in islice(iter(items), self._limits.items)
         )
@@ -211,9 +199,11 @@ class Printer:
         if isinstance(value, enum.Enum):
             return str(value)
         if isinstance(value, str):
-            return self._string(str.__str__(value))
-        if isinstance(value, (bytes, bytearray)):
-            return _bytes(value, self._limits.text)
+            text, limit = str.__str__(value), self._limits.text
+            return _cut_repr(text[:limit], len(text) - limit, "character")
+        if isinstance(value, BYTES):
+            whole, limit = bytes(value), self._limits.text
+            return _cut_repr(whole[:limit], len(whole) - limit, "byte")
         if summary := self._summary(value):
             return summary
         if isinstance(value, type) or not describes_itself(value):
@@ -221,12 +211,6 @@ class Printer:
         text = repr(value)
         self._guard.hidden_in(text, attributes(value))
         return cut_end(" ".join(text.split()), self._limits.text)
-
-    def _string(self, text: str) -> str:
-        limit = self._limits.text
-        if len(text) <= limit:
-            return repr(text)
-        return f"{text[:limit]!r}… {counted(len(text) - limit, 'more character')}"
 
 
 def _brackets(value: object) -> tuple[str, str]:
@@ -265,10 +249,10 @@ def _first(item: object) -> object:
     return None
 
 
-def _bytes(value: bytes | bytearray, limit: int) -> str:
-    shown = repr(bytes(value[:limit]))
-    left_out = len(value) - limit
-    return f"{shown}… {counted(left_out, 'more byte')}" if left_out > 0 else shown
+def _cut_repr(beginning: str | bytes, left_out: int, noun: str) -> str:
+    if left_out <= 0:
+        return repr(beginning)
+    return f"{beginning!r}… {counted(left_out, f'more {noun}')}"
 
 
 def _named(value: object) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from h2o_magic.config.units import counted
-from h2o_magic.prompts.cutting import cut_end, shown_float
 from h2o_magic.prompts.introspection import is_from
-from h2o_magic.prompts.limits import Limits
+from h2o_magic.prompts.limits import Limits, cut_end, float_text
 from h2o_magic.prompts.secrets.guard import Guard
 from h2o_magic.prompts.structures import Printer
 
@@ -18,7 +17,7 @@ _PACKAGES = ("pandas", "polars")
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """A table's head, read from whatever it was."""
+    """The first rows of a table of any package."""
 
     title: str
     dtypes: list[str]
@@ -35,7 +34,7 @@ def is_frame(value: object) -> bool:
 
 
 def frame_summary(value: object) -> str:
-    """Return a table in a few words, for the inside of a list."""
+    """Return a table in a few words, for a table in a list."""
     return f"<{_title(value)}>"
 
 
@@ -66,7 +65,7 @@ def _types(table: _Table, limits: Limits) -> str:
 
 
 def _body(table: _Table, limits: Limits, printer: Printer) -> tuple[list[str], int]:
-    """Return the rows' lines, and how many there was no room for."""
+    """Return the lines of the rows, and how many had no room."""
     lines: list[str] = []
     room = limits.characters
     for row in table.rows:
@@ -81,12 +80,12 @@ def _body(table: _Table, limits: Limits, printer: Printer) -> tuple[list[str], i
 
 
 def _check(table: _Table, names: list[object], guard: Guard) -> None:
-    """Refuse secrets in the columns, and in rows that name them by their index."""
+    """Refuse secrets in the columns, and in rows that are named by their index."""
     guard.names(names)
     for place, name in enumerate(names):
         column = [row[place] for row in table.rows]
         guard.column(name, column)
-        if place < 2:  # names stand before what they name
+        if place < 2:  # names come before their values
             guard.names(column)
     check = guard.entry if table.index else guard.pair
     if len(table.index) == 1 or len(names) == 2:
@@ -100,37 +99,24 @@ def _pandas_table(value: Any, limits: Limits) -> _Table:
     if is_from(value, "pandas", "Series"):
         frame = value.to_frame("value" if value.name is None else value.name)
     shown = frame.iloc[: limits.rows, : limits.columns]
-    named = not _is_default(frame.index)
+    names = [] if _is_default(frame.index) else _index_names(frame.index)
+    levels = [shown.index.get_level_values(place) for place in range(len(names))]
+    columns = [shown.iloc[:, place] for place in range(shown.shape[1])]
     return _Table(
         _title(value),
         [str(dtype) for dtype in shown.dtypes],
-        _index_names(frame.index) if named else [],
+        names,
         list(shown.columns),
-        list(_pandas_rows(shown, named=named)),
+        list(zip(*levels, *columns, strict=True)),
         len(frame) - len(shown),
         frame.shape[1] - shown.shape[1],
     )
 
 
-def _pandas_rows(frame: Any, *, named: bool) -> Iterator[Sequence[object]]:
-    if not frame.shape[1]:
-        yield from (_levels(label) for label in frame.index if named)
-        return
-    for row in frame.itertuples(index=named, name=None):
-        yield (*_levels(row[0]), *row[1:]) if named and frame.index.nlevels > 1 else row
-
-
-def _levels(label: object) -> tuple[object, ...]:
-    return label if isinstance(label, tuple) else (label,)
-
-
 def _is_default(index: Any) -> bool:
     """Return whether an index only counts the rows."""
-    return (
-        type(index).__name__ == "RangeIndex"
-        and (index.start, index.step) == (0, 1)
-        and index.name is None
-    )
+    is_range = type(index).__name__ == "RangeIndex" and index.name is None
+    return is_range and (index.start, index.step) == (0, 1)
 
 
 def _index_names(index: Any) -> list[object]:
@@ -175,14 +161,14 @@ def _shown(value: object, limits: Limits, printer: Printer) -> str:
     if isinstance(value, str):
         return value[: limits.cell + 1] or '""'
     if isinstance(value, float):
-        return shown_float(value)
+        return float_text(value)
     if hasattr(value, "isoformat"):
         return str(value)
     return printer.cell(value, limits.cell)
 
 
 def _cell(text: str, limit: int) -> str:
-    """Return a text as it stands in a cell: on one line, with no bare pipe."""
+    """Return a text for a cell: on one line, with escaped pipes."""
     text = cut_end(text, limit).replace("|", "\\|")
     return text.replace("\r\n", "\\n").replace("\n", "\\n").replace("\r", "\\n")
 

@@ -1,7 +1,7 @@
-"""Values of the notebook as text that a model can read, one function for all kinds.
+"""Values of the notebook as text that a model can read.
 
-No package is imported for them: a table is told by its type's name, and shown by its
-own methods.
+No package is imported for them: a table is recognized by its type's name, and written
+by its own methods.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.prompts.arrays import (
     array_summary,
@@ -21,12 +20,11 @@ from h2o_magic.prompts.arrays import (
     is_array,
     is_scalar,
 )
-from h2o_magic.prompts.cutting import cut
 from h2o_magic.prompts.introspection import attributes, describes_itself, is_from
-from h2o_magic.prompts.limits import Limits
+from h2o_magic.prompts.limits import Limits, cut_middle, error_text
 from h2o_magic.prompts.secrets.guard import Guard
 from h2o_magic.prompts.source import is_code, source_text
-from h2o_magic.prompts.structures import Printer, is_collection
+from h2o_magic.prompts.structures import BYTES, Printer, is_collection
 from h2o_magic.prompts.tables import frame_summary, frame_text, is_frame
 
 _NO_ENVIRONMENT: Mapping[str, str] = MappingProxyType({})
@@ -36,7 +34,7 @@ _NO_VARIABLES: Mapping[str, object] = MappingProxyType({})
 _LAST_NAME = re.compile(r"([^\W\d]\w*|(?<=\[')[^']*(?=')|(?<=\[\")[^\"]*(?=\"))")
 
 _PICTURES = ("matplotlib", "PIL", "plotly", "altair", "bokeh", "graphviz")
-# What a value says that has nothing to say: ``<generator object f at 0x7f...>``.
+# The text of a value that says nothing: ``<generator object f at 0x7f...>``.
 _ADDRESS = re.compile(r"<[^\n]{1,500}(?: at 0x[0-9A-Fa-f]+|\w object)>")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -49,12 +47,12 @@ def as_prompt(
     environment: Mapping[str, str] = _NO_ENVIRONMENT,
     variables: Mapping[str, object] = _NO_VARIABLES,
 ) -> str:
-    """Return the text that stands for a value in a prompt.
+    """Return the text for a value in a prompt.
 
-    Tables are Markdown with shape and types; arrays their shape, type and first values;
-    lists, mappings and records are written like Python's; exceptions with their
-    traceback; functions, classes and modules as their source. A string stands as it is.
-    What is too long is cut, with a note of what is left out.
+    A string is taken as it is; tables are Markdown with shape and types; arrays are
+    shape, type and first values; lists, mappings and records are written as in Python;
+    exceptions are tracebacks; functions, classes and modules are their source. What is
+    too long is cut, with a note of what is left out.
 
     Parameters
     ----------
@@ -64,17 +62,14 @@ def as_prompt(
         What named it in the prompt, for the errors: ``df.columns``.
     limits
         How much of it is shown.
-    environment
-        The process's environment; its keys and passwords are refused wherever they
-        stand in the value.
-    variables
-        The notebook's variables; so are theirs.
+    environment, variables
+        Those of the process and of the notebook: the secrets among them are refused
+        wherever the value contains them.
 
     Raises
     ------
     ConfigurationError
-        If the value holds secrets, has no text that says anything, or its own methods
-        fail.
+        If the value holds secrets, has no meaningful text, or its own methods fail.
     """
     guard = Guard(expression, environment, variables)
     try:
@@ -87,15 +82,16 @@ def as_prompt(
         raise
     except Exception as error:
         raise ConfigurationError(
-            f"`{{{expression}}}` cannot be written as text: {_in_words(error, value)}"
+            f"`{{{expression}}}` cannot be written as text: "
+            f"{type(value).__name__} raised {error_text(error)}"
         ) from error
-    # Half a character cannot be sent.
+    # They cannot be encoded.
     return _LONE_SURROGATE.sub("\ufffd", text)
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One value on its way into a prompt: what writes it needs to know."""
+    """What is needed to write one value."""
 
     expression: str
     limits: Limits
@@ -106,30 +102,15 @@ class _Job:
         return Printer(self.limits, self.guard, _summary)
 
 
-def _string(value: Any, job: _Job) -> str:
-    return cut(str.__str__(value), job.limits.characters)
-
-
 def _exception(value: Any, job: _Job) -> str:
     text = "".join(traceback.format_exception(value)).rstrip("\n")
-    return cut(text, job.limits.characters)
-
-
-def _bytes(value: Any, job: _Job) -> str:
-    whole, limit = bytes(value), job.limits.text
-    left_out = len(whole) - limit
-    note = f"\n[… {counted(left_out, 'more byte')} left out …]" if left_out > 0 else ""
-    return f"{whole[:limit]!r}{note}"
-
-
-def _displayed(value: Any, job: _Job) -> str:
-    return cut(value.data, job.limits.characters)
+    return cut_middle(text, job.limits.characters)
 
 
 def _described(value: object, job: _Job) -> str:
     text = str(value)
     job.guard.hidden_in(text, attributes(value))
-    return cut(text, job.limits.characters)
+    return cut_middle(text, job.limits.characters)
 
 
 def _is_displayed(value: object) -> bool:
@@ -137,19 +118,20 @@ def _is_displayed(value: object) -> bool:
     return is_from(value, "IPython") and isinstance(getattr(value, "data", None), str)
 
 
-_BYTES = (bytes, bytearray, memoryview)
-
-#: THE kinds of values: how each is told, and how it is written. The first that fits.
+#: THE kinds of values: how each is recognized and written. The first that fits.
 _KINDS: tuple[tuple[Callable[[object], bool], Callable[[Any, _Job], str]], ...] = (
-    (lambda value: isinstance(value, str), _string),
+    (
+        lambda value: isinstance(value, str),
+        lambda v, job: cut_middle(str.__str__(v), job.limits.characters),
+    ),
     (lambda value: isinstance(value, BaseException), _exception),
     (is_frame, lambda v, job: frame_text(v, job.limits, job.printer, job.guard)),
     (is_code, lambda v, job: source_text(v, job.limits)),
     (is_scalar, lambda v, _: str(v)),
     (is_array, lambda v, job: array_text(v, job.limits, job.printer, job.guard)),
     (is_collection, lambda v, job: job.printer.text(v)),
-    (lambda value: isinstance(value, _BYTES), _bytes),
-    (_is_displayed, _displayed),
+    (lambda value: isinstance(value, BYTES), lambda v, job: job.printer.text(v)),
+    (_is_displayed, lambda v, job: cut_middle(v.data, job.limits.characters)),
     (lambda value: describes_itself(value) and not _hidden(value), _described),
 )
 
@@ -161,19 +143,21 @@ def _text(value: object, job: _Job) -> str:
     name = job.expression
     raise ConfigurationError(
         f"`{{{name}}}` is {_kind(value)}, which has no text that says what is in it: "
-        f"name a part of it, like `{{{name}.name}}`, or a text made from it"
+        f"name a part of it, such as `{{{name}.name}}`, or text made from it"
     )
 
 
 def _hidden(value: object) -> bool:
     """Return whether a value's own text says nothing of what is in it."""
-    if is_from(value, "polars", "LazyFrame"):
-        return True
+    return is_from(value, "polars", "LazyFrame") or _is_picture(value)
+
+
+def _is_picture(value: object) -> bool:
     return any(is_from(value, package) for package in _PICTURES)
 
 
 def _kind(value: object) -> str:
-    if any(is_from(value, package) for package in _PICTURES):
+    if _is_picture(value):
         return f"a picture ({type(value).__name__})"
     return f"a value of type {type(value).__qualname__}"
 
@@ -189,11 +173,3 @@ def _summary(value: object) -> str:
 def _last_name(expression: str) -> str:
     names = _LAST_NAME.findall(expression)
     return names[-1] if names else ""
-
-
-def _in_words(error: Exception, value: object) -> str:
-    try:
-        words = " ".join(str(error).split())[:200]
-    except Exception:
-        words = ""
-    return f"{type(value).__name__} raised {type(error).__name__}: {words}".rstrip(": ")

@@ -1,4 +1,4 @@
-"""An answer as a value: a text that knows how it came about."""
+"""An answer as a value: a str with the facts about it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from h2o_magic.chat.events import FinishReason, Usage
 from h2o_magic.chat.facts import Facts
 from h2o_magic.chat.messages import Message
 from h2o_magic.rendering.fences import CodeBlock, code_blocks
+from h2o_magic.rendering.sanitize import sanitize
+
+_UNKNOWN = Facts("")
 
 
 class AnswerText(str):
     """The text of an answer, with what is known about it.
 
-    It is a text wherever one is wanted: slices, sums and methods give plain texts, and
-    two answers with the same text are equal. As the last value of a cell it shows as
-    Markdown. Made by :meth:`of`.
+    It is a str: slices, sums and methods give plain ones, and two answers with the
+    same text are equal. As the last value of a cell it is shown as Markdown.
     """
 
     _facts: Facts
@@ -24,53 +26,30 @@ class AnswerText(str):
     _error: str
     _reasoning: str
 
-    @classmethod
-    def of(
+    def __new__(
         cls,
-        text: str,
-        facts: Facts,
+        text: str = "",
+        facts: Facts = _UNKNOWN,
         messages: Iterable[Message] = (),
         error: str = "",
         reasoning: str = "",
     ) -> AnswerText:
-        """Return an answer.
-
-        Parameters
-        ----------
-        text
-            The answer, or what had come of it.
-        facts
-            What is known about it.
-        messages
-            What was sent, oldest first; the last one is the question.
-        error
-            Why it is not whole; empty if it is.
-        reasoning
-            The model's reasoning, which is not part of the text.
-        """
-        answer = cls(text)
+        """Return `text` as an answer to the last of `messages`, which were sent."""
+        answer = super().__new__(cls, text)
         answer._facts = facts
         answer._messages = tuple(messages)
         answer._error = error
         answer._reasoning = reasoning
         return answer
 
-    def __new__(cls, text: str = "") -> AnswerText:
-        """Return `text` as an answer of which nothing is known."""
-        answer = super().__new__(cls, text)
-        answer._facts = Facts("")
-        answer._messages = ()
-        answer._error = answer._reasoning = ""
-        return answer
-
     @property
     def markdown(self) -> str:
-        """The text as it came: Markdown, as a plain text."""
+        """The text as received: Markdown, as a plain str."""
         return str(self)
 
     @property
     def code(self) -> list[CodeBlock]:
-        """The fenced code blocks, in order; each is a text with its `language`."""
+        """The fenced code blocks, in order; each is a str with its `language`."""
         return list(code_blocks(self))
 
     def json(self) -> Any:
@@ -79,7 +58,7 @@ class AnswerText(str):
         Raises
         ------
         AnswerFormatError
-            If there is none, or it has a mistake.
+            If there is none, or it is not valid.
         """
         from h2o_magic.rendering.json import find_json  # noqa: PLC0415
 
@@ -119,7 +98,7 @@ class AnswerText(str):
 
     @property
     def seconds(self) -> float:
-        """From the question to the end of the answer."""
+        """Seconds from the question to the end of the answer."""
         return self._facts.seconds
 
     @property
@@ -129,7 +108,7 @@ class AnswerText(str):
 
     @property
     def complete(self) -> bool:
-        """False if the answer was stopped, failed or broke off; see `error`."""
+        """False if the answer was stopped or failed; see `error`."""
         return self._facts.status == "complete"
 
     @property
@@ -152,17 +131,5 @@ class AnswerText(str):
         """All that is known about the answer."""
         return self._facts
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        known = (self._facts, self._messages, self._error, self._reasoning)
-        return _made, (type(self), str(self), *known)
-
     def _repr_markdown_(self) -> str:
-        # What a model wrote is foreign: nothing in it may act in the notebook.
-        from h2o_magic.rendering.sanitize import harmless  # noqa: PLC0415
-
-        shown: str = harmless(str(self))
-        return shown
-
-
-def _made(kind: type[AnswerText], *known: Any) -> AnswerText:
-    return kind.of(*known)
+        return sanitize(str(self))

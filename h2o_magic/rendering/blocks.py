@@ -1,13 +1,9 @@
 """Growing Markdown: what is settled and will not change, and the live tail.
 
-A live view that sends the whole text for every token sends the square of its length.
-This module cuts the text while it grows, so that a view sends each settled piece once
-and redraws only the tail. It holds no more than the unsettled end of the text, and
-the pieces do not depend on how the text was cut on its way here.
-
-The pieces are for the live view only: a piece of a long code block or table is closed
-and the next one opened again, so each can be shown alone. Two that are shown together
-are joined without that.
+A view that sends the whole text for every token sends the square of its length. One
+that is given settled pieces sends each once and redraws only the tail. The pieces do
+not depend on how the text was cut on its way here, and each can be shown alone: a part
+of a long code block or table is closed, and the next one opened again.
 """
 
 from __future__ import annotations
@@ -30,8 +26,10 @@ _WORD_END = re.compile(r"\s(?=[^\W\d_])")
 def close_fence(text: str) -> str:
     """Return `text` with a code fence that it left open closed.
 
-    Text appended afterwards (a footer) then stands outside the code.
+    Text appended afterwards (a footer) is then outside the code.
     """
+    if "```" not in text and "~~~" not in text:
+        return text
     fence: Fence | None = None
     for line in text.split("\n"):
         fence = fence_after(fence, line)
@@ -46,11 +44,11 @@ class Piece(str):
 
     Attributes
     ----------
-    head
-        Its beginning that says again how the block began of which it is a part: the
-        line that opens a fence, or the first two lines of a table.
-    foot
-        Its end that was added to close a fence that goes on.
+    head : str
+        What repeats the beginning of its block: the line that opens a fence, or the
+        first two lines of a table.
+    foot : str
+        What was added to close a fence that goes on.
     """
 
     head: str = ""
@@ -58,7 +56,7 @@ class Piece(str):
 
     @classmethod
     def of(cls, body: str, head: str) -> Piece:
-        """Return what can be shown alone of a block's part that has no head."""
+        """Return a part of a block that has no head as a piece."""
         open_ended = head + body
         piece = cls(close_fence(open_ended))
         piece.head, piece.foot = head, piece[len(open_ended) :]
@@ -67,10 +65,8 @@ class Piece(str):
 
 def joined(before: Piece, after: Piece) -> Piece:
     """Return two neighbouring pieces as one; a block that was cut is whole again."""
-    if not before:
-        return after
-    if not after:
-        return before
+    if not before or not after:
+        return before or after
     if after.head:
         piece = Piece(before.removesuffix(before.foot) + after[len(after.head) :])
     else:
@@ -80,11 +76,7 @@ def joined(before: Piece, after: Piece) -> Piece:
 
 
 class BlockSplitter:
-    """Cuts growing Markdown into settled pieces and a live tail.
-
-    Feed it text as it comes; :meth:`feed` returns the pieces that have settled since,
-    and :attr:`tail` is what a view must still redraw.
-    """
+    """Cuts growing Markdown into settled pieces and a live tail."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []  # complete lines of the unsettled block
@@ -101,12 +93,12 @@ class BlockSplitter:
 
     @property
     def tail(self) -> Piece:
-        """The unsettled end of the text, as Markdown that can be shown alone."""
+        """The unsettled end of the text, which a view must redraw."""
         body = "".join((*self._lines, *self._partial))
         return Piece.of(body, self._reopen) if body.strip() else Piece()
 
     def feed(self, text: str) -> list[Piece]:
-        """Take more text and return the pieces that have settled, in order."""
+        """Add text; return the pieces that have settled since, in order."""
         first, *rest = text.split("\n")
         self._extend(first)
         for part in rest:
@@ -125,7 +117,7 @@ class BlockSplitter:
             self._cut_long_line()
 
     def _begin_line(self, part: str) -> None:
-        """Settle what stands before a blank line if its first character ends it."""
+        """Settle what is before a blank line if its first character ends it."""
         if self._fence is None and self._begun and not part[0].isspace():
             self._settle()
             self._head = self._reopen = ""

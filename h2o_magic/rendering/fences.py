@@ -2,7 +2,7 @@
 
 :func:`opened` and :meth:`Fence.closed_by` read one line at a time, without the lines
 around it. Where the text is whole, :func:`code_blocks` asks markdown-it-py, which reads
-it as CommonMark 0.31 has it, with the lists and quotes that a fence stands in.
+it as CommonMark 0.31 has it, with the lists and quotes around a fence.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
-# A fence may stand on the line of a list's mark: ``- ```sh``.
+# A fence may be on the line of a list marker: ``- ```sh``.
 _FENCE = re.compile(
     r"(?P<lead>[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*)"
     r"(?P<mark>`{3,}(?=[^`]*\Z)|~{3,})(?P<info>.*)"
@@ -26,10 +26,7 @@ _BLANK_LINES = re.compile(r"\n{3,}")
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """An open fence: what stands before its mark, the mark, and what follows.
-
-    Tabs in `lead` are expanded, so that its length is the column of the mark.
-    """
+    """An open fence: the text before its mark (tabs expanded), the mark, the rest."""
 
     lead: str
     mark: str
@@ -37,7 +34,7 @@ class Fence:
 
     @property
     def indent(self) -> str:
-        """As many blanks as there are columns before the mark."""
+        """As many spaces as there are columns before the mark."""
         return " " * len(self.lead)
 
     @property
@@ -55,7 +52,7 @@ class Fence:
 
 
 def opened(line: str) -> Fence | None:
-    """Return the fence that a line opens; None if it opens none."""
+    """Return the fence that a line opens, if any."""
     found = _FENCE.fullmatch(line.rstrip("\r\n"))
     if found is None:
         return None
@@ -63,7 +60,7 @@ def opened(line: str) -> Fence | None:
 
 
 def fence_after(fence: Fence | None, line: str) -> Fence | None:
-    """Return the fence that is open behind a line, where `fence` was before it."""
+    """Return the fence that is open after a line, where `fence` was before it."""
     if fence is None:
         return opened(line)
     return None if fence.closed_by(line) else fence
@@ -76,15 +73,13 @@ def untabbed(line: str) -> str:
 
 
 class CodeBlock(str):
-    """The code of one block: a text that knows its language.
+    """The code of one block, without the last line's end.
 
-    Parameters
+    Attributes
     ----------
-    language
-        The first word behind the fence, in lower case; empty if there is none.
-    code
-        What stands between the fences, without the last line's end.
-    line
+    language : str
+        The first word after the fence, in lower case; empty if there is none.
+    line : int
         The number, from 1, of the code's first line in the Markdown.
     """
 
@@ -100,17 +95,18 @@ class CodeBlock(str):
 
     @property
     def code(self) -> str:
-        """The code as a plain text."""
+        """The code as a plain str."""
         return str(self)
-
-    def fenced(self) -> str:
-        """Return it as a code block of Markdown."""
-        longest = max(map(len, re.findall(r"[`~]+", self)), default=0)
-        fence = "`" * max(3, longest + 1)
-        return f"{fence}{self.language}\n{self.code}\n{fence}"
 
     def __getnewargs__(self) -> tuple[str, str, int]:  # type: ignore[override]
         return self.language, str(self), self.line
+
+
+def fenced(code: str, language: str) -> str:
+    """Return `code` as a code block of Markdown."""
+    longest = max(map(len, re.findall("`+", code)), default=0)
+    mark = "`" * max(3, longest + 1)
+    return f"{mark}{language}\n{code}\n{mark}"
 
 
 def code_blocks(markdown: str) -> tuple[CodeBlock, ...]:
@@ -119,20 +115,12 @@ def code_blocks(markdown: str) -> tuple[CodeBlock, ...]:
 
 
 def without_code(markdown: str, blocks: Collection[CodeBlock] | None = None) -> str:
-    """Return `markdown` without its fenced code blocks: the prose alone.
-
-    Parameters
-    ----------
-    markdown
-        The text.
-    blocks
-        Those of its :func:`code_blocks` that are left out; None for all.
-    """
+    """Return `markdown` without `blocks` of its :func:`code_blocks`; None: all."""
     left_out = None if blocks is None else {block.line for block in blocks}
     lines = re.split(r"\r\n|\r|\n", markdown)
     for begin, end, block in reversed(list(_found(markdown))):
         kept = left_out is not None and block.line not in left_out
-        lines[begin:end] = [block.fenced()] if kept else []
+        lines[begin:end] = [fenced(block.code, block.language)] if kept else []
     return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()
 
 

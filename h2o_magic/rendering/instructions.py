@@ -1,4 +1,4 @@
-"""What an answer is asked to be: the words that a model is told for each format."""
+"""What an answer is asked to be: what a model is told, and the schema of a table."""
 
 from __future__ import annotations
 
@@ -19,6 +19,16 @@ _INSTRUCTIONS = {
     "math": "Answer with one formula in LaTeX, without delimiters, and nothing else.",
 }
 
+#: What is asked for where the user gives no schema: a list of flat objects.
+TABLE_SCHEMA: Mapping[str, Any] = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
+    },
+}
+
 
 def instruction(format_: str, schema: Mapping[str, Any] | None = None) -> str:
     """Return what to tell the model about the form of its answer; often nothing.
@@ -28,11 +38,11 @@ def instruction(format_: str, schema: Mapping[str, Any] | None = None) -> str:
     format_
         One of the values of the setting ``format``.
     schema
-        A JSON schema that the answer is to fit.
+        The JSON schema that the answer must fit.
     """
-    told = _INSTRUCTIONS[format_]
+    text = _INSTRUCTIONS[format_]
     if schema is None:
-        return told
-    text = json.dumps(schema, ensure_ascii=False)
-    told = told or _INSTRUCTIONS["json"]
-    return f"{told} It must fit this JSON schema: {text}"
+        return text
+    text = text or _INSTRUCTIONS["json"]
+    written = json.dumps(schema, ensure_ascii=False)
+    return f"{text} It must fit this JSON schema: {written}"

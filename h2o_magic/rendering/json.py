@@ -1,12 +1,13 @@
 """The JSON in an answer: models put words and fences around what they were asked for.
 
-Pure. Looked for is, in this order: the whole text, a fenced block, and the longest
-object or list that stands in the prose.
+It is looked for in this order: the whole text, a fenced block, and the longest object
+or list in the prose.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -18,7 +19,7 @@ _MOST_TRIES = 200  # openers that lead nowhere, of one text
 
 
 class AnswerFormatError(H2OMagicError, ValueError):
-    """An answer does not have the form that was asked for."""
+    """An answer does not have the format that was asked for."""
 
 
 def find_json(text: str) -> Any:
@@ -27,7 +28,7 @@ def find_json(text: str) -> Any:
     Raises
     ------
     AnswerFormatError
-        If there is none, or it has a mistake; says where, and shows the place.
+        If there is none, or it is not valid; says where, and shows the place.
     """
     whole = text.strip()
     failures: list[tuple[int, str]] = []
@@ -37,14 +38,12 @@ def find_json(text: str) -> Any:
         except ValueError as error:
             failures.append(_place(error, start))
         except RecursionError:
-            failures.append((start, "it is nested too deeply"))
+            failures.append((start, "nested too deeply"))
     found, failure = _embedded(text)
     if found:
         return found[0]
-    if whole[:1] not in ("{", "[", '"') and len(failures) > 1:
-        failures = failures[1:]
-    elif whole[:1] not in ("{", "[", '"') and failure is not None:
-        failures = [failure]
+    if whole[:1] not in ("{", "[", '"'):  # the text is not JSON as a whole
+        failures = failures[1:] or [failure or failures[0]]
     raise AnswerFormatError(_complaint(text, *failures[0]))
 
 
@@ -63,7 +62,7 @@ def _parsed(text: str) -> Any:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON value")
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def _place(error: ValueError, start: int) -> tuple[int, str]:
@@ -73,36 +72,35 @@ def _place(error: ValueError, start: int) -> tuple[int, str]:
 
 
 def _embedded(text: str) -> tuple[list[Any], tuple[int, str] | None]:
-    """Return the longest object or list in `text`, or where looking got furthest."""
+    """Return the longest object or list in `text`, or the failure furthest in it."""
     decoder = json.JSONDecoder(parse_constant=_refuse_constant)
     best: tuple[int, Any] | None = None
     failures: list[tuple[int, str]] = []
-    place = 0
-    while (place := _opener(text, place)) >= 0 and len(failures) < _MOST_TRIES:
+    end = 0
+    for opener in re.finditer(r"[{\[]", text):
+        place = opener.start()
+        if place < end:
+            continue
+        if len(failures) == _MOST_TRIES:
+            break
         try:
             value, end = decoder.raw_decode(text, place)
-        except (ValueError, RecursionError) as error:
-            bad = error if isinstance(error, ValueError) else ValueError("too deep")
-            failures.append(_place(bad, 0))
-            place += 1
+        except ValueError as error:
+            failures.append(_place(error, 0))
+        except RecursionError:
+            failures.append((place, "nested too deeply"))
         else:
             if best is None or end - place > best[0]:
                 best = (end - place, value)
-            place = end
     return [best[1]] if best else [], max(failures, default=None)
-
-
-def _opener(text: str, place: int) -> int:
-    found = [at for at in (text.find("{", place), text.find("[", place)) if at >= 0]
-    return min(found, default=-1)
 
 
 def _complaint(text: str, place: int, reason: str) -> str:
     if not text.strip():
         return "expected JSON as the answer, got an empty answer: ask again"
-    if not set(text) & set("{["):
+    if "{" not in text and "[" not in text:
         shown = " ".join(text[: 2 * _EXCERPT].split())
-        return f"expected JSON as the answer, got text without any ({reason}): {shown}"
+        return f"expected JSON as the answer, got text ({reason}): {shown}"
     place = min(place, len(text))
     line = text.count("\n", 0, place) + 1
     column = place - (text.rfind("\n", 0, place) + 1) + 1

@@ -1,12 +1,13 @@
-"""Foreign Markdown in which nothing acts: no script runs, and nothing is loaded.
+"""Untrusted Markdown and HTML shown so that no script runs and nothing is loaded.
 
 JupyterLab trusts the output of cells that were run, and then a tag in Markdown is a tag
-of the page. What a model writes is made harmless here before it is shown:
+of the page. What a model writes is sanitized here before it is shown:
 
 - tags are shown as text, but for a few without attributes (``<br>``, ``<sub>``);
 - links lead to the web, to mail or to a file beside, and nowhere else;
-- an image becomes a link to it, since loading it would tell its server who reads.
-  Only an image that is written out in the text itself is shown.
+- an image becomes a link to it, since loading it would tell its server who reads;
+  only an image that the text itself contains (``data:``) is shown;
+- a page of HTML is shown in a frame in which nothing can act.
 
 What is ordinary Markdown looks as before, and code stays as it is. Renderers do not
 agree on where code ends, so code with tags in it is kept where all of them agree: in a
@@ -16,12 +17,16 @@ fences in the result are those that are understood here.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from h2o_magic.rendering.fences import Fence, opened, untabbed
-from h2o_magic.rendering.sanitize_inline import MATH, is_calm, safe_prose
+from h2o_magic.rendering.sanitize_inline import MATH, is_inert, sanitize_prose
+
+#: Without one of these a text has no tags, links, code, formulas or quotations.
+_MAY_CHANGE = re.compile(r'[\\$@`~!\]<>"\r]')
 
 #: Quotations within quotations, until their marks are taken for text.
 _MOST_QUOTES = 4
@@ -29,27 +34,45 @@ _MOST_QUOTES = 4
 _QUOTE = re.compile(r" {0,3}> ?")
 _LATE_NUMBER = re.compile(r"(?:^|[ \t])0*(?!1[.)])\d+[.)][ \t]")
 _PLAIN_INFO = re.compile(r"[ \t]*[\w+#.{}-]*(?:[ \t]+[\w+#.,=:'{} -]*)?")
-# A diagram is drawn by a program of its own, which loads and styles what it is told.
+# A diagram is drawn by a program of its own, which follows links and loads styles.
 _ACTIVE_DIAGRAM = re.compile(
     r"%%\{|^\s*---|url|import|//|script|click|href|img|<(?!br ?/?>)|&|[$\\@]",
     re.IGNORECASE | re.MULTILINE,
 )
 
+# The sandbox attribute without a word in it allows nothing: no script, no form, no
+# window, no move to another page, no access to the page around. The policy keeps it
+# from loading anything; it comes before the page, which cannot undo it.
+_POLICY = (
+    '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+    "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'\">"
+)
+_STYLE = "width: 100%; height: 24em; border: 1px solid #8888; background: white"
 
-def harmless(markdown: str) -> str:
-    """Return the same Markdown with everything taken out of action.
 
-    What is harmless already comes back as it is, so it can be applied twice. It takes
-    time in proportion to the text's length.
+def sanitize(markdown: str) -> str:
+    """Return the same Markdown in which nothing acts, in linear time.
 
-    Parameters
-    ----------
-    markdown
-        A text, or a piece of one as `blocks.BlockSplitter` cuts it. Pieces give what
-        the whole gives, but for blank lines between them.
+    Sanitized Markdown is returned as it is. The pieces of a text that
+    `blocks.BlockSplitter` cuts give what the whole gives, but for blank lines between.
     """
+    if _MAY_CHANGE.search(markdown) is None:
+        return markdown
     lines = markdown.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return "\n".join(_Writer().write(lines))
+
+
+def sandboxed(page: str) -> str:
+    """Return an iframe that shows HTML, a page or a part of one, and lets nothing act.
+
+    Where frames are not shown, a line says so.
+    """
+    source = html.escape(f"<!doctype html>{_POLICY}{page}", quote=True)
+    return (
+        f'<iframe sandbox srcdoc="{source}" title="an answer in HTML" '
+        f'referrerpolicy="no-referrer" loading="lazy" style="{_STYLE}">'
+        "An HTML answer, which cannot be shown here.</iframe>"
+    )
 
 
 @dataclass(slots=True)
@@ -65,10 +88,7 @@ class _Code:
         return "\n".join([self.fence.info, *self.body])
 
     def takes(self, line: str) -> bool:
-        """Take a line of the block; False if the line ends it and is none of it.
-
-        A list item ends with a line that is indented less, and its code with it.
-        """
+        """Take a line of the block; False if it is indented less: a list item ends."""
         line = untabbed(line) if self.fence.lead else line
         if line.strip(" ") and not line.startswith(self.fence.indent):
             return False
@@ -78,7 +98,7 @@ class _Code:
         return True
 
     def lines(self) -> Iterator[str]:
-        """Yield the block with marks that nothing in it can be taken for."""
+        """Yield the block with a fence that no line of it can be taken for."""
         lead, mark = self.fence.lead, self.fence.mark
         closer = rf"^ {{0,{len(lead) + 3}}}({mark[0]}{{3,}})"
         runs = re.findall(closer, "\n".join(self.body), re.MULTILINE)
@@ -136,16 +156,18 @@ class _Writer:
         while end < len(lines) and not code.closed and code.takes(lines[end]):
             end += 1
         if not code.closed:
-            end -= _blank_at_end(code.body)
-        if self._formulas and not (is_calm(code.text) and '"' not in code.text):
+            while code.body and not code.body[-1].strip(" "):
+                code.body.pop()
+                end -= 1
+        if self._formulas and not (is_inert(code.text) and '"' not in code.text):
             self._prose += lines[place:end]
             return end
         self._end_prose()
-        calm = is_calm(code.text)
-        if not calm or _LATE_NUMBER.search(code.fence.lead):
+        inert = is_inert(code.text)
+        if not inert or _LATE_NUMBER.search(code.fence.lead):
             self._apart = True
         self._put(list(code.lines()))
-        self._apart = not calm
+        self._apart = not inert
         # Indented so far it may be a paragraph's text, and that goes on.
         self._lazy = len(code.fence.lead) > 3
         return end
@@ -171,7 +193,7 @@ class _Writer:
             return
         text = "\n".join(self._prose)
         clear = not (self._formulas or self._lazy)
-        shown = safe_prose(text, clear=clear, formulas=self._formulas)
+        shown = sanitize_prose(text, clear=clear, formulas=self._formulas)
         self._prose = []
         self._put(shown.split("\n"))
         self._apart = MATH.search(text) is not None
@@ -181,12 +203,3 @@ class _Writer:
             self._written.append("")
         self._written += lines
         self._apart = self._lazy = False
-
-
-def _blank_at_end(body: list[str]) -> int:
-    """Take the blank lines off the end of a body; return how many there were."""
-    count = 0
-    while body and not body[-1].strip(" "):
-        body.pop()
-        count += 1
-    return count

@@ -1,4 +1,4 @@
-"""Prose of foreign Markdown, taken out of action: tags, targets, images, formulas.
+"""Untrusted prose in which nothing acts: tags, links, images, formulas.
 
 The renderers of notebooks differ in what they take for code and for a formula, and
 what one shows as code another may run. So nothing here relies on one reading: a mark
@@ -11,7 +11,7 @@ from __future__ import annotations
 import html
 import re
 import string
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 #: What may begin a formula; JupyterLab also takes ``@@1@@`` for the place of one. It
@@ -78,18 +78,24 @@ _OPEN_TITLE = re.compile(rf"[ \t]*\n?[ \t]*(?!{_TITLE})[\"'(]")
 
 _TABLE = re.compile(r"^[ \t]*\|?[ \t]*:?-+:?[ \t]*\|", re.MULTILINE)
 
-_ENTITIES = str.maketrans(
-    {mark: f"&#{ord(mark)};" for mark in string.punctuation if mark not in ",;?'%/-="}
-)
+
+def _entities(marks: Iterable[str]) -> dict[int, str]:
+    return str.maketrans({mark: f"&#{ord(mark)};" for mark in marks})
 
 
-def is_calm(code: str) -> bool:
-    """Tell whether `code` may stand where a renderer could take it for prose."""
+_ENTITIES = _entities(set(string.punctuation) - set(",;?'%/-="))
+_DEFUSED = _entities("$()[]{")
+
+
+def is_inert(code: str) -> bool:
+    """Return whether `code` does nothing where a renderer takes it for prose."""
     return _CODE_AT_RISK.search(code) is None and MATH.search(code) is None
 
 
-def safe_prose(text: str, *, clear: bool = True, formulas: bool = False) -> str:
+def sanitize_prose(text: str, *, clear: bool = True, formulas: bool = False) -> str:
     """Return lines of Markdown between blank lines with nothing in them that acts."""
+    if _MARK.search(text) is None:
+        return text
     return _Prose(text, clear=clear, formulas=formulas).written()
 
 
@@ -101,7 +107,7 @@ class _Prose:
         self._clear = clear
         self._formulas = formulas
         self._has_formulas = formulas or MATH.search(text) is not None
-        self._next = 0  # the token that is looked at next
+        self._next = 0  # index of the next token
         self._place = 0  # everything before it is written
 
     @cached_property
@@ -112,12 +118,13 @@ class _Prose:
         parts: list[str] = []
         while self._next < len(self._tokens):
             token = self._tokens[self._next]
-            if token.start() < self._place:  # it stands in what was written whole
+            if token.start() < self._place:  # inside what is written already
                 self._next += 1
                 continue
             parts.append(self._plain(token.start()))
             self._place = token.end()
-            parts.append(_WRITERS[token.lastgroup or ""](self, token))
+            self._clear = self._clear and token.lastgroup in ("ticks", "quote")
+            parts.append(getattr(self, token.lastgroup or "")(token))
             self._next += 1
         parts.append(self._plain(len(self._text)))
         return "".join(parts)
@@ -132,24 +139,27 @@ class _Prose:
         place = self._partners[self._next]
         if place is None:
             return None
-        self._next = place
-        self._place = self._tokens[place].end()
-        return self._tokens[place]
+        self._next, last = place, self._tokens[place]
+        self._place = last.end()
+        return last
 
-    def formula(self, token: re.Match[str]) -> str:
-        self._clear = False
+    # One writer for each kind of token, named as its group is.
+
+    def dollar(self, token: re.Match[str]) -> str:
         self._formulas = True
         if not _closer(token):
             return token[0]
         first = self._next
         last = self._partner()
         if last is not None:
-            return token[0] + _calmed(self._within(first)) + last[0]
+            return token[0] + _made_inert(self._within(first)) + last[0]
         # nbconvert would look for its end beyond the paragraph, also in code.
         return token[0] if token[0] == "$" else token[0].translate(_DEFUSED)
 
+    bracket = environment = dollar
+
     def _within(self, first: int) -> str:
-        """Return what stands between the marks of a formula, closed in itself.
+        """Return the text between the marks of a formula, closed in itself.
 
         Only the longer marks are looked for beyond the end of a paragraph. Those of a
         short formula may enclose one that has no end.
@@ -167,7 +177,7 @@ class _Prose:
             inner += 1
         return "".join([*parts, self._text[place : self._tokens[self._next].start()]])
 
-    def code(self, token: re.Match[str]) -> str:
+    def ticks(self, token: re.Match[str]) -> str:
         last = None if token[0].startswith("\\") else self._partner()
         if last is None:
             self._clear = False
@@ -182,7 +192,7 @@ class _Prose:
         if self._has_formulas and '"' in content:
             return False
         if ticks < 3 and not _CODE_AT_RISK.search(content):
-            self._clear = self._clear and ticks == 1 and is_calm(content)
+            self._clear = self._clear and ticks == 1 and is_inert(content)
             return True
         plain = "\n" not in content and "\\" not in content and "~~~" not in content
         return self._clear and ticks == 1 and plain and not self._has_formulas
@@ -196,15 +206,12 @@ class _Prose:
         return f"<code>{line.translate(_ENTITIES)}</code>"
 
     def escape(self, token: re.Match[str]) -> str:
-        self._clear = False
         if token[0] == "\\<":
             return "&lt;"
         return self.quote(token) if token[0] == '\\"' else token[0]
 
     def image(self, token: re.Match[str]) -> str:
-        self._clear = False
-        bangs = len(token[0]) - 1
-        before = "&#33;" * (bangs - 1)
+        before = "&#33;" * (len(token[0]) - 2)
         picture = _PICTURE.match(self._text, token.end() - 2)
         if picture is not None:
             self._place = picture.end()
@@ -215,13 +222,11 @@ class _Prose:
         return before + ("[" if shown[1].strip() else "[image")
 
     def target(self, token: re.Match[str]) -> str:
-        self._clear = False
-        mark = token[0][1]
-        leads = _leads_safely(self._text, token, quotes=not self._formulas)
-        return token[0] if leads else f"]&#{ord(mark)};"
+        if _is_safe_target(self._text, token, quotes=not self._formulas):
+            return token[0]
+        return f"]&#{ord(token[0][1])};"
 
     def tag(self, token: re.Match[str]) -> str:
-        self._clear = False
         for kept in (_PLAIN_TAG, _AUTOLINK):
             found = kept.match(self._text, token.start())
             if found is not None:
@@ -235,24 +240,7 @@ class _Prose:
         return "&quot;" if self._formulas else token[0]
 
     def tildes(self, token: re.Match[str]) -> str:
-        self._clear = False
         return token[0].replace("~", "&#126;")
-
-
-_WRITERS: dict[str, Callable[[_Prose, re.Match[str]], str]] = {
-    "dollar": _Prose.formula,
-    "bracket": _Prose.formula,
-    "environment": _Prose.formula,
-    "ticks": _Prose.code,
-    "escape": _Prose.escape,
-    "image": _Prose.image,
-    "target": _Prose.target,
-    "tag": _Prose.tag,
-    "quote": _Prose.quote,
-    "tildes": _Prose.tildes,
-}
-
-_DEFUSED = str.maketrans({mark: f"&#{ord(mark)};" for mark in "$()[]{"})
 
 
 def _tokens(text: str) -> Iterator[re.Match[str]]:
@@ -266,7 +254,7 @@ def _tokens(text: str) -> Iterator[re.Match[str]]:
 
 
 def _partners(tokens: Sequence[re.Match[str]]) -> list[int | None]:
-    """Return for each token where the next one stands that closes it."""
+    """Return for each token the index of the next one that closes it."""
     found: list[int | None] = [None] * len(tokens)
     next_one: dict[str, int] = {}
     for place in range(len(tokens) - 1, -1, -1):
@@ -278,15 +266,9 @@ def _partners(tokens: Sequence[re.Match[str]]) -> list[int | None]:
 
 def _name(token: re.Match[str]) -> str:
     text = token[0]
-    match token.lastgroup:
-        case "ticks":
-            return text.lstrip("\\")
-        case "bracket":
-            return text[-1]
-        case "environment":
-            return text.lstrip("\\")
-        case _:
-            return text
+    if token.lastgroup == "bracket":
+        return text[-1]
+    return text.lstrip("\\") if token.lastgroup in ("ticks", "environment") else text
 
 
 def _closer(token: re.Match[str]) -> str:
@@ -295,34 +277,30 @@ def _closer(token: re.Match[str]) -> str:
     match token.lastgroup:
         case "ticks":
             return name
-        case "dollar":
-            return "" if name.startswith("\\") else name
+        case "dollar" if not name.startswith("\\"):
+            return name
         case "bracket":
             return {"(": ")", "[": "]"}.get(name, "")
-        case "environment":
-            return name.replace("begin", "end", 1) if name.startswith("begin") else ""
-        case _:
-            return ""
+        case "environment" if name.startswith("begin"):
+            return name.replace("begin", "end", 1)
+    return ""
 
 
 def _is_long(token: re.Match[str]) -> bool:
-    """Tell whether a formula begins here that may run over the paragraph's end."""
+    """Return whether a formula begins here that may go beyond the paragraph."""
     return token[0] == "$$" or _closer(token).startswith(("]", "end"))
 
 
-def _calmed(formula: str) -> str:
+def _made_inert(formula: str) -> str:
     """Return a formula that says the same and, taken for prose, does nothing."""
-    formula = (
-        re.sub("<(?=[A-Za-z/!?])", "< ", formula)
-        .replace("![", "! [")
-        .replace('"', "''")
-    )
+    formula = re.sub("<(?=[A-Za-z/!?])", "< ", formula)
+    formula = formula.replace("![", "! [").replace('"', "''")
     formula = re.sub(r"\](?=[(:])", "] ", formula)
     return re.sub("`{3,}", "'''", re.sub("~{3,}", "~ ~ ~", formula))
 
 
-def _leads_safely(text: str, target: re.Match[str], *, quotes: bool) -> bool:
-    """Tell whether what follows ``](`` or ``]:`` is an address that a link may have."""
+def _is_safe_target(text: str, target: re.Match[str], *, quotes: bool) -> bool:
+    """Return whether what follows ``](`` or ``]:`` is an allowed address."""
     address = _ADDRESS.match(text, target.end())
     if address is None or not address[1]:  # it may follow in what is not seen here
         return False
@@ -338,7 +316,7 @@ def _leads_safely(text: str, target: re.Match[str], *, quotes: bool) -> bool:
 
 
 def _is_safe(address: str) -> bool:
-    """Tell whether a link may lead to `address`, of which the beginning is given."""
+    """Return whether an address is allowed, by its beginning."""
     if _NO_ADDRESS.search(address):
         return False
     seen = _seen(address)

@@ -1,7 +1,4 @@
-"""JSON schemas for answers: from what a user has, and what does not fit one.
-
-Pure but for :func:`load`, which reads a file. jsonschema is imported when it is used.
-"""
+"""JSON schemas for answers: made from what a user has, and checked against."""
 
 from __future__ import annotations
 
@@ -12,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from h2o_magic.errors import ConfigurationError, MissingExtraError
+from h2o_magic.rendering.tables import shorten
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -21,18 +19,18 @@ _LONGEST_VALUE = 60
 
 
 def as_schema(source: object) -> dict[str, Any]:
-    """Return the JSON schema that `source` stands for.
+    """Return a JSON schema from a user's object.
 
     Parameters
     ----------
     source
         A JSON schema as a mapping, a pydantic model class, a dataclass, a TypedDict,
-        or a type made of such (``list[Row]``).
+        or a type made of them (``list[Row]``).
 
     Raises
     ------
     ConfigurationError
-        If it stands for none, or is not valid.
+        If it is anything else, or the schema is not valid.
     MissingExtraError
         If jsonschema is not installed.
     """
@@ -52,7 +50,7 @@ def load(path: str | Path) -> dict[str, Any]:
     Raises
     ------
     ConfigurationError
-        If it cannot be read, or is no valid schema.
+        If it cannot be read, or is not a valid schema.
     """
     try:
         document = json.loads(Path(path).expanduser().read_text("utf-8-sig"))
@@ -78,15 +76,14 @@ def problems(value: object, schema: Mapping[str, Any]) -> list[str]:
     Raises
     ------
     ConfigurationError
-        If the schema refers to something that is not in it.
+        If the schema has a reference to something outside it, or an endless one.
     MissingExtraError
         If jsonschema is not installed.
     """
     library = _jsonschema()
-    from referencing import Registry  # noqa: PLC0415
-    from referencing.exceptions import Unresolvable  # noqa: PLC0415
+    from referencing import Registry  # noqa: PLC0415 - slow, and optional
+    from referencing.exceptions import Unresolvable  # noqa: PLC0415 - as above
 
-    # An unresolvable reference comes in jsonschema's wrapper, which is one, too.
     kind = _validator(library, schema)
     # An empty registry: nothing that a schema refers to is ever fetched.
     validator = kind(schema, format_checker=kind.FORMAT_CHECKER, registry=Registry())
@@ -94,10 +91,10 @@ def problems(value: object, schema: Mapping[str, Any]) -> list[str]:
         found = sorted(validator.iter_errors(value), key=_order)
     except Unresolvable as error:
         raise ConfigurationError(
-            f"the schema refers to something that is not in it: {error}"
+            f"the schema refers to something outside it: {error}"
         ) from error
     except RecursionError as error:
-        raise ConfigurationError("the schema refers to itself without end") from error
+        raise ConfigurationError("the schema refers to itself endlessly") from error
     lines = [line for error in found for line in _lines(error)]
     return list(dict.fromkeys(lines))[:_MOST_PROBLEMS]
 
@@ -156,31 +153,31 @@ def _order(error: Any) -> list[tuple[bool, int, str]]:
 
 
 def _lines(error: Any) -> Iterator[str]:
-    """Yield one line for each thing that a report of jsonschema means."""
+    """Yield the lines that an error of jsonschema means."""
     if error.validator in ("anyOf", "oneOf") and error.context:
         yield from _branches(error)
-        return
-    yield _line(error, _reason(error))
+    else:
+        yield f"{_place(error)}: {_reason(error)}"
 
 
 def _branches(error: Any) -> Iterator[str]:
-    """Tell of the branch that fits best: the one whose problems lie deepest."""
+    """Yield the problems of the branch that fits best: those that lie deepest."""
     here = len(error.absolute_path)
     kinds = [e for e in error.context if e.validator == "type"]
     at_once = [e for e in kinds if len(e.absolute_path) == here]
     if len(at_once) == len(error.context):
         wanted = " or ".join(dict.fromkeys(_types(e.validator_value) for e in at_once))
-        yield _line(error, f"expected {wanted}, got {_shown(error.instance)}")
+        yield f"{_place(error)}: {_got(wanted, error)}"
         return
     outside = {e.schema_path[0] for e in at_once}
-    inside = [e for e in error.context if e.schema_path[0] not in outside]
     branches: dict[Any, list[Any]] = {}
-    for inner in inside:
-        branches.setdefault(inner.schema_path[0], []).append(inner)
+    for inner in error.context:
+        if inner.schema_path[0] not in outside:
+            branches.setdefault(inner.schema_path[0], []).append(inner)
     if not branches:
-        yield _line(error, _reason(error))
+        yield f"{_place(error)}: {_reason(error)}"
         return
-    # Of equally many problems, a wrong constant tells that another branch was meant.
+    # A wrong constant says that another branch was meant.
     nearest = min(
         branches.values(),
         key=lambda errors: (any(e.validator == "const" for e in errors), len(errors)),
@@ -189,48 +186,40 @@ def _branches(error: Any) -> Iterator[str]:
         yield from _lines(inner)
 
 
-def _line(error: Any, reason: str) -> str:
-    return f"{_place(error)}: {reason}"
-
-
 def _place(error: Any, whole: str = "the answer") -> str:
-    """Return where it is: ``rows[2].age``."""
+    """Return where an error is: ``rows[2].age``."""
     path: str = error.json_path.removeprefix("$").removeprefix(".")
     return path or whole
 
 
 def _reason(error: Any) -> str:
-    tell = _REASONS.get(error.validator)
-    if tell is None:
-        return _cut(error.message, 3 * _LONGEST_VALUE)
-    return tell(error.validator_value, error)
+    reason = _REASONS.get(error.validator)
+    if reason is None:
+        return shorten(error.message, 3 * _LONGEST_VALUE)
+    return reason(error.validator_value, error)
 
 
 def _misses(names: list[str], error: Any) -> str:
     missing = [name for name in names if name not in error.instance]
-    # jsonschema reports each on its own; its message begins with the name.
+    # jsonschema reports each by itself; its message begins with the name.
     own = [name for name in missing if error.message.startswith(repr(name))]
-    return f"misses {', '.join(map(repr, own or missing))}"
+    return f"missing {', '.join(map(repr, own or missing))}"
 
 
 def _got(wanted: str, error: Any) -> str:
     return f"expected {wanted}, got {_shown(error.instance)}"
 
 
-def _counted(wanted: str, error: Any) -> str:
-    return f"expected {wanted}, got {len(error.instance)}"
-
-
-#: How a broken rule is told: its value in the schema, and jsonschema's report.
+#: The text for a broken rule, from its value in the schema and jsonschema's error.
 _REASONS: Mapping[str, Callable[[Any, Any], str]] = {
     "type": lambda rule, e: _got(_types(rule), e),
     "enum": lambda rule, e: _got(f"one of {', '.join(map(_shown, rule))}", e),
     "const": lambda rule, e: _got(_shown(rule), e),
     "required": _misses,
     "format": lambda rule, e: _got(f"the format {rule!r}", e),
-    "pattern": lambda rule, e: _got(f"text like {rule!r}", e),
-    "minItems": lambda rule, e: _counted(f"at least {rule} items", e),
-    "maxItems": lambda rule, e: _counted(f"at most {rule} items", e),
+    "pattern": lambda rule, e: _got(f"text matching {rule!r}", e),
+    "minItems": lambda rule, e: f"expected {rule} items or more, got {len(e.instance)}",
+    "maxItems": lambda rule, e: f"expected {rule} items at most, got {len(e.instance)}",
     "minimum": lambda rule, e: _got(f"at least {rule}", e),
     "maximum": lambda rule, e: _got(f"at most {rule}", e),
 }
@@ -245,12 +234,6 @@ def _shown(value: object) -> str:
         return "an object"
     if isinstance(value, list):
         return "a list"
-    special = {None: "null", True: "true", False: "false"}
     if value is None or isinstance(value, bool):
-        return special[value]
-    return _cut(repr(value), _LONGEST_VALUE)
-
-
-def _cut(text: str, limit: int) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
+        return json.dumps(value)
+    return shorten(repr(value), _LONGEST_VALUE)

@@ -1,12 +1,9 @@
-"""The table in an answer: columns and rows, from JSON or from Markdown.
-
-Pure. It is for `--as table`; what makes a DataFrame of it is elsewhere.
-"""
+"""The table in an answer: columns and rows, from JSON or from Markdown."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from h2o_magic.rendering.fences import code_blocks, without_code
@@ -15,19 +12,9 @@ from h2o_magic.rendering.json import AnswerFormatError
 #: Names of the columns, and the rows, each with one value for each column.
 Table: TypeAlias = tuple[list[str], list[list[Any]]]
 
-#: What is asked for where the user gives no schema: a list of flat objects.
-TABLE_SCHEMA: Mapping[str, Any] = {
-    "type": "array",
-    "items": {
-        "type": "object",
-        "minProperties": 1,
-        "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
-    },
-}
-
 _EXPECTED = (
-    "expected a table: a list of objects, an object of lists, or a list of lists "
-    "whose first is the head"
+    "expected a table: a list of objects, an object of lists, or a list of lists with "
+    "the head first"
 )
 _RULE_CELL = re.compile(r":?-+:?")
 _CELL_END = re.compile(r"(?<!\\)\|")
@@ -36,19 +23,19 @@ _DECIMAL = re.compile(r"-?(0|[1-9]\d*)\.\d+([eE][-+]?\d+)?")
 
 
 def rows_of(value: object) -> Table:
-    """Return the table that a JSON value is.
+    """Return a JSON value as a table.
 
     Parameters
     ----------
     value
-        A list of objects (a key that one lacks is None there), an object of lists of
-        one length, a list of lists whose first is the head, an object with one such
-        inside, or a single flat object, which is one row.
+        A list of objects (a missing key is None), an object of lists of one length, a
+        list of lists whose first is the head, an object with one such inside, or a
+        flat object, which is one row.
 
     Raises
     ------
     AnswerFormatError
-        If it is none of these.
+        If it is anything else.
     """
     if isinstance(value, list):
         return _of_list(value)
@@ -60,7 +47,7 @@ def rows_of(value: object) -> Table:
 def markdown_table(text: str) -> Table | None:
     """Return the first Markdown table in an answer; None if there is none.
 
-    Columns with nothing but numbers in them are read as numbers, empty cells as None.
+    Columns of numbers only are read as numbers, empty cells as None.
 
     Raises
     ------
@@ -85,16 +72,17 @@ def _of_list(items: list[Any]) -> Table:
         return columns, [[item.get(name) for name in columns] for item in items]
     if all(isinstance(item, list) for item in items):
         return _of_lists(items)
-    if isinstance(items[0], dict | list):
-        odd = next(i for i, x in enumerate(items) if type(x) is not type(items[0]))
+    first = items[0]
+    if isinstance(first, dict | list):
+        odd = next(i for i, item in enumerate(items) if type(item) is not type(first))
         raise AnswerFormatError(f"{_EXPECTED}, got {_kind(items[odd])} as item {odd}")
-    raise AnswerFormatError(f"{_EXPECTED}, got a list with {_kind(items[0])}")
+    raise AnswerFormatError(f"{_EXPECTED}, got a list with {_kind(first)}")
 
 
 def _of_lists(items: list[list[Any]]) -> Table:
     head, *rows = items
     if not head or not all(isinstance(name, str) for name in head):
-        raise AnswerFormatError(f"{_EXPECTED}, got a first list that names no columns")
+        raise AnswerFormatError(f"{_EXPECTED}, got a first list without column names")
     for number, row in enumerate(rows, 1):
         if len(row) != len(head):
             raise AnswerFormatError(
@@ -117,14 +105,14 @@ def _of_object(value: dict[str, Any]) -> Table:
     inner = [item for item in value.values() if isinstance(item, dict)]
     if len(value) == 1 and inner:
         return rows_of(inner[0])
-    raise AnswerFormatError(f"{_EXPECTED}, got an object of other things")
+    raise AnswerFormatError(f"{_EXPECTED}, got an object of other values")
 
 
 def _of_columns(columns: dict[str, list[Any]]) -> Table:
     sizes = {name: len(column) for name, column in columns.items()}
     if len(set(sizes.values())) > 1:
-        told = ", ".join(f"{name!r} {size}" for name, size in list(sizes.items())[:5])
-        raise AnswerFormatError(f"expected columns of one length, got {told}")
+        shown = ", ".join(f"{name!r} {size}" for name, size in list(sizes.items())[:5])
+        raise AnswerFormatError(f"expected columns of the same length, got {shown}")
     return list(columns), [list(row) for row in zip(*columns.values(), strict=True)]
 
 
@@ -133,15 +121,15 @@ def _is_table(items: list[Any]) -> bool:
 
 
 def _kind(value: object) -> str:
-    kinds: list[tuple[type, str]] = [
-        (dict, "an empty object" if value == {} else "an object"),
-        (list, "a list"),
-        (str, "text"),
-        (bool, "true or false"),
-        (int, "a number"),
-        (float, "a number"),
-    ]
-    return next((name for kind, name in kinds if isinstance(value, kind)), "null")
+    if value == {}:
+        return "an empty object"
+    return {
+        dict: "an object",
+        list: "a list",
+        str: "text",
+        bool: "true or false",
+        type(None): "null",
+    }.get(type(value), "a number")
 
 
 def _cells(line: str) -> list[str]:
@@ -157,7 +145,7 @@ def _is_rule(cells: Sequence[str]) -> bool:
 
 
 def _body(lines: Sequence[str], width: int) -> list[list[str]]:
-    """Return the cells of the rows up to a line that is none, in full rows."""
+    """Return the cells of the rows, each filled up to `width`."""
     rows = []
     for number, line in enumerate(lines, 1):
         if not line.strip() or "|" not in line:
@@ -172,29 +160,28 @@ def _body(lines: Sequence[str], width: int) -> list[list[str]]:
 
 
 def _typed(rows: list[list[str]]) -> list[list[Any]]:
-    columns = [_column(list(column)) for column in zip(*rows, strict=True)]
+    columns = map(_column, zip(*rows, strict=True))
     return [list(row) for row in zip(*columns, strict=True)]
 
 
-def _column(cells: list[str]) -> list[Any]:
+def _column(cells: Sequence[str]) -> list[Any]:
     filled = [cell for cell in cells if cell]
-    if filled and all(_WHOLE.fullmatch(cell) for cell in filled):
-        return [int(cell) if cell else None for cell in cells]
-    if filled and all(_WHOLE.fullmatch(c) or _DECIMAL.fullmatch(c) for c in filled):
-        return [float(cell) if cell else None for cell in cells]
-    return [cell or None for cell in cells]
+    read: Callable[[str], Any] = str
+    if all(map(_WHOLE.fullmatch, filled)):
+        read = int
+    elif all(_WHOLE.fullmatch(cell) or _DECIMAL.fullmatch(cell) for cell in filled):
+        read = float
+    return [read(cell) if cell else None for cell in cells]
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Return column names of which no two are the same, and none is empty."""
-    taken: set[str] = set()
-    result = []
+    """Return column names made unique, and none empty."""
+    result: dict[str, None] = {}
     for place, name in enumerate(names, 1):
         base = name or f"column {place}"
         free, number = base, 1
-        while free in taken:
+        while free in result:
             number += 1
             free = f"{base} {number}"
-        taken.add(free)
-        result.append(free)
-    return result
+        result[free] = None
+    return list(result)

@@ -1,7 +1,7 @@
-"""JSON schemas of Python types: plain ones by a few lines, all others by pydantic.
+"""JSON schemas of Python types: usual ones written here, all others by pydantic.
 
-A schema by pydantic would be longer in each question, and say a set's items are unique,
-which no engine can be held to; and before Python 3.12 it refuses `typing.TypedDict`.
+Pydantic's are longer in each question and ask for unique items of a set, which engines
+cannot enforce; and before Python 3.12 it refuses `typing.TypedDict`.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ _LISTS = (list, set, frozenset, collections.abc.Sequence)
 
 
 def schema_of_type(source: Any) -> dict[str, Any]:
-    """Return the JSON schema of a dataclass, a TypedDict or a type made of such.
+    """Return the JSON schema of a dataclass, a TypedDict or a type made of them.
 
-    Objects have exactly the fields named; those with a default may be left out.
+    Objects have exactly the named fields; those with a default are optional.
     """
     kind = getattr(source, "__name__", f"a value of type {type(source).__name__}")
     if not (_has_fields(source) or get_origin(source)):
@@ -54,7 +54,7 @@ def schema_of_type(source: Any) -> dict[str, Any]:
     try:
         from pydantic import TypeAdapter  # noqa: PLC0415 - optional
     except ImportError as error:
-        raise ConfigurationError(f"{why}; pydantic, if installed, may do") from error
+        raise ConfigurationError(f"{why}; installing pydantic may help") from error
     try:
         return dict(_closed(TypeAdapter(source).json_schema()))
     except Exception as error:  # pydantic has many kinds, and types raise their own
@@ -88,7 +88,7 @@ def _schema(kind: Any) -> dict[str, Any]:  # noqa: PLR0911 - a case a kind
         return {"type": "object", "additionalProperties": _schema(parts[1])}
     if origin is None and kind in _PLAIN:
         return dict(_PLAIN[kind])
-    raise TypeError(f"JSON has no place for {getattr(kind, '__name__', kind)}")
+    raise TypeError(f"JSON has no type for {getattr(kind, '__name__', kind)}")
 
 
 def _object(kind: Any) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def _object(kind: Any) -> dict[str, Any]:
 def _closed(node: Any) -> Any:
     """Return a schema in which objects with named fields have no others."""
     if isinstance(node, list):
-        return [_closed(item) for item in node]
+        return list(map(_closed, node))
     if not isinstance(node, dict):
         return node
     named = node.get("type") == "object" and "properties" in node

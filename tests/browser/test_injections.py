@@ -24,7 +24,7 @@ PER_CELL = 40
 
 FRAME = """
 from IPython.display import display
-from h2o_magic.rendering.iframe import sandboxed
+from h2o_magic.rendering.sanitize import sandboxed
 display({'text/html': sandboxed('''<p>In the frame.</p><script>top.ran(901)</script>
 <img src=SITE/902 onerror="top.ran(902)"><svg onload=top.ran(903)></svg>
 <meta http-equiv=refresh content="0;url=SITE/904"><link rel=stylesheet href=SITE/905>
@@ -242,7 +242,7 @@ def test_nothing_in_an_answer_acts(open_notebook: Opener, server: StandIn) -> No
         assert watch.active_parts == []
 
 
-def test_the_same_acts_where_it_is_not_made_harmless(open_notebook: Opener) -> None:
+def test_the_same_acts_where_it_is_not_sanitized(open_notebook: Opener) -> None:
     with canary() as (site, asked):
         watch = Watch(open_notebook.page)
         cells = ["0", CONTROL.replace("SITE", site)]

@@ -101,7 +101,7 @@ def test_the_stop_button_keeps_the_text_and_frees_the_kernel(
     expect(notebook.output(1)).to_contain_text("Half an answer, with code")
     notebook.screenshot("streaming")
     notebook.page.locator("[data-command='notebook:interrupt-kernel'] >> nth=0").click()
-    expect(notebook.output(1)).to_contain_text("stopped, the answer is not whole")
+    expect(notebook.output(1)).to_contain_text("stopped, the answer is incomplete")
     expect(notebook.output(1)).to_contain_text("Half an answer, with code")
     assert server.stopped.wait(60)
     notebook.run(2)

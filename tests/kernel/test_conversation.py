@@ -175,8 +175,8 @@ def test_the_history_marks_answers_that_are_not_whole(
     seen = chat.read(request, lambda r: any("Half" in str(o) for o in r.outputs))
     chat.manager.interrupt_kernel()
     chat.finish(request, seen)
-    assert [row[5] for row in history(chat)] == ["broken off", "stopped"]
-    assert "■ broken off" in chat.run("%h2o show 1").markdown
+    assert [row[5] for row in history(chat)] == ["failed", "stopped"]
+    assert "■ failed" in chat.run("%h2o show 1").markdown
     assert "■ stopped" in chat.run("%h2o show 2").markdown
 
 

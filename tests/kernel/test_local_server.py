@@ -32,7 +32,7 @@ def test_the_first_cell_starts_the_server_and_streams_real_tokens(
     assert run.facts["demo"] is True
     assert run.facts["completion_tokens"] > 5
     assert "llama-13b, built-in demo weights · " in run.markdown
-    assert "`%h2o pull smollm2-135m` brings a real model" in run.markdown
+    assert "`%h2o pull smollm2-135m` downloads a real model" in run.markdown
     again = notebook.run("%%h2o\nHow do I stop an answer?", "c2")
     assert "llama-13b (demo) · " in again.markdown
     assert "%h2o pull" not in again.markdown.partition("<sub>")[2]

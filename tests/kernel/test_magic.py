@@ -119,7 +119,7 @@ def test_an_answer_that_breaks_off_is_shown_marked_and_an_error(
     run = chat.run("%%h2o\nhello", "c1")
     assert run.status == "error"
     answer = run.outputs[0]
-    assert answer["data"]["text/markdown"].startswith("Half an\n\n<sub>■ broken off")
+    assert answer["data"]["text/markdown"].startswith("Half an\n\n<sub>■ failed")
     assert answer["metadata"]["h2o_magic"]["status"] == "failed"
     assert run.stderr.startswith("UsageError: ")
     assert run.stderr.count("\n") == 1

@@ -187,7 +187,7 @@ def test_what_has_no_text_that_says_anything_is_refused(value: object) -> None:
         as_prompt(value, "thing")
     assert str(caught.value) == (
         f"`{{thing}}` is a value of type {type(value).__qualname__}, which has no text "
-        "that says what is in it: name a part of it, like `{thing.name}`, or a text "
+        "that says what is in it: name a part of it, such as `{thing.name}`, or text "
         "made from it"
     )
 

@@ -92,7 +92,7 @@ SECRET_NAMES = [
     "cookie",
 ]
 
-HARMLESS_NAMES = [
+ORDINARY_NAMES = [
     "tokens",
     "max_new_tokens",
     "prompt_tokens",
@@ -129,7 +129,7 @@ def test_a_name_of_a_secret_is_known(name: str) -> None:
     assert secrecy(name) != "no"
 
 
-@pytest.mark.parametrize("name", HARMLESS_NAMES)
+@pytest.mark.parametrize("name", ORDINARY_NAMES)
 def test_a_name_that_only_resembles_one_is_none(name: str) -> None:
     assert secrecy(name) == "no"
 
@@ -140,13 +140,13 @@ def test_a_text_under_the_name_of_a_secret_is_refused(name: str) -> None:
         as_prompt({"user": "ada", name: SECRET}, "account")
     message = str(caught.value)
     assert message == (
-        f"`{{account}}` was not put into the prompt: its {name!r} looks like a secret. "
-        "Name the part that you need, like `{account['name']}`, or write it into the "
+        f"`{{account}}` was not put into the prompt: its {name!r} looks like a secret; "
+        "name the part you need, such as `{account['name']}`, or type it into the "
         "prompt yourself"
     )
 
 
-@pytest.mark.parametrize("name", HARMLESS_NAMES)
+@pytest.mark.parametrize("name", ORDINARY_NAMES)
 def test_a_text_under_another_name_is_shown(name: str) -> None:
     assert SECRET in as_prompt({name: SECRET}, "x")
 
@@ -236,8 +236,8 @@ def test_a_text_that_is_named_as_a_secret_is_refused(expression: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         as_prompt(SECRET, expression)
     assert str(caught.value) == (
-        f"`{{{expression}}}` looks like a secret and was not put into the prompt: "
-        "leave it out, or write it there yourself if you mean to send it"
+        f"`{{{expression}}}` was not put into the prompt: it looks like a secret; "
+        "remove it, or type it into the prompt yourself"
     )
 
 
@@ -278,7 +278,9 @@ def test_the_environment_is_refused_in_every_form(
         monkeypatch.delenv(name)
     for name in ("PATH", "HOME", "USER", "LANG"):
         monkeypatch.setenv(name, "plain")
-    with pytest.raises(ConfigurationError, match="holds the process's environment"):
+    with pytest.raises(
+        ConfigurationError, match="holds the environment of the process"
+    ):
         as_prompt(made(os.environ), "env")
 
 
@@ -293,7 +295,9 @@ ENVIRONMENT = {
 
 def test_many_variables_of_the_environment_are_the_environment() -> None:
     part = {f"MY_SETTING_{n}": "on" for n in range(6)}
-    with pytest.raises(ConfigurationError, match="holds the process's environment"):
+    with pytest.raises(
+        ConfigurationError, match="holds the environment of the process"
+    ):
         as_prompt(part, "part", environment=ENVIRONMENT)
     assert as_prompt(part, "part")
 
@@ -314,7 +318,7 @@ def test_a_secret_of_the_environment_is_refused_wherever_it_stands(
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:
         as_prompt(value, "it", environment=ENVIRONMENT)
-    assert "it holds the environment's" in str(caught.value)
+    assert "it holds the environment variable" in str(caught.value)
     assert "ab12cd34ef56" not in str(caught.value)
 
 

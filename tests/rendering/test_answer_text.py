@@ -31,7 +31,7 @@ MESSAGES = (system("Be short."), user("Hi"))
 
 
 def answer(text: str = "Hello") -> AnswerText:
-    return AnswerText.of(text, FACTS, MESSAGES)
+    return AnswerText(text, FACTS, MESSAGES)
 
 
 @given(st.text(), st.text())
@@ -64,14 +64,14 @@ def test_it_knows_how_it_came_about() -> None:
 
 def test_one_that_broke_off_says_why() -> None:
     facts = Facts("m", status="failed")
-    value = AnswerText.of("half", facts, error="it broke off", reasoning="hm")
+    value = AnswerText("half", facts, error="it broke off", reasoning="hm")
     assert value == "half"
     assert not value.complete
     assert (value.error, value.reasoning) == ("it broke off", "hm")
 
 
 def test_copies_know_the_same() -> None:
-    value = AnswerText.of("x", FACTS, MESSAGES, "why", "because")
+    value = AnswerText("x", FACTS, MESSAGES, "why", "because")
     for same in (
         copy.copy(value),
         copy.deepcopy(value),

@@ -35,9 +35,9 @@ def test_all_facts_stand_in_order() -> None:
     assert footer(facts) == [
         "llama-13b",
         "thread ideas",
-        "2 earlier turns left out to fit",
+        "2 earlier turns left out to fit the context",
         "1 later turn was asked before this answer changed",
-        "the question's first 7 tokens left out",
+        "first 7 tokens of the question left out",
         "2,001 tokens",
         "1.3 s",
     ]
@@ -97,7 +97,7 @@ def test_an_answer_without_a_known_time_names_none() -> None:
 
 def test_one_is_counted_in_the_singular() -> None:
     phrases = footer(Facts("m", dropped_turns=1, completion_tokens=1))
-    assert phrases == ["m", "1 earlier turn left out to fit", "1 token"]
+    assert phrases == ["m", "1 earlier turn left out to fit the context", "1 token"]
 
 
 def test_no_tokens_are_said_to_be_none() -> None:
@@ -106,17 +106,15 @@ def test_no_tokens_are_said_to_be_none() -> None:
 
 def test_a_stopped_answer_says_first_that_it_is_not_whole() -> None:
     facts = Facts("m", status="stopped", finish_reason="stopped")
-    assert footer(facts)[0] == "■ stopped, the answer is not whole"
+    assert footer(facts)[0] == "■ stopped, the answer is incomplete"
 
 
 def test_a_failed_answer_says_first_why_it_is_not_whole() -> None:
     facts = Facts("m", status="failed")
     assert footer(facts, "the connection was lost")[0] == (
-        "■ broken off, the answer is not whole: the connection was lost"
+        "■ failed, the answer is incomplete: the connection was lost"
     )
-    assert footer(facts)[0] == (
-        "■ broken off, the answer is not whole: the server failed"
-    )
+    assert footer(facts)[0] == ("■ failed, the answer is incomplete: the server failed")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +130,7 @@ def test_an_answer_that_was_cut_off_says_first_where_and_how_to_go_on(
     tokens: int | None, place: str
 ) -> None:
     facts = Facts("m", finish_reason="length", completion_tokens=tokens)
-    assert footer(facts)[0] == f"■ cut off {place}: `%h2o ask Go on.` continues"
+    assert footer(facts)[0] == f"■ cut off {place}: `%h2o ask Go on.` continues it"
 
 
 @pytest.mark.parametrize("reason", ["end", "stop_text"])
@@ -153,7 +151,7 @@ def test_the_first_answer_of_demo_weights_says_what_they_are_and_how_to_get_real
 ) -> None:
     assert footer(Facts(model, weights, demo=True, completion_tokens=3)) == [
         f"{title_of(model)}, built-in demo weights",
-        "`%h2o pull smollm2-135m` brings a real model",
+        "`%h2o pull smollm2-135m` downloads a real model",
         "3 tokens",
     ]
 
@@ -209,7 +207,7 @@ def test_the_plain_footer_stands_in_brackets_without_backticks() -> None:
     facts = Facts("llama-13b", DEMO, demo=True)
     assert answer_plain("Use `ls`.\n", facts) == (
         "Use `ls`.\n\n[llama-13b, built-in demo weights · %h2o pull smollm2-135m "
-        "brings a real model]"
+        "downloads a real model]"
     )
 
 
@@ -223,7 +221,7 @@ def test_the_footer_is_outside_code_that_the_answer_left_open() -> None:
     facts = Facts("m", status="stopped")
     assert answer_markdown("So:\n\n```python\nx = 1", facts) == (
         "So:\n\n```python\nx = 1\n```\n\n"
-        "<sub>■ stopped, the answer is not whole · m</sub>"
+        "<sub>■ stopped, the answer is incomplete · m</sub>"
     )
 
 
@@ -259,7 +257,7 @@ def test_the_problem_cannot_write_html() -> None:
 
 def test_the_footer_says_that_the_questions_beginning_was_left_out() -> None:
     facts = Facts("m", cut_tokens=7)
-    assert "the question's first 7 tokens left out" in footer(facts)
+    assert "first 7 tokens of the question left out" in footer(facts)
 
 
 @pytest.mark.parametrize(
@@ -280,7 +278,7 @@ def test_a_context_that_is_not_whole_says_how_much_was_sent(
 
 def test_turns_that_are_not_whole_are_not_taken_for_a_lack_of_room() -> None:
     facts = Facts("m", sent_turns=1, earlier_turns=5, unfinished_turns=4)
-    assert footer(facts) == ["m", "sent 1 of 5 turns, 4 not whole"]
+    assert footer(facts) == ["m", "sent 1 of 5 turns, 4 incomplete"]
 
 
 @pytest.mark.parametrize("count", [0, 7])
@@ -310,14 +308,14 @@ def test_turns_asked_before_the_answer_changed_are_counted() -> None:
 
 def test_an_answer_whose_end_is_missing_says_so_first() -> None:
     assert footer(Facts("m", status="incomplete"))[0] == (
-        "■ incomplete, its end is missing"
+        "■ incomplete, the end is missing"
     )
 
 
 # What a model writes
 
 
-def test_an_answer_is_shown_harmless_and_kept_plain_as_it_is() -> None:
+def test_markdown_is_sanitized_and_plain_text_kept_as_it_is() -> None:
     text = "<img src=x onerror=f()>"
     assert answer_markdown(text, Facts("m")).startswith("&lt;img")
     assert answer_plain(text, Facts("m")).startswith(text)
@@ -351,7 +349,7 @@ def test_no_reasoning_takes_no_place(mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["collapse", "show"])
-def test_reasoning_is_harmless_and_stays_in_its_place(mode: str) -> None:
+def test_reasoning_is_sanitized_and_stays_in_its_place(mode: str) -> None:
     shown = reasoning_markdown("</details><img src=x>\n\n> ```\n> </details>", mode)
     assert shown.count("</details>") - shown.count("> </details>") == (
         mode == "collapse"

@@ -49,12 +49,12 @@ def test_every_value_comes_out_as_it_went_in(value: object) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("I cannot do that.", "got text without any"),
+        ("I cannot do that.", r"got text \("),
         ("", "got an empty answer"),
         ('{"a": 1,\n "b" 2}', "line 2, column 6"),
         ('Look:\n```json\n{"a": tru}\n```', "line 3, column 7"),
         ('Here: {"a": [1, 2', "it may be cut off"),
-        ("NaN", "NaN is no JSON value"),
+        ("NaN", "NaN is not a JSON value"),
         ("[" * 5000, "nested too deeply"),
     ],
 )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nbconvert.filters.markdown import markdown2html_mistune as rendered
 
 from h2o_magic.rendering.blocks import BlockSplitter
-from h2o_magic.rendering.sanitize import harmless
+from h2o_magic.rendering.sanitize import _Writer, sandboxed, sanitize
 from tests.injections import INJECTIONS, injection
 
 SITE = "http://canary.example"
@@ -67,7 +67,7 @@ def active_parts(markdown: str) -> list[str]:
 
 @pytest.mark.parametrize("number", range(len(INJECTIONS)), ids=list(INJECTIONS))
 def test_an_injection_is_taken_out_of_action(number: int) -> None:
-    assert active_parts(harmless(injection(number, SITE))) == []
+    assert active_parts(sanitize(injection(number, SITE))) == []
 
 
 def test_without_it_injections_act() -> None:
@@ -100,7 +100,7 @@ def test_without_it_injections_act() -> None:
     ],
 )
 def test_what_acts_is_shown_as_text_or_as_a_link(text: str, shown: str) -> None:
-    assert harmless(text) == shown
+    assert sanitize(text) == shown
 
 
 # What is ordinary
@@ -137,7 +137,7 @@ ORDINARY = {
 
 @pytest.mark.parametrize("text", ORDINARY.values(), ids=ORDINARY)
 def test_ordinary_markdown_is_left_as_it_is(text: str) -> None:
-    assert harmless(text) == text
+    assert sanitize(text) == text
 
 
 @pytest.mark.parametrize(
@@ -152,8 +152,8 @@ def test_ordinary_markdown_is_left_as_it_is(text: str) -> None:
     ],
 )
 def test_code_with_tags_looks_as_before(text: str) -> None:
-    assert harmless(text) != text
-    assert _text_of(rendered(harmless(text))) == _text_of(rendered(text))
+    assert sanitize(text) != text
+    assert _text_of(rendered(sanitize(text))) == _text_of(rendered(text))
 
 
 def _text_of(html: str) -> str:
@@ -162,7 +162,7 @@ def _text_of(html: str) -> str:
 
 
 def test_line_ends_are_of_one_kind() -> None:
-    assert harmless("a\r\nb\rc") == "a\nb\nc"
+    assert sanitize("a\r\nb\rc") == "a\nb\nc"
 
 
 # Any text
@@ -186,12 +186,17 @@ TEXTS = st.lists(st.sampled_from(MARKS), max_size=30).map("".join)
 @example("$\n$$<b>$$\n$\n```html\n$$<script>f()</script>\n```")
 @example("`~~\n    ```\n    ```\n`<script>f()</script>`")
 def test_nothing_acts_in_any_text(text: str) -> None:
-    assert active_parts(harmless(text)) == []
+    assert active_parts(sanitize(text)) == []
 
 
 @given(TEXTS | st.text())
-def test_what_is_harmless_stays_as_it_is(text: str) -> None:
-    assert harmless(harmless(text)) == harmless(text)
+def test_sanitized_text_stays_as_it_is(text: str) -> None:
+    assert sanitize(sanitize(text)) == sanitize(text)
+
+
+@given(st.text(st.sampled_from("ab 1.-*_#|&;(){}[:/=+\n\t'é")))
+def test_a_text_without_active_marks_needs_no_writing(text: str) -> None:
+    assert sanitize(text) == "\n".join(_Writer().write(text.split("\n"))) == text
 
 
 # Pieces of a growing text
@@ -220,13 +225,51 @@ def visible(text: str) -> list[str]:
 
 @given(BLOCKS)
 def test_pieces_give_what_the_whole_gives(text: str) -> None:
-    in_pieces = "\n".join(harmless(piece) for piece in pieces(text))
-    assert visible(in_pieces) == visible(harmless(text))
+    in_pieces = "\n".join(sanitize(piece) for piece in pieces(text))
+    assert visible(in_pieces) == visible(sanitize(text))
 
 
 @given(TEXTS)
 def test_nothing_acts_in_a_piece_or_in_pieces_together(text: str) -> None:
     cut = pieces(text)
     for end in range(1, len(cut) + 1):
-        assert active_parts(harmless(cut[end - 1])) == []
-        assert active_parts(harmless("".join(cut[:end]))) == []
+        assert active_parts(sanitize(cut[end - 1])) == []
+        assert active_parts(sanitize("".join(cut[:end]))) == []
+
+
+# A page of HTML
+
+
+class Tags(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<b>hi</b>",
+        '"><script>alert(1)</script>',
+        "'&quot;>",
+        '" onload="x',
+        "</iframe>",
+    ],
+)
+def test_all_of_it_is_inside_one_frame_that_allows_nothing(text: str) -> None:
+    ((tag, attributes),) = Tags(sandboxed(text)).found
+    assert tag == "iframe"
+    assert attributes["sandbox"] in (None, "")
+    page = attributes["srcdoc"] or ""
+    assert page.endswith(text)
+    assert "default-src 'none'" in page.removesuffix(text)
+    assert not {name for name in attributes if name.startswith("on")}
+
+
+def test_where_frames_are_not_shown_a_line_says_what_would_be_there() -> None:
+    assert ">An HTML answer, which cannot be shown here.</iframe>" in sandboxed("<b>")

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from h2o_magic.rendering.instructions import TABLE_SCHEMA
 from h2o_magic.rendering.json import AnswerFormatError
 from h2o_magic.rendering.schema import problems
-from h2o_magic.rendering.table_answer import TABLE_SCHEMA, markdown_table, rows_of
+from h2o_magic.rendering.table_answer import markdown_table, rows_of
 
 CITIES = (["city", "people"], [["Ulm", 126], ["Köln", 1087]])
 
@@ -52,10 +53,10 @@ def test_one_flat_object_is_one_row_and_an_empty_list_no_row() -> None:
         ([1, 2], "got a list with a number"),
         ([{"a": 1}, 2], "got a number as item 1"),
         ([["a", "b"], [1]], "expected 2 values in row 1, got 1"),
-        ([[1, 2], [3, 4]], "names no columns"),
-        ({"a": [1, 2], "b": [1]}, "columns of one length, got 'a' 2, 'b' 1"),
+        ([[1, 2], [3, 4]], "without column names"),
+        ({"a": [1, 2], "b": [1]}, "columns of the same length, got 'a' 2, 'b' 1"),
         ({"a": [{"x": 1}], "b": [{"x": 1}]}, "an object with 2 tables"),
-        ({"a": [1], "b": {"c": 1}}, "an object of other things"),
+        ({"a": [1], "b": {"c": 1}}, "an object of other values"),
     ],
 )
 def test_what_is_no_table_is_told(value: object, words: str) -> None:

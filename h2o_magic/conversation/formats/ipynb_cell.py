@@ -19,7 +19,7 @@ from h2o_magic.config.parameters import CHAT_PARAMETERS, explicit_parameters
 from h2o_magic.conversation.formats import fields
 from h2o_magic.errors import ParameterError
 from h2o_magic.rendering.footer import answer_markdown, answer_plain
-from h2o_magic.rendering.sanitize import harmless
+from h2o_magic.rendering.sanitize import sanitize
 
 #: Where a cell's or an output's metadata holds what is known of a turn.
 KEY = "h2o_magic"
@@ -127,7 +127,7 @@ def write_output(turn: Turn) -> dict[str, Any]:
     facts = _footer_facts(turn)
     if facts is None:
         plain = turn.answer if turn.answer.strip() else _EMPTY
-        markdown = harmless(plain)
+        markdown = sanitize(plain)
     else:
         markdown = answer_markdown(turn.answer, facts)
         plain = answer_plain(turn.answer, facts)

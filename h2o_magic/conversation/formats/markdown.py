@@ -15,7 +15,8 @@ from h2o_magic.chat.turns import Thread, Turn
 from h2o_magic.config.definitions import MAIN
 from h2o_magic.rendering.blocks import close_fence
 from h2o_magic.rendering.fences import Fence, fence_after
-from h2o_magic.rendering.sanitize import harmless
+from h2o_magic.rendering.footer import STATUS_TEXT
+from h2o_magic.rendering.sanitize import sanitize
 from h2o_magic.rendering.tables import printable
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
@@ -25,12 +26,6 @@ _HEADING = re.compile(r"^( {0,3})(#{1,6})(?=[ \t]|$)")
 _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*$")
 # A line that a line of dashes below does not make a heading.
 _NO_TITLE = re.compile(r"\s*$| {4}|\t| {0,3}(?:[-*+>#|]|\d{1,9}[.)][ \t])")
-
-_MARKS = {
-    "stopped": "■ stopped, the answer is not whole",
-    "failed": "■ broken off, the answer is not whole",
-    "incomplete": "■ incomplete, its end is missing",
-}
 
 
 def write(threads: Sequence[Thread]) -> str:
@@ -78,7 +73,7 @@ def _quoted(text: str) -> str:
 
 
 def _answer(text: str, level: int) -> str:
-    lines = harmless(close_fence(_clean(text))).rstrip().split("\n")
+    lines = sanitize(close_fence(_clean(text))).rstrip().split("\n")
     return "\n".join(_demoted(lines, level)).strip("\n") or "*(an empty answer)*"
 
 
@@ -115,12 +110,12 @@ def _underlines(line: str, title: str) -> bool:
 
 def _footer(turn: Turn) -> list[str]:
     """Return what is known about a turn, in short phrases."""
-    status = _MARKS.get(turn.status, "")
+    status = STATUS_TEXT.get(turn.status, "")
     if turn.status == "complete" and turn.facts.get("finish_reason") == "length":
         status = "■ cut off by the token limit"
     phrases = [
         status,
-        "a new conversation begins" if turn.begins else "",
+        "starts a new conversation" if turn.begins else "",
         "asked before an earlier answer changed" if turn.outdated else "",
         _fact(turn, "model") or turn.model,
         _fact(turn, "weights"),

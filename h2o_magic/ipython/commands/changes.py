@@ -12,7 +12,7 @@ from h2o_magic.ipython.commands.output import reply
 from h2o_magic.ipython.commands.threads import named_thread
 from h2o_magic.ipython.commands.usage import Arguments
 from h2o_magic.ipython.options import parse_ask
-from h2o_magic.rendering.listing import cut
+from h2o_magic.rendering.tables import shorten
 
 #: The changes that can fill a thread at once.
 _NEW_TURNS = ("fork", "import")
@@ -82,7 +82,7 @@ def drop(context: CommandContext, args: Arguments) -> None:
         f"{_how_to_undo(name != context.session.thread)}",
         name=name,
         quoted=shlex.quote(name),
-        question=cut(turn.question),
+        question=shorten(turn.question),
     )
 
 

@@ -16,11 +16,11 @@ from h2o_magic.ipython.display.result import code_for_cell
 from h2o_magic.ipython.failures import Failure, get_failures
 from h2o_magic.ipython.interrupts import AnswerStopped
 from h2o_magic.ipython.options import AskOptions, parse_ask
-from h2o_magic.prompts.cutting import fenced
 from h2o_magic.prompts.limits import Limits
 from h2o_magic.prompts.secrets.names import holds_secret, secrecy
 from h2o_magic.prompts.secrets.scan import masked, of_environment
 from h2o_magic.prompts.values import as_prompt
+from h2o_magic.rendering.fences import fenced
 
 _QUESTION = (
     "A cell of my Jupyter notebook failed. Explain in a few sentences what went wrong, "

@@ -13,13 +13,13 @@ from h2o_magic.ipython.commands.output import Both, fill, reply, show_table
 from h2o_magic.ipython.commands.threads import named_thread
 from h2o_magic.ipython.commands.usage import Arguments
 from h2o_magic.ipython.display.views import show_markdown
-from h2o_magic.rendering.listing import (
+from h2o_magic.rendering.history import (
     TURN_HEAD,
-    cut,
     turn_markdown,
     turn_plain,
     turn_rows,
 )
+from h2o_magic.rendering.tables import shorten
 
 #: Turns that are listed if no number is given: as many outputs as JupyterLab shows.
 _LAST = 50
@@ -64,7 +64,7 @@ def answers(context: CommandContext, args: Arguments) -> None:
             f"Turn {number} of {{name}} now has answer {use}: “{{question}}”. "
             f"`%h2o undo{elsewhere}` reverts this."
         )
-        question = cut(turn.question)
+        question = shorten(turn.question)
         reply(context, line, name=name, question=question, thread=thread)
         return
     found = session.versions(number, name)

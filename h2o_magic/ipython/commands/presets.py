@@ -7,8 +7,7 @@ from h2o_magic.config.presets import BUILT_IN, Preset
 from h2o_magic.ipython.commands.base import CommandContext
 from h2o_magic.ipython.commands.output import reply, show_table
 from h2o_magic.ipython.commands.usage import Arguments
-from h2o_magic.rendering.listing import cut
-from h2o_magic.rendering.tables import Verbatim
+from h2o_magic.rendering.tables import Verbatim, shorten
 
 
 def preset(context: CommandContext, args: Arguments) -> None:
@@ -44,4 +43,4 @@ def _values(preset: Preset) -> str:
         for name, value in preset.items()
         if value is not None
     ]
-    return cut(" ".join(texts)) or "the model's own values"
+    return shorten(" ".join(texts)) or "the model's own values"

@@ -16,8 +16,7 @@ from h2o_magic.errors import ConfigurationError, MissingExtraError
 from h2o_magic.ipython.commands.base import CommandContext
 from h2o_magic.ipython.commands.output import Both, fill, show_table
 from h2o_magic.ipython.commands.usage import Arguments
-from h2o_magic.rendering.listing import cut
-from h2o_magic.rendering.tables import Verbatim
+from h2o_magic.rendering.tables import Verbatim, shorten
 
 if TYPE_CHECKING:
     from h2o_magic.backends.base import ModelInfo
@@ -104,7 +103,7 @@ def _setting_rows(settings: Settings, info: ModelInfo | None) -> Iterator[list[s
         recommended = info.recommended_system if info is not None else None
         if name == "system" and recommended and not settings.is_set(name):
             text, by = recommended
-            yield [name, cut(str(text)), by]
+            yield [name, shorten(str(text)), by]
         elif name not in CHAT_PARAMETERS or value is not None:
             yield [name, _value(setting, value), origin]
         elif info is not None and name in info.sampling:
@@ -118,11 +117,11 @@ def _value(setting: Parameter, value: Value | None) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, tuple):
-        return cut(", ".join(map(repr, value)))
+        return shorten(", ".join(map(repr, value)))
     if isinstance(value, Mapping):
-        return Verbatim(cut(setting.write(value)))
+        return Verbatim(shorten(setting.write(value)))
     if isinstance(value, str):
-        return cut(value) if value else _EMPTY.get(setting.name, "none")
+        return shorten(value) if value else _EMPTY.get(setting.name, "none")
     shown = f"{value:,} {setting.unit}" if setting.unit else str(value)
     reported = setting.name == "context"
     return f"{shown}, unless the server reports it" if reported else shown

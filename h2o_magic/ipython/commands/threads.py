@@ -9,7 +9,7 @@ from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.ipython.commands.base import CommandContext
 from h2o_magic.ipython.commands.output import reply, show_table
 from h2o_magic.ipython.commands.usage import Arguments
-from h2o_magic.rendering.listing import THREAD_HEAD, thread_rows
+from h2o_magic.rendering.history import THREAD_HEAD, thread_rows
 
 
 def threads(context: CommandContext, _: Arguments) -> None:

@@ -21,7 +21,7 @@ from IPython.display import clear_output, publish_display_data
 from h2o_magic.ipython.display.pacer import Pacer
 from h2o_magic.ipython.display.views import AnswerView
 from h2o_magic.rendering.blocks import BlockSplitter, Piece, joined
-from h2o_magic.rendering.sanitize import harmless
+from h2o_magic.rendering.sanitize import sanitize
 from h2o_magic.rendering.tables import literal
 
 #: Seconds from draw to draw, so that about nine a second are seen, and the least for
@@ -60,7 +60,7 @@ class Output:
         """Show `markdown`; return 1 if a message was needed, else 0."""
         if markdown == self.drawn:
             return 0
-        self.show({"text/markdown": harmless(markdown)}, {})
+        self.show({"text/markdown": sanitize(markdown)}, {})
         self._drawn = markdown
         return 1
 

@@ -10,13 +10,12 @@ from typing import Any
 from h2o_magic.conversation.answer import Answer
 from h2o_magic.errors import H2OMagicError
 from h2o_magic.ipython.interrupts import AnswerError
-from h2o_magic.prompts.cutting import fenced
 from h2o_magic.rendering import footer, tables
 from h2o_magic.rendering.answer_text import AnswerText
 from h2o_magic.rendering.blocks import close_fence
-from h2o_magic.rendering.fences import CodeBlock, code_blocks, without_code
-from h2o_magic.rendering.iframe import sandboxed
+from h2o_magic.rendering.fences import CodeBlock, code_blocks, fenced, without_code
 from h2o_magic.rendering.json import find_json
+from h2o_magic.rendering.sanitize import sandboxed
 from h2o_magic.rendering.schema import problems
 from h2o_magic.rendering.table_answer import markdown_table, rows_of
 
@@ -56,7 +55,7 @@ def answer_value(answer: Answer, rendered: Rendered | None, problem: str) -> obj
         error = "stopped by the user: the answer is incomplete"
         if not answer.text.strip():
             error = "stopped by the user before any text was received"
-    text = AnswerText.of(
+    text = AnswerText(
         answer.text,
         answer.facts,
         answer.messages,

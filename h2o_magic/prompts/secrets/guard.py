@@ -1,8 +1,8 @@
-"""Refuses what must not go into a prompt by accident: secrets of the process."""
+"""Refuses to put secrets into a prompt by accident."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import islice
 
 from h2o_magic.errors import ConfigurationError
@@ -19,14 +19,13 @@ from h2o_magic.prompts.secrets.scan import (
     secrets_in,
 )
 
-_ENOUGH = 3
-_LOOKED_AT = 1000
-
+_MOST_NAMES = 1000
 _SECRET_TYPES = {"SecretStr", "SecretBytes", "Secret"}
+_SECRET_PACKAGES = {"pydantic", "starlette", "prefect"}
 
 
 class Guard:
-    """Checks one value on its way into a prompt."""
+    """Checks one value before it goes into a prompt; each check raises."""
 
     def __init__(
         self,
@@ -40,26 +39,19 @@ class Guard:
 
     def name(self, name: str, value: object) -> None:
         """Check a value that goes in under its own name."""
-        if is_secret_type(value) or (
-            secrecy(name) != "no" and holds_secret(name, value)
-        ):
-            raise ConfigurationError(
-                f"`{{{self._expression}}}` looks like a secret and was not put into "
-                "the prompt: leave it out, or write it there yourself if you mean to "
-                "send it"
-            )
+        if _is_secret(name, value):
+            advice = "remove it, or type it into the prompt yourself"
+            raise self._refusal("it looks like a secret", advice)
 
     def entry(self, name: object, value: object) -> None:
         """Check a named part of the value."""
-        if is_secret_type(value) or (
-            secrecy(name) != "no" and holds_secret(name, value)
-        ):
-            raise self._refusal(f"its {_quoted(name)} looks like a secret")
+        if _is_secret(name, value):
+            raise self._part_refusal(f"its {_quoted(name)} looks like a secret")
 
     def pair(self, first: object, second: object) -> None:
-        """Check two values side by side, which may be a name and what it names."""
-        telling = isinstance(second, str) and (len(second) >= 8 or not second.isalpha())
-        if telling and secrecy(first) == "surely":
+        """Check two values side by side, which may be a name and its value."""
+        is_word = isinstance(second, str) and len(second) < 8 and second.isalpha()
+        if isinstance(second, str) and not is_word and secrecy(first) == "surely":
             self.entry(first, second)
 
     def column(self, name: object, values: Iterable[object]) -> None:
@@ -70,27 +62,27 @@ class Guard:
         for value in values:
             sure = how == "surely" or (isinstance(value, str) and looks_random(value))
             if sure and holds_secret(name, value):
-                raise self._refusal(f"its column {_quoted(name)} looks like secrets")
+                column = f"its column {_quoted(name)}"
+                raise self._part_refusal(f"{column} looks like secrets")
 
     def names(self, names: Iterable[object]) -> None:
         """Check that the names of a value's parts are not those of the environment."""
-        given = {name for name in islice(names, _LOOKED_AT) if isinstance(name, str)}
-        usual = given & USUAL_VARIABLES
-        shared = len(given & self._environment.keys()) if self._environment else 0
-        if len(usual) >= _ENOUGH or (shared >= 5 and shared * 2 >= len(given)):
+        given = {name for name in islice(names, _MOST_NAMES) if isinstance(name, str)}
+        shared = len(given & self._environment.keys())
+        usual = len(given & USUAL_VARIABLES)
+        if usual >= 3 or (shared >= 5 and shared * 2 >= len(given)):
             raise self.environment()
 
     def environment(self) -> ConfigurationError:
-        """Return the error for the variables of the process as a whole."""
-        return ConfigurationError(
-            f"`{{{self._expression}}}` holds the process's environment, where keys and "
-            "passwords stand, and was not put into the prompt: name the variable that "
-            f"you need, like `{{{self._expression}['HOME']}}`"
+        """Return the error for the environment as a whole."""
+        return self._refusal(
+            "it holds the environment of the process, with its keys and passwords",
+            f"name the variable you need, such as `{{{self._expression}['HOME']}}`",
         )
 
-    def hidden_in(self, text: str, names: Mapping[str, object]) -> None:
+    def hidden_in(self, text: str, attributes: Mapping[str, object]) -> None:
         """Check that the text of an object shows none of its secret attributes."""
-        for name, value in islice(list(names.items()), _LOOKED_AT):
+        for name, value in islice(list(attributes.items()), _MOST_NAMES):
             if secrecy(name) == "no" or not isinstance(value, str):
                 continue
             if unmasked(value) and value in text:
@@ -99,27 +91,31 @@ class Guard:
     def text(self, text: str) -> None:
         """Check a text for secrets that are known, or that look like one."""
         for found in secrets_in(text, self._known):
-            raise ConfigurationError(
-                f"`{{{self._expression}}}` was not put into the prompt: it holds "
-                f"{found.what}. Leave it out, or write what you mean to send into the "
-                "prompt yourself"
-            )
+            advice = "remove it, or type what you want to send into the prompt yourself"
+            raise self._refusal(f"it holds {found.what}", advice)
 
-    def _refusal(self, why: str) -> ConfigurationError:
+    def _part_refusal(self, why: str) -> ConfigurationError:
+        part = f"name the part you need, such as `{{{self._expression}['name']}}`"
+        return self._refusal(why, f"{part}, or type it into the prompt yourself")
+
+    def _refusal(self, why: str, advice: str) -> ConfigurationError:
+        expression = f"`{{{self._expression}}}`"
         return ConfigurationError(
-            f"`{{{self._expression}}}` was not put into the prompt: {why}. Name the "
-            f"part that you need, like `{{{self._expression}['name']}}`, or write it "
-            "into the prompt yourself"
+            f"{expression} was not put into the prompt: {why}; {advice}"
         )
 
 
-def is_secret_type(value: object) -> bool:
-    """Return whether a value is of a type that exists to keep secrets."""
-    lineage: Sequence[type] = type(value).__mro__
+def _is_secret(name: object, value: object) -> bool:
+    return _is_of_secret_type(value) or (
+        secrecy(name) != "no" and holds_secret(name, value)
+    )
+
+
+def _is_of_secret_type(value: object) -> bool:
     return any(
         kind.__name__ in _SECRET_TYPES
-        and kind.__module__.partition(".")[0] in {"pydantic", "starlette", "prefect"}
-        for kind in lineage
+        and kind.__module__.partition(".")[0] in _SECRET_PACKAGES
+        for kind in type(value).__mro__
     )
 
 

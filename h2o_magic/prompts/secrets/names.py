@@ -1,7 +1,7 @@
-"""Which names are those of secrets, and which texts look like one.
+"""Names of secrets, and what values under them are secrets.
 
 The last word of a name says what it names: ``api_token`` is a token, ``token_count`` a
-count. Numbers and truth values under such a name are no secrets.
+count. Numbers and booleans are not secrets.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Literal
 
-#: How surely a name is a secret's. In a table's column, "maybe" needs values that look
-#: like secrets, too: a column of tokens may be one of words.
+#: Whether a name is a secret's. With "maybe" the value must look like a secret, too: a
+#: column of tokens may be one of words.
 Secrecy = Literal["surely", "maybe", "no"]
 
 # ``HFToken`` has two words, as ``hf_token`` has; ``getAPIKey`` has three.
@@ -24,7 +24,7 @@ def _words_of(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Words after the one that counts which change nothing: ``password2``, ``api_key_prod``.
+# Last words that change nothing: ``password2``, ``api_key_prod``.
 _MEANINGLESS = _words_of(
     "value text str string plain plaintext raw hash header b64 base64 hex env prod "
     "production dev test staging old new current default"
@@ -37,7 +37,7 @@ _SURE = _words_of(
 _SURE_ENDS = ("password", "passwd", "passphrase", "passwort", "apikey", "privatekey")
 _MAYBE = _words_of("token cookie sessionid")
 
-# A key is a secret only with one of these before it; most keys are those of tables.
+# A key is a secret only after one of these; most keys are those of tables.
 _BEFORE_KEY = _words_of(
     "api private secret access auth encryption encrypt signing ssh account master "
     "fernet license openai anthropic azure hf huggingface mistral cohere gemini google "
@@ -46,19 +46,19 @@ _BEFORE_KEY = _words_of(
 _BEFORE_PASS = _words_of("db smtp mail email user admin root mysql ftp http proxy")
 _BEFORE = {"key": _BEFORE_KEY, "pass": _BEFORE_PASS}
 # A token after one of these is one of a text, of a grammar or of a list's pages.
-_BEFORE_HARMLESS_TOKEN = _words_of(
+_BEFORE_TEXT_TOKEN = _words_of(
     "eos bos pad unk sep cls mask special stop start end first last next prev previous "
     "page continuation word text image audio max min new num sub begin"
 )
 
-# Stand in the place of a secret, or describe one.
+# Values in place of a secret.
 _STAND_INS = _words_of(
     "none null nan true false yes no string str text required optional hidden masked "
     "redacted"
 )
 _MASK = re.compile(r"[\s*•·.…#_\-]+|[xX]{3,}|<[^<>]*>|\$?\{[^{}]*\}")
 
-# What documentation writes where a secret belongs, in words and in signs.
+# What documentation writes in place of a secret.
 _PLACEHOLDER_WORDS = _words_of(
     "your yours example sample placeholder changeme dummy fake insert replace "
     "replaceme here todo"
@@ -68,13 +68,13 @@ _PLACEHOLDER = re.compile(
     r"|^(?:\$[A-Z_][A-Z0-9_]*|\$[a-z_]+|\$[({].*|%\(?\w*\)?[sd]|%[A-Za-z_]+%|<.*|\{.*)$"
 )
 
-#: How much of a value under a secret's name is looked through.
+#: How much of a value under a secret's name is searched.
 _ITEMS = 50
 _DEPTH = 3
 
 
 def secrecy(name: object) -> Secrecy:
-    """Return how surely `name` is that of a secret."""
+    """Return whether `name` is that of a secret."""
     words = _words(name)
     if not words:
         return "no"
@@ -88,10 +88,7 @@ def secrecy(name: object) -> Secrecy:
 
 
 def holds_secret(name: object, value: object) -> bool:
-    """Return whether what stands under a secret's name is one.
-
-    Texts that are empty, masked or describe what belongs there are none.
-    """
+    """Return whether the value under a secret's name is a secret."""
     last = _words(name)[-1]
     if last == "pwd" and isinstance(value, str) and os.path.isabs(value):
         return False  # the current folder, as a shell names it
@@ -99,17 +96,14 @@ def holds_secret(name: object, value: object) -> bool:
 
 
 def unmasked(text: str) -> bool:
-    """Return whether a text can be a secret, and is not what stands in for one."""
+    """Return whether a text is not empty, masked or a word for a missing value."""
     plain = text.strip()
     stand_in = plain.lower().strip("<>[]()") in _STAND_INS
     return bool(plain) and not stand_in and not _MASK.fullmatch(plain[:1000])
 
 
-def stands_in(text: str) -> bool:
-    """Return whether a text stands for a secret in code or documentation.
-
-    ``your-api-key``, ``sk-...``, ``$API_KEY``, ``%s``.
-    """
+def is_placeholder(text: str) -> bool:
+    """Return whether a text is in place of a secret: ``your-api-key``, ``sk-...``."""
     words = (word.lower() for word in _WORD.findall(text[:1000]))
     return (
         not unmasked(text)
@@ -119,7 +113,7 @@ def stands_in(text: str) -> bool:
 
 
 def looks_random(text: str) -> bool:
-    """Return whether a text looks made by a machine: one word of letters and digits."""
+    """Return whether a text is one long word with letters and digits."""
     return (
         len(text) >= 16
         and not re.search(r"\s", text)
@@ -140,10 +134,7 @@ def _holds_secret(value: object, *, plural: bool, depth: int) -> bool:
 
 
 def _inner(value: object, *, plural: bool) -> Iterable[object]:
-    """Return what a collection under a secret's name holds.
-
-    A mapping under ``password`` describes one more often than that it holds one.
-    """
+    """Return what a collection holds; a mapping under ``password`` describes one."""
     if isinstance(value, Mapping):
         return value.values() if plural else ()
     return value if isinstance(value, (list, tuple, set, frozenset)) else ()
@@ -157,7 +148,7 @@ def _words(name: object) -> list[str]:
     words = [word.lower() for word in _WORD.findall(name)]
     while len(words) > 1 and (words[-1].isdigit() or words[-1] in _MEANINGLESS):
         words.pop()
-    # An access key's id is handed out with the key.
+    # The id of an access key is not the secret.
     return words[:-1] if words[-3:] == ["access", "key", "id"] else words
 
 
@@ -166,7 +157,7 @@ def _singular(word: str) -> str:
 
 
 def _secrecy_of_token(words: list[str]) -> Secrecy:
-    if len(words) == 1 or words[-2] in _BEFORE_HARMLESS_TOKEN:
+    if len(words) == 1 or words[-2] in _BEFORE_TEXT_TOKEN:
         return "no"
     # ``prompt_tokens`` are counted, ``access_tokens`` are secrets.
     plural = words[-1] == "tokens"

@@ -1,21 +1,22 @@
-"""Secrets in a text: found by their looks, or known from variables.
+"""Secrets in a text: known from variables, shaped like keys, or assigned to names.
 
-One list of findings for those who refuse a text and for those who mask it.
+Code and documentation are full of names like ``api_key`` that are given no secret: a
+type, a variable, a call, a placeholder. Only what looks like a secret itself counts.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import string
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from h2o_magic.prompts.secrets.assignments import assigned_secrets
 from h2o_magic.prompts.secrets.names import (
     holds_secret,
+    is_placeholder,
     looks_random,
     secrecy,
-    stands_in,
 )
 
 # Every process has some of these, and nothing else has several.
@@ -40,16 +41,45 @@ _SHAPES = re.compile(
 _ADDRESS = re.compile(r"://[^\s/:@'\"\[]{0,200}:(?P<password>[^\s/@'\"]{1,500})@")
 _PASSWORD_WORDS = {"pass", "passwd", "password", "pwd", "pw", "secret", "key", "token"}
 
+# Every name of a secret contains one of these; the search begins there.
+_STEM = "pass kennwort pwd secret credential key auth bearer token cookie session"
+_STEMS = tuple(f"{_STEM} {_STEM.upper()} {_STEM.title()}".split())
+_NAME_CHARACTERS = f"{string.ascii_letters}{string.digits}_.-"
+_LONGEST_NAME = 80
+_ASSIGNED = re.compile(
+    r"""(?P<name>[\w.\-]{1,160})  # also a key: "api_key": ...
+    ["']?\]?
+    (?:[ \t]{0,20}:[ \t]{0,20}[\w.\[\]|,\ ]{1,60}?(?==))?  # an annotation
+    (?P<sign>[ \t]{0,20}(?:==|:=|=>|=|:)[ \t]{0,20})
+    (?:
+        (?P<prefix>[rbfuRBFU]{0,2})["'](?P<quoted>[^"'\n]{1,500})
+        | (?:(?:Bearer|Basic|Token)[ \t]+)?(?P<bare>[^\s"'`,;(){}\[\]<>&|]{1,500})
+    )""",
+    re.VERBOSE,
+)
+_SCHEME = re.compile(r"(?:Bearer|Basic|Token)\s+", re.IGNORECASE)
+_FIELD = re.compile(r"\$?\{[^{}]*\}")
+_NAMES = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+_NO_DIGIT = re.compile(r"[A-Za-z_.\-]+")
+_PATH = re.compile(r"(?:~|\.{0,2})/[\w./\-]*|[A-Za-z]:\\.*|\S*://\S*")
+
+#: Shortest value that counts: in quotes, and bare.
+_SHORT, _BARE = 6, 8
+#: A word of letters only is a label (``"password": "Passwort"``) unless it is so long.
+_LONG_WORD = 16
+#: As long as a part of a key between dots, and longer than most names.
+_LONG_PART = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A secret that the process or the notebook keeps in a variable."""
+    """A secret in a variable of the process or of the notebook."""
 
     what: str
     value: str = field(repr=False)
 
     def places(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield where it stands in a text; an ordinary word only if it is all of it."""
+        """Yield its spans in a text; a plain word counts only as the whole text."""
         if text.strip() == self.value:
             yield 0, len(text)
         elif not self.value.isalpha():
@@ -62,15 +92,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A secret in a text.
-
-    Attributes
-    ----------
-    what : str
-        What it is, in words that show none of it.
-    start, end : int
-        Where it stands.
-    """
+    """A secret in a text: where it is, and what, in words that show nothing of it."""
 
     what: str
     start: int
@@ -78,16 +100,16 @@ class Found:
 
 
 def of_environment(environment: Mapping[str, str]) -> Iterator[Known]:
-    """Yield the secrets of the process's environment, by the names of its variables."""
+    """Yield the secrets in environment variables, by their names."""
     for name, value in environment.items():
         if name not in USUAL_VARIABLES and _may_be_searched(name, value):
-            yield Known(f"the environment's {name}", value)
+            yield Known(f"the environment variable {name}", value)
 
 
 def of_notebook(variables: Mapping[str, object]) -> Iterator[Known]:
-    """Yield the secrets among a notebook's variables, by their names.
+    """Yield the secrets in a notebook's variables, by their names.
 
-    A name like ``token`` may be a word's, so its value must look like a secret, too.
+    A ``token`` may also be one of a text: its value must look like a secret, too.
     """
     for name, value in tuple(variables.items()):
         if not isinstance(value, str) or not _may_be_searched(name, value):
@@ -97,7 +119,7 @@ def of_notebook(variables: Mapping[str, object]) -> Iterator[Known]:
 
 
 def secrets_in(text: str, known: Iterable[Known] = ()) -> Iterator[Found]:
-    """Yield the secrets in a text: the known ones, then those told by their looks."""
+    """Yield the secrets in a text: the known ones first."""
     for secret in known:
         for start, end in secret.places(text):
             yield Found(secret.what, start, end)
@@ -105,9 +127,9 @@ def secrets_in(text: str, known: Iterable[Known] = ()) -> Iterator[Found]:
         yield Found(f"a key ({match[0][:4]}…)", *match.span())
     for match in _ADDRESS.finditer(text):
         password = match["password"]
-        if password.lower() not in _PASSWORD_WORDS and not stands_in(password):
+        if password.lower() not in _PASSWORD_WORDS and not is_placeholder(password):
             yield Found("an address with a password", *match.span("password"))
-    for name, start, end in assigned_secrets(text):
+    for name, start, end in _assigned(text):
         yield Found(f"what looks like the secret of {name}", start, end)
 
 
@@ -134,11 +156,91 @@ def _may_be_searched(name: str, value: str) -> bool:
 
 
 def _is_path(value: str) -> bool:
-    """Return whether a variable names a file or a folder, which may hold the secret.
+    """Return whether a value is the path of a file or a folder.
 
-    What is there counts, or a file's ending: a key may begin with a slash.
+    It must exist or have a suffix: a key may begin with a slash.
     """
     path = os.path.expanduser(value)
     if not os.path.isabs(path) or "\0" in path:
         return False
     return bool(os.path.splitext(path)[1]) or os.path.exists(path)
+
+
+def _assigned(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield each secret that a text assigns, with its name and span."""
+    # A text may be the source of a string; the replacements keep the length.
+    text = text.replace("\\n", " \n").replace("\\t", "  ").replace("\\r", "  ")
+    text = text.replace("\\'", " '").replace('\\"', ' "')
+    for match in _assignments(text):
+        how = secrecy(match["name"])
+        if how == "no":
+            continue
+        part = "quoted" if match["quoted"] is not None else "bare"
+        value = match[part].strip()
+        if part == "quoted":
+            value = _FIELD.sub("", _SCHEME.sub("", value))
+            is_secret = _is_quoted_secret(value)
+        else:
+            value = value.rstrip(".:\\")
+            is_secret = _is_bare_secret(value, match, text[match.end() :][:1])
+        if is_secret and (how == "surely" or looks_random(value)):
+            yield match["name"], *match.span(part)
+
+
+def _assignments(text: str) -> Iterator[re.Match[str]]:
+    """Yield assignments to names that may be secrets', in linear time."""
+    end = 0
+    for place in sorted(place for stem in _STEMS for place in _places(stem, text)):
+        if place < end:
+            continue
+        before = text[max(end, place - _LONGEST_NAME) : place]
+        start = place - len(before) + len(before.rstrip(_NAME_CHARACTERS))
+        match = _ASSIGNED.match(text, start)
+        end = place + 1 if match is None else match.end()
+        if match is not None:
+            yield match
+
+
+def _places(part: str, text: str) -> Iterator[int]:
+    place = text.find(part)
+    while place >= 0:
+        yield place
+        place = text.find(part, place + len(part))
+
+
+def _is_quoted_secret(value: str) -> bool:
+    if len(value) < _SHORT or re.search(r"\s", value) or _is_no_secret(value):
+        return False
+    return not value.isalpha() or len(value) >= _LONG_WORD
+
+
+def _is_bare_secret(value: str, match: re.Match[str], after: str) -> bool:
+    """Return whether a value without quotes is text, not code."""
+    called = after in tuple("([{") or "==" in match["sign"]
+    if len(value) < _BARE or called or _is_no_secret(value):
+        return False
+    argument = after in (",", ")")
+    # As in an .env file, where all values are text.
+    plain = match["sign"] == "=" and match["name"].isupper() and not argument
+    if not _NAMES.fullmatch(value):
+        return plain or _has_digit(value)
+    if "." in value:
+        parts = value.split(".")
+        return any(len(part) >= _LONG_PART and _has_digit(part) for part in parts)
+    # Else it may be a variable, especially one with such a name.
+    other = argument or secrecy(value) != "no" or not _has_digit(value)
+    return plain or not (other or ("_" in value and secrecy(match["name"]) == "maybe"))
+
+
+def _has_digit(text: str) -> bool:
+    return re.search(r"\d", text) is not None
+
+
+def _is_no_secret(value: str) -> bool:
+    """Return whether a value is a placeholder, a path or another name."""
+    if not re.search(r"[^\W\d_]", value) or is_placeholder(value):
+        return True
+    if _PATH.fullmatch(value):
+        return True
+    # The name of a secret: ``field = "user_password"``, ``api_key = my_api_key``.
+    return bool(_NO_DIGIT.fullmatch(value)) and secrecy(value) != "no"

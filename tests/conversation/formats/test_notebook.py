@@ -378,7 +378,7 @@ def test_what_the_magic_showed_is_read_even_where_its_facts_were_taken_out(
 @pytest.mark.parametrize(
     "text", ["<b>x</b> ![a](https://x.org) `<i>`", "$a<b$ [c](data:x)", "", "```\n<x>"]
 )
-def test_an_answer_that_was_made_harmless_is_read_as_the_model_wrote_it(
+def test_an_answer_that_was_sanitized_is_read_as_the_model_wrote_it(
     text: str, mode: str
 ) -> None:
     facts = Facts("llama-13b", "w")

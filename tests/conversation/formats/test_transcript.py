@@ -60,11 +60,14 @@ def test_a_turn_keeps_the_number_it_has_in_its_thread() -> None:
 @pytest.mark.parametrize(
     ("turn", "mark"),
     [
-        (Turn("A?", "B", "stopped"), "■ stopped, the answer is not whole"),
-        (Turn("A?", "B", "failed"), "■ broken off, the answer is not whole"),
-        (Turn("A?", "B", "incomplete"), "■ incomplete, its end is missing"),
+        (Turn("A?", "B", "stopped"), "■ stopped, the answer is incomplete"),
+        (Turn("A?", "B", "failed"), "■ failed, the answer is incomplete"),
+        (
+            Turn("A?", "B", "incomplete"),
+            "■ incomplete, the end is missing",
+        ),
         (Turn("A?", "B", outdated=True), "asked before an earlier answer changed"),
-        (Turn("A?", "B", begins=True), "a new conversation begins"),
+        (Turn("A?", "B", begins=True), "starts a new conversation"),
         (
             Turn("A?", "B", facts={"finish_reason": "length"}),
             "■ cut off by the token limit",

@@ -667,7 +667,7 @@ def test_one_turn_is_shown_whole(bench: Bench) -> None:
     markdown = bench.run("show 2")
     assert "> 2?\n\n# Two\n\n<sub>llama-13b" in markdown
     assert "2 tokens" in markdown
-    assert "a new conversation begins here · system text&#58; Be brief" in markdown
+    assert "starts a new conversation · system text&#58; Be brief" in markdown
     assert "# One" not in markdown
 
 

@@ -8,16 +8,16 @@ from h2o_magic.chat.facts import Facts
 from h2o_magic.chat.turns import ThreadInfo, Turn, TurnStatus
 from h2o_magic.config.units import counted, size_in_words
 from h2o_magic.rendering.footer import footer
-from h2o_magic.rendering.listing import (
+from h2o_magic.rendering.history import (
     THREAD_HEAD,
     TURN_HEAD,
-    cut,
+    short_time,
     thread_rows,
     turn_markdown,
     turn_plain,
     turn_rows,
-    when,
 )
+from h2o_magic.rendering.tables import shorten
 
 NOW = datetime(2026, 3, 2, 14, 30)
 
@@ -50,12 +50,12 @@ def test_long_texts_are_cut_to_one_line() -> None:
 @pytest.mark.parametrize("length", [59, 60, 61, 240, 241])
 def test_a_text_is_cut_only_if_it_is_too_long(length: int) -> None:
     text = "x" * length
-    assert cut(text) == (text if length <= 60 else "x" * 59 + "…")
+    assert shorten(text) == (text if length <= 60 else "x" * 59 + "…")
 
 
 def test_what_is_cut_off_is_told_even_if_it_follows_white_space_only() -> None:
-    assert cut(f"a{' ' * 500}b") == "a…"
-    assert cut(f"{' ' * 500}b") == "b"
+    assert shorten(f"a{' ' * 500}b") == "a…"
+    assert shorten(f"{' ' * 500}b") == "b"
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_what_is_cut_off_is_told_even_if_it_follows_white_space_only() -> None:
     [
         ({}, ""),
         ({"status": "stopped"}, "stopped"),
-        ({"status": "failed"}, "broken off"),
+        ({"status": "failed"}, "failed"),
         ({"status": "incomplete"}, "incomplete"),
         ({"begins": True}, "new"),
         ({"outdated": True}, "asked before an earlier answer changed"),
@@ -93,15 +93,15 @@ def test_a_turn_after_one_that_was_asked_again_is_noted() -> None:
 
 
 def test_a_time_of_today_is_an_hour_and_any_other_a_date() -> None:
-    assert when(at(NOW), NOW) == "14:30"
-    assert when(at(NOW.replace(hour=0, minute=0)), NOW) == "00:00"
-    assert when(at(NOW - timedelta(hours=15)), NOW) == "2026-03-01"
-    assert when(at(NOW + timedelta(days=365)), NOW) == "2027-03-02"
+    assert short_time(at(NOW), NOW) == "14:30"
+    assert short_time(at(NOW.replace(hour=0, minute=0)), NOW) == "00:00"
+    assert short_time(at(NOW - timedelta(hours=15)), NOW) == "2026-03-01"
+    assert short_time(at(NOW + timedelta(days=365)), NOW) == "2027-03-02"
 
 
 @pytest.mark.parametrize("seconds", [0, 0.0, 1e300, -1e300, float("inf"), float("nan")])
 def test_a_time_that_is_unknown_or_none_is_left_empty(seconds: float) -> None:
-    assert when(seconds, NOW) == ""
+    assert short_time(seconds, NOW) == ""
 
 
 # Threads
@@ -112,7 +112,7 @@ def test_threads_are_rows_with_the_current_one_marked() -> None:
         ThreadInfo("main", 2, "What is\nSQL?", at(NOW)),
         ThreadInfo("my ideas", 1200, "x" * 100, at(NOW - timedelta(days=1))),
     ]
-    assert THREAD_HEAD == ["thread", "turns", "last asked", "began with"]
+    assert THREAD_HEAD == ["thread", "turns", "last asked", "first question"]
     assert thread_rows(infos, "my ideas", NOW) == [
         ["main", "2", "14:30", "What is SQL?"],
         ["my ideas ✓", "1,200", "2026-03-01", "x" * 59 + "…"],
@@ -143,7 +143,7 @@ def test_a_whole_turn_as_plain_text_says_the_same() -> None:
     facts = Facts("llama-13b", "q4.gguf", completion_tokens=7).as_metadata()
     shown = turn_plain(turn(question="Why?\n\nTell `me`.", facts=facts, begins=True))
     assert shown == (
-        "Turn 3, asked 2026-03-02 14:30, a new conversation begins here\n\n"
+        "Turn 3, asked 2026-03-02 14:30, starts a new conversation\n\n"
         "> Why?\n>\n> Tell `me`.\n\n"
         "So.\n\n"
         "[llama-13b · 7 tokens]"
@@ -165,11 +165,11 @@ def test_a_question_shows_as_it_was_typed() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"status": "stopped"}, "■ stopped, the answer is not whole"),
-        ({"status": "failed"}, "■ broken off, the answer is not whole"),
+        ({"status": "stopped"}, "■ stopped, the answer is incomplete"),
+        ({"status": "failed"}, "■ failed, the answer is incomplete"),
         ({"status": "incomplete"}, "incomplete"),
         ({"outdated": True}, "asked before an earlier answer changed"),
-        ({"begins": True}, "a new conversation begins here"),
+        ({"begins": True}, "starts a new conversation"),
         ({"system": "Be brief."}, "system text: Be brief."),
     ],
 )
@@ -210,7 +210,7 @@ def test_a_kept_turn_has_the_footer_that_its_answer_had() -> None:
     )
     kept = turn(facts=facts.as_metadata())
     assert turn_plain(kept).endswith(f"[{' · '.join(footer(facts))}]".replace("`", ""))
-    assert "sent 2 of 9 turns, 3 not whole" in turn_plain(kept)
+    assert "sent 2 of 9 turns, 3 incomplete" in turn_plain(kept)
 
 
 def test_a_kept_turn_says_which_model_stood_in_for_which() -> None:
@@ -234,7 +234,7 @@ def test_a_kept_turn_of_demo_weights_says_so() -> None:
 
 def test_without_facts_the_footer_names_the_model_that_was_asked() -> None:
     assert turn_plain(turn()).endswith("[llama-13b]")
-    assert turn_plain(turn(model="")).endswith("[model unknown]")
+    assert turn_plain(turn(model="")).endswith("[unknown model]")
 
 
 @pytest.mark.parametrize(

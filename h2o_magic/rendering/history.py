@@ -1,0 +1,170 @@
+"""Turns and threads as rows of a table, and one turn as a whole.
+
+Questions and answers in a table are `Verbatim`: on one line, and never mark-up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, get_args
+
+from h2o_magic.chat.events import FinishReason
+from h2o_magic.chat.facts import Facts
+from h2o_magic.chat.turns import ThreadInfo, Turn
+from h2o_magic.rendering import footer
+from h2o_magic.rendering.tables import Verbatim, literal, printable, shorten
+
+#: Characters of a model's name in a table; the path of a weights file may be long.
+_NAME_WIDTH = 30
+
+#: Bold text and code on one line, and what begins a heading.
+_MARKED = re.compile(
+    r"(?<!\w)\*\*(\S[^*\n]*)\*\*(?!\w)|`([^`\n]+)`|^#{1,6} ", re.MULTILINE
+)
+
+TURN_HEAD = ["", "question", "answer", "model", "asked", "note"]
+THREAD_HEAD = ["thread", "turns", "last asked", "first question"]
+
+_OUTDATED = "asked before an earlier answer changed"
+
+
+def turn_rows(turns: Sequence[Turn], now: datetime) -> list[list[str]]:
+    """Return a row for each turn, under `TURN_HEAD`; `now` is local time."""
+    return [
+        [
+            str(turn.number),
+            shorten(turn.question),
+            shorten(_without_marks(turn.answer)),
+            shorten(turn.model, _NAME_WIDTH),
+            short_time(turn.asked_at, now),
+            ", ".join(_notes(turn)),
+        ]
+        for turn in turns
+    ]
+
+
+def thread_rows(
+    threads: Sequence[ThreadInfo], current: str, now: datetime
+) -> list[list[str]]:
+    """Return a row for each thread, under `THREAD_HEAD`; `now` is local time.
+
+    The `current` thread is marked, and has a row even if it has no turn.
+    """
+    if all(info.name != current for info in threads):
+        threads = [*threads, ThreadInfo(current, 0)]
+    return [
+        [
+            Verbatim(f"{info.name} ✓" if info.name == current else info.name),
+            f"{info.turns:,}",
+            short_time(info.last_asked, now),
+            shorten(info.first_question),
+        ]
+        for info in threads
+    ]
+
+
+def turn_markdown(turn: Turn) -> str:
+    """Return a whole turn as Markdown: its question quoted, its answer sanitized."""
+    title = " · ".join([f"**Turn {turn.number}**", *map(literal, _details(turn))])
+    question = "> " + "<br>".join(map(_quoted, turn.question.splitlines()))
+    answer = footer.answer_markdown(turn.answer, _facts(turn))
+    return f"{title}\n\n{question}\n\n{answer}"
+
+
+def turn_plain(turn: Turn) -> str:
+    """Return a whole turn as plain text."""
+    title = ", ".join([f"Turn {turn.number}", *_details(turn)])
+    question = "\n".join(f"> {line}".rstrip() for line in turn.question.splitlines())
+    answer = footer.answer_plain(turn.answer, _facts(turn))
+    return printable(f"{title}\n\n{question}\n\n{answer}")
+
+
+def short_time(seconds: float, now: datetime) -> str:
+    """Return a local time: the hour if it is today, else the date; empty if unknown.
+
+    Parameters
+    ----------
+    seconds
+        Since 1970 (UTC); 0 if unknown.
+    now
+        Local time.
+    """
+    then = _local(seconds)
+    if then is None:
+        return ""
+    return f"{then:%H:%M}" if then.date() == now.date() else then.date().isoformat()
+
+
+def _local(seconds: float) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(seconds) if seconds else None
+    except (OverflowError, OSError, ValueError):  # a file may say anything
+        return None
+
+
+def _without_marks(answer: str) -> str:
+    """Return the beginning of an answer without the marks of the commonest Markdown."""
+    return _MARKED.sub(lambda found: found[1] or found[2] or "", answer.lstrip()[:480])
+
+
+def _notes(turn: Turn) -> list[str]:
+    notes = [
+        "new" if turn.begins else "",
+        _OUTDATED if turn.outdated else "",
+        turn.status if turn.status != "complete" else "",
+    ]
+    return [note for note in notes if note]
+
+
+def _details(turn: Turn) -> list[str]:
+    """Return how a turn was asked, beside what the footer of its answer says."""
+    asked = _local(turn.asked_at)
+    phrases = [
+        f"asked {asked:%Y-%m-%d %H:%M}" if asked else "",
+        "starts a new conversation" if turn.begins else "",
+        _OUTDATED if turn.outdated else "",
+        f"system text: {shorten(turn.system)}" if turn.system else "",
+    ]
+    return [phrase for phrase in phrases if phrase]
+
+
+def _quoted(line: str) -> str:
+    wide = line.expandtabs(4)
+    indent = len(wide) - len(wide.lstrip())
+    return "&nbsp;" * indent + literal(wide)
+
+
+#: The facts that a footer says, and their types.
+_FACTS: dict[str, type] = {
+    **dict.fromkeys(("weights", "stands_in_for", "server"), str),
+    "demo": bool,
+    **dict.fromkeys(("completion_tokens", "dropped_turns", "cut_tokens"), int),
+    **dict.fromkeys(("sent_turns", "earlier_turns", "unfinished_turns"), int),
+    "seconds": float,
+}
+#: Larger numbers are nonsense.
+_MOST = 1e15
+
+
+def _facts(turn: Turn) -> Facts:
+    """Return what is known about an answer; facts from a file may be anything."""
+    saved = turn.facts
+    known: dict[str, Any] = {
+        name: saved[name]
+        for name, kind in _FACTS.items()
+        if _is_of_type(saved.get(name), kind)
+    }
+    if saved.get("finish_reason") in get_args(FinishReason):
+        known["finish_reason"] = saved["finish_reason"]
+    model = str(saved.get("model") or turn.model or "unknown model")
+    return Facts(model, status=turn.status, **known)
+
+
+def _is_of_type(value: object, kind: type) -> bool:
+    if kind in (str, bool):
+        return isinstance(value, kind)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return isinstance(value, kind | int) and 0 <= value < _MOST
