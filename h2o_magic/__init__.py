@@ -10,6 +10,7 @@ HTTP is imported by the first question.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,6 +29,15 @@ __all__ = [
     "unload_ipython_extension",
 ]
 
+#: The modules of the names that are imported when they are first used.
+_LAZY = {
+    "connect": "ipython.sessions",
+    "create_completion": "backends.gptgm",
+    "_create_completion": "backends.gptgm",
+    "panel": "ipython.extension",
+    "session": "ipython.sessions",
+}
+
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register the magics with `shell`: what ``%load_ext h2o_magic`` calls."""
@@ -44,20 +54,10 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("create_completion", "_create_completion"):
-        from h2o_magic.backends.gptgm import create_completion  # noqa: PLC0415
-
-        return create_completion
-    if name in ("connect", "session"):
-        from h2o_magic.ipython import sessions  # noqa: PLC0415
-
-        return getattr(sessions, name)
-    if name == "panel":
-        from h2o_magic.ipython import extension  # noqa: PLC0415
-
-        return extension.panel
+    if name in _LAZY:
+        return getattr(import_module(f"h2o_magic.{_LAZY[name]}"), name.lstrip("_"))
     if name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415
+        from importlib.metadata import version  # noqa: PLC0415 - seldom asked for
 
         return version("h2o-magic")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

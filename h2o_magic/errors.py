@@ -26,6 +26,7 @@ contains a key, a token or a cookie.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable
 from types import UnionType
@@ -230,8 +231,6 @@ def did_you_mean(name: str, known: Iterable[str], *, most: int | None = None) ->
         return f"did you mean {near!r}?"
     if most is None or len(candidates) <= most:
         return f"known: {', '.join(sorted(candidates))}"
-    import difflib  # noqa: PLC0415 - only for mistakes, so not at `%load_ext`
-
     wanted = _normalize(name)
     score = {
         c: difflib.SequenceMatcher(None, wanted, _normalize(c)).ratio()
@@ -244,8 +243,6 @@ def did_you_mean(name: str, known: Iterable[str], *, most: int | None = None) ->
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that `name` abbreviates or resembles most, or None."""
-    import difflib  # noqa: PLC0415 - only for mistakes, so not at `%load_ext`
-
     wanted = _normalize(name)
     by_normalized = {_normalize(candidate): candidate for candidate in known}
     found = [n for n in by_normalized if wanted and n.startswith(wanted)]

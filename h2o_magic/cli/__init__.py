@@ -1,18 +1,19 @@
 """The command ``h2o-magic``: ask, serve, pull, models, rm.
 
-The server is imported only by the commands that need it.
+Each imports its own module, since the server is an extra.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from h2o_magic.config.definitions import SETTINGS
+from h2o_magic.config.units import parse_size
 from h2o_magic.errors import H2OMagicError, MissingExtraError
 
 __all__ = ["main"]
@@ -26,13 +27,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     It is 0, 2 after an error (of ``ask``: 1), and 130 after an interrupt.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
-    if words[:1] == ["ask"]:  # its options are those of cells
-        from h2o_magic.cli.ask import ask  # noqa: PLC0415 - only here
-
-        return ask(words[1:])
-    options = _parser().parse_args(words)
     try:
-        options.command(options)
+        if words[:1] == ["ask"]:  # its options are those of cells
+            status: int = import_module("h2o_magic.cli.ask").ask(words[1:])
+            return status
+        options = _parser().parse_args(words)
+        module, _, function = options.command.partition(":")
+        getattr(import_module(f"h2o_magic.cli.{module}"), function)(options)
     except ImportError as error:
         if (error.name or "").startswith("h2o_magic"):
             raise
@@ -64,12 +65,12 @@ def _parser() -> argparse.ArgumentParser:
     pull.add_argument(
         "name", help="smollm2-135m, llama-13b, ..., or owner/repository[:file.gguf]"
     )
-    pull.set_defaults(command=_pull)
+    pull.set_defaults(command="models:pull")
     models = commands.add_parser("models", help="list the models and their weights")
-    models.set_defaults(command=_models)
+    models.set_defaults(command="models:models")
     remove = commands.add_parser("rm", help="remove a model's downloaded weights")
     remove.add_argument("name", help="as for pull")
-    remove.set_defaults(command=_remove)
+    remove.set_defaults(command="models:rm")
     return parser
 
 
@@ -107,89 +108,11 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add("--runtime-file", type=Path, help="where to write address and token")
     add("--log-file", type=Path, help="where to write the log (default: stderr)")
-    serve.set_defaults(command=_serve)
-
-
-def _serve(options: argparse.Namespace) -> None:
-    from h2o_magic.config.paths import runtime_file  # noqa: PLC0415 - only here
-    from h2o_magic.server.run_settings import Settings  # noqa: PLC0415 - the extra
-    from h2o_magic.server.serve import serve  # noqa: PLC0415 - the extra
-
-    shared = options.token_file is not None
-    idle, grace, models = options.idle_minutes, options.grace, options.models
-    if idle is None:
-        text = os.environ.get(_IDLE.variable)
-        value = _IDLE.parse(text) if text else _IDLE.default
-        idle = 0.0 if shared else value
-    serve(
-        Settings(
-            host=options.host,
-            port=options.port,
-            slots=options.slots,
-            queue=options.queue,
-            idle_minutes=idle,
-            memory=options.memory,
-            grace=(30.0 if shared else 0.0) if grace is None else grace,
-            models=None if models is None else tuple(map(str.strip, models.split(","))),
-            token_file=options.token_file,
-            runtime_file=options.runtime_file or (None if shared else runtime_file()),
-            log_file=options.log_file,
-        )
-    )
+    serve.set_defaults(command="serve:run")
 
 
 def _size(text: str) -> int:
-    from h2o_magic.config.units import parse_size  # noqa: PLC0415 - only here
-
     try:
         return parse_size(text)
     except H2OMagicError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _pull(options: argparse.Namespace) -> None:
-    from h2o_magic.ipython.display.download import TerminalPull  # noqa: PLC0415 - only here
-    from h2o_magic.weights.pull import pull  # noqa: PLC0415 - the extra
-
-    view = TerminalPull(options.name, sys.stderr, "h2o-magic pull")
-    try:
-        print(pull(_absolute(options.name), view.update).path)  # noqa: T201
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(view.stopped()) from None
-
-
-def _absolute(name: str) -> str:
-    """Return the absolute path of an existing file; any other name unchanged."""
-    file = Path(name)
-    return str(file.resolve()) if file.is_file() else name
-
-
-def _models(_options: argparse.Namespace) -> None:
-    from h2o_magic.config.models import title_of  # noqa: PLC0415 - only here
-    from h2o_magic.config.units import size_in_words  # noqa: PLC0415 - only here
-    from h2o_magic.rendering import tables  # noqa: PLC0415 - only here
-    from h2o_magic.weights.listing import list_models  # noqa: PLC0415 - the extra
-
-    rows = []
-    for model in list_models(()):
-        size = "?" if model["size"] is None else size_in_words(model["size"])
-        row = [
-            tables.Verbatim(model["weights"]),
-            size,
-            tables.Verbatim(model["license"]),
-        ]
-        if model["answered_by"]:
-            row = [f"{title_of(model['answered_by'])} stands in", "", ""]
-        rows.append([tables.Verbatim(model["name"]), *row])
-    print(tables.as_text(["model", "answers from", "size", "licence"], rows))  # noqa: T201
-
-
-def _remove(options: argparse.Namespace) -> None:
-    from h2o_magic.backends.local import locate  # noqa: PLC0415 - only here
-    from h2o_magic.config.units import size_in_words  # noqa: PLC0415 - only here
-    from h2o_magic.weights.remove import remove  # noqa: PLC0415 - the extra
-
-    notes: list[str] = []
-    freed = remove(_absolute(options.name), locate.unload_models, notes.append)
-    words = "; ".join([f"removed, {size_in_words(freed)} freed", *notes])
-    print(f"{options.name}: {words}")  # noqa: T201

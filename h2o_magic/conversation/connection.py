@@ -9,7 +9,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
+from h2o_magic.backends.local import locate
 from h2o_magic.backends.registry import local
+from h2o_magic.backends.servers.connect import Connected
+from h2o_magic.backends.servers.credentials import KeySource
+from h2o_magic.backends.servers.known import same_server
+from h2o_magic.backends.servers.model_cache import ModelList
 from h2o_magic.config.aliases import Aliases
 from h2o_magic.config.definitions import LOCAL
 from h2o_magic.config.settings import Settings
@@ -156,9 +161,6 @@ class Connection:
         BackendError
             If the server does not answer, or refuses the key.
         """
-        from h2o_magic.backends.servers.connect import Connected  # noqa: PLC0415
-        from h2o_magic.backends.servers.credentials import KeySource  # noqa: PLC0415
-
         expect("a server", server, str)
         key = KeySource.from_options(
             key_env=key_env, key_ring=key_ring, key_prompt=key_prompt
@@ -196,8 +198,6 @@ class Connection:
         ConfigurationError
             If there is none.
         """
-        from h2o_magic.backends.servers.known import same_server  # noqa: PLC0415
-
         gone = self.servers.forget(name)
         current = str(self._settings["server"])
         if current == gone.name or same_server(current, gone.url):
@@ -225,8 +225,6 @@ class Connection:
         BackendError
             If the server does not answer, and never has.
         """
-        from h2o_magic.backends.servers.model_cache import ModelList  # noqa: PLC0415
-
         try:
             return ModelList(tuple(self.models()))
         except (ConnectionFailedError, TimedOutError) as error:
@@ -304,6 +302,4 @@ class Connection:
 
 
 def _runs_here() -> bool:
-    from h2o_magic.backends.local import locate  # noqa: PLC0415
-
     return locate.find_running() is not None

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from h2o_magic.backends.base import Backend
+from h2o_magic.backends.local import locate
+from h2o_magic.backends.servers.servers import Servers
 from h2o_magic.chat.turns import Turn
 from h2o_magic.config.aliases import Aliases
 from h2o_magic.config.presets import Preset, Presets
@@ -22,6 +24,7 @@ from h2o_magic.conversation.background import Background, BackgroundAnswer
 from h2o_magic.conversation.connection import Connection
 from h2o_magic.conversation.model_choice import whole_path
 from h2o_magic.conversation.prepare import prepare
+from h2o_magic.conversation.preview import preview
 from h2o_magic.conversation.question import Question
 from h2o_magic.conversation.question_builder import QuestionBuilder, in_place_of
 from h2o_magic.conversation.record import Record
@@ -211,8 +214,6 @@ class Session:
         ConfigurationError, MessagesError
             As :meth:`ask` does.
         """
-        from h2o_magic.conversation.preview import preview  # noqa: PLC0415
-
         asked = self._builder.question(
             question, options, history=history, begins=new, schema=schema
         )
@@ -472,7 +473,6 @@ class Session:
         ConfigurationError
             If nothing of it is in the hub's cache, or it is answering right now.
         """
-        from h2o_magic.backends.local import locate  # noqa: PLC0415
         from h2o_magic.weights.remove import remove  # noqa: PLC0415
 
         expect("a model's name", model, str)
@@ -541,8 +541,6 @@ class Session:
 
 
 def _no_servers() -> Servers:
-    from h2o_magic.backends.servers.servers import Servers  # noqa: PLC0415
-
     return Servers()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from h2o_magic.chat.turns import Change, Thread, ThreadInfo, Turn, TurnStatus, Versions
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.settings import Settings
+from h2o_magic.conversation.formats import files
 from h2o_magic.conversation.notifications import (
     ComingAnswer,
     Notification,
@@ -334,8 +335,6 @@ class Conversation:
         ConfigurationError
             If there is no such format, or no turn.
         """
-        from h2o_magic.conversation.formats import files  # noqa: PLC0415
-
         return files.as_text(suffix, self._filled_threads(thread, everything))
 
     def export(
@@ -362,8 +361,6 @@ class Conversation:
         ConfigurationError
             If there is no such format, no turn, or the file cannot be written.
         """
-        from h2o_magic.conversation.formats import files  # noqa: PLC0415
-
         expect("a file's path", path, str | PurePath)
         threads = self._filled_threads(thread, everything)
         return files.write(path, threads, overwrite=overwrite)
@@ -392,8 +389,6 @@ class Conversation:
         ConfigurationError
             If the file cannot be read or is none of these. Then nothing is changed.
         """
-        from h2o_magic.conversation.formats import files  # noqa: PLC0415
-
         expect("a file's path", path, str | PurePath)
         name = None if thread is None else self.name_of(thread)
         taken = set(self.record.thread_names())

@@ -87,7 +87,7 @@ def panel() -> Panel:
         raise MisuseError("a panel needs a notebook: open one in JupyterLab")
     load(shell)
     magics: H2OMagics = shell.magics_manager.registry[H2OMagics.__name__]
-    return magics.panel()
+    return magics.runner.panel()
 
 
 def _callbacks(

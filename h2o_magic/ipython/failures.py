@@ -105,7 +105,7 @@ def clear_failures(shell: InteractiveShell) -> None:
 def _failure(
     shell: InteractiveShell, result: ExecutionResult, error: Exception
 ) -> Failure:
-    from h2o_magic.prompts.cutting import cut  # noqa: PLC0415 - most cells succeed
+    from h2o_magic.prompts.limits import cut_middle  # noqa: PLC0415 - most succeed
 
     source = str(getattr(result.info, "raw_cell", "") or "")
     try:
@@ -114,10 +114,10 @@ def _failure(
         message = ""
     return Failure(
         number=result.execution_count,
-        source=cut(source, _SOURCE),
+        source=cut_middle(source, _SOURCE),
         error=type(error).__name__,
-        message=cut(message, _MESSAGE),
-        traceback=cut(
+        message=cut_middle(message, _MESSAGE),
+        traceback=cut_middle(
             _traceback(shell, error, frames=result.error_before_exec is None),
             _TRACEBACK,
         ),

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from h2o_magic.chat.turns import Thread, ThreadInfo
 from h2o_magic.config import paths
 from h2o_magic.config.definitions import MAIN
 from h2o_magic.config.settings import Settings
@@ -19,12 +20,9 @@ from h2o_magic.ipython.identity import Identity, RunningCell, identify
 
 if TYPE_CHECKING:
     from h2o_magic.backends.servers.connect import Connected
-    from h2o_magic.backends.servers.servers import Servers
-    from h2o_magic.chat.turns import ThreadInfo
-    from h2o_magic.config.aliases import Aliases
-    from h2o_magic.config.presets import Presets
     from h2o_magic.conversation.record import Record
     from h2o_magic.conversation.session import Session
+    from h2o_magic.ipython.opening import UserFiles
 
 
 class NotebookState:
@@ -44,18 +42,19 @@ class NotebookState:
     def session(self) -> Session:
         """The session; it is created when it is first needed."""
         if self.existing_session is None:
-            from h2o_magic.conversation.session import Session  # noqa: PLC0415
+            from h2o_magic.ipython.opening import open_session  # noqa: PLC0415
 
-            self.existing_session = Session(
-                record=self.record,
-                settings=self.settings,
-                servers=lambda: self.servers,
-                aliases=self.aliases,
-                presets=self.presets,
-                cells=self.cell.next_key,
-                coming_cells=self.cell.coming_key,
+            self.existing_session = open_session(
+                self.user, self.record, self.settings, self.cell
             )
         return self.existing_session
+
+    @cached_property
+    def user(self) -> UserFiles:
+        """What the user has stored for all notebooks."""
+        from h2o_magic.ipython.opening import UserFiles  # noqa: PLC0415
+
+        return UserFiles(self._report)
 
     @property
     def record(self) -> Record:
@@ -65,27 +64,6 @@ class NotebookState:
         if self._record is None:
             self._record = self._open_record(self._identify())
         return self._record
-
-    @cached_property
-    def servers(self) -> Servers:
-        """The user's servers, and the keys typed into this kernel."""
-        from h2o_magic.backends.servers.servers import Servers  # noqa: PLC0415
-
-        return Servers.of_user(self._report)
-
-    @cached_property
-    def aliases(self) -> Aliases:
-        """The user's names for models."""
-        from h2o_magic.config.aliases import Aliases  # noqa: PLC0415
-
-        return Aliases(paths.aliases_file(), self._report)
-
-    @cached_property
-    def presets(self) -> Presets:
-        """The presets of parameters, the user's own among them."""
-        from h2o_magic.config.presets import Presets  # noqa: PLC0415
-
-        return Presets(paths.presets_file(), self._report)
 
     def find_notebook(self) -> None:
         """Open the notebook's own conversation, if only now a cell says which it is."""
@@ -167,8 +145,6 @@ class NotebookState:
 
     def _move(self, session: Session, identity: Identity) -> tuple[ThreadInfo, ...]:
         """Add the turns to a notebook's conversation; return its threads so far."""
-        from h2o_magic.chat.turns import Thread  # noqa: PLC0415
-
         session.stop_background()  # what came of its answers is copied, too
         asked = [Thread(t.name, session.turns(t.name)) for t in session.threads()]
         session.record = self._open_record(identity)

@@ -9,6 +9,7 @@ from h2o_magic.chat.events import FinishReason, Usage
 from h2o_magic.chat.facts import Facts
 from h2o_magic.chat.messages import Message
 from h2o_magic.rendering.fences import CodeBlock, code_blocks
+from h2o_magic.rendering.json import find_json
 from h2o_magic.rendering.sanitize import sanitize
 
 _UNKNOWN = Facts("")
@@ -60,8 +61,6 @@ class AnswerText(str):
         AnswerFormatError
             If there is none, or it is not valid.
         """
-        from h2o_magic.rendering.json import find_json  # noqa: PLC0415
-
         return find_json(str(self))
 
     @property

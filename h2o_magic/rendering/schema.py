@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from h2o_magic.errors import ConfigurationError, MissingExtraError
 from h2o_magic.rendering.tables import shorten
+from h2o_magic.rendering.type_schema import schema_of_type
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -39,8 +40,6 @@ def as_schema(source: object) -> dict[str, Any]:
     make = getattr(source, "model_json_schema", None)
     if isinstance(source, type) and callable(make):
         return _of_model(source, make)
-    from h2o_magic.rendering.type_schema import schema_of_type  # noqa: PLC0415
-
     return _plain(schema_of_type(source))
 
 
@@ -81,15 +80,16 @@ def problems(value: object, schema: Mapping[str, Any]) -> list[str]:
         If jsonschema is not installed.
     """
     library = _jsonschema()
-    from referencing import Registry  # noqa: PLC0415 - slow, and optional
-    from referencing.exceptions import Unresolvable  # noqa: PLC0415 - as above
+    import referencing.exceptions  # noqa: PLC0415 - slow, and optional
 
     kind = _validator(library, schema)
     # An empty registry: nothing that a schema refers to is ever fetched.
-    validator = kind(schema, format_checker=kind.FORMAT_CHECKER, registry=Registry())
+    validator = kind(
+        schema, format_checker=kind.FORMAT_CHECKER, registry=referencing.Registry()
+    )
     try:
         found = sorted(validator.iter_errors(value), key=_order)
-    except Unresolvable as error:
+    except referencing.exceptions.Unresolvable as error:
         raise ConfigurationError(
             f"the schema refers to something outside it: {error}"
         ) from error

@@ -22,6 +22,9 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from h2o_magic.errors import ConfigurationError
 
+if sys.platform != "win32":
+    import resource
+
 _BACKLOG = 1024
 _MAX_CONNECTIONS = 1000
 #: Bytes of an incomplete head of a request.
@@ -94,8 +97,6 @@ def raise_limit() -> None:
     """Raise the limit of open files as far as the system allows."""
     if sys.platform == "win32":
         return
-    import resource  # noqa: PLC0415 - not there on Windows
-
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):  # macOS calls a limit infinite that is not
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -105,8 +106,6 @@ def _most_connections() -> int:
     """Return how many connections leave descriptors for weights and all else."""
     if sys.platform == "win32":
         return _MAX_CONNECTIONS
-    import resource  # noqa: PLC0415 - not there on Windows
-
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = soft == resource.RLIM_INFINITY
     return _MAX_CONNECTIONS if unlimited else min(_MAX_CONNECTIONS, soft // 2)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from h2o_magic.backends.openai.flavour import split_address
 from h2o_magic.backends.servers.credentials import NO_KEY, KeySource
 from h2o_magic.config.definitions import LOCAL, SERVER_NAME
 from h2o_magic.config.json_file import PrivateFile
@@ -136,8 +137,6 @@ def unknown_name(name: str, known: Iterable[str]) -> ConfigurationError:
 
 
 def _root(url: str) -> str:
-    from h2o_magic.backends.openai.flavour import split_address  # noqa: PLC0415
-
     try:
         return split_address(url)[0]
     except ConfigurationError:

@@ -41,14 +41,17 @@ def as_turn(columns: Sequence[Any], *, number: int = 0, outdated: bool = False) 
     known: dict[str, Any] = {}
     with suppress(ValueError):  # damage that SQLite cannot see; the answer counts more
         known.update(json.loads(facts))
-    question, answer = map(as_text, texts)
+    cell, system, model, question, answer = (
+        as_text(text) if isinstance(text, bytes) else text
+        for text in (cell, system, model, *texts)
+    )
     return Turn(
         question,
         answer,
         status,
-        cell=None if cell is None else as_text(cell),
-        system=as_text(system),
-        model=as_text(model),
+        cell=cell,
+        system=system,
+        model=model,
         begins=bool(begins),
         asked_at=asked_at,
         facts=known,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from h2o_magic.backends import registry
+from h2o_magic.backends.local import locate
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.models import title_of
 from h2o_magic.config.parameter import Parameter, Value
@@ -62,8 +63,6 @@ def _server_rows(session: Session) -> list[list[str]]:
             ["dialect", Verbatim(dialect), ""],
             ["key", Verbatim(known.key), ""],
         ]
-    from h2o_magic.backends.local import locate  # noqa: PLC0415
-
     state = locate.find_running()
     log = ["server log", f"`{locate.log_file()}`", ""]
     if state is None and not locate.is_installed():

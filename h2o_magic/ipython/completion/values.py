@@ -15,6 +15,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 from h2o_magic.backends import registry
+from h2o_magic.backends.local import locate
 from h2o_magic.config.definitions import LOCAL
 from h2o_magic.config.models import MODELS, BuiltIn
 from h2o_magic.config.parameter import Parameter
@@ -82,9 +83,9 @@ class Values:
                     if not isinstance(entry.source, BuiltIn):
                         yield Offer(name, "model")
             case "PRESET":
-                yield from _offers(in_time(self._state.presets.all))
+                yield from _offers(in_time(self._state.user.presets.all))
             case "SERVER":
-                servers = self._state.servers
+                servers = self._state.user.servers
                 known = in_time(lambda: [server.name for server in servers.known()])
                 yield from _offers([*known, LOCAL], "server")
             case "NAME=MODEL":
@@ -111,14 +112,13 @@ class Values:
             yield from _offers((f"{alias}=" for alias in self._aliases()), "model")
 
     def _aliases(self) -> list[str]:
-        return in_time(self._state.aliases.all)
+        return in_time(self._state.user.aliases.all)
 
     def _backend(self, server: str) -> Backend | None:
         """Return a new backend of a server; None if the local one does not run."""
         if server:
-            return self._state.servers.backend(server)
+            return self._state.user.servers.backend(server)
         from h2o_magic.backends.gptgm import GptGmBackend  # noqa: PLC0415
-        from h2o_magic.backends.local import locate  # noqa: PLC0415
 
         state = locate.find_running()
         if state is None:
