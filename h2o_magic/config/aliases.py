@@ -15,15 +15,7 @@ from h2o_magic.errors import ConfigurationError
 
 
 class Aliases:
-    """The aliases, and the models they stand for.
-
-    Parameters
-    ----------
-    path
-        The file that keeps them; None keeps them in memory.
-    say
-        Called with warnings for the user.
-    """
+    """The models by alias, in a file, or in memory where `path` is None."""
 
     def __init__(
         self, path: Path | None = None, say: Callable[[str], None] = warnings.warn
@@ -31,7 +23,6 @@ class Aliases:
         self._file = PrivateFile(path, what="aliases", load=_load, dump=str, say=say)
 
     def all(self) -> Mapping[str, str]:
-        """Return the models by alias."""
         return self._file.read()
 
     def model(self, name: str) -> str:
@@ -41,11 +32,8 @@ class Aliases:
     def set(self, name: str, model: str) -> str:
         """Define an alias, and return its model; an alias of an alias is resolved now.
 
-        Raises
-        ------
-        ConfigurationError
-            If the alias is not a valid name or is the name of a known model, the model
-            is refused, or the file cannot be written.
+        ConfigurationError if the alias is not a valid name or is a known model's, the
+        model is refused, or the file cannot be written.
         """
         if not re.fullmatch(NAME, name):
             raise ConfigurationError(
@@ -65,13 +53,7 @@ class Aliases:
         return target
 
     def remove(self, name: str) -> str:
-        """Remove an alias, and return the model that it stood for.
-
-        Raises
-        ------
-        ConfigurationError
-            If there is no such alias, or the file cannot be written.
-        """
+        """Return the model it stood for; ConfigurationError if there is no alias."""
         return self._file.remove(name, "alias")
 
 

@@ -59,8 +59,6 @@ def _text(
     option: str | None = None,
     value_name: str = "NAME",
 ) -> Parameter:
-    """Return a setting for texts that match a pattern."""
-
     def convert(value: object) -> str:
         if not isinstance(value, str) or not re.fullmatch(pattern, value):
             raise ConfigurationError(f"`{name}` {rule}, got {reprlib.repr(value)}")

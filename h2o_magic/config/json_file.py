@@ -32,20 +32,10 @@ T = TypeVar("T")
 
 
 class PrivateFile(Generic[T]):
-    """Entries by name, in a file or in memory.
+    """Entries by name, in a file, or in memory where `path` is None.
 
-    Parameters
-    ----------
-    path
-        The file; None keeps the entries in memory.
-    what
-        What the entries are, for messages: ``"aliases"``.
-    load
-        Makes an entry of its name and its JSON value.
-    dump
-        Returns an entry's JSON value.
-    say
-        Called with warnings for the user.
+    `what` the entries are is for messages: ``"aliases"``. `load` makes an entry of its
+    name and JSON value, `dump` its JSON value. `say` is called with warnings.
     """
 
     def __init__(
@@ -65,10 +55,7 @@ class PrivateFile(Generic[T]):
         self._kept: dict[str, T] = {}
 
     def read(self) -> dict[str, T]:
-        """Return the valid entries in their order; none where there is no file.
-
-        A file that cannot be read, or is damaged, leads to a warning.
-        """
+        """Return the valid entries in their order, and warn of what cannot be read."""
         if self._path is None:
             return dict(self._kept)
         try:
@@ -88,10 +75,7 @@ class PrivateFile(Generic[T]):
     def change(self, edit: Callable[[dict[str, T]], Mapping[str, T]]) -> None:
         """Replace the entries by what `edit` returns, under the file's lock.
 
-        Raises
-        ------
-        ConfigurationError
-            If the file cannot be written.
+        This, and :meth:`remove`, raise ConfigurationError if it cannot be written.
         """
         if self._path is None:
             self._kept = dict(edit(dict(self._kept)))
@@ -101,13 +85,7 @@ class PrivateFile(Generic[T]):
             self._write(self._path, edit(self._entries(self._path)[0]))
 
     def remove(self, name: str, what: str) -> T:
-        """Remove an entry, and return it; `what` it is, for the message: ``"alias"``.
-
-        Raises
-        ------
-        ConfigurationError
-            If there is none of this name, or the file cannot be written.
-        """
+        """Remove an entry, and return it, or raise; `what` it is, for the message."""
         removed: list[T] = []
 
         def without(entries: dict[str, T]) -> dict[str, T]:
@@ -121,7 +99,7 @@ class PrivateFile(Generic[T]):
         return removed[-1]
 
     def _repair(self, path: Path) -> dict[str, T]:
-        """Rename a damaged file, write its valid entries to a new one, and say so."""
+        """Rename a damaged file, and write its valid entries to a new one."""
         with self._locked(path):
             entries, problem = self._entries(path)
             if not problem:

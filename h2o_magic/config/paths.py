@@ -13,41 +13,32 @@ _APP = "h2o_magic"
 
 
 def runtime_file() -> Path:
-    """Return the file by which kernels find the local server.
-
-    It names the machine, since a home folder may be shared by several.
-    """
+    """The file that names the local server; machines may share a home folder."""
     node = re.sub(r"[^A-Za-z0-9.-]", "_", platform.node()) or "localhost"
     return _home(platformdirs.user_data_path(_APP)) / f"server-{node}.json"
 
 
 def store_file() -> Path:
-    """Return the file with this user's conversations."""
     return _home(platformdirs.user_data_path(_APP)) / "conversations.sqlite3"
 
 
 def servers_file() -> Path:
-    """Return the file with the servers that this user has connected to."""
     return _home(platformdirs.user_config_path(_APP)) / "servers.json"
 
 
 def aliases_file() -> Path:
-    """Return the file with this user's names for models."""
     return _home(platformdirs.user_config_path(_APP)) / "aliases.json"
 
 
 def presets_file() -> Path:
-    """Return the file with this user's presets of parameters."""
     return _home(platformdirs.user_config_path(_APP)) / "presets.json"
 
 
 def model_lists_file() -> Path:
-    """Return the file that caches the servers' lists of models."""
     return _home(platformdirs.user_cache_path(_APP)) / "model-lists.json"
 
 
 def log_file() -> Path:
-    """Return the local server's log."""
     return _home(platformdirs.user_log_path(_APP)) / "server.log"
 
 

@@ -18,7 +18,6 @@ from h2o_magic.errors import ConfigurationError, did_you_mean
 #: Values of generation parameters, None for one that is not sent; others are unchanged.
 Preset = Mapping[str, Value | None]
 
-
 #: The built-in presets, of parameters that every kind of server accepts.
 BUILT_IN: Mapping[str, Preset] = {
     "precise": {"temperature": 0.1, "top_p": 0.9},
@@ -28,15 +27,7 @@ BUILT_IN: Mapping[str, Preset] = {
 
 
 class Presets:
-    """The presets by name.
-
-    Parameters
-    ----------
-    path
-        The file that keeps the user's own; None keeps them in memory.
-    say
-        Called with warnings for the user.
-    """
+    """The presets by name; the user's own are in memory where `path` is None."""
 
     def __init__(
         self, path: Path | None = None, say: Callable[[str], None] = warnings.warn
@@ -48,13 +39,7 @@ class Presets:
         return {**BUILT_IN, **self._file.read()}
 
     def use(self, name: str, settings: Settings) -> None:
-        """Set the parameters of a preset.
-
-        Raises
-        ------
-        ConfigurationError
-            If there is none of that name.
-        """
+        """Set a preset's parameters; ConfigurationError if it does not exist."""
         known = self.all()
         if name not in known:
             raise ConfigurationError(
@@ -74,13 +59,7 @@ class Presets:
         return ""
 
     def save(self, name: str, values: Preset) -> None:
-        """Save values of parameters under a name, replacing those it had.
-
-        Raises
-        ------
-        ConfigurationError
-            If the name is invalid or built in, or the file cannot be written.
-        """
+        """Replace a preset; ConfigurationError if the name is invalid or built in."""
         if not re.fullmatch(NAME, name):
             raise ConfigurationError(
                 "a preset's name has 1 to 40 letters, digits, '_', '.' and '-', and "
@@ -93,13 +72,7 @@ class Presets:
         self._file.change(lambda presets: {**presets, name: values})
 
     def remove(self, name: str) -> None:
-        """Remove one of the user's presets.
-
-        Raises
-        ------
-        ConfigurationError
-            If the user has none of that name, or the file cannot be written.
-        """
+        """Remove one of the user's presets; ConfigurationError if it is not one."""
         if name in BUILT_IN:
             raise ConfigurationError(
                 f"the preset {name} is built in and cannot be removed"

@@ -6,9 +6,8 @@ import os
 
 
 def is_running(pid: int) -> bool:
-    """Return whether a process is running; True where asking would do harm."""
     if os.name == "nt":
-        return True  # there, signal 0 is Ctrl+C
+        return True  # asking would do harm: there, signal 0 is Ctrl+C
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -23,18 +23,10 @@ _DEFAULT = "default"
 class Settings:
     """The current value of each setting, and where it comes from.
 
-    Parameters
-    ----------
-    environ
-        Environment variables, such as ``os.environ``; None for none. An empty variable
-        counts as not set.
-
-    Attributes
-    ----------
-    problems : tuple of str
-        One line for each variable with an invalid value, which is ignored.
-    unknown : tuple of str
-        One line for each ``H2O_MAGIC_`` variable that is not a setting.
+    `environ` are the environment variables; an empty one counts as not set. `problems`
+    has a line for each one with an invalid value, which is ignored, and `unknown` for
+    each ``H2O_MAGIC_`` variable that is not a setting. Every method that takes a name
+    raises ConfigurationError for an unknown one, and suggests the nearest.
     """
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
@@ -51,36 +43,19 @@ class Settings:
         return self._current[name][0]
 
     def origin(self, name: str) -> str:
-        """Return where a value comes from.
-
-        ``default``, the variable's name, or the origin given to :meth:`set`.
-        """
+        """Return ``default``, the variable's name, or the origin given to `set`."""
         find_setting(name)
         return self._current[name][1]
 
     def is_set(self, name: str) -> bool:
-        """Return whether the value is not the default, but set by someone."""
         return self.origin(name) != _DEFAULT
 
     def set(self, name: str, value: object, origin: str = "Python") -> None:
-        """Set one setting; `origin` says where the value comes from.
-
-        Raises
-        ------
-        ConfigurationError
-            If there is no such setting (the message suggests the nearest), or the value
-            is refused.
-        """
+        """Set one setting, or raise ConfigurationError if the value is refused."""
         self._change(name, (find_setting(name).check(value), origin))
 
     def unset(self, name: str) -> None:
-        """Go back to the environment's value, or to the default.
-
-        Raises
-        ------
-        ConfigurationError
-            If there is no such setting.
-        """
+        """Go back to the environment's value, or to the default."""
         find_setting(name)
         self._change(name, self._initial[name])
 
@@ -91,10 +66,7 @@ class Settings:
     def merged(self, options: Mapping[str, object]) -> dict[str, Value | None]:
         """Return all settings, overridden by the options of one question.
 
-        Raises
-        ------
-        ConfigurationError
-            If an option is unknown, cannot be set for one question, or is refused.
+        ConfigurationError if one is refused, or can only be set for the notebook.
         """
         checked = {n: find_option(n).check(value) for n, value in options.items()}
         return {name: value for name, (value, _) in self._current.items()} | checked
@@ -104,7 +76,6 @@ class Settings:
         self._watchers.append(callback)
 
     def unwatch(self, callback: Callable[[str], None]) -> None:
-        """Stop calling `callback`."""
         self._watchers.remove(callback)
 
     def _change(self, name: str, new: tuple[Value | None, str]) -> None:
@@ -115,7 +86,6 @@ class Settings:
                 callback(name)
 
     def _read_environment(self, environ: Mapping[str, str]) -> Iterator[str]:
-        """Read the variables, and yield what is wrong with some."""
         for name, setting in SETTINGS.items():
             variable = setting.variable
             try:
@@ -126,26 +96,13 @@ class Settings:
 
 
 def find_setting(name: str) -> Parameter:
-    """Return the setting with the name `name`.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is none; the message suggests the nearest.
-    """
     if name not in SETTINGS:
         raise unknown_setting(name)
     return SETTINGS[name]
 
 
 def find_option(name: str) -> Parameter:
-    """Return the setting with the name `name`, if it can be set for one question.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is none, or it can only be set for the notebook.
-    """
+    """Return a setting, or raise ConfigurationError if it is for the notebook only."""
     setting = find_setting(name)
     if not setting.option:
         raise ConfigurationError(
@@ -156,7 +113,6 @@ def find_option(name: str) -> Parameter:
 
 
 def unknown_setting(name: str) -> ConfigurationError:
-    """Return the error for a name that is not a setting."""
     if name in PARAMETERS:
         return ConfigurationError(_gptgm_only(name))
     hint = did_you_mean(name, SETTINGS)

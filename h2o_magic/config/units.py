@@ -37,14 +37,9 @@ def duration_in_words(seconds: float) -> str:
 
 
 def parse_size(text: str) -> int:
-    """Return a size in bytes: ``8GB``, ``7.5 GiB``, ``500M``.
+    """Return bytes: ``8GB`` and ``500M`` count in 1,000s, ``7.5 GiB`` in 1,024s.
 
-    ``KB``, ``MB``, ``GB``, ``TB`` are powers of 1,000, ``KiB`` to ``TiB`` of 1,024.
-
-    Raises
-    ------
-    ConfigurationError
-        If it is not a number with a unit.
+    ConfigurationError if it is not a number with a unit.
     """
     found = _SIZE.fullmatch(text.strip())
     if found is None:

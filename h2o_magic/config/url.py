@@ -17,17 +17,8 @@ _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f\\]")
 class Endpoint:
     """A server's base URL, and its token if it has one, which ``repr`` masks.
 
-    Attributes
-    ----------
-    url : str
-        As :func:`check_base_url` returns it.
-    token : str or None
-        Sent as ``Authorization: Bearer``, to this address only.
-
-    Raises
-    ------
-    ConfigurationError
-        If the URL or the token cannot be used.
+    The token is sent as ``Authorization: Bearer``, to this address only. Making one
+    raises ConfigurationError if either cannot be used.
     """
 
     url: str
@@ -46,17 +37,9 @@ class Endpoint:
 def check_base_url(url: object) -> str:
     """Return a server's base URL without a trailing slash, its path percent-encoded.
 
-    Parameters
-    ----------
-    url
-        ``http://`` or ``https://``, a host (a name, an IPv4 address or an IPv6 address
-        in brackets), and optionally a port and a path prefix.
-
-    Raises
-    ------
-    ConfigurationError
-        If it is anything else: another scheme, no host, an invalid port, a user name or
-        password, a query, a fragment, white space or control characters.
+    Accepted are ``http://`` or ``https://``, a host (a name, an IPv4 address or an IPv6
+    address in brackets), and optionally a port and a path prefix; ConfigurationError
+    for anything else, such as a user name, a query, a fragment or white space.
     """
     shown = re.sub(r"//[^/]*@", "//***@", str(url))
     if not isinstance(url, str) or _UNPRINTABLE.search(url.strip()):
@@ -96,10 +79,7 @@ def _check_parts(parts: SplitResult, shown: str) -> None:
 def check_header_value(what: str, value: object) -> str:
     """Return `value` if it can be sent in an HTTP header; no message ever shows it.
 
-    Raises
-    ------
-    ConfigurationError
-        If it is empty or not text of visible ASCII characters.
+    ConfigurationError if it is empty or not text of visible ASCII characters.
     """
     if not isinstance(value, str) or not re.fullmatch(r"[\x21-\x7e]+", value):
         raise ConfigurationError(
@@ -109,7 +89,6 @@ def check_header_value(what: str, value: object) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether `host`, a name or an address, is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
