@@ -25,22 +25,17 @@ from h2o_magic.weights.names import (
 
 
 def cache() -> Path:
-    """Return the folder of the hub's cache."""
     from huggingface_hub import constants  # noqa: PLC0415 - slow, and not always needed
 
     return Path(constants.HF_HUB_CACHE)
 
 
 def cache_folder(repository: str) -> Path:
-    """Return the folder of a repository in the hub's cache."""
     return cache() / f"models--{repository.replace('/', '--')}"
 
 
 def cache_lock(repository: str, content: str) -> FileLock:
-    """Return the lock that huggingface_hub, too, uses for a content, without waiting.
-
-    Acquiring it raises `filelock.Timeout` where another process holds it.
-    """
+    """Return huggingface_hub's own lock of a content; `filelock.Timeout` if taken."""
     folder = cache() / ".locks" / cache_folder(repository).name
     folder.mkdir(parents=True, exist_ok=True)
     return FileLock(folder / f"{content}.lock", timeout=0)
@@ -70,10 +65,10 @@ def cached_models() -> Iterator[tuple[str, Path]]:
 
 
 def cached_files(repository: str, pattern: str | None = None) -> list[Path]:
-    """Return a repository's cached GGUF files that match a name or pattern.
+    """Return a repository's cached GGUF files that match `pattern`, None for all.
 
-    Without `pattern` these are all. Of split weights it is the first part, and they are
-    matched under the name without a part's number. Incomplete downloads are left out.
+    Of split weights it is the first part, and they are matched under the name without a
+    part's number. Incomplete downloads are left out.
     """
     files = _files_of(repository)
     found = files.values() if pattern is None else matching(files.values(), pattern)
@@ -100,7 +95,6 @@ def cached_name(path: Path) -> tuple[str, str]:
 
 
 def _files_of(repository: str) -> dict[Path, str]:
-    """Return a repository's complete GGUF files, each with its name there."""
     if repository.count("/") != 1:
         return {}
     snapshots = cache_folder(repository) / "snapshots"

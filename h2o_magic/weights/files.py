@@ -42,30 +42,14 @@ _QUANTIZATION = re.compile(r"[.\-_](?=(?:I?Q\d\w*|BF16|F16|F32|FP16)$)", re.IGNO
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """The weights that answer for a model.
+    """The weights that answer for a model."""
 
-    Attributes
-    ----------
-    model : str
-        The short name of what answers, or the requested name.
-    model_id : str
-        The id under which the service lists it.
-    path : Path
-        The GGUF file; of split weights the first.
-    demo : bool
-        True for the built-in demo weights.
-    note : str
-        A remark for users; may be empty.
-    stands_in_for : str
-        The requested model, if this one stands in for it; else empty.
-    """
-
-    model: str
-    model_id: str
-    path: Path
-    demo: bool = False
-    note: str = ""
-    stands_in_for: str = ""
+    model: str  # the short name of what answers, or the requested name
+    model_id: str  # under which the service lists it
+    path: Path  # of split weights the first part
+    demo: bool = False  # the built-in demo weights
+    note: str = ""  # a remark for users
+    stands_in_for: str = ""  # the requested model, if this is not it
 
     @property
     def is_stand_in(self) -> bool:
@@ -74,7 +58,6 @@ class Weights:
 
     @property
     def listed_as(self) -> str:
-        """The requested model's short name."""
         return self.stands_in_for or self.model
 
     @property
@@ -87,13 +70,7 @@ class Weights:
 
     @property
     def sampling(self) -> dict[str, tuple[float, str]]:
-        """The parameters that apply if the user sets none, each with its source.
-
-        Raises
-        ------
-        ConfigurationError
-            If the file cannot be read.
-        """
+        """Default parameters with their sources; ConfigurationError for a bad file."""
         source = "recommended for " + ("the demo weights" if self.demo else self.model)
         recommended = {n: (value, source) for n, value in self.recommended.items()}
         in_file = read_header(self.path).sampling
@@ -101,7 +78,6 @@ class Weights:
 
     @property
     def recommended(self) -> Mapping[str, float]:
-        """The parameters that the catalogue recommends."""
         if self.demo:
             return DEMO_SAMPLING
         entry = find_model(self.model)
@@ -109,13 +85,12 @@ class Weights:
 
     @property
     def system(self) -> str:
-        """The system text that the catalogue recommends; may be empty."""
         entry = None if self.demo else find_model(self.model)
         return entry.system if entry else ""
 
     @property
     def size(self) -> int:
-        """Size of the weights, in bytes, without missing parts."""
+        """In bytes, without missing parts."""
         return sum(p.stat().st_size for p in part_paths(self.path) if p.exists())
 
     @property
@@ -129,15 +104,10 @@ class Weights:
 def find_weights(name: str, memory: int | None = None) -> Weights | None:
     """Return the weights that answer for `name`; None for an unknown model.
 
-    Parameters
-    ----------
-    name
-        A short name or service id of the catalogue, ``owner/repository`` or
-        ``owner/repository:file.gguf`` in the hub's cache, the absolute path of a GGUF
-        file, or ``default``: the best real weights, else those of the default model.
-    memory
-        Memory limit for all models together, in bytes, for a model that stands in;
-        None for a share of the machine's.
+    `name` is a short name or service id of the catalogue, ``owner/repository`` or
+    ``owner/repository:file.gguf`` in the hub's cache, the absolute path of a GGUF file,
+    or ``default``: the best real weights, else those of the default model. `memory` is
+    the limit for all models together, in bytes; None for a share of the machine's.
     """
     if name == DEFAULT:
         return best_real(memory) or _of_entry(MODELS[DEFAULT_MODEL], lambda: None)
@@ -150,17 +120,13 @@ def find_weights(name: str, memory: int | None = None) -> Weights | None:
 
 
 def unknown_model(name: str) -> str:
-    """Return why :func:`find_weights` finds nothing, and what to do."""
     hint = did_you_mean(name, MODELS)
     return invalid_path(name) or f"unknown model {name!r}: {hint}"
 
 
 def local_file(name: str) -> Path | None:
-    """Return the GGUF file that `name` is the absolute path of, or None.
-
-    A relative path would be the server's, where the user means the notebook's.
-    """
-    path = _path(name)
+    """Return the GGUF file that `name` is the absolute path of, or None."""
+    path = _path(name)  # a relative one would be the server's, not the notebook's
     found = path.is_absolute() and is_gguf(path.name) and _is_file(path)
     return path if found else None
 
@@ -237,10 +203,7 @@ def _can_answer(path: Path) -> bool:
 
 
 def is_immutable(path: Path) -> bool:
-    """Return whether the file is only ever replaced as a whole, never written to.
-
-    That holds for the hub's cache and the built-in weights: open files stay valid.
-    """
+    """Whether open files stay valid: it may be replaced, but is never written to."""
     absolute = Path(os.path.abspath(path))  # unlike `resolve`, follows no links
     return any(absolute.is_relative_to(folder) for folder in (cache(), BUILT_IN))
 
@@ -257,7 +220,6 @@ def _of_entry(entry: CatalogueEntry, stand_in: Callable[[], Weights | None]) -> 
 
 
 def _own(entry: CatalogueEntry) -> Weights | None:
-    """Return a model's own weights, if they are on this machine."""
     source, demo = entry.source, isinstance(entry.source, BuiltIn)
     if isinstance(source, BuiltIn):
         path: Path | None = BUILT_IN / source.file

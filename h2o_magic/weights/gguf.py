@@ -81,58 +81,30 @@ DOWNLOAD_AGAIN = ": download it again"
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the server needs to know about a model.
+    """What the server needs to know about a model."""
 
-    Attributes
-    ----------
-    context_length : int
-        Tokens of context the model was trained with.
-    cache_bytes_per_token : int
-        Memory of one token of context in the engine's 16-bit cache, in bytes.
-    chat_template : str or None
-        The model's own template (Jinja), if it has one.
-    tokens : tuple of str
-        The vocabulary as stored (byte-level characters are not decoded).
-    control_ids : frozenset of int
-        Control tokens: begin, end, turn markers.
-    end_id : int
-        The token that ends an answer.
-    licence : str
-        As the file names it; may be empty.
-    sampling : mapping
-        The file's own parameters (``general.sampling.*``), by our names, which the
-        engine applies by itself.
-    """
-
-    context_length: int
-    cache_bytes_per_token: int
-    chat_template: str | None
-    tokens: tuple[str, ...]
-    control_ids: frozenset[int]
+    context_length: int  # tokens that the model was trained with
+    cache_bytes_per_token: int  # in the engine's 16-bit cache of the context
+    chat_template: str | None  # Jinja
+    tokens: tuple[str, ...]  # as stored: byte-level characters are not decoded
+    control_ids: frozenset[int]  # begin, end, turn markers
     end_id: int
     licence: str = ""
+    #: `general.sampling.*` by our names, which the engine applies by itself.
     sampling: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def end_text(self) -> str:
-        """The end token's text, such as ``</s>``; empty if it has none."""
         return self.tokens[self.end_id] if 0 <= self.end_id < len(self.tokens) else ""
 
     @property
     def control_texts(self) -> frozenset[str]:
-        """The texts of all control tokens."""
         known = len(self.tokens)
         return frozenset(self.tokens[i] for i in self.control_ids if i < known)
 
 
 def read_header(path: Path) -> Header:
-    """Return the header of the GGUF file at `path`.
-
-    Raises
-    ------
-    ConfigurationError
-        If the file cannot be read, or is not a GGUF file of a known version.
-    """
+    """Return a GGUF file's header; ConfigurationError if it is not a complete one."""
     try:
         status = path.stat()
         return _read(path, status.st_size, status.st_mtime_ns, status.st_ino)
@@ -147,9 +119,8 @@ def read_header(path: Path) -> Header:
         ) from error
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=32)  # of one state of the file, which the numbers identify
 def _read(path: Path, size: int, _modified: int, _inode: int) -> Header:
-    """Read the header of one state of the file, which the numbers identify."""
     if size < len(_MAGIC):
         raise ValueError("it is empty")
     # Not mapped: truncating the file meanwhile would kill the process (SIGBUS).
@@ -239,8 +210,6 @@ def _number(
 
 
 class _Reader:
-    """Reads the typed values of a header."""
-
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._left = os.fstat(file.fileno()).st_size  # bytes to read

@@ -49,12 +49,10 @@ class RemoteFile:
 
     @property
     def blob(self) -> Path:
-        """The path of its content in the cache."""
         return cache_folder(self.repository) / "blobs" / self.etag
 
     @property
     def part(self) -> Path:
-        """The path of a partial download."""
         return self.blob.with_name(f"{self.etag}.incomplete")
 
     @property
@@ -65,7 +63,6 @@ class RemoteFile:
 
 
 def library() -> Any:
-    """Return huggingface_hub, or raise if it is not installed."""
     try:
         import huggingface_hub  # noqa: PLC0415 - slow, and not always needed
     except ImportError as error:
@@ -92,7 +89,6 @@ def look_up(repository: str, *, timeout: float | None = None) -> Repository:
 
 
 def locate(repository: Repository, name: str) -> RemoteFile:
-    """Return a file of a repository, or raise what huggingface_hub raises."""
     hub = library()
     url = hub.hf_hub_url(repository.name, name, endpoint=hub.constants.ENDPOINT)
     found = hub.get_hf_file_metadata(url)
@@ -105,7 +101,6 @@ def locate(repository: Repository, name: str) -> RemoteFile:
 
 
 def place(file: RemoteFile) -> Path:
-    """Let huggingface_hub link a downloaded content into a snapshot of the cache."""
     return Path(library().hf_hub_download(file.repository, file.name))
 
 

@@ -21,15 +21,7 @@ _SERVICE_DEFAULTS = {
 def list_models(
     loaded: Collection[str], known: Iterable[Weights] | None = None
 ) -> list[dict[str, Any]]:
-    """Return every available model. Blocks: it reads files.
-
-    Parameters
-    ----------
-    loaded
-        Names of the models in memory.
-    known
-        The available weights; None for all on this machine.
-    """
+    """Return the models of `known`, None for all on this machine. Reads files."""
     listed = known_weights() if known is None else known
     return [_describe(weights, loaded) for weights in listed]
 

@@ -46,27 +46,13 @@ class NeverFitsError(ConfigurationError):
 
 @dataclass(frozen=True, slots=True)
 class MemoryPlan:
-    """The slots and context of an engine.
+    """The slots and context of an engine."""
 
-    Attributes
-    ----------
-    slots : int
-        Answers generated at once.
-    context : int
-        Tokens that one input and its answer share.
-    capacity : int
-        Tokens of context memory that all slots share; at least `context`.
-    threads : int or None
-        Threads that compute; None leaves it to the engine.
-    prompt_cache : int
-        Memory for earlier prompts whose slots are reused, in bytes; 0 for none.
-    """
-
-    slots: int
-    context: int
-    capacity: int
-    threads: int | None = None
-    prompt_cache: int = 0
+    slots: int  # answers generated at once
+    context: int  # tokens that one input and its answer share
+    capacity: int  # tokens that all slots share; at least `context`
+    threads: int | None = None  # that compute; None leaves it to the engine
+    prompt_cache: int = 0  # for earlier prompts whose slots are reused, in bytes
 
     @property
     def shared(self) -> bool:
@@ -75,38 +61,22 @@ class MemoryPlan:
 
 
 def default_memory() -> int:
-    """Return the default memory limit for models, in bytes."""
+    """In bytes, for all models together."""
     return int((memory_of_machine() or _SMALL_MACHINE) * _SHARE)
 
 
 def memory_needed(path: Path, plan: MemoryPlan) -> int:
-    """Return the memory, in bytes, that the model at `path` takes with `plan`."""
+    """Return the bytes that the model at `path` takes with `plan`."""
     context = plan.capacity * read_header(path).cache_bytes_per_token
     return file_size(path) + context + plan.prompt_cache
 
 
 def plan_memory(path: Path, slots: int, memory: int) -> MemoryPlan:
-    """Return the plan for an engine of the model at `path`.
+    """Return the plan for an engine within `memory` bytes; NeverFitsError if none fits.
 
     Each slot gets a full context where that takes less than 4 GiB; larger models get as
     many full contexts as fit, at least one, for the slots to share. If not even one
     fits, the context is shortened.
-
-    Parameters
-    ----------
-    path
-        The GGUF file.
-    slots
-        Answers generated at once.
-    memory
-        The memory for all models together, in bytes.
-
-    Raises
-    ------
-    NeverFitsError
-        If the model can never fit.
-    ConfigurationError
-        If the file is not a GGUF file.
     """
     header = read_header(path)
     size = file_size(path)

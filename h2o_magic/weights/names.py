@@ -25,12 +25,10 @@ FileState: TypeAlias = tuple[Path, tuple[tuple[int, int, int], ...]]
 
 
 def is_gguf(name: str) -> bool:
-    """Return whether a file is named like GGUF weights."""
     return name.lower().endswith(".gguf")
 
 
 def unsplit_name(name: str) -> str:
-    """Return the name without the number of a part: ``NAME.gguf``."""
     found = _PART.fullmatch(name)
     return found[1] + found[4] if found else name
 
@@ -45,12 +43,10 @@ def part_names(name: str) -> tuple[str, ...]:
 
 
 def part_paths(path: Path) -> tuple[Path, ...]:
-    """Return all files of the weights at `path`, in order."""
     return tuple(path.with_name(name) for name in part_names(path.name))
 
 
 def file_state(path: Path) -> FileState:
-    """Return the state of the weights at `path`, without missing parts."""
     states = []
     for part in part_paths(path):
         with suppress(OSError):  # reported by whoever reads the file
@@ -60,7 +56,6 @@ def file_state(path: Path) -> FileState:
 
 
 def is_later_part(name: str) -> bool:
-    """Return whether `name` is a part of split weights, but not the first."""
     found = _PART.fullmatch(name)
     return found is not None and int(found[2]) != 1
 
@@ -95,13 +90,11 @@ def matching(names: Iterable[str], pattern: str) -> list[str]:
 
 
 def is_auxiliary(name: str) -> bool:
-    """Return whether a file is not a model, but belongs to one."""
     base = PurePosixPath(name).name.lower()
     return any(word in base for word in _AUXILIARY)
 
 
 def is_pattern(name: str) -> bool:
-    """Return whether `name` has wildcards."""
     return any(character in name for character in "*?[")
 
 

@@ -19,36 +19,18 @@ _WINDOW = 10.0
 
 @dataclass(frozen=True, slots=True)
 class PullPlan:
-    """What is going to be downloaded.
-
-    Attributes
-    ----------
-    size, downloaded : int
-        Total bytes, and those of an earlier, partial download.
-    licence : str
-        As the model card states it; may be empty.
-    folder : Path
-        The hub's cache.
-    free, machine : int
-        Free space there, and memory of this machine (None if unknown), in bytes.
-    warning : str
-        A reason against using the model here; may be empty.
-    update : bool
-        True if an older version is present, and is used until this one is complete.
-    resumable : bool
-        True if an interrupted download is kept, and resumed the next time.
-    """
+    """What is going to be downloaded."""
 
     file: str
     repository: str
-    size: int
-    downloaded: int
-    licence: str
-    folder: Path
-    free: int
-    machine: int | None = None
-    warning: str = ""
-    update: bool = False
+    size: int  # in bytes, as all sizes here
+    downloaded: int  # by an earlier, partial download
+    licence: str  # as the model card states it; may be empty
+    folder: Path  # the hub's cache
+    free: int  # space there
+    machine: int | None = None  # its memory; None if unknown
+    warning: str = ""  # a reason against using the model here
+    update: bool = False  # an older version is present, and used until the end
     resumable: bool = True
 
     @property
@@ -79,24 +61,12 @@ class PullProgress:
 
 @dataclass(frozen=True, slots=True)
 class PullResult:
-    """The downloaded weights.
+    """The downloaded weights."""
 
-    Attributes
-    ----------
-    path : Path
-        The file; of split weights the first.
-    how : {"downloaded", "cached", "local"}
-        Downloaded now or earlier, or a file outside the cache.
-    verified : bool
-        True if its checksum was compared with the hub's.
-    newest : bool
-        False if the hub could not be asked for a newer version.
-    """
-
-    path: Path
-    how: Literal["downloaded", "cached", "local"]
-    verified: bool = False
-    newest: bool = True
+    path: Path  # of split weights the first part
+    how: Literal["downloaded", "cached", "local"]  # now, earlier, or outside the cache
+    verified: bool = False  # its checksum was compared with the hub's
+    newest: bool = True  # False if the hub could not be asked for a newer version
 
     @property
     def words(self) -> str:
@@ -130,7 +100,6 @@ class Speed:
 
 
 def bar(progress: PullProgress, width: int) -> str:
-    """Return a bar of `width` characters."""
     full = min(width * progress.done // max(progress.total, 1), width)
     return "█" * full + "░" * (width - full)
 

