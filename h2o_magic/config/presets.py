@@ -32,7 +32,7 @@ class Presets:
     def __init__(
         self, path: Path | None = None, say: Callable[[str], None] = warnings.warn
     ) -> None:
-        self._file = PrivateFile(path, what="presets", load=_load, dump=_dump, say=say)
+        self._file = PrivateFile(path, what="presets", load=_load, dump=dict, say=say)
 
     def all(self) -> Mapping[str, Preset]:
         """Return the presets, the built-in ones first."""
@@ -88,7 +88,3 @@ def _load(name: str, values: Any) -> Preset:
     known: dict[str, object] = {p: None for p in CHAT_PARAMETERS if p in values}
     known |= explicit_parameters(values)
     return {p: SETTINGS[p].check(value) for p, value in known.items()}
-
-
-def _dump(preset: Preset) -> object:
-    return dict(preset)

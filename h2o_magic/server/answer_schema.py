@@ -58,7 +58,6 @@ _FORMATS = frozenset(
 
 
 def check_schema(given: object) -> Mapping[str, Any] | None:
-    """Return a request's JSON schema, checked; None if there is none."""
     if given is None:
         return None
     if not isinstance(given, dict):
@@ -77,7 +76,6 @@ def check_schema(given: object) -> Mapping[str, Any] | None:
 
 
 async def use_schema(engine: Engine, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options with which `engine` enforces `schema`."""
     options = {"json_schema": {**schema, "x-guidance": _STYLE}}
     # Where a schema leaves no choice but a control token's text, the engine takes the
     # token for it, and gives the schema up.

@@ -42,11 +42,7 @@ def build_app(
     offer: Offer = Offer(),  # noqa: B008 - a frozen value
     local: bool = True,
 ) -> Starlette:
-    """Put the application together.
-
-    `end` ends the server for ``POST /shutdown``; None if no client may do that. `local`
-    says whether only this machine can reach the server.
-    """
+    """`end` is for ``POST /shutdown``; None if no client may end the server."""
     metrics = Metrics()
     service = ServiceRoutes(runtime, models, offer, line, metrics, is_ending, end)
     # The first match is taken, so what must be quick comes first.

@@ -95,7 +95,6 @@ class ConversationRoutes:
         return JSONResponse(reply)
 
     async def generate(self, request: Request) -> Response:
-        """Answer a question: a stream of events, or one JSON list."""
         conversation = self._find(request)
         turn = _parse_turn(await read_object(request))
         weights = await asyncio.to_thread(self.offer.find, conversation.model)
@@ -113,12 +112,10 @@ class ConversationRoutes:
         return Response() if done is None else JSONResponse(done)
 
     async def delete(self, request: Request) -> Response:
-        """Delete a conversation; its running answer is stopped."""
         self.conversations.delete(self._find(request))
         return Response()
 
     async def stop(self, request: Request) -> Response:
-        """Stop the conversation's running answer, if there is one."""
         self._find(request).stopping.stop()
         return Response()
 
@@ -131,11 +128,7 @@ class ConversationRoutes:
     async def _answer(
         self, conversation: Conversation, weights: Weights, turn: _Turn, facts: Facts
     ) -> AsyncGenerator[TokenEvent, None]:
-        """Yield an answer's events, once the conversation's last answer has ended.
-
-        The turn is stored just before its last event is yielded, so that one that was
-        stopped or failed is not in the history.
-        """
+        """Yield an answer's events, once the conversation's last answer has ended."""
         with conversation.stopping.stoppable():
             async with conversation.turn:
                 history = conversation.history(turn.retried)
@@ -147,6 +140,7 @@ class ConversationRoutes:
                 async with aclosing(answering) as events:
                     async for event in events:
                         facts.note(event)
+                        # Not in the history: one that was stopped or failed.
                         if event.generated_text is not None:
                             conversation.store(
                                 turn.id, turn.inputs, event.answer, turn.retried

@@ -55,7 +55,6 @@ class Conversations:
             self._by_id.popitem(last=False)
 
     def find(self, conversation_id: str) -> Conversation | None:
-        """Return a conversation, or None, and count it as used."""
         found = self._by_id.get(conversation_id)
         if found is not None:
             self._by_id.move_to_end(conversation_id)

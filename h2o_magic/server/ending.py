@@ -98,10 +98,7 @@ def call_at_signal(
     end: Callable[[], None],
     force: Callable[[int], None],
 ) -> None:
-    """Call `end` in the event loop at the first signal, `force` at each later one.
-
-    `force` is called with the signal's number, in any thread.
-    """
+    """Call `end` in the event loop at the first signal, later `force` in any thread."""
     counter = itertools.count(1)
 
     def take(number: int) -> None:

@@ -45,16 +45,11 @@ class Admission:
     def __init__(self, slots: int, tokens: int) -> None:
         self._free_slots = slots
         self._free_tokens = tokens
-        self._taken = 0
+        self.taken = 0
         self._first_in_line = asyncio.Lock()
         self._somebody_left = asyncio.Event()
 
-    @property
-    def taken(self) -> int:
-        return self._taken
-
     def free(self, tokens: int) -> bool:
-        """Whether a request for `tokens` of memory would be admitted at once."""
         return not self._first_in_line.locked() and self._has(tokens)
 
     async def enter(self, tokens: int) -> None:
@@ -72,16 +67,13 @@ class Admission:
         return self._free_slots >= 1 and self._free_tokens >= tokens
 
     def _change(self, slots: int, tokens: int) -> None:
-        self._taken += slots
+        self.taken += slots
         self._free_slots -= slots
         self._free_tokens -= tokens
 
 
 class Engine:
-    """A model in memory. Making one loads it, and blocks meanwhile.
-
-    With `warm_up` the model is run once, so that the first answer starts sooner.
-    """
+    """A model in memory. Making one loads it, with `warm_up` runs it, and blocks."""
 
     def __init__(self, path: Path, room: MemoryPlan, *, warm_up: bool = False) -> None:
         self.path = path
@@ -110,7 +102,6 @@ class Engine:
         return self._admission.free(tokens)
 
     def tokenize(self, text: str, *, markers: bool) -> list[int]:
-        """Return the tokens of a whole prompt (with `markers`) or of plain text."""
         body = {"content": text, "add_special": markers, "parse_special": markers}
         return cast(list[int], self._calls.call("POST", "/tokenize", body)["tokens"])
 

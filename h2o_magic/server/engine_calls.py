@@ -45,7 +45,6 @@ class EngineCalls:
         return value
 
     def wake(self, path: str) -> None:
-        """Make a call, and ignore what it returns."""
         try:
             self._ask(self._request("GET", path, None))
         except (OSError, ValueError) as error:
@@ -93,7 +92,6 @@ class EngineCalls:
 
 
 def _read(connection: socket.socket) -> tuple[int, bytes]:
-    """Return the status and the body of a response with a ``Content-Length``."""
     data = b""
     while b"\r\n\r\n" not in data:
         data += _receive(connection)

@@ -39,7 +39,6 @@ class Facts:
         self.read = len(prompt.tokens)
 
     def note(self, event: TokenEvent) -> None:
-        """Count a token; a notice is none."""
         if event.notice is not None:
             return
         if self.first_token is None:

@@ -26,18 +26,14 @@ QUIET = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Everything that an answer depends on.
-
-    With `details` the last event describes how the answer was made; with `text_only`
-    the events have no ids and log probabilities of tokens.
-    """
+    """Everything that an answer depends on."""
 
     weights: Weights
     dialogue: Dialogue
     sampling: Sampling
-    details: bool
+    details: bool  # the last event describes how the answer was made
     schema: Mapping[str, Any] | None = None
-    text_only: bool = False
+    text_only: bool = False  # without ids and log probabilities of tokens
 
 
 class Waiting:
@@ -50,7 +46,6 @@ class Waiting:
 
     @property
     def spoke(self) -> bool:
-        """Whether a notice is shown now."""
         return self._said != ""
 
     def say(self, words: str) -> None:
@@ -108,8 +103,6 @@ async def generate(
 
 @dataclass(frozen=True, slots=True)
 class _Input:
-    """A prompt, and the most tokens of its answer."""
-
     prompt: Prompt
     length: int
 
@@ -237,10 +230,7 @@ def _details(
 
 
 def _about_schema(transcript: Transcript, question: Question) -> dict[str, bool]:
-    """Say whether the schema was enforced to the end.
-
-    The engine drops a schema, with a line in its log, when it becomes too costly.
-    """
+    """Say whether the schema was enforced: the engine drops one that is too costly."""
     if question.schema is None:
         return {}
     whole = transcript.reason == "eos_token"

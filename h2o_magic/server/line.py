@@ -41,11 +41,7 @@ class Stopping:
 
 
 class Line:
-    """Counts answers from the request to their end.
-
-    Each model writes `slots` answers at once; `queue` more may wait, for all models
-    together. `stopping` ends all of them.
-    """
+    """Counts answers: `slots` of each model at once, `queue` more of all models."""
 
     def __init__(self, slots: int, queue: int) -> None:
         self._slots = slots

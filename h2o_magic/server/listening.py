@@ -68,7 +68,6 @@ class Place:
 
 
 def resolve(host: str, port: int) -> Place:
-    """Return the place that a host and a port (0 for a free one) stand for."""
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     try:
         found = socket.getaddrinfo(bare or None, port, type=socket.SOCK_STREAM)
@@ -94,7 +93,6 @@ def _without_zone(address: tuple[Any, ...]) -> str:
 
 
 def raise_limit() -> None:
-    """Raise the limit of open files as far as the system allows."""
     if sys.platform == "win32":
         return
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -65,10 +65,7 @@ def open_log(path: Path) -> int:
 
 
 def start_log(file: int | None) -> None:
-    """Begin to log into the open `file`, or to what is standard error now.
-
-    All other output is filtered from now on.
-    """
+    """Log into the open `file`, or to standard error as it is now; filter all else."""
     stream = os.fdopen(os.dup(2) if file is None else file, "w", encoding="utf-8")
     faulthandler.enable(stream)
     handler = logging.StreamHandler(stream)
@@ -134,12 +131,9 @@ def _places(error: BaseException) -> list[str]:
 
 
 def capture_output() -> None:
-    """Capture what is printed from now on, and log what cannot be confidential.
-
-    A full pipe loses lines, but it never blocks the engine.
-    """
+    """Log what is printed from now on, and cannot be confidential."""
     reading, writing = os.pipe()
-    if sys.platform != "win32":
+    if sys.platform != "win32":  # a full pipe loses lines: it never blocks the engine
         os.set_blocking(writing, False)
     os.dup2(writing, 1)
     os.dup2(writing, 2)
@@ -150,10 +144,7 @@ def capture_output() -> None:
 
 
 class OutputFilter:
-    """Logs lines about loading a model, and counts the others.
-
-    The count is logged at each power of two.
-    """
+    """Logs lines about loading a model, and how many others there are: 1, 2, 4, 8..."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now

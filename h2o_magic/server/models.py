@@ -32,15 +32,11 @@ _DEMO_MEMORY = 2**30
 
 _Tell = Callable[[str], None]
 
-
 _proven: set[FileState] = set()
 
 
 def load(path: Path, room: MemoryPlan) -> Engine:
-    """Return an engine of the model at `path`; tried elsewhere first, once a file.
-
-    So no file, whatever is in it, can crash the server.
-    """
+    """Return an engine of a model; tried elsewhere first, as any file may crash it."""
     read_header(path)  # says best what is wrong with a file that is no model at all
     state = file_state(path)
     if path.parent != BUILT_IN and state not in _proven:
@@ -51,8 +47,6 @@ def load(path: Path, room: MemoryPlan) -> Engine:
 
 @dataclass(slots=True)
 class _Held:
-    """A model in memory."""
-
     engine: Engine
     memory: int
     demo: bool
@@ -211,7 +205,6 @@ class Models:
         return room, memory_needed(weights.path, room)
 
     async def _make_room(self, memory: int, tell: _Tell) -> None:
-        """Unload idle models until `memory` is free; wait if needed."""
         while memory and self.memory_taken + memory > self.memory:
             there = {state: held for state, held in self._held.items() if not held.demo}
             idle = [state for state, held in there.items() if not held.users]

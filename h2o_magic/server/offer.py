@@ -43,7 +43,6 @@ class Offer:
         return cls(tuple(_plain(name) for name in names), paths=False, memory=memory)
 
     def find(self, name: str) -> Weights | None:
-        """Return the weights that answer for `name`; None if it is not offered."""
         if self.names is not None and name == DEFAULT:
             return max(self.listed(), key=_own_first, default=None)
         if self.names is not None:
@@ -54,7 +53,6 @@ class Offer:
         return None
 
     def unknown_model(self, name: str) -> str:
-        """Return why :meth:`find` finds nothing, and what to do."""
         if self.names is None and self.paths:
             return unknown_model(name)
         listed = [weights.listed_as for weights in self.listed()]
@@ -81,5 +79,4 @@ def _plain(name: str) -> str:
 
 
 def _own_first(weights: Weights) -> tuple[bool, bool, int]:
-    """Return the sort key of the best weights: real, the model's own, large."""
     return (not weights.demo, not weights.stands_in_for, weights.size)

@@ -166,7 +166,6 @@ def _notice(words: str) -> bytes:
 
 
 def _text(last: TokenEvent, asked: ChatCompletion) -> str:
-    """Return the answer's text, without the stop text that ended it."""
     text = last.generated_text or ""
     if last.details and last.details["finish_reason"] == "stop_sequence":
         stops = (stop for stop in asked.sampling.stop if text.endswith(stop))

@@ -60,11 +60,7 @@ _UNKNOWN = _Kind(500, "internal_error", 500, "internal")
 
 
 class OpenAIError(Exception):
-    """A request is refused, or its answer failed.
-
-    `param` is the invalid field, such as ``messages[0].role``; `code` is for programs,
-    such as ``model_not_found``.
-    """
+    """A request is refused, or its answer failed."""
 
     def __init__(
         self,
@@ -77,8 +73,8 @@ class OpenAIError(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
-        self.param = param
-        self.code = code
+        self.param = param  # the invalid field, such as `messages[0].role`
+        self.code = code  # for programs, such as `model_not_found`
         self.headers = headers
 
     def as_json(self, path: str) -> dict[str, Any]:

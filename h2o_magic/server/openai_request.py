@@ -17,11 +17,11 @@ from h2o_magic.server.sampling import Sampling, own_sampling
 
 _ROLES = {
     "system": "system",
-    "developer": "system",
+    "developer": "system",  # its newer name
     "user": "user",
     "assistant": "assistant",
 }
-_KNOWN = ("role", "content", "name")
+_KNOWN = ("role", "content", "name")  # `name` has no effect
 _FORMATS = ("text", "json_object", "json_schema")
 
 
@@ -150,10 +150,6 @@ def _named_schema(named: object) -> Mapping[str, Any]:
 
 
 def dialogue_of(items: object) -> Dialogue:
-    """Return the dialogue of ``messages``; the last one must be the user's question.
-
-    ``developer`` is the newer word for ``system``; a ``name`` has no effect.
-    """
     if not isinstance(items, list):
         raise _error("a list of messages", items, "messages")
     messages = [_message(f"messages[{i}]", item) for i, item in enumerate(items)]

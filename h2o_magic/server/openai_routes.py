@@ -70,12 +70,10 @@ class OpenAIRoutes:
         return JSONResponse({"object": "list", "data": await self._listed()})
 
     async def show_model(self, request: Request) -> Response:
-        """Describe one model, by any of its names."""
         weights = await self._find(request.path_params["id"])
         return JSONResponse((await self._listed([weights]))[0])
 
     async def complete(self, request: Request) -> Response:
-        """Answer ``messages``: a stream of chunks, or one JSON object."""
         asked = parse_completion(await read_body(request))
         weights = await self._find(asked.model)
         if asked.strict and weights.is_stand_in:

@@ -53,7 +53,6 @@ _TEMPLATE = re.compile(
 )
 _CRASH = re.compile(r"(GGML_ASSERT\(.+\) failed)")
 
-
 _running: set[subprocess.Popen[bytes]] = set()
 
 
@@ -130,10 +129,7 @@ def _limit_memory(size: int) -> None:
 
 
 def _limit_cpu(seconds: float) -> None:
-    """End this process after `seconds` of CPU time, where possible; 0 for never.
-
-    The system does it: no Python runs while the engine loads.
-    """
+    """Let the system end this process, since no Python runs in the engine; 0: never."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_PROF, seconds)
 
@@ -144,7 +140,6 @@ def _end_with_parent() -> None:
 
 
 def _load(path: Path, template: str | None = None) -> bool:
-    """Load a model with as little memory beside the weights as possible."""
     import xllamacpp  # noqa: PLC0415 - only the child needs it
 
     params = xllamacpp.CommonParams()

@@ -65,7 +65,6 @@ class Dialogue:
     effort: str = ""
 
     def turns(self) -> list[tuple[Message, ...]]:
-        """Return the history in turns: each begins with a user message."""
         turns: list[tuple[Message, ...]] = []
         for message in self.history:
             if message.role == "user" or not turns:

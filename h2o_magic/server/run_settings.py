@@ -44,7 +44,6 @@ class Settings:
 
 
 def check(settings: Settings) -> None:
-    """Check the numbers, and that each of the only models fits into the memory."""
     if not 0 <= settings.port <= _LAST_PORT:
         raise _error("port", f"0 (a free one) to {_LAST_PORT}", settings.port)
     if not 1 <= settings.slots <= _MAX_SLOTS:

@@ -41,14 +41,13 @@ class Runtime:
             raise
 
     def remove(self, path: Path) -> None:
-        """Remove the file, unless it is another server's by now."""
+        # It may be another server's by now.
         with suppress(OSError, ValueError, TypeError, KeyError):
             if json.loads(path.read_text("utf-8"))["instance"] == self.instance:
                 path.unlink()
 
 
 def find_running(path: Path) -> Runtime | None:
-    """Return the running server that a file names; one that is too busy counts, too."""
     try:
         runtime = Runtime(**json.loads(path.read_text("utf-8")))
         parts = urlsplit(runtime.url)
@@ -61,7 +60,7 @@ def find_running(path: Path) -> Runtime | None:
             health = json.loads(connection.getresponse().read())
         finally:
             connection.close()
-    except TimeoutError:
+    except TimeoutError:  # it is too busy
         return runtime if is_running(runtime.pid) else None
     except (OSError, ValueError, TypeError, http.client.HTTPException):
         return None

@@ -67,11 +67,7 @@ def parse_sampling(given: Mapping[str, Any]) -> Sampling:
 def _tgi_options(
     values: Mapping[str, Any], *, seed: int, sampled: bool
 ) -> dict[str, Any]:
-    """Return the options that make llama.cpp sample as the old engine did.
-
-    Its own defaults (top-k 40, top-p 0.95, min-p 0.05) are off, and the order is that
-    of transformers.
-    """
+    """Turn llama.cpp's defaults off, and sample in the order of transformers."""
     return {
         "temperature": 1.0,
         "top_k": 0,
@@ -98,7 +94,6 @@ def engine_options(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def own_sampling(values: Mapping[str, Any]) -> Sampling:
-    """Return the sampling of checked values, with the model's defaults."""
     greedy = values.get("do_sample") is False or values.get("temperature") == 0
     options = engine_options(values)
     if greedy:  # whatever other samplers the model's file asks for

@@ -128,7 +128,6 @@ def _runtime(
 
 
 def _greet(settings: Settings, runtime: Runtime) -> None:
-    """Greet a user who started the server in a terminal."""
     if not sys.stderr.isatty():
         return
     if settings.shared:
@@ -199,7 +198,6 @@ class _Server(uvicorn.Server):
 
 @contextmanager
 def _written(path: Path, runtime: Runtime) -> Iterator[None]:
-    """Keep the runtime file at `path` during the block."""
     try:
         runtime.write(path)
     except OSError as error:

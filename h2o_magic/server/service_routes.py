@@ -71,7 +71,6 @@ class ServiceRoutes:
         return JSONResponse({"tokens": tokens})
 
     async def unload(self, request: Request) -> Response:
-        """Unload the models in ``paths``; say which are in use, and stay."""
         if self.end is None:
             message = "this server is shared: no client can unload its models"
             raise OpenAIError(message, 403)
@@ -82,7 +81,6 @@ class ServiceRoutes:
         return JSONResponse({"in_use": stay})
 
     async def health(self, request: Request) -> Response:
-        """Return the status; with the token, details."""
         ending = self.is_ending()
         health: dict[str, object] = {"status": "ending" if ending else "ok"}
         if has_token(request.headers, self.runtime.token):

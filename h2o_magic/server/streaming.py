@@ -33,10 +33,7 @@ class Unheard(Response):
 
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, _T]) -> _T | None:
-    """Run `work` and return its result; None if a stop cancelled it.
-
-    It is cancelled when the client disconnects, and ClientLeftError raised.
-    """
+    """Return what `work` does; None if it was stopped, or raise ClientLeftError."""
     task = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_disconnected(receive))
     try:

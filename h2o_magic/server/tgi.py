@@ -45,8 +45,5 @@ class TokenEvent:
 
 
 def notice(words: str) -> TokenEvent:
-    """Return an event of ours that says what is being done; empty withdraws it.
-
-    Clients of the old engine skip it as a special token without text.
-    """
+    """Say what is being done, in a token that old clients skip; empty withdraws it."""
     return TokenEvent(-1, "", None, special=True, notice=words)

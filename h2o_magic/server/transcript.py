@@ -15,8 +15,6 @@ FinishReason: TypeAlias = Literal["eos_token", "length", "stop_sequence"]
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """Where a stop text or a marker ended the answer."""
-
     end: int
     reason: FinishReason
 
@@ -96,7 +94,6 @@ class Transcript:
         return replace(event, text=self.text[before:])
 
     def _find_cut(self, before: int) -> _Cut | None:
-        """Find the stop text or marker that ends first in the new text."""
         cuts = [
             _Cut(place + len(stop), "stop_sequence")
             for stop in self._stop
