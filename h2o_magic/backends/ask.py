@@ -40,10 +40,7 @@ class Question(Protocol[_Client_contra]):
 
 
 class AnswerStream(Iterator[Event]):
-    """The events of one answer. Any thread may close it.
-
-    Iterating after `close` ends without a `Finished` event and without an error.
-    """
+    """The events of one answer; any thread may close it, which is no error."""
 
     def __init__(
         self, events: Generator[Event, None, None], cancellation: Cancellation
@@ -57,10 +54,7 @@ class AnswerStream(Iterator[Event]):
             return next(self._events)
 
     def close(self) -> None:
-        """Stop the answer, here and on the server, if it has not ended.
-
-        A thread that waits for the next event stops waiting, and tells the server.
-        """
+        """Stop the answer, here and on the server; wakes whoever waits for an event."""
         self._cancellation.cancel()
         if not self._iterating.acquire(blocking=False):
             return  # another thread is iterating it, which ends it now
@@ -75,11 +69,7 @@ class AnswerStream(Iterator[Event]):
 def ask(
     question: Question[_Client], connect: Callable[[bool], _Client]
 ) -> AnswerStream:
-    """Return the coming answer; nothing is sent before it is iterated.
-
-    `connect` returns the client of the server; it is called with True if the server
-    cannot be reached, and the question is sent once more if that returns another one.
-    """
+    """Return the coming answer; `connect` gets True if the server is unreachable."""
     cancellation = Cancellation()
     return AnswerStream(_events(question, connect, cancellation), cancellation)
 

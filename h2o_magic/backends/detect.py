@@ -53,10 +53,7 @@ class Found:
 def detect(
     endpoint: Endpoint, *, expected: str = "", timeouts: Timeouts = _TIMEOUTS
 ) -> Found:
-    """Find out which dialect a server speaks; `expected` is tried first.
-
-    Raises a BackendError if the server cannot be reached or recognised.
-    """
+    """Find out which dialect a server speaks; `expected` is tried first."""
     root, version = split_address(endpoint.url)
     # An address with a version segment is that of an OpenAI-compatible API.
     first = expected or ("openai" if root != endpoint.url else "")
@@ -75,7 +72,6 @@ def detect(
 def _probes(
     expected: str, first: str, version: str
 ) -> Iterator[tuple[str, list[Dialect]]]:
-    """Yield the paths to request, each with the dialects that judge the answer."""
     for dialects in _rounds(expected):
         paths = [
             (path.replace("{version}", version), dialect)

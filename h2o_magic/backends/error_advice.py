@@ -98,7 +98,6 @@ def refusal_message(
 
 
 def _of_any(status: int, said: str) -> str:
-    """Return what to do about a status of which nothing more is known."""
     if status in _REDIRECTS:
         return _REDIRECTED
     if status < 400:

@@ -27,17 +27,8 @@ _Client = TypeVar("_Client", bound=_Closes)
 class HttpBackend(Backend, Generic[_Client]):
     """A server that gets the whole context with each question, over HTTP.
 
-    Parameters
-    ----------
-    url, token
-        The server's address, and its key if it wants one.
-    connection
-        Returns the server's address in place of `url` and `token`; called again if
-        the server cannot be reached.
-    timeouts
-        How long to wait, in seconds.
-    retry
-        How often to ask a busy server again, before the first token.
+    `connection` returns the server's address in place of `url` and `token`, and is
+    called again if the server cannot be reached.
     """
 
     def __init__(
@@ -65,13 +56,7 @@ class HttpBackend(Backend, Generic[_Client]):
         return (current[0] if current else self._connection()).url
 
     def stream(self, request: ChatRequest) -> AnswerStream:
-        """Yield the answer as it comes, ending with one `Finished` event.
-
-        Closing the iterator, from any thread, stops the server's work on the answer.
-        Messages that do not end with a question raise a MessagesError at once;
-        iterating raises a ParameterError, before the question is sent, if the server
-        does not support a parameter.
-        """
+        """Yield the answer, ending with `Finished`; invalid messages raise at once."""
         checked_messages(request.messages)
         return ask(self._question(request), self.connect)
 
@@ -125,7 +110,6 @@ def checked_messages(messages: Messages) -> tuple[Message, ...]:
 
 
 def message_items(messages: Iterable[Message]) -> list[dict[str, str]]:
-    """Return messages as the JSON that all dialects use."""
     return [{"role": m.role, "content": m.content} for m in messages]
 
 

@@ -41,7 +41,6 @@ def answer_facts(details: Mapping[str, Any]) -> list[Event]:
 
 
 def notices_of(document: Mapping[str, Any]) -> list[Event]:
-    """Return what the server says that it does before the answer begins."""
     words = _ours(document).get("notice")
     return [Notice(words[:_LONGEST_NOTICE])] if isinstance(words, str) else []
 
@@ -63,5 +62,4 @@ def seconds(value: object) -> float | None:
 
 
 def count(value: object) -> int | None:
-    """Return a count of 0 or more; None for anything else."""
     return value if type(value) is int and value >= 0 else None

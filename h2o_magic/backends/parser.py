@@ -72,11 +72,7 @@ class AnswerParser(ABC):
         """Yield what was held back; nothing more comes."""
 
     def feed(self, data: bytes) -> Iterator[Event]:
-        """Take the next bytes of the body and yield the events that they complete.
-
-        A GenerationError is an error that the server reports; what came before it is
-        yielded first. A ProtocolError is raised for a document of more than 16 MiB.
-        """
+        """Yield the events that `data` completes; the server's error comes last."""
         yield from self._events(self._body.feed(data))
 
     def flush(self) -> Iterator[Event]:
@@ -105,12 +101,7 @@ class AnswerParser(ABC):
         yield self.end(lost)
 
     def _limit(self, reply: Response, timeouts: Timeouts, silence: float) -> None:
-        """Limit the wait for the next byte.
-
-        A server may name itself before it begins to read the question, so the long
-        wait is that for the first text. Anything that is not part of the answer does
-        not prolong it: some servers send pings while they hang.
-        """
+        """Limit the wait for the next byte; a hung server's pings do not prolong it."""
         if self.done:
             reply.limit_wait(min(_END_GRACE, timeouts.idle), "end")
         elif self.ended:
@@ -123,7 +114,6 @@ class AnswerParser(ABC):
                 reply.limit_wait(left, "next words", total=timeouts.first_byte)
 
     def _refuse_foreign(self, lost: BackendError | None) -> None:
-        """Raise a ProtocolError if the body is not an answer of this dialect."""
         if self.chunks or self.done or not self._body.has_content:
             return
         if lost is None or self._body.is_page:

@@ -58,10 +58,7 @@ def usable(taken: Iterable[str] = ()) -> Iterator[Dialect]:
 
 
 def _entries() -> Iterator[tuple[str, EntryPoint | None]]:
-    """Yield the group's entry points with their packages; None for unreadable ones.
-
-    `importlib.metadata.entry_points` fails as a whole where one package's are damaged.
-    """
+    """Yield each package's entry points: the usual call fails if one is damaged."""
     # Imported here: `%load_ext` and a question to a known server do not need it.
     from importlib.metadata import distributions  # noqa: PLC0415
 
@@ -128,8 +125,6 @@ def _failed(
 
 
 class _PluginBackend(Backend):
-    """A plug-in's backend; its unexpected errors become a `BackendError`."""
-
     def __init__(self, backend: Backend, package: str) -> None:
         self._backend = backend
         self._package = package
@@ -165,8 +160,6 @@ class _PluginBackend(Backend):
 
 
 class _PluginEvents(Iterator[Event]):
-    """The events of a plug-in's answer."""
-
     def __init__(self, events: Iterator[Event], package: str) -> None:
         self._events = events
         self._package = package

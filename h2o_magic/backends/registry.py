@@ -60,11 +60,7 @@ def connect(name: str, url: str, token: str | None = None) -> Backend:
 
 
 def local(idle_minutes: Callable[[], float | None] = lambda: None) -> Backend:
-    """Return a backend for this user's local server, which is started when needed.
-
-    `idle_minutes` returns how long a server that is started waits for a request before
-    it ends; None for its own setting.
-    """
+    """Return a backend for this user's local server, started when needed."""
     from h2o_magic.backends.local.locate import find_or_start  # noqa: PLC0415
     from h2o_magic.backends.openai import OpenAIBackend  # noqa: PLC0415
 

@@ -36,11 +36,7 @@ class ServerSentEvent(NamedTuple):
 
 
 class LineDecoder:
-    r"""Split bytes into lines that end with ``\n``, ``\r\n`` or ``\r``.
-
-    Lines come without their end, and without a byte order mark before the first. The
-    cost grows with the bytes, however they are cut.
-    """
+    r"""Split bytes into lines that end with ``\n``, ``\r\n`` or ``\r``."""
 
     def __init__(self) -> None:
         self._pending = bytearray()
@@ -79,11 +75,7 @@ class LineDecoder:
 
 
 class EventDecoder:
-    """Make server-sent events of bytes.
-
-    Text is UTF-8, whatever the server calls it; bytes that are not are replaced.
-    Comments, empty events and the fields ``id`` and ``retry`` are dropped.
-    """
+    """Make server-sent events of bytes: UTF-8, whatever the server calls it."""
 
     def __init__(self) -> None:
         self._lines = LineDecoder()
@@ -95,11 +87,7 @@ class EventDecoder:
         return self._read(self._lines.feed(data))
 
     def flush(self) -> list[ServerSentEvent]:
-        """Return what the end of the bytes completes.
-
-        The standard discards an event that no blank line ends. Servers are seen to
-        omit the last blank line, so it is returned here.
-        """
+        """Return the last event: servers are seen to omit the blank line after it."""
         return self._read([*self._lines.flush(), b""])
 
     def _read(self, lines: Iterable[bytes]) -> list[ServerSentEvent]:
@@ -143,13 +131,7 @@ class EventDecoder:
 
 
 class EventBody:
-    """A body as it comes.
-
-    Its first byte that is not white space decides: ``<`` begins an HTML page, ``{`` or
-    ``[`` a JSON document (an error, or the answer of a server that did not stream);
-    anything else is read as server-sent events. The content type is ignored, since
-    servers and proxies get it wrong.
-    """
+    """A body as it comes; its first byte, not the content type, says of which kind."""
 
     def __init__(self) -> None:
         self._decoder = EventDecoder()
@@ -185,7 +167,6 @@ class EventBody:
         return self._decoder.flush()
 
     def document(self) -> object:
-        """Return the JSON document that the body is; None if it is not one."""
         if self._first not in (b"{", b"["):
             return None
         try:

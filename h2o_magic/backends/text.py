@@ -13,11 +13,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def join_surrogates(text: str) -> str:
-    r"""Join surrogate pairs that came apart, and replace halves that stay alone.
-
-    JSON may carry a character as two ``\uXXXX`` escapes, and a server may put them
-    into two tokens. A lone half cannot be printed or stored.
-    """
+    """Join surrogate pairs that came in two tokens, and replace halves left alone."""
     if not _SURROGATE.search(text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
@@ -37,11 +33,7 @@ def unfinished(text: str, stops: Iterable[str]) -> int:
 
 
 class GrowingText:
-    """The visible text of a growing answer, without a stop text and what follows it.
-
-    Most servers remove the stop text themselves; transformers leaves it, with the
-    rest of the token that it is in.
-    """
+    """The visible text of a growing answer, without a stop text and what follows."""
 
     def __init__(self, stop: Iterable[str] = ()) -> None:
         self._stop = tuple(filter(None, stop))
@@ -71,7 +63,6 @@ class GrowingText:
         return self._show(text[:keep])
 
     def rest(self) -> str:
-        """Return what was held back; no more text comes."""
         rest, self._held = self._held, ""
         return self._show(rest)
 

@@ -74,10 +74,7 @@ class Answer:
 
     @property
     def turn(self) -> Turn | None:
-        """The turn of this answer as it is now.
-
-        None before it is asked, and outside the conversation.
-        """
+        """The turn of this answer now; None before it, and outside the conversation."""
         if self._turn is None:
             return None
         status = self.facts.status if self._progress.ended else "incomplete"
@@ -126,15 +123,7 @@ class Answer:
         )
 
     def read(self) -> str:
-        """Ask, wait for the end, and return the whole text.
-
-        Raises
-        ------
-        BackendError
-            If the answer does not come or breaks off.
-        MisuseError
-            If it was asked before.
-        """
+        """Ask, wait for the end, return the whole text; raises as iterating does."""
         for _ in self:
             pass
         return self.text
@@ -156,11 +145,6 @@ class Answer:
 
         Iterating does so. Whoever calls it before must iterate, in the same thread of
         Python, since later answers wait for that.
-
-        Raises
-        ------
-        MisuseError
-            As iterating does.
         """
         return self._queue.enter(self)
 
@@ -199,7 +183,6 @@ class Answer:
                 notifications.send(QueueChanged(thread))
 
     def _ask(self, prepared: Prepared) -> Iterator[Event]:
-        """Send the question, and leave the queue when the answer is kept."""
         status: TurnStatus = "failed"
         unsent = False
         autosave = Autosave(self._save)
@@ -244,17 +227,13 @@ class Answer:
                     self._queue.leave(self)
 
     def __repr__(self) -> str:
-        """Say how far it is; the text itself may be long."""
         if self._prepared is None:
             how = "waiting" if self._iterated else "iterate it or call read()"
             return f"<Answer: not asked yet, {how}>"
         return f"<Answer: {self.facts.status}, {len(self.text)} characters>"
 
     def _stream(self, prepared: Prepared) -> Iterator[Event]:
-        """Yield an answer's events; without the schema if the server refuses that.
-
-        The model was told of the schema in words, too.
-        """
+        """Yield an answer's events; without the schema if the server refuses that."""
         request = prepared.request
         try:
             yield from self._sent(prepared, request)
@@ -269,7 +248,6 @@ class Answer:
                 yield from self._events
 
     def _begin(self, prepared: Prepared) -> None:
-        """Add the question's turn to the record."""
         self._prepared = prepared
         self._demo_told = self._conversation.demo_told
         asked, thread = self.question, self.question.thread
@@ -291,7 +269,6 @@ class Answer:
             self._conversation.notifications.send(ThreadChanged(thread))
 
     def _save(self) -> None:
-        """Keep the text so far."""
         if self._turn is not None:
             facts = replace(self.facts, status="incomplete").as_metadata()
             self._kept_in.update(
@@ -299,11 +276,7 @@ class Answer:
             )
 
     def _end(self, prepared: Prepared, unsent: bool) -> None:
-        """Keep the answer as it ended.
-
-        A question that was not sent is not kept. One without any answer restores the
-        turn that it replaced.
-        """
+        """Keep the answer as it ended; one without text restores the turn before it."""
         facts, turn = self.facts, self._turn
         self._conversation.demo_told = self._conversation.demo_told or facts.demo
         if turn is not None:

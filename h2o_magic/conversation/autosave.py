@@ -7,10 +7,7 @@ from collections.abc import Callable
 
 
 class Autosave:
-    """Calls `save` soon after :meth:`touch`, from a thread of its own.
-
-    A change waits at most `every` seconds, also when no other follows it.
-    """
+    """Calls `save` within `every` seconds of a change, from its own thread."""
 
     def __init__(self, save: Callable[[], None], every: float = 0.5) -> None:
         self._save = save
@@ -21,7 +18,6 @@ class Autosave:
         self._closed = False
 
     def touch(self) -> None:
-        """Note a change."""
         with self._lock:
             if self._timer is None and not self._closed:
                 self._timer = threading.Timer(self._every, self._run)

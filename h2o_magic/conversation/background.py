@@ -38,28 +38,17 @@ class BackgroundAnswer:
 
     @property
     def ended(self) -> bool:
-        """Whether the answer has ended, in whatever way."""
         return self._ended.is_set()
 
     def stop(self) -> None:
-        """Stop it, from any thread; what came of it is kept.
-
-        A question that still waits is not asked, and leaves no turn.
-        """
+        """Stop it, from any thread, and keep what came; one that waits is not asked."""
         self.answer.stop()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the end, and return whether it came.
-
-        Parameters
-        ----------
-        timeout
-            Seconds to wait at most; None for as long as it takes.
-        """
+        """Wait for the end, `timeout` seconds at most; return whether it came."""
         return self._ended.wait(timeout)
 
     def __repr__(self) -> str:
-        """Say how far it is."""
         return f"<BackgroundAnswer: {self.answer!r}>"
 
 

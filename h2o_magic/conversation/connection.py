@@ -28,11 +28,9 @@ from h2o_magic.errors import (
     expect,
 )
 
-# The first answer waits for imports, and the local server needs none of these.
+# The first answer waits for imports, and the local server needs neither.
 if TYPE_CHECKING:
-    from h2o_magic.backends.servers.connect import Connected
     from h2o_magic.backends.servers.known import KnownServer
-    from h2o_magic.backends.servers.model_cache import ModelList
     from h2o_magic.backends.servers.servers import Servers
 
 #: Where the server comes from that the session has connected to.
@@ -44,26 +42,9 @@ _HERE = "this machine"
 class Connection:
     """The server and the model in use, by the settings ``server`` and ``model``.
 
-    Attributes
-    ----------
-    aliases : Aliases
-        The user's names for models.
-    lock : RLock
-        Held while a question is prepared, so that the server is asked once.
-
-    Parameters
-    ----------
-    settings
-        The settings in force, of which ``server`` and ``model`` may change.
-    servers
-        Returns the known servers; called when they are first needed.
-    aliases
-        The attribute.
-    connect
-        Makes a backend of the setting ``server``; None for the local server and what
-        `servers` knows.
-    backend
-        The server to begin with; None for the one that the setting names.
+    `lock` is held while a question is prepared, so that the server is asked once.
+    `servers` returns the known servers, when they are first needed. `connect` makes a
+    backend of the setting ``server``; None for the local one and what `servers` knows.
     """
 
     def __init__(
@@ -99,7 +80,6 @@ class Connection:
 
     @property
     def backend(self) -> Backend:
-        """The server that answers."""
         if self._backend is None:
             self._backend = self._make_backend(str(self._settings["server"]))
         return self._backend
@@ -110,7 +90,6 @@ class Connection:
 
     @property
     def limits(self) -> ModelLimits:
-        """What the models of the server can hold."""
         if self._limits is None:
             self._limits = ModelLimits(self.backend)
         return self._limits
@@ -189,15 +168,7 @@ class Connection:
         return opened.summary(model, model_choice.lacking(model, models))
 
     def forget_server(self, name: str) -> KnownServer:
-        """Forget a known server, by name or address, and return what was known of it.
-
-        A session that uses it goes to the local server.
-
-        Raises
-        ------
-        ConfigurationError
-            If there is none.
-        """
+        """Forget a known server, by name or address; a session using it goes local."""
         gone = self.servers.forget(name)
         current = str(self._settings["server"])
         if current == gone.name or same_server(current, gone.url):
@@ -205,26 +176,14 @@ class Connection:
         return gone
 
     def models(self) -> list[ModelInfo]:
-        """Return the models that the server offers.
-
-        Raises
-        ------
-        BackendError
-            If the server does not answer.
-        """
+        """Return the models that the server offers."""
         models = self.backend.models()
         self.current_model_name()  # so that the list can mark the one that would answer
         self.servers.model_cache.put(self._address(), models)
         return models
 
     def listed_models(self) -> ModelList:
-        """Return the models that the server offers, or offered when it last answered.
-
-        Raises
-        ------
-        BackendError
-            If the server does not answer, and never has.
-        """
+        """Return the server's models, or those it had when it last answered."""
         try:
             return ModelList(tuple(self.models()))
         except (ConnectionFailedError, TimedOutError) as error:
@@ -250,10 +209,7 @@ class Connection:
         return model_choice.whole_path(self.aliases.model(named))
 
     def current_model_name(self) -> str:
-        """Return the current model; if nobody chose one, the server's default.
-
-        The local server is asked each time, since weights may have been pulled since.
-        """
+        """Return the current model, asking anew: weights may have been pulled since."""
         server = str(self._settings["server"])
         if not self._settled and not model_choice.is_chosen(self._settings):
             with suppress(BackendError):  # the question itself will show what is wrong

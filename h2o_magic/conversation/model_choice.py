@@ -20,7 +20,6 @@ _MOST_NAMES = 5  # of models, in a sentence
 
 
 def is_chosen(settings: Settings) -> bool:
-    """Return whether the user has chosen a model."""
     return settings.is_set("model") and not is_lent(settings)
 
 
@@ -30,17 +29,7 @@ def is_lent(settings: Settings) -> bool:
 
 
 def settle(settings: Settings, models: Sequence[ModelInfo], server: str) -> None:
-    """Make a server's first model current, if it has not the one that nobody chose.
-
-    Parameters
-    ----------
-    settings
-        The settings, of which ``model`` may change.
-    models
-        What the server offers.
-    server
-        Its name or address, for the origin.
-    """
+    """Make a server's first model current, if it has not the one that nobody chose."""
     if is_chosen(settings):
         return
     reset_default(settings)
@@ -67,7 +56,6 @@ def adopt_default(settings: Settings, name: str, server: str) -> None:
 
 
 def reset_default(settings: Settings) -> None:
-    """Go back to the default model, if a server's is current."""
     if is_lent(settings):
         settings.unset("model")
 
@@ -81,9 +69,6 @@ def lacking(model: str, models: Sequence[ModelInfo]) -> str:
 
 
 def whole_path(model: str) -> str:
-    """Return the model to ask for; a weights file beside the notebook by its path.
-
-    The server runs in another folder, so a path must be whole.
-    """
+    """Return a weights file's path as a whole one: the server has another folder."""
     path = Path(model).expanduser()
     return str(path.resolve()) if path.suffix == ".gguf" and path.is_file() else model

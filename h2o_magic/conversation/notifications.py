@@ -54,10 +54,7 @@ class AnswerStarted:
 
 @dataclass(frozen=True, slots=True)
 class AnswerGrew:
-    """More of an answer arrived: text, reasoning, or a notice of the server.
-
-    The answer is the live object, so that no text is copied.
-    """
+    """More text, reasoning or a notice arrived; the answer is live, not a copy."""
 
     thread: str
     turn_id: int
@@ -66,10 +63,7 @@ class AnswerGrew:
 
 @dataclass(frozen=True, slots=True)
 class AnswerEnded:
-    """An answer has ended; `turn` is as it was saved.
-
-    If the turn was not kept because no text came, ``ThreadChanged`` follows.
-    """
+    """An answer has ended; ``ThreadChanged`` follows if its turn was not kept."""
 
     thread: str
     turn: Turn

@@ -33,10 +33,7 @@ class Prepared:
 
 
 def prepare(question: Question, record: Record, connection: Connection) -> Prepared:
-    """Choose model, system text and context of a question; nothing is sent for it.
-
-    The server may be asked which model it has and how much that holds.
-    """
+    """Choose model, system text and context, perhaps with the server's help."""
     with connection.lock:  # what is asked of the server first is asked once
         question, head = _settled(question, connection)
         request = ChatRequest(
@@ -72,7 +69,6 @@ def prepare(question: Question, record: Record, connection: Connection) -> Prepa
 def _settled(
     question: Question, connection: Connection
 ) -> tuple[Question, tuple[Message, ...]]:
-    """Return a question with its model and system text, and the system message."""
     if not question.model_chosen:
         question = replace(question, model=connection.current_model_name())
     if question.system:

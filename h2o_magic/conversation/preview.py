@@ -40,10 +40,7 @@ class Preview:
 
 
 def preview(prepared: Prepared) -> Preview:
-    """Return what a prepared question would send, with its tokens counted.
-
-    Raises a ParameterError where asking would.
-    """
+    """Return what a question would send; raises a ParameterError as asking would."""
     request = prepared.request
     check = getattr(prepared.backend, "check", None)
     count = getattr(prepared.backend, "count_tokens", None)
@@ -75,7 +72,6 @@ def preview_markdown(preview: Preview) -> str:
 
 
 def preview_plain(preview: Preview) -> str:
-    """Return a preview as plain text."""
     parts = [f"{m.role}:\n{m.content}" for m in preview.messages]
     if preview.schema is not None:
         parts.append(f"{_SCHEMA}:\n{_schema(preview)}")

@@ -43,15 +43,7 @@ class QuestionBuilder:
         begins: bool = False,
         schema: object = None,
     ) -> Question:
-        """Return a question of no cell, checked, with the arguments of `Session.ask`.
-
-        Raises
-        ------
-        ConfigurationError
-            If an option is unknown or refused.
-        MessagesError
-            If the text is empty.
-        """
+        """Return a question of no cell, with the arguments of `Session.ask`."""
         expect("a question", text, str)
         text = text.strip()
         if not text:
@@ -85,10 +77,7 @@ class QuestionBuilder:
         )
 
     def again(self, turn: Turn, thread: str, options: Mapping[str, object]) -> Question:
-        """Return the question of a turn of `thread` once more, for the turn's place.
-
-        `options` are those that are to differ from what it was asked under.
-        """
+        """Return a turn's question for its place, with `options` that differ."""
         before: dict[str, object] = {"system": turn.system}
         if turn.model:
             before["model"] = turn.model

@@ -35,10 +35,7 @@ class FifoLock(Generic[T]):
     def enter(self, holder: T) -> bool:
         """Go to the end of the queue, unless in it; return whether the lock is held.
 
-        Raises
-        ------
-        MisuseError
-            If this thread has another place in the queue: it would wait for ever.
+        A thread with another place in the queue would wait for ever: a MisuseError.
         """
         with self._lock:
             if holder in self._places:

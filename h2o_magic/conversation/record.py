@@ -46,19 +46,9 @@ class Record:
     """The turns of one notebook, in threads, with their history of changes.
 
     Nothing is read or created before the first use. It can be used by several threads
-    at once, also after a fork.
-
-    Parameters
-    ----------
-    path
-        The database file; None keeps the turns in memory.
-    key
-        The notebook's name in the database.
-    cell, file
-        Id of the cell that loads the extension, and the notebook's own file: by them a
-        notebook that was renamed or copied finds its conversation.
-    on_trouble
-        Called once with one line if the database cannot be used.
+    at once, also after a fork. A `path` of None keeps the turns in memory. By `cell`,
+    which loads the extension, and `file` a renamed or copied notebook finds its own
+    conversation. `on_trouble` gets one line, once, if the database cannot be used.
     """
 
     def __init__(
@@ -95,10 +85,7 @@ class Record:
 
     @property
     def came_from(self) -> tuple[str, str] | None:
-        """``("renamed", old key)`` or ``("copied", old key)``, or None.
-
-        Which notebook's conversation this was before, if another's.
-        """
+        """``("renamed", old key)`` or ``("copied", old key)``, or None."""
         self._run(READ, lambda _: None)
         return self._came_from
 
@@ -112,14 +99,7 @@ class Record:
         self._run(WRITE, notebooks.set_current_thread, name)
 
     def begin(self, thread: str, turn: Turn, of: Place = None) -> Turn:
-        """Add a turn, in the place of another or at the end; return it with its id.
-
-        Parameters
-        ----------
-        of
-            The turn that it replaces, by its cell or its id; None for that of the
-            turn's own cell.
-        """
+        """Add a turn in the place of one, by cell or id; None: its own cell's."""
         with self._holding():
             place = turn.cell if of is None else of
             begun = self._run(WRITE, changes.begin, thread, turn, place)
@@ -161,21 +141,12 @@ class Record:
             return done
 
     def drop(self, thread: str, number: int) -> Turn:
-        """Remove the turn of that number, and return it.
-
-        Raises
-        ------
-        ConfigurationError
-            If there is none.
-        """
         return self._run(WRITE, changes.drop, thread, number)
 
     def drop_cell(self, thread: str, cell: str) -> bool:
-        """Remove the turn of a cell, by its key; return whether there was one."""
         return self._run(WRITE, changes.drop_cell, thread, cell)
 
     def turns(self, thread: str, *, last: int | None = None) -> tuple[Turn, ...]:
-        """Return a thread's turns in order, or only its `last` ones."""
         return self._run(READ, turns.last, thread, last)
 
     def ids(self, thread: str) -> tuple[int, ...]:
@@ -183,28 +154,16 @@ class Record:
         return self._run(READ, turns.ids, thread)
 
     def with_ids(self, thread: str, ids: Iterable[int]) -> tuple[Turn, ...]:
-        """Return the turns of a thread that have these ids, in order."""
         return self._run(READ, turns.with_ids, thread, ids)
 
     def turn(self, thread: str, number: int) -> Turn:
-        """Return a thread's turn of that number, from 1.
-
-        Raises
-        ------
-        ConfigurationError
-            If there is none.
-        """
         return self._run(READ, turns.by_number, thread, number)[0]
 
     def is_there(self, id: int) -> bool:  # noqa: A002 - named as the turn's attribute
-        """Return whether a turn is in its thread, not removed or replaced."""
         return self._run(READ, turns.is_live, id)
 
     def before(self, thread: str, of: Place) -> Iterator[Turn]:
-        """Yield the turns before one, newest first, read as they are needed.
-
-        All of the thread if there is no turn of that cell or id.
-        """
+        """Yield the turns before one, newest first; all if there is no such turn."""
         below = self._run(READ, turns.position_of, thread, of)
         while True:
             page, below = self._run(READ, turns.page, thread, below, _PAGE)
@@ -213,11 +172,9 @@ class Record:
                 return
 
     def count(self, thread: str) -> int:
-        """Return how many turns a thread has."""
         return self._run(READ, turns.count, thread)
 
     def counts(self, thread: str) -> Mapping[TurnStatus, int]:
-        """Return how many turns of a thread have each status, also those with 0."""
         return self._run(READ, turns.counts, thread)
 
     def counts_around(self, thread: str, of: Place) -> tuple[int, int]:
@@ -228,10 +185,7 @@ class Record:
         return self._run(READ, turns.counts_around, thread, of)
 
     def keys_of_cell(self, cell: str) -> tuple[tuple[str, str], ...]:
-        """Return thread and key of each turn that a cell asked, in order.
-
-        `cell` is its id, the key of its first question; that of the second is ``id#2``.
-        """
+        """Return thread and key of a cell's turns: the id, ``id#2``, and so on."""
         return self._run(READ, turns.keys_of_cell, cell)
 
     def threads(self) -> tuple[ThreadInfo, ...]:
@@ -245,64 +199,37 @@ class Record:
     def fork(
         self, thread: str, new: str, at: int | None, *, overwrite: bool = False
     ) -> int:
-        """Copy the first turns of a thread to a new one, and return how many.
-
-        `at` is the number of the last turn to copy, None for all; `overwrite` removes
-        what the new thread has.
-
-        Raises
-        ------
-        ConfigurationError
-            If there is nothing to copy, no turn `at`, or `new` has turns.
-        """
         return self._run(WRITE, changes.fork, thread, new, at, overwrite=overwrite)
 
     def reset(self, thread: str | None, *, erase: bool = False) -> int:
-        """Remove all turns of a thread, or of all (None); return how many there were.
+        """Remove the turns of a thread, or of all (None); return how many.
 
-        With `erase` they are deleted for good, also from what can be undone.
-
-        Raises
-        ------
-        StoreError
-            If `erase` cannot be done in the file.
+        With `erase` they are deleted for good, also from what can be undone; a
+        StoreError if that cannot be done in the file.
         """
         if erase:
             return self._erase(thread)
         return self._run(WRITE, changes.reset, thread)
 
     def versions(self, thread: str, number: int) -> Versions:
-        """Return what was asked and answered in a turn's place.
-
-        Raises
-        ------
-        ConfigurationError
-            If there is no such turn.
-        """
         return self._run(READ, versions.of, thread, number)
 
     def version_counts(
         self, thread: str, of: Collection[int] | None = None
     ) -> Mapping[int, tuple[int, int]]:
-        """Return for each turn with versions, by its id, which is chosen, of how many.
-
-        With ids, `of` these turns only, which costs less.
-        """
+        """Return by id which version is chosen, of how many; fewer ids cost less."""
         return self._run(READ, versions.counts, thread, of)
 
     def choose(self, thread: str, number: int, version: int) -> Turn:
-        """Put another version in a turn's place, and return it."""
         with self._holding():
             return self._run(
                 WRITE, changes.choose, thread, number, version, self._running
             )
 
     def undo(self, thread: str) -> Change | None:
-        """Undo the last change of a thread, and return it; None without one."""
         return self._run(WRITE, history.undo, thread)
 
     def redo(self, thread: str) -> Change | None:
-        """Redo the change that was undone last, and return it; None without one."""
         return self._run(WRITE, history.redo, thread)
 
     def add(self, threads: Sequence[Thread]) -> None:
@@ -392,7 +319,6 @@ class Record:
             return count
 
     def _go_on_in_memory(self, error: StoreError, path: Path) -> Database:
-        """Take over what can be read, and say what happened."""
         database = Database.in_memory()
         source, whole = self._database, False
         if source is None and error.readable:

@@ -33,7 +33,6 @@ from h2o_magic.errors import ConfigurationError, expect
 
 # What most questions do without, and the first answer would wait for.
 if TYPE_CHECKING:
-    from h2o_magic.backends.servers.servers import Servers
     from h2o_magic.conversation.preview import Preview
     from h2o_magic.weights.progress import PullEvent
 
@@ -136,7 +135,7 @@ class Session:
         self.conversation = Conversation(record or Record(None, ""), settings)
         self.connection = Connection(
             settings,
-            _no_servers if servers is None else servers,
+            Servers if servers is None else servers,
             Aliases() if aliases is None else aliases,
             connect,
             backend,
@@ -223,17 +222,8 @@ class Session:
     def retry(self, *, thread: str | None = None, **options: object) -> Answer:
         """Ask a thread's last question again, in the place of its turn.
 
-        Parameters
-        ----------
-        thread
-            Name of the thread; None for the current one.
-        **options
-            Settings that are to differ from those it was asked under.
-
-        Raises
-        ------
-        ConfigurationError
-            If the thread has no turn, or an option is unknown or refused.
+        `options` are settings that are to differ from those it was asked under. A
+        ConfigurationError if there is no turn, or an option is unknown or refused.
         """
         name = self.conversation.name_of(thread)
         turns = self.record.turns(name, last=1)
@@ -292,20 +282,9 @@ class Session:
     ) -> BackgroundAnswer:
         """Ask a turn's question again in the background, in its place.
 
-        Parameters
-        ----------
-        number
-            The turn's, from 1.
-        thread
-            Name of the thread; None for the current one.
-        **options
-            Settings that are to differ from those it was asked under, which otherwise
-            apply again: model, system text and parameters.
-
-        Raises
-        ------
-        ConfigurationError
-            If there is no such turn, or an option is unknown or refused.
+        Turns have numbers from 1. `options` are settings that are to differ from those
+        it was asked under: model, system text and parameters. A ConfigurationError if
+        there is no such turn, or an option is unknown or refused.
         """
         turn, name = self.turn(number, thread), self.conversation.name_of(thread)
         return self._background.ask(self._builder.again(turn, name, options))
@@ -335,17 +314,11 @@ class Session:
         return self.ask_later(question, thread=thread, replaces=turn, **options)  # type: ignore[arg-type]
 
     def stop_background(self) -> None:
-        """Stop all answers in the background, and wait until they are kept.
-
-        It waits two seconds at most.
-        """
+        """Stop all answers in the background; wait two seconds at most."""
         self._background.close()
 
     def close(self) -> None:
-        """Release what server and record hold. The conversation stays.
-
-        Answers in the background are stopped first; what came of them is kept.
-        """
+        """Stop what runs in the background; release what server and record hold."""
         self.stop_background()
         self.connection.disconnect()
         self.record.close()
@@ -459,19 +432,9 @@ class Session:
     ) -> int:
         """Remove a model's downloaded weights, and return how many bytes were freed.
 
-        A local server that has them loaded unloads them first.
-
-        Parameters
-        ----------
-        model
-            As for :meth:`pull`.
-        tell
-            Called with a line for what stays, such as a running download.
-
-        Raises
-        ------
-        ConfigurationError
-            If nothing of it is in the hub's cache, or it is answering right now.
+        A local server unloads them first. `tell` gets a line for what stays, such as a
+        running download. A ConfigurationError if nothing of it is in the hub's cache,
+        or it is answering right now.
         """
         from h2o_magic.weights.remove import remove  # noqa: PLC0415
 
@@ -483,10 +446,7 @@ class Session:
     def configure(self, **settings: object) -> None:
         """Change settings, by the names that ``%config H2OMagics`` lists.
 
-        Raises
-        ------
-        ConfigurationError
-            If a name is unknown or a value is refused; then none is changed.
+        If a name is unknown or a value is refused, a ConfigurationError changes none.
         """
         for name, value in settings.items():
             find_setting(name).check(value)
@@ -507,41 +467,23 @@ class Session:
         return self._presets.current(self.settings)
 
     def use_preset(self, name: str) -> None:
-        """Set the parameters of a preset.
-
-        Raises
-        ------
-        ConfigurationError
-            If there is none of that name.
-        """
+        """Set the parameters of a preset; a ConfigurationError if it is unknown."""
         expect("a preset's name", name, str)
         self._presets.use(name, self.settings)
 
     def save_preset(self, name: str) -> None:
         """Save the current generation parameters under a name, for all notebooks.
 
-        Raises
-        ------
-        ConfigurationError
-            If the name is refused or built in, or the user's folder cannot be written.
+        A ConfigurationError if the name is refused or built in, or the user's folder
+        cannot be written.
         """
         expect("a preset's name", name, str)
         self._presets.save(name, self.settings.parameters())
 
     def remove_preset(self, name: str) -> None:
-        """Remove a preset of yours.
-
-        Raises
-        ------
-        ConfigurationError
-            If there is none of that name, or it is built in.
-        """
+        """Remove a preset of yours; a ConfigurationError if it is none."""
         expect("a preset's name", name, str)
         self._presets.remove(name)
-
-
-def _no_servers() -> Servers:
-    return Servers()
 
 
 def _of_cell(
@@ -549,7 +491,6 @@ def _of_cell(
     cell: str | _Running | None,
     running: Callable[[str, bool], str | None],
 ) -> Question:
-    """Return a question with the key of the cell that asks it."""
     if isinstance(cell, _Running):
         cell = running(question.thread, question.history)
     expect("the key of a cell", cell, str, optional=True)

@@ -59,7 +59,6 @@ class Conversation:
 
     @property
     def record(self) -> Record:
-        """Where the turns are kept."""
         return self._record
 
     @record.setter
@@ -88,15 +87,7 @@ class Conversation:
     def turns(
         self, thread: str | None = None, *, last: int | None = None
     ) -> tuple[Turn, ...]:
-        """Return the turns of a thread in order, or only its `last` ones.
-
-        Parameters
-        ----------
-        thread
-            Name of the thread; None for the current one.
-        last
-            How many at most, counted from the end; None for all.
-        """
+        """Return a thread's turns in order, or only its `last` ones."""
         expect("how many turns", last, int, optional=True)
         return self.record.turns(self.name_of(thread), last=last)
 
@@ -105,13 +96,7 @@ class Conversation:
         return self.record.counts(self.name_of(thread))
 
     def turn(self, number: int, thread: str | None = None) -> Turn:
-        """Return one turn by its number, which begins at 1.
-
-        Raises
-        ------
-        ConfigurationError
-            If the thread has no such turn.
-        """
+        """Return one turn by its number, from 1; a ConfigurationError without one."""
         expect("a turn's number", number, int)
         return self.record.turn(self.name_of(thread), number)
 
@@ -163,17 +148,10 @@ class Conversation:
         everything: bool = False,
         erase: bool = False,
     ) -> int:
-        """Forget a thread's turns, and return how many it had.
+        """Forget a thread's turns, or those of all, and return how many it had.
 
-        Parameters
-        ----------
-        thread
-            Name of the thread; None for the current one.
-        everything
-            True forgets all threads of the notebook.
-        erase
-            True also erases them from the disk, so that :meth:`undo` cannot bring them
-            back.
+        `everything` forgets all threads of the notebook. `erase` also erases them from
+        the disk, so that :meth:`undo` cannot bring them back.
         """
         name = None if everything else self.name_of(thread)
         count = self.record.reset(name, erase=erase)
@@ -181,13 +159,7 @@ class Conversation:
         return count
 
     def drop(self, number: int, thread: str | None = None) -> Turn:
-        """Remove one turn from a thread, and return it.
-
-        Raises
-        ------
-        ConfigurationError
-            If the thread has no such turn.
-        """
+        """Remove one turn, and return it; a ConfigurationError without one."""
         expect("a turn's number", number, int)
         name = self.name_of(thread)
         turn = self.record.drop(name, number)
@@ -211,12 +183,7 @@ class Conversation:
     def versions(self, number: int, thread: str | None = None) -> Versions:
         """Return what was asked and answered in a turn's place, oldest first.
 
-        The last 20 are kept.
-
-        Raises
-        ------
-        ConfigurationError
-            If the thread has no such turn.
+        The last 20 are kept. A ConfigurationError if the thread has no such turn.
         """
         expect("a turn's number", number, int)
         return self.record.versions(self.name_of(thread), number)
@@ -233,23 +200,10 @@ class Conversation:
     def choose_version(
         self, number: int, version: int, thread: str | None = None
     ) -> Turn:
-        """Put another version in a turn's place, and return it.
+        """Put a version, from 1, in a turn's place, and return it.
 
-        The turns after it are marked as outdated, except those that were asked on it.
-
-        Parameters
-        ----------
-        number
-            The turn's, from 1.
-        version
-            Its place in :meth:`versions`, from 1.
-        thread
-            Name of the thread; None for the current one.
-
-        Raises
-        ------
-        ConfigurationError
-            If there is no such turn or version, or the turn is being answered.
+        The turns after it are marked as outdated, except those that were asked on it. A
+        ConfigurationError if there is no such one, or the turn is being answered.
         """
         expect("a turn's number", number, int)
         expect("a version's number", version, int)
@@ -287,21 +241,12 @@ class Conversation:
         return len(coming)
 
     def listen(self, callback: Callable[[Notification], object]) -> Callable[[], None]:
-        """Call `callback` with what happens to the conversation.
+        """Call `callback` with what happens here; return what ends the listening.
 
-        Parameters
-        ----------
-        callback
-            Takes a notification: ``QueueChanged``, ``AnswerStarted``, ``AnswerGrew``,
-            ``AnswerEnded``, ``ThreadChanged`` or ``SettingChanged``. It is called in
-            the thread where that happens, which waits for it: it should return soon and
-            ask nothing. What it raises is logged. What other kernels do to the same
-            notebook is not notified.
-
-        Returns
-        -------
-        callable
-            Ends the listening.
+        It takes a ``QueueChanged``, ``AnswerStarted``, ``AnswerGrew``, ``AnswerEnded``,
+        ``ThreadChanged`` or ``SettingChanged``, in the thread where that happens, which
+        waits: it should return soon and ask nothing. What it raises is logged. What
+        other kernels do to the same notebook is not notified.
         """
         return self.notifications.listen(callback)
 
@@ -319,21 +264,10 @@ class Conversation:
     def export_text(
         self, suffix: str, *, thread: str | None = None, everything: bool = False
     ) -> str:
-        """Return a thread as the text of a file.
+        """Return a thread, or `everything`, as the text of a file.
 
-        Parameters
-        ----------
-        suffix
-            ``.md``, ``.json``, ``.jsonl`` or ``.ipynb``.
-        thread
-            Name of the thread; None for the current one.
-        everything
-            True for all threads of the notebook.
-
-        Raises
-        ------
-        ConfigurationError
-            If there is no such format, or no turn.
+        `suffix` is ``.md``, ``.json``, ``.jsonl`` or ``.ipynb``. A ConfigurationError
+        if there is no such format, or no turn.
         """
         return files.as_text(suffix, self._filled_threads(thread, everything))
 
@@ -345,21 +279,10 @@ class Conversation:
         everything: bool = False,
         overwrite: bool = False,
     ) -> int:
-        """Write a thread to a file, and return how many turns were written.
+        """Write a thread, or `everything`, to a file; return how many turns.
 
-        Parameters
-        ----------
-        path
-            The file; its suffix says the format.
-        thread, everything
-            As for :meth:`export_text`.
-        overwrite
-            True replaces an existing file.
-
-        Raises
-        ------
-        ConfigurationError
-            If there is no such format, no turn, or the file cannot be written.
+        The suffix of `path` says the format; `overwrite` replaces an existing file. A
+        ConfigurationError if there is no such format, no turn, or it cannot be written.
         """
         expect("a file's path", path, str | PurePath)
         threads = self._filled_threads(thread, everything)
@@ -405,7 +328,6 @@ class Conversation:
     def _filled_threads(
         self, thread: str | None, everything: bool
     ) -> tuple[Thread, ...]:
-        """Return the threads to export; they have at least one turn."""
         name = self.name_of(thread)
         names = self.record.thread_names() if everything else (name,)
         threads = tuple(Thread(n, self.turns(n)) for n in names)
@@ -431,7 +353,6 @@ class Conversation:
         self.notifications.send(SettingChanged(setting))
 
     def _stop_removed(self, notification: Notification) -> None:
-        """Stop the answers whose turns a change has removed."""
         if not isinstance(notification, ThreadChanged):
             return
         for thread, queue in list(self._queues.items()):

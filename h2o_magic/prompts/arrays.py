@@ -16,7 +16,6 @@ _DIGITS = {"float16": 4, "bfloat16": 3, "float32": 7}
 
 
 def is_array(value: object) -> bool:
-    """Return whether a value has a shape and a dtype."""
     shape = getattr(value, "shape", None)
     return (
         not isinstance(value, type)
@@ -66,7 +65,6 @@ def _dtype(array: Any) -> str:
 
 
 def _sizes(shape: tuple[int, ...], limits: Limits) -> tuple[int, ...]:
-    """Return how much of each dimension is shown."""
     if len(shape) == 1:
         most = [limits.items]
     elif len(shape) == 2:
@@ -93,7 +91,6 @@ def _nested(part: Any) -> object:
 
 
 def _rows(nested: object) -> Iterator[tuple[object, ...]]:
-    """Yield the rows of a structured array, the tuples in its lists."""
     if isinstance(nested, tuple):
         yield nested
     elif isinstance(nested, list):

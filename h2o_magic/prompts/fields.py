@@ -82,7 +82,6 @@ class Field:
 
     @property
     def expression(self) -> str:
-        """The text between the braces."""
         return self.text.strip("{}")
 
 
@@ -112,7 +111,6 @@ def _as_field(found: re.Match[str]) -> Field | None:
 
 
 def _may_be_read(name: str) -> bool:
-    """Return whether a name is an identifier and not one of Python's internals."""
     return name.isidentifier() and not keyword.iskeyword(name) and name[:2] != "__"
 
 
@@ -133,11 +131,7 @@ def _unescaped(found: re.Match[str]) -> str:
 
 
 def prose(text: str) -> Iterator[Span]:
-    """Yield the spans of `text` that are not code, in order.
-
-    A fence that is never closed holds all that follows; an unclosed run of backticks
-    is not code.
-    """
+    """Yield the spans outside code, in order; an open fence holds all that follows."""
     for begin, end in _blocks(text):
         yield from _outside_inline_code(text, begin, end)
 

@@ -47,7 +47,6 @@ def cut_middle(text: str, limit: int) -> str:
 
 
 def cut_end(text: str, limit: int) -> str:
-    """Return the beginning of a text, with an ellipsis if that is not all."""
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 
@@ -59,7 +58,6 @@ def float_text(number: float, digits: int = 10) -> str:
 
 
 def error_text(error: Exception) -> str:
-    """Return an exception's type and message on one line."""
     try:
         words = cut_end(" ".join(str(error).split()), 200)
     except Exception:  # an exception's own __str__ may fail

@@ -24,7 +24,6 @@ _CODE = (
 
 
 def is_code(value: object) -> bool:
-    """Return whether a value is a function, a class or a module."""
     if isinstance(value, _CODE):
         return True
     # What functools.wraps, lru_cache and compilers of functions make.

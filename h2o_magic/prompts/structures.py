@@ -99,7 +99,6 @@ class Printer:
         self._around: set[int] = set()  # ids of the collections being written
 
     def text(self, value: object) -> str:
-        """Return a value's text, on several lines if it is long."""
         node = self._node(value)
         return node if isinstance(node, str) else node.lines()
 
@@ -223,7 +222,6 @@ def _brackets(value: object) -> tuple[str, str]:
 
 
 def _is_environment(value: object) -> bool:
-    """Return whether a value is `os.environ`, or made like it."""
     return type(value).__qualname__ == "_Environ"
 
 

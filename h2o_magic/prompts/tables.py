@@ -65,7 +65,6 @@ def _types(table: _Table, limits: Limits) -> str:
 
 
 def _body(table: _Table, limits: Limits, printer: Printer) -> tuple[list[str], int]:
-    """Return the lines of the rows, and how many had no room."""
     lines: list[str] = []
     room = limits.characters
     for row in table.rows:
@@ -114,7 +113,6 @@ def _pandas_table(value: Any, limits: Limits) -> _Table:
 
 
 def _is_default(index: Any) -> bool:
-    """Return whether an index only counts the rows."""
     is_range = type(index).__name__ == "RangeIndex" and index.name is None
     return is_range and (index.start, index.step) == (0, 1)
 

@@ -47,29 +47,11 @@ def as_prompt(
     environment: Mapping[str, str] = _NO_ENVIRONMENT,
     variables: Mapping[str, object] = _NO_VARIABLES,
 ) -> str:
-    """Return the text for a value in a prompt.
+    """Return the text for a value; what is too long is cut, with a note.
 
-    A string is taken as it is; tables are Markdown with shape and types; arrays are
-    shape, type and first values; lists, mappings and records are written as in Python;
-    exceptions are tracebacks; functions, classes and modules are their source. What is
-    too long is cut, with a note of what is left out.
-
-    Parameters
-    ----------
-    value
-        Any value of the notebook. It is only read.
-    expression
-        What named it in the prompt, for the errors: ``df.columns``.
-    limits
-        How much of it is shown.
-    environment, variables
-        Those of the process and of the notebook: the secrets among them are refused
-        wherever the value contains them.
-
-    Raises
-    ------
-    ConfigurationError
-        If the value holds secrets, has no meaningful text, or its own methods fail.
+    `expression` is what named it in the prompt, for the errors: ``df.columns``. The
+    secrets of `environment` and of the notebook's `variables` are refused wherever the
+    value has them: a ConfigurationError, as for one without a meaningful text.
     """
     guard = Guard(expression, environment, variables)
     try:
@@ -91,8 +73,6 @@ def as_prompt(
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What is needed to write one value."""
-
     expression: str
     limits: Limits
     guard: Guard

@@ -35,7 +35,6 @@ class AnswerText(str):
         error: str = "",
         reasoning: str = "",
     ) -> AnswerText:
-        """Return `text` as an answer to the last of `messages`, which were sent."""
         answer = super().__new__(cls, text)
         answer._facts = facts
         answer._messages = tuple(messages)

@@ -24,10 +24,7 @@ _WORD_END = re.compile(r"\s(?=[^\W\d_])")
 
 
 def close_fence(text: str) -> str:
-    """Return `text` with a code fence that it left open closed.
-
-    Text appended afterwards (a footer) is then outside the code.
-    """
+    """Return `text` with an open fence closed, so that a footer is not code."""
     if "```" not in text and "~~~" not in text:
         return text
     fence: Fence | None = None
@@ -42,13 +39,7 @@ def close_fence(text: str) -> str:
 class Piece(str):
     """A piece of Markdown that can be shown alone.
 
-    Attributes
-    ----------
-    head : str
-        What repeats the beginning of its block: the line that opens a fence, or the
-        first two lines of a table.
-    foot : str
-        What was added to close a fence that goes on.
+    `head` repeats what opens a fence or a table that goes on; `foot` closes a fence.
     """
 
     head: str = ""
@@ -196,7 +187,6 @@ class BlockSplitter:
 
 
 def _cut_place(text: str) -> int:
-    """Return where a line is best cut: after a sentence, a word, or at the end."""
     for end in (_SENTENCE_END, _WORD_END):
         places = [match.end() for match in end.finditer(text)]
         if places:

@@ -52,7 +52,6 @@ class Fence:
 
 
 def opened(line: str) -> Fence | None:
-    """Return the fence that a line opens, if any."""
     found = _FENCE.fullmatch(line.rstrip("\r\n"))
     if found is None:
         return None
@@ -67,7 +66,6 @@ def fence_after(fence: Fence | None, line: str) -> Fence | None:
 
 
 def untabbed(line: str) -> str:
-    """Return a line whose leading tabs are spaces."""
     rest = line.lstrip(" \t")
     return line[: len(line) - len(rest)].expandtabs(4) + rest
 
@@ -87,7 +85,6 @@ class CodeBlock(str):
     line: int
 
     def __new__(cls, language: str, code: str, line: int = 1) -> CodeBlock:
-        """Return `code` with its language."""
         block = super().__new__(cls, code)
         block.language = language
         block.line = line
@@ -95,7 +92,6 @@ class CodeBlock(str):
 
     @property
     def code(self) -> str:
-        """The code as a plain str."""
         return str(self)
 
     def __getnewargs__(self) -> tuple[str, str, int]:  # type: ignore[override]
@@ -103,7 +99,6 @@ class CodeBlock(str):
 
 
 def fenced(code: str, language: str) -> str:
-    """Return `code` as a code block of Markdown."""
     longest = max(map(len, re.findall("`+", code)), default=0)
     mark = "`" * max(3, longest + 1)
     return f"{mark}{language}\n{code}\n{mark}"

@@ -22,16 +22,9 @@ STATUS_TEXT = {
 
 
 def footer(facts: Facts, problem: str = "", *, terminal: bool = False) -> list[str]:
-    """Return the facts about an answer as short phrases, the most important first.
+    """Return facts as short phrases, the most important first.
 
-    Parameters
-    ----------
-    facts
-        What is known about the answer.
-    problem
-        Why it is incomplete, if it failed.
-    terminal
-        True names the command ``h2o-magic`` in place of the magic ``%h2o``.
+    `terminal` names the command ``h2o-magic`` in place of the magic ``%h2o``.
     """
     phrases = []
     if facts.status != "complete" or facts.finish_reason in ("length", "unknown"):
@@ -68,16 +61,9 @@ def answer_markdown(
     reasoning: str = "",
     reasoning_mode: str = "collapse",
 ) -> str:
-    """Return the answer as sanitized Markdown, with its footer.
+    """Return the answer as sanitized Markdown, below its reasoning, with its footer.
 
-    Parameters
-    ----------
-    text, facts, problem
-        The answer, and as for :func:`footer`.
-    reasoning
-        The model's reasoning, shown above the answer.
-    reasoning_mode
-        ``collapse``, ``show`` or ``hide``.
+    `reasoning_mode` is ``collapse``, ``show`` or ``hide``.
     """
     body = sanitize(close_fence(text)).rstrip() or "*(an empty answer)*"
     phrases = sanitize_prose(" · ".join(footer(facts, problem)).replace("<", "&lt;"))
@@ -95,9 +81,7 @@ def answer_plain(
 ) -> str:
     """Return the answer as plain text, with its footer in brackets.
 
-    Parameters are those of :func:`answer_markdown`. Plain text cannot be folded, so
-    the reasoning is there only with ``show``, and behind the answer, which a terminal
-    has printed by then.
+    Only ``show`` adds the reasoning, behind the answer: a terminal has printed that.
     """
     parts = [text.rstrip() or "(an empty answer)"]
     if reasoning_mode == "show" and reasoning.strip():

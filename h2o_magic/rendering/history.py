@@ -48,10 +48,7 @@ def turn_rows(turns: Sequence[Turn], now: datetime) -> list[list[str]]:
 def thread_rows(
     threads: Sequence[ThreadInfo], current: str, now: datetime
 ) -> list[list[str]]:
-    """Return a row for each thread, under `THREAD_HEAD`; `now` is local time.
-
-    The `current` thread is marked, and has a row even if it has no turn.
-    """
+    """Return rows under `THREAD_HEAD`, the `current` one's too; `now` is local time."""
     if all(info.name != current for info in threads):
         threads = [*threads, ThreadInfo(current, 0)]
     return [
@@ -74,7 +71,6 @@ def turn_markdown(turn: Turn) -> str:
 
 
 def turn_plain(turn: Turn) -> str:
-    """Return a whole turn as plain text."""
     title = ", ".join([f"Turn {turn.number}", *_details(turn)])
     question = "\n".join(f"> {line}".rstrip() for line in turn.question.splitlines())
     answer = footer.answer_plain(turn.answer, _facts(turn))
@@ -82,15 +78,7 @@ def turn_plain(turn: Turn) -> str:
 
 
 def short_time(seconds: float, now: datetime) -> str:
-    """Return a local time: the hour if it is today, else the date; empty if unknown.
-
-    Parameters
-    ----------
-    seconds
-        Since 1970 (UTC); 0 if unknown.
-    now
-        Local time.
-    """
+    """Return a local time, of seconds since 1970 (UTC): today's hour, else the date."""
     then = _local(seconds)
     if then is None:
         return ""

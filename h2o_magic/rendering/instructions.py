@@ -31,15 +31,7 @@ TABLE_SCHEMA: Mapping[str, Any] = {
 
 
 def instruction(format_: str, schema: Mapping[str, Any] | None = None) -> str:
-    """Return what to tell the model about the form of its answer; often nothing.
-
-    Parameters
-    ----------
-    format_
-        One of the values of the setting ``format``.
-    schema
-        The JSON schema that the answer must fit.
-    """
+    """Return what to tell the model about the form of its answer; often nothing."""
     text = _INSTRUCTIONS[format_]
     if schema is None:
         return text

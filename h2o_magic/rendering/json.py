@@ -23,13 +23,7 @@ class AnswerFormatError(H2OMagicError, ValueError):
 
 
 def find_json(text: str) -> Any:
-    """Return the value of the JSON in an answer.
-
-    Raises
-    ------
-    AnswerFormatError
-        If there is none, or it is not valid; says where, and shows the place.
-    """
+    """Return the JSON value in an answer; an AnswerFormatError shows the place."""
     whole = text.strip()
     failures: list[tuple[int, str]] = []
     for start, candidate in _candidates(text, whole):
@@ -48,7 +42,6 @@ def find_json(text: str) -> Any:
 
 
 def _candidates(text: str, whole: str) -> Iterator[tuple[int, str]]:
-    """Yield what may be JSON as a whole, with its place in `text`."""
     yield text.find(whole), whole
     blocks = code_blocks(text)
     lines = text.splitlines(keepends=True)

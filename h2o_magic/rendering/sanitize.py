@@ -77,8 +77,6 @@ def sandboxed(page: str) -> str:
 
 @dataclass(slots=True)
 class _Code:
-    """A block of fenced code."""
-
     fence: Fence
     body: list[str] = field(default_factory=list)
     closed: bool = False
@@ -118,8 +116,6 @@ class _Code:
 
 
 class _Writer:
-    """Writes the blocks of a text one after the other."""
-
     def __init__(self, depth: int = 0, *, formulas: bool = False) -> None:
         self._depth = depth
         self._formulas = formulas

@@ -244,7 +244,6 @@ class _Prose:
 
 
 def _tokens(text: str) -> Iterator[re.Match[str]]:
-    """Yield what `_TOKEN` finds in a text, in order."""
     place = 0
     while (mark := _MARK.search(text, place)) is not None:
         token = _TOKEN.match(text, mark.start())
@@ -272,7 +271,6 @@ def _name(token: re.Match[str]) -> str:
 
 
 def _closer(token: re.Match[str]) -> str:
-    """Return the name of the token that closes this one; empty if it opens nothing."""
     name = _name(token)
     match token.lastgroup:
         case "ticks":
@@ -316,7 +314,6 @@ def _is_safe_target(text: str, target: re.Match[str], *, quotes: bool) -> bool:
 
 
 def _is_safe(address: str) -> bool:
-    """Return whether an address is allowed, by its beginning."""
     if _NO_ADDRESS.search(address):
         return False
     seen = _seen(address)

@@ -44,13 +44,7 @@ def as_schema(source: object) -> dict[str, Any]:
 
 
 def load(path: str | Path) -> dict[str, Any]:
-    """Return the JSON schema in a file.
-
-    Raises
-    ------
-    ConfigurationError
-        If it cannot be read, or is not a valid schema.
-    """
+    """Return the JSON schema in a file; a ConfigurationError if it is none."""
     try:
         document = json.loads(Path(path).expanduser().read_text("utf-8-sig"))
     except OSError as error:
@@ -70,15 +64,7 @@ def load(path: str | Path) -> dict[str, Any]:
 
 
 def problems(value: object, schema: Mapping[str, Any]) -> list[str]:
-    """Return where a JSON value does not fit `schema`: one line each, 10 at most.
-
-    Raises
-    ------
-    ConfigurationError
-        If the schema has a reference to something outside it, or an endless one.
-    MissingExtraError
-        If jsonschema is not installed.
-    """
+    """Return where a JSON value does not fit `schema`: one line each, 10 at most."""
     library = _jsonschema()
     import referencing.exceptions  # noqa: PLC0415 - slow, and optional
 
@@ -113,7 +99,6 @@ def _validator(library: ModuleType, schema: Mapping[str, Any]) -> Any:
 
 
 def _plain(source: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return a copy of JSON values only."""
     try:
         copy = json.loads(json.dumps(dict(source), allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
@@ -153,7 +138,6 @@ def _order(error: Any) -> list[tuple[bool, int, str]]:
 
 
 def _lines(error: Any) -> Iterator[str]:
-    """Yield the lines that an error of jsonschema means."""
     if error.validator in ("anyOf", "oneOf") and error.context:
         yield from _branches(error)
     else:

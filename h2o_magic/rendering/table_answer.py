@@ -23,19 +23,10 @@ _DECIMAL = re.compile(r"-?(0|[1-9]\d*)\.\d+([eE][-+]?\d+)?")
 
 
 def rows_of(value: object) -> Table:
-    """Return a JSON value as a table.
+    """Return a JSON value as a table, missing cells as None.
 
-    Parameters
-    ----------
-    value
-        A list of objects (a missing key is None), an object of lists of one length, a
-        list of lists whose first is the head, an object with one such inside, or a
-        flat object, which is one row.
-
-    Raises
-    ------
-    AnswerFormatError
-        If it is anything else.
+    A list of objects, an object of lists of one length, a list of lists whose first is
+    the head, an object with one such inside, or a flat object, which is one row.
     """
     if isinstance(value, list):
         return _of_list(value)
@@ -45,15 +36,7 @@ def rows_of(value: object) -> Table:
 
 
 def markdown_table(text: str) -> Table | None:
-    """Return the first Markdown table in an answer; None if there is none.
-
-    Columns of numbers only are read as numbers, empty cells as None.
-
-    Raises
-    ------
-    AnswerFormatError
-        If a row has more cells than the head.
-    """
+    """Return the first Markdown table; numbers only as such, empty cells as None."""
     for part in (without_code(text), *code_blocks(text)):
         lines = part.splitlines()
         for head, rule, place in zip(lines, lines[1:], range(len(lines)), strict=False):
@@ -145,7 +128,6 @@ def _is_rule(cells: Sequence[str]) -> bool:
 
 
 def _body(lines: Sequence[str], width: int) -> list[list[str]]:
-    """Return the cells of the rows, each filled up to `width`."""
     rows = []
     for number, line in enumerate(lines, 1):
         if not line.strip() or "|" not in line:
@@ -175,7 +157,6 @@ def _column(cells: Sequence[str]) -> list[Any]:
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Return column names made unique, and none empty."""
     result: dict[str, None] = {}
     for place, name in enumerate(names, 1):
         base = name or f"column {place}"

@@ -70,10 +70,7 @@ def shorten(text: str, width: int = _WIDTH) -> Verbatim:
 
 
 def printable(text: str) -> str:
-    """Return `text` without control characters that could steer a terminal.
-
-    Line ends and tabs stay.
-    """
+    """Return `text` without control characters that could steer a terminal."""
     return _UNSEEN.sub("", text)
 
 
@@ -84,10 +81,7 @@ def as_markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def as_text(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return the table as columns of plain text, without Markdown marks.
-
-    A long cell with nothing after it does not widen its column.
-    """
+    """Return aligned plain text; a long cell with nothing after it widens no column."""
     plain = [[_plain(cell) for cell in row] for row in [head, *rows]]
     widths = [max(column) for column in zip(*map(_needed, plain), strict=True)]
     return "\n".join(
@@ -110,7 +104,6 @@ def _plain(text: str) -> str:
 
 
 def _needed(row: Sequence[str]) -> list[int]:
-    """Return how wide the columns must be for a row."""
     return [
         width if width <= _WIDTH or any(row[place + 1 :]) else 0
         for place, width in enumerate(map(_columns, row))
@@ -118,7 +111,6 @@ def _needed(row: Sequence[str]) -> list[int]:
 
 
 def _columns(text: str) -> int:
-    """Return how many columns of a terminal `text` takes."""
     marks = [mark for mark in text if unicodedata.category(mark) not in _NO_WIDTH]
     return len(marks) + sum(unicodedata.east_asian_width(m) in "WF" for m in marks)
 

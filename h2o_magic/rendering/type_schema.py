@@ -37,10 +37,7 @@ _LISTS = (list, set, frozenset, collections.abc.Sequence)
 
 
 def schema_of_type(source: Any) -> dict[str, Any]:
-    """Return the JSON schema of a dataclass, a TypedDict or a type made of them.
-
-    Objects have exactly the named fields; those with a default are optional.
-    """
+    """Return the JSON schema of a type; fields with a default are optional."""
     kind = getattr(source, "__name__", f"a value of type {type(source).__name__}")
     if not (_has_fields(source) or get_origin(source)):
         raise ConfigurationError(
@@ -109,7 +106,6 @@ def _object(kind: Any) -> dict[str, Any]:
 
 
 def _closed(node: Any) -> Any:
-    """Return a schema in which objects with named fields have no others."""
     if isinstance(node, list):
         return list(map(_closed, node))
     if not isinstance(node, dict):

@@ -1,8 +1,4 @@
-"""Servers that speak the gpt-gm protocol: chat-ui of summer 2023, and our own.
-
-:class:`GptGmBackend` answers the session's requests; :func:`create_completion` is the
-call of the original provider.
-"""
+"""Servers that speak the gpt-gm protocol: chat-ui of summer 2023, and our own."""
 
 from h2o_magic.backends.gptgm.backend import GptGmBackend
 from h2o_magic.backends.gptgm.completion import create_completion

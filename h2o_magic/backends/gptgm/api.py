@@ -110,7 +110,6 @@ class GptGmClient:
         document: Mapping[str, Any],
         cancellation: Cancellation,
     ) -> Response:
-        """Send a question and return the answer, whose body is not read yet."""
         return self._transport.send(
             "POST",
             _path(conversation),
@@ -121,10 +120,7 @@ class GptGmClient:
         )
 
     def drop(self, conversation: str, *, stop: bool) -> None:
-        """Delete a conversation; `stop` first stops an answer that is being written.
-
-        Failures are ignored; a server that does not answer is not asked again.
-        """
+        """Delete a conversation; `stop` first stops its answer. Never raises."""
         with contextlib.suppress(ConnectionFailedError, TimedOutError):
             if stop:
                 self._try("POST", f"{_path(conversation)}/stop-generating")

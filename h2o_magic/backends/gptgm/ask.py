@@ -52,10 +52,7 @@ def conversation_text(messages: Sequence[Message]) -> str:
 
 
 def first_turn_text(messages: Sequence[Message]) -> str:
-    """Return all messages as one text, a single question as it is.
-
-    A system text goes before it: the protocol has no other place for that.
-    """
+    """Return all messages as one text; the protocol has no place for a system text."""
     match list(messages):
         case [Message(content=question)]:
             return question
@@ -112,7 +109,6 @@ class GptGmQuestion:
     def answer(
         self, client: GptGmClient, cancellation: Cancellation
     ) -> Generator[Event, None, None]:
-        """Make a conversation, ask in it, yield the answer, and delete it."""
         self._names_model = True
         if _terms_missing(self._failure):
             client.forget_terms()
@@ -178,7 +174,6 @@ class GptGmQuestion:
 
 
 def _is_busy(error: BackendError) -> bool:
-    """Return whether the server may answer after a wait."""
     if isinstance(error, GenerationError):
         return error.error_type == "overloaded"
     if not isinstance(error, StatusError) or error.status not in _BUSY_STATUSES:
@@ -188,7 +183,6 @@ def _is_busy(error: BackendError) -> bool:
 
 
 def _repair_for(error: BackendError) -> str | None:
-    """Return the name of what a second try may repair; None if nothing."""
     if _terms_missing(error):
         return "terms"
     failed = isinstance(error, GenerationError) and error.error_type == "generation"
@@ -208,10 +202,7 @@ def _terms_missing(error: BackendError | None) -> bool:
 def explain(
     error: BackendError, *, url: str, model: str = "", names_model: bool = False
 ) -> str:
-    """Return an error's message with advice, if there is any.
-
-    `names_model` is true if the request that failed was one that names the model.
-    """
+    """Return an error's message; `names_model` if the request named the model."""
 
     def refusal(error: StatusError) -> str:
         if names_model and (error.status, error.server_message) == _NO_WORDS:

@@ -34,7 +34,6 @@ def service_id(model: object) -> str:
 
 
 def list_models(client: GptGmClient) -> list[ModelInfo]:
-    """Return the server's models, or the known ones if it has no list."""
     for path, read in (
         ("/api/models", models_of_api),
         ("/__data.json", models_of_page),
@@ -80,11 +79,7 @@ def models_of_api(document: object) -> list[ModelInfo]:
 
 
 def models_of_page(document: object) -> list[ModelInfo]:
-    """Return the models of an answer of ``/__data.json``.
-
-    SvelteKit's devalue has all values of a page in one list, and in their place inside
-    other values their indices in it.
-    """
+    """Return the models of ``/__data.json``: SvelteKit's devalue, values by index."""
     nodes = document.get("nodes") if isinstance(document, dict) else None
     for node in nodes if isinstance(nodes, list) else []:
         with contextlib.suppress(LookupError, TypeError):

@@ -181,7 +181,6 @@ class _GrowingText(GrowingText):
 
 
 def _clean(text: str, stop: Iterable[str]) -> str:
-    """Return a final text with each stop text and end marker cut off its end once."""
     text = join_surrogates(text).lstrip().removeprefix(_START_MARKER).lstrip()
     ends = [*stop, *_END_MARKERS]
     while found := _end_of(text, ends):
@@ -191,7 +190,6 @@ def _clean(text: str, stop: Iterable[str]) -> str:
 
 
 def _end_of(text: str, ends: Iterable[str]) -> str | None:
-    """Return the first of `ends` that the text ends with, white space aside."""
     bare = text.rstrip()
     for end in ends:
         if end.strip() and (text.endswith(end) or bare.endswith(end)):

@@ -27,11 +27,7 @@ from h2o_magic.errors import ConnectionFailedError
 
 
 class HttpClient:
-    """One base URL, one cookie jar, one pool of connections.
-
-    Several threads may use it at once. `origin` is sent as ``Origin`` and in
-    ``Referer``; it is that of the URL unless it is changed.
-    """
+    """One base URL, one cookie jar, one pool of connections; for several threads."""
 
     def __init__(
         self, endpoint: Endpoint, *, timeouts: Timeouts = DEFAULT_TIMEOUTS
@@ -66,31 +62,8 @@ class HttpClient:
         """Send a request and return the response, whose body is still to be read.
 
         A connection that the server closed while it was idle shows only when it is
-        used. Such a request is sent once more, over a new one.
-
-        Parameters
-        ----------
-        path
-            What follows the base URL, from its first slash on.
-        document, form
-            The body, as JSON or as a form.
-        accept
-            The ``Accept`` header.
-        accepted
-            The HTTP statuses that are not an error.
-        timeouts
-            Instead of the client's own.
-        cancellation
-            Ends the exchange from another thread.
-
-        Raises
-        ------
-        StatusError
-            If the status is not accepted, or is a redirect.
-        ConnectionFailedError
-            If the server cannot be reached, or closes the connection without an answer.
-        TimedOutError
-            If connecting or the first byte takes too long.
+        used. Such a request is sent once more. A status that is not `accepted`, or a
+        redirect, raises a StatusError.
         """
         what = f"{method} {self.url}{path}"
         timeouts = timeouts or self._timeouts
@@ -162,11 +135,7 @@ class _Session(requests.Session):
 
 
 class _AnyScheme(DefaultCookiePolicy):
-    """Sends a "Secure" cookie back over plain http, too.
-
-    A server behind plain http may still mark its cookie so (tests/recordings). It goes
-    to the configured origin only, which is where it came from.
-    """
+    """Sends a "Secure" cookie back over plain http, too: servers behind it set such."""
 
     def set_ok(self, cookie: Cookie, request: Request) -> bool:
         cookie.secure = False

@@ -40,7 +40,6 @@ class Cancellation:
         return self._event.is_set()
 
     def cancel(self) -> None:
-        """Wake a read that is blocked, and let no other begin."""
         self._event.set()
         self.shut_down()
 
@@ -49,7 +48,6 @@ class Cancellation:
         return self._event.wait(seconds)
 
     def shut_down(self) -> None:
-        """End the connection in use, if there is one."""
         # The method of the plain socket: that of a TLS socket first takes its
         # decryption away from under the thread that reads.
         with self._lock, suppress(OSError):
@@ -85,17 +83,13 @@ class Cancellation:
 
 
 class _JoinedChunks(HTTPResponse):
-    """Returns all chunks that were received at once, not one at a time.
-
-    Servers send each token as a chunk, and each piece costs its reader time.
-    """
+    """Returns all chunks received at once: servers send one for each token."""
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self._socket_in_use = sock
 
     def read1(self, n: int = -1) -> bytes:
-        """Return some of the body, about `n` bytes at most; none at its end."""
         data = super().read1(n)
         if not (data and self.chunked and self.chunk_left == 0):
             return data

@@ -35,10 +35,7 @@ def error_text(body: bytes, *, limit: int = 500) -> str:
 
 
 def reason_of(body: bytes, *, limit: int = 500) -> str:
-    """Return the ``reason`` of an error body, which only this package's servers give.
-
-    It is a whole message, where chat-ui only says ``Internal Error``.
-    """
+    """Return the ``reason`` of an error body, given only by this package's servers."""
     return _one_line(_string(_document(_text(body)), "reason").strip(), limit)
 
 
@@ -66,10 +63,7 @@ def retry_wait(
     limited: bool = True,
     now: datetime | None = None,
 ) -> float | None:
-    """Return the seconds after which a server asks to retry, 0 to 3600; None if none.
-
-    The reset times of rate limits count only where one was met (`limited`).
-    """
+    """Return the seconds to wait, 0 to 3600; resets of limits count if `limited`."""
     document = _document(_text(body))
     nested = _part(document, "error", "metadata", "headers")  # OpenRouter's
     named = {
@@ -135,7 +129,6 @@ def _seconds_until(date: str, now: datetime) -> float | None:
 
 
 def _message(document: object) -> str:
-    """Return the message of an error document, whatever `detail` it may have."""
     if reason := _string(document, "reason").strip():
         return reason
     error = _part(document, "error")
@@ -192,7 +185,6 @@ def _text(body: bytes) -> str:
 
 
 def _document(text: str) -> object:
-    """Return a JSON document, without a list around it; None if it is not JSON."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):

@@ -64,11 +64,7 @@ _NO_BUNDLE = "TLS CA certificate bundle"
 def mapped_errors(
     what: str, *, server: str = "", connect: float = 0, read: float = 0
 ) -> Iterator[None]:
-    """Raise our errors for those of this block, in which `what` is tried.
-
-    `server` is the address that is connected to, empty if there is a connection. The
-    timeouts are in seconds, 0 for none to be named.
-    """
+    """Raise our errors for those of `what`; timeouts in seconds, 0: not named."""
     try:
         yield
     except (urllib3_errors.HTTPError, OSError) as error:  # requests' are OSErrors
@@ -124,7 +120,6 @@ def _why(causes: Sequence[BaseException]) -> str:
 
 
 def _reason(causes: Sequence[BaseException]) -> str:
-    """Return the words of the deepest cause that the operating system reported."""
     reason = ""
     for error in causes:
         if isinstance(error, http.client.RemoteDisconnected):

@@ -58,11 +58,7 @@ QUICK = Timeouts(connect=2, first_byte=2, idle=2, overall=4)
 
 
 class Response:
-    """A response whose body is still to be read. Close it, or use it in a ``with``.
-
-    Errors that leave such a block do not show the request's secrets, though the server
-    may repeat them.
-    """
+    """A response whose body is still to be read; its errors hide the secrets."""
 
     def __init__(
         self,
@@ -94,17 +90,7 @@ class Response:
             self.secrets.redact_error(error)
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the body as it arrives, decompressed.
-
-        Raises
-        ------
-        TimedOutError
-            If the first byte, the next byte or the end takes too long.
-        ConnectionFailedError
-            If the connection ends before the body does, or is cancelled.
-        ProtocolError
-            If the body begins as gzip, as its header says, but is not.
-        """
+        """Yield the body as it arrives, decompressed; a BackendError if it does not."""
         data = self._read()
         # No compression is accepted, but some servers compress all the same, and the
         # header may be false: a proxy may pass on that of its upstream over what it has
@@ -129,15 +115,10 @@ class Response:
     def limit_wait(
         self, seconds: float, what: str, *, total: float | None = None
     ) -> None:
-        """Wait at most this long for the next byte.
-
-        The error says that `what` did not come; where `seconds` are the rest of a
-        longer wait, it names that as `total`.
-        """
+        """Wait at most this long for `what`, the rest of `total` seconds if given."""
         self._wait = (seconds, what, seconds if total is None else total)
 
     def read(self, limit: int) -> bytes:
-        """Return the first `limit` bytes of the body, or all if it is shorter."""
         body = bytearray()
         for data in self.chunks():
             body += data
@@ -146,11 +127,7 @@ class Response:
         return bytes(body[:limit])
 
     def json(self, *, redacted: bool = False) -> Any:
-        """Return the body as a JSON document; ``ProtocolError`` if it is not JSON.
-
-        `redacted` removes the request's secrets, which a server may repeat: for what
-        is shown and kept. At most 16 MiB are read.
-        """
+        """Return up to 16 MiB of JSON; `redacted` without the request's secrets."""
         body = self.read(_MAX_DOCUMENT)
         try:
             document = json.loads(body)

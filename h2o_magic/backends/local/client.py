@@ -30,15 +30,7 @@ class ServerState:
 
 
 def state_of(endpoint: Endpoint, instance: str) -> ServerState | None:
-    """Return what the server at an address says of itself; None if it is another one.
-
-    Raises
-    ------
-    OSError, http.client.HTTPException
-        If it does not answer.
-    KeyError, TypeError, ValueError
-        If it is not a server of this package.
-    """
+    """Return what the server at an address says of itself; None if it is another."""
     health = json.loads(call(endpoint, "GET", "/health"))
     if not isinstance(health, dict):
         raise TypeError("expected an object")

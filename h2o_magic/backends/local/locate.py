@@ -57,11 +57,7 @@ def find_running() -> ServerState | None:
 
 
 def _find() -> ServerState | Endpoint | None:
-    """Return the local server that runs; only its address if it does not answer now.
-
-    While the engine loads a large model, nothing else may run in the server's process.
-    A second server beside it would load the model once more.
-    """
+    """Return the local server; only its address while it loads: start no second one."""
     try:
         runtime = json.loads(_runtime_file().read_text("utf-8"))
         endpoint = Endpoint(runtime["url"], runtime["token"])
@@ -80,20 +76,7 @@ def is_installed() -> bool:
 
 
 def find_or_start(idle_minutes: float | None = None) -> Endpoint:
-    """Return the local server's address and token, starting the server if needed.
-
-    A server started here ends after `idle_minutes` without a request: 0 for never, None
-    for what the environment says, or the default.
-
-    Raises
-    ------
-    MissingExtraError
-        If the server is not installed.
-    ConnectionFailedError
-        If it does not start; the message names its log.
-    ConfigurationError
-        If its files cannot be written.
-    """
+    """Return the local server's address; `idle_minutes` of 0 keeps it running."""
     found = _find()
     if found is not None and not _is_outdated(found):
         return _endpoint(found)
@@ -119,10 +102,7 @@ def _endpoint(found: ServerState | Endpoint) -> Endpoint:
 
 
 def _start_in_temporary(why: OSError, idle_minutes: float | None) -> Endpoint:
-    """Start a server with its files in a temporary folder, since others cannot be.
-
-    A conversation goes on, if only in memory, where nothing can be written.
-    """
+    """Start a server with its files in a temporary folder: a conversation goes on."""
     global _temporary  # noqa: PLW0603 - it is a fact about this process
     folder = _runtime_file().parent
     try:
@@ -145,13 +125,7 @@ def _stop_temporary(folder: Path) -> None:
 
 
 def unload_models(files: Sequence[Path]) -> None:
-    """Unload the models in these files from the local server, if one runs.
-
-    Raises
-    ------
-    ConfigurationError
-        If one of them is answering right now.
-    """
+    """Unload the models in these files; a ConfigurationError if one answers."""
     state = find_running()
     if state is None:
         return
@@ -165,7 +139,6 @@ def unload_models(files: Sequence[Path]) -> None:
 
 
 def log_file() -> Path:
-    """Return the path of the log of the server that this process starts."""
     path = paths.log_file()
     return path if _temporary is None else _temporary / path.name
 
@@ -189,7 +162,6 @@ def _version() -> str:
 
 
 def _stop(state: ServerState) -> None:
-    """Ask a server to end, and wait until it no longer answers."""
     with suppress(OSError, http.client.HTTPException):
         call(state.endpoint, "POST", "/shutdown")
     deadline = time.monotonic() + _STOP_TIMEOUT

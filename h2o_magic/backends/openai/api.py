@@ -44,7 +44,6 @@ class OpenAIClient:
         self.known_flavour = flavour  # None until its list of models was read
 
     def ask(self, document: Mapping[str, Any], cancellation: Cancellation) -> Response:
-        """Send a question and return the answer, whose body is not read yet."""
         return self._transport.send(
             "POST",
             f"{self._api}/chat/completions",

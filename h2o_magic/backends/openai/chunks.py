@@ -107,10 +107,7 @@ def _text(content: object) -> str:
 
 
 class AnswerFacts:
-    """What the chunks of one answer say about it beside its text.
-
-    Counts are anywhere in a stream, once or again and again; the last ones hold.
-    """
+    """What the chunks of an answer say beside its text; the last counts hold."""
 
     def __init__(self, *, schema: bool = False) -> None:
         self._schema = schema

@@ -69,7 +69,6 @@ def model_of(entry: Mapping[str, Any]) -> ModelInfo:
 
 
 def _sampling(rows: object) -> dict[str, tuple[Value, str]]:
-    """Return the model's recommended parameters, which this package's server sends."""
     return {
         name: (row["value"], text_of(row.get("from")))
         for name, row in (rows.items() if isinstance(rows, dict) else ())

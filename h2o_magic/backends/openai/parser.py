@@ -101,10 +101,7 @@ class OpenAIParser(AnswerParser):
 
     @property
     def ended(self) -> bool:
-        """Whether the server said that the answer is complete.
-
-        A reason before the first text, or before more text, does not say so.
-        """
+        """Whether the answer is complete; a reason before more text says nothing."""
         if self.done:
             return self.started or self._reason is not None
         return self._reason is not None and self.started and not self._continued
@@ -166,7 +163,6 @@ class OpenAIParser(AnswerParser):
             yield self._facts.usage
 
     def _values(self, data: str) -> Iterator[object]:
-        """Yield what an event says; note one that cannot be read."""
         try:
             yield from values_of(data)
         except (ValueError, RecursionError):
@@ -222,7 +218,6 @@ class OpenAIParser(AnswerParser):
         self._continued = self._continued or self._reason is not None
 
     def _grow(self) -> Iterator[Event]:
-        """Yield what can be shown of the pieces that came since the last time."""
         ready = self._growing.add("".join(self._pieces))
         self._pieces.clear()
         if ready:

@@ -32,7 +32,6 @@ class Body:
     origins: Mapping[str, str]
 
     def refused(self, words: str) -> str | None:
-        """Return the field that a server's refusal names, if it was sent."""
         fields = [f for f in (_USAGE, *self.origins) if f in self.document]
         return next(
             (f for f in fields if re.search(rf"\b{re.escape(f)}\b", words)), None
@@ -86,7 +85,6 @@ def make_body(request: ChatRequest, flavour: str, server: str) -> Body:
 def _fields(
     parameters: Mapping[str, Value], flavour: str, server: str
 ) -> tuple[dict[str, Value], dict[str, str]]:
-    """Return the fields of parameters, and the parameter that each expresses."""
     fields: dict[str, Value] = {}
     origins: dict[str, str] = {}
     for name, value in parameters.items():

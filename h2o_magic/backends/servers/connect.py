@@ -32,24 +32,8 @@ Make = Callable[[str, str, str | None], Backend]
 class Connected:
     """The server that answers from now on.
 
-    Attributes
-    ----------
-    server
-        Its name, or its address if it has none.
-    url
-        Its address; empty for the local one.
-    dialect
-        The protocol that it speaks: ``openai``, ``gpt-gm`` or that of a plug-in.
-    what
-        What kind of server it is, and how many models it has.
-    models
-        The models that it lists.
-    model
-        The current model; empty if the first question will show it.
-    notes
-        What the user should know, a sentence each.
-    formerly
-        The name that it had before; empty if it had none or still has it.
+    `notes` are sentences for the user; `model` is empty if the first question shows it;
+    `formerly` is the name that it had before, if another.
     """
 
     server: str
@@ -113,12 +97,7 @@ class OpenedServer:
 def open_server(
     server: KnownServer, token: str | None, make: Make, *, forced: bool = False
 ) -> OpenedServer:
-    """Connect to a server and read its list of models.
-
-    Its dialect is detected where it is not known, and detected anew where a known
-    server gives no list: another one may have taken its address. `forced` says that
-    the user named the dialect; it is an error if another one is detected.
-    """
+    """Connect, detecting an unknown dialect; a `forced` one must be the server's."""
     what, how, engine = registry.label(server.dialect), "", ""
     listed = sure = forced
     if not server.dialect:
@@ -187,7 +166,6 @@ def _models_of(backend: Backend, server: KnownServer) -> tuple[ModelInfo, ...] |
 
 
 def _refusal(what: str, server: KnownServer, status: int) -> StatusError:
-    """Return the error for a server that requires a key, or rejects the one given."""
     if server.key == NO_KEY:
         problem = "requires a key: name the environment variable that holds it, as in"
     else:

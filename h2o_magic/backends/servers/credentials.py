@@ -96,14 +96,7 @@ class Credentials:
         self._typed: dict[str, str] = {}
 
     def read(self, source: KeySource, url: str) -> str | None:
-        """Return the key of the server at `url`; None if it needs none.
-
-        Raises
-        ------
-        ConfigurationError
-            If the key is missing or cannot be sent in a header; ``MissingExtraError``
-            if the keyring package is missing.
-        """
+        """Return the key of the server at `url`; None if it needs none."""
         match source.kind:
             case "none":
                 return None
@@ -124,7 +117,6 @@ class Credentials:
         return check_header_value(f"the key for {url} ({source})", key.strip())
 
     def prompt(self, url: str) -> None:
-        """Ask the user for the key of the server at `url`, and keep it in memory."""
         try:
             key = self._ask(f"Key for {url}: ")
         # A front end without input raises ipykernel's kind of NotImplementedError.

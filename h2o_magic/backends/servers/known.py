@@ -25,20 +25,7 @@ _MAX_NAMES = 5
 
 @dataclass(frozen=True, slots=True)
 class KnownServer:
-    """A server by its address, and what is known of it.
-
-    Attributes
-    ----------
-    name
-        What the user calls it; empty for one that is not kept.
-    url
-        Its base URL.
-    dialect
-        Its dialect's name, perhaps of a package that is no longer installed; empty if
-        it is still to be detected.
-    key
-        Where its key comes from.
-    """
+    """A server by its address; an unknown name or dialect is empty."""
 
     name: str
     url: str
@@ -68,25 +55,15 @@ class KnownServers:
         )
 
     def all(self) -> tuple[KnownServer, ...]:
-        """Return them in the order in which they became known."""
         return tuple(self._file.read().values())
 
     def find(self, server: str) -> KnownServer | None:
-        """Return the server with this name or address; None if there is none."""
         known = self._file.read()
         at = (entry for entry in known.values() if same_server(entry.url, server))
         return known.get(server) or next(at, None)
 
     def keep(self, server: KnownServer, *, hint: str = "") -> KnownServer:
-        """Keep a server in place of what was known of its address; return it named.
-
-        Without a name it is called after its host, or `hint` if that is this machine.
-
-        Raises
-        ------
-        ConfigurationError
-            If another server has the name, or the file cannot be written.
-        """
+        """Keep a server in place of what was known of its address; return it named."""
         kept: list[KnownServer] = []
 
         def put(known: dict[str, KnownServer]) -> dict[str, KnownServer]:
@@ -110,7 +87,6 @@ class KnownServers:
         _refuse_taken(server, self._file.read())
 
     def forget(self, name: str) -> KnownServer:
-        """Forget a server, and return what was known of it."""
         removed: list[KnownServer] = []
 
         def drop(known: dict[str, KnownServer]) -> dict[str, KnownServer]:
@@ -166,7 +142,6 @@ def suggested_name(url: str, hint: str) -> str:
 
 
 def _free_name(server: KnownServer, hint: str, taken: Container[str]) -> str:
-    """Return the suggested name, with a number appended if others have it."""
     name = suggested_name(server.url, hint or server.dialect)
     numbered = (f"{name}-{number}" for number in itertools.count(2))
     return next(n for n in itertools.chain([name], numbered) if n not in taken)

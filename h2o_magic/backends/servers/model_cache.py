@@ -48,7 +48,6 @@ class ModelCache:
             self._file.change(change)
 
     def get(self, url: str) -> ModelList | None:
-        """Return the last list of a server; None if it has never given one."""
         return self._file.read().get(url)
 
 

@@ -66,13 +66,7 @@ class Servers:
         return self._known.all()
 
     def find(self, server: str) -> KnownServer:
-        """Return what is known of a server, by name or address; nothing is sent.
-
-        Raises
-        ------
-        ConfigurationError
-            If no server has the name, and it is not an address.
-        """
+        """Return what is known of a server, by name or address; nothing is sent."""
         known = self._known.find(server)
         if known is not None:
             return known
@@ -89,17 +83,7 @@ class Servers:
         return KnownServer("", server)
 
     def backend(self, server: str) -> Backend:
-        """Return the backend of a server, by name or address.
-
-        An unknown dialect is detected now, and remembered in this kernel.
-
-        Raises
-        ------
-        ConfigurationError
-            If no server has the name, or its key is missing.
-        BackendError
-            If its dialect cannot be detected.
-        """
+        """Return a server's backend; an unknown dialect is detected, and remembered."""
         entry = self.find(server)
         token = self.credentials.read(entry.key, entry.url)
         if not entry.dialect:
@@ -117,26 +101,9 @@ class Servers:
     ) -> OpenedServer:
         """Connect to a server, and keep it under a name once it has answered.
 
-        Parameters
-        ----------
-        server
-            An address, or the name of a known server. An address with a version
-            segment such as ``/v1`` means the OpenAI-compatible API there.
-        name
-            What to call it; empty for its present name, or one after its host.
-        dialect
-            The dialect it must speak; ``auto`` detects it anew; empty for the known
-            one, or else detecting it.
-        key
-            Where its key comes from; None for the known source, or else no key. The
-            user is asked now for a key that is typed.
-
-        Raises
-        ------
-        ConfigurationError
-            If an argument is invalid, the key is missing, or the name is taken.
-        BackendError
-            If the server does not answer, or rejects the key.
+        A version segment such as ``/v1`` means the OpenAI-compatible API there. Empty
+        are `name` for the present one or the host's, and `dialect` for the known one,
+        which ``auto`` detects anew. A `key` of None is the known source.
         """
         url = check_base_url(server) if "/" in server else ""
         known = self.find(url or server)
@@ -175,7 +142,6 @@ class Servers:
         return entry
 
     def scan(self) -> tuple[OpenPort, ...]:
-        """Return what answers on this machine's usual ports; nothing is kept."""
         from h2o_magic.backends.servers.scan import scan  # noqa: PLC0415
 
         return scan()

@@ -96,7 +96,6 @@ def is_own(metadata: object, where: str) -> bool:
 
 
 def describe(turn: Turn, *names: str) -> dict[str, Any]:
-    """Return the named fields of a turn as JSON values."""
     values = {name: getattr(turn, name) for name in names}
     return {
         name: dict(value) if isinstance(value, Mapping) else value
@@ -121,7 +120,6 @@ def read_fields(metadata: object, names: Iterable[str], where: str) -> dict[str,
 
 
 def read_name(metadata: Mapping[str, Any], where: str) -> str:
-    """Return the thread's name from a file's metadata."""
     name = as_text(metadata.get("thread"), where, '"thread"')
     if not name:
         raise wrong(where, 'expected a name as "thread", got an empty text')

@@ -19,7 +19,6 @@ _FOLDER_ENDS = tuple(mark for mark in (os.sep, os.altsep) if mark)
 
 
 def as_text(suffix: str, threads: Sequence[Thread]) -> str:
-    """Return threads as the text of a file with this suffix."""
     return find_format(f"chat.{suffix.lstrip('.')}").write(threads)
 
 
@@ -42,7 +41,6 @@ def write(
 
 
 def read(path: str | Path) -> tuple[Thread, ...]:
-    """Return the threads of a file."""
     source = _expanded(path)
     format_ = find_format(path)
     if format_.read is None:

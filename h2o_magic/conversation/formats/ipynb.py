@@ -36,7 +36,6 @@ _CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 def write(threads: Sequence[Thread]) -> str:
-    """Return `threads` as the text of a notebook (nbformat 4.5)."""
     made = _made_ids(threads)
     load = next(made)
     taken = {load}
@@ -63,7 +62,6 @@ def write(threads: Sequence[Thread]) -> str:
 
 
 def read(text: str) -> tuple[Thread, ...]:
-    """Return the threads of a notebook, an exported one or any other."""
     notebook = as_object(parse(text), "", "a notebook")
     _check_nbformat(notebook)
     metadata = as_object(notebook.get("metadata", {}), "", "the notebook's metadata")
@@ -135,8 +133,6 @@ def _id(wanted: str | None, made: Iterator[str], taken: set[str]) -> str:
 
 
 class _Cell:
-    """A cell that is being read."""
-
     def __init__(self, value: object, where: str) -> None:
         cell = as_object(value, where, "a cell")
         kind = as_text(cell.get("cell_type"), where, '"cell_type"')
@@ -154,7 +150,6 @@ class _Cell:
 
     @property
     def asks(self) -> bool:
-        """Whether it asks a question."""
         return self._read is not None and not self._read[0].help
 
     def turns(self) -> Iterator[tuple[str, Turn]]:

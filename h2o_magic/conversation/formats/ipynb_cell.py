@@ -97,10 +97,7 @@ def write_source(turn: Turn, thread: str) -> str:
 
 
 def read_source(source: str) -> tuple[CellOptions, str] | None:
-    """Return a cell's options and the text below them; None if it is no such cell.
-
-    Unknown options are ignored.
-    """
+    """Return a cell's known options and the text below; None if it is another cell."""
     match = _CELL.match(source)
     if match is None:
         return None

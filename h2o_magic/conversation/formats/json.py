@@ -25,7 +25,6 @@ from h2o_magic.conversation.formats.messages import Pair, foreign_turns, read_pa
 
 
 def write(threads: Sequence[Thread]) -> str:
-    """Return `threads` as the text of a ``.json`` file."""
     objects = [_thread_object(thread) for thread in threads]
     if len(objects) == 1:
         return write_json(objects[0], indent=2) + "\n"
@@ -34,7 +33,6 @@ def write(threads: Sequence[Thread]) -> str:
 
 
 def read(text: str) -> tuple[Thread, ...]:
-    """Return the threads of a ``.json`` file."""
     data = parse(text)
     if isinstance(data, list):
         return (Thread(MAIN, tuple(foreign_turns(data, ""))),)

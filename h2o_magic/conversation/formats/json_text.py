@@ -22,10 +22,7 @@ _ESCAPED = re.compile("[\ud800-\udfff\x7f\x85\u2028\u2029]")
 
 
 def parse(text: str, where: str = "") -> Any:
-    """Return the value of JSON `text`, which may begin with a byte order mark.
-
-    `where` is its place in the file, for errors: ``line 3``; empty for a whole file.
-    """
+    """Return the value of JSON `text`; `where` is its place in the file, for errors."""
     text = text.removeprefix("\ufeff")
     if not text.strip():
         raise wrong(where, "expected JSON, got nothing: the file is empty")
@@ -48,10 +45,7 @@ def parse(text: str, where: str = "") -> Any:
 
 
 def write_json(value: object, *, indent: int | None = None) -> str:
-    """Return `value` as JSON text, on one line unless `indent` is given.
-
-    Lone surrogates and unusual line ends are escaped; all else is written as it is.
-    """
+    """Return JSON text with lone surrogates and unusual line ends escaped."""
     _check_nesting(value, "")
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)

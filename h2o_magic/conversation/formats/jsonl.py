@@ -35,7 +35,6 @@ _OTHER_FILE = "expected a line like those before it, got one of another file"
 
 
 def write(threads: Sequence[Thread]) -> str:
-    """Return `threads` as the text of a ``.jsonl`` file."""
     lines, text = _lines(threads), ""
     for number, line in enumerate(lines, 1):
         place = {"line": number, "lines": len(lines)}
@@ -45,7 +44,6 @@ def write(threads: Sequence[Thread]) -> str:
 
 
 def read(text: str) -> tuple[Thread, ...]:
-    """Return the threads of a ``.jsonl`` file."""
     # Only this character ends a line: JSON escapes it inside texts, and no other.
     lines = [
         (f"line {number}", parse(line, f"line {number}"))
@@ -67,8 +65,6 @@ def read(text: str) -> tuple[Thread, ...]:
 
 @dataclass(slots=True)
 class _Line:
-    """A line that is being written."""
-
     system: str = ""
     messages: list[dict[str, str]] = field(default_factory=list)
     threads: list[dict[str, Any]] = field(default_factory=list)
@@ -81,7 +77,6 @@ class _Line:
         return turns
 
     def add(self, thread: str, turn: Turn) -> None:
-        """Add a turn to the messages."""
         if not self.messages and turn.system:
             self.messages.append({"role": "system", "content": turn.system})
         self.system = turn.system

@@ -29,7 +29,6 @@ _NO_TITLE = re.compile(r"\s*$| {4}|\t| {0,3}(?:[-*+>#|]|\d{1,9}[.)][ \t])")
 
 
 def write(threads: Sequence[Thread]) -> str:
-    """Return `threads` as a Markdown document."""
     if len(threads) == 1:
         (thread,) = threads
         title = "" if thread.name == MAIN else f": {_inline(thread.name)}"
@@ -68,7 +67,6 @@ def _turns(turns: Sequence[Turn], level: int) -> Iterator[str]:
 
 
 def _quoted(text: str) -> str:
-    """Return `text` as a block quote."""
     return "\n".join(f"> {line}".rstrip() for line in _clean(text).split("\n"))
 
 
@@ -109,7 +107,6 @@ def _underlines(line: str, title: str) -> bool:
 
 
 def _footer(turn: Turn) -> list[str]:
-    """Return what is known about a turn, in short phrases."""
     status = STATUS_TEXT.get(turn.status, "")
     if turn.status == "complete" and turn.facts.get("finish_reason") == "length":
         status = "■ cut off by the token limit"

@@ -73,7 +73,6 @@ def restore(database: Database, thread: str, turn: Turn) -> None:
 def choose(
     database: Database, thread: str, number: int, version: int, running: Container[int]
 ) -> Turn:
-    """Make a version of a turn the current one, and return it."""
     turn, position = turns.by_number(database, thread, number)
     slot = turns.thread_id(database, thread), position
     origins, chosen = versions.origins(database, *slot)
@@ -100,7 +99,6 @@ def choose(
 
 
 def drop(database: Database, thread: str, number: int) -> Turn:
-    """Remove the turn with that number, and return it."""
     turn, _ = turns.by_number(database, thread, number)
     change = undo.begin(database, "drop", turns.thread_id(database, thread))
     _remove(database, change, "id = ?", turn.id)
@@ -108,7 +106,6 @@ def drop(database: Database, thread: str, number: int) -> Turn:
 
 
 def drop_cell(database: Database, thread: str, cell: str) -> bool:
-    """Remove the turn of a cell, and return whether there was one."""
     thread_ = turns.thread_id(database, thread)
     id_, _ = turns.place_of(database, thread_, cell)
     if not id_:
@@ -126,10 +123,7 @@ def fork(
     *,
     overwrite: bool = False,
 ) -> int:
-    """Copy the turns up to number `at` (None: all) to a new thread; return how many.
-
-    With `overwrite` they replace its turns.
-    """
+    """Copy the turns up to number `at` (None: all) to a new thread; return how many."""
     taken = turns.count(database, new)
     if taken and (not overwrite or new == thread):
         raise ConfigurationError(
@@ -170,7 +164,6 @@ def add(database: Database, threads: Sequence[Thread]) -> None:
 
 
 def reset(database: Database, thread: str | None) -> int:
-    """Remove all turns of a thread, or of all (None); return how many there were."""
     where, scope = _scope(database, thread)
     if database.value(f"SELECT 1 FROM turns WHERE {where} AND live = 1", scope) is None:
         return 0
@@ -182,7 +175,6 @@ def reset(database: Database, thread: str | None) -> int:
 
 
 def erase(database: Database, thread: str | None) -> int:
-    """Delete a thread, or all, for good; return how many turns there were."""
     where, scope = _scope(database, thread)
     sql = f"SELECT count(*) FROM turns WHERE {where} AND live = 1"
     count = int(database.value(sql, scope))
@@ -227,7 +219,6 @@ def _remove(database: Database, change: int, where: str, *scope: int) -> int:
 
 
 def _end(database: Database, thread: int) -> int:
-    """Return the first position after all turns, also the removed ones."""
     last = database.value(
         "SELECT max((SELECT coalesce(max(position), 0) FROM turns"
         "  WHERE thread = ? AND live = 0), (SELECT coalesce(max(position), 0)"

@@ -28,10 +28,7 @@ _creating = threading.Lock()
 
 
 class Database:
-    """An open database, in a file or in memory, with the tables of this version.
-
-    It is used by one thread at a time.
-    """
+    """An open database with this version's tables; for one thread at a time."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path | None = None):
         self.connection = connection
@@ -47,7 +44,6 @@ class Database:
 
     @classmethod
     def in_memory(cls) -> Database:
-        """Make an empty database in memory."""
         database = cls(_connect(":memory:"))
         schema.migrate(database.connection)
         return database
@@ -72,7 +68,6 @@ class Database:
         return database
 
     def insert(self, sql: str, parameters: Sequence[Any]) -> int:
-        """Run a statement that adds a row, and return the row's id."""
         return self.connection.execute(sql, parameters).lastrowid or 0
 
     def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
@@ -227,10 +222,7 @@ def _connect(name: str) -> sqlite3.Connection:
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Choose the log that lets kernels read while one writes; it stays with the file.
-
-    Several kernels may try at once, and SQLite does not wait for this by itself.
-    """
+    """Let kernels read while one writes; SQLite does not wait for this by itself."""
     deadline = time.monotonic() + BUSY_TIMEOUT
     while True:
         try:
@@ -243,17 +235,13 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
 
 
 def _set_durability(connection: sqlite3.Connection) -> None:
-    """Skip a flush to the disk for each write, where the log makes that safe.
-
-    A killed process loses nothing; after a power failure the last turns may be missing.
-    """
+    """Skip a flush for each write: a power failure may cost the last turns."""
     (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
     level = "NORMAL" if mode == "wal" else "FULL"
     connection.execute(f"PRAGMA synchronous = {level}")
 
 
 def _create(path: Path) -> None:
-    """Create a file and its folder if they do not exist, for this user only."""
     if not path.parent.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.parent.chmod(0o700)  # whatever the umask is

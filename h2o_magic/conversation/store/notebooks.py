@@ -53,10 +53,7 @@ def enter(
 
 
 def is_there(database: Database) -> bool:
-    """Return whether the current notebook still exists.
-
-    Another kernel may have renamed another notebook to it, or deleted it.
-    """
+    """Return whether the notebook exists: another kernel may rename or delete it."""
     sql = "SELECT 1 FROM notebooks WHERE id = ?"
     return database.value(sql, [database.notebook]) is not None
 
@@ -68,14 +65,12 @@ def locate(database: Database, key: str, cell: str | None, file: Path | None) ->
 
 
 def current_thread(database: Database) -> str | None:
-    """Return the name of the notebook's current thread; None if it was never set."""
     sql = "SELECT thread FROM notebooks WHERE id = ?"
     found = database.value(sql, [database.notebook])
     return None if found is None else rows.as_text(found)
 
 
 def set_current_thread(database: Database, name: str | None) -> None:
-    """Save the name of the notebook's current thread."""
     database.execute(
         "UPDATE notebooks SET thread = ? WHERE id = ?",
         (rows.stored(name), database.notebook),
@@ -114,7 +109,6 @@ def _has_cell(database: Database, notebook: int, cell: str) -> bool:
 
 
 def _cells(database: Database, notebook: int) -> frozenset[str]:
-    """Return the ids of the cells that were seen in a notebook."""
     found = database.execute(
         "SELECT cell FROM notebooks WHERE id = ? AND cell IS NOT NULL UNION "
         "SELECT turns.cell FROM turns JOIN threads ON threads.id = thread "

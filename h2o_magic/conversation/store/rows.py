@@ -16,7 +16,6 @@ COLUMNS = "status, cell, system, model, begins, asked_at, facts, question, answe
 
 
 def as_columns(turn: Turn) -> tuple[Any, ...]:
-    """Return a turn's content as values of :data:`COLUMNS`."""
     return (
         turn.status,
         stored(turn.cell),
@@ -31,10 +30,7 @@ def as_columns(turn: Turn) -> tuple[Any, ...]:
 
 
 def as_turn(columns: Sequence[Any], *, number: int = 0, outdated: bool = False) -> Turn:
-    """Return the turn of a row of id, sequence and then :data:`COLUMNS`.
-
-    Its number and whether it is outdated depend on the other turns of its thread.
-    """
+    """Return the turn of a row; other turns say its number and if it is outdated."""
     id_, sequence, status, cell, system, model, begins, asked_at, facts, *texts = (
         columns
     )
@@ -63,17 +59,12 @@ def as_turn(columns: Sequence[Any], *, number: int = 0, outdated: bool = False) 
 
 
 def read(database: Database, id_: int) -> Turn:
-    """Return the turn of an existing row, without its number."""
     sql = f"SELECT id, sequence, {COLUMNS} FROM turns WHERE id = ?"
     return as_turn(database.execute(sql, [id_]).fetchone())
 
 
 def stored(text: str | None) -> str | bytes | None:
-    """Return a text as it is stored: as bytes if it is not valid Unicode.
-
-    SQLite's texts cannot hold half of a surrogate pair, which a model's output or a
-    file's name may contain; but no turn may be lost because of it.
-    """
+    """Return text as bytes if it is not valid Unicode, which SQLite cannot hold."""
     if text is None or text.isascii():
         return text
     try:
@@ -94,5 +85,4 @@ def numbered(cell: str) -> tuple[str | bytes | None, str | bytes | None]:
 
 
 def as_facts(facts: Mapping[str, Any]) -> str:
-    """Return an answer's facts as JSON."""
     return json.dumps(dict(facts), allow_nan=False)

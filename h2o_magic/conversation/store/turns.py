@@ -59,10 +59,7 @@ def position_of(database: Database, thread: str, of: Place) -> int:
 
 
 def keys_of_cell(database: Database, cell: str) -> tuple[tuple[str, str], ...]:
-    """Return thread and key of each turn of a cell, in order.
-
-    The key of its first question is the cell's id, that of its second ``id#2``, etc.
-    """
+    """Return thread and key of a cell's turns, in order: the id, ``id#2``, ..."""
     found = database.execute(
         "SELECT name, cell FROM turns JOIN threads ON threads.id = thread "
         "WHERE notebook = ? AND live = 1 AND (cell = ? OR (cell > ? AND cell < ?)) "
@@ -73,7 +70,6 @@ def keys_of_cell(database: Database, cell: str) -> tuple[tuple[str, str], ...]:
 
 
 def is_live(database: Database, id_: int) -> bool:
-    """Return whether a turn is in its thread now."""
     sql = "SELECT 1 FROM turns WHERE id = ? AND live = 1"
     return database.value(sql, [id_]) is not None
 
@@ -95,7 +91,6 @@ def page(
 
 
 def last(database: Database, thread: str, size: int | None) -> tuple[Turn, ...]:
-    """Return a thread's last turns, in order; all if `size` is None."""
     at_most = -1 if size is None else min(max(index(size), 0), END)
     return page(database, thread, END, at_most)[0]
 
@@ -120,7 +115,6 @@ def by_number(database: Database, thread: str, number: int) -> tuple[Turn, int]:
 
 
 def ids(database: Database, thread: str) -> tuple[int, ...]:
-    """Return the ids of a thread's turns, in order."""
     sql = f"SELECT id FROM turns WHERE {_LIVE} ORDER BY position"
     found = database.execute(sql, [thread_id(database, thread)])
     return tuple(id_ for (id_,) in found)
@@ -129,7 +123,6 @@ def ids(database: Database, thread: str) -> tuple[int, ...]:
 def with_ids(
     database: Database, thread: str, wanted: Iterable[int]
 ) -> tuple[Turn, ...]:
-    """Return a thread's turns that have one of these ids, in order."""
     thread_ = thread_id(database, thread)
     sql = f"SELECT position, id, sequence, {rows.COLUMNS} FROM turns WHERE id = ?"
     found = [
@@ -142,12 +135,10 @@ def with_ids(
 
 
 def count(database: Database, thread: str) -> int:
-    """Return how many turns a thread has."""
     return before(database, thread_id(database, thread), END)[0]
 
 
 def counts(database: Database, thread: str) -> Mapping[TurnStatus, int]:
-    """Return how many turns of a thread have each status."""
     found = database.execute(
         f"SELECT status, count(*) FROM turns WHERE {_LIVE} GROUP BY status",
         [thread_id(database, thread)],
@@ -208,7 +199,6 @@ def list_threads(database: Database) -> tuple[ThreadInfo, ...]:
 
 
 def thread_names(database: Database) -> tuple[str, ...]:
-    """Return the names of :func:`list_threads`, without reading their turns."""
     found = database.execute(
         "SELECT name FROM threads WHERE notebook = ? AND EXISTS "
         "(SELECT 1 FROM turns WHERE thread = threads.id AND live = 1) ORDER BY id",
@@ -220,10 +210,7 @@ def thread_names(database: Database) -> tuple[str, ...]:
 def _as_turns(
     database: Database, thread: int, found: Sequence[Sequence[Any]]
 ) -> tuple[Turn, ...]:
-    """Return successive rows, from their positions on, as numbered and marked turns.
-
-    A turn is outdated if one before it has a greater sequence number.
-    """
+    """Return successive rows as turns; one after a greater sequence is outdated."""
     number, latest = before(database, thread, found[0][0])
     turns = []
     for _, *columns in found:

@@ -29,10 +29,7 @@ def begin(
     *threads: int,
     everywhere: bool = False,
 ) -> int:
-    """Record a change of some threads, or of all (`everywhere`), and return its id.
-
-    What was undone in these threads can no longer be redone.
-    """
+    """Record a change, and return its id; what was undone can no longer be redone."""
     scopes = [(_TOUCHES, (thread, thread)) for thread in threads]
     for touches, scope in [("1", ())] if everywhere else scopes:
         for (change,) in database.execute(

@@ -29,7 +29,6 @@ _SLOT = "thread = ? AND position = ?"
 
 
 def of(database: Database, thread: str, number: int) -> Versions:
-    """Return the versions of a thread's turn with that number."""
     turn, position = turns.by_number(database, thread, number)
     slot = turns.thread_id(database, thread), position
     found, chosen = origins(database, *slot)
@@ -47,10 +46,7 @@ def of(database: Database, thread: str, number: int) -> Versions:
 def counts(
     database: Database, thread: str, of: Collection[int] | None = None
 ) -> Mapping[int, tuple[int, int]]:
-    """Return for turns with several versions, by id, which is chosen, of how many.
-
-    All turns of the thread, or only those with the ids `of`, which costs less.
-    """
+    """Return by turn id which version is chosen, of how many; fewer ids cost less."""
     which, ids = "GROUP BY position HAVING count(*) > 1", tuple(of or ())
     if of is not None:
         which = f"AND id IN ({', '.join('?' * len(ids))})"
@@ -138,6 +134,5 @@ def prune(database: Database, change: int) -> None:
 
 
 def _kept(found: Sequence[int], chosen: int) -> Sequence[int]:
-    """Return the last versions, and the chosen one whatever its age."""
     others = sorted(set(found) - {chosen})
     return sorted([*others[-(KEPT - 1) :], chosen] if chosen else others[-KEPT:])

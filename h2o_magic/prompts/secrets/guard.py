@@ -38,13 +38,11 @@ class Guard:
         self._known = [*of_environment(environment), *of_notebook(variables)]
 
     def name(self, name: str, value: object) -> None:
-        """Check a value that goes in under its own name."""
         if _is_secret(name, value):
             advice = "remove it, or type it into the prompt yourself"
             raise self._refusal("it looks like a secret", advice)
 
     def entry(self, name: object, value: object) -> None:
-        """Check a named part of the value."""
         if _is_secret(name, value):
             raise self._part_refusal(f"its {_quoted(name)} looks like a secret")
 
@@ -55,7 +53,6 @@ class Guard:
             self.entry(first, second)
 
     def column(self, name: object, values: Iterable[object]) -> None:
-        """Check a column of a table."""
         how = secrecy(name)
         if how == "no":
             return
@@ -74,7 +71,6 @@ class Guard:
             raise self.environment()
 
     def environment(self) -> ConfigurationError:
-        """Return the error for the environment as a whole."""
         return self._refusal(
             "it holds the environment of the process, with its keys and passwords",
             f"name the variable you need, such as `{{{self._expression}['HOME']}}`",

@@ -74,7 +74,6 @@ _DEPTH = 3
 
 
 def secrecy(name: object) -> Secrecy:
-    """Return whether `name` is that of a secret."""
     words = _words(name)
     if not words:
         return "no"

@@ -100,7 +100,6 @@ class Found:
 
 
 def of_environment(environment: Mapping[str, str]) -> Iterator[Known]:
-    """Yield the secrets in environment variables, by their names."""
     for name, value in environment.items():
         if name not in USUAL_VARIABLES and _may_be_searched(name, value):
             yield Known(f"the environment variable {name}", value)
@@ -134,7 +133,6 @@ def secrets_in(text: str, known: Iterable[Known] = ()) -> Iterator[Found]:
 
 
 def masked(text: str, known: Iterable[Known] = ()) -> str:
-    """Return a text with ``***`` in the place of each secret."""
     parts: list[str] = []
     end = 0
     for found in sorted(secrets_in(text, known), key=lambda found: found.start):
@@ -156,10 +154,7 @@ def _may_be_searched(name: str, value: str) -> bool:
 
 
 def _is_path(value: str) -> bool:
-    """Return whether a value is the path of a file or a folder.
-
-    It must exist or have a suffix: a key may begin with a slash.
-    """
+    """Return whether a path exists or has a suffix: a key may begin with a slash."""
     path = os.path.expanduser(value)
     if not os.path.isabs(path) or "\0" in path:
         return False
@@ -237,7 +232,6 @@ def _has_digit(text: str) -> bool:
 
 
 def _is_no_secret(value: str) -> bool:
-    """Return whether a value is a placeholder, a path or another name."""
     if not re.search(r"[^\W\d_]", value) or is_placeholder(value):
         return True
     if _PATH.fullmatch(value):
