@@ -53,7 +53,7 @@ def test_config_refuses_a_server_that_nobody_knows(
     before = sessions.get_state(shell).settings["server"]
     shell.run_line_magic("config", "H2OMagics.server = 'lba'")
     (said,) = [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
-    assert said.startswith("H2OMagics.server: no server is known as 'lba': ")
+    assert said.startswith("H2OMagics.server: unknown server 'lba': ")
     assert sessions.get_state(shell).settings["server"] == before
 
 

@@ -314,7 +314,7 @@ def test_dialects_and_variables_with_keys_are_offered(
 
 
 def test_aliases_are_offered_where_a_model_is(shell: InteractiveShell) -> None:
-    sessions.get_state(shell).aliases.set("fast", "falcon-7b")
+    sessions.get_state(shell).user.aliases.set("fast", "falcon-7b")
     assert completions(shell, "%%h2o --model fas|\nhi") == [("fas", "fast")]
     assert completions(shell, "%h2o alias f|") == [("f", "fast=")]
     assert texts(shell, "%h2o alias quick=falcon|") == [
@@ -325,7 +325,7 @@ def test_aliases_are_offered_where_a_model_is(shell: InteractiveShell) -> None:
 
 
 def test_presets_are_offered_where_one_is_named(shell: InteractiveShell) -> None:
-    sessions.get_state(shell).presets.save("mine", {"seed": 1})
+    sessions.get_state(shell).user.presets.save("mine", {"seed": 1})
     assert texts(shell, "%h2o preset pre|") == ["precise"]
     assert texts(shell, "%h2o preset --remove mi|") == ["mine"]
     assert texts(shell, "%h2o preset --save mi|") == []

@@ -76,7 +76,7 @@ def test_what_stays_in_the_notebook_is_text(
     )
     assert last["text/plain"].splitlines() == [
         *PLAN.lines,
-        "o/r: m*.gguf is here, its checksum is right. The next answer uses it.",
+        "o/r: m*.gguf is downloaded and verified. The next answer uses it.",
     ]
     # A name of the hub acts on nothing.
     assert "m&#42;&#46;gguf" in last["text/markdown"]
