@@ -45,6 +45,7 @@ class StandIn:
     """
 
     knows_system_role = True
+    knows_effort = False
 
     def __init__(self, path: Path, room: MemoryPlan, *, rate: float) -> None:
         self.path, self.room, self._rate = path, room, rate
@@ -68,7 +69,9 @@ class StandIn:
         """Return as many words."""
         return " ".join("word" for _ in tokens)
 
-    def apply_template(self, messages: Sequence[Mapping[str, str]]) -> str:
+    def apply_template(
+        self, messages: Sequence[Mapping[str, str]], effort: str = ""
+    ) -> str:
         """Return the contents."""
         return "\n".join(message["content"] for message in messages)
 

@@ -314,7 +314,9 @@ def test_nobody_there_is_reported_after_one_try() -> None:
         url = f"{server.url}/lab"
     with pytest.raises(ConnectionFailedError) as caught:
         detect(Endpoint(url))
-    assert str(caught.value).startswith(f"no connection to {url}: Connection refused: ")
+    assert str(caught.value).startswith(
+        f"cannot connect to {url}: Connection refused: "
+    )
     assert "`%h2o connect --scan` searches this machine" in str(caught.value)
 
 

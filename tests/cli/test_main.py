@@ -41,7 +41,7 @@ def test_models_lists_what_answers(
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     assert main(["models"]) == 0
     head, first, *_ = capsys.readouterr().out.splitlines()
-    assert head.split() == ["model", "answers", "from", "size", "licence"]
+    assert head.split() == ["model", "weights", "size", "licence"]
     assert first.split() == ["smollm2-135m", "built-in", "demo", "weights", "2.4", "MB"]
 
 
@@ -164,7 +164,7 @@ def test_the_idle_end_is_what_is_given_else_the_setting(
     given: list[str], variable: str, minutes: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run: list[Settings] = []
-    monkeypatch.setattr("h2o_magic.server.serve.serve", run.append)
+    monkeypatch.setattr("h2o_magic.cli.serve.serve", run.append)
     monkeypatch.setenv("H2O_MAGIC_SERVER_IDLE_MINUTES", variable)
     assert main(["serve", *given]) == 0
     assert [settings.idle_minutes for settings in run] == [minutes]
@@ -229,7 +229,7 @@ def test_a_file_that_cannot_be_written_is_one_line(
 def test_a_defect_of_our_own_is_not_passed_off_as_a_missing_part(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "h2o_magic.weights.listing", None)
+    monkeypatch.setitem(sys.modules, "h2o_magic.cli.models", None)
     with pytest.raises(ModuleNotFoundError):
         main(["models"])
 

@@ -58,8 +58,8 @@ def test_half_heads_take_no_place_from_who_asks(narrow: tuple[Client, Path]) -> 
 
 
 IMPATIENT = """
-from h2o_magic.server import access, connections
-access._READING_OFF_SECONDS = connections.Connection.head_seconds = 0.5
+from h2o_magic.server import access, listening
+access._DRAIN_SECONDS = listening.Connection.head_seconds = 0.5
 """
 
 

@@ -258,7 +258,7 @@ def test_the_memory_that_was_given_is_the_models(start: Start, noisy: str) -> No
     client = serving.client()
     assert client.call("GET", "/health").json["memory"] == 400_000
     event = client.failure(noisy)
-    assert "the models may have 400 KB" in event["error"]
+    assert "models may use 400 KB" in event["error"]
     assert client.answer("hi", max_new_tokens=1)["generated_text"]
 
 

@@ -112,7 +112,7 @@ def test_a_chat_template_that_takes_too_much_memory_is_refused(tmp_path: Path) -
 
 def test_loading_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
     path = write_llama(tmp_path / "m.gguf", template=ENDLESS)
-    with pytest.raises(ConfigurationError, match="takes more than 1 s: use another"):
+    with pytest.raises(ConfigurationError, match="takes more than 1 s: take another"):
         probe(path, seconds=1)
     assert not probing._running
 

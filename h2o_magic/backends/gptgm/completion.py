@@ -15,7 +15,7 @@ from h2o_magic.backends.gptgm.backend import GptGmBackend
 from h2o_magic.backends.gptgm.models import service_id
 from h2o_magic.backends.http import DEFAULT_TIMEOUTS, Endpoint, Timeouts
 from h2o_magic.backends.http_backend import Messages, check_types, checked_messages
-from h2o_magic.backends.local.locate import find_or_start
+from h2o_magic.backends.local import locate
 from h2o_magic.backends.retry import DEFAULT_RETRY_POLICY, RetryPolicy
 from h2o_magic.chat.events import Event, Finished, Source, TextDelta
 from h2o_magic.config.models import title_of
@@ -207,4 +207,4 @@ def _tokens(events: Generator[Event, None, None]) -> Iterator[str]:
 
 
 def _local_server() -> Endpoint:
-    return find_or_start()
+    return locate.find_or_start()

@@ -50,7 +50,8 @@ _REASONING = re.compile(
 # How the footer of an incomplete answer begins.
 _MARKS: Mapping[str, TurnStatus] = {
     "■ stopped": "stopped",
-    "■ broken off": "failed",
+    "■ failed": "failed",
+    "■ broken off": "failed",  # until 0.4
     "■ incomplete": "incomplete",
 }
 

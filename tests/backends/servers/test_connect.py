@@ -942,7 +942,7 @@ def test_status_says_the_server_its_dialect_and_where_the_key_is(
     assert status["dialect"][0] == "detected by the first question"
     bench.session.configure(server="gone")
     assert bench.rows("connect")[-1][:2] == ["gone ✓", "removed"]
-    assert "no server is known as" in shown(bench.rows("status")[0][1])
+    assert "unknown server" in shown(bench.rows("status")[0][1])
 
 
 def test_an_empty_list_of_models_is_put_into_words(bench: Bench) -> None:
@@ -1013,7 +1013,7 @@ def test_a_scan_finds_what_answers_and_offers_a_line_for_each(
         monkeypatch.setattr(scan.scan, "__defaults__", (ports,))
         output = bench.run("connect --scan")
         assert output["text/plain"].split("\n")[-2:] == [
-            f"Open, but not a known server: {three.url} (something else answers).",
+            f"Open, but not a known server: {three.url} (another program answers).",
             f"Open, but not a known server: {four.url} (no answer within 0.1 s).",
         ]
         assert rows(output["text/markdown"])[:2] == [
