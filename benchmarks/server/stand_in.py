@@ -70,7 +70,7 @@ class StandIn:
         return " ".join("word" for _ in tokens)
 
     def apply_template(
-        self, messages: Sequence[Mapping[str, str]], effort: str = ""
+        self, messages: Sequence[Mapping[str, str]], _effort: str = ""
     ) -> str:
         """Return the contents."""
         return "\n".join(message["content"] for message in messages)
