@@ -1,4 +1,4 @@
-"""Which dialect a server speaks: found out by each dialect's probes, sent by GET.
+"""Which dialect a server speaks: detected by each dialect's probes, sent by GET.
 
 The built-in dialects have three between them, each a list of models where one dialect
 has it and the others have nothing (tests/recordings). Those of plug-ins come last,

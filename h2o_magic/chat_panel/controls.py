@@ -17,7 +17,7 @@ from h2o_magic.chat_panel.setting_row import HIDDEN, SettingRow
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.parameter import Parameter, Value
 from h2o_magic.config.parameters import CHAT_PARAMETERS
-from h2o_magic.conversation.model_choice import is_lent
+from h2o_magic.conversation.model_choice import is_server_default
 from h2o_magic.conversation.session import Session
 
 #: The settings besides the generation parameters that have a control.
@@ -81,12 +81,12 @@ class Controls:
                 self._presets.refresh()
             for name in names:
                 origin = settings.origin(name) if settings.is_set(name) else ""
-                lent = name == "model" and is_lent(settings)
+                default = name == "model" and is_server_default(settings)
                 self._rows[name].show(
                     settings[name],
                     default=self._default(name),
                     origin=origin,
-                    can_reset=bool(origin) and not lent,
+                    can_reset=bool(origin) and not default,
                 )
 
     def _default(self, name: str) -> tuple[Value, str] | None:

@@ -129,7 +129,7 @@ class Answer:
         return self.text
 
     def stop(self) -> None:
-        """Stop the answer, from any thread; what came of it is kept.
+        """Stop the answer, from any thread; the text so far is kept.
 
         One that waits for another to end, or is not yet iterated, is not asked.
         """

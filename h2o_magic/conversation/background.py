@@ -1,4 +1,4 @@
-"""Asking in the background: a thread for each answer that nobody reads meanwhile."""
+"""Asking in the background: each answer is read in a thread of its own."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class BackgroundAnswer:
         return self._ended.is_set()
 
     def stop(self) -> None:
-        """Stop it, from any thread, and keep what came; one that waits is not asked."""
+        """Stop it, from any thread; the text so far is kept, one that waits is not asked."""
         self.answer.stop()
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -82,7 +82,7 @@ class Background:
         return asked
 
     def close(self) -> None:
-        """Stop all, and wait a little until what came of them is kept."""
+        """Stop all, and wait a little until their text so far is kept."""
         with self._lock:
             running = tuple(self._running)
         for asked in running:

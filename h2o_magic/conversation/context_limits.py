@@ -19,7 +19,7 @@ class ModelLimits:
         self._rates: dict[str, float] = {}
 
     def context(self, model: str) -> int | None:
-        """Return a model's context length in tokens; None if the server is silent."""
+        """Return a model's context length in tokens; None if unknown."""
         if self._contexts is None:
             self._contexts = self._ask()
         return self._contexts.get(model)

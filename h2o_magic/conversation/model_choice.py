@@ -1,8 +1,8 @@
-"""Which model is current on a server where the user has chosen none.
+"""Which model is used on a server if the user has not chosen one.
 
-A server of this package says which model is its best; another one without the default
-model lends its first. The setting says so in its origin, and gives it back when another
-server takes its place.
+A server of this package reports its best model. On other servers without the default
+model it is the first one listed. The setting's origin says so, and the setting is reset
+when the server changes.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _MOST_NAMES = 5  # of models, in a sentence
 
 
 def is_chosen(settings: Settings) -> bool:
-    return settings.is_set("model") and not is_lent(settings)
+    return settings.is_set("model") and not is_server_default(settings)
 
 
-def is_lent(settings: Settings) -> bool:
-    """Return whether the current model is one that a server lends."""
+def is_server_default(settings: Settings) -> bool:
+    """Return whether the current model is a server's default, not a choice."""
     return settings.origin("model").startswith((_FIRST, _BEST))
 
 
 def settle(settings: Settings, models: Sequence[ModelInfo], server: str) -> None:
-    """Make a server's first model current, if it has not the one that nobody chose."""
+    """Use a server's first model if it lacks the default one and none was chosen."""
     if is_chosen(settings):
         return
     reset_default(settings)
@@ -43,7 +43,7 @@ def settle(settings: Settings, models: Sequence[ModelInfo], server: str) -> None
 
 
 def adopt_default(settings: Settings, name: str, server: str) -> None:
-    """Make the model current that a server says it answers with where nobody chose."""
+    """Use the model that a server reports as its default, unless one was chosen."""
     origin = f"{_BEST}{server}"
     if is_chosen(settings) or (name, origin) == (
         settings["model"],
@@ -56,12 +56,12 @@ def adopt_default(settings: Settings, name: str, server: str) -> None:
 
 
 def reset_default(settings: Settings) -> None:
-    if is_lent(settings):
+    if is_server_default(settings):
         settings.unset("model")
 
 
 def lacking(model: str, models: Sequence[ModelInfo]) -> str:
-    """Return what is amiss with a model that a server does not list, or nothing."""
+    """Return a hint if a server does not list a model; empty if it does."""
     names = [listed.name for listed in models]
     if model in names or not names:
         return ""

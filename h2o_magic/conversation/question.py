@@ -27,11 +27,11 @@ class Question:
     replaces : int
         Id of a turn that it replaces instead, where that has no cell; 0 for none.
     parameters : mapping
-        The generation parameters that somebody set.
+        The generation parameters that were set.
     model_chosen : bool
-        False if nobody chose the model, so that a server's own may take its place.
+        False if the model was not chosen, so that the server's default is used.
     system_chosen : bool
-        True if somebody set the system text, if only to none.
+        True if the system text was set, be it to none.
     strict : bool
         True refuses demo weights, and any other model.
     history : bool
@@ -43,13 +43,13 @@ class Question:
     context : int
         The model's context in tokens, if the server does not say it.
     send_partial : bool
-        True sends answers that are not whole as context, too.
+        True also sends incomplete answers as context.
     format : str
-        What the answer is asked to be.
+        The requested format of the answer.
     reasoning : str
-        What becomes of the reasoning where the answer is shown.
+        How reasoning is shown.
     schema : mapping or None
-        The JSON schema that the answer is to fit.
+        The JSON schema that the answer has to fit.
     """
 
     text: str

@@ -115,7 +115,7 @@ class Record:
         status: TurnStatus,
         facts: Mapping[str, Any],
     ) -> None:
-        """Write what came of a question, also if its turn was removed since."""
+        """Save the answer to a question, also if its turn was removed since."""
         with self._holding():
             self._run(
                 WRITE, changes.update, id, answer=answer, status=status, facts=facts

@@ -233,7 +233,7 @@ class Conversation:
     def stop(self, thread: str | None = None) -> int:
         """Stop the answers that :meth:`coming` returns, and return how many.
 
-        What came of them is kept, and marked; those that wait are not asked.
+        Their text so far is kept; those that wait are not asked.
         """
         coming = self.coming(thread)
         for answer in reversed(coming):  # so that none begins before it is stopped
@@ -342,7 +342,7 @@ class Conversation:
         return change
 
     def _go_to_saved_thread(self) -> None:
-        """Go to the thread that the notebook was left in, if nobody chose another."""
+        """Go to the thread that the notebook was left in, unless another was chosen."""
         saved = self.record.thread
         if saved and not self._settings.is_set("thread"):
             self._settings.set("thread", saved, _SAVED)

@@ -40,7 +40,7 @@ def update(
     status: TurnStatus,
     facts: Mapping[str, Any],
 ) -> None:
-    """Write what came of a question, unless its turn was deleted."""
+    """Save the answer to a question, unless its turn was deleted."""
     database.execute(
         "UPDATE turns SET answer = ?, status = ?, facts = ? WHERE id = ?",
         (rows.stored(answer), status, rows.as_facts(facts), id_),
