@@ -41,7 +41,7 @@ class BackgroundAnswer:
         return self._ended.is_set()
 
     def stop(self) -> None:
-        """Stop it, from any thread; the text so far is kept, one that waits is not asked."""
+        """Stop it, from any thread; the text so far is kept."""
         self.answer.stop()
 
     def wait(self, timeout: float | None = None) -> bool:

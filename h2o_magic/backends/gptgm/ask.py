@@ -11,7 +11,12 @@ from h2o_magic.backends.error_advice import COMMON, Row, message_of, refusal_mes
 from h2o_magic.backends.gptgm.api import Created, GptGmClient
 from h2o_magic.backends.gptgm.parser import GptGmParser
 from h2o_magic.backends.http import Cancellation
-from h2o_magic.backends.retry import DEFAULT_RETRY_POLICY, RetryPolicy, requested_wait
+from h2o_magic.backends.retry import (
+    BUSY_STATUSES,
+    DEFAULT_RETRY_POLICY,
+    RetryPolicy,
+    requested_wait,
+)
 from h2o_magic.chat.events import Event, Finished
 from h2o_magic.chat.messages import Message
 from h2o_magic.config.parameter import Value
@@ -28,7 +33,8 @@ _INSTRUCTION = (
     "message, and refer to the earlier ones where needed."
 )
 # The failures are those of chat-ui of June 2023 and text-generation-inference 0.9.
-_BUSY_STATUSES = {429, 502, 503, 504}
+# Not 500, which chat-ui of 2023 also says of a model that it does not know.
+_BUSY_STATUSES = {429, *BUSY_STATUSES} - {500}
 _ADVICE: tuple[Row, ...] = (
     (403, "referer", "the server has another address; connect to that one"),
     (404, "conversation not found", "the server does not keep its conversations"),

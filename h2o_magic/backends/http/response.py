@@ -15,6 +15,7 @@ import requests
 from h2o_magic.backends.http.connections import Cancellation
 from h2o_magic.backends.http.error_body import error_text, reason_of, retry_wait
 from h2o_magic.backends.http.error_mapping import mapped_errors
+from h2o_magic.backends.retry import BUSY_STATUSES
 from h2o_magic.errors import (
     BackendError,
     ConfigurationError,
@@ -29,7 +30,6 @@ _MAX_DOCUMENT = 16 * 2**20  # bytes
 _MAX_ERROR_BODY = 65536  # bytes
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 _MIN_SECRET = 6  # characters; a shorter value is also part of other words
-_BUSY = frozenset({408, 500, 502, 503, 504, 529})  # statuses that may name a wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +215,7 @@ def status_error(response: Response, what: str) -> StatusError:
     message = reason_of(body) or f"{what}: HTTP {response.status}{details}"
     limited = response.status == 429
     wait = retry_wait(response.headers, body, limited=limited)
-    if limited or (response.status in _BUSY and wait is not None):
+    if limited or (response.status in BUSY_STATUSES and wait is not None):
         return RateLimitedError(
             message, status=response.status, server_message=words, retry_after=wait
         )

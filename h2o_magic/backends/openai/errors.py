@@ -21,7 +21,7 @@ from h2o_magic.backends.error_advice import (
     refusal_message,
 )
 from h2o_magic.backends.openai.request import Body
-from h2o_magic.backends.retry import requested_wait
+from h2o_magic.backends.retry import BUSY_STATUSES, requested_wait
 from h2o_magic.errors import BackendError, GenerationError, StatusError, did_you_mean
 
 _NO_QUOTA, _NO_BALANCE = "insufficient_quota", "insufficient balance"
@@ -59,9 +59,8 @@ _INVALID = re.compile(
 _LEAVE_OUT = re.compile(r": leave it out\b")
 _REFUSED = frozenset({400, 422})
 #: A server that starts, loads a model or is overloaded, or a proxy before one.
-_BUSY = frozenset({408, 500, 502, 503, 504, 529})
 #: The type of such an error in the stream.
-_BUSY_TYPES = frozenset(map(str, _BUSY)) | {"overloaded", "overloaded_error"}
+_BUSY_TYPES = frozenset(map(str, BUSY_STATUSES)) | {"overloaded", "overloaded_error"}
 _MOST_NAMES = 5
 
 
@@ -91,7 +90,7 @@ def is_busy(error: BackendError, body: Body | None) -> bool:
     field = body.refused(said) if body is not None else None
     causes = (_CONTEXT, _NO_MODEL, _INVALID)
     at_fault = field or any(cause.search(said) for cause in causes)
-    return error.status in _BUSY and not at_fault
+    return error.status in BUSY_STATUSES and not at_fault
 
 
 def refusal_words(error: BackendError) -> str:
