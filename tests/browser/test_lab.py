@@ -49,6 +49,9 @@ def run_all(
     return notebook, places
 
 
+# By day tests/kernel/test_showroom.py runs it on the same model: here the model's two
+# threads spin against a browser's for minutes.
+@pytest.mark.nightly
 @pytest.mark.usefixtures("hub_with_a_model")
 def test_the_quickstart_runs_from_top_to_bottom(open_notebook: Opener) -> None:
     notebook, places = run_all(open_notebook, QUICKSTART, "quickstart")

@@ -208,7 +208,7 @@ def test_loading_costs_no_http_client_no_widgets_and_few_modules(
 
 
 @pytest.mark.usefixtures("home")
-def test_an_answer_of_the_local_server_imports_no_keys_widgets_or_server() -> None:
+def test_an_answer_of_the_local_server_imports_no_keyring_widgets_or_server() -> None:
     with new_kernel() as notebook:
         notebook.run("import sys\nbefore = set(sys.modules)\n%load_ext h2o_magic")
         notebook.run("%%h2o --max-new-tokens 5\nWhat is h2o_magic?")
@@ -216,7 +216,7 @@ def test_an_answer_of_the_local_server_imports_no_keys_widgets_or_server() -> No
     new = eval(run.of("execute_result")[0]["data"]["text/plain"])
     assert {"h2o_magic.rendering.answer_text", "requests"} <= set(new)
     assert {
-        "h2o_magic.backends.servers.credentials",
+        "keyring",
         "h2o_magic.server",
         "ipywidgets",
     }.isdisjoint(new)

@@ -145,7 +145,7 @@ def test_an_error_event_is_one_line_in_the_servers_words(
         ("%%h2o --temprature 1\nhi", "did you mean '--temperature'?"),
         ("%%h2o --temperature -1\nhi", "must be a number, 0 or above"),
         ("%%h2o --top-p 1.5\nhi", "must be > 0.0 and <= 1.0"),
-        ("%%h2o --temperature 0 --do-sample\nhi", "leave one of them out"),
+        ("%%h2o --temperature 0 --do-sample\nhi", "leave one out"),
         ("%%h2o --truncate 5\nhi", "`h2o_magic.create_completion(..., truncate=...)`"),
         ("%%h2o --return-full-text\nhi", "belongs to the gpt-gm protocol"),
         ("%%h2o\n   \n", "expected a question"),
