@@ -28,7 +28,6 @@ from h2o_magic.errors import (
     expect,
 )
 
-# The first answer waits for imports, and the local server needs neither.
 if TYPE_CHECKING:
     from h2o_magic.backends.servers.known import KnownServer
     from h2o_magic.backends.servers.servers import Servers

@@ -1,6 +1,6 @@
 """What happens to a conversation, told to those who listen.
 
-Notifications come from whatever thread asks, while no lock is held.
+Notifications come from whatever thread asks, without a lock of the record.
 """
 
 from __future__ import annotations

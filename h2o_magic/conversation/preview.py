@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from h2o_magic.config.parameter import Value
 from h2o_magic.config.units import counted
 from h2o_magic.conversation.prepare import Prepared
 from h2o_magic.errors import BackendError
+from h2o_magic.rendering.fences import fenced
 from h2o_magic.rendering.tables import literal, printable
 
 _SCHEMA = "schema, the answer's grammar where the server has one"
@@ -64,9 +64,9 @@ def preview(prepared: Prepared) -> Preview:
 
 def preview_markdown(preview: Preview) -> str:
     """Return a preview as Markdown: each message as it stands, then the rest."""
-    parts = [f"**{m.role}**\n\n{_fenced(m.content, 'text')}" for m in preview.messages]
+    parts = [f"**{m.role}**\n\n{fenced(m.content, 'text')}" for m in preview.messages]
     if preview.schema is not None:
-        parts.append(f"**{_SCHEMA}**\n\n{_fenced(_schema(preview), 'json')}")
+        parts.append(f"**{_SCHEMA}**\n\n{fenced(_schema(preview), 'json')}")
     about = " · ".join(literal(phrase) for phrase in _about(preview))
     return "\n\n".join([*parts, f"<sub>{about}</sub>"])
 
@@ -80,13 +80,6 @@ def preview_plain(preview: Preview) -> str:
 
 def _schema(preview: Preview) -> str:
     return json.dumps(preview.schema, ensure_ascii=False, indent=2)
-
-
-def _fenced(text: str, language: str) -> str:
-    """Return a text as a code block that nothing in it can end."""
-    longest = max(map(len, re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}{language}\n{text}\n{fence}"
 
 
 def _about(preview: Preview) -> list[str]:

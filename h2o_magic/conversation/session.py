@@ -31,7 +31,7 @@ from h2o_magic.conversation.record import Record
 from h2o_magic.conversation.threads import Conversation
 from h2o_magic.errors import ConfigurationError, expect
 
-# What most questions do without, and the first answer would wait for.
+# Most questions do without it, and the first answer would wait for the import.
 if TYPE_CHECKING:
     from h2o_magic.conversation.preview import Preview
     from h2o_magic.weights.progress import PullEvent
@@ -229,7 +229,7 @@ class Session:
         turns = self.record.turns(name, last=1)
         if not turns:
             raise ConfigurationError(
-                f"thread {name} has no turn to try again: ask something first"
+                f"thread {name} has no turn to retry: ask a question first"
             )
         again = self._builder.again(turns[0], name, options)
         return Answer(again, self.conversation, self.connection)

@@ -55,7 +55,7 @@ def schema_of_type(source: Any) -> dict[str, Any]:
     try:
         return dict(_closed(TypeAdapter(source).json_schema()))
     except Exception as error:  # pydantic has many kinds, and types raise their own
-        raise ConfigurationError(f"{why}") from error
+        raise ConfigurationError(str(why)) from error
 
 
 def _has_fields(kind: object) -> bool:

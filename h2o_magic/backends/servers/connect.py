@@ -38,7 +38,7 @@ class Connected:
 
     server: str
     url: str = ""
-    dialect: str = "gpt-gm"
+    dialect: str = "openai"
     what: str = "the local server, started when needed"
     models: tuple[str, ...] = ()
     model: str = ""

@@ -42,7 +42,7 @@ _PLAIN = "text/plain"
 _EMPTY = "*(an empty answer)*"
 _FOOTER = re.compile(r"(?:^|\n\n)<sub>([^\n]*)</sub>\s*\Z")
 _PLAIN_FOOTER = re.compile(r"(?:^|\n\n)\[[^\n]*\]\s*\Z")
-# What a model wrote before its answer, as `captions.reasoning_markdown` shows it.
+# What a model wrote before its answer, as `footer.reasoning_markdown` shows it.
 _REASONING = re.compile(
     r"\A(?:<details><summary>Reasoning</summary>\n\n(?s:.*?)\n\n</details>\n\n"
     r"|> \*\*Reasoning\*\*\n(?:>[^\n]*\n)*\n)"

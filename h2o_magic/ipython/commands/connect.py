@@ -67,7 +67,7 @@ def _list(context: CommandContext) -> None:
     servers = context.session.servers
     current = str(context.session.settings["server"])
     local = LOCAL if current else f"{LOCAL} ✓"
-    dialect = registry.label("gpt-gm")
+    dialect = registry.label("openai")
     rows = [[local, "this machine, started on demand", dialect, "its own"]]
     rows += [_row(server, current) for server in servers.known()]
     if current and not any("✓" in row[0] for row in rows):

@@ -118,12 +118,12 @@ class Values:
         """Return a new backend of a server; None if the local one does not run."""
         if server:
             return self._state.user.servers.backend(server)
-        from h2o_magic.backends.gptgm import GptGmBackend  # noqa: PLC0415
+        from h2o_magic.backends.openai import OpenAIBackend  # noqa: PLC0415
 
         state = locate.find_running()
         if state is None:
             return None
-        return GptGmBackend(connection=lambda: state.endpoint)
+        return OpenAIBackend(connection=lambda: state.endpoint)
 
     def _threads(self) -> Iterable[str]:
         current = str(self._state.settings["thread"])

@@ -857,7 +857,12 @@ def test_connecting_says_in_two_lines_what_was_found(bench: Bench) -> None:
         assert said[0].startswith(f"Connected to lab ({server.url}): OpenAI-comp")
         assert said[-1] == "Model: qwen."
         assert bench.rows("connect") == [
-            ["local", "this machine, started on demand", "gpt-gm", "its own"],
+            [
+                "local",
+                "this machine, started on demand",
+                "OpenAI-compatible",
+                "its own",
+            ],
             ["lab ✓", server.url, "OpenAI-compatible", "no key"],
         ]
         assert bench.plain("connect local").startswith("Connected to local")
