@@ -229,7 +229,7 @@ class Session:
         turns = self.record.turns(name, last=1)
         if not turns:
             raise ConfigurationError(
-                f"thread {name} has no turn to retry: ask a question first"
+                f"thread {name} has no turn to try again: ask something first"
             )
         again = self._builder.again(turns[0], name, options)
         return Answer(again, self.conversation, self.connection)

@@ -78,8 +78,8 @@ def choose(
     origins, chosen = versions.origins(database, *slot)
     if not 1 <= version <= len(origins):
         raise ConfigurationError(
-            f"turn {number} of thread {thread} has no answer {version}: it has "
-            f"{len(origins)}"
+            f"turn {number} of thread {thread} has {len(origins)} "
+            f"answer{'' if len(origins) == 1 else 's'}, there is no answer {version}"
         )
     origin = origins[version - 1]
     if origin == chosen:
