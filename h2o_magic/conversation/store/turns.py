@@ -108,7 +108,9 @@ def by_number(database: Database, thread: str, number: int) -> tuple[Turn, int]:
     if not found:
         turns = count(database, thread)
         has = {0: "no turns", 1: "1 turn"}.get(turns, f"{turns} turns")
-        raise ConfigurationError(f"thread {thread} has {has}, there is no turn {number}")
+        raise ConfigurationError(
+            f"thread {thread} has {has}, there is no turn {number}"
+        )
     return _as_turns(database, thread_, found)[0], found[0][0]
 
 
