@@ -158,12 +158,12 @@ class AnswerRecord:
     def add(self, event: Event) -> None:
         """Add one event of the answer."""
         match event:
-            case TextDelta(text):
-                self._mark_first(text)
+            case TextDelta(text) | Replaced(text):
+                if text and self._first is None:
+                    self._first = self._clock()
+                if isinstance(event, Replaced):
+                    self._parts.clear()
                 self._parts.append(text)
-            case Replaced(text):
-                self._mark_first(text)
-                self._parts = [text]
             case Source():
                 self._source = event
             case Usage():
@@ -206,7 +206,3 @@ class AnswerRecord:
             seconds=ended - self._started,
             parameters=self._parameters,
         )
-
-    def _mark_first(self, text: str) -> None:
-        if text and self._first is None:
-            self._first = self._clock()

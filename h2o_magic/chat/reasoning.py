@@ -54,11 +54,6 @@ class ThinkSplitter:
         return reasoning, answer
 
 
-def split_text(text: str) -> tuple[str, str]:
-    """Return the reasoning and the answer of a complete text."""
-    return ThinkSplitter().feed(text, end=True)
-
-
 def split_reasoning(events: Iterator[Event]) -> Iterator[Event]:
     """Yield an answer's events, with the reasoning as separate events."""
     splitter = ThinkSplitter()
@@ -72,7 +67,8 @@ def split_reasoning(events: Iterator[Event]) -> Iterator[Event]:
                 yield from _deltas(*splitter.feed(text))
             case Finished(text, reason):
                 yield from _deltas(*splitter.feed("", end=True))
-                yield Finished(split_text(text)[1], reason)
+                _, answer = ThinkSplitter().feed(text, end=True)
+                yield Finished(answer, reason)
             case _:
                 yield event
 

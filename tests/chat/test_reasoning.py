@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from h2o_magic.chat.reasoning import ThinkSplitter, split_text
+from h2o_magic.chat.reasoning import ThinkSplitter
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from h2o_magic.chat.reasoning import ThinkSplitter, split_text
 def test_only_reasoning_at_the_beginning_is_set_apart(
     text: str, reasoning: str, answer: str
 ) -> None:
-    assert split_text(text) == (reasoning, answer)
+    assert ThinkSplitter().feed(text, end=True) == (reasoning, answer)
 
 
 @given(
@@ -45,4 +45,4 @@ def test_however_the_stream_is_cut_the_parts_are_the_same(pieces: list[str]) -> 
     parts = [splitter.feed(piece) for piece in pieces]
     parts.append(splitter.feed("", end=True))
     got = tuple(map("".join, zip(*parts, strict=True)))
-    assert got == split_text("".join(pieces))
+    assert got == ThinkSplitter().feed("".join(pieces), end=True)
