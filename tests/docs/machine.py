@@ -207,7 +207,7 @@ class Machine:
         stdin = io.TextIOWrapper(io.BytesIO(text.encode()))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("sys.stdin", stdin)
-            patch.setattr("h2o_magic.server.serve.serve", self._serve)
+            patch.setattr("h2o_magic.cli.serve.serve", self._serve)
             try:
                 status = cli.main(words)
             except SystemExit as ended:  # argparse's, for its help and its refusals
