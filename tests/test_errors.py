@@ -67,14 +67,7 @@ def test_misuse_is_a_runtime_error_and_no_other_branch_is() -> None:
     [
         (
             "local",
-            {
-                "filelock",
-                "httptools",
-                "huggingface-hub",
-                "starlette",
-                "uvicorn",
-                "xllamacpp",
-            },
+            {"httptools", "huggingface-hub", "starlette", "uvicorn", "xllamacpp"},
         ),
         ("json", {"jsonschema"}),
         ("keyring", {"keyring"}),

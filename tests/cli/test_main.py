@@ -145,7 +145,7 @@ def test_without_the_extra_one_line_says_what_to_install(package: str) -> None:
     assert run.returncode == 2
     said = run.stderr.decode()
     assert said.startswith("the local server needs packages that are not installed: ")
-    assert '`pip install "filelock' in said
+    assert '`pip install "httptools' in said
     assert "xllamacpp==" in said
     assert run.stderr.count(b"\n") == 1
 
