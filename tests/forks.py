@@ -8,6 +8,7 @@ PROCESSES.set_forkserver_preload(
     [
         "__main__",
         "ipykernel.debugger",
+        "jsonschema",
         "tests.conversation.worker",
         "tests.kernel.forked",
     ]

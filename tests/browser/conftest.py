@@ -17,11 +17,19 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    Locator,
+    Page,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from tests.local import ended_at_exit
 
 TIMEOUT = 60
+VIEWPORT: ViewportSize = {"width": 1200, "height": 1000}
 SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
 
 #: Whether the open notebook's kernel answers. JupyterLab drops what is run before, or
@@ -34,6 +42,16 @@ CONNECTED = """async () => {
   const kernel = session.session?.kernel;
   return kernel?.connectionStatus === "connected" && kernel.status === "idle";
 }"""
+
+#: Closes all that is open in JupyterLab, unsaved as it may be, with its kernels.
+CLOSE_ALL = """async () => {
+  for (const widget of [...jupyterapp.shell.widgets('main')]) {
+    await widget.context?.sessionContext?.shutdown();
+    widget.dispose();
+  }
+}"""
+
+OPEN = "path => jupyterapp.commands.execute('docmanager:open', {path}).then(() => {})"
 
 #: The prompt of a cell that has run.
 ENDED = re.compile(r"\[\d+\]:")
@@ -257,9 +275,30 @@ class LabNotebook:
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
 
+@pytest.fixture(scope="package")
+def shared_page(browser: Browser) -> Iterator[Page]:
+    """A page for the tests of this folder: loading JupyterLab is most of a test."""
+    with new_page(browser) as page:
+        yield page
+
+
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1200, "height": 1000})
+def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
+    """The shared page, or one of the test's own where it is marked `own_page`."""
+    if request.node.get_closest_marker("own_page"):
+        with new_page(browser) as page:
+            yield page
+        return
+    page = request.getfixturevalue("shared_page")
+    yield page
+    page.unroute_all()
+    page.set_viewport_size(VIEWPORT)
+
+
+@contextlib.contextmanager
+def new_page(browser: Browser) -> Iterator[Page]:
+    """Open a page that shares nothing with others."""
+    context = browser.new_context(viewport=VIEWPORT)
     context.set_default_timeout(TIMEOUT * 1000)
     page = context.new_page()
     # On a busy machine JupyterLab may ask something of its own, such as about a server
@@ -277,16 +316,22 @@ def open_notebook(lab: Lab, page: Page) -> Opener:
 
 @dataclass
 class Opener:
+    """Opens notebooks in a page, each alone."""
+
     lab: Lab
     page: Page
 
     def __call__(self, name: str, notebook: nbformat.NotebookNode) -> LabNotebook:
         nbformat.write(notebook, self.lab.folder / name)
-        workspace = Path(name).stem
-        self.page.goto(
-            f"{self.lab.url}lab/workspaces/{workspace}/tree/{name}"
-            f"?token={self.lab.token}"
-        )
+        if self.page.evaluate("() => 'jupyterapp' in window"):
+            self.page.evaluate(CLOSE_ALL)
+            self.page.evaluate(OPEN, name)
+        else:
+            workspace = Path(name).stem
+            self.page.goto(
+                f"{self.lab.url}lab/workspaces/{workspace}/tree/{name}"
+                f"?token={self.lab.token}"
+            )
         opened = LabNotebook(self.page)
         expect(opened.cell(0)).to_be_visible()
         idle = self.page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from h2o_magic.conversation.record import Record
-from tests.browser.conftest import Lab, LabNotebook, Opener
+from tests.browser.conftest import CLOSE_ALL, Lab, LabNotebook, Opener
 from tests.browser.test_lab import chat_notebook
 from tests.stand_in import StandIn
 
@@ -49,12 +49,10 @@ def call(lab: Lab, verb: str, path: str, body: dict[str, Any] | None = None) -> 
         return json.loads(reply.read() or b"null")
 
 
-def shut_down(notebook: LabNotebook, lab: Lab) -> None:
+def shut_down(notebook: LabNotebook) -> None:
     """Save a notebook, and end its kernel as "Close and Shut Down" does."""
     notebook.save()
-    notebook.page.goto("about:blank")
-    for session in call(lab, "GET", "sessions"):
-        call(lab, "DELETE", f"sessions/{session['id']}")
+    notebook.page.evaluate(CLOSE_ALL)
 
 
 def asked(open_notebook: Opener, server: StandIn, name: str) -> LabNotebook:
@@ -123,7 +121,7 @@ def test_a_renamed_notebook_takes_its_conversation_along(
 ) -> None:
     lab = open_notebook.lab
     notebook = asked(open_notebook, server, "Untitled.ipynb")
-    shut_down(notebook, lab)
+    shut_down(notebook)
     call(lab, "PATCH", "contents/Untitled.ipynb", {"path": "analysis.ipynb"})
     notebook = open_cleared(open_notebook, "analysis.ipynb")
     notebook.run_to_end(0)
@@ -142,7 +140,7 @@ def test_a_new_notebook_under_an_old_name_begins_with_nothing(
     open_notebook: Opener, server: StandIn
 ) -> None:
     notebook = asked(open_notebook, server, "again.ipynb")
-    shut_down(notebook, open_notebook.lab)
+    shut_down(notebook)
     call(open_notebook.lab, "DELETE", "contents/again.ipynb")
     fresh = open_notebook("again.ipynb", chat_notebook(server, "%%h2o\nnew"))
     for index in (0, 1):
@@ -155,7 +153,7 @@ def test_a_copied_notebook_has_a_copy_of_the_conversation(
 ) -> None:
     lab = open_notebook.lab
     notebook = asked(open_notebook, server, "template.ipynb")
-    shut_down(notebook, lab)
+    shut_down(notebook)
     call(lab, "POST", "contents", {"copy_from": "template.ipynb"})
     notebook = open_cleared(open_notebook, "template-Copy1.ipynb")
     notebook.run_to_end(0)

@@ -80,6 +80,8 @@ ACTIVE_PARTS = """
 })
 """
 
+NOTE = "window.ran = n => window.seen.push(n); window.seen = [];"
+
 #: Asks for an image, and waits until it has come, or has not.
 LOAD = """url => new Promise(done => {
   const image = new Image();
@@ -142,7 +144,8 @@ class Watch:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.events: list[str] = []
-        page.add_init_script("window.seen = []; window.ran = n => window.seen.push(n);")
+        page.add_init_script(NOTE)
+        page.evaluate(NOTE)
         page.on("dialog", self._dialog)
         page.context.on("page", lambda popup: self.events.append(f"window {popup.url}"))
 
@@ -211,6 +214,7 @@ def reopen(notebook: LabNotebook) -> None:
     expect(rendered).to_have_count(before)
 
 
+@pytest.mark.own_page
 def test_nothing_in_an_answer_acts(open_notebook: Opener, server: StandIn) -> None:
     assert len(INJECTIONS) >= 60
     with canary() as (site, asked):
@@ -242,6 +246,7 @@ def test_nothing_in_an_answer_acts(open_notebook: Opener, server: StandIn) -> No
         assert watch.active_parts == []
 
 
+@pytest.mark.own_page
 def test_the_same_acts_where_it_is_not_sanitized(open_notebook: Opener) -> None:
     with canary() as (site, asked):
         watch = Watch(open_notebook.page)

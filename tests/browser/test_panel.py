@@ -351,6 +351,7 @@ def test_a_preset_is_saved_and_removed_and_settings_over_the_chat_are_closed(
     never.set()
 
 
+@pytest.mark.own_page
 def test_two_views_stay_in_step_and_a_reload_brings_all_back(
     open_notebook: Opener, server: StandIn
 ) -> None:
