@@ -19,6 +19,10 @@ from tests.stand_in import StandIn, stand_in
 _hub = tempfile.TemporaryDirectory(prefix="hub-", ignore_cleanup_errors=True)
 os.environ["HF_HUB_CACHE"] = _hub.name
 
+# An engine's threads wait for each other by spinning: beside other tests two of them
+# take three times as long as one.
+os.environ["OMP_THREAD_LIMIT"] = "1"
+
 # `pytest --hypothesis-profile=nightly` looks ten times as long. Machines are busy:
 # properties are checked by what holds, not by how fast.
 for _profile, _examples in (("quick", 20), ("nightly", 200)):
@@ -29,6 +33,11 @@ for _profile, _examples in (("quick", 20), ("nightly", 200)):
         suppress_health_check=[HealthCheck.too_slow],
     )
 settings.load_profile("quick")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one worker more than there are cores: tests of kernels mostly wait."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_unconfigure() -> None:

