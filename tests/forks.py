@@ -7,8 +7,10 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
     [
         "__main__",
+        "filelock",
         "ipykernel.debugger",
         "jsonschema",
+        "requests",
         "tests.conversation.worker",
         "tests.kernel.forked",
     ]

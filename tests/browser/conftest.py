@@ -278,26 +278,6 @@ class LabNotebook:
 @pytest.fixture(scope="package")
 def shared_page(browser: Browser) -> Iterator[Page]:
     """A page for the tests of this folder: loading JupyterLab is most of a test."""
-    with new_page(browser) as page:
-        yield page
-
-
-@pytest.fixture
-def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
-    """The shared page, or one of the test's own where it is marked `own_page`."""
-    if request.node.get_closest_marker("own_page"):
-        with new_page(browser) as page:
-            yield page
-        return
-    page = request.getfixturevalue("shared_page")
-    yield page
-    page.unroute_all()
-    page.set_viewport_size(VIEWPORT)
-
-
-@contextlib.contextmanager
-def new_page(browser: Browser) -> Iterator[Page]:
-    """Open a page that shares nothing with others."""
     context = browser.new_context(viewport=VIEWPORT)
     context.set_default_timeout(TIMEOUT * 1000)
     page = context.new_page()
@@ -307,6 +287,14 @@ def new_page(browser: Browser) -> Iterator[Page]:
     page.add_locator_handler(accept, lambda button: button.click(), no_wait_after=True)
     yield page
     context.close()
+
+
+@pytest.fixture
+def page(shared_page: Page) -> Iterator[Page]:
+    """The shared page, in which a notebook of an earlier test may be open."""
+    yield shared_page
+    shared_page.unroute_all()
+    shared_page.set_viewport_size(VIEWPORT)
 
 
 @pytest.fixture
@@ -327,11 +315,18 @@ class Opener:
             self.page.evaluate(CLOSE_ALL)
             self.page.evaluate(OPEN, name)
         else:
-            workspace = Path(name).stem
-            self.page.goto(
-                f"{self.lab.url}lab/workspaces/{workspace}/tree/{name}"
-                f"?token={self.lab.token}"
-            )
+            return self.load(name)
+        return self._opened()
+
+    def load(self, name: str) -> LabNotebook:
+        """Load JupyterLab with a notebook as it was saved, whose kernel may run."""
+        self.page.goto(
+            f"{self.lab.url}lab/workspaces/{Path(name).stem}/tree/{name}"
+            f"?token={self.lab.token}"
+        )
+        return self._opened()
+
+    def _opened(self) -> LabNotebook:
         opened = LabNotebook(self.page)
         expect(opened.cell(0)).to_be_visible()
         idle = self.page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")

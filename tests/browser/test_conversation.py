@@ -165,6 +165,8 @@ def test_a_copied_notebook_has_a_copy_of_the_conversation(
     assert questions(lab, "template.ipynb") == ["first", "second"]
 
 
+# By day tests/kernel/test_showroom.py runs it.
+@pytest.mark.nightly
 def test_the_conversation_notebook_runs_from_top_to_bottom(
     open_notebook: Opener,
 ) -> None:

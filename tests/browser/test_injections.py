@@ -204,17 +204,15 @@ def settle(page: Page, site: str, asked: list[str]) -> None:
     asked.remove("/settled")
 
 
-def reopen(notebook: LabNotebook) -> None:
-    """Save the notebook and show it anew: its outputs are trusted, as they were run."""
-    page = notebook.page
+def reopen(open_notebook: Opener, notebook: LabNotebook, name: str) -> None:
+    """Save the notebook and load it: its outputs are trusted, as they were run."""
     notebook.save()
-    rendered = page.locator(".jp-RenderedMarkdown, .jp-RenderedHTMLCommon")
+    rendered = notebook.page.locator(".jp-RenderedMarkdown, .jp-RenderedHTMLCommon")
     before = rendered.count()
-    page.reload()
+    open_notebook.load(name)
     expect(rendered).to_have_count(before)
 
 
-@pytest.mark.own_page
 def test_nothing_in_an_answer_acts(open_notebook: Opener, server: StandIn) -> None:
     assert len(INJECTIONS) >= 60
     with canary() as (site, asked):
@@ -239,14 +237,13 @@ def test_nothing_in_an_answer_acts(open_notebook: Opener, server: StandIn) -> No
         expect(shown).to_be_in_viewport()
         notebook.page.wait_for_timeout(500)
         notebook.screenshot("injections")
-        reopen(notebook)
+        reopen(open_notebook, notebook, "injections.ipynb")
         watch.touch_all()
         settle(notebook.page, site, asked)
         assert (watch.ran, asked, watch.events) == (set(), [], [])
         assert watch.active_parts == []
 
 
-@pytest.mark.own_page
 def test_the_same_acts_where_it_is_not_sanitized(open_notebook: Opener) -> None:
     with canary() as (site, asked):
         watch = Watch(open_notebook.page)
@@ -260,7 +257,7 @@ def test_the_same_acts_where_it_is_not_sanitized(open_notebook: Opener) -> None:
         assert watch.ran == CONTROLS
         until(lambda: "/803" in asked)
         assert watch.active_parts != []
-        reopen(notebook)
+        reopen(open_notebook, notebook, "control.ipynb")
         notebook.page.wait_for_function("() => window.seen.includes(802)")
 
 

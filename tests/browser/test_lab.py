@@ -49,8 +49,7 @@ def run_all(
     return notebook, places
 
 
-# By day tests/kernel/test_showroom.py runs it on the same model: here the model's two
-# threads spin against a browser's for minutes.
+# By day tests/kernel/test_showroom.py runs the notebooks.
 @pytest.mark.nightly
 @pytest.mark.usefixtures("hub_with_a_model")
 def test_the_quickstart_runs_from_top_to_bottom(open_notebook: Opener) -> None:
@@ -67,6 +66,7 @@ def test_the_quickstart_runs_from_top_to_bottom(open_notebook: Opener) -> None:
     expect(shown("status")).to_contain_text("recommended for smollm2-135m")
 
 
+@pytest.mark.nightly
 @pytest.mark.usefixtures("hub_with_a_model")
 def test_the_notebook_on_data_runs_from_top_to_bottom(open_notebook: Opener) -> None:
     notebook, places = run_all(open_notebook, DATA, "data")
@@ -74,6 +74,20 @@ def test_the_notebook_on_data_runs_from_top_to_bottom(open_notebook: Opener) -> 
     notebook.cell(offered).scroll_into_view_if_needed()
     expect(notebook.cell(offered)).to_contain_text("def square")
     prompt = notebook.cell(offered).locator(".jp-InputArea-prompt")
+    expect(prompt).to_have_text("[ ]:")
+
+
+def test_an_answers_code_is_offered_in_a_cell_below_and_not_run(
+    open_notebook: Opener, server: StandIn
+) -> None:
+    server.script = ["Here:\n\n```python\nprint('offered')\n```\n"]
+    cells = chat_notebook(server, "%%h2o --as code\nWrite it.", "'the last cell'")
+    notebook = open_notebook("offered.ipynb", cells)
+    notebook.run_to_end(0)
+    notebook.run_to_end(1)
+    expect(notebook.cell(2)).to_contain_text("print('offered')")
+    expect(notebook.cell(3)).to_contain_text("the last cell")
+    prompt = notebook.cell(2).locator(".jp-InputArea-prompt")
     expect(prompt).to_have_text("[ ]:")
 
 

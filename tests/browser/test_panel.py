@@ -351,7 +351,6 @@ def test_a_preset_is_saved_and_removed_and_settings_over_the_chat_are_closed(
     never.set()
 
 
-@pytest.mark.own_page
 def test_two_views_stay_in_step_and_a_reload_brings_all_back(
     open_notebook: Opener, server: StandIn
 ) -> None:
@@ -374,7 +373,7 @@ def test_two_views_stay_in_step_and_a_reload_brings_all_back(
     expect(docked.composer).to_have_value("A draft that")
     expect(notebook.tab).to_contain_class("jp-mod-dirty")
     notebook.save()
-    page.reload()
+    notebook = open_notebook.load("panel-views.ipynb")
     panel = Panel(notebook.output(1).locator(".h2o-panel"))
     expect(panel.turn(2)).to_contain_text("from the panel")
     expect(panel.composer).to_have_value("A draft that")

@@ -280,6 +280,8 @@ def test_random_sequences_agree_with_the_model() -> None:
     run_state_machine_as_test(
         Conversation,
         settings=settings(
-            stateful_step_count=15, suppress_health_check=list(HealthCheck)
+            max_examples=settings.default.max_examples // 2,  # each starts processes
+            stateful_step_count=15,
+            suppress_health_check=list(HealthCheck),
         ),
     )

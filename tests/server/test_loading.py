@@ -143,13 +143,13 @@ def test_a_signal_ends_a_server_that_tries_an_endless_file_and_the_try_too(
     serving = start("--idle-minutes", "0", "--grace", "0" if signals == 1 else "99")
     client = serving.client()
     body = turn("hi", {"max_new_tokens": 1})
-    with client.open("POST", f"/conversation/{client.converse(str(path))}", body) as it:
-        until(lambda: bool(tries_of(path)))
-        for number in range(signals):
-            serving.process.send_signal(signal.SIGTERM)
-            until(lambda n=number: serving.log_file.read_text().count(GOT) > n)
-        assert serving.wait() == (0 if signals == 1 else 128 + signal.SIGTERM)
-        it.close()
+    asking = client.start("POST", f"/conversation/{client.converse(str(path))}", body)
+    until(lambda: bool(tries_of(path)))
+    for number in range(signals):
+        serving.process.send_signal(signal.SIGTERM)
+        until(lambda n=number: serving.log_file.read_text().count(GOT) > n)
+    assert serving.wait() == (0 if signals == 1 else 128 + signal.SIGTERM)
+    asking.close()
     until(lambda: not tries_of(path))
 
 

@@ -30,6 +30,7 @@ def send_to(sent: list[dict[str, Any]]) -> Any:
 
 def test_silence_is_filled_with_comments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streaming, "_KEEP_ALIVE_SECONDS", 0.05)
+    monkeypatch.setattr(streaming, "_PATIENCE_SECONDS", 0.05)
     sent: list[dict[str, Any]] = []
 
     async def events() -> AsyncGenerator[bytes, None]:
