@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,10 @@ os.environ["HF_HUB_CACHE"] = _hub.name
 # An engine's threads wait for each other by spinning: beside other tests two of them
 # take three times as long as one.
 os.environ["OMP_THREAD_LIMIT"] = "1"
+
+# jsonschema would build 38 parsers of addresses, two seconds in each process, for a
+# format that no test asks for.
+sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 
 # `pytest --hypothesis-profile=nightly` looks ten times as long. Machines are busy:
 # properties are checked by what holds, not by how fast.
