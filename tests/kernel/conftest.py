@@ -17,7 +17,7 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
 from tests.kernel.forked import forked_kernels
-from tests.stand_in import StandIn
+from tests.stand_in import StandIn, stand_in
 
 TIMEOUT = 60
 
@@ -180,3 +180,22 @@ def chat(notebook: Notebook, server: StandIn) -> Notebook:
     """A kernel with the extension loaded, talking to the stand-in server."""
     notebook.run(f"%load_ext h2o_magic\n%config H2OMagics.server = '{server.url}'")
     return notebook
+
+
+@pytest.fixture(scope="module")
+def shared_server() -> Iterator[StandIn]:
+    """The server of `shared_chat`."""
+    with stand_in() as state:
+        yield state
+
+
+@pytest.fixture(scope="module")
+def shared_chat(
+    shared_server: StandIn, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Notebook]:
+    """A kernel like that of `chat`, for tests that ask nothing and change nothing."""
+    home = str(tmp_path_factory.mktemp("home"))
+    with running_kernel(H2O_MAGIC_HOME=home) as kernel:
+        setup = f"%load_ext h2o_magic\n%config H2OMagics.server = '{shared_server.url}'"
+        kernel.run(setup)
+        yield kernel

@@ -157,14 +157,14 @@ def test_an_error_event_is_one_line_in_the_servers_words(
     ],
 )
 def test_a_user_error_is_one_line_and_nothing_is_sent(
-    chat: Notebook, server: StandIn, cell: str, words: str
+    shared_chat: Notebook, shared_server: StandIn, cell: str, words: str
 ) -> None:
-    run = chat.run(cell)
+    run = shared_chat.run(cell)
     assert run.status == "error"
     assert run.stderr.startswith("UsageError: ")
     assert words in run.stderr
     assert run.stderr.count("\n") == 1
-    assert server.requests == []
+    assert shared_server.requests == []
 
 
 @pytest.mark.parametrize(
@@ -193,12 +193,12 @@ def test_a_refused_connection_says_what_to_do_in_one_line(chat: Notebook) -> Non
 
 @pytest.mark.parametrize("cell", ["%%h2o --help", "%h2o help", "%h2o", "%h2o ask -h"])
 def test_help_lists_options_and_subcommands_and_sends_nothing(
-    chat: Notebook, server: StandIn, cell: str
+    shared_chat: Notebook, shared_server: StandIn, cell: str
 ) -> None:
-    run = chat.run(cell)
+    run = shared_chat.run(cell)
     assert "--max-new-tokens" in run.markdown
     assert "%h2o status" in run.markdown
-    assert server.requests == []
+    assert shared_server.requests == []
 
 
 def test_options_reach_the_request(chat: Notebook, server: StandIn) -> None:

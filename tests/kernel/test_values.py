@@ -228,8 +228,8 @@ def test_an_answer_that_broke_off_says_why(chat: Notebook, server: StandIn) -> N
 
 
 @pytest.mark.parametrize("name", ["2x", "a.b", "class", "a b"])
-def test_what_is_no_variable_is_refused(chat: Notebook, name: str) -> None:
-    run = chat.run(f"%%h2o --out '{name}'\nhello", "c1")
+def test_what_is_no_variable_is_refused(shared_chat: Notebook, name: str) -> None:
+    run = shared_chat.run(f"%%h2o --out '{name}'\nhello", "c1")
     assert "expected a variable name" in run.stderr
 
 
