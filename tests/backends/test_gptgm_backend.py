@@ -812,7 +812,7 @@ def test_a_reason_is_all_that_is_reported() -> None:
 def test_a_model_is_suspected_only_where_it_was_named() -> None:
     failed = document({"message": "Internal Error"}, status=500)
     assert told(create=(failed,)).endswith(
-        "HTTP 500: Internal Error: perhaps it does not have the model "
+        "HTTP 500: Internal Error: it may not have the model "
         "'h2oai/h2ogpt-gm-oasst1-en-2048-falcon-40b-v1'; see what it offers"
     )
     assert told(failed).endswith(f"/conversation/{IDS[0]}: HTTP 500: Internal Error")

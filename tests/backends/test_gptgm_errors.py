@@ -142,7 +142,7 @@ def test_an_error_says_what_to_do(error: BackendError, advice: str) -> None:
 def test_an_unknown_failure_is_blamed_on_the_model_only_where_it_was_named() -> None:
     failed = status(500, "Internal Error")
     blamed = explain(failed, url="http://h", model="m", names_model=True)
-    assert blamed.startswith("x: perhaps it does not have the model 'm'; ")
+    assert blamed.startswith("x: it may not have the model 'm'; ")
     assert explain(failed, url="http://h", model="m") == "x"
     other = status(500, "duplicate key")
     assert explain(other, url="http://h", model="m", names_model=True) == "x"

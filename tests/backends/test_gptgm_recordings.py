@@ -48,7 +48,7 @@ class Error:
 USUAL = "A Jupyter magic is a command that starts with `%`."
 EMOJI = "Hi 👋 é 日本語"
 COUNT = " ".join(f"w{i}" for i in range(60))
-INTERNAL = Error(StatusError, "Internal Error: perhaps it does not have the model")
+INTERNAL = Error(StatusError, "Internal Error: it may not have the model")
 FAILED = Error(StatusError, ": HTTP 500: Internal Error")
 REFERER = Error(StatusError, "referer", mended=True)
 NO_TERMS = Error(StatusError, "You need to accept the welcome modal", mended=True)

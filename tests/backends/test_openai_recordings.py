@@ -102,7 +102,7 @@ ADVICE = (
     ("auth_", (500,), "its log may say why"),
     ("context_overflow", (400,), "too long for the model: shorten it"),
     ("unknown_model", (400, 404), "the server has no model 'n"),
-    ("unknown_model", (500,), "perhaps it does not have 'n"),
+    ("unknown_model", (500,), "it may not have 'n"),
     ("loading_", (503,), "Loading model: the server is busy or loading the model"),
     ("rate_limit_", (429,), "rate limit exceeded: ask again later"),
     ("dead_backend", (500,), "its log may say why"),

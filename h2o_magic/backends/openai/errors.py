@@ -118,7 +118,7 @@ def _refusal(error: StatusError, info: RequestInfo) -> str:
     message = refusal_message(error, _ADVICE, url=info.url, model=info.model, kind=kind)
     # How `transformers serve` answers for a model that it does not have.
     if error.status == 500 and info.model and info.model not in info.names():
-        message += f" (perhaps it does not have {info.model!r})"
+        message += f" (it may not have {info.model!r})"
     return message
 
 

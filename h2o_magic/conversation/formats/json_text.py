@@ -51,7 +51,7 @@ def write_json(value: object, *, indent: int | None = None) -> str:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
     except (TypeError, ValueError) as error:
         raise ConfigurationError(
-            f"expected facts of JSON values only, got others ({error}): "
+            f"expected metadata of JSON values only, got others ({error}): "
             "the conversation cannot be written in this format"
         ) from error
     return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

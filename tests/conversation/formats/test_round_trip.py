@@ -203,7 +203,9 @@ def test_letters_of_all_scripts_stand_as_they_are(suffix: str) -> None:
 @every_readable_format
 def test_facts_that_are_no_json_are_refused(suffix: str) -> None:
     for facts in ({"a": {1, 2}}, {"a": float("nan")}):
-        with pytest.raises(ConfigurationError, match="expected facts of JSON values"):
+        with pytest.raises(
+            ConfigurationError, match="expected metadata of JSON values"
+        ):
             FORMATS[suffix].write((Thread("t", (Turn("Q?", "A.", facts=facts),)),))
 
 
