@@ -42,6 +42,13 @@ TWICE_DELETED = """first => {
     turn.querySelector('[aria-label^="Delete"]').click();
 }"""
 
+#: Types and presses Tab at once, before the kernel can reply.
+TYPED_AND_TAKEN = """(area, text) => {
+  area.setRangeText(text, area.selectionStart, area.selectionStart, "end");
+  area.dispatchEvent(new Event("input", {bubbles: true}));
+  area.dispatchEvent(new KeyboardEvent("keydown", {key: "Tab", bubbles: true}));
+}"""
+
 #: How many widgets say that they are disconnected, and how many show so by an icon.
 BROKEN_LINKS = """panel => {
   const all = [panel, ...panel.querySelectorAll('*')];
@@ -268,6 +275,19 @@ def test_the_composer_completes_names_and_commands_previews_and_breaks_lines(
     expect(panel.status).to_contain_text("did you mean 'thread'?")
     expect(panel.composer).to_have_value("/thrad")
     assert server.asked == []
+
+
+def test_what_is_typed_before_completions_come_is_not_written_twice(
+    open_notebook: Opener, server: StandIn
+) -> None:
+    _, panel = opened(
+        open_notebook, server, "panel-typing.ipynb", "measured = [3, 4]; medium = 1"
+    )
+    offers = panel.place.get_by_role("listbox", name="Completions")
+    panel.composer.press_sequentially("{me")
+    expect(offers.get_by_role("option")).to_have_count(2)
+    panel.composer.evaluate(TYPED_AND_TAKEN, "as")
+    expect(panel.composer).to_have_value("{measured")
 
 
 def test_controls_change_the_next_question_and_what_cells_see(

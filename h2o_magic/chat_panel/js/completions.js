@@ -22,15 +22,28 @@ export class Completions {
     const { value, selectionStart } = this.composer.area;
     const before = value.slice(0, selectionStart);
     if (!/^\/[^\n]*$|\{[^{}\n]*$/.test(before)) return this.close();
+    if (this.open) this.narrow(before);
     this.requests += 1;
     this.before = before;
     this.composer.chat.send("complete", { before, after: value.slice(selectionStart), n: this.requests });
   }
 
   show({ n, replaced, found }) {
-    if (n !== this.requests || !this.isCurrent) return;
+    const { value, selectionStart } = this.composer.area;
+    if (n !== this.requests || value.slice(0, selectionStart) !== this.before) return;
     if (found.length === 1 && this.before.endsWith(found[0][0])) return this.close();
-    this.replaced = replaced;
+    this.fill(found, replaced, this.before);
+  }
+
+  /** Keep what fits the text typed since: the kernel's own reply is on its way. */
+  narrow(before) {
+    const word = before.slice(this.listed.length - this.replaced);
+    const fits = before.startsWith(this.listed) ? this.found.filter(([text]) => text.startsWith(word)) : [];
+    this.fill(fits, word.length, before);
+  }
+
+  fill(found, replaced, listed) {
+    Object.assign(this, { found, replaced, listed });
     this.list.replaceChildren(
       ...found.map(([text, kind], place) =>
         make(
@@ -43,12 +56,11 @@ export class Completions {
     );
     this.texts = found.map(([text]) => text);
     this.list.hidden = !found.length;
-    this.select(0);
+    if (found.length) this.select(0);
   }
 
   select(place) {
     const items = [...this.list.children];
-    if (!items.length) return this.close();
     this.place = (place + items.length) % items.length;
     items.forEach((item, at) => item.setAttribute("aria-selected", String(at === this.place)));
     items[this.place].scrollIntoView({ block: "nearest" });
@@ -66,7 +78,7 @@ export class Completions {
   /** Whether the list belongs to the text before the cursor. */
   get isCurrent() {
     const { value, selectionStart } = this.composer.area;
-    return value.slice(0, selectionStart) === this.before;
+    return value.slice(0, selectionStart) === this.listed;
   }
 
   /** Whether the text before the cursor is complete already, so that Enter sends it. */
