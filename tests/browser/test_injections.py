@@ -177,9 +177,10 @@ def asking(count: int) -> str:
     )
 
 
-def sources(server: StandIn, site: str) -> list[str]:
-    numbers = range(len(INJECTIONS))
-    groups = [numbers[i : i + PER_CELL] for i in range(0, len(numbers), PER_CELL)]
+def sources(server: StandIn, site: str, alone: int) -> list[str]:
+    """Return cells that ask for all in one answer, and for `alone` in one each."""
+    numbers = range(alone)
+    groups = [numbers[i : i + PER_CELL] for i in range(0, alone, PER_CELL)]
     return [
         f"%load_ext h2o_magic\n%config H2OMagics.server = '{server.url}'",
         "%%h2o\nAll at once",
@@ -213,13 +214,19 @@ def reopen(open_notebook: Opener, notebook: LabNotebook, name: str) -> None:
     expect(rendered).to_have_count(before)
 
 
-def test_nothing_in_an_answer_acts(open_notebook: Opener, server: StandIn) -> None:
+@pytest.mark.parametrize(
+    "step", [pytest.param(1, marks=pytest.mark.nightly), 3], ids=["each", "a third"]
+)
+def test_nothing_in_an_answer_acts(
+    open_notebook: Opener, server: StandIn, step: int
+) -> None:
     assert len(INJECTIONS) >= 60
     with canary() as (site, asked):
         watch = Watch(open_notebook.page)
         each = [injection(number, site) for number in range(len(INJECTIONS))]
-        server.script = InTurn(["\n\nNext:\n\n".join(each), *each])
-        cells = sources(server, site)
+        alone = each[::step]
+        server.script = InTurn(["\n\nNext:\n\n".join(each), *alone])
+        cells = sources(server, site, len(alone))
         notebook = opened(open_notebook, "injections.ipynb", cells)
         home = notebook.page.url
         for index in range(len(cells)):
