@@ -280,8 +280,6 @@ def test_random_sequences_agree_with_the_model() -> None:
     run_state_machine_as_test(
         Conversation,
         settings=settings(
-            max_examples=settings.default.max_examples // 2,  # each starts processes
-            stateful_step_count=15,
-            suppress_health_check=list(HealthCheck),
+            stateful_step_count=15, suppress_health_check=list(HealthCheck)
         ),
     )

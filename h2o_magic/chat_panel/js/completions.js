@@ -57,6 +57,7 @@ export class Completions {
     this.texts = found.map(([text]) => text);
     this.list.hidden = !found.length;
     if (found.length) this.select(0);
+    else this.composer.area.removeAttribute("aria-activedescendant");
   }
 
   select(place) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
@@ -34,7 +35,7 @@ def make_pull_view(shell: InteractiveShell | None, model: str) -> PullView:
     return TerminalPull(model, sys.stdout)
 
 
-class PullView:
+class PullView(ABC):
     """What the views of a download share; `command` is what resumes it."""
 
     def __init__(
@@ -47,9 +48,9 @@ class PullView:
         self._next = 0.0
         self._resumes = True
 
+    @abstractmethod
     def update(self, event: PullEvent) -> None:
         """Show an event of the download."""
-        raise NotImplementedError
 
     def stopped(self) -> str:
         """Show that it was interrupted, and return how to resume it."""

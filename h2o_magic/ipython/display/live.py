@@ -13,6 +13,7 @@ no widget and reads well on GitHub.
 from __future__ import annotations
 
 import uuid
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import Any
 
@@ -75,7 +76,7 @@ class Output:
         self._drawn = ""
 
 
-class _LiveView(AnswerView):
+class _LiveView(AnswerView, ABC):
     """What the live views share: a pacer, and a placeholder before the first text."""
 
     def __init__(self, waiting: str) -> None:
@@ -101,9 +102,9 @@ class _LiveView(AnswerView):
         self._placeholder = f"<sub>{literal(text) or self._waiting}</sub>"
         self._pacer.request()
 
+    @abstractmethod
     def _draw(self) -> float:
         """Draw what is new; return how many seconds not to draw again."""
-        raise NotImplementedError
 
 
 class SingleView(_LiveView):
