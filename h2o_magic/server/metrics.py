@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from h2o_magic.server.facts import Facts
 
-MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _PREFIX = "h2o_magic_"
 #: Upper bounds of the histogram, in seconds.
@@ -46,10 +46,9 @@ class Metrics:
             self._buckets[bisect_left(_BUCKETS, facts.first_token)] += 1
             self._seconds += facts.first_token
 
-    def render(self, *, running: int, under_way: int, loaded: Iterable[str]) -> str:
-        """Return everything as text; answers `under_way` are `running` or waiting."""
+    def render(self, *, running: int, waiting: int, loaded: Iterable[str]) -> str:
+        """Return everything as text, with the answers now `running` and `waiting`."""
         names = sorted(loaded)
-        waiting = max(0, under_way - running)
         families = [
             _family(
                 "requests_total",

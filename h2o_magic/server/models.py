@@ -1,21 +1,24 @@
-"""The models in memory: loaded at first use, unloaded when others need the memory."""
+"""The models in memory: loaded at first use, unloaded when others need the memory.
+
+Each has an engine process of its own, so that loading one, or its death, is nothing to
+the others.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from h2o_magic.config.units import size_in_words
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.server.engine import Engine
-from h2o_magic.server.probe import end_probes, probe
-from h2o_magic.weights.files import BUILT_IN, Weights
-from h2o_magic.weights.gguf import read_header
+from h2o_magic.server.engine_process import Engine
+from h2o_magic.weights.files import Weights
 from h2o_magic.weights.memory import (
     TINY_FILE,
     MemoryPlan,
@@ -30,19 +33,8 @@ _log = logging.getLogger(__name__)
 #: More than demo weights take, in bytes.
 _DEMO_MEMORY = 2**30
 
-_Tell = Callable[[str], None]
-
-_proven: set[FileState] = set()
-
-
-def load(path: Path, room: MemoryPlan) -> Engine:
-    """Return an engine of a model; tried elsewhere first, as any file may crash it."""
-    read_header(path)  # says best what is wrong with a file that is no model at all
-    state = file_state(path)
-    if path.parent != BUILT_IN and state not in _proven:
-        probe(path)
-        _proven.add(state)
-    return Engine(path, room)
+_Tell: TypeAlias = Callable[[str], None]
+Load: TypeAlias = Callable[[Weights, MemoryPlan], Awaitable[Engine]]
 
 
 @dataclass(slots=True)
@@ -66,15 +58,14 @@ class Models:
     are unloaded for new ones, least recently used first; a new one waits until there is
     room. A file that was replaced under its path is another model.
 
-    One engine writes `slots` answers at once. `load` makes an engine of a file, and
-    blocks. `memory` is for all models together, in bytes; None for a share of the
-    machine's.
+    One engine writes `slots` answers at once. `load` starts an engine. `memory` is for
+    all models together, in bytes; None for a share of the machine's.
     """
 
     def __init__(
         self,
         slots: int,
-        load: Callable[[Path, MemoryPlan], Engine] = load,
+        load: Load,
         *,
         memory: int | None = None,
     ) -> None:
@@ -88,13 +79,21 @@ class Models:
         self._leaving = 0
         self._closed = False
         self._released = asyncio.Event()
+        #: Held by a request whose engine had to be ended while it asks once more.
+        self.second_tries = asyncio.Lock()
+        self._closing: set[asyncio.Task[None]] = set()
         # Whether a request waits for room: then the models in memory take no new ones
         # before it, or it would wait for ever.
         self._crowded = False
 
     @property
     def busy_slots(self) -> int:
-        return sum(held.engine.busy_slots for held in self._held.values())
+        return sum(held.engine.queue.running for held in self._held.values())
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a slot of a loaded model."""
+        return sum(held.engine.queue.waiting for held in self._held.values())
 
     @property
     def loaded(self) -> list[str]:
@@ -143,14 +142,16 @@ class Models:
     async def close(self) -> None:
         """Unload everything, once the answers have ended; load nothing any more."""
         self._closed = True
-        end_probes()
         async with self._change[True], self._change[False]:
-            for state in list(self._held):
-                await self._unload(state)
+            await asyncio.gather(*map(self._unload, list(self._held)), *self._closing)
 
     def _ready(self, weights: Weights) -> _Held | None:
-        held = self._held.get(file_state(weights.path))
+        held = self._alive(file_state(weights.path))
         return None if held and self._crowded and not held.demo else held
+
+    def _alive(self, state: FileState) -> _Held | None:
+        held = self._held.get(state)
+        return held if held and held.engine.is_running else None
 
     async def _acquire(self, weights: Weights, tell: _Tell) -> _Held:
         if self._coming == weights.path:
@@ -158,7 +159,7 @@ class Models:
         elif self._change[weights.demo].locked():
             tell("waiting for another model to be loaded")
         async with self._change[weights.demo]:
-            held = self._held.get(file_state(weights.path))
+            held = self._alive(file_state(weights.path))
             held = held or await self._load_new(weights, tell)
         held.acquire(weights)
         return held
@@ -187,11 +188,20 @@ class Models:
         _log.info("loading %s for %s, %s", path, weights.model, size_in_words(memory))
         self._coming = path
         try:
-            engine = await asyncio.to_thread(self._load, path, room)
+            engine = await self._load(weights, room)
         finally:
             self._coming = None
-        self._held[state] = _Held(engine, memory, weights.demo)
-        return self._held[state]
+        self._held[state] = held = _Held(engine, memory, weights.demo)
+        engine.at_end(lambda: self._bury(state, held))
+        return held
+
+    def _bury(self, state: FileState, held: _Held) -> None:
+        """Forget an engine whose process has ended by itself."""
+        if self._held.get(state) is held:
+            del self._held[state]
+            self._closing.add(task := asyncio.ensure_future(held.engine.close()))
+            task.add_done_callback(self._closing.discard)
+            self._released.set()
 
     def _say_loading(self, weights: Weights, tell: _Tell) -> None:
         if weights.size >= TINY_FILE:  # a smaller one loads in a moment
@@ -233,7 +243,7 @@ class Models:
         _log.info("unloading %s", state[0])
         self._leaving += held.memory
         try:
-            await asyncio.to_thread(held.engine.close)
+            await held.engine.close()
         finally:
             self._leaving -= held.memory
             self._released.set()

@@ -7,17 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-#: A comment line that shows on a silent stream that the server is alive.
-KEEP_ALIVE = b":\n\n"
-
 
 @dataclass(frozen=True, slots=True)
 class TokenEvent:
     """One token, and with the last one the whole answer.
 
     `special` is a token without text, such as the end token. In the last event `answer`
-    is what to remember: without the prompt and without a stop text. With `more` the
-    next event follows at once; these two are not sent. `notice` precedes the answer.
+    is what to remember: without the prompt and without a stop text; and `counts` are
+    the tokens read and written.
     """
 
     token_id: int
@@ -27,8 +24,7 @@ class TokenEvent:
     generated_text: str | None = None
     details: Mapping[str, Any] | None = None
     answer: str = ""
-    notice: str | None = None
-    more: bool = False
+    counts: tuple[int, int] = (0, 0)
 
     def encode(self) -> bytes:
         """Return the event's bytes; without a space after ``data:``, as it was."""
@@ -38,12 +34,5 @@ class TokenEvent:
             "generated_text": self.generated_text,
             "details": self.details,
         }
-        if self.notice is not None:
-            event["h2o_magic"] = {"notice": self.notice}
         text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
         return b"data:" + text.encode("utf-8", errors="replace") + b"\n\n"
-
-
-def notice(words: str) -> TokenEvent:
-    """Say what is being done, in a token that old clients skip; empty withdraws it."""
-    return TokenEvent(-1, "", None, special=True, notice=words)

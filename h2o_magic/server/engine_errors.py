@@ -1,0 +1,54 @@
+"""The engine's own errors, as a client gets them. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from h2o_magic.server.errors import RequestError
+
+#: What the engine itself failed at. All else that it calls its own error is the
+#: request's: a template that raises, an image for a model without eyes.
+_OWN = re.compile(
+    r"context size has been exceeded|compute|decode|internal|memory|slot", re.I
+)
+
+
+def refusal(body: bytes, status: int) -> RequestError:
+    """Return the error of an answer of the engine's that is not 200."""
+    error = _error(body)
+    message = str(error.get("message") or "the engine failed")
+    if error.get("type") == "exceed_context_size_error":
+        return _too_long(error)
+    if status == 500 and not _OWN.search(message):
+        status = 400
+    return RequestError(message, status, code=_code(status))
+
+
+def _code(status: int) -> str:
+    if status == 501:
+        return "not_supported"
+    return "generation_failed" if status >= 500 else "invalid_value"
+
+
+def _too_long(error: dict[str, Any]) -> RequestError:
+    """Return the refusal in OpenAI's words, by which other programs know it."""
+    counts = {key: error.get(key) for key in ("n_prompt_tokens", "n_ctx")}
+    return RequestError(
+        f"This model's maximum context length is {counts['n_ctx']} tokens. However, "
+        f"your messages resulted in {counts['n_prompt_tokens']} tokens. Please reduce "
+        "the length of the messages.",
+        param="messages",
+        code="context_length_exceeded",
+        more=counts,
+    )
+
+
+def _error(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return {}
+    error = document.get("error", document) if isinstance(document, dict) else document
+    return error if isinstance(error, dict) else {"message": error}

@@ -1,0 +1,183 @@
+"""A request to a model: its turn, the engine's answer, and both as bytes.
+
+What the engine sends is passed on as it comes. A client that goes away cancels the
+handler, which closes the engine's connection, and so ends its work.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+from aiohttp import web
+
+from h2o_magic.config.parameters import DEFAULT_LENGTH
+from h2o_magic.server.answer_schema import check_schema, grammar_of, take_schema
+from h2o_magic.server.engine_errors import refusal
+from h2o_magic.server.engine_process import Engine, EngineDiedError
+from h2o_magic.server.facts import Facts, facts_of
+from h2o_magic.server.forced_tools import (
+    as_calls,
+    as_chunks,
+    demanded_tools,
+    describe,
+    schema_of,
+)
+from h2o_magic.server.models import Models
+from h2o_magic.server.reply import Reply
+from h2o_magic.server.rewriting import EngineRequest
+from h2o_magic.weights.files import Weights
+from h2o_magic.weights.gguf import read_header
+
+#: The routes that occupy a slot while they are answered.
+_GENERATES = frozenset(
+    ["/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages"]
+)
+#: The routes that count the tokens of a request.
+_COUNTS = {
+    "/v1/chat/completions": ("/v1/chat/completions/input_tokens", "input_tokens"),
+    "/v1/responses": ("/v1/responses/input_tokens", "input_tokens"),
+    "/v1/messages": ("/v1/messages/count_tokens", "input_tokens"),
+}
+_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict")
+#: How much of a stream's end is kept, in bytes: the counts are there.
+_TAIL = 2048
+
+
+@dataclass
+class Forwarder:
+    """Passes requests on to engines."""
+
+    models: Models
+
+    async def forward(
+        self,
+        http: web.Request,
+        request: EngineRequest,
+        weights: Weights,
+        client: str,
+        reply: Reply,
+    ) -> web.StreamResponse:
+        """Answer `http` with what the engine of `weights` answers to `request`.
+
+        A request that was not answered yet when an engine had to be ended for another's
+        sake is asked once more.
+        """
+        again = request.copy()
+        try:
+            return await self._once(http, request, weights, client, reply)
+        except EngineDiedError as error:
+            if not error.hung or reply.begun:
+                raise
+        # One at a time, as it may be this one that the engine could not end.
+        async with self.models.second_tries:
+            return await self._once(http, again, weights, client, reply)
+
+    async def _once(
+        self,
+        http: web.Request,
+        request: EngineRequest,
+        weights: Weights,
+        client: str,
+        reply: Reply,
+    ) -> web.StreamResponse:
+        facts = facts_of(http)
+        async with (
+            self.models.use(weights, tell=reply.tell) as engine,
+            self._place(engine, request, client, reply),
+        ):
+            plan = await self._prepare(engine, request, weights)
+            data = json.dumps(request.body).encode() if request.changed else request.raw
+            async with engine.request("POST", request.path, data) as answer:
+                if answer.status != 200:
+                    raise refusal(await answer.read(), answer.status)
+                if answer.content_type == "text/event-stream":
+                    return await _pass_stream(answer, reply, facts)
+                whole = await answer.read()
+        facts.note_first()
+        facts.note_end(whole)
+        if plan is None:
+            return await reply.whole(whole)
+        called = as_calls(json.loads(whole))
+        if plan.streams:
+            return await reply.stream(as_chunks(called, usage=plan.usage))
+        return await reply.whole(json.dumps(called).encode())
+
+    @asynccontextmanager
+    async def _place(
+        self, engine: Engine, request: EngineRequest, client: str, reply: Reply
+    ) -> AsyncIterator[None]:
+        """Hold a slot where the request needs one, and count it."""
+        if request.path not in _GENERATES:
+            yield
+            return
+        n = request.body.get("n")
+        slots = n if isinstance(n, int) and n > 0 else 1
+        tokens = slots * await _tokens_needed(engine, request)
+        if engine.queue.waiting or engine.queue.running >= self.models.slots:
+            reply.tell("waiting for a free slot")
+        async with engine.queue.place(client, slots=slots, tokens=tokens):
+            reply.tell("")
+            with engine.flight():
+                yield
+
+    async def _prepare(
+        self, engine: Engine, request: EngineRequest, weights: Weights
+    ) -> _Demand | None:
+        """Add the grammar of what is demanded; return how a tool's call is sent."""
+        if request.path not in _GENERATES:
+            return None
+        tools = [] if engine.state.supports_tools else demanded_tools(request)
+        demand = None
+        if tools:
+            options = request.body.get("stream_options")
+            usage = isinstance(options, dict) and options.get("include_usage") is True
+            demand = _Demand(request.streams, usage)
+            schema = check_schema(schema_of(tools))
+            describe(request, tools)
+        else:
+            schema = take_schema(request)
+        if schema is not None:
+            header = read_header(weights.path)
+            request.set("grammar", await grammar_of(engine, header, schema))
+        return demand
+
+
+@dataclass(frozen=True, slots=True)
+class _Demand:
+    """A tool's call is demanded: whether it is sent as a stream, and with usage."""
+
+    streams: bool
+    usage: bool
+
+
+async def _tokens_needed(engine: Engine, request: EngineRequest) -> int:
+    """Return the most tokens that input and answer take; 0 where all fit at once."""
+    if not engine.shares_context:
+        return 0
+    context = engine.state.context
+    limits = [request.body.get(name) for name in _LIMITS]
+    given = [n for n in limits if isinstance(n, int) and n > 0]
+    length = max(given, default=DEFAULT_LENGTH)
+    count = _COUNTS.get(request.path)
+    if count is None:  # a token has at least one byte
+        return min(context, len(json.dumps(request.body.get("prompt"))) + length)
+    path, name = count
+    return min(
+        context, int((await engine.call("POST", path, request.body))[name]) + length
+    )
+
+
+async def _pass_stream(
+    answer: aiohttp.ClientResponse, reply: Reply, facts: Facts
+) -> web.StreamResponse:
+    tail = b""
+    async for part in answer.content.iter_any():
+        facts.note_first()
+        await reply.write(part)
+        tail = (tail + part)[-_TAIL:]
+    facts.note_end(tail)
+    return await reply.end()

@@ -1,0 +1,106 @@
+"""What is changed of a request before the engine gets it; all else goes as it came.
+
+The model's name, `strict` (ours: no stand-in may answer), control texts in messages,
+and the name of the repetition penalty. What depends on the engine is in `grammar`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from h2o_magic.server.defuse import KNOWN_MARKERS, defused
+from h2o_magic.server.errors import RequestError
+from h2o_magic.server.loading import default_stops, real_name
+from h2o_magic.weights.files import Weights
+from h2o_magic.weights.gguf import read_header
+
+#: The fields with messages, whose texts a template surrounds, by route.
+_TEXTS = {
+    "/v1/chat/completions": ("messages",),
+    "/v1/chat/completions/input_tokens": ("messages",),
+    "/v1/responses": ("input", "instructions"),
+    "/v1/responses/input_tokens": ("input", "instructions"),
+    "/v1/messages": ("messages", "system"),
+    "/v1/messages/count_tokens": ("messages", "system"),
+}
+
+
+@dataclass
+class EngineRequest:
+    """A request for the engine; `changed` says that its bytes are not the client's."""
+
+    path: str
+    body: dict[str, Any]
+    raw: bytes = field(repr=False, default=b"")
+    changed: bool = False
+
+    @property
+    def streams(self) -> bool:
+        return self.body.get("stream") is True
+
+    def copy(self) -> EngineRequest:
+        return EngineRequest(self.path, dict(self.body), self.raw, self.changed)
+
+    def set(self, name: str, value: Any) -> None:
+        self.body[name] = value
+        self.changed = True
+
+    def remove(self, *names: str) -> None:
+        for name in names:
+            if name in self.body:
+                del self.body[name]
+                self.changed = True
+
+
+def model_of(body: dict[str, Any]) -> str:
+    model = body.get("model")
+    if not isinstance(model, str) or not model:
+        raise RequestError(
+            "expected `model` to name one of GET /v1/models", param="model"
+        )
+    return model
+
+
+def rewrite(request: EngineRequest, weights: Weights) -> None:
+    """Change what depends on the weights alone. Reads the file's header."""
+    body, header = request.body, read_header(weights.path)
+    if body["model"] != (name := real_name(weights)):
+        request.set("model", name)
+    request.remove("strict")
+    if "repetition_penalty" in body:
+        request.set("repeat_penalty", body["repetition_penalty"])
+        request.remove("repetition_penalty")
+    markers = header.control_texts | KNOWN_MARKERS
+    for name in _TEXTS.get(request.path, ()):
+        if name in body and (safe := defused(body[name], markers)) != body[name]:
+            request.set(name, safe)
+    _refuse_foreign_images(body)
+    stops = default_stops(header)
+    if stops and body.get("stop"):  # the request's own would replace them
+        own = [body["stop"]] if isinstance(body["stop"], str) else body["stop"]
+        if isinstance(own, list):
+            request.set("stop", [*own, *stops])
+
+
+def _refuse_foreign_images(body: dict[str, Any]) -> None:
+    """Refuse addresses, which the engine would fetch from wherever it is."""
+    for url in _urls([body.get("messages"), body.get("input")]):
+        if not url.startswith("data:"):
+            raise RequestError(
+                "expected images as `data:` URLs: this server fetches nothing",
+                param="messages",
+            )
+
+
+def _urls(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _urls(item)
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key in ("url", "image_url", "file_url") and isinstance(item, str):
+                yield item
+            else:
+                yield from _urls(item)
