@@ -69,7 +69,7 @@ def build_app(
         except web.HTTPException as error:
             return _no_route(request, error).response(request.path)
         except Exception as error:
-            return as_request_error(error, request.path).response(request.path)
+            return as_request_error(error).response(request.path)
 
     app = web.Application(middlewares=[record], client_max_size=0)
     app.on_response_prepare.append(mark)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
@@ -45,10 +46,8 @@ async def drain(request: web.BaseRequest) -> None:
         while count < _DRAINED and (part := await request.content.readany()):
             count += len(part)
 
-    try:
+    with suppress(asyncio.TimeoutError, ConnectionError, web.RequestPayloadError):
         await asyncio.wait_for(read(), _DRAIN_SECONDS)
-    except (asyncio.TimeoutError, ConnectionError, web.RequestPayloadError):
-        pass
 
 
 async def read_body(request: web.Request) -> bytes:

@@ -13,7 +13,7 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import psutil
@@ -39,8 +39,6 @@ _POLL_SECONDS = 0.5
 _END_SECONDS = 5.0
 #: Threads of the engine's HTTP server beside those of running answers.
 SPARE_THREADS = 12
-#: Idle connections are closed before the engine closes them (after 5 s).
-_KEEP_SECONDS = 2.0
 _LINES = 60
 _LONGEST_LINE = 64 * 1024
 
@@ -91,9 +89,9 @@ class Engine:
             timeout=aiohttp.ClientTimeout(),
             auto_decompress=False,
             read_bufsize=2**20,
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_SECONDS),
+            connector=aiohttp.TCPConnector(limit=0, force_close=True),
         )
-        self._watch = asyncio.ensure_future(self._watched()) if process else None
+        self._watch = None if process is None else self._begin_watch(process)
 
     @property
     def shares_context(self) -> bool:
@@ -169,15 +167,17 @@ class Engine:
             error_type="generation",
         )
 
-    async def _watched(self) -> None:
+    def _begin_watch(self, process: EngineProcess) -> asyncio.Task[None]:
+        return asyncio.ensure_future(self._watched(process))
+
+    async def _watched(self, process: EngineProcess) -> None:
         """End an engine that computes without answering or obeying."""
         hung = stray = 0.0
         asked: asyncio.Task[int | None] | None = None
-        assert self.process is not None
-        last = self.process.cpu_seconds()
+        last = process.cpu_seconds()
         while True:
             await asyncio.sleep(_POLL_SECONDS)
-            now = self.process.cpu_seconds()
+            now = process.cpu_seconds()
             spent, last = max(0.0, now - last), now
             if asked is None and not spent:
                 continue
@@ -192,7 +192,7 @@ class Engine:
                 stray = stray + spent if idle and working is not None else 0.0
             if max(hung, stray) > _HANG_SECONDS:
                 _log.error("ending an engine that does not respond")
-                self.process.kill_hung()
+                process.kill_hung()
                 return
 
     async def _working(self) -> int | None:
@@ -218,6 +218,10 @@ class EngineProcess:
         self.alias = alias
         self.hung = False
         self._process = process
+        # All three are pipes.
+        self._input = cast(asyncio.StreamWriter, process.stdin)
+        self._output = cast(asyncio.StreamReader, process.stdout)
+        self._printed = cast(asyncio.StreamReader, process.stderr)
         self._system = psutil.Process(process.pid)
         self._lines: deque[str] = deque(maxlen=_LINES)
         self._reader = asyncio.ensure_future(self._read())
@@ -257,13 +261,11 @@ class EngineProcess:
             raise
 
     async def _handshake(self, config: EngineConfig, size: int) -> str:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         with suppress(ConnectionError):  # it says why
-            self._process.stdin.write(config.as_line())
-            await self._process.stdin.drain()
+            self._input.write(config.as_line())
+            await self._input.drain()
         limit = _LOAD_SECONDS + size / _LOAD_BYTES_PER_SECOND
-        said = asyncio.ensure_future(self._process.stdout.readline())
+        said = asyncio.ensure_future(self._output.readline())
         try:
             while not said.done():
                 await asyncio.wait({said}, timeout=_POLL_SECONDS)
@@ -300,7 +302,7 @@ class EngineProcess:
         self._kill()
 
     async def ended(self, within: float) -> str | None:
-        """Return why the process has ended; None if it runs on after so many seconds."""
+        """Return why the process has ended; None if it still runs `within` seconds."""
         try:
             status = await asyncio.wait_for(self._process.wait(), within)
         except asyncio.TimeoutError:
@@ -318,8 +320,7 @@ class EngineProcess:
 
     async def close(self) -> None:
         """End the process: first by the end of its input, then by force."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self._input.close()
         try:
             await asyncio.wait_for(self._process.wait(), _END_SECONDS)
         except asyncio.TimeoutError:
@@ -333,10 +334,9 @@ class EngineProcess:
 
     async def _read(self) -> None:
         output = OutputFilter()
-        assert self._process.stderr is not None
         while True:
             try:
-                line = await self._process.stderr.readline()
+                line = await self._printed.readline()
             except ValueError:  # longer than a line may be
                 continue
             if not line:

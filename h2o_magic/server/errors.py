@@ -50,7 +50,7 @@ _KINDS: dict[type[Exception], _Kind] = {
     GenerationError: _Kind(500, "generation_failed"),
 }
 _UNKNOWN = _Kind(500, "internal_error")
-#: Of text-generation-inference: status and `error_type`.
+#: What text-generation-inference says instead: status and `error_type`.
 _OLD = {400: (422, "validation"), 429: (429, "overloaded"), 500: (424, "generation")}
 
 
@@ -80,8 +80,7 @@ class RequestError(Exception):
 
     def as_json(self, path: str) -> dict[str, Any]:
         if not is_openai(path):
-            old = _OLD.get(self.status, (0, "validation"))[1]
-            return {"error": str(self), "error_type": self.code or old}
+            return {"error": str(self), "error_type": self._old[1]}
         named = "invalid_request_error" if self.status < 500 else "server_error"
         error = {
             "message": str(self),
@@ -94,9 +93,14 @@ class RequestError(Exception):
         return {**outer, "error": error}
 
     def response(self, path: str) -> web.Response:
+        status = self.status if is_openai(path) else self._old[0]
         return web.json_response(
-            self.as_json(path), status=self.status, headers=self.headers
+            self.as_json(path), status=status, headers=self.headers
         )
+
+    @property
+    def _old(self) -> tuple[int, str]:
+        return _OLD.get(self.status, (self.status, self.code or "validation"))
 
     def event(self, path: str) -> bytes:
         """Return the error as the last event of a stream."""
@@ -105,21 +109,18 @@ class RequestError(Exception):
         return head + f"data: {json.dumps(self.as_json(path))}\n\n".encode() + end
 
 
-def as_request_error(error: Exception, path: str) -> RequestError:
+def as_request_error(error: Exception) -> RequestError:
     if isinstance(error, RequestError):
         return error
     found = (kind for known, kind in _KINDS.items() if isinstance(error, known))
     kind = next(found, _UNKNOWN)
     if kind.status == 500:
         _log.warning("an answer failed", exc_info=error)
-    status, code = kind.status, kind.code
-    if not is_openai(path):
-        status, code = _OLD[status]
     return RequestError(
         "Internal Error" if kind is _UNKNOWN else str(error),
-        status,
+        kind.status,
         param=kind.param,
-        code=code,
+        code=kind.code,
         headers=RETRY_AFTER if kind.status == 429 else None,
     )
 

@@ -91,9 +91,10 @@ def describe(request: EngineRequest, functions: list[Mapping[str, Any]]) -> None
     if not isinstance(messages, list):
         return  # the engine says what is wrong
     first = messages[0] if messages else None
-    has_system = isinstance(first, dict) and first.get("role") in _SYSTEM_ROLES
-    if has_system and isinstance(first.get("content"), str):
-        words = f"{first['content']}\n\n{words}"
+    system = first if isinstance(first, dict) else {}
+    text = system.get("content")
+    if system.get("role") in _SYSTEM_ROLES and isinstance(text, str):
+        words = f"{text}\n\n{words}"
         messages = messages[1:]
     request.set("messages", [{"role": "system", "content": words}, *messages])
 

@@ -117,7 +117,7 @@ class Forwarder:
         n = request.body.get("n")
         slots = n if isinstance(n, int) and n > 0 else 1
         tokens = slots * await _tokens_needed(engine, request)
-        if engine.queue.waiting or engine.queue.running >= self.models.slots:
+        if engine.queue.is_full:
             reply.tell("waiting for a free slot")
         async with engine.queue.place(client, slots=slots, tokens=tokens):
             reply.tell("")

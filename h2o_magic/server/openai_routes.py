@@ -113,7 +113,7 @@ class OpenAIRoutes:
                 self._forwarder.forward(http, request, weights, client_of(http), reply)
             )
         except Exception as error:
-            return await reply.fail(as_request_error(error, http.path))
+            return await reply.fail(as_request_error(error))
         finally:
             await reply.close()
 

@@ -49,6 +49,11 @@ class RequestQueue:
         return self.slots - self._free_slots
 
     @property
+    def is_full(self) -> bool:
+        """Whether another request has to wait, even a small one."""
+        return self._free_slots == 0 or bool(self._waiting)
+
+    @property
     def waiting(self) -> int:
         return sum(map(len, self._waiting.values()))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Any
@@ -33,8 +33,16 @@ class Question:
     schema: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Whose turn it is, and how that is told what is waited for."""
+
+    name: str
+    tell: Callable[[str], None]
+
+
 async def answer(
-    engine: Engine, client: str, question: Question
+    engine: Engine, client: Client, question: Question
 ) -> AsyncGenerator[TokenEvent, None]:
     """Yield the token events; the last has its `generated_text`."""
     header, sampling = read_header(question.weights.path), question.sampling
@@ -44,8 +52,11 @@ async def answer(
     length = min(sampling.max_new_tokens, context - len(prompt.tokens))
     needed = len(prompt.tokens) + length if engine.shares_context else 0
     stops = default_stops(header)
+    options = dict(sampling.engine_options)
+    if options["repeat_last_n"] == -1:
+        options["repeat_last_n"] = context
     request = {
-        **sampling.engine_options,
+        **options,
         "prompt": prompt.tokens,
         "n_predict": length,
         "stop": [*sampling.stop, *stops],
@@ -55,7 +66,11 @@ async def answer(
     }
     writer = _Writer(header, question, prompt, stops)
     async with AsyncExitStack() as held:
-        await held.enter_async_context(engine.queue.place(client, tokens=needed))
+        if engine.queue.is_full:
+            client.tell("waiting for a free slot")
+        place = engine.queue.place(client.name, tokens=needed)
+        await held.enter_async_context(place)
+        client.tell("")
         held.enter_context(engine.flight())
         if question.schema is not None:
             grammar = await grammar_of(engine, header, question.schema)

@@ -17,7 +17,7 @@ from h2o_magic.server.bodies import read_body, read_object
 from h2o_magic.server.clients import client_of
 from h2o_magic.server.errors import RequestError, as_request_error
 from h2o_magic.server.facts import Facts, facts_of
-from h2o_magic.server.gptgm.answer import Question, answer
+from h2o_magic.server.gptgm.answer import Client, Question, answer
 from h2o_magic.server.gptgm.conversations import Conversation, Conversations
 from h2o_magic.server.gptgm.events import TokenEvent
 from h2o_magic.server.gptgm.prompt import Dialogue, PromptBuilder, parse_dialogue
@@ -97,8 +97,9 @@ class ConversationRoutes:
             raise _weights_missing(weights.listed_as)
         facts = facts_of(request)
         facts.model = weights.model
-        reply = Reply(request, streams=turn.stream)
-        events = self._answer(conversation, weights, turn, client_of(request))
+        reply = Reply(request, streams=turn.stream, notices=True)
+        client = Client(client_of(request), reply.tell)
+        events = self._answer(conversation, weights, turn, client)
         writing = conversation.stopping.run(_send(reply, turn, events, facts))
         try:
             return await self.stopping.run(writing)
@@ -107,7 +108,7 @@ class ConversationRoutes:
             ended = reply.end() if reply.begun else reply.fail(error)
             return await ended
         except Exception as error:
-            return await reply.fail(as_request_error(error, request.path))
+            return await reply.fail(as_request_error(error))
         finally:
             self.conversations.shrink()
             await reply.close()
@@ -146,7 +147,7 @@ class ConversationRoutes:
         return found
 
     async def _answer(
-        self, conversation: Conversation, weights: Weights, turn: _Turn, client: str
+        self, conversation: Conversation, weights: Weights, turn: _Turn, client: Client
     ) -> AsyncGenerator[TokenEvent, None]:
         """Yield an answer's events, once the conversation's last answer has ended."""
         async with conversation.turn:
@@ -156,7 +157,7 @@ class ConversationRoutes:
                 weights, dialogue, turn.sampling, turn.details, turn.schema
             )
             async with (
-                self.models.use(weights) as engine,
+                self.models.use(weights, tell=client.tell) as engine,
                 aclosing(answer(engine, client, question)) as events,
             ):
                 async for event in events:
