@@ -6,7 +6,9 @@ handler, which closes the engine's connection, and so ends its work.
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -45,6 +47,8 @@ _COUNTS = {
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict")
 #: How much of a stream's end is kept, in bytes: the counts are there.
 _TAIL = 2048
+#: Tokens that follow each other faster are passed on together.
+_GATHER_SECONDS = 0.02
 
 
 @dataclass
@@ -174,10 +178,27 @@ async def _tokens_needed(engine: Engine, request: EngineRequest) -> int:
 async def _pass_stream(
     answer: aiohttp.ClientResponse, reply: Reply, facts: Facts
 ) -> web.StreamResponse:
-    tail = b""
+    """Pass a stream on; what comes faster than a reader can see, several at once."""
+    tail, taken = b"", 0.0
     async for part in answer.content.iter_any():
         facts.note_first()
         await reply.write(part)
         tail = (tail + part)[-_TAIL:]
+        if time.monotonic() - taken < _GATHER_SECONDS:
+            await _gather(answer)
+        taken = time.monotonic()
     facts.note_end(tail)
     return await reply.end()
+
+
+async def _gather(answer: aiohttp.ClientResponse) -> None:
+    """Let the engine's bytes gather; each waking of the event loop costs time."""
+    connection = answer.connection
+    transport = connection.transport if connection else None
+    if transport is None or transport.is_closing():
+        return
+    transport.pause_reading()
+    try:
+        await asyncio.sleep(_GATHER_SECONDS)
+    finally:
+        transport.resume_reading()
