@@ -22,7 +22,7 @@ class Metrics:
     """Counts since the start."""
 
     def __init__(self) -> None:
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._began = time.monotonic()
         self._registry = registry = CollectorRegistry()
         named: dict[str, Any] = {"namespace": "h2o_magic", "registry": registry}
