@@ -21,19 +21,10 @@ from h2o_magic.weights.gguf import Header
 
 _MAX_BYTES = 64 * 1024
 _MAX_DEPTH = 64
-#: The largest number of items, characters or properties: more takes the engine seconds
-#: and gigabytes.
-_MAX_COUNT = 10_000
-_COUNTS = frozenset(
-    [
-        "maxItems",
-        "maxLength",
-        "maxProperties",
-        "minItems",
-        "minLength",
-        "minProperties",
-    ]
-)
+#: The most items and properties that all parts of a schema may count to together: more
+#: takes the engine seconds and gigabytes. Characters cost nothing.
+_MAX_COUNT = 5_000
+_COUNTS = frozenset(["maxItems", "maxProperties", "minItems", "minProperties"])
 #: How many tried schemas are remembered.
 _MOST_TRIED = 256
 _FORMAT_TYPES = ("text", "json_object", "json_schema")
@@ -157,22 +148,20 @@ def check_schema(given: object) -> Mapping[str, Any] | None:
         raise ParameterError(
             f"`json_schema` is larger than {_MAX_BYTES // 1024} kB: {size} bytes"
         )
-    _check_counts(given)
+    if (count := sum(_counts(given))) > _MAX_COUNT:
+        raise ParameterError(
+            f"expected the bounds of items and properties in `json_schema` to be "
+            f"{_MAX_COUNT} together at most, got {count:.0f}"
+        )
     return given
 
 
-def _check_counts(node: object) -> None:
+def _counts(node: Any) -> Iterator[float]:
     for value in _inside(node):
-        _check_counts(value)
-    if not isinstance(node, dict):
-        return
-    for key in sorted(_COUNTS & set(node)):
-        count = node[key]
-        if isinstance(count, int | float) and count > _MAX_COUNT:
-            raise ParameterError(
-                f"expected `{key}` in `json_schema` to be at most {_MAX_COUNT}, got "
-                f"{count:.0f}"
-            )
+        yield from _counts(value)
+    for key in _COUNTS & set(node) if isinstance(node, dict) else ():
+        if isinstance(node[key], int | float):
+            yield node[key]
 
 
 async def grammar_of(engine: Engine, header: Header, schema: Mapping[str, Any]) -> str:

@@ -15,6 +15,8 @@ from h2o_magic.server.request_queue import RETRY_AFTER
 
 #: Largest body, in bytes; images are part of it.
 LIMIT = 16 * 2**20
+#: Most values in a body: parsing them holds up everyone else.
+_MOST_VALUES = 1_000_000
 #: All bodies that are held at one time, in bytes.
 _LIMIT_TOGETHER = 256 * 2**20
 #: Seconds in which so many bytes must come, or the rest of the body.
@@ -100,6 +102,8 @@ async def _part(request: web.Request) -> bytes:
 
 def parse_object(body: bytes) -> dict[str, Any]:
     """Return a body as a JSON object; RequestError for anything else."""
+    if sum(map(body.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+        raise RequestError(f"expected at most {_MOST_VALUES} values in a body", 413)
     try:
         value: object = json.loads(body, parse_constant=_refuse_constant)
     except RecursionError as error:

@@ -20,7 +20,7 @@ def refusal(body: bytes, status: int) -> RequestError:
     error = _error(body)
     message = str(error.get("message") or "the engine failed")
     if error.get("type") == "exceed_context_size_error":
-        return _too_long(error)
+        return too_long(error.get("n_ctx"), error.get("n_prompt_tokens"))
     if status == 500 and not _OWN.search(message):
         status = 400
     return RequestError(message, status, code=_code(status))
@@ -32,16 +32,16 @@ def _code(status: int) -> str:
     return "generation_failed" if status >= 500 else "invalid_value"
 
 
-def _too_long(error: dict[str, Any]) -> RequestError:
+def too_long(context: object, tokens: object) -> RequestError:
     """Return the refusal in OpenAI's words, by which other programs know it."""
-    counts = {key: error.get(key) for key in ("n_prompt_tokens", "n_ctx")}
+    counts = {"n_prompt_tokens": tokens, "n_ctx": context}
     return RequestError(
-        f"This model's maximum context length is {counts['n_ctx']} tokens. However, "
-        f"your messages resulted in {counts['n_prompt_tokens']} tokens. Please reduce "
-        "the length of the messages.",
+        f"This model's maximum context length is {context} tokens. However, your "
+        f"messages resulted in {tokens} tokens. Please reduce the length of the "
+        "messages.",
         param="messages",
         code="context_length_exceeded",
-        more=counts,
+        more={key: count for key, count in counts.items() if isinstance(count, int)},
     )
 
 

@@ -20,6 +20,7 @@ from h2o_magic.config.parameters import DEFAULT_LENGTH
 from h2o_magic.server.answer_schema import check_schema, grammar_of, take_schema
 from h2o_magic.server.engine_errors import refusal
 from h2o_magic.server.engine_process import Engine, EngineDiedError
+from h2o_magic.server.errors import RequestError
 from h2o_magic.server.facts import Facts, facts_of
 from h2o_magic.server.forced_tools import (
     as_calls,
@@ -76,9 +77,14 @@ class Forwarder:
         except EngineDiedError as error:
             if not error.hung or reply.begun:
                 raise
+            if _is_suspect(again):
+                raise _never_ends() from error
         # One at a time, as it may be this one that the engine could not end.
-        async with self.models.second_tries:
-            return await self._once(http, again, weights, client, reply)
+        try:
+            async with self.models.second_tries:
+                return await self._once(http, again, weights, client, reply)
+        except EngineDiedError as error:
+            raise _never_ends() from error
 
     async def _once(
         self,
@@ -148,6 +154,19 @@ class Forwarder:
             header = read_header(weights.path)
             request.set("grammar", await grammar_of(engine, header, schema))
         return demand
+
+
+def _is_suspect(request: EngineRequest) -> bool:
+    """Whether a request has a grammar of its own, the likeliest to keep an engine."""
+    return "grammar" in request.body
+
+
+def _never_ends() -> RequestError:
+    return RequestError(
+        "the engine did not get done with this request within 10 s of processor time: "
+        "make it smaller, or its grammar simpler",
+        code="request_too_costly",
+    )
 
 
 @dataclass(frozen=True, slots=True)

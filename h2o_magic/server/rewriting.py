@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from h2o_magic.server.defuse import KNOWN_MARKERS, defused
+from h2o_magic.server.engine_errors import too_long
 from h2o_magic.server.errors import RequestError
 from h2o_magic.server.loading import default_stops, real_name
 from h2o_magic.weights.files import Weights
-from h2o_magic.weights.gguf import read_header
+from h2o_magic.weights.gguf import Header, read_header
 
 #: The fields with messages, whose texts a template surrounds, by route.
 _TEXTS = {
@@ -25,6 +26,10 @@ _TEXTS = {
     "/v1/messages": ("messages", "system"),
     "/v1/messages/count_tokens": ("messages", "system"),
 }
+
+
+#: The fewest tokens of a message in any template.
+_MESSAGE = 3
 
 
 @dataclass
@@ -76,12 +81,30 @@ def rewrite(request: EngineRequest, weights: Weights) -> None:
     for name in _TEXTS.get(request.path, ()):
         if name in body and (safe := defused(body[name], markers)) != body[name]:
             request.set(name, safe)
+        _refuse_too_long(body.get(name), header)
     _refuse_foreign_images(body)
     stops = default_stops(header)
     if stops and body.get("stop"):  # the request's own would replace them
         own = [body["stop"]] if isinstance(body["stop"], str) else body["stop"]
         if isinstance(own, list):
             request.set("stop", [*own, *stops])
+
+
+def _refuse_too_long(value: object, header: Header) -> None:
+    """Refuse what can never fit, by its size alone: the engine needs minutes for it."""
+    messages = len(value) if isinstance(value, list) else 1
+    least = max(messages * _MESSAGE, _size(value) // header.longest_token)
+    if least > header.context_length:
+        raise too_long(header.context_length, f"at least {least}")
+
+
+def _size(value: Any) -> int:
+    """Return the characters of all texts in messages, without images."""
+    if isinstance(value, str):
+        return 0 if value.startswith("data:") else len(value)
+    if isinstance(value, dict):
+        return sum(_size(v) for key, v in value.items() if key != "data")
+    return sum(map(_size, value)) if isinstance(value, list) else 0
 
 
 def _refuse_foreign_images(body: dict[str, Any]) -> None:

@@ -98,6 +98,11 @@ class Header:
         return self.tokens[self.end_id] if 0 <= self.end_id < len(self.tokens) else ""
 
     @property
+    def longest_token(self) -> int:
+        """Characters of the longest token."""
+        return max(map(len, self.tokens), default=1) or 1
+
+    @property
     def control_texts(self) -> frozenset[str]:
         known = len(self.tokens)
         return frozenset(self.tokens[i] for i in self.control_ids if i < known)
