@@ -134,6 +134,7 @@ class Connection(web.RequestHandler):
     #: Whether a stream has begun, and what was sent of it last ended an event.
     streams = between_events = False
 
+    _answered = 0  # requests
     _late: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
     _probe: asyncio.TimerHandle | None = None
@@ -144,17 +145,20 @@ class Connection(web.RequestHandler):
         manager = self._manager
         if manager is not None and len(manager.connections) > _most_connections():
             known = [c for c in manager.connections if isinstance(c, Connection)]
-            idle = [c for c in known if c.idle and c.transport is not None]
-            latest = min(idle, key=lambda c: c.waits_until, default=self)
-            if latest.transport is not None:
-                latest.transport.abort()
+            _close_longest_idle([c for c in known if c.is_open], self)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._messages or not self.idle:
+        if not self.idle:
             self._cancel("_late")
         elif self._late is None:
             self._expect_head()
+
+    async def _handle_request(self, *args: Any) -> Any:
+        try:
+            return await super()._handle_request(*args)
+        finally:
+            self._answered += 1
 
     def eof_received(self) -> bool:  # type: ignore[override] # as asyncio has it
         request = self._current_request
@@ -171,16 +175,20 @@ class Connection(web.RequestHandler):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._unread = self._loop.call_later(_READ_SECONDS, self._abort)
+        self._unread = self._loop.call_later(_READ_SECONDS, self.abort)
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self._cancel("_unread")
 
     @property
+    def is_open(self) -> bool:
+        return self.transport is not None and not self.transport.is_closing()
+
+    @property
     def idle(self) -> bool:
         """Whether no request has a whole head and awaits its response."""
-        return not self._request_in_progress
+        return self._request_count == self._answered
 
     @property
     def waits_until(self) -> float:
@@ -205,10 +213,10 @@ class Connection(web.RequestHandler):
 
     def _close_if_idle(self) -> None:
         self._late = None
-        if self.idle and not self._messages and self.transport is not None:
+        if self.idle and self.transport is not None:
             self.transport.close()
 
-    def _abort(self) -> None:
+    def abort(self) -> None:
         if self.transport is not None:
             self.transport.abort()
 
@@ -217,6 +225,12 @@ class Connection(web.RequestHandler):
         if handle is not None:
             handle.cancel()
             setattr(self, timer, None)
+
+
+def _close_longest_idle(opened: list[Connection], newest: Connection) -> None:
+    if len(opened) > _most_connections():
+        idle = [connection for connection in opened if connection.idle]
+        min(idle, key=lambda c: c.waits_until, default=newest).abort()
 
 
 async def listen(
