@@ -161,12 +161,9 @@ class Connection(web.RequestHandler):
             self._answered += 1
 
     def eof_received(self) -> bool:  # type: ignore[override] # as asyncio has it
-        request = self._current_request
-        if request is None or not request.content.is_eof():
-            return False  # which closes the connection
-        self.close()  # once this request is answered
-        self._look()
-        return True
+        # Later, as what came last may not have been looked at yet.
+        self._probe = self._loop.call_later(_PROBE_SECONDS, self._look)
+        return True  # it may still read
 
     def connection_lost(self, exc: BaseException | None) -> None:
         for timer in ("_late", "_unread", "_probe"):
@@ -197,11 +194,15 @@ class Connection(web.RequestHandler):
 
     def _look(self) -> None:
         """Send something to a client whose end of file has come, and again later."""
-        self._probe = None
-        request = self._current_request
-        if self.transport is None or request is None:
+        self._probe, request = None, self._current_request
+        if self.transport is None:
             return
-        if request.version >= (1, 1) and not self.writing_paused:
+        is_cut = request is not None and not request.content.is_eof()
+        if is_cut or (self.idle and not self._messages):
+            self.transport.close()
+            return
+        interim = request is not None and request.version >= (1, 1)
+        if interim and not self.writing_paused:
             if not self.streams:
                 self.transport.write(_CONTINUE)
             elif self.between_events:

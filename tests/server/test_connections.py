@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from h2o_magic.server.listening import resolve
+from h2o_magic.server.connections import resolve
 from h2o_magic.server.log_output import RepeatFilter
 from tests.server.client import Client, until
 from tests.server.conftest import Serving, Start

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from h2o_magic.chat.messages import assistant, user
-from h2o_magic.server.conversations import Conversation, Conversations
+from h2o_magic.server.gptgm.conversations import Conversation, Conversations
 
 
 def test_past_the_limit_the_longest_unused_conversation_is_forgotten() -> None:

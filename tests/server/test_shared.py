@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from h2o_magic.cli import main
-from h2o_magic.server.listening import resolve, url_of
+from h2o_magic.server.connections import resolve, url_of
 from h2o_magic.server.run_settings import read_token
 from tests.server.client import Client, Reply, until
 from tests.server.conftest import Serving
