@@ -36,7 +36,10 @@ class Access:
 
     def refusal(self, request: web.BaseRequest) -> RequestError | None:
         path, headers = request.path, request.headers
-        if not _is_valid_host(headers) or (self._local and not is_local(headers)):
+        if not _is_valid_host(headers):
+            words = "expected one header `Host` with a name or address, and its port"
+            return RequestError(words, 400)
+        if self._local and not is_local(headers):
             message = "this server accepts requests to local addresses only"
             return RequestError(message, 403, code="foreign_host")
         if path == "/health":

@@ -19,6 +19,7 @@ from typing import Any
 from aiohttp import web
 
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.server.errors import RequestError
 
 if sys.platform != "win32":
     import resource
@@ -177,6 +178,22 @@ class Connection(web.RequestHandler):
     def resume_writing(self) -> None:
         super().resume_writing()
         self._cancel("_unread")
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is no HTTP, or what the application failed at, in our words."""
+        super().handle_error(request, status, exc, message)  # which logs it
+        words = "expected a request of HTTP/1.1 with a head of 8 KB a field at most"
+        error = RequestError(words if status < 500 else "Internal Error", status)
+        response = error.response("")
+        response.headers["Server"] = "h2o_magic"
+        response.force_close()
+        return response
 
     @property
     def is_open(self) -> bool:

@@ -61,11 +61,8 @@ def _last(pattern: re.Pattern[bytes], text: bytes) -> int:
 _FACTS = "facts"
 
 
-def begin(request: web.BaseRequest) -> Facts:
-    request[_FACTS] = facts = Facts()
-    return facts
-
-
 def facts_of(request: web.BaseRequest) -> Facts:
+    if _FACTS not in request:
+        request[_FACTS] = Facts()
     facts: Facts = request[_FACTS]
     return facts

@@ -106,7 +106,7 @@ class ConversationRoutes:
         except Exception as error:
             return await reply.fail(as_request_error(error))
         finally:
-            self.conversations.shrink()
+            self.conversations.note_change(conversation)
             await reply.close()
 
     async def delete(self, request: web.Request) -> web.Response:
