@@ -12,8 +12,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from http.client import HTTPResponse
+from contextlib import ExitStack, contextmanager, suppress
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
 import psutil
@@ -29,11 +29,20 @@ from tests.server.test_openai_routes import CHAT, body, sse
 HALF = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "
 
 
+#: A server for which time alone solves nothing.
+PATIENT = """
+from h2o_magic import cli
+from h2o_magic.server import bodies, connections
+bodies._SECONDS = connections._HEAD_SECONDS = 600
+raise SystemExit(cli.main())
+"""
+
+
 @pytest.fixture
 def narrow(tmp_path: Path) -> Iterator[tuple[Client, Path]]:
     """A server that can open few files, and its log."""
     runtime, log = tmp_path / "runtime.json", tmp_path / "server.log"
-    command = [sys.executable, "-m", "h2o_magic.cli", "serve"]
+    command = [sys.executable, "-c", PATIENT, "serve"]
     command += [f"--runtime-file={runtime}", f"--log-file={log}"]
     limited = ["sh", "-c", 'ulimit -n 300; exec "$@"', "sh", *command]
     process = subprocess.Popen(limited, stdin=subprocess.DEVNULL)
@@ -60,6 +69,27 @@ def test_half_heads_take_no_place_from_who_asks(narrow: tuple[Client, Path]) -> 
         assert client.call("GET", "/health").status == 200
         assert client.call("GET", "/v1/models").status == 200
     assert log.stat().st_size < 10_000
+
+
+def test_who_is_being_answered_keeps_its_place_when_all_are_taken(
+    narrow: tuple[Client, Path], endless: str
+) -> None:
+    client, _ = narrow
+    with ExitStack() as kept:
+        asked = body(endless, stream=True, max_tokens=400)
+        answer = kept.enter_context(client.open("POST", CHAT, asked))
+        for _ in range(200):
+            kept.enter_context(begun(client, CHAT, 2))
+        until(lambda: not answers(client))
+        assert sse(answer.read())[-1] == "[DONE]"
+    until(lambda: answers(client))
+
+
+def answers(client: Client) -> bool:
+    try:
+        return client.call("GET", "/health").status == 200
+    except (ConnectionError, HTTPException):
+        return False
 
 
 IMPATIENT = """
@@ -135,8 +165,9 @@ def ended_by_peer() -> Iterator[None]:
 def received(connection: socket.socket) -> bytes:
     """Return everything until the other side closes."""
     parts = []
-    while part := connection.recv(65536):
-        parts.append(part)
+    with suppress(ConnectionResetError):
+        while part := connection.recv(65536):
+            parts.append(part)
     return b"".join(parts)
 
 
@@ -149,8 +180,7 @@ def test_who_reads_nothing_of_an_answer_loses_it(impatient: Serving) -> None:
         here = connection.getsockname()
         assert connection.recv(10) == b"HTTP/1.1 2"
         until(lambda: here not in [c.raddr for c in server.net_connections("tcp")])
-        with pytest.raises(ConnectionResetError):
-            received(connection)
+        assert len(received(connection)) < 12_000_000
 
 
 def request(

@@ -48,7 +48,7 @@ def test_requests_tokens_and_times_are_counted(fresh: Client) -> None:
     before = read(fresh)
     assert fresh.call("POST", CHAT, body()).status == 200
     assert fresh.call("POST", CHAT, body(stream=True)).status == 200
-    assert fresh.call("POST", CHAT, body(n=2)).status == 400
+    assert fresh.call("POST", CHAT, body(messages=3)).status == 400
     fresh.answer("hi", max_new_tokens=3)
     fresh.call("GET", "/not/there")
     after = read(fresh)
@@ -87,13 +87,13 @@ def test_a_histogram_counts_what_is_at_most_each_bound() -> None:
     metrics = Metrics()
     for seconds in (0.005, 0.0051, 3.0, 1000.0):
         metrics.take("/x", 200, Facts(first_token=seconds))
-    text = metrics.render(running=0, under_way=0, loaded=())
+    text = metrics.render(running=0, waiting=0, loaded=())
     for bound, count in (("0.005", 1), ("0.01", 2), ("5", 3), ("120", 3), ("+Inf", 4)):
         assert f'first_token_seconds_bucket{{le="{bound}"}} {count}\n' in text
 
 
 def test_a_name_with_quotes_is_escaped() -> None:
-    text = Metrics().render(running=1, under_way=3, loaded=['a"b\\c\nd'])
+    text = Metrics().render(running=1, waiting=2, loaded=['a"b\\c\nd'])
     assert r'h2o_magic_model_loaded{model="a\"b\\c\nd"} 1' in text
     assert "h2o_magic_streams_running 1\n" in text
     assert "h2o_magic_streams_waiting 2\n" in text
@@ -102,7 +102,7 @@ def test_a_name_with_quotes_is_escaped() -> None:
 def test_who_leaves_before_an_answer_is_counted_as_that() -> None:
     metrics = Metrics()
     metrics.take("/x", 499, Facts())
-    text = metrics.render(running=0, under_way=0, loaded=())
+    text = metrics.render(running=0, waiting=0, loaded=())
     assert 'h2o_magic_requests_total{route="/x",status="499"} 1\n' in text
 
 
