@@ -73,7 +73,6 @@ def test_an_answer_that_was_left_has_the_tokens_it_got_to(
     until(lambda: len(requests(logging_server, CHAT)) > before)
     line = requests(logging_server, CHAT)[-1]
     assert 0 < line["tokens_written"] < 8000
-    assert line["tokens_read"] > 0
 
 
 def test_the_checks_for_health_fill_no_log(logging_server: Serving) -> None:
