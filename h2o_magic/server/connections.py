@@ -162,8 +162,7 @@ class Connection(web.RequestHandler):
             self._answered += 1
 
     def eof_received(self) -> bool:  # type: ignore[override] # as asyncio has it
-        # Later, as what came last may not have been looked at yet.
-        self._probe = self._loop.call_later(_PROBE_SECONDS, self._look)
+        self._look()
         return True  # it may still read
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -215,7 +214,7 @@ class Connection(web.RequestHandler):
         if self.transport is None:
             return
         is_cut = request is not None and not request.content.is_eof()
-        if is_cut or (self.idle and not self._messages):
+        if is_cut or self.idle:
             self.transport.close()
             return
         interim = request is not None and request.version >= (1, 1)
