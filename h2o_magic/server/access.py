@@ -36,11 +36,9 @@ class Access:
 
     def refusal(self, request: web.BaseRequest) -> RequestError | None:
         path, headers = request.path, request.headers
-        if not _is_valid_host(headers) or (self._local and not is_local(headers)):
-            message = "this server accepts requests to local addresses only"
-            return RequestError(message, 403, code="foreign_host")
-        if path == "/health":
-            return None
+        foreign = self._refusal_of_host(headers)
+        if foreign is not None or path == "/health":
+            return foreign
         if not has_token(headers, self._token):
             # By these words clients know a server that speaks gpt-gm.
             words = "You have to be logged in."
@@ -56,10 +54,15 @@ class Access:
             return RequestError(message, 503, code="server_ending", headers=RETRY_AFTER)
         return None
 
-
-def _is_valid_host(headers: CIMultiDictProxy[str]) -> bool:
-    hosts = headers.getall("Host", [])
-    return len(hosts) == 1 and _HOST.fullmatch(hosts[0]) is not None
+    def _refusal_of_host(self, headers: CIMultiDictProxy[str]) -> RequestError | None:
+        hosts = headers.getall("Host", [])
+        if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+            words = "expected one header `Host` with a name or address, and its port"
+            return RequestError(words, 400)
+        if self._local and not is_local(headers):
+            message = "this server accepts requests to local addresses only"
+            return RequestError(message, 403, code="foreign_host")
+        return None
 
 
 def is_local(headers: CIMultiDictProxy[str]) -> bool:

@@ -11,7 +11,7 @@ from h2o_magic.server.access import Access
 from h2o_magic.server.bodies import drain, limit_together
 from h2o_magic.server.ending import IdleTimer
 from h2o_magic.server.errors import RequestError, as_request_error
-from h2o_magic.server.facts import begin, facts_of
+from h2o_magic.server.facts import facts_of
 from h2o_magic.server.gptgm.conversations import Conversations
 from h2o_magic.server.gptgm.routes import ConversationRoutes
 from h2o_magic.server.metrics import Metrics
@@ -46,8 +46,7 @@ def build_app(
 
     @web.middleware
     async def record(request: web.Request, handler: Any) -> web.StreamResponse:
-        facts = begin(request)
-        with records.of(request, facts) as record:
+        with records.of(request, facts_of(request)) as record:
             response = await _answered(request, handler)
             record.status = response.status
             return response

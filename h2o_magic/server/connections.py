@@ -19,6 +19,7 @@ from typing import Any
 from aiohttp import web
 
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.server.errors import RequestError
 
 if sys.platform != "win32":
     import resource
@@ -161,12 +162,8 @@ class Connection(web.RequestHandler):
             self._answered += 1
 
     def eof_received(self) -> bool:  # type: ignore[override] # as asyncio has it
-        request = self._current_request
-        if request is None or not request.content.is_eof():
-            return False  # which closes the connection
-        self.close()  # once this request is answered
         self._look()
-        return True
+        return True  # it may still read
 
     def connection_lost(self, exc: BaseException | None) -> None:
         for timer in ("_late", "_unread", "_probe"):
@@ -180,6 +177,22 @@ class Connection(web.RequestHandler):
     def resume_writing(self) -> None:
         super().resume_writing()
         self._cancel("_unread")
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is no HTTP, or what the application failed at, in our words."""
+        super().handle_error(request, status, exc, message)  # which logs it
+        words = "expected a request of HTTP/1.1 with a head of 8 KB a field at most"
+        error = RequestError(words if status < 500 else "Internal Error", status)
+        response = error.response("")
+        response.headers["Server"] = "h2o_magic"
+        response.force_close()
+        return response
 
     @property
     def is_open(self) -> bool:
@@ -197,11 +210,15 @@ class Connection(web.RequestHandler):
 
     def _look(self) -> None:
         """Send something to a client whose end of file has come, and again later."""
-        self._probe = None
-        request = self._current_request
-        if self.transport is None or request is None:
+        self._probe, request = None, self._current_request
+        if self.transport is None:
             return
-        if request.version >= (1, 1) and not self.writing_paused:
+        is_cut = request is not None and not request.content.is_eof()
+        if is_cut or self.idle:
+            self.transport.close()
+            return
+        interim = request is not None and request.version >= (1, 1)
+        if interim and not self.writing_paused:
             if not self.streams:
                 self.transport.write(_CONTINUE)
             elif self.between_events:

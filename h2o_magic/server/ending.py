@@ -84,6 +84,12 @@ class IdleTimer:
         return self._since + self._seconds - time.monotonic()
 
 
+def hold_signals() -> None:
+    """Hold back the signals that end the server until something is called at them."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, _END_SIGNALS)
+
+
 def call_at_signal(
     loop: asyncio.AbstractEventLoop,
     end: Callable[[], None],
@@ -101,3 +107,5 @@ def call_at_signal(
 
     for number in _END_SIGNALS:
         signal.signal(number, lambda received, _frame: take(received))
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _END_SIGNALS)

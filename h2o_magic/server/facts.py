@@ -41,11 +41,16 @@ class Facts:
         if self.first_token is None:
             self.first_token = self.seconds
 
+    def note_part(self, part: bytes) -> None:
+        """Count the events of a stream, about one a token, for one that has no end."""
+        self.note_first()
+        self.written += part.count(b"data: {")
+
     def note_end(self, tail: bytes) -> None:
         """Take the counts from the last bytes of an answer."""
         timed = sum(map(int, _TIMED.findall(tail)))
         self.read = _last(_READ, tail) + _last(_CACHED, tail) or timed
-        self.written = _last(_WRITTEN, tail)
+        self.written = _last(_WRITTEN, tail) or self.written
 
 
 def _last(pattern: re.Pattern[bytes], text: bytes) -> int:
@@ -56,11 +61,8 @@ def _last(pattern: re.Pattern[bytes], text: bytes) -> int:
 _FACTS = "facts"
 
 
-def begin(request: web.BaseRequest) -> Facts:
-    request[_FACTS] = facts = Facts()
-    return facts
-
-
 def facts_of(request: web.BaseRequest) -> Facts:
+    if _FACTS not in request:
+        request[_FACTS] = Facts()
     facts: Facts = request[_FACTS]
     return facts

@@ -200,7 +200,7 @@ async def _pass_stream(
     """Pass a stream on; what comes faster than a reader can see, several at once."""
     tail, taken = b"", 0.0
     async for part in answer.content.iter_any():
-        facts.note_first()
+        facts.note_part(part)
         await reply.write(part)
         tail = (tail + part)[-_TAIL:]
         if time.monotonic() - taken < _GATHER_SECONDS:

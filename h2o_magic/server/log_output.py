@@ -22,6 +22,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from h2o_magic.config.paths import make_private
 from h2o_magic.errors import ConfigurationError, MessagesError, ParameterError
 
 _log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ _QUOTING_SECONDS = 1.0
 def open_log(path: Path) -> int:
     """Open a log file for this user only; a large one is truncated."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(path.parent)
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     except OSError as error:
         raise ConfigurationError(

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from h2o_magic.config.paths import make_private
 from h2o_magic.config.processes import is_running
 
 _HEALTH_TIMEOUT = 2.0
@@ -29,7 +30,7 @@ class Runtime:
 
     def write(self, path: Path) -> None:
         """Write the file atomically and for this user only (mode 0600)."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(path.parent)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         with os.fdopen(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:

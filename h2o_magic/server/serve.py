@@ -31,7 +31,12 @@ from h2o_magic.server.connections import (
     resolve,
     url_of,
 )
-from h2o_magic.server.ending import Ending, IdleTimer, call_at_signal
+from h2o_magic.server.ending import (
+    Ending,
+    IdleTimer,
+    call_at_signal,
+    hold_signals,
+)
 from h2o_magic.server.loading import loader
 from h2o_magic.server.log_output import open_log, start_log
 from h2o_magic.server.models import Models
@@ -59,6 +64,7 @@ def serve(settings: Settings) -> None:
         listening = kept.enter_context(address.listen())
         log = open_log(settings.log_file) if settings.log_file else None
         runtime = _runtime(settings, listening, token)
+        hold_signals()  # so that no file is left behind
         raise_limit()
         if settings.runtime_file:
             kept.enter_context(_written(settings.runtime_file, runtime))

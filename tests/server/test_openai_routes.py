@@ -11,7 +11,7 @@ import pytest
 from h2o_magic.config.models import MODELS
 from h2o_magic.rendering.schema import problems
 from h2o_magic.server.models import Models
-from h2o_magic.server.prompts import RAW_MARKERS
+from h2o_magic.server.loading import RAW_MARKERS
 from tests.server.client import Client, Reply, until
 from tests.server.conftest import Serving
 from tests.server.in_thread import served

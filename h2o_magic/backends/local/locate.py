@@ -173,9 +173,9 @@ def _stop(state: ServerState) -> None:
 def _start_lock() -> Iterator[None]:
     """Hold the lock under which one kernel starts the server."""
     path = _runtime_file().with_suffix(".mutex")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    paths.make_private(path.parent)
     try:
-        with FileLock(path, timeout=START_TIMEOUT):
+        with FileLock(path, timeout=START_TIMEOUT, mode=0o600):
             yield
     except Timeout:
         raise ConnectionFailedError(
@@ -234,7 +234,7 @@ def _detached() -> dict[str, Any]:
 
 
 def _open_private(path: Path) -> IO[bytes]:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    paths.make_private(path.parent)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     return os.fdopen(descriptor, "ab")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import sys
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -14,13 +15,16 @@ from h2o_magic.server.stopping import Stopping
 #: Bytes of all conversations together, and seconds after which an unused one ends.
 _MAX_BYTES = 64 * 2**20
 _MAX_AGE = 3600.0
-#: Bytes that a conversation takes beside its texts.
-_OVERHEAD = 2048
+#: Bytes that a conversation takes beside its texts, and each text beside itself.
+_OVERHEAD, _OF_TEXT = 2048, 64
 
 
 @dataclass(eq=False)
 class Conversation:
-    """One chat. `turn` is held while an answer is written; `stopping` ends answers."""
+    """One chat. `turn` is held while an answer is written; `stopping` ends answers.
+
+    `size` is about how many bytes it takes, when that was last measured.
+    """
 
     model: str
     system: str = ""
@@ -29,14 +33,14 @@ class Conversation:
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     stopping: Stopping = field(default_factory=Stopping)
     used: float = field(default_factory=time.monotonic)
+    size: int = _OVERHEAD
     _turns: list[tuple[str, str, str]] = field(default_factory=list)
 
-    @property
-    def size(self) -> int:
-        """About how many bytes it takes."""
-        brought = (message.content for message in self.brought)
-        turns = (text for turn in self._turns for text in turn)
-        return _OVERHEAD + sum(map(len, (self.system, *brought, *turns)))
+    def measure(self) -> None:
+        texts = [self.system, *(message.content for message in self.brought)]
+        texts += [text for turn in self._turns for text in turn]
+        size = sum(map(sys.getsizeof, texts)) + _OF_TEXT * len(texts)
+        self.size = _OVERHEAD + size
 
     def history(self, retried: str = "") -> tuple[Message, ...]:
         """Return the messages before the turn of id `retried`, if that is there."""
@@ -64,17 +68,18 @@ class Conversations:
 
     def add(self, conversation: Conversation) -> None:
         self._by_id[conversation.id] = conversation
-        self.shrink()
+        self.note_change(conversation)
 
-    def shrink(self) -> None:
-        """End what is old or too much; the conversation used last stays."""
-        sizes = {key: known.size for key, known in self._by_id.items()}
-        total, oldest = sum(sizes.values()), time.monotonic() - _MAX_AGE
+    def note_change(self, conversation: Conversation) -> None:
+        """Measure it; end what is old or too much, but not what was used last."""
+        conversation.measure()
+        total = sum(known.size for known in self._by_id.values())
+        oldest = time.monotonic() - _MAX_AGE
         while len(self._by_id) > 1:
-            key, known = next(iter(self._by_id.items()))
+            known = next(iter(self._by_id.values()))
             if total <= self._most and known.used >= oldest:
                 return
-            total -= sizes[key]
+            total -= known.size
             self.delete(known)
 
     def find(self, conversation_id: str) -> Conversation | None:

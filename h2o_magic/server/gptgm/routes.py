@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -102,15 +102,11 @@ class ConversationRoutes:
         events = self._answer(conversation, weights, turn, client)
         writing = conversation.stopping.run(_send(reply, turn, events, facts))
         try:
-            return await self.stopping.run(writing)
-        except StoppedError as error:
-            # Ended by its client: not an error, and what came is the answer.
-            ended = reply.end() if reply.begun else reply.fail(error)
-            return await ended
+            return await self.stopping.run(_until_stopped(reply, turn, writing))
         except Exception as error:
             return await reply.fail(as_request_error(error))
         finally:
-            self.conversations.shrink()
+            self.conversations.note_change(conversation)
             await reply.close()
 
     async def delete(self, request: web.Request) -> web.Response:
@@ -196,6 +192,16 @@ def _object(body: Mapping[str, Any], name: str) -> dict[str, Any]:
     return value
 
 
+async def _until_stopped(
+    reply: Reply, turn: _Turn, writing: Coroutine[Any, Any, web.StreamResponse]
+) -> web.StreamResponse:
+    """Stopping is no error of whoever did it: what came is the answer."""
+    try:
+        return await writing
+    except StoppedError:
+        return await reply.end() if turn.stream else web.Response()
+
+
 async def _send(
     reply: Reply, turn: _Turn, events: AsyncGenerator[TokenEvent, None], facts: Facts
 ) -> web.StreamResponse:
@@ -203,6 +209,7 @@ async def _send(
     async with aclosing(events):
         async for last in events:
             facts.note_first()
+            facts.written += 1
             if turn.stream:
                 await reply.write(last.encode())
     if last is None:

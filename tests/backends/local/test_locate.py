@@ -45,6 +45,22 @@ def test_the_second_call_finds_what_the_first_started(home: Path) -> None:
     assert state.busy_slots == 0
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+@pytest.mark.parametrize("umask", [0o000, 0o022])
+def test_its_files_are_for_this_user_only_whatever_the_umask(
+    home: Path, umask: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        locate.find_or_start()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    files = [path for path in home.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} == {".json", ".log", ".mutex"}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+
+
 def test_a_notebook_starts_it_with_its_own_idle_minutes(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
