@@ -18,6 +18,7 @@ from h2o_magic.config.parameters import DEFAULT_LENGTH
 from h2o_magic.server.answer_schema import check_schema, grammar_of, take_schema
 from h2o_magic.server.engine_errors import refusal
 from h2o_magic.server.engine_process import Engine, EngineDiedError
+from h2o_magic.server.errors import RequestError
 from h2o_magic.server.facts import Facts, facts_of
 from h2o_magic.server.forced_tools import (
     as_calls,
@@ -74,7 +75,15 @@ class Forwarder:
                 raise
         # One at a time, as it may be this one that the engine could not end.
         async with self.models.second_tries:
-            return await self._once(http, again, weights, client, reply)
+            try:
+                return await self._once(http, again, weights, client, reply)
+            except EngineDiedError as error:
+                if not error.hung or reply.begun:
+                    raise
+                raise RequestError(
+                    "the engine did not get done with this request: shorten its "
+                    "messages, or simplify its grammar"
+                ) from error
 
     async def _once(
         self,
@@ -121,8 +130,7 @@ class Forwarder:
             reply.tell("waiting for a free slot")
         async with engine.queue.place(client, slots=slots, tokens=tokens):
             reply.tell("")
-            with engine.flight():
-                yield
+            yield
 
     async def _prepare(
         self, engine: Engine, request: EngineRequest, weights: Weights
