@@ -53,7 +53,7 @@ def _last(pattern: re.Pattern[bytes], text: bytes) -> int:
     return int(found[-1]) if found else 0
 
 
-_FACTS = "facts"
+_FACTS = web.RequestKey("facts", Facts)
 
 
 def begin(request: web.BaseRequest) -> Facts:

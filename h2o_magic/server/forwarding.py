@@ -77,13 +77,13 @@ class Forwarder:
         async with self.models.second_tries:
             try:
                 return await self._once(http, again, weights, client, reply)
-            except EngineDiedError as error:
-                if not error.hung or reply.begun:
+            except EngineDiedError as second:
+                if not second.hung or reply.begun:
                     raise
                 raise RequestError(
                     "the engine did not get done with this request: shorten its "
                     "messages, or simplify its grammar"
-                ) from error
+                ) from second
 
     async def _once(
         self,
