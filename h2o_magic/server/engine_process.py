@@ -278,6 +278,7 @@ class EngineProcess:
         try:
             return child, await child._handshake(config, size)
         except BaseException:
+            child._kill()
             await asyncio.shield(child.close())
             raise
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -90,6 +91,7 @@ def configure(weights: Weights, plan: MemoryPlan) -> EngineConfig:
         alias=real_name(weights),
         key=random_key(),
         prefix="/" + random_key(),
+        parent=os.getpid(),
         slots=plan.slots,
         context=plan.capacity,
         prompt_cache=plan.prompt_cache,
