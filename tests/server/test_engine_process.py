@@ -199,8 +199,6 @@ def test_an_engine_with_much_to_do_is_left_alone(server: Client, endless: str) -
     at_it(lambda: ask(server, model=endless, max_tokens=4000))
     text = {"model": endless, "content": "word " * 20_000}
     at_it(lambda: server.call("POST", "/tokenize", text))
-    read = {"model": endless, "input": "word " * 20}
-    at_it(lambda: server.call("POST", "/v1/embeddings", read))
     # Nor does one whose client does not read.
     unread = server.start("POST", CHAT, body(endless, max_tokens=8000, stream=True))
     at_it(lambda: ask(server, model=endless, max_tokens=2000, stream=True))
