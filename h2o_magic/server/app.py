@@ -36,11 +36,11 @@ def build_app(
     stopping: Stopping,
     end: Callable[[], None] | None,
     is_ending: Callable[[], bool] = lambda: False,
-    offer: Offer = Offer(),  # noqa: B008 - a frozen value
+    offer: Offer | None = None,
     local: bool = True,
 ) -> web.Application:
     """`end` is for ``POST /shutdown``; None if no client may end the server."""
-    metrics = Metrics()
+    offer, metrics = offer or Offer(), Metrics()
     access = Access(runtime.token, local=local, is_ending=is_ending)
     records = Records(metrics)
 

@@ -31,8 +31,8 @@ _MEAN_POOLING = 1  # of llama.cpp's `llama_pooling_type`
 class EngineConfig:
     """What to load, and how to serve it.
 
-    `key` and `prefix` are random: they keep all but the parent out. `context` is in
-    tokens, for all slots together; `prompt_cache` and `memory` (beyond which the
+    `key` and `prefix` are random: they keep all but the process `parent` out. `context`
+    is in tokens, for all slots together; `prompt_cache` and `memory` (beyond which the
     process gets none) in bytes. `length` limits answers that have no limit, in tokens.
     `sampling` has llama.cpp's names. For models without a template there are `stop`
     texts, and `special`, which writes control tokens as their texts.
@@ -42,6 +42,7 @@ class EngineConfig:
     alias: str
     key: str = field(repr=False)
     prefix: str = field(repr=False)
+    parent: int
     slots: int
     context: int
     prompt_cache: int
@@ -99,7 +100,7 @@ def _end_with_parent(parent: int) -> None:
     """End even while a model is loaded, when no other thread of Python runs (Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
-        if os.getppid() != parent:  # it ended before
+        if os.getppid() != parent:  # it has ended before
             os._exit(0)
 
 
@@ -113,12 +114,11 @@ def _limit_memory(size: int) -> None:
 
 
 def main() -> None:
-    parent = os.getppid()
-    _end_with_parent(parent)
     # A line of the engine's must not be taken for ours.
     handshake = os.dup(1)
     os.dup2(2, 1)
     config = EngineConfig(**json.loads(sys.stdin.buffer.readline()))
+    _end_with_parent(config.parent)
     params = _parameters(config)
     _limit_memory(config.memory)
     try:

@@ -10,8 +10,8 @@ import secrets
 import subprocess
 import sys
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -35,6 +35,8 @@ _LOAD_BYTES_PER_SECOND = 50_000_000
 #: Seconds of processor time after which an engine that neither answers nor gives up
 #: what it was told to is ended.
 _HANG_SECONDS = 10.0
+#: Of that, how long a request that the main loop does not know of may take by itself.
+_ALONE = 0.5
 _POLL_SECONDS = 0.5
 _END_SECONDS = 5.0
 #: Threads of the engine's HTTP server beside those of running answers.
@@ -55,6 +57,21 @@ class EngineDiedError(GenerationError):
             error_type="generation",
         )
         self.hung = hung
+
+
+@dataclass(eq=False, slots=True)
+class _Flight:
+    """A request under way; `since` is the engine's processor time at its start."""
+
+    since: float
+    answer: aiohttp.ClientResponse | None = None
+    seen: int = 0  # bytes of the answer
+
+    def moves(self) -> bool:
+        """Whether some of the answer has come since this was last asked."""
+        total = self.answer.content.total_bytes if self.answer else 0
+        moved, self.seen = total != self.seen, total
+        return moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +99,8 @@ class Engine:
         self.state = EngineState(supports_tools=False, context=0)
         #: Whether the engine enforces a grammar, by the grammar's hash.
         self.obeyed: OrderedDict[bytes, bool] = OrderedDict()
-        self.in_flight = 0
+        self._flights: set[_Flight] = set()
+        self._spent = 0.0  # processor time when it was last looked at
         self._url = url
         self._session = aiohttp.ClientSession(
             headers={"Authorization": f"Bearer {key}"},
@@ -124,14 +142,20 @@ class Engine:
         self, method: str, path: str, data: bytes | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send a request; raises EngineDiedError if the engine ends meanwhile."""
-        headers = {} if data is None else {"Content-Type": "application/json"}
+        self._flights.add(flight := _Flight(self._spent))
         try:
-            async with self._session.request(
-                method, self._url + path, data=data, headers=headers
-            ) as response:
-                yield response
+            async with self._send(method, path, data) as flight.answer:
+                yield flight.answer
         except (aiohttp.ClientError, ConnectionError) as error:
             raise await self._failure(error) from error
+        finally:
+            self._flights.discard(flight)
+
+    def _send(self, method: str, path: str, data: bytes | None = None) -> Any:
+        headers = {} if data is None else {"Content-Type": "application/json"}
+        return self._session.request(
+            method, self._url + path, data=data, headers=headers
+        )
 
     async def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         data = None if body is None else json.dumps(body).encode()
@@ -140,15 +164,6 @@ class Engine:
             if response.status != 200:
                 raise refusal(answer, response.status)
         return dict(json.loads(answer))
-
-    @contextmanager
-    def flight(self) -> Iterator[None]:
-        """Count a request that occupies a slot, or will."""
-        self.in_flight += 1
-        try:
-            yield
-        finally:
-            self.in_flight -= 1
 
     async def close(self) -> None:
         if self._watch is not None:
@@ -174,11 +189,10 @@ class Engine:
         """End an engine that computes without answering or obeying."""
         hung = stray = 0.0
         asked: asyncio.Task[int | None] | None = None
-        last = process.cpu_seconds()
         while True:
             await asyncio.sleep(_POLL_SECONDS)
             now = process.cpu_seconds()
-            spent, last = max(0.0, now - last), now
+            spent, self._spent = max(0.0, now - self._spent), now
             if asked is None and not spent:
                 continue
             if asked is None:
@@ -188,17 +202,25 @@ class Engine:
                 hung += spent
             else:
                 working, hung, asked = asked.result(), 0.0, None
-                idle = self.in_flight == 0 or (working or 0) < self.in_flight
-                stray = stray + spent if idle and working is not None else 0.0
+                stray = stray + spent if self._strays(working) else 0.0
             if max(hung, stray) > _HANG_SECONDS:
                 _log.error("ending an engine that does not respond")
                 process.kill_hung()
                 return
 
+    def _strays(self, working: int | None) -> bool:
+        """Whether it computes for nobody, or outside its main loop for too long."""
+        old = self._spent - _ALONE * _HANG_SECONDS
+        moving = sum([flight.moves() for flight in self._flights])
+        waiting = sum(f.answer is None and f.since < old for f in self._flights)
+        if working is None:
+            return False
+        return not self._flights or (waiting > 0 and waiting + moving > working)
+
     async def _working(self) -> int | None:
         """Return how many requests the engine's main loop knows of."""
-        with suppress(GenerationError, ValueError):
-            async with self.request("GET", "/metrics") as response:
+        with suppress(aiohttp.ClientError, ConnectionError, ValueError):
+            async with self._send("GET", "/metrics") as response:
                 text = (await response.read()).decode("utf-8", "replace")
             counts = [
                 float(line.rpartition(" ")[2])
@@ -214,8 +236,7 @@ class Engine:
 class EngineProcess:
     """A child process with an engine, and the last lines that it printed."""
 
-    def __init__(self, process: asyncio.subprocess.Process, alias: str) -> None:
-        self.alias = alias
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.hung = False
         self._process = process
         # All three are pipes.
@@ -253,10 +274,11 @@ class EngineProcess:
             env=os.environ | {"GGML_NO_BACKTRACE": "1"},
             **detached,
         )
-        child = cls(process, config.alias)
+        child = cls(process)
         try:
             return child, await child._handshake(config, size)
         except BaseException:
+            child._kill()
             await asyncio.shield(child.close())
             raise
 

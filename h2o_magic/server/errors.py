@@ -28,10 +28,10 @@ _log = logging.getLogger(__name__)
 _TYPES = {
     401: "authentication_error",
     403: "permission_error",
-    404: "not_found_error",
-    413: "request_too_large",
     429: "rate_limit_error",
 }
+#: Of Anthropic's dialect alone.
+_OTHER_TYPES = {404: "not_found_error", 413: "request_too_large"}
 
 
 class _Kind(NamedTuple):
@@ -82,15 +82,16 @@ class RequestError(Exception):
         if not is_openai(path):
             return {"error": str(self), "error_type": self._old[1]}
         named = "invalid_request_error" if self.status < 500 else "server_error"
+        other = path.startswith("/v1/messages")
+        types = _TYPES | _OTHER_TYPES if other else _TYPES
         error = {
             "message": str(self),
-            "type": _TYPES.get(self.status, named),
+            "type": types.get(self.status, named),
             "param": self.param,
             "code": self.code,
             **self.more,
         }
-        outer = {"type": "error"} if path.startswith("/v1/messages") else {}
-        return {**outer, "error": error}
+        return {**({"type": "error"} if other else {}), "error": error}
 
     def response(self, path: str) -> web.Response:
         status = self.status if is_openai(path) else self._old[0]

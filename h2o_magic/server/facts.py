@@ -58,7 +58,7 @@ def _last(pattern: re.Pattern[bytes], text: bytes) -> int:
     return int(found[-1]) if found else 0
 
 
-_FACTS = "facts"
+_FACTS = web.RequestKey("facts", Facts)
 
 
 def facts_of(request: web.BaseRequest) -> Facts:

@@ -62,12 +62,9 @@ def _call(
     function: Mapping[str, Any], shared: dict[str, dict[str, Any]]
 ) -> dict[str, Any]:
     """Return the schema of one function's calls; its definitions go to `shared`."""
-    given = function.get("parameters") or {"type": "object"}
-    if not isinstance(given, dict):
-        raise RequestError("expected `parameters` to be a JSON schema", param="tools")
-    arguments = dict(given)
+    arguments = dict(_schema(function.get("parameters") or {"type": "object"}))
     for key in ("$defs", "definitions"):  # references to them begin at the root
-        for name, definition in (arguments.pop(key, None) or {}).items():
+        for name, definition in _schema(arguments.pop(key, {})).items():
             if shared.setdefault(key, {}).setdefault(name, definition) != definition:
                 raise RequestError(
                     f"expected one definition of {name!r} in the tools' schemas, got "
@@ -80,6 +77,12 @@ def _call(
         "required": ["name", "arguments"],
         "additionalProperties": False,
     }
+
+
+def _schema(given: object) -> dict[str, Any]:
+    if not isinstance(given, dict):
+        raise RequestError("expected `parameters` to be a JSON schema", param="tools")
+    return given
 
 
 def describe(request: EngineRequest, functions: list[Mapping[str, Any]]) -> None:

@@ -80,11 +80,13 @@ class Forwarder:
             if _is_suspect(again):
                 raise _never_ends() from error
         # One at a time, as it may be this one that the engine could not end.
-        try:
-            async with self.models.second_tries:
+        async with self.models.second_tries:
+            try:
                 return await self._once(http, again, weights, client, reply)
-        except EngineDiedError as error:
-            raise _never_ends() from error
+            except EngineDiedError as error:
+                if not error.hung or reply.begun:
+                    raise
+                raise _never_ends() from error
 
     async def _once(
         self,
@@ -131,8 +133,7 @@ class Forwarder:
             reply.tell("waiting for a free slot")
         async with engine.queue.place(client, slots=slots, tokens=tokens):
             reply.tell("")
-            with engine.flight():
-                yield
+            yield
 
     async def _prepare(
         self, engine: Engine, request: EngineRequest, weights: Weights

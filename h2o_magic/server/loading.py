@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from h2o_magic.weights.memory import MemoryPlan, file_size
 from h2o_magic.weights.names import unsplit_name
 
 #: What opens a turn in the raw format of H2O.ai's models: the user's, the model's.
-RAW_MARKERS = _PROMPT, _ANSWER = ("<|prompt|>", "<|answer|>")
+RAW_MARKERS = ("<|prompt|>", "<|answer|>")
 #: Memory of an engine beside weights and context, in bytes.
 _HEADROOM = 4 * 2**30
 #: Our parameters in llama.cpp's `common_params_sampling`.
@@ -90,6 +91,7 @@ def configure(weights: Weights, plan: MemoryPlan) -> EngineConfig:
         alias=real_name(weights),
         key=random_key(),
         prefix="/" + random_key(),
+        parent=os.getpid(),
         slots=plan.slots,
         context=plan.capacity,
         prompt_cache=plan.prompt_cache,

@@ -75,7 +75,7 @@ class Models:
         self._held: dict[FileState, _Held] = {}
         # Held while a model of the kind is loaded or unloaded, in order of arrival.
         self._change = {demo: asyncio.Lock() for demo in (True, False)}
-        self._coming: Path | None = None
+        self._loading: dict[Path, asyncio.Future[Engine]] = {}
         self._leaving = 0
         self._closed = False
         self._released = asyncio.Event()
@@ -134,7 +134,7 @@ class Models:
 
     async def unload(self, path: Path) -> bool:
         """Unload the model at `path`; return False if it is in use, and so stays."""
-        if path == self._coming or any(h.users for h in self._of_path(path).values()):
+        if path in self._loading or any(h.users for h in self._of_path(path).values()):
             return False
         await self._retire(path)
         return True
@@ -142,6 +142,8 @@ class Models:
     async def close(self) -> None:
         """Unload everything, once the answers have ended; load nothing any more."""
         self._closed = True
+        for loading in self._loading.values():
+            loading.cancel()
         async with self._change[True], self._change[False]:
             await asyncio.gather(*map(self._unload, list(self._held)), *self._closing)
 
@@ -154,7 +156,7 @@ class Models:
         return held if held and held.engine.is_running else None
 
     async def _acquire(self, weights: Weights, tell: _Tell) -> _Held:
-        if self._coming == weights.path:
+        if weights.path in self._loading:
             self._say_loading(weights, tell)
         elif self._change[weights.demo].locked():
             tell("waiting for another model to be loaded")
@@ -175,9 +177,7 @@ class Models:
 
     async def _load_new(self, weights: Weights, tell: _Tell) -> _Held:
         if self._closed:
-            raise ConfigurationError(
-                "the server is shutting down: try again when it is back"
-            )
+            raise _shutting_down()
         path = weights.path
         await self._retire(path)
         # Of before it is read: what changes meanwhile is loaded anew the next time.
@@ -186,11 +186,13 @@ class Models:
         await self._make_room(memory, tell)
         self._say_loading(weights, tell)
         _log.info("loading %s for %s, %s", path, weights.model, size_in_words(memory))
-        self._coming = path
+        self._loading[path] = asyncio.ensure_future(self._load(weights, room))
         try:
-            engine = await self._load(weights, room)
+            engine = await self._loading[path]
+        except asyncio.CancelledError:
+            raise _shutting_down() from None
         finally:
-            self._coming = None
+            del self._loading[path]
         self._held[state] = held = _Held(engine, memory, weights.demo)
         engine.at_end(lambda: self._bury(state, held))
         return held
@@ -247,3 +249,7 @@ class Models:
         finally:
             self._leaving -= held.memory
             self._released.set()
+
+
+def _shutting_down() -> ConfigurationError:
+    return ConfigurationError("the server is shutting down: try again when it is back")

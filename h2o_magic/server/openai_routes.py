@@ -149,9 +149,7 @@ class OpenAIRoutes:
 
     def _entry(self, model: Mapping[str, Any], weights: Weights) -> dict[str, Any]:
         return {
-            "id": real_name(weights)
-            if weights.path.name == weights.model
-            else model["name"],
+            "id": _listed_name(weights),
             "object": "model",
             "created": self._created,
             "owned_by": "h2o_magic",
@@ -161,6 +159,5 @@ class OpenAIRoutes:
 
 def _listed_name(weights: Weights) -> str:
     """Return the name to ask for; of a file that was named by its path, its stem."""
-    return (
-        real_name(weights) if weights.model == str(weights.path) else weights.listed_as
-    )
+    by_path = weights.model == str(weights.path)
+    return real_name(weights) if by_path else weights.listed_as

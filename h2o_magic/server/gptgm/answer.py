@@ -71,7 +71,6 @@ async def answer(
         place = engine.queue.place(client.name, tokens=needed)
         await held.enter_async_context(place)
         client.tell("")
-        held.enter_context(engine.flight())
         if question.schema is not None:
             grammar = await grammar_of(engine, header, question.schema)
             request["grammar"] = grammar
