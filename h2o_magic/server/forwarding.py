@@ -71,22 +71,17 @@ class Forwarder:
         A request that was not answered yet when an engine had to be ended for another's
         sake is asked once more.
         """
-        again = request.copy()
         try:
-            return await self._once(http, request, weights, client, reply)
+            return await self._once(http, request.copy(), weights, client, reply)
         except EngineDiedError as error:
-            if not error.hung or reply.begun:
-                raise
-            if _is_suspect(again):
-                raise _never_ends() from error
+            if not error.hung or reply.begun or _is_suspect(request):
+                raise _final(error, reply) from error
         # One at a time, as it may be this one that the engine could not end.
         async with self.models.second_tries:
             try:
-                return await self._once(http, again, weights, client, reply)
+                return await self._once(http, request, weights, client, reply)
             except EngineDiedError as error:
-                if not error.hung or reply.begun:
-                    raise
-                raise _never_ends() from error
+                raise _final(error, reply) from error
 
     async def _once(
         self,
@@ -162,7 +157,10 @@ def _is_suspect(request: EngineRequest) -> bool:
     return "grammar" in request.body
 
 
-def _never_ends() -> RequestError:
+def _final(error: EngineDiedError, reply: Reply) -> Exception:
+    """Return the error of an answer that is not asked for again."""
+    if not error.hung or reply.begun:
+        return error
     return RequestError(
         "the engine did not get done with this request within 10 s of processor time: "
         "make it smaller, or its grammar simpler",
