@@ -89,12 +89,11 @@ def ours(serving: Serving) -> Api:
 
 
 @pytest.fixture(params=AND_ENGINE)
-def api(request: pytest.FixtureRequest, serving: Serving) -> Api:
+def api(request: pytest.FixtureRequest) -> Api:
     """A server with the demo weights."""
-    if request.param == "ours":
-        return our_api(serving, "demo")
-    engine: Api = request.getfixturevalue("engine_with_demo")
-    return engine
+    of = {"ours": "ours", "engine": "engine_with_demo"}
+    found: Api = request.getfixturevalue(of[request.param])
+    return found
 
 
 @pytest.fixture(params=AND_ENGINE)
@@ -293,7 +292,7 @@ def test_logprobs(api: Api, caller: Caller) -> None:
 
 def test_completions(api: Api, caller: Caller) -> None:
     call = "completions.create"
-    asked = {"prompt": QUESTION, "max_tokens": 5, **GREEDY}
+    asked = {"prompt": "The answer", "max_tokens": 5, **GREEDY}
     answer = caller.answer(api, call, **asked)
     (choice,) = answer["choices"]
     assert choice["text"]
@@ -348,12 +347,17 @@ def test_responses_in_a_stream(api: Api, caller: Caller) -> None:
 
 
 def test_responses_with_instructions_and_turns(api: Api, caller: Caller) -> None:
-    turns = [*MESSAGES, {"role": "assistant", "content": "With an option."}, *MESSAGES]
+    before = caller.answer(api, "responses.create", input=QUESTION, **GREEDY)
+    turns = [*MESSAGES, *before["output"], *MESSAGES]
     asked = {"input": turns, "instructions": "Answer briefly.", **GREEDY}
     answer = caller.answer(api, "responses.create", **asked)
-    alone = caller.answer(api, "responses.create", input=QUESTION, **GREEDY)
     assert output_text(answer)
-    assert answer["usage"]["input_tokens"] > 2 * alone["usage"]["input_tokens"]
+    assert answer["usage"]["input_tokens"] > before["usage"]["total_tokens"]
+
+
+def test_responses_take_turns_without_a_type(ours: Api, caller: Caller) -> None:
+    turns = [*MESSAGES, {"role": "assistant", "content": "With an option."}, *MESSAGES]
+    assert output_text(caller.answer(ours, "responses.create", input=turns, **GREEDY))
 
 
 def test_responses_held_to_a_schema(ours: Api, caller: Caller) -> None:
@@ -393,8 +397,7 @@ def output_text(response: dict[str, Any]) -> str:
     )
 
 
-@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
-@pytest.mark.parametrize(
+LONG = pytest.mark.parametrize(
     ("call", "body"),
     [
         (CHAT, {"messages": MESSAGES, "max_tokens": 8000}),
@@ -403,18 +406,25 @@ def output_text(response: dict[str, Any]) -> str:
     ],
     ids=["chat", "completions", "responses"],
 )
-def test_a_call_that_is_left_frees_its_slot(
-    endless_api: Api, caller: Caller, call: str, body: dict[str, Any], stream: bool
+
+
+@LONG
+def test_a_stream_that_is_left_frees_its_slot(
+    endless_api: Api, caller: Caller, call: str, body: dict[str, Any]
 ) -> None:
-    caller.leave(
-        endless_api,
-        call,
-        begun=partial(come_to_be_busy, endless_api, 1),
-        gone=partial(come_to_be_busy, endless_api, 0),
-        **body,
-        **({"stream": True} if stream else {}),
-        **GREEDY,
-    )
+    leave(endless_api, caller, call, body | {"stream": True})
+
+
+@LONG
+def test_an_answer_that_is_not_waited_for_frees_its_slot(
+    our_endless: Api, caller: Caller, call: str, body: dict[str, Any]
+) -> None:
+    leave(our_endless, caller, call, body)
+
+
+def leave(api: Api, caller: Caller, call: str, body: dict[str, Any]) -> None:
+    begun, gone = (partial(come_to_be_busy, api, slots) for slots in (1, 0))
+    caller.leave(api, call, begun=begun, gone=gone, **body, **GREEDY)
 
 
 def come_to_be_busy(api: Api, slots: int) -> None:
@@ -558,12 +568,15 @@ def test_counted_tokens_are_those_that_are_read(api: Api) -> None:
     assert more != plain
 
 
-@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
-def test_messages_that_are_left_free_their_slot(endless_api: Api, stream: bool) -> None:
-    asyncio.run(_leave_messages(endless_api, stream=stream))
+def test_a_stream_of_a_message_that_is_left_frees_its_slot(endless_api: Api) -> None:
+    asyncio.run(leave_messages(endless_api, stream=True))
 
 
-async def _leave_messages(api: Api, *, stream: bool) -> None:
+def test_a_message_that_is_not_waited_for_frees_its_slot(our_endless: Api) -> None:
+    asyncio.run(leave_messages(our_endless, stream=False))
+
+
+async def leave_messages(api: Api, *, stream: bool) -> None:
     async with anthropic.AsyncAnthropic(
         base_url=api.url, api_key=api.key, max_retries=0
     ) as client:
