@@ -1,9 +1,8 @@
 """What the scripts share: what they ask, and how they tell what passed.
 
-It needs nothing but pydantic, which each of the libraries brings along.
+It needs nothing but pydantic, which each of the libraries brings along. Annotations are
+evaluated here: some of them read the tool's where they cannot see this module's names.
 """
-
-from __future__ import annotations
 
 import json
 import sys

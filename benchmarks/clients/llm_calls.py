@@ -8,6 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import llm
+
 from benchmarks.clients.attempts import (
     LENGTH,
     QUESTION,
@@ -23,8 +25,6 @@ from benchmarks.clients.attempts import (
 
 
 def _model(server: Server) -> Any:
-    import llm  # it reads its folder's files then
-
     entry = {
         "model_id": server.model,
         "model_name": server.model,
