@@ -29,14 +29,14 @@ def _model(server: Server) -> Any:
         "model_id": server.model,
         "model_name": server.model,
         "api_base": server.api,
+        "api_key_name": "local",
         "supports_schema": True,
         "supports_tools": True,
     }
     folder = Path(os.environ["LLM_USER_PATH"])
     (folder / "extra-openai-models.yaml").write_text(json.dumps([entry]))
-    model = llm.get_model(server.model)
-    model.key = server.key
-    return model
+    (folder / "keys.json").write_text(json.dumps({"local": server.key}))
+    return llm.get_model(server.model)
 
 
 def _ask(server: Server, text: str, **more: Any) -> Any:
