@@ -223,7 +223,8 @@ async def _engine(path: Path) -> AsyncIterator[Address]:
     capacity = _SLOTS * read_header(path).context_length
     options = ["--slots", str(_SLOTS), "--capacity", str(capacity), "--cache", "0"]
     async with started(
-        "benchmarks.server.engine_alone", str(path), *options
+        "benchmarks.server.engine_alone",
+        *[str(path), *options, "--threads", "1"],
     ) as address:
         yield address
 
