@@ -150,18 +150,20 @@ def _installed(library: _Library, folder: Path) -> tuple[list[str], str]:
 def _outcomes(command: Sequence[str], places: _Places, folder: Path) -> _Outcomes:
     """Run a script against a server, and return what it told of each call."""
     try:
-        said = subprocess.run(
+        done = subprocess.run(
             [*command, *places],
             check=False,
             cwd=folder,
             env=os.environ | _QUIET | {"PYTHONPATH": str(_ROOT)},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            capture_output=True,
             timeout=_PATIENCE,
-        ).stdout
+        )
+        said, failed = done.stdout, done.stderr if done.returncode else b""
     except subprocess.TimeoutExpired as error:
-        print(f"no end after {_PATIENCE} s: {command[-1]}", file=sys.stderr, flush=True)
-        said = error.stdout or b""
+        said, failed = error.stdout or b"", f"no end after {_PATIENCE} s".encode()
+    if failed:  # what libraries log of calls that fail is told by the script
+        print(f"{command[-1]}: {failed.decode()[-2000:]}", file=sys.stderr, flush=True)
     lines = said.decode().splitlines()
     told = [json.loads(line) for line in lines if line.startswith('{"call"')]
     return {one["call"]: one["failed"] for one in told}
@@ -187,7 +189,7 @@ def _rows(releases: str, engine: _Outcomes, ours: _Outcomes) -> str:
 
 def _bar(releases: str, engine: _Outcomes, ours: _Outcomes) -> Bar:
     passing = [call for call in engine if _passed(engine, call)]
-    name = f"{releases}: calls that pass with the engine's own server, with ours"
+    name = f"{releases}: pass as with the engine's own"
     if not passing:
         note = "not measured: none passes with the engine's own server"
         return Bar(name, math.nan, "calls", note=note)
