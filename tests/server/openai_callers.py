@@ -130,7 +130,9 @@ class NodeCaller:
         with self._script(api) as script:
             said, _ = script.communicate(_line(api, call, body))
         assert script.returncode == 0
-        return [json.loads(line) for line in said.splitlines()]
+        lines = [json.loads(line) for line in said.splitlines()]
+        assert all("failed" not in line for line in lines), lines
+        return lines
 
     def _script(self, api: Api) -> subprocess.Popen[str]:
         return subprocess.Popen(

@@ -32,7 +32,7 @@ try {
     say(answer);
   }
 } catch (error) {
-  if (!leaving.signal.aborted) say({ failed: error.name, status: error.status });
+  if (!leaving.signal.aborted) say({ failed: `${error}` });
 }
 if (leaving.signal.aborted) say({ left: true });
 await ended;

@@ -96,13 +96,18 @@ def api(request: pytest.FixtureRequest) -> Api:
     return found
 
 
+@pytest.fixture
+def our_endless(serving: Serving, endless: str) -> Api:
+    """Our server with weights whose answers go on for minutes."""
+    return our_api(serving, endless)
+
+
 @pytest.fixture(params=AND_ENGINE)
-def endless_api(request: pytest.FixtureRequest, serving: Serving, endless: str) -> Api:
-    """A server with weights whose answers go on for minutes."""
-    if request.param == "ours":
-        return our_api(serving, endless)
-    engine: Api = request.getfixturevalue("engine_with_endless")
-    return engine
+def endless_api(request: pytest.FixtureRequest) -> Api:
+    """A server with such weights."""
+    of = {"ours": "our_endless", "engine": "engine_with_endless"}
+    found: Api = request.getfixturevalue(of[request.param])
+    return found
 
 
 @pytest.fixture(scope="session")
