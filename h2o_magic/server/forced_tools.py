@@ -88,7 +88,6 @@ def _schema(given: object) -> dict[str, Any]:
 def describe(request: EngineRequest, functions: list[Mapping[str, Any]]) -> None:
     """Put the functions into the system text, in place of the request's tools."""
     request.remove("tools", "tool_choice", "parallel_tool_calls", "response_format")
-    request.remove("stream", "stream_options")
     words = _WORDS + "\n".join(map(json.dumps, functions))
     messages = request.body.get("messages")
     if not isinstance(messages, list):

@@ -6,22 +6,20 @@ handler, which closes the engine's connection, and so ends its work.
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import aiohttp
 from aiohttp import web
 
 from h2o_magic.config.parameters import DEFAULT_LENGTH
 from h2o_magic.server.answer_schema import check_schema, grammar_of, take_schema
 from h2o_magic.server.engine_errors import refusal
 from h2o_magic.server.engine_process import Engine, EngineDiedError
+from h2o_magic.server.engine_stream import ask_for_stream, assembled, pass_on
 from h2o_magic.server.errors import RequestError
-from h2o_magic.server.facts import Facts, facts_of
+from h2o_magic.server.facts import facts_of
 from h2o_magic.server.forced_tools import (
     as_calls,
     as_chunks,
@@ -46,10 +44,6 @@ _COUNTS = {
     "/v1/messages": ("/v1/messages/count_tokens", "input_tokens"),
 }
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict")
-#: How much of a stream's end is kept, in bytes: the counts are there.
-_TAIL = 2048
-#: Tokens that follow each other faster are passed on together.
-_GATHER_SECONDS = 0.02
 
 
 @dataclass
@@ -97,21 +91,19 @@ class Forwarder:
             self._place(engine, request, client, reply),
         ):
             plan = await self._prepare(engine, request, weights)
-            data = json.dumps(request.body).encode() if request.changed else request.raw
-            async with engine.request("POST", request.path, data) as answer:
+            async with engine.request("POST", request.path, request.data) as answer:
                 if answer.status != 200:
                     raise refusal(await answer.read(), answer.status)
-                if answer.content_type == "text/event-stream":
-                    return await _pass_stream(answer, reply, facts)
-                whole = await answer.read()
-        facts.note_first()
-        facts.note_end(whole)
-        if plan is None:
-            return await reply.whole(whole)
-        called = as_calls(json.loads(whole))
+                if plan is None:
+                    return await reply.whole(await answer.read())
+                if plan.passes:
+                    return await pass_on(answer, reply, facts, progress=plan.progress)
+                whole = await assembled(answer, request.path, facts)
+        if plan.calls:
+            whole = as_calls(whole)
         if plan.streams:
-            return await reply.stream(as_chunks(called, usage=plan.usage))
-        return await reply.whole(json.dumps(called).encode())
+            return await reply.stream(as_chunks(whole, usage=plan.usage))
+        return await reply.whole(json.dumps(whole).encode())
 
     @asynccontextmanager
     async def _place(
@@ -132,24 +124,25 @@ class Forwarder:
 
     async def _prepare(
         self, engine: Engine, request: EngineRequest, weights: Weights
-    ) -> _Demand | None:
-        """Add the grammar of what is demanded; return how a tool's call is sent."""
+    ) -> _Plan | None:
+        """Make a request the engine's; return how its answer is sent, None as it is."""
         if request.path not in _GENERATES:
             return None
         tools = [] if engine.state.supports_tools else demanded_tools(request)
-        demand = None
+        plan = _plan(request, calls=bool(tools))
         if tools:
-            options = request.body.get("stream_options")
-            usage = isinstance(options, dict) and options.get("include_usage") is True
-            demand = _Demand(request.streams, usage)
             schema = check_schema(schema_of(tools))
             describe(request, tools)
         else:
             schema = take_schema(request)
         if schema is not None:
             header = read_header(weights.path)
-            request.set("grammar", await grammar_of(engine, header, schema))
-        return demand
+            request.add("grammar", await grammar_of(engine, header, schema))
+        if not plan.passes:
+            ask_for_stream(request)
+        if not plan.progress:
+            request.add("return_progress", True)
+        return plan
 
 
 def _is_suspect(request: EngineRequest) -> bool:
@@ -169,11 +162,25 @@ def _final(error: EngineDiedError, reply: Reply) -> Exception:
 
 
 @dataclass(frozen=True, slots=True)
-class _Demand:
-    """A tool's call is demanded: whether it is sent as a stream, and with usage."""
+class _Plan:
+    """How an answer is sent: as a stream, with its usage and progress, as a call."""
 
     streams: bool
     usage: bool
+    progress: bool
+    calls: bool
+
+    @property
+    def passes(self) -> bool:
+        """Whether the engine's stream is the client's."""
+        return self.streams and not self.calls
+
+
+def _plan(request: EngineRequest, *, calls: bool) -> _Plan:
+    options = request.body.get("stream_options")
+    usage = isinstance(options, dict) and options.get("include_usage") is True
+    progress = request.body.get("return_progress") is True
+    return _Plan(request.streams, usage, progress and request.streams, calls)
 
 
 async def _tokens_needed(engine: Engine, request: EngineRequest) -> int:
@@ -191,32 +198,3 @@ async def _tokens_needed(engine: Engine, request: EngineRequest) -> int:
     return min(
         context, int((await engine.call("POST", path, request.body))[name]) + length
     )
-
-
-async def _pass_stream(
-    answer: aiohttp.ClientResponse, reply: Reply, facts: Facts
-) -> web.StreamResponse:
-    """Pass a stream on; what comes faster than a reader can see, several at once."""
-    tail, taken = b"", 0.0
-    async for part in answer.content.iter_any():
-        facts.note_part(part)
-        await reply.write(part)
-        tail = (tail + part)[-_TAIL:]
-        if time.monotonic() - taken < _GATHER_SECONDS:
-            await _gather(answer)
-        taken = time.monotonic()
-    facts.note_end(tail)
-    return await reply.end()
-
-
-async def _gather(answer: aiohttp.ClientResponse) -> None:
-    """Let the engine's bytes gather; each waking of the event loop costs time."""
-    connection = answer.connection
-    transport = connection.transport if connection else None
-    if transport is None or transport.is_closing():
-        return
-    transport.pause_reading()
-    try:
-        await asyncio.sleep(_GATHER_SECONDS)
-    finally:
-        transport.resume_reading()

@@ -6,8 +6,9 @@ and the name of the repetition penalty. What depends on the engine is in `gramma
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from h2o_magic.server.defuse import KNOWN_MARKERS, defused
@@ -34,19 +35,37 @@ _MESSAGE = 3
 
 @dataclass
 class EngineRequest:
-    """A request for the engine; `changed` says that its bytes are not the client's."""
+    """A request for the engine: the client's own bytes, unless `changed`.
+
+    What the front adds is `added`, in front of them.
+    """
 
     path: str
     body: dict[str, Any]
     raw: bytes = field(repr=False, default=b"")
     changed: bool = False
+    added: dict[str, Any] = field(default_factory=dict)
 
     @property
     def streams(self) -> bool:
         return self.body.get("stream") is True
 
+    @property
+    def data(self) -> bytes:
+        if self.changed:
+            return json.dumps({**self.body, **self.added}).encode()
+        if not self.added:
+            return self.raw
+        added = json.dumps(self.added).encode()
+        return added[:-1] + b"," + self.raw.lstrip()[1:]
+
     def copy(self) -> EngineRequest:
-        return EngineRequest(self.path, dict(self.body), self.raw, self.changed)
+        return replace(self, body=dict(self.body), added=dict(self.added))
+
+    def add(self, name: str, value: Any) -> None:
+        """Add a field; one that the client has set is replaced."""
+        self.added[name] = value
+        self.remove(name)
 
     def set(self, name: str, value: Any) -> None:
         self.body[name] = value

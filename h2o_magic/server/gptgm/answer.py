@@ -63,6 +63,7 @@ async def answer(
         "n_probs": 1,
         "return_tokens": True,
         "stream": True,
+        "return_progress": True,  # so that it can be stopped while it reads
     }
     writer = _Writer(header, question, prompt, stops)
     async with AsyncExitStack() as held:
@@ -91,7 +92,8 @@ async def _chunks(
                 chunk = json.loads(line[6:])
                 if "content" not in chunk:
                     raise refusal(json.dumps(chunk).encode(), 500)
-                yield chunk
+                if "prompt_progress" not in chunk:
+                    yield chunk
 
 
 class _Writer:

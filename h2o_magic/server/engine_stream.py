@@ -1,0 +1,98 @@
+"""The engine's streams of events: asked for, passed on, or put together.
+
+Each is asked to tell its progress in reading the prompt, too: the engine notices that a
+client has left only when it has something to send to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from h2o_magic.server.assembly import assembly_for
+from h2o_magic.server.engine_errors import refusal
+from h2o_magic.server.facts import Facts
+from h2o_magic.server.reply import Reply
+from h2o_magic.server.rewriting import EngineRequest
+
+#: How much of a stream's end is kept, in bytes: the counts are there.
+_TAIL = 2048
+#: Tokens that follow each other faster are passed on together.
+_GATHER_SECONDS = 0.02
+_PROGRESS = b'"prompt_progress":'
+_END = b"\n\n"
+#: The routes whose streams tell token counts only if that is asked for.
+_COUNTING = ("/v1/chat/completions", "/v1/completions")
+
+
+def ask_for_stream(request: EngineRequest) -> None:
+    """Have an answer, of which the client wants the whole, written as a stream."""
+    request.add("stream", True)
+    if request.path in _COUNTING:
+        request.add("stream_options", {"include_usage": True})
+
+
+async def pass_on(
+    answer: aiohttp.ClientResponse, reply: Reply, facts: Facts, *, progress: bool
+) -> web.StreamResponse:
+    """Pass a stream on; its progress only if the client has asked for that."""
+    tail, held, taken = b"", b"", 0.0
+    async for came in answer.content.iter_any():
+        part = came
+        if not progress and (held or _PROGRESS in came or not came.endswith(_END)):
+            part, held = _without_progress(held + came)
+        if part:
+            facts.note_part(part)
+            await reply.write(part)
+            tail = (tail + part)[-_TAIL:]
+        if time.monotonic() - taken < _GATHER_SECONDS:
+            await _gather(answer)
+        taken = time.monotonic()
+    facts.note_end(tail)
+    if held:
+        await reply.write(held)
+    return await reply.end()
+
+
+async def assembled(
+    answer: aiohttp.ClientResponse, path: str, facts: Facts
+) -> dict[str, Any]:
+    """Return the whole answer of a stream."""
+    assembly = assembly_for(path)
+    async for line in answer.content:
+        if not line.startswith(b"data: {"):
+            continue
+        event = json.loads(line[6:])
+        if "error" in event and isinstance(event["error"], dict):
+            raise refusal(line[6:], int(event["error"].get("code") or 500))
+        if _PROGRESS not in line:
+            facts.note_part(line)
+            assembly.add(event)
+    whole = assembly.whole()
+    facts.note_end(json.dumps(whole).encode()[-_TAIL:])
+    return whole
+
+
+def _without_progress(data: bytes) -> tuple[bytes, bytes]:
+    """Return the whole events that tell no progress, and the rest."""
+    *events, rest = data.split(_END)
+    kept = [event + _END for event in events if _PROGRESS not in event]
+    return b"".join(kept), rest
+
+
+async def _gather(answer: aiohttp.ClientResponse) -> None:
+    """Let the engine's bytes gather; each waking of the event loop costs time."""
+    connection = answer.connection
+    transport = connection.transport if connection else None
+    if transport is None or transport.is_closing():
+        return
+    transport.pause_reading()
+    try:
+        await asyncio.sleep(_GATHER_SECONDS)
+    finally:
+        transport.resume_reading()
