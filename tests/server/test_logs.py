@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -129,6 +130,8 @@ def test_nothing_that_was_said_is_in_the_log(logging_server: Serving) -> None:
     assert MARKER not in log
     assert "Interrupt a running answer" not in log
     assert logging_server.token not in log
+    # No engine's key or address either, which look like the token.
+    assert re.search(r"[\w-]{43}", log) is None
 
 
 def withheld(serving: Serving) -> int:
