@@ -146,7 +146,9 @@ class Engine:
         try:
             async with self._send(method, path, data) as flight.answer:
                 yield flight.answer
-        except (aiohttp.ClientError, ConnectionError) as error:
+        except (aiohttp.ClientError, ConnectionError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and not self._session.closed:
+                raise
             raise await self._failure(error) from error
         finally:
             self._flights.discard(flight)

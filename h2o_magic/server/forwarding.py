@@ -35,7 +35,14 @@ from h2o_magic.weights.gguf import read_header
 
 #: The routes that occupy a slot while they are answered.
 _GENERATES = frozenset(
-    ["/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages"]
+    [
+        "/v1/chat/completions",
+        "/v1/completions",
+        "/v1/embeddings",
+        "/v1/messages",
+        "/v1/rerank",
+        "/v1/responses",
+    ]
 )
 #: The routes that count the tokens of a request.
 _COUNTS = {

@@ -100,7 +100,7 @@ class Reply:
         if self._speaker is not None:
             speaker, self._speaker = self._speaker, None
             speaker.cancel()
-            await asyncio.wait({speaker})
+            await asyncio.gather(speaker, return_exceptions=True)
 
     async def _speak(self) -> None:
         await asyncio.sleep(QUIET)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -106,14 +107,39 @@ def say_it_everywhere(client: Client) -> None:
         many.append({"messages": said, "response_format": held})
     for given in many:
         client.call("POST", CHAT, {**body(), **given})
+    for path, given in ELSEWHERE.items():
+        asked = {"model": "llama-13b", "max_tokens": 4, **given}
+        assert client.call("POST", path, asked).status == 200
+        client.call("POST", path, asked | {"stream": True})
+        client.call("POST", path, asked | {MARKER: MARKER, "n": MARKER})
     client.call("POST", CHAT, f'{{"{MARKER}')
     client.call("GET", f"/v1/models/{MARKER}")
     client.call("GET", f"/{MARKER}?{MARKER}={MARKER}")
     client.call("GET", "/", headers={"Authorization": f"Bearer {MARKER}"})
     client.call("GET", "/", headers={"User-Agent": MARKER, "Referer": MARKER})
+    client.call("GET", "/", headers={"Authorization": None, "x-api-key": MARKER})
+    client.call("GET", "/", headers={"X-H2O-Magic-Notebook": MARKER})
+    client.call("GET", "/", headers={"Host": f"{MARKER}@127.0.0.1"})
+    client.call(MARKER, "/")
+    client.call("GET", "/", headers={"Expect": MARKER})
+    client.call("GET", "/", headers={MARKER: MARKER * 1000})
     with_history = client.converse(messages=[*said, *answered(), *said, *answered()])
     client.ask(with_history, f"And {MARKER}?", max_new_tokens=3, stop=[MARKER])
     client.call("POST", f"/conversation/{with_history}", turn(f"{MARKER} \ud83d", {}))
+
+
+#: What each other route takes, with the marker in it.
+ELSEWHERE: dict[str, dict[str, Any]] = {
+    "/v1/completions": {"prompt": MARKER, "stop": [f"{MARKER}!"]},
+    "/v1/embeddings": {"input": MARKER},
+    "/v1/responses": {"input": MARKER, "instructions": MARKER},
+    "/v1/messages": {
+        "messages": [{"role": "user", "content": MARKER}],
+        "system": MARKER,
+    },
+    "/tokenize": {"content": MARKER},
+    "/apply-template": {"messages": [{"role": "user", "content": MARKER}]},
+}
 
 
 def answered() -> list[dict[str, str]]:
@@ -129,6 +155,8 @@ def test_nothing_that_was_said_is_in_the_log(logging_server: Serving) -> None:
     assert MARKER not in log
     assert "Interrupt a running answer" not in log
     assert logging_server.token not in log
+    # No engine's key or address either, which look like the token.
+    assert re.search(r"[\w-]{43}", log) is None
 
 
 def withheld(serving: Serving) -> int:

@@ -20,13 +20,16 @@ class Asked:
         self, queue: RequestQueue, client: str, slots: int = 1, tokens: int = 0
     ) -> None:
         self.client = client
-        self.runs = False
+        self._runs = False
         self._end = asyncio.Event()
         self._task = asyncio.ensure_future(self._hold(queue, slots, tokens))
 
+    def runs(self) -> bool:
+        return self._runs
+
     async def _hold(self, queue: RequestQueue, slots: int, tokens: int) -> None:
         async with queue.place(self.client, slots=slots, tokens=tokens):
-            self.runs = True
+            self._runs = True
             await self._end.wait()
 
     async def end(self) -> None:
@@ -60,7 +63,7 @@ async def order_of(waiting: list[Asked], first: Asked) -> list[str]:
     left = list(waiting)
     while left:
         await running.end()
-        (running,) = [asked for asked in left if asked.runs]
+        (running,) = [asked for asked in left if asked.runs()]
         left.remove(running)
         order.append(running.client)
     await running.end()
@@ -101,13 +104,13 @@ def test_one_client_with_many_gets_every_slot_that_nobody_else_wants() -> None:
         queue = RequestQueue(4, 0, 64)
         asked = [Asked(queue, "many") for _ in range(10)]
         await settled()
-        assert [a.runs for a in asked] == [True] * 4 + [False] * 6
+        assert [a.runs() for a in asked] == [True] * 4 + [False] * 6
         assert (queue.running, queue.waiting, queue.is_full) == (4, 6, True)
         other = Asked(queue, "one")
         await settled()
         await asked[0].end()
         await asked[1].end()
-        assert other.runs
+        assert other.runs()
 
     run(test())
 
@@ -124,7 +127,7 @@ def test_who_gives_up_waiting_gives_its_place_back() -> None:
         second = Asked(queue, "b")
         await settled()
         await first.end()
-        assert second.runs
+        assert second.runs()
         await second.end()
         assert (queue.running, queue.waiting, queue.is_full) == (0, 0, False)
 
@@ -141,7 +144,7 @@ def test_who_gives_up_in_the_moment_of_its_turn_blocks_nobody() -> None:
         first._end.set()  # and it leaves before any of them goes on
         leaving._task.cancel()
         await settled()
-        assert next_one.runs
+        assert next_one.runs()
         await next_one.end()
         assert queue.running == 0
 
@@ -155,9 +158,9 @@ def test_who_needs_more_memory_than_is_free_is_not_overtaken() -> None:
         await settled()
         large, small = Asked(queue, "b", tokens=80), Asked(queue, "c", tokens=10)
         await settled()
-        assert (large.runs, small.runs) == (False, False)
+        assert (large.runs(), small.runs()) == (False, False)
         await first.end()
-        assert (large.runs, small.runs) == (True, True)
+        assert (large.runs(), small.runs()) == (True, True)
 
     run(test())
 
@@ -170,7 +173,7 @@ def test_the_next_in_turn_follows_when_a_large_one_gives_up() -> None:
         large, small = Asked(queue, "b", tokens=80), Asked(queue, "c", tokens=10)
         await settled()
         await large.leave()
-        assert small.runs
+        assert small.runs()
         await first.end()
         await small.end()
 
@@ -184,14 +187,14 @@ def test_who_needs_more_than_there_is_gets_everything_alone() -> None:
         await settled()
         huge = Asked(queue, "b", slots=9, tokens=1000)
         await settled()
-        assert not huge.runs
+        assert not huge.runs()
         await first.end()
-        assert huge.runs
+        assert huge.runs()
         other = Asked(queue, "a", tokens=1)
         await settled()
-        assert not other.runs
+        assert not other.runs()
         await huge.end()
-        assert other.runs
+        assert other.runs()
 
     run(test())
 
@@ -204,9 +207,9 @@ def test_several_slots_are_taken_and_given_back_together() -> None:
             for client, count in (("a", 3), ("b", 2), ("c", 1))
         )
         await settled()
-        assert (three.runs, two.runs, one.runs) == (True, False, False)
+        assert (three.runs(), two.runs(), one.runs()) == (True, False, False)
         await three.end()
-        assert (two.runs, one.runs, queue.running) == (True, True, 3)
+        assert (two.runs(), one.runs(), queue.running) == (True, True, 3)
 
     run(test())
 
@@ -223,14 +226,14 @@ def test_more_of_one_client_than_may_wait_are_refused_and_others_are_not() -> No
         await settled()
         assert queue.waiting == 3
         await first.end()
-        assert waiting[0].runs
-        assert not other.runs
+        assert waiting[0].runs()
+        assert not other.runs()
         again = Asked(queue, "a")
         await settled()
         assert queue.waiting == 3
         await waiting[0].end()
-        assert other.runs
-        assert not again.runs
+        assert other.runs()
+        assert not again.runs()
 
     run(test())
 
@@ -240,13 +243,13 @@ def test_where_nobody_may_wait_a_free_slot_is_still_taken() -> None:
         queue = RequestQueue(1, 0, 0)
         first = Asked(queue, "a")
         await settled()
-        assert first.runs
+        assert first.runs()
         assert isinstance(await Asked(queue, "a").failure(), OverloadedError)
         assert isinstance(await Asked(queue, "b").failure(), OverloadedError)
         await first.end()
         last = Asked(queue, "b")
         await settled()
-        assert last.runs
+        assert last.runs()
 
     run(test())
 
@@ -272,23 +275,23 @@ def test_whatever_happens_everything_is_given_back(
             if action == "ask":
                 alive.append(Asked(queue, client, slots, tokens))
                 await settled()
-                alive = [a for a in alive if a.runs or not a._task.done()]
-            elif action == "end" and (running := [a for a in alive if a.runs]):
+                alive = [a for a in alive if a.runs() or not a._task.done()]
+            elif action == "end" and (running := [a for a in alive if a.runs()]):
                 alive.remove(running[slots % len(running)])
                 await running[slots % len(running)].end()
             elif action == "leave" and alive:
                 await alive.pop(tokens % len(alive)).leave()
             assert 0 <= queue.running <= queue.slots
-            assert queue.waiting == sum(not a.runs for a in alive)
-            assert alive == [] or any(a.runs for a in alive), "nobody can go on"
+            assert queue.waiting == sum(not a.runs() for a in alive)
+            assert alive == [] or any(a.runs() for a in alive), "nobody can go on"
         while alive:
-            running = [a for a in alive if a.runs]
+            running = [a for a in alive if a.runs()]
             alive.remove(running[0])
             await running[0].end()
         assert (queue.running, queue.waiting, queue.is_full) == (0, 0, False)
         whole = Asked(queue, "a", 3, 100)
         await settled()
-        assert whole.runs
+        assert whole.runs()
         await whole.end()
 
     run(test())
