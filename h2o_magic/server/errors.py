@@ -101,6 +101,8 @@ class RequestError(Exception):
 
     @property
     def _old(self) -> tuple[int, str]:
+        if self.code == _UNKNOWN.code:
+            return 500, "internal"
         return _OLD.get(self.status, (self.status, self.code or "validation"))
 
     def event(self, path: str) -> bytes:
