@@ -18,7 +18,7 @@ _OWN = re.compile(
 def refusal(body: bytes, status: int) -> RequestError:
     """Return the error of an answer of the engine's that is not 200."""
     error = _error(body)
-    message = str(error.get("message") or "the engine failed")
+    message = str(error.get("message") or "internal error of the engine")
     if error.get("type") == "exceed_context_size_error":
         return too_long(error.get("n_ctx"), error.get("n_prompt_tokens"))
     if status == 500 and not _OWN.search(message):

@@ -196,11 +196,11 @@ def test_an_engine_with_much_to_do_is_left_alone(server: Client, endless: str) -
         while spent() < begun + 2:
             assert work().status == 200
 
-    at_it(lambda: ask(server, model=endless, max_tokens=4000))
+    at_it(lambda: ask(server, model=endless, max_tokens=300))
     text = {"model": endless, "content": "word " * 20_000}
     at_it(lambda: server.call("POST", "/tokenize", text))
     # Nor does one whose client does not read.
     unread = server.start("POST", CHAT, body(endless, max_tokens=8000, stream=True))
-    at_it(lambda: ask(server, model=endless, max_tokens=2000, stream=True))
+    at_it(lambda: ask(server, model=endless, max_tokens=300, stream=True))
     unread.close()
     assert [process.pid for process in engines()] == [engine.pid]

@@ -212,8 +212,8 @@ async def _send(
             facts.written += 1
             if turn.stream:
                 await reply.write(last.encode())
-    if last is None:
-        raise RequestError("the engine sent no answer", 500)
+    if last is None or last.generated_text is None:
+        raise RequestError("the engine ended the answer without giving a reason", 500)
     facts.read, facts.written = last.counts
     if turn.stream:
         return await reply.end()
