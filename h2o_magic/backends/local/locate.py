@@ -93,7 +93,7 @@ def server_at(runtime_file: Path) -> ServerState | None:
 
 
 def _send(endpoint: Endpoint, verb: str, path: str, document: object = None) -> bytes:
-    """Return a response's body; an OSError without one, TimeoutError where it is late."""
+    """Return a response's body; TimeoutError where it is late, else OSError."""
     import requests  # noqa: PLC0415 - loading the extension needs none of it
 
     if not is_loopback(urlsplit(endpoint.url).hostname or ""):
