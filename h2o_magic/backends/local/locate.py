@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,9 +31,12 @@ from h2o_magic.config import paths
 from h2o_magic.config.processes import is_running
 from h2o_magic.config.url import Endpoint, is_loopback
 from h2o_magic.errors import (
+    BackendError,
     ConfigurationError,
     ConnectionFailedError,
+    H2OMagicError,
     MissingExtraError,
+    TimedOutError,
 )
 
 #: Seconds to wait for a new server to listen. It takes well under one; a cold disk on
@@ -80,37 +83,32 @@ def server_at(runtime_file: Path) -> ServerState | None:
         runtime = json.loads(runtime_file.read_text("utf-8"))
         endpoint, pid = Endpoint(runtime["url"], runtime["token"]), runtime["pid"]
         try:
-            health = json.loads(_send(endpoint, "GET", "/health"))
-        except TimeoutError:
+            health = _send(endpoint, "GET", "/health")
+        except TimedOutError:
             return ServerState(endpoint, pid) if is_running(pid) else None
         if health["instance"] != runtime["instance"]:
             return None
         said = ("version", "uptime", "slots", "busy_slots", "loaded")
         known = {name: health[name] for name in said}
         return ServerState(endpoint, pid, answers=True, **known)
-    except (OSError, ValueError, KeyError, TypeError, ConfigurationError):
+    except (OSError, ValueError, KeyError, TypeError, H2OMagicError):
         return None
 
 
-def _send(endpoint: Endpoint, verb: str, path: str, document: object = None) -> bytes:
-    """Return a response's body; TimeoutError where it is late, else OSError."""
-    import requests  # noqa: PLC0415 - loading the extension needs none of it
+def _send(endpoint: Endpoint, verb: str, path: str, document: object = None) -> Any:
+    """Return the JSON of a response; a BackendError if there is none."""
+    from h2o_magic.backends.http import (  # noqa: PLC0415 - needed for questions only
+        HttpClient,
+        Timeouts,
+    )
 
     if not is_loopback(urlsplit(endpoint.url).hostname or ""):
-        raise ValueError("not a loopback address")
-    with requests.Session() as session:
-        session.trust_env = False  # no proxy, and no key of ~/.netrc
-        session.headers["Authorization"] = f"Bearer {endpoint.token}"
-        try:
-            return session.request(
-                verb,
-                endpoint.url + path,
-                json=document,
-                timeout=_ANSWER_TIMEOUT,
-                allow_redirects=False,
-            ).content
-        except requests.Timeout as error:
-            raise TimeoutError(str(error)) from error
+        raise ConfigurationError("not a loopback address")
+    timeouts = Timeouts(*[_ANSWER_TIMEOUT] * 4)
+    with closing(HttpClient(endpoint, timeouts=timeouts)) as client:
+        every = range(100, 600)
+        with client.send(verb, path, document=document, accepted=every) as reply:
+            return reply.json()
 
 
 def is_installed() -> bool:
@@ -167,9 +165,9 @@ def unload_models(files: Sequence[Path]) -> None:
     state = find_running()
     if state is None:
         return
-    with suppress(OSError, ValueError):
+    with suppress(BackendError):
         document = {"paths": [str(file) for file in files]}
-        answer = json.loads(_send(state.endpoint, "POST", "/api/unload", document))
+        answer = _send(state.endpoint, "POST", "/api/unload", document)
         if isinstance(answer, dict) and answer.get("in_use"):
             raise ConfigurationError(
                 "the model is answering right now: stop its answers first, or wait"
@@ -196,7 +194,7 @@ def _version() -> str:
 
 
 def _stop(state: ServerState) -> None:
-    with suppress(OSError):
+    with suppress(BackendError):
         _send(state.endpoint, "POST", "/shutdown")
     deadline = time.monotonic() + _STOP_TIMEOUT
     while find_running() is not None and time.monotonic() < deadline:
