@@ -339,7 +339,8 @@ _OTHER_PROGRAMS: Mapping[str, Callable[[list[str]], None]] = {
     "pip": _extras_are_there,
     "jupyter": _notebooks_are_there,
     **dict.fromkeys(
-        ("python3", "pytest", "openssl", "chmod", "keyring", "echo", "git"),
+        ("python3", "pytest", "openssl", "chmod", "keyring", "echo", "git")
+        + ("ray", "serve", "vllm"),
         lambda _: None,
     ),
 }
