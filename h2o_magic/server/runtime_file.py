@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import secrets
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from h2o_magic.config.paths import make_private
-from h2o_magic.config.processes import is_running
-
-_HEALTH_TIMEOUT = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +41,3 @@ class Runtime:
         with suppress(OSError, ValueError, TypeError, KeyError):
             if json.loads(path.read_text("utf-8"))["instance"] == self.instance:
                 path.unlink()
-
-
-def find_running(path: Path) -> Runtime | None:
-    try:
-        runtime = Runtime(**json.loads(path.read_text("utf-8")))
-        parts = urlsplit(runtime.url)
-        connection = http.client.HTTPConnection(
-            parts.hostname or "", parts.port, timeout=_HEALTH_TIMEOUT
-        )
-        headers = {"Authorization": f"Bearer {runtime.token}"}
-        try:
-            connection.request("GET", "/health", headers=headers)
-            health = json.loads(connection.getresponse().read())
-        finally:
-            connection.close()
-    except TimeoutError:  # it is too busy
-        return runtime if is_running(runtime.pid) else None
-    except (OSError, ValueError, TypeError, http.client.HTTPException):
-        return None
-    return runtime if health.get("instance") == runtime.instance else None

@@ -21,6 +21,7 @@ from uuid import uuid4
 
 from aiohttp import web
 
+from h2o_magic.backends.local.locate import server_at
 from h2o_magic.config import paths
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.app import build_app
@@ -42,7 +43,7 @@ from h2o_magic.server.log_output import open_log, start_log
 from h2o_magic.server.models import Models
 from h2o_magic.server.offer import Offer
 from h2o_magic.server.run_settings import Settings, check, read_token
-from h2o_magic.server.runtime_file import Runtime, find_running
+from h2o_magic.server.runtime_file import Runtime
 from h2o_magic.server.stopping import Stopping
 
 _log = logging.getLogger(__name__)
@@ -195,9 +196,9 @@ def _written(path: Path, runtime: Runtime) -> Iterator[None]:
 
 
 def _refuse_second(path: Path) -> None:
-    running = find_running(path)
+    running = server_at(path)
     if running is not None:
         raise ConfigurationError(
-            f"this user's server is already running at {running.url} (process "
+            f"this user's server is already running at {running.endpoint.url} (process "
             f"{running.pid}): use it, or stop it first"
         )

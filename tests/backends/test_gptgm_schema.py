@@ -10,6 +10,7 @@ import pytest
 
 from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend
+from h2o_magic.backends.own_server import COUNT_ROUTE
 from h2o_magic.chat.events import Event, Finished, Source, Usage
 from h2o_magic.chat.messages import system, user
 from h2o_magic.errors import BackendError, ConnectionFailedError, StatusError
@@ -106,29 +107,27 @@ def test_an_older_server_of_this_package_never_sees_it_either() -> None:
     assert "json_schema" not in post.json["options"]
 
 
-OURS = {"status": "ok", "instance": "1"}
+OURS = {"h2o_magic": "0.5"}
 
 
 @pytest.mark.parametrize(
-    ("health", "count"),
+    ("root", "count"),
     [
         (answer(b"Not Found", status=404), None),
         (answer(b"<html>", content_type="text/html"), None),
         (document({"status": "ok"}), None),
         (document([]), None),
         (answer(b"{}", status=401), None),
-        (document(OURS), answer(b"Not Found", status=404)),
-        (document(OURS), answer(b"no JSON")),
-        (document(OURS), document({"tokens": "many"})),
-        (document(OURS), document({"tokens": True})),
+        (document(OURS), document({"input_tokens": "many"})),
+        (document(OURS), document({"input_tokens": True})),
         (document(OURS), document([3])),
     ],
 )
 def test_a_server_that_cannot_count_is_no_error(
-    health: Answer, count: Answer | None
+    root: Answer, count: Answer | None
 ) -> None:
-    script = GptGmScript().then("/health", health)
-    script.then("/api/tokenize", *([count] if count else []))
+    script = GptGmScript().then("page", root)
+    script.then(COUNT_ROUTE, *([count] if count else []))
     with serving(script) as server, closing(GptGmBackend(server.url)) as backend:
         assert backend.count_tokens("llama-13b", QUESTION) is None
         sent = [r for r in server.requests if b"Which cities?" in r.body]

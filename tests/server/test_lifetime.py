@@ -15,9 +15,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from h2o_magic.backends.local.locate import server_at
 from h2o_magic.cli import main
 from h2o_magic.server.log_output import open_log
-from h2o_magic.server.runtime_file import Runtime, find_running
+from h2o_magic.server.runtime_file import Runtime
 from h2o_magic.weights.memory import default_memory, memory_of_machine
 from tests.server.client import read_events, until
 from tests.server.conftest import Serving, Start
@@ -293,11 +294,11 @@ def test_a_running_answer_is_not_idle(start: Start, endless: str) -> None:
 
 def test_a_killed_server_leaves_a_file_that_fools_nobody(start: Start) -> None:
     serving = start()
-    assert find_running(serving.runtime_file) is not None
+    assert server_at(serving.runtime_file) is not None
     serving.process.kill()
     serving.wait()
     assert serving.runtime_file.exists()
-    assert find_running(serving.runtime_file) is None
+    assert server_at(serving.runtime_file) is None
 
 
 def test_another_servers_file_is_left_alone(start: Start) -> None:
@@ -332,8 +333,8 @@ def test_a_port_that_is_taken_is_named(
 def test_an_odd_runtime_file_names_no_server(tmp_path: Path, text: str) -> None:
     path = tmp_path / "runtime.json"
     path.write_text(text)
-    assert find_running(path) is None
-    assert find_running(tmp_path / "none.json") is None
+    assert server_at(path) is None
+    assert server_at(tmp_path / "none.json") is None
 
 
 def test_the_token_is_not_in_the_repr() -> None:

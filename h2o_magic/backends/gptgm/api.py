@@ -102,7 +102,7 @@ class GptGmClient:
             given = _conversation_id(answer)
         taken = answer.get("messages")
         has_history = type(taken) is int and taken == len(messages)
-        return Created(given, has_history, source_of(answer))
+        return Created(given, has_history, source_of(answer.get("h2o_magic")))
 
     def generate(
         self,

@@ -74,28 +74,21 @@ class GptGmBackend(HttpBackend[GptGmClient]):
 
 #: What only chat-ui of 2023 and the servers of this package say.
 _LOGIN = "You have to be logged in."
+#: The ``Server`` header of the latter.
+_OWN = "h2o_magic"
 #: The data of chat-ui's page in 2023, in SvelteKit's shape.
 _PAGE = "/__data.json"
 
 
 def _recognise(answer: ProbeAnswer, earlier: Sequence[ProbeAnswer]) -> Match | None:
+    if answer.server == _OWN:
+        return None  # it is asked in OpenAI's dialect, which says more
     if answer.refused:
         page = answer.path == _PAGE and not any(other.refused for other in earlier)
         return Match() if page or answer.words == _LOGIN else None
     if answer.status != 200:
         return None
-    if answer.path == _PAGE:
-        return _page(answer.document)
-    return _list_of_ours(answer.document)
-
-
-def _list_of_ours(document: object) -> Match | None:
-    """Judge a list of models: only servers of this package name the weights."""
-    listed = document if isinstance(document, list) else []
-    models = [m for m in listed if isinstance(m, dict) and isinstance(m.get("id"), str)]
-    if any("weights" in model for model in models):
-        return Match("h2o_magic", len(models))
-    return None
+    return _page(answer.document) if answer.path == _PAGE else None
 
 
 def _page(document: object) -> Match | None:

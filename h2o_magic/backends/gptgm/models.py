@@ -14,15 +14,13 @@ from typing import Any
 from h2o_magic.backends.base import ModelInfo
 from h2o_magic.backends.gptgm.api import GptGmClient
 from h2o_magic.backends.http_backend import message_items
-from h2o_magic.backends.own_server import count, text_of
+from h2o_magic.backends.own_server import COUNT_ROUTE, count, text_of
 from h2o_magic.chat.messages import Message
 from h2o_magic.config.models import MODELS, find_model
 from h2o_magic.errors import ParameterError, ProtocolError, StatusError
 
 # A refusal to answer at all is not a missing list.
 _REFUSED = (401, 403, 429)
-# How our own server refuses a question that it cannot count.
-_UNUSABLE = (422, 424)
 
 
 def service_id(model: object) -> str:
@@ -56,18 +54,15 @@ def count_tokens(
 ) -> int | None:
     """Return how many tokens `model` would read; sent only to our own servers."""
     try:
-        health = client.get("/health")
-        if not isinstance(health, dict) or not isinstance(health.get("instance"), str):
+        root = client.get("/")
+        if not isinstance(root, dict) or "h2o_magic" not in root:
             return None
-        asked = {"model": model, "messages": message_items(messages)}
-        answer = client.post("/api/tokenize", asked)
-    except ProtocolError:
+    except (ProtocolError, StatusError):
         return None
-    except StatusError as error:
-        if error.status in _UNUSABLE:
-            raise
-        return None
-    return count(answer.get("tokens")) if isinstance(answer, dict) else None
+    answer = client.post(
+        COUNT_ROUTE, {"model": model, "messages": message_items(messages)}
+    )
+    return count(answer.get("input_tokens")) if isinstance(answer, dict) else None
 
 
 def models_of_api(document: object) -> list[ModelInfo]:

@@ -18,6 +18,7 @@ from email.utils import parsedate_to_datetime
 _MAX_WAIT = 3600.0
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _NO_QUOTA = "insufficient_quota"
+_TOO_LONG = "context_length_exceeded"
 #: Times since 1970 are larger than any wait; in milliseconds from the second on.
 _MIN_EPOCH, _MIN_EPOCH_MS = 1e9, 1e11
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|h|m|s))+")
@@ -153,9 +154,10 @@ def _openai_message(error: Mapping[str, object]) -> str:
     field = _string(error, "param")
     if field and field not in message:
         message = f"{message} (`{field}`)"
-    # The message alone does not tell this from a limit that passes.
-    if _NO_QUOTA in words and message != _NO_QUOTA:
-        message = f"{message} ({_NO_QUOTA})"
+    # The message alone may not tell these from other limits.
+    for code, told in ((_NO_QUOTA, False), (_TOO_LONG, "context" in message)):
+        if code in words and message != code and not told:
+            message = f"{message} ({code})"
     return message
 
 

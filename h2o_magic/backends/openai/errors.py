@@ -21,6 +21,7 @@ from h2o_magic.backends.error_advice import (
     refusal_message,
 )
 from h2o_magic.backends.openai.request import Body
+from h2o_magic.backends.openai.too_long import is_too_long
 from h2o_magic.backends.retry import BUSY_STATUSES, requested_wait
 from h2o_magic.errors import BackendError, GenerationError, StatusError, did_you_mean
 
@@ -39,11 +40,6 @@ _ADVICE: tuple[Row, ...] = (
     (500, "", FAILED),
     (529, "", "the server is overloaded; ask again in a minute"),
     *COMMON,
-)
-_CONTEXT = re.compile(
-    r"exceeds? the available context|maximum context length|context[_ ]?length[_ ]"
-    r"exceed|exceed_context|contextwindowexceeded|context window",
-    re.IGNORECASE,
 )
 _NO_MODEL = re.compile(
     r"model.{0,200}(does not exist|not exist|not found|not available)"
@@ -88,8 +84,8 @@ def is_busy(error: BackendError, body: Body | None) -> bool:
         return requested_wait(error) is not None and not no_credit
     # Some servers answer 500 where the question is at fault.
     field = body.refused(said) if body is not None else None
-    causes = (_CONTEXT, _NO_MODEL, _INVALID)
-    at_fault = field or any(cause.search(said) for cause in causes)
+    named = _NO_MODEL.search(said) or _INVALID.search(said)
+    at_fault = field or named or is_too_long(said)
     return error.status in BUSY_STATUSES and not at_fault
 
 
@@ -126,7 +122,7 @@ def _about_request(said: str, info: RequestInfo) -> str:
     field = info.body.refused(said) if info.body is not None else None
     if info.body is not None and field is not None and field in info.body.origins:
         return f"leave out `{info.body.origins[field]}`, or give it another value"
-    return TOO_LONG if _CONTEXT.search(said) else ""
+    return TOO_LONG if is_too_long(said) else ""
 
 
 def _about_model(said: str, info: RequestInfo) -> str:

@@ -14,7 +14,7 @@ from h2o_magic.backends.base import ModelInfo
 from h2o_magic.backends.http_backend import message_items
 from h2o_magic.backends.openai.api import OpenAIClient
 from h2o_magic.backends.openai.flavour import entries_of
-from h2o_magic.backends.own_server import count, text_of
+from h2o_magic.backends.own_server import COUNT_ROUTE, count, text_of
 from h2o_magic.chat.messages import Message
 from h2o_magic.config.parameter import Value
 from h2o_magic.errors import ProtocolError, StatusError
@@ -123,8 +123,8 @@ def _count_llamacpp(client: OpenAIClient, model: str, items: _Items) -> int | No
 
 
 def _count_ours(client: OpenAIClient, model: str, items: _Items) -> int | None:
-    answer = client.post("/api/tokenize", {"model": model, "messages": items})
-    return count(_get(answer, "tokens"))
+    document = {"model": model, "messages": items}
+    return count(_get(client.post(COUNT_ROUTE, document), "input_tokens"))
 
 
 _COUNTERS: Mapping[str, Callable[[OpenAIClient, str, _Items], int | None]] = {

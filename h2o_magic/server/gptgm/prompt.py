@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -61,7 +60,7 @@ class PromptBuilder:
         self._header = header
         self._markers = header.control_texts | KNOWN_MARKERS
 
-    async def build(self, dialogue: Dialogue, room: int = sys.maxsize) -> Prompt:
+    async def build(self, dialogue: Dialogue, room: int) -> Prompt:
         """Return the prompt of `dialogue`, in at most `room` tokens.
 
         The oldest turns are dropped first, then the beginning of the question is cut,

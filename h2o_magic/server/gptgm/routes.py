@@ -20,14 +20,13 @@ from h2o_magic.server.facts import Facts, facts_of
 from h2o_magic.server.gptgm.answer import Client, Question, answer
 from h2o_magic.server.gptgm.conversations import Conversation, Conversations
 from h2o_magic.server.gptgm.events import TokenEvent
-from h2o_magic.server.gptgm.prompt import Dialogue, PromptBuilder, parse_dialogue
+from h2o_magic.server.gptgm.prompt import Dialogue, parse_dialogue
 from h2o_magic.server.gptgm.sampling import Sampling, parse_sampling
 from h2o_magic.server.models import Models
 from h2o_magic.server.offer import Offer
 from h2o_magic.server.reply import Reply
 from h2o_magic.server.stopping import StoppedError, Stopping
 from h2o_magic.weights.files import Weights
-from h2o_magic.weights.gguf import read_header
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,6 @@ class ConversationRoutes:
             web.post(one, self.generate),
             web.delete(one, self.delete),
             web.post(f"{one}/stop-generating", self.stop),
-            web.post("/api/tokenize", self.tokenize),
         ]
 
     async def settings(self, request: web.Request) -> web.Response:
@@ -72,7 +70,7 @@ class ConversationRoutes:
     async def create(self, request: web.Request) -> web.Response:
         """Begin a conversation, perhaps with a history (``messages``, ours only)."""
         body = await read_object(request)
-        weights = await self._weights(body.get("model"), '{"model": "<id>"}')
+        weights = await self._weights(body.get("model"))
         conversation = Conversation(body["model"])
         reply: dict[str, Any] = {"conversationId": conversation.id}
         if "messages" in body:
@@ -117,19 +115,9 @@ class ConversationRoutes:
         self._find(request).stopping.stop()
         return web.Response()
 
-    async def tokenize(self, request: web.Request) -> web.Response:
-        body = await read_object(request)
-        expected = '{"model": "<id>", "messages": [...]}'
-        weights = await self._weights(body.get("model"), expected)
-        dialogue = parse_dialogue(body.get("messages"))
-        header = await asyncio.to_thread(read_header, weights.path)
-        async with self.models.use(weights) as engine:
-            prompt = await PromptBuilder(engine, header).build(dialogue)
-        return web.json_response({"tokens": len(prompt.tokens)})
-
-    async def _weights(self, name: object, expected: str) -> Weights:
+    async def _weights(self, name: object) -> Weights:
         if not isinstance(name, str):
-            raise ParameterError(f"expected {expected} as the body")
+            raise ParameterError('expected {"model": "<id>"} as the body')
         weights = await asyncio.to_thread(self.offer.find, name)
         if weights is None:
             unknown = await asyncio.to_thread(self.offer.unknown_model, name)

@@ -17,7 +17,7 @@ import pytest
 
 from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend
-from h2o_magic.backends.local import client, locate
+from h2o_magic.backends.local import locate
 from h2o_magic.chat.events import TextDelta
 from h2o_magic.chat.messages import user
 from h2o_magic.config import paths
@@ -84,7 +84,7 @@ def test_a_server_that_is_silent_for_a_while_gets_no_second_beside_it(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = locate.find_or_start()
-    monkeypatch.setattr(client, "_TIMEOUT", 0.2)
+    monkeypatch.setattr(locate, "_ANSWER_TIMEOUT", 0.2)
     pid = runtime(home)["pid"]
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -217,11 +217,11 @@ def test_the_server_lets_go_of_a_model(home: Path, tmp_path: Path) -> None:
         assert backend.count_tokens(str(path), [user("hi")])
     state = locate.find_running()
     assert state is not None
-    assert state.loaded == (str(path),)
+    assert state.loaded == [str(path)]
     locate.unload_models([path])
     state = locate.find_running()
     assert state is not None
-    assert state.loaded == ()
+    assert state.loaded == []
 
 
 def test_a_model_that_is_answering_stays(home: Path, tmp_path: Path) -> None:
