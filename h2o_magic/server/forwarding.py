@@ -33,17 +33,11 @@ from h2o_magic.server.rewriting import EngineRequest
 from h2o_magic.weights.files import Weights
 from h2o_magic.weights.gguf import read_header
 
-#: The routes that occupy a slot while they are answered.
-_GENERATES = frozenset(
-    [
-        "/v1/chat/completions",
-        "/v1/completions",
-        "/v1/embeddings",
-        "/v1/messages",
-        "/v1/rerank",
-        "/v1/responses",
-    ]
+#: The routes that write an answer, and all that occupy a slot.
+_WRITES = frozenset(
+    ["/v1/chat/completions", "/v1/completions", "/v1/messages", "/v1/responses"]
 )
+_COMPUTES = _WRITES | {"/v1/embeddings", "/v1/rerank"}
 #: The routes that count the tokens of a request.
 _COUNTS = {
     "/v1/chat/completions": ("/v1/chat/completions/input_tokens", "input_tokens"),
@@ -110,14 +104,14 @@ class Forwarder:
             whole = as_calls(whole)
         if plan.streams:
             return await reply.stream(as_chunks(whole, usage=plan.usage))
-        return await reply.whole(json.dumps(whole).encode())
+        return await reply.whole(json.dumps(whole, separators=(",", ":")).encode())
 
     @asynccontextmanager
     async def _place(
         self, engine: Engine, request: EngineRequest, client: str, reply: Reply
     ) -> AsyncIterator[None]:
         """Hold a slot where the request needs one, and count it."""
-        if request.path not in _GENERATES:
+        if request.path not in _COMPUTES:
             yield
             return
         n = request.body.get("n")
@@ -133,7 +127,7 @@ class Forwarder:
         self, engine: Engine, request: EngineRequest, weights: Weights
     ) -> _Plan | None:
         """Make a request the engine's; return how its answer is sent, None as it is."""
-        if request.path not in _GENERATES:
+        if request.path not in _WRITES:
             return None
         tools = [] if engine.state.supports_tools else demanded_tools(request)
         plan = _plan(request, calls=bool(tools))
