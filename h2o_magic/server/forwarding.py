@@ -33,17 +33,11 @@ from h2o_magic.server.rewriting import EngineRequest
 from h2o_magic.weights.files import Weights
 from h2o_magic.weights.gguf import read_header
 
-#: The routes that occupy a slot while they are answered.
+#: The routes that write an answer; and those that occupy a slot meanwhile.
 _GENERATES = frozenset(
-    [
-        "/v1/chat/completions",
-        "/v1/completions",
-        "/v1/embeddings",
-        "/v1/messages",
-        "/v1/rerank",
-        "/v1/responses",
-    ]
+    ["/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages"]
 )
+_OCCUPIES = _GENERATES | {"/v1/embeddings", "/v1/rerank"}
 #: The routes that count the tokens of a request.
 _COUNTS = {
     "/v1/chat/completions": ("/v1/chat/completions/input_tokens", "input_tokens"),
@@ -117,7 +111,7 @@ class Forwarder:
         self, engine: Engine, request: EngineRequest, client: str, reply: Reply
     ) -> AsyncIterator[None]:
         """Hold a slot where the request needs one, and count it."""
-        if request.path not in _GENERATES:
+        if request.path not in _OCCUPIES:
             yield
             return
         n = request.body.get("n")
