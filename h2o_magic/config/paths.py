@@ -44,7 +44,7 @@ def log_file() -> Path:
 
 def make_private(folder: Path) -> None:
     """Make a folder, and those above it, for this user only, whatever the umask."""
-    if not folder.is_dir():
+    if not folder.exists():
         make_private(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
         folder.chmod(0o700)

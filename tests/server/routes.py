@@ -20,7 +20,6 @@ WITH_BODY = [
     "/settings",
     "/conversation",
     "/conversation/{id}",
-    "/api/tokenize",
     "/api/unload",
 ]
 

@@ -158,7 +158,7 @@ def test_a_form_of_another_site_does_not_have_the_token(serving: Serving) -> Non
 
 def is_too_large(reply: Reply) -> bool:
     found = reply.json["error"]
-    kind = found["type"] if isinstance(found, dict) else reply.json["error_type"]
+    kind = found["code"] if isinstance(found, dict) else reply.json["error_type"]
     return (reply.status, kind) == (413, "request_too_large")
 
 

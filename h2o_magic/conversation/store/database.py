@@ -12,7 +12,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from h2o_magic.config.paths import make_private
 from h2o_magic.conversation.store import schema
 from h2o_magic.errors import StoreError
 
@@ -243,7 +242,9 @@ def _set_durability(connection: sqlite3.Connection) -> None:
 
 
 def _create(path: Path) -> None:
-    make_private(path.parent)
+    if not path.parent.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.chmod(0o700)  # whatever the umask is
     # A kernel may still have the deleted file open that they belong to; a new file must
     # not share them.
     _remove_leftovers(path)
