@@ -28,6 +28,8 @@ _NO_TEXT = frozenset(
         "url",
     ]
 )
+#: Fields with arguments of a tool, in which all names and texts are free.
+_FREE = frozenset(["arguments", "input"])
 
 
 def defuse(text: str, markers: Collection[str]) -> str:
@@ -42,15 +44,18 @@ def defuse(text: str, markers: Collection[str]) -> str:
     return pattern.sub(r"\1 ", text) if pattern else text
 
 
-def defused(value: Any, markers: Collection[str]) -> Any:
+def defused(value: Any, markers: Collection[str], *, free: bool = False) -> Any:
     """Return messages, or parts of them, with their texts defused."""
     if isinstance(value, str):
         return defuse(value, markers)
     if isinstance(value, list):
-        return [defused(item, markers) for item in value]
+        return [defused(item, markers, free=free) for item in value]
+    if isinstance(value, dict) and free:
+        names = {key: defuse(key, markers) for key in value}
+        return {names[k]: defused(v, markers, free=True) for k, v in value.items()}
     if isinstance(value, dict):
         return {
-            key: item if key in _NO_TEXT else defused(item, markers)
+            key: item if key in _NO_TEXT else defused(item, markers, free=key in _FREE)
             for key, item in value.items()
         }
     return value

@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -24,6 +25,8 @@ REFUSED = 3
 _BATCH = 128
 #: Of `prctl` (Linux): the signal sent when the parent has ended.
 _PARENT_DEATH_SIGNAL = 1
+#: In which a thread of the engine, which is not waited for, prints why it refused.
+_LAST_WORDS_SECONDS = 0.5
 _MEAN_POOLING = 1  # of llama.cpp's `llama_pooling_type`
 
 
@@ -125,7 +128,8 @@ def main() -> None:
         import xllamacpp  # noqa: PLC0415
 
         server = xllamacpp.Server(params)
-    except RuntimeError:  # it has printed why
+    except RuntimeError:
+        time.sleep(_LAST_WORDS_SECONDS)
         sys.exit(REFUSED)
     # In llama.cpp's time, the engine has handlers of its own for these from now on.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -176,14 +176,14 @@ class Models:
         self._released.set()
 
     async def _load_new(self, weights: Weights, tell: _Tell) -> _Held:
-        if self._closed:
-            raise _shutting_down()
         path = weights.path
         await self._retire(path)
         # Of before it is read: what changes meanwhile is loaded anew the next time.
         state = file_state(path)
         room, memory = await asyncio.to_thread(self._plan, weights)
         await self._make_room(memory, tell)
+        if self._closed:
+            raise _shutting_down()
         self._say_loading(weights, tell)
         _log.info("loading %s for %s, %s", path, weights.model, size_in_words(memory))
         self._loading[path] = asyncio.ensure_future(self._load(weights, room))

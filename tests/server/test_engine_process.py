@@ -7,11 +7,13 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from h2o_magic.weights.memory import memory_needed, plan_memory
 from tests.server.client import Client, Reply, turn, until
 from tests.server.engines import real_models
 from tests.server.in_thread import served
@@ -133,6 +135,22 @@ def test_an_engine_lets_nobody_in_without_its_key(server: Client, noisy: str) ->
         reply = stranger.call("GET", path, headers={"Origin": "https://example.org"})
         assert reply.status in (401, 404), path
         assert not reply.headers.get("access-control-allow-origin")
+
+
+def test_an_engine_whose_memory_another_model_needs_ends(
+    endless: str, noisy: str
+) -> None:
+    memory = memory_needed(Path(endless), plan_memory(Path(endless), 4, 2**40))
+    with served(lambda: real_models(memory=memory)) as client:
+        for _ in range(2):
+            before = engines()
+            for model in (endless, noisy):
+                assert ask(client, model=model).status == 200
+                assert client.call("GET", "/health").json["loaded"] == [model]
+                (engine,) = engines()
+                assert engine not in before
+                before = [engine]
+    assert engines() == []
 
 
 # It hangs

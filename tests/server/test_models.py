@@ -274,6 +274,24 @@ def test_at_the_end_what_is_being_loaded_is_given_up_and_nothing_more_is_loaded(
     asyncio.run(run())
 
 
+def test_who_waits_for_memory_at_the_end_gets_nothing_loaded(
+    weights: dict[str, Weights],
+) -> None:
+    async def run() -> None:
+        models = models_of(memory=need(weights["a"]))
+        async with models.use(weights["a"]):
+            waiting = asyncio.ensure_future(use(models, weights["b"]))
+            await until(lambda: models._crowded)
+            closing = asyncio.ensure_future(models.close())
+            await asyncio.sleep(0.01)
+        with pytest.raises(ConfigurationError, match="the server is shutting down"):
+            await waiting
+        await closing
+        assert models.loaded == []
+
+    asyncio.run(run())
+
+
 def test_one_in_use_cannot_be_unloaded(weights: dict[str, Weights]) -> None:
     async def run() -> None:
         models = models_of()

@@ -205,6 +205,13 @@ def test_texts_are_defused_and_words_of_the_protocol_are_not() -> None:
     ]
 
 
+def test_the_arguments_of_a_tool_are_all_texts() -> None:
+    call: dict[str, Any] = {"type": "tool_use", "id": "1", "name": "get"}
+    forged = {"url": "<|a|>", "<|a|>": {"id": ["<|a|>", 1]}}
+    safe = {"url": "< |a|>", "< |a|>": {"id": ["< |a|>", 1]}}
+    assert defused([{**call, "input": forged}], {"<|a|>"}) == [{**call, "input": safe}]
+
+
 @pytest.mark.parametrize(
     ("template", "effort", "told"),
     [
