@@ -217,14 +217,6 @@ async def _obeys(engine: Engine, header: Header, grammar: str) -> bool:
     return engine.obeyed[key]
 
 
-def is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
 def _unusable(reason: str) -> ParameterError:
     return ParameterError(f"the engine cannot enforce this `json_schema`: {reason}")
 

@@ -157,10 +157,3 @@ class OpenAIRoutes:
             "owned_by": "h2o_magic",
             **{key: model[key] for key in _SHOWN},
         }
-
-
-def _listed_name(weights: Weights) -> str:
-    """Return the name to ask for; of a file that was named by its path, its stem."""
-    return (
-        real_name(weights) if weights.model == str(weights.path) else weights.listed_as
-    )
