@@ -20,8 +20,6 @@ OWN_HEADERS = {
     "X-H2O-Magic": "notices",
     "X-H2O-Magic-Notebook": secrets.token_urlsafe(16),
 }
-#: Answers ``{"model", "messages"}`` with ``{"input_tokens"}``.
-COUNT_ROUTE = "/v1/chat/completions/input_tokens"
 _WEIGHTS_HEADER = "X-H2O-Magic-Weights"
 _LONGEST_NOTICE = 200  # characters
 

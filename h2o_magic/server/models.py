@@ -104,9 +104,6 @@ class Models:
     def memory_taken(self) -> int:
         return self._leaving + sum(held.memory for held in self._held.values())
 
-    def at_hand(self, weights: Weights) -> bool:
-        return self._ready(weights) is not None
-
     @asynccontextmanager
     async def use(
         self, weights: Weights, *, tell: _Tell = lambda _: None

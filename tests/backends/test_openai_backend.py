@@ -362,19 +362,6 @@ def test_a_question_can_be_checked_without_sending_it() -> None:
         assert asked(server) == []
 
 
-def test_a_server_that_says_to_leave_a_field_out_gets_no_second_advice() -> None:
-    words = "unknown field 'any', which is not supported: leave it out (known: a)"
-    with (
-        backend_of(OpenAIScript(refusal(words, 400))) as (backend, _),
-        pytest.raises(StatusError) as caught,
-    ):
-        list(backend.stream(request({"extra": {"any": 1}})))
-    assert str(caught.value) == (
-        "unknown field 'any', which is not supported (known: a): leave out `extra`, or "
-        "give it another value"
-    )
-
-
 def test_a_field_of_extra_that_is_refused_is_reported_as_extra() -> None:
     script = OpenAIScript(refusal("Unknown field: a.b", 400))
     with backend_of(script) as (backend, _), pytest.raises(StatusError) as caught:

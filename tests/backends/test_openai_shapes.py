@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from h2o_magic.backends.openai.chunks import AnswerFacts
 from h2o_magic.backends.openai.parser import OpenAIParser
 from h2o_magic.chat.events import (
     Event,
@@ -58,7 +59,7 @@ def read(
     schema: bool = False,
 ) -> list[Event]:
     """Read a body to its end."""
-    parser = OpenAIParser(stop=stop, schema=schema)
+    parser = OpenAIParser(stop, AnswerFacts(schema=schema))
     events: list[Event] = []
     for piece in [body] if isinstance(body, bytes) else body:
         events.extend(parser.feed(piece))

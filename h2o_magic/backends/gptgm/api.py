@@ -131,10 +131,6 @@ class GptGmClient:
         with self._transport.send("GET", path) as reply:
             return reply.json(redacted=True)
 
-    def post(self, path: str, document: object) -> Any:
-        with self._transport.send("POST", path, document=document) as reply:
-            return reply.json()
-
     def close(self) -> None:
         self._transport.close()
 

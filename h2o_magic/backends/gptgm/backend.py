@@ -17,14 +17,12 @@ from h2o_magic.backends.error_advice import explaining_errors
 from h2o_magic.backends.gptgm.api import GptGmClient
 from h2o_magic.backends.gptgm.ask import GptGmQuestion, explain, options
 from h2o_magic.backends.gptgm.models import (
-    count_tokens,
     list_models,
     models_of_page,
     service_id,
 )
 from h2o_magic.backends.http import Endpoint
 from h2o_magic.backends.http_backend import HttpBackend, check_types
-from h2o_magic.chat.messages import Message
 from h2o_magic.config.parameters import resolve
 
 
@@ -53,11 +51,6 @@ class GptGmBackend(HttpBackend[GptGmClient]):
         with explaining_errors(partial(explain, url=client.url)):
             return list_models(client)
 
-    def count_tokens(self, model: str, messages: Sequence[Message]) -> int | None:
-        client, named = self.connect(), service_id(model)
-        with explaining_errors(partial(explain, url=client.url, model=named)):
-            return count_tokens(client, named, messages)
-
     def _open(self, endpoint: Endpoint) -> GptGmClient:
         return GptGmClient(endpoint, share=self._share, timeouts=self._timeouts)
 
@@ -74,15 +67,13 @@ class GptGmBackend(HttpBackend[GptGmClient]):
 
 #: What only chat-ui of 2023 and the servers of this package say.
 _LOGIN = "You have to be logged in."
-#: The ``Server`` header of the latter.
-_OWN = "h2o_magic"
 #: The data of chat-ui's page in 2023, in SvelteKit's shape.
 _PAGE = "/__data.json"
 
 
 def _recognise(answer: ProbeAnswer, earlier: Sequence[ProbeAnswer]) -> Match | None:
-    if answer.server == _OWN:
-        return None  # it is asked in OpenAI's dialect, which says more
+    if answer.server == "h2o_magic":
+        return None  # our own is asked in OpenAI's dialect, which says more
     if answer.refused:
         page = answer.path == _PAGE and not any(other.refused for other in earlier)
         return Match() if page or answer.words == _LOGIN else None

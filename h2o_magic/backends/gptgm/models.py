@@ -1,4 +1,4 @@
-"""Which models a gpt-gm server offers, and how many tokens they would read.
+"""Which models a gpt-gm server offers.
 
 Servers of this package, and chat-ui from 2024, list them at ``/api/models``. Before
 that only the page data of SvelteKit had them
@@ -8,14 +8,11 @@ that only the page data of SvelteKit had them
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
 from typing import Any
 
 from h2o_magic.backends.base import ModelInfo
 from h2o_magic.backends.gptgm.api import GptGmClient
-from h2o_magic.backends.http_backend import message_items
-from h2o_magic.backends.own_server import COUNT_ROUTE, count, text_of
-from h2o_magic.chat.messages import Message
+from h2o_magic.backends.own_server import count, text_of
 from h2o_magic.config.models import MODELS, find_model
 from h2o_magic.errors import ParameterError, ProtocolError, StatusError
 
@@ -47,22 +44,6 @@ def list_models(client: GptGmClient) -> list[ModelInfo]:
             if models:
                 return models
     return [ModelInfo(m.name) for m in MODELS.values() if m.service_id != m.name]
-
-
-def count_tokens(
-    client: GptGmClient, model: str, messages: Sequence[Message]
-) -> int | None:
-    """Return how many tokens `model` would read; sent only to our own servers."""
-    try:
-        root = client.get("/")
-        if not isinstance(root, dict) or "h2o_magic" not in root:
-            return None
-    except (ProtocolError, StatusError):
-        return None
-    answer = client.post(
-        COUNT_ROUTE, {"model": model, "messages": message_items(messages)}
-    )
-    return count(answer.get("input_tokens")) if isinstance(answer, dict) else None
 
 
 def models_of_api(document: object) -> list[ModelInfo]:

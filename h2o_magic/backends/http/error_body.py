@@ -1,8 +1,8 @@
 """What a server says in an error response: its message, and how long to wait.
 
 Pure. The shapes are those of chat-ui of June 2023, text-generation-inference 0.9, the
-proxies before them and seven OpenAI-compatible servers (tests/recordings), those that
-OpenRouter, Google and others document, and this package's own, which has a ``reason``.
+proxies before them and seven OpenAI-compatible servers (tests/recordings), and those
+that OpenRouter, Google and others document.
 """
 
 from __future__ import annotations
@@ -33,11 +33,6 @@ def error_text(body: bytes, *, limit: int = 500) -> str:
     if text.startswith("<"):
         return html_title(text, limit=limit)
     return _one_line(error_message(_document(text)) or text, limit)
-
-
-def reason_of(body: bytes, *, limit: int = 500) -> str:
-    """Return the ``reason`` of an error body, given only by this package's servers."""
-    return _one_line(_string(_document(_text(body)), "reason").strip(), limit)
 
 
 def error_message(document: object) -> str:
@@ -130,8 +125,6 @@ def _seconds_until(date: str, now: datetime) -> float | None:
 
 
 def _message(document: object) -> str:
-    if reason := _string(document, "reason").strip():
-        return reason
     error = _part(document, "error")
     if isinstance(error, list):
         error = "; ".join(part for part in error if isinstance(part, str))

@@ -21,6 +21,7 @@ from h2o_magic.backends.error_advice import explaining_errors
 from h2o_magic.backends.http import QUICK, Cancellation, Endpoint
 from h2o_magic.backends.http_backend import HttpBackend
 from h2o_magic.backends.openai.api import OpenAIClient
+from h2o_magic.backends.openai.chunks import AnswerFacts
 from h2o_magic.backends.openai.errors import (
     RequestInfo,
     explain,
@@ -100,12 +101,12 @@ class OpenAIQuestion:
             source = source_in(reply.headers)
             if source is not None:
                 yield replace(source, schema=enforced)
-            parser = OpenAIParser(
-                stop=stop if isinstance(stop, tuple) else (),
+            facts = AnswerFacts(
                 schema=enforced,
                 named=source is not None,
                 dropped_turns=self._body.dropped_turns,
             )
+            parser = OpenAIParser(stop if isinstance(stop, tuple) else (), facts)
             yield from parser.read(reply, client.timeouts)
 
     def retry_after(self, error: BackendError) -> float | None:

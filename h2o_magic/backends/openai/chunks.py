@@ -109,7 +109,9 @@ def _text(content: object) -> str:
 class AnswerFacts:
     """What the chunks of an answer say beside its text; the last counts hold."""
 
-    def __init__(self, *, schema: bool, named: bool, dropped_turns: int) -> None:
+    def __init__(
+        self, *, schema: bool = False, named: bool = False, dropped_turns: int = 0
+    ) -> None:
         self._schema = schema
         self._named = named  # what answers is known already
         self._model: object = None

@@ -51,8 +51,6 @@ _INVALID = re.compile(
     r"validation error|schema|response_format|grammar|messages with the same role",
     re.IGNORECASE,
 )
-#: Advice of our own server, where a better one follows.
-_LEAVE_OUT = re.compile(r": leave it out\b")
 _REFUSED = frozenset({400, 422})
 #: A server that starts, loads a model or is overloaded, or a proxy before one.
 #: The type of such an error in the stream.
@@ -136,4 +134,4 @@ def _about_model(said: str, info: RequestInfo) -> str:
 
 
 def _joined(said: str, advice: str) -> str:
-    return f"{_LEAVE_OUT.sub('', said).rstrip('.')}: {advice}"
+    return f"{said.rstrip('.')}: {advice}"

@@ -14,7 +14,7 @@ from h2o_magic.backends.base import ModelInfo
 from h2o_magic.backends.http_backend import message_items
 from h2o_magic.backends.openai.api import OpenAIClient
 from h2o_magic.backends.openai.flavour import entries_of
-from h2o_magic.backends.own_server import COUNT_ROUTE, count, text_of
+from h2o_magic.backends.own_server import count, text_of
 from h2o_magic.chat.messages import Message
 from h2o_magic.config.parameter import Value
 from h2o_magic.errors import ProtocolError, StatusError
@@ -30,6 +30,7 @@ _META_CONTEXT = ("n_ctx", "n_ctx_train")  # llama.cpp; what it uses, what it cou
 _WEIGHTS = ("weights", "quantization")
 #: Servers that list what they have in memory, unless they say otherwise.
 _LOADED = ("vllm", "llamacpp")
+_COUNT_OURS = "/v1/chat/completions/input_tokens"
 # A proxy may let only the API itself through.
 _NO_SUCH_CALL = frozenset({403, 404, 405, 501})
 _Items = list[dict[str, str]]
@@ -124,7 +125,7 @@ def _count_llamacpp(client: OpenAIClient, model: str, items: _Items) -> int | No
 
 def _count_ours(client: OpenAIClient, model: str, items: _Items) -> int | None:
     document = {"model": model, "messages": items}
-    return count(_get(client.post(COUNT_ROUTE, document), "input_tokens"))
+    return count(_get(client.post(_COUNT_OURS, document), "input_tokens"))
 
 
 _COUNTERS: Mapping[str, Callable[[OpenAIClient, str, _Items], int | None]] = {

@@ -78,27 +78,19 @@ class OpenAIParser(AnswerParser):
 
     Text counts until ``[DONE]`` or the end of the body, whatever the chunks before say
     about the end: some gateways write ``"finish_reason": "stop"`` into every chunk. So
-    of these reasons the last one holds. `named` says that what answers is known, and
-    `dropped_turns` how many turns were left out so that the question fits.
+    of these reasons the last one holds.
     """
 
     _expected = "an answer of an OpenAI-compatible server"
 
     def __init__(
-        self,
-        *,
-        stop: tuple[str, ...] = (),
-        schema: bool = False,
-        named: bool = False,
-        dropped_turns: int = 0,
+        self, stop: tuple[str, ...] = (), facts: AnswerFacts | None = None
     ) -> None:
         super().__init__(GrowingText(stop))
         self._reasoning = GrowingText()
         self._growing = self._answer  # that which the new pieces belong to
         self._pieces: list[str] = []
-        self._facts = AnswerFacts(
-            schema=schema, named=named, dropped_turns=dropped_turns
-        )
+        self._facts = facts or AnswerFacts()
         self._reason: str | None = None
         self._stop_reason: object = None
         self._continued = False  # after a reason to end

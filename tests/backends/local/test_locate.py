@@ -18,6 +18,7 @@ import pytest
 from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend
 from h2o_magic.backends.local import locate
+from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.chat.events import TextDelta
 from h2o_magic.chat.messages import user
 from h2o_magic.config import paths
@@ -213,7 +214,7 @@ def test_nothing_has_to_let_go_where_no_server_runs(home: Path) -> None:
 
 def test_the_server_lets_go_of_a_model(home: Path, tmp_path: Path) -> None:
     path = write_llama(tmp_path / "m.gguf")
-    with closing(GptGmBackend(connection=locate.find_or_start)) as backend:
+    with closing(OpenAIBackend(connection=locate.find_or_start)) as backend:
         assert backend.count_tokens(str(path), [user("hi")])
     state = locate.find_running()
     assert state is not None
