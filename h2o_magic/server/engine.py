@@ -21,24 +21,22 @@ from typing import Any
 
 #: The exit status after a model that the engine refused.
 REFUSED = 3
-#: Tokens of input read at a time. A request that was given up ends between two batches.
-_BATCH = 128
 #: Of `prctl` (Linux): the signal sent when the parent has ended.
 _PARENT_DEATH_SIGNAL = 1
 #: In which a thread of the engine, which is not waited for, prints why it refused.
 _LAST_WORDS_SECONDS = 0.5
-_MEAN_POOLING = 1  # of llama.cpp's `llama_pooling_type`
 
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
     """What to load, and how to serve it.
 
-    `key` and `prefix` are random: they keep all but the process `parent` out. `context`
-    is in tokens, for all slots together; `prompt_cache` and `memory` (beyond which the
-    process gets none) in bytes. `length` limits answers that have no limit, in tokens.
-    `sampling` has llama.cpp's names. For models without a template there are `stop`
-    texts, and `special`, which writes control tokens as their texts.
+    `key` and `prefix` are random: they keep all but the parent out. `context` is in
+    tokens, for all slots together; `prompt_cache` and `memory` (beyond which the
+    process gets none) in bytes. `length` limits answers that have no limit, and `batch`
+    is what is read at a time, in tokens. `pooling` and `sampling` are llama.cpp's. For
+    models without a template there are `stop` texts, and `special`, which writes
+    control tokens as their texts.
     """
 
     path: str
@@ -51,6 +49,9 @@ class EngineConfig:
     prompt_cache: int
     memory: int
     length: int
+    batch: int
+    embeds: bool = False
+    pooling: int = 0
     threads: int | None = None
     http_threads: int = 16
     mapped: bool = False
@@ -81,11 +82,11 @@ def _parameters(config: EngineConfig) -> Any:
     params.n_predict = config.length
     params.kv_unified = True
     params.cache_ram_mib = config.prompt_cache // 2**20
-    params.n_batch = params.n_ubatch = _BATCH
+    params.n_batch = params.n_ubatch = config.batch
     params.warmup, params.verbosity = False, 1
-    params.embedding = True
     params.special = config.special
-    params.pooling_type = _MEAN_POOLING
+    if config.embeds:
+        params.embedding, params.pooling_type = True, config.pooling
     if config.projector:
         params.mmproj.path = config.projector
     if config.template:

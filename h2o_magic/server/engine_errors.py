@@ -21,15 +21,14 @@ def refusal(body: bytes, status: int) -> RequestError:
     message = str(error.get("message") or "internal error of the engine")
     if error.get("type") == "exceed_context_size_error":
         return too_long(error.get("n_ctx"), error.get("n_prompt_tokens"))
+    if status == 501:
+        return RequestError(
+            f"not supported by this model: {message}", code="not_supported"
+        )
     if status == 500 and not _OWN.search(message):
         status = 400
-    return RequestError(message, status, code=_code(status))
-
-
-def _code(status: int) -> str:
-    if status == 501:
-        return "not_supported"
-    return "generation_failed" if status >= 500 else "invalid_value"
+    code = "generation_failed" if status >= 500 else "invalid_value"
+    return RequestError(message, status, code=code)
 
 
 def too_long(context: object, tokens: object) -> RequestError:

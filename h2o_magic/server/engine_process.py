@@ -250,10 +250,6 @@ class EngineProcess:
         self._reader = asyncio.ensure_future(self._read())
 
     @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
     def is_running(self) -> bool:
         return self._process.returncode is None
 

@@ -37,7 +37,8 @@ from h2o_magic.weights.gguf import read_header
 _WRITES = frozenset(
     ["/v1/chat/completions", "/v1/completions", "/v1/messages", "/v1/responses"]
 )
-_COMPUTES = _WRITES | {"/v1/embeddings", "/v1/rerank"}
+_EMBEDS = frozenset(["/v1/embeddings", "/v1/rerank"])
+_COMPUTES = _WRITES | _EMBEDS
 #: The routes that count the tokens of a request.
 _COUNTS = {
     "/v1/chat/completions": ("/v1/chat/completions/input_tokens", "input_tokens"),
@@ -88,7 +89,9 @@ class Forwarder:
     ) -> web.StreamResponse:
         facts = facts_of(http)
         async with (
-            self.models.use(weights, tell=reply.tell) as engine,
+            self.models.use(
+                weights, embeds=request.path in _EMBEDS, tell=reply.tell
+            ) as engine,
             self._place(engine, request, client, reply),
         ):
             plan = await self._prepare(engine, request, weights)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from h2o_magic.config.parameters import DEFAULT_LENGTH
+from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.engine import EngineConfig
 from h2o_magic.server.engine_process import (
     SPARE_THREADS,
@@ -25,6 +26,11 @@ from h2o_magic.weights.names import unsplit_name
 
 #: What opens a turn in the raw format of H2O.ai's models: the user's, the model's.
 RAW_MARKERS = ("<|prompt|>", "<|answer|>")
+#: Tokens of input read at a time. A request that was given up ends between two batches.
+_BATCH = 128
+#: The longest text that is embedded, in tokens, which must be read at once.
+_TEXT = 2048
+_OWN_POOLING, _MEAN_POOLING = -1, 1  # of llama.cpp's `llama_pooling_type`
 #: Memory of an engine beside weights and context, in bytes.
 _HEADROOM = 4 * 2**30
 #: Our parameters in llama.cpp's `common_params_sampling`.
@@ -84,6 +90,11 @@ def loader(queue: int) -> Load:
 def configure(weights: Weights, plan: MemoryPlan) -> EngineConfig:
     """Return an engine's configuration; ConfigurationError for a bad file."""
     header = read_header(weights.path)
+    if header.encoder and not plan.embeds:
+        raise ConfigurationError(
+            f"{weights.path} is not a chat model: it is for embeddings; choose another "
+            "file"
+        )
     memory = file_size(weights.path) + plan.capacity * header.cache_bytes_per_token
     projector = projector_of(weights.path)
     return EngineConfig(
@@ -97,6 +108,9 @@ def configure(weights: Weights, plan: MemoryPlan) -> EngineConfig:
         prompt_cache=plan.prompt_cache,
         memory=memory + plan.prompt_cache + _HEADROOM,
         length=DEFAULT_LENGTH,
+        batch=min(plan.context, _TEXT) if plan.embeds else _BATCH,
+        embeds=plan.embeds,
+        pooling=_OWN_POOLING if header.pools else _MEAN_POOLING,
         threads=plan.threads,
         http_threads=plan.slots + SPARE_THREADS,
         mapped=is_immutable(weights.path),

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -33,6 +33,8 @@ _log = logging.getLogger(__name__)
 #: More than demo weights take, in bytes.
 _DEMO_MEMORY = 2**30
 
+#: A file, and whether its engine embeds texts in place of answering.
+_Key: TypeAlias = tuple[FileState, bool]
 _Tell: TypeAlias = Callable[[str], None]
 Load: TypeAlias = Callable[[Weights, MemoryPlan], Awaitable[Engine]]
 
@@ -72,7 +74,7 @@ class Models:
         self.slots = slots
         self.memory = default_memory() if memory is None else memory
         self._load = load
-        self._held: dict[FileState, _Held] = {}
+        self._held: dict[_Key, _Held] = {}
         # Held while a model of the kind is loaded or unloaded, in order of arrival.
         self._change = {demo: asyncio.Lock() for demo in (True, False)}
         self._loading: dict[Path, asyncio.Future[Engine]] = {}
@@ -106,15 +108,16 @@ class Models:
 
     @asynccontextmanager
     async def use(
-        self, weights: Weights, *, tell: _Tell = lambda _: None
+        self, weights: Weights, *, embeds: bool = False, tell: _Tell = lambda _: None
     ) -> AsyncIterator[Engine]:
         """Use the engine of `weights`, loading it first if needed.
 
-        `tell` gets what is waited for, and an empty text when that is over.
+        One that `embeds` texts is another: it reads each of them at once. `tell` gets
+        what is waited for, and an empty text when that is over.
         """
-        held = self._ready(weights)
+        held = self._ready(weights, embeds)
         if held is None:
-            acquiring = asyncio.ensure_future(self._acquire(weights, tell))
+            acquiring = asyncio.ensure_future(self._acquire(weights, embeds, tell))
             try:
                 # The client may leave while the model loads, which then stays loaded.
                 held = await asyncio.shield(acquiring)
@@ -144,22 +147,22 @@ class Models:
         async with self._change[True], self._change[False]:
             await asyncio.gather(*map(self._unload, list(self._held)), *self._closing)
 
-    def _ready(self, weights: Weights) -> _Held | None:
-        held = self._alive(file_state(weights.path))
+    def _ready(self, weights: Weights, embeds: bool) -> _Held | None:
+        held = self._alive((file_state(weights.path), embeds))
         return None if held and self._crowded and not held.demo else held
 
-    def _alive(self, state: FileState) -> _Held | None:
-        held = self._held.get(state)
+    def _alive(self, key: _Key) -> _Held | None:
+        held = self._held.get(key)
         return held if held and held.engine.is_running else None
 
-    async def _acquire(self, weights: Weights, tell: _Tell) -> _Held:
+    async def _acquire(self, weights: Weights, embeds: bool, tell: _Tell) -> _Held:
         if weights.path in self._loading:
             self._say_loading(weights, tell)
         elif self._change[weights.demo].locked():
             tell("waiting for another model to be loaded")
         async with self._change[weights.demo]:
-            held = self._alive(file_state(weights.path))
-            held = held or await self._load_new(weights, tell)
+            held = self._alive((file_state(weights.path), embeds))
+            held = held or await self._load_new(weights, embeds, tell)
         held.acquire(weights)
         return held
 
@@ -172,12 +175,13 @@ class Models:
         held.used = time.monotonic()
         self._released.set()
 
-    async def _load_new(self, weights: Weights, tell: _Tell) -> _Held:
+    async def _load_new(self, weights: Weights, embeds: bool, tell: _Tell) -> _Held:
         path = weights.path
-        await self._retire(path)
         # Of before it is read: what changes meanwhile is loaded anew the next time.
-        state = file_state(path)
+        key = (file_state(path), embeds)
+        await self._retire(path, but=key[0])
         room, memory = await asyncio.to_thread(self._plan, weights)
+        room = replace(room, embeds=embeds)
         await self._make_room(memory, tell)
         if self._closed:
             raise _shutting_down()
@@ -190,14 +194,14 @@ class Models:
             raise _shutting_down() from None
         finally:
             del self._loading[path]
-        self._held[state] = held = _Held(engine, memory, weights.demo)
-        engine.at_end(lambda: self._bury(state, held))
+        self._held[key] = held = _Held(engine, memory, weights.demo)
+        engine.at_end(lambda: self._bury(key, held))
         return held
 
-    def _bury(self, state: FileState, held: _Held) -> None:
+    def _bury(self, key: _Key, held: _Held) -> None:
         """Forget an engine whose process has ended by itself."""
-        if self._held.get(state) is held:
-            del self._held[state]
+        if self._held.get(key) is held:
+            del self._held[key]
             self._closing.add(task := asyncio.ensure_future(held.engine.close()))
             task.add_done_callback(self._closing.discard)
             self._released.set()
@@ -215,10 +219,10 @@ class Models:
 
     async def _make_room(self, memory: int, tell: _Tell) -> None:
         while memory and self.memory_taken + memory > self.memory:
-            there = {state: held for state, held in self._held.items() if not held.demo}
-            idle = [state for state, held in there.items() if not held.users]
+            there = {key: held for key, held in self._held.items() if not held.demo}
+            idle = [key for key, held in there.items() if not held.users]
             if idle:
-                await self._unload(min(idle, key=lambda state: there[state].used))
+                await self._unload(min(idle, key=lambda key: there[key].used))
                 continue
             names = sorted(name for held in there.values() for name in held.names)
             tell(f"waiting for memory used by {' and '.join(names) or 'another model'}")
@@ -229,17 +233,18 @@ class Models:
             finally:
                 self._crowded = False
 
-    def _of_path(self, path: Path) -> dict[FileState, _Held]:
-        return {state: held for state, held in self._held.items() if state[0] == path}
+    def _of_path(self, path: Path) -> dict[_Key, _Held]:
+        return {key: held for key, held in self._held.items() if key[0][0] == path}
 
-    async def _retire(self, path: Path) -> None:
-        for state, held in self._of_path(path).items():
-            if not held.users and state in self._held:
-                await self._unload(state)
+    async def _retire(self, path: Path, but: FileState | None = None) -> None:
+        """Unload the idle engines of a file, save those of one state of it."""
+        for key, held in self._of_path(path).items():
+            if not held.users and key in self._held and key[0] != but:
+                await self._unload(key)
 
-    async def _unload(self, state: FileState) -> None:
-        held = self._held.pop(state)
-        _log.info("unloading %s", state[0])
+    async def _unload(self, key: _Key) -> None:
+        held = self._held.pop(key)
+        _log.info("unloading %s", key[0][0])
         self._leaving += held.memory
         try:
             await held.engine.close()

@@ -148,16 +148,11 @@ class OpenAIRoutes:
         ]
 
     def _entry(self, model: Mapping[str, Any], weights: Weights) -> dict[str, Any]:
+        by_path = weights.model == str(weights.path)
         return {
-            "id": _listed_name(weights),
+            "id": real_name(weights) if by_path else weights.listed_as,
             "object": "model",
             "created": self._created,
             "owned_by": "h2o_magic",
             **{key: model[key] for key in _SHOWN},
         }
-
-
-def _listed_name(weights: Weights) -> str:
-    """Return the name to ask for; of a file that was named by its path, its stem."""
-    by_path = weights.model == str(weights.path)
-    return real_name(weights) if by_path else weights.listed_as

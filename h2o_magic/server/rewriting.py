@@ -90,12 +90,16 @@ def model_of(body: dict[str, Any]) -> str:
 def rewrite(request: EngineRequest, weights: Weights) -> None:
     """Change what depends on the weights alone. Reads the file's header."""
     body, header = request.body, read_header(weights.path)
+    if not isinstance(body.get("stream"), bool | None):
+        raise RequestError("expected `stream` to be true or false", param="stream")
     if body["model"] != (name := real_name(weights)):
         request.set("model", name)
     request.remove("strict")
     if "repetition_penalty" in body:
         request.set("repeat_penalty", body["repetition_penalty"])
         request.remove("repetition_penalty")
+    if request.path.startswith("/v1/responses") and isinstance(body.get("input"), list):
+        _type_messages(request)
     markers = header.control_texts | KNOWN_MARKERS
     for name in _TEXTS.get(request.path, ()):
         if name in body and (safe := defused(body[name], markers)) != body[name]:
@@ -107,6 +111,19 @@ def rewrite(request: EngineRequest, weights: Weights) -> None:
         own = [body["stop"]] if isinstance(body["stop"], str) else body["stop"]
         if isinstance(own, list):
             request.set("stop", [*own, *stops])
+
+
+def _type_messages(request: EngineRequest) -> None:
+    """Name the type of messages, which OpenAI's clients may leave out."""
+    items = request.body["input"]
+    typed = [
+        {"type": "message", **item}
+        if isinstance(item, dict) and "role" in item
+        else item
+        for item in items
+    ]
+    if typed != items:
+        request.set("input", typed)
 
 
 def _refuse_too_long(value: object, header: Header) -> None:

@@ -373,24 +373,18 @@ def test_responses_held_to_a_schema(ours: Api, caller: Caller) -> None:
     assert fits(output_text(answer))
 
 
-def test_responses_with_a_tool(ours: Api, caller: Caller) -> None:
-    for choice, names in (
-        ("required", [*SCHEMAS]),
-        ({"type": "function", "name": "clock"}, ["clock"]),
-    ):
-        answer = caller.answer(
+def test_responses_that_demand_a_tool_of_a_model_without_are_refused(
+    ours: Api, caller: Caller
+) -> None:
+    with pytest.raises(Exception, match="on /v1/chat/completions only"):
+        caller.answer(
             ours,
             "responses.create",
             input=WEATHER,
             tools=response_tools(),
-            tool_choice=choice,
+            tool_choice="required",
             **GREEDY,
         )
-        (call,) = (part for part in answer["output"] if part["type"] != "reasoning")
-        assert call["type"] == "function_call"
-        assert call["call_id"]
-        assert call["name"] in names
-        assert fits(call["arguments"], SCHEMAS[call["name"]])
 
 
 def output_text(response: dict[str, Any]) -> str:
@@ -503,38 +497,16 @@ def test_messages_in_a_stream(api: Api) -> None:
     assert read(final.usage) == read(whole.usage)
 
 
-def test_messages_with_tools(ours: Api) -> None:
-    asked: list[Any] = [{"role": "user", "content": WEATHER}]
-    for choice, names in (
-        ({"type": "any"}, [*SCHEMAS]),
-        ({"type": "tool", "name": "clock"}, ["clock"]),
-    ):
-        answer = messages(
-            ours, messages=asked, tools=anthropic_tools(), tool_choice=choice
-        )
-        assert answer.stop_reason == "tool_use"
-        (use,) = (part for part in answer.content if part.type == "tool_use")
-        assert use.id
-        assert use.name in names
-        assert fits(json.dumps(use.input), SCHEMAS[use.name])
-
-
-def test_messages_with_a_tool_in_a_stream(ours: Api) -> None:
-    with (
-        anthropic_client(ours) as client,
-        client.messages.stream(
-            model=ours.model,
+def test_messages_that_demand_a_tool_of_a_model_without_are_refused(
+    ours: Api,
+) -> None:
+    with pytest.raises(anthropic.BadRequestError, match="on /v1/chat/completions only"):
+        messages(
+            ours,
             messages=[{"role": "user", "content": WEATHER}],
-            max_tokens=200,
             tools=anthropic_tools(),
             tool_choice={"type": "any"},
-            extra_body=GREEDY,
-        ) as stream,
-    ):
-        final = stream.get_final_message()
-    assert final.stop_reason == "tool_use"
-    (use,) = (part for part in final.content if part.type == "tool_use")
-    assert fits(json.dumps(use.input), SCHEMAS[use.name])
+        )
 
 
 def test_messages_after_a_tools_result(api: Api) -> None:
@@ -550,16 +522,18 @@ def test_messages_after_a_tools_result(api: Api) -> None:
     assert answer.stop_reason == "end_turn"
 
 
-def test_messages_held_to_a_schema(ours: Api) -> None:
-    with anthropic_client(ours) as client:
-        answer = client.messages.parse(
+def test_messages_that_ask_for_a_schema_are_refused(ours: Api) -> None:
+    with (
+        anthropic_client(ours) as client,
+        pytest.raises(anthropic.BadRequestError, match="no format of answers"),
+    ):
+        client.messages.parse(
             model=ours.model,
             messages=MESSAGES,
             max_tokens=200,
             output_format=Place,
             extra_body=GREEDY,
         )
-    assert isinstance(answer.parsed_output, Place)
 
 
 def test_counted_tokens_are_those_that_are_read(api: Api) -> None:

@@ -29,7 +29,7 @@ from tests.server.tiny_gguf import write_llama
 
 async def overbooked(weights: Weights, plan: MemoryPlan) -> Engine:
     """Start a real engine that lets in more answers than its memory can hold."""
-    small = MemoryPlan(plan.slots, plan.context, 256, threads=1)
+    small = MemoryPlan(plan.slots, plan.context, 1024, threads=1)
     engine = await loader(64)(weights, small)
     engine.queue = RequestQueue(plan.slots, 10**9, 64)
     return engine

@@ -80,11 +80,13 @@ def test_another_client_has_places_to_wait_of_its_own(
         until(lambda: waiting(small) == 1)
 
 
-def test_embeddings_wait_for_their_turn_too(small: Client, endless: str) -> None:
-    asked = {"model": endless, "input": ["x"] * 3}
+def test_embeddings_do_not_wait_for_answers(small: Client, endless: str) -> None:
+    asked = {"model": endless, "input": ["x" * 1500] * 3}
     with full(small, endless):
-        assert small.call("POST", "/v1/embeddings", asked).status == 429
-    assert len(small.call("POST", "/v1/embeddings", asked).json["data"]) == 3
+        embedded = small.call("POST", "/v1/embeddings", asked)
+    assert len(embedded.json["data"]) == 3
+    # Each byte is a token: more than an engine that answers reads at a time.
+    assert embedded.json["usage"]["prompt_tokens"] >= 4500
 
 
 def test_clients_are_answered_in_turn(start: Start, endless: str) -> None:
