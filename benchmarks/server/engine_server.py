@@ -19,7 +19,7 @@ async def _serve(slots: int) -> None:
     config = configure(weights, plan_memory(weights.path, slots, default_memory()))
     process, url = await EngineProcess.start(config, weights.size)
     url = f"{url}{config.prefix}/v1/chat/completions"
-    print(json.dumps({"url": url, "key": config.key, "pid": process.pid}), flush=True)
+    print(json.dumps({"url": url, "key": config.key}), flush=True)
     await process.wait()
 
 
