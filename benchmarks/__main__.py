@@ -70,6 +70,12 @@ def _arguments() -> argparse.Namespace:
         default=500,
         help="streams at once of the part local_server (default 500)",
     )
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FOLDER",
+        help="keep the environments of the part clients there, for another run",
+    )
     arguments = parser.parse_args()
     for part in arguments.parts:
         if part not in PARTS:
@@ -115,7 +121,9 @@ def _write(path: Path, parts: Sequence[Mapping[str, Any]]) -> None:
 def main() -> int:
     """Run what the command line names; return 1 if a bar is missed, or a part fails."""
     arguments = _arguments()
-    options = Options(arguments.rounds, arguments.peers, arguments.streams)
+    options = Options(
+        arguments.rounds, arguments.peers, arguments.streams, arguments.keep
+    )
     parts: list[dict[str, Any]] = []
     for part in arguments.parts or PARTS:
         parts.append(_measured(part, options))

@@ -67,7 +67,7 @@ def test_misuse_is_a_runtime_error_and_no_other_branch_is() -> None:
     [
         (
             "local",
-            {"httptools", "huggingface-hub", "starlette", "uvicorn", "xllamacpp"},
+            {"aiohttp", "huggingface-hub", "prometheus-client", "psutil", "xllamacpp"},
         ),
         ("json", {"jsonschema"}),
         ("keyring", {"keyring"}),

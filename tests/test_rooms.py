@@ -19,7 +19,8 @@ USERS = {
     ),
     **dict.fromkeys(("requests", "urllib3"), ("backends.http",)),
     "sqlite3": ("conversation.store",),
-    "starlette": ("server",),
+    "aiohttp": ("server",),
+    "psutil": ("server",),
     "xllamacpp": ("server",),
 }
 

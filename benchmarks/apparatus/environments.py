@@ -1,9 +1,10 @@
-"""Virtual environments in a temporary folder, and kernels in them."""
+"""Environments of other packages, Python's and node's, and kernels in them."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,13 +15,20 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.apparatus.kernel import Kernel, running_kernel
 
-__all__ = ["Environment", "InstallationError", "built_wheel", "environment"]
+__all__ = [
+    "Environment",
+    "InstallationError",
+    "built_wheel",
+    "environment",
+    "made",
+    "node_packages",
+]
 
 _ROOT = Path(__file__).parents[2]
 
 
 class InstallationError(Exception):
-    """What pip says last when it cannot install something."""
+    """What pip or npm says last when it cannot install something."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,14 @@ class Environment:
         """Install what pip takes as requirements; raise InstallationError."""
         print(f"installing {', '.join(requirements)}", file=sys.stderr, flush=True)
         self._pip("install", "--quiet", *requirements)
+
+    def version(self, package: str) -> str:
+        """Return which release of a package is installed in it."""
+        program = f"import importlib.metadata as m; print(m.version({package!r}))"
+        done = subprocess.run(
+            [self.python, "-c", program], check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
 
     def missing(self, requirement: str) -> list[str]:
         """Return the names of the packages that installing it would add."""
@@ -64,9 +80,7 @@ class Environment:
             capture_output=True,
             text=True,
         )
-        if done.returncode:
-            lines = done.stderr.strip().splitlines() or ["pip says nothing"]
-            raise InstallationError(lines[-1])
+        _check(done)
         return done.stdout
 
 
@@ -80,11 +94,52 @@ def environment(*requirements: str) -> Iterator[Environment]:
         If pip cannot install it.
     """
     with TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        folder = Path(name).resolve() / "environment"
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        made = Environment(folder)
-        made.install(*requirements)
-        yield made
+        yield made(Path(name).resolve() / "environment", *requirements)
+
+
+def made(folder: Path, *requirements: str) -> Environment:
+    """Make an environment in a folder, or add to the one there.
+
+    Raises
+    ------
+    InstallationError
+        If pip cannot install what is required.
+    """
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    environment = Environment(folder)
+    environment.install(*requirements)
+    return environment
+
+
+def node_packages(folder: Path, *packages: str) -> dict[str, str]:
+    """Install packages for node into a folder, and return the release of each.
+
+    Raises
+    ------
+    InstallationError
+        If there is no npm, or it cannot install them.
+    """
+    npm = shutil.which("npm")
+    if npm is None:
+        raise InstallationError("no npm on the PATH")
+    print(f"installing {', '.join(packages)}", file=sys.stderr, flush=True)
+    command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(folder)]
+    done = subprocess.run(
+        [*command, *packages], check=False, capture_output=True, text=True
+    )
+    _check(done)
+    return {
+        package: json.loads(
+            (folder / "node_modules" / package / "package.json").read_text()
+        )["version"]
+        for package in packages
+    }
+
+
+def _check(done: subprocess.CompletedProcess[str]) -> None:
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["it says nothing"]
+        raise InstallationError(lines[-1])
 
 
 def built_wheel(folder: Path) -> Path:

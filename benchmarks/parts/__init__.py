@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks.bars import Bar
 
@@ -28,11 +29,14 @@ class Options:
         measured beside this one.
     streams : int
         How many streams at once the local server is to serve.
+    keep : Path or None
+        Where environments of other packages stay; None to remove each after its use.
     """
 
     rounds: int = 7
     peers: bool = False
     streams: int = 500
+    keep: Path | None = None
 
 
 #: The parts by name, in the order in which all of them run, and what each measures.
@@ -51,6 +55,7 @@ PARTS = {
     "package": "the size of the wheel, and what an installation adds",
     "panel": "the chat panel in JupyterLab",
     "local_server": "the local server beside its engine, and with many streams",
+    "clients": "other libraries' own calls, to the engine's own server and to ours",
     "real_model": "SmolLM2-135M: its texts, right answers, and wait for the first text",
 }
 

@@ -11,6 +11,8 @@ import xllamacpp
 
 #: As our server sets it: another size rounds otherwise, and so may write another text.
 _BATCH = 128
+#: A connection keeps its thread while it is open, also when nothing is asked.
+_HTTP_THREADS = 12
 
 
 def main() -> None:
@@ -23,6 +25,9 @@ def main() -> None:
     parser.add_argument(
         "--threads", type=int, help="of the engine's choice if not given"
     )
+    parser.add_argument(
+        "--embeddings", action="store_true", help="beside answers, means of all tokens"
+    )
     options = parser.parse_args()
     params = xllamacpp.CommonParams()
     params.model.path = options.path
@@ -31,10 +36,13 @@ def main() -> None:
     params.n_parallel, params.n_ctx = options.slots, options.capacity
     params.kv_unified, params.cache_ram_mib = True, options.cache
     params.n_batch = params.n_ubatch = _BATCH
-    params.verbosity = 1
+    params.verbosity, params.n_threads_http = 1, _HTTP_THREADS
     if options.threads is not None:
         params.cpuparams.n_threads = options.threads
         params.cpuparams_batch.n_threads = options.threads
+    if options.embeddings:
+        params.embedding = True
+        params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     server = xllamacpp.Server(params)
     url = f"{server.listening_address}/v1/chat/completions"
     print(json.dumps({"url": url, "key": params.api_keys[0]}), flush=True)

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
-import threading
 
-from h2o_magic.server.engine import Engine
-from h2o_magic.weights.files import BUILT_IN
+from h2o_magic.server.engine_process import EngineProcess
+from h2o_magic.server.loading import configure
+from h2o_magic.weights.files import BUILT_IN, find_weights
 from h2o_magic.weights.memory import default_memory, plan_memory
+
+
+async def _serve(slots: int) -> None:
+    weights = find_weights("demo")
+    if weights is None or weights.path.parent != BUILT_IN:
+        raise RuntimeError("expected the demo weights")
+    config = configure(weights, plan_memory(weights.path, slots, default_memory()))
+    process, url = await EngineProcess.start(config, weights.size)
+    url = f"{url}{config.prefix}/v1/chat/completions"
+    print(json.dumps({"url": url, "key": config.key}), flush=True)
+    await process.wait()
 
 
 def main() -> None:
     """Serve until the process is ended; print the address first."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--slots", type=int, required=True)
-    options = parser.parse_args()
-    folder = BUILT_IN
-    path = folder / "demo-llama.gguf"
-    engine = Engine(path, plan_memory(path, options.slots, default_memory()))
-    # An engine listens for our own calls; what it says there is llama.cpp's server.
-    url = f"{engine._server.listening_address}{engine._prefix}/v1/chat/completions"
-    print(json.dumps({"url": url, "key": engine._key}), flush=True)
-    threading.Event().wait()
+    asyncio.run(_serve(parser.parse_args().slots))
 
 
 if __name__ == "__main__":

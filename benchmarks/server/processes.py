@@ -17,10 +17,11 @@ __all__ = ["Address", "own_server", "started"]
 
 @dataclass(frozen=True)
 class Address:
-    """Where a server's chat completions are, and its key."""
+    """Where a server's chat completions are, its key, and its process."""
 
     url: str
     key: str
+    pid: int = 0
 
 
 @asynccontextmanager
@@ -53,7 +54,7 @@ async def own_server(slots: int) -> AsyncIterator[Address]:
                 await asyncio.sleep(0.02)
             runtime = json.loads(file.read_text())
             url = f"{runtime['url']}/v1/chat/completions"
-            yield Address(url, runtime["token"])
+            yield Address(url, runtime["token"], process.pid)
         finally:
             process.terminate()
             await process.wait()

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -80,7 +81,9 @@ class _Reader(asyncio.Protocol):
             self.done.set_result(self.heard)
 
 
-async def ask(url: str, key: str, body: dict[str, Any]) -> Heard:
+async def ask(
+    url: str, key: str, body: dict[str, Any], headers: Mapping[str, str] | None = None
+) -> Heard:
     """Ask for a streamed completion on a connection of its own, and hear it out.
 
     Parameters
@@ -91,6 +94,8 @@ async def ask(url: str, key: str, body: dict[str, Any]) -> Heard:
         Goes along as the bearer token.
     body
         The request; it is asked to stream and to count the tokens.
+    headers
+        Further headers of the request.
     """
     parts = urlsplit(url)
     streamed = {**body, "stream": True, "stream_options": {"include_usage": True}}
@@ -98,7 +103,9 @@ async def ask(url: str, key: str, body: dict[str, Any]) -> Heard:
     head = (
         f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n"
         f"Authorization: Bearer {key}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(data)}\r\n\r\n"
+        f"Content-Length: {len(data)}\r\n"
+        + "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
+        + "\r\n"
     ).encode()
     loop = asyncio.get_running_loop()
     host, port = parts.hostname or "", parts.port or 80

@@ -1,34 +1,50 @@
-"""What a server of this package says about itself: its ``h2o_magic`` objects.
+"""What a server of this package is told, and what it says about itself.
 
-Pure. They are in the reply to a new conversation, in the final event, and in events
-before the answer; other servers send none.
+Pure. What answers is said by a header in the OpenAI dialect, and by ``h2o_magic``
+objects in gpt-gm; notices come before the answer. Other servers send none of this.
 """
 
 from __future__ import annotations
 
+import json
 import math
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
 from h2o_magic.chat.events import Event, Notice, Source, Usage
 
+#: Sent with questions, to servers of this package alone. The id is random, and the same
+#: for as long as this process runs: by it, each notebook is served in turn.
+OWN_HEADERS = {
+    "X-H2O-Magic": "notices",
+    "X-H2O-Magic-Notebook": secrets.token_urlsafe(16),
+}
+_WEIGHTS_HEADER = "X-H2O-Magic-Weights"
 _LONGEST_NOTICE = 200  # characters
 
 
-def source_of(document: Mapping[str, Any]) -> Source | None:
-    """Return what answers, if `document` says so; with whether it supports schemas."""
-    ours = _ours(document)
-    model = ours.get("model")
-    if not isinstance(model, str):
+def source_in(headers: Mapping[str, str]) -> Source | None:
+    """Return what answers, if the headers of a response say so."""
+    try:
+        return source_of(json.loads(headers.get(_WEIGHTS_HEADER, "")))
+    except (ValueError, RecursionError):
         return None
-    demo, schema = ours.get("demo") is True, ours.get("json_schema") is True
-    asked = text_of(ours.get("stands_in_for"))
-    return Source(model, text_of(ours.get("weights")), demo, schema, asked)
+
+
+def source_of(said: object) -> Source | None:
+    """Return what answers, if `said` says so; with whether it supports schemas."""
+    if not isinstance(said, dict) or not isinstance(said.get("model"), str):
+        return None
+    demo, schema = said.get("demo") is True, said.get("json_schema") is True
+    asked = text_of(said.get("stands_in_for"))
+    return Source(said["model"], text_of(said.get("weights")), demo, schema, asked)
 
 
 def answer_facts(details: Mapping[str, Any]) -> list[Event]:
-    ours = _ours(details)
-    source = source_of(details)
+    ours = details.get("h2o_magic")
+    source = source_of(ours)
+    ours = ours if isinstance(ours, dict) else {}
     usage = Usage(
         prompt_tokens=count(details.get("input_length")),
         completion_tokens=count(details.get("generated_tokens")),
@@ -41,13 +57,9 @@ def answer_facts(details: Mapping[str, Any]) -> list[Event]:
 
 
 def notices_of(document: Mapping[str, Any]) -> list[Event]:
-    words = _ours(document).get("notice")
-    return [Notice(words[:_LONGEST_NOTICE])] if isinstance(words, str) else []
-
-
-def _ours(document: Mapping[str, Any]) -> Mapping[str, Any]:
     ours = document.get("h2o_magic")
-    return ours if isinstance(ours, dict) else {}
+    words = ours.get("notice") if isinstance(ours, dict) else None
+    return [Notice(words[:_LONGEST_NOTICE])] if isinstance(words, str) else []
 
 
 def text_of(value: object) -> str:

@@ -67,9 +67,10 @@ class Source:
 class Usage:
     """Tokens read and written; None where the server does not say.
 
-    To fit its context, the server left out `dropped_turns` earlier turns and
-    `cut_tokens` tokens at the question's beginning. `writing_seconds` is how long the
-    engine was writing, by its own clock.
+    `cached_tokens` of the prompt's were not read again. To fit the model's context,
+    `dropped_turns` earlier turns were left out, and `cut_tokens` tokens at the
+    question's beginning. `writing_seconds` is how long the engine was writing, by its
+    own clock.
     """
 
     prompt_tokens: int | None = None
@@ -77,6 +78,7 @@ class Usage:
     dropped_turns: int = 0
     writing_seconds: float | None = None
     cut_tokens: int = 0
+    cached_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,9 +34,10 @@ class Facts:
     requested model if another one answered, else empty; `model_chosen` means that the
     user chose that model. `server` is an address.
 
-    `prompt_tokens` and `completion_tokens` are what the server counted, or None. To fit
-    its context, it left out `dropped_turns` earlier turns, and if that was not enough,
-    `cut_tokens` from the question's beginning.
+    `prompt_tokens` and `completion_tokens` are what the server counted, or None;
+    `cached_tokens` of the former were not read again. To fit the model's context,
+    `dropped_turns` earlier turns were left out, and `cut_tokens` from the question's
+    beginning.
 
     `thread` is empty, and `history` False, for a question outside the conversation. Of
     `earlier_turns`, `sent_turns` were sent; `unfinished_turns` were left out because
@@ -59,6 +60,7 @@ class Facts:
     finish_reason: FinishReason = "end"
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    cached_tokens: int | None = None
     dropped_turns: int = 0
     cut_tokens: int = 0
     thread: str = ""
@@ -199,6 +201,7 @@ class AnswerRecord:
             finish_reason=self._reason,
             prompt_tokens=self._usage.prompt_tokens,
             completion_tokens=self._usage.completion_tokens,
+            cached_tokens=self._usage.cached_tokens,
             dropped_turns=self._usage.dropped_turns,
             cut_tokens=self._usage.cut_tokens,
             writing_seconds=self._usage.writing_seconds,

@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 
+from h2o_magic.backends.local.locate import is_installed
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.paths import runtime_file
+from h2o_magic.errors import MissingExtraError
 from h2o_magic.server.run_settings import Settings
 from h2o_magic.server.serve import serve
 
 
 def run(options: argparse.Namespace) -> None:
+    if not is_installed():  # only the engines' processes import it
+        raise MissingExtraError("the local server", "local")
     idle_setting = SETTINGS["server_idle_minutes"]
     shared = options.token_file is not None
     idle, grace, models = options.idle_minutes, options.grace, options.models

@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 
 from filelock import FileLock, Timeout
 
+from h2o_magic.config.paths import make_private
 from h2o_magic.errors import ConfigurationError, did_you_mean
 
 #: A name that a user gives to an entry.
@@ -158,10 +159,9 @@ class PrivateFile(Generic[T]):
     @contextmanager
     def _locked(self, path: Path) -> Iterator[None]:
         try:
-            if not path.parent.exists():
-                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                path.parent.chmod(0o700)  # whatever the umask is
-            with FileLock(path.with_name(f"{path.name}.mutex"), timeout=_LOCK_TIMEOUT):
+            make_private(path.parent)
+            mutex = path.with_name(f"{path.name}.mutex")
+            with FileLock(mutex, timeout=_LOCK_TIMEOUT, mode=0o600):
                 yield
         except Timeout:
             raise ConfigurationError(

@@ -42,6 +42,14 @@ def log_file() -> Path:
     return _home(platformdirs.user_log_path(_APP)) / "server.log"
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder, and those above it, for this user only, whatever the umask."""
+    if not folder.exists():
+        make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.chmod(0o700)
+
+
 def _home(default: Path) -> Path:
     home = os.environ.get("H2O_MAGIC_HOME")
     return Path(home).expanduser().absolute() if home else default

@@ -84,7 +84,7 @@ class AnswerText(str):
 
     @property
     def usage(self) -> Usage:
-        """Tokens read and written: `prompt_tokens`, `completion_tokens`."""
+        """Tokens: `prompt_tokens`, of them `cached_tokens`; `completion_tokens`."""
         facts = self._facts
         return Usage(
             prompt_tokens=facts.prompt_tokens,
@@ -92,6 +92,7 @@ class AnswerText(str):
             dropped_turns=facts.dropped_turns,
             writing_seconds=facts.writing_seconds,
             cut_tokens=facts.cut_tokens,
+            cached_tokens=facts.cached_tokens,
         )
 
     @property

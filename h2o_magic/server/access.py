@@ -8,92 +8,76 @@ a CORS header, so no web page can read one.
 
 from __future__ import annotations
 
-import asyncio
+import hmac
+import re
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from ipaddress import ip_address
 
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from aiohttp import web
+from multidict import CIMultiDictProxy
 
-from h2o_magic.server.checks import (
-    MAX_DRAINED,
-    announces_too_much,
-    has_token,
-    is_local,
-    too_large,
-)
-from h2o_magic.server.line import RETRY_AFTER
-from h2o_magic.server.openai_errors import OpenAIError, is_openai
+from h2o_magic.server.bodies import LIMIT, too_large
+from h2o_magic.server.errors import RequestError, is_openai
+from h2o_magic.server.request_queue import RETRY_AFTER
 
-#: How long to wait for a refused request's body.
-_DRAIN_SECONDS = 3.0
+#: A name or address and perhaps a port, and nothing else.
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d{1,5})?", re.ASCII)
 
 
 class Access:
-    """ASGI middleware that admits only clients that know the token.
-
-    `activity` is entered for each admitted request except ``/health``; `local` says
-    whether only this machine can reach the server.
-    """
+    """Says why a request is refused: `local` if only this machine can connect."""
 
     def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        token: str,
-        activity: Callable[[], AbstractContextManager[None]],
-        local: bool,
-        is_ending: Callable[[], bool],
+        self, token: str, *, local: bool, is_ending: Callable[[], bool]
     ) -> None:
-        self._app = app
         self._token = token
-        self._activity = activity
         self._local = local
         self._is_ending = is_ending
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"]
-        refusal = self._refusal(path, scope["method"], Headers(scope=scope))
-        if refusal is not None:
-            await _drain(receive)
-            await refusal.response(path)(scope, receive, send)
-        elif path == "/health":
-            await self._app(scope, receive, send)
-        else:
-            with self._activity():
-                await self._app(scope, receive, send)
-
-    def _refusal(self, path: str, method: str, headers: Headers) -> OpenAIError | None:
-        if self._local and not is_local(headers):
-            message = "this server accepts requests to local addresses only"
-            return OpenAIError(message, 403, code="foreign_host")
-        if path == "/health":
-            return None
+    def refusal(self, request: web.BaseRequest) -> RequestError | None:
+        path, headers = request.path, request.headers
+        foreign = self._refusal_of_host(headers)
+        if foreign is not None or path == "/health":
+            return foreign
         if not has_token(headers, self._token):
             # By these words clients know a server that speaks gpt-gm.
             words = "You have to be logged in."
             if is_openai(path):
                 words = "expected the server's token as `Authorization: Bearer <token>`"
-            return OpenAIError(words, 401, code="invalid_api_key")
-        if announces_too_much(headers, path):
-            return too_large(path)
+            return RequestError(words, 401, code="invalid_api_key")
+        if (request.content_length or 0) > LIMIT:
+            return too_large()
         stops = path == "/shutdown" or path.endswith("/stop-generating")
-        begins = method not in ("GET", "HEAD", "DELETE") and not stops
+        begins = request.method not in ("GET", "HEAD", "DELETE") and not stops
         if begins and self._is_ending():
             message = "the server is shutting down: try again later"
-            return OpenAIError(message, 503, code="server_ending", headers=RETRY_AFTER)
+            return RequestError(message, 503, code="server_ending", headers=RETRY_AFTER)
+        return None
+
+    def _refusal_of_host(self, headers: CIMultiDictProxy[str]) -> RequestError | None:
+        hosts = headers.getall("Host", [])
+        if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+            words = "expected one header `Host` with a name or address, and its port"
+            return RequestError(words, 400)
+        if self._local and not is_local(headers):
+            message = "this server accepts requests to local addresses only"
+            return RequestError(message, 403, code="foreign_host")
         return None
 
 
-async def _drain(receive: Receive) -> None:
-    """Read a refused request's body for a while: clients read once they have sent."""
+def is_local(headers: CIMultiDictProxy[str]) -> bool:
+    """Whether ``Host`` is this machine's; that of DNS rebinding is not."""
+    found = _HOST.fullmatch(headers.get("Host", ""))
+    name = found[1].strip("[]") if found else ""
+    try:
+        return name.lower() == "localhost" or ip_address(name).is_loopback
+    except ValueError:
+        return False
 
-    async def read() -> None:
-        count, more = 0, True
-        while more and count < MAX_DRAINED:
-            message = await receive()
-            count += len(message.get("body", b""))
-            more = message.get("more_body", False)
 
-    with suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(read(), _DRAIN_SECONDS)
+def has_token(headers: CIMultiDictProxy[str], token: str) -> bool:
+    """Whether a request carries the server's token, compared in constant time."""
+    scheme, _, given = headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":  # in any case (RFC 9110, 11.1)
+        given = headers.get("x-api-key", "")
+    return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())

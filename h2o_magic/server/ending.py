@@ -6,12 +6,11 @@ import asyncio
 import itertools
 import logging
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from h2o_magic.server.line import Line
+from h2o_magic.server.stopping import Stopping
 
 _log = logging.getLogger(__name__)
 
@@ -21,8 +20,10 @@ _END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Ending:
     """Ends the server; running answers have `grace` seconds to end by themselves."""
 
-    def __init__(self, line: Line, grace: float, end: Callable[[], None]) -> None:
-        self._line = line
+    def __init__(
+        self, stopping: Stopping, grace: float, end: Callable[[], None]
+    ) -> None:
+        self._stopping = stopping
         self._grace = grace
         self._end = end
         self._waiting: asyncio.Task[None] | None = None
@@ -30,7 +31,7 @@ class Ending:
 
     def begin(self) -> None:
         """Accept nothing new; end once no answer is running, or the grace is over."""
-        if self._grace and self._line.under_way:
+        if self._grace and self._stopping.under_way:
             if not self.begun:
                 _log.info("waiting for answers", extra={"fields": self._fields()})
                 self._waiting = asyncio.ensure_future(self._end_later())
@@ -44,13 +45,13 @@ class Ending:
 
     async def _end_later(self) -> None:
         try:
-            await asyncio.wait_for(self._line.until_empty(), self._grace)
+            await asyncio.wait_for(self._stopping.until_empty(), self._grace)
         except asyncio.TimeoutError:
             _log.info("stopping answers", extra={"fields": self._fields()})
         self._end()
 
     def _fields(self) -> dict[str, float]:
-        return {"under_way": self._line.under_way, "grace": self._grace}
+        return {"under_way": self._stopping.under_way, "grace": self._grace}
 
 
 class IdleTimer:
@@ -83,12 +84,8 @@ class IdleTimer:
         return self._since + self._seconds - time.monotonic()
 
 
-def block_end_signals() -> None:
-    """Block the signals that end the server, for a thread to wait for them.
-
-    The engine installs handlers of its own whenever it loads a model. A signal that is
-    blocked in all threads (new ones inherit it) reaches none of them.
-    """
+def hold_signals() -> None:
+    """Hold back the signals that end the server until something is called at them."""
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, _END_SIGNALS)
 
@@ -98,7 +95,7 @@ def call_at_signal(
     end: Callable[[], None],
     force: Callable[[int], None],
 ) -> None:
-    """Call `end` in the event loop at the first signal, later `force` in any thread."""
+    """Call `end` in the event loop at the first signal, later `force` at once."""
     counter = itertools.count(1)
 
     def take(number: int) -> None:
@@ -108,12 +105,7 @@ def call_at_signal(
         with suppress(RuntimeError):  # the loop is closed already
             loop.call_soon_threadsafe(end)
 
-    def wait() -> None:
-        while True:
-            take(signal.sigwait(_END_SIGNALS))
-
-    if hasattr(signal, "sigwait"):
-        threading.Thread(target=wait, name="signals", daemon=True).start()
-    else:  # Windows: until a model is loaded; then the engine's handler comes first
-        for number in _END_SIGNALS:
-            signal.signal(number, lambda received, _frame: take(received))
+    for number in _END_SIGNALS:
+        signal.signal(number, lambda received, _frame: take(received))
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _END_SIGNALS)

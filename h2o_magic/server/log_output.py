@@ -4,9 +4,8 @@ Each line is a JSON object without any prompt, answer, token or key: of an error
 the type and the place, and the message only if that is about the server's own files and
 settings. Only a crash adds other lines, those of :mod:`faulthandler`.
 
-The engine prints to the descriptors of standard output and error, and may quote what a
-client sent, over several lines. So only lines about loading a model are logged; the
-others are counted.
+Engines print, and may quote what a client sent, over several lines. So only lines about
+loading a model are logged; the others are counted.
 """
 
 from __future__ import annotations
@@ -16,8 +15,6 @@ import json
 import logging
 import os
 import re
-import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -25,6 +22,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from h2o_magic.config.paths import make_private
 from h2o_magic.errors import ConfigurationError, MessagesError, ParameterError
 
 _log = logging.getLogger(__name__)
@@ -47,13 +45,12 @@ _ABOUT_LOADING = re.compile(
 #: line.
 _QUOTES = re.compile(r"llg|llguidance|panicked|grammar", re.IGNORECASE)
 _QUOTING_SECONDS = 1.0
-_LONGEST_LINE = 1000
 
 
 def open_log(path: Path) -> int:
     """Open a log file for this user only; a large one is truncated."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(path.parent)
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     except OSError as error:
         raise ConfigurationError(
@@ -71,9 +68,8 @@ def start_log(file: int | None) -> None:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    for foreign in ("asyncio", "uvicorn.error"):
+    for foreign in ("asyncio", "aiohttp", "h2o_magic.server.connections"):
         logging.getLogger(foreign).addFilter(RepeatFilter())
-    capture_output()
 
 
 class RepeatFilter(logging.Filter):
@@ -130,19 +126,6 @@ def _places(error: BaseException) -> list[str]:
     return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
 
 
-def capture_output() -> None:
-    """Log what is printed from now on, and cannot be confidential."""
-    reading, writing = os.pipe()
-    if sys.platform != "win32":  # a full pipe loses lines: it never blocks the engine
-        os.set_blocking(writing, False)
-    os.dup2(writing, 1)
-    os.dup2(writing, 2)
-    os.close(writing)
-    threading.Thread(
-        target=_read, args=(reading,), name="engine output", daemon=True
-    ).start()
-
-
 class OutputFilter:
     """Logs lines about loading a model, and how many others there are: 1, 2, 4, 8..."""
 
@@ -165,14 +148,3 @@ class OutputFilter:
         if self.withheld & (self.withheld - 1) == 0:
             fields = {"engine_lines_withheld": self.withheld}
             _log.info("engine", extra={"fields": fields})
-
-
-def _read(reading: int) -> None:
-    output_filter = OutputFilter()
-    with os.fdopen(reading, "rb") as printed:
-        begins = True
-        while part := printed.readline(_LONGEST_LINE):
-            # The rest of a long line is not a line of its own.
-            if begins:
-                output_filter.take(part.decode("utf-8", "replace").rstrip("\r\n"))
-            begins = part.endswith(b"\n")

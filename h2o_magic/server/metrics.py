@@ -1,127 +1,79 @@
-"""The server's metrics, in Prometheus' text format 0.0.4 ("Exposition formats").
-
-They contain only names, routes and numbers.
-"""
+"""The server's metrics for Prometheus: only names, routes and numbers."""
 
 from __future__ import annotations
 
 import time
-from bisect import bisect_left
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics import disable_created_metrics
 
 from h2o_magic.server.facts import Facts
 
-MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-_PREFIX = "h2o_magic_"
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 #: Upper bounds of the histogram, in seconds.
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+_REFUSALS = {429: "queue full", 503: "ending"}
 
 
-@dataclass
 class Metrics:
     """Counts since the start."""
 
-    _began: float = field(default_factory=time.monotonic)
-    _requests: Counter[tuple[str, int]] = field(default_factory=Counter)
-    _refused: Counter[str] = field(default_factory=Counter)
-    _read: int = 0
-    _written: int = 0
-    _buckets: list[int] = field(default_factory=lambda: [0] * (len(_BUCKETS) + 1))
-    _seconds: float = 0.0
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._began = time.monotonic()
+        self._registry = registry = CollectorRegistry()
+        named: dict[str, Any] = {"namespace": "h2o_magic", "registry": registry}
+        self._requests = Counter(
+            "requests",
+            "Requests that have ended; 499 if the client disconnected first.",
+            ["route", "status"],
+            **named,
+        )
+        self._refused = Counter(
+            "refused", "Requests refused, to be tried again later.", ["why"], **named
+        )
+        for why in _REFUSALS.values():
+            self._refused.labels(why)
+        self._read = Counter("tokens_read", "Tokens of inputs.", **named)
+        self._written = Counter("tokens_written", "Tokens of answers.", **named)
+        self._first = Histogram(
+            "first_token_seconds",
+            "Seconds from a request to its first token.",
+            buckets=_BUCKETS,
+            **named,
+        )
+        self._running = Gauge("streams_running", "Answers being written.", **named)
+        self._waiting = Gauge("streams_waiting", "Answers waiting.", **named)
+        self._models = Gauge("models_loaded", "Models in memory.", **named)
+        self._model = Gauge(
+            "model_loaded", "1 for each model in memory.", ["model"], **named
+        )
+        self._uptime = Gauge("uptime_seconds", "Seconds since the start.", **named)
 
     @property
     def uptime(self) -> float:
         return time.monotonic() - self._began
 
     def take(self, route: str, status: int, facts: Facts) -> None:
-        self._requests[route, status] += 1
-        if status in (429, 503):
-            self._refused["queue full" if status == 429 else "ending"] += 1
-        self._read += facts.read
-        self._written += facts.written
+        self._requests.labels(route, status).inc()
+        if status in _REFUSALS:
+            self._refused.labels(_REFUSALS[status]).inc()
+        self._read.inc(facts.read)
+        self._written.inc(facts.written)
         if facts.first_token is not None:
-            self._buckets[bisect_left(_BUCKETS, facts.first_token)] += 1
-            self._seconds += facts.first_token
+            self._first.observe(facts.first_token)
 
-    def render(self, *, running: int, under_way: int, loaded: Iterable[str]) -> str:
-        """Return everything as text; answers `under_way` are `running` or waiting."""
+    def render(self, *, running: int, waiting: int, loaded: Iterable[str]) -> str:
+        """Return everything as text, with the answers now `running` and `waiting`."""
         names = sorted(loaded)
-        waiting = max(0, under_way - running)
-        families = [
-            _family(
-                "requests_total",
-                "counter",
-                "Requests that have ended; 499 if the client disconnected first",
-                [
-                    ({"route": route, "status": str(status)}, count)
-                    for (route, status), count in sorted(self._requests.items())
-                ],
-            ),
-            _family(
-                "refused_total",
-                "counter",
-                "Requests refused, to be tried again later",
-                [
-                    ({"why": why}, self._refused[why])
-                    for why in ("queue full", "ending")
-                ],
-            ),
-            _one("streams_running", "gauge", "Answers being written", running),
-            _one("streams_waiting", "gauge", "Answers waiting", waiting),
-            _one("tokens_read_total", "counter", "Tokens of inputs", self._read),
-            _one("tokens_written_total", "counter", "Tokens of answers", self._written),
-            self._histogram(),
-            _one("models_loaded", "gauge", "Models in memory", len(names)),
-            _family(
-                "model_loaded",
-                "gauge",
-                "1 for each model in memory",
-                [({"model": name}, 1) for name in names],
-            ),
-            _one("uptime_seconds", "gauge", "Seconds since the start", self.uptime),
-        ]
-        return "".join(f"{line}\n" for family in families for line in family)
-
-    def _histogram(self) -> Iterator[str]:
-        name = "first_token_seconds"
-        yield from _heading(
-            name, "histogram", "Seconds from a request to its first token"
-        )
-        count = 0
-        for bound, new in zip((*_BUCKETS, "+Inf"), self._buckets, strict=True):
-            count += new
-            yield _sample(f"{name}_bucket", {"le": str(bound)}, count)
-        yield _sample(f"{name}_sum", {}, self._seconds)
-        yield _sample(f"{name}_count", {}, count)
-
-
-def _one(name: str, kind: str, about: str, value: float) -> Iterator[str]:
-    return _family(name, kind, about, [({}, value)])
-
-
-def _family(
-    name: str,
-    kind: str,
-    about: str,
-    samples: Iterable[tuple[Mapping[str, str], float]],
-) -> Iterator[str]:
-    yield from _heading(name, kind, about)
-    for labels, value in samples:
-        yield _sample(name, labels, value)
-
-
-def _heading(name: str, kind: str, about: str) -> Iterator[str]:
-    yield f"# HELP {_PREFIX}{name} {about}."
-    yield f"# TYPE {_PREFIX}{name} {kind}"
-
-
-def _sample(name: str, labels: Mapping[str, str], value: float) -> str:
-    inside = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
-    return f"{_PREFIX}{name}{f'{{{inside}}}' if inside else ''} {value}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+        self._running.set(running)
+        self._waiting.set(waiting)
+        self._models.set(len(names))
+        self._model.clear()
+        for name in names:
+            self._model.labels(name).set(1)
+        self._uptime.set(self.uptime)
+        return generate_latest(self._registry).decode()

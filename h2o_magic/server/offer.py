@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from h2o_magic.config.models import find_model
 from h2o_magic.errors import ConfigurationError, did_you_mean
+from h2o_magic.server.loading import real_name
 from h2o_magic.weights.files import (
     DEFAULT,
     Weights,
@@ -22,13 +23,15 @@ class Offer:
     """The models that can be requested. Everything here blocks: it reads files.
 
     `names` are the only ones; None for all that are known. With `paths` a client may
-    also name any GGUF file by its path, for the user's own programs only. `memory` is
-    for all models together, in bytes; None for a share of the machine's.
+    also name any GGUF file by its path, for the user's own programs only; from then on
+    its stem is enough. `memory` is for all models together, in bytes; None for a share
+    of the machine's.
     """
 
     names: tuple[str, ...] | None = None
     paths: bool = True
     memory: int | None = None
+    _by_stem: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of_names(cls, names: Sequence[str], memory: int | None = None) -> Offer:
@@ -40,9 +43,18 @@ class Offer:
                 )
             if find_weights(name) is None:
                 raise ConfigurationError(f"--models: {unknown_model(name)}")
-        return cls(tuple(_plain(name) for name in names), paths=False, memory=memory)
+        offer = cls(tuple(_plain(name) for name in names), paths=False, memory=memory)
+        for name in names:
+            offer.find(name)
+        return offer
 
     def find(self, name: str) -> Weights | None:
+        found = self._find(name) or self._find(self._by_stem.get(name, name))
+        if found is not None and str(found.path) == name:
+            self._by_stem[real_name(found)] = name
+        return found
+
+    def _find(self, name: str) -> Weights | None:
         if self.names is not None and name == DEFAULT:
             return max(self.listed(), key=_own_first, default=None)
         if self.names is not None:

@@ -1,41 +1,47 @@
-"""Routes of the OpenAI API: the models, and chat completions."""
+"""Routes under ``/v1``: the models, and what is passed on to their engines.
+
+Only these: the engine's other routes (tools, slots, settings, a web page) stay shut.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from aiohttp import web
 
-from h2o_magic.server.checks import read_body
-from h2o_magic.server.facts import Facts, facts_of
-from h2o_magic.server.generation import Question, generate
-from h2o_magic.server.line import Line
+from h2o_magic.server.bodies import parse_object, read_body
+from h2o_magic.server.clients import client_of, takes_notices
+from h2o_magic.server.errors import RequestError, as_request_error
+from h2o_magic.server.facts import facts_of
+from h2o_magic.server.forwarding import Forwarder
+from h2o_magic.server.loading import real_name
 from h2o_magic.server.models import Models
 from h2o_magic.server.offer import Offer
-from h2o_magic.server.openai_answer import (
-    ENDING,
-    CompletionShape,
-    chunks,
-    whole_answer,
-)
-from h2o_magic.server.openai_errors import OpenAIError
-from h2o_magic.server.openai_request import ChatCompletion, parse_completion
-from h2o_magic.server.prompts import Prompt
-from h2o_magic.server.streaming import EventStream, while_connected
-from h2o_magic.server.tgi import TokenEvent
+from h2o_magic.server.reply import Reply
+from h2o_magic.server.rewriting import EngineRequest, model_of, rewrite
+from h2o_magic.server.stopping import Stopping
 from h2o_magic.weights.files import Weights
 from h2o_magic.weights.listing import list_models
 
-CHAT = "/v1/chat/completions"
-#: Seconds that finding weights may take without a thread.
-_QUICK = 0.001
+#: The header that says which weights answer, as JSON.
+WEIGHTS_HEADER = "X-H2O-Magic-Weights"
+#: The engine's routes, with ``/v1`` and without where it has both.
+_PASSED = (
+    "chat/completions",
+    "chat/completions/input_tokens",
+    "completions",
+    "embeddings",
+    "responses",
+    "responses/input_tokens",
+    "rerank",
+)
+_WITH_PREFIX = ("messages", "messages/count_tokens")
+_WITHOUT_PREFIX = ("apply-template", "detokenize", "tokenize")
 _SHOWN = (
     "weights",
     "demo",
@@ -51,82 +57,70 @@ _SHOWN = (
 
 @dataclass
 class OpenAIRoutes:
-    """Routes under ``/v1``."""
+    """The routes."""
 
     models: Models
     offer: Offer
-    line: Line
+    stopping: Stopping
     _created: int = field(default_factory=lambda: int(time.time()))
-    _last_look: float = field(default=_QUICK, init=False)
 
-    def routes(self) -> list[Route]:
+    def __post_init__(self) -> None:
+        self._forwarder = Forwarder(self.models)
+
+    def routes(self) -> list[web.RouteDef]:
+        passed = {f"/v1/{name}": f"/v1/{name}" for name in (*_PASSED, *_WITH_PREFIX)}
+        passed |= {f"/{name}": f"/v1/{name}" for name in _PASSED}
+        passed |= {f"/{name}": f"/{name}" for name in _WITHOUT_PREFIX}
+        passed |= {f"/v1/{name}": f"/{name}" for name in _WITHOUT_PREFIX}
         return [
-            Route(CHAT, self.complete, methods=["POST"]),
-            Route("/v1/models", self.list_models),
-            Route("/v1/models/{id:path}", self.show_model),
+            web.get("/v1/models", self.list_models),
+            web.get("/models", self.list_models),
+            web.get("/v1/models/{id:.+}", self.show_model),
+            *(web.post(path, self._passing(to)) for path, to in passed.items()),
         ]
 
-    async def list_models(self, _request: Request) -> Response:
-        return JSONResponse({"object": "list", "data": await self._listed()})
+    async def list_models(self, _request: web.Request) -> web.Response:
+        listed = await asyncio.to_thread(self._listed, None)
+        return web.json_response({"object": "list", "data": listed})
 
-    async def show_model(self, request: Request) -> Response:
-        weights = await self._find(request.path_params["id"])
-        return JSONResponse((await self._listed([weights]))[0])
+    async def show_model(self, request: web.Request) -> web.Response:
+        weights = await self._find(request.match_info["id"])
+        listed = await asyncio.to_thread(self._listed, [weights])
+        return web.json_response(listed[0])
 
-    async def complete(self, request: Request) -> Response:
-        asked = parse_completion(await read_body(request))
-        weights = await self._find(asked.model)
-        if asked.strict and weights.is_stand_in:
-            name = weights.listed_as
-            here, pull = "the server", f"`h2o-magic pull {name}` there"
-            if self.offer.paths:  # it is the user's own
-                here, pull = "this machine", f"`%h2o pull {name}`"
-            raise OpenAIError(
-                f"{name} is not on {here}: run {pull}, or ask without `strict`",
-                param="strict",
-                code="weights_missing",
-            )
-        facts = facts_of(request)
+    def _passing(self, to: str) -> Any:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            return await self._pass(request, to)
+
+        return handle
+
+    async def _pass(self, http: web.Request, to: str) -> web.StreamResponse:
+        raw = await read_body(http)
+        request = EngineRequest(to, parse_object(raw), raw)
+        weights = await self._find(model_of(request.body))
+        if request.body.get("strict") is True and weights.is_stand_in:
+            raise self._missing(weights.listed_as)
+        try:
+            rewrite(request, weights)
+        except RecursionError as error:
+            raise RequestError("expected JSON that is not nested as deep") from error
+        facts = facts_of(http)
         facts.model = weights.model
-        facts.at_end.enter_context(self.line.place(weights.path))
-        events = self._events(weights, asked, facts)
-        shape = CompletionShape(weights)
-        if asked.stream:
-            parts = chunks(events, shape, asked)
-            return EventStream(parts, stopped=ENDING)
-        whole = whole_answer(events, shape, asked)
-        done = await while_connected(request.receive, whole)
-        return ENDING.response(CHAT) if done is None else JSONResponse(done)
-
-    async def _events(
-        self, weights: Weights, asked: ChatCompletion, facts: Facts
-    ) -> AsyncGenerator[TokenEvent, None]:
-        dialogue = asked.dialogue
-        if dialogue.system is None and weights.system:
-            dialogue = replace(dialogue, system=weights.system)
-        question = Question(
-            weights,
-            dialogue,
-            asked.sampling,
-            details=True,
-            schema=asked.schema,
-            text_only=True,
-        )
-        events = generate(self.models, question, _reader(asked, facts))
-        with self.line.stopping.stoppable():
-            async with aclosing(events):
-                async for event in events:
-                    facts.note(event)
-                    yield event
+        reply = Reply(http, streams=request.streams, notices=takes_notices(http))
+        reply.headers[WEIGHTS_HEADER] = json.dumps(weights.source)
+        try:
+            return await self.stopping.run(
+                self._forwarder.forward(http, request, weights, client_of(http), reply)
+            )
+        except Exception as error:
+            return await reply.fail(as_request_error(error))
+        finally:
+            await reply.close()
 
     async def _find(self, name: str) -> Weights:
-        # A thread takes longer than a look into a cached folder.
-        if self._last_look < _QUICK:
-            weights = self._look(name)
-        else:
-            weights = await asyncio.to_thread(self._look, name)
+        weights = await asyncio.to_thread(self.offer.find, name)
         if weights is None or not weights.path.is_file():
-            raise OpenAIError(
+            raise RequestError(
                 await asyncio.to_thread(self.offer.unknown_model, name),
                 404,
                 param="model",
@@ -134,40 +128,31 @@ class OpenAIRoutes:
             )
         return weights
 
-    def _look(self, name: str) -> Weights | None:
-        began = time.perf_counter()
-        found = self.offer.find(name)
-        self._last_look = time.perf_counter() - began
-        return found
+    def _missing(self, name: str) -> RequestError:
+        here, pull = "the server", f"`h2o-magic pull {name}` there"
+        if self.offer.paths:  # it is the user's own
+            here, pull = "this machine", f"`%h2o pull {name}`"
+        return RequestError(
+            f"{name} is not on {here}: run {pull}, or ask without `strict`",
+            param="strict",
+            code="weights_missing",
+        )
 
-    async def _listed(
-        self, weights: list[Weights] | None = None
-    ) -> list[dict[str, Any]]:
-        known = weights or await asyncio.to_thread(self.offer.listed)
-        models = await asyncio.to_thread(list_models, self.models.loaded, known)
+    def _listed(self, known: list[Weights] | None) -> list[dict[str, Any]]:
+        weights = self.offer.listed() if known is None else known
         return [
-            {
-                "id": model["name"],
-                "object": "model",
-                "created": self._created,
-                "owned_by": "h2o_magic",
-                **{key: model[key] for key in _SHOWN},
-            }
-            for model in models
+            self._entry(model, of)
+            for model, of in zip(
+                list_models(self.models.loaded, weights), weights, strict=True
+            )
         ]
 
-
-def _reader(asked: ChatCompletion, facts: Facts) -> Callable[[Prompt], None]:
-    def read(prompt: Prompt) -> None:
-        left_out = prompt.dropped_turns or prompt.cut_tokens
-        if left_out and not asked.truncated:
-            raise OpenAIError(
-                "the messages do not fit into the model's context beside an answer "
-                f"of {asked.sampling.max_new_tokens} tokens: shorten them, ask for a "
-                "smaller `max_tokens`, or drop the oldest with `truncation: auto`",
-                param="messages",
-                code="context_length_exceeded",
-            )
-        facts.note_prompt(prompt)
-
-    return read
+    def _entry(self, model: Mapping[str, Any], weights: Weights) -> dict[str, Any]:
+        by_path = weights.model == str(weights.path)
+        return {
+            "id": real_name(weights) if by_path else weights.listed_as,
+            "object": "model",
+            "created": self._created,
+            "owned_by": "h2o_magic",
+            **{key: model[key] for key in _SHOWN},
+        }

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
-from starlette.datastructures import MutableHeaders
-from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from aiohttp import web
 
 from h2o_magic.server.facts import Facts
 from h2o_magic.server.metrics import Metrics
-from h2o_magic.server.openai_errors import is_openai
 
 _log = logging.getLogger(__name__)
 
@@ -22,51 +21,38 @@ _LEFT = 499
 _NOT_LOGGED = ("/health", "/metrics")
 
 
-class Records:
-    """The outermost ASGI middleware; records the patterns of `routes`, not paths."""
+@dataclass
+class Record:
+    """The status of a request's response."""
 
-    def __init__(
-        self, app: ASGIApp, *, routes: Sequence[Route], metrics: Metrics
-    ) -> None:
-        self._app = app
-        self._routes = [(r.path_regex, r.path.replace(":path", "")) for r in routes]
+    status: int = _LEFT
+
+
+class Records:
+    """Records patterns of routes, never paths."""
+
+    def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        facts = Facts()
-        status = _LEFT
-        scope.setdefault("state", {})["facts"] = facts
-
-        async def send_and_note(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                if is_openai(scope["path"]):
-                    MutableHeaders(scope=message)["x-request-id"] = facts.id
-            await send(message)
-
+    @contextmanager
+    def of(self, request: web.Request, facts: Facts) -> Iterator[Record]:
+        record = Record()
         try:
-            await self._app(scope, receive, send_and_note)
-        except Exception:
-            status = 500
-            raise
+            yield record
         finally:
             facts.at_end.close()
-            self._record(scope, status, facts)
-
-    def _record(self, scope: Scope, status: int, facts: Facts) -> None:
-        path = scope["path"]
-        found = (name for pattern, name in self._routes if pattern.match(path))
-        route = next(found, "other")
-        self._metrics.take(route, status, facts)
-        if route not in _NOT_LOGGED:
-            _log.info("request", extra={"fields": _fields(scope, route, status, facts)})
+            resource = request.match_info.route.resource
+            route = resource.canonical if resource else "other"
+            self._metrics.take(route, record.status, facts)
+            if route not in _NOT_LOGGED:
+                fields = _fields(request.method, route, record.status, facts)
+                _log.info("request", extra={"fields": fields})
 
 
-def _fields(scope: Scope, route: str, status: int, facts: Facts) -> dict[str, Any]:
+def _fields(method: str, route: str, status: int, facts: Facts) -> dict[str, Any]:
     fields = {
         "request": facts.id,
-        "method": scope["method"],
+        "method": method,
         "route": route,
         "status": status,
         "seconds": round(facts.seconds, 3),

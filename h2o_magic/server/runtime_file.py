@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import secrets
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from h2o_magic.config.processes import is_running
-
-_HEALTH_TIMEOUT = 2.0
+from h2o_magic.config.paths import make_private
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +25,7 @@ class Runtime:
 
     def write(self, path: Path) -> None:
         """Write the file atomically and for this user only (mode 0600)."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(path.parent)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         with os.fdopen(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
@@ -45,23 +41,3 @@ class Runtime:
         with suppress(OSError, ValueError, TypeError, KeyError):
             if json.loads(path.read_text("utf-8"))["instance"] == self.instance:
                 path.unlink()
-
-
-def find_running(path: Path) -> Runtime | None:
-    try:
-        runtime = Runtime(**json.loads(path.read_text("utf-8")))
-        parts = urlsplit(runtime.url)
-        connection = http.client.HTTPConnection(
-            parts.hostname or "", parts.port, timeout=_HEALTH_TIMEOUT
-        )
-        headers = {"Authorization": f"Bearer {runtime.token}"}
-        try:
-            connection.request("GET", "/health", headers=headers)
-            health = json.loads(connection.getresponse().read())
-        finally:
-            connection.close()
-    except TimeoutError:  # it is too busy
-        return runtime if is_running(runtime.pid) else None
-    except (OSError, ValueError, TypeError, http.client.HTTPException):
-        return None
-    return runtime if health.get("instance") == runtime.instance else None

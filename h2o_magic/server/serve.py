@@ -14,45 +14,42 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-import uvicorn
-from starlette.applications import Starlette
+from aiohttp import web
 
+from h2o_magic.backends.local.locate import server_at
 from h2o_magic.config import paths
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.app import build_app
-from h2o_magic.server.conversations import Conversations
-from h2o_magic.server.ending import (
-    Ending,
-    IdleTimer,
-    block_end_signals,
-    call_at_signal,
-)
-from h2o_magic.server.line import Line
-from h2o_magic.server.listening import (
-    Connection,
-    Place,
+from h2o_magic.server.connections import (
+    ListeningAddress,
+    listen,
     raise_limit,
     resolve,
     url_of,
 )
+from h2o_magic.server.ending import (
+    Ending,
+    IdleTimer,
+    call_at_signal,
+    hold_signals,
+)
+from h2o_magic.server.loading import loader
 from h2o_magic.server.log_output import open_log, start_log
 from h2o_magic.server.models import Models
 from h2o_magic.server.offer import Offer
-from h2o_magic.server.probe import end_probes
 from h2o_magic.server.run_settings import Settings, check, read_token
-from h2o_magic.server.runtime_file import Runtime, find_running
+from h2o_magic.server.runtime_file import Runtime
+from h2o_magic.server.stopping import Stopping
 
 _log = logging.getLogger(__name__)
 
 #: Seconds for open connections to end, once their answers were stopped.
 _SHUTDOWN_SECONDS = 2
-#: How many connections are accepted at once.
-_BACKLOG = 128
 
 
 def serve(settings: Settings) -> None:
@@ -60,15 +57,15 @@ def serve(settings: Settings) -> None:
     check(settings)
     offer = _offer(settings)
     token = read_token(settings.token_file) if settings.token_file else None
-    place = resolve(settings.host, settings.port)
-    _refuse_open(settings, place)
+    address = resolve(settings.host, settings.port)
+    _refuse_open(settings, address)
     if settings.runtime_file:
         _refuse_second(settings.runtime_file)
     with ExitStack() as kept:
-        listening = kept.enter_context(place.listen())
+        listening = kept.enter_context(address.listen())
         log = open_log(settings.log_file) if settings.log_file else None
         runtime = _runtime(settings, listening, token)
-        block_end_signals()  # so that no file is left behind
+        hold_signals()  # so that no file is left behind
         raise_limit()
         if settings.runtime_file:
             kept.enter_context(_written(settings.runtime_file, runtime))
@@ -76,27 +73,11 @@ def serve(settings: Settings) -> None:
         start_log(log)
         _log.info("h2o_magic %s listens on %s", runtime.version, runtime.url)
         try:
-            asyncio.run(_run(settings, runtime, listening, offer, place.is_loopback))
+            asyncio.run(_run(settings, runtime, listening, offer, address.is_loopback))
         except Exception:
             _log.critical("the server failed", exc_info=True)
             raise
     _log.info("ended")
-
-
-def http_config(app: Starlette) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        loop="asyncio",
-        http=Connection,
-        backlog=_BACKLOG,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
-    )
 
 
 def _offer(settings: Settings) -> Offer:
@@ -105,8 +86,8 @@ def _offer(settings: Settings) -> Offer:
     return Offer(paths=not settings.shared, memory=settings.memory)
 
 
-def _refuse_open(settings: Settings, place: Place) -> None:
-    if not settings.shared and not place.is_loopback:
+def _refuse_open(settings: Settings, address: ListeningAddress) -> None:
+    if not settings.shared and not address.is_loopback:
         raise ConfigurationError(
             f"expected --token-file with --host {settings.host}, since other machines "
             "can reach that address: write one with `openssl rand -hex 32 > FILE; "
@@ -149,51 +130,55 @@ async def _run(
     offer: Offer,
     local: bool,
 ) -> None:
-    models = Models(settings.slots, memory=settings.memory)
-    conversations = Conversations()
-    line = Line(settings.slots, settings.queue)
-    idle = IdleTimer(settings.idle_minutes * 60)
-    server: _Server
+    models = Models(settings.slots, loader(settings.queue), memory=settings.memory)
+    stopping, idle = Stopping(), IdleTimer(settings.idle_minutes * 60)
+    ended = asyncio.Event()
 
     def end() -> None:
-        server.should_exit = True
-        conversations.stop_all()
-        line.stopping.stop()
+        stopping.stop()
+        ended.set()
 
-    def force(number: int) -> None:
-        end_probes()
+    def force(number: int) -> None:  # the engines end with this process
         if settings.runtime_file:
             runtime.remove(settings.runtime_file)
         os._exit(128 + number)
 
-    ending = Ending(line, settings.grace, end)
+    ending = Ending(stopping, settings.grace, end)
     app = build_app(
         runtime,
         models,
-        conversations,
-        line=line,
         idle=idle,
+        stopping=stopping,
         end=None if settings.shared else ending.at_once,
         is_ending=lambda: ending.begun,
         offer=offer,
         local=local,
     )
-    server = _Server(http_config(app))
     call_at_signal(asyncio.get_running_loop(), ending.begin, force)
     timer = asyncio.ensure_future(idle.run(ending.at_once))
     try:
-        await server.serve(sockets=[listening])
+        async with serving(app, listening):
+            await ended.wait()
     finally:
         timer.cancel()
         await models.close()
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn without its signal handling: see `ending`."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
+@asynccontextmanager
+async def serving(
+    app: web.Application, listening: socket.socket
+) -> AsyncIterator[None]:
+    """Serve an application on a socket until this is left."""
+    runner = web.AppRunner(
+        app, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS
+    )
+    await runner.setup()
+    try:
+        server = await listen(runner, listening)
         yield
+        server.close()
+    finally:
+        await runner.cleanup()
 
 
 @contextmanager
@@ -211,9 +196,9 @@ def _written(path: Path, runtime: Runtime) -> Iterator[None]:
 
 
 def _refuse_second(path: Path) -> None:
-    running = find_running(path)
+    running = server_at(path)
     if running is not None:
         raise ConfigurationError(
-            f"this user's server is already running at {running.url} (process "
+            f"this user's server is already running at {running.endpoint.url} (process "
             f"{running.pid}): use it, or stop it first"
         )

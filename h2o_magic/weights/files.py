@@ -196,10 +196,9 @@ def known_weights(memory: int | None = None) -> list[Weights]:
 
 def _can_answer(path: Path) -> bool:
     try:
-        read_header(path)
+        return not read_header(path).encoder
     except ConfigurationError:
         return False
-    return True
 
 
 def is_immutable(path: Path) -> bool:

@@ -90,12 +90,19 @@ class Header:
     control_ids: frozenset[int]  # begin, end, turn markers
     end_id: int
     licence: str = ""
+    encoder: bool = False  # it embeds texts, and writes none
+    pools: bool = False  # it says how the embeddings of tokens become that of a text
     #: `general.sampling.*` by our names, which the engine applies by itself.
     sampling: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def end_text(self) -> str:
         return self.tokens[self.end_id] if 0 <= self.end_id < len(self.tokens) else ""
+
+    @property
+    def longest_token(self) -> int:
+        """Characters of the longest token."""
+        return max(map(len, self.tokens), default=1) or 1
 
     @property
     def control_texts(self) -> frozenset[str]:
@@ -141,6 +148,9 @@ def _header(path: Path, pairs: dict[str, Any]) -> Header:
         control_ids=frozenset(i for i, kind in enumerate(kinds) if kind == _CONTROL),
         end_id=int(pairs.get("tokenizer.ggml.eos_token_id", -1)),
         licence=str(pairs.get("general.license", "")),
+        encoder=architecture in _ENCODERS
+        or not pairs.get(f"{architecture}.attention.causal", True),
+        pools=f"{architecture}.pooling_type" in pairs,
         sampling=_sampling(pairs),
     )
 
@@ -168,12 +178,6 @@ def _refuse_no_chat(path: Path, architecture: str, pairs: dict[str, Any]) -> Non
             "the model's own file"
         )
     named = repr(architecture[:_LONGEST_WORDS])
-    causal = pairs.get(f"{architecture}.attention.causal", True)
-    if architecture in _ENCODERS or not causal:
-        raise ConfigurationError(
-            f"{path} is not a chat model: the architecture {named} is for embeddings; "
-            "choose another file"
-        )
     if any(f"{architecture}.{key}" not in pairs for key in _NEEDED):
         raise ConfigurationError(
             f"{path} has the architecture {named}, which the engine does not know as a "

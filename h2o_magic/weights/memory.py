@@ -53,6 +53,7 @@ class MemoryPlan:
     capacity: int  # tokens that all slots share; at least `context`
     threads: int | None = None  # that compute; None leaves it to the engine
     prompt_cache: int = 0  # for earlier prompts whose slots are reused, in bytes
+    embeds: bool = False  # whether it embeds texts in place of answering
 
     @property
     def shared(self) -> bool:

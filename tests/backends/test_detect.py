@@ -204,14 +204,14 @@ def test_a_refused_page_is_one_of_2023() -> None:
     assert (found.dialect, found.refused) == ("gpt-gm", True)
 
 
-def test_a_server_of_this_package_is_known_by_the_weights_it_names() -> None:
-    models = [{"id": "a", "weights": "a.gguf", "demo": False}, {"id": "b"}]
-    both = {"/api/models": document(models), "/v1/models": document({"data": []})}
+def test_a_server_of_this_package_is_asked_in_the_dialect_that_says_more() -> None:
+    models = [{"id": name, "owned_by": "h2o_magic"} for name in "ab"]
+    both = {"/api/models": document(models), "/v1/models": document({"data": models})}
     found, _ = looked_at(routes(both))
-    assert str(found) == "gpt-gm (h2o_magic), 2 models"
+    assert str(found) == "OpenAI-compatible (h2o_magic), 2 models"
 
 
-def test_a_server_of_this_package_is_known_by_its_refusal() -> None:
+def test_a_gpt_gm_server_is_known_by_its_refusal() -> None:
     refused = replayed("gpt-gm/login-required-401")
     found, requests = looked_at(lambda _: refused)
     assert (found.dialect, found.refused) == ("gpt-gm", True)
@@ -221,15 +221,14 @@ def test_a_server_of_this_package_is_known_by_its_refusal() -> None:
 def test_the_local_server_itself_is_known_with_its_key_and_without(home: Path) -> None:
     endpoint = locate.find_or_start()
     found = detect(endpoint)
-    assert (found.dialect, found.engine, found.refused) == (
-        "gpt-gm",
-        "h2o_magic",
-        False,
-    )
+    own = ("openai", "h2o_magic")
+    assert (found.dialect, found.engine, found.refused) == (*own, False)
     assert found.models is not None
     assert found.models >= 5
     found = detect(Endpoint(endpoint.url))
-    assert (found.dialect, found.refused) == ("gpt-gm", True)
+    assert (found.dialect, found.engine, found.refused) == (*own, True)
+    found = detect(Endpoint(endpoint.url), expected="gpt-gm")
+    assert (found.dialect, found.engine, found.refused) == (*own, True)
 
 
 # Nothing fits

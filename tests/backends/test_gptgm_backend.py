@@ -790,23 +790,10 @@ def told(*generate: Answer, create: tuple[Answer, ...] = (), **kwargs: Any) -> s
         return str(caught.value)
 
 
-REASON = "unknown model 'lama-13b': did you mean 'llama-13b'"
 STRICT = (
     "llama-13b has no weights on this machine: run `%h2o pull llama-13b`, or ask "
     "without --strict"
 )
-
-
-def test_a_reason_is_all_that_is_reported() -> None:
-    failed = document({"message": "Internal Error", "reason": REASON}, status=500)
-    assert told(create=(failed,)) == REASON
-    assert told(failed) == REASON
-    settings = {"type": "error", "error": {"message": "Internal Error"}}
-    with chatting() as (backend, _, script):
-        script.usual["settings"] = document(settings | {"reason": REASON}, status=500)
-        with pytest.raises(StatusError) as caught:
-            ask(backend, *FIRST)
-    assert str(caught.value) == REASON
 
 
 def test_a_model_is_suspected_only_where_it_was_named() -> None:

@@ -10,10 +10,10 @@ import pytest
 
 from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend
-from h2o_magic.chat.events import Event, Finished, Source, Usage
-from h2o_magic.chat.messages import system, user
-from h2o_magic.errors import BackendError, ConnectionFailedError, StatusError
-from tests.backends.scripted import Answer, GptGmScript, answer, document, serving
+from h2o_magic.chat.events import Event, Finished, Source
+from h2o_magic.chat.messages import user
+from h2o_magic.errors import BackendError, StatusError
+from tests.backends.scripted import GptGmScript, document, serving
 from tests.backends.test_gptgm_local import Local
 
 QUESTION = (user("Which cities?"),)
@@ -63,26 +63,6 @@ def test_a_schema_that_cannot_be_used_is_an_error_and_the_next_answer_comes(
     assert sources(ask(backend, SCHEMA)) == [True, True]
 
 
-def test_the_count_is_what_the_answer_reads(backend: GptGmBackend) -> None:
-    (usage,) = (e for e in ask(backend, None) if isinstance(e, Usage))
-    assert backend.count_tokens("llama-13b", QUESTION) == usage.prompt_tokens
-    longer = (system("Be short."), *QUESTION)
-    assert (backend.count_tokens("llama-13b", longer) or 0) > (usage.prompt_tokens or 0)
-
-
-def test_what_our_server_cannot_count_is_an_error(backend: GptGmBackend) -> None:
-    with pytest.raises(StatusError, match="llama-13b"):
-        backend.count_tokens("llama-31b", QUESTION)
-
-
-def test_a_server_that_is_not_reached_is_an_error() -> None:
-    with (
-        closing(GptGmBackend("http://127.0.0.1:9")) as backend,
-        pytest.raises(ConnectionFailedError),
-    ):
-        backend.count_tokens("llama-13b", QUESTION)
-
-
 def test_another_server_never_sees_the_schema() -> None:
     with (
         serving(GptGmScript()) as server,
@@ -104,33 +84,3 @@ def test_an_older_server_of_this_package_never_sees_it_either() -> None:
         assert sources(ask(backend, SCHEMA)) == [False]
         (post,) = (r for r in server.requests if GptGmScript.step(r) == "generate")
     assert "json_schema" not in post.json["options"]
-
-
-OURS = {"status": "ok", "instance": "1"}
-
-
-@pytest.mark.parametrize(
-    ("health", "count"),
-    [
-        (answer(b"Not Found", status=404), None),
-        (answer(b"<html>", content_type="text/html"), None),
-        (document({"status": "ok"}), None),
-        (document([]), None),
-        (answer(b"{}", status=401), None),
-        (document(OURS), answer(b"Not Found", status=404)),
-        (document(OURS), answer(b"no JSON")),
-        (document(OURS), document({"tokens": "many"})),
-        (document(OURS), document({"tokens": True})),
-        (document(OURS), document([3])),
-    ],
-)
-def test_a_server_that_cannot_count_is_no_error(
-    health: Answer, count: Answer | None
-) -> None:
-    script = GptGmScript().then("/health", health)
-    script.then("/api/tokenize", *([count] if count else []))
-    with serving(script) as server, closing(GptGmBackend(server.url)) as backend:
-        assert backend.count_tokens("llama-13b", QUESTION) is None
-        sent = [r for r in server.requests if b"Which cities?" in r.body]
-    # The messages go to servers of this package only.
-    assert len(sent) == (0 if count is None else 1)

@@ -17,7 +17,7 @@ from h2o_magic.backends.http import Endpoint, Timeouts
 from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.backends.openai.flavour import enforces, split_address
 from h2o_magic.backends.retry import RetryPolicy
-from h2o_magic.chat.events import Event, Finished, Source, TextDelta
+from h2o_magic.chat.events import Event, Finished, Source, TextDelta, Usage
 from h2o_magic.chat.messages import assistant, system, user
 from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS, checked
 from h2o_magic.conversation.session import Session
@@ -237,6 +237,8 @@ def test_a_standard_parameter_is_sent_without_another_question(name: str) -> Non
         always = {"model", "messages", "stream", "stream_options"}
         assert {field: sent[field] for field in sent.keys() - always} == expected
         differs = any(name in lacking for lacking in LACKING.values())
+        # Our own server would have to be told that the answer is to be repeatable.
+        differs = differs or name == "do_sample"
         assert len(server.requests) == (2 if differs else 1)
 
 
@@ -360,19 +362,6 @@ def test_a_question_can_be_checked_without_sending_it() -> None:
         assert asked(server) == []
 
 
-def test_a_server_that_says_to_leave_a_field_out_gets_no_second_advice() -> None:
-    words = "unknown field 'any', which is not supported: leave it out (known: a)"
-    with (
-        backend_of(OpenAIScript(refusal(words, 400))) as (backend, _),
-        pytest.raises(StatusError) as caught,
-    ):
-        list(backend.stream(request({"extra": {"any": 1}})))
-    assert str(caught.value) == (
-        "unknown field 'any', which is not supported (known: a): leave out `extra`, or "
-        "give it another value"
-    )
-
-
 def test_a_field_of_extra_that_is_refused_is_reported_as_extra() -> None:
     script = OpenAIScript(refusal("Unknown field: a.b", 400))
     with backend_of(script) as (backend, _), pytest.raises(StatusError) as caught:
@@ -416,17 +405,73 @@ def test_only_our_own_server_is_asked_to_refuse_other_weights() -> None:
 
 
 @pytest.mark.parametrize("owner", OWN)
-def test_only_our_own_server_is_asked_to_drop_what_does_not_fit(
+def test_only_our_own_server_is_told_who_asks_and_that_notices_are_wanted(
     owner: str,
 ) -> None:
-    """It is not asked what it is for that: the word goes along once it is known."""
-    expected = "auto" if owner == "h2o_magic" else None
+    """It is not asked what it is for that: the words go along once it is known."""
     with backend_of(OpenAIScript(owner=owner)) as (backend, server):
         list(backend.stream(request()))
         backend.models()
         list(backend.stream(request()))
-        told = [sent.get("truncation") for sent in asked(server)]
-        assert told == [None, expected]
+        list(backend.stream(request()))
+    first, *later = [r.headers for r in server.requests if r.method == "POST"]
+    ours = {"x-h2o-magic", "x-h2o-magic-notebook"}
+    assert not ours & first.keys()
+    if owner != "h2o_magic":
+        assert not any(ours & headers.keys() for headers in later)
+        return
+    assert [headers["x-h2o-magic"] for headers in later] == ["notices"] * 2
+    (notebook,) = {headers["x-h2o-magic-notebook"] for headers in later}
+    assert len(notebook) >= 16
+
+
+REPEATABLE = ({"seed": 1}, {"temperature": 0}, {"do_sample": False})
+
+
+@pytest.mark.parametrize("given", [*REPEATABLE, {}, {"temperature": 0.5}], ids=str)
+def test_our_own_server_caches_no_prompt_of_an_answer_that_is_to_be_repeatable(
+    given: dict[str, object],
+) -> None:
+    for owner in ("h2o_magic", "llamacpp"):
+        with backend_of(OpenAIScript(owner=owner)) as (backend, server):
+            list(backend.stream(request(given)))
+            (sent,) = asked(server)
+        keeps = owner == "h2o_magic" and given in REPEATABLE
+        assert sent.get("cache_prompt") is (False if keeps else None)
+
+
+def test_who_says_otherwise_has_the_prompt_cached() -> None:
+    given = {"seed": 1, "extra": {"cache_prompt": True}}
+    with backend_of(OpenAIScript(owner="h2o_magic")) as (backend, server):
+        list(backend.stream(request(given)))
+        assert asked(server)[0]["cache_prompt"] is True
+
+
+def from_weights(told: str) -> Answer:
+    return events(*ANSWER, headers={"X-H2O-Magic-Weights": told})
+
+
+def test_a_header_of_our_own_server_says_what_answers() -> None:
+    told = {"model": "qwen", "weights": "Qwen Q4", "demo": False}
+    for schema in (None, {"type": "string"}):
+        script = OpenAIScript(
+            from_weights(json.dumps({**told, "stands_in_for": "llama-13b"})),
+            owner="h2o_magic",
+        )
+        with backend_of(script) as (backend, _):
+            found = list(backend.stream(request(schema=schema)))
+        asked_for = "llama-13b"
+        enforced = schema is not None
+        own = Source("qwen", "Qwen Q4", schema=enforced, stands_in_for=asked_for)
+        # What the chunks call it says nothing more.
+        assert [e for e in found if isinstance(e, Source)] == [own]
+        assert found[0] == own
+
+
+@pytest.mark.parametrize("odd", ["", "x", "[]", "{}", '{"model": 3}', "[" * 4000])
+def test_a_header_that_says_nothing_is_left_alone(odd: str) -> None:
+    with backend_of(OpenAIScript(from_weights(odd))) as (backend, _):
+        assert Source("m") in backend.stream(request())
 
 
 # Refusals, and asking again
@@ -506,6 +551,81 @@ def test_what_does_not_fit_the_context_is_too_long() -> None:
         with pytest.raises(StatusError, match="too long for the model"):
             list(backend.stream(request()))
         assert len(asked(server)) == 1
+
+
+TOO_LONG = {
+    "ours": (
+        "This model's maximum context length is 1024 tokens. However, your messages "
+        "resulted in {} tokens. Please reduce the length of the messages."
+    ),
+    "llama.cpp": (
+        "request ({} tokens) exceeds the available context size (1024 tokens), try "
+        "increasing it"
+    ),
+    "vLLM": (
+        "This model's maximum context length is 1024 tokens. However, your request has "
+        "{} input tokens. Please reduce the length of the input messages."
+    ),
+}
+TURNS = [m for n in range(8) for m in (user(f"{n} " + "word " * 50), assistant("ok"))]
+TALK = (system("Be short."), *TURNS, user("And now?"))
+
+
+def dropping(script: OpenAIScript, **given: object) -> tuple[list[int], list[Event]]:
+    """Return how many turns each request had, and the events of the answer."""
+    asking = ChatRequest("m", TALK, checked(given))
+    with backend_of(script) as (backend, server):
+        found = list(backend.stream(asking))
+        sent = [body["messages"] for body in asked(server)]
+    for messages in sent:
+        assert messages[0]["content"] == "Be short."
+        assert messages[-1]["content"] == "And now?"
+        kept = [m.content for m in TURNS[len(TURNS) + 2 - len(messages) :]]
+        assert [m["content"] for m in messages[1:-1]] == kept
+    return [len(messages) // 2 - 1 for messages in sent], found
+
+
+@pytest.mark.parametrize("words", TOO_LONG.values(), ids=TOO_LONG.keys())
+def test_the_oldest_turns_go_where_all_are_too_long_enough_of_them_at_once(
+    words: str,
+) -> None:
+    script = OpenAIScript(refusal(words.format(1500)))
+    # Of 1024 tokens 24 are the answer's, so that a third of the messages is too much.
+    turns, found = dropping(script, max_new_tokens=24)
+    assert turns == [8, 5]
+    assert [e for e in found if isinstance(e, Usage)] == [Usage(dropped_turns=3)]
+    assert found[-1] == Finished("Hello", "end")
+    # ... and half of them at most.
+    assert dropping(OpenAIScript(refusal(words.format(1500))))[0] == [8, 2]
+
+
+def test_half_of_the_turns_go_where_the_server_does_not_count() -> None:
+    silent = refusal("Your input exceeds the context window of this model.")
+    turns, found = dropping(OpenAIScript(silent, silent))
+    assert turns == [8, 4, 2]
+    assert Usage(dropped_turns=6) in found
+
+
+def test_a_code_alone_says_that_it_is_too_long() -> None:
+    error = {"message": "Please shorten it.", "code": "context_length_exceeded"}
+    assert dropping(OpenAIScript(document({"error": error}, status=400)))[0] == [8, 4]
+
+
+def test_a_refusal_in_the_stream_is_one_too() -> None:
+    words = TOO_LONG["ours"].format(1500)
+    script = OpenAIScript(events({"error": {"message": words, "code": 400}}, DONE))
+    assert dropping(script, max_new_tokens=24)[0] == [8, 5]
+
+
+def test_a_question_that_is_too_long_alone_is_refused_and_never_cut() -> None:
+    words = TOO_LONG["ours"].format(9000)
+    script = OpenAIScript(*[refusal(words)] * 3)
+    with backend_of(script) as (backend, server):
+        with pytest.raises(StatusError, match="maximum context length is 1024"):
+            list(backend.stream(ChatRequest("m", TALK)))
+        *_, last = asked(server)
+        assert [m["content"] for m in last["messages"]] == ["Be short.", "And now?"]
+        assert len(asked(server)) == 2
 
 
 def test_a_server_that_loads_is_waited_for() -> None:
@@ -697,7 +817,7 @@ def test_what_moves_is_a_server_of_this_package_and_is_not_asked_what_it_is() ->
             list(backend.stream(request({"top_k": 3, "seed": 1}, strict=True)))
         assert server.calls() == ["POST /v1/chat/completions"]
         (sent,) = asked(server)
-        more = {"truncation": "auto", "strict": True, "top_k": 3, "seed": 1}
+        more = {"cache_prompt": False, "strict": True, "top_k": 3, "seed": 1}
         assert sent.items() >= more.items()
 
 
@@ -1058,7 +1178,8 @@ def test_llama_cpp_counts_the_prompt_that_it_makes() -> None:
 
 
 def test_our_own_server_counts_messages() -> None:
-    script = counting("h2o_magic", api__tokenize={"tokens": 3})
+    counted = {"input_tokens": 3}
+    script = counting("h2o_magic", v1__chat__completions__input_tokens=counted)
     with backend_of(script) as (backend, _):
         assert backend.count_tokens("m", HI) == 3
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from h2o_magic.backends.openai.chunks import AnswerFacts
 from h2o_magic.backends.openai.parser import OpenAIParser
 from h2o_magic.chat.events import (
     Event,
@@ -58,7 +59,7 @@ def read(
     schema: bool = False,
 ) -> list[Event]:
     """Read a body to its end."""
-    parser = OpenAIParser(stop=stop, schema=schema)
+    parser = OpenAIParser(stop, AnswerFacts(schema=schema))
     events: list[Event] = []
     for piece in [body] if isinstance(body, bytes) else body:
         events.extend(parser.feed(piece))
@@ -371,24 +372,13 @@ def test_vllm_says_which_stop_text_ended_it() -> None:
     assert end(read(sse(said("a"), {"choices": [last]}))).reason == "end"
 
 
-def test_our_own_server_says_what_answers_and_what_it_left_out() -> None:
-    ours = {"model": "falcon-7b", "weights": "demo weights", "demo": True}
-    last = {**ours, "json_schema": True, "dropped_turns": 2, "writing_seconds": 0.5}
-    events = read(
-        sse(
-            chunk({"content": ""}, model="demo-falcon", h2o_magic=ours),
-            said("{}", model="demo-falcon"),
-            chunk({}, "stop", model="demo-falcon", h2o_magic=last),
-            DONE,
-        )
-    )
-    assert events == [
-        Source("falcon-7b", "demo weights", demo=True),
-        TextDelta("{}"),
-        Source("falcon-7b", "demo weights", demo=True, schema=True),
-        Usage(dropped_turns=2, writing_seconds=0.5),
-        Finished("{}", "end"),
-    ]
+def test_cached_tokens_are_told_by_openai_vllm_and_llama_cpp() -> None:
+    counts = {"prompt_tokens": 30, "completion_tokens": 1}
+    cached = {"cached_tokens": 20, "audio_tokens": 0}
+    for details, expected in ((cached, 20), ({}, None), (None, None), ([1], None)):
+        usage = {**counts, "prompt_tokens_details": details}
+        events = read(sse(said("a", "stop", usage=usage), DONE))
+        assert Usage(30, 1, cached_tokens=expected) in events
 
 
 def test_a_large_event_and_many_in_one_piece_are_read() -> None:

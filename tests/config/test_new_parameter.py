@@ -52,9 +52,7 @@ from h2o_magic.conversation.formats.ipynb_cell import write_source
 from h2o_magic.chat.messages import user
 from h2o_magic.conversation.session import Session
 from h2o_magic.config.parameters import checked
-from h2o_magic.server.openai_errors import OpenAIError
-from h2o_magic.server.openai_options import options_of
-from h2o_magic.server.sampling import own_sampling
+from h2o_magic.server.gptgm.sampling import parse_sampling
 from h2o_magic.config.settings import Settings
 from h2o_magic.chat.turns import Turn
 from IPython.core.interactiveshell import InteractiveShell
@@ -65,7 +63,7 @@ seen = {}
 def refused(do):
     try:
         do()
-    except (H2OMagicError, OpenAIError) as error:
+    except H2OMagicError as error:
         return str(error)
 
 shell = InteractiveShell.instance()
@@ -95,9 +93,7 @@ for flavour in ("standard", "vllm", "h2o_magic"):
     seen[flavour] = dict(make_body(request, flavour, "http://x").document)
 seen["ollama"] = refused(lambda: make_body(request, "ollama", "http://x"))
 
-asked = {"made_up_field": 3}
-seen["server"] = own_sampling(options_of(asked)).engine_options
-seen["server refuses"] = refused(lambda: options_of({"made_up_field": 10}))
+seen["engine"] = parse_sampling({"made_up": 3}).engine_options
 tables = runpy.run_path(DOCS)["tables"]()
 seen["docs"] = [table for page in tables.values() for table in page]
 print("SEEN", json.dumps(seen))
@@ -148,11 +144,8 @@ def test_it_is_sent_by_the_name_that_a_server_has_for_it(seen: dict[str, Any]) -
     assert seen["ollama"].startswith("`made_up` cannot be sent to http://x: ollama")
 
 
-def test_the_local_server_takes_it_and_tells_the_engine(seen: dict[str, Any]) -> None:
-    assert seen["server"] == {"made_up_in_the_engine": 3.0}
-    assert seen["server refuses"] == (
-        "`made_up_field` must be a number from 0 to 9, got 10"
-    )
+def test_the_old_protocol_knows_nothing_of_it(seen: dict[str, Any]) -> None:
+    assert "made_up_in_the_engine" not in seen["engine"]
 
 
 def test_it_is_in_the_documentations_tables(seen: dict[str, Any]) -> None:

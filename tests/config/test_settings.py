@@ -375,6 +375,7 @@ def test_a_variable_of_no_setting_is_told_with_the_nearest() -> None:
             "H2O_MAGIC_TEMPRATURE": "secret",
             "H2O_MAGIC_HOME": "/tmp",
             "H2O_MAGIC_REQUIRE_BROWSER": "1",
+            "H2O_MAGIC_REQUIRE_NODE": "1",
             "H2O_MAGIC_REQUIRE_WEIGHTS": "1",
             "HOME": "/",
             "H2O_OTHER": "1",

@@ -334,12 +334,14 @@ def _notebooks_are_there(words: list[str]) -> None:
         assert not word.endswith(".ipynb") or (ROOT / word).is_file(), word
 
 
+#: Programs of servers that people run elsewhere.
+_CLUSTERS = ("ray", "serve", "vllm")
 #: What is looked at where another program is called; the rest is its own matter.
 _OTHER_PROGRAMS: Mapping[str, Callable[[list[str]], None]] = {
     "pip": _extras_are_there,
     "jupyter": _notebooks_are_there,
     **dict.fromkeys(
-        ("python3", "pytest", "openssl", "chmod", "keyring", "echo", "git"),
+        ("python3", "pytest", "openssl", "chmod", "keyring", "echo", "git", *_CLUSTERS),
         lambda _: None,
     ),
 }

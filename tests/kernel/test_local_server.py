@@ -201,7 +201,7 @@ def test_loading_costs_no_http_client_no_widgets_and_few_modules(
         "requests",
         "ipywidgets",
         "xllamacpp",
-        "starlette",
+        "aiohttp",
         "h2o_magic.server",
     ):
         assert name not in new

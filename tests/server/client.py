@@ -32,6 +32,14 @@ class Reply:
         return json.loads(self.body)
 
     @property
+    def words(self) -> str:
+        """What an error says, in whichever dialect."""
+        error = self.json["error"]
+        found = error["message"] if isinstance(error, dict) else error
+        assert isinstance(found, str)
+        return found
+
+    @property
     def media_type(self) -> str:
         return self.headers.get("content-type", "").partition(";")[0]
 

@@ -5,47 +5,43 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import uvicorn
-
 from h2o_magic.server.app import build_app
-from h2o_magic.server.conversations import Conversations
 from h2o_magic.server.ending import IdleTimer
-from h2o_magic.server.line import Line
 from h2o_magic.server.models import Models
 from h2o_magic.server.runtime_file import Runtime
-from tests.server.client import Client, until
+from h2o_magic.server.serve import serving
+from h2o_magic.server.stopping import Stopping
+from tests.server.client import Client
 
 
 @contextmanager
-def served(models: Models, *, queue: int = 64) -> Iterator[Client]:
-    """Serve `models` from a thread, and yield a client."""
+def served(make: Callable[[], Models]) -> Iterator[Client]:
+    """Serve what `make` returns, called in the server's thread, and yield a client."""
     listening = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     runtime = Runtime(url, "token", 0, "instance", "0", None)
-    server: uvicorn.Server
-
-    def end() -> None:
-        server.should_exit = True
-
-    line = Line(models.slots, queue)
-    app = build_app(
-        runtime, models, Conversations(), line=line, idle=IdleTimer(0), end=end
-    )
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+    begun, loops = threading.Event(), list[asyncio.AbstractEventLoop]()
+    ended = asyncio.Event()
 
     async def run() -> None:
-        await server.serve(sockets=[listening])
+        models = make()
+        app = build_app(
+            runtime, models, idle=IdleTimer(0), stopping=Stopping(), end=ended.set
+        )
+        loops.append(asyncio.get_running_loop())
+        async with serving(app, listening):
+            begun.set()
+            await ended.wait()
         await models.close()
 
     thread = threading.Thread(target=lambda: asyncio.run(run()))
     thread.start()
     try:
-        until(lambda: server.started)
+        assert begun.wait(60)
         yield Client(url, "token")
     finally:
-        end()
+        loops[0].call_soon_threadsafe(ended.set)
         thread.join()
-        listening.close()

@@ -10,6 +10,7 @@ import pytest
 from h2o_magic.rendering.schema import problems
 from tests.server.client import Client, Reply, turn, until
 from tests.server.conftest import Serving
+from tests.server.test_openai_routes import CHAT, QUESTION, error, sse
 
 WORD = {"type": "string", "maxLength": 12}
 # Without a least number, a model may write digits for ever.
@@ -172,7 +173,8 @@ def nested(depth: int) -> dict[str, Any]:
         (True, "to be a JSON object"),
         ({"enum": ["x" * 70_000]}, "larger than 64 kB"),
         (nested(70), "nested more than 64 deep"),
-        ({"const": float("nan")}, "is not valid JSON"),
+        ({"type": "array", "maxItems": 5001}, "5000 together at most, got 5001"),
+        ({"const": float("nan")}, "is not JSON"),
         ({"const": "\ud800"}, "is not valid JSON"),
     ],
 )
@@ -213,3 +215,126 @@ def test_a_turn_with_a_schema_is_remembered_like_any(client: Client) -> None:
     client.call("POST", path, turn("One?", {}, json_schema={"const": [12345]}))
     event = client.ask(conversation, "And?", return_full_text=True, max_new_tokens=2)
     assert "[12345]" in event[-1]["generated_text"]
+
+
+# Under /v1
+
+
+def asked_with(path: str, schema: object) -> dict[str, Any]:
+    """Return a request for an answer that fits a schema, in the words of its route."""
+    if path == "/v1/responses":
+        form = {"type": "json_schema", "name": "thing", "schema": schema}
+        return {"input": "Tell me.", "text": {"format": form}, "max_output_tokens": 300}
+    if path == "/v1/completions":
+        return {"prompt": "Tell me.", "json_schema": schema, "max_tokens": 300}
+    form = {"type": "json_schema", "json_schema": {"name": "thing", "schema": schema}}
+    return {"messages": QUESTION, "response_format": form, "max_tokens": 300}
+
+
+def told(reply: Reply) -> tuple[str, int]:
+    """Return an answer's text, and the tokens that it took."""
+    assert reply.status == 200, reply
+    whole = reply.json
+    if "output" in whole:
+        text = whole["output"][0]["content"][0]["text"]
+        return text, whole["usage"]["output_tokens"]
+    (choice,) = whole["choices"]
+    text = choice["message"]["content"] if "message" in choice else choice["text"]
+    return text, whole["usage"]["completion_tokens"]
+
+
+ROUTES = [CHAT, "/v1/responses", "/v1/completions"]
+
+
+@pytest.mark.parametrize("path", ROUTES)
+@pytest.mark.parametrize("name", ["object", "table", "references", "unicode names"])
+def test_answers_under_v1_fit_the_schema_and_hold_no_needless_space(
+    client: Client, path: str, name: str
+) -> None:
+    given = {"model": "llama-13b", "temperature": 0, **asked_with(path, SCHEMAS[name])}
+    text, tokens = told(client.call("POST", path, given))
+    value = json.loads(text)
+    assert problems(value, SCHEMAS[name]) == []
+    assert text == json.dumps(value, ensure_ascii=False)
+    old = last(client, SCHEMAS[name], do_sample=False, temperature=None)
+    assert tokens <= 2 * old["details"]["generated_tokens"]
+
+
+@pytest.mark.parametrize("path", ROUTES)
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ({"type": "nonsense"}, "is invalid"),
+        ({"not": {"type": "string"}}, "does not support `not`"),
+        ({"type": "array", "uniqueItems": True}, "does not support `uniqueItems`"),
+        ({"type": "array", "maxItems": 30_000}, "5000 together at most, got 30000"),
+        (
+            {"maxItems": 2000, "items": {"maxItems": 2000, "minItems": 1500}},
+            "got 5500",
+        ),
+        ({"items": {"minProperties": 1e300}}, "5000 together at most"),
+        ([], "to be a JSON object"),
+        (nested(70), "nested more than 64 deep"),
+    ],
+    ids=str,
+)
+def test_a_schema_that_cannot_be_held_is_a_400_under_v1(
+    client: Client, path: str, schema: object, words: str
+) -> None:
+    for streamed in (False, True):
+        given = {"model": "llama-13b", "stream": streamed, **asked_with(path, schema)}
+        assert words in error(client.call("POST", path, given), 400)["message"]
+
+
+@pytest.mark.parametrize("path", [CHAT, "/v1/responses"])
+def test_any_json_object_can_be_asked_for(client: Client, path: str) -> None:
+    for kind, opens in (("json_object", "{"), ("text", "**")):
+        form = {"type": kind}
+        given = {"model": "llama-13b", "temperature": 0, "max_tokens": 8}
+        if path == CHAT:
+            given |= {"messages": QUESTION, "response_format": form}
+        else:
+            given |= {"input": "How do I stop an answer?", "text": {"format": form}}
+        text, _ = told(client.call("POST", path, given))
+        assert text.startswith(opens)
+
+
+def test_a_stream_with_a_schema_says_the_same(client: Client) -> None:
+    given = {"model": "llama-13b", "temperature": 0, "stream": True}
+    reply = client.call("POST", CHAT, given | asked_with(CHAT, SCHEMAS["object"]))
+    *events, done = sse(reply.body)
+    deltas = [json.loads(event)["choices"][0]["delta"] for event in events]
+    text = "".join(delta.get("content") or "" for delta in deltas)
+    assert problems(json.loads(text), SCHEMAS["object"]) == []
+    assert done == "[DONE]"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"response_format": {"type": "json_schema"}},
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}},
+        {"response_format": {"type": "grammar"}},
+        {"response_format": "json"},
+    ],
+    ids=str,
+)
+def test_a_format_without_a_schema_is_a_400_that_names_it(
+    client: Client, given: dict[str, Any]
+) -> None:
+    asked = {"model": "llama-13b", "messages": QUESTION, **given}
+    assert error(client.call("POST", CHAT, asked), 400)["param"] == "response_format"
+
+
+@pytest.mark.parametrize("name", ["output_config", "output_format"])
+def test_a_format_of_answers_in_anthropics_dialect_is_a_400(
+    client: Client, name: str
+) -> None:
+    form = {"type": "json_schema", "schema": {"type": "object"}}
+    config = {"format": form} if name == "output_config" else form
+    asked = {"model": "llama-13b", "messages": QUESTION, "max_tokens": 4}
+    reply = client.call("POST", "/v1/messages", {**asked, name: config})
+    assert error(reply, 400)["param"] == "output_config.format"
+    assert reply.json["type"] == "error"
+    effort = {**asked, "output_config": {"effort": "low"}}
+    assert client.call("POST", "/v1/messages", effort).status == 200

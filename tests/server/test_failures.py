@@ -2,251 +2,247 @@
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import json
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
-from h2o_magic.errors import ConfigurationError
-from h2o_magic.server.engine import Admission, Engine
-from h2o_magic.server.engine_stream import Chunk
+from h2o_magic.server.gptgm.events import TokenEvent
+from h2o_magic.server.loading import loader
 from h2o_magic.server.models import Models
-from h2o_magic.weights.memory import MemoryPlan
-from tests.server.client import Client, turn, until
+from tests.server.client import Client, Reply, read_events, turn, until
+from tests.server.conftest import Serving, Start
 from tests.server.in_thread import served
+from tests.server.test_openai_routes import CHAT, body, error, sse
 from tests.server.test_stopping import LONG
 from tests.server.tiny_gguf import write_llama
 
 
-class Overbooked(Engine):
-    """A real engine that lets in more answers than its memory can hold."""
-
-    def __init__(self, path: Path, room: MemoryPlan) -> None:
-        super().__init__(path, MemoryPlan(room.slots, room.context, 256, threads=1))
-        self._admission = Admission(room.slots, 10**9)
+@pytest.fixture(scope="module")
+def frail(start: Start) -> Serving:
+    """A server whose engines are killed."""
+    return start("--idle-minutes", "0")
 
 
-def failing_at(report_number: int, failure: str | Exception) -> type[Engine]:
-    """Return an engine that is real until it has given so many reports."""
-
-    class Failing(Engine):
-        def __init__(self, path: Path, room: MemoryPlan) -> None:
-            super().__init__(path, room)
-
-        @property
-        def _complete(self) -> Callable[[str, Callable[[str], bool]], object]:
-            real = super()._complete
-
-            def complete(request: str, take: Callable[[str], bool]) -> None:
-                reports = 0
-
-                def count(report: str) -> bool:
-                    nonlocal reports
-                    reports += 1
-                    return reports > report_number or take(report)
-
-                real(request, count)
-                if isinstance(failure, Exception):
-                    raise failure
-                if failure:
-                    take(failure)
-
-            return complete
-
-    return Failing
+def engines(serving: Serving) -> list[psutil.Process]:
+    return psutil.Process(serving.process.pid).children()
 
 
-ERROR = json.dumps({"error": {"code": 500, "message": "out of memory"}})
+def kill_engines(serving: Serving) -> None:
+    for process in engines(serving):
+        process.kill()
 
 
-def ends_of(client: Client, model: str, count: int) -> list[dict[str, Any]]:
-    """Ask so many long questions at once, and return their last events."""
-    ends: list[dict[str, Any]] = []
+def kill_at_work(serving: Serving) -> threading.Thread:
+    """Kill the engines as soon as one writes an answer."""
 
-    def ask(conversation: str) -> None:
-        ends.append(client.ask(conversation, "hi", **LONG)[-1])
+    def work() -> None:
+        until(lambda: serving.client().busy_slots() == 1)
+        kill_engines(serving)
 
-    conversations = [client.converse(model) for _ in range(count)]
-    threads = [threading.Thread(target=ask, args=(c,)) for c in conversations]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return ends
+    killing = threading.Thread(target=work)
+    killing.start()
+    return killing
+
+
+def models() -> Models:
+    return Models(4, loader(64))
 
 
 def refusal(client: Client, model: str, *, stream: bool = True) -> dict[str, Any]:
     """Ask what cannot be answered, and return the error that comes instead."""
     path = f"/conversation/{client.converse(model)}"
     reply = client.call("POST", path, turn("hi", LONG) | {"stream": stream})
-    assert reply.status == 424
+    assert (reply.status, reply.json["error_type"]) == (422, "validation")
     assert isinstance(reply.json, dict)
     return reply.json
 
 
-def test_what_nobody_foresaw_midway_is_told_without_its_words(endless: str) -> None:
-    with served(Models(4, load=failing_at(5, "[]"))) as client:
+def test_when_an_engine_dies_midway_its_streams_end_with_that(
+    frail: Serving, endless: str
+) -> None:
+    client = frail.client()
+    conversation = client.converse(endless)
+    with client.open_answer(conversation, "hi", **LONG) as old:
+        old.readline()
+        asked = body(endless, stream=True, max_tokens=8000)
+        with client.open("POST", CHAT, asked) as new:
+            new.readline()
+            kill_engines(frail)
+            *_, last, done = sse(b"data: {}\n" + new.read())
+        *tokens, end = read_events(b"data:{}\n" + old.read())
+    assert all(event.get("generated_text") is None for event in tokens)
+    assert end["error_type"] == "generation"
+    found = json.loads(last)["error"]
+    assert (found["code"], done) == ("generation_failed", "[DONE]")
+    for words in (end["error"], found["message"]):
+        assert "the engine of endless has ended unexpectedly" in words
+        assert "it is started again" in words
+    until(lambda: client.busy_slots() == 0)
+
+
+def test_when_an_engine_dies_answers_at_once_are_a_500_or_a_424(
+    frail: Serving, endless: str
+) -> None:
+    client = frail.client()
+    killing = kill_at_work(frail)
+    found = error(client.call("POST", CHAT, body(endless, max_tokens=8000)), 500)
+    assert found["code"] == "generation_failed"
+    killing.join()
+    path = f"/conversation/{client.converse(endless)}"
+    killing = kill_at_work(frail)
+    reply = client.call("POST", path, turn("hi", LONG) | {"stream": False})
+    assert (reply.status, reply.json["error_type"]) == (424, "generation")
+    killing.join()
+
+
+def test_the_death_of_an_engine_is_nothing_to_the_others(
+    frail: Serving, endless: str
+) -> None:
+    client = frail.client()
+    kill_engines(frail)
+    until(lambda: engines(frail) == [])
+    client.answer("hello", max_new_tokens=1)
+    (of_another,) = engines(frail)
+    with client.open("POST", CHAT, body(endless, stream=True, max_tokens=400)) as left:
+        left.readline()
+        of_another.kill()
+        assert sse(b"data: {}\n" + left.read())[-1] == "[DONE]"
+    assert client.answer("hello")["generated_text"]
+
+
+def test_the_next_question_starts_a_dead_engine_again(frail: Serving) -> None:
+    client = frail.client()
+    for _ in range(3):
+        assert client.answer("hello")["generated_text"]
+        kill_engines(frail)
+        until(lambda: engines(frail) == [])
+
+
+def test_a_turn_that_failed_is_not_remembered(frail: Serving, endless: str) -> None:
+    client = frail.client()
+    conversation = client.converse(endless)
+    with client.open_answer(conversation, "failed", **LONG) as answer:
+        answer.readline()
+        kill_engines(frail)
+        answer.read()
+    chosen = LONG | {"max_new_tokens": 1, "return_full_text": True}
+    last = client.ask(conversation, "next", **chosen)[-1]
+    assert last["generated_text"].startswith("<|prompt|>next<|endoftext|>")
+
+
+def test_what_nobody_foresaw_midway_is_told_without_its_words(
+    endless: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, events = TokenEvent.encode, 0
+
+    def encode(self: TokenEvent) -> bytes:
+        nonlocal events
+        events += 1
+        if events > 5:
+            raise RuntimeError("unforeseen")
+        return real(self)
+
+    monkeypatch.setattr(TokenEvent, "encode", encode)
+    with served(models) as client:
         last = client.ask(client.converse(endless), "hi", **LONG)[-1]
         assert last == {"error": "Internal Error", "error_type": "internal"}
-
-
-def test_an_engine_that_runs_out_of_memory_midway_says_so(endless: str) -> None:
-    with served(Models(4, load=Overbooked)) as client:
-        errors = [end for end in ends_of(client, endless, 2) if "error" in end]
-        assert errors
-        for error in errors:
-            assert error["error_type"] == "generation"
         until(lambda: client.busy_slots() == 0)
 
 
-@pytest.mark.parametrize(
-    ("failure", "words"),
-    [
-        (ERROR, "out of memory"),
-        ("", "ended the answer without giving a reason"),
-        (RuntimeError("boom"), "ended the answer without giving a reason"),
-    ],
-    ids=["reported", "silent", "raised"],
-)
-def test_a_failure_midway_is_the_last_event(
-    endless: str, failure: str | Exception, words: str
+def test_an_unforeseen_error_in_a_route_is_a_500_and_not_the_end(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with served(Models(4, load=failing_at(5, failure))) as client:
-        conversation = client.converse(endless)
-        *tokens, last = client.ask(conversation, "hi", **LONG)
-        assert len(tokens) >= 3
-        assert all(event["generated_text"] is None for event in tokens)
-        assert last["error_type"] == "generation"
-        assert words in last["error"]
-        until(lambda: client.busy_slots() == 0)
+    def crash(*_: object) -> None:
+        raise RuntimeError("unforeseen")
+
+    with served(models) as client:
+        with monkeypatch.context() as patched:
+            patched.setattr("h2o_magic.server.offer.find_weights", crash)
+            old = client.call("POST", "/conversation", {"model": "llama-13b"})
+            new = client.call("POST", CHAT, body())
+        for reply in (old, new):
+            assert (reply.status, reply.words) == (500, "Internal Error")
+        assert client.converse()
 
 
-@pytest.mark.parametrize("streamed", [True, False])
-def test_a_failure_before_the_first_token_is_a_424(
-    endless: str, *, streamed: bool
-) -> None:
-    with served(Models(4, load=failing_at(0, ERROR))) as client:
-        reply = refusal(client, endless, stream=streamed)
-        assert reply == {"error": "out of memory", "error_type": "generation"}
-
-
-def test_without_a_stream_a_failure_midway_is_a_424(endless: str) -> None:
-    with served(Models(4, load=failing_at(5, ERROR))) as client:
-        assert refusal(client, endless, stream=False)["error_type"] == "generation"
-
-
-def test_a_failed_turn_is_not_remembered(endless: str) -> None:
-    with served(Models(4, load=failing_at(5, ERROR))) as client:
-        conversation = client.converse(endless)
-        client.ask(conversation, "failed", **LONG)
-        chosen = LONG | {"max_new_tokens": 1, "return_full_text": True}
-        last = client.ask(conversation, "next", **chosen)[-1]
-        assert last["generated_text"].startswith("<|prompt|>next<|endoftext|>")
-
-
-def test_weights_that_are_no_gguf_are_an_error_and_others_still_answer(
+def test_weights_that_are_no_gguf_are_the_requests_fault_and_others_still_answer(
     client: Client, tmp_path: Path
 ) -> None:
     for name, content in (("text", b"not weights"), ("empty", b""), ("cut", b"GGUF")):
         path = tmp_path / f"{name}.gguf"
         path.write_bytes(content)
-        event = refusal(client, str(path))
-        assert event["error_type"] == "generation"
-        assert "is not a complete GGUF file" in event["error"]
-        assert str(path) in event["error"]
+        for words in (
+            refusal(client, str(path))["error"],
+            error(client.call("POST", CHAT, body(str(path))), 400)["message"],
+        ):
+            assert "is not a complete GGUF file" in words
+            assert path.name in words
     assert client.answer("hello")["generated_text"]
 
 
-def test_weights_that_the_engine_refuses_are_an_error(
-    client: Client, tmp_path: Path, noisy: str
+@pytest.mark.parametrize("stream", [True, False])
+def test_weights_that_the_engine_refuses_are_the_requests_fault(
+    client: Client, tmp_path: Path, noisy: str, *, stream: bool
 ) -> None:
     path = tmp_path / "damaged.gguf"
     path.write_bytes(Path(noisy).read_bytes()[:-1000])
-    event = refusal(client, str(path))
-    assert "the engine cannot load damaged.gguf" in event["error"]
+    words = "the engine cannot load damaged.gguf"
+    assert words in refusal(client, str(path), stream=stream)["error"]
+    reply = client.call("POST", CHAT, body(str(path), stream=stream))
+    found = error(reply, 400)
+    assert words in found["message"]
+    assert (found["code"], found["param"]) == ("model_not_usable", "model")
     assert client.answer("hello")["generated_text"]
 
 
-def test_an_unforeseen_error_in_a_route_is_a_500_and_not_the_end(
-    endless: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_template_that_refuses_is_the_requests_fault(
+    client: Client, tmp_path: Path, *, stream: bool
 ) -> None:
-    def crash(_name: str) -> None:
-        raise RuntimeError("unforeseen")
-
-    with served(Models(4)) as client:
-        with monkeypatch.context() as patched:
-            patched.setattr("h2o_magic.server.offer.find_weights", crash)
-            reply = client.call("POST", "/conversation", {"model": "llama-13b"})
-            assert (reply.status, reply.json["error"]) == (500, "Internal Error")
-        assert client.converse()
-
-
-def test_an_engine_that_has_gone_is_an_error(noisy: str) -> None:
-    engine = Engine(Path(noisy), MemoryPlan(1, 512, 512, threads=1))
-    engine.close()
-    with pytest.raises(Exception, match="the engine does not respond"):
-        engine.tokenize("x", markers=False)
-
-
-def test_the_engine_lets_nobody_else_in(noisy: str) -> None:
-    engine = Engine(Path(noisy), MemoryPlan(1, 512, 512, threads=1))
-    for path in ("/", "/health", "/models", "/v1/models", "/props", "/completion"):
-        connection = http.client.HTTPConnection(
-            urlsplit(engine._server.listening_address).netloc
-        )
-        connection.request("GET", path, headers={"Origin": "https://example.org"})
-        answer = connection.getresponse()
-        assert answer.status in (401, 404), path
-        assert not answer.getheader("access-control-allow-origin")
-        connection.close()
-    engine.close()
-
-
-def test_a_missing_file_names_itself(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="cannot read the weights"):
-        Engine(tmp_path / "none.gguf", MemoryPlan(1, 1, 1))
-
-
-def test_a_template_that_refuses_is_an_error(client: Client, tmp_path: Path) -> None:
     template = (
         "{% for m in messages %}{% if m.content == 'hi' %}"
         "{{ raise_exception('no talking') }}{% endif %}{{ m.content }}{% endfor %}"
     )
-    path = write_llama(tmp_path / "mute.gguf", template=template)
-    event = refusal(client, str(path))
-    assert "no talking" in event["error"]
+    path = str(write_llama(tmp_path / "mute.gguf", template=template))
+    assert "no talking" in refusal(client, path, stream=stream)["error"]
+    said = [{"role": "user", "content": "hi"}]
+    reply = client.call("POST", CHAT, body(path, messages=said, stream=stream))
+    assert "no talking" in error(reply, 400)["message"]
 
 
-def test_the_engines_stream_ends_with_the_reason(noisy: str) -> None:
-    engine = Engine(Path(noisy), MemoryPlan(1, 512, 512, threads=1))
-    request = {"prompt": [1], "max_tokens": 3, "temperature": 0.0}
+def test_the_engine_lets_nobody_else_in(frail: Serving) -> None:
+    client = frail.client()
+    client.answer("hello", max_new_tokens=1)
+    engine = engines(frail)[-1]
+    (address,) = [c.laddr for c in engine.net_connections("tcp") if c.status == LISTEN]
+    assert address.ip == "127.0.0.1"
+    for path in ("/", "/health", "/models", "/v1/models", "/props", "/completion"):
+        for key in ("", client.token):
+            assert status_of(address.port, path, key) in (401, 404)
 
-    async def chunks() -> list[Chunk]:
-        return [chunk async for chunk in engine.generate(lambda: request, 512)]
 
-    *_, last = asyncio.run(chunks())
-    assert (last.count, last.finish, last.token_id) == (3, "length", -1)
-    engine.close()
+LISTEN = psutil.CONN_LISTEN
 
 
-def test_an_engine_outlives_its_event_loop(noisy: str) -> None:
-    """As at the end of the server: a report comes and nobody is there to take it."""
-    engine = Engine(Path(noisy), MemoryPlan(1, 512, 512, threads=1))
-    request = {"prompt": [1], "max_tokens": 400, "temperature": 0.0}
+def status_of(port: int, path: str, key: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    headers = {"Origin": "https://example.org", "Authorization": f"Bearer {key}"}
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    assert not answer.getheader("access-control-allow-origin")
+    connection.close()
+    return answer.status
 
-    async def first_chunk() -> None:
-        # The generator is kept, so that nothing but the loop's end ends it.
-        chunks.append(engine.generate(lambda: request, 512))
-        await anext(chunks[0])
 
-    chunks: list[Any] = []
-    loop = asyncio.new_event_loop()
-    loop.run_until_complete(first_chunk())
-    loop.close()
-    engine.close()
+def test_what_an_engine_has_beside_its_answers_stays_shut(client: Client) -> None:
+    client.answer("hello", max_new_tokens=1)
+    for path in ("/props", "/slots", "/tools", "/completion", "/infill", "/v1/health"):
+        for method in ("GET", "POST"):
+            reply: Reply = client.call(method, path)
+            assert reply.status == 404
+            assert reply.words.startswith("unknown path")

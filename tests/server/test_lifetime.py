@@ -9,14 +9,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
+from h2o_magic.backends.local.locate import server_at
 from h2o_magic.cli import main
-from h2o_magic.server.runtime_file import Runtime, find_running
+from h2o_magic.server.log_output import open_log
+from h2o_magic.server.runtime_file import Runtime
 from h2o_magic.weights.memory import default_memory, memory_of_machine
-from tests.server.client import until
+from tests.server.client import read_events, until
 from tests.server.conftest import Serving, Start
 from tests.server.test_stopping import LONG
 
@@ -43,6 +47,134 @@ def test_a_signal_ends_it_cleanly_whatever_is_loaded(
     assert not serving.runtime_file.exists()
     last = serving.log_file.read_text().splitlines()[-1]
     assert json.loads(last)["event"] == "ended"
+
+
+def engines(serving: Serving) -> list[psutil.Process]:
+    """Return the processes that a server has started."""
+    return psutil.Process(serving.process.pid).children(recursive=True)
+
+
+def has_ended(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+@pytest.fixture
+def at_work(start: Start, endless: str) -> Iterator[Serving]:
+    """A server with two engines, one of which writes an answer."""
+    serving = start()
+    client = serving.client()
+    client.answer("hello", max_new_tokens=1)
+    with client.open_answer(client.converse(endless), "hi", **LONG) as answer:
+        answer.readline()
+        yield serving
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_no_engine_outlives_its_server(
+    at_work: Serving, number: signal.Signals
+) -> None:
+    processes = engines(at_work)
+    assert len(processes) == 2
+    at_work.process.send_signal(number)
+    at_work.wait()
+    until(lambda: all(map(has_ended, processes)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing can end it")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_an_engine_that_reacts_to_nothing_does_not_outlive_it_either(
+    at_work: Serving, number: signal.Signals
+) -> None:
+    processes = engines(at_work)
+    for process in processes:
+        process.suspend()
+    at_work.process.send_signal(number)
+    at_work.wait()
+    until(lambda: all(map(has_ended, processes)))
+
+
+def test_a_second_signal_leaves_no_engine_either(start: Start, endless: str) -> None:
+    serving = start("--grace", "600")
+    client = serving.client()
+    with client.open_answer(client.converse(endless), "hi", **LONG) as answer:
+        answer.readline()
+        processes = engines(serving)
+        serving.process.terminate()
+        until(lambda: client.call("GET", "/health").status == 503)
+        serving.process.terminate()
+        assert serving.wait() == 128 + signal.SIGTERM
+    assert len(processes) == 1
+    until(lambda: all(map(has_ended, processes)))
+    assert not serving.runtime_file.exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
+def test_nobody_can_read_an_engines_key_from_outside(at_work: Serving) -> None:
+    """So its key and address are in no arguments, and in no environment."""
+    own = environment(at_work.process.pid)
+    for process in engines(at_work):
+        assert process.cmdline()[1:] == ["-m", "h2o_magic.server.engine"]
+        added = environment(process.pid) - own
+        assert added == {b"GGML_NO_BACKTRACE=1"}
+
+
+def environment(pid: int) -> set[bytes]:
+    return set(Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")) - {b""}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o277])
+def test_its_files_and_their_folders_are_for_this_user_only_whatever_the_umask(
+    tmp_path: Path, umask: int
+) -> None:
+    file, log = tmp_path / "a" / "b" / "server.json", tmp_path / "c" / "d" / "log"
+    before = os.umask(umask)
+    try:
+        Runtime("u", "t", 1, "i", "v", None).write(file)
+        os.close(open_log(log))
+    finally:
+        os.umask(before)
+    for path in (file, log):
+        assert path.stat().st_mode & 0o077 == 0
+        for folder in (path.parent, path.parent.parent):
+            assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    Runtime("u", "t", 1, "i", "v", None).write(tmp_path / "server.json")
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_as_soon_as_it_can_be_found_leaves_no_file(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    file = tmp_path / "runtime.json"
+    program = SIGNALLED.format(number=int(number))
+    command = [sys.executable, "-c", program, f"--runtime-file={file}"]
+    run = subprocess.run(command, stderr=subprocess.DEVNULL, timeout=60, check=False)
+    assert run.returncode == 0
+    assert not file.exists()
+
+
+SIGNALLED = """
+import os, sys
+from h2o_magic.cli import main
+from h2o_magic.server import serve
+
+real = serve._greet
+
+def greet(*args):
+    os.kill(os.getpid(), {number})
+    real(*args)
+
+serve._greet = greet
+sys.exit(main(["serve", *sys.argv[1:]]))
+"""
 
 
 STUCK = """
@@ -115,7 +247,8 @@ def test_a_signal_stops_running_answers(start: Start, endless: str) -> None:
     with client.open_answer(client.converse(endless), "hi", **LONG) as answer:
         answer.readline()
         serving.process.terminate()
-        assert b'"generated_text":"' not in answer.read()
+        last = read_events(b"data:{}\n" + answer.read())[-1]
+    assert last.get("error_type") == "server_ending", last
     assert serving.wait() == 0
 
 
@@ -161,11 +294,11 @@ def test_a_running_answer_is_not_idle(start: Start, endless: str) -> None:
 
 def test_a_killed_server_leaves_a_file_that_fools_nobody(start: Start) -> None:
     serving = start()
-    assert find_running(serving.runtime_file) is not None
+    assert server_at(serving.runtime_file) is not None
     serving.process.kill()
     serving.wait()
     assert serving.runtime_file.exists()
-    assert find_running(serving.runtime_file) is None
+    assert server_at(serving.runtime_file) is None
 
 
 def test_another_servers_file_is_left_alone(start: Start) -> None:
@@ -200,8 +333,8 @@ def test_a_port_that_is_taken_is_named(
 def test_an_odd_runtime_file_names_no_server(tmp_path: Path, text: str) -> None:
     path = tmp_path / "runtime.json"
     path.write_text(text)
-    assert find_running(path) is None
-    assert find_running(tmp_path / "none.json") is None
+    assert server_at(path) is None
+    assert server_at(tmp_path / "none.json") is None
 
 
 def test_the_token_is_not_in_the_repr() -> None:

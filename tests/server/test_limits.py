@@ -68,6 +68,47 @@ def test_beyond_the_queue_each_protocol_says_429_in_its_words(
             assert int(old.headers["retry-after"]) > 0
 
 
+def test_another_client_has_places_to_wait_of_its_own(
+    small: Client, endless: str
+) -> None:
+    other = Client(small.url, small.token, {"X-H2O-Magic-Notebook": "another"})
+    with full(small, endless):
+        connection = other.start("POST", CHAT, long_body(endless))
+        until(lambda: waiting(small) == 2)
+        assert other.call("POST", CHAT, long_body(endless)).status == 429
+        connection.close()
+        until(lambda: waiting(small) == 1)
+
+
+def test_embeddings_do_not_wait_for_answers(small: Client, endless: str) -> None:
+    asked = {"model": endless, "input": ["x" * 1500] * 3}
+    with full(small, endless):
+        embedded = small.call("POST", "/v1/embeddings", asked)
+    assert len(embedded.json["data"]) == 3
+    # Each byte is a token: more than an engine that answers reads at a time.
+    assert embedded.json["usage"]["prompt_tokens"] >= 4500
+
+
+def test_clients_are_answered_in_turn(start: Start, endless: str) -> None:
+    client = start("--slots", "1").client()
+    other = Client(client.url, client.token, {"X-H2O-Magic-Notebook": "another"})
+    with client.open("POST", CHAT, long_body(endless)) as writing:
+        writing.readline()
+        waits = [client.start("POST", CHAT, long_body(endless)) for _ in range(3)]
+        until(lambda: waiting(client) == 3)
+        asked = long_body(endless) | {"max_tokens": 1, "stream": False}
+        last = other.start("POST", CHAT, asked)
+        until(lambda: waiting(client) == 4)
+    # One of the three is before it, which comes to its turn, and leaves it.
+    with waits[0].getresponse() as first:
+        first.readline()
+    with last.getresponse() as second:
+        assert second.status == 200
+    assert waiting(client) <= 2
+    for connection in waits:
+        connection.close()
+
+
 def test_other_models_have_slots_of_their_own(small: Client, endless: str) -> None:
     with full(small, endless):
         reply = small.call("POST", CHAT, long_body("falcon-7b") | {"max_tokens": 1})

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import struct
 import sys
-import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import gguf
+import psutil
 import pytest
 
-from h2o_magic.errors import ConfigurationError
-from h2o_magic.server import models
-from h2o_magic.server import probe as probing
-from h2o_magic.server.models import Models, load
-from h2o_magic.server.probe import end_probes, probe
-from h2o_magic.weights.files import find_weights
-from h2o_magic.weights.memory import MemoryPlan
+from h2o_magic.server.load_failures import reason
 from h2o_magic.weights.names import is_later_part, part_names, unsplit_name
 from tests.server.client import Client, turn, until
 from tests.server.conftest import Start
+from tests.server.engines import real_models
 from tests.server.in_thread import served
+from tests.server.test_openai_routes import CHAT, ask, body, error, text_of
 from tests.server.tiny_gguf import write_llama
 
-ROOM = MemoryPlan(1, 256, 256, 1)
+
+@pytest.fixture
+def server() -> Iterator[Client]:
+    with served(real_models) as client:
+        yield client
 
 
 def damaged(path: Path, change: Callable[[bytes], bytes]) -> Path:
@@ -66,16 +67,29 @@ BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 }
 
 
+def refusal(client: Client, path: Path, **given: Any) -> str:
+    """Ask a file that cannot be loaded, and return the one line that says why."""
+    found = error(ask(client, model=str(path), **given), 400)
+    assert found["type"] == "invalid_request_error"
+    assert (found["code"], found["param"]) == ("model_not_usable", "model")
+    words = found["message"]
+    assert isinstance(words, str)
+    assert "\n" not in words
+    assert path.name in words
+    return words
+
+
 @pytest.mark.parametrize("kind", BROKEN)
-def test_a_broken_file_is_refused_in_one_line_that_says_why(
-    kind: str, tmp_path: Path
+def test_a_broken_file_is_a_400_in_one_line_that_says_why(
+    client: Client, kind: str, tmp_path: Path
 ) -> None:
     change, words = BROKEN[kind]
     path = damaged(tmp_path / f"{kind}.gguf", change)
-    with pytest.raises(ConfigurationError, match=words) as caught:
-        load(path, ROOM)
-    assert "\n" not in str(caught.value)
-    assert path.name in str(caught.value)
+    for streamed in (False, True):
+        assert re.search(words, refusal(client, path, stream=streamed))
+    event = client.failure(str(path), max_new_tokens=1)
+    assert re.search(words, event["error"])
+    assert text_of(ask(client))
 
 
 ENDLESS = "{% for i in range(1000000000) %}{% endfor %}"
@@ -84,7 +98,6 @@ GREEDY = "{% set ns = namespace(x='x' * 100000) %}" + ENDLESS.replace(
 )
 GOT = "got SIGTERM"
 TEMPLATES = {
-    "endless": (ENDLESS, "its chat template takes too long"),
     "syntax": ("{{ messages", "its chat template is broken, .*Expected }}"),
     "unlike": ("{% for x in %}", "template is broken, Unexpected token: %}"),
     "raises": ("{{ raise_exception('no way') }}", "broken, Jinja Exception: no way"),
@@ -92,89 +105,113 @@ TEMPLATES = {
 
 
 @pytest.mark.parametrize("kind", TEMPLATES)
-def test_a_chat_template_that_does_not_end_or_work_is_refused_with_the_reason(
-    kind: str, tmp_path: Path
+def test_a_chat_template_that_does_not_work_is_a_400_with_the_reason(
+    client: Client, kind: str, tmp_path: Path
 ) -> None:
     template, words = TEMPLATES[kind]
     path = write_llama(tmp_path / f"{kind}.gguf", template=template)
-    with pytest.raises(ConfigurationError, match=words) as caught:
-        probe(path, template_seconds=1)
-    assert "\n" not in str(caught.value)
-    assert path.name in str(caught.value)
+    assert re.search(words, refusal(client, path))
+
+
+def test_a_chat_template_that_never_ends_is_given_up(
+    server: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("h2o_magic.server.engine_process._LOAD_SECONDS", 1.0)
+    path = write_llama(tmp_path / "m.gguf", template=ENDLESS)
+    words = "takes more than 1 s of processor time, most likely because its chat"
+    assert words in refusal(server, path)
+    assert engines() == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing limits it")
-def test_a_chat_template_that_takes_too_much_memory_is_refused(tmp_path: Path) -> None:
+def test_a_chat_template_that_takes_too_much_memory_is_refused(
+    server: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("h2o_magic.server.loading._HEADROOM", 300 * 2**20)
     path = write_llama(tmp_path / "m.gguf", template=GREEDY)
-    with pytest.raises(ConfigurationError, match=r"its chat template .*bad_alloc"):
-        probe(path, template_seconds=1000, template_memory=100 * 2**20)
+    assert re.search("its chat template .*bad_alloc", refusal(server, path))
 
 
-def test_loading_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
-    path = write_llama(tmp_path / "m.gguf", template=ENDLESS)
-    with pytest.raises(ConfigurationError, match="takes more than 1 s: take another"):
-        probe(path, seconds=1)
-    assert not probing._running
+def engines(of: int | None = None) -> list[psutil.Process]:
+    """Return the engines of a process; of this one for None."""
+    return [
+        child
+        for child in psutil.Process(of).children()
+        if "h2o_magic.server.engine" in child.cmdline()
+    ]
 
 
-def test_what_is_being_tried_ends_when_it_is_told_to(tmp_path: Path) -> None:
-    path = write_llama(tmp_path / "m.gguf", template=ENDLESS)
-    failed: list[ConfigurationError] = []
-
-    def try_it() -> None:
-        with pytest.raises(ConfigurationError) as caught:
-            probe(path, template_seconds=1000)
-        failed.append(caught.value)
-
-    trying = threading.Thread(target=try_it)
-    trying.start()
-    until(lambda: bool(probing._running))
-    end_probes()
-    trying.join(20)
-    assert "it was killed" in str(failed[0])
-
-
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at processes")
 @pytest.mark.parametrize("signals", [1, 2])
-def test_a_signal_ends_a_server_that_tries_an_endless_file_and_the_try_too(
+def test_a_signal_ends_a_server_that_loads_an_endless_file_and_its_engine_too(
     signals: int, start: Start, tmp_path: Path
 ) -> None:
     path = write_llama(tmp_path / "m.gguf", template=ENDLESS)
     serving = start("--idle-minutes", "0", "--grace", "0" if signals == 1 else "99")
     client = serving.client()
-    body = turn("hi", {"max_new_tokens": 1})
-    asking = client.start("POST", f"/conversation/{client.converse(str(path))}", body)
-    until(lambda: bool(tries_of(path)))
-    for number in range(signals):
+    asking = client.start("POST", CHAT, body(str(path)))
+    until(lambda: bool(engines(serving.process.pid)))
+    (engine,) = engines(serving.process.pid)
+    got: list[int] = []
+    while len(got) < signals:
         serving.process.send_signal(signal.SIGTERM)
-        until(lambda n=number: serving.log_file.read_text().count(GOT) > n)
+        got.append(len(got) + 1)
+        until(lambda: serving.log_file.read_text().count(GOT) == len(got))
     assert serving.wait() == (0 if signals == 1 else 128 + signal.SIGTERM)
     asking.close()
-    until(lambda: not tries_of(path))
+    until(lambda: not engine.is_running() or engine.status() == psutil.STATUS_ZOMBIE)
 
 
-def tries_of(path: Path) -> list[str]:
-    """Return the processes that try the file."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            words = process.read_bytes().decode().split("\0")
-            if str(path) in words and "h2o_magic.server.probe" in words:
-                found.append(process.parent.name)
-    return found
-
-
-def test_the_server_lives_on_and_answers_from_others(
-    start: Start, tmp_path: Path
+def test_while_a_file_is_loaded_another_models_stream_goes_on(
+    server: Client, endless: str, tmp_path: Path
 ) -> None:
-    serving = start("--idle-minutes", "0")
-    client = serving.client()
-    for kind, (change, _) in BROKEN.items():
-        path = damaged(tmp_path / f"{kind}.gguf", change)
-        event = client.failure(str(path), max_new_tokens=1)
-        assert path.name in event["error"], kind
-    assert client.answer("hi", max_new_tokens=1)["generated_text"]
-    assert serving.process.poll() is None
+    """Its events are counted from when the load has begun until it is over."""
+    slow = write_llama(tmp_path / "m.gguf", template=ENDLESS)
+    asked = body(endless, max_tokens=8000, stream=True)
+    with server.open("POST", CHAT, asked) as stream:
+        stream.readline()
+        loading = server.start("POST", CHAT, body(str(slow)))
+        until(lambda: len(engines()) == 2)
+        events = sum(stream.readline().startswith(b"data: {") for _ in range(2000))
+        assert len(engines()) == 2
+        assert events == 1000
+        # Who asks a third model meanwhile waits for that one alone.
+        assert text_of(ask(server))
+        loading.close()
+
+
+def test_the_engines_key_is_in_no_argument_and_in_no_environment(
+    server: Client, noisy: str
+) -> None:
+    assert text_of(ask(server, model=noisy))
+    (engine,) = engines()
+    assert engine.cmdline()[1:] == ["-m", "h2o_magic.server.engine"]
+    assert noisy not in " ".join(engine.environ().values())
+
+
+@pytest.mark.parametrize(
+    ("printed", "status", "words"),
+    [
+        ("", -9, "it was killed, most likely because memory ran out"),
+        ("", -11, "it crashes"),
+        (
+            "x\nGGML_ASSERT(a == b) failed\n",
+            -6,
+            "it crashes, GGML_ASSERT(a == b) failed",
+        ),
+        ("", 3, "it gives no reason"),
+        (
+            "error loading model: error loading model hyperparameters: key not found",
+            3,
+            "key not found",
+        ),
+        ("Error: bad\x1b[1m thing", 3, "its chat template is broken, bad[1m thing"),
+    ],
+)
+def test_why_an_engine_ended_is_read_from_what_it_printed(
+    printed: str, status: int, words: str
+) -> None:
+    assert reason(printed, status) == words
+    assert reason(printed, status).isprintable()
 
 
 def test_a_file_that_is_written_over_while_it_answers_ends_nothing(
@@ -202,36 +239,8 @@ def test_a_folder_is_no_model(client: Client, tmp_path: Path) -> None:
     reply = client.call("POST", "/conversation", {"model": f"{tmp_path}/folder.gguf"})
     assert reply.status == 422
     assert "no such file" in reply.json["error"]
-
-
-def test_a_file_is_tried_elsewhere_once_and_again_when_it_changes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tried: list[Path] = []
-    monkeypatch.setattr(models, "probe", tried.append)
-    path = write_llama(tmp_path / "m.gguf")
-    for _ in range(2):
-        load(path, ROOM).close()
-    assert tried == [path]
-    write_llama(path, layers=2)
-    load(path, ROOM).close()
-    assert tried == [path, path]
-
-
-def test_the_packages_own_weights_are_not_tried(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(models, "probe", lambda _: pytest.fail("it was tried"))
-    weights = find_weights("llama-13b")
-    assert weights is not None
-    load(weights.path, ROOM).close()
-
-
-def test_an_engine_can_be_let_go_at_once(tmp_path: Path) -> None:
-    """Letting go of one whose loop has not begun waits for ever."""
-    path = write_llama(tmp_path / "m.gguf")
-    for _ in range(30):
-        load(path, ROOM).close()
+    found = error(ask(client, model=f"{tmp_path}/folder.gguf"), 404)
+    assert "no such file" in found["message"]
 
 
 # Split weights
@@ -271,7 +280,7 @@ def _copy_pairs(source: gguf.GGUFReader, writer: gguf.GGUFWriter) -> None:
 
 def test_split_weights_answer(tmp_path: Path) -> None:
     first, _ = write_split(tmp_path)
-    with served(Models(1)) as client:
+    with served(real_models) as client:
         last = client.answer("hi", str(first), max_new_tokens=3, temperature=0.1)
     assert last["details"]["generated_tokens"] == 3
     assert last["details"]["h2o_magic"]["weights"] == "m"
@@ -280,7 +289,7 @@ def test_split_weights_answer(tmp_path: Path) -> None:
 def test_split_weights_of_which_a_part_is_missing_say_which(tmp_path: Path) -> None:
     first, second = write_split(tmp_path)
     second.unlink()
-    with served(Models(1)) as client:
+    with served(real_models) as client:
         event = client.failure(str(first))
     assert "m-00002-of-00002.gguf is missing" in event["error"]
 
@@ -303,8 +312,9 @@ def test_the_unload_route_says_what_stays(client: Client, noisy: str) -> None:
     asked = {"paths": [noisy, "/not/there.gguf"]}
     assert client.call("POST", "/api/unload", asked).json == {"in_use": []}
     assert noisy not in client.call("GET", "/health").json["loaded"]
-    for body in ([], {"paths": "x"}, {"paths": [1]}):
-        assert client.call("POST", "/api/unload", body).status == 422
+    wrong: list[Any] = [[], {"paths": "x"}, {"paths": [1]}]
+    for given in wrong:
+        assert client.call("POST", "/api/unload", given).status == 422
 
 
 def test_a_model_that_is_answering_is_not_unloaded(

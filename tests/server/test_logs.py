@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -73,7 +74,6 @@ def test_an_answer_that_was_left_has_the_tokens_it_got_to(
     until(lambda: len(requests(logging_server, CHAT)) > before)
     line = requests(logging_server, CHAT)[-1]
     assert 0 < line["tokens_written"] < 8000
-    assert line["tokens_read"] > 0
 
 
 def test_the_checks_for_health_fill_no_log(logging_server: Serving) -> None:
@@ -107,14 +107,39 @@ def say_it_everywhere(client: Client) -> None:
         many.append({"messages": said, "response_format": held})
     for given in many:
         client.call("POST", CHAT, {**body(), **given})
+    for path, given in ELSEWHERE.items():
+        asked = {"model": "llama-13b", "max_tokens": 4, **given}
+        assert client.call("POST", path, asked).status == 200
+        client.call("POST", path, asked | {"stream": True})
+        client.call("POST", path, asked | {MARKER: MARKER, "n": MARKER})
     client.call("POST", CHAT, f'{{"{MARKER}')
     client.call("GET", f"/v1/models/{MARKER}")
     client.call("GET", f"/{MARKER}?{MARKER}={MARKER}")
     client.call("GET", "/", headers={"Authorization": f"Bearer {MARKER}"})
     client.call("GET", "/", headers={"User-Agent": MARKER, "Referer": MARKER})
+    client.call("GET", "/", headers={"Authorization": None, "x-api-key": MARKER})
+    client.call("GET", "/", headers={"X-H2O-Magic-Notebook": MARKER})
+    client.call("GET", "/", headers={"Host": f"{MARKER}@127.0.0.1"})
+    client.call(MARKER, "/")
+    client.call("GET", "/", headers={"Expect": MARKER})
+    client.call("GET", "/", headers={MARKER: MARKER * 1000})
     with_history = client.converse(messages=[*said, *answered(), *said, *answered()])
     client.ask(with_history, f"And {MARKER}?", max_new_tokens=3, stop=[MARKER])
     client.call("POST", f"/conversation/{with_history}", turn(f"{MARKER} \ud83d", {}))
+
+
+#: What each other route takes, with the marker in it.
+ELSEWHERE: dict[str, dict[str, Any]] = {
+    "/v1/completions": {"prompt": MARKER, "stop": [f"{MARKER}!"]},
+    "/v1/embeddings": {"input": MARKER},
+    "/v1/responses": {"input": MARKER, "instructions": MARKER},
+    "/v1/messages": {
+        "messages": [{"role": "user", "content": MARKER}],
+        "system": MARKER,
+    },
+    "/tokenize": {"content": MARKER},
+    "/apply-template": {"messages": [{"role": "user", "content": MARKER}]},
+}
 
 
 def answered() -> list[dict[str, str]]:
@@ -130,6 +155,8 @@ def test_nothing_that_was_said_is_in_the_log(logging_server: Serving) -> None:
     assert MARKER not in log
     assert "Interrupt a running answer" not in log
     assert logging_server.token not in log
+    # No engine's key or address either, which look like the token.
+    assert re.search(r"[\w-]{43}", log) is None
 
 
 def withheld(serving: Serving) -> int:
@@ -172,31 +199,16 @@ def test_a_flood_of_lines_fills_no_log(caplog: pytest.LogCaptureFixture) -> None
     assert len(caplog.records) == 14
 
 
-PRINTING = """
-import os, sys, time
-from pathlib import Path
-from h2o_magic.server.log_output import open_log, start_log
-
-log = Path(sys.argv[1])
-start_log(open_log(log))
-for line in sys.argv[2:]:
-    os.write(2, line.encode() + b"\\n")
-deadline = time.monotonic() + 60
-while "llama_model_load" not in log.read_text() and time.monotonic() < deadline:
-    time.sleep(0.01)
-"""
-
-
-def test_of_what_is_printed_the_words_about_loading_are_lines_of_the_log(
-    tmp_path: Path,
+def test_why_an_engine_could_not_load_a_file_is_in_the_log_in_its_words(
+    logging_server: Serving, noisy: str, tmp_path: Path
 ) -> None:
-    log, long = tmp_path / "server.log", MARKER + "x" * 999 + LOADING
-    command = [sys.executable, "-c", PRINTING, str(log), long, MARKER, LOADING]
-    subprocess.run(command, check=True)
-    written = [json.loads(line) for line in log.read_text().splitlines()]
-    assert {line["event"] for line in written} == {"engine"}
-    assert [line["line"] for line in written if "line" in line] == [LOADING]
-    assert MARKER not in log.read_text()
+    path = tmp_path / f"{MARKER}.gguf"
+    path.write_bytes(Path(noisy).read_bytes()[:-1000])
+    reply = logging_server.client().call("POST", CHAT, body(str(path)))
+    assert reply.status == 400
+    printed = [line["line"] for line in lines(logging_server) if "line" in line]
+    assert any("llama_model_load: error loading model" in line for line in printed)
+    assert all("tensor" in line or "model" in line for line in printed)
 
 
 def test_a_process_that_breaks_down_says_where(tmp_path: Path) -> None:

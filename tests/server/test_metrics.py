@@ -15,7 +15,7 @@ from tests.server.conftest import Serving, Start
 from tests.server.test_openai_routes import CHAT, body
 
 SAMPLE = re.compile(
-    r"[a-z0-9_]+(\{[a-z]+=\"[^\"\n]*\"(,[a-z]+=\"[^\"\n]*\")*\})? [0-9.e+-]+"
+    r'[a-z0-9_]+(\{[a-z]+="(\\.|[^"\\])*"(,[a-z]+="(\\.|[^"\\])*")*\})? [0-9.e+-]+'
 )
 
 
@@ -26,17 +26,22 @@ def fresh(start: Start) -> Client:
 
 
 def read(client: Client) -> dict[str, float]:
-    """Return the samples; every line must be one, or a comment."""
+    """Return what the server counts now."""
     reply = client.call("GET", "/metrics")
     assert reply.status == 200
     assert reply.headers["content-type"].startswith("text/plain; version=0.0.4")
-    samples = {}
-    for line in reply.body.decode().splitlines():
+    return samples(reply.body.decode())
+
+
+def samples(text: str) -> dict[str, float]:
+    """Return the samples; every line must be one, or a comment."""
+    found = {}
+    for line in text.splitlines():
         if not line.startswith("# "):
             assert SAMPLE.fullmatch(line), line
             name, _, value = line.rpartition(" ")
-            samples[name.removeprefix("h2o_magic_")] = float(value)
-    return samples
+            found[name.removeprefix("h2o_magic_")] = float(value)
+    return found
 
 
 def test_the_metrics_need_the_token(serving: Serving) -> None:
@@ -48,7 +53,7 @@ def test_requests_tokens_and_times_are_counted(fresh: Client) -> None:
     before = read(fresh)
     assert fresh.call("POST", CHAT, body()).status == 200
     assert fresh.call("POST", CHAT, body(stream=True)).status == 200
-    assert fresh.call("POST", CHAT, body(n=2)).status == 400
+    assert fresh.call("POST", CHAT, body(messages=3)).status == 400
     fresh.answer("hi", max_new_tokens=3)
     fresh.call("GET", "/not/there")
     after = read(fresh)
@@ -87,23 +92,24 @@ def test_a_histogram_counts_what_is_at_most_each_bound() -> None:
     metrics = Metrics()
     for seconds in (0.005, 0.0051, 3.0, 1000.0):
         metrics.take("/x", 200, Facts(first_token=seconds))
-    text = metrics.render(running=0, under_way=0, loaded=())
-    for bound, count in (("0.005", 1), ("0.01", 2), ("5", 3), ("120", 3), ("+Inf", 4)):
-        assert f'first_token_seconds_bucket{{le="{bound}"}} {count}\n' in text
+    found = samples(metrics.render(running=0, waiting=0, loaded=()))
+    counts = {"0.005": 1, "0.01": 2, "5.0": 3, "120.0": 3, "+Inf": 4}
+    for bound, count in counts.items():
+        assert found[f'first_token_seconds_bucket{{le="{bound}"}}'] == count
 
 
 def test_a_name_with_quotes_is_escaped() -> None:
-    text = Metrics().render(running=1, under_way=3, loaded=['a"b\\c\nd'])
-    assert r'h2o_magic_model_loaded{model="a\"b\\c\nd"} 1' in text
-    assert "h2o_magic_streams_running 1\n" in text
-    assert "h2o_magic_streams_waiting 2\n" in text
+    text = Metrics().render(running=1, waiting=2, loaded=['a"b\\c\nd'])
+    assert samples(text)[r'model_loaded{model="a\"b\\c\nd"}'] == 1
+    assert samples(text)["streams_running"] == 1
+    assert samples(text)["streams_waiting"] == 2
 
 
 def test_who_leaves_before_an_answer_is_counted_as_that() -> None:
     metrics = Metrics()
     metrics.take("/x", 499, Facts())
-    text = metrics.render(running=0, under_way=0, loaded=())
-    assert 'h2o_magic_requests_total{route="/x",status="499"} 1\n' in text
+    found = samples(metrics.render(running=0, waiting=0, loaded=()))
+    assert found['requests_total{route="/x",status="499"}'] == 1
 
 
 @pytest.mark.parametrize("stream", [False, True])

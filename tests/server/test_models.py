@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiohttp import web
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.server.engine import Engine
-from h2o_magic.server.models import Models
+from h2o_magic.server.engine_process import Engine
+from h2o_magic.server.models import Load, Models
 from h2o_magic.weights.files import Weights
 from h2o_magic.weights.memory import MemoryPlan, memory_needed, plan_memory
+from tests.server.engines import Script, real_models
 from tests.server.tiny_gguf import write_llama
 
 NAMES = ("a", "b", "c", "demo")
@@ -41,6 +43,28 @@ async def until(condition: Callable[[], bool]) -> None:
     raise AssertionError("it never came to hold")
 
 
+async def no_answer(_request: web.Request) -> web.StreamResponse:
+    raise web.HTTPNotFound
+
+
+def models_of(load: Load | None = None, *, memory: int | None = None) -> Models:
+    """Return models with two slots, and engines without weights unless given."""
+    return Models(2, load or Script(no_answer).load(2), memory=memory)
+
+
+class Held:
+    """Loads models only when it is opened."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.loads: list[Path] = []
+
+    async def load(self, weights: Weights, plan: MemoryPlan) -> Engine:
+        self.loads.append(weights.path)
+        await self.open.wait()
+        return await Script(no_answer).load()(weights, plan)
+
+
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("weights")
@@ -54,7 +78,7 @@ def weights(paths: dict[str, Path]) -> dict[str, Weights]:
 
 def test_a_model_is_loaded_once(weights: dict[str, Weights]) -> None:
     async def run() -> None:
-        models = Models(2)
+        models = models_of()
         async with models.use(weights["a"]) as first:
             pass
         async with models.use(weights["a"]) as second:
@@ -70,10 +94,15 @@ def test_a_file_that_was_exchanged_answers_from_then_on(tmp_path: Path) -> None:
     path = write_llama(tmp_path / "m.gguf")
     wanted = Weights("m", "m", path)
 
+    async def first_tokens(engine: Engine) -> Any:
+        asked = {"prompt": "he", "n_predict": 9, "temperature": 0}
+        return (await engine.call("POST", "/completion", asked))["content"]
+
     async def run() -> None:
-        models = Models(2)
+        models = real_models(2)
         async with models.use(wanted) as first, models.use(wanted) as same:
             assert first is same
+            written = await first_tokens(first)
             # As long as before, and with its time: only the file is another one.
             other = write_llama(tmp_path / "other.gguf", seed=1)
             times = path.stat().st_atime_ns, path.stat().st_mtime_ns
@@ -81,14 +110,14 @@ def test_a_file_that_was_exchanged_answers_from_then_on(tmp_path: Path) -> None:
             other.replace(path)
             async with models.use(wanted) as second:
                 assert second is not first
+                assert await first_tokens(second) != written
                 assert models.memory_taken == 2 * need(wanted)
                 assert models.loaded == ["m"]
             assert not await models.unload(path)
             # Who still uses the old one keeps it.
-            assert first.tokenize("he", markers=False)
+            assert await first_tokens(first) == written
         write_llama(path, layers=2)
-        async with models.use(wanted) as third:
-            assert third.header.cache_bytes_per_token == 2 * 64 * 2 * 2
+        async with models.use(wanted):
             assert models.memory_taken == need(wanted)
         assert await models.unload(path)
         assert models.memory_taken == 0
@@ -99,7 +128,7 @@ def test_a_file_that_was_exchanged_answers_from_then_on(tmp_path: Path) -> None:
 
 def test_models_that_fit_together_stay(weights: dict[str, Weights]) -> None:
     async def run() -> None:
-        models = Models(2, memory=2 * need(weights["a"]))
+        models = models_of(memory=2 * need(weights["a"]))
         for name in ("a", "demo", "b"):
             async with models.use(weights[name]):
                 pass
@@ -115,7 +144,7 @@ def test_who_was_not_used_for_longest_makes_room_and_demos_stay(
     weights: dict[str, Weights],
 ) -> None:
     async def run() -> None:
-        models = Models(2, memory=2 * need(weights["a"]))
+        models = models_of(memory=2 * need(weights["a"]))
         for name in ("a", "b", "demo", "a", "c"):
             async with models.use(weights[name]):
                 pass
@@ -132,7 +161,7 @@ def test_one_in_use_is_not_taken_away(
     said: list[str] = []
 
     async def run() -> None:
-        models = Models(2, memory=need(weights["a"]))
+        models = models_of(memory=need(weights["a"]))
         async with models.use(weights["a"]):
             other = asyncio.ensure_future(use(models, weights["b"], said.append))
             await until(lambda: bool(said))
@@ -157,23 +186,26 @@ def test_two_that_do_not_fit_are_never_held_together(
     held: set[Path] = set()
     most: list[int] = []
 
-    class Counted(Engine):
-        def close(self) -> None:
-            super().close()
-            held.discard(self.path)
-
-    def load(path: Path, room: MemoryPlan) -> Engine:
-        held.add(path)
+    async def load(weights: Weights, plan: MemoryPlan) -> Engine:
+        held.add(weights.path)
         most.append(len(held))
-        return Counted(path, room)
+        engine = await Script(no_answer).load()(weights, plan)
+        close = engine.close
+
+        async def counted() -> None:
+            await close()
+            held.discard(weights.path)
+
+        engine.close = counted  # type: ignore[method-assign]
+        return engine
 
     async def ask(models: Models, wanted: Weights) -> None:
         async with models.use(wanted) as engine:
-            assert engine.path == wanted.path
+            assert engine.name == wanted.model
             await asyncio.sleep(0)
 
     async def run() -> None:
-        models = Models(2, load, memory=need(weights["a"]))
+        models = models_of(load, memory=need(weights["a"]))
         asked = [weights["ab"[number % 2]] for number in range(12)]
         await asyncio.gather(*(ask(models, wanted) for wanted in asked))
         await models.close()
@@ -190,7 +222,7 @@ def test_who_waits_for_room_is_not_passed_by(weights: dict[str, Weights]) -> Non
             order.append(name)
 
     async def run() -> None:
-        models = Models(2, memory=need(weights["a"]))
+        models = models_of(memory=need(weights["a"]))
         async with models.use(weights["a"]):
             first = asyncio.ensure_future(ask(models, "b"))
             await until(lambda: models._crowded)
@@ -208,7 +240,7 @@ def test_a_model_that_can_never_fit_is_refused_with_the_figures(
     weights: dict[str, Weights],
 ) -> None:
     async def run() -> None:
-        models = Models(2, memory=400_000)
+        models = models_of(memory=400_000)
         with pytest.raises(ConfigurationError) as caught:
             await use(models, weights["a"])
         # The file, and the shortest context of use: 1,024 tokens of 256 bytes.
@@ -224,30 +256,37 @@ def test_a_model_that_can_never_fit_is_refused_with_the_figures(
     asyncio.run(run())
 
 
-def test_who_still_waits_when_all_is_unloaded_gets_nothing_loaded(
+def test_at_the_end_what_is_being_loaded_is_given_up_and_nothing_more_is_loaded(
     weights: dict[str, Weights],
 ) -> None:
-    begin = threading.Event()
-    loads: list[Path] = []
-
-    def load(path: Path, room: MemoryPlan) -> Engine:
-        loads.append(path)
-        begin.wait(60)
-        return Engine(path, room)
-
     async def run() -> None:
-        models = Models(2, load)
-        first = asyncio.ensure_future(use(models, weights["a"]))
-        second = asyncio.ensure_future(use(models, weights["b"]))
-        await until(lambda: loads == [weights["a"].path])
-        closing = asyncio.ensure_future(models.close())
-        await asyncio.sleep(0.02)
-        begin.set()
-        await first
+        held = Held()
+        models = models_of(held.load)
+        asked = [asyncio.ensure_future(use(models, weights[name])) for name in "ab"]
+        await until(lambda: held.loads == [weights["a"].path])
+        await models.close()
+        for request in asked:
+            with pytest.raises(ConfigurationError, match="the server is shutting down"):
+                await request
+        assert held.loads == [weights["a"].path]
+        assert models.loaded == []
+
+    asyncio.run(run())
+
+
+def test_who_waits_for_memory_at_the_end_gets_nothing_loaded(
+    weights: dict[str, Weights],
+) -> None:
+    async def run() -> None:
+        models = models_of(memory=need(weights["a"]))
+        async with models.use(weights["a"]):
+            waiting = asyncio.ensure_future(use(models, weights["b"]))
+            await until(lambda: models._crowded)
+            closing = asyncio.ensure_future(models.close())
+            await asyncio.sleep(0.01)
         with pytest.raises(ConfigurationError, match="the server is shutting down"):
-            await second
+            await waiting
         await closing
-        assert loads == [weights["a"].path]
         assert models.loaded == []
 
     asyncio.run(run())
@@ -255,7 +294,7 @@ def test_who_still_waits_when_all_is_unloaded_gets_nothing_loaded(
 
 def test_one_in_use_cannot_be_unloaded(weights: dict[str, Weights]) -> None:
     async def run() -> None:
-        models = Models(2)
+        models = models_of()
         path = weights["a"].path
         assert await models.unload(path)
         async with models.use(weights["a"]):
@@ -268,7 +307,7 @@ def test_one_in_use_cannot_be_unloaded(weights: dict[str, Weights]) -> None:
 
 def test_what_was_asked_for_under_two_names_is_one(weights: dict[str, Weights]) -> None:
     async def run() -> None:
-        models = Models(2)
+        models = models_of()
         other_name = Weights("z", "z", weights["demo"].path, demo=True)
         async with models.use(weights["demo"]), models.use(other_name):
             assert models.loaded == ["demo", "z"]
@@ -280,24 +319,17 @@ def test_what_was_asked_for_under_two_names_is_one(weights: dict[str, Weights]) 
 def test_who_leaves_while_it_loads_leaves_it_loaded(
     weights: dict[str, Weights],
 ) -> None:
-    begin = threading.Event()
-    loads: list[Path] = []
-
-    def load(path: Path, room: MemoryPlan) -> Engine:
-        loads.append(path)
-        begin.wait(60)
-        return Engine(path, room)
-
     async def run() -> None:
-        models = Models(2, load, memory=need(weights["a"]))
+        held = Held()
+        models = models_of(held.load, memory=need(weights["a"]))
         first = asyncio.ensure_future(use(models, weights["a"]))
-        await until(lambda: bool(loads))
+        await until(lambda: bool(held.loads))
         first.cancel()
         second = asyncio.ensure_future(use(models, weights["a"]))
         await asyncio.sleep(0.02)
-        begin.set()
+        held.open.set()
         await second
-        assert loads == [weights["a"].path]
+        assert held.loads == [weights["a"].path]
         # Nobody uses it any more, so another one can take its place.
         async with models.use(weights["b"]):
             assert models.loaded == ["b"]
@@ -309,21 +341,44 @@ def test_who_leaves_while_it_loads_leaves_it_loaded(
 def test_who_leaves_while_it_fails_to_load_harms_nobody(
     weights: dict[str, Weights],
 ) -> None:
-    loading, begin = threading.Event(), threading.Event()
-
-    def load(_path: Path, _room: MemoryPlan) -> Engine:
-        loading.set()
-        begin.wait(60)
-        raise ConfigurationError("broken")
-
     async def run() -> None:
-        models = Models(2, load)
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def load(_weights: Weights, _plan: MemoryPlan) -> Engine:
+            begun.set()
+            await go_on.wait()
+            raise ConfigurationError("broken")
+
+        models = models_of(load)
         first = asyncio.ensure_future(use(models, weights["a"]))
-        await until(loading.is_set)
+        await begun.wait()
         first.cancel()
-        begin.set()
+        go_on.set()
         with pytest.raises(ConfigurationError, match="broken"):
             await use(models, weights["a"])
+
+    asyncio.run(run())
+
+
+def test_demo_weights_wait_for_no_other_model_to_be_loaded(
+    weights: dict[str, Weights],
+) -> None:
+    async def run() -> None:
+        held = Held()
+        free = Script(no_answer).load()
+
+        async def load(of: Weights, plan: MemoryPlan) -> Engine:
+            return await (free if of.demo else held.load)(of, plan)
+
+        models = models_of(load)
+        first = asyncio.ensure_future(use(models, weights["a"]))
+        await until(lambda: bool(held.loads))
+        await use(models, weights["demo"])
+        # What comes to be loaded is still known as such.
+        assert not await models.unload(weights["a"].path)
+        held.open.set()
+        await first
+        await models.close()
 
     asyncio.run(run())
 
@@ -333,7 +388,7 @@ def test_one_that_cannot_be_loaded_is_an_error_each_time(tmp_path: Path) -> None
     path.write_bytes(b"broken")
 
     async def run() -> None:
-        models = Models(2)
+        models = real_models()
         for _ in range(2):
             with pytest.raises(ConfigurationError):
                 async with models.use(Weights("x", "x", path)):

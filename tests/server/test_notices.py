@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,24 +18,27 @@ from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.chat.events import Finished, Notice
 from h2o_magic.chat.messages import user
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.server import generation
-from h2o_magic.server.engine import Engine
-from h2o_magic.server.generation import Waiting
+from h2o_magic.server.engine_process import Engine
+from h2o_magic.server.loading import loader
 from h2o_magic.server.models import Models
+from h2o_magic.weights.files import Weights
 from h2o_magic.weights.memory import MemoryPlan, memory_needed, plan_memory
-from tests.server.client import Client, read_events, turn, until
+from tests.server.client import Client, turn, until
+from tests.server.engines import real_models
 from tests.server.in_thread import served
+from tests.server.test_openai_routes import CHAT, ask, body, error, sse, text_of
 from tests.server.tiny_gguf import write_llama
 
 #: An answer that goes on for seconds, of the model that never comes to an end.
 LONG = {"max_new_tokens": 8000, "temperature": 0.1}
 ONE = {"max_new_tokens": 1, "temperature": 0.1}
+TAKES_NOTICES = {"X-H2O-Magic": "notices"}
 
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is kept quiet for a moment first, and no model counts as tiny."""
-    monkeypatch.setattr(generation, "QUIET", 0.0)
+    monkeypatch.setattr("h2o_magic.server.reply.QUIET", 0.0)
     monkeypatch.setattr("h2o_magic.server.models.TINY_FILE", 0)
 
 
@@ -42,8 +47,14 @@ def a(tmp_path: Path) -> str:
     return str(write_llama(tmp_path / "a.gguf"))
 
 
-def notices(events: list[dict[str, Any]]) -> list[str]:
-    return [event["h2o_magic"]["notice"] for event in events if "h2o_magic" in event]
+def notices(stream: bytes) -> list[str]:
+    """Return what is said in the comments of a stream."""
+    comments = [line for line in stream.splitlines() if line.startswith(b": {")]
+    return [json.loads(line[2:])["h2o_magic"]["notice"] for line in comments]
+
+
+def last_of(stream: bytes) -> Any:
+    return json.loads(sse(stream)[-1])
 
 
 class Gate:
@@ -53,52 +64,87 @@ class Gate:
         self.open = threading.Event()
         self.at_it = threading.Event()
 
-    def load(self, path: Path, room: MemoryPlan) -> Engine:
+    async def load(self, weights: Weights, plan: MemoryPlan) -> Engine:
         self.at_it.set()
-        self.open.wait(60)
-        return Engine(path, room)
+        while not self.open.is_set():
+            await asyncio.sleep(0.01)
+        return await loader(64)(weights, plan)
+
+    def models(self) -> Models:
+        return Models(1, self.load)
 
 
-def test_loading_is_said_with_the_size_and_is_no_text(a: str) -> None:
+def size_of(path: str) -> str:
+    return f"{Path(path).stat().st_size / 1e3:.0f} KB"
+
+
+def test_loading_is_said_with_the_size_in_a_comment(a: str) -> None:
     gate = Gate()
-    with served(Models(1, gate.load)) as client:
+    with served(gate.models) as client:
         conversation = client.converse(a)
         with client.open_answer(conversation, "hi", **ONE) as answer:
             first = answer.readline() + answer.readline()
             gate.open.set()
-            events = read_events(first + answer.read())
-    size = f"{Path(a).stat().st_size / 1e3:.0f} KB"
-    assert notices(events)[0] == f"loading {a}, {size}"
-    head, *_, last = events
-    # A special token without text: clients that know no notices skip it.
-    assert head == {
-        "token": {"id": -1, "text": "", "logprob": None, "special": True},
-        "generated_text": None,
-        "details": None,
-        "h2o_magic": {"notice": notices(events)[0]},
-    }
+            rest = answer.read()
+    assert notices(first) == [f"loading {a}, {size_of(a)}"]
+    assert first.endswith(b"\n\n")
+    last = last_of(rest)
     assert last["generated_text"] is not None
     assert "loading" not in last["generated_text"]
+
+
+def open_chat(
+    client: Client, model: str, headers: Mapping[str, str], **given: Any
+) -> Any:
+    asked = body(model, stream=True, **{"max_tokens": 2, **given})
+    return client.open("POST", CHAT, asked, headers)
+
+
+def test_under_v1_it_is_said_to_who_takes_notices(a: str) -> None:
+    gate = Gate()
+    with (
+        served(gate.models) as client,
+        open_chat(client, a, TAKES_NOTICES) as answer,
+    ):
+        first = answer.readline() + answer.readline()
+        weights = json.loads(answer.getheader("X-H2O-Magic-Weights"))
+        gate.open.set()
+        rest = answer.read()
+    assert notices(first) == [f"loading {a}, {size_of(a)}"]
+    assert weights["model"] == a
+    *events, done = sse(rest)
+    assert all("choices" in json.loads(event) for event in events)
+    assert done == "[DONE]"
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-H2O-Magic": "other"}], ids=str)
+def test_nobody_else_gets_a_comment(a: str, headers: dict[str, str]) -> None:
+    gate = Gate()
+    gate.open.set()
+    with (
+        served(gate.models) as client,
+        open_chat(client, a, headers) as answer,
+    ):
+        assert all(line[:1] != b":" for line in answer.read().splitlines())
 
 
 def test_a_client_that_wants_no_stream_gets_its_answer(a: str) -> None:
     gate = Gate()
     gate.open.set()
-    with served(Models(1, gate.load)) as client:
-        body = turn("hi", ONE) | {"stream": False}
-        (answer,) = client.call(
-            "POST", f"/conversation/{client.converse(a)}", body
-        ).json
+    with served(gate.models) as client:
+        asked = turn("hi", ONE) | {"stream": False}
+        path = f"/conversation/{client.converse(a)}"
+        (answer,) = client.call("POST", path, asked).json
+        chat = client.call("POST", CHAT, body(a), TAKES_NOTICES)
     assert set(answer) == {"generated_text", "details"}
+    assert text_of(chat)
 
 
-def test_what_is_there_in_a_moment_is_not_announced(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_there_in_a_moment_is_not_announced(client: Client) -> None:
     """The shared server keeps quiet for a moment, as it does for users."""
-    client.answer("hi", **ONE)
-    events = client.ask(client.converse(), "hi", **ONE)
-    assert notices(events) == []
+    ask(client)
+    with open_chat(client, "llama-13b", TAKES_NOTICES) as answer:
+        assert notices(answer.read()) == []
 
 
 def test_who_asks_for_a_model_that_is_being_loaded_is_told(
@@ -106,123 +152,104 @@ def test_who_asks_for_a_model_that_is_being_loaded_is_told(
 ) -> None:
     b = str(write_llama(tmp_path / "b.gguf"))
     gate = Gate()
-    with served(Models(1, gate.load)) as client:
+    with served(gate.models) as client:
         said = []
         with client.open_answer(client.converse(a), "hi", **ONE) as first:
             until(gate.at_it.is_set)
             for model in (a, b):
-                with client.open_answer(client.converse(model), "hi", **ONE) as other:
-                    said += notices(read_events(other.readline() + b"\n\n"))
+                with open_chat(client, model, TAKES_NOTICES) as other:
+                    said += notices(other.readline())
             gate.open.set()
             first.read()
     assert said[0].startswith(f"loading {a}, ")
     assert said[1] == "waiting for another model to be loaded"
 
 
-def test_our_own_client_is_told_in_the_openai_dialect(
-    a: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("h2o_magic.server.streaming._PATIENCE_SECONDS", 0.0)
+def test_our_own_client_is_told_in_the_openai_dialect(a: str) -> None:
     gate = Gate()
+
+    def open_later() -> None:
+        gate.at_it.wait(60)
+        time.sleep(0.2)  # the notice comes meanwhile
+        gate.open.set()
+
     with (
-        served(Models(1, gate.load)) as client,
-        closing(OpenAIBackend(client.url, token="token")) as backend,
+        served(gate.models) as client,
+        closing(OpenAIBackend(client.url, token="token")) as ours,
     ):
+        ours.models()  # which tells it whose server this is
+        opening = threading.Thread(target=open_later)
+        opening.start()
         asked = ChatRequest(a, (user("hi"),), {"max_new_tokens": 1})
-        with closing(backend.stream(asked)) as stream:
-            first = next(stream)
-            gate.open.set()
-            *_, last = stream
-    assert first == Notice(f"loading {a}, {Path(a).stat().st_size / 1e3:.0f} KB")
-    assert isinstance(last, Finished)
+        with closing(ours.stream(asked)) as stream:
+            events = list(stream)
+        opening.join()
+    assert Notice(f"loading {a}, {size_of(a)}") in events
+    assert isinstance(events[-1], Finished)
 
 
-def test_what_cannot_be_loaded_still_has_its_status(tmp_path: Path) -> None:
-    def refuse(_path: Path, _room: MemoryPlan) -> Engine:
-        time.sleep(0.1)  # so that its loading is said before
+def test_what_cannot_be_loaded_has_its_status_or_is_an_event_after_a_notice(
+    a: str,
+) -> None:
+    async def refuse(_weights: Weights, _plan: MemoryPlan) -> Engine:
+        await asyncio.sleep(0.1)  # so that its loading is said before
         raise ConfigurationError("it is broken")
 
-    file = write_llama(tmp_path / "a.gguf")
-    message = {"role": "user", "content": "hi"}
-    body = {"model": str(file), "messages": [message], "stream": True}
-    with served(Models(1, refuse)) as client:
-        reply = client.call("POST", "/v1/chat/completions", body)
-    assert reply.status == 500
-    assert reply.json["error"]["message"] == "it is broken"
+    with served(lambda: Models(1, refuse)) as client:
+        found = error(ask(client, model=a, stream=True), 400)
+        assert found["message"] == "it is broken"
+        with open_chat(client, a, TAKES_NOTICES) as answer:
+            stream = answer.read()
+            assert answer.status == 200
+        event, done = sse(stream)
+        assert json.loads(event)["error"]["message"] == "it is broken"
+        assert done == "[DONE]"
+        old = client.failure(a)
+        assert old == {"error": "it is broken", "error_type": "validation"}
 
 
 def test_waiting_for_a_slot_is_said_and_taken_back(endless: str) -> None:
-    models = Models(1)
     with (
-        served(models) as client,
+        served(lambda: real_models(1)) as client,
         client.open_answer(client.converse(endless), "hi", **LONG) as first,
     ):
-        until(lambda: models.busy_slots == 1)
-        with client.open_answer(client.converse(endless), "hi", **ONE) as second:
+        until(lambda: client.busy_slots() == 1)
+        with open_chat(client, endless, TAKES_NOTICES) as second:
             line = second.readline()
             first.close()
-            events = read_events(line + second.read())
-    said = notices(events)
+            stream = line + b"\n" + second.read()
+    said = notices(stream)
     assert said[0] == "waiting for a free slot"
     assert set(said[1:]) <= {""}
-    assert events[-1]["generated_text"] is not None
+    assert sse(stream)[-1] == "[DONE]"
 
 
 def test_waiting_for_memory_names_who_has_it(endless: str, tmp_path: Path) -> None:
     b = str(write_llama(tmp_path / "b.gguf"))
     path = Path(endless)
-    models = Models(1, memory=memory_needed(path, plan_memory(path, 1, 2**40)))
-    with served(models) as client:
+    memory = memory_needed(path, plan_memory(path, 1, 2**40))
+    with served(lambda: real_models(1, memory=memory)) as client:
         with client.open_answer(client.converse(endless), "hi", **LONG) as first:
-            until(lambda: models.busy_slots == 1)
+            until(lambda: client.busy_slots() == 1)
             with client.open_answer(client.converse(b), "hi", **ONE) as second:
                 line = second.readline()
                 assert client.call("GET", "/health").json["loaded"] == [endless]
                 first.close()
-                events = read_events(line + second.read())
+                stream = line + b"\n" + second.read()
         health = client.call("GET", "/health").json
-    assert notices(events)[0] == f"waiting for memory used by {endless}"
+    assert notices(stream)[0] == f"waiting for memory used by {endless}"
     assert health["loaded"] == [b]
-    assert 0 < health["memory_taken"] <= health["memory"] == models.memory
+    assert 0 < health["memory_taken"] <= health["memory"] == memory
 
 
 def test_who_leaves_while_it_loads_is_not_waited_for(a: str) -> None:
     gate = Gate()
-    models = Models(1, gate.load)
-    with served(models) as client:
+    with served(gate.models) as client:
         with client.open_answer(client.converse(a), "hi", **ONE) as answer:
-            assert answer.read(5) == b"data:"
+            assert answer.read(5) == b': {"h'
         until(gate.at_it.is_set)
         gate.open.set()
-        until(lambda: models.loaded == [a])
-        path = Path(a)
-        until(lambda: asyncio.run(models.unload(path)))
-
-
-def test_only_the_latest_words_count_and_the_work_is_cancelled_with_who_waits() -> None:
-    async def run() -> None:
-        told = Waiting()
-        work = asyncio.ensure_future(asyncio.Event().wait())
-        said = told.during(work)
-        told.say("one")
-        told.say("two")
-        assert await anext(said) == "two"
-        told.say("")
-        assert await anext(said) == ""
-        await said.aclose()
-        assert work.cancelled()
-
-    asyncio.run(run())
-
-
-def test_work_that_fails_ends_the_waiting() -> None:
-    async def fail() -> None:
-        raise ValueError("broken")
-
-    async def run() -> None:
-        work = asyncio.ensure_future(fail())
-        assert [words async for words in Waiting().during(work)] == []
-        with pytest.raises(ValueError, match="broken"):
-            await work
-
-    asyncio.run(run())
+        until(lambda: client.call("GET", "/health").json["loaded"] == [a])
+        asked = {"paths": [a]}
+        until(lambda: client.call("POST", "/api/unload", asked).json == {"in_use": []})
+        assert client.call("GET", "/health").json["loaded"] == []

@@ -135,7 +135,7 @@ def send(name: str, client: Client, tmp_path: Path, endless: str) -> Reply:
             headers[key] = value
     body = request["body"]
     if name == "body-too-large":
-        body = json.dumps(turn("x" * 600_000, {}))
+        body = json.dumps(turn("x" * (16 * 2**20), {}))
     return client.call(request["method"], path, body, headers)
 
 

@@ -22,7 +22,6 @@ from h2o_magic.config.models import (
     BuiltIn,
 )
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.server.models import Models
 from h2o_magic.server.offer import Offer
 from h2o_magic.weights.files import (
     Weights,
@@ -34,7 +33,9 @@ from h2o_magic.weights.listing import list_models
 from h2o_magic.weights.memory import NeverFitsError, plan_memory
 from h2o_magic.weights.remove import remove
 from tests.server.client import Client, turn, until
+from tests.server.engines import real_models
 from tests.server.in_thread import served
+from tests.server.test_openai_routes import facts_of
 from tests.server.tiny_gguf import write_llama
 
 #: A template that shows every message with who said it.
@@ -302,7 +303,7 @@ def test_an_offer_whose_file_is_gone_has_no_default(
 def stood_in(cache: Path) -> Iterator[Client]:
     """A server on whose machine the smallest real model is, and no other."""
     put_own(cache, REAL_MODEL)
-    with served(Models(2)) as client:
+    with served(lambda: real_models(2)) as client:
         yield client
 
 
@@ -312,10 +313,10 @@ def complete(client: Client, **given: Any) -> Any:
 
 
 def test_an_answer_says_for_what_another_model_stands_in(stood_in: Client) -> None:
-    facts = complete(stood_in).json["h2o_magic"]
+    facts = facts_of(complete(stood_in))
     assert (facts["model"], facts["stands_in_for"]) == (REAL_MODEL, "llama-13b")
     assert (facts["weights"], facts["demo"]) == ("SmolLM2-135M-Instruct Q4_1", False)
-    own = complete(stood_in, model=REAL_MODEL).json["h2o_magic"]
+    own = facts_of(complete(stood_in, model=REAL_MODEL))
     assert own["model"] == REAL_MODEL
     assert "stands_in_for" not in own
 
@@ -330,7 +331,7 @@ def test_so_does_one_in_the_other_dialect(stood_in: Client) -> None:
 
 
 def test_the_default_is_no_stand_in(stood_in: Client) -> None:
-    facts = complete(stood_in, model="default", strict=True).json["h2o_magic"]
+    facts = facts_of(complete(stood_in, model="default", strict=True))
     assert facts["model"] == REAL_MODEL
     assert "stands_in_for" not in facts
     assert stood_in.call("GET", "/v1/models/default").json["id"] == REAL_MODEL
@@ -372,7 +373,7 @@ def test_strict_refuses_what_stands_in(stood_in: Client, stream: bool) -> None:
 def test_the_demo_model_is_asked_by_its_name_and_nothing_stands_in(
     stood_in: Client,
 ) -> None:
-    facts = complete(stood_in, model=DEMO_MODEL, strict=True).json["h2o_magic"]
+    facts = facts_of(complete(stood_in, model=DEMO_MODEL, strict=True))
     assert (facts["model"], facts["weights"]) == ("demo", "built-in demo weights")
     assert (facts["demo"], facts.get("stands_in_for")) == (False, None)
     described = stood_in.call("GET", "/v1/models/demo").json
@@ -382,13 +383,13 @@ def test_the_demo_model_is_asked_by_its_name_and_nothing_stands_in(
 def test_weights_that_come_while_the_server_runs_answer_from_then_on(
     cache: Path,
 ) -> None:
-    with served(Models(2)) as client:
-        assert complete(client).json["h2o_magic"]["demo"] is True
+    with served(lambda: real_models(2)) as client:
+        assert facts_of(complete(client))["demo"] is True
         put_own(cache, REAL_MODEL)
-        facts = complete(client).json["h2o_magic"]
+        facts = facts_of(complete(client))
         assert (facts["model"], facts["stands_in_for"]) == (REAL_MODEL, "llama-13b")
         put_own(cache, "llama-13b")
-        facts = complete(client).json["h2o_magic"]
+        facts = facts_of(complete(client))
         assert (facts["model"], facts.get("stands_in_for")) == ("llama-13b", None)
 
 
@@ -414,10 +415,9 @@ def process(tmp_path: Path) -> Iterator[Client]:
 
 
 def test_a_server_of_its_own_says_what_stood_in(process: Client) -> None:
-    facts = complete(process).json["h2o_magic"]
+    facts = facts_of(complete(process))
     assert facts["stands_in_for"] == "llama-13b"
     assert (facts["model"], facts["demo"]) == (REAL_MODEL, False)
-    chunks = complete(process, stream=True).body.decode()
-    assert '"stands_in_for":"llama-13b"' in chunks.replace(": ", ":")
+    assert facts_of(complete(process, stream=True)) == facts
     assert complete(process, strict=True).status == 400
     assert process.call("GET", "/v1/models/default").json["id"] == REAL_MODEL

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.client import Client, read_events, turn, until
+from tests.server.client import Client, Reply, read_events, turn, until
 from tests.server.conftest import Start
 
 LONG = {"do_sample": False, "max_new_tokens": 8000, "repetition_penalty": 1.0}
@@ -26,7 +26,7 @@ def test_stop_frees_the_slot_and_ends_the_stream_properly(
         assert (stop.status, stop.body) == (200, b"")
         until(lambda: client.busy_slots() == 0)
         # http.client raises IncompleteRead where the terminal chunk is missing.
-        events = read_events(b"data:{}\n\n" + answer.read().partition(b"\n\n")[2])
+        events = read_events(b"data:{}\n" + answer.read())
     assert all(event.get("generated_text") is None for event in events)
     assert len(events) < LONG["max_new_tokens"]
 
@@ -74,6 +74,36 @@ def test_stop_ends_an_unstreamed_answer_too(client: Client, endless: str) -> Non
     assert client.call("POST", f"{path}/stop-generating").status == 200
     thread.join()
     until(lambda: client.busy_slots() == 0)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_stop_ends_an_answer_that_still_waits_for_its_turn(
+    alone: Client, endless: str, *, stream: bool
+) -> None:
+    waiting = alone.converse(endless)
+    replies: list[Reply] = []
+
+    def ask() -> None:
+        body = turn("hi", LONG) | {"stream": stream}
+        replies.append(alone.call("POST", f"/conversation/{waiting}", body))
+
+    with alone.open_answer(alone.converse(endless), "hi", **LONG) as first:
+        first.readline()
+        thread = threading.Thread(target=ask)
+        thread.start()
+        until(lambda: b"_waiting 1" in alone.call("GET", "/metrics").body)
+        stop = alone.call("POST", f"/conversation/{waiting}/stop-generating")
+        assert stop.status == 200
+        thread.join()
+    (reply,) = replies
+    assert reply.status == 200
+    assert reply.events == []
+
+
+@pytest.fixture(scope="module")
+def alone(start: Start) -> Client:
+    """A server that writes one answer at a time."""
+    return start("--slots", "1").client()
 
 
 def test_a_turn_that_was_not_finished_is_not_remembered(

@@ -52,10 +52,12 @@ def write_llama(
     seed: int = 0,
     licence: str | None = None,
     sampling: Mapping[str, float | str] | None = None,
+    causal: bool = True,
 ) -> Path:
     """Write a Llama model with random weights, 0.3 MB or more, and return `path`.
 
-    `sampling` is what the file recommends, by llama.cpp's names (``temp``, ``top_k``).
+    Without `causal` it is for embeddings. `sampling` is what the file recommends, by
+    llama.cpp's names (``temp``, ``top_k``).
     Its special tokens are never the most likely ones, so a greedy answer has no end.
     """
     writer = gguf.GGUFWriter(path, "llama")
@@ -69,6 +71,8 @@ def write_llama(
             f"general.sampling.{name}", value, kind.get(type(value), text)
         )
     writer.add_context_length(context)
+    if not causal:
+        writer.add_causal_attention(False)
     writer.add_embedding_length(WIDTH)
     writer.add_block_count(layers)
     writer.add_feed_forward_length(FEED_FORWARD)

@@ -102,7 +102,7 @@ class GptGmClient:
             given = _conversation_id(answer)
         taken = answer.get("messages")
         has_history = type(taken) is int and taken == len(messages)
-        return Created(given, has_history, source_of(answer))
+        return Created(given, has_history, source_of(answer.get("h2o_magic")))
 
     def generate(
         self,
@@ -130,10 +130,6 @@ class GptGmClient:
         """Return the JSON document at `path`, with secrets masked."""
         with self._transport.send("GET", path) as reply:
             return reply.json(redacted=True)
-
-    def post(self, path: str, document: object) -> Any:
-        with self._transport.send("POST", path, document=document) as reply:
-            return reply.json()
 
     def close(self) -> None:
         self._transport.close()

@@ -17,14 +17,12 @@ from h2o_magic.backends.error_advice import explaining_errors
 from h2o_magic.backends.gptgm.api import GptGmClient
 from h2o_magic.backends.gptgm.ask import GptGmQuestion, explain, options
 from h2o_magic.backends.gptgm.models import (
-    count_tokens,
     list_models,
     models_of_page,
     service_id,
 )
 from h2o_magic.backends.http import Endpoint
 from h2o_magic.backends.http_backend import HttpBackend, check_types
-from h2o_magic.chat.messages import Message
 from h2o_magic.config.parameters import resolve
 
 
@@ -53,11 +51,6 @@ class GptGmBackend(HttpBackend[GptGmClient]):
         with explaining_errors(partial(explain, url=client.url)):
             return list_models(client)
 
-    def count_tokens(self, model: str, messages: Sequence[Message]) -> int | None:
-        client, named = self.connect(), service_id(model)
-        with explaining_errors(partial(explain, url=client.url, model=named)):
-            return count_tokens(client, named, messages)
-
     def _open(self, endpoint: Endpoint) -> GptGmClient:
         return GptGmClient(endpoint, share=self._share, timeouts=self._timeouts)
 
@@ -79,23 +72,14 @@ _PAGE = "/__data.json"
 
 
 def _recognise(answer: ProbeAnswer, earlier: Sequence[ProbeAnswer]) -> Match | None:
+    if answer.server == "h2o_magic":
+        return None  # our own is asked in OpenAI's dialect, which says more
     if answer.refused:
         page = answer.path == _PAGE and not any(other.refused for other in earlier)
         return Match() if page or answer.words == _LOGIN else None
     if answer.status != 200:
         return None
-    if answer.path == _PAGE:
-        return _page(answer.document)
-    return _list_of_ours(answer.document)
-
-
-def _list_of_ours(document: object) -> Match | None:
-    """Judge a list of models: only servers of this package name the weights."""
-    listed = document if isinstance(document, list) else []
-    models = [m for m in listed if isinstance(m, dict) and isinstance(m.get("id"), str)]
-    if any("weights" in model for model in models):
-        return Match("h2o_magic", len(models))
-    return None
+    return _page(answer.document) if answer.path == _PAGE else None
 
 
 def _page(document: object) -> Match | None:

@@ -1,4 +1,4 @@
-"""Which models a gpt-gm server offers, and how many tokens they would read.
+"""Which models a gpt-gm server offers.
 
 Servers of this package, and chat-ui from 2024, list them at ``/api/models``. Before
 that only the page data of SvelteKit had them
@@ -8,21 +8,16 @@ that only the page data of SvelteKit had them
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
 from typing import Any
 
 from h2o_magic.backends.base import ModelInfo
 from h2o_magic.backends.gptgm.api import GptGmClient
-from h2o_magic.backends.http_backend import message_items
 from h2o_magic.backends.own_server import count, text_of
-from h2o_magic.chat.messages import Message
 from h2o_magic.config.models import MODELS, find_model
 from h2o_magic.errors import ParameterError, ProtocolError, StatusError
 
 # A refusal to answer at all is not a missing list.
 _REFUSED = (401, 403, 429)
-# How our own server refuses a question that it cannot count.
-_UNUSABLE = (422, 424)
 
 
 def service_id(model: object) -> str:
@@ -49,25 +44,6 @@ def list_models(client: GptGmClient) -> list[ModelInfo]:
             if models:
                 return models
     return [ModelInfo(m.name) for m in MODELS.values() if m.service_id != m.name]
-
-
-def count_tokens(
-    client: GptGmClient, model: str, messages: Sequence[Message]
-) -> int | None:
-    """Return how many tokens `model` would read; sent only to our own servers."""
-    try:
-        health = client.get("/health")
-        if not isinstance(health, dict) or not isinstance(health.get("instance"), str):
-            return None
-        asked = {"model": model, "messages": message_items(messages)}
-        answer = client.post("/api/tokenize", asked)
-    except ProtocolError:
-        return None
-    except StatusError as error:
-        if error.status in _UNUSABLE:
-            raise
-        return None
-    return count(answer.get("tokens")) if isinstance(answer, dict) else None
 
 
 def models_of_api(document: object) -> list[ModelInfo]:

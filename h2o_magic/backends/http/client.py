@@ -8,6 +8,7 @@ from collections.abc import Container, Mapping
 from functools import cache
 from http.cookiejar import Cookie, DefaultCookiePolicy
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import Request
@@ -58,6 +59,7 @@ class HttpClient:
         accepted: Container[int] = range(200, 300),
         timeouts: Timeouts | None = None,
         cancellation: Cancellation | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> Response:
         """Send a request and return the response, whose body is still to be read.
 
@@ -69,7 +71,7 @@ class HttpClient:
         timeouts = timeouts or self._timeouts
         cancellation = cancellation or Cancellation()
         deadline = time.monotonic() + timeouts.overall
-        body, headers = _encoded(document, form)
+        body, content_type = _encoded(document, form)
 
         def request() -> requests.Response:
             connect, read = timeouts.connect, timeouts.first_byte
@@ -81,7 +83,7 @@ class HttpClient:
                     method,
                     self.url + path,
                     data=body,
-                    headers=headers | self._headers(accept),
+                    headers={**content_type, **self._headers(accept), **headers},
                     timeout=(connect, read),
                     proxies=dict(self._proxies),
                     stream=True,

@@ -1,8 +1,8 @@
 """What a server says in an error response: its message, and how long to wait.
 
 Pure. The shapes are those of chat-ui of June 2023, text-generation-inference 0.9, the
-proxies before them and seven OpenAI-compatible servers (tests/recordings), those that
-OpenRouter, Google and others document, and this package's own, which has a ``reason``.
+proxies before them and seven OpenAI-compatible servers (tests/recordings), and those
+that OpenRouter, Google and others document.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from email.utils import parsedate_to_datetime
 _MAX_WAIT = 3600.0
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _NO_QUOTA = "insufficient_quota"
+_TOO_LONG = "context_length_exceeded"
 #: Times since 1970 are larger than any wait; in milliseconds from the second on.
 _MIN_EPOCH, _MIN_EPOCH_MS = 1e9, 1e11
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|h|m|s))+")
@@ -32,11 +33,6 @@ def error_text(body: bytes, *, limit: int = 500) -> str:
     if text.startswith("<"):
         return html_title(text, limit=limit)
     return _one_line(error_message(_document(text)) or text, limit)
-
-
-def reason_of(body: bytes, *, limit: int = 500) -> str:
-    """Return the ``reason`` of an error body, given only by this package's servers."""
-    return _one_line(_string(_document(_text(body)), "reason").strip(), limit)
 
 
 def error_message(document: object) -> str:
@@ -129,8 +125,6 @@ def _seconds_until(date: str, now: datetime) -> float | None:
 
 
 def _message(document: object) -> str:
-    if reason := _string(document, "reason").strip():
-        return reason
     error = _part(document, "error")
     if isinstance(error, list):
         error = "; ".join(part for part in error if isinstance(part, str))
@@ -153,9 +147,10 @@ def _openai_message(error: Mapping[str, object]) -> str:
     field = _string(error, "param")
     if field and field not in message:
         message = f"{message} (`{field}`)"
-    # The message alone does not tell this from a limit that passes.
-    if _NO_QUOTA in words and message != _NO_QUOTA:
-        message = f"{message} ({_NO_QUOTA})"
+    # The message alone may not tell these from other limits.
+    for code, told in ((_NO_QUOTA, False), (_TOO_LONG, "context" in message)):
+        if code in words and message != code and not told:
+            message = f"{message} ({code})"
     return message
 
 

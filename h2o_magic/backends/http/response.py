@@ -13,7 +13,7 @@ from typing import Any
 import requests
 
 from h2o_magic.backends.http.connections import Cancellation
-from h2o_magic.backends.http.error_body import error_text, reason_of, retry_wait
+from h2o_magic.backends.http.error_body import error_text, retry_wait
 from h2o_magic.backends.http.error_mapping import mapped_errors
 from h2o_magic.backends.retry import BUSY_STATUSES
 from h2o_magic.errors import (
@@ -212,7 +212,7 @@ def status_error(response: Response, what: str) -> StatusError:
     if target := response.headers.get("Location"):
         # Its query may be confidential.
         details = f", a redirect to {target.partition('?')[0][:200]!r}, not followed"
-    message = reason_of(body) or f"{what}: HTTP {response.status}{details}"
+    message = f"{what}: HTTP {response.status}{details}"
     limited = response.status == 429
     wait = retry_wait(response.headers, body, limited=limited)
     if limited or (response.status in BUSY_STATUSES and wait is not None):

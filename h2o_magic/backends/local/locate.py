@@ -8,7 +8,6 @@ it. A file lock keeps two kernels from starting two servers at once.
 from __future__ import annotations
 
 import atexit
-import http.client
 import importlib.metadata
 import importlib.util
 import json
@@ -19,27 +18,32 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
-from h2o_magic.backends.local.client import ServerState, call, state_of
 from h2o_magic.config import paths
 from h2o_magic.config.processes import is_running
-from h2o_magic.config.url import Endpoint
+from h2o_magic.config.url import Endpoint, is_loopback
 from h2o_magic.errors import (
+    BackendError,
     ConfigurationError,
     ConnectionFailedError,
+    H2OMagicError,
     MissingExtraError,
+    TimedOutError,
 )
 
 #: Seconds to wait for a new server to listen. It takes well under one; a cold disk on
 #: a busy machine may need many.
 START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 10.0
+_ANSWER_TIMEOUT = 5.0
 
 # Where a server's files are if the user's own folder cannot be written. Only this
 # process finds that server, and so ends it.
@@ -50,25 +54,61 @@ _temporary: Path | None = None
 _started: list[subprocess.Popen[bytes]] = []
 
 
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """A local server that runs, and what it says of itself if it `answers` in time."""
+
+    endpoint: Endpoint
+    pid: int
+    answers: bool = False
+    version: str = ""
+    uptime: float = 0.0
+    slots: int = 0
+    busy_slots: int = 0
+    loaded: Sequence[str] = ()
+
+
 def find_running() -> ServerState | None:
     """Return the local server that runs and answers, or None; starts nothing."""
-    found = _find()
-    return found if isinstance(found, ServerState) else None
+    found = server_at(_runtime_file())
+    return found if found and found.answers else None
 
 
-def _find() -> ServerState | Endpoint | None:
-    """Return the local server; only its address while it loads: start no second one."""
+def server_at(runtime_file: Path) -> ServerState | None:
+    """Return the server that a runtime file names, also one that is too busy to answer.
+
+    None if the file is missing or damaged, or the server has ended.
+    """
     try:
-        runtime = json.loads(_runtime_file().read_text("utf-8"))
-        endpoint = Endpoint(runtime["url"], runtime["token"])
+        runtime = json.loads(runtime_file.read_text("utf-8"))
+        endpoint, pid = Endpoint(runtime["url"], runtime["token"]), runtime["pid"]
         try:
-            return state_of(endpoint, runtime["instance"])
-        except TimeoutError:
-            return endpoint if is_running(runtime["pid"]) else None
-    except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
-        return None  # missing, damaged, or not answering
-    except ConfigurationError:
-        return None  # it names no address that can be used
+            health = _send(endpoint, "GET", "/health")
+        except TimedOutError:
+            return ServerState(endpoint, pid) if is_running(pid) else None
+        if health["instance"] != runtime["instance"]:
+            return None
+        said = ("version", "uptime", "slots", "busy_slots", "loaded")
+        known = {name: health[name] for name in said}
+        return ServerState(endpoint, pid, answers=True, **known)
+    except (OSError, ValueError, KeyError, TypeError, H2OMagicError):
+        return None
+
+
+def _send(endpoint: Endpoint, verb: str, path: str, document: object = None) -> Any:
+    """Return the JSON of a response; a BackendError if there is none."""
+    from h2o_magic.backends.http import (  # noqa: PLC0415 - needed for questions only
+        HttpClient,
+        Timeouts,
+    )
+
+    if not is_loopback(urlsplit(endpoint.url).hostname or ""):
+        raise ConfigurationError("not a loopback address")
+    timeouts = Timeouts(*[_ANSWER_TIMEOUT] * 4)
+    with closing(HttpClient(endpoint, timeouts=timeouts)) as client:
+        every = range(100, 600)
+        with client.send(verb, path, document=document, accepted=every) as reply:
+            return reply.json()
 
 
 def is_installed() -> bool:
@@ -77,9 +117,9 @@ def is_installed() -> bool:
 
 def find_or_start(idle_minutes: float | None = None) -> Endpoint:
     """Return the local server's address; `idle_minutes` of 0 keeps it running."""
-    found = _find()
+    found = server_at(_runtime_file())
     if found is not None and not _is_outdated(found):
-        return _endpoint(found)
+        return found.endpoint
     if not is_installed():
         raise MissingExtraError("the local server", "local")
     try:
@@ -90,15 +130,11 @@ def find_or_start(idle_minutes: float | None = None) -> Endpoint:
 
 def _start_locked(idle_minutes: float | None) -> Endpoint:
     with _start_lock():
-        found = _find()
-        if isinstance(found, ServerState) and _is_outdated(found):
+        found = server_at(_runtime_file())
+        if found is not None and _is_outdated(found):
             _stop(found)
             found = None
-        return _endpoint(found or _start(idle_minutes))
-
-
-def _endpoint(found: ServerState | Endpoint) -> Endpoint:
-    return found.endpoint if isinstance(found, ServerState) else found
+        return (found or _start(idle_minutes)).endpoint
 
 
 def _start_in_temporary(why: OSError, idle_minutes: float | None) -> Endpoint:
@@ -129,9 +165,9 @@ def unload_models(files: Sequence[Path]) -> None:
     state = find_running()
     if state is None:
         return
-    with suppress(OSError, ValueError, http.client.HTTPException):
+    with suppress(BackendError):
         document = {"paths": [str(file) for file in files]}
-        answer = json.loads(call(state.endpoint, "POST", "/api/unload", document))
+        answer = _send(state.endpoint, "POST", "/api/unload", document)
         if isinstance(answer, dict) and answer.get("in_use"):
             raise ConfigurationError(
                 "the model is answering right now: stop its answers first, or wait"
@@ -148,12 +184,8 @@ def _runtime_file() -> Path:
     return path if _temporary is None else _temporary / path.name
 
 
-def _is_outdated(found: ServerState | Endpoint) -> bool:
-    return (
-        isinstance(found, ServerState)
-        and found.version != _version()
-        and found.busy_slots == 0
-    )
+def _is_outdated(found: ServerState) -> bool:
+    return found.answers and found.version != _version() and found.busy_slots == 0
 
 
 @cache
@@ -162,8 +194,8 @@ def _version() -> str:
 
 
 def _stop(state: ServerState) -> None:
-    with suppress(OSError, http.client.HTTPException):
-        call(state.endpoint, "POST", "/shutdown")
+    with suppress(BackendError):
+        _send(state.endpoint, "POST", "/shutdown")
     deadline = time.monotonic() + _STOP_TIMEOUT
     while find_running() is not None and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -173,9 +205,9 @@ def _stop(state: ServerState) -> None:
 def _start_lock() -> Iterator[None]:
     """Hold the lock under which one kernel starts the server."""
     path = _runtime_file().with_suffix(".mutex")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    paths.make_private(path.parent)
     try:
-        with FileLock(path, timeout=START_TIMEOUT):
+        with FileLock(path, timeout=START_TIMEOUT, mode=0o600):
             yield
     except Timeout:
         raise ConnectionFailedError(
@@ -234,7 +266,7 @@ def _detached() -> dict[str, Any]:
 
 
 def _open_private(path: Path) -> IO[bytes]:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    paths.make_private(path.parent)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     return os.fdopen(descriptor, "ab")
 

@@ -18,6 +18,7 @@ from h2o_magic.backends.http import (
     Timeouts,
 )
 from h2o_magic.backends.openai.flavour import flavour_of, split_address
+from h2o_magic.backends.own_server import OWN_HEADERS
 from h2o_magic.errors import ProtocolError, StatusError
 
 # Some servers answer with a document although a stream was asked for.
@@ -51,6 +52,7 @@ class OpenAIClient:
             accept=_ACCEPT_STREAM,
             accepted=(200,),
             cancellation=cancellation,
+            headers=OWN_HEADERS if self.known_flavour == "h2o_magic" else {},
         )
 
     def models(

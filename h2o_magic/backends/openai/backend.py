@@ -7,6 +7,7 @@ Serve, LM Studio, LiteLLM, FastChat, ``transformers serve``, and our own.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from h2o_magic.backends.base import (
@@ -20,6 +21,7 @@ from h2o_magic.backends.error_advice import explaining_errors
 from h2o_magic.backends.http import QUICK, Cancellation, Endpoint
 from h2o_magic.backends.http_backend import HttpBackend
 from h2o_magic.backends.openai.api import OpenAIClient
+from h2o_magic.backends.openai.chunks import AnswerFacts
 from h2o_magic.backends.openai.errors import (
     RequestInfo,
     explain,
@@ -35,6 +37,7 @@ from h2o_magic.backends.openai.flavour import (
 from h2o_magic.backends.openai.models import count_tokens, model_of, models_of
 from h2o_magic.backends.openai.parser import OpenAIParser
 from h2o_magic.backends.openai.request import Body, make_body, needs_flavour
+from h2o_magic.backends.own_server import source_in
 from h2o_magic.backends.retry import RetryPolicy
 from h2o_magic.chat.events import Event
 from h2o_magic.chat.messages import Message
@@ -92,13 +95,18 @@ class OpenAIQuestion:
         if self._body is None:
             self._body = body_for(client, request, cancellation)
         schema, stop = request.schema, request.parameters.get("stop", ())
-        parser = OpenAIParser(
-            stop=stop if isinstance(stop, tuple) else (),
-            schema=schema is not None
-            and enforces(schema, client.flavour(cancellation)),
-        )
+        enforced = schema is not None and enforces(schema, client.flavour(cancellation))
         # Closing the body, as whatever ends this does, stops the server's work.
         with client.ask(self._body.document, cancellation) as reply:
+            source = source_in(reply.headers)
+            if source is not None:
+                yield replace(source, schema=enforced)
+            facts = AnswerFacts(
+                schema=enforced,
+                named=source is not None,
+                dropped_turns=self._body.dropped_turns,
+            )
+            parser = OpenAIParser(stop if isinstance(stop, tuple) else (), facts)
             yield from parser.read(reply, client.timeouts)
 
     def retry_after(self, error: BackendError) -> float | None:
@@ -162,9 +170,13 @@ def _is_list(document: object) -> bool:
     return any(True for _ in entries_of(document))
 
 
+#: Engines that their ``Server`` header names.
+_NAMED = ("llama.cpp", "h2o_magic")
+
+
 def _engine(document: object, server: str) -> str:
     named = ENGINES.get(flavour_of(document), "")
-    return named or ("llama.cpp" if server.lower().startswith("llama.cpp") else "")
+    return named or next(filter(server.lower().startswith, _NAMED), "")
 
 
 DIALECT = Dialect(

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from h2o_magic.backends.own_server import count, seconds, source_of
+from h2o_magic.backends.own_server import count, seconds
 from h2o_magic.backends.text import join_surrogates
 from h2o_magic.chat.events import Source, Usage
 
@@ -109,26 +109,23 @@ def _text(content: object) -> str:
 class AnswerFacts:
     """What the chunks of an answer say beside its text; the last counts hold."""
 
-    def __init__(self, *, schema: bool = False) -> None:
+    def __init__(
+        self, *, schema: bool = False, named: bool = False, dropped_turns: int = 0
+    ) -> None:
         self._schema = schema
-        self._source: Source | None = None
+        self._named = named  # what answers is known already
         self._model: object = None
-        self._ours = False
-        self._usage: dict[str, Any] = {}
+        self._usage: dict[str, Any] = {"dropped_turns": dropped_turns}
 
     def source(self, chunk: Mapping[str, Any]) -> Source | None:
         """Return what answers, if a chunk says it for the first time, or anew."""
-        found = source_of(chunk)
-        if found is not None:
-            self._ours = True
-        elif not self._ours and chunk.get("model") != self._model:
-            self._model = chunk.get("model")
-            if isinstance(self._model, str) and self._model.strip():
-                found = Source(join_surrogates(self._model), schema=self._schema)
-        if found is None or found == self._source:
+        model = chunk.get("model")
+        if self._named or model == self._model:
             return None
-        self._source = found
-        return found
+        self._model = model
+        if not isinstance(model, str) or not model.strip():
+            return None
+        return Source(join_surrogates(model), schema=self._schema)
 
     @property
     def usage(self) -> Usage:
@@ -136,17 +133,14 @@ class AnswerFacts:
 
     def add_usage(self, chunk: Mapping[str, Any]) -> None:
         counts, times = chunk.get("usage"), chunk.get("timings")
-        ours = chunk.get("h2o_magic")
         found: dict[str, float | None] = {}
         if isinstance(counts, dict):
             for name in ("prompt_tokens", "completion_tokens"):
                 found[name] = count(counts.get(name))
-        if isinstance(times, dict):  # llama.cpp
+            details = counts.get("prompt_tokens_details")
+            if isinstance(details, dict):
+                found["cached_tokens"] = count(details.get("cached_tokens"))
+        if isinstance(times, dict):  # llama.cpp, and so our own server
             milliseconds = seconds(times.get("predicted_ms"))
             found["writing_seconds"] = milliseconds and milliseconds / 1000
-        if isinstance(ours, dict):
-            for name in ("dropped_turns", "cut_tokens"):
-                found[name] = count(ours.get(name))
-            if (writing := seconds(ours.get("writing_seconds"))) is not None:
-                found["writing_seconds"] = writing
         self._usage |= {name: n for name, n in found.items() if n is not None}

@@ -21,6 +21,7 @@ from h2o_magic.backends.error_advice import (
     refusal_message,
 )
 from h2o_magic.backends.openai.request import Body
+from h2o_magic.backends.openai.too_long import is_too_long
 from h2o_magic.backends.retry import BUSY_STATUSES, requested_wait
 from h2o_magic.errors import BackendError, GenerationError, StatusError, did_you_mean
 
@@ -40,11 +41,6 @@ _ADVICE: tuple[Row, ...] = (
     (529, "", "the server is overloaded; ask again in a minute"),
     *COMMON,
 )
-_CONTEXT = re.compile(
-    r"exceeds? the available context|maximum context length|context[_ ]?length[_ ]"
-    r"exceed|exceed_context|contextwindowexceeded|context window",
-    re.IGNORECASE,
-)
 _NO_MODEL = re.compile(
     r"model.{0,200}(does not exist|not exist|not found|not available)"
     r"|(invalid|unknown|no such|not a valid) model|model_not_found|your model\b",
@@ -55,8 +51,6 @@ _INVALID = re.compile(
     r"validation error|schema|response_format|grammar|messages with the same role",
     re.IGNORECASE,
 )
-#: Advice of our own server, where a better one follows.
-_LEAVE_OUT = re.compile(r": leave it out\b")
 _REFUSED = frozenset({400, 422})
 #: A server that starts, loads a model or is overloaded, or a proxy before one.
 #: The type of such an error in the stream.
@@ -88,8 +82,8 @@ def is_busy(error: BackendError, body: Body | None) -> bool:
         return requested_wait(error) is not None and not no_credit
     # Some servers answer 500 where the question is at fault.
     field = body.refused(said) if body is not None else None
-    causes = (_CONTEXT, _NO_MODEL, _INVALID)
-    at_fault = field or any(cause.search(said) for cause in causes)
+    named = _NO_MODEL.search(said) or _INVALID.search(said)
+    at_fault = field or named or is_too_long(said)
     return error.status in BUSY_STATUSES and not at_fault
 
 
@@ -126,7 +120,7 @@ def _about_request(said: str, info: RequestInfo) -> str:
     field = info.body.refused(said) if info.body is not None else None
     if info.body is not None and field is not None and field in info.body.origins:
         return f"leave out `{info.body.origins[field]}`, or give it another value"
-    return TOO_LONG if _CONTEXT.search(said) else ""
+    return TOO_LONG if is_too_long(said) else ""
 
 
 def _about_model(said: str, info: RequestInfo) -> str:
@@ -140,4 +134,4 @@ def _about_model(said: str, info: RequestInfo) -> str:
 
 
 def _joined(said: str, advice: str) -> str:
-    return f"{_LEAVE_OUT.sub('', said).rstrip('.')}: {advice}"
+    return f"{said.rstrip('.')}: {advice}"

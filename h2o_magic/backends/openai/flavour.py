@@ -32,7 +32,7 @@ ENGINES = {flavour: name for flavour, name, _ in _PROGRAMS}
 _OWNERS = {owner: flavour for flavour, _, owner in _PROGRAMS}
 
 #: Enforce a JSON schema: vLLM's engine, and those that are built on llama.cpp. Servers
-#: of this package say it themselves, with each answer.
+#: of this package refuse what they cannot enforce.
 _ENFORCING = frozenset({"vllm", "llamacpp", "ollama", "lmstudio"})
 #: The parts of a schema that all of them enforce, and those that need nothing. Of
 #: others (``not``, ``pattern`` without anchors, ``if``) llama.cpp only logs a warning.
@@ -74,7 +74,7 @@ def flavour_of(document: object) -> str:
 def enforces(schema: object, flavour: str) -> bool:
     """Return whether servers of a flavour are known to enforce all of `schema`."""
     if schema is None or flavour not in _ENFORCING:
-        return False
+        return schema is not None and flavour == "h2o_magic"
     return all(set(part) <= _ENFORCED for part in _parts(schema))
 
 

@@ -30,6 +30,7 @@ _META_CONTEXT = ("n_ctx", "n_ctx_train")  # llama.cpp; what it uses, what it cou
 _WEIGHTS = ("weights", "quantization")
 #: Servers that list what they have in memory, unless they say otherwise.
 _LOADED = ("vllm", "llamacpp")
+_COUNT_OURS = "/v1/chat/completions/input_tokens"
 # A proxy may let only the API itself through.
 _NO_SUCH_CALL = frozenset({403, 404, 405, 501})
 _Items = list[dict[str, str]]
@@ -123,8 +124,8 @@ def _count_llamacpp(client: OpenAIClient, model: str, items: _Items) -> int | No
 
 
 def _count_ours(client: OpenAIClient, model: str, items: _Items) -> int | None:
-    answer = client.post("/api/tokenize", {"model": model, "messages": items})
-    return count(_get(answer, "tokens"))
+    document = {"model": model, "messages": items}
+    return count(_get(client.post(_COUNT_OURS, document), "input_tokens"))
 
 
 _COUNTERS: Mapping[str, Callable[[OpenAIClient, str, _Items], int | None]] = {

@@ -83,12 +83,14 @@ class OpenAIParser(AnswerParser):
 
     _expected = "an answer of an OpenAI-compatible server"
 
-    def __init__(self, *, stop: tuple[str, ...] = (), schema: bool = False) -> None:
+    def __init__(
+        self, stop: tuple[str, ...] = (), facts: AnswerFacts | None = None
+    ) -> None:
         super().__init__(GrowingText(stop))
         self._reasoning = GrowingText()
         self._growing = self._answer  # that which the new pieces belong to
         self._pieces: list[str] = []
-        self._facts = AnswerFacts(schema=schema)
+        self._facts = facts or AnswerFacts()
         self._reason: str | None = None
         self._stop_reason: object = None
         self._continued = False  # after a reason to end

@@ -1,8 +1,9 @@
 """The body of a question to an OpenAI-compatible server, and how it may be repaired.
 
 Pure. A parameter is there only if it was set, so none is dropped afterwards; only the
-request for token counts is, where a server refuses it. What a parameter is called, and
-which servers have it, is in the table of parameters.
+request for token counts is, where a server refuses it, and the oldest turns, where all
+are too long. What a parameter is called, and which servers have it, is in the table of
+parameters.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import Any
 
 from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.http_backend import message_items
+from h2o_magic.backends.openai.too_long import is_too_long, without_oldest
 from h2o_magic.config.parameter import Value
-from h2o_magic.config.parameters import PARAMETERS
+from h2o_magic.config.parameters import DEFAULT_LENGTH, PARAMETERS
 from h2o_magic.errors import ParameterError
 
 _USAGE = "stream_options"
@@ -26,10 +28,14 @@ _INSTEAD = re.compile(r"\bmax_completion_tokens\b\W{0,3}\s*instead")
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The body of a question; `origins` are the parameters that its fields express."""
+    """The body of a question; `origins` are the parameters that its fields express.
+
+    `dropped_turns` were left out since the model cannot hold them.
+    """
 
     document: Mapping[str, Any]
     origins: Mapping[str, str]
+    dropped_turns: int = 0
 
     def refused(self, words: str) -> str | None:
         fields = [f for f in (_USAGE, *self.origins) if f in self.document]
@@ -44,8 +50,20 @@ class Body:
             kept = {name: v for name, v in self.document.items() if name != field}
             return replace(self, document=kept)
         if field == _LENGTH and _INSTEAD.search(words):
-            return Body(_renamed(self.document), _renamed(self.origins))
-        return None
+            document, origins = _renamed(self.document), _renamed(self.origins)
+            return replace(self, document=document, origins=origins)
+        return self._shortened(words) if is_too_long(words) else None
+
+    def _shortened(self, words: str) -> Body | None:
+        lengths = (self.document.get(name) for name in (_LENGTH, _NEW_LENGTH))
+        length = next((n for n in lengths if isinstance(n, int)), DEFAULT_LENGTH)
+        kept, dropped = without_oldest(self.document["messages"], words, length)
+        if not dropped:
+            return None
+        document = {**self.document, "messages": kept}
+        return replace(
+            self, document=document, dropped_turns=self.dropped_turns + dropped
+        )
 
 
 def _renamed(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,7 +73,14 @@ def _renamed(fields: Mapping[str, Any]) -> dict[str, Any]:
 def needs_flavour(request: ChatRequest) -> bool:
     """Return whether what is sent depends on the flavour of the server."""
     differs = (PARAMETERS[n].servers or n == "extra" for n in request.parameters)
-    return request.schema is not None or request.strict or any(differs)
+    sets = any(differs) or is_repeatable(request.parameters)
+    return request.schema is not None or request.strict or sets
+
+
+def is_repeatable(parameters: Mapping[str, Value]) -> bool:
+    """Return whether the same question is to give the same answer."""
+    greedy = parameters.get("temperature") == 0 or parameters.get("do_sample") is False
+    return greedy or "seed" in parameters
 
 
 def make_body(request: ChatRequest, flavour: str, server: str) -> Body:
@@ -70,15 +95,14 @@ def make_body(request: ChatRequest, flavour: str, server: str) -> Body:
     if request.schema is not None:
         named = {"name": "answer", "schema": request.schema, "strict": True}
         document["response_format"] = {"type": "json_schema", "json_schema": named}
-    if flavour == "h2o_magic":
-        # Beyond the API, our own server counts tokens exactly, and so leaves out the
-        # oldest turns where the estimate here was too low.
-        document["truncation"] = "auto"
-        if request.strict:
-            document["strict"] = True
+    if flavour == "h2o_magic" and request.strict:
+        document["strict"] = True
     for field, value in _extra(request.parameters).items():
         _refuse_twice(field, document, flavour)
         document[field], origins[field] = value, "extra"
+    if flavour == "h2o_magic" and is_repeatable(request.parameters):
+        # Reading only the new part of a prompt rounds differently from reading it all.
+        document.setdefault("cache_prompt", False)
     return Body(document, origins)
 
 

@@ -59,9 +59,9 @@ _MARKS: Mapping[str, TurnStatus] = {
 _SHOWN = {
     each.name: "" if each.default is MISSING else each.default
     for each in fields_of(Facts)
-    if each.name
-    not in ("status", "prompt_tokens", "seconds_to_first_token", "writing_seconds")
-    and each.name not in ("demo_told", "parameters", "model_chosen")
+    if each.name not in ("status", "demo_told", "parameters", "model_chosen")
+    and each.name not in ("prompt_tokens", "cached_tokens")
+    and each.name not in ("seconds_to_first_token", "writing_seconds")
 }
 #: A greater number in facts is wrong, and formatting it may fail.
 _MOST = 10**15

@@ -7,7 +7,6 @@ import pytest
 from h2o_magic.backends.http.error_body import (
     error_message,
     error_text,
-    reason_of,
     retry_wait,
 )
 from tests.backends.scripted import recorded_body
@@ -25,11 +24,6 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)
         (b'{"type": "error", "error": {"message": "a"}}', "a"),
         (b'{"message": "a"}', "a"),
         (b'{"error": "a", "message": "b"}', "a"),
-        (b'{"message": "Internal Error", "reason": "a"}', "a"),
-        (b'{"message": "a", "reason": " "}', "a"),
-        (b'{"message": "a", "reason": 7}', "a"),
-        (b'{"type": "error", "error": {"message": "b"}, "reason": "a"}', "a"),
-        (b'{"error": "b", "reason": "a"}', "a"),
         (b'[{"error": "a"}]', "a"),
         (b'{"detail": "a"}', "a"),
         (b'{"detail": {"error": {"message": "a"}}}', "a"),
@@ -55,22 +49,6 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)
 )
 def test_the_error_message_each_shape_of_error_body(body: bytes, words: str) -> None:
     assert error_text(body) == words
-
-
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [
-        (b'{"message": "Internal Error", "reason": "a\\nb"}', "a b"),
-        (b'{"message": "Internal Error"}', ""),
-        (b'{"reason": 7}', ""),
-        (b"<html><title>reason</title>", ""),
-        (b"reason", ""),
-        (b"", ""),
-    ],
-)
-def test_a_reason_is_told_from_other_words(body: bytes, reason: str) -> None:
-    assert reason_of(body) == reason
-    assert len(reason_of(b'{"reason": "%s"}' % (b"x" * 999))) == 500
 
 
 def test_a_long_text_is_shortened() -> None:

@@ -282,15 +282,6 @@ def test_an_error_answer_gives_its_status_and_words(
         assert "<" not in str(caught.value)
 
 
-def test_a_reason_of_the_server_is_the_whole_message() -> None:
-    body = {"message": "Internal Error", "reason": "unknown model 'x'"}
-    with talking(always(document(body, status=500))) as (client, _):
-        with pytest.raises(StatusError) as caught:
-            client.send("POST", "/conversation", document={})
-        assert str(caught.value) == caught.value.server_message == "unknown model 'x'"
-        assert caught.value.status == 500
-
-
 def test_an_error_answer_is_read_up_to_a_limit() -> None:
     flood = answer([b"x" * 65536] * 4, status=500, end="hold")
     with talking(always(flood)) as (client, server):

@@ -17,7 +17,8 @@ import pytest
 
 from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.gptgm import GptGmBackend
-from h2o_magic.backends.local import client, locate
+from h2o_magic.backends.local import locate
+from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.chat.events import TextDelta
 from h2o_magic.chat.messages import user
 from h2o_magic.config import paths
@@ -45,6 +46,22 @@ def test_the_second_call_finds_what_the_first_started(home: Path) -> None:
     assert state.busy_slots == 0
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+@pytest.mark.parametrize("umask", [0o000, 0o022])
+def test_its_files_are_for_this_user_only_whatever_the_umask(
+    home: Path, umask: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        locate.find_or_start()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    files = [path for path in home.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} == {".json", ".log", ".mutex"}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+
+
 def test_a_notebook_starts_it_with_its_own_idle_minutes(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,7 +85,7 @@ def test_a_server_that_is_silent_for_a_while_gets_no_second_beside_it(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = locate.find_or_start()
-    monkeypatch.setattr(client, "_TIMEOUT", 0.2)
+    monkeypatch.setattr(locate, "_ANSWER_TIMEOUT", 0.2)
     pid = runtime(home)["pid"]
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -197,15 +214,15 @@ def test_nothing_has_to_let_go_where_no_server_runs(home: Path) -> None:
 
 def test_the_server_lets_go_of_a_model(home: Path, tmp_path: Path) -> None:
     path = write_llama(tmp_path / "m.gguf")
-    with closing(GptGmBackend(connection=locate.find_or_start)) as backend:
+    with closing(OpenAIBackend(connection=locate.find_or_start)) as backend:
         assert backend.count_tokens(str(path), [user("hi")])
     state = locate.find_running()
     assert state is not None
-    assert state.loaded == (str(path),)
+    assert state.loaded == [str(path)]
     locate.unload_models([path])
     state = locate.find_running()
     assert state is not None
-    assert state.loaded == ()
+    assert state.loaded == []
 
 
 def test_a_model_that_is_answering_stays(home: Path, tmp_path: Path) -> None:

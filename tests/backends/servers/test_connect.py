@@ -342,10 +342,8 @@ def test_a_server_that_gets_another_name_says_which_it_had(
 def test_a_server_of_two_dialects_is_taken_by_the_one_that_is_named(
     session: Session,
 ) -> None:
-    both = {
-        "/api/models": document([{"id": "qwen", "weights": "qwen.gguf"}]),
-        "/v1/models": vllm("qwen"),
-    }
+    own = [{"id": "qwen", "owned_by": "h2o_magic"}]
+    both = {"/api/models": document(own), "/v1/models": document({"data": own})}
     with serving(routes(both)) as server:
         for dialect in ("openai", "gpt-gm"):
             connected = session.connect(server.url, dialect=dialect)
@@ -356,13 +354,11 @@ def test_a_server_of_two_dialects_is_taken_by_the_one_that_is_named(
 def test_a_version_segment_means_the_api_that_is_there(
     session: Session,
 ) -> None:
-    both = {
-        "/api/models": document([{"id": "qwen", "weights": "qwen.gguf"}]),
-        "/v1/models": vllm("qwen"),
-        "/v2/models": vllm("qwen"),
-    }
+    own = document([{"id": "qwen", "owned_by": "h2o_magic"}])
+    both = {"/api/models": own, "/v1/models": own, "/v2/models": vllm("qwen")}
     with serving(routes(both)) as server:
-        assert session.connect(server.url, name="lab").dialect == "gpt-gm"
+        connected = session.connect(server.url, name="lab", dialect="gpt-gm")
+        assert connected.dialect == "gpt-gm"
         for address in (f"{server.url}/v1", f"{server.url}/v2"):
             connected = session.connect(address)
             assert (connected.dialect, connected.url) == ("openai", address)
@@ -663,13 +659,14 @@ def test_a_key_that_stands_in_a_models_name_is_neither_shown_nor_kept(
     session = desk.session()
     desk.environ["LAB_KEY"] = KEY
     session.servers.model_cache = ModelCache(desk.folder / "lists.json")
-    ours = {"/api/models": document([{"id": f"a-{KEY}", "weights": "a.gguf"}])}
+    own = document([{"id": f"a-{KEY}", "owned_by": "h2o_magic"}])
+    both = {"/api/models": own, "/v1/models": own}
     with (
         serving(openai_server(f"a-{KEY}", key=KEY)) as one,
-        serving(routes(ours)) as two,
+        serving(routes(both)) as two,
     ):
-        for url in (one.url, two.url):
-            connected = session.connect(url, key_env="LAB_KEY")
+        for url, dialect in ((one.url, ""), (two.url, "gpt-gm")):
+            connected = session.connect(url, key_env="LAB_KEY", dialect=dialect)
             assert connected.models == ("a-***",)
             assert [m.name for m in session.listed_models().models] == ["a-***"]
             assert KEY not in str(connected) + everything(desk, session)

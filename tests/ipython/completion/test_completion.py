@@ -158,10 +158,9 @@ class Listing(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        body = json.dumps(
-            [{"id": name, "weights": "x"} for name in ("house-model", "falcon-7b")]
-        ).encode()
-        self.send_response(200 if self.path == "/api/models" else 404)
+        models = [{"id": name} for name in ("house-model", "falcon-7b")]
+        body = json.dumps({"object": "list", "data": models}).encode()
+        self.send_response(200 if self.path == "/v1/models" else 404)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

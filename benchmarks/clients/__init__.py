@@ -1,0 +1,1 @@
+"""Other libraries' own calls, each script run where its library is installed."""
