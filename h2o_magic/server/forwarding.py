@@ -101,7 +101,8 @@ class Forwarder:
                 if plan is None:
                     return await reply.whole(await answer.read())
                 if plan.passes:
-                    return await pass_on(answer, reply, facts, progress=plan.progress)
+                    queue, progress = engine.queue, plan.progress
+                    return await pass_on(answer, reply, facts, queue, progress=progress)
                 whole = await assembled(answer, request.path, facts)
         if plan.calls:
             whole = as_calls(whole)
