@@ -9,6 +9,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -137,7 +138,9 @@ class OpenAIRoutes:
 
     def _look(self, name: str) -> Weights | None:
         began = time.perf_counter()
-        found = self.offer.find(name)
+        found = None
+        with suppress(OSError):  # the name is too long for one of a file
+            found = self.offer.find(name)
         self._last_look = time.perf_counter() - began
         return found
 
