@@ -28,7 +28,9 @@ class Address:
 async def started(module: str, *options: str) -> AsyncIterator[Address]:
     """Run a module of this package that prints its address as JSON."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, *options, stdout=asyncio.subprocess.PIPE
+        *[sys.executable, "-m", module, *options],
+        stdin=asyncio.subprocess.PIPE,  # at whose end a server's own server ends
+        stdout=asyncio.subprocess.PIPE,
     )
     try:
         assert process.stdout is not None

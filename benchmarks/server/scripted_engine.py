@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sys
 import time
 
 from aiohttp import web
@@ -57,7 +58,7 @@ async def _serve(rate: float) -> None:
     await site.start()
     port = runner.addresses[0][1]
     print(json.dumps({"url": f"http://127.0.0.1:{port}", "key": ""}), flush=True)
-    await asyncio.Event().wait()
+    await asyncio.to_thread(sys.stdin.read)
 
 
 def main() -> None:

@@ -13,6 +13,8 @@ from h2o_magic.server.errors import RequestError
 _OWN = re.compile(
     r"context size has been exceeded|compute|decode|internal|memory|slot", re.I
 )
+#: A text to be embedded that is more than the engine reads at once.
+_TOO_LARGE = re.compile(r"input \((\d+) tokens\) is too large.*size: (\d+)")
 
 
 def refusal(body: bytes, status: int) -> RequestError:
@@ -21,6 +23,8 @@ def refusal(body: bytes, status: int) -> RequestError:
     message = str(error.get("message") or "internal error of the engine")
     if error.get("type") == "exceed_context_size_error":
         return too_long(error.get("n_ctx"), error.get("n_prompt_tokens"))
+    if found := _TOO_LARGE.search(message):
+        return too_long(int(found[2]), int(found[1]))
     if status == 501:
         return RequestError(
             f"not supported by this model: {message}", code="not_supported"

@@ -13,6 +13,7 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import aiohttp
@@ -38,6 +39,8 @@ _HANG_SECONDS = 10.0
 #: Of that, how long a request that the main loop does not know of may take by itself.
 _ALONE = 0.5
 _POLL_SECONDS = 0.5
+#: Requests at once beside those that need a slot.
+_ERRANDS = 4
 _END_SECONDS = 5.0
 #: Threads of the engine's HTTP server beside those of running answers.
 SPARE_THREADS = 12
@@ -95,6 +98,8 @@ class Engine:
     ) -> None:
         self.name = name
         self.queue = queue
+        #: Admits what is quickly done, such as counting tokens.
+        self.errands = RequestQueue(_ERRANDS, 0, queue.most)
         self.process = process
         self.state = EngineState(supports_tools=False, context=0)
         #: Whether the engine enforces a grammar, by the grammar's hash.
@@ -161,6 +166,12 @@ class Engine:
 
     async def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         data = None if body is None else json.dumps(body).encode()
+        return await self.send(path, data, method)
+
+    async def send(
+        self, path: str, data: bytes | None, method: str = "POST"
+    ) -> dict[str, Any]:
+        """Return what the engine answers; its error as a RequestError."""
         async with self.request(method, path, data) as response:
             answer = await response.read()
             if response.status != 200:
@@ -268,6 +279,8 @@ class EngineProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             limit=_LONGEST_LINE,
+            # Python looks for modules there first: not wherever the server was started.
+            cwd=Path(__file__).parents[2],
             # Without this the engine starts a debugger when it crashes.
             env=os.environ | {"GGML_NO_BACKTRACE": "1"},
             **detached,

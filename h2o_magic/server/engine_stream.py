@@ -18,12 +18,16 @@ from h2o_magic.server.assembly import assembly_for
 from h2o_magic.server.engine_errors import refusal
 from h2o_magic.server.facts import Facts
 from h2o_magic.server.reply import Reply
+from h2o_magic.server.request_queue import RequestQueue
 from h2o_magic.server.rewriting import EngineRequest
 
 #: How much of a stream's end is kept, in bytes: the counts are there.
 _TAIL = 2048
-#: Tokens that follow each other faster are passed on together.
-_GATHER_SECONDS = 0.02
+#: Tokens that follow each other within so many seconds, for each answer that is being
+#: written, are passed on together; but within the longest at most.
+_GATHER_SECONDS, _LONGEST_GATHER = 0.004, 0.024
+#: The first parts of an answer are passed on as they come.
+_AT_ONCE = 4
 _PROGRESS = b'"prompt_progress":'
 _END = b"\n\n"
 #: The routes whose streams tell token counts only if that is asked for.
@@ -38,10 +42,15 @@ def ask_for_stream(request: EngineRequest) -> None:
 
 
 async def pass_on(
-    answer: aiohttp.ClientResponse, reply: Reply, facts: Facts, *, progress: bool
+    answer: aiohttp.ClientResponse,
+    reply: Reply,
+    facts: Facts,
+    queue: RequestQueue,
+    *,
+    progress: bool,
 ) -> web.StreamResponse:
     """Pass a stream on; its progress only if the client has asked for that."""
-    tail, held, taken = b"", b"", 0.0
+    tail, held, taken, parts = b"", b"", 0.0, 0
     async for came in answer.content.iter_any():
         part = came
         if not progress and (held or _PROGRESS in came or not came.endswith(_END)):
@@ -49,9 +58,10 @@ async def pass_on(
         if part:
             facts.note_part(part)
             await reply.write(part)
-            tail = (tail + part)[-_TAIL:]
-        if time.monotonic() - taken < _GATHER_SECONDS:
-            await _gather(answer)
+            tail, parts = (tail + part)[-_TAIL:], parts + 1
+        seconds = min(_GATHER_SECONDS * queue.running, _LONGEST_GATHER)
+        if parts > _AT_ONCE and time.monotonic() - taken < seconds:
+            await _gather(answer, seconds)
         taken = time.monotonic()
     facts.note_end(tail)
     if held:
@@ -85,7 +95,7 @@ def _without_progress(data: bytes) -> tuple[bytes, bytes]:
     return b"".join(kept), rest
 
 
-async def _gather(answer: aiohttp.ClientResponse) -> None:
+async def _gather(answer: aiohttp.ClientResponse, seconds: float) -> None:
     """Let the engine's bytes gather; each waking of the event loop costs time."""
     connection = answer.connection
     transport = connection.transport if connection else None
@@ -93,6 +103,6 @@ async def _gather(answer: aiohttp.ClientResponse) -> None:
         return
     transport.pause_reading()
     try:
-        await asyncio.sleep(_GATHER_SECONDS)
+        await asyncio.sleep(seconds)
     finally:
         transport.resume_reading()

@@ -7,6 +7,7 @@ allows one call and nothing else, and the answer comes back as ``tool_calls``. P
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 from h2o_magic.server.errors import RequestError
 from h2o_magic.server.rewriting import EngineRequest
 
+#: A call as the grammar lets it be written: the name, and the arguments.
+_CALL = re.compile(r'\{"name": ("(?:[^"\\]|\\.)*"), "arguments": (.*)', re.S)
 _SYSTEM_ROLES = ("system", "developer")
 _WORDS = """\
 Answer with one call of a function, as a JSON object with its `name` and `arguments`.
@@ -28,8 +31,14 @@ def demanded_tools(request: EngineRequest) -> list[Mapping[str, Any]]:
     """
     choice = request.body.get("tool_choice")
     kind = choice.get("type") if isinstance(choice, dict) else choice
-    if kind in (None, "auto", "none") or not request.body.get("tools"):
+    if kind in (None, "auto", "none"):
         return []
+    if not isinstance(request.body.get("tools"), list) or not request.body["tools"]:
+        raise RequestError(
+            "expected `tools` to be a list of functions where `tool_choice` is "
+            f"{kind!r:.40}",
+            param="tools",
+        )
     if request.path != "/v1/chat/completions":
         raise RequestError(
             "this model's chat template supports no tools, so a call can be demanded "
@@ -105,18 +114,20 @@ def as_calls(answer: dict[str, Any]) -> dict[str, Any]:
     """Return a completion whose text is a call as one with that call."""
     for choice in answer["choices"]:
         text = choice["message"].get("content") or ""
-        try:
-            call = json.loads(text)
-            arguments = json.dumps(call["arguments"])
-        except (ValueError, LookupError, TypeError):
-            continue  # cut off: `finish_reason` is "length"
-        function = {"name": call["name"], "arguments": arguments}
+        found = _CALL.match(text)
+        if found is None:  # cut off before its arguments
+            choice["message"]["content"] = ""
+            continue
+        whole = choice["finish_reason"] == "stop"
+        arguments = found[2].removesuffix("}") if whole else found[2]
+        function = {"name": json.loads(found[1]), "arguments": arguments}
         known = {"id": f"call_{secrets.token_hex(12)}", "type": "function"}
         choice["message"] |= {
             "content": None,
             "tool_calls": [{**known, "function": function}],
         }
-        choice["finish_reason"] = "tool_calls"
+        if whole:  # else it was cut off, and says so
+            choice["finish_reason"] = "tool_calls"
     return answer
 
 

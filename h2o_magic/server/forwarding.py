@@ -15,11 +15,12 @@ from aiohttp import web
 
 from h2o_magic.config.parameters import DEFAULT_LENGTH
 from h2o_magic.server.answer_schema import check_schema, grammar_of, take_schema
+from h2o_magic.server.embedding import joined, parts_of
 from h2o_magic.server.engine_errors import refusal
 from h2o_magic.server.engine_process import Engine, EngineDiedError
 from h2o_magic.server.engine_stream import ask_for_stream, assembled, pass_on
 from h2o_magic.server.errors import RequestError
-from h2o_magic.server.facts import facts_of
+from h2o_magic.server.facts import Facts, facts_of
 from h2o_magic.server.forced_tools import (
     as_calls,
     as_chunks,
@@ -39,11 +40,13 @@ _WRITES = frozenset(
 )
 _EMBEDS = frozenset(["/v1/embeddings", "/v1/rerank"])
 _COMPUTES = _WRITES | _EMBEDS
+#: How many times all slots may be taken by one request.
+_ROUNDS = 8
 #: The routes that count the tokens of a request.
 _COUNTS = {
-    "/v1/chat/completions": ("/v1/chat/completions/input_tokens", "input_tokens"),
-    "/v1/responses": ("/v1/responses/input_tokens", "input_tokens"),
-    "/v1/messages": ("/v1/messages/count_tokens", "input_tokens"),
+    "/v1/chat/completions": "/v1/chat/completions/input_tokens",
+    "/v1/responses": "/v1/responses/input_tokens",
+    "/v1/messages": "/v1/messages/count_tokens",
 }
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict")
 
@@ -88,6 +91,8 @@ class Forwarder:
         reply: Reply,
     ) -> web.StreamResponse:
         facts = facts_of(http)
+        if request.path == "/v1/embeddings":
+            return await self._embed(request, weights, client, reply, facts)
         async with (
             self.models.use(
                 weights, embeds=request.path in _EMBEDS, tell=reply.tell
@@ -101,7 +106,8 @@ class Forwarder:
                 if plan is None:
                     return await reply.whole(await answer.read())
                 if plan.passes:
-                    return await pass_on(answer, reply, facts, progress=plan.progress)
+                    queue, progress = engine.queue, plan.progress
+                    return await pass_on(answer, reply, facts, queue, progress=progress)
                 whole = await assembled(answer, request.path, facts)
         if plan.calls:
             whole = as_calls(whole)
@@ -109,16 +115,34 @@ class Forwarder:
             return await reply.stream(as_chunks(whole, usage=plan.usage))
         return await reply.whole(json.dumps(whole, separators=(",", ":")).encode())
 
+    async def _embed(
+        self,
+        request: EngineRequest,
+        weights: Weights,
+        client: str,
+        reply: Reply,
+        facts: Facts,
+    ) -> web.StreamResponse:
+        answers = []
+        async with self.models.use(weights, embeds=True, tell=reply.tell) as engine:
+            for part in parts_of(request):
+                async with self._place(engine, part, client, reply):
+                    answers.append(await engine.send(part.path, part.data))
+        whole = answers[0] if len(answers) == 1 else joined(answers)
+        facts.note_first()
+        facts.read = whole.get("usage", {}).get("prompt_tokens", 0)
+        return await reply.whole(json.dumps(whole).encode())
+
     @asynccontextmanager
     async def _place(
         self, engine: Engine, request: EngineRequest, client: str, reply: Reply
     ) -> AsyncIterator[None]:
         """Hold a slot where the request needs one, and count it."""
         if request.path not in _COMPUTES:
-            yield
+            async with engine.errands.place(client):
+                yield
             return
-        n = request.body.get("n")
-        slots = n if isinstance(n, int) and n > 0 else 1
+        slots = _slots_needed(request, engine.queue.slots)
         tokens = slots * await _tokens_needed(engine, request)
         if engine.queue.is_full:
             reply.tell("waiting for a free slot")
@@ -187,9 +211,23 @@ def _plan(request: EngineRequest, *, calls: bool) -> _Plan:
     return _Plan(request.streams, usage, progress and request.streams, calls)
 
 
+def _slots_needed(request: EngineRequest, most: int) -> int:
+    """Return how many answers are asked for at once."""
+    n, prompt = request.body.get("n"), request.body.get("prompt")
+    slots = n if isinstance(n, int) and n > 0 else 1
+    if isinstance(prompt, list) and any(not isinstance(item, int) for item in prompt):
+        slots *= len(prompt)
+        if slots > most * _ROUNDS:
+            raise RequestError(
+                f"expected at most {most * _ROUNDS} answers of a request, got {slots}",
+                param="prompt",
+            )
+    return slots
+
+
 async def _tokens_needed(engine: Engine, request: EngineRequest) -> int:
     """Return the most tokens that input and answer take; 0 where all fit at once."""
-    if not engine.shares_context:
+    if not engine.shares_context or request.path not in _WRITES:
         return 0
     context = engine.state.context
     limits = [request.body.get(name) for name in _LIMITS]
@@ -198,7 +236,5 @@ async def _tokens_needed(engine: Engine, request: EngineRequest) -> int:
     count = _COUNTS.get(request.path)
     if count is None:  # a token has at least one byte
         return min(context, len(json.dumps(request.body.get("prompt"))) + length)
-    path, name = count
-    return min(
-        context, int((await engine.call("POST", path, request.body))[name]) + length
-    )
+    counted = await engine.call("POST", count, request.body)
+    return min(context, int(counted["input_tokens"]) + length)

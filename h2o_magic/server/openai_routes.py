@@ -9,6 +9,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,8 @@ from h2o_magic.server.stopping import Stopping
 from h2o_magic.weights.files import Weights
 from h2o_magic.weights.listing import list_models
 
+#: Seconds that finding weights may take without a thread.
+_QUICK = 0.001
 #: The header that says which weights answer, as JSON.
 WEIGHTS_HEADER = "X-H2O-Magic-Weights"
 #: The engine's routes, with ``/v1`` and without where it has both.
@@ -65,6 +68,7 @@ class OpenAIRoutes:
     _created: int = field(default_factory=lambda: int(time.time()))
 
     def __post_init__(self) -> None:
+        self._last_look = _QUICK
         self._forwarder = Forwarder(self.models)
 
     def routes(self) -> list[web.RouteDef]:
@@ -118,7 +122,11 @@ class OpenAIRoutes:
             await reply.close()
 
     async def _find(self, name: str) -> Weights:
-        weights = await asyncio.to_thread(self.offer.find, name)
+        # A thread takes longer than a look into a cached folder.
+        if self._last_look < _QUICK:
+            weights = self._look(name)
+        else:
+            weights = await asyncio.to_thread(self._look, name)
         if weights is None or not weights.path.is_file():
             raise RequestError(
                 await asyncio.to_thread(self.offer.unknown_model, name),
@@ -127,6 +135,14 @@ class OpenAIRoutes:
                 code="model_not_found",
             )
         return weights
+
+    def _look(self, name: str) -> Weights | None:
+        began = time.perf_counter()
+        found = None
+        with suppress(OSError):  # the name is too long for one of a file
+            found = self.offer.find(name)
+        self._last_look = time.perf_counter() - began
+        return found
 
     def _missing(self, name: str) -> RequestError:
         here, pull = "the server", f"`h2o-magic pull {name}` there"

@@ -41,7 +41,7 @@ class RequestQueue:
         self.tokens = tokens
         self._free_slots = slots
         self._free_tokens = tokens
-        self._most = most
+        self.most = most
         self._waiting: OrderedDict[str, deque[_Waiting]] = OrderedDict()
 
     @property
@@ -66,7 +66,7 @@ class RequestQueue:
         line = self._waiting.setdefault(client, deque())
         line.append(request)
         self._admit()
-        if not request.admitted.done() and len(line) > self._most:
+        if not request.admitted.done() and len(line) > self.most:
             self._remove(client, request)
             raise OverloadedError("too many requests are waiting: try again later")
         try:

@@ -1,7 +1,7 @@
 """What is changed of a request before the engine gets it; all else goes as it came.
 
 The model's name, `strict` (ours: no stand-in may answer), control texts in messages,
-and the name of the repetition penalty. What depends on the engine is in `grammar`.
+and the name of the repetition penalty. What can never fit is refused.
 """
 
 from __future__ import annotations
@@ -26,9 +26,24 @@ _TEXTS = {
     "/v1/responses/input_tokens": ("input", "instructions"),
     "/v1/messages": ("messages", "system"),
     "/v1/messages/count_tokens": ("messages", "system"),
+    "/apply-template": ("messages",),
 }
 
 
+#: The types of parts that hold files.
+_FILES = frozenset(
+    [
+        "document",
+        "file",
+        "image",
+        "image_url",
+        "input_audio",
+        "input_file",
+        "input_image",
+    ]
+)
+#: The longest text that is only cut into tokens, in characters.
+_LONGEST_ERRAND = 2**20
 #: The fewest tokens of a message in any template.
 _MESSAGE = 3
 
@@ -104,7 +119,12 @@ def rewrite(request: EngineRequest, weights: Weights) -> None:
     for name in _TEXTS.get(request.path, ()):
         if name in body and (safe := defused(body[name], markers)) != body[name]:
             request.set(name, safe)
-        _refuse_too_long(body.get(name), header)
+        if request.path != "/apply-template":
+            _refuse_too_long(body.get(name), header)
+    for text in _texts_alone(request):
+        _refuse_too_long(text, header)
+    if _size(body.get("content")) > _LONGEST_ERRAND:
+        raise RequestError(f"expected at most {_LONGEST_ERRAND} characters", 413)
     _refuse_foreign_images(body)
     stops = default_stops(header)
     if stops and body.get("stop"):  # the request's own would replace them
@@ -126,6 +146,13 @@ def _type_messages(request: EngineRequest) -> None:
         request.set("input", typed)
 
 
+def _texts_alone(request: EngineRequest) -> list[Any]:
+    """Return the texts without messages, each of which must fit by itself."""
+    name = {"/v1/completions": "prompt", "/v1/embeddings": "input"}.get(request.path)
+    given = request.body.get(name or "")
+    return given if isinstance(given, list) else [given]
+
+
 def _refuse_too_long(value: object, header: Header) -> None:
     """Refuse what can never fit, by its size alone: the engine needs minutes for it."""
     messages = len(value) if isinstance(value, list) else 1
@@ -145,21 +172,24 @@ def _size(value: Any) -> int:
 
 def _refuse_foreign_images(body: dict[str, Any]) -> None:
     """Refuse addresses, which the engine would fetch from wherever it is."""
-    for url in _urls([body.get("messages"), body.get("input")]):
-        if not url.startswith("data:"):
+    for part in _parts([body.get("messages"), body.get("input")]):
+        source = part.get("source")
+        holders = [part, part.get("image_url"), source]
+        urls = [part.get("image_url"), part.get("file_url")]
+        urls += [holder.get("url") for holder in holders if isinstance(holder, dict)]
+        if any(isinstance(url, str) and not url.startswith("data:") for url in urls):
             raise RequestError(
                 "expected images as `data:` URLs: this server fetches nothing",
                 param="messages",
             )
 
 
-def _urls(value: Any) -> Iterator[str]:
+def _parts(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield the parts of messages that hold files."""
     if isinstance(value, list):
         for item in value:
-            yield from _urls(item)
+            yield from _parts(item)
     if isinstance(value, dict):
-        for key, item in value.items():
-            if key in ("url", "image_url", "file_url") and isinstance(item, str):
-                yield item
-            else:
-                yield from _urls(item)
+        if value.get("type") in _FILES:
+            yield value
+        yield from _parts(value.get("content"))

@@ -91,6 +91,7 @@ class Header:
     end_id: int
     licence: str = ""
     encoder: bool = False  # it embeds texts, and writes none
+    longest_token: int = 1  # characters of the longest token
     pools: bool = False  # it says how the embeddings of tokens become that of a text
     #: `general.sampling.*` by our names, which the engine applies by itself.
     sampling: Mapping[str, float] = field(default_factory=dict)
@@ -98,11 +99,6 @@ class Header:
     @property
     def end_text(self) -> str:
         return self.tokens[self.end_id] if 0 <= self.end_id < len(self.tokens) else ""
-
-    @property
-    def longest_token(self) -> int:
-        """Characters of the longest token."""
-        return max(map(len, self.tokens), default=1) or 1
 
     @property
     def control_texts(self) -> frozenset[str]:
@@ -150,6 +146,7 @@ def _header(path: Path, pairs: dict[str, Any]) -> Header:
         licence=str(pairs.get("general.license", "")),
         encoder=architecture in _ENCODERS
         or not pairs.get(f"{architecture}.attention.causal", True),
+        longest_token=max(map(len, pairs["tokenizer.ggml.tokens"]), default=1) or 1,
         pools=f"{architecture}.pooling_type" in pairs,
         sampling=_sampling(pairs),
     )
