@@ -7,6 +7,7 @@ asked for a stream even where the client waits for the whole.
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -23,11 +24,11 @@ class Assembly(Protocol):
     def whole(self) -> dict[str, Any]: ...
 
 
-def assembly_for(path: str) -> Assembly:
+def assembly_for(path: str, model: str) -> Assembly:
     if path == "/v1/responses":
         return _Response()
     if path == "/v1/messages":
-        return _Message()
+        return _Message(model)
     return _Completion(chat=path == "/v1/chat/completions")
 
 
@@ -67,8 +68,16 @@ class _Completion:
 class _Message:
     """An answer of ``messages``."""
 
-    def __init__(self) -> None:
-        self._message: dict[str, Any] = {}
+    def __init__(self, model: str) -> None:
+        # The engine leaves the start out where the first token is part of a character.
+        self._message: dict[str, Any] = {
+            "id": f"msg_{secrets.token_hex(12)}",
+            "type": "message",
+            "role": "assistant",
+            "content": [],
+            "model": model,
+            "usage": {"input_tokens": 0},
+        }
 
     def add(self, event: Mapping[str, Any]) -> None:
         match event["type"]:

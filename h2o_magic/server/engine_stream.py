@@ -70,10 +70,10 @@ async def pass_on(
 
 
 async def assembled(
-    answer: aiohttp.ClientResponse, path: str, facts: Facts
+    answer: aiohttp.ClientResponse, request: EngineRequest, facts: Facts
 ) -> dict[str, Any]:
     """Return the whole answer of a stream."""
-    assembly = assembly_for(path)
+    assembly = assembly_for(request.path, request.body["model"])
     async for line in answer.content:
         if not line.startswith(b"data: {"):
             continue

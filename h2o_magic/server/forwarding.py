@@ -108,7 +108,7 @@ class Forwarder:
                 if plan.passes:
                     queue, progress = engine.queue, plan.progress
                     return await pass_on(answer, reply, facts, queue, progress=progress)
-                whole = await assembled(answer, request.path, facts)
+                whole = await assembled(answer, request, facts)
         if plan.calls:
             whole = as_calls(whole)
         if plan.streams:

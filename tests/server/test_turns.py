@@ -69,6 +69,17 @@ def test_texts_that_can_never_fit_are_refused_by_their_size(client: Client) -> N
     assert client.call("POST", "/tokenize", asked).status == 413
 
 
+def test_a_whole_message_may_begin_inside_a_character(
+    client: Client, endless: str
+) -> None:
+    turns = [{"role": "user", "content": "hi"}]
+    asked = {"model": endless, "max_tokens": 50, "messages": turns, "temperature": 0}
+    reply = client.call("POST", "/v1/messages", asked)
+    assert (reply.status, reply.json["role"]) == (200, "assistant")
+    assert reply.json["usage"]["output_tokens"] == 50
+    assert reply.json["content"][0]["text"]
+
+
 def test_an_address_that_is_not_of_an_image_is_no_image(client: Client) -> None:
     use = {"type": "tool_use", "id": "1", "name": "f", "input": {"url": "https://x"}}
     result = {"type": "tool_result", "tool_use_id": "1", "content": "It is noon."}
