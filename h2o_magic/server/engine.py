@@ -132,7 +132,7 @@ def main() -> None:
     except RuntimeError:
         time.sleep(_LAST_WORDS_SECONDS)
         sys.exit(REFUSED)
-    # In llama.cpp's time, the engine has handlers of its own for these from now on.
+    # Loading has put the engine's own handlers in place of Python's.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.write(handshake, json.dumps({"url": server.listening_address}).encode() + b"\n")
