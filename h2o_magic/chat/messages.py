@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
+from h2o_magic.chat.images import Image
 from h2o_magic.errors import MessagesError
 
 Role = Literal["system", "user", "assistant"]
@@ -13,10 +14,11 @@ Role = Literal["system", "user", "assistant"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One chat message."""
+    """One chat message; its images follow its text, and each has its `data`."""
 
     role: Role
     content: str
+    images: tuple[Image, ...] = ()
 
 
 def system(content: str) -> Message:
@@ -24,9 +26,9 @@ def system(content: str) -> Message:
     return Message("system", content)
 
 
-def user(content: str) -> Message:
+def user(content: str, images: tuple[Image, ...] = ()) -> Message:
     """Make a message of the user."""
-    return Message("user", content)
+    return Message("user", content, images)
 
 
 def assistant(content: str) -> Message:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from h2o_magic.chat.images import Image
 from h2o_magic.chat.messages import Message, assistant, user
 
 #: How an answer ended; an ``incomplete`` one is still being written, or the process
@@ -24,6 +25,10 @@ ChangeKind = Literal["ask", "replace", "reset", "drop", "fork", "import", "choos
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One question with its answer. Turns with the same content are equal.
+
+    `question` is what the user typed. `sent` is what the model was given, with the
+    values that the question names; empty if that is the question itself. `images` went
+    along with it.
 
     `status` says how the answer ended; by default only complete turns are sent as
     context. `cell` is the key of the cell that asked, None where the front end has no
@@ -47,6 +52,8 @@ class Turn:
     outdated: bool = False
     asked_at: float = 0.0
     facts: Mapping[str, Any] = field(default_factory=dict)
+    sent: str = ""
+    images: tuple[Image, ...] = ()
     number: int = field(default=0, compare=False)
     sequence: int = field(default=0, compare=False)
     id: int = field(default=0, compare=False)
@@ -58,7 +65,8 @@ class Turn:
         """
         if not self.answer or not (partial or self.status == "complete"):
             return ()
-        return user(self.question), assistant(self.answer)
+        question = user(self.sent or self.question, self.images)
+        return question, assistant(self.answer)
 
 
 @dataclass(frozen=True, slots=True)
