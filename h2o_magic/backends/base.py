@@ -94,8 +94,8 @@ class ModelInfo:
 class Backend(Protocol):
     """A server that answers chat requests.
 
-    A class that inherits from this one may leave out `model`, `count_tokens`, `check`
-    and `close`; their defaults return None. All but `check` and `close` raise a
+    A class that inherits from this one may leave out `model`, `count_tokens`, `body`
+    and `close`; their defaults return None. All but `close` raise a
     `BackendError` if the server cannot be reached or refuses the request.
     """
 
@@ -132,9 +132,12 @@ class Backend(Protocol):
         """
         return None
 
-    def check(self, request: ChatRequest) -> None:  # noqa: ARG002
-        """Raise a ParameterError where `stream` would, without sending the question."""
-        return
+    def body(self, request: ChatRequest) -> Mapping[str, Any] | None:  # noqa: ARG002
+        """Return the JSON body that `stream` would send, without sending it.
+
+        None if there is no such thing. Raises a ParameterError where `stream` would.
+        """
+        return None
 
     def close(self) -> None:
         """Release connections and what is held on the server; never raises."""

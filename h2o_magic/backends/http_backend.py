@@ -60,9 +60,6 @@ class HttpBackend(Backend, Generic[_Client]):
         checked_messages(request.messages)
         return ask(self._question(request), self.connect)
 
-    def check(self, request: ChatRequest) -> None:
-        self._question(request)
-
     def model(self, name: str = "") -> ModelInfo | None:
         found = self.models() if name else []
         return next((m for m in found if m.name == name), None)

@@ -150,9 +150,9 @@ class _PluginBackend(Backend):
         with _plugin_errors(self._package, BackendError):
             return self._backend.count_tokens(model, messages)
 
-    def check(self, request: ChatRequest) -> None:
+    def body(self, request: ChatRequest) -> Mapping[str, Any] | None:
         with _plugin_errors(self._package, BackendError):
-            self._backend.check(request)
+            return self._backend.body(request)
 
     def close(self) -> None:
         with suppress(Exception):

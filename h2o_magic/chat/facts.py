@@ -39,6 +39,8 @@ class Facts:
     `dropped_turns` earlier turns were left out, and `cut_tokens` from the question's
     beginning.
 
+    `notes` say what of the question was not sent as meant, one phrase each.
+
     `thread` is empty, and `history` False, for a question outside the conversation. Of
     `earlier_turns`, `sent_turns` were sent; `unfinished_turns` were left out because
     their answers are not complete. `outdated_turns` turns after it were asked before
@@ -63,6 +65,7 @@ class Facts:
     cached_tokens: int | None = None
     dropped_turns: int = 0
     cut_tokens: int = 0
+    notes: tuple[str, ...] = ()
     thread: str = ""
     history: bool = True
     sent_turns: int | None = None
@@ -96,6 +99,7 @@ class Facts:
             "weights": self.weights or None,
             "demo": self.demo if self.weights else None,
             "stands_in_for": self.stands_in_for or None,
+            "notes": list(self.notes),
             "parameters": {
                 name: list(value) if isinstance(value, tuple) else value
                 for name, value in self.parameters.items()

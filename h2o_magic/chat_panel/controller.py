@@ -14,6 +14,7 @@ from h2o_magic.conversation.background import BackgroundAnswer
 from h2o_magic.conversation.preview import preview_markdown
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ConfigurationError, H2OMagicError
+from h2o_magic.prompts.prompt import Prompt
 
 _MOST_COMPLETIONS = 100
 
@@ -21,11 +22,8 @@ _MOST_COMPLETIONS = 100
 class Host(Protocol):
     """What a panel needs of the notebook around it."""
 
-    def expand(self, question: str, *, earlier: str = "") -> str:
-        """Return a question with its variables in braces as text, but for `earlier`'s.
-
-        `earlier` is the question before it was edited.
-        """
+    def expand(self, question: str) -> Prompt:
+        """Return the prompt of a question, with the values that it names in braces."""
 
     def complete(self, before: str, after: str) -> tuple[str, list[tuple[str, str]]]:
         """Return the text that completions replace, and each one's text and kind."""
@@ -109,7 +107,7 @@ class Controller:
         elif text.startswith("/") and self._host.is_command(line):
             answer = self._host.ask_by_command(line)
         else:
-            answer = self._session.ask_later(self._host.expand(text.strip()))
+            answer = self._session.ask_later(self._host.expand(text))
         if answer is None:
             self._run_command(view, line, message)
         else:
@@ -119,9 +117,8 @@ class Controller:
         """Ask an edited question; if nothing was changed, exactly as it was sent."""
         turn, text = self._turn(message), str(message["text"])
         if _as_typed(text) == _as_typed(turn.question):
-            return self._session.edit(turn.number, turn.question)
-        question = self._host.expand(text.strip(), earlier=turn.question)
-        return self._session.edit(turn.number, question)
+            return self._session.regenerate(turn.number)
+        return self._session.edit(turn.number, self._host.expand(text))
 
     def _on_regenerate(self, view: str, message: Mapping[str, Any]) -> None:
         answer = self._session.regenerate(self._turn(message).number)
@@ -168,8 +165,7 @@ class Controller:
         self._messages.send("completions", to=view, n=message["n"], **shown)
 
     def _on_preview(self, view: str, message: Mapping[str, Any]) -> None:
-        earlier = self._turn(message).question if "id" in message else ""
-        question = self._host.expand(str(message["text"]), earlier=earlier)
+        question = self._host.expand(str(message["text"]))
         preview = preview_markdown(self._session.preview(question, cell=None))
         self._messages.send_note(view, "What would be sent", preview)
 

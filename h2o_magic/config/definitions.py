@@ -145,6 +145,25 @@ _TABLE = (
         most=LARGEST,
         unit="tokens",
     ),
+    Parameter(
+        "budget",
+        int,
+        "The most tokens for each value that a question names; none: 1,000, at most a "
+        "quarter of the model's context, and 400 for the local server without a GPU.",
+        f"must be none or a whole number from 20 to {LARGEST}",
+        least=20,
+        most=LARGEST,
+        unit="tokens",
+    ),
+    _switch(
+        "evaluate", "Evaluate expressions in braces, such as {df.describe()}."
+    )._replace(option_name="--eval"),
+    Parameter(
+        "vision",
+        bool,
+        "Whether the model takes images, if the server does not say.",
+        "must be none, true or false",
+    ),
     _switch("send_partial", "Send stopped and incomplete answers as context, too."),
     _switch(
         "strict", "Fail instead of letting another model or the demo weights answer."

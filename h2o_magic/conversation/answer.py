@@ -111,6 +111,8 @@ class Answer:
             demo_told=self._demo_told,
         )
         prepared = self._prepared
+        if prepared is not None:
+            facts = replace(facts, notes=prepared.notes)
         if prepared is None or self._turn is None:
             return replace(facts, history=self.question.history)
         return replace(
@@ -254,8 +256,11 @@ class Answer:
         model = prepared.request.model
         self._progress = AnswerRecord(model, parameters=asked.parameters)
         if asked.history:
+            sent = prepared.request.messages[-1]
             turn = Turn(
                 asked.text,
+                sent="" if sent.content == asked.text else sent.content,
+                images=sent.images,
                 status="incomplete",
                 cell=asked.cell,
                 system=asked.system,

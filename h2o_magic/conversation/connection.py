@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +21,7 @@ from h2o_magic.config.definitions import LOCAL
 from h2o_magic.config.settings import Settings
 from h2o_magic.conversation import model_choice
 from h2o_magic.conversation.context_limits import ModelLimits
+from h2o_magic.conversation.fitting import BUDGET, SLOW_BUDGET
 from h2o_magic.errors import (
     BackendError,
     ConfigurationError,
@@ -92,6 +94,15 @@ class Connection:
         if self._limits is None:
             self._limits = ModelLimits(self.backend)
         return self._limits
+
+    @property
+    def value_budget(self) -> int:
+        """The usual number of tokens for a value: a processor reads some 200 a second.
+
+        The engine of the local server uses a GPU on Macs only.
+        """
+        here = not self._settings["server"] and not self._settled
+        return SLOW_BUDGET if here and sys.platform != "darwin" else BUDGET
 
     def learn(self, request: ChatRequest, tokens: int) -> None:
         """Learn from how many tokens the server counted in a request."""

@@ -24,6 +24,10 @@ class ModelLimits:
             self._contexts = self._ask()
         return self._contexts.get(model)
 
+    def vision(self, model: str) -> bool | None:
+        """Return whether a model takes images; None if unknown."""
+        return None
+
     def rate(self, model: str) -> float:
         """Return about how many bytes of UTF-8 a token of the model has."""
         return self._rates.get(model, CAUTIOUS)

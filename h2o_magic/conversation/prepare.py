@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import tee
+from functools import cached_property
 from typing import cast
 
 from h2o_magic.backends.base import Backend, ChatRequest
 from h2o_magic.chat.context import Chosen, choose, estimate, input_room
-from h2o_magic.chat.messages import Message, system, user
+from h2o_magic.chat.messages import Message, system
 from h2o_magic.chat.turns import Turn
 from h2o_magic.config.parameters import DEFAULT_LENGTH, PARAMETERS
 from h2o_magic.conversation.connection import Connection
+from h2o_magic.conversation.fitting import WHOLE, Fitted, fit
+from h2o_magic.conversation.pictures import images_of, with_pictures
 from h2o_magic.conversation.question import Question
 from h2o_magic.conversation.record import Record
+from h2o_magic.errors import BackendError, MessagesError
 
 #: Every model holds this much; for less no server is asked what its model holds.
 _SMALLEST_CONTEXT = 512
+#: Bytes per token that no text has more of: a question is refused by this only.
+_MOST_BYTES = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,39 +36,50 @@ class Prepared:
     earlier: int = 0
     unfinished: int = 0
     outdated: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def prepare(question: Question, record: Record, connection: Connection) -> Prepared:
-    """Choose model, system text and context, perhaps with the server's help."""
+    """Choose model, system text and context, perhaps with the server's help.
+
+    Raises
+    ------
+    MessagesError
+        If the user's own words are more than the model holds.
+    ConfigurationError
+        If there are images, and the model is not known to take any.
+    """
     with connection.lock:  # what is asked of the server first is asked once
         question, head = _settled(question, connection)
+        context = _Context(question, head, record, connection)
+        fitted = context.fitted()
+        turns = fitted.chosen.turns
+        history = [
+            message
+            for turn in turns
+            for message in turn.messages(partial=question.send_partial)
+        ]
         request = ChatRequest(
             question.model,
-            (*head, user(question.text)),
+            (*head, *with_pictures(history, question, record, connection), fitted.message),
             question.parameters,
             question.strict,
             question.grammar,
         )
+        if fitted.excess:
+            _refuse_too_long(request, context, connection)
+        notes = (*question.prompt.notes, *fitted.notes)
         if not question.history:
-            return Prepared(request, connection.backend)
-        thread, place = question.thread, question.replaces or question.cell
-        chosen = Chosen()
-        earlier, outdated = record.counts_around(thread, place)
-        if not question.begins:
-            before = record.before(thread, place)
-            chosen = _chosen(question, before, request.messages, connection)
-        history = [
-            message
-            for turn in chosen.turns
-            for message in turn.messages(partial=question.send_partial)
-        ]
+            return Prepared(request, connection.backend, notes=notes)
+        earlier, outdated = record.counts_around(question.thread, context.place)
         return Prepared(
-            replace(request, messages=(*head, *history, request.messages[-1])),
+            request,
             connection.backend,
-            sent=len(chosen.turns),
+            sent=len(turns),
             earlier=0 if question.begins else earlier,
-            unfinished=chosen.unfinished,
+            unfinished=fitted.chosen.unfinished,
             outdated=outdated,
+            notes=notes,
         )
 
 
@@ -81,31 +98,101 @@ def _settled(
     return question, (system(told),) if told or recommended else ()
 
 
-def _chosen(
-    question: Question,
-    before: Iterable[Turn],
-    given: tuple[Message, ...],
-    connection: Connection,
-) -> Chosen:
-    """Choose the turns to send; ask for the model's context only if it matters."""
-    limits, dialect = connection.limits, getattr(connection.backend, "dialect", "")
-    rate = limits.rate(question.model)
-    longest = cast(int, question.parameters.get("max_new_tokens", DEFAULT_LENGTH))
-    truncate = PARAMETERS["truncate"].service_default if dialect == "gpt-gm" else None
-    first, again = tee(before)  # what was read is not read again
-    chosen = Chosen()
-    for turns in (first, again):
-        context = _SMALLEST_CONTEXT
-        if turns is again:
-            context = limits.context(question.model) or question.context
-        room = input_room(context, longest, cast("int | None", truncate))
-        chosen = choose(
-            turns,
-            room=room - estimate(given, rate),
-            rate=rate,
-            max_turns=question.max_turns,
-            partial=question.send_partial,
+class _Context:
+    """What the model holds, and what is to go into that."""
+
+    def __init__(
+        self,
+        question: Question,
+        head: tuple[Message, ...],
+        record: Record,
+        connection: Connection,
+    ) -> None:
+        self.question = question
+        self.place = question.replaces or question.cell
+        self._connection = connection
+        self._record = record
+        self._rate = connection.limits.rate(question.model)
+        self._head = estimate(head, self._rate)
+        self._images = images_of(question, record, connection)
+        self._read: list[Turn] = []  # what was read of them is not read again
+        self._unread: Iterator[Turn] = iter(())
+        if question.history and not question.begins:
+            self._unread = record.before(question.thread, self.place)
+
+    @cached_property
+    def holds(self) -> int:
+        """The model's context, in tokens."""
+        limits, question = self._connection.limits, self.question
+        return limits.context(question.model) or question.context
+
+    @property
+    def most(self) -> int:
+        """The most tokens of a question; a gpt-gm server cuts off what is more."""
+        dialect = getattr(self._connection.backend, "dialect", "")
+        cut = PARAMETERS["truncate"].service_default
+        return min(self.holds, cast(int, cut)) if dialect == "gpt-gm" else self.holds
+
+    @property
+    def longest(self) -> int:
+        """The longest answer, in tokens."""
+        parameters = self.question.parameters
+        return cast(int, parameters.get("max_new_tokens", DEFAULT_LENGTH))
+
+    def fitted(self) -> Fitted:
+        """Return what fits; ask for the model's context only if it matters."""
+        prompt = self.question.prompt
+        if not prompt.values and not self._images:
+            small = self._fit(_SMALLEST_CONTEXT)
+            if not small.chosen.full and not small.excess:
+                return small
+        return self._fit(self.holds)
+
+    def _fit(self, context: int) -> Fitted:
+        wanted, usual = self.question.budget, self._connection.value_budget
+        budget = wanted or min(usual, context // 4)
+        return fit(
+            self.question.prompt,
+            self._images,
+            self._choose,
+            room=self._room(context) - self._head,
+            budget=budget,
+            whole=wanted or max(budget, WHOLE),
+            rate=self._rate,
         )
-        if not chosen.full:
-            break
-    return chosen
+
+    def _room(self, context: int) -> int:
+        dialect = getattr(self._connection.backend, "dialect", "")
+        cut = PARAMETERS["truncate"].service_default if dialect == "gpt-gm" else None
+        return input_room(context, self.longest, cast("int | None", cut))
+
+    def _choose(self, room: int) -> Chosen:
+        return choose(
+            self._turns(),
+            room=room,
+            rate=self._rate,
+            max_turns=self.question.max_turns,
+            partial=self.question.send_partial,
+        )
+
+    def _turns(self) -> Iterator[Turn]:
+        yield from self._read
+        for turn in self._unread:
+            self._read.append(turn)
+            yield turn
+
+
+def _refuse_too_long(
+    request: ChatRequest, context: _Context, connection: Connection
+) -> None:
+    """Refuse a question that is surely too long; the server decides about others."""
+    tokens = estimate(request.messages, _MOST_BYTES)
+    count = getattr(connection.backend, "count_tokens", None)
+    if count is not None:
+        with suppress(BackendError):  # the question itself will show what is wrong
+            tokens = count(request.model, request.messages) or tokens
+    if tokens > context.most:
+        raise MessagesError(
+            f"the question has {tokens:,} tokens, and {request.model} takes "
+            f"{context.most:,} at most: shorten it, or attach less"
+        )

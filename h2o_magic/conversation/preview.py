@@ -5,81 +5,111 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from h2o_magic.chat.context import estimate
+from h2o_magic.chat.images import Image
 from h2o_magic.chat.messages import Message
-from h2o_magic.config.definitions import SETTINGS
-from h2o_magic.config.parameter import Value
 from h2o_magic.config.units import counted
 from h2o_magic.conversation.prepare import Prepared
 from h2o_magic.errors import BackendError
 from h2o_magic.rendering.fences import fenced
 from h2o_magic.rendering.tables import literal, printable
 
-_SCHEMA = "schema, the answer's grammar where the server has one"
-
 
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What a question would send.
 
-    `tokens` is how many tokens the messages have, by the server's count if `counted`,
-    else estimated; `sent` of `earlier` turns before it would go along.
+    `server` is the address it would go to, and `body` what the request would hold
+    beside the messages, in the server's own names; both are empty if that is not
+    known. `tokens` is how many tokens the messages have, by the server's count if
+    `counted`, else estimated; `sent` of `earlier` turns before it would go along.
+    `notes` say what is not sent as it was typed.
     """
 
     model: str
     messages: tuple[Message, ...]
-    parameters: Mapping[str, Value]
     tokens: int
     counted: bool
+    server: str = ""
+    body: Mapping[str, Any] = field(default_factory=dict)
     sent: int = 0
     earlier: int = 0
-    schema: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def preview(prepared: Prepared) -> Preview:
     """Return what a question would send; raises a ParameterError as asking would."""
-    request = prepared.request
-    check = getattr(prepared.backend, "check", None)
-    count = getattr(prepared.backend, "count_tokens", None)
+    request, backend = prepared.request, prepared.backend
+    make_body = getattr(backend, "body", None)
+    count = getattr(backend, "count_tokens", None)
     tokens: int | None = None
+    body: Mapping[str, Any] = {}
     with suppress(BackendError):  # asking is what shows that the server is not there
-        if check is not None:
-            check(request)
+        body = (make_body(request) if make_body else None) or {}
         if count is not None:
             tokens = count(request.model, request.messages)
     return Preview(
         request.model,
         request.messages,
-        request.parameters,
         estimate(request.messages) if tokens is None else tokens,
         tokens is not None,
+        backend.url if body else "",
+        _without_messages(body, request.messages[-1].content),
         prepared.sent,
         prepared.earlier,
-        request.schema,
+        prepared.notes,
     )
+
+
+def _without_messages(body: Mapping[str, Any], question: str) -> dict[str, Any]:
+    """Return what a body holds beside the messages; gpt-gm has them as one text."""
+    return {
+        name: value
+        for name, value in body.items()
+        if name != "messages" and (name, value) != ("inputs", question)
+    }
 
 
 def preview_markdown(preview: Preview) -> str:
     """Return a preview as Markdown: each message as it stands, then the rest."""
-    parts = [f"**{m.role}**\n\n{fenced(m.content, 'text')}" for m in preview.messages]
-    if preview.schema is not None:
-        parts.append(f"**{_SCHEMA}**\n\n{fenced(_schema(preview), 'json')}")
+    parts = [
+        "\n\n".join([f"**{m.role}**", fenced(m.content, "text"), *_pictures(m)])
+        for m in preview.messages
+    ]
+    if preview.body:
+        parts.append(f"**{_title(preview)}**\n\n{fenced(_body(preview), 'json')}")
     about = " · ".join(literal(phrase) for phrase in _about(preview))
     return "\n\n".join([*parts, f"<sub>{about}</sub>"])
 
 
 def preview_plain(preview: Preview) -> str:
-    parts = [f"{m.role}:\n{m.content}" for m in preview.messages]
-    if preview.schema is not None:
-        parts.append(f"{_SCHEMA}:\n{_schema(preview)}")
+    parts = [
+        "\n\n".join([f"{m.role}:\n{m.content}", *_pictures(m)])
+        for m in preview.messages
+    ]
+    if preview.body:
+        parts.append(f"{_title(preview)}:\n{_body(preview)}")
     return printable("\n\n".join([*parts, f"[{' · '.join(_about(preview))}]"]))
 
 
-def _schema(preview: Preview) -> str:
-    return json.dumps(preview.schema, ensure_ascii=False, indent=2)
+def _pictures(message: Message) -> list[str]:
+    return [_picture(image) for image in message.images]
+
+
+def _picture(image: Image) -> str:
+    size = f"{image.width:,} x {image.height:,} pixels, {len(image.data):,} bytes"
+    return f"`{image.name}`: {image.media_type}, {size}"
+
+
+def _title(preview: Preview) -> str:
+    return f"with the messages, to {preview.server}"
+
+
+def _body(preview: Preview) -> str:
+    return json.dumps(dict(preview.body), ensure_ascii=False, indent=2)
 
 
 def _about(preview: Preview) -> list[str]:
@@ -92,7 +122,4 @@ def _about(preview: Preview) -> list[str]:
     if preview.sent < preview.earlier:
         earlier = counted(preview.earlier, "turn")
         phrases.append(f"{preview.sent:,} of {earlier} would be sent")
-    for name, value in preview.parameters.items():
-        shown = SETTINGS[name].write(value) if isinstance(value, Mapping) else value
-        phrases.append(f"{name} {shown}")
-    return phrases
+    return [*phrases, *preview.notes]

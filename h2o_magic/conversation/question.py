@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from h2o_magic.config.parameter import Value
+from h2o_magic.prompts.prompt import Prompt
 from h2o_magic.rendering.instructions import TABLE_SCHEMA, instruction
 
 _ANY_JSON: Mapping[str, Any] = {"type": ["object", "array"]}
@@ -18,7 +19,9 @@ class Question:
 
     Attributes
     ----------
-    text, model, system : str
+    prompt : Prompt
+        What was typed, with the values and images that it names.
+    model, system : str
         As they are sent.
     thread : str
         The thread it belongs to.
@@ -42,6 +45,10 @@ class Question:
         Most earlier turns to send; None for as many as fit.
     context : int
         The model's context in tokens, if the server does not say it.
+    budget : int or None
+        The most tokens for each value in the prompt; None for the usual number.
+    vision : bool or None
+        Whether the model takes images; None for what the server says.
     send_partial : bool
         True also sends incomplete answers as context.
     format : str
@@ -52,7 +59,7 @@ class Question:
         The JSON schema that the answer has to fit.
     """
 
-    text: str
+    prompt: Prompt
     model: str
     thread: str
     system: str = ""
@@ -66,10 +73,17 @@ class Question:
     begins: bool = False
     max_turns: int | None = None
     context: int = 4096
+    budget: int | None = None
+    vision: bool | None = None
     send_partial: bool = False
     format: str = "markdown"
     reasoning: str = "collapse"
     schema: Mapping[str, Any] | None = None
+
+    @property
+    def text(self) -> str:
+        """What the user typed."""
+        return self.prompt.typed
 
     @property
     def grammar(self) -> Mapping[str, Any] | None:

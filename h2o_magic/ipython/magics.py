@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from h2o_magic.config import paths
+from h2o_magic.ipython.caller import calling_frame
 from h2o_magic.ipython.interrupts import usage_errors
 from h2o_magic.ipython.sessions import NotebookState, welcome_line
 from h2o_magic.ipython.traits import SettingsTraits
@@ -57,12 +58,13 @@ class H2OMagics(SettingsTraits, Magics):
         """Ask a language model; ``%h2o help`` lists all commands and options."""
         with self.show_warnings(), usage_errors():
             welcomed = self.welcome()
+            runner = self.runner.called_from(calling_frame())
             if cell is None:
-                self.runner.run(line)
+                runner.run(line)
             else:
                 # An answer that owns its cell would clear the welcome away.
-                options = self.runner.parse(line)
-                self.runner.ask(options, cell, owns_cell=not welcomed)
+                options = runner.parse(line)
+                runner.ask(options, cell, owns_cell=not welcomed)
 
     def welcome(self) -> bool:
         """Say once what was restored of the conversation; return whether anything."""

@@ -1,9 +1,9 @@
-"""The names that a prompt can use: the user's variables, `In`, `Out` and `Err`."""
+"""Which names of the notebook are the user's, and which IPython's."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 # ``user_ns_hidden`` knows more: also what the user's own startup files have made.
@@ -35,23 +35,3 @@ def user_names(shell: Any) -> dict[str, Any]:
         for name, value in tuple(shell.user_ns.items())
         if isinstance(name, str) and not is_ipython_value(shell, name)
     }
-
-
-def name_lookup(
-    shell: Any, errors: Mapping[int, str] | None = None
-) -> Callable[[str], object]:
-    """Return the lookup of a prompt's names; it raises ``KeyError`` for others.
-
-    Python's builtins and IPython's own (``exit``, ``get_ipython``) are not names of a
-    prompt, which may well say ``{id}``.
-    """
-
-    def lookup(name: str) -> object:
-        if name == "Err" and name not in shell.user_ns:
-            return errors or {}
-        value = shell.user_ns[name]
-        if name not in ("In", "Out", "_") and is_ipython_value(shell, name):
-            raise KeyError(name)
-        return value
-
-    return lookup

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import shlex
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from keyword import iskeyword
@@ -17,6 +17,9 @@ from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS
 from h2o_magic.config.settings import find_option
 from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.ipython.namespace import is_ipython_name
+
+#: Returns a word with the values that it names in braces.
+Fill = Callable[[str], str]
 
 _SHORT = {"model": ["-m"], "system": ["-s"]}
 
@@ -41,6 +44,12 @@ _SWITCHES: dict[tuple[str, ...], dict[str, Any]] = {
         "action": "store_true",
         "help": "Do not store the answer in `_` and `Out`.",
     },
+    ("--attach",): {
+        "metavar": "FILE",
+        "action": "append",
+        "default": [],
+        "help": "Send this file along: an image, a text, a table or a PDF.",
+    },
     ("--schema",): {
         "metavar": "NAME|FILE",
         "help": "The JSON schema the answer must match: a variable or a file.",
@@ -64,6 +73,7 @@ class AskOptions:
     live: bool = True  # False: show the answer only when it is complete
     raw: bool = False  # True: leave names in braces as they are
     preview: bool = False  # True: show what would be sent, without sending it
+    attach: tuple[str, ...] = ()  # files to send along
     out: str | None = None  # the variable to store the answer in
     quiet: bool = False  # True: leave `_` and `Out` alone
     schema: str | None = None  # a variable or a file with a JSON schema
@@ -79,10 +89,13 @@ class _Parser(argparse.ArgumentParser):
         raise ConfigurationError(f"%%h2o: {message} (`%%h2o --help` lists all options)")
 
 
-def parse_cell_line(line: str) -> AskOptions:
-    """Read the options on the first line of a ``%%h2o`` cell."""
+def parse_cell_line(line: str, value: Fill = str) -> AskOptions:
+    """Read the options on the first line of a ``%%h2o`` cell.
+
+    `value` puts the values that a word names in braces into it.
+    """
     try:
-        options, rest = parse_words(shlex.split(line))
+        options, rest = parse_words(_filled(shlex.split(line), value))
     except ValueError as error:
         raise _unreadable(line, error) from error
     if rest:
@@ -93,8 +106,11 @@ def parse_cell_line(line: str) -> AskOptions:
     return options
 
 
-def parse_ask(line: str) -> tuple[AskOptions, str]:
-    """Read the options at the start of a line; return them and the rest as it is."""
+def parse_ask(line: str, value: Fill = str) -> tuple[AskOptions, str]:
+    """Read the options at the start of a line; return them and the rest as it is.
+
+    `value` puts the values that a word names in braces into it.
+    """
     takes_value = {
         name
         for action in _parser(*SETTINGS)._actions
@@ -117,7 +133,11 @@ def parse_ask(line: str) -> tuple[AskOptions, str]:
                 break
     except ValueError as error:
         raise _unreadable(line, error) from error
-    return parse_words(words)[0], rest
+    return parse_words(_filled(words, value))[0], rest
+
+
+def _filled(words: list[str], value: Fill) -> list[str]:
+    return words if "--raw" in words else [value(word) for word in words]
 
 
 def parse_words(words: Sequence[str]) -> tuple[AskOptions, list[str]]:
@@ -148,6 +168,7 @@ def parse_words(words: Sequence[str]) -> tuple[AskOptions, list[str]]:
         live=found.stream is not False,
         raw=found.raw,
         preview=found.preview,
+        attach=tuple(found.attach),
         out=found.out,
         quiet=found.quiet,
         schema=found.schema,
@@ -158,7 +179,8 @@ def parse_words(words: Sequence[str]) -> tuple[AskOptions, list[str]]:
 def retry_settings(options: AskOptions) -> dict[str, Any]:
     """Return the settings that differ where a turn is asked again."""
     given = {"no-history": not options.history, "new": options.new}
-    given |= {name: getattr(options, name) for name in ("raw", "preview", "schema")}
+    others = ("raw", "preview", "schema", "attach")
+    given |= {name: getattr(options, name) for name in others}
     for name in (name for name, value in given.items() if value):
         raise ConfigurationError(
             f"%h2o retry: `--{name}` is not supported, because the same question is "

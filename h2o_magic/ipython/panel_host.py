@@ -11,11 +11,12 @@ from h2o_magic.errors import ConfigurationError, MisuseError, did_you_mean, near
 from h2o_magic.ipython import commands
 from h2o_magic.ipython.commands.base import CommandContext
 from h2o_magic.ipython.completion import lines, names
-from h2o_magic.ipython.completion.cursor import Command, Prompt
+from h2o_magic.ipython.completion import cursor
 from h2o_magic.ipython.completion.values import Values
 from h2o_magic.ipython.display.views import capture_markdown
 from h2o_magic.ipython.namespace import user_names
 from h2o_magic.ipython.options import parse_ask, retry_settings
+from h2o_magic.prompts.prompt import Prompt
 
 #: What only a cell can do, and why.
 _CELLS_ONLY = {
@@ -29,8 +30,8 @@ _CELLS_ONLY = {
 class HostContext(CommandContext, Protocol):
     """What the host of a panel needs of the magics."""
 
-    def expand(self, question: str, *, earlier: str = "") -> str:
-        """Return a question with its names in braces replaced by their values."""
+    def expand(self, question: str) -> Prompt:
+        """Return the prompt of a question, with the values that it names in braces."""
 
 
 def panel_of(context: HostContext) -> Panel:
@@ -46,19 +47,19 @@ class PanelHost:
     def __init__(self, context: HostContext) -> None:
         self._context = context
 
-    def expand(self, question: str, *, earlier: str = "") -> str:
-        """Replace names in braces as in a cell, except braces that `earlier` had."""
-        return self._context.expand(question, earlier=earlier)
+    def expand(self, question: str) -> Prompt:
+        """Return the prompt of a question, as in a cell."""
+        return self._context.expand(question)
 
     def complete(self, before: str, after: str) -> tuple[str, list[tuple[str, str]]]:
         """Return the word at the cursor so far, and its completions with kinds."""
         shell: Any = self._context.shell
         if before.startswith("/"):
-            place = Command(before[1:], after)
+            place = cursor.Command(before[1:], after)
             fragment, offers = lines.on_command(place, Values(shell))
             offers = sorted(o for o in offers if o.text not in _CELLS_ONLY)
         else:
-            fragment, offers = names.in_braces(Prompt(before, after), user_names(shell))
+            fragment, offers = names.in_braces(cursor.Prompt(before, after), user_names(shell))
         return fragment, [(offer.text, offer.kind) for offer in offers]
 
     def choices(self, setting: str) -> list[str]:
@@ -85,7 +86,7 @@ class PanelHost:
         name, _, rest = line.partition(" ")
         if name != "retry":
             return None
-        options, extra = parse_ask(rest)
+        options, extra = parse_ask(rest, self._context.option)
         if options.help:
             return None
         if extra:

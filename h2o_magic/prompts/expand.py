@@ -1,113 +1,173 @@
-"""A prompt that names values of the notebook: ``{name}``, ``{df.columns}``, ``{d[0]}``.
+"""From a question as it is typed to a prompt: ``{name}``, ``{df.columns}``, ``{d[0]}``.
 
-Only a name that exists is replaced; everything else in braces stays as it is, and so
-does all code. ``{{name}}`` of a name that exists gives ``{name}``. Values are put in by
-one pass, so braces in them mean nothing.
+Only a name that exists counts; everything else in braces stays as it is, and so does
+all code. A short value takes the place of its name. Of a long one the name stays in the
+sentence, and the value is written once, below the question. Braces in values mean
+nothing.
 """
 
 from __future__ import annotations
 
+import builtins
 import inspect
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
+from typing import Protocol
 
-from h2o_magic.errors import ConfigurationError, did_you_mean
-from h2o_magic.prompts.fields import Attribute, Field, Step, fields
+from h2o_magic.errors import ConfigurationError, did_you_mean, nearest
+from h2o_magic.prompts.code_signs import reads_as_prose
+from h2o_magic.prompts.fields import Attribute, Expression, Field, Step, fields
 from h2o_magic.prompts.limits import error_text
+from h2o_magic.prompts.prompt import Appended, Attached, Described, Prompt
 
 #: Names of an object that are compared with a mistyped one.
 _CANDIDATES = 2000
 _FEW = 12
 _LONG = 40
 _MISSING = object()
+_SPECS = ("rows", "schema")
 
 
-@dataclass(frozen=True, slots=True)
-class Inserted:
-    """A value put into a prompt: what named it, its type, the length of its text."""
+class Reader(Protocol):
+    """What expanding a prompt needs of the notebook."""
 
-    expression: str
-    kind: str
-    characters: int
+    def lookup(self, name: str) -> object:
+        """Return the value of a name; KeyError for one that does not exist."""
+
+    def describe(
+        self, value: object, expression: str, *, spec: str, question: str
+    ) -> Described:
+        """Return what says what is in a value; ConfigurationError if nothing does."""
+
+    def image(self, value: object, expression: str) -> Attached | None:
+        """Return the picture that a value is; None for other values."""
+
+    def evaluate(self, source: str, format_: str) -> object:
+        """Return the value of an expression, formatted if a format is given."""
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether expressions are evaluated."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """A prompt as it is sent, and what was put into it."""
-
-    text: str
-    inserted: tuple[Inserted, ...] = ()
-
-
-def expand(
-    text: str,
-    lookup: Callable[[str], object],
-    show: Callable[[object, str], str],
-    *,
-    earlier: str = "",
-) -> Prompt:
-    """Put the values that a prompt names into it.
-
-    Tables, source and other texts of several lines are set on lines of their own.
-
-    Parameters
-    ----------
-    text
-        The prompt as it was written.
-    lookup
-        Returns the value of a name; raises KeyError for one that does not exist.
-        Called once for each field.
-    show
-        Returns the text for a value and the expression that named it.
-    earlier
-        The prompt before it was edited, with values in it: fields that are in it stay
-        as they are, since they may be part of a value.
+def expand(text: str, reader: Reader) -> Prompt:
+    """Return the prompt of a question, with the values that it names.
 
     Raises
     ------
     ConfigurationError
-        If an existing name has no such attribute or index, or `show` refuses the value.
+        If an existing name has no such attribute or index, an expression fails, or
+        the reader refuses a value.
     """
-    parts: list[str] = []
-    inserted: list[Inserted] = []
+    expansion = _Expansion(text, reader)
     end = 0
-    for field in fields(text):
-        if field.text in earlier:
-            continue
-        try:
-            value = lookup(field.name)
-        except KeyError:
-            continue
-        if field.escaped:
-            new = field.text[1:-1]
+    for each in fields(text):
+        before = len(expansion.parts)
+        expansion.parts.append(text[end : each.start])
+        if expansion.add(each):
+            end = each.end
         else:
-            value = _follow(value, field)
-            new = show(value, field.expression)
-            inserted.append(Inserted(field.expression, type(value).__name__, len(new)))
-            if "\n" in new and not isinstance(value, str):
-                new = _on_its_own_lines(new, text, field)
-        parts += text[end : field.start], new
-        end = field.end
-    return Prompt("".join([*parts, text[end:]]), tuple(inserted))
+            del expansion.parts[before:]
+    expansion.parts.append(text[end:])
+    return Prompt(
+        text,
+        tuple(part for part in expansion.parts if part != ""),
+        tuple(expansion.appended.values()),
+        tuple(expansion.images.values()),
+        tuple(dict.fromkeys(expansion.notes)),
+    )
 
 
-def _on_its_own_lines(new: str, text: str, field: Field) -> str:
-    line_end = text.find("\n", field.end)
-    before = text[text.rfind("\n", 0, field.start) + 1 : field.start].strip()
-    after = text[field.end : line_end if line_end >= 0 else None].strip()
-    above, below = "\n\n" if before else "", "\n\n" if after else ""
-    return f"{above}{new}{below}"
+@dataclass
+class _Expansion:
+    text: str
+    reader: Reader
+    parts: list[str | Described] = field(default_factory=list)
+    appended: dict[tuple[str, str], Appended] = field(default_factory=dict)
+    images: dict[str, Attached] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, place: Field | Expression) -> bool:
+        """Add what a place stands for; return False where it stays as it is."""
+        if isinstance(place, Expression):
+            return self._add_expression(place)
+        try:
+            value = self.reader.lookup(place.name)
+        except KeyError:
+            if reads_as_prose(self.text, place.start, place.end):
+                self.notes.append(f"`{place.text}` is not a variable")
+            return False
+        if place.spec and not (place.spec.isdigit() or place.spec in _SPECS):
+            if near := nearest(place.spec, _SPECS):
+                meant = f"{{{place.expression}:{near}}}"
+                self.notes.append(f"`{place.text}`: did you mean `{meant}`?")
+            return False
+        self._add_value(follow(value, place), place, place.expression, place.spec)
+        return True
+
+    def _add_expression(self, place: Expression) -> bool:
+        unknown = [name for name in place.names if not self._is_known(name)]
+        if unknown == list(place.names) or any(
+            not hasattr(builtins, n) for n in unknown
+        ):
+            return False
+        if not self.reader.evaluates:
+            self.notes.append(f"`{place.text}` was not evaluated: `--eval` does that")
+            return False
+        try:
+            value = self.reader.evaluate(place.source, place.format)
+        except Exception as error:
+            raise ConfigurationError(
+                f"`{place.text}` raised {error_text(error)}"
+            ) from error
+        self._add_value(value, place, place.source)
+        return True
+
+    def _is_known(self, name: str) -> bool:
+        try:
+            self.reader.lookup(name)
+        except KeyError:
+            return False
+        return True
+
+    def _add_value(
+        self, value: object, place: Field | Expression, name: str, spec: str = ""
+    ) -> None:
+        image = self.reader.image(value, name)
+        if image is not None:
+            self.images[name] = image
+            self.parts.append(f"`{name}`")
+            if image.required:
+                return
+        described = self.reader.describe(value, name, spec=spec, question=self.text)
+        if image is not None:
+            self.appended[name, spec] = Appended(name, described)
+        elif described.inline:
+            self.parts.append(described.inline)
+        elif isinstance(value, str) and _has_its_line(self.text, place):
+            self.parts.append(described)
+        else:
+            self.parts.append(f"`{name}`")
+            self.appended[name, spec] = Appended(name, described)
 
 
-def _follow(value: object, field: Field) -> object:
-    for step in field.path:
+def _has_its_line(text: str, place: Field | Expression) -> bool:
+    """Return whether a place is all that its line has."""
+    before = text[text.rfind("\n", 0, place.start) + 1 : place.start]
+    after = text[place.end :].partition("\n")[0]
+    return not (before + after).strip()
+
+
+def follow(value: object, place: Field) -> object:
+    """Return what the attributes and indexes of a field lead to."""
+    for step in place.path:
         try:
             value = _step(value, step)
         except Exception as error:
             problem = _problem(value, step, error)
-            raise ConfigurationError(f"`{field.text}`: {problem}") from error
+            raise ConfigurationError(f"`{place.text}`: {problem}") from error
     return value
 
 

@@ -1,22 +1,21 @@
-"""The fields of a prompt outside code: ``{name}``, ``{df.columns}``, ``{d[0]['a']}``.
+"""The braces of a prompt that stand for a value: ``{name}``, ``{d[0].x}``, ``{x + 1}``.
 
-A field is a name with nothing but attributes and constant indexes after it, in braces
-that touch it: a call, a format or a space in them makes it plain text. Code is found as
-CommonMark has it, but for two things that people type and mean: a fence may stand at
-any indentation, and inside a list it ends only with its mark.
+A *field* is a name with nothing but attributes and constant indexes after it, and
+perhaps how much of it is meant: ``{df:schema}``. Anything else in braces that Python
+could evaluate is an *expression*. Neither is found in code (`code_signs`).
 """
 
 from __future__ import annotations
 
+import ast
 import keyword
 import re
 import unicodedata
-from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from h2o_magic.rendering.fences import Fence, opened
+from h2o_magic.prompts.code_signs import code_spans, stands_alone
+from h2o_magic.prompts.prose import prose
 
 # Any character beyond ASCII here: `str.isidentifier` knows better than a pattern.
 _NAME = (
@@ -29,27 +28,19 @@ _STEP = (
     r"|\['(?:[^'\\\r\n]|\\[\\'\"nrt])*'\]"
     r'|\["(?:[^"\\\r\n]|\\[\\\'"nrt])*"\]'
 )
-_PLAIN = rf"{_NAME}(?:{_STEP})*"
-# Single braces are a field, double ones an escape, three neither.
 _FIELD = re.compile(
-    rf"(?<!\{{)(?:\{{(?P<field>{_PLAIN})\}}|\{{\{{(?P<escaped>{_PLAIN})\}}\}})"
+    rf"\{{(?P<path>{_NAME}(?:{_STEP})*)(?::(?P<spec>[a-z]{{3,10}}|[1-9]\d{{0,5}}))?\}}"
 )
+# Text in quotes may hold braces.
+_BRACES = re.compile(r"\{((?:[^{}\r\n'\"]|'[^'\r\n]*'|\"[^\"\r\n]*\")+)\}")
 _STEPS = re.compile(rf"(?P<step>{_STEP})")
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
-
-#: Start and end of a piece of text.
-Span = tuple[int, int]
-
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
-_QUOTES = re.compile(r"(?:[ \t]*> ?)*")
-# What begins a block of its own, so that inline code of the line above ends before it.
-_BLOCK = re.compile(
-    r"[ \t]*(?:>[ \t]*)*(?:$|[-*+][ \t]|\d{1,9}[.)][ \t]|#{1,6}(?:[ \t]|$)|\|)"
+#: A conversion and a format at the end of an expression: ``!r``, ``:.2f``.
+_FORMAT = re.compile(
+    r"(?:![rsa])?(?::(?:%[\w%:/ .,-]+|(?:.?[<>=^])?[-+ ]?\#?0?\d*[,_]?(?:\.\d+)?"
+    r"[bcdeEfFgGnosxX%]?))?$"
 )
-_HEADING = re.compile(r"[ \t]*#{1,6}(?:[ \t]|$)")
-_ESCAPE_OR_TICKS = re.compile(r"\\.|`+", re.DOTALL)
-_TICKS = re.compile(r"`+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,42 +62,102 @@ Step = Attribute | Index
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A place in a prompt that may name a value."""
+    """A place in a prompt that may name a value; `spec` says how much of it."""
 
     start: int
     end: int
+    text: str
     name: str
     path: tuple[Step, ...]
+    expression: str
+    spec: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A place in a prompt that Python could evaluate; `names` are those it needs.
+
+    `format` is what follows it, as in an f-string: ``!r``, ``:.2f``.
+    """
+
+    start: int
+    end: int
     text: str
-    escaped: bool = False
-
-    @property
-    def expression(self) -> str:
-        return self.text.strip("{}")
+    source: str
+    format: str
+    names: tuple[str, ...]
 
 
-def fields(text: str) -> Iterator[Field]:
-    """Yield the fields of a prompt in order, whether their names exist or not."""
+def fields(text: str) -> Iterator[Field | Expression]:
+    """Yield the fields and expressions in order, whether their names exist or not."""
     if "{" not in text:
         return
+    code = sorted(code_spans(text))
+    last_end = 0
     for span in prose(text):
-        yield from filter(None, map(_as_field, _FIELD.finditer(text, *span)))
+        for found in _BRACES.finditer(text, *span):
+            after_field = found.start() == last_end
+            if any(start < found.end() and found.start() < end for start, end in code):
+                continue
+            if not stands_alone(text, *found.span(), follows_field=after_field):
+                continue
+            field = _as_field(found) or _as_expression(found)
+            if field is not None:
+                last_end = found.end()
+                yield field
 
 
 def names_in(text: str) -> tuple[str, ...]:
     """Return the names in the fields of a prompt, each once, in order."""
-    return tuple(dict.fromkeys(field.name for field in fields(text)))
+    found = [field.name for field in fields(text) if isinstance(field, Field)]
+    return tuple(dict.fromkeys(found))
 
 
-def _as_field(found: re.Match[str]) -> Field | None:
-    source = found["field"] or found["escaped"]
-    name, *path = _parts(source)
+def _as_field(braces: re.Match[str]) -> Field | None:
+    found = _FIELD.fullmatch(braces[0])
+    if found is None:
+        return None
+    name, *path = _parts(found["path"])
     assert isinstance(name, Attribute)  # noqa: S101 - the pattern begins with one
     names = [step.name for step in (name, *path) if isinstance(step, Attribute)]
     if not all(map(_may_be_read, names)):
         return None
-    return Field(
-        *found.span(), name.name, tuple(path), found[0], found["escaped"] is not None
+    spec = found["spec"] or ""
+    return Field(*braces.span(), found[0], name.name, tuple(path), found["path"], spec)
+
+
+def _as_expression(braces: re.Match[str]) -> Expression | None:
+    inside = braces[1]
+    if inside != inside.strip() and ":" in inside:
+        return None
+    for found in _FORMAT.finditer(inside):
+        source = inside[: found.start()].strip()
+        try:
+            tree = ast.parse(source, mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+        names = _names_of(tree)
+        if names and _means_a_value(tree, found[0]):
+            return Expression(*braces.span(), braces[0], source, found[0], names)
+        return None
+    return None
+
+
+def _names_of(tree: ast.AST) -> tuple[str, ...]:
+    """Return the names that an expression reads, without those that it makes itself."""
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    made = {node.id for node in nodes if isinstance(node.ctx, ast.Store)}
+    made |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    return tuple(dict.fromkeys(n.id for n in nodes if n.id not in made))
+
+
+def _means_a_value(tree: ast.expr, format_: str) -> bool:
+    """Return whether it is no list of words, and no set as mathematics has it."""
+    if isinstance(tree, (ast.Name, ast.Attribute)):
+        return bool(format_)
+    operators = [node.op for node in ast.walk(tree) if isinstance(node, ast.BinOp)]
+    return not isinstance(tree, (ast.Tuple, ast.Constant)) and not any(
+        isinstance(each, ast.BitOr) for each in operators
     )
 
 
@@ -128,59 +179,3 @@ def _parts(source: str) -> Iterator[Step]:
 
 def _unescaped(found: re.Match[str]) -> str:
     return _ESCAPED.get(found[1], found[1])
-
-
-def prose(text: str) -> Iterator[Span]:
-    """Yield the spans outside code, in order; an open fence holds all that follows."""
-    for begin, end in _blocks(text):
-        yield from _outside_inline_code(text, begin, end)
-
-
-def _blocks(text: str) -> Iterator[Span]:
-    """Yield the blocks outside fences; inline code ends within its block."""
-    begin = quotes = 0
-    fence: Fence | None = None
-    after_heading = False
-    for found in _LINE.finditer(text):
-        line = found[0].rstrip("\r\n")
-        marks = _QUOTES.match(line)
-        bare = line[marks.end() :] if marks else line
-        quoted = line[: len(line) - len(bare)].count(">")
-        if fence is not None and quotes > quoted:
-            fence, begin = None, found.start()  # its quote has ended
-        if fence is not None:
-            if fence.closed_by(bare if quotes else line):
-                fence, begin = None, found.end()
-            continue
-        fence = opened(bare)
-        if fence or after_heading or quoted > quotes or _BLOCK.match(line):
-            yield begin, found.start()
-            begin = found.start()
-        quotes, after_heading = quoted, _HEADING.match(line) is not None
-    if fence is None:
-        yield begin, len(text)
-
-
-def _outside_inline_code(text: str, begin: int, end: int) -> Iterator[Span]:
-    runs: defaultdict[int, list[int]] = defaultdict(list)
-    for run in _TICKS.finditer(text, begin, end):
-        runs[len(run[0])].append(run.start())
-    place = begin
-    while (opener := _next_opener(text, place, end)) is not None:
-        size = len(opener[0])
-        after = bisect_left(runs[size], opener.end())
-        if after == len(runs[size]):
-            yield begin, opener.end()
-            begin = place = opener.end()
-            continue
-        yield begin, opener.start()
-        begin = place = runs[size][after] + size
-    yield begin, end
-
-
-def _next_opener(text: str, begin: int, end: int) -> re.Match[str] | None:
-    """Return the next run of backticks, without one that a backslash escapes."""
-    for found in _ESCAPE_OR_TICKS.finditer(text, begin, end):
-        if found[0].startswith("`"):
-            return found
-    return None

@@ -6,8 +6,8 @@ holds: a `Described` value is a snapshot that can be written in fewer tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from h2o_magic.chat.images import Image
@@ -19,6 +19,10 @@ class Described(Protocol):
     @property
     def inline(self) -> str:
         """The whole value if it is short enough to stand in a sentence; else empty."""
+
+    @property
+    def summarizes(self) -> bool:
+        """True for a description, False for the value itself, such as a long text."""
 
     @property
     def least(self) -> int:
@@ -54,7 +58,8 @@ class Prompt:
 
     `typed` is what the user wrote. `parts` are the question itself: text, and values
     that stand in it. Then come the `appended` values, and the `images`. `notes` say
-    what was left as it stands, one line each.
+    what was left as it stands, one line each. A prompt that `was_sent` before already
+    has all of that in its only part.
     """
 
     typed: str
@@ -62,11 +67,19 @@ class Prompt:
     appended: tuple[Appended, ...] = ()
     images: tuple[Attached, ...] = ()
     notes: tuple[str, ...] = ()
+    was_sent: bool = False
 
     @classmethod
     def of(cls, text: str) -> Prompt:
         """Return the prompt of a text that names nothing."""
         return cls(text, (text,))
+
+    def with_attached(self, attached: Iterable[Attached | Appended]) -> Prompt:
+        """Return the prompt with files and images that its text does not name."""
+        files, images = list(self.appended), list(self.images)
+        for each in attached:
+            (images if isinstance(each, Attached) else files).append(each)  # type: ignore[arg-type]
+        return replace(self, appended=tuple(files), images=tuple(images))
 
     @property
     def values(self) -> tuple[Described, ...]:
@@ -74,14 +87,28 @@ class Prompt:
         inside = [part for part in self.parts if not isinstance(part, str)]
         return (*inside, *(each.value for each in self.appended))
 
-    def written(self, tokens: Callable[[Described], int]) -> str:
-        """Return what is sent; `tokens` says how many each value may have."""
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that stand in the question for what is below it."""
+        return tuple(dict.fromkeys(each.name for each in self.appended))
+
+    def written(
+        self, tokens: Callable[[Described], int], images: Iterable[Image] = ()
+    ) -> str:
+        """Return what is sent; `tokens` says how many each value may have.
+
+        `images` are those that go along, which are named in their order.
+        """
         question = "".join(
             part if isinstance(part, str) else part.text(tokens(part))
             for part in self.parts
         )
+        if self.was_sent:
+            return question
         values = [
             f"`{each.name}`:\n\n{each.value.text(tokens(each.value))}"
             for each in self.appended
         ]
-        return "\n\n".join([question, *values])
+        names = ", ".join(f"`{image.name}`" for image in images)
+        pictures = [f"Images: {names}"] if names else []
+        return "\n\n".join([question.strip(), *values, *pictures])

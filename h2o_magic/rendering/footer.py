@@ -43,6 +43,7 @@ def footer(facts: Facts, problem: str = "", *, terminal: bool = False) -> list[s
         phrases.append("outside the conversation")
     elif facts.thread not in ("", MAIN):
         phrases.append(f"thread {facts.thread}")
+    phrases += facts.notes
     phrases += _context(facts)
     if facts.completion_tokens is not None:
         phrases.append(counted(facts.completion_tokens, "token"))

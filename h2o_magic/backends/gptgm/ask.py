@@ -94,6 +94,10 @@ def _checked_uuid(name: str, value: object) -> str:
         raise ParameterError(f"`{name}` must be a UUID, got {value!r}") from None
 
 
+#: A conversation of which nothing is known.
+_UNKNOWN = Created("", has_history=False)
+
+
 @dataclass
 class GptGmQuestion:
     """One question, and how it is asked; nothing of it stays on the server."""
@@ -126,7 +130,7 @@ class GptGmQuestion:
             if created.source is not None:
                 enforced = created.source.schema and self.schema is not None
                 yield replace(created.source, schema=enforced)
-            document = self._document(created)
+            document = self.document(created)
             stop = self.parameters.get("stop", ())
             parser = GptGmParser(
                 question=self.messages[-1].content,
@@ -161,7 +165,8 @@ class GptGmQuestion:
             error, url=client.url, model=self.model, names_model=self._names_model
         )
 
-    def _document(self, created: Created) -> dict[str, Any]:
+    def document(self, created: Created = _UNKNOWN) -> dict[str, Any]:
+        """Return the body of the question, by what creating the conversation said."""
         options = dict(self.options)
         if self.schema is not None and created.source and created.source.schema:
             options["json_schema"] = dict(self.schema)

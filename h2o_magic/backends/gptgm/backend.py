@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -50,6 +50,9 @@ class GptGmBackend(HttpBackend[GptGmClient]):
         client = self.connect()
         with explaining_errors(partial(explain, url=client.url)):
             return list_models(client)
+
+    def body(self, request: ChatRequest) -> Mapping[str, Any]:
+        return self._question(request).document()
 
     def _open(self, endpoint: Endpoint) -> GptGmClient:
         return GptGmClient(endpoint, share=self._share, timeouts=self._timeouts)

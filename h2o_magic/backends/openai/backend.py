@@ -6,9 +6,10 @@ Serve, LM Studio, LiteLLM, FastChat, ``transformers serve``, and our own.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from h2o_magic.backends.base import (
     ChatRequest,
@@ -68,8 +69,8 @@ class OpenAIBackend(HttpBackend[OpenAIClient]):
         with explaining_errors(partial(explain, info=RequestInfo(client.url, model))):
             return count_tokens(client, model, messages)
 
-    def check(self, request: ChatRequest) -> None:
-        body_for(self.connect(), request)
+    def body(self, request: ChatRequest) -> Mapping[str, Any]:
+        return body_for(self.connect(), request).document
 
     def _open(self, endpoint: Endpoint) -> OpenAIClient:
         flavour = "h2o_magic" if self._may_move else None

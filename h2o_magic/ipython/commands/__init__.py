@@ -51,7 +51,7 @@ def run(context: CommandContext, line: str) -> None:
     elif {"-h", "--help"} & set(rest.split()):
         reply(context, f"`{command.typed}`: {command.help}.")
     else:
-        command.run(context, usage.parse(command.name, command.usage, rest))
+        command.run(context, usage.parse(command.name, command.usage, rest, context.option))
 
 
 def find(name: str) -> Subcommand | None:
@@ -61,7 +61,7 @@ def find(name: str) -> Subcommand | None:
 
 def ask(context: CommandContext, args: Arguments) -> None:
     """Ask on one line."""
-    context.ask(*parse_ask(args.rest))
+    context.ask(*parse_ask(args.rest, context.option))
 
 
 def panel(context: CommandContext, _: Arguments) -> None:

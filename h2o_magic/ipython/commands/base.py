@@ -26,6 +26,9 @@ class CommandContext(Protocol):
     def session(self) -> Session:
         """The notebook's session."""
 
+    def option(self, word: str) -> str:
+        """Return a word of a line with the values that it names in braces."""
+
     def ask(self, options: AskOptions, question: str) -> Answer | None:
         """Ask, show the answer as it comes, and return it; None for help or preview."""
 

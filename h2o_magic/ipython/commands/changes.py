@@ -118,7 +118,7 @@ def redo(context: CommandContext, args: Arguments) -> None:
 
 def retry(context: CommandContext, args: Arguments) -> None:
     """Ask the last question again; the new answer replaces the old one."""
-    options, extra = parse_ask(args.rest)
+    options, extra = parse_ask(args.rest, context.option)
     if extra:
         raise ConfigurationError(
             f"%h2o retry: expected options, got {extra!r}: it asks the last question "

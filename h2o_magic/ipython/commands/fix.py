@@ -38,7 +38,7 @@ _HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 
 def fix(context: CommandContext, args: Arguments) -> None:
     """Explain the last error, and offer the corrected cell below."""
-    options, extra = parse_ask(args.rest)
+    options, extra = parse_ask(args.rest, context.option)
     if options.help:
         reply(context, "`%h2o fix [options]`: the options are those of `%h2o ask`.")
         return

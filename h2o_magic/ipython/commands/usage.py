@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import reprlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from h2o_magic.errors import ConfigurationError, did_you_mean
@@ -47,8 +47,10 @@ class Usage:
     exclusive: list[list[str]] = field(default_factory=list)
 
 
-def parse(command: str, usage: str, rest: str) -> Arguments:
-    """Read what follows a command's name.
+def parse(
+    command: str, usage: str, rest: str, value: Callable[[str], str] = str
+) -> Arguments:
+    """Read what follows a command's name; `value` puts values into its words.
 
     Quotes keep a text with spaces together; a backslash stands for itself, as in paths
     on Windows.
@@ -56,7 +58,7 @@ def parse(command: str, usage: str, rest: str) -> Arguments:
     known = parse_usage(command, usage)
     values: dict[str, str] = {}
     positional: list[str] = []
-    words = iter(_words(command, rest))
+    words = map(value, _words(command, rest))
     for word in words:
         if word.startswith("-") and word != "-":
             name, value = _option(known, word, words)

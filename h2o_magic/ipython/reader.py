@@ -1,0 +1,73 @@
+"""The values that questions and options name, read for the model or for an option."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.ipython.scope import Scope
+from h2o_magic.prompts.arrays import is_array
+from h2o_magic.prompts.expand import follow
+from h2o_magic.prompts.fields import Field, fields
+from h2o_magic.prompts.images import as_image
+from h2o_magic.prompts.prompt import Attached, Described
+from h2o_magic.prompts.secrets.guard import Guard
+from h2o_magic.prompts.values import describe
+
+
+class NotebookReader:
+    """Reads the values of a scope; what holds one of the `keys` is refused."""
+
+    def __init__(
+        self, scope: Scope, keys: Callable[[], Iterable[str]], *, evaluates: bool
+    ) -> None:
+        self.evaluates = evaluates
+        self.lookup = scope.lookup
+        self.evaluate = scope.evaluate
+        self._scope = scope
+        self._keys = keys
+
+    def describe(
+        self, value: object, expression: str, *, spec: str, question: str
+    ) -> Described:
+        guard = self.guard(expression)
+        return describe(value, expression, spec=spec, question=question, guard=guard)
+
+    def image(self, value: object, expression: str) -> Attached | None:
+        image = as_image(value, expression)
+        # A model without eyes can still read an array's numbers.
+        return None if image is None else Attached(image, required=not is_array(value))
+
+    def guard(self, expression: str) -> Guard:
+        variables = self._scope.variables
+        return Guard(expression, os.environ, variables, tuple(self._keys()))
+
+    def option(self, word: str) -> str:
+        """Return a word of the options with the values that it names in place."""
+        text, end = "", 0
+        for place in fields(word):
+            if isinstance(place, Field) and not place.spec:
+                new = self._option_value(place, whole=place.text == word)
+                text, end = f"{text}{word[end : place.start]}{new}", place.end
+        return text + word[end:]
+
+    def _option_value(self, place: Field, *, whole: bool) -> str:
+        try:
+            value = follow(self.lookup(place.name), place)
+        except KeyError:
+            if not whole:
+                return place.text
+            raise ConfigurationError(
+                f"`{place.text}` is not a variable: write a value, or define it first"
+            ) from None
+        if not isinstance(value, str | int | float | Path):
+            raise ConfigurationError(
+                f"`{place.text}`: an option takes text or a number, and this is of "
+                f"type {type(value).__qualname__}"
+            )
+        guard = self.guard(place.expression)
+        guard.name(place.expression, value)
+        guard.text(str(value))
+        return str(value)

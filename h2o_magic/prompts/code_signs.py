@@ -1,0 +1,124 @@
+"""Whether braces in a prompt belong to code, a formula or data, and not to a value.
+
+People paste code without a fence. Braces are theirs where something is written right
+before them (``\\frac{x}``, ``a{n}``, ``${x}``), where other braces are around them, in
+an f-string or a formula, and on a line that no sentence looks like.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from h2o_magic.prompts.prose import Span
+
+#: Characters before which ``{x}`` is part of something else.
+_BEFORE = re.compile(r"[\w$^\\%#@&})\]{~]$")
+#: A character after which it is; ``{x}-axis`` and ``{x}'s`` are sentences.
+_AFTER = re.compile(r"[\w\[(^}]")
+#: What no sentence has.
+_SYNTAX = re.compile(
+    r"""[;{]\s*$ | => | </ | /> | :: | && | \|\| | \+\+ | \\[A-Za-z]{2,}
+    | \{% | %\} | \{\{ | \}\} | \{\# | <\? | \?> | \$[{(] | [=!]==
+    | \.(?:format|map|then)\(""",
+    re.VERBOSE,
+)
+#: How no sentence begins.
+_STATEMENT = re.compile(
+    r"""\s*(?:
+    [}\])] | // | /\*| \*/ | @[\w.]+\( | \#(?:include|define)\b | >>>\s | \.\.\.\s | </?\w
+    | (?:(?:async|export|pub|public|private|protected|static)\s+)*
+      (?:def|function|func|fn|interface|enum|struct|namespace|impl)\s+\w
+    | (?:class|type)\s+\w+\s*[:=({<] | (?:const|let|var|val)\s+[\w{\[][^.?!]*=[^.?!]*$
+    | (?:import|export)\s+(?:type\s+)?(?:\{[^{}]*\}\s*$|[{*\w][^.?!]*['"])
+    | from\s+[\w.]+\s+import\b | (?:if|for|while|switch|catch)\s*\(
+    | for\s+\w+\s+in\b.*:\s*$ | (?:if|elif|while)\s.*[=<>(.].*:\s*$ | with\s+[\w.]+\(.*:
+    | (?:try|else|finally|do)\s*[:{]?\s*$ | return\s+(?:\{[^{}]*\}|[\w.]+[\[({].*)\s*$
+    | (?:print|echo|printf|console\.\w+|logg(?:er|ing)\.\w+|assert)\b\s*[("'$]
+    | [\w.\[\]"']+\s*(?::\s*[\w.\[\], |]+?)?\s*[-+*/|&]?=\s*
+      (?:[frbFRB]{0,2}["'(\[]|\{\W)
+    | [\w.]+\(.*\)\s*$ | ["'][\w -]+["']\s*: | (?:SELECT|INSERT|UPDATE|DELETE|CREATE)\s
+    )""",
+    re.VERBOSE,
+)
+_F_STRING = re.compile(r"(?<!\w)(?:[fFtT][rR]?|[rR][fFtT])(\"\"\"|'''|\"|')")
+# As Jupyter has them: no space inside the marks, no digit after the last.
+_FORMULA = re.compile(
+    r"\$\$.+?\$\$|(?<![\\$])\$(?=[^\s$])[^$\n]*?(?<=[^\s\\$])\$(?!\d)"
+    r"|\\\(.+?\\\)|\\\[.+?\\\]|\\begin\{(\w+\*?)\}.+?\\end\{\1\}",
+    re.DOTALL,
+)
+
+#: What a line of a template or of data has, and a sentence only seldom.
+_TEMPLATE = re.compile(r"[=<>|\\/$]|\w\(|:\s*[\"'{]|[\"']\s*:|,\s*\{[^{}]*\}\s*,")
+_WORDS = re.compile(r"(?<![\w{.])[^\W\d_]{2,}(?![\w}(\[=.])")
+_BEGINS_WORD = re.compile(r"(?:^|[\s(\"'*_\u201c\u2018\u2014])$")
+_ENDS_WORD = re.compile(r"$|[\s,.;:!?)\"'*_\u201d\u2019\u2014-]")
+
+
+def code_spans(text: str) -> Iterator[Span]:
+    """Yield the spans of a text whose braces are not those of a value."""
+    for found in _FORMULA.finditer(text):
+        yield found.span()
+    yield from _enclosed(text)
+    begin = 0
+    for line in text.splitlines(keepends=True):
+        end = begin + len(line)
+        if "{" in line:
+            bare = line.rstrip()
+            if _STATEMENT.match(bare) or _SYNTAX.search(bare):
+                yield begin, end
+            else:
+                yield from _f_strings(text, begin, end)
+        begin = end
+
+
+def stands_alone(
+    text: str, start: int, end: int, *, follows_field: bool = False
+) -> bool:
+    """Return whether nothing is written right before or after a span but a field."""
+    glued = _BEFORE.search(text[max(start - 1, 0) : start]) is not None
+    return (follows_field or not glued) and _AFTER.match(text, end) is None
+
+
+def _f_strings(text: str, begin: int, end: int) -> Iterator[Span]:
+    place = begin
+    while found := _F_STRING.search(text, place, end):
+        closing = text.find(found[1], found.end())
+        place = len(text) if closing < 0 else closing + len(found[1])
+        yield found.start(), place
+        if place > end:
+            return
+
+
+def _enclosed(text: str) -> Iterator[Span]:
+    """Yield what stands between braces that have others in them, outermost only."""
+    opened: list[int] = []
+    inner = 0
+    for found in re.finditer(r"[{}]", text):
+        if found[0] == "{":
+            inner = inner if opened else 0
+            opened.append(found.start())
+            inner = max(inner, len(opened))
+        elif opened:
+            start = opened.pop()
+            if not opened and inner > 1:
+                yield start, found.end()
+
+
+def reads_as_prose(text: str, start: int, end: int) -> bool:
+    """Return whether a span is a word of a sentence, and no placeholder of a template.
+
+    Stricter than what is needed for a name that exists: the words around it must be
+    there, and only spaces, quotes or punctuation may touch it.
+    """
+    line_start = text.rfind("\n", 0, start) + 1
+    line_end = text.find("\n", end)
+    line = text[line_start : len(text) if line_end < 0 else line_end]
+    before, after = text[line_start:start], text[end : line_start + len(line)]
+    return (
+        len(_WORDS.findall(line)) >= 2
+        and _TEMPLATE.search(line) is None
+        and _BEGINS_WORD.search(before) is not None
+        and _ENDS_WORD.match(after) is not None
+    )
