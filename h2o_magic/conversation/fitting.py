@@ -6,7 +6,7 @@ the length of long values, the oldest turns, and at last what is left of the val
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from h2o_magic.chat.context import Chosen, estimate

@@ -61,7 +61,11 @@ def prepare(question: Question, record: Record, connection: Connection) -> Prepa
         ]
         request = ChatRequest(
             question.model,
-            (*head, *with_pictures(history, question, record, connection), fitted.message),
+            (
+                *head,
+                *with_pictures(history, question, record, connection),
+                fitted.message,
+            ),
             question.parameters,
             question.strict,
             question.grammar,

@@ -89,13 +89,13 @@ class _Parser(argparse.ArgumentParser):
         raise ConfigurationError(f"%%h2o: {message} (`%%h2o --help` lists all options)")
 
 
-def parse_cell_line(line: str, value: Fill = str) -> AskOptions:
+def parse_cell_line(line: str, fill: Fill = str) -> AskOptions:
     """Read the options on the first line of a ``%%h2o`` cell.
 
-    `value` puts the values that a word names in braces into it.
+    `fill` puts the values that a word names in braces into it.
     """
     try:
-        options, rest = parse_words(_filled(shlex.split(line), value))
+        options, rest = parse_words(_filled(shlex.split(line), fill))
     except ValueError as error:
         raise _unreadable(line, error) from error
     if rest:
@@ -106,10 +106,10 @@ def parse_cell_line(line: str, value: Fill = str) -> AskOptions:
     return options
 
 
-def parse_ask(line: str, value: Fill = str) -> tuple[AskOptions, str]:
+def parse_ask(line: str, fill: Fill = str) -> tuple[AskOptions, str]:
     """Read the options at the start of a line; return them and the rest as it is.
 
-    `value` puts the values that a word names in braces into it.
+    `fill` puts the values that a word names in braces into it.
     """
     takes_value = {
         name
@@ -133,11 +133,11 @@ def parse_ask(line: str, value: Fill = str) -> tuple[AskOptions, str]:
                 break
     except ValueError as error:
         raise _unreadable(line, error) from error
-    return parse_words(_filled(words, value))[0], rest
+    return parse_words(_filled(words, fill))[0], rest
 
 
-def _filled(words: list[str], value: Fill) -> list[str]:
-    return words if "--raw" in words else [value(word) for word in words]
+def _filled(words: list[str], fill: Fill) -> list[str]:
+    return words if "--raw" in words else [fill(word) for word in words]
 
 
 def parse_words(words: Sequence[str]) -> tuple[AskOptions, list[str]]:

@@ -10,8 +10,7 @@ from h2o_magic.conversation.background import BackgroundAnswer
 from h2o_magic.errors import ConfigurationError, MisuseError, did_you_mean, nearest
 from h2o_magic.ipython import commands
 from h2o_magic.ipython.commands.base import CommandContext
-from h2o_magic.ipython.completion import lines, names
-from h2o_magic.ipython.completion import cursor
+from h2o_magic.ipython.completion import cursor, lines, names
 from h2o_magic.ipython.completion.values import Values
 from h2o_magic.ipython.display.views import capture_markdown
 from h2o_magic.ipython.namespace import user_names
@@ -59,7 +58,9 @@ class PanelHost:
             fragment, offers = lines.on_command(place, Values(shell))
             offers = sorted(o for o in offers if o.text not in _CELLS_ONLY)
         else:
-            fragment, offers = names.in_braces(cursor.Prompt(before, after), user_names(shell))
+            fragment, offers = names.in_braces(
+                cursor.Prompt(before, after), user_names(shell)
+            )
         return fragment, [(offer.text, offer.kind) for offer in offers]
 
     def choices(self, setting: str) -> list[str]:

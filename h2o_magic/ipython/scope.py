@@ -11,13 +11,17 @@ import ctypes
 import inspect
 import sys
 from collections import ChainMap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import CodeType, FrameType
 from typing import Any
 
 from h2o_magic.ipython.namespace import is_ipython_value
 
-_CONVERSIONS = {"!r": repr, "!s": str, "!a": ascii}
+_CONVERSIONS: Mapping[str, Callable[[object], str]] = {
+    "!r": repr,
+    "!s": str,
+    "!a": ascii,
+}
 
 
 class Scope:
@@ -45,23 +49,23 @@ class Scope:
             return self._errors
         value = self.variables[name]
         ours = value is self._shell.user_ns.get(name, self)
-        if ours and name not in ("In", "Out", "_"):
-            if is_ipython_value(self._shell, name):
-                raise KeyError(name)
+        ours = ours and name not in ("In", "Out", "_")
+        if ours and is_ipython_value(self._shell, name):
+            raise KeyError(name)
         return value
 
     def evaluate(self, source: str, format_: str = "") -> object:
         """Return the value of an expression, formatted as an f-string would."""
         # Globals, since a comprehension's body does not see the locals of `eval`.
         names = {**self.variables, "__builtins__": builtins}
-        value = eval(source, names)  # noqa: S307 - the user's own, where `--eval` is set
+        value: object = eval(source, names)  # noqa: S307 - by `--eval`
         conversion, colon, format_spec = format_.partition(":")
         if conversion:
             value = _CONVERSIONS[conversion](value)
         return format(value, format_spec) if colon else value
 
     def assign(self, name: str, value: object) -> None:
-        """Set a variable: a function's own if it has one of that name, else a global."""
+        """Set a variable: a function's own if it has one so named, else a global."""
         frame = self._frame
         if frame is not None and _is_function(frame.f_code):
             code = frame.f_code

@@ -1,4 +1,4 @@
-"""Whether braces in a prompt belong to code, a formula or data, and not to a value.
+r"""Whether braces in a prompt belong to code, a formula or data, and not to a value.
 
 People paste code without a fence. Braces are theirs where something is written right
 before them (``\\frac{x}``, ``a{n}``, ``${x}``), where other braces are around them, in
@@ -13,30 +13,32 @@ from collections.abc import Iterator
 from h2o_magic.prompts.prose import Span
 
 #: Characters before which ``{x}`` is part of something else.
-_BEFORE = re.compile(r"[\w$^\\%#@&})\]{~]$")
+_BEFORE = re.compile(r"[\w$^\\%#@&})\]{/]$")
 #: A character after which it is; ``{x}-axis`` and ``{x}'s`` are sentences.
 _AFTER = re.compile(r"[\w\[(^}]")
 #: What no sentence has.
 _SYNTAX = re.compile(
     r"""[;{]\s*$ | => | </ | /> | :: | && | \|\| | \+\+ | \\[A-Za-z]{2,}
-    | \{% | %\} | \{\{ | \}\} | \{\# | <\? | \?> | \$[{(] | [=!]==
-    | \.(?:format|map|then)\(""",
+    | \{% | %\} | \{\{ | \}\} | \{\# | <\? | \?> | \$[{(] | [=!]== | \?\w+=
+    | \.(?:format|map|then)\( | \w\([^()]*\)\s*\{ | \blambda\b[\w\s,]*:""",
     re.VERBOSE,
 )
 #: How no sentence begins.
 _STATEMENT = re.compile(
     r"""\s*(?:
-    [}\])] | // | /\*| \*/ | @[\w.]+\( | \#(?:include|define)\b | >>>\s | \.\.\.\s | </?\w
+    [}\])] | // | /\*| \*/ | @[\w.-]+[(\s] | \#(?:include|define)\b | >>>\s | \.\.\.\s
+    | </?\w
     | (?:(?:async|export|pub|public|private|protected|static)\s+)*
       (?:def|function|func|fn|interface|enum|struct|namespace|impl)\s+\w
     | (?:class|type)\s+\w+\s*[:=({<] | (?:const|let|var|val)\s+[\w{\[][^.?!]*=[^.?!]*$
     | (?:import|export)\s+(?:type\s+)?(?:\{[^{}]*\}\s*$|[{*\w][^.?!]*['"])
     | from\s+[\w.]+\s+import\b | (?:if|for|while|switch|catch)\s*\(
     | for\s+\w+\s+in\b.*:\s*$ | (?:if|elif|while)\s.*[=<>(.].*:\s*$ | with\s+[\w.]+\(.*:
-    | (?:try|else|finally|do)\s*[:{]?\s*$ | return\s+(?:\{[^{}]*\}|[\w.]+[\[({].*)\s*$
-    | (?:print|echo|printf|console\.\w+|logg(?:er|ing)\.\w+|assert)\b\s*[("'$]
+    | (?:try|else|finally|do)\s*(?:[:{].*)?$ | (?:awk|sed|assert)\s
+    | return\s+(?:\{[^{}]*\}|[\w.]+[\[({].*)\s*$
+    | (?:print|echo|printf|console\.\w+|logg(?:er|ing)\.\w+)\b\s*[("'$]
     | [\w.\[\]"']+\s*(?::\s*[\w.\[\], |]+?)?\s*[-+*/|&]?=\s*
-      (?:[frbFRB]{0,2}["'(\[]|\{\W)
+      (?:[frbFRB]{0,2}["'(\[]|\{\W) | [\w]+[.\[][\w.\[\]"']+\s*=\s*\{
     | [\w.]+\(.*\)\s*$ | ["'][\w -]+["']\s*: | (?:SELECT|INSERT|UPDATE|DELETE|CREATE)\s
     )""",
     re.VERBOSE,
@@ -44,13 +46,15 @@ _STATEMENT = re.compile(
 _F_STRING = re.compile(r"(?<!\w)(?:[fFtT][rR]?|[rR][fFtT])(\"\"\"|'''|\"|')")
 # As Jupyter has them: no space inside the marks, no digit after the last.
 _FORMULA = re.compile(
-    r"\$\$.+?\$\$|(?<![\\$])\$(?=[^\s$])[^$\n]*?(?<=[^\s\\$])\$(?!\d)"
-    r"|\\\(.+?\\\)|\\\[.+?\\\]|\\begin\{(\w+\*?)\}.+?\\end\{\1\}",
+    r"\$\$.{1,9999}?\$\$|(?<![\\$])\$(?=[^\s$])[^$\n]*?(?<=[^\s\\$])\$(?!\d)"
+    r"|\\\(.{1,999}?\\\)|\\\[.{1,999}?\\\]|\\begin\{(\w+\*?)\}.{1,9999}?\\end\{\1\}",
     re.DOTALL,
 )
 
 #: What a line of a template or of data has, and a sentence only seldom.
-_TEMPLATE = re.compile(r"[=<>|\\/$]|\w\(|:\s*[\"'{]|[\"']\s*:|,\s*\{[^{}]*\}\s*,")
+_TEMPLATE = re.compile(
+    r"[=<|\\]|(?<!^)>|\$(?!\d)|\w\(|:\s*[\"']|[\"']\s*:|\w/\S|\}\s*,\s*\{|^\W*\{[^{}]*\}\s*\{"
+)
 _WORDS = re.compile(r"(?<![\w{.])[^\W\d_]{2,}(?![\w}(\[=.])")
 _BEGINS_WORD = re.compile(r"(?:^|[\s(\"'*_\u201c\u2018\u2014])$")
 _ENDS_WORD = re.compile(r"$|[\s,.;:!?)\"'*_\u201d\u2019\u2014-]")
@@ -117,7 +121,7 @@ def reads_as_prose(text: str, start: int, end: int) -> bool:
     line = text[line_start : len(text) if line_end < 0 else line_end]
     before, after = text[line_start:start], text[end : line_start + len(line)]
     return (
-        len(_WORDS.findall(line)) >= 2
+        (_WORDS.search(line) is not None or not (text[:start] + text[end:]).strip())
         and _TEMPLATE.search(line) is None
         and _BEGINS_WORD.search(before) is not None
         and _ENDS_WORD.match(after) is not None

@@ -28,6 +28,7 @@ _FEW = 12
 _LONG = 40
 _MISSING = object()
 _SPECS = ("rows", "schema")
+_WITHOUT_ROWS = (str, bytes, int, float, complex, type(None))
 
 
 class Reader(Protocol):
@@ -96,15 +97,19 @@ class _Expansion:
         try:
             value = self.reader.lookup(place.name)
         except KeyError:
-            if reads_as_prose(self.text, place.start, place.end):
+            known = place.spec in ("", *_SPECS)
+            if known and reads_as_prose(self.text, place.start, place.end):
                 self.notes.append(f"`{place.text}` is not a variable")
             return False
+        value = follow(value, place)
+        if place.spec and isinstance(value, _WITHOUT_ROWS):
+            return False  # ``{id:1}`` is JavaScript
         if place.spec and not (place.spec.isdigit() or place.spec in _SPECS):
             if near := nearest(place.spec, _SPECS):
                 meant = f"{{{place.expression}:{near}}}"
                 self.notes.append(f"`{place.text}`: did you mean `{meant}`?")
             return False
-        self._add_value(follow(value, place), place, place.expression, place.spec)
+        self._add_value(value, place, place.expression, place.spec)
         return True
 
     def _add_expression(self, place: Expression) -> bool:
@@ -144,7 +149,7 @@ class _Expansion:
         described = self.reader.describe(value, name, spec=spec, question=self.text)
         if image is not None:
             self.appended[name, spec] = Appended(name, described)
-        elif described.inline:
+        elif described.inline is not None:
             self.parts.append(described.inline)
         elif isinstance(value, str) and _has_its_line(self.text, place):
             self.parts.append(described)

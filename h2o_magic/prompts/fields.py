@@ -11,6 +11,7 @@ import ast
 import keyword
 import re
 import unicodedata
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -32,13 +33,15 @@ _FIELD = re.compile(
     rf"\{{(?P<path>{_NAME}(?:{_STEP})*)(?::(?P<spec>[a-z]{{3,10}}|[1-9]\d{{0,5}}))?\}}"
 )
 # Text in quotes may hold braces.
-_BRACES = re.compile(r"\{((?:[^{}\r\n'\"]|'[^'\r\n]*'|\"[^\"\r\n]*\")+)\}")
+_BRACES = re.compile(
+    r"\{((?:[^{}\r\n'\"]|'(?:[^'\\\r\n]|\\.)*'|\"(?:[^\"\\\r\n]|\\.)*\")+)\}"
+)
 _STEPS = re.compile(rf"(?P<step>{_STEP})")
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
 #: A conversion and a format at the end of an expression: ``!r``, ``:.2f``.
 _FORMAT = re.compile(
-    r"(?:![rsa])?(?::(?:%[\w%:/ .,-]+|(?:.?[<>=^])?[-+ ]?\#?0?\d*[,_]?(?:\.\d+)?"
+    r"(?:![rsa])?(?::(?:%[\w%:/ .,-]+|(?:.?[<>=^])?[-+]?\#?0?\d*[,_]?(?:\.\d+)?"
     r"[bcdeEfFgGnosxX%]?))?$"
 )
 
@@ -92,14 +95,16 @@ def fields(text: str) -> Iterator[Field | Expression]:
     """Yield the fields and expressions in order, whether their names exist or not."""
     if "{" not in text:
         return
-    code = sorted(code_spans(text))
-    last_end = 0
+    code = deque(sorted(code_spans(text)))
+    last_end = code_end = 0
     for span in prose(text):
         for found in _BRACES.finditer(text, *span):
             after_field = found.start() == last_end
-            if any(start < found.end() and found.start() < end for start, end in code):
-                continue
-            if not stands_alone(text, *found.span(), follows_field=after_field):
+            while code and code[0][0] < found.end():
+                code_end = max(code_end, code.popleft()[1])
+            if found.start() < code_end or not stands_alone(
+                text, *found.span(), follows_field=after_field
+            ):
                 continue
             field = _as_field(found) or _as_expression(found)
             if field is not None:

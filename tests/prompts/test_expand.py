@@ -5,15 +5,25 @@ from __future__ import annotations
 import json
 import keyword
 from collections import ChainMap, Counter, defaultdict, namedtuple
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from h2o_magic.chat.images import Image
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.prompts.expand import Inserted, Prompt, expand
-from h2o_magic.prompts.fields import Attribute, Field, Index, fields, names_in
+from h2o_magic.prompts.expand import expand
+from h2o_magic.prompts.fields import (
+    Attribute,
+    Field,
+    Index,
+    fields,
+    names_in,
+)
+from h2o_magic.prompts.prompt import Attached, Described, Prompt
+from tests.prompts.snippets import NAMES, snippets
 
 Point = namedtuple("Point", "x y")
 
@@ -55,12 +65,70 @@ VALUES: Mapping[str, object] = {
 }
 
 
-def show(value: object, expression: str) -> str:
-    return str(value)
+@dataclass(frozen=True)
+class Words:
+    """A value as its own text: short if it has one line."""
+
+    whole: str
+    spec: str = ""
+    summarizes = True
+
+    @property
+    def inline(self) -> str | None:
+        return None if "\n" in self.whole or self.spec else self.whole
+
+    @property
+    def least(self) -> int:
+        return len(self.whole)
+
+    def text(self, tokens: int) -> str:
+        return f"{self.whole}{self.spec}"[:tokens]
+
+
+class Reader:
+    """The values of a mapping, or what a function returns for a name."""
+
+    def __init__(
+        self,
+        values: Mapping[str, object] | Callable[[str], object],
+        *,
+        evaluates: bool = False,
+    ) -> None:
+        self.lookup = values.__getitem__ if isinstance(values, Mapping) else values
+        self.evaluates = evaluates
+        self.described: list[tuple[str, str]] = []
+
+    def describe(
+        self, value: object, expression: str, *, spec: str, question: str
+    ) -> Described:
+        self.described.append((expression, question))
+        return Words(str(value), spec)
+
+    def image(self, value: object, expression: str) -> Attached | None:
+        if not isinstance(value, Picture):
+            return None
+        return Attached(Image(expression, "image/png", 1, 1, "ab"), value.required)
+
+    def evaluate(self, source: str, format_: str) -> object:
+        names = {"x": self.lookup("x")}
+        return format(eval(source, names), format_.lstrip(":"))
+
+
+class Picture:
+    def __init__(self, required: bool) -> None:
+        self.required = required
+
+
+def written(prompt: Prompt) -> str:
+    return prompt.written(lambda _: 10_000, [each.image for each in prompt.images])
 
 
 def expanded(text: str, values: Mapping[str, object] = VALUES) -> str:
-    return expand(text, values.__getitem__, show).text
+    prompt = expand(text, Reader(values))
+    assert prompt.typed == text
+    return "".join(
+        part if isinstance(part, str) else part.text(99) for part in prompt.parts
+    )
 
 
 def unchanged(text: str, values: Mapping[str, object] = VALUES) -> bool:
@@ -89,8 +157,6 @@ def unchanged(text: str, values: Mapping[str, object] = VALUES) -> bool:
             "{In[1]} {Out[2]} {Err[3]}",
             "x = 1 answer ZeroDivisionError: division by zero",
         ),
-        ('{"user": {a}}', '{"user": 1}'),
-        ("costs ${a}", "costs $1"),
         ("    {a}", "    1"),
     ],
 )
@@ -105,6 +171,11 @@ def test_a_name_is_known_by_the_form_that_python_knows_it_by() -> None:
 @pytest.mark.parametrize(
     "prompt",
     [
+        '{"user": {a}}',
+        "costs ${a}",
+        "the {a}th",
+        "{{a}}",
+        "{{x[0]}}",
         "{}",
         "{ }",
         "{0}",
@@ -166,43 +237,15 @@ def test_what_begins_with_two_underscores_is_never_read(prompt: str) -> None:
         asked.append(name)
         return VALUES[name]
 
-    assert expand(prompt, lookup, show).text == prompt
+    assert expand(prompt, Reader(lookup)) == Prompt.of(prompt)
     assert asked == []
-
-
-@pytest.mark.parametrize(
-    ("prompt", "sent"),
-    [
-        ("{{a}}", "{a}"),
-        ("{{x[0]}}", "{x[0]}"),
-        ("{{a.no_such}}", "{a.no_such}"),
-        ("{{no_such}}", "{{no_such}}"),
-        ('{"a": {{a}}}', '{"a": {a}}'),
-        ("{a} {{a}} {a}", "1 {a} 1"),
-    ],
-)
-def test_double_braces_are_the_escape_of_a_name_that_exists(
-    prompt: str, sent: str
-) -> None:
-    assert expanded(prompt) == sent
-
-
-@pytest.mark.parametrize("earlier", ["{a}", "say `{a}`", "{{a}}"])
-def test_what_stood_in_braces_before_an_edit_stays(earlier: str) -> None:
-    expanded = expand("{a} {b}", VALUES.__getitem__, show, earlier=earlier)
-    assert expanded.text == "{a} two"
-    assert [inserted.expression for inserted in expanded.inserted] == ["b"]
-
-
-def test_an_escaped_field_is_not_read() -> None:
-    assert expanded("{{reading.broken}}") == "{reading.broken}"
 
 
 def test_a_value_is_never_expanded_again() -> None:
     assert expanded("{braces} {a}") == "{a} {{b}} `{x}` 1"
 
 
-@given(st.text(alphabet="{}ab`~\n _[]'0."))
+@given(st.text(alphabet="{}ab`~ _[]'0.", min_size=1))
 def test_no_value_is_expanded_whatever_it_holds(value: str) -> None:
     assert expanded("<{b}>", {"b": value, "a": "never"}) == f"<{value}>"
 
@@ -291,12 +334,13 @@ def source_texts(draw: st.DrawFn) -> str:
 @example("{{{{{{}}{{{}}}")
 @example("{a}\r{b}\r\n\x0b{c}\u2028{d}")
 def test_a_prompt_without_known_names_comes_through_byte_for_byte(text: str) -> None:
-    assert expand(text, {}.__getitem__, show) == Prompt(text)
+    prompt = expand(text, Reader({}))
+    assert (prompt.parts, prompt.typed) == (((text,) if text else ()), text)
 
 
 @given(json_of(st.text().filter(lambda text: "{" not in text)))
 def test_json_comes_through_although_every_name_exists(text: str) -> None:
-    assert expand(text, lambda _: "replaced", show).text == text
+    assert expand(text, Reader(lambda _: "replaced")).parts == (text,)
 
 
 def test_the_lookup_is_asked_once_for_each_field() -> None:
@@ -306,8 +350,8 @@ def test_the_lookup_is_asked_once_for_each_field() -> None:
         asked.append(name)
         return VALUES[name]
 
-    expand("{a} {x[0]} {a} {no_such} {{b}} `{a}` {a!r}", lookup, show)
-    assert asked == ["a", "x", "a", "no_such", "b"]
+    expand("{a} {x[0]} {a} {no_such} `{a}`", Reader(lookup))
+    assert asked == ["a", "x", "a", "no_such"]
 
 
 def test_a_value_is_never_called() -> None:
@@ -316,14 +360,10 @@ def test_a_value_is_never_called() -> None:
     assert reading.calls == []
 
 
-def test_what_was_put_in_is_told() -> None:
-    prompt = expand("{x[0]} {{a}} {b}", VALUES.__getitem__, show)
-    assert prompt.inserted == (Inserted("x[0]", "int", 2), Inserted("b", "str", 3))
-
-
-def test_the_expression_is_given_to_what_shows_the_value() -> None:
-    shown = expand("{x1['k']}", VALUES.__getitem__, lambda _, how: f"<{how}>")
-    assert shown.text == "<x1['k']>"
+def test_a_value_is_described_under_its_name_and_for_the_question() -> None:
+    reader = Reader(VALUES)
+    expand("Is {x1['k']} good?", reader)
+    assert reader.described == [("x1['k']", "Is {x1['k']} good?")]
 
 
 @pytest.mark.parametrize(
@@ -363,13 +403,11 @@ def test_a_key_error_of_an_index_is_an_error_and_no_unknown_name() -> None:
 
 def test_reading_a_key_that_is_not_there_makes_none() -> None:
     made = defaultdict(list, {"a": [1]})
-    lookup = {"made": made, "both": ChainMap(made), "few": Counter("a")}.__getitem__
-    assert (
-        expand("{made['a'][0]} {few['b']}", lookup, lambda v, _: str(v)).text == "1 0"
-    )
+    values = {"made": made, "both": ChainMap(made), "few": Counter("a")}
+    assert expanded("{made['a'][0]} {few['b']}", values) == "1 0"
     for name in ("made", "both"):
         with pytest.raises(ConfigurationError, match="has no key 'q': known: a"):
-            expand(f"{{{name}['q']}}", lookup, lambda v, _: str(v))
+            expanded(f"{{{name}['q']}}", values)
     assert made == {"a": [1]}
 
 
@@ -380,34 +418,125 @@ def test_an_error_lists_no_endless_names() -> None:
     assert str(caught.value) == "`{d['zzz']}`: dict has no key 'zzz'"
 
 
-def test_a_refusal_to_show_a_value_comes_through() -> None:
-    def refuse(value: object, expression: str) -> str:
-        raise ConfigurationError(f"not {expression}")
-
-    with pytest.raises(ConfigurationError, match="not a"):
-        expand("{a}", VALUES.__getitem__, refuse)
-
-
 TABLE = "head\n| a |"
 
 
+def test_a_long_value_keeps_its_name_and_stands_once_below_the_question() -> None:
+    prompt = expand(
+        "Which of {x}?\nAnd why {x}, {a} times?", Reader({"x": TABLE, "a": 2})
+    )
+    assert written(prompt) == (
+        f"Which of `x`?\nAnd why `x`, 2 times?\n\n`x`:\n\n{TABLE}"
+    )
+    assert prompt.names == ("x",)
+
+
+def test_a_text_with_a_line_of_its_own_stands_there() -> None:
+    assert written(expand("See:\n{x}\nDone.", Reader({"x": TABLE}))) == (
+        f"See:\n{TABLE}\nDone."
+    )
+    assert written(expand("{x}", Reader({"x": TABLE}))) == TABLE
+
+
+def test_what_follows_a_colon_says_how_much_is_meant() -> None:
+    found = expand("{x:rows} {x:5} {x:schema} {x}", Reader({"x": [1]}))
+    assert [each.value.text(99) for each in found.appended] == [
+        "[1]rows",
+        "[1]5",
+        "[1]schema",
+    ]
+    assert found.parts[-1] == "[1]"
+
+
+def test_how_much_of_a_number_or_a_text_is_javascript() -> None:
+    assert expanded("{a:1} {b:rows}") == "{a:1} {b:rows}"
+
+
+def test_a_mistyped_amount_is_noted() -> None:
+    prompt = expand("See {x:row} and {x:red}.", Reader(VALUES))
+    assert prompt.notes == ("`{x:row}`: did you mean `{x:rows}`?",)
+    assert prompt.parts == ("See {x:row} and {x:red}.",)
+
+
+def test_a_name_that_is_no_variable_stays_and_is_noted_once() -> None:
+    prompt = expand("Summarize {dff}, and {dff} again, and {a}.", Reader(VALUES))
+    assert prompt.notes == ("`{dff}` is not a variable",)
+    assert written(prompt) == "Summarize {dff}, and {dff} again, and 1."
+
+
 @pytest.mark.parametrize(
-    ("prompt", "sent"),
-    [
-        ("See {x} here.", f"See \n\n{TABLE}\n\n here."),
-        ("See {x}", f"See \n\n{TABLE}"),
-        ("See:\n{x}\nDone.", f"See:\n{TABLE}\nDone."),
-        ("{x}", TABLE),
-    ],
+    "field", ["{x + 1}", "{len(x)}", "{x.real}", "{x:.2f}", "{x!r}", "{[y for y in x]}"]
 )
-def test_a_value_of_several_lines_stands_on_lines_of_its_own(
-    prompt: str, sent: str
-) -> None:
-    assert expand(prompt, VALUES.__getitem__, lambda *_: TABLE).text == sent
+def test_an_expression_is_not_evaluated_but_noted(field: str) -> None:
+    prompt = expand(f"What is {field}?", Reader({"x": 1}))
+    assert written(prompt) == f"What is {field}?" or field == "{x.real}"
+    noted = (f"`{field}` was not evaluated: `--eval` does that",)
+    assert prompt.notes == (() if field == "{x.real}" else noted)
 
 
-def test_a_string_of_several_lines_stands_as_it_is() -> None:
-    assert expanded("<{s}>", {"s": "a\nb"}) == "<a\nb>"
+def test_an_expression_is_evaluated_where_that_is_switched_on() -> None:
+    reader = Reader({"x": 1}, evaluates=True)
+    assert written(expand("{x + 1} and {x:.2f}", reader)) == "2 and 1.00"
+    with pytest.raises(
+        ConfigurationError, match=r"`\{x / 0\}` raised ZeroDivisionError"
+    ):
+        expand("{x / 0}", reader)
+
+
+@pytest.mark.parametrize(
+    "text", ["{y + 1}", "{len(q)}", "{max(1, 2)}", "{x | x > 0}", "{x, x}"]
+)
+def test_what_names_no_variable_is_no_expression(text: str) -> None:
+    assert expand(text, Reader({"x": 1}, evaluates=True)) == Prompt.of(text)
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_a_picture_keeps_its_name_and_goes_along(required: bool) -> None:
+    prompt = expand("What is in {fig}?", Reader({"fig": Picture(required)}))
+    assert [each.required for each in prompt.images] == [required]
+    assert written(prompt).startswith("What is in `fig`?")
+    assert written(prompt).endswith("Images: `fig`")
+    assert bool(prompt.appended) is not required
+
+
+@pytest.mark.parametrize("snippet", snippets())
+def test_code_formulas_and_templates_stay_byte_for_byte(snippet: str) -> None:
+    """Whether the names that their braces have exist, or not."""
+    for values in ({}, dict.fromkeys(NAMES, "replaced")):
+        assert expand(snippet, Reader(values)) == Prompt.of(snippet)
+
+
+SENTENCES = """
+Which column of {x} has the most missing values?
+Data: {x}
+- {x}
+> {x}
+| {x} | {y} |
+Translate "{x}" into French, and '{y}' too.
+Explain ({x}) to me.
+for each row of {x}: say what it is
+if {x} is even, say so
+Is {x}'s mean above 3?
+Draw {x}-{y} as a chart
+**{x}** and *{y}*
+With k={x} and n = {y}, what is the sum?
+return the rows of {x} where a > 3
+print {x} as a table, export {y} to CSV
+from {x} make a list
+class {x} has which methods?
+let k be {x}; what follows for {y}?
+Use the table {x} (see above) and the text {y}.
+The error was {x}. How do I fix it?
+Write about {x} in {y} words
+Describe {x['a']} and {x.b.c} and {y[0]}
+Costs $5 for {x} and $6 for {y}
+50% of {x}
+"""
+
+
+@pytest.mark.parametrize("sentence", SENTENCES.strip().split("\n"))
+def test_every_name_in_a_sentence_is_found(sentence: str) -> None:
+    assert len(list(fields(sentence))) == sentence.count("{")
 
 
 def test_a_field_knows_its_place_and_its_path() -> None:
@@ -415,15 +544,16 @@ def test_a_field_knows_its_place_and_its_path() -> None:
     assert field == Field(
         start=6,
         end=22,
+        text="{rows[0]['a'].b}",
         name="rows",
         path=(Index(0), Index("a"), Attribute("b")),
-        text="{rows[0]['a'].b}",
+        expression="rows[0]['a'].b",
     )
     assert field.expression == "rows[0]['a'].b"
 
 
 def test_the_names_in_a_prompt_are_told_once_in_order() -> None:
-    assert names_in("{b} {a.c} `{d}` {b[0]} {e!r} {{f}}") == ("b", "a", "f")
+    assert names_in("{b} {a.c} `{d}` {b[0]} {e!r} {f}") == ("b", "a", "f")
 
 
 @pytest.mark.parametrize(

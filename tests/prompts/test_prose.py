@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from h2o_magic.prompts.fields import prose
+from h2o_magic.prompts.prose import prose
 
 MARKDOWN = st.text(alphabet="ab `~>#-1.|\\\n\r\t")
 

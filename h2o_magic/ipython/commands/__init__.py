@@ -51,7 +51,9 @@ def run(context: CommandContext, line: str) -> None:
     elif {"-h", "--help"} & set(rest.split()):
         reply(context, f"`{command.typed}`: {command.help}.")
     else:
-        command.run(context, usage.parse(command.name, command.usage, rest, context.option))
+        command.run(
+            context, usage.parse(command.name, command.usage, rest, context.option)
+        )
 
 
 def find(name: str) -> Subcommand | None:

@@ -48,9 +48,9 @@ class Usage:
 
 
 def parse(
-    command: str, usage: str, rest: str, value: Callable[[str], str] = str
+    command: str, usage: str, rest: str, fill: Callable[[str], str] = str
 ) -> Arguments:
-    """Read what follows a command's name; `value` puts values into its words.
+    """Read what follows a command's name; `fill` puts values into its words.
 
     Quotes keep a text with spaces together; a backslash stands for itself, as in paths
     on Windows.
@@ -58,7 +58,7 @@ def parse(
     known = parse_usage(command, usage)
     values: dict[str, str] = {}
     positional: list[str] = []
-    words = map(value, _words(command, rest))
+    words = map(fill, _words(command, rest))
     for word in words:
         if word.startswith("-") and word != "-":
             name, value = _option(known, word, words)
