@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from h2o_magic.chat.turns import Change, Thread, ThreadInfo, Turn, TurnStatus, Versions
-from h2o_magic.conversation.store import changes, notebooks, turns, versions
+from h2o_magic.conversation.store import changes, files, notebooks, turns, versions
 from h2o_magic.conversation.store import undo as history
 from h2o_magic.conversation.store.database import READ, WRITE, Database, open_to_read
 from h2o_magic.conversation.store.origins import CameFrom
@@ -160,8 +160,8 @@ class Record:
         return self._run(READ, turns.by_number, thread, number)[0]
 
     def image_data(self, hashes: Iterable[str]) -> Mapping[str, bytes]:
-        """Return the bytes of images by their hashes, those that are there."""
-        return {}
+        """Return the bytes of the turns' images by hash; what is erased is left out."""
+        return self._run(READ, files.data, hashes)
 
     def is_there(self, id: int) -> bool:  # noqa: A002 - named as the turn's attribute
         return self._run(READ, turns.is_live, id)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from h2o_magic.chat.turns import Thread, Turn, TurnStatus
-from h2o_magic.conversation.store import rows, turns, undo, versions
+from h2o_magic.conversation.store import files, rows, turns, undo, versions
 from h2o_magic.conversation.store.database import Database
 from h2o_magic.errors import ConfigurationError
 
@@ -236,6 +236,7 @@ def _insert(
     origin: int | None = None,
 ) -> int:
     """Add a turn's row; `place` is thread, position, sequence and change."""
+    files.keep(database, turn.images)
     values = (id_, origin, *place, *rows.as_columns(turn))
     return database.insert(
         "INSERT INTO turns"

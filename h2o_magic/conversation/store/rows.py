@@ -9,10 +9,14 @@ from contextlib import suppress
 from typing import Any
 
 from h2o_magic.chat.turns import Turn
+from h2o_magic.conversation.store import files
 from h2o_magic.conversation.store.database import Database
 
 #: The columns that hold a turn's content, in the order of `as_columns`.
-COLUMNS = "status, cell, system, model, begins, asked_at, facts, question, answer"
+COLUMNS = (
+    "status, cell, system, model, begins, asked_at, facts, images, question, sent,"
+    " answer"
+)
 
 
 def as_columns(turn: Turn) -> tuple[Any, ...]:
@@ -24,20 +28,21 @@ def as_columns(turn: Turn) -> tuple[Any, ...]:
         turn.begins,
         turn.asked_at if math.isfinite(turn.asked_at) else 0.0,
         as_facts(turn.facts),
+        files.as_column(turn.images),
         stored(turn.question),
+        stored(turn.sent),
         stored(turn.answer),
     )
 
 
 def as_turn(columns: Sequence[Any], *, number: int = 0, outdated: bool = False) -> Turn:
     """Return the turn of a row; other turns say its number and if it is outdated."""
-    id_, sequence, status, cell, system, model, begins, asked_at, facts, *texts = (
-        columns
-    )
+    id_, sequence, status, cell, system, model, begins, asked_at, *rest = columns
+    facts, images, *texts = rest
     known: dict[str, Any] = {}
     with suppress(ValueError):  # damage that SQLite cannot see; the answer counts more
         known.update(json.loads(facts))
-    cell, system, model, question, answer = (
+    cell, system, model, question, sent, answer = (
         as_text(text) if isinstance(text, bytes) else text
         for text in (cell, system, model, *texts)
     )
@@ -51,6 +56,8 @@ def as_turn(columns: Sequence[Any], *, number: int = 0, outdated: bool = False) 
         begins=bool(begins),
         asked_at=asked_at,
         facts=known,
+        sent=sent,
+        images=files.from_column(images),
         sequence=sequence,
         id=id_,
         number=number,

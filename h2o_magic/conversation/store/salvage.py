@@ -34,6 +34,7 @@ def take_over(
         complete &= _copy(database, source, table, f"notebook = {notebook}")
     threads = [str(id_) for (id_,) in database.execute("SELECT id FROM threads")]
     complete &= _copy(database, source, "turns", f"thread IN ({', '.join(threads)})")
+    complete &= _copy_files(database, source)
     _keep_counting(database, source)
     return complete
 
@@ -68,6 +69,18 @@ def _copy(database: Database, source: Database, table: str, where: str) -> bool:
             places = ", ".join("?" * len(row))
             database.execute(f"INSERT INTO {table} VALUES ({places})", row)
         except (sqlite3.Error, TypeError):  # an index entry without a row
+            complete = False
+    return complete
+
+
+def _copy_files(database: Database, source: Database) -> bool:
+    """Copy the bytes of images that the copied turns name; return if that is all."""
+    complete = True
+    for (hash_,) in database.execute("SELECT DISTINCT hash FROM turn_files").fetchall():
+        try:
+            for row in source.execute("SELECT * FROM files WHERE hash = ?", [hash_]):
+                database.execute("INSERT INTO files VALUES (?, ?)", row)
+        except sqlite3.Error:
             complete = False
     return complete
 

@@ -5,6 +5,10 @@ that it can come back. ``added`` and ``removed`` are the changes that added and 
 it. It is live if the first is not undone, and the second is undone or NULL.
 
 Long texts are last in a row, so that reading the columns before them is cheap.
+
+The database itself keeps ``turn_files``, which hashes the rows name, and removes the
+``files`` that none of them names any more: so whatever copies or deletes rows need not
+care.
 """
 
 from __future__ import annotations
@@ -90,9 +94,39 @@ _VERSION_2 = (
     "CREATE INDEX turns_by_place ON turns (thread, position, live, origin, added)",
 )
 
+# Damage in a row must not hinder that it is copied.
+_IMAGES = "CASE WHEN json_valid(new.images) THEN new.images ELSE '[]' END"
+
+_VERSION_3 = (
+    "ALTER TABLE turns ADD COLUMN images TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE turns ADD COLUMN sent TEXT NOT NULL DEFAULT ''",
+    "CREATE TABLE files (hash TEXT PRIMARY KEY, data BLOB NOT NULL)",
+    """
+    CREATE TABLE turn_files (
+        hash TEXT NOT NULL,
+        turn INTEGER NOT NULL REFERENCES turns ON DELETE CASCADE,
+        PRIMARY KEY (hash, turn)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX files_of_turn ON turn_files (turn)",
+    f"""
+    CREATE TRIGGER turn_names_files AFTER INSERT ON turns WHEN new.images != '[]' BEGIN
+        INSERT OR IGNORE INTO turn_files
+        SELECT json_extract(new.images, fullkey || '.hash'), new.id
+        FROM json_each({_IMAGES});
+    END
+    """,
+    """
+    CREATE TRIGGER file_is_forgotten AFTER DELETE ON turn_files BEGIN
+        DELETE FROM files WHERE hash = old.hash
+            AND NOT EXISTS (SELECT 1 FROM turn_files WHERE hash = old.hash);
+    END
+    """,
+)
+
 #: The statements that lead to version 1, from there to version 2, and so on. Released
 #: steps are never edited.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
 
 
 def is_current(connection: sqlite3.Connection) -> bool:

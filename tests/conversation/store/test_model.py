@@ -13,13 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from h2o_magic.chat.images import Image
 from h2o_magic.chat.turns import Change, Thread, Turn
 from h2o_magic.conversation.record import Record
-from h2o_magic.conversation.store import database
+from h2o_magic.conversation.store import database, files
 from h2o_magic.errors import ConfigurationError, StoreError
 
 THREADS = ["main", "über", "third"]
 CELLS = [None, "a", "b", "c"]
+IMAGES = tuple(
+    Image(name, "image/png", 1, 2, name * 64, b"small" + data, data)
+    for name, data in (("a", b"one"), ("b", b"two"))
+)
 
 
 @dataclass
@@ -191,13 +196,18 @@ class Model:
         seen, shown = 0, []
         for number, row in enumerate(self.live(thread), 1):
             turn = row.turn
-            shown.append((number, turn.question, turn.answer, row.sequence < seen))
+            outdated = row.sequence < seen
+            shown.append((number, turn.question, turn.answer, outdated, *sent(turn)))
             seen = max(seen, row.sequence)
         return shown
 
 
 def shown(turn: Turn) -> tuple[Any, ...]:
-    return turn.number, turn.question, turn.answer, turn.outdated
+    return turn.number, turn.question, turn.answer, turn.outdated, *sent(turn)
+
+
+def sent(turn: Turn) -> tuple[Any, ...]:
+    return turn.sent, turn.images
 
 
 class Pair:
@@ -216,7 +226,11 @@ class Pair:
 
     def ask(self, thread: str, cell: str | None, other: Any) -> None:
         self.steps += 1
-        turn = Turn(f"q{self.steps}", cell=cell, begins=other % 5 == 0)
+        images = IMAGES[: other % 4 % 3]
+        sent = "" if other % 3 else f"s{self.steps}"
+        turn = Turn(
+            f"q{self.steps}", cell=cell, begins=other % 5 == 0, sent=sent, images=images
+        )
         row = self.model.begin(thread, turn)
         begun = self.record.begin(thread, turn)
         assert begun == turn
@@ -228,8 +242,7 @@ class Pair:
             id_, row = self.begun[other % len(self.begun)]
             self.steps += 1
             answer = f"a{self.steps}"
-            turn = row.turn
-            row.turn = Turn(turn.question, answer, cell=turn.cell, begins=turn.begins)
+            row.turn = replace(row.turn, answer=answer)
             self.record.update(id_, answer=answer, status="complete", facts={})
 
     def drop(self, thread: str, _cell: str | None, other: int) -> None:
@@ -342,6 +355,19 @@ class Pair:
         order = self.model.created
         assert found == sorted(created, key=lambda info: order.index(info[0]))
         assert self.record.thread_names() == tuple(name for name, *_ in found)
+        self.check_files()
+
+    def check_files(self) -> None:
+        """What is shown has its bytes, and there are no bytes that no row names."""
+        shown = [i for n in THREADS for t in self.record.turns(n) for i in t.images]
+        found = self.record.image_data(image.hash for image in shown)
+        assert found == {image.hash: image.data for image in IMAGES if image in shown}
+        database_ = self.record._database
+        assert database_ is not None
+        columns = database_.execute("SELECT images FROM turns")
+        named = {i.hash for (c,) in columns for i in files.from_column(c)}
+        kept = {hash_ for (hash_,) in database_.execute("SELECT hash FROM files")}
+        assert kept == named
 
     def check_versions(self, name: str) -> None:
         several = {}
@@ -370,7 +396,7 @@ class Pair:
         assert before == expected[:place][::-1]
         follow = [] if row is None else expected[place + 1 :]
         starts = [i for i, r in enumerate(rows[:place]) if r.turn.begins]
-        new = [turn for turn in follow if not turn[-1]]
+        new = [turn for turn in follow if not turn[3]]
         assert self.record.counts_around(name, cell)[1] == len(new)
         since = place - (starts[-1] if starts else 0)
         assert self.record.counts_around(name, cell)[0] == since

@@ -1,0 +1,103 @@
+"""What goes along with a question: files and values, as images or as text."""
+
+from __future__ import annotations
+
+import os
+from itertools import islice
+from pathlib import Path
+
+from h2o_magic.errors import ConfigurationError, did_you_mean
+from h2o_magic.prompts import encoding
+from h2o_magic.prompts.documents import document
+from h2o_magic.prompts.images import as_image
+from h2o_magic.prompts.prompt import Appended, Attached
+from h2o_magic.prompts.secrets.guard import Guard
+
+#: Bytes of the largest file that is read.
+LARGEST = 50_000_000
+
+_MOST_NAMES = 1000
+
+
+def attachment(
+    item: object, *, name: str = "", guard: Guard | None = None
+) -> Attached | Appended:
+    """Return what is sent of a file or a value.
+
+    Parameters
+    ----------
+    item
+        A path (``~`` is expanded), a value of which
+        :func:`~h2o_magic.prompts.images.as_image` makes an image, or a file's name and
+        its bytes. What a file is, its bytes say; its name only tells a table or a
+        notebook from other text.
+    name
+        What a value is called; files have their own names.
+    guard
+        Refuses texts with secrets.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such file, it is larger than 50 MB, or is neither an image nor a
+        PDF nor a text; or if the value is no image.
+    """
+    if isinstance(item, str | os.PathLike):
+        path = Path(os.fsdecode(item))
+        return _attached(path.name, _read(path), guard)
+    if isinstance(item, tuple):
+        called, data = item
+        return _attached(called, data, guard)
+    name = name or type(item).__name__
+    image = as_image(item, name)
+    if image is None:
+        raise ConfigurationError(
+            f"expected a file's path or an image to attach, got {name}: name other "
+            "values in braces in the question"
+        )
+    return Attached(image)
+
+
+def _attached(name: str, data: bytes, guard: Guard | None) -> Attached | Appended:
+    if len(data) > LARGEST:
+        raise _too_large(name)
+    if encoding.is_image_file(data, name):
+        return Attached(encoding.from_bytes(data, name))
+    found = document(data, name)
+    if guard is not None:
+        guard.text(found.whole)
+    return Appended(name, found)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        file = path.expanduser()
+        if not file.exists():
+            raise _missing(path, file)
+        if not file.is_file():
+            raise ConfigurationError(f"expected a file to attach, {path} is none")
+        if file.stat().st_size > LARGEST:
+            raise _too_large(str(path))
+        return file.read_bytes()
+    except (OSError, RuntimeError, ValueError) as error:  # ``~nobody``, NUL
+        why = getattr(error, "strerror", None) or error
+        raise ConfigurationError(f"{path} cannot be read: {why}") from error
+
+
+def _missing(path: Path, file: Path) -> ConfigurationError:
+    if str(path).partition(":")[0] in {"http", "https"}:
+        return ConfigurationError(
+            f"expected a file to attach, got an address: {path}; nothing is fetched, "
+            "download it first"
+        )
+    if not file.parent.is_dir():
+        return ConfigurationError(f"there is no file {path}, nor its folder")
+    names = [entry.name for entry in islice(os.scandir(file.parent), _MOST_NAMES)]
+    hint = did_you_mean(file.name, names, most=3) if names else "its folder is empty"
+    return ConfigurationError(f"there is no file {path}: {hint}")
+
+
+def _too_large(name: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"expected a file of at most {LARGEST // 10**6} MB, got {name}, which is larger"
+    )

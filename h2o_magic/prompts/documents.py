@@ -1,0 +1,168 @@
+"""Files of text for a prompt: notes, code, tables in CSV, notebooks, PDFs."""
+
+from __future__ import annotations
+
+import codecs
+import importlib
+import io
+import json
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from h2o_magic.config.units import counted
+from h2o_magic.errors import ConfigurationError, MissingExtraError
+from h2o_magic.prompts.limits import cut_middle, error_text
+from h2o_magic.rendering.fences import fenced
+
+#: Characters of a text that are looked at: no model holds more.
+_MOST_CHARACTERS = 2_000_000
+
+_TABLES = {"csv": "CSV", "tsv": "TSV", "tab": "TSV"}
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_BINARY = re.compile("[\0-\x08\x0e-\x1a\x1c-\x1f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file's text, of some kind (``CSV``, ``PDF, 3 pages``), in a code block.
+
+    Of a table, which has `lines`, only the last ones are left out, never the first.
+    """
+
+    whole: str
+    kind: str = ""
+    language: str = ""
+    lines: int = 0
+
+    @property
+    def inline(self) -> str:
+        return ""
+
+    @property
+    def least(self) -> int:
+        return _tokens(self._written(0 if self.lines else len(self.whole)))
+
+    def text(self, tokens: int) -> str:
+        limit = len(self.whole)
+        written = self._written(limit)
+        while (needed := _tokens(written)) > tokens and limit:
+            limit = int(limit * min(tokens / needed, 0.95))
+            written = self._written(limit)
+        return written
+
+    def _written(self, limit: int) -> str:
+        cut = self._first_lines if self.lines else cut_middle
+        block = fenced(cut(self.whole, limit), self.language)
+        return f"{self.kind}:\n\n{block}" if self.kind else block
+
+    def _first_lines(self, text: str, limit: int) -> str:
+        if limit < len(text):
+            text = text[: max(text.rfind("\n", 0, limit + 1), text.find("\n"))]
+        more = self.lines - text.count("\n") - 1
+        return f"{text}\n[… {counted(more, 'more line')} …]" if more else text
+
+
+def document(data: bytes, name: str) -> Document:
+    """Return the text of a file; a ConfigurationError if it is none."""
+    suffix = PurePath(name).suffix.lower().lstrip(".")
+    if b"%PDF-" in data[:1024]:
+        return _pdf(data, name)
+    text = _decoded(data, name).rstrip("\n")
+    if not text.strip():
+        raise ConfigurationError(f"{name} has no text: it is empty")
+    if suffix == "ipynb" and (cells := _notebook(text)):
+        return Document(_shortened(cells), "Jupyter notebook, without its outputs")
+    language = suffix if suffix.isalnum() else ""
+    if suffix not in _TABLES:
+        return Document(_shortened(text), language=language)
+    lines = text.count("\n") + 1
+    kind = f"{_TABLES[suffix]}, {counted(lines, 'line')}"
+    if len(text) > _MOST_CHARACTERS:
+        text = text[:_MOST_CHARACTERS].rpartition("\n")[0] or text[:_MOST_CHARACTERS]
+    return Document(text, kind, language, lines)
+
+
+def _tokens(text: str) -> int:
+    return len(text) // 3 + 1
+
+
+def _shortened(text: str) -> str:
+    return cut_middle(text, _MOST_CHARACTERS)
+
+
+def _decoded(data: bytes, name: str) -> str:
+    marked = [encoding for mark, encoding in _MARKS if data.startswith(mark)]
+    for encoding in marked or ("utf-8", "cp1252", "latin-1"):
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if not _BINARY.search(text):
+            return text.replace("\r\n", "\n").replace("\r", "\n")
+        break
+    raise ConfigurationError(
+        f"{name}: expected an image, a PDF or a text, got other bytes: convert it to "
+        "one of them"
+    )
+
+
+def _notebook(text: str) -> str:
+    """Return the sources of a notebook's cells; empty if it has none."""
+    try:
+        cells = json.loads(text)["cells"]
+        return "\n\n".join(filter(None, map(_cell, cells)))
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        return ""
+
+
+def _cell(cell: dict[str, Any]) -> str:
+    source = "".join(cell["source"]).strip()
+    is_code = source and cell["cell_type"] == "code"
+    return fenced(source, "") if is_code else source
+
+
+def _pdf(data: bytes, name: str) -> Document:
+    try:
+        pypdf: Any = importlib.import_module("pypdf")
+    except ImportError as error:
+        raise MissingExtraError("the text of a PDF", "images") from error
+    # Else what it logs of slightly damaged files appears in the notebook.
+    logging.getLogger("pypdf").addHandler(logging.NullHandler())
+    try:
+        reader = pypdf.PdfReader(io.BytesIO(data))
+        if reader.is_encrypted and not reader.decrypt(""):
+            raise _encrypted(name)
+        pages = list(_pages(reader))
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        if type(error).__name__ == "DependencyError":  # a cipher
+            raise _encrypted(name) from error
+        raise ConfigurationError(
+            f"{name} cannot be read as a PDF: {error_text(error)}"
+        ) from error
+    text = "\n\n".join(filter(None, pages))
+    if not text:
+        raise ConfigurationError(
+            f"{name} has no text, only images: attach its pages as PNG or JPEG"
+        )
+    return Document(_shortened(text), f"PDF, {counted(len(pages), 'page')}")
+
+
+def _pages(reader: Any) -> Iterator[str]:
+    for page in reader.pages:
+        yield page.extract_text().strip()
+
+
+def _encrypted(name: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{name} is encrypted: save a copy of it without a password"
+    )
