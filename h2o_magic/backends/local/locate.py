@@ -95,6 +95,13 @@ def server_at(runtime_file: Path) -> ServerState | None:
         return None
 
 
+def known_token() -> str:
+    """Return the local server's token, as its file has it; empty without one."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        return str(json.loads(_runtime_file().read_text("utf-8"))["token"])
+    return ""
+
+
 def _send(endpoint: Endpoint, verb: str, path: str, document: object = None) -> Any:
     """Return the JSON of a response; a BackendError if there is none."""
     from h2o_magic.backends.http import (  # noqa: PLC0415 - needed for questions only

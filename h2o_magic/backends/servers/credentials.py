@@ -9,13 +9,13 @@ from __future__ import annotations
 import getpass
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from h2o_magic.config.url import check_header_value
 from h2o_magic.errors import ConfigurationError, MissingExtraError
-from h2o_magic.prompts.secrets.names import looks_random
+from h2o_magic.prompts.secrets.looks import looks_random
 from h2o_magic.prompts.secrets.scan import secrets_in
 
 _Kind = Literal["none", "env", "keyring", "prompt"]
@@ -94,6 +94,7 @@ class Credentials:
         self._environ = os.environ if environ is None else environ
         self._ask = ask
         self._typed: dict[str, str] = {}
+        self._read: set[str] = set()
 
     def read(self, source: KeySource, url: str) -> str | None:
         """Return the key of the server at `url`; None if it needs none."""
@@ -114,7 +115,13 @@ class Credentials:
                 hint = "it was not typed into this kernel: connect again to be asked"
         if not key.strip():
             raise ConfigurationError(f"the key for {url} is missing: {hint}")
+        self._read.add(key.strip())
         return check_header_value(f"the key for {url} ({source})", key.strip())
+
+    def at_hand(self, sources: Iterable[KeySource]) -> set[str]:
+        """Return the keys that this kernel has read, or has in its environment."""
+        named = {self._environ.get(each.name) for each in sources if each.kind == "env"}
+        return {*self._read, *self._typed.values(), *filter(None, named)}
 
     def prompt(self, url: str) -> None:
         try:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from h2o_magic.backends import registry
 from h2o_magic.backends.base import Backend
+from h2o_magic.backends.local import locate
 from h2o_magic.backends.openai.flavour import split_address
 from h2o_magic.backends.servers.connect import (
     REFUSED,
@@ -28,7 +30,7 @@ from h2o_magic.backends.servers.known import (
 from h2o_magic.backends.servers.model_cache import ModelCache
 from h2o_magic.config import paths
 from h2o_magic.config.url import check_base_url
-from h2o_magic.errors import ConfigurationError, StatusError
+from h2o_magic.errors import ConfigurationError, H2OMagicError, StatusError
 
 if TYPE_CHECKING:
     from h2o_magic.backends.servers.scan import OpenPort
@@ -64,6 +66,17 @@ class Servers:
 
     def known(self) -> tuple[KnownServer, ...]:
         return self._known.all()
+
+    def key_texts(self) -> tuple[str, ...]:
+        """Return the keys of all known servers that can be had without asking for them.
+
+        A key in the keyring is among them once it was read; the local server's token is.
+        """
+        known: Iterable[KnownServer] = ()
+        with suppress(H2OMagicError, OSError):
+            known = (*self.known(), *self._unsaved)
+        keys = self.credentials.at_hand(entry.key for entry in known)
+        return tuple(sorted({*keys, locate.known_token()} - {""}))
 
     def find(self, server: str) -> KnownServer:
         """Return what is known of a server, by name or address; nothing is sent."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,8 +17,10 @@ from h2o_magic.ipython.failures import Failure, get_failures
 from h2o_magic.ipython.interrupts import AnswerStopped
 from h2o_magic.ipython.options import AskOptions, parse_ask
 from h2o_magic.prompts.limits import Limits
-from h2o_magic.prompts.secrets.names import holds_secret, secrecy
-from h2o_magic.prompts.secrets.scan import masked, of_environment
+from h2o_magic.prompts.secrets.known import Known, of_environment, of_servers
+from h2o_magic.prompts.secrets.names import secrecy
+from h2o_magic.prompts.secrets.scan import masked
+from h2o_magic.prompts.secrets.values import holds_secret
 from h2o_magic.prompts.values import as_prompt
 from h2o_magic.rendering.fences import fenced
 
@@ -49,7 +51,8 @@ def fix(context: CommandContext, args: Arguments) -> None:
         line = "No error to explain: run the failing cell, then `%h2o fix` again."
         reply(context, line)
         return
-    question = question_about(failure, shell.user_ns)
+    keys = context.session.connection.servers.key_texts()
+    question = question_about(failure, shell.user_ns, keys)
     error = f"{failure.error}: {failure.message}".rstrip(": ")
     reply(context, "About `{cell}`: `{error}`", cell=failure.cell, error=error)
     settings = {**options.settings, "format": "markdown"}
@@ -73,10 +76,13 @@ def fix(context: CommandContext, args: Arguments) -> None:
     reply(context, f"The corrected cell is {where}; it has not been run.")
 
 
-def question_about(failure: Failure, namespace: dict[str, Any]) -> str:
-    """Return the question about a failure."""
-    source = _masked(failure.source, namespace)
-    traceback = _masked(failure.traceback, namespace)
+def question_about(
+    failure: Failure, namespace: dict[str, Any], keys: Iterable[str] = ()
+) -> str:
+    """Return the question about a failure; `keys` are those of known servers."""
+    known = (*of_servers(keys), *of_environment(os.environ))
+    source = _masked(failure.source, namespace, known)
+    traceback = _masked(failure.traceback, namespace, known)
     parts = [
         _QUESTION,
         f"The cell{'' if failure.complete else ', without its middle'}:",
@@ -84,7 +90,7 @@ def question_about(failure: Failure, namespace: dict[str, Any]) -> str:
         "The error:",
         fenced(traceback, "text"),
     ]
-    values = list(_values(failure, namespace))
+    values = list(_values(failure, namespace, known))
     if values:
         parts += ["Variables that the cell names, as they are now:", *values]
     return "\n\n".join(parts)
@@ -104,7 +110,9 @@ def _check(options: AskOptions, extra: str) -> None:
         )
 
 
-def _values(failure: Failure, namespace: dict[str, Any]) -> Iterator[str]:
+def _values(
+    failure: Failure, namespace: dict[str, Any], known: Iterable[Known]
+) -> Iterator[str]:
     """Yield a part of the question for each variable that the cell names."""
     names = [name for name in failure.names if name in namespace]
     for name in names[:_VALUES]:
@@ -114,21 +122,21 @@ def _values(failure: Failure, namespace: dict[str, Any]) -> Iterator[str]:
         except ConfigurationError:
             yield f"`{name}`: left out, it may hold a secret or cannot be shown."
         else:
-            block = fenced(_masked(text, namespace), "text")
+            block = fenced(_masked(text, namespace, known), "text")
             yield f"`{name}` ({type(value).__name__}):\n\n{block}"
     if len(names) > _VALUES:
         yield f"And {len(names) - _VALUES} more, left out."
 
 
-def _masked(text: str, namespace: dict[str, Any]) -> str:
+def _masked(text: str, namespace: dict[str, Any], known: Iterable[Known]) -> str:
     """Return a text with ``***`` in place of its secrets.
 
-    Those are the values of variables whose names say they are secret, and what looks
-    like a secret itself.
+    Those are the known ones, the values of variables whose names say they are secret,
+    and what looks like a secret itself.
     """
     for name, value in tuple(namespace.items()):
         secret = isinstance(value, str) and len(value) >= _SHORTEST
         if secret and secrecy(name) != "no" and holds_secret(name, value):
             text = text.replace(value, "***")
-    text = masked(text, of_environment(os.environ))
+    text = masked(text, known)
     return _HALF_A_CHARACTER.sub("\ufffd", text)  # which cannot be sent

@@ -1,20 +1,21 @@
-"""Names of secrets, and what values under them are secrets.
+"""Names of secrets.
 
 The last word of a name says what it names: ``api_token`` is a token, ``token_count`` a
-count. Numbers and booleans are not secrets.
+count.
 """
 
 from __future__ import annotations
 
-import os
+import enum
 import re
-from collections.abc import Iterable, Mapping
-from itertools import islice
 from typing import Literal
 
-#: Whether a name is a secret's. With "maybe" the value must look like a secret, too: a
-#: column of tokens may be one of words.
-Secrecy = Literal["surely", "maybe", "no"]
+#: Whether a name is a secret's. With "maybe" a value in a text or a column must look
+#: like a secret, too: a column of tokens may be one of words. With "perhaps" every
+#: value must: a key after any word may be a table's.
+Secrecy = Literal["surely", "maybe", "perhaps", "no"]
+
+_LONGEST_NAME = 200
 
 # ``HFToken`` has two words, as ``hf_token`` has; ``getAPIKey`` has three.
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_A-Za-z]+")
@@ -37,11 +38,23 @@ _SURE = _words_of(
 _SURE_ENDS = ("password", "passwd", "passphrase", "passwort", "apikey", "privatekey")
 _MAYBE = _words_of("token cookie sessionid")
 
-# A key is a secret only after one of these; most keys are those of tables.
+# A key is surely a secret after one of these, and surely none after those below.
 _BEFORE_KEY = _words_of(
     "api private secret access auth encryption encrypt signing ssh account master "
     "fernet license openai anthropic azure hf huggingface mistral cohere gemini google "
     "groq deepseek openrouter stripe github gitlab"
+)
+_BEFORE_ORDINARY_KEY = _words_of(
+    "primary foreign join sort partition surrogate natural composite candidate unique "
+    "index row column col group hash cache routing object merge lookup shard cluster "
+    "dedup idempotency record item date time day month year customer product order "
+    "store sales region category dim fact business public publishable site host "
+    "translation message locale label config setting option param parameter dict map "
+    "hot shortcut arrow function storage state registry query filter event trace job "
+    "task run dataset entity node edge parent child source target start end min max "
+    "last first next prev file path metric series json data nested sub root answer "
+    "issue project ticket bib bibtex cite citation doi legend table model feature "
+    "field name id i18n any every of"
 )
 _BEFORE_PASS = _words_of("db smtp mail email user admin root mysql ftp http proxy")
 _BEFORE = {"key": _BEFORE_KEY, "pass": _BEFORE_PASS}
@@ -50,27 +63,6 @@ _BEFORE_TEXT_TOKEN = _words_of(
     "eos bos pad unk sep cls mask special stop start end first last next prev previous "
     "page continuation word text image audio max min new num sub begin"
 )
-
-# Values in place of a secret.
-_STAND_INS = _words_of(
-    "none null nan true false yes no string str text required optional hidden masked "
-    "redacted"
-)
-_MASK = re.compile(r"[\s*•·.…#_\-]+|[xX]{3,}|<[^<>]*>|\$?\{[^{}]*\}")
-
-# What documentation writes in place of a secret.
-_PLACEHOLDER_WORDS = _words_of(
-    "your yours example sample placeholder changeme dummy fake insert replace "
-    "replaceme here todo"
-)
-_PLACEHOLDER = re.compile(
-    r"\.{3}|…|\*{3}|[xX]{4}"
-    r"|^(?:\$[A-Z_][A-Z0-9_]*|\$[a-z_]+|\$[({].*|%\(?\w*\)?[sd]|%[A-Za-z_]+%|<.*|\{.*)$"
-)
-
-#: How much of a value under a secret's name is searched.
-_ITEMS = 50
-_DEPTH = 3
 
 
 def secrecy(name: object) -> Secrecy:
@@ -82,69 +74,34 @@ def secrecy(name: object) -> Secrecy:
         return "surely"
     if last == "token" and words != ["token"]:
         return _secrecy_of_token(words)
+    if last == "key" and before and before not in _BEFORE_ORDINARY_KEY:
+        return "perhaps"
     may_be = last in _MAYBE or words[-2:] == ["session", "id"]
     return "maybe" if may_be else "no"
 
 
-def holds_secret(name: object, value: object) -> bool:
-    """Return whether the value under a secret's name is a secret."""
-    last = _words(name)[-1]
-    if last == "pwd" and isinstance(value, str) and os.path.isabs(value):
-        return False  # the current folder, as a shell names it
-    return _holds_secret(value, plural=last != _singular(last), depth=_DEPTH)
+def words_in(text: str) -> list[str]:
+    """Return the words that a name is made of: ``API_KEY`` and ``apiKey`` have two."""
+    return [word.lower() for word in _WORD.findall(text)]
 
 
-def unmasked(text: str) -> bool:
-    """Return whether a text is not empty, masked or a word for a missing value."""
-    plain = text.strip()
-    stand_in = plain.lower().strip("<>[]()") in _STAND_INS
-    return bool(plain) and not stand_in and not _MASK.fullmatch(plain[:1000])
+def is_plural(name: object) -> bool:
+    return (words := _words(name))[-1] != _singular(words[-1])
 
 
-def is_placeholder(text: str) -> bool:
-    """Return whether a text is in place of a secret: ``your-api-key``, ``sk-...``."""
-    words = (word.lower() for word in _WORD.findall(text[:1000]))
-    return (
-        not unmasked(text)
-        or _PLACEHOLDER.search(text) is not None
-        or not _PLACEHOLDER_WORDS.isdisjoint(words)
-    )
-
-
-def looks_random(text: str) -> bool:
-    """Return whether a text is one long word with letters and digits."""
-    return (
-        len(text) >= 16
-        and not re.search(r"\s", text)
-        and re.search(r"\d", text) is not None
-        and re.search(r"[A-Za-z]", text) is not None
-    )
-
-
-def _holds_secret(value: object, *, plural: bool, depth: int) -> bool:
-    if isinstance(value, str):
-        return unmasked(value)
-    if isinstance(value, (bytes, bytearray)):
-        return bool(value)
-    return depth > 0 and any(
-        _holds_secret(each, plural=plural, depth=depth - 1)
-        for each in islice(_inner(value, plural=plural), _ITEMS)
-    )
-
-
-def _inner(value: object, *, plural: bool) -> Iterable[object]:
-    """Return what a collection holds; a mapping under ``password`` describes one."""
-    if isinstance(value, Mapping):
-        return value.values() if plural else ()
-    return value if isinstance(value, (list, tuple, set, frozenset)) else ()
+def text_of(name: object) -> str:
+    if isinstance(name, enum.Enum):
+        name = name.name
+    if isinstance(name, bytes):
+        name = name.decode("utf-8", "replace")
+    if isinstance(name, tuple) and name:  # of a table with levels of columns
+        return next((t for t in map(text_of, name) if secrecy(t) != "no"), "")
+    return name if isinstance(name, str) else ""
 
 
 def _words(name: object) -> list[str]:
-    if isinstance(name, bytes):
-        name = name.decode("utf-8", "replace")
-    if not isinstance(name, str) or len(name) > 200:
-        return []
-    words = [word.lower() for word in _WORD.findall(name)]
+    text = text_of(name)
+    words = words_in(text) if len(text) <= _LONGEST_NAME else []
     while len(words) > 1 and (words[-1].isdigit() or words[-1] in _MEANINGLESS):
         words.pop()
     # The id of an access key is not the secret.

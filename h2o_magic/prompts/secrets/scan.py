@@ -6,40 +6,19 @@ type, a variable, a call, a placeholder. Only what looks like a secret itself co
 
 from __future__ import annotations
 
-import os
 import re
 import string
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
-from h2o_magic.prompts.secrets.names import (
-    holds_secret,
+from h2o_magic.prompts.secrets.known import Known
+from h2o_magic.prompts.secrets.looks import (
     is_placeholder,
+    looks_like_key,
     looks_random,
-    secrecy,
 )
-
-# Every process has some of these, and nothing else has several.
-_USUAL = (
-    "PATH HOME USER SHELL PWD OLDPWD LANG TERM LOGNAME HOSTNAME SHLVL TMPDIR DISPLAY "
-    "VIRTUAL_ENV PYTHONPATH MPLBACKEND USERPROFILE USERNAME APPDATA LOCALAPPDATA TEMP "
-    "SYSTEMROOT SYSTEMDRIVE COMSPEC WINDIR PATHEXT PROGRAMFILES COMPUTERNAME"
-)
-USUAL_VARIABLES = frozenset(_USUAL.split())
-
-#: Shortest value of a variable that is searched for in a text.
-_SHORTEST = 8
-
-_SHAPES = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:.*?-----END [A-Z ]*PRIVATE KEY-----|.*)"
-    r"|\b(?:sk-[A-Za-z0-9_-]{20,}|hf_[A-Za-z0-9]{30,}|gh[pousr]_[A-Za-z0-9]{36,}"
-    r"|github_pat_[A-Za-z0-9_]{40,}|glpat-[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}"
-    r"|xox[abprs]-[A-Za-z0-9-]{20,}|AIza[0-9A-Za-z_-]{35})(?![A-Za-z0-9_-])",
-    re.DOTALL,
-)
-#: The password in an address: ``postgres://ada:PASSWORD@host``.
-_ADDRESS = re.compile(r"://[^\s/:@'\"\[]{0,200}:(?P<password>[^\s/@'\"]{1,500})@")
-_PASSWORD_WORDS = {"pass", "passwd", "password", "pwd", "pw", "secret", "key", "token"}
+from h2o_magic.prompts.secrets.names import Secrecy, secrecy
+from h2o_magic.prompts.secrets.shapes import is_example_login, shaped
 
 # Every name of a secret contains one of these; the search begins there.
 _STEM = "pass kennwort pwd secret credential key auth bearer token cookie session"
@@ -53,12 +32,26 @@ _ASSIGNED = re.compile(
     (?P<sign>[ \t]{0,20}(?:==|:=|=>|=|:)[ \t]{0,20})
     (?:
         (?P<prefix>[rbfuRBFU]{0,2})["'](?P<quoted>[^"'\n]{1,500})
-        | (?:(?:Bearer|Basic|Token)[ \t]+)?(?P<bare>[^\s"'`,;(){}\[\]<>&|]{1,500})
+        | (?:(?:Bearer|Basic|[Tt]oken|ApiKey|Key|Bot)[ \t]{1,5})?
+          (?P<bare>[^\s"'`,;(){}\[\]<>&|]{1,500})
     )""",
     re.VERBOSE,
 )
+#: A secret beside its name: ``{"name": "password", "value": ...}``.
+_RECORD = re.compile(
+    r"""(?<!\w)["']?name["']?\s{0,5}[:=]\s{0,5}["']?(?P<name>[\w.\-]{1,80})["']?
+    [\s,;]{1,40}["']?value["']?\s{0,5}[:=]\s{0,5}["']?(?P<value>[^\s"',}]{1,500})""",
+    re.VERBOSE,
+)
+#: A secret after its option: ``--password ...``.
+_OPTION = re.compile(
+    r"(?<![\w-])--(?P<name>[A-Za-z][\w-]{1,60})[\"']?[ \t,]{1,5}[\"']?"
+    r"(?P<value>[^\s\"'`,;(){}\[\]<>&|]{1,500})"
+)
 _SCHEME = re.compile(r"(?:Bearer|Basic|Token)\s+", re.IGNORECASE)
 _FIELD = re.compile(r"\$?\{[^{}]*\}")
+#: ``--secret id=key,src=...``
+_IS_FIELD = re.compile(r"[a-z_]+=.")
 _NAMES = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 _NO_DIGIT = re.compile(r"[A-Za-z_.\-]+")
 _PATH = re.compile(r"(?:~|\.{0,2})/[\w./\-]*|[A-Za-z]:\\.*|\S*://\S*")
@@ -72,25 +65,6 @@ _LONG_PART = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """A secret in a variable of the process or of the notebook."""
-
-    what: str
-    value: str = field(repr=False)
-
-    def places(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield its spans in a text; a plain word counts only as the whole text."""
-        if text.strip() == self.value:
-            yield 0, len(text)
-        elif not self.value.isalpha():
-            start = text.find(self.value)
-            while start >= 0:
-                end = start + len(self.value)
-                yield start, end
-                start = text.find(self.value, end)
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
     """A secret in a text: where it is, and what, in words that show nothing of it."""
 
@@ -99,36 +73,15 @@ class Found:
     end: int
 
 
-def of_environment(environment: Mapping[str, str]) -> Iterator[Known]:
-    for name, value in environment.items():
-        if name not in USUAL_VARIABLES and _may_be_searched(name, value):
-            yield Known(f"the environment variable {name}", value)
-
-
-def of_notebook(variables: Mapping[str, object]) -> Iterator[Known]:
-    """Yield the secrets in a notebook's variables, by their names.
-
-    A ``token`` may also be one of a text: its value must look like a secret, too.
-    """
-    for name, value in tuple(variables.items()):
-        if not isinstance(value, str) or not _may_be_searched(name, value):
-            continue
-        if secrecy(name) == "surely" or looks_random(value):
-            yield Known(f"the value of {name}", value)
-
-
 def secrets_in(text: str, known: Iterable[Known] = ()) -> Iterator[Found]:
     """Yield the secrets in a text: the known ones first."""
     for secret in known:
         for start, end in secret.places(text):
             yield Found(secret.what, start, end)
-    for match in _SHAPES.finditer(text):
-        yield Found(f"a key ({match[0][:4]}…)", *match.span())
-    for match in _ADDRESS.finditer(text):
-        password = match["password"]
-        if password.lower() not in _PASSWORD_WORDS and not is_placeholder(password):
-            yield Found("an address with a password", *match.span("password"))
-    for name, start, end in _assigned(text):
+    text = _unescaped(text)
+    for what, start, end in shaped(text):
+        yield Found(what, start, end)
+    for name, start, end in (*_assigned(text), *_beside(text)):
         yield Found(f"what looks like the secret of {name}", start, end)
 
 
@@ -144,28 +97,14 @@ def masked(text: str, known: Iterable[Known] = ()) -> str:
     return "".join([*parts, text[end:]])
 
 
-def _may_be_searched(name: str, value: str) -> bool:
-    return (
-        len(value) >= _SHORTEST
-        and secrecy(name) != "no"
-        and holds_secret(name, value)
-        and not _is_path(value)
-    )
-
-
-def _is_path(value: str) -> bool:
-    """Return whether a path exists or has a suffix: a key may begin with a slash."""
-    path = os.path.expanduser(value)
-    if not os.path.isabs(path) or "\0" in path:
-        return False
-    return bool(os.path.splitext(path)[1]) or os.path.exists(path)
+def _unescaped(text: str) -> str:
+    """Return a text that may be the source of a string; its length is kept."""
+    text = text.replace("\\n", " \n").replace("\\t", "  ").replace("\\r", "  ")
+    return text.replace("\\'", " '").replace('\\"', ' "')
 
 
 def _assigned(text: str) -> Iterator[tuple[str, int, int]]:
     """Yield each secret that a text assigns, with its name and span."""
-    # A text may be the source of a string; the replacements keep the length.
-    text = text.replace("\\n", " \n").replace("\\t", "  ").replace("\\r", "  ")
-    text = text.replace("\\'", " '").replace('\\"', ' "')
     for match in _assignments(text):
         how = secrecy(match["name"])
         if how == "no":
@@ -177,9 +116,32 @@ def _assigned(text: str) -> Iterator[tuple[str, int, int]]:
             is_secret = _is_quoted_secret(value)
         else:
             value = value.rstrip(".:\\")
-            is_secret = _is_bare_secret(value, match, text[match.end() :][:1])
-        if is_secret and (how == "surely" or looks_random(value)):
+            is_secret = _is_bare_secret(
+                value, match, text[match.end() : match.end() + 1]
+            )
+        if is_secret and _fits(how, value, plain=_is_plain(match)):
             yield match["name"], *match.span(part)
+
+
+def _beside(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield each secret that stands beside its name, or after its option."""
+    for pattern in (_RECORD, _OPTION):
+        for match in pattern.finditer(text):
+            how, value = secrecy(match["name"]), match["value"]
+            if how == "no" or not _fits(how, value) or not _has_digit(value):
+                continue
+            if _is_quoted_secret(value) and not _IS_FIELD.match(value):
+                yield match["name"], *match.span("value")
+
+
+def _fits(how: Secrecy, value: str, *, plain: bool = False) -> bool:
+    """Return whether a value is a secret where its name leaves that open."""
+    match how:
+        case "perhaps":
+            return looks_like_key(value) or (plain and _has_digit(value))
+        case "maybe":
+            return looks_random(value)
+    return True
 
 
 def _assignments(text: str) -> Iterator[re.Match[str]]:
@@ -215,8 +177,7 @@ def _is_bare_secret(value: str, match: re.Match[str], after: str) -> bool:
     if len(value) < _BARE or called or _is_no_secret(value):
         return False
     argument = after in (",", ")")
-    # As in an .env file, where all values are text.
-    plain = match["sign"] == "=" and match["name"].isupper() and not argument
+    plain = _is_plain(match) and not argument
     if not _NAMES.fullmatch(value):
         return plain or _has_digit(value)
     if "." in value:
@@ -227,6 +188,12 @@ def _is_bare_secret(value: str, match: re.Match[str], after: str) -> bool:
     return plain or not (other or ("_" in value and secrecy(match["name"]) == "maybe"))
 
 
+def _is_plain(match: re.Match[str]) -> bool:
+    """Return whether it is as in an .env file, where all values are text."""
+    bare = match["bare"] is not None
+    return bare and match["sign"] == "=" and match["name"].isupper()
+
+
 def _has_digit(text: str) -> bool:
     return re.search(r"\d", text) is not None
 
@@ -234,7 +201,7 @@ def _has_digit(text: str) -> bool:
 def _is_no_secret(value: str) -> bool:
     if not re.search(r"[^\W\d_]", value) or is_placeholder(value):
         return True
-    if _PATH.fullmatch(value):
+    if _PATH.fullmatch(value) or is_example_login(value):
         return True
     # The name of a secret: ``field = "user_password"``, ``api_key = my_api_key``.
     return bool(_NO_DIGIT.fullmatch(value)) and secrecy(value) != "no"
