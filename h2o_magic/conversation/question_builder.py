@@ -73,6 +73,7 @@ class QuestionBuilder:
             history=history,
             begins=begins,
             schema=grammar,
+            schema_type=None if isinstance(schema, Mapping) else schema,
             **{name: cast(Any, settings[name]) for name in _COPIED},
         )
 

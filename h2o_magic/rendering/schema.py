@@ -30,7 +30,7 @@ def as_schema(source: object) -> dict[str, Any]:
     Raises
     ------
     ConfigurationError
-        If it is anything else, or is plainly no schema; :func:`problems` finds the rest.
+        If it is anything else, or is plainly no schema; `problems` finds the rest.
     MissingExtraError
         If jsonschema is not installed.
     """
@@ -71,8 +71,7 @@ def problems(value: object, schema: Mapping[str, Any]) -> list[str]:
     A ConfigurationError if the schema itself is not valid.
     """
     kind = _validator(schema)
-    import referencing.exceptions  # noqa: PLC0415 - slow, and optional
-
+    referencing = importlib.import_module("referencing")
     # An empty registry: nothing that a schema refers to is ever fetched.
     validator = kind(
         schema, format_checker=kind.FORMAT_CHECKER, registry=referencing.Registry()

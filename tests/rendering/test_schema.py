@@ -354,7 +354,7 @@ def test_what_a_schema_gets_wrong_in_detail_is_told_with_the_answer() -> None:
     wrong = as_schema({"properties": {"a": {"minimum": "1"}}})
     with pytest.raises(
         ConfigurationError,
-        match="valid JSON schema: properties.a.minimum: expected number, got '1'",
+        match=r"valid JSON schema: properties.a.minimum: expected number, got '1'",
     ):
         problems({"a": 1}, wrong)
 

@@ -101,7 +101,7 @@ def test_a_dataclass_is_built_with_all_that_is_in_it() -> None:
         boss=ada,
         colour=Colour.BLUE,
         kind=True,
-        seen=dt.datetime(2024, 5, 1, 10, tzinfo=dt.timezone.utc),  # noqa: UP017
+        seen=dt.datetime(2024, 5, 1, 10, tzinfo=dt.timezone.utc),
         at=dt.time(10, 30),
         pair=(1, Town("Rome")),
         tags=frozenset({"a"}),
