@@ -328,7 +328,15 @@ def test_a_variable_of_the_user_is_not_overwritten_by_the_text(
 # Magics return what they show
 
 
-@pytest.mark.parametrize("how", ["x = %h2o ask hi", "x = %h2o retry", "x = %h2o fix"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "x = %h2o ask hi",
+        "x = y = %h2o ask what is this?",
+        "x = %h2o retry",
+        "x = %h2o fix",
+    ],
+)
 def test_an_assigned_answer_is_shown_once_and_returned(
     chat: Notebook, server: StandIn, how: str
 ) -> None:
@@ -355,7 +363,7 @@ LINE = "get_ipython().run_line_magic('h2o', 'ask hi')"
         (f"for _ in [1]:\n    {LINE}", []),
         (f"try:\n    {LINE}\nfinally:\n    pass", []),
         (f"def ask():\n    {LINE}\nask()", []),
-        (f"f'<{{{LINE}}}>'", ["'<Hello world>'"]),
+        (f'f"<{{{LINE}}}>"', ["'<Hello world>'"]),
         (f"len({LINE})", ["11"]),
         (f"[{LINE} for _ in [1]]", ["['Hello world']"]),
         (f"list(map(lambda _: {LINE}, [1]))", ["['Hello world']"]),
@@ -382,7 +390,7 @@ def test_a_returned_answer_is_what_out_would_hold(
 ) -> None:
     chat.run(PERSON)
     server.script = ['{"name": "A"}']
-    chat.run("town = %h2o ask --schema Town --out kept which?")
+    chat.run("town = %h2o ask --schema Town --out kept which")
     assert value(chat, "town is kept, town") == "(True, Town(name='A'))"
 
 
