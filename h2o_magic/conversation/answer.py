@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from h2o_magic.backends.base import ChatRequest
 from h2o_magic.chat.events import Event, Notice
@@ -38,6 +40,9 @@ from h2o_magic.errors import (
     MisuseError,
     StatusError,
 )
+
+if TYPE_CHECKING:
+    from h2o_magic.conversation.answer_value import AnswerValue
 
 #: What the servers of all dialects call a schema that they do not take.
 _SCHEMA_WORDS = re.compile(r"response_format|json_schema|schema|grammar", re.IGNORECASE)
@@ -129,6 +134,37 @@ class Answer:
         for _ in self:
             pass
         return self.text
+
+    def value(self) -> object:
+        """Return what was asked for; an answer that was not read is read before.
+
+        Returns
+        -------
+        object
+            With a ``schema``, an object of its type: a dataclass's or pydantic model's
+            instance, for a TypedDict or a JSON schema the JSON value. With ``format``
+            ``json`` the JSON value, with ``table`` a DataFrame if pandas is installed.
+            Else the text, as a str with the facts about it.
+
+        Raises
+        ------
+        AnswerFormatError
+            If the answer does not fit, or is not complete.
+        ConfigurationError
+            If the schema is not valid.
+        BackendError
+            As iterating does.
+        """
+        if not self._iterated:
+            self.read()
+        return self.as_value.value
+
+    @cached_property
+    def as_value(self) -> AnswerValue:
+        """The ended answer, read as its question asked for it."""
+        from h2o_magic.conversation.answer_value import AnswerValue  # noqa: PLC0415 - the text comes first
+
+        return AnswerValue(self)
 
     def stop(self) -> None:
         """Stop the answer, from any thread; the text so far is kept.

@@ -57,6 +57,8 @@ class Question:
         How reasoning is shown.
     schema : mapping or None
         The JSON schema that the answer has to fit.
+    schema_type : type or None
+        The type that the schema was made of, of which the answer's value is.
     """
 
     prompt: Prompt
@@ -79,6 +81,13 @@ class Question:
     format: str = "markdown"
     reasoning: str = "collapse"
     schema: Mapping[str, Any] | None = None
+    schema_type: object = None
+
+    @property
+    def expects(self) -> str:
+        """The format that the answer is read in: JSON, too, where only a schema is."""
+        markdown = self.format == "markdown"
+        return "json" if markdown and self.schema is not None else self.format
 
     @property
     def text(self) -> str:

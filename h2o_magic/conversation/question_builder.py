@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, cast
@@ -14,6 +15,7 @@ from h2o_magic.conversation.connection import Connection
 from h2o_magic.conversation.question import Question
 from h2o_magic.errors import ConfigurationError, MessagesError, expect
 from h2o_magic.prompts.prompt import Appended, Attached, Prompt
+from h2o_magic.prompts.secrets.guard import Guard
 
 #: The settings that a question takes as they are.
 _COPIED = (
@@ -79,6 +81,7 @@ class QuestionBuilder:
             history=history,
             begins=begins,
             schema=grammar,
+            schema_type=None if isinstance(schema, Mapping) else schema,
             **{name: cast(Any, settings[name]) for name in _COPIED},
         )
 
@@ -88,7 +91,9 @@ class QuestionBuilder:
             return []
         from h2o_magic.prompts.attachments import attachment  # noqa: PLC0415
 
-        return [attachment(item, keys=self._connection.key_texts()) for item in items]
+        keys = self._connection.servers.key_texts()
+        guard = Guard("attach", os.environ, {}, keys)
+        return [attachment(item, guard=guard) for item in items]
 
     def again(self, turn: Turn, thread: str, options: Mapping[str, object]) -> Question:
         """Return a turn's question for its place, with `options` that differ."""

@@ -13,6 +13,7 @@ from h2o_magic.conversation.session import Session
 from h2o_magic.ipython.display.answer import AnswerDisplay
 from h2o_magic.ipython.display.views import show_markdown
 from h2o_magic.ipython.interrupts import AnswerError
+from h2o_magic.ipython.kept import check_free, keep
 from h2o_magic.ipython.options import AskOptions, parse_cell_line, retry_settings
 from h2o_magic.prompts.prompt import Prompt
 from h2o_magic.rendering.schema import load
@@ -53,11 +54,11 @@ class CellRunner:
         """The notebook's session."""
         return self._session()
 
-    def run(self, line: str) -> None:
-        """Run the command that a ``%h2o`` line begins with."""
+    def run(self, line: str) -> Answer | None:
+        """Run the command that a ``%h2o`` line begins with; return what it asked."""
         from h2o_magic.ipython import commands  # noqa: PLC0415 - a cell needs none
 
-        commands.run(self, line)
+        return commands.run(self, line)
 
     def ask(
         self, options: AskOptions, question: str, *, owns_cell: bool = False
@@ -88,11 +89,12 @@ class CellRunner:
             display.stream()
         return answer
 
-    def retry(self, options: AskOptions) -> None:
+    def retry(self, options: AskOptions) -> Answer:
         """Ask the last question again in its turn's place, and show the answer."""
         answer = self.session.retry(**retry_settings(options))
         with self._showing(answer, options, False) as display:
             display.stream()
+        return answer
 
     def panel(self) -> Panel:
         """Return a chat panel on the notebook's conversation."""
@@ -135,7 +137,7 @@ class CellRunner:
     def _reader(self, evaluates: bool) -> NotebookReader:
         from h2o_magic.ipython.reader import NotebookReader  # noqa: PLC0415 - few need it
 
-        keys = self.session.connection.key_texts
+        keys = self.session.connection.servers.key_texts
         return NotebookReader(self._scope(), keys, evaluates=evaluates)
 
     @contextmanager
@@ -146,15 +148,13 @@ class CellRunner:
         display = AnswerDisplay(
             answer, self.shell, owns_cell=owns_cell, live=options.live
         )
+        if options.out is not None and self.shell is not None:
+            check_free(self._scope(), answer, options.out)
         try:
             yield display
         finally:
             if answer.messages and self.shell is not None:
-                value = display.value()
-                if options.out is not None:
-                    self._scope().assign(options.out, value)
-                if not options.quiet:
-                    self.shell.displayhook.update_user_ns(value)  # type: ignore[no-untyped-call]
+                keep(self._scope(), answer, display.problem, options.out, options.quiet)
         if display.code and self.shell is not None:
             self.shell.set_next_input(display.code, replace=False)  # it is not run
         if display.error:

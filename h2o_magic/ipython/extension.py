@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import sys
-import token
 from collections.abc import Callable
-from tokenize import TokenInfo
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 from IPython.core.getipython import get_ipython
-from IPython.core.inputtransformer2 import EscapedCommand
 from traitlets import TraitError
 
 from h2o_magic.errors import MisuseError
 from h2o_magic.ipython import sessions
 from h2o_magic.ipython.failures import clear_failures, get_failures
 from h2o_magic.ipython.magics import H2OMagics
+from h2o_magic.ipython.question_mark import TRANSFORMERS
 
 if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext
@@ -39,7 +37,7 @@ def load(shell: InteractiveShell) -> None:
     magics.errors = get_failures(shell).tracebacks
     shell.Completer.custom_matchers.append(_matcher(shell))
     shell.input_transformers_cleanup.append(ask_without_body)
-    shell.input_transformer_manager.token_transformers.append(LineWithQuestionMark)
+    shell.input_transformer_manager.token_transformers += TRANSFORMERS
     for problem in magics.settings.problems:
         sys.stderr.write(f"h2o_magic: {problem}\n")
     # Only a cell's request tells which notebook it is; if the kernel loads the
@@ -63,7 +61,8 @@ def unload(shell: InteractiveShell) -> None:
     matchers = shell.Completer.custom_matchers
     matchers[:] = [m for m in matchers if not getattr(m, "completes_h2o", False)]
     shell.input_transformers_cleanup.remove(ask_without_body)
-    shell.input_transformer_manager.token_transformers.remove(LineWithQuestionMark)
+    for transformer in TRANSFORMERS:
+        shell.input_transformer_manager.token_transformers.remove(transformer)
     configurables: list[Any] = shell.configurables
     configurables.remove(magics)
     manager = shell.magics_manager
@@ -133,26 +132,6 @@ def ask_without_body(lines: list[str]) -> list[str]:
 # IPython leaves such transformers out when it asks whether a cell is complete: in a
 # terminal the first line of a ``%%h2o`` cell must wait for the lines below it.
 ask_without_body.has_side_effects = True  # type: ignore[attr-defined]
-
-
-class LineWithQuestionMark(EscapedCommand):
-    """Keeps ``%h2o ask what is this?`` from being read as a request for IPython's help.
-
-    IPython takes any line that ends with a word and a question mark for ``word?``.
-    ``%h2o?`` alone still shows the magic's help.
-    """
-
-    priority = 1  # before IPython's own, which has 5
-
-    @classmethod
-    def find(cls, tokens_by_line: list[list[TokenInfo]]) -> LineWithQuestionMark | None:
-        """Return the place of the first ``%h2o`` line with more than its name."""
-        for tokens in tokens_by_line:
-            line = [t for t in tokens if t.type not in (token.INDENT, token.DEDENT)]
-            words = [t.string for t in line[:3]]
-            if words[:2] == ["%", "h2o"] and words[2:] and words[2].strip("?\n"):
-                return cls(line[0].start)
-        return None
 
 
 def _loaded(shell: InteractiveShell) -> H2OMagics | None:

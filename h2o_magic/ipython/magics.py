@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from h2o_magic.config import paths
-from h2o_magic.ipython.caller import calling_frame
+from h2o_magic.ipython.caller import calling_frame, result_is_used
 from h2o_magic.ipython.interrupts import usage_errors
 from h2o_magic.ipython.sessions import NotebookState, welcome_line
 from h2o_magic.ipython.traits import SettingsTraits
@@ -54,17 +54,23 @@ class H2OMagics(SettingsTraits, Magics):
 
     @no_var_expand
     @line_cell_magic
-    def h2o(self, line: str, cell: str | None = None) -> None:
-        """Ask a language model; ``%h2o help`` lists all commands and options."""
+    def h2o(self, line: str, cell: str | None = None) -> object:
+        """Ask a language model; ``%h2o help`` lists all commands and options.
+
+        Returns what was asked for, where the caller uses it: it is shown already.
+        """
         with self.show_warnings(), usage_errors():
             welcomed = self.welcome()
-            runner = self.runner.called_from(calling_frame())
+            frame = calling_frame()
+            runner = self.runner.called_from(frame)
             if cell is None:
-                runner.run(line)
+                answer = runner.run(line)
             else:
                 # An answer that owns its cell would clear the welcome away.
                 options = runner.parse(line)
-                runner.ask(options, cell, owns_cell=not welcomed)
+                answer = runner.ask(options, cell, owns_cell=not welcomed)
+            used = answer is not None and result_is_used(frame)
+            return answer.value() if answer is not None and used else None
 
     def welcome(self) -> bool:
         """Say once what was restored of the conversation; return whether anything."""

@@ -33,7 +33,7 @@ class Scope:
         frame: FrameType | None = None,
         errors: Mapping[int, str] | None = None,
     ) -> None:
-        self._shell = shell
+        self.shell = shell
         self._frame = frame
         self._errors = errors or {}
         spaces = [] if frame is None else list(_spaces(frame))
@@ -48,9 +48,9 @@ class Scope:
         if name == "Err" and name not in self.variables:
             return self._errors
         value = self.variables[name]
-        ours = value is self._shell.user_ns.get(name, self)
+        ours = value is self.shell.user_ns.get(name, self)
         ours = ours and name not in ("In", "Out", "_")
-        if ours and is_ipython_value(self._shell, name):
+        if ours and is_ipython_value(self.shell, name):
             raise KeyError(name)
         return value
 
@@ -72,7 +72,7 @@ class Scope:
             if name in (*code.co_varnames, *code.co_cellvars, *code.co_freevars):
                 _set_local(frame, name, value)
                 return
-        space = self._shell.user_ns if frame is None else frame.f_globals
+        space = self.shell.user_ns if frame is None else frame.f_globals
         space[name] = value
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _INSTRUCTIONS = {
@@ -19,6 +19,13 @@ _INSTRUCTIONS = {
     "math": "Answer with one formula in LaTeX, without delimiters, and nothing else.",
 }
 
+#: What code has to know of the values that a question shows.
+_VARIABLES = (
+    "These variables exist in the notebook where it will run, with the columns and "
+    "types that the question shows: {names}. Use them by these names; do not define, "
+    "load or make up any of them."
+)
+
 #: What is asked for where the user gives no schema: a list of flat objects.
 TABLE_SCHEMA: Mapping[str, Any] = {
     "type": "array",
@@ -30,9 +37,17 @@ TABLE_SCHEMA: Mapping[str, Any] = {
 }
 
 
-def instruction(format_: str, schema: Mapping[str, Any] | None = None) -> str:
-    """Return what to tell the model about the form of its answer; often nothing."""
+def instruction(
+    format_: str, schema: Mapping[str, Any] | None = None, names: Sequence[str] = ()
+) -> str:
+    """Return what to tell the model about the form of its answer; often nothing.
+
+    `names` are the variables that the question shows: code is to use them.
+    """
     text = _INSTRUCTIONS[format_]
+    if format_ == "code" and names:
+        listed = ", ".join(f"`{name}`" for name in dict.fromkeys(names))
+        text += f" {_VARIABLES.format(names=listed)}"
     if schema is None:
         return text
     text = text or _INSTRUCTIONS["json"]

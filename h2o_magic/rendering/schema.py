@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from h2o_magic.errors import ConfigurationError, MissingExtraError
+from h2o_magic.rendering.schema_shape import shaped, shown
 from h2o_magic.rendering.tables import shorten
 from h2o_magic.rendering.type_schema import schema_of_type
 
-if TYPE_CHECKING:
-    from types import ModuleType
-
 _MOST_PROBLEMS = 10
-_LONGEST_VALUE = 60
+_LONGEST_REASON = 180
 
 
 def as_schema(source: object) -> dict[str, Any]:
@@ -31,12 +30,15 @@ def as_schema(source: object) -> dict[str, Any]:
     Raises
     ------
     ConfigurationError
-        If it is anything else, or the schema is not valid.
+        If it is anything else, or is plainly no schema; `problems` finds the rest.
     MissingExtraError
         If jsonschema is not installed.
     """
+    # Looked for, not imported: that takes two seconds, and the question can go before.
+    if importlib.util.find_spec("jsonschema") is None:
+        raise _missing()
     if isinstance(source, Mapping):
-        return _checked(_plain(source))
+        return shaped(_plain(source))
     make = getattr(source, "model_json_schema", None)
     if isinstance(source, type) and callable(make):
         return _of_model(source, make)
@@ -44,7 +46,7 @@ def as_schema(source: object) -> dict[str, Any]:
 
 
 def load(path: str | Path) -> dict[str, Any]:
-    """Return the JSON schema in a file; a ConfigurationError if it is none."""
+    """Return the JSON object in a file; a ConfigurationError if it is none."""
     try:
         document = json.loads(Path(path).expanduser().read_text("utf-8-sig"))
     except OSError as error:
@@ -58,17 +60,18 @@ def load(path: str | Path) -> dict[str, Any]:
         ) from error
     if not isinstance(document, dict):
         raise ConfigurationError(
-            f"expected a JSON object in the schema file {path}, got {_shown(document)}"
+            f"expected a JSON object in the schema file {path}, got {shown(document)}"
         )
-    return _checked(document)
+    return document
 
 
 def problems(value: object, schema: Mapping[str, Any]) -> list[str]:
-    """Return where a JSON value does not fit `schema`: one line each, 10 at most."""
-    library = _jsonschema()
-    import referencing.exceptions  # noqa: PLC0415 - slow, and optional
+    """Return where a JSON value does not fit `schema`: one line each, 10 at most.
 
-    kind = _validator(library, schema)
+    A ConfigurationError if the schema itself is not valid.
+    """
+    kind = _validator(schema)
+    referencing = importlib.import_module("referencing")
     # An empty registry: nothing that a schema refers to is ever fetched.
     validator = kind(
         schema, format_checker=kind.FORMAT_CHECKER, registry=referencing.Registry()
@@ -85,17 +88,27 @@ def problems(value: object, schema: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(lines))[:_MOST_PROBLEMS]
 
 
-def _jsonschema() -> ModuleType:
+def _missing() -> MissingExtraError:
+    return MissingExtraError("an answer with a schema", "json")
+
+
+def _validator(schema: Mapping[str, Any]) -> Any:
+    """Return jsonschema's class for `schema`, which it finds valid."""
     try:
-        return importlib.import_module("jsonschema")
+        library = importlib.import_module("jsonschema")
     except ImportError as error:
-        raise MissingExtraError("an answer with a schema", "json") from error
-
-
-def _validator(library: ModuleType, schema: Mapping[str, Any]) -> Any:
-    return library.validators.validator_for(
+        raise _missing() from error
+    kind = library.validators.validator_for(
         schema, default=library.Draft202012Validator
     )
+    try:
+        kind.check_schema(schema)
+    except library.exceptions.SchemaError as error:
+        place = _place(error, whole="the schema")
+        raise ConfigurationError(
+            f"expected a valid JSON schema: {place}: {_reason(error)}"
+        ) from error
+    return kind
 
 
 def _plain(source: Mapping[Any, Any]) -> dict[str, Any]:
@@ -108,23 +121,9 @@ def _plain(source: Mapping[Any, Any]) -> dict[str, Any]:
     return dict(copy)
 
 
-def _checked(schema: dict[str, Any]) -> dict[str, Any]:
-    library = _jsonschema()
-    try:
-        _validator(library, schema).check_schema(schema)
-    except library.exceptions.SchemaError as error:
-        place = _place(error, whole="the schema")
-        raise ConfigurationError(
-            f"expected a valid JSON schema: {place}: {_reason(error)}"
-        ) from error
-    return schema
-
-
 def _of_model(model: type, make: Any) -> dict[str, Any]:
     try:
-        return _checked(dict(make()))
-    except ConfigurationError:
-        raise
+        return dict(make())
     except Exception as error:  # whatever the model's own code raises
         first = str(error).splitlines()[:1] or [repr(error)]
         raise ConfigurationError(
@@ -179,7 +178,7 @@ def _place(error: Any, whole: str = "the answer") -> str:
 def _reason(error: Any) -> str:
     reason = _REASONS.get(error.validator)
     if reason is None:
-        return shorten(error.message, 3 * _LONGEST_VALUE)
+        return shorten(error.message, _LONGEST_REASON)
     return reason(error.validator_value, error)
 
 
@@ -191,14 +190,14 @@ def _misses(names: list[str], error: Any) -> str:
 
 
 def _got(wanted: str, error: Any) -> str:
-    return f"expected {wanted}, got {_shown(error.instance)}"
+    return f"expected {wanted}, got {shown(error.instance)}"
 
 
 #: The text for a broken rule, from its value in the schema and jsonschema's error.
 _REASONS: Mapping[str, Callable[[Any, Any], str]] = {
     "type": lambda rule, e: _got(_types(rule), e),
-    "enum": lambda rule, e: _got(f"one of {', '.join(map(_shown, rule))}", e),
-    "const": lambda rule, e: _got(_shown(rule), e),
+    "enum": lambda rule, e: _got(f"one of {', '.join(map(shown, rule))}", e),
+    "const": lambda rule, e: _got(shown(rule), e),
     "required": _misses,
     "format": lambda rule, e: _got(f"the format {rule!r}", e),
     "pattern": lambda rule, e: _got(f"text matching {rule!r}", e),
@@ -211,13 +210,3 @@ _REASONS: Mapping[str, Callable[[Any, Any], str]] = {
 
 def _types(rule: object) -> str:
     return " or ".join(map(str, rule)) if isinstance(rule, list) else str(rule)
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, dict):
-        return "an object"
-    if isinstance(value, list):
-        return "a list"
-    if value is None or isinstance(value, bool):
-        return json.dumps(value)
-    return shorten(repr(value), _LONGEST_VALUE)

@@ -11,6 +11,7 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import importlib
 import types
 import typing
 import uuid
@@ -49,13 +50,16 @@ def schema_of_type(source: Any) -> dict[str, Any]:
     except (TypeError, NameError, RecursionError) as error:
         why = f"{kind} has no JSON schema: {error}"
     try:
-        from pydantic import TypeAdapter  # noqa: PLC0415 - optional
+        return dict(_closed(pydantic_adapter(source).json_schema()))
     except ImportError as error:
         raise ConfigurationError(f"{why}; installing pydantic may help") from error
-    try:
-        return dict(_closed(TypeAdapter(source).json_schema()))
     except Exception as error:  # pydantic has many kinds, and types raise their own
         raise ConfigurationError(str(why)) from error
+
+
+def pydantic_adapter(kind: Any) -> Any:
+    """Return pydantic's reader and writer of a type; an ImportError without it."""
+    return importlib.import_module("pydantic").TypeAdapter(kind)
 
 
 def _has_fields(kind: object) -> bool:

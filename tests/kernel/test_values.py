@@ -246,13 +246,152 @@ def test_json_is_parsed_shown_and_checked(
     run = chat.run(f"%%h2o --as json --schema '{file}' --out who\nhow old?", "c1")
     assert run.status == "ok", run.stderr
     assert '"age": 36' in run.markdown
-    assert value(chat, "who.json()['age'] + 1") == "37"
+    assert value(chat, "who['age'] + 1") == "37"
+    assert value(chat, "who_answer, who_answer.model") == (
+        "('Sure: {\"age\": 36}', 'llama-13b')"
+    )
     server.script = ['{"age": "old"}']
     run = chat.run(f"%%h2o --as json --schema '{file}' --out who\nhow old?", "c1")
     assert run.status == "error"
     assert "age" in run.stderr
     assert value(chat, "who") == '{"age": "old"}'
-    assert value(chat, "bool(who.error)") == "True"
+    assert value(chat, "who.error == who_answer.error != ''") == "True"
+    assert value(chat, "who_answer is who is _") == "True"
+
+
+PERSON = """
+from __future__ import annotations
+import datetime as dt
+from dataclasses import dataclass
+
+@dataclass
+class Town:
+    name: str
+
+@dataclass
+class Person:
+    name: str
+    born: dt.date
+    towns: list[Town]
+"""
+
+
+def test_an_answer_with_a_type_is_an_object_of_it(
+    chat: Notebook, server: StandIn
+) -> None:
+    chat.run(PERSON)
+    server.script = [
+        '{"name": "Ada", "born": "1815-12-10", ',
+        '"towns": [{"name": "A"}]}',
+    ]
+    run = chat.run("%%h2o --schema Person --out ada\nWho?", "c1")
+    assert run.status == "ok", run.stderr
+    made = "Person('Ada', dt.date(1815, 12, 10), [Town('A')])"
+    assert value(chat, f"ada == {made}, _ is ada, Out[max(Out)] is ada") == (
+        "(True, True, True)"
+    )
+    assert value(chat, "ada_answer.json()['born'], ada_answer.complete") == (
+        "('1815-12-10', True)"
+    )
+    chat.run("people = list[Person]")
+    server.script = ["[", "]"]
+    chat.run("%%h2o --schema people --out ada\nWho?", "c1")
+    assert value(chat, "ada, ada_answer") == "([], '[]')"
+
+
+def test_what_its_type_refuses_is_the_text_with_the_error(
+    chat: Notebook, server: StandIn
+) -> None:
+    chat.run(PERSON)
+    server.script = ['{"name": "Ada", "born": "1815-13-10", "towns": []}']
+    run = chat.run("%%h2o --schema Person --out ada\nWho?", "c1")
+    assert run.status == "error"
+    assert "born: expected" in run.stderr
+    assert value(chat, "ada is ada_answer, ada[:7], 'born' in ada.error") == (
+        "(True, '{\"name\"', True)"
+    )
+
+
+@pytest.mark.parametrize("options", ["--schema Person", "--as json", "--as table"])
+def test_a_variable_of_the_user_is_not_overwritten_by_the_text(
+    chat: Notebook, server: StandIn, options: str
+) -> None:
+    chat.run(f"{PERSON}\nada_answer = 42")
+    run = chat.run(f"%%h2o {options} --out ada\nWho?", "c1")
+    assert "expected ada_answer to be free" in run.stderr
+    assert server.asked == []
+    assert value(chat, "ada_answer, 'ada' in dir()") == "(42, False)"
+    chat.run("%%h2o --out ada\nWho?", "c1")
+    assert value(chat, "ada, ada_answer") == "('Hello world', 42)"
+
+
+# Magics return what they show
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "x = %h2o ask hi",
+        "x = y = %h2o ask what is this?",
+        "x = %h2o retry",
+        "x = %h2o fix",
+    ],
+)
+def test_an_assigned_answer_is_shown_once_and_returned(
+    chat: Notebook, server: StandIn, how: str
+) -> None:
+    chat.run("1 / 0")
+    chat.run("%h2o ask first")
+    run = chat.run(how, "c2")
+    shown = [o for o in run.outputs if "Hello world" in str(o["data"])]
+    assert len(shown) == 1
+    assert run.of("execute_result") == []
+    assert value(chat, "x, x.complete, x is _") == "('Hello world', True, True)"
+
+
+LINE = "get_ipython().run_line_magic('h2o', 'ask hi')"
+
+
+@pytest.mark.parametrize(
+    ("code", "results"),
+    [
+        ("%h2o ask hi", []),
+        ("%h2o ask hi;", []),
+        ("%%h2o\nhi", []),
+        (LINE, []),
+        ("%time %h2o ask hi", []),
+        (f"for _ in [1]:\n    {LINE}", []),
+        (f"try:\n    {LINE}\nfinally:\n    pass", []),
+        (f"def ask():\n    {LINE}\nask()", []),
+        (f'f"<{{{LINE}}}>"', ["'<Hello world>'"]),
+        (f"len({LINE})", ["11"]),
+        (f"[{LINE} for _ in [1]]", ["['Hello world']"]),
+        (f"list(map(lambda _: {LINE}, [1]))", ["['Hello world']"]),
+        (f"{LINE} == 'Hello world'", ["True"]),
+        ("get_ipython().run_cell_magic('h2o', '', 'hi').upper()", ["'HELLO WORLD'"]),
+    ],
+)
+def test_only_what_is_used_is_returned_and_nothing_is_shown_twice(
+    shared_chat: Notebook, code: str, results: list[str]
+) -> None:
+    run = shared_chat.run(code, "c1")
+    assert run.status == "ok", run.outputs
+    shown = [
+        o
+        for o in run.outputs
+        if "Hello world" in str(o.get("data", {}).get("text/markdown"))
+    ]
+    assert len(shown) == 1
+    assert [r["data"]["text/plain"] for r in run.of("execute_result")] == results
+
+
+def test_a_returned_answer_is_what_out_would_hold(
+    chat: Notebook, server: StandIn
+) -> None:
+    chat.run(PERSON)
+    server.script = ['{"name": "A"}']
+    chat.run("town = %h2o ask --schema Town --out kept which")
+    assert value(chat, "town is kept, town") == "(True, Town(name='A'))"
 
 
 def test_a_schema_may_be_a_variable(chat: Notebook, server: StandIn) -> None:

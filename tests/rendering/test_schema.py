@@ -221,6 +221,12 @@ class WithUnknown:
         (WithUnknown, "'Missing' is not defined"),
         ({"type": "nonsense"}, "expected a valid JSON schema: type: "),
         ({"properties": {"a": 3}}, "properties.a: expected object or boolean, got 3"),
+        ({"required": "a"}, "required: expected array, got 'a'"),
+        ({"enum": {}}, "enum: expected array, got an object"),
+        ({"properties": []}, "properties: expected object, got a list"),
+        ({"items": {"type": "strng"}}, "items.type: .* did you mean 'string'"),
+        ({"anyOf": [{}, {"not": None}]}, r"anyOf\[1\].not: expected .*, got null"),
+        ({"$defs": {"a": {"type": ["null", 1]}}}, r"\$defs.a.type: .*, got 1"),
         ({"x": object()}, "of JSON values"),
         ({"x": float("nan")}, "of JSON values"),
     ],
@@ -248,8 +254,7 @@ def test_a_file_holds_a_schema(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
-    [("{", "expected JSON"), ("[1]", "got a list"), ('{"type": 3}', "valid JSON sch")],
+    ("text", "words"), [("{", "expected JSON"), ("[1]", "got a list")]
 )
 def test_a_file_without_a_schema_is_told(tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "schema.json"
@@ -345,6 +350,27 @@ def test_what_fits_has_no_problems_and_what_does_not_at_most_ten() -> None:
     assert found[:2] == [f"[{n}]: expected integer, got 'x'" for n in range(2)]
 
 
+def test_what_a_schema_gets_wrong_in_detail_is_told_with_the_answer() -> None:
+    wrong = as_schema({"properties": {"a": {"minimum": "1"}}})
+    with pytest.raises(
+        ConfigurationError,
+        match=r"valid JSON schema: properties.a.minimum: expected number, got '1'",
+    ):
+        problems({"a": 1}, wrong)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"items": [{"type": "integer"}, True], "additionalProperties": False},
+        {"properties": {"type": {"enum": ["required"]}, "items": {}}},
+        {"$schema": "http://json-schema.org/draft-04/schema#", "title": "x"},
+    ],
+)
+def test_what_is_a_schema_is_not_refused(schema: dict[str, object]) -> None:
+    assert as_schema(schema) == schema
+
+
 def test_nothing_that_a_schema_refers_to_is_fetched() -> None:
     with pytest.raises(ConfigurationError, match="refers to something"):
         problems(1, {"$ref": "http://127.0.0.1:9/schema.json"})
@@ -354,8 +380,9 @@ def test_without_jsonschema_the_missing_part_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "jsonschema", None)
-    with pytest.raises(MissingExtraError, match=r"run `pip install .*jsonschema"):
-        problems(1, {})
+    for ask in (lambda: as_schema(Point), lambda: problems(1, {})):
+        with pytest.raises(MissingExtraError, match=r"run `pip install .*jsonschema"):
+            ask()
 
 
 JSON = st.recursive(

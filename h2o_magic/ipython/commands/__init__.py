@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import metadata
 
+from h2o_magic.conversation.answer import Answer
 from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.ipython.commands import (
     changes,
@@ -36,8 +37,11 @@ _SYNONYMS = {
 __all__ = ["SUBCOMMANDS", "Subcommand", "find", "run", "show_help"]
 
 
-def run(context: CommandContext, line: str) -> None:
-    """Run the command that `line` begins with; without one, show help."""
+def run(context: CommandContext, line: str) -> Answer | None:
+    """Run the command that `line` begins with, and return the answer of one that asks.
+
+    Without a command, show help.
+    """
     name, *more = line.split(maxsplit=1)[:2] or [""]
     rest = "".join(more).strip()
     command = find(name)
@@ -47,13 +51,12 @@ def run(context: CommandContext, line: str) -> None:
             "(to ask on one line: `%h2o ask QUESTION`)"
         )
     if command.free:
-        command.run(context, Arguments(command.name, rest))
-    elif {"-h", "--help"} & set(rest.split()):
+        return command.run(context, Arguments(command.name, rest))
+    if {"-h", "--help"} & set(rest.split()):
         reply(context, f"`{command.typed}`: {command.help}.")
-    else:
-        command.run(
-            context, usage.parse(command.name, command.usage, rest, context.option)
-        )
+        return None
+    arguments = usage.parse(command.name, command.usage, rest, context.option)
+    return command.run(context, arguments)
 
 
 def find(name: str) -> Subcommand | None:
@@ -61,9 +64,9 @@ def find(name: str) -> Subcommand | None:
     return SUBCOMMANDS.get(_SYNONYMS.get(name, name))
 
 
-def ask(context: CommandContext, args: Arguments) -> None:
+def ask(context: CommandContext, args: Arguments) -> Answer | None:
     """Ask on one line."""
-    context.ask(*parse_ask(args.rest, context.option))
+    return context.ask(*parse_ask(args.rest, context.option))
 
 
 def panel(context: CommandContext, _: Arguments) -> None:

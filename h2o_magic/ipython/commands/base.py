@@ -32,8 +32,8 @@ class CommandContext(Protocol):
     def ask(self, options: AskOptions, question: str) -> Answer | None:
         """Ask, show the answer as it comes, and return it; None for help or preview."""
 
-    def retry(self, options: AskOptions) -> None:
-        """Ask the last question again, and show the answer."""
+    def retry(self, options: AskOptions) -> Answer:
+        """Ask the last question again, show the answer, and return it."""
 
     def panel(self) -> Panel:
         """Return a chat panel on the notebook's conversation."""
@@ -44,7 +44,7 @@ class Subcommand:
     """A command of ``%h2o``; one that is `free` reads its line itself."""
 
     usage: str
-    run: Callable[[CommandContext, Arguments], None]
+    run: Callable[[CommandContext, Arguments], Answer | None]
     free: bool = False
 
     @property

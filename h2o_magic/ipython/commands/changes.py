@@ -6,6 +6,7 @@ import shlex
 
 from h2o_magic.chat.turns import Change, ChangeKind
 from h2o_magic.config.units import counted
+from h2o_magic.conversation.answer import Answer
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.ipython.commands.base import CommandContext
 from h2o_magic.ipython.commands.output import reply
@@ -116,7 +117,7 @@ def redo(context: CommandContext, args: Arguments) -> None:
     _reply_change(context, change, line, there=shlex.quote(name))
 
 
-def retry(context: CommandContext, args: Arguments) -> None:
+def retry(context: CommandContext, args: Arguments) -> Answer | None:
     """Ask the last question again; the new answer replaces the old one."""
     options, extra = parse_ask(args.rest, context.option)
     if extra:
@@ -124,10 +125,7 @@ def retry(context: CommandContext, args: Arguments) -> None:
             f"%h2o retry: expected options, got {extra!r}: it asks the last question "
             "again (to ask another: `%h2o ask QUESTION`)"
         )
-    if options.help:
-        context.ask(options, "")
-    else:
-        context.retry(options)
+    return context.ask(options, "") if options.help else context.retry(options)
 
 
 def _how_to_undo(elsewhere: bool) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from h2o_magic.conversation.answer import Answer
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.ipython.commands.base import CommandContext
 from h2o_magic.ipython.commands.output import reply
@@ -38,19 +39,19 @@ _SHORTEST = 6
 _HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
-def fix(context: CommandContext, args: Arguments) -> None:
+def fix(context: CommandContext, args: Arguments) -> Answer | None:
     """Explain the last error, and offer the corrected cell below."""
     options, extra = parse_ask(args.rest, context.option)
     if options.help:
         reply(context, "`%h2o fix [options]`: the options are those of `%h2o ask`.")
-        return
+        return None
     _check(options, extra)
     shell = context.shell
     failure = None if shell is None else get_failures(shell).last
     if shell is None or failure is None:
         line = "No error to explain: run the failing cell, then `%h2o fix` again."
         reply(context, line)
-        return
+        return None
     keys = context.session.connection.servers.key_texts()
     question = question_about(failure, shell.user_ns, keys)
     error = f"{failure.error}: {failure.message}".rstrip(": ")
@@ -63,17 +64,18 @@ def fix(context: CommandContext, args: Arguments) -> None:
     except AnswerStopped as stopped:
         raise AnswerStopped(f"{stopped} No corrected cell is offered.") from None
     if answer is None:
-        return
+        return None
     blocks, why_not = code_for_cell(answer)
     code = blocks[0].code.strip("\n") if blocks else ""
     if code and code.strip() == failure.source.strip():
         why_not = "it is the same as the failed one"
     if why_not:
         reply(context, f"No corrected cell is offered: {why_not}.")
-        return
+        return answer
     shell.set_next_input(code, replace=False)  # it is not run
     where = "in the cell below" if hasattr(shell, "kernel") else "below"
     reply(context, f"The corrected cell is {where}; it has not been run.")
+    return answer
 
 
 def question_about(

@@ -53,6 +53,11 @@ class AnswerDisplay:
         return self._rendered.error if self._rendered else ""
 
     @property
+    def problem(self) -> str:
+        """Why there is no answer in the requested format, whatever went wrong."""
+        return self._problem or self.error
+
+    @property
     def code(self) -> str:
         """The code for a new cell; empty if there is none."""
         value = self._rendered.value if self._rendered else None
@@ -88,12 +93,6 @@ class AnswerDisplay:
                     view.clear()
                 raise
             self._finish()
-
-    def value(self) -> object:
-        """Return the answer as a value: text with its facts, or a DataFrame."""
-        from h2o_magic.ipython.display.result import answer_value  # noqa: PLC0415
-
-        return answer_value(self._answer, self._rendered, self._problem)
 
     def _finish(self) -> None:
         from h2o_magic.ipython.display.result import render  # noqa: PLC0415 - the text comes first

@@ -9,15 +9,10 @@ from typing import Any
 
 from h2o_magic.conversation.answer import Answer
 from h2o_magic.errors import H2OMagicError
-from h2o_magic.ipython.interrupts import AnswerError
 from h2o_magic.rendering import footer, tables
-from h2o_magic.rendering.answer_text import AnswerText
 from h2o_magic.rendering.blocks import close_fence
 from h2o_magic.rendering.fences import CodeBlock, code_blocks, fenced, without_code
-from h2o_magic.rendering.json import find_json
 from h2o_magic.rendering.sanitize import sandboxed
-from h2o_magic.rendering.schema import problems
-from h2o_magic.rendering.table_answer import markdown_table, rows_of
 
 _PYTHON = ("python", "python3", "py", "ipython", "ipython3")
 
@@ -33,45 +28,17 @@ class Rendered:
 
 def render(answer: Answer, problem: str = "") -> Rendered:
     """Return how a finished answer is shown; `problem` says why it failed."""
-    wanted = answer.question.format
-    if wanted == "markdown" and answer.question.schema is not None:
-        wanted = "json"
+    wanted = answer.question.expects
     complete = answer.facts.status == "complete" and not problem
     special = _SPECIAL.get(wanted) if complete else None
     if special is None:
         return Rendered(_markdown(answer.text, answer, problem))
     try:
-        return special(answer.text, answer)
+        return special(answer)
     except H2OMagicError as error:
         kind = "JSON" if wanted == "json" else wanted
         problem = f"the answer is not the requested {kind}: {error}"
         return Rendered(_markdown(answer.text, answer, problem), error=problem)
-
-
-def answer_value(answer: Answer, rendered: Rendered | None, problem: str) -> object:
-    """Return the answer as a value: text with its facts, or a DataFrame."""
-    error = problem or (rendered.error if rendered else "")
-    if not error and answer.facts.status == "stopped":
-        error = "stopped by the user: the answer is incomplete"
-        if not answer.text.strip():
-            error = "stopped by the user before any text was received"
-    text = AnswerText(
-        answer.text,
-        answer.facts,
-        answer.messages,
-        error=error,
-        reasoning=answer.reasoning,
-    )
-    if answer.question.format != "table" or rendered is None or rendered.value is None:
-        return text
-    try:
-        import pandas as pd  # noqa: PLC0415
-    except ImportError:
-        return text
-    columns, rows = rendered.value
-    frame = pd.DataFrame(rows, columns=columns)
-    frame.attrs["h2o_magic"] = str(text)
-    return frame
 
 
 def _markdown(
@@ -91,8 +58,8 @@ def _markdown(
     }
 
 
-def _as_text(text: str, answer: Answer) -> Rendered:
-    return Rendered({"text/plain": _markdown(text, answer)["text/plain"]})
+def _as_text(answer: Answer) -> Rendered:
+    return Rendered({"text/plain": _markdown(answer.text, answer)["text/plain"]})
 
 
 def code_for_cell(answer: Answer) -> tuple[list[CodeBlock], str]:
@@ -111,9 +78,9 @@ def code_for_cell(answer: Answer) -> tuple[list[CodeBlock], str]:
     return python, "" if python else f"the answer contains no {kind}"
 
 
-def _as_code(text: str, answer: Answer) -> Rendered:
+def _as_code(answer: Answer) -> Rendered:
     """Return the answer without the code that is put into the cell below."""
-    blocks, why_not = code_for_cell(answer)
+    text, (blocks, why_not) = answer.text, code_for_cell(answer)
     note = f"No cell was added: {why_not}."
     if blocks:
         text = without_code(text, blocks)
@@ -125,15 +92,15 @@ def _as_code(text: str, answer: Answer) -> Rendered:
     return Rendered(_markdown("\n\n".join(parts), answer, plain=plain), code)
 
 
-def _as_json(text: str, answer: Answer) -> Rendered:
-    value = _value(text, answer)
+def _as_json(answer: Answer) -> Rendered:
+    value = answer.as_value.content
+    answer.value()  # it may not be one of its type
     block = fenced(json.dumps(value, ensure_ascii=False, indent=2), "json")
     return Rendered(_markdown(block, answer), value)
 
 
-def _as_table(text: str, answer: Answer) -> Rendered:
-    written = markdown_table(text) if answer.question.schema is None else None
-    columns, rows = written or rows_of(_value(text, answer))
+def _as_table(answer: Answer) -> Rendered:
+    columns, rows = answer.as_value.content
     if not columns:
         return Rendered(_markdown("(an empty table)", answer), (columns, rows))
     head = [tables.Verbatim(column) for column in columns]
@@ -142,22 +109,24 @@ def _as_table(text: str, answer: Answer) -> Rendered:
     return Rendered(_markdown(table, answer, plain=plain), (columns, rows))
 
 
-def _as_html(text: str, answer: Answer) -> Rendered:
-    blocks = [block for block in code_blocks(text) if block.language in ("html", "")]
-    html = str(blocks[0].code if blocks else text)
+def _as_html(answer: Answer) -> Rendered:
+    blocks = [
+        block for block in code_blocks(answer.text) if block.language in ("html", "")
+    ]
+    html = str(blocks[0].code if blocks else answer.text)
     thought = footer.reasoning_html(answer.reasoning, answer.question.reasoning)
-    plain = _markdown(text, answer)["text/plain"]
+    plain = _markdown(answer.text, answer)["text/plain"]
     return Rendered({"text/html": f"{thought}{sandboxed(html)}", "text/plain": plain})
 
 
-def _as_math(text: str, answer: Answer) -> Rendered:
-    formula = text.strip()
+def _as_math(answer: Answer) -> Rendered:
+    formula = answer.text.strip()
     if "$" not in formula and not formula.startswith(("\\[", "\\(", "```")):
         formula = f"$$\n{formula}\n$$"
     return Rendered(_markdown(formula, answer))
 
 
-_SPECIAL: dict[str, Callable[[str, Answer], Rendered]] = {
+_SPECIAL: dict[str, Callable[[Answer], Rendered]] = {
     "text": _as_text,
     "code": _as_code,
     "json": _as_json,
@@ -165,16 +134,6 @@ _SPECIAL: dict[str, Callable[[str, Answer], Rendered]] = {
     "html": _as_html,
     "math": _as_math,
 }
-
-
-def _value(text: str, answer: Answer) -> object:
-    """Return the JSON value of an answer, which matches the schema."""
-    value = find_json(text)
-    schema = answer.question.schema
-    found = problems(value, schema) if schema is not None else []
-    if found:
-        raise AnswerError("; ".join(found))
-    return value
 
 
 def _cell(value: object) -> str:
