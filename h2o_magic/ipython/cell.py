@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from h2o_magic.conversation.answer import Answer
@@ -99,9 +98,17 @@ class CellRunner:
         if "{" not in question or self.shell is None:
             return question
         from h2o_magic.prompts import expand, values  # noqa: PLC0415 - few have braces
+        from h2o_magic.prompts.secrets.guard import Guard  # noqa: PLC0415 - as few
 
         variables = self.shell.user_ns
-        show = partial(values.as_prompt, environment=os.environ, variables=variables)
+
+        def show(value: object, expression: str) -> str:
+            guard = Guard(expression, os.environ, variables)
+            described = values.describe(
+                value, expression, question=question, guard=guard
+            )
+            return described.inline or described.text(1000)
+
         lookup = name_lookup(self.shell, self._errors)
         return expand.expand(question, lookup, show, earlier=earlier).text
 
