@@ -1,28 +1,69 @@
-"""Arrays of numpy and alike as their shape, type and first values."""
+"""Arrays of numpy, torch and alike: shape, type, range and first values."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
 
-from h2o_magic.prompts.limits import Limits, cut_end, float_text
+from h2o_magic.chat.tokens import tokens_in
+from h2o_magic.prompts.array_range import array_range
+from h2o_magic.prompts.limits import float_text
 from h2o_magic.prompts.secrets.guard import Guard
 from h2o_magic.prompts.structures import Printer
+from h2o_magic.prompts.texts import longest
 
-#: Values of an array of three or more dimensions that are shown, about.
-_VALUES = 1000
+#: First values that are kept of an array: of each dimension of one with two, and of all.
+_ITEMS, _ROWS, _COLUMNS, _VALUES = 1_000, 100, 20, 1_000
+#: Characters of a value that is no number.
+_LONG = 200
 
-_DIGITS = {"float16": 4, "bfloat16": 3, "float32": 7}
+_PACKAGES = {"numpy", "torch", "jax", "jaxlib", "tensorflow", "cupy", "mlx", "pandas"}
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayText:
+    """An array: what it is, and the first of its `size` parts as text."""
+
+    title: str
+    parts: tuple[str, ...]
+    size: int
+    inline: str = ""
+    summarizes: ClassVar[bool] = True
+
+    @property
+    def least(self) -> int:
+        return tokens_in(self._first(0))
+
+    def text(self, tokens: int) -> str:
+        return longest(self._first, len(self.parts), tokens)
+
+    def _first(self, count: int) -> str:
+        parts = list(self.parts[:count])
+        if self.size > count:
+            parts.append(f"… {self.size - count:,} more")
+        nested = bool(self.parts) and self.parts[0].startswith("[")
+        return (
+            f"{self.title}:\n[{(',' + chr(10) + ' ' if nested else ', ').join(parts)}]"
+        )
 
 
 def is_array(value: object) -> bool:
+    """Return whether a value is an array; not one that has a text of its own."""
     shape = getattr(value, "shape", None)
     return (
         not isinstance(value, type)
         and isinstance(shape, tuple)
         and all(isinstance(size, int) for size in shape)
         and hasattr(value, "dtype")
+        and _says_no_more(type(value))
     )
+
+
+def _says_no_more(kind: type) -> bool:
+    """Return whether the text of a type is that of an array: no units, no names."""
+    owner = next(each for each in kind.__mro__ if "__repr__" in vars(each))
+    return owner is object or owner.__module__.partition(".")[0] in _PACKAGES
 
 
 def is_scalar(value: object) -> bool:
@@ -36,49 +77,51 @@ def array_summary(value: object) -> str:
     return f"<{type(value).__name__} of shape {array.shape}, {_dtype(array)}>"
 
 
-def array_text(value: object, limits: Limits, printer: Printer, guard: Guard) -> str:
-    """Return an array's shape, type and first values."""
+def described_array(
+    value: object, printer: Printer, guard: Guard, count: int | None
+) -> ArrayText | None:
+    """Return an array's facts and its first values, at most `count` of the first axis.
+
+    None for one that does not give its values.
+    """
     array = cast(Any, value)
     shape = tuple(int(size) for size in array.shape)
-    shown = _sizes(shape, limits)
-    lines = [f"{type(value).__name__} of shape {shape}, dtype {_dtype(array)}"]
+    shown = _sizes(shape, count)
     nested = _nested(array[tuple(slice(size) for size in shown)])
-    if nested is None:
-        return f"{lines[0]}:\n{cut_end(str(value), limits.characters)}"
+    if not isinstance(nested, list):
+        return None
     for place, name in enumerate(getattr(array.dtype, "names", None) or ()):
         guard.column(name, (row[place] for row in _rows(nested)))
-    digits = _DIGITS.get(_dtype(array), 10)
 
     def value_text(part: object) -> str:
-        if isinstance(part, float):
-            return float_text(part, digits)
-        return printer.cell(part, limits.text)
+        return (
+            float_text(part) if isinstance(part, float) else printer.cell(part, _LONG)
+        )
 
-    text = _values(nested, list(zip(shape, shown, strict=True)), value_text)
-    if cut_short := _note(shape, shown):
-        lines.append(cut_short)
-    return f"{', '.join(lines)}:\n{cut_end(text, limits.characters)}"
+    inner = list(zip(shape, shown, strict=True))[1:]
+    parts = tuple(_values(part, inner, value_text, " ") for part in nested)
+    facts = [f"{type(value).__name__} of shape {shape}, dtype {_dtype(array)}"]
+    facts += filter(None, [_device(array), array_range(array)])
+    return ArrayText(", ".join(facts), parts, shape[0])
 
 
 def _dtype(array: Any) -> str:
     return str(array.dtype).removeprefix("torch.")
 
 
-def _sizes(shape: tuple[int, ...], limits: Limits) -> tuple[int, ...]:
+def _device(array: Any) -> str:
+    device = str(getattr(array, "device", ""))
+    return f"on {device}" if device.startswith(("cuda", "mps", "xpu")) else ""
+
+
+def _sizes(shape: tuple[int, ...], count: int | None) -> tuple[int, ...]:
     if len(shape) == 1:
-        most = [limits.items]
+        most = [_ITEMS]
     elif len(shape) == 2:
-        most = [limits.rows, limits.columns]
+        most = [_ROWS, _COLUMNS]
     else:
-        most = [max(1, int(_VALUES ** (1 / max(len(shape), 1))))] * len(shape)
-    return tuple(map(min, shape, most))
-
-
-def _note(shape: tuple[int, ...], shown: tuple[int, ...]) -> str:
-    if shape == shown:
-        return ""
-    first = " x ".join(f"{size:,}" for size in shown)
-    return f"only the first {first} shown"
+        most = [max(1, int(_VALUES ** (1 / len(shape))))] * len(shape)
+    return tuple(map(min, shape, [min(most[0], count or most[0]), *most[1:]]))
 
 
 def _nested(part: Any) -> object:
@@ -102,7 +145,7 @@ def _values(
     nested: object,
     sizes: list[tuple[int, int]],
     shown: Callable[[object], str],
-    indent: str = "",
+    indent: str,
 ) -> str:
     """Return nested lists as text; `sizes`: length and number shown of each."""
     if not sizes:

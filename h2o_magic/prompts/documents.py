@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
+from typing import Any, ClassVar
 
 from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError, MissingExtraError
@@ -37,6 +37,7 @@ class Document:
     Of a table, which has `lines`, only the last ones are left out, never the first.
     """
 
+    summarizes: ClassVar[bool] = False
     whole: str
     kind: str = ""
     language: str = ""

@@ -149,7 +149,7 @@ class _Expansion:
         described = self.reader.describe(value, name, spec=spec, question=self.text)
         if image is not None:
             self.appended[name, spec] = Appended(name, described)
-        elif described.inline is not None:
+        elif described.inline:
             self.parts.append(described.inline)
         elif isinstance(value, str) and _has_its_line(self.text, place):
             self.parts.append(described)

@@ -1,39 +1,11 @@
-"""How much of a value goes into a prompt, and texts cut to that."""
+"""Texts of values cut to a length, and numbers without noise."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from h2o_magic.config.units import counted
 
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much of a value goes into a prompt; a note counts what is left out.
-
-    Attributes
-    ----------
-    rows, columns : int
-        Of a table.
-    cell : int
-        Characters of one cell of a table.
-    items : int
-        Of each list, set, mapping or one-dimensional array.
-    depth : int
-        Lists and mappings inside one another.
-    text : int
-        Characters of a string inside a list or a mapping.
-    characters : int
-        Characters of the whole text.
-    """
-
-    rows: int = 50
-    columns: int = 20
-    cell: int = 200
-    items: int = 100
-    depth: int = 8
-    text: int = 2_000
-    characters: int = 20_000
+#: The longest text that is kept of a value.
+CHARACTERS = 20_000
 
 
 def cut_middle(text: str, limit: int) -> str:
@@ -50,8 +22,10 @@ def cut_end(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 
-def float_text(number: float, digits: int = 10) -> str:
-    """Return a number without the noise of its last binary digits."""
+def float_text(number: float, digits: int = 6) -> str:
+    """Return a number to so many digits; those before the point are all kept."""
+    if 10**digits <= abs(number) < 1e15:
+        return f"{number:.0f}.0"
     text = format(number, f".{digits}g")
     plain = text.lstrip("-").isdigit()
     return {"nan": "NaN"}.get(text, f"{text}.0" if plain else text)

@@ -17,8 +17,8 @@ class Described(Protocol):
     """A value as it was when the prompt was made, as text of any length."""
 
     @property
-    def inline(self) -> str | None:
-        """The whole value if it is short enough to stand in a sentence."""
+    def inline(self) -> str:
+        """The whole value if it is short enough to stand in a sentence; else empty."""
 
     @property
     def summarizes(self) -> bool:

@@ -8,9 +8,6 @@ import linecache
 import types
 from typing import Any
 
-from h2o_magic.prompts.limits import Limits, cut_middle
-from h2o_magic.rendering.fences import fenced
-
 _CODE = (
     type,
     types.FunctionType,
@@ -30,10 +27,9 @@ def is_code(value: object) -> bool:
     return callable(value) and inspect.isfunction(getattr(value, "__wrapped__", None))
 
 
-def source_text(value: object, limits: Limits) -> str:
-    """Return the source as a code block; else the signature and the docstring."""
-    source = _source(value) or _description(value)
-    return fenced(cut_middle(source, limits.characters).rstrip(), "python")
+def source_text(value: object) -> str:
+    """Return the source; else the signature and the docstring."""
+    return _source(value) or _description(value)
 
 
 def _source(value: Any) -> str:

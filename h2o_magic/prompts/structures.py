@@ -23,11 +23,13 @@ from typing import cast
 
 from h2o_magic.config.units import counted
 from h2o_magic.prompts.introspection import attributes, describes_itself, named_parts
-from h2o_magic.prompts.limits import Limits, cut_end
+from h2o_magic.prompts.limits import CHARACTERS, cut_end
 from h2o_magic.prompts.secrets.guard import Guard
 
 #: The longest text of a collection on one line.
-_WIDTH = 88
+WIDTH = 88
+#: Items of each collection, collections inside one another, characters of a string.
+_ITEMS, _DEPTH, _TEXT = 100, 8, 2_000
 #: Longest text of an item that shares its line with others.
 _SHORT = 40
 
@@ -59,7 +61,7 @@ class _Node:
 
     def lines(self, indent: str = "") -> str:
         line = self.one_line()
-        if not self.parts or len(indent) + len(line) <= _WIDTH:
+        if not self.parts or len(indent) + len(line) <= WIDTH:
             return line
         deeper = f"{indent}  "
         inner = self._filled_lines(deeper) or ",\n".join(
@@ -74,7 +76,7 @@ class _Node:
         for before, part in self.parts:
             if before or not isinstance(part, str) or len(part) > _SHORT:
                 return ""
-            if len(line) + len(part) > _WIDTH and line.strip():
+            if len(line) + len(part) > WIDTH and line.strip():
                 lines.append(line.rstrip())
                 line = indent
             line += f"{part}, "
@@ -90,12 +92,12 @@ class Printer:
     """Writes one value with everything in it."""
 
     def __init__(
-        self, limits: Limits, guard: Guard, summary: Callable[[object], str]
+        self, guard: Guard, summary: Callable[[object], str], items: int | None = None
     ) -> None:
-        self._limits = limits
+        self._items = items or _ITEMS
         self._guard = guard
         self._summary = summary
-        self._left = limits.characters
+        self._left = CHARACTERS
         self._around: set[int] = set()  # ids of the collections being written
 
     def text(self, value: object) -> str:
@@ -119,7 +121,7 @@ class Printer:
             return leaf
         if id(value) in self._around:
             return "<itself>"
-        if len(self._around) >= self._limits.depth:
+        if len(self._around) >= _DEPTH:
             return "…"
         self._around.add(id(value))
         try:
@@ -137,7 +139,7 @@ class Printer:
             raise self._guard.environment()
         if isinstance(value, (Mapping, ItemsView)):
             return self._mapping(value)
-        items = _in_order(cast(Iterable[object], value), self._limits.items)
+        items = _in_order(cast(Iterable[object], value), self._items)
         self._check_names(items)
         node = _Node(*_brackets(value))
         self._filled(node, items, _length(value), "item", self._item)
@@ -149,7 +151,7 @@ class Printer:
         self, value: Mapping[object, object] | ItemsView[object, object]
     ) -> _Node:
         pairs = value.items() if isinstance(value, Mapping) else value
-        self._guard.names(name for name, _ in islice(pairs, self._limits.items))
+        self._guard.names(name for name, _ in islice(pairs, self._items))
         node = _Node("{", "}")
         return self._filled(node, pairs, len(value), "key", self._entry)
 
@@ -161,7 +163,7 @@ class Printer:
         noun: str,
         part: Callable[[object], tuple[str, str | _Node]],
     ) -> _Node:
-        for item in islice(iter(items), self._limits.items):
+        for item in islice(iter(items), self._items):
             if self._left <= 0:
                 break
             node.parts.append(part(item))
@@ -190,18 +192,16 @@ class Printer:
 
     def _check_names(self, items: Iterable[object]) -> None:
         """Refuse the environment as a list of pairs or of lines like ``A=1``."""
-        self._guard.names(
-            _first(item) for item in islice(iter(items), self._limits.items)
-        )
+        self._guard.names(_first(item) for item in islice(iter(items), self._items))
 
     def _leaf(self, value: object) -> str:
         if isinstance(value, enum.Enum):
             return str(value)
         if isinstance(value, str):
-            text, limit = str.__str__(value), self._limits.text
+            text, limit = str.__str__(value), _TEXT
             return _cut_repr(text[:limit], len(text) - limit, "character")
         if isinstance(value, BYTES):
-            whole, limit = bytes(value), self._limits.text
+            whole, limit = bytes(value), _TEXT
             return _cut_repr(whole[:limit], len(whole) - limit, "byte")
         if summary := self._summary(value):
             return summary
@@ -209,7 +209,7 @@ class Printer:
             return f"<{_named(value)}>"
         text = repr(value)
         self._guard.hidden_in(text, attributes(value))
-        return cut_end(" ".join(text.split()), self._limits.text)
+        return cut_end(" ".join(text.split()), _TEXT)
 
 
 def _brackets(value: object) -> tuple[str, str]:

@@ -1,34 +1,39 @@
 """Values of the notebook as text that a model can read.
 
-No package is imported for them: a table is recognized by its type's name, and written
-by its own methods.
+No package is imported for them: a table is recognized by its type's name, and read by
+its own methods.
 """
 
 from __future__ import annotations
 
+import datetime
+import enum
 import re
 import traceback
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
+from numbers import Number
+from pathlib import PurePath
 from typing import Any
 
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.prompts.arrays import (
     array_summary,
-    array_text,
+    described_array,
     is_array,
     is_scalar,
 )
+from h2o_magic.prompts.datasets import described_dataset, is_dataset
 from h2o_magic.prompts.introspection import attributes, describes_itself, is_from
-from h2o_magic.prompts.limits import Limits, cut_middle, error_text
+from h2o_magic.prompts.limits import error_text
+from h2o_magic.prompts.prompt import Described
 from h2o_magic.prompts.secrets.guard import Guard
 from h2o_magic.prompts.source import is_code, source_text
-from h2o_magic.prompts.structures import BYTES, Printer, is_collection
-from h2o_magic.prompts.tables import frame_summary, frame_text, is_frame
-
-_NO_ENVIRONMENT: Mapping[str, str] = MappingProxyType({})
-_NO_VARIABLES: Mapping[str, object] = MappingProxyType({})
+from h2o_magic.prompts.structures import BYTES, WIDTH, Printer, is_collection
+from h2o_magic.prompts.tables.described import described_table
+from h2o_magic.prompts.tables.kinds import in_few_words, is_table, opened
+from h2o_magic.prompts.texts import LongText
 
 # The last name in ``config.keys['api_key'][0]``.
 _LAST_NAME = re.compile(r"([^\W\d]\w*|(?<=\[')[^']*(?=')|(?<=\[\")[^\"]*(?=\"))")
@@ -36,30 +41,62 @@ _LAST_NAME = re.compile(r"([^\W\d]\w*|(?<=\[')[^']*(?=')|(?<=\[\")[^\"]*(?=\"))"
 _PICTURES = ("matplotlib", "PIL", "plotly", "altair", "bokeh", "graphviz")
 # The text of a value that says nothing: ``<generator object f at 0x7f...>``.
 _ADDRESS = re.compile(r"<[^\n]{1,500}(?: at 0x[0-9A-Fa-f]+|\w object)>")
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+#: More tokens than any text has.
+_ALL = 10**9
+#: The longest string that stands in a sentence.
+_SENTENCE = 200
+#: Values that are one word, so to speak.
+_ATOMS = (
+    Number,
+    type(None),
+    datetime.date,
+    datetime.time,
+    datetime.timedelta,
+    enum.Enum,
+    PurePath,
+    uuid.UUID,
+)
 
 
-def as_prompt(
+def describe(
     value: object,
     expression: str,
     *,
-    limits: Limits | None = None,
-    environment: Mapping[str, str] = _NO_ENVIRONMENT,
-    variables: Mapping[str, object] = _NO_VARIABLES,
-) -> str:
-    """Return the text for a value; what is too long is cut, with a note.
+    spec: str = "",
+    question: str = "",
+    guard: Guard | None = None,
+) -> Described:
+    """Return a value as it is now, to be written as text of any length.
 
-    `expression` is what named it in the prompt, for the errors: ``df.columns``. The
-    secrets of `environment` and of the notebook's `variables` are refused wherever the
-    value has them: a ConfigurationError, as for one without a meaningful text.
+    Parameters
+    ----------
+    value
+        What is described.
+    expression
+        What named it in the prompt, for the errors: ``df.columns``.
+    spec
+        What is wanted of it: ``""`` for a description, ``"50"`` for so many of its
+        rows, items or lines; of a table also ``"rows"`` and ``"schema"``.
+    question
+        What is asked: columns of a table that it names come first.
+    guard
+        Refuses secrets; without one, those that look like secrets by themselves.
+
+    Raises
+    ------
+    ConfigurationError
+        If it has no text that says what is in it, or a secret, or no such `spec`.
     """
-    guard = Guard(expression, environment, variables)
+    guard = guard or Guard(expression, {}, {})
     try:
         guard.name(_last_name(expression), value)
         if isinstance(value, str):
             guard.text(value)
-        text = _text(value, _Job(expression, limits or Limits(), guard))
-        guard.text(text)
+        job = _Job(expression, spec, question, guard)
+        described = _described(value, job)
+        if not is_table(value):  # which has been, as far as it is shown
+            guard.text(described.text(_ALL))
     except ConfigurationError:
         raise
     except Exception as error:
@@ -67,30 +104,65 @@ def as_prompt(
             f"`{{{expression}}}` cannot be written as text: "
             f"{type(value).__name__} raised {error_text(error)}"
         ) from error
-    # They cannot be encoded.
-    return _LONE_SURROGATE.sub("\ufffd", text)
+    return described
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
     expression: str
-    limits: Limits
+    spec: str
+    question: str
     guard: Guard
 
     @property
+    def count(self) -> int | None:
+        return int(self.spec) if self.spec.isdecimal() else None
+
+    @property
     def printer(self) -> Printer:
-        return Printer(self.limits, self.guard, _summary)
+        return Printer(self.guard, _summary, self.count)
+
+    def cell(self, value: object) -> str:
+        return Printer(self.guard, _summary).cell(value, WIDTH)
 
 
-def _exception(value: Any, job: _Job) -> str:
-    text = "".join(traceback.format_exception(value)).rstrip("\n")
-    return cut_middle(text, job.limits.characters)
+def _string(value: Any, job: _Job) -> Described:
+    text = str.__str__(value)
+    if job.count is None:
+        return LongText.of(text, longest_inline=_SENTENCE)
+    lines = text.split("\n")
+    more = len(lines) - job.count
+    note = [f"… {more:,} more lines left out"] if more > 0 else []
+    return LongText.of("\n".join([*lines[: job.count], *note]))
 
 
-def _described(value: object, job: _Job) -> str:
+def _exception(value: Any, _job: _Job) -> Described:
+    return LongText.of("".join(traceback.format_exception(value)).rstrip("\n"))
+
+
+def _table(value: Any, job: _Job) -> Described:
+    frame = opened(value)
+    return described_table(frame, job.spec, job.question, job.cell, job.guard)
+
+
+def _collection(value: Any, job: _Job) -> Described:
+    inline = 0 if job.spec else WIDTH
+    return LongText.of(job.printer.text(value), longest_inline=inline)
+
+
+def _atom(value: object, _job: _Job) -> Described:
+    return LongText.of(str(value), longest_inline=_SENTENCE)
+
+
+def _own_text(value: object, job: _Job) -> Described:
     text = str(value)
     job.guard.hidden_in(text, attributes(value))
-    return cut_middle(text, job.limits.characters)
+    return LongText.of(text)
+
+
+def _array(value: object, job: _Job) -> Described:
+    described = described_array(value, job.printer, job.guard, job.count)
+    return described or _own_text(value, job)
 
 
 def _is_displayed(value: object) -> bool:
@@ -98,28 +170,41 @@ def _is_displayed(value: object) -> bool:
     return is_from(value, "IPython") and isinstance(getattr(value, "data", None), str)
 
 
-#: THE kinds of values: how each is recognized and written. The first that fits.
-_KINDS: tuple[tuple[Callable[[object], bool], Callable[[Any, _Job], str]], ...] = (
-    (
-        lambda value: isinstance(value, str),
-        lambda v, job: cut_middle(str.__str__(v), job.limits.characters),
-    ),
-    (lambda value: isinstance(value, BaseException), _exception),
-    (is_frame, lambda v, job: frame_text(v, job.limits, job.printer, job.guard)),
-    (is_code, lambda v, job: source_text(v, job.limits)),
-    (is_scalar, lambda v, _: str(v)),
-    (is_array, lambda v, job: array_text(v, job.limits, job.printer, job.guard)),
-    (is_collection, lambda v, job: job.printer.text(v)),
-    (lambda value: isinstance(value, BYTES), lambda v, job: job.printer.text(v)),
-    (_is_displayed, lambda v, job: cut_middle(v.data, job.limits.characters)),
-    (lambda value: describes_itself(value) and not _hidden(value), _described),
+_Fits = Callable[[object], bool]
+
+
+def _of(*kinds: type) -> _Fits:
+    return lambda value: isinstance(value, kinds)
+
+
+#: THE kinds of values: how each is recognized, what a colon may ask of it, and how it
+#: is described. The first that fits.
+_KINDS: tuple[tuple[_Fits, str, Callable[[Any, _Job], Described]], ...] = (
+    (_of(str), "lines", _string),
+    (_of(BaseException), "", _exception),
+    (is_table, "rows", _table),
+    (is_dataset, "", lambda v, job: described_dataset(v, job.guard)),
+    (is_code, "", lambda v, _: LongText.of(source_text(v), language="python")),
+    (is_scalar, "", _atom),
+    (is_array, "values", _array),
+    (is_collection, "items", _collection),
+    (_of(*BYTES), "", _collection),
+    (_is_displayed, "", lambda v, _: LongText.of(v.data)),
+    (_of(*_ATOMS), "", _atom),
+    (lambda v: describes_itself(v) and not _is_picture(v), "", _own_text),
 )
 
 
-def _text(value: object, job: _Job) -> str:
-    for fits, write in _KINDS:
-        if fits(value) and not _ADDRESS.fullmatch(text := write(value, job)):
-            return text
+def _described(value: object, job: _Job) -> Described:
+    for fits, parts, describe_it in _KINDS:
+        if not fits(value):
+            continue
+        _check_spec(value, job, parts)
+        described = describe_it(value, job)
+        if not (
+            isinstance(described, LongText) and _ADDRESS.fullmatch(described.whole)
+        ):
+            return described
     name = job.expression
     raise ConfigurationError(
         f"`{{{name}}}` is {_kind(value)}, which has no text that says what is in it: "
@@ -127,9 +212,16 @@ def _text(value: object, job: _Job) -> str:
     )
 
 
-def _hidden(value: object) -> bool:
-    """Return whether a value's own text says nothing of what is in it."""
-    return is_from(value, "polars", "LazyFrame") or _is_picture(value)
+def _check_spec(value: object, job: _Job, parts: str) -> None:
+    words = ("rows", "schema") if parts == "rows" else ()
+    if not job.spec or job.spec in words or (parts and (job.count or 0) > 0):
+        return
+    name = job.expression
+    known = ", ".join(f"`{{{name}:{word}}}`" for word in words)
+    if parts:
+        known += f"{' or ' if known else ''}a number of {parts}, as in `{{{name}:50}}`"
+    known = f"expected {known}" if known else f"{_kind(value)} has no rows or items"
+    raise ConfigurationError(f"`{{{name}:{job.spec}}}`: {known}, or `{{{name}}}`")
 
 
 def _is_picture(value: object) -> bool:
@@ -143,8 +235,8 @@ def _kind(value: object) -> str:
 
 
 def _summary(value: object) -> str:
-    if is_frame(value):
-        return frame_summary(value)
+    if is_table(value):
+        return in_few_words(value)
     if is_scalar(value):
         return str(value)
     return array_summary(value) if is_array(value) else ""

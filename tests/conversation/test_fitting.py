@@ -24,7 +24,7 @@ class Table:
 
     rows: int = 20
     least = 100
-    inline = None
+    inline = ""
     summarizes = True
 
     def text(self, tokens: int) -> str:
@@ -35,7 +35,7 @@ class Table:
 @dataclass(frozen=True)
 class Text:
     length: int = 2000
-    inline = None
+    inline = ""
     summarizes = False
 
     @property

@@ -74,8 +74,8 @@ class Words:
     summarizes = True
 
     @property
-    def inline(self) -> str | None:
-        return None if "\n" in self.whole or self.spec else self.whole
+    def inline(self) -> str:
+        return "" if "\n" in self.whole or self.spec else self.whole
 
     @property
     def least(self) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,23 @@ import pydantic
 import pytest
 
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.prompts.secrets.guard import Guard
 from h2o_magic.prompts.secrets.known import Known
 from h2o_magic.prompts.secrets.names import secrecy
 from h2o_magic.prompts.secrets.scan import masked
-from h2o_magic.prompts.values import as_prompt
+from h2o_magic.prompts.values import describe
 
 SECRET = "hunter2"
+
+
+def as_prompt(
+    value: object,
+    expression: str,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    variables: Mapping[str, object] = MappingProxyType({}),
+) -> str:
+    guard = Guard(expression, environment, variables)
+    return describe(value, expression, guard=guard).text(100_000)
 
 
 @dataclass

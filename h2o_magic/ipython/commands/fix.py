@@ -17,12 +17,12 @@ from h2o_magic.ipython.display.result import code_for_cell
 from h2o_magic.ipython.failures import Failure, get_failures
 from h2o_magic.ipython.interrupts import AnswerStopped
 from h2o_magic.ipython.options import AskOptions, parse_ask
-from h2o_magic.prompts.limits import Limits
+from h2o_magic.prompts.secrets.guard import Guard
 from h2o_magic.prompts.secrets.known import Known, of_environment, of_servers
 from h2o_magic.prompts.secrets.names import secrecy
 from h2o_magic.prompts.secrets.scan import masked
 from h2o_magic.prompts.secrets.values import holds_secret
-from h2o_magic.prompts.values import as_prompt
+from h2o_magic.prompts.values import describe
 from h2o_magic.rendering.fences import fenced
 
 _QUESTION = (
@@ -30,9 +30,8 @@ _QUESTION = (
     "and why. Then write the whole corrected cell in one fenced block that begins with "
     "```python. Change no more than is needed."
 )
-#: Values that are described, and how much of each: they help, the error counts.
-_VALUES = 12
-_LIMITS = Limits(rows=8, columns=20, cell=80, items=20, text=200, characters=1_500)
+#: Values that are described, and tokens of each: they help, the error counts.
+_VALUES, _TOKENS = 12, 400
 #: Shortest text of a secret variable that is masked wherever it stands.
 _SHORTEST = 6
 
@@ -120,7 +119,8 @@ def _values(
     for name in names[:_VALUES]:
         value = namespace[name]
         try:
-            text = as_prompt(value, name, limits=_LIMITS, environment=os.environ)
+            guard = Guard(name, os.environ, {})
+            text = describe(value, name, guard=guard).text(_TOKENS)
         except ConfigurationError:
             yield f"`{name}`: left out, it may hold a secret or cannot be shown."
         else:

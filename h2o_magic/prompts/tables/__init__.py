@@ -1,0 +1,1 @@
+"""Tables of many packages as facts about them, and these as text of any length."""

@@ -1,0 +1,54 @@
+"""What is said of a table: frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnFacts:
+    """A column, or a level of the index, in words.
+
+    `place` is where it stands. `missing` and `distinct` are counts as text, empty if they are not known. `values`
+    says what is in it, and `more` the same with quartiles and rarer values.
+    """
+
+    place: int
+    label: str
+    dtype: str
+    missing: str = ""
+    distinct: str = ""
+    values: str = ""
+    more: str = ""
+
+    @property
+    def gaps(self) -> int:
+        """How many values are missing, 0 if that is not known."""
+        return int(self.missing.split()[0].replace(",", "")) if self.missing else 0
+
+    def line(self) -> str:
+        """Return it as a line of prose, for a level of an index."""
+        missing = f"{self.missing} missing" if self.gaps else ""
+        distinct = f"{self.distinct} distinct" if self.distinct else ""
+        parts = (self.label, self.dtype, missing, distinct, self.values)
+        return ", ".join(filter(None, parts))
+
+
+@dataclass(frozen=True, slots=True)
+class TableFacts:
+    """A table in words.
+
+    `columns` are those of which something is said, the most important first, of `width`
+    in all; `overview` says something of all, for when not all of those fit. `rows` are
+    the first of `height` rows (None if not known) as cells: of the index, and then of
+    `columns`.
+    """
+
+    title: str
+    notes: tuple[str, ...]
+    columns: tuple[ColumnFacts, ...]
+    width: int
+    overview: str
+    index_labels: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    height: int | None = None

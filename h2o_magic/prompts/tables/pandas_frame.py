@@ -1,0 +1,135 @@
+"""Frames, series and indexes of pandas and geopandas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from h2o_magic.config.units import counted
+from h2o_magic.prompts.introspection import is_from
+from h2o_magic.prompts.limits import float_text
+from h2o_magic.prompts.tables.cells import label
+from h2o_magic.prompts.tables.columns import Exact
+from h2o_magic.prompts.tables.frames import Field
+
+_MOST_BOUNDED = 100_000
+
+
+class PandasFrame:
+    """A frame, series or index; its columns are read one at a time, without a copy."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+        self._is_frame = is_from(value, "pandas", "DataFrame")
+        index: Any = None if is_from(value, "pandas", "Index") else value.index
+        self._index = index
+        self._levels = 0 if index is None or _is_default(index) else index.nlevels
+        self.height: int | None = len(value)
+        self.fields: Sequence[Field] = [*self._index_fields(), *self._column_fields()]
+
+    @property
+    def title(self) -> str:
+        package = "geopandas" if is_from(self._value, "geopandas") else "pandas"
+        kind = f"{package} {type(self._value).__name__}"
+        size = counted(len(self._value), "row")
+        if not self._is_frame:
+            return f"{kind}, {size}"
+        return f"{kind}, {size} x {counted(self._value.shape[1], 'column')}"
+
+    def notes(self) -> Iterable[str]:
+        columns = self._value.columns if self._is_frame else None
+        if getattr(columns, "nlevels", 1) > 1:
+            yield f"columns: MultiIndex of {_levels(columns)}"
+        if self._levels > 1:
+            yield f"index: MultiIndex of {counted(self._levels, 'level')}"
+        with suppress(Exception):  # a frame without an active geometry
+            yield from self._place()
+
+    def values(self, place: int, rows: Sequence[int] | None) -> list[object]:
+        column = self._column(place)
+        if rows is not None:
+            column = column.take(rows)
+        missing = column.isna()
+        values = column.tolist()
+        if not missing.any():
+            return list(values)
+        return [
+            None if gone else value for value, gone in zip(values, missing, strict=True)
+        ]
+
+    def exact(self, place: int) -> Exact | None:
+        column = self._column(place)
+        kind = getattr(column.dtype, "kind", "O")
+        if kind == "O" and not is_from(column.dtype, "pandas"):
+            return None
+        missing = int(column.isna().sum())
+        if kind in "iuf" and missing < len(column):
+            return Exact(missing, column.min(), float(column.mean()), column.max())
+        if kind in "mM" and missing < len(column):
+            return Exact(missing, column.min(), None, column.max())
+        return Exact(missing)
+
+    def first(self, places: Sequence[int], count: int) -> list[tuple[object, ...]]:
+        columns = [self._column(place).iloc[:count].tolist() for place in places]
+        return list(zip(*columns, strict=True))
+
+    def _column(self, place: int) -> Any:
+        if place < self._levels:
+            return _series(self._index.get_level_values(place))
+        if self._is_frame:
+            return self._value.iloc[:, place - self._levels]
+        return self._value if self._index is not None else _series(self._value)
+
+    def _index_fields(self) -> Iterable[Field]:
+        for place in range(self._levels):
+            level = self._index.get_level_values(place)
+            yield Field(level.name, _dtype(level), is_index=True)
+
+    def _column_fields(self) -> Iterable[Field]:
+        if self._is_frame:
+            dtypes = self._value.dtypes
+            for name, dtype in zip(self._value.columns, dtypes, strict=True):
+                yield Field(name, _dtype_text(dtype))
+        else:
+            yield Field(self._value.name, _dtype(self._value))
+
+    def _place(self) -> Iterable[str]:
+        if not is_from(self._value, "geopandas"):
+            return
+        crs = self._value.crs
+        name = "none" if crs is None else f"{crs.to_string()} ({crs.name})"
+        bounds = ""
+        if len(self._value) <= _MOST_BOUNDED:
+            numbers = ", ".join(float_text(x, 6) for x in self._value.total_bounds)
+            bounds = f"; bounds (min x, min y, max x, max y): {numbers}"
+        yield f"CRS: {name}{bounds}"
+
+
+def _is_default(index: Any) -> bool:
+    is_range = type(index).__name__ == "RangeIndex" and index.name is None
+    return is_range and (index.start, index.step) == (0, 1)
+
+
+def _series(index: Any) -> Any:
+    return index.to_series(index=range(len(index)))
+
+
+def _levels(index: Any) -> str:
+    return "; ".join(
+        f"{'no name' if name is None else label(name)} ({len(level)} distinct: "
+        f"{', '.join(map(label, level[:5]))}{', …' if len(level) > 5 else ''})"
+        for name, level in zip(index.names, index.levels, strict=True)
+    )
+
+
+def _dtype(value: Any) -> str:
+    return _dtype_text(value.dtype)
+
+
+def _dtype_text(dtype: Any) -> str:
+    if getattr(dtype, "ordered", None):
+        order = " < ".join(str(each) for each in dtype.categories[:8])
+        more = " < …" if len(dtype.categories) > 8 else ""
+        return f"category, ordered {order}{more}"
+    return str(dtype)

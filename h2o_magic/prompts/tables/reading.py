@@ -1,0 +1,104 @@
+"""A table's facts, read from it: what is in its columns, and its first rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from h2o_magic.prompts.secrets.guard import Guard
+from h2o_magic.prompts.tables.cells import CellText, label
+from h2o_magic.prompts.tables.columns import summary
+from h2o_magic.prompts.tables.facts import ColumnFacts
+from h2o_magic.prompts.tables.frames import Field, Frame
+from h2o_magic.prompts.tables.sample import Sample
+
+#: Cells in which rows that come twice are looked for.
+_COMPARED = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One reading of a table; `other` writes values that are no text or number."""
+
+    sample: Sample
+    other: CellText
+    guard: Guard | None
+
+    def column(self, place: int) -> ColumnFacts:
+        """Return what can be said of a field: of one that cannot be read, its type."""
+        field = self.sample.frame.fields[place]
+        try:
+            values = self.sample.values(place)
+            exact = self.sample.exact(place)
+            found = summary(values, exact, self.other)
+        except Exception:  # of a package, on values that we do not know
+            return self.bare(place)
+        if self.guard is not None:
+            self.guard.column(field.name, found.shown)
+        return replace(
+            self.bare(place),
+            missing=self.sample.missing(values, exact),
+            distinct=f"{found.distinct:,}",
+            values=found.brief,
+            more=found.full,
+        )
+
+    def bare(self, place: int) -> ColumnFacts:
+        """Return a field's name and type."""
+        field = self.sample.frame.fields[place]
+        return ColumnFacts(place, _label(field), field.dtype)
+
+    def notes(self) -> Iterable[str]:
+        """Yield what is to be said of the whole table."""
+        if self.sample.note:
+            yield self.sample.note
+        with suppress(Exception):  # cells that cannot be compared
+            yield from self._twice()
+
+    def brief(self, place: int) -> ColumnFacts:
+        """Return whether a column has gaps, and whether it has one value only."""
+        bare, missing, distinct = self.bare(place), "", ""
+        with suppress(Exception):
+            values = self.sample.values(place)
+            missing = self.sample.missing(values, self.sample.exact(place))
+            first = next((value for value in values if value is not None), None)
+            distinct = "1" if all(v in (first, None) for v in values) else ""
+        return replace(bare, missing=missing, distinct=distinct)
+
+    def _twice(self) -> Iterable[str]:
+        """Yield how many rows have come before, if that is cheap to find out."""
+        frame = self.sample.frame
+        places = [i for i, field in enumerate(frame.fields) if not field.is_index]
+        height = frame.height or 0
+        if self.sample.rows is None and 1 < height * len(places) <= _COMPARED:
+            columns = [frame.values(place, None) for place in places]
+            twice = height - len(set(zip(*columns, strict=True)))
+            yield f"duplicated rows: {twice:,}"
+
+
+def _label(field: Field) -> str:
+    unnamed = field.is_index and field.name is None
+    return "no name" if unnamed else label(field.name)
+
+
+def in_order(frame: Frame, question: str) -> list[int]:
+    """Return the places: the index, the columns that the question names, the others."""
+    asked = question.lower()
+    words = set(re.findall(r"\w+", asked))
+
+    def rank(place: int) -> int:
+        field = frame.fields[place]
+        names = field.name if isinstance(field.name, tuple) else (field.name,)
+        if field.is_index:
+            return 0
+        return 1 if any(_is_named(str(n).lower(), asked, words) for n in names) else 2
+
+    return sorted(range(len(frame.fields)), key=rank)
+
+
+def _is_named(name: str, asked: str, words: set[str]) -> bool:
+    if name.isidentifier():
+        return name in words or ("_" in name and name.replace("_", " ") in asked)
+    return len(name) > 1 and name in asked

@@ -1,0 +1,153 @@
+"""A table's facts as text of at most so many tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from h2o_magic.chat.tokens import tokens_in
+from h2o_magic.config.units import counted
+from h2o_magic.prompts.tables.cells import line, markdown
+from h2o_magic.prompts.tables.facts import ColumnFacts, TableFacts
+
+#: Tokens of a description unless another number is asked for.
+DEFAULT = 1_000
+#: The share of the room that quartiles and rarer values may take from example rows.
+_FULL = 0.6
+#: Rows for which columns are left out where the rows are what was asked for.
+_ROWS_BEFORE_COLUMNS = 3
+
+Chosen = Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class TableText:
+    """A table as it was: its columns and rows, or `rows_only` with their types."""
+
+    facts: TableFacts
+    rows_only: bool = False
+    inline: str = ""
+    summarizes: ClassVar[bool] = True
+
+    @property
+    def least(self) -> int:
+        if self.rows_only:
+            return tokens_in(self.text(DEFAULT))
+        bare = replace(self.facts, rows=())
+        return tokens_in(replace(self, facts=bare).text(DEFAULT))
+
+    def text(self, tokens: int) -> str:
+        return self.shown(tokens)[0]
+
+    def shown(self, tokens: int) -> tuple[str, int]:
+        """Return the text, and how many of the rows are in it."""
+        head = _fitting([self.facts.title, *self.facts.notes], tokens)
+        room = tokens - _cost(head) - 2
+        body, chosen = self._types(room) if self.rows_only else self._columns(room)
+        rows = self._rows(chosen, room - _cost(body) - 2)
+        text = "\n\n".join("\n".join(part) for part in (head, body, rows) if part)
+        return text, max(len(rows) - 4, 0)
+
+    def _columns(self, room: int) -> tuple[list[str], Chosen]:
+        """Return the table of the columns, and which of them are in it."""
+        columns = self.facts.columns
+        if len(columns) == self.facts.width:
+            chosen = self._in_place(len(columns))
+            shown = [columns[each] for each in chosen]
+            for full, share in ((True, _FULL if self.facts.rows else 1), (False, 1)):
+                lines = _table(shown, full=full)
+                if _cost(lines) <= room * share:
+                    return lines, chosen
+        return self._some_columns(room)
+
+    def _some_columns(self, room: int) -> tuple[list[str], Chosen]:
+        overview = _fitting(self.facts.overview.split("\n"), room)
+        if self.facts.columns and _cost(overview) < room:
+            overview.append("")
+        left = room - _cost(overview) - _cost(_table(self.facts.columns[:1])[:2]) - 20
+        count = 0
+        for count, column in enumerate(self.facts.columns):
+            left -= _cost(_table([column])[2:]) + 1
+            if left < 0:
+                break
+        else:
+            count = len(self.facts.columns)
+        if not count:
+            return overview, ()
+        chosen = self._in_place(count)
+        lines = _table([self.facts.columns[each] for each in chosen])
+        of = f"{count:,} of {counted(self.facts.width, 'column')}:"
+        return [*overview, of, "", *lines], chosen
+
+    def _in_place(self, count: int) -> Chosen:
+        """Return which of the first columns are shown, in the order of the table."""
+        return sorted(range(count), key=lambda each: self.facts.columns[each].place)
+
+    def _types(self, room: int) -> tuple[list[str], Chosen]:
+        """Return the types of the columns of which a few rows fit, and these columns."""
+        columns, count = self.facts.columns, len(self.facts.columns)
+        while count:
+            chosen = self._in_place(count)
+            types = ", ".join(f"{columns[i].label} {columns[i].dtype}" for i in chosen)
+            more = self.facts.width - count
+            left_out = f"; {counted(more, 'more column')} left out" if more else ""
+            body = [f"dtypes: {types}{left_out}"]
+            few = self._row_lines(chosen, self.facts.rows[:_ROWS_BEFORE_COLUMNS])
+            if count == 1 or _cost([*body, *few]) + 30 <= room:
+                return body, chosen
+            count = count * 3 // 4
+        return [], ()
+
+    def _rows(self, chosen: Chosen, room: int) -> list[str]:
+        """Return the example rows that fit, with a line that says how many those are."""
+        head = self._row_lines(chosen, ())
+        left, shown = room - _cost(head) - 20, []
+        for each in self._row_lines(chosen, self.facts.rows)[2:]:
+            left -= tokens_in(each) + 1
+            if left < 0:
+                break
+            shown.append(each)
+        if not shown or not chosen:
+            return []
+        return [self._which(len(shown)), "", *head, *shown]
+
+    def _which(self, count: int) -> str:
+        height = self.facts.height
+        if count == height:
+            return "All rows:"
+        of = "" if height is None else f" of {height:,}"
+        return f"First {count:,}{of} rows:"
+
+    def _row_lines(self, chosen: Chosen, rows: Iterable[tuple[str, ...]]) -> list[str]:
+        levels = self.facts.index_labels
+        names = [*levels, *(self.facts.columns[each].label for each in chosen)]
+        places = [*range(len(levels)), *(len(levels) + each for each in chosen)]
+        return markdown(names, (line([row[i] for i in places]) for row in rows))
+
+
+def _table(columns: Sequence[ColumnFacts], *, full: bool = False) -> list[str]:
+    """Return a row for each column, with what is known of any of them."""
+    cells = {
+        "column": [column.label for column in columns],
+        "dtype": [column.dtype for column in columns],
+        "missing": [column.missing for column in columns],
+        "distinct": [column.distinct for column in columns],
+        "values": [column.more if full else column.values for column in columns],
+    }
+    known = {name: column for name, column in cells.items() if any(column)}
+    return markdown(known, map(line, zip(*known.values(), strict=True)))
+
+
+def _cost(lines: Sequence[str]) -> int:
+    return tokens_in("\n".join(lines))
+
+
+def _fitting(lines: Sequence[str], tokens: int) -> list[str]:
+    """Return the first line, and those after it that fit."""
+    shown = list(lines[:1])
+    for each in lines[1:]:
+        if _cost([*shown, each]) > tokens:
+            break
+        shown.append(each)
+    return shown
