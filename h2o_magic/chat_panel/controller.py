@@ -107,7 +107,7 @@ class Controller:
         elif text.startswith("/") and self._host.is_command(line):
             answer = self._host.ask_by_command(line)
         else:
-            answer = self._session.ask_later(self._host.expand(text))
+            answer = self._session.ask_later(self._host.expand(text.strip()))
         if answer is None:
             self._run_command(view, line, message)
         else:
@@ -118,7 +118,7 @@ class Controller:
         turn, text = self._turn(message), str(message["text"])
         if _as_typed(text) == _as_typed(turn.question):
             return self._session.regenerate(turn.number)
-        return self._session.edit(turn.number, self._host.expand(text))
+        return self._session.edit(turn.number, self._host.expand(text.strip()))
 
     def _on_regenerate(self, view: str, message: Mapping[str, Any]) -> None:
         answer = self._session.regenerate(self._turn(message).number)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from h2o_magic.backends.base import ChatRequest
 from h2o_magic.chat.context import estimate
 from h2o_magic.chat.images import Image
 from h2o_magic.chat.messages import Message
@@ -22,8 +23,8 @@ from h2o_magic.rendering.tables import literal, printable
 class Preview:
     """What a question would send.
 
-    `server` is the address it would go to, and `body` what the request would hold
-    beside the messages, in the server's own names; both are empty if that is not
+    `server` is the address it would go to, empty if that is not known. `body` is what
+    the request would hold beside the messages, in the server's own names if they are
     known. `tokens` is how many tokens the messages have, by the server's count if
     `counted`, else estimated; `sent` of `earlier` turns before it would go along.
     `notes` say what is not sent as it was typed.
@@ -47,8 +48,10 @@ def preview(prepared: Prepared) -> Preview:
     count = getattr(backend, "count_tokens", None)
     tokens: int | None = None
     body: Mapping[str, Any] = {}
+    server = ""
     with suppress(BackendError):  # asking is what shows that the server is not there
         body = (make_body(request) if make_body else None) or {}
+        server = backend.url if body else ""
         if count is not None:
             tokens = count(request.model, request.messages)
     return Preview(
@@ -56,12 +59,18 @@ def preview(prepared: Prepared) -> Preview:
         request.messages,
         estimate(request.messages) if tokens is None else tokens,
         tokens is not None,
-        backend.url if body else "",
-        _without_messages(body, request.messages[-1].content),
+        server,
+        _without_messages(body or _wanted(request), request.messages[-1].content),
         prepared.sent,
         prepared.earlier,
         prepared.notes,
     )
+
+
+def _wanted(request: ChatRequest) -> dict[str, Any]:
+    """Return what is asked of a backend that does not say what it sends."""
+    schema = {} if request.schema is None else {"schema": request.schema}
+    return {**request.parameters, **schema}
 
 
 def _without_messages(body: Mapping[str, Any], question: str) -> dict[str, Any]:
@@ -105,7 +114,8 @@ def _picture(image: Image) -> str:
 
 
 def _title(preview: Preview) -> str:
-    return f"with the messages, to {preview.server}"
+    where = f", to {preview.server}" if preview.server else ""
+    return f"with the messages{where}"
 
 
 def _body(preview: Preview) -> str:

@@ -353,13 +353,16 @@ def test_extra_can_set_what_no_option_sets_at_this_server() -> None:
         assert asked(server)[0]["top_k"] == 5
 
 
-def test_a_question_can_be_checked_without_sending_it() -> None:
+def test_the_body_of_a_question_is_told_without_sending_it() -> None:
     with backend_of(OpenAIScript()) as (backend, server):
-        backend.check(request({"temperature": 0.5, "extra": {"any": 1}}))
+        question = request({"temperature": 0.5, "extra": {"any": 1}})
+        body = backend.body(question)
         for given in ({"top_k": 5}, {"extra": {"model": "x"}}):
             with pytest.raises(ParameterError):
-                backend.check(request(given))
+                backend.body(request(given))
         assert asked(server) == []
+        list(backend.stream(question))
+        assert asked(server) == [body]
 
 
 def test_a_field_of_extra_that_is_refused_is_reported_as_extra() -> None:

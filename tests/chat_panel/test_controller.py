@@ -19,6 +19,8 @@ from h2o_magic.errors import ConfigurationError
 from h2o_magic.ipython.magics import H2OMagics
 from h2o_magic.ipython.panel_host import PanelHost
 from h2o_magic.prompts.expand import expand
+from h2o_magic.prompts.prompt import Prompt
+from tests.prompts.reader import Reader
 from tests.stand_in import StandIn
 
 
@@ -27,9 +29,8 @@ class Host:
 
     VALUES: Mapping[str, object] = {"x": 42, "data": "use {x}\r\nhere", "y": 7}
 
-    def expand(self, question: str, *, earlier: str = "") -> str:
-        value = self.VALUES.__getitem__
-        return expand(question, value, lambda v, _: str(v), earlier=earlier).text
+    def expand(self, question: str) -> Prompt:
+        return expand(question, Reader(self.VALUES))
 
     def complete(self, before: str, _: str) -> tuple[str, list[tuple[str, str]]]:
         return before[-1:], [("x", "int")]
@@ -86,7 +87,7 @@ def test_an_answer_starts_grows_and_ends(page: Page, server: StandIn) -> None:
     page.send("ask", text="What is {x}?")
     (row,) = page.wait_for("started", count=1)["rows"]
     assert (row["question"], row["running"], row["answer_html"]) == (
-        "What is 42?",
+        "What is {x}?",
         True,
         "",
     )
@@ -210,17 +211,20 @@ def test_braces_of_a_value_stay_when_the_question_is_edited(
     page: Page, server: StandIn
 ) -> None:
     server.script = ["Yes."]
-    page.send("ask", text="Hi {data}, {{x}}")
-    sent = "Hi use {x}\r\nhere, {x}"
+    typed = "Hi {data}, `{x}`"
+    page.send("ask", text=typed)
     row = page.ended_row()
-    assert row["question"] == sent
-    shown = sent.replace("\r\n", "\n")  # as a page's field gives it back
-    page.send("ask", text=shown, id=row["id"])
+    assert row["question"] == typed
+    page.send("ask", text=typed, id=row["id"])
     row = page.ended_row()
-    assert (row["question"], row["versions"]) == (sent, [2, 2])
-    page.send("ask", text=f"{shown} and {{y}}", id=row["id"])
+    assert (row["question"], row["versions"]) == (typed, [2, 2])
+    page.send("ask", text=f"{typed} and {{y}}", id=row["id"])
     row = page.ended_row()
-    assert (row["question"], row["versions"]) == (f"{shown} and 7", [3, 3])
+    assert (row["question"], row["versions"]) == (f"{typed} and {{y}}", [3, 3])
+    first, again, edited = (each["inputs"] for each in server.asked)
+    sent = "Hi `data`, `{x}`\n\n`data`:\n\nuse {x}\r\nhere"
+    assert first == again == sent
+    assert edited.startswith("Hi `data`, `{x}` and 7\n\n")
 
 
 @pytest.mark.parametrize("text", ["/usr/bin/python is missing, why?", " /status"])

@@ -47,35 +47,43 @@ def value(shell: InteractiveShell, code: str) -> Any:
         ("def f():\n    text = 'local'\n    return look('text')\nf()", "local"),
         ("def f():\n    return look('text')\nf()", "global"),
         (
-            "class C:\n    text = 'of the class'\n    def m(self, text):\n"
-            "        return look('text')\nC().m('of the call')",
-            "of the call",
+            (
+                "class C:\n    text = 'class'\n    def m(self, text):\n"
+                "        return look('text')\nC().m('call')"
+            ),
+            "call",
         ),
         (
-            "class C:\n    text = 'of the class'\n    def m(self):\n"
-            "        return look('text')\nC().m()",
+            (
+                "class C:\n    text = 'class'\n    def m(self):\n"
+                "        return look('text')\nC().m()"
+            ),
             "global",
         ),
         (
-            "class C:\n    text = 'of the class'\n    found = look('text')\nC.found",
-            "of the class",
+            "class C:\n    text = 'class'\n    found = look('text')\nC.found",
+            "class",
         ),
         (
-            "def outer():\n    text = 'of the outer'\n    def inner():\n"
-            "        return look('text')\n    return inner()\nouter()",
-            "of the outer",
+            (
+                "def outer():\n    text = 'outer'\n    def inner():\n"
+                "        return look('text')\n    return inner()\nouter()"
+            ),
+            "outer",
         ),
         (
-            "def other():\n    return look('text')\n"
-            "def caller():\n    text = 'of a caller'\n    return other()\ncaller()",
+            (
+                "def other():\n    return look('text')\ndef caller():\n"
+                "    text = 'caller'\n    return other()\ncaller()"
+            ),
             "global",
         ),
         ("[look('text') for text in ['each']][0]", "each"),
         ("[look('word') for _ in [1] for word in ['each']][0]", "each"),
-        ("(lambda text: look('text'))('of the lambda')", "of the lambda"),
+        ("(lambda text: look('text'))('lambda')", "lambda"),
         (
-            "def gen(text):\n    yield look('text')\nnext(gen('of the generator'))",
-            "of the generator",
+            "def gen(text):\n    yield look('text')\nnext(gen('generator'))",
+            "generator",
         ),
         ("look('Err')[3]", "KeyError"),
         ("for text in ['last']:\n    found = look('text')\nfound", "last"),
@@ -106,8 +114,10 @@ def test_a_name_of_ipython_counts_where_the_user_has_given_it_a_value(
         "def f():\n    answer = None\n    put('answer', 42)\n    return answer\nf()",
         "def f():\n    put('fresh', 42)\n    return fresh\nf()",
         "put('new', 42)\nnew",
-        "def f(answer=0):\n    def g():\n        return answer\n"
-        "    put('answer', 42)\n    return g()\nf()",
+        (
+            "def f(answer=0):\n    def g():\n        return answer\n"
+            "    put('answer', 42)\n    return g()\nf()"
+        ),
     ],
 )
 def test_an_answer_is_stored_where_the_code_reads_it(

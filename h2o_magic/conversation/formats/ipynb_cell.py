@@ -242,11 +242,14 @@ def _footer_facts(turn: Turn) -> Facts | None:
     }
     if "model" not in known or not all(map(_fits, known, known.values())):
         return None
+    known["notes"] = tuple(known.get("notes", ()))
     return Facts(**known, status=turn.status)
 
 
 def _fits(name: str, value: object) -> bool:
     default = _SHOWN[name]
+    if isinstance(default, tuple):
+        return isinstance(value, list) and all(isinstance(each, str) for each in value)
     if isinstance(default, bool | str):
         return type(value) is type(default)
     kinds = (int, float) if isinstance(default, float) else (int,)

@@ -68,7 +68,8 @@ def in_braces(place: Prompt, namespace: Mapping[str, Any]) -> tuple[str, list[Of
     if field is None:
         return "", []
     before = place.before[: len(place.before) - len(field.group())]
-    if _HERE not in names_in(f"{before}{{{_HERE}}}{place.after}"):
+    after = place.after.removeprefix("}")
+    if _HERE not in names_in(f"{before}{{{_HERE}}}{after}"):
         return "", []  # within code
     if field["name"] is not None:
         return field["name"], _names(field["name"], namespace)

@@ -807,6 +807,7 @@ class Bench:
     session: Session
     publisher: Any
     shell: Any = field(default_factory=lambda: SimpleNamespace(kernel=None))
+    option = staticmethod(str)
 
     def run(self, line: str) -> dict[str, str]:
         before = len(self.publisher.outputs)

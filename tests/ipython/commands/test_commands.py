@@ -72,6 +72,9 @@ class Bench:
     retried: list[AskOptions] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
+    def option(self, word: str) -> str:
+        return word
+
     def retry(self, options: AskOptions) -> None:
         self.retried.append(options)
 
