@@ -12,13 +12,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from h2o_magic.prompts.secrets.known import Known
+from h2o_magic.prompts.secrets.logins import is_example_login
 from h2o_magic.prompts.secrets.looks import (
     is_placeholder,
     looks_like_key,
     looks_random,
 )
+from h2o_magic.prompts.secrets.matching import matches
 from h2o_magic.prompts.secrets.names import Secrecy, secrecy
-from h2o_magic.prompts.secrets.shapes import is_example_login, matches, shaped
+from h2o_magic.prompts.secrets.shapes import shaped
 
 # Every name of a secret contains one of these; the search begins there.
 _STEM = "pass kennwort pwd secret credential key auth bearer token cookie session"
