@@ -53,7 +53,7 @@ _WEB_TOKEN = re.compile(
 )
 
 _KEY_BEGINS = re.compile(
-    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----\s{1,20}(?=[\w+/])"
+    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----[\s\\]{1,20}(?=[\w+/])"
 )
 _CUT_SHORT = re.compile(r"\.{3}|…|<")
 _KEY_ENDS = re.compile(r"-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
