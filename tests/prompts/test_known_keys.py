@@ -93,29 +93,28 @@ def test_a_key_is_found_where_only_a_part_of_it_would_be_shown(
     check: Callable[[Guard], object],
 ) -> None:
     """A cell or an item is checked before it is cut."""
-    try:
+    with pytest.raises(
+        ConfigurationError, match="holds the key of a known server"
+    ) as caught:
         check(guard())
-    except ConfigurationError as error:
-        assert "holds the key of a known server" in str(error)
-        assert KEY not in str(error)
-    else:
-        # A name is shown with its value, and checked in the whole text.
-        assert check is PARTS[3]
+    assert KEY not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", [KEY, f"a {KEY}", "sk-" + "a1" * 20, "9f8e7d6c5b4a3f"])
-def test_a_name_that_is_a_secret_is_not_shown(name: str) -> None:
-    for check in (
-        lambda: guard().entry(name, pd.Timestamp(0)),
-        lambda: guard().entry(name, KEY),
-        lambda: guard().column(name, [KEY]),
-        lambda: guard().entry(f"{name}_password", "hunter2"),
-    ):
-        try:
-            check()
-        except ConfigurationError as error:
-            assert name not in str(error)
-            assert "that has no ordinary name" in str(error) or len(name) < 16
+NAMED: list[Callable[[Guard, str], object]] = [
+    lambda g, name: g.entry(name, KEY),
+    lambda g, name: g.column(name, [KEY]),
+    lambda g, name: g.entry(f"{name}_password", "hunter2"),
+]
+
+
+@pytest.mark.parametrize("name", [KEY, f"a {KEY}", "sk-" + "a1" * 20, "9f8e" * 5])
+@pytest.mark.parametrize("check", NAMED)
+def test_a_name_that_is_a_secret_is_not_shown(
+    check: Callable[[Guard, str], object], name: str
+) -> None:
+    with pytest.raises(ConfigurationError, match="that has no ordinary name") as caught:
+        check(guard(), name)
+    assert name not in str(caught.value)
 
 
 def test_an_expression_that_holds_a_key_is_not_shown() -> None:
@@ -193,7 +192,6 @@ CARRIERS: list[Callable[[str], object]] = [
     lambda s: pl.DataFrame({"name": ["user", "password"], "value": ["ada", s]}),
     lambda s: pd.DataFrame({("login", "password"): [s]}),
     lambda s: np.array([f"password={s}{s}"]),
-    lambda s: np.array([f"{'x' * 5000} password={s}{s}"]),
     lambda s: pd.DataFrame({"note": [f"{'x' * 70} password={s}{s}"]}),
     lambda s: [f"{'x' * 5000} password={s}{s}"],
 ]
