@@ -250,6 +250,13 @@ def test_secrets_of_the_environment_are_masked(monkeypatch: pytest.MonkeyPatch) 
     assert "E: ***!" in asked
 
 
+def test_keys_of_known_servers_are_masked() -> None:
+    failure = failure_of("f('lab/key-4711')", traceback="E: lab/key-4711!")
+    asked = question_about(failure, {}, ["lab/key-4711"])
+    assert "lab/key-4711" not in asked
+    assert "E: ***!" in asked
+
+
 @pytest.mark.parametrize(
     "source",
     ["log_in(api_key='hunter2-hunter2')", "get('postgres://ada:hunter2-hunter2@db')"],

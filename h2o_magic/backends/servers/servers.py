@@ -70,7 +70,7 @@ class Servers:
     def key_texts(self) -> tuple[str, ...]:
         """Return the keys of all known servers that can be had without asking for them.
 
-        A key in the keyring is among them once it was read; the local server's token is.
+        A key in the keyring is among them once it was read; so is the local token.
         """
         known: Iterable[KnownServer] = ()
         with suppress(H2OMagicError, OSError):

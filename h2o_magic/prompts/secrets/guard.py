@@ -68,7 +68,7 @@ class Guard:
         if _is_secret(name, value):
             raise self._part_refusal(f"{self._part(name)} looks like a secret")
         self._record(value)
-        if found := self._found(value):
+        if found := self._found(value) or self._found(name):
             raise self._part_refusal(f"{self._part(name)} holds {found}")
 
     def pair(self, first: object, second: object) -> None:

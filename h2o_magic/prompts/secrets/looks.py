@@ -19,7 +19,7 @@ _PLACEHOLDER_WORDS = {
     *("insert", "replace", "replaceme", "here", "todo"),
 }
 _PLACEHOLDER = re.compile(
-    r"\.{3}|…|\*{3}|[xX]{4}"
+    r"\.{3}|…|\*{3}|[xX]{4}|EXAMPLE"
     r"|^(?:\$[A-Z_][A-Z0-9_]*|\$[a-z_]+|\$[({].*|%\(?\w*\)?[sd]|%[A-Za-z_]+%|<.*|\{.*)$"
 )
 

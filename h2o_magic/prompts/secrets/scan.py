@@ -12,13 +12,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from h2o_magic.prompts.secrets.known import Known
+from h2o_magic.prompts.secrets.logins import is_example_login
 from h2o_magic.prompts.secrets.looks import (
     is_placeholder,
     looks_like_key,
     looks_random,
 )
+from h2o_magic.prompts.secrets.matching import matches
 from h2o_magic.prompts.secrets.names import Secrecy, secrecy
-from h2o_magic.prompts.secrets.shapes import is_example_login, shaped
+from h2o_magic.prompts.secrets.shapes import shaped
 
 # Every name of a secret contains one of these; the search begins there.
 _STEM = "pass kennwort pwd secret credential key auth bearer token cookie session"
@@ -39,7 +41,7 @@ _ASSIGNED = re.compile(
 )
 #: A secret beside its name: ``{"name": "password", "value": ...}``.
 _RECORD = re.compile(
-    r"""(?<!\w)["']?name["']?\s{0,5}[:=]\s{0,5}["']?(?P<name>[\w.\-]{1,80})["']?
+    r"""(?<!\w)name["']?\s{0,5}[:=]\s{0,5}["']?(?P<name>[\w.\-]{1,80})["']?
     [\s,;]{1,40}["']?value["']?\s{0,5}[:=]\s{0,5}["']?(?P<value>[^\s"',}]{1,500})""",
     re.VERBOSE,
 )
@@ -112,8 +114,10 @@ def _assigned(text: str) -> Iterator[tuple[str, int, int]]:
         part = "quoted" if match["quoted"] is not None else "bare"
         value = match[part].strip()
         if part == "quoted":
-            value = _FIELD.sub("", _SCHEME.sub("", value))
-            is_secret = _is_quoted_secret(value)
+            given = _SCHEME.sub("", value)
+            value = _FIELD.sub("", given)
+            is_made = value != given and not _has_digit(value)
+            is_secret = _is_quoted_secret(value) and not is_made
         else:
             value = value.rstrip(".:\\")
             is_secret = _is_bare_secret(
@@ -125,8 +129,8 @@ def _assigned(text: str) -> Iterator[tuple[str, int, int]]:
 
 def _beside(text: str) -> Iterator[tuple[str, int, int]]:
     """Yield each secret that stands beside its name, or after its option."""
-    for pattern in (_RECORD, _OPTION):
-        for match in pattern.finditer(text):
+    for pattern, start in ((_RECORD, "name"), (_OPTION, "--")):
+        for match in matches(pattern, [start], text):
             how, value = secrecy(match["name"]), match["value"]
             if how == "no" or not _fits(how, value) or not _has_digit(value):
                 continue

@@ -1,53 +1,59 @@
-"""Secrets that are known by how they look, or by what stands around them."""
+"""Secrets that are known by how they look, or by what stands before them."""
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Iterator
 
+from h2o_magic.prompts.secrets.logins import from_base64, logins
 from h2o_magic.prompts.secrets.looks import is_placeholder, looks_random
-from h2o_magic.prompts.secrets.names import secrecy
+from h2o_magic.prompts.secrets.matching import matches
 
-Shaped = tuple[str, int, int]
-
-#: What services give out; each begins where no word does, so no text is read twice.
+#: What services give out: what it is, how it begins, and the rest. Each begins where no
+#: word does, so that no text is read twice.
 _SERVICES = (
-    ("an Anthropic key", r"sk-ant-[\w-]{20,}"),
+    ("an Anthropic key", "sk-ant-", r"[\w-]{20,}"),
     # The classes of scikit-learn's pages begin alike, and hold no digits.
-    ("an OpenAI-style key", r"sk-(?=[A-Za-z_-]*\d)[\w-]{20,}"),
-    ("a Hugging Face token", r"(?:hf|api_org)_[A-Za-z0-9]{30,}"),
-    ("a GitHub token", r"gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{40,}"),
-    ("a GitLab token", r"gl(?:pat|ptt|rt|dt)-[\w-]{20,}"),
-    ("an AWS access key", r"(?:AKIA|ASIA)[0-9A-Z]{16}(?![\w-])"),
-    ("a Slack token", r"(?:xox[abeoprs]|xapp)-(?=[A-Za-z-]*\d)[A-Za-z0-9-]{20,}"),
-    ("a Google key", r"AIza[\w-]{35}|GOCSPX-[\w-]{20,}|ya29\.[\w-]{30,}"),
-    ("a Stripe key", r"[sr]k_(?:live|test)_[A-Za-z0-9]{16,}|whsec_[A-Za-z0-9]{24,}"),
-    ("an npm token", r"npm_[A-Za-z0-9]{36,}"),
-    ("a PyPI token", r"pypi-[\w-]{50,}"),
-    ("a Databricks token", r"dapi[0-9a-f]{32}"),
-    ("a SendGrid key", r"SG\.[\w-]{20,}\.[\w-]{20,}"),
+    ("an OpenAI-style key", "sk-", r"(?=[A-Za-z_-]*\d)[\w-]{20,}"),
+    ("a Hugging Face token", "hf_ api_org_", r"[A-Za-z0-9]{30,}"),
+    ("a GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_", r"[A-Za-z0-9]{36,}"),
+    ("a GitHub token", "github_pat_", r"\w{40,}"),
+    ("a GitLab token", "glpat- glptt- glrt- gldt-", r"[\w-]{20,}"),
+    ("an AWS access key", "AKIA ASIA", r"[0-9A-Z]{16}(?![\w-])"),
+    (
+        "a Slack token",
+        "xoxa- xoxb- xoxe- xoxo- xoxp- xoxr- xoxs- xapp-",
+        r"(?=[A-Za-z-]*\d)[A-Za-z0-9-]{20,}",
+    ),
+    ("a Google key", "AIza", r"[\w-]{35}"),
+    ("a Google key", "GOCSPX- ya29.", r"[\w-]{20,}"),
+    ("a Stripe key", "sk_live_ sk_test_ rk_live_ rk_test_", r"[A-Za-z0-9]{16,}"),
+    ("a Stripe key", "whsec_", r"[A-Za-z0-9]{24,}"),
+    ("an npm token", "npm_", r"[A-Za-z0-9]{36,}"),
+    ("a PyPI token", "pypi-", r"[\w-]{50,}"),
+    ("a Databricks token", "dapi", r"[0-9a-f]{32}"),
+    ("a SendGrid key", "SG.", r"[\w-]{20,}\.[\w-]{20,}"),
     (
         "an access token",
         (
-            r"(?:gsk_|xai-|nvapi-|pplx-|r8_|dop_v1_|hvs\.|tskey-|shp(?:at|ca|pa|ss)_|glsa_"
-            r"|sntrys_|lin_api_|ntn_|dckr_pat_)(?=[A-Za-z_-]*\d)[\w-]{30,}"
+            "gsk_ xai- nvapi- pplx- r8_ dop_v1_ hvs. tskey- shpat_ glsa_ sntrys_ "
+            "lin_api_ ntn_ dckr_pat_"
         ),
+        r"(?=[A-Za-z_-]*\d)[\w-]{30,}",
     ),
 )
-_SERVICE = re.compile(
-    "|".join(f"(?P<kind{n}>{shape})" for n, (_, shape) in enumerate(_SERVICES)).join(
-        ["(?<![A-Za-z0-9_-])(?:", ")"]
-    ),
-    re.ASCII,
+_SERVICE = tuple(
+    (what, start, re.compile(rf"(?<![\w-]){re.escape(start)}{rest}", re.ASCII))
+    for what, starts, rest in _SERVICES
+    for start in starts.split()
 )
 _WEB_TOKEN = re.compile(
     r"(?<![\w-])(?P<header>e(?:y[JA]|wo)[\w-]{8,})\.[\w-]{2,}\.[\w-]{8,}", re.ASCII
 )
 
 _KEY_BEGINS = re.compile(
-    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----\s{1,20}(?=[\w+/])"
+    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----[\s\\]{1,20}(?=[\w+/])"
 )
 _CUT_SHORT = re.compile(r"\.{3}|…|<")
 _KEY_ENDS = re.compile(r"-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
@@ -59,151 +65,76 @@ _EXAMPLE = re.compile(
     re.IGNORECASE,
 )
 
-#: Secrets in a place where nothing else stands.
-_PLACES = (
-    (
-        "an AWS secret key",
+#: Secrets in a place where nothing else stands: what they are, how it begins, and how
+#: it looks.
+_PLACED = tuple(
+    (what, starts.split(), re.compile(shape, re.ASCII))
+    for what, starts, shape in (
         (
-            r"(?i:secret[_ -]?(?:access[_ -]?)?key)\W{1,12}"
-            r"(?P<secret>[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+]))"
+            "an AWS secret key",
+            "secret Secret SECRET",
+            (
+                r"(?i:secret[_ -]?(?:access[_ -]?)?key)\W{1,12}"
+                r"(?P<secret>[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+]))"
+            ),
         ),
-    ),
-    ("a bearer token", r"\b[Bb]earer[ \t]{1,5}(?P<secret>[\w.~+/-]{16,2000})"),
-    (
-        "a signed address",
-        r"[?&](?:sig|X-(?:Amz|Goog)-Signature)=(?P<secret>[\w%+/-]{30,1000})",
-    ),
-    (
-        "the address of a webhook",
         (
-            r"(?:hooks\.slack\.com/services/\w{6,20}/\w{6,20}"
-            r"|discord(?:app)?\.com/api/webhooks/\d{5,30})/(?P<secret>[\w-]{16,200})"
+            "a bearer token",
+            "bearer Bearer",
+            r"\b[Bb]earer[ \t]{1,5}(?P<secret>[\w.~+/-]{16,2000})",
         ),
-    ),
+        (
+            "a signed address",
+            "?sig= &sig= ?X- &X-",
+            r"[?&](?:sig|X-(?:Amz|Goog)-Signature)=(?P<secret>[\w%+/-]{30,1000})",
+        ),
+        (
+            "the address of a webhook",
+            "hooks.slack.com/ discord",
+            (
+                r"(?:hooks\.slack\.com/services/\w{6,20}/\w{6,20}"
+                r"|discord(?:app)?\.com/api/webhooks/\d{5,30})/(?P<secret>[\w-]{16,200})"
+            ),
+        ),
+    )
 )
-_PLACED = tuple((what, re.compile(shape, re.ASCII)) for what, shape in _PLACES)
 
-#: A user's name and password.
-_LOGINS = (
-    (
-        "an address with a password",
-        r"://(?P<user>[^\s/:@'\"\[]{0,200}):(?P<secret>[^\s/@'\"]{1,500})@",
-    ),
-    (
-        "a login of netrc",
-        (
-            r"\bmachine[\s\"',]{1,40}\S{1,200}[\s\"',]{1,40}login[\s\"',]{1,40}"
-            r"(?P<user>[^\s\"',]{1,200})[\s\"',]{1,40}(?:account\s{1,20}\S{1,200}\s{1,20})?"
-            r"password[\s\"',]{1,40}(?P<secret>[^\s\"',]{1,500})"
-        ),
-    ),
-    (
-        "a login",
-        (
-            r"(?:\bauth\s{0,5}=\s{0,5}\(|BasicAuth\()\s{0,20}"
-            r"[\"'](?P<user>[^\"'\n]{0,100})[\"']\s{0,5},\s{0,20}"
-            r"[\"'](?P<secret>[^\"'\n]{1,200})[\"']"
-        ),
-    ),
-)
-_LOGIN = tuple((what, re.compile(shape)) for what, shape in _LOGINS)
-_CURL = re.compile(
-    r"(?<![\w-])(?:-u|--user|--proxy-user)[\s=,\"']{0,6}"
-    r"(?P<user>[^\s:\"']{0,200}):(?P<secret>[^\s\"'`]{1,500})"
-)
-_BASIC = re.compile(r"\b[Bb]asic[ \t]{1,5}(?P<secret>[A-Za-z0-9+/]{8,1000}={0,2})")
-
-#: How far a command's name is from its options, at most; what of a key is looked at.
-_NEAR = 500
-_PASSWORD_WORDS = {
-    *("pass", "passwd", "password", "pwd", "pw", "secret", "key", "token"),
-    *("opensesame", "open sesame"),
-}
+#: Characters of a private key that show whether it is one of documentation.
+_BEGINNING = 500
 
 
-def shaped(text: str) -> Iterator[Shaped]:
+def shaped(text: str) -> Iterator[tuple[str, int, int]]:
     """Yield what each secret in a text is, and its span, in linear time."""
     yield from _private_keys(text)
-    for match in _SERVICE.finditer(text):
-        if not _EXAMPLE.search(match[0]):
-            kind = (match.lastgroup or "").removeprefix("kind")
-            yield (_SERVICES[int(kind)][0], *match.span())
-    for match in _WEB_TOKEN.finditer(text):
+    for what, start, service in _SERVICE:
+        for match in matches(service, [start], text):
+            if not _EXAMPLE.search(match[0]):
+                yield (what, *match.span())
+    for match in matches(_WEB_TOKEN, ["eyJ", "eyA", "ewo"], text):
         if _is_header(match["header"]):
             yield ("a JSON Web Token", *match.span())
-    for what, pattern in _PLACED:
-        for match in pattern.finditer(text):
+    for what, starts, place in _PLACED:
+        for match in matches(place, starts, text):
             secret = match["secret"]
             example = is_placeholder(secret) or _EXAMPLE.search(secret)
             if looks_random(secret) and not example:
                 yield (what, *match.span("secret"))
-    yield from _logins(text)
+    yield from logins(text)
 
 
-def is_example_login(text: str) -> bool:
-    """Return whether a text is base64 of a login that documentation shows."""
-    user, _, password = _decoded(text).partition(":")
-    return bool(password) and not _is_password(user, password)
-
-
-def _private_keys(text: str) -> Iterator[Shaped]:
+def _private_keys(text: str) -> Iterator[tuple[str, int, int]]:
     end = 0
     while begins := _KEY_BEGINS.search(text, end):
         ends = _KEY_ENDS.search(text, begins.end())
         end = ends.end() if ends else len(text)
         body = text[begins.end() : ends.start() if ends else end]
-        if not _CUT_SHORT.search(body[:_NEAR]):
+        if not _CUT_SHORT.search(body[:_BEGINNING]):
             yield "a private key", begins.start(), end
 
 
 def _is_header(part: str) -> bool:
     try:
-        header = json.loads(_from_base64(part, altchars=b"-_"))
+        header = json.loads(from_base64(part, altchars=b"-_"))
     except ValueError:
         return False
     return isinstance(header, dict) and "alg" in header
-
-
-def _logins(text: str) -> Iterator[Shaped]:
-    for what, pattern in _LOGIN:
-        for match in pattern.finditer(text):
-            if _is_password(match["user"], match["secret"]):
-                yield (what, *match.span("secret"))
-    for match in _CURL.finditer(text):
-        if _is_of_curl(text, match.start()) and _is_password(*match.groups()):
-            yield ("a login of curl", *match.span("secret"))
-    for match in _BASIC.finditer(text):
-        user, _, password = _decoded(match["secret"]).partition(":")
-        if _is_password(user, password):
-            yield ("a login in base64", *match.span("secret"))
-
-
-def _is_of_curl(text: str, place: int) -> bool:
-    """Return whether an option is one of curl's, whose lines may be continued."""
-    before = text[max(0, place - _NEAR) : place]
-    _, curl, between = before.rpartition("curl")
-    return bool(curl) and "\n" not in re.sub(r"\\\s*\n", "", between)
-
-
-def _is_password(user: str, password: str) -> bool:
-    plain = password.strip().lower()
-    is_name = secrecy(plain) != "no" and plain.replace("_", "").isalpha()
-    return not (
-        plain in _PASSWORD_WORDS
-        or plain == user.lower()
-        or is_name
-        or is_placeholder(password)
-    )
-
-
-def _decoded(text: str) -> str:
-    try:
-        decoded = _from_base64(text).decode()
-    except ValueError:
-        return ""
-    return decoded if decoded.isprintable() else ""
-
-
-def _from_base64(text: str, altchars: bytes = b"+/") -> bytes:
-    padded = text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4)
-    return base64.b64decode(padded, altchars=altchars, validate=True)
