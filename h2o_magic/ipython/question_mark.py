@@ -31,7 +31,9 @@ class LineWithQuestionMark(EscapedCommand):
 class AssignmentWithQuestionMark(MagicAssign):
     """``x = %h2o ask what is this?``."""
 
-    priority = 1
+    def sortby(self) -> tuple[int, int, int]:
+        """Return a place before that of the help, where the line begins."""
+        return self.start_line, 0, LineWithQuestionMark.priority
 
     @classmethod
     def find(cls, tokens_by_line: Lines) -> AssignmentWithQuestionMark | None:
