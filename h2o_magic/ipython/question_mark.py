@@ -31,9 +31,16 @@ class LineWithQuestionMark(EscapedCommand):
 class AssignmentWithQuestionMark(MagicAssign):
     """``x = %h2o ask what is this?``."""
 
-    def sortby(self) -> tuple[int, int, int]:
-        """Return a place before that of the help, where the line begins."""
-        return self.start_line, 0, LineWithQuestionMark.priority
+    priority = 1
+
+    def __init__(self, start: tuple[int, int]) -> None:
+        super().__init__((start[0], 0))  # as early as the help, by which IPython sorts
+        self._column = start[1]
+
+    def transform(self, lines: list[str]) -> list[str]:
+        """Return the lines with the question as a call."""
+        self.start_col = self._column
+        return list(super().transform(lines))
 
     @classmethod
     def find(cls, tokens_by_line: Lines) -> AssignmentWithQuestionMark | None:
