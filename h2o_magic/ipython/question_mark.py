@@ -34,7 +34,8 @@ class AssignmentWithQuestionMark(MagicAssign):
     priority = 1
 
     def __init__(self, start: tuple[int, int]) -> None:
-        super().__init__((start[0], 0))  # as early as the help, by which IPython sorts
+        # As early as the help, which IPython would take first else.
+        super().__init__((start[0], 0))  # type: ignore[no-untyped-call]
         self._column = start[1]
 
     def transform(self, lines: list[str]) -> list[str]:
