@@ -38,8 +38,8 @@ _SWITCHES: dict[tuple[str, ...], dict[str, Any]] = {
     },
     ("-o", "--out"): {
         "metavar": "NAME",
-        "help": "Store the answer in this variable. With --schema, or --as json or table, "
-        "it holds the value, and NAME_answer the text.",
+        "help": "Store the answer in this variable. With --schema, or --as json or "
+        "table, it holds the value, and NAME_answer the text.",
     },
     ("--quiet",): {
         "action": "store_true",
