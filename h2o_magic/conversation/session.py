@@ -182,7 +182,9 @@ class Session:
         new
             True begins a new conversation with this question.
         schema
-            What the answer has to fit: a JSON schema, a pydantic model, a dataclass.
+            What the answer has to fit: a JSON schema, a pydantic model, a dataclass, a
+            TypedDict, or a type made of them. :meth:`Answer.value` returns an object of
+            it.
         **options
             Settings for this question only: ``model``, ``system``, ``thread``,
             ``max_turns``, ``temperature``, ... None leaves a parameter to the server.

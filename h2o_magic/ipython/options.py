@@ -39,7 +39,11 @@ _SWITCHES: dict[tuple[str, ...], dict[str, Any]] = {
         "action": argparse.BooleanOptionalAction,
         "help": "Show the answer as it is generated (the default), or when complete.",
     },
-    ("-o", "--out"): {"metavar": "NAME", "help": "Store the answer in this variable."},
+    ("-o", "--out"): {
+        "metavar": "NAME",
+        "help": "Store the answer in this variable. With --schema, or --as json or "
+        "table, it holds the value, and NAME_answer the text.",
+    },
     ("--quiet",): {
         "action": "store_true",
         "help": "Do not store the answer in `_` and `Out`.",
@@ -52,7 +56,8 @@ _SWITCHES: dict[tuple[str, ...], dict[str, Any]] = {
     },
     ("--schema",): {
         "metavar": "NAME|FILE",
-        "help": "The JSON schema the answer must match: a variable or a file.",
+        "help": "What the answer must match: a variable with a dataclass, a pydantic "
+        "model, a TypedDict or a JSON schema, or a file with one.",
     },
     ("--raw",): {"action": "store_true", "help": "Do not expand names in braces."},
     ("--preview",): {

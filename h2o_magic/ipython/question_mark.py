@@ -33,6 +33,16 @@ class AssignmentWithQuestionMark(MagicAssign):
 
     priority = 1
 
+    def __init__(self, start: tuple[int, int]) -> None:
+        # As early as the help, which IPython would take first else.
+        super().__init__((start[0], 0))  # type: ignore[no-untyped-call]
+        self._column = start[1]
+
+    def transform(self, lines: list[str]) -> list[str]:
+        """Return the lines with the question as a call."""
+        self.start_col = self._column
+        return list(super().transform(lines))
+
     @classmethod
     def find(cls, tokens_by_line: Lines) -> AssignmentWithQuestionMark | None:
         """Return the place of the first ``%h2o`` that is assigned."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from h2o_magic.errors import ConfigurationError, MissingExtraError
@@ -65,6 +67,14 @@ def load(path: str | Path) -> dict[str, Any]:
     return document
 
 
+def get_ready() -> None:
+    """Import jsonschema beside what goes on: two seconds, which :func:`problems` saves.
+
+    While it is imported, whatever else runs waits for some milliseconds now and then.
+    """
+    threading.Thread(target=_jsonschema, daemon=True).start()
+
+
 def problems(value: object, schema: Mapping[str, Any]) -> list[str]:
     """Return where a JSON value does not fit `schema`: one line each, 10 at most.
 
@@ -92,12 +102,16 @@ def _missing() -> MissingExtraError:
     return MissingExtraError("an answer with a schema", "json")
 
 
-def _validator(schema: Mapping[str, Any]) -> Any:
-    """Return jsonschema's class for `schema`, which it finds valid."""
+def _jsonschema() -> ModuleType:
     try:
-        library = importlib.import_module("jsonschema")
+        return importlib.import_module("jsonschema")
     except ImportError as error:
         raise _missing() from error
+
+
+def _validator(schema: Mapping[str, Any]) -> Any:
+    """Return jsonschema's class for `schema`, which it finds valid."""
+    library = _jsonschema()
     kind = library.validators.validator_for(
         schema, default=library.Draft202012Validator
     )

@@ -83,7 +83,9 @@ _TURNS = [
 ]
 # The values that prompts and options may name.
 _VALUES = """
+from dataclasses import make_dataclass
 import pandas as pd
+Person = make_dataclass("Person", [("city", str)])
 df = pd.DataFrame({"city": ["Oslo", "Lima"], "rain_mm": [763, None]})
 form = {"type": "object", "properties": {"city": {"type": "string"}}}
 """

@@ -95,7 +95,8 @@ def test_the_blocks_of_a_page_run_in_order(page: Page, here: Machine) -> None:
 
 
 def _is_cell(fence: Fence) -> bool:
-    return fence.language == ("" if fence.text.startswith("%") else "python")
+    magic = re.match(r"(\w+ = )?%", fence.text)
+    return fence.language == ("" if magic else "python")
 
 
 # Code in backticks

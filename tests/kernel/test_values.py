@@ -332,7 +332,7 @@ def test_a_variable_of_the_user_is_not_overwritten_by_the_text(
     "how",
     [
         "x = %h2o ask hi",
-        "x = y = %h2o ask what is this?",
+        "x = %h2o ask what is this?",
         "x = %h2o retry",
         "x = %h2o fix",
     ],

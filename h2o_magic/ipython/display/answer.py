@@ -11,6 +11,7 @@ from h2o_magic.ipython.display.live import SingleView, StreamedView
 from h2o_magic.ipython.display.views import AnswerView, TerminalView
 from h2o_magic.ipython.interrupts import AnswerStopped
 from h2o_magic.rendering.footer import model_name
+from h2o_magic.rendering.schema import get_ready
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -42,6 +43,7 @@ class AnswerDisplay:
     ) -> None:
         self._answer = answer
         self._problem = ""
+        self._ready = answer.question.schema is None
         self._rendered: Rendered | None = None
         model = model_name(answer.question.model)
         waiting = f"{model} …" if answer.question.model_chosen else "…"
@@ -75,6 +77,7 @@ class AnswerDisplay:
                         match event:
                             case TextDelta(text):
                                 view.write(text)
+                                self._get_ready()
                             case Replaced(text):
                                 view.replace(text)
                             case Notice(text):
@@ -93,6 +96,12 @@ class AnswerDisplay:
                     view.clear()
                 raise
             self._finish()
+
+    def _get_ready(self) -> None:
+        """Prepare for the answer's end, once; its first text is shown by now."""
+        if not self._ready:
+            self._ready = True
+            get_ready()
 
     def _finish(self) -> None:
         from h2o_magic.ipython.display.result import render  # noqa: PLC0415 - the text comes first
