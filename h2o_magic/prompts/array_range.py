@@ -35,7 +35,7 @@ def _of_numpy(array: Any) -> str:
     is_time = array.dtype.kind in "mM"
     least, most, total, missing, count = [], [], 0.0, 0, 0
     for part in _parts(array):
-        gone = numpy.isnat(part) if is_time else part != part
+        gone = numpy.isnat(part) if is_time else numpy.isnan(part)
         missing += int(gone.sum())
         present = part[~gone] if gone.any() else part
         count += present.size
@@ -62,7 +62,7 @@ def _of_torch(tensor: Any) -> str:
     """Return a tensor's range, found on the device where it is."""
     if str(tensor.dtype) == "torch.bool":
         return f"{int(tensor.sum()):,} True"
-    gone = tensor != tensor
+    gone = tensor.isnan()
     missing = int(gone.sum())
     present = tensor[~gone] if missing else tensor
     if not present.numel():
