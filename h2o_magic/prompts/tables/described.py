@@ -31,8 +31,7 @@ def described_table(
     """Return a table's columns and first rows, or what `spec` asks for of them.
 
     `other` writes values that are no text or number. Raises ConfigurationError for a
-    secret in what 1,000 tokens show, and if `spec` asks for rows of a table that would
-    have to be computed. Later rows end before one with a secret.
+    secret in what 1,000 tokens show; later rows end before one with a secret.
     """
     order = in_order(frame, question)
     levels = [place for place in order if frame.fields[place].is_index]
@@ -41,15 +40,11 @@ def described_table(
     guard.names(frame.fields[place].name for place in order)
     rows = _first(frame, (*levels, *places), spec)
     computed = frame.height is not None or bool(rows)
-    rows_only = spec not in ("", "schema")
-    if rows_only and not computed:
-        raise ConfigurationError(
-            "the rows of this table would have to be computed: compute them first, "
-            "or leave the colon out"
-        )
     reading = Reading(Sample.of(frame), other, guard, named_in(frame, question))
     facts = _facts(frame, order, reading, bare=bool(spec) or not computed)
-    table = _with_rows(TableText(facts, rows_only), rows, other)
+    table = _with_rows(
+        TableText(facts, rows_only=spec not in ("", "schema")), rows, other
+    )
     return _checked(table, fields, rows, guard)
 
 

@@ -25,7 +25,9 @@ def numbers_in_words(
     most = finite[-1] if found.most is None else found.most
     mean = statistics.fmean(finite) if found.mean is None else found.mean
     low, middle, high = _quartiles(finite)
-    notes = _notes(values, finite, low, high) if distinct > 2 else ""
+    infinite = len(values) - len(finite)
+    notes = f", {infinite} infinite or NaN" if infinite else ""
+    notes += _outliers(finite, low, high) if distinct > 2 else ""
     short = f"{_number(least, 4)} to {_number(most, 4)}, mean {_number(mean, 4)}"
     brief = f"min {_number(least)}, mean {_number(mean)}, max {_number(most)}"
     full = brief
@@ -35,14 +37,10 @@ def numbers_in_words(
     return short, brief + notes, full + notes
 
 
-def _notes(
-    values: Sequence[float], finite: Sequence[float], low: float, high: float
-) -> str:
+def _outliers(finite: Sequence[float], low: float, high: float) -> str:
     reach = 1.5 * (high - low)
     outside = sum(not low - reach <= value <= high + reach for value in finite)
-    infinite = len(values) - len(finite)
-    notes = f", {infinite} infinite or NaN" if infinite else ""
-    return f"{notes}, {counted(outside, 'outlier')} by 1.5 IQR" if outside else notes
+    return f", {counted(outside, 'outlier')} by 1.5 IQR" if outside else ""
 
 
 def _quartiles(ordered: Sequence[float]) -> tuple[float, float, float]:

@@ -77,15 +77,15 @@ class Reading:
         frame = self.sample.frame
         places = [i for i, field in enumerate(frame.fields) if not field.is_index]
         height = frame.height or 0
-        if self.sample.rows is None and 1 < height * len(places) <= _COMPARED:
+        few = self.sample.rows is None and height * len(places) <= _COMPARED
+        if few and height > 1 and len(places) > 1:
             columns = [frame.values(place, None) for place in places]
             twice = height - len(set(zip(*columns, strict=True)))
             yield f"duplicated rows: {twice:,}"
 
 
 def _label(field: Field) -> str:
-    unnamed = field.is_index and field.name is None
-    return "no name" if unnamed else label(field.name)
+    return "no name" if field.name is None else label(field.name)
 
 
 def in_order(frame: Frame, question: str) -> list[int]:

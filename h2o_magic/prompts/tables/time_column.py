@@ -33,8 +33,8 @@ def _steps(values: Sequence[Any]) -> str:
     if not isinstance(values[0], datetime.date) or len(values) < 3:
         return ""
     steps = Counter(later - earlier for earlier, later in pairwise(values))
-    usual = steps.most_common(1)[0][1]
-    if min(steps) < datetime.timedelta(0) or usual < len(values) / 3:
+    usual, often = steps.most_common(1)[0]
+    if min(steps) < datetime.timedelta(0) or not usual or often < len(values) / 3:
         return ""
     shown = [f"{_step(step)} ({count})" for step, count in steps.most_common(3)]
     more = f", {len(steps) - 3} more" if len(steps) > 3 else ""
