@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -15,78 +16,72 @@ _MOST, _AT_ONCE = 50_000_000, 1_000_000
 
 
 def array_range(array: Any) -> str:
-    """Return the range of an array's numbers or times; empty if it has none."""
-    if 0 in array.shape:
+    """Return the range of an array's numbers or times; empty if it has none.
+
+    Of a tensor on another device only these few numbers are brought here.
+    """
+    if 0 in array.shape or not array.shape:
         return ""
     with suppress(Exception):  # of a package, on values that we do not know
-        if is_from(array, "numpy") and array.dtype.kind in "iufmM":
+        if str(array.dtype) in ("bool", "torch.bool"):
+            return f"{int(array.sum()):,} True"
+        if is_from(array, "numpy"):
             return _of_numpy(array)
-        if (
-            is_from(array, "torch")
-            and not array.is_complex()
-            and array.numel() <= _MOST
-        ):
+        if is_from(array, "torch"):
             return _of_torch(array.detach())
     return ""
 
 
 def _of_numpy(array: Any) -> str:
-    numpy = sys.modules["numpy"]
-    is_time = array.dtype.kind in "mM"
-    least, most, total, missing, count = [], [], 0.0, 0, 0
-    for part in _parts(array):
-        gone = numpy.isnat(part) if is_time else part != part
-        missing += int(gone.sum())
-        present = part[~gone] if gone.any() else part
-        count += present.size
-        if present.size:
-            least.append(present.min())
-            most.append(present.max())
-            total += 0 if is_time else float(present.sum(dtype="float64"))
-    if not least:
-        return f"{missing:,} missing"
-    mean = None if is_time else total / count
-    said = _said(min(least), mean, max(most), missing, "NaT" if is_time else "NaN")
-    return said if count + missing == array.size else f"{said} in the first {count:,}"
-
-
-def _parts(array: Any) -> Iterator[Any]:
-    """Yield parts of an array along its first axis, up to the most values."""
-    row = max(array[0].size, 1)
-    step = max(_AT_ONCE // row, 1)
-    for start in range(0, min(len(array), max(_MOST // row, 1)), step):
-        yield array[start : start + step]
+    numpy, kind = sys.modules["numpy"], array.dtype.kind
+    if kind in "mM":
+        return _range(array, numpy.isnat, None)
+    return _range(array, numpy.isnan, "float64") if kind in "iuf" else ""
 
 
 def _of_torch(tensor: Any) -> str:
-    """Return a tensor's range, found on the device where it is."""
-    if str(tensor.dtype) == "torch.bool":
-        return f"{int(tensor.sum()):,} True"
-    gone = tensor != tensor
-    missing = int(gone.sum())
-    present = tensor[~gone] if missing else tensor
-    if not present.numel():
-        return f"{missing:,} NaN"
-    mean = float(
-        present.double().mean()
-        if tensor.device.type == "cpu"
-        else present.float().mean()
+    torch = sys.modules["torch"]
+    exact = torch.float32 if tensor.device.type == "mps" else torch.float64
+    return "" if tensor.is_complex() else _range(tensor, torch.isnan, exact)
+
+
+def _range(array: Any, is_gone: Callable[[Any], Any], summed_as: object) -> str:
+    """Return the range of an array, read part by part; times are not summed."""
+    ends: list[Any] = []
+    total, missing, count = 0.0, 0, 0
+    for part in _parts(array):
+        gone = is_gone(part)
+        missing += int(gone.sum())
+        present = part[~gone] if gone.any() else part
+        if size := math.prod(present.shape):
+            count += size
+            ends += [present.min(), present.max()]
+            total += float(present.sum(dtype=summed_as)) if summed_as else 0
+    word = "NaN" if summed_as else "NaT"
+    notes = [f"{missing:,} {word}"] if missing else []
+    if _rows(array) < len(array):
+        notes.append(f"in the first {count + missing:,}")
+    if not ends:
+        return ", ".join(notes)
+    mean = [f"mean {float_text(total / count)}"] if summed_as else []
+    return ", ".join(
+        [f"min {_text(min(ends))}", *mean, f"max {_text(max(ends))}", *notes]
     )
-    return _said(present.min().item(), mean, present.max().item(), missing, "NaN")
 
 
-def _said(
-    least: object, mean: float | None, most: object, missing: int, word: str
-) -> str:
-    middle = [] if mean is None else [f"mean {float_text(mean)}"]
-    gaps = [f"{missing:,} {word}"] if missing else []
-    return ", ".join([f"min {_text(least)}", *middle, f"max {_text(most)}", *gaps])
+def _parts(array: Any) -> Iterator[Any]:
+    """Yield parts of an array along its first axis, without what a mask hides."""
+    step = max(_AT_ONCE // math.prod(array.shape[1:]), 1)
+    for start in range(0, _rows(array), step):
+        part = array[start : min(start + step, _rows(array))]
+        yield part.compressed() if hasattr(part, "compressed") else part
+
+
+def _rows(array: Any) -> int:
+    """Return how much of the first axis is read."""
+    return min(len(array), max(_MOST // math.prod(array.shape[1:]), 1))
 
 
 def _text(value: Any) -> str:
-    value = (
-        value.item()
-        if getattr(getattr(value, "dtype", None), "kind", "M") in "iuf"
-        else value
-    )
-    return float_text(value) if isinstance(value, float) else str(value)
+    number = value.item() if getattr(value.dtype, "kind", "f") in "iuf" else value
+    return float_text(number) if isinstance(number, float) else str(number)

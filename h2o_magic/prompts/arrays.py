@@ -13,7 +13,7 @@ from h2o_magic.prompts.secrets.guard import Guard
 from h2o_magic.prompts.structures import Printer
 from h2o_magic.prompts.texts import longest
 
-#: First values that are kept of an array: of each dimension of one with two, and of all.
+#: First values that are kept: of one dimension, of two, and of all of more.
 _ITEMS, _ROWS, _COLUMNS, _VALUES = 1_000, 100, 20, 1_000
 #: Characters of a value that is no number.
 _LONG = 200

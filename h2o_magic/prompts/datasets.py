@@ -47,6 +47,7 @@ def _lines(value: Any, guard: Guard) -> Iterator[str]:
 
 def _variable(name: object, variable: Any, guard: Guard) -> str:
     dimensions = ", ".join(map(str, variable.dims))
+    name = "no name" if name is None else name
     facts = [f"{name} ({dimensions}) {variable.dtype}", _values(variable)]
     return "; ".join([*filter(None, facts), *_attributes(variable.attrs, guard)])
 
@@ -55,6 +56,8 @@ def _values(variable: Any) -> str:
     if not getattr(variable, "_in_memory", False) or variable.chunks is not None:
         return "not in memory"
     with suppress(Exception):  # of a package, on values that we do not know
+        if not variable.ndim:
+            return str(variable.values.item())
         if variable.ndim == 1 and variable.size <= _COORDINATES:
             return summary(variable.to_index().tolist(), None, repr).brief
         return array_range(variable.values)

@@ -142,7 +142,13 @@ def _exception(value: Any, _job: _Job) -> Described:
 
 def _table(value: Any, job: _Job) -> Described:
     frame = opened(value)
-    return described_table(frame, job.spec, job.question, job.cell, job.guard)
+    table = described_table(frame, job.spec, job.question, job.cell, job.guard)
+    if table.rows_only and frame.height is None and not table.facts.rows:
+        raise ConfigurationError(
+            f"`{{{job.expression}:{job.spec}}}`: its rows have not been computed: name "
+            "a variable that has them"
+        )
+    return table
 
 
 def _collection(value: Any, job: _Job) -> Described:
@@ -220,8 +226,8 @@ def _check_spec(value: object, job: _Job, parts: str) -> None:
     known = ", ".join(f"`{{{name}:{word}}}`" for word in words)
     if parts:
         known += f"{' or ' if known else ''}a number of {parts}, as in `{{{name}:50}}`"
-    known = f"expected {known}" if known else f"{_kind(value)} has no rows or items"
-    raise ConfigurationError(f"`{{{name}:{job.spec}}}`: {known}, or `{{{name}}}`")
+    wrong = f"expected {known}" if known else f"{_kind(value)} has no rows or items"
+    raise ConfigurationError(f"`{{{name}:{job.spec}}}`: {wrong}: write `{{{name}}}`")
 
 
 def _is_picture(value: object) -> bool:

@@ -10,6 +10,9 @@ from h2o_magic.prompts.limits import cut_end, float_text
 #: Characters of a cell.
 CELL = 80
 
+#: Types whose text says more than their repr: of pandas, and of the standard library.
+_IN_THEIR_OWN_WORDS = {"Period", "Interval", "Decimal", "UUID"}
+
 CellText = Callable[[object], str]
 _NUMBER = re.compile(r"[-+]?[\d.,_]+(?:[eE][-+]?\d+)?")
 _MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d) 00:00:00")
@@ -38,6 +41,8 @@ def value_text(value: object, other: CellText) -> str:
         return cut_end(text if is_plain(text) else repr(text), CELL)
     if isinstance(value, float):
         return float_text(value, 6)
+    if type(value).__name__ in _IN_THEIR_OWN_WORDS:
+        return cut_end(str(value), CELL)
     if hasattr(value, "isoformat"):
         return _MIDNIGHT.sub(r"\1", str(value))
     if hasattr(value, "geom_type"):
@@ -61,4 +66,6 @@ def line(cells: Iterable[str]) -> str:
 
 def markdown(head: Iterable[str], lines: Iterable[str]) -> list[str]:
     names = list(head)
+    if not names:
+        return []
     return [line(names), f"|{' --- |' * len(names)}", *lines]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from h2o_magic.errors import ConfigurationError
@@ -11,70 +12,70 @@ from h2o_magic.prompts.tables.cells import CellText, value_text
 from h2o_magic.prompts.tables.facts import TableFacts
 from h2o_magic.prompts.tables.frames import Field, Frame
 from h2o_magic.prompts.tables.overview import overview
-from h2o_magic.prompts.tables.reading import Reading, in_order
+from h2o_magic.prompts.tables.reading import Reading, in_order, named_in
 from h2o_magic.prompts.tables.sample import Sample
 from h2o_magic.prompts.tables.writing import DEFAULT, TableText
 
 #: Columns of which something is said, at most.
 _COLUMNS = 200
-#: Rows that are read for examples, and cells where rows are asked for.
-_EXAMPLES, _CELLS = 100, 50_000
+#: Rows that are read for examples, and cells of these and where rows are asked for.
+_EXAMPLES, _FEW, _CELLS = 100, 4_000, 50_000
 _ALL = 10**9
 
 Rows = Sequence[tuple[object, ...]]
 
 
 def described_table(
-    frame: Frame, spec: str, question: str, other: CellText, guard: Guard | None
+    frame: Frame, spec: str, question: str, other: CellText, guard: Guard
 ) -> TableText:
     """Return a table's columns and first rows, or what `spec` asks for of them.
 
     `other` writes values that are no text or number. Raises ConfigurationError for a
-    secret in what 1,000 tokens show, and if `spec` asks for rows of a table that would
-    have to be computed. Later rows end before one with a secret.
+    secret in what 1,000 tokens show; later rows end before one with a secret.
     """
     order = in_order(frame, question)
     levels = [place for place in order if frame.fields[place].is_index]
     places = order[len(levels) : len(levels) + _COLUMNS]
     fields = [frame.fields[place] for place in (*levels, *places)]
-    if guard is not None:
-        guard.names(frame.fields[place].name for place in order)
-    count = _wanted(spec, len(fields))
-    rows = frame.first([*levels, *places], count) if count and fields else []
+    guard.names(frame.fields[place].name for place in order)
+    rows = _first(frame, (*levels, *places), spec)
     computed = frame.height is not None or bool(rows)
-    if spec not in ("", "schema") and not computed:
-        raise ConfigurationError(
-            "the rows of this table would have to be computed: compute them first, "
-            "or leave the colon out"
-        )
-    facts = _facts(
-        frame, order, Reading(Sample.of(frame), other, guard), spec, computed
+    reading = Reading(Sample.of(frame), other, guard, named_in(frame, question))
+    facts = _facts(frame, order, reading, bare=bool(spec) or not computed)
+    table = _with_rows(
+        TableText(facts, rows_only=spec not in ("", "schema")), rows, other
     )
-    cells = tuple(tuple(value_text(value, other) for value in row) for row in rows)
-    table = TableText(replace(facts, rows=cells), rows_only=spec not in ("", "schema"))
-    return table if guard is None else _checked(table, fields, rows, guard)
+    return _checked(table, fields, rows, guard)
+
+
+def _first(frame: Frame, places: Sequence[int], spec: str) -> Rows:
+    with suppress(Exception):  # of a package, on values that we do not know
+        return frame.first(places, _wanted(spec, len(places))) if places else []
+    return []
 
 
 def _wanted(spec: str, width: int) -> int:
     """Return how many rows are read."""
     if spec == "schema":
         return 0
-    most = max(_EXAMPLES, _CELLS // max(width, 1))
-    return {"": _EXAMPLES, "rows": most}.get(spec) or min(int(spec), most)
+    width = max(width, 1)
+    if not spec:
+        return max(10, min(_EXAMPLES, _FEW // width))
+    most = max(_EXAMPLES, _CELLS // width)
+    return most if spec == "rows" else min(int(spec), most)
 
 
 def _facts(
-    frame: Frame, order: Sequence[int], reading: Reading, spec: str, computed: bool
+    frame: Frame, order: Sequence[int], reading: Reading, *, bare: bool
 ) -> TableFacts:
+    """Return the facts of a table without its rows; `bare` are names and types."""
+    read = reading.bare if bare else reading.column
     levels = [place for place in order if frame.fields[place].is_index]
     places = order[len(levels) :]
-    read = reading.column if computed and not spec else reading.bare
     index = [read(place) for place in levels]
     said = [read(place) for place in places[:_COLUMNS]]
-    rest = map(
-        reading.brief if read == reading.column else reading.bare, places[_COLUMNS:]
-    )
-    notes = [*frame.notes(), *(reading.notes() if computed and not spec else ())]
+    rest = map(reading.bare if bare else reading.brief, places[_COLUMNS:])
+    notes = [*frame.notes(), *(() if bare else reading.notes())]
     return TableFacts(
         frame.title,
         (*notes, *(f"index: {level.line()}" for level in index)),
@@ -86,14 +87,31 @@ def _facts(
     )
 
 
+def _with_rows(table: TableText, rows: Rows, other: CellText) -> TableText:
+    """Return a table with its rows, up to the first that cannot be written."""
+    cells: list[tuple[str, ...]] = []
+    refusal = None
+    for row in rows:
+        try:
+            cells.append(tuple(value_text(value, other) for value in row))
+        except ConfigurationError as error:
+            refusal = error
+            break
+    table = replace(table, facts=replace(table.facts, rows=tuple(cells)))
+    if refusal is not None and table.shown(DEFAULT)[1] == len(cells):
+        raise refusal
+    return table
+
+
 def _checked(
     table: TableText, fields: Sequence[Field], rows: Rows, guard: Guard
 ) -> TableText:
+    """Return a table with the rows before one with a secret that is not shown."""
     _, shown = table.shown(DEFAULT)
     short = replace(table, facts=replace(table.facts, rows=table.facts.rows[:shown]))
     _check(short, fields, rows[:shown], guard)
     try:
-        _check(table, fields, rows, guard)
+        _check(table, fields, rows[: len(table.facts.rows)], guard)
     except ConfigurationError:
         return short
     return table

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 class ColumnFacts:
     """A column, or a level of the index, in words.
 
-    `place` is where it stands. `missing` and `distinct` are counts as text, empty if they are not known. `values`
-    says what is in it, and `more` the same with quartiles and rarer values.
+    `place` is where it stands. `missing` and `distinct` are counts as text, empty if
+    they are not known. What is in it is said in a few words (`short`), with outliers
+    and more values (`brief`), and with quartiles and rarer values (`full`). One that is
+    `named` in the question is never short.
     """
 
     place: int
@@ -18,8 +20,10 @@ class ColumnFacts:
     dtype: str
     missing: str = ""
     distinct: str = ""
-    values: str = ""
-    more: str = ""
+    short: str = ""
+    brief: str = ""
+    full: str = ""
+    named: bool = False
 
     @property
     def gaps(self) -> int:
@@ -30,7 +34,7 @@ class ColumnFacts:
         """Return it as a line of prose, for a level of an index."""
         missing = f"{self.missing} missing" if self.gaps else ""
         distinct = f"{self.distinct} distinct" if self.distinct else ""
-        parts = (self.label, self.dtype, missing, distinct, self.values)
+        parts = (self.label, self.dtype, missing, distinct, self.brief)
         return ", ".join(filter(None, parts))
 
 

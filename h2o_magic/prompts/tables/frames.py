@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from h2o_magic.prompts.tables.columns import Exact
+from h2o_magic.prompts.tables.exact import Exact
 
 
 @dataclass(frozen=True, slots=True)

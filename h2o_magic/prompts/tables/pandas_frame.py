@@ -10,7 +10,7 @@ from h2o_magic.config.units import counted
 from h2o_magic.prompts.introspection import is_from
 from h2o_magic.prompts.limits import float_text
 from h2o_magic.prompts.tables.cells import label
-from h2o_magic.prompts.tables.columns import Exact
+from h2o_magic.prompts.tables.exact import Exact
 from h2o_magic.prompts.tables.frames import Field
 
 _MOST_BOUNDED = 100_000
@@ -50,8 +50,12 @@ class PandasFrame:
         column = self._column(place)
         if rows is not None:
             column = column.take(rows)
-        missing = column.isna()
         values = column.tolist()
+        kind = getattr(column.dtype, "kind", "O")
+        if kind in "iufb" and not is_from(column.dtype, "pandas"):
+            # Without a call of pandas more: there may be thousands of columns.
+            return [None if value != value else value for value in values]  # noqa: PLR0124 - NaN
+        missing = column.isna()
         if not missing.any():
             return list(values)
         return [

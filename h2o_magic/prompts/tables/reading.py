@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from h2o_magic.errors import ConfigurationError
 from h2o_magic.prompts.secrets.guard import Guard
 from h2o_magic.prompts.tables.cells import CellText, label
 from h2o_magic.prompts.tables.columns import summary
@@ -24,7 +25,8 @@ class Reading:
 
     sample: Sample
     other: CellText
-    guard: Guard | None
+    guard: Guard
+    named: Container[int] = ()
 
     def column(self, place: int) -> ColumnFacts:
         """Return what can be said of a field: of one that cannot be read, its type."""
@@ -33,22 +35,25 @@ class Reading:
             values = self.sample.values(place)
             exact = self.sample.exact(place)
             found = summary(values, exact, self.other)
+        except ConfigurationError:  # a secret in a value that is shown
+            raise
         except Exception:  # of a package, on values that we do not know
             return self.bare(place)
-        if self.guard is not None:
-            self.guard.column(field.name, found.shown)
+        self.guard.column(field.name, found.shown)
         return replace(
             self.bare(place),
             missing=self.sample.missing(values, exact),
             distinct=f"{found.distinct:,}",
-            values=found.brief,
-            more=found.full,
+            short=found.short,
+            brief=found.brief,
+            full=found.full,
         )
 
     def bare(self, place: int) -> ColumnFacts:
         """Return a field's name and type."""
         field = self.sample.frame.fields[place]
-        return ColumnFacts(place, _label(field), field.dtype)
+        named = place in self.named
+        return ColumnFacts(place, _label(field), field.dtype, named=named)
 
     def notes(self) -> Iterable[str]:
         """Yield what is to be said of the whole table."""
@@ -72,33 +77,42 @@ class Reading:
         frame = self.sample.frame
         places = [i for i, field in enumerate(frame.fields) if not field.is_index]
         height = frame.height or 0
-        if self.sample.rows is None and 1 < height * len(places) <= _COMPARED:
+        few = self.sample.rows is None and height * len(places) <= _COMPARED
+        if few and height > 1 and len(places) > 1:
             columns = [frame.values(place, None) for place in places]
             twice = height - len(set(zip(*columns, strict=True)))
             yield f"duplicated rows: {twice:,}"
 
 
 def _label(field: Field) -> str:
-    unnamed = field.is_index and field.name is None
-    return "no name" if unnamed else label(field.name)
+    return "no name" if field.name is None else label(field.name)
 
 
 def in_order(frame: Frame, question: str) -> list[int]:
     """Return the places: the index, the columns that the question names, the others."""
-    asked = question.lower()
-    words = set(re.findall(r"\w+", asked))
+    named = named_in(frame, question)
 
     def rank(place: int) -> int:
-        field = frame.fields[place]
-        names = field.name if isinstance(field.name, tuple) else (field.name,)
-        if field.is_index:
-            return 0
-        return 1 if any(_is_named(str(n).lower(), asked, words) for n in names) else 2
+        return 0 if frame.fields[place].is_index else 2 - (place in named)
 
     return sorted(range(len(frame.fields)), key=rank)
 
 
-def _is_named(name: str, asked: str, words: set[str]) -> bool:
-    if name.isidentifier():
-        return name in words or ("_" in name and name.replace("_", " ") in asked)
-    return len(name) > 1 and name in asked
+def named_in(frame: Frame, question: str) -> set[int]:
+    """Return the places of the columns whose names occur in a question."""
+    asked = question.lower()
+    words = set(re.findall(r"\w+", asked))
+
+    def is_named(name: str) -> bool:
+        if name.isidentifier():
+            return name in words or ("_" in name and name.replace("_", " ") in asked)
+        return len(name) > 1 and name in asked
+
+    def parts(name: object) -> tuple[object, ...]:
+        return name if isinstance(name, tuple) else (name,)
+
+    return {
+        place
+        for place, field in enumerate(frame.fields)
+        if any(is_named(str(part).lower()) for part in parts(field.name))
+    }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import ClassVar
 
 from h2o_magic.chat.tokens import tokens_in
@@ -13,7 +14,7 @@ from h2o_magic.prompts.tables.facts import ColumnFacts, TableFacts
 
 #: Tokens of a description unless another number is asked for.
 DEFAULT = 1_000
-#: The share of the room that quartiles and rarer values may take from example rows.
+#: The share of the room that quartiles, outliers and more may take from example rows.
 _FULL = 0.6
 #: Rows for which columns are left out where the rows are what was asked for.
 _ROWS_BEFORE_COLUMNS = 3
@@ -55,37 +56,32 @@ class TableText:
         if len(columns) == self.facts.width:
             chosen = self._in_place(len(columns))
             shown = [columns[each] for each in chosen]
-            for full, share in ((True, _FULL if self.facts.rows else 1), (False, 1)):
-                lines = _table(shown, full=full)
-                if _cost(lines) <= room * share:
+            for detail in (_full, _brief, _short):
+                lines = _table(shown, detail)
+                most = _FULL if self.facts.rows and detail is not _short else 1
+                if _cost(lines) <= room * most:
                     return lines, chosen
         return self._some_columns(room)
 
     def _some_columns(self, room: int) -> tuple[list[str], Chosen]:
-        overview = _fitting(self.facts.overview.split("\n"), room)
-        if self.facts.columns and _cost(overview) < room:
-            overview.append("")
-        left = room - _cost(overview) - _cost(_table(self.facts.columns[:1])[:2]) - 20
-        count = 0
-        for count, column in enumerate(self.facts.columns):
-            left -= _cost(_table([column])[2:]) + 1
-            if left < 0:
-                break
-        else:
-            count = len(self.facts.columns)
+        columns, overview = self.facts.columns, self.facts.overview.split("\n")
+        overview = _fitting(overview, room)
+        left = room - _cost([*overview, "", *_table(columns[:1], _short)[:2]]) - 20
+        costs = accumulate(_cost(_table([each], _short)[2:]) + 1 for each in columns)
+        count = sum(cost <= left for cost in costs)
         if not count:
             return overview, ()
         chosen = self._in_place(count)
-        lines = _table([self.facts.columns[each] for each in chosen])
+        lines = _table([columns[each] for each in chosen], _short)
         of = f"{count:,} of {counted(self.facts.width, 'column')}:"
-        return [*overview, of, "", *lines], chosen
+        return [*overview, "", of, "", *lines], chosen
 
     def _in_place(self, count: int) -> Chosen:
         """Return which of the first columns are shown, in the order of the table."""
         return sorted(range(count), key=lambda each: self.facts.columns[each].place)
 
     def _types(self, room: int) -> tuple[list[str], Chosen]:
-        """Return the types of the columns of which a few rows fit, and these columns."""
+        """Return the types of the columns of which a few rows fit, and which."""
         columns, count = self.facts.columns, len(self.facts.columns)
         while count:
             chosen = self._in_place(count)
@@ -100,7 +96,7 @@ class TableText:
         return [], ()
 
     def _rows(self, chosen: Chosen, room: int) -> list[str]:
-        """Return the example rows that fit, with a line that says how many those are."""
+        """Return the rows that fit, below a line that says how many those are."""
         head = self._row_lines(chosen, ())
         left, shown = room - _cost(head) - 20, []
         for each in self._row_lines(chosen, self.facts.rows)[2:]:
@@ -126,14 +122,28 @@ class TableText:
         return markdown(names, (line([row[i] for i in places]) for row in rows))
 
 
-def _table(columns: Sequence[ColumnFacts], *, full: bool = False) -> list[str]:
+def _full(column: ColumnFacts) -> str:
+    return column.full
+
+
+def _brief(column: ColumnFacts) -> str:
+    return column.brief
+
+
+def _short(column: ColumnFacts) -> str:
+    return column.brief if column.named else column.short
+
+
+def _table(
+    columns: Sequence[ColumnFacts], detail: Callable[[ColumnFacts], str]
+) -> list[str]:
     """Return a row for each column, with what is known of any of them."""
     cells = {
         "column": [column.label for column in columns],
         "dtype": [column.dtype for column in columns],
         "missing": [column.missing for column in columns],
         "distinct": [column.distinct for column in columns],
-        "values": [column.more if full else column.values for column in columns],
+        "values": list(map(detail, columns)),
     }
     known = {name: column for name, column in cells.items() if any(column)}
     return markdown(known, map(line, zip(*known.values(), strict=True)))
