@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from h2o_magic.backends.base import ModelInfo
-from h2o_magic.backends.http_backend import message_items
 from h2o_magic.backends.openai.api import OpenAIClient
 from h2o_magic.backends.openai.flavour import entries_of
+from h2o_magic.backends.openai.messages import message_items
 from h2o_magic.backends.own_server import count, text_of
 from h2o_magic.chat.messages import Message
 from h2o_magic.config.parameter import Value
@@ -33,7 +33,7 @@ _LOADED = ("vllm", "llamacpp")
 _COUNT_OURS = "/v1/chat/completions/input_tokens"
 # A proxy may let only the API itself through.
 _NO_SUCH_CALL = frozenset({403, 404, 405, 501})
-_Items = list[dict[str, str]]
+_Items = list[dict[str, Any]]
 
 
 def models_of(document: object) -> list[ModelInfo]:
@@ -94,9 +94,13 @@ def _first_count(values: list[Any]) -> int | None:
 def count_tokens(
     client: OpenAIClient, model: str, messages: Sequence[Message]
 ) -> int | None:
-    """Return how many tokens `model` would read; sent only to servers that count."""
-    counter = _COUNTERS.get(client.flavour())
-    if counter is None:
+    """Return how many tokens `model` would read; sent only to servers that count.
+
+    Only vLLM counts those of images.
+    """
+    flavour = client.flavour()
+    counter = _COUNTERS.get(flavour)
+    if counter is None or (flavour != "vllm" and any(m.images for m in messages)):
         return None
     try:
         return counter(client, model, message_items(messages))
