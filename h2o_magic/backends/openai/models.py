@@ -14,6 +14,7 @@ from h2o_magic.backends.base import ModelInfo
 from h2o_magic.backends.openai.api import OpenAIClient
 from h2o_magic.backends.openai.flavour import entries_of
 from h2o_magic.backends.openai.messages import message_items
+from h2o_magic.backends.openai.vision import vision_of, with_capabilities
 from h2o_magic.backends.own_server import count, text_of
 from h2o_magic.chat.messages import Message
 from h2o_magic.config.parameter import Value
@@ -46,7 +47,7 @@ def models_of(document: object) -> list[ModelInfo]:
             f"GET /models: expected a list of models in `data`, got {document!r:.200}: "
             "check that the address is that of an OpenAI-compatible server"
         )
-    return [model_of(entry) for entry in entries_of(document)]
+    return [model_of(entry) for entry in entries_of(with_capabilities(document))]
 
 
 def model_of(entry: Mapping[str, Any]) -> ModelInfo:
@@ -66,6 +67,7 @@ def model_of(entry: Mapping[str, Any]) -> ModelInfo:
         answered_by=text_of(entry.get("answered_by")),
         system=text_of(entry.get("system")),
         sampling=_sampling(entry.get("sampling")),
+        vision=vision_of(entry),
     )
 
 
