@@ -70,6 +70,8 @@ class ModelInfo:
         Its recommended system text, used where none was set.
     sampling : mapping
         Its recommended parameters: name to value, and where the value comes from.
+    vision : bool or None
+        True if it takes images; None if the list of models does not say.
     """
 
     name: str
@@ -82,6 +84,7 @@ class ModelInfo:
     answered_by: str = ""
     system: str = ""
     sampling: Mapping[str, tuple[Value, str]] = field(default_factory=dict)
+    vision: bool | None = None
 
     @property
     def recommended_system(self) -> tuple[Value, str] | None:
@@ -94,9 +97,9 @@ class ModelInfo:
 class Backend(Protocol):
     """A server that answers chat requests.
 
-    A class that inherits from this one may leave out `model`, `count_tokens`, `body`
-    and `close`; their defaults return None. All but `close` raise a
-    `BackendError` if the server cannot be reached or refuses the request.
+            A class that inherits from this one may leave out `model`, `vision`, `count_tokens`,
+        `body` and `close`; their defaults return None. All but `close` raise a
+            `BackendError` if the server cannot be reached or refuses the request.
     """
 
     @property
@@ -118,6 +121,13 @@ class Backend(Protocol):
 
         An empty `name` is the server's default, which only servers of this package
         report.
+        """
+        return None
+
+    def vision(self, model: str) -> bool | None:  # noqa: ARG002
+        """Return whether a model takes images, of which the list says nothing.
+
+        None if that is not known.
         """
         return None
 

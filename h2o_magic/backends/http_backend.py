@@ -106,7 +106,7 @@ def checked_messages(messages: Messages) -> tuple[Message, ...]:
     return parse_messages(messages)
 
 
-def message_items(messages: Iterable[Message]) -> list[dict[str, str]]:
+def text_items(messages: Iterable[Message]) -> list[dict[str, str]]:
     return [{"role": m.role, "content": m.content} for m in messages]
 
 

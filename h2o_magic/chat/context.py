@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from h2o_magic.chat.images import Image
 from h2o_magic.chat.messages import Message
 from h2o_magic.chat.turns import Turn
 
@@ -18,6 +19,9 @@ CAUTIOUS = 3.0
 
 #: Tokens that a chat template adds to each message.
 _TEMPLATE = 8
+
+#: Pixels of an image per token. Models differ much; few read more out of an image.
+_PIXELS = 750
 
 #: With less text than this, the template distorts the rate.
 _LEAST_BYTES = 1500
@@ -80,16 +84,21 @@ def choose(
 
 def estimate(messages: Iterable[Message], rate: float = CAUTIOUS) -> int:
     """Return about how many tokens messages have, at `rate` UTF-8 bytes per token."""
-    return sum(_TEMPLATE + int(_size(m) / rate) + 1 for m in messages)
+    return sum(
+        _TEMPLATE + int(_size(m) / rate) + 1 + sum(map(_image_tokens, m.images))
+        for m in messages
+    )
 
 
 def bytes_per_token(messages: Iterable[Message], tokens: int) -> float | None:
     """Return the rate by a server's own count of tokens; None if the text is too short.
 
-    `tokens` is what the server read for these messages, its template included.
+    `tokens` is what the server read for these messages, its template included. With
+    images among them it says nothing about the text.
     """
-    size = sum(map(_size, messages))
-    if size < _LEAST_BYTES or tokens <= 0:
+    sent = tuple(messages)
+    size = sum(map(_size, sent))
+    if size < _LEAST_BYTES or tokens <= 0 or any(m.images for m in sent):
         return None
     return min(max(size / tokens, 0.5), 8.0)
 
@@ -102,6 +111,10 @@ def input_room(context: int, max_new_tokens: int, truncate: int | None) -> int:
     """
     room = context - min(max_new_tokens, context // 2)
     return room if truncate is None else min(truncate, room)
+
+
+def _image_tokens(image: Image) -> int:
+    return 1 + image.width * image.height // _PIXELS
 
 
 def _size(message: Message) -> int:

@@ -1,32 +1,37 @@
-"""What the models of a server can hold, as far as it says or has shown."""
+"""What the models of a server can hold and see, as far as it says or has shown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
-from h2o_magic.backends.base import Backend
+from h2o_magic.backends.base import Backend, ModelInfo
 from h2o_magic.chat.context import CAUTIOUS, bytes_per_token
 from h2o_magic.chat.messages import Message
 from h2o_magic.errors import BackendError
 
 
 class ModelLimits:
-    """Context lengths and token rates of one server's models."""
+    """Context lengths, eyes and token rates of one server's models."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._contexts: dict[str, int] | None = None
+        self._listed: Mapping[str, ModelInfo] | None = None
+        self._visions: dict[str, bool | None] = {}
         self._rates: dict[str, float] = {}
 
     def context(self, model: str) -> int | None:
         """Return a model's context length in tokens; None if unknown."""
-        if self._contexts is None:
-            self._contexts = self._ask()
-        return self._contexts.get(model)
+        info = self._models().get(model)
+        return info.context if info else None
 
     def vision(self, model: str) -> bool | None:
         """Return whether a model takes images; None if unknown."""
-        return None
+        if model not in self._visions:
+            info = self._models().get(model)
+            known = info.vision if info else None
+            self._visions[model] = self._ask(model) if known is None else known
+        return self._visions[model]
 
     def rate(self, model: str) -> float:
         """Return about how many bytes of UTF-8 a token of the model has."""
@@ -38,9 +43,15 @@ class ModelLimits:
         if rate is not None:
             self._rates[model] = rate
 
-    def _ask(self) -> dict[str, int]:
-        try:
-            models = self._backend.models()
-        except BackendError:
-            return {}  # the question itself will show what is wrong
-        return {m.name: m.context for m in models if m.context}
+    def _models(self) -> Mapping[str, ModelInfo]:
+        if self._listed is None:
+            self._listed = {}
+            with suppress(BackendError):  # the question itself will show what is wrong
+                self._listed = {m.name: m for m in self._backend.models()}
+        return self._listed
+
+    def _ask(self, model: str) -> bool | None:
+        ask = getattr(self._backend, "vision", None)  # a plug-in may be older
+        with suppress(BackendError):
+            return ask(model) if ask else None
+        return None

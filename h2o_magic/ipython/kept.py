@@ -35,7 +35,7 @@ def keep(
         if beside := _beside(answer, name):
             scope.assign(beside, text)
     if not quiet:
-        scope.shell.displayhook.update_user_ns(value)  # type: ignore[no-untyped-call]
+        scope.shell.displayhook.update_user_ns(value)
 
 
 def _is_answer(value: object) -> bool:

@@ -20,7 +20,7 @@ from h2o_magic.server.clients import client_of, takes_notices
 from h2o_magic.server.errors import RequestError, as_request_error
 from h2o_magic.server.facts import facts_of
 from h2o_magic.server.forwarding import Forwarder
-from h2o_magic.server.loading import real_name
+from h2o_magic.server.loading import projector_of, real_name
 from h2o_magic.server.models import Models
 from h2o_magic.server.offer import Offer
 from h2o_magic.server.reply import Reply
@@ -171,4 +171,5 @@ class OpenAIRoutes:
             "created": self._created,
             "owned_by": "h2o_magic",
             **{key: model[key] for key in _SHOWN},
+            "vision": projector_of(weights.path) is not None,
         }

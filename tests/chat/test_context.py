@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from h2o_magic.chat.context import bytes_per_token, choose, estimate
+from h2o_magic.chat.images import Image
 from h2o_magic.chat.messages import user
 from h2o_magic.chat.turns import Turn
 
@@ -102,3 +103,15 @@ def test_too_little_text_gives_no_rate(size: int, tokens: int) -> None:
 def test_a_count_that_cannot_be_true_is_kept_within_bounds() -> None:
     assert bytes_per_token([user("x" * 4000)], 1) == 8.0
     assert bytes_per_token([user("x" * 4000)], 10**9) == 0.5
+
+
+def test_an_image_counts_by_its_pixels() -> None:
+    small, large = (Image("fig", "image/png", n, n, "0") for n in (30, 1568))
+    text = estimate([user("Hi")])
+    assert estimate([user("Hi", (small,))]) - text == 2
+    assert 3000 < estimate([user("Hi", (large,))]) - text < 3500
+
+
+def test_a_count_with_images_gives_no_rate() -> None:
+    picture = Image("fig", "image/png", 3, 2, "0")
+    assert bytes_per_token([user("x" * 4000, (picture,))], 1000) is None

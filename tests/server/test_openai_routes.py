@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from aiohttp import web
@@ -119,6 +120,18 @@ def test_a_model_is_listed_with_what_counts_where_nobody_sets_anything(
     length = {"value": 1024, "from": "the local server"}
     assert file["sampling"] == {"max_new_tokens": length}
     assert demo["sampling"]["max_new_tokens"] == length
+
+
+def test_a_model_with_a_projector_beside_it_takes_images(
+    client: Client, tmp_path: Path
+) -> None:
+    path = write_llama(tmp_path / "eyes-Q8_0.gguf")
+    named = quote(str(path), safe="")
+    assert client.call("GET", f"/v1/models/{named}").json["vision"] is False
+    (tmp_path / "mmproj-F16.gguf").touch()
+    assert client.call("GET", f"/v1/models/{named}").json["vision"] is True
+    listed = client.call("GET", "/v1/models").json["data"]
+    assert {model["vision"] for model in listed} == {False}
 
 
 def test_where_nobody_chose_a_model_the_default_one_answers(client: Client) -> None:

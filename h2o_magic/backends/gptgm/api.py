@@ -22,7 +22,7 @@ from h2o_magic.backends.http import (
     Response,
     Timeouts,
 )
-from h2o_magic.backends.http_backend import message_items
+from h2o_magic.backends.http_backend import text_items
 from h2o_magic.backends.own_server import source_of
 from h2o_magic.chat.events import Source
 from h2o_magic.chat.messages import Message
@@ -93,7 +93,7 @@ class GptGmClient:
         self, model: str, history: Iterable[Message], cancellation: Cancellation
     ) -> Created:
         """Make a conversation. Only servers of this package take over its history."""
-        messages = message_items(history)
+        messages = text_items(history)
         document = {"model": model, "messages": messages}
         with self._transport.send(
             "POST", "/conversation", document=document, cancellation=cancellation

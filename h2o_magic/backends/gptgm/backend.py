@@ -24,6 +24,7 @@ from h2o_magic.backends.gptgm.models import (
 from h2o_magic.backends.http import Endpoint
 from h2o_magic.backends.http_backend import HttpBackend, check_types
 from h2o_magic.config.parameters import resolve
+from h2o_magic.errors import ParameterError
 
 
 class GptGmBackend(HttpBackend[GptGmClient]):
@@ -58,6 +59,11 @@ class GptGmBackend(HttpBackend[GptGmClient]):
         return GptGmClient(endpoint, share=self._share, timeouts=self._timeouts)
 
     def _question(self, request: ChatRequest) -> GptGmQuestion:
+        if request.messages and request.messages[-1].images:
+            raise ParameterError(
+                f"images cannot be sent to {self.url}: the gpt-gm protocol has text "
+                "only; leave them out, or use an OpenAI-compatible server"
+            )
         return GptGmQuestion(
             model=service_id(request.model),
             messages=request.messages,

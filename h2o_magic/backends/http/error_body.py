@@ -17,6 +17,8 @@ from email.utils import parsedate_to_datetime
 
 _MAX_WAIT = 3600.0
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+#: An image that the server quotes from the question.
+_DATA = re.compile(r"(data:[\w./+-]+;base64,)[A-Za-z0-9+/=]+")
 _NO_QUOTA = "insufficient_quota"
 _TOO_LONG = "context_length_exceeded"
 #: Times since 1970 are larger than any wait; in milliseconds from the second on.
@@ -200,5 +202,5 @@ def _string(document: object, name: str) -> str:
 
 
 def _one_line(text: str, limit: int) -> str:
-    line = " ".join(_CONTROL.sub(" ", text).split())
+    line = " ".join(_CONTROL.sub(" ", _DATA.sub(r"\1…", text)).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -87,8 +87,13 @@ class OpenAIClient:
                     raise
         return self.known_flavour or "standard"
 
+    # These calls are not part of the API, and so not below its version.
+
+    def get(self, path: str) -> Any:
+        with self._transport.send("GET", path) as reply:
+            return reply.json()
+
     def post(self, path: str, document: object) -> Any:
-        # These calls are not part of the API, and so not below its version.
         with self._transport.send("POST", path, document=document) as reply:
             return reply.json()
 

@@ -38,6 +38,7 @@ from h2o_magic.backends.openai.flavour import (
 from h2o_magic.backends.openai.models import count_tokens, model_of, models_of
 from h2o_magic.backends.openai.parser import OpenAIParser
 from h2o_magic.backends.openai.request import Body, make_body, needs_flavour
+from h2o_magic.backends.openai.vision import ask_vision
 from h2o_magic.backends.own_server import source_in
 from h2o_magic.backends.retry import RetryPolicy
 from h2o_magic.chat.events import Event
@@ -63,6 +64,14 @@ class OpenAIBackend(HttpBackend[OpenAIClient]):
         with explaining_errors(partial(explain, info=RequestInfo(client.url, name))):
             document = client.model(name or "default")
         return next(map(model_of, entries_of([document])), None)
+
+    def vision(self, model: str) -> bool | None:
+        client = self.connect()
+        with explaining_errors(partial(explain, info=RequestInfo(client.url, model))):
+            if client.flavour() != "h2o_magic":
+                return ask_vision(client, model)
+        info = self.model(model)
+        return info.vision if info else None
 
     def count_tokens(self, model: str, messages: Sequence[Message]) -> int | None:
         client = self.connect()

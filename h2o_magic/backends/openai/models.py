@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from h2o_magic.backends.base import ModelInfo
-from h2o_magic.backends.http_backend import message_items
 from h2o_magic.backends.openai.api import OpenAIClient
 from h2o_magic.backends.openai.flavour import entries_of
+from h2o_magic.backends.openai.messages import message_items
+from h2o_magic.backends.openai.vision import vision_of, with_capabilities
 from h2o_magic.backends.own_server import count, text_of
 from h2o_magic.chat.messages import Message
 from h2o_magic.config.parameter import Value
@@ -33,7 +34,7 @@ _LOADED = ("vllm", "llamacpp")
 _COUNT_OURS = "/v1/chat/completions/input_tokens"
 # A proxy may let only the API itself through.
 _NO_SUCH_CALL = frozenset({403, 404, 405, 501})
-_Items = list[dict[str, str]]
+_Items = list[dict[str, Any]]
 
 
 def models_of(document: object) -> list[ModelInfo]:
@@ -46,7 +47,7 @@ def models_of(document: object) -> list[ModelInfo]:
             f"GET /models: expected a list of models in `data`, got {document!r:.200}: "
             "check that the address is that of an OpenAI-compatible server"
         )
-    return [model_of(entry) for entry in entries_of(document)]
+    return [model_of(entry) for entry in entries_of(with_capabilities(document))]
 
 
 def model_of(entry: Mapping[str, Any]) -> ModelInfo:
@@ -66,6 +67,7 @@ def model_of(entry: Mapping[str, Any]) -> ModelInfo:
         answered_by=text_of(entry.get("answered_by")),
         system=text_of(entry.get("system")),
         sampling=_sampling(entry.get("sampling")),
+        vision=vision_of(entry),
     )
 
 
@@ -94,9 +96,13 @@ def _first_count(values: list[Any]) -> int | None:
 def count_tokens(
     client: OpenAIClient, model: str, messages: Sequence[Message]
 ) -> int | None:
-    """Return how many tokens `model` would read; sent only to servers that count."""
-    counter = _COUNTERS.get(client.flavour())
-    if counter is None:
+    """Return how many tokens `model` would read; sent only to servers that count.
+
+    Only vLLM counts those of images.
+    """
+    flavour = client.flavour()
+    counter = _COUNTERS.get(flavour)
+    if counter is None or (flavour != "vllm" and any(m.images for m in messages)):
         return None
     try:
         return counter(client, model, message_items(messages))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from h2o_magic.backends.base import ChatRequest
-from h2o_magic.backends.http_backend import message_items
+from h2o_magic.backends.openai.messages import message_items
 from h2o_magic.backends.openai.too_long import is_too_long, without_oldest
 from h2o_magic.config.parameter import Value
 from h2o_magic.config.parameters import DEFAULT_LENGTH, PARAMETERS

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
+from typing import Any
 
 from h2o_magic.chat.context import input_room
 
@@ -22,7 +23,10 @@ _REFUSAL = re.compile(
 _CONTEXT = re.compile(r"(?:context length is|context size \()\s*(\d{1,9})", re.I)
 _COUNT = re.compile(r"(\d{1,9})(?: \w+)? tokens?\b", re.I)
 
-Items = Sequence[Mapping[str, str]]
+#: What an image counts for, in bytes of text: about 1,000 tokens.
+_IMAGE = 3000
+
+Items = Sequence[Mapping[str, Any]]
 
 
 def is_too_long(words: str) -> bool:
@@ -60,5 +64,10 @@ def _excess(words: str, length: int) -> float | None:
     return 1 - input_room(int(holds[1]), length, None) / needed
 
 
-def _size(item: Mapping[str, str]) -> int:
-    return len(item["content"].encode("utf-8", "replace"))
+def _size(item: Mapping[str, Any]) -> int:
+    content = item["content"]
+    parts = [{"text": content}] if isinstance(content, str) else content
+    return sum(
+        len(part["text"].encode("utf-8", "replace")) if "text" in part else _IMAGE
+        for part in parts
+    )
