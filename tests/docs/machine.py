@@ -74,7 +74,7 @@ _ANSWERS = {
     "html": "<b>Lima</b>",
     "math": "x^2",
 }
-_FORMS = re.compile(r"--as (?!markdown|text)|--schema")
+_FORMS = re.compile(r"--as (?!markdown|text)|--schema|schema=")
 
 _TURNS = [
     {"role": role, "content": f"{role} {number}"}
