@@ -76,8 +76,8 @@ def expand(text: str, reader: Reader) -> Prompt:
         text,
         tuple(part for part in expansion.parts if part != ""),
         tuple(expansion.appended.values()),
-        tuple(expansion.images.values()),
-        tuple(dict.fromkeys(expansion.notes)),
+        images=tuple(expansion.images.values()),
+        notes=tuple(dict.fromkeys(expansion.notes)),
     )
 
 
