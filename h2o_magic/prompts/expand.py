@@ -154,7 +154,8 @@ class _Expansion:
         elif isinstance(value, str) and _has_its_line(self.text, place):
             self.parts.append(described)
         else:
-            self.parts.append(f"`{name}`")
+            if self.text.strip() != place.text:  # a question that names nothing else
+                self.parts.append(f"`{name}`")
             self.appended[name, spec] = Appended(name, described)
 
 

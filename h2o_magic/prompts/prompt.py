@@ -114,4 +114,4 @@ class Prompt:
         ]
         names = ", ".join(f"`{image.name}`" for image in images)
         pictures = [f"Images: {names}"] if names else []
-        return "\n\n".join([question.strip(), *values, *pictures])
+        return "\n\n".join(filter(None, [question.strip(), *values, *pictures]))

@@ -5,6 +5,7 @@ Questions and answers in a table are `Verbatim`: on one line, and never mark-up.
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,8 +13,10 @@ from typing import Any, get_args
 
 from h2o_magic.chat.events import FinishReason
 from h2o_magic.chat.facts import Facts
+from h2o_magic.chat.images import Image
 from h2o_magic.chat.turns import ThreadInfo, Turn
 from h2o_magic.rendering import footer
+from h2o_magic.rendering.fences import fenced
 from h2o_magic.rendering.tables import Verbatim, literal, printable, shorten
 
 #: Characters of a model's name in a table; the path of a weights file may be long.
@@ -63,18 +66,40 @@ def thread_rows(
 
 
 def turn_markdown(turn: Turn) -> str:
-    """Return a whole turn as Markdown: its question quoted, its answer sanitized."""
+    """Return a whole turn as Markdown: its question quoted, its answer sanitized.
+
+    What was sent with the question is folded away.
+    """
     title = " · ".join([f"**Turn {turn.number}**", *map(literal, _details(turn))])
     question = "> " + "<br>".join(map(_quoted, turn.question.splitlines()))
     answer = footer.answer_markdown(turn.answer, _facts(turn))
-    return f"{title}\n\n{question}\n\n{answer}"
+    return "\n\n".join(
+        [title, question, *map(_picture, turn.images), *_sent(turn), answer]
+    )
 
 
 def turn_plain(turn: Turn) -> str:
     title = ", ".join([f"Turn {turn.number}", *_details(turn)])
     question = "\n".join(f"> {line}".rstrip() for line in turn.question.splitlines())
+    with_it = [f"`{image.name}`" for image in turn.images]
+    if turn.sent:
+        with_it.append(f"values, {len(turn.sent):,} characters in all")
+    sent = [f"(sent with {', '.join(with_it)})"] if with_it else []
     answer = footer.answer_plain(turn.answer, _facts(turn))
-    return printable(f"{title}\n\n{question}\n\n{answer}")
+    return printable("\n\n".join([title, question, *sent, answer]))
+
+
+def _picture(image: Image) -> str:
+    data = base64.b64encode(image.thumbnail).decode()
+    kind = "png" if image.thumbnail.startswith(b"\x89PNG") else "jpeg"
+    return f"![{literal(image.name)}](data:image/{kind};base64,{data})"
+
+
+def _sent(turn: Turn) -> list[str]:
+    if not turn.sent:
+        return []
+    block = fenced(turn.sent, "text")
+    return [f"<details><summary>As it was sent</summary>\n\n{block}\n\n</details>"]
 
 
 def short_time(seconds: float, now: datetime) -> str:
@@ -144,6 +169,9 @@ def _facts(turn: Turn) -> Facts:
         for name, kind in _FACTS.items()
         if _is_of_type(saved.get(name), kind)
     }
+    notes = saved.get("notes")
+    if isinstance(notes, list) and all(isinstance(note, str) for note in notes):
+        known["notes"] = tuple(notes)
     if saved.get("finish_reason") in get_args(FinishReason):
         known["finish_reason"] = saved["finish_reason"]
     model = str(saved.get("model") or turn.model or "unknown model")
