@@ -131,14 +131,15 @@ def test_a_name_is_the_local_value(
 def test_schema_and_out_are_local_names_too(
     chat: Notebook, server: ScriptedServer
 ) -> None:
-    code = (
-        "def ask():\n    form = {'type': 'object', 'title': 'mine'}\n    reply = None\n"
-        "    %h2o ask --schema form --out reply Say it\n    return reply\nreply = ask()"
+    chat.run(
+        "def ask():\n    form = {'type': 'object', 'title': 'mine'}\n"
+        "    %h2o ask --schema form Say it\nask()"
     )
-    chat.run(code)
     schema = asked(server)[0]["response_format"]["json_schema"]["schema"]
     assert schema == {"type": "object", "title": "mine"}
-    assert "AnswerText" in value(chat, "type(reply)")
+    chat.run("def ask():\n    reply = None\n    %h2o ask --out reply Hi\n    return reply")
+    assert value(chat, "ask()").endswith("Hello world")
+    assert value(chat, "'reply' in globals()") == "False"
 
 
 def value(chat: Notebook, expression: str) -> str:
