@@ -15,6 +15,8 @@ from h2o_magic.prompts.tables.facts import ColumnFacts, TableFacts
 DEFAULT = 1_000
 #: The share of the room that quartiles, outliers and more may take from example rows.
 _FULL = 0.6
+#: The share of it for the names of columns of which nothing else is said.
+_NAMES = 0.3
 #: Rows for which columns are left out where the rows are what was asked for.
 _ROWS_BEFORE_COLUMNS = 3
 
@@ -41,7 +43,8 @@ class TableText:
 
     def shown(self, tokens: int) -> tuple[str, int]:
         """Return the text, and how many of the rows are in it."""
-        head = _fitting([self.facts.title, *self.facts.notes], tokens)
+        title = self.facts.title
+        head = [title, *_fitting(self.facts.notes, tokens - tokens_in(title) - 1)]
         room = tokens - _cost(head) - 2
         body, chosen = self._types(room) if self.rows_only else self._columns(room)
         rows = self._rows(chosen, room - _cost(body) - 2)
@@ -62,17 +65,21 @@ class TableText:
         return self._some_columns(room)
 
     def _some_columns(self, room: int) -> tuple[list[str], Chosen]:
-        columns, overview = self.facts.columns, self.facts.overview.split("\n")
-        overview = _fitting(overview, room)
-        left = room - _cost([*overview, "", *_table(columns[:1], _short)[:2]]) - 20
+        """Return a few lines on all columns, as much of the table, and other names."""
+        columns = self.facts.columns
+        overview = _fitting(self.facts.overview.split("\n"), room)
+        reserve = int(room * _NAMES) if len(columns) == self.facts.width else 0
+        head = [*overview, "", "", *_table(columns[:1], _short)[:2]]
+        left = room - _cost(head) - reserve - 20
         costs = accumulate(_cost(_table([each], _short)[2:]) + 1 for each in columns)
         count = sum(cost <= left for cost in costs)
         if not count:
             return overview, ()
         chosen = self._in_place(count)
         lines = _table([columns[each] for each in chosen], _short)
+        others = _others(columns[count:], reserve) if reserve else []
         of = f"{count:,} of {counted(self.facts.width, 'column')}:"
-        return [*overview, "", of, "", *lines], chosen
+        return [*overview, *others, "", of, "", *lines], chosen
 
     def _in_place(self, count: int) -> Chosen:
         """Return which of the first columns are shown, in the order of the table."""
@@ -95,16 +102,11 @@ class TableText:
 
     def _rows(self, chosen: Chosen, room: int) -> list[str]:
         """Return the rows that fit, below a line that says how many those are."""
-        head = self._row_lines(chosen, ())
-        left, shown = room - _cost(head) - 20, []
-        for each in self._row_lines(chosen, self.facts.rows)[2:]:
-            left -= tokens_in(each) + 1
-            if left < 0:
-                break
-            shown.append(each)
+        lines = self._row_lines(chosen, self.facts.rows)
+        shown = _fitting(lines[2:], room - _cost(lines[:2]) - 20)
         if not shown or not chosen:
             return []
-        return [self._which(len(shown)), "", *head, *shown]
+        return [self._which(len(shown)), "", *lines[:2], *shown]
 
     def _which(self, count: int) -> str:
         height = self.facts.height
@@ -147,15 +149,23 @@ def _table(
     return markdown(known, map(line, zip(*known.values(), strict=True)))
 
 
+def _others(columns: Sequence[ColumnFacts], room: int) -> list[str]:
+    """Return the names and types of other columns on a line, as many as fit."""
+    names = _fitting((f"{each.label} {each.dtype}" for each in columns), room - 20)
+    more = [f"{len(columns) - len(names):,} more"] if len(names) < len(columns) else []
+    return [f"other columns: {', '.join([*names, *more])}"]
+
+
 def _cost(lines: Sequence[str]) -> int:
     return tokens_in("\n".join(lines))
 
 
-def _fitting(lines: Sequence[str], tokens: int) -> list[str]:
-    """Return the first line, and those after it that fit."""
-    shown = list(lines[:1])
-    for each in lines[1:]:
-        if _cost([*shown, each]) > tokens:
+def _fitting(lines: Iterable[str], room: int) -> list[str]:
+    """Return the first lines, those that fit."""
+    shown: list[str] = []
+    for each in lines:
+        room -= tokens_in(each) + 1
+        if room < 0:
             break
         shown.append(each)
     return shown
