@@ -226,7 +226,8 @@ def _check_spec(value: object, job: _Job, parts: str) -> None:
     wrong = f"{_kind(value)} has no rows or items: write `{{{name}}}`"
     if parts:
         known = "".join(f"`{{{name}:{word}}}`, " for word in words)
-        wrong = f"expected {known}a number of {parts} as in `{{{name}:50}}`, or `{{{name}}}`"
+        known += f"a number of {parts} as in `{{{name}:50}}`"
+        wrong = f"expected {known}, or `{{{name}}}`"
     raise ConfigurationError(f"`{{{name}:{job.spec}}}`: {wrong}")
 
 

@@ -152,6 +152,6 @@ def ledger() -> Any:
     """A relation of DuckDB, which is a query of 300,000 rows."""
     return duckdb.sql(
         "select i as entry, 'A' || (i % 4) as account, (i * 7 % 100) / 2.0 as amount, "
-        "case when i % 10 = 0 then null else date '2024-01-01' + i::int % 30 end as day "
+        "case when i % 10 > 0 then date '2024-01-01' + i::int % 30 end as day "
         "from range(300000) t(i)"
     )

@@ -255,7 +255,7 @@ QUESTIONS: list[tuple[Callable[[], Any], str, list[Facts]]] = [
         "Which columns hold euros?",
         [
             line("columns: MultiIndex", "euro, units", "shop, web"),
-            lambda sent, df: sent.fact("('euro', 'web')", "values").startswith("min 2"),
+            lambda sent, _: sent.fact("('euro', 'web')", "values").startswith("min 2"),
         ],
     ),
     (

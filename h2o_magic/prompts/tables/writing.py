@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, groupby
 
 from h2o_magic.chat.tokens import tokens_in
 from h2o_magic.config.units import counted
@@ -62,24 +62,25 @@ class TableText:
                 most = _FULL if self.facts.rows and detail is not _short else 1
                 if _cost(lines) <= room * most:
                     return lines, chosen
-        return self._some_columns(room)
+        return self._some_columns(room), ()
 
-    def _some_columns(self, room: int) -> tuple[list[str], Chosen]:
-        """Return a few lines on all columns, as much of the table, and other names."""
+    def _some_columns(self, room: int) -> list[str]:
+        """Return lines on all columns, a part of the table, and names; no rows."""
         columns = self.facts.columns
-        overview = _fitting(self.facts.overview.split("\n"), room)
-        reserve = int(room * _NAMES) if len(columns) == self.facts.width else 0
+        all_known = len(columns) == self.facts.width
+        overview = _fitting(self.facts.overview[: -1 if all_known else None], room)
+        reserve = int(room * _NAMES) if all_known else 0
         head = [*overview, "", "", *_table(columns[:1], _short)[:2]]
         left = room - _cost(head) - reserve - 20
         costs = accumulate(_cost(_table([each], _short)[2:]) + 1 for each in columns)
         count = sum(cost <= left for cost in costs)
         if not count:
-            return overview, ()
+            return _fitting(self.facts.overview, room)
         chosen = self._in_place(count)
         lines = _table([columns[each] for each in chosen], _short)
         others = _others(columns[count:], reserve) if reserve else []
         of = f"{count:,} of {counted(self.facts.width, 'column')}:"
-        return [*overview, *others, "", of, "", *lines], chosen
+        return [*overview, *others, "", of, "", *lines]
 
     def _in_place(self, count: int) -> Chosen:
         """Return which of the first columns are shown, in the order of the table."""
@@ -151,9 +152,15 @@ def _table(
 
 def _others(columns: Sequence[ColumnFacts], room: int) -> list[str]:
     """Return the names and types of other columns on a line, as many as fit."""
-    names = _fitting((f"{each.label} {each.dtype}" for each in columns), room - 20)
-    more = [f"{len(columns) - len(names):,} more"] if len(names) < len(columns) else []
-    return [f"other columns: {', '.join([*names, *more])}"]
+    kinds = groupby(sorted(columns, key=lambda each: each.dtype), lambda e: e.dtype)
+    names = [
+        f"{'' if place else f'{dtype}: '}{column.label}"
+        for dtype, alike in kinds
+        for place, column in enumerate(alike)
+    ]
+    shown = _fitting(names, room - 20)
+    more = [f"{len(names) - len(shown):,} more"] if len(shown) < len(names) else []
+    return [f"other columns, by type: {', '.join([*shown, *more])}"]
 
 
 def _cost(lines: Sequence[str]) -> int:
