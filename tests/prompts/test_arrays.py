@@ -68,7 +68,7 @@ def text(value: object, tokens: int = 100_000, **wanted: str) -> str:
         (
             np.ma.masked_array([1, 9], [0, 1]),
             "MaskedArray of shape (2,), dtype int64, min 1, mean 1.0, max 1:\n"
-             "[1, None]",
+            "[1, None]",
         ),
         (
             np.array([np.nan]),
@@ -88,7 +88,7 @@ def test_an_array_of_one_part_is_that_part(scalar: object, shown: str) -> None:
     assert describe(scalar, "a").inline == text(scalar) == shown
 
 
-@pytest.mark.parametrize("tokens", [60, 100, 400])
+@pytest.mark.parametrize("tokens", [100, 400])
 def test_as_many_values_are_shown_as_fit(tokens: int) -> None:
     shown = text(np.arange(1_000_000), tokens)
     assert shown.startswith("ndarray of shape (1000000,), dtype int64, min 0, mean ")
@@ -178,30 +178,30 @@ def test_the_class_of_arrays_is_no_array() -> None:
     assert text(np.ndarray).startswith("```python\nclass ndarray")
 
 
-class TestTensors:
-    torch = pytest.importorskip("torch")
+@pytest.fixture(scope="module")
+def torch() -> Any:
+    return pytest.importorskip("torch")
 
-    def test_a_tensor_is_told_as_an_array_is(self) -> None:
-        assert text(self.torch.tensor([[1.0, float("nan")]], requires_grad=True)) == (
-            "Tensor of shape (1, 2), dtype float32, min 1.0, mean 1.0, max 1.0, "
-            "1 NaN:\n[[1.0, NaN]]"
-        )
-        assert "bfloat16, min 0.0" in text(
-            self.torch.zeros(3, dtype=self.torch.bfloat16)
-        )
-        assert "dtype bool, 1 True" in text(self.torch.tensor([True, False]))
 
-    def test_only_what_is_shown_of_a_tensor_is_taken_from_its_device(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        taken: list[int] = []
-        tolist, item = self.torch.Tensor.tolist, self.torch.Tensor.item
-        for name, call in (("tolist", tolist), ("item", item)):
+def test_a_tensor_is_told_as_an_array_is(torch: Any) -> None:
+    assert text(torch.tensor([[1.0, float("nan")]], requires_grad=True)) == (
+        "Tensor of shape (1, 2), dtype float32, min 1.0, mean 1.0, max 1.0, "
+        "1 NaN:\n[[1.0, NaN]]"
+    )
+    assert "bfloat16, min 0.0" in text(torch.zeros(3, dtype=torch.bfloat16))
+    assert "dtype bool, 1 True" in text(torch.tensor([True, False]))
 
-            def counted(tensor: Any, call: Any = call) -> Any:
-                taken.append(tensor.numel())
-                return call(tensor)
 
-            monkeypatch.setattr(self.torch.Tensor, name, counted)
-        text(self.torch.ones(200_000))
-        assert 0 < sum(taken) < 2_000
+def test_only_what_is_shown_of_a_tensor_is_taken_from_its_device(
+    torch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+    for name in ("tolist", "item", "numpy", "cpu"):
+
+        def counted(tensor: Any, call: Any = getattr(torch.Tensor, name)) -> Any:
+            taken.append(tensor.numel())
+            return call(tensor)
+
+        monkeypatch.setattr(torch.Tensor, name, counted)
+    text(torch.ones(200_000))
+    assert 0 < sum(taken) < 2_000
