@@ -219,15 +219,16 @@ def _described(value: object, job: _Job) -> Described:
 
 
 def _check_spec(value: object, job: _Job, parts: str) -> None:
-    words = ("rows", "schema") if parts == "rows" else ()
+    words = ["rows", "schema"] if parts == "rows" else []
     if not job.spec or job.spec in words or (parts and (job.count or 0) > 0):
         return
     name = job.expression
-    known = ", ".join(f"`{{{name}:{word}}}`" for word in words)
+    wrong = f"{_kind(value)} has no rows or items: write `{{{name}}}`"
     if parts:
-        known += f"{' or ' if known else ''}a number of {parts}, as in `{{{name}:50}}`"
-    wrong = f"expected {known}" if known else f"{_kind(value)} has no rows or items"
-    raise ConfigurationError(f"`{{{name}:{job.spec}}}`: {wrong}: write `{{{name}}}`")
+        known = "".join(f"`{{{name}:{word}}}`, " for word in words)
+        known += f"a number of {parts} as in `{{{name}:50}}`"
+        wrong = f"expected {known}, or `{{{name}}}`"
+    raise ConfigurationError(f"`{{{name}:{job.spec}}}`: {wrong}")
 
 
 def _is_picture(value: object) -> bool:
