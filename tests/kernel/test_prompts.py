@@ -137,8 +137,10 @@ def test_schema_and_out_are_local_names_too(
     )
     schema = asked(server)[0]["response_format"]["json_schema"]["schema"]
     assert schema == {"type": "object", "title": "mine"}
-    chat.run("def ask():\n    reply = None\n    %h2o ask --out reply Hi\n    return reply")
-    assert value(chat, "ask()").endswith("Hello world")
+    chat.run(
+        "def ask():\n    reply = None\n    %h2o ask --out reply Hi\n    return reply"
+    )
+    assert value(chat, "ask()").endswith("Hello")
     assert value(chat, "'reply' in globals()") == "False"
 
 
