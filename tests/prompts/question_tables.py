@@ -155,3 +155,21 @@ def ledger() -> Any:
         "case when i % 10 > 0 then date '2024-01-01' + i::int % 30 end as day "
         "from range(300000) t(i)"
     )
+
+
+@cache
+def keys() -> Any:
+    """Words that no tokenizer knows: hashes, codes, names, addresses."""
+    rng = np.random.default_rng(4)
+    letters = np.array(
+        list("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+    )
+    names = ["Krzysztof Wójcik", "Ødegård", "東京", "Nguyễn", "🎉", "Schäfer & Söhne"]
+    return pd.DataFrame(
+        {
+            "sha": [rng.bytes(16).hex() for _ in range(60)],
+            "code": ["".join(rng.choice(letters, 12)) for _ in range(60)],
+            "name": names * 10,
+            "mail": [f"user{n}@example.org" for n in range(60)],
+        }
+    )

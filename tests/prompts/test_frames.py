@@ -481,3 +481,10 @@ def test_a_secret_in_a_row_that_is_shown_is_refused(row: int) -> None:
     notes[row] = {"password": "hunter2"}
     with pytest.raises(ConfigurationError, match="not put into the prompt"):
         text(pd.DataFrame({"n": range(3), "note": notes}))
+
+
+def test_a_secret_of_which_a_cell_shows_only_the_beginning_is_refused() -> None:
+    secret = "ab12" * 60
+    guard = Guard("df", {"MY_TOKEN": secret}, {})
+    with pytest.raises(ConfigurationError, match="the environment variable MY_TOKEN"):
+        describe(pd.DataFrame({"note": ["x", secret]}), "df", guard=guard)

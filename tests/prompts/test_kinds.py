@@ -94,7 +94,7 @@ def test_what_is_short_may_stand_in_a_sentence(value: object, inline: str) -> No
 
 def test_a_number_after_the_colon_is_so_many_lines() -> None:
     described = describe("a\nb\nc", "s", spec="2")
-    assert described.text(100) == "a\nb\n… 1 more lines left out"
+    assert described.text(100) == "a\nb\n… 1 more line left out"
     assert describe("short", "s", spec="2").inline == ""
     with pytest.raises(ConfigurationError, match=r"int has no rows or items: write"):
         describe(3, "n", spec="2")

@@ -356,10 +356,10 @@ def counted(hub_with_a_model: Path) -> Iterator[Callable[[str], int]]:
 def test_a_table_keeps_to_its_tokens_by_a_real_tokenizer(
     counted: Callable[[str], int], budget: int
 ) -> None:
-    for made, question, _ in QUESTIONS:
-        described = describe(made(), "df", question=question)
-        text = described.text(budget)
+    for made, question in [*((m, q) for m, q, _ in QUESTIONS), (tables.keys, "")]:
+        text = describe(made(), "df", question=question).text(budget)
         estimate, real = tokens_in(text), counted(text)
         assert estimate <= max(budget, 60)
-        assert real <= estimate
+        assert real <= 1.03 * estimate
+        assert real <= max(budget, 60)
         assert real >= 0.7 * estimate  # the room is for rows, not for caution

@@ -98,7 +98,9 @@ class TableText:
             left_out = f"; {counted(more, 'more column')} left out" if more else ""
             body = [f"dtypes: {types}{left_out}"]
             few = self._row_lines(chosen, self.facts.rows[:_ROWS_BEFORE_COLUMNS])
-            if count == 1 or _cost([*body, *few]) + 30 <= room:
+            if _cost([*body, *few]) + 30 <= room or (
+                count == 1 and _cost(body) <= room
+            ):
                 return body, chosen
             count = count * 3 // 4
         return [], ()
