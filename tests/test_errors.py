@@ -69,6 +69,7 @@ def test_misuse_is_a_runtime_error_and_no_other_branch_is() -> None:
             "local",
             {"aiohttp", "huggingface-hub", "prometheus-client", "psutil", "xllamacpp"},
         ),
+        ("images", {"pillow", "pypdf"}),
         ("json", {"jsonschema"}),
         ("keyring", {"keyring"}),
     ],

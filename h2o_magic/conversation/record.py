@@ -163,6 +163,10 @@ class Record:
         """Return the bytes of the turns' images by hash; what is erased is left out."""
         return self._run(READ, files.data, hashes)
 
+    def with_images(self, turns: Iterable[Turn]) -> tuple[Turn, ...]:
+        """Return turns whose images have their bytes, unless those are erased."""
+        return self._run(READ, files.filled, tuple(turns))
+
     def is_there(self, id: int) -> bool:  # noqa: A002 - named as the turn's attribute
         return self._run(READ, turns.is_live, id)
 

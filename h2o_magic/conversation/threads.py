@@ -330,7 +330,8 @@ class Conversation:
     ) -> tuple[Thread, ...]:
         name = self.name_of(thread)
         names = self.record.thread_names() if everything else (name,)
-        threads = tuple(Thread(n, self.turns(n)) for n in names)
+        record = self.record
+        threads = tuple(Thread(n, record.with_images(record.turns(n))) for n in names)
         if not any(t.turns for t in threads):
             where = "the conversation" if everything else f"thread {name}"
             raise ConfigurationError(f"{where} has no turn to export: ask something")

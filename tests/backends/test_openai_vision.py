@@ -77,7 +77,7 @@ def test_older_llama_cpp_says_it_beside_the_list() -> None:
     [
         ("xllamacpp", False),
         *((name, None) for name in ("vllm_api_server", "litellm_proxy", "fastchat")),
-        *((name, None) for name in ("llama_cpp_server", "transformers_serve")),
+        ("llama_cpp_server", None),
     ],
 )
 def test_recorded_servers_are_asked_for_their_list_only(

@@ -31,17 +31,18 @@ class Format:
 
     `write` raises ConfigurationError if facts are not JSON values; `read`, None if the
     format cannot be imported, if the text is not of this format, is incomplete, or was
-    written by a newer version.
+    written by a newer version. `images_beside`: in a file, images are links to others.
     """
 
     suffix: str
     name: str
     write: Callable[[Sequence[Thread]], str]
     read: Callable[[str], tuple[Thread, ...]] | None = None
+    images_beside: bool = False
 
 
 _TABLE = (
-    Format(".md", "Markdown transcript", markdown.write),
+    Format(".md", "Markdown transcript", markdown.write, images_beside=True),
     Format(".json", "chat messages", json.write, json.read),
     Format(".jsonl", "training lines", jsonl.write, jsonl.read),
     Format(".ipynb", "notebook", ipynb.write, ipynb.read),

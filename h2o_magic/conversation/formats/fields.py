@@ -7,7 +7,9 @@ import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_args
 
+from h2o_magic.chat.images import Image
 from h2o_magic.chat.turns import Turn, TurnStatus
+from h2o_magic.conversation.formats import images
 from h2o_magic.errors import ConfigurationError
 
 #: The name by which a file of this package is known, and its version.
@@ -15,9 +17,11 @@ FORMAT = "h2o_magic.conversation.threads"
 VERSION = 1
 
 #: What is saved beside a question.
-QUESTION_FIELDS = ("cell", "begins", "outdated", "asked_at")
+QUESTION_FIELDS = ("cell", "begins", "outdated", "asked_at", "sent", "images")
 #: What is saved beside an answer.
 ANSWER_FIELDS = ("status", "model", "facts")
+#: What is only saved where a turn has it, as files of earlier versions never do.
+_OPTIONAL: Mapping[str, Any] = {"sent": "", "images": []}
 
 
 def wrong(where: str, message: str) -> ConfigurationError:
@@ -97,18 +101,23 @@ def is_own(metadata: object, where: str) -> bool:
 
 def describe(turn: Turn, *names: str) -> dict[str, Any]:
     values = {name: getattr(turn, name) for name in names}
-    return {
+    found = {
         name: dict(value) if isinstance(value, Mapping) else value
         for name, value in values.items()
+        if name not in _OPTIONAL or value
     }
+    if "images" in found:
+        found["images"] = [images.describe(image) for image in turn.images]
+    return found
 
 
 def read_fields(metadata: object, names: Iterable[str], where: str) -> dict[str, Any]:
     """Return the named fields from what :func:`describe` wrote, checked.
 
-    All are required: an answer without a status must not be taken for a complete one.
+    An answer without a status must not be taken for a complete one: nearly all are
+    required.
     """
-    found = as_object(metadata, where, '"metadata"')
+    found = {**_OPTIONAL, **as_object(metadata, where, '"metadata"')}
     for name in names:
         if name not in found:
             raise wrong(
@@ -144,6 +153,16 @@ def _flag(value: object, where: str, what: str) -> bool:
     raise wrong(where, f"expected true or false as {what}, got {kind_of(value)}")
 
 
+def _images(value: object, where: str, what: str) -> tuple[Image, ...]:
+    listed = as_list(value, where, what)
+    entries = [as_object(entry, where, "an image") for entry in listed]
+    try:
+        found = [images.read(entry) for entry in entries]
+    except ValueError as error:
+        raise wrong(where, str(error)) from error
+    return tuple(image for image in found if image is not None)
+
+
 def _number(value: object, where: str, what: str) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         try:
@@ -166,4 +185,6 @@ _CHECKS: Mapping[str, Callable[[object, str, str], Any]] = {
     "outdated": _flag,
     "asked_at": _number,
     "facts": as_object,
+    "sent": as_text,
+    "images": _images,
 }

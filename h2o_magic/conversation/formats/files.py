@@ -8,10 +8,11 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 from h2o_magic.chat.turns import Thread
 from h2o_magic.config.definitions import SETTINGS
-from h2o_magic.conversation.formats import find_format
+from h2o_magic.conversation.formats import find_format, images
 from h2o_magic.errors import ConfigurationError
 
 #: A path that ends with one of these names a folder, whether it exists or not.
@@ -28,14 +29,17 @@ def write(
     """Write threads to a file, all or nothing, and return how many turns they have.
 
     A symbolic link stays: its target is written. A file that is overwritten keeps its
-    mode.
+    mode. Images of a transcript are in a folder beside it, ``NAME_files``.
     """
     target = _expanded(path)
     with _one_line(path):
         _check_target(path, target, overwrite=overwrite)
         target = target.resolve()
-    text = find_format(path).write(threads)
+    format_ = find_format(path)
+    text = format_.write(threads)
     with _one_line(path):
+        if format_.images_beside:
+            text = _with_files(text, threads, target.with_name(f"{target.stem}_files"))
         _replace(target, text)
     return sum(len(thread.turns) for thread in threads)
 
@@ -132,6 +136,17 @@ def _check_target(path: str | Path, target: Path, *, overwrite: bool) -> None:
             f"{path} exists already: choose another name, or overwrite it "
             "(`--overwrite`, in Python `overwrite=True`)"
         )
+
+
+def _with_files(text: str, threads: Sequence[Thread], folder: Path) -> str:
+    """Write the images to files in a folder, and return the text with links to them."""
+    found = [image for each in threads for turn in each.turns for image in turn.images]
+    for image in {image.hash: image for image in found if image.data}.values():
+        name = images.file_name(image)
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_bytes(image.data)
+        text = text.replace(images.uri(image.data), f"{quote(folder.name)}/{name}")
+    return text
 
 
 def _replace(target: Path, text: str) -> None:

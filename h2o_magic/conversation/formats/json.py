@@ -4,7 +4,8 @@ One thread is ``{"messages": [...], "metadata": {...}}``; several are ``{"thread
 [...], "metadata": {...}}`` with the same objects in the list. A system message precedes
 the first question that it applies to, and each one where the system text changes; an
 empty one ends it. Every turn is a user message and an assistant message, each with the
-turn's other facts in its ``metadata``.
+turn's other facts in its ``metadata``: of a question also what was ``sent`` in place of
+it, and its ``images``.
 
 Files of other programs can be read: messages alone, as a list or under "messages". They
 become one thread with the default name. A last question without an answer becomes an

@@ -1,7 +1,8 @@
 """``.jsonl``: one conversation on each line, ready for fine-tuning.
 
 A line is ``{"messages": [...], "metadata": {...}}``. Its messages have only role and
-content: an optional system text, then questions and complete answers in turn. A new
+content: an optional system text, then questions as they were sent and complete answers
+in turn. Images are in the metadata. A new
 line begins with each thread, with each new conversation in it, and where the system
 text changes.
 
@@ -31,6 +32,8 @@ from h2o_magic.conversation.formats.messages import Pair, foreign_turns, read_pa
 _FIELDS = (*fields.QUESTION_FIELDS, *fields.ANSWER_FIELDS)
 # What a turn also needs if it is not in the line's messages.
 _TEXTS = ("question", "answer", "system")
+# The question as the user typed it, where more was sent: that is in the messages.
+_TYPED = "typed"
 _OTHER_FILE = "expected a line like those before it, got one of another file"
 
 
@@ -80,9 +83,13 @@ class _Line:
         if not self.messages and turn.system:
             self.messages.append({"role": "system", "content": turn.system})
         self.system = turn.system
-        self.messages.append({"role": "user", "content": turn.question})
+        content = turn.sent or turn.question
+        self.messages.append({"role": "user", "content": content})
         self.messages.append({"role": "assistant", "content": turn.answer})
-        self.turns_of(thread).append(fields.describe(turn, *_FIELDS))
+        described = fields.describe(turn, *_FIELDS)
+        if described.pop("sent", ""):
+            described[_TYPED] = turn.question
+        self.turns_of(thread).append(described)
 
 
 def _lines(threads: Sequence[Thread]) -> list[_Line]:
@@ -93,7 +100,7 @@ def _lines(threads: Sequence[Thread]) -> list[_Line]:
         anew = True
         for turn in thread.turns:
             anew = anew or turn.begins
-            has_text = turn.question.strip() and turn.answer.strip()
+            has_text = (turn.sent or turn.question).strip() and turn.answer.strip()
             if not has_text or turn.status != "complete":
                 aside = fields.describe(turn, *_TEXTS, *_FIELDS)
                 lines[-1].turns_of(thread.name).append(aside)
@@ -185,4 +192,8 @@ def _own_turn(value: object, unread: Iterator[Pair], where: str) -> Turn:
             "expected a question with its answer in the line's messages, got none",
         )
     metadata = fields.read_fields(entry, _FIELDS, where)
-    return Turn(pair.question, pair.answer, system=pair.system, **metadata)
+    question = pair.question
+    if _TYPED in entry:
+        question = fields.as_text(entry[_TYPED], where, f'"{_TYPED}"')
+        metadata["sent"] = pair.question
+    return Turn(question, pair.answer, system=pair.system, **metadata)

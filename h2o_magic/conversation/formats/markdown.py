@@ -2,7 +2,7 @@
 
 Answers are written as they are, except that their headings are moved below those of the
 document, open code blocks are closed, control characters are removed, and active
-content is made harmless.
+content is made harmless. Images are data URIs; a file links to files of their own.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from datetime import datetime, timezone
 
 from h2o_magic.chat.turns import Thread, Turn
 from h2o_magic.config.definitions import MAIN
+from h2o_magic.conversation.formats.images import uri
 from h2o_magic.rendering.blocks import close_fence
-from h2o_magic.rendering.fences import Fence, fence_after
+from h2o_magic.rendering.fences import Fence, fence_after, fenced
 from h2o_magic.rendering.footer import STATUS_TEXT
 from h2o_magic.rendering.sanitize import sanitize
 from h2o_magic.rendering.tables import printable
@@ -59,6 +60,7 @@ def _turns(turns: Sequence[Turn], level: int) -> Iterator[str]:
             system = turn.system
             yield f"System text:\n\n{_quoted(system)}" if system else "No system text."
         yield _quoted(turn.question)
+        yield from _sent(turn)
         yield _answer(turn.answer, level)
         if known := " · ".join(_footer(turn)):
             yield f"<sub>{known}</sub>"
@@ -68,6 +70,16 @@ def _turns(turns: Sequence[Turn], level: int) -> Iterator[str]:
 
 def _quoted(text: str) -> str:
     return "\n".join(f"> {line}".rstrip() for line in _clean(text).split("\n"))
+
+
+def _sent(turn: Turn) -> Iterator[str]:
+    """Yield what went along with a question: the text that was sent, and images."""
+    if turn.sent:
+        yield "<details><summary>Sent with the question</summary>"
+        yield f"{fenced(_clean(turn.sent), 'text')}\n\n</details>"
+    for image in turn.images:
+        name = _inline(image.name)
+        yield f"![{name}]({uri(image.data)})" if image.data else f"*(image {name})*"
 
 
 def _answer(text: str, level: int) -> str:

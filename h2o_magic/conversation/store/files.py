@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from h2o_magic.chat.images import Image
+from h2o_magic.chat.turns import Turn
 from h2o_magic.conversation.store.database import Database
 
 _PLAIN = ("name", "media_type", "width", "height", "hash")
@@ -46,6 +48,18 @@ def data(database: Database, hashes: Iterable[str]) -> Mapping[str, bytes]:
     sql = "SELECT data FROM files WHERE hash = ?"
     found = {hash_: database.value(sql, [hash_]) for hash_ in set(hashes)}
     return {hash_: value for hash_, value in found.items() if value is not None}
+
+
+def filled(database: Database, turns: Sequence[Turn]) -> tuple[Turn, ...]:
+    """Return turns with the bytes of their images, as far as they are there."""
+    known = data(database, (image.hash for turn in turns for image in turn.images))
+    return tuple(replace(turn, images=_filled(turn.images, known)) for turn in turns)
+
+
+def _filled(images: Iterable[Image], known: Mapping[str, bytes]) -> tuple[Image, ...]:
+    return tuple(
+        replace(image, data=known.get(image.hash, image.data)) for image in images
+    )
 
 
 def _described(image: Image) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from h2o_magic.chat.facts import Facts
+from h2o_magic.chat.images import Image
 from h2o_magic.chat.turns import Thread, Turn
 
 FACTS = Facts(
@@ -17,6 +20,17 @@ FACTS = Facts(
     parameters={"temperature": 0.4, "stop": ("END",)},
 ).as_metadata()
 
+PNG, JPEG = b"\x89PNG\r\n\x1a\nFIGURE", b"\xff\xd8\xffPHOTO"
+
+
+def image(name: str, data: bytes, thumbnail: bytes = PNG) -> Image:
+    """An image as a record has it; no bytes behind its signature are looked at."""
+    kind = "image/png" if data.startswith(b"\x89") else "image/jpeg"
+    return Image(name, kind, 30, 20, hashlib.sha256(data).hexdigest(), thumbnail, data)
+
+
+FIG, PHOTO = image("fig", PNG), image("photo [1].jpg", JPEG, JPEG)
+
 MAIN_THREAD = Thread(
     "main",
     (
@@ -27,6 +41,8 @@ MAIN_THREAD = Thread(
             model="llama-13b",
             asked_at=1_700_000_000.25,
             facts=FACTS,
+            sent="What is h2o_magic?\n\n`df`:\n\n```csv\na,b\n```",
+            images=(FIG, PHOTO),
         ),
         Turn("And then?", "It sto", "stopped", cell="cell-2", outdated=True),
         Turn("Be brief.", "Yes.", system="Answer in one word.", cell="cell-3"),

@@ -15,7 +15,13 @@ from hypothesis import strategies as st
 from h2o_magic.chat.turns import Thread, Turn, TurnStatus
 from h2o_magic.conversation.formats import FORMATS
 from h2o_magic.errors import ConfigurationError
-from tests.conversation.formats.conversations import CONVERSATION, FACTS, MAIN_THREAD
+from tests.conversation.formats.conversations import (
+    CONVERSATION,
+    FACTS,
+    FIG,
+    MAIN_THREAD,
+    PHOTO,
+)
 
 READABLE = [suffix for suffix, entry in FORMATS.items() if entry.read is not None]
 
@@ -84,6 +90,8 @@ turns = st.builds(
     outdated=st.booleans(),
     asked_at=st.floats(allow_nan=False, allow_infinity=False),
     facts=some_facts,
+    sent=st.one_of(st.just(""), texts),
+    images=st.lists(st.sampled_from([FIG, PHOTO]), max_size=3).map(tuple),
     number=st.integers(0, 9),
     sequence=st.integers(0, 9),
     id=st.integers(0, 9),
@@ -160,6 +168,8 @@ CHANGED: list[tuple[str, Any]] = [
     ("outdated", True),
     ("asked_at", 5.0),
     ("facts", {"a": [{"b": None}]}),
+    ("sent", "With a table?"),
+    ("images", (FIG, PHOTO)),
 ]
 
 
@@ -171,6 +181,7 @@ def test_every_part_of_a_turn_is_kept(suffix: str, name: str, value: Any) -> Non
         (t.name, t.turns) for t in there_and_back((Thread("t", (turn,)),), suffix)
     ]
     assert getattr(kept, name) == value
+    assert [i.data for i in kept.images] == [i.data for i in turn.images]
 
 
 def test_the_parts_of_a_turn_are_all_tried_above() -> None:
