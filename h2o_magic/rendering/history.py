@@ -62,10 +62,14 @@ def thread_rows(
     ]
 
 
-def turn_markdown(turn: Turn) -> str:
-    """Return a whole turn as Markdown: its question quoted, its answer sanitized."""
+def turn_markdown(turn: Turn, images: str = "") -> str:
+    """Return a whole turn as Markdown: its question quoted, its answer sanitized.
+
+    `images` is Markdown that shows those of the question.
+    """
     title = " · ".join([f"**Turn {turn.number}**", *map(literal, _details(turn))])
     question = "> " + "<br>".join(map(_quoted, turn.question.splitlines()))
+    question += f"\n>\n> {images}" if images else ""
     answer = footer.answer_markdown(turn.answer, _facts(turn))
     return f"{title}\n\n{question}\n\n{answer}"
 
