@@ -11,7 +11,7 @@ from h2o_magic.prompts.array_range import array_range
 from h2o_magic.prompts.limits import float_text
 from h2o_magic.prompts.secrets.guard import Guard
 from h2o_magic.prompts.structures import Printer
-from h2o_magic.prompts.texts import longest
+from h2o_magic.prompts.texts import Cut
 
 #: First values that are kept: of one dimension, of two, and of all of more.
 _ITEMS, _ROWS, _COLUMNS, _VALUES = 1_000, 100, 20, 1_000
@@ -22,26 +22,26 @@ _PACKAGES = {"numpy", "torch", "jax", "jaxlib", "tensorflow", "cupy", "mlx", "pa
 
 
 @dataclass(frozen=True, slots=True)
-class ArrayText:
-    """An array: what it is, and the first of its `size` parts as text."""
+class ArrayText(Cut):
+    """An array: what it is, and the first of its `length` parts as text."""
 
+    summarizes: ClassVar[bool] = True
     title: str
     parts: tuple[str, ...]
-    size: int
-    inline: str = ""
-    summarizes: ClassVar[bool] = True
+    length: int
+
+    @property
+    def size(self) -> int:
+        return len(self.parts)
 
     @property
     def least(self) -> int:
-        return tokens_in(self._first(0))
+        return tokens_in(self.cut(0))
 
-    def text(self, tokens: int) -> str:
-        return longest(self._first, len(self.parts), tokens)
-
-    def _first(self, count: int) -> str:
-        parts = list(self.parts[:count])
-        if self.size > count:
-            parts.append(f"… {self.size - count:,} more")
+    def cut(self, size: int) -> str:
+        parts = list(self.parts[:size])
+        if self.length > size:
+            parts.append(f"… {self.length - size:,} more")
         nested = bool(self.parts) and self.parts[0].startswith("[")
         return (
             f"{self.title}:\n[{(',' + chr(10) + ' ' if nested else ', ').join(parts)}]"

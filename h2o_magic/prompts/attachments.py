@@ -10,7 +10,7 @@ from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.prompts import encoding
 from h2o_magic.prompts.documents import document
 from h2o_magic.prompts.images import as_image
-from h2o_magic.prompts.prompt import Appended, Attached
+from h2o_magic.prompts.prompt import ALL, Appended, Attached
 from h2o_magic.prompts.secrets.guard import Guard
 
 #: Bytes of the largest file that is read.
@@ -65,7 +65,7 @@ def _attached(name: str, data: bytes, guard: Guard | None) -> Attached | Appende
         return Attached(encoding.from_bytes(data, name))
     found = document(data, name)
     if guard is not None:
-        guard.text(found.whole)
+        guard.text(found.text(ALL))
     return Appended(name, found)
 
 

@@ -9,17 +9,14 @@ import json
 import logging
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, ClassVar
+from typing import Any
 
 from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError, MissingExtraError
-from h2o_magic.prompts.limits import cut_middle, error_text
+from h2o_magic.prompts.limits import error_text
+from h2o_magic.prompts.texts import LONGEST, Lines, LongText
 from h2o_magic.rendering.fences import fenced
-
-#: Characters of a text that are looked at: no model holds more.
-_MOST_CHARACTERS = 2_000_000
 
 _TABLES = {"csv": "CSV", "tsv": "TSV", "tab": "TSV"}
 _MARKS = (
@@ -30,48 +27,7 @@ _MARKS = (
 _BINARY = re.compile("[\0-\x08\x0e-\x1a\x1c-\x1f]")
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A file's text, of some kind (``CSV``, ``PDF, 3 pages``), in a code block.
-
-    Of a table, which has `lines`, only the last ones are left out, never the first.
-    """
-
-    summarizes: ClassVar[bool] = False
-    whole: str
-    kind: str = ""
-    language: str = ""
-    lines: int = 0
-
-    @property
-    def inline(self) -> str:
-        return ""
-
-    @property
-    def least(self) -> int:
-        return _tokens(self._written(0 if self.lines else len(self.whole)))
-
-    def text(self, tokens: int) -> str:
-        limit = len(self.whole)
-        written = self._written(limit)
-        while (needed := _tokens(written)) > tokens and limit:
-            limit = int(limit * min(tokens / needed, 0.95))
-            written = self._written(limit)
-        return written
-
-    def _written(self, limit: int) -> str:
-        cut = self._first_lines if self.lines else cut_middle
-        block = fenced(cut(self.whole, limit), self.language)
-        return f"{self.kind}:\n\n{block}" if self.kind else block
-
-    def _first_lines(self, text: str, limit: int) -> str:
-        if limit < len(text):
-            text = text[: max(text.rfind("\n", 0, limit + 1), text.find("\n"))]
-        more = self.lines - text.count("\n") - 1
-        return f"{text}\n[… {counted(more, 'more line')} …]" if more else text
-
-
-def document(data: bytes, name: str) -> Document:
+def document(data: bytes, name: str) -> LongText | Lines:
     """Return the text of a file; a ConfigurationError if it is none."""
     suffix = PurePath(name).suffix.lower().lstrip(".")
     if b"%PDF-" in data[:1024]:
@@ -80,23 +36,17 @@ def document(data: bytes, name: str) -> Document:
     if not text.strip():
         raise ConfigurationError(f"{name} has no text: it is empty")
     if suffix == "ipynb" and (cells := _notebook(text)):
-        return Document(_shortened(cells), "Jupyter notebook, without its outputs")
+        title = "Jupyter notebook, without its outputs"
+        return LongText.of(cells, language="", title=title)
     language = suffix if suffix.isalnum() else ""
     if suffix not in _TABLES:
-        return Document(_shortened(text), language=language)
-    lines = text.count("\n") + 1
-    kind = f"{_TABLES[suffix]}, {counted(lines, 'line')}"
-    if len(text) > _MOST_CHARACTERS:
-        text = text[:_MOST_CHARACTERS].rpartition("\n")[0] or text[:_MOST_CHARACTERS]
-    return Document(text, kind, language, lines)
-
-
-def _tokens(text: str) -> int:
-    return len(text) // 3 + 1
-
-
-def _shortened(text: str) -> str:
-    return cut_middle(text, _MOST_CHARACTERS)
+        return LongText.of(text, language=language)
+    size = text.count("\n") + 1
+    lines = text[:LONGEST].split("\n")
+    if 1 < len(lines) < size:
+        lines.pop()  # it is cut
+    title = f"{_TABLES[suffix]}, {counted(size, 'line')}"
+    return Lines(tuple(lines), language, title, size - len(lines))
 
 
 def _decoded(data: bytes, name: str) -> str:
@@ -130,7 +80,7 @@ def _cell(cell: dict[str, Any]) -> str:
     return fenced(source, "") if is_code else source
 
 
-def _pdf(data: bytes, name: str) -> Document:
+def _pdf(data: bytes, name: str) -> LongText:
     try:
         pypdf: Any = importlib.import_module("pypdf")
     except ImportError as error:
@@ -155,7 +105,7 @@ def _pdf(data: bytes, name: str) -> Document:
         raise ConfigurationError(
             f"{name} has no text, only images: attach its pages as PNG or JPEG"
         )
-    return Document(_shortened(text), f"PDF, {counted(len(pages), 'page')}")
+    return LongText.of(text, language="", title=f"PDF, {counted(len(pages), 'page')}")
 
 
 def _pages(reader: Any) -> Iterator[str]:

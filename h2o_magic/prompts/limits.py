@@ -8,11 +8,15 @@ from h2o_magic.config.units import counted
 CHARACTERS = 20_000
 
 
-def cut_middle(text: str, limit: int) -> str:
-    """Return the head and the tail of a text that is too long, with a note between."""
-    left_out = len(text) - limit
+def cut_middle(text: str, limit: int, left_out: int = 0) -> str:
+    """Return the head and the tail of a text that is too long, with a note between.
+
+    `left_out` characters are missing from its middle already.
+    """
+    left_out += max(len(text) - limit, 0)
     if left_out <= 0:
         return text
+    limit = min(limit, len(text))
     tail = limit // 2
     note = f"[… {counted(left_out, 'character')} left out …]"
     return f"{text[: limit - tail]}\n{note}\n{text[len(text) - tail :]}"

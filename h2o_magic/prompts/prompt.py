@@ -12,6 +12,9 @@ from typing import Protocol
 
 from h2o_magic.chat.images import Image
 
+#: More tokens than any text has.
+ALL = 10**9
+
 
 class Described(Protocol):
     """A value as it was when the prompt was made, as text of any length."""

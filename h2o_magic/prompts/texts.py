@@ -4,83 +4,116 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from h2o_magic.chat.tokens import tokens_in
 from h2o_magic.config.units import counted
-from h2o_magic.prompts.limits import CHARACTERS
+from h2o_magic.prompts.limits import cut_middle
 from h2o_magic.rendering.fences import fenced
+
+#: Characters that are kept of a text: most models hold fewer.
+LONGEST = 500_000
+#: More characters than a token has on average: with fewer a search need not begin.
+_CHARACTERS = 10
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
+class Cut(Protocol):
+    """A text that can be written with fewer of its parts: characters, lines, values."""
+
+    summarizes: ClassVar[bool] = False
+
+    @property
+    def inline(self) -> str:
+        return ""
+
+    @property
+    def least(self) -> int:
+        return tokens_in(self.cut(self.size))
+
+    @property
+    def size(self) -> int:
+        """How many parts it has."""
+
+    def cut(self, size: int) -> str:
+        """Return the text with so many parts, and a note of how many are left out."""
+
+    def text(self, tokens: int) -> str:
+        size = min(self.size, tokens * _CHARACTERS)
+        if tokens_in(text := self.cut(size)) <= tokens:
+            return text
+        fits = bisect_right(range(size), tokens, key=lambda n: tokens_in(self.cut(n)))
+        return self.cut(max(fits - 1, 0))
+
+
 @dataclass(frozen=True, slots=True)
-class LongText:
+class LongText(Cut):
     """A text that is cut in its middle; with a `language`, one in a block of code.
 
     `left_out` characters between the halves of `whole` were not kept.
     """
 
-    summarizes: ClassVar[bool] = False
     whole: str
     inline: str = ""
-    language: str = ""
+    language: str | None = None
+    title: str = ""
     left_out: int = 0
 
     @classmethod
-    def of(cls, text: str, *, longest_inline: int = 0, language: str = "") -> LongText:
+    def of(
+        cls,
+        text: str,
+        *,
+        longest_inline: int = 0,
+        language: str | None = None,
+        title: str = "",
+    ) -> LongText:
         """Return a text; one line of so many characters stands in a sentence."""
         text = _LONE_SURROGATE.sub("\ufffd", text)  # they cannot be encoded
         short = len(text) <= longest_inline and "\n" not in text
-        left_out = max(len(text) - CHARACTERS, 0)
+        left_out = max(len(text) - LONGEST, 0)
         if left_out:
-            text = text[: CHARACTERS // 2] + text[-CHARACTERS // 2 :]
-        return cls(text, text if short else "", language, left_out)
+            text = text[: LONGEST // 2] + text[-LONGEST // 2 :]
+        return cls(text, text if short else "", language, title, left_out)
 
     @property
-    def least(self) -> int:
-        return tokens_in(self._cut(len(self.whole)))
+    def size(self) -> int:
+        return len(self.whole)
 
-    def text(self, tokens: int) -> str:
-        return longest(self._cut, len(self.whole), tokens)
-
-    def _cut(self, size: int) -> str:
-        left_out = self.left_out + len(self.whole) - size
-        tail = size // 2
-        text = self.whole
-        if left_out:
-            note = f"[… {counted(left_out, 'character')} left out …]"
-            text = f"{text[: size - tail]}\n{note}\n{text[len(text) - tail :]}"
-        return fenced(text.rstrip(), self.language) if self.language else text
+    def cut(self, size: int) -> str:
+        text = cut_middle(self.whole, size, self.left_out)
+        return _framed(text, self.language, self.title)
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
-    """Lines of which the last are left out first."""
+class Lines(Cut):
+    """Lines of which the last are left out first; `left_out` were not kept.
 
-    summarizes: ClassVar[bool] = False
+    With a `language` they are the rows of a table, in a block of code.
+    """
+
     lines: tuple[str, ...]
-    inline: str = ""
+    language: str | None = None
+    title: str = ""
+    left_out: int = 0
+
+    @property
+    def size(self) -> int:
+        return len(self.lines)
 
     @property
     def least(self) -> int:
-        return tokens_in(self._cut(len(self.lines)))
+        return tokens_in(self.cut(self.size if self.language is None else 0))
 
-    def text(self, tokens: int) -> str:
-        return longest(self._cut, len(self.lines), tokens)
-
-    def _cut(self, count: int) -> str:
-        shown = list(self.lines[: max(count, 1)])
-        if more := len(self.lines) - len(shown):
+    def cut(self, size: int) -> str:
+        shown = list(self.lines[: max(size, 1)])
+        if more := self.left_out + len(self.lines) - len(shown):
             shown.append(f"… {counted(more, 'more line')} left out")
-        return "\n".join(shown)
+        return _framed("\n".join(shown), self.language, self.title)
 
 
-def longest(written: Callable[[int], str], size: int, tokens: int) -> str:
-    """Return the text of the largest size that fits, of all of them the shortest."""
-    if tokens_in(text := written(size)) <= tokens:
-        return text
-    fits = bisect_right(range(size), tokens, key=lambda n: tokens_in(written(n)))
-    return written(max(fits - 1, 0))
+def _framed(text: str, language: str | None, title: str) -> str:
+    block = text if language is None else fenced(text.rstrip("\n"), language)
+    return f"{title}:\n\n{block}" if title else block

@@ -11,14 +11,12 @@ import re
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.prompts.kinds import Job, described
 from h2o_magic.prompts.limits import error_text
-from h2o_magic.prompts.prompt import Described
+from h2o_magic.prompts.prompt import ALL, Described
 from h2o_magic.prompts.secrets.guard import Guard
 from h2o_magic.prompts.tables.kinds import is_table
 
 # The last name in ``config.keys['api_key'][0]``.
 _LAST_NAME = re.compile(r"([^\W\d]\w*|(?<=\[')[^']*(?=')|(?<=\[\")[^\"]*(?=\"))")
-#: More tokens than any text has.
-_ALL = 10**9
 
 
 def describe(
@@ -57,7 +55,7 @@ def describe(
             guard.text(value)
         found = described(value, Job(expression, spec, question, guard))
         if not is_table(value):  # which has been checked as far as it is shown
-            guard.text(found.text(_ALL))
+            guard.text(found.text(ALL))
     except ConfigurationError:
         raise
     except Exception as error:

@@ -10,12 +10,13 @@ import pypdf
 import pytest
 from PIL import Image as Pillow
 
+from h2o_magic.chat.tokens import tokens_in
 from h2o_magic.errors import ConfigurationError, MissingExtraError
 from h2o_magic.prompts import attachments
 from h2o_magic.prompts.attachments import attachment
-from h2o_magic.prompts.documents import Document
 from h2o_magic.prompts.prompt import Appended, Attached
 from h2o_magic.prompts.secrets.guard import Guard
+from h2o_magic.prompts.texts import LONGEST, Lines
 
 TABLE = "name,price\n" + "".join(f"row {i},{i}\n" for i in range(1, 1000))
 
@@ -172,45 +173,51 @@ def test_a_table_has_its_header_first_lines_and_number_of_lines() -> None:
     assert whole.endswith("row 999,999\n```")
     for tokens in (60, 200, 1000):
         text = text_of("t.csv", TABLE.encode(), tokens)
-        assert len(text) // 3 < tokens
-        head, _, note = text.partition("\n[… ")
+        assert tokens * 0.8 < tokens_in(text) <= tokens
+        head, _, note = text.partition("\n… ")
         first = head.removeprefix("CSV, 1,000 lines:\n\n```csv\n").split("\n")
         assert first == TABLE.split("\n")[: len(first)]
-        assert note == f"{1000 - len(first)} more lines …]\n```"
+        assert note == f"{1000 - len(first)} more lines left out\n```"
     least = text_of("t.csv", TABLE.encode(), 0)
     assert least.count("\n") == 5
-    assert "name,price\n[… 999 more lines …]" in least
+    assert "name,price\n… 999 more lines left out\n" in least
 
 
 def test_a_table_in_fewer_tokens_keeps_at_least_its_header() -> None:
     found = attachment(("t.tsv", TABLE.encode()))
     assert isinstance(found, Appended)
-    assert found.value.least < 30
+    assert found.value.least < 40
     assert found.value.text(found.value.least) == found.value.text(0)
-    assert found.value.text(0).startswith("TSV, 1,000 lines:\n\n```tsv\nname,price\n[")
+    assert found.value.text(0).startswith("TSV, 1,000 lines:\n\n```tsv\nname,price\n…")
 
 
 def test_a_long_text_loses_its_middle() -> None:
     text = "".join(f"line {i}\n" for i in range(10_000))
     found = attachment(("a.log", text.encode()))
     assert isinstance(found, Appended)
-    assert found.value.least == len(f"```log\n{text}```") // 3 + 1
+    assert found.value.least == tokens_in(f"```log\n{text}```")
     for tokens in (50, 500, 5000):
         short = found.value.text(tokens)
-        assert tokens // 2 < len(short) // 3 < tokens
+        assert tokens * 0.8 < tokens_in(short) <= tokens
         assert short.startswith("```log\nline 0\n")
         assert short.endswith("line 9999\n```")
         assert "left out …]" in short
 
 
-def test_more_text_than_any_model_holds_is_not_looked_at() -> None:
-    rows = b"a,b\n" + b"1,2\n" * 1_000_000
+def test_of_a_very_long_file_only_so_much_is_kept() -> None:
+    rows = b"a,b\n" + b"1,2\n" * LONGEST
     found = attachment(("t.csv", rows))
     assert isinstance(found, Appended)
-    assert isinstance(found.value, Document)
-    assert len(found.value.whole) == 1_999_999
-    assert "CSV, 1,000,001 lines" in found.value.text(10**9)
-    assert "1,2\n[… 500,001 more lines …]" in found.value.text(10**9)
+    assert isinstance(found.value, Lines)
+    assert sum(map(len, found.value.lines)) < LONGEST
+    assert "CSV, 500,001 lines" in found.value.text(10**9)
+    assert "1,2\n… 375,001 more lines left out" in found.value.text(10**9)
+    found = attachment(("a.txt", b"ab\n" * LONGEST))
+    assert isinstance(found, Appended)
+    assert f"[… {2 * LONGEST - 1:,} characters left out …]" in found.value.text(10**9)
+    assert found.value.text(0) == (
+        f"```txt\n\n[… {3 * LONGEST - 1:,} characters left out …]\n```"
+    )
 
 
 def test_of_a_notebook_the_sources_are_sent() -> None:

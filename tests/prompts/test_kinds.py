@@ -18,6 +18,7 @@ from IPython.display import HTML, Image, Markdown
 
 from h2o_magic.chat.tokens import tokens_in
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.prompts.texts import LONGEST
 from h2o_magic.prompts.values import describe
 
 
@@ -47,17 +48,17 @@ def doubled(number: int) -> int:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "one\ntwo\n", " {x} | `y` ", "日本語 🎉", "x" * 20_000]
+    "text", ["", "one\ntwo\n", " {x} | `y` ", "日本語 🎉", "x" * 200_000]
 )
 def test_a_string_stands_as_it_is(text: str) -> None:
     assert shown(text, "s") == text
 
 
 def test_a_long_string_keeps_its_head_and_its_tail() -> None:
-    text = shown("a" * 15_000 + "b" * 15_000, "s")
-    assert text == (
-        "a" * 10_000 + "\n[… 10,000 characters left out …]\n" + "b" * 10_000
-    )
+    text = shown("a" * LONGEST + "b" * LONGEST, "s", tokens=10**6)
+    note = f"[… {LONGEST:,} characters left out …]"
+    half = LONGEST // 2
+    assert text == f"{'a' * half}\n{note}\n{'b' * half}"
 
 
 @pytest.mark.parametrize("tokens", [30, 100, 1_000])

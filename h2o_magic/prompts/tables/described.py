@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.prompts.prompt import ALL
 from h2o_magic.prompts.secrets.guard import Guard
 from h2o_magic.prompts.tables.cells import CellText, value_text
 from h2o_magic.prompts.tables.facts import TableFacts
@@ -20,7 +21,6 @@ from h2o_magic.prompts.tables.writing import DEFAULT, TableText
 _COLUMNS = 200
 #: Rows that are read for examples, and cells of these and where rows are asked for.
 _EXAMPLES, _FEW, _CELLS = 100, 4_000, 50_000
-_ALL = 10**9
 
 Rows = Sequence[tuple[object, ...]]
 
@@ -131,4 +131,4 @@ def _check(table: TableText, fields: Sequence[Field], rows: Rows, guard: Guard) 
             for value in values:
                 check(first, value)
     check_long([value for row in rows for value in row], guard)
-    guard.text(table.text(_ALL))
+    guard.text(table.text(ALL))
