@@ -46,7 +46,7 @@ def schema_of_type(source: Any) -> dict[str, Any]:
             f"or a type made of them, got {kind}"
         )
     try:
-        return _schema(source)
+        return part_schema(source)
     except (TypeError, NameError, RecursionError) as error:
         why = f"{kind} has no JSON schema: {error}"
     try:
@@ -68,7 +68,8 @@ def _has_fields(kind: object) -> bool:
     )
 
 
-def _schema(kind: Any) -> dict[str, Any]:  # noqa: PLR0911 - a case a kind
+def part_schema(kind: Any) -> dict[str, Any]:  # noqa: PLR0911 - a case a kind
+    """Return the schema of a type that may be a part of another; else a TypeError."""
     origin, parts = get_origin(kind), get_args(kind)
     if _has_fields(kind):
         return _object(kind)
@@ -76,17 +77,17 @@ def _schema(kind: Any) -> dict[str, Any]:  # noqa: PLR0911 - a case a kind
         values = parts or tuple(kind)
         return {"enum": [v.value if isinstance(v, enum.Enum) else v for v in values]}
     if isinstance(kind, typing.NewType):
-        return _schema(kind.__supertype__)
+        return part_schema(kind.__supertype__)
     if origin in (Union, types.UnionType):
-        return {"anyOf": [_schema(part) for part in parts]}
+        return {"anyOf": [part_schema(part) for part in parts]}
     if origin in _LISTS or (origin is tuple and parts[1:] == (...,)):
-        return {"type": "array", "items": _schema(parts[0])}
+        return {"type": "array", "items": part_schema(parts[0])}
     if origin is tuple:
-        items = [_schema(part) for part in parts]
+        items = [part_schema(part) for part in parts]
         size = {"minItems": len(items), "maxItems": len(items)}
         return {"type": "array", "prefixItems": items, "items": False, **size}
     if origin is dict and parts[0] is str:
-        return {"type": "object", "additionalProperties": _schema(parts[1])}
+        return {"type": "object", "additionalProperties": part_schema(parts[1])}
     if origin is None and kind in _PLAIN:
         return dict(_PLAIN[kind])
     raise TypeError(f"JSON has no type for {getattr(kind, '__name__', kind)}")
@@ -103,7 +104,7 @@ def _object(kind: Any) -> dict[str, Any]:
     return {
         "title": kind.__name__,
         "type": "object",
-        "properties": {name: _schema(hint) for name, hint in hints.items()},
+        "properties": {name: part_schema(hint) for name, hint in hints.items()},
         **({"required": required} if required else {}),
         "additionalProperties": False,
     }

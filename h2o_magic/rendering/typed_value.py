@@ -17,22 +17,17 @@ import types
 import typing
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Literal, Union, get_args, get_origin, is_typeddict
 
 from h2o_magic.rendering.json import AnswerFormatError
+from h2o_magic.rendering.schema import problems
 from h2o_magic.rendering.tables import shorten
-from h2o_magic.rendering.type_schema import pydantic_adapter
+from h2o_magic.rendering.type_schema import part_schema, pydantic_adapter
 
 _LONGEST = 200  # characters of a reason
 
-_UNCHANGED: Mapping[Any, type] = {
-    str: str,
-    bool: bool,
-    dict: dict,
-    list: list,
-    type(None): type(None),
-    Any: object,
-}
+_UNCHANGED = (str, bool, dict, list, type(None), Any)
 _SEQUENCES: Mapping[Any, Callable[[list[Any]], object]] = {
     list: list,
     set: set,
@@ -68,7 +63,7 @@ def _built(value: Any, kind: Any, place: str) -> Any:  # noqa: PLR0911 - a case 
     if hasattr(kind, "model_validate_json"):
         return _by_pydantic(value, kind, place)
     if isinstance(kind, enum.EnumMeta) or origin is Literal:
-        return _chosen(value, parts or tuple(kind), place)
+        return _chosen(value, parts or tuple(kind))
     if isinstance(kind, typing.NewType):
         return _built(value, kind.__supertype__, place)
     if origin in (Union, types.UnionType):
@@ -76,51 +71,44 @@ def _built(value: Any, kind: Any, place: str) -> Any:  # noqa: PLR0911 - a case 
     if origin in _SEQUENCES:
         return _sequence(value, origin, parts, place)
     if origin is dict and parts[0] is str:
-        items = _expect(value, dict, place).items()
-        return {k: _built(v, parts[1], _inside(place, k)) for k, v in items}
+        return {k: _built(v, parts[1], _inside(place, k)) for k, v in value.items()}
     if origin is None and kind in _UNCHANGED:
-        return _expect(value, _UNCHANGED[kind], place)
+        return value
     if origin is None and kind in _READ:
         return _made(lambda: _READ[kind](value), kind, place)
     raise TypeError(f"{kind} is for pydantic")
 
 
-def _fields(value: Any, kind: Any, place: str) -> dict[str, Any]:
+def _fields(value: dict[str, Any], kind: Any, place: str) -> dict[str, Any]:
     hints = typing.get_type_hints(kind)
-    given = _expect(value, dict, place)
-    if not given.keys() <= hints.keys():  # it may be of another type of a union
-        raise AnswerFormatError(f"{_named(place)}: not a {kind.__name__}")
-    return {k: _built(v, hints[k], _inside(place, k)) for k, v in given.items()}
+    return {k: _built(v, hints[k], _inside(place, k)) for k, v in value.items()}
 
 
-def _sequence(value: Any, kind: Any, parts: tuple[Any, ...], place: str) -> Any:
-    items = _expect(value, list, place)
+def _sequence(value: list[Any], kind: Any, parts: tuple[Any, ...], place: str) -> Any:
     several = kind is tuple and parts[1:] != (...,)
-    kinds = parts if several else parts[:1] * len(items)
-    if len(kinds) != len(items):
-        wanted = f"expected {len(kinds)} items, got {len(items)}"
-        raise AnswerFormatError(f"{_named(place)}: {wanted}")
-    pairs = enumerate(zip(items, kinds, strict=True))
+    kinds = parts if several else parts[:1] * len(value)
+    pairs = enumerate(zip(value, kinds, strict=True))
     built = [_built(item, part, f"{place}[{n}]") for n, (item, part) in pairs]
     return _made(lambda: _SEQUENCES[kind](built), kind, place)
 
 
-def _chosen(value: Any, choices: tuple[Any, ...], place: str) -> Any:
-    for choice in choices:
-        plain = choice.value if isinstance(choice, enum.Enum) else choice
+def _chosen(value: Any, choices: tuple[Any, ...]) -> Any:
+    for each in choices:
+        plain = each.value if isinstance(each, enum.Enum) else each
         if plain == value and isinstance(plain, bool) == isinstance(value, bool):
-            return choice
-    raise AnswerFormatError(f"{_named(place)}: not one of the choices: {value!r}")
+            return each
+    raise TypeError(f"{value!r} is not one of the choices")
 
 
 def _first_that_fits(value: Any, kinds: tuple[Any, ...], place: str) -> Any:
-    failures = []
-    for kind in kinds:
-        try:
+    if value is None and type(None) in kinds:
+        return None
+    kinds = tuple(kind for kind in kinds if kind is not type(None))
+    fitting = [k for k in kinds[:-1] if not problems(value, part_schema(k))]
+    for kind in fitting:
+        with suppress(AnswerFormatError):  # a date that is none
             return _built(value, kind, place)
-        except AnswerFormatError as error:
-            failures.append(error)
-    raise failures[0]
+    return _built(value, kinds[-1], place)
 
 
 def _by_pydantic(value: Any, kind: Any, place: str) -> Any:
@@ -137,7 +125,7 @@ def _made(make: Callable[[], Any], kind: Any, place: str) -> Any:
         reason = shorten("; ".join(_reasons(error)), _LONGEST)
         name = getattr(kind, "__name__", str(kind))
         raise AnswerFormatError(
-            f"{_named(place)}: expected a value for {name}: {reason}"
+            f"{place or 'the answer'}: expected a value for {name}: {reason}"
         ) from error
 
 
@@ -150,33 +138,15 @@ def _reasons(error: Exception) -> list[str]:
     return [f"{place}: {reason}".removeprefix(": ") for place, reason in places]
 
 
-def _expect(value: Any, kind: type, place: str) -> Any:
-    if not isinstance(value, kind):
-        raise AnswerFormatError(f"{_named(place)}: unexpected {value!r}")
-    return value
-
-
-def _number(value: Any) -> int | float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{value!r} is not a number")
-    return value
-
-
-def _whole(value: Any) -> int:
-    if int(_number(value)) != value:
-        raise ValueError(f"{value!r} is not a whole number")
-    return int(value)
-
-
 def _with_offset(text: str) -> str:
     return re.sub(r"[zZ]$", "+00:00", text)  # which Python 3.10 does not read
 
 
-#: Types that JSON has no type for, and numbers, which it does not tell apart.
+#: Types that JSON has no type for, and numbers, which may be whole as 1.0.
 _READ: Mapping[Any, Callable[[Any], object]] = {
-    int: _whole,
-    float: lambda value: float(_number(value)),
-    decimal.Decimal: lambda value: decimal.Decimal(str(_number(value))),
+    int: int,
+    float: float,
+    decimal.Decimal: lambda number: decimal.Decimal(str(number)),
     datetime.datetime: lambda text: datetime.datetime.fromisoformat(_with_offset(text)),
     datetime.date: datetime.date.fromisoformat,
     datetime.time: lambda text: datetime.time.fromisoformat(_with_offset(text)),
@@ -186,7 +156,3 @@ _READ: Mapping[Any, Callable[[Any], object]] = {
 
 def _inside(place: str, name: str) -> str:
     return f"{place}.{name}".removeprefix(".")
-
-
-def _named(place: str) -> str:
-    return place or "the answer"
