@@ -220,12 +220,8 @@ class WithUnknown:
         (WithOdd, "WithOdd has no JSON schema: JSON has no type for Odd"),
         (WithUnknown, "'Missing' is not defined"),
         ({"type": "nonsense"}, "expected a valid JSON schema: type: "),
-        ({"properties": {"a": 3}}, "properties.a: expected object or boolean, got 3"),
-        ({"required": "a"}, "required: expected array, got 'a'"),
-        ({"enum": {}}, "enum: expected array, got an object"),
-        ({"properties": []}, "properties: expected object, got a list"),
         ({"items": {"type": "strng"}}, "items.type: .* did you mean 'string'"),
-        ({"anyOf": [{}, {"not": None}]}, r"anyOf\[1\].not: expected .*, got null"),
+        ({"anyOf": [{}, {"type": "int"}]}, r"anyOf\[1\].type: .* 'integer'"),
         ({"$defs": {"a": {"type": ["null", 1]}}}, r"\$defs.a.type: .*, got 1"),
         ({"x": object()}, "of JSON values"),
         ({"x": float("nan")}, "of JSON values"),
@@ -363,7 +359,7 @@ def test_what_a_schema_gets_wrong_in_detail_is_told_with_the_answer() -> None:
     "schema",
     [
         {"items": [{"type": "integer"}, True], "additionalProperties": False},
-        {"properties": {"type": {"enum": ["required"]}, "items": {}}},
+        {"properties": {"type": {"enum": [{"type": "a"}]}, "items": {}}},
         {"$schema": "http://json-schema.org/draft-04/schema#", "title": "x"},
     ],
 )
