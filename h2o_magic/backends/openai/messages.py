@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterable
 from typing import Any
 
-from h2o_magic.chat.images import Image
+from h2o_magic.chat.images import data_uri
 from h2o_magic.chat.messages import Message
 
 
@@ -19,14 +18,8 @@ def message_items(messages: Iterable[Message]) -> list[dict[str, Any]]:
 
 
 def _content(message: Message) -> str | list[dict[str, Any]]:
-    images = [_part(image) for image in message.images if image.data]
-    return (
-        [{"type": "text", "text": message.content}, *images]
-        if images
-        else (message.content)
-    )
-
-
-def _part(image: Image) -> dict[str, Any]:
-    address = f"data:{image.media_type};base64,{b64encode(image.data).decode()}"
-    return {"type": "image_url", "image_url": {"url": address}}
+    addresses = [data_uri(image.data) for image in message.images if image.data]
+    if not addresses:
+        return message.content
+    images = [{"type": "image_url", "image_url": {"url": url}} for url in addresses]
+    return [{"type": "text", "text": message.content}, *images]

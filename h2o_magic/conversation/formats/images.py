@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from h2o_magic.chat.images import Image, data_uri
-from h2o_magic.errors import ConfigurationError
-from h2o_magic.prompts import encoding
 
 #: The kinds of images that are sent, by how their bytes begin.
 _KINDS = {b"\x89PNG\r\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
@@ -52,28 +50,13 @@ def read(entry: Mapping[str, Any]) -> Image | None:
     return Image(entry["name"], media_type, *size, hash_, thumbnail, data)
 
 
-def foreign(part: Mapping[str, Any]) -> Image | None:
-    """Return the image of a message's part; None where its bytes cannot be read."""
-    address = part.get("image_url")
-    if isinstance(address, dict):
-        address = address.get("url")
-    try:
-        return encoding.from_bytes(_decoded(address), "image")
-    except (ValueError, ConfigurationError):
-        return None
-
-
 def _bytes(value: object) -> tuple[bytes, str]:
     """Return the bytes of a data URI, and what they are: PNG or JPEG."""
-    data = _decoded(value)
+    found = _URI.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("expected an image as a data URI in base64")
+    data = b64decode(found["data"])
     for start, kind in _KINDS.items():
         if data.startswith(start):
             return data, kind
     raise ValueError("expected an image in PNG or JPEG, got another file")
-
-
-def _decoded(value: object) -> bytes:
-    found = _URI.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        raise ValueError("expected an image as a data URI in base64")
-    return b64decode(found["data"])

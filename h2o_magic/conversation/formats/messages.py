@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
-from h2o_magic.chat.images import Image
 from h2o_magic.chat.turns import Turn, TurnStatus
 from h2o_magic.conversation.formats import fields
 from h2o_magic.conversation.formats.fields import within, wrong
-from h2o_magic.conversation.formats.images import foreign
 
 _ROLES = {
     "system": "system",
@@ -22,13 +20,12 @@ _ROLES = {
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A question and its answer, as messages; its images are those of its content."""
+    """A question and its answer, as messages."""
 
     where: str
     system: str
     question: str
     answer: str | None = None
-    images: tuple[Image, ...] = ()
     question_metadata: object = None
     answer_metadata: object = None
 
@@ -38,8 +35,7 @@ def read_pairs(messages: Sequence[object], where: str) -> list[Pair]:
 
     A system text applies until the next one; successive ones are joined, with a blank
     line between them. ``developer`` is another word for ``system``. Content is text, or
-    a list of parts: texts, and images, of which those are kept that can be read. Only
-    the last question may lack its answer.
+    a list of text parts. Only the last question may lack its answer.
     """
     found: list[Pair] = []
     system, instructions = "", list[str]()
@@ -49,8 +45,10 @@ def read_pairs(messages: Sequence[object], where: str) -> list[Pair]:
         place = within(where, f"message {number}")
         message = fields.as_object(value, place, "a message")
         role = _role(message, place)
-        text, images = _content(message.get("content"), place)
-        metadata = message.get("metadata")
+        text, metadata = (
+            _content(message.get("content"), place),
+            message.get("metadata"),
+        )
         if asked is not None:
             if role != "assistant":
                 raise wrong(
@@ -65,7 +63,7 @@ def read_pairs(messages: Sequence[object], where: str) -> list[Pair]:
         elif role == "user":
             if instructions:
                 system, instructions = "\n\n".join(instructions), []
-            asked = Pair(place, system, text, images=images, question_metadata=metadata)
+            asked = Pair(place, system, text, question_metadata=metadata)
         else:
             raise wrong(place, "expected a user message before it, got none: remove it")
     if instructions:
@@ -91,17 +89,13 @@ def _foreign_turn(pair: Pair) -> Turn:
     if not pair.question.strip():
         raise wrong(pair.where, "expected a question, got an empty message")
     if pair.answer is None:
-        return Turn(
-            pair.question, "", "incomplete", system=pair.system, images=pair.images
-        )
+        return Turn(pair.question, "", "incomplete", system=pair.system)
     metadata = pair.answer_metadata
     said = metadata.get("status") if isinstance(metadata, dict) else None
     status: TurnStatus = next(
         (s for s in get_args(TurnStatus) if s == said), "complete"
     )
-    return Turn(
-        pair.question, pair.answer, status, system=pair.system, images=pair.images
-    )
+    return Turn(pair.question, pair.answer, status, system=pair.system)
 
 
 def _role(message: dict[str, Any], where: str) -> str:
@@ -115,22 +109,18 @@ def _role(message: dict[str, Any], where: str) -> str:
     return _ROLES[role]
 
 
-def _content(content: object, where: str) -> tuple[str, tuple[Image, ...]]:
-    if not isinstance(content, list):
-        return fields.as_text(content, where, '"content"'), ()
-    parts = [_part(part, where) for part in content]
-    texts = (part for part in parts if isinstance(part, str))
-    return "".join(texts), tuple(part for part in parts if isinstance(part, Image))
+def _content(content: object, where: str) -> str:
+    if isinstance(content, list):
+        return "".join(_part(part, where) for part in content)
+    return fields.as_text(content, where, '"content"')
 
 
-def _part(part: object, where: str) -> str | Image | None:
+def _part(part: object, where: str) -> str:
     found = fields.as_object(part, where, 'a part of "content"')
     if isinstance(found.get("text"), str):
         return str(found["text"])
-    if found.get("type") in ("image_url", "input_image"):
-        return foreign(found)
     raise wrong(
         where,
-        'expected parts of type "text" or "image_url" in "content", got '
+        'expected parts of type "text" in "content", got '
         f"{fields.kind_of(found.get('type'))}: remove other parts",
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from base64 import b64encode
@@ -12,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image as Pillow
 
-from h2o_magic.chat.images import Image
 from h2o_magic.chat.turns import Thread, Turn
 from h2o_magic.config.settings import Settings
 from h2o_magic.conversation.formats import FORMATS, files
@@ -215,58 +212,3 @@ def test_a_wrong_image_is_refused_in_one_line(
 def test_without_a_thumbnail_an_image_is_read(suffix: str) -> None:
     text = changed(suffix, lambda entry: entry.pop("thumbnail"))
     assert read(suffix, text).images == (replace(FIG, thumbnail=b""),)
-
-
-# Messages of other programs
-
-
-def photo() -> bytes:
-    file = io.BytesIO()
-    exif = Pillow.Exif()
-    exif[0x010E] = "SECRET PLACE"
-    Pillow.new("RGB", (40, 30), "red").save(file, "JPEG", exif=exif)
-    return file.getvalue()
-
-
-def foreign(*parts: dict[str, Any]) -> Turn:
-    text = {"type": "text", "text": "What is it?"}
-    asked = {"role": "user", "content": [text, *parts]}
-    said = {"role": "assistant", "content": "A chart."}
-    return read(".json", json.dumps([asked, said]))
-
-
-@pytest.mark.parametrize(
-    "part",
-    [
-        {"type": "image_url", "image_url": {"url": uri(photo(), "image/jpeg")}},
-        {"type": "image_url", "image_url": {"url": uri(photo()), "detail": "low"}},
-        {"type": "input_image", "image_url": uri(photo(), "image/jpeg")},
-    ],
-)
-def test_images_of_other_programs_are_kept_without_metadata(
-    part: dict[str, Any],
-) -> None:
-    turn = foreign(part)
-    assert (turn.question, turn.answer) == ("What is it?", "A chart.")
-    (kept,) = turn.images
-    assert isinstance(kept, Image)
-    assert (kept.name, kept.width, kept.height) == ("image", 40, 30)
-    assert b"SECRET" not in kept.data + kept.thumbnail
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        {"url": "https://example.org/a.png"},
-        {"url": uri(PNG)},
-        {"url": uri(photo()[:50])},
-        {"url": "data:image/png;base64,?"},
-        {"url": uri(b"<svg/>", "image/svg+xml")},
-        {},
-        None,
-        5,
-    ],
-)
-def test_images_that_cannot_be_read_are_left_out(address: object) -> None:
-    turn = foreign({"type": "image_url", "image_url": address})
-    assert (turn.question, turn.images) == ("What is it?", ())

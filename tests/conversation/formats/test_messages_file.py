@@ -168,10 +168,10 @@ def test_what_later_versions_add_beside_is_passed_over() -> None:
             "message 1: expected a user message before it, got none: remove it",
         ),
         (
-            [ask([{"type": "input_audio"}])],
+            [ask([{"type": "image_url"}])],
             (
-                'message 1: expected parts of type "text" or "image_url" in "content", '
-                "got the text 'input_audio': remove other parts"
+                'message 1: expected parts of type "text" in "content", got the text '
+                "'image_url': remove other parts"
             ),
         ),
         (
