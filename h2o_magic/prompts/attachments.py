@@ -19,9 +19,7 @@ LARGEST = 50_000_000
 _MOST_NAMES = 1000
 
 
-def attachment(
-    item: object, *, name: str = "", guard: Guard | None = None
-) -> Attached | Appended:
+def attachment(item: object, *, guard: Guard | None = None) -> Attached | Appended:
     """Return what is sent of a file or a value.
 
     Parameters
@@ -31,8 +29,6 @@ def attachment(
         :func:`~h2o_magic.prompts.images.as_image` makes an image, or a file's name and
         its bytes. What a file is, its bytes say; its name only tells a table or a
         notebook from other text.
-    name
-        What a value is called; files have their own names.
     guard
         Refuses texts with secrets.
 
@@ -48,7 +44,7 @@ def attachment(
     if isinstance(item, tuple):
         called, data = item
         return _attached(called, data, guard)
-    name = name or type(item).__name__
+    name = type(item).__name__
     image = as_image(item, name)
     if image is None:
         raise ConfigurationError(
@@ -61,8 +57,8 @@ def attachment(
 def _attached(name: str, data: bytes, guard: Guard | None) -> Attached | Appended:
     if len(data) > LARGEST:
         raise _too_large(name)
-    if encoding.is_image_file(data, name):
-        return Attached(encoding.from_bytes(data, name))
+    if (image := encoding.from_bytes(data, name)) is not None:
+        return Attached(image)
     found = document(data, name)
     if guard is not None:
         guard.text(found.text(ALL))

@@ -8,7 +8,6 @@ import io
 import json
 import logging
 import re
-from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any
 
@@ -89,14 +88,8 @@ def _pdf(data: bytes, name: str) -> LongText:
     logging.getLogger("pypdf").addHandler(logging.NullHandler())
     try:
         reader = pypdf.PdfReader(io.BytesIO(data))
-        if reader.is_encrypted and not reader.decrypt(""):
-            raise _encrypted(name)
-        pages = list(_pages(reader))
-    except ConfigurationError:
-        raise
+        pages = [page.extract_text().strip() for page in reader.pages]
     except Exception as error:
-        if type(error).__name__ == "DependencyError":  # a cipher
-            raise _encrypted(name) from error
         raise ConfigurationError(
             f"{name} cannot be read as a PDF: {error_text(error)}"
         ) from error
@@ -106,14 +99,3 @@ def _pdf(data: bytes, name: str) -> LongText:
             f"{name} has no text, only images: attach its pages as PNG or JPEG"
         )
     return LongText.of(text, language="", title=f"PDF, {counted(len(pages), 'page')}")
-
-
-def _pages(reader: Any) -> Iterator[str]:
-    for page in reader.pages:
-        yield page.extract_text().strip()
-
-
-def _encrypted(name: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{name} is encrypted: save a copy of it without a password"
-    )

@@ -44,8 +44,7 @@ def as_image(value: object, name: str) -> Image | None:
     """
     data = _file(value, name)
     if data is not None:
-        known = encoding.is_image_file(data, name)
-        return encoding.from_bytes(data, name) if known else None
+        return encoding.from_bytes(data, name)
     picture = value if is_from(value, "PIL", "Image") else _picture(value)
     if picture is None:
         return None

@@ -382,24 +382,7 @@ def test_an_image_that_claims_to_be_huge_is_refused_unread(
     assert "got 0 x 5" in refused(Pillow.new("L", (0, 5)))
 
 
-@pytest.mark.parametrize(
-    "start",
-    [
-        "<svg xmlns='http://www.w3.org/2000/svg'/>",
-        "\ufeff  <?xml version='1.0'?>\n<!-- of a tool -->\n<svg\n></svg>",
-        "<?xml version='1.0'?><!DOCTYPE svg PUBLIC '...'>",
-    ],
-)
-def test_vector_images_are_refused(start: str) -> None:
-    assert "SVG images cannot be sent: convert it to PNG" in refused(start.encode())
-
-
-def test_photos_that_only_telephones_read_are_refused() -> None:
-    said = refused(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
-    assert "HEIC or AVIF images cannot be sent: convert it to PNG" in said
-
-
-@pytest.mark.parametrize("text", ["svg is a format", "BMW,3\nAudi,4", "<?xml?><a/>"])
+@pytest.mark.parametrize("text", ["<svg></svg>", "BMW,3\nAudi,4", "<?xml?><a/>"])
 def test_texts_that_begin_alike_are_no_images(text: str) -> None:
     assert as_image(text.encode(), "x") is None
 
