@@ -466,10 +466,10 @@ def test_a_relation_is_asked_for_few_rows(monkeypatch: pytest.MonkeyPatch) -> No
 # Secrets
 
 
-def test_a_secret_in_a_row_that_is_not_shown_stops_no_question() -> None:
-    notes = [f"note {n}, which is rather long and says little" for n in range(90)]
-    notes[80] = "password = 'hunter2!hunter2'"
-    frame = pd.DataFrame({"n": range(90), "note": notes})
+def test_a_secret_in_a_row_that_is_never_shown_stops_no_question() -> None:
+    notes = [f"note {n}, which is rather long and says little" for n in range(200)]
+    notes[150] = "password = 'hunter2!hunter2'"
+    frame = pd.DataFrame({"n": range(200), "note": notes})
     described = describe(frame, "df", guard=Guard("df", {}, {}))
     assert "note 0," in described.text(1_000)
     assert "hunter2" not in described.text(1_000_000)

@@ -13,7 +13,7 @@ from typing import Any, cast
 from h2o_magic.prompts.limits import cut_end
 from h2o_magic.prompts.tables.cells import SHORT, CellText, value_text
 from h2o_magic.prompts.tables.disguises import disguise
-from h2o_magic.prompts.tables.exact import Exact
+from h2o_magic.prompts.tables.frames import Exact
 from h2o_magic.prompts.tables.number_column import numbers_in_words
 from h2o_magic.prompts.tables.time_column import TIMES, times_in_words
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from h2o_magic.errors import ConfigurationError
 from h2o_magic.prompts.prompt import ALL
 from h2o_magic.prompts.secrets.guard import Guard
 from h2o_magic.prompts.tables.cells import CellText, value_text
@@ -15,7 +14,7 @@ from h2o_magic.prompts.tables.frames import Field, Frame
 from h2o_magic.prompts.tables.overview import overview
 from h2o_magic.prompts.tables.reading import Reading, check_long, in_order, named_in
 from h2o_magic.prompts.tables.sample import Sample
-from h2o_magic.prompts.tables.writing import DEFAULT, TableText
+from h2o_magic.prompts.tables.writing import TableText
 
 #: Columns of which something is said, at most.
 _COLUMNS = 200
@@ -31,7 +30,7 @@ def described_table(
     """Return a table's columns and first rows, or what `spec` asks for of them.
 
     `other` writes values that are no text or number. Raises ConfigurationError for a
-    secret in what 1,000 tokens show; later rows end before one with a secret.
+    secret in the names, the values that are said of a column, and the rows.
     """
     order = in_order(frame, question)
     levels = [place for place in order if frame.fields[place].is_index]
@@ -42,10 +41,10 @@ def described_table(
     computed = frame.height is not None or bool(rows)
     reading = Reading(Sample.of(frame), other, guard, named_in(frame, question))
     facts = _facts(frame, order, reading, bare=bool(spec) or not computed)
-    table = _with_rows(
-        TableText(facts, rows_only=spec not in ("", "schema")), rows, other
-    )
-    return _checked(table, fields, rows, guard)
+    cells = tuple(tuple(value_text(value, other) for value in row) for row in rows)
+    table = TableText(replace(facts, rows=cells), rows_only=spec not in ("", "schema"))
+    _check(table, fields, rows, guard)
+    return table
 
 
 def _first(frame: Frame, places: Sequence[int], spec: str) -> Rows:
@@ -85,36 +84,6 @@ def _facts(
         tuple(level.label for level in index),
         height=frame.height,
     )
-
-
-def _with_rows(table: TableText, rows: Rows, other: CellText) -> TableText:
-    """Return a table with its rows, up to the first that cannot be written."""
-    cells: list[tuple[str, ...]] = []
-    refusal = None
-    for row in rows:
-        try:
-            cells.append(tuple(value_text(value, other) for value in row))
-        except ConfigurationError as error:
-            refusal = error
-            break
-    table = replace(table, facts=replace(table.facts, rows=tuple(cells)))
-    if refusal is not None and table.shown(DEFAULT)[1] == len(cells):
-        raise refusal
-    return table
-
-
-def _checked(
-    table: TableText, fields: Sequence[Field], rows: Rows, guard: Guard
-) -> TableText:
-    """Return a table with the rows before one with a secret that is not shown."""
-    _, shown = table.shown(DEFAULT)
-    short = replace(table, facts=replace(table.facts, rows=table.facts.rows[:shown]))
-    _check(short, fields, rows[:shown], guard)
-    try:
-        _check(table, fields, rows[: len(table.facts.rows)], guard)
-    except ConfigurationError:
-        return short
-    return table
 
 
 def _check(table: TableText, fields: Sequence[Field], rows: Rows, guard: Guard) -> None:

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from h2o_magic.prompts.tables.exact import Exact
-
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -16,6 +14,16 @@ class Field:
     name: object
     dtype: str
     is_index: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """What a package has counted of a whole column: its gaps, and perhaps its range."""
+
+    missing: int
+    least: object = None
+    mean: float | None = None
+    most: object = None
 
 
 class Frame(Protocol):

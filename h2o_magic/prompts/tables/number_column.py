@@ -10,7 +10,7 @@ from typing import cast
 
 from h2o_magic.config.units import counted
 from h2o_magic.prompts.limits import float_text
-from h2o_magic.prompts.tables.exact import Exact
+from h2o_magic.prompts.tables.frames import Exact
 
 
 def numbers_in_words(

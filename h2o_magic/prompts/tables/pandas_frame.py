@@ -10,8 +10,7 @@ from h2o_magic.config.units import counted
 from h2o_magic.prompts.introspection import is_from
 from h2o_magic.prompts.limits import float_text
 from h2o_magic.prompts.tables.cells import label
-from h2o_magic.prompts.tables.exact import Exact
-from h2o_magic.prompts.tables.frames import Field
+from h2o_magic.prompts.tables.frames import Exact, Field
 
 _MOST_BOUNDED = 100_000
 

@@ -7,8 +7,7 @@ from typing import Any
 
 from h2o_magic.config.units import counted
 from h2o_magic.prompts.introspection import is_from
-from h2o_magic.prompts.tables.exact import Exact
-from h2o_magic.prompts.tables.frames import Field
+from h2o_magic.prompts.tables.frames import Exact, Field
 
 
 class PolarsFrame:

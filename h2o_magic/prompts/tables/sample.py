@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from h2o_magic.prompts.tables.exact import Exact
-from h2o_magic.prompts.tables.frames import Frame
+from h2o_magic.prompts.tables.frames import Exact, Frame
 
 #: Cells that are all read, and rows of a sample at least and at most.
 _CELLS, _FEWEST, _ROWS = 250_000, 500, 10_000

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from h2o_magic.prompts.tables.cells import CellText, value_text
-from h2o_magic.prompts.tables.exact import Exact
+from h2o_magic.prompts.tables.frames import Exact
 
 TIMES = (datetime.date, datetime.time, datetime.timedelta)
 

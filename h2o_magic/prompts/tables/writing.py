@@ -13,7 +13,7 @@ from h2o_magic.prompts.tables.cells import line, markdown
 from h2o_magic.prompts.tables.facts import ColumnFacts, TableFacts
 
 #: Tokens of a description unless another number is asked for.
-DEFAULT = 1_000
+_DEFAULT = 1_000
 #: The share of the room that quartiles, outliers and more may take from example rows.
 _FULL = 0.6
 #: The share of it for the names of columns of which nothing else is said.
@@ -36,22 +36,17 @@ class TableText:
     @property
     def least(self) -> int:
         if self.rows_only:
-            return tokens_in(self.text(DEFAULT))
+            return tokens_in(self.text(_DEFAULT))
         bare = replace(self.facts, rows=())
-        return tokens_in(replace(self, facts=bare).text(DEFAULT))
+        return tokens_in(replace(self, facts=bare).text(_DEFAULT))
 
     def text(self, tokens: int) -> str:
-        return self.shown(tokens)[0]
-
-    def shown(self, tokens: int) -> tuple[str, int]:
-        """Return the text, and how many of the rows are in it."""
         title = self.facts.title
         head = [title, *_fitting(self.facts.notes, tokens - tokens_in(title) - 1)]
         room = tokens - _cost(head) - 2
         body, chosen = self._types(room) if self.rows_only else self._columns(room)
         rows = self._rows(chosen, room - _cost(body) - 2)
-        text = "\n\n".join("\n".join(part) for part in (head, body, rows) if part)
-        return text, max(len(rows) - 4, 0)
+        return "\n\n".join("\n".join(part) for part in (head, body, rows) if part)
 
     def _columns(self, room: int) -> tuple[list[str], Chosen]:
         """Return the table of the columns, and which of them are in it."""
