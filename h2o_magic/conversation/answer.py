@@ -164,9 +164,7 @@ class Answer:
         """The ended answer, read as its question asked for it."""
         from h2o_magic.conversation.answer_value import AnswerValue  # noqa: PLC0415 - the text comes first
 
-        return AnswerValue(
-            self.question, self.text, self.facts, self.messages, self.reasoning
-        )
+        return AnswerValue(self)
 
     def stop(self) -> None:
         """Stop the answer, from any thread; the text so far is kept.

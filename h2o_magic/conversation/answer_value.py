@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from h2o_magic.chat.facts import Facts
-from h2o_magic.chat.messages import Message
-from h2o_magic.conversation.question import Question
 from h2o_magic.rendering.answer_text import AnswerText
 from h2o_magic.rendering.json import AnswerFormatError, find_json
 from h2o_magic.rendering.schema import problems
 from h2o_magic.rendering.table_answer import markdown_table, rows_of
 from h2o_magic.rendering.typed_value import as_typed
+
+if TYPE_CHECKING:
+    from h2o_magic.conversation.answer import Answer
 
 
 class AnswerValue:
@@ -22,27 +22,16 @@ class AnswerValue:
     complete; and a ConfigurationError if the schema is not valid.
     """
 
-    def __init__(
-        self,
-        question: Question,
-        text: str,
-        facts: Facts,
-        messages: tuple[Message, ...],
-        reasoning: str,
-    ) -> None:
-        self._question = question
-        self._text = text
-        self._facts = facts
-        self._messages = messages
-        self._reasoning = reasoning
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
 
     @cached_property
     def content(self) -> Any:
         """The JSON value, or a table's columns and rows; the text of other formats."""
-        question, text = self._question, self._text
+        question, text = self._answer.question, self._answer.text
         if question.expects not in ("json", "table"):
             return text
-        status = self._facts.status
+        status = self._answer.facts.status
         if status != "complete":
             raise AnswerFormatError(
                 f"expected a complete answer, got one that is {status}: ask again"
@@ -58,9 +47,9 @@ class AnswerValue:
     @cached_property
     def value(self) -> object:
         """The content as its type: an object, a JSON value or a DataFrame; or text."""
-        match self._question.expects:
+        match self._answer.question.expects:
             case "json":
-                return as_typed(self.content, self._question.schema_type)
+                return as_typed(self.content, self._answer.question.schema_type)
             case "table":
                 return self._frame()
             case _:
@@ -68,9 +57,9 @@ class AnswerValue:
 
     def text(self, error: str = "") -> AnswerText:
         """Return the text with its facts, and why it is not what was asked for."""
-        error = error or self._why_incomplete()
+        answer, error = self._answer, error or self._why_incomplete()
         return AnswerText(
-            self._text, self._facts, self._messages, error, self._reasoning
+            answer.text, answer.facts, answer.messages, error, answer.reasoning
         )
 
     def _frame(self) -> object:
@@ -82,8 +71,8 @@ class AnswerValue:
         return pd.DataFrame(rows, columns=columns)
 
     def _why_incomplete(self) -> str:
-        if self._facts.status != "stopped":
+        if self._answer.facts.status != "stopped":
             return ""
-        if self._text.strip():
+        if self._answer.text.strip():
             return "stopped by the user: the answer is incomplete"
         return "stopped by the user before any text was received"

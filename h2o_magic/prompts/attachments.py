@@ -20,23 +20,10 @@ _MOST_NAMES = 1000
 
 
 def attachment(item: object, *, guard: Guard | None = None) -> Attached | Appended:
-    """Return what is sent of a file or a value.
+    """Return what is sent of a file (its path, or its name and bytes) or of an image.
 
-    Parameters
-    ----------
-    item
-        A path (``~`` is expanded), a value of which
-        :func:`~h2o_magic.prompts.images.as_image` makes an image, or a file's name and
-        its bytes. What a file is, its bytes say; its name only tells a table or a
-        notebook from other text.
-    guard
-        Refuses texts with secrets.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is no such file, it is larger than 50 MB, or is neither an image nor a
-        PDF nor a text; or if the value is no image.
+    What a file is, its bytes say; its name only tells a table or a notebook from other
+    text. A ConfigurationError says why it cannot be sent.
     """
     if isinstance(item, str | os.PathLike):
         path = Path(os.fsdecode(item))

@@ -8,6 +8,7 @@ import io
 import json
 import logging
 import re
+from contextlib import suppress
 from pathlib import PurePath
 from typing import Any
 
@@ -18,11 +19,6 @@ from h2o_magic.prompts.texts import LONGEST, Lines, LongText
 from h2o_magic.rendering.fences import fenced
 
 _TABLES = {"csv": "CSV", "tsv": "TSV", "tab": "TSV"}
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _BINARY = re.compile("[\0-\x08\x0e-\x1a\x1c-\x1f]")
 
 
@@ -49,15 +45,12 @@ def document(data: bytes, name: str) -> LongText | Lines:
 
 
 def _decoded(data: bytes, name: str) -> str:
-    marked = [encoding for mark, encoding in _MARKS if data.startswith(mark)]
-    for encoding in marked or ("utf-8", "cp1252", "latin-1"):
-        try:
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    for encoding in ["utf-16"] if wide else ["utf-8-sig", "cp1252"]:
+        with suppress(UnicodeDecodeError):
             text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if not _BINARY.search(text):
-            return text.replace("\r\n", "\n").replace("\r", "\n")
-        break
+            if not _BINARY.search(text):
+                return text.replace("\r\n", "\n").replace("\r", "\n")
     raise ConfigurationError(
         f"{name}: expected an image, a PDF or a text, got other bytes: convert it to "
         "one of them"

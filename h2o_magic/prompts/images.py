@@ -27,20 +27,9 @@ _FLOATS = {"float16", "float32", "float64"}
 def as_image(value: object, name: str) -> Image | None:
     """Return a value as an image to be sent; None if it is none.
 
-    Parameters
-    ----------
-    value
-        A figure or axes of matplotlib or seaborn, a figure of plotly, a chart of
-        altair, an image of Pillow or of ``IPython.display``, the bytes of an image
-        file, or an array (numpy, or torch on the CPU): height x width of bytes, with 3
-        or 4 colours also of floats from 0 to 1, and at least 16 pixels each way.
-    name
-        What the image is called, also in errors.
-
-    Raises
-    ------
-    ConfigurationError
-        If it is an image that cannot be sent, or a package is missing for that.
+    An array is one if it is height x width of bytes, with 3 or 4 colours also of floats
+    from 0 to 1, and at least 16 pixels each way. A ConfigurationError says why an image
+    cannot be sent.
     """
     data = _file(value, name)
     if data is not None:
