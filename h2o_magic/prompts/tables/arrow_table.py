@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from h2o_magic.config.units import counted
-from h2o_magic.prompts.tables.frames import Exact, Field
+from h2o_magic.prompts.tables.frames import Columnar, Exact, Field, size
 
 
-class ArrowTable:
+class ArrowTable(Columnar):
     """A table or a record batch."""
 
     def __init__(self, value: Any) -> None:
         self._table = value
-        self.height: int | None = value.num_rows
-        size = counted(value.num_rows, "row")
-        width = counted(value.num_columns, "column")
-        self.title = f"pyarrow {type(value).__name__}, {size} x {width}"
-        self.fields: Sequence[Field] = [
-            Field(field.name, str(field.type)) for field in value.schema
-        ]
-
-    def notes(self) -> Iterable[str]:
-        return ()
+        rows = value.num_rows
+        title = f"pyarrow {type(value).__name__}, {size(rows, value.num_columns)}"
+        fields = (Field(field.name, str(field.type)) for field in value.schema)
+        super().__init__(title, rows, fields)
 
     def values(self, place: int, rows: Sequence[int] | None) -> list[object]:
         column = self._table.column(place)
@@ -41,7 +34,3 @@ class ArrowTable:
         ends = compute.min_max(column).as_py()
         mean = compute.mean(column).as_py() if number else None
         return Exact(column.null_count, ends["min"], mean, ends["max"])
-
-    def first(self, places: Sequence[int], count: int) -> list[tuple[object, ...]]:
-        columns = [self._table.column(place)[:count].to_pylist() for place in places]
-        return list(zip(*columns, strict=True))

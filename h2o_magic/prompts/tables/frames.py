@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from h2o_magic.config.units import counted
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -52,6 +54,30 @@ class Frame(Protocol):
 
     def first(self, places: Sequence[int], count: int) -> list[tuple[object, ...]]:
         """Return the first rows, each with the values of some fields."""
+
+
+def size(rows: int, columns: int | None = None) -> str:
+    width = [] if columns is None else [counted(columns, "column")]
+    return " x ".join([counted(rows, "row"), *width])
+
+
+class Columnar:
+    """A table whose package gives the values of a column in some rows."""
+
+    def __init__(self, title: str, height: int, fields: Iterable[Field]) -> None:
+        self.title = title
+        self.height: int | None = height
+        self.fields: Sequence[Field] = list(fields)
+
+    def notes(self) -> Iterable[str]:
+        return ()
+
+    def values(self, place: int, rows: Sequence[int] | None) -> list[object]:
+        raise NotImplementedError
+
+    def first(self, places: Sequence[int], count: int) -> list[tuple[object, ...]]:
+        rows = list(range(min(count, self.height or 0)))
+        return list(zip(*(self.values(each, rows) for each in places), strict=True))
 
 
 @dataclass(frozen=True, slots=True)

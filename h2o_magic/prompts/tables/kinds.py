@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from h2o_magic.config.units import counted
 from h2o_magic.prompts.introspection import is_from
 from h2o_magic.prompts.tables.arrow_table import ArrowTable
-from h2o_magic.prompts.tables.frames import Frame
+from h2o_magic.prompts.tables.frames import Frame, size
 from h2o_magic.prompts.tables.pandas_frame import PandasFrame
 from h2o_magic.prompts.tables.polars_frame import PolarsFrame
 from h2o_magic.prompts.tables.unread import duckdb_relation, lazy_frame
@@ -44,6 +43,5 @@ def in_few_words(value: Any) -> str:
     shape = getattr(value, "shape", ())
     if not all(isinstance(size, int) for size in shape):
         shape = ()
-    sizes = zip(shape, ("row", "column"), strict=False)
-    size = " x ".join(counted(number, noun) for number, noun in sizes)
-    return f"<{package} {type(value).__name__}{', ' if size else ''}{size}>"
+    extent = f", {size(*shape)}" if shape else ""
+    return f"<{package} {type(value).__name__}{extent}>"

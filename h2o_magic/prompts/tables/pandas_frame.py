@@ -10,7 +10,7 @@ from h2o_magic.config.units import counted
 from h2o_magic.prompts.introspection import is_from
 from h2o_magic.prompts.limits import float_text
 from h2o_magic.prompts.tables.cells import label
-from h2o_magic.prompts.tables.frames import Exact, Field
+from h2o_magic.prompts.tables.frames import Exact, Field, size
 
 _MOST_BOUNDED = 100_000
 
@@ -30,11 +30,8 @@ class PandasFrame:
     @property
     def title(self) -> str:
         package = "geopandas" if is_from(self._value, "geopandas") else "pandas"
-        kind = f"{package} {type(self._value).__name__}"
-        size = counted(len(self._value), "row")
-        if not self._is_frame:
-            return f"{kind}, {size}"
-        return f"{kind}, {size} x {counted(self._value.shape[1], 'column')}"
+        extent = size(len(self._value), *self._value.shape[1:])
+        return f"{package} {type(self._value).__name__}, {extent}"
 
     def notes(self) -> Iterable[str]:
         columns = self._value.columns if self._is_frame else None

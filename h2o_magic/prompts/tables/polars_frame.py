@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from h2o_magic.config.units import counted
 from h2o_magic.prompts.introspection import is_from
-from h2o_magic.prompts.tables.frames import Exact, Field
+from h2o_magic.prompts.tables.frames import Columnar, Exact, Field, size
 
 
-class PolarsFrame:
+class PolarsFrame(Columnar):
     """A frame or a series."""
 
     def __init__(self, value: Any) -> None:
         is_series = is_from(value, "polars", "Series")
-        self._frame = value.to_frame() if is_series else value
-        self.height: int | None = self._frame.height
-        size = counted(self._frame.height, "row")
-        width = counted(self._frame.width, "column")
-        self.title = f"polars {type(value).__name__}, {size}" + (
-            "" if is_series else f" x {width}"
-        )
-        self.fields: Sequence[Field] = [
-            Field(name, str(dtype)) for name, dtype in self._frame.schema.items()
-        ]
-
-    def notes(self) -> Iterable[str]:
-        return ()
+        self._frame = frame = value.to_frame() if is_series else value
+        extent = size(frame.height, None if is_series else frame.width)
+        title = f"polars {type(value).__name__}, {extent}"
+        fields = (Field(name, str(dtype)) for name, dtype in frame.schema.items())
+        super().__init__(title, frame.height, fields)
 
     def values(self, place: int, rows: Sequence[int] | None) -> list[object]:
         column = self._frame.to_series(place)
@@ -41,7 +32,3 @@ class PolarsFrame:
             return Exact(missing)
         mean = column.mean() if column.dtype.is_numeric() else None
         return Exact(missing, column.min(), mean, column.max())
-
-    def first(self, places: Sequence[int], count: int) -> list[tuple[object, ...]]:
-        columns = [self._frame.to_series(place)[:count].to_list() for place in places]
-        return list(zip(*columns, strict=True))

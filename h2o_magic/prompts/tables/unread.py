@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from h2o_magic.config.units import counted
-from h2o_magic.prompts.tables.frames import Field, RowsInHand
+from h2o_magic.prompts.tables.frames import Field, RowsInHand, size
 
 #: Rows of a relation that are read: it is a query, which may be large.
 _ROWS = 1_000
@@ -18,10 +18,10 @@ def duckdb_relation(value: Any) -> RowsInHand:
         for name, kind in zip(value.columns, value.types, strict=True)
     ]
     rows = value.limit(_ROWS + 1).fetchall()
-    width = counted(len(fields), "column")
     if len(rows) <= _ROWS:
-        title = f"DuckDB relation, {counted(len(rows), 'row')} x {width}"
+        title = f"DuckDB relation, {size(len(rows), len(fields))}"
         return RowsInHand(title, fields, rows, len(rows))
+    width = counted(len(fields), "column")
     title = f"DuckDB relation, more than {_ROWS:,} rows (not counted) x {width}"
     note = f"all figures are of the first {_ROWS:,} rows"
     return RowsInHand(title, fields, rows[:_ROWS], None, note)
