@@ -9,12 +9,14 @@ from __future__ import annotations
 import inspect
 import re
 import types
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from functools import reduce
 from typing import Any, cast
 
 from h2o_magic.ipython.completion.cursor import Offer, Prompt
-from h2o_magic.prompts.fields import Attribute, Step, names_in
+from h2o_magic.prompts.fields import Attribute, Field, Step, fields, names_in
 
 _NAME = r"[^\W\d]\w*"
 _ITEM = r"\[(?:-?\d+|'[^'\n]*'|\"[^\"\n]*\")\]"
@@ -30,7 +32,6 @@ _FIELD = re.compile(
     )$""",
     re.VERBOSE,
 )
-_STEP = re.compile(rf"\.({_NAME})|\[(?:(-?\d+)|'([^'\n]*)'|\"([^\"\n]*)\")\]")
 
 #: Names that stand for what cells were, gave and raised.
 _NUMBERED = ("In", "Out", "Err")
@@ -86,28 +87,12 @@ def runs_no_code(value: Any, path: Iterable[Step]) -> bool:
     """Return whether a path from a value can be followed without the user's code."""
     for step in path:
         try:
-            if isinstance(step, Attribute):
-                if not _is_readable(value, step.name):
-                    return False
-                value = getattr(value, step.name)
-            elif type(value) in (dict, list, tuple, str) or _is_trusted(value):
-                value = value[step.key]
-            else:
-                return False
+            value = _led_to(value, step)
         except Exception:
             return True  # that is what it leads to
+        if value is _Unknown:
+            return False
     return True
-
-
-def _is_readable(owner: object, name: str) -> bool:
-    if _is_trusted(owner):
-        return True
-    static = _static(owner, name)
-    if static is _Unknown:
-        kind = type(owner)
-        own = kind.__getattribute__ is not object.__getattribute__
-        return not own and not hasattr(kind, "__getattr__")
-    return _is_plain(static)
 
 
 def _names(begun: str, namespace: Mapping[str, Any]) -> list[Offer]:
@@ -179,27 +164,26 @@ def _keys_of(owner: object) -> list[str | int]:
 
 def _value(path: str, namespace: Mapping[str, Any]) -> object:
     """Return what a path leads to, or `_Unknown`."""
-    name = re.match(_NAME, path)
-    value: object = namespace.get(name.group(), _Unknown) if name else _Unknown
-    for step in _STEP.finditer(path, name.end() if name else 0):
-        if value is _Unknown:
-            break
-        attribute, index, *keys = step.groups()
-        with suppress(Exception):
-            if attribute is not None:
-                value = _attribute(value, attribute)
-            else:
-                key = next((k for k in keys if k is not None), "")
-                value = _item(value, int(index) if index is not None else key)
-            continue
-        return _Unknown
-    return value
+    field = next(fields(f"{{{path}}}"), None)
+    with suppress(Exception):
+        if isinstance(field, Field):
+            return reduce(_led_to, field.path, namespace[field.name])
+    return _Unknown
 
 
-def _attribute(owner: object, name: str) -> object:
-    static = _static(owner, name)
-    if static is not _Unknown and (_is_plain(static) or _is_trusted(owner)):
-        return getattr(owner, name)
+def _led_to(owner: Any, step: Step) -> Any:
+    """Return what a step leads to; `_Unknown` where that could run the user's code."""
+    kind: Any = type(owner)
+    if isinstance(step, Attribute):
+        static = _static(owner, step.name)
+        harmless = _is_plain(static)
+        if static is _Unknown:
+            own = kind.__getattribute__ is not object.__getattribute__
+            harmless = not own and not hasattr(kind, "__getattr__")
+        if harmless or _is_trusted(owner):
+            return getattr(owner, step.name)
+    elif kind in (dict, OrderedDict, list, tuple, str) or _is_trusted(owner):
+        return owner[step.key]
     return _Unknown
 
 
@@ -210,14 +194,6 @@ def _is_plain(static: object) -> bool:
 def _static(owner: object, name: str) -> object:
     """Return an attribute as it is kept, without reading it."""
     return inspect.getattr_static(owner, name, _Unknown)
-
-
-def _item(owner: Any, key: str | int) -> object:
-    if isinstance(owner, dict):
-        return dict.get(owner, key, _Unknown)
-    if type(owner) in (list, tuple, str) or _is_trusted(owner):
-        return owner[key]
-    return _Unknown
 
 
 def _is_trusted(owner: object) -> bool:
