@@ -8,11 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, get_args
 
-from h2o_magic.chat.events import FinishReason
-from h2o_magic.chat.facts import Facts
 from h2o_magic.chat.images import Image, data_uri
+from h2o_magic.chat.kept_facts import facts_of
 from h2o_magic.chat.turns import ThreadInfo, Turn
 from h2o_magic.rendering import footer
 from h2o_magic.rendering.fences import fenced
@@ -72,7 +70,7 @@ def turn_markdown(turn: Turn, *, sent: bool = True, pictures: bool = True) -> st
     """
     title = " · ".join([f"**Turn {turn.number}**", *map(literal, _details(turn))])
     question = "> " + "<br>".join(map(_quoted, turn.question.splitlines()))
-    answer = footer.answer_markdown(turn.answer, _facts(turn))
+    answer = footer.answer_markdown(turn.answer, facts_of(turn))
     images = [_picture(image, pictures) for image in turn.images]
     folded = [_sent(turn.sent)] if sent and turn.sent else []
     parts = [title, question, " ".join(images), *folded, answer]
@@ -86,7 +84,7 @@ def turn_plain(turn: Turn) -> str:
     if turn.sent:
         with_it.append(f"values, {len(turn.sent):,} characters in all")
     sent = [f"(sent with {', '.join(with_it)})"] if with_it else []
-    answer = footer.answer_plain(turn.answer, _facts(turn))
+    answer = footer.answer_plain(turn.answer, facts_of(turn))
     return printable("\n\n".join([title, question, *sent, answer]))
 
 
@@ -149,40 +147,3 @@ def _quoted(line: str) -> str:
     wide = line.expandtabs(4)
     indent = len(wide) - len(wide.lstrip())
     return "&nbsp;" * indent + literal(wide)
-
-
-#: The facts that a footer says, and their types.
-_FACTS: dict[str, type] = {
-    **dict.fromkeys(("weights", "stands_in_for", "server"), str),
-    "demo": bool,
-    **dict.fromkeys(("completion_tokens", "dropped_turns", "cut_tokens"), int),
-    **dict.fromkeys(("sent_turns", "earlier_turns", "unfinished_turns"), int),
-    "seconds": float,
-}
-#: Larger numbers are nonsense.
-_MOST = 1e15
-
-
-def _facts(turn: Turn) -> Facts:
-    """Return what is known about an answer; facts from a file may be anything."""
-    saved = turn.facts
-    known: dict[str, Any] = {
-        name: saved[name]
-        for name, kind in _FACTS.items()
-        if _is_of_type(saved.get(name), kind)
-    }
-    notes = saved.get("notes")
-    if isinstance(notes, list) and all(isinstance(note, str) for note in notes):
-        known["notes"] = tuple(notes)
-    if saved.get("finish_reason") in get_args(FinishReason):
-        known["finish_reason"] = saved["finish_reason"]
-    model = str(saved.get("model") or turn.model or "unknown model")
-    return Facts(model, status=turn.status, **known)
-
-
-def _is_of_type(value: object, kind: type) -> bool:
-    if kind in (str, bool):
-        return isinstance(value, kind)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return isinstance(value, kind | int) and 0 <= value < _MOST

@@ -6,11 +6,10 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, field
-from dataclasses import fields as fields_of
+from dataclasses import dataclass, field
 from typing import Any, cast, get_args
 
-from h2o_magic.chat.facts import Facts
+from h2o_magic.chat.kept_facts import facts_of
 from h2o_magic.chat.turns import Turn, TurnStatus
 from h2o_magic.config.definitions import MAIN
 from h2o_magic.config.models import DEFAULT_MODEL
@@ -54,17 +53,6 @@ _MARKS: Mapping[str, TurnStatus] = {
     "■ broken off": "failed",  # until 0.4
     "■ incomplete": "incomplete",
 }
-
-#: The facts that a footer shows, with their defaults.
-_SHOWN = {
-    each.name: "" if each.default is MISSING else each.default
-    for each in fields_of(Facts)
-    if each.name not in ("status", "demo_told", "parameters", "model_chosen")
-    and each.name not in ("prompt_tokens", "cached_tokens")
-    and each.name not in ("seconds_to_first_token", "writing_seconds")
-}
-#: A greater number in facts is wrong, and formatting it may fail.
-_MOST = 10**15
 
 
 @dataclass(slots=True)
@@ -122,11 +110,11 @@ def read_source(source: str) -> tuple[CellOptions, str] | None:
 
 def write_output(turn: Turn) -> dict[str, Any]:
     """Return a turn's answer as a cell's output, with its footer if facts are known."""
-    facts = _footer_facts(turn)
-    if facts is None:
+    if "model" not in turn.facts:  # they are not of this package
         plain = turn.answer if turn.answer.strip() else _EMPTY
         markdown = sanitize(plain)
     else:
+        facts = facts_of(turn)
         markdown = answer_markdown(turn.answer, facts)
         plain = answer_plain(turn.answer, facts)
     data = {_MARKDOWN: markdown, _PLAIN: plain}
@@ -231,26 +219,3 @@ def _from_parts(parts: list[str]) -> ShownAnswer | None:
 def _without_footer(markdown: str) -> str:
     text = _REASONING.sub("", _FOOTER.sub("", markdown))
     return "" if text.strip() == _EMPTY else text
-
-
-def _footer_facts(turn: Turn) -> Facts | None:
-    """Return the facts for a turn's footer; None if they are not from this package."""
-    known = {
-        name: value
-        for name, value in turn.facts.items()
-        if name in _SHOWN and value is not None
-    }
-    if "model" not in known or not all(map(_fits, known, known.values())):
-        return None
-    known["notes"] = tuple(known.get("notes", ()))
-    return Facts(**known, status=turn.status)
-
-
-def _fits(name: str, value: object) -> bool:
-    default = _SHOWN[name]
-    if isinstance(default, tuple):
-        return isinstance(value, list) and all(isinstance(each, str) for each in value)
-    if isinstance(default, bool | str):
-        return type(value) is type(default)
-    kinds = (int, float) if isinstance(default, float) else (int,)
-    return type(value) in kinds and 0 <= cast(float, value) <= _MOST

@@ -92,7 +92,9 @@ def test_messages_have_role_and_content_only() -> None:
 def test_every_line_is_what_chat_fine_tuning_wants(threads: tuple[Thread, ...]) -> None:
     parsed = [json.loads(line) for line in write(threads).splitlines()]
     whole = any(
-        turn.status == "complete" and turn.answer.strip() and turn.question.strip()
+        turn.status == "complete"
+        and turn.answer.strip()
+        and (turn.sent or turn.question).strip()
         for thread in threads
         for turn in thread.turns
     )
