@@ -75,7 +75,8 @@ def _missing(path: Path, file: Path) -> ConfigurationError:
         )
     if not file.parent.is_dir():
         return ConfigurationError(f"there is no file {path}, nor its folder")
-    names = [entry.name for entry in islice(os.scandir(file.parent), _MOST_NAMES)]
+    with os.scandir(file.parent) as entries:
+        names = [entry.name for entry in islice(entries, _MOST_NAMES)]
     hint = did_you_mean(file.name, names, most=3) if names else "its folder is empty"
     return ConfigurationError(f"there is no file {path}: {hint}")
 

@@ -19,6 +19,8 @@ from h2o_magic.prompts.texts import LONGEST, Lines, LongText
 from h2o_magic.rendering.fences import fenced
 
 _TABLES = {"csv": "CSV", "tsv": "TSV", "tab": "TSV"}
+#: Else what pypdf logs of slightly damaged files appears in the notebook.
+_NOWHERE = logging.NullHandler()
 _BINARY = re.compile("[\0-\x08\x0e-\x1a\x1c-\x1f]")
 
 
@@ -77,8 +79,7 @@ def _pdf(data: bytes, name: str) -> LongText:
         pypdf: Any = importlib.import_module("pypdf")
     except ImportError as error:
         raise MissingExtraError("the text of a PDF", "images") from error
-    # Else what it logs of slightly damaged files appears in the notebook.
-    logging.getLogger("pypdf").addHandler(logging.NullHandler())
+    logging.getLogger("pypdf").addHandler(_NOWHERE)
     try:
         reader = pypdf.PdfReader(io.BytesIO(data))
         pages = [page.extract_text().strip() for page in reader.pages]

@@ -9,7 +9,6 @@ import hashlib
 import importlib
 import io
 import re
-import warnings
 from typing import TYPE_CHECKING, Any
 
 from h2o_magic.chat.images import Image
@@ -43,9 +42,7 @@ def from_bytes(data: bytes, name: str) -> Image | None:
         return None
     pillow = module("Image")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of sizes, which are checked below
-            picture = pillow.open(io.BytesIO(data), formats=_FORMATS)
+        picture = pillow.open(io.BytesIO(data), formats=_FORMATS)
     except Exception as error:
         raise _unreadable(name, error) from error
     return from_picture(picture, name)

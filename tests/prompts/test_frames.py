@@ -463,6 +463,11 @@ def test_a_relation_is_asked_for_few_rows(monkeypatch: pytest.MonkeyPatch) -> No
     assert shown.startswith("DuckDB relation, more than 1,000 rows (not counted)")
 
 
+def test_a_column_of_arrays_is_told_of() -> None:
+    vectors = pd.Series([np.zeros(2), np.ones(2), None])
+    assert "| vector | object | 1 | 2 |" in text(pd.DataFrame({"vector": vectors}))
+
+
 # Secrets
 
 

@@ -9,26 +9,22 @@ from dataclasses import dataclass
 class ColumnFacts:
     """A column, or a level of the index, in words.
 
-    `place` is where it stands. `missing` and `distinct` are counts as text, empty if
-    they are not known. What is in it is said in a few words (`short`), with outliers
-    and more values (`brief`), and with quartiles and rarer values (`full`). One that is
-    `named` in the question is never short.
+    `place` is where it stands. `gaps` values are missing, as far as is known; `missing`
+    and `distinct` are counts as text, empty if they are not known. What is in it is
+    said in a few words (`short`), with outliers and more values (`brief`), and with
+    quartiles and rarer values (`full`). One `named` in the question is never short.
     """
 
     place: int
     label: str
     dtype: str
+    gaps: int = 0
     missing: str = ""
     distinct: str = ""
     short: str = ""
     brief: str = ""
     full: str = ""
     named: bool = False
-
-    @property
-    def gaps(self) -> int:
-        """How many values are missing, 0 if that is not known."""
-        return int(self.missing.split()[0].replace(",", "")) if self.missing else 0
 
     def line(self) -> str:
         """Return it as a line of prose, for a level of an index."""

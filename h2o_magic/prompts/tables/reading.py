@@ -42,9 +42,11 @@ class Reading:
             return self.bare(place)
         self.guard.column(field.name, found.shown)
         check_long(found.shown, self.guard)
+        gaps, missing = self.sample.missing(values, exact)
         return replace(
             self.bare(place),
-            missing=self.sample.missing(values, exact),
+            gaps=gaps,
+            missing=missing,
             distinct=f"{found.distinct:,}",
             short=found.short,
             brief=found.brief,
@@ -66,13 +68,14 @@ class Reading:
 
     def brief(self, place: int) -> ColumnFacts:
         """Return whether a column has gaps, and whether it has one value only."""
-        bare, missing, distinct = self.bare(place), "", ""
+        gaps, missing, distinct = 0, "", ""
         with suppress(Exception):
             values = self.sample.values(place)
-            missing = self.sample.missing(values, self.sample.exact(place))
+            gaps, missing = self.sample.missing(values, self.sample.exact(place))
             first = next((value for value in values if value is not None), None)
             distinct = "1" if all(v in (first, None) for v in values) else ""
-        return replace(bare, missing=missing, distinct=distinct)
+        bare = self.bare(place)
+        return replace(bare, gaps=gaps, missing=missing, distinct=distinct)
 
     def _twice(self) -> Iterable[str]:
         """Yield how many rows have come before, if that is cheap to find out."""

@@ -47,14 +47,12 @@ class Sample:
                 return self.frame.exact(place)
         return None
 
-    def missing(self, values: Sequence[object], exact: Exact | None) -> str:
+    def missing(self, values: Sequence[object], exact: Exact | None) -> tuple[int, str]:
         """Return how many values are missing, in the sample if that is all we know."""
         if exact is not None:
-            return f"{exact.missing:,}"
-        missing = values.count(None)
-        if self.rows is None or not missing:
-            return f"{missing:,}" if self.rows is None else "0 in sample"
-        return f"{missing:,} in sample"
+            return exact.missing, f"{exact.missing:,}"
+        gaps = sum(value is None for value in values)
+        return gaps, f"{gaps:,}" if self.rows is None else f"{gaps:,} in sample"
 
     @property
     def note(self) -> str:
