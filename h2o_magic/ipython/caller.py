@@ -24,12 +24,11 @@ def result_is_used(frame: FrameType | None) -> bool:
 
     A statement drops it; so does the last line of a cell, where IPython would show it.
     """
-    if frame is None:
+    if frame is None or (following := _following(frame)) is None:
         return True
-    following = _following(frame)
-    if following is None:
-        return True
-    if following.opname == "RETURN_VALUE" and _is_evaluated(frame):
+    # An expression for `eval`, as of ``%time``.
+    evaluated = frame.f_code.co_name == "<module>"
+    if following.opname == "RETURN_VALUE" and evaluated:
         return result_is_used(calling_frame(frame.f_back))
     shown = following.opname == "CALL_INTRINSIC_1" and following.arg == _PRINT
     return not (shown or following.opname in ("POP_TOP", "PRINT_EXPR"))
@@ -42,11 +41,6 @@ def _following(frame: FrameType) -> dis.Instruction | None:
         if each.offset > frame.f_lasti and each.opname not in ("CACHE", "EXTENDED_ARG")
     )
     return next(later, None)
-
-
-def _is_evaluated(frame: FrameType) -> bool:
-    """Return whether the code is an expression for `eval`, as of ``%time``."""
-    return frame.f_code.co_name == "<module>"
 
 
 def _package(frame: FrameType) -> str:

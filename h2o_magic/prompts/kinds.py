@@ -13,7 +13,6 @@ from numbers import Number
 from pathlib import PurePath
 from typing import Any
 
-from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.prompts.arrays import (
     array_summary,
@@ -70,16 +69,6 @@ class Job:
         return Printer(self.guard, _summary).cell(value, WIDTH)
 
 
-def _string(value: Any, job: Job) -> Described:
-    text = str.__str__(value)
-    if job.count is None:
-        return LongText.of(text, longest_inline=_SENTENCE)
-    lines = text.split("\n")
-    more = len(lines) - job.count
-    note = [f"… {counted(more, 'more line')} left out"] if more > 0 else []
-    return LongText.of("\n".join([*lines[: job.count], *note]))
-
-
 def _exception(value: Any, _job: Job) -> Described:
     return LongText.of("".join(traceback.format_exception(value)).rstrip("\n"))
 
@@ -130,7 +119,7 @@ def _of(*kinds: type) -> _Fits:
 #: THE kinds of values: how each is recognized, what a colon may ask of it, and how it
 #: is described. The first that fits.
 _KINDS: tuple[tuple[_Fits, str, Callable[[Any, Job], Described]], ...] = (
-    (_of(str), "lines", _string),
+    (_of(str), "", lambda v, _: LongText.of(str.__str__(v), longest_inline=_SENTENCE)),
     (_of(BaseException), "", _exception),
     (is_table, "rows", _table),
     (is_dataset, "", lambda v, job: described_dataset(v, job.guard)),

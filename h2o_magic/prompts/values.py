@@ -37,7 +37,7 @@ def describe(
         What named it in the prompt, for the errors: ``df.columns``.
     spec
         What is wanted of it: ``""`` for a description, ``"50"`` for so many of its
-        rows, items or lines; of a table also ``"rows"`` and ``"schema"``.
+        rows, items or values; of a table also ``"rows"`` and ``"schema"``.
     question
         What is asked: columns of a table that it names come first.
     guard

@@ -93,11 +93,8 @@ def test_what_is_short_may_stand_in_a_sentence(value: object, inline: str) -> No
     assert describe(value, "v").inline == inline
 
 
-def test_a_number_after_the_colon_is_so_many_lines() -> None:
-    described = describe("a\nb\nc", "s", spec="2")
-    assert described.text(100) == "a\nb\n… 1 more line left out"
-    assert describe("short", "s", spec="2").inline == ""
-    with pytest.raises(ConfigurationError, match=r"int has no rows or items: write"):
+def test_of_a_value_without_parts_no_number_of_them_can_be_asked_for() -> None:
+    with pytest.raises(ConfigurationError, match="has no rows or items"):
         describe(3, "n", spec="2")
 
 

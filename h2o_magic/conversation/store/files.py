@@ -53,12 +53,12 @@ def data(database: Database, hashes: Iterable[str]) -> Mapping[str, bytes]:
 def filled(database: Database, turns: Sequence[Turn]) -> tuple[Turn, ...]:
     """Return turns with the bytes of their images, as far as they are there."""
     known = data(database, (image.hash for turn in turns for image in turn.images))
-    return tuple(replace(turn, images=_filled(turn.images, known)) for turn in turns)
 
+    def with_data(image: Image) -> Image:
+        return replace(image, data=known.get(image.hash, image.data))
 
-def _filled(images: Iterable[Image], known: Mapping[str, bytes]) -> tuple[Image, ...]:
     return tuple(
-        replace(image, data=known.get(image.hash, image.data)) for image in images
+        replace(turn, images=tuple(map(with_data, turn.images))) for turn in turns
     )
 
 

@@ -32,18 +32,17 @@ def described_table(
     `other` writes values that are no text or number. Raises ConfigurationError for a
     secret in the names, the values that are said of a column, and the rows.
     """
-    order = in_order(frame, question)
-    levels = [place for place in order if frame.fields[place].is_index]
-    places = order[len(levels) : len(levels) + _COLUMNS]
-    fields = [frame.fields[place] for place in (*levels, *places)]
-    guard.names(frame.fields[place].name for place in order)
-    rows = _first(frame, (*levels, *places), spec)
+    named = named_in(frame, question)
+    levels, rest = in_order(frame, named)
+    shown = (*levels, *rest[:_COLUMNS])
+    guard.names(field.name for field in frame.fields)
+    rows = _first(frame, shown, spec)
     computed = frame.height is not None or bool(rows)
-    reading = Reading(Sample.of(frame), other, guard, named_in(frame, question))
-    facts = _facts(frame, order, reading, bare=bool(spec) or not computed)
+    reading = Reading(Sample.of(frame), other, guard, named)
+    facts = _facts(frame, levels, rest, reading, bare=bool(spec) or not computed)
     cells = tuple(tuple(value_text(value, other) for value in row) for row in rows)
     table = TableText(replace(facts, rows=cells), rows_only=spec not in ("", "schema"))
-    _check(table, fields, rows, guard)
+    _check(table, [frame.fields[place] for place in shown], rows, guard)
     return table
 
 
@@ -65,22 +64,20 @@ def _wanted(spec: str, width: int) -> int:
 
 
 def _facts(
-    frame: Frame, order: Sequence[int], reading: Reading, *, bare: bool
+    frame: Frame, levels: list[int], rest: list[int], reading: Reading, *, bare: bool
 ) -> TableFacts:
     """Return the facts of a table without its rows; `bare` are names and types."""
     read = reading.bare if bare else reading.column
-    levels = [place for place in order if frame.fields[place].is_index]
-    places = order[len(levels) :]
     index = [read(place) for place in levels]
-    said = [read(place) for place in places[:_COLUMNS]]
-    rest = map(reading.bare if bare else reading.brief, places[_COLUMNS:])
+    said = [read(place) for place in rest[:_COLUMNS]]
+    more = map(reading.bare if bare else reading.brief, rest[_COLUMNS:])
     notes = [*frame.notes(), *(() if bare else reading.notes())]
     return TableFacts(
         frame.title,
         (*notes, *(f"index: {level.line()}" for level in index)),
         tuple(said),
-        len(places),
-        overview([*said, *rest]),
+        len(rest),
+        overview([*said, *more]),
         tuple(level.label for level in index),
         height=frame.height,
     )

@@ -100,14 +100,12 @@ def _label(field: Field) -> str:
     return "no name" if field.name is None else label(field.name)
 
 
-def in_order(frame: Frame, question: str) -> list[int]:
-    """Return the places: the index, the columns that the question names, the others."""
-    named = named_in(frame, question)
-
-    def rank(place: int) -> int:
-        return 0 if frame.fields[place].is_index else 2 - (place in named)
-
-    return sorted(range(len(frame.fields)), key=rank)
+def in_order(frame: Frame, named: Container[int]) -> tuple[list[int], list[int]]:
+    """Return the places of the index, and of the columns: the `named` ones first."""
+    places = range(len(frame.fields))
+    levels = [place for place in places if frame.fields[place].is_index]
+    columns = places[len(levels) :]  # the index comes first
+    return levels, sorted(columns, key=lambda place: place not in named)
 
 
 def named_in(frame: Frame, question: str) -> set[int]:
