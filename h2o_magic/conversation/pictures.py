@@ -20,12 +20,22 @@ def images_of(
     attached = question.prompt.images
     if not attached:
         return ()
-    if _sees(question, connection):
+    sees = _sees(question, connection)
+    if sees:
         return _loaded([each.image for each in attached], record)
     required = [f"`{each.image.name}`" for each in attached if each.required]
-    if required:
-        raise ConfigurationError(_refusal(question, connection, ", ".join(required)))
-    return ()
+    if not required:
+        return ()
+    why = (
+        f"{connection.backend.url} does not say whether {question.model} takes images; "
+        "add `--vision` if it does"
+    )
+    if sees is False:
+        why = (
+            f"{question.model} takes text only; choose a model that takes images "
+            "(`%h2o models` lists them)"
+        )
+    raise ConfigurationError(f"{', '.join(required)} cannot be sent: {why}")
 
 
 def with_pictures(
@@ -45,23 +55,10 @@ def with_pictures(
     ]
 
 
-def _sees(question: Question, connection: Connection) -> bool:
-    if question.vision is not None:
-        return question.vision
-    return connection.limits.vision(question.model) is True
-
-
-def _refusal(question: Question, connection: Connection, names: str) -> str:
-    model = question.model
-    if question.vision is None and connection.limits.vision(model) is None:
-        return (
-            f"{names} cannot be sent: {connection.backend.url} does not say whether "
-            f"{model} takes images; add `--vision` if it does"
-        )
-    return (
-        f"{names} cannot be sent: {model} takes text only; choose a model that takes "
-        "images (`%h2o models` lists them)"
-    )
+def _sees(question: Question, connection: Connection) -> bool | None:
+    """Return whether a question's model takes images; None if that is not known."""
+    said = question.vision
+    return connection.limits.vision(question.model) if said is None else said
 
 
 def _loaded(images: Iterable[Image], record: Record) -> tuple[Image, ...]:

@@ -60,22 +60,10 @@ def ask_vision(client: OpenAIClient, model: str) -> bool | None:
         return None
 
 
-def _ask_llamacpp(client: OpenAIClient, _model: str) -> Any:
-    return client.get("/props")
-
-
-def _ask_ollama(client: OpenAIClient, model: str) -> Any:
-    return client.post("/api/show", {"model": model})
-
-
-def _ask_lmstudio(client: OpenAIClient, model: str) -> Any:
-    return client.get(f"/api/v0/models/{quote(model)}")
-
-
 _ASKED: Mapping[str, Callable[[OpenAIClient, str], Any]] = {
-    "llamacpp": _ask_llamacpp,
-    "ollama": _ask_ollama,
-    "lmstudio": _ask_lmstudio,
+    "llamacpp": lambda client, _: client.get("/props"),
+    "ollama": lambda client, model: client.post("/api/show", {"model": model}),
+    "lmstudio": lambda client, model: client.get(f"/api/v0/models/{quote(model)}"),
 }
 
 

@@ -6,18 +6,18 @@ import importlib
 from collections.abc import Sequence
 from typing import Any
 
-from h2o_magic.prompts.tables.frames import Columnar, Exact, Field, size
+from h2o_magic.prompts.tables.frames import Exact, Field, Frame, size
 
 
-class ArrowTable(Columnar):
+class ArrowTable(Frame):
     """A table or a record batch."""
 
     def __init__(self, value: Any) -> None:
         self._table = value
-        rows = value.num_rows
-        title = f"pyarrow {type(value).__name__}, {size(rows, value.num_columns)}"
-        fields = (Field(field.name, str(field.type)) for field in value.schema)
-        super().__init__(title, rows, fields)
+        extent = size(value.num_rows, value.num_columns)
+        self.title = f"pyarrow {type(value).__name__}, {extent}"
+        self.height = value.num_rows
+        self.fields = [Field(field.name, str(field.type)) for field in value.schema]
 
     def values(self, place: int, rows: Sequence[int] | None) -> list[object]:
         column = self._table.column(place)

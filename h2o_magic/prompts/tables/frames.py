@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from h2o_magic.config.units import counted
 
@@ -28,32 +27,34 @@ class Exact:
     most: object = None
 
 
-class Frame(Protocol):
-    """A table that can be read: each place is one of its fields."""
+class Frame:
+    """A table that can be read; what reads a package's tables inherits from it.
 
-    @property
-    def title(self) -> str:
-        """The kind of table and its size."""
+    `title` is its kind and size. `height` are its rows, None if to count them would be
+    work. `fields` are the levels of the index, if it says anything, and the columns; a
+    place is that of one of these.
+    """
 
-    @property
-    def height(self) -> int | None:
-        """Rows; None if to count them would be work."""
-
-    @property
-    def fields(self) -> Sequence[Field]:
-        """The levels of the index, if it says anything, and the columns."""
+    title: str
+    height: int | None
+    fields: Sequence[Field]
 
     def notes(self) -> Iterable[str]:
         """Return what else is to be said of it, a line each."""
+        return ()
 
     def values(self, place: int, rows: Sequence[int] | None) -> list[object]:
         """Return the values of a field in some rows or in all, None where missing."""
+        raise NotImplementedError
 
-    def exact(self, place: int) -> Exact | None:
+    def exact(self, place: int) -> Exact | None:  # noqa: ARG002
         """Return what can be counted at little cost of all rows."""
+        return None
 
     def first(self, places: Sequence[int], count: int) -> list[tuple[object, ...]]:
         """Return the first rows, each with the values of some fields."""
+        rows = list(range(min(count, self.height or 0)))
+        return list(zip(*(self.values(each, rows) for each in places), strict=True))
 
 
 def size(rows: int, columns: int | None = None) -> str:
@@ -61,27 +62,8 @@ def size(rows: int, columns: int | None = None) -> str:
     return " x ".join([counted(rows, "row"), *width])
 
 
-class Columnar:
-    """A table whose package gives the values of a column in some rows."""
-
-    def __init__(self, title: str, height: int, fields: Iterable[Field]) -> None:
-        self.title = title
-        self.height: int | None = height
-        self.fields: Sequence[Field] = list(fields)
-
-    def notes(self) -> Iterable[str]:
-        return ()
-
-    def values(self, place: int, rows: Sequence[int] | None) -> list[object]:
-        raise NotImplementedError
-
-    def first(self, places: Sequence[int], count: int) -> list[tuple[object, ...]]:
-        rows = list(range(min(count, self.height or 0)))
-        return list(zip(*(self.values(each, rows) for each in places), strict=True))
-
-
 @dataclass(frozen=True, slots=True)
-class RowsInHand:
+class RowsInHand(Frame):
     """A table of which only these rows were read; all, if its height is known."""
 
     title: str
@@ -96,10 +78,6 @@ class RowsInHand:
     def values(self, place: int, rows: Sequence[int] | None) -> list[object]:
         chosen = self.rows if rows is None else [self.rows[row] for row in rows]
         return [row[place] for row in chosen]
-
-    def exact(self, place: int) -> Exact | None:
-        del place
-        return None
 
     def first(self, places: Sequence[int], count: int) -> list[tuple[object, ...]]:
         return [tuple(row[place] for place in places) for row in self.rows[:count]]

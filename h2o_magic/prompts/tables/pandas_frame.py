@@ -10,12 +10,12 @@ from h2o_magic.config.units import counted
 from h2o_magic.prompts.introspection import is_from
 from h2o_magic.prompts.limits import float_text
 from h2o_magic.prompts.tables.cells import label
-from h2o_magic.prompts.tables.frames import Exact, Field, size
+from h2o_magic.prompts.tables.frames import Exact, Field, Frame, size
 
 _MOST_BOUNDED = 100_000
 
 
-class PandasFrame:
+class PandasFrame(Frame):
     """A frame, series or index; its columns are read one at a time, without a copy."""
 
     def __init__(self, value: Any) -> None:
@@ -24,14 +24,11 @@ class PandasFrame:
         index: Any = None if is_from(value, "pandas", "Index") else value.index
         self._index = index
         self._levels = 0 if index is None or _is_default(index) else index.nlevels
-        self.height: int | None = len(value)
-        self.fields: Sequence[Field] = [*self._index_fields(), *self._column_fields()]
-
-    @property
-    def title(self) -> str:
-        package = "geopandas" if is_from(self._value, "geopandas") else "pandas"
-        extent = size(len(self._value), *self._value.shape[1:])
-        return f"{package} {type(self._value).__name__}, {extent}"
+        package = "geopandas" if is_from(value, "geopandas") else "pandas"
+        extent = size(len(value), *value.shape[1:])
+        self.title = f"{package} {type(value).__name__}, {extent}"
+        self.height = len(value)
+        self.fields = [*self._index_fields(), *self._column_fields()]
 
     def notes(self) -> Iterable[str]:
         columns = self._value.columns if self._is_frame else None

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from h2o_magic.prompts.introspection import is_from
-from h2o_magic.prompts.tables.frames import Columnar, Exact, Field, size
+from h2o_magic.prompts.tables.frames import Exact, Field, Frame, size
 
 
-class PolarsFrame(Columnar):
+class PolarsFrame(Frame):
     """A frame or a series."""
 
     def __init__(self, value: Any) -> None:
         is_series = is_from(value, "polars", "Series")
         self._frame = frame = value.to_frame() if is_series else value
         extent = size(frame.height, None if is_series else frame.width)
-        title = f"polars {type(value).__name__}, {extent}"
-        fields = (Field(name, str(dtype)) for name, dtype in frame.schema.items())
-        super().__init__(title, frame.height, fields)
+        self.title = f"polars {type(value).__name__}, {extent}"
+        self.height = frame.height
+        self.fields = [Field(name, str(dtype)) for name, dtype in frame.schema.items()]
 
     def values(self, place: int, rows: Sequence[int] | None) -> list[object]:
         column = self._frame.to_series(place)
