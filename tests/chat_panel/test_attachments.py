@@ -97,9 +97,7 @@ def test_a_retry_sends_the_same_and_an_edit_keeps_the_images_that_are_left(
     row = page.ended_row()
     assert [image["name"] for image in row["images"]] == ["b.png"]
     attach(page, png("green"))
-    page.send(
-        "ask", text="And now?", id=row["id"], images=[blue], files=["c.png"], n=4
-    )
+    page.send("ask", text="And now?", id=row["id"], images=[blue], files=["c.png"], n=4)
     row = page.ended_row()
     assert [image["name"] for image in row["images"]] == ["b.png", "c.png"]
     first, again, unchanged, fewer, more = asked(server)
