@@ -43,7 +43,9 @@ class Panel:
             controls=controls,
             save=lambda markdown: self._publish_transcript(markdown, update=True),
         )
-        self._chat.on_msg(lambda _, message, __: self._controller.receive(message))
+        self._chat.on_msg(
+            lambda _, message, buffers: self._controller.receive(message, buffers)
+        )
 
     def show(self) -> None:
         """Show the panel below the running cell, and the transcript below the panel."""

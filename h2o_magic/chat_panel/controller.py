@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
+from h2o_magic.chat.images import Image
 from h2o_magic.chat.turns import Turn
 from h2o_magic.chat_panel.controls import Controls
 from h2o_magic.chat_panel.messages import Messages, without_lone_surrogates
+from h2o_magic.chat_panel.rows import attached_images
 from h2o_magic.chat_panel.updater import Updater
+from h2o_magic.chat_panel.uploads import Uploads
 from h2o_magic.conversation.background import BackgroundAnswer
 from h2o_magic.conversation.preview import preview_markdown
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ConfigurationError, H2OMagicError
-from h2o_magic.prompts.prompt import Prompt
+from h2o_magic.prompts.prompt import Attached, Prompt
 
 _MOST_COMPLETIONS = 100
 
@@ -24,6 +27,9 @@ class Host(Protocol):
 
     def expand(self, question: str) -> Prompt:
         """Return the prompt of a question, with the values that it names in braces."""
+
+    def notes(self, question: str) -> list[str]:
+        """Return what of a question would stay as it is typed, or is refused."""
 
     def complete(self, before: str, after: str) -> tuple[str, list[tuple[str, str]]]:
         """Return the text that completions replace, and each one's text and kind."""
@@ -61,6 +67,7 @@ class Controller:
         self._session = session
         self._host = host
         self._controls = controls
+        self._uploads = Uploads()
         self._messages = Messages(session, send, root)
         self._updater = Updater(session, self._messages, controls, save)
 
@@ -68,10 +75,18 @@ class Controller:
         """Send nothing more."""
         self._updater.close()
 
-    def receive(self, message: Mapping[str, Any]) -> None:
-        """Handle a message of a view, which is shown any error and then a receipt."""
+    def receive(
+        self, message: Mapping[str, Any], buffers: Iterable[memoryview] = ()
+    ) -> None:
+        """Handle a message of a view, which is shown any error and then a receipt.
+
+        `buffers` are the bytes that came with it.
+        """
         message = without_lone_surrogates(message)
         view = str(message.get("view", ""))
+        if message.get("type") == "piece":
+            self._uploads.add(view, message, buffers)
+            return
         handle = getattr(self, f"_on_{message.get('type')}", None)
         if handle is None:
             return
@@ -101,24 +116,42 @@ class Controller:
     def _on_ask(self, view: str, message: Mapping[str, Any]) -> None:
         text = str(message["text"])
         line = text[1:].strip()
+        files = self._uploads.take(view, message.get("files", ()))
         self._save_draft(view, "")
         if "id" in message:
-            answer: BackgroundAnswer | None = self._edit(message)
+            answer: BackgroundAnswer | None = self._edit(message, files)
         elif text.startswith("/") and self._host.is_command(line):
             answer = self._host.ask_by_command(line)
+            if files:
+                self._messages.send("unsent", to=view, n=message["n"])
         else:
-            answer = self._session.ask_later(self._host.expand(text.strip()))
+            answer = self._session.ask_later(self._prompt(message), attach=files)
         if answer is None:
             self._run_command(view, line, message)
         else:
             self._follow(answer, view, message)
 
-    def _edit(self, message: Mapping[str, Any]) -> BackgroundAnswer:
+    def _edit(
+        self, message: Mapping[str, Any], files: list[tuple[str, bytes]]
+    ) -> BackgroundAnswer:
         """Ask an edited question; if nothing was changed, exactly as it was sent."""
         turn, text = self._turn(message), str(message["text"])
-        if _as_typed(text) == _as_typed(turn.question):
+        whole = not files and self._kept(message) == attached_images(turn)
+        if whole and _as_typed(text) == _as_typed(turn.question):
             return self._session.regenerate(turn.number)
-        return self._session.edit(turn.number, self._host.expand(text.strip()))
+        return self._session.edit(turn.number, self._prompt(message), attach=files)
+
+    def _prompt(self, message: Mapping[str, Any]) -> Prompt:
+        """Return what is asked, with the images that an edited turn keeps."""
+        prompt = self._host.expand(str(message["text"]).strip())
+        return prompt.with_attached(map(Attached, self._kept(message)))
+
+    def _kept(self, message: Mapping[str, Any]) -> tuple[Image, ...]:
+        hashes = message.get("images", ())
+        if not hashes:
+            return ()
+        images = attached_images(self._turn(message))
+        return tuple(image for image in images if image.hash in hashes)
 
     def _on_regenerate(self, view: str, message: Mapping[str, Any]) -> None:
         answer = self._session.regenerate(self._turn(message).number)
@@ -164,10 +197,16 @@ class Controller:
         shown = {"replaced": len(replaced), "found": found[:_MOST_COMPLETIONS]}
         self._messages.send("completions", to=view, n=message["n"], **shown)
 
+    def _on_check(self, view: str, message: Mapping[str, Any]) -> None:
+        notes = self._host.notes(str(message["text"]))
+        self._messages.send("checked", to=view, n=message["n"], notes=notes)
+
     def _on_preview(self, view: str, message: Mapping[str, Any]) -> None:
-        question = self._host.expand(str(message["text"]))
-        preview = preview_markdown(self._session.preview(question, cell=None))
-        self._messages.send_note(view, "What would be sent", preview)
+        files = self._uploads.take(view, message.get("files", ()))
+        prompt = self._prompt(message)
+        preview = self._session.preview(prompt, attach=files, cell=None)
+        markdown = preview_markdown(preview)
+        self._messages.send_note(view, "What would be sent", markdown)
 
     def _on_controls(self, _: str, message: Mapping[str, Any]) -> None:
         self._messages.controls_shown = bool(message["shown"])

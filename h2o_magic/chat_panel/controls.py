@@ -21,7 +21,16 @@ from h2o_magic.conversation.model_choice import is_server_default
 from h2o_magic.conversation.session import Session
 
 #: The settings besides the generation parameters that have a control.
-_OTHERS = ("model", "server", "thread", "system", "max_turns", "reasoning")
+_OTHERS = (
+    "model",
+    "server",
+    "thread",
+    "system",
+    "max_turns",
+    "evaluate",
+    "vision",
+    "reasoning",
+)
 
 
 class Controls:

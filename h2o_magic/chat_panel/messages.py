@@ -57,7 +57,8 @@ class Messages:
         """Show in a view why its request failed."""
         text = " ".join(str(error).split()) or type(error).__name__
         question = str(request.get("text", ""))
-        self.send("error", to=view, text=text, question=question, id=request.get("id"))
+        what = {name: request.get(name) for name in ("id", "n")}
+        self.send("error", to=view, text=text, question=question, **what)
 
     def send_state(self) -> None:
         """Send everything but the turns."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from h2o_magic.chat.images import Image, data_uri
 from h2o_magic.chat.turns import Turn
 from h2o_magic.chat_panel.html import as_html
 from h2o_magic.config.units import counted
@@ -23,6 +24,10 @@ _MARKS = {
 #: Limits of the transcript: it is in the notebook's file, and the page renders it.
 _MOST_TURNS = 100
 _MOST_CHARACTERS = 20_000
+_MOST_IMAGE_BYTES = 60_000
+
+#: Characters that are shown of what was sent with a question.
+_MOST_SENT = 20_000
 
 # A front end without the kernel shows no widget, and does not say what to do.
 _SAVED = "*This chat was saved with the notebook. Run this cell to continue it.*"
@@ -45,6 +50,8 @@ def row_of(
         "number": turn.number,
         "question": turn.question,
         "question_html": as_html(turn.question, breaks=True),
+        "sent": _sent(turn.sent),
+        "images": _images(turn),
         "answer": "" if running else turn.answer,
         "answer_html": "" if running else as_html(close_fence(turn.answer)),
         "status": turn.status,
@@ -54,6 +61,32 @@ def row_of(
         "from_cell": turn.cell is not None,
         "running": running,
     }
+
+
+def attached_images(turn: Turn) -> tuple[Image, ...]:
+    """Return the images that went along without a name in the question's text."""
+    return tuple(i for i in turn.images if f"{{{i.name}}}" not in turn.question)
+
+
+def _sent(text: str) -> str:
+    if len(text) <= _MOST_SENT:
+        return text
+    more = counted(len(text) - _MOST_SENT, "more character")
+    return f"{text[:_MOST_SENT]}\n[… {more} …]"
+
+
+def _images(turn: Turn) -> list[dict[str, Any]]:
+    attached = attached_images(turn)
+    return [
+        {
+            "name": one_line(image.name),
+            "about": f"{image.width:,} x {image.height:,} pixels",
+            "source": data_uri(image.thumbnail) if image.thumbnail else "",
+            "hash": image.hash,
+            "attached": image in attached,
+        }
+        for image in turn.images
+    ]
 
 
 def _mark(turn: Turn, error: str) -> str:
@@ -70,7 +103,7 @@ def _mark(turn: Turn, error: str) -> str:
 
 
 def _facts(turn: Turn) -> Iterator[str]:
-    """Yield model, tokens and seconds, as the footer of a cell does."""
+    """Yield model, notes, tokens and seconds, as the footer of a cell does."""
     facts = turn.facts
     names = map(facts.get, ("model", "weights", "stands_in_for"))
     model, weights, asked = (one_line(v) if isinstance(v, str) else "" for v in names)
@@ -78,6 +111,9 @@ def _facts(turn: Turn) -> Iterator[str]:
     if name:
         demo = " (demo)" if facts.get("demo") is True else ""
         yield f"{name}{demo} for {asked}" if asked else f"{name}{demo}"
+    notes = facts.get("notes")
+    for note in notes if isinstance(notes, list) else ():
+        yield one_line(str(note)).replace("`", "")
     tokens, seconds = facts.get("completion_tokens"), facts.get("seconds")
     if type(tokens) is int:
         yield counted(tokens, "token")
@@ -88,12 +124,15 @@ def _facts(turn: Turn) -> Iterator[str]:
 def transcript(session: Session) -> str:
     """Return the last turns of the current thread as safe Markdown."""
     shown: list[str] = []
-    size = left_out = 0
+    size = left_out = image_bytes = 0
     for turn in reversed(session.turns(last=_MOST_TURNS)):
         size += len(turn.question) + len(turn.answer)
         if shown and size > _MOST_CHARACTERS:
             break
-        shown.insert(0, turn_markdown(turn))
+        image_bytes += sum(len(image.thumbnail) for image in turn.images)
+        with_pictures = image_bytes <= _MOST_IMAGE_BYTES
+        markdown = turn_markdown(turn, sent=False, pictures=with_pictures)
+        shown.insert(0, markdown)
         left_out = turn.number - 1
     head = [_SAVED]
     if left_out:

@@ -16,6 +16,7 @@ _MODULES = (
     "turn",
     "log",
     "completions",
+    "attachments",
     "composer",
     "notebook",
     "settings",

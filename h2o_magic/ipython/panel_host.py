@@ -15,6 +15,8 @@ from h2o_magic.ipython.completion.values import Values
 from h2o_magic.ipython.display.views import capture_markdown
 from h2o_magic.ipython.namespace import user_names
 from h2o_magic.ipython.options import parse_ask, retry_settings
+from h2o_magic.ipython.reader import NamesReader
+from h2o_magic.ipython.scope import Scope
 from h2o_magic.prompts.prompt import Prompt
 
 #: What only a cell can do, and why.
@@ -49,6 +51,12 @@ class PanelHost:
     def expand(self, question: str) -> Prompt:
         """Return the prompt of a question, as in a cell."""
         return self._context.expand(question)
+
+    def notes(self, question: str) -> list[str]:
+        """Return what of a question would stay as it is typed, or is refused."""
+        evaluates = self._context.session.settings["evaluate"] is True
+        scope = Scope(self._context.shell)
+        return NamesReader(scope, evaluates=evaluates).notes(question)
 
     def complete(self, before: str, after: str) -> tuple[str, list[tuple[str, str]]]:
         """Return the word at the cursor so far, and its completions with kinds."""

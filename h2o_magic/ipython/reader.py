@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.ipython.completion.names import runs_no_code
 from h2o_magic.ipython.scope import Scope
 from h2o_magic.prompts.arrays import is_array
 from h2o_magic.prompts.expand import expand, follow
@@ -14,6 +15,7 @@ from h2o_magic.prompts.fields import Field, fields
 from h2o_magic.prompts.images import as_image
 from h2o_magic.prompts.prompt import Attached, Described, Prompt
 from h2o_magic.prompts.secrets.guard import Guard
+from h2o_magic.prompts.texts import LongText
 from h2o_magic.prompts.values import describe
 
 
@@ -75,3 +77,51 @@ class NotebookReader:
         guard.name(place.expression, value)
         guard.text(str(value))
         return str(value)
+
+
+class NamesReader:
+    """Knows the names of a scope, and reads none of their values."""
+
+    evaluates = True  # what is not is noted here, with what a panel has for it
+
+    def __init__(self, scope: Scope, *, evaluates: bool) -> None:
+        self.lookup = scope.lookup
+        self._evaluates = evaluates
+        self._notes: list[str] = []
+
+    def describe(self, *_: object, **__: object) -> Described:
+        return LongText("")
+
+    def image(self, *_: object) -> None:
+        pass
+
+    def evaluate(self, source: str, format_: str) -> None:
+        if not self._evaluates:
+            self._notes.append(
+                f"`{{{source}{format_}}}` is not evaluated: switch `evaluate` on in "
+                "the settings"
+            )
+
+    def notes(self, question: str) -> list[str]:
+        """Return what of a question would stay as it is typed, or is refused."""
+        try:
+            prompt = expand(self._without_code(question), self)
+        except ConfigurationError as error:
+            return [str(error)]
+        return [*prompt.notes, *self._notes]
+
+    def _without_code(self, question: str) -> str:
+        """Return a question without the paths that could run code of the user's."""
+        text, end = "", 0
+        for place in fields(question):
+            if isinstance(place, Field) and place.path and not self._is_harmless(place):
+                text += f"{question[end : place.start]}{{{place.name}}}"
+                end = place.end
+        return text + question[end:]
+
+    def _is_harmless(self, place: Field) -> bool:
+        try:
+            value = self.lookup(place.name)
+        except KeyError:
+            return True
+        return runs_no_code(value, place.path)

@@ -5,7 +5,6 @@ Questions and answers in a table are `Verbatim`: on one line, and never mark-up.
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,7 +12,7 @@ from typing import Any, get_args
 
 from h2o_magic.chat.events import FinishReason
 from h2o_magic.chat.facts import Facts
-from h2o_magic.chat.images import Image
+from h2o_magic.chat.images import Image, data_uri
 from h2o_magic.chat.turns import ThreadInfo, Turn
 from h2o_magic.rendering import footer
 from h2o_magic.rendering.fences import fenced
@@ -65,17 +64,19 @@ def thread_rows(
     ]
 
 
-def turn_markdown(turn: Turn) -> str:
+def turn_markdown(turn: Turn, *, sent: bool = True, pictures: bool = True) -> str:
     """Return a whole turn as Markdown: its question quoted, its answer sanitized.
 
-    What was sent with the question is folded away.
+    What was `sent` with the question is folded away. Without `pictures`, its images
+    are only named.
     """
     title = " · ".join([f"**Turn {turn.number}**", *map(literal, _details(turn))])
     question = "> " + "<br>".join(map(_quoted, turn.question.splitlines()))
     answer = footer.answer_markdown(turn.answer, _facts(turn))
-    return "\n\n".join(
-        [title, question, *map(_picture, turn.images), *_sent(turn), answer]
-    )
+    images = [_picture(image, pictures) for image in turn.images]
+    folded = [_sent(turn.sent)] if sent and turn.sent else []
+    parts = [title, question, " ".join(images), *folded, answer]
+    return "\n\n".join(filter(None, parts))
 
 
 def turn_plain(turn: Turn) -> str:
@@ -89,17 +90,18 @@ def turn_plain(turn: Turn) -> str:
     return printable("\n\n".join([title, question, *sent, answer]))
 
 
-def _picture(image: Image) -> str:
-    data = base64.b64encode(image.thumbnail).decode()
-    kind = "png" if image.thumbnail.startswith(b"\x89PNG") else "jpeg"
-    return f"![{literal(image.name)}](data:image/{kind};base64,{data})"
+def _picture(image: Image, shown: bool) -> str:
+    name = literal(image.name)
+    if shown and image.thumbnail:
+        return f"![{name}]({data_uri(image.thumbnail)})"
+    return f"*(image {name})*"
 
 
-def _sent(turn: Turn) -> list[str]:
-    if not turn.sent:
-        return []
-    block = fenced(turn.sent, "text")
-    return [f"<details><summary>As it was sent</summary>\n\n{block}\n\n</details>"]
+def _sent(text: str) -> str:
+    block = fenced(text, "text")
+    return (
+        f"<details><summary>Sent with the question</summary>\n\n{block}\n\n</details>"
+    )
 
 
 def short_time(seconds: float, now: datetime) -> str:

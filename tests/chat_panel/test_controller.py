@@ -32,6 +32,9 @@ class Host:
     def expand(self, question: str) -> Prompt:
         return expand(question, Reader(self.VALUES))
 
+    def notes(self, question: str) -> list[str]:
+        return [f"`{question}` was checked"]
+
     def complete(self, before: str, _: str) -> tuple[str, list[tuple[str, str]]]:
         return before[-1:], [("x", "int")]
 
@@ -48,15 +51,16 @@ class Host:
 class Page:
     """A view: the messages that it gets and sends."""
 
-    def __init__(self, server: StandIn) -> None:
+    def __init__(self, url: str) -> None:
         settings = Settings()
-        settings.set("server", server.url)
+        settings.set("server", url)
         self.session = Session(settings=settings)
         self.got: queue.Queue[dict[str, Any]] = queue.Queue()
         self.controller = Controller(self.session, Host(), self.got.put)
 
-    def send(self, kind: str, **parts: Any) -> None:
-        self.controller.receive({"type": kind, "view": "here", **parts})
+    def send(self, kind: str, *buffers: bytes, **parts: Any) -> None:
+        message = {"type": kind, "view": "here", **parts}
+        self.controller.receive(message, [memoryview(each) for each in buffers])
 
     def wait_for(self, kind: str, **parts: Any) -> dict[str, Any]:
         """Return the next message of a kind that has these parts."""
@@ -75,7 +79,7 @@ class Page:
 
 @pytest.fixture
 def page(server: StandIn) -> Iterator[Page]:
-    page = Page(server)
+    page = Page(server.url)
     yield page
     page.controller.close()
     page.session.close()
@@ -205,6 +209,14 @@ def test_a_slash_runs_a_command_and_a_draft_is_saved(page: Page) -> None:
     note = page.wait_for("note", to="here")
     assert note["html"] == "<p><code>status</code> was run.</p>\n"
     assert page.session.draft() == ""
+
+
+def test_a_check_is_answered_with_its_number_and_asks_nothing(
+    page: Page, server: StandIn
+) -> None:
+    page.send("check", text="{dff}", n=3)
+    assert page.wait_for("checked", to="here", n=3)["notes"] == ["`{dff}` was checked"]
+    assert server.asked == []
 
 
 def test_braces_of_a_value_stay_when_the_question_is_edited(

@@ -24,17 +24,25 @@ export class Chat {
     this.about = make("span", { class: "h2o-about" });
     this.settings = new Settings(this);
     this.status = make("div", { class: "h2o-status", role: "status", "aria-live": "polite" });
+    const { attachments } = this.composer;
     this.notes = make("div", { class: "h2o-notes" });
     this.toast = make("div", { class: "h2o-toast", hidden: "" });
     this.root = make(
       "section",
-      { class: "h2o-chat", "aria-label": "Chat with a language model", keydown: (event) => this.onKey(event) },
+      {
+        class: "h2o-chat",
+        "aria-label": "Chat with a language model",
+        keydown: (event) => this.onKey(event),
+        dragover: (event) => this.onDrag(event, true),
+        dragleave: (event) => this.onDrag(event, this.root.contains(event.relatedTarget)),
+        drop: (event) => { if (this.onDrag(event, false)) attachments.take(event.dataTransfer); },
+      },
       make("header", { class: "h2o-head" }, this.threads, this.about, this.settings.button),
       make("div", { class: "h2o-middle" }, this.log.box, this.log.jump),
       this.notes,
       this.toast,
       this.composer.form,
-      this.status,
+      make("div", { class: "h2o-under" }, this.composer.notes, this.status),
     );
     el.classList.add("h2o-view");
     el.append(this.root);
@@ -63,10 +71,21 @@ export class Chat {
     if (!this.settings.hide() && this.busy) this.send("stop");
   }
 
-  send(type, parts = {}) {
+  /** Show where files are dropped, if that is what is dragged; return whether it is. */
+  onDrag(event, over) {
+    const isFile = event.dataTransfer.types.includes("Files") && this.alive;
+    this.root.classList.toggle("h2o-drop", isFile && over);
+    if (isFile) {
+      event.preventDefault(); // or the browser would open it
+      event.stopPropagation();
+    }
+    return isFile;
+  }
+
+  send(type, parts = {}, buffers = []) {
     clearTimeout(this.waiting);
     try {
-      this.model.send({ type, view: this.view, ...parts });
+      this.model.send({ type, view: this.view, ...parts }, undefined, buffers);
     } catch {
       this.onKernelLost();
       return;
@@ -107,6 +126,7 @@ export class Chat {
 
   /** Show a status; `hidden` is for screen readers only, since the page shows it anyway. */
   setStatus(text, hidden = false) {
+    if (text && !hidden) this.composer.showNotes([]);
     this.status.textContent = text;
     this.status.classList.toggle("h2o-unseen", hidden);
   }
@@ -176,9 +196,23 @@ export class Chat {
     this.composer.completions.show(message);
   }
 
-  on_error({ text, question, id }) {
-    this.composer.restore(question, id);
+  on_checked(message) {
+    if (!this.root.classList.contains("h2o-refused")) this.composer.onChecked(message);
+  }
+
+  /** A command was run, which takes no files. */
+  on_unsent({ n }) {
+    this.composer.attachments.restore(n);
+  }
+
+  on_error({ text, question, id, n }) {
+    this.composer.restore(question, id, n);
     clearTimeout(this.waiting); // or its status would replace this one
+    this.refuse(text);
+  }
+
+  /** Show for some time why something cannot be done. */
+  refuse(text) {
     this.setStatus(text);
     this.root.classList.add("h2o-refused");
     setTimeout(() => this.root.classList.remove("h2o-refused"), 4000);

@@ -1,11 +1,17 @@
+import { Attachments, upload } from "./attachments.js";
 import { button, make } from "./dom.js";
 import { Completions } from "./completions.js";
+
+const CHECK_AFTER = 250; // ms without a key until the kernel is asked for notes
 
 /** The field for questions, and its buttons. */
 export class Composer {
   constructor(chat) {
     this.chat = chat;
     this.editing = null;
+    this.number = 0; // of the last question
+    this.checks = 0;
+    this.delivery = Promise.resolve(); // what is sent goes after what was sent before
     this.area = make("textarea", {
       rows: "1",
       "aria-label": "Message",
@@ -15,7 +21,9 @@ export class Composer {
       input: () => this.onInput(),
       keydown: (event) => this.onKey(event),
       blur: () => this.completions.close(),
+      paste: (event) => { if (this.attachments.take(event.clipboardData)) event.preventDefault(); },
     });
+    this.attachments = new Attachments(this);
     this.completions = new Completions(this);
     this.area.setAttribute("aria-controls", this.completions.list.id);
     this.banner = make("div", { class: "h2o-banner", hidden: "" });
@@ -27,12 +35,20 @@ export class Composer {
       { class: "h2o-hint" },
       make("kbd", {}, "/"), " commands  ", make("kbd", {}, "{name}"), " a variable's value",
     );
+    this.notes = make("div", { class: "h2o-checks", "aria-live": "polite" });
+    const { attachments } = this;
     this.form = make(
       "div",
       { class: "h2o-composer" },
       this.completions.list,
       this.banner,
-      make("div", { class: "h2o-field" }, this.area, make("div", { class: "h2o-tools" }, hint, this.preview, this.stop, this.sendButton)),
+      make(
+        "div",
+        { class: "h2o-field" },
+        attachments.list,
+        this.area,
+        make("div", { class: "h2o-tools" }, hint, attachments.picker, this.preview, attachments.button, this.stop, this.sendButton),
+      ),
     );
   }
 
@@ -45,6 +61,7 @@ export class Composer {
     this.area.style.height = "auto";
     this.area.style.height = `${this.area.scrollHeight + 2}px`;
     this.refresh();
+    this.check();
     if (!byUser) return;
     this.unsaved = true;
     this.completions.request();
@@ -58,9 +75,29 @@ export class Composer {
     this.chat.send("draft", { text: this.area.value });
   }
 
+  /** Ask the kernel what of the text would stay as it is typed, or is refused. */
+  check() {
+    clearTimeout(this.checking);
+    this.checks += 1;
+    const text = this.area.value;
+    if (!text.includes("{") || text.startsWith("/")) this.showNotes([]);
+    else this.checking = setTimeout(() => this.chat.send("check", { text, n: this.checks }), CHECK_AFTER);
+  }
+
+  onChecked({ n, notes }) {
+    if (n === this.checks) this.showNotes(notes);
+  }
+
+  /** Show notes, in which some text is code. */
+  showNotes(notes) {
+    const parts = notes.join(" · ").split("`");
+    this.notes.replaceChildren(...parts.filter(Boolean).length ? parts.map((part, place) => (place % 2 ? make("code", {}, part) : part)) : []);
+  }
+
   refresh() {
     const empty = !this.area.value.trim();
-    this.sendButton.disabled = empty || !this.chat.alive;
+    this.sendButton.disabled = (empty && !this.attachments.items.length) || !this.chat.alive;
+    this.attachments.button.disabled = !this.chat.alive;
     this.preview.hidden = empty || this.area.value.startsWith("/");
     this.stop.hidden = !this.chat.busy;
     this.area.disabled = !this.chat.alive;
@@ -87,7 +124,7 @@ export class Composer {
   }
 
   edit(turn) {
-    this.draft = this.editing ? this.draft : this.area.value;
+    if (!this.editing) this.draft = [this.area.value, this.attachments.items];
     this.editing = turn.row;
     this.banner.replaceChildren(
       make("span", {}, `Editing turn ${turn.row.number}. The earlier version is kept.`),
@@ -95,6 +132,7 @@ export class Composer {
     );
     this.banner.hidden = false;
     this.set(turn.row.question);
+    this.attachments.set(turn.row.images.filter(({ attached }) => attached));
     this.area.focus();
     this.area.setSelectionRange(this.area.value.length, this.area.value.length);
   }
@@ -102,39 +140,65 @@ export class Composer {
   stopEditing() {
     this.editing = null;
     this.banner.hidden = true;
-    this.set(this.draft ?? "");
-    this.draft = "";
+    const [text, items] = this.draft;
+    this.set(text);
+    this.attachments.set(items);
     this.area.focus();
   }
 
   send() {
-    const text = this.area.value;
-    if (!text.trim() || !this.chat.alive) return;
+    if (!this.chat.alive) return;
+    if (!this.area.value.trim()) {
+      if (this.attachments.items.length) this.chat.refuse("Type a question about the attached files.");
+      return;
+    }
     this.completions.close();
     clearTimeout(this.timer);
     this.timer = null;
-    const { edited } = this;
+    this.number += 1;
+    this.attachments.remember(this.number);
+    this.deliver("ask", { ...this.question, n: this.number });
     if (this.editing) this.stopEditing();
-    else this.set("");
+    else {
+      this.set("");
+      this.attachments.set([]);
+    }
     this.chat.setStatus("");
     this.chat.log.scrollToEnd();
-    this.chat.send("ask", { text, ...edited });
   }
 
   requestPreview() {
-    this.chat.send("preview", { text: this.area.value, ...this.edited });
+    this.deliver("preview", this.question);
   }
 
-  /** Which turn is being edited, as a message names it. */
-  get edited() {
-    return this.editing ? { id: this.editing.id } : {};
+  /** What a message says of the question: of an edited turn, also which it is. */
+  get question() {
+    const text = this.area.value;
+    return this.editing ? { text, id: this.editing.id, images: this.attachments.kept } : { text };
+  }
+
+  /** Send a message after the files that it names. */
+  deliver(type, message) {
+    const { files } = this.attachments;
+    this.delivery = this.delivery.then(async () => {
+      try {
+        this.chat.send(type, { ...message, files: await upload(this.chat, files) });
+      } catch (error) {
+        this.restore(message.text, message.id, message.n);
+        this.chat.refuse(error.message);
+      }
+    });
   }
 
   /** Put a question that failed back, and resume editing if it was an edit. */
-  restore(text, id) {
+  restore(text, id, number) {
     if (this.area.value || !text) return;
     const turn = this.chat.log.turns.get(id);
-    if (turn?.row) this.edit(turn);
+    if (turn?.row) {
+      this.edit(turn);
+      this.attachments.set([]);
+    }
     this.set(text);
+    this.attachments.restore(number);
   }
 }

@@ -17,6 +17,8 @@ const ICONS = {
   settings: "M2.5 4.5h6M11.5 4.5h2M2.5 11.5h2M7.5 11.5h6M10 3v3M6 10v3",
   eye: "M1.5 8S4 3.5 8 3.5 14.5 8 14.5 8 12 12.5 8 12.5 1.5 8 1.5 8zM8 6.2a1.8 1.8 0 1 0 0 3.6 1.8 1.8 0 0 0 0-3.6z",
   close: "M4 4l8 8M12 4l-8 8",
+  attach: "M13.2 7.4 8 12.6a3.2 3.2 0 0 1-4.5-4.5l5.5-5.5a2.1 2.1 0 0 1 3 3L6.5 11a1 1 0 0 1-1.4-1.4l4.9-4.9",
+  file: "M4 2h5l3.5 3.5V14H4zM9 2v3.5h3.5",
 };
 
 /** Make an element. Attributes that are functions become listeners; `false` ones are left out. */

@@ -88,7 +88,7 @@ export class Log {
   showQueue(texts) {
     this.queue.replaceChildren(
       ...texts.map((text) =>
-        make("div", { class: "h2o-question" }, make("div", { class: "h2o-md" }, text), make("div", { class: "h2o-actions" }, "Waiting for the previous answer")),
+        make("div", { class: "h2o-question" }, make("div", { class: "h2o-bubble h2o-md" }, text), make("div", { class: "h2o-actions" }, "Waiting for the previous answer")),
       ),
     );
     this.follow();

@@ -3,7 +3,7 @@
 // turn: {id, article, row, near, height} and, once rendered, body, foot; while it grows,
 // block (the element of the last block), html (of that block), reasoning (an element).
 
-import { button, make, setHtml } from "./dom.js";
+import { button, icon, make, setHtml } from "./dom.js";
 
 export function renderTurn(chat, turn) {
   const { row, article } = turn;
@@ -23,7 +23,7 @@ export function renderTurn(chat, turn) {
     make(
       "div",
       { class: "h2o-question" },
-      question,
+      make("div", { class: "h2o-bubble" }, images(row), question, sent(row)),
       make(
         "div",
         { class: "h2o-actions", role: "group", "aria-label": `Question of ${name}` },
@@ -35,6 +35,21 @@ export function renderTurn(chat, turn) {
     ),
     make("div", { class: "h2o-answer" }, turn.body, turn.foot),
   );
+}
+
+function images({ images: shown }) {
+  if (!shown.length) return null;
+  const one = ({ name, about, source }) =>
+    source
+      ? make("img", { src: source, alt: name, title: `${name}, ${about}` })
+      : make("span", { class: "h2o-chip", title: about }, icon("file"), name);
+  return make("div", { class: "h2o-images" }, ...shown.map(one));
+}
+
+/** What the model was given of a question, with the values that it names. */
+function sent({ sent: text }) {
+  if (!text) return null;
+  return make("details", { class: "h2o-sent" }, make("summary", {}, "Sent with the question"), make("pre", { tabindex: "0" }, text));
 }
 
 /** Complete an answer that has grown to its end in this view. */

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, cast
 
 from h2o_magic.ipython.completion.cursor import Offer, Prompt
-from h2o_magic.prompts.fields import names_in
+from h2o_magic.prompts.fields import Attribute, Step, names_in
 
 _NAME = r"[^\W\d]\w*"
 _ITEM = r"\[(?:-?\d+|'[^'\n]*'|\"[^\"\n]*\")\]"
@@ -80,6 +80,34 @@ def in_braces(place: Prompt, namespace: Mapping[str, Any]) -> tuple[str, list[Of
         typed = (field["quote"] or "") + (field["key"] or field["number"] or "")
         return typed, _keys(typed, owner, place.after)
     return "", []
+
+
+def runs_no_code(value: Any, path: Iterable[Step]) -> bool:
+    """Return whether a path from a value can be followed without the user's code."""
+    for step in path:
+        try:
+            if isinstance(step, Attribute):
+                if not _is_readable(value, step.name):
+                    return False
+                value = getattr(value, step.name)
+            elif type(value) in (dict, list, tuple, str) or _is_trusted(value):
+                value = value[step.key]
+            else:
+                return False
+        except Exception:
+            return True  # that is what it leads to
+    return True
+
+
+def _is_readable(owner: object, name: str) -> bool:
+    if _is_trusted(owner):
+        return True
+    static = _static(owner, name)
+    if static is _Unknown:
+        kind = type(owner)
+        own = kind.__getattribute__ is not object.__getattribute__
+        return not own and not hasattr(kind, "__getattr__")
+    return _is_plain(static)
 
 
 def _names(begun: str, namespace: Mapping[str, Any]) -> list[Offer]:
@@ -170,10 +198,13 @@ def _value(path: str, namespace: Mapping[str, Any]) -> object:
 
 def _attribute(owner: object, name: str) -> object:
     static = _static(owner, name)
-    plain = isinstance(static, _PLAIN) or not hasattr(type(static), "__get__")
-    if static is not _Unknown and (plain or _is_trusted(owner)):
+    if static is not _Unknown and (_is_plain(static) or _is_trusted(owner)):
         return getattr(owner, name)
     return _Unknown
+
+
+def _is_plain(static: object) -> bool:
+    return isinstance(static, _PLAIN) or not hasattr(type(static), "__get__")
 
 
 def _static(owner: object, name: str) -> object:
