@@ -52,6 +52,7 @@ PARTS = {
     "side_by_side": "eight answers at once",
     "long_conversation": "a thousand turns in the store and on screen",
     "slow_link": "text over 100 ms and 1 Mbit/s between server and kernel",
+    "describing": "a table of a million rows in a prompt: time and memory",
     "package": "the size of the wheel, and what an installation adds",
     "panel": "the chat panel in JupyterLab",
     "local_server": "the local server beside its engine, and with many streams",

@@ -97,9 +97,9 @@ class ModelInfo:
 class Backend(Protocol):
     """A server that answers chat requests.
 
-            A class that inherits from this one may leave out `model`, `vision`, `count_tokens`,
-        `body` and `close`; their defaults return None. All but `close` raise a
-            `BackendError` if the server cannot be reached or refuses the request.
+    A class that inherits from this one may leave out `model`, `vision`, `count_tokens`,
+    `body` and `close`; their defaults return None. All but `close` raise a
+    `BackendError` if the server cannot be reached or refuses the request.
     """
 
     @property

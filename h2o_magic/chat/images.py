@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass, field
 
 
@@ -23,3 +24,9 @@ class Image:
     hash: str
     thumbnail: bytes = field(default=b"", repr=False)
     data: bytes = field(default=b"", repr=False, compare=False)
+
+
+def data_uri(data: bytes) -> str:
+    """Return an image that is PNG or JPEG as an address that holds it."""
+    kind = "png" if data.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{b64encode(data).decode()}"

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from h2o_magic.chat.images import Image
+from h2o_magic.chat.images import Image, data_uri
 from h2o_magic.chat.turns import Turn
 from h2o_magic.chat_panel.html import as_html
 from h2o_magic.config.units import counted
-from h2o_magic.conversation.formats.images import uri
 from h2o_magic.conversation.session import Session
 from h2o_magic.rendering.blocks import close_fence
 from h2o_magic.rendering.footer import model_name, seconds_in_words
 from h2o_magic.rendering.history import turn_markdown
-from h2o_magic.rendering.tables import literal, one_line
+from h2o_magic.rendering.tables import one_line
 
 _MARKS = {
     "stopped": "Stopped: the answer is incomplete",
@@ -82,7 +81,7 @@ def _images(turn: Turn) -> list[dict[str, Any]]:
         {
             "name": one_line(image.name),
             "about": f"{image.width:,} x {image.height:,} pixels",
-            "source": uri(image.thumbnail) if image.thumbnail else "",
+            "source": data_uri(image.thumbnail) if image.thumbnail else "",
             "hash": image.hash,
             "attached": image in attached,
         }
@@ -132,17 +131,10 @@ def transcript(session: Session) -> str:
             break
         image_bytes += sum(len(image.thumbnail) for image in turn.images)
         with_pictures = image_bytes <= _MOST_IMAGE_BYTES
-        images = [_image_markdown(image, with_pictures) for image in turn.images]
-        shown.insert(0, turn_markdown(turn, " ".join(images)))
+        markdown = turn_markdown(turn, sent=False, pictures=with_pictures)
+        shown.insert(0, markdown)
         left_out = turn.number - 1
     head = [_SAVED]
     if left_out:
         head.append(f"*({counted(left_out, 'earlier turn')} not shown)*")
     return "\n\n---\n\n".join([*head, *(shown or ["*(no messages yet)*"])])
-
-
-def _image_markdown(image: Image, with_picture: bool) -> str:
-    name = literal(image.name)
-    if with_picture and image.thumbnail:
-        return f"![{name}]({uri(image.thumbnail)})"
-    return f"*(image {name})*"

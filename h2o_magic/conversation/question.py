@@ -106,5 +106,5 @@ class Question:
     @property
     def told(self) -> str:
         """The system text with what the model is told about the answer's form."""
-        form = instruction(self.format, self.schema)
+        form = instruction(self.format, self.schema, self.prompt.names)
         return "\n\n".join(filter(None, (self.system, form)))

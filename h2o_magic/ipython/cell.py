@@ -15,6 +15,7 @@ from h2o_magic.ipython.display.views import show_markdown
 from h2o_magic.ipython.interrupts import AnswerError
 from h2o_magic.ipython.kept import check_free, keep
 from h2o_magic.ipython.options import AskOptions, parse_cell_line, retry_settings
+from h2o_magic.ipython.scope import Scope
 from h2o_magic.prompts.prompt import Prompt
 from h2o_magic.rendering.schema import load
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from h2o_magic.chat_panel import Panel
     from h2o_magic.ipython.reader import NotebookReader
-    from h2o_magic.ipython.scope import Scope
 
 
 class CellRunner:
@@ -117,11 +117,9 @@ class CellRunner:
         question = question.strip()
         if "{" not in question or self.shell is None:
             return Prompt.of(question)
-        from h2o_magic.prompts.expand import expand  # noqa: PLC0415 - few have braces
-
         if evaluates is None:
             evaluates = self.session.settings["evaluate"] is True
-        return expand(question, self._reader(evaluates))
+        return self._reader(evaluates).prompt(question)
 
     def _prompt(self, options: AskOptions, question: str) -> Prompt:
         if options.raw:
@@ -130,12 +128,10 @@ class CellRunner:
         return self.expand(question, None if evaluates is None else bool(evaluates))
 
     def _scope(self) -> Scope:
-        from h2o_magic.ipython.scope import Scope  # noqa: PLC0415 - few need it
-
         return Scope(self.shell, self._frame, self._errors)
 
     def _reader(self, evaluates: bool) -> NotebookReader:
-        from h2o_magic.ipython.reader import NotebookReader  # noqa: PLC0415 - few need it
+        from h2o_magic.ipython.reader import NotebookReader  # noqa: PLC0415 - few have braces
 
         keys = self.session.connection.servers.key_texts
         return NotebookReader(self._scope(), keys, evaluates=evaluates)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def check_free(scope: Scope, answer: Answer, name: str) -> None:
     """Refuse a name whose `NAME_answer` is a variable of the user's."""
     beside = _beside(answer, name)
-    if beside and not _is_answer(scope.variables.get(beside, "")):
+    if beside in scope.variables and not _is_answer(scope.variables[beside]):
         raise ConfigurationError(
             f"%%h2o --out: expected {beside} to be free for the text of the answer, "
             f"got a variable of yours: choose another name than {name!r}"

@@ -13,7 +13,7 @@ from h2o_magic.prompts.arrays import is_array
 from h2o_magic.prompts.expand import expand, follow
 from h2o_magic.prompts.fields import Field, fields
 from h2o_magic.prompts.images import as_image
-from h2o_magic.prompts.prompt import Attached, Described
+from h2o_magic.prompts.prompt import Attached, Described, Prompt
 from h2o_magic.prompts.secrets.guard import Guard
 from h2o_magic.prompts.texts import LongText
 from h2o_magic.prompts.values import describe
@@ -30,6 +30,10 @@ class NotebookReader:
         self.evaluate = scope.evaluate
         self._scope = scope
         self._keys = keys
+
+    def prompt(self, question: str) -> Prompt:
+        """Return the prompt of a question, with the values that it names in braces."""
+        return expand(question, self)
 
     def describe(
         self, value: object, expression: str, *, spec: str, question: str

@@ -79,7 +79,7 @@ def _parts(array: Any) -> Iterator[Any]:
 
 def _rows(array: Any) -> int:
     """Return how much of the first axis is read."""
-    return min(len(array), max(_MOST // math.prod(array.shape[1:]), 1))
+    return int(min(len(array), max(_MOST // math.prod(array.shape[1:]), 1)))
 
 
 def _text(value: Any) -> str:

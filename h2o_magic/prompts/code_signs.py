@@ -55,6 +55,7 @@ _FORMULA = re.compile(
 _TEMPLATE = re.compile(
     r"[=<|\\]|(?<!^)>|\$(?!\d)|\w\(|:\s*[\"']|[\"']\s*:|\w/\S|\}\s*,\s*\{|^\W*\{[^{}]*\}\s*\{"
 )
+_CALL = re.compile(r"\{[^{}]*\([^{}]*\}")
 _WORDS = re.compile(r"(?<![\w{.])[^\W\d_]{2,}(?![\w}(\[=.])")
 _BEGINS_WORD = re.compile(r"(?:^|[\s(\"'*_\u201c\u2018\u2014])$")
 _ENDS_WORD = re.compile(r"$|[\s,.;:!?)\"'*_\u201d\u2019\u2014-]")
@@ -118,8 +119,9 @@ def reads_as_prose(text: str, start: int, end: int) -> bool:
     """
     line_start = text.rfind("\n", 0, start) + 1
     line_end = text.find("\n", end)
-    line = text[line_start : len(text) if line_end < 0 else line_end]
-    before, after = text[line_start:start], text[end : line_start + len(line)]
+    line_end = len(text) if line_end < 0 else line_end
+    before, after = text[line_start:start], text[end:line_end]
+    line = _CALL.sub("", text[line_start:line_end])
     return (
         (_WORDS.search(line) is not None or not (text[:start] + text[end:]).strip())
         and _TEMPLATE.search(line) is None

@@ -76,8 +76,8 @@ def expand(text: str, reader: Reader) -> Prompt:
         text,
         tuple(part for part in expansion.parts if part != ""),
         tuple(expansion.appended.values()),
-        tuple(expansion.images.values()),
-        tuple(dict.fromkeys(expansion.notes)),
+        images=tuple(expansion.images.values()),
+        notes=tuple(dict.fromkeys(expansion.notes)),
     )
 
 
@@ -154,7 +154,8 @@ class _Expansion:
         elif isinstance(value, str) and _has_its_line(self.text, place):
             self.parts.append(described)
         else:
-            self.parts.append(f"`{name}`")
+            if self.text.strip() != place.text:  # a question that names nothing else
+                self.parts.append(f"`{name}`")
             self.appended[name, spec] = Appended(name, described)
 
 

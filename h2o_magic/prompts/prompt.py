@@ -57,14 +57,15 @@ class Prompt:
     """A question with the values that it names.
 
     `typed` is what the user wrote. `parts` are the question itself: text, and values
-    that stand in it. Then come the `appended` values, and the `images`. `notes` say
-    what was left as it stands, one line each. A prompt that `was_sent` before already
-    has all of that in its only part.
+    that stand in it. Then come the `appended` values, attached `files` and the
+    `images`. `notes` say what was left as it stands, one line each. A prompt that
+    `was_sent` before already has all of that in its only part.
     """
 
     typed: str
     parts: tuple[str | Described, ...]
     appended: tuple[Appended, ...] = ()
+    files: tuple[Appended, ...] = ()
     images: tuple[Attached, ...] = ()
     notes: tuple[str, ...] = ()
     was_sent: bool = False
@@ -76,20 +77,22 @@ class Prompt:
 
     def with_attached(self, attached: Iterable[Attached | Appended]) -> Prompt:
         """Return the prompt with files and images that its text does not name."""
-        files, images = list(self.appended), list(self.images)
-        for each in attached:
-            (images if isinstance(each, Attached) else files).append(each)  # type: ignore[arg-type]
-        return replace(self, appended=tuple(files), images=tuple(images))
+        attached = tuple(attached)
+        files = [each for each in attached if isinstance(each, Appended)]
+        images = [each for each in attached if isinstance(each, Attached)]
+        return replace(
+            self, files=(*self.files, *files), images=(*self.images, *images)
+        )
 
     @property
     def values(self) -> tuple[Described, ...]:
         """All that can be written in fewer tokens, in order."""
         inside = [part for part in self.parts if not isinstance(part, str)]
-        return (*inside, *(each.value for each in self.appended))
+        return (*inside, *(each.value for each in (*self.appended, *self.files)))
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names that stand in the question for what is below it."""
+        """The variables whose names stand in the question for what is below it."""
         return tuple(dict.fromkeys(each.name for each in self.appended))
 
     def written(
@@ -107,8 +110,8 @@ class Prompt:
             return question
         values = [
             f"`{each.name}`:\n\n{each.value.text(tokens(each.value))}"
-            for each in self.appended
+            for each in (*self.appended, *self.files)
         ]
         names = ", ".join(f"`{image.name}`" for image in images)
         pictures = [f"Images: {names}"] if names else []
-        return "\n\n".join([question.strip(), *values, *pictures])
+        return "\n\n".join(filter(None, [question.strip(), *values, *pictures]))

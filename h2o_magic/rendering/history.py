@@ -12,8 +12,10 @@ from typing import Any, get_args
 
 from h2o_magic.chat.events import FinishReason
 from h2o_magic.chat.facts import Facts
+from h2o_magic.chat.images import Image, data_uri
 from h2o_magic.chat.turns import ThreadInfo, Turn
 from h2o_magic.rendering import footer
+from h2o_magic.rendering.fences import fenced
 from h2o_magic.rendering.tables import Verbatim, literal, printable, shorten
 
 #: Characters of a model's name in a table; the path of a weights file may be long.
@@ -62,23 +64,44 @@ def thread_rows(
     ]
 
 
-def turn_markdown(turn: Turn, images: str = "") -> str:
+def turn_markdown(turn: Turn, *, sent: bool = True, pictures: bool = True) -> str:
     """Return a whole turn as Markdown: its question quoted, its answer sanitized.
 
-    `images` is Markdown that shows those of the question.
+    What was `sent` with the question is folded away. Without `pictures`, its images
+    are only named.
     """
     title = " · ".join([f"**Turn {turn.number}**", *map(literal, _details(turn))])
     question = "> " + "<br>".join(map(_quoted, turn.question.splitlines()))
-    question += f"\n>\n> {images}" if images else ""
     answer = footer.answer_markdown(turn.answer, _facts(turn))
-    return f"{title}\n\n{question}\n\n{answer}"
+    images = [_picture(image, pictures) for image in turn.images]
+    folded = [_sent(turn.sent)] if sent and turn.sent else []
+    parts = [title, question, " ".join(images), *folded, answer]
+    return "\n\n".join(filter(None, parts))
 
 
 def turn_plain(turn: Turn) -> str:
     title = ", ".join([f"Turn {turn.number}", *_details(turn)])
     question = "\n".join(f"> {line}".rstrip() for line in turn.question.splitlines())
+    with_it = [f"`{image.name}`" for image in turn.images]
+    if turn.sent:
+        with_it.append(f"values, {len(turn.sent):,} characters in all")
+    sent = [f"(sent with {', '.join(with_it)})"] if with_it else []
     answer = footer.answer_plain(turn.answer, _facts(turn))
-    return printable(f"{title}\n\n{question}\n\n{answer}")
+    return printable("\n\n".join([title, question, *sent, answer]))
+
+
+def _picture(image: Image, shown: bool) -> str:
+    name = literal(image.name)
+    if shown and image.thumbnail:
+        return f"![{name}]({data_uri(image.thumbnail)})"
+    return f"*(image {name})*"
+
+
+def _sent(text: str) -> str:
+    block = fenced(text, "text")
+    return (
+        f"<details><summary>Sent with the question</summary>\n\n{block}\n\n</details>"
+    )
 
 
 def short_time(seconds: float, now: datetime) -> str:
@@ -148,6 +171,9 @@ def _facts(turn: Turn) -> Facts:
         for name, kind in _FACTS.items()
         if _is_of_type(saved.get(name), kind)
     }
+    notes = saved.get("notes")
+    if isinstance(notes, list) and all(isinstance(note, str) for note in notes):
+        known["notes"] = tuple(notes)
     if saved.get("finish_reason") in get_args(FinishReason):
         known["finish_reason"] = saved["finish_reason"]
     model = str(saved.get("model") or turn.model or "unknown model")

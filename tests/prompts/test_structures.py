@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from h2o_magic.chat.tokens import tokens_in
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.prompts.limits import Limits
-from h2o_magic.prompts.values import as_prompt
+from h2o_magic.prompts.values import describe
 
 Point = namedtuple("Point", "x y")
 
@@ -44,8 +44,8 @@ class Model(pydantic.BaseModel):
     inner: str = pydantic.Field("hidden", repr=False)
 
 
-def shown(value: object, **limits: int) -> str:
-    return as_prompt(value, "value", limits=Limits(**limits))
+def shown(value: object, tokens: int = 100_000) -> str:
+    return describe(value, "value").text(tokens)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ PLAIN = st.recursive(
 
 @given(PLAIN.filter(lambda value: not isinstance(value, (str, bytes))))
 def test_what_is_not_cut_can_be_read_back(value: object) -> None:
-    text = shown(value, items=1000, depth=100, characters=1_000_000)
+    text = shown(value)
     assert ast.literal_eval(text) == value
 
 
@@ -148,6 +148,20 @@ def test_of_a_long_list_only_what_is_shown_is_read() -> None:
 def test_what_is_left_out_is_told(value: object, note: str) -> None:
     assert note in shown(value)
     assert len(shown(value)) < 25_000
+
+
+def test_a_number_after_the_colon_is_so_many_items() -> None:
+    text = describe([1, 2, 3], "value", spec="2").text(100)
+    assert text == "[1, 2, … 1 more item left out]"
+    assert (
+        len(describe(list(range(300)), "v", spec="300").text(9_999).split(",")) == 300
+    )
+
+
+def test_a_collection_keeps_to_its_tokens() -> None:
+    text = shown({f"key {n}": n for n in range(90)}, 200)
+    assert "characters left out" in text
+    assert 150 <= tokens_in(text) <= 200
 
 
 def test_a_collection_in_itself_is_told_as_that() -> None:
@@ -188,6 +202,6 @@ class Broken:
 @pytest.mark.parametrize("value", [Broken(), [Broken()], {"a": Broken()}])
 def test_a_repr_that_raises_is_a_clear_error(value: object) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        as_prompt(value, "thing")
+        describe(value, "thing")
     assert str(caught.value).startswith("`{thing}` cannot be written as text: ")
     assert str(caught.value).endswith("raised RuntimeError: no text")

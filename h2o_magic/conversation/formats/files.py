@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
+from h2o_magic.chat.images import data_uri
 from h2o_magic.chat.turns import Thread
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.conversation.formats import find_format, images
@@ -145,7 +146,7 @@ def _with_files(text: str, threads: Sequence[Thread], folder: Path) -> str:
         name = images.file_name(image)
         folder.mkdir(exist_ok=True)
         (folder / name).write_bytes(image.data)
-        text = text.replace(images.uri(image.data), f"{quote(folder.name)}/{name}")
+        text = text.replace(data_uri(image.data), f"{quote(folder.name)}/{name}")
     return text
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any
 
-from h2o_magic.chat.images import Image
+from h2o_magic.chat.images import Image, data_uri
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.prompts import encoding
 
@@ -16,11 +16,6 @@ from h2o_magic.prompts import encoding
 _KINDS = {b"\x89PNG\r\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 _PLAIN = {"name": str, "width": int, "height": int}
 _URI = re.compile(r"data:image/[\w.+-]+;base64,(?P<data>[A-Za-z0-9+/\s]*={0,2})\s*")
-
-
-def uri(data: bytes) -> str:
-    kinds = (kind for start, kind in _KINDS.items() if data.startswith(start))
-    return f"data:{next(kinds, 'image/*')};base64,{b64encode(data).decode()}"
 
 
 def file_name(image: Image) -> str:
@@ -32,9 +27,9 @@ def describe(image: Image) -> dict[str, Any]:
     """Return an image as JSON values; one whose bytes are gone has no ``url``."""
     entry = {name: getattr(image, name) for name in (*_PLAIN, "hash")}
     if image.data:
-        entry["url"] = uri(image.data)
+        entry["url"] = data_uri(image.data)
     if image.thumbnail:
-        entry["thumbnail"] = uri(image.thumbnail)
+        entry["thumbnail"] = data_uri(image.thumbnail)
     return entry
 
 

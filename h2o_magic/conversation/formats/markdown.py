@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 
+from h2o_magic.chat.images import data_uri
 from h2o_magic.chat.turns import Thread, Turn
 from h2o_magic.config.definitions import MAIN
-from h2o_magic.conversation.formats.images import uri
 from h2o_magic.rendering.blocks import close_fence
 from h2o_magic.rendering.fences import Fence, fence_after, fenced
 from h2o_magic.rendering.footer import STATUS_TEXT
@@ -79,7 +79,10 @@ def _sent(turn: Turn) -> Iterator[str]:
         yield f"{fenced(_clean(turn.sent), 'text')}\n\n</details>"
     for image in turn.images:
         name = _inline(image.name)
-        yield f"![{name}]({uri(image.data)})" if image.data else f"*(image {name})*"
+        shown = f"![{name}]({data_uri(image.data)})"
+        yield shown if image.data else f"*(image {name})*"
+            f"![{name}]({data_uri(image.data)})" if image.data else f"*(image {name})*"
+        )
 
 
 def _answer(text: str, level: int) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 
 from h2o_magic.prompts.limits import cut_end, float_text
 
-#: Characters of a cell.
-CELL = 80
+#: Characters of a cell, and of one of the commonest values.
+CELL, SHORT = 80, 40
 
 #: Types whose text says more than their repr: of pandas, and of the standard library.
 _IN_THEIR_OWN_WORDS = {"Period", "Interval", "Decimal", "UUID"}

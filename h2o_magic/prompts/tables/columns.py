@@ -10,14 +10,15 @@ from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, cast
 
-from h2o_magic.prompts.tables.cells import CellText, value_text
+from h2o_magic.prompts.limits import cut_end
+from h2o_magic.prompts.tables.cells import SHORT, CellText, value_text
 from h2o_magic.prompts.tables.disguises import disguise
 from h2o_magic.prompts.tables.exact import Exact
 from h2o_magic.prompts.tables.number_column import numbers_in_words
 from h2o_magic.prompts.tables.time_column import TIMES, times_in_words
 
-#: Commonest values in a few words, in brief and in full; characters of one.
-_COMMONEST, _LONG = (2, 5, 12), 40
+#: Commonest values in a few words, in brief and in full.
+_COMMONEST = (2, 5, 12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def _first(texts: Sequence[tuple[str, int]], distinct: int, number: int) -> str:
 
 def _short(value: object, other: CellText) -> str:
     text = value_text(value, other)
-    return text if len(text) <= _LONG else f"{text[:_LONG]}…"
+    return cut_end(text, SHORT)
 
 
 def _with_counts(pairs: Iterable[tuple[str, int]]) -> str:

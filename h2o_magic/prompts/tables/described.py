@@ -12,7 +12,7 @@ from h2o_magic.prompts.tables.cells import CellText, value_text
 from h2o_magic.prompts.tables.facts import TableFacts
 from h2o_magic.prompts.tables.frames import Field, Frame
 from h2o_magic.prompts.tables.overview import overview
-from h2o_magic.prompts.tables.reading import Reading, in_order, named_in
+from h2o_magic.prompts.tables.reading import Reading, check_long, in_order, named_in
 from h2o_magic.prompts.tables.sample import Sample
 from h2o_magic.prompts.tables.writing import DEFAULT, TableText
 
@@ -130,4 +130,5 @@ def _check(table: TableText, fields: Sequence[Field], rows: Rows, guard: Guard) 
         for first, *values in rows:
             for value in values:
                 check(first, value)
+    check_long([value for row in rows for value in row], guard)
     guard.text(table.text(_ALL))

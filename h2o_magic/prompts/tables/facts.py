@@ -52,7 +52,7 @@ class TableFacts:
     notes: tuple[str, ...]
     columns: tuple[ColumnFacts, ...]
     width: int
-    overview: str
+    overview: tuple[str, ...]
     index_labels: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
     height: int | None = None

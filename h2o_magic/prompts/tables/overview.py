@@ -12,22 +12,19 @@ _NUMBERED = re.compile(r"(.*?)(\d+)(\D*)")
 _FEW = 12
 
 
-def overview(columns: Iterable[ColumnFacts]) -> str:
-    """Return a line for each of these."""
+def overview(columns: Iterable[ColumnFacts]) -> tuple[str, ...]:
+    """Return a line for each of these, the names last."""
     columns = sorted(columns, key=lambda column: column.place)
     types = Counter(column.dtype for column in columns).most_common(_FEW)
-    names = _patterns([column.label for column in columns])
-    lines = [
-        f"types: {', '.join(f'{name} ({count:,})' for name, count in types)}",
-        f"names: {_some(list(names))}",
-    ]
+    lines = [f"types: {', '.join(f'{name} ({count:,})' for name, count in types)}"]
     gaps = sorted((c for c in columns if c.gaps), key=lambda column: -column.gaps)
     if gaps:
         counts = [f"{column.label} ({column.missing})" for column in gaps]
         lines.append(f"missing values in {len(gaps):,}: {_some(counts)}")
     if constant := [column.label for column in columns if column.distinct == "1"]:
         lines.append(f"one value only in {len(constant):,}: {_some(constant)}")
-    return "\n".join(lines)
+    names = _patterns([column.label for column in columns])
+    return (*lines, f"names: {_some(list(names))}")
 
 
 def _some(names: Sequence[str]) -> str:

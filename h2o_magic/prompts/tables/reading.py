@@ -8,8 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.prompts.limits import CHARACTERS
 from h2o_magic.prompts.secrets.guard import Guard
-from h2o_magic.prompts.tables.cells import CellText, label
+from h2o_magic.prompts.tables.cells import SHORT, CellText, label
 from h2o_magic.prompts.tables.columns import summary
 from h2o_magic.prompts.tables.facts import ColumnFacts
 from h2o_magic.prompts.tables.frames import Field, Frame
@@ -40,6 +41,7 @@ class Reading:
         except Exception:  # of a package, on values that we do not know
             return self.bare(place)
         self.guard.column(field.name, found.shown)
+        check_long(found.shown, self.guard)
         return replace(
             self.bare(place),
             missing=self.sample.missing(values, exact),
@@ -82,6 +84,13 @@ class Reading:
             columns = [frame.values(place, None) for place in places]
             twice = height - len(set(zip(*columns, strict=True)))
             yield f"duplicated rows: {twice:,}"
+
+
+def check_long(values: Iterable[object], guard: Guard) -> None:
+    """Refuse a text with a secret of which only a part would be shown."""
+    for value in values:
+        if isinstance(value, str) and len(value) > SHORT:
+            guard.text(value[:CHARACTERS])
 
 
 def _label(field: Field) -> str:

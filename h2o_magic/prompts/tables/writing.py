@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, groupby
 from typing import ClassVar
 
 from h2o_magic.chat.tokens import tokens_in
@@ -16,6 +16,8 @@ from h2o_magic.prompts.tables.facts import ColumnFacts, TableFacts
 DEFAULT = 1_000
 #: The share of the room that quartiles, outliers and more may take from example rows.
 _FULL = 0.6
+#: The share of it for the names of columns of which nothing else is said.
+_NAMES = 0.3
 #: Rows for which columns are left out where the rows are what was asked for.
 _ROWS_BEFORE_COLUMNS = 3
 
@@ -43,7 +45,8 @@ class TableText:
 
     def shown(self, tokens: int) -> tuple[str, int]:
         """Return the text, and how many of the rows are in it."""
-        head = _fitting([self.facts.title, *self.facts.notes], tokens)
+        title = self.facts.title
+        head = [title, *_fitting(self.facts.notes, tokens - tokens_in(title) - 1)]
         room = tokens - _cost(head) - 2
         body, chosen = self._types(room) if self.rows_only else self._columns(room)
         rows = self._rows(chosen, room - _cost(body) - 2)
@@ -61,20 +64,25 @@ class TableText:
                 most = _FULL if self.facts.rows and detail is not _short else 1
                 if _cost(lines) <= room * most:
                     return lines, chosen
-        return self._some_columns(room)
+        return self._some_columns(room), ()
 
-    def _some_columns(self, room: int) -> tuple[list[str], Chosen]:
-        columns, overview = self.facts.columns, self.facts.overview.split("\n")
-        overview = _fitting(overview, room)
-        left = room - _cost([*overview, "", *_table(columns[:1], _short)[:2]]) - 20
+    def _some_columns(self, room: int) -> list[str]:
+        """Return lines on all columns, a part of the table, and names; no rows."""
+        columns = self.facts.columns
+        all_known = len(columns) == self.facts.width
+        overview = _fitting(self.facts.overview[: -1 if all_known else None], room)
+        reserve = int(room * _NAMES) if all_known else 0
+        head = [*overview, "", "", *_table(columns[:1], _short)[:2]]
+        left = room - _cost(head) - reserve - 20
         costs = accumulate(_cost(_table([each], _short)[2:]) + 1 for each in columns)
         count = sum(cost <= left for cost in costs)
         if not count:
-            return overview, ()
+            return _fitting(self.facts.overview, room)
         chosen = self._in_place(count)
         lines = _table([columns[each] for each in chosen], _short)
+        others = _others(columns[count:], reserve) if reserve else []
         of = f"{count:,} of {counted(self.facts.width, 'column')}:"
-        return [*overview, "", of, "", *lines], chosen
+        return [*overview, *others, "", of, "", *lines]
 
     def _in_place(self, count: int) -> Chosen:
         """Return which of the first columns are shown, in the order of the table."""
@@ -90,23 +98,20 @@ class TableText:
             left_out = f"; {counted(more, 'more column')} left out" if more else ""
             body = [f"dtypes: {types}{left_out}"]
             few = self._row_lines(chosen, self.facts.rows[:_ROWS_BEFORE_COLUMNS])
-            if count == 1 or _cost([*body, *few]) + 30 <= room:
+            if _cost([*body, *few]) + 30 <= room or (
+                count == 1 and _cost(body) <= room
+            ):
                 return body, chosen
             count = count * 3 // 4
         return [], ()
 
     def _rows(self, chosen: Chosen, room: int) -> list[str]:
         """Return the rows that fit, below a line that says how many those are."""
-        head = self._row_lines(chosen, ())
-        left, shown = room - _cost(head) - 20, []
-        for each in self._row_lines(chosen, self.facts.rows)[2:]:
-            left -= tokens_in(each) + 1
-            if left < 0:
-                break
-            shown.append(each)
+        lines = self._row_lines(chosen, self.facts.rows)
+        shown = _fitting(lines[2:], room - _cost(lines[:2]) - 20)
         if not shown or not chosen:
             return []
-        return [self._which(len(shown)), "", *head, *shown]
+        return [self._which(len(shown)), "", *lines[:2], *shown]
 
     def _which(self, count: int) -> str:
         height = self.facts.height
@@ -149,15 +154,29 @@ def _table(
     return markdown(known, map(line, zip(*known.values(), strict=True)))
 
 
+def _others(columns: Sequence[ColumnFacts], room: int) -> list[str]:
+    """Return the names and types of other columns on a line, as many as fit."""
+    kinds = groupby(sorted(columns, key=lambda each: each.dtype), lambda e: e.dtype)
+    names = [
+        f"{'' if place else f'{dtype}: '}{column.label}"
+        for dtype, alike in kinds
+        for place, column in enumerate(alike)
+    ]
+    shown = _fitting(names, room - 20)
+    more = [f"{len(names) - len(shown):,} more"] if len(shown) < len(names) else []
+    return [f"other columns, by type: {', '.join([*shown, *more])}"]
+
+
 def _cost(lines: Sequence[str]) -> int:
     return tokens_in("\n".join(lines))
 
 
-def _fitting(lines: Sequence[str], tokens: int) -> list[str]:
-    """Return the first line, and those after it that fit."""
-    shown = list(lines[:1])
-    for each in lines[1:]:
-        if _cost([*shown, each]) > tokens:
+def _fitting(lines: Iterable[str], room: int) -> list[str]:
+    """Return the first lines, those that fit."""
+    shown: list[str] = []
+    for each in lines:
+        room -= tokens_in(each) + 1
+        if room < 0:
             break
         shown.append(each)
     return shown

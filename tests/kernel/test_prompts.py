@@ -1,0 +1,292 @@
+"""What a question sends of the notebook's values, in a real kernel."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+import pytest
+
+from tests.backends.scripted import ScriptedServer, serving
+from tests.backends.test_openai_backend import OpenAIScript, asked
+from tests.kernel.conftest import Notebook, Run
+
+FRAME = """
+import pandas as pd
+df = pd.DataFrame({"city": ["Rome", "Oslo", None, "Rome"], "n": [1.5, None, None, 2]})
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    """An OpenAI-compatible server that does not say what its models see."""
+    with serving(OpenAIScript()) as server:
+        yield server
+
+
+@pytest.fixture
+def chat(notebook: Notebook, server: ScriptedServer) -> Notebook:
+    notebook.run(f"%load_ext h2o_magic\n%h2o connect {server.url} --dialect openai")
+    notebook.run("%config H2OMagics.model = 'm'")
+    return notebook
+
+
+def sent(server: ScriptedServer, number: int = -1) -> Any:
+    return asked(server)[number]["messages"][-1]["content"]
+
+
+def table_row(text: str, column: str) -> list[str]:
+    line = next(line for line in text.split("\n") if line.startswith(f"| {column} |"))
+    return [cell.strip() for cell in line.strip("| ").split("|")]
+
+
+# Values
+
+
+def test_a_table_is_described_below_the_question_that_names_it(
+    chat: Notebook, server: ScriptedServer
+) -> None:
+    chat.run(FRAME)
+    chat.run("%%h2o\nWhich column of {df} has the most missing values? Say {df}.", "c1")
+    question, rest = sent(server).split("\n\n", 1)
+    assert question == "Which column of `df` has the most missing values? Say `df`."
+    assert rest.startswith("`df`:\n\npandas DataFrame, 4 rows x 2 columns")
+    assert table_row(rest, "n")[:3] == ["n", "float64", "2"]
+    assert table_row(rest, "city")[2] == "1"
+    assert "| Oslo | NaN |" in rest
+
+
+def test_what_was_typed_is_shown_and_what_was_sent_is_sent_again(
+    chat: Notebook, server: ScriptedServer
+) -> None:
+    chat.run(FRAME)
+    chat.run("%%h2o\nDescribe {df}.", "c1")
+    first = sent(server)
+    assert "Describe {df}." in chat.run("%h2o history").plain
+    shown = chat.run("%h2o show 1")
+    assert "> Describe {df}." in shown.plain
+    assert "<details><summary>As it was sent</summary>" in shown.markdown
+    chat.run("df = None")
+    chat.run("%h2o retry")
+    assert sent(server) == first
+    chat.run("%%h2o\nAnd then?", "c2")
+    assert asked(server)[-1]["messages"][0]["content"] == first
+
+
+def test_the_budget_is_for_each_value(chat: Notebook, server: ScriptedServer) -> None:
+    chat.run(
+        "import pandas as pd\nwide = pd.DataFrame({f'c{n}': [n] for n in range(300)})"
+    )
+    chat.run("%%h2o --budget 100\n{wide} {wide:schema}", "c1")
+    chat.run("%%h2o --budget 2000 --new\n{wide}", "c2")
+    assert len(sent(server, 0)) < 1000 < len(sent(server, 1))
+
+
+def test_the_users_words_are_never_cut_and_the_values_make_room(
+    chat: Notebook, server: ScriptedServer
+) -> None:
+    chat.run(FRAME + "text = 'word ' * 3000\n%config H2OMagics.context = 1024")
+    words = "Compare these two. " * 40
+    run = chat.run(f"%%h2o --max-new-tokens 100\n{words}{{df}} {{text}}", "c1")
+    assert sent(server).startswith(f"{words}`df` `text`")
+    assert "characters left out" in sent(server)
+    assert len(sent(server)) < 3 * 1024
+    assert "to fit the context" in run.plain
+    run = chat.run(f"%%h2o --max-new-tokens 100\n{'word ' * 3000}", "c2")
+    assert "takes 1,024 at most: shorten it" in run.stderr
+    assert len(asked(server)) == 1
+
+
+# Names
+
+
+CALL = "get_ipython()."
+NAMES = {
+    "def f(text):\n    %h2o ask Say {text}\nf('local')": "local",
+    f"def f(text):\n    {CALL}run_line_magic('h2o', 'ask Say {{text}}')\nf('x')": "x",
+    f"def f(text):\n    {CALL}run_cell_magic('h2o', '', 'Say {{text}}')\nf('y')": "y",
+    "class C:\n    def m(self, text):\n        %h2o ask Say {text}\nC().m('z')": "z",
+    "for text in ['loop']:\n    %h2o ask Say {text}": "loop",
+    (
+        "def f():\n    text = 'outer'\n    def g():\n        %h2o ask Say {text}\n"
+        "    g()\nf()"
+    ): "outer",
+}
+
+
+@pytest.mark.parametrize("code", NAMES)
+def test_a_name_is_the_local_value(
+    chat: Notebook, server: ScriptedServer, code: str
+) -> None:
+    chat.run("text = 'global'")
+    assert chat.run(code).status == "ok"
+    assert sent(server) == f"Say {NAMES[code]}"
+
+
+def test_schema_and_out_are_local_names_too(
+    chat: Notebook, server: ScriptedServer
+) -> None:
+    chat.run(
+        "def ask():\n    form = {'type': 'object', 'title': 'mine'}\n"
+        "    %h2o ask --schema form Say it\nask()"
+    )
+    schema = asked(server)[0]["response_format"]["json_schema"]["schema"]
+    assert schema == {"type": "object", "title": "mine"}
+    chat.run(
+        "def ask():\n    reply = None\n    %h2o ask --out reply Hi\n    return reply"
+    )
+    assert value(chat, "ask()").endswith("Hello")
+    assert value(chat, "'reply' in globals()") == "False"
+
+
+def value(chat: Notebook, expression: str) -> str:
+    run = chat.run(f"print({expression})")
+    return "".join(stream["text"] for stream in run.of("stream")).strip()
+
+
+def test_options_take_values(chat: Notebook, server: ScriptedServer) -> None:
+    chat.run("MODEL, who, t = 'other', 'a poet', 0.25")
+    chat.run(
+        '%%h2o --model {MODEL} --system "You are {who}." --temperature {t}\nHi', "c1"
+    )
+    (body,) = asked(server)
+    assert (body["model"], body["temperature"]) == ("other", 0.25)
+    assert body["messages"][0] == {"role": "system", "content": "You are a poet."}
+    run = chat.run("%h2o ask --model {MODE} Hi")
+    assert "`{MODE}` is not a variable" in run.stderr
+    assert len(asked(server)) == 1
+
+
+def test_a_secret_goes_into_no_option(chat: Notebook, server: ScriptedServer) -> None:
+    chat.run("api_key = 'hunter2-hunter2'")
+    run = chat.run("%h2o ask --system {api_key} Hi")
+    assert "api_key" in run.stderr
+    assert "hunter2" not in run.stderr
+    assert asked(server) == []
+
+
+# Notes
+
+
+def test_what_is_no_variable_is_noted(chat: Notebook, server: ScriptedServer) -> None:
+    chat.run(FRAME)
+    run = chat.run("%%h2o\nSummarize {dff} and {df.describe()}.", "c1")
+    assert sent(server) == "Summarize {dff} and {df.describe()}."
+    assert "{dff} is not a variable" in run.plain
+    assert "{df.describe()} was not evaluated: --eval does that" in run.plain
+    assert run.facts["notes"][0] == "`{dff}` is not a variable"
+
+
+def test_an_expression_is_evaluated_where_that_is_asked_for(
+    chat: Notebook, server: ScriptedServer
+) -> None:
+    chat.run("n = 41")
+    chat.run("%%h2o --eval\nIs it {n + 1} or {n:.1f}?", "c1")
+    assert sent(server) == "Is it 42 or 41.0?"
+    chat.run("%config H2OMagics.evaluate = True")
+    chat.run("def f(n):\n    %h2o ask {n * 2}\nf(4)")
+    assert sent(server) == "8"
+
+
+# Preview
+
+
+def test_a_preview_is_what_is_sent(chat: Notebook, server: ScriptedServer) -> None:
+    chat.run(FRAME)
+    line = "--temperature 0.5 --max-new-tokens 9"
+    run = chat.run(f"%%h2o --preview {line}\nDescribe {{df}} and {{dff}}.", "c1")
+    assert asked(server) == []
+    chat.run(f"%%h2o {line}\nDescribe {{df}} and {{dff}}.", "c1")
+    (body,) = asked(server)
+    for message in body.pop("messages"):
+        assert message["content"] in run.plain
+    start = run.plain.index("with the messages, to")
+    shown = run.plain[run.plain.index("{", start) : run.plain.rindex("}\n") + 1]
+    assert json.loads(shown) == body
+    assert "`{dff}` is not a variable" in run.plain
+
+
+# Images and files
+
+PICTURES = """
+import matplotlib; matplotlib.use("Agg")
+import matplotlib.pyplot as plt, numpy as np, PIL.Image, IPython.display, io
+fig, ax = plt.subplots(); ax.plot([1, 3, 2])
+photo = PIL.Image.new("RGB", (3000, 1000), "red")
+pixels = np.zeros((40, 60, 3), dtype="uint8")
+buffer = io.BytesIO(); photo.resize((30, 10)).save(buffer, "PNG")
+shown = IPython.display.Image(buffer.getvalue())
+"""
+
+
+@pytest.mark.parametrize("name", ["fig", "ax", "photo", "pixels", "shown"])
+def test_a_picture_goes_along_as_an_image(
+    chat: Notebook, server: ScriptedServer, name: str
+) -> None:
+    chat.run(PICTURES)
+    run = chat.run(f"%%h2o --vision\nWhat is in {{{name}}}?", "c1")
+    assert run.status == "ok", run.outputs
+    text, image = sent(server)
+    assert text["text"].startswith(f"What is in `{name}`?")
+    assert text["text"].endswith(f"Images: `{name}`")
+    kind, data = image["image_url"]["url"].split(",", 1)
+    assert kind in ("data:image/png;base64", "data:image/jpeg;base64")
+    assert size_of(base64.b64decode(data)) <= (1568, 1568)
+    chat.run("fig = ax = photo = pixels = shown = None")
+    chat.run("%h2o retry --vision")
+    assert sent(server, 1) == sent(server, 0)
+    chat.run("%%h2o --vision\nAnd now?", "c2")
+    assert asked(server)[-1]["messages"][0]["content"] == sent(server, 0)
+
+
+def size_of(data: bytes) -> tuple[int, int]:
+    with PIL.Image.open(io.BytesIO(data)) as image:
+        return image.size
+
+
+def test_a_picture_is_refused_where_nobody_knows_that_it_is_seen(
+    chat: Notebook, server: ScriptedServer
+) -> None:
+    chat.run(PICTURES)
+    run = chat.run("%%h2o\nWhat is in {fig}?", "c1")
+    assert (
+        "does not say whether m takes images; add `--vision` if it does" in run.stderr
+    )
+    run = chat.run("%%h2o --no-vision\nWhat is in {fig}?", "c1")
+    assert "m takes text only" in run.stderr
+    assert asked(server) == []
+    chat.run("%%h2o\nWhat is in {pixels}?", "c1")
+    assert "shape (40, 60, 3)" in sent(server)
+
+
+def test_files_go_along_as_images_and_as_text(
+    chat: Notebook, server: ScriptedServer, tmp_path: Path
+) -> None:
+    chat.run(
+        PICTURES + f"folder = {str(tmp_path)!r}\nfig.savefig(f'{{folder}}/a b.png')"
+    )
+    (tmp_path / "data.csv").write_text("city,size\nRome,3\n")
+    line = "--vision --attach '{folder}/a b.png' --attach {folder}/data.csv"
+    chat.run(f"%%h2o {line}\nCompare.", "c1")
+    text, image = sent(server)
+    assert text["text"].startswith("Compare.\n\n`data.csv`:\n\n")
+    assert "Rome,3" in text["text"]
+    assert text["text"].endswith("Images: `a b.png`")
+    assert image["type"] == "image_url"
+    run = chat.run("%h2o ask --attach {folder}/dat.csv Hi")
+    assert "dat.csv: did you mean 'data.csv'?" in run.stderr
+
+
+def test_python_attaches_the_same(chat: Notebook, server: ScriptedServer) -> None:
+    chat.run(PICTURES)
+    run: Run = chat.run(
+        "import h2o_magic\n"
+        "h2o_magic.session().ask('What?', attach=[fig, photo], vision=True).read()"
+    )
+    assert run.status == "ok", run.outputs
+    assert [part["type"] for part in sent(server)] == ["text", "image_url", "image_url"]
