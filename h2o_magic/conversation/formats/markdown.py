@@ -81,8 +81,6 @@ def _sent(turn: Turn) -> Iterator[str]:
         name = _inline(image.name)
         shown = f"![{name}]({data_uri(image.data)})"
         yield shown if image.data else f"*(image {name})*"
-            f"![{name}]({data_uri(image.data)})" if image.data else f"*(image {name})*"
-        )
 
 
 def _answer(text: str, level: int) -> str:
