@@ -56,7 +56,7 @@ def _refusal(question: Question, connection: Connection, names: str) -> str:
     if question.vision is None and connection.limits.vision(model) is None:
         return (
             f"{names} cannot be sent: {connection.backend.url} does not say whether "
-            f"{model} takes images; add `--vision` if it does"
+            f"{model} takes images; if it does, add `--vision`, or set `vision`"
         )
     return (
         f"{names} cannot be sent: {model} takes text only; choose a model that takes "

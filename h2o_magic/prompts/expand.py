@@ -119,7 +119,9 @@ class _Expansion:
         ):
             return False
         if not self.reader.evaluates:
-            self.notes.append(f"`{place.text}` was not evaluated: `--eval` does that")
+            self.notes.append(
+                f"`{place.text}` was not evaluated: add `--eval`, or set `evaluate`"
+            )
             return False
         try:
             value = self.reader.evaluate(place.source, place.format)

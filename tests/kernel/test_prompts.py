@@ -70,7 +70,7 @@ def test_what_was_typed_is_shown_and_what_was_sent_is_sent_again(
     assert "Describe {df}." in chat.run("%h2o history").plain
     shown = chat.run("%h2o show 1")
     assert "> Describe {df}." in shown.plain
-    assert "<details><summary>As it was sent</summary>" in shown.markdown
+    assert "<details><summary>Sent with the question</summary>" in shown.markdown
     chat.run("df = None")
     chat.run("%h2o retry")
     assert sent(server) == first
@@ -178,7 +178,7 @@ def test_what_is_no_variable_is_noted(chat: Notebook, server: ScriptedServer) ->
     run = chat.run("%%h2o\nSummarize {dff} and {df.describe()}.", "c1")
     assert sent(server) == "Summarize {dff} and {df.describe()}."
     assert "{dff} is not a variable" in run.plain
-    assert "{df.describe()} was not evaluated: --eval does that" in run.plain
+    assert "{df.describe()} was not evaluated: add --eval, or set evaluate" in run.plain
     assert run.facts["notes"][0] == "`{dff}` is not a variable"
 
 
@@ -254,9 +254,7 @@ def test_a_picture_is_refused_where_nobody_knows_that_it_is_seen(
 ) -> None:
     chat.run(PICTURES)
     run = chat.run("%%h2o\nWhat is in {fig}?", "c1")
-    assert (
-        "does not say whether m takes images; add `--vision` if it does" in run.stderr
-    )
+    assert "m takes images; if it does, add `--vision`, or set" in run.stderr
     run = chat.run("%%h2o --no-vision\nWhat is in {fig}?", "c1")
     assert "m takes text only" in run.stderr
     assert asked(server) == []

@@ -415,7 +415,7 @@ def test_a_name_that_is_no_variable_stays_and_is_noted_once() -> None:
 def test_an_expression_is_not_evaluated_but_noted(field: str) -> None:
     prompt = expand(f"What is {field}?", Reader({"x": 1}))
     assert written(prompt) == f"What is {field}?" or field == "{x.real}"
-    noted = (f"`{field}` was not evaluated: `--eval` does that",)
+    noted = (f"`{field}` was not evaluated: add `--eval`, or set `evaluate`",)
     assert prompt.notes == (() if field == "{x.real}" else noted)
 
 
