@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from typing import Any
 import PIL.Image
 import pytest
 
-from tests.backends.scripted import ScriptedServer, serving
+from tests.backends.scripted import Answer, Request, ScriptedServer, events, serving
 from tests.backends.test_openai_backend import OpenAIScript, asked
+from tests.backends.test_openai_shapes import DONE, chunk, said
 from tests.kernel.conftest import Notebook, Run
 
 FRAME = """
@@ -220,11 +222,13 @@ fig, ax = plt.subplots(); ax.plot([1, 3, 2])
 photo = PIL.Image.new("RGB", (3000, 1000), "red")
 pixels = np.zeros((40, 60, 3), dtype="uint8")
 buffer = io.BytesIO(); photo.resize((30, 10)).save(buffer, "PNG")
+import altair
+chart = altair.Chart(altair.Data(values=[{"x": 1}])).mark_point().encode(x="x:Q")
 shown = IPython.display.Image(buffer.getvalue())
 """
 
 
-@pytest.mark.parametrize("name", ["fig", "ax", "photo", "pixels", "shown"])
+@pytest.mark.parametrize("name", ["fig", "ax", "photo", "pixels", "shown", "chart"])
 def test_a_picture_goes_along_as_an_image(
     chat: Notebook, server: ScriptedServer, name: str
 ) -> None:
@@ -288,3 +292,32 @@ def test_python_attaches_the_same(chat: Notebook, server: ScriptedServer) -> Non
     )
     assert run.status == "ok", run.outputs
     assert [part["type"] for part in sent(server)] == ["text", "image_url", "image_url"]
+
+
+# Code
+
+
+class Coder(OpenAIScript):
+    """Writes code by nothing but the request: the names it says, and the columns."""
+
+    def __call__(self, request: Request) -> Answer:
+        if request.path.endswith("/chat/completions"):
+            told, question = (each["content"] for each in request.json["messages"])
+            (name,) = re.findall(r"question shows: `(\w+)`", told)
+            rows = [line.split(" | ") for line in question.split("\n") if "|" in line]
+            kinds = {row[1]: row[0].removeprefix("| ") for row in rows if len(row) > 2}
+            code = f"by_group = {name}.groupby({kinds['str']!r})[{kinds['float64']!r}]"
+            text = f"```python\n{code}.mean().to_dict()\n```"
+            self.queued = [events(said(text, model="m"), chunk({}, "stop"), DONE)]
+        return super().__call__(request)
+
+
+def test_code_is_written_for_the_names_and_columns_and_runs(
+    chat: Notebook, server: ScriptedServer
+) -> None:
+    server.script = Coder()
+    chat.run(FRAME)
+    chat.run("%%h2o --as code --out made\nThe mean for each city of {df}?", "c1")
+    run = chat.run("exec(made.code[0])\nby_group")
+    assert run.status == "ok", run.outputs
+    assert run.plain == "{'Oslo': nan, 'Rome': 1.75}"
