@@ -207,7 +207,7 @@ def test_a_preview_is_what_is_sent(chat: Notebook, server: ScriptedServer) -> No
     (body,) = asked(server)
     for message in body.pop("messages"):
         assert message["content"] in run.plain
-    start = run.plain.index("with the messages, to")
+    start = run.plain.index("the rest of the request, to")
     shown = run.plain[run.plain.index("{", start) : run.plain.rindex("}\n") + 1]
     assert json.loads(shown) == body
     assert "`{dff}` is not a variable" in run.plain
