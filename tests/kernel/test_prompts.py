@@ -248,6 +248,32 @@ def test_a_picture_goes_along_as_an_image(
     assert asked(server)[-1]["messages"][0]["content"] == sent(server, 0)
 
 
+ASK_IN_PANEL = """
+import time, h2o_magic
+%config H2OMagics.vision = True
+session, panel = h2o_magic.session(), h2o_magic.panel()
+panel._controller.receive({{"type": "ask", "view": "v", "text": "What is {{{name}}}?"}})
+for _ in range(3000):
+    if not session.coming(): break
+    time.sleep(0.02)
+"""
+
+
+@pytest.mark.parametrize("name", ["fig", "ax", "photo", "pixels", "shown", "chart"])
+def test_the_panel_and_python_send_the_same_picture(
+    chat: Notebook, server: ScriptedServer, name: str
+) -> None:
+    chat.run(PICTURES)
+    chat.run(f"%%h2o --vision\nWhat is {{{name}}}?", "c1")
+    run = chat.run(ASK_IN_PANEL.format(name=name))
+    assert run.status == "ok", run.outputs
+    run = chat.run(f"session.ask('What?', attach=[{name}]).read()")
+    assert run.status == "ok", run.outputs
+    in_cell, in_panel, in_python = (sent(server, number) for number in range(3))
+    assert in_cell == in_panel
+    assert in_python[1:] == in_cell[1:]
+
+
 def size_of(data: bytes) -> tuple[int, int]:
     with PIL.Image.open(io.BytesIO(data)) as image:
         return image.size
