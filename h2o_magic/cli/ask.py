@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -58,7 +59,7 @@ def ask(words: Sequence[str]) -> int:
         if _interrupted(error):  # and stopping failed, too
             return _stopped()
         message = str(error).replace("%%h2o", "h2o-magic ask")
-        _say(message.replace("`%h2o pull", "`h2o-magic pull"))
+        _say(re.sub("`%h2o (?=pull|models)", "`h2o-magic ", message))
         return 1
     except KeyboardInterrupt:
         return _stopped()
