@@ -61,7 +61,7 @@ cities"""
 
 #: Typed and run in it, one after the other.
 CELLS = (
-    "%%h2o --out answer\n{cities}\nWhich of these cities has the Louvre?",
+    "%%h2o --out answer\nWhich of the {cities} has the Louvre?",
     "cities[[city in answer for city in cities.city]]",
     "%%h2o\nWhy is it famous?",
 )

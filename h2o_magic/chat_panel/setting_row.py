@@ -77,6 +77,8 @@ class SettingRow:
             self._mark("h2o-unset", value is None and default is None)
             self._mark("h2o-own", value is None and default is not None)
             shown = own if value is None else value
+            if isinstance(self.control, ipywidgets.Checkbox):
+                shown = bool(shown)  # a click on one without a value is a yes
             if shown is not None or isinstance(self.control, ipywidgets.Dropdown):
                 self._set(shown)
         self._reset.layout.visibility = "visible" if can_reset else "hidden"

@@ -8,12 +8,14 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 
 from h2o_magic.chat.events import Notice, ReasoningDelta, Replaced, TextDelta
+from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.conversation.answer import Answer
 from h2o_magic.conversation.preview import preview_plain
 from h2o_magic.errors import ConfigurationError, H2OMagicError
@@ -26,7 +28,7 @@ from h2o_magic.rendering.schema import load
 
 #: Options and settings of a cell that require a notebook.
 _OPTIONS = ("out", "quiet", "raw", "new")
-_SETTINGS = ("thread", "max_turns", "context", "send_partial")
+_SETTINGS = ("thread", "max_turns", "context", "send_partial", "evaluate")
 _USAGE = (
     "h2o-magic ask [options] QUESTION\n       ... | h2o-magic ask [options] [QUESTION]"
 )
@@ -57,7 +59,7 @@ def ask(words: Sequence[str]) -> int:
         if _interrupted(error):  # and stopping failed, too
             return _stopped()
         message = str(error).replace("%%h2o", "h2o-magic ask")
-        _say(message.replace("`%h2o pull", "`h2o-magic pull"))
+        _say(re.sub("`%h2o (?=pull|models)", "`h2o-magic ", message))
         return 1
     except KeyboardInterrupt:
         return _stopped()
@@ -80,6 +82,7 @@ def _ask(words: Sequence[str]) -> int:
     schema = None if options.schema is None else load(options.schema)
     question = _question([*rest, *words[end + 1 :]])
     asked = {**options.settings, "history": False, "schema": schema}
+    asked["attach"] = options.attach
     if options.preview:
         shown = session.preview(question, cell=None, **asked)  # type: ignore[arg-type]
         _write(f"{preview_plain(shown)}\n")
@@ -104,7 +107,8 @@ def _check_options(options: AskOptions) -> None:
     given = [name for name in _OPTIONS if getattr(options, name)]
     given += [name for name in _SETTINGS if name in options.settings]
     if given:
-        option = "--" + given[0].replace("_", "-")
+        row = SETTINGS.get(given[0])
+        option = row.option if row else f"--{given[0]}"
         raise ConfigurationError(
             f"h2o-magic ask: {option} requires a notebook: leave it out"
         )

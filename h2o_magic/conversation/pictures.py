@@ -28,7 +28,7 @@ def images_of(
         return ()
     why = (
         f"{connection.backend.url} does not say whether {question.model} takes images; "
-        "add `--vision` if it does"
+        "if it does, add `--vision`, or set `vision`"
     )
     if sees is False:
         why = (

@@ -115,7 +115,7 @@ def _picture(image: Image) -> str:
 
 def _title(preview: Preview) -> str:
     where = f", to {preview.server}" if preview.server else ""
-    return f"with the messages{where}"
+    return f"the rest of the request{where}"
 
 
 def _body(preview: Preview) -> str:

@@ -98,8 +98,8 @@ class NamesReader:
     def evaluate(self, source: str, format_: str) -> None:
         if not self._evaluates:
             self._notes.append(
-                f"`{{{source}{format_}}}` is not evaluated: switch `evaluate` on in "
-                "the settings"
+                f"`{{{source}{format_}}}` is not evaluated: `evaluate` in the "
+                "settings does that"
             )
 
     def notes(self, question: str) -> list[str]:

@@ -2,8 +2,8 @@
 
 Only a name that exists counts; everything else in braces stays as it is, and so does
 all code. A short value takes the place of its name. Of a long one the name stays in the
-sentence, and the value is written once, below the question. Braces in values mean
-nothing.
+sentence, and the value is written once, below the question; one with a line of its own
+stands there. Braces in values mean nothing.
 """
 
 from __future__ import annotations
@@ -77,6 +77,7 @@ def expand(text: str, reader: Reader) -> Prompt:
         tuple(part for part in expansion.parts if part != ""),
         tuple(expansion.appended.values()),
         images=tuple(expansion.images.values()),
+        names=tuple(dict.fromkeys(expansion.names)),
         notes=tuple(dict.fromkeys(expansion.notes)),
     )
 
@@ -88,6 +89,7 @@ class _Expansion:
     parts: list[str | Described] = field(default_factory=list)
     appended: dict[tuple[str, str], Appended] = field(default_factory=dict)
     images: dict[str, Attached] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def add(self, place: Field | Expression) -> bool:
@@ -119,7 +121,9 @@ class _Expansion:
         ):
             return False
         if not self.reader.evaluates:
-            self.notes.append(f"`{place.text}` was not evaluated: `--eval` does that")
+            self.notes.append(
+                f"`{place.text}` was not evaluated: add `--eval`, or set `evaluate`"
+            )
             return False
         try:
             value = self.reader.evaluate(place.source, place.format)
@@ -151,12 +155,15 @@ class _Expansion:
             self.appended[name, spec] = Appended(name, described)
         elif described.inline:
             self.parts.append(described.inline)
-        elif isinstance(value, str) and _has_its_line(self.text, place):
+        elif _has_its_line(self.text, place):
+            if not isinstance(value, str):
+                self.parts.append(f"`{name}`:\n\n")
             self.parts.append(described)
+            self.names.append(name)
         else:
-            if self.text.strip() != place.text:  # a question that names nothing else
-                self.parts.append(f"`{name}`")
+            self.parts.append(f"`{name}`")
             self.appended[name, spec] = Appended(name, described)
+            self.names.append(name)
 
 
 def _has_its_line(text: str, place: Field | Expression) -> bool:

@@ -61,8 +61,9 @@ class Prompt:
 
     `typed` is what the user wrote. `parts` are the question itself: text, and values
     that stand in it. Then come the `appended` values, attached `files` and the
-    `images`. `notes` say what was left as it stands, one line each. A prompt that
-    `was_sent` before already has all of that in its only part.
+    `images`. `names` are the variables whose values are written out. `notes` say what
+    was left as it stands, one line each. A prompt that `was_sent` before already has
+    all of that in its only part.
     """
 
     typed: str
@@ -70,6 +71,7 @@ class Prompt:
     appended: tuple[Appended, ...] = ()
     files: tuple[Appended, ...] = ()
     images: tuple[Attached, ...] = ()
+    names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     was_sent: bool = False
 
@@ -92,11 +94,6 @@ class Prompt:
         """All that can be written in fewer tokens, in order."""
         inside = [part for part in self.parts if not isinstance(part, str)]
         return (*inside, *(each.value for each in (*self.appended, *self.files)))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The variables whose names stand in the question for what is below it."""
-        return tuple(dict.fromkeys(each.name for each in self.appended))
 
     def written(
         self, tokens: Callable[[Described], int], images: Iterable[Image] = ()

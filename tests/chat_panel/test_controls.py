@@ -106,6 +106,22 @@ def test_extra_is_typed_as_json(panel: Panel) -> None:
     assert row.control.value == '{"b": [1]}'
 
 
+def test_whether_a_model_sees_and_expressions_are_evaluated_is_switched(
+    panel: Panel,
+) -> None:
+    vision = panel.row("vision")
+    assert panel.shown("vision") == (False, "")
+    assert "h2o-unset" in vision.control._dom_classes
+    vision.control.value = True
+    assert panel.session.settings["vision"] is True
+    assert panel.shown("vision") == (True, "panel")
+    vision._reset.click()
+    assert panel.session.settings["vision"] is None
+    assert panel.shown("vision") == (False, "")
+    panel.row("evaluate").control.value = True
+    assert panel.session.settings["evaluate"] is True
+
+
 def test_a_value_shows_who_set_it_until_it_is_reset(panel: Panel) -> None:
     panel.row("top_p").control.value = 0.5
     assert panel.session.settings["top_p"] == 0.5

@@ -66,6 +66,14 @@ def test_piped_text_stands_below_the_question_or_is_it(server: StandIn) -> None:
     assert asked(server).endswith("What is a kernel?")
 
 
+def test_files_go_along(server: StandIn, tmp_path: Path) -> None:
+    file = tmp_path / "rain.csv"
+    file.write_text("city,mm\nLima,16\n")
+    ask(server, "--attach", str(file), "Where", "does", "it", "rain?")
+    assert asked(server).startswith("Where does it rain?\n\n`rain.csv`:\n\n")
+    assert "Lima,16" in asked(server)
+
+
 @pytest.mark.parametrize("words", [["-5 + 3 = ?"], ["--", "-5", "+ 3 = ?"]])
 def test_a_question_may_begin_with_a_dash(server: StandIn, words: list[str]) -> None:
     done = ask(server, *words)
@@ -92,6 +100,7 @@ def test_half_a_character_in_a_pipe_or_for_a_terminal_loses_no_text(
         (["--truncate", "100", "x"], "belongs to the gpt-gm protocol"),
         (["--out", "x", "y"], "--out requires a notebook: leave it out"),
         (["--thread", "a", "y"], "--thread requires a notebook: leave it out"),
+        (["--eval", "y"], "--eval requires a notebook: leave it out"),
         (["--schema", "none.json", "y"], "none.json"),
     ],
 )

@@ -260,6 +260,7 @@ class Notebook:
         Four turns, a few variables, and what `BEFORE` says.
         """
         Path("turns.json").write_text(json.dumps({"messages": _TURNS}))
+        Path("report.csv").write_text("city,mm\nLima,16\n")
         self.run(f"%load_ext h2o_magic\n{_VALUES}")
         session = h2o_magic.session()
         session.servers.credentials = Credentials(ask=lambda _: KEY)

@@ -61,7 +61,7 @@ def notes(question: str, *, evaluates: bool = False) -> list[str]:
         ("Why {d['key']['outer']}?", "dict has no key 'outer'"),
         ("Why {costly.plan}?", "Costly has no attribute 'plan': did you mean 'plain'"),
         ("Is {df:shema} right?", "did you mean `{df:schema}`?"),
-        ("What is {x + 1} here?", "switch `evaluate` on in the settings"),
+        ("What is {x + 1} here?", "is not evaluated: `evaluate` in the settings does"),
     ],
 )
 def test_what_stays_or_is_refused_is_told(question: str, told: str) -> None:

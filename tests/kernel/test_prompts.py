@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from typing import Any
 import PIL.Image
 import pytest
 
-from tests.backends.scripted import ScriptedServer, serving
+from tests.backends.scripted import Answer, Request, ScriptedServer, events, serving
 from tests.backends.test_openai_backend import OpenAIScript, asked
+from tests.backends.test_openai_shapes import DONE, chunk, said
 from tests.kernel.conftest import Notebook, Run
 
 FRAME = """
@@ -70,7 +72,7 @@ def test_what_was_typed_is_shown_and_what_was_sent_is_sent_again(
     assert "Describe {df}." in chat.run("%h2o history").plain
     shown = chat.run("%h2o show 1")
     assert "> Describe {df}." in shown.plain
-    assert "<details><summary>As it was sent</summary>" in shown.markdown
+    assert "<details><summary>Sent with the question</summary>" in shown.markdown
     chat.run("df = None")
     chat.run("%h2o retry")
     assert sent(server) == first
@@ -178,7 +180,7 @@ def test_what_is_no_variable_is_noted(chat: Notebook, server: ScriptedServer) ->
     run = chat.run("%%h2o\nSummarize {dff} and {df.describe()}.", "c1")
     assert sent(server) == "Summarize {dff} and {df.describe()}."
     assert "{dff} is not a variable" in run.plain
-    assert "{df.describe()} was not evaluated: --eval does that" in run.plain
+    assert "{df.describe()} was not evaluated: add --eval, or set evaluate" in run.plain
     assert run.facts["notes"][0] == "`{dff}` is not a variable"
 
 
@@ -205,7 +207,7 @@ def test_a_preview_is_what_is_sent(chat: Notebook, server: ScriptedServer) -> No
     (body,) = asked(server)
     for message in body.pop("messages"):
         assert message["content"] in run.plain
-    start = run.plain.index("with the messages, to")
+    start = run.plain.index("the rest of the request, to")
     shown = run.plain[run.plain.index("{", start) : run.plain.rindex("}\n") + 1]
     assert json.loads(shown) == body
     assert "`{dff}` is not a variable" in run.plain
@@ -220,11 +222,13 @@ fig, ax = plt.subplots(); ax.plot([1, 3, 2])
 photo = PIL.Image.new("RGB", (3000, 1000), "red")
 pixels = np.zeros((40, 60, 3), dtype="uint8")
 buffer = io.BytesIO(); photo.resize((30, 10)).save(buffer, "PNG")
+import altair
+chart = altair.Chart(altair.Data(values=[{"x": 1}])).mark_point().encode(x="x:Q")
 shown = IPython.display.Image(buffer.getvalue())
 """
 
 
-@pytest.mark.parametrize("name", ["fig", "ax", "photo", "pixels", "shown"])
+@pytest.mark.parametrize("name", ["fig", "ax", "photo", "pixels", "shown", "chart"])
 def test_a_picture_goes_along_as_an_image(
     chat: Notebook, server: ScriptedServer, name: str
 ) -> None:
@@ -244,6 +248,32 @@ def test_a_picture_goes_along_as_an_image(
     assert asked(server)[-1]["messages"][0]["content"] == sent(server, 0)
 
 
+ASK_IN_PANEL = """
+import time, h2o_magic
+%config H2OMagics.vision = True
+session, panel = h2o_magic.session(), h2o_magic.panel()
+panel._controller.receive({{"type": "ask", "view": "v", "text": "What is {{{name}}}?"}})
+for _ in range(3000):
+    if not session.coming(): break
+    time.sleep(0.02)
+"""
+
+
+@pytest.mark.parametrize("name", ["fig", "ax", "photo", "pixels", "shown", "chart"])
+def test_the_panel_and_python_send_the_same_picture(
+    chat: Notebook, server: ScriptedServer, name: str
+) -> None:
+    chat.run(PICTURES)
+    chat.run(f"%%h2o --vision\nWhat is {{{name}}}?", "c1")
+    run = chat.run(ASK_IN_PANEL.format(name=name))
+    assert run.status == "ok", run.outputs
+    run = chat.run(f"session.ask('What?', attach=[{name}]).read()")
+    assert run.status == "ok", run.outputs
+    in_cell, in_panel, in_python = (sent(server, number) for number in range(3))
+    assert in_cell == in_panel
+    assert in_python[1:] == in_cell[1:]
+
+
 def size_of(data: bytes) -> tuple[int, int]:
     with PIL.Image.open(io.BytesIO(data)) as image:
         return image.size
@@ -254,9 +284,7 @@ def test_a_picture_is_refused_where_nobody_knows_that_it_is_seen(
 ) -> None:
     chat.run(PICTURES)
     run = chat.run("%%h2o\nWhat is in {fig}?", "c1")
-    assert (
-        "does not say whether m takes images; add `--vision` if it does" in run.stderr
-    )
+    assert "m takes images; if it does, add `--vision`, or set" in run.stderr
     run = chat.run("%%h2o --no-vision\nWhat is in {fig}?", "c1")
     assert "m takes text only" in run.stderr
     assert asked(server) == []
@@ -290,3 +318,32 @@ def test_python_attaches_the_same(chat: Notebook, server: ScriptedServer) -> Non
     )
     assert run.status == "ok", run.outputs
     assert [part["type"] for part in sent(server)] == ["text", "image_url", "image_url"]
+
+
+# Code
+
+
+class Coder(OpenAIScript):
+    """Writes code by nothing but the request: the names it says, and the columns."""
+
+    def __call__(self, request: Request) -> Answer:
+        if request.path.endswith("/chat/completions"):
+            told, question = (each["content"] for each in request.json["messages"])
+            (name,) = re.findall(r"question shows: `(\w+)`", told)
+            rows = [line.split(" | ") for line in question.split("\n") if "|" in line]
+            kinds = {row[1]: row[0].removeprefix("| ") for row in rows if len(row) > 2}
+            code = f"by_group = {name}.groupby({kinds['str']!r})[{kinds['float64']!r}]"
+            text = f"```python\n{code}.mean().to_dict()\n```"
+            self.queued = [events(said(text, model="m"), chunk({}, "stop"), DONE)]
+        return super().__call__(request)
+
+
+def test_code_is_written_for_the_names_and_columns_and_runs(
+    chat: Notebook, server: ScriptedServer
+) -> None:
+    server.script = Coder()
+    chat.run(FRAME)
+    chat.run("%%h2o --as code --out made\nThe mean for each city of {df}?", "c1")
+    run = chat.run("exec(made.code[0])\nby_group")
+    assert run.status == "ok", run.outputs
+    assert run.plain == "{'Oslo': nan, 'Rome': 1.75}"

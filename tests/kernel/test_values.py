@@ -125,7 +125,7 @@ def test_a_preview_shows_all_that_would_be_sent_and_sends_nothing(
         assert words in run.markdown
     assert "an estimate" in run.plain
     assert '"max_new_tokens": 1024' in run.plain  # what gpt-gm is always sent
-    assert f"with the messages, to {server.url}" in run.plain
+    assert f"the rest of the request, to {server.url}" in run.plain
     assert [b["inputs"] for b in server.asked] == ["first"]
     assert "1 turn," in chat.run("%h2o status").plain
 

@@ -366,6 +366,11 @@ def test_an_error_lists_no_endless_names() -> None:
 TABLE = "head\n| a |"
 
 
+class Rows:
+    def __str__(self) -> str:
+        return TABLE
+
+
 def test_a_long_value_keeps_its_name_and_stands_once_below_the_question() -> None:
     prompt = expand(
         "Which of {x}?\nAnd why {x}, {a} times?", Reader({"x": TABLE, "a": 2})
@@ -381,6 +386,12 @@ def test_a_text_with_a_line_of_its_own_stands_there() -> None:
         f"See:\n{TABLE}\nDone."
     )
     assert written(expand("{x}", Reader({"x": TABLE}))) == TABLE
+
+
+def test_another_value_with_a_line_of_its_own_stands_there_under_its_name() -> None:
+    prompt = expand("{x}\n\nWhich is it?", Reader({"x": Rows()}))
+    assert written(prompt) == f"`x`:\n\n{TABLE}\n\nWhich is it?"
+    assert prompt.names == ("x",)
 
 
 def test_what_follows_a_colon_says_how_much_is_meant() -> None:
@@ -415,7 +426,7 @@ def test_a_name_that_is_no_variable_stays_and_is_noted_once() -> None:
 def test_an_expression_is_not_evaluated_but_noted(field: str) -> None:
     prompt = expand(f"What is {field}?", Reader({"x": 1}))
     assert written(prompt) == f"What is {field}?" or field == "{x.real}"
-    noted = (f"`{field}` was not evaluated: `--eval` does that",)
+    noted = (f"`{field}` was not evaluated: add `--eval`, or set `evaluate`",)
     assert prompt.notes == (() if field == "{x.real}" else noted)
 
 

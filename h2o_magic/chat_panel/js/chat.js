@@ -73,8 +73,8 @@ export class Chat {
 
   /** Show where files are dropped, if that is what is dragged; return whether it is. */
   onDrag(event, over) {
-    const isFile = event.dataTransfer.types.includes("Files") && this.alive;
-    this.root.classList.toggle("h2o-drop", isFile && over);
+    const isFile = event.dataTransfer.types.includes("Files");
+    this.root.classList.toggle("h2o-drop", isFile && over && this.alive);
     if (isFile) {
       event.preventDefault(); // or the browser would open it
       event.stopPropagation();
