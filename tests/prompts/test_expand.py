@@ -476,6 +476,8 @@ Write about {x} in {y} words
 Describe {x['a']} and {x.b.c} and {y[0]}
 Costs $5 for {x} and $6 for {y}
 50% of {x}
+What is {x}/{y} in percent?
+Write to {x}@{y}
 """
 
 
