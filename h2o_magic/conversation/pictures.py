@@ -45,6 +45,24 @@ def with_pictures(
     ]
 
 
+def unseen(
+    before: Iterable[Message],
+    sent: Iterable[Message],
+    question: Question,
+    connection: Connection,
+) -> tuple[str, ...]:
+    """Return a note if images of earlier messages were not sent."""
+    if sum(len(m.images) for m in before) == sum(len(m.images) for m in sent):
+        return ()
+    note = "images of earlier questions were not sent"
+    unknown = question.vision is None and not _is_known(question, connection)
+    return (f"{note}: `--vision` does that" if unknown else note,)
+
+
+def _is_known(question: Question, connection: Connection) -> bool:
+    return connection.limits.vision(question.model) is not None
+
+
 def _sees(question: Question, connection: Connection) -> bool:
     if question.vision is not None:
         return question.vision
@@ -53,7 +71,7 @@ def _sees(question: Question, connection: Connection) -> bool:
 
 def _refusal(question: Question, connection: Connection, names: str) -> str:
     model = question.model
-    if question.vision is None and connection.limits.vision(model) is None:
+    if question.vision is None and not _is_known(question, connection):
         return (
             f"{names} cannot be sent: {connection.backend.url} does not say whether "
             f"{model} takes images; add `--vision` if it does"

@@ -65,7 +65,7 @@ def _attached(name: str, data: bytes, guard: Guard | None) -> Attached | Appende
         return Attached(encoding.from_bytes(data, name))
     found = document(data, name)
     if guard is not None:
-        guard.text(found.whole)
+        guard.file(name, found.whole)
     return Appended(name, found)
 
 

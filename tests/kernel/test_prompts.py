@@ -70,7 +70,7 @@ def test_what_was_typed_is_shown_and_what_was_sent_is_sent_again(
     assert "Describe {df}." in chat.run("%h2o history").plain
     shown = chat.run("%h2o show 1")
     assert "> Describe {df}." in shown.plain
-    assert "<details><summary>As it was sent</summary>" in shown.markdown
+    assert "<details><summary>Sent with the question</summary>" in shown.markdown
     chat.run("df = None")
     chat.run("%h2o retry")
     assert sent(server) == first
@@ -211,6 +211,25 @@ def test_a_preview_is_what_is_sent(chat: Notebook, server: ScriptedServer) -> No
     assert "`{dff}` is not a variable" in run.plain
 
 
+# Secrets
+
+
+@pytest.mark.parametrize("field", ["{int(key)}", "{dict()[key]}", "{shop['x']}"])
+def test_an_error_shows_no_secret_that_others_put_into_its_text(
+    chat: Notebook, server: ScriptedServer, field: str
+) -> None:
+    chat.run("import os; os.environ['LAB_KEY'] = key = 'labkey-1f2e3d4c5b6a'")
+    chat.run("shop = {key: 1}")
+    for line in ("%%h2o --eval\nWhat is {}?", '%%h2o --eval --system "{}"\nHi'):
+        if line.endswith("Hi") and "(" in field:
+            continue  # an option takes no expression
+        run = chat.run(line.replace("{}", field), "c1")
+        assert run.status == "error"
+        assert "***" in run.stderr
+        assert "1f2e3d4c5b6a" not in str(run.messages)
+    assert asked(server) == []
+
+
 # Images and files
 
 PICTURES = """
@@ -238,10 +257,25 @@ def test_a_picture_goes_along_as_an_image(
     assert kind in ("data:image/png;base64", "data:image/jpeg;base64")
     assert size_of(base64.b64decode(data)) <= (1568, 1568)
     chat.run("fig = ax = photo = pixels = shown = None")
-    chat.run("%h2o retry --vision")
+    chat.run("%h2o retry")  # it remembers that the images were sent
     assert sent(server, 1) == sent(server, 0)
     chat.run("%%h2o --vision\nAnd now?", "c2")
     assert asked(server)[-1]["messages"][0]["content"] == sent(server, 0)
+
+
+def test_images_of_earlier_questions_that_are_not_sent_are_noted(
+    chat: Notebook, server: ScriptedServer
+) -> None:
+    chat.run(PICTURES)
+    chat.run("%%h2o --vision\nWhat is in {fig}?", "c1")
+    run = chat.run("%%h2o\nAnd now?", "c2")
+    assert isinstance(asked(server)[-1]["messages"][0]["content"], str)
+    note = "images of earlier questions were not sent"
+    assert f"{note}: --vision does that" in run.plain
+    run = chat.run("%%h2o --vision\nAnd now?", "c2")
+    assert note not in run.plain
+    run = chat.run("%%h2o --no-vision\nAnd now?", "c2")
+    assert note in run.plain
 
 
 def size_of(data: bytes) -> tuple[int, int]:
