@@ -67,7 +67,9 @@ def from_bytes(data: bytes, name: str) -> Image:
 def from_picture(picture: Picture, name: str) -> Image:
     """Return a picture of Pillow's as it is sent; the picture itself stays as it is."""
     width, height = picture.size
-    if not 0 < width * height <= MOST_PIXELS:
+    if not width * height:
+        raise ConfigurationError(f"{name} is empty: {width} x {height} pixels")
+    if width * height > MOST_PIXELS:
         raise ConfigurationError(
             f"{name}: expected an image of at most {MOST_PIXELS // 10**6} million "
             f"pixels, got {width:,} x {height:,}"
