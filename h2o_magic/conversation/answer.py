@@ -337,8 +337,10 @@ class Answer:
                 self._conversation.notifications.send(AnswerEnded(thread, turn))
                 if not kept:
                     self._conversation.notifications.send(ThreadChanged(thread))
-        if facts.prompt_tokens and not facts.dropped_turns and not facts.cut_tokens:
-            self._connection.learn(prepared.request, facts.prompt_tokens)
+        whole = not facts.dropped_turns and not facts.cut_tokens
+        if facts.status == "complete":
+            tokens = facts.prompt_tokens if whole else None
+            self._connection.learn(prepared.request, tokens)
 
 
 def _refuses_schema(error: StatusError | GenerationError) -> bool:

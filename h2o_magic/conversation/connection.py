@@ -104,9 +104,13 @@ class Connection:
         here = not self._settings["server"] and not self._settled
         return SLOW_BUDGET if here and sys.platform != "darwin" else BUDGET
 
-    def learn(self, request: ChatRequest, tokens: int) -> None:
-        """Learn from how many tokens the server counted in a request."""
-        if self._limits is not None:
+    def learn(self, request: ChatRequest, tokens: int | None) -> None:
+        """Learn from a request that was answered, of so many tokens by the server."""
+        if self._limits is None:
+            return
+        if request.messages[-1].images:
+            self._limits.has_seen(request.model)
+        if tokens:
             self._limits.learn(request.model, request.messages, tokens)
 
     def disconnect(self) -> None:

@@ -33,6 +33,10 @@ class ModelLimits:
             self._visions[model] = self._ask(model) if known is None else known
         return self._visions[model]
 
+    def has_seen(self, model: str) -> None:
+        """Note that a model has answered a question with images."""
+        self._visions[model] = True
+
     def rate(self, model: str) -> float:
         """Return about how many bytes of UTF-8 a token of the model has."""
         return self._rates.get(model, CAUTIOUS)

@@ -1,17 +1,20 @@
 """What of a question fits: its values shrink first, then the oldest turns are left out.
 
 The user's own words are never cut. What does not fit goes in this order: example rows,
-the length of long values, the oldest turns, and at last what is left of the values.
+the length of long values, the oldest turns, and at last what is left of the values. Of
+all of them, no more goes than has to.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from h2o_magic.chat.context import Chosen, estimate
 from h2o_magic.chat.images import Image
 from h2o_magic.chat.messages import Message, user
+from h2o_magic.chat.tokens import tokens_in
 from h2o_magic.prompts.prompt import Described, Prompt
 
 #: Tokens of each value without a choice of the user: of a description, and of the value
@@ -61,6 +64,19 @@ class _Question:
             self.allowed[key] = min(self.allowed[key], max(limit(value), _LEAST))
         return self.allowed != before
 
+    def grow(self, most: dict[int, int], fits: Callable[[int], bool]) -> None:
+        """Let each value have up to `most` again, as far as a question so long fits."""
+        least = self.allowed
+
+        def is_too_long(more: int) -> bool:
+            allowed = {key: min(most[key], least[key] + more) for key in least}
+            self.allowed = allowed
+            text = self.message().content  # numbers have more tokens than words
+            return not fits(max(self.size(), tokens_in(text)))
+
+        longest = max(most[key] - least[key] for key in least)
+        is_too_long(bisect_left(range(1, longest + 1), True, key=is_too_long))
+
 
 def fit(
     prompt: Prompt,
@@ -96,17 +112,27 @@ def fit(
     )
     first = question.message()
     notes: list[str] = []
+    before: list[dict[int, int]] = []
     size = estimate([first], rate)
     chosen = choose(room - size)
     for note, limit in steps:
         if not (chosen.full or size > room) or not prompt.values:
             break
-        shrunk = question.shrink(limit) and question.size() < size
-        if shrunk:
+        wide = dict(question.allowed)
+        if question.shrink(limit) and question.size() < size:
             notes.append(note)
+            before.append(wide)
             size = question.size()
             chosen = choose(room - size)
-    if size > room and prompt.values and _cut(question, room):
+    if size <= room:
+        # Turns are sent whole or not at all: the room that is left is the values'.
+        sent = len(chosen.turns)
+        for most in reversed(before):
+            question.grow(
+                most, lambda n: n <= room and len(choose(room - n).turns) == sent
+            )
+        size = question.size()
+    elif prompt.values and _cut(question, room):
         notes.append("values were shortened")
         size = question.size()
     missing = tuple(f"{note} to fit the context" for note in notes[-1:])

@@ -55,6 +55,20 @@ def with_pictures(
     ]
 
 
+def unseen(
+    before: Iterable[Message],
+    sent: Iterable[Message],
+    question: Question,
+    connection: Connection,
+) -> tuple[str, ...]:
+    """Return a note if images of earlier messages were not sent."""
+    if sum(len(m.images) for m in before) == sum(len(m.images) for m in sent):
+        return ()
+    note = "images of earlier questions were not sent"
+    unknown = _sees(question, connection) is None
+    return (f"{note}: add `--vision`, or set `vision`" if unknown else note,)
+
+
 def _sees(question: Question, connection: Connection) -> bool | None:
     """Return whether a question's model takes images; None if that is not known."""
     said = question.vision

@@ -15,7 +15,7 @@ from h2o_magic.chat.turns import Turn
 from h2o_magic.config.parameters import DEFAULT_LENGTH, PARAMETERS
 from h2o_magic.conversation.connection import Connection
 from h2o_magic.conversation.fitting import WHOLE, Fitted, fit
-from h2o_magic.conversation.pictures import images_of, with_pictures
+from h2o_magic.conversation.pictures import images_of, unseen, with_pictures
 from h2o_magic.conversation.question import Question
 from h2o_magic.conversation.record import Record
 from h2o_magic.errors import BackendError, MessagesError
@@ -59,20 +59,18 @@ def prepare(question: Question, record: Record, connection: Connection) -> Prepa
             for turn in turns
             for message in turn.messages(partial=question.send_partial)
         ]
+        pictured = with_pictures(history, question, record, connection)
         request = ChatRequest(
             question.model,
-            (
-                *head,
-                *with_pictures(history, question, record, connection),
-                fitted.message,
-            ),
+            (*head, *pictured, fitted.message),
             question.parameters,
             question.strict,
             question.grammar,
         )
         if fitted.excess:
             _refuse_too_long(request, context, connection)
-        notes = (*question.prompt.notes, *fitted.notes)
+        left_out = unseen(history, pictured, question, connection)
+        notes = (*question.prompt.notes, *fitted.notes, *left_out)
         if not question.history:
             return Prepared(request, connection.backend, notes=notes)
         earlier, outdated = record.counts_around(question.thread, context.place)

@@ -92,7 +92,7 @@ class QuestionBuilder:
         from h2o_magic.prompts.attachments import attachment  # noqa: PLC0415
 
         keys = self._connection.servers.key_texts()
-        guard = Guard("attach", os.environ, {}, keys)
+        guard = Guard("", os.environ, {}, keys)
         return [attachment(item, guard=guard) for item in items]
 
     def again(self, turn: Turn, thread: str, options: Mapping[str, object]) -> Question:
@@ -100,6 +100,8 @@ class QuestionBuilder:
         before: dict[str, object] = {"system": turn.system}
         if turn.model:
             before["model"] = turn.model
+            if turn.images and "model" not in options:
+                before["vision"] = True  # it has seen them
         sent = turn.facts.get("parameters")
         if isinstance(sent, Mapping):
             before |= {**dict.fromkeys(CHAT_PARAMETERS), **explicit_parameters(sent)}

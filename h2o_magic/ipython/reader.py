@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from h2o_magic.errors import ConfigurationError
@@ -33,7 +34,8 @@ class NotebookReader:
 
     def prompt(self, question: str) -> Prompt:
         """Return the prompt of a question, with the values that it names in braces."""
-        return expand(question, self)
+        with self._masked_errors():
+            return expand(question, self)
 
     def describe(
         self, value: object, expression: str, *, spec: str, question: str
@@ -53,11 +55,23 @@ class NotebookReader:
     def option(self, word: str) -> str:
         """Return a word of the options with the values that it names in place."""
         text, end = "", 0
-        for place in fields(word):
-            if isinstance(place, Field) and not place.spec:
-                new = self._option_value(place, whole=place.text == word)
-                text, end = f"{text}{word[end : place.start]}{new}", place.end
+        with self._masked_errors():
+            for place in fields(word):
+                if isinstance(place, Field) and not place.spec:
+                    new = self._option_value(place, whole=place.text == word)
+                    text, end = f"{text}{word[end : place.start]}{new}", place.end
         return text + word[end:]
+
+    @contextmanager
+    def _masked_errors(self) -> Iterator[None]:
+        """Mask the secrets in what other objects say of an error, such as a key."""
+        try:
+            yield
+        except ConfigurationError as error:
+            said = str(error)
+            if (shown := self.guard("").masked(said)) == said:
+                raise
+            raise ConfigurationError(shown) from None
 
     def _option_value(self, place: Field, *, whole: bool) -> str:
         try:
@@ -84,8 +98,16 @@ class NamesReader:
 
     evaluates = True  # what is not is noted here, with what a panel has for it
 
-    def __init__(self, scope: Scope, *, evaluates: bool) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        keys: Callable[[], Iterable[str]] = tuple,
+        *,
+        evaluates: bool,
+    ) -> None:
         self.lookup = scope.lookup
+        self._scope = scope
+        self._keys = keys
         self._evaluates = evaluates
         self._notes: list[str] = []
 
@@ -107,7 +129,8 @@ class NamesReader:
         try:
             prompt = expand(self._without_code(question), self)
         except ConfigurationError as error:
-            return [str(error)]
+            guard = Guard("", os.environ, self._scope.variables, tuple(self._keys()))
+            return [guard.masked(str(error))]
         return [*prompt.notes, *self._notes]
 
     def _without_code(self, question: str) -> str:

@@ -20,7 +20,8 @@ _AFTER = re.compile(r"[\w\[(^}]")
 _SYNTAX = re.compile(
     r"""[;{]\s*$ | => | </ | /> | :: | && | \|\| | \+\+ | \\[A-Za-z]{2,}
     | \{% | %\} | \{\{ | \}\} | \{\# | <\? | \?> | \$[{(] | [=!]== | \?\w+=
-    | \.(?:format|map|then)\( | \w\([^()]*\)\s*\{ | \blambda\b[\w\s,]*:""",
+    | \.(?:format|map|then)\( | \w\([^()]*\)\s*\{ | \blambda\b[\w\s,]*:
+    | \b(?:const|let|var)\s*\{[^{}]*\}\s*=""",
     re.VERBOSE,
 )
 #: How no sentence begins.
@@ -43,7 +44,9 @@ _STATEMENT = re.compile(
     )""",
     re.VERBOSE,
 )
-_F_STRING = re.compile(r"(?<!\w)(?:[fFtT][rR]?|[rR][fFtT])(\"\"\"|'''|\"|')")
+_F_STRING = re.compile(
+    r"(?:(?<!\w)(?:[fFtT][rR]?|[rR][fFtT])|\$@?|@\$)(\"\"\"|'''|\"|')"
+)
 # As Jupyter has them: no space inside the marks, no digit after the last.
 _FORMULA = re.compile(
     r"\$\$.{1,9999}?\$\$|(?<![\\$])\$(?=[^\s$])[^$\n]*?(?<=[^\s\\$])\$(?!\d)"

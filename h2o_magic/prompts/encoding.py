@@ -9,7 +9,7 @@ import hashlib
 import importlib
 import io
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from h2o_magic.chat.images import Image
 from h2o_magic.errors import ConfigurationError, MissingExtraError
@@ -51,7 +51,9 @@ def from_bytes(data: bytes, name: str) -> Image | None:
 def from_picture(picture: Picture, name: str) -> Image:
     """Return a picture of Pillow's as it is sent; the picture itself stays as it is."""
     width, height = picture.size
-    if not 0 < width * height <= MOST_PIXELS:
+    if not width * height:
+        raise ConfigurationError(f"{name} is empty: {width} x {height} pixels")
+    if width * height > MOST_PIXELS:
         raise ConfigurationError(
             f"{name}: expected an image of at most {MOST_PIXELS // 10**6} million "
             f"pixels, got {width:,} x {height:,}"
@@ -81,6 +83,10 @@ def _plain(picture: Picture) -> Picture:
     grey = upright.mode in {"1", "L", "LA", "La", "I", "I;16", "I;16B", "F"}
     if upright.mode.startswith("I"):  # 16 bits for each pixel
         upright = upright.convert("I").point(lambda value: value * (1 / 257))
+    if upright.mode == "F":
+        low, high = cast("tuple[float, float]", upright.getextrema())
+        if low >= 0 and high <= 1:  # as in arrays: not 0 to 255
+            upright = upright.point(lambda value: value * 255.0)
     mask = None
     if upright.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or (
         "transparency" in upright.info

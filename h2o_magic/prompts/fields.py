@@ -99,7 +99,8 @@ def fields(text: str) -> Iterator[Field | Expression]:
     last_end = code_end = 0
     for span in prose(text):
         for found in _BRACES.finditer(text, *span):
-            after_field = found.start() == last_end
+            between = text[last_end : found.start()] if last_end else None
+            after_field = between in ("", "/", "@")  # ``{mass}/{volume}``
             while code and code[0][0] < found.end():
                 code_end = max(code_end, code.popleft()[1])
             if found.start() < code_end or not stands_alone(

@@ -52,6 +52,11 @@ def load(path: str | Path) -> dict[str, Any]:
     try:
         document = json.loads(Path(path).expanduser().read_text("utf-8-sig"))
     except OSError as error:
+        if isinstance(error, FileNotFoundError):
+            raise ConfigurationError(
+                f"{path} is neither a variable nor a file: expected a type, a JSON "
+                "schema or the path of a file with one"
+            ) from error
         reason = error.strerror or error
         raise ConfigurationError(
             f"cannot read the schema {path}: {reason}; give a file with a JSON schema"

@@ -77,7 +77,7 @@ def test_with_room_all_is_sent_to_the_budget_and_nothing_is_said() -> None:
 
 def test_example_rows_go_first() -> None:
     found = fitted(Table(), Text(500), room=800, turns=[50])
-    assert "r" not in found.message.content
+    assert found.message.content.count("r") == 80
     assert found.message.content.count("t") == 500 + WORDS.count("t")
     assert len(found.chosen.turns) == 1
     assert found.notes == ("example rows were left out to fit the context",)
@@ -85,16 +85,27 @@ def test_example_rows_go_first() -> None:
 
 def test_then_long_values_are_shortened() -> None:
     found = fitted(Table(), Text(), room=700, turns=[50])
-    assert found.message.content.count("t") == 300 + WORDS.count("t")
+    assert found.message.content.count("t") == 487 + WORDS.count("t")
     assert found.message.content.count("D") == 100
+    assert "r" not in found.message.content
+    assert size(found) == 700 - 69
     assert len(found.chosen.turns) == 1
     assert found.notes == ("long values were shortened to fit the context",)
 
 
 def test_then_the_oldest_turns_go() -> None:
     found = fitted(Table(), Text(), room=700, turns=[50, 50, 50, 400])
-    assert found.message.content.count("t") == 300 + WORDS.count("t")
+    assert found.message.content.count("t") == 349 + WORDS.count("t")
     assert len(found.chosen.turns) == 3
+
+
+def test_what_no_turn_has_room_for_is_filled_with_values() -> None:
+    found = fitted(Table(200), room=1000, turns=[2000], budget=3000)
+    assert 850 < size(found) <= 1000
+    assert found.message.content.count("r") > 700
+    assert found.notes == ("example rows were left out to fit the context",)
+    found = fitted(Text(5000), room=1000)
+    assert found.message.content.count("t") > 900
 
 
 def test_at_last_the_values_themselves_until_they_fit() -> None:

@@ -213,6 +213,25 @@ def test_a_preview_is_what_is_sent(chat: Notebook, server: ScriptedServer) -> No
     assert "`{dff}` is not a variable" in run.plain
 
 
+# Secrets
+
+
+@pytest.mark.parametrize("field", ["{int(key)}", "{dict()[key]}", "{shop['x']}"])
+def test_an_error_shows_no_secret_that_others_put_into_its_text(
+    chat: Notebook, server: ScriptedServer, field: str
+) -> None:
+    chat.run("import os; os.environ['LAB_KEY'] = key = 'labkey-1f2e3d4c5b6a'")
+    chat.run("shop = {key: 1}")
+    for line in ("%%h2o --eval\nWhat is {}?", '%%h2o --eval --system "{}"\nHi'):
+        if line.endswith("Hi") and "(" in field:
+            continue  # an option takes no expression
+        run = chat.run(line.replace("{}", field), "c1")
+        assert run.status == "error"
+        assert "***" in run.stderr
+        assert "1f2e3d4c5b6a" not in str(run.messages)
+    assert asked(server) == []
+
+
 # Images and files
 
 PICTURES = """
@@ -242,7 +261,7 @@ def test_a_picture_goes_along_as_an_image(
     assert kind in ("data:image/png;base64", "data:image/jpeg;base64")
     assert size_of(base64.b64decode(data)) <= (1568, 1568)
     chat.run("fig = ax = photo = pixels = shown = None")
-    chat.run("%h2o retry --vision")
+    chat.run("%h2o retry")  # it remembers that the images were sent
     assert sent(server, 1) == sent(server, 0)
     chat.run("%%h2o --vision\nAnd now?", "c2")
     assert asked(server)[-1]["messages"][0]["content"] == sent(server, 0)
@@ -272,6 +291,23 @@ def test_the_panel_and_python_send_the_same_picture(
     in_cell, in_panel, in_python = (sent(server, number) for number in range(3))
     assert in_cell == in_panel
     assert in_python[1:] == in_cell[1:]
+
+
+def test_images_of_earlier_questions_that_are_not_sent_are_noted(
+    chat: Notebook, server: ScriptedServer
+) -> None:
+    chat.run(PICTURES)
+    chat.run("%%h2o --vision\nWhat is in {fig}?", "c1")
+    note = "images of earlier questions were not sent"
+    run = chat.run("%%h2o\nAnd now?", "c2")  # the model has seen one
+    assert isinstance(asked(server)[-1]["messages"][0]["content"], list)
+    assert note not in run.plain
+    run = chat.run("%%h2o --no-vision\nAnd now?", "c2")
+    assert isinstance(asked(server)[-1]["messages"][0]["content"], str)
+    assert note in run.plain
+    chat.run(f"%h2o connect {server.url} --dialect openai")
+    run = chat.run("%%h2o\nAnd now?", "c2")
+    assert f"{note}: add --vision, or set vision" in run.plain
 
 
 def size_of(data: bytes) -> tuple[int, int]:

@@ -617,6 +617,14 @@ set x {a b c}
 %%%%%
 %{ key => value }
 %%%%%
+const {a, b} = props; let {x} = this.state
+%%%%%
+var line = $"{name} is {value}";
+%%%%%
+Console.WriteLine($@"{path}\{name}") prints what
+%%%%%
+$"{name} is {value}" in C#
+%%%%%
 \t{x}\n
 """
 

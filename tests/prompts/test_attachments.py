@@ -107,7 +107,7 @@ def test_a_file_that_is_not_there_says_which_is(tmp_path: Path) -> None:
     )
     assert "known: chart.png, table.csv" in refused(tmp_path / "x")
     assert refused(tmp_path / "a" / "b").endswith("nor its folder")
-    assert f"{tmp_path} is none" in refused(tmp_path)
+    assert f"{tmp_path} is a folder" in refused(tmp_path)
     assert "nothing is fetched" in refused("https://127.0.0.1:1/a.png")
     (tmp_path / "empty").mkdir()
     assert refused(tmp_path / "empty" / "x").endswith("its folder is empty")
@@ -288,7 +288,8 @@ def test_a_file_with_a_secret_is_refused(name: str) -> None:
     if name == "a.pdf":
         data = pdf(secret)
     guard = Guard(name, {}, {})
-    with pytest.raises(ConfigurationError, match="was not put into") as raised:
+    with pytest.raises(ConfigurationError, match="was not attached: ") as raised:
         attachment((name, data), guard=guard)
+    assert str(raised.value).startswith(f"{name} was not attached: it holds ")
     assert secret not in str(raised.value)
     assert isinstance(attachment((name, b"harmless"), guard=guard), Appended)

@@ -259,6 +259,14 @@ def test_kinds_of_files_are_read_alike(kind: str, mode: str) -> None:
     assert min(pixel(image, (10, 10))) > 250
 
 
+@pytest.mark.parametrize("white", [1.0, 255.0])
+def test_numbers_with_a_point_are_from_black_to_white(white: float) -> None:
+    picture = Pillow.new("F", (20, 30), white)
+    picture.paste(0.0, (0, 0, 10, 30))
+    assert pixel(sent(picture), (5, 5)) == (0, 0, 0)
+    assert pixel(sent(picture), (15, 5)) == (255, 255, 255)
+
+
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
 def test_what_is_transparent_becomes_white(mode: str) -> None:
     clear = Pillow.new("RGBA", (20, 20), (0, 0, 0, 0)).convert(mode)
@@ -379,7 +387,7 @@ def test_an_image_that_claims_to_be_huge_is_refused_unread(
     assert "cannot be read" in refused(bytes(data))  # its checksum is wrong
     bomb = file_of(Pillow.new("1", (9_500, 9_000)))
     assert "at most 80 million pixels, got 9,500 x 9,000" in refused(bomb)
-    assert "got 0 x 5" in refused(Pillow.new("L", (0, 5)))
+    assert "chart is empty: 0 x 5 pixels" in refused(Pillow.new("L", (0, 5)))
 
 
 @pytest.mark.parametrize("text", ["<svg></svg>", "BMW,3\nAudi,4", "<?xml?><a/>"])

@@ -52,6 +52,9 @@ class GptGmBackend(HttpBackend[GptGmClient]):
         with explaining_errors(partial(explain, url=client.url)):
             return list_models(client)
 
+    def vision(self, model: str) -> bool:  # noqa: ARG002
+        return False
+
     def body(self, request: ChatRequest) -> Mapping[str, Any]:
         return self._question(request).document()
 

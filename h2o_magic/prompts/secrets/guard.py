@@ -69,7 +69,7 @@ class Guard:
             raise self._part_refusal(f"{self._part(name)} looks like a secret")
         self._record(value)
         if found := self._found(value) or self._found(name):
-            raise self._part_refusal(f"{self._part(name)} holds {found}")
+            raise self._part_refusal(f"{self._part(name)} holds {found}", name)
 
     def pair(self, first: object, second: object) -> None:
         """Check two values side by side, which may be a name and its value."""
@@ -88,7 +88,8 @@ class Guard:
                 why = f"{self._part(name, 'column ')} looks like secrets"
                 raise self._part_refusal(why)
             if found := self._found(value):
-                raise self._part_refusal(f"{self._part(name, 'column ')} holds {found}")
+                why = f"{self._part(name, 'column ')} holds {found}"
+                raise self._part_refusal(why, name)
 
     def names(self, names: Iterable[object]) -> None:
         """Check that the names of a value's parts are not those of the environment."""
@@ -114,6 +115,18 @@ class Guard:
                 continue
             if unmasked(value) and value in text:
                 self.entry(name, value)
+
+    def masked(self, text: str) -> str:
+        """Return a text with its secrets masked."""
+        return masked(text, self._known)
+
+    def file(self, name: str, text: str) -> None:
+        """Check the text of a file that is called so."""
+        for found in secrets_in(text, self._known):
+            raise ConfigurationError(
+                f"{self.masked(name)} was not attached: it holds {found.what}; remove "
+                "it, or type what you want to send into the prompt yourself"
+            )
 
     def text(self, text: str) -> None:
         """Check a text for secrets that are known, or that look like one."""
@@ -151,14 +164,19 @@ class Guard:
             name = name.decode("utf-8", "replace")
         if isinstance(name, str) and not name:
             return "an item of it"
+        if name is None:
+            return f"a {kind or 'part '}of it that has no name"
         text = repr(name)
         long = len(text) > _LONGEST_NAME or looks_like_key(text.strip("'\""))
         if long or masked(text, self._known) != text:
             return f"a {kind or 'part '}of it that has no ordinary name"
         return f"its {kind}{text}"
 
-    def _part_refusal(self, why: str) -> ConfigurationError:
-        part = f"name the part you need, such as `{{{self._expression}['name']}}`"
+    def _part_refusal(self, why: str, name: object = "name") -> ConfigurationError:
+        if name is None:  # as in a Series: it has no part that could be named
+            return self._refusal(why, "remove it, or type what you need yourself")
+        index = "['name']" if name else "[0]"  # of a list
+        part = f"name the part you need, such as `{{{self._expression}{index}}}`"
         return self._refusal(why, f"{part}, or type it into the prompt yourself")
 
     def _refusal(self, why: str, advice: str) -> ConfigurationError:
