@@ -56,7 +56,8 @@ class PanelHost:
         """Return what of a question would stay as it is typed, or is refused."""
         evaluates = self._context.session.settings["evaluate"] is True
         scope = Scope(self._context.shell)
-        return NamesReader(scope, evaluates=evaluates).notes(question)
+        keys = self._context.session.connection.servers.key_texts
+        return NamesReader(scope, keys, evaluates=evaluates).notes(question)
 
     def complete(self, before: str, after: str) -> tuple[str, list[tuple[str, str]]]:
         """Return the word at the cursor so far, and its completions with kinds."""

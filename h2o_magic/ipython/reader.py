@@ -98,8 +98,16 @@ class NamesReader:
 
     evaluates = True  # what is not is noted here, with what a panel has for it
 
-    def __init__(self, scope: Scope, *, evaluates: bool) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        keys: Callable[[], Iterable[str]] = tuple,
+        *,
+        evaluates: bool,
+    ) -> None:
         self.lookup = scope.lookup
+        self._scope = scope
+        self._keys = keys
         self._evaluates = evaluates
         self._notes: list[str] = []
 
@@ -121,7 +129,8 @@ class NamesReader:
         try:
             prompt = expand(self._without_code(question), self)
         except ConfigurationError as error:
-            return [str(error)]
+            guard = Guard("", os.environ, self._scope.variables, tuple(self._keys()))
+            return [guard.masked(str(error))]
         return [*prompt.notes, *self._notes]
 
     def _without_code(self, question: str) -> str:

@@ -75,7 +75,8 @@ def _read(path: Path) -> bytes:
         if not file.exists():
             raise _missing(path, file)
         if not file.is_file():
-            raise ConfigurationError(f"expected a file to attach, {path} is none")
+            kind = "a folder" if file.is_dir() else "no file"
+            raise ConfigurationError(f"expected a file to attach, {path} is {kind}")
         if file.stat().st_size > LARGEST:
             raise _too_large(str(path))
         return file.read_bytes()

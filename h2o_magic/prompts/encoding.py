@@ -10,7 +10,7 @@ import importlib
 import io
 import re
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from h2o_magic.chat.images import Image
 from h2o_magic.errors import ConfigurationError, MissingExtraError
@@ -99,6 +99,10 @@ def _plain(picture: Picture) -> Picture:
     grey = upright.mode in {"1", "L", "LA", "La", "I", "I;16", "I;16B", "F"}
     if upright.mode.startswith("I"):  # 16 bits for each pixel
         upright = upright.convert("I").point(lambda value: value * (1 / 257))
+    if upright.mode == "F":
+        low, high = cast("tuple[float, float]", upright.getextrema())
+        if low >= 0 and high <= 1:  # as in arrays: not 0 to 255
+            upright = upright.point(lambda value: value * 255.0)
     mask = None
     if upright.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or (
         "transparency" in upright.info

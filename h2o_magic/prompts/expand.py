@@ -114,9 +114,14 @@ class _Expansion:
 
     def _add_expression(self, place: Expression) -> bool:
         unknown = [name for name in place.names if not self._is_known(name)]
-        if unknown == list(place.names) or any(
-            not hasattr(builtins, n) for n in unknown
-        ):
+        if unknown == list(place.names):
+            return False
+        missing = sorted(name for name in unknown if not hasattr(builtins, name))
+        if missing:
+            if reads_as_prose(self.text, place.start, place.end):
+                names = " and ".join(f"`{name}`" for name in missing)
+                what = "is not a variable" if len(missing) == 1 else "are not variables"
+                self.notes.append(f"`{place.text}`: {names} {what}")
             return False
         if not self.reader.evaluates:
             self.notes.append(f"`{place.text}` was not evaluated: `--eval` does that")

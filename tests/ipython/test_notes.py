@@ -86,3 +86,11 @@ def test_what_is_sent_or_cannot_be_known_is_not(question: str) -> None:
 
 def test_nothing_is_evaluated_for_a_note() -> None:
     assert notes("What is {1 / x + df.nothing()} here?", evaluates=True) == []
+
+
+def test_a_note_shows_no_key_of_a_server() -> None:
+    scope = Scope(SimpleNamespace(user_ns={"names": {"labkey-1f2e3d4c5b6a": 1}}))
+    reader = NamesReader(scope, lambda: ["labkey-1f2e3d4c5b6a"], evaluates=False)
+    (note,) = reader.notes("Why {names['lab']}?")
+    assert "dict has no key 'lab'" in note
+    assert "1f2e3d4c5b6a" not in note

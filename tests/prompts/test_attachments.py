@@ -106,7 +106,7 @@ def test_a_file_that_is_not_there_says_which_is(tmp_path: Path) -> None:
     )
     assert "known: chart.png, table.csv" in refused(tmp_path / "x")
     assert refused(tmp_path / "a" / "b").endswith("nor its folder")
-    assert f"{tmp_path} is none" in refused(tmp_path)
+    assert f"{tmp_path} is a folder" in refused(tmp_path)
     assert "nothing is fetched" in refused("https://127.0.0.1:1/a.png")
     (tmp_path / "empty").mkdir()
     assert refused(tmp_path / "empty" / "x").endswith("its folder is empty")

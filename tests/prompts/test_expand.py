@@ -419,6 +419,15 @@ def test_an_expression_is_not_evaluated_but_noted(field: str) -> None:
     assert prompt.notes == (() if field == "{x.real}" else noted)
 
 
+@pytest.mark.parametrize("evaluates", [True, False])
+def test_a_mistyped_name_in_an_expression_is_noted(evaluates: bool) -> None:
+    prompt = expand("What is {x + yy} now?", Reader({"x": 1}, evaluates=evaluates))
+    assert written(prompt) == "What is {x + yy} now?"
+    assert prompt.notes == ("`{x + yy}`: `yy` is not a variable",)
+    prompt = expand("Is it {x + yy + zz}?", Reader({"x": 1}, evaluates=evaluates))
+    assert prompt.notes == ("`{x + yy + zz}`: `yy` and `zz` are not variables",)
+
+
 def test_an_expression_is_evaluated_where_that_is_switched_on() -> None:
     reader = Reader({"x": 1}, evaluates=True)
     assert written(expand("{x + 1} and {x:.2f}", reader)) == "2 and 1.00"

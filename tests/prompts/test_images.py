@@ -259,6 +259,14 @@ def test_kinds_of_files_are_read_alike(kind: str, mode: str) -> None:
     assert min(pixel(image, (10, 10))) > 250
 
 
+@pytest.mark.parametrize("white", [1.0, 255.0])
+def test_numbers_with_a_point_are_from_black_to_white(white: float) -> None:
+    picture = Pillow.new("F", (20, 30), white)
+    picture.paste(0.0, (0, 0, 10, 30))
+    assert pixel(sent(picture), (5, 5)) == (0, 0, 0)
+    assert pixel(sent(picture), (15, 5)) == (255, 255, 255)
+
+
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
 def test_what_is_transparent_becomes_white(mode: str) -> None:
     clear = Pillow.new("RGBA", (20, 20), (0, 0, 0, 0)).convert(mode)
