@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from h2o_magic.chat.facts import Facts
+from h2o_magic.chat.messages import Message
+from h2o_magic.conversation.question import Question
 from h2o_magic.rendering.answer_text import AnswerText
 from h2o_magic.rendering.json import AnswerFormatError, find_json
 from h2o_magic.rendering.schema import problems
 from h2o_magic.rendering.table_answer import markdown_table, rows_of
 from h2o_magic.rendering.typed_value import as_typed
 
-if TYPE_CHECKING:
-    from h2o_magic.conversation.answer import Answer
+
+class _Answer(Protocol):
+    """What is read of an answer."""
+
+    question: Question
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def reasoning(self) -> str: ...
+    @property
+    def messages(self) -> tuple[Message, ...]: ...
+    @property
+    def facts(self) -> Facts: ...
 
 
 class AnswerValue:
@@ -22,7 +37,7 @@ class AnswerValue:
     complete; and a ConfigurationError if the schema is not valid.
     """
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: _Answer) -> None:
         self._answer = answer
 
     @cached_property

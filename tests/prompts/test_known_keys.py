@@ -234,3 +234,22 @@ def test_a_dataclass_with_a_key_in_an_attribute_is_refused() -> None:
     client = Client()
     with pytest.raises(ConfigurationError, match="the key of a known server"):
         guard().entry("X-A", client.auth["X-A"])
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ([KEY], "an item of it holds the key of a known server; name the part you "),
+        ({"a": KEY}, "such as `{it['name']}`"),
+        ([KEY], "such as `{it[0]}`"),
+        (pd.Series([KEY]), "a column of it that has no name holds the key"),
+        (pd.DataFrame({"a": [KEY]}), "its column 'a' holds the key"),
+    ],
+)
+def test_the_advice_names_a_part_as_python_does(value: object, told: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        describe(value, "it", guard=guard(KEY))
+    assert told in str(caught.value)
+    assert ("`{it" in str(caught.value).partition(";")[2]) != isinstance(
+        value, pd.Series
+    )
