@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -42,10 +41,11 @@ class Cut(Protocol):
 
     def text(self, tokens: int) -> str:
         size = min(self.size, tokens * _CHARACTERS)
-        if tokens_in(text := self.cut(size)) <= tokens:
-            return text
-        fits = bisect_right(range(size), tokens, key=lambda n: tokens_in(self.cut(n)))
-        return self.cut(max(fits - 1, 0))
+        text = self.cut(size)
+        while size and (needed := tokens_in(text)) > tokens:
+            size = min(size * tokens // needed + 1, size - 1)
+            text = self.cut(size)
+        return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -468,6 +468,12 @@ def test_a_column_of_arrays_is_told_of() -> None:
     assert "| vector | object | 1 | 2 |" in text(pd.DataFrame({"vector": vectors}))
 
 
+def test_lists_that_begin_alike_are_not_called_the_same() -> None:
+    alike = pd.DataFrame({"path": [[*range(50), 1], [*range(50), 2]]})
+    assert "| path | object | 0 | 1 |" not in text(alike)
+    assert "| path | object | 0 | 2 |" in text(pd.DataFrame({"path": [[1], [2]]}))
+
+
 # Secrets
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import reprlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, cast
@@ -25,7 +25,7 @@ _COMMONEST = (2, 5, 12)
 class Summary:
     """The values of a column in words, short, brief and full; `shown` are in them."""
 
-    distinct: int
+    distinct: int | None  # not known of lists, which are compared by their beginnings
     short: str = ""
     brief: str = ""
     full: str = ""
@@ -38,7 +38,7 @@ def summary(values: Iterable[object], exact: Exact | None, other: CellText) -> S
     if not present:
         return Summary(0)
     kinds = set(map(type, present))
-    counts = _counted(present)
+    counts, surely = _counted(present)
     if _all(kinds, (Real, Decimal)) and kinds != {bool}:
         whole = _all(kinds, (Integral,))
         numbers = (
@@ -51,19 +51,24 @@ def summary(values: Iterable[object], exact: Exact | None, other: CellText) -> S
         known = exact if exact is not None and exact.least is not None else None
         if said := times_in_words(cast(Sequence[Any], present), known, other):
             return Summary(len(counts), *said)
-    return _commonest(counts, present, other)
+    found = _commonest(counts, present, other)
+    return found if surely else replace(found, distinct=None)
 
 
 def _all(kinds: Iterable[type], wanted: tuple[type, ...]) -> bool:
     return all(issubclass(kind, wanted) for kind in kinds)
 
 
-def _counted(values: Sequence[object]) -> Counter[object]:
-    """Count values; those that cannot be (lists) count by their text."""
+def _counted(values: Sequence[object]) -> tuple[Counter[object], bool]:
+    """Count values, lists by how they begin; return whether none was taken for another.
+
+    Those that begin alike may still differ.
+    """
     try:
-        return Counter(values)
+        return Counter(values), True
     except TypeError:
-        return Counter(map(reprlib.repr, values))
+        counts: Counter[object] = Counter(map(reprlib.repr, values))
+        return counts, len(counts) == len(values)
 
 
 def _commonest(

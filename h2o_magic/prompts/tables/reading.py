@@ -47,7 +47,7 @@ class Reading:
             self.bare(place),
             gaps=gaps,
             missing=missing,
-            distinct=f"{found.distinct:,}",
+            distinct="" if found.distinct is None else f"{found.distinct:,}",
             short=found.short,
             brief=found.brief,
             full=found.full,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, groupby
+from operator import attrgetter
 from typing import ClassVar
 
 from h2o_magic.chat.tokens import tokens_in
@@ -54,7 +55,8 @@ class TableText:
         if len(columns) == self.facts.width:
             chosen = self._in_place(len(columns))
             shown = [columns[each] for each in chosen]
-            for detail in (_full, _brief, _short):
+            details = (attrgetter("full"), attrgetter("brief"), _short)
+            for detail in details:
                 lines = _table(shown, detail)
                 most = _FULL if self.facts.rows and detail is not _short else 1
                 if _cost(lines) <= room * most:
@@ -120,14 +122,6 @@ class TableText:
         names = [*levels, *(self.facts.columns[each].label for each in chosen)]
         places = [*range(len(levels)), *(len(levels) + each for each in chosen)]
         return markdown(names, (line([row[i] for i in places]) for row in rows))
-
-
-def _full(column: ColumnFacts) -> str:
-    return column.full
-
-
-def _brief(column: ColumnFacts) -> str:
-    return column.brief
 
 
 def _short(column: ColumnFacts) -> str:
