@@ -8,7 +8,7 @@ all of them, no more goes than has to.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from h2o_magic.chat.context import Chosen, estimate
@@ -54,7 +54,8 @@ class _Question:
         return user(text, tuple(self.images))
 
     def size(self) -> int:
-        return estimate([self.message()], self.rate)
+        message = self.message()  # numbers have more tokens than words
+        return max(estimate([message], self.rate), tokens_in(message.content))
 
     def shrink(self, limit: Callable[[Described], int]) -> bool:
         """Let each value have `limit` tokens at most; return whether any has fewer."""
@@ -69,10 +70,8 @@ class _Question:
         least = self.allowed
 
         def is_too_long(more: int) -> bool:
-            allowed = {key: min(most[key], least[key] + more) for key in least}
-            self.allowed = allowed
-            text = self.message().content  # numbers have more tokens than words
-            return not fits(max(self.size(), tokens_in(text)))
+            self.allowed = {key: min(most[key], n + more) for key, n in least.items()}
+            return not fits(self.size())
 
         longest = max(most[key] - least[key] for key in least)
         is_too_long(bisect_left(range(1, longest + 1), True, key=is_too_long))
@@ -106,37 +105,34 @@ def fit(
     question = _Question(prompt, images, rate)
     for value in prompt.values:
         question.allowed[id(value)] = budget if value.summarizes else whole
-    steps: tuple[tuple[str, Callable[[Described], int]], ...] = (
-        ("example rows were left out", lambda value: value.least),
-        ("long values were shortened", lambda _: budget),
-    )
-    first = question.message()
-    notes: list[str] = []
-    before: list[dict[int, int]] = []
-    size = estimate([first], rate)
-    chosen = choose(room - size)
-    for note, limit in steps:
-        if not (chosen.full or size > room) or not prompt.values:
+    wide: list[dict[int, int]] = []
+    note = ""
+    chosen = choose(room - question.size())
+    for what, limit in _steps(budget):
+        if not chosen.full and question.size() <= room:
             break
-        wide = dict(question.allowed)
+        size, before = question.size(), dict(question.allowed)
         if question.shrink(limit) and question.size() < size:
-            notes.append(note)
-            before.append(wide)
-            size = question.size()
-            chosen = choose(room - size)
-    if size <= room:
+            note = what
+            wide.append(before)
+            chosen = choose(room - question.size())
+    if question.size() <= room:
         # Turns are sent whole or not at all: the room that is left is the values'.
         sent = len(chosen.turns)
-        for most in reversed(before):
+        for most in reversed(wide):
             question.grow(
                 most, lambda n: n <= room and len(choose(room - n).turns) == sent
             )
-        size = question.size()
     elif prompt.values and _cut(question, room):
-        notes.append("values were shortened")
-        size = question.size()
-    missing = tuple(f"{note} to fit the context" for note in notes[-1:])
-    return Fitted(question.message(), chosen, missing, max(size - room, 0))
+        note = "values were shortened"
+    notes = (f"{note} to fit the context",) if note else ()
+    excess = max(question.size() - room, 0)
+    return Fitted(question.message(), chosen, notes, excess)
+
+
+def _steps(budget: int) -> Iterator[tuple[str, Callable[[Described], int]]]:
+    yield "example rows were left out", lambda value: value.least
+    yield "long values were shortened", lambda _: budget
 
 
 def _cut(question: _Question, room: int) -> bool:

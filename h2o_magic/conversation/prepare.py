@@ -11,6 +11,7 @@ from typing import cast
 from h2o_magic.backends.base import Backend, ChatRequest
 from h2o_magic.chat.context import Chosen, choose, estimate, input_room
 from h2o_magic.chat.messages import Message, system
+from h2o_magic.chat.tokens import tokens_in
 from h2o_magic.chat.turns import Turn
 from h2o_magic.config.parameters import DEFAULT_LENGTH, PARAMETERS
 from h2o_magic.conversation.connection import Connection
@@ -129,11 +130,15 @@ class _Context:
         return limits.context(question.model) or question.context
 
     @property
+    def is_cut_off(self) -> bool:
+        """True for a gpt-gm server, which cuts off the beginning of what is longer."""
+        return getattr(self._connection.backend, "dialect", "") == "gpt-gm"
+
+    @property
     def most(self) -> int:
-        """The most tokens of a question; a gpt-gm server cuts off what is more."""
-        dialect = getattr(self._connection.backend, "dialect", "")
-        cut = PARAMETERS["truncate"].service_default
-        return min(self.holds, cast(int, cut)) if dialect == "gpt-gm" else self.holds
+        """The most tokens of a question."""
+        cut = cast(int, PARAMETERS["truncate"].service_default)
+        return min(self.holds, cut) if self.is_cut_off else self.holds
 
     @property
     def longest(self) -> int:
@@ -164,8 +169,7 @@ class _Context:
         )
 
     def _room(self, context: int) -> int:
-        dialect = getattr(self._connection.backend, "dialect", "")
-        cut = PARAMETERS["truncate"].service_default if dialect == "gpt-gm" else None
+        cut = PARAMETERS["truncate"].service_default if self.is_cut_off else None
         return input_room(context, self.longest, cast("int | None", cut))
 
     def _choose(self, room: int) -> Chosen:
@@ -189,6 +193,8 @@ def _refuse_too_long(
 ) -> None:
     """Refuse a question that is surely too long; the server decides about others."""
     tokens = estimate(request.messages, _MOST_BYTES)
+    if context.is_cut_off:  # in silence, and nothing counts
+        tokens = sum(tokens_in(message.content) for message in request.messages)
     count = getattr(connection.backend, "count_tokens", None)
     if count is not None:
         with suppress(BackendError):  # the question itself will show what is wrong
