@@ -78,6 +78,8 @@ def _missing(path: Path, file: Path) -> ConfigurationError:
         return ConfigurationError(f"there is no file {path}, nor its folder")
     with os.scandir(file.parent) as entries:
         names = [entry.name for entry in islice(entries, _MOST_NAMES)]
+    if not file.name.startswith("."):
+        names = [name for name in names if not name.startswith(".")]
     hint = did_you_mean(file.name, names, most=3) if names else "its folder is empty"
     return ConfigurationError(f"there is no file {path}: {hint}")
 

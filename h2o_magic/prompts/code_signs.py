@@ -44,6 +44,11 @@ _STATEMENT = re.compile(
     )""",
     re.VERBOSE,
 )
+#: How prompts mark their parts: ``<document>{text}</document>``, but for HTML's tags.
+_MARKED = re.compile(
+    r"\s*<(?!(?:[abiu]|button|dd|dt|em|h[1-6]|label|li|option|p|pre|small|span|strong|td"
+    r"|th|title)>)([a-z][a-z_-]*)>\s*\{[^{}]*\}\s*</\1>"
+)
 _F_STRING = re.compile(
     r"(?:(?<!\w)(?:[fFtT][rR]?|[rR][fFtT])|\$@?|@\$)(\"\"\"|'''|\"|')"
 )
@@ -74,7 +79,8 @@ def code_spans(text: str) -> Iterator[Span]:
         end = begin + len(line)
         if "{" in line:
             bare = line.rstrip()
-            if _STATEMENT.match(bare) or _SYNTAX.search(bare):
+            signs = _STATEMENT.match(bare) or _SYNTAX.search(bare)
+            if signs and not _MARKED.fullmatch(bare):
                 yield begin, end
             else:
                 yield from _f_strings(text, begin, end)

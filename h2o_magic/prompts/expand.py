@@ -210,6 +210,8 @@ def _problem(value: object, step: Step, error: Exception) -> str:
         return f"reading {step.name!r} raised {error_text(error)}"
     if isinstance(error, KeyError) and isinstance(value, Mapping):
         return f"{kind} has no key {step.key!r}{_nearest(step.key, value)}"
+    if isinstance(error, KeyError) and hasattr(value, "columns"):
+        return f"{kind} has no column {step.key!r}{_nearest(step.key, value.columns)}"
     return f"[{step.key!r}] raised {error_text(error)}"
 
 

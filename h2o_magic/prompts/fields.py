@@ -30,7 +30,7 @@ _STEP = (
     r'|\["(?:[^"\\\r\n]|\\[\\\'"nrt])*"\]'
 )
 _FIELD = re.compile(
-    rf"\{{(?P<path>{_NAME}(?:{_STEP})*)(?::(?P<spec>[a-z]{{3,10}}|[1-9]\d{{0,5}}))?\}}"
+    rf"\{{(?P<path>{_NAME}(?:{_STEP})*)(?::(?P<spec>[a-z]{{3,10}}|[1-9]\d{{0,8}}))?\}}"
 )
 # Text in quotes may hold braces.
 _BRACES = re.compile(

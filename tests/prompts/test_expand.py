@@ -495,6 +495,7 @@ The error was {x}. How do I fix it?
 Write about {x} in {y} words
 Describe {x['a']} and {x.b.c} and {y[0]}
 Costs $5 for {x} and $6 for {y}
+<document>{x}</document>
 50% of {x}
 What is {x}/{y} in percent?
 Write to {x}@{y}

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from h2o_magic.conversation.session import Session
 
 #: What None means, and what an empty text does.
-_NONE = {"max_turns": "as many as fit"}
+_NONE = {
+    "max_turns": "as many as fit",
+    "budget": "1,000 tokens, fewer for small models",
+    "vision": "what the server says",
+}
 _EMPTY = {"system": "none", "notebook": "the notebook's own file"}
 
 
