@@ -12,6 +12,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from h2o_magic.prompts.secrets.looks import is_placeholder, looks_random
+from h2o_magic.prompts.secrets.matching import places
 from h2o_magic.prompts.secrets.names import secrecy
 from h2o_magic.prompts.secrets.values import holds_secret
 
@@ -50,12 +51,10 @@ class Known:
             if text.strip() == self.value:
                 yield 0, len(text)
             return
-        start = text.find(self.value)
-        while start >= 0:
+        for start in places(self.value, text):
             end = start + len(self.value)
             if self.counts == "anywhere" or _is_word(text, start, end):
                 yield start, end
-            start = text.find(self.value, end)
 
 
 def of_servers(keys: Iterable[str]) -> Iterator[Known]:

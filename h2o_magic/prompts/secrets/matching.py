@@ -14,8 +14,13 @@ def matches(
     That takes a tenth of the time that a search with such patterns does.
     """
     for start in starts:
-        place = text.find(start)
-        while place >= 0:
+        for place in places(start, text):
             if match := pattern.match(text, place):
                 yield match
-            place = text.find(start, place + len(start))
+
+
+def places(part: str, text: str) -> Iterator[int]:
+    place = text.find(part)
+    while place >= 0:
+        yield place
+        place = text.find(part, place + len(part))

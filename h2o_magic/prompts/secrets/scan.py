@@ -18,7 +18,7 @@ from h2o_magic.prompts.secrets.looks import (
     looks_like_key,
     looks_random,
 )
-from h2o_magic.prompts.secrets.matching import matches
+from h2o_magic.prompts.secrets.matching import matches, places
 from h2o_magic.prompts.secrets.names import Secrecy, secrecy
 from h2o_magic.prompts.secrets.shapes import shaped
 
@@ -151,7 +151,7 @@ def _fits(how: Secrecy, value: str, *, plain: bool = False) -> bool:
 def _assignments(text: str) -> Iterator[re.Match[str]]:
     """Yield assignments to names that may be secrets', in linear time."""
     end = 0
-    for place in sorted(place for stem in _STEMS for place in _places(stem, text)):
+    for place in sorted(place for stem in _STEMS for place in places(stem, text)):
         if place < end:
             continue
         before = text[max(end, place - _LONGEST_NAME) : place]
@@ -160,13 +160,6 @@ def _assignments(text: str) -> Iterator[re.Match[str]]:
         end = place + 1 if match is None else match.end()
         if match is not None:
             yield match
-
-
-def _places(part: str, text: str) -> Iterator[int]:
-    place = text.find(part)
-    while place >= 0:
-        yield place
-        place = text.find(part, place + len(part))
 
 
 def _is_quoted_secret(value: str) -> bool:
