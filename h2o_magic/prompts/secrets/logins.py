@@ -4,10 +4,46 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Iterator
 
 from h2o_magic.prompts.secrets.looks import is_placeholder
-from h2o_magic.prompts.secrets.matching import Match, shape
+from h2o_magic.prompts.secrets.matching import matches
 from h2o_magic.prompts.secrets.names import secrecy
+
+#: What they are, how they begin, and how they look.
+_LOGINS = tuple(
+    (what, starts.split(), re.compile(shape))
+    for what, starts, shape in (
+        (
+            "an address with a password",
+            "://",
+            r"://(?P<user>[^\s/:@'\"\[]{0,200}):(?P<secret>[^\s/@'\"]{4,500})@",
+        ),
+        (
+            "a login of netrc",
+            "machine",
+            (
+                r"\bmachine[\s\"',]{1,40}\S{1,200}[\s\"',]{1,40}login[\s\"',]{1,40}"
+                r"(?P<user>[^\s\"',]{1,200})[\s\"',]{1,40}(?:account\s{1,9}\S{1,99}\s{1,9})?"
+                r"password[\s\"',]{1,40}(?P<secret>[^\s\"',]{1,500})"
+            ),
+        ),
+        (
+            "a login",
+            "auth BasicAuth(",
+            (
+                r"(?:\bauth\s{0,5}=\s{0,5}\(|BasicAuth\()\s{0,20}"
+                r"[\"'](?P<user>[^\"'\n]{0,100})[\"']\s{0,5},\s{0,20}"
+                r"[\"'](?P<secret>[^\"'\n]{1,200})[\"']"
+            ),
+        ),
+    )
+)
+_CURL = re.compile(
+    r"(?<![\w-])(?:-u|--user|--proxy-user)[\s=,\"']{0,6}"
+    r"(?P<user>[^\s:\"']{0,200}):(?P<secret>[^\s\"'`]{1,500})"
+)
+_BASIC = re.compile(r"\b[Bb]asic[ \t]{1,5}(?P<secret>[A-Za-z0-9+/]{8,1000}={0,2})")
 
 #: How far a command's name is from its options, at most.
 _NEAR = 500
@@ -17,21 +53,26 @@ _PASSWORD_WORDS = {
 }
 
 
-def _is_login(match: Match) -> bool:
-    return _is_password(match["user"], match["secret"])
+def logins(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield what each login in a text is, and the span of its password."""
+    for what, starts, pattern in _LOGINS:
+        for match in matches(pattern, starts, text):
+            if _is_password(match["user"], match["secret"]):
+                yield (what, *match.span("secret"))
+    for match in matches(_CURL, ["-u", "--user", "--proxy-user"], text):
+        if _is_of_curl(text, match.start()) and _is_password(*match.groups()):
+            yield ("a login of curl", *match.span("secret"))
+    for match in matches(_BASIC, ["Basic", "basic"], text):
+        user, _, password = _decoded(match["secret"]).partition(":")
+        if _is_password(user, password):
+            yield ("a login in base64", *match.span("secret"))
 
 
-def _is_of_curl(match: Match) -> bool:
+def _is_of_curl(text: str, place: int) -> bool:
     """Return whether an option is one of curl's, whose lines may be continued."""
-    before = match.string[max(0, match.start() - _NEAR) : match.start()]
+    before = text[max(0, place - _NEAR) : place]
     _, curl, between = before.rpartition("curl")
-    same_line = "\n" not in re.sub(r"\\\s*\n", "", between)
-    return bool(curl) and same_line and _is_login(match)
-
-
-def _is_encoded(match: Match) -> bool:
-    user, _, password = _decoded(match["secret"]).partition(":")
-    return _is_password(user, password)
+    return bool(curl) and "\n" not in re.sub(r"\\\s*\n", "", between)
 
 
 def _is_password(user: str, password: str) -> bool:
@@ -62,42 +103,3 @@ def is_example_login(text: str) -> bool:
 def from_base64(text: str, altchars: bytes = b"+/") -> bytes:
     padded = text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4)
     return base64.b64decode(padded, altchars=altchars, validate=True)
-
-
-LOGINS = (
-    shape(
-        "an address with a password",
-        "://",
-        _is_login,
-        r"://(?P<user>[^\s/:@'\"\[]{0,200}):(?P<secret>[^\s/@'\"]{4,500})@",
-    ),
-    shape(
-        "a login of netrc",
-        "machine",
-        _is_login,
-        r"\bmachine[\s\"',]{1,40}\S{1,200}[\s\"',]{1,40}login[\s\"',]{1,40}"
-        r"(?P<user>[^\s\"',]{1,200})[\s\"',]{1,40}(?:account\s{1,9}\S{1,99}\s{1,9})?"
-        r"password[\s\"',]{1,40}(?P<secret>[^\s\"',]{1,500})",
-    ),
-    shape(
-        "a login",
-        "auth BasicAuth(",
-        _is_login,
-        r"(?:\bauth\s{0,5}=\s{0,5}\(|BasicAuth\()\s{0,20}"
-        r"[\"'](?P<user>[^\"'\n]{0,100})[\"']\s{0,5},\s{0,20}"
-        r"[\"'](?P<secret>[^\"'\n]{1,200})[\"']",
-    ),
-    shape(
-        "a login of curl",
-        "-u --user --proxy-user",
-        _is_of_curl,
-        r"(?<![\w-])(?:-u|--user|--proxy-user)[\s=,\"']{0,6}"
-        r"(?P<user>[^\s:\"']{0,200}):(?P<secret>[^\s\"'`]{1,500})",
-    ),
-    shape(
-        "a login in base64",
-        "Basic basic",
-        _is_encoded,
-        r"\b[Bb]asic[ \t]{1,5}(?P<secret>[A-Za-z0-9+/]{8,1000}={0,2})",
-    ),
-)

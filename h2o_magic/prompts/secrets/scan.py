@@ -18,7 +18,7 @@ from h2o_magic.prompts.secrets.looks import (
     looks_like_key,
     looks_random,
 )
-from h2o_magic.prompts.secrets.matching import Match, matches, places, shape
+from h2o_magic.prompts.secrets.matching import matches, places
 from h2o_magic.prompts.secrets.names import Secrecy, secrecy
 from h2o_magic.prompts.secrets.shapes import shaped
 
@@ -38,6 +38,17 @@ _ASSIGNED = re.compile(
           (?P<bare>[^\s"'`,;(){}\[\]<>&|]{1,500})
     )""",
     re.VERBOSE,
+)
+#: A secret beside its name: ``{"name": "password", "value": ...}``.
+_RECORD = re.compile(
+    r"""(?<!\w)name["']?\s{0,5}[:=]\s{0,5}["']?(?P<name>[\w.\-]{1,80})["']?
+    [\s,;]{1,40}["']?value["']?\s{0,5}[:=]\s{0,5}["']?(?P<value>[^\s"',}]{1,500})""",
+    re.VERBOSE,
+)
+#: A secret after its option: ``--password ...``.
+_OPTION = re.compile(
+    r"(?<![\w-])--(?P<name>[A-Za-z][\w-]{1,60})[\"']?[ \t,]{1,5}[\"']?"
+    r"(?P<value>[^\s\"'`,;(){}\[\]<>&|]{1,500})"
 )
 _SCHEME = re.compile(r"(?:Bearer|Basic|Token)\s+", re.IGNORECASE)
 _FIELD = re.compile(r"\$?\{[^{}]*\}")
@@ -118,9 +129,13 @@ def _assigned(text: str) -> Iterator[tuple[str, int, int]]:
 
 def _beside(text: str) -> Iterator[tuple[str, int, int]]:
     """Yield each secret that stands beside its name, or after its option."""
-    for each in _BESIDE:
-        for match in matches(each, text):
-            yield match["name"], *match.span("secret")
+    for pattern, start in ((_RECORD, "name"), (_OPTION, "--")):
+        for match in matches(pattern, [start], text):
+            how, value = secrecy(match["name"]), match["value"]
+            if how == "no" or not _fits(how, value) or not _has_digit(value):
+                continue
+            if _is_quoted_secret(value) and not _IS_FIELD.match(value):
+                yield match["name"], *match.span("value")
 
 
 def _fits(how: Secrecy, value: str, *, plain: bool = False) -> bool:
@@ -133,7 +148,7 @@ def _fits(how: Secrecy, value: str, *, plain: bool = False) -> bool:
     return True
 
 
-def _assignments(text: str) -> Iterator[Match]:
+def _assignments(text: str) -> Iterator[re.Match[str]]:
     """Yield assignments to names that may be secrets', in linear time."""
     end = 0
     for place in sorted(place for stem in _STEMS for place in places(stem, text)):
@@ -153,7 +168,7 @@ def _is_quoted_secret(value: str) -> bool:
     return not value.isalpha() or len(value) >= _LONG_WORD
 
 
-def _is_bare_secret(value: str, match: Match, after: str) -> bool:
+def _is_bare_secret(value: str, match: re.Match[str], after: str) -> bool:
     """Return whether a value without quotes is text, not code."""
     called = after in tuple("([{") or "==" in match["sign"]
     if len(value) < _BARE or called or _is_no_secret(value):
@@ -170,7 +185,7 @@ def _is_bare_secret(value: str, match: Match, after: str) -> bool:
     return plain or not (other or ("_" in value and secrecy(match["name"]) == "maybe"))
 
 
-def _is_plain(match: Match) -> bool:
+def _is_plain(match: re.Match[str]) -> bool:
     """Return whether it is as in an .env file, where all values are text."""
     bare = match["bare"] is not None
     return bare and match["sign"] == "=" and match["name"].isupper()
@@ -187,29 +202,3 @@ def _is_no_secret(value: str) -> bool:
         return True
     # The name of a secret: ``field = "user_password"``, ``api_key = my_api_key``.
     return bool(_NO_DIGIT.fullmatch(value)) and secrecy(value) != "no"
-
-
-def _is_beside(match: Match) -> bool:
-    how, value = secrecy(match["name"]), match["secret"]
-    if how == "no" or not _fits(how, value) or not _has_digit(value):
-        return False
-    return _is_quoted_secret(value) and not _IS_FIELD.match(value)
-
-
-_BESIDE = (
-    shape(
-        'the secret in {"name": "password", "value": ...}',
-        "name",
-        _is_beside,
-        r"(?<!\w)name[\"']?\s{0,5}[:=]\s{0,5}[\"']?(?P<name>[\w.\-]{1,80})[\"']?"
-        r"[\s,;]{1,40}[\"']?value[\"']?\s{0,5}[:=]\s{0,5}[\"']?"
-        r"(?P<secret>[^\s\"',}]{1,500})",
-    ),
-    shape(
-        "the secret after --password",
-        "--",
-        _is_beside,
-        r"(?<![\w-])--(?P<name>[A-Za-z][\w-]{1,60})[\"']?[ \t,]{1,5}[\"']?"
-        r"(?P<secret>[^\s\"'`,;(){}\[\]<>&|]{1,500})",
-    ),
-)

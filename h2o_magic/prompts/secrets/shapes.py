@@ -6,9 +6,9 @@ import json
 import re
 from collections.abc import Iterator
 
-from h2o_magic.prompts.secrets.logins import LOGINS, from_base64
+from h2o_magic.prompts.secrets.logins import from_base64, logins
 from h2o_magic.prompts.secrets.looks import is_placeholder, looks_random
-from h2o_magic.prompts.secrets.matching import Match, Shape, matches, shape
+from h2o_magic.prompts.secrets.matching import matches
 
 #: What services give out: what it is, how it begins, and the rest. Each begins where no
 #: word does, so that no text is read twice.
@@ -43,6 +43,15 @@ _SERVICES = (
         r"(?=[A-Za-z_-]*\d)[\w-]{30,}",
     ),
 )
+_SERVICE = tuple(
+    (what, start, re.compile(rf"(?<![\w-]){re.escape(start)}{rest}", re.ASCII))
+    for what, starts, rest in _SERVICES
+    for start in starts.split()
+)
+_WEB_TOKEN = re.compile(
+    r"(?<![\w-])(?P<header>e(?:y[JA]|wo)[\w-]{8,})\.[\w-]{2,}\.[\w-]{8,}", re.ASCII
+)
+
 _KEY_BEGINS = re.compile(
     r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----[\s\\]{1,20}(?=[\w+/])"
 )
@@ -56,6 +65,40 @@ _EXAMPLE = re.compile(
     re.IGNORECASE,
 )
 
+#: Secrets in a place where nothing else stands: what they are, how it begins, and how
+#: it looks.
+_PLACED = tuple(
+    (what, starts.split(), re.compile(shape, re.ASCII))
+    for what, starts, shape in (
+        (
+            "an AWS secret key",
+            "secret Secret SECRET",
+            (
+                r"(?i:secret[_ -]?(?:access[_ -]?)?key)\W{1,12}"
+                r"(?P<secret>[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+]))"
+            ),
+        ),
+        (
+            "a bearer token",
+            "bearer Bearer",
+            r"\b[Bb]earer[ \t]{1,5}(?P<secret>[\w.~+/-]{16,2000})",
+        ),
+        (
+            "a signed address",
+            "?sig= &sig= ?X- &X-",
+            r"[?&](?:sig|X-(?:Amz|Goog)-Signature)=(?P<secret>[\w%+/-]{30,1000})",
+        ),
+        (
+            "the address of a webhook",
+            "hooks.slack.com/ discord",
+            (
+                r"(?:hooks\.slack\.com/services/\w{6,20}/\w{6,20}"
+                r"|discord(?:app)?\.com/api/webhooks/\d{5,30})/(?P<secret>[\w-]{16,200})"
+            ),
+        ),
+    )
+)
+
 #: Characters of a private key that show whether it is one of documentation.
 _BEGINNING = 500
 
@@ -63,9 +106,20 @@ _BEGINNING = 500
 def shaped(text: str) -> Iterator[tuple[str, int, int]]:
     """Yield what each secret in a text is, and its span, in linear time."""
     yield from _private_keys(text)
-    for each in _SHAPES:
-        for match in matches(each, text):
-            yield (each.what, *match.span("secret"))
+    for what, start, service in _SERVICE:
+        for match in matches(service, [start], text):
+            if not _EXAMPLE.search(match[0]):
+                yield (what, *match.span())
+    for match in matches(_WEB_TOKEN, ["eyJ", "eyA", "ewo"], text):
+        if _is_header(match["header"]):
+            yield ("a JSON Web Token", *match.span())
+    for what, starts, place in _PLACED:
+        for match in matches(place, starts, text):
+            secret = match["secret"]
+            example = is_placeholder(secret) or _EXAMPLE.search(secret)
+            if looks_random(secret) and not example:
+                yield (what, *match.span("secret"))
+    yield from logins(text)
 
 
 def _private_keys(text: str) -> Iterator[tuple[str, int, int]]:
@@ -78,64 +132,9 @@ def _private_keys(text: str) -> Iterator[tuple[str, int, int]]:
             yield "a private key", begins.start(), end
 
 
-def _is_no_example(match: Match) -> bool:
-    return not _EXAMPLE.search(match["secret"])
-
-
-def _is_random(match: Match) -> bool:
-    secret = match["secret"]
-    return looks_random(secret) and not is_placeholder(secret) and _is_no_example(match)
-
-
-def _has_header(match: Match) -> bool:
+def _is_header(part: str) -> bool:
     try:
-        header = json.loads(from_base64(match["header"], altchars=b"-_"))
+        header = json.loads(from_base64(part, altchars=b"-_"))
     except ValueError:
         return False
     return isinstance(header, dict) and "alg" in header
-
-
-def _of_service(what: str, starts: str, rest: str) -> Shape:
-    start = "|".join(map(re.escape, starts.split()))
-    pattern = rf"(?<![\w-])(?P<secret>(?:{start}){rest})"
-    return shape(what, starts, _is_no_example, pattern)
-
-
-_SHAPES = (
-    *(_of_service(*service) for service in _SERVICES),
-    shape(
-        "a JSON Web Token",
-        "eyJ eyA ewo",
-        _has_header,
-        r"(?<![\w-])(?P<secret>(?P<header>e(?:y[JA]|wo)[\w-]{8,})\.[\w-]{2,}"
-        r"\.[\w-]{8,})",
-    ),
-    # Where nothing else stands.
-    shape(
-        "an AWS secret key",
-        "secret Secret SECRET",
-        _is_random,
-        r"(?i:secret[_ -]?(?:access[_ -]?)?key)\W{1,12}"
-        r"(?P<secret>[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+]))",
-    ),
-    shape(
-        "a bearer token",
-        "bearer Bearer",
-        _is_random,
-        r"\b[Bb]earer[ \t]{1,5}(?P<secret>[\w.~+/-]{16,2000})",
-    ),
-    shape(
-        "a signed address",
-        "?sig= &sig= ?X- &X-",
-        _is_random,
-        r"[?&](?:sig|X-(?:Amz|Goog)-Signature)=(?P<secret>[\w%+/-]{30,1000})",
-    ),
-    shape(
-        "the address of a webhook",
-        "hooks.slack.com/ discord",
-        _is_random,
-        r"(?:hooks\.slack\.com/services/\w{6,20}/\w{6,20}"
-        r"|discord(?:app)?\.com/api/webhooks/\d{5,30})/(?P<secret>[\w-]{16,200})",
-    ),
-    *LOGINS,
-)
