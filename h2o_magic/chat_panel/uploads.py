@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from h2o_magic.prompts.attachments import LARGEST, too_large
+
 
 class Uploads:
     """The bytes that have come from each view, until a question takes them."""
@@ -24,6 +26,8 @@ class Uploads:
         if message["at"] == 0:
             files[number:] = [bytearray()]  # what an earlier try left goes
         for piece in pieces:
+            if len(files[number]) + len(piece) > LARGEST:
+                raise too_large("a file")
             files[number] += piece
 
     def take(self, view: str, names: Iterable[str]) -> list[tuple[str, bytes]]:

@@ -61,7 +61,7 @@ class CellRunner:
         return commands.run(self, line)
 
     def ask(
-        self, options: AskOptions, question: str, *, owns_cell: bool = False
+        self, options: AskOptions, question: str | Prompt, *, owns_cell: bool = False
     ) -> Answer | None:
         """Ask `question`, show the answer as it comes, and return it.
 
@@ -71,7 +71,9 @@ class CellRunner:
         if options.help:
             self.run("help")
             return None
-        prompt = self._prompt(options, question)
+        prompt = question
+        if not isinstance(prompt, Prompt):
+            prompt = self._prompt(options, prompt)
         settings: dict[str, Any] = {
             **options.settings,
             "attach": options.attach,

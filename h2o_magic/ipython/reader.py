@@ -44,9 +44,15 @@ class NotebookReader:
         return describe(value, expression, spec=spec, question=question, guard=guard)
 
     def image(self, value: object, expression: str) -> Attached | None:
-        image = as_image(value, expression)
+        try:
+            image = as_image(value, expression)
+            required = not is_array(value)
+        except ConfigurationError:
+            raise
+        except Exception:  # of a foreign object; describing it will say what is wrong
+            return None
         # A model without eyes can still read an array's numbers.
-        return None if image is None else Attached(image, required=not is_array(value))
+        return None if image is None else Attached(image, required)
 
     def guard(self, expression: str) -> Guard:
         variables = self._scope.variables

@@ -43,7 +43,7 @@ def attachment(item: object, *, guard: Guard | None = None) -> Attached | Append
 
 def _attached(name: str, data: bytes, guard: Guard | None) -> Attached | Appended:
     if len(data) > LARGEST:
-        raise _too_large(name)
+        raise too_large(name)
     if (image := encoding.from_bytes(data, name)) is not None:
         return Attached(image)
     found = document(data, name)
@@ -61,7 +61,7 @@ def _read(path: Path) -> bytes:
             kind = "a folder" if file.is_dir() else "no file"
             raise ConfigurationError(f"expected a file to attach, {path} is {kind}")
         if file.stat().st_size > LARGEST:
-            raise _too_large(str(path))
+            raise too_large(str(path))
         return file.read_bytes()
     except (OSError, RuntimeError, ValueError) as error:  # ``~nobody``, NUL
         why = getattr(error, "strerror", None) or error
@@ -84,7 +84,7 @@ def _missing(path: Path, file: Path) -> ConfigurationError:
     return ConfigurationError(f"there is no file {path}: {hint}")
 
 
-def _too_large(name: str) -> ConfigurationError:
+def too_large(name: str) -> ConfigurationError:
     return ConfigurationError(
         f"expected a file of at most {LARGEST // 10**6} MB, got {name}, which is larger"
     )

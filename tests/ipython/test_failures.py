@@ -6,6 +6,7 @@ import gc
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import (
@@ -14,7 +15,7 @@ from IPython.core.interactiveshell import (
     InteractiveShell,
 )
 
-from h2o_magic.ipython.commands.fix import question_about
+from h2o_magic.ipython.commands.fix import prompt_about
 from h2o_magic.ipython.extension import load, unload
 from h2o_magic.ipython.failures import Failure, get_failures
 from tests.shells import ipython
@@ -36,6 +37,10 @@ def run(shell: InteractiveShell, code: str) -> Failure:
     failure = get_failures(shell).last
     assert failure is not None
     return failure
+
+
+def question_about(*given: Any) -> str:
+    return prompt_about(*given).written(lambda _: 100_000)
 
 
 def test_a_failing_cell_is_remembered_as_text(shell: InteractiveShell) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from h2o_magic.conversation.answer import Answer
     from h2o_magic.conversation.session import Session
     from h2o_magic.ipython.options import AskOptions
+    from h2o_magic.prompts.prompt import Prompt
 
 
 class CommandContext(Protocol):
@@ -29,7 +30,7 @@ class CommandContext(Protocol):
     def option(self, word: str) -> str:
         """Return a word of a line with the values that it names in braces."""
 
-    def ask(self, options: AskOptions, question: str) -> Answer | None:
+    def ask(self, options: AskOptions, question: str | Prompt) -> Answer | None:
         """Ask, show the answer as it comes, and return it; None for help or preview."""
 
     def retry(self, options: AskOptions) -> Answer:

@@ -17,13 +17,15 @@ from h2o_magic.ipython.display.result import code_for_cell
 from h2o_magic.ipython.failures import Failure, get_failures
 from h2o_magic.ipython.interrupts import AnswerStopped
 from h2o_magic.ipython.options import AskOptions, parse_ask
+from h2o_magic.prompts.prompt import Described, Prompt
 from h2o_magic.prompts.secrets.guard import Guard
 from h2o_magic.prompts.secrets.known import Known, of_environment, of_servers
 from h2o_magic.prompts.secrets.names import secrecy
 from h2o_magic.prompts.secrets.scan import masked
 from h2o_magic.prompts.secrets.values import holds_secret
+from h2o_magic.prompts.texts import LongText
 from h2o_magic.prompts.values import describe
-from h2o_magic.rendering.fences import fenced
+from h2o_magic.rendering.tables import shorten
 
 _QUESTION = (
     "A cell of my Jupyter notebook failed. Explain in a few sentences what went wrong, "
@@ -52,14 +54,14 @@ def fix(context: CommandContext, args: Arguments) -> Answer | None:
         reply(context, line)
         return None
     keys = context.session.connection.servers.key_texts()
-    question = question_about(failure, shell.user_ns, keys)
+    prompt = prompt_about(failure, shell.user_ns, keys)
     error = f"{failure.error}: {failure.message}".rstrip(": ")
     reply(context, "About `{cell}`: `{error}`", cell=failure.cell, error=error)
     settings = {**options.settings, "format": "markdown"}
     try:
         # It is a turn of the conversation, so that one can ask on.
         options = replace(options, settings=settings, raw=True)
-        answer = context.ask(options, question)
+        answer = context.ask(options, prompt)
     except AnswerStopped as stopped:
         raise AnswerStopped(f"{stopped} No corrected cell is offered.") from None
     if answer is None:
@@ -77,24 +79,26 @@ def fix(context: CommandContext, args: Arguments) -> Answer | None:
     return answer
 
 
-def question_about(
+def prompt_about(
     failure: Failure, namespace: dict[str, Any], keys: Iterable[str] = ()
-) -> str:
+) -> Prompt:
     """Return the question about a failure; `keys` are those of known servers."""
     known = (*of_servers(keys), *of_environment(os.environ))
     source = _masked(failure.source, namespace, known)
     traceback = _masked(failure.traceback, namespace, known)
-    parts = [
-        _QUESTION,
-        f"The cell{'' if failure.complete else ', without its middle'}:",
-        fenced(source.lstrip("\n"), "python"),
-        "The error:",
-        fenced(traceback, "text"),
+    part = "" if failure.complete else ", without its middle"
+    parts: list[str | Described] = [
+        f"{_QUESTION}\n\nThe cell{part}:\n\n",
+        LongText.of(source.lstrip("\n"), language="python"),
+        "\n\nThe error:\n\n",
+        LongText.of(traceback, language="text"),
     ]
     values = list(_values(failure, namespace, known))
     if values:
-        parts += ["Variables that the cell names, as they are now:", *values]
-    return "\n\n".join(parts)
+        parts += ["\n\nVariables that the cell names, as they are now:", *values]
+    error = _masked(f"{failure.error}: {failure.message}", namespace, known)
+    typed = f"What went wrong in my cell, and how is it corrected? {shorten(error)}"
+    return Prompt(typed, tuple(parts))
 
 
 def _check(options: AskOptions, extra: str) -> None:
@@ -113,8 +117,8 @@ def _check(options: AskOptions, extra: str) -> None:
 
 def _values(
     failure: Failure, namespace: dict[str, Any], known: Iterable[Known]
-) -> Iterator[str]:
-    """Yield a part of the question for each variable that the cell names."""
+) -> Iterator[str | Described]:
+    """Yield the parts of the question for each variable that the cell names."""
     names = [name for name in failure.names if name in namespace]
     for name in names[:_VALUES]:
         value = namespace[name]
@@ -122,12 +126,12 @@ def _values(
             guard = Guard(name, os.environ, {})
             text = describe(value, name, guard=guard).text(_TOKENS)
         except ConfigurationError:
-            yield f"`{name}`: left out, it may hold a secret or cannot be shown."
+            yield f"\n\n`{name}`: left out, it may hold a secret or cannot be shown."
         else:
-            block = fenced(_masked(text, namespace, known), "text")
-            yield f"`{name}` ({type(value).__name__}):\n\n{block}"
+            yield f"\n\n`{name}` ({type(value).__name__}):\n\n"
+            yield LongText.of(_masked(text, namespace, known), language="text")
     if len(names) > _VALUES:
-        yield f"And {len(names) - _VALUES} more, left out."
+        yield f"\n\nAnd {len(names) - _VALUES} more, left out."
 
 
 def _masked(text: str, namespace: dict[str, Any], known: Iterable[Known]) -> str:
