@@ -278,7 +278,15 @@ for _ in range(3000):
 """
 
 
-@pytest.mark.parametrize("name", ["fig", "ax", "photo", "pixels", "shown", "chart"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "fig",
+        *(pytest.param(name, marks=pytest.mark.nightly) for name in ("ax", "chart")),
+        *(pytest.param(name, marks=pytest.mark.nightly) for name in ("photo", "shown")),
+        "pixels",
+    ],
+)
 def test_the_panel_and_python_send_the_same_picture(
     chat: Notebook, server: ScriptedServer, name: str
 ) -> None:

@@ -80,6 +80,7 @@ print("done")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it limits the processor's time")
+@pytest.mark.nightly
 def test_a_megabyte_of_anything_is_searched_in_linear_time() -> None:
     # Quadratic time would be a million times this limit of the processor's work.
     command = [sys.executable, "-c", _SCAN, *_HOSTILE]
