@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, cast
@@ -15,7 +14,6 @@ from h2o_magic.conversation.connection import Connection
 from h2o_magic.conversation.question import Question
 from h2o_magic.errors import ConfigurationError, MessagesError, expect
 from h2o_magic.prompts.prompt import Appended, Attached, Prompt
-from h2o_magic.prompts.secrets.guard import Guard
 
 #: The settings that a question takes as they are.
 _COPIED = (
@@ -92,8 +90,7 @@ class QuestionBuilder:
         from h2o_magic.prompts.attachments import attachment  # noqa: PLC0415
 
         keys = self._connection.servers.key_texts()
-        guard = Guard("", os.environ, {}, keys)
-        return [attachment(item, guard=guard) for item in items]
+        return [attachment(item, keys=keys) for item in items]
 
     def again(self, turn: Turn, thread: str, options: Mapping[str, object]) -> Question:
         """Return a turn's question for its place, with `options` that differ."""

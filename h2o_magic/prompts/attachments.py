@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
@@ -19,18 +20,19 @@ LARGEST = 50_000_000
 _MOST_NAMES = 1000
 
 
-def attachment(item: object, *, guard: Guard | None = None) -> Attached | Appended:
+def attachment(item: object, *, keys: Iterable[str] = ()) -> Attached | Appended:
     """Return what is sent of a file (its path, or its name and bytes) or of an image.
 
     What a file is, its bytes say; its name only tells a table or a notebook from other
-    text. A ConfigurationError says why it cannot be sent.
+    text. A ConfigurationError says why it cannot be sent, such as for one of the `keys`
+    of servers in it.
     """
     if isinstance(item, str | os.PathLike):
         path = Path(os.fsdecode(item))
-        return _attached(path.name, _read(path), guard)
+        return _attached(path.name, _read(path), keys)
     if isinstance(item, tuple):
         called, data = item
-        return _attached(called, data, guard)
+        return _attached(called, data, keys)
     name = type(item).__name__
     image = as_image(item, name)
     if image is None:
@@ -41,14 +43,13 @@ def attachment(item: object, *, guard: Guard | None = None) -> Attached | Append
     return Attached(image)
 
 
-def _attached(name: str, data: bytes, guard: Guard | None) -> Attached | Appended:
+def _attached(name: str, data: bytes, keys: Iterable[str]) -> Attached | Appended:
     if len(data) > LARGEST:
         raise too_large(name)
     if (image := encoding.from_bytes(data, name)) is not None:
         return Attached(image)
     found = document(data, name)
-    if guard is not None:
-        guard.file(name, found.text(ALL))
+    Guard(name, os.environ, {}, keys).file(name, found.text(ALL))
     return Appended(name, found)
 
 

@@ -15,7 +15,6 @@ from h2o_magic.errors import ConfigurationError, MissingExtraError
 from h2o_magic.prompts import attachments
 from h2o_magic.prompts.attachments import attachment
 from h2o_magic.prompts.prompt import Appended, Attached
-from h2o_magic.prompts.secrets.guard import Guard
 from h2o_magic.prompts.texts import LONGEST, Lines
 
 TABLE = "name,price\n" + "".join(f"row {i},{i}\n" for i in range(1, 1000))
@@ -287,9 +286,8 @@ def test_a_file_with_a_secret_is_refused(name: str) -> None:
         data = json.dumps({"cells": [cell]}).encode()
     if name == "a.pdf":
         data = pdf(secret)
-    guard = Guard(name, {}, {})
     with pytest.raises(ConfigurationError, match="was not attached: ") as raised:
-        attachment((name, data), guard=guard)
+        attachment((name, data))
     assert str(raised.value).startswith(f"{name} was not attached: it holds ")
     assert secret not in str(raised.value)
-    assert isinstance(attachment((name, b"harmless"), guard=guard), Appended)
+    assert isinstance(attachment((name, b"harmless")), Appended)
