@@ -48,10 +48,15 @@ class _Question:
     images: Sequence[Image]
     rate: float
     allowed: dict[int, int] = field(default_factory=dict)
+    _written: dict[tuple[int, ...], Message] = field(default_factory=dict)
 
     def message(self) -> Message:
-        text = self.prompt.written(lambda value: self.allowed[id(value)], self.images)
-        return user(text, tuple(self.images))
+        """Return the question as it is with these tokens; it is written once."""
+        key = tuple(self.allowed.values())
+        if key not in self._written:
+            text = self.prompt.written(lambda v: self.allowed[id(v)], self.images)
+            self._written[key] = user(text, tuple(self.images))
+        return self._written[key]
 
     def size(self) -> int:
         message = self.message()  # numbers have more tokens than words

@@ -130,15 +130,11 @@ class _Context:
         return limits.context(question.model) or question.context
 
     @property
-    def is_cut_off(self) -> bool:
-        """True for a gpt-gm server, which cuts off the beginning of what is longer."""
-        return getattr(self._connection.backend, "dialect", "") == "gpt-gm"
-
-    @property
-    def most(self) -> int:
-        """The most tokens of a question."""
-        cut = cast(int, PARAMETERS["truncate"].service_default)
-        return min(self.holds, cut) if self.is_cut_off else self.holds
+    def cut(self) -> int | None:
+        """The tokens to which a gpt-gm server cuts a question, at its beginning."""
+        if getattr(self._connection.backend, "dialect", "") != "gpt-gm":
+            return None
+        return cast(int, PARAMETERS["truncate"].service_default)
 
     @property
     def longest(self) -> int:
@@ -169,8 +165,7 @@ class _Context:
         )
 
     def _room(self, context: int) -> int:
-        cut = PARAMETERS["truncate"].service_default if self.is_cut_off else None
-        return input_room(context, self.longest, cast("int | None", cut))
+        return input_room(context, self.longest, self.cut)
 
     def _choose(self, room: int) -> Chosen:
         return choose(
@@ -193,14 +188,15 @@ def _refuse_too_long(
 ) -> None:
     """Refuse a question that is surely too long; the server decides about others."""
     tokens = estimate(request.messages, _MOST_BYTES)
-    if context.is_cut_off:  # in silence, and nothing counts
+    most = min(context.holds, context.cut or context.holds)
+    if context.cut is not None:  # in silence, and nothing counts
         tokens = sum(tokens_in(message.content) for message in request.messages)
     count = getattr(connection.backend, "count_tokens", None)
     if count is not None:
         with suppress(BackendError):  # the question itself will show what is wrong
             tokens = count(request.model, request.messages) or tokens
-    if tokens > context.most:
+    if tokens > most:
         raise MessagesError(
             f"the question has {tokens:,} tokens, and {request.model} takes "
-            f"{context.most:,} at most: shorten it, or attach less"
+            f"{most:,} at most: shorten it, or attach less"
         )

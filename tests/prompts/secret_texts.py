@@ -39,7 +39,7 @@ SECRET_TEXTS: dict[str, str] = {
     "GOCSPX" + "-" + _RANDOM[:28]: "a Google key",
     "stripe.api_key = 'sk_" + "live_" + _RANDOM[:24] + "'": "a Stripe key",
     "whsec" + "_" + _RANDOM[:32]: "a Stripe key",
-    "//registry.npmjs.org/:_authToken=npm_" + _RANDOM[:36]: "an npm token",
+    "//npm.example.org/:_authToken=npm_" + _RANDOM[:36]: "an npm token",
     "pypi" + "-AgEIcHlwaS5vcmc" + _RANDOM: "a PyPI token",
     "DATABRICKS = 'dapi" + "0123456789abcdef" * 2 + "'": "a Databricks token",
     "SG" + "." + _RANDOM[:22] + "." + _RANDOM: "a SendGrid key",

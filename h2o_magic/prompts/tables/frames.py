@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -27,7 +28,7 @@ class Exact:
     most: object = None
 
 
-class Frame:
+class Frame(ABC):
     """A table that can be read; what reads a package's tables inherits from it.
 
     `title` is its kind and size. `height` are its rows, None if to count them would be
@@ -43,9 +44,9 @@ class Frame:
         """Return what else is to be said of it, a line each."""
         return ()
 
+    @abstractmethod
     def values(self, place: int, rows: Sequence[int] | None) -> list[object]:
         """Return the values of a field in some rows or in all, None where missing."""
-        raise NotImplementedError
 
     def exact(self, place: int) -> Exact | None:  # noqa: ARG002
         """Return what can be counted at little cost of all rows."""
