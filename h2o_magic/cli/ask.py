@@ -23,7 +23,8 @@ from h2o_magic.ipython import sessions
 from h2o_magic.ipython.display.result import render
 from h2o_magic.ipython.options import AskOptions, help_text, parse_words
 from h2o_magic.rendering import tables
-from h2o_magic.rendering.footer import footer
+from h2o_magic.rendering.footer import plain_footer
+from h2o_magic.rendering.literal import one_line, printable
 from h2o_magic.rendering.schema import load
 
 #: Options and settings of a cell that require a notebook.
@@ -137,7 +138,7 @@ def _shown(answer: Answer, *, live: bool) -> int:
                         notice.show(text)
                     case ReasoningDelta(text) if answer.question.reasoning == "show":
                         notice.show("")
-                        sys.stderr.write(tables.printable(text))
+                        sys.stderr.write(printable(text))
                     case TextDelta(text) if live:
                         notice.show("")
                         _write(text)
@@ -155,7 +156,7 @@ def _shown(answer: Answer, *, live: bool) -> int:
     if live and not answer.text.endswith("\n"):
         _write("\n")
     facts = replace(answer.facts, history=True)  # so that it is not mentioned
-    _say(f"[{' · '.join(footer(facts, terminal=True)).replace('`', '')}]")
+    _say(f"[{plain_footer(facts, terminal=True)}]")
     if error:
         raise ConfigurationError(error)
     return 0
@@ -190,17 +191,17 @@ class _NoticeLine:
             return
         if self._shown:
             sys.stderr.write("\r" + " " * len(self._shown) + "\r")
-        self._shown = tables.one_line(text)
+        self._shown = one_line(text)
         sys.stderr.write(self._shown)
         sys.stderr.flush()
 
 
 def _write(text: str) -> None:
     # A terminal would interpret control characters in an answer.
-    sys.stdout.write(tables.printable(text) if sys.stdout.isatty() else text)
+    sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
     sys.stdout.flush()
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"{tables.printable(text)}\n")
+    sys.stderr.write(f"{printable(text)}\n")
     sys.stderr.flush()

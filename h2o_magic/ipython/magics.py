@@ -97,9 +97,9 @@ class H2OMagics(SettingsTraits, Magics):
             incomplete=bool(last) and last[0].status == "incomplete",
         )
         if line:
-            from h2o_magic.ipython.display.views import show_markdown  # noqa: PLC0415
+            from h2o_magic.ipython.display.views import show_line  # noqa: PLC0415
 
-            show_markdown(self.shell, line, line.replace("`", ""))
+            show_line(self.shell, line)
         return bool(line)
 
     def on_cell(self, info: ExecutionInfo) -> None:

@@ -31,7 +31,7 @@ def rows(markdown: str) -> list[list[str]]:
 
 def unescaped(markdown: str) -> str:
     text = re.sub(r"</?(span|code)>", "", markdown)
-    return re.sub(r"&#(\d+);", lambda match: chr(int(match[1])), text)
+    return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text).replace("&lt;", "<")
 
 
 def history(chat: Notebook, options: str = "") -> list[list[str]]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
 from h2o_magic.ipython.display.live import Output
-from h2o_magic.rendering.tables import literal, printable
+from h2o_magic.rendering.literal import literal, printable
 from h2o_magic.weights.progress import (
     PullEvent,
     PullPlan,

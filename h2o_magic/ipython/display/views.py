@@ -11,7 +11,7 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import publish_display_data
 
-from h2o_magic.rendering.tables import printable
+from h2o_magic.rendering.literal import phrase, printable, without_marks
 
 #: Columns of a terminal's line that a notice takes at most: a longer one would go on
 #: on a second line, which cannot be erased.
@@ -76,6 +76,11 @@ def show_markdown(shell: InteractiveShell | None, markdown: str, plain: str) -> 
         publish_display_data({"text/markdown": markdown, "text/plain": plain})
     else:
         _print(f"{plain}\n")
+
+
+def show_line(shell: InteractiveShell | None, line: str) -> None:
+    """Show words of this package, in which backticks mark code."""
+    show_markdown(shell, phrase(line), without_marks(line))
 
 
 def _print(text: str) -> None:
