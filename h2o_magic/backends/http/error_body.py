@@ -11,7 +11,7 @@ import html
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
@@ -26,7 +26,7 @@ _MIN_EPOCH, _MIN_EPOCH_MS = 1e9, 1e11
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|h|m|s))+")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _RESET = re.compile(r"x-ratelimit-reset(-.+)?|anthropic-ratelimit-(.+)-reset")
-_TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1\s*>", re.IGNORECASE | re.DOTALL)
+_TITLE_TAG = re.compile(r"<(/?)(title|h1)\b[^<>]*>", re.IGNORECASE)
 
 
 def error_text(body: bytes, *, limit: int = 500) -> str:
@@ -49,9 +49,23 @@ def error_message(document: object) -> str:
 
 def html_title(page: str, *, limit: int = 500) -> str:
     """Return the title of an HTML page, or that it has none."""
-    titles = (html.unescape(m[2]) for m in _TITLE.finditer(page))
-    lines = (_one_line(re.sub(r"<[^>]*>", " ", title), limit) for title in titles)
+    bare = (re.sub(r"<[^<>]*>", " ", title) for title in _titles(page))
+    lines = (_one_line(html.unescape(title), limit) for title in bare)
     return next(filter(None, lines), "an HTML page without a title")
+
+
+def _titles(page: str) -> Iterator[str]:
+    """Yield what stands between the tags of titles and headings, in linear time."""
+    tags = list(_TITLE_TAG.finditer(page))
+    last_ends = {tag[2].lower(): tag.start() for tag in tags if tag[1]}
+    opened: re.Match[str] | None = None
+    for tag in tags:
+        name = tag[2].lower()
+        if opened is None and not tag[1] and tag.start() < last_ends.get(name, -1):
+            opened = tag
+        elif opened is not None and tag[1] and name == opened[2].lower():
+            yield page[opened.end() : tag.start()]
+            opened = None
 
 
 def retry_wait(

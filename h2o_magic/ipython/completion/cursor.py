@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 _CELL = re.compile(r"%%h2o(?!\S)")
 #: ``%h2o``, also behind ``answer =``.
-_LINE = re.compile(r"\s*(?:[\w\s,.]+=\s*)?%h2o\s")
+_LINE = re.compile(r"\s*(?:[\w,.][\w\s,.]*=\s*)?%h2o\s")
 _WORD = re.compile(r"""(?:[^\s"']|"[^"]*(?:"|$)|'[^']*(?:'|$))+""")
 _QUOTED = re.compile(r"""(["'])(.*?)(?:\1|$)""", re.DOTALL)
 
