@@ -56,7 +56,7 @@ _F_STRING = re.compile(
 # As Jupyter has them: no space inside the marks, no digit after the last.
 _FORMULA = re.compile(
     r"\$\$.{1,9999}?\$\$|(?<![\\$])\$(?=[^\s$])[^$\n]*?(?<=[^\s\\$])\$(?!\d)"
-    r"|\\\(.{1,999}?\\\)|\\\[.{1,999}?\\\]|\\begin\{(\w+\*?)\}.{1,9999}?\\end\{\1\}",
+    r"|\\\(.{1,999}?\\\)|\\\[.{1,999}?\\\]|\\begin\{(\w+\*?)\}(?:(?!\\begin\{\1).){1,9999}?\\end\{\1\}",
     re.DOTALL,
 )
 
@@ -69,7 +69,7 @@ _WORDS = re.compile(r"(?<![\w{.])[^\W\d_]{2,}(?![\w}(\[=.])")
 _BEGINS_WORD = re.compile(r"(?:^|[\s(\"'*_\u201c\u2018\u2014])$")
 _ENDS_WORD = re.compile(r"$|[\s,.;:!?)\"'*_\u201d\u2019\u2014-]")
 #: Characters around a field that show whether it stands in a sentence.
-_NEAR = 1000
+_NEAR = 300
 
 
 def code_spans(text: str) -> Iterator[Span]:

@@ -68,10 +68,17 @@ def tamed(lines: Sequence[str]) -> list[str]:
     rule = _table_rule(lines)
     if rule and _is_too_large(lines, rule):
         lines[rule] = re.sub(r"\S", r"\\\g<0>", lines[rule], count=1)
-        rule = 0
+    return lines
+
+
+def few_marks(lines: Sequence[str]) -> list[str]:
+    """Return lines of prose between blank lines with few enough marks that act.
+
+    The readers of pages need this, but markdown-it-py does not.
+    """
     if sum(len(_MARKS.findall(line)) for line in lines) <= _MOST_MARKS:
-        return lines
-    return list(_with_few_marks(lines, rule))
+        return list(lines)
+    return list(_with_few_marks(lines, _table_rule(lines)))
 
 
 def _tamed_line(line: str) -> str:

@@ -24,7 +24,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from h2o_magic.rendering.excess import LONGEST_RUN, cut_fences, tamed
+from h2o_magic.rendering.excess import LONGEST_RUN, cut_fences, few_marks, tamed
 from h2o_magic.rendering.fences import Fence, opened, untabbed
 from h2o_magic.rendering.sanitize_inline import MATH, is_inert, sanitize_prose
 
@@ -36,7 +36,7 @@ _MOST_QUOTES = 4
 
 _QUOTE = re.compile(r" {0,3}> ?")
 _LATE_NUMBER = re.compile(r"(?:^|[ \t])0*(?!1[.)])\d+[.)][ \t]")
-_PLAIN_INFO = re.compile(r"[ \t]*[\w+#.{}-]*(?:[ \t][\w+#.,=:'{} \t-]*)?")
+_PLAIN_INFO = re.compile(r"[\w+#.{}-]*(?:[ \t][\w+#.,=:'{} \t-]*)?")
 # A diagram is drawn by a program of its own, which follows links and loads styles.
 _ACTIVE_DIAGRAM = re.compile(
     r"%%\{|^[ \t]*---|url|import|//|script|click|href|img|<(?!br ?/?>)|&|[$\\@]",
@@ -112,7 +112,7 @@ class _Code:
         info = self.fence.info
         if info.strip().lower().startswith("mermaid"):
             return "text" if _ACTIVE_DIAGRAM.search(self.text) else info
-        if _PLAIN_INFO.fullmatch(info):
+        if _PLAIN_INFO.fullmatch(info.lstrip(" \t")):
             return info
         found = re.match(r"[ \t]*([\w+#.-]*)", info)
         return found[1] if found else ""
@@ -190,7 +190,7 @@ class _Writer:
     def _end_prose(self) -> None:
         if not self._prose:
             return
-        text = "\n".join(tamed(self._prose))
+        text = "\n".join(few_marks(tamed(self._prose)))
         clear = not (self._formulas or self._lazy)
         shown = sanitize_prose(text, clear=clear, formulas=self._formulas)
         self._prose = []
