@@ -155,9 +155,10 @@ class OpenAIParser(AnswerParser):
 
     def _said(self, said: Mapping[str, Any], *, whole: bool = False) -> Iterator[Event]:
         reasoning, text = texts_of(said)
-        if whole and self.started:  # all of it, which came in pieces before
+        if whole:
             yield from self._grow()
-            text, reasoning = text.removeprefix(self._answer.received), ""
+            if self.started:  # all of it has come in pieces before
+                text, reasoning = text.removeprefix(self._answer.received), ""
         if reasoning:
             yield from self._add(self._reasoning, reasoning)
         if text:
