@@ -288,6 +288,17 @@ def test_a_follow_up_remembers_an_answer_that_ended_with_done_alone() -> None:
         {"reasoning_details": [{"type": "reasoning.summary", "summary": "Hm"}]},
         {"reasoning": "Hm", "reasoning_details": [{"text": "Hm"}]},
         {"reasoning_content": "Hm"},
+        {"reasoning_content": [{"type": "text", "text": "Hm"}]},
+        {"reasoning": {"content": "Hm"}},
+        {"reasoning_text": "Hm"},
+        {"thinking": "Hm"},
+        {"thinking": {"content": "Hm"}},
+        {"thinking_blocks": [{"type": "thinking", "thinking": "Hm"}]},
+        {"reasoning_content": "Hm", "thinking_blocks": [{"thinking": "Hm"}]},
+        {"reasoningContent": {"text": "Hm"}},
+        {"content": [{"type": "thought", "text": "Hm"}]},
+        {"content": [{"text": "Hm", "thought": True}]},
+        {"content": [{"type": "reasoning", "summary": [{"text": "Hm"}]}]},
     ],
 )
 def test_reasoning_is_found_in_every_shape(delta: dict[str, Any]) -> None:
