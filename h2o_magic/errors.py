@@ -26,6 +26,7 @@ contains a key, a token or a cookie.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable
 from types import UnionType
@@ -220,7 +221,7 @@ def did_you_mean(name: str, known: Iterable[str], *, most: int | None = None) ->
     name, known
         The unknown name, and the accepted names.
     most
-        The largest number of names to list; None for all.
+        The largest number of names to list, the most similar ones; None for all.
 
     Returns
     -------
@@ -228,13 +229,20 @@ def did_you_mean(name: str, known: Iterable[str], *, most: int | None = None) ->
         ``"did you mean 'x'?"`` where names are near (see :func:`nearest`), else
         ``"known: a, b, c"`` or ``"known: a, b and 7 others"``.
     """
-    candidates = sorted(known)
+    candidates = list(known)
     if near := nearest(name, candidates):
         *others, last = map(repr, near)
         return f"did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
-    rest = len(candidates[most:]) if most else 0
-    more = f" and {rest} other{'s' if rest > 1 else ''}" if rest else ""
-    return f"known: {', '.join(candidates[:most])}{more}"
+    if most is None or len(candidates) <= most:
+        return f"known: {', '.join(sorted(candidates))}"
+    wanted = _letters(name)
+    score = {
+        c: difflib.SequenceMatcher(None, wanted, _letters(c)).ratio()
+        for c in candidates
+    }
+    listed = sorted(sorted(candidates, key=score.__getitem__)[-most:])
+    rest = len(candidates) - most
+    return f"known: {', '.join(listed)} and {rest} other{'s' if rest > 1 else ''}"
 
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:
@@ -270,7 +278,8 @@ def _rank(name: str, known: str) -> int:
 def _cut_short(name: str, known: str) -> bool:
     """Return whether a name is the beginning of a known one, or some of its words."""
     typed, meant = _letters(name), _letters(known)
-    if meant.startswith(typed) or (len(typed) > 4 and meant.startswith(typed[:-1])):
+    beginning = meant[: len(typed)]
+    if typed == beginning or (len(typed) > 4 and _slips(typed, beginning) == 1):
         return True
     words = iter(_words(known))
     return all(
@@ -289,20 +298,23 @@ def _letters(name: str) -> str:
 
 
 def _slips(one: str, other: str) -> int:
-    """Return how many slips lead from one text to the other; `_FAR` for many."""
+    """Return how many slips lead from one text to the other; `_FAR` for many.
+
+    Only what at most three slips can lead to is compared.
+    """
+    columns = len(other) + 1
     if abs(len(one) - len(other)) > 3 or len(one) > _LONGEST:
         return _FAR
-    before, last = [0] * (len(other) + 1), list(range(len(other) + 1))
+    before, last = [_FAR] * columns, list(range(columns))
     for i, letter in enumerate(one, 1):
-        row = [i]
-        for j, wanted in enumerate(other, 1):
-            row.append(min(last[j] + 1, row[-1] + 1, last[j - 1] + (letter != wanted)))
-            if i > 1 < j and letter == other[j - 2] and one[i - 2] == wanted:
-                row[-1] = min(row[-1], before[j - 2] + 1)
+        row = [i] + [_FAR] * len(other)
+        for j in range(max(1, i - 3), min(columns, i + 4)):
+            same = letter == other[j - 1]
+            row[j] = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (not same))
+            if i > 1 < j and letter == other[j - 2] and one[i - 2] == other[j - 1]:
+                row[j] = min(row[j], before[j - 2] + 1)
         before, last = last, row
-        if min(row) > 3:
-            return _FAR
-    return last[-1]
+    return last[-1] if last[-1] <= 3 else _FAR
 
 
 def expect(
