@@ -694,8 +694,8 @@ def test_the_text_before_an_error_in_the_same_piece_is_shown() -> None:
 def test_an_unknown_model_is_named_with_the_nearest() -> None:
     recorded = load("vllm_api_server/unknown_model").answer()
     with backend_of(OpenAIScript(recorded)) as (backend, server):
-        asking = ChatRequest("mm", HI)
-        with pytest.raises(StatusError, match="no model 'mm': did you mean 'm'"):
+        asking = ChatRequest("M", HI)
+        with pytest.raises(StatusError, match="no model 'M': did you mean 'm'"):
             list(backend.stream(asking))
         assert server.calls()[-1] == "GET /v1/models"
 

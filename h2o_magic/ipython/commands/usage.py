@@ -17,9 +17,6 @@ from h2o_magic.errors import ConfigurationError, did_you_mean
 
 _PART = re.compile(r"\[([^]]*)\]|(\S+)")
 
-#: What an option looks like, known or not.
-_OPTION = re.compile(r"--?[^\W\d_]")
-
 # Nine digits are more than any count here, and fit every store's numbers.
 _NUMBER = r"0*[1-9][0-9]{0,8}"
 _MOST = 999_999_999
@@ -97,8 +94,13 @@ def parse_usage(command: str, line: str) -> Usage:
     return usage
 
 
+def looks_like_option(text: str) -> bool:
+    """Return whether a word is an option, known or not: ``-1`` is none."""
+    return text.lstrip("-")[:1].isalpha() and text[:1] == "-" != text[2:3]
+
+
 def _is_option(word: Word) -> bool:
-    return not word.quoted and _OPTION.match(word.text) is not None
+    return not word.quoted and looks_like_option(word.text)
 
 
 def _option(
