@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from h2o_magic.config.command_line import begun, quote, split
@@ -58,6 +58,7 @@ def test_a_line_is_read_as_it_looks(line: str, read: list[str]) -> None:
         ("'a' \"", "no closing quotation"),
         (r'"ends with \""', "no closing quotation"),
         (r'"say \"hi\""', "a quote ends the text, also behind a backslash"),
+        (r'"say \"hi there\" now"', "a quote ends the text, also behind a backslash"),
         (r"'don\'t'", "a quote ends the text, also behind a backslash"),
         (r"'it'\''s'", "a quote ends the text, also behind a backslash"),
         ('"a"b"c"', "a quote ends the text"),
@@ -78,6 +79,7 @@ def test_a_quote_that_cannot_be_meant_is_one_line_that_says_what_to_write(
 
 
 @given(st.lists(TEXTS))
+@example(["--new", "-", 'it\'s "so" \\', "", "\u201cso", "a b"])
 def test_what_is_quoted_is_read_as_the_same_words(texts: list[str]) -> None:
     found = list(split(" ".join(map(quote, texts))))
     assert [word.text for word in found] == texts
