@@ -229,7 +229,7 @@ def did_you_mean(name: str, known: Iterable[str], *, most: int | None = None) ->
         ``"did you mean 'x'?"`` where names are near (see :func:`nearest`), else
         ``"known: a, b, c"`` or ``"known: a, b and 7 others"``.
     """
-    candidates = list(known)
+    candidates = list(dict.fromkeys(known))
     if near := nearest(name, candidates):
         *others, last = map(repr, near)
         return f"did you mean {', '.join(others)}{' or ' if others else ''}{last}?"

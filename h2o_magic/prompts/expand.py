@@ -206,7 +206,8 @@ def _problem(value: object, step: Step, error: Exception) -> str:
         if isinstance(error, AttributeError) and (
             inspect.getattr_static(value, step.name, _MISSING) is _MISSING
         ):
-            columns = getattr(value, "columns", ()) if is_table(value) else ()
+            eager = is_table(value) and "Lazy" not in kind  # those warn of the work
+            columns = getattr(value, "columns", ()) if eager else ()
             hint = _nearest(step.name, columns)
             if "did you mean" not in hint:
                 hint = _nearest(step.name, _attributes(value)) or hint
