@@ -342,10 +342,13 @@ def test_a_server_that_fails_before_the_first_byte_is_asked_again(status: int) -
         assert str(error).startswith("try: ")
 
 
-@pytest.mark.parametrize("code", [502, 529, "overloaded_error"])
+@pytest.mark.parametrize("code", [502, 529, "503", "overloaded_error"])
 def test_an_overload_that_is_reported_in_the_stream_is_asked_again(code: Any) -> None:
     failed = events({"error": {"message": "busy", "code": code}})
     with answering(failed) as (backend, server):
+        assert tries(backend, server) == (2, Finished("Hello", "end"))
+    typed = events({"error": {"message": "busy", "type": "server", "code": 503}})
+    with answering(typed) as (backend, server):
         assert tries(backend, server) == (2, Finished("Hello", "end"))
     begun = events(said("a"), {"error": {"message": "busy", "code": code}})
     with answering(begun) as (backend, server):

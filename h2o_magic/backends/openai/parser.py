@@ -192,11 +192,15 @@ class OpenAIParser(AnswerParser):
             return  # the answer is complete
         body = report if isinstance(report, str) else json.dumps(report)
         words = error_text(body.encode("utf-8", "replace")) or NO_MESSAGE
-        kind = report.get("error") if isinstance(report, dict) else None
-        kind = kind.get("type") or kind.get("code") if isinstance(kind, dict) else None
         yield from self._rest()
         raise GenerationError(
-            join_surrogates(words),
-            error_type=str(kind) if isinstance(kind, str | int) else "",
-            partial=self.text,
+            join_surrogates(words), error_type=_kind(report), partial=self.text
         )
+
+
+def _kind(report: object) -> str:
+    """Return the type of an error; a status before that."""
+    error = report.get("error") if isinstance(report, dict) else None
+    kinds = map(error.get, ("code", "type")) if isinstance(error, dict) else ()
+    found = [str(kind) for kind in kinds if isinstance(kind, str | int) and kind]
+    return next(filter(str.isdigit, found), found[-1] if found else "")
