@@ -68,7 +68,7 @@ def kept(dialect: type[Backend], *queued: Answer) -> Kept:
             asked.text,
             asked.reasoning,
             f"{asked.facts.status}, {asked.facts.finish_reason}",
-            footer(asked.facts, str(error or ""))[0],
+            footer(asked.facts)[0],
             error,
             b"Who are you?" in _questions(server)[-1].body,
             tries,
@@ -188,7 +188,7 @@ def test_a_part_that_cannot_be_read_makes_the_answer_incomplete(lost: Any) -> No
     assert isinstance(told.error, IncompleteAnswerError)
     assert told.text.startswith("Hello")
     assert told.text.endswith(" world")
-    assert "after 5 characters, cannot be read (" in told.footer
+    assert "after 5 characters, cannot be read (" in str(told.error)
     assert not told.sent_along
 
 
@@ -198,7 +198,7 @@ def test_a_part_that_cannot_be_read_makes_the_answer_incomplete(lost: Any) -> No
 def test_a_part_of_a_gptgm_answer_that_cannot_be_read_is_told(lost: bytes) -> None:
     told = gptgm(token("Hello"), lost, token(" world"), DONE)
     assert isinstance(told.error, IncompleteAnswerError)
-    assert "after 5 characters, cannot be read (" in told.footer
+    assert "after 5 characters, cannot be read (" in str(told.error)
     whole = gptgm(token("Hello"), lost, token(" world"), final("Hello my world"))
     assert (whole.text, whole.error) == ("Hello my world", None)
 
@@ -307,7 +307,7 @@ def test_an_end_that_is_none_is_told_in_the_words_of_any_vendor(
     reason: str, words: str
 ) -> None:
     told = openai(said("Hi", reason), DONE)
-    assert words in told.footer
+    assert words in str(told.error)
     assert (told.text, told.sent_along) == ("Hi", False)
 
 
@@ -319,7 +319,7 @@ def test_a_tool_call_in_place_of_an_answer_is_told_whatever_ends_it(
 ) -> None:
     told = openai(chunk(call), END, DONE)
     assert isinstance(told.error, GenerationError)
-    assert "no tools are available" in told.footer
+    assert "no tools are available" in str(told.error)
     assert openai(said("Hi"), chunk(call), END, DONE).end == "complete, end"
 
 
