@@ -8,7 +8,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
+from h2o_magic.ipython.display.front_end import publish, publishes, updates
 from h2o_magic.ipython.display.live import Output
+from h2o_magic.ipython.display.terminal import StatusLine
+from h2o_magic.rendering.streams import write
 from h2o_magic.rendering.tables import literal, printable
 from h2o_magic.weights.progress import (
     PullEvent,
@@ -30,9 +33,9 @@ _WIDTH = 24
 
 def make_pull_view(shell: InteractiveShell | None, model: str) -> PullView:
     """Return the view of a download that fits the front end."""
-    if hasattr(shell, "kernel"):
+    if updates(shell):
         return NotebookPull(model)
-    return TerminalPull(model, sys.stdout)
+    return (ConsolePull if publishes(shell) else TerminalPull)(model, sys.stdout)
 
 
 class PullView(ABC):
@@ -101,9 +104,7 @@ class NotebookPull(PullView):
     def _draw(self, line: str) -> None:
         self._last = line
         shown = [*self._head, line]
-        plain = "\n".join(printable(text) for text in shown)
-        markdown = "<br>".join(literal(text) for text in shown)
-        self._output.show({"text/markdown": markdown, "text/plain": plain}, {})
+        self._output.show(_as_output(*shown), {})
 
 
 class TerminalPull(PullView):
@@ -118,8 +119,7 @@ class TerminalPull(PullView):
     ) -> None:
         super().__init__(model, command, clock)
         self._stream = stream
-        self._terminal = stream.isatty()
-        self._drawn = 0
+        self._progress_line = StatusLine(stream)
         self._tenths = 0
 
     def update(self, event: PullEvent) -> None:
@@ -131,32 +131,41 @@ class TerminalPull(PullView):
             case PullProgress():
                 self._progress(event)
             case PullResult():
-                self._line(f"{self._model}: {event.path.name} {event.words}")
+                self._end(f"{self._model}: {event.path.name} {event.words}")
 
     def stopped(self) -> str:
         """End the line, and return how to resume it."""
-        if self._drawn:
-            self._line()
+        self._progress_line.keep()
         return super().stopped()
+
+    def _end(self, line: str) -> None:
+        self._line(line)
 
     def _progress(self, event: PullProgress) -> None:
         words = self._words(event)
         tenths = 10 * event.done // max(event.total, 1)
         if words is None:
             return
-        if self._terminal:
-            text = f"{bar(event, _WIDTH)} {words}"
-            self._write("\r" + text.ljust(self._drawn))
-            self._drawn = len(text)
+        if self._progress_line.works:
+            self._progress_line.show(f"{bar(event, _WIDTH)} {words}")
         elif tenths > self._tenths:
             self._tenths = tenths
             self._line(words)
 
     def _line(self, *lines: str) -> None:
-        begin = "\n" if self._drawn else ""
-        self._drawn = 0
-        self._write(begin + "".join(f"{printable(line)}\n" for line in lines))
+        self._progress_line.keep()
+        write("".join(f"{printable(line)}\n" for line in lines), self._stream)
 
-    def _write(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
+
+class ConsolePull(TerminalPull):
+    """Prints its lines, and shows the end as an output: for one that cannot change."""
+
+    def _end(self, line: str) -> None:
+        publish(_as_output(line))
+
+
+def _as_output(*lines: str) -> dict[str, str]:
+    return {
+        "text/markdown": "<br>".join(map(literal, lines)),
+        "text/plain": "\n".join(map(printable, lines)),
+    }

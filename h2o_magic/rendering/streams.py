@@ -1,0 +1,74 @@
+"""Writing to a stream, whatever it is: a terminal, a pipe, a file, or a test's own.
+
+Nothing here raises: what can be shown never decides what is kept.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import TextIO
+
+#: What stands for the marks of this package where an encoding lacks them.
+_ASCII = {"·": "-", "…": "...", "→": "->", "✓": "*", "█": "#", "░": ".", "■": "*"}
+_ASCII |= {"“": '"', "”": '"', "‘": "'", "’": "'", "–": "-", "—": "-", "•": "*"}
+
+
+def _plainer(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return "".join(_ASCII.get(mark, "?") for mark in lacking), error.end
+
+
+codecs.register_error("h2o_magic", _plainer)
+
+
+def write(text: str, stream: TextIO | None = None) -> bool:
+    """Write `text`, and return whether the stream took it; None: standard output.
+
+    What its encoding lacks is replaced: by ASCII that means the same, or by ``?``.
+    """
+    stream = stream or sys.stdout
+    try:
+        for form in _forms(text, getattr(stream, "encoding", None)):
+            with suppress(UnicodeEncodeError):
+                stream.write(form)
+                break
+        if hasattr(stream, "flush"):
+            stream.flush()
+    except Exception:  # it is closed, full, without a reader, or None
+        return False
+    return True
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return whether somebody reads a stream as it comes."""
+    try:
+        return stream is not None and stream.isatty()
+    except Exception:  # it is closed, or an object of a test's own
+        return False
+
+
+def can_redraw(stream: TextIO | None) -> bool:
+    """Return whether a stream is a terminal whose line can be written over."""
+    dumb = os.environ.get("TERM", "") in ("dumb", "unknown")
+    return is_terminal(stream) and not dumb
+
+
+def columns() -> int:
+    """Return the width of the terminal; 80 where it has none."""
+    return shutil.get_terminal_size().columns
+
+
+def _forms(text: str, encoding: str | None) -> Iterator[str]:
+    """Yield a text, then what an encoding has of it."""
+    yield text
+    for name in (encoding, "ascii"):
+        with suppress(LookupError, UnicodeError):
+            if name:
+                yield text.encode(name, "h2o_magic").decode(name)
