@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from typing import TextIO
 
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.units import parse_size
 from h2o_magic.errors import H2OMagicError, MissingExtraError
+from h2o_magic.rendering.streams import write
 
 __all__ = ["main"]
 
@@ -24,9 +28,14 @@ _IDLE = SETTINGS["server_idle_minutes"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line, None for the process's own, and return the exit status.
 
-    It is 0, 2 after an error (of ``ask``: 1), and 130 after an interrupt.
+    It is 0, 2 after an error (of ``ask``: 1), 130 after an interrupt, and 1 if what was
+    to be printed could not be.
     """
-    words = sys.argv[1:] if arguments is None else list(arguments)
+    status = _run(sys.argv[1:] if arguments is None else list(arguments))
+    return status if _let_go(sys.stdout) else status or 1
+
+
+def _run(words: list[str]) -> int:
     try:
         if words[:1] == ["ask"]:  # its options are those of cells
             status: int = import_module("h2o_magic.cli.ask").ask(words[1:])
@@ -41,13 +50,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except H2OMagicError as error:
         return _fail(error)
     except KeyboardInterrupt as stopped:
-        print(*stopped.args, file=sys.stderr)  # noqa: T201
+        write(" ".join(map(str, stopped.args)) + "\n", sys.stderr)
         return 130
     return 0
 
 
+def _let_go(stream: TextIO) -> bool:
+    """Flush standard output; False, and told, if it did not take all.
+
+    Python would flush it once more at its end, and fail.
+    """
+    try:
+        stream.flush()
+    except AttributeError:  # there is none
+        return False
+    except (OSError, ValueError) as error:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if not isinstance(error, BrokenPipeError):  # as of `| head`
+            write(f"h2o-magic: cannot write the output: {error}\n", sys.stderr)
+        return False
+    return True
+
+
 def _fail(error: Exception) -> int:
-    print(error, file=sys.stderr)  # noqa: T201
+    write(f"{error}\n", sys.stderr)
     return 2
 
 

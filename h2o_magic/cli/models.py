@@ -11,6 +11,7 @@ from h2o_magic.config.models import title_of
 from h2o_magic.config.units import size_in_words
 from h2o_magic.ipython.display.download import TerminalPull
 from h2o_magic.rendering import tables
+from h2o_magic.rendering.streams import write
 from h2o_magic.weights.listing import list_models
 from h2o_magic.weights.pull import pull as pull_weights
 from h2o_magic.weights.remove import remove
@@ -19,9 +20,12 @@ from h2o_magic.weights.remove import remove
 def pull(options: argparse.Namespace) -> None:
     view = TerminalPull(options.name, sys.stderr, "h2o-magic pull")
     try:
-        print(pull_weights(_absolute(options.name), view.update).path)  # noqa: T201
+        write(
+            f"{pull_weights(_absolute(options.name), view.update).path}\n", sys.stdout
+        )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(view.stopped()) from None
+    write(f"{path}\n", sys.stdout)
 
 
 def _absolute(name: str) -> str:
@@ -42,11 +46,13 @@ def models(_options: argparse.Namespace) -> None:
         if model["answered_by"]:
             row = [f"{title_of(model['answered_by'])} stands in", "", ""]
         rows.append([tables.Verbatim(model["name"]), *row])
-    print(tables.as_text(["model", "weights", "size", "licence"], rows))  # noqa: T201
+    write(
+        f"{tables.as_text(['model', 'weights', 'size', 'licence'], rows)}\n", sys.stdout
+    )
 
 
 def rm(options: argparse.Namespace) -> None:
     notes: list[str] = []
     freed = remove(_absolute(options.name), locate.unload_models, notes.append)
     words = "; ".join([f"removed, {size_in_words(freed)} freed", *notes])
-    print(f"{options.name}: {words}")  # noqa: T201
+    write(f"{options.name}: {words}\n", sys.stdout)

@@ -7,7 +7,7 @@ their text looks are left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
 from markdown_it import MarkdownIt
@@ -98,41 +98,33 @@ def _blocks(nodes: Sequence[SyntaxTreeNode], between: str = "\n\n") -> str:
 
 
 def _block(node: SyntaxTreeNode) -> str:
-    match node.type:
-        case "paragraph":
-            return _inline(node)
-        case "heading":
-            return _heading(_inline(node), _UNDERLINES.get(node.tag, ""))
-        case "fence" | "code_block":
-            return _indented(node.content.rstrip("\n"), "    ", "    ")
-        case "blockquote":
-            return _indented(_blocks(node.children), "> ", "> ")
-        case "bullet_list":
-            return _list(node, ("- " for _ in node.children))
-        case "ordered_list":
-            first = int(node.attrs.get("start", 1))
-            numbers = range(first, first + len(node.children))
-            return _list(node, (f"{number}. " for number in numbers))
-        case "table":
-            return _table(node)
-        case "hr":
-            return "-" * 3
-        case _:
-            return _blocks(node.children)
+    written = _WRITTEN.get(node.type)
+    return written(node) if written else _blocks(node.children)
 
 
-def _heading(text: str, mark: str) -> str:
+def _heading(node: SyntaxTreeNode) -> str:
+    text, mark = _inline(node), _UNDERLINES.get(node.tag, "")
     widest = max(map(tables.columns, text.split("\n")))
     return f"{text}\n{mark * widest}" if mark else text
 
 
-def _list(node: SyntaxTreeNode, marks: Iterator[str]) -> str:
-    paragraphs = [p for item in node.children for p in item.children if p.type == "paragraph"]
-    between = "\n" if all(p.hidden for p in paragraphs) else "\n\n"
-    return between.join(
-        _indented(_blocks(item.children, between), mark, " " * len(mark)) or mark
-        for item, mark in zip(node.children, marks, strict=True)
-    )
+def _code(node: SyntaxTreeNode) -> str:
+    return _indented(node.content.rstrip("\n"), "    ")
+
+
+def _quotation(node: SyntaxTreeNode) -> str:
+    return _indented(_blocks(node.children), "> ", "> ")
+
+
+def _list(node: SyntaxTreeNode) -> str:
+    number = int(node.attrs.get("start", 1))
+    texts = [part for item in node.children for part in item.children]
+    between = "\n" if all(p.hidden for p in texts if p.type == "paragraph") else "\n\n"
+    items = []
+    for place, item in enumerate(node.children, number):
+        mark = f"{place}. " if node.type == "ordered_list" else "- "
+        items.append(_indented(_blocks(item.children, between), mark) or mark)
+    return between.join(items)
 
 
 def _table(node: SyntaxTreeNode) -> str:
@@ -144,7 +136,8 @@ def _table(node: SyntaxTreeNode) -> str:
     return tables.as_text(rows[0], rows[1:])
 
 
-def _indented(text: str, first: str, others: str) -> str:
+def _indented(text: str, first: str, others: str = "") -> str:
+    others = others or " " * len(first)
     lines = text.split("\n")
     marked = [first + lines[0], *(others + line for line in lines[1:])]
     return "\n".join(line.rstrip() for line in marked)
@@ -155,8 +148,19 @@ def _inline(node: SyntaxTreeNode) -> str:
 
 
 def _text(node: SyntaxTreeNode) -> str:
-    match node.type:
-        case "softbreak" | "hardbreak":
-            return "\n"
-        case _:
-            return _inline(node) if node.children else node.content
+    if node.type in ("softbreak", "hardbreak"):
+        return "\n"
+    return _inline(node) if node.children else node.content
+
+
+_WRITTEN: dict[str, Callable[[SyntaxTreeNode], str]] = {
+    "blockquote": _quotation,
+    "bullet_list": _list,
+    "code_block": _code,
+    "fence": _code,
+    "heading": _heading,
+    "hr": lambda _: "-" * 3,
+    "ordered_list": _list,
+    "paragraph": _inline,
+    "table": _table,
+}

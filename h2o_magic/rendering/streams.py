@@ -8,14 +8,16 @@ from __future__ import annotations
 import codecs
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import TextIO
+from typing import Any, TextIO
 
 #: What stands for the marks of this package where an encoding lacks them.
 _ASCII = {"·": "-", "…": "...", "→": "->", "✓": "*", "█": "#", "░": ".", "■": "*"}
-_ASCII |= {"“": '"', "”": '"', "‘": "'", "’": "'", "–": "-", "—": "-", "•": "*"}
+#: Dashes, quotation marks and bullets.
+_ASCII |= dict(
+    zip("\u2013\u2014\u2018\u2019\u201c\u201d\u2022", "--''\"\"*", strict=True)
+)
 
 
 def _plainer(error: UnicodeError) -> tuple[str, int]:
@@ -28,12 +30,11 @@ def _plainer(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("h2o_magic", _plainer)
 
 
-def write(text: str, stream: TextIO | None = None) -> bool:
-    """Write `text`, and return whether the stream took it; None: standard output.
+def write(text: str, stream: Any) -> bool:
+    """Write `text`, and return whether the stream took it; None takes nothing.
 
     What its encoding lacks is replaced: by ASCII that means the same, or by ``?``.
     """
-    stream = stream or sys.stdout
     try:
         for form in _forms(text, getattr(stream, "encoding", None)):
             with suppress(UnicodeEncodeError):

@@ -29,6 +29,7 @@ def updates(shell: InteractiveShell | None) -> bool:
     """
     if not publishes(shell):
         return False
+    parent: dict[str, Any]
     parent = getattr(getattr(shell, "kernel", None), "get_parent", dict)() or {}
     named = isinstance(parent.get("metadata", {}).get("cellId"), str)
     return named and not _is_captured(shell) and not _is_in_widget(parent["header"])
@@ -56,7 +57,7 @@ def publish(
         publish_display_data(data, metadata, **more if display_id else {})
     except Exception:
         if "text/plain" in data:
-            write(f"{printable(data['text/plain'])}\n")
+            write(f"{printable(data['text/plain'])}\n", sys.stdout)
         return False
     return True
 

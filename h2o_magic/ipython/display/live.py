@@ -146,9 +146,7 @@ class StreamedView(_LiveView):
     `alone` says whether the cell has no other outputs, which clearing would remove.
     """
 
-    def __init__(
-        self, waiting: str, alone: Callable[[], bool] = lambda: True
-    ) -> None:
+    def __init__(self, waiting: str, alone: Callable[[], bool] = lambda: True) -> None:
         super().__init__(waiting)
         self._alone = alone
         self._outputs: list[Output] = []

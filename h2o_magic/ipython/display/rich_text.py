@@ -45,6 +45,6 @@ def renderer(stream: TextIO, columns: int) -> Callable[[str], str]:
     def render(markdown: str) -> str:
         with terminal.capture() as shown:
             terminal.print(_Markdown(markdown))
-        return _PADDING.sub("", shown.get())
+        return _PADDING.sub("", shown.get()).strip("\n")
 
     return render

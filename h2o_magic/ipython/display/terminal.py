@@ -92,7 +92,7 @@ def _fitting(text: str, width: int, *, end: bool) -> str:
 
 
 def answer_stream(stream: TextIO, *, markdown: bool = True) -> AnswerStream:
-    """Return where an answer is written: rendered, if a terminal is to show Markdown."""
+    """Return where an answer is written: rendered, if a terminal shows Markdown."""
     rendered = markdown and is_terminal(stream)
     return RenderedStream(stream) if rendered else AnswerStream(stream)
 
@@ -218,5 +218,5 @@ class RenderedStream(AnswerStream):
             between = "\n" if self._render and not piece.head else ""
             self._render = self._render or markdown_renderer(self._stream)
             self._line.erase()
-            self._print(f"{between}{self._render(printable(piece)).rstrip()}\n")
+            self._print(f"{between}{self._render(printable(piece))}\n")
             self._last = time.monotonic()

@@ -86,9 +86,9 @@ def show_markdown(
     elif publishes(shell):
         publish({"text/markdown": markdown, "text/plain": plain})
     elif rendered is not None and is_terminal(sys.stdout):
-        write(f"{rendered(markdown_renderer(sys.stdout))}\n")
+        write(f"{rendered(markdown_renderer(sys.stdout))}\n", sys.stdout)
     else:
-        write(f"{printable(plain)}\n")
+        write(f"{printable(plain)}\n", sys.stdout)
 
 
 def warn(line: str) -> None:
