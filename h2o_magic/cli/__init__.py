@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TextIO
 
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.units import parse_size
@@ -31,18 +28,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     It is 0, 2 after an error (of ``ask``: 1), 130 after an interrupt, and 1 if what was
     to be printed could not be.
     """
-    status = _run(sys.argv[1:] if arguments is None else list(arguments))
-    return status if _let_go(sys.stdout) else status or 1
-
-
-def _run(words: list[str]) -> int:
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
         if words[:1] == ["ask"]:  # its options are those of cells
             status: int = import_module("h2o_magic.cli.ask").ask(words[1:])
             return status
         options = _parser().parse_args(words)
         module, _, function = options.command.partition(":")
-        getattr(import_module(f"h2o_magic.cli.{module}"), function)(options)
+        command = getattr(import_module(f"h2o_magic.cli.{module}"), function)
+        return command(options) or 0
     except ImportError as error:
         if (error.name or "").startswith("h2o_magic"):
             raise
@@ -52,25 +46,6 @@ def _run(words: list[str]) -> int:
     except KeyboardInterrupt as stopped:
         write(" ".join(map(str, stopped.args)) + "\n", sys.stderr)
         return 130
-    return 0
-
-
-def _let_go(stream: TextIO) -> bool:
-    """Flush standard output; False, and told, if it did not take all.
-
-    Python would flush it once more at its end, and fail.
-    """
-    try:
-        stream.flush()
-    except AttributeError:  # there is none
-        return False
-    except (OSError, ValueError) as error:
-        with suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        if not isinstance(error, BrokenPipeError):  # as of `| head`
-            write(f"h2o-magic: cannot write the output: {error}\n", sys.stderr)
-        return False
-    return True
 
 
 def _fail(error: Exception) -> int:

@@ -14,6 +14,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from h2o_magic.chat.events import Notice, ReasoningDelta, Replaced, TextDelta
+from h2o_magic.cli.output import after, put
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.conversation.answer import Answer
 from h2o_magic.conversation.preview import preview_plain
@@ -70,8 +71,7 @@ def _ask(words: Sequence[str]) -> int:
     end = words.index("--") if "--" in words else len(words)
     options, rest = parse_words(words[:end])
     if options.help:
-        _write(help_text(_USAGE, without=(*_OPTIONS, *_SETTINGS, "history")))
-        return 0
+        return put(help_text(_USAGE, without=(*_OPTIONS, *_SETTINGS, "history")))
     _check_options(options)
     session = sessions.session()
     for problem in (*session.settings.problems, *session.settings.unknown):
@@ -82,8 +82,7 @@ def _ask(words: Sequence[str]) -> int:
     asked["attach"] = options.attach
     if options.preview:
         shown = session.preview(question, cell=None, **asked)  # type: ignore[arg-type]
-        _write(f"{preview_plain(shown)}\n")
-        return 0
+        return put(f"{preview_plain(shown)}\n")
     answer = session.ask(question, cell=None, **asked)  # type: ignore[arg-type]
     return _shown(answer, live=options.live)
 
@@ -125,16 +124,16 @@ def _shown(answer: Answer, *, live: bool) -> int:
     """Stream an answer, or print it at its end; return the exit status."""
     live = live and answer.question.format not in _NOT_STREAMED
     live = live and answer.question.schema is None
-    markdown = answer.question.format == "markdown"
+    markdown = answer.question.expects == "markdown"
     with answer_stream(sys.stdout, markdown=markdown) as output:
         try:
             _stream(answer, output, live=live)
         finally:
             if live and answer.text:
                 output.end("" if answer.text.endswith("\n") else "\n")
-        if not output.open:
-            return 1
         error = "" if live else _at_the_end(answer, output)
+    if output.error:
+        return after(output.error)
     facts = replace(answer.facts, history=True)  # so that it is not mentioned
     _say(f"[{' · '.join(footer(facts, terminal=True)).replace('`', '')}]")
     if error:
@@ -161,7 +160,7 @@ def _stream(answer: Answer, output: AnswerStream, *, live: bool) -> None:
                     output.replace(text)
                 case _:
                     pass
-            if not output.open:
+            if output.error:
                 break
 
 
@@ -173,19 +172,15 @@ def _at_the_end(answer: Answer, output: AnswerStream) -> str:
         output.end("\n")
         return made.error or ("the answer has no code" if format_ == "code" else "")
     if isinstance(made.value, str) and format_ == "code":
-        _write(f"{made.value}\n")
+        shown = made.value
     elif isinstance(made.value, tuple) and format_ == "table":
         columns, rows = made.value
         lines = [[tables.Verbatim(cell) for cell in line] for line in (columns, *rows)]
-        _write(f"{tables.as_text(lines[0], lines[1:])}\n")
+        shown = tables.as_text(lines[0], lines[1:])
     else:
-        _write(json.dumps(made.value, ensure_ascii=False, indent=2) + "\n")
+        shown = json.dumps(made.value, ensure_ascii=False, indent=2)
+    output.write(f"{shown}\n")
     return ""
-
-
-def _write(text: str) -> None:
-    # A terminal would interpret control characters in an answer.
-    write(tables.printable(text) if is_terminal(sys.stdout) else text, sys.stdout)
 
 
 def _say(text: str) -> None:

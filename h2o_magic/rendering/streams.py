@@ -6,10 +6,9 @@ Nothing here raises: what can be shown never decides what is kept.
 from __future__ import annotations
 
 import codecs
+import errno
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any, TextIO
 
 #: What stands for the marks of this package where an encoding lacks them.
@@ -30,21 +29,23 @@ def _plainer(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("h2o_magic", _plainer)
 
 
-def write(text: str, stream: Any) -> bool:
-    """Write `text`, and return whether the stream took it; None takes nothing.
+def write(text: str, stream: Any) -> Exception | None:
+    """Write `text`; return the error if the stream, which may be None, did not take it.
 
     What its encoding lacks is replaced: by ASCII that means the same, or by ``?``.
     """
+    if stream is None:
+        return OSError(errno.EBADF, os.strerror(errno.EBADF))
     try:
-        for form in _forms(text, getattr(stream, "encoding", None)):
-            with suppress(UnicodeEncodeError):
-                stream.write(form)
-                break
+        try:
+            stream.write(_encodable(text, getattr(stream, "encoding", None)))
+        except UnicodeEncodeError:  # it has not said what it lacks
+            stream.write(_encodable(text, "ascii"))
         if hasattr(stream, "flush"):
             stream.flush()
-    except Exception:  # it is closed, full, without a reader, or None
-        return False
-    return True
+    except Exception as error:  # it is closed, full, or without a reader
+        return error
+    return None
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -66,10 +67,10 @@ def columns() -> int:
     return shutil.get_terminal_size().columns
 
 
-def _forms(text: str, encoding: str | None) -> Iterator[str]:
-    """Yield a text, then what an encoding has of it."""
-    yield text
-    for name in (encoding, "ascii"):
-        with suppress(LookupError, UnicodeError):
-            if name:
-                yield text.encode(name, "h2o_magic").decode(name)
+def _encodable(text: str, encoding: object) -> str:
+    """Return what an encoding has of a text; all of it, if the encoding is unknown."""
+    try:
+        name = str(encoding)
+        return text.encode(name, "h2o_magic").decode(name)
+    except (LookupError, UnicodeError):
+        return text

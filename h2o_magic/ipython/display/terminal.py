@@ -100,11 +100,11 @@ def answer_stream(stream: TextIO, *, markdown: bool = True) -> AnswerStream:
 class AnswerStream:
     """Writes an answer's text as it comes; use it as a context manager.
 
-    `open` is false when nobody takes the text any longer.
+    `error` is why the stream takes it no longer.
     """
 
     def __init__(self, stream: TextIO) -> None:
-        self.open = True
+        self.error: Exception | None = None
         self.text = ""  # that was given
         self._stream = stream
         self._terminal = is_terminal(stream)
@@ -141,7 +141,7 @@ class AnswerStream:
         self._print("\n")
 
     def _print(self, text: str) -> None:
-        self.open = write(text, self._stream) and self.open
+        self.error = write(text, self._stream) or self.error
 
 
 class RenderedStream(AnswerStream):
