@@ -21,7 +21,8 @@ from h2o_magic.conversation.preview import preview_plain
 from h2o_magic.errors import ConfigurationError, H2OMagicError
 from h2o_magic.ipython import sessions
 from h2o_magic.ipython.display.result import render
-from h2o_magic.ipython.display.terminal import AnswerStream, StatusLine, answer_stream
+from h2o_magic.ipython.display.status_line import StatusLine
+from h2o_magic.ipython.display.terminal import AnswerStream, answer_stream
 from h2o_magic.ipython.options import AskOptions, help_text, parse_words
 from h2o_magic.rendering import tables
 from h2o_magic.rendering.footer import footer

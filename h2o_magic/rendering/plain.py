@@ -23,6 +23,8 @@ _TAG = re.compile(
     r"<(?:/?(?:sub|sup|kbd|code|mark|span|u|b|i|em|strong|details|summary)|(br) ?/?)>",
     re.IGNORECASE | re.ASCII,
 )
+#: Lists and quotations in each other that are read.
+_DEEPEST = 100
 _UNDERLINES = {"h1": "=", "h2": "-"}
 
 
@@ -33,12 +35,19 @@ def parse(markdown: str) -> list[Token]:
 
 def as_plain(markdown: str) -> str:
     """Return Markdown as text without marks, its tables aligned."""
-    return tables.printable(_blocks(SyntaxTreeNode(parse(markdown)).children))
+    tokens = parse(markdown)
+    for token in tokens:  # flat, since emphasis may be nested deeply
+        if token.children is not None:
+            token.content = "".join(map(_text, token.children))
+            token.children = None
+    return tables.printable(_blocks(SyntaxTreeNode(tokens).children))
 
 
 @cache
 def _parser() -> MarkdownIt:
-    made = MarkdownIt("commonmark", {"html": False}).enable("table")
+    options = {"html": False, "maxNesting": _DEEPEST}
+    made = MarkdownIt("commonmark", options).enable("table")
+    made.disable("reference")  # blocks are shown one by one: its text would be lost
     made.inline.ruler.before("escape", "formula", _parse_formula)
     made.inline.ruler.before("autolink", "tag", _parse_tag)
     made.core.ruler.push("spell_out", _spell_out)
@@ -144,13 +153,11 @@ def _indented(text: str, first: str, others: str = "") -> str:
 
 
 def _inline(node: SyntaxTreeNode) -> str:
-    return "".join(map(_text, node.children))
+    return "".join(child.content for child in node.children)
 
 
-def _text(node: SyntaxTreeNode) -> str:
-    if node.type in ("softbreak", "hardbreak"):
-        return "\n"
-    return _inline(node) if node.children else node.content
+def _text(token: Token) -> str:
+    return "\n" if token.type in ("softbreak", "hardbreak") else token.content
 
 
 _WRITTEN: dict[str, Callable[[SyntaxTreeNode], str]] = {

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from h2o_magic.chat.events import Notice, Replaced, TextDelta
 from h2o_magic.conversation.answer import Answer
-from h2o_magic.ipython.display.front_end import publishes, updates, wrote
+from h2o_magic.ipython.display.front_end import is_console, publishes, updates, wrote
 from h2o_magic.ipython.display.live import SingleView, StreamedView
-from h2o_magic.ipython.display.views import AnswerView, TerminalView
+from h2o_magic.ipython.display.views import AnswerView, ConsoleView, TerminalView
 from h2o_magic.ipython.interrupts import AnswerStopped
 from h2o_magic.rendering.footer import model_name
 from h2o_magic.rendering.schema import get_ready
@@ -31,6 +31,8 @@ def make_view(
     """Return the view that fits the front end."""
     if not publishes(shell):
         return TerminalView(live=live, markdown=markdown)
+    if is_console(shell):
+        return ConsoleView() if markdown else AnswerView()
     if not (live and updates(shell)):
         return AnswerView()
     if not owns_cell:

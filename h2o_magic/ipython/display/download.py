@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from h2o_magic.ipython.display.front_end import publish, publishes, updates
 from h2o_magic.ipython.display.live import Output
-from h2o_magic.ipython.display.terminal import StatusLine
+from h2o_magic.ipython.display.status_line import StatusLine
 from h2o_magic.rendering.streams import write
 from h2o_magic.rendering.tables import literal, printable
 from h2o_magic.weights.progress import (
@@ -33,9 +33,9 @@ _WIDTH = 24
 
 def make_pull_view(shell: InteractiveShell | None, model: str) -> PullView:
     """Return the view of a download that fits the front end."""
-    if updates(shell):
-        return NotebookPull(model)
-    return (ConsolePull if publishes(shell) else TerminalPull)(model, sys.stdout)
+    if publishes(shell):
+        return NotebookPull(model, live=updates(shell))
+    return TerminalPull(model, sys.stdout)
 
 
 class PullView(ABC):
@@ -74,10 +74,20 @@ class PullView(ABC):
 
 
 class NotebookPull(PullView):
-    """Redraws one output of the cell, which needs no widget and stays readable."""
+    """Redraws one output of the cell, which needs no widget and stays readable.
 
-    def __init__(self, model: str, clock: Callable[[], float] = time.monotonic) -> None:
+    One that is not `live` shows the end only.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        live: bool = True,
+    ) -> None:
         super().__init__(model, "%h2o pull", clock)
+        self._live = live
         self._output = Output()
         self._head: tuple[str, ...] = ()
         self._last = ""
@@ -94,17 +104,22 @@ class NotebookPull(PullView):
                     self._draw(f"{bar(event, _WIDTH)} {words}")
             case PullResult():
                 note = "" if event.how == "local" else " The next answer uses it."
-                self._draw(f"{self._model}: {event.path.name} {event.words}.{note}")
+                line = f"{self._model}: {event.path.name} {event.words}.{note}"
+                self._draw(line, last=True)
 
     def stopped(self) -> str:
         """Show that it was interrupted, and return how to resume it."""
-        self._draw(f"stopped: {self._last}" if self._last else "stopped")
+        self._draw(f"stopped: {self._last}".removesuffix(": "), last=True)
         return super().stopped()
 
-    def _draw(self, line: str) -> None:
+    def _draw(self, line: str, *, last: bool = False) -> None:
         self._last = line
-        shown = [*self._head, line]
-        self._output.show(_as_output(*shown), {})
+        if self._live or last:
+            shown = [*self._head, line]
+            plain = "\n".join(map(printable, shown))
+            markdown = "<br>".join(map(literal, shown))
+            data = {"text/markdown": markdown, "text/plain": plain}
+            self._output.show(data, {}) if self._live else publish(data)
 
 
 class TerminalPull(PullView):
@@ -131,15 +146,12 @@ class TerminalPull(PullView):
             case PullProgress():
                 self._progress(event)
             case PullResult():
-                self._end(f"{self._model}: {event.path.name} {event.words}")
+                self._line(f"{self._model}: {event.path.name} {event.words}")
 
     def stopped(self) -> str:
         """End the line, and return how to resume it."""
         self._progress_line.keep()
         return super().stopped()
-
-    def _end(self, line: str) -> None:
-        self._line(line)
 
     def _progress(self, event: PullProgress) -> None:
         words = self._words(event)
@@ -155,17 +167,3 @@ class TerminalPull(PullView):
     def _line(self, *lines: str) -> None:
         self._progress_line.keep()
         write("".join(f"{printable(line)}\n" for line in lines), self._stream)
-
-
-class ConsolePull(TerminalPull):
-    """Prints its lines, and shows the end as an output: for one that cannot change."""
-
-    def _end(self, line: str) -> None:
-        publish(_as_output(line))
-
-
-def _as_output(*lines: str) -> dict[str, str]:
-    return {
-        "text/markdown": "<br>".join(map(literal, lines)),
-        "text/plain": "\n".join(map(printable, lines)),
-    }

@@ -27,12 +27,17 @@ def updates(shell: InteractiveShell | None) -> bool:
     Consoles, nbclient and others that ignore changes, or may, do not say which cell
     they run.
     """
-    if not publishes(shell):
+    if shell is None or _is_captured(shell):
         return False
-    parent: dict[str, Any]
-    parent = getattr(getattr(shell, "kernel", None), "get_parent", dict)() or {}
-    named = isinstance(parent.get("metadata", {}).get("cellId"), str)
-    return named and not _is_captured(shell) and not _is_in_widget(parent["header"])
+    request = _request(shell)
+    return _names_cell(request) and not _is_in_widget(request)
+
+
+def is_console(shell: Any) -> bool:
+    """Return whether somebody sits before a front end that shows plain text only."""
+    request = {} if _is_captured(shell) else _request(shell)
+    asks = request.get("content", {}).get("allow_stdin") is True
+    return asks and not _names_cell(request)
 
 
 def wrote(shell: Any) -> bool:
@@ -68,14 +73,24 @@ def clear(*, wait: bool = False) -> None:
         clear_output(wait=wait)
 
 
+def _request(shell: Any) -> dict[str, Any]:
+    """Return what a kernel was asked to do: here, to run a cell."""
+    get_parent = getattr(getattr(shell, "kernel", None), "get_parent", dict)
+    return get_parent() or {}
+
+
+def _names_cell(request: dict[str, Any]) -> bool:
+    return isinstance(request.get("metadata", {}).get("cellId"), str)
+
+
 def _is_captured(shell: Any) -> bool:
     publisher = shell.display_pub
     captures = isinstance(publisher, CapturingDisplayPublisher)
     return captures or not isinstance(publisher, shell.display_pub_class)
 
 
-def _is_in_widget(header: dict[str, Any]) -> bool:
+def _is_in_widget(request: dict[str, Any]) -> bool:
     """Return whether the output goes into an ``Output`` of ipywidgets."""
     widgets = getattr(sys.modules.get("ipywidgets.widgets.widget"), "_instances", {})
-    request = header.get("msg_id")
-    return any(getattr(each, "msg_id", "") == request for each in [*widgets.values()])
+    number = request.get("header", {}).get("msg_id")
+    return any(getattr(each, "msg_id", "") == number for each in [*widgets.values()])

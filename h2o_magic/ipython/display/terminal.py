@@ -11,10 +11,10 @@ from importlib import import_module
 from typing import TextIO
 
 from h2o_magic.ipython.display.pacer import Pacer
+from h2o_magic.ipython.display.status_line import StatusLine
 from h2o_magic.rendering.blocks import BlockSplitter, Piece, joined
 from h2o_magic.rendering.streams import can_redraw, columns, is_terminal, write
-from h2o_magic.rendering.tables import columns as columns_of
-from h2o_magic.rendering.tables import one_line, printable
+from h2o_magic.rendering.tables import printable
 
 #: Seconds without a finished block after which the growing one is hinted at, and
 #: between two such hints.
@@ -30,9 +30,9 @@ def markdown_renderer(stream: TextIO) -> Callable[[str], str]:
         try:
             rich = import_module("h2o_magic.ipython.display.rich_text")
             return _safe(rich.renderer(stream, columns()))
-        except ImportError:
-            pass
-    return _plain
+        except Exception:  # it is not installed, or not as expected
+            return without_marks
+    return without_marks
 
 
 def _safe(render: Callable[[str], str]) -> Callable[[str], str]:
@@ -42,53 +42,15 @@ def _safe(render: Callable[[str], str]) -> Callable[[str], str]:
         try:
             return render(markdown)
         except Exception:  # the text is a model's, and there is another way
-            return _plain(markdown)
+            return without_marks(markdown)
 
     return rendered
 
 
-def _plain(markdown: str) -> str:
+def without_marks(markdown: str) -> str:
+    """Return Markdown as plain text."""
     shown: str = import_module("h2o_magic.rendering.plain").as_plain(markdown)
     return shown
-
-
-class StatusLine:
-    """A line of a terminal that is drawn again and again; elsewhere there is none.
-
-    `works` says whether there is one.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self.works = can_redraw(stream)
-        self._drawn = 0
-
-    def show(self, text: str, *, end: bool = False) -> None:
-        """Show the beginning of a text, or its `end`, as much as there is room for."""
-        if self.works:
-            line = _fitting(one_line(text), columns() - 1, end=end)
-            width = columns_of(line)
-            write("\r" + line + " " * (self._drawn - width), self._stream)
-            self._drawn = width
-
-    def erase(self) -> None:
-        """Leave the line empty."""
-        if self._drawn:
-            write("\r" + " " * self._drawn + "\r", self._stream)
-            self._drawn = 0
-
-    def keep(self) -> None:
-        """Go on below the line."""
-        if self._drawn:
-            write("\n", self._stream)
-            self._drawn = 0
-
-
-def _fitting(text: str, width: int, *, end: bool) -> str:
-    text = text[-width:] if end else text[:width]
-    while columns_of(text) > width:
-        text = text[1:] if end else text[:-1]
-    return text
 
 
 def answer_stream(stream: TextIO, *, markdown: bool = True) -> AnswerStream:

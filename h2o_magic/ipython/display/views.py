@@ -10,11 +10,12 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from h2o_magic.ipython.display.front_end import publish, publishes
+from h2o_magic.ipython.display.front_end import is_console, publish, publishes
+from h2o_magic.ipython.display.status_line import StatusLine
 from h2o_magic.ipython.display.terminal import (
-    StatusLine,
     answer_stream,
     markdown_renderer,
+    without_marks,
 )
 from h2o_magic.rendering.streams import is_terminal, write
 from h2o_magic.rendering.tables import printable
@@ -84,6 +85,8 @@ def show_markdown(
     if receiver is not None:
         receiver(markdown)
     elif publishes(shell):
+        if rendered is not None and is_console(shell):
+            plain = rendered(without_marks)
         publish({"text/markdown": markdown, "text/plain": plain})
     elif rendered is not None and is_terminal(sys.stdout):
         write(f"{rendered(markdown_renderer(sys.stdout))}\n", sys.stdout)
@@ -94,6 +97,29 @@ def show_markdown(
 def warn(line: str) -> None:
     """Print a warning."""
     write(f"h2o_magic: {line}\n", sys.stderr)
+
+
+class ConsoleView(AnswerView):
+    """Shows a complete answer to a console, which has only its plain text."""
+
+    def __init__(self) -> None:
+        self._text = ""
+
+    def write(self, text: str) -> None:
+        """Append text."""
+        self._text += text
+
+    def replace(self, text: str) -> None:
+        """Take `text` in place of what came."""
+        self._text = text
+
+    def finish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        """Show the result, its plain text without marks."""
+        text, plain = self._text.rstrip(), str(data["text/plain"])
+        rest = plain.removeprefix(text)
+        if rest != plain:
+            data = {**data, "text/plain": f"{without_marks(text)}{rest}"}
+        super().finish(data, metadata)
 
 
 class TerminalView(AnswerView):
