@@ -84,9 +84,10 @@ def _names_cell(request: dict[str, Any]) -> bool:
 
 
 def _is_captured(shell: Any) -> bool:
-    publisher = shell.display_pub
+    publisher = getattr(shell, "display_pub", None)
+    own = getattr(shell, "display_pub_class", object)
     captures = isinstance(publisher, CapturingDisplayPublisher)
-    return captures or not isinstance(publisher, shell.display_pub_class)
+    return captures or not isinstance(publisher, own)
 
 
 def _is_in_widget(request: dict[str, Any]) -> bool:
