@@ -21,12 +21,7 @@ _REASONING = (
 )
 #: Where a part has its reasoning, and where its text.
 _REASONING_PART = (
-    "thinking",
-    "reasoning",
-    "reasoning_text",
-    "summary",
-    "text",
-    "content",
+    *("thinking", "reasoning", "reasoning_text", "summary", "text", "content"),
 )
 _TEXT_PART = ("text", "content", "value", "parts")
 _DEEPEST = 4  # parts within parts
@@ -83,10 +78,10 @@ def texts_of(delta: Mapping[str, Any]) -> tuple[str, str]:
     if isinstance(content, list):  # Mistral
         parts = [part for part in content if _is_reasoning(part)]
         content = [part for part in content if not _is_reasoning(part)]
-    fields = [
-        text_of(delta[name], _REASONING_PART) for name in _REASONING if delta.get(name)
-    ]
-    reasoning = next(filter(None, fields), "") or text_of(parts, _REASONING_PART)
+    # Both for each token: nearly all have nothing but a text.
+    said = [delta[name] for name in _REASONING if delta.get(name)]
+    fields = (text_of(value, _REASONING_PART) for value in (*said, parts))
+    reasoning = next(filter(None, fields), "") if said or parts else ""
     return reasoning, text_of(content) or text_of(delta.get("refusal"))
 
 
@@ -101,11 +96,11 @@ def text_of(
     value: object, names: tuple[str, ...] = _TEXT_PART, depth: int = _DEEPEST
 ) -> str:
     """Return the text of a value: a text, a part that has it, or a list of parts."""
-    if isinstance(value, str) or not (value and depth):
-        return value if isinstance(value, str) else ""
-    if isinstance(value, list):
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and depth:
         return "".join(text_of(part, names, depth - 1) for part in value)
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or not depth:
         return ""
     inner = (text_of(value.get(name), names, depth - 1) for name in names)
     return next(filter(None, inner), "")

@@ -145,31 +145,36 @@ class OpenAIParser(AnswerParser):
             yield from self._fail(choice)
         delta, message = choice.get("delta"), choice.get("message")
         if isinstance(delta, dict):
-            yield from self._said(delta)
+            reasoning, text = self._said(delta)
         elif isinstance(message, dict):
-            yield from self._said(message, whole=True)
-        elif text := text_of(delta) or text_of(choice.get("text")):
-            yield from self._add(self._answer, text)
-        if reason := choice.get("finish_reason"):
-            self._reason, self._stop_reason = reason, choice.get("stop_reason")
-
-    def _said(self, said: Mapping[str, Any], *, whole: bool = False) -> Iterator[Event]:
-        reasoning, text = texts_of(said)
-        if whole:
             yield from self._grow()
-            if self.started:  # all of it has come in pieces before
-                text, reasoning = text.removeprefix(self._answer.received), ""
+            reasoning, text = self._said_whole(message)
+        else:
+            reasoning, text = "", text_of(delta) or text_of(choice.get("text"))
         if reasoning:
             yield from self._add(self._reasoning, reasoning)
         if text:
             yield from self._add(self._answer, text)
-        elif has_strange_content(said):
-            self._note_unread(json.dumps(said))
-        self._called = self._called or bool(
-            said.get("tool_calls") or said.get("function_call")
-        )
-        if whole:  # it is complete without a reason
+        if reason := choice.get("finish_reason"):
+            self._reason, self._stop_reason = reason, choice.get("stop_reason")
+        elif message and not delta:  # it is complete without a reason
             self._reason = self._reason or ""
+
+    def _said(self, said: Mapping[str, Any]) -> tuple[str, str]:
+        reasoning, text = texts_of(said)
+        if not text:
+            if has_strange_content(said):
+                self._note_unread(json.dumps(said))
+            called = said.get("tool_calls") or said.get("function_call")
+            self._called = self._called or bool(called)
+        return reasoning, text
+
+    def _said_whole(self, said: Mapping[str, Any]) -> tuple[str, str]:
+        """Return what has not yet come in pieces."""
+        reasoning, text = self._said(said)
+        if not self.started:
+            return reasoning, text
+        return "", text.removeprefix(self._answer.received)
 
     def _add(self, growing: GrowingText, piece: str) -> Iterator[Event]:
         if growing is not self._growing:
