@@ -19,7 +19,7 @@ from h2o_magic.backends.base import Dialect, ProbeAnswer
 from h2o_magic.backends.error_advice import explaining_errors, message_of
 from h2o_magic.backends.http import HttpClient, Response, Timeouts
 from h2o_magic.backends.http.error_body import error_text
-from h2o_magic.backends.openai.address import address_of, read_address
+from h2o_magic.backends.openai.address import address_of, read_address, without_list
 from h2o_magic.backends.openai.shapes import entries_of, is_error
 from h2o_magic.config.units import counted
 from h2o_magic.config.url import Endpoint
@@ -101,13 +101,13 @@ class _Probing:
         A gateway answers 403 for a route that it does not have; and what refuses at a
         place that nobody named, without a version, may be anything.
         """
+        others = list(self.answers.values())
         forbidden: Found | None = None
         for path in paths:
             answer = self._answer(path)
             named = path == paths[0] or re.search(r"/v\d", path)
             if answer.status != 200 and (not named or self._is_chat_ui()):
                 continue
-            others = [a for a in self.answers.values() if a.path not in paths]
             found = _recognised(answer, others, dialects)
             if found is not None and answer.status != 403:
                 return replace(found, url=f"{self._http.url}{path}")
@@ -182,10 +182,11 @@ def _is_chat_ui(answer: ProbeAnswer) -> bool:
 
 def _by_its_errors(endpoint: Endpoint, answers: Sequence[ProbeAnswer]) -> Found:
     """Return a server without a list of models that has the errors of OpenAI's API."""
+    url = without_list(endpoint.url)
     for answer in () if any(map(_is_chat_ui, answers)) else answers:
         if answer.status >= 400 and is_error(answer.document):
             how = f"GET {answer.path} answered {answer.status}"
-            return Found("openai", "", None, answer.refused, how, endpoint.url)
+            return Found("openai", "", None, answer.refused, how, url)
     raise _unsupported(endpoint, answers)
 
 

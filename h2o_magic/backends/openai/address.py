@@ -21,6 +21,7 @@ _OTHER_ROUTE = re.compile(
     r"|completion|generate(?:_stream)?|health|info|props|tokenize"
     r"|(?<=/serving-endpoints/)[^/]+/invocations)$"
 )
+_VERSION = re.compile(r"/v\d+[a-z0-9]*$")
 _PARTS = re.compile(r"(\w+://[^/]+)(.*?)(/api)?(/v\d+[a-z0-9]*)?")
 
 
@@ -33,6 +34,11 @@ class Address(NamedTuple):
     base: str
     root: str
     apis: tuple[str, ...]
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """The paths where questions may go: a version leaves no doubt."""
+        return self.apis[:1] if _VERSION.search(self.apis[0]) else self.apis
 
     @property
     def places(self) -> list[str]:
@@ -69,6 +75,21 @@ def address_of(place: str, given: str) -> str:
     base, root, _ = read_address(given)
     spellings = (base, root, place, f"{place}/chat/completions")
     return next(url for url in spellings if read_address(url).places[0] == place)
+
+
+def without_list(given: str) -> str:
+    """Return how to write the address of a server that does not list its models.
+
+    Unless it has a version, only its first question will show where its API is.
+    """
+    address = read_address(given)
+    route = "" if _VERSION.search(address.base) else "/chat/completions"
+    return address.base + route
+
+
+def below(api: str) -> str:
+    """Return the path below which a server has what is not part of the API."""
+    return _VERSION.sub("", api)
 
 
 def same_server(one: str, other: str) -> bool:

@@ -6,8 +6,7 @@ servers speak it (tests/recordings/openai).
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -18,7 +17,12 @@ from h2o_magic.backends.http import (
     Response,
     Timeouts,
 )
-from h2o_magic.backends.openai.address import address_of, read_address
+from h2o_magic.backends.openai.address import (
+    address_of,
+    below,
+    read_address,
+    without_list,
+)
 from h2o_magic.backends.openai.flavour import flavour_of
 from h2o_magic.backends.openai.shapes import is_list, not_a_list
 from h2o_magic.backends.own_server import OWN_HEADERS
@@ -45,8 +49,8 @@ class OpenAIClient:
         flavour: str | None = None,
     ) -> None:
         address = read_address(url)
-        self._root, self._apis = address.root, address.apis
-        self.url = url
+        self.url, self._root = url, address.root
+        self._apis, self._questions = address.apis, address.questions
         self.timeouts = timeouts
         endpoint = Endpoint(self._root, token or None)
         self._transport = HttpClient(endpoint, timeouts=timeouts)
@@ -64,7 +68,7 @@ class OpenAIClient:
                 headers=OWN_HEADERS if self.known_flavour == "h2o_magic" else {},
             )
 
-        return self._first(post, _is_missing)
+        return self._first(self._questions, post, _is_missing)
 
     def models(
         self,
@@ -85,7 +89,13 @@ class OpenAIClient:
                 raise not_a_list(document)
             return document
 
-        document = self._first(get, _has_no_list)
+        try:
+            document = self._first(self._apis, get, _has_no_list)
+        except (ProtocolError, StatusError) as error:
+            if _is_nowhere(error) and len(self._apis) > 1:
+                self.url = without_list(self.url)
+                self._questions = read_address(self.url).questions
+            raise
         self.known_flavour = flavour_of(document)
         return read(document)
 
@@ -102,30 +112,29 @@ class OpenAIClient:
             except (ProtocolError, StatusError) as error:
                 if not _has_no_list(error):
                     raise
-                if not isinstance(error, StatusError) or _is_missing(error):
+                if _is_nowhere(error):
                     self.known_flavour = "standard"
         return self.known_flavour or "standard"
 
     # These calls are not part of the API, and so not below its version.
 
     def get(self, path: str) -> Any:
-        with self._transport.send("GET", f"{self._below}{path}") as reply:
+        with self._transport.send("GET", below(self._apis[0]) + path) as reply:
             return reply.json()
 
     def post(self, path: str, document: object) -> Any:
-        path = f"{self._below}{path}"
+        path = below(self._apis[0]) + path
         with self._transport.send("POST", path, document=document) as reply:
             return reply.json()
 
     def close(self) -> None:
         self._transport.close()
 
-    @property
-    def _below(self) -> str:
-        return re.sub(r"/v\d+[a-z0-9]*$", "", self._apis[0])
-
     def _first(
-        self, call: Callable[[str], _T], passes: Callable[[BackendError], bool]
+        self,
+        apis: Sequence[str],
+        call: Callable[[str], _T],
+        passes: Callable[[BackendError], bool],
     ) -> _T:
         """Return what the first place that has the API answers, and stay there.
 
@@ -133,7 +142,7 @@ class OpenAIClient:
         """
         failures: list[BackendError] = []
         try:
-            for api in self._apis:
+            for api in apis:
                 try:
                     answer = call(api)
                 except (ProtocolError, StatusError) as error:
@@ -141,16 +150,13 @@ class OpenAIClient:
                         raise
                     failures.append(error)
                 else:
-                    self._settle(api)
+                    if apis != (api,):
+                        self.url = address_of(self._root + api, self.url)
+                        self._apis = self._questions = (api,)
                     return answer
             raise min(failures, key=_is_missing)
         finally:
             failures.clear()  # they hold this frame
-
-    def _settle(self, api: str) -> None:
-        if self._apis != (api,):
-            self._apis = (api,)
-            self.url = address_of(self._root + api, self.url)
 
 
 def _is_missing(error: BackendError) -> bool:
@@ -158,6 +164,10 @@ def _is_missing(error: BackendError) -> bool:
     if not isinstance(error, StatusError) or error.status not in (404, 405):
         return False
     return "model" not in error.server_message.lower()
+
+
+def _is_nowhere(error: BackendError) -> bool:
+    return isinstance(error, ProtocolError) or _is_missing(error)
 
 
 def _has_no_list(error: BackendError) -> bool:

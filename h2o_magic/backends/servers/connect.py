@@ -119,7 +119,7 @@ def open_server(
             other = open_server(replace(server, dialect=""), token, make)
             backend.close()
             return other
-    if server.dialect == "openai":
+    if server.dialect == "openai" and (sure or models is not None):
         server = replace(server, url=backend.url)  # where its API was found
     return OpenedServer(server, backend, models, what, how, engine, problem=problem)
 
