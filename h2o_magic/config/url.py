@@ -80,7 +80,7 @@ def check_base_url(url: object) -> str:
 
 def _shown(url: object) -> str:
     """Return an address for a message, without what may be a secret."""
-    masked = re.sub(r"//\S*@", "//***@", str(url).strip())
+    masked = re.sub(r"^(\w+://)?\S*@", r"\1***@", str(url).strip())
     head = re.split(r"(?<=[?#])|[\s\x00-\x1f]", masked)[0]
     return head if head == masked else f"{head}…"
 
@@ -117,6 +117,8 @@ def _with_scheme(text: str) -> str:
     """Return what to write in place of an address without a scheme, if it is one."""
     if scheme := re.match(r"(https?)[:/]+", text):
         return f": write {scheme[1]}://{text[scheme.end() :]}"
+    if found := _ADDRESS.search(text):  # BASE_URL=https://...
+        return f": write {found[0]}"
     match = _NO_SCHEME.fullmatch(text)
     if match is None:
         return ""

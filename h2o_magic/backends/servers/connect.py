@@ -28,6 +28,8 @@ NO_MODEL = "load or pull one there first"
 #: Headers in which a list of models wants a key, where questions take the usual one.
 _OTHER_KEY = re.compile(r"x-api-key|anthropic-version", re.IGNORECASE)
 
+_MAY_ASK = "; if it is right, but may not list models, add `--dialect openai`"
+
 #: Makes a backend of a dialect, an address and a key.
 Make = Callable[[str, str, str | None], Backend]
 
@@ -129,7 +131,8 @@ def probe(server: KnownServer, token: str | None) -> tuple[KnownServer, Found]:
 
     found = detect(Endpoint(server.url, token))
     if found.refused:
-        raise _refusal(found.kind, server, 401)
+        hint = "" if server.key == NO_KEY else _MAY_ASK
+        raise _refusal(found.kind, server, 401, hint)
     return replace(server, dialect=found.dialect, url=found.url), found
 
 
@@ -169,13 +172,16 @@ def _are_of_catalogue(models: tuple[ModelInfo, ...]) -> bool:
     return bool(models) and models[0] is CATALOGUE[0]
 
 
-def _refusal(what: str, server: KnownServer, status: int) -> StatusError:
+def _refusal(
+    what: str, server: KnownServer, status: int, hint: str = ""
+) -> StatusError:
     if server.key == NO_KEY:
         problem = "requires a key: name the environment variable that holds it, as in"
     else:
         problem = f"rejected the key ({server.key}): check it, or use another, as in"
     return StatusError(
-        f"{what} at {server.url} {problem} `%h2o connect {server.url} --key-env VAR`",
+        f"{what} at {server.url} {problem} `%h2o connect {server.url} --key-env VAR`"
+        f"{hint}",
         status=status,
     )
 

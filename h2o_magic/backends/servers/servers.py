@@ -31,6 +31,7 @@ from h2o_magic.backends.servers.model_cache import ModelCache
 from h2o_magic.config import paths
 from h2o_magic.config.url import check_base_url
 from h2o_magic.errors import ConfigurationError, H2OMagicError, StatusError
+from h2o_magic.prompts.secrets.scan import secrets_in
 
 if TYPE_CHECKING:
     from h2o_magic.backends.servers.scan import OpenPort
@@ -86,9 +87,14 @@ class Servers:
         for entry in self._unsaved:
             if entry.name == server or same_server(entry.url, server):
                 return entry
-        if not _ADDRESS.search(server):
-            raise unknown_name(server, [entry.name for entry in self.known()])
-        return KnownServer("", server)
+        if _ADDRESS.search(server):
+            return KnownServer("", server)
+        if any(secrets_in(server)):
+            raise ConfigurationError(
+                "expected a server's address or name, got something else (not shown, "
+                "since it may be a key): `%h2o connect ADDRESS --key-env VAR`"
+            )
+        raise unknown_name(server, [entry.name for entry in self.known()])
 
     def backend(self, server: str) -> Backend:
         """Return a server's backend; an unknown dialect is detected, and remembered."""

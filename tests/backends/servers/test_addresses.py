@@ -16,12 +16,7 @@ import pytest
 from h2o_magic.backends.openai.address import address_of, read_address, same_server
 from h2o_magic.backends.servers.known import KnownServer, KnownServers
 from h2o_magic.conversation.session import Session
-from h2o_magic.errors import (
-    BackendError,
-    ConfigurationError,
-    ProtocolError,
-    StatusError,
-)
+from h2o_magic.errors import ConfigurationError, ProtocolError, StatusError
 from tests.backends.scripted import Answer, Request, Script, answer, document, serving
 from tests.backends.servers.test_connect import KEY, Desk
 
@@ -103,7 +98,7 @@ def printed(table: dict[str, tuple[str, list[str]]]) -> list[Any]:
     """Return each address with its API's base, the ways of 404 in turn."""
     cases = [(v, base, a) for v, (base, paths) in table.items() for a in paths]
     return [
-        pytest.param(base, path, way, id=f"{vendor} {path} {way}")
+        pytest.param((base, path, way), id=f"{vendor} {path} {way}")
         for index, (vendor, base, path) in enumerate(cases)
         for way in [list(MISSING)[index % 4]]
     ]
@@ -142,10 +137,11 @@ def questions(server: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("dialect", ["", "openai"])
-@pytest.mark.parametrize(("base", "path", "way"), printed(LISTED))
+@pytest.mark.parametrize("case", printed(LISTED))
 def test_an_address_as_its_vendor_prints_it_connects_and_is_asked_there(
-    desk: Desk, session: Session, base: str, path: str, way: str, dialect: str
+    desk: Desk, session: Session, case: tuple[str, str, str], dialect: str
 ) -> None:
+    base, path, way = case
     with serving(vendor(base, MISSING[way])) as server:
         connected = session.connect(server.url + path, name="lab", dialect=dialect)
         assert (connected.dialect, connected.models) == ("openai", ("m",))
@@ -163,10 +159,11 @@ def test_an_address_as_its_vendor_prints_it_connects_and_is_asked_there(
         }
 
 
-@pytest.mark.parametrize(("base", "path", "way"), printed(UNLISTED))
+@pytest.mark.parametrize("case", printed(UNLISTED))
 def test_a_server_without_a_list_connects_or_says_exactly_what_to_write(
-    desk: Desk, session: Session, base: str, path: str, way: str
+    desk: Desk, session: Session, case: tuple[str, str, str]
 ) -> None:
+    base, path, way = case
     with serving(vendor(base, MISSING[way], models=None)) as server:
         url = (server.url + path).rstrip("/")
         if way != "openai":
@@ -186,3 +183,210 @@ def test_a_server_without_a_list_connects_or_says_exactly_what_to_write(
         assert again.ask("Hi").read() == "Yes."
         again.close()
         session.close()
+
+
+def test_every_way_to_write_an_address_comes_to_the_same_server(
+    session: Session,
+) -> None:
+    with serving(vendor("/v1", MISSING["json"])) as server:
+        url = server.url.replace("http", "HTTP")
+        session.connect(server.url, name="lab", dialect="openai")
+        for given in (
+            *(
+                f'"{url}/v1"',
+                f"`{url}/v1/`,",
+                f"<{url}>",
+                f"{url}/v1/chat/completions.",
+            ),
+            *(f"{url}/api/chat", f"{url}/api", f"{url}/v1/models"),
+        ):
+            assert session.connect(given).server == "lab"
+            assert session.ask("Hi").read() == "Yes."
+        assert len(session.servers.known()) == 1
+
+
+def test_the_address_of_azure_that_is_told_connects(session: Session) -> None:
+    with serving(vendor("/openai/v1", MISSING["json"])) as server:
+        route = "/openai/deployments/m/chat/completions?api-version=2024-10-21"
+        with pytest.raises(ConfigurationError) as caught:
+            session.connect(server.url + route)
+        told = str(caught.value).partition("write ")[2].split()[0]
+        assert told == f"{server.url}/openai/v1"
+        assert server.requests == []
+        session.connect(told)
+        assert session.ask("Hi").read() == "Yes."
+
+
+def test_a_key_in_the_address_is_neither_sent_nor_shown(session: Session) -> None:
+    with serving(vendor("/v1beta/openai", MISSING["json"])) as server:
+        url = f"{server.url}/v1beta/openai"
+        with pytest.raises(ConfigurationError) as caught:
+            session.connect(f"{url}?key={KEY}")
+        assert server.requests == []
+    assert KEY not in str(caught.value)
+    assert f"`%h2o connect {url} --key-env VAR`" in str(caught.value)
+
+
+def test_a_key_in_place_of_the_address_is_not_shown(session: Session) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        session.connect("sk-0123456789abcdefghijABCDEFGHIJ")
+    assert "sk-01" not in str(caught.value)
+    assert "--key-env VAR" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kept", "base"),
+    [
+        ("", "/v1"),
+        ("/v1", "/v1"),
+        ("/below", "/below/v1"),
+        ("/below/v1", "/below/v1"),
+        ("/v1/chat/completions", "/v1"),
+        ("/chat/completions", "/v1"),
+    ],
+)
+@pytest.mark.parametrize("models", [MODELS, None])
+def test_an_address_that_was_kept_before_is_asked_where_it_was(
+    desk: Desk, session: Session, kept: str, base: str, models: Answer | None
+) -> None:
+    with serving(vendor(base, MISSING["html"], models=models)) as server:
+        known = KnownServers(desk.folder / "servers.json")
+        known.keep(KnownServer("lab", server.url + kept, "openai"))
+        session.configure(server="lab", model="m")
+        assert session.ask("Hi").read() == "Yes."
+        assert questions(server)[-1] == f"{base}/chat/completions"
+
+
+def test_a_question_goes_to_one_route_where_the_address_leaves_no_doubt(
+    session: Session,
+) -> None:
+    with serving(lambda _: MISSING["json"]) as server:
+        session.connect(f"{server.url}/v1", dialect="openai")
+        with pytest.raises(StatusError, match="check the address and its path"):
+            session.ask("Hi", model="m").read()
+        assert questions(server) == ["/v1/chat/completions"]
+
+
+def test_a_missing_model_is_no_missing_route(session: Session) -> None:
+    def script(request: Request) -> Answer:
+        if request.method == "GET":
+            return MISSING["json"]
+        return document({"error": {"message": "Model not found: m"}}, status=404)
+
+    with serving(script) as server:
+        session.connect(f"{server.url}/inference", dialect="openai")
+        with pytest.raises(StatusError, match="the server has no model 'm'"):
+            session.ask("Hi", model="m").read()
+        assert questions(server) == ["/inference/chat/completions"]
+
+
+def test_a_gateway_that_forbids_unknown_routes_is_no_refusal_of_the_key(
+    desk: Desk, session: Session
+) -> None:
+    desk.environ["LAB_KEY"] = KEY
+    forbidden = document({"message": "Missing Authentication Token"}, status=403)
+    with serving(vendor("/stage/v1", forbidden)) as server:
+        session.connect(f"{server.url}/stage", key_env="LAB_KEY")
+        assert session.ask("Hi").read() == "Yes."
+
+
+def test_googles_way_to_ask_for_a_key_is_understood(session: Session) -> None:
+    error = {"code": 400, "message": "Missing or invalid Authorization header."}
+    refusal = document([{"error": {**error, "status": "INVALID_ARGUMENT"}}], status=400)
+    script = vendor("/v1beta/openai", MISSING["html"], models=refusal)
+    with serving(script) as server:
+        url = f"{server.url}/v1beta/openai"
+        with pytest.raises(StatusError) as caught:
+            session.connect(url)
+    assert "requires a key: name the environment variable" in str(caught.value)
+    assert f"`%h2o connect {url} --key-env VAR`" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (401, "x-api-key header is required"),  # Anthropic
+        (400, "anthropic-version: header is required"),
+        (403, "Missing scopes: api.model.read"),  # OpenAI
+        (400, "page is required"),
+    ],
+)
+def test_a_key_that_may_ask_but_not_list_connects_where_the_dialect_is_named(
+    desk: Desk, session: Session, status: int, words: str
+) -> None:
+    desk.environ["LAB_KEY"] = KEY
+    error = {"error": {"type": "invalid_request_error", "message": words}}
+    refusal = document(error, status=status)
+    with serving(vendor("/v1", MISSING["json"], models=refusal)) as server:
+        url = f"{server.url}/v1"
+        connected = session.connect(url, dialect="openai", key_env="LAB_KEY")
+        assert words in connected.notes[-1]
+        assert session.ask("Hi", model="m").read() == "Yes."
+
+
+def test_a_key_that_is_wrong_is_refused_where_the_dialect_is_named(
+    desk: Desk, session: Session
+) -> None:
+    desk.environ["LAB_KEY"] = KEY
+    refusal = document({"error": {"message": "Incorrect API key"}}, status=401)
+    with (
+        serving(vendor("/v1", MISSING["json"], models=refusal)) as server,
+        pytest.raises(StatusError, match="rejected the key"),
+    ):
+        session.connect(server.url, dialect="openai", key_env="LAB_KEY")
+
+
+def test_a_typed_key_goes_along_when_the_api_is_found_elsewhere(
+    desk: Desk, session: Session
+) -> None:
+    with serving(vendor("/below/v1", MISSING["json"])) as server:
+        session.connect(f"{server.url}/below", name="lab", key_prompt=True)
+        session.configure(server="")
+        session.configure(server="lab")
+        assert session.ask("Hi").read() == "Yes."
+        assert server.requests[-1].headers["authorization"] == f"Bearer {KEY}"
+    assert len(desk.ask.prompts) == 1
+
+
+def test_models_that_are_listed_for_another_purpose_are_not_the_apis(
+    session: Session,
+) -> None:
+    # Docker Model Runner lists the files of its models at its root.
+    files = document([{"id": "sha256:0", "tags": ["ai/smollm2"]}])
+    with (
+        serving(vendor("", MISSING["json"], models=files)) as server,
+        pytest.raises(ProtocolError, match="not a supported server"),
+    ):
+        session.connect(server.url)
+
+
+def test_a_server_that_never_listed_its_models_stays_what_it_was_called(
+    session: Session,
+) -> None:
+    script = vendor("/inference", MISSING["json"], models=None)
+    with serving(script) as server:
+        session.connect(f"{server.url}/inference", dialect="openai", name="lab")
+        server.requests.clear()
+        assert session.connect("lab").dialect == "openai"
+        assert all(r.path.endswith("/models") for r in server.requests)
+
+
+@pytest.mark.parametrize("table", [LISTED, UNLISTED])
+def test_an_address_that_is_kept_is_looked_at_first_and_is_the_same_servers(
+    table: dict[str, tuple[str, list[str]]],
+) -> None:
+    for _, paths in table.values():
+        for path in paths:
+            given = f"https://host.example.org{path}"
+            for place in read_address(given).places:
+                kept = address_of(place, given)
+                assert read_address(kept).places[0] == place
+                assert same_server(kept, given)
+                assert same_server(given, kept)
+
+
+def test_two_servers_below_one_host_are_two() -> None:
+    host = "https://gpu.example.org"
+    assert not same_server(f"{host}/team-a", f"{host}/team-b/v1")
+    assert not same_server(f"{host}/v1", f"{host}:8443/v1")
+    assert same_server(f"{host}/v1", f"{host}/v2")
