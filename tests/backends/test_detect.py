@@ -81,6 +81,36 @@ def test_an_openai_server_is_known_by_its_list_of_models(
     assert {request.method for request in requests} == {"GET"}
 
 
+@pytest.mark.parametrize(
+    ("entries", "engine"),
+    [
+        ([{"owned_by": "me", "permissions": []}], "llama-cpp-python"),
+        ([{"owned_by": "me", "object": "model", "created": 1}], ""),
+        ([{"owned_by": "me"}], ""),
+        ([{"id": "m:7b", "created": 1, "owned_by": "library"}], "Ollama"),
+        ([{"id": "ada/m:7b", "created": 1, "owned_by": "ada"}], "Ollama"),
+        ([{"id": "hf.co/ada/m:Q4", "created": 1, "owned_by": "ada"}], "Ollama"),
+        ([{"created": 1, "owned_by": "library"}], ""),
+        ([{"id": "m:7b", "created": 1, "owned_by": "openai"}], ""),
+        ([{"object": "model", "owned_by": "organization_owner"}], "LM Studio"),
+        ([{"publisher": "a", "compatibility_type": "gguf"}], "LM Studio"),
+        ([{"object": "model", "owned_by": "organization_owner", "created": 1}], ""),
+        ([{"owned_by": "vllm"}, {"owned_by": "vllm"}], "vLLM"),
+        ([{"owned_by": "vllm"}, {"owned_by": "openai"}], ""),
+        ([{"owned_by": "my-vllm"}], ""),
+        ([{"owned_by": None}], ""),
+        ([{}], ""),
+        ([], ""),
+    ],
+)
+def test_the_software_is_named_only_where_it_names_itself(
+    entries: list[dict[str, object]], engine: str
+) -> None:
+    listed = document({"object": "list", "data": [{"id": "m", **e} for e in entries]})
+    found, _ = looked_at(routes({"/v1/models": listed}))
+    assert (found.dialect, found.engine) == ("openai", engine)
+
+
 def test_what_was_found_is_said_in_words() -> None:
     found = Found("openai", "vLLM", 2)
     assert str(found) == "OpenAI-compatible (vLLM), 2 models"

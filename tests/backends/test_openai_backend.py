@@ -1174,6 +1174,28 @@ def test_our_own_server_counts_messages() -> None:
         assert backend.count_tokens("m", HI) == 3
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"max_input_tokens": 4096},
+        {"model_info": {"max_input_tokens": 4096, "max_output_tokens": 512}},
+        {"limits": {"max_input_tokens": 4096, "max_output_tokens": 512}},
+        {"metadata": {"context_length": 4096}},
+        {"openai": {"id": "m", "max_model_len": 4096}},
+        {"context_size": 4096, "max_input_tokens": None},
+        {"max_model_len": 4096, "max_input_tokens": 8192},
+        {"meta": {"n_ctx": 4096, "n_ctx_train": 8192}},
+    ],
+)
+def test_the_size_of_the_context_is_read_in_every_servers_words(
+    said: dict[str, Any],
+) -> None:
+    script = OpenAIScript()
+    script.models = document({"data": [{"id": "m", **said}]})
+    with backend_of(script) as (backend, _):
+        assert [model.context for model in backend.models()] == [4096]
+
+
 def test_messages_are_not_sent_to_servers_that_cannot_count() -> None:
     with backend_of(OpenAIScript(owner="library")) as (backend, server):
         assert backend.count_tokens("m", HI) is None

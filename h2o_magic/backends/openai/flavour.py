@@ -67,8 +67,9 @@ def _is_of_ollama(entry: Mapping[str, Any]) -> bool:
 
 def _is_of_lmstudio(entry: Mapping[str, Any]) -> bool:
     ours = {"publisher", "compatibility_type"} <= set(entry)  # below /api/v0
-    plain = {**entry, "id": "", "object": "model", "owned_by": "organization_owner"}
-    return ours or {**entry, "id": ""} == plain
+    # Others say when a model was created.
+    plain = set(entry) == {"id", "object", "owned_by"}
+    return ours or (plain and entry["owned_by"] == "organization_owner")
 
 
 _FORMS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {

@@ -146,13 +146,15 @@ def test_an_address_as_its_vendor_prints_it_connects_and_is_asked_there(
         connected = session.connect(server.url + path, name="lab", dialect=dialect)
         assert (connected.dialect, connected.models) == ("openai", ("m",))
         assert session.ask("Hi").read() == "Yes."
+        if dialect:
+            return
         # In the next kernel, nobody looks for it again.
+        session.close()
         server.requests.clear()
         again = desk.session()
         again.configure(server="lab")
         assert again.ask("Hi").read() == "Yes."
         again.close()
-        session.close()
         assert {r.path for r in server.requests} <= {
             f"{base}/models",
             f"{base}/chat/completions",
