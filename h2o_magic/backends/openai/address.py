@@ -15,10 +15,12 @@ from h2o_magic.config.url import check_base_url
 _ROUTE = re.compile(
     r"/(?:chat/completions|completions|responses|embeddings|messages|models)$"
 )
-#: Routes of other APIs that the same programs have, and what is below their root.
+#: Routes of other APIs that the same programs have: of Ollama and KoboldCpp, llama.cpp
+#: and text-generation-inference, Gemini and Databricks.
 _OTHER_ROUTE = re.compile(
     r"/(?:api/(?:v\d+/)?(?:chat|generate|ps|show|tags|version)"
     r"|completion|generate(?:_stream)?|health|info|props|tokenize"
+    r"|models/[^/:]+:\w+"
     r"|(?<=/serving-endpoints/)[^/]+/invocations)$"
 )
 _VERSION = re.compile(r"/v\d+[a-z0-9]*$")

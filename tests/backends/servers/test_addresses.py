@@ -24,7 +24,10 @@ from tests.backends.servers.test_connect import KEY, Desk
 LISTED: dict[str, tuple[str, list[str]]] = {
     "OpenAI": ("/v1", ["", "/v1", "/v1/", "/v1/chat/completions", "/v1/responses"]),
     "Azure OpenAI": ("/openai/v1", ["", "/openai", "/openai/v1/"]),
-    "Gemini": ("/v1beta/openai", ["/v1beta/openai/", "/v1beta"]),
+    "Gemini": (
+        "/v1beta/openai",
+        ["/v1beta/openai/", "/v1beta", "/v1beta/models/gemini-2.5:generateContent"],
+    ),
     "Open WebUI": ("/api", ["", "/api", "/api/models", "/api/chat/completions"]),
     "Open WebUI, Ollama": ("/ollama/v1", ["/ollama/v1", "/ollama"]),
     "OpenRouter": ("/api/v1", ["/api/v1", "/api/v1/chat/completions", "/api"]),
