@@ -681,8 +681,8 @@ def test_the_text_before_an_error_in_the_same_piece_is_shown() -> None:
 def test_an_unknown_model_is_named_with_the_nearest() -> None:
     recorded = load("vllm_api_server/unknown_model").answer()
     with backend_of(OpenAIScript(recorded)) as (backend, server):
-        asking = ChatRequest("mm", HI)
-        with pytest.raises(StatusError, match="no model 'mm': did you mean 'm'"):
+        asking = ChatRequest("M", HI)
+        with pytest.raises(StatusError, match="no model 'M': did you mean 'm'"):
             list(backend.stream(asking))
         assert server.calls()[-1] == "GET /v1/models"
 
@@ -1034,9 +1034,19 @@ def test_a_server_that_is_killed_midway_leaves_the_text() -> None:
     cut = events(said("par"), end="cut")
     with (
         backend_of(OpenAIScript(cut)) as (backend, _),
-        pytest.raises(IncompleteAnswerError, match="broke off") as caught,
+        pytest.raises(IncompleteAnswerError, match="the server stopped") as caught,
     ):
         list(backend.stream(request()))
+    assert caught.value.partial == "par"
+
+
+def test_that_the_local_server_died_is_said() -> None:
+    cut = events(said("par"), end="cut")
+    with backend_of(OpenAIScript(cut)) as (remote, _):
+        here = OpenAIBackend(connection=lambda: Endpoint(remote.url))
+        with pytest.raises(IncompleteAnswerError, match="server died while") as caught:
+            list(here.stream(request()))
+        here.close()
     assert caught.value.partial == "par"
 
 
