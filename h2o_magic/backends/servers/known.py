@@ -67,10 +67,12 @@ class KnownServers:
         kept: list[KnownServer] = []
 
         def put(known: dict[str, KnownServer]) -> dict[str, KnownServer]:
-            same = [n for n, e in known.items() if same_server(e.url, server.url)]
-            others = {n: e for n, e in known.items() if n not in same}
-            name = server.name or next(iter(same), "")
-            name = name or _free_name(server, hint, others)
+            others = {
+                name: entry
+                for name, entry in known.items()
+                if not same_server(entry.url, server.url)
+            }
+            name = server.name or _free_name(server, hint, others)
             named = replace(server, name=name)
             _refuse_taken(named, known)
             kept.append(named)

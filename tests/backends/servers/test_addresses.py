@@ -190,6 +190,16 @@ def test_a_server_without_a_list_connects_or_says_exactly_what_to_write(
         session.close()
 
 
+@pytest.mark.parametrize("base", ["/v1beta/openai", "/api", "/inference/v1"])
+def test_an_address_that_is_set_is_asked_where_its_api_is(
+    session: Session, base: str
+) -> None:
+    with serving(vendor(base, MISSING["html"])) as server:
+        session.configure(server=f"{server.url}{base}/chat/completions")
+        assert session.ask("Hi").read() == "Yes."
+        assert questions(server) == [f"{base}/chat/completions"]
+
+
 def test_every_way_to_write_an_address_comes_to_the_same_server(
     session: Session,
 ) -> None:
