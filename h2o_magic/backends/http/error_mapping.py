@@ -11,6 +11,12 @@ from typing import TypeVar
 import requests.exceptions as requests_errors
 import urllib3.exceptions as urllib3_errors
 
+from h2o_magic.backends.http.proxies import (
+    Proxy,
+    invalid_proxy,
+    proxy_failure,
+    proxy_of,
+)
 from h2o_magic.errors import (
     BackendError,
     ConfigurationError,
@@ -85,10 +91,17 @@ def attempt(
     try:
         return call()
     except (urllib3_errors.HTTPError, OSError) as error:  # requests' are OSErrors
-        failure = _mapped(error, what, server, connect, read)
+        proxy = proxy_of(server) if server else None
+        failure = _mapped(error, what, server, connect, read, proxy=proxy)
         failure.args = (masked(str(failure)),)
-        name = f"{type(error).__module__}.{type(error).__qualname__}"
-        failure.__cause__ = LibraryError(masked(f"{name}: {error}"))
+        if proxy is None:  # else the cause may show the proxy's login
+            name = f"{type(error).__module__}.{type(error).__qualname__}"
+            failure.__cause__ = LibraryError(masked(f"{name}: {error}"))
+    except ValueError:  # PySocks' of an address without its version
+        proxy = proxy_of(server) if server else None
+        if proxy is None or proxy.is_valid:
+            raise
+        failure = invalid_proxy(proxy)
     # Raised here, it has no foreign error as its context.
     try:
         raise failure
@@ -97,13 +110,21 @@ def attempt(
 
 
 def _mapped(
-    error: Exception, what: str, server: str, connect: float, read: float
+    error: Exception,
+    what: str,
+    server: str,
+    connect: float,
+    read: float,
+    *,
+    proxy: Proxy | None = None,
 ) -> H2OMagicError:
+    causes = _causes(error)
+    reason = _reason(causes)
+    if proxy and (failure := proxy_failure(error, server, proxy, reason)):
+        return failure
     if server and isinstance(error, requests_errors.ConnectTimeout):
         text = f"cannot connect to {server} {_within(connect)}"
         return TimedOutError(text, connecting=True)
-    causes = _causes(error)
-    reason = _reason(causes)
     if server and (why := _why(causes)):
         return ConnectionFailedError(f"cannot connect to {server}{reason}", why=why)
     _, kind, words = next(row for row in _ERRORS if isinstance(error, row[0]))

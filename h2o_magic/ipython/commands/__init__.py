@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import metadata
 
+from h2o_magic.config.url import check_base_url
 from h2o_magic.conversation.answer import Answer
 from h2o_magic.errors import ConfigurationError, did_you_mean, nearest
 from h2o_magic.ipython.commands import (
@@ -49,6 +50,8 @@ def run(context: CommandContext, line: str) -> Answer | None:
         raise ConfigurationError(f"%h2o: unknown command {name!r}: {_hint(name)}")
     if command.free:
         return command.run(context, Arguments(command.name, rest))
+    if command.name == "connect" and rest.startswith("curl "):
+        check_base_url(rest)  # which says what to write
     arguments = usage.parse(command.name, command.usage, rest, context.option)
     if "--help" in arguments:
         reply(context, f"`{command.typed}`: {command.help}.")
