@@ -76,6 +76,7 @@ def _ask(words: Sequence[str]) -> int:
         _write(help_text(_USAGE, without=(*_OPTIONS, *_SETTINGS, "history")))
         return 0
     _check_options(options)
+    sessions.get_state(None).warn = _say
     session = sessions.session()
     for problem in (*session.settings.problems, *session.settings.unknown):
         _say(problem)

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from h2o_magic.config.paths import make_private
 from h2o_magic.conversation.store import schema
 from h2o_magic.errors import StoreError
 
@@ -242,9 +243,7 @@ def _set_durability(connection: sqlite3.Connection) -> None:
 
 
 def _create(path: Path) -> None:
-    if not path.parent.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.parent.chmod(0o700)  # whatever the umask is
+    make_private(path.parent)
     # A kernel may still have the deleted file open that they belong to; a new file must
     # not share them.
     _remove_leftovers(path)
@@ -285,5 +284,5 @@ def _remove_leftovers(path: Path) -> None:
 def _leftovers(path: Path) -> list[Path]:
     # In this order: a new file's helper files appear after the file itself.
     helpers = [Path(f"{path}{end}") for end in ("-wal", "-shm")]
-    found = [helper for helper in helpers if helper.exists()]
-    return [] if path.exists() else found
+    found = list(filter(os.path.exists, helpers))
+    return [] if os.path.exists(path) else found
