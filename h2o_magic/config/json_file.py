@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 
 from filelock import FileLock, Timeout
 
-from h2o_magic.config.paths import is_news, make_private
+from h2o_magic.config.folders import is_news, make_private
 from h2o_magic.errors import ConfigurationError, did_you_mean
 
 #: A name that a user gives to an entry.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import platform
 import re
@@ -12,12 +11,9 @@ from pathlib import Path
 
 import platformdirs
 
-_APP = "h2o_magic"
+from h2o_magic.config.folders import NOWHERE
 
-#: Stands for a home folder that is not known: nothing can be found or made below it.
-_NOWHERE = Path(os.devnull)
-#: What hindered the use of files, as far as that was told.
-_told: set[Path] = set()
+_APP = "h2o_magic"
 
 
 def runtime_file() -> Path:
@@ -50,42 +46,14 @@ def log_file() -> Path:
     return _home(platformdirs.user_log_path) / "server.log"
 
 
-def make_private(folder: Path) -> None:
-    """Make a folder, and those above it, for this user only, whatever the umask."""
-    if _NOWHERE in folder.parents:
-        raise FileNotFoundError(errno.ENOENT, "the home folder is not known")
-    try:
-        folder.stat()
-    except FileNotFoundError:
-        make_private(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        folder.chmod(0o700)
-
-
 def expanded(path: str) -> Path:
     """Return a path as an absolute one; below an unknown home, one that cannot be."""
     found = os.path.expanduser(path)  # unlike that of a Path, it raises nothing
     if found.startswith("~"):
-        return _NOWHERE / path
+        return NOWHERE / path
     with suppress(OSError):  # the current folder was deleted
         return Path(found).absolute()
     return Path(found)
-
-
-def is_news(file: Path) -> bool:
-    """Return whether what hinders the use of a file was not told yet.
-
-    Several files lie below a folder that cannot be read or written, which is told once.
-    """
-    what = hindrance(file)
-    known = what in _told
-    _told.add(what)
-    return not known
-
-
-def hindrance(file: Path) -> Path:
-    """Return what hinders the use of a file: itself, or the last folder there is."""
-    return next(filter(os.path.lexists, (file, *file.parents)), file)
 
 
 def _home(default: Callable[[str], Path]) -> Path:
@@ -95,4 +63,4 @@ def _home(default: Callable[[str], Path]) -> Path:
     try:
         return default(_APP)
     except RuntimeError:
-        return _NOWHERE / "~"
+        return NOWHERE / "~"

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from h2o_magic.chat.turns import Change, Thread, ThreadInfo, Turn, TurnStatus, Versions
-from h2o_magic.config import paths
+from h2o_magic.config import folders
 from h2o_magic.conversation.store import changes, files, notebooks, turns, versions
 from h2o_magic.conversation.store import undo as history
 from h2o_magic.conversation.store.database import READ, WRITE, Database, open_to_read
@@ -347,7 +347,7 @@ class Record:
             f"cannot save the conversation in {_in_one_line(path)}: {error.what}. "
             f"It is kept in memory until the kernel ends: {error.remedy}"
         )
-        if paths.is_news(path) and paths.hindrance(path) != path:
+        if folders.is_news(path) and folders.hindrance(path) != path:
             self._trouble += " (what else would be saved there is in memory, too)"
         if self._on_trouble is not None:
             self._on_trouble(self._trouble)

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from h2o_magic.config.paths import make_private
+from h2o_magic.config.folders import make_private
 from h2o_magic.conversation.store import schema
 from h2o_magic.errors import StoreError
 
