@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import h2o_magic
 from tests.forks import PROCESSES
 from tests.shells import ipython
 from tests.stand_in import stand_in
@@ -110,8 +111,6 @@ Said = list[tuple[str, str, str]]
 
 def _run_cells(url: str, notebook: Path) -> Said:
     """Run the cells in a new shell; return each with its output and its errors."""
-    import h2o_magic
-
     found: Said = []
     with ipython() as shell:
         request = {"header": {"msg_id": ""}, "metadata": {"cellId": ""}}
@@ -129,7 +128,7 @@ def _run_cells(url: str, notebook: Path) -> Said:
 
 
 def _be_nobody(pipe: Connection, base: Path, url: str) -> None:
-    """Be a kernel in each of the places; as a user without an entry, with few rights."""
+    """Be a kernel in each place, of a user without an entry and without rights."""
 
     def unknown(uid: int) -> None:
         raise KeyError(uid)

@@ -276,6 +276,6 @@ def test_a_cache_in_an_unknown_home_is_no_folder_of_that_name(
     monkeypatch.chdir(tmp_path)
     assert cache().is_absolute()
     assert found("default").demo
-    with pytest.raises(OSError):
+    with pytest.raises(NotADirectoryError):
         cache_lock("owner/repo", "content")
     assert not [*tmp_path.iterdir()]
