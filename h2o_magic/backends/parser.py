@@ -27,7 +27,7 @@ _COUNTS_GRACE = 5.0
 _END_GRACE = 1.0
 
 NO_MESSAGE = "the server reported an error without a message"
-BROKE_OFF = "the answer broke off, so its end is missing: ask again"
+BROKE_OFF = "the server stopped while it was answering: ask again"
 
 
 class AnswerParser(ABC):

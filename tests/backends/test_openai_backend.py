@@ -1047,9 +1047,19 @@ def test_a_server_that_is_killed_midway_leaves_the_text() -> None:
     cut = events(said("par"), end="cut")
     with (
         backend_of(OpenAIScript(cut)) as (backend, _),
-        pytest.raises(IncompleteAnswerError, match="broke off") as caught,
+        pytest.raises(IncompleteAnswerError, match="the server stopped") as caught,
     ):
         list(backend.stream(request()))
+    assert caught.value.partial == "par"
+
+
+def test_that_the_local_server_died_is_said() -> None:
+    cut = events(said("par"), end="cut")
+    with backend_of(OpenAIScript(cut)) as (remote, _):
+        here = OpenAIBackend(connection=lambda: Endpoint(remote.url))
+        with pytest.raises(IncompleteAnswerError, match="server died while") as caught:
+            list(here.stream(request()))
+        here.close()
     assert caught.value.partial == "par"
 
 
