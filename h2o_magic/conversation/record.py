@@ -21,10 +21,17 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from h2o_magic.chat.turns import Change, Thread, ThreadInfo, Turn, TurnStatus, Versions
 from h2o_magic.config import folders
-from h2o_magic.conversation.store import changes, files, notebooks, turns, versions
+from h2o_magic.conversation.store import (
+    changes,
+    files,
+    notebooks,
+    rows,
+    turns,
+    versions,
+)
 from h2o_magic.conversation.store import undo as history
 from h2o_magic.conversation.store.database import READ, WRITE, Database, open_to_read
-from h2o_magic.conversation.store.origins import CameFrom
+from h2o_magic.conversation.store.origins import CameFrom, cell_sources
 from h2o_magic.conversation.store.salvage import take_over
 from h2o_magic.conversation.store.turns import Place
 from h2o_magic.errors import StoreError
@@ -68,6 +75,7 @@ class Record:
         self._error: StoreError | None = None
         self._trouble = ""
         self._settings: Mapping[str, tuple[Any, str]] | None = None  # last saved
+        self._asking: set[str] = set()  # ids of the cells that did since then
         # Turns by id that no damage may remove: their answers are being written.
         self._running: dict[int, tuple[str, Turn]] = {}
         self._database: Database | None = None
@@ -179,6 +187,21 @@ class Record:
     def with_images(self, turns: Iterable[Turn]) -> tuple[Turn, ...]:
         """Return turns whose images have their bytes, unless those are erased."""
         return self._run(READ, files.filled, tuple(turns))
+
+    def place(self, thread: str, cell: str | None, question: str) -> Place:
+        """Return whose place a cell's question takes: its own turn's, or that of a twin.
+
+        A twin asked the same from a cell that is no more: tools give cells new ids.
+        """
+        _, _, file = self._origin
+        if cell is None or file is None:
+            return cell
+        with self._holding():
+            self._asking.add(rows.cell_of(cell))
+            twins = self._run(READ, turns.twins, thread, cell, question)
+            there = {*self._asking, *(cell_sources(file) or ())} if twins else ()
+            gone = (id_ for id_, key in twins if rows.cell_of(key) not in there)
+            return next(gone, cell)
 
     def is_there(self, id: int) -> bool:  # noqa: A002 - named as the turn's attribute
         return self._run(READ, turns.is_live, id)

@@ -194,7 +194,11 @@ MET: dict[str, tuple[str, str | Error]] = {
     ),
     "stop-stream": (
         "generate",
-        Error(IncompleteAnswerError, "server stopped", partial=COUNT[: COUNT.index(" w13")]),
+        Error(
+            IncompleteAnswerError,
+            "server stopped",
+            partial=COUNT[: COUNT.index(" w13")],
+        ),
     ),
     "stop-generating": ("stop", USUAL),
     "stop-stream-again": ("generate", COUNT),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -89,6 +90,11 @@ def as_text(value: str | bytes) -> str:
 def numbered(cell: str) -> tuple[str | bytes | None, str | bytes | None]:
     """Return the bounds of the keys ``cell#2``, ``cell#3``, ... of a cell's turns."""
     return stored(f"{cell}#"), stored(f"{cell}$")  # "$" follows "#"
+
+
+def cell_of(key: str) -> str:
+    """Return the id of the cell whose turn has a key."""
+    return re.sub(r"#\d+$", "", key)
 
 
 def as_facts(facts: Mapping[str, Any]) -> str:
