@@ -6,7 +6,6 @@ what could still be read, and says why once.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import (
     Callable,
@@ -21,6 +20,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from h2o_magic.chat.turns import Change, Thread, ThreadInfo, Turn, TurnStatus, Versions
 from h2o_magic.config import folders
+from h2o_magic.config.forks import in_child
 from h2o_magic.conversation.store import (
     changes,
     files,
@@ -80,7 +80,7 @@ class Record:
         self._running: dict[int, tuple[str, Turn]] = {}
         self._database: Database | None = None
         self._lock = threading.RLock()
-        self._pid = os.getpid()
+        in_child(self._renew)
 
     @property
     def path(self) -> Path | None:
@@ -121,7 +121,7 @@ class Record:
 
     def begin(self, thread: str, turn: Turn, of: Place = None) -> Turn:
         """Add a turn in the place of one, by cell or id; None: its own cell's."""
-        with self._holding():
+        with self._lock:
             place = turn.cell if of is None else of
             begun = self._run(WRITE, changes.begin, thread, turn, place)
             if begun.status == "incomplete":
@@ -137,7 +137,7 @@ class Record:
         facts: Mapping[str, Any],
     ) -> None:
         """Save the answer to a question, also if its turn was removed since."""
-        with self._holding():
+        with self._lock:
             self._run(
                 WRITE, changes.update, id, answer=answer, status=status, facts=facts
             )
@@ -155,7 +155,7 @@ class Record:
         The turn that it replaced comes back. A turn that was removed since stays
         removed. With `if_replaced`, only a turn that replaced another is removed.
         """
-        with self._holding():
+        with self._lock:
             done = self._run(WRITE, changes.withdraw, id, if_replaced=if_replaced)
             if done:
                 self._running.pop(id, None)
@@ -189,14 +189,14 @@ class Record:
         return self._run(READ, files.filled, tuple(turns))
 
     def place(self, thread: str, cell: str | None, question: str) -> Place:
-        """Return whose place a cell's question takes: its own turn's, or that of a twin.
+        """Return whose place a cell's question takes: its own turn's, or a twin's.
 
         A twin asked the same from a cell that is no more: tools give cells new ids.
         """
         _, _, file = self._origin
         if cell is None or file is None:
             return cell
-        with self._holding():
+        with self._lock:
             self._asking.add(rows.cell_of(cell))
             twins = self._run(READ, turns.twins, thread, cell, question)
             there = {*self._asking, *(cell_sources(file) or ())} if twins else ()
@@ -265,7 +265,7 @@ class Record:
         return self._run(READ, versions.counts, thread, of)
 
     def choose(self, thread: str, number: int, version: int) -> Turn:
-        with self._holding():
+        with self._lock:
             return self._run(
                 WRITE, changes.choose, thread, number, version, self._running
             )
@@ -282,20 +282,17 @@ class Record:
 
     def close(self) -> None:
         """Close the file. A later use opens it again; what is in memory is lost."""
-        with self._holding():
+        with self._lock:
             if self._database is not None:
                 self._database.close()
                 self._database = None
 
-    def _holding(self) -> threading.RLock:
-        """Return the lock that a use must hold; a forked process gets its own."""
-        if self._pid != os.getpid():
-            self._pid = os.getpid()
-            self._lock = threading.RLock()
-            if self._database is not None and self._database.path is not None:
-                _of_parents.append(self._database)
-                self._database = None
-        return self._lock
+    def _renew(self) -> None:
+        self._lock = threading.RLock()
+        self._running = {}
+        if self._database is not None and self._database.path is not None:
+            _of_parents.append(self._database)
+            self._database = None
 
     def _run(
         self,
@@ -308,7 +305,7 @@ class Record:
 
         If the file fails, it is done again in memory.
         """
-        with self._holding():
+        with self._lock:
             try:
                 database = self._open()
                 with database.transaction(mode):
@@ -342,7 +339,7 @@ class Record:
         self._came_from = self._came_from or came_from
 
     def _erase(self, thread: str | None) -> int:
-        with self._holding():
+        with self._lock:
             if self._error is not None:
                 raise self._not_erased(_NOTHING_ERASED, self._error)
             try:

@@ -29,6 +29,7 @@ from filelock import FileLock, Timeout
 
 from h2o_magic.config import paths
 from h2o_magic.config.folders import make_private
+from h2o_magic.config.forks import in_child
 from h2o_magic.config.processes import is_running
 from h2o_magic.config.url import Endpoint, is_loopback
 from h2o_magic.errors import (
@@ -73,6 +74,13 @@ def find_running() -> ServerState | None:
     """Return the local server that runs and answers, or None; starts nothing."""
     found = server_at(_runtime_file())
     return found if found and found.answers else None
+
+
+def _leave_to_parent() -> None:
+    atexit.unregister(_stop_temporary)
+
+
+in_child(_leave_to_parent)
 
 
 def server_at(runtime_file: Path) -> ServerState | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from h2o_magic.config.folders import make_private
+from h2o_magic.config.forks import in_child
 from h2o_magic.conversation.store import schema
 from h2o_magic.errors import StoreError
 
@@ -26,6 +27,14 @@ BUSY_TIMEOUT = 30.0
 READ, WRITE = "DEFERRED", "IMMEDIATE"
 
 _creating = threading.Lock()
+
+
+def _renew() -> None:
+    global _creating  # noqa: PLW0603 - one of the parent's threads may hold it
+    _creating = threading.Lock()
+
+
+in_child(_renew)
 
 
 class Database:
