@@ -30,11 +30,17 @@ from h2o_magic.conversation.store import (
     versions,
 )
 from h2o_magic.conversation.store import undo as history
-from h2o_magic.conversation.store.database import READ, WRITE, Database, open_to_read
+from h2o_magic.conversation.store.database import (
+    READ,
+    WRITE,
+    Database,
+    failure_of,
+    open_to_read,
+)
 from h2o_magic.conversation.store.origins import CameFrom, cell_sources
 from h2o_magic.conversation.store.salvage import take_over
 from h2o_magic.conversation.store.turns import Place
-from h2o_magic.errors import StoreError
+from h2o_magic.errors import H2OMagicError, StoreError
 
 #: How many turns are read at a time where it is not known how many are wanted.
 _PAGE = 32
@@ -303,19 +309,28 @@ class Record:
     ) -> _T:
         """Return ``work(database, ...)``, in one transaction.
 
-        If the file fails, it is done again in memory.
+        If the file fails, it is done again in memory. What fails there, too, is no
+        fault of the file.
         """
         with self._lock:
             try:
                 database = self._open()
                 with database.transaction(mode):
                     return work(database, *arguments, **named)
-            except StoreError as error:
-                if self._path is None or self._error is not None:
+            except Exception as error:
+                failure = failure_of(error)
+                if failure is None or self._path is None or self._error is not None:
                     raise
-                memory = self._go_on_in_memory(error, self._path)
-                with memory.transaction(mode):
-                    return work(memory, *arguments, **named)
+                memory = self._salvaged(failure, self._path)
+                try:
+                    with memory.transaction(mode):
+                        result = work(memory, *arguments, **named)
+                except Exception as again:
+                    if failure is error or isinstance(again, H2OMagicError):
+                        self._go_on_in_memory(memory, failure, self._path)
+                    raise
+                self._go_on_in_memory(memory, failure, self._path)
+                return result
 
     def _open(self) -> Database:
         if self._database is None:
@@ -346,8 +361,11 @@ class Record:
                 database = self._open()
                 with database.transaction(WRITE):
                     count = changes.erase(database, thread)
-            except StoreError as error:
-                raise self._not_erased(_NOTHING_ERASED, error) from error
+            except Exception as error:
+                failure = failure_of(error)
+                if failure is None:
+                    raise
+                raise self._not_erased(_NOTHING_ERASED, failure) from error
             self._running = {
                 id_: (name, turn)
                 for id_, (name, turn) in self._running.items()
@@ -359,9 +377,11 @@ class Record:
                 raise self._not_erased(_NOT_YET_CLEAN, error) from error
             return count
 
-    def _go_on_in_memory(self, error: StoreError, path: Path) -> Database:
+    def _salvaged(self, error: StoreError, path: Path) -> Database:
+        """Return what can be read in memory, and close the file."""
         database = Database.in_memory()
         source, whole = self._database, False
+        self._database = None
         if source is None and error.readable:
             source = open_to_read(path)
         if source is not None:
@@ -373,7 +393,10 @@ class Record:
             with database.transaction(WRITE):
                 for thread, turn in self._running.values():
                     changes.restore(database, thread, turn)
-        self._database = database
+        return database
+
+    def _go_on_in_memory(self, memory: Database, error: StoreError, path: Path) -> None:
+        self._database = memory
         self._error = StoreError(error.what, error.remedy)  # without its traceback
         self._trouble = (
             f"cannot save the conversation in {_in_one_line(path)}: {error.what}. "
@@ -383,7 +406,6 @@ class Record:
             self._trouble += " (what else would be saved there is in memory, too)"
         if self._on_trouble is not None:
             self._on_trouble(self._trouble)
-        return database
 
     def _not_erased(self, what: str, error: StoreError) -> StoreError:
         return StoreError(
