@@ -9,6 +9,7 @@ from h2o_magic.chat.facts import Facts
 from h2o_magic.config.definitions import MAIN
 from h2o_magic.config.models import REAL_MODEL, title_of
 from h2o_magic.config.units import counted
+from h2o_magic.config.url import is_this_machine
 from h2o_magic.rendering.blocks import close_fence
 from h2o_magic.rendering.sanitize import sanitize
 from h2o_magic.rendering.sanitize_inline import sanitize_prose
@@ -163,7 +164,7 @@ def _context(facts: Facts) -> list[str]:
 
 def _is_local(server: str) -> bool:
     try:
-        host = urlsplit(server).hostname or ""
+        host = urlsplit(server).hostname
     except ValueError:  # a file can say anything
         return False
-    return host in ("", "127.0.0.1", "::1", "localhost")
+    return not host or is_this_machine(host)

@@ -15,7 +15,7 @@ import pytest
 from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
 from h2o_magic.backends.http import Endpoint, Timeouts
 from h2o_magic.backends.openai import OpenAIBackend
-from h2o_magic.backends.openai.flavour import enforces, split_address
+from h2o_magic.backends.openai.flavour import enforces
 from h2o_magic.backends.retry import RetryPolicy
 from h2o_magic.chat.events import Event, Finished, Source, TextDelta, Usage
 from h2o_magic.chat.messages import assistant, system, user
@@ -50,13 +50,19 @@ from tests.backends.test_openai_shapes import DONE, chunk, said
 HI = (user("Hi"),)
 ANSWER = [said("Hel", model="m"), said("lo"), chunk({}, "stop"), DONE]
 
+#: What the entries have of programs whose ``owned_by`` is not theirs alone.
+LIKE: dict[str, dict[str, Any]] = {
+    "me": {"permissions": []},
+    "library": {"id": "m:latest", "created": 1},
+}
+
 
 class OpenAIScript:
     """A server of the dialect: queued answers first, then the usual one."""
 
     def __init__(self, *queued: Answer, owner: str = "nobody") -> None:
         self.queued = list(queued)
-        entry = {"id": "m", "object": "model", "owned_by": owner}
+        entry = {"id": "m", "object": "model", "owned_by": owner, **LIKE.get(owner, {})}
         self.models = document({"object": "list", "data": [entry]})
         self.others: dict[str, Answer] = {}
 
@@ -99,25 +105,6 @@ def test_it_is_a_backend_of_this_dialect() -> None:
     assert OpenAIBackend.dialect == "openai"
     assert backend.url == "http://127.0.0.1:1/v1"
     backend.close()
-
-
-@pytest.mark.parametrize(
-    ("url", "root", "api"),
-    [
-        ("http://h", "http://h", "/v1"),
-        ("http://h/", "http://h", "/v1"),
-        ("http://h/v1/", "http://h", "/v1"),
-        ("https://h:8/a/b", "https://h:8/a/b", "/v1"),
-        ("https://h/openai/v1", "https://h/openai", "/v1"),
-        ("https://h/api/v3", "https://h/api", "/v3"),
-        ("https://h/v1beta", "https://h", "/v1beta"),
-        ("http://v1", "http://v1", "/v1"),
-        ("http://[::1]:8000/v1", "http://[::1]:8000", "/v1"),
-        ("http://h/v", "http://h/v", "/v1"),
-    ],
-)
-def test_an_address_has_its_version_or_gets_one(url: str, root: str, api: str) -> None:
-    assert split_address(url) == (root, api)
 
 
 @pytest.mark.parametrize("path", ["", "/", "/v1", "/some/where/v1", "/v2"])
@@ -694,8 +681,8 @@ def test_the_text_before_an_error_in_the_same_piece_is_shown() -> None:
 def test_an_unknown_model_is_named_with_the_nearest() -> None:
     recorded = load("vllm_api_server/unknown_model").answer()
     with backend_of(OpenAIScript(recorded)) as (backend, server):
-        asking = ChatRequest("mm", HI)
-        with pytest.raises(StatusError, match="no model 'mm': did you mean 'm'"):
+        asking = ChatRequest("M", HI)
+        with pytest.raises(StatusError, match="no model 'M': did you mean 'm'"):
             list(backend.stream(asking))
         assert server.calls()[-1] == "GET /v1/models"
 
@@ -1195,6 +1182,28 @@ def test_our_own_server_counts_messages() -> None:
     script = counting("h2o_magic", v1__chat__completions__input_tokens=counted)
     with backend_of(script) as (backend, _):
         assert backend.count_tokens("m", HI) == 3
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"max_input_tokens": 4096},
+        {"model_info": {"max_input_tokens": 4096, "max_output_tokens": 512}},
+        {"limits": {"max_input_tokens": 4096, "max_output_tokens": 512}},
+        {"metadata": {"context_length": 4096}},
+        {"openai": {"id": "m", "max_model_len": 4096}},
+        {"context_size": 4096, "max_input_tokens": None},
+        {"max_model_len": 4096, "max_input_tokens": 8192},
+        {"meta": {"n_ctx": 4096, "n_ctx_train": 8192}},
+    ],
+)
+def test_the_size_of_the_context_is_read_in_every_servers_words(
+    said: dict[str, Any],
+) -> None:
+    script = OpenAIScript()
+    script.models = document({"data": [{"id": "m", **said}]})
+    with backend_of(script) as (backend, _):
+        assert [model.context for model in backend.models()] == [4096]
 
 
 def test_messages_are_not_sent_to_servers_that_cannot_count() -> None:

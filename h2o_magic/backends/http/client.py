@@ -17,13 +17,14 @@ import requests
 
 from h2o_magic.backends.http.connections import CancellableAdapter, Cancellation
 from h2o_magic.backends.http.error_mapping import mapped_errors
+from h2o_magic.backends.http.proxies import proxy_of, proxy_refusal
 from h2o_magic.backends.http.response import (
     DEFAULT_TIMEOUTS,
     Response,
     Timeouts,
     status_error,
 )
-from h2o_magic.config.url import Endpoint, is_loopback
+from h2o_magic.config.url import Endpoint, is_this_machine
 from h2o_magic.errors import ConnectionFailedError
 
 
@@ -38,12 +39,9 @@ class HttpClient:
         self.origin = f"{parts.scheme}://{parts.netloc}"
         self._path = parts.path
         self._timeouts = timeouts
-        self._session = _Session()
+        self._session = _Session(direct=is_this_machine(parts.hostname or ""))
         if endpoint.token is not None:
             self._session.headers["Authorization"] = f"Bearer {endpoint.token}"
-        host = parts.hostname or ""
-        # Beside the proxies of the environment, which requests adds.
-        self._proxies = {"no_proxy": host} if is_loopback(host) else {}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"
@@ -85,7 +83,6 @@ class HttpClient:
                     data=body,
                     headers={**content_type, **self._headers(accept), **headers},
                     timeout=(connect, read),
-                    proxies=dict(self._proxies),
                     stream=True,
                     allow_redirects=False,
                 )
@@ -98,6 +95,9 @@ class HttpClient:
             if not cancellation.reused:
                 raise
             answer = request()
+        if answer.status_code == 407 and (proxy := proxy_of(self.url)):
+            answer.close()
+            raise proxy_refusal(self.url, proxy)
         response = Response(
             answer,
             what=what,
@@ -125,12 +125,19 @@ class HttpClient:
 
 
 class _Session(requests.Session):
-    def __init__(self) -> None:
+    """A session that uses the proxies of the environment, unless it is `direct`."""
+
+    def __init__(self, *, direct: bool) -> None:
         super().__init__()
+        self._direct = direct
         self.auth = _unchanged
         self.cookies.set_policy(_AnyScheme())
         for scheme in ("http://", "https://"):
             self.mount(scheme, CancellableAdapter())
+
+    def merge_environment_settings(self, *args: Any, **kwargs: Any) -> Any:
+        settings = super().merge_environment_settings(*args, **kwargs)
+        return {**settings, "proxies": {}} if self._direct else settings
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Ignore redirects: requests would read the body, however long it is."""

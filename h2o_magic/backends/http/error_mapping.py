@@ -11,6 +11,12 @@ from contextlib import contextmanager
 import requests.exceptions as requests_errors
 import urllib3.exceptions as urllib3_errors
 
+from h2o_magic.backends.http.proxies import (
+    Proxy,
+    invalid_proxy,
+    proxy_failure,
+    proxy_of,
+)
 from h2o_magic.errors import (
     BackendError,
     ConfigurationError,
@@ -70,17 +76,33 @@ def mapped_errors(
     except (urllib3_errors.HTTPError, OSError) as error:  # requests' are OSErrors
         # No name here may hold an error: errors hold this frame, and what is in such a
         # ring stays open for long.
+        if server and (proxy := proxy_of(server)):
+            # Without the cause, which may show the proxy's login.
+            raise _mapped(error, what, server, connect, read, proxy=proxy) from None
         raise _mapped(error, what, server, connect, read) from error
+    except ValueError:  # PySocks' of an address without its version
+        proxy = proxy_of(server) if server else None
+        if proxy is None or proxy.is_valid:
+            raise
+        raise invalid_proxy(proxy) from None
 
 
 def _mapped(
-    error: Exception, what: str, server: str, connect: float, read: float
+    error: Exception,
+    what: str,
+    server: str,
+    connect: float,
+    read: float,
+    *,
+    proxy: Proxy | None = None,
 ) -> H2OMagicError:
+    causes = _causes(error)
+    reason = _reason(causes)
+    if proxy and (failure := proxy_failure(error, server, proxy, reason)):
+        return failure
     if server and isinstance(error, requests_errors.ConnectTimeout):
         text = f"cannot connect to {server} {_within(connect)}"
         return TimedOutError(text, connecting=True)
-    causes = _causes(error)
-    reason = _reason(causes)
     if server and (why := _why(causes)):
         return ConnectionFailedError(f"cannot connect to {server}{reason}", why=why)
     _, kind, words = next(row for row in _ERRORS if isinstance(error, row[0]))

@@ -29,15 +29,16 @@ from h2o_magic.backends.openai.errors import (
     is_busy,
     refusal_words,
 )
-from h2o_magic.backends.openai.flavour import (
-    ENGINES,
-    enforces,
-    entries_of,
-    flavour_of,
-)
+from h2o_magic.backends.openai.flavour import ENGINES, enforces, flavour_of
 from h2o_magic.backends.openai.models import count_tokens, model_of, models_of
 from h2o_magic.backends.openai.parser import OpenAIParser
 from h2o_magic.backends.openai.request import Body, make_body, needs_flavour
+from h2o_magic.backends.openai.shapes import (
+    entries_of,
+    error_document,
+    is_error,
+    is_list,
+)
 from h2o_magic.backends.openai.vision import ask_vision
 from h2o_magic.backends.own_server import source_in
 from h2o_magic.backends.retry import RetryPolicy
@@ -56,6 +57,12 @@ class OpenAIBackend(HttpBackend[OpenAIClient]):
 
     #: What detection and lists of servers call this protocol.
     dialect = "openai"
+
+    @property
+    def url(self) -> str:
+        """The server's address, at which its API was found if it was asked."""
+        current = self._current
+        return current[1].url if current else super().url
 
     def models(self) -> list[ModelInfo]:
         client = self.connect()
@@ -166,28 +173,17 @@ def _names(client: OpenAIClient) -> list[str]:
 
 def _recognise(answer: ProbeAnswer, earlier: Sequence[ProbeAnswer]) -> Match | None:
     document = answer.document
-    if answer.status == 200 and _is_list(document):
+    if answer.status == 200 and is_list(document, answer.path):
         return Match(_engine(document, answer.server), len(list(entries_of(document))))
-    if not isinstance(document, dict):
-        return None
     alone = not any(other.refused for other in earlier)
-    error = document.get("error")
+    refused = (answer.refused or answer.status == 429) and error_document(
+        document
+    ) is not None
     # The shape of OpenAI's errors; a missing route can have it, too.
-    shaped = isinstance(error, dict) and "message" in error and "type" in error
-    if ((answer.refused or answer.status == 429) and alone) or (
-        answer.status >= 400 and answer.status not in (404, 405) and shaped
-    ):
+    shaped = is_error(document) and answer.status not in (404, 405)
+    if (refused and alone) or (answer.status >= 400 and shaped):
         return Match(_engine(None, answer.server))
     return None
-
-
-def _is_list(document: object) -> bool:
-    """Return whether a document is a list of models; an empty one may have no data."""
-    if isinstance(document, dict):
-        empty = document.get("object") == "list" and "data" in document
-        data = document.get("data")
-        return isinstance(data, list) or (data is None and empty)
-    return any(True for _ in entries_of(document))
 
 
 #: Engines that their ``Server`` header names.

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from h2o_magic.backends.openai.api import OpenAIClient
-from h2o_magic.backends.openai.flavour import entries_of
+from h2o_magic.backends.openai.shapes import entries_of
 from h2o_magic.errors import ProtocolError, StatusError
 
 _MODALITIES = ("input_modalities", "supported_input_modalities")

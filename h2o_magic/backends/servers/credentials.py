@@ -137,6 +137,11 @@ class Credentials:
     def has_typed(self, url: str) -> bool:
         return url in self._typed
 
+    def move(self, url: str, to: str) -> None:
+        """Keep a key that was typed for a server, whose address was found out."""
+        if url in self._typed:
+            self._typed[to] = self._typed.pop(url)
+
     def forget(self, url: str) -> None:
         self._typed.pop(url, None)
 
