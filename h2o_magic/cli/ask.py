@@ -72,6 +72,7 @@ def _ask(words: Sequence[str]) -> int:
     if options.help:
         return put(help_text(_USAGE, without=(*_OPTIONS, *_SETTINGS, "history")))
     _check_options(options)
+    sessions.get_state(None).warn = _say
     session = sessions.session()
     for problem in (*session.settings.problems, *session.settings.unknown):
         _say(problem)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from pathlib import Path
 
 from h2o_magic.backends.local import locate
 from h2o_magic.cli.output import put
@@ -12,6 +12,8 @@ from h2o_magic.config.models import title_of
 from h2o_magic.config.units import size_in_words
 from h2o_magic.ipython.display.download import TerminalPull
 from h2o_magic.rendering import tables
+from h2o_magic.rendering.streams import write
+from h2o_magic.weights.cache import unreadable
 from h2o_magic.weights.listing import list_models
 from h2o_magic.weights.pull import pull as pull_weights
 from h2o_magic.weights.remove import remove
@@ -27,8 +29,7 @@ def pull(options: argparse.Namespace) -> int:
 
 def _absolute(name: str) -> str:
     """Return the absolute path of an existing file; any other name unchanged."""
-    file = Path(name)
-    return str(file.resolve()) if file.is_file() else name
+    return os.path.realpath(name) if os.path.isfile(name) else name
 
 
 def models(_options: argparse.Namespace) -> int:
@@ -44,6 +45,8 @@ def models(_options: argparse.Namespace) -> int:
             row = [f"{title_of(model['answered_by'])} stands in", "", ""]
         rows.append([tables.Verbatim(model["name"]), *row])
     table = tables.as_text(["model", "weights", "size", "licence"], rows)
+    if problem := unreadable():
+        write(f"{problem}\n", sys.stderr)
     return put(f"{table}\n")
 
 

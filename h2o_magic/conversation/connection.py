@@ -18,6 +18,7 @@ from h2o_magic.backends.servers.known import same_server
 from h2o_magic.backends.servers.model_cache import ModelList
 from h2o_magic.config.aliases import Aliases
 from h2o_magic.config.definitions import LOCAL
+from h2o_magic.config.forks import in_child
 from h2o_magic.config.settings import Settings
 from h2o_magic.conversation import model_choice
 from h2o_magic.conversation.context_limits import ModelLimits
@@ -57,7 +58,7 @@ class Connection:
         backend: Backend | None = None,
     ) -> None:
         self.aliases = aliases
-        self.lock = threading.RLock()
+        self._renew()
         self._settings = settings
         self._make_servers = servers
         self._servers: Servers | None = None
@@ -67,6 +68,10 @@ class Connection:
         self._settled = backend is not None  # the model is not to be asked for
         self._best: ModelInfo | None = None  # of the local server, when last asked
         settings.watch(self._on_setting)
+        in_child(self._renew)
+
+    def _renew(self) -> None:
+        self.lock = threading.RLock()
 
     @property
     def servers(self) -> Servers:

@@ -7,9 +7,9 @@ when the server changes.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from h2o_magic.config.settings import Settings
@@ -87,5 +87,6 @@ def lacking(model: str, models: Sequence[ModelInfo]) -> str:
 
 def whole_path(model: str) -> str:
     """Return a weights file's path as a whole one: the server has another folder."""
-    path = Path(model).expanduser()
-    return str(path.resolve()) if path.suffix == ".gguf" and path.is_file() else model
+    path = os.path.expanduser(model)
+    whole = path.endswith(".gguf") and os.path.isfile(path)
+    return os.path.realpath(path) if whole else model

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
+from h2o_magic.config.forks import in_child
+
 
 class Identity(NamedTuple):  # sooner made than a dataclass: `%load_ext` waits
     """The key that a conversation is stored under."""
@@ -65,6 +67,11 @@ class RunningCell:
         self._depth = 0  # how many cells run, one within the other
         #: Thread and key of each question of this run.
         self._asked: set[tuple[str, str | None]] = set()
+        self._in_fork = False
+        in_child(self._renew)
+
+    def _renew(self) -> None:
+        self._in_fork = True
 
     @property
     def id(self) -> str | None:
@@ -92,7 +99,7 @@ class RunningCell:
     def next_key(self, thread: str, history: bool = True) -> str | None:
         """Return the key of the cell's next turn in a thread, numbered from the second.
 
-        Questions from other threads of the program belong to no cell.
+        Questions from other threads and processes of the program belong to no cell.
         """
         key = self.coming_key(thread, history)
         if self._is_asking():
@@ -141,7 +148,7 @@ class RunningCell:
 
     def _is_asking(self) -> bool:
         main = threading.current_thread() is threading.main_thread()
-        return main and self._id is not None
+        return main and self._id is not None and not self._in_fork
 
     def _update(self) -> None:
         """Read from the kernel's current request which cell runs."""

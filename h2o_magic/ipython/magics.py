@@ -77,8 +77,12 @@ class H2OMagics(SettingsTraits, Magics):
         if self._welcomed:
             return False
         self._welcomed = True
-        if not paths.store_file().exists():
+        try:
+            paths.store_file().stat()
+        except (FileNotFoundError, NotADirectoryError):
             return False
+        except OSError:
+            pass  # the record will say what is wrong
         self._state.find_notebook()
         record = self._state.record  # enough to see whether there are turns
         threads = record.threads()

@@ -23,7 +23,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from h2o_magic.config.paths import make_private
+from h2o_magic.config.folders import make_private
 from h2o_magic.errors import ConfigurationError, MessagesError, ParameterError
 
 _log = logging.getLogger(__name__)

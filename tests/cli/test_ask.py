@@ -343,3 +343,15 @@ def in_terminal(
             seen(shown)
     os.close(terminal)
     return shown.replace("\r\n", "\n")
+
+
+def test_folders_that_cannot_be_used_are_one_line_beside_the_answer(
+    server: StandIn, tmp_path: Path
+) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    done = ask(server, "Hi", H2O_MAGIC_HOME=str(tmp_path / "loop"))
+    assert (done.returncode, done.stdout) == (0, b"Hello world\n")
+    line, footer = done.stderr.decode().splitlines()
+    assert line.startswith(f"aliases: {tmp_path / 'loop' / 'aliases.json'} cannot be")
+    assert "set H2O_MAGIC_HOME to a folder that you can write to" in line
+    assert footer.startswith("[")

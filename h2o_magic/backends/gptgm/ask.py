@@ -153,7 +153,8 @@ class GptGmQuestion:
             writing = False  # the server has ended the answer itself
             raise
         finally:
-            client.drop(created.id, stop=writing)
+            if not cancellation.inherited:
+                client.drop(created.id, stop=writing)
 
     def retry_after(self, error: BackendError) -> float | None:
         """Return when to ask again: once for each repair, a busy server as `retry`."""

@@ -21,6 +21,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
+from h2o_magic.config.forks import in_child
+
 # The end of a chunk and the size of the next; any other form is left to http.client.
 _NEXT_CHUNK = re.compile(rb"\r\n([0-9a-fA-F]{1,8})\r\n")
 
@@ -34,10 +36,18 @@ class Cancellation:
     """Ends one exchange with a server from any thread: one request after another."""
 
     def __init__(self) -> None:
+        self.inherited = False  # True in a fork, where the exchange is the parent's
         self.reused = False
         self._event = threading.Event()
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
+        in_child(self._renew)
+
+    def _renew(self) -> None:
+        self.inherited = True
+        self._event = threading.Event()
+        self._lock = threading.Lock()
+        self._socket = None  # shutting it down would end the parent's connection
 
     @property
     def cancelled(self) -> bool:

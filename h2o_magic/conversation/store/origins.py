@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -107,6 +107,31 @@ def could_ask(source: str, question: str) -> bool:
             return False
         place = found + len(text)
     return len(pieces) > 1 and bool(texts)
+
+
+def ask_alike(database: Database, notebook: int, sources: Collection[str]) -> bool:
+    """Return whether cells whose ids are new are a notebook's, by what they ask.
+
+    They are if half of the questions are theirs, or half of theirs its.
+    """
+    found = database.execute(
+        "SELECT DISTINCT question FROM turns JOIN threads ON threads.id = thread "
+        "WHERE notebook = ? AND live = 1 AND turns.cell IS NOT NULL",
+        [notebook],
+    )
+    questions = [rows.as_text(question) for (question,) in found]
+    cells = [source for source in sources if source.startswith("%%h2o")]
+    known = sum(any(_asks(s, question) for s in sources) for question in questions)
+    again = sum(any(_asks(source, q) for q in questions) for source in cells)
+    return known > 0 and (2 * known >= len(questions) or 2 * again >= len(cells))
+
+
+def _asks(source: str, question: str) -> bool:
+    """Return whether a cell of any id plainly asks a question, and no longer one."""
+    first, _, body = source.partition("\n")
+    if first.startswith("%%h2o"):
+        return body.strip() == question or ("{" in body and could_ask(source, question))
+    return re.search(rf"(?<!\w){re.escape(question)}(?!\w)", source) is not None
 
 
 def cell_sources(file: Path) -> dict[str, str] | None:

@@ -54,6 +54,21 @@ def place_of(database: Database, thread: int, of: Place) -> tuple[int, int]:
     return found or (0, END)
 
 
+def twins(
+    database: Database, thread: str, cell: str, question: str
+) -> list[tuple[int, str]]:
+    """Return id and key of cells' turns that ask the same; none if the cell has one."""
+    thread_ = thread_id(database, thread)
+    if place_of(database, thread_, cell)[0]:
+        return []
+    found = database.execute(
+        f"SELECT id, cell FROM turns WHERE {_LIVE} AND cell IS NOT NULL "
+        "AND question = ? ORDER BY position",
+        (thread_, rows.stored(question)),
+    )
+    return [(id_, rows.as_text(key)) for id_, key in found]
+
+
 def position_of(database: Database, thread: str, of: Place) -> int:
     """Return the position of a turn, or :data:`END` without one."""
     return place_of(database, thread_id(database, thread), of)[1]

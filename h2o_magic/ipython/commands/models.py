@@ -16,6 +16,7 @@ from h2o_magic.ipython.commands.usage import Arguments
 from h2o_magic.ipython.display.download import make_pull_view
 from h2o_magic.ipython.interrupts import AnswerStopped
 from h2o_magic.rendering.tables import Verbatim
+from h2o_magic.weights.cache import unreadable
 
 if TYPE_CHECKING:
     from h2o_magic.backends.base import ModelInfo
@@ -35,6 +36,8 @@ def models(context: CommandContext, _: Arguments) -> None:
         age = duration_in_words(time.time() - listed.at)
         line = f"The server does not respond; this list is {age} old ({{why}})."
         below.append(fill(line, why=listed.problem))
+    if not session.settings["server"] and (problem := unreadable()):
+        below.append(fill("{Why}.", Why=f"{problem[0].upper()}{problem[1:]}"))
     if not rows:
         reply_all(context, [fill(f"The server lists no models: {NO_MODEL}."), *below])
         return

@@ -375,8 +375,9 @@ def test_a_server_that_cannot_be_kept_is_used_all_the_same(tmp_path: Path) -> No
     desk = Desk(tmp_path / "file")
     session = desk.session()
     with serving(openai_server("qwen")) as server:
-        connected = session.connect(server.url, name="lab")
-        assert "cannot be written" in str(connected)
+        session.connect(server.url, name="lab")
+        (line,) = desk.said
+        assert "cannot be written (Not a directory)" in line
         assert session.settings["server"] == "lab"
         session.configure(server="")
         session.configure(server="lab")

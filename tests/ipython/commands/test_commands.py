@@ -753,6 +753,8 @@ def test_a_file_that_is_there_is_not_overwritten_unasked(
         ("export a\0b.json", "cannot be written: "),
         ("import ./io/", "ends with .md, .json, .jsonl or .ipynb, got './io/'"),
         ("import missing.json", "missing.json cannot be read"),
+        ("import a\0b.json", "cannot be read: "),
+        (f"import {'x' * 300}.json", ".json cannot be read: File name too long"),
         ("import broken.json", "broken.json: "),
         ("import ~nobody-of-this-name/chat.json", "there is no such home folder"),
     ],
