@@ -11,7 +11,7 @@ import html
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
@@ -19,8 +19,13 @@ _MAX_WAIT = 3600.0
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 #: An image that the server quotes from the question.
 _DATA = re.compile(r"(data:[\w./+-]+;base64,)[A-Za-z0-9+/=]+")
-_NO_QUOTA = "insufficient_quota"
-_TOO_LONG = "context_length_exceeded"
+#: Where the words stand, the first of them that are there.
+_WORDS = (
+    *("error", "message", "Message", "detail", "details", "error_msg", "msg"),
+    *("status_msg", "base_resp", "errors", "title", "text"),
+)
+#: Codes that say more than the message beside them may.
+_TELLING = re.compile("quota|context_length")
 #: Times since 1970 are larger than any wait; in milliseconds from the second on.
 _MIN_EPOCH, _MIN_EPOCH_MS = 1e9, 1e11
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|h|m|s))+")
@@ -37,14 +42,30 @@ def error_text(body: bytes, *, limit: int = 500) -> str:
     return _one_line(error_message(_document(text)) or text, limit)
 
 
-def error_message(document: object) -> str:
+def error_message(document: object, depth: int = 6) -> str:
     """Return the message in an error document, or an empty text if it holds none."""
-    detail = _part(document, "detail")  # FastAPI's
-    if isinstance(detail, list):
-        text = "; ".join(filter(None, map(_validation_error, detail)))
-    else:
-        text = detail if isinstance(detail, str) else _message(detail)
-    return _message(document) or text
+    if isinstance(document, str):
+        inner = error_message(_document(document), depth - 1) if depth else ""
+        return inner or document
+    if isinstance(document, list) and depth:
+        return "; ".join(filter(None, (error_message(e, depth - 1) for e in document)))
+    if not isinstance(document, dict) or not depth:
+        return ""
+    name, text = next(_texts(document, depth), ("", ""))
+    if name != "error":
+        return _with_details(text, document) if text else ""
+    # Frameworks write the status there, and the words behind it.
+    more = "" if isinstance(document[name], dict) else _string(document, "message")
+    return text if more in text else f"{text}: {more}"
+
+
+def _texts(document: Mapping[str, object], depth: int) -> Iterator[tuple[str, str]]:
+    for name in _WORDS:
+        part = document.get(name)
+        # The message may be empty (FastChat), and then the code says it.
+        code = _string(part, "code") or _string(part, "type")
+        if text := error_message(part, depth - 1) or code:
+            yield name, text
 
 
 def html_title(page: str, *, limit: int = 500) -> str:
@@ -126,34 +147,19 @@ def _seconds_until(date: str, now: datetime) -> float | None:
     return (then - now).total_seconds()
 
 
-def _message(document: object) -> str:
-    error = _part(document, "error")
-    if isinstance(error, list):
-        error = "; ".join(part for part in error if isinstance(part, str))
-    if isinstance(error, dict):
-        error = _openai_message(error)
-    if isinstance(error, str) and error:
-        return error
-    return _string(document, "message")
-
-
-def _openai_message(error: Mapping[str, object]) -> str:
-    """Return the message of an OpenAI error, with the field that it is about."""
-    # The message may be empty (FastChat), and then the code says it.
-    words = [_string(error, name) for name in ("message", "code", "type")]
-    message = next(filter(None, words), "")
-    if not message:
-        return ""
+def _with_details(text: str, error: Mapping[str, object]) -> str:
+    """Return the message of an error, with what its other fields say about it."""
     if inner := _provider_message(error.get("metadata")):
-        message = f"{message.rstrip('.')}: {inner}"
-    field = _string(error, "param")
-    if field and field not in message:
-        message = f"{message} (`{field}`)"
+        text = f"{text.rstrip('.')}: {inner}"
+    location, field = error.get("loc"), _string(error, "param")
+    if isinstance(location, list):
+        text = f"{'.'.join(map(str, location))}: {text}"
+    if field and field not in text:
+        text = f"{text} (`{field}`)"
     # The message alone may not tell these from other limits.
-    for code, told in ((_NO_QUOTA, False), (_TOO_LONG, "context" in message)):
-        if code in words and message != code and not told:
-            message = f"{message} ({code})"
-    return message
+    codes = (_string(error, "code"), _string(error, "type"))
+    code = next((code for code in codes if _TELLING.search(code)), "")
+    return text if code in text else f"{text} ({code})"
 
 
 def _provider_message(metadata: object) -> str:
@@ -166,15 +172,6 @@ def _provider_message(metadata: object) -> str:
     if isinstance(reasons, list):  # of a moderation
         return ", ".join(reason for reason in reasons if isinstance(reason, str))
     return ""
-
-
-def _validation_error(error: object) -> str:
-    words = _part(error, "msg") if isinstance(error, dict) else error
-    if not isinstance(words, str):
-        return ""
-    location = _part(error, "loc")
-    field = ".".join(map(str, location)) if isinstance(location, list) else ""
-    return f"{field}: {words}" if field else words
 
 
 def _text(body: bytes) -> str:

@@ -23,7 +23,7 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)
         (b'{"error": {"message": "a", "code": 1}}', "a"),
         (b'{"type": "error", "error": {"message": "a"}}', "a"),
         (b'{"message": "a"}', "a"),
-        (b'{"error": "a", "message": "b"}', "a"),
+        (b'{"error": "a", "message": "b"}', "a: b"),
         (b'[{"error": "a"}]', "a"),
         (b'{"detail": "a"}', "a"),
         (b'{"detail": {"error": {"message": "a"}}}', "a"),
