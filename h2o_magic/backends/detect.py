@@ -103,7 +103,7 @@ def _ask(http: HttpClient, path: str, *, first: bool) -> ProbeAnswer:
 
 
 def _probe_answer(path: str, reply: Response) -> ProbeAnswer:
-    body = reply.secrets.redact_body(reply.read(_LARGEST))
+    body = reply.read(_LARGEST)
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -113,8 +113,7 @@ def _probe_answer(path: str, reply: Response) -> ProbeAnswer:
         # Its query may hold secrets.
         words = f"a redirect to {target.partition('?')[0]!r}, not followed"
     server = reply.headers.get("Server", "")
-    shown = _cut(reply.secrets.redact(words))
-    return ProbeAnswer(path, reply.status, document, shown, server)
+    return ProbeAnswer(path, reply.status, document, _cut(words), server)
 
 
 def _cut(text: str) -> str:

@@ -36,9 +36,10 @@ class AnswerParser(ABC):
     #: What the body should be, for errors.
     _expected: str
 
-    def __init__(self, answer: GrowingText) -> None:
+    def __init__(self, answer: GrowingText, *others: GrowingText) -> None:
         self._body = EventBody()
         self._answer = answer
+        self._texts = (answer, *others)
         self.chunks = 0  # how many pieces of the answer came
         self.done = False  # whether the server said that nothing more comes
 
@@ -83,6 +84,8 @@ class AnswerParser(ABC):
 
     def read(self, reply: Response, timeouts: Timeouts) -> Iterator[Event]:
         """Yield the events of a reply's body, the last of them `Finished`."""
+        for text in self._texts:
+            text.secrets = reply.secrets
         lost: BackendError | None = None
         last = time.monotonic()
         try:

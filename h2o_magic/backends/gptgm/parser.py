@@ -114,7 +114,7 @@ class GptGmParser(AnswerParser):
         self.chunks += 1
         details = details if isinstance(details, dict) else {}
         text = generated if self._full_text else self._without_prompt(generated)
-        text = _clean(text, self._stop)
+        text = _clean(self._answer.secrets.masked(text), self._stop)
         said = details.get("finish_reason")  # without details, it is an end
         reason = _REASONS.get(str(said), "unknown") if said else "end"
         shown = self._answer.shown
@@ -130,7 +130,7 @@ class GptGmParser(AnswerParser):
         # tokens are never preceded by the prompt, and the question's end is in it.
         asked = self._question[-200:]
         generated = join_surrogates(generated)
-        answer = join_surrogates("".join(self._tokens))
+        answer = self._answer.secrets.masked(join_surrogates("".join(self._tokens)))
         before = generated.removesuffix(answer) if answer.strip() else ""
         if asked and asked in before:
             return answer
@@ -164,11 +164,11 @@ class _GrowingText(GrowingText):
     """
 
     def add(self, text: str) -> str:
-        text = self._held + text
+        text = self.secrets.masked(self._held + text)
         if not self._shown:
             text = text.lstrip()
         ends = (*self._stop, *_END_MARKERS)
-        kept = text[: len(text) - unfinished(text, ends)]
+        kept = text[: len(text) - unfinished(text, (*ends, *self.secrets.values))]
         while found := _end_of(kept, ends):
             kept = _without(kept, found)
         kept = kept.rstrip()

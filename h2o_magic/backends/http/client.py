@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Container, Mapping
-from functools import cache
+from functools import cache, partial
 from http.cookiejar import Cookie, DefaultCookiePolicy
 from importlib.metadata import version
 from types import MappingProxyType
@@ -16,13 +16,14 @@ from urllib.request import Request
 import requests
 
 from h2o_magic.backends.http.connections import CancellableAdapter, Cancellation
-from h2o_magic.backends.http.error_mapping import mapped_errors
+from h2o_magic.backends.http.error_mapping import attempt
 from h2o_magic.backends.http.response import (
     DEFAULT_TIMEOUTS,
     Response,
     Timeouts,
     status_error,
 )
+from h2o_magic.backends.secrets import Secrets
 from h2o_magic.config.url import Endpoint, is_loopback
 from h2o_magic.errors import ConnectionFailedError
 
@@ -73,12 +74,10 @@ class HttpClient:
         deadline = time.monotonic() + timeouts.overall
         body, content_type = _encoded(document, form)
 
-        def request() -> requests.Response:
-            connect, read = timeouts.connect, timeouts.first_byte
-            with (
-                mapped_errors(what, server=self.url, connect=connect, read=read),
-                cancellation.watch_requests(),
-            ):
+        connect, read = timeouts.connect, timeouts.first_byte
+
+        def send() -> requests.Response:
+            with cancellation.watch_requests():
                 return self._session.request(
                     method,
                     self.url + path,
@@ -90,6 +89,15 @@ class HttpClient:
                     allow_redirects=False,
                 )
 
+        request = partial(
+            attempt,
+            send,
+            what,
+            server=self.url,
+            connect=connect,
+            read=read,
+            masked=Secrets(self._session.headers).masked,
+        )
         try:
             answer = request()
         except ConnectionFailedError as error:

@@ -7,6 +7,7 @@ whoever waits for it. Only the lookup of a host's name cannot be ended.
 
 from __future__ import annotations
 
+import logging
 import re
 import socket
 import threading
@@ -24,6 +25,9 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 _NEXT_CHUNK = re.compile(rb"\r\n([0-9a-fA-F]{1,8})\r\n")
 
 _CURRENT: ContextVar[Cancellation | None] = ContextVar("_CURRENT", default=None)
+# Of our requests, urllib3 would print headers that it cannot read, which may hold the
+# key, into the cell.
+logging.getLogger("urllib3.connection").addFilter(lambda _: _CURRENT.get() is None)
 
 
 class Cancellation:

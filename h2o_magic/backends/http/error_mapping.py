@@ -1,12 +1,12 @@
-"""Every error of requests and urllib3 as one of ours, with its cause."""
+"""Every error of requests and urllib3 as one of ours, with its cause in words."""
 
 from __future__ import annotations
 
 import http.client
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import requests.exceptions as requests_errors
 import urllib3.exceptions as urllib3_errors
@@ -18,6 +18,8 @@ from h2o_magic.errors import (
     H2OMagicError,
     TimedOutError,
 )
+
+_Result = TypeVar("_Result")
 
 # The first row that fits names our error and says what happened.
 _ERRORS: list[tuple[tuple[type[Exception], ...], type[H2OMagicError], str]] = [
@@ -60,31 +62,59 @@ _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LO
 _NO_BUNDLE = "TLS CA certificate bundle"
 
 
-@contextmanager
-def mapped_errors(
-    what: str, *, server: str = "", connect: float = 0, read: float = 0
-) -> Iterator[None]:
-    """Raise our errors for those of `what`; timeouts in seconds, 0: not named."""
+class LibraryError(Exception):
+    """What requests or urllib3 said, as text.
+
+    Their own errors hold the request with its headers, and quote what a server sent.
+    """
+
+
+def attempt(
+    call: Callable[[], _Result],
+    what: str,
+    *,
+    server: str = "",
+    connect: float = 0,
+    read: float = 0,
+    masked: Callable[[str], str] = str,
+) -> _Result:
+    """Call, and raise our errors for those of `what`; timeouts in seconds, 0: not named.
+
+    `masked` takes the secrets out of what is said.
+    """
     try:
-        yield
+        return call()
     except (urllib3_errors.HTTPError, OSError) as error:  # requests' are OSErrors
-        # No name here may hold an error: errors hold this frame, and what is in such a
-        # ring stays open for long.
-        raise _mapped(error, what, server, connect, read) from error
+        failure = _mapped(error, what, server, connect, read, masked)
+    # Raised here, it has no foreign error as its context.
+    try:
+        raise failure
+    finally:
+        del failure  # it holds this frame: what is in such a ring stays for long
 
 
 def _mapped(
-    error: Exception, what: str, server: str, connect: float, read: float
+    error: Exception,
+    what: str,
+    server: str,
+    connect: float,
+    read: float,
+    masked: Callable[[str], str],
 ) -> H2OMagicError:
+    causes = _causes(error)
+    reason = masked(_reason(causes))
+    failure: H2OMagicError
     if server and isinstance(error, requests_errors.ConnectTimeout):
         text = f"cannot connect to {server} {_within(connect)}"
-        return TimedOutError(text, connecting=True)
-    causes = _causes(error)
-    reason = _reason(causes)
-    if server and (why := _why(causes)):
-        return ConnectionFailedError(f"cannot connect to {server}{reason}", why=why)
-    _, kind, words = next(row for row in _ERRORS if isinstance(error, row[0]))
-    return kind(f"{what}: {words.format(wait=_within(read))}{reason}")
+        failure = TimedOutError(text, connecting=True)
+    elif server and (why := _why(causes)):
+        failure = ConnectionFailedError(f"cannot connect to {server}{reason}", why=why)
+    else:
+        _, kind, words = next(row for row in _ERRORS if isinstance(error, row[0]))
+        failure = kind(f"{what}: {words.format(wait=_within(read))}{reason}")
+    name = f"{type(error).__module__}.{type(error).__qualname__}"
+    failure.__cause__ = LibraryError(masked(f"{name}: {error}"))
+    return failure
 
 
 def _within(seconds: float) -> str:

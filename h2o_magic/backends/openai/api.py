@@ -62,18 +62,18 @@ class OpenAIClient:
         read: Callable[[object], _T],
         timeouts: Timeouts | None = None,
     ) -> _T:
-        """Return what `read` makes of the list of models, with secrets masked."""
+        """Return what `read` makes of the list of models."""
         with self._transport.send(
             "GET", f"{self._api}/models", cancellation=cancellation, timeouts=timeouts
         ) as reply:
-            document = reply.json(redacted=True)
+            document = reply.json()
             self.known_flavour = flavour_of(document)
             return read(document)
 
     def model(self, name: str) -> Any:
         path = f"{self._api}/models/{quote(name, safe='')}"
         with self._transport.send("GET", path) as reply:
-            return reply.json(redacted=True)
+            return reply.json()
 
     def flavour(self, cancellation: Cancellation | None = None) -> str:
         """Return what the server is; its list of models is requested for that once."""

@@ -86,8 +86,8 @@ class OpenAIParser(AnswerParser):
     def __init__(
         self, stop: tuple[str, ...] = (), facts: AnswerFacts | None = None
     ) -> None:
-        super().__init__(GrowingText(stop))
         self._reasoning = GrowingText()
+        super().__init__(GrowingText(stop), self._reasoning)
         self._growing = self._answer  # that which the new pieces belong to
         self._pieces: list[str] = []
         self._facts = facts or AnswerFacts()

@@ -1,0 +1,102 @@
+"""The key and the cookies of a request, masked in whatever comes back.
+
+Pure. A server, or a proxy before it, may repeat them anywhere: in an answer, a model's
+name, an error, a header. They are masked where the bytes enter, however they are
+spelled there; a text that is joined from several events is masked once more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property, lru_cache
+
+from h2o_magic.errors import BackendError
+
+_MARKER = "***"
+#: Characters; a shorter key is also part of other words, and a shorter cookie may be a
+#: word that says what the user has chosen.
+_MIN_KEY, _MIN_COOKIE = 6, 16
+#: What is given in place of a key where none is needed, in lower case: words that
+#: answers and lists of models have, too.
+_PLACEHOLDERS = frozenset(
+    (
+        *("anything", "api-key", "api_key", "apikey", "bearer", "changeme", "default"),
+        *("dummy-key", "fake-key", "h2ogpt", "litellm", "llama.cpp", "llamacpp"),
+        *("lm-studio", "lmstudio", "local-ai", "localai", "localhost", "mistral"),
+        *("no-key", "nokey", "no-key-required", "not-needed", "notneeded", "nothing"),
+        *("not-required", "not-used", "ollama", "openai", "optional", "password"),
+        *("placeholder", "required", "secret", "sk-no-key-required", "sglang"),
+        *("string", "unknown", "unused", "whatever", "xinference", "your-api-key"),
+    )
+)
+#: Spellings of a character: in JSON, in JSON within JSON, and in HTML.
+_ESCAPED = r"\\{{1,4}}u00{0:02x}|\\{{1,4}}u00{0:02X}|&#0{{0,4}}{0};|&#[xX]0{{0,4}}{0:x};"
+#: Without any of these, characters stand for themselves. Zero bytes are between those
+#: of UTF-16, and are left out of answers.
+_SIGNS = ("\\u00", "\\/", "&", "\0")
+_LONGEST_SPELLING = 16  # characters for one
+#: How those are escaped in JSON that have a short form.
+_SHORT = {c: rf"|\\{{1,4}}{re.escape(c)}" for c in '/"\\'}
+
+
+class Secrets:
+    """What was sent to one server, to be replaced by ``***``; false if nothing."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        cookies = headers.get("Cookie", "").split("; ")
+        values = {cookie.partition("=")[2].strip('"') for cookie in cookies}
+        found = {value for value in values if len(value) >= _MIN_COOKIE}
+        key = headers.get("Authorization", "").partition(" ")[2]
+        if len(key) >= _MIN_KEY and key.lower() not in _PLACEHOLDERS:
+            found.add(key)
+        self.values = tuple(sorted(found, key=len, reverse=True))
+
+    def __bool__(self) -> bool:
+        return bool(self.values)
+
+    def masked(self, text: str) -> str:
+        signs = (*self.values, *_SIGNS)
+        if not self.values or not any(sign in text for sign in signs):
+            return text
+        return _pattern(self.values).sub(_MARKER, text)
+
+    def masked_chunks(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield a body masked; of its last line only what no secret can begin."""
+        pending = b""
+        try:
+            for chunk in chunks:
+                pending = self._masked_bytes(pending + chunk)
+                del chunk  # tracebacks may show what frames hold
+                line = max(pending.rfind(b"\n"), pending.rfind(b"\r")) + 1
+                ready = max(line, len(pending) - self._longest)
+                yield pending[:ready]
+                pending = pending[ready:]
+        except BackendError:
+            yield pending
+            raise
+        yield pending
+
+    def _masked_bytes(self, data: bytes) -> bytes:
+        if not any(sign in data for sign in self._signs):
+            return data
+        return self.masked(data.decode("latin-1")).encode("latin-1")
+
+    @cached_property
+    def _signs(self) -> tuple[bytes, ...]:
+        return tuple(sign.encode("latin-1") for sign in (*self.values, *_SIGNS))
+
+    @cached_property
+    def _longest(self) -> int:
+        return _LONGEST_SPELLING * len(self.values[0])
+
+
+@lru_cache(maxsize=16)
+def _pattern(values: tuple[str, ...]) -> re.Pattern[str]:
+    spelled = ("\0{0,3}".join(map(_spellings, value)) for value in values)
+    return re.compile("|".join(spelled))
+
+
+def _spellings(char: str) -> str:
+    escaped = _ESCAPED.format(ord(char))
+    return f"(?:{re.escape(char)}|{escaped}{_SHORT.get(char, '')})"
