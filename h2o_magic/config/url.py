@@ -34,6 +34,15 @@ class Endpoint:
         return f"{type(self).__name__}({self.url!r}{token})"
 
 
+class Key(str):
+    """A key, which no tool that shows the variables of a traceback shows."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
 def check_base_url(url: object) -> str:
     """Return a server's base URL without a trailing slash, its path percent-encoded.
 

@@ -20,6 +20,8 @@ from h2o_magic.backends.http import Endpoint, HttpClient, Timeouts
 from h2o_magic.backends.openai import OpenAIBackend
 from h2o_magic.backends.retry import RetryPolicy
 from h2o_magic.backends.secrets import Secrets
+from h2o_magic.backends.servers.known import KnownServers
+from h2o_magic.backends.servers.servers import Servers
 from h2o_magic.chat.messages import user
 from h2o_magic.conversation.record import Record
 from h2o_magic.conversation.session import Session
@@ -332,3 +334,17 @@ def test_a_word_in_place_of_a_key_masks_no_words(key: str) -> None:
 def test_a_long_cookie_is_masked_and_a_short_one_is_a_word() -> None:
     headers = {"Cookie": 'lang=english; session="0123456789abcdef"'}
     assert Secrets(headers).masked("english 0123456789abcdef") == "english ***"
+
+
+@pytest.mark.parametrize("key", [KEY, f"{KEY} with spaces"])
+def test_no_variable_of_a_failed_connection_shows_the_key(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As IPython shows them after ``%xmode Verbose``."""
+    monkeypatch.setenv("H2O_MAGIC_HOME", str(tmp_path))
+    monkeypatch.setenv("LAB_KEY", key)
+    with serving(lambda _: document({"error": REPORT}, status=401)) as server:
+        session = Session(servers=lambda: Servers(KnownServers()))
+        with pytest.raises(H2OMagicError) as caught:
+            session.connect(server.url, key_env="LAB_KEY")
+        assert KEY not in "".join(shown_of(caught.value))
