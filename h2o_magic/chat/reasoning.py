@@ -8,8 +8,8 @@ from typing import Literal
 
 from h2o_magic.chat.events import Event, Finished, ReasoningDelta, Replaced, TextDelta
 
-_OPENERS = ("<think>", "<thinking>")
-_CLOSER = re.compile(r"</think(?:ing)?>")
+_OPENERS = ("<think>", "<thinking>", "<thought>")  # the last one is Gemini's
+_CLOSER = re.compile(r"</(?:think(?:ing)?|thought)>")
 _LONGEST = len("</thinking>")
 
 

@@ -37,13 +37,13 @@ def _asking(
 ) -> Iterator[tuple[Session, ScriptedServer, list[Reply]]]:
     """A session with a server, and the list of what that will answer."""
     queued = [each.cut(cut) if cut else each for each in row.sends]
-    dialect, backend = (
-        (GPTGM, GptGmBackend) if row.gptgm else (OPENAI, OpenAIBackend)
-    )
+    dialect, backend = (GPTGM, GptGmBackend) if row.gptgm else (OPENAI, OpenAIBackend)
     usual = _WHOLE[row.gptgm]
     answering = dialect.script(then=lambda _: queued.pop(0) if queued else usual)
     with (
-        serving(lambda r: _MODELS if r.path == "/v1/models" else answering(r)) as server,
+        serving(
+            lambda r: _MODELS if r.path == "/v1/models" else answering(r)
+        ) as server,
         closing(backend(server.url, retry=_RETRY, timeouts=row.timeouts)) as client,
     ):
         yield Session(client), server, queued

@@ -58,7 +58,12 @@ def told(session: Session) -> Iterator[str]:
             yield repr(event)
     except BackendError as failure:
         error = failure
-    yield from (answer.text, answer.reasoning, answer.notice, repr(asdict(answer.facts)))
+    yield from (
+        answer.text,
+        answer.reasoning,
+        answer.notice,
+        repr(asdict(answer.facts)),
+    )
     yield answer_markdown(answer.text, answer.facts, str(error or ""))
     if error is not None:
         yield from shown_of(error)
@@ -110,7 +115,9 @@ ECHOES: dict[str, Answer] = {
     "text, alone": stream(said(KEY)),
     "text, a character a token": stream(*map(said, f"It is {KEY}!")),
     "text, twice": stream(said(f"{KEY}{KEY[:9]}"), said(f"{KEY[9:]} {KEY}")),
-    "text, after its own beginning": stream(said(KEY[:7]), said(KEY[:4]), said(KEY[4:])),
+    "text, after its own beginning": stream(
+        said(KEY[:7]), said(KEY[:4]), said(KEY[4:])
+    ),
     "text, escaped": raw(
         f"data: {IN_JSON.replace(KEY, escaped(KEY))}\n\ndata: [DONE]\n\n"
     ),

@@ -44,13 +44,15 @@ LINES = [
         _events(b"data: {}\r\n\n").replace(b"\n\ndata: [", b"\r\rdata: ["),
     ),
     row("a byte order mark is no text", _WHATWG, b"\xef\xbb\xbf" + HELLO),
-    row("the space after the colon may be missing", "TGI 0.9", _events(b"data:{}\n\n")),
-    row("there may be more spaces than one", "seen", _events(b"data:  \t{} \n\n")),
-    row("a line may be indented", "proxies that reformat", _events(b"  data: {}\n\n")),
-    row("a field may be in capitals", "proxies that reformat", _events(b"Data: {}\n\n")),
+    row(
+        "the space after the colon may be missing",
+        "TGI 0.9; Clawith PR 106",
+        _events(b"data:{}\n\n"),
+    ),
+    row("there may be more spaces than one", _WHATWG, _events(b"data:  \t{} \n\n")),
     row(
         "an event may have several data lines",
-        _WHATWG,
+        "term-llm PR 454",
         _events(b"data: {}\n\n").replace(b'"choices": ', b'"choices":\ndata: '),
     ),
     row(
@@ -69,21 +71,34 @@ LINES = [
         HELLO.removesuffix(DONE).rstrip(b"\n"),
     ),
     row("[DONE] needs no line end", "Ray Serve", HELLO.rstrip(b"\n")),
-    row("there may be many blank lines", "DeepSeek: docs, keep-alive", _between(b"\n" * 9)),
-    row("data: may be written twice", "llama-cpp-python #133", _events(b"data: data: {}\n\n")),
+    row(
+        "there may be many blank lines",
+        "DeepSeek: docs, keep-alive",
+        _between(b"\n" * 9),
+    ),
+    row(
+        "data: may be written twice",
+        "aprender PR 2015, openclaw PR 97474",
+        _events(b"data: data: {}\n\n"),
+    ),
+    row(
+        "data: may be written twice, with lines of nothing behind it",
+        "shimmy #26",
+        _events(b"data: data: {}\ndata:\ndata:\n\n"),
+    ),
     row(
         "a whole stream may be in the data of another",
-        "sse-starlette behind sse-starlette",
+        "servers that frame twice",
         _events(b"data: event: message\ndata: data: {}\ndata: \n\n"),
     ),
     row(
         "two chunks may be in one line",
-        "seen in gateways that join reads",
+        "sse.js: supabase PR 20706",
         b"data: " + b"".join(_BOTH) + b"\n\n" + DONE,
     ),
     row(
         "two chunks with their data: may be in one line",
-        "seen in gateways that join reads",
+        "sse.js: supabase PR 20706",
         b"data: " + b"data: ".join(_BOTH) + b"data: [DONE]\n\n",
     ),
     row(
@@ -101,24 +116,37 @@ LINES = [
         "basaran #144",
         sse(FIRST) + _LAST + b"\n\n" + DONE,
     ),
-    row("[DONE] may stand on a line without data:", "basaran #144", sse(FIRST, LAST) + b"[DONE]\n"),
+    row(
+        "[DONE] may stand on a line without data:",
+        "basaran #144",
+        sse(FIRST, LAST) + b"[DONE]\n",
+    ),
     row(
         "a chunk may be printed over many data lines",
         _WHATWG,
         b"".join(
-            b"data: %s\n\n" % json.dumps(each, indent=1).encode().replace(b"\n", b"\ndata: ")
+            b"data: %s\n\n"
+            % json.dumps(each, indent=1).encode().replace(b"\n", b"\ndata: ")
             for each in (FIRST, LAST)
         )
         + DONE,
     ),
     *(
-        row(f"the end may be written {done.decode()!r}", "servers that write their own", sse(FIRST, LAST, b"data: %s\n\n" % done))
+        row(
+            f"the end may be written {done.decode()!r}",
+            "servers that write their own",
+            sse(FIRST, LAST, b"data: %s\n\n" % done),
+        )
         for done in (b"[done]", b"DONE", b" [DONE] ", b'"[DONE]"')
     ),
 ]
 
 BETWEEN = [
-    row("comments are no text", "TGI, h2oGPT: recorded", _between(b": ping - 2026-11-22\n\n")),
+    row(
+        "comments are no text",
+        "TGI, h2oGPT: recorded",
+        _between(b": ping - 2026-11-22\n\n"),
+    ),
     row("a bare colon is no text", "TGI: recorded", _between(b":\n\n")),
     row("a comment may hold JSON", _WHATWG, _between(b': {"choices": 1}\n\n')),
     row(
@@ -128,18 +156,38 @@ BETWEEN = [
     ),
     row("empty data means nothing", "OllamaFlow #7", _between(b"data: \n\n")),
     row("data without a colon means nothing", _WHATWG, _between(b"data\n\n")),
-    row("the name of an event does not matter", "KoboldCpp", _events(b"event: message\ndata: {}\n\n")),
-    row("any name of an event will do", "Vercel AI Gateway", _events(b"event: chat.completion.chunk\ndata: {}\n\n")),
-    row("id and retry mean nothing", _WHATWG, b"retry: 3000\n\n" + _events(b"id: 7\ndata: {}\n\n")),
+    row(
+        "the name of an event does not matter",
+        "KoboldCpp",
+        _events(b"event: message\ndata: {}\n\n"),
+    ),
+    row(
+        "any name of an event will do",
+        "Vercel AI Gateway",
+        _events(b"event: chat.completion.chunk\ndata: {}\n\n"),
+    ),
+    row(
+        "id and retry mean nothing",
+        _WHATWG,
+        b"retry: 3000\n\n" + _events(b"id: 7\ndata: {}\n\n"),
+    ),
     row("an unknown field means nothing", _WHATWG, _between(b"x-request-id: 7\n\n")),
     row(
         "an event named ping means nothing",
         "Anthropic: docs, ping events",
         _between(b'event: ping\ndata: {"type": "ping"}\n\n'),
     ),
-    row("a ping in words means nothing", "sse pings of gateways", _between(b"event: ping\ndata: 12:00:00\n\n")),
+    row(
+        "a ping in words means nothing",
+        "sse pings of gateways",
+        _between(b"event: ping\ndata: 12:00:00\n\n"),
+    ),
     *(
-        row(f"{word} in the data means nothing", "keep-alives of gateways", _between(b"data: %s\n\n" % word.encode()))
+        row(
+            f"{word} in the data means nothing",
+            "keep-alives of gateways",
+            _between(b"data: %s\n\n" % word.encode()),
+        )
         for word in ("ping", "keep-alive", ": OPENROUTER PROCESSING", "heartbeat")
     ),
     row(
@@ -153,7 +201,11 @@ BETWEEN = [
         b": keepalive 512/4096\n\n" + HELLO,
     ),
     *(
-        row(f"{odd.decode()} is no chunk, and no failure", "servers that write what they have", _between(b"data: %s\n\n" % odd))
+        row(
+            f"{odd.decode()} is no chunk, and no failure",
+            "servers that write what they have",
+            _between(b"data: %s\n\n" % odd),
+        )
         for odd in (b"null", b"{}", b"[]", b'""', b"true", b"5")
     ),
     row(
@@ -164,7 +216,9 @@ BETWEEN = [
 ]
 
 #: Texts that a reader of lines or of words could take for something else.
-_TRICKY = 'data: [DONE] <|endoftext|> } {"error": "x"}\n\ndata: {"choices": []}\r\n: end'
+_TRICKY = (
+    'data: [DONE] <|endoftext|> } {"error": "x"}\n\ndata: {"choices": []}\r\n: end'
+)
 _SEPARATORS = "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg"
 
 
@@ -175,9 +229,24 @@ def _raw(*texts: str) -> bytes:
 
 
 TEXTS = [
-    row("a text may look like the protocol", "chat-ui: gpt4free #735", sse(said(_TRICKY, "stop"), DONE), text=_TRICKY),
-    row("separators of Unicode are text", "JSON: RFC 8259", _raw(_SEPARATORS), text=_SEPARATORS),
-    row("letters of all lengths come through", "UTF-8", _raw("é 日本", "語 👋"), text="é 日本語 👋"),
+    row(
+        "a text may look like the protocol",
+        "chat-ui: gpt4free #735",
+        sse(said(_TRICKY, "stop"), DONE),
+        text=_TRICKY,
+    ),
+    row(
+        "separators of Unicode are text",
+        "JSON: RFC 8259",
+        _raw(_SEPARATORS),
+        text=_SEPARATORS,
+    ),
+    row(
+        "letters of all lengths come through",
+        "UTF-8",
+        _raw("é 日本", "語 👋"),
+        text="é 日本語 👋",
+    ),
     row(
         "half a character in each of two chunks is one",
         "TGI, llama.cpp: \\ud83d escapes",
@@ -186,17 +255,47 @@ TEXTS = [
     ),
     row(
         "half a character alone is replaced",
-        "llama.cpp #7789: invalid UTF-8 at the token limit",
+        "llama.cpp PR 28724: half a character at the limit",
         sse(said("a\ud83d", "length"), DONE),
         text="a\ufffd",
         ends="length",
     ),
-    row("bytes that are no UTF-8 are replaced", "TabbyAPI, llama.cpp", _raw("a|b").replace(b"|", b"\xff"), text="a\ufffdb"),
-    row("zero bytes are left out", "chat-ui: NUL padding", sse(said("a\0\0"), said("b\0", "stop"), DONE), text="ab"),
-    row("a raw tab within a text is text", "servers that escape nothing", _raw("a|b").replace(b"|", b"\t"), text="a\tb"),
-    row("an event of a megabyte is read", "h2oGPT: usage with the prompt", sse(said("x" * 2**20, "stop"), DONE), text="x" * 2**20),
-    row("a thousand events may come at once", "vLLM", sse(*[said("y")] * 1000, LAST, DONE), text="y" * 1000 + " world"),
-    row("each event may come in two pieces", "every network", stream(*(HELLO[at : at + 30] for at in range(0, len(HELLO), 30)))),
+    row(
+        "bytes that are no UTF-8 are replaced, and told",
+        "unslothai/llama.cpp PR 202",
+        _raw("a|b").replace(b"|", b"\xff"),
+        text="a\ufffdb",
+        ends=IncompleteAnswerError,
+        says="is not UTF-8",
+    ),
+    row(
+        "zero bytes are left out",
+        "chat-ui: NUL padding",
+        sse(said("a\0\0"), said("b\0", "stop"), DONE),
+        text="ab",
+    ),
+    row(
+        "a raw tab within a text is text",
+        "servers that escape nothing",
+        _raw("a|b").replace(b"|", b"\t"),
+        text="a\tb",
+    ),
+    row(
+        "an event of a megabyte is read",
+        "h2oGPT: recorded, save_dict",
+        sse(FIRST, {**LAST, "usage": {"save_dict": {"prompt": "x" * 2**20}}}, DONE),
+    ),
+    row(
+        "a thousand events may come at once",
+        "vLLM",
+        sse(*[said("y")] * 1000, LAST, DONE),
+        text="y" * 1000 + " world",
+    ),
+    row(
+        "each event may come in two pieces",
+        "every network",
+        stream(*(HELLO[at : at + 30] for at in range(0, len(HELLO), 30))),
+    ),
 ]
 
 
@@ -215,14 +314,22 @@ BROKEN = [
     )
     for what, origin, data in (
         ("cut in the middle", "amd/gaia #3501", _LAST[:60]),
-        ("cut by the next one", "gateways that lose bytes", _LAST[:30] + b"data: " + _LAST),
-        ("a raw line break in its text", "servers that escape nothing", _LAST.replace(b" world", b" wo\nrld")),
+        ("cut by the next one", "sub2api #1471", _LAST[:30] + b"data: " + _LAST),
+        (
+            "a raw line break in its text",
+            "servers that escape nothing",
+            _LAST.replace(b" world", b" wo\nrld"),
+        ),
         ("words of a proxy", "Envoy", b"upstream connect error"),
         ("a string", "servers that encode twice", b'"word"'),
         ("nested without end", "hostile", b"[" * 9_999),
         ("no UTF-8 at all", "hostile", b"\xff\xfe\x00"),
         ("a value of another language", "JavaScript's undefined", b"undefined"),
-        ("a value of Python", "str() in place of json.dumps", b"{'choices': [{'delta': {'content': ' world'}}]}"),
+        (
+            "a value of Python",
+            "str() in place of json.dumps",
+            b"{'choices': [{'delta': {'content': ' world'}}]}",
+        ),
     )
 ] + [
     row(

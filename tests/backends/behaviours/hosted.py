@@ -48,7 +48,12 @@ OPENAI = [
     row(
         "a refusal of the model is its answer",
         "OpenAI: docs, refusal in a delta",
-        sse(chunk({"refusal": "Hello"}), chunk({"refusal": " world"}), chunk({}, "stop"), DONE),
+        sse(
+            chunk({"refusal": "Hello"}),
+            chunk({"refusal": " world"}),
+            chunk({}, "stop"),
+            DONE,
+        ),
     ),
     row(
         "the words of a spoken answer are its text",
@@ -65,7 +70,10 @@ OPENAI = [
         "logprobs are no text",
         "OpenAI: docs, logprobs",
         sse(
-            choice(delta={"content": "Hello world"}, logprobs={"content": [{"token": "Hello"}]}),
+            choice(
+                delta={"content": "Hello world"},
+                logprobs={"content": [{"token": "Hello"}]},
+            ),
             chunk({}, "stop"),
             DONE,
         ),
@@ -81,7 +89,12 @@ OPENAI = [
         sse(
             {"choices": [{"index": 1, "delta": {"role": "assistant"}}]},
             {"choices": [{"index": 1, "delta": {"content": "Good"}}]},
-            {"choices": [FIRST["choices"][0], {"index": 1, "delta": {"content": " bye"}}]},
+            {
+                "choices": [
+                    FIRST["choices"][0],
+                    {"index": 1, "delta": {"content": " bye"}},
+                ]
+            },
             LAST,
             {"choices": [{"index": 1, "delta": {}, "finish_reason": "length"}]},
             DONE,
@@ -92,7 +105,15 @@ OPENAI = [
         "gateways that count from 1",
         sse(
             {"choices": [{"index": 1, "delta": {"content": "Hello"}}]},
-            {"choices": [{"index": 1, "delta": {"content": " world"}, "finish_reason": "stop"}]},
+            {
+                "choices": [
+                    {
+                        "index": 1,
+                        "delta": {"content": " world"},
+                        "finish_reason": "stop",
+                    }
+                ]
+            },
             DONE,
         ),
     ),
@@ -100,7 +121,9 @@ OPENAI = [
         "null may stand everywhere",
         "llama.cpp, SGLang #4550",
         sse(
-            choice(delta={"role": None, "content": None, "tool_calls": None}, logprobs=None),
+            choice(
+                delta={"role": None, "content": None, "tool_calls": None}, logprobs=None
+            ),
             {"choices": None, "usage": None, "model": None},
             choice(delta=None, finish_reason=None),
             FIRST,
@@ -132,7 +155,9 @@ AZURE = [
                 "id": "",
                 "model": "",
                 "object": "",
-                "prompt_filter_results": [{"prompt_index": 0, "content_filter_results": _FILTER}],
+                "prompt_filter_results": [
+                    {"prompt_index": 0, "content_filter_results": _FILTER}
+                ],
             },
             chunk({"role": "assistant"}, model="gpt-4o"),
             FIRST,
@@ -154,7 +179,10 @@ AZURE = [
                         "index": 0,
                         "finish_reason": None,
                         "content_filter_results": _FILTER,
-                        "content_filter_offsets": {"check_offset": 0, "start_offset": 0},
+                        "content_filter_offsets": {
+                            "check_offset": 0,
+                            "start_offset": 0,
+                        },
                     }
                 ],
             },
@@ -166,12 +194,23 @@ AZURE = [
     row(
         "results of the filter after the reason take nothing back",
         "Azure: docs, asynchronous filter",
-        sse(FIRST, LAST, choice(content_filter_results=_FILTER, finish_reason=None), DONE),
+        sse(
+            FIRST,
+            LAST,
+            choice(content_filter_results=_FILTER, finish_reason=None),
+            DONE,
+        ),
     ),
     row(
         "a filter that cuts the answer off is told, and what came is kept",
         "Azure: docs, content_filter",
-        sse(FIRST, choice(delta={}, finish_reason="content_filter", content_filter_results=_FILTER), DONE),
+        sse(
+            FIRST,
+            choice(
+                delta={}, finish_reason="content_filter", content_filter_results=_FILTER
+            ),
+            DONE,
+        ),
         text="Hello",
         ends=GenerationError,
         says="content filter",
@@ -181,13 +220,24 @@ AZURE = [
 REASONING = [
     row(f"reasoning is kept apart: {what}", origin, _thought(delta), reasoning="Hm")
     for what, origin, delta in (
-        ("reasoning_content", "DeepSeek: docs, reasoner", {"content": None, "reasoning_content": "Hm"}),
+        (
+            "reasoning_content",
+            "DeepSeek: docs, reasoner",
+            {"content": None, "reasoning_content": "Hm"},
+        ),
         ("reasoning", "Ollama, vLLM PR 27755", {"content": "", "reasoning": "Hm"}),
-        ("both names of it", "LiteLLM: docs, reasoning", {"reasoning": "Hm", "reasoning_content": "Hm"}),
+        (
+            "both names of it",
+            "LiteLLM: docs, reasoning",
+            {"reasoning": "Hm", "reasoning_content": "Hm"},
+        ),
         (
             "reasoning and reasoning_details",
             "OpenRouter: docs, reasoning tokens",
-            {"reasoning": "Hm", "reasoning_details": [{"type": "reasoning.text", "text": "Hm"}]},
+            {
+                "reasoning": "Hm",
+                "reasoning_details": [{"type": "reasoning.text", "text": "Hm"}],
+            },
         ),
         (
             "reasoning_details alone",
@@ -197,12 +247,19 @@ REASONING = [
         (
             "thinking_blocks beside it",
             "LiteLLM: docs, thinking_blocks",
-            {"reasoning_content": "Hm", "thinking_blocks": [{"type": "thinking", "thinking": "Hm"}]},
+            {
+                "reasoning_content": "Hm",
+                "thinking_blocks": [{"type": "thinking", "thinking": "Hm"}],
+            },
         ),
         (
             "a thinking part of the content",
             "Mistral: docs, reasoning",
-            {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}]},
+            {
+                "content": [
+                    {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}
+                ]
+            },
         ),
         (
             "a thinking part with a text",
@@ -212,10 +269,21 @@ REASONING = [
         (
             "a reasoning part with a summary",
             "Databricks: docs, reasoning models",
-            {"content": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm"}]}]},
+            {
+                "content": [
+                    {
+                        "type": "reasoning",
+                        "summary": [{"type": "summary_text", "text": "Hm"}],
+                    }
+                ]
+            },
         ),
         ("tags", "DeepSeek-R1 without a parser", {"content": "<think>Hm</think>"}),
-        ("tags of Gemini", "Gemini: compat, include_thoughts", {"content": "<thought>Hm</thought>"}),
+        (
+            "tags of Gemini",
+            "Gemini: compat, include_thoughts",
+            {"content": "<thought>Hm</thought>"},
+        ),
         ("thinking", "Ollama: docs, thinking", {"content": "", "thinking": "Hm"}),
     )
 ] + [
@@ -223,7 +291,12 @@ REASONING = [
         "a thought that opens in one chunk and closes in another",
         "Gemini: compat, extra_content",
         sse(
-            chunk({"content": "<thought>H", "extra_content": {"google": {"thought": True}}}),
+            chunk(
+                {
+                    "content": "<thought>H",
+                    "extra_content": {"google": {"thought": True}},
+                }
+            ),
             chunk({"content": "m", "extra_content": {"google": {"thought": True}}}),
             chunk({"content": "</thou"}),
             said("ght>Hello world", "stop"),
@@ -234,7 +307,9 @@ REASONING = [
     row(
         "encrypted reasoning is no text",
         "OpenRouter: docs, reasoning.encrypted",
-        _thought({"reasoning_details": [{"type": "reasoning.encrypted", "data": "gAAA"}]}),
+        _thought(
+            {"reasoning_details": [{"type": "reasoning.encrypted", "data": "gAAA"}]}
+        ),
     ),
     row(
         "a thought and text in one chunk go where they belong",
@@ -255,7 +330,15 @@ REASONING = [
         "DeepSeek: docs, usage",
         sse(
             chunk({"reasoning_content": "Hm"}),
-            said("Hello world", "stop", usage={**usage(9, 7), "completion_tokens_details": {"reasoning_tokens": 5}, "prompt_cache_hit_tokens": 4}),
+            said(
+                "Hello world",
+                "stop",
+                usage={
+                    **usage(9, 7),
+                    "completion_tokens_details": {"reasoning_tokens": 5},
+                    "prompt_cache_hit_tokens": 4,
+                },
+            ),
             DONE,
         ),
         reasoning="Hm",
@@ -263,7 +346,7 @@ REASONING = [
     ),
     row(
         "reasoning without an answer is told",
-        "vLLM #16447: max_tokens within the reasoning",
+        "vLLM: docs, reasoning; max_tokens counts it",
         sse(chunk({"reasoning_content": "Hm"}), chunk({}, "length"), DONE),
         text="",
         reasoning="Hm",
@@ -275,13 +358,23 @@ COUNTS = [
     row(
         "counts in every chunk are those so far",
         "xAI: litellm #17136; Perplexity: langchain PR 38070; vLLM: continuous_usage_stats",
-        sse(said("Hello", usage=usage(9, 1)), said(" world", "stop", usage=usage(9, 2)), DONE),
+        sse(
+            said("Hello", usage=usage(9, 1)),
+            said(" world", "stop", usage=usage(9, 2)),
+            DONE,
+        ),
         counts=(9, 2),
     ),
     row(
         "counts may stand in the choice",
         "Moonshot: pi #2017",
-        sse(FIRST, choice(delta={"content": " world"}, finish_reason="stop", usage=usage(9, 2)), DONE),
+        sse(
+            FIRST,
+            choice(
+                delta={"content": " world"}, finish_reason="stop", usage=usage(9, 2)
+            ),
+            DONE,
+        ),
         counts=(9, 2),
     ),
     row(
@@ -289,7 +382,11 @@ COUNTS = [
         "Groq: API reference, x_groq",
         sse(
             said("Hello", x_groq={"id": "req_1"}),
-            said(" world", "stop", x_groq={"id": "req_1", "usage": {**usage(9, 2), "queue_time": 0.1}}),
+            said(
+                " world",
+                "stop",
+                x_groq={"id": "req_1", "usage": {**usage(9, 2), "queue_time": 0.1}},
+            ),
             DONE,
         ),
         counts=(9, 2),
@@ -300,28 +397,50 @@ COUNTS = [
         sse(FIRST, LAST, said("", None, usage={**usage(9, 2), "cost": 0.1}), DONE),
         counts=(9, 2),
     ),
-    row("counts need no [DONE] after them", "h2oGPT: recorded", sse(FIRST, LAST, _COUNTED), counts=(9, 2)),
     row(
-        "zeros before the real counts are not kept",
-        "MiniMax: OpenBitFun PR 792; LocalAI #1744",
-        sse(said("Hello", usage=usage(0, 0)), said(" world", "stop", usage=usage(9, 2)), DONE),
+        "counts need no [DONE] after them",
+        "h2oGPT: recorded",
+        sse(FIRST, LAST, _COUNTED),
         counts=(9, 2),
     ),
     row(
-        "zeros after the real counts, too",
+        "zeros before the real counts are not kept",
+        "MiniMax: OpenBitFun PR 792; LocalAI #1744",
+        sse(
+            said("Hello", usage=usage(0, 0)),
+            said(" world", "stop", usage=usage(9, 2)),
+            DONE,
+        ),
+        counts=(9, 2),
+    ),
+    row(
+        "an empty chunk behind the counts takes none back",
         "xAI: litellm #17136",
-        sse(FIRST, said(" world", "stop", usage=usage(9, 2)), {"choices": [], "usage": usage(0, 0)}, DONE),
+        sse(FIRST, said(" world", "stop", usage=usage(9, 2)), {"choices": []}, DONE),
         counts=(9, 2),
     ),
     row(
         "counts that are no numbers are none",
         "hostile",
-        sse(FIRST, said(" world", "stop", usage={"prompt_tokens": "9", "completion_tokens": True}), DONE),
+        sse(
+            FIRST,
+            said(
+                " world",
+                "stop",
+                usage={"prompt_tokens": "9", "completion_tokens": True},
+            ),
+            DONE,
+        ),
     ),
     row(
         "counts in the words of Anthropic are understood",
         "gateways before Anthropic",
-        sse(FIRST, LAST, {"choices": [], "usage": {"input_tokens": 9, "output_tokens": 2}}, DONE),
+        sse(
+            FIRST,
+            LAST,
+            {"choices": [], "usage": {"input_tokens": 9, "output_tokens": 2}},
+            DONE,
+        ),
         counts=(9, 2),
     ),
 ]
@@ -330,7 +449,11 @@ OTHERS = [
     row(
         "Groq tells an error beside the choice",
         "Groq: API reference, x_groq.error",
-        sse(FIRST, chunk({}, None, x_groq={"id": "req_1", "error": "over_capacity"}), DONE),
+        sse(
+            FIRST,
+            chunk({}, None, x_groq={"id": "req_1", "error": "over_capacity"}),
+            DONE,
+        ),
         text="Hello",
         ends=GenerationError,
         says="over_capacity",
@@ -347,7 +470,11 @@ OTHERS = [
     row(
         "Fireworks adds what it measured",
         "Fireworks: docs, perf_metrics",
-        sse(FIRST, chunk({}, "stop", usage=usage(9, 2), perf_metrics={"prompt-tokens": 9}), DONE),
+        sse(
+            FIRST,
+            {**LAST, "usage": usage(9, 2), "perf_metrics": {"prompt-tokens": 9}},
+            DONE,
+        ),
         counts=(9, 2),
     ),
     row(
@@ -357,7 +484,11 @@ OTHERS = [
             choice(delta={"content": "Hello"}, message={"content": "Hello"}),
             choice(delta={"content": " world"}, message={"content": "Hello world"}),
             {
-                **choice(delta={"content": ""}, message={"content": "Hello world"}, finish_reason="stop"),
+                **choice(
+                    delta={"content": ""},
+                    message={"content": "Hello world"},
+                    finish_reason="stop",
+                ),
                 "citations": ["https://example.org"],
                 "search_results": [{"title": "x"}],
                 "usage": {**usage(9, 2), "search_context_size": "low"},
@@ -369,7 +500,10 @@ OTHERS = [
         "MiniMax ends with the whole answer once more",
         "MiniMax: OpenBitFun PR 792, GoModel PR 1068",
         sse(
-            chunk({"role": "", "content": "Hello", "reasoning_content": ""}, input_sensitive=False),
+            chunk(
+                {"role": "", "content": "Hello", "reasoning_content": ""},
+                input_sensitive=False,
+            ),
             chunk({"reasoning_content": "Hm"}),
             said(" world", "stop"),
             {
@@ -378,7 +512,10 @@ OTHERS = [
                     {
                         "index": 0,
                         "finish_reason": "stop",
-                        "message": {"content": "Hello world", "reasoning_content": "Hm"},
+                        "message": {
+                            "content": "Hello world",
+                            "reasoning_content": "Hm",
+                        },
                     }
                 ],
                 "usage": usage(9, 2),
@@ -391,13 +528,25 @@ OTHERS = [
     row(
         "a whole message at the end adds what is missing",
         "hermes-browser-extension #11",
-        sse(said("Hello"), choice(message={"content": "Hello world"}, finish_reason="stop"), DONE),
+        sse(
+            said("Hello"),
+            choice(message={"content": "Hello world"}, finish_reason="stop"),
+            DONE,
+        ),
     ),
     row(
         "texts that grow from chunk to chunk are not doubled",
         "DashScope: qwen-code PR 3896",
         sse(
-            *(said(text) for text in ("It is", "It is a long", "It is a long way", "It is a long way to Rome.")),
+            *(
+                said(text)
+                for text in (
+                    "It is",
+                    "It is a long",
+                    "It is a long way",
+                    "It is a long way to Rome.",
+                )
+            ),
             said("It is a long way to Rome.", "stop"),
             DONE,
         ),
@@ -406,13 +555,21 @@ OTHERS = [
     row(
         "the same word again and again is the text",
         "every model that counts",
-        sse(*[said(word) for word in ("ha", "ha", " ha ha", " ha ha", "ha", "!")], chunk({}, "stop"), DONE),
+        sse(
+            *[said(word) for word in ("ha", "ha", " ha ha", " ha ha", "ha", "!")],
+            chunk({}, "stop"),
+            DONE,
+        ),
         text="haha ha ha ha haha!",
     ),
     row(
         "Gemini sends no role, and the reason in its own words",
         "Gemini: compat; higress PR 2408",
-        sse(choice(delta={"content": "Hello"}), choice(delta={"content": " world"}, finish_reason="STOP"), DONE),
+        sse(
+            choice(delta={"content": "Hello"}),
+            choice(delta={"content": " world"}, finish_reason="STOP"),
+            DONE,
+        ),
     ),
     row(
         "Gemini at its limit sends a choice without a delta",
@@ -424,12 +581,25 @@ OTHERS = [
     row(
         "Cohere's compatible stream is read",
         "Cohere: docs, compatibility API",
-        sse(chunk({"role": "assistant", "content": "", "tool_plan": ""}), FIRST, LAST, DONE),
+        sse(
+            chunk({"role": "assistant", "content": "", "tool_plan": ""}),
+            FIRST,
+            LAST,
+            DONE,
+        ),
     ),
     row(
         "Cerebras and SambaNova add their times",
         "Cerebras: docs, time_info; SambaNova: docs, usage",
-        sse(FIRST, {**LAST, "time_info": {"queue_time": 0.1}, "usage": {**usage(9, 2), "is_last_response": True}}, DONE),
+        sse(
+            FIRST,
+            {
+                **LAST,
+                "time_info": {"queue_time": 0.1},
+                "usage": {**usage(9, 2), "is_last_response": True},
+            },
+            DONE,
+        ),
         counts=(9, 2),
     ),
     row(
@@ -447,18 +617,32 @@ OTHERS = [
     row(
         "an old completion is read by its text",
         "OpenAI: docs, completions; basaran #144",
-        sse(choice(text="Hello", logprobs=None), choice(text=" world", finish_reason="stop"), DONE),
+        sse(
+            choice(text="Hello", logprobs=None),
+            choice(text=" world", finish_reason="stop"),
+            DONE,
+        ),
     ),
     row(
         "a message in place of a delta is text",
         "text-generation-webui, old versions",
-        sse(choice(message={"content": "Hello"}), choice(message={"content": " world"}, finish_reason="stop"), DONE),
+        sse(
+            choice(message={"content": "Hello"}),
+            choice(message={"content": " world"}, finish_reason="stop"),
+            DONE,
+        ),
     ),
     row(
         "a tool call in place of an answer is told",
         "OpenAI: docs, tool_calls",
         sse(
-            chunk({"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": ""}}]}),
+            chunk(
+                {
+                    "tool_calls": [
+                        {"index": 0, "function": {"name": "f", "arguments": ""}}
+                    ]
+                }
+            ),
             chunk({"tool_calls": [{"index": 0, "function": {"arguments": "{}"}}]}),
             chunk({}, "tool_calls"),
             DONE,
@@ -469,8 +653,12 @@ OTHERS = [
     ),
     row(
         "a tool call that ends with stop is told, too",
-        "Ollama #8095; Gemini: gcli2api PR 407",
-        sse(chunk({"tool_calls": [{"index": 0, "function": {"name": "f"}}]}), chunk({}, "stop"), DONE),
+        "Ollama PR 7963; litellm #12862; gcli2api PR 407",
+        sse(
+            chunk({"tool_calls": [{"index": 0, "function": {"name": "f"}}]}),
+            chunk({}, "stop"),
+            DONE,
+        ),
         text="",
         ends=GenerationError,
         says="tool call",
@@ -478,7 +666,12 @@ OTHERS = [
     row(
         "a tool call beside an answer takes nothing back",
         "Perplexity: docs, search tools",
-        sse(chunk({"tool_calls": [{"index": 0, "function": {"name": "search"}}]}), FIRST, LAST, DONE),
+        sse(
+            chunk({"tool_calls": [{"index": 0, "function": {"name": "search"}}]}),
+            FIRST,
+            LAST,
+            DONE,
+        ),
     ),
     row(
         "a stream that only said its role is no answer",

@@ -36,7 +36,10 @@ ENGINES = [
         "llama.cpp's progress with the prompt is no text",
         "llama.cpp: README, return_progress",
         sse(
-            chunk({"role": "assistant", "content": None}, prompt_progress={"total": 9, "processed": 4}),
+            chunk(
+                {"role": "assistant", "content": None},
+                prompt_progress={"total": 9, "processed": 4},
+            ),
             FIRST,
             LAST,
             DONE,
@@ -45,7 +48,9 @@ ENGINES = [
     row(
         "an error in a field of its own is told in the server's words",
         "llama.cpp PR 16109",
-        sse(FIRST) + b'error: {"code":500,"message":"context shift is off","type":"server_error"}\n\n' + DONE,
+        sse(FIRST)
+        + b'error: {"code":500,"message":"context shift is off","type":"server_error"}\n\n'
+        + DONE,
         text="Hello",
         ends=GenerationError,
         says="context shift is off",
@@ -77,24 +82,48 @@ ENGINES = [
     row(
         "vLLM names the stop text beside the reason",
         "vLLM: recorded, stop_reason",
-        sse(said("Hello world"), choice(delta={}, finish_reason="stop", stop_reason="END"), DONE),
+        sse(
+            said("Hello world"),
+            choice(delta={}, finish_reason="stop", stop_reason="END"),
+            DONE,
+        ),
         ends="stop_text",
     ),
     row(
         "vLLM names a token beside the reason",
         "vLLM: recorded, stop_reason",
-        sse(said("Hello world"), choice(delta={}, finish_reason="stop", stop_reason=151643), DONE),
+        sse(
+            said("Hello world"),
+            choice(delta={}, finish_reason="stop", stop_reason=151643),
+            DONE,
+        ),
     ),
     row(
         "SGLang names the stop text beside the reason",
         "SGLang #4550, matched_stop",
-        sse(FIRST, choice(delta={"content": " world"}, finish_reason="stop", matched_stop="END"), DONE),
+        sse(
+            FIRST,
+            choice(
+                delta={"content": " world"}, finish_reason="stop", matched_stop="END"
+            ),
+            DONE,
+        ),
         ends="stop_text",
     ),
     row(
         "SGLang never gives a reason",
         "SGLang #4550",
-        sse(*(choice(delta={"role": None, "content": text}, finish_reason=None, matched_stop=None) for text in ("Hello", " world")), DONE),
+        sse(
+            *(
+                choice(
+                    delta={"role": None, "content": text},
+                    finish_reason=None,
+                    matched_stop=None,
+                )
+                for text in ("Hello", " world")
+            ),
+            DONE,
+        ),
         ends="unknown",
     ),
     row(
@@ -108,7 +137,17 @@ ENGINES = [
     row(
         "vLLM tells an error, and says [DONE]",
         "vLLM: recorded",
-        sse(FIRST, {"error": {"message": "EngineCore died", "type": "InternalServerError", "code": 500}}, DONE),
+        sse(
+            FIRST,
+            {
+                "error": {
+                    "message": "EngineCore died",
+                    "type": "InternalServerError",
+                    "code": 500,
+                }
+            },
+            DONE,
+        ),
         text="Hello",
         ends=GenerationError,
         says="EngineCore died",
@@ -161,7 +200,10 @@ ENGINES = [
     row(
         "LM Studio answers 200 where it has no such route",
         "LM Studio: its log, Returning 200 anyway",
-        stream(b'{"error":"Unexpected endpoint or method. (POST /chat/completions)"}', content_type="application/json"),
+        stream(
+            b'{"error":"Unexpected endpoint or method. (POST /chat/completions)"}',
+            content_type="application/json",
+        ),
         text="",
         ends=GenerationError,
         says="Unexpected endpoint or method",
@@ -170,8 +212,13 @@ ENGINES = [
         "LocalAI's empty reasons are none",
         "LocalAI #1886, #5102",
         sse(
-            *(choice(finish_reason="", delta={"content": text}) | {"usage": usage(0, 0)} for text in ("Hello", " world")),
-            choice(finish_reason="stop", delta={"content": ""}) | {"usage": usage(9, 2)},
+            *(
+                choice(finish_reason="", delta={"content": text})
+                | {"usage": usage(0, 0)}
+                for text in ("Hello", " world")
+            ),
+            choice(finish_reason="stop", delta={"content": ""})
+            | {"usage": usage(9, 2)},
             DONE,
         ),
         counts=(9, 2),
@@ -179,14 +226,27 @@ ENGINES = [
     row(
         "LocalAI leaves the reason out",
         "LocalAI #1744",
-        sse(choice(delta={"content": "Hello"}), choice(delta={"content": " world"}), choice(delta={"content": ""}, finish_reason="stop"), DONE),
+        sse(
+            choice(delta={"content": "Hello"}),
+            choice(delta={"content": " world"}),
+            choice(delta={"content": ""}, finish_reason="stop"),
+            DONE,
+        ),
     ),
     row(
         "text-generation-webui writes a message and a delta",
         "text-generation-webui: extensions/openai",
         sse(
-            *(choice(finish_reason=None, message={"role": "assistant", "content": text}, delta={"role": "assistant", "content": text}) for text in ("Hello", " world")),
-            choice(finish_reason="stop", message={"content": ""}, delta={"content": ""}) | {"usage": usage(9, 2)},
+            *(
+                choice(
+                    finish_reason=None,
+                    message={"role": "assistant", "content": text},
+                    delta={"role": "assistant", "content": text},
+                )
+                for text in ("Hello", " world")
+            ),
+            choice(finish_reason="stop", message={"content": ""}, delta={"content": ""})
+            | {"usage": usage(9, 2)},
         ),
         counts=(9, 2),
     ),
@@ -196,14 +256,25 @@ ENGINES = [
         sse(
             choice(delta={"content": "Hello"}, message={"content": "Hello"}),
             choice(delta={"content": " world"}, message={"content": " world"}),
-            choice(delta={"content": ""}, message={"content": ""}, finish_reason="stop") | {"usage": {**usage(9, 2), "save_dict": {"prompt": "x"}}},
+            choice(delta={"content": ""}, message={"content": ""}, finish_reason="stop")
+            | {"usage": {**usage(9, 2), "save_dict": {"prompt": "x"}}},
         ).replace(b"\n", b"\r\n"),
         counts=(9, 2),
     ),
     row(
         "h2oGPT fails in the stream, with its code as a text",
         "h2oGPT: recorded",
-        sse(FIRST, {"error": {"message": "CUDA error", "type": "server_error", "param": None, "code": "500"}}).replace(b"\n", b"\r\n"),
+        sse(
+            FIRST,
+            {
+                "error": {
+                    "message": "CUDA error",
+                    "type": "server_error",
+                    "param": None,
+                    "code": "500",
+                }
+            },
+        ).replace(b"\n", b"\r\n"),
         text="Hello",
         ends=GenerationError,
         says="CUDA error",
@@ -219,7 +290,11 @@ ENGINES = [
     row(
         "FastChat's worker fails in words of its own",
         "FastChat: worker, error_code",
-        sse(FIRST, {"text": "**NETWORK ERROR DUE TO HIGH TRAFFIC.**", "error_code": 50001}, DONE),
+        sse(
+            FIRST,
+            {"text": "**NETWORK ERROR DUE TO HIGH TRAFFIC.**", "error_code": 50001},
+            DONE,
+        ),
         text="Hello",
         ends=GenerationError,
         says="NETWORK ERROR DUE TO HIGH TRAFFIC",
@@ -232,7 +307,11 @@ ENGINES = [
     row(
         "transformers serve ends without [DONE]",
         "transformers serve: recorded",
-        sse(choice(delta={"content": "Hello"}), choice(delta={"content": " world"}), choice(delta={}, finish_reason="stop") | {"usage": usage(9, 2)}),
+        sse(
+            choice(delta={"content": "Hello"}),
+            choice(delta={"content": " world"}),
+            choice(delta={}, finish_reason="stop") | {"usage": usage(9, 2)},
+        ),
         counts=(9, 2),
     ),
     row(
@@ -246,13 +325,28 @@ ENGINES = [
     row(
         "mlx-lm reasons in a field of its own",
         "mlx-lm: SERVER.md",
-        sse(chunk({"role": "assistant", "content": "", "reasoning": "Hm"}), FIRST, LAST, DONE),
+        sse(
+            chunk({"role": "assistant", "content": "", "reasoning": "Hm"}),
+            FIRST,
+            LAST,
+            DONE,
+        ),
         reasoning="Hm",
     ),
     row(
         "Ray Serve fails with an error in an error",
         "Ray Serve LLM: docs",
-        sse(FIRST, {"error": {"message": "Request was cancelled", "code": 499, "type": "Cancelled"}}, DONE),
+        sse(
+            FIRST,
+            {
+                "error": {
+                    "message": "Request was cancelled",
+                    "code": 499,
+                    "type": "Cancelled",
+                }
+            },
+            DONE,
+        ),
         text="Hello",
         ends=GenerationError,
         says="Request was cancelled",
@@ -260,7 +354,8 @@ ENGINES = [
     row(
         "our own server says what it does",
         "h2o_magic: docs/server.md",
-        b': {"h2o_magic": {"notice": "loading the model"}}\n\n' + sse(FIRST, LAST, DONE),
+        b': {"h2o_magic": {"notice": "loading the model"}}\n\n'
+        + sse(FIRST, LAST, DONE),
         notices=("loading the model",),
     ),
 ]
@@ -279,7 +374,12 @@ GATEWAYS = [
     row(
         "the reasoning may say stop before the text",
         "gcli2api #403",
-        sse(chunk({"reasoning_content": "Hm"}, "stop"), said("Hello", "stop"), said(" world", "stop"), DONE),
+        sse(
+            chunk({"reasoning_content": "Hm"}, "stop"),
+            said("Hello", "stop"),
+            said(" world", "stop"),
+            DONE,
+        ),
         reasoning="Hm",
     ),
     row(
@@ -287,7 +387,11 @@ GATEWAYS = [
         "New API #378",
         sse(chunk({"role": "assistant", "content": ""}, "stop"), FIRST, LAST, DONE),
     ),
-    row("[DONE] may come twice", "One API: relay of a stream", sse(FIRST, LAST, DONE, DONE)),
+    row(
+        "[DONE] may come twice",
+        "One API: relay of a stream",
+        sse(FIRST, LAST, DONE, DONE),
+    ),
     row(
         "a reason may be repeated with the counts",
         "New API",
@@ -302,8 +406,13 @@ GATEWAYS = [
             {
                 "id": "1",
                 "provider": "openai",
-                "error": {"code": "server_error", "message": "Provider disconnected unexpectedly"},
-                "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}],
+                "error": {
+                    "code": "server_error",
+                    "message": "Provider disconnected unexpectedly",
+                },
+                "choices": [
+                    {"index": 0, "delta": {"content": ""}, "finish_reason": "error"}
+                ],
             },
         ),
         text="Hello",
@@ -313,7 +422,14 @@ GATEWAYS = [
     row(
         "OpenRouter tells an error in the choice",
         "OpenRouter: docs, errors",
-        sse(FIRST, choice(delta={"content": ""}, finish_reason="error", error={"code": 502, "message": "Upstream idle timeout"})),
+        sse(
+            FIRST,
+            choice(
+                delta={"content": ""},
+                finish_reason="error",
+                error={"code": 502, "message": "Upstream idle timeout"},
+            ),
+        ),
         text="Hello",
         ends=GenerationError,
         says="Upstream idle timeout",
@@ -327,7 +443,10 @@ GATEWAYS = [
                 "error": {
                     "code": 400,
                     "message": "Provider returned error",
-                    "metadata": {"raw": json.dumps({"error": {"message": "too hot"}}), "provider_name": "Venice"},
+                    "metadata": {
+                        "raw": json.dumps({"error": {"message": "too hot"}}),
+                        "provider_name": "Venice",
+                    },
                 }
             },
         ),
@@ -338,7 +457,17 @@ GATEWAYS = [
     row(
         "LiteLLM tells an error with a code in a text",
         "LiteLLM: recorded",
-        sse(FIRST, {"error": {"message": "litellm.APIConnectionError: lost", "type": None, "param": None, "code": "500"}}),
+        sse(
+            FIRST,
+            {
+                "error": {
+                    "message": "litellm.APIConnectionError: lost",
+                    "type": None,
+                    "param": None,
+                    "code": "500",
+                }
+            },
+        ),
         text="Hello",
         ends=GenerationError,
         says="litellm.APIConnectionError",
@@ -346,7 +475,9 @@ GATEWAYS = [
     row(
         "a gateway that lost its server tells so behind half an event",
         "Open WebUI PR 29697",
-        sse(FIRST) + b'data: {"choices": [{"del\n\n' + sse({"error": {"message": "Upstream failed"}}, DONE),
+        sse(FIRST)
+        + b'data: {"choices": [{"del\n\n'
+        + sse({"error": {"message": "Upstream failed"}}, DONE),
         text="Hello",
         ends=GenerationError,
         says="Upstream failed",
@@ -354,7 +485,8 @@ GATEWAYS = [
     row(
         "a guard tells an error with its details",
         "fms-guardrails-orchestrator PR 410",
-        sse(FIRST) + b'event: error\ndata: {"code":422,"details":"chat completion request failed"}\n\n',
+        sse(FIRST)
+        + b'event: error\ndata: {"code":422,"details":"chat completion request failed"}\n\n',
         text="Hello",
         ends=GenerationError,
         says="chat completion request failed",
@@ -362,7 +494,8 @@ GATEWAYS = [
     row(
         "Anthropic's own error event is told by a gateway",
         "Anthropic: gptel PR 1512",
-        sse(FIRST) + b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n',
+        sse(FIRST)
+        + b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n',
         text="Hello",
         ends=GenerationError,
         says="Overloaded",

@@ -60,7 +60,10 @@ _REASONS: tuple[tuple[str, Any, str], ...] = (
 
 
 def _ended(reason: str, meaning: Any, origin: str) -> Row:
-    promise, body = f"the reason {reason} is understood", sse(FIRST, chunk({}, reason), DONE)
+    promise, body = (
+        f"the reason {reason} is understood",
+        sse(FIRST, chunk({}, reason), DONE),
+    )
     if isinstance(meaning, str):
         return row(promise, origin, body, text="Hello", ends=meaning)
     error, words = meaning

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from h2o_magic.backends.http import Timeouts
 from h2o_magic.chat.events import FinishReason
@@ -78,6 +79,20 @@ def stream(*pieces: bytes, **how: Any) -> Answer:
     return answer(list(pieces), **how)
 
 
+def pinging(begun: bytes) -> Answer:
+    """A body that begins so, and pings for as long as anybody listens."""
+    begins = stream(begun, end="hold")
+    return replace(begins, pieces=_Pings(begins.pieces), end="close")
+
+
+class _Pings(tuple[bytes, ...]):
+    def __iter__(self) -> Iterator[bytes]:
+        yield from super().__iter__()
+        while True:
+            time.sleep(0.01)
+            yield b"8\r\n: ping\n\n\r\n"
+
+
 def chunk(delta: Any = None, finish: str | None = None, **more: Any) -> dict[str, Any]:
     choice = {"index": 0, "delta": delta or {}, "finish_reason": finish}
     return {"object": "chat.completion.chunk", "choices": [choice], **more}
@@ -100,7 +115,6 @@ def sse(*documents: Any) -> bytes:
     )
 
 
-Where = Literal["first", "middle", "last"]
 #: A whole answer, for rows about what is between its parts.
 FIRST, LAST = said("Hello"), said(" world", "stop")
 HELLO = sse(FIRST, LAST, DONE)
