@@ -57,6 +57,11 @@ class GrowingText:
     def shown(self) -> str:
         return "".join(self._shown)
 
+    @property
+    def received(self) -> str:
+        """All of it, with what cannot be shown yet."""
+        return self.shown + self._held
+
     def add(self, text: str) -> str:
         """Take the next piece of text and return what can be shown now."""
         if self.stopped:
@@ -68,6 +73,10 @@ class GrowingText:
         keep = min(places) if places else len(text) - unfinished(text, ends)
         self._held = "" if places else text[keep:]
         return self._show(text[:keep])
+
+    def replace(self, text: str) -> None:
+        """Note that this text is shown in place of all before."""
+        self._shown[:], self._held = [text], ""
 
     def rest(self) -> str:
         rest, self._held = self._held, ""

@@ -328,9 +328,10 @@ def test_an_end_without_the_final_event_keeps_the_text() -> None:
     assert caught.value.partial == "This was cut"
 
 
-def test_done_without_the_final_event_is_no_end() -> None:
-    with pytest.raises(IncompleteAnswerError):
-        read(sse(token("a")) + b"data: [DONE]\n\n")
+def test_done_is_an_end_of_which_the_reason_is_not_known() -> None:
+    assert read(sse(token("a")) + b"data: [DONE]\n\n")[-1] == Finished("a", "unknown")
+    with pytest.raises(ProtocolError):
+        read(b"data: [DONE]\n\n")
 
 
 @pytest.mark.parametrize("body", [b"", b"\n\n", b":\n\n: ping\n\n", b"data:\n\n"])

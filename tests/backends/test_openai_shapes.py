@@ -310,7 +310,6 @@ def test_content_may_be_null_missing_a_list_or_a_refusal() -> None:
             {"choices": [{"index": 0}]},
             {"choices": [None, 5, {"delta": None}]},
             {"choices": None},
-            chunk({"content": 7}),
             said("a"),
             chunk({"content": parts}),
             chunk({"refusal": "c"}),

@@ -40,8 +40,10 @@ class HttpClient:
         self._path = parts.path
         self._timeouts = timeouts
         self._session = _Session()
-        if endpoint.token is not None:
-            self._session.headers["Authorization"] = f"Bearer {endpoint.token}"
+        token = endpoint.token
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._session.headers.update(headers)
+        self._masked = Secrets(headers).masked
         host = parts.hostname or ""
         # Beside the proxies of the environment, which requests adds.
         self._proxies = {"no_proxy": host} if is_loopback(host) else {}
@@ -96,7 +98,7 @@ class HttpClient:
             server=self.url,
             connect=connect,
             read=read,
-            masked=Secrets(self._session.headers).masked,
+            masked=self._masked,
         )
         try:
             answer = request()

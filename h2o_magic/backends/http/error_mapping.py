@@ -78,14 +78,17 @@ def attempt(
     read: float = 0,
     masked: Callable[[str], str] = str,
 ) -> _Result:
-    """Call, and raise our errors for those of `what`; timeouts in seconds, 0: not named.
+    """Call, and raise our errors for those of `what`, with the secrets `masked`.
 
-    `masked` takes the secrets out of what is said.
+    The timeouts are in seconds, for the message; 0 is not named.
     """
     try:
         return call()
     except (urllib3_errors.HTTPError, OSError) as error:  # requests' are OSErrors
-        failure = _mapped(error, what, server, connect, read, masked)
+        failure = _mapped(error, what, server, connect, read)
+        failure.args = (masked(str(failure)),)
+        name = f"{type(error).__module__}.{type(error).__qualname__}"
+        failure.__cause__ = LibraryError(masked(f"{name}: {error}"))
     # Raised here, it has no foreign error as its context.
     try:
         raise failure
@@ -94,27 +97,17 @@ def attempt(
 
 
 def _mapped(
-    error: Exception,
-    what: str,
-    server: str,
-    connect: float,
-    read: float,
-    masked: Callable[[str], str],
+    error: Exception, what: str, server: str, connect: float, read: float
 ) -> H2OMagicError:
-    causes = _causes(error)
-    reason = masked(_reason(causes))
-    failure: H2OMagicError
     if server and isinstance(error, requests_errors.ConnectTimeout):
         text = f"cannot connect to {server} {_within(connect)}"
-        failure = TimedOutError(text, connecting=True)
-    elif server and (why := _why(causes)):
-        failure = ConnectionFailedError(f"cannot connect to {server}{reason}", why=why)
-    else:
-        _, kind, words = next(row for row in _ERRORS if isinstance(error, row[0]))
-        failure = kind(f"{what}: {words.format(wait=_within(read))}{reason}")
-    name = f"{type(error).__module__}.{type(error).__qualname__}"
-    failure.__cause__ = LibraryError(masked(f"{name}: {error}"))
-    return failure
+        return TimedOutError(text, connecting=True)
+    causes = _causes(error)
+    reason = _reason(causes)
+    if server and (why := _why(causes)):
+        return ConnectionFailedError(f"cannot connect to {server}{reason}", why=why)
+    _, kind, words = next(row for row in _ERRORS if isinstance(error, row[0]))
+    return kind(f"{what}: {words.format(wait=_within(read))}{reason}")
 
 
 def _within(seconds: float) -> str:

@@ -1,0 +1,80 @@
+"""Why an answer ended, in the words of many servers.
+
+Pure. Gateways pass on the words of what is behind them: Gemini's (in capitals, or with
+a prefix), Anthropic's, Bedrock's, Cohere's, Mistral's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from h2o_magic.chat.events import FinishReason
+from h2o_magic.errors import BackendError, GenerationError, IncompleteAnswerError
+
+_REASONS: Mapping[str, FinishReason] = {
+    "stop": "end",
+    "eos": "end",
+    "eos_token": "end",  # text-generation-inference
+    "end_turn": "end",
+    "complete": "end",
+    "completed": "end",
+    "stop_sequence": "stop_text",
+    "length": "length",
+    "max_tokens": "length",
+    "max_output_tokens": "length",
+    "model_length": "length",
+    "model_context_window_exceeded": "length",
+}
+_PREFIX = "finish_reason_"  # of Gemini's names, where its own protocol is passed on
+_FILTERED = "the server's content filter ended the answer"
+_TOOL = "the model asked for a tool call, and no tools are available"
+#: Reasons after which the text is not the answer, in words.
+_NO_ANSWER = {
+    **dict.fromkeys(("content_filter", "content_filtered", "error_toxic"), _FILTERED),
+    **dict.fromkeys(("safety", "recitation", "blocklist", "spii"), _FILTERED),
+    **dict.fromkeys(("prohibited_content", "image_safety"), _FILTERED),
+    **dict.fromkeys(("guardrail_intervened", "sensitive"), _FILTERED),  # Zhipu
+    "refusal": "the model, or a filter behind it, refused to answer",
+    "tool_calls": _TOOL,
+    "tool_use": _TOOL,
+    "tool_call": _TOOL,
+    "malformed_function_call": _TOOL,
+    "unexpected_tool_call": _TOOL,
+    "function_call": "the model asked for a function call, and none are available",
+}
+#: Among them DeepSeek's and Zhipu's.
+_BROKEN = frozenset(
+    (
+        *("abort", "aborted", "cancelled", "canceled", "user_cancel", "interrupted"),
+        *("error", "model_error", "server_error", "internal_error", "incomplete"),
+        *("insufficient_system_resource", "network_error", "timeout", "unavailable"),
+    )
+)
+_BROKE_OFF = "the server broke off the answer, so its end is missing: ask again"
+
+
+def reason_of(said: object, stop_text: object) -> FinishReason:
+    """Return why an answer ended; `stop_text` is what vLLM says beside it."""
+    # It is a text, or the number of a token.
+    if isinstance(stop_text, str):
+        return "stop_text"
+    return _REASONS.get(_name(said), "unknown")
+
+
+def failure(said: object, partial: str, *, called: bool) -> BackendError | None:
+    """Return why an answer that ended so is none; None if it is one.
+
+    `called` means that the model has asked for a tool.
+    """
+    name = _name(said)
+    if called and not partial and name not in _NO_ANSWER:
+        name = "tool_calls"  # Gemini, for one, calls this end an ordinary one
+    if name in _NO_ANSWER:
+        return GenerationError(_NO_ANSWER[name], error_type=name, partial=partial)
+    if name in _BROKEN:
+        return IncompleteAnswerError(_BROKE_OFF, partial=partial)
+    return None
+
+
+def _name(said: object) -> str:
+    return str(said or "").lower().removeprefix(_PREFIX).replace("-", "_")
