@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from h2o_magic.errors import BackendError, ConfigurationError, RateLimitedError
 
 #: HTTP statuses of a server that is busy, or fails only for the moment.
-BUSY_STATUSES = frozenset({408, 500, 502, 503, 504, 529})
+#: Those from 520 on are of Cloudflare, and mean the server behind it.
+BUSY_STATUSES = frozenset({408, 500, 502, 503, 504, *range(520, 525), 529})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ that others are documented, or were reported, to write.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,47 +39,82 @@ _OTHERS = (
 #: What a gateway may put around each document.
 _WRAPPERS = ("data", "result", "response")
 _FINE = ("0", "200", "ok", "success")
+_FAILURE = re.compile(r"error|fail|exception", re.IGNORECASE)
+#: What is counted, and what Anthropic and Ollama call it.
+_COUNTS = {
+    "prompt_tokens": ("prompt_tokens", "input_tokens", "prompt_eval_count"),
+    "completion_tokens": ("completion_tokens", "output_tokens", "eval_count"),
+}
 
 
-def choices_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the document that has the choices: another one may be around it."""
+def chunk_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the chunk that a document is, or that it holds, or says in other words."""
     if "choices" in document:
         return document
-    for inner in map(document.get, _WRAPPERS):
-        if isinstance(inner, dict) and "choices" in inner:
-            return inner
-    return document
+    inner = [part for part in map(document.get, _WRAPPERS) if isinstance(part, dict)]
+    if found := next((part for part in inner if "choices" in part), None):
+        return found
+    parts = (("delta", document), *(("message", part) for part in inner))
+    return next(filter(None, (_translated(*part) for part in parts)), document)
+
+
+def _translated(kind: str, document: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the chunk that Cloudflare's own API says, or Ollama's; None for others."""
+    text, said, done = map(document.get, ("response", "message", "done"))
+    if isinstance(text, str):
+        said = {"content": text}
+    elif not isinstance(said, dict) or done is None:
+        return None
+    reason = document.get("done_reason") or ("stop" if done is True else None)
+    usage = document.get("usage") if done is None else document
+    choice = {kind: said, "finish_reason": reason}
+    return {**document, "choices": [choice], "usage": usage}
 
 
 def error_of(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the error that a document reports, in the shape of an error answer."""
-    beside = document.get("x_groq") or document.get("base_resp")
-    if isinstance(beside, dict):  # Groq; MiniMax
-        if beside.get("error"):
-            return beside
-        if beside.get("status_code"):
-            return {"error": beside.get("status_msg"), "code": beside["status_code"]}
-    if document.get("error_code"):  # FastChat's worker; Baidu
-        return {"error": document.get("text") or document.get("error_msg")}
+    """Return what reports an error in a document: itself, or a part of it."""
     if document.get("error") or document.get("object") == "error":
         return document
-    return document if "choices" not in document and _is_error(document) else None
+    beside = document.get("x_groq") or document.get("base_resp")
+    if isinstance(beside, dict) and any(map(beside.get, ("error", "status_code"))):
+        return beside  # Groq; MiniMax
+    # FastChat's worker has no other sign.
+    told = document.get("error_code") or "choices" not in document
+    return document if told and _is_error(document) else None
 
 
 def _is_error(document: Mapping[str, Any]) -> bool:
-    if any(map(document.get, ("detail", "errors", "fault", "error_msg"))):
-        return True  # FastAPI; Cloudflare; Apigee; Baidu
-    if document.get("type") == "error":
+    # FastAPI; Cloudflare; Apigee; Baidu, Databricks, FastChat
+    if any(map(document.get, ("detail", "errors", "fault", "error_msg", "error_code"))):
         return True
-    code, status = document.get("code"), document.get("status")
+    if document.get("success") is False or document.get("type") == "error":
+        return True
+    code = document.get("code")
     coded = bool(code) and str(code).lower() not in _FINE
-    failed = isinstance(status, int) and status >= 400
-    words = document.get("message") or document.get("msg")
-    return bool(words) and (coded or failed)
+    kinds = map(document.get, ("status", "type", "__type"))  # AWS; problem details
+    words = any(map(document.get, ("message", "msg", "title")))
+    return words and (coded or any(map(_names_failure, kinds)))
+
+
+def _names_failure(kind: object) -> bool:
+    if isinstance(kind, str):
+        return _FAILURE.search(kind) is not None
+    return isinstance(kind, int) and kind >= 400
+
+
+def kind_of(report: object) -> str:
+    """Return the type or code of an error; a code that is a status says more."""
+    error = report.get("error") if isinstance(report, dict) else None
+    code, kind = (
+        error.get(name) if isinstance(error, dict) else None
+        for name in ("code", "type")
+    )
+    found = code if str(code).isdigit() else kind or code
+    return str(found) if isinstance(found, str | int) else ""
 
 
 def texts_of(delta: Mapping[str, Any]) -> tuple[str, str]:
-    content = delta.get("content")
+    content, spoken = delta.get("content"), delta.get("audio")
     parts: list[object] = []
     if isinstance(content, list):  # Mistral
         parts = [part for part in content if _is_reasoning(part)]
@@ -87,7 +123,8 @@ def texts_of(delta: Mapping[str, Any]) -> tuple[str, str]:
         text_of(delta[name], _REASONING_PART) for name in _REASONING if delta.get(name)
     ]
     reasoning = next(filter(None, fields), "") or text_of(parts, _REASONING_PART)
-    return reasoning, text_of(content) or text_of(delta.get("refusal"))
+    heard = text_of(spoken, ("transcript",)) if isinstance(spoken, dict) else ""
+    return reasoning, text_of(content) or text_of(delta.get("refusal")) or heard
 
 
 def _is_reasoning(part: object) -> bool:
@@ -151,16 +188,28 @@ class AnswerFacts:
 
     def add_usage(self, chunk: Mapping[str, Any]) -> bool:
         """Note the counts of a chunk; return whether it has the answer's."""
-        counts, times = chunk.get("usage"), chunk.get("timings")
-        found: dict[str, float | None] = {}
-        if isinstance(counts, dict):
-            for name in ("prompt_tokens", "completion_tokens"):
-                found[name] = count(counts.get(name))
-            details = counts.get("prompt_tokens_details")
-            if isinstance(details, dict):
-                found["cached_tokens"] = count(details.get("cached_tokens"))
+        choices, times = chunk.get("choices"), chunk.get("timings")
+        beside = choices if isinstance(choices, list) else []
+        found = [
+            self._count(part["usage"])
+            for part in (*beside, chunk.get("x_groq"), chunk)  # Moonshot; Groq
+            if isinstance(part, dict) and isinstance(part.get("usage"), dict)
+        ]
         if isinstance(times, dict):  # llama.cpp, and so our own server
             milliseconds = seconds(times.get("predicted_ms"))
-            found["writing_seconds"] = milliseconds and milliseconds / 1000
-        self._usage |= {name: n for name, n in found.items() if n is not None}
-        return bool(found.get("completion_tokens"))
+            self._keep("writing_seconds", milliseconds and milliseconds / 1000)
+        return any(found)
+
+    def _count(self, usage: Mapping[str, Any]) -> bool:
+        for name, names in _COUNTS.items():
+            for each in names:
+                self._keep(name, count(usage.get(each)))
+        details = usage.get("prompt_tokens_details")
+        if isinstance(details, dict):
+            self._keep("cached_tokens", count(details.get("cached_tokens")))
+        return any(count(usage.get(each)) for each in _COUNTS["completion_tokens"])
+
+    def _keep(self, name: str, value: float | None) -> None:
+        # A zero stands for what is not known yet.
+        if value is not None and (value or not self._usage.get(name)):
+            self._usage[name] = value

@@ -6,7 +6,8 @@ a prefix), Anthropic's, Bedrock's, Cohere's, Mistral's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Container, Mapping
 
 from h2o_magic.chat.events import FinishReason
 from h2o_magic.errors import BackendError, GenerationError, IncompleteAnswerError
@@ -18,6 +19,7 @@ _REASONS: Mapping[str, FinishReason] = {
     "end_turn": "end",
     "complete": "end",
     "completed": "end",
+    "normal": "end",  # Baidu
     "stop_sequence": "stop_text",
     "length": "length",
     "max_tokens": "length",
@@ -33,7 +35,8 @@ _NO_ANSWER = {
     **dict.fromkeys(("content_filter", "content_filtered", "error_toxic"), _FILTERED),
     **dict.fromkeys(("safety", "recitation", "blocklist", "spii"), _FILTERED),
     **dict.fromkeys(("prohibited_content", "image_safety"), _FILTERED),
-    **dict.fromkeys(("guardrail_intervened", "sensitive"), _FILTERED),  # Zhipu
+    # Bedrock; Zhipu; GigaChat
+    **dict.fromkeys(("guardrail_intervened", "sensitive", "blacklist"), _FILTERED),
     "refusal": "the model, or a filter behind it, refused to answer",
     "tool_calls": _TOOL,
     "tool_use": _TOOL,
@@ -58,7 +61,7 @@ def reason_of(said: object, stop_text: object) -> FinishReason:
     # It is a text, or the number of a token.
     if isinstance(stop_text, str):
         return "stop_text"
-    return _REASONS.get(_name(said), "unknown")
+    return _REASONS.get(_name(said, _REASONS), "unknown")
 
 
 def failure(said: object, partial: str, *, called: bool) -> BackendError | None:
@@ -66,7 +69,7 @@ def failure(said: object, partial: str, *, called: bool) -> BackendError | None:
 
     `called` means that the model has asked for a tool.
     """
-    name = _name(said)
+    name = _name(said, {**_NO_ANSWER, **dict.fromkeys(_BROKEN)})
     if called and not partial and name not in _NO_ANSWER:
         name = "tool_calls"  # Gemini, for one, calls this end an ordinary one
     if name in _NO_ANSWER:
@@ -76,5 +79,7 @@ def failure(said: object, partial: str, *, called: bool) -> BackendError | None:
     return None
 
 
-def _name(said: object) -> str:
-    return str(said or "").lower().removeprefix(_PREFIX).replace("-", "_")
+def _name(said: object, known: Container[str]) -> str:
+    """Return a reason's name; of several behind colons (Gemini) one that is known."""
+    name = str(said or "").lower().removeprefix(_PREFIX).replace("-", "_")
+    return next((part for part in re.split(": *", name) if part in known), name)

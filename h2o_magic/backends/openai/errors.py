@@ -25,7 +25,12 @@ from h2o_magic.backends.openai.too_long import is_too_long
 from h2o_magic.backends.retry import BUSY_STATUSES, requested_wait
 from h2o_magic.errors import BackendError, GenerationError, StatusError, did_you_mean
 
-_NO_QUOTA, _NO_BALANCE = "insufficient_quota", "insufficient balance"
+#: How an account is said to be used up, which no wait changes.
+_NO_CREDIT = re.compile(
+    r"insufficient[ _](\w+_)?(quota|balance|credits?|funds)|exceeded_current_quota_error"
+    r"|(any|no|more|purchase) credits|credit balance is too low|quota is not enough",
+    re.IGNORECASE,
+)
 _BILLING = "check the plan and the billing of the account that the key belongs to"
 _ADVICE: tuple[Row, ...] = (
     (400, "no connected db", KEY),  # LiteLLM without a database, for a wrong key
@@ -34,9 +39,7 @@ _ADVICE: tuple[Row, ...] = (
     (405, "", ADDRESS),
     (408, "", "the server timed out; ask again in a minute"),
     (422, "", ""),
-    (429, _NO_QUOTA, _BILLING),
     (429, "exceeded your current quota", f"{_BILLING}, or ask again {{later}}"),
-    (429, _NO_BALANCE, _BILLING),
     (500, "", FAILED),
     (529, "", "the server is overloaded; ask again in a minute"),
     *COMMON,
@@ -78,8 +81,7 @@ def is_busy(error: BackendError, body: Body | None) -> bool:
     if error.status == 429:
         # A limit of questions a minute does not pass within seconds, unless the server
         # says so; an account without credit never does.
-        no_credit = _NO_QUOTA in said.lower() or _NO_BALANCE in said.lower()
-        return requested_wait(error) is not None and not no_credit
+        return requested_wait(error) is not None and not _NO_CREDIT.search(said)
     # Some servers answer 500 where the question is at fault.
     field = body.refused(said) if body is not None else None
     named = _NO_MODEL.search(said) or _INVALID.search(said)
@@ -103,6 +105,8 @@ def explain(error: BackendError, info: RequestInfo) -> str:
 
 def _refusal(error: StatusError, info: RequestInfo) -> str:
     said = error.server_message
+    if _NO_CREDIT.search(said):
+        return _joined(said, _BILLING)
     advice = _about_request(said, info)
     if advice and error.status in (400, 404, 422, 500):
         return _joined(said, advice)

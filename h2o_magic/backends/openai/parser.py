@@ -12,14 +12,16 @@ from typing import Any
 from h2o_magic.backends.http.error_body import error_text
 from h2o_magic.backends.openai.chunks import (
     AnswerFacts,
-    choices_of,
+    chunk_of,
     error_of,
     has_other_text,
     has_strange_content,
+    kind_of,
     text_of,
     texts_of,
 )
 from h2o_magic.backends.openai.endings import failure, reason_of
+from h2o_magic.backends.openai.increments import Increments
 from h2o_magic.backends.own_server import notices_of
 from h2o_magic.backends.parser import BROKE_OFF, NO_MESSAGE, AnswerParser
 from h2o_magic.backends.text import GrowingText, join_surrogates
@@ -66,6 +68,9 @@ class OpenAIParser(AnswerParser):
         self._continued = False  # after a reason to end
         self._counted = False  # whether all is counted, and nothing came since
         self._called = False  # whether the model asked for a tool
+        self._streams = False  # whether deltas came, and so a message repeats them
+        self._in_chunk = False
+        self._increments = {True: Increments(), False: Increments()}
 
     @property
     def started(self) -> bool:
@@ -100,7 +105,7 @@ class OpenAIParser(AnswerParser):
         if not self._first_came:  # some count from one
             for choice in self._others:
                 yield from self._choice(choice)
-        yield from self._grow()
+        yield from self._rest_of_text()
         if rest := self._reasoning.rest():
             yield ReasoningDelta(rest)
         if rest := self._answer.rest():
@@ -117,7 +122,7 @@ class OpenAIParser(AnswerParser):
             return
         if "h2o_magic" in value:
             yield from notices_of(value)
-        chunk = choices_of(value)
+        chunk = chunk_of(value)
         if (error := error_of(chunk)) is not None:
             yield from self._fail(error)
         choices = chunk.get("choices")
@@ -130,6 +135,7 @@ class OpenAIParser(AnswerParser):
             yield from self._grow()
             yield source
         counts = self._facts.add_usage(chunk)
+        self._in_chunk = chunk.get("object") == "chat.completion.chunk"
         for choice in choices:
             if isinstance(choice, dict):
                 yield from self._choice(choice)
@@ -145,19 +151,26 @@ class OpenAIParser(AnswerParser):
             yield from self._fail(choice)
         delta, message = choice.get("delta"), choice.get("message")
         if isinstance(delta, dict):
+            self._streams = True
             yield from self._said(delta)
         elif isinstance(message, dict):
-            yield from self._said(message, whole=True)
+            yield from self._said(message, repeated=self._streams)
+            if not self._in_chunk:  # it is complete without a reason
+                self._reason = self._reason or ""
         elif text := text_of(delta) or text_of(choice.get("text")):
             yield from self._add(self._answer, text)
         if reason := choice.get("finish_reason"):
-            self._reason, self._stop_reason = reason, choice.get("stop_reason")
+            self._reason = reason
+            self._stop_reason = choice.get("stop_reason") or choice.get("matched_stop")
 
-    def _said(self, said: Mapping[str, Any], *, whole: bool = False) -> Iterator[Event]:
+    def _said(
+        self, said: Mapping[str, Any], *, repeated: bool = False
+    ) -> Iterator[Event]:
         reasoning, text = texts_of(said)
-        if whole and self.started:  # all of it, which came in pieces before
-            yield from self._grow()
-            text, reasoning = text.removeprefix(self._answer.received), ""
+        if repeated:
+            yield from self._rest_of_text()
+            text = self._answer.beyond(text)
+            reasoning = self._reasoning.beyond(reasoning)
         if reasoning:
             yield from self._add(self._reasoning, reasoning)
         if text:
@@ -167,10 +180,18 @@ class OpenAIParser(AnswerParser):
         self._called = self._called or bool(
             said.get("tool_calls") or said.get("function_call")
         )
-        if whole:  # it is complete without a reason
-            self._reason = self._reason or ""
 
     def _add(self, growing: GrowingText, piece: str) -> Iterator[Event]:
+        if added := self._increments[growing is self._answer].added(piece):
+            yield from self._put(growing, added)
+
+    def _rest_of_text(self) -> Iterator[Event]:
+        for growing in self._texts:
+            if held := self._increments[growing is self._answer].rest():
+                yield from self._put(growing, held)
+        yield from self._grow()
+
+    def _put(self, growing: GrowingText, piece: str) -> Iterator[Event]:
         if growing is not self._growing:
             yield from self._grow()
             self._growing = growing
@@ -191,11 +212,7 @@ class OpenAIParser(AnswerParser):
             return  # the answer is complete
         body = report if isinstance(report, str) else json.dumps(report)
         words = error_text(body.encode("utf-8", "replace")) or NO_MESSAGE
-        kind = report.get("error") if isinstance(report, dict) else None
-        kind = kind.get("type") or kind.get("code") if isinstance(kind, dict) else None
         yield from self._rest()
         raise GenerationError(
-            join_surrogates(words),
-            error_type=str(kind) if isinstance(kind, str | int) else "",
-            partial=self.text,
+            join_surrogates(words), error_type=kind_of(report), partial=self.text
         )

@@ -289,6 +289,7 @@ LINES = [
                 "eval_count": 2,
             },
         ),
+        counts=(9, 2),
     ),
     row(
         "chunks that follow each other without a line end are read",

@@ -49,6 +49,8 @@ LINES = [
         "TGI 0.9; Clawith PR 106",
         _events(b"data:{}\n\n"),
     ),
+    row("a line may be indented", "proxies that indent", _events(b"  data: {}\n\n")),
+    row("a field may be in capitals", "HTTP habits", _events(b"Data: {}\n\n")),
     row("there may be more spaces than one", _WHATWG, _events(b"data:  \t{} \n\n")),
     row(
         "an event may have several data lines",
@@ -80,6 +82,16 @@ LINES = [
         "data: may be written twice",
         "aprender PR 2015, openclaw PR 97474",
         _events(b"data: data: {}\n\n"),
+    ),
+    row(
+        "data: may be written twice without a space, or three times",
+        "aprender PR 2015",
+        b"data:data:" + _FIRST + b"\n\ndata: data: data: " + _LAST + b"\n\n" + DONE,
+    ),
+    row(
+        "[DONE] may be on the line of the last chunk",
+        "sse.js: supabase PR 20706",
+        sse(FIRST) + b"data: " + _LAST + b"[DONE]\n\n",
     ),
     row(
         "data: may be written twice, with lines of nothing behind it",
@@ -275,6 +287,12 @@ TEXTS = [
         text="ab",
     ),
     row(
+        "a raw line break within a text is text",
+        "servers that escape nothing",
+        _raw("a|b").replace(b"|", b"\n"),
+        text="a\nb",
+    ),
+    row(
         "a raw tab within a text is text",
         "servers that escape nothing",
         _raw("a|b").replace(b"|", b"\t"),
@@ -315,11 +333,6 @@ BROKEN = [
     for what, origin, data in (
         ("cut in the middle", "amd/gaia #3501", _LAST[:60]),
         ("cut by the next one", "sub2api #1471", _LAST[:30] + b"data: " + _LAST),
-        (
-            "a raw line break in its text",
-            "servers that escape nothing",
-            _LAST.replace(b" world", b" wo\nrld"),
-        ),
         ("words of a proxy", "Envoy", b"upstream connect error"),
         ("a string", "servers that encode twice", b'"word"'),
         ("nested without end", "hostile", b"[" * 9_999),

@@ -231,10 +231,11 @@ BROKEN = [
         **_NO_END,
     ),
     _row(
-        "[DONE] without the final event proves nothing",
+        "[DONE] without the final event is an end",
         "proxies before TGI",
         _tgi(_HI, b"data: [DONE]\n\n"),
-        **_NO_END,
+        text="Hello",
+        ends="unknown",
     ),
     _row(
         "a cut keeps the text",

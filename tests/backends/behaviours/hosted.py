@@ -135,11 +135,10 @@ OPENAI = [
         "what is of another type means nothing",
         "hostile",
         sse(
-            {"choices": [None, 5, "x", {"delta": 7}, {"delta": {"content": 7}}]},
+            {"choices": [None, 5, "x", {"delta": 7}, {"delta": {"content": False}}]},
             {"choices": 7, "usage": 7, "model": 7},
             FIRST,
-            said(" world", 7),  # type: ignore[arg-type]
-            chunk({}, "stop"),
+            LAST,
             DONE,
         ),
     ),

@@ -32,7 +32,7 @@ _REASONS: tuple[tuple[str, Any, str], ...] = (
     ("content_filter: PROHIBITED_CONTENT", _FILTERED, "Gemini: compat"),
     ("content_filtered", _FILTERED, "Bedrock"),
     ("guardrail_intervened", _FILTERED, "Bedrock"),
-    ("refusal", _FILTERED, "Anthropic"),
+    ("refusal", (GenerationError, "refused to answer"), "Anthropic"),
     ("SAFETY", _FILTERED, "Gemini"),
     ("RECITATION", _FILTERED, "Gemini"),
     ("BLOCKLIST", _FILTERED, "Gemini"),
