@@ -47,7 +47,7 @@ class Answer:
 
     head: bytes
     pieces: tuple[bytes, ...] = ()
-    end: Literal["keep", "close", "hold", "reset"] = "keep"
+    end: Literal["keep", "close", "hold"] = "keep"
     gates: dict[int, threading.Event] = field(default_factory=dict)
     terminal: bytes = b""
 
@@ -64,11 +64,11 @@ def answer(
     status: int = 200,
     headers: dict[str, str] | None = None,
     content_type: str | None = "application/json",
-    end: Literal["keep", "close", "hold", "cut", "reset"] = "keep",
+    end: Literal["keep", "close", "hold", "cut"] = "keep",
     chunked: bool = True,
     gates: dict[int, threading.Event] | None = None,
 ) -> Answer:
-    """An answer written by a test. "cut" and "reset" come before the body's end."""
+    """An answer written by a test. "cut" closes before the body's end."""
     pieces = [body] if isinstance(body, bytes) else body
     lines = [f"HTTP/1.1 {status} X"]
     lines += [f"{k}: {v}" for k, v in (headers or {}).items()]
@@ -82,8 +82,7 @@ def answer(
     elif "Content-Length" not in (headers or {}):
         lines.append(f"Content-Length: {sum(map(len, pieces))}")
     head = "\r\n".join([*lines, "", ""]).encode()
-    whole = chunked and end in ("keep", "close")
-    terminal = b"0\r\n\r\n" if whole else b""
+    terminal = b"0\r\n\r\n" if chunked and end not in ("cut", "hold") else b""
     return Answer(
         head,
         tuple(pieces),
@@ -218,9 +217,6 @@ class ScriptedServer:
                 finally:
                     if reply.end == "hold":
                         self.left.release()
-                if reply.end == "reset":
-                    linger = b"\x01\x00\x00\x00\x00\x00\x00\x00"
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 if reply.end != "keep":
                     break
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import Any
 
 import pytest
 
@@ -16,29 +15,28 @@ from h2o_magic.conversation.answer import Answer
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import BackendError
 from tests.backends.behaviours import ROWS
-from tests.backends.behaviours.row import Row, said, sse, stream
+from tests.backends.behaviours.row import Pings, Row, said, sse, stream
 from tests.backends.dialects import GPTGM, OPENAI
 from tests.backends.scripted import Answer as Reply
 from tests.backends.scripted import ScriptedServer, document, final, serving, token
 
-#: A row is not cut into single bytes if it has more of them.
-_SMALL = 3000
+#: What is larger than this is not cut, and the size of the pieces, in bytes.
+_SMALL, _PIECE = 3000, 5
 _MODELS = document({"data": [{"id": "m"}]})
 _RETRY = RetryPolicy(tries=3, wait=0.0)
-_WHOLE = {
+_USUAL = {
     False: stream(sse(said("Hello"), said(" world", "stop"))),
     True: stream(sse(token(" Hello"), token(" world"), final(" Hello world"))),
 }
+_QUESTION = "Hi there"
 
 
 @contextmanager
-def _asking(
-    row: Row, cut: int = 0
-) -> Iterator[tuple[Session, ScriptedServer, list[Reply]]]:
+def _asking(row: Row) -> Iterator[tuple[Session, ScriptedServer, list[Reply]]]:
     """A session with a server, and the list of what that will answer."""
-    queued = [each.cut(cut) if cut else each for each in row.sends]
     dialect, backend = (GPTGM, GptGmBackend) if row.gptgm else (OPENAI, OpenAIBackend)
-    usual = _WHOLE[row.gptgm]
+    queued: list[Reply] = []
+    usual = _USUAL[row.gptgm]
     answering = dialect.script(then=lambda _: queued.pop(0) if queued else usual)
     with (
         serving(
@@ -49,62 +47,49 @@ def _asking(
         yield Session(client), server, queued
 
 
-def _ask(session: Session, row: Row) -> tuple[Answer, list[str], BackendError | None]:
-    """Ask, and return the answer, what was told before it, and how it failed."""
-    answer = session.ask("Hi there", model="mm", **row.parameters)
-    notices = []
+def _ask(session: Session, row: Row) -> Answer:
+    """Ask, and compare what comes with the right value."""
+    answer = session.ask(_QUESTION, model="mm", **row.parameters)
+    notices: list[str] = []
+    failed: BackendError | None = None
     try:
-        for event in answer:
-            if isinstance(event, Notice):
-                notices.append(event.text)
+        notices += [event.text for event in answer if isinstance(event, Notice)]
     except BackendError as error:
-        return answer, notices, error
-    return answer, notices, None
-
-
-def _outcome(answer: Answer, error: BackendError | None) -> dict[str, Any]:
+        failed = error
     facts = answer.facts
-    ended = facts.finish_reason if error is None else type(error)
-    counts = (facts.prompt_tokens, facts.completion_tokens)
-    return {
-        "text": answer.text,
-        "reasoning": answer.reasoning,
-        "ends": ended,
-        "counts": counts,
-        "status": facts.status,
-    }
+    got = (
+        answer.text,
+        answer.reasoning,
+        failed and type(failed) or facts.finish_reason,
+    )
+    assert got == (row.text, row.reasoning, row.ends), failed
+    assert (facts.prompt_tokens, facts.completion_tokens) == row.counts
+    assert facts.status == ("failed" if failed else "complete")
+    assert row.model in ("", facts.model)
+    if failed:
+        assert [words for words in row.says if words not in str(failed)] == []
+        assert failed.partial == row.text
+    else:
+        assert tuple(notices) == row.notices
+    return answer
 
 
-def _expected(row: Row) -> dict[str, Any]:
-    whole = isinstance(row.ends, str)
-    return {
-        "text": row.text,
-        "reasoning": row.reasoning,
-        "ends": row.ends,
-        "counts": row.counts,
-        "status": "complete" if whole else "failed",
-    }
-
-
-def _questions(row: Row, server: ScriptedServer) -> list[str]:
-    return (GPTGM if row.gptgm else OPENAI).questions(server)
+def _cut(reply: Reply) -> Reply:
+    endless = isinstance(reply.pieces, Pings)
+    small = not endless and sum(map(len, reply.pieces)) < _SMALL
+    return reply.cut(_PIECE) if small else reply
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.promise)
 def test_what_servers_do_comes_to_the_right_value(row: Row) -> None:
+    dialect = GPTGM if row.gptgm else OPENAI
     with _asking(row) as (session, server, queued):
-        answer, notices, error = _ask(session, row)
-        assert _outcome(answer, error) == _expected(row), error
-        assert len(_questions(row, server)) == row.requests
-        assert tuple(notices) == row.notices
-        assert row.model in ("", answer.facts.model)
-        if error is not None:
-            assert [words for words in row.says if words not in str(error)] == []
-            assert error.partial == row.text
-        queued.clear()
-        session.ask("And now?", model="mm").read()
-        sent = server.requests[-1] if not row.gptgm else None
-        if sent is not None:
-            kept = [m["content"] for m in sent.json["messages"]]
-            whole = error is None and row.text
-            assert kept == [*(["Hi there", row.text] if whole else []), "And now?"]
+        queued += row.sends
+        _ask(session, row)
+        assert len(dialect.questions(server)) == row.requests
+        # The same once more, in pieces that are cut anywhere.
+        queued[:] = map(_cut, row.sends)
+        again = _ask(session, row)
+        assert len(dialect.questions(server)) == 2 * row.requests
+        kept = [_QUESTION, row.text] if row.text and isinstance(row.ends, str) else []
+        assert [m.content for m in again.messages] == [*kept, _QUESTION]

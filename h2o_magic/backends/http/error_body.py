@@ -30,6 +30,12 @@ _TELLING = re.compile("quota|context_length")
 _MIN_EPOCH, _MIN_EPOCH_MS = 1e9, 1e11
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|h|m|s))+")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+#: How a wait is said in words: "try again in 1m2.5s", "retry after 6 seconds".
+_IN_WORDS = re.compile(
+    r"\b(?:again|retry|wait)(?: in| after| for)? ((?:\d+(?:\.\d+)?(?:ms|h|m|s)?)+)\b"
+    r"(?! ?minutes| ?hours| ?days)",
+    re.IGNORECASE,
+)
 _RESET = re.compile(r"x-ratelimit-reset(-.+)?|anthropic-ratelimit-(.+)-reset")
 _TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1\s*>", re.IGNORECASE | re.DOTALL)
 
@@ -96,6 +102,8 @@ def retry_wait(
     waits.append(_seconds(named.get("retry-after", ""), now))
     if limited:
         waits += [_seconds(_retry_delay(document), now), _until_reset(named, now)]
+        said = _IN_WORDS.search(error_message(document))
+        waits.append(_seconds(said[1].lower(), now) if said else None)
     seconds = next((wait for wait in waits if wait is not None), None)
     return None if seconds is None else min(max(seconds, 0.0), _MAX_WAIT)
 

@@ -26,6 +26,7 @@ from tests.backends.behaviours.row import (
 )
 from tests.backends.scripted import DROP, Answer
 
+_CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 _SHORT = Timeouts(first_byte=0.3, idle=0.1)
 _HALF = {"text": "Hello", "ends": IncompleteAnswerError}
 _NO_SIGN = {**_HALF, "says": ("without a sign that it is complete", "ask again")}
@@ -97,11 +98,6 @@ WHOLE = [
         stream(HELLO, end="cut"),
     ),
     row(
-        "a connection that is reset after [DONE] loses nothing",
-        "load balancers",
-        stream(HELLO, end="reset"),
-    ),
-    row(
         "a connection that is cut after the reason loses nothing",
         "vLLM behind nginx",
         stream(sse(FIRST, LAST), end="cut"),
@@ -110,6 +106,16 @@ WHOLE = [
         "half an event after the reason takes nothing back",
         "vLLM behind nginx",
         stream(sse(FIRST, LAST) + b'data: {"choices": [], "usa', end="cut"),
+    ),
+    row(
+        "chunks of the transfer may have extensions",
+        "HTTP: RFC 9112",
+        Answer(_CHUNKED, (b"%x;a=b\r\n%s\r\n0\r\n\r\n" % (len(HELLO), HELLO),)),
+    ),
+    row(
+        "an answer may be in HTTP/1.0",
+        "Python's http.server: mlx-lm, KoboldCpp",
+        Answer(b"HTTP/1.0 200 OK\r\n\r\n", (HELLO,), "close"),
     ),
     row(
         "a body without a length ends with the connection",
@@ -168,12 +174,6 @@ BROKEN = [
         **_CUT,
     ),
     row(
-        "a connection that is reset keeps the text",
-        "load balancers",
-        stream(sse(FIRST), end="reset"),
-        **_CUT,
-    ),
-    row(
         "a body without a length that just ends, too",
         "HTTP/1.0 servers",
         stream(sse(FIRST), chunked=False, end="close"),
@@ -221,6 +221,15 @@ BROKEN = [
         text="Hello",
         ends=TimedOutError,
         says="next words",
+        timeouts=_SHORT,
+    ),
+    row(
+        "pings alone are not waited for for ever",
+        "llama_cpp.server: recorded, two streams",
+        pinging(b""),
+        text="",
+        ends=TimedOutError,
+        says="first words",
         timeouts=_SHORT,
     ),
     row(

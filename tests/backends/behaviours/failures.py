@@ -188,6 +188,14 @@ BUSY = [
     )
 ] + [
     row(
+        "an overload after some text is told, and not asked again",
+        "OpenRouter: docs, errors mid-stream",
+        sse(FIRST, {"error": {"code": 502, "message": "busy"}}),
+        text="Hello",
+        ends=GenerationError,
+        says="busy",
+    ),
+    row(
         "a request that is refused in the first event is repaired, too",
         "gateways that begin with 200",
         sse({"error": {"message": "unknown field: stream_options", "code": 400}}, DONE),

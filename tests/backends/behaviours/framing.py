@@ -179,6 +179,12 @@ BETWEEN = [
         _events(b"event: chat.completion.chunk\ndata: {}\n\n"),
     ),
     row(
+        "an event that says the end is an end",
+        "servers with event: done",
+        sse(FIRST, said(" world")) + b"event: done\ndata: {}\n\n",
+        ends="unknown",
+    ),
+    row(
         "id and retry mean nothing",
         _WHATWG,
         b"retry: 3000\n\n" + _events(b"id: 7\ndata: {}\n\n"),
@@ -291,6 +297,12 @@ TEXTS = [
         "servers that escape nothing",
         _raw("a|b").replace(b"|", b"\n"),
         text="a\nb",
+    ),
+    row(
+        "a raw zero byte is left out",
+        "servers that escape nothing",
+        _raw("a|b").replace(b"|", b"\0"),
+        text="ab",
     ),
     row(
         "a raw tab within a text is text",

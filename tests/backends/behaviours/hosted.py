@@ -277,6 +277,34 @@ REASONING = [
                 ]
             },
         ),
+        (
+            "reasoning_text",
+            "GitHub Copilot",
+            {"content": None, "reasoning_text": "Hm"},
+        ),
+        (
+            "thinking_blocks alone",
+            "LiteLLM: docs, thinking_blocks",
+            {"thinking_blocks": [{"type": "thinking", "thinking": "Hm"}]},
+        ),
+        (
+            "tags of Kimi",
+            "Kimi: chat template",
+            {"content": "◁think▷Hm◁/think▷"},
+        ),
+        (
+            "tags of Magistral",
+            "Mistral: Magistral's model card",
+            {"content": "[THINK]Hm[/THINK]"},
+        ),
+        (
+            "channels of gpt-oss",
+            "OpenAI: harmony",
+            {
+                "content": "<|channel|>analysis<|message|>Hm<|end|><|start|>assistant"
+                "<|channel|>final<|message|>"
+            },
+        ),
         ("tags", "DeepSeek-R1 without a parser", {"content": "<think>Hm</think>"}),
         (
             "tags of Gemini",
@@ -302,6 +330,23 @@ REASONING = [
             DONE,
         ),
         reasoning="Hm",
+    ),
+    row(
+        "a thought that was opened in the model's template",
+        "DeepSeek-R1 and Qwen3 without a parser",
+        sse(said("Hm"), said("\n</think>\n\nHello"), LAST, DONE),
+        reasoning="Hm\n",
+    ),
+    row(
+        "reasoning that grows from chunk to chunk is not doubled",
+        "DashScope: qwen-code PR 3896",
+        sse(
+            *(chunk({"reasoning_content": h}) for h in ("Hm", "Hm, hm", "Hm, hm, so")),
+            FIRST,
+            LAST,
+            DONE,
+        ),
+        reasoning="Hm, hm, so",
     ),
     row(
         "encrypted reasoning is no text",
@@ -394,6 +439,13 @@ COUNTS = [
         "counts may come after the reason, with a choice",
         "OpenRouter: docs, usage accounting",
         sse(FIRST, LAST, said("", None, usage={**usage(9, 2), "cost": 0.1}), DONE),
+        counts=(9, 2),
+    ),
+    row(
+        "counts of all of it are an end where there is no other",
+        "gateways that drop the reason",
+        sse(FIRST, said(" world"), _COUNTED),
+        ends="unknown",
         counts=(9, 2),
     ),
     row(
@@ -552,6 +604,17 @@ OTHERS = [
         text="It is a long way to Rome.",
     ),
     row(
+        "a chunk that is sent twice is heard twice",
+        "every model that repeats itself",
+        sse(
+            *[chunk({"content": "a"}), chunk({"reasoning": "hm"})] * 2,
+            chunk({}, "stop"),
+            DONE,
+        ),
+        text="aa",
+        reasoning="hmhm",
+    ),
+    row(
         "the same word again and again is the text",
         "every model that counts",
         sse(
@@ -612,6 +675,53 @@ OTHERS = [
         ),
         ends="unknown",
         counts=(9, 2),
+    ),
+    row(
+        "a chunk within another document is read",
+        "gateways that wrap",
+        sse({"code": 200, "data": FIRST}, {"code": 200, "data": LAST}, DONE),
+    ),
+    row(
+        "a content that may stand for a text is told",
+        "gateways that pass on what they do not know",
+        sse(FIRST, chunk({"content": {"parts": 7}}), chunk({}, "stop"), DONE),
+        text="Hello",
+        ends=IncompleteAnswerError,
+        says="cannot be read",
+    ),
+    row(
+        "a text of another protocol is told",
+        "Anthropic's own stream, at a wrong address",
+        sse({"type": "content_block_delta", "delta": {"text": "Hello"}}, DONE),
+        text="",
+        ends=IncompleteAnswerError,
+        says="cannot be read",
+    ),
+    row(
+        "a stop text is cut off, though it comes in pieces",
+        "transformers serve: recorded, stop texts stay",
+        sse(said("Hello w"), said("orld E"), said("N"), said("D!", "length"), DONE),
+        ends="stop_text",
+        parameters={"stop": (" END",)},
+    ),
+    row(
+        "what only begins like a stop text is text",
+        "transformers serve: recorded, stop texts stay",
+        sse(said("Hello E"), said("N", "stop"), DONE),
+        text="Hello EN",
+        parameters={"stop": ("END",)},
+    ),
+    row(
+        "a model may be named in some chunks only",
+        "h2oGPTe: docs",
+        sse(FIRST, {**LAST, "model": "h2oai/m@q4"}, DONE),
+        model="h2oai/m@q4",
+    ),
+    row(
+        "of several models the last is the one",
+        "OpenRouter: docs, auto router",
+        sse({**FIRST, "model": "auto"}, {**LAST, "model": "openai/gpt-5"}, DONE),
+        model="openai/gpt-5",
     ),
     row(
         "an old completion is read by its text",

@@ -367,6 +367,18 @@ LIMITS = [
             b"{}",
         ),
         (
+            "words",
+            "OpenAI, Groq: docs, rate limits",
+            {},
+            b'{"error": {"message": "Rate limit reached. Please try again in 6ms."}}',
+        ),
+        (
+            "words in seconds",
+            "Azure: API Management",
+            {},
+            b'{"statusCode": 429, "message": "Try again in 0.01 seconds."}',
+        ),
+        (
             "a date",
             "HTTP: RFC 9110",
             {"Retry-After": "Sun, 22 Nov 2020 12:00:00 GMT"},
@@ -991,6 +1003,13 @@ OWN = [
         500,
         _error("1 validation error: Input should be 'text'"),
         "1 validation error",
+    ),
+    _refused(
+        "a failure that the question causes is told at once: a model",
+        "transformers serve: recorded",
+        500,
+        _error("The model `mm` does not exist"),
+        "does not exist",
     ),
     _refused(
         "a failure that the question causes is told at once: roles",

@@ -82,10 +82,12 @@ def stream(*pieces: bytes, **how: Any) -> Answer:
 def pinging(begun: bytes) -> Answer:
     """A body that begins so, and pings for as long as anybody listens."""
     begins = stream(begun, end="hold")
-    return replace(begins, pieces=_Pings(begins.pieces), end="close")
+    return replace(begins, pieces=Pings(begins.pieces), end="close")
 
 
-class _Pings(tuple[bytes, ...]):
+class Pings(tuple[bytes, ...]):
+    """Pieces, and then pings without end."""
+
     def __iter__(self) -> Iterator[bytes]:
         yield from super().__iter__()
         while True:
