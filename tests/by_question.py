@@ -14,7 +14,7 @@ from tests.backends.scripted import (
     events,
     serving,
 )
-from tests.backends.test_openai_shapes import DONE, chunk, said
+from tests.backends.behaviours.row import DONE, chunk, said
 
 #: The last step of an answer that goes on until the client leaves.
 ENDLESS = object()

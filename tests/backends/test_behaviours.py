@@ -60,7 +60,7 @@ def _ask(session: Session, row: Row) -> Answer:
     got = (
         answer.text,
         answer.reasoning,
-        failed and type(failed) or facts.finish_reason,
+        (failed and type(failed)) or facts.finish_reason,
     )
     assert got == (row.text, row.reasoning, row.ends), failed
     assert (facts.prompt_tokens, facts.completion_tokens) == row.counts
@@ -84,7 +84,7 @@ def _cut(reply: Reply) -> Reply:
 def test_what_servers_do_comes_to_the_right_value(row: Row) -> None:
     dialect = GPTGM if row.gptgm else OPENAI
     with _asking(row) as (session, server, queued):
-        queued += row.sends
+        queued.extend(row.sends)
         _ask(session, row)
         assert len(dialect.questions(server)) == row.requests
         # The same once more, in pieces that are cut anywhere.

@@ -39,7 +39,7 @@ from tests.backends.scripted import (
     token,
 )
 from tests.backends.test_openai_backend import OpenAIScript
-from tests.backends.test_openai_shapes import DONE, chunk, said
+from tests.backends.behaviours.row import DONE, chunk, said
 
 KEY = "sk-lab/4f9c21E07d55"
 RETRY = RetryPolicy(tries=2, wait=0.0)

@@ -15,7 +15,7 @@ import pytest
 
 from tests.backends.scripted import Answer, Request, ScriptedServer, events, serving
 from tests.backends.test_openai_backend import OpenAIScript, asked
-from tests.backends.test_openai_shapes import DONE, chunk, said
+from tests.backends.behaviours.row import DONE, chunk, said
 from tests.kernel.conftest import Notebook, Run
 
 FRAME = """

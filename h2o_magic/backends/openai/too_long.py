@@ -17,8 +17,8 @@ from h2o_magic.chat.context import input_room
 _REFUSAL = re.compile(
     r"context[_ ]?(?:length|window|size)|max_seq_len|prompt(?: is)? too long"
     r"|maximum prompt length|input (?:is too long|token count|length should be)"
-    r"|model token limit|token count of \d+ exceeds|allowed input length|`inputs` tokens"
-    r"|reduce the length of the (?:messages|prompt|input)",
+    r"|model token limit|token count of \d+ exceeds|allowed input length"
+    r"|`inputs` tokens|reduce the length of the (?:messages|prompt|input)",
     re.IGNORECASE,
 )
 #: What the model holds, and everything that is counted in tokens.

@@ -169,7 +169,7 @@ DOCUMENTS = [
 
 BUSY = [
     row(
-        f"an overload in the first event is asked again: {error.get('code') or error.get('type')}",
+        f"an overload in the first event is asked again: {_named(error)}",
         origin,
         sse({"error": error}, DONE),
         requests=2,

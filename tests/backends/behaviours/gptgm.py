@@ -12,10 +12,8 @@ from h2o_magic.errors import (
     RateLimitedError,
     StatusError,
 )
-from tests.backends.behaviours.row import WORDS, Row, row, stream
+from tests.backends.behaviours.row import Row, row, stream
 from tests.backends.scripted import (
-    Answer,
-    answer,
     document,
     final,
     recorded,
@@ -28,6 +26,10 @@ _END = {
     "details": None,
 }
 _HI, _WORLD = token(" Hello"), token(" world")
+
+
+#: The ends of turns, and a beginning, in the templates of many models.
+_MARKERS = ("<|endoftext|>", "</s>", "<s>", "<|im_end|>")
 
 
 def _tgi(*documents: Any, form: bytes = b"data:%s\n\n") -> bytes:
@@ -83,7 +85,7 @@ SHAPES = [
     _row(
         "end markers are special where nothing says so",
         "gateways before TGI",
-        _tgi(_HI, {"token": {"text": "<|endoftext|>"}}, _WORLD, _END),
+        _tgi(_HI, *({"token": {"text": m}} for m in _MARKERS), _WORLD, _END),
     ),
     _row(
         "a marker that is not special is text",

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from h2o_magic.backends.http import Timeouts
+from h2o_magic.backends.http import DEFAULT_TIMEOUTS, Timeouts
 from h2o_magic.chat.events import FinishReason
 from h2o_magic.errors import BackendError
 from tests.backends.scripted import Answer, answer
@@ -60,7 +60,7 @@ class Row:
     model: str = ""
     notices: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    timeouts: Timeouts = Timeouts(first_byte=10, idle=5)
+    timeouts: Timeouts = DEFAULT_TIMEOUTS
     gptgm: bool = False
 
 
