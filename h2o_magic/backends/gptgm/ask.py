@@ -7,7 +7,13 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from h2o_magic.backends.error_advice import COMMON, Row, message_of, refusal_message
+from h2o_magic.backends.error_advice import (
+    COMMON,
+    Row,
+    is_final,
+    message_of,
+    refusal_message,
+)
 from h2o_magic.backends.gptgm.api import Created, GptGmClient
 from h2o_magic.backends.gptgm.parser import GptGmParser
 from h2o_magic.backends.http import Cancellation
@@ -188,6 +194,8 @@ def _is_busy(error: BackendError) -> bool:
     if isinstance(error, GenerationError):
         return error.error_type == "overloaded"
     if not isinstance(error, StatusError) or error.status not in _BUSY_STATUSES:
+        return False
+    if is_final(error.server_message):
         return False
     waits = requested_wait(error) is not None or "overloaded" in error.server_message
     return error.status != 429 or waits

@@ -15,8 +15,9 @@ from requests.structures import CaseInsensitiveDict
 
 from h2o_magic.backends.http.compression import decompressed
 from h2o_magic.backends.http.connections import Cancellation
-from h2o_magic.backends.http.error_body import error_text, retry_wait
+from h2o_magic.backends.http.error_body import error_text
 from h2o_magic.backends.http.error_mapping import attempt
+from h2o_magic.backends.http.retry_wait import retry_wait
 from h2o_magic.backends.retry import BUSY_STATUSES
 from h2o_magic.backends.secrets import Secrets
 from h2o_magic.errors import (

@@ -4,11 +4,8 @@ from datetime import datetime, timezone
 
 import pytest
 
-from h2o_magic.backends.http.error_body import (
-    error_message,
-    error_text,
-    retry_wait,
-)
+from h2o_magic.backends.http.error_body import error_message, error_text
+from h2o_magic.backends.http.retry_wait import retry_wait
 from tests.backends.scripted import recorded_body
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)
@@ -23,7 +20,7 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)
         (b'{"error": {"message": "a", "code": 1}}', "a"),
         (b'{"type": "error", "error": {"message": "a"}}', "a"),
         (b'{"message": "a"}', "a"),
-        (b'{"error": "a", "message": "b"}', "a: b"),
+        (b'{"error": "a", "message": "b"}', "a"),
         (b'[{"error": "a"}]', "a"),
         (b'{"detail": "a"}', "a"),
         (b'{"detail": {"error": {"message": "a"}}}', "a"),
