@@ -558,8 +558,7 @@ ADDRESSES = [
             "The API deployment for this resource does not exist.",
             code="DeploymentNotFound",
         ),
-        "The API deployment for this resource does not exist",
-        "check the address",
+        "no model 'mm': did you mean 'm'",
     ),
     _refused(
         "a wrong method is told",
