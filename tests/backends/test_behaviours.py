@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -28,6 +29,7 @@ _USUAL = {
     False: stream(sse(said("Hello"), said(" world", "stop"))),
     True: stream(sse(token(" Hello"), token(" world"), final(" Hello world"))),
 }
+_QUOTES = re.compile("cannot be read|expected an answer")
 _QUESTION = "Hi there"
 
 
@@ -69,6 +71,9 @@ def _ask(session: Session, row: Row) -> Answer:
     if failed:
         assert [words for words in row.says if words not in str(failed)] == []
         assert failed.partial == row.text
+        # An error's own words, and not the document that holds them.
+        shown = "{" in "".join(row.says) or _QUOTES.search(str(failed))
+        assert shown or "{" not in str(failed)
     else:
         assert tuple(notices) == row.notices
     return answer

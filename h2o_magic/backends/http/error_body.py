@@ -23,7 +23,7 @@ _TITLE = re.compile(
 _WORDS = (
     *("error_description", "error", "message", "Message", "detail", "errors", "msg"),
     *("error_msg", "errorMessage", "status_msg", "fault", "faultstring", "reason"),
-    "title",
+    *("base_resp", "details", "title", "text"),
 )
 #: One of them is in each error that is quoted in the words of another.
 _WRAPS = ("error", "message", "detail", "errors", "fault")

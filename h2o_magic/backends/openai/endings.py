@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Mapping
 
+from h2o_magic.backends.parser import BROKE_OFF
 from h2o_magic.chat.events import FinishReason
 from h2o_magic.errors import BackendError, GenerationError, IncompleteAnswerError
 
@@ -53,6 +54,18 @@ _BROKEN = frozenset(
         *("insufficient_system_resource", "network_error", "timeout", "unavailable"),
     )
 )
+_NO_TEXT = (
+    "the server ended its answer before the first word: perhaps the question with its "
+    "history is too long for the model; shorten it, or send fewer earlier turns"
+)
+_CUT_FIRST = (
+    "the server ended the connection before the first word of its answer: ask again; "
+    "its log may say why"
+)
+_NO_END = (
+    "the answer ended without a sign that it is complete, so its end may be missing "
+    "(some servers drop it when another request comes): ask again"
+)
 _BROKE_OFF = "the server broke off the answer, so its end is missing: ask again"
 
 
@@ -77,6 +90,13 @@ def failure(said: object, partial: str, *, called: bool) -> BackendError | None:
     if name in _BROKEN:
         return IncompleteAnswerError(_BROKE_OFF, partial=partial)
     return None
+
+
+def without_end(*, started: bool, lost: bool) -> str:
+    """Return what is wrong with an answer of whose end nothing was said."""
+    if started:
+        return BROKE_OFF if lost else _NO_END
+    return _CUT_FIRST if lost else _NO_TEXT
 
 
 def _name(said: object, known: Container[str]) -> str:

@@ -13,34 +13,20 @@ from h2o_magic.backends.http.error_body import error_text
 from h2o_magic.backends.openai.chunks import (
     AnswerFacts,
     chunk_of,
-    error_of,
     has_other_text,
     has_strange_content,
-    kind_of,
     text_of,
     texts_of,
 )
-from h2o_magic.backends.openai.endings import failure, reason_of
+from h2o_magic.backends.openai.endings import failure, reason_of, without_end
+from h2o_magic.backends.openai.error_reports import error_of, kind_of
 from h2o_magic.backends.openai.increments import Increments
 from h2o_magic.backends.own_server import notices_of
-from h2o_magic.backends.parser import BROKE_OFF, NO_MESSAGE, AnswerParser
+from h2o_magic.backends.parser import NO_MESSAGE, AnswerParser
 from h2o_magic.backends.text import GrowingText, join_surrogates
 from h2o_magic.backends.values import DONE, LAST
 from h2o_magic.chat.events import Event, Finished, ReasoningDelta, TextDelta, Usage
 from h2o_magic.errors import BackendError, GenerationError, IncompleteAnswerError
-
-_NO_TEXT = (
-    "the server ended its answer before the first word: perhaps the question with its "
-    "history is too long for the model; shorten it, or send fewer earlier turns"
-)
-_CUT_FIRST = (
-    "the server ended the connection before the first word of its answer: ask again; "
-    "its log may say why"
-)
-_NO_END = (
-    "the answer ended without a sign that it is complete, so its end may be missing "
-    "(some servers drop it when another request comes): ask again"
-)
 
 
 class OpenAIParser(AnswerParser):
@@ -92,10 +78,7 @@ class OpenAIParser(AnswerParser):
                 raise error
             stopped = "" if self._answer.stopped else self._stop_reason
             return Finished(self.text, reason_of(self._reason, stopped))
-        if self.started:
-            message = _NO_END if lost is None else BROKE_OFF
-        else:
-            message = _NO_TEXT if lost is None else _CUT_FIRST
+        message = without_end(started=self.started, lost=lost is not None)
         raise IncompleteAnswerError(message, partial=self.text) from lost
 
     def _size(self) -> int:
