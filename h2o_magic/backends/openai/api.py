@@ -50,7 +50,7 @@ class OpenAIClient:
             f"{self._api}/chat/completions",
             document=document,
             accept=_ACCEPT_STREAM,
-            accepted=(200,),
+            accepted=(200, 201, 203),  # as some frameworks answer a POST
             cancellation=cancellation,
             headers=OWN_HEADERS if self.known_flavour == "h2o_magic" else {},
         )

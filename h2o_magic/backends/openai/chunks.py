@@ -36,7 +36,7 @@ _OTHERS = (
     *("generated_text", "output_text", "answer", "candidates"),
 )
 #: What a gateway may put around each document.
-_WRAPPERS = ("data", "result", "response")
+_WRAPPERS = ("data", "result", "response", "output")
 #: What is counted, and what Anthropic and Ollama call it.
 _COUNTS = {
     "prompt_tokens": ("prompt_tokens", "input_tokens", "prompt_eval_count"),
@@ -69,7 +69,7 @@ def _translated(kind: str, document: Mapping[str, Any]) -> Mapping[str, Any] | N
 
 
 def texts_of(delta: Mapping[str, Any]) -> tuple[str, str]:
-    content, spoken = delta.get("content"), delta.get("audio")
+    content, spoken = delta.get("content", delta.get("text")), delta.get("audio")
     parts: list[object] = []
     if isinstance(content, list):  # Mistral
         parts = [part for part in content if _is_reasoning(part)]

@@ -15,7 +15,10 @@ _FAILURE = re.compile(r"error|fail|exception", re.IGNORECASE)
 
 def error_of(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return what reports an error in a document: itself, or a part of it."""
-    if document.get("error") or document.get("object") == "error":
+    error = document.get("error")
+    # Some gateways write an empty one into each chunk.
+    empty = isinstance(error, dict) and not any(error.values())
+    if (error and not empty) or document.get("object") == "error":
         return document
     beside = document.get("x_groq") or document.get("base_resp")
     if isinstance(beside, dict) and any(map(beside.get, ("error", "status_code"))):

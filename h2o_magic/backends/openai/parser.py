@@ -47,8 +47,7 @@ class OpenAIParser(AnswerParser):
         self._growing = self._answer  # that which the new pieces belong to
         self._pieces: list[str] = []
         self._facts = facts or AnswerFacts()
-        self._first_came = False  # of the choices, which is the answer
-        self._others: list[Mapping[str, Any]] = []  # those before it
+        self._others: list[Mapping[str, Any]] = []  # choices that are not the first
         self._reason: object = None  # empty where an end was not explained
         self._stop_reason: object = None
         self._continued = False  # after a reason to end
@@ -85,9 +84,11 @@ class OpenAIParser(AnswerParser):
         return len(self.text) + sum(map(len, self._pieces))
 
     def _rest(self) -> Iterator[Event]:
-        if not self._first_came:  # some count from one
+        yield from self._grow()
+        if not self._answer.started:  # some count from one, or blocks of an answer
             for choice in self._others:
-                yield from self._choice(choice)
+                if choice["index"] == self._others[0]["index"]:
+                    yield from self._choice({**choice, "index": 0})
         yield from self._rest_of_text()
         if rest := self._reasoning.rest():
             yield ReasoningDelta(rest)
@@ -127,9 +128,9 @@ class OpenAIParser(AnswerParser):
 
     def _choice(self, choice: Mapping[str, Any]) -> Iterator[Event]:
         if str(choice.get("index") or 0) != "0":
-            self._others += () if self._first_came else ({**choice, "index": 0},)
+            if not self._answer.started:
+                self._others.append(choice)
             return
-        self._first_came = True
         if choice.get("error"):  # OpenRouter
             yield from self._fail(choice)
         delta, message = choice.get("delta"), choice.get("message")
@@ -140,8 +141,9 @@ class OpenAIParser(AnswerParser):
             yield from self._said(message, repeated=self._streams)
             if not self._in_chunk:  # it is complete without a reason
                 self._reason = self._reason or ""
-        elif text := text_of(delta) or text_of(choice.get("text")):
-            yield from self._add(self._answer, text)
+        else:
+            texts = (delta, message, choice.get("text"), choice.get("content"))
+            yield from self._said({"content": "".join(map(text_of, texts))})
         if reason := choice.get("finish_reason"):
             self._reason = reason
             self._stop_reason = choice.get("stop_reason") or choice.get("matched_stop")

@@ -53,6 +53,19 @@ DOCUMENTS = [
         counts=(9, 2),
         model="m",
     ),
+    *(
+        row(
+            f"an answer may have the status {status}",
+            origin,
+            stream(HELLO, status=status),
+        )
+        for status, origin in ((201, "NestJS: a POST"), (203, "transforming proxies"))
+    ),
+    row(
+        "DashScope's own document is read",
+        "DashScope: docs, output.choices",
+        document({"output": _whole(_MESSAGE), "request_id": "1"}),
+    ),
     row(
         "blank lines may come before a whole answer",
         "DeepSeek: docs, keep-alive",

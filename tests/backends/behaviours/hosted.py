@@ -118,6 +118,18 @@ OPENAI = [
         ),
     ),
     row(
+        "a text whose index is that of a block is no other choice",
+        "gateways before Anthropic: index of the content block",
+        sse(
+            chunk({"reasoning_content": "Hm"}),
+            {"choices": [{"index": 1, "delta": {"content": "Hello"}}]},
+            {"choices": [{"index": 1, "delta": {"content": " world"}}]},
+            chunk({}, "stop"),
+            DONE,
+        ),
+        reasoning="Hm",
+    ),
+    row(
         "null may stand everywhere",
         "llama.cpp, SGLang #4550",
         sse(
@@ -675,6 +687,26 @@ OTHERS = [
         ),
         ends="unknown",
         counts=(9, 2),
+    ),
+    *(
+        row(
+            f"a text is read where a delta should be: {name}",
+            "gateways that simplify",
+            sse(
+                choice(**{name: "Hello"}), choice(**{name: " world"}), chunk({}, "stop")
+            ),
+        )
+        for name in ("delta", "message", "content", "text")
+    ),
+    row(
+        "a text in a delta that has no content is read",
+        "gateways before Anthropic",
+        sse(chunk({"text": "Hello"}), chunk({"text": " world"}, "stop"), DONE),
+    ),
+    row(
+        "a content may be a list of texts",
+        "gateways that join parts",
+        sse(chunk({"content": ["Hel", "lo"]}), chunk({"content": [" world"]}, "stop")),
     ),
     row(
         "a chunk within another document is read",

@@ -399,6 +399,17 @@ GATEWAYS = [
         counts=(9, 2),
     ),
     row(
+        "an empty error in each chunk is none",
+        "One API: relay, an Error without omitempty",
+        sse(
+            *(
+                {**each, "error": {"message": "", "type": "", "code": None}}
+                for each in (FIRST, LAST)
+            ),
+            DONE,
+        ),
+    ),
+    row(
         "OpenRouter tells an error beside the choice",
         "OpenRouter: docs, errors mid-stream",
         sse(
