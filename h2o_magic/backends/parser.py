@@ -34,7 +34,7 @@ _LAST = frozenset({"done", "end", "close", "complete", "completed", "finish"})
 _SNIPPET = 80  # characters of what cannot be read
 
 NO_MESSAGE = "the server reported an error without a message"
-BROKE_OFF = "the answer broke off, so its end is missing: ask again"
+BROKE_OFF = "the server stopped while it was answering: ask again"
 
 
 class AnswerParser(ABC):

@@ -31,12 +31,10 @@ _PLACEHOLDERS = frozenset(
     )
 )
 #: Spellings of a character: in JSON, in JSON within JSON, and in HTML.
-_ESCAPED = (
-    r"\\{{1,4}}u00{0:02x}|\\{{1,4}}u00{0:02X}|&#0{{0,4}}{0};|&#[xX]0{{0,4}}{0:x};"
-)
+_ESCAPED = r"\\{{1,4}}u00(?i:{0:02x})|&#0{{0,4}}{0};|&#[xX]0{{0,4}}(?i:{0:x});"
 #: Without any of these, characters stand for themselves. Zero bytes are between those
 #: of UTF-16, and are left out of answers.
-_SIGNS = ("\\u00", "\\/", "&", "\0")
+_SIGNS = (*(f"\\u00{digit}" for digit in range(2, 8)), "\\/", "&#", "\0")
 _LONGEST_SPELLING = 16  # characters for one
 #: How those are escaped in JSON that have a short form.
 _SHORT = {c: rf"|\\{{1,4}}{re.escape(c)}" for c in '/"\\'}

@@ -59,7 +59,7 @@ def ask(words: Sequence[str]) -> int:
         if _interrupted(error):  # and stopping failed, too
             return _stopped()
         message = str(error).replace("%%h2o", "h2o-magic ask")
-        _say(re.sub("`%h2o (?=pull|models)", "`h2o-magic ", message))
+        _say(re.sub("`%h2o (?=pull|models|ask)", "`h2o-magic ", message))
         return 1
     except KeyboardInterrupt:
         return _stopped()
@@ -69,9 +69,7 @@ def ask(words: Sequence[str]) -> int:
 
 
 def _ask(words: Sequence[str]) -> int:
-    words = list(words)
-    end = words.index("--") if "--" in words else len(words)
-    options, rest = parse_words(words[:end])
+    options, rest = parse_words(words)
     if options.help:
         _write(help_text(_USAGE, without=(*_OPTIONS, *_SETTINGS, "history")))
         return 0
@@ -80,7 +78,7 @@ def _ask(words: Sequence[str]) -> int:
     for problem in (*session.settings.problems, *session.settings.unknown):
         _say(problem)
     schema = None if options.schema is None else load(options.schema)
-    question = _question([*rest, *words[end + 1 :]])
+    question = _question(rest)
     asked = {**options.settings, "history": False, "schema": schema}
     asked["attach"] = options.attach
     if options.preview:

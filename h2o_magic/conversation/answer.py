@@ -304,6 +304,7 @@ class Answer:
                 begins=asked.begins,
                 asked_at=time.time(),
             )
+            self._conversation.keep_settings()
             self._turn = self._kept_in.begin(thread, turn, asked.replaces or asked.cell)
             self._conversation.notifications.send(AnswerStarted(thread, self._turn))
         elif asked.cell is not None and self._kept_in.drop_cell(thread, asked.cell):

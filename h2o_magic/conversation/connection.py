@@ -225,7 +225,7 @@ class Connection:
     def current_model_name(self) -> str:
         """Return the current model, asking anew: weights may have been pulled since."""
         server = str(self._settings["server"])
-        if not self._settled and not model_choice.is_chosen(self._settings):
+        if not self._settled and not model_choice.is_settled(self._settings):
             with suppress(BackendError):  # the question itself will show what is wrong
                 if server:
                     models = self.backend.models()

@@ -66,6 +66,7 @@ class Record:
         self._came_from: CameFrom | None = None
         self._error: StoreError | None = None
         self._trouble = ""
+        self._settings: Mapping[str, tuple[Any, str]] | None = None  # last saved
         # Turns by id that no damage may remove: their answers are being written.
         self._running: dict[int, tuple[str, Turn]] = {}
         self._database: Database | None = None
@@ -97,6 +98,17 @@ class Record:
     @thread.setter
     def thread(self, name: str | None) -> None:
         self._run(WRITE, notebooks.set_current_thread, name)
+
+    @property
+    def settings(self) -> Mapping[str, tuple[Any, str]]:
+        """Value and origin of each setting that the notebook was left with."""
+        return self._run(READ, notebooks.settings)
+
+    @settings.setter
+    def settings(self, kept: Mapping[str, tuple[Any, str]]) -> None:
+        if kept != self._settings:
+            self._run(WRITE, notebooks.keep_settings, kept)
+            self._settings = kept
 
     def begin(self, thread: str, turn: Turn, of: Place = None) -> Turn:
         """Add a turn in the place of one, by cell or id; None: its own cell's."""

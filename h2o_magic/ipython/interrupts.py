@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from IPython.core.error import UsageError
 
-from h2o_magic.errors import ConfigurationError, H2OMagicError
+from h2o_magic.errors import BackendError, ConfigurationError, H2OMagicError
 
 
 class AnswerStopped(KeyboardInterrupt):
@@ -21,6 +21,13 @@ class AnswerError(ConfigurationError):
     """An answer is not in the requested format. It is shown as it came."""
 
 
+class ServerError(BackendError):
+    """The server, or the connection to it, failed. It shows one line."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {self}"]
+
+
 @contextmanager
 def usage_errors() -> Iterator[None]:
     """Turn this package's errors and interrupts into errors of one line.
@@ -29,6 +36,9 @@ def usage_errors() -> Iterator[None]:
     """
     try:
         yield
+    except BackendError as error:
+        line = " ".join(str(error).split())
+        raise ServerError(line, partial=error.partial) from error
     except H2OMagicError as error:
         raise UsageError(" ".join(str(error).split())) from error
     except AnswerStopped:

@@ -82,7 +82,8 @@ class H2OMagics(SettingsTraits, Magics):
         self._state.find_notebook()
         record = self._state.record  # enough to see whether there are turns
         threads = record.threads()
-        if not threads:
+        answers = self._state.restore_settings()
+        if not threads and not answers:
             return False
         how, origin = record.came_from or ("", "")
         kept = None if self.settings.is_set("thread") else record.thread
@@ -95,6 +96,7 @@ class H2OMagics(SettingsTraits, Magics):
             current=thread,
             copied_from=origin if how == "copied" else "",
             incomplete=bool(last) and last[0].status == "incomplete",
+            answers=answers,
         )
         if line:
             from h2o_magic.ipython.display.views import show_markdown  # noqa: PLC0415

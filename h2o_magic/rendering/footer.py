@@ -21,14 +21,14 @@ STATUS_TEXT = {
 }
 
 
-def footer(facts: Facts, problem: str = "", *, terminal: bool = False) -> list[str]:
+def footer(facts: Facts, *, terminal: bool = False) -> list[str]:
     """Return facts as short phrases, the most important first.
 
     `terminal` names the command ``h2o-magic`` in place of the magic ``%h2o``.
     """
     phrases = []
     if facts.status != "complete" or facts.finish_reason in ("length", "unknown"):
-        phrases.append(_ending(facts, problem, terminal))
+        phrases.append(_ending(facts, terminal))
     name = model_name(facts.model, facts.weights)
     if facts.stands_in_for:
         place = "this machine" if _is_local(facts.server) else "the server"
@@ -57,7 +57,6 @@ def footer(facts: Facts, problem: str = "", *, terminal: bool = False) -> list[s
 def answer_markdown(
     text: str,
     facts: Facts,
-    problem: str = "",
     *,
     reasoning: str = "",
     reasoning_mode: str = "collapse",
@@ -67,7 +66,7 @@ def answer_markdown(
     `reasoning_mode` is ``collapse``, ``show`` or ``hide``.
     """
     body = sanitize(close_fence(text)).rstrip() or "*(an empty answer)*"
-    phrases = sanitize_prose(" · ".join(footer(facts, problem)).replace("<", "&lt;"))
+    phrases = sanitize_prose(" · ".join(footer(facts)).replace("<", "&lt;"))
     parts = [reasoning_markdown(reasoning, reasoning_mode)] if reasoning else []
     return "\n\n".join([*filter(None, parts), body, f"<sub>{phrases}</sub>"])
 
@@ -75,7 +74,6 @@ def answer_markdown(
 def answer_plain(
     text: str,
     facts: Facts,
-    problem: str = "",
     *,
     reasoning: str = "",
     reasoning_mode: str = "collapse",
@@ -88,7 +86,7 @@ def answer_plain(
     if reasoning_mode == "show" and reasoning.strip():
         lines = ["Reasoning:", *reasoning.strip("\n").split("\n")]
         parts.append("\n".join(f"> {line}".rstrip() for line in lines))
-    phrases = " · ".join(footer(facts, problem)).replace("`", "")
+    phrases = " · ".join(footer(facts)).replace("`", "")
     return "\n\n".join([*parts, f"[{phrases}]"])
 
 
@@ -127,10 +125,7 @@ def reasoning_html(text: str, mode: str) -> str:
     )
 
 
-def _ending(facts: Facts, problem: str, terminal: bool) -> str:
-    if facts.status == "failed":
-        why = " ".join(problem.split()) or "the server failed"
-        return f"{STATUS_TEXT['failed']}: {why}"
+def _ending(facts: Facts, terminal: bool) -> str:
     if facts.status != "complete":
         return STATUS_TEXT[facts.status]
     if facts.finish_reason == "unknown":

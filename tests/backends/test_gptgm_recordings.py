@@ -190,11 +190,15 @@ MET: dict[str, tuple[str, str | Error]] = {
     ),
     "end-cut": (
         "generate",
-        Error(IncompleteAnswerError, "broke off", partial="This was"),
+        Error(IncompleteAnswerError, "server stopped", partial="This was"),
     ),
     "stop-stream": (
         "generate",
-        Error(IncompleteAnswerError, "broke off", partial=COUNT[: COUNT.index(" w13")]),
+        Error(
+            IncompleteAnswerError,
+            "server stopped",
+            partial=COUNT[: COUNT.index(" w13")],
+        ),
     ),
     "stop-generating": ("stop", USUAL),
     "stop-stream-again": ("generate", COUNT),

@@ -921,6 +921,16 @@ def test_one_connection_serves_one_answer_after_the_other() -> None:
         assert {r.connection for r in server.requests} == {1}
 
 
+def test_that_the_local_server_died_is_said() -> None:
+    cut = events(said("par"), end="cut")
+    with backend_of(OpenAIScript(cut)) as (remote, _):
+        here = OpenAIBackend(connection=lambda: Endpoint(remote.url))
+        with pytest.raises(IncompleteAnswerError, match="server died while") as caught:
+            list(here.stream(request()))
+        here.close()
+    assert caught.value.partial == "par"
+
+
 # Models and counts
 
 

@@ -64,7 +64,7 @@ def told(session: Session) -> Iterator[str]:
         answer.notice,
         repr(asdict(answer.facts)),
     )
-    yield answer_markdown(answer.text, answer.facts, str(error or ""))
+    yield answer_markdown(answer.text, answer.facts)
     if error is not None:
         yield from shown_of(error)
     for suffix in (".md", ".json", ".jsonl", ".ipynb"):

@@ -74,7 +74,9 @@ def test_files_go_along(server: StandIn, tmp_path: Path) -> None:
     assert "Lima,16" in asked(server)
 
 
-@pytest.mark.parametrize("words", [["-5 + 3 = ?"], ["--", "-5", "+ 3 = ?"]])
+@pytest.mark.parametrize(
+    "words", [["-5 + 3 = ?"], ["--", "-5", "+ 3 = ?"], ["-5", "+", "3", "=", "?"]]
+)
 def test_a_question_may_begin_with_a_dash(server: StandIn, words: list[str]) -> None:
     done = ask(server, *words)
     assert done.returncode == 0, done.stderr
@@ -97,6 +99,9 @@ def test_half_a_character_in_a_pipe_or_for_a_terminal_loses_no_text(
         ([], "expected a question"),
         (["--temprature", "1", "x"], "did you mean '--temperature'?"),
         (["--temperature", "warm", "x"], "`temperature` must be a number, 0 or above"),
+        (["--tempp", "1", "x"], "did you mean '--temperature'?"),
+        (["--nonsense", "x"], "`h2o-magic ask -- TEXT` asks what begins with a dash"),
+        (["--system", "--seed", "1", "x"], "write `--system=--seed`"),
         (["--truncate", "100", "x"], "belongs to the gpt-gm protocol"),
         (["--out", "x", "y"], "--out requires a notebook: leave it out"),
         (["--thread", "a", "y"], "--thread requires a notebook: leave it out"),

@@ -328,7 +328,7 @@ WRONG = [
     ("fork", "expected NEW"),
     ("fork main", "main"),
     ("fork new --at 7", "7"),
-    ("reset --al", "did you mean '--all'?"),
+    ("reset --alll", "did you mean '--all'?"),
     ("reset --thread mian", "did you mean 'main'?"),
     ("drop 7", "7"),
     ("show x", "expected a whole number from 1"),

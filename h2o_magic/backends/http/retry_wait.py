@@ -1,7 +1,7 @@
 """How long a server asks to wait: in headers of many names, or in its words.
 
-Pure. They are those of OpenAI, Azure, Anthropic, Groq, Google, OpenRouter, GitHub,
-Hugging Face, Cloudflare and the drafts of the IETF.
+Pure. They are those of OpenAI, Azure, Anthropic, Groq, Google, OpenRouter, GitHub and
+the drafts of the IETF.
 """
 
 from __future__ import annotations

@@ -43,7 +43,12 @@ from h2o_magic.backends.own_server import source_in
 from h2o_magic.backends.retry import RetryPolicy
 from h2o_magic.chat.events import Event
 from h2o_magic.chat.messages import Message
-from h2o_magic.errors import BackendError
+from h2o_magic.errors import BackendError, ConnectionFailedError
+
+_LOCAL_ENDED = (
+    "the local server died while it was answering: ask again, and it is started anew "
+    "(`%h2o status` names its log)"
+)
 
 
 class OpenAIBackend(HttpBackend[OpenAIClient]):
@@ -86,14 +91,17 @@ class OpenAIBackend(HttpBackend[OpenAIClient]):
         return OpenAIClient(endpoint.url, endpoint.token, self._timeouts, flavour)
 
     def _question(self, request: ChatRequest) -> OpenAIQuestion:
-        return OpenAIQuestion(request, self._retry)
+        return OpenAIQuestion(request, self._retry, local=self._may_move)
 
 
 class OpenAIQuestion:
     """How one question is asked; what a server refuses is left out of its body."""
 
-    def __init__(self, request: ChatRequest, retry: RetryPolicy) -> None:
+    def __init__(
+        self, request: ChatRequest, retry: RetryPolicy, *, local: bool = False
+    ) -> None:
         self._request = request
+        self._local = local
         self._retry = retry
         self._busy = 0  # how often the server was
         self._body: Body | None = None
@@ -130,6 +138,8 @@ class OpenAIQuestion:
         return 0.0
 
     def explain(self, error: BackendError, client: OpenAIClient) -> str:
+        if self._local and isinstance(error.__cause__, ConnectionFailedError):
+            return _LOCAL_ENDED
         names = partial(_names, client)
         info = RequestInfo(client.url, self._request.model, self._body, names)
         return explain(error, info)

@@ -28,7 +28,7 @@ _REASONING_PART = (
     "text",
     "content",
 )
-_TEXT_PART = ("text", "content", "value")
+_TEXT_PART = ("text", "content", "value", "parts")
 _DEEPEST = 4  # parts within parts
 #: What holds the text of an answer in other protocols.
 _OTHERS = (

@@ -48,11 +48,8 @@ def _names_failure(kind: object) -> bool:
 
 
 def kind_of(report: object) -> str:
-    """Return the type or code of an error; a code that is a status says more."""
+    """Return the type of an error; a status before that."""
     error = report.get("error") if isinstance(report, dict) else None
-    code, kind = (
-        error.get(name) if isinstance(error, dict) else None
-        for name in ("code", "type")
-    )
-    found = code if str(code).isdigit() else kind or code
-    return str(found) if isinstance(found, str | int) else ""
+    kinds = map(error.get, ("code", "type")) if isinstance(error, dict) else ()
+    found = [str(kind) for kind in kinds if isinstance(kind, str | int) and kind]
+    return next(filter(str.isdigit, found), found[-1] if found else "")

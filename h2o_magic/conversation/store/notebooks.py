@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from h2o_magic.conversation.store import origins, rows
 from h2o_magic.conversation.store.database import Database
@@ -74,6 +77,23 @@ def set_current_thread(database: Database, name: str | None) -> None:
     database.execute(
         "UPDATE notebooks SET thread = ? WHERE id = ?",
         (rows.stored(name), database.notebook),
+    )
+
+
+def settings(database: Database) -> Mapping[str, tuple[Any, str]]:
+    """Return value and origin of each setting that the notebook was left with."""
+    sql = "SELECT settings FROM notebooks WHERE id = ?"
+    try:
+        kept = json.loads(database.value(sql, [database.notebook]) or "{}")
+        return {name: (value, str(origin)) for name, (value, origin) in kept.items()}
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return {}  # damaged
+
+
+def keep_settings(database: Database, kept: Mapping[str, tuple[Any, str]]) -> None:
+    database.execute(
+        "UPDATE notebooks SET settings = ? WHERE id = ?",
+        (rows.stored(json.dumps(kept)), database.notebook),
     )
 
 

@@ -170,8 +170,8 @@ def _asking_alike(
 def _copy(database: Database, origin: int, notebook: int) -> None:
     """Copy the turns of a notebook to another one, without its history."""
     database.execute(
-        "UPDATE notebooks SET thread = (SELECT thread FROM notebooks WHERE id = ?) "
-        "WHERE id = ?",
+        "UPDATE notebooks SET (thread, settings) = "
+        "(SELECT thread, settings FROM notebooks WHERE id = ?) WHERE id = ?",
         (origin, notebook),
     )
     database.execute(

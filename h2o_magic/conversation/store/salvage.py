@@ -65,9 +65,12 @@ def _copy(database: Database, source: Database, table: str, where: str) -> bool:
     sql = f"SELECT * FROM {table} WHERE id = ?"
     for id_ in sorted(ids):
         try:
-            row = source.execute(sql, [id_]).fetchone()
+            found = source.execute(sql, [id_])
+            row = found.fetchone()
+            # By name: the file of an older version has fewer columns.
+            names = ", ".join(column for column, *_ in found.description)
             places = ", ".join("?" * len(row))
-            database.execute(f"INSERT INTO {table} VALUES ({places})", row)
+            database.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", row)
         except (sqlite3.Error, TypeError):  # an index entry without a row
             complete = False
     return complete

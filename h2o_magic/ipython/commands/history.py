@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from datetime import datetime
 
 from h2o_magic.chat.turns import Turn
+from h2o_magic.config.command_line import quote
 from h2o_magic.config.units import counted
 from h2o_magic.ipython.commands.base import CommandContext
 from h2o_magic.ipython.commands.output import Both, fill, reply, show_table
@@ -56,7 +56,7 @@ def answers(context: CommandContext, args: Arguments) -> None:
     """List the versions of a turn; --use selects one."""
     session, number = context.session, int(args["N"])
     name, use = named_thread(context, args), args.number("--use")
-    thread = shlex.quote(name)
+    thread = quote(name)
     elsewhere = " --thread {thread}" if name != session.thread else ""
     if use is not None:
         turn = session.choose_version(number, use, name)
@@ -82,7 +82,7 @@ def _earlier(turns: Sequence[Turn], args: Arguments) -> Both | None:
     if not count:
         return None
     thread = args.get("--thread")
-    options = [f"--thread {shlex.quote(thread)}"] if thread else []
+    options = [f"--thread {quote(thread)}"] if thread else []
     options += ["--full"] if "--full" in args else []
     options += [f"--last {turns[-1].number}"]
     return fill(

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from h2o_magic.backends.servers.connect import NO_MODEL
+from h2o_magic.config.command_line import split
 from h2o_magic.config.models import MODELS, find_model, title_of
 from h2o_magic.config.units import duration_in_words, size_in_words
 from h2o_magic.errors import ConfigurationError
@@ -106,10 +107,11 @@ def rm(context: CommandContext, args: Arguments) -> None:
 
 
 def _model(args: Arguments) -> str:
-    """Return the rest of the line: a path may have spaces in it."""
+    """Return the rest of the line: a path may have spaces in it, without quotes too."""
     if not args.rest:
         raise ConfigurationError(
             f"%h2o {args.command}: expected a model, one of {', '.join(MODELS)}, "
             "owner/repository or owner/repository:file.gguf"
         )
-    return args.rest
+    words = list(split(args.rest, f"%h2o {args.command}: "))
+    return words[0].text if len(words) == 1 else args.rest

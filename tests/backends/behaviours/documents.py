@@ -269,7 +269,7 @@ LINES = [
         ),
         text="Hello",
         ends=IncompleteAnswerError,
-        says="broke off",
+        says="the server stopped while it was answering",
     ),
     row(
         "an error in lines of JSON is told",
@@ -359,7 +359,7 @@ COMPRESSED = [
         stream(_zipped(sse(FIRST)), headers=_GZIP, end="cut"),
         text="Hello",
         ends=IncompleteAnswerError,
-        says="broke off",
+        says="the server stopped while it was answering",
     ),
     row(
         "a stream whose pieces are compressed one by one is read",

@@ -30,7 +30,7 @@ _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 _SHORT = Timeouts(first_byte=0.3, idle=0.1)
 _HALF = {"text": "Hello", "ends": IncompleteAnswerError}
 _NO_SIGN = {**_HALF, "says": ("without a sign that it is complete", "ask again")}
-_CUT = {**_HALF, "says": ("broke off", "ask again")}
+_CUT = {**_HALF, "says": ("the server stopped while it was answering", "ask again")}
 
 
 def _sized(body: bytes, size: int) -> Answer:
@@ -191,7 +191,7 @@ BROKEN = [
         stream(sse(said("Hello", "stop"), said("!", "stop")), end="cut"),
         text="Hello!",
         ends=IncompleteAnswerError,
-        says="broke off",
+        says="the server stopped while it was answering",
     ),
     row(
         "an error after such text is an error",

@@ -300,6 +300,31 @@ REASONING = [
             {"thinking_blocks": [{"type": "thinking", "thinking": "Hm"}]},
         ),
         (
+            "a list of parts in reasoning_content",
+            "gateways that pass on parts",
+            {"reasoning_content": [{"type": "text", "text": "Hm"}]},
+        ),
+        (
+            "an object in reasoning",
+            "gateways that pass on parts",
+            {"reasoning": {"content": "Hm"}},
+        ),
+        (
+            "reasoningContent",
+            "Bedrock: docs, ReasoningContent",
+            {"reasoningContent": {"text": "Hm"}},
+        ),
+        (
+            "a part of the type thought",
+            "gateways before Gemini",
+            {"content": [{"type": "thought", "text": "Hm"}]},
+        ),
+        (
+            "a part that is a thought",
+            "Gemini: docs, thought summaries",
+            {"content": [{"text": "Hm", "thought": True}]},
+        ),
+        (
             "tags of Kimi",
             "Kimi: chat template",
             {"content": "◁think▷Hm◁/think▷"},
