@@ -61,6 +61,7 @@ class RunningCell:
         self._kernel = uuid.uuid4().hex
         self._request = ""
         self._id: str | None = None
+        self._source = ""  # what the outermost cell holds, until a question takes it
         self._depth = 0  # how many cells run, one within the other
         #: Thread and key of each question of this run.
         self._asked: set[tuple[str, str | None]] = set()
@@ -106,7 +107,18 @@ class RunningCell:
         number = 1 + sum(used == thread for used, known in self._asked if known)
         return key if number == 1 else f"{key}#{number}"
 
-    def begin(self, cell: str | None) -> None:
+    def take(self) -> bool:
+        """Return whether the outermost cell is one ``%%h2o``; only its first call is.
+
+        Nothing else can have been shown in it.
+        """
+        self._update()
+        source, self._source = self._source, ""
+        lines = (line.strip() for line in source.splitlines())
+        first = next((line for line in lines if line and line[0] != "#"), "")
+        return first.partition(" ")[0] == "%%h2o"
+
+    def begin(self, cell: str | None, source: str = "") -> None:
         """Note which cell starts to run, for IPython's ``pre_run_cell`` event.
 
         A cell that runs within another, by ``run_cell`` or ``%run``, is a part of it.
@@ -117,6 +129,7 @@ class RunningCell:
             return
         if cell is not None or not self._request:
             self._id = cell
+        self._source = source
         self._depth = 1
         self._asked.clear()
 
@@ -138,5 +151,6 @@ class RunningCell:
             self._request = request
             cell = parent.get("metadata", {}).get("cellId")
             self._id = cell if isinstance(cell, str) else None
+            self._source = ""
             self._depth = 0
             self._asked.clear()

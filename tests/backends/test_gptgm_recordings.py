@@ -49,7 +49,7 @@ USUAL = "A Jupyter magic is a command that starts with `%`."
 EMOJI = "Hi 👋 é 日本語"
 COUNT = " ".join(f"w{i}" for i in range(60))
 INTERNAL = Error(StatusError, "Internal Error: it may not have the model")
-FAILED = Error(StatusError, ": HTTP 500: Internal Error")
+FAILED = Error(StatusError, ": HTTP 500: Internal Error", mended=True)
 REFERER = Error(StatusError, "referer", mended=True)
 NO_TERMS = Error(StatusError, "You need to accept the welcome modal", mended=True)
 LOST = Error(StatusError, "Conversation not found: the server does not keep")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from h2o_magic.chat.turns import Turn
@@ -40,16 +40,12 @@ def history(context: CommandContext, args: Arguments) -> None:
     # Each turn is an output of its own: a comment or an element that one answer leaves
     # open ends with it.
     for turn in turns:
-        markdown, plain = turn_markdown(turn), f"{turn_plain(turn)}\n"
-        if above and turn is turns[0]:
-            markdown, plain = f"{above[0]}\n\n{markdown}", f"{above[1]}\n\n{plain}"
-        show_markdown(context.shell, markdown, plain)
+        _show(context, turn, above if turn is turns[0] else None, end="\n")
 
 
 def show(context: CommandContext, args: Arguments) -> None:
     """Show one turn in full."""
-    turn = context.session.turn(int(args["N"]), named_thread(context, args))
-    show_markdown(context.shell, turn_markdown(turn), turn_plain(turn))
+    _show(context, context.session.turn(int(args["N"]), named_thread(context, args)))
 
 
 def answers(context: CommandContext, args: Arguments) -> None:
@@ -74,6 +70,18 @@ def answers(context: CommandContext, args: Arguments) -> None:
     line = f"`%h2o answers {number} --use N{elsewhere}` selects another answer."
     below = [fill(line, thread=thread)] if len(rows) > 1 else []
     show_table(context, TURN_HEAD, rows, below=below)
+
+
+def _show(
+    context: CommandContext, turn: Turn, above: Both | None = None, end: str = ""
+) -> None:
+    markdown, before = [f"{part}\n\n" if part else "" for part in above or ("", "")]
+
+    def plain(show: Callable[[str], str]) -> str:
+        return f"{before}{turn_plain(turn, show)}{end}"
+
+    markdown += turn_markdown(turn)
+    show_markdown(context.shell, markdown, plain(str), rendered=plain)
 
 
 def _earlier(turns: Sequence[Turn], args: Arguments) -> Both | None:

@@ -91,8 +91,8 @@ def _as_code(answer: Answer) -> Rendered:
 def _as_json(answer: Answer) -> Rendered:
     value = answer.as_value.content
     answer.value()  # it may not be one of its type
-    block = fenced(json.dumps(value, ensure_ascii=False, indent=2), "json")
-    return Rendered(_markdown(block, answer), value)
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    return Rendered(_markdown(fenced(text, "json"), answer, plain=text), value)
 
 
 def _as_table(answer: Answer) -> Rendered:
