@@ -23,7 +23,7 @@ from tests.backends.scripted import ScriptedServer, document, final, serving, to
 
 #: What is larger than this is not cut, and the size of the pieces, in bytes.
 _SMALL, _PIECE = 3000, 5
-_MODELS = document({"data": [{"id": "m"}]})
+_MODELS = document({"data": [{"id": "mistral"}]})
 _RETRY = RetryPolicy(tries=3, wait=0.0)
 _USUAL = {
     False: stream(sse(said("Hello"), said(" world", "stop"))),
@@ -51,7 +51,7 @@ def _asking(row: Row) -> Iterator[tuple[Session, ScriptedServer, list[Reply]]]:
 
 def _ask(session: Session, row: Row) -> Answer:
     """Ask, and compare what comes with the right value."""
-    answer = session.ask(_QUESTION, model="mm", **row.parameters)
+    answer = session.ask(_QUESTION, model="mistrl", **row.parameters)
     notices: list[str] = []
     failed: BackendError | None = None
     try:

@@ -439,7 +439,7 @@ MODELS = [
         origin,
         status,
         body,
-        "no model 'm",
+        "no model 'mistrl'",
         *words,
     )
     for who, origin, status, body, words in (
@@ -448,27 +448,27 @@ MODELS = [
             "OpenAI: docs",
             404,
             _error(
-                "The model `mm` does not exist or you do not have access to it.",
+                "The model `mistrl` does not exist or you do not have access to it.",
                 type="invalid_request_error",
                 code="model_not_found",
             ),
-            ("did you mean 'm'",),
+            ("did you mean 'mistral'",),
         ),
         (
             "Ollama",
             "Ollama: docs",
             404,
             _error(
-                'model "mm" not found, try pulling it first', type="not_found_error"
+                'model "mistrl" not found, try pulling it first', type="not_found_error"
             ),
-            ("did you mean 'm'",),
+            ("did you mean 'mistral'",),
         ),
         (
             "OpenRouter",
             "OpenRouter: docs",
             400,
-            _error("mm is not a valid model ID", code=400),
-            ("did you mean 'm'",),
+            _error("mistrl is not a valid model ID", code=400),
+            ("did you mean 'mistral'",),
         ),
         (
             "Mistral",
@@ -476,11 +476,11 @@ MODELS = [
             400,
             {
                 "object": "error",
-                "message": "Invalid model: mm",
+                "message": "Invalid model: mistrl",
                 "type": "invalid_model",
                 "code": "1500",
             },
-            ("did you mean 'm'",),
+            ("did you mean 'mistral'",),
         ),
         (
             "SiliconFlow",
@@ -491,7 +491,7 @@ MODELS = [
                 "message": "Model does not exist. Please check it carefully.",
                 "data": None,
             },
-            ("did you mean 'm'",),
+            ("did you mean 'mistral'",),
         ),
         (
             "FastChat",
@@ -499,20 +499,20 @@ MODELS = [
             400,
             {
                 "object": "error",
-                "message": "Only m allowed now, your model mm",
+                "message": "Only mistral allowed now, your model mistrl",
                 "code": 40301,
             },
-            ("did you mean 'm'",),
+            ("did you mean 'mistral'",),
         ),
         (
             "Groq",
             "Groq: docs",
             404,
             _error(
-                "The model `mm` does not exist or you do not have access to it.",
+                "The model `mistrl` does not exist or you do not have access to it.",
                 code="model_not_found",
             ),
-            ("did you mean 'm'",),
+            ("did you mean 'mistral'",),
         ),
     )
 ]
@@ -558,7 +558,7 @@ ADDRESSES = [
             "The API deployment for this resource does not exist.",
             code="DeploymentNotFound",
         ),
-        "no model 'mm': did you mean 'm'",
+        "no model 'mistrl': did you mean 'mistral'",
     ),
     _refused(
         "a wrong method is told",
@@ -1007,7 +1007,7 @@ OWN = [
         "a failure that the question causes is told at once: a model",
         "transformers serve: recorded",
         500,
-        _error("The model `mm` does not exist"),
+        _error("The model `mistrl` does not exist"),
         "does not exist",
     ),
     _refused(
