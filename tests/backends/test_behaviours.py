@@ -85,6 +85,12 @@ def _cut(reply: Reply) -> Reply:
     return reply.cut(_PIECE) if small else reply
 
 
+def test_each_behaviour_is_in_the_table_once() -> None:
+    promises = [(row.gptgm, row.promise) for row in ROWS]
+    assert len(set(promises)) == len(promises) >= 150
+    assert all(row.origin for row in ROWS)
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.promise)
 def test_what_servers_do_comes_to_the_right_value(row: Row) -> None:
     dialect = GPTGM if row.gptgm else OPENAI

@@ -37,7 +37,7 @@ class Increments:
 
     def rest(self) -> str:
         """Return what was held back; nothing more comes."""
-        likely = self._are_many or len(self._first) >= _LONG // 2
+        likely = self._are_many or len(self._first) >= _LONG
         return self._settled(repeats=likely)
 
     @property

@@ -149,7 +149,7 @@ WHOLE = [
 BROKEN = [
     row(
         "an end without a word of it proves nothing",
-        "Groq, Gemini: litellm #6104",
+        "gateways that lose their server: opencode PR 40061",
         sse(FIRST),
         **_NO_SIGN,
     ),

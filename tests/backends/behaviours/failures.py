@@ -139,7 +139,7 @@ _REPORTS: tuple[tuple[Any, str, str], ...] = (
 
 
 def _named(report: Any) -> str:
-    text = report.decode() if isinstance(report, bytes) else json.dumps(report)
+    text = f"{report!r}" if isinstance(report, bytes) else json.dumps(report)
     return " ".join(text.split())[:60]
 
 

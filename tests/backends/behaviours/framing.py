@@ -249,7 +249,7 @@ def _raw(*texts: str) -> bytes:
 TEXTS = [
     row(
         "a text may look like the protocol",
-        "chat-ui: gpt4free #735",
+        "gpt4free of 2023 took them out",
         sse(said(_TRICKY, "stop"), DONE),
         text=_TRICKY,
     ),

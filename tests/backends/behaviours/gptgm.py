@@ -136,7 +136,7 @@ SHAPES = [
     ),
     _row(
         "a text may look like the protocol",
-        "gpt4free #735",
+        "gpt4free of 2023 took it out",
         _tgi(token('data: {"error":"x"}'), final('data: {"error":"x"}')),
         text='data: {"error":"x"}',
     ),
