@@ -66,7 +66,7 @@ _NO_CREDIT = (
 )
 _NO_KEY = (
     r"\b(?:invalid|incorrect|wrong|missing|expired|revoked|disabled|no)[\w ]{0,20}"
-    r"(?:api[_ -]?key|\btoken\b|bearer|credentials|subscription key|authentication)"
+    r"(?:api[_ -]?key|access token|bearer|credentials|subscription key|authentication)"
     r"|api[_ -]?key[\w ]{0,20}(?:not valid|not found|invalid|missing|expired|incorrect)"
     r"|account_deactivated|authentication[_ ](?:error|failed)|\bunauthori[sz]ed\b"
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 from h2o_magic.errors import BackendError
 
@@ -32,12 +32,13 @@ _PLACEHOLDERS = frozenset(
 )
 #: Spellings of a character: in JSON, in JSON within JSON, and in HTML.
 _ESCAPED = r"\\{{1,4}}u00(?i:{0:02x})|&#0{{0,4}}{0};|&#[xX]0{{0,4}}(?i:{0:x});"
-#: Without any of these, characters stand for themselves. Zero bytes are between those
-#: of UTF-16, and are left out of answers.
-_SIGNS = (*(f"\\u00{digit}" for digit in range(2, 8)), "\\/", "&#", "\0")
+#: Characters with a short form in JSON, too.
+_SHORT = '/"\\'
 _LONGEST_SPELLING = 16  # characters for one
-#: How those are escaped in JSON that have a short form.
-_SHORT = {c: rf"|\\{{1,4}}{re.escape(c)}" for c in '/"\\'}
+#: Without one of these, characters stand for themselves. Zero bytes are between those
+#: of UTF-16, and are left out of answers.
+_SIGNS = ("&#", "\0")
+_ESCAPE, _ESCAPE_OF_ASCII = "\\u00", re.compile(r"\\u00[2-7]")
 
 
 class Secrets:
@@ -51,25 +52,30 @@ class Secrets:
         if len(key) >= _MIN_KEY and key.lower() not in _PLACEHOLDERS:
             found.add(key)
         self.values = tuple(sorted(found, key=len, reverse=True))
+        short = {f"\\{char}" for char in _SHORT if char in "".join(found)}
+        self._signs = (*self.values, *_SIGNS, *short)
+        self._signs_in_bytes = [sign.encode("latin-1") for sign in self._signs]
 
     def __bool__(self) -> bool:
         return bool(self.values)
 
     def masked(self, text: str) -> str:
-        signs = (*self.values, *_SIGNS)
-        if not self.values or not any(sign in text for sign in signs):
-            return text
-        return _pattern(self.values).sub(_MARKER, text)
+        if self.values and (
+            any(sign in text for sign in self._signs)
+            or (_ESCAPE in text and _ESCAPE_OF_ASCII.search(text))
+        ):
+            return _pattern(self.values).sub(_MARKER, text)
+        return text
 
     def masked_chunks(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """Yield a body masked; of its last line only what no secret can begin."""
-        pending = b""
+        pending, longest = b"", _LONGEST_SPELLING * max(map(len, self.values))
         try:
             for chunk in chunks:
                 pending = self._masked_bytes(pending + chunk)
                 del chunk  # tracebacks may show what frames hold
                 line = max(pending.rfind(b"\n"), pending.rfind(b"\r")) + 1
-                ready = max(line, len(pending) - self._longest)
+                ready = max(line, len(pending) - longest)
                 yield pending[:ready]
                 pending = pending[ready:]
         except BackendError:
@@ -78,17 +84,10 @@ class Secrets:
         yield pending
 
     def _masked_bytes(self, data: bytes) -> bytes:
-        if not any(sign in data for sign in self._signs):
+        signs = (_ESCAPE.encode(), *self._signs_in_bytes)
+        if not any(sign in data for sign in signs):
             return data
         return self.masked(data.decode("latin-1")).encode("latin-1")
-
-    @cached_property
-    def _signs(self) -> tuple[bytes, ...]:
-        return tuple(sign.encode("latin-1") for sign in (*self.values, *_SIGNS))
-
-    @cached_property
-    def _longest(self) -> int:
-        return _LONGEST_SPELLING * len(self.values[0])
 
 
 @lru_cache(maxsize=16)
@@ -99,4 +98,5 @@ def _pattern(values: tuple[str, ...]) -> re.Pattern[str]:
 
 def _spellings(char: str) -> str:
     escaped = _ESCAPED.format(ord(char))
-    return f"(?:{re.escape(char)}|{escaped}{_SHORT.get(char, '')})"
+    short = rf"|\\{{1,4}}{re.escape(char)}" if char in _SHORT else ""
+    return f"(?:{re.escape(char)}|{escaped}{short})"

@@ -7,7 +7,15 @@ from contextlib import contextmanager
 
 from IPython.core.error import UsageError
 
-from h2o_magic.errors import BackendError, ConfigurationError, H2OMagicError
+from h2o_magic.errors import (
+    BackendError,
+    ConfigurationError,
+    H2OMagicError,
+    StatusError,
+)
+
+#: Statuses from 400 to 499 that are not the user's mistake: too slow, too many.
+_OF_THE_SERVER = (408, 429)
 
 
 class AnswerStopped(KeyboardInterrupt):
@@ -36,12 +44,18 @@ def usage_errors() -> Iterator[None]:
     """
     try:
         yield
-    except BackendError as error:
-        line = " ".join(str(error).split())
-        raise ServerError(line, partial=error.partial) from error
     except H2OMagicError as error:
-        raise UsageError(" ".join(str(error).split())) from error
+        line = " ".join(str(error).split())
+        if isinstance(error, BackendError) and not _is_refusal(error):
+            raise ServerError(line, partial=error.partial) from error
+        raise UsageError(line) from error
     except AnswerStopped:
         raise
     except KeyboardInterrupt:
         raise AnswerStopped("Stopped before any text was received.") from None
+
+
+def _is_refusal(error: BackendError) -> bool:
+    """Return whether the server works, and refused what it was given."""
+    status = error.status if isinstance(error, StatusError) else 0
+    return 400 <= status < 500 and status not in _OF_THE_SERVER

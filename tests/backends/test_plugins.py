@@ -142,7 +142,7 @@ def test_what_fails_there_is_one_line(
     shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
 ) -> None:
     failures = [
-        (document({"error": "no such model"}, status=404), "no such model"),
+        (document({"error": "no such model"}, status=500), "no such model"),
         (answer(b'{"error": "out of memory"}\n'), "out of memory"),
         (said("Ye"), "ended without its final event"),
         (answer(b"{"), "JSONDecodeError"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -317,6 +318,22 @@ def test_a_key_is_masked_wherever_the_network_cuts_it(size: int) -> None:
     pieces = [body[i : i + size] for i in range(0, len(body), size)]
     masked = b"".join(secrets().masked_chunks(iter(pieces)))
     assert masked.decode() == f'{{"a": "***", "b": "***"}}\n******\r\n{KEY[:9]}'
+
+
+@pytest.mark.parametrize("key", [KEY, 'sk-"lab"-1', "sk-\\lab\\1", "sk&<lab>1'x"])
+def test_a_key_of_any_characters_is_masked_however_it_is_written(key: str) -> None:
+    once = json.dumps(key)
+    for written in (
+        *(key, once, json.dumps(once), json.dumps(once).replace("/", "\\/")),
+        *(escaped(key), escaped(key).upper().replace("U", "u")),
+        "".join(f"&#{ord(char)};" for char in key),
+        "".join(f"&#x{ord(char):X};" for char in key),
+        "\0".join(key),
+    ):
+        text = f"It is {written}."
+        assert re.sub(r'[\\"]', "", secrets(key).masked(text)) == "It is ***."
+        chunks = secrets(key).masked_chunks(iter([text.encode()]))
+        assert b"***" in b"".join(chunks)
 
 
 def test_whole_lines_are_passed_on_at_once() -> None:

@@ -109,12 +109,14 @@ def _cause(error: Mapping[str, object], depth: int) -> str:
         return html_title(raw)
     before = part_of(metadata, "previous_errors")
     details = error.get("details")
-    inner = (
-        [d for d in details if "message" in d and "@type" not in d]
-        if (isinstance(details, list) and all(isinstance(d, dict) for d in details))
-        else []
+    inner = [
+        detail
+        for detail in (details if isinstance(details, list) else [])
+        if isinstance(detail, dict) and "message" in detail and "@type" not in detail
+    ]
+    return next(
+        filter(None, (_words(said, depth) for said in (raw, before, inner))), ""
     )
-    return _words(raw, depth) or _words(before, depth) or _words(inner, depth)
 
 
 def _unwrapped(text: str, depth: int) -> str:

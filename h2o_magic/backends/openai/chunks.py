@@ -21,12 +21,7 @@ _REASONING = (
 )
 #: Where a part has its reasoning, and where its text.
 _REASONING_PART = (
-    "thinking",
-    "reasoning",
-    "reasoning_text",
-    "summary",
-    "text",
-    "content",
+    *("thinking", "reasoning", "reasoning_text", "summary", "text", "content"),
 )
 _TEXT_PART = ("text", "content", "value", "parts")
 _DEEPEST = 4  # parts within parts
@@ -69,17 +64,19 @@ def _translated(kind: str, document: Mapping[str, Any]) -> Mapping[str, Any] | N
 
 
 def texts_of(delta: Mapping[str, Any]) -> tuple[str, str]:
-    content, spoken = delta.get("content", delta.get("text")), delta.get("audio")
+    content = delta.get("content", delta.get("text"))
     parts: list[object] = []
     if isinstance(content, list):  # Mistral
         parts = [part for part in content if _is_reasoning(part)]
         content = [part for part in content if not _is_reasoning(part)]
-    fields = [
-        text_of(delta[name], _REASONING_PART) for name in _REASONING if delta.get(name)
-    ]
-    reasoning = next(filter(None, fields), "") or text_of(parts, _REASONING_PART)
-    heard = text_of(spoken, ("transcript",)) if isinstance(spoken, dict) else ""
-    return reasoning, text_of(content) or text_of(delta.get("refusal")) or heard
+    # Both for each token: nearly all have nothing but a text.
+    said = [delta[name] for name in _REASONING if delta.get(name)]
+    fields = (text_of(value, _REASONING_PART) for value in (*said, parts))
+    reasoning = next(filter(None, fields), "") if said or parts else ""
+    text = text_of(content) or text_of(delta.get("refusal"))
+    if not text and isinstance(audio := delta.get("audio"), dict):
+        text = text_of(audio.get("transcript"))
+    return reasoning, text
 
 
 def _is_reasoning(part: object) -> bool:
@@ -93,11 +90,11 @@ def text_of(
     value: object, names: tuple[str, ...] = _TEXT_PART, depth: int = _DEEPEST
 ) -> str:
     """Return the text of a value: a text, a part that has it, or a list of parts."""
-    if isinstance(value, str) or not (value and depth):
-        return value if isinstance(value, str) else ""
-    if isinstance(value, list):
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and depth:
         return "".join(text_of(part, names, depth - 1) for part in value)
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or not depth:
         return ""
     inner = (text_of(value.get(name), names, depth - 1) for name in names)
     return next(filter(None, inner), "")
@@ -143,14 +140,14 @@ class AnswerFacts:
 
     def add_usage(self, chunk: Mapping[str, Any]) -> bool:
         """Note the counts of a chunk; return whether it has the answer's."""
-        choices, times = chunk.get("choices"), chunk.get("timings")
-        beside = choices if isinstance(choices, list) else []
-        found = [
-            self._count(part["usage"])
-            for part in (*beside, chunk.get("x_groq"), chunk)  # Moonshot; Groq
-            if isinstance(part, dict) and isinstance(part.get("usage"), dict)
-        ]
-        if isinstance(times, dict):  # llama.cpp, and so our own server
+        usages = [chunk.get("usage")]
+        if beside := chunk.get("x_groq"):
+            usages.append(beside.get("usage") if isinstance(beside, dict) else None)
+        for choice in chunk.get("choices") or ():
+            if isinstance(choice, dict) and "usage" in choice:  # Moonshot
+                usages.append(choice["usage"])
+        found = [self._count(usage) for usage in usages if isinstance(usage, dict)]
+        if isinstance(times := chunk.get("timings"), dict):  # llama.cpp, our own server
             milliseconds = seconds(times.get("predicted_ms"))
             self._keep("writing_seconds", milliseconds and milliseconds / 1000)
         return any(found)

@@ -54,8 +54,8 @@ class OpenAIParser(AnswerParser):
         self._counted = False  # whether all is counted, and nothing came since
         self._called = False  # whether the model asked for a tool
         self._streams = False  # whether deltas came, and so a message repeats them
-        self._in_chunk = False
-        self._increments = {True: Increments(), False: Increments()}
+        self._kind: object = None  # of the document that is read
+        self._thoughts, self._words = Increments(), Increments()
 
     @property
     def started(self) -> bool:
@@ -85,9 +85,10 @@ class OpenAIParser(AnswerParser):
 
     def _rest(self) -> Iterator[Event]:
         yield from self._grow()
+        others, self._others = self._others, []
         if not self._answer.started:  # some count from one, or blocks of an answer
-            for choice in self._others:
-                if choice["index"] == self._others[0]["index"]:
+            for choice in others:
+                if choice["index"] == others[0]["index"]:
                     yield from self._choice({**choice, "index": 0})
         yield from self._rest_of_text()
         if rest := self._reasoning.rest():
@@ -119,7 +120,7 @@ class OpenAIParser(AnswerParser):
             yield from self._grow()
             yield source
         counts = self._facts.add_usage(chunk)
-        self._in_chunk = chunk.get("object") == "chat.completion.chunk"
+        self._kind = chunk.get("object")
         for choice in choices:
             if isinstance(choice, dict):
                 yield from self._choice(choice)
@@ -136,47 +137,43 @@ class OpenAIParser(AnswerParser):
         delta, message = choice.get("delta"), choice.get("message")
         if isinstance(delta, dict):
             self._streams = True
-            yield from self._said(delta)
+            reasoning, text = self._said(delta)
         elif isinstance(message, dict):
-            yield from self._said(message, repeated=self._streams)
-            if not self._in_chunk:  # it is complete without a reason
-                self._reason = self._reason or ""
+            reasoning, text = self._said(message)
+            if self._streams:  # all of it, which came in pieces before
+                yield from self._rest_of_text()
+                reasoning = self._reasoning.beyond(reasoning)
+                text = self._answer.beyond(text)
         else:
             texts = (delta, message, choice.get("text"), choice.get("content"))
-            yield from self._said({"content": "".join(map(text_of, texts))})
+            reasoning, text = "", "".join(map(text_of, texts))
+        if reasoning and (added := self._thoughts.added(reasoning)):
+            yield from self._add(self._reasoning, added)
+        if text and (added := self._words.added(text)):
+            yield from self._add(self._answer, added)
         if reason := choice.get("finish_reason"):
             self._reason = reason
             self._stop_reason = choice.get("stop_reason") or choice.get("matched_stop")
+        elif message and not (delta or str(self._kind).endswith("chunk")):
+            self._reason = self._reason or ""  # it is complete without a reason
 
-    def _said(
-        self, said: Mapping[str, Any], *, repeated: bool = False
-    ) -> Iterator[Event]:
+    def _said(self, said: Mapping[str, Any]) -> tuple[str, str]:
         reasoning, text = texts_of(said)
-        if repeated:
-            yield from self._rest_of_text()
-            text = self._answer.beyond(text)
-            reasoning = self._reasoning.beyond(reasoning)
-        if reasoning:
-            yield from self._add(self._reasoning, reasoning)
-        if text:
-            yield from self._add(self._answer, text)
-        elif has_strange_content(said):
-            self._note_unread(json.dumps(said))
-        self._called = self._called or bool(
-            said.get("tool_calls") or said.get("function_call")
-        )
-
-    def _add(self, growing: GrowingText, piece: str) -> Iterator[Event]:
-        if added := self._increments[growing is self._answer].added(piece):
-            yield from self._put(growing, added)
+        if not text:
+            if has_strange_content(said):
+                self._note_unread(json.dumps(said))
+            called = said.get("tool_calls") or said.get("function_call")
+            self._called = self._called or bool(called)
+        return reasoning, text
 
     def _rest_of_text(self) -> Iterator[Event]:
-        for growing in self._texts:
-            if held := self._increments[growing is self._answer].rest():
-                yield from self._put(growing, held)
+        if held := self._thoughts.rest():
+            yield from self._add(self._reasoning, held)
+        if held := self._words.rest():
+            yield from self._add(self._answer, held)
         yield from self._grow()
 
-    def _put(self, growing: GrowingText, piece: str) -> Iterator[Event]:
+    def _add(self, growing: GrowingText, piece: str) -> Iterator[Event]:
         if growing is not self._growing:
             yield from self._grow()
             self._growing = growing
