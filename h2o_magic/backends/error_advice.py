@@ -56,7 +56,8 @@ _CONNECTION_ADVICE = {
 
 #: What is said where no wait helps: an account without credit, and a wrong key.
 _NO_CREDIT = (
-    r"insufficient[_ ](?:quota|balance|credit|fund)|exceeded_current_quota|arrears"
+    r"insufficient[_ ](?:user[_ ])?(?:quota|balance|credit|fund)|arrears"
+    r"|exceeded_current_quota"
     r"|(?:out of|no|more|not enough|included) credits?\b|credit balance"
     r"|billing[_ ](?:hard|not|limit)|payment required|spend\w* (?:limit|cap)"
     r"|budget.{0,20}exceeded|exceeded.?budget|(?:over|within) budget"

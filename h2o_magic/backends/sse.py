@@ -105,14 +105,14 @@ class EventDecoder:
                 line = raw.decode(errors="replace")
                 self._damaged = self._damaged or raw[:1] != b":"
             name, _, value = line.partition(":")
-            value = value.removeprefix(" ")
+            name, value = name.lower(), value.removeprefix(" ")
             if name == "data":
                 self._add(value, events)
             elif not name:
                 if value.startswith(_OWN_COMMENT):
                     events.append(ServerSentEvent(value))
             elif name == "event":
-                self._event = value
+                self._event = value.strip().lower()
             elif name == "error":
                 self._error = value
             elif not _FIELD.fullmatch(name):

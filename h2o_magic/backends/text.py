@@ -57,10 +57,10 @@ class GrowingText:
     def shown(self) -> str:
         return "".join(self._shown)
 
-    @property
-    def received(self) -> str:
-        """All of it, with what cannot be shown yet."""
-        return self.shown + self._held
+    def beyond(self, whole: str) -> str:
+        """Return what a text has behind all of this one; nothing if it is another."""
+        received = self.shown + self._held
+        return whole[len(received) :] if whole.startswith(received) else ""
 
     def add(self, text: str) -> str:
         """Take the next piece of text and return what can be shown now."""

@@ -16,7 +16,7 @@ _AROUND = re.compile(
     re.IGNORECASE,
 )
 _DONE = re.compile(r"\[?DONE\]?", re.IGNORECASE)
-_JSON = json.JSONDecoder()
+_JSON = json.JSONDecoder(strict=False)  # some servers do not escape tabs
 #: Says that nothing more comes.
 DONE = object()
 #: Says that the answer has ended, as far as the server has kept to that.
@@ -31,7 +31,7 @@ def values_of(data: str) -> Iterator[object]:
     RecursionError, where it is nested too deep), after what precedes it.
     """
     try:
-        values: Iterable[object] = [json.loads(data)]
+        values: Iterable[object] = [_JSON.decode(data)]
     except ValueError:
         values = _in_a_row(data)
     for value in values:

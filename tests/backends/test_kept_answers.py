@@ -16,6 +16,7 @@ from h2o_magic.backends.retry import RetryPolicy
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import BackendError, GenerationError, IncompleteAnswerError
 from h2o_magic.rendering.footer import footer
+from tests.backends.behaviours.row import DONE, chunk, said
 from tests.backends.scripted import (
     Answer,
     GptGmScript,
@@ -30,7 +31,6 @@ from tests.backends.scripted import (
     token,
 )
 from tests.backends.test_openai_backend import OpenAIScript
-from tests.backends.test_openai_shapes import DONE, chunk, said
 
 RETRY = RetryPolicy(tries=3, wait=0.0)
 NO_REASON = "the server did not say why the answer ended"
@@ -176,7 +176,6 @@ def test_an_empty_final_text_takes_no_tokens_back() -> None:
         b"data: {\n\n",
         b'data: {"choices": [{"delta": {"content": " m\xfc"}}]}\n\n',
         {"text": " my"},
-        {"response": " my", "done": False},
         {"message": {"role": "assistant", "content": " my"}},
         {"type": "content_block_delta", "delta": {"type": "text_delta", "text": " my"}},
         chunk({"content": 7}),

@@ -28,6 +28,7 @@ from h2o_magic.conversation.record import Record
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import BackendError, H2OMagicError
 from h2o_magic.rendering.footer import answer_markdown
+from tests.backends.behaviours.row import DONE, chunk, said
 from tests.backends.scripted import (
     Answer,
     GptGmScript,
@@ -40,7 +41,6 @@ from tests.backends.scripted import (
     token,
 )
 from tests.backends.test_openai_backend import OpenAIScript
-from tests.backends.test_openai_shapes import DONE, chunk, said
 
 KEY = "sk-lab/4f9c21E07d55"
 RETRY = RetryPolicy(tries=2, wait=0.0)

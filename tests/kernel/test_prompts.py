@@ -13,9 +13,9 @@ from typing import Any
 import PIL.Image
 import pytest
 
+from tests.backends.behaviours.row import DONE, chunk, said
 from tests.backends.scripted import Answer, Request, ScriptedServer, events, serving
 from tests.backends.test_openai_backend import OpenAIScript, asked
-from tests.backends.test_openai_shapes import DONE, chunk, said
 from tests.kernel.conftest import Notebook, Run
 
 FRAME = """

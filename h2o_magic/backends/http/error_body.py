@@ -23,7 +23,7 @@ _TITLE = re.compile(
 _WORDS = (
     *("error_description", "error", "message", "Message", "detail", "errors", "msg"),
     *("error_msg", "errorMessage", "status_msg", "fault", "faultstring", "reason"),
-    "title",
+    *("base_resp", "details", "title", "text"),
 )
 #: One of them is in each error that is quoted in the words of another.
 _WRAPS = ("error", "message", "detail", "errors", "fault")
@@ -34,6 +34,7 @@ _IN_PYTHON = re.compile(r"""['"]message['"]:\s?(?:'([^']{1,2000})'|"([^"]{1,2000
 #: does.
 _TOLD_CODES = {
     "insufficient_quota": "",
+    "insufficient_user_quota": "",
     "exceeded_current_quota_error": "",
     "billing_not_active": "",
     "billing_hard_limit_reached": "",
@@ -47,7 +48,9 @@ def error_text(body: bytes, *, limit: int = 500) -> str:
     text = _text(body)
     if text.startswith("<"):
         return html_title(text, limit=limit)
-    return _one_line(error_message(json_of(text)) or text, limit)
+    document = json_of(text)  # SiliconFlow's is a text alone
+    words = document if isinstance(document, str) else error_message(document)
+    return _one_line(words or text, limit)
 
 
 def error_message(document: object) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import requests
 from requests.structures import CaseInsensitiveDict
 
+from h2o_magic.backends.http.compression import decompressed
 from h2o_magic.backends.http.connections import Cancellation
 from h2o_magic.backends.http.error_body import error_text
 from h2o_magic.backends.http.error_mapping import attempt
@@ -31,7 +32,6 @@ from h2o_magic.errors import (
 _READ_SIZE = 65536  # bytes at most in one read
 _MAX_DOCUMENT = 16 * 2**20  # bytes
 _MAX_ERROR_BODY = 65536  # bytes
-_GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,29 +94,23 @@ class Response:
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the body as it arrives, decompressed; a BackendError if it does not."""
-        chunks = self._chunks()
+        chunks = self._decompressed()
         return self.secrets.masked_chunks(chunks) if self.secrets else chunks
 
+    def _decompressed(self) -> Iterator[bytes]:
+        encoding = self.headers.get("Content-Encoding", "")
+        try:
+            yield from decompressed(self._chunks(), encoding)
+        except zlib.error as error:
+            raise ProtocolError(
+                f"{self._what}: the body is not valid gzip: {error}"
+            ) from error
+
     def _chunks(self) -> Iterator[bytes]:
-        data = self._read()
-        # No compression is accepted, but some servers compress all the same, and the
-        # header may be false: a proxy may pass on that of its upstream over what it has
-        # decompressed. No text begins with this character.
-        zipped = "gzip" in self.headers.get("Content-Encoding", "").lower()
-        unzip = zlib.decompressobj(_GZIP_WINDOW) if data[:1] == b"\x1f" else None
-        while data:
+        while data := self._read():
             self.limit_wait(self._timeouts.idle, "next byte")
-            if unzip and zipped:
-                try:
-                    data = unzip.decompress(data)
-                except zlib.error as error:
-                    raise ProtocolError(
-                        f"{self._what}: the body is not valid gzip: {error}"
-                    ) from error
-            if data:
-                yield data
+            yield data
             del data  # not yet masked, and tracebacks may show what frames hold
-            data = self._read()
         self.ended = True
         self._cancellation.release()
 

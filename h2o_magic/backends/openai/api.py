@@ -63,7 +63,7 @@ class OpenAIClient:
                 f"{api}/chat/completions",
                 document=document,
                 accept=_ACCEPT_STREAM,
-                accepted=(200,),
+                accepted=(200, 201, 203),  # as some frameworks answer
                 cancellation=cancellation,
                 headers=OWN_HEADERS if self.known_flavour == "h2o_magic" else {},
             )

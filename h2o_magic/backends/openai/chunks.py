@@ -1,4 +1,4 @@
-"""What one event of a chat completion holds: its documents, texts, errors and counts.
+"""What one event of a chat completion holds: its chunk, texts and counts.
 
 Pure. The shapes are those that seven servers write (tests/recordings/openai), and those
 that others are documented, or were reported, to write.
@@ -31,49 +31,40 @@ _OTHERS = (
     *("generated_text", "output_text", "answer", "candidates"),
 )
 #: What a gateway may put around each document.
-_WRAPPERS = ("data", "result", "response")
-_FINE = ("0", "200", "ok", "success")
+_WRAPPERS = ("data", "result", "response", "output")
+#: What is counted, and what Anthropic and Ollama call it.
+_COUNTS = {
+    "prompt_tokens": ("prompt_tokens", "input_tokens", "prompt_eval_count"),
+    "completion_tokens": ("completion_tokens", "output_tokens", "eval_count"),
+}
 
 
-def choices_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the document that has the choices: another one may be around it."""
+def chunk_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the chunk that a document is, or that it holds, or says in other words."""
     if "choices" in document:
         return document
-    for inner in map(document.get, _WRAPPERS):
-        if isinstance(inner, dict) and "choices" in inner:
-            return inner
-    return document
+    inner = [part for part in map(document.get, _WRAPPERS) if isinstance(part, dict)]
+    if found := next((part for part in inner if "choices" in part), None):
+        return found
+    parts = (("delta", document), *(("message", part) for part in inner))
+    return next(filter(None, (_translated(*part) for part in parts)), document)
 
 
-def error_of(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the error that a document reports, in the shape of an error answer."""
-    beside = document.get("x_groq") or document.get("base_resp")
-    if isinstance(beside, dict):  # Groq; MiniMax
-        if beside.get("error"):
-            return beside
-        if beside.get("status_code"):
-            return {"error": beside.get("status_msg"), "code": beside["status_code"]}
-    if document.get("error_code"):  # FastChat's worker; Baidu
-        return {"error": document.get("text") or document.get("error_msg")}
-    if document.get("error") or document.get("object") == "error":
-        return document
-    return document if "choices" not in document and _is_error(document) else None
-
-
-def _is_error(document: Mapping[str, Any]) -> bool:
-    if any(map(document.get, ("detail", "errors", "fault", "error_msg"))):
-        return True  # FastAPI; Cloudflare; Apigee; Baidu
-    if document.get("type") == "error":
-        return True
-    code, status = document.get("code"), document.get("status")
-    coded = bool(code) and str(code).lower() not in _FINE
-    failed = isinstance(status, int) and status >= 400
-    words = document.get("message") or document.get("msg")
-    return bool(words) and (coded or failed)
+def _translated(kind: str, document: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the chunk that Cloudflare's own API says, or Ollama's; None for others."""
+    text, said, done = map(document.get, ("response", "message", "done"))
+    if isinstance(text, str):
+        said = {"content": text}
+    elif not isinstance(said, dict) or done is None:
+        return None
+    reason = document.get("done_reason") or ("stop" if done is True else None)
+    usage = document.get("usage") if done is None else document
+    choice = {kind: said, "finish_reason": reason}
+    return {**document, "choices": [choice], "usage": usage}
 
 
 def texts_of(delta: Mapping[str, Any]) -> tuple[str, str]:
-    content = delta.get("content")
+    content = delta.get("content", delta.get("text"))
     parts: list[object] = []
     if isinstance(content, list):  # Mistral
         parts = [part for part in content if _is_reasoning(part)]
@@ -82,7 +73,10 @@ def texts_of(delta: Mapping[str, Any]) -> tuple[str, str]:
     said = [delta[name] for name in _REASONING if delta.get(name)]
     fields = (text_of(value, _REASONING_PART) for value in (*said, parts))
     reasoning = next(filter(None, fields), "") if said or parts else ""
-    return reasoning, text_of(content) or text_of(delta.get("refusal"))
+    text = text_of(content) or text_of(delta.get("refusal"))
+    if not text and isinstance(audio := delta.get("audio"), dict):
+        text = text_of(audio.get("transcript"))
+    return reasoning, text
 
 
 def _is_reasoning(part: object) -> bool:
@@ -146,16 +140,28 @@ class AnswerFacts:
 
     def add_usage(self, chunk: Mapping[str, Any]) -> bool:
         """Note the counts of a chunk; return whether it has the answer's."""
-        counts, times = chunk.get("usage"), chunk.get("timings")
-        found: dict[str, float | None] = {}
-        if isinstance(counts, dict):
-            for name in ("prompt_tokens", "completion_tokens"):
-                found[name] = count(counts.get(name))
-            details = counts.get("prompt_tokens_details")
-            if isinstance(details, dict):
-                found["cached_tokens"] = count(details.get("cached_tokens"))
-        if isinstance(times, dict):  # llama.cpp, and so our own server
+        usages = [chunk.get("usage")]
+        if beside := chunk.get("x_groq"):
+            usages.append(beside.get("usage") if isinstance(beside, dict) else None)
+        for choice in chunk.get("choices") or ():
+            if isinstance(choice, dict) and "usage" in choice:  # Moonshot
+                usages.append(choice["usage"])
+        found = [self._count(usage) for usage in usages if isinstance(usage, dict)]
+        if isinstance(times := chunk.get("timings"), dict):  # llama.cpp, our own server
             milliseconds = seconds(times.get("predicted_ms"))
-            found["writing_seconds"] = milliseconds and milliseconds / 1000
-        self._usage |= {name: n for name, n in found.items() if n is not None}
-        return bool(found.get("completion_tokens"))
+            self._keep("writing_seconds", milliseconds and milliseconds / 1000)
+        return any(found)
+
+    def _count(self, usage: Mapping[str, Any]) -> bool:
+        for name, names in _COUNTS.items():
+            for each in names:
+                self._keep(name, count(usage.get(each)))
+        details = usage.get("prompt_tokens_details")
+        if isinstance(details, dict):
+            self._keep("cached_tokens", count(details.get("cached_tokens")))
+        return any(count(usage.get(each)) for each in _COUNTS["completion_tokens"])
+
+    def _keep(self, name: str, value: float | None) -> None:
+        # A zero stands for what is not known yet.
+        if value is not None and (value or not self._usage.get(name)):
+            self._usage[name] = value

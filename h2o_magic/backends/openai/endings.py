@@ -6,8 +6,10 @@ a prefix), Anthropic's, Bedrock's, Cohere's, Mistral's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Container, Mapping
 
+from h2o_magic.backends.parser import BROKE_OFF
 from h2o_magic.chat.events import FinishReason
 from h2o_magic.errors import BackendError, GenerationError, IncompleteAnswerError
 
@@ -18,6 +20,7 @@ _REASONS: Mapping[str, FinishReason] = {
     "end_turn": "end",
     "complete": "end",
     "completed": "end",
+    "normal": "end",  # Baidu
     "stop_sequence": "stop_text",
     "length": "length",
     "max_tokens": "length",
@@ -33,7 +36,8 @@ _NO_ANSWER = {
     **dict.fromkeys(("content_filter", "content_filtered", "error_toxic"), _FILTERED),
     **dict.fromkeys(("safety", "recitation", "blocklist", "spii"), _FILTERED),
     **dict.fromkeys(("prohibited_content", "image_safety"), _FILTERED),
-    **dict.fromkeys(("guardrail_intervened", "sensitive"), _FILTERED),  # Zhipu
+    # Bedrock; Zhipu; GigaChat
+    **dict.fromkeys(("guardrail_intervened", "sensitive", "blacklist"), _FILTERED),
     "refusal": "the model, or a filter behind it, refused to answer",
     "tool_calls": _TOOL,
     "tool_use": _TOOL,
@@ -50,6 +54,18 @@ _BROKEN = frozenset(
         *("insufficient_system_resource", "network_error", "timeout", "unavailable"),
     )
 )
+_NO_TEXT = (
+    "the server ended its answer before the first word: perhaps the question with its "
+    "history is too long for the model; shorten it, or send fewer earlier turns"
+)
+_CUT_FIRST = (
+    "the server ended the connection before the first word of its answer: ask again; "
+    "its log may say why"
+)
+_NO_END = (
+    "the answer ended without a sign that it is complete, so its end may be missing "
+    "(some servers drop it when another request comes): ask again"
+)
 _BROKE_OFF = "the server broke off the answer, so its end is missing: ask again"
 
 
@@ -58,7 +74,7 @@ def reason_of(said: object, stop_text: object) -> FinishReason:
     # It is a text, or the number of a token.
     if isinstance(stop_text, str):
         return "stop_text"
-    return _REASONS.get(_name(said), "unknown")
+    return _REASONS.get(_name(said, _REASONS), "unknown")
 
 
 def failure(said: object, partial: str, *, called: bool) -> BackendError | None:
@@ -66,7 +82,7 @@ def failure(said: object, partial: str, *, called: bool) -> BackendError | None:
 
     `called` means that the model has asked for a tool.
     """
-    name = _name(said)
+    name = _name(said, {**_NO_ANSWER, **dict.fromkeys(_BROKEN)})
     if called and not partial and name not in _NO_ANSWER:
         name = "tool_calls"  # Gemini, for one, calls this end an ordinary one
     if name in _NO_ANSWER:
@@ -76,5 +92,14 @@ def failure(said: object, partial: str, *, called: bool) -> BackendError | None:
     return None
 
 
-def _name(said: object) -> str:
-    return str(said or "").lower().removeprefix(_PREFIX).replace("-", "_")
+def without_end(*, started: bool, lost: bool) -> str:
+    """Return what is wrong with an answer of whose end nothing was said."""
+    if started:
+        return BROKE_OFF if lost else _NO_END
+    return _CUT_FIRST if lost else _NO_TEXT
+
+
+def _name(said: object, known: Container[str]) -> str:
+    """Return a reason's name; of several behind colons (Gemini) one that is known."""
+    name = str(said or "").lower().removeprefix(_PREFIX).replace("-", "_")
+    return next((part for part in re.split(": *", name) if part in known), name)

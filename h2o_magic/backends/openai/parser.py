@@ -12,33 +12,21 @@ from typing import Any
 from h2o_magic.backends.http.error_body import error_text
 from h2o_magic.backends.openai.chunks import (
     AnswerFacts,
-    choices_of,
-    error_of,
+    chunk_of,
     has_other_text,
     has_strange_content,
     text_of,
     texts_of,
 )
-from h2o_magic.backends.openai.endings import failure, reason_of
+from h2o_magic.backends.openai.endings import failure, reason_of, without_end
+from h2o_magic.backends.openai.error_reports import error_of, kind_of
+from h2o_magic.backends.openai.increments import Increments
 from h2o_magic.backends.own_server import notices_of
-from h2o_magic.backends.parser import BROKE_OFF, NO_MESSAGE, AnswerParser
+from h2o_magic.backends.parser import NO_MESSAGE, AnswerParser
 from h2o_magic.backends.text import GrowingText, join_surrogates
 from h2o_magic.backends.values import DONE, LAST
 from h2o_magic.chat.events import Event, Finished, ReasoningDelta, TextDelta, Usage
 from h2o_magic.errors import BackendError, GenerationError, IncompleteAnswerError
-
-_NO_TEXT = (
-    "the server ended its answer before the first word: perhaps the question with its "
-    "history is too long for the model; shorten it, or send fewer earlier turns"
-)
-_CUT_FIRST = (
-    "the server ended the connection before the first word of its answer: ask again; "
-    "its log may say why"
-)
-_NO_END = (
-    "the answer ended without a sign that it is complete, so its end may be missing "
-    "(some servers drop it when another request comes): ask again"
-)
 
 
 class OpenAIParser(AnswerParser):
@@ -59,13 +47,15 @@ class OpenAIParser(AnswerParser):
         self._growing = self._answer  # that which the new pieces belong to
         self._pieces: list[str] = []
         self._facts = facts or AnswerFacts()
-        self._first_came = False  # of the choices, which is the answer
-        self._others: list[Mapping[str, Any]] = []  # those before it
+        self._others: list[Mapping[str, Any]] = []  # choices that are not the first
         self._reason: object = None  # empty where an end was not explained
         self._stop_reason: object = None
         self._continued = False  # after a reason to end
         self._counted = False  # whether all is counted, and nothing came since
         self._called = False  # whether the model asked for a tool
+        self._streams = False  # whether deltas came, and so a message repeats them
+        self._kind: object = None  # of the document that is read
+        self._thoughts, self._words = Increments(), Increments()
 
     @property
     def started(self) -> bool:
@@ -87,20 +77,20 @@ class OpenAIParser(AnswerParser):
                 raise error
             stopped = "" if self._answer.stopped else self._stop_reason
             return Finished(self.text, reason_of(self._reason, stopped))
-        if self.started:
-            message = _NO_END if lost is None else BROKE_OFF
-        else:
-            message = _NO_TEXT if lost is None else _CUT_FIRST
+        message = without_end(started=self.started, lost=lost is not None)
         raise IncompleteAnswerError(message, partial=self.text) from lost
 
     def _size(self) -> int:
         return len(self.text) + sum(map(len, self._pieces))
 
     def _rest(self) -> Iterator[Event]:
-        if not self._first_came:  # some count from one
-            for choice in self._others:
-                yield from self._choice(choice)
         yield from self._grow()
+        others, self._others = self._others, []
+        if not self._answer.started:  # some count from one, or blocks of an answer
+            for choice in others:
+                if choice["index"] == others[0]["index"]:
+                    yield from self._choice({**choice, "index": 0})
+        yield from self._rest_of_text()
         if rest := self._reasoning.rest():
             yield ReasoningDelta(rest)
         if rest := self._answer.rest():
@@ -117,7 +107,7 @@ class OpenAIParser(AnswerParser):
             return
         if "h2o_magic" in value:
             yield from notices_of(value)
-        chunk = choices_of(value)
+        chunk = chunk_of(value)
         if (error := error_of(chunk)) is not None:
             yield from self._fail(error)
         choices = chunk.get("choices")
@@ -130,6 +120,7 @@ class OpenAIParser(AnswerParser):
             yield from self._grow()
             yield source
         counts = self._facts.add_usage(chunk)
+        self._kind = chunk.get("object")
         for choice in choices:
             if isinstance(choice, dict):
                 yield from self._choice(choice)
@@ -138,27 +129,33 @@ class OpenAIParser(AnswerParser):
 
     def _choice(self, choice: Mapping[str, Any]) -> Iterator[Event]:
         if str(choice.get("index") or 0) != "0":
-            self._others += () if self._first_came else ({**choice, "index": 0},)
+            if not self._answer.started:
+                self._others.append(choice)
             return
-        self._first_came = True
         if choice.get("error"):  # OpenRouter
             yield from self._fail(choice)
         delta, message = choice.get("delta"), choice.get("message")
         if isinstance(delta, dict):
+            self._streams = True
             reasoning, text = self._said(delta)
         elif isinstance(message, dict):
-            yield from self._grow()
-            reasoning, text = self._said_whole(message)
+            reasoning, text = self._said(message)
+            if self._streams:  # all of it, which came in pieces before
+                yield from self._rest_of_text()
+                reasoning = self._reasoning.beyond(reasoning)
+                text = self._answer.beyond(text)
         else:
-            reasoning, text = "", text_of(delta) or text_of(choice.get("text"))
-        if reasoning:
-            yield from self._add(self._reasoning, reasoning)
-        if text:
-            yield from self._add(self._answer, text)
+            texts = (delta, message, choice.get("text"), choice.get("content"))
+            reasoning, text = "", "".join(map(text_of, texts))
+        if reasoning and (added := self._thoughts.added(reasoning)):
+            yield from self._add(self._reasoning, added)
+        if text and (added := self._words.added(text)):
+            yield from self._add(self._answer, added)
         if reason := choice.get("finish_reason"):
-            self._reason, self._stop_reason = reason, choice.get("stop_reason")
-        elif message and not delta:  # it is complete without a reason
-            self._reason = self._reason or ""
+            self._reason = reason
+            self._stop_reason = choice.get("stop_reason") or choice.get("matched_stop")
+        elif message and not (delta or str(self._kind).endswith("chunk")):
+            self._reason = self._reason or ""  # it is complete without a reason
 
     def _said(self, said: Mapping[str, Any]) -> tuple[str, str]:
         reasoning, text = texts_of(said)
@@ -169,12 +166,12 @@ class OpenAIParser(AnswerParser):
             self._called = self._called or bool(called)
         return reasoning, text
 
-    def _said_whole(self, said: Mapping[str, Any]) -> tuple[str, str]:
-        """Return what has not yet come in pieces."""
-        reasoning, text = self._said(said)
-        if not self.started:
-            return reasoning, text
-        return "", text.removeprefix(self._answer.received)
+    def _rest_of_text(self) -> Iterator[Event]:
+        if held := self._thoughts.rest():
+            yield from self._add(self._reasoning, held)
+        if held := self._words.rest():
+            yield from self._add(self._answer, held)
+        yield from self._grow()
 
     def _add(self, growing: GrowingText, piece: str) -> Iterator[Event]:
         if growing is not self._growing:
@@ -199,13 +196,5 @@ class OpenAIParser(AnswerParser):
         words = error_text(body.encode("utf-8", "replace")) or NO_MESSAGE
         yield from self._rest()
         raise GenerationError(
-            join_surrogates(words), error_type=_kind(report), partial=self.text
+            join_surrogates(words), error_type=kind_of(report), partial=self.text
         )
-
-
-def _kind(report: object) -> str:
-    """Return the type of an error; a status before that."""
-    error = report.get("error") if isinstance(report, dict) else None
-    kinds = map(error.get, ("code", "type")) if isinstance(error, dict) else ()
-    found = [str(kind) for kind in kinds if isinstance(kind, str | int) and kind]
-    return next(filter(str.isdigit, found), found[-1] if found else "")
