@@ -112,7 +112,7 @@ class OpenAIParser(AnswerParser):
             yield from self._fail(error)
         choices = chunk.get("choices")
         if not isinstance(choices, list):
-            if has_other_text(chunk):
+            if has_other_text(chunk) or isinstance(choices, dict):
                 self._note_unread(json.dumps(chunk))
             return
         self.chunks += 1
@@ -124,6 +124,8 @@ class OpenAIParser(AnswerParser):
         for choice in choices:
             if isinstance(choice, dict):
                 yield from self._choice(choice)
+            elif text_of(choice):
+                self._note_unread(json.dumps(chunk))
         if not choices:
             self._counted = self._counted or counts
 

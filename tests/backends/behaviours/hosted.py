@@ -147,7 +147,7 @@ OPENAI = [
         "what is of another type means nothing",
         "hostile",
         sse(
-            {"choices": [None, 5, "x", {"delta": 7}, {"delta": {"content": False}}]},
+            {"choices": [None, 5, {"delta": 7}, {"delta": {"content": False}}]},
             {"choices": 7, "usage": 7, "model": 7},
             FIRST,
             LAST,
@@ -745,6 +745,19 @@ OTHERS = [
         text="Hello",
         ends=IncompleteAnswerError,
         says="cannot be read",
+    ),
+    *(
+        row(
+            f"choices of another type are told: {what}",
+            "gateways that simplify",
+            sse(FIRST, {"choices": choices}, LAST, DONE),
+            ends=IncompleteAnswerError,
+            says=("after 5 characters, cannot be read", "my"),
+        )
+        for what, choices in (
+            ("an object", {"delta": {"content": " my"}}),
+            ("a text", [" my"]),
+        )
     ),
     row(
         "a text of another protocol is told",
