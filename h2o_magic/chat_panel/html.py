@@ -1,7 +1,7 @@
 """Untrusted Markdown as safe HTML: the only HTML that the chat panel inserts.
 
 Raw HTML stays text, except for a few tags without attributes (``<br>``, ``<sub>``).
-Links lead to the web or to mail. Images are not loaded but linked.
+Links lead to other hosts or to mail. Images are not loaded but linked.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from pygments.token import STANDARD_TYPES
 from pygments.util import ClassNotFound
 
 from h2o_magic.chat_panel.mathml import formula
+from h2o_magic.rendering.excess import tame
 from h2o_magic.rendering.formulas import formula_at
+from h2o_magic.rendering.sanitize_inline import leads_elsewhere
 
 _ADDRESS = re.compile(r"(?:https?://|mailto:)\S+", re.IGNORECASE)
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+")
@@ -43,7 +45,7 @@ _COLOURS = frozenset(
 
 def as_html(markdown: str, *, breaks: bool = False) -> str:
     """Return untrusted Markdown as safe HTML; `breaks` keeps its line breaks."""
-    return str(_renderer(breaks).render(markdown, {}))
+    return str(_renderer(breaks).render(tame(markdown), {}))
 
 
 @cache
@@ -62,7 +64,8 @@ def _renderer(breaks: bool) -> MarkdownIt:
 
 
 def _is_safe_link(address: str) -> bool:
-    return bool(_ADDRESS.fullmatch(address) or _PICTURE.fullmatch(address))
+    is_link = _ADDRESS.fullmatch(address) and leads_elsewhere(address)
+    return bool(is_link or _PICTURE.fullmatch(address))
 
 
 def _parse_plain_tag(state: StateInline, silent: bool) -> bool:
@@ -122,7 +125,7 @@ def _adapt(state: StateCore) -> None:
 
 def _adapt_link(link: Token) -> None:
     """Open a link in a new tab, which learns nothing of the notebook."""
-    if _PICTURE.fullmatch(str(link.attrGet("href") or "")):
+    if not _ADDRESS.fullmatch(str(link.attrGet("href"))):  # none, or a picture
         del link.attrs["href"]
     link.attrSet("target", "_blank")
     link.attrSet("rel", "noopener noreferrer nofollow")
@@ -149,6 +152,8 @@ def _render_image(_: Any, tokens: Sequence[Token], place: int, *__: Any) -> str:
     words = html.escape(token.content or "image")
     if _PICTURE.fullmatch(source):
         return f'<img src="{source}" alt="{words}">'
+    if not source:
+        return words
     return (
         f'<a href="{source}" target="_blank" rel="noopener noreferrer nofollow">'
         f"🖼 {words}</a>"

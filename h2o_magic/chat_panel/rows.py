@@ -13,7 +13,7 @@ from h2o_magic.conversation.session import Session
 from h2o_magic.rendering.blocks import close_fence
 from h2o_magic.rendering.footer import model_name, seconds_in_words
 from h2o_magic.rendering.history import turn_markdown
-from h2o_magic.rendering.tables import one_line
+from h2o_magic.rendering.literal import one_line
 
 _MARKS = {
     "stopped": "Stopped: the answer is incomplete",

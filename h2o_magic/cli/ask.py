@@ -25,7 +25,8 @@ from h2o_magic.ipython.display.status_line import StatusLine
 from h2o_magic.ipython.display.terminal import AnswerStream, answer_stream
 from h2o_magic.ipython.options import AskOptions, help_text, parse_words
 from h2o_magic.rendering import tables
-from h2o_magic.rendering.footer import footer
+from h2o_magic.rendering.footer import plain_footer
+from h2o_magic.rendering.literal import printable
 from h2o_magic.rendering.schema import load
 from h2o_magic.rendering.streams import is_terminal, write
 
@@ -135,7 +136,7 @@ def _shown(answer: Answer, *, live: bool) -> int:
     if output.error:
         return after(output.error)
     facts = replace(answer.facts, history=True)  # so that it is not mentioned
-    _say(f"[{' · '.join(footer(facts, terminal=True)).replace('`', '')}]")
+    _say(f"[{plain_footer(facts, terminal=True)}]")
     if error:
         raise ConfigurationError(error)
     return 0
@@ -152,7 +153,7 @@ def _stream(answer: Answer, output: AnswerStream, *, live: bool) -> None:
                     notice.show(text)
                 case ReasoningDelta(text) if answer.question.reasoning == "show":
                     notice.erase()
-                    write(tables.printable(text), sys.stderr)
+                    write(printable(text), sys.stderr)
                 case TextDelta(text) if live:
                     notice.erase()
                     output.write(text)
@@ -184,4 +185,4 @@ def _at_the_end(answer: Answer, output: AnswerStream) -> str:
 
 
 def _say(text: str) -> None:
-    write(f"{tables.printable(text)}\n", sys.stderr)
+    write(f"{printable(text)}\n", sys.stderr)

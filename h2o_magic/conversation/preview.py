@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,8 +15,15 @@ from h2o_magic.chat.messages import Message
 from h2o_magic.config.units import counted
 from h2o_magic.conversation.prepare import Prepared
 from h2o_magic.errors import BackendError
+from h2o_magic.rendering.excess import cut_fences
 from h2o_magic.rendering.fences import fenced
-from h2o_magic.rendering.tables import literal, printable
+from h2o_magic.rendering.literal import (
+    literal,
+    one_line,
+    phrase,
+    printable,
+    without_marks,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +92,19 @@ def _without_messages(body: Mapping[str, Any], question: str) -> dict[str, Any]:
 def preview_markdown(preview: Preview) -> str:
     """Return a preview as Markdown: each message as it stands, then the rest."""
     parts = [
-        "\n\n".join([f"**{m.role}**", fenced(m.content, "text"), *_pictures(m)])
+        "\n\n".join(
+            [
+                f"**{m.role}**",
+                fenced(cut_fences(m.content), "text"),
+                *map(phrase, _pictures(m)),
+            ]
+        )
         for m in preview.messages
     ]
     if preview.body:
-        parts.append(f"**{_title(preview)}**\n\n{fenced(_body(preview), 'json')}")
-    about = " · ".join(literal(phrase) for phrase in _about(preview))
+        body = fenced(cut_fences(_body(preview)), "json")
+        parts.append(f"**{phrase(_title(preview))}**\n\n{body}")
+    about = " · ".join(_about(preview, name=literal, words=phrase))
     return "\n\n".join([*parts, f"<sub>{about}</sub>"])
 
 
@@ -100,8 +114,9 @@ def preview_plain(preview: Preview) -> str:
         for m in preview.messages
     ]
     if preview.body:
-        parts.append(f"{_title(preview)}:\n{_body(preview)}")
-    return printable("\n\n".join([*parts, f"[{' · '.join(_about(preview))}]"]))
+        parts.append(f"{without_marks(_title(preview))}:\n{_body(preview)}")
+    about = " · ".join(_about(preview, name=one_line, words=without_marks))
+    return printable("\n\n".join([*parts, f"[{about}]"]))
 
 
 def _pictures(message: Message) -> list[str]:
@@ -114,7 +129,7 @@ def _picture(image: Image) -> str:
 
 
 def _title(preview: Preview) -> str:
-    where = f", to {preview.server}" if preview.server else ""
+    where = f", to `{preview.server}`" if preview.server else ""
     return f"the rest of the request{where}"
 
 
@@ -122,14 +137,16 @@ def _body(preview: Preview) -> str:
     return json.dumps(dict(preview.body), ensure_ascii=False, indent=2)
 
 
-def _about(preview: Preview) -> list[str]:
+def _about(
+    preview: Preview, *, name: Callable[[str], str], words: Callable[[str], str]
+) -> list[str]:
     how = "counted by the server" if preview.counted else "an estimate"
     phrases = [
         "nothing was sent",
-        preview.model,
+        name(preview.model),
         f"{counted(preview.tokens, 'token')}, {how}",
     ]
     if preview.sent < preview.earlier:
         earlier = counted(preview.earlier, "turn")
         phrases.append(f"{preview.sent:,} of {earlier} would be sent")
-    return [*phrases, *preview.notes]
+    return [*phrases, *map(words, preview.notes)]

@@ -103,7 +103,7 @@ class H2OMagics(SettingsTraits, Magics):
             answers=answers,
         )
         if line:
-            self._views.show_markdown(self.shell, line, line.replace("`", ""))
+            self._views.show_line(self.shell, line)
         return bool(line)
 
     def on_cell(self, info: ExecutionInfo) -> None:

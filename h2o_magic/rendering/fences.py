@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
-# A fence may be on the line of a list marker: ``- ```sh``.
+# A fence may be on the line of a list marker: ``- ```sh``. What is longer, or deeper in
+# lists, is none that anybody wrote: it is shown as text.
 _FENCE = re.compile(
-    r"(?P<lead>[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*)"
-    r"(?P<mark>`{3,}(?=[^`]*\Z)|~{3,})(?P<info>.*)"
+    r"(?P<lead>[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+){0,50})"
+    r"(?P<mark>`{3,100}(?=[^`]*\Z)|~{3,100}(?!~))(?P<info>.*)"
 )
 _BLANK_LINES = re.compile(r"\n{3,}")
 

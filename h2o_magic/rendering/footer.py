@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from h2o_magic.chat.facts import Facts
@@ -11,8 +12,8 @@ from h2o_magic.config.models import REAL_MODEL, title_of
 from h2o_magic.config.units import counted
 from h2o_magic.config.url import is_this_machine
 from h2o_magic.rendering.blocks import close_fence
+from h2o_magic.rendering.literal import literal, one_line, phrase, without_marks
 from h2o_magic.rendering.sanitize import sanitize
-from h2o_magic.rendering.sanitize_inline import sanitize_prose
 
 #: What is said of an answer that is not complete, by its status.
 STATUS_TEXT = {
@@ -22,36 +23,46 @@ STATUS_TEXT = {
 }
 
 
-def footer(facts: Facts, *, terminal: bool = False) -> list[str]:
+def footer(
+    facts: Facts,
+    *,
+    terminal: bool = False,
+    name: Callable[[str], str] = str,
+    words: Callable[[str], str] = str,
+) -> list[str]:
     """Return facts as short phrases, the most important first.
 
-    `terminal` names the command ``h2o-magic`` in place of the magic ``%h2o``.
+    `terminal` names the command ``h2o-magic`` in place of the magic ``%h2o``. `name`
+    writes what others have named, and `words` all else, where backticks mark code.
     """
     phrases = []
     if facts.status != "complete" or facts.finish_reason in ("length", "unknown"):
-        phrases.append(_ending(facts, terminal))
-    name = model_name(facts.model, facts.weights)
+        phrases.append(words(_ending(facts, terminal)))
+    model = name(model_name(facts.model, facts.weights))
     if facts.stands_in_for:
         place = "this machine" if _is_local(facts.server) else "the server"
-        phrases.append(f"{name} answered: {facts.stands_in_for} is not on {place}")
+        phrases.append(
+            f"{model} answered: {name(facts.stands_in_for)} is not on {place}"
+        )
     elif facts.demo and not facts.demo_told:
-        phrases.append(f"{name}, built-in demo weights")
+        phrases.append(f"{model}, built-in demo weights")
         if _is_local(facts.server):
-            phrases.append(f"`%h2o pull {REAL_MODEL}` downloads a real model")
+            command = "h2o-magic" if terminal else "%h2o"
+            phrases.append(
+                words(f"`{command} pull {REAL_MODEL}` downloads a real model")
+            )
     else:
-        phrases.append(f"{name} (demo)" if facts.demo else name)
+        phrases.append(f"{model} (demo)" if facts.demo else model)
     if not facts.history:
         phrases.append("outside the conversation")
     elif facts.thread not in ("", MAIN):
-        phrases.append(f"thread {facts.thread}")
-    phrases += facts.notes
+        phrases.append(f"thread {name(facts.thread)}")
+    phrases += map(words, facts.notes)
     phrases += _context(facts)
     if facts.completion_tokens is not None:
         phrases.append(counted(facts.completion_tokens, "token"))
     if facts.seconds:
         phrases.append(seconds_in_words(facts.seconds))
-    if terminal:
-        return [phrase.replace("`%h2o ", "`h2o-magic ") for phrase in phrases]
     return phrases
 
 
@@ -67,7 +78,7 @@ def answer_markdown(
     `reasoning_mode` is ``collapse``, ``show`` or ``hide``.
     """
     body = sanitize(close_fence(text)).rstrip() or "*(an empty answer)*"
-    phrases = sanitize_prose(" · ".join(footer(facts)).replace("<", "&lt;"))
+    phrases = " · ".join(footer(facts, name=literal, words=phrase))
     parts = [reasoning_markdown(reasoning, reasoning_mode)] if reasoning else []
     return "\n\n".join([*filter(None, parts), body, f"<sub>{phrases}</sub>"])
 
@@ -87,8 +98,13 @@ def answer_plain(
     if reasoning_mode == "show" and reasoning.strip():
         lines = ["Reasoning:", *reasoning.strip("\n").split("\n")]
         parts.append("\n".join(f"> {line}".rstrip() for line in lines))
-    phrases = " · ".join(footer(facts)).replace("`", "")
-    return "\n\n".join([*parts, f"[{phrases}]"])
+    return "\n\n".join([*parts, f"[{plain_footer(facts)}]"])
+
+
+def plain_footer(facts: Facts, *, terminal: bool = False) -> str:
+    """Return the footer as one line of plain text."""
+    written = footer(facts, terminal=terminal, name=one_line, words=without_marks)
+    return " · ".join(written)
 
 
 def model_name(model: str, weights: str = "") -> str:

@@ -13,8 +13,10 @@ from h2o_magic.chat.images import Image, data_uri
 from h2o_magic.chat.kept_facts import facts_of
 from h2o_magic.chat.turns import ThreadInfo, Turn
 from h2o_magic.rendering import footer
+from h2o_magic.rendering.excess import LONGEST_RUN, cut_fences
 from h2o_magic.rendering.fences import fenced
-from h2o_magic.rendering.tables import Verbatim, literal, printable, shorten
+from h2o_magic.rendering.literal import alternative, literal, printable
+from h2o_magic.rendering.tables import Verbatim, shorten
 
 #: Characters of a model's name in a table; the path of a weights file may be long.
 _NAME_WIDTH = 30
@@ -92,14 +94,14 @@ def turn_plain(turn: Turn, show: Callable[[str], str] = str) -> str:
 
 
 def _picture(image: Image, shown: bool) -> str:
-    name = literal(image.name)
+    name = alternative(image.name)
     if shown and image.thumbnail:
         return f"![{name}]({data_uri(image.thumbnail)})"
     return f"*(image {name})*"
 
 
 def _sent(text: str) -> str:
-    block = fenced(text, "text")
+    block = fenced(cut_fences(text), "text")
     return (
         f"<details><summary>Sent with the question</summary>\n\n{block}\n\n</details>"
     )
@@ -149,4 +151,4 @@ def _details(turn: Turn) -> list[str]:
 def _quoted(line: str) -> str:
     wide = line.expandtabs(4)
     indent = len(wide) - len(wide.lstrip())
-    return "&nbsp;" * indent + literal(wide)
+    return "&nbsp;" * min(indent, LONGEST_RUN) + literal(wide)

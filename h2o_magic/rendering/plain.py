@@ -18,6 +18,7 @@ from markdown_it.tree import SyntaxTreeNode
 
 from h2o_magic.rendering import tables
 from h2o_magic.rendering.formulas import formula_at
+from h2o_magic.rendering.literal import printable
 
 _TAG = re.compile(
     r"<(?:/?(?:sub|sup|kbd|code|mark|span|u|b|i|em|strong|details|summary)|(br) ?/?)>",
@@ -30,7 +31,7 @@ _UNDERLINES = {"h1": "=", "h2": "-"}
 
 def parse(markdown: str) -> list[Token]:
     """Return the tokens of untrusted Markdown; no text of them steers a terminal."""
-    return _parser().parse(tables.printable(markdown))
+    return _parser().parse(printable(markdown))
 
 
 def as_plain(markdown: str) -> str:
@@ -40,7 +41,7 @@ def as_plain(markdown: str) -> str:
         if token.children is not None:
             token.content = "".join(map(_text, token.children))
             token.children = None
-    return tables.printable(_blocks(SyntaxTreeNode(tokens).children))
+    return printable(_blocks(SyntaxTreeNode(tokens).children))
 
 
 @cache

@@ -4,12 +4,14 @@ JupyterLab trusts the output of cells that were run, and then a tag in Markdown 
 of the page. What a model writes is sanitized here before it is shown:
 
 - tags are shown as text, but for a few without attributes (``<br>``, ``<sub>``);
-- links lead to the web, to mail or to a file beside, and nowhere else;
+- links lead to other hosts, to mail or within the page: one by a path would lead to
+  this host, where its address may act;
 - an image becomes a link to it, since loading it would tell its server who reads;
   only an image that the text itself contains (``data:``) is shown;
 - a page of HTML is shown in a frame in which nothing can act.
 
-What is ordinary Markdown looks as before, and code stays as it is. Renderers do not
+What is ordinary Markdown looks as before, and code stays as it is, but for what pages
+take minutes to show (`excess`). Renderers do not
 agree on where code ends, so code with tags in it is kept where all of them agree: in a
 fence with blank lines around it and a mark that its text does not contain. The only
 fences in the result are those that are understood here.
@@ -22,6 +24,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from h2o_magic.rendering.excess import LONGEST_RUN, cut_fences, tamed
 from h2o_magic.rendering.fences import Fence, opened, untabbed
 from h2o_magic.rendering.sanitize_inline import MATH, is_inert, sanitize_prose
 
@@ -33,10 +36,10 @@ _MOST_QUOTES = 4
 
 _QUOTE = re.compile(r" {0,3}> ?")
 _LATE_NUMBER = re.compile(r"(?:^|[ \t])0*(?!1[.)])\d+[.)][ \t]")
-_PLAIN_INFO = re.compile(r"[ \t]*[\w+#.{}-]*(?:[ \t]+[\w+#.,=:'{} -]*)?")
+_PLAIN_INFO = re.compile(r"[ \t]*[\w+#.{}-]*(?:[ \t][\w+#.,=:'{} \t-]*)?")
 # A diagram is drawn by a program of its own, which follows links and loads styles.
 _ACTIVE_DIAGRAM = re.compile(
-    r"%%\{|^\s*---|url|import|//|script|click|href|img|<(?!br ?/?>)|&|[$\\@]",
+    r"%%\{|^[ \t]*---|url|import|//|script|click|href|img|<(?!br ?/?>)|&|[$\\@]",
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -56,7 +59,7 @@ def sanitize(markdown: str) -> str:
     Sanitized Markdown is returned as it is. The pieces of a text that
     `blocks.BlockSplitter` cuts give what the whole gives, but for blank lines between.
     """
-    if _MAY_CHANGE.search(markdown) is None:
+    if len(markdown) <= LONGEST_RUN and _MAY_CHANGE.search(markdown) is None:
         return markdown
     lines = markdown.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return "\n".join(_Writer().write(lines))
@@ -92,7 +95,7 @@ class _Code:
             return False
         self.closed = self.fence.closed_by(line)
         if not self.closed:
-            self.body.append(line)
+            self.body.append(cut_fences(line))
         return True
 
     def lines(self) -> Iterator[str]:
@@ -187,7 +190,7 @@ class _Writer:
     def _end_prose(self) -> None:
         if not self._prose:
             return
-        text = "\n".join(self._prose)
+        text = "\n".join(tamed(self._prose))
         clear = not (self._formulas or self._lazy)
         shown = sanitize_prose(text, clear=clear, formulas=self._formulas)
         self._prose = []

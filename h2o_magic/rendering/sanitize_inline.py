@@ -14,6 +14,8 @@ import string
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
+from h2o_magic.config.url import is_loopback
+
 #: What may begin a formula; JupyterLab also takes ``@@1@@`` for the place of one. It
 #: begins with a set of characters, since the text between those is then passed quickly.
 MATH = re.compile(r"[$\\@](?:(?<=\$)|(?<=\\)(?:\\[(\[]|begin\{)|(?<=@)@)")
@@ -56,14 +58,18 @@ _PICTURE = re.compile(
 )
 _SHOWN_IMAGE = re.compile(r"!+\[([^\[\]]{0,1000})\](?=[(\[])")
 
-#: Where links may lead: to the web, to mail, to files beside.
-_SAFE_SCHEMES = {"http", "https", "mailto", "ftp", "tel"}
+#: Where links may lead: to another host, to mail, to a place on the page.
+_SAFE = re.compile(
+    r"(?:https?|ftp)://(?P<host>\[[\da-f:.]+\]|[^/?#@:%\[\]]{1,99})(?::\d{0,5})?(?:[/?#]|\Z)"
+    r"|mailto:|tel:|#",
+    re.IGNORECASE,
+)
 _NOTE_SCHEMES = ("javascript", "vbscript", "data", "file", "blob")
 _LOOKED_AT = 120
 _ADDRESS = re.compile(rf"\s*<?(\S{{0,{_LOOKED_AT}}})")
 _NOTE = re.compile(r"(?:\[|&#91;)\^[^\[\]]*\Z")
 _NO_ADDRESS = re.compile(r"[`<\"\[]|~~~|\$\$")
-_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
+_WEB_SCHEME = re.compile(r"\s*(?:https?|ftp)(?=://)", re.IGNORECASE)
 _UNSEEN = re.compile(
     "[\\\\\x00-\x20\x7f-\xa0\xad\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]"
 )
@@ -211,20 +217,25 @@ class _Prose:
         return self.quote(token) if token[0] == '\\"' else token[0]
 
     def image(self, token: re.Match[str]) -> str:
-        before = "&#33;" * (len(token[0]) - 2)
+        before = "\\!" * (len(token[0]) - 2)
         picture = _PICTURE.match(self._text, token.end() - 2)
         if picture is not None:
             self._place = picture.end()
             return before + picture[0]
         shown = _SHOWN_IMAGE.match(self._text, token.start())
         if shown is None:
-            return f"{before}&#33;["
+            return f"{before}\\!["
         return before + ("[" if shown[1].strip() else "[image")
 
     def target(self, token: re.Match[str]) -> str:
         if _is_safe_target(self._text, token, quotes=not self._formulas):
             return token[0]
-        return f"]&#{ord(token[0][1])};"
+        shown = f"]\\{token[0][1]}"
+        scheme = _WEB_SCHEME.match(self._text, token.end())
+        if scheme is None:
+            return shown
+        self._place = scheme.end()  # nor may the bare address become a link
+        return f"{shown}{scheme[0]}\\"
 
     def tag(self, token: re.Match[str]) -> str:
         for kept in (_PLAIN_TAG, _AUTOLINK):
@@ -303,24 +314,20 @@ def _is_safe_target(text: str, target: re.Match[str], *, quotes: bool) -> bool:
     if address is None or not address[1]:  # it may follow in what is not seen here
         return False
     if target[0] == "](":
-        return _is_safe(address[1].partition(")")[0])
-    if _NOTE.search(text[max(0, target.start() - 100) : target.start()]):
-        acts = _seen(address[1]).lower().startswith(_NOTE_SCHEMES)
-        return not (acts or _OPEN_TITLE.match(text, address.end()))
+        return leads_elsewhere(address[1].partition(")")[0])
     end = _END_OF_DEFINITION.match(text, address.end())
-    if end is None or ('"' in end[0] and not quotes):
-        return False
-    return _is_safe(address[1])
+    if end is not None:
+        return leads_elsewhere(address[1]) and (quotes or '"' not in end[0])
+    acts = _seen(address[1]).lower().startswith(_NOTE_SCHEMES)
+    is_note = _NOTE.search(text[max(0, target.start() - 100) : target.start()])
+    return bool(is_note) and not (acts or _OPEN_TITLE.match(text, address.end()))
 
 
-def _is_safe(address: str) -> bool:
-    if _NO_ADDRESS.search(address):
-        return False
-    seen = _seen(address)
-    scheme = _SCHEME.match(seen)
-    if scheme is not None:
-        return scheme[1].lower() in _SAFE_SCHEMES
-    return len(address) < _LOOKED_AT or re.search("[/?#]", seen) is not None
+def leads_elsewhere(address: str) -> bool:
+    """Return whether a link may lead to an address: none that is one of this host."""
+    found = None if _NO_ADDRESS.search(address) else _SAFE.match(_seen(address))
+    host = found["host"] if found else None
+    return found is not None and not (host and is_loopback(host.strip("[]")))
 
 
 def _seen(address: str) -> str:

@@ -6,32 +6,10 @@ both forms show unchanged.
 
 from __future__ import annotations
 
-import re
-import string
 import unicodedata
 from collections.abc import Sequence
 
-#: ASCII punctuation that no Markdown, HTML or formula acts on.
-_PASSIVE = set(",;?'\"%/-")
-
-# JupyterLab looks for formulas twice: in the Markdown, and in the text of the page that
-# came of it. The second search goes through one text node at a time, so an element of
-# its own around its marks ends it.
-_FORMULA = set("$\\")
-
-_ENTITIES = str.maketrans(
-    {
-        mark: f"<span>&#{ord(mark)};</span>" if mark in _FORMULA else f"&#{ord(mark)};"
-        for mark in string.punctuation
-        if mark not in _PASSIVE
-    }
-)
-
-#: Control characters, but for line ends and tabs, and halves of characters.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-
-#: What turns the direction of the text that follows, also beyond its own end.
-_TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+from h2o_magic.rendering.literal import literal, one_line
 
 #: Columns of a terminal; only the last cell of a row may be wider than its column.
 _WIDTH = 60
@@ -43,22 +21,6 @@ class Verbatim(str):
     __slots__ = ()
 
 
-def literal(text: str) -> str:
-    """Return Markdown that shows `text` unchanged on one line.
-
-    Nothing in it acts: no mark-up, HTML, link or formula. Line ends become spaces, and
-    invisible characters are left out.
-    """
-    shown = one_line(text).translate(_ENTITIES)
-    # At a line's beginning it would begin a list.
-    return f"&#45;{shown[1:]}" if shown.startswith("-") else shown
-
-
-def one_line(text: str) -> str:
-    """Return `text` with one space for white space, without control characters."""
-    return _TURNING.sub("", _UNSEEN.sub("", " ".join(text.split())))
-
-
 def shorten(text: str, width: int = _WIDTH) -> Verbatim:
     """Return `text` on one line; its beginning and an ellipsis if it is longer."""
     text = text.lstrip()
@@ -67,11 +29,6 @@ def shorten(text: str, width: int = _WIDTH) -> Verbatim:
     if len(line) <= width and len(beginning) == len(text):
         return Verbatim(line)
     return Verbatim(line[: width - 1].rstrip() + "…")
-
-
-def printable(text: str) -> str:
-    """Return `text` without control characters that could steer a terminal."""
-    return _UNSEEN.sub("", text)
 
 
 def as_markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

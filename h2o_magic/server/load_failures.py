@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 
-from h2o_magic.rendering.tables import one_line
+from h2o_magic.rendering.literal import one_line
 from h2o_magic.server.engine import REFUSED
 
 _LONGEST = 300

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 from h2o_magic.config.parameters import PARAMETERS
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.rendering.tables import one_line
+from h2o_magic.rendering.literal import one_line
 
 _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)

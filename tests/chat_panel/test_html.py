@@ -28,7 +28,7 @@ ATTRIBUTES = {
     "math": {"display"},
 }
 VALUES = {
-    "href": r"(?i)(https?://|mailto:)\S+",
+    "href": r"(?i)(https?://(?!localhost|127\.|\[::1|%|[^/]*@)|mailto:)\S+",
     "src": r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+",
     "style": "text-align:(left|right|center)",
     "class": r"[a-z0-9-]+",

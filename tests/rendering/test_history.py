@@ -132,7 +132,7 @@ def test_a_whole_turn_is_its_question_quoted_its_answer_and_its_footer() -> None
     facts = Facts("llama-13b", "q4.gguf", completion_tokens=7).as_metadata()
     shown = turn_markdown(turn(answer="# So\n\n- it *is*", facts=facts))
     assert shown == (
-        "**Turn 3** · asked 2026-03-02 14&#58;30\n\n"
+        "**Turn 3** · asked 2026-03-02 14:30\n\n"
         "> Why?\n\n"
         "# So\n\n- it *is*\n\n"
         "<sub>llama-13b · 7 tokens</sub>"

@@ -44,7 +44,7 @@ class Page(HTMLParser):
         for name, value in attrs:
             if name not in self.HELD:
                 self.found.append(f"{tag} {name}")
-            if name == "href" and not _goes_to_the_web(value or ""):
+            if name == "href" and not _leads_elsewhere(value or ""):
                 self.found.append(f"href {value}")
             if name == "src" and not (value or "").startswith("data:image/png"):
                 self.found.append(f"src {value}")
@@ -53,9 +53,11 @@ class Page(HTMLParser):
         self.found.append(f"comment {data}")
 
 
-def _goes_to_the_web(address: str) -> bool:
-    scheme = re.match(r"([a-z][a-z0-9+.-]*):", re.sub(r"[\x00-\x20]", "", address))
-    return scheme is None or scheme[1] in ("http", "https", "mailto", "ftp", "tel")
+def _leads_elsewhere(address: str) -> bool:
+    """Return whether a browser takes an address for one of another host, or of mail."""
+    bare = re.sub(r"[\x00-\x20]", "", address).lower()
+    here = re.match(r"\w+://([^/]*@|localhost|127\.|\[::1|%)", bare)
+    return not here and bool(re.match(r"(https?|ftp)://\w|mailto:|tel:|#", bare))
 
 
 def active_parts(markdown: str) -> list[str]:
@@ -81,13 +83,16 @@ def test_without_it_injections_act() -> None:
         ("<b>x</b>", "&lt;b>x&lt;/b>"),
         ("**<b>**", "**&lt;b>**"),
         ("- [ ] <x>", "- [ ] &lt;x>"),
-        ("[x](javascript:f())", "[x]&#40;javascript:f())"),
-        ("[r]: javascript:f()", "[r]&#58; javascript:f()"),
+        ("[x](javascript:f())", "[x]\\(javascript:f())"),
+        ("[r]: javascript:f()", "[r]\\: javascript:f()"),
         ("![a cat](https://x.org/cat.png)", "[a cat](https://x.org/cat.png)"),
-        ("![](cat.png)", "[image](cat.png)"),
+        ("![](cat.png)", "[image]\\(cat.png)"),
         ("![a][r]", "[a][r]"),
-        ("![r]", "&#33;[r]"),
-        ("!![a](b)", "&#33;[a](b)"),
+        ("![r]", "\\![r]"),
+        ("!![a](https://x.org/b)", "\\![a](https://x.org/b)"),
+        ("[c](../c.md#d)", "[c]\\(../c.md#d)"),
+        ("[s]: x.md", "[s]\\: x.md"),
+        ("[x](http://localhost:8888/logout)", "[x]\\(http\\://localhost:8888/logout)"),
         ("`a` **`<b>`** c", "`a` **<code>&#60;b&#62;</code>** c"),
         ("$a<b$", "$a< b$"),
         ("the end <", "the end &lt;"),
@@ -115,9 +120,9 @@ ORDINARY = {
     "table": "| a | b<br>c |\n|---|:-:|\n| `x` | 1 |\n",
     "links": (
         '[a](https://x.org "t"), [b](<https://x.org/b>), <https://x.org/?a=b>, '
-        "<a@x.org>, https://x.org, [c](../c.md#d), [d](mailto:a@x.org)"
+        "<a@x.org>, https://x.org, [c](#d), [d](mailto:a@x.org), [e](tel:112)"
     ),
-    "definitions": '[a][r] and [r]\n\n[r]: https://x.org "title"\n[s]: x.md\n',
+    "definitions": '[a][r] and [r]\n\n[r]: https://x.org "title"\n[s]: #d\n',
     "footnotes": 'Text[^1].\n\n[^1]: Note: this is "it".\n',
     "small type": "H<sub>2</sub>O, x<sup>2</sup>, press <kbd>Ctrl</kbd>+<kbd>C</kbd>",
     "formulas": "$a$, $b_1 < c$, \\\\(d\\\\) and\n\n$$\ne = \\frac{1}{2}\n$$\n",
@@ -148,7 +153,7 @@ def test_ordinary_markdown_is_left_as_it_is(text: str) -> None:
         "Costs $5: `<b>` or `a[0](1)`.",
         "_So_ `` a ` <b> `` it is.",
         "So:\n```html\n<b>\n```\nEnd.",
-        "x[0]: the first; a[1](2) too",
+        "x[0]: the first; a[1](#2) too",
     ],
 )
 def test_code_with_tags_looks_as_before(text: str) -> None:

@@ -15,7 +15,7 @@ from h2o_magic.backends.servers.known import KnownServer
 from h2o_magic.config.units import counted
 from h2o_magic.config.url import Endpoint
 from h2o_magic.errors import ProtocolError, StatusError
-from h2o_magic.rendering.tables import literal
+from h2o_magic.rendering.literal import literal
 
 if TYPE_CHECKING:
     from h2o_magic.backends.detect import Found

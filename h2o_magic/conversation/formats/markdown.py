@@ -15,14 +15,14 @@ from h2o_magic.chat.images import data_uri
 from h2o_magic.chat.turns import Thread, Turn
 from h2o_magic.config.definitions import MAIN
 from h2o_magic.rendering.blocks import close_fence
+from h2o_magic.rendering.excess import cut_fences
 from h2o_magic.rendering.fences import Fence, fence_after, fenced
 from h2o_magic.rendering.footer import STATUS_TEXT
+from h2o_magic.rendering.literal import alternative, literal, printable
 from h2o_magic.rendering.sanitize import sanitize
-from h2o_magic.rendering.tables import printable
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_MARKUP = re.compile(r"([\\`*_\[\]<>])")
 _HEADING = re.compile(r"^( {0,3})(#{1,6})(?=[ \t]|$)")
 _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*$")
 # A line that a line of dashes below does not make a heading.
@@ -32,12 +32,12 @@ _NO_TITLE = re.compile(r"\s*$| {4}|\t| {0,3}(?:[-*+>#|]|\d{1,9}[.)][ \t])")
 def write(threads: Sequence[Thread]) -> str:
     if len(threads) == 1:
         (thread,) = threads
-        title = "" if thread.name == MAIN else f": {_inline(thread.name)}"
+        title = "" if thread.name == MAIN else f": {literal(thread.name)}"
         parts = [f"# Conversation{title}", *_turns(thread.turns, level=2)]
     else:
         parts = ["# Conversations"]
         for thread in threads:
-            parts += [f"## {_inline(thread.name)}", *_turns(thread.turns, level=3)]
+            parts += [f"## {literal(thread.name)}", *_turns(thread.turns, level=3)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -48,18 +48,16 @@ def _clean(text: str) -> str:
     return printable(_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
 
-def _inline(text: str) -> str:
-    return _MARKUP.sub(r"\\\1", " ".join(_clean(text).split()))
-
-
 def _turns(turns: Sequence[Turn], level: int) -> Iterator[str]:
     system = ""
     for place, turn in enumerate(turns, 1):
         yield f"{'#' * level} Turn {turn.number or place}"
         if turn.system != system:
             system = turn.system
-            yield f"System text:\n\n{_quoted(system)}" if system else "No system text."
-        yield _quoted(turn.question)
+            yield (
+                f"System text:\n\n{_verbatim(system)}" if system else "No system text."
+            )
+        yield sanitize(_quoted(turn.question))
         yield from _sent(turn)
         yield _answer(turn.answer, level)
         if known := " · ".join(_footer(turn)):
@@ -72,13 +70,17 @@ def _quoted(text: str) -> str:
     return "\n".join(f"> {line}".rstrip() for line in _clean(text).split("\n"))
 
 
+def _verbatim(text: str) -> str:
+    return "\n".join(f"> {literal(line)}".rstrip() for line in text.splitlines())
+
+
 def _sent(turn: Turn) -> Iterator[str]:
     """Yield what went along with a question: the text that was sent, and images."""
     if turn.sent:
         yield "<details><summary>Sent with the question</summary>"
-        yield f"{fenced(_clean(turn.sent), 'text')}\n\n</details>"
+        yield f"{fenced(cut_fences(_clean(turn.sent)), 'text')}\n\n</details>"
     for image in turn.images:
-        name = _inline(image.name)
+        name = alternative(image.name)
         shown = f"![{name}]({data_uri(image.data)})"
         yield shown if image.data else f"*(image {name})*"
 
@@ -131,8 +133,7 @@ def _footer(turn: Turn) -> list[str]:
         _fact(turn, "weights"),
         _time(turn.asked_at),
     ]
-    known = [" ".join(_clean(p).split()).replace("<", "&lt;") for p in phrases]
-    return [phrase for phrase in known if phrase]
+    return [literal(phrase) for phrase in phrases if phrase.strip()]
 
 
 def _fact(turn: Turn, name: str) -> str:

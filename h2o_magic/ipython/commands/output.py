@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from h2o_magic.ipython.commands.base import CommandContext
 from h2o_magic.ipython.display.views import show_markdown
 from h2o_magic.rendering import tables
+from h2o_magic.rendering.literal import code, literal, one_line
 
 #: A text as Markdown and as plain text.
 Both = tuple[str, str]
@@ -43,14 +44,9 @@ def show_table(
 
 def fill(sentence: str, /, **texts: str) -> Both:
     """Return Markdown with texts in the places in braces, also as plain text."""
-    shown = {name: tables.literal(text) for name, text in texts.items()}
-    plain = {name: tables.one_line(text) for name, text in texts.items()}
+    shown = {name: literal(text) for name, text in texts.items()}
+    plain = {name: one_line(text) for name, text in texts.items()}
     parts = sentence.split("`")
     parts[::2] = [part.format(**shown) for part in parts[::2]]
-    parts[1::2] = [_code(part.format(**plain)) for part in parts[1::2]]
+    parts[1::2] = [code(part.format(**plain)) for part in parts[1::2]]
     return "".join(parts), sentence.replace("`", "").format(**plain)
-
-
-def _code(text: str) -> str:
-    """Return `text` as code; in Markdown's own code no backtick can stand."""
-    return f"<code>{tables.literal(text)}</code>" if "`" in text else f"`{text}`"

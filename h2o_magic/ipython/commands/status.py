@@ -68,7 +68,7 @@ def _server_rows(session: Session) -> list[list[str]]:
             ["key", Verbatim(known.key), ""],
         ]
     state = locate.find_running()
-    log = ["server log", f"`{locate.log_file()}`", ""]
+    log = ["server log", Verbatim(locate.log_file()), ""]
     if state is None and not locate.is_installed():
         return [["server", str(MissingExtraError("the local server", "local")), origin]]
     if state is None:
@@ -77,7 +77,7 @@ def _server_rows(session: Session) -> list[list[str]]:
     return [
         ["server", f"{where}, up {state.uptime / 60:.0f} min", origin],
         ["busy", f"{state.busy_slots} of {state.slots} slots", ""],
-        ["in memory", ", ".join(state.loaded) or "no model yet", ""],
+        ["in memory", Verbatim(", ".join(state.loaded) or "no model yet"), ""],
         log,
     ]
 
@@ -106,12 +106,12 @@ def _setting_rows(settings: Settings, info: ModelInfo | None) -> Iterator[list[s
         recommended = info.recommended_system if info is not None else None
         if name == "system" and recommended and not settings.is_set(name):
             text, by = recommended
-            yield [name, shorten(str(text)), by]
+            yield [name, shorten(str(text)), Verbatim(by)]
         elif name not in CHAT_PARAMETERS or value is not None:
             yield [name, _value(setting, value), origin]
         elif info is not None and name in info.sampling:
             own, by = info.sampling[name]
-            yield [name, _value(setting, own), by]
+            yield [name, _value(setting, own), Verbatim(by)]
 
 
 def _value(setting: Parameter, value: Value | None) -> str:

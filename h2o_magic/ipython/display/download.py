@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TextIO
 from h2o_magic.ipython.display.front_end import publish, publishes, updates
 from h2o_magic.ipython.display.live import Output
 from h2o_magic.ipython.display.status_line import StatusLine
+from h2o_magic.rendering.literal import literal, printable
 from h2o_magic.rendering.streams import write
-from h2o_magic.rendering.tables import literal, printable
 from h2o_magic.weights.progress import (
     PullEvent,
     PullPlan,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.display import clear_output, publish_display_data
 
+from h2o_magic.rendering.literal import printable
 from h2o_magic.rendering.streams import write
-from h2o_magic.rendering.tables import printable
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

@@ -22,8 +22,8 @@ from h2o_magic.ipython.display.front_end import clear, publish
 from h2o_magic.ipython.display.pacer import Pacer
 from h2o_magic.ipython.display.views import AnswerView
 from h2o_magic.rendering.blocks import BlockSplitter, Piece, joined
+from h2o_magic.rendering.literal import literal
 from h2o_magic.rendering.sanitize import sanitize
-from h2o_magic.rendering.tables import literal
 
 #: Seconds from draw to draw, so that about nine a second are seen, and the least for
 #: each message: at most 14 a second.
@@ -57,11 +57,12 @@ class Output:
         """The Markdown that it shows."""
         return self._drawn or ""
 
-    def draw(self, markdown: str) -> int:
-        """Show `markdown`; return 1 if a message was needed, else 0."""
+    def draw(self, markdown: str, *, own: bool = False) -> int:
+        """Show `markdown`, if it is not our `own` sanitized; return 1 if it is new."""
         if markdown == self.drawn:
             return 0
-        if self.show({"text/markdown": sanitize(markdown)}, {}):
+        shown = markdown if own else sanitize(markdown)
+        if self.show({"text/markdown": shown}, {}):
             self._drawn = markdown
         return 1
 
@@ -77,8 +78,8 @@ class _LiveView(AnswerView, ABC):
     """What the live views share: a pacer, and a placeholder before the first text."""
 
     def __init__(self, waiting: str) -> None:
-        self._waiting = waiting
-        self._placeholder = f"<sub>{waiting}</sub>"
+        self._waiting = literal(waiting)
+        self._placeholder = f"<sub>{self._waiting}</sub>"
         self._pacer = Pacer(self._draw)
 
     def __enter__(self) -> AnswerView:
@@ -135,8 +136,8 @@ class SingleView(_LiveView):
         self._output.draw(" ")
 
     def _draw(self) -> float:
-        text = self._text
-        sent = self._output.draw(text if text.strip() else self._placeholder)
+        text, waiting = self._text, not self._text.strip()
+        sent = self._output.draw(self._placeholder if waiting else text, own=waiting)
         return _rest(sent) + sent * len(text) / REDRAW_BUDGET
 
 
@@ -204,9 +205,9 @@ class StreamedView(_LiveView):
             rest = _rest(cleared + self._move_settled())
             return max(rest, len(self._recent_text) / MOST_CHARACTERS)
         text: str = joined(self._settled, self._splitter.tail)
-        if not text and self._recent is None:
-            text = self._placeholder
-        return _rest(cleared + self._tail.draw(text))
+        waiting = not text and self._recent is None
+        shown = self._placeholder if waiting else text
+        return _rest(cleared + self._tail.draw(shown, own=waiting))
 
     def _take_pending(self) -> int:
         """Split the pending text; return how many messages cleared the cell."""

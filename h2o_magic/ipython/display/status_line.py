@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TextIO
 
+from h2o_magic.rendering.literal import one_line
 from h2o_magic.rendering.streams import can_redraw, columns, write
 from h2o_magic.rendering.tables import columns as columns_of
-from h2o_magic.rendering.tables import one_line
 
 
 class StatusLine:

@@ -13,8 +13,8 @@ from typing import TextIO
 from h2o_magic.ipython.display.pacer import Pacer
 from h2o_magic.ipython.display.status_line import StatusLine
 from h2o_magic.rendering.blocks import BlockSplitter, Piece, joined
+from h2o_magic.rendering.literal import printable
 from h2o_magic.rendering.streams import can_redraw, columns, is_terminal, write
-from h2o_magic.rendering.tables import printable
 
 #: Seconds without a finished block after which the growing one is hinted at, and
 #: between two such hints.
@@ -31,8 +31,8 @@ def markdown_renderer(stream: TextIO) -> Callable[[str], str]:
             rich = import_module("h2o_magic.ipython.display.rich_text")
             return _safe(rich.renderer(stream, columns()))
         except Exception:  # it is not installed, or not as expected
-            return without_marks
-    return without_marks
+            return as_plain_text
+    return as_plain_text
 
 
 def _safe(render: Callable[[str], str]) -> Callable[[str], str]:
@@ -42,12 +42,12 @@ def _safe(render: Callable[[str], str]) -> Callable[[str], str]:
         try:
             return render(markdown)
         except Exception:  # the text is a model's, and there is another way
-            return without_marks(markdown)
+            return as_plain_text(markdown)
 
     return rendered
 
 
-def without_marks(markdown: str) -> str:
+def as_plain_text(markdown: str) -> str:
     """Return Markdown as plain text."""
     shown: str = import_module("h2o_magic.rendering.plain").as_plain(markdown)
     return shown

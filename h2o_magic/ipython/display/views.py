@@ -14,11 +14,11 @@ from h2o_magic.ipython.display.front_end import is_console, publish, publishes
 from h2o_magic.ipython.display.status_line import StatusLine
 from h2o_magic.ipython.display.terminal import (
     answer_stream,
+    as_plain_text,
     markdown_renderer,
-    without_marks,
 )
+from h2o_magic.rendering.literal import phrase, printable, without_marks
 from h2o_magic.rendering.streams import is_terminal, write
-from h2o_magic.rendering.tables import printable
 
 
 class AnswerView:
@@ -86,12 +86,17 @@ def show_markdown(
         receiver(markdown)
     elif publishes(shell):
         if rendered is not None and is_console(shell):
-            plain = rendered(without_marks)
+            plain = rendered(as_plain_text)
         publish({"text/markdown": markdown, "text/plain": plain})
     elif rendered is not None and is_terminal(sys.stdout):
         write(f"{rendered(markdown_renderer(sys.stdout))}\n", sys.stdout)
     else:
         write(f"{printable(plain)}\n", sys.stdout)
+
+
+def show_line(shell: InteractiveShell | None, line: str) -> None:
+    """Show words of this package, in which backticks mark code."""
+    show_markdown(shell, phrase(line), without_marks(line))
 
 
 def warn(line: str) -> None:
@@ -118,7 +123,7 @@ class ConsoleView(AnswerView):
         text, plain = self._text.rstrip(), str(data["text/plain"])
         rest = plain.removeprefix(text)
         if rest != plain:
-            data = {**data, "text/plain": f"{without_marks(text)}{rest}"}
+            data = {**data, "text/plain": f"{as_plain_text(text)}{rest}"}
         super().finish(data, metadata)
 
 

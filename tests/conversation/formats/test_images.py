@@ -83,7 +83,7 @@ def test_a_transcript_shows_what_was_sent_and_the_images() -> None:
         "<details><summary>Sent with the question</summary>\n\n"
         "```text\na,b\n1,2?\n```\n\n</details>\n\n"
         f"![fig]({uri(PNG)})\n\n"
-        f"![photo \\[1\\].jpg]({uri(JPEG, 'image/jpeg')})\n\n"
+        f"![photo (1).jpg]({uri(JPEG, 'image/jpeg')})\n\n"
         "Yes.\n"
     )
 

@@ -79,7 +79,7 @@ def test_what_stays_in_the_notebook_is_text(
         "o/r: m*.gguf is downloaded and verified. The next answer uses it.",
     ]
     # A name of the hub acts on nothing.
-    assert "m&#42;&#46;gguf" in last["text/markdown"]
+    assert "m\\*.gguf" in last["text/markdown"]
 
 
 def test_where_an_output_cannot_change_the_end_is_the_only_one(

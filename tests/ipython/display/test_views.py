@@ -293,7 +293,7 @@ def test_a_notice_takes_the_place_of_the_sign_of_life(
     with view_class("llama-13b …") as view:
         view.wait()
         view.notice("loading *llama-13b*, 7.9 GB")
-        assert screen.text == "<sub>loading &#42;llama-13b&#42;, 7&#46;9 GB</sub>"
+        assert screen.text == "<sub>loading \\*llama-13b\\*, 7.9 GB</sub>"
         view.notice("")
         assert screen.text == "<sub>llama-13b …</sub>"
         view.notice("waiting")
