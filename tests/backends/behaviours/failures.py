@@ -116,6 +116,11 @@ _REPORTS: tuple[tuple[Any, str, str], ...] = (
         "Overheated",
     ),
     (
+        {"success": False, "message": "Overheated"},
+        "gateways in Laravel",
+        "Overheated",
+    ),
+    (
         {"status": "error", "message": "Overheated"},
         "gateways of universities",
         "Overheated",
