@@ -114,7 +114,7 @@ WHOLE = [
     ),
     row(
         "an answer may be in HTTP/1.0",
-        "Python's http.server: mlx-lm, KoboldCpp",
+        "Python's http.server: docs",
         Answer(b"HTTP/1.0 200 OK\r\n\r\n", (HELLO,), "close"),
     ),
     row(

@@ -117,12 +117,12 @@ _REPORTS: tuple[tuple[Any, str, str], ...] = (
     ),
     (
         {"success": False, "message": "Overheated"},
-        "gateways in Laravel",
+        "gateways; no vendor known",
         "Overheated",
     ),
     (
         {"status": "error", "message": "Overheated"},
-        "gateways of universities",
+        "gateways; no vendor known",
         "Overheated",
     ),
     (b"event: error\ndata: Overheated\n\n", "Groq: groq-python PR 119", "Overheated"),

@@ -389,7 +389,7 @@ GATEWAYS = [
     ),
     row(
         "[DONE] may come twice",
-        "One API: relay of a stream",
+        "gateways that add their own",
         sse(FIRST, LAST, DONE, DONE),
     ),
     row(
@@ -400,7 +400,7 @@ GATEWAYS = [
     ),
     row(
         "an empty error in each chunk is none",
-        "One API: relay, an Error without omitempty",
+        "gateways that write every field",
         sse(
             *(
                 {**each, "error": {"message": "", "type": "", "code": None}}
