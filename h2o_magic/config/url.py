@@ -17,7 +17,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f\\]")
 #: What stands around an address in the text that it is copied from.
 _AROUND = string.whitespace + "\"'`<>.,;“”"
 #: An address among other words, such as a command's.
-_ADDRESS = re.compile(r"https?://[^\s\\\"'`<>]+")
+_ADDRESS = re.compile(r"https?://[^/\s\\\"'`<>][^\s\\\"'`<>]*")
 _NO_SCHEME = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(?::(\d+))?(?:/.*)?")
 #: Where Azure's older API is, and perhaps a deployment in it.
 _AZURE = re.compile(
@@ -25,6 +25,10 @@ _AZURE = re.compile(
 )
 #: Names of parts of a query whose values are secrets.
 _SECRET = re.compile(r"key|token|secret|auth|passw|\bsig|\bcode")
+#: What systems call this machine in their tables of hosts, besides ``localhost``.
+_LOCAL = re.compile(
+    r"localhost[46]?(?:\.localdomain[46]?)?|ip6-(?:localhost|loopback)|.+\.localhost"
+)
 #: A part of an IPv4 address, or all of it, in any base.
 _NUMBERS = re.compile(r"(?:0x[0-9a-f]+|\d+)(?:\.(?:0x[0-9a-f]+|\d+)){0,3}")
 
@@ -124,7 +128,7 @@ def _check_parts(parts: SplitResult, shown: str) -> None:
 
 def _with_scheme(text: str) -> str:
     """Return what to write in place of an address without a scheme, if it is one."""
-    if scheme := re.match(r"(https?)[:/]+", text):
+    if scheme := re.match(r"(https?)[:/]+(?=[^:/])", text):
         return f": write {scheme[1]}://{text[scheme.end() :]}"
     if found := _ADDRESS.search(text):  # BASE_URL=https://...
         return f": write {found[0]}"
@@ -185,8 +189,7 @@ def is_this_machine(host: str) -> bool:
     if address is None:
         own = socket.gethostname().lower()
         short = own.partition(".")[0]
-        local = is_loopback(name) or name.endswith(".localhost")
-        return local or name in (own, short, f"{short}.local")
+        return bool(_LOCAL.fullmatch(name)) or name in (own, short, f"{short}.local")
     return address.is_loopback or address.is_unspecified or _is_own(str(address))
 
 

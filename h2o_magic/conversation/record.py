@@ -400,7 +400,7 @@ class Record:
         self._error = StoreError(error.what, error.remedy)  # without its traceback
         self._trouble = (
             f"cannot save the conversation in {_in_one_line(path)}: {error.what}. "
-            f"It is kept in memory until the kernel ends: {error.remedy}"
+            f"The chat is kept in memory until the kernel ends: {error.remedy}"
         )
         if folders.is_news(path) and folders.hindrance(path) != path:
             self._trouble += " (what else would be saved there is in memory, too)"

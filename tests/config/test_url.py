@@ -141,6 +141,13 @@ def test_a_token_that_could_change_the_headers_is_refused_unseen(token: str) -> 
     assert not token.strip() or token not in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["http://", "https:", "https:///"])
+def test_where_no_host_is_named_no_address_is_told(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="names a host") as caught:
+        Endpoint(text)
+    assert "write" not in str(caught.value)
+
+
 def test_endpoints_are_equal_when_address_and_token_are() -> None:
     assert Endpoint("http://h/", "t") == Endpoint("http://h", "t")
     assert Endpoint("http://h", "t") != Endpoint("http://h", "u")
@@ -153,10 +160,13 @@ HERE = (
     *("0x7f.1", "0x7f000001", "2130706433", "0177.0.0.1", "127.0.0.1."),
     *("::ffff:127.0.0.1", "::ffff:0.0.0.0", "0:0:0:0:0:0:0:1", "::1%lo"),
     "\uff11\uff12\uff17.\uff10.\uff10.\uff11",  # digits of full width
+    *("localhost.localdomain", "localhost6", "localhost4.localdomain4"),  # Fedora
+    *("ip6-localhost", "ip6-loopback"),  # Debian
     *(socket.gethostname(), f"{socket.gethostname()}.".upper()),
 )
 ELSEWHERE = (
     *("203.0.113.1", "localhost.example.org", "::2", "example.org", "", "1.2.3"),
+    *("localhost5", "ip6-localhost.example.org", "xlocalhost"),
     *("0x08080808", "134744072", "::ffff:8.8.8.8", "127.example.org", "lab"),
 )
 

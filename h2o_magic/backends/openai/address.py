@@ -13,13 +13,16 @@ from h2o_magic.config.url import check_base_url
 
 #: The routes of the API, below its base.
 _ROUTE = re.compile(
-    r"/(?:chat/completions|completions|responses|embeddings|messages|models)$"
+    r"/(?:chat/completions|completions|responses|embeddings|messages|models"
+    r"|audio/\w+|images/\w+|moderations|rerank"
+    r"|(?<=/v\d/)(?:batches|files|realtime|score|models/[^/:]+))$"
 )
-#: Routes of other APIs that the same programs have: of Ollama and KoboldCpp, llama.cpp
-#: and text-generation-inference, Gemini and Databricks.
+#: Other routes of the same programs: of Ollama and KoboldCpp, llama.cpp and
+#: text-generation-inference, of their pages and metrics, of Gemini and Databricks.
 _OTHER_ROUTE = re.compile(
-    r"/(?:api/(?:v\d+/)?(?:chat|generate|ps|show|tags|version)"
-    r"|completion|generate(?:_stream)?|health|info|props|tokenize"
+    r"/(?:api/(?:v\d+/)?(?:chat|embed|generate|ps|pull|show|tags|version)"
+    r"|apply-template|completion|detokenize|embedding|generate(?:_stream)?|info|ping"
+    r"|props|slots|tokenize|docs|redoc|openapi\.json|metrics|health(?:/\w+)?"
     r"|models/[^/:]+:\w+"
     r"|(?<=/serving-endpoints/)[^/]+/invocations)$"
 )

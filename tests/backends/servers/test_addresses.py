@@ -23,6 +23,13 @@ from tests.backends.servers.test_connect import KEY, Desk
 #: The base of each vendor's API, and the addresses that its documentation prints.
 LISTED: dict[str, tuple[str, list[str]]] = {
     "OpenAI": ("/v1", ["", "/v1", "/v1/", "/v1/chat/completions", "/v1/responses"]),
+    "OpenAI, other routes": (
+        "/v1",
+        [
+            *("/v1/models/gpt-5", "/v1/audio/speech", "/v1/images/generations"),
+            *("/v1/moderations", "/v1/files", "/v1/batches", "/v1/realtime"),
+        ],
+    ),
     "Azure OpenAI": ("/openai/v1", ["", "/openai", "/openai/v1/"]),
     "Gemini": (
         "/v1beta/openai",
@@ -52,6 +59,11 @@ LISTED: dict[str, tuple[str, list[str]]] = {
     "Ollama": ("/v1", ["", "/v1", "/api", "/api/chat", "/api/generate", "/api/tags"]),
     "llama.cpp": ("/v1", ["", "/v1/chat/completions", "/completion", "/v1/models"]),
     "vLLM": ("/v1", ["/v1", "/v1/completions", "/v1/embeddings"]),
+    "vLLM, other routes": ("/v1", ["/v1/score", "/v1/rerank", "/detokenize", "/ping"]),
+    "vLLM, pages": ("/v1", ["/docs", "/redoc", "/openapi.json", "/metrics"]),
+    "llama.cpp, other routes": ("/v1", ["/slots", "/embedding", "/apply-template"]),
+    "Ollama, other routes": ("/v1", ["/api/embed", "/api/pull"]),
+    "LiteLLM, other routes": ("/v1", ["/health/liveliness", "/health/readiness"]),
     "LiteLLM": ("/v1", ["", "/", "/chat/completions", "/v1"]),
     "text-generation-inference": ("/v1", ["", "/v1", "/generate", "/generate_stream"]),
     "KoboldCpp": ("/v1", ["/api", "/api/v1", "/api/v1/generate", "/v1"]),
