@@ -134,7 +134,7 @@ def _seconds(value: str, now: datetime) -> float | None:
 def _seconds_until(date: str, now: datetime) -> float | None:
     try:
         then = parsedate_to_datetime(date)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         try:
             then = datetime.fromisoformat(date.replace("Z", "+00:00"))
         except ValueError:
