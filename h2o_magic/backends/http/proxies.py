@@ -40,7 +40,7 @@ class Proxy(NamedTuple):
 def proxy_of(server: str) -> Proxy | None:
     """Return the proxy through which requests to an address go, if any."""
     parts = urlsplit(server)
-    if is_this_machine(parts.hostname or ""):
+    if not parts.hostname or is_this_machine(parts.hostname):
         return None
     url = utils.select_proxy(server, utils.get_environ_proxies(server))
     names = (f"{parts.scheme}_proxy", "all_proxy")
