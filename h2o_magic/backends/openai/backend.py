@@ -67,7 +67,7 @@ class OpenAIBackend(HttpBackend[OpenAIClient]):
     def models(self) -> list[ModelInfo]:
         client = self.connect()
         with explaining_errors(partial(explain, info=RequestInfo(client.url))):
-            return client.models(read=models_of)
+            return models_of(client.models())
 
     def model(self, name: str = "") -> ModelInfo | None:
         client = self.connect()
@@ -165,8 +165,7 @@ def body_for(
 def _names(client: OpenAIClient) -> list[str]:
     """Return the names of the server's models; none if it does not say at once."""
     try:
-        entries = client.models(read=entries_of, timeouts=QUICK)
-        return [entry["id"] for entry in entries]
+        return [entry["id"] for entry in entries_of(client.models(timeouts=QUICK))]
     except BackendError:
         return []
 
