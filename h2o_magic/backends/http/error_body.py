@@ -158,11 +158,16 @@ def _text(body: bytes) -> str:
 def json_of(text: str) -> object:
     """Return the one document of a text; None if it is not JSON."""
     try:
-        document = json.loads(text)
+        return unlisted(json.loads(text))
     except (ValueError, RecursionError):
         return None
-    single = isinstance(document, list) and len(document) == 1
-    return document[0] if single else document
+
+
+def unlisted(document: object) -> object:
+    """Return a document, out of the list that Google puts an error into."""
+    if isinstance(document, list) and len(document) == 1:
+        return document[0]
+    return document
 
 
 def part_of(document: object, *path: str) -> object:
