@@ -17,7 +17,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _DATA = re.compile(r"(data:[\w./+-]+;base64,)[A-Za-z0-9+/=]+")
 #: XML has its message in a tag of that name.
 _TITLE = re.compile(
-    r"<(title|h1|message)[^<>]*>(.{0,2000}?)</\1\s*>", re.IGNORECASE | re.DOTALL
+    r"<(title|h1|message)[^<>]*>(.{0,1000}?)</\1\s*>", re.IGNORECASE | re.DOTALL
 )
 _LONGEST_PAGE = 65536  # characters in which a title is looked for
 _BEFORE_QUOTED = " \t\r\n:[-'\""
