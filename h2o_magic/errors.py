@@ -235,12 +235,7 @@ def did_you_mean(name: str, known: Iterable[str], *, most: int | None = None) ->
         return f"did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
     if most is None or len(candidates) <= most:
         return f"known: {', '.join(sorted(candidates))}"
-    wanted = _letters(name)
-    score = {
-        c: difflib.SequenceMatcher(None, wanted, _letters(c)).ratio()
-        for c in candidates
-    }
-    listed = sorted(sorted(candidates, key=score.__getitem__)[-most:])
+    listed = sorted(sorted(candidates, key=lambda c: _likeness(name, c))[-most:])
     rest = len(candidates) - most
     return f"known: {', '.join(listed)} and {rest} other{'s' if rest > 1 else ''}"
 
@@ -288,6 +283,10 @@ def _cut_short(name: str, known: str) -> bool:
     )
 
 
+def _likeness(name: str, known: str) -> float:
+    return difflib.SequenceMatcher(None, _letters(name), _letters(known)).ratio()
+
+
 def _words(name: str) -> list[str]:
     parts = re.split(r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])", name)
     return [part.casefold() for part in parts if part]
@@ -298,23 +297,12 @@ def _letters(name: str) -> str:
 
 
 def _slips(one: str, other: str) -> int:
-    """Return how many slips lead from one text to the other; `_FAR` for many.
-
-    Only what at most three slips can lead to is compared.
-    """
-    columns = len(other) + 1
+    """Return about how many slips lead from one text to the other; `_FAR` for many."""
     if abs(len(one) - len(other)) > 3 or len(one) > _LONGEST:
         return _FAR
-    before, last = [_FAR] * columns, list(range(columns))
-    for i, letter in enumerate(one, 1):
-        row = [i] + [_FAR] * len(other)
-        for j in range(max(1, i - 3), min(columns, i + 4)):
-            same = letter == other[j - 1]
-            row[j] = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (not same))
-            if i > 1 < j and letter == other[j - 2] and one[i - 2] == other[j - 1]:
-                row[j] = min(row[j], before[j - 2] + 1)
-        before, last = last, row
-    return last[-1] if last[-1] <= 3 else _FAR
+    blocks = difflib.SequenceMatcher(None, one, other).get_matching_blocks()
+    slips = max(len(one), len(other)) - sum(block.size for block in blocks)
+    return slips if slips <= 3 else _FAR
 
 
 def expect(

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from h2o_magic.backends import registry
-from h2o_magic.backends.base import Dialect, ProbeAnswer
+from h2o_magic.backends.base import Dialect, Match, ProbeAnswer
 from h2o_magic.backends.error_advice import explaining_errors, message_of
 from h2o_magic.backends.http import HttpClient, Response, Timeouts
 from h2o_magic.backends.http.error_body import error_text
@@ -106,7 +106,9 @@ class _Probing:
         for path in paths:
             answer = self._answer(path)
             named = path == paths[0] or re.search(r"/v\d", path)
-            if answer.status != 200 and (not named or self._is_chat_ui()):
+            # Errors of chat-ui are like those of an OpenAI-compatible server.
+            chat_ui = any(map(_is_chat_ui, self.answers.values()))
+            if answer.status != 200 and (chat_ui or not named):
                 continue
             found = _recognised(answer, others, dialects)
             if found is not None and answer.status != 403:
@@ -118,10 +120,6 @@ class _Probing:
         if path not in self.answers:
             self.answers[path] = self._ask(path)
         return self.answers[path]
-
-    def _is_chat_ui(self) -> bool:
-        # Its errors are like those of an OpenAI-compatible server.
-        return any(map(_is_chat_ui, self.answers.values()))
 
     def _ask(self, path: str) -> ProbeAnswer:
         try:
@@ -140,10 +138,7 @@ def _probe_answer(path: str, reply: Response) -> ProbeAnswer:
         document = json.loads(body)
     except (ValueError, RecursionError):
         document = None
-    words = error_text(body[:_LONGEST], limit=_LONGEST)
-    if target := reply.headers.get("Location"):
-        # Its query may hold secrets.
-        words = f"a redirect to {target.partition('?')[0]!r}, not followed"
+    words = reply.redirect or error_text(body[:_LONGEST])
     server = reply.headers.get("Server", "")
     return ProbeAnswer(path, reply.status, document, _cut(words), server)
 
@@ -158,9 +153,13 @@ def _recognised(
     for dialect in dialects:
         match = dialect.recognise(answer, others)
         if match is not None:
-            how = f"GET {answer.path} answered {answer.status}"
-            return Found(dialect.name, match.engine, match.models, answer.refused, how)
+            return _found(dialect.name, match, answer)
     return None
+
+
+def _found(dialect: str, match: Match, answer: ProbeAnswer, url: str = "") -> Found:
+    how = f"GET {answer.path} answered {answer.status}"
+    return Found(dialect, match.engine, match.models, answer.refused, how, url)
 
 
 def _is_chat_ui(answer: ProbeAnswer) -> bool:
@@ -184,8 +183,7 @@ def _by_its_errors(endpoint: Endpoint, answers: Sequence[ProbeAnswer]) -> Found:
     url = without_list(endpoint.url)
     for answer in () if any(map(_is_chat_ui, answers)) else answers:
         if answer.status >= 400 and is_error(answer.document):
-            how = f"GET {answer.path} answered {answer.status}"
-            return Found("openai", "", None, answer.refused, how, url)
+            return _found("openai", Match(), answer, url)
     raise _unsupported(endpoint, answers)
 
 

@@ -54,7 +54,6 @@ class Secrets:
         self.values = tuple(sorted(found, key=len, reverse=True))
         short = {f"\\{char}" for char in _SHORT if char in "".join(found)}
         self._signs = (*self.values, *_SIGNS, *short)
-        self._signs_in_bytes = [sign.encode("latin-1") for sign in self._signs]
 
     def __bool__(self) -> bool:
         return bool(self.values)
@@ -72,8 +71,9 @@ class Secrets:
         pending, longest = b"", _LONGEST_SPELLING * max(map(len, self.values))
         try:
             for chunk in chunks:
-                pending = self._masked_bytes(pending + chunk)
+                pending += chunk
                 del chunk  # tracebacks may show what frames hold
+                pending = self.masked(pending.decode("latin-1")).encode("latin-1")
                 line = max(pending.rfind(b"\n"), pending.rfind(b"\r")) + 1
                 ready = max(line, len(pending) - longest)
                 yield pending[:ready]
@@ -82,12 +82,6 @@ class Secrets:
             yield pending
             raise
         yield pending
-
-    def _masked_bytes(self, data: bytes) -> bytes:
-        signs = (_ESCAPE.encode(), *self._signs_in_bytes)
-        if not any(sign in data for sign in signs):
-            return data
-        return self.masked(data.decode("latin-1")).encode("latin-1")
 
 
 @lru_cache(maxsize=16)

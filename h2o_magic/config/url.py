@@ -91,15 +91,20 @@ def check_base_url(url: object) -> str:
     return base
 
 
+def without_login(url: str) -> str:
+    """Return an address for a message, without a user name and a password."""
+    return re.sub(r"^(\w+://)?.*@", r"\1***@", url, flags=re.DOTALL)
+
+
 def _shown(url: object) -> str:
     """Return an address for a message, without what may be a secret."""
-    masked = re.sub(r"^(\w+://)?\S*@", r"\1***@", str(url).strip())
+    masked = without_login(str(url).strip())
     head = re.split(r"(?<=[?#])|[\s\x00-\x1f]", masked)[0]
     return head if head == masked else f"{head}…"
 
 
 def _not_an_address(url: object) -> ConfigurationError:
-    found = _ADDRESS.search(url) if isinstance(url, str) else None
+    found = _ADDRESS.search(without_login(url)) if isinstance(url, str) else None
     if found is None:
         return ConfigurationError(
             f"expected a server address like https://chat.example.org, "

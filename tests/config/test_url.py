@@ -187,3 +187,10 @@ def test_a_server_trusts_no_more_than_loopback_addresses() -> None:
     assert all(map(is_loopback, LOOPBACK))
     unknown = set(HERE) - {"::ffff:127.0.0.1", "0:0:0:0:0:0:0:1", "::1%lo"}
     assert not any(map(is_loopback, (*unknown, *ELSEWHERE)))
+
+
+@pytest.mark.parametrize("scheme", ["https://", ""])
+def test_no_part_of_a_password_with_spaces_is_shown(scheme: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        check_base_url(f"{scheme}ada:xyz secret words@chat.example.org")
+    assert not any(word in str(caught.value) for word in ("ada", "xyz", "secret"))

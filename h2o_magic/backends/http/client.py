@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from functools import cache, partial
 from http.cookiejar import Cookie, DefaultCookiePolicy
 from importlib.metadata import version
@@ -73,52 +73,64 @@ class HttpClient:
         cancellation = cancellation or Cancellation()
         deadline = time.monotonic() + timeouts.overall
         body, content_type = _encoded(document, form)
-
-        connect, read = timeouts.connect, timeouts.first_byte
-
-        def send() -> requests.Response:
-            with cancellation.watch_requests():
-                return self._session.request(
-                    method,
-                    self.url + path,
-                    data=body,
-                    headers={**content_type, **self._headers(accept), **headers},
-                    timeout=(connect, read),
-                    stream=True,
-                    allow_redirects=False,
-                )
-
         request = partial(
-            attempt,
-            send,
-            what,
-            server=self.url,
-            connect=connect,
-            read=read,
-            masked=self._masked,
+            self._session.request,
+            method,
+            self.url + path,
+            data=body,
+            headers={**content_type, **self._headers(accept), **headers},
+            timeout=(timeouts.connect, timeouts.first_byte),
+            stream=True,
+            allow_redirects=False,
         )
-        try:
-            answer = request()
-        except ConnectionFailedError as error:
-            if cancellation.cancelled:
-                raise ConnectionFailedError(f"{what}: cancelled") from error
-            if not cancellation.reused:
-                raise
-            answer = request()
-        if answer.status_code == 407 and (proxy := proxy_of(self.url)):
-            answer.close()
-            raise proxy_refusal(self.url, proxy)
         response = Response(
-            answer,
+            self._sent(request, what, timeouts, cancellation),
             what=what,
             timeouts=timeouts,
             deadline=deadline,
             cancellation=cancellation,
         )
-        if response.status not in accepted:
-            with response:
-                raise status_error(response, what)
-        return response
+        return self._checked(response, what, accepted)
+
+    def _sent(
+        self,
+        request: Callable[[], requests.Response],
+        what: str,
+        timeouts: Timeouts,
+        cancellation: Cancellation,
+    ) -> requests.Response:
+        def send() -> requests.Response:
+            with cancellation.watch_requests():
+                return request()
+
+        attempted = partial(
+            attempt,
+            send,
+            what,
+            server=self.url,
+            connect=timeouts.connect,
+            read=timeouts.first_byte,
+            masked=self._masked,
+        )
+        try:
+            return attempted()
+        except ConnectionFailedError as error:
+            if cancellation.cancelled:
+                raise ConnectionFailedError(f"{what}: cancelled") from error
+            if not cancellation.reused:
+                raise
+        return attempted()
+
+    def _checked(
+        self, response: Response, what: str, accepted: Container[int]
+    ) -> Response:
+        proxy = proxy_of(self.url) if response.status == 407 else None
+        if proxy is None and response.status in accepted:
+            return response
+        with response:
+            if proxy is not None:
+                raise proxy_refusal(self.url, proxy)
+            raise status_error(response, what)
 
     def close(self) -> None:
         """Close the idle connections. The cookies stay, and it can be used again."""

@@ -103,6 +103,11 @@ class _JoinedChunks(HTTPResponse):
         super().__init__(sock, *args, **kwargs)
         self._socket_in_use = sock
 
+    def begin(self) -> None:
+        if self.fp.peek(1) and (cancellation := _CURRENT.get()):
+            cancellation.reused = False  # it has begun to answer: nothing is sent again
+        super().begin()
+
     def read1(self, n: int = -1) -> bytes:
         data = super().read1(n)
         if not (data and self.chunked and self.chunk_left == 0):

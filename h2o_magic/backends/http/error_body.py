@@ -17,8 +17,10 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _DATA = re.compile(r"(data:[\w./+-]+;base64,)[A-Za-z0-9+/=]+")
 #: XML has its message in a tag of that name.
 _TITLE = re.compile(
-    r"<(title|h1|message)[^>]*>(.*?)</\1\s*>", re.IGNORECASE | re.DOTALL
+    r"<(title|h1|message)[^<>]*>(.{0,1000}?)</\1\s*>", re.IGNORECASE | re.DOTALL
 )
+_LONGEST_PAGE = 65536  # characters in which a title is looked for
+_BEFORE_QUOTED = " \t\r\n:[-'\""
 #: What may hold the words of an error, or hold what holds them; the best first.
 _WORDS = (
     *("error_description", "error", "message", "Message", "detail", "errors", "msg"),
@@ -60,8 +62,8 @@ def error_message(document: object) -> str:
 
 def html_title(page: str, *, limit: int = 500) -> str:
     """Return the title of an HTML page, or that it has none."""
-    titles = (html.unescape(m[2]) for m in _TITLE.finditer(page))
-    lines = (_one_line(re.sub(r"<[^>]*>", " ", title), limit) for title in titles)
+    titles = (html.unescape(m[2]) for m in _TITLE.finditer(page[:_LONGEST_PAGE]))
+    lines = (_one_line(re.sub(r"<[^<>]*>", " ", title), limit) for title in titles)
     return next(filter(None, lines), "an HTML page without a title")
 
 
@@ -137,7 +139,7 @@ def _unwrapped(text: str, depth: int) -> str:
 
 def _lead(text: str) -> str:
     """Return what stands before an error that is quoted: ``VertexAIException: ``."""
-    lead = re.sub(r"[\s:\[-]*(?:\bb)?['\"]?\s*$", "", text).strip()
+    lead = f" {text}".rstrip(_BEFORE_QUOTED).removesuffix(" b").strip(_BEFORE_QUOTED)
     return f"{lead}: " if lead else ""
 
 
@@ -156,11 +158,16 @@ def _text(body: bytes) -> str:
 def json_of(text: str) -> object:
     """Return the one document of a text; None if it is not JSON."""
     try:
-        document = json.loads(text)
+        return unlisted(json.loads(text))
     except (ValueError, RecursionError):
         return None
-    single = isinstance(document, list) and len(document) == 1
-    return document[0] if single else document
+
+
+def unlisted(document: object) -> object:
+    """Return a document, out of the list that Google puts an error into."""
+    if isinstance(document, list) and len(document) == 1:
+        return document[0]
+    return document
 
 
 def part_of(document: object, *path: str) -> object:

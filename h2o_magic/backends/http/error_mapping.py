@@ -34,10 +34,8 @@ _ERRORS: list[tuple[tuple[type[Exception], ...], type[H2OMagicError], str]] = [
         TimedOutError,
         "no answer {wait}",
     ),
-    ((requests_errors.ProxyError,), ConnectionFailedError, "the proxy failed"),
     ((requests_errors.SSLError,), ConnectionFailedError, "the TLS connection failed"),
     ((requests_errors.ConnectionError,), ConnectionFailedError, "no connection"),
-    ((requests_errors.InvalidProxyURL,), ConfigurationError, "invalid proxy address"),
     (
         (
             requests_errors.InvalidURL,
@@ -56,7 +54,6 @@ _ERRORS: list[tuple[tuple[type[Exception], ...], type[H2OMagicError], str]] = [
 ]
 # Why a connection fails, by kind of error, in the words of `ConnectionFailedError`.
 _WHYS: dict[type[BaseException], str] = {
-    requests_errors.ProxyError: "proxy",
     ConnectionRefusedError: "refused",
     socket.gaierror: "unknown host",
 }
@@ -91,14 +88,14 @@ def attempt(
     try:
         return call()
     except (urllib3_errors.HTTPError, OSError) as error:  # requests' are OSErrors
-        proxy = proxy_of(server) if server else None
+        proxy = proxy_of(server)
         failure = _mapped(error, what, server, connect, read, proxy=proxy)
         failure.args = (masked(str(failure)),)
         if proxy is None:  # else the cause may show the proxy's login
             name = f"{type(error).__module__}.{type(error).__qualname__}"
             failure.__cause__ = LibraryError(masked(f"{name}: {error}"))
     except ValueError:  # PySocks' of an address without its version
-        proxy = proxy_of(server) if server else None
+        proxy = proxy_of(server)
         if proxy is None or proxy.is_valid:
             raise
         failure = invalid_proxy(proxy)

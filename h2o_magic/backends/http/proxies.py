@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -12,7 +11,7 @@ from requests import utils
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
-from h2o_magic.config.url import is_this_machine
+from h2o_magic.config.url import is_this_machine, without_login
 from h2o_magic.errors import ConfigurationError, ConnectionFailedError, H2OMagicError
 
 _with_scheme: Any = utils.prepend_scheme_if_needed
@@ -27,8 +26,7 @@ class Proxy(NamedTuple):
     variable: str
 
     def __str__(self) -> str:
-        shown = re.sub(r"^(\w+://)?.*@", r"\1***@", self.url, flags=re.DOTALL)
-        return f"{shown!r} ({self.variable})"
+        return f"{without_login(self.url)!r} ({self.variable})"
 
     @property
     def is_valid(self) -> bool:
@@ -42,7 +40,7 @@ class Proxy(NamedTuple):
 def proxy_of(server: str) -> Proxy | None:
     """Return the proxy through which requests to an address go, if any."""
     parts = urlsplit(server)
-    if is_this_machine(parts.hostname or ""):
+    if not parts.hostname or is_this_machine(parts.hostname):
         return None
     url = utils.select_proxy(server, utils.get_environ_proxies(server))
     names = (f"{parts.scheme}_proxy", "all_proxy")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 import zlib
 from collections.abc import Iterator, Mapping
@@ -91,6 +92,12 @@ class Response:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def redirect(self) -> str:
+        """Where the server sends to, for a message; its query may be confidential."""
+        target = re.split("[?#]", self.headers.get("Location", ""))[0]
+        return f"a redirect to {target[:200]!r}, not followed" if target else ""
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the body as it arrives, decompressed; a BackendError if it does not."""
@@ -180,9 +187,8 @@ def status_error(response: Response, what: str) -> StatusError:
         body = b""  # the status is what counts
     words = error_text(body)
     details = f": {words}" if words else ""
-    if target := response.headers.get("Location"):
-        # Its query may be confidential.
-        details = f", a redirect to {target.partition('?')[0][:200]!r}, not followed"
+    if response.redirect:
+        details = f", {response.redirect}"
     message = f"{what}: HTTP {response.status}{details}"
     limited = response.status == 429
     wait = retry_wait(response.headers, body, limited=limited)

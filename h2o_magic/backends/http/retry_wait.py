@@ -18,16 +18,9 @@ _MAX_WAIT = 3600.0
 #: Times since 1970 are larger than any wait; in milliseconds from the second on.
 _MIN_EPOCH, _MIN_EPOCH_MS = 1e9, 1e11
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|us|µs|ns|d|h|m|s))+")
-_UNITS = {
-    "d": 86400.0,
-    "h": 3600.0,
-    "m": 60.0,
-    "s": 1.0,
-    "ms": 1e-3,
-    "us": 1e-6,
-    "µs": 1e-6,
-    "ns": 1e-9,
-}
+_AMOUNT = re.compile(r"(\d+(?:\.\d+)?) ?(ms|milli|us|µs|ns|[smhd])", re.IGNORECASE)
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+_UNITS |= {"ms": 1e-3, "milli": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 #: Headers with the wait, the best first, and what its unit is.
 _WAITS = (
     *(("retry-after-ms", "ms"), ("x-ms-retry-after-ms", "ms"), ("retry-after", "")),
@@ -45,7 +38,6 @@ _IN_WORDS = re.compile(
     r"((?:\d{1,9}(?:\.\d{1,9})? ?[a-z]{1,12} ?){1,4})",
     re.IGNORECASE,
 )
-_AMOUNT = re.compile(r"([\d.]+) ?(ms|milli|[smhd])", re.IGNORECASE)
 
 
 def retry_wait(
@@ -107,18 +99,19 @@ def _in_document(document: object, now: datetime) -> float | None:
 
 def _in_words(text: str) -> float | None:
     found = _IN_WORDS.search(text)
-    amounts = _AMOUNT.findall(found[1].lower()) if found else []
-    waits = [
-        float(number) * _UNITS[unit.replace("milli", "ms")] for number, unit in amounts
-    ]
+    return _duration(found[1]) if found else None
+
+
+def _duration(text: str) -> float | None:
+    amounts = _AMOUNT.findall(text.lower())
+    waits = [float(number) * _UNITS[unit] for number, unit in amounts]
     return sum(waits) if waits else None
 
 
 def _seconds(value: str, now: datetime) -> float | None:
     """Read seconds, a duration such as ``1m2.5s``, or a point in time."""
     if _DURATION.fullmatch(value):
-        parts = re.findall(r"([\d.]+)(ms|us|µs|ns|d|h|m|s)", value)
-        return sum(float(number) * _UNITS[unit] for number, unit in parts)
+        return _duration(value)
     try:
         seconds = float(value)
     except ValueError:
@@ -134,7 +127,7 @@ def _seconds(value: str, now: datetime) -> float | None:
 def _seconds_until(date: str, now: datetime) -> float | None:
     try:
         then = parsedate_to_datetime(date)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         try:
             then = datetime.fromisoformat(date.replace("Z", "+00:00"))
         except ValueError:

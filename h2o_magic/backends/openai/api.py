@@ -74,10 +74,9 @@ class OpenAIClient:
         self,
         cancellation: Cancellation | None = None,
         *,
-        read: Callable[[object], _T],
         timeouts: Timeouts | None = None,
-    ) -> _T:
-        """Return what `read` makes of the list of models."""
+    ) -> object:
+        """Return the list of models, as the server sends it."""
 
         def get(api: str) -> object:
             path = f"{api}/models"
@@ -97,7 +96,7 @@ class OpenAIClient:
                 self._questions = read_address(self.url).questions
             raise
         self.known_flavour = flavour_of(document)
-        return read(document)
+        return document
 
     def model(self, name: str) -> Any:
         path = f"{self._apis[0]}/models/{quote(name, safe='')}"
@@ -108,7 +107,7 @@ class OpenAIClient:
         """Return what the server is; its list of models is requested for that once."""
         if self.known_flavour is None:
             try:
-                self.models(cancellation, read=flavour_of)
+                self.models(cancellation)
             except (ProtocolError, StatusError) as error:
                 if not _has_no_list(error):
                     raise

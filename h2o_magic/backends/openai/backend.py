@@ -20,6 +20,7 @@ from h2o_magic.backends.base import (
 )
 from h2o_magic.backends.error_advice import explaining_errors
 from h2o_magic.backends.http import QUICK, Cancellation, Endpoint
+from h2o_magic.backends.http.error_body import unlisted
 from h2o_magic.backends.http_backend import HttpBackend
 from h2o_magic.backends.openai.api import OpenAIClient
 from h2o_magic.backends.openai.chunks import AnswerFacts
@@ -35,7 +36,6 @@ from h2o_magic.backends.openai.parser import OpenAIParser
 from h2o_magic.backends.openai.request import Body, make_body, needs_flavour
 from h2o_magic.backends.openai.shapes import (
     entries_of,
-    error_document,
     is_error,
     is_list,
 )
@@ -67,7 +67,7 @@ class OpenAIBackend(HttpBackend[OpenAIClient]):
     def models(self) -> list[ModelInfo]:
         client = self.connect()
         with explaining_errors(partial(explain, info=RequestInfo(client.url))):
-            return client.models(read=models_of)
+            return models_of(client.models())
 
     def model(self, name: str = "") -> ModelInfo | None:
         client = self.connect()
@@ -165,8 +165,7 @@ def body_for(
 def _names(client: OpenAIClient) -> list[str]:
     """Return the names of the server's models; none if it does not say at once."""
     try:
-        entries = client.models(read=entries_of, timeouts=QUICK)
-        return [entry["id"] for entry in entries]
+        return [entry["id"] for entry in entries_of(client.models(timeouts=QUICK))]
     except BackendError:
         return []
 
@@ -176,9 +175,8 @@ def _recognise(answer: ProbeAnswer, earlier: Sequence[ProbeAnswer]) -> Match | N
     if answer.status == 200 and is_list(document, answer.path):
         return Match(_engine(document, answer.server), len(list(entries_of(document))))
     alone = not any(other.refused for other in earlier)
-    refused = (answer.refused or answer.status == 429) and error_document(
-        document
-    ) is not None
+    described = isinstance(unlisted(document), dict)
+    refused = described and (answer.refused or answer.status == 429)
     # The shape of OpenAI's errors; a missing route can have it, too.
     shaped = is_error(document) and answer.status not in (404, 405)
     if (refused and alone) or (answer.status >= 400 and shaped):

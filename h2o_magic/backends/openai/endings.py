@@ -13,20 +13,13 @@ from h2o_magic.backends.parser import BROKE_OFF
 from h2o_magic.chat.events import FinishReason
 from h2o_magic.errors import BackendError, GenerationError, IncompleteAnswerError
 
+#: Among them those of text-generation-inference (``eos_token``) and Baidu (``normal``).
+_COMPLETE = ("stop", "eos", "eos_token", "end_turn", "complete", "completed", "normal")
+_LENGTHS = ("length", "max_tokens", "max_output_tokens", "model_length")
 _REASONS: Mapping[str, FinishReason] = {
-    "stop": "end",
-    "eos": "end",
-    "eos_token": "end",  # text-generation-inference
-    "end_turn": "end",
-    "complete": "end",
-    "completed": "end",
-    "normal": "end",  # Baidu
+    **dict.fromkeys(_COMPLETE, "end"),
     "stop_sequence": "stop_text",
-    "length": "length",
-    "max_tokens": "length",
-    "max_output_tokens": "length",
-    "model_length": "length",
-    "model_context_window_exceeded": "length",
+    **dict.fromkeys((*_LENGTHS, "model_context_window_exceeded"), "length"),
 }
 _PREFIX = "finish_reason_"  # of Gemini's names, where its own protocol is passed on
 _FILTERED = "the server's content filter ended the answer"

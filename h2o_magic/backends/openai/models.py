@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from h2o_magic.backends.base import ModelInfo
+from h2o_magic.backends.http.error_body import part_of
 from h2o_magic.backends.openai.api import OpenAIClient
 from h2o_magic.backends.openai.messages import message_items
 from h2o_magic.backends.openai.shapes import entries_of
@@ -76,9 +77,9 @@ def _sampling(rows: object) -> dict[str, tuple[Value, str]]:
 
 
 def _loaded(entry: Mapping[str, Any]) -> bool:
-    status = entry.get("status")  # llama.cpp with several models
-    state = status.get("value") if isinstance(status, dict) else entry.get("state")
-    if isinstance(state, str):  # LM Studio, too
+    # llama.cpp with several models; LM Studio
+    state = part_of(entry, "status", "value") or entry.get("state")
+    if isinstance(state, str):
         return state == "loaded"
     if isinstance(entry.get("loaded"), bool):
         return entry["loaded"] is True
@@ -112,22 +113,22 @@ def count_tokens(
 
 def _count_vllm(client: OpenAIClient, model: str, items: _Items) -> int | None:
     answer = client.post("/tokenize", {"model": model, "messages": items})
-    return count(_get(answer, "count"))
+    return count(part_of(answer, "count"))
 
 
 def _count_llamacpp(client: OpenAIClient, model: str, items: _Items) -> int | None:
     template = {"model": model, "messages": items}
-    prompt = _get(client.post("/apply-template", template), "prompt")
+    prompt = part_of(client.post("/apply-template", template), "prompt")
     if not isinstance(prompt, str):
         return None
     text = {"content": prompt, "add_special": True, "parse_special": True}
-    tokens = _get(client.post("/tokenize", {"model": model, **text}), "tokens")
+    tokens = part_of(client.post("/tokenize", {"model": model, **text}), "tokens")
     return len(tokens) if isinstance(tokens, list) else None
 
 
 def _count_ours(client: OpenAIClient, model: str, items: _Items) -> int | None:
     document = {"model": model, "messages": items}
-    return count(_get(client.post(_COUNT_OURS, document), "input_tokens"))
+    return count(part_of(client.post(_COUNT_OURS, document), "input_tokens"))
 
 
 _COUNTERS: Mapping[str, Callable[[OpenAIClient, str, _Items], int | None]] = {
@@ -135,7 +136,3 @@ _COUNTERS: Mapping[str, Callable[[OpenAIClient, str, _Items], int | None]] = {
     "llamacpp": _count_llamacpp,
     "h2o_magic": _count_ours,
 }
-
-
-def _get(document: object, name: str) -> Any:
-    return document.get(name) if isinstance(document, dict) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from h2o_magic.backends.http.error_body import part_of, unlisted
 from h2o_magic.errors import ProtocolError
 
 
@@ -36,14 +37,7 @@ def not_a_list(document: object) -> ProtocolError:
     )
 
 
-def error_document(document: object) -> dict[str, Any] | None:
-    """Return the object that describes an error; Google puts it into a list."""
-    if isinstance(document, list) and len(document) == 1:
-        document = document[0]
-    return document if isinstance(document, dict) else None
-
-
 def is_error(document: object) -> bool:
     """Return whether a document has the form of OpenAI's errors."""
-    error = (error_document(document) or {}).get("error")
+    error = part_of(unlisted(document), "error")
     return isinstance(error, dict) and "message" in error and "type" in error

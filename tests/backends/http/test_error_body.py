@@ -330,3 +330,14 @@ def test_the_field_that_an_error_is_about_is_named_once() -> None:
     assert error_message({"error": error}) == "Not supported. (`temperature`)"
     error["message"] = "temperature is not supported."
     assert error_message({"error": error}) == "temperature is not supported."
+
+
+@pytest.mark.parametrize("piece", [b"<title ", b"<h1>", b"<"])
+def test_a_page_of_open_tags_has_no_title(piece: bytes) -> None:
+    page = b"<title>" + piece * (65536 // len(piece))
+    assert error_text(page) == "an HTML page without a title"
+
+
+def test_a_date_beyond_all_numbers_is_no_wait() -> None:
+    date = "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"
+    assert retry_wait({"Retry-After": date}) is None
