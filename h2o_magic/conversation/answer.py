@@ -238,10 +238,7 @@ class Answer:
                     self._server = self._server or prepared.backend.url
                     self._progress.add(event)
                     autosave.touch()
-                    if self._turn is not None:
-                        self._conversation.notifications.send(
-                            AnswerGrew(self.question.thread, self._turn.id, self)
-                        )
+                    self._tell_growth()
                     yield event
                     if self._stopping:
                         break
@@ -270,6 +267,12 @@ class Answer:
                         self._end(prepared, unsent)
                 finally:
                     self._queue.leave(self)
+
+    def _tell_growth(self) -> None:
+        if self._turn is not None:
+            self._conversation.notifications.send(
+                AnswerGrew(self.question.thread, self._turn.id, self)
+            )
 
     def __repr__(self) -> str:
         if self._prepared is None:

@@ -21,7 +21,7 @@ if sys.platform != "win32":
     import fcntl
 
 #: Seconds to wait for other kernels that write. A write takes milliseconds.
-BUSY_TIMEOUT = 30.0
+BUSY_TIMEOUT = 10.0
 
 #: No id or number in a file comes near this, unless it is damaged.
 LARGEST = 2**53
