@@ -37,13 +37,18 @@ class ThinkSplitter:
         self._state: Literal["begin", "reasoning", "after", "text"] = "begin"
         self._held = ""
         self._closers: tuple[str, ...] = ()
+        self._space: list[str] = []  # before the first word: it may be long
 
     def feed(self, text: str, *, end: bool = False) -> tuple[str, str]:
         """Take more text, and return the new reasoning and answer.
 
         The beginning of a possible tag is held back until the `end`.
         """
-        held, reasoning, answer = self._held + text, "", ""
+        if self._state == "begin" and not (self._held or end or text.strip()):
+            self._space.append(text)
+            return "", ""
+        held, reasoning, answer = "".join([*self._space, self._held, text]), "", ""
+        self._space.clear()
         if self._state == "begin":
             start = held.lstrip()
             if opener := _OPENER.match(start):

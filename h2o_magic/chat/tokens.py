@@ -6,7 +6,7 @@ import re
 
 #: With many models each digit stands alone, and so does the space before one.
 _PARTS = re.compile(
-    r"(?P<code>[A-Za-z]*[0-9]+[A-Za-z][A-Za-z0-9]*)"
+    r"(?P<code>(?<![A-Za-z0-9])[A-Za-z]*[0-9]+[A-Za-z][A-Za-z0-9]*)"
     r"|(?P<word>[A-Z]?[a-z]+)|(?P<capitals>[A-Z]+)|(?P<spaces>[ \t]{2,})"
     r"|(?P<one>-{2,}|={2,}|[0-9!-/:-@\[-`{-~\n]| (?=[0-9]))|(?P<other>[^\x00-\x7f]+)"
 )

@@ -20,7 +20,7 @@ _AFTER = re.compile(r"[\w\[(^}]")
 _SYNTAX = re.compile(
     r"""[;{]\s*$ | => | </ | /> | :: | && | \|\| | \+\+ | \\[A-Za-z]{2,}
     | \{% | %\} | \{\{ | \}\} | \{\# | <\? | \?> | \$[{(] | [=!]== | \?\w+=
-    | \.(?:format|map|then)\( | \w\([^()]*\)\s*\{ | \blambda\b[\w\s,]*:
+    | \.(?:format|map|then)\( | \w\([^()]*\)\s*\{ | \blambda\b[\w\s,]{0,200}:
     | \b(?:const|let|var)\s*\{[^{}]*\}\s*=""",
     re.VERBOSE,
 )
@@ -31,14 +31,15 @@ _STATEMENT = re.compile(
     | </?\w
     | (?:(?:async|export|pub|public|private|protected|static)\s+)*
       (?:def|function|func|fn|interface|enum|struct|namespace|impl)\s+\w
-    | (?:class|type)\s+\w+\s*[:=({<] | (?:const|let|var|val)\s+[\w{\[][^.?!]*=[^.?!]*$
+    | (?:class|type)\s+\w+\s*[:=({<] | (?:const|let|var|val)\s+[\w{\[][^.?!=]*=[^.?!]*$
     | (?:import|export)\s+(?:type\s+)?(?:\{[^{}]*\}\s*$|[{*\w][^.?!]*['"])
     | from\s+[\w.]+\s+import\b | (?:if|for|while|switch|catch)\s*\(
-    | for\s+\w+\s+in\b.*:\s*$ | (?:if|elif|while)\s.*[=<>(.].*:\s*$ | with\s+[\w.]+\(.*:
+    | for\s+\w+\s+in\b.*:\s*$ | (?:if|elif|while)\s[^=<>(.]*[=<>(.].*:\s*$
+    | with\s+[\w.]+\(.*:
     | (?:try|else|finally|do)\s*(?:[:{].*)?$ | (?:awk|sed|assert)\s
     | return\s+(?:\{[^{}]*\}|[\w.]+[\[({].*)\s*$
     | (?:print|echo|printf|console\.\w+|logg(?:er|ing)\.\w+)\b\s*[("'$]
-    | [\w.\[\]"']+\s*(?::\s*[\w.\[\], |]+?)?\s*[-+*/|&]?=\s*
+    | [\w.\[\]"']+\s*(?::[\w.\[\],|\s]+)?[-+*/|&]?=\s*
       (?:[frbFRB]{0,2}["'(\[]|\{\W) | [\w]+[.\[][\w.\[\]"']+\s*=\s*\{
     | [\w.]+\(.*\)\s*$ | ["'][\w -]+["']\s*: | (?:SELECT|INSERT|UPDATE|DELETE|CREATE)\s
     )""",
@@ -67,6 +68,8 @@ _CALL = re.compile(r"\{[^{}]*\([^{}]*\}")
 _WORDS = re.compile(r"(?<![\w{.])[^\W\d_]{2,}(?![\w}(\[=.])")
 _BEGINS_WORD = re.compile(r"(?:^|[\s(\"'*_\u201c\u2018\u2014])$")
 _ENDS_WORD = re.compile(r"$|[\s,.;:!?)\"'*_\u201d\u2019\u2014-]")
+#: Characters around a field that show whether it stands in a sentence.
+_NEAR = 1000
 
 
 def code_spans(text: str) -> Iterator[Span]:
@@ -126,13 +129,11 @@ def reads_as_prose(text: str, start: int, end: int) -> bool:
     Stricter than what is needed for a name that exists: the words around it must be
     there, and only spaces, quotes or punctuation may touch it.
     """
-    line_start = text.rfind("\n", 0, start) + 1
-    line_end = text.find("\n", end)
-    line_end = len(text) if line_end < 0 else line_end
-    before, after = text[line_start:start], text[end:line_end]
-    line = _CALL.sub("", text[line_start:line_end])
+    around = text[max(start - _NEAR, 0) : start], text[end : end + _NEAR]
+    before, after = around[0].rpartition("\n")[2], around[1].partition("\n")[0]
+    line = _CALL.sub("", before + text[start:end] + after)
     return (
-        (_WORDS.search(line) is not None or not (text[:start] + text[end:]).strip())
+        (_WORDS.search(line) is not None or not "".join(around).strip())
         and _TEMPLATE.search(line) is None
         and _BEGINS_WORD.search(before) is not None
         and _ENDS_WORD.match(after) is not None

@@ -66,12 +66,10 @@ def expand(text: str, reader: Reader) -> Prompt:
     expansion = _Expansion(text, reader)
     end = 0
     for each in fields(text):
-        before = len(expansion.parts)
-        expansion.parts.append(text[end : each.start])
+        place = len(expansion.parts)
         if expansion.add(each):
+            expansion.parts.insert(place, text[end : each.start])
             end = each.end
-        else:
-            del expansion.parts[before:]
     expansion.parts.append(text[end:])
     return Prompt(
         text,
@@ -174,9 +172,10 @@ class _Expansion:
 
 def _has_its_line(text: str, place: Field | Expression) -> bool:
     """Return whether a place is all that its line has."""
-    before = text[text.rfind("\n", 0, place.start) + 1 : place.start]
-    after = text[place.end :].partition("\n")[0]
-    return not (before + after).strip()
+    begin = text.rfind("\n", 0, place.start) + 1
+    line_end = text.find("\n", place.end)
+    after = text[place.end : line_end if line_end >= 0 else None]
+    return not (text[begin : place.start].strip() or after.strip())
 
 
 def follow(value: object, place: Field) -> object:

@@ -44,6 +44,8 @@ _FORMAT = re.compile(
     r"(?:![rsa])?(?::(?:%[\w%:/ .,-]+|(?:.?[<>=^])?[-+]?\#?0?\d*[,_]?(?:\.\d+)?"
     r"[bcdeEfFgGnosxX%]?))?$"
 )
+#: Characters of an expression that anybody writes into a sentence.
+_LONGEST = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +101,10 @@ def fields(text: str) -> Iterator[Field | Expression]:
     last_end = code_end = 0
     for span in prose(text):
         for found in _BRACES.finditer(text, *span):
-            between = text[last_end : found.start()] if last_end else None
-            after_field = between in ("", "/", "@")  # ``{mass}/{volume}``
+            gap = found.start() - last_end if last_end else -1
+            after_field = not gap or (
+                gap == 1 and text[last_end] in "/@"
+            )  # ``{a}/{b}``
             while code and code[0][0] < found.end():
                 code_end = max(code_end, code.popleft()[1])
             if found.start() < code_end or not stands_alone(
@@ -134,7 +138,7 @@ def _as_field(braces: re.Match[str]) -> Field | None:
 
 def _as_expression(braces: re.Match[str]) -> Expression | None:
     inside = braces[1]
-    if inside != inside.strip() and ":" in inside:
+    if (inside != inside.strip() and ":" in inside) or len(inside) > _LONGEST:
         return None
     for found in _FORMAT.finditer(inside):
         source = inside[: found.start()].strip()

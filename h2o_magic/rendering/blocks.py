@@ -16,7 +16,7 @@ from h2o_magic.rendering.fences import Fence, fence_after, opened
 PIECE_LIMIT = 1500
 
 _TABLE_RULE = re.compile(
-    r"^ {0,3}\|?[ \t]*:?-+:?[ \t]*(\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$"
+    r"^ {0,3}(?:\|[ \t]*)?:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*(?:\|[ \t]*)?$"
 )
 # Only before a letter: the rest of a line must not look like the start of a block.
 _SENTENCE_END = re.compile(r"[.!?][)\"'*_]*\s+(?=[^\W\d_])")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any, NoReturn
 
 from h2o_magic.errors import H2OMagicError
@@ -44,10 +45,10 @@ def find_json(text: str) -> Any:
 def _candidates(text: str, whole: str) -> Iterator[tuple[int, str]]:
     yield text.find(whole), whole
     blocks = code_blocks(text)
-    lines = text.splitlines(keepends=True)
+    starts = list(accumulate(map(len, text.splitlines(keepends=True)), initial=0))
     for block in sorted(blocks, key=lambda block: not block.language.startswith("js")):
         if block.strip():
-            yield len("".join(lines[: block.line - 1])), block.code
+            yield starts[min(block.line, len(starts)) - 1], block.code
 
 
 def _parsed(text: str) -> Any:

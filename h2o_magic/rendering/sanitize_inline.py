@@ -82,7 +82,7 @@ _END_OF_DEFINITION = re.compile(
 )
 _OPEN_TITLE = re.compile(rf"[ \t]*\n?[ \t]*(?!{_TITLE})[\"'(]")
 
-_TABLE = re.compile(r"^[ \t]*\|?[ \t]*:?-+:?[ \t]*\|", re.MULTILINE)
+_TABLE = re.compile(r"^[ \t]*(?:\|[ \t]*)?:?-+:?[ \t]*\|", re.MULTILINE)
 
 
 def _entities(marks: Iterable[str]) -> dict[int, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 from h2o_magic.rendering.fences import code_blocks, without_code
@@ -16,6 +16,7 @@ _EXPECTED = (
     "expected a table: a list of objects, an object of lists, or a list of lists with "
     "the head first"
 )
+_MOST_MISSING = 1_000_000  # values
 _RULE_CELL = re.compile(r":?-+:?")
 _CELL_END = re.compile(r"(?<!\\)\|")
 _WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})")
@@ -52,6 +53,7 @@ def _of_list(items: list[Any]) -> Table:
         return [], []
     if all(isinstance(item, dict) for item in items):
         columns = list(dict.fromkeys(key for item in items for key in item))
+        _check_size(len(columns), map(len, items))
         return columns, [[item.get(name) for name in columns] for item in items]
     if all(isinstance(item, list) for item in items):
         return _of_lists(items)
@@ -128,7 +130,7 @@ def _is_rule(cells: Sequence[str]) -> bool:
 
 
 def _body(lines: Sequence[str], width: int) -> list[list[str]]:
-    rows = []
+    rows: list[list[str]] = []
     for number, line in enumerate(lines, 1):
         if not line.strip() or "|" not in line:
             break
@@ -137,8 +139,16 @@ def _body(lines: Sequence[str], width: int) -> list[list[str]]:
             raise AnswerFormatError(
                 f"expected {width} values in row {number}, got {len(cells)}"
             )
-        rows.append((cells + [""] * width)[:width])
-    return rows
+        rows.append(cells[:width])
+    _check_size(width, map(len, rows))
+    return [row + [""] * (width - len(row)) for row in rows]
+
+
+def _check_size(width: int, sizes: Iterable[int]) -> None:
+    """Refuse a table of mostly nothing, which a short text can make as large as any."""
+    missing = sum(width - size for size in sizes)
+    if missing > _MOST_MISSING:
+        raise AnswerFormatError(f"{_EXPECTED}, got one that lacks {missing:,} values")
 
 
 def _typed(rows: list[list[str]]) -> list[list[Any]]:
@@ -158,11 +168,11 @@ def _column(cells: Sequence[str]) -> list[Any]:
 
 def _distinct(names: Sequence[str]) -> list[str]:
     result: dict[str, None] = {}
+    numbers: dict[str, int] = {}
     for place, name in enumerate(names, 1):
-        base = name or f"column {place}"
-        free, number = base, 1
+        free = base = name or f"column {place}"
         while free in result:
-            number += 1
-            free = f"{base} {number}"
+            numbers[base] = numbers.get(base, 1) + 1
+            free = f"{base} {numbers[base]}"
         result[free] = None
     return list(result)

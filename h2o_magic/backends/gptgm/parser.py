@@ -28,6 +28,8 @@ _SPECIAL = {"<|endoftext|>", "</s>", "<s>", "<|startoftext|>", "<|im_end|>"}
 # tokenizer does not know them.
 _END_MARKERS = ("<|endoftext|>", "</s>", "<|prompt|>", "<|answer|>")
 _START_MARKER = "<|startoftext|>"
+#: Characters of an end that are held back, in case that more comes after it.
+_MOST_HELD = 200
 _NO_END = (
     "the answer ended without its final event, so its end may be missing: ask again"
 )
@@ -178,6 +180,8 @@ class _GrowingText(GrowingText):
         while found := _end_of(kept, ends):
             kept = _without(kept, found)
         kept = kept.rstrip()
+        if len(text) - len(kept) > _MOST_HELD:  # else each token would read all of it
+            kept = text
         self._held = text[len(kept) :]
         return self._show(kept)
 

@@ -10,16 +10,13 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 #: An image that the server quotes from the question.
 _DATA = re.compile(r"(data:[\w./+-]+;base64,)[A-Za-z0-9+/=]+")
 #: XML has its message in a tag of that name.
-_TITLE = re.compile(
-    r"<(title|h1|message)[^<>]*>(.{0,1000}?)</\1\s*>", re.IGNORECASE | re.DOTALL
-)
-_LONGEST_PAGE = 65536  # characters in which a title is looked for
+_TITLE_TAG = re.compile(r"<(/?)(title|h1|message)\b[^<>]*>", re.IGNORECASE)
 _BEFORE_QUOTED = " \t\r\n:[-'\""
 #: What may hold the words of an error, or hold what holds them; the best first.
 _WORDS = (
@@ -62,9 +59,23 @@ def error_message(document: object) -> str:
 
 def html_title(page: str, *, limit: int = 500) -> str:
     """Return the title of an HTML page, or that it has none."""
-    titles = (html.unescape(m[2]) for m in _TITLE.finditer(page[:_LONGEST_PAGE]))
-    lines = (_one_line(re.sub(r"<[^<>]*>", " ", title), limit) for title in titles)
+    bare = (re.sub(r"<[^<>]*>", " ", title) for title in _titles(page))
+    lines = (_one_line(html.unescape(title), limit) for title in bare)
     return next(filter(None, lines), "an HTML page without a title")
+
+
+def _titles(page: str) -> Iterator[str]:
+    """Yield what stands between the tags of titles and headings, in linear time."""
+    tags = list(_TITLE_TAG.finditer(page))
+    last_ends = {tag[2].lower(): tag.start() for tag in tags if tag[1]}
+    opened: re.Match[str] | None = None
+    for tag in tags:
+        name = tag[2].lower()
+        if opened is None and not tag[1] and tag.start() < last_ends.get(name, -1):
+            opened = tag
+        elif opened is not None and tag[1] and name == opened[2].lower():
+            yield page[opened.end() : tag.start()]
+            opened = None
 
 
 def _words(value: object, depth: int) -> str:

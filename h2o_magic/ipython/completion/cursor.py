@@ -10,7 +10,7 @@ from h2o_magic.config.command_line import begun, quote
 
 _CELL = re.compile(r"%%h2o(?!\S)")
 #: ``%h2o``, also behind ``answer =``.
-_LINE = re.compile(r"\s*(?:[\w\s,.]+=\s*)?%h2o\s")
+_LINE = re.compile(r"\s*(?:[\w,.][\w\s,.]*=\s*)?%h2o\s")
 
 
 class CellLine(NamedTuple):
