@@ -31,6 +31,10 @@ import re
 from collections.abc import Iterable
 from types import UnionType
 
+#: The rank of a name that is not near, and the longest name that may have slips.
+_FAR = 99
+_LONGEST = 100
+
 
 class H2OMagicError(Exception):
     """Base class of all errors of this package."""
@@ -222,37 +226,83 @@ def did_you_mean(name: str, known: Iterable[str], *, most: int | None = None) ->
     Returns
     -------
     str
-        ``"did you mean 'x'?"`` where one name is similar, else ``"known: a, b, c"`` or
-        ``"known: a, b and 7 others"``.
+        ``"did you mean 'x'?"`` where names are near (see :func:`nearest`), else
+        ``"known: a, b, c"`` or ``"known: a, b and 7 others"``.
     """
-    candidates = list(known)
-    near = nearest(name, candidates)
-    if near is not None:
-        return f"did you mean {near!r}?"
+    candidates = list(dict.fromkeys(known))
+    if near := nearest(name, candidates):
+        *others, last = map(repr, near)
+        return f"did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
     if most is None or len(candidates) <= most:
         return f"known: {', '.join(sorted(candidates))}"
-    wanted = _normalize(name)
-    score = {
-        c: difflib.SequenceMatcher(None, wanted, _normalize(c)).ratio()
-        for c in candidates
-    }
-    listed = sorted(sorted(candidates, key=score.__getitem__)[-most:])
+    listed = sorted(sorted(candidates, key=lambda c: _likeness(name, c))[-most:])
     rest = len(candidates) - most
     return f"known: {', '.join(listed)} and {rest} other{'s' if rest > 1 else ''}"
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that `name` abbreviates or resembles most, or None."""
-    wanted = _normalize(name)
-    by_normalized = {_normalize(candidate): candidate for candidate in known}
-    found = [n for n in by_normalized if wanted and n.startswith(wanted)]
-    found = found or difflib.get_close_matches(wanted, by_normalized, 1, 0.5)
-    return by_normalized[found[0]] if found else None
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """Return the known names that `name` may well be a slip for, three at most.
+
+    A slip is a letter that is missing, extra, wrong, or swapped with the next one. Up
+    to 5 letters allow one, up to 8 two, and more three; 1 or 2 letters none but the
+    swap. Case, and what separates words, do not count. A name may also be cut short, or
+    lack words (``max-tokens`` for ``max-new-tokens``). Private names are not returned.
+    """
+    private = "__" if name.startswith("_") else "_"
+    ranks = {each: _rank(name, each) for each in known if not each.startswith(private)}
+    best = min(ranks.values(), default=_FAR)
+    return [each for each in ranks if ranks[each] == best < _FAR][:3]
 
 
-def _normalize(name: str) -> str:
-    # Options are typed with dashes or underscores; both spellings are one name.
-    return name.replace("-", "_").strip("_").lower()
+def _rank(name: str, known: str) -> int:
+    """Return how far a known name is, from 0; `_FAR` if it is not near."""
+    typed, meant = _letters(name), _letters(known)
+    if typed == meant:
+        return 0 if typed else _FAR
+    slips, shorter = _slips(typed, meant), min(len(typed), len(meant))
+    swapped = len(typed) == len(meant) == 2 and typed == meant[::-1]
+    # Few people miss the first letter, and short words differ by little else.
+    alike = shorter > 4 or (shorter > 2 and typed[0] == meant[0])
+    if swapped or (alike and slips == 1):
+        return 1
+    if len(typed) > 2 and _cut_short(name, known):
+        return 2
+    return slips + 1 if alike and slips <= min((shorter + 3) // 3 - 1, 3) else _FAR
+
+
+def _cut_short(name: str, known: str) -> bool:
+    """Return whether a name is the beginning of a known one, or some of its words."""
+    typed, meant = _letters(name), _letters(known)
+    beginning = meant[: len(typed)]
+    if typed == beginning or (len(typed) > 4 and _slips(typed, beginning) == 1):
+        return True
+    words = iter(_words(known))
+    return all(
+        any(w == word or (len(word) > 2 and w.startswith(word)) for w in words)
+        for word in _words(name)
+    )
+
+
+def _likeness(name: str, known: str) -> float:
+    return difflib.SequenceMatcher(None, _letters(name), _letters(known)).ratio()
+
+
+def _words(name: str) -> list[str]:
+    parts = re.split(r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])", name)
+    return [part.casefold() for part in parts if part]
+
+
+def _letters(name: str) -> str:
+    return "".join(_words(name))
+
+
+def _slips(one: str, other: str) -> int:
+    """Return about how many slips lead from one text to the other; `_FAR` for many."""
+    if abs(len(one) - len(other)) > 3 or len(one) > _LONGEST:
+        return _FAR
+    blocks = difflib.SequenceMatcher(None, one, other).get_matching_blocks()
+    slips = max(len(one), len(other)) - sum(block.size for block in blocks)
+    return slips if slips <= 3 else _FAR
 
 
 def expect(

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from tests.backends.behaviours.row import DONE, chunk, said
 from tests.backends.scripted import (
     Answer,
     Request,
@@ -14,7 +15,6 @@ from tests.backends.scripted import (
     events,
     serving,
 )
-from tests.backends.test_openai_shapes import DONE, chunk, said
 
 #: The last step of an answer that goes on until the client leaves.
 ENDLESS = object()

@@ -19,6 +19,7 @@ from h2o_magic.errors import (
     StoreError,
     did_you_mean,
     expect,
+    nearest,
 )
 
 
@@ -142,6 +143,97 @@ KNOWN = ["temperature", "top_p", "max_new_tokens"]
 )
 def test_a_mistyped_name_names_the_nearest(given: str, meant: str) -> None:
     assert did_you_mean(given, KNOWN) == f"did you mean {meant!r}?"
+
+
+COMMANDS = [
+    *("ask", "retry", "fix", "panel", "history", "show", "answers", "undo", "redo"),
+    *("drop", "reset", "export", "import", "threads", "thread", "fork", "status"),
+    *("connect", "alias", "preset", "models", "pull", "rm", "help", "version"),
+]
+OPTIONS = [
+    *("--model", "--system", "--temperature", "--top-p", "--top-k", "--stop", "--new"),
+    *("--max-new-tokens", "--max-turns", "--no-history", "--min-p", "--seed", "--as"),
+]
+NAMES = ["ne", "T", "at", "pop", "columns", "values", "sort_values", "sort_index"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "known", "meant"),
+    [
+        ("histroy", COMMANDS, ["history"]),
+        ("conect", COMMANDS, ["connect"]),
+        ("stauts", COMMANDS, ["status"]),
+        ("Models", COMMANDS, ["models"]),
+        ("modle", COMMANDS, ["models"]),
+        ("thr", COMMANDS, ["threads", "thread"]),
+        ("thraed", COMMANDS, ["thread"]),
+        ("re", COMMANDS, []),
+        ("mr", COMMANDS, ["rm"]),
+        ("hist", COMMANDS, ["history"]),
+        ("exprot", COMMANDS, ["export"]),
+        ("undoo", COMMANDS, ["undo"]),
+        ("--tempp", OPTIONS, ["--temperature"]),
+        ("--temp", OPTIONS, ["--temperature"]),
+        ("--temperature0.5", OPTIONS, ["--temperature"]),
+        ("--Model", OPTIONS, ["--model"]),
+        ("-model", OPTIONS, ["--model"]),
+        ("--modell", OPTIONS, ["--model"]),
+        ("--max_tokens", OPTIONS, ["--max-new-tokens"]),
+        ("--maxTokens", OPTIONS, ["--max-new-tokens"]),
+        ("--history", OPTIONS, ["--no-history"]),
+        ("--max", OPTIONS, ["--max-new-tokens", "--max-turns"]),
+        ("--topk", OPTIONS, ["--top-k"]),
+        ("colums", NAMES, ["columns"]),
+        ("column", NAMES, ["columns"]),
+        ("t", NAMES, ["T"]),
+        ("ta", NAMES, ["at"]),
+        ("en", NAMES, ["ne"]),
+        ("sort", NAMES, ["sort_values", "sort_index"]),
+        ("price", ["unit_price", "city"], ["unit_price"]),
+        ("item", [f"item{n}" for n in range(9)], ["item0", "item1", "item2"]),
+        ("_lenght", ["_length", "__len__"], ["_length"]),
+        # Nothing is near.
+        ("nonsense", COMMANDS, []),
+        ("hello", COMMANDS, []),
+        ("quit", COMMANDS, []),
+        ("exit", COMMANDS, []),
+        ("clear", COMMANDS, []),
+        ("list", COMMANDS, []),
+        ("stop", COMMANDS, []),
+        ("what", COMMANDS, []),
+        ("how", COMMANDS, []),
+        ("explain", COMMANDS, []),
+        ("summarize", COMMANDS, []),
+        ("r", COMMANDS, []),
+        ("xy", COMMANDS, []),
+        ("ms", COMMANDS, []),
+        ("--verbose", OPTIONS, []),
+        ("--x", OPTIONS, []),
+        ("--a", OPTIONS, []),
+        ("--", OPTIONS, []),
+        ("--logprobs", OPTIONS, []),
+        ("nope", NAMES, []),
+        ("n", NAMES, []),
+        ("nee", NAMES, []),
+        ("foo", NAMES, []),
+        ("top", NAMES, []),
+        ("init", ["__init__", "_init"], []),
+        ("__int__", ["__init__", "__repr__"], []),
+        ("mean", ["median", "mode"], []),
+        ("", NAMES, []),
+    ],
+)
+def test_only_what_is_near_is_guessed_three_names_at_most(
+    typed: str, known: list[str], meant: list[str]
+) -> None:
+    assert nearest(typed, known) == meant
+
+
+def test_several_that_are_as_near_are_all_named() -> None:
+    assert did_you_mean("sort", NAMES) == "did you mean 'sort_values' or 'sort_index'?"
+    assert did_you_mean("item", [f"item{n}" for n in range(9)]) == (
+        "did you mean 'item0', 'item1' or 'item2'?"
+    )
 
 
 def test_the_nearest_is_spelt_as_it_is_known() -> None:

@@ -7,6 +7,7 @@ one kind of server are made, and how such a server is recognised.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,6 +15,8 @@ from typing import Any, Protocol
 from h2o_magic.chat.events import Event
 from h2o_magic.chat.messages import Message
 from h2o_magic.config.parameter import Value
+
+_KEY = re.compile(r"\bapi.?key\b|\bauthorization\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +170,8 @@ class ProbeAnswer:
     @property
     def refused(self) -> bool:
         """True if the server requires a key, or another one."""
-        return self.status in (401, 403)
+        asks = self.status == 400 and _KEY.search(self.words)  # Google
+        return self.status in (401, 403) or bool(asks)
 
     def __str__(self) -> str:
         said = [str(self.status or "no answer"), *filter(None, [self.words])]

@@ -1,24 +1,26 @@
 """Which dialect a server speaks: detected by each dialect's probes, sent by GET.
 
-The built-in dialects have three between them, each a list of models where one dialect
-has it and the others have nothing (tests/recordings). Those of plug-ins come last,
-unless the dialect is named.
+Those of the built-in dialects are lists of models, where one dialect has its own and
+the others have nothing (tests/recordings); OpenAI's may be at several places below an
+address. Those of plug-ins come last.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from h2o_magic.backends import registry
-from h2o_magic.backends.base import Dialect, ProbeAnswer
+from h2o_magic.backends.base import Dialect, Match, ProbeAnswer
 from h2o_magic.backends.error_advice import explaining_errors, message_of
 from h2o_magic.backends.http import HttpClient, Response, Timeouts
 from h2o_magic.backends.http.error_body import error_text
-from h2o_magic.backends.openai.flavour import entries_of, split_address
+from h2o_magic.backends.openai.address import address_of, read_address, without_list
+from h2o_magic.backends.openai.shapes import entries_of, is_error
 from h2o_magic.config.units import counted
 from h2o_magic.config.url import Endpoint
 from h2o_magic.errors import BackendError, ConfigurationError, ProtocolError
@@ -31,13 +33,14 @@ _SHOWN = 100  # characters of an answer that no dialect recognises
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a server was detected to be."""
+    """What a server was detected to be, and at which address to ask it."""
 
     dialect: str
     engine: str = ""  # the program that answers, if it is known
     models: int | None = None  # how many it listed, if it did
     refused: bool = False  # whether it requires a key, or another one
     how: str = ""  # the answer by which it was recognised
+    url: str = ""
 
     @property
     def kind(self) -> str:
@@ -50,71 +53,94 @@ class Found:
         return f"{self.kind}{models}"
 
 
-def detect(
-    endpoint: Endpoint, *, expected: str = "", timeouts: Timeouts = _TIMEOUTS
-) -> Found:
-    """Find out which dialect a server speaks; `expected` is tried first."""
-    root, version = split_address(endpoint.url)
-    # An address with a version segment is that of an OpenAI-compatible API.
-    first = expected or ("openai" if root != endpoint.url else "")
-    answers: dict[str, ProbeAnswer] = {}
-    with closing(HttpClient(Endpoint(root, endpoint.token), timeouts=timeouts)) as http:
-        for path, dialects in _probes(expected, first, version):
-            if path not in answers:
-                answers[path] = _ask(http, path, first=not answers)
-            others = [a for a in answers.values() if a.path != path]
-            found = _recognised(answers[path], others, dialects)
+def detect(endpoint: Endpoint, *, timeouts: Timeouts = _TIMEOUTS) -> Found:
+    """Find out which dialect a server speaks."""
+    address = read_address(endpoint.url)
+    # An address with a path is rather that of an OpenAI-compatible API.
+    first = "openai" if endpoint.url.count("/") > 2 else ""
+    root = Endpoint(address.root, endpoint.token)
+    with closing(HttpClient(root, timeouts=timeouts)) as http:
+        probing = _Probing(http)
+        for paths, dialects in _probes(first, address.apis):
+            found = probing.ask_places(paths, dialects)
             if found is not None:
-                return found
-    raise _unsupported(endpoint, list(answers.values()))
+                return replace(found, url=_where(found, endpoint.url))
+    return _by_its_errors(endpoint, list(probing.answers.values()))
 
 
 def _probes(
-    expected: str, first: str, version: str
-) -> Iterator[tuple[str, list[Dialect]]]:
-    for dialects in _rounds(expected):
-        paths = [
-            (path.replace("{version}", version), dialect)
-            for dialect in sorted(dialects, key=lambda d: d.name != first)
-            for path in dialect.probes
-        ]
-        for path in dict.fromkeys(path for path, _ in paths):
-            yield path, [dialect for dialect in dialects if (path, dialect) in paths]
+    first: str, apis: Sequence[str]
+) -> Iterator[tuple[list[str], list[Dialect]]]:
+    """Yield the probes: the places where the same thing may be, and who knows it."""
+    for dialects in map(tuple, (registry.built_in(), registry.added())):
+        in_order = sorted(dialects, key=lambda d: d.name != first)
+        for probe in dict.fromkeys(p for dialect in in_order for p in dialect.probes):
+            paths = dict.fromkeys(probe.replace("{version}", api) for api in apis)
+            yield list(paths), [d for d in dialects if probe in d.probes]
 
 
-def _rounds(expected: str) -> Iterator[tuple[Dialect, ...]]:
-    """Yield the dialects in the order of trying, plug-ins as late as possible."""
-    built_in = registry.built_in()
-    if expected and all(dialect.name != expected for dialect in built_in):
-        yield (registry.find(expected),)
-    yield built_in
-    yield tuple(registry.added())
+def _where(found: Found, given: str) -> str:
+    """Return the address at which to ask a server: where its list of models is."""
+    if found.dialect != "openai" or found.models is None:
+        return given
+    return address_of(found.url.removesuffix("/models"), given)
 
 
-def _ask(http: HttpClient, path: str, *, first: bool) -> ProbeAnswer:
-    try:
-        with http.send("GET", path, accepted=range(100, 600)) as reply:
-            return _probe_answer(path, reply)
-    except BackendError as error:
-        if first:  # the others would fail the same way
-            with explaining_errors(partial(message_of, refusal=str)):
-                raise
-        return ProbeAnswer(path, 0, words=_cut(str(error)))
+class _Probing:
+    """What one server answers, each path asked once."""
+
+    def __init__(self, http: HttpClient) -> None:
+        self.answers: dict[str, ProbeAnswer] = {}
+        self._http = http
+
+    def ask_places(
+        self, paths: Sequence[str], dialects: Sequence[Dialect]
+    ) -> Found | None:
+        """Return what is found at the first of some places, where dialects have it.
+
+        A gateway answers 403 for a route that it does not have; and what refuses at a
+        place that nobody named, without a version, may be anything.
+        """
+        others = list(self.answers.values())
+        forbidden: Found | None = None
+        for path in paths:
+            answer = self._answer(path)
+            named = path == paths[0] or re.search(r"/v\d", path)
+            # Errors of chat-ui are like those of an OpenAI-compatible server.
+            chat_ui = any(map(_is_chat_ui, self.answers.values()))
+            if answer.status != 200 and (chat_ui or not named):
+                continue
+            found = _recognised(answer, others, dialects)
+            if found is not None and answer.status != 403:
+                return replace(found, url=f"{self._http.url}{path}")
+            forbidden = forbidden or found
+        return forbidden
+
+    def _answer(self, path: str) -> ProbeAnswer:
+        if path not in self.answers:
+            self.answers[path] = self._ask(path)
+        return self.answers[path]
+
+    def _ask(self, path: str) -> ProbeAnswer:
+        try:
+            with self._http.send("GET", path, accepted=range(100, 600)) as reply:
+                return _probe_answer(path, reply)
+        except BackendError as error:
+            if not self.answers:  # the others would fail the same way
+                with explaining_errors(partial(message_of, refusal=str)):
+                    raise
+            return ProbeAnswer(path, 0, words=_cut(str(error)))
 
 
 def _probe_answer(path: str, reply: Response) -> ProbeAnswer:
-    body = reply.secrets.redact_body(reply.read(_LARGEST))
+    body = reply.read(_LARGEST)
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
         document = None
-    words = error_text(body[:_LONGEST], limit=_LONGEST)
-    if target := reply.headers.get("Location"):
-        # Its query may hold secrets.
-        words = f"a redirect to {target.partition('?')[0]!r}, not followed"
+    words = reply.redirect or error_text(body[:_LONGEST])
     server = reply.headers.get("Server", "")
-    shown = _cut(reply.secrets.redact(words))
-    return ProbeAnswer(path, reply.status, document, shown, server)
+    return ProbeAnswer(path, reply.status, document, _cut(words), server)
 
 
 def _cut(text: str) -> str:
@@ -124,14 +150,16 @@ def _cut(text: str) -> str:
 def _recognised(
     answer: ProbeAnswer, others: Sequence[ProbeAnswer], dialects: Iterable[Dialect]
 ) -> Found | None:
-    # The errors of chat-ui are like those of an OpenAI-compatible server.
-    doubtful = answer.status != 200 and any(map(_is_chat_ui, others))
-    for dialect in () if doubtful else dialects:
+    for dialect in dialects:
         match = dialect.recognise(answer, others)
         if match is not None:
-            how = f"GET {answer.path} answered {answer.status}"
-            return Found(dialect.name, match.engine, match.models, answer.refused, how)
+            return _found(dialect.name, match, answer)
     return None
+
+
+def _found(dialect: str, match: Match, answer: ProbeAnswer, url: str = "") -> Found:
+    how = f"GET {answer.path} answered {answer.status}"
+    return Found(dialect, match.engine, match.models, answer.refused, how, url)
 
 
 def _is_chat_ui(answer: ProbeAnswer) -> bool:
@@ -150,6 +178,15 @@ def _is_chat_ui(answer: ProbeAnswer) -> bool:
     )
 
 
+def _by_its_errors(endpoint: Endpoint, answers: Sequence[ProbeAnswer]) -> Found:
+    """Return a server without a list of models that has the errors of OpenAI's API."""
+    url = without_list(endpoint.url)
+    for answer in () if any(map(_is_chat_ui, answers)) else answers:
+        if answer.status >= 400 and is_error(answer.document):
+            return _found("openai", Match(), answer, url)
+    raise _unsupported(endpoint, answers)
+
+
 def _unsupported(
     endpoint: Endpoint, answers: Sequence[ProbeAnswer]
 ) -> ConfigurationError | ProtocolError:
@@ -159,10 +196,15 @@ def _unsupported(
             f"(GET {answer.path}): {registry.INSTEAD_OF_CHAT_UI}"
         )
     tried = "; ".join(map(str, answers))
-    hint = f"name its dialect with `--dialect`, one of {', '.join(registry.names())}"
-    if all(other.refused for other in answers):
+    others = [name for name in registry.names() if name != "openai"]
+    hint = (
+        "if it speaks the OpenAI API without a list of models, "
+        f"`%h2o connect {endpoint.url} --dialect openai` "
+        f"(other dialects: {', '.join(others)})"
+    )
+    if any(answer.refused for answer in answers):
         what = "another key" if endpoint.token else "a key"
-        hint = f"it requires {what} (`--key-env VAR`), or {hint}"
+        hint = f"it requires {what} (`--key-env VAR`); {hint}"
     if answers[0].status in range(300, 400):
         hint = "connect to the address that it redirects to if you trust it"
     return ProtocolError(f"{endpoint.url} is not a supported server ({tried}): {hint}")

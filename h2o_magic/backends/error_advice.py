@@ -6,6 +6,7 @@ request and the status stay in it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -17,8 +18,8 @@ from h2o_magic.errors import (
     TimedOutError,
 )
 
-#: Status, words in the server's message (in lower case), advice. No advice means that
-#: the server's words are enough. Names in braces are filled in.
+#: Status, a pattern in the server's message, advice. No advice means that the server's
+#: words are enough. Names in braces are filled in.
 Row = tuple[int, str, str]
 
 KEY = "the server needs a valid key: `%h2o connect {url} --key-env VAR`"
@@ -53,6 +54,25 @@ _CONNECTION_ADVICE = {
     ),
 }
 
+#: What is said where no wait helps: an account without credit, and a wrong key.
+_NO_CREDIT = (
+    r"insufficient[_ ](?:user[_ ])?(?:quota|balance|credit|fund)|arrears"
+    r"|exceeded_current_quota"
+    r"|(?:out of|no|more|not enough|included) credits?\b|credit balance"
+    r"|billing[_ ](?:hard|not|limit)|payment required|spend\w* (?:limit|cap)"
+    r"|budget.{0,20}exceeded|exceeded.?budget|(?:over|within) budget"
+    r"|(?:account|organization).{0,80}(?:suspended|not active|disabled)"
+    r"|欠费|余额不足"
+)
+_NO_KEY = (
+    r"\b(?:invalid|incorrect|wrong|missing|expired|revoked|disabled|no)[\w ]{0,20}"
+    r"(?:api[_ -]?key|access token|bearer|credentials|subscription key|authentication)"
+    r"|api[_ -]?key[\w ]{0,20}(?:not valid|not found|invalid|missing|expired|incorrect)"
+    r"|account_deactivated|authentication[_ ](?:error|failed)|\bunauthori[sz]ed\b"
+)
+_FINAL = re.compile(f"{_NO_CREDIT}|{_NO_KEY}", re.IGNORECASE | re.DOTALL)
+_BILLING = "check the plan and the billing of the account that the key belongs to"
+_BEHIND = "the server behind it is down, starting or too slow; ask again {soon}"
 _REDIRECTS = (301, 302, 303, 307, 308)
 _REDIRECTED = (
     "expected an answer: connect to the target of the redirect if you trust it, or "
@@ -64,16 +84,31 @@ _REFUSED = "expected an answer: check that the {kind} is at {url}"
 #: What holds for every server, after what is known about its kind.
 COMMON: tuple[Row, ...] = (
     (401, "", KEY),
+    (402, "", _BILLING),
+    (403, "country|region|territory|moderat|flagged", ""),
     (403, "", KEY),
     (404, "", ADDRESS),
+    (408, "", "the server timed out; ask again {soon}"),
     (410, "", "the server no longer has the model {model!r}; choose another"),
     (413, "", TOO_LONG),
     (429, "login", "its limit for guests is reached"),
+    (429, "exceeded your current quota", f"{_BILLING}, or ask again {{later}}"),
     (429, "", "ask again {later}"),
-    (502, "", "the server behind it is down or starting; ask again in a minute"),
-    (503, "", "the server is busy or loading the model; ask again in a minute"),
-    (504, "", "the server behind it is too slow or down; ask again in a minute"),
+    (502, "", "the server behind it is down or starting; ask again {soon}"),
+    (503, "", "the server is busy or loading the model; ask again {soon}"),
+    (504, "", "the server behind it is too slow or down; ask again {soon}"),
+    *((status, "", _BEHIND) for status in range(520, 528)),  # Cloudflare
+    (529, "", "the server is overloaded; ask again {soon}"),
+    (530, "", _BEHIND),
 )
+_ANY = 0
+#: What holds for every server and status, before all that is known of them.
+_FIRST: tuple[Row, ...] = ((_ANY, _NO_CREDIT, _BILLING), (_ANY, _NO_KEY, KEY))
+
+
+def is_final(said: str) -> bool:
+    """Return whether a server says something that no wait mends."""
+    return _FINAL.search(said) is not None
 
 
 def refusal_message(
@@ -86,15 +121,20 @@ def refusal_message(
     """Return the message of an HTTP status with the first advice that fits."""
     said = error.server_message
     wait = requested_wait(error)
-    wait = usual_wait if wait is None else wait
-    later = "later" if wait is None else f"in {wait:.0f} s"
-    for status, words, advice in rows:
-        if status == error.status and words in said.lower() and (said or advice):
-            hint = advice.format(later=later, **facts)
+    soon = _in_seconds(wait) or "in a minute"
+    later = _in_seconds(usual_wait if wait is None else wait) or "later"
+    for status, words, advice in (*_FIRST, *rows):
+        fits = status in (_ANY, error.status) and re.search(words, said, re.IGNORECASE)
+        if fits and (said or advice):
+            hint = advice.format(soon=soon, later=later, **facts)
             start = said.rstrip(".") if hint else said
             return ": ".join(filter(None, [start or str(error), hint]))
     hint = _of_any(error.status, said).format(**facts)
     return f"{error}: {hint}" if hint else str(error)
+
+
+def _in_seconds(wait: float | None) -> str:
+    return f"in {wait:.0f} s" if wait and wait >= 1 else ""
 
 
 def _of_any(status: int, said: str) -> str:

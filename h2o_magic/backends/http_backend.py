@@ -12,6 +12,7 @@ from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
 from h2o_magic.backends.http import DEFAULT_TIMEOUTS, Endpoint, Timeouts
 from h2o_magic.backends.retry import DEFAULT_RETRY_POLICY, RetryPolicy
 from h2o_magic.chat.messages import Message, parse_messages
+from h2o_magic.config.forks import in_child
 from h2o_magic.errors import ConfigurationError, MessagesError, ParameterError
 
 Messages = Iterable[Message | Mapping[str, Any]]
@@ -46,6 +47,10 @@ class HttpBackend(Backend, Generic[_Client]):
         self._retry = retry
         self._connection = _one_connection(url, token or None, connection)
         self._may_move = connection is not None
+        self._renew()
+        in_child(self._renew)
+
+    def _renew(self) -> None:
         self._lock = threading.Lock()
         self._current: tuple[Endpoint, _Client] | None = None
 

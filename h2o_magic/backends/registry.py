@@ -7,7 +7,7 @@ from importlib import import_module
 
 from h2o_magic.backends import plugins
 from h2o_magic.backends.base import Backend, Dialect
-from h2o_magic.errors import ConfigurationError, nearest
+from h2o_magic.errors import ConfigurationError, did_you_mean, nearest
 
 #: Stands for a dialect that is to be detected.
 AUTO = "auto"
@@ -73,10 +73,9 @@ def _unknown(name: str) -> ConfigurationError:
             f"the dialect 'chat-ui' is no longer supported: {INSTEAD_OF_CHAT_UI}"
         )
     known = names()
-    near = nearest(name, known)
     hint = "install the package that adds it, or use `--dialect auto` to detect it"
-    if near:
-        hint = f"did you mean {near!r}?"
+    if nearest(name, known):
+        hint = did_you_mean(name, known)
     return ConfigurationError(
         f"expected a dialect, one of {', '.join(known)}, got {name!r}: {hint}"
     )

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from h2o_magic.errors import BackendError, ConfigurationError, RateLimitedError
 
-#: HTTP statuses of a server that is busy, or fails only for the moment.
-BUSY_STATUSES = frozenset({408, 500, 502, 503, 504, 529})
+#: HTTP statuses of a server that is busy, or fails only for the moment; Cloudflare's
+#: and others' own among them.
+BUSY_STATUSES = frozenset({408, 409, 425, *range(500, 600)} - {501, 505, 511})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ servers leave it, those of the servers; each departure is marked by a comment.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -20,6 +19,7 @@ from h2o_magic.errors import ProtocolError
 
 _BOM = b"\xef\xbb\xbf"
 _COMMENTS = re.compile(rb"(?m)^:.*$")
+_FIELD = re.compile(r"[\w-]+")
 #: A comment in which a server of this package says what it does.
 _OWN_COMMENT = '{"h2o_magic"'
 _SNIPPET = 200  # bytes of an unusable answer that its error shows
@@ -33,6 +33,8 @@ class ServerSentEvent(NamedTuple):
     event: str = "message"
     #: A field that is not in the standard; old versions of llama.cpp report so.
     error: str | None = None
+    #: Whether bytes of it are not UTF-8, so that some of its text is lost.
+    damaged: bool = False
 
 
 class LineDecoder:
@@ -82,6 +84,7 @@ class EventDecoder:
         self._data: list[str] = []
         self._event = ""
         self._error: str | None = None
+        self._damaged = False
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
         return self._read(self._lines.feed(data))
@@ -96,19 +99,24 @@ class EventDecoder:
             if not raw:
                 self._dispatch(events)
                 continue
-            line = raw.decode("utf-8", errors="replace")
+            try:
+                line = raw.decode()
+            except UnicodeDecodeError:
+                line = raw.decode(errors="replace")
+                self._damaged = self._damaged or raw[:1] != b":"
             name, _, value = line.partition(":")
-            value = value.removeprefix(" ")
+            name, value = name.lower(), value.removeprefix(" ")
             if name == "data":
                 self._add(value, events)
-            elif name[0:1] == "{":
-                self._add(line, events)  # a proxy's error, written in between
-            elif not name and value.startswith(_OWN_COMMENT):
-                events.append(ServerSentEvent(value))
+            elif not name:
+                if value.startswith(_OWN_COMMENT):
+                    events.append(ServerSentEvent(value))
             elif name == "event":
-                self._event = value
+                self._event = value.strip().lower()
             elif name == "error":
                 self._error = value
+            elif not _FIELD.fullmatch(name):
+                self._add(line, events)  # a proxy's error, or the rest of a cut line
         return events
 
     def _add(self, value: str, events: list[ServerSentEvent]) -> None:
@@ -125,9 +133,10 @@ class EventDecoder:
 
     def _dispatch(self, events: list[ServerSentEvent]) -> None:
         data, kind, error = "\n".join(self._data), self._event, self._error
-        self._data, self._event, self._error = [], "", None
-        if data or error is not None or kind == "error":
-            events.append(ServerSentEvent(data, kind or "message", error))
+        if data or error is not None or kind:
+            kind = kind or "message"
+            events.append(ServerSentEvent(data, kind, error, self._damaged))
+        self._data, self._event, self._error, self._damaged = [], "", None, False
 
 
 class EventBody:
@@ -164,15 +173,11 @@ class EventBody:
         return []
 
     def flush(self) -> list[ServerSentEvent]:
-        return self._decoder.flush()
-
-    def document(self) -> object:
         if self._first not in (b"{", b"["):
-            return None
-        try:
-            return json.loads(self._body)
-        except (ValueError, RecursionError):
-            return None
+            return self._decoder.flush()
+        document = self._body.decode(errors="replace")
+        damaged = document.encode() != self._body
+        return [ServerSentEvent(document, damaged=damaged)]
 
     def complaint(self, expected: str) -> str:
         """Return what is wrong with a body that is not the `expected` answer."""

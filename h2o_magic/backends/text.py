@@ -1,7 +1,8 @@
 r"""The text of an answer as it comes in pieces: what of it can be shown, and when.
 
 Pure. Text is shown as it comes, except what may still turn out to be the beginning of
-a stop text, and the first half of a character that came as two ``\uXXXX`` escapes.
+a stop text or of a secret, and the first half of a character that came as two
+``\uXXXX`` escapes.
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from h2o_magic.backends.secrets import Secrets
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_NONE = Secrets({})
 
 
 def join_surrogates(text: str) -> str:
@@ -41,6 +45,8 @@ class GrowingText:
         self._held = ""
         #: True once a stop text came.
         self.stopped = False
+        #: What no text may show.
+        self.secrets = _NONE
 
     @property
     def started(self) -> bool:
@@ -51,16 +57,26 @@ class GrowingText:
     def shown(self) -> str:
         return "".join(self._shown)
 
+    def beyond(self, whole: str) -> str:
+        """Return what a text has behind all of this one; nothing if it is another."""
+        received = self.shown + self._held
+        return whole[len(received) :] if whole.startswith(received) else ""
+
     def add(self, text: str) -> str:
         """Take the next piece of text and return what can be shown now."""
         if self.stopped:
             return ""
-        text = self._held + text.replace("\0", "")
+        text = self.secrets.masked(self._held + text.replace("\0", ""))
         places = [place for s in self._stop if (place := text.find(s)) >= 0]
         self.stopped = bool(places)
-        keep = min(places) if places else len(text) - unfinished(text, self._stop)
+        ends = (*self._stop, *self.secrets.values)
+        keep = min(places) if places else len(text) - unfinished(text, ends)
         self._held = "" if places else text[keep:]
         return self._show(text[:keep])
+
+    def replace(self, text: str) -> None:
+        """Note that this text is shown in place of all before."""
+        self._shown[:], self._held = [text], ""
 
     def rest(self) -> str:
         rest, self._held = self._held, ""

@@ -75,7 +75,7 @@ def choose(
             if full:
                 break
             chosen.append(turn)
-        else:
+        elif turn.answer:
             unfinished += 1
         if turn.begins:
             break

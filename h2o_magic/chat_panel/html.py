@@ -24,6 +24,7 @@ from pygments.util import ClassNotFound
 
 from h2o_magic.chat_panel.mathml import formula
 from h2o_magic.rendering.excess import tame
+from h2o_magic.rendering.formulas import formula_at
 from h2o_magic.rendering.sanitize_inline import leads_elsewhere
 
 _ADDRESS = re.compile(r"(?:https?://|mailto:)\S+", re.IGNORECASE)
@@ -33,13 +34,6 @@ _LANGUAGE = re.compile(r"[\s{.]*([\w+#.-]{1,30})")
 _PLAIN_TAG = re.compile(
     r"<(/?)(sub|sup|kbd|code|mark|span|u)>|<br ?/?>", re.IGNORECASE | re.ASCII
 )
-
-# A dollar sign with a space or a digit beside it may be a price.
-_DOLLARS = re.compile(r"\$(?![\s$])((?:\\[^\n]|[^$\\])+)(?<!\s)\$(?!\d)")
-_DOUBLE_DOLLARS = re.compile(r"\$\$((?:\\[^\n]|[^$\\])+)\$\$")
-_BRACKETS = {r"\(": r"\)", r"\[": r"\]"}
-_ENVIRONMENT = re.compile(r"\\begin\{([a-z]+\*?)\}")
-_LONGEST_FORMULA = 5000
 
 #: Longer code is not highlighted: it would take long, and be many bytes.
 _LONGEST_HIGHLIGHTED = 40_000
@@ -105,7 +99,7 @@ def _last_end(state: StateInline, name: str) -> int:
 
 
 def _parse_formula(state: StateInline, silent: bool) -> bool:
-    found = _formula_at(state.src, state.pos)
+    found = formula_at(state.src, state.pos)
     if found is None:
         return False
     latex, end, block = found
@@ -114,28 +108,6 @@ def _parse_formula(state: StateInline, silent: bool) -> bool:
         token.content, token.hidden = latex, block
     state.pos = end
     return True
-
-
-def _formula_at(text: str, place: int) -> tuple[str, int, bool] | None:
-    """Return a formula's text, its end, and whether it is displayed as a block."""
-    if text[place] == "$":
-        double = _DOUBLE_DOLLARS.match(text, place)
-        found = double or _DOLLARS.match(text, place)
-        return None if found is None else (found[1], found.end(), double is not None)
-    if text[place] != "\\":
-        return None
-    opener = text[place : place + 2]
-    closer = _BRACKETS.get(opener, "")
-    start = place + 2
-    environment = None if closer else _ENVIRONMENT.match(text, place)
-    if environment is not None:
-        closer, start = f"\\end{{{environment[1]}}}", place
-    end = text.find(closer, start, start + _LONGEST_FORMULA) if closer else -1
-    if end < 0:
-        return None
-    if environment is not None:
-        return text[start : end + len(closer)], end + len(closer), True
-    return text[start:end], end + len(closer), opener == r"\["
 
 
 def _adapt(state: StateCore) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.units import parse_size
 from h2o_magic.errors import H2OMagicError, MissingExtraError
+from h2o_magic.rendering.streams import write
 
 __all__ = ["main"]
 
@@ -24,7 +25,8 @@ _IDLE = SETTINGS["server_idle_minutes"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line, None for the process's own, and return the exit status.
 
-    It is 0, 2 after an error (of ``ask``: 1), and 130 after an interrupt.
+    It is 0, 2 after an error (of ``ask``: 1), 130 after an interrupt, and 1 if what was
+    to be printed could not be.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
@@ -33,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return status
         options = _parser().parse_args(words)
         module, _, function = options.command.partition(":")
-        getattr(import_module(f"h2o_magic.cli.{module}"), function)(options)
+        command = getattr(import_module(f"h2o_magic.cli.{module}"), function)
+        return command(options) or 0
     except ImportError as error:
         if (error.name or "").startswith("h2o_magic"):
             raise
@@ -41,13 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except H2OMagicError as error:
         return _fail(error)
     except KeyboardInterrupt as stopped:
-        print(*stopped.args, file=sys.stderr)  # noqa: T201
+        write(" ".join(map(str, stopped.args)) + "\n", sys.stderr)
         return 130
-    return 0
 
 
 def _fail(error: Exception) -> int:
-    print(error, file=sys.stderr)  # noqa: T201
+    write(f"{error}\n", sys.stderr)
     return 2
 
 

@@ -7,25 +7,28 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
 import sys
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from h2o_magic.chat.events import Notice, ReasoningDelta, Replaced, TextDelta
+from h2o_magic.cli.output import after, put
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.conversation.answer import Answer
 from h2o_magic.conversation.preview import preview_plain
 from h2o_magic.errors import ConfigurationError, H2OMagicError
 from h2o_magic.ipython import sessions
 from h2o_magic.ipython.display.result import render
+from h2o_magic.ipython.display.status_line import StatusLine
+from h2o_magic.ipython.display.terminal import AnswerStream, answer_stream
 from h2o_magic.ipython.options import AskOptions, help_text, parse_words
 from h2o_magic.rendering import tables
 from h2o_magic.rendering.footer import plain_footer
-from h2o_magic.rendering.literal import one_line, printable
+from h2o_magic.rendering.literal import printable
 from h2o_magic.rendering.schema import load
+from h2o_magic.rendering.streams import is_terminal, write
 
 #: Options and settings of a cell that require a notebook.
 _OPTIONS = ("out", "quiet", "raw", "new")
@@ -51,43 +54,36 @@ def ask(words: Sequence[str]) -> int:
     int
         0; 1 without a complete answer; 130 after an interrupt.
     """
-    for stream in (sys.stdin, sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # one character must not lose the rest
-            stream.reconfigure(errors="replace")
+    if isinstance(sys.stdin, io.TextIOWrapper):  # one character must not lose the rest
+        sys.stdin.reconfigure(errors="replace")
     try:
         return _ask(words)
     except H2OMagicError as error:
         if _interrupted(error):  # and stopping failed, too
             return _stopped()
         message = str(error).replace("%%h2o", "h2o-magic ask")
-        _say(re.sub("`%h2o (?=pull|models)", "`h2o-magic ", message))
+        _say(re.sub("`%h2o (?=pull|models|ask)", "`h2o-magic ", message))
         return 1
     except KeyboardInterrupt:
         return _stopped()
-    except BrokenPipeError:  # from `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
 
 
 def _ask(words: Sequence[str]) -> int:
-    words = list(words)
-    end = words.index("--") if "--" in words else len(words)
-    options, rest = parse_words(words[:end])
+    options, rest = parse_words(words)
     if options.help:
-        _write(help_text(_USAGE, without=(*_OPTIONS, *_SETTINGS, "history")))
-        return 0
+        return put(help_text(_USAGE, without=(*_OPTIONS, *_SETTINGS, "history")))
     _check_options(options)
+    sessions.get_state(None).warn = _say
     session = sessions.session()
     for problem in (*session.settings.problems, *session.settings.unknown):
         _say(problem)
     schema = None if options.schema is None else load(options.schema)
-    question = _question([*rest, *words[end + 1 :]])
+    question = _question(rest)
     asked = {**options.settings, "history": False, "schema": schema}
     asked["attach"] = options.attach
     if options.preview:
         shown = session.preview(question, cell=None, **asked)  # type: ignore[arg-type]
-        _write(f"{preview_plain(shown)}\n")
-        return 0
+        return put(f"{preview_plain(shown)}\n")
     answer = session.ask(question, cell=None, **asked)  # type: ignore[arg-type]
     return _shown(answer, live=options.live)
 
@@ -116,7 +112,7 @@ def _check_options(options: AskOptions) -> None:
 
 
 def _question(words: Sequence[str]) -> str:
-    piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read()
+    piped = "" if sys.stdin is None or is_terminal(sys.stdin) else sys.stdin.read()
     question = "\n\n".join(filter(None, (" ".join(words).strip(), piped.strip())))
     if not question:
         raise ConfigurationError(
@@ -129,32 +125,16 @@ def _shown(answer: Answer, *, live: bool) -> int:
     """Stream an answer, or print it at its end; return the exit status."""
     live = live and answer.question.format not in _NOT_STREAMED
     live = live and answer.question.schema is None
-    notice = _NoticeLine()
-    try:
-        with closing(iter(answer)) as events:  # type: ignore[type-var]
-            for event in events:
-                match event:
-                    case Notice(text):
-                        notice.show(text)
-                    case ReasoningDelta(text) if answer.question.reasoning == "show":
-                        notice.show("")
-                        sys.stderr.write(printable(text))
-                    case TextDelta(text) if live:
-                        notice.show("")
-                        _write(text)
-                    case Replaced(text) if live:
-                        _write(f"\n{text}")
-                    case _:
-                        pass
-    except (H2OMagicError, KeyboardInterrupt):
-        if live and answer.text:
-            _write("\n")
-        raise
-    finally:
-        notice.show("")
-    error = "" if live else _at_the_end(answer)
-    if live and not answer.text.endswith("\n"):
-        _write("\n")
+    markdown = answer.question.expects == "markdown"
+    with answer_stream(sys.stdout, markdown=markdown) as output:
+        try:
+            _stream(answer, output, live=live)
+        finally:
+            if live and answer.text:
+                output.end("" if answer.text.endswith("\n") else "\n")
+        error = "" if live else _at_the_end(answer, output)
+    if output.error:
+        return after(output.error)
     facts = replace(answer.facts, history=True)  # so that it is not mentioned
     _say(f"[{plain_footer(facts, terminal=True)}]")
     if error:
@@ -162,46 +142,47 @@ def _shown(answer: Answer, *, live: bool) -> int:
     return 0
 
 
-def _at_the_end(answer: Answer) -> str:
+def _stream(answer: Answer, output: AnswerStream, *, live: bool) -> None:
+    """Receive an answer, until nobody reads it any longer, as of ``| head``."""
+    notice = StatusLine(sys.stderr)
+    with ExitStack() as stack:
+        stack.callback(notice.erase)
+        for event in stack.enter_context(closing(iter(answer))):  # type: ignore[type-var]
+            match event:
+                case Notice(text):
+                    notice.show(text)
+                case ReasoningDelta(text) if answer.question.reasoning == "show":
+                    notice.erase()
+                    write(printable(text), sys.stderr)
+                case TextDelta(text) if live:
+                    notice.erase()
+                    output.write(text)
+                case Replaced(text) if live:
+                    output.replace(text)
+                case _:
+                    pass
+            if output.error:
+                break
+
+
+def _at_the_end(answer: Answer, output: AnswerStream) -> str:
     """Print an answer in its format; return what is wrong with it."""
     made, format_ = render(answer), answer.question.format
     if made.error or made.value is None or (format_ == "code" and not made.value):
-        _write(f"{answer.text}\n")
+        output.write(answer.text)
+        output.end("\n")
         return made.error or ("the answer has no code" if format_ == "code" else "")
     if isinstance(made.value, str) and format_ == "code":
-        _write(f"{made.value}\n")
+        shown = made.value
     elif isinstance(made.value, tuple) and format_ == "table":
         columns, rows = made.value
         lines = [[tables.Verbatim(cell) for cell in line] for line in (columns, *rows)]
-        _write(f"{tables.as_text(lines[0], lines[1:])}\n")
+        shown = tables.as_text(lines[0], lines[1:])
     else:
-        _write(json.dumps(made.value, ensure_ascii=False, indent=2) + "\n")
+        shown = json.dumps(made.value, ensure_ascii=False, indent=2)
+    output.write(f"{shown}\n")
     return ""
 
 
-class _NoticeLine:
-    """A line of the terminal that shows what is waited for, and is erased."""
-
-    def __init__(self) -> None:
-        self._shown = ""
-
-    def show(self, text: str) -> None:
-        """Replace the text; in a file, which cannot be erased, nothing is shown."""
-        if not sys.stderr.isatty():
-            return
-        if self._shown:
-            sys.stderr.write("\r" + " " * len(self._shown) + "\r")
-        self._shown = one_line(text)
-        sys.stderr.write(self._shown)
-        sys.stderr.flush()
-
-
-def _write(text: str) -> None:
-    # A terminal would interpret control characters in an answer.
-    sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
-    sys.stdout.flush()
-
-
 def _say(text: str) -> None:
-    sys.stderr.write(f"{printable(text)}\n")
-    sys.stderr.flush()
+    write(f"{printable(text)}\n", sys.stderr)

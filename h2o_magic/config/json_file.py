@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 
 from filelock import FileLock, Timeout
 
-from h2o_magic.config.paths import make_private
+from h2o_magic.config.folders import is_news, make_private
 from h2o_magic.errors import ConfigurationError, did_you_mean
 
 #: A name that a user gives to an entry.
@@ -64,26 +64,32 @@ class PrivateFile(Generic[T]):
         except (FileNotFoundError, NotADirectoryError):
             return {}
         except OSError as error:
-            self._say(f"{self._what}: {self._path} cannot be read: {error.strerror}")
+            self._tell("read", self._path, error)
             return {}
-        if problem:
-            try:
-                return self._repair(self._path)
-            except ConfigurationError as error:
-                self._say(f"{error} ({problem})")
+        try:
+            return self._repair(self._path) if problem else entries
+        except ConfigurationError as error:
+            self._say(f"{error} ({problem})")
+        except OSError as error:
+            self._tell(f"repaired: {problem}", self._path, error)
         return entries
 
     def change(self, edit: Callable[[dict[str, T]], Mapping[str, T]]) -> None:
         """Replace the entries by what `edit` returns, under the file's lock.
 
-        This, and :meth:`remove`, raise ConfigurationError if it cannot be written.
+        This, and :meth:`remove`, raise ConfigurationError if another kernel holds that.
+        If the file cannot be written, the entries are in memory from now on.
         """
-        if self._path is None:
-            self._kept = dict(edit(dict(self._kept)))
-            return
-        self.read()  # which repairs it
-        with self._locked(self._path):
-            self._write(self._path, edit(self._entries(self._path)[0]))
+        entries = self.read()  # which repairs it
+        if self._path is not None:
+            try:
+                with self._locked(self._path):
+                    self._write(self._path, edit(self._entries(self._path)[0]))
+                return
+            except OSError as error:
+                self._tell("written", self._path, error)
+                self._path = None
+        self._kept = dict(edit(entries))
 
     def remove(self, name: str, what: str) -> T:
         """Remove an entry, and return it, or raise; `what` it is, for the message."""
@@ -168,9 +174,12 @@ class PrivateFile(Generic[T]):
                 f"{self._what}: another kernel has locked {path} for "
                 f"{_LOCK_TIMEOUT:.0f} s: try again"
             ) from None
-        except OSError as error:
-            raise ConfigurationError(
-                f"{self._what}: {path} cannot be written "
-                f"({error.strerror or type(error).__name__}): set H2O_MAGIC_HOME to a "
-                "folder that you can write to"
-            ) from error
+
+    def _tell(self, done: str, path: Path, error: OSError) -> None:
+        if is_news(path):
+            self._say(
+                f"{self._what}: {path} cannot be {done} "
+                f"({error.strerror or type(error).__name__}), so what would be saved "
+                "there is in memory until the kernel ends: set H2O_MAGIC_HOME to a "
+                "folder that you can write to, and restart the kernel"
+            )

@@ -10,7 +10,7 @@ from contextlib import suppress
 from numbers import Integral, Real
 from typing import Any, NamedTuple, TypeAlias
 
-from h2o_magic.errors import ParameterError, did_you_mean
+from h2o_magic.errors import ParameterError, did_you_mean, nearest
 
 #: Prefix of this package's environment variables.
 PREFIX = "H2O_MAGIC_"
@@ -94,7 +94,7 @@ class Parameter(NamedTuple):  # created faster than a dataclass: `%load_ext` wai
             rule, hint = self.rule, ""
             if rule == COUNT and isinstance(checked, int) and checked > LARGEST:
                 rule = f"must be at most {LARGEST}"
-            if self.choices:
+            if self.choices and nearest(str(value), self.choices):
                 hint = f": {did_you_mean(str(value), self.choices)}"
             raise ParameterError(
                 f"`{self.name}` {rule}, got {reprlib.repr(value)}{hint}"

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import re
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
+
+from h2o_magic.config.folders import NOWHERE
 
 _APP = "h2o_magic"
 
@@ -15,41 +19,48 @@ _APP = "h2o_magic"
 def runtime_file() -> Path:
     """The file that names the local server; machines may share a home folder."""
     node = re.sub(r"[^A-Za-z0-9.-]", "_", platform.node()) or "localhost"
-    return _home(platformdirs.user_data_path(_APP)) / f"server-{node}.json"
+    return _home(platformdirs.user_data_path) / f"server-{node}.json"
 
 
 def store_file() -> Path:
-    return _home(platformdirs.user_data_path(_APP)) / "conversations.sqlite3"
+    return _home(platformdirs.user_data_path) / "conversations.sqlite3"
 
 
 def servers_file() -> Path:
-    return _home(platformdirs.user_config_path(_APP)) / "servers.json"
+    return _home(platformdirs.user_config_path) / "servers.json"
 
 
 def aliases_file() -> Path:
-    return _home(platformdirs.user_config_path(_APP)) / "aliases.json"
+    return _home(platformdirs.user_config_path) / "aliases.json"
 
 
 def presets_file() -> Path:
-    return _home(platformdirs.user_config_path(_APP)) / "presets.json"
+    return _home(platformdirs.user_config_path) / "presets.json"
 
 
 def model_lists_file() -> Path:
-    return _home(platformdirs.user_cache_path(_APP)) / "model-lists.json"
+    return _home(platformdirs.user_cache_path) / "model-lists.json"
 
 
 def log_file() -> Path:
-    return _home(platformdirs.user_log_path(_APP)) / "server.log"
+    return _home(platformdirs.user_log_path) / "server.log"
 
 
-def make_private(folder: Path) -> None:
-    """Make a folder, and those above it, for this user only, whatever the umask."""
-    if not folder.exists():
-        make_private(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        folder.chmod(0o700)
+def expanded(path: str) -> Path:
+    """Return a path as an absolute one; below an unknown home, one that cannot be."""
+    found = os.path.expanduser(path)  # unlike that of a Path, it raises nothing
+    if found.startswith("~"):
+        return NOWHERE / path
+    with suppress(OSError):  # the current folder was deleted
+        return Path(found).absolute()
+    return Path(found)
 
 
-def _home(default: Path) -> Path:
+def _home(default: Callable[[str], Path]) -> Path:
     home = os.environ.get("H2O_MAGIC_HOME")
-    return Path(home).expanduser().absolute() if home else default
+    if home:
+        return expanded(home)
+    try:
+        return default(_APP)
+    except RuntimeError:
+        return NOWHERE / "~"

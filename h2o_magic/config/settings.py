@@ -19,6 +19,8 @@ _OTHER_VARIABLES = {
     for name in ("HOME", "REQUIRE_BROWSER", "REQUIRE_NODE", "REQUIRE_WEIGHTS")
 }
 _DEFAULT = "default"
+#: The origin of a value from IPython's configuration.
+FILE = "ipython_config.py"
 
 
 class Settings:
@@ -50,6 +52,10 @@ class Settings:
 
     def is_set(self, name: str) -> bool:
         return self.origin(name) != _DEFAULT
+
+    def is_chosen(self, name: str) -> bool:
+        """Return whether it was set in this kernel, not by its environment or files."""
+        return self.origin(name) not in (_DEFAULT, FILE, find_setting(name).variable)
 
     def set(self, name: str, value: object, origin: str = "Python") -> None:
         """Set one setting, or raise ConfigurationError if the value is refused."""

@@ -17,6 +17,7 @@ from h2o_magic.chat.facts import AnswerRecord, Facts
 from h2o_magic.chat.messages import Message
 from h2o_magic.chat.reasoning import split_reasoning
 from h2o_magic.chat.turns import Turn, TurnStatus
+from h2o_magic.config.forks import in_child
 from h2o_magic.conversation.autosave import Autosave
 from h2o_magic.conversation.connection import Connection
 from h2o_magic.conversation.interrupts import uninterrupted
@@ -76,6 +77,11 @@ class Answer:
         self._server = ""
         self._iterated = False
         self._stopping = False
+        self._inherited = False  # True in a fork, where its turn is the parent's
+        in_child(self._renew)
+
+    def _renew(self) -> None:
+        self._inherited = self._iterated
 
     @property
     def turn(self) -> Turn | None:
@@ -232,10 +238,7 @@ class Answer:
                     self._server = self._server or prepared.backend.url
                     self._progress.add(event)
                     autosave.touch()
-                    if self._turn is not None:
-                        self._conversation.notifications.send(
-                            AnswerGrew(self.question.thread, self._turn.id, self)
-                        )
+                    self._tell_growth()
                     yield event
                     if self._stopping:
                         break
@@ -259,10 +262,17 @@ class Answer:
             with uninterrupted():
                 self._progress.end(status)
                 try:
-                    autosave.close()
-                    self._end(prepared, unsent)
+                    if not self._inherited:
+                        autosave.close()
+                        self._end(prepared, unsent)
                 finally:
                     self._queue.leave(self)
+
+    def _tell_growth(self) -> None:
+        if self._turn is not None:
+            self._conversation.notifications.send(
+                AnswerGrew(self.question.thread, self._turn.id, self)
+            )
 
     def __repr__(self) -> str:
         if self._prepared is None:
@@ -304,7 +314,8 @@ class Answer:
                 begins=asked.begins,
                 asked_at=time.time(),
             )
-            self._turn = self._kept_in.begin(thread, turn, asked.replaces or asked.cell)
+            self._conversation.keep_settings()
+            self._turn = self._kept_in.begin(thread, turn, prepared.place)
             self._conversation.notifications.send(AnswerStarted(thread, self._turn))
         elif asked.cell is not None and self._kept_in.drop_cell(thread, asked.cell):
             self._conversation.notifications.send(ThreadChanged(thread))

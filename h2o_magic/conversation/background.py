@@ -6,10 +6,12 @@ import threading
 import time
 
 from h2o_magic.chat.turns import Turn
+from h2o_magic.config.forks import in_child
 from h2o_magic.conversation.answer import Answer
 from h2o_magic.conversation.connection import Connection
 from h2o_magic.conversation.question import Question
 from h2o_magic.conversation.threads import Conversation
+from h2o_magic.errors import MisuseError
 
 #: Seconds that answers get to end when the session closes.
 _FAREWELL = 2.0
@@ -60,6 +62,15 @@ class Background:
         self._connection = connection
         self._lock = threading.Lock()
         self._running: set[BackgroundAnswer] = set()
+        in_child(self._renew)
+
+    def _renew(self) -> None:
+        self._lock = threading.Lock()
+        for asked in self._running:
+            asked.error = MisuseError("it is being answered in the parent process")
+            asked._ended = threading.Event()
+            asked._ended.set()
+        self._running = set()
 
     def ask(self, question: Question) -> BackgroundAnswer:
         """Begin to ask; its place in the queue of its thread is taken at once."""

@@ -18,6 +18,7 @@ from h2o_magic.backends.servers.known import same_server
 from h2o_magic.backends.servers.model_cache import ModelList
 from h2o_magic.config.aliases import Aliases
 from h2o_magic.config.definitions import LOCAL
+from h2o_magic.config.forks import in_child
 from h2o_magic.config.settings import Settings
 from h2o_magic.conversation import model_choice
 from h2o_magic.conversation.context_limits import ModelLimits
@@ -57,7 +58,7 @@ class Connection:
         backend: Backend | None = None,
     ) -> None:
         self.aliases = aliases
-        self.lock = threading.RLock()
+        self._renew()
         self._settings = settings
         self._make_servers = servers
         self._servers: Servers | None = None
@@ -67,6 +68,10 @@ class Connection:
         self._settled = backend is not None  # the model is not to be asked for
         self._best: ModelInfo | None = None  # of the local server, when last asked
         settings.watch(self._on_setting)
+        in_child(self._renew)
+
+    def _renew(self) -> None:
+        self.lock = threading.RLock()
 
     @property
     def servers(self) -> Servers:
@@ -225,7 +230,7 @@ class Connection:
     def current_model_name(self) -> str:
         """Return the current model, asking anew: weights may have been pulled since."""
         server = str(self._settings["server"])
-        if not self._settled and not model_choice.is_chosen(self._settings):
+        if not self._settled and not model_choice.is_settled(self._settings):
             with suppress(BackendError):  # the question itself will show what is wrong
                 if server:
                     models = self.backend.models()

@@ -7,15 +7,20 @@ when the server changes.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from h2o_magic.backends.base import ModelInfo
 from h2o_magic.config.settings import Settings
 from h2o_magic.errors import ConfigurationError, did_you_mean
 
+if TYPE_CHECKING:
+    from h2o_magic.backends.base import ModelInfo
+
 _FIRST, _BEST = "the first of ", "the best on "
+#: Ends the origin of one that answered when the notebook was last open.
+_AS_BEFORE = ", as before"
 _MOST_NAMES = 5  # of models, in a sentence
 
 
@@ -26,6 +31,18 @@ def is_chosen(settings: Settings) -> bool:
 def is_server_default(settings: Settings) -> bool:
     """Return whether the current model is a server's default, not a choice."""
     return settings.origin("model").startswith((_FIRST, _BEST))
+
+
+def is_settled(settings: Settings) -> bool:
+    """Return whether no server is to be asked for its default model."""
+    return is_chosen(settings) or settings.origin("model").endswith(_AS_BEFORE)
+
+
+def as_before(origin: str) -> str:
+    """Return the origin of a server's default that is restored; else empty."""
+    if not origin.startswith((_FIRST, _BEST)):
+        return ""
+    return origin.removesuffix(_AS_BEFORE) + _AS_BEFORE
 
 
 def settle(settings: Settings, models: Sequence[ModelInfo], server: str) -> None:
@@ -70,5 +87,6 @@ def lacking(model: str, models: Sequence[ModelInfo]) -> str:
 
 def whole_path(model: str) -> str:
     """Return a weights file's path as a whole one: the server has another folder."""
-    path = Path(model).expanduser()
-    return str(path.resolve()) if path.suffix == ".gguf" and path.is_file() else model
+    path = os.path.expanduser(model)
+    whole = path.endswith(".gguf") and os.path.isfile(path)
+    return os.path.realpath(path) if whole else model

@@ -13,6 +13,7 @@ from typing import Protocol, TypeAlias
 
 from h2o_magic.chat.facts import Facts
 from h2o_magic.chat.turns import Turn
+from h2o_magic.config.forks import in_child
 from h2o_magic.conversation.question import Question
 
 _log = logging.getLogger(__name__)
@@ -97,8 +98,12 @@ class Notifications:
     """Passes notifications on to listeners. Safe to use from any thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._listeners: dict[object, Callable[[Notification], object]] = {}
+        self._renew()
+        in_child(self._renew)
+
+    def _renew(self) -> None:
+        self._lock = threading.Lock()
 
     def listen(self, callback: Callable[[Notification], object]) -> Callable[[], None]:
         """Call `callback` with every notification; return a function that ends it.

@@ -19,6 +19,7 @@ from h2o_magic.conversation.fitting import WHOLE, Fitted, fit
 from h2o_magic.conversation.pictures import images_of, unseen, with_pictures
 from h2o_magic.conversation.question import Question
 from h2o_magic.conversation.record import Record
+from h2o_magic.conversation.store.turns import Place
 from h2o_magic.errors import BackendError, MessagesError
 
 #: Every model holds this much; for less no server is asked what its model holds.
@@ -37,6 +38,7 @@ class Prepared:
     earlier: int = 0
     unfinished: int = 0
     outdated: int = 0
+    place: Place = None
     notes: tuple[str, ...] = ()
 
 
@@ -82,6 +84,7 @@ def prepare(question: Question, record: Record, connection: Connection) -> Prepa
             earlier=0 if question.begins else earlier,
             unfinished=fitted.chosen.unfinished,
             outdated=outdated,
+            place=context.place,
             notes=notes,
         )
 
@@ -112,7 +115,9 @@ class _Context:
         connection: Connection,
     ) -> None:
         self.question = question
-        self.place = question.replaces or question.cell
+        self.place: Place = question.replaces or question.cell
+        if question.history and not question.replaces:
+            self.place = record.place(question.thread, question.cell, question.text)
         self._connection = connection
         self._record = record
         self._rate = connection.limits.rate(question.model)

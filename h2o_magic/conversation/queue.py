@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from h2o_magic.config.forks import in_child
 from h2o_magic.errors import MisuseError
 
 # Seconds between two checks: Windows lets nobody interrupt a wait without an end.
@@ -26,6 +27,11 @@ class FifoLock(Generic[T]):
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._places: dict[T, _Place] = {}
+        in_child(self._renew)
+
+    def _renew(self) -> None:
+        self._lock = threading.Lock()
+        self._places = {}
 
     @property
     def holders(self) -> tuple[T, ...]:

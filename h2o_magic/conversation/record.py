@@ -6,7 +6,6 @@ what could still be read, and says why once.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import (
     Callable,
@@ -20,13 +19,28 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from h2o_magic.chat.turns import Change, Thread, ThreadInfo, Turn, TurnStatus, Versions
-from h2o_magic.conversation.store import changes, files, notebooks, turns, versions
+from h2o_magic.config import folders
+from h2o_magic.config.forks import in_child
+from h2o_magic.conversation.store import (
+    changes,
+    files,
+    notebooks,
+    rows,
+    turns,
+    versions,
+)
 from h2o_magic.conversation.store import undo as history
-from h2o_magic.conversation.store.database import READ, WRITE, Database, open_to_read
-from h2o_magic.conversation.store.origins import CameFrom
+from h2o_magic.conversation.store.database import (
+    READ,
+    WRITE,
+    Database,
+    failure_of,
+    open_to_read,
+)
+from h2o_magic.conversation.store.origins import CameFrom, cell_sources
 from h2o_magic.conversation.store.salvage import take_over
 from h2o_magic.conversation.store.turns import Place
-from h2o_magic.errors import StoreError
+from h2o_magic.errors import H2OMagicError, StoreError
 
 #: How many turns are read at a time where it is not known how many are wanted.
 _PAGE = 32
@@ -66,11 +80,13 @@ class Record:
         self._came_from: CameFrom | None = None
         self._error: StoreError | None = None
         self._trouble = ""
+        self._settings: Mapping[str, tuple[Any, str]] | None = None  # last saved
+        self._asking: set[str] = set()  # ids of the cells that did since then
         # Turns by id that no damage may remove: their answers are being written.
         self._running: dict[int, tuple[str, Turn]] = {}
         self._database: Database | None = None
         self._lock = threading.RLock()
-        self._pid = os.getpid()
+        in_child(self._renew)
 
     @property
     def path(self) -> Path | None:
@@ -98,9 +114,20 @@ class Record:
     def thread(self, name: str | None) -> None:
         self._run(WRITE, notebooks.set_current_thread, name)
 
+    @property
+    def settings(self) -> Mapping[str, tuple[Any, str]]:
+        """Value and origin of each setting that the notebook was left with."""
+        return self._run(READ, notebooks.settings)
+
+    @settings.setter
+    def settings(self, kept: Mapping[str, tuple[Any, str]]) -> None:
+        if kept != self._settings:
+            self._run(WRITE, notebooks.keep_settings, kept)
+            self._settings = kept
+
     def begin(self, thread: str, turn: Turn, of: Place = None) -> Turn:
         """Add a turn in the place of one, by cell or id; None: its own cell's."""
-        with self._holding():
+        with self._lock:
             place = turn.cell if of is None else of
             begun = self._run(WRITE, changes.begin, thread, turn, place)
             if begun.status == "incomplete":
@@ -116,7 +143,7 @@ class Record:
         facts: Mapping[str, Any],
     ) -> None:
         """Save the answer to a question, also if its turn was removed since."""
-        with self._holding():
+        with self._lock:
             self._run(
                 WRITE, changes.update, id, answer=answer, status=status, facts=facts
             )
@@ -134,7 +161,7 @@ class Record:
         The turn that it replaced comes back. A turn that was removed since stays
         removed. With `if_replaced`, only a turn that replaced another is removed.
         """
-        with self._holding():
+        with self._lock:
             done = self._run(WRITE, changes.withdraw, id, if_replaced=if_replaced)
             if done:
                 self._running.pop(id, None)
@@ -166,6 +193,21 @@ class Record:
     def with_images(self, turns: Iterable[Turn]) -> tuple[Turn, ...]:
         """Return turns whose images have their bytes, unless those are erased."""
         return self._run(READ, files.filled, tuple(turns))
+
+    def place(self, thread: str, cell: str | None, question: str) -> Place:
+        """Return whose place a cell's question takes: its own turn's, or a twin's.
+
+        A twin asked the same from a cell that is no more: tools give cells new ids.
+        """
+        _, _, file = self._origin
+        if cell is None or file is None:
+            return cell
+        with self._lock:
+            self._asking.add(rows.cell_of(cell))
+            twins = self._run(READ, turns.twins, thread, cell, question)
+            there = {*self._asking, *(cell_sources(file) or ())} if twins else ()
+            gone = (id_ for id_, key in twins if rows.cell_of(key) not in there)
+            return next(gone, cell)
 
     def is_there(self, id: int) -> bool:  # noqa: A002 - named as the turn's attribute
         return self._run(READ, turns.is_live, id)
@@ -229,7 +271,7 @@ class Record:
         return self._run(READ, versions.counts, thread, of)
 
     def choose(self, thread: str, number: int, version: int) -> Turn:
-        with self._holding():
+        with self._lock:
             return self._run(
                 WRITE, changes.choose, thread, number, version, self._running
             )
@@ -246,20 +288,17 @@ class Record:
 
     def close(self) -> None:
         """Close the file. A later use opens it again; what is in memory is lost."""
-        with self._holding():
+        with self._lock:
             if self._database is not None:
                 self._database.close()
                 self._database = None
 
-    def _holding(self) -> threading.RLock:
-        """Return the lock that a use must hold; a forked process gets its own."""
-        if self._pid != os.getpid():
-            self._pid = os.getpid()
-            self._lock = threading.RLock()
-            if self._database is not None and self._database.path is not None:
-                _of_parents.append(self._database)
-                self._database = None
-        return self._lock
+    def _renew(self) -> None:
+        self._lock = threading.RLock()
+        self._running = {}
+        if self._database is not None and self._database.path is not None:
+            _of_parents.append(self._database)
+            self._database = None
 
     def _run(
         self,
@@ -270,19 +309,28 @@ class Record:
     ) -> _T:
         """Return ``work(database, ...)``, in one transaction.
 
-        If the file fails, it is done again in memory.
+        If the file fails, it is done again in memory. What fails there, too, is no
+        fault of the file.
         """
-        with self._holding():
+        with self._lock:
             try:
                 database = self._open()
                 with database.transaction(mode):
                     return work(database, *arguments, **named)
-            except StoreError as error:
-                if self._path is None or self._error is not None:
+            except Exception as error:
+                failure = failure_of(error)
+                if failure is None or self._path is None or self._error is not None:
                     raise
-                memory = self._go_on_in_memory(error, self._path)
-                with memory.transaction(mode):
-                    return work(memory, *arguments, **named)
+                memory = self._salvaged(failure, self._path)
+                try:
+                    with memory.transaction(mode):
+                        result = work(memory, *arguments, **named)
+                except Exception as again:
+                    if failure is error or isinstance(again, H2OMagicError):
+                        self._go_on_in_memory(memory, failure, self._path)
+                    raise
+                self._go_on_in_memory(memory, failure, self._path)
+                return result
 
     def _open(self) -> Database:
         if self._database is None:
@@ -306,15 +354,18 @@ class Record:
         self._came_from = self._came_from or came_from
 
     def _erase(self, thread: str | None) -> int:
-        with self._holding():
+        with self._lock:
             if self._error is not None:
                 raise self._not_erased(_NOTHING_ERASED, self._error)
             try:
                 database = self._open()
                 with database.transaction(WRITE):
                     count = changes.erase(database, thread)
-            except StoreError as error:
-                raise self._not_erased(_NOTHING_ERASED, error) from error
+            except Exception as error:
+                failure = failure_of(error)
+                if failure is None:
+                    raise
+                raise self._not_erased(_NOTHING_ERASED, failure) from error
             self._running = {
                 id_: (name, turn)
                 for id_, (name, turn) in self._running.items()
@@ -326,9 +377,11 @@ class Record:
                 raise self._not_erased(_NOT_YET_CLEAN, error) from error
             return count
 
-    def _go_on_in_memory(self, error: StoreError, path: Path) -> Database:
+    def _salvaged(self, error: StoreError, path: Path) -> Database:
+        """Return what can be read in memory, and close the file."""
         database = Database.in_memory()
         source, whole = self._database, False
+        self._database = None
         if source is None and error.readable:
             source = open_to_read(path)
         if source is not None:
@@ -340,15 +393,19 @@ class Record:
             with database.transaction(WRITE):
                 for thread, turn in self._running.values():
                     changes.restore(database, thread, turn)
-        self._database = database
+        return database
+
+    def _go_on_in_memory(self, memory: Database, error: StoreError, path: Path) -> None:
+        self._database = memory
         self._error = StoreError(error.what, error.remedy)  # without its traceback
         self._trouble = (
             f"cannot save the conversation in {_in_one_line(path)}: {error.what}. "
-            f"It is kept in memory until the kernel ends: {error.remedy}"
+            f"The chat is kept in memory until the kernel ends: {error.remedy}"
         )
+        if folders.is_news(path) and folders.hindrance(path) != path:
+            self._trouble += " (what else would be saved there is in memory, too)"
         if self._on_trouble is not None:
             self._on_trouble(self._trouble)
-        return database
 
     def _not_erased(self, what: str, error: StoreError) -> StoreError:
         return StoreError(

@@ -9,6 +9,7 @@ from h2o_magic.chat.turns import Change, Thread, ThreadInfo, Turn, TurnStatus, V
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.settings import Settings
 from h2o_magic.conversation.formats import files
+from h2o_magic.conversation.kept_settings import KEPT, SAVED, restore, to_keep
 from h2o_magic.conversation.notifications import (
     ComingAnswer,
     Notification,
@@ -19,9 +20,6 @@ from h2o_magic.conversation.notifications import (
 from h2o_magic.conversation.queue import FifoLock
 from h2o_magic.conversation.record import Record
 from h2o_magic.errors import ConfigurationError, expect
-
-#: Where a setting comes from that is saved with the notebook.
-_SAVED = "this notebook"
 
 
 class Conversation:
@@ -53,7 +51,7 @@ class Conversation:
         self._settings = settings
         self._queues: dict[str, FifoLock[ComingAnswer]] = {}
         self._drafts: dict[str, str] = {}
-        self._go_to_saved_thread()
+        self._restore_settings()
         settings.watch(self._on_setting)
         self.notifications.listen(self._stop_removed)
 
@@ -65,7 +63,7 @@ class Conversation:
     def record(self, record: Record) -> None:
         self._record.close()
         self._record = record
-        self._go_to_saved_thread()
+        self._restore_settings()
         self.changed(None)
 
     @property
@@ -75,7 +73,7 @@ class Conversation:
 
     @thread.setter
     def thread(self, name: str) -> None:
-        self._settings.set("thread", name, _SAVED)
+        self._settings.set("thread", name, SAVED)
 
     def changed(self, thread: str | None) -> None:
         """Tell listeners that a thread's turns changed; None for all threads.
@@ -83,6 +81,10 @@ class Conversation:
         The methods here do so themselves; only who changes the `record` has to.
         """
         self.notifications.send(ThreadChanged(thread))
+
+    def keep_settings(self) -> None:
+        """Save with the notebook which server and model answer in it."""
+        self.record.settings = to_keep(self._settings)
 
     def turns(
         self, thread: str | None = None, *, last: int | None = None
@@ -342,15 +344,18 @@ class Conversation:
             self.changed(thread)
         return change
 
-    def _go_to_saved_thread(self) -> None:
-        """Go to the thread that the notebook was left in, unless another was chosen."""
+    def _restore_settings(self) -> None:
+        """Use thread, server and model as they were, unless others were chosen."""
+        restore(self._settings, self.record.settings)
         saved = self.record.thread
         if saved and not self._settings.is_set("thread"):
-            self._settings.set("thread", saved, _SAVED)
+            self._settings.set("thread", saved, SAVED)
 
     def _on_setting(self, setting: str) -> None:
         if setting == "thread":
             self.record.thread = self.thread
+        elif setting in KEPT:
+            self.keep_settings()
         self.notifications.send(SettingChanged(setting))
 
     def _stop_removed(self, notification: Notification) -> None:

@@ -73,7 +73,12 @@ class CellRunner:
             return None
         prompt = question
         if not isinstance(prompt, Prompt):
-            prompt = self._prompt(options, prompt)
+            evaluates = self._evaluates(options, prompt)
+            owns_cell = owns_cell and not evaluates  # code may show anything
+            raw = options.raw
+            prompt = (
+                Prompt.of(prompt.strip()) if raw else self.expand(prompt, evaluates)
+            )
         settings: dict[str, Any] = {
             **options.settings,
             "attach": options.attach,
@@ -114,20 +119,20 @@ class CellRunner:
             return word
         return self._reader(False).option(word)
 
-    def expand(self, question: str, evaluates: bool | None = None) -> Prompt:
-        """Return the prompt of a question, with the values that it names in braces."""
+    def expand(
+        self, question: str, evaluates: bool | None = None, *, raw: bool = False
+    ) -> Prompt:
+        """Return a question's prompt, with the values that it names, unless `raw`."""
         question = question.strip()
-        if "{" not in question or self.shell is None:
+        if raw or "{" not in question or self.shell is None:
             return Prompt.of(question)
         if evaluates is None:
             evaluates = self.session.settings["evaluate"] is True
         return self._reader(evaluates).prompt(question)
 
-    def _prompt(self, options: AskOptions, question: str) -> Prompt:
-        if options.raw:
-            return Prompt.of(question.strip())
-        evaluates = options.settings.get("evaluate")
-        return self.expand(question, None if evaluates is None else bool(evaluates))
+    def _evaluates(self, options: AskOptions, question: str) -> bool:
+        setting = self.session.settings["evaluate"]
+        return "{" in question and options.settings.get("evaluate", setting) is True
 
     def _scope(self) -> Scope:
         return Scope(self.shell, self._frame, self._errors)

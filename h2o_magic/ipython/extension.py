@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -38,13 +37,11 @@ def load(shell: InteractiveShell) -> None:
     shell.Completer.custom_matchers.append(_matcher(shell))
     shell.input_transformers_cleanup.append(ask_without_body)
     shell.input_transformer_manager.token_transformers += TRANSFORMERS
-    for problem in magics.settings.problems:
-        sys.stderr.write(f"h2o_magic: {problem}\n")
     # Only a cell's request tells which notebook it is; if the kernel loads the
     # extension at its start, the first `%%h2o` does.
     get_parent = getattr(getattr(shell, "kernel", None), "get_parent", None)
-    if get_parent is not None and get_parent():
-        with magics.show_warnings():
+    with magics.show_warnings(*magics.settings.problems):
+        if get_parent is not None and get_parent():
             magics.welcome()
 
 

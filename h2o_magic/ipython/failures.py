@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from IPython.core.error import UsageError
 
 from h2o_magic.errors import H2OMagicError
+from h2o_magic.ipython.interrupts import ServerError
 from h2o_magic.ipython.namespace import user_names
 
 if TYPE_CHECKING:
@@ -78,8 +79,10 @@ class Failures:
         shell = self._shell()
         if shell is None or not isinstance(error, Exception):
             return
-        if isinstance(error, UsageError) and isinstance(error.__cause__, H2OMagicError):
-            return  # a magic of this package refused what it was given
+        if isinstance(error.__cause__, H2OMagicError) and isinstance(
+            error, UsageError | ServerError
+        ):
+            return  # a magic of this package refused what it was given, or its server
         self.last = failure = _failure(shell, result, error)
         if failure.number is not None:
             self.tracebacks[failure.number] = failure.traceback

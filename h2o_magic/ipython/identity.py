@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
+from h2o_magic.config.forks import in_child
+
 
 class Identity(NamedTuple):  # sooner made than a dataclass: `%load_ext` waits
     """The key that a conversation is stored under."""
@@ -61,9 +63,15 @@ class RunningCell:
         self._kernel = uuid.uuid4().hex
         self._request = ""
         self._id: str | None = None
+        self._source = ""  # what the outermost cell holds, until a question takes it
         self._depth = 0  # how many cells run, one within the other
         #: Thread and key of each question of this run.
         self._asked: set[tuple[str, str | None]] = set()
+        self._in_fork = False
+        in_child(self._renew)
+
+    def _renew(self) -> None:
+        self._in_fork = True
 
     @property
     def id(self) -> str | None:
@@ -91,7 +99,7 @@ class RunningCell:
     def next_key(self, thread: str, history: bool = True) -> str | None:
         """Return the key of the cell's next turn in a thread, numbered from the second.
 
-        Questions from other threads of the program belong to no cell.
+        Questions from other threads and processes of the program belong to no cell.
         """
         key = self.coming_key(thread, history)
         if self._is_asking():
@@ -106,7 +114,18 @@ class RunningCell:
         number = 1 + sum(used == thread for used, known in self._asked if known)
         return key if number == 1 else f"{key}#{number}"
 
-    def begin(self, cell: str | None) -> None:
+    def take(self) -> bool:
+        """Return whether the outermost cell is one ``%%h2o``; only its first call is.
+
+        Nothing else can have been shown in it.
+        """
+        self._update()
+        source, self._source = self._source, ""
+        lines = (line.strip() for line in source.splitlines())
+        first = next((line for line in lines if line and line[0] != "#"), "")
+        return first.partition(" ")[0] == "%%h2o"
+
+    def begin(self, cell: str | None, source: str = "") -> None:
         """Note which cell starts to run, for IPython's ``pre_run_cell`` event.
 
         A cell that runs within another, by ``run_cell`` or ``%run``, is a part of it.
@@ -117,6 +136,7 @@ class RunningCell:
             return
         if cell is not None or not self._request:
             self._id = cell
+        self._source = source
         self._depth = 1
         self._asked.clear()
 
@@ -128,7 +148,7 @@ class RunningCell:
 
     def _is_asking(self) -> bool:
         main = threading.current_thread() is threading.main_thread()
-        return main and self._id is not None
+        return main and self._id is not None and not self._in_fork
 
     def _update(self) -> None:
         """Read from the kernel's current request which cell runs."""
@@ -138,5 +158,6 @@ class RunningCell:
             self._request = request
             cell = parent.get("metadata", {}).get("cellId")
             self._id = cell if isinstance(cell, str) else None
+            self._source = ""
             self._depth = 0
             self._asked.clear()

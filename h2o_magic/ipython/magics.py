@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
@@ -67,8 +67,8 @@ class H2OMagics(SettingsTraits, Magics):
                 answer = runner.run(line)
             else:
                 # An answer that owns its cell would clear the welcome away.
-                options = runner.parse(line)
-                answer = runner.ask(options, cell, owns_cell=not welcomed)
+                owns_cell = self._state.cell.take() and not welcomed
+                answer = runner.ask(runner.parse(line), cell, owns_cell=owns_cell)
             used = answer is not None and result_is_used(frame)
             return answer.value() if answer is not None and used else None
 
@@ -77,12 +77,17 @@ class H2OMagics(SettingsTraits, Magics):
         if self._welcomed:
             return False
         self._welcomed = True
-        if not paths.store_file().exists():
+        try:
+            paths.store_file().stat()
+        except (FileNotFoundError, NotADirectoryError):
             return False
+        except OSError:
+            pass  # the record will say what is wrong
         self._state.find_notebook()
         record = self._state.record  # enough to see whether there are turns
         threads = record.threads()
-        if not threads:
+        answers = self._state.restore_settings()
+        if not threads and not answers:
             return False
         how, origin = record.came_from or ("", "")
         kept = None if self.settings.is_set("thread") else record.thread
@@ -95,16 +100,15 @@ class H2OMagics(SettingsTraits, Magics):
             current=thread,
             copied_from=origin if how == "copied" else "",
             incomplete=bool(last) and last[0].status == "incomplete",
+            answers=answers,
         )
         if line:
-            from h2o_magic.ipython.display.views import show_line  # noqa: PLC0415
-
-            show_line(self.shell, line)
+            self._views.show_line(self.shell, line)
         return bool(line)
 
     def on_cell(self, info: ExecutionInfo) -> None:
         """Note which cell runs, for IPython's ``pre_run_cell`` event."""
-        self._state.cell.begin(info.cell_id)
+        self._state.cell.begin(info.cell_id, info.raw_cell or "")
 
     def on_cell_end(self, result: ExecutionResult) -> None:
         """Remove the turns that the cell no longer asks for, at ``post_run_cell``."""
@@ -115,10 +119,17 @@ class H2OMagics(SettingsTraits, Magics):
             self._state.remove_stale_turns()
 
     @contextmanager
-    def show_warnings(self) -> Iterator[None]:
+    def show_warnings(self, *before: str) -> Iterator[None]:
         """Print warnings at the end: a finished answer clears the cell's output."""
+        self._warnings += before
         try:
             yield
         finally:
             while self._warnings:
-                sys.stderr.write(f"h2o_magic: {self._warnings.pop(0)}\n")
+                self._views.warn(self._warnings.pop(0))
+
+    @property
+    def _views(self) -> ModuleType:
+        from h2o_magic.ipython.display import views  # noqa: PLC0415 - seldom needed
+
+        return views

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import argparse
-import io
-import shlex
-from collections.abc import Callable, Collection, Iterable, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from keyword import iskeyword
 from typing import Any, NoReturn
 
+from h2o_magic.config.command_line import Word, split
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.parameter import Parameter, Value
 from h2o_magic.config.parameters import CHAT_PARAMETERS, PARAMETERS
 from h2o_magic.config.settings import find_option
-from h2o_magic.errors import ConfigurationError, did_you_mean
+from h2o_magic.errors import ConfigurationError, did_you_mean, nearest
 from h2o_magic.ipython.namespace import is_ipython_name
 
 #: Returns a word with the values that it names in braces.
 Fill = Callable[[str], str]
 
 _SHORT = {"model": ["-m"], "system": ["-s"]}
+
+#: What an option looks like, known or not: ``-1`` and ``-x*2`` do not.
+_OPTION = re.compile(r"--[^\W\d_]|-[mos](=|\w[\w./:\\-]*$|$)|-h$")
+#: What the typist's dashes may have become.
+_DASHES = ("-", "\u2010", "\u2011", "\u2012", "\u2013", "\u2014", "\u2212")
 
 #: The options that are not settings: `--no-history` and `--new` exclude each other.
 _SWITCHES: dict[tuple[str, ...], dict[str, Any]] = {
@@ -99,60 +104,92 @@ def parse_cell_line(line: str, fill: Fill = str) -> AskOptions:
 
     `fill` puts the values that a word names in braces into it.
     """
-    try:
-        options, rest = parse_words(_filled(shlex.split(line), fill))
-    except ValueError as error:
-        raise _unreadable(line, error) from error
+    options, rest = parse_ask(line, fill)
     if rest:
-        raise ConfigurationError(
-            f"%%h2o: expected options, got {rest[0]!r}: put the question on the lines "
-            "below (`--model NAME` selects a model, `%h2o help` lists the commands)"
-        )
+        word = rest.split(maxsplit=1)[0]
+        if word.startswith(_DASHES) and (near := nearest(word, _long_options())):
+            hint = did_you_mean(word, near)
+        else:
+            hint = (
+                "put the question on the lines below (`--model NAME` selects a model, "
+                "`%h2o help` lists the commands)"
+            )
+        raise ConfigurationError(f"%%h2o: expected options, got {word!r}: {hint}")
     return options
 
 
 def parse_ask(line: str, fill: Fill = str) -> tuple[AskOptions, str]:
     """Read the options at the start of a line; return them and the rest as it is.
 
+    The first word that is no option ends them, and so does ``--``, which is left out.
     `fill` puts the values that a word names in braces into it.
     """
-    takes_value = {
-        name
-        for action in _parser(*SETTINGS)._actions
-        if action.nargs is None
-        for name in action.option_strings
-    }
-    text = io.StringIO(rest := line.strip())
-    lexer = shlex.shlex(text, posix=True)
-    lexer.whitespace_split, lexer.commenters = True, ""
-    words: list[str] = []
-    try:
-        while rest.startswith("-") and rest[1:2].strip():
-            word = lexer.get_token() or ""
-            if word != "--":
-                words.append(word)
-                if word in takes_value and (value := lexer.get_token()) is not None:
-                    words.append(value)
-            rest = text.getvalue()[text.tell() :].lstrip()
-            if word == "--":
-                break
-    except ValueError as error:
-        raise _unreadable(line, error) from error
-    return parse_words(_filled(words, fill))[0], rest
+    line, given, end = line.strip(), list[tuple[str, ...]](), 0
+    words = split(line, "%%h2o: ")
+    # The question is not read: its apostrophes open no quotes.
+    while line[end:].lstrip().startswith("-"):
+        word = next(words)
+        if not _is_option(word):
+            end = word.end if word.text == "--" else end
+            break
+        option, end = _with_value(word, words)
+        given.append(option)
+    return _as_options(given, fill), line[end:].lstrip()
 
 
-def _filled(words: list[str], fill: Fill) -> list[str]:
-    return words if "--raw" in words else [fill(word) for word in words]
+def parse_words(words: Iterable[str]) -> tuple[AskOptions, list[str]]:
+    """Return the options among the words of a shell, and the others: the question.
+
+    A word with a space in it is text, as are all behind ``--``.
+    """
+    given, rest = list[tuple[str, ...]](), list[str]()
+    left = iter([Word(word, quoted=len(word.split()) > 1) for word in words])
+    for word in left:
+        if word.text == "--":
+            break
+        if _is_option(word):
+            given.append(_with_value(word, left)[0])
+        else:
+            rest.append(word.text)
+    return _as_options(given), [*rest, *(word.text for word in left)]
 
 
-def parse_words(words: Sequence[str]) -> tuple[AskOptions, list[str]]:
-    """Return the options among words, and the other words."""
-    parser = _parser(*SETTINGS)
-    found, rest = parser.parse_known_args(words)
-    for word in rest:
-        # A word with a space in it is text: `h2o-magic ask "-5 + 3 = ?"`.
-        if word.startswith("-") and word.lstrip("-") and " " not in word:
-            _refuse(parser, word)
+def _is_option(word: Word) -> bool:
+    name = "-" + word.text.partition("=")[0].lower()  # ``-model`` is meant as one, too
+    looks = _OPTION.match(word.text) or name in _long_options()
+    return not word.quoted and bool(looks)
+
+
+def _with_value(word: Word, words: Iterator[Word]) -> tuple[tuple[str, ...], int]:
+    """Return an option, its value if that is the next of `words`, and their end."""
+    name, equals, _ = word.text.partition("=")
+    action = _actions().get(name)
+    if action is None:
+        _refuse(word.text)
+    value = None if equals or action.nargs is not None else next(words, None)
+    if value is None:
+        return (word.text,), word.end
+    if (value.text == "--" and not value.quoted) or _is_option(value):
+        raise ConfigurationError(
+            f"%%h2o: expected a value after {name}, got {value.text}: if that is the "
+            f"value, write `{name}={value.text}`"
+        )
+    return (name, value.text), value.end
+
+
+def _as_options(given: Iterable[tuple[str, ...]], fill: Fill = str) -> AskOptions:
+    fill = str if ("--raw",) in given else fill
+    parser, actions = _parser(*SETTINGS), _actions()
+    switches, values = list[str](), list[tuple[str, str]]()
+    for option in given:
+        name, equals, text = "=".join(map(fill, option)).partition("=")
+        if equals and actions[name].nargs is None:
+            values.append((name, text))
+        else:
+            switches.append(f"{name}{equals}{text}")
+    found = parser.parse_args(switches)
+    for name, text in values:  # argparse would drop the text ``--``
+        actions[name](parser, found, text, name)
     if found.out is not None:
         _check_variable(found.out)
     settings: dict[str, Value | None] = {}
@@ -178,7 +215,7 @@ def parse_words(words: Sequence[str]) -> tuple[AskOptions, list[str]]:
         quiet=found.quiet,
         schema=found.schema,
         help=found.help,
-    ), list(rest)
+    )
 
 
 def retry_settings(options: AskOptions) -> dict[str, Any]:
@@ -225,13 +262,6 @@ def option_actions() -> list[argparse.Action]:
     return _parser(*SETTINGS)._actions
 
 
-def _unreadable(line: str, error: ValueError) -> ConfigurationError:
-    return ConfigurationError(
-        f"%%h2o: cannot read the options {line.strip()!r} ({str(error).lower()}): put "
-        "text with spaces in quotes"
-    )
-
-
 def _check_variable(name: str) -> None:
     if not name.isidentifier() or iskeyword(name):
         raise ConfigurationError(f"%%h2o --out: expected a variable name, got {name!r}")
@@ -242,16 +272,28 @@ def _check_variable(name: str) -> None:
         )
 
 
-def _refuse(parser: argparse.ArgumentParser, word: str) -> NoReturn:
+def _refuse(word: str) -> NoReturn:
     option = word.partition("=")[0]
     name = option.lstrip("-").removeprefix("no-").replace("-", "_")
     if name in PARAMETERS or (name in SETTINGS and not SETTINGS[name].option):
         find_option(name)  # says where it belongs, or how it is set
-    names = [name for action in parser._actions for name in action.option_strings]
-    known = [name for name in names if name.startswith("--")]
-    raise ConfigurationError(
-        f"%%h2o: unknown option {option}: {did_you_mean(option, known)}"
-    )
+    if near := nearest(option, _long_options()):
+        hint = did_you_mean(option, near)
+    elif option.startswith("--"):
+        hint = "`%%h2o --help` lists all options"
+    else:
+        hint = f"a value follows after a space, `{word[:2]} {word[2:]}`"
+    text = "" if near else "; `%h2o ask -- TEXT` asks what begins with a dash"
+    raise ConfigurationError(f"%%h2o: unknown option {option}: {hint}{text}")
+
+
+def _actions() -> dict[str, argparse.Action]:
+    """Return argparse's description of each option, by all of its names."""
+    return _parser(*SETTINGS)._option_string_actions
+
+
+def _long_options() -> list[str]:
+    return [name for name in _actions() if name.startswith("--")]
 
 
 @lru_cache(maxsize=1)

@@ -89,14 +89,14 @@ class PanelHost:
         name = _first_word(line)
         if commands.find(name) is not None:
             return True
-        return "/" not in name and nearest(name, commands.SUBCOMMANDS) is not None
+        return "/" not in name and bool(nearest(name, commands.SUBCOMMANDS))
 
     def ask_by_command(self, line: str) -> BackgroundAnswer | None:
         """Ask in the background if a command asks; None if it does not."""
-        name, _, rest = line.partition(" ")
+        name, *more = line.split(maxsplit=1)
         if name != "retry":
             return None
-        options, extra = parse_ask(rest, self._context.option)
+        options, extra = parse_ask("".join(more), self._context.option)
         if options.help:
             return None
         if extra:
@@ -114,7 +114,8 @@ class PanelHost:
         if name in _CELLS_ONLY:
             raise ConfigurationError(f"/{name}: {_CELLS_ONLY[name]}")
         if commands.find(name) is None:
-            hint = did_you_mean(name, commands.SUBCOMMANDS)
+            near = nearest(name, commands.SUBCOMMANDS)
+            hint = did_you_mean(name, near) if near else "`/help` lists them"
             raise ConfigurationError(
                 f"/{name}: unknown command: {hint} "
                 "(to send it as a question, put a space before it)"

@@ -16,6 +16,7 @@ from h2o_magic.chat.turns import Thread, ThreadInfo
 from h2o_magic.config import paths
 from h2o_magic.config.definitions import MAIN
 from h2o_magic.config.settings import Settings
+from h2o_magic.conversation.kept_settings import restore
 from h2o_magic.ipython.identity import Identity, RunningCell, identify
 
 if TYPE_CHECKING:
@@ -72,6 +73,19 @@ class NotebookState:
             return
         if identity.key != self._key:
             self._move(session, identity)
+
+    def restore_settings(self) -> str:
+        """Use the notebook's server and model again; return which, if it had any."""
+        kept = self.record.settings
+        restore(self.settings, kept)
+        if not kept:
+            return ""
+        server, _ = kept.get("server", ("", ""))
+        now = self.settings["server"]
+        instead = "" if server == now else f" instead of {_where(server)}"
+        named = now or self.settings.is_set("model")
+        model = f"`{self.settings['model']}` on " if named else ""
+        return f"The next question goes to {model}{_where(now)}{instead}. "
 
     def remove_stale_turns(self) -> None:
         """Remove the turns of the cell that has run which it no longer asks for.
@@ -135,7 +149,8 @@ class NotebookState:
             session.stop_background()
             session.record = self._open_record(identity)
             restored = session.threads()
-        if line := welcome_line(restored, current=session.thread):
+        answers = self.restore_settings()
+        if line := welcome_line(restored, current=session.thread, answers=answers):
             self.warn(line.replace("`", ""))
 
     @property
@@ -216,17 +231,25 @@ def connect(
     )
 
 
+def _where(server: object) -> str:
+    return f"`{server}`" if server else "this machine"
+
+
 def welcome_line(
     threads: Sequence[ThreadInfo],
     *,
     current: str = MAIN,
     copied_from: str = "",
     incomplete: bool = False,
+    answers: str = "",
 ) -> str:
-    """Return one line about a restored conversation; empty if there are no turns."""
+    """Return one line about what was restored; empty if nothing was.
+
+    `answers` is a sentence about who answers in the notebook.
+    """
     count = sum(thread.turns for thread in threads)
     if not count:
-        return ""
+        return answers.rstrip()
     line = f"Restored {count:,} {'turn' if count == 1 else 'turns'} "
     if copied_from:
         line += f"copied from `{PurePath(copied_from).name}`"
@@ -239,7 +262,7 @@ def welcome_line(
             "The last answer is incomplete, unless another kernel is still writing it: "
             "`%h2o retry` asks again. "
         )
-    return f"{line}`%h2o history` lists them, `%h2o reset` clears them."
+    return f"{line}{answers}`%h2o history` lists them, `%h2o reset` clears them."
 
 
 def _warn(line: str) -> None:

@@ -14,11 +14,10 @@ from traitlets.config.loader import LazyConfigValue
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.parameter import Parameter
 from h2o_magic.config.parameters import CHAT_PARAMETERS
-from h2o_magic.config.settings import Settings, find_setting
+from h2o_magic.config.settings import FILE, Settings, find_setting
 from h2o_magic.errors import ConfigurationError
 
-#: The origins of values: before the magics are made, and later.
-_FILE = "ipython_config.py"
+#: The origin of values that are set after the magics are made.
 _CONFIG = "%config"
 
 
@@ -39,7 +38,7 @@ class _Checked:
 
     def set(self, obj: SettingsTraits, value: object) -> None:
         super().set(obj, value)  # type: ignore[misc]
-        if obj._source == _FILE and obj.settings.origin(self.name) == _CONFIG:
+        if obj._source == FILE and obj.settings.origin(self.name) == _CONFIG:
             return  # the shell kept what %config had set before a reload
         obj.settings.set(self.name, getattr(obj, self.name), obj._source)
 
@@ -98,7 +97,7 @@ class SettingsTraits(Configurable):
                 self._follow(name)
         _refuse_list_changes(type(self).__name__, getattr(shell, "config", {}))
         try:
-            with self._values_from(_FILE):
+            with self._values_from(FILE):
                 super().__init__(shell, **kwargs)  # type: ignore[call-arg]
         except TraitError:
             # IPython's Magics enter themselves there before they read the values.

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
-from h2o_magic.errors import ConfigurationError, did_you_mean
+from h2o_magic.errors import ConfigurationError, did_you_mean, nearest
 from h2o_magic.prompts import encoding
 from h2o_magic.prompts.documents import document
 from h2o_magic.prompts.images import as_image
@@ -17,7 +17,7 @@ from h2o_magic.prompts.secrets.guard import Guard
 #: Bytes of the largest file that is read.
 LARGEST = 50_000_000
 
-_MOST_NAMES = 1000
+_MOST_NAMES, _FEW = 1000, 3
 
 
 def attachment(item: object, *, keys: Iterable[str] = ()) -> Attached | Appended:
@@ -81,8 +81,12 @@ def _missing(path: Path, file: Path) -> ConfigurationError:
         names = [entry.name for entry in islice(entries, _MOST_NAMES)]
     if not file.name.startswith("."):
         names = [name for name in names if not name.startswith(".")]
-    hint = did_you_mean(file.name, names, most=3) if names else "its folder is empty"
-    return ConfigurationError(f"there is no file {path}: {hint}")
+    if not names:
+        return ConfigurationError(f"there is no file {path}: its folder is empty")
+    if len(names) <= _FEW or nearest(file.name, names):
+        hint = did_you_mean(file.name, names)
+        return ConfigurationError(f"there is no file {path}: {hint}")
+    return ConfigurationError(f"there is no file {path}, nor one with a name like it")
 
 
 def too_large(name: str) -> ConfigurationError:

@@ -21,6 +21,7 @@ from h2o_magic.prompts.code_signs import reads_as_prose
 from h2o_magic.prompts.fields import Attribute, Expression, Field, Step, fields
 from h2o_magic.prompts.limits import error_text
 from h2o_magic.prompts.prompt import Appended, Attached, Described, Prompt
+from h2o_magic.prompts.tables.kinds import is_table
 
 #: Names of an object that are compared with a mistyped one.
 _CANDIDATES = 2000
@@ -105,7 +106,7 @@ class _Expansion:
         if place.spec and isinstance(value, _WITHOUT_ROWS):
             return False  # ``{id:1}`` is JavaScript
         if place.spec and not (place.spec.isdigit() or place.spec in _SPECS):
-            if near := nearest(place.spec, _SPECS):
+            for near in nearest(place.spec, _SPECS):
                 meant = f"{{{place.expression}:{near}}}"
                 self.notes.append(f"`{place.text}`: did you mean `{meant}`?")
             return False
@@ -204,7 +205,11 @@ def _problem(value: object, step: Step, error: Exception) -> str:
         if isinstance(error, AttributeError) and (
             inspect.getattr_static(value, step.name, _MISSING) is _MISSING
         ):
-            hint = _nearest(step.name, _attributes(value))
+            eager = is_table(value) and "Lazy" not in kind  # those warn of the work
+            columns = getattr(value, "columns", ()) if eager else ()
+            hint = _nearest(step.name, columns)
+            if "did you mean" not in hint:
+                hint = _nearest(step.name, _attributes(value)) or hint
             return f"{kind} has no attribute {step.name!r}{hint}"
         return f"reading {step.name!r} raised {error_text(error)}"
     if isinstance(error, KeyError) and isinstance(value, Mapping):

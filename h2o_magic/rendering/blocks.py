@@ -88,6 +88,11 @@ class BlockSplitter:
         body = "".join((*self._lines, *self._partial))
         return Piece.of(body, self._reopen) if body.strip() else Piece()
 
+    @property
+    def in_table(self) -> bool:
+        """Whether a table of which a part has settled may go on."""
+        return bool(self._reopen) and self._fence is None
+
     def feed(self, text: str) -> list[Piece]:
         """Add text; return the pieces that have settled since, in order."""
         first, *rest = text.split("\n")

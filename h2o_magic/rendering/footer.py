@@ -10,6 +10,7 @@ from h2o_magic.chat.facts import Facts
 from h2o_magic.config.definitions import MAIN
 from h2o_magic.config.models import REAL_MODEL, title_of
 from h2o_magic.config.units import counted
+from h2o_magic.config.url import is_this_machine
 from h2o_magic.rendering.blocks import close_fence
 from h2o_magic.rendering.literal import literal, one_line, phrase, without_marks
 from h2o_magic.rendering.sanitize import sanitize
@@ -24,7 +25,6 @@ STATUS_TEXT = {
 
 def footer(
     facts: Facts,
-    problem: str = "",
     *,
     terminal: bool = False,
     name: Callable[[str], str] = str,
@@ -37,7 +37,7 @@ def footer(
     """
     phrases = []
     if facts.status != "complete" or facts.finish_reason in ("length", "unknown"):
-        phrases.append(words(_ending(facts, problem, terminal)))
+        phrases.append(words(_ending(facts, terminal)))
     model = name(model_name(facts.model, facts.weights))
     if facts.stands_in_for:
         place = "this machine" if _is_local(facts.server) else "the server"
@@ -69,7 +69,6 @@ def footer(
 def answer_markdown(
     text: str,
     facts: Facts,
-    problem: str = "",
     *,
     reasoning: str = "",
     reasoning_mode: str = "collapse",
@@ -79,7 +78,7 @@ def answer_markdown(
     `reasoning_mode` is ``collapse``, ``show`` or ``hide``.
     """
     body = sanitize(close_fence(text)).rstrip() or "*(an empty answer)*"
-    phrases = " · ".join(footer(facts, problem, name=literal, words=phrase))
+    phrases = " · ".join(footer(facts, name=literal, words=phrase))
     parts = [reasoning_markdown(reasoning, reasoning_mode)] if reasoning else []
     return "\n\n".join([*filter(None, parts), body, f"<sub>{phrases}</sub>"])
 
@@ -87,7 +86,6 @@ def answer_markdown(
 def answer_plain(
     text: str,
     facts: Facts,
-    problem: str = "",
     *,
     reasoning: str = "",
     reasoning_mode: str = "collapse",
@@ -100,14 +98,12 @@ def answer_plain(
     if reasoning_mode == "show" and reasoning.strip():
         lines = ["Reasoning:", *reasoning.strip("\n").split("\n")]
         parts.append("\n".join(f"> {line}".rstrip() for line in lines))
-    return "\n\n".join([*parts, f"[{plain_footer(facts, problem)}]"])
+    return "\n\n".join([*parts, f"[{plain_footer(facts)}]"])
 
 
-def plain_footer(facts: Facts, problem: str = "", *, terminal: bool = False) -> str:
+def plain_footer(facts: Facts, *, terminal: bool = False) -> str:
     """Return the footer as one line of plain text."""
-    written = footer(
-        facts, problem, terminal=terminal, name=one_line, words=without_marks
-    )
+    written = footer(facts, terminal=terminal, name=one_line, words=without_marks)
     return " · ".join(written)
 
 
@@ -146,10 +142,7 @@ def reasoning_html(text: str, mode: str) -> str:
     )
 
 
-def _ending(facts: Facts, problem: str, terminal: bool) -> str:
-    if facts.status == "failed":
-        why = " ".join(problem.split()) or "the server failed"
-        return f"{STATUS_TEXT['failed']}: {why}"
+def _ending(facts: Facts, terminal: bool) -> str:
     if facts.status != "complete":
         return STATUS_TEXT[facts.status]
     if facts.finish_reason == "unknown":
@@ -187,7 +180,7 @@ def _context(facts: Facts) -> list[str]:
 
 def _is_local(server: str) -> bool:
     try:
-        host = urlsplit(server).hostname or ""
+        host = urlsplit(server).hostname
     except ValueError:  # a file can say anything
         return False
-    return host in ("", "127.0.0.1", "::1", "localhost")
+    return not host or is_this_machine(host)

@@ -6,7 +6,7 @@ Questions and answers in a table are `Verbatim`: on one line, and never mark-up.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from h2o_magic.chat.images import Image, data_uri
@@ -79,15 +79,18 @@ def turn_markdown(turn: Turn, *, sent: bool = True, pictures: bool = True) -> st
     return "\n\n".join(filter(None, parts))
 
 
-def turn_plain(turn: Turn) -> str:
+def turn_plain(turn: Turn, show: Callable[[str], str] = str) -> str:
+    """Return a whole turn as plain text; `show` makes the Markdown of its answer so."""
     title = ", ".join([f"Turn {turn.number}", *_details(turn)])
     question = "\n".join(f"> {line}".rstrip() for line in turn.question.splitlines())
     with_it = [f"`{image.name}`" for image in turn.images]
     if turn.sent:
         with_it.append(f"values, {len(turn.sent):,} characters in all")
     sent = [f"(sent with {', '.join(with_it)})"] if with_it else []
-    answer = footer.answer_plain(turn.answer, facts_of(turn))
-    return printable("\n\n".join([title, question, *sent, answer]))
+    answer = printable(turn.answer).rstrip()
+    footed = printable(footer.answer_plain(turn.answer, facts_of(turn)))
+    asked = printable("\n\n".join([title, question, *sent]))
+    return f"{asked}\n\n{show(answer)}{footed.removeprefix(answer)}"
 
 
 def _picture(image: Image, shown: bool) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -50,7 +51,8 @@ def as_schema(source: object) -> dict[str, Any]:
 def load(path: str | Path) -> dict[str, Any]:
     """Return the JSON object in a file; a ConfigurationError if it is none."""
     try:
-        document = json.loads(Path(path).expanduser().read_text("utf-8-sig"))
+        file = Path(os.path.expanduser(path))
+        document = json.loads(file.read_text("utf-8-sig"))
     except OSError as error:
         if isinstance(error, FileNotFoundError):
             raise ConfigurationError(

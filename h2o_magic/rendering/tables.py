@@ -43,7 +43,7 @@ def as_text(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     widths = [max(column) for column in zip(*map(_needed, plain), strict=True)]
     return "\n".join(
         "  ".join(
-            cell + " " * (width - _columns(cell))
+            cell + " " * (width - columns(cell))
             for cell, width in zip(row, widths, strict=True)
         ).rstrip()
         for row in plain
@@ -63,11 +63,11 @@ def _plain(text: str) -> str:
 def _needed(row: Sequence[str]) -> list[int]:
     return [
         width if width <= _WIDTH or any(row[place + 1 :]) else 0
-        for place, width in enumerate(map(_columns, row))
+        for place, width in enumerate(map(columns, row))
     ]
 
 
-def _columns(text: str) -> int:
+def columns(text: str) -> int:
     marks = [mark for mark in text if unicodedata.category(mark) not in _NO_WIDTH]
     return len(marks) + sum(unicodedata.east_asian_width(m) in "WF" for m in marks)
 

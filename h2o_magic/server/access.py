@@ -11,11 +11,11 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Callable
-from ipaddress import ip_address
 
 from aiohttp import web
 from multidict import CIMultiDictProxy
 
+from h2o_magic.config.url import is_loopback
 from h2o_magic.server.bodies import LIMIT, too_large
 from h2o_magic.server.errors import RequestError, is_openai
 from h2o_magic.server.request_queue import RETRY_AFTER
@@ -69,10 +69,7 @@ def is_local(headers: CIMultiDictProxy[str]) -> bool:
     """Whether ``Host`` is this machine's; that of DNS rebinding is not."""
     found = _HOST.fullmatch(headers.get("Host", ""))
     name = found[1].strip("[]") if found else ""
-    try:
-        return name.lower() == "localhost" or ip_address(name).is_loopback
-    except ValueError:
-        return False
+    return is_loopback(name)
 
 
 def has_token(headers: CIMultiDictProxy[str], token: str) -> bool:

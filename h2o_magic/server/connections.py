@@ -8,7 +8,6 @@ without a token.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import socket
 import sys
@@ -18,6 +17,7 @@ from typing import Any
 
 from aiohttp import web
 
+from h2o_magic.config.url import is_loopback
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.errors import RequestError
 
@@ -54,7 +54,7 @@ class ListeningAddress:
 
     @property
     def is_loopback(self) -> bool:
-        return ipaddress.ip_address(_without_zone(self.address)).is_loopback
+        return is_loopback(_without_zone(self.address))
 
     def listen(self) -> socket.socket:
         """Listen there; on ``::`` for IPv4 as well."""

@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import re
+import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from h2o_magic.config.paths import make_private
+from h2o_magic.config.folders import make_private
 from h2o_magic.errors import ConfigurationError, MessagesError, ParameterError
 
 _log = logging.getLogger(__name__)
@@ -63,7 +64,9 @@ def open_log(path: Path) -> int:
 
 def start_log(file: int | None) -> None:
     """Log into the open `file`, or to standard error as it is now; filter all else."""
-    stream = os.fdopen(os.dup(2) if file is None else file, "w", encoding="utf-8")
+    if file is None:  # where there is none, its number may be another file's
+        file = os.dup(2) if sys.stderr else os.open(os.devnull, os.O_WRONLY)
+    stream = os.fdopen(file, "w", encoding="utf-8")
     faulthandler.enable(stream)
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines())

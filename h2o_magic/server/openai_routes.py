@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -127,7 +128,7 @@ class OpenAIRoutes:
             weights = self._look(name)
         else:
             weights = await asyncio.to_thread(self._look, name)
-        if weights is None or not weights.path.is_file():
+        if weights is None or not os.path.isfile(weights.path):
             raise RequestError(
                 await asyncio.to_thread(self.offer.unknown_model, name),
                 404,

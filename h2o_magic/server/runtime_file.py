@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from h2o_magic.config.paths import make_private
+from h2o_magic.config.folders import make_private
 
 
 @dataclass(frozen=True, slots=True)

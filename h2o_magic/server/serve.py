@@ -24,6 +24,7 @@ from aiohttp import web
 from h2o_magic.backends.local.locate import server_at
 from h2o_magic.config import paths
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.rendering.streams import is_terminal, write
 from h2o_magic.server.app import build_app
 from h2o_magic.server.connections import (
     ListeningAddress,
@@ -109,7 +110,7 @@ def _runtime(
 
 
 def _greet(settings: Settings, runtime: Runtime) -> None:
-    if not sys.stderr.isatty():
+    if not is_terminal(sys.stderr):
         return
     if settings.shared:
         found = f"clients need the token in {settings.token_file}"
@@ -117,9 +118,9 @@ def _greet(settings: Settings, runtime: Runtime) -> None:
         found = "this user's notebooks find it automatically"
     else:
         found = f"address and token are in {settings.runtime_file}"
-    print(  # noqa: T201
-        f"h2o_magic is listening on {runtime.url} ; {found}; press Ctrl-C to stop it",
-        file=sys.stderr,
+    write(
+        f"h2o_magic is listening on {runtime.url} ; {found}; press Ctrl-C to stop it\n",
+        sys.stderr,
     )
 
 

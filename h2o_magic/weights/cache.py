@@ -6,12 +6,15 @@ content in ``blobs``) is documented in huggingface_hub's "Understand caching".
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePath
 
 from filelock import FileLock
 
+from h2o_magic.config.paths import expanded
 from h2o_magic.config.units import size_in_words
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.weights.names import (
@@ -27,7 +30,21 @@ from h2o_magic.weights.names import (
 def cache() -> Path:
     from huggingface_hub import constants  # noqa: PLC0415 - slow, and not always needed
 
-    return Path(constants.HF_HUB_CACHE)
+    return expanded(constants.HF_HUB_CACHE)
+
+
+def unreadable() -> str:
+    """Return why the cache cannot be read, for messages; empty if it can."""
+    try:
+        os.scandir(cache()).close()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except OSError as error:
+        return (
+            f"the downloads in {cache()} cannot be read ({error.strerror}): set "
+            "HF_HUB_CACHE to a folder that you can read"
+        )
+    return ""
 
 
 def cache_folder(repository: str) -> Path:
@@ -44,7 +61,7 @@ def cache_lock(repository: str, content: str) -> FileLock:
 def check_space(name: str, needed: int) -> int:
     """Return the free bytes on the cache's disk, and raise if they do not suffice."""
     folder = cache()
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    existing = next(filter(os.path.exists, (folder, *folder.parents)))
     free = shutil.disk_usage(existing).free
     if needed > free:
         raise ConfigurationError(
@@ -57,7 +74,7 @@ def check_space(name: str, needed: int) -> int:
 
 def cached_models() -> Iterator[tuple[str, Path]]:
     """Yield name (``owner/repository:file``) and path of each cached model."""
-    for folder in sorted(cache().glob("models--*--*")):
+    for folder in entries(cache(), "models--*--*"):
         repository = _repository(folder.name)
         for path, name in _files_of(repository).items():
             if not is_auxiliary(name):
@@ -100,10 +117,16 @@ def _files_of(repository: str) -> dict[Path, str]:
     snapshots = cache_folder(repository) / "snapshots"
     return {
         path: PurePath(*path.relative_to(snapshots).parts[1:]).as_posix()
-        for path in snapshots.glob("*/**/*.gguf")
-        if not is_later_part(path.name)
-        and all(part.is_file() for part in part_paths(path))
+        for path in entries(snapshots, "*/**/*.gguf")
+        if not is_later_part(path.name) and all(map(os.path.isfile, part_paths(path)))
     }
+
+
+def entries(folder: Path, pattern: str) -> list[Path]:
+    """Return what matches in a folder, in order; nothing where it cannot be read."""
+    with suppress(OSError):
+        return sorted(folder.glob(pattern))
+    return []
 
 
 def _repository(folder: str) -> str:

@@ -25,7 +25,7 @@ from h2o_magic.config.models import (
     find_model,
 )
 from h2o_magic.errors import ConfigurationError, did_you_mean
-from h2o_magic.weights.cache import best_cached, cache, cached_models
+from h2o_magic.weights.cache import best_cached, cache, cached_models, unreadable
 from h2o_magic.weights.gguf import read_header
 from h2o_magic.weights.memory import default_memory, plan_memory
 from h2o_magic.weights.names import PREFERRED, is_gguf, part_paths, unsplit_name
@@ -91,7 +91,8 @@ class Weights:
     @property
     def size(self) -> int:
         """In bytes, without missing parts."""
-        return sum(p.stat().st_size for p in part_paths(self.path) if p.exists())
+        parts = filter(os.path.exists, part_paths(self.path))
+        return sum(part.stat().st_size for part in parts)
 
     @property
     def source(self) -> dict[str, Any]:
@@ -120,14 +121,14 @@ def find_weights(name: str, memory: int | None = None) -> Weights | None:
 
 
 def unknown_model(name: str) -> str:
-    hint = did_you_mean(name, MODELS)
+    hint = unreadable() or did_you_mean(name, MODELS)
     return invalid_path(name) or f"unknown model {name!r}: {hint}"
 
 
 def local_file(name: str) -> Path | None:
     """Return the GGUF file that `name` is the absolute path of, or None."""
     path = _path(name)  # a relative one would be the server's, not the notebook's
-    found = path.is_absolute() and is_gguf(path.name) and _is_file(path)
+    found = path.is_absolute() and is_gguf(path.name) and os.path.isfile(path)
     return path if found else None
 
 
@@ -135,7 +136,7 @@ def invalid_path(name: str) -> str | None:
     """Return why the path `name` is not a GGUF file's; None if it is not a path."""
     path = _path(name)
     if path.is_absolute():
-        if not _is_file(path):
+        if not os.path.isfile(path):
             return f"no such file {str(path)!r}: check the path"
         return f"expected a GGUF file with the extension .gguf, got {str(path)!r}"
     # In `owner/repository:file.gguf` the file is one of the hub's.
@@ -150,13 +151,6 @@ def invalid_path(name: str) -> str | None:
 def _path(name: str) -> Path:
     # Unlike `Path.expanduser`, this accepts an unknown user's home.
     return Path(os.path.expanduser(name))
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # too long for a path, not readable, a zero byte
-        return False
 
 
 def best_real(memory: int | None = None) -> Weights | None:

@@ -7,6 +7,7 @@ other settings of huggingface_hub apply.
 from __future__ import annotations
 
 import errno
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -58,8 +59,8 @@ class RemoteFile:
     @property
     def downloaded(self) -> int:
         """The number of bytes in the cache, partial or complete."""
-        present = [path for path in (self.blob, self.part) if path.exists()]
-        return present[0].stat().st_size if present else 0
+        present = next(filter(os.path.exists, (self.blob, self.part)), None)
+        return present.stat().st_size if present else 0
 
 
 def library() -> Any:
@@ -125,6 +126,11 @@ def explain(repository: str, error: Exception) -> H2OMagicError:
         return ConfigurationError(
             f"the Hugging Face hub has no public repository {repository!r}, or not "
             "this file: check the name, or set HF_TOKEN for a private one"
+        )
+    if isinstance(cause, OSError) and cause.filename:
+        return ConfigurationError(
+            f"cannot pull {repository}: {cause.filename}: {cause.strerror}; set "
+            "HF_HOME or HF_HUB_CACHE to a folder that you can write to, and restart"
         )
     if _is_disk_full(error):
         return ConnectionFailedError(

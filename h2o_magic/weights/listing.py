@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -35,7 +36,7 @@ def _describe(weights: Weights, loaded: Collection[str]) -> dict[str, Any]:
         "weights": weights.label,
         "demo": weights.demo and weights.is_stand_in,
         "answered_by": weights.model if weights.stands_in_for else None,
-        "size": weights.size if weights.path.exists() else None,
+        "size": weights.size if os.path.exists(weights.path) else None,
         "context_length": header.context_length if header else None,
         "license": header.licence if header and not weights.demo else "",
         "loaded": weights.model in loaded,

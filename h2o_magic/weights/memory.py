@@ -114,6 +114,10 @@ def file_size(path: Path) -> int:
             f"{path.name} is one part of a split model, and {error.filename} is "
             "missing: put all parts into one folder"
         ) from error
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot read the weights {path}: {error.strerror}"
+        ) from error
 
 
 def memory_of_machine() -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -117,7 +118,7 @@ def _is_current(file: RemoteFile, present: Path) -> bool:
     own = present.with_name(PurePosixPath(file.name).name)
     # A cache without links has no content that is named by its checksum.
     same = not own.is_symlink() and own.stat().st_size == file.size
-    return file.blob.exists() or same
+    return os.path.exists(file.blob) or same
 
 
 @contextmanager
@@ -167,7 +168,7 @@ def _download(
     *,
     update: bool = False,
 ) -> PullResult:
-    if all(file.blob.exists() for file in files):
+    if all(os.path.exists(file.blob) for file in files):
         return PullResult(_placed(files), "cached")
     plan = _plan(repository, files, update=update)
     report(plan)

@@ -10,7 +10,14 @@ from filelock import Timeout
 
 from h2o_magic.config.models import BuiltIn, Package, find_model
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.weights.cache import cache, cache_folder, cache_lock, cached_files
+from h2o_magic.weights.cache import (
+    cache,
+    cache_folder,
+    cache_lock,
+    cached_files,
+    entries,
+    unreadable,
+)
 from h2o_magic.weights.files import local_file
 from h2o_magic.weights.names import PREFERRED, part_paths
 from h2o_magic.weights.pull import source_of
@@ -42,10 +49,11 @@ def remove(
     pattern = None if patterns is PREFERRED else patterns[0]
     firsts = cached_files(repository, pattern)
     files = [part for first in firsts for part in part_paths(first)]
-    partial = list((cache_folder(repository) / "blobs").glob("*.incomplete"))
+    partial = entries(cache_folder(repository) / "blobs", "*.incomplete")
     if not files and not partial:
         raise ConfigurationError(
-            f"{name} has no downloaded weights in {cache()}: nothing to remove (the "
+            unreadable()
+            or f"{name} has no downloaded weights in {cache()}: nothing to remove (the "
             "built-in demo weights are part of the package)"
         )
     unload(firsts)

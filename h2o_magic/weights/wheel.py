@@ -52,7 +52,7 @@ def pull_package(source: Package, report: _Report = lambda _: None) -> PullResul
     target = snapshots / source.version / source.pattern
     try:
         with _locked(source):
-            if target.is_file():
+            if os.path.isfile(target):
                 return PullResult(target, "cached")
             try:
                 return _pull(source, target, report)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -15,7 +14,7 @@ import pytest
 from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
 from h2o_magic.backends.http import Endpoint, Timeouts
 from h2o_magic.backends.openai import OpenAIBackend
-from h2o_magic.backends.openai.flavour import enforces, split_address
+from h2o_magic.backends.openai.flavour import enforces
 from h2o_magic.backends.retry import RetryPolicy
 from h2o_magic.chat.events import Event, Finished, Source, TextDelta, Usage
 from h2o_magic.chat.messages import assistant, system, user
@@ -30,10 +29,10 @@ from h2o_magic.errors import (
     MessagesError,
     ParameterError,
     ProtocolError,
-    RateLimitedError,
     StatusError,
     TimedOutError,
 )
+from tests.backends.behaviours.row import DONE, chunk, said
 from tests.backends.recorded_openai import load
 from tests.backends.scripted import (
     DROP,
@@ -45,10 +44,15 @@ from tests.backends.scripted import (
     events,
     serving,
 )
-from tests.backends.test_openai_shapes import DONE, chunk, said
 
 HI = (user("Hi"),)
 ANSWER = [said("Hel", model="m"), said("lo"), chunk({}, "stop"), DONE]
+
+#: What the entries have of programs whose ``owned_by`` is not theirs alone.
+LIKE: dict[str, dict[str, Any]] = {
+    "me": {"permissions": []},
+    "library": {"id": "m:latest", "created": 1},
+}
 
 
 class OpenAIScript:
@@ -56,7 +60,7 @@ class OpenAIScript:
 
     def __init__(self, *queued: Answer, owner: str = "nobody") -> None:
         self.queued = list(queued)
-        entry = {"id": "m", "object": "model", "owned_by": owner}
+        entry = {"id": "m", "object": "model", "owned_by": owner, **LIKE.get(owner, {})}
         self.models = document({"object": "list", "data": [entry]})
         self.others: dict[str, Answer] = {}
 
@@ -99,25 +103,6 @@ def test_it_is_a_backend_of_this_dialect() -> None:
     assert OpenAIBackend.dialect == "openai"
     assert backend.url == "http://127.0.0.1:1/v1"
     backend.close()
-
-
-@pytest.mark.parametrize(
-    ("url", "root", "api"),
-    [
-        ("http://h", "http://h", "/v1"),
-        ("http://h/", "http://h", "/v1"),
-        ("http://h/v1/", "http://h", "/v1"),
-        ("https://h:8/a/b", "https://h:8/a/b", "/v1"),
-        ("https://h/openai/v1", "https://h/openai", "/v1"),
-        ("https://h/api/v3", "https://h/api", "/v3"),
-        ("https://h/v1beta", "https://h", "/v1beta"),
-        ("http://v1", "http://v1", "/v1"),
-        ("http://[::1]:8000/v1", "http://[::1]:8000", "/v1"),
-        ("http://h/v", "http://h/v", "/v1"),
-    ],
-)
-def test_an_address_has_its_version_or_gets_one(url: str, root: str, api: str) -> None:
-    assert split_address(url) == (root, api)
 
 
 @pytest.mark.parametrize("path", ["", "/", "/v1", "/some/where/v1", "/v2"])
@@ -480,14 +465,6 @@ def test_a_header_that_says_nothing_is_left_alone(odd: str) -> None:
 # Refusals, and asking again
 
 
-def test_without_counts_if_the_server_does_not_know_how() -> None:
-    words = "Unexpected fields in the request: {'stream_options'}"
-    script = OpenAIScript(document({"detail": words}, status=422))
-    with backend_of(script) as (backend, server):
-        assert list(backend.stream(request()))[-1] == Finished("Hello", "end")
-        assert ["stream_options" in sent for sent in asked(server)] == [True, False]
-
-
 @pytest.mark.parametrize("name", sorted(STANDARD.keys() - {"do_sample"}))
 def test_only_the_wish_for_counts_is_ever_left_out(name: str) -> None:
     given, expected = STANDARD[name]
@@ -631,55 +608,6 @@ def test_a_question_that_is_too_long_alone_is_refused_and_never_cut() -> None:
         assert len(asked(server)) == 2
 
 
-def test_a_server_that_loads_is_waited_for() -> None:
-    loading = load("xllamacpp/loading_chat").answer()
-    retry = RetryPolicy(tries=3, wait=0.0)
-    script = OpenAIScript(loading, loading)
-    with backend_of(script, retry=retry) as (backend, server):
-        assert list(backend.stream(request()))[-1] == Finished("Hello", "end")
-        assert len(asked(server)) == 3
-
-
-def test_retries_end() -> None:
-    loading = load("xllamacpp/loading_chat").answer()
-    script = OpenAIScript(*[loading] * 9)
-    with backend_of(script, retry=RetryPolicy(2, 0.0)) as (backend, server):
-        with pytest.raises(StatusError, match=r"Loading model: .* in a minute"):
-            list(backend.stream(request()))
-        assert len(asked(server)) == 2
-
-
-def test_a_limit_is_waited_for_only_if_it_says_how_long() -> None:
-    later = answer(b"{}", status=429, headers={"Retry-After": "0"})
-    with backend_of(OpenAIScript(later)) as (backend, server):
-        list(backend.stream(request()))
-        assert len(asked(server)) == 2
-    for header, words in (({}, "ask again later"), ({"Retry-After": "99"}, "in 99 s")):
-        limit = answer(b'{"error": "slow"}', status=429, headers=header)
-        with backend_of(OpenAIScript(limit)) as (backend, server):
-            with pytest.raises(RateLimitedError, match=f"slow: .*{words}"):
-                list(backend.stream(request()))
-            assert len(asked(server)) == 1
-
-
-@pytest.mark.parametrize("status", [401, 403, 404, 413])
-def test_other_failures_are_reported_at_once(status: int) -> None:
-    with backend_of(OpenAIScript(refusal("no", status))) as (backend, server):
-        with pytest.raises(StatusError, match=r"^no: ") as caught:
-            list(backend.stream(request()))
-        assert caught.value.status == status
-        assert len(asked(server)) == 1
-
-
-def test_nothing_is_asked_again_once_text_came() -> None:
-    report = {"error": {"message": "temperature too high", "code": 400}}
-    with backend_of(OpenAIScript(events(said("par"), report))) as (backend, server):
-        with pytest.raises(GenerationError, match="too high") as caught:
-            list(backend.stream(request()))
-        assert caught.value.partial == "par"
-        assert len(asked(server)) == 1
-
-
 def test_the_text_before_an_error_in_the_same_piece_is_shown() -> None:
     parts = events(said("par"), {"error": "bad"}).pieces
     words = [piece.split(b"\r\n", 1)[1].removesuffix(b"\r\n") for piece in parts]
@@ -689,23 +617,6 @@ def test_the_text_before_an_error_in_the_same_piece_is_shown() -> None:
         assert next(answering) == TextDelta("par")
         with pytest.raises(GenerationError, match="bad"):
             next(answering)
-
-
-def test_an_unknown_model_is_named_with_the_nearest() -> None:
-    recorded = load("vllm_api_server/unknown_model").answer()
-    with backend_of(OpenAIScript(recorded)) as (backend, server):
-        asking = ChatRequest("mm", HI)
-        with pytest.raises(StatusError, match="no model 'mm': did you mean 'm'"):
-            list(backend.stream(asking))
-        assert server.calls()[-1] == "GET /v1/models"
-
-
-def test_a_redirect_is_not_followed() -> None:
-    there = answer(b"", status=307, headers={"Location": "http://other.example/v1"})
-    with backend_of(OpenAIScript(there), token="k") as (backend, server):
-        with pytest.raises(StatusError, match=r"redirect to 'http://other\.example"):
-            list(backend.stream(request()))
-        assert len(server.requests) == 1
 
 
 def test_a_server_that_is_not_there_is_reported_with_advice() -> None:
@@ -906,45 +817,6 @@ def test_another_refusal_is_no_refusal_of_the_schema() -> None:
 # Waits
 
 
-def pinging() -> Iterator[bytes]:
-    """Yield pings for as long as the client listens."""
-    while True:
-        yield b"8\r\n: ping\n\n\r\n"
-        time.sleep(0.01)
-
-
-def endless(*first: Any) -> Answer:
-    begun = events(*first, end="hold")
-    pieces: Any = (piece for part in (begun.pieces, pinging()) for piece in part)
-    return Answer(begun.head, pieces, "close")
-
-
-def test_pings_alone_keep_nobody_waiting() -> None:
-    waits = Timeouts(first_byte=0.2, idle=60)
-    with backend_of(OpenAIScript(endless()), timeouts=waits) as (backend, _):
-        with pytest.raises(TimedOutError, match="waiting for the first words") as late:
-            list(backend.stream(request()))
-        assert late.value.partial == ""
-
-
-def test_pings_after_some_text_keep_nobody_waiting_either() -> None:
-    waits = Timeouts(first_byte=0.2, idle=60)
-    script = OpenAIScript(endless(said("par")))
-    with backend_of(script, timeouts=waits) as (backend, _):
-        with pytest.raises(TimedOutError, match="waiting for the next words") as late:
-            list(backend.stream(request()))
-        assert late.value.partial == "par"
-
-
-def test_a_stalled_stream_keeps_its_text() -> None:
-    stalled = events(said("par"), end="hold")
-    waits = Timeouts(first_byte=60, idle=0.1)
-    with backend_of(OpenAIScript(stalled), timeouts=waits) as (backend, _):
-        with pytest.raises(TimedOutError, match=r"next byte.*ask again") as caught:
-            list(backend.stream(request()))
-        assert caught.value.partial == "par"
-
-
 def test_a_server_that_named_itself_has_the_long_wait_for_its_first_text() -> None:
     gate = threading.Event()
     slow = events(chunk({"role": "assistant"}), said("a", "stop"), gates={1: gate})
@@ -954,13 +826,6 @@ def test_a_server_that_named_itself_has_the_long_wait_for_its_first_text() -> No
         timer.start()
         assert list(backend.stream(request()))[-1] == Finished("a", "end")
         timer.join()
-
-
-def test_a_server_that_holds_the_connection_after_done_delays_little() -> None:
-    held = events(*ANSWER, end="hold")
-    with backend_of(OpenAIScript(held)) as (backend, server):
-        assert list(backend.stream(request()))[-1] == Finished("Hello", "end")
-        assert server.left.acquire(timeout=60)
 
 
 # Leaving
@@ -1043,13 +908,13 @@ def test_one_connection_serves_one_answer_after_the_other() -> None:
         assert {r.connection for r in server.requests} == {1}
 
 
-def test_a_server_that_is_killed_midway_leaves_the_text() -> None:
+def test_that_the_local_server_died_is_said() -> None:
     cut = events(said("par"), end="cut")
-    with (
-        backend_of(OpenAIScript(cut)) as (backend, _),
-        pytest.raises(IncompleteAnswerError, match="broke off") as caught,
-    ):
-        list(backend.stream(request()))
+    with backend_of(OpenAIScript(cut)) as (remote, _):
+        here = OpenAIBackend(connection=lambda: Endpoint(remote.url))
+        with pytest.raises(IncompleteAnswerError, match="server died while") as caught:
+            list(here.stream(request()))
+        here.close()
     assert caught.value.partial == "par"
 
 
@@ -1185,6 +1050,28 @@ def test_our_own_server_counts_messages() -> None:
     script = counting("h2o_magic", v1__chat__completions__input_tokens=counted)
     with backend_of(script) as (backend, _):
         assert backend.count_tokens("m", HI) == 3
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"max_input_tokens": 4096},
+        {"model_info": {"max_input_tokens": 4096, "max_output_tokens": 512}},
+        {"limits": {"max_input_tokens": 4096, "max_output_tokens": 512}},
+        {"metadata": {"context_length": 4096}},
+        {"openai": {"id": "m", "max_model_len": 4096}},
+        {"context_size": 4096, "max_input_tokens": None},
+        {"max_model_len": 4096, "max_input_tokens": 8192},
+        {"meta": {"n_ctx": 4096, "n_ctx_train": 8192}},
+    ],
+)
+def test_the_size_of_the_context_is_read_in_every_servers_words(
+    said: dict[str, Any],
+) -> None:
+    script = OpenAIScript()
+    script.models = document({"data": [{"id": "m", **said}]})
+    with backend_of(script) as (backend, _):
+        assert [model.context for model in backend.models()] == [4096]
 
 
 def test_messages_are_not_sent_to_servers_that_cannot_count() -> None:

@@ -260,6 +260,9 @@ def test_a_slash_that_begins_no_command_or_has_a_space_before_it_is_asked(
         ("status/code is what?", False),
         ("/ is a comment in which languages?", False),
         ("xyzzy", False),
+        ("nonsense", False),
+        ("hello there", False),
+        ("thread 'my ideas'", True),
     ],
 )
 def test_a_command_begins_with_the_name_of_one_or_nearly(
@@ -272,6 +275,9 @@ def test_a_mistyped_command_is_refused_with_the_nearest_and_how_to_ask_it() -> N
     host = PanelHost(H2OMagics.__new__(H2OMagics))
     with pytest.raises(ConfigurationError, match=r"'history'.*put a space before it"):
         host.command("histroy")
+    with pytest.raises(ConfigurationError) as caught:
+        host.command("nonsense")
+    assert "/nonsense: unknown command: `/help` lists them" in str(caught.value)
 
 
 def test_a_long_thread_is_opened_with_its_last_turns_only(

@@ -242,3 +242,27 @@ def test_importing_the_command_imports_no_server() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert "h2o_magic.server" not in run.stdout.decode()
     assert "aiohttp" not in run.stdout.decode()
+
+
+@pytest.mark.parametrize("command", [["models"], ["rm", "smollm2-135m"]])
+def test_a_cache_that_cannot_be_read_is_told_in_one_line(
+    command: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "loop"))
+    assert main(command) == (0 if command == ["models"] else 2)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{tmp_path / 'loop'} cannot be read (Too many levels" in line
+    assert "set HF_HUB_CACHE" in line
+
+
+@pytest.mark.parametrize("command", ["pull", "rm"])
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "~no-such-user/m.gguf"])
+def test_a_name_that_can_be_no_path_is_refused_in_one_line(
+    command: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, name]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

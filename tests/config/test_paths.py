@@ -1,10 +1,12 @@
 import platform
+import pwd
 from pathlib import Path
 
 import platformdirs
 import pytest
 
 from h2o_magic.config import paths
+from h2o_magic.config.folders import make_private
 
 
 def test_one_variable_puts_all_files_under_one_folder(
@@ -49,6 +51,29 @@ def test_machines_that_share_a_home_have_runtime_files_of_their_own(
 ) -> None:
     monkeypatch.setattr(platform, "node", lambda: node)
     assert paths.runtime_file().name == name
+
+
+@pytest.mark.parametrize("home", [None, "~", "~/chat", "~no-such-user/chat"])
+def test_without_a_home_no_folder_is_made_of_a_tilde(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, home: str | None
+) -> None:
+    def unknown(uid: object) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.chdir(tmp_path)
+    for name in ("getpwuid", "getpwnam"):
+        monkeypatch.setattr(pwd, name, unknown)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("H2O_MAGIC_HOME", raising=False)
+    for kind in ("DATA", "CONFIG", "CACHE", "STATE"):
+        monkeypatch.delenv(f"XDG_{kind}_HOME", raising=False)
+    if home is not None:
+        monkeypatch.setenv("H2O_MAGIC_HOME", home)
+    for place in (paths.store_file(), paths.aliases_file(), paths.log_file()):
+        with pytest.raises(FileNotFoundError, match="the home folder is not known"):
+            make_private(place.parent)
+        assert place.is_absolute()
+    assert not [*tmp_path.iterdir()]
 
 
 def test_asking_for_a_place_makes_nothing(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from h2o_magic.chat.turns import Change, Thread, Turn
+from h2o_magic.chat.turns import Change, Thread, Turn, TurnStatus
 from h2o_magic.conversation.record import Record
 from h2o_magic.conversation.store import undo
 from h2o_magic.errors import ConfigurationError
@@ -174,13 +174,26 @@ def test_turns_are_counted_by_how_they_ended(record: Record) -> None:
     assert record.counts("main") == none
     ask(record, "a", "b", "c")
     ask(record, "x", thread="other")
-    record.begin("main", Turn("d", status="stopped"))
+    record.begin("main", Turn("d", "Half", status="stopped"))
     running = record.begin("main", Turn("e", status="incomplete"))
     record.drop("main", 1)
     expected = {**none, "complete": 2, "stopped": 1, "incomplete": 1}
     assert record.counts("main") == expected
-    record.update(running.id, answer="", status="failed", facts={})
+    record.update(running.id, answer="Some", status="failed", facts={})
     assert record.counts("main") == {**expected, "incomplete": 0, "failed": 1}
+
+
+@pytest.mark.parametrize("status", ["failed", "stopped"])
+def test_a_question_without_any_answer_is_listed_and_not_counted(
+    record: Record, status: TurnStatus
+) -> None:
+    ask(record, "a")
+    record.begin("main", Turn("b", status=status))
+    ask(record, "c")
+    assert [turn.question for turn in record.turns("main")] == ["a", "b", "c"]
+    assert sum(record.counts("main").values()) == 2
+    assert record.counts_around("main", None) == (2, 0)
+    assert [info.turns for info in record.threads()] == [2]
 
 
 def test_a_number_that_is_none_is_the_programs_fault(record: Record) -> None:

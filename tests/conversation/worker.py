@@ -56,20 +56,27 @@ class ToldBackend:
 class Kernel:
     """What the test can ask for, one method each."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(
+        self, path: str, notebook: str = "/home/ann/chat.ipynb", cell: str | None = None
+    ) -> None:
         os.environ["H2O_MAGIC_HOME"] = str(Path(path).parent)
         self.backend = ToldBackend()
         self.troubles: list[str] = []
-        self.request: dict[str, Any] = {}
         self.requests = 0
+        self.request = {} if cell is None else self.request_of(cell)
         shell = SimpleNamespace(
             kernel=SimpleNamespace(get_parent=lambda: self.request),
-            user_ns={"__vsc_ipynb_file__": "/home/ann/chat.ipynb"},
+            user_ns={"__vsc_ipynb_file__": notebook},
         )
         self.current = NotebookState(shell)
         self.current.warn = self.troubles.append
         self.session = self.current.session
         self.session.backend = self.backend
+
+    def request_of(self, cell: str) -> dict[str, Any]:
+        self.requests += 1
+        header = {"msg_id": f"request {self.requests}"}
+        return {"header": header, "metadata": {"cellId": cell}}
 
     def run_cell(self, cell: str, asked: list[tuple[str, str, str, bool]]) -> Any:
         """Run a cell that asks; return what was sent with each question.
@@ -81,9 +88,7 @@ class Kernel:
         asked
             Question, answer, thread, and whether it is one of the conversation.
         """
-        self.requests += 1
-        header = {"msg_id": f"request {self.requests}"}
-        self.request = {"header": header, "metadata": {"cellId": cell}}
+        self.request = self.request_of(cell)
         self.current.cell.begin(cell)
         sent = [
             self.ask(question, answer, "complete", thread=thread, history=history)

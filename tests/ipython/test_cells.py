@@ -2,6 +2,8 @@ import threading
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from h2o_magic.ipython.identity import RunningCell
 
 
@@ -116,3 +118,40 @@ def test_the_coming_key_is_the_next_one_and_is_not_counted() -> None:
     assert cell.coming_key("main", history=False) is None
     assert cell.threads == frozenset()
     assert RunningCell(None).coming_key("main") is None
+
+
+@pytest.mark.parametrize(
+    ("source", "alone"),
+    [
+        ("%%h2o\nhi", True),
+        ("\n \n  %%h2o --temperature 0\nhi", True),
+        ("# a comment\n\n%%h2o\nhi", True),
+        ("%%h2o_other\nhi", False),
+        ("%h2o ask hi", False),
+        ("print(1)\nget_ipython().run_cell('%%h2o\\nhi')", False),
+        ("%%capture c\n%h2o ask hi", False),
+        ("%%time\n%h2o ask hi", False),
+        ("", False),
+    ],
+)
+def test_a_question_is_alone_in_a_cell_that_begins_with_it(
+    source: str, *, alone: bool
+) -> None:
+    cell, _ = running("a")
+    cell.begin("a", source)
+    assert cell.take() is alone
+
+
+def test_only_the_first_call_in_a_cell_is_alone() -> None:
+    cell, _ = running("a")
+    cell.begin("a", "%%h2o\nhi")
+    assert [cell.take(), cell.take()] == [True, False]
+
+
+def test_a_question_within_a_cell_of_another_kind_is_not_alone() -> None:
+    cell, kernel = running("a")
+    cell.begin("a", "%run notebook.ipynb")
+    cell.begin(None, "%%h2o\nhi")
+    assert not cell.take()
+    kernel.serve("r1", "b")  # a silent request, which begins no cell
+    assert not cell.take()

@@ -16,6 +16,7 @@ from h2o_magic.ipython.options import (
     help_text,
     parse_ask,
     parse_cell_line,
+    parse_words,
 )
 from tests.setting_values import WITH_OPTION, accepted, each_option, refused
 
@@ -257,14 +258,16 @@ def test_no_temperature_that_json_or_a_server_refuses(value: str) -> None:
         parse_cell_line(f"--temperature={value}")
 
 
-@pytest.mark.parametrize("line", ["--system 'Be brief.", '--model "x'])
+@pytest.mark.parametrize("line", ["--system 'Be brief.", '--model "x', '"Hi'])
 def test_an_open_quote_is_explained(line: str) -> None:
-    for parse in (parse_cell_line, parse_ask):
-        with pytest.raises(ConfigurationError) as caught:
-            parse(line)
-        said = str(caught.value)
-        assert said.startswith("%%h2o: cannot read the options ")
-        assert said.endswith("(no closing quotation): put text with spaces in quotes")
+    with pytest.raises(ConfigurationError) as caught:
+        parse_ask(line if line.startswith("-") else f"--system {line}")
+    said = str(caught.value)
+    assert said.startswith("%%h2o: cannot read ")
+    assert said.endswith(
+        "(no closing quotation): put text that contains a quote in quotes of the other "
+        "kind"
+    )
 
 
 def test_a_question_on_the_cells_first_line_is_sent_below() -> None:
@@ -276,12 +279,23 @@ def test_a_question_on_the_cells_first_line_is_sent_below() -> None:
     )
 
 
-def test_an_apostrophe_on_the_cells_first_line_is_an_open_quote() -> None:
-    with pytest.raises(ConfigurationError, match="put text with spaces in quotes"):
-        parse_cell_line("what's up")
+@pytest.mark.parametrize(
+    "line", ["what's up", "ask", "-1 plus 2", "--5", "'tis", "“Why”"]
+)
+def test_text_on_the_cells_first_line_is_sent_below(line: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_cell_line(line)
+    first = line.split(maxsplit=1)[0]
+    assert f"expected options, got {first!r}: put the question on" in str(caught.value)
 
 
-def test_two_dashes_on_the_cells_first_line_end_no_options() -> None:
+def test_a_dash_that_a_word_processor_made_long_is_told() -> None:
+    with pytest.raises(ConfigurationError, match="did you mean '--model'"):
+        parse_cell_line("\u2014model falcon-7b")
+
+
+def test_two_dashes_on_the_cells_first_line_begin_no_question() -> None:
+    assert parse_cell_line("--seed 1 --") == AskOptions({"seed": 1})
     with pytest.raises(ConfigurationError, match="put the question on the lines below"):
         parse_cell_line("-- Why?")
 
@@ -298,6 +312,17 @@ def test_two_dashes_on_the_cells_first_line_end_no_options() -> None:
         "two  spaces   stay",
         "a - b -- c --model d",
         "- a list item",
+        "-1 plus 2 is?",
+        "-x*2 + 1",
+        "-sin(x)?",
+        "--5 is?",
+        "---",
+        "\u2014dash",
+        "don't  do\tthat \\",
+        '“Why” is "it"?',
+        "'tis",
+        '"--model" is what?',
+        "a\r\n\n  b\xa0c",
         "$HOME {x} \\n %d",
         "日本語?",
         "",
@@ -318,6 +343,8 @@ def test_the_question_stands_as_it_was_typed(question: str) -> None:
         ("-- --model is an option?", "--model is an option?"),
         ("--seed 1 -- -x", "-x"),
         ("--", ""),
+        ("-- don't  \\", "don't  \\"),
+        ("--\t- a", "- a"),
     ],
 )
 def test_two_dashes_end_the_options_of_a_line(line: str, question: str) -> None:
@@ -330,10 +357,94 @@ def test_quotes_in_options_do_not_reach_into_the_question() -> None:
     assert question == "what's \"up"
 
 
-def test_a_value_glued_to_its_option_is_read() -> None:
-    options, question = parse_ask("-mfalcon-7b --system='Be brief.' Why?")
+def test_a_value_behind_its_equals_sign_is_read() -> None:
+    options, question = parse_ask("-m=falcon-7b --system='Be brief.' Why?")
     assert options == AskOptions({"model": "falcon-7b", "system": "Be brief."})
     assert question == "Why?"
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        (r"C:\models\mine.gguf", r"C:\models\mine.gguf"),
+        (r'"line\nline"', r"line\nline"),
+        (r"\d+\s", r"\d+\s"),
+        ('""', ""),
+        ("-", "-"),
+        ("-1", "-1"),
+        ('"-x"', "-x"),
+        ("-x", "-x"),
+        ('"--new"', "--new"),
+        ("'--'", "--"),
+        ("Bob's", "Bob's"),
+        ("'don''t'", "dont"),
+        ('{"a":1}', '{"a":1}'),
+        ("$HOME", "$HOME"),
+        ("#1", "#1"),
+        ("~/*", "~/*"),
+    ],
+)
+def test_a_value_is_what_was_typed(line: str, value: str) -> None:
+    for option in (f"--system {line}", f"-s\t{line}", f"--system={line}"):
+        options, question = parse_ask(f"{option} don't \\")
+        assert options.settings == {"system": value}
+        assert question == "don't \\"
+        assert parse_cell_line(option) == options
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--model --system x", "expected a value after --model, got --system: if that"),
+        ("--system -- Why?", "got --: if that is the value, write `--system=--`"),
+        ("--stop -m", "got -m: if that is the value, write `--stop=-m`"),
+        ("--tempp 1", "unknown option --tempp: did you mean '--temperature'?"),
+        ("--temperature0.5", "--temperature0.5: did you mean '--temperature'?"),
+        ("--temperature:0.5", "--temperature:0.5: did you mean '--temperature'?"),
+        ("--Model x", "unknown option --Model: did you mean '--model'?"),
+        ("--modell x", "unknown option --modell: did you mean '--model'?"),
+        ("-model x", "unknown option -model: did you mean '--model'?"),
+        ("-temperature 1", "-temperature: did you mean '--temperature'?"),
+        ("--nonsense", "unknown option --nonsense: `%%h2o --help` lists all options; "),
+        ("--nonsense", "; `%h2o ask -- TEXT` asks what begins with a dash"),
+        ("-minus 5", "-minus: a value follows after a space, `-m inus`; `%h2o ask -- "),
+        ("-mfalcon-7b", "-mfalcon-7b: a value follows after a space, `-m falcon-7b`; "),
+        ("--system “x”", "(“ keeps no words together): write straight ones"),
+    ],
+)
+@pytest.mark.parametrize("parse", [parse_cell_line, parse_ask])
+def test_an_option_that_is_none_is_never_sent_as_text(
+    parse: Callable[[str], object], line: str, said: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse(line)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["-1", "plus", "2"], ["-1", "plus", "2"]),
+        (["--seed", "1", "-x*2", "it's"], ["-x*2", "it's"]),
+        (["a", "--", "--seed", "1"], ["a", "--seed", "1"]),
+        (["--seed is what?"], ["--seed is what?"]),
+        (["C:\\new", '"quoted"', "“so”"], ["C:\\new", '"quoted"', "“so”"]),
+    ],
+)
+def test_words_of_a_shell_are_split_no_further(
+    words: list[str], text: list[str]
+) -> None:
+    assert parse_words(words)[1] == text
+
+
+def test_a_value_of_a_shell_may_be_anything_but_an_option() -> None:
+    given = ["--system", "-x", "--stop", "--two words", "--stop", r"\d"]
+    options, rest = parse_words([*given, "Why?"])
+    assert options.settings == {"system": "-x", "stop": ("--two words", r"\d")}
+    assert rest == ["Why?"]
+    with pytest.raises(ConfigurationError, match="expected a value after --system"):
+        parse_words(["--system", "--seed", "1"])
 
 
 def test_help_is_wanted_also_with_a_question() -> None:

@@ -41,3 +41,9 @@ def test_an_answer_that_was_cut_short_is_named_with_its_cure() -> None:
 def test_it_is_one_line() -> None:
     line = welcome_line([MAIN, SIDE], current="x", copied_from="a", incomplete=True)
     assert "\n" not in line
+
+
+def test_who_answers_is_named_also_without_turns() -> None:
+    answers = "The next question goes to `m` on `work`. "
+    assert welcome_line([], answers=answers) == answers.strip()
+    assert answers in welcome_line([MAIN], answers=answers)

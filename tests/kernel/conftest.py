@@ -57,6 +57,12 @@ class Run:
         return "".join(s["text"] for s in self.of("stream") if s["name"] == "stderr")
 
     @property
+    def failure(self) -> str:
+        """What the only error shows: of the package's own, one line."""
+        (error,) = self.of("error")
+        return "\n".join(error["traceback"])
+
+    @property
     def markdown(self) -> str:
         """The Markdown of the only output."""
         (output,) = self.outputs

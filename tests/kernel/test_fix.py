@@ -188,7 +188,7 @@ def test_an_answer_that_was_cut_offers_nothing(chat: Notebook, server: StandIn) 
 def test_a_stopped_answer_offers_nothing(chat: Notebook, server: StandIn) -> None:
     server.script = ["So:\n\n```python\nprint(1)\n```\n", threading.Event()]
     chat.run("1 / 0")
-    request = chat.start("%h2o fix")
+    request = chat.start("%h2o fix", "c1")
     seen = chat.read(request, lambda r: any("print(1)" in str(o) for o in r.outputs))
     chat.manager.interrupt_kernel()
     run = chat.finish(request, seen)

@@ -15,6 +15,8 @@ from h2o_magic.conversation.record import Record
 from tests.kernel.conftest import Notebook, Run, running_kernel
 from tests.stand_in import StandIn
 
+UNREACHABLE = "http://127.0.0.1:9"
+
 
 def load(kernel: Notebook, server: StandIn, cell: str = "load") -> Run:
     run = kernel.run("%load_ext h2o_magic", cell)
@@ -39,8 +41,8 @@ def test_after_a_restart_one_line_says_what_is_back(
         said = load(kernel, server).markdown
         assert said == (
             "Restored 2 turns of this notebook's conversation in 2 threads; the "
-            "current thread is `ideas`. `%h2o history` lists them, `%h2o reset` clears "
-            "them."
+            "current thread is `ideas`. The next question goes to `llama-13b` on "
+            f"`{server.url}`. `%h2o history` lists them, `%h2o reset` clears them."
         )
         kernel.run("%%h2o\nthird", "c4")
     made = [b for b in server.bodies("/conversation") if "messages" in b]
@@ -49,6 +51,32 @@ def test_after_a_restart_one_line_says_what_is_back(
         {"role": "assistant", "content": "Hello world"},
     ]
     assert server.asked[-1]["inputs"] == "third"
+
+
+def test_server_and_model_outlast_the_kernel_and_are_never_replaced_silently(
+    home: Path, tmp_path: Path, server: StandIn
+) -> None:
+    path = tmp_path / "chat.ipynb"
+    with running_kernel(JPY_SESSION_NAME=str(path)) as kernel:
+        kernel.run("%load_ext h2o_magic", "load")
+        kernel.run(f"%h2o connect {server.url} --name work", "c1")
+        kernel.run("%config H2OMagics.model = 'falcon-7b'", "c2")
+    environment = {
+        "JPY_SESSION_NAME": str(path),
+        "H2O_MAGIC_SERVER": UNREACHABLE,
+    }
+    with running_kernel(**environment) as kernel:
+        said = kernel.run("%load_ext h2o_magic", "load").markdown
+        assert said == "The next question goes to `falcon-7b` on `work`."
+        assert kernel.run("%%h2o\nhi", "c3").plain.startswith("Hello world")
+        assert server.bodies("/conversation")[0]["model"].endswith("falcon-7b-v3")
+        kernel.run("%h2o connect work --forget", "c4")
+        kernel.run(f"%config H2OMagics.server = '{UNREACHABLE}'", "c5")
+    with running_kernel(JPY_SESSION_NAME=str(path)) as kernel:
+        said = kernel.run("%load_ext h2o_magic", "load").markdown
+        assert f"goes to `falcon-7b` on `{UNREACHABLE}`. " in said
+        failed = kernel.run("%%h2o\nhi", "c6").failure
+        assert failed.startswith(f"ServerError: cannot connect to {UNREACHABLE}")
 
 
 def test_a_cell_that_is_run_again_after_a_restart_replaces_its_turn(

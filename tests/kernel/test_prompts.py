@@ -13,9 +13,9 @@ from typing import Any
 import PIL.Image
 import pytest
 
+from tests.backends.behaviours.row import DONE, chunk, said
 from tests.backends.scripted import Answer, Request, ScriptedServer, events, serving
 from tests.backends.test_openai_backend import OpenAIScript, asked
-from tests.backends.test_openai_shapes import DONE, chunk, said
 from tests.kernel.conftest import Notebook, Run
 
 FRAME = """
@@ -210,7 +210,7 @@ def test_a_preview_is_what_is_sent(chat: Notebook, server: ScriptedServer) -> No
     start = run.plain.index("the rest of the request, to")
     shown = run.plain[run.plain.index("{", start) : run.plain.rindex("}\n") + 1]
     assert json.loads(shown) == body
-    assert "`{dff}` is not a variable" in run.plain
+    assert "{dff} is not a variable" in run.plain
 
 
 # Secrets

@@ -7,6 +7,7 @@ import keyword
 from collections import ChainMap, Counter, defaultdict, namedtuple
 from collections.abc import Mapping
 
+import pandas as pd
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -321,6 +322,15 @@ def test_a_value_is_described_under_its_name_and_for_the_question() -> None:
                 "did you mean 'columns'?"
             ),
         ),
+        ("{df.nope}", "DataFrame has no attribute 'nope': known: e, price, unit rate"),
+        ("{df.pric}", "has no attribute 'pric': did you mean 'price'?"),
+        ("{df.unit_rate}", "no attribute 'unit_rate': did you mean 'unit rate'?"),
+        ("{df.E}", "has no attribute 'E': did you mean 'e'?"),
+        ("{df.colums}", "has no attribute 'colums': did you mean 'columns'?"),
+        ("{df.sort_value}", "'sort_value': did you mean 'sort_values'?"),
+        ("{wide.nope}", "DataFrame has no attribute 'nope'"),
+        ("{wide.n}", "DataFrame has no attribute 'n'"),
+        ("{wide.init}", "DataFrame has no attribute 'init'"),
         (
             "{point.z}",
             "`{point.z}`: Point has no attribute 'z': known: count, index, x, y",
@@ -336,9 +346,11 @@ def test_a_value_is_described_under_its_name_and_for_the_question() -> None:
 def test_a_path_that_cannot_be_followed_is_a_clear_error(
     prompt: str, problem: str
 ) -> None:
+    df = pd.DataFrame({"price": [1], "unit rate": [2], "e": [3]})
+    wide = pd.DataFrame({f"column{n}": [n] for n in range(40)})
     with pytest.raises(ConfigurationError) as caught:
-        expanded(f"Look at {prompt}.")
-    assert problem in str(caught.value)
+        expanded(f"Look at {prompt}.", {**VALUES, "df": df, "wide": wide})
+    assert str(caught.value).endswith(problem)
 
 
 def test_a_key_error_of_an_index_is_an_error_and_no_unknown_name() -> None:

@@ -109,12 +109,10 @@ def test_a_stopped_answer_says_first_that_it_is_not_whole() -> None:
     assert footer(facts)[0] == "■ stopped, the answer is incomplete"
 
 
-def test_a_failed_answer_says_first_why_it_is_not_whole() -> None:
+def test_a_failed_answer_says_first_that_it_is_not_whole() -> None:
+    # Why is said by the error.
     facts = Facts("m", status="failed")
-    assert footer(facts, "the connection was lost")[0] == (
-        "■ failed, the answer is incomplete: the connection was lost"
-    )
-    assert footer(facts)[0] == ("■ failed, the answer is incomplete: the server failed")
+    assert footer(facts)[0] == "■ failed, the answer is incomplete"
 
 
 @pytest.mark.parametrize(
@@ -243,18 +241,6 @@ def test_the_footer_is_outside_code_that_shows_a_fence() -> None:
     assert answer_markdown(text, Facts("m")) == f"{text}```\n\n<sub>m</sub>"
 
 
-def test_the_problem_stays_on_the_footers_line() -> None:
-    facts = Facts("m", status="failed")
-    problem = "status 502:\n\n# Bad gateway\n"
-    assert answer_markdown("Hel", facts, problem).count("\n") == 2
-    assert answer_plain("Hel", facts, problem).count("\n") == 2
-
-
-def test_the_problem_cannot_write_html() -> None:
-    facts = Facts("m", status="failed")
-    assert "<img" not in answer_markdown("Hel", facts, "status 502: <img src=x>")
-
-
 def test_the_footer_says_that_the_questions_beginning_was_left_out() -> None:
     facts = Facts("m", cut_tokens=7)
     assert "first 7 tokens of the question left out" in footer(facts)
@@ -321,10 +307,9 @@ def test_markdown_is_sanitized_and_plain_text_kept_as_it_is() -> None:
     assert answer_plain(text, Facts("m")).startswith(text)
 
 
-def test_a_problem_and_a_model_name_can_load_nothing() -> None:
+def test_a_model_name_can_load_nothing() -> None:
     facts = Facts("![m](https://x.org)", status="failed")
-    shown = answer_markdown("Hel", facts, "502 ![p](https://x.org)")
-    assert "![" not in shown
+    assert "![" not in answer_markdown("Hel", facts)
 
 
 def test_reasoning_is_folded_above_the_answer() -> None:

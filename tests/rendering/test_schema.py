@@ -262,8 +262,11 @@ def test_a_file_without_a_schema_is_told(tmp_path: Path, text: str, words: str) 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="neither a variable nor a file"):
         load(tmp_path / "none.json")
-    with pytest.raises(ConfigurationError, match="cannot read the schema"):
-        load(tmp_path)
+    for name in (tmp_path, "x" * 300):
+        with pytest.raises(ConfigurationError, match="cannot read the schema"):
+            load(name)
+    with pytest.raises(ConfigurationError, match="neither a variable nor a file"):
+        load("~no-such-user/schema.json")
 
 
 ROWS = {

@@ -269,3 +269,19 @@ def test_words_that_may_repeat_what_a_client_sent_are_not(
     kind: type[Exception],
 ) -> None:
     assert record(kind(f"cannot parse {MARKER}"))["error"] == kind.__name__
+
+
+def test_without_standard_error_nothing_is_logged_into_another_file(
+    tmp_path: Path,
+) -> None:
+    code = (
+        "import logging, os, sys\n"
+        "from h2o_magic.server.log_output import start_log\n"
+        "other = os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY)\n"
+        "start_log(None)\n"
+        "logging.getLogger('h2o_magic').warning('hello')\n"
+    )
+    other = tmp_path / "other"
+    script = f'"{sys.executable}" -c "{code}" "{other}" 2>&-'
+    subprocess.run(["sh", "-c", script], check=True, timeout=60)
+    assert other.read_text() == ""

@@ -10,7 +10,13 @@ import pytest
 from huggingface_hub import constants
 
 from h2o_magic.config.models import DEMO_MODEL, MODELS, BuiltIn
-from h2o_magic.weights.files import Weights, find_weights, known_weights
+from h2o_magic.weights.cache import cache, cache_lock
+from h2o_magic.weights.files import (
+    Weights,
+    find_weights,
+    known_weights,
+    unknown_model,
+)
 from h2o_magic.weights.listing import list_models
 from h2o_magic.weights.names import part_paths
 from tests.server.tiny_gguf import write_llama
@@ -217,3 +223,59 @@ def test_a_damaged_file_in_the_cache_is_not_listed(cached: Cache) -> None:
     assert list(listed) == list(MODELS)
     assert listed["llama-13b"]["context_length"] is None
     assert listed["llama-13b"]["sampling"] == {}
+
+
+# A cache that cannot be read
+
+
+@pytest.fixture(params=["link to itself", "name that is too long"])
+def closed(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A place of the cache that not even root can read."""
+    folder = tmp_path / "loop"
+    folder.symlink_to(folder)
+    if request.param != "link to itself":
+        folder = tmp_path / ("x" * 300)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "hub"))
+    return folder
+
+
+def test_demo_weights_answer_where_the_cache_cannot_be_read(closed: Path) -> None:
+    weights = found("llama-13b")
+    assert (weights.demo, weights.size > 1_000_000) == (True, True)
+    assert found("default").demo
+    assert find_weights("owner/repo") is None
+    assert all(model["size"] for model in list_models(()))
+
+
+def test_a_model_that_is_not_found_blames_the_cache_that_cannot_be_read(
+    closed: Path,
+) -> None:
+    said = unknown_model("owner/repo")
+    assert f"{closed}" in said
+    assert "cannot be read (" in said
+    assert "set HF_HUB_CACHE to a folder that you can read" in said
+
+
+def test_what_cannot_be_read_in_the_cache_hides_nothing_else(cached: Cache) -> None:
+    path = cached("owner/good", "m.gguf")
+    bad = path.parents[3] / "models--owner--bad"
+    (bad / "snapshots").mkdir(parents=True)
+    (bad / "snapshots" / "abc").symlink_to("abc")
+    (path.parents[3] / "models--owner--loop").symlink_to("models--owner--loop")
+    assert path in [weights.path for weights in known_weights()]
+    assert found("owner/good").path == path
+    assert find_weights("owner/bad") is find_weights("owner/loop") is None
+
+
+def test_a_cache_in_an_unknown_home_is_no_folder_of_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", "~no-such-user/hub")
+    monkeypatch.chdir(tmp_path)
+    assert cache().is_absolute()
+    assert found("default").demo
+    with pytest.raises(NotADirectoryError):
+        cache_lock("owner/repo", "content")
+    assert not [*tmp_path.iterdir()]

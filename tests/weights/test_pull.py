@@ -113,6 +113,16 @@ def test_pull_fetches_the_file_that_fits_and_it_answers(
     assert (weights.path, weights.demo) == (fetched.path, False)
 
 
+def test_a_cache_that_cannot_be_written_is_named(hub: Hub, tmp_path: Path) -> None:
+    hub.add(REPOSITORY, {"m.gguf": FILE})
+    (tmp_path / "hub").symlink_to(tmp_path / "hub")
+    with pytest.raises(ConfigurationError) as caught:
+        pull(REPOSITORY)
+    said = str(caught.value)
+    assert said.startswith(f"cannot pull {REPOSITORY}: {tmp_path / 'hub'}")
+    assert "set HF_HOME or HF_HUB_CACHE to a folder that you can write to" in said
+
+
 def test_other_tools_find_it_in_the_hubs_cache(hub: Hub) -> None:
     hub.add(REPOSITORY, {"m.gguf": FILE})
     path = pull(REPOSITORY).path

@@ -127,9 +127,9 @@ class GptGmClient:
             self._try("DELETE", _path(conversation))
 
     def get(self, path: str) -> Any:
-        """Return the JSON document at `path`, with secrets masked."""
+        """Return the JSON document at `path`."""
         with self._transport.send("GET", path) as reply:
-            return reply.json(redacted=True)
+            return reply.json()
 
     def close(self) -> None:
         self._transport.close()

@@ -7,7 +7,13 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from h2o_magic.backends.error_advice import COMMON, Row, message_of, refusal_message
+from h2o_magic.backends.error_advice import (
+    COMMON,
+    Row,
+    is_final,
+    message_of,
+    refusal_message,
+)
 from h2o_magic.backends.gptgm.api import Created, GptGmClient
 from h2o_magic.backends.gptgm.parser import GptGmParser
 from h2o_magic.backends.http import Cancellation
@@ -33,7 +39,8 @@ _INSTRUCTION = (
     "message, and refer to the earlier ones where needed."
 )
 # The failures are those of chat-ui of June 2023 and text-generation-inference 0.9.
-# Not 500, which chat-ui of 2023 also says of a model that it does not know.
+# Not 500, which chat-ui of 2023 also says of a model that it does not know; a question
+# in a conversation has one that it knows.
 _BUSY_STATUSES = {429, *BUSY_STATUSES} - {500}
 _ADVICE: tuple[Row, ...] = (
     (403, "referer", "the server has another address; connect to that one"),
@@ -114,7 +121,7 @@ class GptGmQuestion:
         self._failure: BackendError | None = None
         self._busy = 0  # how often the server was
         self._repaired: set[str] = set()
-        self._names_model = False  # whether the request under way does
+        self._names_model = True  # whether the request under way does
 
     def answer(
         self, client: GptGmClient, cancellation: Cancellation
@@ -146,12 +153,15 @@ class GptGmQuestion:
             writing = False  # the server has ended the answer itself
             raise
         finally:
-            client.drop(created.id, stop=writing)
+            if not cancellation.inherited:
+                client.drop(created.id, stop=writing)
 
     def retry_after(self, error: BackendError) -> float | None:
         """Return when to ask again: once for each repair, a busy server as `retry`."""
         self._failure = error
-        if _is_busy(error):
+        # Where the request names the model, 500 may be about that.
+        failed = isinstance(error, StatusError) and error.status == 500
+        if _is_busy(error) or (failed and not self._names_model):
             self._busy += 1
             return self.retry.delay(self._busy, error)
         repair = _repair_for(error)
@@ -188,6 +198,8 @@ def _is_busy(error: BackendError) -> bool:
     if isinstance(error, GenerationError):
         return error.error_type == "overloaded"
     if not isinstance(error, StatusError) or error.status not in _BUSY_STATUSES:
+        return False
+    if is_final(error.server_message):
         return False
     waits = requested_wait(error) is not None or "overloaded" in error.server_message
     return error.status != 429 or waits

@@ -18,6 +18,8 @@ from h2o_magic.errors import ParameterError, ProtocolError, StatusError
 
 # A refusal to answer at all is not a missing list.
 _REFUSED = (401, 403, 429)
+#: Those of the service, for a server that names none.
+CATALOGUE = tuple(ModelInfo(m.name) for m in MODELS.values() if m.service_id != m.name)
 
 
 def service_id(model: object) -> str:
@@ -43,7 +45,7 @@ def list_models(client: GptGmClient) -> list[ModelInfo]:
         else:
             if models:
                 return models
-    return [ModelInfo(m.name) for m in MODELS.values() if m.service_id != m.name]
+    return list(CATALOGUE)
 
 
 def models_of_api(document: object) -> list[ModelInfo]:

@@ -12,8 +12,8 @@ from typing import Any
 from h2o_magic.backends.http.error_body import error_message
 from h2o_magic.backends.own_server import answer_facts, notices_of, text_of
 from h2o_magic.backends.parser import BROKE_OFF, NO_MESSAGE, AnswerParser
-from h2o_magic.backends.sse import ServerSentEvent
 from h2o_magic.backends.text import GrowingText, join_surrogates, unfinished
+from h2o_magic.backends.values import DONE, LAST
 from h2o_magic.chat.events import Event, Finished, FinishReason, Replaced, TextDelta
 from h2o_magic.errors import BackendError, GenerationError, IncompleteAnswerError
 
@@ -50,33 +50,28 @@ class GptGmParser(AnswerParser):
         self._tokens: list[str] = []
         self._waiting: list[str] = []  # texts that came together, to be shown as one
         self._finished: Finished | None = None  # once the final event has come
+        self._said_end = False
 
     @property
     def text(self) -> str:
         return self._finished.text if self._finished else super().text
 
+    @property
+    def ended(self) -> bool:
+        return self._finished is not None or (self._said_end and self.started)
+
     def end(self, lost: BackendError | None = None) -> Finished:
         if self._finished:
             return self._finished
         self._refuse_foreign(lost)
+        self._refuse_unread(lost)
+        if self.ended:
+            return Finished(self.text, "unknown")
         message = _NO_END if lost is None else BROKE_OFF
         raise IncompleteAnswerError(message, partial=self.text) from lost
 
-    def _events(self, events: Iterable[ServerSentEvent]) -> Iterator[Event]:
-        for event in events:
-            if event.error is not None or event.event == "error":
-                yield from self._fail(event.error or event.data)
-            try:
-                document = json.loads(event.data)
-            except (ValueError, RecursionError):
-                continue  # "[DONE]", a proxy's words, an event cut off
-            yield from self._document(document)
-        yield from self._grow()
-
-    def _document(self, document: object) -> Iterator[Event]:
-        for item in document if isinstance(document, list) else [document]:
-            if isinstance(item, dict) and not self.done:
-                yield from self._take(item)
+    def _size(self) -> int:
+        return sum(map(len, self._tokens))
 
     def _rest(self) -> Iterator[Event]:
         if not self._finished:
@@ -84,17 +79,26 @@ class GptGmParser(AnswerParser):
             if rest := self._answer.rest():
                 yield TextDelta(rest)
 
-    def _take(self, document: Mapping[str, Any]) -> Iterator[Event]:
-        if document.get("error"):
-            yield from self._fail(document)
-        if notices := notices_of(document):
+    def _take(self, value: object) -> Iterator[Event]:
+        if value is DONE or value is LAST:
+            self._said_end = True
+        if not isinstance(value, dict):
+            return
+        if value.get("error"):
+            yield from self._fail(value)
+        if notices := notices_of(value):
             yield from self._grow()
             yield from notices
-        self._waiting.append(self._token(document.get("token")))
-        final = document.get("generated_text")
+        token, details = self._token(value.get("token")), value.get("details")
+        if token:
+            self._waiting.append(token)
+            self._finished = None  # so what came before was not the end
+        final = value.get("generated_text")
         if isinstance(final, str):
             yield from self._grow()
-            yield from self._final(final, document.get("details"))
+            yield from self._final(final, details if isinstance(details, dict) else {})
+            # Else a gateway may write the text so far into each event.
+            self.done = bool(details) or not token
 
     def _grow(self) -> Iterator[Event]:
         if ready := self._answer.add("".join(self._waiting)):
@@ -112,15 +116,15 @@ class GptGmParser(AnswerParser):
         self._tokens.append(text)
         return text
 
-    def _final(self, generated: str, details: object) -> Iterator[Event]:
+    def _final(self, generated: str, details: Mapping[str, Any]) -> Iterator[Event]:
         self.chunks += 1
-        details = details if isinstance(details, dict) else {}
         text = generated if self._full_text else self._without_prompt(generated)
-        text = _clean(text, self._stop)
+        text = _clean(self._answer.secrets.masked(text), self._stop)
         said = details.get("finish_reason")  # without details, it is an end
         reason = _REASONS.get(str(said), "unknown") if said else "end"
         shown = self._answer.shown
-        self._finished, self.done = Finished(text, reason), True
+        self._answer.replace(text)
+        self._finished = Finished(text, reason)
         if not text.startswith(shown):
             yield Replaced(text)
         elif len(text) > len(shown):
@@ -132,16 +136,18 @@ class GptGmParser(AnswerParser):
         # tokens are never preceded by the prompt, and the question's end is in it.
         asked = self._question[-200:]
         generated = join_surrogates(generated)
-        answer = join_surrogates("".join(self._tokens))
+        answer = self._answer.secrets.masked(join_surrogates("".join(self._tokens)))
         before = generated.removesuffix(answer) if answer.strip() else ""
         if asked and asked in before:
+            return answer
+        if not generated.strip():
             return answer
         if not answer.strip() and self._question:
             return generated.removeprefix(self._question)
         return generated
 
     def _fail(self, report: object) -> Iterator[Event]:
-        if self.done:
+        if self.ended:
             return  # the answer is complete
         if isinstance(report, str):
             try:
@@ -166,11 +172,11 @@ class _GrowingText(GrowingText):
     """
 
     def add(self, text: str) -> str:
-        text = self._held + text
+        text = self.secrets.masked(self._held + text)
         if not self._shown:
             text = text.lstrip()
         ends = (*self._stop, *_END_MARKERS)
-        kept = text[: len(text) - unfinished(text, ends)]
+        kept = text[: len(text) - unfinished(text, (*ends, *self.secrets.values))]
         while found := _end_of(kept, ends):
             kept = _without(kept, found)
         kept = kept.rstrip()

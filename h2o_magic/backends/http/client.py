@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Container, Mapping
-from functools import cache
+from collections.abc import Callable, Container, Mapping
+from functools import cache, partial
 from http.cookiejar import Cookie, DefaultCookiePolicy
 from importlib.metadata import version
 from types import MappingProxyType
@@ -16,14 +16,16 @@ from urllib.request import Request
 import requests
 
 from h2o_magic.backends.http.connections import CancellableAdapter, Cancellation
-from h2o_magic.backends.http.error_mapping import mapped_errors
+from h2o_magic.backends.http.error_mapping import attempt
+from h2o_magic.backends.http.proxies import proxy_of, proxy_refusal
 from h2o_magic.backends.http.response import (
     DEFAULT_TIMEOUTS,
     Response,
     Timeouts,
     status_error,
 )
-from h2o_magic.config.url import Endpoint, is_loopback
+from h2o_magic.backends.secrets import Secrets
+from h2o_magic.config.url import Endpoint, is_this_machine
 from h2o_magic.errors import ConnectionFailedError
 
 
@@ -38,12 +40,11 @@ class HttpClient:
         self.origin = f"{parts.scheme}://{parts.netloc}"
         self._path = parts.path
         self._timeouts = timeouts
-        self._session = _Session()
-        if endpoint.token is not None:
-            self._session.headers["Authorization"] = f"Bearer {endpoint.token}"
-        host = parts.hostname or ""
-        # Beside the proxies of the environment, which requests adds.
-        self._proxies = {"no_proxy": host} if is_loopback(host) else {}
+        self._session = _Session(direct=is_this_machine(parts.hostname or ""))
+        token = endpoint.token
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._session.headers.update(headers)
+        self._masked = Secrets(headers).masked
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"
@@ -72,43 +73,64 @@ class HttpClient:
         cancellation = cancellation or Cancellation()
         deadline = time.monotonic() + timeouts.overall
         body, content_type = _encoded(document, form)
-
-        def request() -> requests.Response:
-            connect, read = timeouts.connect, timeouts.first_byte
-            with (
-                mapped_errors(what, server=self.url, connect=connect, read=read),
-                cancellation.watch_requests(),
-            ):
-                return self._session.request(
-                    method,
-                    self.url + path,
-                    data=body,
-                    headers={**content_type, **self._headers(accept), **headers},
-                    timeout=(connect, read),
-                    proxies=dict(self._proxies),
-                    stream=True,
-                    allow_redirects=False,
-                )
-
-        try:
-            answer = request()
-        except ConnectionFailedError as error:
-            if cancellation.cancelled:
-                raise ConnectionFailedError(f"{what}: cancelled") from error
-            if not cancellation.reused:
-                raise
-            answer = request()
+        request = partial(
+            self._session.request,
+            method,
+            self.url + path,
+            data=body,
+            headers={**content_type, **self._headers(accept), **headers},
+            timeout=(timeouts.connect, timeouts.first_byte),
+            stream=True,
+            allow_redirects=False,
+        )
         response = Response(
-            answer,
+            self._sent(request, what, timeouts, cancellation),
             what=what,
             timeouts=timeouts,
             deadline=deadline,
             cancellation=cancellation,
         )
-        if response.status not in accepted:
-            with response:
-                raise status_error(response, what)
-        return response
+        return self._checked(response, what, accepted)
+
+    def _sent(
+        self,
+        request: Callable[[], requests.Response],
+        what: str,
+        timeouts: Timeouts,
+        cancellation: Cancellation,
+    ) -> requests.Response:
+        def send() -> requests.Response:
+            with cancellation.watch_requests():
+                return request()
+
+        attempted = partial(
+            attempt,
+            send,
+            what,
+            server=self.url,
+            connect=timeouts.connect,
+            read=timeouts.first_byte,
+            masked=self._masked,
+        )
+        try:
+            return attempted()
+        except ConnectionFailedError as error:
+            if cancellation.cancelled:
+                raise ConnectionFailedError(f"{what}: cancelled") from error
+            if not cancellation.reused:
+                raise
+        return attempted()
+
+    def _checked(
+        self, response: Response, what: str, accepted: Container[int]
+    ) -> Response:
+        proxy = proxy_of(self.url) if response.status == 407 else None
+        if proxy is None and response.status in accepted:
+            return response
+        with response:
+            if proxy is not None:
+                raise proxy_refusal(self.url, proxy)
+            raise status_error(response, what)
 
     def close(self) -> None:
         """Close the idle connections. The cookies stay, and it can be used again."""
@@ -125,12 +147,19 @@ class HttpClient:
 
 
 class _Session(requests.Session):
-    def __init__(self) -> None:
+    """A session that uses the proxies of the environment, unless it is `direct`."""
+
+    def __init__(self, *, direct: bool) -> None:
         super().__init__()
+        self._direct = direct
         self.auth = _unchanged
         self.cookies.set_policy(_AnyScheme())
         for scheme in ("http://", "https://"):
             self.mount(scheme, CancellableAdapter())
+
+    def merge_environment_settings(self, *args: Any, **kwargs: Any) -> Any:
+        settings = super().merge_environment_settings(*args, **kwargs)
+        return {**settings, "proxies": {}} if self._direct else settings
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Ignore redirects: requests would read the body, however long it is."""

@@ -7,6 +7,7 @@ whoever waits for it. Only the lookup of a host's name cannot be ended.
 
 from __future__ import annotations
 
+import logging
 import re
 import socket
 import threading
@@ -20,20 +21,33 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
+from h2o_magic.config.forks import in_child
+
 # The end of a chunk and the size of the next; any other form is left to http.client.
 _NEXT_CHUNK = re.compile(rb"\r\n([0-9a-fA-F]{1,8})\r\n")
 
 _CURRENT: ContextVar[Cancellation | None] = ContextVar("_CURRENT", default=None)
+# Of our requests, urllib3 would print headers that it cannot read, which may hold the
+# key, into the cell.
+logging.getLogger("urllib3.connection").addFilter(lambda _: _CURRENT.get() is None)
 
 
 class Cancellation:
     """Ends one exchange with a server from any thread: one request after another."""
 
     def __init__(self) -> None:
+        self.inherited = False  # True in a fork, where the exchange is the parent's
         self.reused = False
         self._event = threading.Event()
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
+        in_child(self._renew)
+
+    def _renew(self) -> None:
+        self.inherited = True
+        self._event = threading.Event()
+        self._lock = threading.Lock()
+        self._socket = None  # shutting it down would end the parent's connection
 
     @property
     def cancelled(self) -> bool:
@@ -88,6 +102,11 @@ class _JoinedChunks(HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self._socket_in_use = sock
+
+    def begin(self) -> None:
+        if self.fp.peek(1) and (cancellation := _CURRENT.get()):
+            cancellation.reused = False  # it has begun to answer: nothing is sent again
+        super().begin()
 
     def read1(self, n: int = -1) -> bytes:
         data = super().read1(n)

@@ -1,32 +1,45 @@
-"""What a server says in an error response: its message, and how long to wait.
+"""The message of a server's error response, whatever is wrapped around it.
 
 Pure. The shapes are those of chat-ui of June 2023, text-generation-inference 0.9, the
 proxies before them and seven OpenAI-compatible servers (tests/recordings), and those
-that OpenRouter, Google and others document.
+that OpenRouter, LiteLLM, Google, Azure, AWS, Cloudflare and others document.
 """
 
 from __future__ import annotations
 
 import html
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 
-_MAX_WAIT = 3600.0
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 #: An image that the server quotes from the question.
 _DATA = re.compile(r"(data:[\w./+-]+;base64,)[A-Za-z0-9+/=]+")
-_NO_QUOTA = "insufficient_quota"
-_TOO_LONG = "context_length_exceeded"
-#: Times since 1970 are larger than any wait; in milliseconds from the second on.
-_MIN_EPOCH, _MIN_EPOCH_MS = 1e9, 1e11
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|h|m|s))+")
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_RESET = re.compile(r"x-ratelimit-reset(-.+)?|anthropic-ratelimit-(.+)-reset")
-_TITLE_TAG = re.compile(r"<(/?)(title|h1)\b[^<>]*>", re.IGNORECASE)
+#: XML has its message in a tag of that name.
+_TITLE_TAG = re.compile(r"<(/?)(title|h1|message)\b[^<>]*>", re.IGNORECASE)
+_BEFORE_QUOTED = " \t\r\n:[-'\""
+#: What may hold the words of an error, or hold what holds them; the best first.
+_WORDS = (
+    *("error_description", "error", "message", "Message", "detail", "errors", "msg"),
+    *("error_msg", "errorMessage", "status_msg", "fault", "faultstring", "reason"),
+    *("base_resp", "details", "title", "text"),
+)
+#: One of them is in each error that is quoted in the words of another.
+_WRAPS = ("error", "message", "detail", "errors", "fault")
+_DEEPEST = 8  # wrappers around each other
+#: The message of an error that Python has written.
+_IN_PYTHON = re.compile(r"""['"]message['"]:\s?(?:'([^']{1,2000})'|"([^"]{1,2000})")""")
+#: Codes that the message alone may not tell from other limits, and a word of it that
+#: does.
+_TOLD_CODES = {
+    "insufficient_quota": "",
+    "insufficient_user_quota": "",
+    "exceeded_current_quota_error": "",
+    "billing_not_active": "",
+    "billing_hard_limit_reached": "",
+    "invalid_api_key": "key",
+    "context_length_exceeded": "context",
+}
 
 
 def error_text(body: bytes, *, limit: int = 500) -> str:
@@ -34,17 +47,14 @@ def error_text(body: bytes, *, limit: int = 500) -> str:
     text = _text(body)
     if text.startswith("<"):
         return html_title(text, limit=limit)
-    return _one_line(error_message(_document(text)) or text, limit)
+    document = json_of(text)  # SiliconFlow's is a text alone
+    words = document if isinstance(document, str) else error_message(document)
+    return _one_line(words or text, limit)
 
 
 def error_message(document: object) -> str:
     """Return the message in an error document, or an empty text if it holds none."""
-    detail = _part(document, "detail")  # FastAPI's
-    if isinstance(detail, list):
-        text = "; ".join(filter(None, map(_validation_error, detail)))
-    else:
-        text = detail if isinstance(detail, str) else _message(detail)
-    return _message(document) or text
+    return _words(document, _DEEPEST) if isinstance(document, dict) else ""
 
 
 def html_title(page: str, *, limit: int = 500) -> str:
@@ -68,125 +78,86 @@ def _titles(page: str) -> Iterator[str]:
             opened = None
 
 
-def retry_wait(
-    headers: Mapping[str, str],
-    body: bytes = b"",
-    *,
-    limited: bool = True,
-    now: datetime | None = None,
-) -> float | None:
-    """Return the seconds to wait, 0 to 3600; resets of limits count if `limited`."""
-    document = _document(_text(body))
-    nested = _part(document, "error", "metadata", "headers")  # OpenRouter's
-    named = {
-        name.lower(): value.strip()
-        for part in (nested if isinstance(nested, dict) else {}, headers)
-        for name, value in part.items()
-        if isinstance(value, str)
-    }
-    now = now or datetime.now(timezone.utc)
-    waits = [_seconds(f"{named.get('retry-after-ms', '')}ms", now)]
-    waits.append(_seconds(named.get("retry-after", ""), now))
-    if limited:
-        waits += [_seconds(_retry_delay(document), now), _until_reset(named, now)]
-    seconds = next((wait for wait in waits if wait is not None), None)
-    return None if seconds is None else min(max(seconds, 0.0), _MAX_WAIT)
-
-
-def _until_reset(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return when the last of the used up limits is reset, else the last of all."""
-    waits: dict[bool, list[float]] = {True: [], False: []}
-    for name, value in headers.items():
-        seconds = _seconds(value, now) if _RESET.fullmatch(name) else None
-        if seconds:  # Azure writes 0 where it does not know
-            left = headers.get(name.replace("reset", "remaining"), "")
-            waits[left == "0"].append(seconds)
-    return max(waits[True] or waits[False], default=None)
-
-
-def _retry_delay(document: object) -> str:
-    details = _part(document, "error", "details")
-    delays = details if isinstance(details, list) else []
-    return next(filter(None, (_string(d, "retryDelay") for d in delays)), "")
-
-
-def _seconds(value: str, now: datetime) -> float | None:
-    """Read seconds, a duration such as ``1m2.5s``, or a point in time."""
-    if _DURATION.fullmatch(value):
-        parts = re.findall(r"([\d.]+)(ms|h|m|s)", value)
-        return sum(float(number) * _UNITS[unit] for number, unit in parts)
-    try:
-        seconds = float(value)
-    except ValueError:
-        return _seconds_until(value, now)
-    if math.isnan(seconds):
-        return None
-    if seconds >= _MIN_EPOCH and math.isfinite(seconds):
-        scale = 1000 if seconds >= _MIN_EPOCH_MS else 1
-        return seconds / scale - now.timestamp()
-    return seconds
-
-
-def _seconds_until(date: str, now: datetime) -> float | None:
-    try:
-        then = parsedate_to_datetime(date)
-    except (ValueError, TypeError):
-        try:
-            then = datetime.fromisoformat(date.replace("Z", "+00:00"))
-        except ValueError:
-            return None
-    if then.tzinfo is None:
-        then = then.replace(tzinfo=timezone.utc)
-    return (then - now).total_seconds()
-
-
-def _message(document: object) -> str:
-    error = _part(document, "error")
-    if isinstance(error, list):
-        error = "; ".join(part for part in error if isinstance(part, str))
-    if isinstance(error, dict):
-        error = _openai_message(error)
-    if isinstance(error, str) and error:
-        return error
-    return _string(document, "message")
-
-
-def _openai_message(error: Mapping[str, object]) -> str:
-    """Return the message of an OpenAI error, with the field that it is about."""
-    # The message may be empty (FastChat), and then the code says it.
-    words = [_string(error, name) for name in ("message", "code", "type")]
-    message = next(filter(None, words), "")
-    if not message:
+def _words(value: object, depth: int) -> str:
+    if isinstance(value, str):
+        return _unwrapped(value, depth)
+    if isinstance(value, list) and depth:
+        return "; ".join(filter(None, (_words(part, depth - 1) for part in value)))
+    if not isinstance(value, dict) or not depth:
         return ""
-    if inner := _provider_message(error.get("metadata")):
-        message = f"{message.rstrip('.')}: {inner}"
-    field = _string(error, "param")
-    if field and field not in message:
+    if "loc" in value:
+        return _validation_error(value)
+    found = (_words(value.get(name), depth - 1) for name in _WORDS)
+    # The message may be empty (FastChat), and then the code says it.
+    codes = [c for c in map(value.get, ("code", "type")) if isinstance(c, str)]
+    message = next(filter(None, [*found, *(codes if depth < _DEEPEST else ())]), "")
+    return _with_details(message, value, codes, depth) if message else ""
+
+
+def _with_details(
+    message: str, error: Mapping[str, object], codes: list[str], depth: int
+) -> str:
+    """Add what is said beside a message: its cause, its field, and its code."""
+    cause = _cause(error, depth - 1)
+    if cause and cause not in message:
+        start = message.rstrip(".")
+        message = cause if cause.startswith(start) else f"{start}: {cause}"
+    field = error.get("param")
+    if isinstance(field, str) and field and field not in message:
         message = f"{message} (`{field}`)"
-    # The message alone may not tell these from other limits.
-    for code, told in ((_NO_QUOTA, False), (_TOO_LONG, "context" in message)):
-        if code in words and message != code and not told:
+    for code in codes:
+        word = _TOLD_CODES.get(code)
+        if word is not None and code not in message and not (word and word in message):
             message = f"{message} ({code})"
     return message
 
 
-def _provider_message(metadata: object) -> str:
-    """Return what OpenRouter passes on from the provider behind it."""
-    raw, reasons = _part(metadata, "raw"), _part(metadata, "reasons")
-    if isinstance(raw, str) and raw.strip():
-        return error_message(_document(raw)) or raw.strip()
-    if isinstance(raw, dict):
-        return error_message(raw)
+def _cause(error: Mapping[str, object], depth: int) -> str:
+    """Return what OpenRouter passes on of a provider, or Azure of a service."""
+    metadata = error.get("metadata")
+    raw, reasons = part_of(metadata, "raw"), part_of(metadata, "reasons")
     if isinstance(reasons, list):  # of a moderation
         return ", ".join(reason for reason in reasons if isinstance(reason, str))
-    return ""
+    if isinstance(raw, str) and raw.lstrip().startswith("<"):
+        return html_title(raw)
+    before = part_of(metadata, "previous_errors")
+    details = error.get("details")
+    inner = [
+        detail
+        for detail in (details if isinstance(details, list) else [])
+        if isinstance(detail, dict) and "message" in detail and "@type" not in detail
+    ]
+    return next(
+        filter(None, (_words(said, depth) for said in (raw, before, inner))), ""
+    )
 
 
-def _validation_error(error: object) -> str:
-    words = _part(error, "msg") if isinstance(error, dict) else error
+def _unwrapped(text: str, depth: int) -> str:
+    """Return a message with the words of an error that is quoted in it."""
+    start = text.find("{")
+    if start < 0 or not depth:
+        return text.strip()
+    try:
+        quoted, end = json.JSONDecoder().raw_decode(text, start)
+    except (ValueError, RecursionError):
+        found = _IN_PYTHON.search(text, start)
+        return f"{_lead(text[:start])}{found[1] or found[2]}" if found else text.strip()
+    wraps = isinstance(quoted, dict) and any(name in quoted for name in _WRAPS)
+    words = _words(quoted, depth - 1) if wraps else ""
+    rest = text[end:].lstrip("]}'\" .\n\\")
+    return f"{_lead(text[:start])}{words} {rest}".strip() if words else text.strip()
+
+
+def _lead(text: str) -> str:
+    """Return what stands before an error that is quoted: ``VertexAIException: ``."""
+    lead = f" {text}".rstrip(_BEFORE_QUOTED).removesuffix(" b").strip(_BEFORE_QUOTED)
+    return f"{lead}: " if lead else ""
+
+
+def _validation_error(error: Mapping[str, object]) -> str:
+    words, location = error.get("msg"), error.get("loc")
     if not isinstance(words, str):
         return ""
-    location = _part(error, "loc")
     field = ".".join(map(str, location)) if isinstance(location, list) else ""
     return f"{field}: {words}" if field else words
 
@@ -195,24 +166,25 @@ def _text(body: bytes) -> str:
     return body.decode("utf-8-sig", errors="replace").strip()
 
 
-def _document(text: str) -> object:
+def json_of(text: str) -> object:
+    """Return the one document of a text; None if it is not JSON."""
     try:
-        document = json.loads(text)
+        return unlisted(json.loads(text))
     except (ValueError, RecursionError):
         return None
-    single = isinstance(document, list) and len(document) == 1
-    return document[0] if single else document
 
 
-def _part(document: object, *path: str) -> object:
-    for name in path:
-        document = document.get(name) if isinstance(document, dict) else None
+def unlisted(document: object) -> object:
+    """Return a document, out of the list that Google puts an error into."""
+    if isinstance(document, list) and len(document) == 1:
+        return document[0]
     return document
 
 
-def _string(document: object, name: str) -> str:
-    value = _part(document, name)
-    return value if isinstance(value, str) else ""
+def part_of(document: object, *path: str) -> object:
+    for name in path:
+        document = document.get(name) if isinstance(document, dict) else None
+    return document
 
 
 def _one_line(text: str, limit: int) -> str:

@@ -1,16 +1,22 @@
-"""Every error of requests and urllib3 as one of ours, with its cause."""
+"""Every error of requests and urllib3 as one of ours, with its cause in words."""
 
 from __future__ import annotations
 
 import http.client
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import requests.exceptions as requests_errors
 import urllib3.exceptions as urllib3_errors
 
+from h2o_magic.backends.http.proxies import (
+    Proxy,
+    invalid_proxy,
+    proxy_failure,
+    proxy_of,
+)
 from h2o_magic.errors import (
     BackendError,
     ConfigurationError,
@@ -19,6 +25,8 @@ from h2o_magic.errors import (
     TimedOutError,
 )
 
+_Result = TypeVar("_Result")
+
 # The first row that fits names our error and says what happened.
 _ERRORS: list[tuple[tuple[type[Exception], ...], type[H2OMagicError], str]] = [
     (
@@ -26,10 +34,8 @@ _ERRORS: list[tuple[tuple[type[Exception], ...], type[H2OMagicError], str]] = [
         TimedOutError,
         "no answer {wait}",
     ),
-    ((requests_errors.ProxyError,), ConnectionFailedError, "the proxy failed"),
     ((requests_errors.SSLError,), ConnectionFailedError, "the TLS connection failed"),
     ((requests_errors.ConnectionError,), ConnectionFailedError, "no connection"),
-    ((requests_errors.InvalidProxyURL,), ConfigurationError, "invalid proxy address"),
     (
         (
             requests_errors.InvalidURL,
@@ -48,7 +54,6 @@ _ERRORS: list[tuple[tuple[type[Exception], ...], type[H2OMagicError], str]] = [
 ]
 # Why a connection fails, by kind of error, in the words of `ConnectionFailedError`.
 _WHYS: dict[type[BaseException], str] = {
-    requests_errors.ProxyError: "proxy",
     ConnectionRefusedError: "refused",
     socket.gaierror: "unknown host",
 }
@@ -60,27 +65,63 @@ _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LO
 _NO_BUNDLE = "TLS CA certificate bundle"
 
 
-@contextmanager
-def mapped_errors(
-    what: str, *, server: str = "", connect: float = 0, read: float = 0
-) -> Iterator[None]:
-    """Raise our errors for those of `what`; timeouts in seconds, 0: not named."""
+class LibraryError(Exception):
+    """What requests or urllib3 said, as text.
+
+    Their own errors hold the request with its headers, and quote what a server sent.
+    """
+
+
+def attempt(
+    call: Callable[[], _Result],
+    what: str,
+    *,
+    server: str = "",
+    connect: float = 0,
+    read: float = 0,
+    masked: Callable[[str], str] = str,
+) -> _Result:
+    """Call, and raise our errors for those of `what`, with the secrets `masked`.
+
+    The timeouts are in seconds, for the message; 0 is not named.
+    """
     try:
-        yield
+        return call()
     except (urllib3_errors.HTTPError, OSError) as error:  # requests' are OSErrors
-        # No name here may hold an error: errors hold this frame, and what is in such a
-        # ring stays open for long.
-        raise _mapped(error, what, server, connect, read) from error
+        proxy = proxy_of(server)
+        failure = _mapped(error, what, server, connect, read, proxy=proxy)
+        failure.args = (masked(str(failure)),)
+        if proxy is None:  # else the cause may show the proxy's login
+            name = f"{type(error).__module__}.{type(error).__qualname__}"
+            failure.__cause__ = LibraryError(masked(f"{name}: {error}"))
+    except ValueError:  # PySocks' of an address without its version
+        proxy = proxy_of(server)
+        if proxy is None or proxy.is_valid:
+            raise
+        failure = invalid_proxy(proxy)
+    # Raised here, it has no foreign error as its context.
+    try:
+        raise failure
+    finally:
+        del failure  # it holds this frame: what is in such a ring stays for long
 
 
 def _mapped(
-    error: Exception, what: str, server: str, connect: float, read: float
+    error: Exception,
+    what: str,
+    server: str,
+    connect: float,
+    read: float,
+    *,
+    proxy: Proxy | None = None,
 ) -> H2OMagicError:
+    causes = _causes(error)
+    reason = _reason(causes)
+    if proxy and (failure := proxy_failure(error, server, proxy, reason)):
+        return failure
     if server and isinstance(error, requests_errors.ConnectTimeout):
         text = f"cannot connect to {server} {_within(connect)}"
         return TimedOutError(text, connecting=True)
-    causes = _causes(error)
-    reason = _reason(causes)
     if server and (why := _why(causes)):
         return ConnectionFailedError(f"cannot connect to {server}{reason}", why=why)
     _, kind, words = next(row for row in _ERRORS if isinstance(error, row[0]))

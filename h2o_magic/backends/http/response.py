@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 import zlib
 from collections.abc import Iterator, Mapping
@@ -11,11 +12,15 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import requests
+from requests.structures import CaseInsensitiveDict
 
+from h2o_magic.backends.http.compression import decompressed
 from h2o_magic.backends.http.connections import Cancellation
-from h2o_magic.backends.http.error_body import error_text, retry_wait
-from h2o_magic.backends.http.error_mapping import mapped_errors
+from h2o_magic.backends.http.error_body import error_text
+from h2o_magic.backends.http.error_mapping import attempt
+from h2o_magic.backends.http.retry_wait import retry_wait
 from h2o_magic.backends.retry import BUSY_STATUSES
+from h2o_magic.backends.secrets import Secrets
 from h2o_magic.errors import (
     BackendError,
     ConfigurationError,
@@ -28,8 +33,6 @@ from h2o_magic.errors import (
 _READ_SIZE = 65536  # bytes at most in one read
 _MAX_DOCUMENT = 16 * 2**20  # bytes
 _MAX_ERROR_BODY = 65536  # bytes
-_GZIP_WINDOW = 16 + zlib.MAX_WBITS
-_MIN_SECRET = 6  # characters; a shorter value is also part of other words
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ QUICK = Timeouts(connect=2, first_byte=2, idle=2, overall=4)
 
 
 class Response:
-    """A response whose body is still to be read; its errors hide the secrets."""
+    """A response whose body is still to be read, with the request's secrets masked."""
 
     def __init__(
         self,
@@ -70,9 +73,12 @@ class Response:
         cancellation: Cancellation,
     ) -> None:
         self.status = response.status_code
-        self.headers: Mapping[str, str] = response.headers
-        self.ended = False
         self.secrets = Secrets(response.request.headers)
+        self.headers: Mapping[str, str] = CaseInsensitiveDict(
+            (name, self.secrets.masked(value))
+            for name, value in response.headers.items()
+        )
+        self.ended = False
         self._raw = response.raw
         self._what = what
         self._deadline = deadline
@@ -84,31 +90,34 @@ class Response:
     def __enter__(self) -> Response:
         return self
 
-    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
-        if isinstance(error, BackendError):
-            self.secrets.redact_error(error)
+
+    @property
+    def redirect(self) -> str:
+        """Where the server sends to, for a message; its query may be confidential."""
+        target = re.split("[?#]", self.headers.get("Location", ""))[0]
+        return f"a redirect to {target[:200]!r}, not followed" if target else ""
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the body as it arrives, decompressed; a BackendError if it does not."""
-        data = self._read()
-        # No compression is accepted, but some servers compress all the same, and the
-        # header may be false: a proxy may pass on that of its upstream over what it has
-        # decompressed. No text begins with this character.
-        zipped = "gzip" in self.headers.get("Content-Encoding", "").lower()
-        unzip = zlib.decompressobj(_GZIP_WINDOW) if data[:1] == b"\x1f" else None
-        while data:
+        chunks = self._decompressed()
+        return self.secrets.masked_chunks(chunks) if self.secrets else chunks
+
+    def _decompressed(self) -> Iterator[bytes]:
+        encoding = self.headers.get("Content-Encoding", "")
+        try:
+            yield from decompressed(self._chunks(), encoding)
+        except zlib.error as error:
+            raise ProtocolError(
+                f"{self._what}: the body is not valid gzip: {error}"
+            ) from error
+
+    def _chunks(self) -> Iterator[bytes]:
+        while data := self._read():
             self.limit_wait(self._timeouts.idle, "next byte")
-            if unzip and zipped:
-                try:
-                    data = unzip.decompress(data)
-                except zlib.error as error:
-                    raise ProtocolError(
-                        f"{self._what}: the body is not valid gzip: {error}"
-                    ) from error
-            if data:
-                yield data
-            data = self._read()
+            yield data
+            del data  # not yet masked, and tracebacks may show what frames hold
         self.ended = True
         self._cancellation.release()
 
@@ -126,12 +135,11 @@ class Response:
                 break
         return bytes(body[:limit])
 
-    def json(self, *, redacted: bool = False) -> Any:
-        """Return up to 16 MiB of JSON; `redacted` without the request's secrets."""
+    def json(self) -> Any:
+        """Return up to 16 MiB of JSON."""
         body = self.read(_MAX_DOCUMENT)
         try:
-            document = json.loads(body)
-            return self.secrets.redact(document) if redacted else document
+            return json.loads(body)
         except (ValueError, RecursionError) as error:
             raise ProtocolError(
                 f"{self._what}: expected JSON, got {error_text(body, limit=200)!r}"
@@ -149,55 +157,26 @@ class Response:
         left = self._deadline - time.monotonic()
         if left < seconds:
             seconds, what, total = left, "end", self._timeouts.overall
+        waiting = f"{self._what}: waiting for the {what}"
+        masked = self.secrets.masked
+        return attempt(lambda: self._read1(seconds), waiting, read=total, masked=masked)
+
+    def _read1(self, seconds: float) -> bytes:
+        if seconds <= 0:
+            raise TimeoutError
+        if seconds != self._socket_timeout:
+            self._cancellation.limit(seconds)
+            self._socket_timeout = seconds
+        data = b""
         try:
-            if seconds <= 0:
-                raise TimeoutError
-            if seconds != self._socket_timeout:
-                self._cancellation.limit(seconds)
-                self._socket_timeout = seconds
-            data: bytes = self._raw.read1(_READ_SIZE, decode_content=False)
-        except Exception as error:
-            # A socket that is shut down while it is read fails in many ways.
-            if self._cancellation.cancelled:
-                raise ConnectionFailedError(f"{self._what}: cancelled") from error
-            with mapped_errors(f"{self._what}: waiting for the {what}", read=total):
+            data = self._raw.read1(_READ_SIZE, decode_content=False)
+        except Exception:
+            # A socket that is shut down while it is read fails in many ways ...
+            if not self._cancellation.cancelled:
                 raise
         if self._cancellation.cancelled:  # ... or looks like a body that ended
             raise ConnectionFailedError(f"{self._what}: cancelled")
         return data
-
-
-class Secrets:
-    """Key and cookies of a request, to be replaced by ``***`` wherever they return."""
-
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        cookies = headers.get("Cookie", "").split("; ")
-        values = [cookie.partition("=")[2].strip('"') for cookie in cookies]
-        values.append(headers.get("Authorization", "").partition(" ")[2])
-        found = {value for value in values if len(value) >= _MIN_SECRET}
-        self._values = sorted(found, key=len, reverse=True)
-
-    def redact_body(self, body: bytes) -> bytes:
-        for value in self._values:
-            body = body.replace(value.encode(), b"***")
-        return body
-
-    def redact(self, document: Any) -> Any:
-        """Return a text, or a JSON document with its texts, without the secrets."""
-        if isinstance(document, str):
-            for value in self._values:
-                document = document.replace(value, "***")
-        elif isinstance(document, list):
-            document = [self.redact(item) for item in document]
-        elif isinstance(document, dict):
-            document = {self.redact(k): self.redact(v) for k, v in document.items()}
-        return document
-
-    def redact_error(self, error: BackendError) -> None:
-        """Take the secrets out of an error's message, but not of an answer's text."""
-        error.args = tuple(map(self.redact, error.args))
-        if isinstance(error, StatusError):
-            error.server_message = self.redact(error.server_message)
 
 
 def status_error(response: Response, what: str) -> StatusError:
@@ -206,12 +185,10 @@ def status_error(response: Response, what: str) -> StatusError:
         body = response.read(_MAX_ERROR_BODY)
     except BackendError:
         body = b""  # the status is what counts
-    body = response.secrets.redact_body(body)  # here, since long messages are cut
     words = error_text(body)
     details = f": {words}" if words else ""
-    if target := response.headers.get("Location"):
-        # Its query may be confidential.
-        details = f", a redirect to {target.partition('?')[0][:200]!r}, not followed"
+    if response.redirect:
+        details = f", {response.redirect}"
     message = f"{what}: HTTP {response.status}{details}"
     limited = response.status == 429
     wait = retry_wait(response.headers, body, limited=limited)

@@ -28,6 +28,8 @@ from urllib.parse import urlsplit
 from filelock import FileLock, Timeout
 
 from h2o_magic.config import paths
+from h2o_magic.config.folders import make_private
+from h2o_magic.config.forks import in_child
 from h2o_magic.config.processes import is_running
 from h2o_magic.config.url import Endpoint, is_loopback
 from h2o_magic.errors import (
@@ -72,6 +74,13 @@ def find_running() -> ServerState | None:
     """Return the local server that runs and answers, or None; starts nothing."""
     found = server_at(_runtime_file())
     return found if found and found.answers else None
+
+
+def _leave_to_parent() -> None:
+    atexit.unregister(_stop_temporary)
+
+
+in_child(_leave_to_parent)
 
 
 def server_at(runtime_file: Path) -> ServerState | None:
@@ -212,7 +221,7 @@ def _stop(state: ServerState) -> None:
 def _start_lock() -> Iterator[None]:
     """Hold the lock under which one kernel starts the server."""
     path = _runtime_file().with_suffix(".mutex")
-    paths.make_private(path.parent)
+    make_private(path.parent)
     try:
         with FileLock(path, timeout=START_TIMEOUT, mode=0o600):
             yield
@@ -273,7 +282,7 @@ def _detached() -> dict[str, Any]:
 
 
 def _open_private(path: Path) -> IO[bytes]:
-    paths.make_private(path.parent)
+    make_private(path.parent)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     return os.fdopen(descriptor, "ab")
 

@@ -20,6 +20,7 @@ from h2o_magic.backends.base import (
 )
 from h2o_magic.backends.error_advice import explaining_errors
 from h2o_magic.backends.http import QUICK, Cancellation, Endpoint
+from h2o_magic.backends.http.error_body import unlisted
 from h2o_magic.backends.http_backend import HttpBackend
 from h2o_magic.backends.openai.api import OpenAIClient
 from h2o_magic.backends.openai.chunks import AnswerFacts
@@ -29,21 +30,26 @@ from h2o_magic.backends.openai.errors import (
     is_busy,
     refusal_words,
 )
-from h2o_magic.backends.openai.flavour import (
-    ENGINES,
-    enforces,
-    entries_of,
-    flavour_of,
-)
+from h2o_magic.backends.openai.flavour import ENGINES, enforces, flavour_of
 from h2o_magic.backends.openai.models import count_tokens, model_of, models_of
 from h2o_magic.backends.openai.parser import OpenAIParser
 from h2o_magic.backends.openai.request import Body, make_body, needs_flavour
+from h2o_magic.backends.openai.shapes import (
+    entries_of,
+    is_error,
+    is_list,
+)
 from h2o_magic.backends.openai.vision import ask_vision
 from h2o_magic.backends.own_server import source_in
 from h2o_magic.backends.retry import RetryPolicy
 from h2o_magic.chat.events import Event
 from h2o_magic.chat.messages import Message
-from h2o_magic.errors import BackendError
+from h2o_magic.errors import BackendError, ConnectionFailedError
+
+_LOCAL_ENDED = (
+    "the local server died while it was answering: ask again, and it is started anew "
+    "(`%h2o status` names its log)"
+)
 
 
 class OpenAIBackend(HttpBackend[OpenAIClient]):
@@ -52,10 +58,16 @@ class OpenAIBackend(HttpBackend[OpenAIClient]):
     #: What detection and lists of servers call this protocol.
     dialect = "openai"
 
+    @property
+    def url(self) -> str:
+        """The server's address, at which its API was found if it was asked."""
+        current = self._current
+        return current[1].url if current else super().url
+
     def models(self) -> list[ModelInfo]:
         client = self.connect()
         with explaining_errors(partial(explain, info=RequestInfo(client.url))):
-            return client.models(read=models_of)
+            return models_of(client.models())
 
     def model(self, name: str = "") -> ModelInfo | None:
         client = self.connect()
@@ -86,14 +98,17 @@ class OpenAIBackend(HttpBackend[OpenAIClient]):
         return OpenAIClient(endpoint.url, endpoint.token, self._timeouts, flavour)
 
     def _question(self, request: ChatRequest) -> OpenAIQuestion:
-        return OpenAIQuestion(request, self._retry)
+        return OpenAIQuestion(request, self._retry, local=self._may_move)
 
 
 class OpenAIQuestion:
     """How one question is asked; what a server refuses is left out of its body."""
 
-    def __init__(self, request: ChatRequest, retry: RetryPolicy) -> None:
+    def __init__(
+        self, request: ChatRequest, retry: RetryPolicy, *, local: bool = False
+    ) -> None:
         self._request = request
+        self._local = local
         self._retry = retry
         self._busy = 0  # how often the server was
         self._body: Body | None = None
@@ -130,6 +145,8 @@ class OpenAIQuestion:
         return 0.0
 
     def explain(self, error: BackendError, client: OpenAIClient) -> str:
+        if self._local and isinstance(error.__cause__, ConnectionFailedError):
+            return _LOCAL_ENDED
         names = partial(_names, client)
         info = RequestInfo(client.url, self._request.model, self._body, names)
         return explain(error, info)
@@ -148,36 +165,23 @@ def body_for(
 def _names(client: OpenAIClient) -> list[str]:
     """Return the names of the server's models; none if it does not say at once."""
     try:
-        entries = client.models(read=entries_of, timeouts=QUICK)
-        return [entry["id"] for entry in entries]
+        return [entry["id"] for entry in entries_of(client.models(timeouts=QUICK))]
     except BackendError:
         return []
 
 
 def _recognise(answer: ProbeAnswer, earlier: Sequence[ProbeAnswer]) -> Match | None:
     document = answer.document
-    if answer.status == 200 and _is_list(document):
+    if answer.status == 200 and is_list(document, answer.path):
         return Match(_engine(document, answer.server), len(list(entries_of(document))))
-    if not isinstance(document, dict):
-        return None
     alone = not any(other.refused for other in earlier)
-    error = document.get("error")
+    described = isinstance(unlisted(document), dict)
+    refused = described and (answer.refused or answer.status == 429)
     # The shape of OpenAI's errors; a missing route can have it, too.
-    shaped = isinstance(error, dict) and "message" in error and "type" in error
-    if ((answer.refused or answer.status == 429) and alone) or (
-        answer.status >= 400 and answer.status not in (404, 405) and shaped
-    ):
+    shaped = is_error(document) and answer.status not in (404, 405)
+    if (refused and alone) or (answer.status >= 400 and shaped):
         return Match(_engine(None, answer.server))
     return None
-
-
-def _is_list(document: object) -> bool:
-    """Return whether a document is a list of models; an empty one may have no data."""
-    if isinstance(document, dict):
-        empty = document.get("object") == "list" and "data" in document
-        data = document.get("data")
-        return isinstance(data, list) or (data is None and empty)
-    return any(True for _ in entries_of(document))
 
 
 #: Engines that their ``Server`` header names.

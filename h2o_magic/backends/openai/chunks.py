@@ -1,4 +1,4 @@
-"""What one event of a chat completion holds: its documents, texts, errors and counts.
+"""What one event of a chat completion holds: its chunk, texts and counts.
 
 Pure. The shapes are those that seven servers write (tests/recordings/openai), and those
 that others are documented, or were reported, to write.
@@ -6,104 +6,111 @@ that others are documented, or were reported, to write.
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from h2o_magic.backends.own_server import count, seconds
 from h2o_magic.backends.text import join_surrogates
 from h2o_magic.chat.events import Source, Usage
 
-#: DeepSeek, llama.cpp and older vLLM; Ollama, LM Studio and newer vLLM; OpenRouter.
-_REASONING = ("reasoning_content", "reasoning", "reasoning_details")
-#: Where a part of a list has its reasoning: Mistral; OpenRouter.
-_REASONING_PART = ("thinking", "reasoning", "summary", "text")
-#: What may surround the documents of an event: fields and comments of a stream that was
-#: put into the data fields of another, and keep-alive words.
-_AROUND = re.compile(
-    r"(?:\s|data:|(?:event|id|retry)?:[^\n]*|(?:ping|keep-?alive|heartbeat)\b)*",
-    re.IGNORECASE,
+#: DeepSeek, llama.cpp and older vLLM; Ollama, LM Studio and newer vLLM; OpenRouter;
+#: Copilot; gateways before Ollama and Anthropic; LiteLLM; Bedrock.
+_REASONING = (
+    *("reasoning_content", "reasoning", "reasoning_details", "reasoning_text"),
+    *("thinking", "thinking_blocks", "thought", "reasoningContent"),
 )
-_DONE = re.compile(r"\[?DONE\]?", re.IGNORECASE)
-_JSON = json.JSONDecoder()
-#: Says that nothing more comes.
-DONE = object()
+#: Where a part has its reasoning, and where its text.
+_REASONING_PART = (
+    *("thinking", "reasoning", "reasoning_text", "summary", "text", "content"),
+)
+_TEXT_PART = ("text", "content", "value", "parts")
+_DEEPEST = 4  # parts within parts
+#: What holds the text of an answer in other protocols.
+_OTHERS = (
+    *("content", "text", "response", "delta", "completion", "token"),
+    *("generated_text", "output_text", "answer", "candidates"),
+)
+#: What a gateway may put around each document.
+_WRAPPERS = ("data", "result", "response", "output")
+#: What is counted, and what Anthropic and Ollama call it.
+_COUNTS = {
+    "prompt_tokens": ("prompt_tokens", "input_tokens", "prompt_eval_count"),
+    "completion_tokens": ("completion_tokens", "output_tokens", "eval_count"),
+}
 
 
-def values_of(data: str) -> Iterator[object]:
-    """Yield what the data of one event says: JSON values, and :data:`DONE`.
-
-    Nearly always it is one value. Known as well are several in a row, ``data:`` written
-    twice, and a JSON text within a JSON text. Anything else raises ValueError (or
-    RecursionError, where it is nested too deep), after what precedes it.
-    """
-    try:
-        values: Iterable[object] = [json.loads(data)]
-    except ValueError:
-        values = _in_a_row(data)
-    for value in values:
-        if isinstance(value, str):
-            yield from values_of(value)
-        elif isinstance(value, list):
-            yield from value
-        else:
-            yield value
+def chunk_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the chunk that a document is, or that it holds, or says in other words."""
+    if "choices" in document:
+        return document
+    inner = [part for part in map(document.get, _WRAPPERS) if isinstance(part, dict)]
+    if found := next((part for part in inner if "choices" in part), None):
+        return found
+    parts = (("delta", document), *(("message", part) for part in inner))
+    return next(filter(None, (_translated(*part) for part in parts)), document)
 
 
-def _in_a_row(data: str) -> Iterator[object]:
-    place = 0
-    while around := _AROUND.match(data, place):  # always: it may be empty
-        place = around.end()
-        if place == len(data):
-            return
-        if done := _DONE.match(data, place):
-            yield DONE
-            place = done.end()
-        else:
-            value, place = _JSON.raw_decode(data, place)
-            yield value
-
-
-def error_of(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the error that a document reports, in the shape of an error answer."""
-    if document.get("error_code"):  # FastChat's worker
-        return {"error": document.get("text")}
-    found = document.get("error") or document.get("object") == "error"
-    if not found and "choices" not in document:  # FastAPI; DashScope
-        words = document.get("code") and document.get("message")
-        found = document.get("detail") or words
-    return document if found else None
+def _translated(kind: str, document: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the chunk that Cloudflare's own API says, or Ollama's; None for others."""
+    text, said, done = map(document.get, ("response", "message", "done"))
+    if isinstance(text, str):
+        said = {"content": text}
+    elif not isinstance(said, dict) or done is None:
+        return None
+    reason = document.get("done_reason") or ("stop" if done is True else None)
+    usage = document.get("usage") if done is None else document
+    choice = {kind: said, "finish_reason": reason}
+    return {**document, "choices": [choice], "usage": usage}
 
 
 def texts_of(delta: Mapping[str, Any]) -> tuple[str, str]:
-    content = delta.get("content")
+    content = delta.get("content", delta.get("text"))
     parts: list[object] = []
     if isinstance(content, list):  # Mistral
         parts = [part for part in content if _is_reasoning(part)]
         content = [part for part in content if not _is_reasoning(part)]
-    fields = [_reasoning(delta[name]) for name in _REASONING if delta.get(name)]
-    reasoning = next(filter(None, fields), "") or _reasoning(parts)
-    return reasoning, _text(content) or _text(delta.get("refusal"))
+    # Both for each token: nearly all have nothing but a text.
+    said = [delta[name] for name in _REASONING if delta.get(name)]
+    fields = (text_of(value, _REASONING_PART) for value in (*said, parts))
+    reasoning = next(filter(None, fields), "") if said or parts else ""
+    text = text_of(content) or text_of(delta.get("refusal"))
+    if not text and isinstance(audio := delta.get("audio"), dict):
+        text = text_of(audio.get("transcript"))
+    return reasoning, text
 
 
 def _is_reasoning(part: object) -> bool:
-    return isinstance(part, dict) and part.get("type") in ("thinking", "reasoning")
+    if not isinstance(part, dict):
+        return False
+    kind = part.get("type")
+    return kind in ("thinking", "reasoning", "thought") or part.get("thought") is True
 
 
-def _reasoning(value: object) -> str:
-    if not isinstance(value, list):
-        return _text(value)
-    parts = [part for part in value if isinstance(part, dict)]
-    texts = (next(filter(None, map(part.get, _REASONING_PART)), "") for part in parts)
-    return "".join(map(_text, texts))
+def text_of(
+    value: object, names: tuple[str, ...] = _TEXT_PART, depth: int = _DEEPEST
+) -> str:
+    """Return the text of a value: a text, a part that has it, or a list of parts."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and depth:
+        return "".join(text_of(part, names, depth - 1) for part in value)
+    if not isinstance(value, dict) or not depth:
+        return ""
+    inner = (text_of(value.get(name), names, depth - 1) for name in names)
+    return next(filter(None, inner), "")
 
 
-def _text(content: object) -> str:
-    if isinstance(content, list):
-        parts = (part.get("text") for part in content if isinstance(part, dict))
-        return "".join(part for part in parts if isinstance(part, str))
-    return content if isinstance(content, str) else ""
+def has_strange_content(said: Mapping[str, Any]) -> bool:
+    """Return whether the content of a message is no text, but may stand for one."""
+    content = said.get("content")
+    return isinstance(content, int | float | dict) and content not in (False, {})
+
+
+def has_other_text(document: Mapping[str, Any]) -> bool:
+    """Return whether a document without choices holds text, as in other protocols."""
+    message = document.get("message")  # as a text alone, it may be about anything
+    said = [message if isinstance(message, dict) else "", *map(document.get, _OTHERS)]
+    return any(map(text_of, said))
 
 
 class AnswerFacts:
@@ -131,16 +138,30 @@ class AnswerFacts:
     def usage(self) -> Usage:
         return Usage(**self._usage)
 
-    def add_usage(self, chunk: Mapping[str, Any]) -> None:
-        counts, times = chunk.get("usage"), chunk.get("timings")
-        found: dict[str, float | None] = {}
-        if isinstance(counts, dict):
-            for name in ("prompt_tokens", "completion_tokens"):
-                found[name] = count(counts.get(name))
-            details = counts.get("prompt_tokens_details")
-            if isinstance(details, dict):
-                found["cached_tokens"] = count(details.get("cached_tokens"))
-        if isinstance(times, dict):  # llama.cpp, and so our own server
+    def add_usage(self, chunk: Mapping[str, Any]) -> bool:
+        """Note the counts of a chunk; return whether it has the answer's."""
+        usages = [chunk.get("usage")]
+        if beside := chunk.get("x_groq"):
+            usages.append(beside.get("usage") if isinstance(beside, dict) else None)
+        for choice in chunk.get("choices") or ():
+            if isinstance(choice, dict) and "usage" in choice:  # Moonshot
+                usages.append(choice["usage"])
+        found = [self._count(usage) for usage in usages if isinstance(usage, dict)]
+        if isinstance(times := chunk.get("timings"), dict):  # llama.cpp, our own server
             milliseconds = seconds(times.get("predicted_ms"))
-            found["writing_seconds"] = milliseconds and milliseconds / 1000
-        self._usage |= {name: n for name, n in found.items() if n is not None}
+            self._keep("writing_seconds", milliseconds and milliseconds / 1000)
+        return any(found)
+
+    def _count(self, usage: Mapping[str, Any]) -> bool:
+        for name, names in _COUNTS.items():
+            for each in names:
+                self._keep(name, count(usage.get(each)))
+        details = usage.get("prompt_tokens_details")
+        if isinstance(details, dict):
+            self._keep("cached_tokens", count(details.get("cached_tokens")))
+        return any(count(usage.get(each)) for each in _COUNTS["completion_tokens"])
+
+    def _keep(self, name: str, value: float | None) -> None:
+        # A zero stands for what is not known yet.
+        if value is not None and (value or not self._usage.get(name)):
+            self._usage[name] = value

@@ -17,6 +17,7 @@ from h2o_magic.backends.error_advice import (
     KEY,
     TOO_LONG,
     Row,
+    is_final,
     message_of,
     refusal_message,
 )
@@ -25,25 +26,18 @@ from h2o_magic.backends.openai.too_long import is_too_long
 from h2o_magic.backends.retry import BUSY_STATUSES, requested_wait
 from h2o_magic.errors import BackendError, GenerationError, StatusError, did_you_mean
 
-_NO_QUOTA, _NO_BALANCE = "insufficient_quota", "insufficient balance"
-_BILLING = "check the plan and the billing of the account that the key belongs to"
 _ADVICE: tuple[Row, ...] = (
     (400, "no connected db", KEY),  # LiteLLM without a database, for a wrong key
     (400, "", ""),
-    (402, "", _BILLING),
     (405, "", ADDRESS),
-    (408, "", "the server timed out; ask again in a minute"),
     (422, "", ""),
-    (429, _NO_QUOTA, _BILLING),
-    (429, "exceeded your current quota", f"{_BILLING}, or ask again {{later}}"),
-    (429, _NO_BALANCE, _BILLING),
     (500, "", FAILED),
-    (529, "", "the server is overloaded; ask again in a minute"),
     *COMMON,
 )
 _NO_MODEL = re.compile(
     r"model.{0,200}(does not exist|not exist|not found|not available)"
-    r"|(invalid|unknown|no such|not a valid) model|model_not_found|your model\b",
+    r"|(invalid|unknown|no such|not a valid) model|model_not_found|your model\b"
+    r"|deployment.{0,80}does not exist|no endpoints found",
     re.IGNORECASE | re.DOTALL,
 )
 #: How llama_cpp.server and transformers refuse a body.
@@ -52,9 +46,9 @@ _INVALID = re.compile(
     re.IGNORECASE,
 )
 _REFUSED = frozenset({400, 422})
-#: A server that starts, loads a model or is overloaded, or a proxy before one.
-#: The type of such an error in the stream.
+#: The type of an error in the stream, of a server that is busy.
 _BUSY_TYPES = frozenset(map(str, BUSY_STATUSES)) | {"overloaded", "overloaded_error"}
+_STATUSES = frozenset(map(str, range(400, 600)))
 _MOST_NAMES = 5
 
 
@@ -71,15 +65,14 @@ class RequestInfo:
 def is_busy(error: BackendError, body: Body | None) -> bool:
     """Return whether the server may answer after a wait."""
     if isinstance(error, GenerationError):
-        return error.error_type in _BUSY_TYPES
-    if not isinstance(error, StatusError):
+        return error.error_type in _BUSY_TYPES and not is_final(str(error))
+    if not isinstance(error, StatusError) or is_final(error.server_message):
         return False
     said = error.server_message
     if error.status == 429:
         # A limit of questions a minute does not pass within seconds, unless the server
-        # says so; an account without credit never does.
-        no_credit = _NO_QUOTA in said.lower() or _NO_BALANCE in said.lower()
-        return requested_wait(error) is not None and not no_credit
+        # says so.
+        return requested_wait(error) is not None
     # Some servers answer 500 where the question is at fault.
     field = body.refused(said) if body is not None else None
     named = _NO_MODEL.search(said) or _INVALID.search(said)
@@ -96,8 +89,14 @@ def refusal_words(error: BackendError) -> str:
 
 def explain(error: BackendError, info: RequestInfo) -> str:
     if isinstance(error, GenerationError) and not error.partial:
-        advice = _about_request(str(error), info)
-        return _joined(str(error), advice) if advice else str(error)
+        said = str(error)
+        known = error.error_type in _STATUSES
+        if known or is_final(said):  # within an answer with status 200
+            status = int(error.error_type) if known else 400
+            refusal = StatusError(said, status=status, server_message=said)
+            return _refusal(refusal, info)
+        advice = _about_request(said, info)
+        return _joined(said, advice) if advice else said
     return message_of(error, lambda refusal: _refusal(refusal, info))
 
 
@@ -111,7 +110,8 @@ def _refusal(error: StatusError, info: RequestInfo) -> str:
     kind = "OpenAI-compatible server"
     message = refusal_message(error, _ADVICE, url=info.url, model=info.model, kind=kind)
     # How `transformers serve` answers for a model that it does not have.
-    if error.status == 500 and info.model and info.model not in info.names():
+    missing = error.status == 500 and info.model and not is_final(said)
+    if missing and info.model not in info.names():
         message += f" (it may not have {info.model!r})"
     return message
 

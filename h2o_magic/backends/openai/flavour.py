@@ -1,35 +1,34 @@
 """Which program an OpenAI-compatible server is, as far as that makes a difference.
 
-Pure. The list of models says it, in ``owned_by``: that of vLLM, llama.cpp,
-llama_cpp.server, FastChat and h2oGPT is recorded (tests/recordings/openai), that of
-Ollama and LM Studio is documented. Others (transformers, LiteLLM, text-generation-
-inference, hosted services) cannot be told apart, and get what the API itself has.
+Pure. The list of models says it: all its entries name the program in ``owned_by``, or
+have a form that only this program's have. Those of vLLM, llama.cpp, llama_cpp.server,
+FastChat and h2oGPT are recorded (tests/recordings/openai), those of Ollama and LM
+Studio documented. Others (transformers, LiteLLM, text-generation-inference, hosted
+services) cannot be told apart, and get what the API itself has.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
-from h2o_magic.config.url import check_base_url
+from h2o_magic.backends.openai.shapes import entries_of
 
-#: Each flavour with the program's name, and its ``owned_by``. A server of which nothing
-#: is known but the dialect is "standard".
-_PROGRAMS = (
-    ("vllm", "vLLM", "vllm"),
-    ("llamacpp", "llama.cpp", "llamacpp"),
-    ("llama_cpp_server", "llama-cpp-python", "me"),
-    ("fastchat", "FastChat", "fastchat"),
-    ("h2ogpt", "h2oGPT", "h2o.ai"),
-    ("ollama", "Ollama", "library"),
-    ("lmstudio", "LM Studio", "organization_owner"),
-    ("h2o_magic", "h2o_magic", "h2o_magic"),
-)
-#: The names of the programs, by flavour.
-ENGINES = {flavour: name for flavour, name, _ in _PROGRAMS}
-_OWNERS = {owner: flavour for flavour, _, owner in _PROGRAMS}
+#: The names of the programs, by flavour. A server of which nothing is known but the
+#: dialect is "standard".
+ENGINES = {
+    "vllm": "vLLM",
+    "llamacpp": "llama.cpp",
+    "llama_cpp_server": "llama-cpp-python",
+    "fastchat": "FastChat",
+    "h2ogpt": "h2oGPT",
+    "ollama": "Ollama",
+    "lmstudio": "LM Studio",
+    "h2o_magic": "h2o_magic",
+}
+#: Flavours by the ``owned_by`` that is a program's own name.
+_OWNERS = {name: name for name in ("vllm", "llamacpp", "fastchat", "h2o_magic")}
+_OWNERS["h2o.ai"] = "h2ogpt"
 
 #: Enforce a JSON schema: vLLM's engine, and those that are built on llama.cpp. Servers
 #: of this package refuse what they cannot enforce.
@@ -42,33 +41,42 @@ _ENFORCED = {
     *("$comment", "$schema", "default", "description", "examples", "title"),
 }
 
-#: What an address ends with that was taken from an example.
-_ROUTE = re.compile(r"(?<=/)(?:chat/completions|completions|models)$")
-_VERSION = re.compile(r"/v\d+[a-z0-9]*")
-
-
-def split_address(url: object) -> tuple[str, str]:
-    """Return a server's root and the path of the API below it, ``/v1`` by default."""
-    base = _ROUTE.sub("", check_base_url(url))
-    path = urlsplit(base).path
-    segment = path[path.rfind("/") :] if path else ""
-    if _VERSION.fullmatch(segment):
-        return base.removesuffix(segment), segment
-    return base, "/v1"
-
-
-def entries_of(document: object) -> Iterator[dict[str, Any]]:
-    data = document.get("data") if isinstance(document, dict) else document
-    for entry in data if isinstance(data, list) else []:
-        named = entry.get("id") if isinstance(entry, dict) else None
-        if isinstance(named, str) and named:
-            yield entry
-
 
 def flavour_of(document: object) -> str:
     """Return the flavour of the server that sent this list of models."""
-    owners = (str(entry.get("owned_by")).lower() for entry in entries_of(document))
-    return next((_OWNERS[owner] for owner in owners if owner in _OWNERS), "standard")
+    entries = list(entries_of(document))
+    owners = {str(entry.get("owned_by")).lower() for entry in entries}
+    if len(owners) == 1 and (named := _OWNERS.get(*owners)):
+        return named
+    found = (f for f, fits in _FORMS.items() if entries and all(map(fits, entries)))
+    return next(found, "standard")
+
+
+def _is_of_llama_cpp_server(entry: Mapping[str, Any]) -> bool:
+    # Others write `permission`, and when the model was created.
+    mine = entry.get("owned_by") == "me" and entry.get("permissions") == []
+    return mine and "created" not in entry
+
+
+def _is_of_ollama(entry: Mapping[str, Any]) -> bool:
+    """Return whether the owner is the namespace in a model's name that has a tag."""
+    name, tag, _ = entry["id"].rpartition(":")
+    namespace = ["library", *name.split("/")][-2]
+    return bool(tag) and "created" in entry and entry.get("owned_by") == namespace
+
+
+def _is_of_lmstudio(entry: Mapping[str, Any]) -> bool:
+    ours = {"publisher", "compatibility_type"} <= set(entry)  # below /api/v0
+    # Others say when a model was created.
+    plain = set(entry) == {"id", "object", "owned_by"}
+    return ours or (plain and entry["owned_by"] == "organization_owner")
+
+
+_FORMS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+    "llama_cpp_server": _is_of_llama_cpp_server,
+    "ollama": _is_of_ollama,
+    "lmstudio": _is_of_lmstudio,
+}
 
 
 def enforces(schema: object, flavour: str) -> bool:

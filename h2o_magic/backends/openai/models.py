@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from h2o_magic.backends.base import ModelInfo
+from h2o_magic.backends.http.error_body import part_of
 from h2o_magic.backends.openai.api import OpenAIClient
-from h2o_magic.backends.openai.flavour import entries_of
 from h2o_magic.backends.openai.messages import message_items
+from h2o_magic.backends.openai.shapes import entries_of
 from h2o_magic.backends.openai.vision import vision_of, with_capabilities
 from h2o_magic.backends.own_server import count, text_of
 from h2o_magic.chat.messages import Message
@@ -26,8 +27,13 @@ _CONTEXT = (
     "context_length",
     "context_window",
     "max_context_length",
+    "max_input_tokens",  # LiteLLM
+    "context_size",  # Novita
+    *("n_ctx", "n_ctx_train"),  # llama.cpp; what it uses, what it could
 )
-_META_CONTEXT = ("n_ctx", "n_ctx_train")  # llama.cpp; what it uses, what it could
+#: Objects of an entry that may say it: of llama.cpp, LiteLLM, GitHub Models, DeepInfra,
+#: and Open WebUI, which passes on what another server says.
+_NESTED = ("meta", "model_info", "limits", "metadata", "openai")
 _WEIGHTS = ("weights", "quantization")
 #: Servers that list what they have in memory, unless they say otherwise.
 _LOADED = ("vllm", "llamacpp")
@@ -39,29 +45,20 @@ _Items = list[dict[str, Any]]
 
 def models_of(document: object) -> list[ModelInfo]:
     """Return the models of an answer of ``GET /models``; skip entries without an id."""
-    data = document.get("data") if isinstance(document, dict) else document
-    if data is None and isinstance(document, dict) and document.get("object") == "list":
-        return []  # a server without any model (Ollama)
-    if not isinstance(data, list):
-        raise ProtocolError(
-            f"GET /models: expected a list of models in `data`, got {document!r:.200}: "
-            "check that the address is that of an OpenAI-compatible server"
-        )
     return [model_of(entry) for entry in entries_of(with_capabilities(document))]
 
 
 def model_of(entry: Mapping[str, Any]) -> ModelInfo:
-    meta = entry.get("meta")
-    meta = meta if isinstance(meta, dict) else {}
+    nested = {n: v for n in _NESTED if isinstance(v := entry.get(n), dict)}
+    meta = nested.get("meta", {})
+    places = (entry, *nested.values())
     weights = [*map(entry.get, _WEIGHTS), meta.get("ftype")]
     return ModelInfo(
         name=entry["id"],
         weights=next((w for w in weights if isinstance(w, str)), ""),
         demo=entry.get("demo") is True,
         size=_first_count([meta.get("size"), entry.get("size")]),
-        context=_first_count(
-            [*map(entry.get, _CONTEXT), *map(meta.get, _META_CONTEXT)]
-        ),
+        context=_first_count([p.get(name) for p in places for name in _CONTEXT]),
         loaded=_loaded(entry),
         licence=text_of(entry.get("license")),
         answered_by=text_of(entry.get("answered_by")),
@@ -80,9 +77,9 @@ def _sampling(rows: object) -> dict[str, tuple[Value, str]]:
 
 
 def _loaded(entry: Mapping[str, Any]) -> bool:
-    status = entry.get("status")  # llama.cpp with several models
-    state = status.get("value") if isinstance(status, dict) else entry.get("state")
-    if isinstance(state, str):  # LM Studio, too
+    # llama.cpp with several models; LM Studio
+    state = part_of(entry, "status", "value") or entry.get("state")
+    if isinstance(state, str):
         return state == "loaded"
     if isinstance(entry.get("loaded"), bool):
         return entry["loaded"] is True
@@ -116,22 +113,22 @@ def count_tokens(
 
 def _count_vllm(client: OpenAIClient, model: str, items: _Items) -> int | None:
     answer = client.post("/tokenize", {"model": model, "messages": items})
-    return count(_get(answer, "count"))
+    return count(part_of(answer, "count"))
 
 
 def _count_llamacpp(client: OpenAIClient, model: str, items: _Items) -> int | None:
     template = {"model": model, "messages": items}
-    prompt = _get(client.post("/apply-template", template), "prompt")
+    prompt = part_of(client.post("/apply-template", template), "prompt")
     if not isinstance(prompt, str):
         return None
     text = {"content": prompt, "add_special": True, "parse_special": True}
-    tokens = _get(client.post("/tokenize", {"model": model, **text}), "tokens")
+    tokens = part_of(client.post("/tokenize", {"model": model, **text}), "tokens")
     return len(tokens) if isinstance(tokens, list) else None
 
 
 def _count_ours(client: OpenAIClient, model: str, items: _Items) -> int | None:
     document = {"model": model, "messages": items}
-    return count(_get(client.post(_COUNT_OURS, document), "input_tokens"))
+    return count(part_of(client.post(_COUNT_OURS, document), "input_tokens"))
 
 
 _COUNTERS: Mapping[str, Callable[[OpenAIClient, str, _Items], int | None]] = {
@@ -139,7 +136,3 @@ _COUNTERS: Mapping[str, Callable[[OpenAIClient, str, _Items], int | None]] = {
     "llamacpp": _count_llamacpp,
     "h2o_magic": _count_ours,
 }
-
-
-def _get(document: object, name: str) -> Any:
-    return document.get(name) if isinstance(document, dict) else None

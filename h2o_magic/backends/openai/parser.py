@@ -6,71 +6,27 @@ Pure. The stream is that of ``POST /v1/chat/completions`` with ``"stream": true`
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from h2o_magic.backends.http.error_body import error_text
 from h2o_magic.backends.openai.chunks import (
-    DONE,
     AnswerFacts,
-    error_of,
+    chunk_of,
+    has_other_text,
+    has_strange_content,
+    text_of,
     texts_of,
-    values_of,
 )
+from h2o_magic.backends.openai.endings import failure, reason_of, without_end
+from h2o_magic.backends.openai.error_reports import error_of, kind_of
+from h2o_magic.backends.openai.increments import Increments
 from h2o_magic.backends.own_server import notices_of
-from h2o_magic.backends.parser import BROKE_OFF, NO_MESSAGE, AnswerParser
-from h2o_magic.backends.sse import ServerSentEvent
+from h2o_magic.backends.parser import NO_MESSAGE, AnswerParser
 from h2o_magic.backends.text import GrowingText, join_surrogates
-from h2o_magic.chat.events import (
-    Event,
-    Finished,
-    FinishReason,
-    ReasoningDelta,
-    TextDelta,
-    Usage,
-)
+from h2o_magic.backends.values import DONE, LAST
+from h2o_magic.chat.events import Event, Finished, ReasoningDelta, TextDelta, Usage
 from h2o_magic.errors import BackendError, GenerationError, IncompleteAnswerError
-
-#: Why the answer ended, in lower case: gateways before Gemini pass its own words on.
-_REASONS: Mapping[str, FinishReason] = {
-    "stop": "end",
-    "eos": "end",
-    "eos_token": "end",  # text-generation-inference
-    "end_turn": "end",  # gateways before Anthropic
-    "stop_sequence": "stop_text",
-    "length": "length",
-    "max_tokens": "length",  # Gemini, Anthropic
-    "model_length": "length",  # Mistral
-}
-_FILTERED = "the server's content filter ended the answer"
-#: Reasons after which the text is not the answer, in words.
-_NO_ANSWER = {
-    "content_filter": _FILTERED,
-    "safety": _FILTERED,  # Gemini
-    "recitation": _FILTERED,
-    "sensitive": _FILTERED,  # Zhipu
-    "tool_calls": "the model asked for a tool call, and no tools are available",
-    "function_call": "the model asked for a function call, and none are available",
-}
-#: Among them DeepSeek's and Zhipu's.
-_BROKEN = frozenset(
-    ("abort", "cancelled", "error", "insufficient_system_resource", "network_error")
-)
-_PINGS = frozenset({"ping", "heartbeat", "keepalive", "keep-alive"})
-_SNIPPET = 80  # characters of what cannot be read
-_NO_TEXT = (
-    "the server ended its answer before the first word: perhaps the question with its "
-    "history is too long for the model; shorten it, or send fewer earlier turns"
-)
-_CUT_FIRST = (
-    "the server ended the connection before the first word of its answer: ask again; "
-    "its log may say why"
-)
-_NO_END = (
-    "the answer ended without a sign that it is complete, so its end may be missing "
-    "(some servers drop it when another request comes): ask again"
-)
-_SERVER_BROKE_OFF = "the server broke off the answer, so its end is missing: ask again"
 
 
 class OpenAIParser(AnswerParser):
@@ -86,16 +42,20 @@ class OpenAIParser(AnswerParser):
     def __init__(
         self, stop: tuple[str, ...] = (), facts: AnswerFacts | None = None
     ) -> None:
-        super().__init__(GrowingText(stop))
         self._reasoning = GrowingText()
+        super().__init__(GrowingText(stop), self._reasoning)
         self._growing = self._answer  # that which the new pieces belong to
         self._pieces: list[str] = []
         self._facts = facts or AnswerFacts()
-        self._reason: str | None = None
+        self._others: list[Mapping[str, Any]] = []  # choices that are not the first
+        self._reason: object = None  # empty where an end was not explained
         self._stop_reason: object = None
         self._continued = False  # after a reason to end
-        self._unread = ""  # what of the answer could not be read, in words
-        self._unread_before_flush = ""
+        self._counted = False  # whether all is counted, and nothing came since
+        self._called = False  # whether the model asked for a tool
+        self._streams = False  # whether deltas came, and so a message repeats them
+        self._kind: object = None  # of the document that is read
+        self._thoughts, self._words = Increments(), Increments()
 
     @property
     def started(self) -> bool:
@@ -108,55 +68,29 @@ class OpenAIParser(AnswerParser):
             return self.started or self._reason is not None
         return self._reason is not None and self.started and not self._continued
 
-    def flush(self) -> Iterator[Event]:
-        self._unread_before_flush = self._unread
-        yield from super().flush()
-
     def end(self, lost: BackendError | None = None) -> Finished:
         self._refuse_foreign(lost)
-        # Half an event at a cut is not an error in itself.
-        unread = self._unread if lost is None else self._unread_before_flush
-        if unread:
-            raise IncompleteAnswerError(unread, partial=self.text) from lost
-        if self.ended or (lost is None and self._reason is not None):
-            return self._finished((self._reason or "").lower())
-        if self.started:
-            message = _NO_END if lost is None else BROKE_OFF
-        else:
-            message = _NO_TEXT if lost is None else _CUT_FIRST
+        self._refuse_unread(lost)
+        said_end = self._reason is not None or (self._counted and self.started)
+        if self.ended or (lost is None and said_end):
+            if error := failure(self._reason, self.text, called=self._called):
+                raise error
+            stopped = "" if self._answer.stopped else self._stop_reason
+            return Finished(self.text, reason_of(self._reason, stopped))
+        message = without_end(started=self.started, lost=lost is not None)
         raise IncompleteAnswerError(message, partial=self.text) from lost
 
-    def _finished(self, reason: str) -> Finished:
-        if reason in _NO_ANSWER:
-            raise GenerationError(
-                _NO_ANSWER[reason], error_type=reason, partial=self.text
-            )
-        if reason in _BROKEN:
-            raise IncompleteAnswerError(_SERVER_BROKE_OFF, partial=self.text)
-        # vLLM's reason beside it is a text, or the number of a token.
-        if self._answer.stopped or isinstance(self._stop_reason, str):
-            return Finished(self.text, "stop_text")
-        return Finished(self.text, _REASONS.get(reason, "unknown"))
-
-    def _events(self, events: Iterable[ServerSentEvent]) -> Iterator[Event]:
-        for event in events:
-            if event.error is not None or event.event == "error":
-                yield from self._fail(event.error or event.data)
-            elif event.event not in _PINGS and not self.done:
-                for value in self._values(event.data):
-                    yield from self._take(value)
-        yield from self._grow()
-
-    def _document(self, document: object) -> Iterator[Event]:
-        for value in document if isinstance(document, list) else [document]:
-            yield from self._take(value)
-        yield from self._grow()
-        # It is complete without a reason.
-        if document is not None and self.chunks and self._reason is None:
-            self._reason = ""
+    def _size(self) -> int:
+        return len(self.text) + sum(map(len, self._pieces))
 
     def _rest(self) -> Iterator[Event]:
         yield from self._grow()
+        others, self._others = self._others, []
+        if not self._answer.started:  # some count from one, or blocks of an answer
+            for choice in others:
+                if choice["index"] == others[0]["index"]:
+                    yield from self._choice({**choice, "index": 0})
+        yield from self._rest_of_text()
         if rest := self._reasoning.rest():
             yield ReasoningDelta(rest)
         if rest := self._answer.rest():
@@ -164,53 +98,82 @@ class OpenAIParser(AnswerParser):
         if self._facts.usage != Usage():
             yield self._facts.usage
 
-    def _values(self, data: str) -> Iterator[object]:
-        try:
-            yield from values_of(data)
-        except (ValueError, RecursionError):
-            size = len(self.text) + sum(map(len, self._pieces))
-            start = " ".join(data.split())[:_SNIPPET]
-            self._unread = self._unread or (
-                f"a part of the answer, after {size} characters, cannot be read "
-                f"({start!r}), so text may be missing there: ask again"
-            )
-
     def _take(self, value: object) -> Iterator[Event]:
         if value is DONE:
             self.done = True
+        elif value is LAST:
+            self._reason = self._reason or ""
         if not isinstance(value, dict):
             return
-        if (error := error_of(value)) is not None:
-            yield from self._fail(error)
         if "h2o_magic" in value:
             yield from notices_of(value)
-        choices = value.get("choices")
+        chunk = chunk_of(value)
+        if (error := error_of(chunk)) is not None:
+            yield from self._fail(error)
+        choices = chunk.get("choices")
         if not isinstance(choices, list):
+            if has_other_text(chunk) or isinstance(choices, dict):
+                self._note_unread(json.dumps(chunk))
             return
         self.chunks += 1
-        if (source := self._facts.source(value)) is not None:
+        if (source := self._facts.source(chunk)) is not None:
             yield from self._grow()
             yield source
-        self._facts.add_usage(value)
+        counts = self._facts.add_usage(chunk)
+        self._kind = chunk.get("object")
         for choice in choices:
-            # Only one answer was asked for, which is the first.
-            if isinstance(choice, dict) and not choice.get("index"):
+            if isinstance(choice, dict):
                 yield from self._choice(choice)
+            elif text_of(choice):
+                self._note_unread(json.dumps(chunk))
+        if not choices:
+            self._counted = self._counted or counts
 
     def _choice(self, choice: Mapping[str, Any]) -> Iterator[Event]:
+        if str(choice.get("index") or 0) != "0":
+            if not self._answer.started:
+                self._others.append(choice)
+            return
         if choice.get("error"):  # OpenRouter
             yield from self._fail(choice)
-        delta = choice.get("delta")
-        delta = delta if isinstance(delta, dict) else choice.get("message")
+        delta, message = choice.get("delta"), choice.get("message")
         if isinstance(delta, dict):
-            reasoning, text = texts_of(delta)
-            if reasoning:
-                yield from self._add(self._reasoning, reasoning)
-            if text:
-                yield from self._add(self._answer, text)
-        reason = choice.get("finish_reason")
-        if isinstance(reason, str) and reason:
-            self._reason, self._stop_reason = reason, choice.get("stop_reason")
+            self._streams = True
+            reasoning, text = self._said(delta)
+        elif isinstance(message, dict):
+            reasoning, text = self._said(message)
+            if self._streams:  # all of it, which came in pieces before
+                yield from self._rest_of_text()
+                reasoning = self._reasoning.beyond(reasoning)
+                text = self._answer.beyond(text)
+        else:
+            texts = (delta, message, choice.get("text"), choice.get("content"))
+            reasoning, text = "", "".join(map(text_of, texts))
+        if reasoning and (added := self._thoughts.added(reasoning)):
+            yield from self._add(self._reasoning, added)
+        if text and (added := self._words.added(text)):
+            yield from self._add(self._answer, added)
+        if reason := choice.get("finish_reason"):
+            self._reason = reason
+            self._stop_reason = choice.get("stop_reason") or choice.get("matched_stop")
+        elif message and not (delta or str(self._kind).endswith("chunk")):
+            self._reason = self._reason or ""  # it is complete without a reason
+
+    def _said(self, said: Mapping[str, Any]) -> tuple[str, str]:
+        reasoning, text = texts_of(said)
+        if not text:
+            if has_strange_content(said):
+                self._note_unread(json.dumps(said))
+            called = said.get("tool_calls") or said.get("function_call")
+            self._called = self._called or bool(called)
+        return reasoning, text
+
+    def _rest_of_text(self) -> Iterator[Event]:
+        if held := self._thoughts.rest():
+            yield from self._add(self._reasoning, held)
+        if held := self._words.rest():
+            yield from self._add(self._answer, held)
+        yield from self._grow()
 
     def _add(self, growing: GrowingText, piece: str) -> Iterator[Event]:
         if growing is not self._growing:
@@ -218,6 +181,7 @@ class OpenAIParser(AnswerParser):
             self._growing = growing
         self._pieces.append(piece)
         self._continued = self._continued or self._reason is not None
+        self._counted = False
 
     def _grow(self) -> Iterator[Event]:
         ready = self._growing.add("".join(self._pieces))
@@ -232,11 +196,7 @@ class OpenAIParser(AnswerParser):
             return  # the answer is complete
         body = report if isinstance(report, str) else json.dumps(report)
         words = error_text(body.encode("utf-8", "replace")) or NO_MESSAGE
-        kind = report.get("error") if isinstance(report, dict) else None
-        kind = kind.get("type") or kind.get("code") if isinstance(kind, dict) else None
         yield from self._rest()
         raise GenerationError(
-            join_surrogates(words),
-            error_type=str(kind) if isinstance(kind, str | int) else "",
-            partial=self.text,
+            join_surrogates(words), error_type=kind_of(report), partial=self.text
         )

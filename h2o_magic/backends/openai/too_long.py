@@ -15,8 +15,10 @@ from typing import Any
 from h2o_magic.chat.context import input_room
 
 _REFUSAL = re.compile(
-    r"exceeds? the available context|maximum context length|context[_ ]?length[_ ]"
-    r"exceed|exceed_context|contextwindowexceeded|context window",
+    r"context[_ ]?(?:length|window|size)|max_seq_len|prompt(?: is)? too long"
+    r"|maximum prompt length|input (?:is too long|token count|length should be)"
+    r"|model token limit|token count of \d+ exceeds|allowed input length"
+    r"|`inputs` tokens|reduce the length of the (?:messages|prompt|input)",
     re.IGNORECASE,
 )
 #: What the model holds, and everything that is counted in tokens.

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from h2o_magic.backends.http.error_body import part_of
 from h2o_magic.backends.openai.api import OpenAIClient
-from h2o_magic.backends.openai.flavour import entries_of
+from h2o_magic.backends.openai.shapes import entries_of
 from h2o_magic.errors import ProtocolError, StatusError
 
 _MODALITIES = ("input_modalities", "supported_input_modalities")
@@ -35,12 +36,12 @@ def vision_of(entry: Mapping[str, Any]) -> bool | None:
     capabilities = entry.get("capabilities")
     facts = (
         entry.get("vision"),
-        _object(capabilities).get("vision"),
-        _object(entry.get("model_info")).get("supports_vision"),
-        _object(entry.get("modalities")).get("vision"),
+        part_of(capabilities, "vision"),
+        part_of(entry, "model_info", "supports_vision"),
+        part_of(entry, "modalities", "vision"),
         _KINDS.get(str(entry.get("type"))),
     )
-    lists = [_object(entry.get("architecture")).get(_MODALITIES[0])]
+    lists = [part_of(entry, "architecture", _MODALITIES[0])]
     lists += [entry.get(name) for name in _MODALITIES]
     found = [fact for fact in facts if isinstance(fact, bool)]
     found += ["image" in names for names in lists if isinstance(names, list)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from h2o_magic.backends.servers.credentials import NO_KEY
 from h2o_magic.backends.servers.known import KnownServer
 from h2o_magic.config.units import counted
 from h2o_magic.config.url import Endpoint
-from h2o_magic.errors import ConfigurationError, ProtocolError, StatusError
+from h2o_magic.errors import ProtocolError, StatusError
 from h2o_magic.rendering.literal import literal
 
 if TYPE_CHECKING:
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 REFUSED = (401, 403)
 #: What to do about a server whose list of models is empty.
 NO_MODEL = "load or pull one there first"
+
+#: Headers in which a list of models wants a key, where questions take the usual one.
+_OTHER_KEY = re.compile(r"x-api-key|anthropic-version", re.IGNORECASE)
+
+_MAY_ASK = "; if it is right, but may not list models, add `--dialect openai`"
 
 #: Makes a backend of a dialect, an address and a key.
 Make = Callable[[str, str, str | None], Backend]
@@ -95,30 +101,29 @@ class OpenedServer:
 
 
 def open_server(
-    server: KnownServer, token: str | None, make: Make, *, forced: bool = False
+    server: KnownServer, token: str | None, make: Make, *, believed: bool = False
 ) -> OpenedServer:
-    """Connect, detecting an unknown dialect; a `forced` one must be the server's."""
+    """Connect, detecting a dialect that is unknown, or known but not `believed`."""
     what, how, engine = registry.label(server.dialect), "", ""
-    listed = sure = forced
+    sure = believed
     if not server.dialect:
         server, found = probe(server, token)
-        what, how, engine, sure = found.kind, found.how, found.engine, True
-    elif forced:
-        listed = _is_confirmed(server, token)
+        what, how, engine = found.kind, found.how, found.engine
+        believed, sure = False, True
     backend = make(server.dialect, server.url, token)
     try:
-        models = _models_of(backend, server)
+        models, problem = _models_of(backend, server, believed=believed)
     except BaseException:
         backend.close()
         raise
-    if forced and not listed and server.dialect == "gpt-gm":
-        models = None  # those are the catalogue's, which the server never named
     if models is None and not sure and registry.find(server.dialect).probes:
         with suppress(ProtocolError):  # then it is what it was, without a list
             other = open_server(replace(server, dialect=""), token, make)
             backend.close()
             return other
-    return OpenedServer(server, backend, models, what, how, engine)
+    if server.dialect == "openai" and (sure or models is not None):
+        server = replace(server, url=backend.url)  # where its API was found
+    return OpenedServer(server, backend, models, what, how, engine, problem=problem)
 
 
 def probe(server: KnownServer, token: str | None) -> tuple[KnownServer, Found]:
@@ -126,52 +131,57 @@ def probe(server: KnownServer, token: str | None) -> tuple[KnownServer, Found]:
 
     found = detect(Endpoint(server.url, token))
     if found.refused:
-        raise _refusal(found.kind, server, 401)
-    return replace(server, dialect=found.dialect), found
+        hint = "" if server.key == NO_KEY else _MAY_ASK
+        raise _refusal(found.kind, server, 401, hint)
+    return replace(server, dialect=found.dialect, url=found.url), found
 
 
-def _is_confirmed(server: KnownServer, token: str | None) -> bool:
-    """Return whether a server was found to speak the dialect that the user named."""
-    from h2o_magic.backends.detect import detect  # noqa: PLC0415
+def _models_of(
+    backend: Backend, server: KnownServer, *, believed: bool
+) -> tuple[tuple[ModelInfo, ...] | None, str]:
+    """Return a server's models, None if it does not list them, and a note about that.
 
-    if not registry.find(server.dialect).probes:
-        return True  # it cannot be detected
+    Some take a key for questions that they do not take for their list of models.
+    """
     try:
-        found = detect(Endpoint(server.url, token), expected=server.dialect)
+        models = tuple(backend.models())
     except ProtocolError:
-        return False  # it may be one that shows no list
-    # A server of this package speaks both at one address.
-    both = found.engine == "h2o_magic" and server.dialect in ("gpt-gm", "openai")
-    if found.dialect != server.dialect and not both:
-        raise ConfigurationError(
-            f"expected a server that speaks {server.dialect} at {server.url}, found "
-            f"{found} ({found.how}): leave out `--dialect`, or use `--dialect "
-            f"{found.dialect}`"
-        )
-    return True
-
-
-def _models_of(backend: Backend, server: KnownServer) -> tuple[ModelInfo, ...] | None:
-    try:
-        return tuple(backend.models())
-    except ProtocolError:
-        return None
+        return None, ""
     except StatusError as error:
+        if error.status in (404, 405, 501):
+            return None, ""
+        other_key = server.key != NO_KEY and _OTHER_KEY.search(error.server_message)
+        unlisted = error.status in (400, 500) or (
+            error.status == 403 and server.key != NO_KEY
+        )
+        if other_key or (believed and unlisted):
+            return None, f"it did not list its models: {error}"
         if error.status in REFUSED:
             what = registry.label(server.dialect)
             raise _refusal(what, server, error.status) from None
-        if error.status in (404, 405, 501):
-            return None
         raise
+    if believed and server.dialect == "gpt-gm" and _are_of_catalogue(models):
+        return None, ""
+    return models, ""
 
 
-def _refusal(what: str, server: KnownServer, status: int) -> StatusError:
+def _are_of_catalogue(models: tuple[ModelInfo, ...]) -> bool:
+    """Return whether a server did not name these models: they are those we know."""
+    from h2o_magic.backends.gptgm.models import CATALOGUE  # noqa: PLC0415
+
+    return bool(models) and models[0] is CATALOGUE[0]
+
+
+def _refusal(
+    what: str, server: KnownServer, status: int, hint: str = ""
+) -> StatusError:
     if server.key == NO_KEY:
         problem = "requires a key: name the environment variable that holds it, as in"
     else:
         problem = f"rejected the key ({server.key}): check it, or use another, as in"
     return StatusError(
-        f"{what} at {server.url} {problem} `%h2o connect {server.url} --key-env VAR`",
+        f"{what} at {server.url} {problem} `%h2o connect {server.url} --key-env VAR`"
+        f"{hint}",
         status=status,
     )
 

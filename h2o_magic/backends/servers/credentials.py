@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from h2o_magic.config.url import check_header_value
+from h2o_magic.config.url import Key, check_header_value
 from h2o_magic.errors import ConfigurationError, MissingExtraError
 from h2o_magic.prompts.secrets.looks import looks_random
 from h2o_magic.prompts.secrets.scan import secrets_in
@@ -102,21 +102,21 @@ class Credentials:
             case "none":
                 return None
             case "env":
-                key = self._environ.get(source.name, "")
+                key = Key(self._environ.get(source.name, "").strip())
                 hint = f"the environment variable {source.name} is not set: set it"
             case "keyring":
-                key = _from_keyring(source.name)
+                key = Key(_from_keyring(source.name).strip())
                 hint = (
                     f"the keyring has no entry {source.name!r}: add it with "
                     f"`keyring set {source.name} {_USER}`"
                 )
             case "prompt":
-                key = self._typed.get(url, "")
+                key = Key(self._typed.get(url, ""))
                 hint = "it was not typed into this kernel: connect again to be asked"
-        if not key.strip():
+        if not key:
             raise ConfigurationError(f"the key for {url} is missing: {hint}")
-        self._read.add(key.strip())
-        return check_header_value(f"the key for {url} ({source})", key.strip())
+        self._read.add(key)
+        return check_header_value(f"the key for {url} ({source})", key)
 
     def at_hand(self, sources: Iterable[KeySource]) -> set[str]:
         """Return the keys that this kernel has read, or has in its environment."""
@@ -125,17 +125,22 @@ class Credentials:
 
     def prompt(self, url: str) -> None:
         try:
-            key = self._ask(f"Key for {url}: ")
+            key = Key(self._ask(f"Key for {url}: ").strip())
         # A front end without input raises ipykernel's kind of NotImplementedError.
         except (EOFError, NotImplementedError, OSError):
             raise ConfigurationError(
                 f"cannot ask for the key for {url} here: take it from an environment "
                 "variable (`--key-env`) or the keyring (`--key-ring`)"
             ) from None
-        self._typed[url] = check_header_value(f"the key for {url}", key.strip())
+        self._typed[url] = check_header_value(f"the key for {url}", key)
 
     def has_typed(self, url: str) -> bool:
         return url in self._typed
+
+    def move(self, url: str, to: str) -> None:
+        """Keep a key that was typed for a server, whose address was found out."""
+        if url in self._typed:
+            self._typed[to] = self._typed.pop(url)
 
     def forget(self, url: str) -> None:
         self._typed.pop(url, None)

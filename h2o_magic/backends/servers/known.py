@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from h2o_magic.backends.openai.flavour import split_address
+from h2o_magic.backends.openai import address
 from h2o_magic.backends.servers.credentials import NO_KEY, KeySource
 from h2o_magic.config.definitions import LOCAL, SERVER_NAME
 from h2o_magic.config.json_file import PrivateFile
-from h2o_magic.config.url import check_base_url, is_loopback
+from h2o_magic.config.url import check_base_url, is_this_machine
 from h2o_magic.errors import ConfigurationError, did_you_mean
 
 #: Names that an error lists.
@@ -100,8 +100,11 @@ class KnownServers:
 
 
 def same_server(one: str, other: str) -> bool:
-    """Return whether two addresses are the same server's, with ``/v1`` or without."""
-    return _root(one) == _root(other)
+    """Return whether two addresses, or names, are the same server's."""
+    try:
+        return address.same_server(one, other)
+    except ConfigurationError:
+        return one == other  # a name
 
 
 def unknown_name(name: str, known: Iterable[str]) -> ConfigurationError:
@@ -110,13 +113,6 @@ def unknown_name(name: str, known: Iterable[str]) -> ConfigurationError:
         f"{did_you_mean(name, [*known, LOCAL], most=_MAX_NAMES)} "
         "(`%h2o connect` lists them, `%h2o connect http://HOST:PORT` adds one)"
     )
-
-
-def _root(url: str) -> str:
-    try:
-        return split_address(url)[0]
-    except ConfigurationError:
-        return url  # a name
 
 
 def _refuse_taken(server: KnownServer, known: Mapping[str, KnownServer]) -> None:
@@ -136,7 +132,7 @@ def suggested_name(url: str, hint: str) -> str:
         words = f"server-{host}"
     except ValueError:
         words = host.partition(".")[0]
-    words = hint if is_loopback(host) else words
+    words = hint if is_this_machine(host) else words
     name = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:30].rstrip("-")
     return name if name not in ("", LOCAL) else "server"
 

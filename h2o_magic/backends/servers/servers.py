@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from h2o_magic.backends import registry
 from h2o_magic.backends.base import Backend
 from h2o_magic.backends.local import locate
-from h2o_magic.backends.openai.flavour import split_address
+from h2o_magic.backends.openai.address import read_address
 from h2o_magic.backends.servers.connect import (
     REFUSED,
     Make,
@@ -31,12 +31,13 @@ from h2o_magic.backends.servers.model_cache import ModelCache
 from h2o_magic.config import paths
 from h2o_magic.config.url import check_base_url
 from h2o_magic.errors import ConfigurationError, H2OMagicError, StatusError
+from h2o_magic.prompts.secrets.scan import secrets_in
 
 if TYPE_CHECKING:
     from h2o_magic.backends.servers.scan import OpenPort
 
-#: A host and a port without a scheme.
-_ADDRESS = re.compile(r"[\w.-]+:\d+(/.*)?")
+#: What no name has.
+_ADDRESS = re.compile(r"[/:.]")
 
 
 class Servers:
@@ -86,14 +87,14 @@ class Servers:
         for entry in self._unsaved:
             if entry.name == server or same_server(entry.url, server):
                 return entry
-        if _ADDRESS.fullmatch(server):
+        if _ADDRESS.search(server):
+            return KnownServer("", server)
+        if any(secrets_in(server)):
             raise ConfigurationError(
-                "expected an address that starts with http:// or https://, got "
-                f"{server}: write http://{server}"
+                "expected a server's address or name, got something else (not shown, "
+                "since it may be a key): `%h2o connect ADDRESS --key-env VAR`"
             )
-        if "/" not in server:
-            raise unknown_name(server, [entry.name for entry in self.known()])
-        return KnownServer("", server)
+        raise unknown_name(server, [entry.name for entry in self.known()])
 
     def backend(self, server: str) -> Backend:
         """Return a server's backend; an unknown dialect is detected, and remembered."""
@@ -116,9 +117,10 @@ class Servers:
 
         A version segment such as ``/v1`` means the OpenAI-compatible API there. Empty
         are `name` for the present one or the host's, and `dialect` for the known one,
-        which ``auto`` detects anew. A `key` of None is the known source.
+        which ``auto`` detects anew; another is believed. A `key` of None is the known
+        source.
         """
-        url = check_base_url(server) if "/" in server else ""
+        url = check_base_url(server) if _ADDRESS.search(server) else ""
         known = self.find(url or server)
         entry = _at_url(known, url) if url else known
         entry = replace(
@@ -136,13 +138,18 @@ class Servers:
             self.credentials.prompt(entry.url)
         token = self.credentials.read(entry.key, entry.url)
         try:
-            opened = open_server(entry, token, self._make, forced=forced)
+            # One that never listed its models is no other server for that.
+            listed = self.model_cache.get(entry.url) is not None
+            opened = open_server(
+                entry, token, self._make, believed=forced or not listed
+            )
         except StatusError as error:
             if error.status in REFUSED:
                 self.credentials.forget(entry.url)
             raise
+        self.credentials.move(entry.url, opened.server.url)
         if opened.models is not None:
-            self.model_cache.put(entry.url, opened.models)
+            self.model_cache.put(opened.server.url, opened.models)
         formerly = known.name if known.name != entry.name else ""
         return self._keep(replace(opened, formerly=formerly))
 
@@ -175,8 +182,8 @@ class Servers:
 
 def _at_url(entry: KnownServer, url: str) -> KnownServer:
     """Return a known server; one to be detected anew if `url` names another version."""
-    root, version = split_address(url)
-    same = entry.dialect == "openai" and split_address(entry.url)[1] == version
-    if url == root or same:
+    asked, known = read_address(url), read_address(entry.url)
+    same = entry.dialect == "openai" and asked.places[0] == known.places[0]
+    if url == asked.root or same:
         return entry
     return replace(entry, url=url, dialect="")

@@ -55,13 +55,13 @@ def read(path: str | Path) -> tuple[Thread, ...]:
         )
     try:
         text = source.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be read: {error.strerror or error}"
-        ) from error
     except UnicodeDecodeError as error:
         raise ConfigurationError(
             f"{path}: expected text in UTF-8, got other bytes at {error.start}"
+        ) from error
+    except (OSError, ValueError) as error:  # NUL
+        raise ConfigurationError(
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
         ) from error
     try:
         return format_.read(text)

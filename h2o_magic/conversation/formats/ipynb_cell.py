@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast, get_args
 
 from h2o_magic.chat.kept_facts import facts_of
 from h2o_magic.chat.turns import Turn, TurnStatus
+from h2o_magic.config.command_line import Word, quote, split
 from h2o_magic.config.definitions import MAIN
 from h2o_magic.config.models import DEFAULT_MODEL
 from h2o_magic.config.parameter import Parameter
 from h2o_magic.config.parameters import CHAT_PARAMETERS, explicit_parameters
 from h2o_magic.conversation.formats import fields
-from h2o_magic.errors import ParameterError
+from h2o_magic.errors import ConfigurationError, ParameterError
 from h2o_magic.rendering.footer import answer_markdown, answer_plain
 from h2o_magic.rendering.sanitize import sanitize
 
@@ -27,7 +27,6 @@ KEY = "h2o_magic"
 EXACT_ANSWER = "h2o_magic_answer"
 
 _CELL = re.compile(r"\s*%%h2o(?:[ \t]([^\n]*))?(?:\n(.*))?\Z", re.DOTALL)
-_BARE = re.compile(r"[\w./:@%+,=-]+", re.ASCII)
 _WITH_VALUE = {
     "--model": "model",
     "-m": "model",
@@ -92,19 +91,21 @@ def read_source(source: str) -> tuple[CellOptions, str] | None:
         return None
     line = match[1] or ""
     try:
-        words = shlex.split(line)
-    except ValueError:  # a quote that is not closed
-        words = line.split()
+        words = list(split(line))
+    except ConfigurationError:  # a quote that is not closed
+        words = [Word(word) for word in line.split()]
     found = CellOptions()
     rest = iter(words)
     for word in rest:
-        name, equals, value = word.partition("=")
+        if word.quoted:
+            continue
+        name, equals, value = word.text.partition("=")
         if name in _WITH_VALUE:
-            value = value if equals else next(rest, "")
+            value = value if equals else next(rest, Word("")).text
             if value:
                 setattr(found, _WITH_VALUE[name], value)
-        found.new = found.new or word == "--new"
-        found.help = found.help or word in ("--help", "-h")
+        found.new = found.new or name == "--new"
+        found.help = found.help or name in ("--help", "-h")
     return found, match[2] or ""
 
 
@@ -187,10 +188,8 @@ def _parameter_options(parameter: Parameter, value: object) -> Iterator[str]:
 
 
 def _option(name: str, value: str) -> str:
-    """Return an option with its value so that `shlex.split` returns the same value."""
-    text = " ".join(value.splitlines())
-    if not _BARE.fullmatch(text):
-        text = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """Return an option with its value, all on one line."""
+    text = quote(" ".join(value.splitlines()))
     return f"{name}={text}" if value.startswith("-") else f"{name} {text}"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from h2o_magic.chat.turns import Thread, Turn, TurnStatus
 from h2o_magic.conversation.store import files, rows, turns, undo, versions
-from h2o_magic.conversation.store.database import Database
+from h2o_magic.conversation.store.database import LARGEST, Database, damaged
 from h2o_magic.errors import ConfigurationError
 
 _OF_NOTEBOOK = "thread IN (SELECT id FROM threads WHERE notebook = ?)"
@@ -225,6 +225,8 @@ def _end(database: Database, thread: int) -> int:
         "  FROM turns WHERE thread = ? AND live = 1))",
         (thread, thread),
     )
+    if last >= LARGEST:
+        raise damaged()
     return int(last) + 1
 
 

@@ -12,19 +12,32 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from h2o_magic.config.folders import make_private
+from h2o_magic.config.forks import in_child
 from h2o_magic.conversation.store import schema
-from h2o_magic.errors import StoreError
+from h2o_magic.errors import H2OMagicError, StoreError
 
 if sys.platform != "win32":
     import fcntl
 
 #: Seconds to wait for other kernels that write. A write takes milliseconds.
-BUSY_TIMEOUT = 30.0
+BUSY_TIMEOUT = 10.0
+
+#: No id or number in a file comes near this, unless it is damaged.
+LARGEST = 2**53
 
 #: What a transaction may do.
 READ, WRITE = "DEFERRED", "IMMEDIATE"
 
 _creating = threading.Lock()
+
+
+def _renew() -> None:
+    global _creating  # noqa: PLW0603 - one of the parent's threads may hold it
+    _creating = threading.Lock()
+
+
+in_child(_renew)
 
 
 class Database:
@@ -63,12 +76,16 @@ class Database:
         except BaseException as error:
             if database is not None:
                 database.close()
-            _explain(error)
+            if isinstance(error, Exception):
+                raise (failure_of(error) or error) from error
             raise
         return database
 
     def insert(self, sql: str, parameters: Sequence[Any]) -> int:
-        return self.connection.execute(sql, parameters).lastrowid or 0
+        id_ = self.connection.execute(sql, parameters).lastrowid or 0
+        if id_ >= LARGEST:
+            raise damaged()
+        return id_
 
     def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """Return the first column of the first row, or None without one."""
@@ -92,10 +109,12 @@ class Database:
             yield
             connection.execute("COMMIT")
         except BaseException as error:
-            with suppress(sqlite3.Error):
+            with suppress(*_FAILURES):
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-            _explain(error)
+            known = store_error(error)
+            if known is not None and known is not error:
+                raise known from error
             raise
 
     def clean(self) -> None:
@@ -108,9 +127,8 @@ class Database:
             self.connection.execute("VACUUM")
             if not self._empty_log():
                 raise sqlite3.OperationalError("database is locked")
-        except sqlite3.Error as error:
-            _explain(error)
-            raise
+        except Exception as error:
+            raise (failure_of(error) or error) from error
 
     def close(self) -> None:
         """Close it; whatever goes wrong, what was written stays written.
@@ -120,10 +138,10 @@ class Database:
         """
         emptied = False
         if self._is_gone():
-            with suppress(sqlite3.Error):
+            with suppress(*_FAILURES):
                 self.connection.execute("PRAGMA busy_timeout = 0")
                 emptied = self._empty_log()  # into the file, where it is now
-        with suppress(sqlite3.Error):
+        with suppress(*_FAILURES):
             self.connection.close()
         if emptied and self.path is not None:
             _remove_leftovers(self.path)
@@ -174,10 +192,14 @@ _WRITABLE = (
 )
 _AWAY = "move the file away and restart the kernel to create a new one"
 
+#: What SQLite raises, also where it cannot even say what is wrong.
+_FAILURES = (sqlite3.Error, UnicodeDecodeError, MemoryError)
+
 # SQLite's own words (sqlite3ErrStr), since Python 3.10 does not give the error's code.
 _KNOWN = (
     ("full", "the disk is full", "free some space and restart the kernel"),
     ("malformed", "the file is damaged", _AWAY),
+    ("not decode", "the file is damaged", _AWAY),  # and which text cannot be decoded
     ("not a database", "the file is damaged or is not a conversation store", _AWAY),
     (
         "lock",
@@ -195,21 +217,32 @@ def store_error(error: BaseException) -> StoreError | None:
         return error
     if isinstance(error, OSError):
         return StoreError(error.strerror or type(error).__name__, _WRITABLE)
+    if isinstance(error, UnicodeDecodeError | MemoryError):  # of sizes as damage has it
+        return damaged()
     # The other classes (IntegrityError, InterfaceError, ProgrammingError, ...) say that
     # a program uses SQLite wrongly.
     if type(error) not in (sqlite3.OperationalError, sqlite3.DatabaseError):
         return None
-    message = str(error)
+    message = "".join(c if c.isprintable() else " " for c in str(error))
     for sign, what, remedy in _KNOWN:
         if sign in message:
             return StoreError(what, remedy)
     return StoreError(message, "check the disk, and restart the kernel")
 
 
-def _explain(error: BaseException) -> None:
-    known = store_error(error)
-    if known is not None and known is not error:
-        raise known from error
+def failure_of(error: Exception) -> StoreError | None:
+    """Return the StoreError for what reading or writing rows raised.
+
+    None for what this package refuses. Any other error may come of damage: values are
+    of another type then, or contradict each other.
+    """
+    if isinstance(error, H2OMagicError) and not isinstance(error, StoreError):
+        return None
+    return store_error(error) or damaged()
+
+
+def damaged() -> StoreError:
+    return StoreError("the file is damaged", _AWAY)
 
 
 def _connect(name: str) -> sqlite3.Connection:
@@ -242,9 +275,7 @@ def _set_durability(connection: sqlite3.Connection) -> None:
 
 
 def _create(path: Path) -> None:
-    if not path.parent.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.parent.chmod(0o700)  # whatever the umask is
+    make_private(path.parent)
     # A kernel may still have the deleted file open that they belong to; a new file must
     # not share them.
     _remove_leftovers(path)
@@ -285,5 +316,5 @@ def _remove_leftovers(path: Path) -> None:
 def _leftovers(path: Path) -> list[Path]:
     # In this order: a new file's helper files appear after the file itself.
     helpers = [Path(f"{path}{end}") for end in ("-wal", "-shm")]
-    found = [helper for helper in helpers if helper.exists()]
-    return [] if path.exists() else found
+    found = list(filter(os.path.exists, helpers))
+    return [] if os.path.exists(path) else found

@@ -27,7 +27,7 @@ def as_column(images: Iterable[Image]) -> str:
 def from_column(column: Any) -> tuple[Image, ...]:
     """Return the images of a row, without data; damaged ones are left out."""
     found: list[Image] = []
-    with suppress(ValueError, TypeError):
+    with suppress(ValueError, TypeError, RecursionError):
         for entry in json.loads(column):
             with suppress(ValueError, TypeError, KeyError):
                 found.append(_image(entry))
@@ -47,7 +47,7 @@ def data(database: Database, hashes: Iterable[str]) -> Mapping[str, bytes]:
     """Return the bytes of images by their hashes; those that are not there lack."""
     sql = "SELECT data FROM files WHERE hash = ?"
     found = {hash_: database.value(sql, [hash_]) for hash_ in set(hashes)}
-    return {hash_: value for hash_, value in found.items() if value is not None}
+    return {hash_: value for hash_, value in found.items() if isinstance(value, bytes)}
 
 
 def filled(database: Database, turns: Sequence[Turn]) -> tuple[Turn, ...]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os.path
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from h2o_magic.conversation.store import origins, rows
 from h2o_magic.conversation.store.database import Database
@@ -20,11 +25,11 @@ def enter(
     `key` is its name in the store, `cell` the id of the cell that loads the extension.
     A notebook that never had a turn, but whose cells are known, was another one before
     (see `origins`): it gets that one's conversation if its file is gone, and else a
-    copy of it. One that has none of the cells that it had is a new one with an old
-    name.
+    copy of it. One that has none of the cells that it had, and asks other questions, is
+    a new one with an old name.
     """
     came_from = None
-    notebook = _find(database, key)
+    notebook = _find(database, key, file)
     if notebook and not _is_same(database, notebook, cell, file):
         # The old conversation waits for its cells to appear elsewhere.
         database.execute(
@@ -60,7 +65,7 @@ def is_there(database: Database) -> bool:
 
 def locate(database: Database, key: str, cell: str | None, file: Path | None) -> int:
     """Return the notebook whose conversation `enter` would choose; 0 without one."""
-    notebook = _find(database, key)
+    notebook = _find(database, key, file)
     return origins.find_origin(database, notebook, cell, file) or notebook
 
 
@@ -77,9 +82,38 @@ def set_current_thread(database: Database, name: str | None) -> None:
     )
 
 
-def _find(database: Database, key: str) -> int:
+def settings(database: Database) -> Mapping[str, tuple[Any, str]]:
+    """Return value and origin of each setting that the notebook was left with."""
+    sql = "SELECT settings FROM notebooks WHERE id = ?"
+    try:
+        kept = json.loads(database.value(sql, [database.notebook]) or "{}")
+        return {name: (value, str(origin)) for name, (value, origin) in kept.items()}
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return {}  # damaged
+
+
+def keep_settings(database: Database, kept: Mapping[str, tuple[Any, str]]) -> None:
+    database.execute(
+        "UPDATE notebooks SET settings = ? WHERE id = ?",
+        (rows.stored(json.dumps(kept)), database.notebook),
+    )
+
+
+def _find(database: Database, key: str, file: Path | None) -> int:
+    """Return the notebook with a key or, spelt in another way, the same file; or 0."""
     sql = "SELECT id FROM notebooks WHERE key = ?"
-    return database.value(sql, [rows.stored(key)]) or 0
+    found = database.value(sql, [rows.stored(key)])
+    if found or file is None:
+        return found or 0
+    sql = "SELECT id, file FROM notebooks WHERE file != '' ORDER BY used DESC"
+    known = ((id_, rows.as_text(other)) for id_, other in database.execute(sql))
+    return next((id_ for id_, other in known if _are_same(file, other)), 0)
+
+
+def _are_same(file: Path, other: str) -> bool:
+    with suppress(OSError, ValueError):
+        return os.path.samefile(file, other)
+    return False
 
 
 def _is_same(
@@ -92,7 +126,9 @@ def _is_same(
     if cell is None or file is None or _has_cell(database, notebook, cell):
         return True
     seen, sources = _cells(database, notebook), origins.cell_sources(file)
-    return not seen or sources is None or bool(sources.keys() & seen)
+    if not seen or sources is None or sources.keys() & seen:
+        return True
+    return origins.ask_alike(database, notebook, sources.values())
 
 
 def _has_cell(database: Database, notebook: int, cell: str) -> bool:
@@ -115,4 +151,4 @@ def _cells(database: Database, notebook: int) -> frozenset[str]:
         "WHERE notebook = ? AND turns.cell IS NOT NULL",
         (notebook, notebook),
     )
-    return frozenset(rows.as_text(cell).partition("#")[0] for (cell,) in found)
+    return frozenset(rows.cell_of(rows.as_text(cell)) for (cell,) in found)

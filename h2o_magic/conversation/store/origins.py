@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -109,6 +109,31 @@ def could_ask(source: str, question: str) -> bool:
     return len(pieces) > 1 and bool(texts)
 
 
+def ask_alike(database: Database, notebook: int, sources: Collection[str]) -> bool:
+    """Return whether cells whose ids are new are a notebook's, by what they ask.
+
+    They are if half of the questions are theirs, or half of theirs its.
+    """
+    found = database.execute(
+        "SELECT DISTINCT question FROM turns JOIN threads ON threads.id = thread "
+        "WHERE notebook = ? AND live = 1 AND turns.cell IS NOT NULL",
+        [notebook],
+    )
+    questions = [rows.as_text(question) for (question,) in found]
+    cells = [source for source in sources if source.startswith("%%h2o")]
+    known = sum(any(_asks(s, question) for s in sources) for question in questions)
+    again = sum(any(_asks(source, q) for q in questions) for source in cells)
+    return known > 0 and (2 * known >= len(questions) or 2 * again >= len(cells))
+
+
+def _asks(source: str, question: str) -> bool:
+    """Return whether a cell of any id plainly asks a question, and no longer one."""
+    first, _, body = source.partition("\n")
+    if first.startswith("%%h2o"):
+        return body.strip() == question or ("{" in body and could_ask(source, question))
+    return re.search(rf"(?<!\w){re.escape(question)}(?!\w)", source) is not None
+
+
 def cell_sources(file: Path) -> dict[str, str] | None:
     """Return the sources of a notebook's cells by id; None if the file has none.
 
@@ -170,8 +195,8 @@ def _asking_alike(
 def _copy(database: Database, origin: int, notebook: int) -> None:
     """Copy the turns of a notebook to another one, without its history."""
     database.execute(
-        "UPDATE notebooks SET thread = (SELECT thread FROM notebooks WHERE id = ?) "
-        "WHERE id = ?",
+        "UPDATE notebooks SET (thread, settings) = "
+        "(SELECT thread, settings FROM notebooks WHERE id = ?) WHERE id = ?",
         (origin, notebook),
     )
     database.execute(

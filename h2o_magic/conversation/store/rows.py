@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, get_args
 
-from h2o_magic.chat.turns import Turn
+from h2o_magic.chat.turns import Turn, TurnStatus
 from h2o_magic.conversation.store import files
 from h2o_magic.conversation.store.database import Database
 
@@ -39,23 +40,21 @@ def as_turn(columns: Sequence[Any], *, number: int = 0, outdated: bool = False) 
     """Return the turn of a row; other turns say its number and if it is outdated."""
     id_, sequence, status, cell, system, model, begins, asked_at, *rest = columns
     facts, images, *texts = rest
-    known: dict[str, Any] = {}
-    with suppress(ValueError):  # damage that SQLite cannot see; the answer counts more
-        known.update(json.loads(facts))
-    cell, system, model, question, sent, answer = (
-        as_text(text) if isinstance(text, bytes) else text
-        for text in (cell, system, model, *texts)
-    )
+    known: object = None
+    # Damage that SQLite cannot see; the answer counts more.
+    with suppress(ValueError, TypeError, RecursionError):
+        known = json.loads(facts)
+    system, model, question, sent, answer = map(as_text, (system, model, *texts))
     return Turn(
         question,
         answer,
-        status,
-        cell=cell,
+        status if status in get_args(TurnStatus) else "incomplete",
+        cell=None if cell is None else as_text(cell),
         system=system,
         model=model,
         begins=bool(begins),
-        asked_at=asked_at,
-        facts=known,
+        asked_at=asked_at if isinstance(asked_at, int | float) else 0.0,
+        facts=known if isinstance(known, dict) else {},
         sent=sent,
         images=files.from_column(images),
         sequence=sequence,
@@ -81,14 +80,24 @@ def stored(text: str | None) -> str | bytes | None:
     return text
 
 
-def as_text(value: str | bytes) -> str:
-    """Return the text that :func:`stored` was given."""
-    return value if isinstance(value, str) else value.decode("utf-8", "surrogatepass")
+def as_text(value: object) -> str:
+    """Return the text that :func:`stored` was given, or what damage has left of it."""
+    if not isinstance(value, bytes):
+        return "" if value is None else str(value)
+    try:
+        return value.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return value.decode("utf-8", "replace")
 
 
 def numbered(cell: str) -> tuple[str | bytes | None, str | bytes | None]:
     """Return the bounds of the keys ``cell#2``, ``cell#3``, ... of a cell's turns."""
     return stored(f"{cell}#"), stored(f"{cell}$")  # "$" follows "#"
+
+
+def cell_of(key: str) -> str:
+    """Return the id of the cell whose turn has a key."""
+    return re.sub(r"#\d+$", "", key)
 
 
 def as_facts(facts: Mapping[str, Any]) -> str:

@@ -6,12 +6,12 @@ their ids, so that a running answer goes on in its turn.
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from h2o_magic.conversation.store import notebooks, rows
-from h2o_magic.conversation.store.database import Database
+from h2o_magic.conversation.store.database import LARGEST, Database
 
 # Without a damaged index, and from both ends of a damaged table.
 _SCANS = [(how, order) for how in ("", "NOT INDEXED") for order in ("ASC", "DESC")]
@@ -25,7 +25,9 @@ def take_over(
     file: Path | None,
 ) -> bool:
     """Copy what can be read of a notebook, or of its origin; return if that is all."""
-    source.execute("PRAGMA busy_timeout = 0")  # it has waited long enough
+    with suppress(Exception):
+        source.execute("PRAGMA busy_timeout = 0")  # it has waited long enough
+    source.connection.text_factory = rows.as_text  # also what is no text
     notebook = _find(source, key, cell, file)
     if notebook is None:
         return False
@@ -43,9 +45,9 @@ def _find(
     source: Database, key: str, cell: str | None, file: Path | None
 ) -> int | None:
     """Return the notebook's id, 0 if there is none, or None if that is unreadable."""
-    with suppress(sqlite3.Error):
+    with suppress(Exception):
         return notebooks.locate(source, key, cell, file)
-    with suppress(sqlite3.Error):
+    with suppress(Exception):
         sql = "SELECT id FROM notebooks NOT INDEXED WHERE key = ?"
         return source.value(sql, [rows.stored(key)]) or 0
     return None
@@ -58,19 +60,41 @@ def _copy(database: Database, source: Database, table: str, where: str) -> bool:
     for how, order in _SCANS:
         sql = f"SELECT id FROM {table} {how} WHERE {where} ORDER BY id {order}"
         try:
-            ids.update(id_ for (id_,) in source.execute(sql))
+            ids.update(id_ for (id_,) in source.execute(sql) if abs(id_) < LARGEST)
             break
-        except sqlite3.Error:
+        except Exception:
             complete = False
+    kinds = {
+        name: (kind, needed)
+        for _, name, kind, needed, *_ in database.execute(f"PRAGMA table_info({table})")
+    }
     sql = f"SELECT * FROM {table} WHERE id = ?"
     for id_ in sorted(ids):
         try:
-            row = source.execute(sql, [id_]).fetchone()
-            places = ", ".join("?" * len(row))
-            database.execute(f"INSERT INTO {table} VALUES ({places})", row)
-        except (sqlite3.Error, TypeError):  # an index entry without a row
+            found = source.execute(sql, [id_])
+            # By name: the file of an older version has fewer columns.
+            names = [column for column, *_ in found.description]
+            row = [
+                _sound(value, *kinds[name])
+                for name, value in zip(names, found.fetchone(), strict=True)
+            ]
+            database.execute(
+                f"INSERT INTO {table} ({', '.join(names)}) "
+                f"VALUES ({', '.join('?' * len(row))})",
+                row,
+            )
+        except Exception:  # an index entry without a row, or rows that are at odds
             complete = False
     return complete
+
+
+def _sound(value: Any, kind: str, needed: int) -> Any:
+    """Return a column's value, or what can stand for it; a ValueError if nothing."""
+    if kind == "INTEGER" and not (isinstance(value, int) and abs(value) < LARGEST):
+        if needed:
+            raise ValueError(value)
+        return None
+    return "" if value is None and needed else value
 
 
 def _copy_files(database: Database, source: Database) -> bool:
@@ -80,18 +104,20 @@ def _copy_files(database: Database, source: Database) -> bool:
         try:
             for row in source.execute("SELECT * FROM files WHERE hash = ?", [hash_]):
                 database.execute("INSERT INTO files VALUES (?, ?)", row)
-        except sqlite3.Error:
+        except Exception:
             complete = False
     return complete
 
 
 def _keep_counting(database: Database, source: Database) -> None:
     """Make new ids, and so sequence numbers, greater than all before."""
-    counters: dict[str, int] = {}
-    with suppress(sqlite3.Error):
+    counters: dict[str, Any] = {}
+    with suppress(Exception):
         counters.update(source.execute("SELECT name, seq FROM sqlite_sequence"))
     for table, taken in (("turns", "id"), ("changes", "sequence")):
         least = database.value(f"SELECT coalesce(max({taken}), 0) FROM turns")
-        last = max(counters.get(table, 0), least)
+        last = counters.get(table, 0)
+        if not (isinstance(last, int) and least < last < LARGEST):
+            last = least
         database.execute("DELETE FROM sqlite_sequence WHERE name = ?", [table])
         database.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (table, last))

@@ -124,9 +124,26 @@ _VERSION_3 = (
     """,
 )
 
+#: What holds for a question that got no answer at all: it is listed, and not counted.
+UNANSWERED = "status IN ('failed', 'stopped') AND answer = ''"
+
+# The settings that it was left with, as JSON: each one's value and origin by its name.
+_VERSION_4 = (
+    "ALTER TABLE notebooks ADD COLUMN settings TEXT",
+    f"""
+    CREATE INDEX turns_unanswered ON turns (thread, live, status, position, answer)
+        WHERE {UNANSWERED}
+    """,
+)
+
 #: The statements that lead to version 1, from there to version 2, and so on. Released
 #: steps are never edited.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    _VERSION_1,
+    _VERSION_2,
+    _VERSION_3,
+    _VERSION_4,
+)
 
 
 def is_current(connection: sqlite3.Connection) -> bool:

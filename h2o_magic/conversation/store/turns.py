@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, get_args
 from h2o_magic.chat.turns import ThreadInfo, Turn, TurnStatus
 from h2o_magic.conversation.store import rows
 from h2o_magic.conversation.store.database import Database
+from h2o_magic.conversation.store.schema import UNANSWERED
 from h2o_magic.errors import ConfigurationError
 
 #: What identifies a turn: the key of its cell, its id, or None for no turn.
@@ -51,6 +52,21 @@ def place_of(database: Database, thread: int, of: Place) -> tuple[int, int]:
         (*keys, thread),
     ).fetchone()
     return found or (0, END)
+
+
+def twins(
+    database: Database, thread: str, cell: str, question: str
+) -> list[tuple[int, str]]:
+    """Return id and key of cells' turns that ask the same; none if the cell has one."""
+    thread_ = thread_id(database, thread)
+    if place_of(database, thread_, cell)[0]:
+        return []
+    found = database.execute(
+        f"SELECT id, cell FROM turns WHERE {_LIVE} AND cell IS NOT NULL "
+        "AND question = ? ORDER BY position",
+        (thread_, rows.stored(question)),
+    )
+    return [(id_, rows.as_text(key)) for id_, key in found]
 
 
 def position_of(database: Database, thread: str, of: Place) -> int:
@@ -140,8 +156,10 @@ def count(database: Database, thread: str) -> int:
 
 def counts(database: Database, thread: str) -> Mapping[TurnStatus, int]:
     found = database.execute(
-        f"SELECT status, count(*) FROM turns WHERE {_LIVE} GROUP BY status",
-        [thread_id(database, thread)],
+        f"SELECT status, count(*) - (SELECT count(*) FROM turns WHERE {_LIVE} "
+        f"  AND status = counted.status AND {UNANSWERED}) "
+        f"FROM turns AS counted WHERE {_LIVE} GROUP BY status",
+        [thread_id(database, thread)] * 2,
     )
     return {**dict.fromkeys(get_args(TurnStatus), 0), **dict(found)}
 
@@ -154,11 +172,12 @@ def counts_around(database: Database, thread: str, of: Place) -> tuple[int, int]
     """
     thread_ = thread_id(database, thread)
     _, position = place_of(database, thread_, of)
-    since_start = database.value(
-        f"SELECT count(*) FROM turns WHERE {_LIVE} AND position < ? AND position >= "
-        f"coalesce((SELECT max(position) FROM turns WHERE {_LIVE} AND begins = 1"
-        " AND position < ?), 0)",
-        (thread_, position) * 2,
+    since_start = "position < ? AND position >= coalesce((SELECT max(position) "
+    since_start += f"FROM turns WHERE {_LIVE} AND begins = 1 AND position < ?), 0)"
+    counted = database.value(
+        f"SELECT count(*) - (SELECT count(*) FROM turns WHERE {_LIVE} AND {UNANSWERED}"
+        f"  AND {since_start}) FROM turns WHERE {_LIVE} AND {since_start}",
+        (thread_, position) * 4,
     )
     _, latest = before(database, thread_, position + 1)
     outdated = 0
@@ -169,7 +188,7 @@ def counts_around(database: Database, thread: str, of: Place) -> tuple[int, int]
     ):
         if sequence >= latest:
             outdated, latest = outdated + 1, sequence
-    return int(since_start), outdated
+    return int(counted), outdated
 
 
 def before(database: Database, thread: int, position: int) -> tuple[int, int]:
@@ -186,7 +205,9 @@ def before(database: Database, thread: int, position: int) -> tuple[int, int]:
 def list_threads(database: Database) -> tuple[ThreadInfo, ...]:
     """Return the notebook's threads that have turns, in order of creation."""
     found = database.execute(
-        "SELECT name, count(*), (SELECT question FROM turns "
+        "SELECT name, count(*) - (SELECT count(*) FROM turns "
+        f"  WHERE thread = threads.id AND live = 1 AND {UNANSWERED}), "
+        "(SELECT question FROM turns "
         "  WHERE thread = threads.id AND live = 1 ORDER BY position LIMIT 1), "
         "max(asked_at) FROM threads JOIN turns ON thread = threads.id AND live = 1 "
         "WHERE notebook = ? GROUP BY threads.id ORDER BY threads.id",

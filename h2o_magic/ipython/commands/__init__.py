@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import metadata
 
+from h2o_magic.config.url import check_base_url
 from h2o_magic.conversation.answer import Answer
-from h2o_magic.errors import ConfigurationError, did_you_mean
+from h2o_magic.errors import ConfigurationError, did_you_mean, nearest
 from h2o_magic.ipython.commands import (
     changes,
     connect,
@@ -46,17 +47,25 @@ def run(context: CommandContext, line: str) -> Answer | None:
     rest = "".join(more).strip()
     command = find(name)
     if command is None:
-        raise ConfigurationError(
-            f"%h2o: unknown command {name!r}: {did_you_mean(name, SUBCOMMANDS)} "
-            "(to ask on one line: `%h2o ask QUESTION`)"
-        )
+        raise ConfigurationError(f"%h2o: unknown command {name!r}: {_hint(name)}")
     if command.free:
         return command.run(context, Arguments(command.name, rest))
-    if {"-h", "--help"} & set(rest.split()):
+    if command.name == "connect" and rest.startswith("curl "):
+        check_base_url(rest)  # which says what to write
+    arguments = usage.parse(command.name, command.usage, rest, context.option)
+    if "--help" in arguments:
         reply(context, f"`{command.typed}`: {command.help}.")
         return None
-    arguments = usage.parse(command.name, command.usage, rest, context.option)
     return command.run(context, arguments)
+
+
+def _hint(name: str) -> str:
+    if nearest(name, SUBCOMMANDS):
+        return (
+            f"{did_you_mean(name, SUBCOMMANDS)} "
+            "(to ask on one line: `%h2o ask QUESTION`)"
+        )
+    return "`%h2o help` lists them; to ask on one line, `%h2o ask QUESTION`"
 
 
 def find(name: str) -> Subcommand | None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
-
 from h2o_magic.chat.turns import Change, ChangeKind
+from h2o_magic.config.command_line import quote
 from h2o_magic.config.units import counted
 from h2o_magic.conversation.answer import Answer
 from h2o_magic.errors import ConfigurationError
@@ -69,7 +68,7 @@ def reset(context: CommandContext, args: Arguments) -> None:
         line = f"Nothing left to erase: {empty}, and none that undo could restore."
     else:
         line = f"Nothing to clear: {empty}."
-    reply(context, line, name=name, quoted=shlex.quote(name))
+    reply(context, line, name=name, quoted=quote(name))
 
 
 def drop(context: CommandContext, args: Arguments) -> None:
@@ -82,7 +81,7 @@ def drop(context: CommandContext, args: Arguments) -> None:
         f"Removed turn {number} from {{name}}: “{{question}}”. "
         f"{_how_to_undo(name != context.session.thread)}",
         name=name,
-        quoted=shlex.quote(name),
+        quoted=quote(name),
         question=shorten(turn.question),
     )
 
@@ -114,7 +113,7 @@ def redo(context: CommandContext, args: Arguments) -> None:
     line = _MESSAGES[change.kind][1]
     if change.kind in _NEW_TURNS and name != context.session.thread:
         line += " Switch to it: `%h2o thread {there}`."
-    _reply_change(context, change, line, there=shlex.quote(name))
+    _reply_change(context, change, line, there=quote(name))
 
 
 def retry(context: CommandContext, args: Arguments) -> Answer | None:
@@ -147,7 +146,7 @@ def _leave_empty_thread(context: CommandContext, change: Change) -> tuple[str, i
         return "", 0
     latest = max(others, key=lambda info: info.last_asked)
     session.thread = latest.name
-    return shlex.quote(left), latest.turns
+    return quote(left), latest.turns
 
 
 def _reply_change(

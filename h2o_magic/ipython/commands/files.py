@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
+from h2o_magic.config.command_line import quote
 from h2o_magic.config.units import counted, size_in_words
 from h2o_magic.ipython.commands.base import CommandContext
 from h2o_magic.ipython.commands.output import reply
@@ -39,4 +39,4 @@ def import_(context: CommandContext, args: Arguments) -> None:
         line += " Switch to it: `%h2o thread {first}`."
     elif len(imported) == 1:
         line += " `%h2o undo` reverts this."
-    reply(context, line, file=file, first=shlex.quote(imported[0].name), **names)
+    reply(context, line, file=file, first=quote(imported[0].name), **names)

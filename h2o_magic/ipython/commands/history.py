@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from h2o_magic.chat.turns import Turn
+from h2o_magic.config.command_line import quote
 from h2o_magic.config.units import counted
 from h2o_magic.ipython.commands.base import CommandContext
 from h2o_magic.ipython.commands.output import Both, fill, reply, show_table
@@ -40,23 +40,19 @@ def history(context: CommandContext, args: Arguments) -> None:
     # Each turn is an output of its own: a comment or an element that one answer leaves
     # open ends with it.
     for turn in turns:
-        markdown, plain = turn_markdown(turn), f"{turn_plain(turn)}\n"
-        if above and turn is turns[0]:
-            markdown, plain = f"{above[0]}\n\n{markdown}", f"{above[1]}\n\n{plain}"
-        show_markdown(context.shell, markdown, plain)
+        _show(context, turn, above if turn is turns[0] else None, end="\n")
 
 
 def show(context: CommandContext, args: Arguments) -> None:
     """Show one turn in full."""
-    turn = context.session.turn(int(args["N"]), named_thread(context, args))
-    show_markdown(context.shell, turn_markdown(turn), turn_plain(turn))
+    _show(context, context.session.turn(int(args["N"]), named_thread(context, args)))
 
 
 def answers(context: CommandContext, args: Arguments) -> None:
     """List the versions of a turn; --use selects one."""
     session, number = context.session, int(args["N"])
     name, use = named_thread(context, args), args.number("--use")
-    thread = shlex.quote(name)
+    thread = quote(name)
     elsewhere = " --thread {thread}" if name != session.thread else ""
     if use is not None:
         turn = session.choose_version(number, use, name)
@@ -76,13 +72,25 @@ def answers(context: CommandContext, args: Arguments) -> None:
     show_table(context, TURN_HEAD, rows, below=below)
 
 
+def _show(
+    context: CommandContext, turn: Turn, above: Both | None = None, end: str = ""
+) -> None:
+    markdown, before = [f"{part}\n\n" if part else "" for part in above or ("", "")]
+
+    def plain(show: Callable[[str], str]) -> str:
+        return f"{before}{turn_plain(turn, show)}{end}"
+
+    markdown += turn_markdown(turn)
+    show_markdown(context.shell, markdown, plain(str), rendered=plain)
+
+
 def _earlier(turns: Sequence[Turn], args: Arguments) -> Both | None:
     """Return a line about the turns before those that are shown."""
     count = turns[0].number - 1
     if not count:
         return None
     thread = args.get("--thread")
-    options = [f"--thread {shlex.quote(thread)}"] if thread else []
+    options = [f"--thread {quote(thread)}"] if thread else []
     options += ["--full"] if "--full" in args else []
     options += [f"--last {turns[-1].number}"]
     return fill(

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from h2o_magic.backends.servers.connect import NO_MODEL
+from h2o_magic.config.command_line import split
 from h2o_magic.config.models import MODELS, find_model, title_of
 from h2o_magic.config.units import duration_in_words, size_in_words
 from h2o_magic.errors import ConfigurationError
@@ -15,6 +16,7 @@ from h2o_magic.ipython.commands.usage import Arguments
 from h2o_magic.ipython.display.download import make_pull_view
 from h2o_magic.ipython.interrupts import AnswerStopped
 from h2o_magic.rendering.tables import Verbatim
+from h2o_magic.weights.cache import unreadable
 
 if TYPE_CHECKING:
     from h2o_magic.backends.base import ModelInfo
@@ -34,6 +36,8 @@ def models(context: CommandContext, _: Arguments) -> None:
         age = duration_in_words(time.time() - listed.at)
         line = f"The server does not respond; this list is {age} old ({{why}})."
         below.append(fill(line, why=listed.problem))
+    if not session.settings["server"] and (problem := unreadable()):
+        below.append(fill("{Why}.", Why=f"{problem[0].upper()}{problem[1:]}"))
     if not rows:
         reply_all(context, [fill(f"The server lists no models: {NO_MODEL}."), *below])
         return
@@ -106,10 +110,11 @@ def rm(context: CommandContext, args: Arguments) -> None:
 
 
 def _model(args: Arguments) -> str:
-    """Return the rest of the line: a path may have spaces in it."""
+    """Return the rest of the line: a path may have spaces in it, without quotes too."""
     if not args.rest:
         raise ConfigurationError(
             f"%h2o {args.command}: expected a model, one of {', '.join(MODELS)}, "
             "owner/repository or owner/repository:file.gguf"
         )
-    return args.rest
+    words = list(split(args.rest, f"%h2o {args.command}: "))
+    return words[0].text if len(words) == 1 else args.rest

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 import reprlib
-import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from h2o_magic.config.command_line import Word, split
 from h2o_magic.errors import ConfigurationError, did_you_mean
 
 _PART = re.compile(r"\[([^]]*)\]|(\S+)")
@@ -52,19 +52,23 @@ def parse(
 ) -> Arguments:
     """Read what follows a command's name; `fill` puts values into its words.
 
-    Quotes keep a text with spaces together; a backslash stands for itself, as in paths
-    on Windows.
+    What is in quotes, and all behind ``--``, is no option. Of a line that asks for help
+    there is only ``--help``.
     """
     known = parse_usage(command, usage)
     values: dict[str, str] = {}
     positional: list[str] = []
-    words = map(fill, _words(command, rest))
+    words = split(rest, f"%h2o {command}: ")
     for word in words:
-        if word.startswith("-") and word != "-":
-            name, value = _option(known, word, words)
+        if word.text in ("-h", "--help") and not word.quoted:
+            return Arguments(command, rest, **{"--help": ""})
+        if _is_option(word):
+            name, value = _option(known, fill(word.text), words, fill)
             values[name] = value
+        elif word.text != "--" or word.quoted:
+            positional.append(fill(word.text))
         else:
-            positional.append(word)
+            positional += [fill(word.text) for word in words]
     for names in known.exclusive:
         given = [name for name in names if name in values]
         if len(given) > 1:
@@ -90,20 +94,18 @@ def parse_usage(command: str, line: str) -> Usage:
     return usage
 
 
-def _words(command: str, rest: str) -> list[str]:
-    lexer = shlex.shlex(rest, posix=True)
-    lexer.whitespace_split = True
-    lexer.commenters = lexer.escape = ""
-    try:
-        return list(lexer)
-    except ValueError as error:
-        raise ConfigurationError(
-            f"%h2o {command}: cannot read {rest!r} ({str(error).lower()}): put text "
-            "that contains a quote in quotes of the other kind"
-        ) from error
+def looks_like_option(text: str) -> bool:
+    """Return whether a word is an option, known or not: ``-1`` is none."""
+    return text.lstrip("-")[:1].isalpha() and text[:1] == "-" != text[2:3]
 
 
-def _option(usage: Usage, word: str, words: Iterator[str]) -> tuple[str, str]:
+def _is_option(word: Word) -> bool:
+    return not word.quoted and looks_like_option(word.text)
+
+
+def _option(
+    usage: Usage, word: str, words: Iterator[Word], fill: Callable[[str], str]
+) -> tuple[str, str]:
     """Return an option's name and its value, which may be the next of `words`."""
     name, equals, value = word.partition("=")
     if name not in usage.options:
@@ -114,11 +116,12 @@ def _option(usage: Usage, word: str, words: Iterator[str]) -> tuple[str, str]:
         if equals:
             raise ConfigurationError(f"%h2o {usage.command}: {name} takes no value")
         return name, ""
-    if not equals:
-        value = next(words, "")
-    if not value:
+    following = Word(value, quoted=True) if equals else next(words, Word(""))
+    value = value if equals else fill(following.text)
+    if not value or _is_option(following):
         raise ConfigurationError(
-            f"%h2o {usage.command}: expected {wanted} after {name}, got nothing"
+            f"%h2o {usage.command}: expected {wanted} after {name}, "
+            f"got {following.text or 'nothing'}"
         )
     return name, _checked(usage, f"after {name}", wanted, value)
 

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from h2o_magic.config.command_line import begun, quote
+
 _CELL = re.compile(r"%%h2o(?!\S)")
 #: ``%h2o``, also behind ``answer =``.
 _LINE = re.compile(r"\s*(?:[\w,.][\w\s,.]*=\s*)?%h2o\s")
-_WORD = re.compile(r"""(?:[^\s"']|"[^"]*(?:"|$)|'[^']*(?:'|$))+""")
-_QUOTED = re.compile(r"""(["'])(.*?)(?:\1|$)""", re.DOTALL)
 
 
 class CellLine(NamedTuple):
@@ -62,7 +62,7 @@ def place_of(text: str, line: int, column: int) -> Place | None:
             return Prompt(
                 "\n".join([*lines[first + 1 : line], before]),
                 "\n".join([after, *lines[line + 1 :]]),
-                raw="--raw" in lines[first].split(),
+                raw="--raw" in split(f"{lines[first]} ").words,
             )
         head = re.match(r"%%h2o\s", before)
         return CellLine(before[head.end() :], after) if head else None
@@ -72,10 +72,8 @@ def place_of(text: str, line: int, column: int) -> Place | None:
 
 def split(text: str) -> Typed:
     """Return the words of a line that ends at the cursor."""
-    found = list(_WORD.finditer(text))
-    last = found.pop() if found and found[-1].end() == len(text) else None
-    words = tuple(_QUOTED.sub(r"\2", match.group()) for match in found)
-    return Typed(words, last.group() if last else "")
+    words, fragment = begun(text)
+    return Typed(tuple(word.text for word in words), fragment)
 
 
 def fitting(fragment: str, values: Iterable[Offer], after: str = "") -> list[Offer]:
@@ -83,19 +81,20 @@ def fitting(fragment: str, values: Iterable[Offer], after: str = "") -> list[Off
 
     The fragment may have an opening quote; one `after` the cursor is not doubled.
     """
-    quote = fragment[:1] if fragment[:1] in ("'", '"') else ""
-    begun = fragment[len(quote) :].lower()
+    mark = fragment[:1] if fragment[:1] in ("'", '"') else ""
+    beginning = fragment[len(mark) :].lower()
+    closed = bool(mark) and after.startswith(mark)
     return [
-        Offer(_quoted(text, quote, after), kind)
+        Offer(_quoted(text, mark, closed), kind)
         for text, kind in values
-        if text.lower().startswith(begun)
+        if text.lower().startswith(beginning) and not (closed and mark in text)
     ]
 
 
-def _quoted(text: str, quote: str, after: str) -> str:
+def _quoted(text: str, mark: str, closed: bool) -> str:
     """Return a value as one word; a folder's is left open, for what is in it."""
-    if not quote and not re.search(r"[\s\"']", text):
-        return text
-    mark = quote or ("'" if '"' in text else '"')
-    is_open = text.endswith(("/", "\\")) or (quote and after.startswith(quote))
-    return f"{mark}{text}{'' if is_open else mark}"
+    written = quote(text)
+    if mark and mark not in text:
+        written = f"{mark}{text}{mark}"
+    is_open = closed or text.endswith(("/", "\\"))
+    return written[:-1] if is_open and written != text else written

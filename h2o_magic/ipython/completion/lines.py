@@ -8,7 +8,7 @@ from typing import NamedTuple
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.parameter import Parameter
 from h2o_magic.ipython import commands
-from h2o_magic.ipython.commands.usage import parse_usage
+from h2o_magic.ipython.commands.usage import looks_like_option, parse_usage
 from h2o_magic.ipython.completion import names
 from h2o_magic.ipython.completion.cursor import (
     CellLine,
@@ -106,7 +106,7 @@ def _count_positional(words: Sequence[str], options: Mapping[str, Option]) -> in
     for word in words:
         value = before is not None and before.metavar
         before = None if value else options.get(word)
-        count += not value and not word.startswith("-")
+        count += not (value or looks_like_option(word))
     return count
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from h2o_magic.chat.events import Notice, Replaced, TextDelta
 from h2o_magic.conversation.answer import Answer
+from h2o_magic.ipython.display.front_end import is_console, publishes, updates, wrote
 from h2o_magic.ipython.display.live import SingleView, StreamedView
-from h2o_magic.ipython.display.views import AnswerView, TerminalView
+from h2o_magic.ipython.display.views import AnswerView, ConsoleView, TerminalView
 from h2o_magic.ipython.interrupts import AnswerStopped
 from h2o_magic.rendering.footer import model_name
 from h2o_magic.rendering.schema import get_ready
@@ -20,14 +21,23 @@ if TYPE_CHECKING:
 
 
 def make_view(
-    shell: InteractiveShell | None, *, waiting: str, owns_cell: bool, live: bool = True
+    shell: InteractiveShell | None,
+    *,
+    waiting: str,
+    owns_cell: bool,
+    live: bool = True,
+    markdown: bool = True,
 ) -> AnswerView:
     """Return the view that fits the front end."""
-    if not hasattr(shell, "kernel"):
-        return TerminalView(live=live)
-    if not live:
+    if not publishes(shell):
+        return TerminalView(live=live, markdown=markdown)
+    if is_console(shell):
+        return ConsoleView() if markdown else AnswerView()
+    if not (live and updates(shell)):
         return AnswerView()
-    return StreamedView(waiting) if owns_cell else SingleView(waiting)
+    if not owns_cell:
+        return SingleView(waiting)
+    return StreamedView(waiting, lambda: not wrote(shell))
 
 
 class AnswerDisplay:
@@ -47,7 +57,13 @@ class AnswerDisplay:
         self._rendered: Rendered | None = None
         model = model_name(answer.question.model)
         waiting = f"{model} …" if answer.question.model_chosen else "…"
-        self._view = make_view(shell, waiting=waiting, owns_cell=owns_cell, live=live)
+        self._view = make_view(
+            shell,
+            waiting=waiting,
+            owns_cell=owns_cell,
+            live=live,
+            markdown=answer.question.expects in ("markdown", "code"),
+        )
 
     @property
     def error(self) -> str:

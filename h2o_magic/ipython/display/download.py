@@ -8,8 +8,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
+from h2o_magic.ipython.display.front_end import publish, publishes, updates
 from h2o_magic.ipython.display.live import Output
+from h2o_magic.ipython.display.status_line import StatusLine
 from h2o_magic.rendering.literal import literal, printable
+from h2o_magic.rendering.streams import write
 from h2o_magic.weights.progress import (
     PullEvent,
     PullPlan,
@@ -30,8 +33,8 @@ _WIDTH = 24
 
 def make_pull_view(shell: InteractiveShell | None, model: str) -> PullView:
     """Return the view of a download that fits the front end."""
-    if hasattr(shell, "kernel"):
-        return NotebookPull(model)
+    if publishes(shell):
+        return NotebookPull(model, live=updates(shell))
     return TerminalPull(model, sys.stdout)
 
 
@@ -71,10 +74,20 @@ class PullView(ABC):
 
 
 class NotebookPull(PullView):
-    """Redraws one output of the cell, which needs no widget and stays readable."""
+    """Redraws one output of the cell, which needs no widget and stays readable.
 
-    def __init__(self, model: str, clock: Callable[[], float] = time.monotonic) -> None:
+    One that is not `live` shows the end only.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        live: bool = True,
+    ) -> None:
         super().__init__(model, "%h2o pull", clock)
+        self._live = live
         self._output = Output()
         self._head: tuple[str, ...] = ()
         self._last = ""
@@ -91,19 +104,22 @@ class NotebookPull(PullView):
                     self._draw(f"{bar(event, _WIDTH)} {words}")
             case PullResult():
                 note = "" if event.how == "local" else " The next answer uses it."
-                self._draw(f"{self._model}: {event.path.name} {event.words}.{note}")
+                line = f"{self._model}: {event.path.name} {event.words}.{note}"
+                self._draw(line, last=True)
 
     def stopped(self) -> str:
         """Show that it was interrupted, and return how to resume it."""
-        self._draw(f"stopped: {self._last}" if self._last else "stopped")
+        self._draw(f"stopped: {self._last}".removesuffix(": "), last=True)
         return super().stopped()
 
-    def _draw(self, line: str) -> None:
+    def _draw(self, line: str, *, last: bool = False) -> None:
         self._last = line
-        shown = [*self._head, line]
-        plain = "\n".join(printable(text) for text in shown)
-        markdown = "<br>".join(literal(text) for text in shown)
-        self._output.show({"text/markdown": markdown, "text/plain": plain}, {})
+        if self._live or last:
+            shown = [*self._head, line]
+            plain = "\n".join(map(printable, shown))
+            markdown = "<br>".join(map(literal, shown))
+            data = {"text/markdown": markdown, "text/plain": plain}
+            self._output.show(data, {}) if self._live else publish(data)
 
 
 class TerminalPull(PullView):
@@ -118,8 +134,7 @@ class TerminalPull(PullView):
     ) -> None:
         super().__init__(model, command, clock)
         self._stream = stream
-        self._terminal = stream.isatty()
-        self._drawn = 0
+        self._progress_line = StatusLine(stream)
         self._tenths = 0
 
     def update(self, event: PullEvent) -> None:
@@ -135,8 +150,7 @@ class TerminalPull(PullView):
 
     def stopped(self) -> str:
         """End the line, and return how to resume it."""
-        if self._drawn:
-            self._line()
+        self._progress_line.keep()
         return super().stopped()
 
     def _progress(self, event: PullProgress) -> None:
@@ -144,19 +158,12 @@ class TerminalPull(PullView):
         tenths = 10 * event.done // max(event.total, 1)
         if words is None:
             return
-        if self._terminal:
-            text = f"{bar(event, _WIDTH)} {words}"
-            self._write("\r" + text.ljust(self._drawn))
-            self._drawn = len(text)
+        if self._progress_line.works:
+            self._progress_line.show(f"{bar(event, _WIDTH)} {words}")
         elif tenths > self._tenths:
             self._tenths = tenths
             self._line(words)
 
     def _line(self, *lines: str) -> None:
-        begin = "\n" if self._drawn else ""
-        self._drawn = 0
-        self._write(begin + "".join(f"{printable(line)}\n" for line in lines))
-
-    def _write(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
+        self._progress_line.keep()
+        write("".join(f"{printable(line)}\n" for line in lines), self._stream)

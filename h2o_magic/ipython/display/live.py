@@ -15,10 +15,10 @@ from __future__ import annotations
 import uuid
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
-from IPython.display import clear_output, publish_display_data
-
+from h2o_magic.ipython.display.front_end import clear, publish
 from h2o_magic.ipython.display.pacer import Pacer
 from h2o_magic.ipython.display.views import AnswerView
 from h2o_magic.rendering.blocks import BlockSplitter, Piece, joined
@@ -61,19 +61,17 @@ class Output:
         """Show `markdown`, if it is not our `own` sanitized; return 1 if it is new."""
         if markdown == self.drawn:
             return 0
-        self.show({"text/markdown": markdown if own else sanitize(markdown)}, {})
-        self._drawn = markdown
+        shown = markdown if own else sanitize(markdown)
+        if self.show({"text/markdown": shown}, {}):
+            self._drawn = markdown
         return 1
 
-    def show(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
-        """Show something by its media types."""
-        publish_display_data(
-            data,
-            metadata=metadata,
-            transient={"display_id": self._id},
-            update=self._drawn is not None,
-        )
-        self._drawn = ""
+    def show(self, data: dict[str, Any], metadata: dict[str, Any]) -> bool:
+        """Show something by its media types; return whether that was possible."""
+        update = self._drawn is not None
+        shown = publish(data, metadata, display_id=self._id, update=update)
+        self._drawn = "" if shown else self._drawn
+        return shown
 
 
 class _LiveView(AnswerView, ABC):
@@ -144,10 +142,15 @@ class SingleView(_LiveView):
 
 
 class StreamedView(_LiveView):
-    """Sealed, recent and tail outputs, replaced by one at the end."""
+    """Sealed, recent and tail outputs, replaced by one at the end.
 
-    def __init__(self, waiting: str) -> None:
+    `alone` says whether the cell has no other outputs, which clearing would remove.
+    """
+
+    def __init__(self, waiting: str, alone: Callable[[], bool] = lambda: True) -> None:
         super().__init__(waiting)
+        self._alone = alone
+        self._outputs: list[Output] = []
         # Written by the reader of the answer, drawn on the pacer's thread: True marks
         # a text that replaces all before it.
         self._pending: deque[tuple[bool, str]] = deque()
@@ -159,20 +162,33 @@ class StreamedView(_LiveView):
         self._pacer.request()
 
     def replace(self, text: str) -> None:
-        """Clear the cell and show `text`."""
+        """Show `text` in place of everything."""
         self._pending.append((True, text))
         self._pacer.request()
 
     def finish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
         """Replace all outputs by the result."""
         self._pacer.close()
-        clear_output(wait=True)
-        publish_display_data(data, metadata=metadata)
+        self._sweep(wait=True).show(data, metadata)
 
     def clear(self) -> None:
-        """Clear the cell."""
+        """Remove all outputs."""
         self._pacer.close()
-        clear_output()
+        self._sweep(wait=False)
+
+    def _sweep(self, *, wait: bool) -> Output:
+        """Take all outputs away, and return one for what is shown in their place."""
+        if self._alone():
+            clear(wait=wait)
+            self._outputs.clear()
+        for output in self._outputs:
+            if output.drawn:
+                output.draw(" ")
+        return self._outputs[0] if self._outputs else self._new_output()
+
+    def _new_output(self) -> Output:
+        self._outputs.append(Output())
+        return self._outputs[-1]
 
     def _start_over(self) -> None:
         self._splitter = BlockSplitter()
@@ -180,7 +196,7 @@ class StreamedView(_LiveView):
         self._sealed = 0  # how many
         self._recent: Output | None = None
         self._recent_text = Piece()
-        self._tail = Output()
+        self._tail = self._sweep(wait=True) if self._outputs else self._new_output()
         self._settled = Piece()  # what of the tail's text will not change
 
     def _draw(self) -> float:
@@ -199,9 +215,8 @@ class StreamedView(_LiveView):
         while self._pending:
             anew, text = self._pending.popleft()
             if anew:
+                sent += len(self._outputs)
                 self._start_over()
-                clear_output(wait=True)
-                sent += 1
             self._size += len(text)
             for piece in self._splitter.feed(text):
                 self._settled = joined(self._settled, piece)
@@ -217,7 +232,7 @@ class StreamedView(_LiveView):
                 return self._recent.draw(merged) + self._tail.draw(self._splitter.tail)
             self._sealed += 1
         self._recent, self._recent_text = self._tail, settled
-        self._tail = Output()
+        self._tail = self._new_output()
         if len(settled) < len(self._recent.drawn):  # of a long line
             return self._tail.draw(self._splitter.tail) + self._recent.draw(settled)
         if self._splitter.tail:

@@ -17,8 +17,7 @@ class Pacer:
     """Limits how often `draw` is called.
 
     Use it as a context manager; on leaving, a request that still waits is dropped,
-    since whoever ends the view draws its last state. An error of a draw is raised where
-    the draw was asked for; one on the pacer's own thread, by the next request.
+    since whoever ends the view draws its last state. A draw that fails is the last one.
     """
 
     def __init__(self, draw: Callable[[], float]) -> None:
@@ -26,7 +25,6 @@ class Pacer:
         self._wake = threading.Condition()
         self._waiting = False
         self._closed = False
-        self._error: Exception | None = None
         self._next = 0.0
         # IPython finds the cell that output belongs to in the context.
         context = contextvars.copy_context()
@@ -39,9 +37,6 @@ class Pacer:
         with self._wake:
             if self._closed:
                 return
-            if self._error is not None:
-                error, self._error = self._error, None
-                raise error
             if time.monotonic() >= self._next:
                 self._draw_now()
             else:
@@ -71,8 +66,10 @@ class Pacer:
 
     def _draw_now(self) -> None:
         self._waiting = False
-        rest = self._draw()
-        self._next = time.monotonic() + rest
+        try:
+            self._next = self._draw() + time.monotonic()
+        except Exception:  # of showing: the answer goes on
+            self._closed = True
 
     def _run(self) -> None:
         with self._wake:
@@ -84,7 +81,4 @@ class Pacer:
                 if delay > 0:
                     self._wake.wait(delay)
                     continue
-                try:
-                    self._draw_now()
-                except Exception as error:
-                    self._error = error
+                self._draw_now()

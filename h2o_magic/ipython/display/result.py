@@ -32,18 +32,16 @@ def render(answer: Answer, problem: str = "") -> Rendered:
     complete = answer.facts.status == "complete" and not problem
     special = _SPECIAL.get(wanted) if complete else None
     if special is None:
-        return Rendered(_markdown(answer.text, answer, problem))
+        return Rendered(_markdown(answer.text, answer))
     try:
         return special(answer)
     except H2OMagicError as error:
         kind = "JSON" if wanted == "json" else wanted
         problem = f"the answer is not the requested {kind}: {error}"
-        return Rendered(_markdown(answer.text, answer, problem), error=problem)
+        return Rendered(_markdown(answer.text, answer), error=problem)
 
 
-def _markdown(
-    text: str, answer: Answer, problem: str = "", *, plain: str | None = None
-) -> dict[str, Any]:
+def _markdown(text: str, answer: Answer, *, plain: str | None = None) -> dict[str, Any]:
     """Return a text with its footer, as Markdown and plain (else as `plain`)."""
     reasoning = {
         "reasoning": answer.reasoning,
@@ -51,10 +49,8 @@ def _markdown(
     }
     plain = text if plain is None else plain
     return {
-        "text/markdown": footer.answer_markdown(
-            text, answer.facts, problem, **reasoning
-        ),
-        "text/plain": footer.answer_plain(plain, answer.facts, problem, **reasoning),
+        "text/markdown": footer.answer_markdown(text, answer.facts, **reasoning),
+        "text/plain": footer.answer_plain(plain, answer.facts, **reasoning),
     }
 
 
@@ -95,8 +91,8 @@ def _as_code(answer: Answer) -> Rendered:
 def _as_json(answer: Answer) -> Rendered:
     value = answer.as_value.content
     answer.value()  # it may not be one of its type
-    block = fenced(json.dumps(value, ensure_ascii=False, indent=2), "json")
-    return Rendered(_markdown(block, answer), value)
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    return Rendered(_markdown(fenced(text, "json"), answer, plain=text), value)
 
 
 def _as_table(answer: Answer) -> Rendered:

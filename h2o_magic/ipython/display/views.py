@@ -9,13 +9,16 @@ from contextvars import ContextVar
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.display import publish_display_data
 
+from h2o_magic.ipython.display.front_end import is_console, publish, publishes
+from h2o_magic.ipython.display.status_line import StatusLine
+from h2o_magic.ipython.display.terminal import (
+    answer_stream,
+    as_plain_text,
+    markdown_renderer,
+)
 from h2o_magic.rendering.literal import phrase, printable, without_marks
-
-#: Columns of a terminal's line that a notice takes at most: a longer one would go on
-#: on a second line, which cannot be erased.
-_LONGEST_NOTICE = 78
+from h2o_magic.rendering.streams import is_terminal, write
 
 
 class AnswerView:
@@ -45,7 +48,7 @@ class AnswerView:
 
     def finish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
         """Show the result, by media type, after which the view is done."""
-        publish_display_data(data, metadata=metadata)
+        publish(data, metadata)
 
     def clear(self) -> None:
         """Remove everything: no text came, and none will."""
@@ -67,15 +70,28 @@ def capture_markdown(receiver: Callable[[str], None]) -> Iterator[None]:
         _receiver.reset(token)
 
 
-def show_markdown(shell: InteractiveShell | None, markdown: str, plain: str) -> None:
-    """Show a text once, as Markdown in a notebook and plainly in a terminal."""
+def show_markdown(
+    shell: InteractiveShell | None,
+    markdown: str,
+    plain: str,
+    *,
+    rendered: Callable[[Callable[[str], str]], str] | None = None,
+) -> None:
+    """Show a text once, as Markdown in a notebook and plainly in a terminal.
+
+    `rendered` makes the text for a terminal with what renders Markdown there.
+    """
     receiver = _receiver.get()
     if receiver is not None:
         receiver(markdown)
-    elif hasattr(shell, "kernel"):
-        publish_display_data({"text/markdown": markdown, "text/plain": plain})
+    elif publishes(shell):
+        if rendered is not None and is_console(shell):
+            plain = rendered(as_plain_text)
+        publish({"text/markdown": markdown, "text/plain": plain})
+    elif rendered is not None and is_terminal(sys.stdout):
+        write(f"{rendered(markdown_renderer(sys.stdout))}\n", sys.stdout)
     else:
-        _print(f"{plain}\n")
+        write(f"{printable(plain)}\n", sys.stdout)
 
 
 def show_line(shell: InteractiveShell | None, line: str) -> None:
@@ -83,52 +99,84 @@ def show_line(shell: InteractiveShell | None, line: str) -> None:
     show_markdown(shell, phrase(line), without_marks(line))
 
 
-def _print(text: str) -> None:
-    sys.stdout.write(printable(text))
-    sys.stdout.flush()
+def warn(line: str) -> None:
+    """Print a warning."""
+    write(f"h2o_magic: {line}\n", sys.stderr)
+
+
+class ConsoleView(AnswerView):
+    """Shows a complete answer to a console, which has only its plain text."""
+
+    def __init__(self) -> None:
+        self._text = ""
+
+    def write(self, text: str) -> None:
+        """Append text."""
+        self._text += text
+
+    def replace(self, text: str) -> None:
+        """Take `text` in place of what came."""
+        self._text = text
+
+    def finish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        """Show the result, its plain text without marks."""
+        text, plain = self._text.rstrip(), str(data["text/plain"])
+        rest = plain.removeprefix(text)
+        if rest != plain:
+            data = {**data, "text/plain": f"{as_plain_text(text)}{rest}"}
+        super().finish(data, metadata)
 
 
 class TerminalView(AnswerView):
     """Prints the text as it comes, then only what follows it."""
 
-    def __init__(self, *, live: bool) -> None:
+    def __init__(self, *, live: bool, markdown: bool = True) -> None:
         self._live = live
-        self._shown = ""
-        self._notice = ""
+        self._text = ""
+        self._notice = StatusLine(sys.stdout)
+        self._stream = answer_stream(sys.stdout, markdown=markdown)
+
+    def __enter__(self) -> AnswerView:
+        """Start to draw."""
+        self._stream.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop drawing."""
+        self.clear()
+        self._stream.__exit__()
 
     def clear(self) -> None:
         """Erase the notice."""
-        if self._notice:
-            sys.stdout.write("\r" + " " * len(self._notice) + "\r")
-            sys.stdout.flush()
-            self._notice = ""
+        self._notice.erase()
 
     def notice(self, text: str) -> None:
-        """Print it on a line that can be erased; in a file it could not be."""
-        if self._shown or not sys.stdout.isatty():
-            return
-        self.clear()
-        self._notice = printable(" ".join(text.split()))[:_LONGEST_NOTICE]
-        _print(self._notice)
+        """Show it on a line that is erased; in a file it could not be."""
+        if not self._text:
+            self._notice.show(text)
 
     def write(self, text: str) -> None:
         """Print more text."""
         self.clear()
+        text = printable(text)
+        self._text += text
         if self._live:
-            _print(text)
-            self._shown += text
+            self._stream.write(text)
 
     def replace(self, text: str) -> None:
         """Print what the text adds to the printed one, or all of it again."""
         self.clear()
+        self._text = printable(text)
         if self._live:
-            added = text.removeprefix(self._shown)
-            _print(added if len(added) < len(text) else f"\n{text}")
-            self._shown = text
+            self._stream.replace(self._text)
 
     def finish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:  # noqa: ARG002
         """Print what the result has beyond the printed text."""
         self.clear()
-        shown = self._shown.strip()
-        rest = str(data["text/plain"]).lstrip()
-        _print((rest.removeprefix(shown) if shown else rest) + "\n")
+        shown, plain = self._text.strip(), printable(str(data["text/plain"])).lstrip()
+        rest = plain.removeprefix(shown)
+        if rest != plain:
+            self._stream.replace(self._text)
+        elif self._stream.text:
+            rest = f"\n\n{plain}"
+        self._stream.end(f"{rest}\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ class ConversationRoutes:
         conversation = self._find(request)
         turn = _parse_turn(await read_object(request))
         weights = await asyncio.to_thread(self.offer.find, conversation.model)
-        if weights is None or not weights.path.is_file():
+        if weights is None or not os.path.isfile(weights.path):
             raise RequestError("Model not available anymore", 410)
         if turn.strict and weights.is_stand_in:
             raise _weights_missing(weights.listed_as)

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
+import json
 from datetime import datetime, timezone
 
 import pytest
 
-from h2o_magic.backends.http.error_body import (
-    error_message,
-    error_text,
-    retry_wait,
-)
+from h2o_magic.backends.http.error_body import error_message, error_text
+from h2o_magic.backends.http.retry_wait import retry_wait
 from tests.backends.scripted import recorded_body
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)
@@ -170,6 +168,154 @@ def test_what_a_provider_behind_openrouter_says_is_told(
     assert error_message({"error": error}) == words.replace("…", said)
 
 
+QUOTED = '{"error": {"message": "too hot", "type": "x"}}'
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        # LiteLLM
+        (
+            {"error": {"message": f"litellm.BadRequestError: AException - {QUOTED}"}},
+            "litellm.BadRequestError: AException: too hot",
+        ),
+        (
+            {"error": {"message": f"AnthropicException - b'{QUOTED}'"}},
+            "AnthropicException: too hot",
+        ),
+        (
+            {"message": f"VertexAIException - [{QUOTED}\n]. Received Model Group=m"},
+            "VertexAIException: too hot Received Model Group=m",
+        ),
+        (
+            {"message": "Error code: 400 - {'error': {'message': 'too hot'}}"},
+            "Error code: 400: too hot",
+        ),
+        ({"error": QUOTED}, "too hot"),
+        ({"message": QUOTED}, "too hot"),
+        ({"error": {"error": "too hot"}}, "too hot"),
+        ({"error": {"message": {"detail": "too hot"}}}, "too hot"),
+        ({"error": {"message": ["too", "hot"]}}, "too; hot"),
+        # OpenRouter within OpenRouter, and what it tried before
+        (
+            {
+                "error": {
+                    "message": "Provider returned error",
+                    "metadata": {
+                        "raw": json.dumps(
+                            {
+                                "error": {
+                                    "message": "Provider returned error",
+                                    "metadata": {"raw": "too hot"},
+                                }
+                            }
+                        )
+                    },
+                }
+            },
+            "Provider returned error: too hot",
+        ),
+        (
+            {
+                "error": {
+                    "message": "No provider",
+                    "metadata": {"raw": "<html><title>502 Bad</title>"},
+                }
+            },
+            "No provider: 502 Bad",
+        ),
+        (
+            {
+                "error": {
+                    "message": "No provider",
+                    "metadata": {"previous_errors": [{"code": 429, "message": "hot"}]},
+                }
+            },
+            "No provider: hot",
+        ),
+        # Mistral, Bedrock, Azure, Google, Cloudflare, RFC 9457, OAuth, Apigee
+        (
+            {"message": {"detail": [{"loc": ["body", "x"], "msg": "too hot"}]}},
+            "body.x: too hot",
+        ),
+        ({"Message": "too hot"}, "too hot"),
+        ({"__type": "ValidationException", "message": "too hot"}, "too hot"),
+        (
+            {"error": {"message": "Failed.", "details": [{"message": "too hot"}]}},
+            "Failed: too hot",
+        ),
+        (
+            {"error": {"message": "hot", "details": [{"@type": "x", "message": "y"}]}},
+            "hot",
+        ),
+        ({"success": False, "errors": [{"code": 7, "message": "too hot"}]}, "too hot"),
+        ({"errors": ["too", "hot"]}, "too; hot"),
+        ({"title": "Bad", "detail": "too hot", "status": 400}, "too hot"),
+        ({"title": "too hot", "status": 400}, "too hot"),
+        ({"error": "invalid_token", "error_description": "too hot"}, "too hot"),
+        ({"fault": {"faultstring": "too hot", "detail": {"x": "y"}}}, "too hot"),
+        ({"code": 40001, "msg": "too hot"}, "too hot"),
+        # What is only quoted stays as it is
+        ({"message": 'Bad schema {"type": "object"}'}, 'Bad schema {"type": "object"}'),
+        ({"message": "Use {name} here."}, "Use {name} here."),
+    ],
+)
+def test_an_error_is_found_in_whatever_is_around_it(
+    document: dict[str, object], words: str
+) -> None:
+    assert error_message(document) == words
+
+
+def test_an_error_in_xml_is_found() -> None:
+    body = b"<?xml version='1.0'?><Error><Code>No</Code><Message>too hot</Message>"
+    assert error_text(body) == "too hot"
+
+
+def test_wrappers_without_end_do_no_harm() -> None:
+    document: object = "too hot"
+    for _ in range(300):
+        document = {"error": document}
+    assert error_message(document) == ""
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-ms-retry-after-ms": "8000"},
+        {"x-retry-after": "8"},
+        {"retry-after": "8s"},
+        {"x-ratelimit-retry-after": "8"},
+        {"ratelimit-reset": "8"},
+        {"x-rate-limit-reset": "8"},
+        {"x-ratelimit-reset-after": "8"},
+        {"x-ratelimit-requests-reset": "8"},
+        {"ratelimit": "limit=9, remaining=0, reset=8"},
+        {"ratelimit": '"default";r=0;t=8'},
+        {"x-ratelimit-reset-tokens": "8000000us"},
+    ],
+)
+def test_a_wait_has_many_names(headers: dict[str, str]) -> None:
+    assert retry_wait(headers, now=NOW) == pytest.approx(8.0)
+
+
+@pytest.mark.parametrize(
+    ("body", "seconds"),
+    [
+        (b'{"error": {"message": "Limit. Please try again in 1.5s. See"}}', 1.5),
+        (b'{"error": {"message": "Limit. Please try again in 20ms."}}', 0.02),
+        (b'{"error": {"message": "Limit. Please try again in 1m2.5s."}}', 62.5),
+        (b'{"message": "Please retry after 26 seconds."}', 26.0),
+        (b'{"message": "Please retry in 2 minutes."}', 120.0),
+        (b'{"message": "slow", "retry_after": 3}', 3.0),
+        (b'{"error": {"message": "slow", "retry_after_ms": 300}}', 0.3),
+        (b'{"message": "Please try again in a moment."}', None),
+        (b'{"message": "slow", "retry_after": true}', None),
+    ],
+)
+def test_a_wait_in_words_counts(body: bytes, seconds: float | None) -> None:
+    assert retry_wait({}, body) == pytest.approx(seconds)
+
+
 def test_an_account_without_quota_is_told_by_its_code() -> None:
     error = {"message": "You exceeded your quota.", "code": "insufficient_quota"}
     words = "You exceeded your quota. (insufficient_quota)"
@@ -184,3 +330,14 @@ def test_the_field_that_an_error_is_about_is_named_once() -> None:
     assert error_message({"error": error}) == "Not supported. (`temperature`)"
     error["message"] = "temperature is not supported."
     assert error_message({"error": error}) == "temperature is not supported."
+
+
+@pytest.mark.parametrize("piece", [b"<title ", b"<h1>", b"<"])
+def test_a_page_of_open_tags_has_no_title(piece: bytes) -> None:
+    page = b"<title>" + piece * (65536 // len(piece))
+    assert error_text(page) == "an HTML page without a title"
+
+
+def test_a_date_beyond_all_numbers_is_no_wait() -> None:
+    date = "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"
+    assert retry_wait({"Retry-After": date}) is None

@@ -18,7 +18,7 @@ import requests
 import urllib3.exceptions
 
 from h2o_magic.backends.http import Cancellation, Endpoint, HttpClient, Timeouts
-from h2o_magic.backends.http.error_mapping import _ERRORS, mapped_errors
+from h2o_magic.backends.http.error_mapping import _ERRORS, attempt
 from h2o_magic.errors import (
     ConfigurationError,
     ConnectionFailedError,
@@ -846,6 +846,10 @@ def test_the_most_specific_row_comes_first() -> None:
 
 def test_our_own_errors_and_bugs_pass_through_unchanged() -> None:
     for error in (ProtocolError("x"), ZeroDivisionError("x")):
-        with pytest.raises(type(error)) as caught, mapped_errors("trying"):
+
+        def fail(error: Exception = error) -> None:
             raise error
+
+        with pytest.raises(type(error)) as caught:
+            attempt(fail, "trying")
         assert caught.value is error

@@ -202,17 +202,14 @@ def test_each_dialect_is_connected_to(session: Session) -> None:
         session.close()
 
 
-@pytest.mark.parametrize("dialect", ["", "gpt-gm", "openai"])
-def test_chat_ui_is_refused_and_the_session_stays(
-    session: Session, dialect: str
-) -> None:
+def test_chat_ui_is_refused_and_the_session_stays(session: Session) -> None:
     chat_ui = {"/api/models": replayed("chat-ui/api-models")}
     with serving(openai_server("qwen")) as server:
         session.connect(server.url, name="lab")
         server.script = routes(chat_ui)
         for name in (server.url, "lab"):
             with pytest.raises(ConfigurationError, match="HuggingChat-style chat-ui"):
-                session.connect(name, dialect=dialect)
+                session.connect(name)
         assert session.settings["server"] == "lab"
         (known,) = session.servers.known()
         assert known.dialect == "openai"
@@ -255,13 +252,19 @@ def test_another_server_at_a_known_address_is_found_out(
         session.close()
 
 
-def test_a_dialect_that_is_named_must_be_the_servers(session: Session) -> None:
-    with serving(openai_server("qwen")) as server:
-        session.connect(server.url, dialect="openai", name="lab")
-        known = session.servers.known()
-        with pytest.raises(ConfigurationError, match="found OpenAI-compatible"):
-            session.connect(server.url, dialect="gpt-gm")
-        assert session.servers.known() == known
+def test_a_dialect_that_is_named_is_believed(session: Session) -> None:
+    page = {"/__data.json": replayed("gpt-gm/data-json-root")}
+    both = routes({**page, "/v1/models": vllm("qwen")})
+    with serving(both) as server:
+        for dialect, asked in (
+            ("openai", ["GET /v1/models"]),
+            ("gpt-gm", ["GET /api/models", "GET /__data.json"]),
+        ):
+            server.requests.clear()
+            connected = session.connect(server.url, dialect=dialect, name="lab")
+            assert connected.dialect == dialect
+            assert server.calls() == asked
+            assert session.connect("lab").dialect == dialect  # and it stays so
         assert session.connect("lab", dialect="auto").dialect == "openai"
         with pytest.raises(ConfigurationError, match="did you mean 'openai'"):
             session.connect(server.url, dialect="opnai")
@@ -372,8 +375,9 @@ def test_a_server_that_cannot_be_kept_is_used_all_the_same(tmp_path: Path) -> No
     desk = Desk(tmp_path / "file")
     session = desk.session()
     with serving(openai_server("qwen")) as server:
-        connected = session.connect(server.url, name="lab")
-        assert "cannot be written" in str(connected)
+        session.connect(server.url, name="lab")
+        (line,) = desk.said
+        assert "cannot be written (Not a directory)" in line
         assert session.settings["server"] == "lab"
         session.configure(server="")
         session.configure(server="lab")

@@ -230,8 +230,8 @@ def test_a_damaged_entry_costs_no_other(
     assert len(said) == 1
 
 
-def test_a_write_that_fails_leaves_the_file_as_it_was(
-    known: KnownServers, path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_write_that_fails_leaves_the_file_as_it_was_and_goes_on_in_memory(
+    known: KnownServers, path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known.keep(LAB)
     before = path.read_bytes()
@@ -240,25 +240,63 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(json_file.os, "fsync", full)
-    with pytest.raises(ConfigurationError, match="No space left on device"):
-        known.keep(CHAT)
+    known.keep(CHAT)
     assert path.read_bytes() == before
     assert not list(path.parent.glob(".*"))
+    monkeypatch.undo()
+    known.forget("lab")
+    assert (known.all(), path.read_bytes()) == ((CHAT,), before)
+    (line,) = said
+    assert "servers.json cannot be written (No space left on device)" in line
 
 
-def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_one_line(
+    tmp_path: Path, said: list[str]
+) -> None:
     (tmp_path / "file").touch()
-    known = KnownServers(tmp_path / "file" / "servers.json")
-    with pytest.raises(ConfigurationError, match="H2O_MAGIC_HOME") as caught:
+    known = KnownServers(tmp_path / "file" / "servers.json", said.append)
+    known.keep(LAB)
+    known.keep(CHAT)
+    assert known.all() == (LAB, CHAT)
+    (line,) = said
+    assert "servers.json cannot be written (Not a directory)" in line
+    assert "set H2O_MAGIC_HOME to a folder that you can write to" in line
+    assert "\n" not in line
+
+
+def test_files_below_one_folder_that_cannot_be_used_are_told_of_once(
+    tmp_path: Path, said: list[str]
+) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for name in ("servers.json", "others.json", "deeper/still/others.json"):
+        known = KnownServers(tmp_path / "loop" / name, said.append)
+        assert known.all() == ()
         known.keep(LAB)
-    assert "\n" not in str(caught.value)
+        assert known.all() == (LAB,)
+    (line,) = said
+    assert "Too many levels of symbolic links" in line
+
+
+def test_a_damaged_file_that_cannot_be_set_aside_is_read_and_told_of_once(
+    path: Path, known: KnownServers, said: list[str]
+) -> None:
+    known.keep(LAB)
+    document = json.loads(path.read_text())
+    document["entries"]["broken"] = {"url": "nowhere"}
+    path.write_text(json.dumps(document))
+    mutex = path.with_name("servers.json.mutex")
+    mutex.unlink(missing_ok=True)
+    mutex.mkdir()
+    assert known.all() == known.all() == (LAB,)
+    (line,) = said
+    assert "servers.json cannot be repaired: invalid entries: 1" in line
 
 
 def test_a_file_that_cannot_be_read_is_one_line(
     path: Path, known: KnownServers, said: list[str]
 ) -> None:
     path.mkdir(parents=True)
-    assert known.all() == ()
+    assert known.all() == known.all() == ()
     assert len(said) == 1
     assert "cannot be read" in said[0]
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import shlex
 from typing import Any
 
 import nbformat
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from h2o_magic.chat.facts import Facts
@@ -64,7 +63,7 @@ def test_a_cell_asks_the_question_again() -> None:
         (Turn("A?", system="Be brief."), '%%h2o --system "Be brief."'),
         (
             Turn("A?", system='Say "no".\nOr \\.'),
-            r'%%h2o --system "Say \"no\". Or \\."',
+            r"""%%h2o --system 'Say "no". Or \.'""",
         ),
         (Turn("A?", system="-s x"), '%%h2o --system="-s x"'),
         (Turn("A?", begins=True), "%%h2o --new"),
@@ -90,7 +89,7 @@ def test_a_cell_asks_the_question_again() -> None:
         ),
         (
             Turn("A?", facts={"parameters": {"extra": {"any": ["a b"]}}}),
-            '%%h2o --extra "{\\"any\\": [\\"a b\\"]}"',
+            """%%h2o --extra '{"any": ["a b"]}'""",
         ),
         (
             Turn("A?", facts={"parameters": {"reasoning_effort": "none"}}),
@@ -127,11 +126,37 @@ def test_the_magic_reads_the_options_back() -> None:
 
 
 @given(st.text(min_size=1).filter(str.strip))
-def test_a_shell_like_reader_gets_the_system_text_back(text: str) -> None:
-    line = first_line(Turn("A?", system=text))
-    words = shlex.split(line)
-    value = words[2] if words[1] == "--system" else words[1].partition("=")[2]
-    assert value == " ".join(text.splitlines())
+@example('it\'s "so" \\')
+@example("--new")
+def test_the_magic_reads_any_system_text_back(text: str) -> None:
+    system = "".join(c for c in text if not "\ud800" <= c <= "\udfff")
+    line = first_line(Turn("A?", system=system)).removeprefix("%%h2o")
+    read = parse_cell_line(line).settings
+    assert read == ({"system": " ".join(system.splitlines())} if system.strip() else {})
+
+
+def test_an_option_in_quotes_is_a_text_and_no_option() -> None:
+    shown = {
+        "output_type": "display_data",
+        "metadata": {},
+        "data": {"text/markdown": "B."},
+    }
+    for line, begins in (('--stop "--new" --seed 1', False), ("--new", True)):
+        book = notebook(Turn("A?", "B."))
+        book["cells"][1] |= {"source": f"%%h2o {line}\nA?", "metadata": {}}
+        book["cells"][1]["outputs"] = [shown]
+        assert [turn.begins for turn in read_back(book)[0].turns] == [begins]
+
+
+def test_a_cells_options_are_read_as_the_magic_reads_them() -> None:
+    book = notebook(Turn("A?", "B."))
+    line = r"""--model C:\models\mine.gguf --thread="side line" --system 'say "x"\' """
+    book["cells"][1] |= {"source": f"%%h2o {line}\nA?", "metadata": {}}
+    del book["cells"][1]["outputs"][0]["metadata"]["h2o_magic_answer"]
+    (thread,) = (each for each in read_back(book) if each.turns)
+    (turn,) = thread.turns
+    assert (turn.model, thread.name) == (r"C:\models\mine.gguf", "side line")
+    assert turn.system == 'say "x"\\'
 
 
 def test_the_output_shows_the_answer_as_the_magic_does() -> None:

@@ -140,8 +140,8 @@ def test_a_file_of_a_newer_version_is_not_touched(tmp_path: Path) -> None:
     assert [turn.question for turn in record.turns("main")] == ["q2"]
     assert record.trouble == (
         f"cannot save the conversation in {path}: the file was written by a newer "
-        "version of this package. It is kept in memory until the kernel ends: update "
-        "it (`pip install -U h2o-magic`) and restart the kernel"
+        "version of this package. The chat is kept in memory until the kernel ends: "
+        "update it (`pip install -U h2o-magic`) and restart the kernel"
     )
     record.close()
     assert path.read_bytes() == before

@@ -371,7 +371,8 @@ def with_cells(
 
 def test_a_new_notebook_under_an_old_name_begins_anew(store: Store) -> None:
     store.made("a.ipynb", "loader", "asked#2")
-    with_cells(store, "a.ipynb", "new loader", "another")
+    source = "%%h2o\nsomething else"
+    with_cells(store, "a.ipynb", "new loader", "another", source=source)
     record = store.open("a.ipynb", "new loader", "a.ipynb")
     assert store.found(record) == (None, [])
     with_cells(store, "b.ipynb", "loader", "asked")  # the old one turns up again

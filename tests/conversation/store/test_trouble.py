@@ -19,7 +19,7 @@ from h2o_magic.conversation.store import database as connection
 from h2o_magic.conversation.store.database import WRITE, store_error
 from h2o_magic.errors import StoreError
 
-MEMORY = "It is kept in memory until the kernel ends: "
+MEMORY = "The chat is kept in memory until the kernel ends: "
 
 
 class Told:

@@ -158,7 +158,9 @@ def shown(markdown: str) -> str:
         ("threads --al", "%h2o threads: unknown option --al: it takes none"),
         ("fork", "%h2o fork: expected NEW, got nothing: `%h2o fork NEW [--at N] [--"),
         ("fork --at 2", "%h2o fork: expected NEW, got nothing"),
-        ("fork a --att 2", "unknown option --att: did you mean '--at'?"),
+        ("fork a --att 2", "unknown option --att: known: --at, --overwrite, --thread"),
+        ("undo --thread --erase", "expected NAME after --thread, got --erase"),
+        ("show -1", "from 1 to 999,999,999 for N, got '-1'"),
         ("fork a --thred x", "did you mean '--thread'?"),
         ("fork a --at", "%h2o fork: expected N after --at, got nothing"),
         ("fork a --at 0", "number from 1 to 999,999,999 after --at, got '0'"),
@@ -177,12 +179,17 @@ def shown(markdown: str) -> str:
         ("show 9999999999", "from 1 to 999,999,999 for N, got '9999999999'"),
         ("history --last 99999999999", "from 1 to 999,999,999 after --last, got '999"),
         (f"show {'9' * 5000}", "from 1 to 999,999,999 for N, got '999999999999...99"),
-        ("thread don't", '%h2o thread: cannot read "don\'t" (no closing quotation)'),
+        ("thread 'my ideas", '%h2o thread: cannot read "\'my ideas" (no closing quo'),
+        (r"thread 'don\'t'", "put text that contains a quote in quotes of the other"),
+        ("thread “my ideas”", "“ keeps no words together): write straight ones"),
         ("drop 1 2", "expected nothing after N, got '2'"),
         ("export", "%h2o export: expected FILE, got nothing"),
         ("undo 3", "%h2o undo: expected nothing after it, got '3'"),
         ("status now", "%h2o status: expected nothing after it, got 'now'"),
         ("histroy", "unknown command 'histroy': did you mean 'history'?"),
+        ("conect", "unknown command 'conect': did you mean 'connect'?"),
+        ("what is 2+2", "unknown command 'what': `%h2o help` lists them; to ask on o"),
+        ("help nope", "%h2o help: expected nothing after it, got 'nope'"),
     ],
 )
 def test_what_is_typed_wrongly_is_one_line_that_says_what_is_right(
@@ -205,6 +212,14 @@ def test_what_is_typed_wrongly_is_one_line_that_says_what_is_right(
         ("--thread='x=y' a", {"NEW": "a", "--thread": "x=y"}),
         (r"C:\temp\new.json", {"NEW": r"C:\temp\new.json"}),
         (r"'C:\my files\new.json'", {"NEW": r"C:\my files\new.json"}),
+        ("don't", {"NEW": "don't"}),
+        ("'--all'", {"NEW": "--all"}),
+        ("--all -- --thread", {"NEW": "--thread", "--all": ""}),
+        ("-1", {"NEW": "-1"}),
+        ("--thread '--all'", {"--thread": "--all"}),
+        ("my\xa0--all", {"NEW": "my", "--all": ""}),
+        ("'--help'", {"NEW": "--help"}),
+        ("a b --help", {"--help": ""}),
         ("# --all", {"NEW": "#", "--all": ""}),
         ("-", {"NEW": "-"}),
         ("日本 --all", {"NEW": "日本", "--all": ""}),
@@ -215,6 +230,20 @@ def test_options_and_texts_are_read_in_any_order(
 ) -> None:
     given = parse("test", "[NEW] [--at N] [--thread NAME | --all]", line)
     assert given == texts
+
+
+def test_what_a_command_suggests_to_type_can_be_typed(bench: Bench) -> None:
+    bench.chat("1", "2", "3", thread="my ideas")
+    typed = [
+        bench.plain("drop 3 --thread 'my ideas'"),
+        bench.plain("history --thread 'my ideas' --last 1"),
+        bench.plain("answers 1 --use 1 --thread 'my ideas'"),
+        bench.plain("reset --thread 'my ideas'"),
+    ]
+    suggested = re.findall(r'%h2o (.*?"my ideas".*?)(?: reverts|$)', "\n".join(typed))
+    assert len(suggested) >= 3
+    for line in suggested:
+        bench.run(line)
 
 
 @pytest.mark.parametrize("name", [n for n, c in SUBCOMMANDS.items() if not c.free])
@@ -483,7 +512,7 @@ def test_the_answers_of_a_turn_are_listed_and_one_is_put_in_its_place(
 def test_the_answers_of_another_threads_turn_are_put_there(bench: Bench) -> None:
     bench.chat("1", "2", thread="my ideas", cell="a")
     said = bench.run("answers 1 --thread 'my ideas' --use 1")
-    assert said.endswith("`%h2o undo --thread 'my ideas'` reverts this.")
+    assert said.endswith('`%h2o undo --thread "my ideas"` reverts this.')
     assert bench.questions("my ideas") == ["1"]
 
 
@@ -532,7 +561,7 @@ def test_after_a_copy_is_taken_back_the_thread_asked_last_is_current(
     bench.run("fork 'my copy' --thread a")
     said = bench.plain("undo")
     assert (
-        "Switched to thread ideas: 2 turns. %h2o redo --thread 'my copy' restores"
+        'Switched to thread ideas: 2 turns. %h2o redo --thread "my copy" restores'
         in said
     )
     assert bench.session.thread == bench.session.record.thread == "ideas"
@@ -726,6 +755,8 @@ def test_a_file_that_is_there_is_not_overwritten_unasked(
         ("export a\0b.json", "cannot be written: "),
         ("import ./io/", "ends with .md, .json, .jsonl or .ipynb, got './io/'"),
         ("import missing.json", "missing.json cannot be read"),
+        ("import a\0b.json", "cannot be read: "),
+        (f"import {'x' * 300}.json", ".json cannot be read: File name too long"),
         ("import broken.json", "broken.json: "),
         ("import ~nobody-of-this-name/chat.json", "there is no such home folder"),
     ],
@@ -821,7 +852,7 @@ def test_a_file_comes_under_a_name_that_is_given(bench: Bench) -> None:
     bench.chat("1")
     bench.run("export chat.json")
     said = bench.plain("import chat.json --thread 'my copy'")
-    assert "1 turn in my copy. Switch to it: %h2o thread 'my copy'." in said
+    assert '1 turn in my copy. Switch to it: %h2o thread "my copy".' in said
     assert "main" in bench.refused("import chat.json --thread main")
 
 
@@ -972,6 +1003,17 @@ def test_pull_of_a_file_beside_the_notebook_says_that_it_is_one(
     )
 
 
+def test_quotes_around_a_models_path_are_no_part_of_it(
+    bench: Bench, tmp_path: Path
+) -> None:
+    (tmp_path / "it's my model.gguf").touch()
+    assert bench.plain('pull "it\'s my model.gguf"') == (
+        "it's my model.gguf: it's my model.gguf is a local file: nothing to download."
+    )
+    bench.run(r'alias own="C:\my models\mine.gguf"')
+    assert bench.session.aliases.model("own") == r"C:\my models\mine.gguf"
+
+
 def test_an_interrupted_pull_is_one_line_that_says_how_to_go_on(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1047,7 +1089,7 @@ def test_a_change_of_another_thread_says_how_to_take_it_back_there(
 ) -> None:
     bench.chat("1", "2", thread="my ideas")
     bench.session.thread = "main"
-    how = "`%h2o undo --thread 'my ideas'` reverts this."
+    how = '`%h2o undo --thread "my ideas"` reverts this.'
     assert bench.run("drop 1 --thread 'my ideas'").endswith(how)
     assert bench.run("reset --thread 'my ideas'").endswith(how)
     bench.run("undo --thread 'my ideas'")

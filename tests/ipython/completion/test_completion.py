@@ -25,6 +25,7 @@ from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.models import MODELS
 from h2o_magic.ipython import sessions
 from h2o_magic.ipython.commands import SUBCOMMANDS
+from h2o_magic.ipython.commands.usage import parse
 from h2o_magic.ipython.completion import values
 from h2o_magic.ipython.completion.cursor import Offer, fitting, split
 from h2o_magic.ipython.extension import load, unload
@@ -378,6 +379,48 @@ def test_paths_with_spaces_are_quoted(shell: InteractiveShell, folder: Path) -> 
     assert texts(shell, "%h2o import my|") == ['"my chats/']
     found = completions(shell, '%h2o import "my chats/on|')
     assert found == [('"my chats/on', '"my chats/one two.json"')]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "it's.json",
+        'in"ch.json',
+        'it\'s "so".json',
+        "a\\b c.json",
+        "-x.json",
+        "“a”.json",
+    ],
+)
+@pytest.mark.parametrize("typed", ["", "'", '"', "--thread x ", "--thread='a b' "])
+def test_a_completed_name_is_read_as_that_name(
+    shell: InteractiveShell, folder: Path, name: str, typed: str
+) -> None:
+    (folder / name).touch()
+    completed, *_ = completions(shell, f"%h2o import {typed}|")
+    before = f"%h2o import {typed}".removesuffix(completed[0])
+    line = before.removeprefix("%h2o import ") + completed[1]
+    assert parse("import", "FILE [--thread NAME]", line)["FILE"] == name
+
+
+def test_a_name_that_the_open_quotes_cannot_hold_is_not_offered(
+    shell: InteractiveShell, folder: Path
+) -> None:
+    (folder / "it's.json").touch()
+    assert texts(shell, "%h2o import '|'") == []
+    assert texts(shell, '%h2o import "|"') == ["\"it's.json"]
+
+
+def test_a_backslash_before_the_cursor_stands_for_itself(
+    shell: InteractiveShell,
+) -> None:
+    line = r"%%h2o --attach C:\new\a.pdf --system 'C:\ ' --mod|"
+    assert texts(shell, line) == ["--model"]
+
+
+def test_text_that_begins_with_dashes_is_prose(shell: InteractiveShell) -> None:
+    for question in ("-1 ", "-- ", "-- --mo"):
+        assert texts(shell, f"%h2o ask {question}|") == []
 
 
 def test_a_schema_is_a_variable_or_a_file(

@@ -82,6 +82,17 @@ def test_what_stays_in_the_notebook_is_text(
     assert "m\\*.gguf" in last["text/markdown"]
 
 
+def test_where_an_output_cannot_change_the_end_is_the_only_one(
+    published: CapturingDisplayPublisher,
+) -> None:
+    view = NotebookPull("o/r", clock=ticking(1), live=False)
+    for event in events(20):
+        view.update(event)
+    (output,) = published.outputs
+    assert not output.get("transient")
+    assert output["data"]["text/plain"].endswith("The next answer uses it.")
+
+
 def test_an_interrupted_one_says_how_far_it_came(
     published: CapturingDisplayPublisher,
 ) -> None:

@@ -216,6 +216,19 @@ def test_a_view_that_is_cleared_shows_nothing(screen: Screen) -> None:
     assert screen.text.strip() == ""
 
 
+def test_where_other_outputs_are_the_end_takes_the_place_of_the_first(
+    screen: Screen,
+) -> None:
+    with StreamedView("waiting", lambda: False) as view:
+        for start in range(0, len(PROSE), 211):
+            view.write(PROSE[start : start + 211])
+        assert soon(lambda: len(screen.outputs) > 3)
+        view.finish({"text/markdown": "the end", "text/plain": "the end"}, {})
+    first, *others = [o["data"]["text/markdown"] for o in screen.outputs]
+    assert first == "the end"
+    assert set(others) == {" "}
+
+
 def test_without_streaming_only_the_end_is_shown(screen: Screen) -> None:
     with AnswerView() as view:
         view.write("Hello")
@@ -313,9 +326,9 @@ def test_a_terminal_takes_a_notice_back(monkeypatch: pytest.MonkeyPatch) -> None
         view.notice("waiting")
         assert terminal.line == "waiting"
         view.write("Hello")
-        assert terminal.line == "Hello"
+        assert terminal.line == ""
         view.notice("late")
-        assert terminal.line == "Hello"
+        assert terminal.line == ""
     for ended in (TerminalView.clear, lambda view: view.finish({"text/plain": ""}, {})):
         terminal.write("\n")
         with TerminalView(live=True) as view:
