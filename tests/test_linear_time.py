@@ -16,19 +16,19 @@ from contextlib import suppress
 import pytest
 
 from h2o_magic.backends.gptgm.parser import GptGmParser
-from h2o_magic.backends.http.error_body import error_text, retry_wait
-from h2o_magic.backends.openai.chunks import values_of
+from h2o_magic.backends.http.error_body import error_text
+from h2o_magic.backends.http.retry_wait import retry_wait
 from h2o_magic.backends.openai.parser import OpenAIParser
 from h2o_magic.backends.parser import AnswerParser
 from h2o_magic.backends.sse import EventBody
 from h2o_magic.backends.text import GrowingText
+from h2o_magic.backends.values import values_of
 from h2o_magic.chat.facts import Facts
 from h2o_magic.chat.reasoning import ThinkSplitter
 from h2o_magic.chat.tokens import tokens_in
 from h2o_magic.chat.turns import Thread, Turn
-from h2o_magic.chat_panel import stream
 from h2o_magic.chat_panel.html import as_html
-from h2o_magic.chat_panel.stream import HtmlStream
+from h2o_magic.config.command_line import split
 from h2o_magic.config.url import check_base_url
 from h2o_magic.conversation.formats import ipynb, jsonl, markdown
 from h2o_magic.conversation.formats import json as messages
@@ -182,7 +182,6 @@ def body(text: str) -> None:
     for piece in pieces(text):
         decoder.feed(piece.encode("utf-8", "replace"))
     decoder.flush()
-    decoder.document()
     decoder.complaint("an answer")
 
 
@@ -213,9 +212,9 @@ class NoNames(Reader):
 
 
 def find_place(text: str) -> None:
-    first = text.split("\n")[0]
+    first = text.split("\n", maxsplit=1)[0]
     cursor.place_of(text, 0, len(first))
-    cursor.split(first)
+    list(split(first))
 
 
 def shown(text: str) -> object:
@@ -229,7 +228,7 @@ PARSERS: dict[str, tuple[int, Callable[[str], object]]] = {
     "sanitize": (6000, sanitize),
     "answer": (
         3000,
-        lambda t: answer_markdown(t, Facts("m"), t, reasoning=t, reasoning_mode="show"),
+        lambda t: answer_markdown(t, Facts("m"), reasoning=t, reasoning_mode="show"),
     ),
     "html": (1500, as_html),
     "history": (3000, lambda text: turn_markdown(turn(text))),
@@ -293,10 +292,10 @@ def seconds(parse: Callable[[str], object], text: str) -> float:
 
 
 def is_linear(parse: Callable[[str], object], family: Family, size: int) -> bool:
-    for factor in (1, 4):
+    for factor in (1, 4, 16):
         texts = family(factor * size), family(2 * factor * size)
         short = long = float("inf")
-        for _ in range(5):
+        for _ in range(12):
             long = min(long, seconds(parse, texts[1]))
             if long < 0.003:
                 return True
