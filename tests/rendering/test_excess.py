@@ -25,9 +25,7 @@ def longest_run(text: str, mark: str) -> int:
 @pytest.mark.parametrize(
     "around", ["{}", "a {} b", "> {}", "- {}\n- {}", "|a|\n|-|\n|{}|"]
 )
-def test_a_run_of_one_mark_is_shown_as_a_hundred_at_most(
-    mark: str, around: str
-) -> None:
+def test_a_run_of_one_mark_is_cut_to_a_hundred(mark: str, around: str) -> None:
     text = around.replace("{}", mark * MANY)
     for shown in (sanitize(text), answer_markdown(text, Facts("m"))):
         assert longest_run(shown, mark) <= 100
