@@ -85,7 +85,7 @@ def _tamed_line(line: str) -> str:
     if len(line) <= LONGEST_RUN:
         return line
     # A long run begins no fence, and so it must not when it is cut.
-    line = _TICKS.sub(lambda run: f"\\{run[0][1:LONGEST_RUN]}", line)
+    line = _TICKS.sub(lambda run: f"&#{ord(run[1])};{run[0][2:LONGEST_RUN]}", line)
     return _NESTED.sub(r"\1\\", cut_runs(line))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from markdown_it import MarkdownIt
 
 from h2o_magic.chat.facts import Facts
 from h2o_magic.chat_panel.html import as_html
@@ -52,3 +53,9 @@ def test_the_plain_text_of_an_answer_keeps_all_of_it() -> None:
 def test_what_nests_deeper_than_anybody_writes_is_text() -> None:
     assert as_html("> " * 5000 + "a").count("<blockquote>") <= 60
     assert as_html("- " * 5000 + "a").count("<ul>") <= 60
+
+
+@pytest.mark.parametrize("mark", "`~")
+def test_a_cut_run_looks_like_the_run(mark: str) -> None:
+    page = MarkdownIt("commonmark").render(sanitize(f"So:\n\n{mark * MANY}\n\nOn."))
+    assert re.findall("<p>(.*)</p>", page)[1].strip(mark) == ""
