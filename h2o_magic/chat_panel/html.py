@@ -23,7 +23,7 @@ from pygments.token import STANDARD_TYPES
 from pygments.util import ClassNotFound
 
 from h2o_magic.chat_panel.mathml import formula
-from h2o_magic.rendering.excess import tame
+from h2o_magic.rendering.excess import limit_marks, tame
 from h2o_magic.rendering.formulas import formula_at
 from h2o_magic.rendering.sanitize_inline import leads_elsewhere
 
@@ -55,6 +55,7 @@ def _renderer(breaks: bool) -> MarkdownIt:
     made.validateLink = _is_safe_link  # type: ignore[method-assign, assignment]
     made.inline.ruler.before("escape", "formula", _parse_formula)
     made.inline.ruler.before("autolink", "plain_tag", _parse_plain_tag)
+    limit_marks(made)
     made.core.ruler.push("adapt", _adapt)
     made.add_render_rule("formula", _render_formula)
     made.add_render_rule("fence", _render_code)

@@ -10,9 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
+from typing import TYPE_CHECKING
 
 from h2o_magic.rendering.fences import Fence, fence_after
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.rules_core import StateCore
 
 #: Marks of a run that are shown; a fence around it has one more.
 LONGEST_RUN = 99
@@ -71,10 +76,31 @@ def tamed(lines: Sequence[str]) -> list[str]:
     return lines
 
 
+def limit_marks(parser: MarkdownIt) -> None:
+    """Make a parser of ours take all but the first marks of a paragraph for text."""
+    parser.core.ruler.before("inline", "set_marks_aside", _set_marks_aside)
+    parser.core.ruler.after("inline", "put_marks_back", _put_marks_back)
+
+
+def _set_marks_aside(state: StateCore) -> None:
+    for token in state.tokens:
+        marks = _MARKS.finditer(token.content) if token.type == "inline" else ()
+        if last := next(islice(marks, _MOST_MARKS, None), None):
+            token.meta["rest"] = token.content[last.start() :]
+            token.content = token.content[: last.start()]
+
+
+def _put_marks_back(state: StateCore) -> None:
+    for token in state.tokens:
+        if rest := token.meta.get("rest"):
+            text = type(token)("text", "", 0, content=rest)
+            token.children = [*(token.children or ()), text]
+
+
 def few_marks(lines: Sequence[str]) -> list[str]:
     """Return lines of prose between blank lines with few enough marks that act.
 
-    The readers of pages need this, but markdown-it-py does not.
+    For parsers that are not ours: they find the others as entities.
     """
     if sum(len(_MARKS.findall(line)) for line in lines) <= _MOST_MARKS:
         return list(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # A dollar sign with a space or a digit beside it may be a price.
 _DOLLARS = re.compile(r"\$(?![\s$])((?:\\[^\n]|[^$\\])+)(?<!\s)\$(?!\d)")
@@ -10,6 +11,11 @@ _DOUBLE_DOLLARS = re.compile(r"\$\$((?:\\[^\n]|[^$\\])+)\$\$")
 _BRACKETS = {r"\(": r"\)", r"\[": r"\]"}
 _ENVIRONMENT = re.compile(r"\\begin\{([a-z]+\*?)\}")
 _LONGEST_FORMULA = 5000
+
+
+@lru_cache(8)
+def _last(text: str, closer: str) -> int:
+    return text.rfind(closer)
 
 
 def formula_at(text: str, place: int) -> tuple[str, int, bool] | None:
@@ -26,7 +32,9 @@ def formula_at(text: str, place: int) -> tuple[str, int, bool] | None:
     environment = None if closer else _ENVIRONMENT.match(text, place)
     if environment is not None:
         closer, start = f"\\end{{{environment[1]}}}", place
-    end = text.find(closer, start, start + _LONGEST_FORMULA) if closer else -1
+    if not closer or _last(text, closer) < start:  # else many openers take long
+        return None
+    end = text.find(closer, start, start + _LONGEST_FORMULA)
     if end < 0:
         return None
     if environment is not None:

@@ -17,6 +17,7 @@ from markdown_it.token import Token
 from markdown_it.tree import SyntaxTreeNode
 
 from h2o_magic.rendering import tables
+from h2o_magic.rendering.excess import limit_marks, tame
 from h2o_magic.rendering.formulas import formula_at
 from h2o_magic.rendering.literal import printable
 
@@ -31,7 +32,7 @@ _UNDERLINES = {"h1": "=", "h2": "-"}
 
 def parse(markdown: str) -> list[Token]:
     """Return the tokens of untrusted Markdown; no text of them steers a terminal."""
-    return _parser().parse(printable(markdown))
+    return _parser().parse(tame(printable(markdown)))
 
 
 def as_plain(markdown: str) -> str:
@@ -51,6 +52,7 @@ def _parser() -> MarkdownIt:
     made.disable("reference")  # blocks are shown one by one: its text would be lost
     made.inline.ruler.before("escape", "formula", _parse_formula)
     made.inline.ruler.before("autolink", "tag", _parse_tag)
+    limit_marks(made)
     made.core.ruler.push("spell_out", _spell_out)
     return made
 
