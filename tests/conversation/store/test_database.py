@@ -68,7 +68,7 @@ def test_an_open_file_is_set_up_for_several_kernels(tmp_path: Path) -> None:
     database = Database.open(tmp_path / "store.db")
     names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
     found = [database.value(f"PRAGMA {name}") for name in names]
-    assert found == ["wal", 1, 1, 30_000]
+    assert found == ["wal", 1, 1, 10_000]
     assert database.value("PRAGMA user_version") == len(schema.MIGRATIONS)
     database.close()
 
