@@ -972,7 +972,7 @@ _SERVER = (
     ),
     (
         529,
-        "Anthropic: claude-code #3558",
+        "Anthropic: docs, overloaded_error",
         {"type": "error", **_error("Overloaded", type="overloaded_error")},
         "Overloaded",
     ),
