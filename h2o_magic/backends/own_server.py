@@ -58,8 +58,12 @@ def answer_facts(details: Mapping[str, Any]) -> list[Event]:
 
 def notices_of(document: Mapping[str, Any]) -> list[Event]:
     ours = document.get("h2o_magic")
-    words = ours.get("notice") if isinstance(ours, dict) else None
-    return [Notice(words[:_LONGEST_NOTICE])] if isinstance(words, str) else []
+    ours = ours if isinstance(ours, dict) else {}
+    words, progress = ours.get("notice"), ours.get("progress")
+    if not isinstance(words, str):
+        return []
+    known = isinstance(progress, int | float) and 0 <= progress <= 1
+    return [Notice(words[:_LONGEST_NOTICE], float(progress) if known else None)]
 
 
 def text_of(value: object) -> str:

@@ -134,7 +134,7 @@ class AnswerRecord:
         self._ended: float | None = None
         self._parts: list[str] = []
         self._reasoning: list[str] = []
-        self._notice = ""
+        self._notice, self._noticed = Notice(""), self._started
         self._source = Source(model)
         self._usage = Usage()
         self._parameters = dict(parameters or {})
@@ -154,7 +154,12 @@ class AnswerRecord:
     @property
     def notice(self) -> str:
         """What the server is doing before the first text; empty if it did not say."""
-        return "" if self._parts else self._notice
+        return "" if self._parts or self._reasoning else self._notice.words
+
+    @property
+    def waited(self) -> float:
+        """Seconds since the server began to do that."""
+        return self._clock() - self._noticed
 
     @property
     def ended(self) -> bool:
@@ -181,7 +186,9 @@ class AnswerRecord:
             case ReasoningDelta(text):
                 self._reasoning.append(text)
             case Notice(text):
-                self._notice = text
+                if text != self._notice.text:
+                    self._noticed = self._clock()
+                self._notice = event
 
     def end(self, status: TurnStatus) -> None:
         """Record how the answer ended; only the first call counts."""

@@ -108,6 +108,11 @@ class Answer:
         return self._progress.notice
 
     @property
+    def waited(self) -> float:
+        """Seconds since the server began to do what `notice` says."""
+        return self._progress.waited
+
+    @property
     def messages(self) -> tuple[Message, ...]:
         """What was sent; empty before."""
         return self._prepared.request.messages if self._prepared else ()
