@@ -11,6 +11,7 @@ from h2o_magic.chat_panel.widget import joined_modules, joined_styles
 PACKAGE = Path(chat_panel.__file__).parent
 FOLDER = PACKAGE / "js"
 MODULES = {path.stem: path.read_text("utf-8") for path in FOLDER.glob("*.js")}
+MODULES.pop("popover")  # nothing opens one yet
 
 
 def test_all_modules_are_joined_each_once_and_after_those_that_it_imports() -> None:
@@ -18,8 +19,6 @@ def test_all_modules_are_joined_each_once_and_after_those_that_it_imports() -> N
     places = {}
     for name, text in MODULES.items():
         body = re.sub(r"^import [^;]*;\n|^export (?!default)", "", text, flags=re.M)
-        if name == "popover":  # nothing opens one yet
-            continue
         assert joined.count(body) == 1, name
         places[name] = joined.index(body)
     for name, text in MODULES.items():
