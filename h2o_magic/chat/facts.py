@@ -20,8 +20,10 @@ from h2o_magic.chat.events import (
 )
 from h2o_magic.chat.turns import TurnStatus
 from h2o_magic.config.parameter import Value
+from h2o_magic.errors import BackendError, StatusError
 
-_NOT_IN_METADATA = ("demo_told", "writing_seconds", "parameters")
+_OF_FAILURES = ("error", "advice", "http_status")
+_NOT_IN_METADATA = ("demo_told", "writing_seconds", "parameters", *_OF_FAILURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,9 @@ class Facts:
     `seconds_to_first_token` and `seconds` are measured from the question;
     `writing_seconds` by the engine's own clock, where the server reports it.
     `parameters` are the generation parameters that were sent.
+
+    Of an answer that failed, `error` says why, mostly in the server's words, `advice`
+    what to do about it, and `http_status` is the server's; 0 if it sent none.
     """
 
     model: str
@@ -76,6 +81,9 @@ class Facts:
     seconds: float = 0.0
     writing_seconds: float | None = None
     parameters: Mapping[str, Value] = field(default_factory=dict)
+    error: str = ""
+    advice: str = ""
+    http_status: int = 0
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -92,9 +100,10 @@ class Facts:
     def as_metadata(self) -> dict[str, Any]:
         """Return the facts as JSON values, for an output's metadata."""
         facts = {name: getattr(self, name) for name in _IN_METADATA}
+        failed = {name: getattr(self, name) for name in _OF_FAILURES if self.error}
         return {
             name: round(value, 3) if isinstance(value, float) else value
-            for name, value in facts.items()
+            for name, value in (facts | failed).items()
         } | {
             "weights": self.weights or None,
             "demo": self.demo if self.weights else None,
@@ -112,6 +121,17 @@ _IN_METADATA = (
     "tokens_per_second",
     "parameters",
 )
+
+
+def failure_facts(error: BackendError) -> dict[str, Any]:
+    """Return the facts about an answer that failed with `error`."""
+    words = str(error).removesuffix(f": {error.advice}") if error.advice else str(error)
+    status = error.status if isinstance(error, StatusError) else 0
+    return {
+        "error": words or type(error).__name__,
+        "advice": error.advice,
+        "http_status": status,
+    }
 
 
 class AnswerRecord:
