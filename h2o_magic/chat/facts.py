@@ -125,13 +125,13 @@ _IN_METADATA = (
 
 def failure_facts(error: BackendError) -> dict[str, Any]:
     """Return the facts about an answer that failed with `error`."""
-    words = str(error).removesuffix(f": {error.advice}") if error.advice else str(error)
-    status = error.status if isinstance(error, StatusError) else 0
-    return {
-        "error": words or type(error).__name__,
-        "advice": error.advice,
-        "http_status": status,
-    }
+    words, status, advice = str(error), 0, error.advice
+    if advice:
+        words = words.removesuffix(f": {advice}")
+    if isinstance(error, StatusError):
+        words, status = (advice and error.server_message) or words, error.status
+    words = words or type(error).__name__
+    return {"error": words, "advice": advice, "http_status": status}
 
 
 class AnswerRecord:
