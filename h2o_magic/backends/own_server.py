@@ -62,8 +62,9 @@ def notices_of(document: Mapping[str, Any]) -> list[Event]:
     words, progress = ours.get("notice"), ours.get("progress")
     if not isinstance(words, str):
         return []
-    known = isinstance(progress, int | float) and 0 <= progress <= 1
-    return [Notice(words[:_LONGEST_NOTICE], float(progress) if known else None)]
+    if not isinstance(progress, int | float) or not 0 <= progress <= 1:
+        progress = None
+    return [Notice(words[:_LONGEST_NOTICE], progress)]
 
 
 def text_of(value: object) -> str:

@@ -39,7 +39,6 @@ class Messages:
         self._root = root
         self.lock = threading.RLock()  # held while what the views know may change
         self.streams: dict[int, AnswerStream] = {}  # by the ids of their turns
-        self.errors: dict[int, str] = {}  # why answers failed, by the same
         self.controls_shown = False
         self._deleted: tuple[int, tuple[int, ...]] | None = None  # turn, what is left
         self._state_parts: list[Callable[[], dict[str, Any]]] = []
@@ -72,11 +71,11 @@ class Messages:
             session = self._session
             current = session.thread
             server = str(session.settings["server"]) or "local server"
-            queued = [a.question.text for a in session.coming() if a.turn is None]
+            running = {i: s for i, s in self.streams.items() if s.thread == current}
             state: dict[str, Any] = {
                 "about": f"{session.settings['model']} · {server}",
-                "running": [i for i, s in self.streams.items() if s.thread == current],
-                "queued": queued,
+                "running": list(running),
+                "elapsed": max((s.seconds for s in running.values()), default=0.0),
                 "reasoning": session.settings["reasoning"],
                 "undoable": self.undoable(),
                 "controls": self.controls_shown,
@@ -175,9 +174,8 @@ class Messages:
         return [
             row_of(
                 turn,
-                running=turn.id in self.streams,
+                self.streams.get(turn.id),
                 versions=versions.get(turn.id, (1, 1)),
-                error=self.errors.get(turn.id, ""),
             )
             for turn in turns
         ]

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from h2o_magic.chat.images import Image, data_uri
+from h2o_magic.chat.kept_facts import facts_of
 from h2o_magic.chat.turns import Turn
 from h2o_magic.chat_panel.html import as_html
+from h2o_magic.chat_panel.stream import AnswerStream
 from h2o_magic.config.units import counted
 from h2o_magic.conversation.session import Session
 from h2o_magic.rendering.blocks import close_fence
@@ -16,8 +18,7 @@ from h2o_magic.rendering.history import turn_markdown
 from h2o_magic.rendering.literal import one_line
 
 _MARKS = {
-    "stopped": "Stopped: the answer is incomplete",
-    "failed": "Failed: the answer is incomplete",
+    "stopped": "Stopped",
     "incomplete": "Incomplete: the end of the answer is missing",
 }
 
@@ -35,16 +36,16 @@ _SAVED = "*This chat was saved with the notebook. Run this cell to continue it.*
 
 def row_of(
     turn: Turn,
+    stream: AnswerStream | None = None,
     *,
-    running: bool = False,
     versions: tuple[int, int] = (1, 1),
-    error: str = "",
 ) -> dict[str, Any]:
     """Return what a view needs to show a turn, as JSON values.
 
-    A `running` answer comes in deltas instead. `versions` are the number of the one
-    shown, from 1, and how many there are. `error` is why the answer failed.
+    An answer that is written comes from its `stream`, in deltas. `versions` are the
+    number of the one shown, from 1, and how many there are.
     """
+    running = stream is not None
     return {
         "id": turn.id,
         "number": turn.number,
@@ -55,11 +56,13 @@ def row_of(
         "answer": "" if running else turn.answer,
         "answer_html": "" if running else as_html(close_fence(turn.answer)),
         "status": turn.status,
-        "mark": "" if running else _mark(turn, error),
+        "mark": "" if running else _mark(turn),
+        "problem": None if running else _problem(turn),
         "facts": "" if running else " · ".join(_facts(turn)),
         "versions": versions,
         "from_cell": turn.cell is not None,
         "running": running,
+        "elapsed": stream.seconds if stream else 0,
     }
 
 
@@ -77,22 +80,35 @@ def _sent(text: str) -> str:
 
 def _images(turn: Turn) -> list[dict[str, Any]]:
     attached = attached_images(turn)
-    return [
-        {
-            "name": one_line(image.name),
-            "about": f"{image.width:,} x {image.height:,} pixels",
-            "source": data_uri(image.thumbnail) if image.thumbnail else "",
-            "hash": image.hash,
-            "attached": image in attached,
-        }
-        for image in turn.images
-    ]
+    return [{**image_chip(i), "attached": i in attached} for i in turn.images]
 
 
-def _mark(turn: Turn, error: str) -> str:
+def image_chip(image: Image) -> dict[str, Any]:
+    """Return what a view shows of an image."""
+    return {
+        "name": one_line(image.name),
+        "about": f"{image.width:,} x {image.height:,} pixels",
+        "source": data_uri(image.thumbnail) if image.thumbnail else "",
+        "hash": image.hash,
+    }
+
+
+def _problem(turn: Turn) -> dict[str, Any] | None:
+    """Return why an answer failed; `at` is in seconds since 1970, 0 if unknown."""
+    if turn.status != "failed":
+        return None
+    facts = facts_of(turn)
+    return {
+        "words": one_line(facts.error) or "The answer failed.",
+        "advice": one_line(facts.advice),
+        "status": facts.http_status,
+        "address": one_line(facts.server),
+        "at": turn.asked_at and turn.asked_at + facts.seconds,
+    }
+
+
+def _mark(turn: Turn) -> str:
     """Return what is wrong with an answer, in words."""
-    if turn.status == "failed" and error:
-        return f"Failed: {one_line(error)}"
     if turn.status in _MARKS:
         return _MARKS[turn.status]
     if turn.facts.get("finish_reason") == "length":

@@ -7,6 +7,7 @@ import queue
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -174,29 +175,19 @@ def test_a_stopped_answer_is_kept_and_marked(page: Page, server: StandIn) -> Non
     page.send("stop")
     row = page.ended_row()
     assert (row["answer"], row["status"]) == ("A part", "stopped")
-    assert row["mark"] == "Stopped: the answer is incomplete"
+    assert row["mark"] == "Stopped"
 
 
-def test_a_queued_question_is_shown_and_not_asked_when_stopped(
-    page: Page, server: StandIn
-) -> None:
-    never = threading.Event()
-    server.script = ["A part", never]
-    page.send("ask", text="First?")
-    page.wait_for("delta")
-    page.send("ask", text="Second?")
-    while page.wait_for("state")["state"]["queued"] != ["Second?"]:
-        pass
-    page.send("stop")
-    assert page.ended_row()["question"] == "First?"
-    assert [turn.question for turn in page.session.turns()] == ["First?"]
-
-
-def test_an_error_is_sent_to_the_view_that_asked(page: Page) -> None:
+def test_why_an_answer_failed_is_in_its_row_and_said_nowhere_else(page: Page) -> None:
     page.session.configure(server="http://127.0.0.1:9")
     page.send("ask", text="Is anybody there?")
-    refused = page.wait_for("error", to="here")
-    assert "127.0.0.1:9" in refused["text"]
+    row = page.ended_row()
+    problem = row["problem"]
+    assert "127.0.0.1:9" in problem["words"]
+    assert problem["advice"].startswith("check that a server runs there")
+    assert problem["status"] == 0
+    assert problem["at"] >= page.session.turn(1).asked_at
+    assert row["mark"] == ""
     page.send("regenerate", id=12345)
     assert "no longer in the thread" in page.wait_for("error")["text"]
     page.wait_for("received", to="here")
@@ -409,5 +400,5 @@ def test_an_edit_that_fails_is_sent_back_as_that_edit(page: Page) -> None:
     page.send("ask", text="hello")
     row = page.ended_row()
     page.send("ask", text=" ", id=row["id"])
-    refused = page.wait_for("error")
-    assert (refused["question"], refused["id"]) == (" ", row["id"])
+    (refused,) = page.wait_for("queue", items=[ANY])["items"]
+    assert (refused["text"], refused["turn"]) == (" ", row["id"])

@@ -92,7 +92,7 @@ def test_the_next_is_asked_when_only_the_answer_being_written_is_stopped() -> No
 def test_what_is_being_answered_or_was_stopped_is_refused(act: str) -> None:
     arguments = {"change": [Prompt.of("x")], "move": [1], "withdraw": []}[act]
     with three_waiting(threading.Event()) as (session, _, (first, a, _, _)):
-        with pytest.raises(MisuseError, match="^it is being answered already$"):
+        with pytest.raises(MisuseError, match=r"^it is being answered already$"):
             getattr(first, act)(*arguments)
         a.stop()
         with pytest.raises(MisuseError, match="no longer in the queue"):
@@ -112,7 +112,7 @@ def test_a_question_is_either_changed_in_time_or_refused_never_both() -> None:
             second = session.ask_later("second")
             gate.set()
             if number % 2:
-                listener.wait_for(lambda told: len(session.turns()) == 2)
+                listener.wait_for(lambda _: len(session.turns()) == 2)
             try:
                 second.change(Prompt.of("changed"))
                 changed = True
