@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
+from h2o_magic.chat.facts import Facts, failure_facts
 from h2o_magic.chat_panel.messages import Messages
 from h2o_magic.chat_panel.questions import Questions, chips
+from h2o_magic.chat_panel.rows import problem
 from h2o_magic.conversation.background import BackgroundAnswer
 from h2o_magic.conversation.notifications import ComingAnswer
 from h2o_magic.conversation.question import Question
 from h2o_magic.conversation.session import Session
-from h2o_magic.errors import ConfigurationError, H2OMagicError, MisuseError
+from h2o_magic.errors import (
+    BackendError,
+    ConfigurationError,
+    H2OMagicError,
+    MisuseError,
+)
 
 #: Sends a question: its text, and which of its files stay.
 Resend = Callable[[str, Sequence[int]], BackgroundAnswer | None]
@@ -24,8 +32,9 @@ Resend = Callable[[str, Sequence[int]], BackgroundAnswer | None]
 class Unsent:
     """A question that was not asked, until someone sends or removes it.
 
-    `files` are its chips, `why` is the reason; `message` is that of the view with which
-    it came, whose composer may take it back.
+    `files` are its chips, `why` is the reason, and `problem` that of a server, which is
+    shown with it. `message` is that of the view with which it came, whose composer may
+    take it back.
     """
 
     text: str
@@ -33,8 +42,16 @@ class Unsent:
     thread: str
     resend: Resend
     why: str = ""
+    problem: Mapping[str, Any] | None = None
     view: str = ""
     message: Mapping[str, Any] = field(default_factory=dict)
+
+    def note(self, error: BaseException | None) -> None:
+        """Note why it was not sent; None if it was only stopped."""
+        self.why = "" if error is None else str(error) or type(error).__name__
+        self.problem = None
+        if isinstance(error, BackendError):
+            self.problem = problem(Facts("", **failure_facts(error)), time.time())
 
 
 class Queue:
@@ -107,7 +124,7 @@ class Queue:
             unsent = self._of(question, text)
             unsent.view, unsent.message = view, message
             unsent.resend = resend or unsent.resend
-            unsent.why = "" if error is None else str(error) or type(error).__name__
+            unsent.note(error)
             self.refused(unsent)
 
     def _of(self, question: Question, text: str) -> Unsent:
@@ -196,7 +213,7 @@ class Queue:
                 kept = range(len(unsent.files))
                 asked = unsent.resend(unsent.text, kept)
             except H2OMagicError as error:
-                unsent.why = str(error)
+                unsent.note(error)
                 self._unsent[message["item"]] = unsent
                 self._messages.send_state()
                 return
@@ -264,6 +281,7 @@ def _not_sent(number: int, unsent: Unsent) -> dict[str, Any]:
         "waits": True,
         "unsent": True,
         "why": " ".join(unsent.why.split()),
+        "problem": unsent.problem,
         "view": unsent.view,
         "n": message.get("n"),
         "turn": message.get("id"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from h2o_magic.chat.facts import Facts
 from h2o_magic.chat.images import Image, data_uri
 from h2o_magic.chat.kept_facts import facts_of
 from h2o_magic.chat.turns import Turn
@@ -94,17 +95,30 @@ def image_chip(image: Image) -> dict[str, Any]:
 
 
 def _problem(turn: Turn) -> dict[str, Any] | None:
-    """Return why an answer failed; `at` is in seconds since 1970, 0 if unknown."""
+    """Return why an answer failed, if it did."""
     if turn.status != "failed":
         return None
     facts = facts_of(turn)
+    return problem(facts, turn.asked_at and turn.asked_at + facts.seconds)
+
+
+def problem(facts: Facts, at: float) -> dict[str, Any]:
+    """Return what a view shows of a failure; `at` is as in :attr:`Turn.asked_at`."""
     return {
-        "words": one_line(facts.error) or "The answer failed.",
-        "advice": one_line(facts.advice),
+        "words": _sentence(facts.error) or "The answer failed.",
+        "advice": _sentence(facts.advice),
         "status": facts.http_status,
         "address": one_line(facts.server),
-        "at": turn.asked_at and turn.asked_at + facts.seconds,
+        "at": at,
     }
+
+
+def _sentence(text: str) -> str:
+    """Return a text in one line that begins and ends as a sentence does."""
+    text = one_line(text).strip()
+    first = text.partition(" ")[0]
+    start = first.capitalize() if first.isalpha() and first.islower() else first
+    return f"{start}{text[len(first) :]}{'.' if text[-1:].isalnum() else ''}"
 
 
 def _mark(turn: Turn) -> str:

@@ -7,7 +7,6 @@ import io
 from base64 import b64decode
 from collections.abc import Iterator
 from typing import Any
-from unittest.mock import ANY
 
 import pytest
 from PIL import Image as Pictures
@@ -134,9 +133,7 @@ def test_a_refused_file_is_told_with_its_question_and_number(
     page.session.settings.set("vision", vision)
     attach(page, data)
     page.send("ask", text="What is it?", files=["file"], n=7)
-    (refused,) = page.wait_for("queue", items=[ANY])["items"]
-    while not refused["unsent"]:
-        (refused,) = page.wait_for("queue", items=[ANY])["items"]
+    refused = page.unsent()
     assert why in refused["why"]
     assert (refused["text"], refused["n"]) == ("What is it?", 7)
     assert [chip["name"] for chip in refused["files"]] == ["file"]

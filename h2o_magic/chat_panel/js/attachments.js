@@ -79,15 +79,7 @@ export class Attachments {
   }
 
   chip(item) {
-    const remove = button("close", `Remove ${item.name}`, () => this.remove(item));
-    return make(
-      "li",
-      { class: "h2o-chip", title: item.name },
-      picture(item),
-      make("span", { class: "h2o-chip-name" }, item.name),
-      make("span", { class: "h2o-chip-size" }, item.about ?? inWords(item.size)),
-      remove,
-    );
+    return fileChip(item, () => this.remove(item));
   }
 
   remove(item) {
@@ -107,6 +99,18 @@ export class Attachments {
   restore(number) {
     if (!this.items.length) this.set(this.sent.get(number) ?? []);
   }
+}
+
+/** A file as a chip, with a button that calls `remove`. */
+export function fileChip(item, remove) {
+  return make(
+    "li",
+    { class: "h2o-chip", title: item.name },
+    picture(item),
+    make("span", { class: "h2o-chip-name" }, item.name),
+    make("span", { class: "h2o-chip-size" }, item.about ?? (item.size == null ? "" : inWords(item.size))),
+    button("close", `Remove ${item.name}`, remove),
+  );
 }
 
 /** Send files to the kernel in pieces; return their names. */

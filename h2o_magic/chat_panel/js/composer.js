@@ -1,6 +1,8 @@
 import { Attachments, upload } from "./attachments.js";
-import { button, make } from "./dom.js";
+import { button, make, withCode } from "./dom.js";
 import { Completions } from "./completions.js";
+import { RoundButton } from "./round.js";
+import { Clock } from "./waiting.js";
 
 const CHECK_AFTER = 250; // ms without a key until the kernel is asked for notes
 
@@ -27,8 +29,8 @@ export class Composer {
     this.completions = new Completions(this);
     this.area.setAttribute("aria-controls", this.completions.list.id);
     this.banner = make("div", { class: "h2o-banner", hidden: "" });
-    this.stop = button("stop", "Stop the answer (Esc)", () => chat.send("stop"), { class: "h2o-round h2o-stop", hidden: "" });
-    this.sendButton = button("send", "Send (Enter)", () => this.send(), { class: "h2o-round", disabled: "" });
+    this.round = new RoundButton(this);
+    this.clock = new Clock();
     this.preview = button("eye", "Preview what would be sent", () => this.requestPreview(), { hidden: "" });
     const hint = make(
       "span",
@@ -47,9 +49,13 @@ export class Composer {
         { class: "h2o-field" },
         attachments.list,
         this.area,
-        make("div", { class: "h2o-tools" }, hint, attachments.picker, this.preview, attachments.button, this.stop, this.sendButton),
+        make("div", { class: "h2o-tools" }, hint, attachments.picker, this.preview, attachments.button, this.clock.box, this.round.element),
       ),
     );
+  }
+
+  get isEmpty() {
+    return !(this.area.value.trim() || this.attachments.items.length || this.editing);
   }
 
   set(text) {
@@ -104,16 +110,14 @@ export class Composer {
 
   /** Show notes, in which some text is code. */
   showNotes(notes) {
-    const parts = notes.join(" · ").split("`");
-    this.notes.replaceChildren(...parts.filter(Boolean).length ? parts.map((part, place) => (place % 2 ? make("code", {}, part) : part)) : []);
+    this.notes.replaceChildren(...(notes.length ? withCode(notes.join(" · ")) : []));
   }
 
   refresh() {
     const empty = !this.area.value.trim();
-    this.sendButton.disabled = (empty && !this.attachments.items.length) || !this.chat.alive;
+    this.round.refresh();
     this.attachments.button.disabled = !this.chat.alive;
     this.preview.hidden = empty || this.area.value.startsWith("/");
-    this.stop.hidden = !this.chat.busy;
     this.area.disabled = !this.chat.alive;
   }
 

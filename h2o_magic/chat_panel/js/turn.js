@@ -1,11 +1,14 @@
 // One turn in its `article`: rendered whole, or growing while its answer is written.
 //
 // turn: {id, article, row, near, height} and, once rendered, body, foot; while it grows,
-// block (the element of the last block), html (of that block), reasoning (an element).
+// block (the element of the last block), html (of that block), reasoning (an element), and
+// waiting (what is said before the first text, and the caret).
 
 import { addCodeButtons } from "./code.js";
 import { button, icon, make, setHtml } from "./dom.js";
 import { footer } from "./foot.js";
+import { showProblem } from "./problem.js";
+import { Waiting } from "./waiting.js";
 
 export function renderTurn(chat, turn) {
   const { row, article } = turn;
@@ -13,9 +16,12 @@ export function renderTurn(chat, turn) {
   const question = make("div", { class: "h2o-md" });
   setHtml(question, row.question_html);
   turn.body = make("div", { class: "h2o-md h2o-body" });
+  turn.waiting?.end();
+  turn.waiting = row.running ? new Waiting(row.elapsed) : null;
   if (row.running) restart(turn);
   else {
-    setHtml(turn.body, row.answer_html || '<p class="h2o-none">(empty answer)</p>');
+    const none = row.status === "complete" ? '<p class="h2o-none">(empty answer)</p>' : "";
+    setHtml(turn.body, row.answer_html || none);
     addCodeButtons(chat, turn.body);
   }
   turn.foot = make("footer", { class: "h2o-foot" }, ...footer(chat, turn, name));
@@ -37,6 +43,7 @@ export function renderTurn(chat, turn) {
     ),
     make("div", { class: "h2o-answer" }, turn.body, turn.foot),
   );
+  showProblem(chat, turn);
 }
 
 function images({ images: shown }) {
@@ -56,6 +63,9 @@ function sent({ sent: text }) {
 
 /** Complete an answer that has grown to its end in this view. */
 export function finishTurn(chat, turn) {
+  turn.waiting?.end();
+  turn.waiting?.caret.remove();
+  showProblem(chat, turn);
   for (const block of [...turn.body.children]) block.replaceWith(...block.childNodes);
   addCodeButtons(chat, turn.body);
   turn.foot.replaceChildren(...footer(chat, turn, `turn ${turn.row.number}`));
@@ -65,9 +75,12 @@ export function finishTurn(chat, turn) {
 
 /** Apply a delta; `html` has pairs: how much of the last block stays, and what follows it. */
 export function applyDelta(chat, turn, { html: steps = [], restart: restarted, reasoning, notice }) {
+  const { waiting } = turn;
   if (restarted) restart(turn);
   if (reasoning) addReasoning(chat, turn, reasoning);
-  if (notice != null) turn.article.querySelector(".h2o-notice").textContent = notice;
+  if (notice) waiting.tell(notice);
+  if (steps.length || reasoning) waiting.end();
+  waiting.caret.remove();
   steps.forEach(([keep, added], place) => {
     turn.html = turn.html.slice(0, keep) + added;
     setHtml(turn.block, turn.html);
@@ -75,11 +88,13 @@ export function applyDelta(chat, turn, { html: steps = [], restart: restarted, r
     turn.block.className = "";
     beginBlock(turn);
   });
+  waiting.place(turn.block);
 }
 
 function restart(turn) {
   turn.body.replaceChildren();
   beginBlock(turn);
+  turn.waiting.place(turn.block);
   turn.reasoning?.remove();
   turn.reasoning = null;
 }
