@@ -16,7 +16,7 @@ export function renderTurn(chat, turn) {
   const question = make("div", { class: "h2o-md" });
   setHtml(question, row.question_html);
   turn.body = make("div", { class: "h2o-md h2o-body" });
-  turn.waiting?.end();
+  turn.waiting?.finish();
   turn.waiting = row.running ? new Waiting(row.elapsed) : null;
   if (row.running) restart(turn);
   else {
@@ -63,8 +63,7 @@ function sent({ sent: text }) {
 
 /** Complete an answer that has grown to its end in this view. */
 export function finishTurn(chat, turn) {
-  turn.waiting?.end();
-  turn.waiting?.caret.remove();
+  turn.waiting?.finish();
   showProblem(chat, turn);
   for (const block of [...turn.body.children]) block.replaceWith(...block.childNodes);
   addCodeButtons(chat, turn.body);
@@ -80,7 +79,6 @@ export function applyDelta(chat, turn, { html: steps = [], restart: restarted, r
   if (reasoning) addReasoning(chat, turn, reasoning);
   if (notice) waiting.tell(notice);
   if (steps.length || reasoning) waiting.end();
-  waiting.caret.remove();
   steps.forEach(([keep, added], place) => {
     turn.html = turn.html.slice(0, keep) + added;
     setHtml(turn.block, turn.html);
