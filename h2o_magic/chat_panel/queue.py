@@ -72,7 +72,8 @@ class Queue:
 
     def show(self, view: str) -> None:
         """Send the list to a view that was opened."""
-        self._messages.send("queue", to=view, items=self._items())
+        with self._messages.lock:
+            self._messages.send("queue", to=view, items=self._items())
 
     def follow(
         self,
@@ -102,12 +103,12 @@ class Queue:
             self._messages.send_state()
 
     def _is_kept(self, answer: BackgroundAnswer) -> bool:
-        """Return whether the answer has a turn, or had one that was deleted."""
+        """Return whether the answer has a turn, or had one that someone deleted."""
         turn, replaced = answer.turn, answer.answer.question.replaces
         there = self._session.record.is_there
-        return turn is not None and (
-            there(turn.id) or not replaced or not there(replaced)
-        )
+        if turn is None or there(turn.id):
+            return turn is not None
+        return answer.error is None and not (replaced and there(replaced))
 
     def _return(
         self,
@@ -204,8 +205,9 @@ class Queue:
         """Send a question now: the answer that is being written is stopped."""
         answer = self._answer(message)
         if answer is not None:
+            running = self._session.coming()[0]
             answer.move(1)
-            self._session.stop(waiting=False)
+            running.stop()
             return
         with self._messages.lock:
             unsent = self._taken(message)

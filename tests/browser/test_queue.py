@@ -151,8 +151,8 @@ def test_what_is_waited_for_is_told_and_a_caret_is_at_the_end_of_the_text(
     places = [("p", "Text"), ("li", "two"), ("code", "1"), ("p", "End.")]
     for step, place in zip(steps[1:], places, strict=False):
         step.set()
-        place = [panel.place.element_handle(), *place]
-        panel.place.page.wait_for_function(CARET, arg=place)
+        where = [panel.place.element_handle(), *place]
+        panel.place.page.wait_for_function(CARET, arg=where)
         expect(told).to_have_count(0)
     steps[5].set()
     panel.wait_for_end(1, "End.")
