@@ -1,14 +1,14 @@
 import { button, make } from "./dom.js";
 
 const MODELS_OWN = "the model's own";
-let fields = 0;
+let fieldCount = 0;
 
 /** One setting of the form: its name above, a control, help, where its value comes from. */
 export class Field {
   /** `send` takes the text of a new value; `reset` goes back to the default. */
   constructor(spec, send, reset) {
     Object.assign(this, { spec, send });
-    this.id = `h2o-field-${(fields += 1)}`;
+    this.id = `h2o-field-${(fieldCount += 1)}`;
     this.control = this.made();
     this.origin = make("span", { class: "h2o-field-origin" });
     this.undo = button("undo", `Reset ${spec.title}`, () => { reset(); this.control.focus(); }, { hidden: "" });

@@ -2,7 +2,7 @@ import { make } from "./dom.js";
 import { downloadParts, modelParts } from "./model_row.js";
 import { Menu } from "./popover.js";
 
-const MOST = 100; // rows of a server that are shown before something is searched for
+const MOST_ROWS = 100; // rows of a server that are shown before something is searched for
 
 /**
  * The models that could answer, by server; a field searches them. What the kernel knows is
@@ -74,8 +74,8 @@ export class ModelMenu {
   shown(group) {
     const { kind, server = "", asking, problem } = group;
     const found = this.matching(group);
-    const items = kind === "download" ? this.downloads(found) : found.slice(0, MOST).flatMap((model) => this.item(server, model));
-    if (found.length > MOST && kind === "server") items.push(this.line(`${found.length - MOST} more: search for them`, `more ${server}`));
+    const items = kind === "download" ? this.downloads(found) : found.slice(0, MOST_ROWS).flatMap((model) => this.item(server, model));
+    if (found.length > MOST_ROWS && kind === "server") items.push(this.line(`${found.length - MOST_ROWS} more: search for them`, `more ${server}`));
     if (!this.field.value) {
       if (problem) items.push(this.line(problem, `problem ${server}`, "h2o-models-why"));
       else if (asking && !found.length) items.push(this.line(kind === "here" ? "Looking …" : "Asking …", `asking ${server}`));

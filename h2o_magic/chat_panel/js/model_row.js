@@ -1,6 +1,6 @@
 import { icon, make } from "./dom.js";
 
-const quiet = (text, name) => (text ? make("span", { class: `h2o-model-fact ${name}` }, text) : null);
+const modelFact = (text, name) => (text ? make("span", { class: `h2o-model-fact ${name}` }, text) : null);
 
 /** The parts of a model's row in the menu. */
 export function modelParts({ title, note, vision, size, context }, chosen) {
@@ -15,8 +15,8 @@ export function modelParts({ title, note, vision, size, context }, chosen) {
     make("span", { class: "h2o-model-check" }, chosen ? icon("check") : null),
     make("span", { class: "h2o-model-name", title: note ? `${title}: ${note}` : title }, title, note ? make("span", { class: "h2o-model-note" }, note) : null),
     sees,
-    quiet(size, "h2o-model-size"),
-    quiet(context ? `${context.toLocaleString("en")} tokens` : "", "h2o-model-context"),
+    modelFact(size, "h2o-model-size"),
+    modelFact(context ? `${context.toLocaleString("en")} tokens` : "", "h2o-model-context"),
   ];
 }
 
@@ -27,7 +27,7 @@ export function downloadParts({ title, percent, sizes }) {
   return [
     make("span", { class: "h2o-model-check" }, icon("download")),
     make("span", { class: "h2o-model-name" }, title, make("span", { class: "h2o-model-bar" }, done)),
-    quiet(sizes, "h2o-model-size"),
-    quiet(`${percent} %`, "h2o-model-context"),
+    modelFact(sizes, "h2o-model-size"),
+    modelFact(`${percent} %`, "h2o-model-context"),
   ];
 }
