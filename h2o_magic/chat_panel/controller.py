@@ -7,12 +7,12 @@ from typing import Any
 
 from h2o_magic.chat_panel.asking import Asking
 from h2o_magic.chat_panel.commands import Commands
-from h2o_magic.chat_panel.controls import Controls
 from h2o_magic.chat_panel.drafting import Drafting
 from h2o_magic.chat_panel.host import Host
 from h2o_magic.chat_panel.messages import Messages, without_lone_surrogates
 from h2o_magic.chat_panel.models import Models
 from h2o_magic.chat_panel.questions import Questions
+from h2o_magic.chat_panel.settings import SettingsForm
 from h2o_magic.chat_panel.threads import Threads
 from h2o_magic.chat_panel.updater import Updater
 from h2o_magic.chat_panel.uploads import Uploads
@@ -34,12 +34,12 @@ class Controller:
         send: Callable[[dict[str, Any]], None],
         *,
         root: str = "",
-        controls: Controls | None = None,
         save: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._uploads = Uploads()
         self._messages = Messages(session, send, root)
-        self._updater = Updater(session, self._messages, controls, save)
+        settings = SettingsForm(session, self._messages)
+        self._updater = Updater(session, self._messages, settings.refresh, save)
         questions = Questions(host, self._messages, self._uploads)
         commands = Commands(host, self._messages)
         drafting = Drafting(session, host, self._messages, questions)
@@ -48,7 +48,8 @@ class Controller:
             Asking(session, self._messages, questions, commands, drafting),
             drafting,
             Threads(session, self._messages),
-            Models(self._messages, controls),
+            Models(session, self._messages),
+            settings,
         )
 
     def close(self) -> None:

@@ -20,9 +20,6 @@ class Host(Protocol):
     def complete(self, before: str, after: str) -> tuple[str, list[tuple[str, str]]]:
         """Return the text that completions replace, and each one's text and kind."""
 
-    def choices(self, setting: str) -> list[str]:
-        """Return the known values of a setting: model, server or thread."""
-
     def is_command(self, line: str) -> bool:
         """Return whether a line begins with a command, or with a mistyped one."""
 

@@ -40,7 +40,6 @@ class Messages:
         self.lock = threading.RLock()  # held while what the views know may change
         self.streams: dict[int, AnswerStream] = {}  # by the ids of their turns
         self.errors: dict[int, str] = {}  # why answers failed, by the same
-        self.controls_shown = False
         self._deleted: tuple[int, tuple[int, ...]] | None = None  # turn, what is left
         self._state_parts: list[Callable[[], dict[str, Any]]] = []
         self._known, self._last = 0, 0  # how many turns the views know, the last's id
@@ -71,15 +70,12 @@ class Messages:
         with self.lock:
             session = self._session
             current = session.thread
-            server = str(session.settings["server"]) or "local server"
             queued = [a.question.text for a in session.coming() if a.turn is None]
             state: dict[str, Any] = {
-                "about": f"{session.settings['model']} · {server}",
                 "running": [i for i, s in self.streams.items() if s.thread == current],
                 "queued": queued,
                 "reasoning": session.settings["reasoning"],
                 "undoable": self.undoable(),
-                "controls": self.controls_shown,
                 "root": self._root,
             }
             for part in self._state_parts:

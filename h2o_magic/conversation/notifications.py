@@ -14,6 +14,7 @@ from typing import Protocol, TypeAlias
 from h2o_magic.chat.facts import Facts
 from h2o_magic.chat.turns import Turn
 from h2o_magic.config.forks import in_child
+from h2o_magic.conversation.downloads import Download
 from h2o_magic.conversation.question import Question
 
 _log = logging.getLogger(__name__)
@@ -84,6 +85,13 @@ class SettingChanged:
     setting: str
 
 
+@dataclass(frozen=True, slots=True)
+class DownloadChanged:
+    """There is news of a download, or it has ended; the object is live, not a copy."""
+
+    download: Download
+
+
 Notification: TypeAlias = (
     QueueChanged
     | AnswerStarted
@@ -91,6 +99,7 @@ Notification: TypeAlias = (
     | AnswerEnded
     | ThreadChanged
     | SettingChanged
+    | DownloadChanged
 )
 
 

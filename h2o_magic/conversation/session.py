@@ -22,7 +22,9 @@ from h2o_magic.config.settings import Settings, find_setting
 from h2o_magic.conversation.answer import Answer
 from h2o_magic.conversation.background import Background, BackgroundAnswer
 from h2o_magic.conversation.connection import Connection
+from h2o_magic.conversation.downloads import Download, Downloads
 from h2o_magic.conversation.model_choice import whole_path
+from h2o_magic.conversation.notifications import DownloadChanged
 from h2o_magic.conversation.prepare import prepare
 from h2o_magic.conversation.preview import preview
 from h2o_magic.conversation.question import Question
@@ -86,6 +88,8 @@ class Session:
         The threads and their turns.
     connection : Connection
         The server and the model in use.
+    downloads : Downloads
+        The downloads of models in the background.
 
     Parameters
     ----------
@@ -143,6 +147,7 @@ class Session:
         )
         self._builder = QuestionBuilder(settings, self.connection)
         self._background = Background(self.conversation, self.connection)
+        self.downloads = Downloads(self.pull, self._tell_of_download)
         self._presets = Presets() if presets is None else presets
         self._cells = cells
         self._coming_cells = coming_cells
@@ -350,6 +355,7 @@ class Session:
     def close(self) -> None:
         """Stop what runs in the background; release what server and record hold."""
         self.stop_background()
+        self.downloads.close()
         self.connection.disconnect()
         self.record.close()
 
@@ -456,6 +462,9 @@ class Session:
 
         expect("a model's name", model, str)
         return pull(whole_path(model), tell).path
+
+    def _tell_of_download(self, download: Download) -> None:
+        self.conversation.notifications.send(DownloadChanged(download))
 
     def remove_weights(
         self, model: str, tell: Callable[[str], None] = lambda _: None

@@ -49,12 +49,13 @@ export class Chat {
         dragleave: (event) => this.onDrag(event, this.root.contains(event.relatedTarget)),
         drop: (event) => { if (this.onDrag(event, false)) attachments.take(event.dataTransfer); },
       },
-      make("header", { class: "h2o-head" }, this.threads.select, this.models.about, this.settings.button),
+      make("header", { class: "h2o-head" }, this.threads.select, this.models.chip, this.settings.button),
       make("div", { class: "h2o-middle" }, this.log.box, this.log.jump),
       this.commands.notes,
       this.toast.box,
       this.composer.form,
       make("div", { class: "h2o-under" }, this.composer.notes, this.status),
+      this.settings.box,
       this.announcer.box,
     );
     el.classList.add("h2o-view");

@@ -123,6 +123,7 @@ _GROUPS = {
             "--key-ring SERVICE | --key-prompt] [--forget | --scan]",
             connect.connect,
         ),
+        Subcommand("[MODEL]", models.model),
         Subcommand("[NAME=MODEL]", models.alias),
         Subcommand("[PRESET] [--save NAME | --remove PRESET]", presets.preset),
         Subcommand("", models.models),
