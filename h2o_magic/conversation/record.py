@@ -184,6 +184,10 @@ class Record:
     def with_ids(self, thread: str, ids: Iterable[int]) -> tuple[Turn, ...]:
         return self._run(READ, turns.with_ids, thread, ids)
 
+    def before_each(self, thread: str, ids: Iterable[int]) -> Mapping[int, Turn]:
+        """Return the turns before these, by the ids of these, without their texts."""
+        return self._run(READ, turns.before_each, thread, ids)
+
     def turn(self, thread: str, number: int) -> Turn:
         return self._run(READ, turns.by_number, thread, number)[0]
 

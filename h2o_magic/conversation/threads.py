@@ -341,6 +341,10 @@ class Conversation:
         """Return the unsent question of a thread; empty if there is none."""
         return self._drafts.get(self.name_of(thread), "")
 
+    def drafts(self) -> Mapping[str, str]:
+        """Return the unsent questions that are not blank, by threads."""
+        return {name: text for name, text in self._drafts.items() if text.strip()}
+
     def keep_draft(self, thread: str | None, text: str) -> None:
         """Keep the unsent question of a thread, in memory only."""
         expect("a draft", text, str)

@@ -150,6 +150,26 @@ def with_ids(
     return tuple(_as_turns(database, thread_, [row])[0] for row in found)
 
 
+def before_each(
+    database: Database, thread: str, wanted: Iterable[int]
+) -> Mapping[int, Turn]:
+    """Return model and facts of the turns before some, by the ids of these."""
+    thread_ = thread_id(database, thread)
+    sql = (
+        f"SELECT model, facts FROM turns WHERE {_LIVE} AND position < "
+        "(SELECT position FROM turns WHERE id = ?) ORDER BY position DESC LIMIT 1"
+    )
+    found = (
+        (id_, *row)
+        for id_ in set(wanted)
+        for row in database.execute(sql, (thread_, id_))
+    )
+    return {
+        id_: Turn("", model=rows.as_text(model), facts=rows.from_facts(facts))
+        for id_, model, facts in found
+    }
+
+
 def newest(database: Database) -> tuple[int, ...]:
     """Return the ids of the notebook's turns, those asked last first."""
     found = database.execute(
