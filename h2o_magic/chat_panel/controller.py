@@ -14,6 +14,7 @@ from h2o_magic.chat_panel.models import Models
 from h2o_magic.chat_panel.questions import Questions
 from h2o_magic.chat_panel.settings import SettingsForm
 from h2o_magic.chat_panel.threads import Threads
+from h2o_magic.chat_panel.turns import Turns
 from h2o_magic.chat_panel.updater import Updater
 from h2o_magic.chat_panel.uploads import Uploads
 from h2o_magic.conversation.session import Session
@@ -48,6 +49,7 @@ class Controller:
             Asking(session, self._messages, questions, commands, drafting),
             drafting,
             Threads(session, self._messages),
+            Turns(session, self._messages),
             Models(session, self._messages),
             settings,
         )

@@ -86,7 +86,8 @@ class Messages:
         """Send the current thread: the order of its turns, the last ones, its draft."""
         with self.lock:
             shown = self._session.turns(last=_AT_ONCE)
-            more = {"draft": self._session.draft(), "welcome": as_html(_WELCOME)}
+            name, welcome = self._session.thread, as_html(_WELCOME)
+            more = {"name": name, "draft": self._session.draft(), "welcome": welcome}
             self._send_order("thread", self._ids(), shown, to=to, **more)
 
     def send_order(self, *, started: int = 0, to: str = "") -> None:
@@ -132,11 +133,18 @@ class Messages:
     def send_ended(self, turn: Turn, stream: AnswerStream | None) -> None:
         """Send a turn that has ended; without its answer where the views have that."""
         delta = {} if stream is None else stream.delta()
+        if turn.id != self._last:  # the next one names its model if this has another
+            self.send_rows(self._after(turn.id))
         for row in self._rows(self.turns_with({turn.id})):
             if stream is not None and stream.html == row["answer_html"]:
                 self.send("delta", id=turn.id, **delta)
                 row["answer_html"] = None
             self.send("rows", rows=[row])
+
+    def _after(self, turn_id: int) -> tuple[int, ...]:
+        ids = self._ids()
+        place = ids.index(turn_id) + 1 if turn_id in ids else len(ids)
+        return ids[place : place + 1]
 
     def note_deletion(self, turn_id: int) -> None:
         """Remember a deletion, which can be undone until another turn comes or goes."""
@@ -163,7 +171,9 @@ class Messages:
 
     def _rows(self, turns: Iterable[Turn]) -> list[dict[str, Any]]:
         turns = tuple(turns)
-        versions = self._session.version_counts(of=[turn.id for turn in turns])
+        ids = [turn.id for turn in turns]
+        versions = self._session.version_counts(of=ids)
+        before = self._session.record.before_each(self._session.thread, ids)
         for turn in turns:
             if turn.id in self.streams:
                 # A row holds nothing of a running answer: all of it is sent again.
@@ -173,6 +183,7 @@ class Messages:
                 turn,
                 running=turn.id in self.streams,
                 versions=versions.get(turn.id, (1, 1)),
+                before=before.get(turn.id),
                 error=self.errors.get(turn.id, ""),
             )
             for turn in turns

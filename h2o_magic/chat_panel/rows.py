@@ -39,12 +39,16 @@ def row_of(
     running: bool = False,
     versions: tuple[int, int] = (1, 1),
     error: str = "",
+    before: Turn | None = None,
 ) -> dict[str, Any]:
     """Return what a view needs to show a turn, as JSON values.
 
     A `running` answer comes in deltas instead. `versions` are the number of the one
-    shown, from 1, and how many there are. `error` is why the answer failed.
+    shown, from 1, and how many there are. `error` is why the answer failed. The facts
+    name the model if the turn `before` had another.
     """
+    model = _model(turn)
+    names = [model] if model and (before is None or _model(before) != model) else []
     return {
         "id": turn.id,
         "number": turn.number,
@@ -56,7 +60,8 @@ def row_of(
         "answer_html": "" if running else as_html(close_fence(turn.answer)),
         "status": turn.status,
         "mark": "" if running else _mark(turn, error),
-        "facts": "" if running else " · ".join(_facts(turn)),
+        "facts": "" if running else " · ".join([*names, *_facts(turn)]),
+        "model": "" if running else model,
         "versions": versions,
         "from_cell": turn.cell is not None,
         "running": running,
@@ -102,15 +107,18 @@ def _mark(turn: Turn, error: str) -> str:
     return "Asked before an earlier answer changed" if turn.outdated else ""
 
 
-def _facts(turn: Turn) -> Iterator[str]:
-    """Yield model, notes, tokens and seconds, as the footer of a cell does."""
-    facts = turn.facts
-    names = map(facts.get, ("model", "weights", "stands_in_for"))
+def _model(turn: Turn) -> str:
+    """Return the model that answered, as the footer of a cell names it."""
+    names = map(turn.facts.get, ("model", "weights", "stands_in_for"))
     model, weights, asked = (one_line(v) if isinstance(v, str) else "" for v in names)
     name = model_name(model or one_line(turn.model), weights)
-    if name:
-        demo = " (demo)" if facts.get("demo") is True else ""
-        yield f"{name}{demo} for {asked}" if asked else f"{name}{demo}"
+    demo = " (demo)" if name and turn.facts.get("demo") is True else ""
+    return f"{name}{demo} for {asked}" if name and asked else f"{name}{demo}"
+
+
+def _facts(turn: Turn) -> Iterator[str]:
+    """Yield notes, tokens and seconds, as the footer of a cell does."""
+    facts = turn.facts
     notes = facts.get("notes")
     for note in notes if isinstance(notes, list) else ():
         yield one_line(str(note)).replace("`", "")

@@ -79,6 +79,13 @@ class ThreadChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class ThreadRenamed:
+    """A user gave a thread another title, or took it away."""
+
+    thread: str
+
+
+@dataclass(frozen=True, slots=True)
 class SettingChanged:
     """A setting has a new value; the current thread is one of the settings."""
 
@@ -98,6 +105,7 @@ Notification: TypeAlias = (
     | AnswerGrew
     | AnswerEnded
     | ThreadChanged
+    | ThreadRenamed
     | SettingChanged
     | DownloadChanged
 )

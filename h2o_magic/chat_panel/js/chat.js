@@ -37,7 +37,7 @@ export class Chat {
     this.notebook = new Notebook(this);
     // Each gets the messages that it has a method for: those of the type X, `on_X`.
     const { composer } = this;
-    this.parts = [this, this.threads, this.models, this.settings, this.queue, this.log, composer, composer.completions, this.commands, this.notebook, this.toast, this.announcer];
+    this.parts = [this, this.threads, this.threads.history, this.models, this.settings, this.queue, this.log, this.log.reveal, composer, composer.completions, this.commands, this.notebook, this.toast, this.announcer];
     const { attachments } = composer;
     this.root = make(
       "section",
@@ -49,7 +49,7 @@ export class Chat {
         dragleave: (event) => this.onDrag(event, this.root.contains(event.relatedTarget)),
         drop: (event) => { if (this.onDrag(event, false)) attachments.take(event.dataTransfer); },
       },
-      make("header", { class: "h2o-head" }, this.threads.select, this.models.chip, this.settings.button),
+      make("header", { class: "h2o-head" }, this.threads.box, this.models.chip, this.settings.button),
       make("div", { class: "h2o-middle" }, this.log.box, this.log.jump),
       this.commands.notes,
       this.toast.box,

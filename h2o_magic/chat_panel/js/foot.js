@@ -9,6 +9,7 @@ export function footer(chat, { row }, name) {
   const actions = [
     button("copy", `Copy the answer of ${name}`, () => chat.copy(row.answer, "answer")),
     button("regenerate", `Ask ${name} again`, () => chat.send("regenerate", { id: row.id })),
+    button("branch", `Branch from ${name} in a new chat`, () => chat.threads.open("branch", { id: row.id })),
   ];
   const versions = make(
     "span",
@@ -20,7 +21,7 @@ export function footer(chat, { row }, name) {
   return [
     count > 1 ? versions : null,
     row.mark ? make("span", { class: "h2o-mark" }, row.mark) : null,
-    make("span", { class: "h2o-facts" }, row.facts),
+    make("span", { class: "h2o-facts", title: row.model }, row.facts),
     make("span", { class: "h2o-actions", role: "group", "aria-label": `Answer of ${name}` }, ...actions),
   ].filter(Boolean);
 }

@@ -1,5 +1,6 @@
 import { icon, make, setHtml } from "./dom.js";
 import { Keyboard } from "./keyboard.js";
+import { Reveal } from "./reveal.js";
 import { Section } from "./section.js";
 import { applyDelta, finishTurn, renderTurn } from "./turn.js";
 
@@ -30,6 +31,7 @@ export class Log {
       ...entries,
     );
     this.keyboard = new Keyboard(chat, this.box);
+    this.reveal = new Reveal(this);
     this.jump = make(
       "button",
       { type: "button", class: "h2o-jump", hidden: "", click: () => this.scrollToEnd() },
@@ -117,6 +119,7 @@ export class Log {
   onResize() {
     this.chat.fit();
     if (this.width !== this.box.clientWidth) this.onWidth();
+    if (this.reveal.hold()) return;
     if (this.following || this.isAtEnd) this.scrollToEnd(); // a smaller log may not scroll
   }
 
@@ -137,9 +140,14 @@ export class Log {
   }
 
   scrollToEnd() {
-    this.following = true;
-    this.jump.hidden = true;
     this.box.scrollTop = this.box.scrollHeight;
+    this.stay(true);
+  }
+
+  /** Take where the log is for where the reader wants to be, at the end or not. */
+  stay(following = false) {
+    this.following = following;
+    this.jump.hidden = following;
     this.top = this.box.scrollTop;
     this.height = this.box.scrollHeight;
   }

@@ -101,7 +101,9 @@ _GROUPS = {
         Subcommand("", panel),
     ),
     "conversation": (
-        Subcommand("[--thread NAME] [--last N] [--full]", history.history),
+        Subcommand(
+            "[--thread NAME | --search TEXT] [--last N] [--full]", history.history
+        ),
         Subcommand("N [--thread NAME]", history.show),
         Subcommand("N [--use N] [--thread NAME]", history.answers),
         Subcommand("[--thread NAME]", changes.undo),
@@ -113,7 +115,7 @@ _GROUPS = {
     ),
     "threads (parallel conversations)": (
         Subcommand("", threads.threads),
-        Subcommand("[NAME]", threads.thread),
+        Subcommand("[NAME] [--title TITLE]", threads.thread),
         Subcommand("NEW [--at N] [--thread NAME] [--overwrite]", threads.fork),
     ),
     "models, server and help": (
