@@ -50,16 +50,17 @@ def frame(language: str) -> tuple[str, str]:
     )
 
 
-def runs(code: str, language: str, begin: int = 0) -> Iterator[tuple[str, str]]:
-    """Yield the runs of a block's code, from `begin` on: as code, and as HTML.
+def runs(code: str, language: str, before: int = 0) -> Iterator[tuple[str, str]]:
+    """Yield the runs of code, as code and as HTML; `before` characters were before it.
 
-    The last one, which may be incomplete, changes if more code follows.
+    The last one changes if more follows.
     """
-    while begin < len(code):
-        known = _lexer(language) if begin < _MOST_HIGHLIGHTED else None
-        run, shown = _run(code, begin, known)
+    place = 0
+    while place < len(code):
+        known = _lexer(language) if before + place < _MOST_HIGHLIGHTED else None
+        run, shown = _run(code, place, known)
         yield run, shown
-        begin += len(run)
+        place += len(run)
 
 
 def _run(code: str, begin: int, lexer: Lexer | None) -> tuple[str, str]:

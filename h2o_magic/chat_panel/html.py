@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -51,6 +51,10 @@ class Block:
     after: str = ""
     code: str | None = None
     language: str = ""
+
+    def html(self, parts: Iterable[str] = ()) -> str:
+        """Return all of it, with `parts` in place of the body in a frame."""
+        return "".join((self.before, *parts, self.after))
 
 
 def as_html(markdown: str, *, breaks: bool = False) -> str:
