@@ -337,7 +337,7 @@ def rendered(text: str, monkeypatch: pytest.MonkeyPatch) -> int:
 
     monkeypatch.setattr(stream, "as_block", render)
     growing = stream.HtmlStream()
-    for end in range(0, len(text), 600):
+    for end in range(0, len(text), 900):
         growing.update(text[:end])
     growing.update(text)
     return sum(sizes)
@@ -349,7 +349,7 @@ def test_a_stream_renders_twice_as_much_for_twice_the_text(
     slow = [
         name
         for name, family in FAMILIES.items()
-        if rendered(family(120_000), monkeypatch)
-        > 2.2 * rendered(family(60_000), monkeypatch)
+        if rendered(family(72_000), monkeypatch)
+        > 2.2 * rendered(family(36_000), monkeypatch)
     ]
     assert slow == []

@@ -12,7 +12,7 @@ from markdown_it.token import Token
 _ADDRESS = re.compile(
     r"(?<![\w/.@:-])(?:https?://|www\.(?=\w))[^\s<>\"`|\\^{}]+", re.IGNORECASE
 )
-_SENTENCE_END = "?!.,:;*_~'\"“”’…"
+_SENTENCE_END = "?!.,:;*_~'\"\u201c\u201d\u2019\u2026"
 _CLOSERS = {")": "(", "]": "["}
 
 

@@ -42,12 +42,9 @@ def language_of(info: str) -> str:
 def frame(language: str) -> tuple[str, str]:
     """Return the HTML before a block's code, and after it."""
     name = html.escape(language)
-    return (
-        f'<div class="h2o-code" data-language="{name}">'
-        f'<div class="h2o-code-head"><span>{name or "code"}</span></div>'
-        "<pre><code>",
-        "</code></pre></div>\n",
-    )
+    head = f'<div class="h2o-code-head"><span>{name or "code"}</span></div>'
+    before = f'<div class="h2o-code" data-language="{name}">{head}<pre><code>'
+    return before, "</code></pre></div>\n"
 
 
 def runs(code: str, language: str, before: int = 0) -> Iterator[tuple[str, str]]:

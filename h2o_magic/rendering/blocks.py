@@ -95,7 +95,7 @@ class BlockSplitter:
 
     @property
     def goes_on(self) -> bool:
-        """Whether what follows is a part of code or of a table of which some settled."""
+        """Whether code or a table of which a part has settled may go on."""
         return bool(self._reopen)
 
     @property

@@ -43,7 +43,10 @@ LONG = {
     "code": LONG_CODE + "```\n\nAfter it.",
     "code to the end": LONG_CODE + "```",
     "open code": LONG_CODE,
-    "a string in code": '```python\n"""' + "It is long.\n" * 200 + '"""\n' + "x=1\n" * 300,
+    "a string in code": '```python\n"""'
+    + "It is long.\n" * 200
+    + '"""\n'
+    + "x=1\n" * 300,
     "two blocks of code": f"{LONG_CODE}```\n{LONG_CODE}```\n",
     "table": LONG_TABLE + "\nAfter it.",
     "list": "- one *two*\n  - three\n" * 100,
