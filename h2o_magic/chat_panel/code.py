@@ -30,7 +30,7 @@ _MOST_HIGHLIGHTED = 40_000
 _COLOURS = frozenset(
     ("c", "k", "s", "m", "o", "nb", "nf", "nc", "nd", "nt", "na", "gd", "gi", "gp")
 )
-_OPEN_AT_THE_END = (String, Comment.Multiline)
+_GOING_ON = (String, Comment.Multiline)
 
 
 def language_of(info: str) -> str:
@@ -68,10 +68,14 @@ def _run(code: str, begin: int, lexer: Lexer | None) -> tuple[str, str]:
         if lexer is None:
             return run, html.escape(run, quote=False)
         tokens = list(lexer.get_tokens(run))
-        is_open = bool(tokens) and any(tokens[-1][0] in k for k in _OPEN_AT_THE_END)
         size *= 2
-        if line_end < 0 or not is_open or size > _LONGEST_RUN:
+        if line_end < 0 or not _is_open(tokens) or size > _LONGEST_RUN:
             return run, _coloured(tokens)
+
+
+def _is_open(tokens: list[tuple[Any, str]]) -> bool:
+    """Return whether code ends within a string or a comment of several lines."""
+    return bool(tokens) and any(tokens[-1][0] in kind for kind in _GOING_ON)
 
 
 def _coloured(tokens: list[tuple[Any, str]]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from markdown_it import MarkdownIt
+from markdown_it.ruler import RuleOptionsType
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
@@ -24,7 +25,7 @@ _NOTES = re.compile(rf"^ {{0,3}}{_LABEL}:[ \t]", re.MULTILINE)
 def show_footnotes(parser: MarkdownIt) -> None:
     """Make a parser take footnotes for such."""
     parser.core.ruler.before("block", "footnotes", _find_notes)
-    options = {"alt": ["paragraph", "reference", "blockquote", "list"]}
+    options: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
     parser.block.ruler.before("reference", "footnote", _parse_note, options)
     parser.inline.ruler.before("link", "footnote_mark", _parse_mark)
     parser.core.ruler.after("inline", "footnote_ends", _end_notes)

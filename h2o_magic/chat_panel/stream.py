@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from os.path import commonprefix
 from typing import Any
 
@@ -168,7 +169,8 @@ def _decided(tail: Piece) -> Piece:
 
 def _steps(before: Sequence[str], after: Sequence[str], first: int) -> Iterator[Step]:
     """Yield the steps from chunks to others, of which `first` is the first's number."""
-    same = len(commonprefix([before, after]))  # noqa: RUF071 - no paths
+    pairs = zip(before, after, strict=False)
+    same = len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
     if same == len(after) < len(before) and first + same:
         yield first + same - 1, -1, ""
     for place in range(same, len(after)):

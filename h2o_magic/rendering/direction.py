@@ -66,11 +66,12 @@ def _marked(way: str, text: str) -> str:
 def _blocks(markdown: str) -> Iterator[tuple[str, list[str]]]:
     """Yield the lines of each block, and which way it runs; code that is in no list."""
     block: list[str] = []
-    way, fence, is_list, apart = "ltr", None, False, True
+    fence: Fence | None = None
+    way, is_list, apart = "ltr", False, True
     for line in markdown.split("\n"):
         inside, fence = fence, fence_after(fence, line)
         top = inside or fence
-        if isinstance(top, Fence) and not top.lead:
+        if top is not None and not top.lead:
             if inside is None:
                 yield way, block
                 block, way = [], "ltr"
