@@ -63,7 +63,7 @@ def _parse_note(state: StateBlock, begin: int, end: int, silent: bool) -> bool:
         last += 1
     label = found[1]
     note = state.push("paragraph_open", "p", 1)
-    note.attrs = {"class": "h2o-note-text", "data-note": label}
+    note.attrs = {"class": "h2o-footnote", "data-note": label}
     note.map = [begin, last]
     text = state.push("inline", "", 0)
     lines = state.getLines(begin, last, state.blkIndent, False)
@@ -91,6 +91,6 @@ def _end_notes(state: StateCore) -> None:
 
 def _button(kind: str, label: str, says: str, shows: str) -> str:
     return (
-        f'<button type="button" class="h2o-note-{kind}" data-note="{label}" '
+        f'<button type="button" class="h2o-footnote-{kind}" data-note="{label}" '
         f'aria-label="{says}">{shows}</button>'
     )

@@ -196,8 +196,8 @@ def test_tasks_have_checkboxes_that_only_show() -> None:
 def test_footnotes_lead_to_each_other_without_ids_or_addresses() -> None:
     html = as_html("A[^1], b[^note], c[^z].\n\n[^1]: One *is*\nlong.\n[^note]: Two.")
     parsed = found(html).elements
-    marks = [a for tag, a in parsed if a.get("class") == "h2o-note-mark"]
-    notes = [a for tag, a in parsed if a.get("class") == "h2o-note-text"]
+    marks = [a for tag, a in parsed if a.get("class") == "h2o-footnote-mark"]
+    notes = [a for tag, a in parsed if a.get("class") == "h2o-footnote"]
     assert [a["data-note"] for a in marks] == ["1", "note"]
     assert [a["data-note"] for a in notes] == ["1", "note"]
     assert "<em>is</em>\nlong." in html

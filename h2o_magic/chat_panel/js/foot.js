@@ -20,7 +20,7 @@ export function footer(chat, { row }, name) {
   return [
     count > 1 ? versions : null,
     row.mark ? make("span", { class: "h2o-mark" }, row.mark) : null,
-    make("span", { class: "h2o-facts" }, row.facts),
+    make("span", { class: "h2o-facts", title: row.facts }, row.facts),
     make("span", { class: "h2o-actions", role: "group", "aria-label": `Answer of ${name}` }, ...actions),
   ].filter(Boolean);
 }
