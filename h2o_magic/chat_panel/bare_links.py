@@ -24,7 +24,8 @@ def link_addresses(parser: MarkdownIt) -> None:
             if token.children and ("://" in token.content or "www." in token.content):
                 token.children = list(_linked(token.children, parser))
 
-    parser.core.ruler.after("text_join", "bare_links", link)
+    # Before escaped text, which is to stay text, is joined to what is around it.
+    parser.core.ruler.before("text_join", "bare_links", link)
 
 
 def _linked(tokens: Sequence[Token], parser: MarkdownIt) -> Iterator[Token]:

@@ -124,7 +124,7 @@ export class Log {
   onWidth() {
     this.width = this.box.clientWidth;
     const bars = this.box.offsetWidth - this.width; // at both edges
-    this.box.style.setProperty("--h2o-bar", `${bars / 2}px`);
+    this.chat.root.style.setProperty("--h2o-bar", `${bars / 2}px`);
     for (const { row, article } of this.turns.values()) if (row) this.keyboard.prepare(article);
   }
 
