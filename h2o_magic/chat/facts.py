@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from h2o_magic.chat.continuation import Continued
 from h2o_magic.chat.events import (
     Event,
     Finished,
@@ -118,7 +119,7 @@ class AnswerRecord:
     """Accumulates the events of one answer.
 
     `model` is the requested one, until a `Source` event corrects it; `clock` returns
-    seconds.
+    seconds. `continues` is an earlier answer's text that this one adds to.
     """
 
     def __init__(
@@ -126,12 +127,14 @@ class AnswerRecord:
         model: str,
         *,
         parameters: Mapping[str, Value] | None = None,
+        continues: str = "",
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._clock = clock
         self._started = clock()
         self._first: float | None = None
         self._ended: float | None = None
+        self._continued = Continued(continues)
         self._parts: list[str] = []
         self._reasoning: list[str] = []
         self._notice = ""
@@ -144,6 +147,11 @@ class AnswerRecord:
     @property
     def text(self) -> str:
         """The answer's text so far."""
+        return self._continued.with_more(self.added)
+
+    @property
+    def added(self) -> str:
+        """What the model has added to the text that it continues, or all."""
         return "".join(self._parts)
 
     @property

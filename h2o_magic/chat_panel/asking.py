@@ -66,6 +66,10 @@ class Asking:
         turn = self._messages.turn(message["id"])
         self._follow(self._session.regenerate(turn.number), view, message)
 
+    def _on_continue(self, view: str, message: Mapping[str, Any]) -> None:
+        turn = self._messages.turn(message["id"])
+        self._follow(self._session.continue_answer(turn.number), view, message)
+
     def _on_stop(self, *_: object) -> None:
         self._session.stop()
 

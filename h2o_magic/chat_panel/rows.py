@@ -60,6 +60,7 @@ def row_of(
         "answer_html": "" if running else as_html(close_fence(turn.answer)),
         "status": turn.status,
         "mark": "" if running else _mark(turn, error),
+        "cut": not running and _is_cut(turn),
         "facts": "" if running else " · ".join([*names, *_facts(turn)]),
         "model": "" if running else model,
         "versions": versions,
@@ -100,11 +101,17 @@ def _mark(turn: Turn, error: str) -> str:
         return f"Failed: {one_line(error)}"
     if turn.status in _MARKS:
         return _MARKS[turn.status]
-    if turn.facts.get("finish_reason") == "length":
+    if _is_cut(turn):
         return "Cut off by the token limit"
     if turn.facts.get("finish_reason") == "unknown":
         return "The server did not say why the answer ended"
     return "Asked before an earlier answer changed" if turn.outdated else ""
+
+
+def _is_cut(turn: Turn) -> bool:
+    """Return whether the token limit cut an answer, which could go on."""
+    is_complete = turn.status == "complete" and bool(turn.answer.strip())
+    return is_complete and turn.facts.get("finish_reason") == "length"
 
 
 def _model(turn: Turn) -> str:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import cast
 
 from h2o_magic.backends.base import Backend, ChatRequest
+from h2o_magic.chat.continuation import continuing
 from h2o_magic.chat.context import Chosen, choose, estimate, input_room
 from h2o_magic.chat.messages import Message, system
 from h2o_magic.chat.tokens import tokens_in
@@ -65,7 +66,7 @@ def prepare(question: Question, record: Record, connection: Connection) -> Prepa
         pictured = with_pictures(history, question, record, connection)
         request = ChatRequest(
             question.model,
-            (*head, *pictured, fitted.message),
+            (*head, *pictured, fitted.message, *continuing(question.continues)),
             question.parameters,
             question.strict,
             question.grammar,
@@ -74,6 +75,8 @@ def prepare(question: Question, record: Record, connection: Connection) -> Prepa
             _refuse_too_long(request, context, connection)
         left_out = unseen(history, pictured, question, connection)
         notes = (*question.prompt.notes, *fitted.notes, *left_out)
+        if question.continues:
+            notes += ("continued",)
         if not question.history:
             return Prepared(request, connection.backend, notes=notes)
         earlier, outdated = record.counts_around(question.thread, context.place)
@@ -121,7 +124,8 @@ class _Context:
         self._connection = connection
         self._record = record
         self._rate = connection.limits.rate(question.model)
-        self._head = estimate(head, self._rate)
+        around = (*head, *continuing(question.continues))
+        self._around = estimate(around, self._rate)
         self._images = images_of(question, record, connection)
         self._read: list[Turn] = []  # what was read of them is not read again
         self._unread: Iterator[Turn] = iter(())
@@ -163,7 +167,7 @@ class _Context:
             self.question.prompt,
             self._images,
             self._choose,
-            room=self._room(context) - self._head,
+            room=self._room(context) - self._around,
             budget=budget,
             whole=wanted or max(budget, WHOLE),
             rate=self._rate,

@@ -320,6 +320,23 @@ class Session:
         turn, name = self.turn(number, thread), self.conversation.name_of(thread)
         return self._background.ask(self._builder.again(turn, name, options))
 
+    def continue_answer(
+        self, number: int, thread: str | None = None, **options: object
+    ) -> BackgroundAnswer:
+        """Let a turn's answer go on in the background: a new version, which is longer.
+
+        The model is asked to continue where it stopped. Turns have numbers from 1.
+        `options` are as for :meth:`regenerate`. A ConfigurationError if there is no
+        such turn, or it has no answer, or an option is unknown or refused.
+        """
+        turn, name = self.turn(number, thread), self.conversation.name_of(thread)
+        if not turn.answer.strip():
+            raise ConfigurationError(
+                f"turn {number} has no answer that could go on: ask it again"
+            )
+        asked = self._builder.again(turn, name, options)
+        return self._background.ask(replace(asked, continues=turn.answer))
+
     def edit(
         self,
         number: int,

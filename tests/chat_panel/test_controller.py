@@ -96,7 +96,7 @@ def test_an_answer_starts_grows_and_ends(page: Page, server: StandIn) -> None:
         "",
     )
     grew = page.wait_for("delta", id=row["id"])
-    assert "<em>text</em>" in grew["html"][0][1]
+    assert "<em>text</em>" in grew["html"][0][2]
     go_on.set()
     row = page.ended_row()
     assert row["answer"] == "Some *text*. More."
@@ -149,7 +149,7 @@ def test_a_view_that_is_opened_later_gets_all_of_a_growing_answer(
     page.send("open")
     assert page.wait_for("thread", to="here")["rows"][0]["running"]
     grew = page.wait_for("delta", restart=1)
-    assert "Before." in grew["html"][0][1]
+    assert "Before." in grew["html"][0][2]
     go_on.set()
     assert page.ended_row()["answer"] == "Before. After."
 
@@ -332,7 +332,7 @@ def test_returning_to_a_thread_shows_all_of_the_growing_answer(
     while "Second part." not in text:
         step = page.wait_for("delta")
         text = "" if step.get("restart") else text
-        text += "".join(html for _, html in step["html"])
+        text += "".join(html for _, _, html in step["html"])
     assert "First part." in text
     gates[1].set()
     assert page.ended_row()["answer"].endswith("End.")

@@ -11,6 +11,7 @@ const ICONS = {
   regenerate: "M13 8a5 5 0 1 1-1.5-3.6M13 2.5v3h-3",
   remove: "M3 4.5h10M6.5 4.5V3h3v1.5M4.5 4.5l.5 8.5h6l.5-8.5M7 7v3.5M9 7v3.5",
   insert: "M2.5 3h11v4h-11zM8 9.5v4M6 11.5h4",
+  replace: "M2.5 3h11v4h-11zM4.5 12.5h7M9.5 10.5l2 2-2 2",
   previous: "M9.5 4 5.5 8l4 4",
   next: "M6.5 4l4 4-4 4",
   down: "M8 3v10M3.5 8.5 8 13l4.5-4.5",
@@ -58,7 +59,7 @@ export function button(name, label, click, more = {}) {
 /** Show HTML that the kernel has made. */
 export function setHtml(element, html) {
   element.innerHTML = html;
-  for (const scrollable of element.querySelectorAll(".h2o-code > pre, table")) {
+  for (const scrollable of element.querySelectorAll(".h2o-code > pre, table, math[display=block]")) {
     scrollable.tabIndex = 0; // for the keyboard
   }
 }

@@ -126,6 +126,8 @@ export class Log {
   /** What was as wide as its place may be wider now. */
   onWidth() {
     this.width = this.box.clientWidth;
+    const bars = this.box.offsetWidth - this.width; // at both edges
+    this.chat.root.style.setProperty("--h2o-bar", `${bars / 2}px`);
     for (const { row, article } of this.turns.values()) if (row) this.keyboard.prepare(article);
   }
 
