@@ -109,7 +109,6 @@ export class Log {
   }
 
   onResize() {
-    this.chat.fit();
     if (this.following || this.isAtEnd) this.scrollToEnd(); // a smaller log may not scroll
   }
 
