@@ -41,10 +41,18 @@ export class Place {
 
   show() {
     this.chat = new Chat(this.model, this.el);
+    globalThis.h2oMagic?.opened();
+  }
+
+  showHere() {
+    globalThis.h2oMagic.undock();
+    this.chat?.composer.area.focus();
+    // Once it has its height:
+    requestAnimationFrame(() => setTimeout(() => this.chat?.root.scrollIntoView({ block: "nearest" })));
   }
 
   showLine() {
-    const back = make("button", { type: "button", class: "h2o-text-button", click: () => globalThis.h2oMagic.undock() }, "Show it here");
+    const back = make("button", { type: "button", class: "h2o-text-button", click: () => this.showHere() }, "Show it here");
     const where = globalThis.h2oMagic.docked === "tab" ? "in a tab of its own" : "on the right";
     this.line = make("div", { class: "h2o-elsewhere" }, `The chat is ${where}.`, back);
     this.el.append(this.line);

@@ -7,6 +7,8 @@ import { CELL, Notice, TAB } from "./notice.js";
 import { Page } from "./page.js";
 
 const ID = "h2o-magic-chat";
+const WIDTH = 400; // px, suggested
+const LEAST = 300;
 const CALM = 150; // ms without a change in the notebook until it is looked at
 const ICON = '<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 24 24"><path class="jp-icon3" fill="#616161" d="M4 2h16a2 2 0 0 1 2 2v12a2 2 0 0 1-2 2H8l-6 5V4c0-1.1.9-2 2-2zm2 5v2h12V7zm0 4v2h9v-2z"/></svg>';
 
@@ -17,12 +19,13 @@ export async function activate(shared, app, tracker, restorer, palette) {
   const root = new Widget();
   root.id = ID;
   root.addClass("h2o-dock");
+  root.node.style.minWidth = `${LEAST}px`; // JupyterLab reads it before the styles are there
   root.title.icon = new LabIcon({ name: "h2o-magic:chat", svgstr: ICON });
   root.title.closable = true;
   root.layout = new PanelLayout();
   const dock = new Dock(app, tracker, root, MimeModel);
   root.layout.insertWidget(0, new Widget({ node: dock.notice.node }));
-  app.shell.add(root, "right", { rank: 900 });
+  app.shell.add(root, "right", { rank: 890 });
   restorer?.add(root, ID);
   addCommands(app, palette, dock);
   // A cell that was run may say where its chat is to be.
@@ -80,8 +83,13 @@ class Dock {
 
   /** Give the message field the focus, as soon as there is one. */
   focus() {
-    this.focusing = !this.field;
+    this.isFocusing = !this.field;
     this.field?.focus();
+  }
+
+  /** A chat has been opened somewhere. */
+  onOpened() {
+    if (this.isFocusing) this.focus();
   }
 
   updateSoon() {
@@ -99,6 +107,7 @@ class Dock {
   setTitle() {
     const name = this.tracker.currentWidget?.title.label;
     const title = name ? `Chat: ${name}` : "Chat";
+    this.root.toggleClass("h2o-in-tab", this.area === "tab");
     this.root.title.caption = title;
     this.root.title.label = this.area === "tab" ? title : "";
     this.root.node.setAttribute("aria-label", title);
@@ -122,9 +131,8 @@ class Dock {
         return;
       }
     }
-    const isShown = Boolean(this.view.widget);
-    this.notice.show(chat, isShown);
-    if (isShown && this.focusing) this.focus();
+    if (this.view.widget) chat.own = data; // it stays when outputs are cleared
+    this.notice.show(chat, Boolean(this.view.widget));
   }
 
   onExecuted(notebook, cell) {
@@ -136,7 +144,7 @@ class Dock {
   }
 
   dock() {
-    this.add("right", { rank: 900 });
+    this.add("right", { rank: 890 });
   }
 
   /** Open a tab beside the notebook; on the right where a page holds only that (Notebook 7). */
@@ -152,6 +160,18 @@ class Dock {
       this.app.shell.add(this.root, area, options);
     }
     this.app.shell.activateById(this.root.id);
+    if (area === "right") this.widen();
+  }
+
+  /** Give a sidebar that is as narrow as can be the suggested width. */
+  widen() {
+    let split = this.root.parent;
+    while (split && !split.setRelativeSizes) split = split.parent;
+    const { clientWidth } = split?.node ?? {};
+    if (!clientWidth || this.root.node.clientWidth > LEAST || clientWidth < 3 * WIDTH) return;
+    const sizes = split.relativeSizes();
+    const more = WIDTH / clientWidth - sizes.at(-1);
+    split.setRelativeSizes([...sizes.slice(0, -2), sizes.at(-2) - more, sizes.at(-1) + more]);
   }
 
   /** Show no chat here: those in cells are seen again. */
@@ -159,7 +179,7 @@ class Dock {
     if (this.area === "right") this.app.shell.collapseRight();
     else {
       this.root.parent = null;
-      this.app.shell.add(this.root, "right", { rank: 900 });
+      this.app.shell.add(this.root, "right", { rank: 890 });
     }
   }
 

@@ -109,8 +109,8 @@ export function* words(line, from) {
   pattern.lastIndex = from;
   for (const { index, 1: option = "", 2: value = "" } of line.matchAll(pattern)) {
     if (index < from) continue;
-    if (option) yield [index, index + option.length - option.endsWith("="), "h2o-option"];
-    const kind = /^["']/.test(value) ? "h2o-text" : /^-?[\d.]+$/.test(value) && "h2o-number";
+    if (option) yield [index, index + option.length - option.endsWith("="), "cm-h2o-option"];
+    const kind = /^["']/.test(value) ? "cm-h2o-string" : /^-?[\d.]+$/.test(value) && "cm-h2o-number";
     if (kind) yield [index + option.length, index + option.length + value.length, kind];
   }
 }

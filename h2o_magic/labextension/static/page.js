@@ -13,6 +13,11 @@ export class Page {
     return this.dock.place;
   }
 
+  /** Tell that a chat was opened, which may be given the focus. */
+  opened() {
+    this.dock.onOpened();
+  }
+
   /** Show the chats in their cells again. */
   undock() {
     this.dock.close();

@@ -15,7 +15,7 @@ export async function register(shared, registry) {
 
 function plugin({ Decoration, ViewPlugin }, RangeSetBuilder) {
   const line = (name) => Decoration.line({ class: name });
-  const made = { prose: line("h2o-prose"), options: line("h2o-prose h2o-options") };
+  const made = { prose: line("cm-h2o-prose"), options: line("cm-h2o-prose cm-h2o-options") };
   const mark = (name) => (made[name] ??= Decoration.mark({ class: name }));
   return ViewPlugin.fromClass(
     class {
@@ -54,11 +54,11 @@ function plugin({ Decoration, ViewPlugin }, RangeSetBuilder) {
         if (magic) {
           const end = magic[0].length;
           yield [from, from, made.options];
-          yield [from + end - magic[0].trimStart().length, from + end, mark("h2o-magic")];
+          yield [from + end - magic[0].trimStart().length, from + end, mark("cm-h2o-magic")];
           for (const [begin, after, name] of words(text, end)) yield [from + begin, from + after, mark(name)];
         } else if (this.head) {
           yield [from, from, made.prose];
-          for (const [begin, end] of this.fields) if (begin >= from && end <= to) yield [begin, end, mark("h2o-field")];
+          for (const [begin, end] of this.fields) if (begin >= from && end <= to) yield [begin, end, mark("cm-h2o-value")];
         }
       }
     },
@@ -66,14 +66,14 @@ function plugin({ Decoration, ViewPlugin }, RangeSetBuilder) {
   );
 }
 
-const coloured = (name, style) => ({ [`.cm-line.h2o-prose .${name}, .cm-line.h2o-prose .${name} span`]: style });
+const coloured = (name, style) => ({ [`.cm-line.cm-h2o-prose .${name}, .cm-line.cm-h2o-prose .${name} span`]: style });
 
 const COLOURS = {
-  ".cm-line.h2o-prose, .cm-line.h2o-prose span": { color: "var(--jp-content-font-color1) !important", fontWeight: "inherit !important", fontStyle: "normal !important", textDecoration: "none !important" },
-  ".cm-line.h2o-prose:not(.h2o-options)": { fontFamily: "var(--jp-content-font-family)", fontSize: "var(--jp-content-font-size1)" },
-  ...coloured("h2o-magic", { color: "var(--jp-mirror-editor-meta-color) !important", fontWeight: "600 !important" }),
-  ...coloured("h2o-option", { color: "var(--jp-mirror-editor-attribute-color) !important" }),
-  ...coloured("h2o-text", { color: "var(--jp-mirror-editor-string-color) !important" }),
-  ...coloured("h2o-number", { color: "var(--jp-mirror-editor-number-color) !important" }),
-  ...coloured("h2o-field", { color: "var(--jp-mirror-editor-def-color) !important", fontFamily: "var(--jp-code-font-family)", background: "var(--jp-layout-color2)", borderRadius: "3px" }),
+  ".cm-line.cm-h2o-prose, .cm-line.cm-h2o-prose span": { color: "var(--jp-content-font-color1) !important", fontWeight: "inherit !important", fontStyle: "normal !important", textDecoration: "none !important" },
+  ".cm-line.cm-h2o-prose:not(.cm-h2o-options)": { fontFamily: "var(--jp-content-font-family)", fontSize: "var(--jp-content-font-size1)" },
+  ...coloured("cm-h2o-magic", { color: "var(--jp-mirror-editor-meta-color) !important", fontWeight: "600 !important" }),
+  ...coloured("cm-h2o-option", { color: "var(--jp-mirror-editor-attribute-color) !important" }),
+  ...coloured("cm-h2o-string", { color: "var(--jp-mirror-editor-string-color) !important" }),
+  ...coloured("cm-h2o-number", { color: "var(--jp-mirror-editor-number-color) !important" }),
+  ...coloured("cm-h2o-value", { color: "var(--jp-mirror-editor-def-color) !important", fontFamily: "var(--jp-code-font-family)", background: "var(--jp-layout-color2)", borderRadius: "3px" }),
 };
