@@ -3,6 +3,7 @@
 // The kernel holds the conversation. A view requests only the turns that become visible,
 // so that thousands of turns cost no more than a few.
 
+import { Announcer } from "./announcer.js";
 import { Commands } from "./commands.js";
 import { Composer } from "./composer.js";
 import { copyText, make } from "./dom.js";
@@ -25,6 +26,7 @@ export class Chat {
     this.state = {};
     this.alive = true;
     this.status = make("div", { class: "h2o-status", role: "status", "aria-live": "polite" });
+    this.announcer = new Announcer(this);
     this.toast = new Toast(this);
     this.queue = new Queue(this);
     this.log = new Log(this, [this.queue.list]);
@@ -36,7 +38,7 @@ export class Chat {
     this.notebook = new Notebook(this);
     // Each gets the messages that it has a method for: those of the type X, `on_X`.
     const { composer } = this;
-    this.parts = [this, this.threads, this.models, this.settings, this.queue, this.log, composer, composer.completions, this.commands, this.notebook, this.toast];
+    this.parts = [this, this.threads, this.models, this.settings, this.queue, this.log, composer, composer.completions, this.commands, this.notebook, this.toast, this.announcer];
     const { attachments } = composer;
     this.root = make(
       "section",
@@ -55,6 +57,7 @@ export class Chat {
       this.composer.form,
       make("div", { class: "h2o-under" }, this.composer.notes, this.status),
       this.notebook.reconnection,
+      this.announcer.box,
     );
     el.classList.add("h2o-view");
     el.append(this.root);

@@ -1,4 +1,5 @@
 import { icon, make, setHtml } from "./dom.js";
+import { Keyboard } from "./keyboard.js";
 import { Section } from "./section.js";
 import { applyDelta, finishTurn, renderTurn } from "./turn.js";
 
@@ -23,11 +24,12 @@ export class Log {
     this.empty = make("div", { class: "h2o-empty" });
     this.box = make(
       "div",
-      { class: "h2o-log", role: "log", "aria-label": "Conversation", "aria-live": "off", tabindex: "0" },
+      { class: "h2o-log", role: "log", "aria-label": "Conversation", "aria-live": "off", tabindex: "-1" },
       this.empty,
       this.list,
       ...entries,
     );
+    this.keyboard = new Keyboard(chat, this.box);
     this.jump = make(
       "button",
       { type: "button", class: "h2o-jump", hidden: "", click: () => this.scrollToEnd() },
@@ -87,6 +89,10 @@ export class Log {
     if (turn?.row?.running && turn.body) applyDelta(this.chat, turn, message);
   }
 
+  get inOrder() {
+    return this.sections.flatMap(({ turns }) => turns);
+  }
+
   get last() {
     return this.sections.at(-1)?.turns.at(-1);
   }
@@ -109,7 +115,14 @@ export class Log {
   }
 
   onResize() {
+    if (this.width !== this.box.clientWidth) this.onWidth();
     if (this.following || this.isAtEnd) this.scrollToEnd(); // a smaller log may not scroll
+  }
+
+  /** What was as wide as its place may be wider now. */
+  onWidth() {
+    this.width = this.box.clientWidth;
+    for (const { row, article } of this.turns.values()) if (row) this.keyboard.prepare(article);
   }
 
   get isAtEnd() {
@@ -171,7 +184,7 @@ export class Log {
   }
 
   addArticle(turn) {
-    turn.article = make("article", { class: "h2o-turn", "data-id": turn.id });
+    turn.article = make("article", { class: "h2o-turn", "data-id": turn.id, tabindex: "0" });
     turn.article.style.height = `${turn.height}px`;
     this.turnObserver.observe(turn.article);
     return turn.article;
@@ -199,6 +212,7 @@ export class Log {
   /** Set the order of the turns; with `refresh`, rows may have changed. */
   setOrder(ids, refresh) {
     const kept = new Set(ids);
+    const focused = this.inOrder.findIndex(({ article }) => article?.contains(document.activeElement));
     for (const [id, turn] of this.turns) {
       if (kept.has(id)) continue;
       this.removeArticle(turn);
@@ -218,6 +232,12 @@ export class Log {
       else this.unload(turn);
     }
     this.empty.hidden = ids.length > 0;
+    if (focused >= 0 && !this.box.contains(document.activeElement)) this.focusTurn(turns[focused] ?? turns.at(-1));
+  }
+
+  /** Focus the turn that has taken the place of one with the focus. */
+  focusTurn(turn) {
+    (turn?.article ?? this.chat.composer.area).focus({ preventScroll: true });
   }
 
   /** Append a turn; return false if it does not follow the last one of this view. */
@@ -257,6 +277,13 @@ export class Log {
       if (turn.near) this.request(row.id); // the view did not follow it
       return;
     }
+    const refocus = this.keyboard.keepFocus(turn.article);
+    this.draw(turn, row);
+    refocus();
+    this.keyboard.prepare(turn.article);
+  }
+
+  draw(turn, row) {
     const { reasoning } = turn;
     turn.row = row;
     turn.article.style.height = "";
