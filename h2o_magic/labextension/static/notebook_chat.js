@@ -21,13 +21,29 @@ export class NotebookChat {
   constructor(panel, onChange) {
     this.panel = panel;
     this.onChange = onChange;
-    this.own = null; // the widget of a chat that was opened without a cell
     this.lost = new Set(); // the widgets that went with their kernel
     this.opening = false;
     this.problem = "";
     panel.context.ready.then(() => panel.content.model?.contentChanged.connect(onChange));
     panel.sessionContext.statusChanged.connect((_, status) => { if (ENDS.includes(status)) this.onKernelEnd(); });
     panel.sessionContext.kernelChanged.connect((_, { oldValue }) => { if (oldValue) this.onKernelEnd(); });
+  }
+
+  /** The widget that was shown last, which needs no output; kept when the page is reloaded. */
+  get own() {
+    return JSON.parse(sessionStorage.getItem(this.place));
+  }
+
+  set own(data) {
+    sessionStorage.setItem(this.place, JSON.stringify(data));
+  }
+
+  get place() {
+    return `h2o-magic:${this.kernel?.id}`;
+  }
+
+  get kernel() {
+    return this.panel.sessionContext.session?.kernel;
   }
 
   /** Which widget shows the chat, as an output has it; null if none does. */
@@ -37,7 +53,7 @@ export class NotebookChat {
 
   get all() {
     const shown = [...outputsOf(this.panel)].map(({ data }) => data);
-    return (this.own ? [this.own, ...shown] : shown).filter(({ model_id }) => model_id);
+    return [this.own, ...shown].filter((data) => data?.model_id);
   }
 
   get wasLost() {
@@ -45,7 +61,7 @@ export class NotebookChat {
   }
 
   get isBusy() {
-    return this.panel.sessionContext.session?.kernel?.status === "busy";
+    return this.kernel?.status === "busy";
   }
 
   lose(data) {
@@ -73,13 +89,14 @@ export class NotebookChat {
 
   /** Run what opens a chat; return what is wrong, if anything is. */
   async run() {
-    const { sessionContext } = this.panel;
-    if (!sessionContext.session?.kernel) await sessionContext.startKernel();
-    const kernel = sessionContext.session?.kernel;
+    await this.panel.sessionContext.ready;
+    if (!this.kernel) await this.panel.sessionContext.startKernel();
+    const { kernel } = this;
     if (!kernel) return "The notebook has no kernel: choose one in the menu “Kernel”.";
     const { language_info } = await kernel.info;
     if (language_info.name !== "python") return "The chat needs a Python kernel.";
-    const future = kernel.requestExecute({ code: OPEN, store_history: false });
+    const cellId = this.panel.content.activeCell?.model.id; // by which the kernel knows the notebook
+    const future = kernel.requestExecute({ code: OPEN, store_history: false }, true, { cellId });
     future.onIOPub = ({ header, content }) => {
       if (header.msg_type === "display_data" && content.metadata.h2o_magic) this.onOpened(content.data[VIEW]);
     };
