@@ -7,6 +7,7 @@ import { Announcer } from "./announcer.js";
 import { Commands } from "./commands.js";
 import { Composer } from "./composer.js";
 import { copyText, make } from "./dom.js";
+import { Fit } from "./fit.js";
 import { Log } from "./log.js";
 import { Models } from "./models.js";
 import { Notebook } from "./notebook.js";
@@ -49,17 +50,19 @@ export class Chat {
         dragleave: (event) => this.onDrag(event, this.root.contains(event.relatedTarget)),
         drop: (event) => { if (this.onDrag(event, false)) attachments.take(event.dataTransfer); },
       },
-      make("header", { class: "h2o-head" }, this.threads.box, this.models.chip, this.settings.button),
+      make("header", { class: "h2o-head" }, this.threads.box, this.models.chip, this.notebook.dock, this.settings.button),
       make("div", { class: "h2o-middle" }, this.log.box, this.log.jump),
       this.commands.notes,
       this.toast.box,
       this.composer.form,
       make("div", { class: "h2o-under" }, this.composer.notes, this.status),
       this.settings.box,
+      this.notebook.reconnection,
       this.announcer.box,
     );
     el.classList.add("h2o-view");
     el.append(this.root);
+    this.fit = new Fit(this.root);
     this.onMessage = (message) => this.receive(message);
     this.onComm = () => this.send("ping"); // fails if the kernel is gone
     model.on("msg:custom", this.onMessage);
@@ -72,6 +75,7 @@ export class Chat {
     if (this.composer.timer) this.composer.saveDraft();
     this.model.off("msg:custom", this.onMessage);
     this.model.off("comm_live_update", this.onComm);
+    this.fit.close();
     for (const part of this.parts) if (part !== this) part.close?.();
   }
 
@@ -104,15 +108,6 @@ export class Chat {
     this.waiting = setTimeout(() => this.onNoReply(), WAIT);
   }
 
-  /** Fill the tab if the panel is in one of its own. */
-  fit() {
-    const tab = this.root.closest(".jp-LinkedOutputView");
-    if (!tab) return;
-    if (!this.docked) this.log.sizeObserver.observe(tab);
-    this.docked = true;
-    this.root.style.height = `${Math.max(300, tab.clientHeight - 24)}px`;
-  }
-
   onNoReply() {
     if (this.connected) this.setStatus("Waiting for the kernel, which is busy.");
     else this.setStatus("Waiting for the kernel. If none is running, see the saved conversation below.");
@@ -125,9 +120,10 @@ export class Chat {
     this.state = { ...this.state, running: [], queued: [] };
     this.toast.hide();
     for (const part of this.parts) part.on_lost?.();
-    this.composer.area.placeholder = "Run this cell again to continue. The conversation is saved.";
+    const how = this.notebook.lab ? "The conversation is saved." : "Run this cell again to continue. The conversation is saved.";
+    this.composer.area.placeholder = how;
     this.composer.refresh();
-    this.setStatus("The kernel was restarted. Run this cell again to continue. The conversation is saved.");
+    this.setStatus(`The kernel was restarted. ${how}`);
   }
 
   /** Whether there is something to stop. */

@@ -117,7 +117,6 @@ export class Log {
   }
 
   onResize() {
-    this.chat.fit();
     if (this.width !== this.box.clientWidth) this.onWidth();
     if (this.reveal.hold()) return;
     if (this.following || this.isAtEnd) this.scrollToEnd(); // a smaller log may not scroll
