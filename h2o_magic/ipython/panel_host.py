@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from h2o_magic.chat_panel import Panel
 from h2o_magic.config.definitions import SETTINGS
@@ -10,10 +10,9 @@ from h2o_magic.conversation.background import BackgroundAnswer
 from h2o_magic.errors import ConfigurationError, MisuseError, did_you_mean, nearest
 from h2o_magic.ipython import commands
 from h2o_magic.ipython.commands.base import CommandContext
-from h2o_magic.ipython.completion import cursor, lines, names
+from h2o_magic.ipython.completion.menu import Entry, menu
 from h2o_magic.ipython.completion.values import Values
 from h2o_magic.ipython.display.views import capture_markdown
-from h2o_magic.ipython.namespace import user_names
 from h2o_magic.ipython.options import parse_ask, retry_settings
 from h2o_magic.ipython.reader import NamesReader
 from h2o_magic.ipython.scope import Scope
@@ -59,18 +58,9 @@ class PanelHost:
         keys = self._context.session.connection.servers.key_texts
         return NamesReader(scope, keys, evaluates=evaluates).notes(question)
 
-    def complete(self, before: str, after: str) -> tuple[str, list[tuple[str, str]]]:
-        """Return the word at the cursor so far, and its completions with kinds."""
-        shell: Any = self._context.shell
-        if before.startswith("/"):
-            place = cursor.Command(before[1:], after)
-            fragment, offers = lines.on_command(place, Values(shell))
-            offers = sorted(o for o in offers if o.text not in _CELLS_ONLY)
-        else:
-            fragment, offers = names.in_braces(
-                cursor.Prompt(before, after), user_names(shell)
-            )
-        return fragment, [(offer.text, offer.kind) for offer in offers]
+    def complete(self, before: str, after: str) -> tuple[str, list[Entry]]:
+        """Return the word at the cursor so far, and the entries that fit."""
+        return menu(self._context.shell, before, after, without=_CELLS_ONLY)
 
     def choices(self, setting: str) -> list[str]:
         """Return the known values of a setting: of model, server or thread."""
