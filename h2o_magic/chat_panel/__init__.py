@@ -8,8 +8,9 @@ from typing import Any
 import ipywidgets
 from IPython.display import publish_display_data
 
-from h2o_magic.chat_panel.controller import Controller, Host
+from h2o_magic.chat_panel.controller import Controller
 from h2o_magic.chat_panel.controls import Controls
+from h2o_magic.chat_panel.host import Host
 from h2o_magic.chat_panel.rows import transcript
 from h2o_magic.chat_panel.widget import ChatWidget
 from h2o_magic.conversation.session import Session

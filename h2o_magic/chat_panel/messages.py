@@ -15,6 +15,7 @@ from h2o_magic.chat_panel.html import as_html
 from h2o_magic.chat_panel.rows import row_of
 from h2o_magic.chat_panel.stream import AnswerStream
 from h2o_magic.conversation.session import Session
+from h2o_magic.errors import ConfigurationError
 
 #: How many of the last turns come with the first message, to be seen at once.
 _AT_ONCE = 8
@@ -41,7 +42,12 @@ class Messages:
         self.errors: dict[int, str] = {}  # why answers failed, by the same
         self.controls_shown = False
         self._deleted: tuple[int, tuple[int, ...]] | None = None  # turn, what is left
+        self._state_parts: list[Callable[[], dict[str, Any]]] = []
         self._known, self._last = 0, 0  # how many turns the views know, the last's id
+
+    def add_state(self, part: Callable[[], dict[str, Any]]) -> None:
+        """Make the messages about the state hold what a function returns, too."""
+        self._state_parts.append(part)
 
     def send(self, kind: str, *, to: str = "", **parts: Any) -> None:
         """Send a message to one view, or to all."""
@@ -65,12 +71,9 @@ class Messages:
         with self.lock:
             session = self._session
             current = session.thread
-            threads = dict.fromkeys([*session.record.thread_names(), current])
             server = str(session.settings["server"]) or "local server"
             queued = [a.question.text for a in session.coming() if a.turn is None]
-            state = {
-                "thread": current,
-                "threads": list(threads),
+            state: dict[str, Any] = {
                 "about": f"{session.settings['model']} · {server}",
                 "running": [i for i, s in self.streams.items() if s.thread == current],
                 "queued": queued,
@@ -79,6 +82,8 @@ class Messages:
                 "controls": self.controls_shown,
                 "root": self._root,
             }
+            for part in self._state_parts:
+                state |= part()
             self.send("state", state=state)
 
     def send_thread(self, *, to: str = "") -> None:
@@ -150,6 +155,12 @@ class Messages:
     def turns_with(self, ids: Iterable[int]) -> tuple[Turn, ...]:
         """Return the turns of the current thread that have these ids, in order."""
         return self._session.record.with_ids(self._session.thread, ids)
+
+    def turn(self, turn_id: int) -> Turn:
+        """Return a turn of the current thread; a ConfigurationError if it is gone."""
+        for turn in self.turns_with({turn_id}):
+            return turn
+        raise ConfigurationError("this turn is no longer in the thread")
 
     def _ids(self) -> tuple[int, ...]:
         return self._session.record.ids(self._session.thread)

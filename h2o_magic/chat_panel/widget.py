@@ -9,27 +9,29 @@ from typing import Any
 import anywidget
 
 _HERE = Path(__file__).parent
-#: The modules in `js`, each after its imports.
-_MODULES = (
-    "dom",
-    "section",
-    "turn",
-    "log",
-    "completions",
-    "attachments",
-    "composer",
-    "notebook",
-    "settings",
-    "chat",
-    "index",
-)
-_LINKS = re.compile(r"^import [^;]*;\n|^export (?!default)", re.MULTILINE)
+_IMPORT = re.compile(r'^import [^;]* from "\./(\w+)\.js";\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
 
 
 def joined_modules() -> str:
     """Return the modules in `js` as one, since a widget has only one module."""
-    texts = ((_HERE / "js" / f"{name}.js").read_text("utf-8") for name in _MODULES)
-    return "\n".join(_LINKS.sub("", text) for text in texts)
+    texts: dict[str, str] = {}
+
+    def add(name: str) -> None:
+        text = (_HERE / "js" / f"{name}.js").read_text("utf-8")
+        for imported in _IMPORT.findall(text):
+            if imported not in texts:
+                add(imported)
+        texts[name] = _EXPORT.sub("", _IMPORT.sub("", text))
+
+    add("index")
+    return "\n".join(texts.values())
+
+
+def joined_styles() -> str:
+    """Return the files in `css` as one, the frame first."""
+    paths = sorted((_HERE / "css").glob("*.css"), key=lambda p: (p.stem != "frame", p))
+    return "\n".join(path.read_text("utf-8") for path in paths)
 
 
 class ChatWidget(anywidget.AnyWidget):
@@ -39,7 +41,7 @@ class ChatWidget(anywidget.AnyWidget):
     """
 
     _esm = joined_modules()
-    _css = (_HERE / "chat.css").read_text("utf-8")
+    _css = joined_styles()
 
     def __init__(self) -> None:
         super().__init__()

@@ -3,11 +3,16 @@
 // The kernel holds the conversation. A view requests only the turns that become visible,
 // so that thousands of turns cost no more than a few.
 
+import { Commands } from "./commands.js";
 import { Composer } from "./composer.js";
-import { button, copyText, make, setHtml } from "./dom.js";
+import { copyText, make } from "./dom.js";
 import { Log } from "./log.js";
+import { Models } from "./models.js";
 import { Notebook } from "./notebook.js";
+import { Queue } from "./queue.js";
 import { Settings } from "./settings.js";
+import { Threads } from "./threads.js";
+import { Toast } from "./toast.js";
 
 const WAIT = 1500; // ms without a reply until the view says that it is waiting
 const DOUBLE_CLICK = 500; // ms within which a second Delete is ignored
@@ -18,15 +23,20 @@ export class Chat {
     this.view = Math.random().toString(36).slice(2, 10);
     this.state = {};
     this.alive = true;
-    this.log = new Log(this);
-    this.composer = new Composer(this);
-    this.threads = make("select", { class: "h2o-threads", "aria-label": "Thread", change: () => this.send("thread", { name: this.threads.value }) });
-    this.about = make("span", { class: "h2o-about" });
-    this.settings = new Settings(this);
     this.status = make("div", { class: "h2o-status", role: "status", "aria-live": "polite" });
-    const { attachments } = this.composer;
-    this.notes = make("div", { class: "h2o-notes" });
-    this.toast = make("div", { class: "h2o-toast", hidden: "" });
+    this.toast = new Toast(this);
+    this.queue = new Queue(this);
+    this.log = new Log(this, [this.queue.list]);
+    this.composer = new Composer(this);
+    this.threads = new Threads(this);
+    this.models = new Models(this);
+    this.settings = new Settings(this);
+    this.commands = new Commands(this);
+    this.notebook = new Notebook(this);
+    // Each gets the messages that it has a method for: those of the type X, `on_X`.
+    const { composer } = this;
+    this.parts = [this, this.threads, this.models, this.settings, this.queue, this.log, composer, composer.completions, this.commands, this.notebook, this.toast];
+    const { attachments } = composer;
     this.root = make(
       "section",
       {
@@ -37,10 +47,10 @@ export class Chat {
         dragleave: (event) => this.onDrag(event, this.root.contains(event.relatedTarget)),
         drop: (event) => { if (this.onDrag(event, false)) attachments.take(event.dataTransfer); },
       },
-      make("header", { class: "h2o-head" }, this.threads, this.about, this.settings.button),
+      make("header", { class: "h2o-head" }, this.threads.select, this.models.about, this.settings.button),
       make("div", { class: "h2o-middle" }, this.log.box, this.log.jump),
-      this.notes,
-      this.toast,
+      this.commands.notes,
+      this.toast.box,
       this.composer.form,
       make("div", { class: "h2o-under" }, this.composer.notes, this.status),
     );
@@ -50,7 +60,6 @@ export class Chat {
     this.onComm = () => this.send("ping"); // fails if the kernel is gone
     model.on("msg:custom", this.onMessage);
     model.on("comm_live_update", this.onComm);
-    this.notebook = new Notebook(this);
     this.send("open", { saves: Boolean(this.notebook.context?.saveState) });
   }
 
@@ -59,9 +68,7 @@ export class Chat {
     if (this.composer.timer) this.composer.saveDraft();
     this.model.off("msg:custom", this.onMessage);
     this.model.off("comm_live_update", this.onComm);
-    this.notebook.close();
-    this.settings.close();
-    this.log.close();
+    for (const part of this.parts) if (part !== this) part.close?.();
   }
 
   onKey(event) {
@@ -112,8 +119,8 @@ export class Chat {
     this.root.classList.add("h2o-lost");
     this.root.classList.remove("h2o-alive");
     this.state = { ...this.state, running: [], queued: [] };
-    this.log.stop();
-    this.toast.hidden = true;
+    this.toast.hide();
+    for (const part of this.parts) part.on_lost?.();
     this.composer.area.placeholder = "Run this cell again to continue. The conversation is saved.";
     this.composer.refresh();
     this.setStatus("The kernel was restarted. Run this cell again to continue. The conversation is saved.");
@@ -135,74 +142,15 @@ export class Chat {
     if (message.to && message.to !== this.view) return;
     this.connected = true;
     this.root.classList.toggle("h2o-alive", this.alive);
-    this[`on_${message.type}`]?.(message);
+    for (const part of this.parts) part[`on_${message.type}`]?.(message);
   }
 
   on_state({ state }) {
     const before = this.state;
     this.state = state;
-    this.threads.replaceChildren(...state.threads.map((name) => make("option", { value: name }, name)));
-    this.threads.value = state.thread;
-    this.about.textContent = state.about;
-    this.about.title = state.about;
-    this.settings.update(state.controls);
-    this.log.showQueue(state.queued);
-    if (state.undoable !== this.deleted) this.toast.hidden = true;
     this.composer.refresh();
     if (before.running?.length && !state.running.length) this.setStatus("The answer has ended.", true);
     else if (!before.running?.length && state.running.length) this.setStatus("An answer is being written.", true);
-  }
-
-  on_thread({ ids, rows, draft, welcome }) {
-    setHtml(this.log.empty, welcome);
-    this.log.following = true;
-    this.on_order({ ids, rows });
-    if (!this.composer.unsaved) this.composer.set(draft);
-  }
-
-  on_order({ ids, rows, refresh }) {
-    this.ordered = true;
-    this.log.setOrder(ids, refresh);
-    this.log.show(rows);
-    this.log.follow();
-  }
-
-  /** Append a turn that has started; `count` includes it. */
-  on_started({ id, after, count, rows }) {
-    if (!this.ordered) return; // the order was requested
-    if (!this.log.append(id, after, count)) {
-      this.ordered = false;
-      this.send("order");
-      return;
-    }
-    this.log.show(rows);
-    this.log.follow();
-  }
-
-  on_rows({ rows }) {
-    this.log.show(rows);
-  }
-
-  on_delta(message) {
-    this.log.applyDelta(message);
-  }
-
-  on_draft({ text, source }) {
-    if (source === this.view) this.composer.unsaved = Boolean(this.composer.timer);
-    else if (!this.composer.editing && document.activeElement !== this.composer.area) this.composer.set(text);
-  }
-
-  on_completions(message) {
-    this.composer.completions.show(message);
-  }
-
-  on_checked(message) {
-    if (!this.root.classList.contains("h2o-refused")) this.composer.onChecked(message);
-  }
-
-  /** A command was run, which takes no files. */
-  on_unsent({ n }) {
-    this.composer.attachments.restore(n);
   }
 
   on_error({ text, question, id, n }) {
@@ -218,33 +166,13 @@ export class Chat {
     setTimeout(() => this.root.classList.remove("h2o-refused"), 4000);
   }
 
-  on_note({ title, html }) {
-    const body = make("div", { class: "h2o-md", tabindex: "0" });
-    setHtml(body, html);
-    const close = button("close", "Close", () => { this.notes.replaceChildren(); this.composer.area.focus(); });
-    this.notes.replaceChildren(
-      make("div", { class: "h2o-note", role: "group", "aria-label": title }, make("div", { class: "h2o-note-head" }, title, close), body),
-    );
-  }
-
   on_deleted({ id, text }) {
-    clearTimeout(this.toasting);
-    this.deleted = id;
-    const undo = make("button", { type: "button", class: "h2o-text-button", click: () => this.undo(id) }, "Undo");
-    this.toast.replaceChildren(make("span", {}, text), undo);
-    this.toast.hidden = false;
-    this.setStatus(text, true);
-    this.toasting = setTimeout(() => { this.toast.hidden = true; }, 12000);
+    this.toast.show(text, () => this.undo(id), (state) => state.undoable === id);
   }
 
   undo(id) {
-    this.toast.hidden = true;
     this.deletedAt = null; // a restored turn may be deleted again at once
     this.send("undo", { id });
-  }
-
-  on_transcript({ markdown }) {
-    this.notebook.setTranscript(markdown);
   }
 
   on_status({ text }) {

@@ -28,7 +28,7 @@ export class Completions {
     this.composer.chat.send("complete", { before, after: value.slice(selectionStart), n: this.requests });
   }
 
-  show({ n, replaced, found }) {
+  on_completions({ n, replaced, found }) {
     const { value, selectionStart } = this.composer.area;
     if (n !== this.requests || value.slice(0, selectionStart) !== this.before) return;
     if (found.length === 1 && this.before.endsWith(found[0][0])) return this.close();

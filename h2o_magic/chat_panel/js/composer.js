@@ -84,8 +84,22 @@ export class Composer {
     else this.checking = setTimeout(() => this.chat.send("check", { text, n: this.checks }), CHECK_AFTER);
   }
 
-  onChecked({ n, notes }) {
-    if (n === this.checks) this.showNotes(notes);
+  on_checked({ n, notes }) {
+    if (n === this.checks && !this.chat.root.classList.contains("h2o-refused")) this.showNotes(notes);
+  }
+
+  on_thread({ draft }) {
+    if (!this.unsaved) this.set(draft);
+  }
+
+  on_draft({ text, source }) {
+    if (source === this.chat.view) this.unsaved = Boolean(this.timer);
+    else if (!this.editing && document.activeElement !== this.area) this.set(text);
+  }
+
+  /** A command was run, which takes no files. */
+  on_unsent({ n }) {
+    this.attachments.restore(n);
   }
 
   /** Show notes, in which some text is code. */

@@ -1,4 +1,4 @@
-import { icon, make } from "./dom.js";
+import { icon, make, setHtml } from "./dom.js";
 import { Section } from "./section.js";
 import { applyDelta, finishTurn, renderTurn } from "./turn.js";
 
@@ -12,21 +12,21 @@ const NEAR = 900; // px beyond the visible part that count as near; twice that f
  * visible part gets its row from the kernel and is rendered.
  */
 export class Log {
-  constructor(chat) {
+  /** `entries` are elements below the turns. */
+  constructor(chat, entries) {
     this.chat = chat;
     this.turns = new Map(); // id → {id, article, row, near, height}
     this.sections = [];
     this.following = true; // at the end, and staying there
     this.requested = new Set();
     this.list = make("div", { class: "h2o-list" });
-    this.queue = make("div", { class: "h2o-list h2o-waiting" });
     this.empty = make("div", { class: "h2o-empty" });
     this.box = make(
       "div",
       { class: "h2o-log", role: "log", "aria-label": "Conversation", "aria-live": "off", tabindex: "0" },
       this.empty,
       this.list,
-      this.queue,
+      ...entries,
     );
     this.jump = make(
       "button",
@@ -51,6 +51,40 @@ export class Log {
     this.turnObserver.disconnect();
     this.sectionObserver.disconnect();
     this.sizeObserver.disconnect();
+  }
+
+  on_thread({ ids, rows, welcome }) {
+    setHtml(this.empty, welcome);
+    this.following = true;
+    this.on_order({ ids, rows });
+  }
+
+  on_order({ ids, rows, refresh }) {
+    this.ordered = true;
+    this.setOrder(ids, refresh);
+    this.on_rows({ rows });
+    this.follow();
+  }
+
+  /** Append a turn that has started; `count` includes it. */
+  on_started({ id, after, count, rows }) {
+    if (!this.ordered) return; // the order was requested
+    if (!this.append(id, after, count)) {
+      this.ordered = false;
+      this.chat.send("order");
+      return;
+    }
+    this.on_rows({ rows });
+    this.follow();
+  }
+
+  on_rows({ rows }) {
+    for (const row of rows) this.showRow(row);
+  }
+
+  on_delta(message) {
+    const turn = this.turns.get(message.id);
+    if (turn?.row?.running && turn.body) applyDelta(this.chat, turn, message);
   }
 
   get last() {
@@ -82,16 +116,6 @@ export class Log {
   get isAtEnd() {
     const { scrollTop, scrollHeight, clientHeight } = this.box;
     return scrollHeight - scrollTop - clientHeight < 30;
-  }
-
-  /** Show the questions that wait for earlier answers. */
-  showQueue(texts) {
-    this.queue.replaceChildren(
-      ...texts.map((text) =>
-        make("div", { class: "h2o-question" }, make("div", { class: "h2o-bubble h2o-md" }, text), make("div", { class: "h2o-actions" }, "Waiting for the previous answer")),
-      ),
-    );
-    this.follow();
   }
 
   /** Stay at the end if the reader is there. */
@@ -226,10 +250,6 @@ export class Log {
     section.box.remove();
   }
 
-  show(rows) {
-    for (const row of rows) this.showRow(row);
-  }
-
   /** Show a turn; its answer is null if the view has it all. */
   showRow(row) {
     const turn = this.turns.get(row.id);
@@ -247,14 +267,8 @@ export class Log {
     turn.reasoning = row.running ? turn.reasoning : null;
   }
 
-  applyDelta(message) {
-    const turn = this.turns.get(message.id);
-    if (turn?.row?.running && turn.body) applyDelta(this.chat, turn, message);
-  }
-
   /** Show that no answer is being written any more. */
-  stop() {
-    this.showQueue([]);
+  on_lost() {
     for (const article of this.list.querySelectorAll(".h2o-running")) article.classList.remove("h2o-running");
   }
 }

@@ -17,7 +17,7 @@ export class Notebook {
   }
 
   /** Set the transcript, which is put into the notebook when that is saved. */
-  setTranscript(markdown) {
+  on_transcript({ markdown }) {
     this.transcript = markdown;
     this.markUnsaved();
   }

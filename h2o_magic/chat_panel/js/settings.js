@@ -48,8 +48,8 @@ export class Settings {
   }
 
   /** Take over the kernel's state; once there are controls, prepare them. */
-  update(shown) {
-    this.button.setAttribute("aria-expanded", String(shown));
+  on_state({ state }) {
+    this.button.setAttribute("aria-expanded", String(state.controls));
     const { controls } = this;
     if (!controls || this.naming) return;
     const onKey = (event) => {

@@ -3,7 +3,9 @@
 // turn: {id, article, row, near, height} and, once rendered, body, foot; while it grows,
 // block (the element of the last block), html (of that block), reasoning (an element).
 
+import { addCodeButtons } from "./code.js";
 import { button, icon, make, setHtml } from "./dom.js";
+import { footer } from "./foot.js";
 
 export function renderTurn(chat, turn) {
   const { row, article } = turn;
@@ -99,43 +101,4 @@ function addReasoning(chat, turn, text) {
 
 function markStatus({ article, row }) {
   article.classList.toggle("h2o-running", row.running);
-}
-
-function footer(chat, { row }, name) {
-  if (row.running) return [make("span", { class: "h2o-notice" })];
-  const [chosen, count] = row.versions;
-  const go = (to) => chat.send("version", { id: row.id, to });
-  const actions = [
-    button("copy", `Copy the answer of ${name}`, () => chat.copy(row.answer, "answer")),
-    button("regenerate", `Ask ${name} again`, () => chat.send("regenerate", { id: row.id })),
-  ];
-  const versions = make(
-    "span",
-    { class: "h2o-versions", role: "group", "aria-label": `Versions of ${name}` },
-    button("previous", `Earlier version of ${name}`, () => go(chosen - 1), { disabled: chosen < 2 ? "" : false }),
-    make("span", {}, `${chosen} of ${count}`),
-    button("next", `Later version of ${name}`, () => go(chosen + 1), { disabled: chosen >= count ? "" : false }),
-  );
-  return [
-    count > 1 ? versions : null,
-    row.mark ? make("span", { class: "h2o-mark" }, row.mark) : null,
-    make("span", { class: "h2o-facts" }, row.facts),
-    make("span", { class: "h2o-actions", role: "group", "aria-label": `Answer of ${name}` }, ...actions),
-  ].filter(Boolean);
-}
-
-function addCodeButtons(chat, body) {
-  for (const block of body.querySelectorAll(".h2o-code")) {
-    const code = () => block.querySelector("code").textContent.replace(/\n$/, "");
-    const language = block.dataset.language;
-    block.prepend(
-      make(
-        "div",
-        { class: "h2o-code-head" },
-        make("span", {}, language || "code"),
-        button("copy", "Copy the code", () => chat.copy(code(), "code")),
-        button("insert", "Insert the code into a new cell below", () => chat.notebook.insert(code())),
-      ),
-    );
-  }
 }

@@ -1,0 +1,26 @@
+// What is below an answer: its versions, what answered, and what can be done with it.
+
+import { button, make } from "./dom.js";
+
+export function footer(chat, { row }, name) {
+  if (row.running) return [make("span", { class: "h2o-notice" })];
+  const [chosen, count] = row.versions;
+  const go = (to) => chat.send("version", { id: row.id, to });
+  const actions = [
+    button("copy", `Copy the answer of ${name}`, () => chat.copy(row.answer, "answer")),
+    button("regenerate", `Ask ${name} again`, () => chat.send("regenerate", { id: row.id })),
+  ];
+  const versions = make(
+    "span",
+    { class: "h2o-versions", role: "group", "aria-label": `Versions of ${name}` },
+    button("previous", `Earlier version of ${name}`, () => go(chosen - 1), { disabled: chosen < 2 ? "" : false }),
+    make("span", {}, `${chosen} of ${count}`),
+    button("next", `Later version of ${name}`, () => go(chosen + 1), { disabled: chosen >= count ? "" : false }),
+  );
+  return [
+    count > 1 ? versions : null,
+    row.mark ? make("span", { class: "h2o-mark" }, row.mark) : null,
+    make("span", { class: "h2o-facts" }, row.facts),
+    make("span", { class: "h2o-actions", role: "group", "aria-label": `Answer of ${name}` }, ...actions),
+  ].filter(Boolean);
+}

@@ -1,0 +1,39 @@
+"""What the messages of views say of a question: its text, its files, its turn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from h2o_magic.chat.images import Image
+from h2o_magic.chat_panel.host import Host
+from h2o_magic.chat_panel.messages import Messages
+from h2o_magic.chat_panel.rows import attached_images
+from h2o_magic.chat_panel.uploads import Uploads
+from h2o_magic.prompts.prompt import Attached, Prompt
+
+
+class Questions:
+    """Reads the questions of messages."""
+
+    def __init__(self, host: Host, messages: Messages, uploads: Uploads) -> None:
+        self._host = host
+        self._messages = messages
+        self._uploads = uploads
+
+    def prompt(self, message: Mapping[str, Any]) -> Prompt:
+        """Return what is asked, with the images that an edited turn keeps."""
+        prompt = self._host.expand(str(message["text"]).strip())
+        return prompt.with_attached(map(Attached, self.kept(message)))
+
+    def files(self, view: str, message: Mapping[str, Any]) -> list[tuple[str, bytes]]:
+        """Return the files that came before a message, which names them."""
+        return self._uploads.take(view, message.get("files", ()))
+
+    def kept(self, message: Mapping[str, Any]) -> tuple[Image, ...]:
+        """Return the images of an edited turn that stay."""
+        hashes = message.get("images", ())
+        if not hashes:
+            return ()
+        images = attached_images(self._messages.turn(message["id"]))
+        return tuple(image for image in images if image.hash in hashes)
