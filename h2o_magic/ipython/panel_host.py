@@ -53,10 +53,19 @@ class PanelHost:
 
     def notes(self, question: str) -> list[str]:
         """Return what of a question would stay as it is typed, or is refused."""
+        return self._names().notes(question)
+
+    def weigh(self, question: str, most: int) -> int:
+        """Return about how many tokens the values that a question names have.
+
+        One of which a description is sent counts as `most`.
+        """
+        return self._names().weigh(question, most)
+
+    def _names(self) -> NamesReader:
         evaluates = self._context.session.settings["evaluate"] is True
-        scope = Scope(self._context.shell)
         keys = self._context.session.connection.servers.key_texts
-        return NamesReader(scope, keys, evaluates=evaluates).notes(question)
+        return NamesReader(Scope(self._context.shell), keys, evaluates=evaluates)
 
     def complete(self, before: str, after: str) -> tuple[str, list[Entry]]:
         """Return the word at the cursor so far, and the entries that fit."""

@@ -22,6 +22,9 @@ _FRAMES = {"DataFrame", "LazyFrame", "Table"}
 _TABLED = {"pandas", "polars", "pyarrow", "dask", "pyspark"}
 _FIGURES = {("matplotlib", "Figure"), ("PIL", "Image"), ("plotly", "BaseFigure")}
 _CONTAINERS: tuple[Any, ...] = (list, tuple, dict, set, frozenset, deque, range)
+_ATOMS: tuple[Any, ...] = (int, float, complex, type(None))
+#: Characters of a token; tokens of an item of a list, and of a number.
+_CHARACTERS, _ITEM, _ATOM = 3, 8, 4
 _BYTES: tuple[Any, ...] = (bytes, bytearray)
 _CODE = (
     (types.ModuleType, "module"),
@@ -45,6 +48,19 @@ def glance(value: object) -> str:
 def code_kind(value: object) -> str:
     """Return what code a value is: module, class or function; empty if it is data."""
     return next((word for kind, word in _CODE if _is(value, kind)), "")
+
+
+def weight(value: object, most: int) -> int:
+    """Return about how many tokens a value has in a prompt, `most` if it is described.
+
+    A text counts whole. Nothing of the value is read but its length.
+    """
+    if _is(value, str):
+        return str.__len__(value) // _CHARACTERS  # type: ignore[arg-type]
+    for kind in _CONTAINERS:
+        if _is(value, kind):
+            return min(kind.__len__(value) * _ITEM, most)
+    return _ATOM if any(_is(value, kind) for kind in _ATOMS) else most
 
 
 def is_frame(value: object) -> bool:
