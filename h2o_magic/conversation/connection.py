@@ -226,16 +226,20 @@ class Connection:
     def known(self, model: str) -> KnownModel:
         """Return what is known of a model; no server is asked, nor looked for."""
         limits, infos = self._limits, [self._best] if self._best else []
+        infos += limits.listed if limits else ()
         with suppress(ConfigurationError):  # a server that is not known
             last = self.servers.model_cache.get(self._address())
-            infos += (
-                *(limits.listed if limits else ()),
-                *(last.models if last else ()),
-            )
+            infos += last.models if last else ()
         info = next((each for each in infos if each.name == model), ModelInfo(model))
         rate = limits.rate(model) if limits else CAUTIOUS
         system = "" if self._settled else info.system
-        return KnownModel(info.context, cut_of(self._backend), rate, system)
+        cut = cut_of(self._backend)
+        return KnownModel(info.context, cut, rate, system, info.vision)
+
+    def sees(self) -> bool:
+        """Return whether the current model is known to take images."""
+        said = self._settings["vision"]
+        return self.known(self.resolve()).vision is True if said is None else bool(said)
 
     def resolve(self, name: str | None = None) -> str:
         """Return the model that a name stands for; None for the setting ``model``."""

@@ -19,13 +19,15 @@ class KnownModel:
     """What is known of a model without asking its server.
 
     Its `context` in tokens, None if unknown; the tokens to which its server cuts what
-    it is sent, None if it does not; UTF-8 bytes per token; the recommended system text.
+    it is sent, None if it does not; UTF-8 bytes per token; the recommended system text;
+    whether it takes images, None if unknown.
     """
 
     context: int | None = None
     cut: int | None = None
     rate: float = CAUTIOUS
     system: str = ""
+    vision: bool | None = None
 
 
 def cut_of(backend: Backend | None) -> int | None:

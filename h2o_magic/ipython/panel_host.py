@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from h2o_magic.chat_panel import Panel
+from h2o_magic.chat_panel.host import Entry
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.conversation.background import BackgroundAnswer
 from h2o_magic.errors import ConfigurationError, MisuseError, did_you_mean, nearest
 from h2o_magic.ipython import commands
 from h2o_magic.ipython.commands.base import CommandContext
-from h2o_magic.ipython.completion.menu import Entry, menu
+from h2o_magic.ipython.completion.menu import menu
 from h2o_magic.ipython.completion.values import Values
 from h2o_magic.ipython.display.views import capture_markdown
+from h2o_magic.ipython.failures import get_failures
 from h2o_magic.ipython.options import parse_ask, retry_settings
 from h2o_magic.ipython.reader import NamesReader
 from h2o_magic.ipython.scope import Scope
+from h2o_magic.ipython.starters import starters
 from h2o_magic.prompts.prompt import Prompt
 
 #: What only a cell can do, and why.
@@ -65,11 +69,27 @@ class PanelHost:
     def _names(self) -> NamesReader:
         evaluates = self._context.session.settings["evaluate"] is True
         keys = self._context.session.connection.servers.key_texts
-        return NamesReader(Scope(self._context.shell), keys, evaluates=evaluates)
+        shell: Any = self._context.shell
+        scope = Scope(shell, errors=get_failures(shell).tracebacks)
+        return NamesReader(scope, keys, evaluates=evaluates)
 
     def complete(self, before: str, after: str) -> tuple[str, list[Entry]]:
         """Return the word at the cursor so far, and the entries that fit."""
         return menu(self._context.shell, before, after, without=_CELLS_ONLY)
+
+    def starters(self, *, sees: bool) -> list[tuple[str, str]]:
+        """Return labels and questions to begin with; `sees`: the model takes images."""
+        return starters(self._context.shell, sees=sees)
+
+    def on_cell_run(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` when a cell has run; return what ends that."""
+        events: Any = self._context.shell.events  # type: ignore[union-attr]
+
+        def call(_: object) -> None:
+            callback()
+
+        events.register("post_run_cell", call)
+        return lambda: events.unregister("post_run_cell", call)
 
     def choices(self, setting: str) -> list[str]:
         """Return the known values of a setting: of model, server or thread."""

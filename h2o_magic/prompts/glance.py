@@ -59,7 +59,7 @@ def weight(value: object, most: int) -> int:
         return str.__len__(value) // _CHARACTERS  # type: ignore[arg-type]
     for kind in _CONTAINERS:
         if _is(value, kind):
-            return min(kind.__len__(value) * _ITEM, most)
+            return min(int(kind.__len__(value)) * _ITEM, most)
     return _ATOM if any(_is(value, kind) for kind in _ATOMS) else most
 
 

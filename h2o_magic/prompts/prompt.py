@@ -131,7 +131,7 @@ def files_in(sent: str, names: Sequence[str], images: Iterable[Image]) -> list[s
     headings = [f"\n\n{_heading(name)}" for name in names]
     if any(text.count(heading) != 1 for heading in headings):
         return []
-    found = []
+    found: list[str] = []
     for heading in reversed(headings):
         text, _, file = text.rpartition(heading)
         found.insert(0, file)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from h2o_magic.chat_panel.host import Entry
 from h2o_magic.ipython import commands
 from h2o_magic.ipython.completion import lines, names
 from h2o_magic.ipython.completion.cursor import Command, Offer, Prompt
@@ -16,14 +17,6 @@ from h2o_magic.prompts.glance import code_kind, glance, is_frame
 _MOST = 100
 
 _CLOSED = re.compile(r"[^{}\n]*\}")
-
-
-class Entry(NamedTuple):
-    """An entry: its text, what is said of it, and what is to follow the text."""
-
-    text: str
-    about: str
-    then: str = ""
 
 
 def menu(
@@ -44,7 +37,7 @@ def menu(
         if outputs := list(_outputs(word, values.numbered["Out"])):
             offers = [*outputs, *(each for each in offers if each.text != "Out")]
     then = "" if _CLOSED.match(after) else "}"
-    return word, [Entry(o.text, o.about(), then) for o in offers[:_MOST]]
+    return word, [(o.text, o.about(), then) for o in offers[:_MOST]]
 
 
 def _is_left_out(offer: Offer, without: Collection[str]) -> bool:
@@ -53,7 +46,7 @@ def _is_left_out(offer: Offer, without: Collection[str]) -> bool:
 
 def _of_command(offer: Offer) -> Entry:
     command = commands.find(offer.text) if offer.kind == "subcommand" else None
-    return Entry(offer.text, offer.about(), " " if command and command.usage else "")
+    return offer.text, offer.about(), " " if command and command.usage else ""
 
 
 def _rank(offer: Offer, namespace: Mapping[str, Any]) -> int:

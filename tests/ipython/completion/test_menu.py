@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
+from h2o_magic.chat_panel.host import Entry
 from h2o_magic.ipython import sessions
 from h2o_magic.ipython.commands import SUBCOMMANDS
-from h2o_magic.ipython.completion.menu import Entry, menu
+from h2o_magic.ipython.completion.menu import menu
 from h2o_magic.ipython.extension import load, unload
 from tests.shells import ipython
 
@@ -29,25 +30,29 @@ def entries(shell: InteractiveShell, text: str, *without: str) -> list[Entry]:
     return menu(shell, before, after, without=without)[1]
 
 
+def texts(shell: InteractiveShell, text: str) -> list[str]:
+    return [text for text, *_ in entries(shell, text)]
+
+
 def test_a_slash_alone_shows_all_commands_with_their_help(
     shell: InteractiveShell,
 ) -> None:
     found = entries(shell, "/|", "panel", "ask")
-    assert {e.text for e in found} == set(SUBCOMMANDS) - {"panel", "ask"}
-    assert all(entry.about for entry in found)
-    assert Entry("status", SUBCOMMANDS["status"].help) in found
-    assert Entry("thread", SUBCOMMANDS["thread"].help, " ") in found  # takes a name
+    assert {text for text, *_ in found} == set(SUBCOMMANDS) - {"panel", "ask"}
+    assert all(about for _, about, _ in found)
+    assert ("status", SUBCOMMANDS["status"].help, "") in found
+    assert ("thread", SUBCOMMANDS["thread"].help, " ") in found  # takes a name
 
 
 def test_arguments_are_narrowed_like_commands(shell: InteractiveShell) -> None:
     sessions.get_state(shell).session.thread = "status"  # as a command is called
-    assert entries(shell, "/thread st|", "status") == [Entry("status", "")]
-    assert [e.text for e in entries(shell, "/preset pre|")] == ["precise"]
+    assert entries(shell, "/thread st|", "status") == [("status", "", "")]
+    assert texts(shell, "/preset pre|") == ["precise"]
 
 
 def test_data_frames_come_first_and_code_last(shell: InteractiveShell) -> None:
     shell.user_ns.update(ages=[1, 2], apply=len, frame=pd.DataFrame({"a": [1]}))
-    found = [e for e in entries(shell, "{|") if e.text in ("ages", "apply", "frame")]
+    found = [e for e in entries(shell, "{|") if e[0] in ("ages", "apply", "frame")]
     assert found == [
         ("frame", "DataFrame · 1 × 1", "}"),
         ("ages", "list · 2", "}"),
@@ -71,12 +76,12 @@ def test_parts_of_a_value_are_told_too(shell: InteractiveShell) -> None:
 )
 def test_a_brace_is_closed_once(shell: InteractiveShell, text: str, then: str) -> None:
     shell.user_ns["ages"] = [1]
-    assert [entry.then for entry in entries(shell, text)] == [then]
+    assert [then for *_, then in entries(shell, text)] == [then]
 
 
 def test_outputs_of_cells_are_offered_newest_first(shell: InteractiveShell) -> None:
     shell.user_ns["Out"].update({2: [1], 11: "x"})
-    assert [e.text for e in entries(shell, "{Out|")] == ["Out[11]", "Out[2]"]
-    assert entries(shell, "{Out|")[0].about == "str · 1 character"
-    assert [e.text for e in entries(shell, "{Out[1|")] == ["11]"]
-    assert "Out[2]" not in [entry.text for entry in entries(shell, "{|")]
+    assert texts(shell, "{Out|") == ["Out[11]", "Out[2]"]
+    assert entries(shell, "{Out|")[0][1] == "str · 1 character"
+    assert texts(shell, "{Out[1|") == ["11]"]
+    assert "Out[2]" not in texts(shell, "{|")
