@@ -92,6 +92,7 @@ class Messages:
         with self.lock:
             shown = self._session.turns(last=_AT_ONCE)
             more = {"draft": self._session.draft(), "welcome": as_html(_WELCOME)}
+            more["thread"] = self._session.thread
             self._send_order("thread", self._ids(), shown, to=to, **more)
 
     def send_order(self, *, started: int = 0, to: str = "") -> None:

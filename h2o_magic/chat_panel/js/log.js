@@ -20,11 +20,13 @@ export class Log {
     this.following = true; // at the end, and staying there
     this.requested = new Set();
     this.list = make("div", { class: "h2o-list" });
-    this.empty = make("div", { class: "h2o-empty" });
+    this.welcome = make("div");
+    this.empty = make("div", { class: "h2o-empty" }, this.welcome, chat.starters.list);
     this.box = make(
       "div",
       { class: "h2o-log", role: "log", "aria-label": "Conversation", "aria-live": "off", tabindex: "0" },
       this.empty,
+      chat.entries.first,
       this.list,
       ...entries,
     );
@@ -54,7 +56,7 @@ export class Log {
   }
 
   on_thread({ ids, rows, welcome }) {
-    setHtml(this.empty, welcome);
+    setHtml(this.welcome, welcome);
     this.following = true;
     this.on_order({ ids, rows });
   }
@@ -110,6 +112,7 @@ export class Log {
 
   onResize() {
     this.chat.fit();
+    this.chat.root.style.setProperty("--h2o-gutter", `${(this.box.offsetWidth - this.box.clientWidth) / 2}px`);
     if (this.following || this.isAtEnd) this.scrollToEnd(); // a smaller log may not scroll
   }
 
@@ -200,10 +203,10 @@ export class Log {
   /** Set the order of the turns; with `refresh`, rows may have changed. */
   setOrder(ids, refresh) {
     const kept = new Set(ids);
-    for (const [id, turn] of this.turns) {
-      if (kept.has(id)) continue;
+    const gone = [...this.turns.values()].filter(({ id }) => !kept.has(id));
+    for (const turn of gone) {
       this.removeArticle(turn);
-      this.turns.delete(id);
+      this.turns.delete(turn.id);
     }
     const turns = ids.map((id) => this.turns.get(id) ?? this.addTurn(id));
     const count = Math.ceil(turns.length / SECTION);
@@ -218,6 +221,7 @@ export class Log {
       if (turn.near) this.request(turn.id);
       else this.unload(turn);
     }
+    for (const turn of gone) this.chat.entries.adopt(turn);
     this.empty.hidden = ids.length > 0;
   }
 
