@@ -3,6 +3,7 @@
 // The kernel holds the conversation. A view requests only the turns that become visible,
 // so that thousands of turns cost no more than a few.
 
+import { Announcer } from "./announcer.js";
 import { Composer } from "./composer.js";
 import { copyText, make } from "./dom.js";
 import { Entries } from "./entries.js";
@@ -25,6 +26,7 @@ export class Chat {
     this.state = {};
     this.alive = true;
     this.status = make("div", { class: "h2o-status", role: "status", "aria-live": "polite" });
+    this.announcer = new Announcer(this);
     this.toast = new Toast(this);
     this.queue = new Queue(this);
     this.entries = new Entries(this);
@@ -37,7 +39,7 @@ export class Chat {
     this.notebook = new Notebook(this);
     // Each gets the messages that it has a method for: those of the type X, `on_X`.
     const { composer } = this;
-    this.parts = [this, this.threads, this.models, this.settings, this.queue, this.entries, this.starters, this.log, composer, composer.completions, composer.checks, this.notebook, this.toast];
+    this.parts = [this, this.threads, this.models, this.settings, this.queue, this.entries, this.starters, this.log, composer, composer.completions, composer.checks, this.notebook, this.toast, this.announcer];
     const { attachments } = composer;
     this.root = make(
       "section",
@@ -54,6 +56,7 @@ export class Chat {
       this.toast.box,
       this.composer.form,
       make("div", { class: "h2o-under" }, composer.checks.notes, this.status),
+      this.announcer.box,
     );
     el.classList.add("h2o-view");
     el.append(this.root);

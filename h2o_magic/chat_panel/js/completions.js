@@ -3,7 +3,7 @@ import { make } from "./dom.js";
 const ROWS = 8; // that are seen at once
 const ROW = 26; // px
 // A command, an open brace, or an @ that begins a word: not the one of an address.
-const TYPED = /^\/[^\n]*$|\{[^{}\n]*$|(?:^|[\s(["'“])@[^\s@{}]*$/;
+const COMPLETED = /^\/[^\n]*$|\{[^{}\n]*$|(?:^|[\s(["'“])@[^\s@{}]*$/;
 
 /**
  * The completions of a command or a variable at the cursor: a list above the composer. An
@@ -30,7 +30,7 @@ export class Completions {
   request(nothing = "") {
     const { value, selectionStart } = this.composer.area;
     const before = value.slice(0, selectionStart);
-    if (!TYPED.test(before)) return this.close();
+    if (!COMPLETED.test(before)) return this.close();
     if (this.open) this.narrow(before);
     this.requests += 1;
     Object.assign(this, { before, nothing });

@@ -1,4 +1,5 @@
 import { icon, make, setHtml } from "./dom.js";
+import { Keyboard } from "./keyboard.js";
 import { Section } from "./section.js";
 import { applyDelta, finishTurn, renderTurn } from "./turn.js";
 
@@ -24,12 +25,13 @@ export class Log {
     this.empty = make("div", { class: "h2o-empty" }, this.welcome, chat.starters.list);
     this.box = make(
       "div",
-      { class: "h2o-log", role: "log", "aria-label": "Conversation", "aria-live": "off", tabindex: "0" },
+      { class: "h2o-log", role: "log", "aria-label": "Conversation", "aria-live": "off", tabindex: "-1" },
       this.empty,
       chat.entries.first,
       this.list,
       ...entries,
     );
+    this.keyboard = new Keyboard(chat, this.box);
     this.jump = make(
       "button",
       { type: "button", class: "h2o-jump", hidden: "", click: () => this.scrollToEnd() },
@@ -89,6 +91,10 @@ export class Log {
     if (turn?.row?.running && turn.body) applyDelta(this.chat, turn, message);
   }
 
+  get inOrder() {
+    return this.sections.flatMap(({ turns }) => turns);
+  }
+
   get last() {
     return this.sections.at(-1)?.turns.at(-1);
   }
@@ -112,8 +118,16 @@ export class Log {
 
   onResize() {
     this.chat.fit();
-    this.chat.root.style.setProperty("--h2o-gutter", `${(this.box.offsetWidth - this.box.clientWidth) / 2}px`);
+    if (this.width !== this.box.clientWidth) this.onWidth();
     if (this.following || this.isAtEnd) this.scrollToEnd(); // a smaller log may not scroll
+  }
+
+  /** What was as wide as its place may be wider now. */
+  onWidth() {
+    this.width = this.box.clientWidth;
+    const gutter = (this.box.offsetWidth - this.width) / 2;
+    this.chat.root.style.setProperty("--h2o-gutter", `${gutter}px`);
+    for (const { row, article } of this.turns.values()) if (row) this.keyboard.prepare(article);
   }
 
   get isAtEnd() {
@@ -175,7 +189,7 @@ export class Log {
   }
 
   addArticle(turn) {
-    turn.article = make("article", { class: "h2o-turn", "data-id": turn.id });
+    turn.article = make("article", { class: "h2o-turn", "data-id": turn.id, tabindex: "0" });
     turn.article.style.height = `${turn.height}px`;
     this.turnObserver.observe(turn.article);
     return turn.article;
@@ -204,6 +218,7 @@ export class Log {
   setOrder(ids, refresh) {
     const kept = new Set(ids);
     const gone = [...this.turns.values()].filter(({ id }) => !kept.has(id));
+    const focused = this.inOrder.findIndex(({ article }) => article?.contains(document.activeElement));
     for (const turn of gone) {
       this.removeArticle(turn);
       this.turns.delete(turn.id);
@@ -223,6 +238,12 @@ export class Log {
     }
     for (const turn of gone) this.chat.entries.adopt(turn);
     this.empty.hidden = ids.length > 0;
+    if (focused >= 0 && !this.box.contains(document.activeElement)) this.focusTurn(turns[focused] ?? turns.at(-1));
+  }
+
+  /** Focus the turn that has taken the place of one with the focus. */
+  focusTurn(turn) {
+    (turn?.article ?? this.chat.composer.area).focus({ preventScroll: true });
   }
 
   /** Append a turn; return false if it does not follow the last one of this view. */
@@ -262,6 +283,13 @@ export class Log {
       if (turn.near) this.request(row.id); // the view did not follow it
       return;
     }
+    const refocus = this.keyboard.keepFocus(turn.article);
+    this.draw(turn, row);
+    refocus();
+    this.keyboard.prepare(turn.article);
+  }
+
+  draw(turn, row) {
     const { reasoning } = turn;
     turn.row = row;
     turn.article.style.height = "";
