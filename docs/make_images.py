@@ -13,31 +13,24 @@ elsewhere.
 
 from __future__ import annotations
 
-import argparse
 import io
-import sys
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from benchmarks.apparatus.notebooks import notebook, shut_down
+from benchmarks.apparatus.notebooks import notebook
 from tests.backends.behaviours.row import DONE, chunk, said
 from tests.backends.scripted import (
     Answer,
     Request,
-    ScriptedServer,
     document,
     events,
-    serving,
 )
-from tests.browser.conftest import Lab, LabNotebook, Opener, chromium, running_lab
-from tests.browser.test_panel import Panel, set_theme
+from tests.browser.conftest import Opener
+from tests.browser.test_panel import Panel
 
 IMAGES = Path(__file__).parent / "images"
 MODEL = "llama-3.3-70b"

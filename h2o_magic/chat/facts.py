@@ -40,7 +40,8 @@ class Facts:
     `dropped_turns` earlier turns were left out, and `cut_tokens` from the question's
     beginning.
 
-    `notes` say what of the question was not sent as meant, one phrase each.
+    `notes` say what of the question was not sent as meant, one phrase each. `files` are
+    the names of the files of text that went along.
 
     `thread` is empty, and `history` False, for a question outside the conversation. Of
     `earlier_turns`, `sent_turns` were sent; `unfinished_turns` were left out because
@@ -67,6 +68,7 @@ class Facts:
     dropped_turns: int = 0
     cut_tokens: int = 0
     notes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     thread: str = ""
     history: bool = True
     sent_turns: int | None = None
@@ -101,6 +103,7 @@ class Facts:
             "demo": self.demo if self.weights else None,
             "stands_in_for": self.stands_in_for or None,
             "notes": list(self.notes),
+            "files": list(self.files),
             "parameters": {
                 name: list(value) if isinstance(value, tuple) else value
                 for name, value in self.parameters.items()

@@ -10,7 +10,6 @@ from h2o_magic.chat_panel.commands import Commands
 from h2o_magic.chat_panel.drafting import Drafting
 from h2o_magic.chat_panel.messages import Messages
 from h2o_magic.chat_panel.questions import Questions
-from h2o_magic.chat_panel.rows import attached_images
 from h2o_magic.conversation.background import BackgroundAnswer
 from h2o_magic.conversation.session import Session
 
@@ -56,7 +55,7 @@ class Asking:
     ) -> BackgroundAnswer:
         """Ask an edited question; if nothing was changed, exactly as it was sent."""
         turn, text = self._messages.turn(message["id"]), str(message["text"])
-        whole = not files and self._questions.kept(message) == attached_images(turn)
+        whole = not files and self._questions.is_whole(message, turn)
         if whole and _as_typed(text) == _as_typed(turn.question):
             return self._session.regenerate(turn.number)
         prompt = self._questions.prompt(message)

@@ -13,6 +13,7 @@ from h2o_magic.chat_panel.messages import Messages, without_lone_surrogates
 from h2o_magic.chat_panel.models import Models
 from h2o_magic.chat_panel.questions import Questions
 from h2o_magic.chat_panel.settings import SettingsForm
+from h2o_magic.chat_panel.starting import Starting
 from h2o_magic.chat_panel.threads import Threads
 from h2o_magic.chat_panel.turns import Turns
 from h2o_magic.chat_panel.updater import Updater
@@ -44,6 +45,7 @@ class Controller:
         questions = Questions(host, self._messages, self._uploads)
         commands = Commands(host, self._messages)
         drafting = Drafting(session, host, self._messages, questions)
+        self._starting = Starting(session, host, self._messages)
         self._parts = (
             self,
             Asking(session, self._messages, questions, commands, drafting),
@@ -52,10 +54,12 @@ class Controller:
             Turns(session, self._messages),
             Models(session, self._messages),
             settings,
+            self._starting,
         )
 
     def close(self) -> None:
         """Send nothing more."""
+        self._starting.close()
         self._updater.close()
 
     def receive(
@@ -81,6 +85,7 @@ class Controller:
         self._messages.send("received", to=view)
 
     def _on_open(self, view: str, message: Mapping[str, Any]) -> None:
+        self._uploads.forget_stale()
         self._updater.page_saves |= bool(message.get("saves"))
         self._updater.save_soon()
         self._messages.send_state()
@@ -93,6 +98,9 @@ class Controller:
 
     def _on_order(self, view: str, _: Mapping[str, Any]) -> None:
         self._messages.send_order(to=view)
+
+    def _on_close(self, view: str, _: Mapping[str, Any]) -> None:
+        self._uploads.forget(view)
 
     def _on_ping(self, view: str, _: Mapping[str, Any]) -> None:
         """Do nothing: the view waits for the receipt."""

@@ -52,9 +52,10 @@ class Messages:
         """Send a message to one view, or to all."""
         self._send(without_lone_surrogates({"type": kind, "to": to, **parts}))
 
-    def send_note(self, view: str, title: str, markdown: str) -> None:
-        """Show a text above a view's composer."""
-        self.send("note", to=view, title=title, html=as_html(markdown))
+    def send_note(self, view: str, title: str, markdown: str, *, at: str = "") -> None:
+        """Show a text in a view, below the turns, from its last heading `at` on."""
+        html, thread = as_html(markdown), self._session.thread
+        self.send("note", to=view, title=title, html=html, thread=thread, at=at)
 
     def send_error(
         self, view: str, error: BaseException, request: Mapping[str, Any]

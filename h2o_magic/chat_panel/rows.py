@@ -10,6 +10,7 @@ from h2o_magic.chat.turns import Turn
 from h2o_magic.chat_panel.html import as_html
 from h2o_magic.config.units import counted
 from h2o_magic.conversation.session import Session
+from h2o_magic.prompts.prompt import files_in
 from h2o_magic.rendering.blocks import close_fence
 from h2o_magic.rendering.footer import model_name, seconds_in_words
 from h2o_magic.rendering.history import turn_markdown
@@ -56,6 +57,7 @@ def row_of(
         "question_html": as_html(turn.question, breaks=True),
         "sent": _sent(turn.sent),
         "images": _images(turn),
+        "files": _files(turn),
         "answer": "" if running else turn.answer,
         "answer_html": "" if running else as_html(close_fence(turn.answer)),
         "status": turn.status,
@@ -72,6 +74,24 @@ def row_of(
 def attached_images(turn: Turn) -> tuple[Image, ...]:
     """Return the images that went along without a name in the question's text."""
     return tuple(i for i in turn.images if f"{{{i.name}}}" not in turn.question)
+
+
+def attached_texts(turn: Turn) -> dict[str, str]:
+    """Return the files of text that were sent, where they can be told."""
+    names = turn.file_names
+    return dict(zip(names, files_in(turn.sent, names, turn.images), strict=False))
+
+
+def _files(turn: Turn) -> list[dict[str, Any]]:
+    texts = attached_texts(turn)
+    return [
+        {
+            "name": one_line(name),
+            "size": len(texts.get(name, "")),
+            "attached": name in texts,
+        }
+        for name in turn.file_names
+    ]
 
 
 def _sent(text: str) -> str:

@@ -120,6 +120,7 @@ class Answer:
             self._progress.facts,
             model_chosen=self.question.model_chosen,
             server=self._server,
+            files=self.question.prompt.file_names,
             demo_told=self._demo_told,
         )
         prepared = self._prepared

@@ -22,6 +22,7 @@ from h2o_magic.config.settings import Settings, find_setting
 from h2o_magic.conversation.answer import Answer
 from h2o_magic.conversation.background import Background, BackgroundAnswer
 from h2o_magic.conversation.connection import Connection
+from h2o_magic.conversation.context_use import ContextUse, context_use
 from h2o_magic.conversation.downloads import Download, Downloads
 from h2o_magic.conversation.model_choice import whole_path
 from h2o_magic.conversation.notifications import DownloadChanged
@@ -243,6 +244,19 @@ class Session:
         )
         asked = _of_cell(asked, cell, self._coming_cells)
         return preview(prepare(asked, self.record, self.connection))
+
+    def context_use(
+        self, question: str, *, more: int = 0, replaces: Turn | None = None
+    ) -> ContextUse:
+        """Return about how full the model's context would be with a question.
+
+        No server is asked. `more` tokens are of the values and the files that go along;
+        `replaces` is a turn of the current thread in whose place it would be asked.
+        """
+        asked = self._builder.question(question.strip() or "?", {})
+        if replaces is not None:
+            asked = in_place_of(replaces, asked)
+        return context_use(asked, more, self.record, self.connection)
 
     def retry(self, *, thread: str | None = None, **options: object) -> Answer:
         """Ask a thread's last question again, in the place of its turn.

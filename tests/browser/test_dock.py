@@ -56,7 +56,9 @@ def test_the_chat_docks_stays_in_sight_and_works_on_the_notebooks_active_cell(
 ) -> None:
     page = open_notebook.page
     page.set_viewport_size({"width": 1400, "height": 900})
-    notebook, panel = opened(open_notebook, server, "dock.ipynb", "first = 1", "second = 2")
+    notebook, panel = opened(
+        open_notebook, server, "dock.ipynb", "first = 1", "second = 2"
+    )
     server.script = ANSWER
     panel.ask("Some code?")
     panel.wait_for_end(1, "from the panel")
@@ -80,7 +82,9 @@ def test_the_chat_docks_stays_in_sight_and_works_on_the_notebooks_active_cell(
     expect(notebook.cell(3)).to_contain_text("second = 2")
     # In a tab of its own, and back into the cell.
     dock.press("Open in a tab of its own")
-    expect(page.locator(".lm-DockPanel-tabBar").get_by_text("Chat: dock.ipynb")).to_be_visible()
+    expect(
+        page.locator(".lm-DockPanel-tabBar").get_by_text("Chat: dock.ipynb")
+    ).to_be_visible()
     expect(dock.panel.turn(1)).to_contain_text("from the panel")
     expect(line_of(notebook, 4)).to_contain_text("in a tab of its own")
     dock.run("show-in-cell")

@@ -4,15 +4,16 @@
 // so that thousands of turns cost no more than a few.
 
 import { Announcer } from "./announcer.js";
-import { Commands } from "./commands.js";
 import { Composer } from "./composer.js";
 import { copyText, make } from "./dom.js";
+import { Entries } from "./entries.js";
 import { Fit } from "./fit.js";
 import { Log } from "./log.js";
 import { Models } from "./models.js";
 import { Notebook } from "./notebook.js";
 import { Queue } from "./queue.js";
 import { Settings } from "./settings.js";
+import { Starters } from "./starters.js";
 import { Threads } from "./threads.js";
 import { Toast } from "./toast.js";
 
@@ -29,16 +30,17 @@ export class Chat {
     this.announcer = new Announcer(this);
     this.toast = new Toast(this);
     this.queue = new Queue(this);
+    this.entries = new Entries(this);
+    this.starters = new Starters(this);
     this.log = new Log(this, [this.queue.list]);
     this.composer = new Composer(this);
     this.threads = new Threads(this);
     this.models = new Models(this);
     this.settings = new Settings(this);
-    this.commands = new Commands(this);
     this.notebook = new Notebook(this);
     // Each gets the messages that it has a method for: those of the type X, `on_X`.
     const { composer } = this;
-    this.parts = [this, this.threads, this.threads.history, this.models, this.settings, this.queue, this.log, this.log.reveal, composer, composer.completions, this.commands, this.notebook, this.toast, this.announcer];
+    this.parts = [this, this.threads, this.threads.history, this.models, this.settings, this.queue, this.entries, this.starters, this.log, this.log.reveal, composer, composer.completions, composer.checks, this.notebook, this.toast, this.announcer];
     const { attachments } = composer;
     this.root = make(
       "section",
@@ -52,10 +54,9 @@ export class Chat {
       },
       make("header", { class: "h2o-head" }, this.threads.box, this.models.chip, this.notebook.dock, this.settings.button),
       make("div", { class: "h2o-middle" }, this.log.box, this.log.jump),
-      this.commands.notes,
       this.toast.box,
       this.composer.form,
-      make("div", { class: "h2o-under" }, this.composer.notes, this.status),
+      make("div", { class: "h2o-under" }, composer.checks.notes, this.status),
       this.settings.box,
       this.notebook.reconnection,
       this.announcer.box,
@@ -67,12 +68,16 @@ export class Chat {
     this.onComm = () => this.send("ping"); // fails if the kernel is gone
     model.on("msg:custom", this.onMessage);
     model.on("comm_live_update", this.onComm);
+    this.onHide = () => this.send("close");
+    window.addEventListener("pagehide", this.onHide);
     this.send("open", { saves: Boolean(this.notebook.context?.saveState) });
   }
 
   close() {
-    clearTimeout(this.waiting);
     if (this.composer.timer) this.composer.saveDraft();
+    this.onHide();
+    clearTimeout(this.waiting);
+    window.removeEventListener("pagehide", this.onHide);
     this.model.off("msg:custom", this.onMessage);
     this.model.off("comm_live_update", this.onComm);
     this.fit.close();
@@ -133,7 +138,7 @@ export class Chat {
 
   /** Show a status; `hidden` is for screen readers only, since the page shows it anyway. */
   setStatus(text, hidden = false) {
-    if (text && !hidden) this.composer.showNotes([]);
+    if (text && !hidden) this.composer.checks.show([]);
     this.status.textContent = text;
     this.status.classList.toggle("h2o-unseen", hidden);
   }

@@ -3,11 +3,12 @@
 // turn: {id, article, row, near, height} and, once rendered, body, foot; while it grows,
 // reasoning (an element), and what growing.js keeps of its last block.
 
+import { sentChip } from "./chip.js";
 import { closeCode } from "./code.js";
-import { button, icon, make, setHtml } from "./dom.js";
+import { button, make, setHtml } from "./dom.js";
 import { footer } from "./foot.js";
-import { beginAnswer, endAnswer, grow } from "./growing.js";
 import { leadNotes } from "./footnotes.js";
+import { beginAnswer, endAnswer, grow } from "./growing.js";
 
 export function renderTurn(chat, turn) {
   const { row, article } = turn;
@@ -28,7 +29,7 @@ export function renderTurn(chat, turn) {
     make(
       "div",
       { class: "h2o-question" },
-      make("div", { class: "h2o-bubble" }, images(row), question, sent(row)),
+      make("div", { class: "h2o-bubble" }, attached(row), question, sent(row)),
       make(
         "div",
         { class: "h2o-actions", role: "group", "aria-label": `Question of ${name}` },
@@ -42,13 +43,11 @@ export function renderTurn(chat, turn) {
   );
 }
 
-function images({ images: shown }) {
-  if (!shown.length) return null;
-  const one = ({ name, about, source }) =>
-    source
-      ? make("img", { src: source, alt: name, title: `${name}, ${about}` })
-      : make("span", { class: "h2o-chip", title: about }, icon("file"), name);
-  return make("div", { class: "h2o-images" }, ...shown.map(one));
+function attached({ images, files }) {
+  if (!images.length && !files.length) return null;
+  const one = (file) =>
+    file.source ? make("img", { src: file.source, alt: file.name, title: `${file.name}, ${file.about}` }) : sentChip(file);
+  return make("div", { class: "h2o-images" }, ...[...images, ...files].map(one));
 }
 
 /** What the model was given of a question, with the values that it names. */
