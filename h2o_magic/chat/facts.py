@@ -21,8 +21,10 @@ from h2o_magic.chat.events import (
 )
 from h2o_magic.chat.turns import TurnStatus
 from h2o_magic.config.parameter import Value
+from h2o_magic.errors import BackendError, StatusError
 
-_NOT_IN_METADATA = ("demo_told", "writing_seconds", "parameters")
+_OF_FAILURES = ("error", "advice", "http_status")
+_NOT_IN_METADATA = ("demo_told", "writing_seconds", "parameters", *_OF_FAILURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,9 @@ class Facts:
     `seconds_to_first_token` and `seconds` are measured from the question;
     `writing_seconds` by the engine's own clock, where the server reports it.
     `parameters` are the generation parameters that were sent.
+
+    Of an answer that failed, `error` says why, mostly in the server's words, `advice`
+    what to do about it, and `http_status` is the server's; 0 if it sent none.
     """
 
     model: str
@@ -79,6 +84,9 @@ class Facts:
     seconds: float = 0.0
     writing_seconds: float | None = None
     parameters: Mapping[str, Value] = field(default_factory=dict)
+    error: str = ""
+    advice: str = ""
+    http_status: int = 0
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -95,9 +103,10 @@ class Facts:
     def as_metadata(self) -> dict[str, Any]:
         """Return the facts as JSON values, for an output's metadata."""
         facts = {name: getattr(self, name) for name in _IN_METADATA}
+        failed = {name: getattr(self, name) for name in _OF_FAILURES if self.error}
         return {
             name: round(value, 3) if isinstance(value, float) else value
-            for name, value in facts.items()
+            for name, value in (facts | failed).items()
         } | {
             "weights": self.weights or None,
             "demo": self.demo if self.weights else None,
@@ -116,6 +125,17 @@ _IN_METADATA = (
     "tokens_per_second",
     "parameters",
 )
+
+
+def failure_facts(error: BackendError) -> dict[str, Any]:
+    """Return the facts about an answer that failed with `error`."""
+    words, status, advice = str(error), 0, error.advice
+    if advice:
+        words = words.removesuffix(f": {advice}")
+    if isinstance(error, StatusError):
+        words, status = (advice and error.server_message) or words, error.status
+    words = words or type(error).__name__
+    return {"error": words, "advice": advice, "http_status": status}
 
 
 class AnswerRecord:
@@ -140,7 +160,7 @@ class AnswerRecord:
         self._continued = Continued(continues)
         self._parts: list[str] = []
         self._reasoning: list[str] = []
-        self._notice = ""
+        self._notice, self._noticed = Notice(""), self._started
         self._source = Source(model)
         self._usage = Usage()
         self._parameters = dict(parameters or {})
@@ -165,7 +185,12 @@ class AnswerRecord:
     @property
     def notice(self) -> str:
         """What the server is doing before the first text; empty if it did not say."""
-        return "" if self._parts else self._notice
+        return "" if self._parts or self._reasoning else self._notice.words
+
+    @property
+    def waited(self) -> float:
+        """Seconds since the server began to do that."""
+        return self._clock() - self._noticed
 
     @property
     def ended(self) -> bool:
@@ -192,7 +217,9 @@ class AnswerRecord:
             case ReasoningDelta(text):
                 self._reasoning.append(text)
             case Notice(text):
-                self._notice = text
+                if text != self._notice.text:
+                    self._noticed = self._clock()
+                self._notice = event
 
     def end(self, status: TurnStatus) -> None:
         """Record how the answer ended; only the first call counts."""

@@ -12,6 +12,7 @@ from h2o_magic.chat_panel.host import Host
 from h2o_magic.chat_panel.messages import Messages, without_lone_surrogates
 from h2o_magic.chat_panel.models import Models
 from h2o_magic.chat_panel.questions import Questions
+from h2o_magic.chat_panel.queue import Queue
 from h2o_magic.chat_panel.settings import SettingsForm
 from h2o_magic.chat_panel.starting import Starting
 from h2o_magic.chat_panel.threads import Threads
@@ -46,9 +47,18 @@ class Controller:
         commands = Commands(host, self._messages)
         drafting = Drafting(session, host, self._messages, questions)
         self._starting = Starting(session, host, self._messages)
+        self._queue = Queue(session, self._messages, questions)
         self._parts = (
             self,
-            Asking(session, self._messages, questions, commands, drafting),
+            Asking(
+                session,
+                self._messages,
+                questions,
+                commands,
+                drafting,
+                queue=self._queue,
+            ),
+            self._queue,
             drafting,
             Threads(session, self._messages),
             Turns(session, self._messages),
@@ -90,6 +100,7 @@ class Controller:
         self._updater.save_soon()
         self._messages.send_state()
         self._messages.send_thread(to=view)
+        self._queue.show(view)
         self._updater.wake()
 
     def _on_rows(self, view: str, message: Mapping[str, Any]) -> None:

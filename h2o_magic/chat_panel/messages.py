@@ -39,7 +39,6 @@ class Messages:
         self._root = root
         self.lock = threading.RLock()  # held while what the views know may change
         self.streams: dict[int, AnswerStream] = {}  # by the ids of their turns
-        self.errors: dict[int, str] = {}  # why answers failed, by the same
         self._deleted: tuple[int, tuple[int, ...]] | None = None  # turn, what is left
         self._state_parts: list[Callable[[], dict[str, Any]]] = []
         self._known, self._last = 0, 0  # how many turns the views know, the last's id
@@ -71,10 +70,10 @@ class Messages:
         with self.lock:
             session = self._session
             current = session.thread
-            queued = [a.question.text for a in session.coming() if a.turn is None]
+            running = {i: s for i, s in self.streams.items() if s.thread == current}
             state: dict[str, Any] = {
-                "running": [i for i, s in self.streams.items() if s.thread == current],
-                "queued": queued,
+                "running": list(running),
+                "elapsed": max((s.seconds for s in running.values()), default=0.0),
                 "reasoning": session.settings["reasoning"],
                 "undoable": self.undoable(),
                 "root": self._root,
@@ -182,10 +181,9 @@ class Messages:
         return [
             row_of(
                 turn,
-                running=turn.id in self.streams,
+                self.streams.get(turn.id),
                 versions=versions.get(turn.id, (1, 1)),
                 before=before.get(turn.id),
-                error=self.errors.get(turn.id, ""),
             )
             for turn in turns
         ]

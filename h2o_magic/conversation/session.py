@@ -322,6 +322,14 @@ class Session:
             asked = replace(asked, cell=cell)
         return self._background.ask(asked)
 
+    def ask_as_prepared(self, question: Question) -> BackgroundAnswer:
+        """Ask a question in the background as it was prepared for an earlier answer.
+
+        That of :attr:`Answer.question`, such as one that was withdrawn from the queue.
+        """
+        expect("a question", question, Question)
+        return self._background.ask(question)
+
     def regenerate(
         self, number: int, thread: str | None = None, **options: object
     ) -> BackgroundAnswer:

@@ -27,6 +27,7 @@ export class Chat {
     this.state = {};
     this.alive = true;
     this.status = make("div", { class: "h2o-status", role: "status", "aria-live": "polite" });
+    this.aside = make("div", { class: "h2o-unseen", role: "status" });
     this.announcer = new Announcer(this);
     this.toast = new Toast(this);
     this.queue = new Queue(this);
@@ -40,7 +41,7 @@ export class Chat {
     this.notebook = new Notebook(this);
     // Each gets the messages that it has a method for: those of the type X, `on_X`.
     const { composer } = this;
-    this.parts = [this, this.threads, this.threads.history, this.models, this.settings, this.queue, this.entries, this.starters, this.log, this.log.reveal, composer, composer.completions, composer.checks, this.notebook, this.toast, this.announcer];
+    this.parts = [this, this.threads, this.threads.history, this.models, this.settings, this.queue, this.entries, this.starters, this.log, this.log.reveal, composer, composer.completions, composer.checks, composer.clock, this.notebook, this.toast, this.announcer];
     const { attachments } = composer;
     this.root = make(
       "section",
@@ -56,7 +57,7 @@ export class Chat {
       make("div", { class: "h2o-middle" }, this.log.box, this.log.jump),
       this.toast.box,
       this.composer.form,
-      make("div", { class: "h2o-under" }, composer.checks.notes, this.status),
+      make("div", { class: "h2o-under" }, composer.checks.notes, this.status, this.aside),
       this.settings.box,
       this.notebook.reconnection,
       this.announcer.box,
@@ -122,7 +123,7 @@ export class Chat {
     this.alive = false;
     this.root.classList.add("h2o-lost");
     this.root.classList.remove("h2o-alive");
-    this.state = { ...this.state, running: [], queued: [] };
+    this.state = { ...this.state, running: [], queued: 0 };
     this.toast.hide();
     for (const part of this.parts) part.on_lost?.();
     const how = this.notebook.lab ? "The conversation is saved." : "Run this cell again to continue. The conversation is saved.";
@@ -133,14 +134,13 @@ export class Chat {
 
   /** Whether there is something to stop. */
   get busy() {
-    return Boolean(this.state.running?.length || this.state.queued?.length);
+    return Boolean(this.state.running?.length || this.state.queued);
   }
 
   /** Show a status; `hidden` is for screen readers only, since the page shows it anyway. */
   setStatus(text, hidden = false) {
     if (text && !hidden) this.composer.checks.show([]);
-    this.status.textContent = text;
-    this.status.classList.toggle("h2o-unseen", hidden);
+    (hidden ? this.aside : this.status).textContent = text;
   }
 
   receive(message) {
@@ -154,7 +154,7 @@ export class Chat {
     const before = this.state;
     this.state = state;
     this.composer.refresh();
-    if (before.running?.length && !state.running.length) this.setStatus("The answer has ended.", true);
+    if (before.running?.length && !state.running.length) this.setStatus(this.log.last?.row?.problem?.words ?? "The answer has ended.", true);
     else if (!before.running?.length && state.running.length) this.setStatus("An answer is being written.", true);
   }
 

@@ -60,6 +60,16 @@ export function button(name, label, click, more = {}) {
   return make("button", { ...given, ...more, click }, icon(name));
 }
 
+/** A button with its text; `label` is its whole name, which begins with the text. */
+export function textButton(text, label, click) {
+  return make("button", { type: "button", class: "h2o-text-button", title: label === text ? null : label, "aria-label": label, click }, text);
+}
+
+/** The parts of a text, with what is in backticks as code. */
+export function withCode(text) {
+  return text.split("`").map((part, place) => (place % 2 ? make("code", {}, part) : part));
+}
+
 /** Show HTML that the kernel has made. */
 export function setHtml(element, html) {
   element.innerHTML = html;

@@ -1,9 +1,9 @@
 // What is below an answer: its versions, what answered, and what can be done with it.
 
-import { button, make } from "./dom.js";
+import { button, make, textButton } from "./dom.js";
 
-export function footer(chat, { row }, name) {
-  if (row.running) return [make("span", { class: "h2o-notice" })];
+export function footer(chat, { row, waiting }, name) {
+  if (row.running) return [waiting.box];
   const [chosen, count] = row.versions;
   const go = (to) => chat.send("version", { id: row.id, to });
   const actions = [
@@ -21,6 +21,7 @@ export function footer(chat, { row }, name) {
   return [
     count > 1 ? versions : null,
     row.mark ? make("span", { class: "h2o-mark" }, row.mark) : null,
+    row.status === "stopped" ? textButton("Ask again", `Ask again: ${name}`, () => chat.send("regenerate", { id: row.id })) : null,
     make("span", { class: "h2o-facts", title: row.model }, row.facts),
     make("span", { class: "h2o-actions", role: "group", "aria-label": `Answer of ${name}` }, ...actions),
   ].filter(Boolean);
