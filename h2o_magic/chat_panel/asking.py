@@ -43,9 +43,10 @@ class Asking:
         try:
             answer = self._ask(view, message, files)
         except H2OMagicError as error:
-            shown = [{"name": name, "size": len(data)} for name, data in files]
-            thread, why = self._session.thread, str(error)
-            self._queue.refused(Unsent(text, shown, thread, resend, why, view, message))
+            chips = [{"name": name, "size": len(data)} for name, data in files]
+            unsent = Unsent(text, chips, self._session.thread, resend, view, message)
+            unsent.note(error)
+            self._queue.refused(unsent)
             return
         if answer is not None:
             self._queue.follow(answer, view, message, resend if is_command else None)

@@ -41,10 +41,10 @@ class Unsent:
     files: list[dict[str, Any]]
     thread: str
     resend: Resend
-    why: str = ""
-    problem: Mapping[str, Any] | None = None
     view: str = ""
     message: Mapping[str, Any] = field(default_factory=dict)
+    why: str = ""
+    problem: Mapping[str, Any] | None = None
 
     def note(self, error: BaseException | None) -> None:
         """Note why it was not sent; None if it was only stopped."""
@@ -198,7 +198,7 @@ class Queue:
             prompt = self._questions.prompt({"text": new})
             return self._session.ask_later(prompt, thread=self._thread_of(thread))
 
-        return Unsent(text, [], thread, resend, "it is being answered already")
+        return Unsent(text, [], thread, resend, why="it is being answered already")
 
     def _on_queue_send(self, _: str, message: Mapping[str, Any]) -> None:
         """Send a question now: the answer that is being written is stopped."""

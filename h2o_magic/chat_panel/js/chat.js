@@ -27,7 +27,7 @@ export class Chat {
     this.state = {};
     this.alive = true;
     this.status = make("div", { class: "h2o-status", role: "status", "aria-live": "polite" });
-    this.aside = make("div", { class: "h2o-unseen", role: "status" });
+    this.aside = make("div", { class: "h2o-unseen", "aria-live": "polite" });
     this.announcer = new Announcer(this);
     this.toast = new Toast(this);
     this.queue = new Queue(this);
