@@ -19,6 +19,10 @@ RESTART = """
 () => jupyterapp.shell.currentWidget.context.sessionContext.restartKernel()
   .then(() => {})
 """
+REPLACE = """() => {
+  const panel = jupyterapp.shell.currentWidget;
+  return h2oMagic.replace(panel.context, 'replaced = 1');
+}"""
 CLOSE = "() => jupyterapp.shell.currentWidget.dispose()"
 #: How much of an element is seen in the page, from 0 to 1.
 SEEN = """element => new Promise(resolve => {
@@ -74,18 +78,24 @@ def test_the_chat_docks_stays_in_sight_and_works_on_the_notebooks_active_cell(
     print("WIDTH", dock.box.evaluate("box => box.clientWidth"))
     page.screenshot(path="/tmp/scratch/h19/a-dock/3-docked.png")
     assert dock.panel.composer.evaluate(SEEN) == 1
-    for place in ("A draft", ""):
-        dock.panel.composer.fill(place)
+    dock.panel.composer.fill("")
     notebook.cell(1).locator(".jp-InputArea-editor").click()
     dock.panel.press("Insert the code into a new cell below")
     expect(notebook.cell(2)).to_contain_text("print('from the panel')")
     expect(notebook.cell(3)).to_contain_text("second = 2")
+    notebook.cell(3).locator(".jp-InputArea-editor").click()
+    page.evaluate(REPLACE)
+    expect(notebook.cell(3)).to_contain_text("replaced = 1")
+    page.evaluate(RUN, "notebook:undo-cell-action")
+    expect(notebook.cell(3)).to_contain_text("second = 2")
+    print("UNDONE", [notebook.cell(i).inner_text() for i in range(5)])
     # In a tab of its own, and back into the cell.
     dock.press("Open in a tab of its own")
     expect(
         page.locator(".lm-DockPanel-tabBar").get_by_text("Chat: dock.ipynb")
     ).to_be_visible()
     expect(dock.panel.turn(1)).to_contain_text("from the panel")
+    page.screenshot(path="/tmp/scratch/h19/a-dock/4-tab.png")
     expect(line_of(notebook, 4)).to_contain_text("in a tab of its own")
     dock.run("show-in-cell")
     panel = Panel(notebook.output(4).locator(".h2o-panel"))
@@ -126,7 +136,12 @@ def test_it_follows_notebooks_kernels_and_reloads(
     expect(dock.panel.turn(1)).to_contain_text("What is kept.")
     notebook.save()
     page.wait_for_timeout(3000)  # JupyterLab has saved its layout
+    page.on("console", lambda m: print("CONSOLE", m.type, m.text[:300]))
+    page.on("pageerror", lambda e: print("PAGEERROR", e))
     page.reload()
+    page.wait_for_timeout(9000)
+    page.screenshot(path="/tmp/scratch/h19/a-dock/9-reloaded.png")
+    print(page.evaluate("JSON.stringify(sessionStorage)"), page.evaluate("jupyterapp.shell.currentWidget.context.sessionContext.session?.kernel?.id"))
     expect(dock.panel.turn(1)).to_contain_text("What is kept.")
     page.screenshot(path="/tmp/scratch/h19/a-dock/9-reloaded.png")
     # Another notebook has no chat yet.

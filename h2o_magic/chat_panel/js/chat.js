@@ -62,7 +62,6 @@ export class Chat {
       this.notebook.reconnection,
       this.announcer.box,
     );
-    el.classList.add("h2o-view");
     el.append(this.root);
     this.fit = new Fit(this.root);
     this.onMessage = (message) => this.receive(message);

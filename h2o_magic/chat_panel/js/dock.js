@@ -9,6 +9,7 @@ export class Place {
   constructor(model, el) {
     this.model = model;
     this.el = el;
+    el.classList.add("h2o-view");
     if (!globalThis.h2oMagic) {
       this.show();
       return;

@@ -99,6 +99,6 @@ export class Notebook {
   /** Replace the text of the active cell. */
   replace(code) {
     const isDone = this.canReplace && this.lab.replace(this.context, code);
-    this.chat.setStatus(isDone ? "Replaced the active cell. It was not run." : "Select the code cell to replace, and try again.");
+    this.chat.setStatus(isDone ? "Replaced the active cell. It was not run. Undo Cell Operation (Z) takes it back." : "Select the code cell to replace, and try again.");
   }
 }

@@ -8,7 +8,7 @@ export function addCommands(app, palette, dock) {
     palette?.addItem({ command: `h2o-magic:${id}`, category: CATEGORY });
   };
   add("dock", "Dock the Chat on the Right", () => dock.dock());
-  add("open-tab", "Open the Chat in a Tab", () => dock.openTab());
+  if (dock.hasTabs) add("open-tab", "Open the Chat in a Tab", () => dock.openTab());
   add("show-in-cell", "Show the Chat in the Notebook", () => dock.close());
   add("ask", "Ask in the Chat", () => dock.ask());
   app.commands.addKeyBinding({ command: "h2o-magic:ask", keys: ["Ctrl Alt H"], selector: "body" });

@@ -49,7 +49,7 @@ class Dock {
     this.area = "right";
     this.view = new ChatView(root.layout, MimeModel);
     this.notice = new Notice(() => this.chat?.open());
-    this.notice.addButton(TAB, "Open in a tab of its own", () => this.openTab());
+    if (this.hasTabs) this.notice.addButton(TAB, "Open in a tab of its own", () => this.openTab());
     this.notice.addButton(CELL, "Show in the notebook", () => this.close());
     for (const event of ["onAfterShow", "onAfterHide", "onAfterAttach", "onAfterDetach"]) root[event] = () => this.onMoved();
     root.onActivateRequest = () => this.focus();
@@ -147,10 +147,14 @@ class Dock {
     this.add("right", { rank: 890 });
   }
 
-  /** Open a tab beside the notebook; on the right where a page holds only that (Notebook 7). */
   openTab() {
-    this.add("main", { mode: "split-right", ref: this.tracker.currentWidget?.id });
-    if (!this.root.isAttached) this.dock();
+    if (this.hasTabs) this.add("main", { mode: "split-right", ref: this.tracker.currentWidget?.id });
+    else this.dock();
+  }
+
+  /** Whether a page holds more than a notebook; not in Notebook 7. */
+  get hasTabs() {
+    return Boolean(this.app.shell.mode);
   }
 
   add(area, options) {

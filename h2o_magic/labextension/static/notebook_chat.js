@@ -26,7 +26,7 @@ export class NotebookChat {
     this.problem = "";
     panel.context.ready.then(() => panel.content.model?.contentChanged.connect(onChange));
     panel.sessionContext.statusChanged.connect((_, status) => { if (ENDS.includes(status)) this.onKernelEnd(); });
-    panel.sessionContext.kernelChanged.connect((_, { oldValue }) => { if (oldValue) this.onKernelEnd(); });
+    panel.sessionContext.kernelChanged.connect((_, { oldValue }) => (oldValue ? this.onKernelEnd() : onChange()));
   }
 
   /** The widget that was shown last, which needs no output; kept when the page is reloaded. */

@@ -32,23 +32,34 @@ export class Page {
   insert(context, code, above = false) {
     const { content: notebook } = this.panelOf(context);
     const at = Math.max(0, notebook.activeCellIndex + (above ? 0 : 1));
-    // A cell without outputs can be trusted.
-    notebook.model.sharedModel.insertCell(at, { cell_type: "code", source: code, metadata: { trusted: true } });
-    notebook.activeCellIndex = at;
-    notebook.scrollToItem(at);
+    put(notebook, at, code);
   }
 
-  /** Replace the text of the active cell; return whether that is a code cell without a chat. */
+  /** Replace the active cell; return whether that is a code cell without a chat. */
   replace(context, code) {
     const panel = this.panelOf(context);
-    const { activeCell } = panel.content;
-    const isChat = [...outputsOf(panel)].some(({ outputs }) => outputs === activeCell?.model.outputs);
-    if (activeCell?.model.type !== "code" || isChat) return false;
-    activeCell.model.sharedModel.setSource(code);
+    const { content: notebook } = panel;
+    const cell = notebook.activeCell?.model;
+    const isChat = [...outputsOf(panel)].some(({ outputs }) => outputs === cell?.outputs);
+    if (cell?.type !== "code" || isChat || cell.getMetadata("deletable") === false) return false;
+    const at = notebook.activeCellIndex;
+    notebook.model.sharedModel.undoManager?.stopCapturing();
+    // As one change of the notebook, which its own undo takes back, with the outputs.
+    notebook.model.sharedModel.transact(() => {
+      notebook.model.sharedModel.deleteCell(at);
+      put(notebook, at, code);
+    });
     return true;
   }
 
   panelOf(context) {
     return this.dock.tracker.find((panel) => panel.context === context);
   }
+}
+
+function put(notebook, at, code) {
+  // A cell without outputs can be trusted.
+  notebook.model.sharedModel.insertCell(at, { cell_type: "code", source: code, metadata: { trusted: true } });
+  notebook.activeCellIndex = at;
+  notebook.scrollToItem(at);
 }
