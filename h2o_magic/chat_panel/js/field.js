@@ -69,7 +69,7 @@ export class Field {
       if (first) first.textContent = own === null ? none : `${none} (${[...control.options].find(({ value }) => value === own)?.textContent ?? own})`;
     } else control.placeholder = without;
     if (this.range) {
-      this.range.value = text || own || this.spec.least;
+      this.range.value = text || own || this.spec.start;
       this.mark(!text, own);
     }
   }
@@ -77,6 +77,7 @@ export class Field {
   /** Tell whether the slider has a value: it always has a place. */
   mark(unset, own = null) {
     this.range.classList.toggle("h2o-unset", unset);
+    this.range.classList.toggle("h2o-unknown", unset && own === null);
     if (unset) this.range.setAttribute("aria-valuetext", own === null ? MODELS_OWN : `${MODELS_OWN}, ${own}`);
     else this.range.removeAttribute("aria-valuetext");
   }

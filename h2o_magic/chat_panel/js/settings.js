@@ -83,7 +83,7 @@ export class Settings {
   on_state({ state }) {
     const { title, place } = state.model;
     this.model.replaceChildren(make("span", { class: "h2o-model-title" }, title), make("span", { class: "h2o-model-place" }, place), icon("chevron"));
-    this.model.setAttribute("aria-label", `Model: ${title}, ${place}. Choose another`);
+    this.model.setAttribute("aria-label", `Model: ${[title, place].filter(Boolean).join(", ")}`);
   }
 
   on_form({ folds }) {
