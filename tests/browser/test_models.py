@@ -99,7 +99,7 @@ class Menu:
         self.chip = panel.place.locator(".h2o-head .h2o-model")
         self.box = panel.place.get_by_role("dialog", name="Choose a model")
         self.search = self.box.get_by_label("Search models")
-        self.problem = self.box.get_by_role("status")
+        self.problem = self.box.locator(".h2o-models-problem")
 
     def option(self, text: str) -> Locator:
         return self.box.get_by_role("option").filter(has_text=text)
@@ -220,5 +220,12 @@ def test_settings_are_a_form_that_fits_and_says_what_it_does(
             page.evaluate(NO_SIDEBARS)
         assert violations(page) == []
         notebook.screenshot(f"settings-{width}")
+        model = form.get_by_role("button", name=re.compile("^Model: "))
+        model.press("Enter")
+        expect(Menu(panel).option("Built-in demo").first).to_be_visible()
+        assert violations(page) == []
+        notebook.screenshot(f"settings-menu-{width}")
+        page.keyboard.press("Escape")
+        expect(model).to_be_focused()
     page.evaluate(NO_SIDEBARS)
     set_theme(page, "Light")

@@ -18,9 +18,9 @@ export class Field {
     this.box = make(
       "div",
       { class: "h2o-setting" },
-      make("div", { class: "h2o-setting-head" }, label, this.origin, this.undo),
+      make("div", { class: "h2o-setting-head" }, label, this.undo),
       isSwitch ? null : make("div", { class: "h2o-setting-line" }, this.range, this.control, spec.unit ? make("span", { class: "h2o-setting-unit" }, spec.unit) : null),
-      make("div", { class: "h2o-setting-help", id: `${this.id}-help` }, spec.help),
+      make("div", { class: "h2o-setting-help", id: `${this.id}-help` }, this.origin, spec.help),
       this.error,
     );
   }
@@ -56,7 +56,8 @@ export class Field {
   show({ text, own, none, origin, source, reset, taken }) {
     this.changed = Boolean(origin);
     this.box.hidden = !taken && !origin;
-    this.origin.textContent = origin ? `Set in: ${origin}` : source;
+    const given = own && own.length < 10 ? `${own}, ` : "";
+    this.origin.textContent = origin ? `Set in: ${origin}. ` : source ? `Default: ${given}${source}. ` : "";
     this.undo.hidden = !reset;
     if (this.touched) return;
     this.showError(!taken && origin ? "This server does not take it." : "");

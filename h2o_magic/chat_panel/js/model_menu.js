@@ -1,4 +1,4 @@
-import { make } from "./dom.js";
+import { button, make } from "./dom.js";
 import { downloadParts, modelParts } from "./model_row.js";
 import { Menu } from "./popover.js";
 
@@ -18,11 +18,11 @@ export class ModelMenu {
     this.menu = new Menu({ label: "Models", owner: this.field });
     this.address = make("input", { type: "text", "aria-label": "Address of the server", placeholder: "http://HOST:PORT", spellcheck: "false", autocomplete: "off", keydown: (event) => this.onAddressKey(event) });
     this.connecting = make("button", { type: "submit", class: "h2o-text-button" }, "Connect");
-    this.problem = make("div", { class: "h2o-models-problem", role: "status" });
+    this.problem = make("div", { class: "h2o-models-problem", "aria-live": "polite" });
     this.form = make(
       "form",
       { class: "h2o-models-connect", hidden: "", submit: (event) => this.connect(event) },
-      make("div", { class: "h2o-models-address" }, this.address, this.connecting),
+      make("div", { class: "h2o-models-address" }, button("previous", "Back to the models", () => this.askAddress(false)), this.address, this.connecting),
       this.problem,
     );
   }

@@ -69,7 +69,7 @@ export class Settings {
   serverRow() {
     const { chat } = this;
     this.model = make("button", { type: "button", class: "h2o-model", click: () => chat.models.show(this.model) });
-    this.answers = make("span", { class: "h2o-setting-help", role: "status" });
+    this.answers = make("span", { class: "h2o-setting-help", "aria-live": "polite" });
     const test = make("button", { type: "button", class: "h2o-text-button", click: () => chat.send("test") }, "Test");
     return make(
       "div",
