@@ -55,6 +55,7 @@ def field(setting: Parameter) -> dict[str, Any]:
         made["optional"] = setting.optional
     if made["kind"] == "slider":
         made["least"], made["most"] = _ends(setting)
+        made["start"] = _start(setting)
     return made
 
 
@@ -79,6 +80,15 @@ def _ends(row: Parameter) -> tuple[float, float]:
     lowest, highest = _bounds(row)
     first = (lowest or 0) + (0.01 if row.above is not None else 0)
     return first, (highest or 0) - (0.01 if row.below is not None else 0)
+
+
+def _start(row: Parameter) -> float:
+    """Return where a slider is before it has a value: where it changes nothing."""
+    first, last = _ends(row)
+    usual = row.service_default
+    if isinstance(usual, float):
+        return usual
+    return 0.0 if row.least is not None and first <= 0 else last
 
 
 def values(settings: Settings, info: ModelInfo | None) -> Iterator[dict[str, Any]]:

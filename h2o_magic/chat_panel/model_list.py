@@ -16,6 +16,7 @@ from h2o_magic.backends.base import ModelInfo
 from h2o_magic.backends.local import locate
 from h2o_magic.backends.servers.known import KnownServer
 from h2o_magic.config.models import (
+    DEMO_MODEL,
     BuiltIn,
     CatalogueEntry,
     Package,
@@ -157,8 +158,8 @@ def _row(model: ModelInfo) -> _Row:
 def _best() -> _Row:
     """Return the row of the choice that this package makes."""
     best = find_weights(DEFAULT)
-    model = "" if best is None else title_of(best.model)
-    return {"name": "", "title": "Best on this machine", "note": model}
+    model = DEMO_MODEL if best is None or best.demo else best.model
+    return {"name": "", "title": "Best on this machine", "note": title_of(model)}
 
 
 def _installed(known: Iterable[Weights]) -> Iterable[_Row]:

@@ -38,7 +38,7 @@ class Models:
             "name": "" if best else name,
             "title": "Best on this machine" if unknown else title_of(name),
             "server": server,
-            "place": server or "this machine",
+            "place": server or ("" if unknown else "this machine"),
         }
         return {"model": model, "downloads": list(map(_row, session.downloads.all()))}
 

@@ -147,7 +147,7 @@ _TABLE = (
     Parameter(
         "max_new_tokens",
         int,
-        "Maximum length of the answer.",
+        "The most tokens that an answer may have.",
         COUNT,
         label="Maximum length",
         gptgm="max_new_tokens",

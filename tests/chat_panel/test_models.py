@@ -159,7 +159,8 @@ def test_weights_here_and_those_to_download_are_told_apart(menu: Menu) -> None:
     download = {row["name"]: row for row in menu.group("download")["models"]}
     here = {row["name"]: row for row in menu.group("here")["models"]}
     assert list(here) == ["", "demo"]
-    assert here[""]["title"] == "Best on this machine"
+    best = here[""]
+    assert (best["title"], best["note"]) == ("Best on this machine", "Built-in demo")
     assert (here["demo"]["title"], here["demo"]["vision"]) == ("Built-in demo", False)
     assert here["demo"]["context"] > 0
     assert "demo" not in download
@@ -174,7 +175,7 @@ def test_server_and_model_are_chosen_together(menu: Menu) -> None:
         "name": "",
         "title": "Best on this machine",
         "server": "",
-        "place": "this machine",
+        "place": "",
     }
     menu.send("choose", server="work", model="large")
     assert (settings["server"], settings["model"]) == ("work", "large")

@@ -18,9 +18,9 @@ export class Field {
     this.box = make(
       "div",
       { class: "h2o-setting" },
-      make("div", { class: "h2o-setting-head" }, label, this.origin, this.undo),
+      make("div", { class: "h2o-setting-head" }, label, this.undo),
       isSwitch ? null : make("div", { class: "h2o-setting-line" }, this.range, this.control, spec.unit ? make("span", { class: "h2o-setting-unit" }, spec.unit) : null),
-      make("div", { class: "h2o-setting-help", id: `${this.id}-help` }, spec.help),
+      make("div", { class: "h2o-setting-help", id: `${this.id}-help` }, this.origin, spec.help),
       this.error,
     );
   }
@@ -56,7 +56,8 @@ export class Field {
   show({ text, own, none, origin, source, reset, taken }) {
     this.changed = Boolean(origin);
     this.box.hidden = !taken && !origin;
-    this.origin.textContent = origin ? `Set in: ${origin}` : source;
+    const given = own && own.length < 10 ? `${own}, ` : "";
+    this.origin.textContent = origin ? `Set in: ${origin}. ` : source ? `Default: ${given}${source}. ` : "";
     this.undo.hidden = !reset;
     if (this.touched) return;
     this.showError(!taken && origin ? "This server does not take it." : "");
@@ -69,7 +70,7 @@ export class Field {
       if (first) first.textContent = own === null ? none : `${none} (${[...control.options].find(({ value }) => value === own)?.textContent ?? own})`;
     } else control.placeholder = without;
     if (this.range) {
-      this.range.value = text || own || this.spec.least;
+      this.range.value = text || own || this.spec.start;
       this.mark(!text, own);
     }
   }
@@ -77,6 +78,7 @@ export class Field {
   /** Tell whether the slider has a value: it always has a place. */
   mark(unset, own = null) {
     this.range.classList.toggle("h2o-unset", unset);
+    this.range.classList.toggle("h2o-unknown", unset && own === null);
     if (unset) this.range.setAttribute("aria-valuetext", own === null ? MODELS_OWN : `${MODELS_OWN}, ${own}`);
     else this.range.removeAttribute("aria-valuetext");
   }

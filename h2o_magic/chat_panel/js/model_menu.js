@@ -1,4 +1,4 @@
-import { make } from "./dom.js";
+import { button, make } from "./dom.js";
 import { downloadParts, modelParts } from "./model_row.js";
 import { Menu } from "./popover.js";
 
@@ -18,11 +18,11 @@ export class ModelMenu {
     this.menu = new Menu({ label: "Models", owner: this.field });
     this.address = make("input", { type: "text", "aria-label": "Address of the server", placeholder: "http://HOST:PORT", spellcheck: "false", autocomplete: "off", keydown: (event) => this.onAddressKey(event) });
     this.connecting = make("button", { type: "submit", class: "h2o-text-button" }, "Connect");
-    this.problem = make("div", { class: "h2o-models-problem", role: "status" });
+    this.problem = make("div", { class: "h2o-models-problem", "aria-live": "polite" });
     this.form = make(
       "form",
       { class: "h2o-models-connect", hidden: "", submit: (event) => this.connect(event) },
-      make("div", { class: "h2o-models-address" }, this.address, this.connecting),
+      make("div", { class: "h2o-models-address" }, button("previous", "Back to the models", () => this.askAddress(false)), this.address, this.connecting),
       this.problem,
     );
   }
@@ -39,10 +39,10 @@ export class ModelMenu {
     this.confirming = null;
   }
 
-  /** Take over a group of models from the kernel. */
+  /** Take over a group of models from the kernel; what nobody has selected may change. */
   take(group) {
     this.groups.set(`${group.kind} ${group.server ?? ""}`, group);
-    this.fill(true);
+    this.fill(this.menu.current?.key !== this.preselected);
   }
 
   /** Show the news of the model in use and of downloads. */
@@ -52,11 +52,14 @@ export class ModelMenu {
 
   /** Show what fits the search; `keep` what was selected, and the place scrolled to. */
   fill(keep = false) {
-    if (this.models.popover && !this.models.popover.isOpen && keep) return;
     const { menu } = this;
     const [key, top] = [menu.current?.key, menu.box.scrollTop];
-    menu.fill([...this.ordered().map((group) => this.shown(group)), { items: this.last() }]);
-    if (!keep) return;
+    const groups = this.ordered().map((group) => this.shown(group));
+    menu.fill([...groups, { items: this.last(groups.some(({ items }) => items.length)) }]);
+    if (!keep) {
+      this.preselected = menu.current?.key;
+      return;
+    }
     const place = menu.items.findIndex((item) => item.key === key);
     if (place >= 0) menu.select(place, false);
     menu.box.scrollTop = top;
@@ -101,8 +104,13 @@ export class ModelMenu {
     return { key, parts: [make("span", { class: `h2o-models-line ${className}` }, text)], disabled: true, run() {} };
   }
 
-  action(text, key, run) {
-    return { key, parts: [make("span", { class: "h2o-models-action" }, text)], run };
+  /** A row that does something; those of a download look like buttons, beside each other. */
+  action(text, key, run, name = "") {
+    return { key, parts: [make("span", { class: `h2o-models-action ${name}` }, text)], run };
+  }
+
+  press(text, key, run) {
+    return this.action(text, key, run, "h2o-models-press");
   }
 
   /** The rows of models to download, and of those that are being downloaded. */
@@ -119,16 +127,16 @@ export class ModelMenu {
     const pull = () => { this.confirming = null; this.chat.send("pull", { model: name }); };
     const stop = () => this.chat.send("stop_pull", { model: name });
     if (download?.state === "running") {
-      return [{ key, parts: downloadParts(download), disabled: true, run() {} }, this.action("Cancel the download", `${key} stop`, stop)];
+      return [{ key, parts: downloadParts(download), disabled: true, run() {} }, this.press("Cancel", `${key} stop`, stop)];
     }
     const row = { key, parts: modelParts(model, false), run: () => this.confirm(name) };
     if (download?.state === "failed") {
-      return [row, this.line(download.problem, `${key} why`, "h2o-models-why"), this.action("Try again", `${key} pull`, pull), this.action("Dismiss", `${key} dismiss`, stop)];
+      return [row, this.line(download.problem, `${key} why`, "h2o-models-why"), this.press("Try again", `${key} pull`, pull), this.press("Dismiss", `${key} dismiss`, stop)];
     }
     if (this.confirming !== name) return [row];
     const terms = licence ? `Licence: ${licence}.` : "The licence is stated on the model's page.";
     const dismiss = () => this.confirm(null, key);
-    return [row, this.line(terms, `${key} terms`), this.action(`Download ${size}`, `${key} pull`, pull), this.action("Cancel", `${key} cancel`, dismiss)];
+    return [row, this.line(terms, `${key} terms`), this.press(`Download ${size}`, `${key} pull`, pull), this.press("Cancel", `${key} cancel`, dismiss)];
   }
 
   /** Ask whether a model is to be downloaded; null for none. */
@@ -139,12 +147,13 @@ export class ModelMenu {
     if (place >= 0) this.menu.select(place);
   }
 
-  /** What is always there: the name as it was typed, and another server. */
-  last() {
+  /** What is always there: another server; and a name that is not `found`, as it was typed. */
+  last(found) {
     const name = this.field.value.trim();
-    const { server, place } = this.models.model;
-    const typed = name ? [this.action(`Use “${name}” on ${place}`, "typed", () => this.choose(server, name))] : [];
-    return [...typed, this.action("Another server …", "server", () => this.askAddress(true))];
+    const { server } = this.models.model;
+    const place = server || "this machine";
+    const typed = name && !found ? [this.action(`Use “${name}” on ${place}`, "typed", () => this.choose(server, name))] : [];
+    return [...typed, this.action("Another server …", "server", () => this.askAddress(true), "h2o-models-last")];
   }
 
   choose(server, model) {

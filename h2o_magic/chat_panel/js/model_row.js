@@ -13,7 +13,7 @@ export function modelParts({ title, note, vision, size, context }, chosen) {
   }
   return [
     make("span", { class: "h2o-model-check" }, chosen ? icon("check") : null),
-    make("span", { class: "h2o-model-name", title: note ? `${title}: ${note}` : title }, title, note ? make("span", { class: "h2o-model-note" }, note) : null),
+    make("span", { class: "h2o-model-name", title: note ? `${title}: ${note}` : title }, title, " ", note ? make("span", { class: "h2o-model-note" }, note) : null),
     sees,
     modelFact(size, "h2o-model-size"),
     modelFact(context ? `${context.toLocaleString("en")} tokens` : "", "h2o-model-context"),

@@ -43,7 +43,7 @@ export class Models {
     const { title, place } = this.model;
     this.title.textContent = title;
     this.place.textContent = place;
-    this.chip.title = `${title}, ${place}`;
+    this.chip.title = [title, place].filter(Boolean).join(", ");
     this.showProgress();
     for (const download of this.downloads) {
       if (before.find(({ model }) => model === download.model)?.state === "running") this.tellEnd(download);
@@ -59,11 +59,10 @@ export class Models {
   showProgress() {
     const running = this.downloads.filter(({ state }) => state === "running");
     const words = running.map(({ title, percent }) => `${title} ${percent} %`).join(", ");
-    const { title, place } = this.model;
     this.progress.hidden = !running.length;
     this.progress.textContent = running.length ? `↓ ${running[0].percent} %` : "";
     this.progress.title = running.length ? `Downloading ${words}` : "";
-    this.chip.setAttribute("aria-label", `Model: ${title}, ${place}${running.length ? `; downloading ${words}` : ""}`);
+    this.chip.setAttribute("aria-label", `Model: ${this.chip.title}${running.length ? `; downloading ${words}` : ""}`);
   }
 
   tellEnd({ title, state, problem }) {

@@ -69,7 +69,7 @@ export class Settings {
   serverRow() {
     const { chat } = this;
     this.model = make("button", { type: "button", class: "h2o-model", click: () => chat.models.show(this.model) });
-    this.answers = make("span", { class: "h2o-setting-help", role: "status" });
+    this.answers = make("span", { class: "h2o-setting-help", "aria-live": "polite" });
     const test = make("button", { type: "button", class: "h2o-text-button", click: () => chat.send("test") }, "Test");
     return make(
       "div",
@@ -83,7 +83,7 @@ export class Settings {
   on_state({ state }) {
     const { title, place } = state.model;
     this.model.replaceChildren(make("span", { class: "h2o-model-title" }, title), make("span", { class: "h2o-model-place" }, place), icon("chevron"));
-    this.model.setAttribute("aria-label", `Model: ${title}, ${place}. Choose another`);
+    this.model.setAttribute("aria-label", `Model: ${[title, place].filter(Boolean).join(", ")}`);
   }
 
   on_form({ folds }) {
