@@ -15,7 +15,7 @@ def fullness(use: ContextUse) -> dict[str, Any]:
     """Return a short text, an explanation, and how near the limit is."""
     near = use.used > _NEAR * (use.holds - use.answer)
     return {
-        "text": f"{_short(use.used)} of {_short(use.holds)}",
+        "text": f"{_short(use.used)} of {_short(use.holds)}" if use.used else "",
         "title": "\n".join(_explained(use)),
         "level": "full" if use.full else "near" if near else "",
     }

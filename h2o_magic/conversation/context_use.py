@@ -43,17 +43,20 @@ class ContextUse:
 
 
 def context_use(
-    question: Question, more: int, record: Record, connection: Connection
+    text: str, more: int, question: Question, record: Record, connection: Connection
 ) -> ContextUse:
-    """Return what a question would use; `more` tokens are of values and files."""
+    """Return what a text would use that is asked as a question is.
+
+    `more` tokens are of its values and files.
+    """
     model = connection.known(question.model)
     holds = model.context or question.context
     longest = question.parameters.get("max_new_tokens", DEFAULT_LENGTH)
     room = input_room(holds, cast(int, longest), model.cut)
     told = question.told or ("" if question.system_chosen else model.system)
     head = estimate([system(told)] if told else [], model.rate)
-    words = estimate([user(question.text)], model.rate)
-    asked = max(words, tokens_in(question.text)) + more
+    words = estimate([user(text)] if text else [], model.rate)
+    asked = max(words, tokens_in(text)) + more
     place = question.replaces or None
     chosen = choose(
         record.before(question.thread, place),

@@ -253,10 +253,11 @@ class Session:
         No server is asked. `more` tokens are of the values and the files that go along;
         `replaces` is a turn of the current thread in whose place it would be asked.
         """
-        asked = self._builder.question(question.strip() or "?", {})
+        asked = self._builder.question("?", {})  # a text may be empty so far
         if replaces is not None:
             asked = in_place_of(replaces, asked)
-        return context_use(asked, more, self.record, self.connection)
+        text = question.strip()
+        return context_use(text, more, asked, self.record, self.connection)
 
     def retry(self, *, thread: str | None = None, **options: object) -> Answer:
         """Ask a thread's last question again, in the place of its turn.

@@ -14,6 +14,7 @@ from h2o_magic.prompts.secrets.names import secrecy
 
 #: Starters that are offered.
 _MOST = 3
+_WORD = re.compile(r"\w+")
 #: Cells that are searched for the variable used last.
 _RECENT = 50
 
@@ -67,7 +68,7 @@ def _about_values(
 def _newest(values: dict[str, object], cells: Sequence[str]) -> str:
     """Return the name that a cell has used last, or else the one that was made last."""
     for cell in islice(reversed(cells), _RECENT):
-        for name in reversed(values):
-            if re.search(rf"\b{re.escape(name)}\b", cell):
-                return name
+        words = [word for word in _WORD.findall(cell) if word in values]
+        if words:
+            return words[-1]
     return next(reversed(values))

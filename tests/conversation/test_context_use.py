@@ -33,7 +33,7 @@ def test_the_parts_of_a_request_are_counted(session: Session) -> None:
     assert (empty.sent, empty.earlier, empty.full) == (2, 2, False)
     assert 600 < empty.turns < 700
     assert 100 < empty.system < 120
-    assert 0 < empty.question < 20
+    assert empty.question == 0
     assert typed.question > 550
     assert typed.used == typed.question + typed.system + typed.turns
     assert (typed.turns, typed.system) == (empty.turns, empty.system)

@@ -51,7 +51,7 @@ def test_the_last_error_comes_first_with_its_traceback(
 def test_the_frame_that_was_used_last_is_asked_about(shell: InteractiveShell) -> None:
     shell.user_ns.update(old=pd.DataFrame({"a": [1]}), new=pd.DataFrame({"a": [1]}))
     assert labels(shell) == ["What stands out in new?", "Summarise new", ASK]
-    run(shell, "old.head();")
+    run(shell, "[new, old.head()];")
     assert labels(shell)[:2] == ["What stands out in old?", "Summarise old"]
     assert starters(shell, sees=False)[1][1] == "Summarise {old}."
     run(shell, "1 / 0")

@@ -39,7 +39,7 @@ export class Checks {
   count({ text, title, level }) {
     this.counter.replaceChildren(text, make("span", { class: "h2o-wide" }, " tokens"));
     this.counter.title = title;
-    this.counter.hidden = false;
+    this.counter.hidden = !text;
     this.composer.form.dataset.room = level;
   }
 

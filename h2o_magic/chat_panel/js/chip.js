@@ -13,7 +13,7 @@ export function chip(item, actions) {
     data
       ? make("button", { type: "button", class: "h2o-chip-open", title: `${name}: ${sentAs(data)}. Click to see what would be sent.`, click: () => actions.open(item) }, ...label)
       : make("span", { class: "h2o-chip-open", title: `${name}: sent again as it was` }, ...label),
-    pasted ? button("unpack", `Put ${name} into the message as text`, () => actions.unpack(item)) : null,
+    pasted ? button("unpack", `Put ${name} into the text`, () => actions.unpack(item)) : null,
     button("close", `Remove ${name}`, () => actions.remove(item)),
   );
 }

@@ -12,7 +12,7 @@ const COMPLETED = /^\/[^\n]*$|\{[^{}\n]*$|(?:^|[\s(["'“])@[^\s@{}]*$/;
 export class Completions {
   constructor(composer) {
     this.composer = composer;
-    this.list = make("ul", { class: "h2o-completions", role: "listbox", id: `h2o-completions-${composer.chat.view}`, "aria-label": "Completions", hidden: "" });
+    this.list = make("ul", { class: "h2o-completions", role: "listbox", id: `h2o-completions-${composer.chat.view}`, "aria-label": "Completions", tabindex: "0", hidden: "", mousedown: (event) => event.preventDefault() });
     this.requests = 0;
   }
 
@@ -63,13 +63,13 @@ export class Completions {
     if (!found.length) return this.composer.area.removeAttribute("aria-activedescendant");
     const space = this.composer.form.getBoundingClientRect().top - this.composer.chat.root.getBoundingClientRect().top;
     this.list.style.maxHeight = `${Math.min(ROWS * ROW + 10, space - 8)}px`;
-    this.select(0);
+    this.select(Math.max(0, found.findIndex(([text]) => text === this.word)));
   }
 
   row(name, about, place) {
     return make(
       "li",
-      { role: "option", id: `${this.list.id}-${place}`, mousedown: (event) => { event.preventDefault(); this.insert(place); } },
+      { role: "option", id: `${this.list.id}-${place}`, mousedown: () => this.insert(place) },
       make("span", { class: "h2o-name" }, name),
       make("span", { class: "h2o-kind" }, about),
     );
@@ -100,10 +100,14 @@ export class Completions {
     return value.slice(0, selectionStart) === this.listed;
   }
 
+  /** What of the listed text an entry replaces. */
+  get word() {
+    return this.listed.slice(this.listed.length - this.replaced);
+  }
+
   /** Whether the text before the cursor is complete already, so that Enter sends it. */
   get isComplete() {
-    const word = this.listed.slice(this.listed.length - this.replaced);
-    return this.found.some(([text, , then]) => text === word && then !== "}");
+    return this.found.some(([text, , then]) => text === this.word && then !== "}");
   }
 
   /** Handle a key that is meant for the list; return whether it was. */
@@ -112,7 +116,8 @@ export class Completions {
     if (event.key === "ArrowDown") this.select(this.place + 1);
     else if (event.key === "ArrowUp") this.select(this.place - 1);
     else if (event.key === "Escape") this.close();
-    else if (event.key === "Tab" && !event.shiftKey) this.insert();
+    else if (event.key === "Tab" && event.shiftKey) return this.close(); // or it would go into the list
+    else if (event.key === "Tab") this.insert();
     else if (event.key === "Enter" && !event.shiftKey && !this.isComplete) this.insert();
     else return false;
     return true;

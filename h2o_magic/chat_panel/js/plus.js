@@ -5,9 +5,9 @@ import { Menu, Popover } from "./popover.js";
 export class Plus {
   constructor(composer) {
     const { chat, attachments } = composer;
-    this.button = button("add", "Add to the message", () => {});
-    this.menu = new Menu({ label: "Add to the message" });
-    this.popover = new Popover(chat, this.button, { label: "Add to the message", className: "h2o-plus", opened: () => this.menu.box }, this.menu.box);
+    this.button = button("add", "Add to the question", () => {});
+    this.menu = new Menu({ label: "Add to the question" });
+    this.popover = new Popover(chat, this.button, { label: "Add to the question", className: "h2o-plus", opened: () => this.menu.box }, this.menu.box);
     const item = (name, text, hint, run) => ({ text, parts: [icon(name), make("span", { class: "h2o-grow" }, text), make("span", { class: "h2o-kind" }, hint)], run });
     const offer = (sign, nothing) => () => { this.popover.close(false); composer.offer(sign, nothing); };
     this.menu.fill([
