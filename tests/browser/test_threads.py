@@ -1,4 +1,4 @@
-"""The threads of the panel, by keyboard: search, branches, titles, deletion, drafts."""
+"""The threads of the panel: search, branches, titles, deletion, drafts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PLACE = """() => {
 }"""
 
 
-def test_chats_are_searched_branched_renamed_deleted_and_left_by_keyboard(
+def test_chats_are_searched_branched_renamed_deleted_and_come_back(
     open_notebook: Opener, server: StandIn
 ) -> None:
     notebook, panel = opened(open_notebook, server, "threads.ipynb", THREADS)
@@ -131,4 +131,24 @@ def test_chats_are_searched_branched_renamed_deleted_and_left_by_keyboard(
     expect(items.first).to_have_text(re.compile("^New chat"))
     keyboard.press("Enter")
     expect(title).to_have_text("New chat")
+    expect(panel.composer).to_have_value("half a thought")
+
+    # By pointer: renamed, and deleted while it is shown.
+    title.dblclick()
+    keyboard.type("Mine")
+    keyboard.press("Enter")
+    expect(title).to_have_text("Mine")
+    title.dblclick()
+    keyboard.type("Nothing")
+    keyboard.press("Escape")
+    expect(title).to_have_text("Mine")
+    expect(history).to_be_hidden()
+    title.click()
+    items.first.hover()
+    items.first.get_by_title("Delete").click()
+    expect(title).to_have_text("Plots")
+    expect(panel.composer).to_have_value("")
+    keyboard.press("Escape")
+    panel.place.get_by_role("button", name="Undo", exact=True).click()
+    expect(title).to_have_text("Mine")
     expect(panel.composer).to_have_value("half a thought")

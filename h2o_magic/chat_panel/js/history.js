@@ -22,7 +22,10 @@ export class History {
     this.removed = null;
     this.restored = undefined;
     this.isFresh = false; // what is known is from before
-    this.draw();
+    this.hits = [];
+    this.pending = false;
+    this.asked += 1; // what is still to come is of an earlier search
+    this.draw(false);
     this.head.keepDraft();
     this.chat.send("threads");
     return this.search;
@@ -41,8 +44,9 @@ export class History {
 
   on_threads({ threads }) {
     this.threads = threads.sort((a, b) => (b.at || Infinity) - (a.at || Infinity));
-    this.fill();
+    const { isFresh } = this;
     this.isFresh = true;
+    this.fill(isFresh);
   }
 
   on_hits({ n, hits }) {
@@ -75,8 +79,7 @@ export class History {
     this.pending = Boolean(this.words.length);
     if (this.pending) this.timer = setTimeout(() => this.chat.send("search", { text: this.search.value, n: this.asked }), SEARCH_AFTER);
     else this.hits = [];
-    this.menu.place = 0;
-    this.fill();
+    this.draw(false);
   }
 
   /** What is searched: its words, whatever the case and the accents of letters. */
@@ -84,15 +87,15 @@ export class History {
     return folded(this.search.value).split(/\s+/).filter(Boolean);
   }
 
-  fill() {
+  fill(keep) {
     const isEdited = this.menu.box.querySelector("input");
-    if (this.popover.isOpen && !isEdited) this.draw();
+    if (this.popover.isOpen && !isEdited) this.draw(keep);
   }
 
-  /** Show what is known, with the same item as before selected if it is still there. */
-  draw() {
+  /** Show what is known; with `keep`, the same item stays selected if it is still there. */
+  draw(keep = true) {
     const { menu, words } = this;
-    const before = this.restored ?? (this.isFresh ? menu.current?.key : undefined);
+    const before = this.restored ?? (keep ? menu.current?.key : undefined);
     const { place } = menu;
     menu.fill(words.length ? this.found(words) : this.byDay());
     const same = menu.items.findIndex(({ key }) => key === before);
@@ -107,9 +110,11 @@ export class History {
 
   found(words) {
     const named = this.threads.filter(({ title, name }) => words.every((word) => folded(`${title} ${name}`).includes(word)));
+    const names = new Set(this.threads.map(({ name }) => name)); // without deleted ones
+    const hits = this.hits.filter(({ name }) => names.has(name));
     return [
       { label: "Chats", items: named.slice(0, 5).map((thread) => this.item(thread)) },
-      { label: "Results", items: this.hits.map((hit) => this.hit(hit)) },
+      { label: "Results", items: hits.map((hit) => this.hit(hit)) },
     ];
   }
 
@@ -123,7 +128,8 @@ export class History {
     const count = this.hits.length;
     if (words.length && count) return [count === 50 ? "The newest 50 results" : `${count} result${count > 1 ? "s" : ""}`];
     if (words.length) return [this.menu.items.length ? "No question or answer contains this." : "Nothing found."];
-    return [this.threads.length ? HINT : "No chats yet."];
+    if (this.threads.length) return [HINT];
+    return [this.isFresh ? "No chats yet." : "Loading …"];
   }
 
   item(thread) {
@@ -136,7 +142,7 @@ export class History {
     const keys = { F2: rename, ...(this.search.value ? {} : { Delete: remove }) };
     return {
       key: name,
-      chosen: name === this.chat.state.thread,
+      chosen: !this.search.value && name === this.chat.state.thread,
       parts: [shown, mark ? make("span", { class: "h2o-item-mark" }, mark) : null, make("span", { class: "h2o-item-time" }, timeOf(at)), actions],
       keys,
       run: () => this.head.open("thread", { name }),

@@ -11,6 +11,7 @@ export class Threads {
     this.title = make("button", {
       type: "button",
       class: "h2o-title",
+      "aria-haspopup": "dialog",
       "aria-keyshortcuts": "F2",
       click: (event) => this.onClick(event),
       dblclick: () => this.rename(),
@@ -25,6 +26,16 @@ export class Threads {
   on_state({ state: { thread, title } }) {
     this.title.textContent = title;
     this.title.title = `${title}\nThread ${thread}. Double-click or F2 to rename.`;
+  }
+
+  /** Editing ends with the chat that the turn is in. */
+  on_thread({ name }) {
+    const { composer } = this.chat;
+    if (composer.editing && name !== this.shown) {
+      composer.stopEditing();
+      if (this.history.popover.isOpen) this.history.search.focus();
+    }
+    this.shown = name;
   }
 
   on_lost() {
@@ -65,8 +76,6 @@ export class Threads {
 
   /** Show another chat; what is typed stays with the one that it was typed in. */
   go(type, parts) {
-    const { composer } = this.chat;
-    if (composer.editing) composer.stopEditing();
     this.keepDraft();
     this.chat.setStatus("");
     this.chat.send(type, parts);
