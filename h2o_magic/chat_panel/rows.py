@@ -65,7 +65,7 @@ def row_of(
         "status": turn.status,
         "mark": "" if running else _mark(turn),
         "problem": None if running else _problem(turn),
-        "cut": not running and _is_cut(turn),
+        "cut": not running and _is_cut(turn) and bool(turn.answer.strip()),
         "facts": "" if running else " · ".join([*names, *_facts(turn)]),
         "model": "" if running else model,
         "versions": versions,
@@ -159,9 +159,8 @@ def _mark(turn: Turn) -> str:
 
 
 def _is_cut(turn: Turn) -> bool:
-    """Return whether the token limit cut an answer, which could go on."""
-    is_complete = turn.status == "complete" and bool(turn.answer.strip())
-    return is_complete and turn.facts.get("finish_reason") == "length"
+    """Return whether the token limit cut an answer."""
+    return turn.status == "complete" and turn.facts.get("finish_reason") == "length"
 
 
 def _model(turn: Turn) -> str:

@@ -83,7 +83,10 @@ class PanelHost:
 
     def on_cell_run(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` when a cell has run; return what ends that."""
-        events: Any = self._context.shell.events  # type: ignore[union-attr]
+        shell = self._context.shell
+        if shell is None:
+            return lambda: None
+        events: Any = shell.events
 
         def call(_: object) -> None:
             callback()

@@ -141,7 +141,12 @@ def test_it_follows_notebooks_kernels_and_reloads(
     page.reload()
     page.wait_for_timeout(9000)
     page.screenshot(path="/tmp/scratch/h19/a-dock/9-reloaded.png")
-    print(page.evaluate("JSON.stringify(sessionStorage)"), page.evaluate("jupyterapp.shell.currentWidget.context.sessionContext.session?.kernel?.id"))
+    print(
+        page.evaluate("JSON.stringify(sessionStorage)"),
+        page.evaluate(
+            "jupyterapp.shell.currentWidget.context.sessionContext.session?.kernel?.id"
+        ),
+    )
     expect(dock.panel.turn(1)).to_contain_text("What is kept.")
     page.screenshot(path="/tmp/scratch/h19/a-dock/9-reloaded.png")
     # Another notebook has no chat yet.
