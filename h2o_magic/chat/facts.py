@@ -133,7 +133,8 @@ def failure_facts(error: BackendError) -> dict[str, Any]:
     if advice:
         words = words.removesuffix(f": {advice}")
     if isinstance(error, StatusError):
-        words, status = (advice and error.server_message) or words, error.status
+        said, status = error.server_message, error.status
+        words = said if said and (advice or words.endswith(said)) else words
     words = words or type(error).__name__
     return {"error": words, "advice": advice, "http_status": status}
 

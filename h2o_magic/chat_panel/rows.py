@@ -151,6 +151,8 @@ def _mark(turn: Turn) -> str:
     """Return what is wrong with an answer, in words."""
     if turn.status in _MARKS:
         return _MARKS[turn.status]
+    if turn.status == "failed":
+        return ""  # a card says it
     if _is_cut(turn):
         return "Cut off by the token limit"
     if turn.facts.get("finish_reason") == "unknown":

@@ -99,4 +99,6 @@ def test_why_an_answer_failed_is_told_from_its_facts() -> None:
     }
     old = row_of(Turn("Why?", status="failed"))["problem"]
     assert (old["words"], old["at"]) == ("The answer failed.", 0)
+    unknown = {"finish_reason": "unknown"}
+    assert row_of(Turn("Why?", status="failed", facts=unknown))["mark"] == ""
     assert row_of(Turn("Why?", status="stopped"))["problem"] is None

@@ -2,13 +2,15 @@
 
 import { button, make, textButton } from "./dom.js";
 
-export function footer(chat, { row, waiting }, name) {
-  if (row.running) return [waiting.box];
+export function footer(chat, { row }, name) {
+  if (row.running) return [];
   const [chosen, count] = row.versions;
   const go = (to) => chat.send("version", { id: row.id, to });
+  const again = () => chat.send("regenerate", { id: row.id });
+  const stopped = row.status === "stopped";
   const actions = [
     button("copy", `Copy the answer of ${name}`, () => chat.copy(row.answer, "answer")),
-    button("regenerate", `Ask ${name} again`, () => chat.send("regenerate", { id: row.id })),
+    row.problem || stopped ? null : button("regenerate", `Ask ${name} again`, again),
     button("branch", `Branch from ${name} in a new chat`, () => chat.threads.open("branch", { id: row.id })),
   ];
   const versions = make(
@@ -21,7 +23,7 @@ export function footer(chat, { row, waiting }, name) {
   return [
     count > 1 ? versions : null,
     row.mark ? make("span", { class: "h2o-mark" }, row.mark) : null,
-    row.status === "stopped" ? textButton("Ask again", `Ask again: ${name}`, () => chat.send("regenerate", { id: row.id })) : null,
+    stopped ? textButton("Ask again", `Ask again: ${name}`, again) : null,
     make("span", { class: "h2o-facts", title: row.model }, row.facts),
     make("span", { class: "h2o-actions", role: "group", "aria-label": `Answer of ${name}` }, ...actions),
   ].filter(Boolean);

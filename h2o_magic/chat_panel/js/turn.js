@@ -20,7 +20,7 @@ export function renderTurn(chat, turn) {
   setHtml(question, row.question_html);
   turn.body = make("div", { class: "h2o-md h2o-body" });
   turn.body.addEventListener("click", leadNotes);
-  turn.waiting?.end();
+  turn.waiting?.finish();
   turn.waiting = row.running ? new Waiting(row.elapsed) : null;
   if (row.running) restart(turn);
   else {
@@ -65,8 +65,7 @@ function sent({ sent: text }) {
 
 /** Complete an answer that has grown to its end in this view. */
 export function finishTurn(chat, turn) {
-  turn.waiting?.end();
-  turn.waiting?.caret.remove();
+  turn.waiting?.finish();
   showProblem(chat, turn);
   endAnswer(chat, turn);
   turn.foot.replaceChildren(...footer(chat, turn, `turn ${turn.row.number}`));
@@ -81,7 +80,6 @@ export function applyDelta(chat, turn, { html: steps = [], restart: restarted, r
   if (reasoning) addReasoning(chat, turn, reasoning);
   if (notice) waiting.tell(notice);
   if (steps.length || reasoning) waiting.end();
-  waiting.caret.remove();
   for (const step of steps) grow(chat, turn, step);
   waiting.place(turn.block);
 }

@@ -1,7 +1,7 @@
 import { make } from "./dom.js";
 
 const QUIET = 1000; // ms until something is said, so that nothing flickers
-const WITHIN = "math, svg, img, button";
+const WHOLE = "math, svg, img, button, a, :not(pre) > code"; // no caret in these
 
 /** What is waited for before the first text. Its seconds are counted here. */
 export class Waiting {
@@ -31,18 +31,28 @@ export class Waiting {
   /** Say nothing more: something came. */
   end() {
     clearInterval(this.timer);
-    this.box.textContent = "";
+    this.ended = true;
   }
 
-  /** Put the caret behind the last character of a block. */
+  /** Take everything away: the answer has ended. */
+  finish() {
+    this.end();
+    this.box.remove();
+    this.caret.remove();
+  }
+
+  /** Put the caret behind the last character of a block, or what is waited for there. */
   place(block) {
+    this.caret.remove();
+    this.box.remove();
+    if (!block.hasChildNodes()) return block.append(this.caret, this.ended ? "" : this.box);
     let node = block;
     for (let last = lastIn(node); last; last = lastIn(node)) {
       if (last.nodeType === Node.TEXT_NODE) return last.splitText(last.data.trimEnd().length).before(this.caret);
-      if (last.matches(WITHIN)) return last.after(this.caret);
+      if (last.matches(WHOLE)) return last.after(this.caret);
       node = last;
     }
-    node.append(this.caret);
+    return node.append(this.caret);
   }
 }
 
