@@ -1,11 +1,9 @@
 // The commands of the palette. Chats in cells dock by an event of the page.
 
-const CATEGORY = "Chat";
-
 export function addCommands(app, palette, dock) {
   const add = (id, label, execute) => {
     app.commands.addCommand(`h2o-magic:${id}`, { label, execute, isEnabled: () => Boolean(dock.tracker.currentWidget) });
-    palette?.addItem({ command: `h2o-magic:${id}`, category: CATEGORY });
+    palette?.addItem({ command: `h2o-magic:${id}`, category: "Chat" });
   };
   add("dock", "Dock the Chat on the Right", () => dock.dock());
   if (dock.hasTabs) add("open-tab", "Open the Chat in a Tab", () => dock.openTab());

@@ -9,13 +9,13 @@ import { Page } from "./page.js";
 const ID = "h2o-magic-chat";
 const WIDTH = 400; // px, suggested
 const LEAST = 300;
+const RIGHT = ["right", { rank: 890 }];
 const CALM = 150; // ms without a change in the notebook until it is looked at
 const ICON = '<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 24 24"><path class="jp-icon3" fill="#616161" d="M4 2h16a2 2 0 0 1 2 2v12a2 2 0 0 1-2 2H8l-6 5V4c0-1.1.9-2 2-2zm2 5v2h12V7zm0 4v2h9v-2z"/></svg>';
 
 export async function activate(shared, app, tracker, restorer, palette) {
   const names = ["@lumino/widgets", "@jupyterlab/ui-components", "@jupyterlab/rendermime", "@jupyterlab/notebook"];
   const [{ Widget, PanelLayout }, { LabIcon }, { MimeModel }, { NotebookActions }] = await Promise.all(names.map(shared));
-  addStyle();
   const root = new Widget();
   root.id = ID;
   root.addClass("h2o-dock");
@@ -25,19 +25,12 @@ export async function activate(shared, app, tracker, restorer, palette) {
   root.layout = new PanelLayout();
   const dock = new Dock(app, tracker, root, MimeModel);
   root.layout.insertWidget(0, new Widget({ node: dock.notice.node }));
-  app.shell.add(root, "right", { rank: 890 });
+  app.shell.add(root, ...RIGHT);
   restorer?.add(root, ID);
   addCommands(app, palette, dock);
   // A cell that was run may say where its chat is to be.
   NotebookActions.executed.connect((_, { notebook, cell }) => dock.onExecuted(notebook, cell));
   globalThis.h2oMagic = new Page(dock);
-}
-
-function addStyle() {
-  const link = document.createElement("link");
-  link.rel = "stylesheet";
-  link.href = new URL("dock.css", import.meta.url);
-  document.head.append(link);
 }
 
 class Dock {
@@ -47,7 +40,7 @@ class Dock {
     this.root = root;
     this.chats = new WeakMap(); // by the panels of their notebooks
     this.area = "right";
-    this.view = new ChatView(root.layout, MimeModel);
+    this.view = new ChatView(root.layout, MimeModel, () => this.updateSoon());
     this.notice = new Notice(() => this.chat?.open());
     if (this.hasTabs) this.notice.addButton(TAB, "Open in a tab of its own", () => this.openTab());
     this.notice.addButton(CELL, "Show in the notebook", () => this.close());
@@ -121,30 +114,25 @@ class Dock {
     const data = this.root.isVisible ? chat?.data : null;
     if (!data) this.view.close();
     else if (!this.view.shows(chat.panel, data)) {
-      const opening = this.view.open(chat.panel, data);
+      const opening = this.view.open(chat, data);
       this.notice.show(chat, false);
-      const shown = await opening;
-      if (shown === null) return;
-      if (!shown) {
-        chat.lose(data);
-        this.update();
-        return;
-      }
+      await opening;
     }
-    if (this.view.widget) chat.own = data; // it stays when outputs are cleared
-    this.notice.show(chat, Boolean(this.view.widget));
+    this.notice.show(this.chat, Boolean(this.view.widget));
   }
 
   onExecuted(notebook, cell) {
     const panel = this.tracker.find(({ content }) => content === notebook);
     if (!panel) return;
     const found = [...outputsOf(panel)].find(({ outputs }) => outputs === cell.model.outputs);
-    if (found?.place === "right") this.dock();
-    else if (found?.place === "tab") this.openTab();
+    if (!found) return;
+    this.chatOf(panel).own = found.data;
+    if (found.place === "right") this.dock();
+    else if (found.place === "tab") this.openTab();
   }
 
   dock() {
-    this.add("right", { rank: 890 });
+    this.add(...RIGHT);
   }
 
   openTab() {
@@ -171,11 +159,11 @@ class Dock {
   widen() {
     let split = this.root.parent;
     while (split && !split.setRelativeSizes) split = split.parent;
-    const { clientWidth } = split?.node ?? {};
-    if (!clientWidth || this.root.node.clientWidth > LEAST || clientWidth < 3 * WIDTH) return;
+    const room = split?.node.clientWidth ?? 0;
+    if (this.root.node.clientWidth > LEAST || room < 3 * WIDTH) return;
     const sizes = split.relativeSizes();
-    const more = WIDTH / clientWidth - sizes.at(-1);
-    split.setRelativeSizes([...sizes.slice(0, -2), sizes.at(-2) - more, sizes.at(-1) + more]);
+    sizes[sizes.length - 2] -= WIDTH / room - sizes.at(-1);
+    split.setRelativeSizes([...sizes.slice(0, -1), WIDTH / room]);
   }
 
   /** Show no chat here: those in cells are seen again. */
@@ -183,7 +171,7 @@ class Dock {
     if (this.area === "right") this.app.shell.collapseRight();
     else {
       this.root.parent = null;
-      this.app.shell.add(this.root, "right", { rank: 890 });
+      this.app.shell.add(this.root, ...RIGHT);
     }
   }
 

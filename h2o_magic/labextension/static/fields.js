@@ -1,15 +1,15 @@
 // Where a `%%h2o` cell names values, and its options. The kernel decides what is filled in
 // (h2o_magic/prompts): as there, nothing is in code, which is fenced or in backquotes.
 
+import { isCode } from "./code_signs.js";
+
 const NAME = "(?!__)[\\p{L}_][\\p{L}\\p{N}_]*";
 const STEP = `\\.${NAME}|\\[-?\\d{1,18}\\]|\\['(?:[^'\\\\]|\\\\.)*'\\]|\\["(?:[^"\\\\]|\\\\.)*"\\]`;
-const KEYWORDS = "False|None|True|and|as|assert|async|await|break|class|continue|def|del|elif|else|except|finally|for|from|global|if|import|in|is|lambda|nonlocal|not|or|pass|raise|return|try|while|with|yield";
-const FIELD = new RegExp(`\\{(?!(?:${KEYWORDS})[.:[}])(${NAME})(?:${STEP})*(?::(?:[a-z]{3,10}|[1-9]\\d{0,8}))?\\}`, "gu");
+const FIELD = new RegExp(`\\{(?!(?:None|True|False)\\b)${NAME}(?:${STEP})*(?::(?:[a-z]{3,10}|[1-9]\\d{0,8}))?\\}`, "gu");
 const BEFORE = /[\p{L}\p{N}_$^\\%#@&})\]{/]/u; // what makes braces part of something else
 const AFTER = /[\p{L}\p{N}_[(^}]/u;
 
-const FENCE = /^[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(?:(`{3,})(?=[^`]*$)|(~{3,}))/;
-const QUOTES = /^(?:[ \t]*> ?)*/;
+const FENCE = /^[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(`{3,}(?=[^`]*$)|~{3,})/;
 // What begins a block of its own, so that code of the line above ends before it.
 const BLOCK = /^[ \t]*(?:>[ \t]*)*(?:$|[-*+][ \t]|\d{1,9}[.)][ \t]|#{1,6}(?:[ \t]|$)|\|)/;
 const HEADING = /^[ \t]*#{1,6}(?:[ \t]|$)/;
@@ -19,10 +19,13 @@ const TICKS = /\\[^]|`+/g;
 export function fields(text) {
   const spans = [];
   let last = -9;
+  let line = [-1, true]; // where one ends, and whether it is code
   for (const [begin, end] of prose(text)) {
     for (const found of text.slice(begin, end).matchAll(FIELD)) {
       const start = begin + found.index;
       const after = start + found[0].length;
+      if (start > line[0]) line = read(text, start);
+      if (line[1]) continue;
       const follows = start === last || (start === last + 1 && "/@".includes(text[last])); // `{a}/{b}`
       if ((!follows && BEFORE.test(text[start - 1] ?? "")) || AFTER.test(text[after] ?? "")) continue;
       spans.push([start, after]);
@@ -30,6 +33,12 @@ export function fields(text) {
     }
   }
   return spans;
+}
+
+function read(text, at) {
+  const end = text.indexOf("\n", at);
+  const line = text.slice(text.lastIndexOf("\n", at) + 1, end < 0 ? undefined : end);
+  return [end < 0 ? text.length : end, isCode(line)];
 }
 
 /** Yield the spans of a text outside code; an open fence holds all that follows. */
@@ -40,43 +49,33 @@ export function* prose(text) {
 
 function* blocks(text) {
   let begin = 0;
-  let place = 0;
-  let quotes = 0;
+  let end = 0;
   let fence = null;
   let afterHeading = false;
   for (const line of text.split("\n")) {
-    const start = place;
-    place += line.length + 1;
-    const marks = QUOTES.exec(line)[0];
-    const bare = line.slice(marks.length);
-    const quoted = marks.split(">").length - 1;
-    if (fence && quotes > quoted) {
-      fence = null; // its quote has ended
-      begin = start;
-    }
+    const start = end;
+    end += line.length + 1;
     if (fence) {
-      if (closes(fence, quotes ? bare : line)) {
+      if (closes(fence, line)) {
         fence = null;
-        begin = place;
+        begin = end;
       }
       continue;
     }
-    const opened = FENCE.exec(bare);
-    fence = opened && { mark: opened[1] ?? opened[2], indent: opened[0].length - (opened[1] ?? opened[2]).length };
-    if (fence || afterHeading || quoted > quotes || BLOCK.test(line)) {
+    fence = FENCE.exec(line);
+    if (fence || afterHeading || BLOCK.test(line)) {
       yield [begin, start];
       begin = start;
     }
-    quotes = quoted;
     afterHeading = HEADING.test(line);
   }
   if (!fence) yield [begin, text.length];
 }
 
-function closes({ mark, indent }, line) {
-  const bare = line.trim();
-  const isMark = bare.length >= mark.length && bare === mark[0].repeat(bare.length);
-  return isMark && line.length - line.trimStart().length <= indent + 3;
+function closes([lead, mark], line) {
+  const bare = line.replace(/^[ >]+/, "").trim();
+  const indent = line.length - line.trimStart().length;
+  return bare.length >= mark.length && bare === mark[0].repeat(bare.length) && indent <= lead.length - mark.length + 3;
 }
 
 function* outsideTicks(text, begin, end) {
@@ -109,8 +108,8 @@ export function* words(line, from) {
   pattern.lastIndex = from;
   for (const { index, 1: option = "", 2: value = "" } of line.matchAll(pattern)) {
     if (index < from) continue;
-    if (option) yield [index, index + option.length - option.endsWith("="), "cm-h2o-option"];
-    const kind = /^["']/.test(value) ? "cm-h2o-string" : /^-?[\d.]+$/.test(value) && "cm-h2o-number";
+    if (option) yield [index, index + option.length - option.endsWith("="), "option"];
+    const kind = /^["']/.test(value) ? "string" : /^-?[\d.]+$/.test(value) && "number";
     if (kind) yield [index + option.length, index + option.length + value.length, kind];
   }
 }

@@ -1,8 +1,8 @@
 // The head of the dock, and what it says where it shows no chat.
 
 const SVG = "http://www.w3.org/2000/svg";
-const TAB = "M2.5 3.5h11v9h-11zM2.5 6h11M8 3.5V6";
-const CELL = "M2.5 3h11v10h-11zM9.5 3v10M4.5 8h3M6 6.5 4.5 8 6 9.5";
+export const TAB = "M2.5 3.5h11v9h-11zM2.5 6h11M8 3.5V6";
+export const CELL = "M2.5 3h11v10h-11zM9.5 3v10M4.5 8h3M6 6.5 4.5 8 6 9.5";
 
 export class Notice {
   constructor(open) {
@@ -41,7 +41,7 @@ export class Notice {
   show(chat, isShown) {
     const [text, offer] = isShown ? ["", ""] : state(chat);
     this.body.hidden = isShown;
-    if (this.text.textContent !== text) this.text.textContent = text;
+    this.text.textContent = text;
     this.button.textContent = offer;
     this.button.hidden = !offer;
   }
@@ -51,7 +51,7 @@ function state(chat) {
   if (!chat) return ["Open a notebook to chat beside it.", ""];
   if (chat.opening) return [chat.isBusy ? "The chat opens when the running cell has ended." : "Opening the chat…", ""];
   if (chat.problem) return [chat.problem, "Try Again"];
-  if (chat.wasLost) return ["The kernel was restarted. The conversation is saved.", "Reconnect"];
+  if (chat.wasLost) return ["The chat is not connected to the kernel. The conversation is saved.", "Reconnect"];
   if (chat.data) return ["Opening the chat…", ""];
   return ["This notebook has no chat yet.", "Open a Chat"];
 }
@@ -63,4 +63,3 @@ function make(tag, name, ...children) {
   return made;
 }
 
-export { CELL, TAB };

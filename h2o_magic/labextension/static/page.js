@@ -31,8 +31,7 @@ export class Page {
   /** Insert a code cell below the active one, or above it. */
   insert(context, code, above = false) {
     const { content: notebook } = this.panelOf(context);
-    const at = Math.max(0, notebook.activeCellIndex + (above ? 0 : 1));
-    put(notebook, at, code);
+    put(notebook, Math.max(0, notebook.activeCellIndex + (above ? 0 : 1)), code);
   }
 
   /** Replace the active cell; return whether that is a code cell without a chat. */

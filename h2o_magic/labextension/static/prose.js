@@ -1,5 +1,5 @@
-// `%%h2o` cells as prose: line classes overrule the colours of Python, whose parser is left
-// alone. Only the lines in sight are marked.
+// `%%h2o` cells as prose: classes, which cells.css gives colours, overrule those of Python,
+// whose parser is left alone. Only the lines in sight are marked.
 
 import { fields, words } from "./fields.js";
 
@@ -9,14 +9,14 @@ const LINE = /^\s*%h2o(?: +\w+)?(?=\s|$)/;
 export async function register(shared, registry) {
   const names = ["@jupyterlab/codemirror", "@codemirror/view", "@codemirror/state"];
   const [{ EditorExtensionRegistry }, view, { RangeSetBuilder }] = await Promise.all(names.map(shared));
-  const extension = EditorExtensionRegistry.createImmutableExtension([plugin(view, RangeSetBuilder), view.EditorView.baseTheme(COLOURS)]);
+  const extension = EditorExtensionRegistry.createImmutableExtension(plugin(view, RangeSetBuilder));
   registry.addExtension(Object.freeze({ name: "h2o-magic:prose", factory: () => extension }));
 }
 
 function plugin({ Decoration, ViewPlugin }, RangeSetBuilder) {
   const line = (name) => Decoration.line({ class: name });
-  const made = { prose: line("cm-h2o-prose"), options: line("cm-h2o-prose cm-h2o-options") };
-  const mark = (name) => (made[name] ??= Decoration.mark({ class: name }));
+  const [prose, options] = [line("cm-h2o-prose"), line("cm-h2o-prose cm-h2o-options")];
+  const mark = (name) => Decoration.mark({ class: `cm-h2o-${name}` });
   return ViewPlugin.fromClass(
     class {
       constructor(view) {
@@ -39,8 +39,9 @@ function plugin({ Decoration, ViewPlugin }, RangeSetBuilder) {
 
       decorate({ state: { doc }, visibleRanges }) {
         const set = new RangeSetBuilder();
+        let at = 0;
         for (const { from, to } of visibleRanges) {
-          for (let at = from; at <= to; ) {
+          for (at = Math.max(at, from); at <= to; ) {
             const each = doc.lineAt(at);
             for (const [begin, end, decoration] of this.of(each)) set.add(begin, end, decoration);
             at = each.to + 1;
@@ -53,27 +54,15 @@ function plugin({ Decoration, ViewPlugin }, RangeSetBuilder) {
         const magic = this.head ? from === this.head.from && CELL.exec(text) : LINE.exec(text);
         if (magic) {
           const end = magic[0].length;
-          yield [from, from, made.options];
-          yield [from + end - magic[0].trimStart().length, from + end, mark("cm-h2o-magic")];
+          yield [from, from, options];
+          yield [from + end - magic[0].trimStart().length, from + end, mark("magic")];
           for (const [begin, after, name] of words(text, end)) yield [from + begin, from + after, mark(name)];
         } else if (this.head) {
-          yield [from, from, made.prose];
-          for (const [begin, end] of this.fields) if (begin >= from && end <= to) yield [begin, end, mark("cm-h2o-value")];
+          yield [from, from, prose];
+          for (const [begin, end] of this.fields) if (begin >= from && end <= to) yield [begin, end, mark("value")];
         }
       }
     },
     { decorations: (made) => made.decorations },
   );
 }
-
-const coloured = (name, style) => ({ [`.cm-line.cm-h2o-prose .${name}, .cm-line.cm-h2o-prose .${name} span`]: style });
-
-const COLOURS = {
-  ".cm-line.cm-h2o-prose, .cm-line.cm-h2o-prose span": { color: "var(--jp-content-font-color1) !important", fontWeight: "inherit !important", fontStyle: "normal !important", textDecoration: "none !important" },
-  ".cm-line.cm-h2o-prose:not(.cm-h2o-options)": { fontFamily: "var(--jp-content-font-family)", fontSize: "var(--jp-content-font-size1)" },
-  ...coloured("cm-h2o-magic", { color: "var(--jp-mirror-editor-meta-color) !important", fontWeight: "600 !important" }),
-  ...coloured("cm-h2o-option", { color: "var(--jp-mirror-editor-attribute-color) !important" }),
-  ...coloured("cm-h2o-string", { color: "var(--jp-mirror-editor-string-color) !important" }),
-  ...coloured("cm-h2o-number", { color: "var(--jp-mirror-editor-number-color) !important" }),
-  ...coloured("cm-h2o-value", { color: "var(--jp-mirror-editor-def-color) !important", fontFamily: "var(--jp-code-font-family)", background: "var(--jp-layout-color2)", borderRadius: "3px" }),
-};

@@ -7,6 +7,12 @@
   const entry = document.currentScript.src;
   const dock = load("dock.js");
   const prose = load("prose.js");
+  for (const sheet of ["dock.css", "cells.css"]) {
+    const link = document.createElement("link");
+    link.rel = "stylesheet";
+    link.href = new URL(sheet, entry);
+    document.head.append(link);
+  }
   let scope; // what JupyterLab shares: its own packages, by name and version
 
   /** Return a package that JupyterLab shares, in its newest version. */
@@ -22,7 +28,6 @@
     return [
       {
         id: `${NAME}:dock`,
-        description: "The chat of h2o_magic in the right sidebar or in a tab.",
         autoStart: true,
         requires: [INotebookTracker],
         optional: [ILayoutRestorer, ICommandPalette],
@@ -30,7 +35,6 @@
       },
       {
         id: `${NAME}:prose`,
-        description: "Shows %%h2o cells as prose.",
         autoStart: true,
         requires: [IEditorExtensionRegistry],
         activate: async (_, registry) => (await prose).register(shared, registry),
@@ -38,8 +42,7 @@
     ];
   };
 
-  window._JUPYTERLAB = window._JUPYTERLAB || {};
-  window._JUPYTERLAB[NAME] = {
+  (window._JUPYTERLAB ??= {})[NAME] = {
     init: (given) => { scope = given; },
     get: async () => {
       const made = await plugins();
