@@ -198,6 +198,7 @@ def test_settings_are_a_form_that_fits_and_says_what_it_does(
     panel.press("Settings")
     form = panel.place.get_by_role("complementary", name="Settings")
     expect(form.get_by_text(re.compile(r"Answers in [\d,]+ ms\."))).to_be_visible()
+    notebook.screenshot("settings-first")
     sampling = form.locator("details").nth(1)
     sampling.locator("summary").click()
     slider = form.get_by_role("slider", name="Range of words (top_p)")

@@ -58,6 +58,7 @@ export class ModelMenu {
     menu.fill([...groups, { items: this.last(groups.some(({ items }) => items.length)) }]);
     if (!keep) {
       this.preselected = menu.current?.key;
+      if (!menu.place) menu.box.scrollTop = 0; // the label above, too
       return;
     }
     const place = menu.items.findIndex((item) => item.key === key);
