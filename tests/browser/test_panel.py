@@ -288,7 +288,7 @@ def test_what_is_typed_before_completions_come_is_not_written_twice(
     panel.composer.press_sequentially("{me")
     expect(offers.get_by_role("option")).to_have_count(2)
     panel.composer.evaluate(TYPED_AND_TAKEN, "as")
-    expect(panel.composer).to_have_value("{measured")
+    expect(panel.composer).to_have_value("{measured}")
     panel.composer.fill("")
     panel.composer.press_sequentially("{me")
     expect(offers.get_by_role("option")).to_have_count(2)

@@ -85,8 +85,9 @@ export class Chat {
   }
 
   onKey(event) {
-    // Keep the notebook's shortcuts from reacting to what is typed here.
-    if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
+    // Keep the notebook's shortcuts from reacting to what is typed here, and undone:
+    // JupyterLab has the notebook undo, and watches for that from the key Ctrl on.
+    if ((!event.ctrlKey && !event.metaKey) || /^([zy]|Control|Meta)$/i.test(event.key)) event.stopPropagation();
     if (event.key !== "Escape" || event.target === this.composer.area) return;
     if (!this.settings.hide() && this.busy) this.send("stop");
   }

@@ -91,7 +91,16 @@ export class Completions {
     const kept = typed ? `{${typed.slice(1, typed.length - this.replaced)}` : "";
     this.close();
     area.setRangeText(`${kept}${text}${then}`, end - (typed.length || this.replaced), end, "end");
+    this.closed = then === "}" ? area.value : null;
     this.composer.onInput();
+  }
+
+  /** Whether a key writes the brace that was closed just now. */
+  isClosing({ key }) {
+    const { value, selectionStart } = this.composer.area;
+    const closes = key === "}" && value === this.closed && value[selectionStart - 1] === "}";
+    if (closes) this.closed = null;
+    return closes;
   }
 
   /** Whether the list belongs to the text before the cursor. */
@@ -112,6 +121,7 @@ export class Completions {
 
   /** Handle a key that is meant for the list; return whether it was. */
   handleKey(event) {
+    if (this.isClosing(event)) return true;
     if (!this.open || !this.isCurrent) return false;
     if (event.key === "ArrowDown") this.select(this.place + 1);
     else if (event.key === "ArrowUp") this.select(this.place - 1);
