@@ -13,6 +13,7 @@ from h2o_magic.chat_panel.host import Host
 from h2o_magic.chat_panel.messages import Messages, without_lone_surrogates
 from h2o_magic.chat_panel.models import Models
 from h2o_magic.chat_panel.questions import Questions
+from h2o_magic.chat_panel.reading import Reading
 from h2o_magic.chat_panel.threads import Threads
 from h2o_magic.chat_panel.updater import Updater
 from h2o_magic.chat_panel.uploads import Uploads
@@ -49,6 +50,7 @@ class Controller:
             drafting,
             Threads(session, self._messages),
             Models(self._messages, controls),
+            Reading(self._messages),
         )
 
     def close(self) -> None:

@@ -6,6 +6,7 @@
 import { Announcer } from "./announcer.js";
 import { Commands } from "./commands.js";
 import { Composer } from "./composer.js";
+import { Copies } from "./copies.js";
 import { copyText, make } from "./dom.js";
 import { Log } from "./log.js";
 import { Models } from "./models.js";
@@ -28,6 +29,7 @@ export class Chat {
     this.announcer = new Announcer(this);
     this.toast = new Toast(this);
     this.queue = new Queue(this);
+    this.copies = new Copies(this);
     this.log = new Log(this, [this.queue.list]);
     this.composer = new Composer(this);
     this.threads = new Threads(this);
@@ -37,7 +39,7 @@ export class Chat {
     this.notebook = new Notebook(this);
     // Each gets the messages that it has a method for: those of the type X, `on_X`.
     const { composer } = this;
-    this.parts = [this, this.threads, this.models, this.settings, this.queue, this.log, composer, composer.completions, this.commands, this.notebook, this.toast, this.announcer];
+    this.parts = [this, this.threads, this.models, this.settings, this.queue, this.log, composer, composer.completions, this.commands, this.notebook, this.toast, this.announcer, this.copies];
     const { attachments } = composer;
     this.root = make(
       "section",

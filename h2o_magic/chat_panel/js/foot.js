@@ -7,7 +7,7 @@ export function footer(chat, { row }, name) {
   const [chosen, count] = row.versions;
   const go = (to) => chat.send("version", { id: row.id, to });
   const actions = [
-    button("copy", `Copy the answer of ${name}`, () => chat.copy(row.answer, "answer")),
+    ...chat.copies.buttons(row, name),
     button("regenerate", `Ask ${name} again`, () => chat.send("regenerate", { id: row.id })),
   ];
   const versions = make(
@@ -20,6 +20,7 @@ export function footer(chat, { row }, name) {
   return [
     count > 1 ? versions : null,
     row.mark ? make("span", { class: "h2o-mark" }, row.mark) : null,
+    row.cut ? make("button", { type: "button", class: "h2o-text-button", title: "Let the answer go on where it was cut off", click: () => chat.send("continue", { id: row.id }) }, "Continue") : null,
     make("span", { class: "h2o-facts", title: row.facts }, row.facts),
     make("span", { class: "h2o-actions", role: "group", "aria-label": `Answer of ${name}` }, ...actions),
   ].filter(Boolean);
