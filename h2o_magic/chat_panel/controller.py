@@ -13,6 +13,7 @@ from h2o_magic.chat_panel.messages import Messages, without_lone_surrogates
 from h2o_magic.chat_panel.models import Models
 from h2o_magic.chat_panel.questions import Questions
 from h2o_magic.chat_panel.queue import Queue
+from h2o_magic.chat_panel.reading import Reading
 from h2o_magic.chat_panel.settings import SettingsForm
 from h2o_magic.chat_panel.starting import Starting
 from h2o_magic.chat_panel.threads import Threads
@@ -65,6 +66,7 @@ class Controller:
             Models(session, self._messages),
             settings,
             self._starting,
+            Reading(self._messages),
         )
 
     def close(self) -> None:

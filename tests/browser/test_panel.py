@@ -242,7 +242,7 @@ def test_code_goes_into_a_new_cell_below_or_into_the_clipboard(
     server.script = ANSWER
     panel.ask("Some code?")
     panel.wait_for_end(1, "from the panel")
-    panel.press("Insert the code into a new cell below")
+    panel.press("Insert below the active cell")
     expect(panel.status).to_have_text("Inserted a cell below. It was not run.")
     expect(notebook.cell(2)).to_contain_text("print('from the panel')")
     notebook.run_to_end(2)

@@ -5,6 +5,7 @@
 
 import { Announcer } from "./announcer.js";
 import { Composer } from "./composer.js";
+import { Copies } from "./copies.js";
 import { copyText, make } from "./dom.js";
 import { Entries } from "./entries.js";
 import { Fit } from "./fit.js";
@@ -33,6 +34,7 @@ export class Chat {
     this.queue = new Queue(this);
     this.entries = new Entries(this);
     this.starters = new Starters(this);
+    this.copies = new Copies(this);
     this.log = new Log(this, [this.queue.list]);
     this.composer = new Composer(this);
     this.threads = new Threads(this);
@@ -41,7 +43,7 @@ export class Chat {
     this.notebook = new Notebook(this);
     // Each gets the messages that it has a method for: those of the type X, `on_X`.
     const { composer } = this;
-    this.parts = [this, this.threads, this.threads.history, this.models, this.settings, this.queue, this.entries, this.starters, this.log, this.log.reveal, composer, composer.completions, composer.checks, composer.clock, this.notebook, this.toast, this.announcer];
+    this.parts = [this, this.threads, this.threads.history, this.models, this.settings, this.queue, this.entries, this.starters, this.log, this.log.reveal, composer, composer.completions, composer.checks, composer.clock, this.notebook, this.toast, this.announcer, this.copies];
     const { attachments } = composer;
     this.root = make(
       "section",

@@ -33,10 +33,11 @@ function setActions(chat, block, disabled) {
   const cell = cellSource(code, block.dataset.language);
   const { notebook } = chat;
   const insert = ({ altKey }) => notebook.insert(cell.source, { above: altKey });
+  const replace = () => notebook.replace(cell.source);
   const actions = [
     button("copy", "Copy the code", () => chat.copy(code, "code"), { disabled }),
-    cell && button("insert", `Insert below the active cell${cell.as} (Alt: above)`, insert, { disabled }),
-    cell && notebook.canReplace && button("replace", `Replace the active cell${cell.as && `, ${cell.as.slice(1)}`}`, () => notebook.replace(cell.source), { disabled }),
+    cell && button("insert", "Insert below the active cell", insert, { disabled, title: `Insert below the active cell${cell.as} (Alt: above)` }),
+    cell && notebook.canReplace && button("replace", "Replace the active cell", replace, { disabled, title: `Replace the active cell${cell.as}` }),
   ];
   head.replaceChildren(head.firstChild, ...actions.filter(Boolean));
 }
