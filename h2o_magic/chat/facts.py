@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from h2o_magic.chat.continuation import Continued
 from h2o_magic.chat.events import (
     Event,
     Finished,
@@ -41,7 +42,8 @@ class Facts:
     `dropped_turns` earlier turns were left out, and `cut_tokens` from the question's
     beginning.
 
-    `notes` say what of the question was not sent as meant, one phrase each.
+    `notes` say what of the question was not sent as meant, one phrase each. `files` are
+    the names of the files of text that went along.
 
     `thread` is empty, and `history` False, for a question outside the conversation. Of
     `earlier_turns`, `sent_turns` were sent; `unfinished_turns` were left out because
@@ -71,6 +73,7 @@ class Facts:
     dropped_turns: int = 0
     cut_tokens: int = 0
     notes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     thread: str = ""
     history: bool = True
     sent_turns: int | None = None
@@ -109,6 +112,7 @@ class Facts:
             "demo": self.demo if self.weights else None,
             "stands_in_for": self.stands_in_for or None,
             "notes": list(self.notes),
+            "files": list(self.files),
             "parameters": {
                 name: list(value) if isinstance(value, tuple) else value
                 for name, value in self.parameters.items()
@@ -139,7 +143,7 @@ class AnswerRecord:
     """Accumulates the events of one answer.
 
     `model` is the requested one, until a `Source` event corrects it; `clock` returns
-    seconds.
+    seconds. `continues` is an earlier answer's text that this one adds to.
     """
 
     def __init__(
@@ -147,12 +151,14 @@ class AnswerRecord:
         model: str,
         *,
         parameters: Mapping[str, Value] | None = None,
+        continues: str = "",
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._clock = clock
         self._started = clock()
         self._first: float | None = None
         self._ended: float | None = None
+        self._continued = Continued(continues)
         self._parts: list[str] = []
         self._reasoning: list[str] = []
         self._notice, self._noticed = Notice(""), self._started
@@ -165,6 +171,11 @@ class AnswerRecord:
     @property
     def text(self) -> str:
         """The answer's text so far."""
+        return self._continued.with_more(self.added)
+
+    @property
+    def added(self) -> str:
+        """What the model has added to the text that it continues, or all."""
         return "".join(self._parts)
 
     @property

@@ -10,7 +10,6 @@ from h2o_magic.chat_panel.drafting import Drafting
 from h2o_magic.chat_panel.messages import Messages
 from h2o_magic.chat_panel.questions import Questions
 from h2o_magic.chat_panel.queue import Queue, Resend, Unsent
-from h2o_magic.chat_panel.rows import attached_images
 from h2o_magic.conversation.background import BackgroundAnswer
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import H2OMagicError
@@ -83,7 +82,7 @@ class Asking:
     ) -> BackgroundAnswer:
         """Ask an edited question; if nothing was changed, exactly as it was sent."""
         turn, text = self._messages.turn(message["id"]), str(message["text"])
-        whole = not files and self._questions.kept(message) == attached_images(turn)
+        whole = not files and self._questions.is_whole(message, turn)
         if whole and _as_typed(text) == _as_typed(turn.question):
             return self._session.regenerate(turn.number)
         prompt = self._questions.prompt(message)
@@ -92,6 +91,10 @@ class Asking:
     def _on_regenerate(self, view: str, message: Mapping[str, Any]) -> None:
         turn = self._messages.turn(message["id"])
         self._queue.follow(self._session.regenerate(turn.number), view, message)
+
+    def _on_continue(self, view: str, message: Mapping[str, Any]) -> None:
+        turn = self._messages.turn(message["id"])
+        self._queue.follow(self._session.continue_answer(turn.number), view, message)
 
     def _on_stop(self, *_: object) -> None:
         self._session.stop(waiting=False)

@@ -13,6 +13,7 @@ from h2o_magic.chat_panel.html import as_html
 from h2o_magic.chat_panel.stream import AnswerStream
 from h2o_magic.config.units import counted
 from h2o_magic.conversation.session import Session
+from h2o_magic.prompts.prompt import files_in
 from h2o_magic.rendering.blocks import close_fence
 from h2o_magic.rendering.footer import model_name, seconds_in_words
 from h2o_magic.rendering.history import turn_markdown
@@ -40,13 +41,17 @@ def row_of(
     stream: AnswerStream | None = None,
     *,
     versions: tuple[int, int] = (1, 1),
+    before: Turn | None = None,
 ) -> dict[str, Any]:
     """Return what a view needs to show a turn, as JSON values.
 
     An answer that is written comes from its `stream`, in deltas. `versions` are the
-    number of the one shown, from 1, and how many there are.
+    number of the one shown, from 1, and how many there are. The facts name the model
+    if the turn `before` had another.
     """
     running = stream is not None
+    model = _model(turn)
+    names = [model] if model and (before is None or _model(before) != model) else []
     return {
         "id": turn.id,
         "number": turn.number,
@@ -54,12 +59,15 @@ def row_of(
         "question_html": as_html(turn.question, breaks=True),
         "sent": _sent(turn.sent),
         "images": _images(turn),
+        "files": _files(turn),
         "answer": "" if running else turn.answer,
         "answer_html": "" if running else as_html(close_fence(turn.answer)),
         "status": turn.status,
         "mark": "" if running else _mark(turn),
         "problem": None if running else _problem(turn),
-        "facts": "" if running else " · ".join(_facts(turn)),
+        "cut": not running and _is_cut(turn) and bool(turn.answer.strip()),
+        "facts": "" if running else " · ".join([*names, *_facts(turn)]),
+        "model": "" if running else model,
         "versions": versions,
         "from_cell": turn.cell is not None,
         "running": running,
@@ -70,6 +78,24 @@ def row_of(
 def attached_images(turn: Turn) -> tuple[Image, ...]:
     """Return the images that went along without a name in the question's text."""
     return tuple(i for i in turn.images if f"{{{i.name}}}" not in turn.question)
+
+
+def attached_texts(turn: Turn) -> dict[str, str]:
+    """Return the files of text that were sent, where they can be told."""
+    names = turn.file_names
+    return dict(zip(names, files_in(turn.sent, names, turn.images), strict=False))
+
+
+def _files(turn: Turn) -> list[dict[str, Any]]:
+    texts = attached_texts(turn)
+    return [
+        {
+            "name": one_line(name),
+            "size": len(texts.get(name, "")),
+            "attached": name in texts,
+        }
+        for name in turn.file_names
+    ]
 
 
 def _sent(text: str) -> str:
@@ -127,22 +153,30 @@ def _mark(turn: Turn) -> str:
         return _MARKS[turn.status]
     if turn.status == "failed":
         return ""  # a card says it
-    if turn.facts.get("finish_reason") == "length":
+    if _is_cut(turn):
         return "Cut off by the token limit"
     if turn.facts.get("finish_reason") == "unknown":
         return "The server did not say why the answer ended"
     return "Asked before an earlier answer changed" if turn.outdated else ""
 
 
-def _facts(turn: Turn) -> Iterator[str]:
-    """Yield model, notes, tokens and seconds, as the footer of a cell does."""
-    facts = turn.facts
-    names = map(facts.get, ("model", "weights", "stands_in_for"))
+def _is_cut(turn: Turn) -> bool:
+    """Return whether the token limit cut an answer."""
+    return turn.status == "complete" and turn.facts.get("finish_reason") == "length"
+
+
+def _model(turn: Turn) -> str:
+    """Return the model that answered, as the footer of a cell names it."""
+    names = map(turn.facts.get, ("model", "weights", "stands_in_for"))
     model, weights, asked = (one_line(v) if isinstance(v, str) else "" for v in names)
     name = model_name(model or one_line(turn.model), weights)
-    if name:
-        demo = " (demo)" if facts.get("demo") is True else ""
-        yield f"{name}{demo} for {asked}" if asked else f"{name}{demo}"
+    demo = " (demo)" if name and turn.facts.get("demo") is True else ""
+    return f"{name}{demo} for {asked}" if name and asked else f"{name}{demo}"
+
+
+def _facts(turn: Turn) -> Iterator[str]:
+    """Yield notes, tokens and seconds, as the footer of a cell does."""
+    facts = turn.facts
     notes = facts.get("notes")
     for note in notes if isinstance(notes, list) else ():
         yield one_line(str(note)).replace("`", "")

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from h2o_magic.backends.base import ChatRequest
+from h2o_magic.chat.continuation import continuing
 from h2o_magic.chat.events import Event, Notice
 from h2o_magic.chat.facts import AnswerRecord, Facts, failure_facts
 from h2o_magic.chat.messages import Message
@@ -131,6 +132,7 @@ class Answer:
             self._progress.facts,
             model_chosen=self.question.model_chosen,
             server=self._server,
+            files=self.question.prompt.file_names,
             demo_told=self._demo_told,
         )
         if self._failure is not None:
@@ -368,9 +370,12 @@ class Answer:
         self._demo_told = self._conversation.demo_told
         asked, thread = self.question, self.question.thread
         model = prepared.request.model
-        self._progress = AnswerRecord(model, parameters=asked.parameters)
+        self._progress = AnswerRecord(
+            model, parameters=asked.parameters, continues=asked.continues
+        )
         if asked.history:
-            sent = prepared.request.messages[-1]
+            place = -1 - len(continuing(asked.continues))
+            sent = prepared.request.messages[place]
             turn = Turn(
                 asked.text,
                 sent="" if sent.content == asked.text else sent.content,
@@ -402,7 +407,8 @@ class Answer:
         if turn is not None:
             thread, text, kept = self.question.thread, self.text, True
             metadata = facts.as_metadata()
-            nothing = not text and facts.status in ("failed", "stopped")
+            nothing = not self._progress.added
+            nothing = nothing and facts.status in ("failed", "stopped")
             try:
                 kept = not nothing or not self._kept_in.withdraw(
                     turn.id, if_replaced=not unsent

@@ -14,6 +14,7 @@ from typing import Protocol, TypeAlias
 from h2o_magic.chat.facts import Facts
 from h2o_magic.chat.turns import Turn
 from h2o_magic.config.forks import in_child
+from h2o_magic.conversation.downloads import Download
 from h2o_magic.conversation.question import Question
 from h2o_magic.prompts.prompt import Prompt
 
@@ -86,10 +87,24 @@ class ThreadChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class ThreadRenamed:
+    """A user gave a thread another title, or took it away."""
+
+    thread: str
+
+
+@dataclass(frozen=True, slots=True)
 class SettingChanged:
     """A setting has a new value; the current thread is one of the settings."""
 
     setting: str
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadChanged:
+    """There is news of a download, or it has ended; the object is live, not a copy."""
+
+    download: Download
 
 
 Notification: TypeAlias = (
@@ -98,7 +113,9 @@ Notification: TypeAlias = (
     | AnswerGrew
     | AnswerEnded
     | ThreadChanged
+    | ThreadRenamed
     | SettingChanged
+    | DownloadChanged
 )
 
 

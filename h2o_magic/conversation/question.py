@@ -30,6 +30,8 @@ class Question:
         Key of the asking cell, whose earlier turn it replaces.
     replaces : int
         Id of a turn that it replaces instead, where that has no cell; 0 for none.
+    continues : str
+        The beginning of the answer, that of a turn which was cut off; empty for none.
     parameters : mapping
         The generation parameters that were set.
     model_chosen : bool
@@ -68,6 +70,7 @@ class Question:
     system: str = ""
     cell: str | None = None
     replaces: int = 0
+    continues: str = ""
     parameters: Mapping[str, Value] = field(default_factory=dict)
     model_chosen: bool = True
     system_chosen: bool = True

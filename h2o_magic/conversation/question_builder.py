@@ -102,7 +102,13 @@ class QuestionBuilder:
             before |= {**dict.fromkeys(CHAT_PARAMETERS), **explicit_parameters(sent)}
         parts = (turn.sent or turn.question,)
         images = tuple(map(Attached, turn.images))
-        prompt = Prompt(turn.question, parts, images=images, was_sent=True)
+        prompt = Prompt(
+            turn.question,
+            parts,
+            images=images,
+            was_sent=True,
+            sent_files=turn.file_names,
+        )
         question = self.question(prompt, {**before, **options, "thread": thread})
         if not turn.system and "system" not in options:
             question = replace(question, system_chosen=False)

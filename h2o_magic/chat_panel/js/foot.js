@@ -9,8 +9,9 @@ export function footer(chat, { row }, name) {
   const again = () => chat.send("regenerate", { id: row.id });
   const stopped = row.status === "stopped";
   const actions = [
-    button("copy", `Copy the answer of ${name}`, () => chat.copy(row.answer, "answer")),
+    ...chat.copies.buttons(row, name),
     row.problem || stopped ? null : button("regenerate", `Ask ${name} again`, again),
+    button("branch", `Branch from ${name} in a new chat`, () => chat.threads.open("branch", { id: row.id })),
   ];
   const versions = make(
     "span",
@@ -23,7 +24,8 @@ export function footer(chat, { row }, name) {
     count > 1 ? versions : null,
     row.mark ? make("span", { class: "h2o-mark" }, row.mark) : null,
     stopped ? textButton("Ask again", `Ask again: ${name}`, again) : null,
-    make("span", { class: "h2o-facts" }, row.facts),
+    row.cut ? textButton("Continue", `Continue: let ${name} go on where it was cut off`, () => chat.send("continue", { id: row.id })) : null,
+    make("span", { class: "h2o-facts", title: row.facts.startsWith(row.model) ? row.facts : `${row.model} · ${row.facts}` }, row.facts),
     make("span", { class: "h2o-actions", role: "group", "aria-label": `Answer of ${name}` }, ...actions),
   ].filter(Boolean);
 }

@@ -1,4 +1,4 @@
-import { fileChip } from "./attachments.js";
+import { chip } from "./chip.js";
 import { button, icon, make, textButton } from "./dom.js";
 import { problemCard } from "./problem.js";
 
@@ -119,11 +119,11 @@ class Entry {
     });
     this.area.value = item.text;
     const files = make("ul", { class: "h2o-chips", "aria-label": "Attached files" });
-    const show = () => files.replaceChildren(...this.kept.map((place) => fileChip(item.files[place], () => {
+    const show = () => files.replaceChildren(...this.kept.map((place) => chip(item.files[place], { remove: () => {
       this.kept = this.kept.filter((other) => other !== place);
       show();
       this.area.focus();
-    })));
+    } })));
     show();
     this.element.replaceChildren(
       make("div", { class: "h2o-field" }, files, this.area),
