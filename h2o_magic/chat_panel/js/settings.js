@@ -74,7 +74,7 @@ export class Settings {
     return make(
       "div",
       { class: "h2o-setting" },
-      make("div", { class: "h2o-setting-head" }, make("span", { class: "h2o-setting-name" }, "Model and server")),
+      make("div", { class: "h2o-setting-head" }, make("span", { class: "h2o-setting-name" }, "Model")),
       make("div", { class: "h2o-setting-line" }, this.model),
       make("div", { class: "h2o-setting-line" }, this.answers, test),
     );
