@@ -20,7 +20,7 @@ from tests.backends.scripted import (
     events,
     serving,
 )
-from tests.browser.conftest import LabNotebook, Opener
+from tests.browser.conftest import Opener
 from tests.browser.test_panel import Panel, opened, set_theme, violations
 from tests.server.package_index import (
     MARK,
