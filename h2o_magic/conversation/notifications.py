@@ -16,6 +16,7 @@ from h2o_magic.chat.turns import Turn
 from h2o_magic.config.forks import in_child
 from h2o_magic.conversation.downloads import Download
 from h2o_magic.conversation.question import Question
+from h2o_magic.prompts.prompt import Prompt
 
 _log = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())  # else it would be written into a cell
@@ -33,15 +34,22 @@ class ComingAnswer(Protocol):
     @property
     def notice(self) -> str: ...
     @property
+    def waited(self) -> float: ...
+    @property
     def facts(self) -> Facts: ...
     @property
     def turn(self) -> Turn | None: ...
+    @property
+    def waits(self) -> bool: ...
     def stop(self) -> None: ...
+    def change(self, prompt: Prompt) -> None: ...
+    def move(self, place: int) -> None: ...
+    def withdraw(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class QueueChanged:
-    """A question waits for earlier answers of its thread, or no longer does."""
+    """A question waits for earlier answers of its thread, or otherwise than before."""
 
     thread: str
 
@@ -79,6 +87,13 @@ class ThreadChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class ThreadRenamed:
+    """A user gave a thread another title, or took it away."""
+
+    thread: str
+
+
+@dataclass(frozen=True, slots=True)
 class SettingChanged:
     """A setting has a new value; the current thread is one of the settings."""
 
@@ -98,6 +113,7 @@ Notification: TypeAlias = (
     | AnswerGrew
     | AnswerEnded
     | ThreadChanged
+    | ThreadRenamed
     | SettingChanged
     | DownloadChanged
 )
