@@ -39,7 +39,7 @@ export class Models {
   on_state({ state }) {
     this.model = state.model;
     const { title, place } = this.model;
-    this.title.textContent = title;
+    this.title.textContent = title.split("/").pop(); // of owner/name, or of a path
     this.place.textContent = place;
     this.chip.title = [title, place].filter(Boolean).join(", ");
     this.on_downloads(state);
