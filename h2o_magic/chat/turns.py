@@ -77,10 +77,14 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """A named conversation, with its turns in order."""
+    """A named conversation, with its turns in order.
+
+    `title` is the one that a user gave it; empty if there is none.
+    """
 
     name: str
     turns: tuple[Turn, ...] = ()
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +100,28 @@ class ThreadInfo:
     """A thread's entry in a list of threads.
 
     `turns` is the number of turns; `last_asked` is in seconds since 1970 (UTC), 0
-    without turns.
+    without turns. `title` is what it is called, by the user or by its first question.
     """
 
     name: str
     turns: int
     first_question: str = ""
     last_asked: float = 0.0
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A turn that a search found, in the thread with this name and title.
+
+    `snippet` is a part of its question or answer, on one line. Its texts take turns:
+    one around what was searched, one that was searched, and so on.
+    """
+
+    thread: str
+    title: str
+    turn: Turn
+    snippet: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

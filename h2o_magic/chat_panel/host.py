@@ -36,9 +36,6 @@ class Host(Protocol):
     def on_cell_run(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` when a cell has run; return what ends that."""
 
-    def choices(self, setting: str) -> list[str]:
-        """Return the known values of a setting: model, server or thread."""
-
     def is_command(self, line: str) -> bool:
         """Return whether a line begins with a command, or with a mistyped one."""
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from h2o_magic.chat.images import Image
 from h2o_magic.chat.turns import Turn
 from h2o_magic.chat_panel.host import Host
 from h2o_magic.chat_panel.messages import Messages
-from h2o_magic.chat_panel.rows import attached_images, attached_texts
+from h2o_magic.chat_panel.rows import attached_images, attached_texts, image_chip
 from h2o_magic.chat_panel.uploads import Uploads
 from h2o_magic.prompts.prompt import Appended, Attached, Prompt
 from h2o_magic.prompts.texts import LongText
+from h2o_magic.rendering.literal import one_line
 
 
 class Questions:
@@ -51,3 +52,29 @@ class Questions:
             return ()
         images = attached_images(self._messages.turn(message["id"]))
         return tuple(image for image in images if image.hash in hashes)
+
+    def reworded(self, prompt: Prompt, text: str, keep: Sequence[int]) -> Prompt:
+        """Return a prompt with another text, and those of its chips that are kept."""
+        attached = _attached(prompt)
+        if text.strip() == prompt.typed.strip() and len(keep) == len(attached):
+            return prompt
+        kept = (attached[number] for number in keep)
+        return self._host.expand(text.strip()).with_attached(kept)
+
+
+def chips(prompt: Prompt) -> list[dict[str, Any]]:
+    """Return what a view shows of the files and images attached to a prompt."""
+    return [
+        image_chip(each.image)
+        if isinstance(each, Attached)
+        else {"name": one_line(each.name)}
+        for each in _attached(prompt)
+    ]
+
+
+def _attached(prompt: Prompt) -> list[Attached | Appended]:
+    named = (f"{{{each.image.name}}}" in prompt.typed for each in prompt.images)
+    images = [
+        e for e, is_named in zip(prompt.images, named, strict=True) if not is_named
+    ]
+    return [*images, *prompt.files]

@@ -23,7 +23,9 @@ from h2o_magic.conversation.answer import Answer
 from h2o_magic.conversation.background import Background, BackgroundAnswer
 from h2o_magic.conversation.connection import Connection
 from h2o_magic.conversation.context_use import ContextUse, context_use
+from h2o_magic.conversation.downloads import Download, Downloads
 from h2o_magic.conversation.model_choice import whole_path
+from h2o_magic.conversation.notifications import DownloadChanged
 from h2o_magic.conversation.prepare import prepare
 from h2o_magic.conversation.preview import preview
 from h2o_magic.conversation.question import Question
@@ -87,6 +89,8 @@ class Session:
         The threads and their turns.
     connection : Connection
         The server and the model in use.
+    downloads : Downloads
+        The downloads of models in the background.
 
     Parameters
     ----------
@@ -144,6 +148,7 @@ class Session:
         )
         self._builder = QuestionBuilder(settings, self.connection)
         self._background = Background(self.conversation, self.connection)
+        self.downloads = Downloads(self.pull, self._tell_of_download)
         self._presets = Presets() if presets is None else presets
         self._cells = cells
         self._coming_cells = coming_cells
@@ -318,6 +323,14 @@ class Session:
             asked = replace(asked, cell=cell)
         return self._background.ask(asked)
 
+    def ask_as_prepared(self, question: Question) -> BackgroundAnswer:
+        """Ask a question in the background as it was prepared for an earlier answer.
+
+        That of :attr:`Answer.question`, such as one that was withdrawn from the queue.
+        """
+        expect("a question", question, Question)
+        return self._background.ask(question)
+
     def regenerate(
         self, number: int, thread: str | None = None, **options: object
     ) -> BackgroundAnswer:
@@ -329,6 +342,23 @@ class Session:
         """
         turn, name = self.turn(number, thread), self.conversation.name_of(thread)
         return self._background.ask(self._builder.again(turn, name, options))
+
+    def continue_answer(
+        self, number: int, thread: str | None = None, **options: object
+    ) -> BackgroundAnswer:
+        """Let a turn's answer go on in the background: a new version, which is longer.
+
+        The model is asked to continue where it stopped. Turns have numbers from 1.
+        `options` are as for :meth:`regenerate`. A ConfigurationError if there is no
+        such turn, or it has no answer, or an option is unknown or refused.
+        """
+        turn, name = self.turn(number, thread), self.conversation.name_of(thread)
+        if not turn.answer.strip():
+            raise ConfigurationError(
+                f"turn {number} has no answer that could go on: ask it again"
+            )
+        asked = self._builder.again(turn, name, options)
+        return self._background.ask(replace(asked, continues=turn.answer))
 
     def edit(
         self,
@@ -365,6 +395,7 @@ class Session:
     def close(self) -> None:
         """Stop what runs in the background; release what server and record hold."""
         self.stop_background()
+        self.downloads.close()
         self.connection.disconnect()
         self.record.close()
 
@@ -392,6 +423,11 @@ class Session:
     counts = _of_conversation(Conversation.counts)
     turn = _of_conversation(Conversation.turn)
     threads = _of_conversation(Conversation.threads)
+    title = _of_conversation(Conversation.title)
+    rename = _of_conversation(Conversation.rename)
+    search = _of_conversation(Conversation.search)
+    new_thread = _of_conversation(Conversation.new_thread)
+    delete_thread = _of_conversation(Conversation.delete_thread)
     fork = _of_conversation(Conversation.fork)
     reset = _of_conversation(Conversation.reset)
     drop = _of_conversation(Conversation.drop)
@@ -471,6 +507,9 @@ class Session:
 
         expect("a model's name", model, str)
         return pull(whole_path(model), tell).path
+
+    def _tell_of_download(self, download: Download) -> None:
+        self.conversation.notifications.send(DownloadChanged(download))
 
     def remove_weights(
         self, model: str, tell: Callable[[str], None] = lambda _: None

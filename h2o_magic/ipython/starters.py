@@ -68,7 +68,7 @@ def _about_values(
 def _newest(values: dict[str, object], cells: Sequence[str]) -> str:
     """Return the name that a cell has used last, or else the one that was made last."""
     for cell in islice(reversed(cells), _RECENT):
-        words = [word for word in _WORD.findall(cell) if word in values]
+        words: list[str] = [word for word in _WORD.findall(cell) if word in values]
         if words:
             return words[-1]
     return next(reversed(values))

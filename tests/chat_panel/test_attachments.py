@@ -191,9 +191,10 @@ def test_a_refused_file_is_told_with_its_question_and_number(
     page.session.settings.set("vision", vision)
     attach(page, data)
     page.send("ask", text="What is it?", files=["file"], n=7)
-    refused = page.wait_for("error", to="here")
-    assert why in refused["text"]
-    assert (refused["question"], refused["n"]) == ("What is it?", 7)
+    refused = page.unsent()
+    assert why in refused["why"]
+    assert (refused["text"], refused["n"]) == ("What is it?", 7)
+    assert [chip["name"] for chip in refused["files"]] == ["file"]
     assert page.session.turns() == ()
     assert asked(server) == []
 

@@ -5,7 +5,7 @@ const MOST = 10; // files
 const LARGEST = 50e6; // bytes of a file
 const PIECE = 4e6; // bytes in a message, of which Jupyter takes 10 MB at most
 const REMEMBERED = 20; // questions whose files can come back
-const LONG = 10_000; // characters of a pasted text that becomes a file
+const LONG_TEXT = 10_000; // characters of a pasted text that becomes a file
 
 /**
  * The files that go along with a question, as chips: new ones, which have `data`, and
@@ -63,7 +63,7 @@ export class Attachments {
 
   /** Attach a text that is too long for the field; return whether it was. */
   takeLong(text) {
-    if (text.length <= LONG || this.items.length >= MOST) return false;
+    if (text.length <= LONG_TEXT || this.items.length >= MOST) return false;
     const data = new File([text], this.freeName("Pasted text.txt"), { type: "text/plain" });
     this.set([...this.items, { name: data.name, size: data.size, data, pasted: text }]);
     this.composer.chat.setStatus("The long text was attached. The T on it puts it into the message.");

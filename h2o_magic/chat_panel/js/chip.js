@@ -6,7 +6,7 @@ import { button, icon, make } from "./dom.js";
  */
 export function chip(item, actions) {
   const { name, data, pasted } = item;
-  const label = [picture(item), make("span", { class: "h2o-chip-name" }, name), make("span", { class: "h2o-chip-size" }, item.about ?? sizeInWords(item.size))];
+  const label = [picture(item), make("span", { class: "h2o-chip-name" }, name), make("span", { class: "h2o-chip-size" }, item.about ?? (item.size == null ? "" : sizeInWords(item.size)))];
   return make(
     "li",
     { class: "h2o-chip" },

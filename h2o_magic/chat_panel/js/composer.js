@@ -3,6 +3,8 @@ import { Checks } from "./checks.js";
 import { Completions } from "./completions.js";
 import { button, make } from "./dom.js";
 import { Plus } from "./plus.js";
+import { RoundButton } from "./round.js";
+import { Clock } from "./waiting.js";
 
 /** The field for questions, and its buttons. */
 export class Composer {
@@ -29,8 +31,8 @@ export class Composer {
     this.plus = new Plus(this);
     this.area.setAttribute("aria-controls", this.completions.list.id);
     this.banner = make("div", { class: "h2o-banner", hidden: "" });
-    this.stop = button("stop", "Stop the answer (Esc)", () => chat.send("stop"), { class: "h2o-round h2o-stop", hidden: "" });
-    this.sendButton = button("send", "Send (Enter)", () => this.send(), { class: "h2o-round", disabled: "" });
+    this.round = new RoundButton(this);
+    this.clock = new Clock();
     this.preview = button("eye", "Preview what would be sent", () => this.requestPreview(), { hidden: "" });
     const wide = (text) => make("span", { class: "h2o-wide" }, text);
     const hint = make(
@@ -50,7 +52,7 @@ export class Composer {
         { class: "h2o-field" },
         attachments.list,
         this.area,
-        make("div", { class: "h2o-tools" }, this.plus.button, attachments.picker, hint, full, this.checks.counter, this.preview, this.stop, this.sendButton),
+        make("div", { class: "h2o-tools" }, this.plus.button, attachments.picker, hint, full, this.checks.counter, this.preview, this.clock.box, this.round.element),
       ),
     );
     this.sizes = new ResizeObserver(() => this.onResize());
@@ -60,6 +62,10 @@ export class Composer {
   close() {
     this.sizes.disconnect();
     this.checks.close();
+  }
+
+  get isEmpty() {
+    return !(this.area.value.trim() || this.attachments.items.length || this.editing);
   }
 
   set(text) {
@@ -135,10 +141,9 @@ export class Composer {
 
   refresh() {
     const empty = !this.area.value.trim();
-    this.sendButton.disabled = (empty && !this.attachments.items.length) || !this.chat.alive;
+    this.round.refresh();
     this.plus.button.disabled = !this.chat.alive;
     this.preview.hidden = empty || this.area.value.startsWith("/");
-    this.stop.hidden = !this.chat.busy;
     this.area.disabled = !this.chat.alive;
   }
 

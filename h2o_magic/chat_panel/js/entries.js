@@ -27,8 +27,8 @@ export class Entries {
   }
 
   /** The thread is another: what was shown belongs to the one before. */
-  on_thread({ thread }) {
-    for (const entry of this.all) if (entry.dataset.thread !== thread) this.remove(entry);
+  on_thread({ name }) {
+    for (const entry of this.all) if (entry.dataset.thread !== name) this.remove(entry);
   }
 
   get all() {

@@ -1,5 +1,6 @@
 import { icon, make, setHtml } from "./dom.js";
 import { Keyboard } from "./keyboard.js";
+import { Reveal } from "./reveal.js";
 import { Section } from "./section.js";
 import { applyDelta, finishTurn, renderTurn } from "./turn.js";
 
@@ -32,6 +33,7 @@ export class Log {
       ...entries,
     );
     this.keyboard = new Keyboard(chat, this.box);
+    this.reveal = new Reveal(this);
     this.jump = make(
       "button",
       { type: "button", class: "h2o-jump", hidden: "", click: () => this.scrollToEnd() },
@@ -117,16 +119,16 @@ export class Log {
   }
 
   onResize() {
-    this.chat.fit();
     if (this.width !== this.box.clientWidth) this.onWidth();
+    if (this.reveal.hold()) return;
     if (this.following || this.isAtEnd) this.scrollToEnd(); // a smaller log may not scroll
   }
 
   /** What was as wide as its place may be wider now. */
   onWidth() {
     this.width = this.box.clientWidth;
-    const gutter = (this.box.offsetWidth - this.width) / 2;
-    this.chat.root.style.setProperty("--h2o-gutter", `${gutter}px`);
+    const bars = this.box.offsetWidth - this.width; // at both edges
+    this.chat.root.style.setProperty("--h2o-bar", `${bars / 2}px`);
     for (const { row, article } of this.turns.values()) if (row) this.keyboard.prepare(article);
   }
 
@@ -141,9 +143,14 @@ export class Log {
   }
 
   scrollToEnd() {
-    this.following = true;
-    this.jump.hidden = true;
     this.box.scrollTop = this.box.scrollHeight;
+    this.stay(true);
+  }
+
+  /** Take where the log is for where the reader wants to be, at the end or not. */
+  stay(following = false) {
+    this.following = following;
+    this.jump.hidden = following;
     this.top = this.box.scrollTop;
     this.height = this.box.scrollHeight;
   }

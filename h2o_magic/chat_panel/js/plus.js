@@ -5,7 +5,7 @@ import { Menu, Popover } from "./popover.js";
 export class Plus {
   constructor(composer) {
     const { chat, attachments } = composer;
-    this.button = button("plus", "Add to the question", () => {});
+    this.button = button("add", "Add to the question", () => {});
     this.menu = new Menu({ label: "Add to the question" });
     this.popover = new Popover(chat, this.button, { label: "Add to the question", className: "h2o-plus", opened: () => this.menu.box }, this.menu.box);
     const item = (name, text, hint, run) => ({ text, parts: [icon(name), make("span", { class: "h2o-grow" }, text), make("span", { class: "h2o-kind" }, hint)], run });

@@ -84,6 +84,8 @@ class Values:
                 yield from _files(begun, (".json",))
             case "NAME":
                 yield from _offers(self._threads(), "thread")
+            case "MODEL" if command == "model":
+                yield from _offers(self._models(), "model")
             case "MODEL":
                 for name, entry in MODELS.items():
                     if not isinstance(entry.source, BuiltIn):
