@@ -58,6 +58,12 @@ class Turn:
     sequence: int = field(default=0, compare=False)
     id: int = field(default=0, compare=False)
 
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """The names of the files of text that went along, as far as they are known."""
+        names = self.facts.get("files")
+        return tuple(map(str, names)) if isinstance(names, list) else ()
+
     def messages(self, *, partial: bool = False) -> tuple[Message, ...]:
         """Return the turn as context for later ones: two messages, or none.
 

@@ -39,8 +39,6 @@ class Messages:
         self._root = root
         self.lock = threading.RLock()  # held while what the views know may change
         self.streams: dict[int, AnswerStream] = {}  # by the ids of their turns
-        self.errors: dict[int, str] = {}  # why answers failed, by the same
-        self.controls_shown = False
         self._deleted: tuple[int, tuple[int, ...]] | None = None  # turn, what is left
         self._state_parts: list[Callable[[], dict[str, Any]]] = []
         self._known, self._last = 0, 0  # how many turns the views know, the last's id
@@ -53,9 +51,10 @@ class Messages:
         """Send a message to one view, or to all."""
         self._send(without_lone_surrogates({"type": kind, "to": to, **parts}))
 
-    def send_note(self, view: str, title: str, markdown: str) -> None:
-        """Show a text above a view's composer."""
-        self.send("note", to=view, title=title, html=as_html(markdown))
+    def send_note(self, view: str, title: str, markdown: str, *, at: str = "") -> None:
+        """Show a text in a view, below the turns, from its last heading `at` on."""
+        html, thread = as_html(markdown), self._session.thread
+        self.send("note", to=view, title=title, html=html, thread=thread, at=at)
 
     def send_error(
         self, view: str, error: BaseException, request: Mapping[str, Any]
@@ -71,15 +70,12 @@ class Messages:
         with self.lock:
             session = self._session
             current = session.thread
-            server = str(session.settings["server"]) or "local server"
-            queued = [a.question.text for a in session.coming() if a.turn is None]
+            running = {i: s for i, s in self.streams.items() if s.thread == current}
             state: dict[str, Any] = {
-                "about": f"{session.settings['model']} · {server}",
-                "running": [i for i, s in self.streams.items() if s.thread == current],
-                "queued": queued,
+                "running": list(running),
+                "elapsed": max((s.seconds for s in running.values()), default=0.0),
                 "reasoning": session.settings["reasoning"],
                 "undoable": self.undoable(),
-                "controls": self.controls_shown,
                 "root": self._root,
             }
             for part in self._state_parts:
@@ -185,10 +181,9 @@ class Messages:
         return [
             row_of(
                 turn,
-                running=turn.id in self.streams,
+                self.streams.get(turn.id),
                 versions=versions.get(turn.id, (1, 1)),
                 before=before.get(turn.id),
-                error=self.errors.get(turn.id, ""),
             )
             for turn in turns
         ]

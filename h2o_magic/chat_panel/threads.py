@@ -103,8 +103,7 @@ class Threads:
     def _on_remove_thread(self, view: str, message: Mapping[str, Any]) -> None:
         name, session = str(message["name"]), self._session
         with self._messages.lock:
-            waiting = [a.question.text for a in session.coming(name) if a.turn is None]
-            draft = "\n\n".join(filter(None, [*waiting, session.draft(name)]))
+            draft = session.draft(name)
             was_current = name == session.thread
             turns = session.delete_thread(name)
             self._removed = _Removed(name, draft, was_current, turns)

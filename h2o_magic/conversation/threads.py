@@ -308,7 +308,8 @@ class Conversation:
     def coming(self, thread: str | None = None) -> tuple[ComingAnswer, ...]:
         """Return the answers (`Answer`) that are being asked for, in their order.
 
-        The first is being written, the others wait for those before them.
+        The first is being written, the others wait for those before them; until its
+        turn comes, each of these can be changed, moved and withdrawn.
 
         Parameters
         ----------
@@ -317,12 +318,13 @@ class Conversation:
         """
         return self.queue(self.name_of(thread)).holders
 
-    def stop(self, thread: str | None = None) -> int:
+    def stop(self, thread: str | None = None, *, waiting: bool = True) -> int:
         """Stop the answers that :meth:`coming` returns, and return how many.
 
-        Their text so far is kept; those that wait are not asked.
+        Their text so far is kept; those that wait are not asked. With `waiting` False,
+        only the first is stopped, and the next one is asked.
         """
-        coming = self.coming(thread)
+        coming = self.coming(thread)[: None if waiting else 1]
         for answer in reversed(coming):  # so that none begins before it is stopped
             answer.stop()
         return len(coming)

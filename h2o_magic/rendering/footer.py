@@ -12,6 +12,7 @@ from h2o_magic.config.models import REAL_MODEL, title_of
 from h2o_magic.config.units import counted
 from h2o_magic.config.url import is_this_machine
 from h2o_magic.rendering.blocks import close_fence
+from h2o_magic.rendering.direction import with_directions
 from h2o_magic.rendering.literal import literal, one_line, phrase, without_marks
 from h2o_magic.rendering.sanitize import sanitize
 
@@ -77,7 +78,8 @@ def answer_markdown(
 
     `reasoning_mode` is ``collapse``, ``show`` or ``hide``.
     """
-    body = sanitize(close_fence(text)).rstrip() or "*(an empty answer)*"
+    shown = with_directions(sanitize(close_fence(text)))
+    body = shown.rstrip() or "*(an empty answer)*"
     phrases = " · ".join(footer(facts, name=literal, words=phrase))
     parts = [reasoning_markdown(reasoning, reasoning_mode)] if reasoning else []
     return "\n\n".join([*filter(None, parts), body, f"<sub>{phrases}</sub>"])
@@ -124,6 +126,7 @@ def reasoning_markdown(text: str, mode: str) -> str:
     if mode == "hide" or not shown.strip():
         return ""
     if mode == "collapse":
+        shown = with_directions(shown)
         return f"<details><summary>Reasoning</summary>\n\n{shown}\n\n</details>"
     lines = ["**Reasoning**", "", *shown.split("\n")]
     # Once more: in a quotation, code and formulas may end elsewhere.

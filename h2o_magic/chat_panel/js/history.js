@@ -1,5 +1,5 @@
 import { icon, make } from "./dom.js";
-import { editInPlace } from "./field.js";
+import { editInPlace } from "./in_place.js";
 import { Menu, Popover } from "./popover.js";
 
 const SEARCH_AFTER = 150; // ms without a key until the kernel is asked

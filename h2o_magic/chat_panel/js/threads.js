@@ -1,5 +1,5 @@
 import { button, make } from "./dom.js";
-import { editInPlace } from "./field.js";
+import { editInPlace } from "./in_place.js";
 import { History } from "./history.js";
 
 const SECOND_CLICK = 220; // ms in which a second click renames the chat
