@@ -39,6 +39,13 @@ export class History {
 
   on_state({ state }) {
     if (this.removed !== state.removed_thread) this.removed = null;
+    const now = JSON.stringify([state.thread, state.title, state.removed_thread, state.running]);
+    if (now !== this.state) this.request();
+    this.state = now;
+  }
+
+  /** Request the list, which is not part of the state: it may be long. */
+  request() {
     if (this.popover.isOpen) this.chat.send("threads");
   }
 
