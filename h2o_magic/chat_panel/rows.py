@@ -56,7 +56,7 @@ def row_of(
         "answer_html": "" if running else as_html(close_fence(turn.answer)),
         "status": turn.status,
         "mark": "" if running else _mark(turn, error),
-        "cut": not running and _is_cut(turn),
+        "cut": not running and _is_cut(turn) and bool(turn.answer.strip()),
         "facts": "" if running else " · ".join(_facts(turn)),
         "versions": versions,
         "from_cell": turn.cell is not None,
@@ -104,9 +104,8 @@ def _mark(turn: Turn, error: str) -> str:
 
 
 def _is_cut(turn: Turn) -> bool:
-    """Return whether the token limit cut an answer, which could go on."""
-    is_complete = turn.status == "complete" and bool(turn.answer.strip())
-    return is_complete and turn.facts.get("finish_reason") == "length"
+    """Return whether an answer ended at the token limit."""
+    return turn.status == "complete" and turn.facts.get("finish_reason") == "length"
 
 
 def _facts(turn: Turn) -> Iterator[str]:

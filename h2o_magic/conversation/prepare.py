@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import cast
 
 from h2o_magic.backends.base import Backend, ChatRequest
-from h2o_magic.chat.continuation import continuing
 from h2o_magic.chat.context import Chosen, choose, estimate, input_room
+from h2o_magic.chat.continuation import continuing
 from h2o_magic.chat.messages import Message, system
 from h2o_magic.chat.tokens import tokens_in
 from h2o_magic.chat.turns import Turn
