@@ -1,4 +1,4 @@
-"""Answers as they are read: in the panel, where code grows and is used, and in cells."""
+"""Answers as they are read: in the panel, where code can be used, and in cells."""
 
 from __future__ import annotations
 
@@ -71,7 +71,8 @@ SCROLLED = """panel => [...panel.querySelectorAll('math, table, .h2o-code pre')]
   .filter(e => getComputedStyle(e).overflowY !== 'hidden').length"""
 
 UNDEFINED = """panel => [...panel.querySelectorAll('*')]
-  .filter(e => /undefined|null|NaN/.test(`${e.title ?? ''}${e.ariaLabel ?? ''}`)).length"""
+  .map(e => `${e.title ?? ''}${e.ariaLabel ?? ''}`)
+  .filter(said => /undefined|null|NaN/.test(said)).length"""
 
 DIRECTIONS = """place => [...place.querySelectorAll(':is(p, li, pre)')]
   .map(e => `${e.tagName} ${getComputedStyle(e).direction}`)"""

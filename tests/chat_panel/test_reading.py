@@ -30,5 +30,5 @@ def test_an_answer_that_was_cut_off_goes_on_in_its_turn(
     grown = page.ended_row()
     assert (grown["number"], grown["cut"]) == (row["number"], False)
     assert grown["answer"] == "It was cut here."
-    assert grown["versions"] == (2, 2)
+    assert grown["versions"] == [2, 2]
     assert "continued" in grown["facts"]

@@ -36,11 +36,11 @@ def test_text_runs_as_its_first_letter_does(text: str, way: str) -> None:
 
 
 def test_what_runs_from_right_to_left_is_in_an_element_and_code_is_not() -> None:
-    text = "مرحبا\n\n- واحد\n\n  more\n- two\n\n```python\nمر = 1\n```\n\nEnd.\n\nעברית"
+    text = "مرحبا\n\n- واحد\n\n  more\n- two\n\n```python\nمر = 1\n```\n\nEnd.\n\n\u05d0\u05d1"
     assert with_directions(text).split("\n") == [
         *(OPENED, "", "مرحبا", "", "- واحد", "", "  more", "- two"),
         *("", "</div>", "", "```python", "مر = 1", "```", "", "End.", ""),
-        *(OPENED, "", "עברית", "", "</div>", ""),
+        *(OPENED, "", "\u05d0\u05d1", "", "</div>", ""),
     ]
     assert without_directions(with_directions(text)).rstrip() == text
 
