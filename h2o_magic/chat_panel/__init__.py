@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, Literal
 
 import ipywidgets
 from IPython.display import publish_display_data
 
 from h2o_magic.chat_panel.controller import Controller
-from h2o_magic.chat_panel.controls import Controls
 from h2o_magic.chat_panel.host import Host
 from h2o_magic.chat_panel.rows import transcript
 from h2o_magic.chat_panel.widget import ChatWidget
 from h2o_magic.conversation.session import Session
 
-__all__ = ["Panel"]
+__all__ = ["Panel", "Place"]
+
+#: Where a panel is shown.
+Place = Literal["cell", "right", "tab"]
 
 
 class Panel:
     """A chat panel, which displays itself as a cell's last value.
+
+    Attributes
+    ----------
+    place : str
+        Where it is shown: ``"cell"``, or where JupyterLab's extension docks it,
+        ``"right"`` in the sidebar or ``"tab"`` beside the notebook. Front ends without
+        the extension show it in the cell.
 
     Parameters
     ----------
@@ -30,18 +39,16 @@ class Panel:
     """
 
     def __init__(self, session: Session, host: Host) -> None:
+        self.place: Place = "cell"
         self._session = session
         self._chat = ChatWidget()
-        controls = Controls(session, host.choices)
-        split = ipywidgets.Box([controls.box, self._chat]).add_class("h2o-split")
-        self._box = ipywidgets.Box([split]).add_class("h2o-panel")
+        self._box = ipywidgets.Box([self._chat]).add_class("h2o-panel")
         self._transcript_id = uuid.uuid4().hex
         self._controller = Controller(
             session,
             host,
             self._chat.send_to_views,
             root=self._box.model_id,
-            controls=controls,
             save=lambda markdown: self._publish_transcript(markdown, update=True),
         )
         self._chat.on_msg(
@@ -58,8 +65,13 @@ class Panel:
                 "model_id": self._box.model_id,
             },
         }
-        publish_display_data(data)
+        # The extension finds the panel by this mark.
+        publish_display_data(data, {"h2o_magic": {"panel": self.place}})
         self._publish_transcript(transcript(self._session), update=False)
+
+    def shows(self, session: Session) -> bool:
+        """Return whether it is open, and on this session."""
+        return self._session is session and self._box.comm is not None
 
     def close(self) -> None:
         """Remove the panel from the page; the conversation stays."""

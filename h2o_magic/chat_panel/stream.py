@@ -9,6 +9,7 @@ draws little anew, however long a block is.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from os.path import commonprefix
@@ -121,8 +122,14 @@ class AnswerStream:
 
     def __init__(self, thread: str) -> None:
         self.thread = thread
+        self._began = time.monotonic()
         self.answer: ComingAnswer | None = None
         self.restart()
+
+    @property
+    def seconds(self) -> float:
+        """For how long it has been coming."""
+        return round(time.monotonic() - self._began, 1)
 
     def restart(self) -> None:
         """Make the next delta hold all of the answer."""
@@ -152,7 +159,8 @@ class AnswerStream:
             delta["reasoning"] = reasoning[self._reasoning :]
             self._reasoning = len(reasoning)
         if self.answer.notice != self._notice:
-            delta["notice"] = self._notice = self.answer.notice
+            self._notice = self.answer.notice
+            delta["notice"] = self._notice, round(self.answer.waited, 1)
         if delta and self._restarted:
             delta["restart"], self._restarted = 1, False
         return delta

@@ -14,8 +14,9 @@ from h2o_magic.chat.continuation import continuing
 from h2o_magic.chat.messages import Message, system
 from h2o_magic.chat.tokens import tokens_in
 from h2o_magic.chat.turns import Turn
-from h2o_magic.config.parameters import DEFAULT_LENGTH, PARAMETERS
+from h2o_magic.config.parameters import DEFAULT_LENGTH
 from h2o_magic.conversation.connection import Connection
+from h2o_magic.conversation.context_limits import cut_of
 from h2o_magic.conversation.fitting import WHOLE, Fitted, fit
 from h2o_magic.conversation.pictures import images_of, unseen, with_pictures
 from h2o_magic.conversation.question import Question
@@ -140,10 +141,7 @@ class _Context:
 
     @property
     def cut(self) -> int | None:
-        """The tokens to which a gpt-gm server cuts a question, at its beginning."""
-        if getattr(self._connection.backend, "dialect", "") != "gpt-gm":
-            return None
-        return cast(int, PARAMETERS["truncate"].service_default)
+        return cut_of(self._connection.backend)
 
     @property
     def longest(self) -> int:

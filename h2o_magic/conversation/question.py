@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from h2o_magic.config.parameter import Value
+from h2o_magic.errors import MessagesError
 from h2o_magic.prompts.prompt import Prompt
 from h2o_magic.rendering.instructions import TABLE_SCHEMA, instruction
 
@@ -111,3 +112,10 @@ class Question:
         """The system text with what the model is told about the answer's form."""
         form = instruction(self.format, self.schema, self.prompt.names)
         return "\n\n".join(filter(None, (self.system, form)))
+
+
+def asked_with(prompt: Prompt) -> Prompt:
+    """Return a prompt; a MessagesError if nothing was typed."""
+    if not prompt.typed.strip():
+        raise MessagesError("expected a question, got an empty one: write one")
+    return prompt

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -22,37 +22,38 @@ from h2o_magic.rendering.schema import load
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from h2o_magic.chat_panel import Panel
+    from h2o_magic.chat_panel import Panel, Place
     from h2o_magic.ipython.reader import NotebookReader
+    from h2o_magic.ipython.sessions import NotebookState
 
 
 class CellRunner:
     """Runs cells and lines in a shell; commands and the panel have it as context.
 
-    `session` returns the notebook's session; `errors` has the tracebacks that prompts
+    `state` has what the notebook has one of; `errors` has the tracebacks that prompts
     can name, by the number of the cell; `frame` is the code that calls the magic.
     """
 
     def __init__(
         self,
         shell: InteractiveShell | None,
-        session: Callable[[], Session],
+        state: NotebookState,
         errors: Mapping[int, str],
         frame: FrameType | None = None,
     ) -> None:
         self.shell = shell
-        self._session = session
+        self._state = state
         self._errors = errors
         self._frame = frame
 
     def called_from(self, frame: FrameType | None) -> CellRunner:
         """Return a runner that sees the names of a frame; it is kept for one call."""
-        return CellRunner(self.shell, self._session, self._errors, frame)
+        return CellRunner(self.shell, self._state, self._errors, frame)
 
     @property
     def session(self) -> Session:
         """The notebook's session."""
-        return self._session()
+        return self._state.session
 
     def run(self, line: str) -> Answer | None:
         """Run the command that a ``%h2o`` line begins with; return what it asked."""
@@ -103,11 +104,15 @@ class CellRunner:
             display.stream()
         return answer
 
-    def panel(self) -> Panel:
-        """Return a chat panel on the notebook's conversation."""
-        from h2o_magic.ipython.panel_host import panel_of  # noqa: PLC0415 - widgets
+    def panel(self, place: Place) -> Panel:
+        """Return the chat panel on the notebook's conversation, to be shown there."""
+        state = self._state
+        if state.panel is None or not state.panel.shows(state.session):
+            from h2o_magic.ipython.panel_host import panel_of  # noqa: PLC0415 - widgets
 
-        return panel_of(self.called_from(None))
+            state.panel = panel_of(self.called_from(None))
+        state.panel.place = place
+        return state.panel
 
     def parse(self, line: str) -> AskOptions:
         """Read the options of a cell, with the values that they name in braces."""

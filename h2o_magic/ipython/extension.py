@@ -9,7 +9,7 @@ from IPython.core.error import UsageError
 from IPython.core.getipython import get_ipython
 from traitlets import TraitError
 
-from h2o_magic.errors import MisuseError
+from h2o_magic.errors import ConfigurationError, MisuseError
 from h2o_magic.ipython import sessions
 from h2o_magic.ipython.failures import clear_failures, get_failures
 from h2o_magic.ipython.magics import H2OMagics
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext
     from IPython.core.interactiveshell import InteractiveShell
 
-    from h2o_magic.chat_panel import Panel
+    from h2o_magic.chat_panel import Panel, Place
 
 
 def load(shell: InteractiveShell) -> None:
@@ -68,22 +68,35 @@ def unload(shell: InteractiveShell) -> None:
         manager.magics[kind].pop("h2o", None)
 
 
-def panel() -> Panel:
-    """Return a chat panel on the notebook's conversation, for its cell to show.
+def panel(place: Place = "cell") -> Panel:
+    """Return the chat panel on the notebook's conversation, for its cell to show.
 
-    Several may be open at once. The extension is loaded if it is not yet.
+    A notebook has one, which several cells can show; after its `close`, a new one. The
+    extension is loaded if it is not yet.
+
+    Parameters
+    ----------
+    place
+        ``"cell"``, or where JupyterLab and Notebook 7 dock it: ``"right"`` in the
+        sidebar, ``"tab"`` beside the notebook. Elsewhere it is shown in the cell.
 
     Raises
     ------
+    ConfigurationError
+        If `place` is no place of a panel.
     MisuseError
         If there is no notebook.
     """
+    if place not in ("cell", "right", "tab"):
+        raise ConfigurationError(
+            f"expected a place of the panel ('cell', 'right' or 'tab'), got {place!r}"
+        )
     shell: Any = get_ipython()
     if shell is None:
         raise MisuseError("a panel needs a notebook: open one in JupyterLab")
     load(shell)
     magics: H2OMagics = shell.magics_manager.registry[H2OMagics.__name__]
-    return magics.runner.panel()
+    return magics.runner.panel(place)
 
 
 def _callbacks(

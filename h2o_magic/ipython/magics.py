@@ -45,7 +45,7 @@ class H2OMagics(SettingsTraits, Magics):
         """What runs cells and lines; `%load_ext` does without."""
         from h2o_magic.ipython.cell import CellRunner  # noqa: PLC0415
 
-        return CellRunner(self.shell, lambda: self._state.session, self.errors)
+        return CellRunner(self.shell, self._state, self.errors)
 
     def check_now(self, name: str, value: object) -> None:
         """Refuse the name of an unknown server; nothing is sent."""

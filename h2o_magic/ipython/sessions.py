@@ -21,19 +21,21 @@ from h2o_magic.ipython.identity import Identity, RunningCell, identify
 
 if TYPE_CHECKING:
     from h2o_magic.backends.servers.connect import Connected
+    from h2o_magic.chat_panel import Panel
     from h2o_magic.conversation.record import Record
     from h2o_magic.conversation.session import Session
     from h2o_magic.ipython.opening import UserFiles
 
 
 class NotebookState:
-    """What one notebook has one of: its settings, its running cell, its session."""
+    """What a notebook has one of: its settings, running cell, session and panel."""
 
     def __init__(self, shell: Any = None) -> None:
         self.settings = Settings(os.environ)
         self.cell = RunningCell(shell)
         self.warn: Callable[[str], None] = _warn
         self.existing_session: Session | None = None
+        self.panel: Panel | None = None
         self._shell = shell
         self._key = ""
         self._record: Record | None = None
@@ -161,7 +163,11 @@ class NotebookState:
     def _move(self, session: Session, identity: Identity) -> tuple[ThreadInfo, ...]:
         """Add the turns to a notebook's conversation; return its threads so far."""
         session.stop_background()  # its partial answers are copied, too
-        asked = [Thread(t.name, session.turns(t.name)) for t in session.threads()]
+        titles = session.record.own_titles()
+        asked = [
+            Thread(t.name, session.turns(t.name), titles.get(t.name, ""))
+            for t in session.threads()
+        ]
         session.record = self._open_record(identity)
         restored = session.threads()
         session.record.add(asked)

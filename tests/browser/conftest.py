@@ -30,6 +30,7 @@ from tests.local import ended_at_exit
 
 TIMEOUT = 60
 VIEWPORT: ViewportSize = {"width": 1200, "height": 1000}
+LABEXTENSION = Path(__file__).parents[2] / "h2o_magic" / "labextension"
 SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
 
 #: Whether the open notebook's kernel answers. JupyterLab drops what is run before, or
@@ -121,12 +122,15 @@ def running_lab(home: Path) -> Iterator[Lab]:
     # Notebooks are saved when a test does so, and never beside.
     manual = json.dumps({"autosave": False})
     (settings / "plugin.jupyterlab-settings").write_text(manual)
+    # JupyterLab loads this checkout's extension, whatever is installed.
+    shutil.copytree(LABEXTENSION, home / "jupyter" / "labextensions" / "h2o-magic")
     token = secrets.token_hex(16)
     environment = os.environ | {
         "H2O_MAGIC_HOME": str(home / "h2o"),
         "JUPYTER_CONFIG_DIR": str(home / "config"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
         "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_PATH": str(home / "jupyter"),
         "JUPYTER_TOKEN": token,
         "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
     }

@@ -36,7 +36,8 @@ def test_text_runs_as_its_first_letter_does(text: str, way: str) -> None:
 
 
 def test_what_runs_from_right_to_left_is_in_an_element_and_code_is_not() -> None:
-    text = "مرحبا\n\n- واحد\n\n  more\n- two\n\n```python\nمر = 1\n```\n\nEnd.\n\n\u05d0\u05d1"
+    code = "```python\nمر = 1\n```"
+    text = f"مرحبا\n\n- واحد\n\n  more\n- two\n\n{code}\n\nEnd.\n\n\u05d0\u05d1"
     assert with_directions(text).split("\n") == [
         *(OPENED, "", "مرحبا", "", "- واحد", "", "  more", "- two"),
         *("", "</div>", "", "```python", "مر = 1", "```", "", "End.", ""),

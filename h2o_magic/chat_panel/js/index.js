@@ -1,8 +1,8 @@
-import { Chat } from "./chat.js";
+import { Place } from "./dock.js";
 
 export default {
   render({ model, el }) {
-    const chat = new Chat(model, el);
-    return () => chat.close();
+    const place = new Place(model, el);
+    return () => place.close();
   },
 };

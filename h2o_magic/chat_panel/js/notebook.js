@@ -1,19 +1,36 @@
-import { copyText } from "./dom.js";
+import { button, copyText, make } from "./dom.js";
 
-/** The open notebook, if the front end gives widgets access to it (JupyterLab, Notebook 7). */
+const VIEW = "application/vnd.jupyter.widget-view+json";
+
+/**
+ * The open notebook, if the front end gives widgets access to it (JupyterLab, Notebook 7).
+ * JupyterLab's extension knows more of it: which cell is active.
+ */
 export class Notebook {
   constructor(chat) {
     this.chat = chat;
     this.onSaveState = (_, state) => this.onSave(state);
     this.context?.saveState?.connect(this.onSaveState);
+    this.dock = button("dock", "Dock on the right", () => document.dispatchEvent(new CustomEvent("h2o-magic:dock")), { class: "h2o-button h2o-dock-offer", hidden: this.lab ? false : "" });
+    const reconnect = make("button", { type: "button", class: "h2o-text-button", click: () => this.lab.reconnect(this.context) }, "Reconnect");
+    this.reconnection = make("div", { class: "h2o-reconnection", hidden: "" }, reconnect);
   }
 
   close() {
     this.context?.saveState?.disconnect(this.onSaveState);
   }
 
+  on_lost() {
+    this.reconnection.hidden = !this.lab;
+  }
+
   get context() {
     return this.chat.model.widget_manager?.context;
+  }
+
+  /** JupyterLab's extension, if it is there. */
+  get lab() {
+    return this.context && globalThis.h2oMagic;
   }
 
   /** Set the transcript, which is put into the notebook when that is saved. */
@@ -24,48 +41,64 @@ export class Notebook {
 
   /** Mark the notebook as unsaved unless it holds the transcript. */
   markUnsaved() {
-    const output = this.transcript && this.transcriptOutput()?.output;
-    if (output && output.data["text/markdown"] !== this.transcript) this.context.model.dirty = true;
+    if (this.transcripts().length) this.context.model.dirty = true;
   }
 
-  /** The output below the panel, in JupyterLab's model of the notebook. */
-  transcriptOutput() {
-    const found = outputOf(this.context, this.chat.state.root);
-    const output = found?.outputs.get(found.at + 1);
-    return output && { output, set: (value) => found.outputs.set(found.at + 1, value) };
+  /** The outputs below the panel that do not hold the transcript yet, in JupyterLab's models. */
+  transcripts() {
+    if (!this.transcript) return [];
+    return this.places.map(({ outputs, at }) => ({ outputs, at: at + 1 })).filter(({ outputs, at }) => outputs.get(at)?.data["text/markdown"] !== this.transcript);
   }
 
   onSave(state) {
     // JupyterLab marks the notebook as saved, even if it changed during the save.
     if (state === "completed") this.markUnsaved();
-    const found = state === "started" && this.transcript && this.transcriptOutput();
-    if (!found || found.output.data["text/markdown"] === this.transcript) return;
+    if (state !== "started") return;
     const data = { "text/markdown": this.transcript, "text/plain": this.transcript };
-    found.set({ output_type: "display_data", data, metadata: {} });
+    for (const { outputs, at } of this.transcripts()) outputs.set(at, { output_type: "display_data", data, metadata: {} });
   }
 
-  /** Insert code into a new cell below the panel, or copy it if that is not possible. */
-  async insert(code) {
-    const found = outputOf(this.context, this.chat.state.root);
-    if (found?.notebook.sharedModel?.insertCell) {
-      const cell = { cell_type: "code", source: code, metadata: { trusted: true } }; // no output yet
-      found.notebook.sharedModel.insertCell(found.place + 1, cell);
-      this.chat.setStatus("Inserted a cell below. It was not run.");
+  /** The outputs that show this panel. */
+  get places() {
+    const found = [];
+    const { model } = this.context ?? {};
+    for (let cell = 0; cell < (model?.cells?.length ?? 0); cell += 1) {
+      const { outputs } = model.cells.get(cell);
+      for (let at = 0; at < (outputs?.length ?? 0); at += 1) {
+        if (outputs.get(at).data[VIEW]?.model_id === this.chat.state.root) found.push({ cell, outputs, at });
+      }
     }
-    else if (await copyText(code)) this.chat.setStatus("The panel cannot insert cells in this front end. The code was copied to the clipboard instead.");
-    else this.chat.setStatus("The panel cannot insert cells or copy in this front end. Select the code and press Ctrl+C.");
+    return found;
   }
-}
 
-/** Find the output that shows the widget `root`, in JupyterLab's model of a notebook. */
-function outputOf(context, root) {
-  const notebook = context?.model;
-  for (let place = 0; place < (notebook?.cells?.length ?? 0); place += 1) {
-    const { outputs } = notebook.cells.get(place);
-    for (let at = 0; at < (outputs?.length ?? 0); at += 1) {
-      const shown = outputs.get(at).data["application/vnd.jupyter.widget-view+json"];
-      if (shown?.model_id === root) return { notebook, place, outputs, at };
-    }
+  /** Whether cells can be inserted; else code is copied. */
+  get canInsert() {
+    return Boolean(this.lab || (this.context?.model?.sharedModel?.insertCell && this.places.length));
   }
-  return null;
+
+  /** Whether a cell can be replaced: in a cell, the chat's own is the active one. */
+  get canReplace() {
+    return Boolean(this.lab && !this.chat.root.closest(".jp-Notebook"));
+  }
+
+  /** Insert code into a new cell below the active one, or above; copy it where that cannot be. */
+  async insert(code, { above = false } = {}) {
+    if (this.canInsert) {
+      if (this.lab) this.lab.insert(this.context, code, above);
+      else this.insertAtPanel(code, above);
+      this.chat.setStatus(`Inserted a cell ${above ? "above" : "below"}. It was not run.`);
+    } else if (await copyText(code)) this.chat.setStatus("Cells cannot be inserted from here. The code was copied to the clipboard.");
+    else this.chat.setStatus("Cells cannot be inserted from here. Select the code and press Ctrl+C.");
+  }
+
+  insertAtPanel(code, above) {
+    const cell = { cell_type: "code", source: code, metadata: { trusted: true } }; // no output yet
+    this.context.model.sharedModel.insertCell(this.places[0].cell + (above ? 0 : 1), cell);
+  }
+
+  /** Replace the text of the active cell. */
+  replace(code) {
+    const isDone = this.canReplace && this.lab.replace(this.context, code);
+    this.chat.setStatus(isDone ? "Replaced the active cell. It was not run. Undo Cell Operation (Z) takes it back." : "Select the code cell to replace, and try again.");
+  }
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import metadata
+from typing import TYPE_CHECKING
 
 from h2o_magic.config.url import check_base_url
 from h2o_magic.conversation.answer import Answer
@@ -26,6 +27,9 @@ from h2o_magic.ipython.commands.usage import Arguments
 from h2o_magic.ipython.display.views import show_markdown
 from h2o_magic.ipython.options import help_rows, help_text, parse_ask
 from h2o_magic.rendering import tables
+
+if TYPE_CHECKING:
+    from h2o_magic.chat_panel import Place
 
 _SYNONYMS = {
     "": "help",
@@ -78,9 +82,14 @@ def ask(context: CommandContext, args: Arguments) -> Answer | None:
     return context.ask(*parse_ask(args.rest, context.option))
 
 
-def panel(context: CommandContext, _: Arguments) -> None:
-    """Open a chat panel on the same conversation."""
-    context.panel().show()
+def panel(context: CommandContext, args: Arguments) -> None:
+    """Open a chat panel on the conversation, in the cell or beside the notebook."""
+    place: Place = "cell"
+    if "--right" in args:
+        place = "right"
+    elif "--tab" in args:
+        place = "tab"
+    context.panel(place).show()
 
 
 def help_(context: CommandContext, _: Arguments) -> None:
@@ -98,10 +107,12 @@ _GROUPS = {
         Subcommand("[options] QUESTION", ask, free=True),
         Subcommand("[options]", changes.retry, free=True),
         Subcommand("[options]", fix.fix, free=True),
-        Subcommand("", panel),
+        Subcommand("[--right | --tab]", panel),
     ),
     "conversation": (
-        Subcommand("[--thread NAME] [--last N] [--full]", history.history),
+        Subcommand(
+            "[--thread NAME | --search TEXT] [--last N] [--full]", history.history
+        ),
         Subcommand("N [--thread NAME]", history.show),
         Subcommand("N [--use N] [--thread NAME]", history.answers),
         Subcommand("[--thread NAME]", changes.undo),
@@ -113,7 +124,7 @@ _GROUPS = {
     ),
     "threads (parallel conversations)": (
         Subcommand("", threads.threads),
-        Subcommand("[NAME]", threads.thread),
+        Subcommand("[NAME] [--title TITLE]", threads.thread),
         Subcommand("NEW [--at N] [--thread NAME] [--overwrite]", threads.fork),
     ),
     "models, server and help": (
@@ -123,6 +134,7 @@ _GROUPS = {
             "--key-ring SERVICE | --key-prompt] [--forget | --scan]",
             connect.connect,
         ),
+        Subcommand("[MODEL]", models.model),
         Subcommand("[NAME=MODEL]", models.alias),
         Subcommand("[PRESET] [--save NAME | --remove PRESET]", presets.preset),
         Subcommand("", models.models),

@@ -11,7 +11,7 @@ from h2o_magic.ipython.commands.usage import Arguments
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from h2o_magic.chat_panel import Panel
+    from h2o_magic.chat_panel import Panel, Place
     from h2o_magic.conversation.answer import Answer
     from h2o_magic.conversation.session import Session
     from h2o_magic.ipython.options import AskOptions
@@ -36,8 +36,8 @@ class CommandContext(Protocol):
     def retry(self, options: AskOptions) -> Answer:
         """Ask the last question again, show the answer, and return it."""
 
-    def panel(self) -> Panel:
-        """Return a chat panel on the notebook's conversation."""
+    def panel(self, place: Place) -> Panel:
+        """Return the chat panel on the notebook's conversation, to be shown there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,66 @@
+// A second view of the widget that shows a chat, made by the notebook's own renderer.
+
+import { VIEW } from "./notebook_chat.js";
+
+const PATIENCE = 500; // ms until a renderer that does not end is made again
+const TRIES = 60;
+
+const after = (time) => new Promise((resolve) => { setTimeout(resolve, time, false); });
+
+export class ChatView {
+  constructor(layout, MimeModel, onEnd) {
+    this.layout = layout;
+    this.MimeModel = MimeModel;
+    this.onEnd = onEnd;
+    this.wanted = null;
+    this.widget = null;
+  }
+
+  /** Whether this is what is shown, or about to be. */
+  shows(panel, data) {
+    return this.wanted?.chat.panel === panel && this.wanted.data.model_id === data.model_id;
+  }
+
+  close() {
+    const { widget } = this;
+    this.widget = this.wanted = null;
+    widget?.dispose();
+  }
+
+  /** Show a notebook's chat, unless another is wanted meanwhile, or its kernel has lost it. */
+  async open(chat, data) {
+    this.close();
+    const wanted = { chat, data };
+    this.wanted = wanted;
+    // After the page was loaded the renderer may be a placeholder, which never ends.
+    for (let tried = 0; tried < TRIES; tried += 1) {
+      const made = chat.panel.content.rendermime.createRenderer(VIEW);
+      // A copy: ipywidgets empties the id in what it was given when a view ends.
+      const model = new this.MimeModel({ data: { [VIEW]: { ...data } } });
+      const ended = await Promise.race([made.renderModel(model).then(() => true), after(PATIENCE)]);
+      if (ended && this.wanted === wanted && made.widgets?.length) return this.show(made);
+      const isUnknown = ended && made.node.textContent.includes("model not found");
+      made.dispose();
+      if (this.wanted !== wanted) return null;
+      if (isUnknown) break;
+      if (ended) await after(PATIENCE);
+    }
+    return this.lose();
+  }
+
+  show(made) {
+    const { chat, data } = this.wanted;
+    chat.own = data; // it stays when outputs are cleared
+    this.widget = made;
+    made.addClass("h2o-docked");
+    made.widgets[0].disposed.connect(() => { if (this.widget === made) this.lose(); });
+    this.layout.addWidget(made);
+  }
+
+  lose() {
+    const { chat, data } = this.wanted;
+    chat.lose(data);
+    this.close();
+    this.onEnd();
+  }
+}

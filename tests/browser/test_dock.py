@@ -1,0 +1,167 @@
+"""The chat beside the notebook, by JupyterLab's extension."""
+
+from __future__ import annotations
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import OPEN, LabNotebook, Opener
+from tests.browser.test_lab import chat_notebook
+from tests.browser.test_panel import ANSWER, Panel, opened
+from tests.stand_in import StandIn
+
+pytestmark = pytest.mark.browser
+
+RUN = "command => jupyterapp.commands.execute(command).then(() => {})"
+RESTART = """
+() => jupyterapp.shell.currentWidget.context.sessionContext.restartKernel()
+  .then(() => {})
+"""
+REPLACE = """() => {
+  const panel = jupyterapp.shell.currentWidget;
+  return h2oMagic.replace(panel.context, 'replaced = 1');
+}"""
+CLOSE = "() => jupyterapp.shell.currentWidget.dispose()"
+#: How much of an element is seen in the page, from 0 to 1.
+SEEN = """element => new Promise(resolve => {
+  const observer = new IntersectionObserver(([entry]) => {
+    observer.disconnect();
+    resolve(entry.intersectionRatio);
+  });
+  observer.observe(element);
+})"""
+
+
+class Dock:
+    """The chat on the right, or in a tab of its own."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.box = page.locator(".h2o-dock")
+        self.panel = Panel(self.box.locator(".h2o-panel"))
+        self.notice = self.box.locator(".h2o-dock-notice")
+
+    def run(self, command: str) -> None:
+        self.page.evaluate(RUN, f"h2o-magic:{command}")
+
+    def press(self, name: str) -> None:
+        self.box.get_by_role("button", name=name, exact=True).click()
+
+
+def line_of(notebook: LabNotebook, index: int) -> Locator:
+    """The one line that a cell shows whose chat is docked."""
+    return notebook.output(index).locator(".h2o-elsewhere")
+
+
+def test_the_chat_docks_stays_in_sight_and_works_on_the_notebooks_active_cell(
+    open_notebook: Opener, server: StandIn
+) -> None:
+    page = open_notebook.page
+    page.set_viewport_size({"width": 1400, "height": 900})
+    notebook, panel = opened(
+        open_notebook, server, "dock.ipynb", "first = 1", "second = 2"
+    )
+    server.script = ANSWER
+    panel.ask("Some code?")
+    panel.wait_for_end(1, "from the panel")
+    panel.composer.fill("A draft")
+    panel.press("Dock on the right")
+    dock = Dock(page)
+    expect(dock.panel.turn(1)).to_contain_text("from the panel")
+    expect(dock.panel.composer).to_have_value("A draft")
+    expect(dock.panel.composer).to_be_focused()
+    expect(dock.box).to_contain_text("Chat: dock.ipynb")
+    expect(line_of(notebook, 3)).to_have_text("The chat is on the right.Show it here")
+    expect(panel.place.locator(".h2o-chat")).to_have_count(0)
+    print("WIDTH", dock.box.evaluate("box => box.clientWidth"))
+    page.screenshot(path="/tmp/scratch/h19/a-dock/3-docked.png")
+    assert dock.panel.composer.evaluate(SEEN) == 1
+    dock.panel.composer.fill("")
+    notebook.cell(1).locator(".jp-InputArea-editor").click()
+    dock.panel.press("Insert the code into a new cell below")
+    expect(notebook.cell(2)).to_contain_text("print('from the panel')")
+    expect(notebook.cell(3)).to_contain_text("second = 2")
+    notebook.cell(3).locator(".jp-InputArea-editor").click()
+    page.evaluate(REPLACE)
+    expect(notebook.cell(3)).to_contain_text("replaced = 1")
+    page.evaluate(RUN, "notebook:undo-cell-action")
+    expect(notebook.cell(3)).to_contain_text("second = 2")
+    print("UNDONE", [notebook.cell(i).inner_text() for i in range(5)])
+    # In a tab of its own, and back into the cell.
+    dock.press("Open in a tab of its own")
+    expect(
+        page.locator(".lm-DockPanel-tabBar").get_by_text("Chat: dock.ipynb")
+    ).to_be_visible()
+    expect(dock.panel.turn(1)).to_contain_text("from the panel")
+    page.screenshot(path="/tmp/scratch/h19/a-dock/4-tab.png")
+    expect(line_of(notebook, 4)).to_contain_text("in a tab of its own")
+    dock.run("show-in-cell")
+    panel = Panel(notebook.output(4).locator(".h2o-panel"))
+    expect(panel.turn(1)).to_contain_text("from the panel")
+    expect(dock.box).to_be_hidden()
+    dock.run("dock")
+    line_of(notebook, 4).get_by_role("button", name="Show it here").click()
+    expect(panel.composer).to_be_focused()
+    page.wait_for_timeout(500)
+    assert panel.place.get_by_role("button", name="Send (Enter)").evaluate(SEEN) == 1
+
+
+def test_it_follows_notebooks_kernels_and_reloads(
+    open_notebook: Opener, server: StandIn
+) -> None:
+    page = open_notebook.page
+    page.set_viewport_size({"width": 1400, "height": 900})
+    source = chat_notebook(server, "%h2o panel --right")
+    source.cells += [new_code_cell("\n" * 30) for _ in range(4)]
+    notebook = open_notebook("dock-kernel.ipynb", source)
+    notebook.run_to_end(0)
+    notebook.run_to_end(1)
+    dock = Dock(page)
+    dock.panel.wait_until_open()
+    server.script = ["What is kept."]
+    dock.panel.ask("What stays?")
+    dock.panel.wait_for_end(1, "What is kept.")
+    notebook.cell(5).scroll_into_view_if_needed()
+    assert dock.panel.composer.evaluate(SEEN) == 1
+    page.evaluate(RUN, "notebook:clear-all-cell-outputs")
+    page.wait_for_timeout(1000)
+    expect(dock.panel.turn(1)).to_contain_text("What is kept.")
+    page.evaluate(RESTART)
+    expect(dock.notice).to_contain_text("The kernel was restarted.")
+    expect(dock.panel.place).to_have_count(0)
+    page.screenshot(path="/tmp/scratch/h19/a-dock/8-lost.png")
+    dock.press("Reconnect")
+    expect(dock.panel.turn(1)).to_contain_text("What is kept.")
+    notebook.save()
+    page.wait_for_timeout(3000)  # JupyterLab has saved its layout
+    page.on("console", lambda m: print("CONSOLE", m.type, m.text[:300]))
+    page.on("pageerror", lambda e: print("PAGEERROR", e))
+    page.reload()
+    page.wait_for_timeout(9000)
+    page.screenshot(path="/tmp/scratch/h19/a-dock/9-reloaded.png")
+    print(
+        page.evaluate("JSON.stringify(sessionStorage)"),
+        page.evaluate(
+            "jupyterapp.shell.currentWidget.context.sessionContext.session?.kernel?.id"
+        ),
+    )
+    expect(dock.panel.turn(1)).to_contain_text("What is kept.")
+    page.screenshot(path="/tmp/scratch/h19/a-dock/9-reloaded.png")
+    # Another notebook has no chat yet.
+    other = chat_notebook(server)
+    nbformat.write(other, open_notebook.lab.folder / "dock-other.ipynb")
+    page.evaluate(OPEN, "dock-other.ipynb")
+    expect(dock.box).to_contain_text("Chat: dock-other.ipynb")
+    expect(dock.notice).to_contain_text("This notebook has no chat yet.")
+    page.screenshot(path="/tmp/scratch/h19/a-dock/10-other.png")
+    page.keyboard.press("Control+Alt+h")
+    dock.panel.wait_until_open()
+    expect(dock.panel.turns).to_have_count(0)
+    expect(dock.panel.composer).to_be_focused()
+    page.evaluate(CLOSE)
+    expect(dock.box).to_contain_text("Chat: dock-kernel.ipynb")
+    expect(dock.panel.turn(1)).to_contain_text("What is kept.")
+    page.evaluate(CLOSE)
+    expect(dock.notice).to_have_text("Open a notebook to chat beside it.")
