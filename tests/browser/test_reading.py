@@ -175,7 +175,7 @@ def test_rich_answers_are_calm_and_can_go_on_and_be_copied(
     panel.wait_for_end(3, "It was cut")
     expect(panel.turn(3)).to_contain_text("Cut off by the token limit")
     server.script, server.details = ["here."], {"finish_reason": "eos_token"}
-    panel.press("Continue")
+    panel.press("Continue: let turn 3 go on where it was cut off")
     panel.wait_for_end(3, "It was cut here.")
     expect(panel.turn(3).locator(".h2o-versions")).to_have_text("2 of 2")
     expect(panel.turns).to_have_count(3)
