@@ -303,7 +303,7 @@ def test_what_is_typed_before_completions_come_is_not_written_twice(
 def test_settings_change_the_next_question_and_what_cells_see(
     open_notebook: Opener, server: StandIn
 ) -> None:
-    notebook, panel = opened(open_notebook, server, "panel-settings.ipynb", "1 + 1")
+    _, panel = opened(open_notebook, server, "panel-settings.ipynb", "1 + 1")
     panel.press("Settings")
     panel.place.get_by_text("Sampling", exact=True).click()
     temperature = panel.place.get_by_role("textbox", name="Creativity (temperature)")
