@@ -1,5 +1,5 @@
-import { chip } from "./chip.js";
-import { button, icon, make, textButton } from "./dom.js";
+import { chip, sentFiles } from "./chip.js";
+import { button, make, textButton } from "./dom.js";
 import { problemCard } from "./problem.js";
 
 /**
@@ -79,7 +79,7 @@ class Entry {
     this.element.classList.toggle("h2o-unsent", item.unsent);
     const why = item.unsent && !item.problem && item.why;
     this.element.replaceChildren(
-      make("div", { class: "h2o-bubble h2o-queued-text", tabindex: "0" }, item.text, chips(item.files)),
+      make("div", { class: "h2o-bubble h2o-queued-text", tabindex: "0" }, item.text, sentFiles(item.files)),
       make("div", { class: "h2o-actions" }, item.cell ? make("span", { class: "h2o-from", title: "Asked by a cell" }, "cell") : null, make("span", { class: "h2o-queued-state" }, this.state), ...this.buttons),
       why ? make("p", { class: "h2o-why" }, why) : "",
       item.problem ? problemCard(item.problem, () => this.send()) : "",
@@ -162,10 +162,4 @@ class Entry {
     this.draw();
     if (focused) this.element.firstChild.focus();
   }
-}
-
-function chips(files) {
-  if (!files.length) return "";
-  return make("span", { class: "h2o-queued-files" }, ...files.map(({ name, about, source }) =>
-    make("span", { class: "h2o-chip", title: about ?? name }, source ? make("img", { src: source, alt: "" }) : icon("file"), make("span", { class: "h2o-chip-name" }, name))));
 }
