@@ -82,8 +82,16 @@ def test_questions_that_wait_outlive_stop_and_are_edited_removed_and_sent_now(
     expect(bubbles(panel).last).to_have_text("Three, better?")
     expect(queued(panel)).to_have_count(0)
     expect(panel.turn(4)).to_contain_text("A part.")
+    # One that is being edited when its turn comes is asked as it was.
+    panel.ask("Six?")
+    panel.place.get_by_role("button", name="Edit “Six?”").click()
+    field.fill("Six, half typ")
     panel.press("Stop the answer (Esc)")
-    expect(panel.turn(4)).to_contain_text("Stopped")
+    expect(bubbles(panel).last).to_have_text("Six?")
+    expect(panel.composer).to_have_value("Six, half typ")
+    panel.composer.press("Escape")
+    expect(panel.turn(5)).to_contain_text("Stopped")
+    panel.composer.fill("")
     expect(panel.place.get_by_role("button", name="Send (Enter)")).to_be_disabled()
 
 
