@@ -43,7 +43,7 @@ export class ModelMenu {
   /** Take over a group of models from the kernel; what nobody has selected may change. */
   take(group) {
     this.groups.set(`${group.kind} ${group.server ?? ""}`, group);
-    this.fill(this.menu.current?.key !== this.preselected);
+    if (this.models.popover.isOpen) this.fill(this.menu.current?.key !== this.preselected);
   }
 
   /** Show the news of the model in use and of downloads. */
