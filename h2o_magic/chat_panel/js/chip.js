@@ -18,9 +18,11 @@ export function chip(item, actions) {
   );
 }
 
-/** A chip of a file that was sent. */
-export function sentChip({ name, about, size }) {
-  return make("span", { class: "h2o-chip", title: [name, about].filter(Boolean).join(", ") }, icon("file"), make("span", { class: "h2o-chip-name" }, name), size ? make("span", { class: "h2o-chip-size" }, sizeInWords(size)) : null);
+/** A chip of a file that was sent, or that waits. */
+export function sentChip(item) {
+  const { name, about, size } = item;
+  const label = [picture(item), make("span", { class: "h2o-chip-name" }, name), size ? make("span", { class: "h2o-chip-size" }, sizeInWords(size)) : null];
+  return make("span", { class: "h2o-chip h2o-chip-open", title: [name, about].filter(Boolean).join(", ") }, ...label);
 }
 
 function sentAs({ type }) {

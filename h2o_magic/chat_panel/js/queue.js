@@ -1,5 +1,5 @@
-import { chip } from "./chip.js";
-import { button, icon, make, textButton } from "./dom.js";
+import { chip, sentChip } from "./chip.js";
+import { button, make, textButton } from "./dom.js";
 import { problemCard } from "./problem.js";
 
 /**
@@ -164,7 +164,5 @@ class Entry {
 }
 
 function chips(files) {
-  if (!files.length) return "";
-  return make("span", { class: "h2o-queued-files" }, ...files.map(({ name, about, source }) =>
-    make("span", { class: "h2o-chip", title: about ?? name }, source ? make("img", { src: source, alt: "" }) : icon("file"), make("span", { class: "h2o-chip-name" }, name))));
+  return files.length ? make("span", { class: "h2o-queued-files" }, ...files.map(sentChip)) : "";
 }
