@@ -18,7 +18,7 @@ _ANY = re.compile(f"[{_RIGHT_TO_LEFT}]")
 _LETTER = re.compile(rf"(?!\d)(?:([{_RIGHT_TO_LEFT}])|[^\W_])")
 _NO_PROSE = re.compile(r"`[^`]*`|\$[^$\n]*\$|\]\([^()\s]*\)|https?://\S*|<[^<>\n]*>")
 _GOES_ON = re.compile(r"[ \t]|(?:[-*+>]|\d{1,9}[.)])(?:[ \t]|$)")
-# JupyterLab aligns all text to the left.
+# Pages may align all text to the left; JupyterLab's paragraphs need cells.css.
 _OPENED, _CLOSED = '<div dir="rtl" align="right">', "</div>"
 _MARKS = re.compile(rf"^{_OPENED}\n\n|\n\n{_CLOSED}$", re.MULTILINE)
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 
 CELL = """%%h2o --model gpt-sim --temperature 0.2 --system="be 'short'" -o answer
 Why is the mean of {rows} not in the list? Don't import anything, and
-def not a class: explain it for {city.name['a b'][0]} as "new".
+and not a class: explain it for {city.name['a b'][0]} as "new".
 - is `{rows}` code, or ``{rows} ` {rows}``?
 - and {{rows}}, or {None}?
 ```python
@@ -27,7 +27,7 @@ print({rows})
 #: Texts whose fields the page must find where the kernel does.
 TEXTS = [
     CELL.partition("\n")[2],
-    "{a}/{b} {a}{b} ({a}), \"{a}\" {a}-axis {a}'s {a}b b{a} {a}[0] \\{a} _{a}_",
+    '{a}/{b} {a}{b} ({a}), "{a}" {a}-axis {a}\'s {a}b b{a} {a}[0] \\{a} _{a}_',
     "`open {a} and\n\n{b}` closed, ` {c} ` {d}\n\n\\`{e} `{f}` {g}",
     "> ```\n> {a}\n> ```\n> {b}\n\n- ```\n  {c}\n  ```\n{d}\n~~~~\n{e}\n~~~\n{f}\n~~~~\n{g}",
     "# {a} `b\n{c}` {d}\n1. {e} `f\n2. {g}` {h}\n| {i} ` | {j} ` |",

@@ -86,6 +86,13 @@ def test_what_is_wrong_with_an_answer_is_said_in_words(turn: Turn, mark: str) ->
     assert row_of(turn)["mark"] == mark
 
 
+def test_an_answer_that_was_cut_off_may_go_on() -> None:
+    length = {"finish_reason": "length"}
+    assert row_of(Turn("Why?", "So", facts=length))["cut"] is True
+    assert row_of(Turn("Why?", "", facts=length))["cut"] is False
+    assert row_of(Turn("Why?", "So.", facts={"finish_reason": "end"}))["cut"] is False
+
+
 def test_why_an_answer_failed_is_told_from_its_facts() -> None:
     facts = {"error": "Out of\nmemory", "advice": "ask again", "http_status": 500}
     kept = {**facts, "server": "http://h:1", "seconds": 2.0}

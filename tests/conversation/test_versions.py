@@ -133,7 +133,7 @@ def test_an_answer_that_was_cut_off_goes_on_as_a_version_of_its_own() -> None:
         assert (turn.question, turn.sent, turn.cell) == ("one", "", "c1")
         assert turn.answer == f"re: one re: {request}"
         assert turn.facts["notes"] == ["continued"]
-        assert [t.answer for t in session.versions(1).turns][0] == "re: one"
+        assert session.versions(1).turns[0].answer == "re: one"
         session.undo()
         assert session.turn(1).answer == "re: one"
 

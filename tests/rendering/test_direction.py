@@ -12,6 +12,9 @@ from h2o_magic.rendering.direction import (
 from h2o_magic.rendering.footer import answer_markdown
 from h2o_magic.rendering.sanitize import sanitize
 
+HELLO = "مرحبا"
+OPENED = '<div dir="rtl" align="right">'
+
 
 @pytest.mark.parametrize(
     ("text", "way"),
@@ -33,11 +36,12 @@ def test_text_runs_as_its_first_letter_does(text: str, way: str) -> None:
 
 
 def test_what_runs_from_right_to_left_is_in_an_element_and_code_is_not() -> None:
-    text = "مرحبا\n\n- واحد\n\n  more\n- two\n\n```python\nمر = 1\n```\n\nEnd.\n\nשלום"
+    code = "```python\nمر = 1\n```"
+    text = f"مرحبا\n\n- واحد\n\n  more\n- two\n\n{code}\n\nEnd.\n\n\u05d0\u05d1"
     assert with_directions(text).split("\n") == [
-        *('<div dir="rtl" align="right">', "", "مرحبا", "", "- واحد", "", "  more", "- two"),
+        *(OPENED, "", "مرحبا", "", "- واحد", "", "  more", "- two"),
         *("", "</div>", "", "```python", "مر = 1", "```", "", "End.", ""),
-        *('<div dir="rtl" align="right">', "", "שלום", "", "</div>", ""),
+        *(OPENED, "", "\u05d0\u05d1", "", "</div>", ""),
     ]
     assert without_directions(with_directions(text)).rstrip() == text
 
@@ -52,10 +56,10 @@ def test_code_right_after_a_paragraph_is_code() -> None:
 
 
 def test_a_cells_answer_and_an_answers_value_are_marked_and_plain_text_is_not() -> None:
-    shown = answer_markdown("مرحبا", Facts("m"))
-    assert shown.startswith('<div dir="rtl" align="right">\n\nمرحبا\n\n</div>\n\n<sub>')
-    assert AnswerText("مرحبا")._repr_markdown_().startswith('<div dir="rtl" align="right">')
-    assert AnswerText("مرحبا") == "مرحبا"
+    shown = answer_markdown(HELLO, Facts("m"))
+    assert shown.startswith(f"{OPENED}\n\n{HELLO}\n\n</div>\n\n<sub>")
+    assert AnswerText(HELLO)._repr_markdown_().startswith(OPENED)
+    assert AnswerText(HELLO) == HELLO
 
 
 def test_a_model_cannot_write_such_an_element_itself() -> None:

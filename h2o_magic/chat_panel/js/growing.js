@@ -34,7 +34,7 @@ export function grow(chat, turn, [at, keep, added]) {
 /** Complete an answer that has grown to its end. */
 export function endAnswer(chat, turn) {
   endBlock(chat, turn);
-  for (const block of [...turn.body.children]) block.replaceWith(...block.childNodes);
+  if (!turn.block.hasChildNodes()) turn.block.remove();
   turn.block = turn.chunks = null;
 }
 
