@@ -9,7 +9,8 @@ from h2o_magic.chat_panel.commands import Commands
 from h2o_magic.chat_panel.drafting import Drafting
 from h2o_magic.chat_panel.messages import Messages
 from h2o_magic.chat_panel.questions import Questions
-from h2o_magic.chat_panel.queue import Queue, Resend, Unsent
+from h2o_magic.chat_panel.queue import Queue
+from h2o_magic.chat_panel.unsent import Resend, Unsent
 from h2o_magic.conversation.background import BackgroundAnswer
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import H2OMagicError

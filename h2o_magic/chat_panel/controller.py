@@ -13,6 +13,7 @@ from h2o_magic.chat_panel.messages import Messages, without_lone_surrogates
 from h2o_magic.chat_panel.models import Models
 from h2o_magic.chat_panel.questions import Questions
 from h2o_magic.chat_panel.queue import Queue
+from h2o_magic.chat_panel.queueing import Queueing
 from h2o_magic.chat_panel.reading import Reading
 from h2o_magic.chat_panel.settings import SettingsForm
 from h2o_magic.chat_panel.starting import Starting
@@ -59,7 +60,7 @@ class Controller:
                 drafting,
                 queue=self._queue,
             ),
-            self._queue,
+            Queueing(session, self._messages, questions, self._queue),
             drafting,
             Threads(session, self._messages),
             Turns(session, self._messages),

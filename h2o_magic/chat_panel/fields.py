@@ -51,7 +51,7 @@ def field(setting: Parameter) -> dict[str, Any]:
         "unit": setting.unit,
     }
     if made["kind"] == "choice":
-        made["choices"] = [[c, c] for c in setting.choices] or _YES_NO
+        made["choices"] = [[c, c.title()] for c in setting.choices] or _YES_NO
         made["optional"] = setting.optional
     if made["kind"] == "slider":
         made["least"], made["most"] = _ends(setting)

@@ -40,7 +40,7 @@ class Models:
             "server": server,
             "place": server or ("" if unknown else "this machine"),
         }
-        return {"model": model, "downloads": list(map(_row, session.downloads.all()))}
+        return {"model": model, "downloads": download_rows(session)}
 
     def _send_group(self, group: dict[str, Any]) -> None:
         self._messages.send("models", group=group)
@@ -92,6 +92,10 @@ class Models:
 
     def _on_stop_pull(self, _: str, message: Mapping[str, Any]) -> None:
         self._session.downloads.stop(str(message["model"]))
+
+
+def download_rows(session: Session) -> list[dict[str, Any]]:
+    return list(map(_row, session.downloads.all()))
 
 
 def _row(download: Download) -> dict[str, Any]:

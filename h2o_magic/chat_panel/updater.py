@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from h2o_magic.chat_panel.messages import Messages
+from h2o_magic.chat_panel.models import download_rows
 from h2o_magic.chat_panel.rows import transcript
 from h2o_magic.chat_panel.stream import AnswerStream
 from h2o_magic.conversation.notifications import (
@@ -130,7 +131,7 @@ class Updater:
             case SettingChanged("thread"):
                 messages.send_thread()
             case DownloadChanged():
-                messages.send_state()
+                messages.send("downloads", downloads=download_rows(self._session))
                 return
         self.save_soon()
         messages.send_state()

@@ -60,9 +60,11 @@ class Parameter(NamedTuple):  # created faster than a dataclass: `%load_ext` wai
     @property
     def title(self) -> str:
         """What a form calls it: ``Creativity (temperature)``."""
-        if self.label:
-            return f"{self.label} ({self.name})"
-        return self.name.replace("_", " ").capitalize()
+        words = self.name.replace("_", " ")
+        if not self.label:
+            return words.capitalize()
+        same = words in self.label.lower()
+        return self.label if same else f"{self.label} ({self.name})"
 
     @property
     def option(self) -> str:

@@ -386,6 +386,7 @@ class Answer:
                 model=model,
                 begins=asked.begins,
                 asked_at=time.time(),
+                facts={"files": list(asked.prompt.file_names)},
             )
             self._conversation.keep_settings()
             self._turn = self._kept_in.begin(thread, turn, prepared.place)

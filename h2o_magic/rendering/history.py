@@ -86,7 +86,9 @@ def turn_markdown(turn: Turn, *, sent: bool = True, pictures: bool = True) -> st
     """
     title = " · ".join([f"**Turn {turn.number}**", *map(literal, _details(turn))])
     question = "> " + "<br>".join(map(_quoted, turn.question.splitlines()))
-    answer = footer.answer_markdown(turn.answer, facts_of(turn))
+    facts = facts_of(turn)
+    empty = facts.error or footer.EMPTY
+    answer = footer.answer_markdown(turn.answer, facts, empty=empty)
     images = [_picture(image, pictures) for image in turn.images]
     folded = [_sent(turn.sent)] if sent and turn.sent else []
     parts = [title, question, " ".join(images), *folded, answer]
@@ -102,7 +104,9 @@ def turn_plain(turn: Turn, show: Callable[[str], str] = str) -> str:
         with_it.append(f"values, {len(turn.sent):,} characters in all")
     sent = [f"(sent with {', '.join(with_it)})"] if with_it else []
     answer = printable(turn.answer).rstrip()
-    footed = printable(footer.answer_plain(turn.answer, facts_of(turn)))
+    facts = facts_of(turn)
+    empty = facts.error or footer.EMPTY
+    footed = printable(footer.answer_plain(turn.answer, facts, empty=empty))
     asked = printable("\n\n".join([title, question, *sent]))
     return f"{asked}\n\n{show(answer)}{footed.removeprefix(answer)}"
 

@@ -116,6 +116,8 @@ def test_results_stand_among_the_turns_and_go_with_their_thread(
     panel.wait_for_end(1, "One.")
     panel.ask("/help")
     expect(entry(panel, "/help")).to_contain_text("Open a chat panel")
+    panel.ask("/threads")
+    expect(entry(panel, "/threads")).to_contain_text("main")
     server.script = ["Two."]
     panel.ask("Second?")
     panel.wait_for_end(2, "Two.")
@@ -123,7 +125,7 @@ def test_results_stand_among_the_turns_and_go_with_their_thread(
     places = log.locator("article, .h2o-entry").evaluate_all(
         "all => all.map(each => each.getAttribute('aria-label'))"
     )
-    assert places == ["Turn 1", "/help", "Turn 2"]
+    assert places == ["Turn 1", "/help", "/threads", "Turn 2"]
 
     panel.composer.fill("My own words.")
     panel.press("Preview what would be sent")
@@ -143,8 +145,8 @@ def test_results_stand_among_the_turns_and_go_with_their_thread(
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_timeout(300)
         edges = turns.evaluate_all(EDGES)
-        assert len(edges) == 5
-        assert edges == edges[:1] * 5
+        assert len(edges) == 6
+        assert edges == edges[:1] * 6
     set_theme(page, "Dark")
     assert violations(page) == []
     set_theme(page, "Light")

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 
 CELL = """%%h2o --model gpt-sim --temperature 0.2 --system="be 'short'" -o answer
 Why is the mean of {rows} not in the list? Don't import anything, and
-def not a class: explain it for {city.name['a b'][0]} as "new".
+and not a class: explain it for {city.name['a b'][0]} as "new".
 - is `{rows}` code, or ``{rows} ` {rows}``?
 - and {{rows}}, or {None}?
 ```python

@@ -120,6 +120,9 @@ def test_what_is_taken_out_or_refused_comes_back_and_failures_are_cards(
     expect(card.get_by_text("HTTP 500", exact=True)).to_be_visible()
     expect(card).to_contain_text(server.url)
     assert violations(panel.place.page) == []
+    transcript = notebook.output(2).locator(".jp-RenderedMarkdown")
+    expect(transcript).to_contain_text("No such luck.")
+    expect(transcript).not_to_contain_text("an empty answer")
     notebook.save()
     panel = reloaded(open_notebook, "panel-cards.ipynb", 2)
     card = panel.turn(4).get_by_role("group", name="The answer failed")
@@ -151,8 +154,8 @@ def test_what_is_waited_for_is_told_and_a_caret_is_at_the_end_of_the_text(
     places = [("p", "Text"), ("li", "two"), ("code", "1"), ("p", "End.")]
     for step, place in zip(steps[1:], places, strict=False):
         step.set()
-        place = [panel.place.element_handle(), *place]
-        panel.place.page.wait_for_function(CARET, arg=place)
+        where = [panel.place.element_handle(), *place]
+        panel.place.page.wait_for_function(CARET, arg=where)
         expect(told).to_have_count(0)
     steps[5].set()
     panel.wait_for_end(1, "End.")

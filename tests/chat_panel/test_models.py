@@ -65,6 +65,16 @@ class Menu:
         group: dict[str, Any] = self.wait_for("models", fits)["group"]
         return group
 
+    def download(self, state: str, percent: int) -> dict[str, Any]:
+        """Wait until the only download is there, and return its row."""
+
+        def fits(message: dict[str, Any]) -> bool:
+            rows = [(r["state"], r["percent"]) for r in message["downloads"]]
+            return rows == [(state, percent)]
+
+        (row,) = self.wait_for("downloads", fits)["downloads"]
+        return dict(row)
+
     def state(self, fits: Callable[[Any], object] = lambda _: True) -> dict[str, Any]:
         self.controller._messages.send_state()
         state: dict[str, Any] = self.wait_for("state", lambda m: fits(m["state"]))
@@ -248,24 +258,24 @@ class Pulling:
             report(PullProgress(step * 1_000_000, 100_000_000))
 
 
-def downloading(state: dict[str, Any]) -> tuple[str, int]:
-    (row,) = state["downloads"]
-    return row["state"], row["percent"]
-
-
-def test_a_download_shows_its_progress_and_then_answers(
+def test_two_panels_show_a_download_which_then_answers(
     menu: Menu, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pulling = Pulling(menu, monkeypatch)
+    pulling, other = Pulling(menu, monkeypatch), queue.Queue[dict[str, Any]]()
+    beside = Controller(menu.session, menu.host, other.put)
     menu.send("pull", model="smollm2-135m")
     pulling.steps.put(42)
-    state = menu.state(lambda s: downloading(s) == ("running", 42))
-    (row,) = state["downloads"]
+    row = menu.download("running", 42)
     assert (row["title"], row["sizes"]) == ("SmolLM2-135M", "42.0 MB of 100.0 MB")
-    assert state["model"]["name"] == ""
+    assert menu.state()["downloads"] == [row]  # for a view that is opened now
+    assert menu.state()["model"]["name"] == ""
     pulling.steps.put(100)
-    chosen = menu.state(lambda s: s["model"]["name"] == "smollm2-135m")
-    assert downloading(chosen)[0] == "done"
+    menu.state(lambda s: s["model"]["name"] == "smollm2-135m")
+    while (message := other.get(timeout=30))["type"] != "downloads" or (
+        message["downloads"][0]["state"] != "done"
+    ):
+        pass
+    beside.close()
 
 
 def test_a_download_does_not_undo_a_later_choice(
@@ -284,16 +294,15 @@ def test_a_download_is_stopped_or_says_why_it_failed(
 ) -> None:
     pulling = Pulling(menu, monkeypatch)
     menu.send("pull", model="smollm2-135m")
-    menu.state(lambda s: downloading(s)[0] == "running")
+    menu.download("running", 0)
     menu.send("stop_pull", model="smollm2-135m")
-    menu.state(lambda s: downloading(s)[0] == "stopped")
+    menu.download("stopped", 0)
     pulling.steps.put(1)
     menu.send("pull", model="smollm2-135m")
     pulling.steps.put(ConnectionFailedError("the hub refuses: `try` again"))
-    state = menu.state(lambda s: downloading(s)[0] == "failed")
-    assert state["downloads"][0]["problem"] == "the hub refuses: try again"
+    assert menu.download("failed", 0)["problem"] == "the hub refuses: try again"
     menu.send("stop_pull", model="smollm2-135m")
-    assert menu.state(lambda s: not s["downloads"])
+    assert menu.state()["downloads"] == []
     assert not menu.session.settings.is_set("model")
 
 

@@ -197,3 +197,27 @@ def test_a_stopped_edit_without_text_is_not_lost(queue: Queue) -> None:
     (item,) = queue.listed(unsent)
     assert (item["text"], item["turn"]) == ("edited", row["id"])
     assert queue.page.session.turn(1).answer == "Once."
+
+
+def test_what_a_server_cannot_be_sent_is_listed_with_the_reason(queue: Queue) -> None:
+    queue.gate.set()
+    queue.page.ended_row()
+    queue.page.session.configure(min_p=0.1)  # which gpt-gm does not have
+    queue.page.send("ask", text="refused", n=2)
+    item = queue.page.unsent()
+    assert (item["text"], item["problem"]) == ("refused", None)
+    assert "min_p" in item["why"]
+    assert len(queue.page.session.turns()) == 1
+
+
+def test_a_turn_that_is_deleted_while_it_is_answered_does_not_come_back(
+    queue: Queue,
+) -> None:
+    (turn,) = queue.page.session.turns()
+    queue.page.send("delete", id=turn.id)
+    assert queue.finish() == []
+    for thread in threading.enumerate():
+        if thread.name == "h2o_magic-asked":
+            thread.join(60)
+    queue.page.controller.receive({"type": "open", "view": "other"})
+    assert queue.page.wait_for("queue", to="other")["items"] == []

@@ -264,6 +264,14 @@ def test_an_empty_answer_is_said_to_be_empty(status: TurnStatus) -> None:
 # Amounts
 
 
+def test_a_failed_answer_without_text_says_why_and_not_that_it_is_empty() -> None:
+    failed = turn(answer="", status="failed", facts={"error": "All *slots* are busy."})
+    for shown in (turn_plain(failed), turn_markdown(failed)):
+        assert "slots" in shown
+        assert "empty" not in shown
+    assert "All \\*slots\\* are busy." in turn_markdown(failed)
+
+
 @pytest.mark.parametrize(
     ("number", "said"),
     [(0, "0 turns"), (1, "1 turn"), (2, "2 turns"), (1200, "1,200 turns")],

@@ -45,8 +45,12 @@ export class Entries {
   }
 
   /** Put a turn's entries after its article, if that is there. */
-  place({ article, entries }) {
-    if (article && entries?.length && article.nextSibling !== entries[0]) article.after(...entries);
+  place({ article, entries = [] }) {
+    let before = article;
+    for (const entry of article ? entries : []) {
+      if (before.nextSibling !== entry) before.after(entry); // what moves loses the focus
+      before = entry;
+    }
   }
 
   /** A turn is gone: its entries stay. */

@@ -25,7 +25,7 @@ export function footer(chat, { row }, name) {
     row.mark ? make("span", { class: "h2o-mark" }, row.mark) : null,
     stopped ? textButton("Ask again", `Ask again: ${name}`, again) : null,
     row.cut ? textButton("Continue", `Continue: let ${name} go on where it was cut off`, () => chat.send("continue", { id: row.id })) : null,
-    make("span", { class: "h2o-facts", title: row.facts.startsWith(row.model) ? row.facts : `${row.model} · ${row.facts}` }, row.facts),
+    make("span", { class: "h2o-facts", title: row.facts.startsWith(row.model) ? row.facts : [row.model, row.facts].filter(Boolean).join(" · ") }, row.facts),
     make("span", { class: "h2o-actions", role: "group", "aria-label": `Answer of ${name}` }, ...actions),
   ].filter(Boolean);
 }

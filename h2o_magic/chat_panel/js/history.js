@@ -1,9 +1,9 @@
 import { icon, make } from "./dom.js";
 import { editInPlace } from "./in_place.js";
 import { Menu, Popover } from "./popover.js";
+import { DAYS, dayOf, timeOf } from "./times.js";
 
 const SEARCH_AFTER = 150; // ms without a key until the kernel is asked
-const DAYS = ["Today", "Yesterday", "Earlier"];
 const HINT = "Enter opens · F2 renames · Del deletes";
 
 /** All chats, by day, and a search in all of them. */
@@ -12,6 +12,7 @@ export class History {
     Object.assign(this, { chat, head, threads: [], hits: [], asked: 0 });
     this.search = make("input", { type: "text", placeholder: "Search all chats", "aria-label": "Search all chats", spellcheck: "false", input: () => this.onInput() });
     this.menu = new Menu({ label: "Chats", owner: this.search });
+    this.menu.box.addEventListener("pointerover", ({ target }) => this.onPointer(target));
     this.note = make("div", { class: "h2o-history-note", role: "status" });
     const more = { label: "History", className: "h2o-history", beside: head.box, opened: () => this.onOpen(), closed: () => this.onClose() };
     this.popover = new Popover(chat, head.opener, more, this.search, this.menu.box, this.note);
@@ -39,13 +40,21 @@ export class History {
 
   on_state({ state }) {
     if (this.removed !== state.removed_thread) this.removed = null;
+    const now = JSON.stringify([state.thread, state.title, state.removed_thread, state.running]);
+    if (now !== this.state) this.request();
+    this.state = now;
+  }
+
+  /** Request the list, which is not part of the state: it may be long. */
+  request() {
     if (this.popover.isOpen) this.chat.send("threads");
   }
 
   on_threads({ threads }) {
-    this.threads = threads.sort((a, b) => (b.at || Infinity) - (a.at || Infinity));
     const { isFresh } = this;
     this.isFresh = true;
+    this.threads = threads.sort((a, b) => (b.at || Infinity) - (a.at || Infinity));
+    for (const thread of threads) thread.folded = folded(`${thread.title} ${thread.name}`);
     this.fill(isFresh);
   }
 
@@ -105,11 +114,13 @@ export class History {
   }
 
   byDay() {
-    return DAYS.map((label) => ({ label, items: this.threads.filter(({ at }) => dayOf(at) === label).map((thread) => this.item(thread)) }));
+    const groups = new Map(DAYS.map((label) => [label, { label, items: [] }]));
+    for (const thread of this.threads) groups.get(dayOf(thread.at)).items.push(this.item(thread));
+    return [...groups.values()];
   }
 
   found(words) {
-    const named = this.threads.filter(({ title, name }) => words.every((word) => folded(`${title} ${name}`).includes(word)));
+    const named = this.threads.filter((thread) => words.every((word) => thread.folded.includes(word)));
     const names = new Set(this.threads.map(({ name }) => name)); // without deleted ones
     const hits = this.hits.filter(({ name }) => names.has(name));
     return [
@@ -138,15 +149,22 @@ export class History {
     const mark = running ? "Answering" : draft ? "Draft" : "";
     const rename = () => this.rename(shown, thread);
     const remove = () => this.head.go("remove_thread", { name });
-    const actions = make("span", { class: "h2o-item-actions", "aria-hidden": "true" }, rowAction("edit", "Rename (F2)", rename), rowAction("remove", "Delete (Del)", remove));
+    // Made once the pointer is there: there may be hundreds of rows.
+    const actions = () => make("span", { class: "h2o-item-actions", "aria-hidden": "true" }, rowAction("edit", "Rename (F2)", rename), rowAction("remove", "Delete (Del)", remove));
     const keys = { F2: rename, ...(this.search.value ? {} : { Delete: remove }) };
     return {
       key: name,
       chosen: !this.search.value && name === this.chat.state.thread,
-      parts: [shown, mark ? make("span", { class: "h2o-item-mark" }, mark) : null, make("span", { class: "h2o-item-time" }, timeOf(at)), actions],
+      parts: [shown, mark ? make("span", { class: "h2o-item-mark" }, mark) : null, make("span", { class: "h2o-item-time" }, timeOf(at)), canHover() ? null : actions()],
+      actions,
       keys,
       run: () => this.head.open("thread", { name }),
     };
+  }
+
+  onPointer(target) {
+    const item = this.menu.items.find(({ row }) => row.contains(target));
+    if (item?.actions && !item.row.querySelector(".h2o-item-actions")) item.row.append(item.actions());
   }
 
   hit({ name, title, id, at, snippet }) {
@@ -171,22 +189,10 @@ function rowAction(name, label, click) {
   return make("span", { class: "h2o-button", title: label, click: act }, icon(name));
 }
 
+function canHover() {
+  return !matchMedia("(hover: none)").matches;
+}
+
 function folded(text) {
   return text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
-}
-
-/** The day of a time in seconds, or today without one. */
-function dayOf(at) {
-  const day = new Date();
-  if (!at || at * 1000 >= day.setHours(0, 0, 0, 0)) return DAYS[0];
-  return at * 1000 >= day.setDate(day.getDate() - 1) ? DAYS[1] : DAYS[2];
-}
-
-/** The hour of a time in seconds, or its date if that was before yesterday. */
-function timeOf(at) {
-  if (!at) return "";
-  const time = new Date(at * 1000);
-  if (dayOf(at) !== DAYS[2]) return time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-  const year = time.getFullYear() === new Date().getFullYear() ? {} : { year: "numeric" };
-  return time.toLocaleDateString([], { day: "numeric", month: "short", ...year });
 }

@@ -81,7 +81,7 @@ export class ModelMenu {
     const items = kind === "download" ? this.downloads(found) : found.slice(0, MOST_ROWS).flatMap((model) => this.item(server, model));
     if (found.length > MOST_ROWS && kind === "server") items.push(this.line(`${found.length - MOST_ROWS} more: search for them`, `more ${server}`));
     if (!this.field.value) {
-      if (problem) items.push(this.line(problem, `problem ${server}`, "h2o-models-why"));
+      if (problem) items.push(this.line(problem, `problem ${server}`));
       else if (asking && !found.length) items.push(this.line(kind === "here" ? "Looking …" : "Asking …", `asking ${server}`));
     }
     const label = { here: "On this machine", download: "To download", server: group.server }[kind];

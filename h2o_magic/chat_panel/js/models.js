@@ -37,18 +37,22 @@ export class Models {
   }
 
   on_state({ state }) {
-    const before = this.downloads;
     this.model = state.model;
-    this.downloads = state.downloads;
     const { title, place } = this.model;
-    this.title.textContent = title;
+    this.title.textContent = title.split("/").pop(); // of owner/name, or of a path
     this.place.textContent = place;
     this.chip.title = [title, place].filter(Boolean).join(", ");
+    this.on_downloads(state);
+  }
+
+  on_downloads({ downloads }) {
+    const before = this.downloads;
+    this.downloads = downloads;
     this.showProgress();
     for (const download of this.downloads) {
       if (before.find(({ model }) => model === download.model)?.state === "running") this.tellEnd(download);
     }
-    this.menu.refresh(before);
+    this.menu.refresh();
   }
 
   on_lost() {
@@ -58,7 +62,8 @@ export class Models {
 
   showProgress() {
     const running = this.downloads.filter(({ state }) => state === "running");
-    const words = running.map(({ title, percent }) => `${title} ${percent} %`).join(", ");
+    // In tens: a screen reader may read each change.
+    const words = running.map(({ title, percent }) => `${title} ${percent - (percent % 10)} %`).join(", ");
     this.progress.hidden = !running.length;
     this.progress.textContent = running.length ? `↓ ${running[0].percent} %` : "";
     this.progress.title = running.length ? `Downloading ${words}` : "";

@@ -4,8 +4,11 @@ import { make } from "./dom.js";
 export class Presets {
   constructor(chat) {
     const send = (action, name) => chat.send("preset", { action, name });
-    this.choice = make("select", { id: "h2o-preset", change: () => { if (this.choice.value) send("use", this.choice.value); } });
-    this.choice.id = `h2o-preset-${chat.view}`;
+    const use = () => {
+      if (this.choice.value) send("use", this.choice.value);
+      else this.choice.value = this.current;
+    };
+    this.choice = make("select", { id: `h2o-preset-${chat.view}`, change: use });
     this.remove = make("button", { type: "button", class: "h2o-text-button", click: () => send("remove", this.choice.value) }, "Remove");
     this.save = make("button", { type: "button", class: "h2o-text-button", "aria-expanded": "false", click: () => this.ask(this.form.hidden) }, "Save as …");
     this.name = make("input", { type: "text", "aria-label": "Name of the preset", placeholder: "Name", maxlength: "40", keydown: (event) => this.onKey(event) });
@@ -28,7 +31,7 @@ export class Presets {
 
   show({ names, current, removable }) {
     this.choice.replaceChildren(make("option", { value: "" }, "Custom"), ...names.map((name) => make("option", { value: name }, name)));
-    this.choice.value = current;
+    this.choice.value = this.current = current;
     this.remove.hidden = !removable;
     this.error.textContent = "";
     if (!this.form.hidden && current === this.name.value.trim()) this.ask(false);

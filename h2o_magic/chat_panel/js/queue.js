@@ -10,18 +10,18 @@ export class Queue {
   constructor(chat) {
     this.chat = chat;
     this.entries = new Map(); // id → Entry
+    this.offered = new Set(); // ids of those that the composer could have taken
     this.list = make("ul", { class: "h2o-list h2o-waiting", "aria-label": "Questions not sent yet" });
   }
 
   on_queue({ items }) {
     const before = this.entries;
-    const isNew = ({ id }) => !before.has(id);
     this.entries = new Map(items.map((item) => [item.id, before.get(item.id) ?? new Entry(this, item)]));
     for (const [id, entry] of before) if (!this.entries.has(id)) this.drop(entry);
     this.list.append(...[...this.entries.values()].map(({ element }) => element));
     for (const item of items) {
       this.entries.get(item.id).update(item);
-      if (item.unsent && item.view === this.chat.view && isNew(item)) this.takeBack(item);
+      if (item.unsent && item.view === this.chat.view && !this.offered.has(item.id)) this.takeBack(item);
     }
     this.chat.log.follow();
   }
@@ -37,6 +37,7 @@ export class Queue {
   /** Put a question that was not sent into the composer, if that is empty. */
   takeBack({ id, text, turn, n, why, problem }) {
     const { composer } = this.chat;
+    this.offered.add(id);
     if (problem || !composer.isEmpty) return;
     composer.restore(text, turn, n);
     composer.onInput(true);

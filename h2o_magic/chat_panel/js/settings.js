@@ -74,7 +74,7 @@ export class Settings {
     return make(
       "div",
       { class: "h2o-setting" },
-      make("div", { class: "h2o-setting-head" }, make("span", { class: "h2o-setting-name" }, "Model and server")),
+      make("div", { class: "h2o-setting-head" }, make("span", { class: "h2o-setting-name" }, "Model")),
       make("div", { class: "h2o-setting-line" }, this.model),
       make("div", { class: "h2o-setting-line" }, this.answers, test),
     );
@@ -98,9 +98,9 @@ export class Settings {
       this.fields.set(name, field);
       return field;
     });
-    const changed = make("span", { class: "h2o-fold-changed" });
+    const changed = make("span", { class: "h2o-settings-fold-changed" });
     const first = place === 0 ? [this.server, this.presets.box] : [];
-    const details = make("details", { class: "h2o-fold", open: place === 0 ? "" : false }, make("summary", {}, title, changed), ...first, ...made.map(({ box }) => box));
+    const details = make("details", { class: "h2o-settings-fold", open: place === 0 ? "" : false }, make("summary", {}, title, changed), ...first, ...made.map(({ box }) => box));
     details.tell = () => {
       const count = made.filter((field) => field.changed).length;
       changed.textContent = count ? `${count} changed` : "";

@@ -65,6 +65,7 @@ export class Threads {
 
   saveTitle(name, title) {
     this.chat.send("rename", { name, title });
+    this.history.request();
   }
 
   /** Show another chat, to ask in it. */

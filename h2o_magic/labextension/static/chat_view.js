@@ -1,4 +1,4 @@
-// A second view of the widget that shows a chat, made by the notebook's own renderer.
+// A second view of a chat's widget, made by the notebook's own renderer.
 
 import { VIEW } from "./notebook_chat.js";
 

@@ -1,4 +1,4 @@
-// The commands of the palette. Chats in cells dock by an event of the page.
+// The commands of the palette; a chat docks by an event of the page.
 
 export function addCommands(app, palette, dock) {
   const add = (id, label, execute) => {

@@ -4,7 +4,7 @@
 export const VIEW = "application/vnd.jupyter.widget-view+json";
 
 const OPEN = "%load_ext h2o_magic\n%h2o panel";
-const ENDS = ["restarting", "autorestarting", "terminating", "dead"]; // what ends a kernel
+const ENDS = ["restarting", "autorestarting", "terminating", "dead"];
 
 /** Yield the outputs that show a notebook's chat, as the kernel marked them. */
 export function* outputsOf({ content }) {

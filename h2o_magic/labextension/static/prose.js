@@ -8,8 +8,9 @@ const LINE = /^\s*%h2o(?: +\w+)?(?=\s|$)/;
 
 export async function register(shared, registry) {
   const names = ["@jupyterlab/codemirror", "@codemirror/view", "@codemirror/state"];
-  const [{ EditorExtensionRegistry }, view, { RangeSetBuilder }] = await Promise.all(names.map(shared));
-  const extension = EditorExtensionRegistry.createImmutableExtension(plugin(view, RangeSetBuilder));
+  const [{ EditorExtensionRegistry }, view, { Prec, RangeSetBuilder }] = await Promise.all(names.map(shared));
+  // Around the marks of all others.
+  const extension = EditorExtensionRegistry.createImmutableExtension(Prec.lowest(plugin(view, RangeSetBuilder)));
   registry.addExtension(Object.freeze({ name: "h2o-magic:prose", factory: () => extension }));
 }
 
@@ -33,8 +34,8 @@ function plugin({ Decoration, ViewPlugin }, RangeSetBuilder) {
       read(doc) {
         const found = CELL.exec(doc.sliceString(0, 1000));
         this.head = found && doc.lineAt(found[0].length);
-        const begin = this.head ? Math.min(this.head.to + 1, doc.length) : 0;
-        this.fields = this.head ? fields(doc.sliceString(begin)).map((span) => span.map((place) => begin + place)) : [];
+        const begin = this.head?.to ?? doc.length;
+        this.fields = fields(doc.sliceString(begin)).map((span) => span.map((place) => begin + place));
       }
 
       decorate({ state: { doc }, visibleRanges }) {
