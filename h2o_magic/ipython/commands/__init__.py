@@ -83,7 +83,7 @@ def ask(context: CommandContext, args: Arguments) -> Answer | None:
 
 
 def panel(context: CommandContext, args: Arguments) -> None:
-    """Open a chat panel on the same conversation, in the cell or beside the notebook."""
+    """Open a chat panel on the same conversation, in the cell or beside it."""
     place: Place = "cell"
     if "--right" in args:
         place = "right"
