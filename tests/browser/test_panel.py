@@ -486,7 +486,7 @@ def test_two_panels_show_what_a_cell_and_a_panel_ask_at_once_in_order(
     ]
 
 
-def test_without_the_extension_a_restarted_kernel_is_told_and_a_saved_notebook_has_the_transcript(
+def test_without_the_extension_a_lost_kernel_is_told_and_the_transcript_is_saved(
     open_notebook: Opener, server: StandIn
 ) -> None:
     page = open_notebook.page
