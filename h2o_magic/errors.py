@@ -79,11 +79,14 @@ class BackendError(H2OMagicError):
     ----------
     partial : str
         Answer text that arrived before the failure; may be empty.
+    advice : str
+        What to do about it, with which the message ends; may be empty.
     """
 
     def __init__(self, message: str, *, partial: str = "") -> None:
         super().__init__(message)
         self.partial = partial
+        self.advice = ""
 
 
 class ConnectionFailedError(BackendError):

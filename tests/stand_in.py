@@ -2,7 +2,8 @@
 
 A script is a list of steps: a text is sent as one token, an Event is waited for before
 the next step, a dict is sent as an event of its own, CUT closes the connection. After
-the last step the final event is sent.
+the last step the final event is sent. A number in place of the steps is the status of
+an error.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ class StandIn:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.script: Sequence[Step] = ["Hello", " world"]
+        self.script: Sequence[Step] | int = ["Hello", " world"]
         self.requests: list[tuple[str, str, Any]] = []
         self.sent = threading.Semaphore(0)  # released for every token on the wire
         self.stopped = threading.Event()  # a client asked to stop
+        self.stops = 0  # how often
         self.details: dict[str, Any] = {"finish_reason": "eos_token"}
 
     def bodies(self, path: str) -> list[Any]:
@@ -51,7 +53,7 @@ def stand_in() -> Iterator[StandIn]:
     try:
         yield state
     finally:
-        state.stopped.set()
+        state.stops += 1
         server.shutdown()
         thread.join()
         server.server_close()
@@ -88,6 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
                 reply["messages"] = len(body["messages"])
             self._json(reply)
         elif self.path.endswith("/stop-generating"):
+            self.state.stops += 1
             self.state.stopped.set()
             self._reply(200, "text/plain", b"")
         else:
@@ -114,21 +117,27 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _generate(self) -> None:
+        script = self.state.script
+        if isinstance(script, int):
+            body = json.dumps({"error": "No such luck."}).encode()
+            self._reply(script, "application/json", body)
+            return
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         try:
-            self._play()
+            self._play(script)
         except OSError:
             self.close_connection = True  # the client went away
 
-    def _play(self) -> None:
+    def _play(self, script: Sequence[Step]) -> None:
         said: list[str] = []
-        for step in self.state.script:
+        stops = self.state.stops
+        for step in script:
             if isinstance(step, threading.Event):
                 while not step.wait(0.02):
-                    if self.state.stopped.is_set():
+                    if self.state.stops > stops:
                         self.close_connection = True
                         return
             elif step is CUT:

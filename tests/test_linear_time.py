@@ -29,7 +29,7 @@ from h2o_magic.chat.reasoning import ThinkSplitter
 from h2o_magic.chat.tokens import tokens_in
 from h2o_magic.chat.turns import Thread, Turn
 from h2o_magic.chat_panel import stream
-from h2o_magic.chat_panel.html import as_html
+from h2o_magic.chat_panel.html import Block, as_html
 from h2o_magic.config.url import check_base_url
 from h2o_magic.conversation.formats import ipynb, jsonl, markdown
 from h2o_magic.conversation.formats import json as messages
@@ -41,6 +41,7 @@ from h2o_magic.ipython.options import parse_ask, parse_cell_line
 from h2o_magic.prompts.expand import Reader, expand
 from h2o_magic.prompts.secrets.scan import masked
 from h2o_magic.rendering.answer_text import AnswerText
+from h2o_magic.rendering.direction import with_directions
 from h2o_magic.rendering.footer import answer_markdown
 from h2o_magic.rendering.history import turn_markdown
 from h2o_magic.rendering.json import find_json
@@ -105,7 +106,8 @@ REPEATED = {
         *("<think>", "data: {}\n", "data:", "{a} ", "{a:%", "{'", '{"a": '),
         *("[1, ", '"a" ', "\\u00", "key = ", "sk-a1 ", "basic ", "lambda "),
         *("let a=", "if a=: ", "aA1", "--model ", "'a ", 'a="', "%h2o ", "\x1b[0m"),
-        *("\ud800", "e\u0301", "\u2067a"),
+        *("\ud800", "e\u0301", "\u2067a", "\u05d0 a\n\n"),
+        *("www.a", "http://a.b/)", "[^1]", "[^1]: a\n", "- [ ] a\n", "```c\n/*\n"),
     )
 }
 OTHERS = {
@@ -227,6 +229,7 @@ PARSERS: dict[str, tuple[int, Callable[[str], object]]] = {
         lambda t: answer_markdown(t, Facts("m"), reasoning=t, reasoning_mode="show"),
     ),
     "html": (1500, as_html),
+    "directions": (5000, lambda text: with_directions(f"\u05d0\n\n{text}")),
     "plain text": (500, as_plain),
     "history": (2000, lambda text: turn_markdown(turn(text))),
     "transcript": (2000, lambda text: markdown.write([Thread("main", (turn(text),))])),
@@ -328,13 +331,13 @@ def rendered(text: str, monkeypatch: pytest.MonkeyPatch) -> int:
     """Return how many characters are rendered while a text comes in pieces."""
     sizes: list[int] = []
 
-    def render(piece: str) -> str:
+    def render(piece: str) -> Block:
         sizes.append(len(piece))
-        return piece
+        return Block(piece)
 
-    monkeypatch.setattr(stream, "as_html", render)
+    monkeypatch.setattr(stream, "as_block", render)
     growing = stream.HtmlStream()
-    for end in range(0, len(text), 600):
+    for end in range(0, len(text), 900):
         growing.update(text[:end])
     growing.update(text)
     return sum(sizes)
@@ -346,7 +349,7 @@ def test_a_stream_renders_twice_as_much_for_twice_the_text(
     slow = [
         name
         for name, family in FAMILIES.items()
-        if rendered(family(48_000), monkeypatch)
-        > 2.2 * rendered(family(24_000), monkeypatch)
+        if rendered(family(72_000), monkeypatch)
+        > 2.2 * rendered(family(36_000), monkeypatch)
     ]
     assert slow == []

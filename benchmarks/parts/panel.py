@@ -23,6 +23,8 @@ from tests.browser.conftest import Lab, LabNotebook, Opener, chromium, running_l
 
 __all__ = ["measure"]
 
+#: Shapes of answers, their tokens, and how many come in a second: 400 are 300 words.
+_ANSWERS = (("mixed", 2000, 200), ("code", 8000, 400), ("table", 2500, 400))
 _MOST_ROUNDS = MOST_ROUNDS["panel"]  # each takes half a minute
 _LAST = ".h2o-section:last-child > .h2o-turn:last-child"
 _NOTE_OPENING = """(newest) => {
@@ -150,7 +152,7 @@ def measure(options: Options) -> Iterator[Bar]:
                 socket.on("framereceived", lambda frame: received.append(len(frame)))
 
         page.on("websocket", on_socket)
-        for shape, tokens, rate in (("mixed", 2000, 200), ("code", 8000, 400)):
+        for shape, tokens, rate in _ANSWERS:
             rounds = []
             for number in range(min(options.rounds, _MOST_ROUNDS)):
                 _open(opener, f"{shape}-{number}.ipynb", speaker.url)
@@ -187,7 +189,7 @@ def _one_answer(
     page: Page, speaker: Speaker, received: list[int], asked: str
 ) -> _Round:
     page.wait_for_timeout(3000)  # JupyterLab's own start is over
-    note_growth(page, ".h2o-log", ".h2o-turn .h2o-body", ".h2o-code-head")
+    note_growth(page, ".h2o-log", ".h2o-turn .h2o-body", ".h2o-code-head, .h2o-fold")
     received.clear()
     page.get_by_label("Message").fill(asked)
     page.get_by_label("Message").press("Enter")

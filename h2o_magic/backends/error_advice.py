@@ -162,5 +162,9 @@ def explaining_errors(explain: Callable[[BackendError], str]) -> Iterator[None]:
     try:
         yield
     except BackendError as error:
-        error.args = (explain(error),)
+        said = error.server_message if isinstance(error, StatusError) else ""
+        before = (f"{words}: " for words in (said.rstrip("."), str(error)) if words)
+        message = explain(error)
+        start = next(filter(message.startswith, before), message)
+        error.args, error.advice = (message,), message.removeprefix(start)
         raise

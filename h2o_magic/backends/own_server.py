@@ -58,8 +58,13 @@ def answer_facts(details: Mapping[str, Any]) -> list[Event]:
 
 def notices_of(document: Mapping[str, Any]) -> list[Event]:
     ours = document.get("h2o_magic")
-    words = ours.get("notice") if isinstance(ours, dict) else None
-    return [Notice(words[:_LONGEST_NOTICE])] if isinstance(words, str) else []
+    ours = ours if isinstance(ours, dict) else {}
+    words, progress = ours.get("notice"), ours.get("progress")
+    if not isinstance(words, str):
+        return []
+    if not isinstance(progress, int | float) or not 0 <= progress <= 1:
+        progress = None
+    return [Notice(words[:_LONGEST_NOTICE], progress)]
 
 
 def text_of(value: object) -> str:

@@ -40,10 +40,18 @@ class Replaced:
 class Notice:
     """What the server is doing before the answer begins, in its own words.
 
-    An empty text removes the notice.
+    An empty text removes the notice. `progress` says how much of it is done, from 0 to
+    1; None where that is unknown.
     """
 
     text: str
+    progress: float | None = None
+
+    @property
+    def words(self) -> str:
+        """The text with the progress: ``Reading 2,048 tokens, 30 %``."""
+        done = "" if self.progress is None else f", {self.progress:.0%}"
+        return f"{self.text}{done.replace('%', ' %')}"
 
 
 @dataclass(frozen=True, slots=True)

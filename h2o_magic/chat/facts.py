@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from h2o_magic.chat.continuation import Continued
 from h2o_magic.chat.events import (
     Event,
     Finished,
@@ -20,8 +21,10 @@ from h2o_magic.chat.events import (
 )
 from h2o_magic.chat.turns import TurnStatus
 from h2o_magic.config.parameter import Value
+from h2o_magic.errors import BackendError, StatusError
 
-_NOT_IN_METADATA = ("demo_told", "writing_seconds", "parameters")
+_OF_FAILURES = ("error", "advice", "http_status")
+_NOT_IN_METADATA = ("demo_told", "writing_seconds", "parameters", *_OF_FAILURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,8 @@ class Facts:
     `dropped_turns` earlier turns were left out, and `cut_tokens` from the question's
     beginning.
 
-    `notes` say what of the question was not sent as meant, one phrase each.
+    `notes` say what of the question was not sent as meant, one phrase each. `files` are
+    the names of the files of text that went along.
 
     `thread` is empty, and `history` False, for a question outside the conversation. Of
     `earlier_turns`, `sent_turns` were sent; `unfinished_turns` were left out because
@@ -49,6 +53,9 @@ class Facts:
     `seconds_to_first_token` and `seconds` are measured from the question;
     `writing_seconds` by the engine's own clock, where the server reports it.
     `parameters` are the generation parameters that were sent.
+
+    Of an answer that failed, `error` says why, mostly in the server's words, `advice`
+    what to do about it, and `http_status` is the server's; 0 if it sent none.
     """
 
     model: str
@@ -66,6 +73,7 @@ class Facts:
     dropped_turns: int = 0
     cut_tokens: int = 0
     notes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     thread: str = ""
     history: bool = True
     sent_turns: int | None = None
@@ -76,6 +84,9 @@ class Facts:
     seconds: float = 0.0
     writing_seconds: float | None = None
     parameters: Mapping[str, Value] = field(default_factory=dict)
+    error: str = ""
+    advice: str = ""
+    http_status: int = 0
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -92,14 +103,16 @@ class Facts:
     def as_metadata(self) -> dict[str, Any]:
         """Return the facts as JSON values, for an output's metadata."""
         facts = {name: getattr(self, name) for name in _IN_METADATA}
+        failed = {name: getattr(self, name) for name in _OF_FAILURES if self.error}
         return {
             name: round(value, 3) if isinstance(value, float) else value
-            for name, value in facts.items()
+            for name, value in (facts | failed).items()
         } | {
             "weights": self.weights or None,
             "demo": self.demo if self.weights else None,
             "stands_in_for": self.stands_in_for or None,
             "notes": list(self.notes),
+            "files": list(self.files),
             "parameters": {
                 name: list(value) if isinstance(value, tuple) else value
                 for name, value in self.parameters.items()
@@ -114,11 +127,23 @@ _IN_METADATA = (
 )
 
 
+def failure_facts(error: BackendError) -> dict[str, Any]:
+    """Return the facts about an answer that failed with `error`."""
+    words, status, advice = str(error), 0, error.advice
+    if advice:
+        words = words.removesuffix(f": {advice}")
+    if isinstance(error, StatusError):
+        said, status = error.server_message, error.status
+        words = said if said and (advice or words.endswith(said)) else words
+    words = words or type(error).__name__
+    return {"error": words, "advice": advice, "http_status": status}
+
+
 class AnswerRecord:
     """Accumulates the events of one answer.
 
     `model` is the requested one, until a `Source` event corrects it; `clock` returns
-    seconds.
+    seconds. `continues` is an earlier answer's text that this one adds to.
     """
 
     def __init__(
@@ -126,15 +151,17 @@ class AnswerRecord:
         model: str,
         *,
         parameters: Mapping[str, Value] | None = None,
+        continues: str = "",
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._clock = clock
         self._started = clock()
         self._first: float | None = None
         self._ended: float | None = None
+        self._continued = Continued(continues)
         self._parts: list[str] = []
         self._reasoning: list[str] = []
-        self._notice = ""
+        self._notice, self._noticed = Notice(""), self._started
         self._source = Source(model)
         self._usage = Usage()
         self._parameters = dict(parameters or {})
@@ -144,6 +171,11 @@ class AnswerRecord:
     @property
     def text(self) -> str:
         """The answer's text so far."""
+        return self._continued.with_more(self.added)
+
+    @property
+    def added(self) -> str:
+        """What the model has added to the text that it continues, or all."""
         return "".join(self._parts)
 
     @property
@@ -154,7 +186,12 @@ class AnswerRecord:
     @property
     def notice(self) -> str:
         """What the server is doing before the first text; empty if it did not say."""
-        return "" if self._parts else self._notice
+        return "" if self._parts or self._reasoning else self._notice.words
+
+    @property
+    def waited(self) -> float:
+        """Seconds since the server began to do that."""
+        return self._clock() - self._noticed
 
     @property
     def ended(self) -> bool:
@@ -181,7 +218,9 @@ class AnswerRecord:
             case ReasoningDelta(text):
                 self._reasoning.append(text)
             case Notice(text):
-                self._notice = text
+                if text != self._notice.text:
+                    self._noticed = self._clock()
+                self._notice = event
 
     def end(self, status: TurnStatus) -> None:
         """Record how the answer ended; only the first call counts."""

@@ -14,7 +14,7 @@ _DEFAULTS = {
     each.name: each.default
     for each in fields(Facts)
     if each.name not in ("model", "status", "demo_told", "parameters", "model_chosen")
-    and each.name not in ("prompt_tokens", "cached_tokens")
+    and each.name not in ("prompt_tokens", "cached_tokens", "files")
     and each.name not in ("seconds_to_first_token", "writing_seconds")
 }
 #: A greater number is wrong, and formatting it may fail.

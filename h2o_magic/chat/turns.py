@@ -58,6 +58,12 @@ class Turn:
     sequence: int = field(default=0, compare=False)
     id: int = field(default=0, compare=False)
 
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """The names of the files of text that went along, as far as they are known."""
+        names = self.facts.get("files")
+        return tuple(map(str, names)) if isinstance(names, list) else ()
+
     def messages(self, *, partial: bool = False) -> tuple[Message, ...]:
         """Return the turn as context for later ones: two messages, or none.
 
@@ -71,10 +77,14 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """A named conversation, with its turns in order."""
+    """A named conversation, with its turns in order.
+
+    `title` is the one that a user gave it; empty if there is none.
+    """
 
     name: str
     turns: tuple[Turn, ...] = ()
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +100,28 @@ class ThreadInfo:
     """A thread's entry in a list of threads.
 
     `turns` is the number of turns; `last_asked` is in seconds since 1970 (UTC), 0
-    without turns.
+    without turns. `title` is what it is called, by the user or by its first question.
     """
 
     name: str
     turns: int
     first_question: str = ""
     last_asked: float = 0.0
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A turn that a search found, in the thread with this name and title.
+
+    `snippet` is a part of its question or answer, on one line. Its texts take turns:
+    one around what was searched, one that was searched, and so on.
+    """
+
+    thread: str
+    title: str
+    turn: Turn
+    snippet: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

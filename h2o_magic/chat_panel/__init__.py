@@ -9,7 +9,6 @@ import ipywidgets
 from IPython.display import publish_display_data
 
 from h2o_magic.chat_panel.controller import Controller
-from h2o_magic.chat_panel.controls import Controls
 from h2o_magic.chat_panel.host import Host
 from h2o_magic.chat_panel.rows import transcript
 from h2o_magic.chat_panel.widget import ChatWidget
@@ -43,16 +42,13 @@ class Panel:
         self.place: Place = "cell"
         self._session = session
         self._chat = ChatWidget()
-        controls = Controls(session, host.choices)
-        split = ipywidgets.Box([controls.box, self._chat]).add_class("h2o-split")
-        self._box = ipywidgets.Box([split]).add_class("h2o-panel")
+        self._box = ipywidgets.Box([self._chat]).add_class("h2o-panel")
         self._transcript_id = uuid.uuid4().hex
         self._controller = Controller(
             session,
             host,
             self._chat.send_to_views,
             root=self._box.model_id,
-            controls=controls,
             save=lambda markdown: self._publish_transcript(markdown, update=True),
         )
         self._chat.on_msg(

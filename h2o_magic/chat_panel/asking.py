@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from h2o_magic.chat_panel.commands import Commands
 from h2o_magic.chat_panel.drafting import Drafting
 from h2o_magic.chat_panel.messages import Messages
 from h2o_magic.chat_panel.questions import Questions
-from h2o_magic.chat_panel.rows import attached_images
+from h2o_magic.chat_panel.queue import Queue
+from h2o_magic.chat_panel.unsent import Resend, Unsent
 from h2o_magic.conversation.background import BackgroundAnswer
 from h2o_magic.conversation.session import Session
+from h2o_magic.errors import H2OMagicError
 
 
 class Asking:
@@ -25,38 +26,64 @@ class Asking:
         questions: Questions,
         commands: Commands,
         drafting: Drafting,
+        *,
+        queue: Queue,
     ) -> None:
         self._session = session
         self._messages = messages
         self._questions = questions
         self._commands = commands
         self._drafting = drafting
+        self._queue = queue
 
     def _on_ask(self, view: str, message: Mapping[str, Any]) -> None:
-        text = str(message["text"])
         files = self._questions.files(view, message)
         self._drafting.save(view, "")
+        text, resend = str(message["text"]), self._resend(view, message, files)
+        is_command = self._commands.is_one(text) and "id" not in message
+        try:
+            answer = self._ask(view, message, files)
+        except H2OMagicError as error:
+            chips = [{"name": name, "size": len(data)} for name, data in files]
+            unsent = Unsent(text, chips, self._session.thread, resend, view, message)
+            unsent.note(error)
+            self._queue.refused(unsent)
+            return
+        if answer is not None:
+            self._queue.follow(answer, view, message, resend if is_command else None)
+
+    def _ask(
+        self, view: str, message: Mapping[str, Any], files: list[tuple[str, bytes]]
+    ) -> BackgroundAnswer | None:
+        """Ask what a message says; None for a command that asks nothing, which runs."""
+        text = str(message["text"])
         if "id" in message:
-            answer = self._edit(message, files)
-        elif self._commands.is_one(text):
-            if files:
-                self._messages.send("unsent", to=view, n=message["n"])
-            asked = self._commands.ask(text)
-            if asked is None:
-                self._commands.run(view, message)
-                return
-            answer = asked
-        else:
+            return self._edit(message, files)
+        if not self._commands.is_one(text):
             prompt = self._questions.prompt(message)
-            answer = self._session.ask_later(prompt, attach=files)
-        self._follow(answer, view, message)
+            return self._session.ask_later(prompt, attach=files)
+        if files:
+            self._messages.send("unsent", to=view, n=message["n"])
+        asked = self._commands.ask(text)
+        if asked is None:
+            self._commands.run(view, message)
+        return asked
+
+    def _resend(
+        self, view: str, message: Mapping[str, Any], files: list[tuple[str, bytes]]
+    ) -> Resend:
+        def resend(text: str, keep: Sequence[int]) -> BackgroundAnswer | None:
+            kept = [files[number] for number in keep]
+            return self._ask(view, {**message, "text": text}, kept)
+
+        return resend
 
     def _edit(
         self, message: Mapping[str, Any], files: list[tuple[str, bytes]]
     ) -> BackgroundAnswer:
         """Ask an edited question; if nothing was changed, exactly as it was sent."""
         turn, text = self._messages.turn(message["id"]), str(message["text"])
-        whole = not files and self._questions.kept(message) == attached_images(turn)
+        whole = not files and self._questions.is_whole(message, turn)
         if whole and _as_typed(text) == _as_typed(turn.question):
             return self._session.regenerate(turn.number)
         prompt = self._questions.prompt(message)
@@ -64,29 +91,14 @@ class Asking:
 
     def _on_regenerate(self, view: str, message: Mapping[str, Any]) -> None:
         turn = self._messages.turn(message["id"])
-        self._follow(self._session.regenerate(turn.number), view, message)
+        self._queue.follow(self._session.regenerate(turn.number), view, message)
+
+    def _on_continue(self, view: str, message: Mapping[str, Any]) -> None:
+        turn = self._messages.turn(message["id"])
+        self._queue.follow(self._session.continue_answer(turn.number), view, message)
 
     def _on_stop(self, *_: object) -> None:
-        self._session.stop()
-
-    def _follow(
-        self, answer: BackgroundAnswer, view: str, message: Mapping[str, Any]
-    ) -> None:
-        """Show it in a view if a question fails."""
-
-        def wait() -> None:
-            answer.wait()
-            error, turn = answer.error, answer.turn
-            if error is None:
-                return
-            saved = turn is not None and bool(self._messages.turns_with({turn.id}))
-            if turn is not None and saved:
-                self._messages.errors[turn.id] = str(error)
-                self._messages.send_rows({turn.id})
-            self._messages.send_error(view, error, {} if saved else message)
-
-        threading.Thread(target=wait, name="h2o_magic-asked", daemon=True).start()
-        self._messages.send_state()
+        self._session.stop(waiting=False)
 
 
 def _as_typed(question: str) -> str:

@@ -7,13 +7,18 @@ from typing import Any
 
 from h2o_magic.chat_panel.asking import Asking
 from h2o_magic.chat_panel.commands import Commands
-from h2o_magic.chat_panel.controls import Controls
 from h2o_magic.chat_panel.drafting import Drafting
 from h2o_magic.chat_panel.host import Host
 from h2o_magic.chat_panel.messages import Messages, without_lone_surrogates
 from h2o_magic.chat_panel.models import Models
 from h2o_magic.chat_panel.questions import Questions
+from h2o_magic.chat_panel.queue import Queue
+from h2o_magic.chat_panel.queueing import Queueing
+from h2o_magic.chat_panel.reading import Reading
+from h2o_magic.chat_panel.settings import SettingsForm
+from h2o_magic.chat_panel.starting import Starting
 from h2o_magic.chat_panel.threads import Threads
+from h2o_magic.chat_panel.turns import Turns
 from h2o_magic.chat_panel.updater import Updater
 from h2o_magic.chat_panel.uploads import Uploads
 from h2o_magic.conversation.session import Session
@@ -34,25 +39,40 @@ class Controller:
         send: Callable[[dict[str, Any]], None],
         *,
         root: str = "",
-        controls: Controls | None = None,
         save: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._uploads = Uploads()
         self._messages = Messages(session, send, root)
-        self._updater = Updater(session, self._messages, controls, save)
+        settings = SettingsForm(session, self._messages)
+        self._updater = Updater(session, self._messages, settings.refresh, save)
         questions = Questions(host, self._messages, self._uploads)
         commands = Commands(host, self._messages)
         drafting = Drafting(session, host, self._messages, questions)
+        self._starting = Starting(session, host, self._messages)
+        self._queue = Queue(session, self._messages, questions)
         self._parts = (
             self,
-            Asking(session, self._messages, questions, commands, drafting),
+            Asking(
+                session,
+                self._messages,
+                questions,
+                commands,
+                drafting,
+                queue=self._queue,
+            ),
+            Queueing(session, self._messages, questions, self._queue),
             drafting,
             Threads(session, self._messages),
-            Models(self._messages, controls),
+            Turns(session, self._messages),
+            Models(session, self._messages),
+            settings,
+            self._starting,
+            Reading(self._messages),
         )
 
     def close(self) -> None:
         """Send nothing more."""
+        self._starting.close()
         self._updater.close()
 
     def receive(
@@ -78,10 +98,12 @@ class Controller:
         self._messages.send("received", to=view)
 
     def _on_open(self, view: str, message: Mapping[str, Any]) -> None:
+        self._uploads.forget_stale()
         self._updater.page_saves |= bool(message.get("saves"))
         self._updater.save_soon()
         self._messages.send_state()
         self._messages.send_thread(to=view)
+        self._queue.show(view)
         self._updater.wake()
 
     def _on_rows(self, view: str, message: Mapping[str, Any]) -> None:
@@ -90,6 +112,9 @@ class Controller:
 
     def _on_order(self, view: str, _: Mapping[str, Any]) -> None:
         self._messages.send_order(to=view)
+
+    def _on_close(self, view: str, _: Mapping[str, Any]) -> None:
+        self._uploads.forget(view)
 
     def _on_ping(self, view: str, _: Mapping[str, Any]) -> None:
         """Do nothing: the view waits for the receipt."""

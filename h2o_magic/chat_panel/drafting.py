@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
+from h2o_magic.chat.context import CAUTIOUS
+from h2o_magic.chat.images import data_uri
+from h2o_magic.chat_panel.fullness import fullness
 from h2o_magic.chat_panel.host import Host
 from h2o_magic.chat_panel.messages import Messages
 from h2o_magic.chat_panel.questions import Questions
 from h2o_magic.conversation.preview import preview_markdown
 from h2o_magic.conversation.session import Session
+from h2o_magic.prompts.attachments import attachment
+from h2o_magic.prompts.prompt import ALL, Appended, Attached
+from h2o_magic.rendering.fences import fenced
+from h2o_magic.rendering.literal import literal, one_line
 
-_MOST_COMPLETIONS = 100
+#: Characters that are shown of a file.
+_SHOWN = 20_000
 
 
 class Drafting:
@@ -36,16 +44,42 @@ class Drafting:
     def _on_complete(self, view: str, message: Mapping[str, Any]) -> None:
         before, after = str(message["before"]), str(message["after"])
         replaced, found = self._host.complete(before, after)
-        shown = {"replaced": len(replaced), "found": found[:_MOST_COMPLETIONS]}
+        shown = {"replaced": len(replaced), "found": found}
         self._messages.send("completions", to=view, n=message["n"], **shown)
 
     def _on_check(self, view: str, message: Mapping[str, Any]) -> None:
-        notes = self._host.notes(str(message["text"]))
-        self._messages.send("checked", to=view, n=message["n"], notes=notes)
+        text = str(message["text"])
+        notes = self._host.notes(text) if "{" in text and text[:1] != "/" else []
+        turn = self._messages.turn(message["id"]) if message.get("id") else None
+        more = self._weight(text, int(message.get("bytes", 0)))
+        use = self._session.context_use(text, more=more, replaces=turn)
+        told = {"notes": notes, "use": fullness(use)}
+        self._messages.send("checked", to=view, n=message["n"], **told)
+
+    def _weight(self, text: str, size: int) -> int:
+        """Return about how many tokens values and files have; the latter's `size`."""
+        usual = self._session.connection.value_budget
+        most = self._session.settings["budget"] or usual
+        return self._host.weigh(text, cast(int, most)) + int(size / CAUTIOUS)
 
     def _on_preview(self, view: str, message: Mapping[str, Any]) -> None:
         files = self._questions.files(view, message)
         prompt = self._questions.prompt(message)
         preview = self._session.preview(prompt, attach=files, cell=None)
         markdown = preview_markdown(preview)
-        self._messages.send_note(view, "What would be sent", markdown)
+        self._messages.send_note(view, "What would be sent", markdown, at="user")
+
+    def _on_peek(self, view: str, message: Mapping[str, Any]) -> None:
+        """Show what would be sent of a file."""
+        ((name, data),) = self._questions.files(view, message)
+        found = attachment((name, data), keys=self._session.servers.key_texts())
+        self._messages.send_note(view, one_line(name), _as_markdown(found))
+
+
+def _as_markdown(found: Attached | Appended) -> str:
+    if isinstance(found, Appended):
+        return fenced(found.value.text(ALL)[:_SHOWN], "text")
+    image = found.image
+    size = f"{image.width:,} x {image.height:,} pixels, {len(image.data):,} bytes"
+    picture = f"![{literal(image.name)}]({data_uri(image.thumbnail)})"
+    return f"{picture if image.thumbnail else ''}\n\n{image.media_type}, {size}"

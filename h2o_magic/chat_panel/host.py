@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from h2o_magic.conversation.background import BackgroundAnswer
 from h2o_magic.prompts.prompt import Prompt
+
+#: A completion: its text, what is said of it, and what is to follow the text.
+Entry = tuple[str, str, str]
 
 
 class Host(Protocol):
@@ -17,11 +21,20 @@ class Host(Protocol):
     def notes(self, question: str) -> list[str]:
         """Return what of a question would stay as it is typed, or is refused."""
 
-    def complete(self, before: str, after: str) -> tuple[str, list[tuple[str, str]]]:
-        """Return the text that completions replace, and each one's text and kind."""
+    def weigh(self, question: str, most: int) -> int:
+        """Return about how many tokens the values that a question names have.
 
-    def choices(self, setting: str) -> list[str]:
-        """Return the known values of a setting: model, server or thread."""
+        One of which a description is sent counts as `most`.
+        """
+
+    def complete(self, before: str, after: str) -> tuple[str, list[Entry]]:
+        """Return the text that completions replace, and the completions."""
+
+    def starters(self, *, sees: bool) -> list[tuple[str, str]]:
+        """Return labels and questions to begin with; `sees`: the model takes images."""
+
+    def on_cell_run(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` when a cell has run; return what ends that."""
 
     def is_command(self, line: str) -> bool:
         """Return whether a line begins with a command, or with a mistyped one."""

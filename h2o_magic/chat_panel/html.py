@@ -8,44 +8,75 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
-from functools import cache, lru_cache
-from itertools import groupby
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
-from pygments.lexer import Lexer
-from pygments.lexers import get_lexer_by_name
-from pygments.token import STANDARD_TYPES
-from pygments.util import ClassNotFound
 
+from h2o_magic.chat_panel.bare_links import link_addresses
+from h2o_magic.chat_panel.code import frame, language_of, runs
+from h2o_magic.chat_panel.footnotes import show_footnotes
 from h2o_magic.chat_panel.mathml import formula
+from h2o_magic.chat_panel.tasks import show_tasks
+from h2o_magic.rendering.direction import direction, has_right_to_left
 from h2o_magic.rendering.excess import limit_marks, tame
 from h2o_magic.rendering.formulas import formula_at
 from h2o_magic.rendering.sanitize_inline import leads_elsewhere
 
 _ADDRESS = re.compile(r"(?:https?://|mailto:)\S+", re.IGNORECASE)
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+")
-_LANGUAGE = re.compile(r"[\s{.]*([\w+#.-]{1,30})")
 
 _PLAIN_TAG = re.compile(
     r"<(/?)(sub|sup|kbd|code|mark|span|u)>|<br ?/?>", re.IGNORECASE | re.ASCII
 )
 
-#: Longer code is not highlighted: it would take long, and be many bytes.
-_LONGEST_HIGHLIGHTED = 40_000
-#: The kinds of code that chat.css has a colour for, by Pygments' short names.
-_COLOURS = frozenset(
-    ("c", "k", "s", "m", "o", "nb", "nf", "nc", "nd", "nt", "na", "gd", "gi", "gp")
-)
+_TABLE_BODY = "<tbody>\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block of Markdown as HTML.
+
+    Code and tables have a frame, `before` and `after`, around parts that may be added
+    later. `code` and `language` are those of code; its parts are its `runs`.
+    """
+
+    before: str
+    body: str = ""
+    after: str = ""
+    code: str | None = None
+    language: str = ""
+
+    def html(self, parts: Iterable[str] = ()) -> str:
+        """Return all of it, with `parts` in place of the body in a frame."""
+        return "".join((self.before, *parts, self.after))
 
 
 def as_html(markdown: str, *, breaks: bool = False) -> str:
     """Return untrusted Markdown as safe HTML; `breaks` keeps its line breaks."""
     return str(_renderer(breaks).render(tame(markdown), {}))
+
+
+def as_block(markdown: str) -> Block:
+    """Return a block of untrusted Markdown as safe HTML, its frame by itself."""
+    renderer, env = _renderer(breaks=False), dict[str, Any]()
+    tokens = renderer.parse(tame(markdown), env)
+    if [token.type for token in tokens] == ["fence"]:
+        language = language_of(tokens[0].info)
+        before, after = frame(language)
+        return Block(before, "", after, tokens[0].content, language)
+    html = str(renderer.renderer.render(tokens, renderer.options, env))
+    ends = tokens and (tokens[0].type, tokens[-1].type) == ("table_open", "table_close")
+    head, body, rest = html.partition(_TABLE_BODY)
+    if not (ends and body):
+        return Block(html)
+    rows, _, _ = rest.rpartition("</tbody>")
+    return Block(f"{head}{body}", rows, "</tbody>\n</table>\n")
 
 
 @cache
@@ -55,6 +86,9 @@ def _renderer(breaks: bool) -> MarkdownIt:
     made.validateLink = _is_safe_link  # type: ignore[method-assign, assignment]
     made.inline.ruler.before("escape", "formula", _parse_formula)
     made.inline.ruler.before("autolink", "plain_tag", _parse_plain_tag)
+    show_footnotes(made)
+    show_tasks(made)
+    link_addresses(made)
     limit_marks(made)
     made.core.ruler.push("adapt", _adapt)
     made.add_render_rule("formula", _render_formula)
@@ -122,6 +156,29 @@ def _adapt(state: StateCore) -> None:
         for child in token.children or ():
             if child.type == "link_open":
                 _adapt_link(child)
+    if has_right_to_left(state.src):
+        _set_directions(state.tokens)
+
+
+def _set_directions(tokens: Sequence[Token]) -> None:
+    """Mark what runs otherwise than what it is in, by its first words."""
+    ways: dict[int, str] = {}
+    coming = ""
+    for token in reversed(tokens):
+        if token.type == "inline":
+            coming = direction(token.content) or coming
+        elif token.nesting == 1:
+            ways[id(token)] = coming
+    around = ["ltr"]
+    for token in tokens:
+        if token.nesting == 1:
+            is_part = token.type in ("thead_open", "tbody_open", "tr_open")
+            way = around[-1] if is_part else ways[id(token)] or around[-1]
+            if way != around[-1]:
+                token.attrSet("dir", way)
+            around.append(way)
+        elif token.nesting == -1:
+            around.pop()
 
 
 def _adapt_link(link: Token) -> None:
@@ -138,13 +195,9 @@ def _render_formula(_: Any, tokens: Sequence[Token], place: int, *__: Any) -> st
 
 
 def _render_code(_: Any, tokens: Sequence[Token], place: int, *__: Any) -> str:
-    token = tokens[place]
-    found = _LANGUAGE.match(token.info)
-    language = found[1].lower() if found else ""
-    return (
-        f'<div class="h2o-code" data-language="{html.escape(language)}">'
-        f"<pre><code>{_highlighted(token.content, language)}</code></pre></div>\n"
-    )
+    code, language = tokens[place].content, language_of(tokens[place].info)
+    before, after = frame(language)
+    return "".join((before, *(html for _, html in runs(code, language)), after))
 
 
 def _render_image(_: Any, tokens: Sequence[Token], place: int, *__: Any) -> str:
@@ -159,29 +212,3 @@ def _render_image(_: Any, tokens: Sequence[Token], place: int, *__: Any) -> str:
         f'<a href="{source}" target="_blank" rel="noopener noreferrer nofollow">'
         f"🖼 {words}</a>"
     )
-
-
-def _highlighted(code: str, language: str) -> str:
-    lexer = _lexer(language) if len(code) <= _LONGEST_HIGHLIGHTED else None
-    if lexer is None:
-        return html.escape(code, quote=False)
-    parts = []
-    for colour, run in groupby(lexer.get_tokens(code), lambda token: _colour(token[0])):
-        text = html.escape("".join(text for _, text in run), quote=False)
-        parts.append(f'<span class="{colour}">{text}</span>' if colour else text)
-    return "".join(parts)
-
-
-@lru_cache(256)
-def _colour(kind: Any) -> str:
-    """Return the class of a Pygments token, or of the most special of its parents."""
-    names = (STANDARD_TYPES.get(parent) for parent in reversed(kind.split()))
-    return next((name for name in names if name in _COLOURS), "")
-
-
-@lru_cache(64)
-def _lexer(language: str) -> Lexer | None:
-    try:
-        return get_lexer_by_name(language, stripnl=False, ensurenl=False)
-    except ClassNotFound:
-        return None

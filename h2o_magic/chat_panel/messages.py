@@ -39,8 +39,6 @@ class Messages:
         self._root = root
         self.lock = threading.RLock()  # held while what the views know may change
         self.streams: dict[int, AnswerStream] = {}  # by the ids of their turns
-        self.errors: dict[int, str] = {}  # why answers failed, by the same
-        self.controls_shown = False
         self._deleted: tuple[int, tuple[int, ...]] | None = None  # turn, what is left
         self._state_parts: list[Callable[[], dict[str, Any]]] = []
         self._known, self._last = 0, 0  # how many turns the views know, the last's id
@@ -53,9 +51,10 @@ class Messages:
         """Send a message to one view, or to all."""
         self._send(without_lone_surrogates({"type": kind, "to": to, **parts}))
 
-    def send_note(self, view: str, title: str, markdown: str) -> None:
-        """Show a text above a view's composer."""
-        self.send("note", to=view, title=title, html=as_html(markdown))
+    def send_note(self, view: str, title: str, markdown: str, *, at: str = "") -> None:
+        """Show a text in a view, below the turns, from its last heading `at` on."""
+        html, thread = as_html(markdown), self._session.thread
+        self.send("note", to=view, title=title, html=html, thread=thread, at=at)
 
     def send_error(
         self, view: str, error: BaseException, request: Mapping[str, Any]
@@ -71,15 +70,12 @@ class Messages:
         with self.lock:
             session = self._session
             current = session.thread
-            server = str(session.settings["server"]) or "local server"
-            queued = [a.question.text for a in session.coming() if a.turn is None]
+            running = {i: s for i, s in self.streams.items() if s.thread == current}
             state: dict[str, Any] = {
-                "about": f"{session.settings['model']} · {server}",
-                "running": [i for i, s in self.streams.items() if s.thread == current],
-                "queued": queued,
+                "running": list(running),
+                "elapsed": max((s.seconds for s in running.values()), default=0.0),
                 "reasoning": session.settings["reasoning"],
                 "undoable": self.undoable(),
-                "controls": self.controls_shown,
                 "root": self._root,
             }
             for part in self._state_parts:
@@ -90,7 +86,8 @@ class Messages:
         """Send the current thread: the order of its turns, the last ones, its draft."""
         with self.lock:
             shown = self._session.turns(last=_AT_ONCE)
-            more = {"draft": self._session.draft(), "welcome": as_html(_WELCOME)}
+            name, welcome = self._session.thread, as_html(_WELCOME)
+            more = {"name": name, "draft": self._session.draft(), "welcome": welcome}
             self._send_order("thread", self._ids(), shown, to=to, **more)
 
     def send_order(self, *, started: int = 0, to: str = "") -> None:
@@ -136,11 +133,18 @@ class Messages:
     def send_ended(self, turn: Turn, stream: AnswerStream | None) -> None:
         """Send a turn that has ended; without its answer where the views have that."""
         delta = {} if stream is None else stream.delta()
+        if turn.id != self._last:  # the next one names its model if this has another
+            self.send_rows(self._after(turn.id))
         for row in self._rows(self.turns_with({turn.id})):
             if stream is not None and stream.html == row["answer_html"]:
                 self.send("delta", id=turn.id, **delta)
                 row["answer_html"] = None
             self.send("rows", rows=[row])
+
+    def _after(self, turn_id: int) -> tuple[int, ...]:
+        ids = self._ids()
+        place = ids.index(turn_id) + 1 if turn_id in ids else len(ids)
+        return ids[place : place + 1]
 
     def note_deletion(self, turn_id: int) -> None:
         """Remember a deletion, which can be undone until another turn comes or goes."""
@@ -167,7 +171,9 @@ class Messages:
 
     def _rows(self, turns: Iterable[Turn]) -> list[dict[str, Any]]:
         turns = tuple(turns)
-        versions = self._session.version_counts(of=[turn.id for turn in turns])
+        ids = [turn.id for turn in turns]
+        versions = self._session.version_counts(of=ids)
+        before = self._session.record.before_each(self._session.thread, ids)
         for turn in turns:
             if turn.id in self.streams:
                 # A row holds nothing of a running answer: all of it is sent again.
@@ -175,9 +181,9 @@ class Messages:
         return [
             row_of(
                 turn,
-                running=turn.id in self.streams,
+                self.streams.get(turn.id),
                 versions=versions.get(turn.id, (1, 1)),
-                error=self.errors.get(turn.id, ""),
+                before=before.get(turn.id),
             )
             for turn in turns
         ]

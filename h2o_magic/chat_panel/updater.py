@@ -9,14 +9,15 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-from h2o_magic.chat_panel.controls import Controls
 from h2o_magic.chat_panel.messages import Messages
+from h2o_magic.chat_panel.models import download_rows
 from h2o_magic.chat_panel.rows import transcript
 from h2o_magic.chat_panel.stream import AnswerStream
 from h2o_magic.conversation.notifications import (
     AnswerEnded,
     AnswerGrew,
     AnswerStarted,
+    DownloadChanged,
     Notification,
     SettingChanged,
     ThreadChanged,
@@ -39,12 +40,12 @@ class Updater:
         self,
         session: Session,
         messages: Messages,
-        controls: Controls | None,
+        on_settings: Callable[[list[str]], None],
         save: Callable[[str], None],
     ) -> None:
         self._session = session
         self._messages = messages
-        self._controls = controls
+        self._on_settings = on_settings
         self._save = save
         self.page_saves = False  # True once a page saves the transcript instead
         self._save_at: float | None = None  # by the monotonic clock
@@ -106,9 +107,7 @@ class Updater:
                 self._handle(notification)
             grown = self._messages.send_deltas()
             self._save_transcript()
-        if self._controls is not None and self._messages.controls_shown:
-            for setting in changed:  # it may ask the server: views do not wait for it
-                self._controls.refresh(setting)
+        self._on_settings(changed)
         return grown
 
     def _handle(self, notification: Notification) -> None:
@@ -131,6 +130,9 @@ class Updater:
                     messages.send_order()
             case SettingChanged("thread"):
                 messages.send_thread()
+            case DownloadChanged():
+                messages.send("downloads", downloads=download_rows(self._session))
+                return
         self.save_soon()
         messages.send_state()
 

@@ -149,8 +149,8 @@ def _stream(answer: Answer, output: AnswerStream, *, live: bool) -> None:
         stack.callback(notice.erase)
         for event in stack.enter_context(closing(iter(answer))):  # type: ignore[type-var]
             match event:
-                case Notice(text):
-                    notice.show(text)
+                case Notice():
+                    notice.show(event.words)
                 case ReasoningDelta(text) if answer.question.reasoning == "show":
                     notice.erase()
                     write(printable(text), sys.stderr)

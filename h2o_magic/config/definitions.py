@@ -56,6 +56,7 @@ def _text(
     rule: str,
     pattern: str,
     *,
+    label: str = "",
     option: str | None = None,
     value_name: str = "NAME",
 ) -> Parameter:
@@ -64,19 +65,21 @@ def _text(
             raise ConfigurationError(f"`{name}` {rule}, got {reprlib.repr(value)}")
         return value
 
-    row = Parameter(name, str, help_, rule, default, optional=False, convert=convert)
-    return row._replace(option_name=option, value_name=value_name)
+    row = Parameter(name, str, help_, rule, label, default, optional=False)
+    return row._replace(convert=convert, option_name=option, value_name=value_name)
 
 
-def _switch(name: str, help_: str) -> Parameter:
+def _switch(name: str, help_: str, label: str) -> Parameter:
     rule = "must be true or false"
-    return Parameter(name, bool, help_, rule, default=False, optional=False)
+    return Parameter(name, bool, help_, rule, label, default=False, optional=False)
 
 
-def _choice(name: str, choices: tuple[str, ...], help_: str) -> Parameter:
+def _choice(
+    name: str, choices: tuple[str, ...], help_: str, label: str = ""
+) -> Parameter:
     """Return a setting with a few values; the first is the default."""
     rule = f"must be one of {', '.join(choices)}"
-    row = Parameter(name, str, help_, rule, choices[0], choices=choices)
+    row = Parameter(name, str, help_, rule, label, choices[0], choices=choices)
     return row._replace(optional=False)
 
 
@@ -94,6 +97,7 @@ _TABLE = (
         "",
         "must be text",
         f"[^{_SURROGATES}]*",
+        label="System text",
         value_name="TEXT",
     ),
     Parameter(
@@ -130,6 +134,7 @@ _TABLE = (
         int,
         "Send at most this many earlier turns; 0: no turns, none: as many as fit.",
         f"must be none or a whole number from 0 to {LARGEST}",
+        label="Earlier turns",
         least=0,
         most=LARGEST,
         unit="turns",
@@ -139,6 +144,7 @@ _TABLE = (
         int,
         "The model's context length, if the server does not report it.",
         f"must be a whole number from 256 to {LARGEST}",
+        label="Context length",
         default=4096,
         optional=False,
         least=256,
@@ -151,22 +157,32 @@ _TABLE = (
         "The most tokens for each value that a question names; none: 1,000, at most a "
         "quarter of the model's context, and 400 for the local server without a GPU.",
         f"must be none or a whole number from 20 to {LARGEST}",
+        label="Length of values",
         least=20,
         most=LARGEST,
         unit="tokens",
     ),
     _switch(
-        "evaluate", "Evaluate expressions in braces, such as {df.describe()}."
+        "evaluate",
+        "Evaluate expressions in braces, such as {df.describe()}.",
+        "Evaluate expressions",
     )._replace(option_name="--eval"),
     Parameter(
         "vision",
         bool,
         "Whether the model takes images, if the server does not say.",
         "must be none, true or false",
+        label="Takes images",
     ),
-    _switch("send_partial", "Send stopped and incomplete answers as context, too."),
     _switch(
-        "strict", "Fail instead of letting another model or the demo weights answer."
+        "send_partial",
+        "Send stopped and incomplete answers as context, too.",
+        "Send unfinished answers",
+    ),
+    _switch(
+        "strict",
+        "Fail instead of letting another model or the demo weights answer.",
+        "No stand-in models",
     ),
     _choice("format", FORMATS, "The format of the answer and its display.")._replace(
         option_name="--as"
@@ -175,6 +191,7 @@ _TABLE = (
         "reasoning",
         ("collapse", "show", "hide"),
         "How to show the reasoning that a model writes before its answer.",
+        "Show reasoning",
     ),
     Parameter(
         "server_idle_minutes",

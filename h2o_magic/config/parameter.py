@@ -34,12 +34,14 @@ class Parameter(NamedTuple):  # created faster than a dataclass: `%load_ext` wai
     kind: type  # float, int, bool, str, tuple (texts) or dict (a JSON object)
     help: str  # one sentence
     rule: str  # the accepted values in words: `must be a number above 0`
+    label: str = ""  # its name in words, if not the name itself
     default: Value | None = None  # where nothing is set
     optional: bool = True  # accepts None; for a generation parameter: not sent
     above: float | None = None  # exclusive bounds of a number
     below: float | None = None
     least: float | None = None  # inclusive bounds of a number
     most: float | None = None  # also of the length of a list
+    slider_to: float | None = None  # the end of a slider, where there is no bound
     unit: str = ""  # what a number counts
     choices: tuple[str, ...] = ()  # the accepted texts, where they can be listed
     #: Returns the stored value, or raises ConfigurationError; replaces kind and range.
@@ -54,6 +56,15 @@ class Parameter(NamedTuple):  # created faster than a dataclass: `%load_ext` wai
     sampling: bool = False  # no effect where the most likely token is always taken
     service_default: Value | None = None  # what gpt-gm is sent if it is not set
     gptgm_only: bool = False  # only `create_completion` accepts it
+
+    @property
+    def title(self) -> str:
+        """What a form calls it: ``Creativity (temperature)``."""
+        words = self.name.replace("_", " ")
+        if not self.label:
+            return words.capitalize()
+        same = words in self.label.lower()
+        return self.label if same else f"{self.label} ({self.name})"
 
     @property
     def option(self) -> str:

@@ -40,6 +40,7 @@ _TABLE = (
         float,
         "Randomness of the wording: low is focused, high is varied.",
         "must be a number, 0 or above (0 always takes the most likely token)",
+        label="Creativity",
         gptgm="temperature",
         openai="temperature",
         engine="temperature",
@@ -47,12 +48,14 @@ _TABLE = (
         sampling=True,
         service_default=0.4,
         least=0,
+        slider_to=2,
     ),
     Parameter(
         "top_p",
         float,
-        "Sample from the fewest tokens whose probabilities add up to this; 1.0 is off.",
+        "Choose among the likeliest tokens that add up to this; 1.0 is off.",
         "must be > 0.0 and <= 1.0",
+        label="Range of words",
         gptgm="top_p",
         openai="top_p",
         engine="top_p",
@@ -64,8 +67,9 @@ _TABLE = (
     Parameter(
         "top_k",
         int,
-        "Sample from this many of the most likely tokens.",
+        "Choose among this many of the likeliest tokens.",
         COUNT,
+        label="Number of candidates",
         gptgm="top_k",
         servers=_at("top_k", f"{_LLAMA_CPP} vllm fastchat h2ogpt lmstudio h2o_magic"),
         engine="top_k",
@@ -78,8 +82,9 @@ _TABLE = (
     Parameter(
         "min_p",
         float,
-        "Sample from tokens at least this likely, relative to the likeliest; 0 is off.",
+        "Choose among tokens this likely, relative to the likeliest; 0 is off.",
         "must be a number from 0 to 1",
+        label="Least likely word",
         servers=_at("min_p", f"{_LLAMA_CPP} vllm h2ogpt h2o_magic"),
         engine="min_p",
         gguf="min_p",
@@ -90,8 +95,9 @@ _TABLE = (
     Parameter(
         "typical_p",
         float,
-        "Sample from the most typical tokens, up to this total probability.",
+        "Choose among the most typical tokens that add up to this.",
         "must be > 0.0 and < 1.0",
+        label="Typical words",
         gptgm="typical_p",
         servers=_at("typical_p", "llamacpp h2o_magic"),
         engine="typical_p",
@@ -104,6 +110,7 @@ _TABLE = (
         float,
         "Make recently used words less likely; 1.0 is off.",
         "must be a number above 0",
+        label="Avoid repetition",
         gptgm="repetition_penalty",
         servers=_at("repetition_penalty", "vllm h2ogpt h2o_magic")
         | _at("repeat_penalty", f"{_LLAMA_CPP} lmstudio"),
@@ -111,12 +118,14 @@ _TABLE = (
         gguf="penalty_repeat",
         service_default=1.2,
         above=0,
+        slider_to=2,
     ),
     Parameter(
         "frequency_penalty",
         float,
         "Make words less likely the more often they were used; 0 is off.",
         _PENALTY,
+        label="Avoid frequent words",
         openai="frequency_penalty",
         servers=_at("", "fastchat"),  # its own worker does not read it
         engine="frequency_penalty",
@@ -128,6 +137,7 @@ _TABLE = (
         float,
         "Make words that were used at all less likely; 0 is off.",
         _PENALTY,
+        label="Prefer new words",
         openai="presence_penalty",
         servers=_at("", "fastchat"),
         engine="presence_penalty",
@@ -137,8 +147,9 @@ _TABLE = (
     Parameter(
         "max_new_tokens",
         int,
-        "Maximum length of the answer.",
+        "The most tokens that an answer may have.",
         COUNT,
+        label="Maximum length",
         gptgm="max_new_tokens",
         openai="max_tokens",
         service_default=DEFAULT_LENGTH,
@@ -161,8 +172,9 @@ _TABLE = (
     Parameter(
         "do_sample",
         bool,
-        "Sample; off always takes the most likely token.",
+        "Choose among likely tokens; off always takes the likeliest.",
         "must be true or false",
+        label="Vary the wording",
         gptgm="do_sample",
         openai="temperature",  # 0 where it is off
         service_default=True,
@@ -183,8 +195,9 @@ _TABLE = (
     Parameter(
         "stop",
         tuple,
-        "End the answer where this text appears (up to 4 times).",
+        "End the answer where this text appears (up to 4 texts).",
         "must be at most 4 texts, none empty",
+        label="Stop at",
         gptgm="stop",
         openai="stop",
         most=4,
@@ -212,6 +225,7 @@ _TABLE = (
         dict,
         "Additional fields of the request, for options that only the server knows.",
         "must be a JSON object",
+        label="Additional fields",
     ),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +13,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from h2o_magic.backends.base import ChatRequest
+from h2o_magic.chat.continuation import continuing
 from h2o_magic.chat.events import Event, Notice
-from h2o_magic.chat.facts import AnswerRecord, Facts
+from h2o_magic.chat.facts import AnswerRecord, Facts, failure_facts
 from h2o_magic.chat.messages import Message
 from h2o_magic.chat.reasoning import split_reasoning
 from h2o_magic.chat.turns import Turn, TurnStatus
@@ -30,7 +32,7 @@ from h2o_magic.conversation.notifications import (
     ThreadChanged,
 )
 from h2o_magic.conversation.prepare import Prepared, prepare
-from h2o_magic.conversation.question import Question
+from h2o_magic.conversation.question import Question, asked_with
 from h2o_magic.conversation.queue import FifoLock
 from h2o_magic.conversation.threads import Conversation
 from h2o_magic.errors import (
@@ -41,6 +43,7 @@ from h2o_magic.errors import (
     MisuseError,
     StatusError,
 )
+from h2o_magic.prompts.prompt import Prompt
 
 if TYPE_CHECKING:
     from h2o_magic.conversation.answer_value import AnswerValue
@@ -77,11 +80,16 @@ class Answer:
         self._server = ""
         self._iterated = False
         self._stopping = False
+        self._begun = False  # what is asked does not change any more
+        self._beginning = threading.Lock()  # held while that is decided
+        self._withdrawn = False
+        self._failure: BackendError | None = None
         self._inherited = False  # True in a fork, where its turn is the parent's
         in_child(self._renew)
 
     def _renew(self) -> None:
         self._inherited = self._iterated
+        self._beginning = threading.Lock()
 
     @property
     def turn(self) -> Turn | None:
@@ -108,6 +116,11 @@ class Answer:
         return self._progress.notice
 
     @property
+    def waited(self) -> float:
+        """Seconds since the server began to do what `notice` says."""
+        return self._progress.waited
+
+    @property
     def messages(self) -> tuple[Message, ...]:
         """What was sent; empty before."""
         return self._prepared.request.messages if self._prepared else ()
@@ -119,8 +132,11 @@ class Answer:
             self._progress.facts,
             model_chosen=self.question.model_chosen,
             server=self._server,
+            files=self.question.prompt.file_names,
             demo_told=self._demo_told,
         )
+        if self._failure is not None:
+            facts = replace(facts, **failure_facts(self._failure))
         prepared = self._prepared
         if prepared is not None:
             facts = replace(facts, notes=prepared.notes)
@@ -184,6 +200,53 @@ class Answer:
             with contextlib.suppress(ValueError):  # another thread is waiting in it
                 close()
 
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for the answers before it, and so can be changed."""
+        return not (self._begun or self._stopping)
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether :meth:`withdraw` took it out of the queue."""
+        return self._withdrawn
+
+    def change(self, prompt: Prompt) -> None:
+        """Ask something else in its place, under the same settings; from any thread.
+
+        A MisuseError if it is being answered already, or was stopped; a MessagesError
+        if the question is empty.
+        """
+        with self._waiting():
+            self.question = replace(self.question, prompt=asked_with(prompt))
+        self._tell_queue()
+
+    def move(self, place: int) -> None:
+        """Go to a place among those that wait in its thread, from 1; else as `change`.
+
+        From 1 on, they are asked in this order.
+        """
+        with self._waiting():
+            self._queue.move(self, place)
+        self._tell_queue()
+
+    def withdraw(self) -> None:
+        """Leave the queue, so that it is not asked; errors as of `change`."""
+        with self._waiting():
+            self._withdrawn = self._stopping = True
+        self._queue.wake(self)
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        with self._beginning:
+            if self._begun:
+                raise MisuseError("it is being answered already")
+            if self._stopping:
+                raise MisuseError("it is no longer in the queue: ask it again")
+            yield
+
+    def _tell_queue(self) -> None:
+        self._conversation.notifications.send(QueueChanged(self.question.thread))
+
     def enter_queue(self) -> bool:
         """Take a place in the queue of its thread; return whether it is first.
 
@@ -207,15 +270,16 @@ class Answer:
             raise MisuseError("an answer can be iterated once: ask again for another")
         self._iterated = True
         waited, thread = False, self.question.thread
-        notifications = self._conversation.notifications
         try:
             if not self.enter_queue() and not self._stopping:
                 waited = True
-                notifications.send(QueueChanged(thread))
+                self._tell_queue()
                 yield Notice(f"Waiting for the answer before it in {thread} …")
                 if not self._stopping:
                     self._queue.wait(self)
-            if self._stopping:
+            with self._beginning:
+                self._begun = not self._stopping
+            if not self._begun:
                 self._progress.end("stopped")
                 return
             self._kept_in = self._conversation.record
@@ -224,7 +288,7 @@ class Answer:
         finally:
             self._queue.leave(self)
             if waited and self._prepared is None:
-                notifications.send(QueueChanged(thread))
+                self._tell_queue()
 
     def _ask(self, prepared: Prepared) -> Iterator[Event]:
         status: TurnStatus = "failed"
@@ -251,8 +315,9 @@ class Answer:
         except (GeneratorExit, KeyboardInterrupt):
             status = "stopped"
             raise
-        except BackendError:
+        except BackendError as error:
             if not self._stopping:
+                self._note_failure(error, prepared)
                 raise
             status = "stopped"  # what a server says to that does not matter
         except ConfigurationError:
@@ -267,6 +332,11 @@ class Answer:
                         self._end(prepared, unsent)
                 finally:
                     self._queue.leave(self)
+
+    def _note_failure(self, error: BackendError, prepared: Prepared) -> None:
+        self._failure = error
+        if isinstance(error, StatusError):  # so it has an address
+            self._server = self._server or prepared.backend.url
 
     def _tell_growth(self) -> None:
         if self._turn is not None:
@@ -300,9 +370,12 @@ class Answer:
         self._demo_told = self._conversation.demo_told
         asked, thread = self.question, self.question.thread
         model = prepared.request.model
-        self._progress = AnswerRecord(model, parameters=asked.parameters)
+        self._progress = AnswerRecord(
+            model, parameters=asked.parameters, continues=asked.continues
+        )
         if asked.history:
-            sent = prepared.request.messages[-1]
+            place = -1 - len(continuing(asked.continues))
+            sent = prepared.request.messages[place]
             turn = Turn(
                 asked.text,
                 sent="" if sent.content == asked.text else sent.content,
@@ -313,6 +386,7 @@ class Answer:
                 model=model,
                 begins=asked.begins,
                 asked_at=time.time(),
+                facts={"files": list(asked.prompt.file_names)},
             )
             self._conversation.keep_settings()
             self._turn = self._kept_in.begin(thread, turn, prepared.place)
@@ -334,7 +408,8 @@ class Answer:
         if turn is not None:
             thread, text, kept = self.question.thread, self.text, True
             metadata = facts.as_metadata()
-            nothing = not text and facts.status in ("failed", "stopped")
+            nothing = not self._progress.added
+            nothing = nothing and facts.status in ("failed", "stopped")
             try:
                 kept = not nothing or not self._kept_in.withdraw(
                     turn.id, if_replaced=not unsent

@@ -12,6 +12,7 @@ from h2o_magic.conversation.connection import Connection
 from h2o_magic.conversation.question import Question
 from h2o_magic.conversation.threads import Conversation
 from h2o_magic.errors import MisuseError
+from h2o_magic.prompts.prompt import Prompt
 
 #: Seconds that answers get to end when the session closes.
 _FAREWELL = 2.0
@@ -45,6 +46,28 @@ class BackgroundAnswer:
     def stop(self) -> None:
         """Stop it, from any thread; the text so far is kept."""
         self.answer.stop()
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for the answers before it, and so can be changed."""
+        return self.answer.waits
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether :meth:`withdraw` took it out of the queue."""
+        return self.answer.withdrawn
+
+    def change(self, prompt: Prompt) -> None:
+        """Ask something else in its place, as :meth:`Answer.change` does."""
+        self.answer.change(prompt)
+
+    def move(self, place: int) -> None:
+        """Go to a place among those that wait, from 1; see :meth:`Answer.move`."""
+        self.answer.move(place)
+
+    def withdraw(self) -> None:
+        """Leave the queue, so that it is not asked; see :meth:`Answer.withdraw`."""
+        self.answer.withdraw()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end, `timeout` seconds at most; return whether it came."""

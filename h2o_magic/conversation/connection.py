@@ -16,12 +16,13 @@ from h2o_magic.backends.servers.connect import Connected
 from h2o_magic.backends.servers.credentials import KeySource
 from h2o_magic.backends.servers.known import same_server
 from h2o_magic.backends.servers.model_cache import ModelList
+from h2o_magic.chat.context import CAUTIOUS
 from h2o_magic.config.aliases import Aliases
 from h2o_magic.config.definitions import LOCAL
 from h2o_magic.config.forks import in_child
 from h2o_magic.config.settings import Settings
 from h2o_magic.conversation import model_choice
-from h2o_magic.conversation.context_limits import ModelLimits
+from h2o_magic.conversation.context_limits import KnownModel, ModelLimits, cut_of
 from h2o_magic.conversation.fitting import BUDGET, SLOW_BUDGET
 from h2o_magic.errors import (
     BackendError,
@@ -221,6 +222,24 @@ class Connection:
         with suppress(BackendError, ConfigurationError):
             return self.backend.model(self.current_model_name())
         return None
+
+    def known(self, model: str) -> KnownModel:
+        """Return what is known of a model; no server is asked, nor looked for."""
+        limits, infos = self._limits, [self._best] if self._best else []
+        infos += limits.listed if limits else ()
+        with suppress(ConfigurationError):  # a server that is not known
+            last = self.servers.model_cache.get(self._address())
+            infos += last.models if last else ()
+        info = next((each for each in infos if each.name == model), ModelInfo(model))
+        rate = limits.rate(model) if limits else CAUTIOUS
+        system = "" if self._settled else info.system
+        cut = cut_of(self._backend)
+        return KnownModel(info.context, cut, rate, system, info.vision)
+
+    def sees(self) -> bool:
+        """Return whether the current model is known to take images."""
+        said = self._settings["vision"]
+        return self.known(self.resolve()).vision is True if said is None else bool(said)
 
     def resolve(self, name: str | None = None) -> str:
         """Return the model that a name stands for; None for the setting ``model``."""

@@ -4,11 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import cast
 
 from h2o_magic.backends.base import Backend, ModelInfo
 from h2o_magic.chat.context import CAUTIOUS, bytes_per_token
 from h2o_magic.chat.messages import Message
+from h2o_magic.config.parameters import PARAMETERS
 from h2o_magic.errors import BackendError
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """What is known of a model without asking its server.
+
+    Its `context` in tokens, None if unknown; the tokens to which its server cuts what
+    it is sent, None if it does not; UTF-8 bytes per token; the recommended system text;
+    whether it takes images, None if unknown.
+    """
+
+    context: int | None = None
+    cut: int | None = None
+    rate: float = CAUTIOUS
+    system: str = ""
+    vision: bool | None = None
+
+
+def cut_of(backend: Backend | None) -> int | None:
+    """Return the tokens to which a gpt-gm server cuts a question, at its beginning."""
+    if getattr(backend, "dialect", "") != "gpt-gm":
+        return None
+    return cast(int, PARAMETERS["truncate"].service_default)
 
 
 class ModelLimits:
@@ -24,6 +50,11 @@ class ModelLimits:
         """Return a model's context length in tokens; None if unknown."""
         info = self._models().get(model)
         return info.context if info else None
+
+    @property
+    def listed(self) -> tuple[ModelInfo, ...]:
+        """The models that the server has listed so far."""
+        return tuple((self._listed or {}).values())
 
     def vision(self, model: str) -> bool | None:
         """Return whether a model takes images; None if unknown."""

@@ -14,7 +14,9 @@ from typing import Protocol, TypeAlias
 from h2o_magic.chat.facts import Facts
 from h2o_magic.chat.turns import Turn
 from h2o_magic.config.forks import in_child
+from h2o_magic.conversation.downloads import Download
 from h2o_magic.conversation.question import Question
+from h2o_magic.prompts.prompt import Prompt
 
 _log = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())  # else it would be written into a cell
@@ -32,15 +34,22 @@ class ComingAnswer(Protocol):
     @property
     def notice(self) -> str: ...
     @property
+    def waited(self) -> float: ...
+    @property
     def facts(self) -> Facts: ...
     @property
     def turn(self) -> Turn | None: ...
+    @property
+    def waits(self) -> bool: ...
     def stop(self) -> None: ...
+    def change(self, prompt: Prompt) -> None: ...
+    def move(self, place: int) -> None: ...
+    def withdraw(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class QueueChanged:
-    """A question waits for earlier answers of its thread, or no longer does."""
+    """A question waits for earlier answers of its thread, or otherwise than before."""
 
     thread: str
 
@@ -78,10 +87,24 @@ class ThreadChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class ThreadRenamed:
+    """A user gave a thread another title, or took it away."""
+
+    thread: str
+
+
+@dataclass(frozen=True, slots=True)
 class SettingChanged:
     """A setting has a new value; the current thread is one of the settings."""
 
     setting: str
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadChanged:
+    """There is news of a download, or it has ended; the object is live, not a copy."""
+
+    download: Download
 
 
 Notification: TypeAlias = (
@@ -90,7 +113,9 @@ Notification: TypeAlias = (
     | AnswerGrew
     | AnswerEnded
     | ThreadChanged
+    | ThreadRenamed
     | SettingChanged
+    | DownloadChanged
 )
 
 

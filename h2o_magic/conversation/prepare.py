@@ -10,11 +10,13 @@ from typing import cast
 
 from h2o_magic.backends.base import Backend, ChatRequest
 from h2o_magic.chat.context import Chosen, choose, estimate, input_room
+from h2o_magic.chat.continuation import continuing
 from h2o_magic.chat.messages import Message, system
 from h2o_magic.chat.tokens import tokens_in
 from h2o_magic.chat.turns import Turn
-from h2o_magic.config.parameters import DEFAULT_LENGTH, PARAMETERS
+from h2o_magic.config.parameters import DEFAULT_LENGTH
 from h2o_magic.conversation.connection import Connection
+from h2o_magic.conversation.context_limits import cut_of
 from h2o_magic.conversation.fitting import WHOLE, Fitted, fit
 from h2o_magic.conversation.pictures import images_of, unseen, with_pictures
 from h2o_magic.conversation.question import Question
@@ -65,7 +67,7 @@ def prepare(question: Question, record: Record, connection: Connection) -> Prepa
         pictured = with_pictures(history, question, record, connection)
         request = ChatRequest(
             question.model,
-            (*head, *pictured, fitted.message),
+            (*head, *pictured, fitted.message, *continuing(question.continues)),
             question.parameters,
             question.strict,
             question.grammar,
@@ -74,6 +76,8 @@ def prepare(question: Question, record: Record, connection: Connection) -> Prepa
             _refuse_too_long(request, context, connection)
         left_out = unseen(history, pictured, question, connection)
         notes = (*question.prompt.notes, *fitted.notes, *left_out)
+        if question.continues:
+            notes += ("continued",)
         if not question.history:
             return Prepared(request, connection.backend, notes=notes)
         earlier, outdated = record.counts_around(question.thread, context.place)
@@ -121,7 +125,8 @@ class _Context:
         self._connection = connection
         self._record = record
         self._rate = connection.limits.rate(question.model)
-        self._head = estimate(head, self._rate)
+        around = (*head, *continuing(question.continues))
+        self._around = estimate(around, self._rate)
         self._images = images_of(question, record, connection)
         self._read: list[Turn] = []  # what was read of them is not read again
         self._unread: Iterator[Turn] = iter(())
@@ -136,10 +141,7 @@ class _Context:
 
     @property
     def cut(self) -> int | None:
-        """The tokens to which a gpt-gm server cuts a question, at its beginning."""
-        if getattr(self._connection.backend, "dialect", "") != "gpt-gm":
-            return None
-        return cast(int, PARAMETERS["truncate"].service_default)
+        return cut_of(self._connection.backend)
 
     @property
     def longest(self) -> int:
@@ -163,7 +165,7 @@ class _Context:
             self.question.prompt,
             self._images,
             self._choose,
-            room=self._room(context) - self._head,
+            room=self._room(context) - self._around,
             budget=budget,
             whole=wanted or max(budget, WHOLE),
             rate=self._rate,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from h2o_magic.config.parameter import Value
+from h2o_magic.errors import MessagesError
 from h2o_magic.prompts.prompt import Prompt
 from h2o_magic.rendering.instructions import TABLE_SCHEMA, instruction
 
@@ -29,6 +30,8 @@ class Question:
         Key of the asking cell, whose earlier turn it replaces.
     replaces : int
         Id of a turn that it replaces instead, where that has no cell; 0 for none.
+    continues : str
+        The beginning of the answer, that of a turn which was cut off; empty for none.
     parameters : mapping
         The generation parameters that were set.
     model_chosen : bool
@@ -67,6 +70,7 @@ class Question:
     system: str = ""
     cell: str | None = None
     replaces: int = 0
+    continues: str = ""
     parameters: Mapping[str, Value] = field(default_factory=dict)
     model_chosen: bool = True
     system_chosen: bool = True
@@ -108,3 +112,10 @@ class Question:
         """The system text with what the model is told about the answer's form."""
         form = instruction(self.format, self.schema, self.prompt.names)
         return "\n\n".join(filter(None, (self.system, form)))
+
+
+def asked_with(prompt: Prompt) -> Prompt:
+    """Return a prompt; a MessagesError if nothing was typed."""
+    if not prompt.typed.strip():
+        raise MessagesError("expected a question, got an empty one: write one")
+    return prompt

@@ -11,8 +11,8 @@ from h2o_magic.config.parameters import CHAT_PARAMETERS, checked, explicit_param
 from h2o_magic.config.settings import Settings
 from h2o_magic.conversation import model_choice
 from h2o_magic.conversation.connection import Connection
-from h2o_magic.conversation.question import Question
-from h2o_magic.errors import ConfigurationError, MessagesError, expect
+from h2o_magic.conversation.question import Question, asked_with
+from h2o_magic.errors import ConfigurationError, expect
 from h2o_magic.prompts.prompt import Appended, Attached, Prompt
 
 #: The settings that a question takes as they are.
@@ -51,9 +51,7 @@ class QuestionBuilder:
         if not isinstance(text, Prompt):
             expect("a question", text, str)
             text = Prompt.of(text.strip())
-        prompt = text.with_attached(self._attached(attach))
-        if not prompt.typed.strip():
-            raise MessagesError("expected a question, got an empty one: write one")
+        prompt = asked_with(text.with_attached(self._attached(attach)))
         if begins and not history:
             raise ConfigurationError(
                 "expected `new` or `history=False`, got both: a question outside the "
@@ -104,7 +102,13 @@ class QuestionBuilder:
             before |= {**dict.fromkeys(CHAT_PARAMETERS), **explicit_parameters(sent)}
         parts = (turn.sent or turn.question,)
         images = tuple(map(Attached, turn.images))
-        prompt = Prompt(turn.question, parts, images=images, was_sent=True)
+        prompt = Prompt(
+            turn.question,
+            parts,
+            images=images,
+            was_sent=True,
+            sent_files=turn.file_names,
+        )
         question = self.question(prompt, {**before, **options, "thread": thread})
         if not turn.system and "system" not in options:
             question = replace(question, system_chosen=False)

@@ -68,6 +68,19 @@ class FifoLock(Generic[T]):
         if place := self._places.get(holder):
             place.awake.set()
 
+    def move(self, holder: T, place: int) -> None:
+        """Put `holder` at a place in the queue, from 1, the first of those that wait.
+
+        Nothing is done if it is not among them.
+        """
+        with self._lock:
+            first, *waiting = self._places or [holder]
+            if holder not in waiting:
+                return
+            waiting.remove(holder)
+            waiting.insert(place - 1, holder)
+            self._places = {each: self._places[each] for each in (first, *waiting)}
+
     def leave(self, holder: T) -> None:
         """Leave the queue, or release the lock to the next in it."""
         with self._lock:

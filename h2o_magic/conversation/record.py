@@ -26,6 +26,7 @@ from h2o_magic.conversation.store import (
     files,
     notebooks,
     rows,
+    threads,
     turns,
     versions,
 )
@@ -183,6 +184,10 @@ class Record:
     def with_ids(self, thread: str, ids: Iterable[int]) -> tuple[Turn, ...]:
         return self._run(READ, turns.with_ids, thread, ids)
 
+    def before_each(self, thread: str, ids: Iterable[int]) -> Mapping[int, Turn]:
+        """Return the turns before these, by the ids of these, without their texts."""
+        return self._run(READ, turns.before_each, thread, ids)
+
     def turn(self, thread: str, number: int) -> Turn:
         return self._run(READ, turns.by_number, thread, number)[0]
 
@@ -240,11 +245,30 @@ class Record:
 
     def threads(self) -> tuple[ThreadInfo, ...]:
         """Return the threads that have turns, in order of creation."""
-        return self._run(READ, turns.list_threads)
+        return self._run(READ, threads.listed)
 
-    def thread_names(self) -> tuple[str, ...]:
-        """Return the names of :meth:`threads`, without reading their turns."""
-        return self._run(READ, turns.thread_names)
+    def thread_names(self, *, filled: bool = True) -> tuple[str, ...]:
+        """Return the names of :meth:`threads`, or of all that ever had turns."""
+        return self._run(READ, threads.names, filled=filled)
+
+    def title(self, thread: str) -> str:
+        """Return what a thread is called, also one without turns."""
+        return self._run(READ, threads.title, thread)
+
+    def own_titles(self) -> Mapping[str, str]:
+        """Return the titles that users gave, by the names of their threads."""
+        return self._run(READ, threads.own_titles)
+
+    def set_title(self, thread: str, title: str) -> None:
+        self._run(WRITE, threads.set_title, thread, title)
+
+    def newest(self) -> tuple[int, ...]:
+        """Return the ids of the turns of all threads, those asked last first."""
+        return self._run(READ, turns.newest)
+
+    def texts(self, ids: Iterable[int]) -> tuple[tuple[int, str, str], ...]:
+        """Return id, thread and text of the turns that are left of these."""
+        return self._run(READ, turns.texts, ids)
 
     def fork(
         self, thread: str, new: str, at: int | None, *, overwrite: bool = False
@@ -282,9 +306,9 @@ class Record:
     def redo(self, thread: str) -> Change | None:
         return self._run(WRITE, history.redo, thread)
 
-    def add(self, threads: Sequence[Thread]) -> None:
+    def add(self, new: Sequence[Thread]) -> None:
         """Add turns at the end of threads: all or nothing, as one change."""
-        self._run(WRITE, changes.add, threads)
+        self._run(WRITE, changes.add, new)
 
     def close(self) -> None:
         """Close the file. A later use opens it again; what is in memory is lost."""

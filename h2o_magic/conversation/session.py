@@ -22,7 +22,10 @@ from h2o_magic.config.settings import Settings, find_setting
 from h2o_magic.conversation.answer import Answer
 from h2o_magic.conversation.background import Background, BackgroundAnswer
 from h2o_magic.conversation.connection import Connection
+from h2o_magic.conversation.context_use import ContextUse, context_use
+from h2o_magic.conversation.downloads import Download, Downloads
 from h2o_magic.conversation.model_choice import whole_path
+from h2o_magic.conversation.notifications import DownloadChanged
 from h2o_magic.conversation.prepare import prepare
 from h2o_magic.conversation.preview import preview
 from h2o_magic.conversation.question import Question
@@ -86,6 +89,8 @@ class Session:
         The threads and their turns.
     connection : Connection
         The server and the model in use.
+    downloads : Downloads
+        The downloads of models in the background.
 
     Parameters
     ----------
@@ -143,6 +148,7 @@ class Session:
         )
         self._builder = QuestionBuilder(settings, self.connection)
         self._background = Background(self.conversation, self.connection)
+        self.downloads = Downloads(self.pull, self._tell_of_download)
         self._presets = Presets() if presets is None else presets
         self._cells = cells
         self._coming_cells = coming_cells
@@ -239,6 +245,20 @@ class Session:
         asked = _of_cell(asked, cell, self._coming_cells)
         return preview(prepare(asked, self.record, self.connection))
 
+    def context_use(
+        self, question: str, *, more: int = 0, replaces: Turn | None = None
+    ) -> ContextUse:
+        """Return about how full the model's context would be with a question.
+
+        No server is asked. `more` tokens are of the values and the files that go along;
+        `replaces` is a turn of the current thread in whose place it would be asked.
+        """
+        asked = self._builder.question("?", {})  # a text may be empty so far
+        if replaces is not None:
+            asked = in_place_of(replaces, asked)
+        text = question.strip()
+        return context_use(text, more, asked, self.record, self.connection)
+
     def retry(self, *, thread: str | None = None, **options: object) -> Answer:
         """Ask a thread's last question again, in the place of its turn.
 
@@ -303,6 +323,14 @@ class Session:
             asked = replace(asked, cell=cell)
         return self._background.ask(asked)
 
+    def ask_as_prepared(self, question: Question) -> BackgroundAnswer:
+        """Ask a question in the background as it was prepared for an earlier answer.
+
+        That of :attr:`Answer.question`, such as one that was withdrawn from the queue.
+        """
+        expect("a question", question, Question)
+        return self._background.ask(question)
+
     def regenerate(
         self, number: int, thread: str | None = None, **options: object
     ) -> BackgroundAnswer:
@@ -314,6 +342,23 @@ class Session:
         """
         turn, name = self.turn(number, thread), self.conversation.name_of(thread)
         return self._background.ask(self._builder.again(turn, name, options))
+
+    def continue_answer(
+        self, number: int, thread: str | None = None, **options: object
+    ) -> BackgroundAnswer:
+        """Let a turn's answer go on in the background: a new version, which is longer.
+
+        The model is asked to continue where it stopped. Turns have numbers from 1.
+        `options` are as for :meth:`regenerate`. A ConfigurationError if there is no
+        such turn, or it has no answer, or an option is unknown or refused.
+        """
+        turn, name = self.turn(number, thread), self.conversation.name_of(thread)
+        if not turn.answer.strip():
+            raise ConfigurationError(
+                f"turn {number} has no answer that could go on: ask it again"
+            )
+        asked = self._builder.again(turn, name, options)
+        return self._background.ask(replace(asked, continues=turn.answer))
 
     def edit(
         self,
@@ -350,6 +395,7 @@ class Session:
     def close(self) -> None:
         """Stop what runs in the background; release what server and record hold."""
         self.stop_background()
+        self.downloads.close()
         self.connection.disconnect()
         self.record.close()
 
@@ -377,6 +423,11 @@ class Session:
     counts = _of_conversation(Conversation.counts)
     turn = _of_conversation(Conversation.turn)
     threads = _of_conversation(Conversation.threads)
+    title = _of_conversation(Conversation.title)
+    rename = _of_conversation(Conversation.rename)
+    search = _of_conversation(Conversation.search)
+    new_thread = _of_conversation(Conversation.new_thread)
+    delete_thread = _of_conversation(Conversation.delete_thread)
     fork = _of_conversation(Conversation.fork)
     reset = _of_conversation(Conversation.reset)
     drop = _of_conversation(Conversation.drop)
@@ -456,6 +507,9 @@ class Session:
 
         expect("a model's name", model, str)
         return pull(whole_path(model), tell).path
+
+    def _tell_of_download(self, download: Download) -> None:
+        self.conversation.notifications.send(DownloadChanged(download))
 
     def remove_weights(
         self, model: str, tell: Callable[[str], None] = lambda _: None

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from itertools import count
 from pathlib import Path, PurePath
 
-from h2o_magic.chat.turns import Change, Thread, ThreadInfo, Turn, TurnStatus, Versions
+from h2o_magic.chat.turns import (
+    Change,
+    Hit,
+    Thread,
+    ThreadInfo,
+    Turn,
+    TurnStatus,
+    Versions,
+)
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.settings import Settings
+from h2o_magic.conversation import titles
 from h2o_magic.conversation.formats import files
 from h2o_magic.conversation.kept_settings import KEPT, SAVED, restore, to_keep
 from h2o_magic.conversation.notifications import (
@@ -16,9 +26,11 @@ from h2o_magic.conversation.notifications import (
     Notifications,
     SettingChanged,
     ThreadChanged,
+    ThreadRenamed,
 )
 from h2o_magic.conversation.queue import FifoLock
 from h2o_magic.conversation.record import Record
+from h2o_magic.conversation.search import search
 from h2o_magic.errors import ConfigurationError, expect
 
 
@@ -106,6 +118,75 @@ class Conversation:
         """Return the threads that have turns, in the order in which they began."""
         return self.record.threads()
 
+    def title(self, thread: str | None = None) -> str:
+        """Return what a thread is called: by the user, else by its first question.
+
+        ``New chat`` without either.
+        """
+        return self.record.title(self.name_of(thread))
+
+    def rename(self, title: str, thread: str | None = None) -> str:
+        """Give a thread a title, and return it; its name stays.
+
+        White space counts as spaces, and what cannot be seen is left out. An empty
+        title is that of the first question again. A ConfigurationError above 200
+        characters.
+        """
+        name = self.name_of(thread)
+        self.record.set_title(name, titles.checked(title))
+        self.notifications.send(ThreadRenamed(name))
+        return self.title(name)
+
+    def search(self, text: str, *, most: int = 50) -> tuple[Hit, ...]:
+        """Return the turns of all threads that hold all words of a text, newest first.
+
+        Of questions and answers; the case and the accents of letters do not count.
+
+        Parameters
+        ----------
+        text
+            Words, which mean themselves; without one, nothing is found.
+        most
+            How many turns are returned at most.
+        """
+        expect("what is searched", text, str)
+        expect("how many turns", most, int)
+        return search(self.record, text, max(most, 0))
+
+    def new_thread(self) -> str:
+        """Switch to a new thread, and return its name: ``chat-2``, ``chat-3``, ...
+
+        If nothing is in the current one, that stays the current one.
+        """
+        if not self._is_unused(self.thread):
+            self.thread = self.free_name()
+        return self.thread
+
+    def free_name(self) -> str:
+        """Return the name of a thread that does not exist, and never did."""
+        taken = {self.thread, *self.record.thread_names(filled=False)}
+        names = (f"chat-{number}" for number in count(2))
+        return next(n for n in names if n not in taken and self._is_unused(n))
+
+    def delete_thread(self, thread: str | None = None) -> int:
+        """Remove a thread, and return how many turns it had; :meth:`undo` restores it.
+
+        Its answers are stopped, and what was not sent is forgotten. In place of the
+        current thread, the one asked last becomes current, or a new one.
+        """
+        name = self.name_of(thread)
+        self.stop(name)
+        self._drafts.pop(name, None)
+        turns = self.reset(name)
+        if name == self.thread:
+            others = sorted(self.threads(), key=lambda info: info.last_asked)
+            self.thread = others[-1].name if others else self.free_name()
+        return turns
+
+    def _is_unused(self, name: str) -> bool:
+        drafted = self.draft(name).strip()
+        return not (drafted or self.coming(name) or self.record.count(name))
+
     def fork(
         self,
         new: str,
@@ -115,6 +196,8 @@ class Conversation:
         overwrite: bool = False,
     ) -> int:
         """Copy a thread's turns, up to number `at`, into a new thread.
+
+        Its title says that it is a branch of the other one.
 
         Parameters
         ----------
@@ -138,10 +221,12 @@ class Conversation:
             If `new` is taken or is not a name, or there is nothing to copy.
         """
         expect("a turn's number", at, int, optional=True)
-        name = self.name_of(new)
-        count = self.record.fork(self.name_of(thread), name, at, overwrite=overwrite)
+        name, source = self.name_of(new), self.name_of(thread)
+        copied = self.record.fork(source, name, at, overwrite=overwrite)
+        taken = {info.title for info in self.threads() if info.name != name}
+        self.record.set_title(name, titles.of_branch(self.title(source), taken))
         self.changed(name)
-        return count
+        return copied
 
     def reset(
         self,
@@ -223,7 +308,8 @@ class Conversation:
     def coming(self, thread: str | None = None) -> tuple[ComingAnswer, ...]:
         """Return the answers (`Answer`) that are being asked for, in their order.
 
-        The first is being written, the others wait for those before them.
+        The first is being written, the others wait for those before them; until its
+        turn comes, each of these can be changed, moved and withdrawn.
 
         Parameters
         ----------
@@ -232,12 +318,13 @@ class Conversation:
         """
         return self.queue(self.name_of(thread)).holders
 
-    def stop(self, thread: str | None = None) -> int:
+    def stop(self, thread: str | None = None, *, waiting: bool = True) -> int:
         """Stop the answers that :meth:`coming` returns, and return how many.
 
-        Their text so far is kept; those that wait are not asked.
+        Their text so far is kept; those that wait are not asked. With `waiting` False,
+        only the first is stopped, and the next one is asked.
         """
-        coming = self.coming(thread)
+        coming = self.coming(thread)[: None if waiting else 1]
         for answer in reversed(coming):  # so that none begins before it is stopped
             answer.stop()
         return len(coming)
@@ -246,15 +333,19 @@ class Conversation:
         """Call `callback` with what happens here; return what ends the listening.
 
         It takes a ``QueueChanged``, ``AnswerStarted``, ``AnswerGrew``, ``AnswerEnded``,
-        ``ThreadChanged`` or ``SettingChanged``, in the thread where that happens, which
-        waits: it should return soon and ask nothing. What it raises is logged. What
-        other kernels do to the same notebook is not notified.
+        ``ThreadChanged``, ``ThreadRenamed`` or ``SettingChanged``, in the thread where
+        that happens, which waits: it should return soon and ask nothing. What it raises
+        is logged. What other kernels do to the same notebook is not notified.
         """
         return self.notifications.listen(callback)
 
     def draft(self, thread: str | None = None) -> str:
         """Return the unsent question of a thread; empty if there is none."""
         return self._drafts.get(self.name_of(thread), "")
+
+    def drafts(self) -> Mapping[str, str]:
+        """Return the unsent questions that are not blank, by threads."""
+        return {name: text for name, text in self._drafts.items() if text.strip()}
 
     def keep_draft(self, thread: str | None, text: str) -> None:
         """Keep the unsent question of a thread, in memory only."""
@@ -333,7 +424,11 @@ class Conversation:
         name = self.name_of(thread)
         names = self.record.thread_names() if everything else (name,)
         record = self.record
-        threads = tuple(Thread(n, record.with_images(record.turns(n))) for n in names)
+        own = record.own_titles()
+        threads = tuple(
+            Thread(n, record.with_images(record.turns(n)), own.get(n, ""))
+            for n in names
+        )
         if not any(t.turns for t in threads):
             where = "the conversation" if everything else f"thread {name}"
             raise ConfigurationError(f"{where} has no turn to export: ask something")

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from h2o_magic.chat_panel import Panel
-from h2o_magic.config.definitions import SETTINGS
+from h2o_magic.chat_panel.host import Entry
 from h2o_magic.conversation.background import BackgroundAnswer
 from h2o_magic.errors import ConfigurationError, MisuseError, did_you_mean, nearest
 from h2o_magic.ipython import commands
 from h2o_magic.ipython.commands.base import CommandContext
-from h2o_magic.ipython.completion import cursor, lines, names
-from h2o_magic.ipython.completion.values import Values
+from h2o_magic.ipython.commands.models import model_of
+from h2o_magic.ipython.commands.usage import Arguments
+from h2o_magic.ipython.completion.menu import menu
 from h2o_magic.ipython.display.views import capture_markdown
-from h2o_magic.ipython.namespace import user_names
+from h2o_magic.ipython.failures import get_failures
 from h2o_magic.ipython.options import parse_ask, retry_settings
 from h2o_magic.ipython.reader import NamesReader
 from h2o_magic.ipython.scope import Scope
+from h2o_magic.ipython.starters import starters
 from h2o_magic.prompts.prompt import Prompt
+from h2o_magic.rendering.literal import literal
 
 #: What only a cell can do, and why.
 _CELLS_ONLY = {
     "panel": "the panel is already open",
-    "pull": "only a cell can show a download's progress: run `%h2o pull MODEL` there",
     "fix": "the corrected cell is inserted below a cell: run `%h2o fix` in one",
     "ask": "type the question without a command",
 }
@@ -54,32 +57,42 @@ class PanelHost:
 
     def notes(self, question: str) -> list[str]:
         """Return what of a question would stay as it is typed, or is refused."""
+        return self._names().notes(question)
+
+    def weigh(self, question: str, most: int) -> int:
+        """Return about how many tokens the values that a question names have.
+
+        One of which a description is sent counts as `most`.
+        """
+        return self._names().weigh(question, most)
+
+    def _names(self) -> NamesReader:
         evaluates = self._context.session.settings["evaluate"] is True
-        scope = Scope(self._context.shell)
         keys = self._context.session.connection.servers.key_texts
-        return NamesReader(scope, keys, evaluates=evaluates).notes(question)
-
-    def complete(self, before: str, after: str) -> tuple[str, list[tuple[str, str]]]:
-        """Return the word at the cursor so far, and its completions with kinds."""
         shell: Any = self._context.shell
-        if before.startswith("/"):
-            place = cursor.Command(before[1:], after)
-            fragment, offers = lines.on_command(place, Values(shell))
-            offers = sorted(o for o in offers if o.text not in _CELLS_ONLY)
-        else:
-            fragment, offers = names.in_braces(
-                cursor.Prompt(before, after), user_names(shell)
-            )
-        return fragment, [(offer.text, offer.kind) for offer in offers]
+        scope = Scope(shell, errors=get_failures(shell).tracebacks)
+        return NamesReader(scope, keys, evaluates=evaluates)
 
-    def choices(self, setting: str) -> list[str]:
-        """Return the known values of a setting: of model, server or thread."""
-        values = Values(self._context.shell)
-        if setting == "server":
-            offers = values.of_place("SERVER", "", "connect")
-        else:
-            offers = values.of_option("NAME", "", SETTINGS[setting])
-        return [offer.text for offer in offers]
+    def complete(self, before: str, after: str) -> tuple[str, list[Entry]]:
+        """Return the word at the cursor so far, and the entries that fit."""
+        return menu(self._context.shell, before, after, without=_CELLS_ONLY)
+
+    def starters(self, *, sees: bool) -> list[tuple[str, str]]:
+        """Return labels and questions to begin with; `sees`: the model takes images."""
+        return starters(self._context.shell, sees=sees)
+
+    def on_cell_run(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` when a cell has run; return what ends that."""
+        shell = self._context.shell
+        if shell is None:
+            return lambda: None
+        events: Any = shell.events
+
+        def call(_: object) -> None:
+            callback()
+
+        events.register("post_run_cell", call)
+        return lambda: events.unregister("post_run_cell", call)
 
     def is_command(self, line: str) -> bool:
         """Return whether a line begins with a command, or with one mistyped.
@@ -120,10 +133,19 @@ class PanelHost:
                 f"/{name}: unknown command: {hint} "
                 "(to send it as a question, put a space before it)"
             )
+        if name == "pull":
+            return self._pull(line)
         outputs: list[str] = []
         with capture_markdown(outputs.append):
             commands.run(self._context, line)
         return "\n\n".join(outputs)
+
+    def _pull(self, line: str) -> str:
+        """Download a model in the background; the panel shows the progress."""
+        _, _, rest = line.partition(" ")
+        model = model_of(Arguments("pull", rest.strip()))
+        self._context.session.downloads.start(model)
+        return f"Downloading {literal(model)}. The model's menu shows the progress."
 
 
 def _first_word(line: str) -> str:

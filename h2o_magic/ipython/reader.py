@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from h2o_magic.errors import ConfigurationError
@@ -13,6 +13,7 @@ from h2o_magic.ipython.scope import Scope
 from h2o_magic.prompts.arrays import is_array
 from h2o_magic.prompts.expand import expand, follow
 from h2o_magic.prompts.fields import Field, fields
+from h2o_magic.prompts.glance import weight
 from h2o_magic.prompts.images import as_image
 from h2o_magic.prompts.prompt import Attached, Described, Prompt
 from h2o_magic.prompts.secrets.guard import Guard
@@ -138,6 +139,15 @@ class NamesReader:
             guard = Guard("", os.environ, self._scope.variables, tuple(self._keys()))
             return [guard.masked(str(error))]
         return [*prompt.notes, *self._notes]
+
+    def weigh(self, question: str, most: int) -> int:
+        """Return about how many tokens the values have, `most` for a described one."""
+        tokens = 0
+        for place in fields(question):
+            if isinstance(place, Field) and self._is_harmless(place):
+                with suppress(KeyError, ConfigurationError):
+                    tokens += weight(follow(self.lookup(place.name), place), most)
+        return tokens
 
     def _without_code(self, question: str) -> str:
         """Return a question without the paths that could run code of the user's."""

@@ -163,7 +163,11 @@ class NotebookState:
     def _move(self, session: Session, identity: Identity) -> tuple[ThreadInfo, ...]:
         """Add the turns to a notebook's conversation; return its threads so far."""
         session.stop_background()  # its partial answers are copied, too
-        asked = [Thread(t.name, session.turns(t.name)) for t in session.threads()]
+        titles = session.record.own_titles()
+        asked = [
+            Thread(t.name, session.turns(t.name), titles.get(t.name, ""))
+            for t in session.threads()
+        ]
         session.record = self._open_record(identity)
         restored = session.threads()
         session.record.add(asked)

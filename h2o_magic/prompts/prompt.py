@@ -6,7 +6,7 @@ holds: a `Described` value is a snapshot that can be written in fewer tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -63,7 +63,7 @@ class Prompt:
     that stand in it. Then come the `appended` values, attached `files` and the
     `images`. `names` are the variables whose values are written out. `notes` say what
     was left as it stands, one line each. A prompt that `was_sent` before already has
-    all of that in its only part.
+    all of that in its only part; `sent_files` are the names of the files in it.
     """
 
     typed: str
@@ -74,6 +74,7 @@ class Prompt:
     names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     was_sent: bool = False
+    sent_files: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, text: str) -> Prompt:
@@ -88,6 +89,11 @@ class Prompt:
         return replace(
             self, files=(*self.files, *files), images=(*self.images, *images)
         )
+
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """The names of the files of text that go along, in order."""
+        return (*self.sent_files, *(each.name for each in self.files))
 
     @property
     def values(self) -> tuple[Described, ...]:
@@ -109,9 +115,33 @@ class Prompt:
         if self.was_sent:
             return question
         values = [
-            f"`{each.name}`:\n\n{each.value.text(tokens(each.value))}"
+            f"{_heading(each.name)}{each.value.text(tokens(each.value))}"
             for each in (*self.appended, *self.files)
         ]
-        names = ", ".join(f"`{image.name}`" for image in images)
-        pictures = [f"Images: {names}"] if names else []
-        return "\n\n".join(filter(None, [question.strip(), *values, *pictures]))
+        pictures = _images_line(image.name for image in images)
+        return "\n\n".join(filter(None, [question.strip(), *values, pictures]))
+
+
+def files_in(sent: str, names: Sequence[str], images: Iterable[Image]) -> list[str]:
+    """Return the texts of the files with these names in a prompt that was written.
+
+    Empty if they cannot be told from the rest: a text may hold another's heading.
+    """
+    text = sent.removesuffix(f"\n\n{_images_line(image.name for image in images)}")
+    headings = [f"\n\n{_heading(name)}" for name in names]
+    if any(text.count(heading) != 1 for heading in headings):
+        return []
+    found: list[str] = []
+    for heading in reversed(headings):
+        text, _, file = text.rpartition(heading)
+        found.insert(0, file)
+    return found if text else []
+
+
+def _heading(name: str) -> str:
+    return f"`{name}`:\n\n"
+
+
+def _images_line(names: Iterable[str]) -> str:
+    quoted = ", ".join(f"`{name}`" for name in names)
+    return f"Images: {quoted}" if quoted else ""

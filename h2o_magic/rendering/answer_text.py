@@ -8,6 +8,7 @@ from typing import Any
 from h2o_magic.chat.events import FinishReason, Usage
 from h2o_magic.chat.facts import Facts
 from h2o_magic.chat.messages import Message
+from h2o_magic.rendering.direction import with_directions
 from h2o_magic.rendering.fences import CodeBlock, code_blocks
 from h2o_magic.rendering.json import find_json
 from h2o_magic.rendering.sanitize import sanitize
@@ -131,4 +132,4 @@ class AnswerText(str):
         return self._facts
 
     def _repr_markdown_(self) -> str:
-        return sanitize(str(self))
+        return with_directions(sanitize(str(self)))

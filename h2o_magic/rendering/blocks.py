@@ -67,9 +67,14 @@ def joined(before: Piece, after: Piece) -> Piece:
 
 
 class BlockSplitter:
-    """Cuts growing Markdown into settled pieces and a live tail."""
+    """Cuts growing Markdown into settled pieces and a live tail.
 
-    def __init__(self) -> None:
+    `prose_limit` is the longest live piece of what cannot be made whole again by
+    `joined`: lists and paragraphs.
+    """
+
+    def __init__(self, prose_limit: int = PIECE_LIMIT) -> None:
+        self._prose_limit = prose_limit
         self._lines: list[str] = []  # complete lines of the unsettled block
         self._size = 0
         self._begun = False  # one of the lines is not blank
@@ -87,6 +92,11 @@ class BlockSplitter:
         """The unsettled end of the text, which a view must redraw."""
         body = "".join((*self._lines, *self._partial))
         return Piece.of(body, self._reopen) if body.strip() else Piece()
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether code or a table of which a part has settled may go on."""
+        return bool(self._reopen)
 
     @property
     def in_table(self) -> bool:
@@ -109,7 +119,7 @@ class BlockSplitter:
                 self._begin_line(part)
             self._partial.append(part)
             self._partial_size += len(part)
-        if self._partial_size > 2 * PIECE_LIMIT:
+        if self._partial_size > 2 * self._limit:
             self._cut_long_line()
 
     def _begin_line(self, part: str) -> None:
@@ -127,8 +137,14 @@ class BlockSplitter:
         else:
             self._add_prose(line)
         self._partial, self._partial_size, self._line_cut = [], 0, False
-        if self._size > PIECE_LIMIT:
+        if self._size > self._limit:
             self._settle()
+
+    @property
+    def _limit(self) -> int:
+        is_code = self._fence is not None and not self._fence.lead
+        is_whole = is_code or self._head or self._reopen
+        return PIECE_LIMIT if is_whole else self._prose_limit
 
     def _add_code(self, line: str, fence: Fence) -> None:
         if self._line_cut or not fence.closed_by(line):
@@ -178,10 +194,10 @@ class BlockSplitter:
         self._reopen = self._head if fence is None else fence.opener
 
     def _cut_long_line(self) -> None:
-        line = "".join(self._partial)
+        line, limit = "".join(self._partial), self._limit
         start = 0
-        while len(line) - start > 2 * PIECE_LIMIT:
-            piece = line[start : start + PIECE_LIMIT]
+        while len(line) - start > 2 * limit:
+            piece = line[start : start + limit]
             if self._fence is None:
                 piece = piece[: _cut_place(piece)]
             start += len(piece)

@@ -12,8 +12,12 @@ from h2o_magic.config.models import REAL_MODEL, title_of
 from h2o_magic.config.units import counted
 from h2o_magic.config.url import is_this_machine
 from h2o_magic.rendering.blocks import close_fence
+from h2o_magic.rendering.direction import with_directions
 from h2o_magic.rendering.literal import literal, one_line, phrase, without_marks
 from h2o_magic.rendering.sanitize import sanitize
+
+#: What is shown in place of an answer without text.
+EMPTY = "(an empty answer)"
 
 #: What is said of an answer that is not complete, by its status.
 STATUS_TEXT = {
@@ -72,12 +76,14 @@ def answer_markdown(
     *,
     reasoning: str = "",
     reasoning_mode: str = "collapse",
+    empty: str = EMPTY,
 ) -> str:
     """Return the answer as sanitized Markdown, below its reasoning, with its footer.
 
-    `reasoning_mode` is ``collapse``, ``show`` or ``hide``.
+    `reasoning_mode` is ``collapse``, ``show`` or ``hide``; `empty` stands for no text.
     """
-    body = sanitize(close_fence(text)).rstrip() or "*(an empty answer)*"
+    shown = with_directions(sanitize(close_fence(text)))
+    body = shown.rstrip() or f"*{literal(empty)}*"
     phrases = " · ".join(footer(facts, name=literal, words=phrase))
     parts = [reasoning_markdown(reasoning, reasoning_mode)] if reasoning else []
     return "\n\n".join([*filter(None, parts), body, f"<sub>{phrases}</sub>"])
@@ -89,12 +95,13 @@ def answer_plain(
     *,
     reasoning: str = "",
     reasoning_mode: str = "collapse",
+    empty: str = EMPTY,
 ) -> str:
     """Return the answer as plain text, with its footer in brackets.
 
     Only ``show`` adds the reasoning, behind the answer: a terminal has printed that.
     """
-    parts = [text.rstrip() or "(an empty answer)"]
+    parts = [text.rstrip() or empty]
     if reasoning_mode == "show" and reasoning.strip():
         lines = ["Reasoning:", *reasoning.strip("\n").split("\n")]
         parts.append("\n".join(f"> {line}".rstrip() for line in lines))
@@ -124,6 +131,7 @@ def reasoning_markdown(text: str, mode: str) -> str:
     if mode == "hide" or not shown.strip():
         return ""
     if mode == "collapse":
+        shown = with_directions(shown)
         return f"<details><summary>Reasoning</summary>\n\n{shown}\n\n</details>"
     lines = ["**Reasoning**", "", *shown.split("\n")]
     # Once more: in a quotation, code and formulas may end elsewhere.

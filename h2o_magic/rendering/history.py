@@ -11,7 +11,7 @@ from datetime import datetime
 
 from h2o_magic.chat.images import Image, data_uri
 from h2o_magic.chat.kept_facts import facts_of
-from h2o_magic.chat.turns import ThreadInfo, Turn
+from h2o_magic.chat.turns import Hit, ThreadInfo, Turn
 from h2o_magic.rendering import footer
 from h2o_magic.rendering.excess import LONGEST_RUN, cut_fences
 from h2o_magic.rendering.fences import fenced
@@ -27,7 +27,8 @@ _MARKED = re.compile(
 )
 
 TURN_HEAD = ["", "question", "answer", "model", "asked", "note"]
-THREAD_HEAD = ["thread", "turns", "last asked", "first question"]
+THREAD_HEAD = ["thread", "turns", "last asked", "title"]
+HIT_HEAD = ["thread", "turn", "asked", "found"]
 
 _OUTDATED = "asked before an earlier answer changed"
 
@@ -48,19 +49,32 @@ def turn_rows(turns: Sequence[Turn], now: datetime) -> list[list[str]]:
 
 
 def thread_rows(
-    threads: Sequence[ThreadInfo], current: str, now: datetime
+    threads: Sequence[ThreadInfo], current: ThreadInfo, now: datetime
 ) -> list[list[str]]:
     """Return rows under `THREAD_HEAD`, the `current` one's too; `now` is local time."""
-    if all(info.name != current for info in threads):
-        threads = [*threads, ThreadInfo(current, 0)]
+    if all(info.name != current.name for info in threads):
+        threads = [*threads, current]
     return [
         [
-            Verbatim(f"{info.name} ✓" if info.name == current else info.name),
+            Verbatim(f"{info.name} ✓" if info.name == current.name else info.name),
             f"{info.turns:,}",
             short_time(info.last_asked, now),
-            shorten(info.first_question),
+            shorten(info.title),
         ]
         for info in threads
+    ]
+
+
+def hit_rows(hits: Sequence[Hit], now: datetime) -> list[list[str]]:
+    """Return a row for each turn that was found, under `HIT_HEAD`."""
+    return [
+        [
+            Verbatim(hit.thread),
+            str(hit.turn.number),
+            short_time(hit.turn.asked_at, now),
+            Verbatim("".join(hit.snippet)),
+        ]
+        for hit in hits
     ]
 
 
@@ -72,7 +86,9 @@ def turn_markdown(turn: Turn, *, sent: bool = True, pictures: bool = True) -> st
     """
     title = " · ".join([f"**Turn {turn.number}**", *map(literal, _details(turn))])
     question = "> " + "<br>".join(map(_quoted, turn.question.splitlines()))
-    answer = footer.answer_markdown(turn.answer, facts_of(turn))
+    facts = facts_of(turn)
+    empty = facts.error or footer.EMPTY
+    answer = footer.answer_markdown(turn.answer, facts, empty=empty)
     images = [_picture(image, pictures) for image in turn.images]
     folded = [_sent(turn.sent)] if sent and turn.sent else []
     parts = [title, question, " ".join(images), *folded, answer]
@@ -88,7 +104,9 @@ def turn_plain(turn: Turn, show: Callable[[str], str] = str) -> str:
         with_it.append(f"values, {len(turn.sent):,} characters in all")
     sent = [f"(sent with {', '.join(with_it)})"] if with_it else []
     answer = printable(turn.answer).rstrip()
-    footed = printable(footer.answer_plain(turn.answer, facts_of(turn)))
+    facts = facts_of(turn)
+    empty = facts.error or footer.EMPTY
+    footed = printable(footer.answer_plain(turn.answer, facts, empty=empty))
     asked = printable("\n\n".join([title, question, *sent]))
     return f"{asked}\n\n{show(answer)}{footed.removeprefix(answer)}"
 

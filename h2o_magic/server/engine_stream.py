@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
@@ -17,7 +19,7 @@ from aiohttp import web
 from h2o_magic.server.assembly import assembly_for
 from h2o_magic.server.engine_errors import refusal
 from h2o_magic.server.facts import Facts
-from h2o_magic.server.reply import Reply
+from h2o_magic.server.reply import Reply, Tell
 from h2o_magic.server.request_queue import RequestQueue
 from h2o_magic.server.rewriting import EngineRequest
 
@@ -29,6 +31,8 @@ _GATHER_SECONDS, _LONGEST_GATHER = 0.004, 0.024
 #: The first parts of an answer are passed on as they come.
 _AT_ONCE = 4
 _PROGRESS = b'"prompt_progress":'
+#: The most tokens that are read in a moment, as a rule.
+_SHORT = 256
 _END = b"\n\n"
 #: The routes whose streams tell token counts only if that is asked for.
 _COUNTING = ("/v1/chat/completions", "/v1/completions")
@@ -54,7 +58,7 @@ async def pass_on(
     async for came in answer.content.iter_any():
         part = came
         if not progress and (held or _PROGRESS in came or not came.endswith(_END)):
-            part, held = _without_progress(held + came)
+            part, held = _without_progress(held + came, reply.tell)
         if part:
             facts.note_part(part)
             await reply.write(part)
@@ -88,11 +92,25 @@ async def assembled(
     return whole
 
 
-def _without_progress(data: bytes) -> tuple[bytes, bytes]:
-    """Return the whole events that tell no progress, and the rest."""
+def _without_progress(data: bytes, tell: Tell) -> tuple[bytes, bytes]:
+    """Return the whole events that tell no progress, which is told, and the rest."""
     *events, rest = data.split(_END)
     kept = [event + _END for event in events if _PROGRESS not in event]
+    if len(kept) < len(events):
+        last = next(event for event in reversed(events) if _PROGRESS in event)
+        tell_progress(json.loads(last[last.index(b"{") :]), tell)
     return b"".join(kept), rest
+
+
+def tell_progress(event: Mapping[str, Any], tell: Tell) -> None:
+    """Tell how much of a long prompt is read, in tenths."""
+    read = event.get("prompt_progress")
+    if not isinstance(read, dict):  # it is deeper in an event of another route
+        return
+    tokens = read["total"] - read["cache"]
+    done = (read["processed"] - read["cache"]) / max(tokens, 1)
+    if tokens > _SHORT:
+        tell(f"Reading {tokens:,} tokens", math.floor(10 * done) / 10)
 
 
 async def _gather(answer: aiohttp.ClientResponse, seconds: float) -> None:

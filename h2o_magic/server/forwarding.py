@@ -145,7 +145,7 @@ class Forwarder:
         slots = _slots_needed(request, engine.queue.slots)
         tokens = slots * await _tokens_needed(engine, request)
         if engine.queue.is_full:
-            reply.tell("waiting for a free slot")
+            reply.tell("Waiting for a free slot")
         async with engine.queue.place(client, slots=slots, tokens=tokens):
             reply.tell("")
             yield

@@ -19,7 +19,7 @@ from h2o_magic.server.engine_process import (
 )
 from h2o_magic.server.models import Load
 from h2o_magic.server.request_queue import RequestQueue
-from h2o_magic.weights.files import Weights, is_immutable
+from h2o_magic.weights.files import Weights, is_immutable, projector_of
 from h2o_magic.weights.gguf import Header, read_header
 from h2o_magic.weights.memory import MemoryPlan, file_size
 from h2o_magic.weights.names import unsplit_name
@@ -126,11 +126,6 @@ def real_name(weights: Weights) -> str:
     """Return the name of what answers: a file's is that without its extension."""
     of_file = weights.demo or weights.path == Path(weights.model)
     return unsplit_name(weights.path.name)[:-5] if of_file else weights.model
-
-
-def projector_of(path: Path) -> Path | None:
-    """Return the projector for images beside a model's file, if there is one."""
-    return min(path.parent.glob("mmproj*.gguf"), default=None)
 
 
 def _template(header: Header, system: str) -> str:

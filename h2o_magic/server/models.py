@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
+from h2o_magic.config.models import title_of
 from h2o_magic.config.units import size_in_words
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.server.engine_process import Engine
@@ -159,7 +160,7 @@ class Models:
         if weights.path in self._loading:
             self._say_loading(weights, tell)
         elif self._change[weights.demo].locked():
-            tell("waiting for another model to be loaded")
+            tell("Waiting for another model to be loaded")
         async with self._change[weights.demo]:
             held = self._alive((file_state(weights.path), embeds))
             held = held or await self._load_new(weights, embeds, tell)
@@ -208,7 +209,7 @@ class Models:
 
     def _say_loading(self, weights: Weights, tell: _Tell) -> None:
         if weights.size >= TINY_FILE:  # a smaller one loads in a moment
-            tell(f"loading {weights.model}, {size_in_words(weights.size)}")
+            tell(f"Loading {title_of(weights.model)}, {size_in_words(weights.size)}")
 
     def _plan(self, weights: Weights) -> tuple[MemoryPlan, int]:
         """Return what the engine should hold, and what of the budget that takes."""
@@ -225,7 +226,7 @@ class Models:
                 await self._unload(min(idle, key=lambda key: there[key].used))
                 continue
             names = sorted(name for held in there.values() for name in held.names)
-            tell(f"waiting for memory used by {' and '.join(names) or 'another model'}")
+            tell(f"Waiting for memory used by {' and '.join(names) or 'another model'}")
             self._released.clear()
             self._crowded = True
             try:

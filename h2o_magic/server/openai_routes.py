@@ -21,13 +21,13 @@ from h2o_magic.server.clients import client_of, takes_notices
 from h2o_magic.server.errors import RequestError, as_request_error
 from h2o_magic.server.facts import facts_of
 from h2o_magic.server.forwarding import Forwarder
-from h2o_magic.server.loading import projector_of, real_name
+from h2o_magic.server.loading import real_name
 from h2o_magic.server.models import Models
 from h2o_magic.server.offer import Offer
 from h2o_magic.server.reply import Reply
 from h2o_magic.server.rewriting import EngineRequest, model_of, rewrite
 from h2o_magic.server.stopping import Stopping
-from h2o_magic.weights.files import Weights
+from h2o_magic.weights.files import Weights, projector_of
 from h2o_magic.weights.listing import list_models
 
 #: Seconds that finding weights may take without a thread.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 from aiohttp import web
 
@@ -15,6 +16,12 @@ from h2o_magic.server.errors import RequestError
 QUIET = 0.3
 _KEEP_ALIVE_SECONDS = 15.0
 _STREAM = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+
+class Tell(Protocol):
+    """Says what is waited for, and how much of it is done, from 0 to 1."""
+
+    def __call__(self, words: str, progress: float | None = None) -> None: ...
 
 
 class Reply:
@@ -30,7 +37,7 @@ class Reply:
         self.headers: dict[str, str] = {}
         self._http = http
         self._response: web.StreamResponse | None = None
-        self._words = ""
+        self._notice: dict[str, object] = {"notice": ""}
         self._told = asyncio.Event()
         self._speaker: asyncio.Task[None] | None = None
         if streams and notices:
@@ -41,9 +48,10 @@ class Reply:
         """Whether the client has got anything of an answer."""
         return self._response is not None and self._speaker is None
 
-    def tell(self, words: str) -> None:
-        """Say what is waited for; an empty text withdraws it."""
-        self._words = words
+    def tell(self, words: str, progress: float | None = None) -> None:
+        """Say what is waited for, and how much of it is done; empty withdraws it."""
+        done = {} if progress is None else {"progress": progress}
+        self._notice = {"notice": words, **done}
         self._told.set()
 
     async def stream(self, parts: Iterable[bytes]) -> web.StreamResponse:
@@ -104,13 +112,13 @@ class Reply:
 
     async def _speak(self) -> None:
         await asyncio.sleep(QUIET)
-        said = ""
-        while True:
+        said: dict[str, object] = {"notice": ""}
+        while self._speaker is not None:  # `wait_for` may swallow the cancellation
             self._told.clear()
-            if self._words != said:
-                said = self._words
+            if self._notice != said:
+                said = self._notice
                 response = self._response or await self._begin()
-                await response.write(comment({"notice": said}))
+                await response.write(comment(said))
                 self._mark(streams=True, between_events=True)
             try:
                 await asyncio.wait_for(self._told.wait(), _KEEP_ALIVE_SECONDS)

@@ -201,6 +201,11 @@ def is_immutable(path: Path) -> bool:
     return any(absolute.is_relative_to(folder) for folder in (cache(), BUILT_IN))
 
 
+def projector_of(path: Path) -> Path | None:
+    """Return the projector for images beside a model's file, if there is one."""
+    return min(path.parent.glob("mmproj*.gguf"), default=None)
+
+
 def _of_entry(entry: CatalogueEntry, stand_in: Callable[[], Weights | None]) -> Weights:
     if (own := _own(entry)) is not None:
         return own

@@ -308,3 +308,12 @@ def test_a_notice_is_cut_and_what_is_none_is_nothing() -> None:
     odd = [{"h2o_magic": {"notice": 1}}, {"h2o_magic": "notice"}, {"h2o_magic": {}}]
     events = read(sse(long, *odd, token("Hello"), final("Hello")))
     assert events[:2] == [Notice("x" * 200), TextDelta("Hello")]
+
+
+@pytest.mark.parametrize(
+    ("progress", "known"), [(0.3, 0.3), (0, 0), (1.5, None), ("1", None), (None, None)]
+)
+def test_a_notice_has_the_progress_that_can_be(progress: object, known: object) -> None:
+    said = {"h2o_magic": {"notice": "Reading", "progress": progress}}
+    first, *_ = read(sse(said, token("Hello"), final("Hello")))
+    assert first == Notice("Reading", known)

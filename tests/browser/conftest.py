@@ -28,7 +28,7 @@ from playwright.sync_api import (
 
 from tests.local import ended_at_exit
 
-TIMEOUT = 25
+TIMEOUT = 60
 VIEWPORT: ViewportSize = {"width": 1200, "height": 1000}
 LABEXTENSION = Path(__file__).parents[2] / "h2o_magic" / "labextension"
 SCREENSHOTS = Path(__file__).parents[1] / "screenshots"

@@ -81,7 +81,8 @@ def chips(panel: Panel) -> Locator:
 
 def choose(panel: Panel, *files: tuple[str, str, bytes]) -> None:
     with panel.place.page.expect_file_chooser() as chooser:
-        panel.press("Attach files")
+        panel.press("Add to the question")
+        panel.place.get_by_role("option", name="File").click()
     chooser.value.set_files(
         [{"name": n, "mimeType": kind, "buffer": data} for n, kind, data in files]
     )

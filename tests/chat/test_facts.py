@@ -7,6 +7,7 @@ from h2o_magic.chat.events import (
     Event,
     Finished,
     FinishReason,
+    Notice,
     ReasoningDelta,
     Replaced,
     Source,
@@ -56,6 +57,23 @@ def test_the_text_is_what_the_events_make_of_it(events: list[Event], text: str) 
 def test_reasoning_is_no_part_of_the_answer() -> None:
     record = record_of([ReasoningDelta("Hm."), TextDelta("Yes."), ReasoningDelta("!")])
     assert record.text == "Yes."
+
+
+# What is waited for
+
+
+def test_a_notice_is_told_with_its_progress_until_something_comes() -> None:
+    clock = Clock()
+    record = AnswerRecord("m", clock=clock)
+    record.add(Notice("Reading 2,048 tokens", 0.3))
+    assert record.notice == "Reading 2,048 tokens, 30 %"
+    clock.now += 5
+    record.add(Notice("Reading 2,048 tokens", 0.4))
+    assert record.waited == 5  # it is the same that goes on
+    record.add(Notice("Loading m"))
+    assert (record.notice, record.waited) == ("Loading m", 0)
+    record.add(ReasoningDelta("Hm."))
+    assert record.notice == ""
 
 
 # How it ended
@@ -220,6 +238,7 @@ def test_the_metadata_is_json() -> None:
         cached_tokens=20,
         dropped_turns=3,
         notes=("`{dff}` is not a variable",),
+        files=("a.csv",),
         thread="ideas",
         sent_turns=2,
         earlier_turns=5,
@@ -244,6 +263,7 @@ def test_the_metadata_is_json() -> None:
         "cached_tokens": 20,
         "dropped_turns": 3,
         "cut_tokens": 0,
+        "files": ["a.csv"],
         "notes": ["`{dff}` is not a variable"],
         "thread": "ideas",
         "history": True,

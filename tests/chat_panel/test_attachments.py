@@ -107,6 +107,64 @@ def test_a_retry_sends_the_same_and_an_edit_keeps_the_images_that_are_left(
     assert len(images(more)) == 2
 
 
+def test_a_changed_edit_sends_the_texts_again_that_are_left(
+    seeing: tuple[Page, ScriptedServer],
+) -> None:
+    page, server = seeing
+    attach(page, b"a,b\n1,2\n", b"Some words.\n\n`a.csv` is above.", png())
+    files = ["a.csv", "notes.txt", "dot.png"]
+    page.send("ask", text="What?", files=files, n=1)
+    row = page.ended_row()
+    assert [(f["name"], f["attached"]) for f in row["files"]] == [
+        ("a.csv", True),
+        ("notes.txt", True),
+    ]
+    kept = [image["hash"] for image in row["images"]]
+    more = {"images": kept, "texts": files[:2]}
+    page.send("ask", text="What?", id=row["id"], n=2, **more)
+    row = page.ended_row()
+    page.send("ask", text="Why?", id=row["id"], n=3, **more)
+    row = page.ended_row()
+    page.send("ask", text="Why?", id=row["id"], n=4, texts=["notes.txt"])
+    row = page.ended_row()
+    assert [file["name"] for file in row["files"]] == ["notes.txt"]
+    first, same, changed = (content[0]["text"] for content in asked(server)[:3])
+    assert first == same
+    assert changed == first.replace("What?", "Why?")
+    assert "Some words." in (last := asked(server)[3])
+    assert "a,b" not in last
+
+
+def test_texts_that_cannot_be_told_from_the_rest_are_not_offered_again(
+    seeing: tuple[Page, ScriptedServer],
+) -> None:
+    page, _ = seeing
+    attach(page, b"One.\n\n`a.txt`:\n\nTwo.")
+    page.send("ask", text="What?", files=["a.txt"], n=1)
+    (file,) = page.ended_row()["files"]
+    assert (file["name"], file["attached"]) == ("a.txt", False)
+
+
+def test_a_file_is_shown_as_it_would_be_sent(
+    seeing: tuple[Page, ScriptedServer],
+) -> None:
+    page, server = seeing
+    attach(page, b"a,b\n1,2\n")
+    page.send("peek", files=["t.csv"])
+    note = page.wait_for("note", to="here")
+    assert note["title"] == "t.csv"
+    assert "CSV, 2 lines" in note["html"]
+    attach(page, png())
+    page.send("peek", files=["dot.png"])
+    note = page.wait_for("note", to="here")["html"]
+    assert "30 x 20 pixels" in note
+    assert 'src="data:image/png;base64,' in note
+    attach(page, b"\0\1")
+    page.send("peek", files=["odd"])
+    assert "expected an image" in page.wait_for("error", to="here")["text"]
+    assert asked(server) == []
+
+
 def test_a_preview_has_the_files_and_asks_nothing(
     seeing: tuple[Page, ScriptedServer],
 ) -> None:
@@ -133,9 +191,10 @@ def test_a_refused_file_is_told_with_its_question_and_number(
     page.session.settings.set("vision", vision)
     attach(page, data)
     page.send("ask", text="What is it?", files=["file"], n=7)
-    refused = page.wait_for("error", to="here")
-    assert why in refused["text"]
-    assert (refused["question"], refused["n"]) == ("What is it?", 7)
+    refused = page.unsent()
+    assert why in refused["why"]
+    assert (refused["text"], refused["n"]) == ("What is it?", 7)
+    assert [chip["name"] for chip in refused["files"]] == ["file"]
     assert page.session.turns() == ()
     assert asked(server) == []
 
@@ -159,6 +218,19 @@ def test_views_do_not_share_files_and_taken_ones_are_forgotten() -> None:
     assert uploads.take("here", ["a"]) == []
     uploads.add("there", {"file": 1, "at": 0}, [])
     assert uploads.take("there", ["a", "b"]) == [("a", b"there"), ("b", b"")]
+
+
+def test_what_a_closed_page_has_sent_is_forgotten() -> None:
+    now = 0.0
+    uploads = Uploads(lambda: now)
+    for view in ("closed", "lost", "here"):
+        now += 100
+        uploads.add(view, {"file": 0, "at": 0}, [memoryview(b"x")])
+    uploads.forget("closed")
+    now += 50
+    uploads.forget_stale()
+    assert uploads.take("closed", ["a"]) == uploads.take("lost", ["a"]) == []
+    assert uploads.take("here", ["a"]) == [("a", b"x")]
 
 
 def thumbnail(name: str, size: int = 100) -> Image:

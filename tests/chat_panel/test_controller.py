@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import queue
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from h2o_magic.chat.turns import Thread, Turn
 from h2o_magic.chat_panel.controller import Controller
+from h2o_magic.chat_panel.host import Entry
 from h2o_magic.config.settings import Settings
 from h2o_magic.conversation.session import Session
 from h2o_magic.conversation.store import rows
@@ -35,8 +36,18 @@ class Host:
     def notes(self, question: str) -> list[str]:
         return [f"`{question}` was checked"]
 
-    def complete(self, before: str, _: str) -> tuple[str, list[tuple[str, str]]]:
-        return before[-1:], [("x", "int")]
+    def weigh(self, question: str, most: int) -> int:
+        return most * question.count("{")
+
+    def complete(self, before: str, _: str) -> tuple[str, list[Entry]]:
+        return before[-1:], [("x", "int", "}")]
+
+    def starters(self, *, sees: bool) -> list[tuple[str, str]]:
+        return [("What is in x?", f"What is in {{x}}? {sees}")]
+
+    def on_cell_run(self, callback: Callable[[], None]) -> Callable[[], None]:
+        self.run_cell = callback
+        return lambda: None
 
     def is_command(self, line: str) -> bool:
         return line == "status"
@@ -56,7 +67,8 @@ class Page:
         settings.set("server", url)
         self.session = Session(settings=settings)
         self.got: queue.Queue[dict[str, Any]] = queue.Queue()
-        self.controller = Controller(self.session, Host(), self.got.put)
+        self.host = Host()
+        self.controller = Controller(self.session, self.host, self.got.put)
 
     def send(self, kind: str, *buffers: bytes, **parts: Any) -> None:
         message = {"type": kind, "view": "here", **parts}
@@ -68,6 +80,13 @@ class Page:
             message = self.got.get(timeout=60)
             if message["type"] == kind and parts.items() <= message.items():
                 return message
+
+    def unsent(self) -> dict[str, Any]:
+        """Return the next question that is listed as not sent."""
+        while True:
+            for item in self.wait_for("queue")["items"]:
+                if item["unsent"]:
+                    return dict(item)
 
     def ended_row(self) -> dict[str, Any]:
         """Return the next row of an answer that has ended."""
@@ -96,7 +115,7 @@ def test_an_answer_starts_grows_and_ends(page: Page, server: StandIn) -> None:
         "",
     )
     grew = page.wait_for("delta", id=row["id"])
-    assert "<em>text</em>" in grew["html"][0][1]
+    assert "<em>text</em>" in grew["html"][0][2]
     go_on.set()
     row = page.ended_row()
     assert row["answer"] == "Some *text*. More."
@@ -149,7 +168,7 @@ def test_a_view_that_is_opened_later_gets_all_of_a_growing_answer(
     page.send("open")
     assert page.wait_for("thread", to="here")["rows"][0]["running"]
     grew = page.wait_for("delta", restart=1)
-    assert "Before." in grew["html"][0][1]
+    assert "Before." in grew["html"][0][2]
     go_on.set()
     assert page.ended_row()["answer"] == "Before. After."
 
@@ -174,29 +193,17 @@ def test_a_stopped_answer_is_kept_and_marked(page: Page, server: StandIn) -> Non
     page.send("stop")
     row = page.ended_row()
     assert (row["answer"], row["status"]) == ("A part", "stopped")
-    assert row["mark"] == "Stopped: the answer is incomplete"
+    assert row["mark"] == "Stopped"
 
 
-def test_a_queued_question_is_shown_and_not_asked_when_stopped(
-    page: Page, server: StandIn
+def test_a_server_that_is_not_there_is_a_problem_of_a_question_not_sent(
+    page: Page,
 ) -> None:
-    never = threading.Event()
-    server.script = ["A part", never]
-    page.send("ask", text="First?")
-    page.wait_for("delta")
-    page.send("ask", text="Second?")
-    while page.wait_for("state")["state"]["queued"] != ["Second?"]:
-        pass
-    page.send("stop")
-    assert page.ended_row()["question"] == "First?"
-    assert [turn.question for turn in page.session.turns()] == ["First?"]
-
-
-def test_an_error_is_sent_to_the_view_that_asked(page: Page) -> None:
     page.session.configure(server="http://127.0.0.1:9")
     page.send("ask", text="Is anybody there?")
-    refused = page.wait_for("error", to="here")
-    assert "127.0.0.1:9" in refused["text"]
+    item = page.unsent()
+    assert "127.0.0.1:9" in item["problem"]["words"]
+    assert item["problem"]["status"] == 0
     page.send("regenerate", id=12345)
     assert "no longer in the thread" in page.wait_for("error")["text"]
     page.wait_for("received", to="here")
@@ -214,9 +221,37 @@ def test_a_slash_runs_a_command_and_a_draft_is_saved(page: Page) -> None:
 def test_a_check_is_answered_with_its_number_and_asks_nothing(
     page: Page, server: StandIn
 ) -> None:
+    page.session.configure(context=4096)
     page.send("check", text="{dff}", n=3)
-    assert page.wait_for("checked", to="here", n=3)["notes"] == ["`{dff}` was checked"]
-    assert server.asked == []
+    told = page.wait_for("checked", to="here", n=3)
+    assert told["notes"] == ["`{dff}` was checked"]
+    assert told["use"]["text"] == "1k of 4.1k"  # a value has 1,000 tokens at most
+    page.send("check", text="/status {dff}", n=4, bytes=9000)
+    told = page.wait_for("checked", to="here", n=4)
+    assert told["notes"] == []
+    assert told["use"]["text"] == "4k of 4.1k"
+    assert told["use"]["level"] == "near"
+    assert server.requests == []
+
+
+def test_a_thread_without_a_turn_offers_what_to_ask_also_when_a_cell_has_run(
+    page: Page, server: StandIn
+) -> None:
+    page.send("starters")
+    offered = page.wait_for("starters", to="here")["starters"]
+    assert offered == [["What is in x?", "What is in {x}? False"]]
+    page.host.run_cell()
+    assert page.wait_for("starters", to="")["starters"] == offered
+    server.script = ["Yes."]
+    page.send("ask", text="hello")
+    page.ended_row()
+    page.host.run_cell()
+    page.send("starters")
+    page.send("ping")
+    received = [page.got.get(timeout=60)["type"]]
+    while received[-1] != "received":
+        received.append(page.got.get(timeout=60)["type"])
+    assert "starters" not in received
 
 
 def test_braces_of_a_value_stay_when_the_question_is_edited(
@@ -332,7 +367,7 @@ def test_returning_to_a_thread_shows_all_of_the_growing_answer(
     while "Second part." not in text:
         step = page.wait_for("delta")
         text = "" if step.get("restart") else text
-        text += "".join(html for _, html in step["html"])
+        text += "".join(html for _, _, html in step["html"])
     assert "First part." in text
     gates[1].set()
     assert page.ended_row()["answer"].endswith("End.")
@@ -409,5 +444,5 @@ def test_an_edit_that_fails_is_sent_back_as_that_edit(page: Page) -> None:
     page.send("ask", text="hello")
     row = page.ended_row()
     page.send("ask", text=" ", id=row["id"])
-    refused = page.wait_for("error")
-    assert (refused["question"], refused["id"]) == (" ", row["id"])
+    refused = page.unsent()
+    assert (refused["text"], refused["turn"]) == (" ", row["id"])

@@ -11,7 +11,6 @@ from h2o_magic.chat_panel.widget import joined_modules, joined_styles
 PACKAGE = Path(chat_panel.__file__).parent
 FOLDER = PACKAGE / "js"
 MODULES = {path.stem: path.read_text("utf-8") for path in FOLDER.glob("*.js")}
-MODULES.pop("popover")  # nothing opens one yet
 
 
 def test_all_modules_are_joined_each_once_and_after_those_that_it_imports() -> None:

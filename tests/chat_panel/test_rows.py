@@ -74,8 +74,8 @@ def test_invalid_facts_are_left_out(odd: dict[str, Any]) -> None:
             Turn("Why?", facts={"finish_reason": "unknown"}),
             "The server did not say why the answer ended",
         ),
-        (Turn("Why?", status="stopped"), "Stopped: the answer is incomplete"),
-        (Turn("Why?", status="failed"), "Failed: the answer is incomplete"),
+        (Turn("Why?", status="stopped"), "Stopped"),
+        (Turn("Why?", status="failed"), ""),  # a card says it
         (
             Turn("Why?", status="incomplete"),
             "Incomplete: the end of the answer is missing",
@@ -84,3 +84,28 @@ def test_invalid_facts_are_left_out(odd: dict[str, Any]) -> None:
 )
 def test_what_is_wrong_with_an_answer_is_said_in_words(turn: Turn, mark: str) -> None:
     assert row_of(turn)["mark"] == mark
+
+
+def test_an_answer_that_was_cut_off_may_go_on() -> None:
+    length = {"finish_reason": "length"}
+    assert row_of(Turn("Why?", "So", facts=length))["cut"] is True
+    assert row_of(Turn("Why?", "", facts=length))["cut"] is False
+    assert row_of(Turn("Why?", "So.", facts={"finish_reason": "end"}))["cut"] is False
+
+
+def test_why_an_answer_failed_is_told_from_its_facts() -> None:
+    facts = {"error": "Out of\nmemory", "advice": "ask again", "http_status": 500}
+    kept = {**facts, "server": "http://h:1", "seconds": 2.0}
+    turn = Turn("Why?", status="failed", asked_at=100.0, facts=kept)
+    assert row_of(turn)["problem"] == {
+        "words": "Out of memory.",
+        "advice": "Ask again.",
+        "status": 500,
+        "address": "http://h:1",
+        "at": 102.0,
+    }
+    old = row_of(Turn("Why?", status="failed"))["problem"]
+    assert (old["words"], old["at"]) == ("The answer failed.", 0)
+    unknown = {"finish_reason": "unknown"}
+    assert row_of(Turn("Why?", status="failed", facts=unknown))["mark"] == ""
+    assert row_of(Turn("Why?", status="stopped"))["problem"] is None

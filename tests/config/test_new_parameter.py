@@ -46,7 +46,7 @@ LOOK = """
 import contextlib, io, json, runpy
 from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.openai.request import make_body
-from h2o_magic.chat_panel.controls import Controls
+from h2o_magic.chat_panel import fields
 from h2o_magic.errors import H2OMagicError
 from h2o_magic.conversation.formats.ipynb_cell import write_source
 from h2o_magic.chat.messages import user
@@ -79,10 +79,9 @@ with contextlib.closing(Session()) as session:
     session.configure(made_up=3)
     session.save_preset("mine")
     seen["preset"] = session.presets()["mine"]["made_up"]
-    controls = Controls(session, lambda _: ())
-    controls.show(True)
-    control = controls._rows["made_up"].control
-    seen["panel"] = [control.description, control.value]
+    field = fields.field(fields.SETTINGS["made_up"])
+    values = {v["name"]: v["text"] for v in fields.values(session.settings, None)}
+    seen["panel"] = [field["title"], field["kind"], values["made_up"]]
     seen["python"] = refused(lambda: session.ask("Hi", made_up=10))
 seen["variable"] = Settings({"H2O_MAGIC_MADE_UP": "4"})["made_up"]
 turn = Turn("Hi", facts={"parameters": {"made_up": 3.0}})
@@ -129,7 +128,7 @@ def test_it_is_in_the_help_of_cells_and_in_config(seen: dict[str, Any]) -> None:
 def test_it_is_a_setting_of_environment_presets_and_panel(seen: dict[str, Any]) -> None:
     assert seen["variable"] == 4.0
     assert seen["preset"] == 3.0
-    assert seen["panel"] == ["made up", "3.0"]
+    assert seen["panel"] == ["Made up", "slider", "3.0"]
     assert seen["export"] == "%%h2o --made-up 3.0\nHi"
 
 

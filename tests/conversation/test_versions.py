@@ -6,10 +6,11 @@ import threading
 
 import pytest
 
+from h2o_magic.chat.continuation import continuing
 from h2o_magic.chat.turns import Change
 from h2o_magic.conversation.notifications import ThreadChanged
 from h2o_magic.errors import ConfigurationError, MessagesError
-from tests.by_question import questions
+from tests.by_question import ENDLESS, questions
 from tests.conversation.test_background import Listener, chatting, grown
 
 
@@ -113,3 +114,40 @@ def test_what_cannot_be_asked_again_is_refused_at_once() -> None:
         with pytest.raises(ConfigurationError, match="there is no answer 2"):
             session.choose_version(1, 2)
         assert questions(server) == ["one"]
+
+
+def test_an_answer_that_was_cut_off_goes_on_as_a_version_of_its_own() -> None:
+    with chatting() as (session, server):
+        session.ask("one", cell="c1", seed=5).read()
+        session.ask("two", cell="c2").read()
+        asked = session.continue_answer(1)
+        assert asked.wait(60)
+        body = server.requests[-1].json
+        before = [(m["role"], m["content"]) for m in body["messages"]]
+        assert before[:2] == [("user", "one"), ("assistant", "re: one")]
+        role, request = before[2]
+        assert role == "user"
+        assert "Continue it exactly where it stopped" in request
+        assert body["seed"] == 5
+        turn = session.turn(1)
+        assert (turn.question, turn.sent, turn.cell) == ("one", "", "c1")
+        assert turn.answer == f"re: one re: {request}"
+        assert turn.facts["notes"] == ["continued"]
+        assert session.versions(1).turns[0].answer == "re: one"
+        session.undo()
+        assert session.turn(1).answer == "re: one"
+
+
+def test_an_answer_to_which_nothing_comes_stays_as_it_was() -> None:
+    request = continuing("re: one")[1].content
+    with chatting({request: [ENDLESS]}) as (session, server):
+        session.ask("one").read()
+        asked = session.continue_answer(1)
+        while len(questions(server)) < 2:
+            assert not asked.wait(0.02)
+        asked.stop()
+        assert asked.wait(60)
+        assert session.turn(1).answer == "re: one"
+        assert session.version_counts() == {}
+        with pytest.raises(ConfigurationError, match="no turn 2"):
+            session.continue_answer(2)

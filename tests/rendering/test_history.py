@@ -109,20 +109,21 @@ def test_a_time_that_is_unknown_or_none_is_left_empty(seconds: float) -> None:
 
 def test_threads_are_rows_with_the_current_one_marked() -> None:
     infos = [
-        ThreadInfo("main", 2, "What is\nSQL?", at(NOW)),
-        ThreadInfo("my ideas", 1200, "x" * 100, at(NOW - timedelta(days=1))),
+        ThreadInfo("main", 2, "", at(NOW), "What is\nSQL?"),
+        ThreadInfo("my ideas", 1200, "", at(NOW - timedelta(days=1)), "x" * 100),
     ]
-    assert THREAD_HEAD == ["thread", "turns", "last asked", "first question"]
-    assert thread_rows(infos, "my ideas", NOW) == [
+    assert THREAD_HEAD == ["thread", "turns", "last asked", "title"]
+    assert thread_rows(infos, infos[1], NOW) == [
         ["main", "2", "14:30", "What is SQL?"],
         ["my ideas ✓", "1,200", "2026-03-01", "x" * 59 + "…"],
     ]
 
 
 def test_the_current_thread_is_listed_even_without_turns() -> None:
-    infos = [ThreadInfo("main", 2, "Hi", at(NOW))]
-    assert thread_rows(infos, "new", NOW)[1:] == [["new ✓", "0", "", ""]]
-    assert thread_rows([], "main", NOW) == [["main ✓", "0", "", ""]]
+    infos = [ThreadInfo("main", 2, "Hi", at(NOW), "Hi")]
+    new = ThreadInfo("new", 0, title="New chat")
+    assert thread_rows(infos, new, NOW)[1:] == [["new ✓", "0", "", "New chat"]]
+    assert thread_rows([], new, NOW) == [["new ✓", "0", "", "New chat"]]
 
 
 # One turn whole
@@ -261,6 +262,14 @@ def test_an_empty_answer_is_said_to_be_empty(status: TurnStatus) -> None:
 
 
 # Amounts
+
+
+def test_a_failed_answer_without_text_says_why_and_not_that_it_is_empty() -> None:
+    failed = turn(answer="", status="failed", facts={"error": "All *slots* are busy."})
+    for shown in (turn_plain(failed), turn_markdown(failed)):
+        assert "slots" in shown
+        assert "empty" not in shown
+    assert "All \\*slots\\* are busy." in turn_markdown(failed)
 
 
 @pytest.mark.parametrize(

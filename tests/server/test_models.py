@@ -174,8 +174,8 @@ def test_one_in_use_is_not_taken_away(
 
     asyncio.run(run())
     waiting, loading, taken_back = said
-    assert waiting == "waiting for memory used by a"
-    assert loading.startswith("loading b, ")
+    assert waiting == "Waiting for memory used by a"
+    assert loading.startswith("Loading b, ")
     assert taken_back == ""
 
 

@@ -86,7 +86,7 @@ def test_loading_is_said_with_the_size_in_a_comment(a: str) -> None:
             first = answer.readline() + answer.readline()
             gate.open.set()
             rest = answer.read()
-    assert notices(first) == [f"loading {a}, {size_of(a)}"]
+    assert notices(first) == [f"Loading {a}, {size_of(a)}"]
     assert first.endswith(b"\n\n")
     last = last_of(rest)
     assert last["generated_text"] is not None
@@ -110,7 +110,7 @@ def test_under_v1_it_is_said_to_who_takes_notices(a: str) -> None:
         weights = json.loads(answer.getheader("X-H2O-Magic-Weights"))
         gate.open.set()
         rest = answer.read()
-    assert notices(first) == [f"loading {a}, {size_of(a)}"]
+    assert notices(first) == [f"Loading {a}, {size_of(a)}"]
     assert weights["model"] == a
     *events, done = sse(rest)
     assert all("choices" in json.loads(event) for event in events)
@@ -161,8 +161,8 @@ def test_who_asks_for_a_model_that_is_being_loaded_is_told(
                     said += notices(other.readline())
             gate.open.set()
             first.read()
-    assert said[0].startswith(f"loading {a}, ")
-    assert said[1] == "waiting for another model to be loaded"
+    assert said[0].startswith(f"Loading {a}, ")
+    assert said[1] == "Waiting for another model to be loaded"
 
 
 def test_our_own_client_is_told_in_the_openai_dialect(a: str) -> None:
@@ -184,7 +184,7 @@ def test_our_own_client_is_told_in_the_openai_dialect(a: str) -> None:
         with closing(ours.stream(asked)) as stream:
             events = list(stream)
         opening.join()
-    assert Notice(f"loading {a}, {size_of(a)}") in events
+    assert Notice(f"Loading {a}, {size_of(a)}") in events
     assert isinstance(events[-1], Finished)
 
 
@@ -219,7 +219,7 @@ def test_waiting_for_a_slot_is_said_and_taken_back(endless: str) -> None:
             first.close()
             stream = line + b"\n" + second.read()
     said = notices(stream)
-    assert said[0] == "waiting for a free slot"
+    assert said[0] == "Waiting for a free slot"
     assert set(said[1:]) <= {""}
     assert sse(stream)[-1] == "[DONE]"
 
@@ -237,7 +237,7 @@ def test_waiting_for_memory_names_who_has_it(endless: str, tmp_path: Path) -> No
                 first.close()
                 stream = line + b"\n" + second.read()
         health = client.call("GET", "/health").json
-    assert notices(stream)[0] == f"waiting for memory used by {endless}"
+    assert notices(stream)[0] == f"Waiting for memory used by {endless}"
     assert health["loaded"] == [b]
     assert 0 < health["memory_taken"] <= health["memory"] == memory
 
@@ -253,3 +253,44 @@ def test_who_leaves_while_it_loads_is_not_waited_for(a: str) -> None:
         asked = {"paths": [a]}
         until(lambda: client.call("POST", "/api/unload", asked).json == {"in_use": []})
         assert client.call("GET", "/health").json["loaded"] == []
+
+
+@pytest.mark.parametrize("headers", [{}, TAKES_NOTICES], ids=["others", "ours"])
+def test_how_much_of_a_long_prompt_is_read_is_said_in_tenths_to_who_takes_notices(
+    a: str, headers: Mapping[str, str]
+) -> None:
+    messages = [{"role": "user", "content": "a long question " * 130}]
+    with (
+        served(real_models) as client,
+        open_chat(client, a, headers, messages=messages) as answer,
+    ):
+        stream = answer.read()
+    *events, done = sse(stream)
+    assert not any("prompt_progress" in event for event in events)
+    assert done == "[DONE]"
+    said = [n for n in notices_with_progress(stream) if n[0].startswith("Reading ")]
+    assert len(said) <= 11
+    assert bool(said) is bool(headers)
+    assert {words for words, _ in said} <= {f"Reading {tokens_of(events):,} tokens"}
+    shown = [done for _, done in said]
+    assert shown == sorted(set(shown))
+    assert all(0 <= done <= 1 and round(10 * done) == 10 * done for done in shown)
+
+
+def test_a_short_prompt_is_not_said_to_be_read(a: str) -> None:
+    with (
+        served(real_models) as client,
+        open_chat(client, a, TAKES_NOTICES) as answer,
+    ):
+        assert "Reading" not in answer.read().decode()
+
+
+def notices_with_progress(stream: bytes) -> list[tuple[str, float]]:
+    comments = [line for line in stream.splitlines() if line.startswith(b": {")]
+    ours = [json.loads(line[2:])["h2o_magic"] for line in comments]
+    return [(said["notice"], said.get("progress", 0.0)) for said in ours]
+
+
+def tokens_of(events: list[str]) -> int:
+    timings = [json.loads(event).get("timings", {}) for event in events]
+    return next(int(each["prompt_n"]) for each in timings if each)

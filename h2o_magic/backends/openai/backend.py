@@ -64,6 +64,11 @@ class OpenAIBackend(HttpBackend[OpenAIClient]):
         current = self._current
         return current[1].url if current else super().url
 
+    @property
+    def flavour(self) -> str | None:
+        """What the server is, if it was asked for its models."""
+        return self.connect().known_flavour
+
     def models(self) -> list[ModelInfo]:
         client = self.connect()
         with explaining_errors(partial(explain, info=RequestInfo(client.url))):

@@ -44,7 +44,7 @@ export class Announcer {
 
 /** The text of an answer to be read; without its last block of code, which may grow. */
 function spoken(body, end) {
-  const blocks = [...body.querySelectorAll(":scope > div:not(.h2o-code) > *, :scope > :not(div), :scope > .h2o-code")];
+  const blocks = [...body.querySelectorAll(":scope > div:not(.h2o-code) > :not(.h2o-caret, .h2o-notice), :scope > :not(div), :scope > .h2o-code")];
   const last = blocks.at(-1);
   return blocks.map((block) => (block.matches(".h2o-code") ? (block === last && !end ? "" : codeAloud(block)) : `${block.textContent.trim()}\n`)).join("");
 }

@@ -1,13 +1,15 @@
-import { button, icon, make } from "./dom.js";
+import { chip } from "./chip.js";
+import { make } from "./dom.js";
 
 const MOST = 10; // files
 const LARGEST = 50e6; // bytes of a file
 const PIECE = 4e6; // bytes in a message, of which Jupyter takes 10 MB at most
 const REMEMBERED = 20; // questions whose files can come back
+const LONG_TEXT = 10_000; // characters of a pasted text that becomes a file
 
 /**
  * The files that go along with a question, as chips: new ones, which have `data`, and
- * images that an edited turn keeps, which have a `hash`.
+ * those that an edited turn keeps: images, which have a `hash`, and texts.
  */
 export class Attachments {
   constructor(composer) {
@@ -16,23 +18,31 @@ export class Attachments {
     this.sent = new Map(); // number of the question → its items
     this.list = make("ul", { class: "h2o-chips", "aria-label": "Attached files", hidden: "" });
     this.picker = make("input", { type: "file", multiple: "", hidden: "", change: () => this.onPick() });
-    this.button = button("attach", "Attach files", () => this.picker.click());
+    this.actions = { open: (item) => this.open(item), remove: (item) => this.remove(item), unpack: (item) => this.unpack(item) };
   }
 
   get files() {
     return this.items.filter(({ data }) => data);
   }
 
-  /** The hashes of the images that an edited turn keeps. */
+  /** What an edited turn keeps: the hashes of images, the names of texts. */
   get kept() {
-    return this.items.filter(({ hash }) => hash).map(({ hash }) => hash);
+    const kept = this.items.filter(({ data }) => !data);
+    return { images: kept.flatMap(({ hash }) => hash ?? []), texts: kept.filter(({ hash }) => !hash).map(({ name }) => name) };
+  }
+
+  /** The size of the texts. */
+  get bytes() {
+    const texts = this.items.filter(({ data, hash }) => !hash && !/^image|pdf$/.test(data?.type ?? ""));
+    return texts.reduce((sum, { size }) => sum + size, 0);
   }
 
   set(items) {
     this.items = items;
-    this.list.replaceChildren(...items.map((item) => this.chip(item)));
+    this.list.replaceChildren(...items.map((item) => chip(item, this.actions)));
     this.list.hidden = !items.length;
     this.composer.refresh();
+    this.composer.checks.request();
   }
 
   onPick() {
@@ -41,12 +51,33 @@ export class Attachments {
   }
 
   /** Attach what is pasted or dropped; return whether there was anything. */
-  take({ files, types }) {
+  take(transfer) {
+    const { files, types } = transfer;
     // A cell of a spreadsheet comes as text, as HTML, and as a picture of itself.
-    const isText = types.includes("text/plain") && types.includes("text/html");
-    if (!files.length || isText || !this.composer.chat.alive) return false;
-    this.add([...files]);
+    const isText = types.includes("text/plain") && (types.includes("text/html") || !files.length);
+    if (!this.composer.chat.alive) return false;
+    if (isText) return this.takeLong(transfer.getData("text/plain"));
+    if (files.length) this.add([...files]);
+    return files.length > 0;
+  }
+
+  /** Attach a text that is too long for the field; return whether it was. */
+  takeLong(text) {
+    if (text.length <= LONG_TEXT || this.items.length >= MOST) return false;
+    const data = new File([text], this.freeName("Pasted text.txt"), { type: "text/plain" });
+    this.set([...this.items, { name: data.name, size: data.size, data, pasted: text }]);
+    this.composer.chat.setStatus("The long text was attached. The T on it puts it into the message.");
     return true;
+  }
+
+  /** Put a pasted text into the message. */
+  unpack(item) {
+    this.remove(item);
+    this.composer.insert(item.pasted);
+  }
+
+  open(item) {
+    this.composer.deliver("peek", {}, { files: [item] });
   }
 
   async add(files) {
@@ -76,18 +107,6 @@ export class Attachments {
     const names = this.items.map((item) => item.name);
     for (let number = 2; names.includes(name); number += 1) name = `${stem}-${number}${suffix ?? ""}`;
     return name;
-  }
-
-  chip(item) {
-    const remove = button("close", `Remove ${item.name}`, () => this.remove(item));
-    return make(
-      "li",
-      { class: "h2o-chip", title: item.name },
-      picture(item),
-      make("span", { class: "h2o-chip-name" }, item.name),
-      make("span", { class: "h2o-chip-size" }, item.about ?? inWords(item.size)),
-      remove,
-    );
   }
 
   remove(item) {
@@ -122,21 +141,4 @@ export async function upload(chat, files) {
     } while (at < data.size);
   }
   return files.map(({ name }) => name);
-}
-
-/** A chip's picture: of an image itself, else a sheet of paper. */
-function picture({ data, source }) {
-  const isImage = data?.type.startsWith("image/");
-  if (!isImage && !source) return icon("file");
-  const address = source || URL.createObjectURL(data);
-  const shown = make("img", { src: address, alt: "" });
-  const release = () => !source && URL.revokeObjectURL(address);
-  shown.addEventListener("load", release);
-  shown.addEventListener("error", () => { release(); shown.replaceWith(icon("file")); }); // no browser shows all kinds
-  return shown;
-}
-
-function inWords(bytes) {
-  if (bytes < 1000) return `${bytes} B`;
-  return bytes < 1e6 ? `${Math.round(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }

@@ -4,15 +4,17 @@
 // so that thousands of turns cost no more than a few.
 
 import { Announcer } from "./announcer.js";
-import { Commands } from "./commands.js";
 import { Composer } from "./composer.js";
+import { Copies } from "./copies.js";
 import { copyText, make } from "./dom.js";
+import { Entries } from "./entries.js";
 import { Fit } from "./fit.js";
 import { Log } from "./log.js";
 import { Models } from "./models.js";
 import { Notebook } from "./notebook.js";
 import { Queue } from "./queue.js";
 import { Settings } from "./settings.js";
+import { Starters } from "./starters.js";
 import { Threads } from "./threads.js";
 import { Toast } from "./toast.js";
 
@@ -26,19 +28,22 @@ export class Chat {
     this.state = {};
     this.alive = true;
     this.status = make("div", { class: "h2o-status", role: "status", "aria-live": "polite" });
+    this.aside = make("div", { class: "h2o-unseen", "aria-live": "polite" });
     this.announcer = new Announcer(this);
     this.toast = new Toast(this);
     this.queue = new Queue(this);
+    this.entries = new Entries(this);
+    this.starters = new Starters(this);
+    this.copies = new Copies(this);
     this.log = new Log(this, [this.queue.list]);
     this.composer = new Composer(this);
     this.threads = new Threads(this);
     this.models = new Models(this);
     this.settings = new Settings(this);
-    this.commands = new Commands(this);
     this.notebook = new Notebook(this);
     // Each gets the messages that it has a method for: those of the type X, `on_X`.
     const { composer } = this;
-    this.parts = [this, this.threads, this.models, this.settings, this.queue, this.log, composer, composer.completions, this.commands, this.notebook, this.toast, this.announcer];
+    this.parts = [this, this.threads, this.threads.history, this.models, this.settings, this.queue, this.entries, this.starters, this.log, this.log.reveal, composer, composer.completions, composer.checks, composer.clock, this.notebook, this.toast, this.announcer, this.copies];
     const { attachments } = composer;
     this.root = make(
       "section",
@@ -50,12 +55,12 @@ export class Chat {
         dragleave: (event) => this.onDrag(event, this.root.contains(event.relatedTarget)),
         drop: (event) => { if (this.onDrag(event, false)) attachments.take(event.dataTransfer); },
       },
-      make("header", { class: "h2o-head" }, this.threads.select, this.models.about, this.notebook.dock, this.settings.button),
+      make("header", { class: "h2o-head" }, this.threads.box, this.models.chip, this.notebook.dock, this.settings.button),
       make("div", { class: "h2o-middle" }, this.log.box, this.log.jump),
-      this.commands.notes,
       this.toast.box,
       this.composer.form,
-      make("div", { class: "h2o-under" }, this.composer.notes, this.status),
+      make("div", { class: "h2o-under" }, composer.checks.notes, this.status, this.aside),
+      this.settings.box,
       this.notebook.reconnection,
       this.announcer.box,
     );
@@ -65,12 +70,16 @@ export class Chat {
     this.onComm = () => this.send("ping"); // fails if the kernel is gone
     model.on("msg:custom", this.onMessage);
     model.on("comm_live_update", this.onComm);
+    this.onHide = () => this.send("close");
+    window.addEventListener("pagehide", this.onHide);
     this.send("open", { saves: Boolean(this.notebook.context?.saveState) });
   }
 
   close() {
-    clearTimeout(this.waiting);
     if (this.composer.timer) this.composer.saveDraft();
+    this.onHide();
+    clearTimeout(this.waiting);
+    window.removeEventListener("pagehide", this.onHide);
     this.model.off("msg:custom", this.onMessage);
     this.model.off("comm_live_update", this.onComm);
     this.fit.close();
@@ -78,8 +87,9 @@ export class Chat {
   }
 
   onKey(event) {
-    // Keep the notebook's shortcuts from reacting to what is typed here.
-    if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
+    // Keep the notebook's shortcuts from reacting to what is typed here, and undone:
+    // JupyterLab has the notebook undo, and watches for that from the key Ctrl on.
+    if ((!event.ctrlKey && !event.metaKey) || /^([zy]|Control|Meta)$/i.test(event.key)) event.stopPropagation();
     if (event.key !== "Escape" || event.target === this.composer.area) return;
     if (!this.settings.hide() && this.busy) this.send("stop");
   }
@@ -115,7 +125,7 @@ export class Chat {
     this.alive = false;
     this.root.classList.add("h2o-lost");
     this.root.classList.remove("h2o-alive");
-    this.state = { ...this.state, running: [], queued: [] };
+    this.state = { ...this.state, running: [], queued: 0 };
     this.toast.hide();
     for (const part of this.parts) part.on_lost?.();
     const how = this.notebook.lab ? "The conversation is saved." : "Run this cell again to continue. The conversation is saved.";
@@ -126,14 +136,13 @@ export class Chat {
 
   /** Whether there is something to stop. */
   get busy() {
-    return Boolean(this.state.running?.length || this.state.queued?.length);
+    return Boolean(this.state.running?.length || this.state.queued);
   }
 
   /** Show a status; `hidden` is for screen readers only, since the page shows it anyway. */
   setStatus(text, hidden = false) {
-    if (text && !hidden) this.composer.showNotes([]);
-    this.status.textContent = text;
-    this.status.classList.toggle("h2o-unseen", hidden);
+    if (text && !hidden) this.composer.checks.show([]);
+    (hidden ? this.aside : this.status).textContent = text;
   }
 
   receive(message) {
@@ -147,7 +156,7 @@ export class Chat {
     const before = this.state;
     this.state = state;
     this.composer.refresh();
-    if (before.running?.length && !state.running.length) this.setStatus("The answer has ended.", true);
+    if (before.running?.length && !state.running.length) this.setStatus(this.log.last?.row?.problem?.words ?? "The answer has ended.", true);
     else if (!before.running?.length && state.running.length) this.setStatus("An answer is being written.", true);
   }
 

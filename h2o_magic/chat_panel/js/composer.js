@@ -1,8 +1,10 @@
 import { Attachments, upload } from "./attachments.js";
-import { button, make } from "./dom.js";
+import { Checks } from "./checks.js";
 import { Completions } from "./completions.js";
-
-const CHECK_AFTER = 250; // ms without a key until the kernel is asked for notes
+import { button, make } from "./dom.js";
+import { Plus } from "./plus.js";
+import { RoundButton } from "./round.js";
+import { Clock } from "./waiting.js";
 
 /** The field for questions, and its buttons. */
 export class Composer {
@@ -10,7 +12,6 @@ export class Composer {
     this.chat = chat;
     this.editing = null;
     this.number = 0; // of the last question
-    this.checks = 0;
     this.delivery = Promise.resolve(); // what is sent goes after what was sent before
     this.area = make("textarea", {
       rows: "1",
@@ -18,24 +19,28 @@ export class Composer {
       "aria-autocomplete": "list",
       placeholder: "Ask a question",
       spellcheck: "true",
-      input: () => this.onInput(),
+      input: (event) => this.onInput(!event.isComposing),
+      compositionend: () => this.onInput(),
       keydown: (event) => this.onKey(event),
       blur: () => this.completions.close(),
       paste: (event) => { if (this.attachments.take(event.clipboardData)) event.preventDefault(); },
     });
     this.attachments = new Attachments(this);
     this.completions = new Completions(this);
+    this.checks = new Checks(this);
+    this.plus = new Plus(this);
     this.area.setAttribute("aria-controls", this.completions.list.id);
     this.banner = make("div", { class: "h2o-banner", hidden: "" });
-    this.stop = button("stop", "Stop the answer (Esc)", () => chat.send("stop"), { class: "h2o-round h2o-stop", hidden: "" });
-    this.sendButton = button("send", "Send (Enter)", () => this.send(), { class: "h2o-round", disabled: "" });
+    this.round = new RoundButton(this);
+    this.clock = new Clock();
     this.preview = button("eye", "Preview what would be sent", () => this.requestPreview(), { hidden: "" });
+    const wide = (text) => make("span", { class: "h2o-wide" }, text);
     const hint = make(
       "span",
       { class: "h2o-hint" },
-      make("kbd", {}, "/"), " commands  ", make("kbd", {}, "{name}"), " a variable's value",
+      make("kbd", {}, "/"), wide(" commands  "), make("span", { class: "h2o-narrow" }, " · "), make("kbd", {}, "{name}"), wide(" a variable's value"),
     );
-    this.notes = make("div", { class: "h2o-checks", "aria-live": "polite" });
+    const full = make("span", { class: "h2o-hint h2o-full" }, "Earlier turns will be left out");
     const { attachments } = this;
     this.form = make(
       "div",
@@ -47,9 +52,20 @@ export class Composer {
         { class: "h2o-field" },
         attachments.list,
         this.area,
-        make("div", { class: "h2o-tools" }, hint, attachments.picker, this.preview, attachments.button, this.stop, this.sendButton),
+        make("div", { class: "h2o-tools" }, this.plus.button, attachments.picker, hint, full, this.checks.counter, this.preview, this.clock.box, this.round.element),
       ),
     );
+    this.sizes = new ResizeObserver(() => this.onResize());
+    this.sizes.observe(this.area);
+  }
+
+  close() {
+    this.sizes.disconnect();
+    this.checks.close();
+  }
+
+  get isEmpty() {
+    return !(this.area.value.trim() || this.attachments.items.length || this.editing);
   }
 
   set(text) {
@@ -57,11 +73,45 @@ export class Composer {
     this.onInput(false);
   }
 
-  onInput(byUser = true) {
+  /** Write a text in place of the message, so that Ctrl+Z takes it back. */
+  fill(text) {
+    this.area.focus();
+    this.area.select();
+    this.insert(text);
+  }
+
+  /** Write a text at the cursor, as if it were typed. */
+  insert(text) {
+    this.area.focus();
+    if (!document.execCommand("insertText", false, text)) {
+      this.area.setRangeText(text, this.area.selectionStart, this.area.selectionEnd, "end");
+      this.onInput();
+    }
+  }
+
+  /** Begin a name at the cursor, and offer what fits; say `nothing` if that is nothing. */
+  offer(sign, nothing) {
+    const before = this.area.value.slice(0, this.area.selectionStart);
+    this.insert(/\S$/.test(before) ? ` ${sign}` : sign);
+    this.completions.request(nothing);
+  }
+
+  onResize() {
+    const { offsetWidth } = this.area;
+    if (offsetWidth !== this.width) this.fitHeight(); // its height is set here
+    this.width = offsetWidth;
+  }
+
+  /** Make the field as high as its text. */
+  fitHeight() {
     this.area.style.height = "auto";
     this.area.style.height = `${this.area.scrollHeight + 2}px`;
+  }
+
+  onInput(byUser = true) {
+    this.fitHeight();
     this.refresh();
-    this.check();
+    this.checks.request();
     if (!byUser) return;
     this.unsaved = true;
     this.completions.request();
@@ -73,19 +123,6 @@ export class Composer {
     clearTimeout(this.timer);
     this.timer = null;
     this.chat.send("draft", { text: this.area.value });
-  }
-
-  /** Ask the kernel what of the text would stay as it is typed, or is refused. */
-  check() {
-    clearTimeout(this.checking);
-    this.checks += 1;
-    const text = this.area.value;
-    if (!text.includes("{") || text.startsWith("/")) this.showNotes([]);
-    else this.checking = setTimeout(() => this.chat.send("check", { text, n: this.checks }), CHECK_AFTER);
-  }
-
-  on_checked({ n, notes }) {
-    if (n === this.checks && !this.chat.root.classList.contains("h2o-refused")) this.showNotes(notes);
   }
 
   on_thread({ draft }) {
@@ -102,23 +139,16 @@ export class Composer {
     this.attachments.restore(n);
   }
 
-  /** Show notes, in which some text is code. */
-  showNotes(notes) {
-    const parts = notes.join(" · ").split("`");
-    this.notes.replaceChildren(...parts.filter(Boolean).length ? parts.map((part, place) => (place % 2 ? make("code", {}, part) : part)) : []);
-  }
-
   refresh() {
     const empty = !this.area.value.trim();
-    this.sendButton.disabled = (empty && !this.attachments.items.length) || !this.chat.alive;
-    this.attachments.button.disabled = !this.chat.alive;
+    this.round.refresh();
+    this.plus.button.disabled = !this.chat.alive;
     this.preview.hidden = empty || this.area.value.startsWith("/");
-    this.stop.hidden = !this.chat.busy;
     this.area.disabled = !this.chat.alive;
   }
 
   onKey(event) {
-    if (event.isComposing) return;
+    if (event.isComposing || event.keyCode === 229) return; // an input method takes it
     if (this.completions.handleKey(event)) event.preventDefault();
     else if (event.key === "Enter" && !event.shiftKey) {
       event.preventDefault();
@@ -146,7 +176,7 @@ export class Composer {
     );
     this.banner.hidden = false;
     this.set(turn.row.question);
-    this.attachments.set(turn.row.images.filter(({ attached }) => attached));
+    this.attachments.set([...turn.row.images, ...turn.row.files].filter(({ attached }) => attached));
     this.area.focus();
     this.area.setSelectionRange(this.area.value.length, this.area.value.length);
   }
@@ -188,12 +218,11 @@ export class Composer {
   /** What a message says of the question: of an edited turn, also which it is. */
   get question() {
     const text = this.area.value;
-    return this.editing ? { text, id: this.editing.id, images: this.attachments.kept } : { text };
+    return this.editing ? { text, id: this.editing.id, ...this.attachments.kept } : { text };
   }
 
   /** Send a message after the files that it names. */
-  deliver(type, message) {
-    const { files } = this.attachments;
+  deliver(type, message, { files } = this.attachments) {
     this.delivery = this.delivery.then(async () => {
       try {
         this.chat.send(type, { ...message, files: await upload(this.chat, files) });

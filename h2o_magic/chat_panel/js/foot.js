@@ -1,14 +1,17 @@
 // What is below an answer: its versions, what answered, and what can be done with it.
 
-import { button, make } from "./dom.js";
+import { button, make, textButton } from "./dom.js";
 
 export function footer(chat, { row }, name) {
-  if (row.running) return [make("span", { class: "h2o-notice" })];
+  if (row.running) return [];
   const [chosen, count] = row.versions;
   const go = (to) => chat.send("version", { id: row.id, to });
+  const again = () => chat.send("regenerate", { id: row.id });
+  const stopped = row.status === "stopped";
   const actions = [
-    button("copy", `Copy the answer of ${name}`, () => chat.copy(row.answer, "answer")),
-    button("regenerate", `Ask ${name} again`, () => chat.send("regenerate", { id: row.id })),
+    ...chat.copies.buttons(row, name),
+    row.problem || stopped ? null : button("regenerate", `Ask ${name} again`, again),
+    button("branch", `Branch from ${name} in a new chat`, () => chat.threads.open("branch", { id: row.id })),
   ];
   const versions = make(
     "span",
@@ -20,7 +23,9 @@ export function footer(chat, { row }, name) {
   return [
     count > 1 ? versions : null,
     row.mark ? make("span", { class: "h2o-mark" }, row.mark) : null,
-    make("span", { class: "h2o-facts" }, row.facts),
+    stopped ? textButton("Ask again", `Ask again: ${name}`, again) : null,
+    row.cut ? textButton("Continue", `Continue: let ${name} go on where it was cut off`, () => chat.send("continue", { id: row.id })) : null,
+    make("span", { class: "h2o-facts", title: row.facts.startsWith(row.model) ? row.facts : [row.model, row.facts].filter(Boolean).join(" · ") }, row.facts),
     make("span", { class: "h2o-actions", role: "group", "aria-label": `Answer of ${name}` }, ...actions),
   ].filter(Boolean);
 }

@@ -1,5 +1,6 @@
 import { icon, make, setHtml } from "./dom.js";
 import { Keyboard } from "./keyboard.js";
+import { Reveal } from "./reveal.js";
 import { Section } from "./section.js";
 import { applyDelta, finishTurn, renderTurn } from "./turn.js";
 
@@ -21,15 +22,18 @@ export class Log {
     this.following = true; // at the end, and staying there
     this.requested = new Set();
     this.list = make("div", { class: "h2o-list" });
-    this.empty = make("div", { class: "h2o-empty" });
+    this.welcome = make("div");
+    this.empty = make("div", { class: "h2o-empty" }, this.welcome, chat.starters.list);
     this.box = make(
       "div",
       { class: "h2o-log", role: "log", "aria-label": "Conversation", "aria-live": "off", tabindex: "-1" },
       this.empty,
+      chat.entries.first,
       this.list,
       ...entries,
     );
     this.keyboard = new Keyboard(chat, this.box);
+    this.reveal = new Reveal(this);
     this.jump = make(
       "button",
       { type: "button", class: "h2o-jump", hidden: "", click: () => this.scrollToEnd() },
@@ -56,7 +60,7 @@ export class Log {
   }
 
   on_thread({ ids, rows, welcome }) {
-    setHtml(this.empty, welcome);
+    setHtml(this.welcome, welcome);
     this.following = true;
     this.on_order({ ids, rows });
   }
@@ -116,12 +120,15 @@ export class Log {
 
   onResize() {
     if (this.width !== this.box.clientWidth) this.onWidth();
+    if (this.reveal.hold()) return;
     if (this.following || this.isAtEnd) this.scrollToEnd(); // a smaller log may not scroll
   }
 
   /** What was as wide as its place may be wider now. */
   onWidth() {
     this.width = this.box.clientWidth;
+    const bars = this.box.offsetWidth - this.width; // at both edges
+    this.chat.root.style.setProperty("--h2o-bar", `${bars / 2}px`);
     for (const { row, article } of this.turns.values()) if (row) this.keyboard.prepare(article);
   }
 
@@ -136,9 +143,14 @@ export class Log {
   }
 
   scrollToEnd() {
-    this.following = true;
-    this.jump.hidden = true;
     this.box.scrollTop = this.box.scrollHeight;
+    this.stay(true);
+  }
+
+  /** Take where the log is for where the reader wants to be, at the end or not. */
+  stay(following = false) {
+    this.following = following;
+    this.jump.hidden = following;
     this.top = this.box.scrollTop;
     this.height = this.box.scrollHeight;
   }
@@ -212,11 +224,11 @@ export class Log {
   /** Set the order of the turns; with `refresh`, rows may have changed. */
   setOrder(ids, refresh) {
     const kept = new Set(ids);
+    const gone = [...this.turns.values()].filter(({ id }) => !kept.has(id));
     const focused = this.inOrder.findIndex(({ article }) => article?.contains(document.activeElement));
-    for (const [id, turn] of this.turns) {
-      if (kept.has(id)) continue;
+    for (const turn of gone) {
       this.removeArticle(turn);
-      this.turns.delete(id);
+      this.turns.delete(turn.id);
     }
     const turns = ids.map((id) => this.turns.get(id) ?? this.addTurn(id));
     const count = Math.ceil(turns.length / SECTION);
@@ -231,6 +243,7 @@ export class Log {
       if (turn.near) this.request(turn.id);
       else this.unload(turn);
     }
+    for (const turn of gone) this.chat.entries.adopt(turn);
     this.empty.hidden = ids.length > 0;
     if (focused >= 0 && !this.box.contains(document.activeElement)) this.focusTurn(turns[focused] ?? turns.at(-1));
   }

@@ -8,15 +8,18 @@ const TYPED = 700; // ms after which typed letters begin a new word
  * else above it. Esc or a press outside closes it.
  */
 export class Popover {
-  /** `opened` is called before it is shown, and returns the element to focus. */
-  constructor(chat, button, { label, className = "", opened = () => null, closed = () => {} }, ...content) {
-    Object.assign(this, { chat, button, opened, closed });
+  /**
+   * `opened` is called before it is shown, and returns the element to focus. It is placed
+   * at `beside`, where a press does not close it.
+   */
+  constructor(chat, button, { label, className = "", beside = button, opened = () => null, closed = () => {} }, ...content) {
+    Object.assign(this, { chat, button, beside, opened, closed });
     this.box = make("div", { class: `h2o-popover ${className}`, role: "dialog", "aria-label": label, hidden: "", keydown: (event) => this.onKey(event) }, ...content);
     button.setAttribute("aria-haspopup", "dialog");
     button.setAttribute("aria-expanded", "false");
     button.addEventListener("click", () => (this.isOpen ? this.close() : this.open()));
     this.onPress = ({ target }) => {
-      if (this.isOpen && !this.box.contains(target) && !button.contains(target)) this.close(false);
+      if (this.isOpen && !this.box.contains(target) && !beside.contains(target)) this.close(false);
     };
   }
 
@@ -48,7 +51,7 @@ export class Popover {
   /** Put it beside its button, within the chat. */
   place() {
     const chat = this.chat.root.getBoundingClientRect();
-    const button = this.button.getBoundingClientRect();
+    const button = this.beside.getBoundingClientRect();
     const { style } = this.box;
     const below = button.top - chat.top < chat.height / 2;
     const edge = below ? button.bottom - chat.top : chat.bottom - button.top;

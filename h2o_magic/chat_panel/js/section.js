@@ -22,8 +22,11 @@ export class Section {
 
   close() {
     this.open = false;
+    const entries = [...this.box.querySelectorAll(".h2o-entry")];
+    const height = entries.reduce((sum, entry) => sum + entry.offsetHeight, 0);
     for (const turn of this.turns) this.log.removeArticle(turn);
-    this.box.style.height = `${this.turns.reduce((sum, turn) => sum + turn.height, 0)}px`;
+    for (const entry of entries) entry.remove(); // they come back with their turns
+    this.box.style.height = `${this.turns.reduce((sum, turn) => sum + turn.height, height)}px`;
   }
 
   show() {
@@ -32,9 +35,11 @@ export class Section {
     let before = null;
     for (const turn of this.turns) {
       const article = turn.article ?? this.log.addArticle(turn);
-      const place = before ? before.nextSibling : this.box.firstChild;
+      let place = before ? before.nextSibling : this.box.firstChild;
+      while (place?.classList.contains("h2o-entry")) place = place.nextSibling;
       if (article !== place) this.box.insertBefore(article, place);
       before = article;
     }
+    for (const turn of this.turns) this.log.chat.entries.place(turn);
   }
 }

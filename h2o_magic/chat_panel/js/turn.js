@@ -1,11 +1,17 @@
 // One turn in its `article`: rendered whole, or growing while its answer is written.
 //
 // turn: {id, article, row, near, height} and, once rendered, body, foot; while it grows,
-// block (the element of the last block), html (of that block), reasoning (an element).
+// reasoning (an element), waiting (what is said before the first text, and the caret), and
+// what growing.js keeps of its last block.
 
-import { addCodeButtons } from "./code.js";
-import { button, icon, make, setHtml } from "./dom.js";
+import { sentChip } from "./chip.js";
+import { closeCode } from "./code.js";
+import { button, make, setHtml } from "./dom.js";
 import { footer } from "./foot.js";
+import { leadNotes } from "./footnotes.js";
+import { beginAnswer, endAnswer, grow } from "./growing.js";
+import { showProblem } from "./problem.js";
+import { Waiting } from "./waiting.js";
 
 export function renderTurn(chat, turn) {
   const { row, article } = turn;
@@ -13,10 +19,14 @@ export function renderTurn(chat, turn) {
   const question = make("div", { class: "h2o-md" });
   setHtml(question, row.question_html);
   turn.body = make("div", { class: "h2o-md h2o-body" });
+  turn.body.addEventListener("click", leadNotes);
+  turn.waiting?.finish();
+  turn.waiting = row.running ? new Waiting(row.elapsed) : null;
   if (row.running) restart(turn);
   else {
-    setHtml(turn.body, row.answer_html || '<p class="h2o-none">(empty answer)</p>');
-    addCodeButtons(chat, turn.body);
+    const none = row.status === "complete" ? '<p class="h2o-none">(empty answer)</p>' : "";
+    setHtml(turn.body, row.answer_html || none);
+    closeCode(chat, turn.body);
   }
   turn.foot = make("footer", { class: "h2o-foot" }, ...footer(chat, turn, name));
   article.setAttribute("aria-label", `Turn ${row.number}`);
@@ -25,7 +35,7 @@ export function renderTurn(chat, turn) {
     make(
       "div",
       { class: "h2o-question" },
-      make("div", { class: "h2o-bubble" }, images(row), question, sent(row)),
+      make("div", { class: "h2o-bubble" }, attached(row), question, sent(row)),
       make(
         "div",
         { class: "h2o-actions", role: "group", "aria-label": `Question of ${name}` },
@@ -37,15 +47,14 @@ export function renderTurn(chat, turn) {
     ),
     make("div", { class: "h2o-answer" }, turn.body, turn.foot),
   );
+  showProblem(chat, turn);
 }
 
-function images({ images: shown }) {
-  if (!shown.length) return null;
-  const one = ({ name, about, source }) =>
-    source
-      ? make("img", { src: source, alt: name, title: `${name}, ${about}` })
-      : make("span", { class: "h2o-chip", title: about }, icon("file"), name);
-  return make("div", { class: "h2o-images" }, ...shown.map(one));
+function attached({ images, files }) {
+  if (!images.length && !files.length) return null;
+  const one = (file) =>
+    file.source ? make("img", { src: file.source, alt: file.name, title: `${file.name}, ${file.about}` }) : sentChip(file);
+  return make("div", { class: "h2o-images" }, ...[...images, ...files].map(one));
 }
 
 /** What the model was given of a question, with the values that it names. */
@@ -56,38 +65,30 @@ function sent({ sent: text }) {
 
 /** Complete an answer that has grown to its end in this view. */
 export function finishTurn(chat, turn) {
-  for (const block of [...turn.body.children]) block.replaceWith(...block.childNodes);
-  addCodeButtons(chat, turn.body);
+  turn.waiting?.finish();
+  showProblem(chat, turn);
+  endAnswer(chat, turn);
   turn.foot.replaceChildren(...footer(chat, turn, `turn ${turn.row.number}`));
   turn.reasoning = null;
   markStatus(turn);
 }
 
-/** Apply a delta; `html` has pairs: how much of the last block stays, and what follows it. */
+/** Apply a delta: steps of its text, more reasoning, or what the server is doing. */
 export function applyDelta(chat, turn, { html: steps = [], restart: restarted, reasoning, notice }) {
+  const { waiting } = turn;
   if (restarted) restart(turn);
   if (reasoning) addReasoning(chat, turn, reasoning);
-  if (notice != null) turn.article.querySelector(".h2o-notice").textContent = notice;
-  steps.forEach(([keep, added], place) => {
-    turn.html = turn.html.slice(0, keep) + added;
-    setHtml(turn.block, turn.html);
-    if (place === steps.length - 1) return;
-    turn.block.className = "";
-    beginBlock(turn);
-  });
+  if (notice) waiting.tell(notice);
+  if (steps.length || reasoning) waiting.end();
+  for (const step of steps) grow(chat, turn, step);
+  waiting.place(turn.block);
 }
 
 function restart(turn) {
-  turn.body.replaceChildren();
-  beginBlock(turn);
+  beginAnswer(turn);
+  turn.waiting.place(turn.block);
   turn.reasoning?.remove();
   turn.reasoning = null;
-}
-
-function beginBlock(turn) {
-  turn.html = "";
-  turn.block = make("div", { class: "h2o-tail" });
-  turn.body.append(turn.block);
 }
 
 function addReasoning(chat, turn, text) {

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_args
 
 from h2o_magic.chat.images import Image
-from h2o_magic.chat.turns import Turn, TurnStatus
+from h2o_magic.chat.turns import Thread, Turn, TurnStatus
+from h2o_magic.conversation import titles
 from h2o_magic.conversation.formats import images
 from h2o_magic.errors import ConfigurationError
 
@@ -133,6 +134,14 @@ def read_name(metadata: Mapping[str, Any], where: str) -> str:
     if not name:
         raise wrong(where, 'expected a name as "thread", got an empty text')
     return name
+
+
+def describe_title(thread: Thread) -> dict[str, str]:
+    return {"title": thread.title} if thread.title else {}
+
+
+def read_title(metadata: Mapping[str, Any], where: str) -> str:
+    return titles.checked(as_text(metadata.get("title", ""), where, '"title"'))
 
 
 def _status(value: object, where: str, what: str) -> str:

@@ -49,7 +49,7 @@ def write(threads: Sequence[Thread]) -> str:
             cells.append(_code_cell(key, source, {KEY: saved}, [output]))
     names = [thread.name for thread in threads]
     metadata = {
-        KEY: {**fields.signature(), "threads": names},
+        KEY: {**fields.signature(), "threads": names, **_titles(threads)},
         "kernelspec": {
             "display_name": "Python 3",
             "language": "python",
@@ -83,7 +83,25 @@ def read(text: str) -> tuple[Thread, ...]:
             else "expected a notebook with questions, got one without a cell that "
             "begins with %%h2o",
         )
-    return tuple(Thread(name, tuple(turns)) for name, turns in found.items())
+    titles = _read_titles(own) if exported else {}
+    return tuple(
+        Thread(name, tuple(turns), titles.get(name, ""))
+        for name, turns in found.items()
+    )
+
+
+def _titles(threads: Sequence[Thread]) -> dict[str, dict[str, str]]:
+    titles = {thread.name: thread.title for thread in threads if thread.title}
+    return {"titles": titles} if titles else {}
+
+
+def _read_titles(metadata: object) -> dict[str, str]:
+    own = as_object(metadata, "metadata", f'"{KEY}"')
+    found = as_object(own.get("titles", {}), "metadata", '"titles"')
+    return {
+        name: fields.read_title({"title": title}, "metadata")
+        for name, title in found.items()
+    }
 
 
 def _check_nbformat(notebook: Mapping[str, Any]) -> None:

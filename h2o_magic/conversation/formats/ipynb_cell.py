@@ -17,6 +17,7 @@ from h2o_magic.config.parameter import Parameter
 from h2o_magic.config.parameters import CHAT_PARAMETERS, explicit_parameters
 from h2o_magic.conversation.formats import fields
 from h2o_magic.errors import ConfigurationError, ParameterError
+from h2o_magic.rendering.direction import with_directions, without_directions
 from h2o_magic.rendering.footer import answer_markdown, answer_plain
 from h2o_magic.rendering.sanitize import sanitize
 
@@ -113,7 +114,7 @@ def write_output(turn: Turn) -> dict[str, Any]:
     """Return a turn's answer as a cell's output, with its footer if facts are known."""
     if "model" not in turn.facts:  # they are not of this package
         plain = turn.answer if turn.answer.strip() else _EMPTY
-        markdown = sanitize(plain)
+        markdown = with_directions(sanitize(plain))
     else:
         facts = facts_of(turn)
         markdown = answer_markdown(turn.answer, facts)
@@ -216,5 +217,5 @@ def _from_parts(parts: list[str]) -> ShownAnswer | None:
 
 
 def _without_footer(markdown: str) -> str:
-    text = _REASONING.sub("", _FOOTER.sub("", markdown))
+    text = without_directions(_REASONING.sub("", _FOOTER.sub("", markdown)))
     return "" if text.strip() == _EMPTY else text

@@ -65,7 +65,11 @@ def _kind(data: object) -> str:
 def _thread_object(thread: Thread) -> dict[str, Any]:
     return {
         "messages": list(_messages(thread.turns)),
-        "metadata": {**fields.signature(), "thread": thread.name},
+        "metadata": {
+            **fields.signature(),
+            "thread": thread.name,
+            **fields.describe_title(thread),
+        },
     }
 
 
@@ -101,7 +105,8 @@ def _own_thread(value: object, where: str) -> Thread:
         )
     messages = fields.as_list(data.get("messages"), where, '"messages"')
     turns = [_own_turn(pair) for pair in read_pairs(messages, where)]
-    return Thread(fields.read_name(metadata, where), tuple(turns))
+    name, title = fields.read_name(metadata, where), fields.read_title(metadata, where)
+    return Thread(name, tuple(turns), title)
 
 
 def _own_turn(pair: Pair) -> Turn:

@@ -72,14 +72,15 @@ class _Line:
     messages: list[dict[str, str]] = field(default_factory=list)
     threads: list[dict[str, Any]] = field(default_factory=list)
 
-    def turns_of(self, thread: str) -> list[dict[str, Any]]:
+    def turns_of(self, thread: Thread) -> list[dict[str, Any]]:
         """Return the list for a thread's turns, added if it is not the last."""
-        if not self.threads or self.threads[-1]["thread"] != thread:
-            self.threads.append({"thread": thread, "turns": []})
+        if not self.threads or self.threads[-1]["thread"] != thread.name:
+            title = fields.describe_title(thread)
+            self.threads.append({"thread": thread.name, **title, "turns": []})
         turns: list[dict[str, Any]] = self.threads[-1]["turns"]
         return turns
 
-    def add(self, thread: str, turn: Turn) -> None:
+    def add(self, thread: Thread, turn: Turn) -> None:
         if not self.messages and turn.system:
             self.messages.append({"role": "system", "content": turn.system})
         self.system = turn.system
@@ -96,18 +97,18 @@ def _lines(threads: Sequence[Thread]) -> list[_Line]:
     lines = [_Line()]
     for thread in threads:
         if not thread.turns:
-            lines[-1].turns_of(thread.name)
+            lines[-1].turns_of(thread)
         anew = True
         for turn in thread.turns:
             anew = anew or turn.begins
             has_text = (turn.sent or turn.question).strip() and turn.answer.strip()
             if not has_text or turn.status != "complete":
                 aside = fields.describe(turn, *_TEXTS, *_FIELDS)
-                lines[-1].turns_of(thread.name).append(aside)
+                lines[-1].turns_of(thread).append(aside)
                 continue
             if lines[-1].messages and (anew or turn.system != lines[-1].system):
                 lines.append(_Line())
-            lines[-1].add(thread.name, turn)
+            lines[-1].add(thread, turn)
             anew = False
     return lines
 
@@ -128,15 +129,19 @@ def _foreign_messages(data: object, where: str) -> list[Any]:
 
 def _own_threads(lines: list[tuple[str, Any]]) -> tuple[Thread, ...]:
     found: dict[str, list[Turn]] = {}
+    titles: dict[str, str] = {}
     described = [_own_metadata(data, where) for where, data in lines]
     for number, (where, data) in enumerate(lines, 1):
         metadata = described[number - 1]
         _check_place(metadata, number, len(lines), where)
         messages = fields.as_list(data.get("messages"), where, '"messages"')
-        for name, turn in _line_turns(metadata, messages, where):
+        for name, title, turn in _line_turns(metadata, messages, where):
+            titles[name] = title
             turns = found.setdefault(name, [])
             turns += [] if turn is None else [turn]
-    return tuple(Thread(name, tuple(turns)) for name, turns in found.items())
+    return tuple(
+        Thread(name, tuple(turns), titles[name]) for name, turns in found.items()
+    )
 
 
 def _own_metadata(value: object, where: str) -> dict[str, Any]:
@@ -160,19 +165,19 @@ def _check_place(metadata: dict[str, Any], number: int, count: int, where: str) 
 
 def _line_turns(
     metadata: dict[str, Any], messages: list[Any], where: str
-) -> Iterator[tuple[str, Turn | None]]:
-    """Yield a line's turns, each with its thread's name; None for a thread without."""
+) -> Iterator[tuple[str, str, Turn | None]]:
+    """Yield a line's turns, each with its thread's name and title; None without one."""
     pairs = read_pairs(messages, where)
     unread = iter(pairs)
     for item in fields.as_list(metadata.get("threads"), where, '"threads"'):
         thread = fields.as_object(item, where, "a thread")
-        name = fields.read_name(thread, where)
+        name, title = fields.read_name(thread, where), fields.read_title(thread, where)
         turns = fields.as_list(thread.get("turns"), where, '"turns"')
         if not turns:
-            yield name, None
+            yield name, title, None
         for number, turn in enumerate(turns, 1):
             place = within(where, f"turn {number} of thread {name[:40]!r}")
-            yield name, _own_turn(turn, unread, place)
+            yield name, title, _own_turn(turn, unread, place)
     if next(unread, None) is not None:
         raise wrong(
             where,

@@ -32,12 +32,14 @@ _NO_TITLE = re.compile(r"\s*$| {4}|\t| {0,3}(?:[-*+>#|]|\d{1,9}[.)][ \t])")
 def write(threads: Sequence[Thread]) -> str:
     if len(threads) == 1:
         (thread,) = threads
-        title = "" if thread.name == MAIN else f": {literal(thread.name)}"
-        parts = [f"# Conversation{title}", *_turns(thread.turns, level=2)]
+        title = thread.title or ("" if thread.name == MAIN else thread.name)
+        named = f": {literal(title)}" if title else ""
+        parts = [f"# Conversation{named}", *_turns(thread.turns, level=2)]
     else:
         parts = ["# Conversations"]
         for thread in threads:
-            parts += [f"## {literal(thread.name)}", *_turns(thread.turns, level=3)]
+            title = thread.title or thread.name
+            parts += [f"## {literal(title)}", *_turns(thread.turns, level=3)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from h2o_magic.chat.turns import Thread, Turn, TurnStatus
-from h2o_magic.conversation.store import files, rows, turns, undo, versions
+from h2o_magic.conversation.store import files, rows, threads, turns, undo, versions
 from h2o_magic.conversation.store.database import LARGEST, Database, damaged
 from h2o_magic.errors import ConfigurationError
 
@@ -20,7 +20,7 @@ _OF_NOTEBOOK = "thread IN (SELECT id FROM threads WHERE notebook = ?)"
 
 def begin(database: Database, thread: str, turn: Turn, of: turns.Place = None) -> Turn:
     """Add a turn, in the place of one or at the end; return it with id and number."""
-    thread_ = _thread(database, thread)
+    thread_ = threads.made(database, thread)
     old, position = turns.place_of(database, thread_, of)
     change = undo.begin(database, "replace" if old else "ask", thread_)
     if old:
@@ -64,7 +64,7 @@ def withdraw(database: Database, id_: int, *, if_replaced: bool) -> bool:
 
 def restore(database: Database, thread: str, turn: Turn) -> None:
     """Add a running turn that could not be salvaged at the end, with its old id."""
-    thread_ = _thread(database, thread)
+    thread_ = threads.made(database, thread)
     if database.value("SELECT 1 FROM turns WHERE id = ?", (turn.id,)) is None:
         place = (thread_, _end(database, thread_), turn.sequence, None)
         _insert(database, turn, place, turn.id)
@@ -135,7 +135,7 @@ def fork(
     if at is None and not copied:
         raise ConfigurationError(f"thread {thread} has no turns to copy: ask first")
     _, last = turns.by_number(database, thread, copied)
-    thread_ = _thread(database, new)
+    thread_ = threads.made(database, new)
     change = undo.begin(database, "fork", thread_)
     _remove(database, change, "thread = ?", thread_)
     source, end = turns.thread_id(database, thread), _end(database, thread_)
@@ -148,16 +148,18 @@ def fork(
     return copied
 
 
-def add(database: Database, threads: Sequence[Thread]) -> None:
+def add(database: Database, new: Sequence[Thread]) -> None:
     """Add turns at the end of threads, as one change, with their outdated marks."""
-    filled = [thread for thread in threads if thread.turns]
+    filled = [thread for thread in new if thread.turns]
     if not filled:
         return
-    places = [(_thread(database, thread.name), thread.turns) for thread in filled]
+    places = [(threads.made(database, thread.name), thread) for thread in filled]
     change = undo.begin(database, "import", *(thread_ for thread_, _ in places))
-    for thread_, new in places:
+    for thread_, thread in places:
+        if thread.title:
+            threads.set_title(database, thread.name, thread.title)
         end = _end(database, thread_)
-        for position, turn in enumerate(new, end):
+        for position, turn in enumerate(thread.turns, end):
             # Equal numbers mark none; 0 is less than that of any turn before it.
             sequence = 0 if turn.outdated else change
             _insert(database, turn, (thread_, position, sequence, change))
@@ -179,8 +181,10 @@ def erase(database: Database, thread: str | None) -> int:
     sql = f"SELECT count(*) FROM turns WHERE {where} AND live = 1"
     count = int(database.value(sql, scope))
     database.execute(f"DELETE FROM turns WHERE {where}", scope)
+    ids = "notebook" if thread is None else "id"
+    database.execute(f"UPDATE threads SET title = NULL WHERE {ids} = ?", scope)
     database.execute(
-        "DELETE FROM threads WHERE notebook = ? "
+        "DELETE FROM threads WHERE notebook = ? AND title IS NULL "
         "AND NOT EXISTS (SELECT 1 FROM turns WHERE thread = threads.id)",
         [database.notebook],
     )
@@ -194,15 +198,6 @@ def erase(database: Database, thread: str | None) -> int:
     # conversation back from a copy of it.
     undo.begin(database, "erase")
     return count
-
-
-def _thread(database: Database, name: str) -> int:
-    """Return the id of a thread, created if it does not exist."""
-    database.execute(
-        "INSERT OR IGNORE INTO threads (notebook, name) VALUES (?, ?)",
-        (database.notebook, rows.stored(name)),
-    )
-    return turns.thread_id(database, name)
 
 
 def _scope(database: Database, thread: str | None) -> tuple[str, tuple[int]]:

@@ -200,8 +200,8 @@ def _copy(database: Database, origin: int, notebook: int) -> None:
         (origin, notebook),
     )
     database.execute(
-        "INSERT OR IGNORE INTO threads (notebook, name) SELECT ?, name FROM threads "
-        "WHERE notebook = ? AND EXISTS "
+        "INSERT OR IGNORE INTO threads (notebook, name, title) "
+        "SELECT ?, name, title FROM threads WHERE notebook = ? AND EXISTS "
         "(SELECT 1 FROM turns WHERE thread = threads.id AND live = 1) ORDER BY id",
         (notebook, origin),
     )

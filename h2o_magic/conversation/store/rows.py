@@ -40,10 +40,6 @@ def as_turn(columns: Sequence[Any], *, number: int = 0, outdated: bool = False) 
     """Return the turn of a row; other turns say its number and if it is outdated."""
     id_, sequence, status, cell, system, model, begins, asked_at, *rest = columns
     facts, images, *texts = rest
-    known: object = None
-    # Damage that SQLite cannot see; the answer counts more.
-    with suppress(ValueError, TypeError, RecursionError):
-        known = json.loads(facts)
     system, model, question, sent, answer = map(as_text, (system, model, *texts))
     return Turn(
         question,
@@ -54,7 +50,7 @@ def as_turn(columns: Sequence[Any], *, number: int = 0, outdated: bool = False) 
         model=model,
         begins=bool(begins),
         asked_at=asked_at if isinstance(asked_at, int | float) else 0.0,
-        facts=known if isinstance(known, dict) else {},
+        facts=from_facts(facts),
         sent=sent,
         images=files.from_column(images),
         sequence=sequence,
@@ -102,3 +98,11 @@ def cell_of(key: str) -> str:
 
 def as_facts(facts: Mapping[str, Any]) -> str:
     return json.dumps(dict(facts), allow_nan=False)
+
+
+def from_facts(column: Any) -> Mapping[str, Any]:
+    """Return what :func:`as_facts` was given; empty for damage that SQLite misses."""
+    with suppress(ValueError, TypeError, RecursionError):
+        known = json.loads(column)
+        return known if isinstance(known, dict) else {}
+    return {}

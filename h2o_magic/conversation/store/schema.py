@@ -136,6 +136,9 @@ _VERSION_4 = (
     """,
 )
 
+# What a user calls a thread; NULL where its first question says it.
+_VERSION_5 = ("ALTER TABLE threads ADD COLUMN title TEXT",)
+
 #: The statements that lead to version 1, from there to version 2, and so on. Released
 #: steps are never edited.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -143,6 +146,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _VERSION_2,
     _VERSION_3,
     _VERSION_4,
+    _VERSION_5,
 )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from operator import index
 from typing import Any, TypeAlias, get_args
 
-from h2o_magic.chat.turns import ThreadInfo, Turn, TurnStatus
+from h2o_magic.chat.turns import Turn, TurnStatus
 from h2o_magic.conversation.store import rows
 from h2o_magic.conversation.store.database import Database
 from h2o_magic.conversation.store.schema import UNANSWERED
@@ -150,6 +150,51 @@ def with_ids(
     return tuple(_as_turns(database, thread_, [row])[0] for row in found)
 
 
+def before_each(
+    database: Database, thread: str, wanted: Iterable[int]
+) -> Mapping[int, Turn]:
+    """Return model and facts of the turns before some, by the ids of these."""
+    thread_ = thread_id(database, thread)
+    sql = (
+        f"SELECT model, facts FROM turns WHERE {_LIVE} AND position < "
+        "(SELECT position FROM turns WHERE id = ?) ORDER BY position DESC LIMIT 1"
+    )
+    found = (
+        (id_, *row)
+        for id_ in set(wanted)
+        for row in database.execute(sql, (thread_, id_))
+    )
+    return {
+        id_: Turn("", model=rows.as_text(model), facts=rows.from_facts(facts))
+        for id_, model, facts in found
+    }
+
+
+def newest(database: Database) -> tuple[int, ...]:
+    """Return the ids of the notebook's turns, those asked last first."""
+    found = database.execute(
+        "SELECT turns.id FROM threads JOIN turns ON thread = threads.id AND live = 1 "
+        "WHERE notebook = ? ORDER BY asked_at DESC, turns.id DESC",
+        (database.notebook,),
+    )
+    return tuple(id_ for (id_,) in found)
+
+
+def texts(
+    database: Database, wanted: Iterable[int]
+) -> tuple[tuple[int, str, str], ...]:
+    """Return id, thread, and question with answer of the turns that are live."""
+    sql = (
+        "SELECT turns.id, name, question, answer FROM turns JOIN threads "
+        "ON threads.id = thread WHERE turns.id = ? AND live = 1"
+    )
+    found = (row for id_ in wanted for row in database.execute(sql, [id_]))
+    return tuple(
+        (id_, rows.as_text(name), "\n".join(map(rows.as_text, texts)))
+        for id_, name, *texts in found
+    )
+
+
 def count(database: Database, thread: str) -> int:
     return before(database, thread_id(database, thread), END)[0]
 
@@ -200,32 +245,6 @@ def before(database: Database, thread: int, position: int) -> tuple[int, int]:
         (thread, position) * 2,
     ).fetchone()
     return found
-
-
-def list_threads(database: Database) -> tuple[ThreadInfo, ...]:
-    """Return the notebook's threads that have turns, in order of creation."""
-    found = database.execute(
-        "SELECT name, count(*) - (SELECT count(*) FROM turns "
-        f"  WHERE thread = threads.id AND live = 1 AND {UNANSWERED}), "
-        "(SELECT question FROM turns "
-        "  WHERE thread = threads.id AND live = 1 ORDER BY position LIMIT 1), "
-        "max(asked_at) FROM threads JOIN turns ON thread = threads.id AND live = 1 "
-        "WHERE notebook = ? GROUP BY threads.id ORDER BY threads.id",
-        (database.notebook,),
-    )
-    return tuple(
-        ThreadInfo(rows.as_text(name), turns, rows.as_text(question), asked)
-        for name, turns, question, asked in found
-    )
-
-
-def thread_names(database: Database) -> tuple[str, ...]:
-    found = database.execute(
-        "SELECT name FROM threads WHERE notebook = ? AND EXISTS "
-        "(SELECT 1 FROM turns WHERE thread = threads.id AND live = 1) ORDER BY id",
-        (database.notebook,),
-    )
-    return tuple(rows.as_text(name) for (name,) in found)
 
 
 def _as_turns(

@@ -83,7 +83,7 @@ def ask(context: CommandContext, args: Arguments) -> Answer | None:
 
 
 def panel(context: CommandContext, args: Arguments) -> None:
-    """Open a chat panel on the same conversation, in the cell or beside it."""
+    """Open a chat panel on the conversation, in the cell or beside the notebook."""
     place: Place = "cell"
     if "--right" in args:
         place = "right"
@@ -110,7 +110,9 @@ _GROUPS = {
         Subcommand("[--right | --tab]", panel),
     ),
     "conversation": (
-        Subcommand("[--thread NAME] [--last N] [--full]", history.history),
+        Subcommand(
+            "[--thread NAME | --search TEXT] [--last N] [--full]", history.history
+        ),
         Subcommand("N [--thread NAME]", history.show),
         Subcommand("N [--use N] [--thread NAME]", history.answers),
         Subcommand("[--thread NAME]", changes.undo),
@@ -122,7 +124,7 @@ _GROUPS = {
     ),
     "threads (parallel conversations)": (
         Subcommand("", threads.threads),
-        Subcommand("[NAME]", threads.thread),
+        Subcommand("[NAME] [--title TITLE]", threads.thread),
         Subcommand("NEW [--at N] [--thread NAME] [--overwrite]", threads.fork),
     ),
     "models, server and help": (
@@ -132,6 +134,7 @@ _GROUPS = {
             "--key-ring SERVICE | --key-prompt] [--forget | --scan]",
             connect.connect,
         ),
+        Subcommand("[MODEL]", models.model),
         Subcommand("[NAME=MODEL]", models.alias),
         Subcommand("[PRESET] [--save NAME | --remove PRESET]", presets.preset),
         Subcommand("", models.models),

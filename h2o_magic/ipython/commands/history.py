@@ -14,7 +14,9 @@ from h2o_magic.ipython.commands.threads import named_thread
 from h2o_magic.ipython.commands.usage import Arguments
 from h2o_magic.ipython.display.views import show_markdown
 from h2o_magic.rendering.history import (
+    HIT_HEAD,
     TURN_HEAD,
+    hit_rows,
     turn_markdown,
     turn_plain,
     turn_rows,
@@ -26,7 +28,10 @@ _LAST = 50
 
 
 def history(context: CommandContext, args: Arguments) -> None:
-    """List the turns of a thread; --full shows them in full."""
+    """List the turns of a thread, or find TEXT in all; --full shows them in full."""
+    if "--search" in args:
+        _search(context, args)
+        return
     name = named_thread(context, args)
     turns = context.session.turns(name, last=args.number("--last") or _LAST)
     if not turns:
@@ -41,6 +46,20 @@ def history(context: CommandContext, args: Arguments) -> None:
     # open ends with it.
     for turn in turns:
         _show(context, turn, above if turn is turns[0] else None, end="\n")
+
+
+def _search(context: CommandContext, args: Arguments) -> None:
+    """List the turns with all words of a text; with --full, show them."""
+    text, most = args["--search"], args.number("--last") or _LAST
+    hits = context.session.search(text, most=most)
+    if not hits:
+        reply(context, "No question or answer contains {text}.", text=text)
+    elif "--full" in args:
+        for hit in hits:
+            _show(context, hit.turn, end="\n")
+    else:
+        below = fill("`%h2o show N --thread NAME` shows a turn in full.")
+        show_table(context, HIT_HEAD, hit_rows(hits, datetime.now()), below=[below])
 
 
 def show(context: CommandContext, args: Arguments) -> None:

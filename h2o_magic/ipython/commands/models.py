@@ -66,6 +66,16 @@ def _row(model: ModelInfo, current: str) -> list[str]:
     ]
 
 
+def model(context: CommandContext, args: Arguments) -> None:
+    """Use another model; alone, say which is in use."""
+    session, name = context.session, args.get("MODEL")
+    if name is not None:
+        session.settings.set("model", name, "%h2o model")
+    named, server = str(session.settings["model"]), str(session.settings["server"])
+    where = server or "this machine"
+    reply(context, "Model: {model}, on {where}.", model=named, where=where)
+
+
 def alias(context: CommandContext, args: Arguments) -> None:
     """Define a name for a model; NAME= removes it; alone, list them."""
     aliases, text = context.session.aliases, args.get("NAME=MODEL")
@@ -92,7 +102,7 @@ def alias(context: CommandContext, args: Arguments) -> None:
 
 def pull(context: CommandContext, args: Arguments) -> None:
     """Download a model."""
-    model = _model(args)
+    model = model_of(args)
     view = make_pull_view(context.shell, model)
     try:
         context.session.pull(model, view.update)
@@ -102,14 +112,14 @@ def pull(context: CommandContext, args: Arguments) -> None:
 
 def rm(context: CommandContext, args: Arguments) -> None:
     """Remove a downloaded model."""
-    model = _model(args)
+    model = model_of(args)
     notes: list[str] = []
     freed = context.session.remove_weights(model, notes.append)
     words = "; ".join([f"removed, {size_in_words(freed)} freed", *notes])
     reply(context, "{model}: {words}.", model=model, words=words)
 
 
-def _model(args: Arguments) -> str:
+def model_of(args: Arguments) -> str:
     """Return the rest of the line: a path may have spaces in it, without quotes too."""
     if not args.rest:
         raise ConfigurationError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from h2o_magic.chat.turns import ThreadInfo
 from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.ipython.commands.base import CommandContext
@@ -15,15 +16,18 @@ from h2o_magic.rendering.history import THREAD_HEAD, thread_rows
 def threads(context: CommandContext, _: Arguments) -> None:
     """List the threads of this notebook."""
     session = context.session
-    rows = thread_rows(session.threads(), session.thread, datetime.now())
+    current = ThreadInfo(session.thread, 0, title=session.title())
+    rows = thread_rows(session.threads(), current, datetime.now())
     show_table(context, THREAD_HEAD, rows)
 
 
 def thread(context: CommandContext, args: Arguments) -> None:
-    """Switch to a thread, old or new; without NAME, show the current one."""
+    """Switch to a thread, old or new, or show the current one; --title renames it."""
     session, name = context.session, args.get("NAME")
     if name is not None:
         session.thread = name
+    if "--title" in args:
+        session.rename(args["--title"])
     count = sum(session.counts(session.thread).values())
     if name is None:
         line = f"The current thread is {{name}}: {counted(count, 'turn')}."
@@ -31,7 +35,9 @@ def thread(context: CommandContext, args: Arguments) -> None:
         line = f"Switched to thread {{name}}: {counted(count, 'turn')}."
     else:
         line = "Switched to a new thread {name}."
-    reply(context, line, name=session.thread)
+    if "--title" in args:
+        line += " Its title is “{title}”."
+    reply(context, line, name=session.thread, title=session.title())
 
 
 def fork(context: CommandContext, args: Arguments) -> None:

@@ -13,7 +13,6 @@ from IPython.core.completer import SimpleCompletion, SimpleMatcherResult
 from h2o_magic.ipython.completion import lines, names
 from h2o_magic.ipython.completion.cursor import CellLine, Command, Prompt, place_of
 from h2o_magic.ipython.completion.values import Values
-from h2o_magic.ipython.namespace import user_names
 
 if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext
@@ -49,10 +48,10 @@ def complete(
         case Command():
             fragment, offers = lines.on_command(place, Values(shell))
         case Prompt():
-            fragment, offers = names.in_braces(place, user_names(shell))
+            fragment, offers = names.in_braces(place, Values(shell))
         case None:
             return {"completions": []}
-    found = [SimpleCompletion(text=text, type=kind) for text, kind in offers[:_MOST]]
+    found = [SimpleCompletion(text=o.text, type=o.kind) for o in offers[:_MOST]]
     return {
         "completions": found or _Nothing(),  # type: ignore[typeddict-item]
         "matched_fragment": fragment,

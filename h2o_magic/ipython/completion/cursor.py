@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from h2o_magic.config.command_line import begun, quote
@@ -36,10 +36,14 @@ class Prompt(NamedTuple):
 
 
 class Offer(NamedTuple):
-    """One completion: its text, and what kind of thing it is, for the front end."""
+    """One completion: its text, and what kind of thing it is, for the front end.
+
+    `about` returns what the panel says of it beside that.
+    """
 
     text: str
     kind: str
+    about: Callable[[], str] = str
 
 
 class Typed(NamedTuple):
@@ -85,9 +89,10 @@ def fitting(fragment: str, values: Iterable[Offer], after: str = "") -> list[Off
     beginning = fragment[len(mark) :].lower()
     closed = bool(mark) and after.startswith(mark)
     return [
-        Offer(_quoted(text, mark, closed), kind)
-        for text, kind in values
-        if text.lower().startswith(beginning) and not (closed and mark in text)
+        offer._replace(text=_quoted(offer.text, mark, closed))
+        for offer in values
+        if offer.text.lower().startswith(beginning)
+        and not (closed and mark in offer.text)
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from h2o_magic.config.definitions import SETTINGS
@@ -43,7 +44,10 @@ def on_command(place: Command, values: Values) -> tuple[str, list[Offer]]:
     """Return the word at the cursor so far, and its completions."""
     typed = split(place.before)
     if not typed.words:
-        offers = [Offer(name, "subcommand") for name in commands.SUBCOMMANDS]
+        offers = [
+            Offer(name, "subcommand", partial(getattr, command, "help"))
+            for name, command in commands.SUBCOMMANDS.items()
+        ]
         if typed.fragment.startswith("-"):
             offers = [Offer(name, "option") for name in ("--help", "--version")]
         return typed.fragment, fitting(typed.fragment, offers)
@@ -62,7 +66,7 @@ def on_command(place: Command, values: Values) -> tuple[str, list[Offer]]:
     count = _count_positional(rest.words, options)
     if (asks and count) or "{" in rest.fragment:
         raw = "--raw" in rest.words
-        return names.in_braces(Prompt(place.before, place.after, raw), values.namespace)
+        return names.in_braces(Prompt(place.before, place.after, raw), values)
     fragment, found = _option_or_value(rest, options, values, place.after)
     places = [p for p in (*usage.required, *usage.optional) if p != _QUESTION_OPTIONS]
     at_option = fragment.startswith("-") or _awaiting(rest, options)

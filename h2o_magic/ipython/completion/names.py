@@ -10,13 +10,16 @@ import inspect
 import re
 import types
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import reduce
-from typing import Any, cast
+from functools import partial, reduce
+from itertools import islice
+from operator import itemgetter
+from typing import Any, Protocol, cast
 
 from h2o_magic.ipython.completion.cursor import Offer, Prompt
 from h2o_magic.prompts.fields import Attribute, Field, Step, fields, names_in
+from h2o_magic.prompts.glance import glance
 
 _NAME = r"[^\W\d]\w*"
 _ITEM = r"\[(?:-?\d+|'[^'\n]*'|\"[^\"\n]*\")\]"
@@ -33,8 +36,6 @@ _FIELD = re.compile(
     re.VERBOSE,
 )
 
-#: Names that stand for what cells were, gave and raised.
-_NUMBERED = ("In", "Out", "Err")
 #: Libraries whose properties and keys are safe to read.
 _TRUSTED = {"numpy", "pandas", "polars"}
 #: Stands for the name at the cursor.
@@ -59,7 +60,19 @@ class _Unknown:
     """Stands for a value that does not exist, or is not read."""
 
 
-def in_braces(place: Prompt, namespace: Mapping[str, Any]) -> tuple[str, list[Offer]]:
+class Names(Protocol):
+    """The names that a prompt can use."""
+
+    @property
+    def namespace(self) -> Mapping[str, Any]:
+        """The user's variables."""
+
+    @property
+    def numbered(self) -> Mapping[str, Any]:
+        """What cells were, gave and raised, by their numbers."""
+
+
+def in_braces(place: Prompt, names: Names) -> tuple[str, list[Offer]]:
     """Return the name at the cursor so far, and its completions.
 
     Both are empty outside braces, in code, and where braces mean nothing.
@@ -73,8 +86,8 @@ def in_braces(place: Prompt, namespace: Mapping[str, Any]) -> tuple[str, list[Of
     if _HERE not in names_in(f"{before}{{{_HERE}}}{after}"):
         return "", []  # within code
     if field["name"] is not None:
-        return field["name"], _names(field["name"], namespace)
-    owner = _value(field["owner"], namespace)
+        return field["name"], _names(field["name"], names)
+    owner = _value(field["owner"], {**names.numbered, **names.namespace})
     with suppress(Exception):  # whatever a foreign object raises
         if field["attribute"] is not None:
             return field["attribute"], _attributes(field["attribute"], owner)
@@ -95,11 +108,18 @@ def runs_no_code(value: Any, path: Iterable[Step]) -> bool:
     return True
 
 
-def _names(begun: str, namespace: Mapping[str, Any]) -> list[Offer]:
+def _names(begun: str, names: Names) -> list[Offer]:
     """Return the variables that begin so; those with `_` only if that was typed."""
-    shown = [name for name in namespace if _is_shown(name, begun)]
-    more = [n for n in _NUMBERED if begun and n.startswith(begun) and n not in shown]
-    return [Offer(name, _kind(namespace.get(name))) for name in sorted(shown) + more]
+    values = {k: v for k, v in names.namespace.items() if _is_shown(k, begun)}
+    values = dict(sorted(values.items(), key=itemgetter(0)))
+    if begun:
+        more = names.numbered.items()
+        values = {k: v for k, v in more if k.startswith(begun)} | values
+    return [_offer(name, value) for name, value in values.items()]
+
+
+def _offer(name: str, value: object) -> Offer:
+    return Offer(name, _kind(value), partial(glance, value))
 
 
 def _is_shown(name: str, begun: str) -> bool:
@@ -125,8 +145,16 @@ def _attributes(begun: str, owner: object) -> list[Offer]:
         for name in names
         if isinstance(name, str) and name.isidentifier() and _is_shown(name, begun)
     )
-    offers = [Offer(name, _kind(_static(owner, name))) for name in shown]
+    offers = [_attribute(name, _static(owner, name)) for name in shown]
     return sorted(offers, key=lambda offer: offer.kind in ("function", "class"))
+
+
+def _attribute(name: str, static: object) -> Offer:
+    """Return the offer of an attribute, as it is kept; no descriptor is run."""
+    kind = _kind(static)
+    if hasattr(type(static), "__get__"):
+        return Offer(name, kind, lambda: "" if kind == "instance" else kind)
+    return Offer(name, kind, partial(glance, static))
 
 
 def _keys(typed: str, owner: object, after: str) -> list[Offer]:
@@ -137,7 +165,7 @@ def _keys(typed: str, owner: object, after: str) -> list[Offer]:
     else:
         close = quote + ("" if after.startswith("]") else "]")
     offers = []
-    for key in _keys_of(owner):
+    for key, about in _keys_of(owner):
         if isinstance(key, str):
             mark = quote or ("'" if "'" not in key else '"')
             if mark in key or "\n" in key or "\\" in key:
@@ -146,20 +174,24 @@ def _keys(typed: str, owner: object, after: str) -> list[Offer]:
         else:
             written = f"{key}{close}"
         if written.startswith(typed):
-            offers.append(Offer(written, "key"))
+            offers.append(Offer(written, "key", about))
     return offers
 
 
-def _keys_of(owner: object) -> list[str | int]:
-    """Return keys of a mapping, columns of a table, or the first indexes of a list."""
-    keys: Iterable[Any] = ()
+def _keys_of(owner: Any) -> Iterator[tuple[str | int, Callable[[], str]]]:
+    """Yield keys of a mapping, columns of a table, or the first indexes of a list."""
+    pairs: Iterable[tuple[Any, Any]] = ()
+    about: Callable[[Any], str] = glance
     if isinstance(owner, dict):
-        keys = dict.keys(owner)
+        pairs = dict.items(owner)
     elif isinstance(owner, list | tuple):
-        keys = range(min(len(owner), _INDEXES))
+        kind: Any = list if isinstance(owner, list) else tuple
+        pairs = enumerate(islice(kind.__iter__(owner), _INDEXES))
     elif _is_trusted(owner) and hasattr(owner, "columns"):
-        keys = owner.columns
-    return [k for k in keys if isinstance(k, str | int) and not isinstance(k, bool)]
+        pairs, about = zip(owner.columns, owner.dtypes, strict=False), str
+    for key, value in pairs:
+        if isinstance(key, str | int) and not isinstance(key, bool):
+            yield key, partial(about, value)
 
 
 def _value(path: str, namespace: Mapping[str, Any]) -> object:

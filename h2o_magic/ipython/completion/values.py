@@ -21,6 +21,7 @@ from h2o_magic.config.models import MODELS, BuiltIn
 from h2o_magic.config.parameter import Parameter
 from h2o_magic.conversation.formats import FORMATS
 from h2o_magic.ipython.completion.cursor import Offer
+from h2o_magic.ipython.failures import get_failures
 from h2o_magic.ipython.namespace import user_names
 from h2o_magic.ipython.sessions import get_state
 
@@ -44,6 +45,11 @@ class Values:
 
     def __init__(self, shell: Any) -> None:
         self.namespace = user_names(shell)
+        self.numbered = {
+            "In": shell.user_ns.get("In", []),
+            "Out": shell.user_ns.get("Out", {}),
+            "Err": get_failures(shell).tracebacks,
+        }
         self._state = get_state(shell)
 
     def of_option(
@@ -78,6 +84,8 @@ class Values:
                 yield from _files(begun, (".json",))
             case "NAME":
                 yield from _offers(self._threads(), "thread")
+            case "MODEL" if command == "model":
+                yield from _offers(self._models(), "model")
             case "MODEL":
                 for name, entry in MODELS.items():
                     if not isinstance(entry.source, BuiltIn):

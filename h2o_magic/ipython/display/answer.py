@@ -96,8 +96,8 @@ class AnswerDisplay:
                                 self._get_ready()
                             case Replaced(text):
                                 view.replace(text)
-                            case Notice(text):
-                                view.notice(text)
+                            case Notice():
+                                view.notice(event.words)
             except KeyboardInterrupt:
                 if not answer.text.strip():
                     view.clear()

@@ -22,6 +22,7 @@ from h2o_magic.ipython.display.front_end import clear, publish
 from h2o_magic.ipython.display.pacer import Pacer
 from h2o_magic.ipython.display.views import AnswerView
 from h2o_magic.rendering.blocks import BlockSplitter, Piece, joined
+from h2o_magic.rendering.direction import with_directions
 from h2o_magic.rendering.literal import literal
 from h2o_magic.rendering.sanitize import sanitize
 
@@ -61,7 +62,7 @@ class Output:
         """Show `markdown`, if it is not our `own` sanitized; return 1 if it is new."""
         if markdown == self.drawn:
             return 0
-        shown = markdown if own else sanitize(markdown)
+        shown = markdown if own else with_directions(sanitize(markdown))
         if self.show({"text/markdown": shown}, {}):
             self._drawn = markdown
         return 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,10 +12,12 @@ from h2o_magic.chat.context import input_room
 from h2o_magic.server.answer_schema import grammar_of
 from h2o_magic.server.engine_errors import refusal
 from h2o_magic.server.engine_process import Engine
+from h2o_magic.server.engine_stream import tell_progress
 from h2o_magic.server.gptgm.events import TokenEvent
 from h2o_magic.server.gptgm.prompt import Dialogue, Prompt, PromptBuilder
 from h2o_magic.server.gptgm.sampling import Sampling
 from h2o_magic.server.loading import default_stops
+from h2o_magic.server.reply import Tell
 from h2o_magic.weights.files import Weights
 from h2o_magic.weights.gguf import Header, read_header
 
@@ -38,7 +40,7 @@ class Client:
     """Whose turn it is, and how that is told what is waited for."""
 
     name: str
-    tell: Callable[[str], None]
+    tell: Tell
 
 
 async def answer(
@@ -68,20 +70,20 @@ async def answer(
     writer = _Writer(header, question, prompt, stops)
     async with AsyncExitStack() as held:
         if engine.queue.is_full:
-            client.tell("waiting for a free slot")
+            client.tell("Waiting for a free slot")
         place = engine.queue.place(client.name, tokens=needed)
         await held.enter_async_context(place)
         client.tell("")
         if question.schema is not None:
             grammar = await grammar_of(engine, header, question.schema)
             request["grammar"] = grammar
-        async for chunk in _chunks(engine, request):
+        async for chunk in _chunks(engine, request, client.tell):
             for event in writer.take(chunk):
                 yield event
 
 
 async def _chunks(
-    engine: Engine, request: Mapping[str, Any]
+    engine: Engine, request: Mapping[str, Any], tell: Tell
 ) -> AsyncGenerator[dict[str, Any], None]:
     data = json.dumps(request).encode()
     async with engine.request("POST", "/completion", data) as answer:
@@ -92,7 +94,9 @@ async def _chunks(
                 chunk = json.loads(line[6:])
                 if "content" not in chunk:
                     raise refusal(json.dumps(chunk).encode(), 500)
-                if "prompt_progress" not in chunk:
+                if "prompt_progress" in chunk:
+                    tell_progress(chunk, tell)
+                else:
                     yield chunk
 
 

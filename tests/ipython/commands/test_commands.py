@@ -277,7 +277,7 @@ def test_a_plain_sentence_has_no_backticks_but_those_of_the_user() -> None:
 
 
 def test_without_threads_the_table_has_the_current_one(bench: Bench) -> None:
-    assert rows(bench.run("threads")) == [["main ✓", "0", "", ""]]
+    assert rows(bench.run("threads")) == [["main ✓", "0", "", "New chat"]]
 
 
 def test_threads_are_listed_with_the_current_one_marked(bench: Bench) -> None:
@@ -286,11 +286,11 @@ def test_threads_are_listed_with_the_current_one_marked(bench: Bench) -> None:
     bench.chat("An *idea*")
     listed = rows(bench.run("threads"))
     assert [[row[0], row[1], row[3]] for row in listed] == [
-        ["main", "2", "What is SQL?"],
-        ["my ideas ✓", "1", "An *idea*"],
+        ["main", "2", "What is"],
+        ["my ideas ✓", "1", "An idea"],
     ]
     assert all(re.fullmatch(r"\d\d:\d\d", row[2]) for row in listed)
-    assert "An *idea*" in bench.plain("threads")
+    assert "An idea" in bench.plain("threads")
 
 
 def test_going_to_a_thread_says_how_long_it_is(bench: Bench) -> None:
@@ -371,6 +371,40 @@ def test_a_reset_of_one_thread_leaves_the_others(bench: Bench) -> None:
     assert "Cleared 1 turn: a starts over." in bench.run("reset --thread a")
     assert (bench.questions(), bench.questions("a")) == (["1"], [])
     assert bench.run("undo --thread a") == "Restored 1 turn of a."
+
+
+def test_a_thread_can_be_renamed_and_is_listed_by_its_title(bench: Bench) -> None:
+    bench.chat("Why?")
+    bench.chat("How *so*?", thread="a")
+    listed = bench.plain("threads").splitlines()
+    assert [line.split("  ")[-1].strip() for line in listed] == [
+        "title",
+        "Why?",
+        "How so?",
+    ]
+    assert bench.run('thread a --title "The *plan*"') == (
+        "Switched to thread a: 1 turn. Its title is “The \\*plan\\*”."
+    )
+    assert "The *plan*" in bench.plain("threads")
+    assert bench.run("thread --title Mine") == (
+        "The current thread is a: 1 turn. Its title is “Mine”."
+    )
+
+
+def test_the_history_of_all_threads_is_searched(bench: Bench) -> None:
+    bench.chat("Where is the café?")
+    bench.chat("And the CAFE's owner?", thread="a")
+    lines = bench.plain("history --search cafe").splitlines()
+    assert [line.split()[:2] for line in lines[:3]] == [
+        ["thread", "turn"],
+        ["a", "1"],
+        ["main", "1"],
+    ]
+    assert "And the CAFE's owner?" in lines[1]
+    assert len(bench.outputs("history --search cafe --full --last 1")) == 1
+    assert bench.run("history --search <b>") == (
+        "No question or answer contains &lt;b>."
+    )
 
 
 def test_a_reset_of_all_threads_is_one_change(bench: Bench) -> None:

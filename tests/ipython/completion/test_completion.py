@@ -624,4 +624,5 @@ def test_a_line_is_split_as_it_will_be_read(
 
 
 def test_values_match_in_any_case() -> None:
-    assert fitting("FAL", [Offer("falcon-7b", "model")]) == [("falcon-7b", "model")]
+    offer = Offer("falcon-7b", "model")
+    assert fitting("FAL", [offer]) == [offer]

@@ -1,0 +1,29 @@
+import pytest
+
+from h2o_magic.chat.continuation import Continued, continuing
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "whole"),
+    [
+        ("", "All.", "All."),
+        ("One", "", "One"),
+        ("and the", "next word", "and the next word"),
+        ("and the ", "next", "and the next"),
+        ("An end.", " Next.", "An end. Next."),
+        ("f(x", ", y)", "f(x, y)"),
+        ("```python\nx = 1\n", "```python\ny = 2\n```", "```python\nx = 1\ny = 2\n```"),
+        ("```python\nx = 1", "```py\ny", "```python\nx = 1\ny"),
+        ("```python\nx = ", "1\n```", "```python\nx = 1\n```"),
+        ("```\na\n```\nSo", "```\nb\n```", "```\na\n```\nSo```\nb\n```"),
+    ],
+)
+def test_a_continuation_reads_as_if_written_at_once(
+    text: str, more: str, whole: str
+) -> None:
+    assert Continued(text).with_more(more) == whole
+
+
+def test_what_is_sent_ends_with_the_answer_and_a_request() -> None:
+    assert continuing("") == ()
+    assert [m.role for m in continuing("One")] == ["assistant", "user"]
