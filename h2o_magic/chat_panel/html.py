@@ -20,10 +20,11 @@ from markdown_it.token import Token
 
 from h2o_magic.chat_panel.bare_links import link_addresses
 from h2o_magic.chat_panel.code import frame, language_of, runs
+from h2o_magic.chat_panel.directions import set_directions
 from h2o_magic.chat_panel.footnotes import show_footnotes
 from h2o_magic.chat_panel.mathml import formula
 from h2o_magic.chat_panel.tasks import show_tasks
-from h2o_magic.rendering.direction import direction, has_right_to_left
+from h2o_magic.rendering.direction import has_right_to_left
 from h2o_magic.rendering.excess import limit_marks, tame
 from h2o_magic.rendering.formulas import formula_at
 from h2o_magic.rendering.sanitize_inline import leads_elsewhere
@@ -157,28 +158,7 @@ def _adapt(state: StateCore) -> None:
             if child.type == "link_open":
                 _adapt_link(child)
     if has_right_to_left(state.src):
-        _set_directions(state.tokens)
-
-
-def _set_directions(tokens: Sequence[Token]) -> None:
-    """Mark what runs otherwise than what it is in, by its first words."""
-    ways: dict[int, str] = {}
-    coming = ""
-    for token in reversed(tokens):
-        if token.type == "inline":
-            coming = direction(token.content) or coming
-        elif token.nesting == 1:
-            ways[id(token)] = coming
-    around = ["ltr"]
-    for token in tokens:
-        if token.nesting == 1:
-            is_part = token.type in ("thead_open", "tbody_open", "tr_open")
-            way = around[-1] if is_part else ways[id(token)] or around[-1]
-            if way != around[-1]:
-                token.attrSet("dir", way)
-            around.append(way)
-        elif token.nesting == -1:
-            around.pop()
+        set_directions(state.tokens)
 
 
 def _adapt_link(link: Token) -> None:
