@@ -84,11 +84,17 @@ ANSWERS = {
         "\\ell(x_i, y_i; \\theta)}{\\partial \\theta}$$\n\n"
         "Here $\\eta$ is the learning rate, and $\\sum$ runs over the batch.\n"
     ),
-    "Summarise {df}": (
-        "`df` has 5 rows and 3 columns. **Sydney** is the largest city (5.3 million), "
-        "**Rome** the smallest (2.8 million).\n"
+    "Which of the cities": (
+        "**Cairo**, with 10.2 million people. Sydney comes next, with 5.3 million.\n"
+    ),
+    "Summarise": (
+        "`df` has 5 rows and 3 columns. **Cairo** is the largest city (10.2 million), "
+        "**Oslo** the smallest (0.7 million).\n"
     ),
 }
+
+#: Hides JupyterLab's file browser, or shows it again.
+NO_SIDEBAR = "() => jupyterapp.commands.execute('application:toggle-left-area')"
 
 SETUP = "import pandas as pd\n%load_ext h2o_magic"
 TABLE = (
@@ -165,7 +171,7 @@ class Scene:
     def page(self) -> Page:
         return self.opener.page
 
-    def open(self, *cells: str, width: int = 900, height: int = 800) -> Panel:
+    def open(self, *cells: str, width: int = 1100, height: int = 820) -> Panel:
         """Open a notebook of its own, and the panel below its cells."""
         self.page.set_viewport_size({"width": width, "height": height})
         self.server.renew()
@@ -267,7 +273,7 @@ def answers(scene: Scene) -> None:
     scene.shoot("edit", panel.place)
     panel.composer.press("Escape")
     scene.ask(panel, "What does a Jupyter kernel do?", "Summarise {df}")
-    scene.page.set_viewport_size({"width": 900, "height": 1200})
+    scene.page.set_viewport_size({"width": 1100, "height": 1200})
     scene.shoot("long", panel.place)
 
 
@@ -294,9 +300,13 @@ def boxes(scene: Scene) -> None:
 
 
 def narrow(scene: Scene) -> None:
-    panel = scene.open(width=420, height=760)
+    panel = scene.open(height=900)
+    scene.page.evaluate(NO_SIDEBAR)
+    scene.page.set_viewport_size({"width": 500, "height": 800})
     scene.ask(panel, "Write it in Python", "Which optimiser when?")
     scene.shoot("narrow", panel.place)
+    scene.page.set_viewport_size({"width": 1100, "height": 820})
+    scene.page.evaluate(NO_SIDEBAR)
 
 
 def docked(scene: Scene) -> None:
@@ -307,7 +317,8 @@ def docked(scene: Scene) -> None:
     panel.press("Dock on the right")
     dock = Panel(page.locator(".h2o-dock .h2o-panel"))
     expect(dock.turns.last).to_contain_text("matplotlib")
-    page.locator(".jp-Notebook").evaluate("box => { box.scrollTop = 0 }")
+    page.locator(".jp-WindowedPanel-outer").evaluate("box => { box.scrollTop = 0 }")
+    page.wait_for_timeout(500)
     scene.shoot("docked", page)
     set_theme(page, "Dark")
     scene.shoot("dark", page)
