@@ -35,7 +35,7 @@ class Queueing:
             unsent.change(text, keep)
             self._messages.send_state()
         elif answer is None:
-            self._queue.refused(self._typed_late(text))
+            self._queue.refused(self._typed_late(view, text))
         else:
             self._change(answer, view, text, keep)
 
@@ -51,7 +51,7 @@ class Queueing:
             late.note(error)
             self._queue.refused(late)
 
-    def _typed_late(self, text: str) -> Unsent:
+    def _typed_late(self, view: str, text: str) -> Unsent:
         """Return what was typed in place of a question that is in the queue no more."""
         thread = self._session.thread
 
@@ -60,7 +60,8 @@ class Queueing:
             there = self._queue.thread_of(thread)
             return self._session.ask_later(prompt, thread=there)
 
-        return Unsent(text, [], thread, resend, why="it is being answered already")
+        why = "it is being answered already"
+        return Unsent(text, [], thread, resend, view, why=why)
 
     def _on_queue_send(self, _: str, message: Mapping[str, Any]) -> None:
         """Send a question now: the answer that is being written is stopped."""
