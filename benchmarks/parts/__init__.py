@@ -55,6 +55,7 @@ PARTS = {
     "describing": "a table of a million rows in a prompt: time and memory",
     "package": "the size of the wheel, and what an installation adds",
     "panel": "the chat panel in JupyterLab",
+    "extension": "JupyterLab's start with the extension, and without",
     "local_server": "the local server beside its engine, and with many streams",
     "clients": "other libraries' own calls, to the engine's own server and to ours",
     "real_model": "SmolLM2-135M: its texts, right answers, and wait for the first text",
@@ -66,6 +67,7 @@ LEAST_ROUNDS = {
     "delay": 15,
     "starting": 5,
     "long_conversation": 9,
+    "extension": 15,
     "asking in panel": 25,  # seen to a frame of 17 ms
 }
 #: The most of those with answers that take long; lab and iopub ask others more often.

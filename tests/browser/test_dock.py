@@ -88,7 +88,7 @@ def test_the_chat_docks_stays_in_sight_and_works_on_the_notebooks_active_cell(
     assert dock.panel.composer.evaluate(SEEN) == 1
     dock.panel.composer.fill("")
     notebook.cell(1).locator(".jp-InputArea-editor").click()
-    dock.panel.press("Insert the code into a new cell below")
+    dock.panel.press("Insert below the active cell")
     expect(notebook.cell(2)).to_contain_text("print('from the panel')")
     expect(notebook.cell(3)).to_contain_text("second = 2")
     notebook.cell(3).locator(".jp-InputArea-editor").click()

@@ -10,19 +10,16 @@ export class Place {
     this.model = model;
     this.el = el;
     el.classList.add("h2o-view");
-    if (!globalThis.h2oMagic) {
-      this.show();
-      return;
-    }
     this.onMoved = () => this.update();
     document.addEventListener("h2o-magic:moved", this.onMoved);
     this.observer = new ResizeObserver(this.onMoved); // once it is in the page
-    this.observer.observe(el);
+    if (globalThis.h2oMagic) this.observer.observe(el);
+    else this.show();
   }
 
   close() {
     this.chat?.close();
-    this.observer?.disconnect();
+    this.observer.disconnect();
     document.removeEventListener("h2o-magic:moved", this.onMoved);
   }
 
@@ -32,6 +29,7 @@ export class Place {
   }
 
   update() {
+    this.chat?.notebook.refresh(); // the extension may have come
     if (!this.el.isConnected || (this.isAway ? this.line : this.chat)) return;
     this.chat?.close();
     this.chat = this.line = null;

@@ -11,17 +11,24 @@ export class Notebook {
     this.chat = chat;
     this.onSaveState = (_, state) => this.onSave(state);
     this.context?.saveState?.connect(this.onSaveState);
-    this.dock = button("dock", "Dock on the right", () => document.dispatchEvent(new CustomEvent("h2o-magic:dock")), { class: "h2o-button h2o-dock-offer", hidden: this.lab ? false : "" });
+    this.dock = button("dock", "Dock on the right", () => document.dispatchEvent(new CustomEvent("h2o-magic:dock")), { class: "h2o-button h2o-dock-offer" });
     const reconnect = make("button", { type: "button", class: "h2o-text-button", click: () => this.lab.reconnect(this.context) }, "Reconnect");
     this.reconnection = make("div", { class: "h2o-reconnection", hidden: "" }, reconnect);
+    this.refresh();
   }
 
   close() {
     this.context?.saveState?.disconnect(this.onSaveState);
   }
 
+  /** Offer what only the extension can do. */
+  refresh() {
+    this.dock.hidden = !this.lab;
+    this.reconnection.hidden = !this.lab || this.chat.alive;
+  }
+
   on_lost() {
-    this.reconnection.hidden = !this.lab;
+    this.refresh();
   }
 
   get context() {

@@ -6,31 +6,22 @@ import { NotebookChat, outputsOf } from "./notebook_chat.js";
 import { CELL, Notice, TAB } from "./notice.js";
 import { Page } from "./page.js";
 
-const ID = "h2o-magic-chat";
 const WIDTH = 400; // px, suggested
-const LEAST = 300;
 const RIGHT = ["right", { rank: 890 }];
 const CALM = 150; // ms without a change in the notebook until it is looked at
-const ICON = '<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 24 24"><path class="jp-icon3" fill="#616161" d="M4 2h16a2 2 0 0 1 2 2v12a2 2 0 0 1-2 2H8l-6 5V4c0-1.1.9-2 2-2zm2 5v2h12V7zm0 4v2h9v-2z"/></svg>';
 
-export async function activate(shared, app, tracker, restorer, palette) {
-  const names = ["@lumino/widgets", "@jupyterlab/ui-components", "@jupyterlab/rendermime", "@jupyterlab/notebook"];
-  const [{ Widget, PanelLayout }, { LabIcon }, { MimeModel }, { NotebookActions }] = await Promise.all(names.map(shared));
-  const root = new Widget();
-  root.id = ID;
-  root.addClass("h2o-dock");
-  root.node.style.minWidth = `${LEAST}px`; // JupyterLab reads it before the styles are there
-  root.title.icon = new LabIcon({ name: "h2o-magic:chat", svgstr: ICON });
-  root.title.closable = true;
+/** Fill the place that JupyterLab has for the dock. */
+export async function fill(root, shared, app, tracker, palette) {
+  const names = ["@lumino/widgets", "@jupyterlab/rendermime", "@jupyterlab/notebook"];
+  const [{ Widget, PanelLayout }, { MimeModel }, { NotebookActions }] = await Promise.all(names.map(shared));
   root.layout = new PanelLayout();
   const dock = new Dock(app, tracker, root, MimeModel);
   root.layout.insertWidget(0, new Widget({ node: dock.notice.node }));
-  app.shell.add(root, ...RIGHT);
-  restorer?.add(root, ID);
   addCommands(app, palette, dock);
-  // A cell that was run may say where its chat is to be.
+  // A cell may say where its chat is to be.
   NotebookActions.executed.connect((_, { notebook, cell }) => dock.onExecuted(notebook, cell));
   globalThis.h2oMagic = new Page(dock);
+  dock.onMoved();
 }
 
 class Dock {
@@ -48,7 +39,6 @@ class Dock {
     root.onActivateRequest = () => this.focus();
     root.onCloseRequest = () => this.close();
     tracker.currentChanged.connect(() => this.update());
-    this.update();
   }
 
   /** Where the chat is seen, if it is docked. */
@@ -123,8 +113,7 @@ class Dock {
 
   onExecuted(notebook, cell) {
     const panel = this.tracker.find(({ content }) => content === notebook);
-    if (!panel) return;
-    const found = [...outputsOf(panel)].find(({ outputs }) => outputs === cell.model.outputs);
+    const found = panel && [...outputsOf(panel)].find(({ outputs }) => outputs === cell.model.outputs);
     if (!found) return;
     this.chatOf(panel).own = found.data;
     if (found.place === "right") this.dock();
@@ -155,12 +144,12 @@ class Dock {
     if (area === "right") this.widen();
   }
 
-  /** Give a sidebar that is as narrow as can be the suggested width. */
+  /** Widen a sidebar that is as narrow as can be. */
   widen() {
     let split = this.root.parent;
     while (split && !split.setRelativeSizes) split = split.parent;
     const room = split?.node.clientWidth ?? 0;
-    if (this.root.node.clientWidth > LEAST || room < 3 * WIDTH) return;
+    if (this.root.node.clientWidth > 300 || room < 3 * WIDTH) return;
     const sizes = split.relativeSizes();
     sizes[sizes.length - 2] -= WIDTH / room - sizes.at(-1);
     split.setRelativeSizes([...sizes.slice(0, -1), WIDTH / room]);

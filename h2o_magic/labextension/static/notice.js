@@ -1,4 +1,4 @@
-// The head of the dock, and what it says where it shows no chat.
+// The head of the dock, and what it says without a chat.
 
 const SVG = "http://www.w3.org/2000/svg";
 export const TAB = "M2.5 3.5h11v9h-11zM2.5 6h11M8 3.5V6";

@@ -1,4 +1,4 @@
-// `%%h2o` cells as prose: classes, which cells.css gives colours, overrule those of Python,
+// `%%h2o` cells as prose: classes, coloured by style.css, overrule those of Python,
 // whose parser is left alone. Only the lines in sight are marked.
 
 import { fields, words } from "./fields.js";
