@@ -491,11 +491,14 @@ def test_two_panels_show_what_a_cell_and_a_panel_ask_at_once_in_order(
     ]
 
 
-def test_a_restarted_kernel_is_told_and_a_saved_notebook_has_the_transcript(
+def test_without_the_extension_a_lost_kernel_is_told_and_the_transcript_is_saved(
     open_notebook: Opener, server: StandIn
 ) -> None:
+    page = open_notebook.page
+    open_notebook("panel-saved.ipynb", chat_notebook(server))
+    page.evaluate("window.withheld = window.h2oMagic; delete window.h2oMagic")
     notebook, panel = opened(open_notebook, server, "panel-saved.ipynb")
-    page = notebook.page
+    expect(panel.place.get_by_label("Dock on the right")).to_be_hidden()
     notebook.save()
     server.script = ANSWER
     panel.ask("What is kept?")
@@ -532,6 +535,7 @@ def test_a_restarted_kernel_is_told_and_a_saved_notebook_has_the_transcript(
     icons = panel.place.evaluate(BROKEN_LINKS)
     assert (icons["disconnected"] > 0, icons["shown"]) == (True, 0)
     notebook.screenshot("panel-lost")
+    page.evaluate("window.h2oMagic = window.withheld")
     never.set()
 
 

@@ -29,14 +29,16 @@ TEXTS = [
     CELL.partition("\n")[2],
     '{a}/{b} {a}{b} ({a}), "{a}" {a}-axis {a}\'s {a}b b{a} {a}[0] \\{a} _{a}_',
     "`open {a} and\n\n{b}` closed, ` {c} ` {d}\n\n\\`{e} `{f}` {g}",
-    "> ```\n> {a}\n> ```\n> {b}\n\n- ```\n  {c}\n  ```\n{d}\n~~~~\n{e}\n~~~\n{f}\n~~~~\n{g}",
+    "> ```\n> {a}\n> ```\n> {b}\n\n- ```\n  {c}\n  ```\n{d}",
+    "~~~~\n{e}\n~~~\n{f}\n~~~~\n{g}",
     "# {a} `b\n{c}` {d}\n1. {e} `f\n2. {g}` {h}\n| {i} ` | {j} ` |",
     "{_a} {__b} {c1} {1c} {d.e.f[-1]} {df:schema} {df:3} {x!r} {größe} {a b} {None}",
     "``` {a} ``` {b}\n```` \n{c}\n```\n{d}\n`````\n{e}",
     # Code without a fence, line by line.
-    "x = [1]; {\nfor {a}: {b}\nfor x in {a}:\nprint({a})\n<text>{a}</text>\n<p>{a}</p>\n"
-    "const {a} = b\nconst {a} are\nselect {a}\nSELECT {a}\n'some key': {a}\nkey: {a}\n"
-    "${a} and {b}\nfind {a} => {b}\n# {a}\n#include {a}\nreturn {a}\nreturn to {a}",
+    "x = [1]; {\nfor {a}: {b}\nfor x in {a}:\nprint({a})\n<text>{a}</text>",
+    "<p>{a}</p>\nconst {a} = b\nconst {a} are\nselect {a}\nSELECT {a}\nkey: {a}",
+    "'some key': {a}\n${a} and {b}\nfind {a} => {b}\n# {a}\n#include {a}",
+    "return {a}\nreturn to {a}",
 ]
 
 FIELDS = """async ([url, texts]) => {

@@ -47,7 +47,8 @@ export class Notebook {
   /** The outputs below the panel that do not hold the transcript yet, in JupyterLab's models. */
   transcripts() {
     if (!this.transcript) return [];
-    return this.places.map(({ outputs, at }) => ({ outputs, at: at + 1 })).filter(({ outputs, at }) => outputs.get(at)?.data["text/markdown"] !== this.transcript);
+    const below = this.places.filter(({ outputs, at }) => at + 1 < outputs.length).map(({ outputs, at }) => ({ outputs, at: at + 1 }));
+    return below.filter(({ outputs, at }) => outputs.get(at).data["text/markdown"] !== this.transcript);
   }
 
   onSave(state) {

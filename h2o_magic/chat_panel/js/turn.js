@@ -29,7 +29,6 @@ export function renderTurn(chat, turn) {
     closeCode(chat, turn.body);
   }
   turn.foot = make("footer", { class: "h2o-foot" }, ...footer(chat, turn, name));
-  article.setAttribute("aria-label", `Turn ${row.number}`);
   markStatus(turn);
   article.replaceChildren(
     make(
