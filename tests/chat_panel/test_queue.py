@@ -126,6 +126,7 @@ def test_an_edit_that_comes_too_late_is_listed_as_not_sent(queue: Queue) -> None
         "much better",
         "it is being answered already",
     )
+    assert late["view"] == "here"
     queue.page.send("queue_remove", item=a["id"])
     assert "being answered already" in queue.page.wait_for("error")["text"]
 
