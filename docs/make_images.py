@@ -1,9 +1,9 @@
 """Make the pictures of the panel in ``docs/images``.
 
 Each shows the panel in a real JupyterLab, in a headless Chromium. The server that
-answers is a small one of this script's, so that the pictures come out the same each time:
-what it says is written below. Run it from a checkout in which ``.[dev]`` is installed;
-it needs a ``chromium`` on the PATH::
+answers is a small one of this script's, so that the pictures come out the same each
+time: what it says is written below. Run it from a checkout in which ``.[dev]`` is
+installed; it needs a ``chromium`` on the PATH::
 
     .venv/bin/python docs/make_images.py
 
@@ -13,8 +13,12 @@ elsewhere.
 
 from __future__ import annotations
 
+import argparse
 import io
+import re
+import tempfile
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,14 +27,9 @@ from playwright.sync_api import Locator, Page, expect
 
 from benchmarks.apparatus.notebooks import notebook
 from tests.backends.behaviours.row import DONE, chunk, said
-from tests.backends.scripted import (
-    Answer,
-    Request,
-    document,
-    events,
-)
-from tests.browser.conftest import Opener
-from tests.browser.test_panel import Panel
+from tests.backends.scripted import Answer, Request, document, events, serving
+from tests.browser.conftest import Opener, chromium, running_lab
+from tests.browser.test_panel import Panel, set_theme
 
 IMAGES = Path(__file__).parent / "images"
 MODEL = "llama-3.3-70b"
@@ -54,7 +53,7 @@ ANSWERS = {
     "Explain gradient descent": (
         "Gradient descent finds a minimum by small steps **against** the slope.\n\n"
         "1. Start anywhere.\n2. Compute the gradient.\n3. Step against it.\n\n"
-        f"The size of the step is the *learning rate*: if it is too{PAUSE} large, the "
+        f"The size of the step is the *learning rate*: if it is too {PAUSE}large, the "
         "loss grows instead of shrinking.\n"
     ),
     "Write it in Python": (
@@ -99,16 +98,32 @@ TABLE = (
 )
 
 
+PROSE = "%%h2o --model llama-3.3-70b\nWhich of the cities in {df} is the largest?"
+CHATS = """
+import time
+import h2o_magic
+from h2o_magic.chat.turns import Thread, Turn
+day, now = 86400, time.time()
+h2o_magic.session().record.add([
+    Thread("ideas", (Turn("Which plots suit these columns?", "Bars.", asked_at=now),)),
+    Thread("rates", (Turn("How do I choose a learning rate?",
+           "Begin with 0.1. If the loss grows, the learning rate is too large.",
+           asked_at=now - day),)),
+    Thread("old", (Turn("What is a p-value?", "A share.", asked_at=now - 9 * day),)),
+])
+"""
+
+
 class Server:
     """The server that answers, which stops at a pause until it may go on."""
 
     def __init__(self) -> None:
-        self.goes_on, self.fails = threading.Event(), False
+        self.goes_on, self.fails, self.notice = threading.Event(), False, ""
 
     def renew(self) -> None:
         """End what has paused, and answer as it does at first."""
         self.goes_on.set()
-        self.goes_on, self.fails = threading.Event(), False
+        self.goes_on, self.fails, self.notice = threading.Event(), False, ""
 
     def __call__(self, request: Request) -> Answer:
         if request.path.endswith("/models"):
@@ -121,15 +136,18 @@ class Server:
         return self._answer(request.json["messages"][-1]["content"])
 
     def _answer(self, question: str) -> Answer:
+        if self.notice:
+            said_first = {"h2o_magic": {"notice": self.notice}}
+            return events(said_first, DONE, gates={1: self.goes_on})
         text = next((a for q, a in ANSWERS.items() if q in question), "Certainly.")
-        words = text.replace(PAUSE, f" {PAUSE} ").split(" ")
         gates: dict[int, threading.Event] = {}
         documents: list[object] = []
-        for word in words:
-            if word == PAUSE:
+        for word in re.findall(r"\S+\s*|\s+", text):
+            before, pause, after = word.partition(PAUSE)
+            documents.append(said(before, model=MODEL))
+            if pause:
                 gates[len(documents)] = self.goes_on
-            else:
-                documents.append(said(f"{word} ", model=MODEL))
+                documents.append(said(after, model=MODEL))
         return events(*documents, chunk({}, "stop"), DONE, gates=gates)
 
 
@@ -186,27 +204,37 @@ def empty(scene: Scene) -> None:
     scene.shoot("empty", panel.place)
 
 
-def streaming(scene: Scene) -> None:
+def waiting(scene: Scene) -> None:
+    """Make those of what comes before the first text."""
+    panel = scene.open()
+    for name, notice in (
+        ("loading", "Loading SmolLM2-135M, 98 MB"),
+        ("reading", "Reading 2,048 tokens"),
+    ):
+        scene.server.renew()
+        scene.server.notice = notice
+        panel.ask("What does a Jupyter kernel do?")
+        expect(panel.turns.last).to_contain_text(re.compile(f"{notice}, [3-9] s"))
+        scene.shoot(name, panel.place)
+        panel.composer.press("Escape")
+        expect(panel.stop).to_be_hidden()
+        panel.press("Delete turn 1")
+        expect(panel.turns).to_have_count(0)
+
+
+def growing(scene: Scene) -> None:
+    """Make those of an answer that is being written: it, what waits, it stopped."""
     panel = scene.open()
     panel.ask("Explain gradient descent")
     expect(panel.turn(1)).to_contain_text("if it is too")
     scene.shoot("streaming", panel.place)
-
-
-def queued(scene: Scene) -> None:
-    panel = scene.open()
-    panel.ask("Explain gradient descent")
-    expect(panel.turn(1)).to_contain_text("if it is too")
     for question in ("Write it in Python", "Which optimiser when?"):
         panel.ask(question)
-        expect(panel.place.locator(".h2o-waiting")).to_contain_text(question)
+        expect(panel.place.locator(".h2o-queued").last).to_contain_text(question)
     scene.shoot("queued", panel.place)
-
-
-def stopped(scene: Scene) -> None:
-    panel = scene.open()
-    panel.ask("Explain gradient descent")
-    expect(panel.turn(1)).to_contain_text("if it is too")
+    for question in ("Write it in Python", "Which optimiser when?"):
+        panel.place.get_by_role("button", name=f"Remove “{question}”").click()
+    expect(panel.place.locator(".h2o-queued")).to_have_count(0)
     panel.composer.press("Escape")
     expect(panel.turn(1)).to_contain_text("Stopped")
     scene.shoot("stopped", panel.place)
@@ -221,8 +249,8 @@ def error(scene: Scene) -> None:
 
 
 def answers(scene: Scene) -> None:
-    """Make those of answers that have ended: code, a table, formulas, versions."""
-    panel = scene.open()
+    """Make those of answers that have ended, and of what can be done with them."""
+    panel = scene.open(TABLE)
     for name, question in (
         ("code", "Write it in Python"),
         ("table", "Which optimiser when?"),
@@ -232,7 +260,91 @@ def answers(scene: Scene) -> None:
         scene.shoot(name, panel.place)
     panel.press("Ask turn 3 again")
     expect(panel.turn(3)).to_contain_text("2 of 2")
+    expect(panel.stop).to_be_hidden()
     scene.shoot("versions", panel.place)
     panel.composer.press("ArrowUp")
     expect(panel.composer).to_have_value("Show me the formula")
     scene.shoot("edit", panel.place)
+    panel.composer.press("Escape")
+    scene.ask(panel, "What does a Jupyter kernel do?", "Summarise {df}")
+    scene.page.set_viewport_size({"width": 900, "height": 1200})
+    scene.shoot("long", panel.place)
+
+
+def boxes(scene: Scene) -> None:
+    """Make those of the boxes over the chat."""
+    panel = scene.open(TABLE, CHATS)
+    scene.ask(panel, "What does a Jupyter kernel do?")
+    head = panel.place.locator(".h2o-head")
+    head.locator(".h2o-model").click()
+    expect(panel.place.get_by_role("option").first).to_be_visible()
+    scene.page.wait_for_timeout(1000)  # the groups come one after the other
+    scene.shoot("picker", panel.place)
+    scene.page.keyboard.press("Escape")
+    panel.press("Settings")
+    scene.page.wait_for_timeout(1000)  # the server is tested
+    scene.shoot("settings", panel.place)
+    scene.page.keyboard.press("Escape")
+    panel.press("History")
+    expect(panel.place.get_by_role("option")).to_have_count(4)
+    scene.shoot("threads", panel.place)
+    scene.page.keyboard.type("learning rate")
+    expect(panel.place.locator("mark").first).to_be_visible()
+    scene.shoot("search", panel.place)
+
+
+def narrow(scene: Scene) -> None:
+    panel = scene.open(width=420, height=760)
+    scene.ask(panel, "Write it in Python", "Which optimiser when?")
+    scene.shoot("narrow", panel.place)
+
+
+def docked(scene: Scene) -> None:
+    """Make those of the chat beside the notebook, in both themes."""
+    page = scene.page
+    panel = scene.open(TABLE, PROSE, width=1400, height=900)
+    scene.ask(panel, "Write it in Python")
+    panel.press("Dock on the right")
+    dock = Panel(page.locator(".h2o-dock .h2o-panel"))
+    expect(dock.turns.last).to_contain_text("matplotlib")
+    page.locator(".jp-Notebook").evaluate("box => { box.scrollTop = 0 }")
+    scene.shoot("docked", page)
+    set_theme(page, "Dark")
+    scene.shoot("dark", page)
+    set_theme(page, "Light")
+
+
+#: What makes the pictures; one function makes those of one notebook.
+SCENES: tuple[Callable[[Scene], None], ...] = (
+    empty,
+    waiting,
+    growing,
+    error,
+    answers,
+    boxes,
+    narrow,
+    docked,
+)
+
+
+def main() -> None:
+    """Make the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    names = [scene.__name__ for scene in SCENES]
+    parser.add_argument("--only", action="append", choices=names, default=[])
+    parser.add_argument("--out", type=Path, default=IMAGES, metavar="FOLDER")
+    options = parser.parse_args()
+    home = Path(tempfile.mkdtemp(prefix="h2o-images-"))
+    server = Server()
+    with running_lab(home) as lab, chromium() as browser, serving(server) as serves:
+        page = browser.new_context().new_page()
+        page.set_default_timeout(60_000)
+        scene = Scene(Opener(lab, page), server, f"{serves.url}/v1", options.out)
+        for make in SCENES:
+            if not options.only or make.__name__ in options.only:
+                make(scene)
+        server.renew()
+
+
+if __name__ == "__main__":
+    main()

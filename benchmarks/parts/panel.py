@@ -193,7 +193,8 @@ def _one_answer(
     received.clear()
     page.get_by_label("Message").fill(asked)
     page.get_by_label("Message").press("Enter")
-    expect(page.locator(".h2o-facts")).to_be_visible()
+    # `expect` would read the whole page again and again: tasks of 100 ms and more.
+    page.wait_for_function("() => document.querySelector('.h2o-facts')", timeout=60_000)
     page.wait_for_timeout(3000)  # the transcript comes
     said = speaker.said()[-1]
     return _Round(said["first"], said["last"], noted(page), sum(received))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, cast
 
 from h2o_magic.chat.context import CAUTIOUS
@@ -11,8 +12,10 @@ from h2o_magic.chat_panel.fullness import fullness
 from h2o_magic.chat_panel.host import Host
 from h2o_magic.chat_panel.messages import Messages
 from h2o_magic.chat_panel.questions import Questions
+from h2o_magic.conversation.context_use import ContextUse
 from h2o_magic.conversation.preview import preview_markdown
 from h2o_magic.conversation.session import Session
+from h2o_magic.errors import H2OMagicError
 from h2o_magic.prompts.attachments import attachment
 from h2o_magic.prompts.prompt import ALL, Appended, Attached
 from h2o_magic.rendering.fences import fenced
@@ -50,11 +53,15 @@ class Drafting:
     def _on_check(self, view: str, message: Mapping[str, Any]) -> None:
         text = str(message["text"])
         notes = self._host.notes(text) if "{" in text and text[:1] != "/" else []
+        told: dict[str, Any] = {"notes": notes, "use": None}
+        with suppress(H2OMagicError):  # asking is what shows what is wrong
+            told["use"] = fullness(self._use(text, message))
+        self._messages.send("checked", to=view, n=message["n"], **told)
+
+    def _use(self, text: str, message: Mapping[str, Any]) -> ContextUse:
         turn = self._messages.turn(message["id"]) if message.get("id") else None
         more = self._weight(text, int(message.get("bytes", 0)))
-        use = self._session.context_use(text, more=more, replaces=turn)
-        told = {"notes": notes, "use": fullness(use)}
-        self._messages.send("checked", to=view, n=message["n"], **told)
+        return self._session.context_use(text, more=more, replaces=turn)
 
     def _weight(self, text: str, size: int) -> int:
         """Return about how many tokens values and files have; the latter's `size`."""

@@ -70,10 +70,11 @@ class Models:
             try:
                 connected = self._session.connect(str(message["server"]).strip())
             except Exception as error:  # that of a plug-in may be any
-                self._messages.send("unconnected", to=view, text=in_a_line(error))
+                text = in_a_line(error)
+                self._messages.send("unconnected", to=view, text=text, n=message["n"])
             else:
                 text = " ".join(str(connected).split())
-                self._messages.send("connected", to=view, text=text)
+                self._messages.send("connected", to=view, text=text, n=message["n"])
                 self._list.ask()
 
         threading.Thread(target=connect, name="h2o_magic-connect", daemon=True).start()

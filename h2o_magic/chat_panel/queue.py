@@ -117,12 +117,17 @@ class Queue:
         return {"queued": sum(not item["unsent"] for item in items)}
 
     def _items(self) -> list[dict[str, Any]]:
-        coming = [each for each in self._session.coming() if each.turn is None]
+        coming = self._session.coming()
+        begun = coming[:1]  # or about to begin
+        coming = tuple(each for each in coming if each.turn is None)
         self._numbers = {
             each: self._numbers.get(each) or next(self._next) for each in coming
         }
         current = self._session.thread
-        listed = [_waiting(number, each) for each, number in self._numbers.items()]
+        listed = [
+            _waiting(number, each, begun=each in begun)
+            for each, number in self._numbers.items()
+        ]
         listed += (
             each.item(number)
             for number, each in sorted(self._unsent.items())
@@ -148,7 +153,7 @@ class Queue:
         return unsent
 
 
-def _waiting(number: int, answer: ComingAnswer) -> dict[str, Any]:
+def _waiting(number: int, answer: ComingAnswer, *, begun: bool) -> dict[str, Any]:
     question = answer.question
     return {
         "id": number,
@@ -156,6 +161,6 @@ def _waiting(number: int, answer: ComingAnswer) -> dict[str, Any]:
         "files": chips(question.prompt),
         # The panel's edits of a cell's turn replace it.
         "cell": question.cell is not None and not question.replaces,
-        "waits": answer.waits,
+        "waits": answer.waits and not begun,
         "unsent": False,
     }

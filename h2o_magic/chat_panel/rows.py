@@ -144,7 +144,8 @@ def _sentence(text: str) -> str:
     text = one_line(text).strip()
     first = text.partition(" ")[0]
     start = first.capitalize() if first.isalpha() and first.islower() else first
-    return f"{start}{text[len(first) :]}{'.' if text[-1:].isalnum() else ''}"
+    end = "." if text[-1:].isalnum() or text.endswith((")", "`")) else ""
+    return f"{start}{text[len(first) :]}{end}"
 
 
 def _mark(turn: Turn) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from h2o_magic.chat_panel.host import Host
@@ -17,7 +18,11 @@ class Starting:
         self._session = session
         self._host = host
         self._messages = messages
-        self.close = host.on_cell_run(self._offer)
+        self.close = host.on_cell_run(self._on_cell_run)
+
+    def _on_cell_run(self) -> None:
+        with suppress(Exception):  # it would be shown as the cell's
+            self._offer()
 
     def _offer(self, to: str = "") -> None:
         if not self._session.record.count(self._session.thread):

@@ -210,14 +210,14 @@ class Answer:
         """Whether :meth:`withdraw` took it out of the queue."""
         return self._withdrawn
 
-    def change(self, prompt: Prompt) -> None:
+    def change(self, question: str | Prompt) -> None:
         """Ask something else in its place, under the same settings; from any thread.
 
         A MisuseError if it is being answered already, or was stopped; a MessagesError
         if the question is empty.
         """
         with self._waiting():
-            self.question = replace(self.question, prompt=asked_with(prompt))
+            self.question = replace(self.question, prompt=asked_with(question))
         self._tell_queue()
 
     def move(self, place: int) -> None:

@@ -57,9 +57,9 @@ class BackgroundAnswer:
         """Whether :meth:`withdraw` took it out of the queue."""
         return self.answer.withdrawn
 
-    def change(self, prompt: Prompt) -> None:
+    def change(self, question: str | Prompt) -> None:
         """Ask something else in its place, as :meth:`Answer.change` does."""
-        self.answer.change(prompt)
+        self.answer.change(question)
 
     def move(self, place: int) -> None:
         """Go to a place among those that wait, from 1; see :meth:`Answer.move`."""

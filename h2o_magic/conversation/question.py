@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from h2o_magic.config.parameter import Value
-from h2o_magic.errors import MessagesError
+from h2o_magic.errors import MessagesError, expect
 from h2o_magic.prompts.prompt import Prompt
 from h2o_magic.rendering.instructions import TABLE_SCHEMA, instruction
 
@@ -114,8 +114,11 @@ class Question:
         return "\n\n".join(filter(None, (self.system, form)))
 
 
-def asked_with(prompt: Prompt) -> Prompt:
-    """Return a prompt; a MessagesError if nothing was typed."""
+def asked_with(question: str | Prompt) -> Prompt:
+    """Return a question as a prompt; a MessagesError if nothing was typed."""
+    if not isinstance(question, Prompt):
+        expect("a question", question, str)
+    prompt = question if isinstance(question, Prompt) else Prompt.of(question.strip())
     if not prompt.typed.strip():
         raise MessagesError("expected a question, got an empty one: write one")
     return prompt

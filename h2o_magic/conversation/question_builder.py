@@ -12,7 +12,7 @@ from h2o_magic.config.settings import Settings
 from h2o_magic.conversation import model_choice
 from h2o_magic.conversation.connection import Connection
 from h2o_magic.conversation.question import Question, asked_with
-from h2o_magic.errors import ConfigurationError, expect
+from h2o_magic.errors import ConfigurationError
 from h2o_magic.prompts.prompt import Appended, Attached, Prompt
 
 #: The settings that a question takes as they are.
@@ -48,10 +48,7 @@ class QuestionBuilder:
         schema: object = None,
     ) -> Question:
         """Return a question of no cell, with the arguments of `Session.ask`."""
-        if not isinstance(text, Prompt):
-            expect("a question", text, str)
-            text = Prompt.of(text.strip())
-        prompt = asked_with(text.with_attached(self._attached(attach)))
+        prompt = asked_with(text).with_attached(self._attached(attach))
         if begins and not history:
             raise ConfigurationError(
                 "expected `new` or `history=False`, got both: a question outside the "

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.ipython.completion.names import runs_no_code
+from h2o_magic.ipython.completion.harmless import runs_no_code
 from h2o_magic.ipython.scope import Scope
 from h2o_magic.prompts.arrays import is_array
 from h2o_magic.prompts.expand import expand, follow

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
+from tests.backends.behaviours.row import DONE, chunk, said
+from tests.backends.scripted import (
+    Answer,
+    Request,
+    ScriptedServer,
+    document,
+    events,
+    serving,
+)
 from tests.browser.conftest import Opener
 from tests.browser.test_panel import ANSWER, opened
 from tests.stand_in import StandIn
@@ -28,6 +38,22 @@ FOCUSED = """() => {
   const focused = document.activeElement;
   return focused.ariaLabel ?? focused.closest("header")?.className ?? focused.nodeName;
 }"""
+
+
+def code(request: Request) -> Answer:
+    if request.path.endswith("/models"):
+        return document({"object": "list", "data": [{"id": "first"}, {"id": "second"}]})
+    if request.path.endswith("/chat/completions"):
+        text = said("Code:\n\n```python\nprint(1)\n```\n", model="first")
+        return events(text, chunk({}, "stop"), DONE)
+    return document({}, status=404)
+
+
+@pytest.fixture
+def work() -> Iterator[ScriptedServer]:
+    """An OpenAI-compatible server with two models, which answers with code."""
+    with serving(code) as server:
+        yield server
 
 
 def test_a_turn_is_one_stop_and_arrows_reach_all_that_is_in_it(
@@ -100,3 +126,68 @@ def test_answers_are_read_sentence_by_sentence_to_who_is_in_the_chat(
     expect(spoken).to_contain_text("And half of another.")
     expect(spoken).to_contain_text("Code, 1 line.")
     assert (spoken.text_content() or "").count("One sentence.") == 1
+
+
+class Keys:
+    """Presses keys, and counts them; each letter is one."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.count = 0
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+            self.count += 1
+
+    def go_to(self, name: str, key: str) -> None:
+        """Press a key until what has the focus is called so."""
+        seen = [str(self.page.evaluate(FOCUSED))]
+        while name not in seen[-1]:
+            assert len(seen) < 20, seen
+            self.press(key)
+            seen.append(str(self.page.evaluate(FOCUSED)))
+
+
+def test_all_is_done_by_few_keys(
+    open_notebook: Opener, server: StandIn, work: ScriptedServer
+) -> None:
+    connect = f"%h2o connect {work.url}/v1"
+    notebook, panel = opened(open_notebook, server, "keys-all.ipynb", connect)
+    page, keys = notebook.page, Keys(notebook.page)
+    cells = page.locator(".jp-Notebook .jp-Cell")
+    before = cells.count()
+    panel.composer.focus()
+    # Ask, then edit the question, then ask it again.
+    keys.press("H", "i", "Enter")
+    panel.wait_for_end(1, "print(1)")
+    keys.press("ArrowUp", "!", "Enter")
+    expect(panel.turn(1)).to_contain_text("2 of 2")
+    panel.wait_for_end(1, "print(1)")
+    keys.press("Shift+Tab")
+    keys.go_to("Ask turn 1 again", "ArrowLeft")
+    keys.press("Enter")
+    expect(panel.turn(1)).to_contain_text("3 of 3")
+    panel.wait_for_end(1, "print(1)")
+    # Branch, and insert the code.
+    keys.go_to("Branch from turn 1", "ArrowRight")
+    keys.press("Enter")
+    expect(panel.place.locator(".h2o-title")).to_have_text("Hi! (branch)")
+    expect(panel.composer).to_be_focused()
+    keys.press("Shift+Tab")
+    keys.go_to("Insert below", "ArrowRight")
+    keys.press("Enter")
+    expect(cells).to_have_count(before + 1)
+    # Choose another model, and search all chats.
+    panel.turn(1).focus()
+    keys.go_to("Model: ", "Shift+Tab")
+    keys.press("Enter")
+    expect(panel.place.get_by_role("option", name="second")).to_be_visible()
+    keys.press("ArrowDown", "Enter")
+    expect(panel.place.locator(".h2o-head .h2o-model")).to_contain_text("second")
+    keys.go_to("History", "Shift+Tab")
+    keys.press("Enter", "p", "r", "i", "n", "t")
+    expect(panel.place.locator("mark").first).to_be_visible()
+    keys.press("Enter")
+    expect(panel.turn(1)).to_be_focused()
+    assert keys.count <= 60, keys.count

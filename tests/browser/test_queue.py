@@ -82,8 +82,16 @@ def test_questions_that_wait_outlive_stop_and_are_edited_removed_and_sent_now(
     expect(bubbles(panel).last).to_have_text("Three, better?")
     expect(queued(panel)).to_have_count(0)
     expect(panel.turn(4)).to_contain_text("A part.")
+    # One that is being edited when its turn comes is asked as it was.
+    panel.ask("Six?")
+    panel.place.get_by_role("button", name="Edit “Six?”").click()
+    field.fill("Six, half typ")
     panel.press("Stop the answer (Esc)")
-    expect(panel.turn(4)).to_contain_text("Stopped")
+    expect(bubbles(panel).last).to_have_text("Six?")
+    expect(panel.composer).to_have_value("Six, half typ")
+    panel.composer.press("Escape")
+    expect(panel.turn(5)).to_contain_text("Stopped")
+    panel.composer.fill("")
     expect(panel.place.get_by_role("button", name="Send (Enter)")).to_be_disabled()
 
 
@@ -120,11 +128,9 @@ def test_what_is_taken_out_or_refused_comes_back_and_failures_are_cards(
     expect(card.get_by_text("HTTP 500", exact=True)).to_be_visible()
     expect(card).to_contain_text(server.url)
     assert violations(panel.place.page) == []
-    transcript = notebook.output(2).locator(".jp-RenderedMarkdown")
-    expect(transcript).to_contain_text("No such luck.")
-    expect(transcript).not_to_contain_text("an empty answer")
-    notebook.save()
-    panel = reloaded(open_notebook, "panel-cards.ipynb", 2)
+    notebook.run_again(2)  # a view that has seen nothing fail
+    panel = Panel(notebook.output(2).locator(".h2o-panel"))
+    panel.wait_until_open()
     card = panel.turn(4).get_by_role("group", name="The answer failed")
     expect(card).to_contain_text("No such luck.")
     server.script = ["Now it works."]
@@ -161,11 +167,3 @@ def test_what_is_waited_for_is_told_and_a_caret_is_at_the_end_of_the_text(
     panel.wait_for_end(1, "End.")
     expect(panel.place.locator(".h2o-caret")).to_have_count(0)
     expect(panel.place.get_by_role("timer")).to_be_hidden()
-
-
-def reloaded(open_notebook: Opener, name: str, cell: int) -> Panel:
-    """Load the page anew, with the kernel that goes on, and return the panel."""
-    notebook = open_notebook.load(name)
-    panel = Panel(notebook.output(cell).locator(".h2o-panel"))
-    panel.wait_until_open()
-    return panel

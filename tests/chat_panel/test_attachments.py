@@ -125,13 +125,13 @@ def test_a_changed_edit_sends_the_texts_again_that_are_left(
     row = page.ended_row()
     page.send("ask", text="Why?", id=row["id"], n=3, **more)
     row = page.ended_row()
-    page.send("ask", text="Why?", id=row["id"], n=4, texts=["notes.txt"])
+    page.send("ask", text="Why?", id=row["id"], n=4, images=kept, texts=["notes.txt"])
     row = page.ended_row()
     assert [file["name"] for file in row["files"]] == ["notes.txt"]
     first, same, changed = (content[0]["text"] for content in asked(server)[:3])
     assert first == same
     assert changed == first.replace("What?", "Why?")
-    assert "Some words." in (last := asked(server)[3])
+    assert "Some words." in (last := asked(server)[3][0]["text"])
     assert "a,b" not in last
 
 

@@ -234,6 +234,12 @@ def test_a_check_is_answered_with_its_number_and_asks_nothing(
     assert server.requests == []
 
 
+def test_what_cannot_be_counted_keeps_no_note_away(page: Page) -> None:
+    page.send("check", text="{dff}", id=12345, n=1)
+    told = page.wait_for("checked", to="here", n=1)
+    assert (told["notes"], told["use"]) == (["`{dff}` was checked"], None)
+
+
 def test_a_thread_without_a_turn_offers_what_to_ask_also_when_a_cell_has_run(
     page: Page, server: StandIn
 ) -> None:

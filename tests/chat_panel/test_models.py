@@ -208,13 +208,13 @@ def test_server_and_model_are_chosen_together(menu: Menu) -> None:
 def test_another_server_is_connected_to_with_the_commands_words(
     menu: Menu, work: ScriptedServer
 ) -> None:
-    menu.send("connect", server="http://127.0.0.1:7")
-    failed = menu.wait_for("unconnected", lambda _: True)
+    menu.send("connect", server="http://127.0.0.1:7", n=3)
+    failed = menu.wait_for("unconnected", lambda m: m["n"] == 3)
     with pytest.raises(Exception, match=r"127\.0\.0\.1:7") as error:
         menu.session.connect("http://127.0.0.1:7")
     assert failed["text"] == model_list.in_a_line(error.value)
     assert failed["to"] == "here"
-    menu.send("connect", server=f" {work.url} ")
+    menu.send("connect", server=f" {work.url} ", n=4)
     connected = menu.wait_for("connected", lambda _: True)["text"]
     assert connected.startswith("Connected to work")
     assert connected.endswith("2 models. Model: large.")
@@ -235,7 +235,7 @@ def test_a_key_never_comes_to_a_page(
     menu.send("settings")
     menu.group("server", "work")
     menu.state()
-    menu.send("connect", server=secret)
+    menu.send("connect", server=secret, n=1)
     menu.wait_for("unconnected", lambda m: secret not in m["text"])
     seen = json.dumps([menu.got.get() for _ in range(menu.got.qsize())])
     assert secret not in seen

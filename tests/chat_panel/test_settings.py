@@ -205,6 +205,9 @@ def test_another_model_is_asked_about_and_only_the_newest_answer_counts(
     assert shown(values, "top_k") == ("9", "the model's file")
     assert shown(values, "temperature") == ("the model's own", "")
     slow.set()
+    for thread in threading.enumerate():
+        if thread.name == "h2o_magic-settings":
+            thread.join(60)
     form.send("set", name="seed", text="1")
     assert shown(form.last(), "top_k")[0] == "9"
 

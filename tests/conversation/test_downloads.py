@@ -23,6 +23,7 @@ class Hub:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.second = threading.Event()  # begun
         self.steps: queue.Queue[int | Exception] = queue.Queue()
         self.at: list[tuple[str, int]] = []
         self.changed = threading.Condition()
@@ -30,6 +31,8 @@ class Hub:
 
     def pull(self, model: str, report: Report) -> None:
         self.asked.append(model)
+        if len(self.asked) > 1:
+            self.second.set()
         while (step := self.steps.get(timeout=60)) != 10:
             if isinstance(step, Exception):
                 raise step
@@ -75,6 +78,7 @@ def test_a_stopped_download_ends_at_its_next_step_and_can_be_resumed(hub: Hub) -
     assert first.state == "stopped"
     second = hub.downloads.start("small")
     assert second is not first
+    assert not hub.second.wait(0.2)  # it would find the file locked
     hub.steps.put(5)  # the first one's, which ends by it
     assert first.ended.wait(60)
     assert (first.state, first.done) == ("stopped", 3)

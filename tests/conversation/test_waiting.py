@@ -40,12 +40,12 @@ def three_waiting(
 def test_a_waiting_question_is_changed_in_its_place_and_asked_so() -> None:
     gate = threading.Event()
     with three_waiting(gate) as (session, server, (_, a, b, c)):
-        b.change(Prompt.of("better"))
+        b.change("better")
         assert [each.question.text for each in session.coming()] == [
             *("first", "a", "better", "c"),
         ]
         with pytest.raises(MessagesError, match="got an empty one"):
-            c.change(Prompt.of(" "))
+            c.change(" ")
         gate.set()
         assert c.wait(60)
         assert questions(server) == ["first", "a", "better", "c"]
@@ -114,7 +114,7 @@ def test_a_question_is_either_changed_in_time_or_refused_never_both() -> None:
             if number % 2:
                 listener.wait_for(lambda _: len(session.turns()) == 2)
             try:
-                second.change(Prompt.of("changed"))
+                second.change("changed")
                 changed = True
             except MisuseError:
                 changed = False

@@ -84,6 +84,23 @@ def test_what_is_sent_or_cannot_be_known_is_not(question: str) -> None:
     assert VALUES["made"] == {}
 
 
+@pytest.mark.parametrize(
+    ("question", "tokens"),
+    [
+        ("What is {df} and {df.price}?", 2000),
+        ("What is {d} and {x}?", 8 + 4),
+        ("What is {text}?", 1000),
+        ("And {costly}?", 1000),
+        ("And {costly.slow}, {costly[0]}, {nobody}, {df.nothing}, {x + 1}?", 0),
+        ("```\n{df}\n```", 0),
+    ],
+)
+def test_values_are_weighed_without_their_code(question: str, tokens: int) -> None:
+    scope = Scope(SimpleNamespace(user_ns=VALUES | {"text": "abc" * 1000}))
+    assert NamesReader(scope, evaluates=True).weigh(question, 1000) == tokens
+    assert Costly.read == 0
+
+
 def test_nothing_is_evaluated_for_a_note() -> None:
     assert notes("What is {1 / x + df.nothing()} here?", evaluates=True) == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from matplotlib.figure import Figure
 
 from h2o_magic.ipython.extension import load, unload
+from h2o_magic.ipython.panel_host import PanelHost
 from h2o_magic.ipython.starters import starters
 from tests.shells import ipython
 
@@ -32,6 +34,17 @@ def labels(shell: InteractiveShell, *, sees: bool = False) -> list[str]:
 def run(shell: InteractiveShell, *cells: str) -> None:
     for cell in cells:
         shell.run_cell(cell, store_history=True)
+
+
+def test_a_cell_that_has_run_is_told_until_nobody_wants_to_know(
+    shell: InteractiveShell,
+) -> None:
+    ran: list[int] = []
+    stop = PanelHost(SimpleNamespace(shell=shell)).on_cell_run(lambda: ran.append(1))  # type: ignore[arg-type]
+    run(shell, "x = 1", "x = 2")
+    stop()
+    run(shell, "x = 3")
+    assert len(ran) == 2
 
 
 def test_an_empty_notebook_offers_one_question(shell: InteractiveShell) -> None:

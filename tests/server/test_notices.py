@@ -277,6 +277,21 @@ def test_how_much_of_a_long_prompt_is_read_is_said_in_tenths_to_who_takes_notice
     assert all(0 <= done <= 1 and round(10 * done) == 10 * done for done in shown)
 
 
+def test_our_own_client_gets_the_progress_as_notices(a: str) -> None:
+    with (
+        served(real_models) as client,
+        closing(OpenAIBackend(client.url, token="token")) as ours,
+    ):
+        ours.models()  # which tells it whose server this is
+        question = user("a long question " * 130)
+        asked = ChatRequest(a, (question,), {"max_new_tokens": 1})
+        with closing(ours.stream(asked)) as stream:
+            said = [event for event in stream if isinstance(event, Notice)]
+    reading = [notice for notice in said if notice.text.startswith("Reading ")]
+    assert reading
+    assert all(notice.progress is not None for notice in reading)
+
+
 def test_a_short_prompt_is_not_said_to_be_read(a: str) -> None:
     with (
         served(real_models) as client,

@@ -113,7 +113,7 @@ export class Attachments {
     const place = this.items.indexOf(item);
     this.set(this.items.filter((other) => other !== item));
     const next = this.list.children[Math.min(place, this.items.length - 1)];
-    (next?.querySelector("button") ?? this.composer.area).focus();
+    (next?.querySelector(".h2o-button:last-child") ?? this.composer.area).focus();
     this.composer.chat.setStatus(`Removed ${item.name}.`, true);
   }
 

@@ -30,7 +30,7 @@ export class Checks {
 
   on_checked({ n, notes, use }) {
     if (n !== this.number) return;
-    this.count(use);
+    if (use) this.count(use);
     const refused = this.composer.chat.root.classList.contains("h2o-refused");
     if (!refused && (notes.length || this.notes.childNodes.length)) this.show(notes);
   }

@@ -18,8 +18,16 @@ export function chip(item, actions) {
   );
 }
 
+/** The files and images of a question that was sent, or will be; null for none. */
+export function sentFiles(files) {
+  if (!files.length) return null;
+  const one = (file) =>
+    file.source ? make("img", { src: file.source, alt: file.name, title: `${file.name}, ${file.about}` }) : sentChip(file);
+  return make("div", { class: "h2o-images" }, ...files.map(one));
+}
+
 /** A chip of a file that was sent. */
-export function sentChip({ name, about, size }) {
+function sentChip({ name, about, size }) {
   return make("span", { class: "h2o-chip", title: [name, about].filter(Boolean).join(", ") }, icon("file"), make("span", { class: "h2o-chip-name" }, name), size ? make("span", { class: "h2o-chip-size" }, sizeInWords(size)) : null);
 }
 

@@ -198,6 +198,7 @@ export class Log {
   addArticle(turn) {
     turn.article = make("article", { class: "h2o-turn", "data-id": turn.id, tabindex: "0" });
     turn.article.style.height = `${turn.height}px`;
+    this.number(turn, turn.number);
     this.turnObserver.observe(turn.article);
     return turn.article;
   }
@@ -231,6 +232,7 @@ export class Log {
       this.turns.delete(turn.id);
     }
     const turns = ids.map((id) => this.turns.get(id) ?? this.addTurn(id));
+    turns.forEach((turn, place) => this.number(turn, place + 1));
     const count = Math.ceil(turns.length / SECTION);
     for (const section of this.sections.splice(count)) this.removeSection(section);
     for (let at = 0; at < count; at += 1) {
@@ -258,7 +260,9 @@ export class Log {
     if (this.turns.size + 1 !== count || (this.last?.id ?? 0) !== after) return false;
     const last = this.sections.at(-1);
     const section = last && last.turns.length < SECTION ? last : this.addSection();
-    section.set([...section.turns, this.addTurn(id)], true);
+    const turn = this.addTurn(id);
+    this.number(turn, count);
+    section.set([...section.turns, turn], true);
     this.empty.hidden = true;
     return true;
   }
@@ -267,6 +271,12 @@ export class Log {
     const turn = { id, article: null, row: null, near: false, height: GUESS };
     this.turns.set(id, turn);
     return turn;
+  }
+
+  /** Name a turn by its place, also one that is not drawn yet. */
+  number(turn, number) {
+    turn.number = number;
+    turn.article?.setAttribute("aria-label", `Turn ${number}`);
   }
 
   addSection() {

@@ -14,6 +14,7 @@ export class ModelMenu {
     this.chat = models.chat;
     this.groups = new Map();
     this.confirming = null;
+    this.attempt = 0; // to connect; what comes of an earlier one no longer matters
     this.field = make("input", { type: "text", "aria-label": "Search models", placeholder: "Search models", spellcheck: "false", autocomplete: "off", input: () => this.fill() });
     this.menu = new Menu({ label: "Models", owner: this.field });
     this.address = make("input", { type: "text", "aria-label": "Address of the server", placeholder: "http://HOST:PORT", spellcheck: "false", autocomplete: "off", keydown: (event) => this.onAddressKey(event) });
@@ -42,7 +43,7 @@ export class ModelMenu {
   /** Take over a group of models from the kernel; what nobody has selected may change. */
   take(group) {
     this.groups.set(`${group.kind} ${group.server ?? ""}`, group);
-    this.fill(this.menu.current?.key !== this.preselected);
+    if (this.models.popover.isOpen) this.fill(this.menu.current?.key !== this.preselected);
   }
 
   /** Show the news of the model in use and of downloads. */
@@ -164,6 +165,7 @@ export class ModelMenu {
 
   /** Show the field for an address in place of the list, or the list again. */
   askAddress(asked) {
+    this.attempt += 1;
     this.form.hidden = !asked;
     this.field.hidden = this.menu.box.hidden = asked;
     this.showProblem("");
@@ -177,7 +179,8 @@ export class ModelMenu {
     this.showProblem("");
     this.problem.textContent = "Connecting …";
     this.connecting.disabled = true;
-    this.chat.send("connect", { server: this.address.value });
+    this.attempt += 1;
+    this.chat.send("connect", { server: this.address.value, n: this.attempt });
   }
 
   showProblem(text) {

@@ -79,13 +79,13 @@ export class Models {
     this.menu.take(group);
   }
 
-  on_connected({ text }) {
+  on_connected({ text, n }) {
     this.chat.setStatus(text);
-    this.menu.reset();
+    if (n === this.menu.attempt) this.menu.reset();
   }
 
-  on_unconnected({ text }) {
-    this.menu.showProblem(text);
+  on_unconnected({ text, n }) {
+    if (n === this.menu.attempt) this.menu.showProblem(text);
   }
 
   close() {

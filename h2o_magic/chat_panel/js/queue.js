@@ -1,6 +1,7 @@
-import { chip } from "./chip.js";
-import { button, icon, make, textButton } from "./dom.js";
+import { chip, sentFiles } from "./chip.js";
+import { button, make, textButton } from "./dom.js";
 import { problemCard } from "./problem.js";
+import { Waiting } from "./waiting.js";
 
 /**
  * The questions that wait for the answers before them, and those that were not sent. The
@@ -49,7 +50,7 @@ export class Queue {
   /** Take an entry away that is not listed any more; what was typed in it is not lost. */
   drop(entry) {
     const focused = entry.element.contains(document.activeElement);
-    if (entry.area && entry.area.value.trim() !== entry.item.text && this.chat.alive) entry.save();
+    if (this.chat.alive) entry.saveTyped();
     entry.element.remove();
     if (focused) (this.list.querySelector("button") ?? this.chat.composer.area).focus();
   }
@@ -67,9 +68,9 @@ class Entry {
 
   update(item) {
     const same = JSON.stringify(item) === JSON.stringify(this.item);
+    if (!item.waits) this.saveTyped();
     this.item = item;
-    if (same || (this.area && item.waits)) return;
-    this.draw();
+    if (!same && !this.area) this.draw();
   }
 
   draw() {
@@ -77,10 +78,13 @@ class Entry {
     const label = this.element.contains(document.activeElement) && document.activeElement.getAttribute("aria-label");
     this.area = null;
     this.element.classList.toggle("h2o-unsent", item.unsent);
+    this.element.classList.toggle("h2o-begins", !item.waits);
+    this.waiting = item.waits ? null : this.waiting ?? new Waiting(0);
     const why = item.unsent && !item.problem && item.why;
     this.element.replaceChildren(
-      make("div", { class: "h2o-bubble h2o-queued-text", tabindex: "0" }, item.text, chips(item.files)),
+      make("div", { class: "h2o-bubble h2o-queued-text", tabindex: "0" }, item.text, sentFiles(item.files)),
       make("div", { class: "h2o-actions" }, item.cell ? make("span", { class: "h2o-from", title: "Asked by a cell" }, "cell") : null, make("span", { class: "h2o-queued-state" }, this.state), ...this.buttons),
+      this.waiting ? make("div", { class: "h2o-answer" }, this.waiting.caret, this.waiting.box) : "",
       why ? make("p", { class: "h2o-why" }, why) : "",
       item.problem ? problemCard(item.problem, () => this.send()) : "",
     );
@@ -157,15 +161,16 @@ class Entry {
     this.stopEditing();
   }
 
+  /** Send what is typed in place of a question that leaves the queue: it is not lost. */
+  saveTyped() {
+    if (!this.area) return;
+    this.save();
+    this.area = null;
+  }
+
   stopEditing() {
     const focused = this.element.contains(document.activeElement);
     this.draw();
     if (focused) this.element.firstChild.focus();
   }
-}
-
-function chips(files) {
-  if (!files.length) return "";
-  return make("span", { class: "h2o-queued-files" }, ...files.map(({ name, about, source }) =>
-    make("span", { class: "h2o-chip", title: about ?? name }, source ? make("img", { src: source, alt: "" }) : icon("file"), make("span", { class: "h2o-chip-name" }, name))));
 }

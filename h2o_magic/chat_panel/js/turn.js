@@ -4,7 +4,7 @@
 // reasoning (an element), waiting (what is said before the first text, and the caret), and
 // what growing.js keeps of its last block.
 
-import { sentChip } from "./chip.js";
+import { sentFiles } from "./chip.js";
 import { closeCode } from "./code.js";
 import { button, make, setHtml } from "./dom.js";
 import { footer } from "./foot.js";
@@ -29,13 +29,12 @@ export function renderTurn(chat, turn) {
     closeCode(chat, turn.body);
   }
   turn.foot = make("footer", { class: "h2o-foot" }, ...footer(chat, turn, name));
-  article.setAttribute("aria-label", `Turn ${row.number}`);
   markStatus(turn);
   article.replaceChildren(
     make(
       "div",
       { class: "h2o-question" },
-      make("div", { class: "h2o-bubble" }, attached(row), question, sent(row)),
+      make("div", { class: "h2o-bubble" }, sentFiles([...row.images, ...row.files]), question, sent(row)),
       make(
         "div",
         { class: "h2o-actions", role: "group", "aria-label": `Question of ${name}` },
@@ -48,13 +47,6 @@ export function renderTurn(chat, turn) {
     make("div", { class: "h2o-answer" }, turn.body, turn.foot),
   );
   showProblem(chat, turn);
-}
-
-function attached({ images, files }) {
-  if (!images.length && !files.length) return null;
-  const one = (file) =>
-    file.source ? make("img", { src: file.source, alt: file.name, title: `${file.name}, ${file.about}` }) : sentChip(file);
-  return make("div", { class: "h2o-images" }, ...[...images, ...files].map(one));
 }
 
 /** What the model was given of a question, with the values that it names. */

@@ -1,24 +1,24 @@
-"""Names inside ``{`` in a question: variables, their attributes and their keys.
-
-No code of the user's may run: properties are read, and ``__getitem__`` is called, only
-of the libraries whose tables and arrays people ask about.
-"""
+"""Names inside ``{`` in a question: variables, their attributes and their keys."""
 
 from __future__ import annotations
 
-import inspect
 import re
 import types
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import partial, reduce
+from functools import partial
 from itertools import islice
 from operator import itemgetter
 from typing import Any, Protocol, cast
 
 from h2o_magic.ipython.completion.cursor import Offer, Prompt
-from h2o_magic.prompts.fields import Attribute, Field, Step, fields, names_in
+from h2o_magic.ipython.completion.harmless import (
+    Unknown,
+    is_trusted,
+    static_attribute,
+    value_at,
+)
+from h2o_magic.prompts.fields import names_in
 from h2o_magic.prompts.glance import glance
 
 _NAME = r"[^\W\d]\w*"
@@ -36,28 +36,10 @@ _FIELD = re.compile(
     re.VERBOSE,
 )
 
-#: Libraries whose properties and keys are safe to read.
-_TRUSTED = {"numpy", "pandas", "polars"}
 #: Stands for the name at the cursor.
 _HERE = "h2o_magic_cursor"
 #: How many indexes of a list are offered.
 _INDEXES = 20
-#: Descriptors that run no code of the user's.
-_PLAIN = (
-    types.FunctionType,
-    types.BuiltinFunctionType,
-    types.MemberDescriptorType,
-    types.GetSetDescriptorType,
-    types.MethodDescriptorType,
-    types.WrapperDescriptorType,
-    classmethod,
-    staticmethod,
-    type,
-)
-
-
-class _Unknown:
-    """Stands for a value that does not exist, or is not read."""
 
 
 class Names(Protocol):
@@ -87,25 +69,13 @@ def in_braces(place: Prompt, names: Names) -> tuple[str, list[Offer]]:
         return "", []  # within code
     if field["name"] is not None:
         return field["name"], _names(field["name"], names)
-    owner = _value(field["owner"], {**names.numbered, **names.namespace})
+    owner = value_at(field["owner"], {**names.numbered, **names.namespace})
     with suppress(Exception):  # whatever a foreign object raises
         if field["attribute"] is not None:
             return field["attribute"], _attributes(field["attribute"], owner)
         typed = (field["quote"] or "") + (field["key"] or field["number"] or "")
         return typed, _keys(typed, owner, place.after)
     return "", []
-
-
-def runs_no_code(value: Any, path: Iterable[Step]) -> bool:
-    """Return whether a path from a value can be followed without the user's code."""
-    for step in path:
-        try:
-            value = _led_to(value, step)
-        except Exception:
-            return True  # that is what it leads to
-        if value is _Unknown:
-            return False
-    return True
 
 
 def _names(begun: str, names: Names) -> list[Offer]:
@@ -130,10 +100,10 @@ def _is_shown(name: str, begun: str) -> bool:
 
 def _attributes(begun: str, owner: object) -> list[Offer]:
     """Return attributes, those with data before those that are called."""
-    if owner is _Unknown:
+    if owner is Unknown:
         return []
     names: set[object] = set()
-    if _is_trusted(owner):
+    if is_trusted(owner):
         names |= set(dir(owner))
     else:  # as `dir` does, without a `__dir__` of the user's own
         kind = cast(type, owner) if issubclass(type(owner), type) else type(owner)
@@ -145,7 +115,7 @@ def _attributes(begun: str, owner: object) -> list[Offer]:
         for name in names
         if isinstance(name, str) and name.isidentifier() and _is_shown(name, begun)
     )
-    offers = [_attribute(name, _static(owner, name)) for name in shown]
+    offers = [_attribute(name, static_attribute(owner, name)) for name in shown]
     return sorted(offers, key=lambda offer: offer.kind in ("function", "class"))
 
 
@@ -187,49 +157,11 @@ def _keys_of(owner: Any) -> Iterator[tuple[str | int, Callable[[], str]]]:
     elif isinstance(owner, list | tuple):
         kind: Any = list if isinstance(owner, list) else tuple
         pairs = enumerate(islice(kind.__iter__(owner), _INDEXES))
-    elif _is_trusted(owner) and hasattr(owner, "columns"):
+    elif is_trusted(owner) and hasattr(owner, "columns"):
         pairs, about = zip(owner.columns, owner.dtypes, strict=False), str
     for key, value in pairs:
         if isinstance(key, str | int) and not isinstance(key, bool):
             yield key, partial(about, value)
-
-
-def _value(path: str, namespace: Mapping[str, Any]) -> object:
-    """Return what a path leads to, or `_Unknown`."""
-    field = next(fields(f"{{{path}}}"), None)
-    with suppress(Exception):
-        if isinstance(field, Field):
-            return reduce(_led_to, field.path, namespace[field.name])
-    return _Unknown
-
-
-def _led_to(owner: Any, step: Step) -> Any:
-    """Return what a step leads to; `_Unknown` where that could run the user's code."""
-    kind: Any = type(owner)
-    if isinstance(step, Attribute):
-        static = _static(owner, step.name)
-        harmless = _is_plain(static)
-        if static is _Unknown:
-            own = kind.__getattribute__ is not object.__getattribute__
-            harmless = not own and not hasattr(kind, "__getattr__")
-        if harmless or _is_trusted(owner):
-            return getattr(owner, step.name)
-    elif kind in (dict, OrderedDict, list, tuple, str) or _is_trusted(owner):
-        return owner[step.key]
-    return _Unknown
-
-
-def _is_plain(static: object) -> bool:
-    return isinstance(static, _PLAIN) or not hasattr(type(static), "__get__")
-
-
-def _static(owner: object, name: str) -> object:
-    """Return an attribute as it is kept, without reading it."""
-    return inspect.getattr_static(owner, name, _Unknown)
-
-
-def _is_trusted(owner: object) -> bool:
-    return type(owner).__module__.partition(".")[0] in _TRUSTED
 
 
 def _kind(value: object) -> str:
@@ -237,7 +169,7 @@ def _kind(value: object) -> str:
     if isinstance(value, types.ModuleType):
         return "module"
     if isinstance(value, type):
-        return "class" if value is not _Unknown else "instance"
+        return "class" if value is not Unknown else "instance"
     if isinstance(value, property):
         return "property"
     called = (types.FunctionType, types.BuiltinFunctionType, types.MethodType)

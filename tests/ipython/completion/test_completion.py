@@ -271,6 +271,10 @@ def test_a_question_on_a_line_is_prose(shell: InteractiveShell) -> None:
     assert texts(shell, "%h2o ask what is {impor|") == ["import_rate"]
 
 
+def test_model_knows_the_models_that_can_answer(shell: InteractiveShell) -> None:
+    assert "demo" in texts(shell, "%h2o model de|")
+
+
 def test_pull_knows_the_models_that_can_be_pulled(shell: InteractiveShell) -> None:
     assert texts(shell, "%h2o pull d|") == ["danube3-500m", "danube3-4b"]
 
