@@ -142,6 +142,7 @@ def test_it_follows_notebooks_kernels_and_reloads(
     page.wait_for_timeout(3000)  # JupyterLab has saved its layout
     page.reload()
     expect(dock.panel.turn(1)).to_contain_text("What is kept.")
+    page.wait_for_timeout(3000)  # JupyterLab activates the notebook of its address
     # Another notebook has no chat yet.
     other = chat_notebook(server)
     nbformat.write(other, open_notebook.lab.folder / "dock-other.ipynb")

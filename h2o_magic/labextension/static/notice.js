@@ -12,7 +12,7 @@ export class Notice {
     this.button = make("button", "jp-Dialog-button jp-mod-accept jp-mod-styled");
     this.button.type = "button";
     this.button.addEventListener("click", open);
-    this.head = make("header", "h2o-dock-head", this.name);
+    this.head = make("div", "h2o-dock-head", this.name);
     this.body = make("div", "h2o-dock-notice", this.text, this.button);
     this.node = make("div", "h2o-dock-top", this.head, this.body);
   }
