@@ -140,7 +140,7 @@ def test_results_stand_among_the_turns_and_go_with_their_thread(
     expect(preview.get_by_role("button", name="Show less")).to_be_visible()
     assert len(server.asked) == 2
 
-    turns = panel.place.locator(".h2o-turn, .h2o-entry, .h2o-field")
+    turns = panel.place.locator(".h2o-answer, .h2o-entry, .h2o-field")
     for width in (1400, 1000):
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_timeout(300)
