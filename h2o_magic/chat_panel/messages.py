@@ -21,10 +21,9 @@ from h2o_magic.errors import ConfigurationError
 _AT_ONCE = 8
 
 _WELCOME = """
-### Ask a question
+### Ask about this notebook
 
-The panel shares the notebook's conversation: it shows the questions of cells, and cells
-see the questions that you ask here.
+The chat and your `%%h2o` cells share one conversation.
 """
 
 

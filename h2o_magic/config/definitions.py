@@ -93,11 +93,11 @@ _TABLE = (
     ),
     _text(
         "system",
-        "Instructions for the model; empty: those recommended for it, if any.",
+        "Instructions for the model. If empty, those recommended for it are used.",
         "",
         "must be text",
         f"[^{_SURROGATES}]*",
-        label="System text",
+        label="System prompt",
         value_name="TEXT",
     ),
     Parameter(

@@ -175,14 +175,24 @@ export class Composer {
       button("close", "Cancel editing (Esc)", () => this.stopEditing()),
     );
     this.banner.hidden = false;
+    this.markEdited(turn.article);
     this.set(turn.row.question);
     this.attachments.set([...turn.row.images, ...turn.row.files].filter(({ attached }) => attached));
     this.area.focus();
     this.area.setSelectionRange(this.area.value.length, this.area.value.length);
   }
 
+  /** Show which question is edited. */
+  markEdited(article) {
+    this.edited?.classList.remove("h2o-editing");
+    this.edited = article;
+    article?.classList.add("h2o-editing");
+    article?.querySelector(".h2o-question").scrollIntoView({ block: "nearest" });
+  }
+
   stopEditing() {
     this.editing = null;
+    this.markEdited(null);
     this.banner.hidden = true;
     const [text, items] = this.draft;
     this.set(text);

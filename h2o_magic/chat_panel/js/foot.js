@@ -6,10 +6,13 @@ export function footer(chat, { row }, name) {
   if (row.running) return [];
   const [chosen, count] = row.versions;
   const go = (to) => chat.send("version", { id: row.id, to });
-  const again = () => chat.send("regenerate", { id: row.id });
+  const again = () => {
+    chat.send("regenerate", { id: row.id });
+    if (chat.log.last?.row === row) chat.log.scrollToEnd();
+  };
   const stopped = row.status === "stopped";
   const actions = [
-    ...chat.copies.buttons(row, name),
+    ...(row.answer ? chat.copies.buttons(row, name) : []),
     row.problem || stopped ? null : button("regenerate", `Ask ${name} again`, again),
     button("branch", `Branch from ${name} in a new chat`, () => chat.threads.open("branch", { id: row.id })),
   ];

@@ -4,14 +4,14 @@ import { Menu, Popover } from "./popover.js";
 import { DAYS, dayOf, timeOf } from "./times.js";
 
 const SEARCH_AFTER = 150; // ms without a key until the kernel is asked
-const HINT = "Enter opens · F2 renames · Del deletes";
+const HINT = "Enter to open · F2 to rename · Del to delete";
 
 /** All chats, by day, and a search in all of them. */
 export class History {
   constructor(chat, head) {
     Object.assign(this, { chat, head, threads: [], hits: [], asked: 0 });
     this.search = make("input", { type: "text", placeholder: "Search all chats", "aria-label": "Search all chats", spellcheck: "false", input: () => this.onInput() });
-    this.menu = new Menu({ label: "Chats", owner: this.search });
+    this.menu = new Menu({ label: "Titles", owner: this.search });
     this.menu.box.addEventListener("pointerover", ({ target }) => this.onPointer(target));
     this.note = make("div", { class: "h2o-history-note", role: "status" });
     const more = { label: "History", className: "h2o-history", beside: head.box, opened: () => this.onOpen(), closed: () => this.onClose() };
@@ -124,8 +124,8 @@ export class History {
     const names = new Set(this.threads.map(({ name }) => name)); // without deleted ones
     const hits = this.hits.filter(({ name }) => names.has(name));
     return [
-      { label: "Chats", items: named.slice(0, 5).map((thread) => this.item(thread)) },
-      { label: "Results", items: hits.map((hit) => this.hit(hit)) },
+      { label: "Titles", items: named.slice(0, 5).map((thread) => this.item(thread)) },
+      { label: "In messages", items: hits.map((hit) => this.hit(hit)) },
     ];
   }
 
@@ -137,7 +137,7 @@ export class History {
     }
     if (this.pending) return ["Searching …"];
     const count = this.hits.length;
-    if (words.length && count) return [count === 50 ? "The newest 50 results" : `${count} result${count > 1 ? "s" : ""}`];
+    if (words.length && count) return [count === 50 ? "The newest 50 messages" : `In ${count === 1 ? "1 message" : `${count} messages`}`];
     if (words.length) return [this.menu.items.length ? "No question or answer contains this." : "Nothing found."];
     if (this.threads.length) return [HINT];
     return [this.isFresh ? "No chats yet." : "Loading …"];

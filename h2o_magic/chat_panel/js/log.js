@@ -6,6 +6,7 @@ import { applyDelta, finishTurn, renderTurn } from "./turn.js";
 
 const KEPT = 60; // turns that stay rendered when they are far away
 const SECTION = 40; // turns in a section
+const SCROLLS = new Set(["Wheel", "ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End", " "]);
 const GUESS = 160; // px, the height of a turn that was never shown
 const NEAR = 900; // px beyond the visible part that count as near; twice that for sections
 
@@ -115,7 +116,7 @@ export class Log {
   /** Note when the reader scrolls; the target of the scroll bar is the box. */
   onMove(event) {
     const drags = event.buttons && event.target === this.box;
-    if (event.type !== "pointermove" || drags) this.movedAt = performance.now();
+    if (event.type === "pointermove" ? drags : SCROLLS.has(event.key ?? "Wheel")) this.movedAt = performance.now();
   }
 
   onResize() {

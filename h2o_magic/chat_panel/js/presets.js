@@ -24,7 +24,7 @@ export class Presets {
       make("div", { class: "h2o-setting-head" }, make("label", { for: this.choice.id }, "Preset")),
       make("div", { class: "h2o-setting-line" }, this.choice, this.remove, this.save),
       this.form,
-      make("div", { class: "h2o-setting-help" }, "Values for sampling that are used together."),
+      make("div", { class: "h2o-setting-help" }, "A named set of values for sampling."),
       this.error,
     );
   }

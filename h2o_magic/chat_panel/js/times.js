@@ -1,7 +1,7 @@
 export const DAYS = ["Today", "Yesterday", "Earlier"];
 
 // Making one takes longer than using it a hundred times.
-const HOUR = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit" });
+const HOUR = new Intl.DateTimeFormat([], { hour: "numeric", minute: "2-digit" });
 const DAY = new Intl.DateTimeFormat([], { day: "numeric", month: "short" });
 const OLD_DAY = new Intl.DateTimeFormat([], { day: "numeric", month: "short", year: "numeric" });
 

@@ -38,10 +38,10 @@ export function renderTurn(chat, turn) {
       make(
         "div",
         { class: "h2o-actions", role: "group", "aria-label": `Question of ${name}` },
-        row.from_cell ? make("span", { class: "h2o-from", title: "Asked by a cell" }, "cell") : null,
         button("edit", `Edit the question of ${name} and ask again`, () => chat.edit(turn)),
         button("copy", `Copy the question of ${name}`, () => chat.copy(row.question, "question")),
         button("remove", `Delete ${name}`, () => chat.deleteTurn(row.id)),
+        row.from_cell ? make("span", { class: "h2o-from" }, "from a cell") : null,
       ),
     ),
     make("div", { class: "h2o-answer" }, turn.body, turn.foot),
