@@ -11,7 +11,7 @@ export class History {
   constructor(chat, head) {
     Object.assign(this, { chat, head, threads: [], hits: [], asked: 0 });
     this.search = make("input", { type: "text", placeholder: "Search all chats", "aria-label": "Search all chats", spellcheck: "false", input: () => this.onInput() });
-    this.menu = new Menu({ label: "Titles", owner: this.search });
+    this.menu = new Menu({ label: "Chats", owner: this.search });
     this.menu.box.addEventListener("pointerover", ({ target }) => this.onPointer(target));
     this.note = make("div", { class: "h2o-history-note", role: "status" });
     const more = { label: "History", className: "h2o-history", beside: head.box, opened: () => this.onOpen(), closed: () => this.onClose() };
