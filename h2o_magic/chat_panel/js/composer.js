@@ -1,7 +1,7 @@
 import { Attachments, upload } from "./attachments.js";
 import { Checks } from "./checks.js";
 import { Completions } from "./completions.js";
-import { button, make } from "./dom.js";
+import { button, fitHeight, make } from "./dom.js";
 import { Plus } from "./plus.js";
 import { RoundButton } from "./round.js";
 import { Clock } from "./waiting.js";
@@ -98,18 +98,12 @@ export class Composer {
 
   onResize() {
     const { offsetWidth } = this.area;
-    if (offsetWidth !== this.width) this.fitHeight(); // its height is set here
+    if (offsetWidth !== this.width) fitHeight(this.area); // its height is set here
     this.width = offsetWidth;
   }
 
-  /** Make the field as high as its text. */
-  fitHeight() {
-    this.area.style.height = "auto";
-    this.area.style.height = `${this.area.scrollHeight + 2}px`;
-  }
-
   onInput(byUser = true) {
-    this.fitHeight();
+    fitHeight(this.area);
     this.refresh();
     this.checks.request();
     if (!byUser) return;
@@ -208,7 +202,7 @@ export class Composer {
       this.attachments.set([]);
     }
     this.chat.setStatus("");
-    this.chat.log.scrollToEnd();
+    this.chat.log.scroll.toEnd();
   }
 
   requestPreview() {

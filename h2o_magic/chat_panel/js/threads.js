@@ -38,8 +38,12 @@ export class Threads {
     this.shown = name;
   }
 
+  close() {
+    clearTimeout(this.clicked);
+  }
+
   on_lost() {
-    this.history.popover.close(false);
+    this.close();
     for (const each of [this.title, this.create, this.opener]) each.disabled = true;
   }
 
