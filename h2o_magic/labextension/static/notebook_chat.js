@@ -31,15 +31,15 @@ export class NotebookChat {
 
   /** The widget that was shown last, which needs no output; kept when the page is reloaded. */
   get own() {
-    return JSON.parse(sessionStorage.getItem(this.place));
+    return this.kernel ? JSON.parse(sessionStorage.getItem(this.place)) : null;
   }
 
   set own(data) {
-    sessionStorage.setItem(this.place, JSON.stringify(data));
+    if (this.kernel) sessionStorage.setItem(this.place, JSON.stringify(data));
   }
 
   get place() {
-    return `h2o-magic:${this.kernel?.id}`;
+    return `h2o-magic:${this.kernel.id}`;
   }
 
   get kernel() {
