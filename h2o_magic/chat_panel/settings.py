@@ -100,10 +100,11 @@ class SettingsForm:
         session, test = self._session, self._test
         with self._lock:
             values = list(fields.values(session.settings, test.info))
+            server = self._server()
             for value in values:
-                takes = fields.takes(SETTINGS[value["name"]], *self._server())
-                value["taken"] = takes
-                value["reset"] = session.settings.is_chosen(value["name"])
+                name = value["name"]
+                value["taken"] = fields.takes(SETTINGS[name], *server)
+                value["reset"] = session.settings.is_chosen(name)
             current = session.preset
             presets = {
                 "names": list(session.presets()),

@@ -44,7 +44,7 @@ export class Chat {
     this.notebook = new Notebook(this);
     // Each gets the messages that it has a method for: those of the type X, `on_X`.
     const { composer } = this;
-    this.parts = [this, this.threads, this.threads.history, this.models, this.settings, this.queue, this.entries, this.starters, this.log, this.log.reveal, composer, composer.completions, composer.checks, composer.clock, this.notebook, this.toast, this.announcer, this.copies];
+    this.parts = [this, this.threads, this.threads.history, this.models, this.settings, this.queue, this.entries, this.starters, this.log, this.log.reveal, composer, composer.completions, composer.checks, composer.clock, composer.draft, this.notebook, this.toast, this.announcer, this.copies];
     const { attachments } = composer;
     this.root = make(
       "section",
@@ -78,7 +78,7 @@ export class Chat {
 
   close() {
     this.popover?.close(false);
-    if (this.composer.timer) this.composer.saveDraft();
+    this.composer.draft.keep();
     this.onHide();
     clearTimeout(this.waiting);
     clearTimeout(this.refusing);

@@ -2,6 +2,7 @@ import { Attachments, upload } from "./attachments.js";
 import { Checks } from "./checks.js";
 import { Completions } from "./completions.js";
 import { button, fitHeight, make } from "./dom.js";
+import { Draft } from "./draft.js";
 import { Plus } from "./plus.js";
 import { RoundButton } from "./round.js";
 import { Clock } from "./waiting.js";
@@ -28,6 +29,7 @@ export class Composer {
     this.attachments = new Attachments(this);
     this.completions = new Completions(this);
     this.checks = new Checks(this);
+    this.draft = new Draft(this);
     this.plus = new Plus(this);
     this.area.setAttribute("aria-controls", this.completions.list.id);
     this.banner = make("div", { class: "h2o-banner", hidden: "" });
@@ -107,25 +109,8 @@ export class Composer {
     this.refresh();
     this.checks.request();
     if (!byUser) return;
-    this.unsaved = true;
     this.completions.request();
-    clearTimeout(this.timer);
-    if (!this.editing) this.timer = setTimeout(() => this.saveDraft(), 400);
-  }
-
-  saveDraft() {
-    clearTimeout(this.timer);
-    this.timer = null;
-    this.chat.send("draft", { text: this.area.value });
-  }
-
-  on_thread({ draft }) {
-    if (!this.unsaved) this.set(draft);
-  }
-
-  on_draft({ text, source }) {
-    if (source === this.chat.view) this.unsaved = Boolean(this.timer);
-    else if (!this.editing && document.activeElement !== this.area) this.set(text);
+    this.draft.touch();
   }
 
   /** A command was run, which takes no files. */
@@ -162,7 +147,8 @@ export class Composer {
   }
 
   edit(turn) {
-    if (!this.editing) this.draft = [this.area.value, this.attachments.items];
+    this.draft.keep(); // or the turn would be saved in its place
+    if (!this.editing) this.before = [this.area.value, this.attachments.items];
     this.editing = turn.row;
     this.banner.replaceChildren(
       make("span", {}, `Editing turn ${turn.row.number}. The earlier version is kept.`),
@@ -178,7 +164,7 @@ export class Composer {
   stopEditing() {
     this.editing = null;
     this.banner.hidden = true;
-    const [text, items] = this.draft;
+    const [text, items] = this.before;
     this.set(text);
     this.attachments.set(items);
     this.area.focus();
@@ -191,8 +177,7 @@ export class Composer {
       return;
     }
     this.completions.close();
-    clearTimeout(this.timer);
-    this.timer = null;
+    this.draft.cancel();
     this.number += 1;
     this.attachments.remember(this.number);
     this.deliver("ask", { ...this.question, n: this.number });

@@ -28,7 +28,7 @@ export class History {
     this.pending = false;
     this.asked += 1; // what is still to come is of an earlier search
     this.draw(false);
-    this.head.keepDraft();
+    this.chat.composer.draft.keep();
     this.chat.send("threads");
     return this.search;
   }

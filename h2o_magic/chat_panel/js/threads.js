@@ -81,13 +81,8 @@ export class Threads {
 
   /** Show another chat; what is typed stays with the one that it was typed in. */
   go(type, parts) {
-    this.keepDraft();
+    this.chat.composer.draft.keep();
     this.chat.setStatus("");
     this.chat.send(type, parts);
-  }
-
-  keepDraft() {
-    const { composer } = this.chat;
-    if (composer.timer && !composer.editing) composer.saveDraft();
   }
 }
