@@ -112,7 +112,7 @@ class PanelHost:
 
     def ask_by_command(self, line: str) -> BackgroundAnswer | None:
         """Ask in the background if a command asks; None if it does not."""
-        name, *more = line.split(maxsplit=1)
+        name, *more = line.split(maxsplit=1) or [""]
         if name != "retry":
             return None
         options, extra = parse_ask("".join(more), self._context.option)

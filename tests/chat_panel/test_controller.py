@@ -312,6 +312,12 @@ def test_a_command_begins_with_the_name_of_one_or_nearly(
     assert PanelHost(H2OMagics.__new__(H2OMagics)).is_command(line) is is_command
 
 
+def test_a_slash_alone_is_a_command_that_asks_nothing() -> None:
+    host = PanelHost(H2OMagics.__new__(H2OMagics))
+    assert host.is_command("")
+    assert host.ask_by_command("") is None
+
+
 def test_a_mistyped_command_is_refused_with_the_nearest_and_how_to_ask_it() -> None:
     host = PanelHost(H2OMagics.__new__(H2OMagics))
     with pytest.raises(ConfigurationError, match=r"'history'.*put a space before it"):

@@ -156,7 +156,7 @@ export class ModelMenu {
     const { server } = this.models.model;
     const place = server || "this machine";
     const typed = name && !found ? [this.action(`Use “${name}” on ${place}`, "typed", () => this.choose(server, name))] : [];
-    return [...typed, this.action("Another server …", "server", () => this.askAddress(true), "h2o-models-last")];
+    return [...typed, this.action("Another server …", "server", () => this.askAddress(true))];
   }
 
   choose(server, model) {
