@@ -31,7 +31,7 @@ export class NotebookChat {
 
   /** The widget that was shown last, which needs no output; kept when the page is reloaded. */
   get own() {
-    return this.kernel ? JSON.parse(sessionStorage.getItem(this.place)) : null;
+    return JSON.parse(sessionStorage.getItem(this.place));
   }
 
   set own(data) {
@@ -39,7 +39,7 @@ export class NotebookChat {
   }
 
   get place() {
-    return `h2o-magic:${this.kernel.id}`;
+    return `h2o-magic:${this.kernel?.id}`;
   }
 
   get kernel() {
@@ -69,7 +69,7 @@ export class NotebookChat {
   }
 
   onKernelEnd() {
-    this.all.forEach((data) => this.lose(data));
+    for (const data of this.all) this.lose(data);
     this.onChange();
   }
 

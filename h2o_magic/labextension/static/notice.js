@@ -62,4 +62,3 @@ function make(tag, name, ...children) {
   made.append(...children);
   return made;
 }
-
