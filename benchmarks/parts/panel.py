@@ -9,6 +9,7 @@ import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
@@ -152,15 +153,20 @@ def measure(options: Options) -> Iterator[Bar]:
                 socket.on("framereceived", lambda frame: received.append(len(frame)))
 
         page.on("websocket", on_socket)
-        for shape, tokens, rate in _ANSWERS:
+        for (shape, tokens, rate), docked in product(_ANSWERS, (False, True)):
             rounds = []
             for number in range(min(options.rounds, _MOST_ROUNDS)):
-                _open(opener, f"{shape}-{number}.ipynb", speaker.url)
+                _open(opener, f"{shape}-{docked:d}-{number}.ipynb", speaker.url)
+                if docked:
+                    page.get_by_role("button", name="Dock on the right").click()
+                    expect(page.locator(".h2o-dock .h2o-chat")).to_be_visible()
                 asked = question(shape, tokens, rate)
                 rounds.append(_one_answer(page, speaker, received, asked))
                 shut_down(page)
             size = len("".join(answer(shape, tokens)).encode())
-            yield from _bars(f"{tokens} tokens of {shape} at {rate}/s: ", rounds, size)
+            place = "docked" if docked else "in a cell"
+            what = f"{tokens} tokens of {shape} at {rate}/s, {place}: "
+            yield from _bars(what, rounds, size)
         openings = []
         for number in range(min(options.rounds, _MOST_ROUNDS)):
             cells = (speaker.url, turns_cell(_MANY))

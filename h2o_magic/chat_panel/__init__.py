@@ -73,9 +73,13 @@ class Panel:
         """Return whether it is open, and on this session."""
         return self._session is session and self._box.comm is not None
 
+    def disconnect(self) -> None:
+        """Follow the conversation no more; the page keeps what it shows."""
+        self._controller.close()
+
     def close(self) -> None:
         """Remove the panel from the page; the conversation stays."""
-        self._controller.close()
+        self.disconnect()
         self._box.close()
         self._chat.close()
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from typing import Any
 
 from h2o_magic.chat_panel.host import Host
 from h2o_magic.chat_panel.messages import Messages
 from h2o_magic.conversation.background import BackgroundAnswer
-from h2o_magic.errors import H2OMagicError
 
 
 class Commands:
@@ -32,12 +30,9 @@ class Commands:
         line = _line(str(message["text"]))
 
         def run() -> None:
-            try:
-                self._messages.send_note(view, f"/{line}", self._host.command(line))
-            except H2OMagicError as error:
-                self._messages.send_error(view, error, message)
+            self._messages.send_note(view, f"/{line}", self._host.command(line))
 
-        threading.Thread(target=run, name="h2o_magic-command", daemon=True).start()
+        self._messages.in_background(view, message, run)
 
 
 def _line(text: str) -> str:

@@ -22,7 +22,6 @@ from h2o_magic.chat_panel.turns import Turns
 from h2o_magic.chat_panel.updater import Updater
 from h2o_magic.chat_panel.uploads import Uploads
 from h2o_magic.conversation.session import Session
-from h2o_magic.errors import H2OMagicError
 
 
 class Controller:
@@ -75,26 +74,24 @@ class Controller:
         self._starting.close()
         self._updater.close()
 
-    def receive(
-        self, message: Mapping[str, Any], buffers: Iterable[memoryview] = ()
-    ) -> None:
+    def receive(self, message: object, buffers: Iterable[memoryview] = ()) -> None:
         """Handle a message of a view, which is shown any error and then a receipt.
 
         `buffers` are the bytes that came with it.
         """
-        message = without_lone_surrogates(message)
-        view, name = str(message.get("view", "")), f"_on_{message.get('type')}"
-        if name == "_on_piece":
-            self._uploads.add(view, message, buffers)
+        if not isinstance(message, Mapping):
             return
-        found = (part for part in self._parts if hasattr(part, name))
-        part = next(found, None)
-        if part is None:
-            return
-        try:
-            getattr(part, name)(view, message)
-        except H2OMagicError as error:
-            self._messages.send_error(view, error, message)
+        request: Mapping[str, Any] = without_lone_surrogates(message)
+        view, kind = str(request.get("view", "")), request.get("type")
+        with self._messages.showing_errors(view, request):
+            if kind == "piece":
+                self._uploads.add(view, request, buffers)
+                return
+            found = (getattr(part, f"_on_{kind}", None) for part in self._parts)
+            handle = next(filter(None, found), None)
+            if handle is None:
+                return
+            handle(view, request)
         self._messages.send("received", to=view)
 
     def _on_open(self, view: str, message: Mapping[str, Any]) -> None:

@@ -5,8 +5,10 @@ All views get all messages, except those that name one view in ``to``.
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from h2o_magic.backends.text import join_surrogates
@@ -15,7 +17,10 @@ from h2o_magic.chat_panel.html import as_html
 from h2o_magic.chat_panel.rows import row_of
 from h2o_magic.chat_panel.stream import AnswerStream
 from h2o_magic.conversation.session import Session
-from h2o_magic.errors import ConfigurationError
+from h2o_magic.errors import ConfigurationError, H2OMagicError
+
+_log = logging.getLogger(__name__)
+_log.addHandler(logging.NullHandler())  # else it would be written into a cell
 
 #: How many of the last turns come with the first message, to be seen at once.
 _AT_ONCE = 8
@@ -59,10 +64,31 @@ class Messages:
         self, view: str, error: BaseException, request: Mapping[str, Any]
     ) -> None:
         """Show in a view why its request failed."""
-        text = " ".join(str(error).split()) or type(error).__name__
+        text = in_a_line(error)
         question = str(request.get("text", ""))
         what = {name: request.get(name) for name in ("id", "n")}
         self.send("error", to=view, text=text, question=question, **what)
+
+    @contextmanager
+    def showing_errors(self, view: str, request: Mapping[str, Any]) -> Iterator[None]:
+        """Show in a view what is raised: what pages and plug-ins do may raise any."""
+        try:
+            yield
+        except Exception as error:
+            if not isinstance(error, H2OMagicError):
+                _log.exception("the panel could not do what a page requested")
+            self.send_error(view, error, request)
+
+    def in_background(
+        self, view: str, request: Mapping[str, Any], do: Callable[[], object]
+    ) -> None:
+        """Do what a view requests beside others, which need not wait for it."""
+
+        def run() -> None:
+            with self.showing_errors(view, request):
+                do()
+
+        threading.Thread(target=run, name="h2o_magic-request", daemon=True).start()
 
     def send_state(self) -> None:
         """Send everything but the turns."""
@@ -186,6 +212,11 @@ class Messages:
             )
             for turn in turns
         ]
+
+
+def in_a_line(error: BaseException) -> str:
+    """Return what an error says, in one line."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def without_lone_surrogates(value: Any) -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 from h2o_magic.backends.base import ModelInfo
 from h2o_magic.backends.local import locate
 from h2o_magic.backends.servers.known import KnownServer
+from h2o_magic.chat_panel.messages import in_a_line
 from h2o_magic.config.models import (
     DEMO_MODEL,
     BuiltIn,
@@ -88,7 +89,7 @@ class ModelList:
         try:
             group = _group(server, self._models(server))
         except Exception as error:  # that of a plug-in may be any
-            group = self._last(server) | {"problem": in_a_line(error)}
+            group = self._last(server) | {"problem": plain_line(error)}
         self._send(group)
 
     def _models(self, server: KnownServer) -> Iterable[ModelInfo]:
@@ -110,7 +111,7 @@ class ModelList:
             here["models"] = [_best(), *_installed(known)]
             self._send({"kind": "download", "models": list(_missing(known))})
         except Exception as error:  # a damaged installation may raise any
-            here["problem"] = in_a_line(error)
+            here["problem"] = plain_line(error)
         self._send(here)
 
 
@@ -128,9 +129,9 @@ def current_server(session: Session) -> str:
     return server
 
 
-def in_a_line(error: BaseException) -> str:
-    """Return an error's text for a page, which shows no Markdown."""
-    return " ".join(str(error).replace("`", "").split()) or type(error).__name__
+def plain_line(error: BaseException) -> str:
+    """Return an error's text in one line, where a page shows no Markdown."""
+    return in_a_line(error).replace("`", "")
 
 
 def _group(server: KnownServer, models: Iterable[ModelInfo]) -> _Row:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from h2o_magic.chat_panel.messages import Messages
-from h2o_magic.chat_panel.model_list import ModelList, current_server, in_a_line
+from h2o_magic.chat_panel.model_list import ModelList, current_server, plain_line
 from h2o_magic.config.models import title_of
 from h2o_magic.config.settings import find_setting
 from h2o_magic.config.units import size_in_words
@@ -70,7 +70,7 @@ class Models:
             try:
                 connected = self._session.connect(str(message["server"]).strip())
             except Exception as error:  # that of a plug-in may be any
-                text = in_a_line(error)
+                text = plain_line(error)
                 self._messages.send("unconnected", to=view, text=text, n=message["n"])
             else:
                 text = " ".join(str(connected).split())

@@ -120,13 +120,14 @@ class Queue:
         coming = self._session.coming()
         begun = coming[:1]  # or about to begin
         coming = tuple(each for each in coming if each.turn is None)
+        # Those of other threads keep theirs: a view may be editing one of them.
         self._numbers = {
-            each: self._numbers.get(each) or next(self._next) for each in coming
+            each: self._numbers.get(each) or next(self._next)
+            for each in (*(e for e in self._numbers if e.waits), *coming)
         }
         current = self._session.thread
         listed = [
-            _waiting(number, each, begun=each in begun)
-            for each, number in self._numbers.items()
+            _waiting(self._numbers[each], each, begun=each in begun) for each in coming
         ]
         listed += (
             each.item(number)

@@ -70,9 +70,10 @@ class Queueing:
         if answer is None:
             self._send(number)
             return
-        running = self._session.coming()[0]
-        answer.move(1)
-        running.stop()
+        running, *waiting = self._session.coming() or (None,)
+        if running is not None and answer in waiting:  # it may have begun just now
+            answer.move(1)
+            running.stop()
 
     def _send(self, number: int) -> None:
         unsent = self._queue.take(number)

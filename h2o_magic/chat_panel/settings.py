@@ -15,7 +15,7 @@ from h2o_magic.backends.base import ModelInfo
 from h2o_magic.backends.local import locate
 from h2o_magic.chat_panel import fields
 from h2o_magic.chat_panel.messages import Messages
-from h2o_magic.chat_panel.model_list import in_a_line
+from h2o_magic.chat_panel.model_list import plain_line
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.presets import BUILT_IN
 from h2o_magic.conversation.session import Session
@@ -94,16 +94,17 @@ class SettingsForm:
             self._send()
 
     def _refuse(self, view: str, name: str, error: ConfigurationError) -> None:
-        self._messages.send("refused", to=view, name=name, text=in_a_line(error))
+        self._messages.send("refused", to=view, name=name, text=plain_line(error))
 
     def _send(self) -> None:
         session, test = self._session, self._test
         with self._lock:
             values = list(fields.values(session.settings, test.info))
+            server = self._server()
             for value in values:
-                takes = fields.takes(SETTINGS[value["name"]], *self._server())
-                value["taken"] = takes
-                value["reset"] = session.settings.is_chosen(value["name"])
+                name = value["name"]
+                value["taken"] = fields.takes(SETTINGS[name], *server)
+                value["reset"] = session.settings.is_chosen(name)
             current = session.preset
             presets = {
                 "names": list(session.presets()),
@@ -174,7 +175,7 @@ def _tested(session: Session) -> _Test:
         info = backend.model(name)
         took = 1000 * (time.perf_counter() - begun)
     except Exception as error:  # that of a plug-in may be any
-        return _Test(in_a_line(error), problem=True)
+        return _Test(plain_line(error), problem=True)
     dialect = str(getattr(backend, "dialect", ""))
     flavour = getattr(backend, "flavour", None)
     return _Test(f"Answers in {took:,.0f} ms.", info, dialect, flavour)

@@ -18,9 +18,9 @@ class Starting:
         self._session = session
         self._host = host
         self._messages = messages
-        self.close = host.on_cell_run(self._on_cell_run)
+        self.close = host.on_cell_run(self._offer_anew)
 
-    def _on_cell_run(self) -> None:
+    def _offer_anew(self) -> None:
         with suppress(Exception):  # it would be shown as the cell's
             self._offer()
 

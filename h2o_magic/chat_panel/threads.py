@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from h2o_magic.chat_panel.messages import Messages
 from h2o_magic.config.command_line import quote
 from h2o_magic.conversation.session import Session
-from h2o_magic.errors import ConfigurationError, H2OMagicError
+from h2o_magic.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +62,7 @@ class Threads:
 
     def _on_search(self, view: str, message: Mapping[str, Any]) -> None:
         def search() -> None:
-            try:
-                hits = self._session.search(str(message["text"]))
-            except H2OMagicError as error:
-                self._messages.send_error(view, error, {})
-                return
+            hits = self._session.search(str(message["text"]))
             shown = [
                 {
                     "name": hit.thread,
@@ -80,8 +75,7 @@ class Threads:
             ]
             self._messages.send("hits", to=view, n=message["n"], hits=shown)
 
-        # Beside others, who need not wait for it.
-        threading.Thread(target=search, name="h2o_magic-search", daemon=True).start()
+        self._messages.in_background(view, {}, search)
 
     def _on_thread(self, _: str, message: Mapping[str, Any]) -> None:
         self._session.thread = str(message["name"])
@@ -107,7 +101,7 @@ class Threads:
             was_current = name == session.thread
             turns = session.delete_thread(name)
             self._removed = _Removed(name, draft, was_current, turns)
-        self._messages.send("thread_removed", to=view, name=name, text="Chat deleted.")
+        self._messages.send("thread_removed", to=view, name=name)
 
     def _on_restore_thread(self, view: str, message: Mapping[str, Any]) -> None:
         with self._messages.lock:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from h2o_magic.chat.facts import Facts, failure_facts
+from h2o_magic.chat_panel.messages import in_a_line
 from h2o_magic.chat_panel.rows import problem
 from h2o_magic.conversation.background import BackgroundAnswer
 from h2o_magic.errors import BackendError
@@ -18,7 +19,7 @@ Resend = Callable[[str, Sequence[int]], BackgroundAnswer | None]
 
 @dataclass
 class Unsent:
-    """A question that was not asked, until someone sends or removes it.
+    """Such a question.
 
     `files` are its chips, `why` is the reason, and `problem` that of a server, which is
     shown with it. `message` is that of the view with which it came, whose composer may
@@ -36,7 +37,7 @@ class Unsent:
 
     def note(self, error: BaseException | None) -> None:
         """Note why it was not sent; None if it was only stopped."""
-        self.why = "" if error is None else str(error) or type(error).__name__
+        self.why = "" if error is None else in_a_line(error)
         self.problem = None
         if isinstance(error, BackendError):
             self.problem = problem(Facts("", **failure_facts(error)), time.time())
@@ -56,7 +57,7 @@ class Unsent:
             "cell": False,
             "waits": True,
             "unsent": True,
-            "why": " ".join(self.why.split()),
+            "why": self.why,
             "problem": self.problem,
             "view": self.view,
             "n": self.message.get("n"),

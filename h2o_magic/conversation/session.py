@@ -19,6 +19,7 @@ from h2o_magic.chat.turns import Turn
 from h2o_magic.config.aliases import Aliases
 from h2o_magic.config.presets import Preset, Presets
 from h2o_magic.config.settings import Settings, find_setting
+from h2o_magic.conversation import transfer
 from h2o_magic.conversation.answer import Answer
 from h2o_magic.conversation.background import Background, BackgroundAnswer
 from h2o_magic.conversation.connection import Connection
@@ -442,9 +443,9 @@ class Session:
     listen = _of_conversation(Conversation.listen)
     draft = _of_conversation(Conversation.draft)
     keep_draft = _of_conversation(Conversation.keep_draft)
-    export_text = _of_conversation(Conversation.export_text)
-    export = _of_conversation(Conversation.export)
-    import_file = _of_conversation(Conversation.import_file)
+    export_text = _of_conversation(transfer.export_text)
+    export = _of_conversation(transfer.export)
+    import_file = _of_conversation(transfer.import_file)
 
     # The server and its models
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from itertools import count
-from pathlib import Path, PurePath
 
 from h2o_magic.chat.turns import (
     Change,
     Hit,
-    Thread,
     ThreadInfo,
     Turn,
     TurnStatus,
@@ -18,7 +16,6 @@ from h2o_magic.chat.turns import (
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.settings import Settings
 from h2o_magic.conversation import titles
-from h2o_magic.conversation.formats import files
 from h2o_magic.conversation.kept_settings import KEPT, SAVED, restore, to_keep
 from h2o_magic.conversation.notifications import (
     ComingAnswer,
@@ -31,7 +28,7 @@ from h2o_magic.conversation.notifications import (
 from h2o_magic.conversation.queue import FifoLock
 from h2o_magic.conversation.record import Record
 from h2o_magic.conversation.search import search
-from h2o_magic.errors import ConfigurationError, expect
+from h2o_magic.errors import expect
 
 
 class Conversation:
@@ -316,7 +313,8 @@ class Conversation:
         thread
             Name of the thread; None for the current one.
         """
-        return self.queue(self.name_of(thread)).holders
+        queue = self._queues.get(self.name_of(thread))
+        return queue.holders if queue else ()
 
     def stop(self, thread: str | None = None, *, waiting: bool = True) -> int:
         """Stop the answers that :meth:`coming` returns, and return how many.
@@ -352,87 +350,9 @@ class Conversation:
         expect("a draft", text, str)
         self._drafts[self.name_of(thread)] = text
 
-    # To and from files
-
-    def export_text(
-        self, suffix: str, *, thread: str | None = None, everything: bool = False
-    ) -> str:
-        """Return a thread, or `everything`, as the text of a file.
-
-        `suffix` is ``.md``, ``.json``, ``.jsonl`` or ``.ipynb``. A ConfigurationError
-        if there is no such format, or no turn.
-        """
-        return files.as_text(suffix, self._filled_threads(thread, everything))
-
-    def export(
-        self,
-        path: str | Path,
-        *,
-        thread: str | None = None,
-        everything: bool = False,
-        overwrite: bool = False,
-    ) -> int:
-        """Write a thread, or `everything`, to a file; return how many turns.
-
-        The suffix of `path` says the format; `overwrite` replaces an existing file. A
-        ConfigurationError if there is no such format, no turn, or it cannot be written.
-        """
-        expect("a file's path", path, str | PurePath)
-        threads = self._filled_threads(thread, everything)
-        return files.write(path, threads, overwrite=overwrite)
-
-    def import_file(
-        self, path: str | Path, *, thread: str | None = None
-    ) -> tuple[Thread, ...]:
-        """Read conversations from a file into threads of their own.
-
-        Parameters
-        ----------
-        path
-            A file that :meth:`export` wrote as ``.json``, ``.jsonl`` or ``.ipynb``, or
-            another of these kinds: OpenAI messages, or a notebook with ``%%h2o`` cells.
-        thread
-            Name of a thread without turns that takes the file's only conversation;
-            None keeps the file's names, with a number added to those that are taken.
-
-        Returns
-        -------
-        tuple of Thread
-            The threads as they are now named.
-
-        Raises
-        ------
-        ConfigurationError
-            If the file cannot be read or is none of these. Then nothing is changed.
-        """
-        expect("a file's path", path, str | PurePath)
-        name = None if thread is None else self.name_of(thread)
-        taken = set(self.record.thread_names())
-        threads = files.named(files.read(path), taken, name)
-        self.record.add(threads)
-        for added in threads:
-            self.changed(added.name)
-        return threads
-
     def name_of(self, thread: str | None) -> str:
         """Return a thread's name, checked; that of the current one for None."""
         return self.thread if thread is None else str(SETTINGS["thread"].check(thread))
-
-    def _filled_threads(
-        self, thread: str | None, everything: bool
-    ) -> tuple[Thread, ...]:
-        name = self.name_of(thread)
-        names = self.record.thread_names() if everything else (name,)
-        record = self.record
-        own = record.own_titles()
-        threads = tuple(
-            Thread(n, record.with_images(record.turns(n)), own.get(n, ""))
-            for n in names
-        )
-        if not any(t.turns for t in threads):
-            where = "the conversation" if everything else f"thread {name}"
-            raise ConfigurationError(f"{where} has no turn to export: ask something")
-        return threads
 
     def _announced(self, change: Change | None) -> Change | None:
         for thread in change.threads if change else ():

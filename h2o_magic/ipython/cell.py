@@ -110,6 +110,8 @@ class CellRunner:
         if state.panel is None or not state.panel.shows(state.session):
             from h2o_magic.ipython.panel_host import panel_of  # noqa: PLC0415 - widgets
 
+            if state.panel is not None:
+                state.panel.disconnect()
             state.panel = panel_of(self.called_from(None))
         state.panel.place = place
         return state.panel

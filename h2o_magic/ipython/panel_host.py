@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 from h2o_magic.chat_panel import Panel
@@ -92,7 +93,12 @@ class PanelHost:
             callback()
 
         events.register("post_run_cell", call)
-        return lambda: events.unregister("post_run_cell", call)
+
+        def end() -> None:
+            with suppress(ValueError):  # it has ended already
+                events.unregister("post_run_cell", call)
+
+        return end
 
     def is_command(self, line: str) -> bool:
         """Return whether a line begins with a command, or with one mistyped.
@@ -106,7 +112,7 @@ class PanelHost:
 
     def ask_by_command(self, line: str) -> BackgroundAnswer | None:
         """Ask in the background if a command asks; None if it does not."""
-        name, *more = line.split(maxsplit=1)
+        name, *more = line.split(maxsplit=1) or [""]
         if name != "retry":
             return None
         options, extra = parse_ask("".join(more), self._context.option)

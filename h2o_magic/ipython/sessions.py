@@ -107,6 +107,9 @@ class NotebookState:
 
     def close(self) -> None:
         """Release what the session holds; the settings stay."""
+        panel, self.panel = self.panel, None
+        if panel is not None:
+            panel.disconnect()
         session, self.existing_session = self.existing_session, None
         record, self._record = self._record, None
         if (held := session or record) is not None:

@@ -69,7 +69,7 @@ def told(session: Session) -> Iterator[str]:
     if error is not None:
         yield from shown_of(error)
     for suffix in (".md", ".json", ".jsonl", ".ipynb"):
-        yield session.conversation.export_text(suffix)
+        yield session.export_text(suffix)
 
 
 def shown_of(error: BaseException | None) -> Iterator[str]:

@@ -312,6 +312,12 @@ def test_a_command_begins_with_the_name_of_one_or_nearly(
     assert PanelHost(H2OMagics.__new__(H2OMagics)).is_command(line) is is_command
 
 
+def test_a_slash_alone_is_a_command_that_asks_nothing() -> None:
+    host = PanelHost(H2OMagics.__new__(H2OMagics))
+    assert host.is_command("")
+    assert host.ask_by_command("") is None
+
+
 def test_a_mistyped_command_is_refused_with_the_nearest_and_how_to_ask_it() -> None:
     host = PanelHost(H2OMagics.__new__(H2OMagics))
     with pytest.raises(ConfigurationError, match=r"'history'.*put a space before it"):
@@ -452,3 +458,43 @@ def test_an_edit_that_fails_is_sent_back_as_that_edit(page: Page) -> None:
     page.send("ask", text=" ", id=row["id"])
     refused = page.unsent()
     assert (refused["text"], refused["turn"]) == (" ", row["id"])
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "ask"},
+        {"type": "rows", "ids": 3},
+        {"type": "version", "id": [1], "to": 2},
+        {"type": "draft", "text": "\ud83d", "view": None},
+        {"type": "queue_change", "item": 1, "text": "x", "keep": "a"},
+        {"type": "check", "text": "", "n": 1, "bytes": "many"},
+        {"type": "preset", "action": "burn", "name": "x"},
+        {"type": "peek", "files": []},
+        {"type": "piece", "file": 7, "at": 5},
+        {"type": "piece"},
+        {"type": ["state"]},
+        {"type": "no such"},
+        {},
+        ["ask"],
+        "ask",
+        None,
+    ],
+)
+def test_a_message_that_says_nothing_sensible_ends_nothing(
+    page: Page, server: StandIn, message: object
+) -> None:
+    if isinstance(message, dict):
+        message = {"view": "here", **message}
+    page.controller.receive(message, [memoryview(b"x")])
+    page.send("ping")
+    page.wait_for("received", to="here")
+    server.script = ["Yes."]
+    page.send("ask", text="Still there?")
+    assert page.ended_row()["answer"] == "Yes."
+
+
+def test_what_cannot_be_read_is_told_and_confirmed(page: Page) -> None:
+    page.send("rows", ids=3)
+    assert page.wait_for("error", to="here")["text"]
+    page.wait_for("received", to="here")

@@ -212,7 +212,7 @@ def test_another_server_is_connected_to_with_the_commands_words(
     failed = menu.wait_for("unconnected", lambda m: m["n"] == 3)
     with pytest.raises(Exception, match=r"127\.0\.0\.1:7") as error:
         menu.session.connect("http://127.0.0.1:7")
-    assert failed["text"] == model_list.in_a_line(error.value)
+    assert failed["text"] == model_list.plain_line(error.value)
     assert failed["to"] == "here"
     menu.send("connect", server=f" {work.url} ", n=4)
     connected = menu.wait_for("connected", lambda _: True)["text"]

@@ -222,3 +222,26 @@ def test_a_turn_that_is_deleted_while_it_is_answered_does_not_come_back(
             thread.join(60)
     queue.page.controller.receive({"type": "open", "view": "other"})
     assert queue.page.wait_for("queue", to="other")["items"] == []
+
+
+def test_a_question_of_another_thread_keeps_its_number_and_takes_edits(
+    queue: Queue,
+) -> None:
+    (a,) = queue.ask("a")
+    queue.page.send("new_thread")
+    queue.listed(lambda items: not items)
+    queue.page.send("queue_change", item=a["id"], text="better", keep=[])
+    queue.page.send("thread", name="main")
+    (again,) = queue.listed(lambda items: texts_of(items) == ["better"])
+    assert again["id"] == a["id"]
+    assert queue.finish() == ["first", "better"]
+
+
+def test_send_now_stops_no_answer_of_another_thread(queue: Queue) -> None:
+    (a,) = queue.ask("a")
+    queue.page.send("new_thread")
+    queue.listed(lambda items: not items)
+    queue.page.send("queue_send", item=a["id"])
+    queue.page.send("thread", name="main")
+    assert queue.finish() == ["first", "a"]
+    assert [turn.status for turn in queue.page.session.turns()] == ["complete"] * 2

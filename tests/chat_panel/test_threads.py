@@ -200,7 +200,6 @@ def test_the_turn_after_another_model_names_its_own(
     page.send("open")
     rows = page.wait_for("thread")["rows"]
     page.send("ask", id=rows[0]["id"], text="Another model?")
-    page.wait_for("delta")
     while (row := page.ended_row())["number"] != 2:
         pass
     assert row["facts"] == "a"

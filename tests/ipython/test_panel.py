@@ -54,6 +54,19 @@ def test_a_closed_panel_is_followed_by_a_new_one(shell: Any) -> None:
     assert h2o_magic.panel() is not second  # its session was closed
 
 
+def test_panels_that_are_gone_leave_nothing_in_the_shell(shell: Any) -> None:
+    def listeners() -> int:
+        return len(shell.events.callbacks["post_run_cell"])
+
+    before = listeners()
+    h2o_magic.panel().close()
+    h2o_magic.panel()._box.close()  # by its page, or by ipywidgets
+    h2o_magic.panel()
+    assert listeners() == before + 1
+    shell.run_line_magic("unload_ext", "h2o_magic")
+    assert listeners() < before + 1
+
+
 def test_an_unknown_place_is_refused(shell: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"'cell', 'right' or 'tab'.*'left'"):
         h2o_magic.panel("left")  # type: ignore[arg-type]

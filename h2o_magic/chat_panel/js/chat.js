@@ -19,6 +19,7 @@ import { Threads } from "./threads.js";
 import { Toast } from "./toast.js";
 
 const WAIT = 1500; // ms without a reply until the view says that it is waiting
+const REFUSED = 4000; // ms for which it is said why something cannot be done
 const DOUBLE_CLICK = 500; // ms within which a second Delete is ignored
 
 export class Chat {
@@ -43,7 +44,7 @@ export class Chat {
     this.notebook = new Notebook(this);
     // Each gets the messages that it has a method for: those of the type X, `on_X`.
     const { composer } = this;
-    this.parts = [this, this.threads, this.threads.history, this.models, this.settings, this.queue, this.entries, this.starters, this.log, this.log.reveal, composer, composer.completions, composer.checks, composer.clock, this.notebook, this.toast, this.announcer, this.copies];
+    this.parts = [this, this.threads, this.threads.history, this.models, this.settings, this.queue, this.entries, this.starters, this.log, this.log.reveal, composer, composer.completions, composer.checks, composer.clock, composer.draft, this.notebook, this.toast, this.announcer, this.copies];
     const { attachments } = composer;
     this.root = make(
       "section",
@@ -56,7 +57,7 @@ export class Chat {
         drop: (event) => { if (this.onDrag(event, false)) attachments.take(event.dataTransfer); },
       },
       make("header", { class: "h2o-head" }, this.threads.box, this.models.chip, this.notebook.dock, this.settings.button),
-      make("div", { class: "h2o-middle" }, this.log.box, this.log.jump),
+      make("div", { class: "h2o-middle" }, this.log.box, this.log.scroll.jump),
       this.toast.box,
       this.composer.form,
       make("div", { class: "h2o-under" }, composer.checks.notes, this.status, this.aside),
@@ -76,9 +77,11 @@ export class Chat {
   }
 
   close() {
-    if (this.composer.timer) this.composer.saveDraft();
+    this.popover?.close(false);
+    this.composer.draft.keep();
     this.onHide();
     clearTimeout(this.waiting);
+    clearTimeout(this.refusing);
     window.removeEventListener("pagehide", this.onHide);
     this.model.off("msg:custom", this.onMessage);
     this.model.off("comm_live_update", this.onComm);
@@ -126,7 +129,7 @@ export class Chat {
     this.root.classList.add("h2o-lost");
     this.root.classList.remove("h2o-alive");
     this.state = { ...this.state, running: [], queued: 0 };
-    this.toast.hide();
+    this.popover?.close(false);
     for (const part of this.parts) part.on_lost?.();
     const how = this.notebook.lab ? "The conversation is saved." : "Run this cell again to continue. The conversation is saved.";
     this.composer.area.placeholder = how;
@@ -170,7 +173,8 @@ export class Chat {
   refuse(text) {
     this.setStatus(text);
     this.root.classList.add("h2o-refused");
-    setTimeout(() => this.root.classList.remove("h2o-refused"), 4000);
+    clearTimeout(this.refusing);
+    this.refusing = setTimeout(() => this.root.classList.remove("h2o-refused"), REFUSED);
   }
 
   on_deleted({ id, text }) {

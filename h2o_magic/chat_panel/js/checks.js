@@ -1,4 +1,4 @@
-import { make } from "./dom.js";
+import { make, withCode } from "./dom.js";
 
 const AFTER = 300; // ms without a key until the kernel is asked
 
@@ -45,7 +45,6 @@ export class Checks {
 
   /** Show notes, in which some text is code. */
   show(notes) {
-    const parts = notes.join(" · ").split("`");
-    this.notes.replaceChildren(...parts.filter(Boolean).length ? parts.map((part, place) => (place % 2 ? make("code", {}, part) : part)) : []);
+    this.notes.replaceChildren(...(notes.length ? withCode(notes.join(" · ")) : []));
   }
 }

@@ -1,7 +1,8 @@
 import { Attachments, upload } from "./attachments.js";
 import { Checks } from "./checks.js";
 import { Completions } from "./completions.js";
-import { button, make } from "./dom.js";
+import { button, fitHeight, make } from "./dom.js";
+import { Draft } from "./draft.js";
 import { Plus } from "./plus.js";
 import { RoundButton } from "./round.js";
 import { Clock } from "./waiting.js";
@@ -28,6 +29,7 @@ export class Composer {
     this.attachments = new Attachments(this);
     this.completions = new Completions(this);
     this.checks = new Checks(this);
+    this.draft = new Draft(this);
     this.plus = new Plus(this);
     this.area.setAttribute("aria-controls", this.completions.list.id);
     this.banner = make("div", { class: "h2o-banner", hidden: "" });
@@ -98,40 +100,17 @@ export class Composer {
 
   onResize() {
     const { offsetWidth } = this.area;
-    if (offsetWidth !== this.width) this.fitHeight(); // its height is set here
+    if (offsetWidth !== this.width) fitHeight(this.area); // its height is set here
     this.width = offsetWidth;
   }
 
-  /** Make the field as high as its text. */
-  fitHeight() {
-    this.area.style.height = "auto";
-    this.area.style.height = `${this.area.scrollHeight + 2}px`;
-  }
-
   onInput(byUser = true) {
-    this.fitHeight();
+    fitHeight(this.area);
     this.refresh();
     this.checks.request();
     if (!byUser) return;
-    this.unsaved = true;
     this.completions.request();
-    clearTimeout(this.timer);
-    if (!this.editing) this.timer = setTimeout(() => this.saveDraft(), 400);
-  }
-
-  saveDraft() {
-    clearTimeout(this.timer);
-    this.timer = null;
-    this.chat.send("draft", { text: this.area.value });
-  }
-
-  on_thread({ draft }) {
-    if (!this.unsaved) this.set(draft);
-  }
-
-  on_draft({ text, source }) {
-    if (source === this.chat.view) this.unsaved = Boolean(this.timer);
-    else if (!this.editing && document.activeElement !== this.area) this.set(text);
+    this.draft.touch();
   }
 
   /** A command was run, which takes no files. */
@@ -168,7 +147,8 @@ export class Composer {
   }
 
   edit(turn) {
-    if (!this.editing) this.draft = [this.area.value, this.attachments.items];
+    this.draft.keep(); // or the turn would be saved in its place
+    if (!this.editing) this.before = [this.area.value, this.attachments.items];
     this.editing = turn.row;
     this.banner.replaceChildren(
       make("span", {}, `Editing turn ${turn.row.number}. The earlier version is kept.`),
@@ -194,7 +174,7 @@ export class Composer {
     this.editing = null;
     this.markEdited(null);
     this.banner.hidden = true;
-    const [text, items] = this.draft;
+    const [text, items] = this.before;
     this.set(text);
     this.attachments.set(items);
     this.area.focus();
@@ -207,8 +187,7 @@ export class Composer {
       return;
     }
     this.completions.close();
-    clearTimeout(this.timer);
-    this.timer = null;
+    this.draft.cancel();
     this.number += 1;
     this.attachments.remember(this.number);
     this.deliver("ask", { ...this.question, n: this.number });
@@ -218,7 +197,7 @@ export class Composer {
       this.attachments.set([]);
     }
     this.chat.setStatus("");
-    this.chat.log.scrollToEnd();
+    this.chat.log.scroll.toEnd();
   }
 
   requestPreview() {

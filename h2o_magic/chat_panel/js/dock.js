@@ -1,5 +1,5 @@
 import { Chat } from "./chat.js";
-import { make } from "./dom.js";
+import { make, textButton } from "./dom.js";
 
 /**
  * Where a view of the panel is: in its cell, or docked by JupyterLab's extension. While
@@ -51,7 +51,7 @@ export class Place {
   }
 
   showLine() {
-    const back = make("button", { type: "button", class: "h2o-text-button", click: () => this.showHere() }, "Show it here");
+    const back = textButton("Show it here", () => this.showHere());
     const where = globalThis.h2oMagic.docked === "tab" ? "in a tab of its own" : "on the right";
     this.line = make("div", { class: "h2o-elsewhere" }, `The chat is ${where}.`, back);
     this.el.append(this.line);

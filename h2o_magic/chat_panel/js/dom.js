@@ -22,7 +22,6 @@ const ICONS = {
   add: "M8 3v10M3 8h10",
   history: "M8 2.5a5.5 5.5 0 1 1 0 11 5.5 5.5 0 0 1 0-11zM8 5v3.2l2.2 1.4",
   branch: "M4.5 5.2v5.6M11.5 6.2v.5a2.8 2.8 0 0 1-2.8 2.8H4.5M4.5 2a1.6 1.6 0 1 1 0 3.2 1.6 1.6 0 0 1 0-3.2zM4.5 10.8a1.6 1.6 0 1 1 0 3.2 1.6 1.6 0 0 1 0-3.2zM11.5 3a1.6 1.6 0 1 1 0 3.2 1.6 1.6 0 0 1 0-3.2z",
-  attach: "M13.2 7.4 8 12.6a3.2 3.2 0 0 1-4.5-4.5l5.5-5.5a2.1 2.1 0 0 1 3 3L6.5 11a1 1 0 0 1-1.4-1.4l4.9-4.9",
   chevron: "M4.5 6.5 8 10l3.5-3.5",
   check: "M3.5 8.5l3 3 6-7",
   image: "M2.5 3.5h11v9h-11zM2.5 11l3-3 2.5 2.5 2-2 3.5 3",
@@ -61,9 +60,24 @@ export function button(name, label, click, more = {}) {
   return make("button", { ...given, ...more, click }, icon(name));
 }
 
-/** A button with its text; `label` is its whole name, which begins with the text. */
-export function textButton(text, label, click) {
-  return make("button", { type: "button", class: "h2o-text-button", title: label === text ? null : label, "aria-label": label, click }, text);
+/** A button with its text; its `label`, if it has one, begins with the text. */
+export function textButton(text, click, { label, ...more } = {}) {
+  return make("button", { type: "button", class: "h2o-text-button", title: label, "aria-label": label, ...more, click }, text);
+}
+
+/** A listener for keys that takes Esc, which would otherwise stop an answer. */
+export function onEscape(act) {
+  return (event) => {
+    if (event.key !== "Escape") return;
+    event.stopPropagation();
+    act();
+  };
+}
+
+/** Make a textarea as high as its text. */
+export function fitHeight(area) {
+  area.style.height = "auto";
+  area.style.height = `${area.scrollHeight + 2}px`;
 }
 
 /** The parts of a text, with what is in backticks as code. */

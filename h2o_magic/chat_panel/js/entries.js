@@ -1,4 +1,4 @@
-import { button, make, setHtml } from "./dom.js";
+import { button, make, onEscape, setHtml, textButton } from "./dom.js";
 
 const FOLDED = 300; // px of a long entry that are seen at once
 
@@ -16,13 +16,13 @@ export class Entries {
     for (const shown of this.all) if (shown.getAttribute("aria-label") === title) this.remove(shown);
     const body = make("div", { class: "h2o-md h2o-entry-body", tabindex: "0" });
     setHtml(body, html);
-    const entry = make("div", { class: "h2o-entry", role: "group", "aria-label": title, "data-thread": thread, keydown: (event) => this.onKey(event, entry) });
+    const entry = make("div", { class: "h2o-entry", role: "group", "aria-label": title, "data-thread": thread, keydown: onEscape(() => this.leave(entry)) });
     const close = button("close", `Close ${title} (Esc)`, () => this.leave(entry));
     entry.append(make("div", { class: "h2o-entry-head" }, make("span", {}, title), close), body);
     this.add([entry]);
     this.fold(entry, body);
     if (at) this.scrollTo(body, at);
-    this.chat.log.follow();
+    this.chat.log.scroll.follow();
     this.chat.setStatus(`${title} is shown at the end of the conversation.`, true);
   }
 
@@ -70,16 +70,10 @@ export class Entries {
     this.chat.composer.area.focus();
   }
 
-  onKey(event, entry) {
-    if (event.key !== "Escape") return;
-    event.stopPropagation(); // it would stop an answer
-    this.leave(entry);
-  }
-
   fold(entry, body) {
     if (body.scrollHeight <= 1.3 * FOLDED) return;
     body.style.maxHeight = `${FOLDED}px`;
-    const more = make("button", { type: "button", class: "h2o-text-button h2o-more", "aria-expanded": "false", click: () => toggle() }, "Show all");
+    const more = textButton("Show all", () => toggle(), { class: "h2o-text-button h2o-more", "aria-expanded": "false" });
     const toggle = () => {
       const all = Boolean(body.style.maxHeight);
       body.style.maxHeight = all ? "" : `${FOLDED}px`;

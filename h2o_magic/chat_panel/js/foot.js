@@ -26,8 +26,8 @@ export function footer(chat, { row }, name) {
   return [
     count > 1 ? versions : null,
     row.mark ? make("span", { class: "h2o-mark" }, row.mark) : null,
-    stopped ? textButton("Ask again", `Ask again: ${name}`, again) : null,
-    row.cut ? textButton("Continue", `Continue: let ${name} go on where it was cut off`, () => chat.send("continue", { id: row.id })) : null,
+    stopped ? textButton("Ask again", again, { label: `Ask again: ${name}` }) : null,
+    row.cut ? textButton("Continue", () => chat.send("continue", { id: row.id }), { label: `Continue: let ${name} go on where it was cut off` }) : null,
     make("span", { class: "h2o-facts", title: row.facts.startsWith(row.model) ? row.facts : [row.model, row.facts].filter(Boolean).join(" · ") }, row.facts),
     make("span", { class: "h2o-actions", role: "group", "aria-label": `Answer of ${name}` }, ...actions),
   ].filter(Boolean);

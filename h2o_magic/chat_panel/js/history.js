@@ -2,6 +2,7 @@ import { icon, make } from "./dom.js";
 import { editInPlace } from "./in_place.js";
 import { Menu, Popover } from "./popover.js";
 import { DAYS, dayOf, timeOf } from "./times.js";
+import { folded, holds, wordsOf } from "./words.js";
 
 const SEARCH_AFTER = 150; // ms without a key until the kernel is asked
 const HINT = "Enter to open · F2 to rename · Del to delete";
@@ -27,7 +28,7 @@ export class History {
     this.pending = false;
     this.asked += 1; // what is still to come is of an earlier search
     this.draw(false);
-    this.head.keepDraft();
+    this.chat.composer.draft.keep();
     this.chat.send("threads");
     return this.search;
   }
@@ -35,7 +36,7 @@ export class History {
   /** What was deleted can still be brought back. */
   onClose() {
     clearTimeout(this.timer);
-    if (this.removed) this.offerUndo(this.removed);
+    if (this.removed && this.chat.alive) this.offerUndo(this.removed);
   }
 
   on_state({ state }) {
@@ -91,9 +92,8 @@ export class History {
     this.draw(false);
   }
 
-  /** What is searched: its words, whatever the case and the accents of letters. */
   get words() {
-    return folded(this.search.value).split(/\s+/).filter(Boolean);
+    return wordsOf(this.search.value);
   }
 
   fill(keep) {
@@ -120,7 +120,7 @@ export class History {
   }
 
   found(words) {
-    const named = this.threads.filter((thread) => words.every((word) => thread.folded.includes(word)));
+    const named = this.threads.filter((thread) => holds(thread.folded, words));
     const names = new Set(this.threads.map(({ name }) => name)); // without deleted ones
     const hits = this.hits.filter(({ name }) => names.has(name));
     return [
@@ -191,8 +191,4 @@ function rowAction(name, label, click) {
 
 function canHover() {
   return !matchMedia("(hover: none)").matches;
-}
-
-function folded(text) {
-  return text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 }

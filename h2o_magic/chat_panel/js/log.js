@@ -1,12 +1,12 @@
-import { icon, make, setHtml } from "./dom.js";
+import { make, setHtml } from "./dom.js";
 import { Keyboard } from "./keyboard.js";
 import { Reveal } from "./reveal.js";
+import { Scroll } from "./scroll.js";
 import { Section } from "./section.js";
 import { applyDelta, finishTurn, renderTurn } from "./turn.js";
 
 const KEPT = 60; // turns that stay rendered when they are far away
 const SECTION = 40; // turns in a section
-const SCROLLS = new Set(["Wheel", "ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End", " "]);
 const GUESS = 160; // px, the height of a turn that was never shown
 const NEAR = 900; // px beyond the visible part that count as near; twice that for sections
 
@@ -20,7 +20,6 @@ export class Log {
     this.chat = chat;
     this.turns = new Map(); // id → {id, article, row, near, height}
     this.sections = [];
-    this.following = true; // at the end, and staying there
     this.requested = new Set();
     this.list = make("div", { class: "h2o-list" });
     this.welcome = make("div");
@@ -34,18 +33,8 @@ export class Log {
       ...entries,
     );
     this.keyboard = new Keyboard(chat, this.box);
+    this.scroll = new Scroll(this.box);
     this.reveal = new Reveal(this);
-    this.jump = make(
-      "button",
-      { type: "button", class: "h2o-jump", hidden: "", click: () => this.scrollToEnd() },
-      icon("down"),
-      "Jump to latest",
-    );
-    this.box.addEventListener("scroll", () => this.onScroll(), { passive: true });
-    for (const kind of ["wheel", "touchmove", "keydown", "pointermove"]) {
-      this.box.addEventListener(kind, (event) => this.onMove(event), { passive: true });
-    }
-    this.movedAt = -1e9;
     const observer = (callback, margin) => new IntersectionObserver(callback, { root: this.box, rootMargin: `${margin}px 0px` });
     this.turnObserver = observer((entries) => this.onTurns(entries), NEAR);
     this.sectionObserver = observer((entries) => this.onSections(entries), 2 * NEAR);
@@ -62,7 +51,7 @@ export class Log {
 
   on_thread({ ids, rows, welcome }) {
     setHtml(this.welcome, welcome);
-    this.following = true;
+    this.scroll.following = true;
     this.on_order({ ids, rows });
   }
 
@@ -70,7 +59,7 @@ export class Log {
     this.ordered = true;
     this.setOrder(ids, refresh);
     this.on_rows({ rows });
-    this.follow();
+    this.scroll.follow();
   }
 
   /** Append a turn that has started; `count` includes it. */
@@ -82,7 +71,7 @@ export class Log {
       return;
     }
     this.on_rows({ rows });
-    this.follow();
+    this.scroll.follow();
   }
 
   on_rows({ rows }) {
@@ -102,27 +91,11 @@ export class Log {
     return this.sections.at(-1)?.turns.at(-1);
   }
 
-  /** Follow the end until the reader scrolls up; a changed height is not the reader. */
-  onScroll() {
-    const { scrollTop, scrollHeight } = this.box;
-    const up = scrollHeight === this.height && scrollTop < this.top;
-    if (this.isAtEnd) this.following = true;
-    else if (up || performance.now() - this.movedAt < 400) this.following = false;
-    this.top = scrollTop;
-    this.height = scrollHeight;
-    this.jump.hidden = this.following;
-  }
-
-  /** Note when the reader scrolls; the target of the scroll bar is the box. */
-  onMove(event) {
-    const drags = event.buttons && event.target === this.box;
-    if (event.type === "pointermove" ? drags : SCROLLS.has(event.key ?? "Wheel")) this.movedAt = performance.now();
-  }
-
   onResize() {
     if (this.width !== this.box.clientWidth) this.onWidth();
     if (this.reveal.hold()) return;
-    if (this.following || this.isAtEnd) this.scrollToEnd(); // a smaller log may not scroll
+    const { scroll } = this;
+    if (scroll.following || scroll.isAtEnd) scroll.toEnd(); // a smaller log may not scroll
   }
 
   /** What was as wide as its place may be wider now. */
@@ -131,29 +104,6 @@ export class Log {
     const bars = this.box.offsetWidth - this.width; // at both edges
     this.chat.root.style.setProperty("--h2o-bar", `${bars / 2}px`);
     for (const { row, article } of this.turns.values()) if (row) this.keyboard.prepare(article);
-  }
-
-  get isAtEnd() {
-    const { scrollTop, scrollHeight, clientHeight } = this.box;
-    return scrollHeight - scrollTop - clientHeight < 30;
-  }
-
-  /** Stay at the end if the reader is there. */
-  follow() {
-    if (this.following) this.scrollToEnd();
-  }
-
-  scrollToEnd() {
-    this.box.scrollTop = this.box.scrollHeight;
-    this.stay(true);
-  }
-
-  /** Take where the log is for where the reader wants to be, at the end or not. */
-  stay(following = false) {
-    this.following = following;
-    this.jump.hidden = following;
-    this.top = this.box.scrollTop;
-    this.height = this.box.scrollHeight;
   }
 
   onTurns(entries) {

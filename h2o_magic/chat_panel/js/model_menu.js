@@ -1,6 +1,7 @@
-import { button, make } from "./dom.js";
+import { button, make, onEscape, textButton } from "./dom.js";
 import { downloadParts, modelParts } from "./model_row.js";
 import { Menu } from "./popover.js";
+import { folded, holds, wordsOf } from "./words.js";
 
 const MOST_ROWS = 100; // rows of a server that are shown before something is searched for
 
@@ -17,8 +18,8 @@ export class ModelMenu {
     this.attempt = 0; // to connect; what comes of an earlier one no longer matters
     this.field = make("input", { type: "text", "aria-label": "Search models", placeholder: "Search models", spellcheck: "false", autocomplete: "off", input: () => this.fill() });
     this.menu = new Menu({ label: "Models", owner: this.field });
-    this.address = make("input", { type: "text", "aria-label": "Address of the server", placeholder: "http://HOST:PORT", spellcheck: "false", autocomplete: "off", keydown: (event) => this.onAddressKey(event) });
-    this.connecting = make("button", { type: "submit", class: "h2o-text-button" }, "Connect");
+    this.address = make("input", { type: "text", "aria-label": "Address of the server", placeholder: "http://HOST:PORT", spellcheck: "false", autocomplete: "off", keydown: onEscape(() => this.askAddress(false)) });
+    this.connecting = textButton("Connect", () => {}, { type: "submit" });
     this.problem = make("div", { class: "h2o-models-problem", "aria-live": "polite" });
     this.form = make(
       "form",
@@ -90,9 +91,9 @@ export class ModelMenu {
   }
 
   matching({ models = [], server = "", kind }) {
-    const words = this.field.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const words = wordsOf(this.field.value);
     const place = kind === "here" ? "this machine" : server;
-    return models.filter(({ name, title }) => words.every((word) => `${name} ${title} ${place}`.toLowerCase().includes(word)));
+    return models.filter(({ name, title }) => holds(folded(`${name} ${title} ${place}`), words));
   }
 
   item(server, model) {
@@ -155,7 +156,7 @@ export class ModelMenu {
     const { server } = this.models.model;
     const place = server || "this machine";
     const typed = name && !found ? [this.action(`Use “${name}” on ${place}`, "typed", () => this.choose(server, name))] : [];
-    return [...typed, this.action("Another server …", "server", () => this.askAddress(true), "h2o-models-last")];
+    return [...typed, this.action("Another server …", "server", () => this.askAddress(true))];
   }
 
   choose(server, model) {
@@ -187,11 +188,5 @@ export class ModelMenu {
     this.problem.textContent = text;
     this.problem.classList.toggle("h2o-models-why", Boolean(text));
     this.connecting.disabled = false;
-  }
-
-  onAddressKey(event) {
-    if (event.key !== "Escape") return;
-    event.stopPropagation();
-    this.askAddress(false);
   }
 }

@@ -56,7 +56,6 @@ export class Models {
   }
 
   on_lost() {
-    this.popover.close(false);
     this.chip.disabled = true;
   }
 
@@ -86,9 +85,5 @@ export class Models {
 
   on_unconnected({ text, n }) {
     if (n === this.menu.attempt) this.menu.showProblem(text);
-  }
-
-  close() {
-    this.popover.close(false);
   }
 }

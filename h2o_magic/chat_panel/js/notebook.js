@@ -1,4 +1,4 @@
-import { button, copyText, make } from "./dom.js";
+import { button, copyText, make, textButton } from "./dom.js";
 
 const VIEW = "application/vnd.jupyter.widget-view+json";
 
@@ -12,7 +12,7 @@ export class Notebook {
     this.onSaveState = (_, state) => this.onSave(state);
     this.context?.saveState?.connect(this.onSaveState);
     this.dock = button("dock", "Dock on the right", () => document.dispatchEvent(new CustomEvent("h2o-magic:dock")), { class: "h2o-button h2o-dock-offer" });
-    const reconnect = make("button", { type: "button", class: "h2o-text-button", click: () => this.lab.reconnect(this.context) }, "Reconnect");
+    const reconnect = textButton("Reconnect", () => this.lab.reconnect(this.context));
     this.reconnection = make("div", { class: "h2o-reconnection", hidden: "" }, reconnect);
     this.refresh();
   }

@@ -1,4 +1,4 @@
-import { make } from "./dom.js";
+import { make, onEscape } from "./dom.js";
 
 const MARGIN = 8; // px between a popover and the edges of the chat
 const TYPED = 700; // ms after which typed letters begin a new word
@@ -14,7 +14,7 @@ export class Popover {
    */
   constructor(chat, button, { label, className = "", beside = button, opened = () => null, closed = () => {} }, ...content) {
     Object.assign(this, { chat, button, beside, opened, closed });
-    this.box = make("div", { class: `h2o-popover ${className}`, role: "dialog", "aria-label": label, hidden: "", keydown: (event) => this.onKey(event) }, ...content);
+    this.box = make("div", { class: `h2o-popover ${className}`, role: "dialog", "aria-label": label, hidden: "", keydown: onEscape(() => this.close()) }, ...content);
     button.setAttribute("aria-haspopup", "dialog");
     button.setAttribute("aria-expanded", "false");
     button.addEventListener("click", () => (this.isOpen ? this.close() : this.open()));
@@ -30,6 +30,8 @@ export class Popover {
   open() {
     if (this.isOpen) return;
     if (!this.box.parentNode) this.chat.root.append(this.box);
+    this.chat.popover?.close(false);
+    this.chat.popover = this;
     const focused = this.opened();
     this.box.hidden = false;
     this.button.setAttribute("aria-expanded", "true");
@@ -42,6 +44,7 @@ export class Popover {
   close(refocus = true) {
     if (!this.isOpen) return;
     this.box.hidden = true;
+    this.chat.popover = null;
     this.button.setAttribute("aria-expanded", "false");
     document.removeEventListener("pointerdown", this.onPress, true);
     if (refocus) this.button.focus();
@@ -60,12 +63,6 @@ export class Popover {
     style.bottom = below ? "auto" : `${edge + 4}px`;
     const most = chat.width - this.box.offsetWidth - MARGIN;
     style.left = `${Math.max(MARGIN, Math.min(button.left - chat.left, most))}px`;
-  }
-
-  onKey(event) {
-    if (event.key !== "Escape") return;
-    event.stopPropagation();
-    this.close();
   }
 }
 

@@ -1,4 +1,4 @@
-import { make } from "./dom.js";
+import { make, onEscape, textButton } from "./dom.js";
 
 /** The presets: a list to choose from, and buttons that save and remove one. */
 export class Presets {
@@ -9,14 +9,14 @@ export class Presets {
       else this.choice.value = this.current;
     };
     this.choice = make("select", { id: `h2o-preset-${chat.view}`, change: use });
-    this.remove = make("button", { type: "button", class: "h2o-text-button", click: () => send("remove", this.choice.value) }, "Remove");
-    this.save = make("button", { type: "button", class: "h2o-text-button", "aria-expanded": "false", click: () => this.ask(this.form.hidden) }, "Save as …");
-    this.name = make("input", { type: "text", "aria-label": "Name of the preset", placeholder: "Name", maxlength: "40", keydown: (event) => this.onKey(event) });
+    this.remove = textButton("Remove", () => send("remove", this.choice.value));
+    this.save = textButton("Save as …", () => this.ask(this.form.hidden), { "aria-expanded": "false" });
+    this.name = make("input", { type: "text", "aria-label": "Name of the preset", placeholder: "Name", maxlength: "40", keydown: onEscape(() => this.ask(false)) });
     const submit = (event) => {
       event.preventDefault();
       if (this.name.value.trim()) send("save", this.name.value);
     };
-    this.form = make("form", { class: "h2o-setting-line", hidden: "", submit }, this.name, make("button", { type: "submit", class: "h2o-text-button" }, "Save"));
+    this.form = make("form", { class: "h2o-setting-line", hidden: "", submit }, this.name, textButton("Save", () => {}, { type: "submit" }));
     this.error = make("div", { class: "h2o-field-error", role: "alert" });
     this.box = make(
       "div",
@@ -42,12 +42,6 @@ export class Presets {
     this.name.value = "";
     this.save.setAttribute("aria-expanded", String(shown));
     (shown ? this.name : this.save).focus();
-  }
-
-  onKey(event) {
-    if (event.key !== "Escape") return;
-    event.stopPropagation();
-    this.ask(false);
   }
 
   showError(text) {

@@ -10,7 +10,7 @@ export function problemCard({ words, advice, status, address, at }, again) {
     { class: "h2o-problem", role: "group", "aria-label": "The answer failed" },
     make("p", {}, ...withCode(words)),
     advice ? make("p", { class: "h2o-problem-advice" }, ...withCode(advice)) : null,
-    make("div", { class: "h2o-problem-foot" }, textButton("Try again", "Try again", again), status ? details({ status, address, at }) : null),
+    make("div", { class: "h2o-problem-foot" }, textButton("Try again", again), status ? details({ status, address, at }) : null),
   );
 }
 

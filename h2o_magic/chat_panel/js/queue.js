@@ -1,5 +1,5 @@
 import { chip, sentFiles } from "./chip.js";
-import { button, make, textButton } from "./dom.js";
+import { button, fitHeight, make, textButton } from "./dom.js";
 import { problemCard } from "./problem.js";
 import { Waiting } from "./waiting.js";
 
@@ -24,7 +24,7 @@ export class Queue {
       this.entries.get(item.id).update(item);
       if (item.unsent && item.view === this.chat.view && !this.offered.has(item.id)) this.takeBack(item);
     }
-    this.chat.log.follow();
+    this.chat.log.scroll.follow();
   }
 
   on_queue_removed({ item }) {
@@ -100,9 +100,9 @@ class Entry {
     const { item } = this;
     if (item.cell || !item.waits) return [];
     const name = `“${item.text.slice(0, 40)}”`;
-    const send = item.unsent ? textButton("Send", `Send ${name}`, () => this.send()) : textButton("Send now", `Send ${name} now: stops the answer that is being written`, () => this.send());
+    const [send, label] = item.unsent ? ["Send", `Send ${name}`] : ["Send now", `Send ${name} now: stops the answer that is being written`];
     return [
-      item.problem ? null : send,
+      item.problem ? null : textButton(send, () => this.send(), { label }),
       button("edit", `Edit ${name}`, () => this.edit()),
       button("remove", `Remove ${name}`, () => this.chat.send("queue_remove", { item: item.id })),
     ].filter(Boolean);
@@ -131,7 +131,7 @@ class Entry {
     show();
     this.element.replaceChildren(
       make("div", { class: "h2o-field" }, files, this.area),
-      make("div", { class: "h2o-actions" }, textButton("Cancel", "Cancel editing (Esc)", () => this.stopEditing()), textButton("Save", "Save the question (Enter)", () => this.save())),
+      make("div", { class: "h2o-actions" }, textButton("Cancel", () => this.stopEditing(), { label: "Cancel editing (Esc)" }), textButton("Save", () => this.save(), { label: "Save the question (Enter)" })),
     );
     this.fit();
     this.area.focus();
@@ -139,9 +139,8 @@ class Entry {
   }
 
   fit() {
-    this.area.style.height = "auto";
-    this.area.style.height = `${this.area.scrollHeight + 2}px`;
-    this.chat.log.follow();
+    fitHeight(this.area);
+    this.chat.log.scroll.follow();
   }
 
   onKey(event) {

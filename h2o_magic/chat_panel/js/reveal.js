@@ -47,11 +47,11 @@ export class Reveal {
 
   /** Keep the turn in its place until the reader moves; return whether that was done. */
   hold() {
-    const { box, movedAt } = this.log;
+    const { box, scroll } = this.log;
     const now = performance.now();
-    if (now > this.until || movedAt > this.until - HELD || !this.article.isConnected) return false;
+    if (now > this.until || scroll.movedAt > this.until - HELD || !this.article.isConnected) return false;
     box.scrollTop += this.article.getBoundingClientRect().top - box.getBoundingClientRect().top - ABOVE;
-    this.log.stay();
+    scroll.stay();
     return true;
   }
 }

@@ -1,4 +1,4 @@
-import { button, icon, make } from "./dom.js";
+import { button, icon, make, textButton } from "./dom.js";
 import { Field } from "./field.js";
 import { Presets } from "./presets.js";
 
@@ -70,7 +70,7 @@ export class Settings {
     const { chat } = this;
     this.model = make("button", { type: "button", class: "h2o-model", click: () => chat.models.show(this.model) });
     this.answers = make("span", { class: "h2o-setting-help", "aria-live": "polite" });
-    const test = make("button", { type: "button", class: "h2o-text-button", click: () => chat.send("test") }, "Test");
+    const test = textButton("Test", () => chat.send("test"));
     return make(
       "div",
       { class: "h2o-setting" },

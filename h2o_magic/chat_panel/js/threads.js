@@ -38,8 +38,12 @@ export class Threads {
     this.shown = name;
   }
 
+  close() {
+    clearTimeout(this.clicked);
+  }
+
   on_lost() {
-    this.history.popover.close(false);
+    this.close();
     for (const each of [this.title, this.create, this.opener]) each.disabled = true;
   }
 
@@ -77,13 +81,8 @@ export class Threads {
 
   /** Show another chat; what is typed stays with the one that it was typed in. */
   go(type, parts) {
-    this.keepDraft();
+    this.chat.composer.draft.keep();
     this.chat.setStatus("");
     this.chat.send(type, parts);
-  }
-
-  keepDraft() {
-    const { composer } = this.chat;
-    if (composer.timer && !composer.editing) composer.saveDraft();
   }
 }

@@ -1,4 +1,4 @@
-import { make } from "./dom.js";
+import { make, textButton } from "./dom.js";
 
 const SHOWN = 12000; // ms
 
@@ -13,8 +13,7 @@ export class Toast {
   show(text, undo, valid = () => true) {
     this.valid = valid;
     clearTimeout(this.timer);
-    const click = () => { this.hide(); undo(); };
-    const back = make("button", { type: "button", class: "h2o-text-button", click }, "Undo");
+    const back = textButton("Undo", () => { this.hide(); undo(); });
     this.box.replaceChildren(make("span", {}, text), back);
     this.box.hidden = false;
     this.chat.setStatus(text, true);
@@ -26,6 +25,15 @@ export class Toast {
   }
 
   hide() {
+    clearTimeout(this.timer);
     this.box.hidden = true;
+  }
+
+  on_lost() {
+    this.hide();
+  }
+
+  close() {
+    this.hide();
   }
 }

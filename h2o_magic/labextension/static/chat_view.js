@@ -37,7 +37,7 @@ export class ChatView {
       const made = chat.panel.content.rendermime.createRenderer(VIEW);
       // A copy: ipywidgets empties the id in what it was given when a view ends.
       const model = new this.MimeModel({ data: { [VIEW]: { ...data } } });
-      const ended = await Promise.race([made.renderModel(model).then(() => true), after(PATIENCE)]);
+      const ended = await Promise.race([made.renderModel(model).then(() => true, () => true), after(PATIENCE)]);
       if (ended && this.wanted === wanted && made.widgets?.length) return this.show(made);
       const isUnknown = ended && made.node.textContent.includes("model not found");
       made.dispose();

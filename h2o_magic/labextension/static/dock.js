@@ -88,13 +88,15 @@ class Dock {
   }
 
   setTitle() {
+    const { root } = this;
     const name = this.tracker.currentWidget?.title.label;
     const title = name ? `Chat: ${name}` : "Chat";
-    this.root.toggleClass("h2o-in-tab", this.area === "tab");
-    this.root.title.caption = title;
-    this.root.title.label = this.area === "tab" ? title : "";
-    this.root.node.setAttribute("aria-label", title);
-    this.notice.setTitle(this.area === "tab" ? "" : title);
+    const inTab = this.area === "tab";
+    root.toggleClass("h2o-in-tab", inTab);
+    root.title.caption = title;
+    root.title.label = inTab ? title : "";
+    root.node.setAttribute("aria-label", title);
+    this.notice.setTitle(inTab ? "" : title);
   }
 
   /** Show the chat of the focused notebook, if anything is seen here at all. */

@@ -35,7 +35,7 @@ export class NotebookChat {
   }
 
   set own(data) {
-    sessionStorage.setItem(this.place, JSON.stringify(data));
+    if (this.kernel) sessionStorage.setItem(this.place, JSON.stringify(data));
   }
 
   get place() {
@@ -69,7 +69,7 @@ export class NotebookChat {
   }
 
   onKernelEnd() {
-    this.all.forEach((data) => this.lose(data));
+    for (const data of this.all) this.lose(data);
     this.onChange();
   }
 

@@ -14,7 +14,7 @@ export class Notice {
     this.button.addEventListener("click", open);
     this.head = make("div", "h2o-dock-head", this.name);
     this.body = make("div", "h2o-dock-notice", this.text, this.button);
-    this.node = make("div", "h2o-dock-top", this.head, this.body);
+    this.node = make("div", "", this.head, this.body);
   }
 
   /** Add a button to the head. */
@@ -62,4 +62,3 @@ function make(tag, name, ...children) {
   made.append(...children);
   return made;
 }
-

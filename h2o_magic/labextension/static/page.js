@@ -13,7 +13,7 @@ export class Page {
     return this.dock.place;
   }
 
-  /** Tell that a chat was opened, which may be given the focus. */
+  /** A chat was opened, which may be given the focus. */
   opened() {
     this.dock.onOpened();
   }
@@ -29,7 +29,7 @@ export class Page {
   }
 
   /** Insert a code cell below the active one, or above it. */
-  insert(context, code, above = false) {
+  insert(context, code, above) {
     const { content: notebook } = this.panelOf(context);
     put(notebook, Math.max(0, notebook.activeCellIndex + (above ? 0 : 1)), code);
   }

@@ -14,6 +14,7 @@ import pytest
 
 from h2o_magic.chat.turns import Thread, Turn
 from h2o_magic.config.settings import Settings
+from h2o_magic.conversation import transfer
 from h2o_magic.conversation.formats import FORMATS, files
 from h2o_magic.conversation.record import Record
 from h2o_magic.conversation.threads import Conversation
@@ -147,12 +148,12 @@ def test_an_exported_conversation_has_its_images(tmp_path: Path, suffix: str) ->
     conversation = Conversation(Record(None, "key"), Settings())
     conversation.record.add([Thread("main", (TURN, TURN))])
     path = tmp_path / f"chat{suffix}"
-    conversation.export(path)
-    assert b64encode(PNG).decode() in conversation.export_text(suffix)
+    transfer.export(conversation, path)
+    assert b64encode(PNG).decode() in transfer.export_text(conversation, suffix)
     if suffix == ".md":
         return
     other = Conversation(Record(None, "key"), Settings())
-    other.import_file(path)
+    transfer.import_file(other, path)
     assert [replace(turn, asked_at=0.0) for turn in other.turns()] == [TURN, TURN]
     found = other.record.image_data([FIG.hash, PHOTO.hash])
     assert found == {FIG.hash: PNG, PHOTO.hash: JPEG}
