@@ -8,7 +8,7 @@ export function footer(chat, { row }, name) {
   const go = (to) => chat.send("version", { id: row.id, to });
   const again = () => {
     chat.send("regenerate", { id: row.id });
-    if (chat.log.last?.row === row) chat.log.scrollToEnd();
+    if (chat.log.last?.row === row) chat.log.scroll.toEnd();
   };
   const stopped = row.status === "stopped";
   const actions = [

@@ -2,7 +2,6 @@ import { icon, make } from "./dom.js";
 
 const CAUSED = 400; // ms within which a scroll comes of what the reader did
 const END = 30; // px from the end that count as at it
-
 const SCROLLS = new Set(["Wheel", "ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End", " "]);
 
 /** Where a log is scrolled to: at its end, and staying there, until the reader leaves it. */
