@@ -7,7 +7,7 @@ from typing import Any
 
 from h2o_magic.chat_panel.commands import Commands
 from h2o_magic.chat_panel.drafting import Drafting
-from h2o_magic.chat_panel.messages import Messages
+from h2o_magic.chat_panel.messages import KERNEL, Messages
 from h2o_magic.chat_panel.questions import Questions
 from h2o_magic.chat_panel.queue import Queue
 from h2o_magic.chat_panel.unsent import Resend, Unsent
@@ -35,10 +35,12 @@ class Asking:
         self._commands = commands
         self._drafting = drafting
         self._queue = queue
+        self._kernels = {KERNEL}  # those of which pages have nothing that is new
 
     def _on_ask(self, view: str, message: Mapping[str, Any]) -> None:
         files = self._questions.files(view, message)
-        self._drafting.save(view, "")
+        if "id" not in message:  # an edit leaves the draft as it is
+            self._drafting.save(view, "")
         text, resend = str(message["text"]), self._resend(view, message, files)
         is_command = self._commands.is_one(text) and "id" not in message
         try:
@@ -88,6 +90,17 @@ class Asking:
             return self._session.regenerate(turn.number)
         prompt = self._questions.prompt(message)
         return self._session.edit(turn.number, prompt, attach=files)
+
+    def _on_recover(self, view: str, message: Mapping[str, Any]) -> None:
+        """Take what was typed, and not sent, when another kernel ended; once."""
+        if message["kernel"] in self._kernels:
+            return
+        self._kernels.add(message["kernel"])
+        self._drafting.restore(message["drafts"])
+        thread, why = str(message["thread"]), "the kernel was restarted"
+        for text in message["queued"]:
+            resend = self._resend(view, {}, [])
+            self._queue.refused(Unsent(text, [], thread, resend, why=why))
 
     def _on_regenerate(self, view: str, message: Mapping[str, Any]) -> None:
         turn = self._messages.turn(message["id"])

@@ -42,7 +42,20 @@ class Drafting:
         self._messages.send("draft", text=text, source=view)
 
     def _on_draft(self, view: str, message: Mapping[str, Any]) -> None:
-        self.save(view, str(message["text"]))
+        """Keep a draft; of a chat that was left, unless that was deleted."""
+        text, thread = str(message["text"]), message.get("thread")
+        if thread is None:
+            self.save(view, text)
+        elif self._session.record.count(thread):
+            self._session.keep_draft(thread, text)
+            drafts = dict(self._session.conversation.drafts())
+            self._messages.send("drafts", drafts=drafts)
+
+    def restore(self, drafts: Mapping[str, str]) -> None:
+        """Keep the drafts of an ended kernel, where nothing was typed since."""
+        for thread, text in drafts.items():
+            if not self._session.draft(thread).strip():
+                self._session.keep_draft(thread, text)
 
     def _on_complete(self, view: str, message: Mapping[str, Any]) -> None:
         before, after = str(message["before"]), str(message["after"])

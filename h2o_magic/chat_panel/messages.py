@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +22,9 @@ from h2o_magic.errors import ConfigurationError, H2OMagicError
 
 _log = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())  # else it would be written into a cell
+
+#: By which pages tell a kernel from the one before it.
+KERNEL = uuid.uuid4().hex
 
 #: How many of the last turns come with the first message, to be seen at once.
 _AT_ONCE = 8
@@ -112,7 +116,13 @@ class Messages:
         with self.lock:
             shown = self._session.turns(last=_AT_ONCE)
             name, welcome = self._session.thread, as_html(_WELCOME)
-            more = {"name": name, "draft": self._session.draft(), "welcome": welcome}
+            more = {
+                "name": name,
+                "draft": self._session.draft(),
+                "drafts": dict(self._session.conversation.drafts()),
+                "welcome": welcome,
+                "kernel": KERNEL,
+            }
             self._send_order("thread", self._ids(), shown, to=to, **more)
 
     def send_order(self, *, started: int = 0, to: str = "") -> None:

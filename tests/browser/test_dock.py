@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import threading
 from collections.abc import Iterator
 
 import nbformat
@@ -12,6 +14,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.conftest import OPEN, LabNotebook, Opener
 from tests.browser.test_lab import chat_notebook
 from tests.browser.test_panel import ANSWER, Panel, opened
+from tests.browser.test_queue import ask_endless, queued
 from tests.stand_in import StandIn
 
 pytestmark = pytest.mark.browser
@@ -113,6 +116,60 @@ def test_the_chat_docks_stays_in_sight_and_works_on_the_notebooks_active_cell(
     assert panel.place.get_by_role("button", name="Send (Enter)").evaluate(SEEN) == 1
 
 
+def test_what_is_typed_outlives_docking_other_chats_and_the_kernel(
+    open_notebook: Opener, server: StandIn, dock: Dock
+) -> None:
+    page = dock.page
+    page.set_viewport_size({"width": 1400, "height": 900})
+    _, panel = opened(open_notebook, server, "dock-typed.ipynb")
+    server.script = ["Answered."]
+    panel.ask("First?")
+    panel.wait_for_end(1, "Answered.")
+    ask_endless(panel, server, "Endless?")
+    panel.ask("Waits?")
+    expect(queued(panel)).to_contain_text("Queued")
+    file = {"name": "a.txt", "mimeType": "text/plain", "buffer": b"alpha"}
+    panel.place.locator("input[type=file]").set_input_files([file])
+    chips = ".h2o-composer .h2o-chip"
+    expect(panel.place.locator(chips)).to_contain_text("a.txt")
+    panel.composer.fill("A draft")
+    panel.press("Edit the question of turn 1 and ask again")
+    panel.composer.fill("First, better?")
+    panel.place.get_by_role("button", name="Edit “Waits?”").click()
+    panel.place.get_by_label("Question", exact=True).fill("Waits, better?")
+    dock.run("dock")
+    docked = dock.panel
+    expect(docked.place.locator(".h2o-banner")).to_contain_text("Editing turn 1")
+    expect(docked.composer).to_have_value("First, better?")
+    expect(docked.place.locator(chips)).to_have_count(0)
+    expect(queued(docked)).to_contain_text("Waits, better?")
+    docked.composer.press("Escape")
+    expect(docked.composer).to_have_value("A draft")
+    expect(docked.place.locator(chips)).to_contain_text("a.txt")
+    docked.press("Remove a.txt")
+    # An edit becomes the draft of the chat that is left.
+    docked.press("Edit the question of turn 1 and ask again")
+    docked.composer.fill("First, much better?")
+    docked.press("New chat")
+    expect(docked.place.locator(".h2o-title")).to_have_text("New chat")
+    expect(docked.composer).to_have_value("")
+    docked.composer.fill("In another chat")
+    docked.press("History")
+    options = docked.place.get_by_role("option")
+    options.filter(has_text=re.compile("^First")).click()
+    expect(docked.composer).to_have_value("A draft\n\nFirst, much better?")
+    docked.composer.fill("Typed last")
+    page.evaluate(RESTART)
+    expect(dock.notice).to_contain_text("not connected to the kernel")
+    dock.press("Reconnect")
+    expect(docked.composer).to_have_value("Typed last")
+    expect(queued(docked)).to_contain_text("Waits, better?")
+    expect(queued(docked)).to_contain_text("Not sent")
+    docked.press("History")
+    options.filter(has_text="Draft").filter(has_text="New chat").click()
+    expect(docked.composer).to_have_value("In another chat")
+
+
 def test_it_follows_notebooks_kernels_and_reloads(
     open_notebook: Opener, server: StandIn, dock: Dock
 ) -> None:
@@ -177,12 +234,23 @@ def test_in_a_cell_the_composer_is_in_sight_and_a_lost_kernel_is_reconnected(
         assert panel.composer.evaluate(SEEN) == send.evaluate(SEEN) == 1
         head = panel.place.get_by_role("button", name="Dock on the right")
         assert head.evaluate(SEEN) == 1
+    never = threading.Event()
+    server.script = ["A part", never]
+    panel.ask("What is cut off?")
+    expect(panel.turn(2)).to_contain_text("A part")
+    panel.ask("What waits?")
+    expect(queued(panel)).to_contain_text("Queued")
+    panel.composer.fill("Half a thought")
     page.evaluate(RESTART)
     expect(panel.status).to_contain_text("The kernel was restarted.")
     expect(panel.composer).to_be_disabled()
     panel.press("Reconnect")
     expect(panel.composer).to_be_enabled()
+    expect(panel.composer).to_have_value("Half a thought")
+    expect(queued(panel)).to_contain_text("What waits?")
+    expect(queued(panel)).to_contain_text("Not sent")
+    never.set()
     expect(panel.turn(1)).to_contain_text("What is kept.")
     server.script = ["It goes on."]
     panel.ask("And now?")
-    panel.wait_for_end(2, "It goes on.")
+    panel.wait_for_end(3, "It goes on.")

@@ -245,3 +245,36 @@ def test_send_now_stops_no_answer_of_another_thread(queue: Queue) -> None:
     queue.page.send("thread", name="main")
     assert queue.finish() == ["first", "a"]
     assert [turn.status for turn in queue.page.session.turns()] == ["complete"] * 2
+
+
+def test_a_new_kernel_takes_once_what_was_typed_when_the_one_before_ended(
+    server: StandIn,
+) -> None:
+    page = Page(server.url)
+    page.session.keep_draft("plans", "typed since")
+    kept = {
+        "kernel": "the one before",
+        "thread": "main",
+        "drafts": {"main": "typed", "plans": "typed before", "ideas": "half"},
+        "queued": ["a", "b"],
+    }
+    page.send("recover", **kept)
+    page.send("recover", **kept)  # of another view
+    page.send("open")
+    thread = page.wait_for("thread", draft="typed")
+    drafts = {"main": "typed", "plans": "typed since", "ideas": "half"}
+    assert thread["drafts"] == drafts
+    items = page.wait_for("queue", to="here")["items"]
+    assert [(i["text"], i["unsent"], i["why"]) for i in items] == [
+        ("a", True, "the kernel was restarted"),
+        ("b", True, "the kernel was restarted"),
+    ]
+    server.script = ["Answered."]
+    page.send("queue_send", item=items[0]["id"])
+    assert page.ended_row()["question"] == "a"
+    # A page that is loaded anew has nothing new for the kernel that goes on.
+    page.send("recover", **{**kept, "kernel": thread["kernel"], "queued": ["b"]})
+    page.send("open")
+    assert texts_of(page.wait_for("queue", to="here")["items"]) == ["b"]
+    page.controller.close()
+    page.session.close()

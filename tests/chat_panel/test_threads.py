@@ -203,3 +203,24 @@ def test_the_turn_after_another_model_names_its_own(
     while (row := page.ended_row())["number"] != 2:
         pass
     assert row["facts"] == "a"
+
+
+def test_an_edit_becomes_the_draft_of_the_chat_that_was_left(page: Page) -> None:
+    fill(page, "main", "one")
+    page.send("new_thread")
+    page.wait_for("thread", name="chat-2")
+    page.send("draft", text="one, better", thread="main")
+    assert page.wait_for("drafts")["drafts"] == {"main": "one, better"}
+    page.send("draft", text="of a chat that was deleted", thread="gone")
+    assert page.session.draft("gone") == page.session.draft() == ""
+    page.send("thread", name="main")
+    assert page.wait_for("thread", name="main")["draft"] == "one, better"
+
+
+def test_sending_an_edit_leaves_the_draft_as_it_is(page: Page) -> None:
+    fill(page, "main", "one")
+    (turn,) = page.session.turns()
+    page.send("draft", text="half a thought")
+    page.send("ask", text="one, better", id=turn.id, n=1)
+    page.ended_row()
+    assert page.session.draft() == "half a thought"

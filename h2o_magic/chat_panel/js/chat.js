@@ -17,6 +17,7 @@ import { Settings } from "./settings.js";
 import { Starters } from "./starters.js";
 import { Threads } from "./threads.js";
 import { Toast } from "./toast.js";
+import { Typed } from "./typed.js";
 
 const WAIT = 1500; // ms without a reply until the view says that it is waiting
 const REFUSED = 4000; // ms for which it is said why something cannot be done
@@ -42,9 +43,10 @@ export class Chat {
     this.models = new Models(this);
     this.settings = new Settings(this);
     this.notebook = new Notebook(this);
+    this.typed = new Typed(this);
     // Each gets the messages that it has a method for: those of the type X, `on_X`.
     const { composer } = this;
-    this.parts = [this, this.threads, this.threads.history, this.models, this.settings, this.queue, this.entries, this.starters, this.log, this.log.reveal, composer, composer.completions, composer.checks, composer.clock, composer.draft, this.notebook, this.toast, this.announcer, this.copies];
+    this.parts = [this, this.threads, this.threads.history, this.models, this.settings, this.queue, this.entries, this.starters, this.log, this.log.reveal, composer, composer.completions, composer.checks, composer.clock, composer.draft, this.typed, this.notebook, this.toast, this.announcer, this.copies];
     const { attachments } = composer;
     this.root = make(
       "section",
@@ -71,8 +73,12 @@ export class Chat {
     this.onComm = () => this.send("ping"); // fails if the kernel is gone
     model.on("msg:custom", this.onMessage);
     model.on("comm_live_update", this.onComm);
-    this.onHide = () => this.send("close");
+    this.onHide = () => {
+      this.typed.keep();
+      this.send("close");
+    };
     window.addEventListener("pagehide", this.onHide);
+    this.typed.give();
     this.send("open", { saves: Boolean(this.notebook.context?.saveState) });
   }
 
@@ -125,6 +131,7 @@ export class Chat {
   }
 
   onKernelLost() {
+    this.typed.keep();
     this.alive = false;
     this.root.classList.add("h2o-lost");
     this.root.classList.remove("h2o-alive");

@@ -70,6 +70,14 @@ export class Composer {
     return !(this.area.value.trim() || this.attachments.items.length || this.editing);
   }
 
+  /** What is typed as a draft, with what was changed in an edit below the draft before it. */
+  get unsent() {
+    const { value } = this.area;
+    if (!this.editing) return value;
+    const changed = value === this.editing.question ? "" : value;
+    return [this.before[0], changed].filter((text) => text.trim()).join("\n\n");
+  }
+
   set(text) {
     this.area.value = text;
     this.onInput(false);
@@ -167,7 +175,7 @@ export class Composer {
     this.edited?.classList.remove("h2o-editing");
     this.edited = article;
     article?.classList.add("h2o-editing");
-    article?.querySelector(".h2o-question").scrollIntoView({ block: "nearest" });
+    article?.querySelector(".h2o-question")?.scrollIntoView({ block: "nearest" });
   }
 
   stopEditing() {

@@ -9,9 +9,10 @@ export class Draft {
 
   /** The user has typed something. */
   touch() {
+    if (this.composer.editing) return; // the draft is what was typed before
     this.unsaved = true;
     this.cancel();
-    if (!this.composer.editing) this.timer = setTimeout(() => this.save(), SAVED_AFTER);
+    this.timer = setTimeout(() => this.save(), SAVED_AFTER);
   }
 
   /** Save at once what is still to be saved. */
@@ -30,7 +31,7 @@ export class Draft {
   }
 
   on_thread({ draft }) {
-    if (!this.unsaved) this.composer.set(draft);
+    if (!this.unsaved && !this.composer.editing) this.composer.set(draft);
   }
 
   on_draft({ text, source }) {

@@ -35,6 +35,16 @@ export class Queue {
     this.on_queue({ items: [] });
   }
 
+  close() {
+    for (const entry of this.entries.values()) entry.saveTyped();
+  }
+
+  /** The questions that a new kernel would not know, as they are typed. */
+  get texts() {
+    const own = [...this.entries.values()].filter(({ item }) => !item.cell);
+    return own.map(({ item, area }) => area?.value.trim() || item.text);
+  }
+
   /** Put a question that was not sent into the composer, if that is empty. */
   takeBack({ id, text, turn, n, why, problem }) {
     const { composer } = this.chat;

@@ -28,10 +28,11 @@ export class Threads {
     this.title.title = `${title}\nThread ${thread}. Double-click or F2 to rename.`;
   }
 
-  /** Editing ends with the chat that the turn is in. */
+  /** Editing ends with the chat that the turn is in, whose draft the edit becomes. */
   on_thread({ name }) {
     const { composer } = this.chat;
     if (composer.editing && name !== this.shown) {
+      this.chat.send("draft", { text: composer.unsent, thread: this.shown });
       composer.stopEditing();
       if (this.history.popover.isOpen) this.history.search.focus();
     }
