@@ -250,6 +250,20 @@ class Conversation:
         self.changed(name)
         return turn
 
+    def restore(self, turn_id: int, thread: str | None = None) -> bool:
+        """Restore one turn that was dropped, by its id; return whether it was.
+
+        It comes back in its place, and nothing that came since is taken back. That
+        cannot be done once the deletion was undone, or is too long ago, or if the
+        turn's cell has asked again.
+        """
+        expect("a turn's id", turn_id, int)
+        name = self.name_of(thread)
+        done = self.record.bring_back(name, turn_id)
+        if done:
+            self.changed(name)
+        return done
+
     def undo(self, thread: str | None = None) -> Change | None:
         """Undo the last change to a thread, and return what it was.
 
