@@ -84,6 +84,9 @@ class Queue:
         if "text" not in message and error is not None:
             self._messages.send_error(view, error, {})  # asked again: nothing was typed
         if "text" in message:
+            # A composer that shows another chat by now does not take it.
+            with self._messages.lock:
+                view = view if question.thread == self._session.thread else ""
             text = str(message["text"]) if resend else question.text
             unsent = self.unsent_of(question, text)
             unsent.view, unsent.message = view, message
@@ -103,9 +106,12 @@ class Queue:
         return Unsent(text, chips(question.prompt), question.thread, resend)
 
     def thread_of(self, name: str) -> str:
-        """Return the thread of that name; the current one if it was deleted."""
-        there = name in self._session.record.thread_names()
-        return name if there else self._session.thread
+        """Return the thread of that name; the current one if it never had turns.
+
+        A deleted one keeps what was not sent in it.
+        """
+        known = self._session.record.thread_names(filled=False)
+        return name if name in known else self._session.thread
 
     # What views list
 
