@@ -120,11 +120,12 @@ class Queue:
         if items != self._listed:
             self._listed = items
             self._messages.send("queue", items=items)
-        return {"queued": sum(not item["unsent"] for item in items)}
+        queued = sum(not (item["unsent"] or item["held"]) for item in items)
+        return {"queued": queued}
 
     def _items(self) -> list[dict[str, Any]]:
         coming = self._session.coming()
-        begun = coming[:1]  # or about to begin
+        begun = [each for each in coming[:1] if not each.held]  # or about to begin
         coming = tuple(each for each in coming if each.turn is None)
         # Those of other threads keep theirs: a view may be editing one of them.
         self._numbers = {
@@ -169,5 +170,6 @@ def _waiting(number: int, answer: ComingAnswer, *, begun: bool) -> dict[str, Any
         # The panel's edits of a cell's turn replace it.
         "cell": question.cell is not None and not question.replaces,
         "waits": answer.waits and not begun,
+        "held": answer.held,
         "unsent": False,
     }

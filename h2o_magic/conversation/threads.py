@@ -320,7 +320,8 @@ class Conversation:
         """Return the answers (`Answer`) that are being asked for, in their order.
 
         The first is being written, the others wait for those before them; until its
-        turn comes, each of these can be changed, moved and withdrawn.
+        turn comes, each of these can be changed, moved, held back and withdrawn. Only
+        if all are held back, none is being written.
 
         Parameters
         ----------
@@ -336,7 +337,9 @@ class Conversation:
         Their text so far is kept; those that wait are not asked. With `waiting` False,
         only the first is stopped, and the next one is asked.
         """
-        coming = self.coming(thread)[: None if waiting else 1]
+        coming = self.coming(thread)
+        if not waiting:
+            coming = tuple(each for each in coming[:1] if not each.held)
         for answer in reversed(coming):  # so that none begins before it is stopped
             answer.stop()
         return len(coming)

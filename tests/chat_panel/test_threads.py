@@ -165,7 +165,9 @@ def test_what_runs_and_waits_in_a_deleted_chat_is_not_lost(
     page.send("restore_thread", name="main")
     shown = page.wait_for("thread", name="main")
     assert shown["draft"] == "three"
-    item = page.unsent()
+    page.controller.receive({"type": "open", "view": "other"})
+    (item,) = page.wait_for("queue", to="other")["items"]
+    assert item["unsent"]
     assert (item["text"], item["view"]) == ("two", "")  # so that no composer takes it
     page.send("rows", ids=shown["ids"])
     row = page.ended_row()
