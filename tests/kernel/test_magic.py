@@ -123,7 +123,7 @@ def test_an_answer_that_breaks_off_is_shown_marked_and_an_error(
     assert answer["metadata"]["h2o_magic"]["status"] == "failed"
     assert run.failure.startswith("ServerError: ")
     assert "\n" not in run.failure
-    assert run.failure.removeprefix("ServerError: ") not in str(answer)  # said once
+    assert run.failure.removeprefix("ServerError: ") not in str(answer["data"])  # once
 
 
 def test_an_error_event_is_one_line_in_the_servers_words(
@@ -152,7 +152,7 @@ def test_an_error_event_is_one_line_in_the_servers_words(
         ("%%h2o\n   \n", "expected a question"),
         ("%%h2o", "expected a question"),
         ("%%h2o llama\nhi", "put the question on the lines below"),
-        ("%h2o mdels", "did you mean 'models'?"),
+        ("%h2o modles", "did you mean 'models'?"),
         ("%h2o ask", "expected a question"),
         ("%h2o status now", "expected nothing after it"),
     ],

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
 from aiohttp import web
 
 from h2o_magic.server.engine_process import Engine
@@ -124,3 +125,16 @@ def engine_loop() -> Iterator[EngineLoop]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+def engines(of: int | None = None) -> list[psutil.Process]:
+    """Return the engines of a process, the oldest first; of this one for None."""
+    found = filter(_is_engine, psutil.Process(of).children())
+    return sorted(found, key=lambda child: child.create_time())
+
+
+def _is_engine(process: psutil.Process) -> bool:
+    try:
+        return "h2o_magic.server.engine" in process.cmdline()
+    except psutil.ZombieProcess:  # one that has ended
+        return False

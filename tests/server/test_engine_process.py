@@ -14,7 +14,7 @@ import pytest
 
 from h2o_magic.weights.memory import memory_needed, plan_memory
 from tests.server.client import Client, Reply, turn, until
-from tests.server.engines import real_models
+from tests.server.engines import engines, real_models
 from tests.server.in_thread import served
 from tests.server.test_openai_routes import CHAT, ask, body, error, sse, text_of
 from tests.server.test_stopping import LONG
@@ -34,16 +34,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine is ended after a second of processor time."""
     monkeypatch.setattr("h2o_magic.server.engine_process._HANG_SECONDS", 1.0)
     monkeypatch.setattr("h2o_magic.server.engine_process._POLL_SECONDS", 0.1)
-
-
-def engines() -> list[psutil.Process]:
-    """Return the engines of this process, the oldest first."""
-    found = [
-        child
-        for child in psutil.Process().children()
-        if "h2o_magic.server.engine" in child.cmdline()
-    ]
-    return sorted(found, key=lambda child: child.create_time())
 
 
 def in_background(work: Callable[[], Reply]) -> tuple[threading.Thread, list[Reply]]:

@@ -18,7 +18,7 @@ from h2o_magic.server.load_failures import reason
 from h2o_magic.weights.names import is_later_part, part_names, unsplit_name
 from tests.server.client import Client, turn, until
 from tests.server.conftest import Start
-from tests.server.engines import real_models
+from tests.server.engines import engines, real_models
 from tests.server.in_thread import served
 from tests.server.test_openai_routes import CHAT, ask, body, error, text_of
 from tests.server.tiny_gguf import write_llama
@@ -130,15 +130,6 @@ def test_a_chat_template_that_takes_too_much_memory_is_refused(
     monkeypatch.setattr("h2o_magic.server.loading._HEADROOM", 300 * 2**20)
     path = write_llama(tmp_path / "m.gguf", template=GREEDY)
     assert re.search("its chat template .*bad_alloc", refusal(server, path))
-
-
-def engines(of: int | None = None) -> list[psutil.Process]:
-    """Return the engines of a process; of this one for None."""
-    return [
-        child
-        for child in psutil.Process(of).children()
-        if "h2o_magic.server.engine" in child.cmdline()
-    ]
 
 
 @pytest.mark.parametrize("signals", [1, 2])
